@@ -1,0 +1,101 @@
+"""The contract between who detects and who tells people: the Alert.
+
+The receiver owns its inbox, so the contract lives here; the gateway imports it and puts Alerts
+into `alerting.inbox` inside the transaction that stores the event. One Alert is one revision of
+one event: (event_id, revision) is its key for ever, so that putting it twice changes nothing.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+AwareTime = Annotated[datetime, Meta(tz=True)]
+
+
+class Change(StrEnum):
+    """What happened to the event in this revision."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    ENDED = "ended"
+    VOIDED = "voided"  # later evidence says it was no event: everyone who was told gets a correction
+
+
+class Severity(StrEnum):
+    """How bad, in CAP 1.2's words; ordered from least to worst."""
+
+    MINOR = "minor"
+    MODERATE = "moderate"
+    SEVERE = "severe"
+    EXTREME = "extreme"
+
+    @property
+    def rank(self) -> int:
+        """0 for the least; compare severities by this."""
+        return list(Severity).index(self)
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where: the public position, WGS 84 degrees."""
+
+    name: str
+    latitude: Annotated[float, Meta(ge=-90, le=90)]
+    longitude: Annotated[float, Meta(ge=-180, le=180)]
+
+
+class UpwindSite(Struct, frozen=True, kw_only=True):
+    """A watched facility seen from the station: bearing in degrees from north, distance in metres."""
+
+    name: str
+    bearing: float
+    distance: float
+
+
+class Alert(Struct, frozen=True, kw_only=True):
+    """One revision of one event, with all that a rule or a reader needs.
+
+    Concentrations are in `unit` (UCUM); `excess` is peak above background; times are UTC.
+    """
+
+    event_id: str
+    revision: Annotated[int, Meta(ge=1)]
+    change: Change
+    area: str
+    station: str
+    place: Place
+    observed_property: str
+    unit: str
+    severity: Severity
+    confidence: Annotated[float, Meta(ge=0, le=1)]
+    kind: str = "peak"  # peak | regional | humidity | glitch | ...: as the detector names it
+    onset: AwareTime
+    peak_at: AwareTime
+    detected_at: AwareTime
+    end: AwareTime | None = None
+    peak: float
+    background: float
+    excess: float
+    reasons: tuple[str, ...] = ()
+    sentence: dict[str, str] = {}  # one plain sentence a language: {"nl": ..., "en": ...}
+    sites: tuple[UpwindSite, ...] = ()
+    detector: str  # name@version#hash of its parameters
+    detected_late: bool = False  # found in late data: recorded, never paged as live
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What matchers see."""
+        return {
+            "area": self.area,
+            "station": self.station,
+            "property": self.observed_property,
+            "severity": self.severity.value,
+            "kind": self.kind,
+            "late": str(self.detected_late).lower(),
+        }
+
+    @property
+    def firing(self) -> bool:
+        """True until the event has ended or was voided."""
+        return self.change in {Change.OPENED, Change.UPDATED}

@@ -1,0 +1,25 @@
+"""SQL lives in `.sql` files as named blocks; this reads them.
+
+-- name: pending_inbox
+SELECT ...
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from types import MappingProxyType
+
+_NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+
+
+@cache
+def load(path: Path | Traversable) -> Mapping[str, str]:
+    """`.sql` file -> {name: statement}; what stands before the first name is the file's own comment."""
+    _, *parts = _NAME.split(path.read_text(encoding="utf-8"))
+    names, statements = parts[::2], parts[1::2]
+    if len(set(names)) != len(names):
+        msg = f"{path}: a query's name is used twice"
+        raise ValueError(msg)
+    return MappingProxyType({name: body.strip() for name, body in zip(names, statements, strict=True)})

@@ -1,0 +1,1 @@
+"""The node: sensors, sampler, durable spool, publisher; and `wire`, the contract it speaks."""

@@ -1,0 +1,116 @@
+"""Read a TOML file strictly into a Struct, and say in one sentence what is wrong with it.
+
+Used by all three packages: an unknown key is an error that names the file, the path and the
+nearest valid key, so that a typing error can never silently become a default.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+T = TypeVar("T", bound=Struct)
+
+_AT = re.compile(r"(?: - at `(?P<path>\$[^`]*)`)$")
+
+
+class ConfigurationError(ValueError):
+    """The configuration cannot be used: one sentence with file, path and remedy. Exit code 2."""
+
+
+def load(path: Path, kind: type[T]) -> T:
+    """Read `path` into `kind` (which should be a frozen Struct), or raise ConfigurationError."""
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror})"
+        raise ConfigurationError(msg) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path}: not TOML: {error}"
+        raise ConfigurationError(msg) from None
+    return convert(table, kind, source=str(path))
+
+
+def convert(table: dict[str, Any], kind: type[T], *, source: str) -> T:
+    """Parsed TOML -> `kind`; `source` names the origin in errors."""
+    unknown = _first_unknown(table, kind, "")
+    if unknown is not None:
+        raise ConfigurationError(f"{source}: {unknown}")
+    try:
+        return msgspec.convert(table, kind)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise ConfigurationError(f"{source}: {_plain(str(error))}") from None
+
+
+def _plain(message: str) -> str:
+    """`... - at `$.a.b[0]`` -> `a.b[0]: ...`."""
+    match = _AT.search(message)
+    if match is None:
+        return message
+    return f"{match['path'].removeprefix('$').lstrip('.') or 'the file'}: {message[: match.start()]}"
+
+
+def _structs(annotation: object) -> list[type[Struct]]:
+    """Every Struct type inside an annotation (X | None, list[X], dict[str, X], Annotated ...)."""
+    if isinstance(annotation, type) and issubclass(annotation, Struct):
+        return [annotation]
+    return [found for argument in get_args(annotation) for found in _structs(argument)]
+
+
+def _first_unknown(value: object, annotation: object, path: str) -> str | None:
+    """The first key that no type knows, as a sentence, or None. Tagged unions are followed by tag."""
+    if isinstance(value, list):
+        return _first(_first_unknown(inner, annotation, f"{path}[{i}]") for i, inner in enumerate(value))
+    structs = _structs(annotation)
+    if not isinstance(value, dict) or not structs:
+        return None
+    if _is_mapping(annotation):
+        kind = structs[0] if len(structs) == 1 else annotation
+        return _first(_first_unknown(inner, kind, f"{path}.{key}") for key, inner in value.items())
+    struct = _chosen(structs, value)
+    return None if struct is None else _unknown_in(value, struct, path)
+
+
+def _unknown_in(table: dict[str, Any], struct: type[Struct], path: str) -> str | None:
+    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    tag = struct.__struct_config__.tag_field
+    hints = get_type_hints(struct, include_extras=True)
+    for key, inner in table.items():
+        here = f"{path}.{key}".lstrip(".")
+        if key == tag:
+            continue
+        if key not in fields:
+            near = difflib.get_close_matches(key, [*fields, *([tag] if tag else [])], n=1, cutoff=0)
+            return f"unknown key `{here}`; the nearest valid key is `{near[0] if near else 'none'}`"
+        found = _first_unknown(inner, hints[fields[key].name], here)
+        if found is not None:
+            return found
+    return None
+
+
+def _first(sentences: Iterable[str | None]) -> str | None:
+    return next((sentence for sentence in sentences if sentence is not None), None)
+
+
+def _is_mapping(annotation: object) -> bool:
+    if isinstance(annotation, type):
+        return False
+    return getattr(annotation, "__origin__", None) is dict or any(
+        _is_mapping(argument) for argument in get_args(annotation)
+    )
+
+
+def _chosen(structs: list[type[Struct]], value: dict[str, Any]) -> type[Struct] | None:
+    if len(structs) == 1:
+        return structs[0]
+    for struct in structs:
+        config = struct.__struct_config__
+        if config.tag_field is not None and value.get(config.tag_field) == config.tag:
+            return struct
+    return None  # msgspec's own message names the valid tags

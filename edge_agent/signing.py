@@ -1,0 +1,200 @@
+"""Signed notes: a text, an empty line, and Ed25519 signatures, in the C2SP signed-note form.
+
+    <text, ending in a newline>
+    <empty line>
+    — <name> <base64(4-byte key id || 64-byte signature)>
+
+The key id is the first four bytes of SHA-256(name || 0x0A || 0x01 || public key), so that a
+verifier can tell at a glance whether a signature claims to be by the key it holds.  The signature
+covers exactly the bytes of the text: nothing is ever re-serialised before checking.
+
+Source: https://c2sp.org/signed-note
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Self
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+_ALGORITHM = b"\x01"  # Ed25519, as numbered by the signed-note specification
+_DASH = "— ".encode()
+_NAME = re.compile(r"[^\s+]+")
+_KEY_ID_BYTES = 4
+_SIGNATURE_BYTES = 64
+_KEY_BYTES = 32
+
+
+class NoteError(ValueError):
+    """A note or a key that cannot be read; the message names what is wrong."""
+
+
+class Unsigned(NoteError):
+    """The note carries no signature under the expected name."""
+
+
+class Forged(NoteError):
+    """A signature claims to be by the expected key, and is not."""
+
+
+def _key_id(name: str, public: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b"\n" + _ALGORITHM + public).digest()[:_KEY_ID_BYTES]
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        msg = f"a key's name may hold neither spaces nor '+': {name!r}"
+        raise NoteError(msg)
+
+
+def _unbase64(text: str | bytes) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        msg = f"not base64: {error}"
+        raise NoteError(msg) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verifier:
+    """The public half of a key, as kept by whoever checks: `<name>+<key id, hex>+<base64>`."""
+
+    name: str
+    key_id: bytes
+    public: Ed25519PublicKey
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a verifier key; NoteError says what is wrong with it."""
+        parts = text.strip().split("+", 2)
+        if len(parts) != 3:
+            msg = "a verifier key reads <name>+<key id>+<base64>"
+            raise NoteError(msg)
+        name, key_id, encoded = parts
+        _check_name(name)
+        raw = _unbase64(encoded)
+        if raw[:1] != _ALGORITHM or len(raw) != 1 + _KEY_BYTES:
+            msg = f"the verifier key of {name} is not an Ed25519 key"
+            raise NoteError(msg)
+        if _key_id(name, raw[1:]).hex() != key_id:
+            msg = f"the verifier key of {name} does not match its own key id"
+            raise NoteError(msg)
+        return cls(name=name, key_id=bytes.fromhex(key_id), public=Ed25519PublicKey.from_public_bytes(raw[1:]))
+
+    def __str__(self) -> str:
+        raw = _ALGORITHM + self.public.public_bytes_raw()
+        return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(raw).decode()}"
+
+    def open(self, note: bytes) -> bytes:
+        """The signed text of a note, or Unsigned, Forged, NoteError."""
+        text, signatures = split(note)
+        claims = [s for s in signatures if s.name == self.name and s.key_id == self.key_id]
+        if not claims:
+            msg = f"no signature by {self.name} (key {self.key_id.hex()})"
+            raise Unsigned(msg)
+        try:
+            self.public.verify(claims[0].signature, text)
+        except InvalidSignature:
+            msg = f"the signature by {self.name} does not fit the text"
+            raise Forged(msg) from None
+        return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signer:
+    """The private half of a key, in the form `PRIVATE+KEY+<name>+<key id, hex>+<base64>`."""
+
+    name: str
+    private: Ed25519PrivateKey
+
+    @classmethod
+    def generate(cls, name: str) -> Self:
+        """Make a new key from the system's randomness."""
+        _check_name(name)
+        return cls(name=name, private=Ed25519PrivateKey.from_private_bytes(secrets.token_bytes(_KEY_BYTES)))
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a private key; the message of a NoteError never contains the key."""
+        parts = text.strip().split("+", 4)
+        if len(parts) != 5 or parts[:2] != ["PRIVATE", "KEY"]:
+            msg = "a private key reads PRIVATE+KEY+<name>+<key id>+<base64>"
+            raise NoteError(msg)
+        name, key_id, encoded = parts[2:]
+        _check_name(name)
+        raw = _unbase64(encoded)
+        if raw[:1] != _ALGORITHM or len(raw) != 1 + _KEY_BYTES:
+            msg = f"the private key of {name} is not an Ed25519 key"
+            raise NoteError(msg)
+        signer = cls(name=name, private=Ed25519PrivateKey.from_private_bytes(raw[1:]))
+        if signer.verifier.key_id.hex() != key_id:
+            msg = f"the private key of {name} does not match its own key id"
+            raise NoteError(msg)
+        return signer
+
+    def export(self) -> str:
+        """The private key as text, for a file with mode 0600. `str()` and `repr()` never show it."""
+        key_id = self.verifier.key_id.hex()
+        raw = _ALGORITHM + self.private.private_bytes_raw()
+        return f"PRIVATE+KEY+{self.name}+{key_id}+{base64.b64encode(raw).decode()}"
+
+    @property
+    def verifier(self) -> Verifier:
+        """The public half."""
+        public = self.private.public_key()
+        return Verifier(name=self.name, key_id=_key_id(self.name, public.public_bytes_raw()), public=public)
+
+    def sign(self, text: bytes) -> bytes:
+        """Text (UTF-8, ending in a newline) -> the whole signed note."""
+        if not text.endswith(b"\n"):
+            msg = "a note's text ends in a newline"
+            raise NoteError(msg)
+        blob = self.verifier.key_id + self.private.sign(text)
+        return text + b"\n" + _DASH + self.name.encode() + b" " + base64.b64encode(blob) + b"\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """One signature line of a note: who claims it, and the 64 bytes."""
+
+    name: str
+    key_id: bytes
+    signature: bytes
+
+
+def split(note: bytes) -> tuple[bytes, list[Signature]]:
+    """Signed note -> (text with its final newline, its signatures). Nothing is verified here.
+
+    Raises Unsigned where there is no signature block, NoteError where a line of it is malformed.
+    """
+    end = note.rfind(b"\n\n")
+    if end < 0 or not note[end + 2 :].startswith(_DASH):
+        msg = "no signature block: expected an empty line and a line that starts with an em dash"
+        raise Unsigned(msg)
+    if not note.endswith(b"\n"):
+        msg = "the last signature line does not end in a newline"
+        raise NoteError(msg)
+    lines = note[end + 2 : -1].split(b"\n")
+    return note[: end + 1], [_signature(line) for line in lines]
+
+
+def _signature(line: bytes) -> Signature:
+    if not line.startswith(_DASH):
+        msg = "a signature line starts with an em dash and a space"
+        raise NoteError(msg)
+    name, space, encoded = line[len(_DASH) :].partition(b" ")
+    blob = _unbase64(encoded)
+    if not space or len(blob) != _KEY_ID_BYTES + _SIGNATURE_BYTES:
+        msg = "a signature line reads — <name> <base64 of 68 bytes>"
+        raise NoteError(msg)
+    try:
+        text = name.decode()
+    except UnicodeDecodeError:
+        msg = "the name of a signature is not UTF-8"
+        raise NoteError(msg) from None
+    return Signature(name=text, key_id=blob[:_KEY_ID_BYTES], signature=blob[_KEY_ID_BYTES:])

@@ -1,0 +1,201 @@
+"""The contract between a node and a gateway: topics, ReadingBatch, flags, StoredRanges.
+
+A ReadingBatch is one line of JSON in columns, then a signature (see `signing`).  It is the form a
+person can still read with `mosquitto_sub`.  Its key (node, inc, seq) is unique for ever: `inc` is
+a random id made with the spool file, `seq` counts up in the transaction that stores the batch on
+the node.  What a node may forget, only the gateway says, after COMMIT, in a signed StoredRanges.
+
+The producer speaks first, so the contract lives with the agent; it needs msgspec and nothing else
+beyond `signing`.  Unknown fields are tolerated, known ones are checked strictly.
+"""
+
+import re
+import secrets
+from enum import IntFlag, StrEnum
+from typing import Annotated, Literal, Self
+
+import msgspec
+from msgspec import Meta, Struct
+
+from edge_agent.signing import Forged, NoteError, Signer, Unsigned, Verifier, split
+
+__all__ = [
+    "Clock",
+    "Flag",
+    "Forged",
+    "Kind",
+    "Malformed",
+    "NoteError",
+    "ReadingBatch",
+    "Signer",
+    "StoredRanges",
+    "Topic",
+    "Unsigned",
+    "Verifier",
+    "split",
+]
+
+NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"  # areas, nodes, stations: safe in a topic, an ACL and an address
+PROPERTY = r"^[a-z][a-z0-9_]{0,31}$"
+INCARNATION = r"^[a-z2-7]{12}$"  # 60 random bits in base32
+
+Name = Annotated[str, Meta(pattern=NAME)]
+Property = Annotated[str, Meta(pattern=PROPERTY)]
+Incarnation = Annotated[str, Meta(pattern=INCARNATION)]
+Sequence = Annotated[int, Meta(ge=1, lt=2**62)]
+Milliseconds = Annotated[int, Meta(ge=-(2**52), le=2**52)]
+
+_MAX_READINGS = 100_000
+
+
+class Malformed(ValueError):
+    """A payload or topic that breaks the contract; the message names the path of the fault."""
+
+
+class Flag(IntFlag):
+    """Quality flags of one value, a bit set. A flag never hides the raw value."""
+
+    WARM_UP = 1
+    CLEANING = 2
+    OUT_OF_RANGE = 4
+    STALE = 8
+    CHECKSUM_RETRY = 16
+    STUCK = 32
+    HUMIDITY = 64
+    CLOCK_UNSYNCED = 128
+    SIZE_EXTRAPOLATED = 256
+    SENSOR_FAULT = 512
+    # from here on set by the gateway
+    JUMP = 1024
+    NEIGHBOUR_DISAGREES = 2048
+    MAINTENANCE = 4096
+    CALIBRATION_EXPIRED = 8192
+    TIME_SUSPECT = 16384
+
+
+class Clock(StrEnum):
+    """What the node knew of its own clock when it stamped a batch."""
+
+    SYNCED = "synced"
+    UNSYNCED = "unsynced"
+    STEPPED = "stepped"
+
+
+class ReadingBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Readings of one node in columns: reading i was taken at t0 + dt[i], in ms UTC by its clock.
+
+    Every list in `values` and `flags` is as long as `dt`. None in `values` is a reading that gave
+    no value for that property; absent flags are zero. `boot` and `mono` (CLOCK_BOOTTIME at t0, ms)
+    let the gateway derive a better time later; the stamps themselves are never rewritten.
+    """
+
+    v: Literal[1]
+    node: Name
+    inc: Incarnation
+    seq: Sequence
+    boot: Annotated[str, Meta(min_length=1, max_length=64)]
+    mono: Milliseconds = 0
+    clock: Clock = Clock.UNSYNCED
+    hist: bool = False
+    t0: Milliseconds
+    dt: Annotated[list[Milliseconds], Meta(min_length=1, max_length=_MAX_READINGS)]
+    values: Annotated[dict[Property, list[float | None]], Meta(min_length=1, max_length=64)]
+    flags: dict[Property, list[Annotated[int, Meta(ge=0, lt=2**31)]]] = {}
+    pos: list[tuple[float, float, float]] | None = None
+
+    def encode(self) -> bytes:
+        """The text that is signed: one JSON line with its newline."""
+        # v would be left out as a default-like constant by some encoders; it is required, so it stays
+        return msgspec.json.encode(self) + b"\n"
+
+    @classmethod
+    def decode(cls, text: bytes) -> Self:
+        """Strict reader of `encode`'s form; raises Malformed and nothing else."""
+        try:
+            batch = _READING_BATCH.decode(text)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise Malformed(str(error)) from None
+        batch._check_lengths()  # noqa: SLF001
+        return batch  # type: ignore[return-value]
+
+    def _check_lengths(self) -> None:
+        expected = len(self.dt)
+        columns = [("values", p, len(c)) for p, c in self.values.items()]
+        columns += [("flags", p, len(c)) for p, c in self.flags.items()]
+        columns += [("pos", "", len(self.pos))] if self.pos is not None else []
+        for table, name, length in columns:
+            if length != expected:
+                msg = f"{length} entries for {expected} readings - at `$.{table}{'.' if name else ''}{name}`"
+                raise Malformed(msg)
+        for name in self.flags:
+            if name not in self.values:
+                msg = f"flags of a property without values - at `$.flags.{name}`"
+                raise Malformed(msg)
+
+
+class StoredRanges(Struct, frozen=True, kw_only=True):
+    """The gateway's word that these sequence numbers (inclusive, ascending) are committed."""
+
+    v: Literal[1]
+    node: Name
+    inc: Incarnation
+    ranges: list[tuple[Sequence, Sequence]]
+
+    def encode(self) -> bytes:
+        """The text that is signed: one JSON line with its newline."""
+        return msgspec.json.encode(self) + b"\n"
+
+    @classmethod
+    def decode(cls, text: bytes) -> Self:
+        """Strict reader of `encode`'s form; raises Malformed and nothing else."""
+        try:
+            return _STORED_RANGES.decode(text)  # type: ignore[return-value]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise Malformed(str(error)) from None
+
+
+_READING_BATCH = msgspec.json.Decoder(ReadingBatch)
+_STORED_RANGES = msgspec.json.Decoder(StoredRanges)
+
+
+class Kind(StrEnum):
+    """What a topic of one node carries."""
+
+    READINGS = "readings"
+    STATUS = "status"
+    HEALTH = "health"
+    STORED = "stored"
+    CONFIG = "config"
+
+
+_TOPIC = re.compile(r"pw/v1/([a-z0-9][a-z0-9-]{0,62})/([a-z0-9][a-z0-9-]{0,62})/([a-z]+)")
+
+
+class Topic(Struct, frozen=True, kw_only=True):
+    """`pw/v1/{area}/{node}/{kind}`."""
+
+    area: str
+    node: str
+    kind: Kind
+
+    def __str__(self) -> str:
+        return f"pw/v1/{self.area}/{self.node}/{self.kind}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a topic; Malformed where it is none of ours."""
+        match = _TOPIC.fullmatch(text)
+        if match is None or match[3] not in set(Kind):
+            msg = f"not a topic of a node: {text[:120]!r}"
+            raise Malformed(msg)
+        return cls(area=match[1], node=match[2], kind=Kind(match[3]))
+
+
+def live_topic(area: str) -> str:
+    """Where a gateway publishes the newest observations and event changes of an area."""
+    return f"pw/v1/{area}/live"
+
+
+def new_incarnation() -> str:
+    """A fresh random id for a spool file."""
+    return "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz234567") for _ in range(12))

@@ -1,0 +1,1 @@
+"""The gateway: ingest, quality, detection, store, live feed, public API and pages."""

@@ -1,0 +1,53 @@
+"""How the gateway's processes reach the MQTT broker."""
+
+import ssl
+from pathlib import Path
+from typing import Annotated
+
+import aiomqtt
+from msgspec import Meta, Struct
+
+
+class TlsSettings(Struct, frozen=True, kw_only=True):
+    """Files of a mutual TLS connection."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+    def context(self) -> ssl.SSLContext:
+        """TLS 1.3 with our certificate, trusting only `ca`."""
+        context = ssl.create_default_context(cafile=str(self.ca))
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_cert_chain(str(self.certificate), str(self.key))
+        return context
+
+
+class BrokerSettings(Struct, frozen=True, kw_only=True):
+    """`[broker]` of piekwacht.toml."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 1883
+    username: str | None = None
+    password_file: Path | None = None
+    tls: TlsSettings | None = None
+
+    def __str__(self) -> str:
+        return f"mqtt{'s' if self.tls else ''}://{self.host}:{self.port}"
+
+
+def client(
+    settings: BrokerSettings, identifier: str, *, persistent: bool = False, kind: type[aiomqtt.Client] = aiomqtt.Client
+) -> aiomqtt.Client:
+    """A client, not yet connected; `persistent` keeps its session on the broker while it is away."""
+    password = settings.password_file.read_text().strip() if settings.password_file else None
+    return kind(
+        settings.host,
+        settings.port,
+        identifier=identifier,
+        username=settings.username,
+        password=password,
+        clean_session=not persistent,
+        tls_context=settings.tls.context() if settings.tls else None,
+        keepalive=30,
+    )

@@ -1,0 +1,97 @@
+"""What the gateway knows of the world at one moment: areas, sites, stations, nodes, properties, datastreams.
+
+An immutable snapshot, read from the database by `store.stations` and replaced as a whole when it
+changes. Datastreams have a database id (for ever) and a slot (their place in the arrays of this
+process); the snapshot maps one to the other.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from edge_agent.wire import Verifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObservedProperty:
+    """One row of the open registry of properties. Adding one is a row, not code.
+
+    unit is UCUM; below `lower` or above `upper` a value is flagged, never dropped; `max_rise` is
+    the largest believable change from one reading to the next (None: not checked); `severity`
+    holds the excess at which an event is minor, moderate, severe and extreme.
+    """
+
+    id: str
+    unit: str
+    name: Mapping[str, str]
+    lower: float | None = None
+    upper: float | None = None
+    max_rise: float | None = None
+    severity: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """The polygon of one jurisdiction; the routing label and the partition key."""
+
+    id: str
+    name: str
+    authority: str
+    outline: Mapping[str, object] = field(repr=False)  # a GeoJSON geometry, CRS84
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A watched facility and its operator. Degrees WGS 84."""
+
+    id: str
+    area: str
+    name: str
+    operator: str
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Station:
+    """A place's public identity. Degrees WGS 84, public position rounded to 3 decimals."""
+
+    id: str
+    area: str
+    name: str
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """The Pi with its credentials, and the station where it is installed now."""
+
+    id: str
+    area: str
+    station: str
+    key: Verifier
+    revoked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Datastream:
+    """One observed property, one node's sensor, one station. `slot` is its row in every array."""
+
+    slot: int
+    id: int
+    station: str
+    node: str
+    observed_property: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """The whole snapshot. `datastreams[slot].slot == slot`; slots only ever grow."""
+
+    areas: Mapping[str, Area]
+    sites: Sequence[Site]
+    stations: Mapping[str, Station]
+    nodes: Mapping[str, Node]
+    properties: Mapping[str, ObservedProperty]
+    datastreams: Sequence[Datastream]
+    slots: Mapping[tuple[str, str], int] = field(repr=False)  # (node, property) -> slot
