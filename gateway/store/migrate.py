@@ -1,0 +1,85 @@
+"""Bring a database to the newest schema: forward only, one transaction a file, in the order of names.
+
+Each applied file is kept with its hash: a file that was changed after it was applied is an error,
+not a surprise. An advisory lock lets several processes start at once. Why no migration library:
+docs/adr/0003-migrations.md.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+
+import psycopg
+
+from gateway.errors import GatewayError, StartError
+
+_LOCK = 7_431_100  # any number, as long as it is ours alone
+_TABLE = """
+CREATE TABLE IF NOT EXISTS schema_migration (
+    name       text PRIMARY KEY,
+    sha256     text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+
+class SchemaError(GatewayError):
+    """The database's schema is not one this version can use; the message says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Migration:
+    """One file of `migrations/`."""
+
+    name: str
+    statements: str
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the file, as kept in the database."""
+        return hashlib.sha256(self.statements.encode()).hexdigest()
+
+
+def shipped() -> list[Migration]:
+    """Every migration of this version, in order."""
+    folder = files("gateway.store") / "migrations"
+    found = [Migration(name=f.name, statements=f.read_text()) for f in folder.iterdir() if f.name.endswith(".sql")]
+    return sorted(found, key=lambda migration: migration.name)
+
+
+def pending(all_: list[Migration], applied: dict[str, str]) -> list[Migration]:
+    """What still has to run, or SchemaError where the database and this version disagree."""
+    known = {migration.name: migration for migration in all_}
+    for name, sha256 in applied.items():
+        if name not in known:
+            raise SchemaError(f"the database knows migration {name}, this version does not: install a newer piekwacht")
+        if known[name].sha256 != sha256:
+            raise SchemaError(f"migration {name} was changed after it was applied: restore the released file")
+    return [migration for migration in all_ if migration.name not in applied]
+
+
+def connect(dsn: str) -> psycopg.Connection:
+    """A connection, or StartError in one line."""
+    try:
+        return psycopg.connect(dsn, autocommit=True, connect_timeout=10)
+    except psycopg.OperationalError as error:
+        raise StartError(f"no database: {' '.join(str(error).split())}; check [database] dsn") from None
+    except psycopg.ProgrammingError as error:
+        raise StartError(f"the DSN cannot be read: {' '.join(str(error).split())}; check [database] dsn") from None
+
+
+def migrate(dsn: str, *, check: bool = False) -> list[str]:
+    """Apply what is pending and return the names; with `check` only return them."""
+    with connect(dsn) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        connection.execute("SET client_min_messages = warning")
+        connection.execute(_TABLE)
+        rows = connection.execute("SELECT name, sha256 FROM schema_migration").fetchall()
+        todo = pending(shipped(), dict(rows))
+        for migration in [] if check else todo:
+            with connection.transaction():
+                connection.execute(migration.statements.encode())
+                connection.execute(
+                    "INSERT INTO schema_migration (name, sha256) VALUES (%s, %s)", [migration.name, migration.sha256]
+                )
+    return [migration.name for migration in todo]

@@ -1,0 +1,68 @@
+"""Real servers for every test: one PostgreSQL a session, a fresh migrated database a test, a broker a test."""
+
+import itertools
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from gateway.broker import BrokerSettings
+from gateway.embedded import Broker, Postgres
+from gateway.errors import StartError
+from gateway.store.migrate import migrate
+
+_NUMBER = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    # fsync off: a test kills servers, not the machine; below /tmp so that `nobody` reaches it where we are root
+    with tempfile.TemporaryDirectory(prefix="piekwacht-test-") as folder:
+        Path(folder).chmod(0o755)
+        with Postgres(Path(folder), options={"fsync": "off", "max_connections": "200"}) as server:
+            migrate(server.create_database("migrated"))
+            yield server
+
+
+@pytest.fixture
+def empty_database(postgres: Postgres) -> str:
+    """DSN of a database without any schema."""
+    return postgres.create_database(f"test{next(_NUMBER)}")
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[str]:
+    """DSN of a fresh database with the newest schema."""
+    name = f"test{next(_NUMBER)}"
+    yield postgres.create_database(name, template="migrated")
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["mosquitto", "nats-server"])
+def each_broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BrokerSettings]:
+    """The same test on both brokers."""
+    try:
+        server = Broker(tmp_path / "broker", program=request.param)
+    except StartError as error:
+        pytest.skip(str(error))
+    with server:
+        yield server.settings
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[BrokerSettings]:
+    """Whichever broker the machine has."""
+    with Broker(tmp_path / "broker") as broker:
+        yield broker.settings
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """Folder of real sensors' recordings, beside the checkout."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no recordings of real sensors at {folder}")
+    return folder
