@@ -93,7 +93,7 @@ class ReadingBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     node: Name
     inc: Incarnation
     seq: Sequence
-    boot: Annotated[str, Meta(min_length=1, max_length=64)]
+    boot: Annotated[str, Meta(pattern=r"^[!-~]{1,64}$")]
     mono: Milliseconds = 0
     clock: Clock = Clock.UNSYNCED
     hist: bool = False

@@ -1,8 +1,9 @@
 """Observations as structs of arrays: what decoding makes, quality flags and detection reads.
 
 One row is one value of one datastream. Rows stand in the order in which the gateway took them
-in: payload by payload, within a payload by time. Every later step keeps that order, and storing
-`batch_id` keeps it for ever, so that a detector can be run again over exactly what it saw.
+in: payload by payload, within a payload property by property, as the node listed them. Every later
+step keeps that order; the stored batches keep it for ever, so that a detector can be run again over
+exactly what it saw.
 """
 
 from collections.abc import Sequence

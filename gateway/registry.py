@@ -86,8 +86,12 @@ class Datastream:
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """The whole snapshot. `datastreams[slot].slot == slot`; slots only ever grow."""
+    """The whole snapshot. `datastreams[slot].slot == slot`; slots only ever grow.
 
+    `version` counts the operator's changes in the database, so that a process sees when to read it anew.
+    """
+
+    version: int = 0
     areas: Mapping[str, Area]
     sites: Sequence[Site]
     stations: Mapping[str, Station]

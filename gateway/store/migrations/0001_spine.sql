@@ -63,6 +63,27 @@ CREATE TABLE datastream (
     UNIQUE (node_id, property_id, station_id)
 );
 
+CREATE TABLE registry_version (           -- one row: counts changes to the tables above, so that running processes notice
+    version bigint NOT NULL
+);
+INSERT INTO registry_version VALUES (1);
+
+CREATE FUNCTION registry_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE registry_version SET version = version + 1;
+    RETURN NULL;
+END $$;
+
+DO $$
+DECLARE
+    changed text;
+BEGIN
+    FOREACH changed IN ARRAY ARRAY['area', 'site', 'station', 'node', 'installation', 'observed_property'] LOOP
+        EXECUTE format('CREATE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON %I
+                        FOR EACH STATEMENT EXECUTE FUNCTION registry_changed()', changed);
+    END LOOP;
+END $$;
+
 -- What was received -----------------------------------------------------------------------------
 
 CREATE TABLE batch (                      -- every signed ReadingBatch that was accepted, byte for byte: the evidence

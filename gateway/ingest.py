@@ -1,0 +1,179 @@
+"""From the broker to the pipeline, acknowledged after COMMIT or not at all.
+
+paho would acknowledge a message before our code has seen it (paho#348, aiomqtt#345), so manual
+acknowledgement is on: what is not committed stays with the broker and comes again. The queue here
+is bounded by the broker's own window of unacknowledged messages; nothing is ever discarded.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import aiomqtt
+import psycopg
+from msgspec import Meta, Struct
+
+from edge_agent.wire import Kind, Malformed, NoteError, Signer, StoredRanges, Topic, live_topic
+from gateway import telemetry
+from gateway.broker import BrokerSettings, client_of
+from gateway.decode import Payload, Reason, Rejected
+from gateway.errors import StartError
+from gateway.pipeline import Committed, Pipeline
+from gateway.store import nodes
+
+_LOG = logging.getLogger(__name__)
+
+
+class IngestSettings(Struct, frozen=True, kw_only=True):
+    """`[ingest]` of piekwacht.toml.
+
+    areas       whose topics to take in; empty: every area
+    key_file    private key that signs StoredRanges (`piekwacht key generate`)
+    window      seconds to wait for more payloads before a transaction begins
+    batches     most payloads in one transaction
+    retry       seconds between attempts while broker or database are away
+    """
+
+    key_file: Path
+    areas: list[str] = []
+    window: Annotated[float, Meta(ge=0, le=10)] = 0.05
+    batches: Annotated[int, Meta(ge=1, le=10_000)] = 500
+    retry: Annotated[float, Meta(gt=0, le=60)] = 1.0
+
+    def signer(self) -> Signer:
+        """The gateway's key, or StartError."""
+        try:
+            return Signer.parse(self.key_file.read_text())
+        except OSError as error:
+            raise StartError(f"the gateway's key {self.key_file} cannot be read: {error.strerror}") from None
+        except NoteError as error:
+            raise StartError(f"the gateway's key {self.key_file}: {error}") from None
+
+
+class _Client(aiomqtt.Client):
+    """aiomqtt with acknowledgement left to us."""
+
+    def acknowledge_by_hand(self) -> None:
+        self._client.manual_ack_set(on=True)
+
+    def acknowledge(self, message: aiomqtt.Message) -> None:
+        if message.qos:
+            self._client.ack(message.mid, message.qos)
+
+
+class Ingest:
+    """One broker session and one pipeline; comes back by itself when either side fails."""
+
+    def __init__(self, settings: IngestSettings, broker: BrokerSettings, pipeline: Pipeline) -> None:
+        self._settings, self._broker, self._pipeline = settings, broker, pipeline
+        self._signer = settings.signer()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self._session()
+            except aiomqtt.MqttError as error:
+                telemetry.FAILURES.labels("broker").inc()
+                _LOG.warning("broker %s is away: %s", self._broker, error)
+            await asyncio.sleep(self._settings.retry)
+
+    async def _session(self) -> None:
+        name = "-".join(["piekwacht-gateway", *self._settings.areas])
+        connection = client_of(_Client, self._broker, name, persistent=True)
+        connection.acknowledge_by_hand()
+        async with connection:
+            for area in self._settings.areas or ["+"]:
+                await connection.subscribe([(f"pw/v1/{area}/+/{kind}", 1) for kind in _TAKEN])
+            _LOG.info("taking in from %s", self._broker)
+            while True:
+                messages = await self._gather(connection)
+                committed = await self._commit(messages)
+                for message in messages:
+                    connection.acknowledge(message)
+                await self._tell(connection, committed)
+
+    async def _gather(self, connection: _Client) -> list[aiomqtt.Message]:
+        """At least one message; then what has come within the window, up to the limit.
+
+        Only messages that are here already are taken: a wait that is cancelled could swallow one.
+        """
+        arriving = connection.messages
+        messages = [await anext(arriving)]
+        if len(arriving) < self._settings.batches:
+            await asyncio.sleep(self._settings.window)
+        while len(arriving) and len(messages) < self._settings.batches:
+            messages.append(await anext(arriving))
+        telemetry.QUEUE.labels("ingest").set(len(arriving))
+        return messages
+
+    async def _commit(self, messages: Sequence[aiomqtt.Message]) -> Committed:
+        """Try until the database has it; the ledger makes every repetition safe."""
+        payloads, words = _sort(messages)
+        while True:
+            try:
+                return await self._store(payloads, words)
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                telemetry.FAILURES.labels("database").inc()
+                _LOG.warning("database is away: %s", " ".join(str(error).split()))
+                await asyncio.sleep(self._settings.retry)
+
+    async def _store(self, payloads: Sequence[Payload], words: Sequence[nodes.Word]) -> Committed:
+        """All at once; where the database refuses the whole, each payload goes alone and only the culprit stays out."""
+        try:
+            return await self._pipeline.process(payloads, words)
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            raise
+        except psycopg.Error:
+            _LOG.exception("the database refused %d payloads; trying one by one", len(payloads))
+        whole = Committed()
+        for payload in payloads:
+            one = await self._store_alone(payload)
+            whole = Committed(stored=whole.stored + one.stored, live=whole.live + one.live)
+        return whole
+
+    async def _store_alone(self, payload: Payload) -> Committed:
+        try:
+            return await self._pipeline.process([payload])
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            raise
+        except psycopg.Error as error:
+            detail = " ".join(str(error).split())
+            return await self._pipeline.refuse(Rejected(payload=payload, reason=Reason.UNSTORABLE, detail=detail))
+
+    async def _tell(self, connection: _Client, committed: Committed) -> None:
+        """Tell nodes what they may forget, and viewers what is new. Losing this loses nothing: both ask again."""
+        for ranges in committed.stored:
+            await self._publish_stored(connection, ranges)
+        for live in committed.live:
+            await connection.publish(live_topic(live.area), live.encode(), qos=0)
+
+    async def _publish_stored(self, connection: _Client, ranges: StoredRanges) -> None:
+        area = self._pipeline.area_of(ranges.node)
+        if area is not None:
+            topic = Topic(area=area, node=ranges.node, kind=Kind.STORED)
+            await connection.publish(str(topic), self._signer.sign(ranges.encode()), qos=1, retain=True)
+
+
+_TAKEN = (Kind.READINGS, Kind.STATUS, Kind.HEALTH)
+
+
+def _sort(messages: Sequence[aiomqtt.Message]) -> tuple[list[Payload], list[nodes.Word]]:
+    """Readings, and what nodes say of themselves."""
+    now = datetime.now(UTC)
+    payloads, words = [], []
+    for message in messages:
+        topic = str(message.topic)
+        body = bytes(message.payload) if isinstance(message.payload, bytes | bytearray) else b""
+        try:
+            kind: Kind | None = Topic.parse(topic).kind
+        except Malformed:
+            kind = None
+        if kind in {Kind.STATUS, Kind.HEALTH}:
+            words.append(nodes.Word(topic=Topic.parse(topic), body=body, said_at=now, retained=message.retain))
+        else:
+            payloads.append(Payload(topic=topic, body=body, received_at=now))
+    return payloads, words

@@ -1,0 +1,229 @@
+"""The spine: many payloads to one transaction, after which the nodes may forget.
+
+A redelivery is a no-op: what the ledger knows already touches neither states, events nor the live
+feed. States are replaced only after COMMIT, so that a failed transaction can simply be run again.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+
+from alerting import inbox
+from edge_agent.wire import Flag, StoredRanges
+from gateway import telemetry
+from gateway.alerts import severity, to_alerts
+from gateway.decode import Payload, Rejected, Verified, decode, place, unplaced
+from gateway.detection.detector import Detector
+from gateway.detection.detector import States as DetectorStates
+from gateway.event import Event
+from gateway.live import LiveEvent, LiveMessage, LiveObservation
+from gateway.observation import ObservationBatch
+from gateway.quality.flagger import Flagger
+from gateway.quality.flagger import States as QualityStates
+from gateway.registry import Registry
+from gateway.store import events as event_store
+from gateway.store import ledger, nodes, observations, quarantine, stations
+from gateway.store.connection import QUERIES, Store, Transaction
+
+_QUALITY = "quality"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Committed:
+    """What one transaction stored: what nodes may forget, and what viewers should see."""
+
+    stored: list[StoredRanges] = field(default_factory=list)
+    live: list[LiveMessage] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """All that detection knows at one moment; replaced as a whole after each COMMIT."""
+
+    registry: Registry
+    quality: QualityStates
+    detection: DetectorStates
+
+
+class Pipeline:
+    """Owns the memory of one gateway."""
+
+    def __init__(self, store: Store, flagger: Flagger, detector: Detector) -> None:
+        self._store, self._flagger, self._detector = store, flagger, detector
+        self._memory: Memory | None = None
+
+    async def process(self, payloads: Sequence[Payload], words: Sequence[nodes.Word] = ()) -> Committed:
+        """Store all that is new among the payloads, and what nodes said of themselves.
+
+        Raises psycopg.Error, and then nothing is stored.
+        """
+        began = time.perf_counter()
+        async with self._store.transaction() as tx:
+            memory = await self._current(tx)
+            decoded = [decode(payload, memory.registry) for payload in payloads]
+            rejected = [d for d in decoded if isinstance(d, Rejected)]
+            accepted = await ledger.accept(tx, [d for d in decoded if isinstance(d, Verified)])
+            memory, unknown = await self._make_room(tx, memory, accepted.fresh)
+            rejected += accepted.tampered + unknown
+            memory, rows, events = self._examine(memory, place(accepted.fresh, memory.registry))
+
+            ids = await ledger.number(tx, accepted.fresh)
+            await observations.copy(tx, rows, ids, memory.registry)
+            await self._save_states(tx, memory, rows)
+            await event_store.save(tx, events, _severities(events, memory.registry), memory.registry)
+            await inbox.put(tx, to_alerts(events, memory.registry))
+            await quarantine.put(tx, rejected)
+            kept = [v.key for v in accepted.fresh] + [r.key for r in rejected if r.key is not None]
+            await ledger.record(tx, kept)
+            stored = await ledger.stored_ranges(tx, kept + [v.key for v in accepted.duplicates])
+            await nodes.touch(tx, words, accepted.fresh, memory.registry)
+            live = await _live(tx, rows, events, memory.registry)
+            await ledger.keep(tx, accepted.fresh, ids)
+        self._memory = memory  # only after COMMIT
+        _count(
+            registry=memory.registry,
+            accepted=accepted,
+            rejected=rejected,
+            rows=rows,
+            events=events,
+            seconds=time.perf_counter() - began,
+        )
+        return Committed(stored=stored, live=live)
+
+    async def _current(self, tx: Transaction) -> Memory:
+        """What we know, brought up to date where an operator changed the registry; at start, as last committed."""
+        version = await stations.version(tx)
+        if self._memory is None:
+            registry = await stations.load(tx)
+            quality = await event_store.load_states(tx, _QUALITY, registry)
+            detection = await event_store.load_states(tx, self._detector.name, registry)
+            return Memory(
+                registry=registry,
+                quality=self._flagger.load(registry, quality),
+                detection=self._detector.load(registry, detection),
+            )
+        if self._memory.registry.version == version:
+            return self._memory
+        return await self._enlarged(tx, self._memory)
+
+    async def _enlarged(self, tx: Transaction, memory: Memory) -> Memory:
+        """The same memory with the registry read anew; new datastreams start fresh."""
+        registry = await stations.load(tx, memory.registry)
+        return Memory(
+            registry=registry,
+            quality=self._flagger.grow(memory.quality, registry),
+            detection=self._detector.grow(memory.detection, registry),
+        )
+
+    async def refuse(self, rejected: Rejected) -> Committed:
+        """Quarantine what the database would not take."""
+        async with self._store.transaction() as tx:
+            await quarantine.put(tx, [rejected])
+        telemetry.REJECTED.labels(rejected.reason.value).inc()
+        return Committed()
+
+    def area_of(self, node: str) -> str | None:
+        """The area whose topics a node uses, None where it is not enrolled."""
+        known = self._memory.registry.nodes.get(node) if self._memory else None
+        return known.area if known else None
+
+    async def _make_room(
+        self, tx: Transaction, memory: Memory, batches: Sequence[Verified]
+    ) -> tuple[Memory, list[Rejected]]:
+        """Create the datastreams that these batches need; name the properties nobody knows."""
+        found = unplaced(batches, memory.registry)
+        if found.missing:
+            await stations.create_datastreams(tx, found.missing)
+            memory = await self._enlarged(tx, memory)
+        return memory, list(found.unknown)
+
+    def _examine(self, memory: Memory, rows: ObservationBatch) -> tuple[Memory, ObservationBatch, list[Event]]:
+        """Flag and detect. Rows whose time cannot be believed are kept, and never detected on."""
+        with telemetry.DETECT.time():
+            quality, rows = self._flagger.flag(memory.quality, rows, memory.registry)
+            believable = rows[(rows.flags & int(Flag.TIME_SUSPECT)) == 0]
+            detection, events = self._detector.detect(memory.detection, believable, memory.registry)
+        return Memory(registry=memory.registry, quality=quality, detection=detection), rows, events
+
+    async def _save_states(self, tx: Transaction, memory: Memory, rows: ObservationBatch) -> None:
+        touched = np.unique(rows.datastream).tolist()
+        for name, owner, states in (
+            (_QUALITY, self._flagger, memory.quality),
+            (self._detector.name, self._detector, memory.detection),
+        ):
+            saved = dict(zip(touched, owner.dump(states, touched), strict=True))
+            await event_store.save_states(tx, name, saved, memory.registry)
+
+
+def _severities(events: Sequence[Event], registry: Registry) -> list[str]:
+    return [severity(event, registry.properties[event.observed_property]).value for event in events]
+
+
+async def _live(
+    tx: Transaction, rows: ObservationBatch, events: Sequence[Event], registry: Registry
+) -> list[LiveMessage]:
+    """One message an area: the newest live value of each datastream, and every event change."""
+    newest = {int(slot): i for i, slot in enumerate(rows.datastream) if not rows.late[i]}
+    if not newest and not events:
+        return []
+    row = await (await tx.execute(QUERIES["next_live_id"])).fetchone()
+    number = int(row[0]) if row else 0
+    areas: dict[str, tuple[list[LiveObservation], list[LiveEvent]]] = {}
+    for slot, i in newest.items():
+        datastream = registry.datastreams[slot]
+        area = registry.stations[datastream.station].area
+        areas.setdefault(area, ([], []))[0].append(
+            LiveObservation(
+                station=datastream.station,
+                observed_property=datastream.observed_property,
+                observed_at=datetime.fromtimestamp(int(rows.observed_at[i]) / 1000, UTC),
+                value=None if np.isnan(rows.value[i]) else float(rows.value[i]),
+                flags=int(rows.flags[i]),
+            )
+        )
+    for event, level in zip(events, _severities(events, registry), strict=True):
+        area = registry.stations[event.station].area
+        unit = registry.properties[event.observed_property].unit
+        live = LiveEvent(event=event, area=area, severity=level, unit=unit)
+        areas.setdefault(area, ([], []))[1].append(live)
+    now = datetime.now(UTC)
+    return [
+        LiveMessage(id=number, area=area, committed_at=now, observations=seen, events=found)
+        for area, (seen, found) in areas.items()
+    ]
+
+
+def _count(
+    *,
+    registry: Registry,
+    accepted: ledger.Accepted,
+    rejected: Sequence[Rejected],
+    rows: ObservationBatch,
+    events: Sequence[Event],
+    seconds: float,
+) -> None:
+    telemetry.COMMIT.observe(seconds)
+    now = time.time()
+    for verified in accepted.fresh:
+        area = registry.nodes[verified.batch.node].area
+        telemetry.BATCHES.labels(area, "stored").inc()
+        telemetry.READINGS.labels(area).inc(len(verified.batch.dt))
+        telemetry.LAST_SEEN.labels(area, verified.batch.node).set(now)
+    for verified in accepted.duplicates:
+        telemetry.BATCHES.labels(registry.nodes[verified.batch.node].area, "duplicate").inc()
+    for one in rejected:
+        telemetry.REJECTED.labels(one.reason.value).inc()
+    stream_area = [registry.stations[d.station].area for d in registry.datastreams]
+    for slot, count in zip(*np.unique(rows.datastream, return_counts=True), strict=True):
+        telemetry.OBSERVATIONS.labels(stream_area[slot]).inc(int(count))
+    for flag in Flag:
+        flagged = int(((rows.flags & int(flag)) != 0).sum())
+        if flagged:
+            telemetry.FLAGGED.labels((flag.name or "").lower()).inc(flagged)
+    for age in now - rows.observed_at[~rows.late] / 1000:
+        telemetry.COMMITTED_AGE.observe(age)
+    for event in events:
+        telemetry.EVENTS.labels(registry.stations[event.station].area, event.change.value, event.kind.value).inc()

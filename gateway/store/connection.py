@@ -1,0 +1,75 @@
+"""The ingest's own database connection, which comes back by itself.
+
+Not a pool: a pool may stop reconnecting (psycopg#370, #438, #1315), and one writer needs one
+connection. A failed transaction leaves nothing behind; the caller runs it again, which the ledger
+makes safe even where the outcome of a COMMIT is unknown.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import psycopg
+
+from alerting.queries import load
+from gateway.errors import StartError
+
+QUERIES = load(Path(__file__).with_name("queries.sql"))
+
+Transaction = psycopg.AsyncConnection
+
+
+class Store:
+    """One connection, made when needed, holding the advisory locks of the areas it writes for."""
+
+    def __init__(self, dsn: str, *, areas: Sequence[str] = ("*",)) -> None:
+        self._dsn, self._areas = dsn, list(areas)
+        self._connection: psycopg.AsyncConnection | None = None
+
+    async def connected(self) -> psycopg.AsyncConnection:
+        """The live connection, made anew where it broke.
+
+        Raises psycopg.OperationalError while the database is away, or while another gateway still
+        writes for one of our areas.
+        """
+        if self._connection is None or self._connection.closed:
+            connection = await psycopg.AsyncConnection.connect(
+                self._dsn, autocommit=True, connect_timeout=5, application_name="piekwacht gateway"
+            )
+            cursor = await connection.execute(QUERIES["lock_areas"], {"areas": self._areas})
+            row = await cursor.fetchone()
+            if row is None or not row[0]:
+                await connection.close()
+                raise psycopg.OperationalError(f"another gateway writes for {', '.join(self._areas)}")
+            self._connection = connection
+        return self._connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """All or nothing; on any error nothing of it stays."""
+        connection = await self.connected()
+        try:
+            async with connection.transaction():
+                yield connection
+        except psycopg.OperationalError:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Drop the connection, whatever state it is in."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(psycopg.Error):
+                await connection.close()
+
+
+async def check(dsn: str) -> None:
+    """StartError where the database cannot be reached or has no schema of this version."""
+    from gateway.store.migrate import SchemaError, migrate  # noqa: PLC0415 - only at start
+
+    try:
+        todo = migrate(dsn, check=True)
+    except SchemaError as error:
+        raise StartError(str(error)) from None
+    if todo:
+        raise StartError(f"the database lacks {len(todo)} migration(s), first {todo[0]}: run `piekwacht migrate`")

@@ -1,0 +1,99 @@
+"""The ledger: which batches are committed. It is what makes "exactly once" exact.
+
+The key of a batch is (node, incarnation, seq). Ranges of received numbers are updated in the
+transaction of the COPY; the hash of every batch is kept, so that the same key with other bytes is
+seen for what it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_agent.wire import StoredRanges
+from gateway.decode import Payload, Reason, Rejected, Verified
+from gateway.store.connection import QUERIES, Transaction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """What of a micro-batch is new, what was stored before, what came again with other bytes."""
+
+    fresh: list[Verified]
+    duplicates: list[Verified]
+    tampered: list[Rejected]
+
+
+def sift(batches: Sequence[Verified], seen: dict[int, bytes | None]) -> Accepted:
+    """Pure: `seen` maps the index of a batch that is stored already to the hash it had (None: unknown)."""
+    accepted = Accepted(fresh=[], duplicates=[], tampered=[])
+    first: dict[tuple[str, str, int], bytes] = {}
+    for number, verified in enumerate(batches):
+        stored = seen.get(number) if number in seen else first.get(verified.key)
+        if number not in seen and verified.key not in first:
+            first[verified.key] = verified.sha256
+            accepted.fresh.append(verified)
+        elif stored is not None and stored != verified.sha256:
+            accepted.tampered.append(_tampered(verified.payload, verified.key))
+        else:
+            accepted.duplicates.append(verified)
+    return accepted
+
+
+def _tampered(payload: Payload, key: tuple[str, str, int]) -> Rejected:
+    node, incarnation, seq = key
+    detail = f"batch {seq} of {node} ({incarnation}) is stored with other bytes"
+    return Rejected(payload=payload, reason=Reason.TAMPERED, detail=detail, key=key)
+
+
+async def accept(tx: Transaction, batches: Sequence[Verified]) -> Accepted:
+    """Tell new batches from stored ones."""
+    if not batches:
+        return sift([], {})
+    cursor = await tx.execute(QUERIES["seen_batches"], _keys([v.key for v in batches]))
+    return sift(batches, {int(index): sha256 for index, sha256 in await cursor.fetchall()})
+
+
+async def record(tx: Transaction, keys: Sequence[tuple[str, str, int]]) -> None:
+    """Mark these keys as received."""
+    if keys:
+        await tx.execute(QUERIES["record_received"], _keys(keys))
+
+
+async def stored_ranges(tx: Transaction, keys: Sequence[tuple[str, str, int]]) -> list[StoredRanges]:
+    """For each (node, incarnation) among `keys`: all that is stored, in inclusive ranges."""
+    if not keys:
+        return []
+    cursor = await tx.execute(QUERIES["received_ranges"], _keys(keys))
+    return [
+        StoredRanges(v=1, node=node, inc=incarnation, ranges=[(r.lower, r.upper - 1) for r in received])
+        for node, incarnation, received in await cursor.fetchall()
+    ]
+
+
+async def number(tx: Transaction, batches: Sequence[Verified]) -> list[int]:
+    """Ids for these batches, in order of arrival."""
+    cursor = await tx.execute(QUERIES["next_batch_ids"], {"count": len(batches)})
+    return [int(row[0]) for row in await cursor.fetchall()]
+
+
+async def keep(tx: Transaction, batches: Sequence[Verified], ids: Sequence[int]) -> None:
+    """Keep the signed bytes of each batch as evidence; last, so that `committed_at` is as late as it can be."""
+    if not batches:
+        return
+    await tx.execute(
+        QUERIES["insert_batches"],
+        {
+            **_keys([v.key for v in batches]),
+            "ids": list(ids),
+            "hashes": [v.sha256 for v in batches],
+            "payloads": [v.payload.body for v in batches],
+            "boots": [v.batch.boot for v in batches],
+            "monos": [v.batch.mono for v in batches],
+            "clocks": [v.batch.clock.value for v in batches],
+            "hists": [v.batch.hist for v in batches],
+            "received": [v.payload.received_at for v in batches],
+        },
+    )
+
+
+def _keys(keys: Sequence[tuple[str, str, int]]) -> dict[str, list[str] | list[int]]:
+    return {"nodes": [k[0] for k in keys], "incarnations": [k[1] for k in keys], "seqs": [k[2] for k in keys]}

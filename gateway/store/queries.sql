@@ -1,0 +1,136 @@
+-- What the gateway itself reads and writes. Arrays are unnested, so that a micro-batch is one round trip a statement.
+
+-- name: lock_areas
+SELECT bool_and(pg_try_advisory_lock(7431101, hashtext(a))) FROM unnest(%(areas)s::text[]) AS a
+
+-- name: registry_version
+SELECT version FROM registry_version
+
+-- name: areas
+SELECT id, name, authority, outline FROM area ORDER BY id
+
+-- name: sites
+SELECT id, area_id, name, operator, latitude, longitude FROM site ORDER BY id
+
+-- name: stations
+SELECT id, area_id, name, latitude, longitude FROM station ORDER BY id
+
+-- name: nodes
+SELECT n.id, n.area_id, i.station_id, n.verifier_key, n.revoked_at IS NOT NULL
+FROM node n JOIN installation i ON i.node_id = n.id AND i.until IS NULL
+ORDER BY n.id
+
+-- name: properties
+SELECT id, unit, name_nl, name_en, lower, upper, max_rise, severity FROM observed_property ORDER BY id
+
+-- name: datastreams
+SELECT d.id, d.station_id, d.node_id, d.property_id FROM datastream d ORDER BY d.id
+
+-- name: create_datastreams
+INSERT INTO datastream (station_id, node_id, property_id)
+SELECT i.station_id, m.node_id, m.property_id
+FROM unnest(%(nodes)s::text[], %(properties)s::text[]) AS m(node_id, property_id)
+JOIN installation i ON i.node_id = m.node_id AND i.until IS NULL
+ON CONFLICT DO NOTHING
+
+-- name: seen_batches
+-- Which of these keys are committed already, with the hash they had then.
+SELECT k.ordinal - 1, b.sha256
+FROM unnest(%(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[])
+     WITH ORDINALITY AS k(node_id, incarnation, seq, ordinal)
+JOIN ledger l ON l.node_id = k.node_id AND l.incarnation = k.incarnation AND l.received @> k.seq
+LEFT JOIN batch b ON b.node_id = k.node_id AND b.incarnation = k.incarnation AND b.seq = k.seq
+
+-- name: record_received
+INSERT INTO ledger (node_id, incarnation, received)
+SELECT node_id, incarnation, range_agg(int8range(seq, seq, '[]'))
+FROM unnest(%(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[]) AS k(node_id, incarnation, seq)
+GROUP BY node_id, incarnation
+ON CONFLICT (node_id, incarnation) DO UPDATE SET received = ledger.received + excluded.received, updated_at = now()
+
+-- name: received_ranges
+SELECT l.node_id, l.incarnation, l.received
+FROM (SELECT DISTINCT node_id, incarnation FROM unnest(%(nodes)s::text[], %(incarnations)s::text[]) AS k(node_id, incarnation)) k
+JOIN ledger l USING (node_id, incarnation)
+
+-- name: next_batch_ids
+SELECT nextval('batch_id') FROM generate_series(1, %(count)s)
+
+-- name: insert_batches
+-- committed_at is the database's clock at the end of the transaction, the last statement but COMMIT.
+INSERT INTO batch (id, node_id, incarnation, seq, sha256, payload, boot, mono, clock, hist, received_at, committed_at)
+SELECT u.*, clock_timestamp()
+FROM unnest(%(ids)s::bigint[], %(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[], %(hashes)s::bytea[],
+            %(payloads)s::bytea[], %(boots)s::text[], %(monos)s::bigint[], %(clocks)s::text[], %(hists)s::boolean[],
+            %(received)s::timestamptz[]) AS u
+
+-- name: copy_observations
+COPY observation (datastream_id, observed_at, value, flags, batch_id) FROM STDIN (FORMAT binary)
+
+-- name: quarantine
+INSERT INTO quarantine (received_at, topic, reason, detail, payload)
+SELECT * FROM unnest(%(received)s::timestamptz[], %(topics)s::text[], %(reasons)s::text[], %(details)s::text[], %(payloads)s::bytea[])
+
+-- name: save_states
+INSERT INTO datastream_state (datastream_id, component, state)
+SELECT id, %(component)s, state FROM unnest(%(ids)s::int[], %(states)s::bytea[]) AS s(id, state)
+ON CONFLICT (datastream_id, component) DO UPDATE SET state = excluded.state
+
+-- name: load_states
+SELECT datastream_id, state FROM datastream_state WHERE component = %(component)s
+
+-- name: save_event
+INSERT INTO event (id, revision, change, kind, datastream_id, area_id, station_id, property_id, severity, onset, peak_at,
+                   detected_at, ended_at, peak, background, excess, noise, confidence, reasons, detector, detected_late)
+VALUES (%(id)s, %(revision)s, %(change)s, %(kind)s, %(datastream_id)s, %(area_id)s, %(station_id)s, %(property_id)s,
+        %(severity)s, %(onset)s, %(peak_at)s, %(detected_at)s, %(ended_at)s, %(peak)s, %(background)s, %(excess)s,
+        %(noise)s, %(confidence)s, %(reasons)s, %(detector)s, %(detected_late)s)
+ON CONFLICT (id) DO UPDATE SET
+    revision = excluded.revision, change = excluded.change, kind = excluded.kind, severity = excluded.severity,
+    peak_at = excluded.peak_at, ended_at = excluded.ended_at, peak = excluded.peak, background = excluded.background,
+    excess = excluded.excess, noise = excluded.noise, confidence = excluded.confidence, reasons = excluded.reasons,
+    changed_at = now()
+WHERE excluded.revision > event.revision
+
+-- name: save_event_revision
+INSERT INTO event_revision (event_id, revision, body) VALUES (%(id)s, %(revision)s, %(body)s::jsonb) ON CONFLICT DO NOTHING
+
+-- name: next_live_id
+SELECT nextval('live_id')
+
+-- name: touch_nodes
+-- What a node said of itself, and that it was heard; absent parts keep what was there.
+INSERT INTO node_status (node_id, last_seen, online, status, health)
+SELECT * FROM unnest(%(nodes)s::text[], %(seen)s::timestamptz[], %(online)s::boolean[], %(status)s::jsonb[], %(health)s::jsonb[])
+ON CONFLICT (node_id) DO UPDATE SET
+    last_seen = greatest(node_status.last_seen, excluded.last_seen),
+    online = coalesce(excluded.online, node_status.online),
+    status = coalesce(excluded.status, node_status.status),
+    health = coalesce(excluded.health, node_status.health)
+
+-- name: put_area
+INSERT INTO area (id, name, authority, outline) VALUES (%(id)s, %(name)s, %(authority)s, %(outline)s::jsonb)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, authority = excluded.authority, outline = excluded.outline
+
+-- name: put_site
+INSERT INTO site (id, area_id, name, operator, latitude, longitude)
+VALUES (%(id)s, %(area)s, %(name)s, %(operator)s, %(latitude)s, %(longitude)s)
+ON CONFLICT (id) DO UPDATE SET area_id = excluded.area_id, name = excluded.name, operator = excluded.operator,
+    latitude = excluded.latitude, longitude = excluded.longitude
+
+-- name: put_station
+INSERT INTO station (id, area_id, name, latitude, longitude)
+VALUES (%(id)s, %(area)s, %(name)s, %(latitude)s, %(longitude)s)
+ON CONFLICT (id) DO UPDATE SET area_id = excluded.area_id, name = excluded.name,
+    latitude = excluded.latitude, longitude = excluded.longitude
+
+-- name: put_node
+INSERT INTO node (id, area_id, verifier_key) VALUES (%(id)s, %(area)s, %(key)s)
+ON CONFLICT (id) DO UPDATE SET area_id = excluded.area_id, verifier_key = excluded.verifier_key, revoked_at = NULL
+
+-- name: end_installation
+UPDATE installation SET until = now() WHERE node_id = %(node)s AND until IS NULL AND station_id <> %(station)s
+
+-- name: begin_installation
+INSERT INTO installation (node_id, station_id) SELECT %(node)s, %(station)s
+WHERE NOT EXISTS (SELECT 1 FROM installation WHERE node_id = %(node)s AND until IS NULL)

@@ -1,0 +1,103 @@
+"""The registry in the database: read as one snapshot, written by operators and by new datastreams."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+
+from edge_agent.wire import Verifier
+from gateway.registry import Area, Datastream, Node, ObservedProperty, Registry, Site, Station
+from gateway.store.connection import QUERIES, Transaction
+
+
+async def load(connection: Transaction, before: Registry | None = None) -> Registry:
+    """The registry as it is now; datastreams keep the slots they have in `before`, new ones follow."""
+
+    async def rows(query: str) -> list[Any]:
+        return await (await connection.execute(QUERIES[query])).fetchall()
+
+    changes = await version(connection)  # first: a change that comes while we read is then seen next time
+    datastreams = _slots(await rows("datastreams"), before)
+    return Registry(
+        version=changes,
+        areas={r[0]: Area(id=r[0], name=r[1], authority=r[2], outline=r[3]) for r in await rows("areas")},
+        sites=[
+            Site(id=r[0], area=r[1], name=r[2], operator=r[3], latitude=r[4], longitude=r[5])
+            for r in await rows("sites")
+        ],
+        stations={
+            r[0]: Station(id=r[0], area=r[1], name=r[2], latitude=r[3], longitude=r[4]) for r in await rows("stations")
+        },
+        nodes={
+            r[0]: Node(id=r[0], area=r[1], station=r[2], key=Verifier.parse(r[3]), revoked=r[4])
+            for r in await rows("nodes")
+        },
+        properties={r[0]: _property(r) for r in await rows("properties")},
+        datastreams=datastreams,
+        slots={(d.node, d.observed_property): d.slot for d in datastreams},
+    )
+
+
+async def version(connection: Transaction) -> int:
+    """How often an operator has changed the registry."""
+    row = await (await connection.execute(QUERIES["registry_version"])).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _property(row: Sequence[Any]) -> ObservedProperty:
+    return ObservedProperty(
+        id=row[0],
+        unit=row[1],
+        name={"nl": row[2], "en": row[3]},
+        lower=row[4],
+        upper=row[5],
+        max_rise=row[6],
+        severity=tuple(row[7]) if row[7] else None,
+    )
+
+
+def _slots(rows: Sequence[Sequence[Any]], before: Registry | None) -> list[Datastream]:
+    kept = list(before.datastreams) if before else []
+    known = {d.id for d in kept}
+    new = [row for row in rows if row[0] not in known]
+    return kept + [
+        Datastream(slot=len(kept) + i, id=row[0], station=row[1], node=row[2], observed_property=row[3])
+        for i, row in enumerate(new)
+    ]
+
+
+async def create_datastreams(tx: Transaction, pairs: Sequence[tuple[str, str]]) -> None:
+    """Make the datastreams of (node, property), where the node stands now."""
+    await tx.execute(
+        QUERIES["create_datastreams"], {"nodes": [p[0] for p in pairs], "properties": [p[1] for p in pairs]}
+    )
+
+
+def put_area(connection: psycopg.Connection, area: Area) -> None:
+    """Create or change an area."""
+    values = {"id": area.id, "name": area.name, "authority": area.authority, "outline": json.dumps(area.outline)}
+    connection.execute(QUERIES["put_area"], values)
+
+
+def put_site(connection: psycopg.Connection, site: Site) -> None:
+    """Create or change a watched facility."""
+    connection.execute(QUERIES["put_site"], _fields(site))
+
+
+def put_station(connection: psycopg.Connection, station: Station) -> None:
+    """Create or change a station."""
+    connection.execute(QUERIES["put_station"], _fields(station))
+
+
+def put_node(connection: psycopg.Connection, node: Node) -> None:
+    """Enrol a node, or give it a new key or station; an earlier installation ends now."""
+    with connection.transaction():
+        connection.execute(QUERIES["put_node"], {"id": node.id, "area": node.area, "key": str(node.key)})
+        place = {"node": node.id, "station": node.station}
+        connection.execute(QUERIES["end_installation"], place)
+        connection.execute(QUERIES["begin_installation"], place)
+
+
+def _fields(record: Site | Station) -> Mapping[str, Any]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}

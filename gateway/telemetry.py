@@ -1,0 +1,22 @@
+"""What the gateway counts and times, for Prometheus. Names are part of the interface: docs/metrics.md."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+
+BATCHES = Counter("piekwacht_batches_total", "ReadingBatches received, by what became of them", ["area", "outcome"])
+READINGS = Counter("piekwacht_readings_total", "Readings (points in time of a node) committed", ["area"])
+OBSERVATIONS = Counter("piekwacht_observations_total", "Observations (values of a datastream) committed", ["area"])
+FLAGGED = Counter("piekwacht_flagged_observations_total", "Observations committed with a flag", ["flag"])
+REJECTED = Counter("piekwacht_rejected_total", "Payloads put into quarantine, by reason", ["reason"])
+EVENTS = Counter("piekwacht_events_total", "Event revisions committed", ["area", "change", "kind"])
+COMMIT = Histogram(
+    "piekwacht_commit_seconds", "From the first payload of a micro-batch to its COMMIT", buckets=_SECONDS
+)
+DETECT = Histogram("piekwacht_detect_seconds", "Quality and detection of one micro-batch", buckets=_SECONDS)
+COMMITTED_AGE = Histogram(
+    "piekwacht_observed_to_committed_seconds", "From observed_at to COMMIT, live observations", buckets=_SECONDS
+)
+QUEUE = Gauge("piekwacht_queue_size", "Entries waiting, by queue", ["queue"])
+LAST_SEEN = Gauge("piekwacht_node_last_seen_timestamp_seconds", "When a node was last heard", ["area", "node"])
+FAILURES = Counter("piekwacht_failures_total", "Passing failures that were retried", ["part"])
