@@ -13,6 +13,7 @@ import psycopg
 
 from alerting.queries import load
 from gateway.errors import StartError
+from gateway.store.migrate import SchemaError, migrate
 
 QUERIES = load(Path(__file__).with_name("queries.sql"))
 
@@ -63,10 +64,8 @@ class Store:
                 await connection.close()
 
 
-async def check(dsn: str) -> None:
-    """StartError where the database cannot be reached or has no schema of this version."""
-    from gateway.store.migrate import SchemaError, migrate  # noqa: PLC0415 - only at start
-
+def check(dsn: str) -> None:
+    """StartError where the database cannot be reached or has not the schema of this version."""
     try:
         todo = migrate(dsn, check=True)
     except SchemaError as error:

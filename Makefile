@@ -1,0 +1,35 @@
+# Two commands matter: `make demo` and `make test`. Both prepare what they need and reuse it.
+SHELL := /bin/sh
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/prepared: requirements.lock pyproject.toml deploy/prepare hatch_build.py gateway/api/static/package-lock.json
+	sh deploy/prepare
+
+demo: .venv/prepared  ## the whole of Piekwacht on this machine: map, alerts, twelve nodes (ARGS="--duration 60")
+	$(BIN)/piekwacht demo $(ARGS)
+
+test: .venv/prepared  ## every test, checks included
+	sh deploy/prepare --test-programs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m "not benchmark" $(ARGS)
+
+check: .venv/prepared  ## format, lint, types, import contracts and the fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -m "not slow and not browser and not timescale and not benchmark"
+
+lock: .venv/prepared  ## choose newer versions of every dependency and write them down
+	sh deploy/prepare --lock
+
+clean:  ## remove what the other targets made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis gateway/api/static/vendor node_modules

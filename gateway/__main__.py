@@ -1,0 +1,144 @@
+"""The command `piekwacht`. Each subcommand imports what it needs when it is called."""
+
+import argparse
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from edge_agent.configuration import ConfigurationError
+from edge_agent.wire import NoteError, Signer
+from gateway.errors import GatewayError
+
+_PARTS = {
+    "gateway": ("take in, detect, store: one writer an area", ["gateway"]),
+    "api": ("public API, live feed and pages; stateless", ["api"]),
+    "alerting": ("tell people; several may run", ["alerting"]),
+    "up": ("gateway, api and alerting in one process: a small site", ["gateway", "api", "alerting"]),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run `piekwacht`; returns the exit code: 2 for a bad configuration, 1 where something is missing."""
+    given = _parser().parse_args(arguments)
+    try:
+        return int(given.run(given) or 0)
+    except ConfigurationError as error:
+        print(f"piekwacht: {error}", file=sys.stderr)
+        return 2
+    except GatewayError as error:
+        print(f"piekwacht: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="piekwacht", description="See and prove short peaks of pollution.")
+    parser.add_argument("--version", action="version", version=f"piekwacht {version('piekwacht')}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, (help_, parts) in _PARTS.items():
+        one = commands.add_parser(name, help=help_)
+        _add_config(one)
+        one.set_defaults(run=_serve, parts=parts)
+    _add_migrate(commands.add_parser("migrate", help="bring the database to this version's schema"))
+    _add_key(commands.add_parser("key", help="make the gateway's signing key"))
+    _add_site(commands.add_parser("site", help="put areas, sites, stations and nodes into the registry"))
+    _add_backtest(commands.add_parser("backtest", help="the gateway's own detector over a recording"))
+    _add_demo(commands.add_parser("demo", help="the whole of Piekwacht on this machine, nothing to install"))
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, default=Path("piekwacht.toml"), metavar="FILE.toml")
+
+
+def _serve(given: argparse.Namespace) -> None:
+    from gateway import service, settings
+
+    service.run(settings.read(given.config), given.parts)
+
+
+def _add_migrate(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument("--check", action="store_true", help="only tell what would run")
+    parser.set_defaults(run=_migrate)
+
+
+def _migrate(given: argparse.Namespace) -> None:
+    from gateway import settings
+    from gateway.store.migrate import migrate
+
+    names = migrate(settings.read(given.config).database.dsn, check=given.check)
+    for name in names:
+        print(f"{'would apply' if given.check else 'applied'} {name}")
+    if not names:
+        print("the schema is up to date")
+
+
+def _add_key(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="name in signatures, such as gateway.ijmond")
+    parser.add_argument("file", type=Path, help="where the private key goes (mode 0600); never overwritten")
+    parser.set_defaults(run=_key)
+
+
+def _key(given: argparse.Namespace) -> None:
+    try:
+        signer = Signer.generate(given.name)
+        given.file.touch(mode=0o600, exist_ok=False)
+    except NoteError as error:
+        raise ConfigurationError(str(error)) from None
+    except OSError as error:
+        raise GatewayError(f"{given.file}: {error.strerror}; give the path of a new file") from None
+    given.file.write_text(signer.export() + "\n")
+    print(signer.verifier)
+
+
+def _add_site(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    apply = actions.add_parser("apply", help="create or change what the file names")
+    apply.add_argument("file", type=Path, metavar="SITE.toml")
+    _add_config(apply)
+    apply.set_defaults(run=_site)
+
+
+def _site(given: argparse.Namespace) -> None:
+    from gateway import settings, site_file
+
+    described = site_file.read(given.file)
+    site_file.apply(described, settings.read(given.config).database.dsn, beside=given.file.parent)
+    print(f"{described.area.id}: {len(described.station)} stations, {len(described.node)} nodes, in the registry")
+
+
+def _add_backtest(parser: argparse.ArgumentParser) -> None:
+    from gateway import backtest
+
+    backtest.add_arguments(parser)
+    parser.set_defaults(run=backtest.run)
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=8080, help="where the map and the API answer")
+    parser.add_argument("--nodes", type=int, default=12, help="how many agents run, 1 to 12")
+    parser.add_argument("--speed", type=float, default=1.0, help="how fast the nodes' world runs")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="let the nodes replay a recording")
+    parser.add_argument("--data-dir", type=Path, help="keep everything here instead of in a temporary folder")
+    parser.add_argument("--duration", type=float, metavar="SECONDS", help="stop after so long with an account in JSON")
+    parser.set_defaults(run=_demo)
+
+
+def _demo(given: argparse.Namespace) -> int:
+    from gateway.demo import demo
+
+    options = demo.Options(
+        port=given.port,
+        nodes=given.nodes,
+        speed=given.speed,
+        replay=given.replay,
+        data_dir=given.data_dir,
+        duration=given.duration,
+    )
+    return demo.run(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""The account at the end: what the nodes made, by logs of their own, against what the database holds.
+
+`lost` and `duplicates` compare multisets of (node, property, time, value): the generator's log lies
+outside the system it judges.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psycopg
+
+from alerting.queries import load
+
+_QUERIES = load(Path(__file__).with_name("queries.sql"))
+
+Value = tuple[str, str, int, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """The last line of a demo. Latencies are from observed_at to COMMIT, in seconds."""
+
+    readings: int
+    observations: int
+    duplicates: int
+    lost: int
+    events: int
+    alerts: int
+    deliveries: int
+    p50_seconds: float | None
+    p99_seconds: float | None
+
+    def line(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self))
+
+
+def draw_up(dsn: str, logs: Mapping[str, Path]) -> Account:
+    """Compare the nodes' own logs (node -> file) with the database."""
+    readings, generated = 0, Counter[Value]()
+    for node, path in logs.items():
+        for observed_at, values in _readings(path):
+            readings += 1
+            generated.update((node, name, observed_at, v) for name, v in values.items() if v is not None)
+    with psycopg.connect(dsn) as connection:
+        stored = Counter[Value](connection.execute(_QUERIES["values"]).fetchall())
+        count = {name: _one(connection, name) for name in ("events", "alerts", "deliveries")}
+        p50, p99 = connection.execute(_QUERIES["latency"]).fetchone() or (None, None)
+    return Account(
+        readings=readings,
+        observations=stored.total(),
+        duplicates=(stored - generated).total(),
+        lost=(generated - stored).total(),
+        **count,
+        p50_seconds=None if p50 is None else round(p50, 3),
+        p99_seconds=None if p99 is None else round(p99, 3),
+    )
+
+
+def _readings(path: Path) -> Iterator[tuple[int, dict[str, float | None]]]:
+    if not path.exists():
+        return
+    with path.open() as lines:
+        for line in lines:
+            entry = json.loads(line)
+            yield entry["observed_at"], entry["values"]
+
+
+def _one(connection: psycopg.Connection, name: str) -> int:
+    row = connection.execute(_QUERIES[name]).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,78 @@
+"""Run parts of the gateway until told to stop.
+
+Each part is a coroutine that runs until cancelled. SIGTERM and SIGINT cancel them all; the first
+that fails takes the others with it, so that a half-dead gateway never looks alive.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Coroutine, Mapping
+
+import prometheus_client
+
+from alerting import dispatcher
+from gateway.api import app
+from gateway.detection.detector import Detector
+from gateway.errors import StartError
+from gateway.ingest import Ingest
+from gateway.pipeline import Pipeline
+from gateway.quality.flagger import Flagger
+from gateway.settings import Settings
+from gateway.store.connection import Store, check
+
+Part = Coroutine[None, None, None]
+
+
+def parts(settings: Settings) -> Mapping[str, Callable[[], Part]]:
+    """Every part by its name on the command line."""
+    dsn = settings.database.dsn
+    return {
+        "gateway": lambda: _ingest(settings),
+        "api": lambda: app.serve(settings.api, dsn, settings.broker),
+        "alerting": lambda: dispatcher.run(settings.alerting, dsn),
+    }
+
+
+def run(settings: Settings, names: list[str]) -> None:
+    """Run these parts until a signal comes. Raises StartError where one cannot start."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    check(settings.database.dsn)
+    if settings.telemetry.port is not None:
+        _show_metrics(settings.telemetry.host, settings.telemetry.port)
+    try:
+        asyncio.run(_until_told(settings, names))
+    except* StartError as group:
+        raise group.exceptions[0] from None
+
+
+async def _until_told(settings: Settings, names: list[str]) -> None:
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    available = parts(settings)
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(available[name](), name=name) for name in names]
+        await told.wait()
+        for task in running:
+            task.cancel()
+
+
+async def _ingest(settings: Settings) -> None:
+    if settings.ingest is None:
+        raise StartError("the gateway needs [ingest] with key_file in its configuration")
+    store = Store(settings.database.dsn, areas=settings.ingest.areas or ["*"])
+    pipeline = Pipeline(store, Flagger(), Detector(settings.detection))
+    try:
+        await Ingest(settings.ingest, settings.broker, pipeline).run()
+    finally:
+        await store.close()
+
+
+def _show_metrics(host: str, port: int) -> None:
+    try:
+        prometheus_client.start_http_server(port, addr=host)
+    except OSError as error:
+        raise StartError(
+            f"metrics cannot be shown at {host}:{port}: {error.strerror}; change [telemetry] port"
+        ) from None

@@ -1,0 +1,43 @@
+"""`piekwacht.toml`: each table is the settings type of one component; this only assembles them."""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from alerting.settings import AlertingSettings
+from edge_agent.configuration import load
+from gateway.api.settings import ApiSettings
+from gateway.broker import BrokerSettings
+from gateway.detection.settings import DetectionSettings
+from gateway.ingest import IngestSettings
+
+
+class DatabaseSettings(Struct, frozen=True, kw_only=True):
+    """`[database]`: dsn as libpq reads it; keep a password in ~/.pgpass or PGPASSFILE, not here."""
+
+    dsn: str
+
+
+class TelemetrySettings(Struct, frozen=True, kw_only=True):
+    """`[telemetry]`: where a process without an API of its own shows its metrics; none without a port."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """The whole file."""
+
+    database: DatabaseSettings
+    broker: BrokerSettings = BrokerSettings()
+    ingest: IngestSettings | None = None
+    detection: DetectionSettings = DetectionSettings()
+    api: ApiSettings = ApiSettings()
+    alerting: AlertingSettings = AlertingSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+
+def read(path: Path) -> Settings:
+    """Read the file strictly, or raise ConfigurationError in one sentence."""
+    return load(path, Settings)

@@ -1,0 +1,9 @@
+import pytest
+
+from tests.gateway.enrolled import Enrolled, enrol
+
+
+@pytest.fixture
+def node(database) -> Enrolled:
+    """One enrolled node in a fresh database."""
+    return enrol(database)
