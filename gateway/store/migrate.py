@@ -1,11 +1,15 @@
 """Bring a database to the newest schema: forward only, one transaction a file, in the order of names.
 
+`*.timescale.sql` runs where the server has TimescaleDB, `*.plain.sql` where it has not: both leave the
+same names and columns behind, so that nothing above the store can tell which it is.
+
 Each applied file is kept with its hash: a file that was changed after it was applied is an error,
 not a surprise. An advisory lock lets several processes start at once. Why no migration library:
 docs/adr/0003-migrations.md.
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -47,6 +51,12 @@ def shipped() -> list[Migration]:
     return sorted(found, key=lambda migration: migration.name)
 
 
+def meant_for(migrations: list[Migration], *, timescale: bool) -> list[Migration]:
+    """Those of the migrations that this kind of server gets."""
+    other = ".plain.sql" if timescale else ".timescale.sql"
+    return [migration for migration in migrations if not migration.name.endswith(other)]
+
+
 def pending(all_: list[Migration], applied: dict[str, str]) -> list[Migration]:
     """What still has to run, or SchemaError where the database and this version disagree."""
     known = {migration.name: migration for migration in all_}
@@ -68,14 +78,23 @@ def connect(dsn: str) -> psycopg.Connection:
         raise StartError(f"the DSN cannot be read: {' '.join(str(error).split())}; check [database] dsn") from None
 
 
+def _has_timescale(connection: psycopg.Connection, applied: Iterable[str]) -> bool:
+    """Whether to use TimescaleDB: what the database began with, else what the server offers."""
+    kinds = {name.rsplit(".", 2)[-2] for name in applied}
+    if "timescale" in kinds or "plain" in kinds:
+        return "timescale" in kinds
+    query = "SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'"
+    return connection.execute(query).fetchone() is not None
+
+
 def migrate(dsn: str, *, check: bool = False) -> list[str]:
     """Apply what is pending and return the names; with `check` only return them."""
     with connect(dsn) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         connection.execute("SET client_min_messages = warning")
         connection.execute(_TABLE)
-        rows = connection.execute("SELECT name, sha256 FROM schema_migration").fetchall()
-        todo = pending(shipped(), dict(rows))
+        applied: dict[str, str] = dict(connection.execute("SELECT name, sha256 FROM schema_migration").fetchall())
+        todo = pending(meant_for(shipped(), timescale=_has_timescale(connection, applied)), applied)
         for migration in [] if check else todo:
             with connection.transaction():
                 connection.execute(migration.statements.encode())
