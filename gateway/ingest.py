@@ -70,13 +70,16 @@ class Ingest:
     def __init__(self, settings: IngestSettings, broker: BrokerSettings, pipeline: Pipeline) -> None:
         self._settings, self._broker, self._pipeline = settings, broker, pipeline
         self._signer = settings.signer()
+        self._met = False  # whether the broker has ever answered
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. StartError where the broker is not there at the start; later it is waited for."""
         while True:
             try:
                 await self._session()
             except aiomqtt.MqttError as error:
+                if not self._met:
+                    raise StartError(f"no broker at {self._broker}: {error}; check [broker] host and port") from None
                 telemetry.FAILURES.labels("broker").inc()
                 _LOG.warning("broker %s is away: %s", self._broker, error)
             await asyncio.sleep(self._settings.retry)
@@ -86,6 +89,7 @@ class Ingest:
         connection = client_of(_Client, self._broker, name, persistent=True)
         connection.acknowledge_by_hand()
         async with connection:
+            self._met = True
             for area in self._settings.areas or ["+"]:
                 await connection.subscribe([(f"pw/v1/{area}/+/{kind}", 1) for kind in _TAKEN])
             _LOG.info("taking in from %s", self._broker)

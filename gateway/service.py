@@ -7,7 +7,8 @@ that fails takes the others with it, so that a half-dead gateway never looks ali
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from typing import TypeVar
 
 import prometheus_client
 
@@ -21,6 +22,7 @@ from gateway.quality.flagger import Flagger
 from gateway.settings import Settings
 from gateway.store.connection import Store, check
 
+E = TypeVar("E", bound=BaseException)
 Part = Coroutine[None, None, None]
 
 
@@ -42,8 +44,17 @@ def run(settings: Settings, names: list[str]) -> None:
         _show_metrics(settings.telemetry.host, settings.telemetry.port)
     try:
         asyncio.run(_until_told(settings, names))
-    except* StartError as group:
-        raise group.exceptions[0] from None
+    except BaseExceptionGroup as group:
+        told = next(_leaves(group, StartError), None)
+        raise group if told is None else told from None
+
+
+def _leaves(group: BaseExceptionGroup[BaseException], kind: type[E]) -> Iterator[E]:
+    for one in group.exceptions:
+        if isinstance(one, kind):
+            yield one
+        elif isinstance(one, BaseExceptionGroup):
+            yield from _leaves(one, kind)
 
 
 async def _until_told(settings: Settings, names: list[str]) -> None:

@@ -59,6 +59,14 @@ def broker(tmp_path: Path) -> Iterator[BrokerSettings]:
         yield broker.settings
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that the embedded database's own user can reach too."""
+    with tempfile.TemporaryDirectory(prefix="piekwacht-test-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
 def recordings() -> Path:
     """Folder of real sensors' recordings, beside the checkout."""

@@ -11,7 +11,9 @@ def test_a_fresh_database_gets_every_migration_once(empty_database):
 
 
 def test_check_names_what_would_run_and_changes_nothing(empty_database):
-    assert migrate(empty_database, check=True) == [migration.name for migration in meant_for(shipped(), timescale=False)]
+    assert migrate(empty_database, check=True) == [
+        migration.name for migration in meant_for(shipped(), timescale=False)
+    ]
     with psycopg.connect(empty_database) as connection:
         assert connection.execute("SELECT to_regclass('observation')").fetchone() == (None,)
 

@@ -1,0 +1,53 @@
+"""Where the demo's nodes stand: places of its world, or the stations of a recording."""
+
+import csv
+import gzip
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_agent.configuration import ConfigurationError
+from gateway import site_file
+
+WORLD = Path(__file__).with_name("world.toml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoStation:
+    """Where one node of the demo stands; `recorded` is its name in a recording that it replays."""
+
+    table: site_file.StationTable
+    recorded: str | None = None
+
+
+def choose(count: int, replay: Path | None) -> list[DemoStation]:
+    """The first `count` places of the world; with a recording, one for each of its first stations."""
+    places = site_file.read(WORLD).station
+    if not 1 <= count <= len(places):
+        raise ConfigurationError(f"--nodes {count}: the demo's world has 1 to {len(places)} stations")
+    if replay is None:
+        return [DemoStation(table=place) for place in places[:count]]
+    return [
+        DemoStation(
+            table=site_file.StationTable(
+                id=re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),
+                name=name,
+                latitude=place.latitude,
+                longitude=place.longitude,
+            ),
+            recorded=name,
+        )
+        for name, place in zip(recorded_stations(replay)[:count], places, strict=False)
+    ]
+
+
+def recorded_stations(recording: Path) -> list[str]:
+    """The stations of a CSV recording, in order of first appearance; ConfigurationError where it is none."""
+    try:
+        with gzip.open(recording, "rt") if recording.suffix == ".gz" else recording.open() as file:
+            names = list(dict.fromkeys(row["station"] for row in csv.DictReader(file)))
+    except (OSError, KeyError, ValueError) as error:
+        raise ConfigurationError(f"--replay {recording}: not a recording with a column `station` ({error})") from None
+    if not names:
+        raise ConfigurationError(f"--replay {recording}: the recording is empty")
+    return names

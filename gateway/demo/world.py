@@ -1,0 +1,58 @@
+"""The demo's registry and settings, made fresh in the demo's folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway import site_file
+from gateway.broker import BrokerSettings
+from gateway.demo.nodes import DemoNode
+from gateway.demo.stations import WORLD
+
+
+def enrol(dsn: str, nodes: Sequence[DemoNode]) -> None:
+    """Area, site, the nodes' stations and the nodes themselves, into the registry."""
+    described = site_file.read(WORLD)
+    site_file.apply(
+        site_file.SiteFile(
+            area=described.area,
+            site=described.site,
+            station=[node.station for node in nodes],
+            node=[site_file.NodeTable(id=n.id, station=n.station.id, key=str(n.key.verifier)) for n in nodes],
+        ),
+        dsn,
+        beside=WORLD.parent,
+    )
+
+
+def write_settings(
+    path: Path,
+    *,
+    dsn: str,
+    broker: BrokerSettings,
+    key_file: Path,
+    api_port: int,
+    smtp_port: int,
+    webhook: str,
+    replay: bool,
+) -> Path:
+    """`piekwacht.toml` of the demo: what an operator would write, with everything on loopback."""
+    path.write_text(
+        f"""# Written by `piekwacht demo`.
+[database]
+dsn = "{dsn}"
+
+[broker]
+host = "{broker.host}"
+port = {broker.port}
+
+[ingest]
+key_file = "{key_file}"
+
+[api]
+host = "127.0.0.1"
+port = {api_port}
+public_url = "http://127.0.0.1:{api_port}"
+replay = {str(replay).lower()}
+"""
+    )
+    return path
