@@ -8,6 +8,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -34,18 +35,25 @@ def load(path: Path, kind: type[T]) -> T:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         msg = f"{path}: not TOML: {error}"
         raise ConfigurationError(msg) from None
-    return convert(table, kind, source=str(path))
+    return convert(table, kind, source=str(path), folder=path.resolve().parent)
 
 
-def convert(table: dict[str, Any], kind: type[T], *, source: str) -> T:
-    """Parsed TOML -> `kind`; `source` names the origin in errors."""
+def convert(table: dict[str, Any], kind: type[T], *, source: str, folder: Path | None = None) -> T:
+    """Parsed TOML -> `kind`; `source` names the origin in errors, relative paths begin in `folder`."""
     unknown = _first_unknown(table, kind, "")
     if unknown is not None:
         raise ConfigurationError(f"{source}: {unknown}")
     try:
-        return msgspec.convert(table, kind)
+        return msgspec.convert(table, kind, dec_hook=partial(_path, folder or Path()))
     except (msgspec.ValidationError, ValueError) as error:
         raise ConfigurationError(f"{source}: {_plain(str(error))}") from None
+
+
+def _path(folder: Path, kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, str) and value:
+        return folder / Path(value).expanduser()
+    msg = f"Expected `{'path' if kind is Path else kind.__name__}`, got `{type(value).__name__}`"
+    raise msgspec.ValidationError(msg)
 
 
 def _plain(message: str) -> str:
