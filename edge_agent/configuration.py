@@ -52,6 +52,8 @@ def convert(table: dict[str, Any], kind: type[T], *, source: str, folder: Path |
 def _path(folder: Path, kind: type, value: object) -> object:
     if kind is Path and isinstance(value, str) and value:
         return folder / Path(value).expanduser()
+    if kind is object:
+        return value
     msg = f"Expected `{'path' if kind is Path else kind.__name__}`, got `{type(value).__name__}`"
     raise msgspec.ValidationError(msg)
 
