@@ -1,0 +1,56 @@
+"""`piekwacht-agent`: the commands of a node. Each imports what it needs when it is called."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command. 0: well; 1: it cannot work here; 2: the configuration or the command line is wrong."""
+    from edge_agent.configuration import ConfigurationError
+    from edge_agent.errors import AgentError
+
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.command(options)
+    except ConfigurationError as error:
+        print(f"piekwacht-agent: {error}", file=sys.stderr)
+        return 2
+    except AgentError as error:
+        print(f"piekwacht-agent: {error}", file=sys.stderr)
+        return 1
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="piekwacht-agent", description="A node of Piekwacht: reads sensors, loses nothing."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="read the sensors, keep the readings, hand them to the gateway")
+    run.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
+    run.add_argument(
+        "--until-done", action="store_true", help="end when every recording is played and the gateway holds all of it"
+    )
+    run.set_defaults(command=_run)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from edge_agent.settings import read
+
+    configuration = read(options.config)
+    logging.basicConfig(
+        stream=sys.stderr, level=configuration.settings.log.level.upper(), format="%(levelname)s %(name)s: %(message)s"
+    )
+    from edge_agent.agent import Agent
+
+    left = Agent(configuration).run(until_done=options.until_done)
+    print(f"piekwacht-agent: {left} batches remain in the spool", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

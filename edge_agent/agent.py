@@ -1,0 +1,132 @@
+"""The agent: sensors -> collector -> spool -> publisher, put together and taken apart in order."""
+
+import contextlib
+import functools
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Self, TextIO
+
+import msgspec
+
+from edge_agent import health
+from edge_agent.collector import Collector, signing
+from edge_agent.errors import AgentError
+from edge_agent.publisher import Publisher
+from edge_agent.sampler import Sampler
+from edge_agent.sensors.sensor import Reading
+from edge_agent.session import Terms
+from edge_agent.settings import Configuration
+from edge_agent.spool import Spool
+
+_LOG = logging.getLogger(__name__)
+
+
+class Agent:
+    """One node at work."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Everything that can be wrong with the configuration is wrong here: ConfigurationError, AgentError."""
+        settings, folder = configuration.settings, configuration.folder
+        self._settings = settings
+        self._signer = settings.node.signer(folder)
+        keys = settings.gateway.verifiers(folder)
+        tls = settings.broker.tls.context(folder) if settings.broker.tls else None
+        self._sampler = Sampler([sensor.open(folder) for sensor in settings.sensor])
+        path = folder / settings.spool.path
+        self._spool = Spool(path, node=settings.node.id)
+        self._record = Record(folder / settings.log.generated) if settings.log.generated else None
+        terms = Terms(
+            node=settings.node.id,
+            area=settings.node.area,
+            keys=keys,
+            broker=settings.broker,
+            tls=tls,
+            batch=settings.batch,
+            status=functools.partial(health.status, version=_version(), configuration=configuration.hash),
+            health=lambda depth, counts: health.health(path.parent, depth, counts, self._sampler.states),
+        )
+        self._publisher = Publisher(terms, path)
+        self._told = threading.Event()
+
+    def run(self, *, until_done: bool) -> int:
+        """Until a signal (or, `until_done`, until all is played and stored). Returns batches left in the spool."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._told.set())
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._spool)
+            if self._record is not None:
+                stack.enter_context(self._record)
+            self._publisher.start()
+            self._sampler.start()
+            self._work(until_done=until_done)
+            _LOG.info("stopping: handing over what is left")
+            self._publisher.finish(_FOR_EVER if until_done and not self._told.is_set() else self._drain)
+            return self._spool.depth().batches
+
+    @property
+    def _drain(self) -> float:
+        return self._settings.batch.drain_seconds
+
+    def _work(self, *, until_done: bool) -> None:
+        collector = Collector(self._settings.batch, now=time.monotonic())
+        while not self._told.is_set() and not (self._sampler.done and until_done):
+            # half a second at most: a signal is not noticed while waiting for a reading
+            taken = self._sampler.next(min(0.5, max(0.01, collector.wait(time.monotonic()))))
+            if taken is not None:
+                collector.add(taken.sensor, taken.reading)
+            if collector.due(time.monotonic()) or self._sampler.done:
+                self._store(collector.take(time.monotonic()))
+        self._sampler.stop()
+        for taken in self._sampler.rest():
+            collector.add(taken.sensor, taken.reading)
+        self._store(collector.take(time.monotonic()))
+
+    def _store(self, columns: Sequence[Sequence[Reading]]) -> None:
+        if not columns:
+            return
+        if self._record is not None:
+            self._record.write(columns)
+        late = self._publisher.offline_for(time.monotonic()) > self._settings.batch.offline_seconds
+        self._spool.add([signing(readings, signer=self._signer, hist=late) for readings in columns])
+        self._publisher.wake()
+
+
+_FOR_EVER = 365.0 * 86_400
+
+
+class Record:
+    """Every reading made, one JSON line each, before it is stored: the truth to judge the system by."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file: TextIO = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise AgentError(f"log.generated: {path} cannot be written ({error.strerror})") from None
+
+    def write(self, columns: Sequence[Sequence[Reading]]) -> None:
+        """Append; it is with the operating system, though perhaps not on the disk, when this returns."""
+        for readings in columns:
+            for reading in readings:
+                line = msgspec.json.encode({"observed_at": reading.observed_at, "values": dict(reading.values)})
+                self._file.write(line.decode() + "\n")
+        self._file.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+
+def _version() -> str:
+    try:
+        return version("piekwacht")
+    except PackageNotFoundError:
+        return "unknown"

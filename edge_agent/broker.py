@@ -1,0 +1,170 @@
+"""One connection to the broker, driven by the thread that owns it: no thread, no queue, no reconnect of its own.
+
+paho is held to MQTT 3.1.1 and to what it is asked: each connection is a new client, so that what
+an old one still believed to be under way cannot come back. The spool is the only queue.
+"""
+
+import select
+import socket
+import ssl
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import paho.mqtt.client as paho
+from msgspec import Meta, Struct
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+
+from edge_agent.configuration import ConfigurationError
+
+
+class TlsSettings(Struct, frozen=True, kw_only=True):
+    """`[broker.tls]`: the authority we trust, our certificate and its key."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+    def context(self, folder: Path) -> ssl.SSLContext:
+        """TLS 1.2 or newer with our certificate; ConfigurationError names the file that is wrong."""
+        for path in (self.ca, self.certificate, self.key):
+            if not (folder / path).is_file():
+                raise ConfigurationError(f"broker.tls: {folder / path} is not there; copy it from the node's bundle")
+        try:
+            context = ssl.create_default_context(cafile=str(folder / self.ca))
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            context.load_cert_chain(str(folder / self.certificate), str(folder / self.key))
+        except (ssl.SSLError, OSError) as error:
+            raise ConfigurationError(f"broker.tls: the files in {folder} do not fit each other ({error})") from None
+        return context
+
+
+class BrokerSettings(Struct, frozen=True, kw_only=True):
+    """`[broker]`: where it is. The port is 8883 with TLS and 1883 without, unless given."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    keepalive_seconds: Annotated[int, Meta(ge=5, le=3600)] = 30
+    connect_seconds: Annotated[float, Meta(gt=0, le=120)] = 10.0
+    tls: TlsSettings | None = None
+
+    def __str__(self) -> str:
+        return f"mqtt{'s' if self.tls else ''}://{self.host}:{self.used_port}"
+
+    @property
+    def used_port(self) -> int:
+        """The port given, or the protocol's own."""
+        return self.port or (8883 if self.tls else 1883)
+
+
+class ConnectionLost(ConnectionError):
+    """The link or the broker is gone; the message says how. Passes."""
+
+
+class Connection:
+    """Connected while it exists. Everything happens in `turn`, in the caller's thread.
+
+    `acknowledged` collects the message ids that the broker took, `arrived` what it delivered.
+    """
+
+    def __init__(self, settings: BrokerSettings, tls: ssl.SSLContext | None, *, client_id: str, will: "Said") -> None:
+        """Connect and wait for the broker's consent, or raise ConnectionLost."""
+        self.acknowledged: deque[int] = deque()
+        self.arrived: deque[Said] = deque()
+        self._lost: str | None = None
+        self._accepted = False
+        self._settings = settings
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id, clean_session=True)
+        self._client.connect_timeout = settings.connect_seconds
+        self._client.will_set(will.topic, will.body, qos=1, retain=True)
+        if tls is not None:
+            self._client.tls_set_context(tls)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_publish = self._on_publish
+        self._client.on_message = self._on_message
+        try:
+            self._client.connect(settings.host, settings.used_port, settings.keepalive_seconds)
+            for _ in range(100):
+                if self._accepted:
+                    return
+                self.turn(settings.connect_seconds / 100)
+        except (OSError, ValueError) as error:
+            self._drop()
+            raise ConnectionLost(f"no broker at {settings}: {error}") from None
+        self._drop()
+        raise ConnectionLost(f"no broker at {settings}: it takes the connection and does not answer")
+
+    def publish(self, said: "Said", *, qos: int = 1) -> int:
+        """Hand a message to the link; its id turns up in `acknowledged` when the broker has it."""
+        info = self._client.publish(said.topic, said.body, qos=qos, retain=said.retain)
+        if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
+            raise ConnectionLost(f"{self._settings}: {paho.error_string(info.rc)}")
+        return info.mid
+
+    def subscribe(self, topic: str) -> None:
+        """Ask for a topic at QoS 1."""
+        self._client.subscribe(topic, 1)
+
+    def turn(self, timeout: float, wake: socket.socket | None = None) -> None:
+        """Read and write what there is, waiting up to `timeout` seconds or until `wake` is readable."""
+        link = self._client.socket()
+        if link is None or self._lost is not None:
+            raise ConnectionLost(f"{self._settings}: {self._lost or 'the connection is closed'}")
+        if isinstance(link, ssl.SSLSocket) and link.pending():
+            timeout = 0.0
+        readable, writable, _ = select.select(
+            [link, *([wake] if wake else [])], [link] if self._client.want_write() else [], [], timeout
+        )
+        if link in readable or (isinstance(link, ssl.SSLSocket) and link.pending()):
+            self._client.loop_read()
+        if link in writable:
+            self._client.loop_write()
+        self._client.loop_misc()
+        if self._lost is not None:
+            raise ConnectionLost(f"{self._settings}: {self._lost}")
+
+    def close(self) -> None:
+        """Say goodbye, so that the will is not sent."""
+        self._client.on_disconnect = None
+        self._client.disconnect()
+        with suppress(OSError, ConnectionLost):
+            for _ in range(5):
+                if self._client.socket() is None or not self._client.want_write():
+                    break
+                self.turn(0.1)
+        self._drop()
+
+    def abandon(self) -> None:
+        """Let the link go without a word."""
+        self._client.on_disconnect = None
+        self._drop()
+
+    def _drop(self) -> None:
+        link = self._client.socket()
+        if link is not None:
+            with suppress(OSError):
+                link.close()
+
+    def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:  # noqa: ANN401 - paho's own shape
+        if reason.is_failure:
+            self._lost = f"the broker refuses us: {reason}"
+        self._accepted = not reason.is_failure
+
+    def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:  # noqa: ANN401 - as above
+        self._lost = self._lost or f"connection lost: {reason}"
+
+    def _on_publish(self, _client: Any, _data: Any, mid: int, _reason: Any, _properties: Any) -> None:  # noqa: ANN401 - as above
+        self.acknowledged.append(mid)
+
+    def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:  # noqa: ANN401 - as above
+        self.arrived.append(Said(topic=message.topic, body=bytes(message.payload), retain=message.retain))
+
+
+class Said(Struct, frozen=True, kw_only=True):
+    """One MQTT message."""
+
+    topic: str
+    body: bytes
+    retain: bool = False

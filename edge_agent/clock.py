@@ -1,0 +1,74 @@
+"""What time it is, and how much to believe it.
+
+A node without a battery-backed clock boots with a wrong time and learns the right one minutes or
+days later. Waiting for it would lose readings, so every stamp carries what lets the gateway put it
+right afterwards: the boot's id, CLOCK_BOOTTIME, which neither steps nor stops, and whether the
+kernel held the clock to be synchronised.
+"""
+
+import ctypes
+import sys
+import time
+import uuid
+from functools import cache
+from pathlib import Path
+
+from msgspec import Struct
+
+from edge_agent.wire import Clock
+
+STEP_MS = 500  # wall time minus boot time moving by more than this is a step, less is steering
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
+
+
+class Moment(Struct, frozen=True, kw_only=True):
+    """One look at the clock: `wall` is ms UTC since 1970, `mono` is ms since boot."""
+
+    wall: int
+    mono: int
+    clock: Clock
+
+    def stepped_since(self, earlier: "Moment") -> bool:
+        """Whether somebody set the clock between the two looks."""
+        return abs((self.wall - self.mono) - (earlier.wall - earlier.mono)) > STEP_MS
+
+
+def now() -> Moment:
+    """Look at the clock."""
+    return Moment(
+        wall=time.time_ns() // 1_000_000,
+        mono=time.clock_gettime_ns(_BOOTTIME) // 1_000_000,
+        clock=Clock.SYNCED if synchronised() else Clock.UNSYNCED,
+    )
+
+
+@cache
+def boot_id() -> str:
+    """The kernel's id of this boot; where there is none, one for this process."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return str(uuid.uuid4())
+
+
+class _Timex(ctypes.Structure):
+    """`struct timex` of adjtimex(2); only `modes` is ours to set, and 0 means: look, don't touch."""
+
+    _fields_ = (("modes", ctypes.c_uint), ("rest", ctypes.c_byte * 512))
+
+
+@cache
+def _libc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def synchronised() -> bool:
+    """What the kernel says; no privilege needed. False where it cannot be asked."""
+    libc = _libc()
+    if libc is None:
+        return False
+    state: int = libc.adjtimex(ctypes.byref(_Timex()))
+    return 0 <= state < _TIME_ERROR

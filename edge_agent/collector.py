@@ -1,0 +1,98 @@
+"""Readings gather here until they are a batch: in columns, one batch a sensor."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from edge_agent import clock
+from edge_agent.sensors.sensor import Reading
+from edge_agent.spool import Numbered, Sign
+from edge_agent.wire import Clock, ReadingBatch, Signer
+
+
+class BatchSettings(Struct, frozen=True, kw_only=True):
+    """`[batch]`: how readings become batches and how batches leave.
+
+    interval_seconds      a commit, and a batch a sensor, each so often: what a power cut may cost
+    max_readings          or as soon as so many readings wait
+    resend_seconds        a batch of which the gateway says nothing is sent again, then after twice as long, ...
+    drain_seconds         how long to wait for the gateway's word at the end
+    offline_seconds       readings of a node without a broker for so long go to the backlog lane
+    backlog_per_second    token bucket of the backlog lane, batches
+    backlog_start_seconds the backlog begins a random part of this after connecting: a fleet comes back at once
+    """
+
+    interval_seconds: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+    max_readings: Annotated[int, Meta(ge=1, le=10_000)] = 1000
+    resend_seconds: Annotated[float, Meta(gt=0)] = 30.0
+    drain_seconds: Annotated[float, Meta(ge=0)] = 10.0
+    offline_seconds: Annotated[float, Meta(ge=0)] = 120.0
+    backlog_per_second: Annotated[float, Meta(gt=0)] = 50.0
+    backlog_start_seconds: Annotated[float, Meta(ge=0)] = 1.0
+
+
+class Collector:
+    """What was read and is not yet stored."""
+
+    def __init__(self, settings: BatchSettings, *, now: float) -> None:
+        self._settings = settings
+        self._due = now + settings.interval_seconds
+        self._waiting: dict[str, list[Reading]] = {}
+        self._count = 0
+
+    def add(self, sensor: str, reading: Reading) -> None:
+        """Take one reading in."""
+        self._waiting.setdefault(sensor, []).append(reading)
+        self._count += 1
+
+    def due(self, now: float) -> bool:
+        """Whether it is time to store; `now` is monotonic seconds."""
+        return bool(self._count) and (now >= self._due or self._count >= self._settings.max_readings)
+
+    def take(self, now: float) -> list[list[Reading]]:
+        """All that waits, one list a sensor."""
+        taken = list(self._waiting.values())
+        self._waiting, self._count = {}, 0
+        self._due = now + self._settings.interval_seconds
+        return taken
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next commit."""
+        return max(0.0, self._due - now)
+
+
+def columns(readings: Sequence[Reading], *, node: str, inc: str, seq: int, hist: bool) -> ReadingBatch:
+    """Readings of one sensor -> a batch. A property that a reading lacks is None there."""
+    first = readings[0]
+    names = list(dict.fromkeys(name for reading in readings for name in reading.values))
+    flags = {name: [reading.flags.get(name, 0) for reading in readings] for name in names}
+    return ReadingBatch(
+        v=1,
+        node=node,
+        inc=inc,
+        seq=seq,
+        boot=clock.boot_id(),
+        mono=first.mono,
+        clock=_worst(readings),
+        hist=hist,
+        t0=first.observed_at,
+        dt=[reading.observed_at - first.observed_at for reading in readings],
+        values={name: [reading.values.get(name) for reading in readings] for name in names},
+        flags={name: column for name, column in flags.items() if any(column)},
+    )
+
+
+def _worst(readings: Sequence[Reading]) -> Clock:
+    order = (Clock.STEPPED, Clock.UNSYNCED, Clock.SYNCED)
+    return min((reading.clock for reading in readings), key=order.index)
+
+
+def signing(readings: Sequence[Reading], *, signer: Signer, hist: bool) -> Sign:
+    """What the spool calls once the number is known. `hist` is frozen here: sent bytes never change."""
+
+    def sign(inc: str, seq: int) -> Numbered:
+        batch = columns(readings, node=signer.name, inc=inc, seq=seq, hist=hist)
+        return Numbered(batch=batch, payload=signer.sign(batch.encode()))
+
+    return sign

@@ -1,0 +1,42 @@
+"""What a node says of itself: online or not (retained, and the last will), and how it is."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge_agent import clock
+from edge_agent.session import Counts
+from edge_agent.spool import Depth
+
+_TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
+
+
+def status(*, online: bool, version: str, configuration: str) -> bytes:
+    """The status message; `configuration` is the hash of the configuration in force."""
+    return msgspec.json.encode({"v": 1, "online": online, "version": version, "configuration": configuration})
+
+
+def health(folder: Path, depth: Depth, counts: Counts, sensors: dict[str, str]) -> bytes:
+    """The health message. `sensors`: name -> "ok" or what is wrong, in words."""
+    moment = clock.now()
+    said: dict[str, Any] = {
+        "v": 1,
+        "at": moment.wall,
+        "clock": moment.clock,
+        "uptime_ms": moment.mono,
+        "spool": depth,
+        "disk_free_mb": shutil.disk_usage(folder).free // 2**20,
+        "cpu_celsius": _cpu_celsius(),
+        "publisher": counts,
+        "sensors": sensors,
+    }
+    return msgspec.json.encode(said)
+
+
+def _cpu_celsius() -> float | None:
+    try:
+        return int(_TEMPERATURE.read_text()) / 1000
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,139 @@
+"""A recording played again, value for value: for tests, for back-filling, and for showing a day in a minute.
+
+Columns `station,property,time,value` and, where there, the covariates `rh,temperature,wind_speed,
+wind_direction`; time is RFC 3339 or epoch seconds. Values arrive bit for bit as recorded.
+"""
+
+import csv
+import gzip
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from edge_agent import clock
+from edge_agent.configuration import ConfigurationError
+from edge_agent.sensors.sensor import Reading, reading_of_the_past
+
+_COVARIATES = {
+    "rh": "humidity",
+    "temperature": "temperature",
+    "wind_speed": "wind_speed",
+    "wind_direction": "wind_direction",
+}
+
+Row = tuple[int, str, float]  # ms UTC, property, value
+
+
+class ReplaySettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="replay"):
+    """`driver = "replay"`: one station of a recording.
+
+    speed    how many times faster than recorded; 0: as fast as possible
+    stamps   "recorded": the original times. "now": the whole recording shifted so that its last
+             reading carries the real time at which it is played, and none lies in the future
+    first, last   play only this part (RFC 3339 or epoch seconds, inclusive)
+    """
+
+    file: Path
+    station: str
+    speed: Annotated[float, Meta(ge=0)] = 1.0
+    stamps: Literal["recorded", "now"] = "recorded"
+    first: str | None = None
+    last: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.stamps == "now" and 0 < self.speed < 1:
+            raise ValueError('a replay slower than recorded cannot have stamps = "now": they would lie in the future')
+
+    def open(self, folder: Path) -> "Replay":
+        """Read the recording; ConfigurationError where it is none or the station is not in it."""
+        return Replay(self, folder / self.file)
+
+
+class Replay:
+    """One station of a recording, as a sensor."""
+
+    def __init__(self, settings: ReplaySettings, path: Path) -> None:
+        self.name = f"replay {settings.station}"
+        self._settings = settings
+        self._rows = _window(_rows(path, settings.station), settings)
+        if not self._rows:
+            raise ConfigurationError(f"{path}: nothing recorded at station {settings.station!r} in this window")
+
+    def readings(self, stop: threading.Event) -> Iterator[Reading]:
+        """Each moment of the recording when its turn comes."""
+        first, last = self._rows[0][0], self._rows[-1][0]
+        began, speed = clock.now(), self._settings.speed
+        length = (last - first) / speed if speed else 0.0
+        shift = round(began.wall + length - last) if self._settings.stamps == "now" else 0
+        for time, rows in groupby(self._rows, key=itemgetter(0)):
+            due = began.mono + (time - first) / speed if speed else 0.0
+            if stop.wait(max(0.0, (due - clock.now().mono) / 1000)):
+                return
+            for values in _values(rows):
+                yield reading_of_the_past(clock.now(), time + shift, values)
+
+
+def _values(rows: Iterator[Row]) -> Iterator[dict[str, float | None]]:
+    """Rows of one moment -> values; a property that comes twice begins another reading."""
+    values: dict[str, float | None] = {}
+    for _, name, value in rows:
+        if name in values:
+            yield values
+            values = {}
+        values[name] = value
+    yield values
+
+
+def _window(rows: list[Row], settings: ReplaySettings) -> list[Row]:
+    first = milliseconds(settings.first) if settings.first else rows[0][0] if rows else 0
+    last = milliseconds(settings.last) if settings.last else rows[-1][0] if rows else 0
+    return [row for row in rows if first <= row[0] <= last]
+
+
+def _rows(path: Path, station: str) -> list[Row]:
+    """What the station recorded, in order of time."""
+    try:
+        with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as file:
+            table = csv.DictReader(file)
+            missing = {"station", "property", "time", "value"} - set(table.fieldnames or ())
+            if missing:
+                raise ConfigurationError(f"{path}: not a recording, it lacks the column {', '.join(sorted(missing))}")
+            return _of_station(table, station, path)
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigurationError(f"{path}: the recording cannot be read ({error})") from None
+
+
+def _of_station(table: "csv.DictReader[str]", station: str, path: Path) -> list[Row]:
+    rows: list[Row] = []
+    covariates: dict[tuple[int, str], float] = {}
+    for line in table:
+        if line["station"] != station:
+            continue
+        try:
+            time = milliseconds(line["time"])
+            if line["value"]:
+                rows.append((time, line["property"], float(line["value"])))
+            for column, name in _COVARIATES.items():
+                if line.get(column):
+                    covariates[time, name] = float(line[column])
+        except ValueError as error:
+            raise ConfigurationError(f"{path}, line {table.line_num}: {error}") from None
+    # A covariate stands beside every property of its moment and is one value all the same.
+    recorded = {(time, name) for time, name, _ in rows}
+    rows += [(time, name, value) for (time, name), value in covariates.items() if (time, name) not in recorded]
+    return sorted(rows, key=itemgetter(0))
+
+
+def milliseconds(text: str) -> int:
+    """RFC 3339 or epoch seconds -> ms UTC; a time without an offset is UTC."""
+    try:
+        return round(float(text) * 1000)
+    except ValueError:
+        moment = datetime.fromisoformat(text)
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -1,0 +1,47 @@
+"""What every sensor is to the agent: a source of readings, in its own time, until told to stop."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from edge_agent.clock import Moment
+from edge_agent.wire import Clock
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """What a driver returned at one moment.
+
+    observed_at   ms UTC as the node believed it
+    mono          CLOCK_BOOTTIME of the same moment, ms
+    values        property -> raw value in the property's unit; None: the sensor gave none
+    flags         property -> `wire.Flag` bits; absent is 0
+    """
+
+    observed_at: int
+    mono: int
+    clock: Clock
+    values: Mapping[str, float | None]
+    flags: Mapping[str, int] = {}
+
+
+class Sensor(Protocol):
+    """A source of readings. `readings` runs in a thread of its own."""
+
+    name: str
+
+    def readings(self, stop: threading.Event) -> Iterator[Reading]:
+        """Yield readings when they are due; return when `stop` is set or there are no more."""
+        ...
+
+
+def reading_at(moment: Moment, values: Mapping[str, float | None], flags: Mapping[str, int] | None = None) -> Reading:
+    """A reading taken now."""
+    return Reading(observed_at=moment.wall, mono=moment.mono, clock=moment.clock, values=values, flags=flags or {})
+
+
+def reading_of_the_past(moment: Moment, observed_at: int, values: Mapping[str, float | None]) -> Reading:
+    """A reading whose stamp is given; `mono` lies as far from now as the stamp does."""
+    mono = moment.mono - (moment.wall - observed_at)
+    return Reading(observed_at=observed_at, mono=mono, clock=Clock.SYNCED, values=values)

@@ -1,0 +1,184 @@
+"""A made-up place whose truth is known: background, daily cycle, humidity artefact, plumes.
+
+For demonstrations and for tests of everything behind it. The world is a pure function of seed and
+time, up to the noise; what a plume added, and when, goes to a truth file of its own.
+"""
+
+import math
+import random
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from edge_agent import clock
+from edge_agent.configuration import ConfigurationError
+from edge_agent.sensors.sensor import Reading, reading_at, reading_of_the_past
+
+_DAY = 86_400.0
+_OPTICAL = frozenset({"pm1", "pm2_5", "pm4", "pm10"})
+_RAMP = 0.15  # a plume rises and falls over this part of its length each
+
+# property -> (typical level, daily swing as a part of it, noise as a part of it, decimals reported)
+_LEVELS = {
+    "pm1": (6.0, 0.35, 0.05, 1),
+    "pm2_5": (9.0, 0.35, 0.05, 1),
+    "pm4": (11.5, 0.35, 0.05, 1),
+    "pm10": (15.0, 0.35, 0.06, 1),
+    "voc_raw": (30_500.0, 0.004, 0.0005, 0),
+    "nox_raw": (16_500.0, 0.003, 0.0005, 0),
+    "voc_ppb": (60.0, 0.2, 0.04, 0),
+    "co2": (430.0, 0.05, 0.004, 0),
+    "temperature": (11.0, 0.35, 0.004, 2),
+    "humidity": (78.0, -0.2, 0.004, 2),
+    "pressure": (1013.0, 0.001, 0.0001, 1),
+    "wind_speed": (5.0, 0.3, 0.12, 1),
+    "wind_direction": (235.0, 0.05, 0.05, 0),
+}
+
+
+class Plume(Struct, frozen=True, kw_only=True):
+    """What a plume adds at its top, a property, in its unit; `voc_raw` falls when VOC rises."""
+
+    start_seconds: Annotated[float, Meta(ge=0)]
+    duration_seconds: Annotated[float, Meta(gt=0)]
+    excess: dict[str, float]
+
+    def shape(self, elapsed: float) -> float:
+        """Part of the excess that is there `elapsed` seconds after the world began, 0 to 1."""
+        part = (elapsed - self.start_seconds) / self.duration_seconds
+        return max(0.0, min(1.0, part / _RAMP, (1.0 - part) / _RAMP))
+
+
+class SimulatedSettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="simulated"):
+    """`driver = "simulated"`: see `firmware_configs/examples/simulated.toml` for every key."""
+
+    properties: Annotated[tuple[str, ...], Meta(min_length=1)] = ("pm1", "pm2_5", "pm4", "pm10", "humidity")
+    seed: int = 0
+    interval_seconds: Annotated[float, Meta(gt=0)] = 1.0
+    start: str = "now"
+    speed: Annotated[float, Meta(ge=0)] = 1.0
+    until: str | None = None
+    truth: Path | None = None
+    plume: list[Plume] = []
+
+    def __post_init__(self) -> None:
+        used = [("properties", p) for p in self.properties]
+        used += [("plume.excess", p) for plume in self.plume for p in plume.excess]
+        for where, name in used:
+            if name not in _LEVELS:
+                raise ValueError(f"{where}: the simulated sensor knows no {name!r}; it knows {', '.join(_LEVELS)}")
+
+    def open(self, folder: Path) -> "Simulated":
+        """The sensor; its truth file is written at once. `folder` is where relative paths begin."""
+        return Simulated(self, folder)
+
+
+class World:
+    """The air at one place: `values(elapsed, epoch)` must be called with rising times."""
+
+    def __init__(self, settings: SimulatedSettings) -> None:
+        self._settings = settings
+        self._random = random.Random(settings.seed)  # noqa: S311 - weather, not secrets
+        self._drift = dict.fromkeys(_LEVELS, 0.0)
+
+    def values(self, elapsed: float, epoch: float) -> dict[str, float | None]:
+        """What the kit would say, `elapsed` seconds after the start, at `epoch` seconds UTC."""
+        humidity = self._humidity(epoch)
+        return {name: self._value(name, elapsed, epoch, humidity) for name in self._settings.properties}
+
+    def _humidity(self, epoch: float) -> float:
+        level, swing, noise, _ = _LEVELS["humidity"]
+        return min(99.9, self._background("humidity", level, swing, noise, epoch))
+
+    def _value(self, name: str, elapsed: float, epoch: float, humidity: float) -> float:
+        level, swing, noise, decimals = _LEVELS[name]
+        if name == "humidity":
+            return round(humidity, decimals)
+        value = self._background(name, level, swing, noise, epoch)
+        for plume in self._settings.plume:
+            if name in plume.excess:
+                value += plume.excess[name] * plume.shape(elapsed) * self._random.uniform(0.92, 1.08)
+        if name in _OPTICAL:
+            value *= growth(humidity)
+        if name == "wind_direction":
+            value %= 360.0
+        return round(max(0.0, value), decimals)
+
+    def _background(self, name: str, level: float, swing: float, noise: float, epoch: float) -> float:
+        self._drift[name] = 0.97 * self._drift[name] + self._random.gauss(0.0, noise * 0.25)
+        daily = swing * math.cos(2 * math.pi * (epoch / _DAY - 15.0 / 24.0))
+        return level * (1.0 + daily + self._drift[name]) + self._random.gauss(0.0, level * noise * 0.2)
+
+
+def growth(humidity: float, kappa: float = 0.3) -> float:
+    """How much an optical counter overstates PM at this relative humidity (%), as a factor.
+
+    Particles take up water: kappa-Koehler theory as used for low-cost counters by Crilley et al.,
+    Atmos. Meas. Tech. 11, 709 (2018). Capped at 98 %, where the theory leaves its ground.
+    """
+    activity = min(humidity, 98.0) / 100.0
+    return 1.0 + kappa / 1.65 / (1.0 / max(activity, 0.01) - 1.0)
+
+
+class Simulated:
+    """The sensor around the world: when to tick, and what to stamp."""
+
+    def __init__(self, settings: SimulatedSettings, folder: Path) -> None:
+        self.name = "simulated"
+        self._settings = settings
+        self._follows_clock = settings.start == "now"
+        self._start = clock.now().wall / 1000 if self._follows_clock else _epoch(settings.start, "start")
+        self._until = math.inf if settings.until is None else _epoch(settings.until, "until")
+        self._world = World(settings)
+        if settings.truth is not None:
+            _write_truth(folder / settings.truth, settings.plume, self._start)
+
+    def readings(self, stop: threading.Event) -> Iterator[Reading]:
+        """Tick by tick; a start in the past runs at `speed` until it has caught up with the clock."""
+        interval = self._settings.interval_seconds
+        tick, began = 0, clock.now().mono / 1000
+        while self._start + tick * interval <= self._until:
+            world = self._start + tick * interval
+            if self._follows_clock:
+                due = began + tick * interval
+            else:
+                due = began + tick * interval / self._settings.speed if self._settings.speed else 0.0
+            if stop.wait(max(0.0, due - clock.now().mono / 1000)):
+                return
+            moment = clock.now()
+            if not self._follows_clock and world * 1000 >= moment.wall:
+                self._follows_clock, began = True, moment.mono / 1000 - tick * interval
+            values = self._world.values(world - self._start, world)
+            stamp = round(world * 1000)
+            yield reading_at(moment, values) if self._follows_clock else reading_of_the_past(moment, stamp, values)
+            tick += 1
+
+
+def _epoch(text: str, key: str) -> float:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"{key} = {text!r} of a simulated sensor: neither RFC 3339 nor 'now'") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _write_truth(path: Path, plumes: list[Plume], start: float) -> None:
+    truth = [
+        {
+            "property": name,
+            "onset": datetime.fromtimestamp(start + plume.start_seconds, UTC).isoformat(),
+            "end": datetime.fromtimestamp(start + plume.start_seconds + plume.duration_seconds, UTC).isoformat(),
+            "excess": excess,
+        }
+        for plume in plumes
+        for name, excess in plume.excess.items()
+    ]
+    try:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(truth)) + b"\n")
+    except OSError as error:
+        raise ConfigurationError(f"the truth file {path} cannot be written: {error.strerror}") from None

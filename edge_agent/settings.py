@@ -1,0 +1,102 @@
+"""agent.toml: assembled here, each table described where it is used."""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from edge_agent.broker import BrokerSettings
+from edge_agent.collector import BatchSettings
+from edge_agent.configuration import ConfigurationError, load
+from edge_agent.sensors.replay import ReplaySettings
+from edge_agent.sensors.simulated import SimulatedSettings
+from edge_agent.spool import SpoolSettings
+from edge_agent.wire import Name, NoteError, Signer, Verifier
+
+
+class NodeSettings(Struct, frozen=True, kw_only=True):
+    """`[node]`: who we are. `key_file` holds the private key in the form PRIVATE+KEY+..."""
+
+    id: Name
+    area: Name
+    key_file: Path
+
+    def signer(self, folder: Path) -> Signer:
+        """The node's key; ConfigurationError where it cannot be read or is another node's."""
+        path = folder / self.key_file
+        try:
+            signer = Signer.parse(path.read_text())
+        except OSError as error:
+            raise ConfigurationError(f"node.key_file: {path} cannot be read ({error.strerror})") from None
+        except (NoteError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"node.key_file: {path}: {error}") from None
+        if signer.name != self.id:
+            raise ConfigurationError(f"node.key_file: {path} is the key of {signer.name}, and this node is {self.id}")
+        return signer
+
+
+class GatewaySettings(Struct, frozen=True, kw_only=True):
+    """`[gateway]`: whose word on what is stored we believe. Two keys while one replaces the other."""
+
+    keys: list[str] = []
+    key_files: list[Path] = []
+
+    def verifiers(self, folder: Path) -> list[Verifier]:
+        """The gateway's keys; ConfigurationError where there is none or one cannot be read."""
+        texts = [(f"gateway.keys[{i}]", text) for i, text in enumerate(self.keys)]
+        for path in self.key_files:
+            try:
+                texts.append((f"gateway.key_files: {folder / path}", (folder / path).read_text()))
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigurationError(f"gateway.key_files: {folder / path} cannot be read ({error})") from None
+        if not texts:
+            raise ConfigurationError("gateway: give the area gateway's verifier key in `keys` or `key_files`")
+        return [_verifier(where, text) for where, text in texts]
+
+
+def _verifier(where: str, text: str) -> Verifier:
+    try:
+        return Verifier.parse(text)
+    except NoteError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
+
+
+class LogSettings(Struct, frozen=True, kw_only=True):
+    """`[log]`: `generated` is a record of every reading made, outside the spool, to judge the system by."""
+
+    generated: Path | None = None
+    level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
+
+
+SensorSettings = SimulatedSettings | ReplaySettings
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """The whole file."""
+
+    node: NodeSettings
+    gateway: GatewaySettings
+    broker: BrokerSettings = BrokerSettings()
+    spool: SpoolSettings = SpoolSettings()
+    batch: BatchSettings = BatchSettings()
+    log: LogSettings = LogSettings()
+    sensor: Annotated[list[SensorSettings], Meta(min_length=1)]
+
+
+class Configuration(Struct, frozen=True, kw_only=True):
+    """A settings file as it was read: relative paths begin in `folder`; `hash` names the version in force."""
+
+    settings: Settings
+    folder: Path
+    hash: str
+
+
+def read(path: Path) -> Configuration:
+    """Read agent.toml, or raise ConfigurationError."""
+    settings = load(path, Settings)
+    return Configuration(
+        settings=settings,
+        folder=path.resolve().parent,
+        hash=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
+    )

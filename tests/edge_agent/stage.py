@@ -1,0 +1,169 @@
+"""A gateway's ear on a real broker, a node's folder, and the agent as a real process."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from edge_agent.wire import Kind, ReadingBatch, Signer, StoredRanges, Topic, Verifier
+
+Key = tuple[str, int]
+
+
+class Ear:
+    """Listens as a gateway does: keeps what is signed, and says so, unless told to be silent."""
+
+    def __init__(self, port: int, node: Verifier, key: Signer, *, area: str = "ijmond") -> None:
+        self.node, self.key, self.area = node, key, area
+        self.silent = False
+        self.payloads: list[bytes] = []
+        self.batches: dict[Key, ReadingBatch] = {}
+        self.words: list[dict] = []
+        self._lock = threading.Lock()
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, "ear", clean_session=True)
+        self._client.on_message = self._on_message
+        self._client.on_connect = self._on_connect
+        self._subscribed = threading.Event()
+        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        assert self._subscribed.wait(10)
+
+    def _on_connect(self, *_) -> None:
+        self._client.subscribe([(f"pw/v1/{self.area}/+/{kind}", 1) for kind in ("readings", "status", "health")])
+
+    def _on_message(self, _client, _data, message) -> None:
+        topic = Topic.parse(message.topic)
+        if topic.kind is not Kind.READINGS:
+            self.words.append({"kind": topic.kind, "retained": message.retain, **json.loads(message.payload)})
+            return
+        batch = ReadingBatch.decode(self.node.open(message.payload))
+        with self._lock:
+            self.payloads.append(message.payload)
+            self.batches[batch.inc, batch.seq] = batch
+        if not self.silent:
+            self.tell(batch.inc)
+
+    def tell(self, inc: str, *, key: Signer | None = None, node: str | None = None) -> None:
+        """Say which numbers of this incarnation we hold."""
+        with self._lock:
+            held = sorted(seq for i, seq in self.batches if i == inc)
+        self.say(StoredRanges(v=1, node=node or self.node.name, inc=inc, ranges=ranges_of(held)), key or self.key)
+
+    def say(self, stored: StoredRanges, key: Signer) -> None:
+        topic = Topic(area=self.area, node=self.node.name, kind=Kind.STORED)
+        self._client.publish(str(topic), key.sign(stored.encode()), qos=1, retain=True)
+
+    def values(self) -> list[tuple[str, int, float]]:
+        """Every value heard, once a batch: (property, ms, value)."""
+        with self._lock:
+            batches = list(self.batches.values())
+        return [
+            (name, batch.t0 + dt, value)
+            for batch in batches
+            for name, column in batch.values.items()
+            for dt, value in zip(batch.dt, column, strict=True)
+            if value is not None
+        ]
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+def ranges_of(numbers: list[int]) -> list[tuple[int, int]]:
+    ranges: list[tuple[int, int]] = []
+    for number in numbers:
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return ranges
+
+
+def wait_until(condition: Callable[[], object], timeout: float = 15.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+class Node:
+    """A node's folder with its keys, and the agent in it as a process."""
+
+    def __init__(self, folder: Path, *, node: str = "ijm-001", area: str = "ijmond") -> None:
+        self.folder, self.id, self.area = folder, node, area
+        folder.mkdir(parents=True, exist_ok=True)
+        self.key = Signer.generate(node)
+        self.gateway = Signer.generate("gateway.ijmond")
+        (folder / "node.key").write_text(self.key.export())
+        self.config = folder / "agent.toml"
+        self.generated = folder / "generated.jsonl"
+        self.spool = folder / "spool.sqlite"
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def write(self, port: int, sensor: str, *, batch: str = "", broker: str = "", spool: str = "") -> Path:
+        self.config.write_text(f"""
+[node]
+id = "{self.id}"
+area = "{self.area}"
+key_file = "node.key"
+[gateway]
+keys = ["{self.gateway.verifier}"]
+[broker]
+port = {port}
+{broker}
+[spool]
+path = "{self.spool.name}"
+{spool}
+[batch]
+interval_seconds = 0.2
+{batch}
+[log]
+generated = "generated.jsonl"
+[[sensor]]
+{sensor}
+""")
+        return self.config
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "edge_agent", "run", "--config", str(self.config), *arguments],
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).resolve().parents[2],
+        )
+        self.processes.append(process)
+        return process
+
+    def made(self) -> list[tuple[str, int, float]]:
+        """Every value made, by the record outside the spool."""
+        lines = [json.loads(line) for line in self.generated.read_text().splitlines() if line.endswith("}")]
+        return [(n, e["observed_at"], v) for e in lines for n, v in e["values"].items() if v is not None]
+
+    def close(self) -> None:
+        for process in self.processes:
+            if process.stderr is not None and not process.stderr.closed:
+                process.kill()
+                process.communicate()
+
+
+def stop(process: subprocess.Popen[str], timeout: float = 20.0) -> str:
+    """SIGTERM, exit 0, and what it said on stderr."""
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=timeout)
+    assert process.returncode == 0, errors
+    return errors
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()

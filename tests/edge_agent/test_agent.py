@@ -1,0 +1,203 @@
+"""The agent as a field engineer runs it: a real process, a real broker, and a gateway's ear at the other end."""
+
+import csv
+import gzip
+import json
+import sqlite3
+import time
+from collections import Counter
+from datetime import datetime
+
+from edge_agent.wire import Signer, StoredRanges
+from tests.edge_agent.stage import kill, ranges_of, stop, wait_until
+
+SIMULATED = """driver = "simulated"
+interval_seconds = 0.05
+properties = ["pm10", "voc_raw", "humidity"]"""
+
+
+def waiting(node) -> list[int]:
+    with sqlite3.connect(node.spool) as db:
+        return [seq for (seq,) in db.execute("SELECT seq FROM batch ORDER BY seq")]
+
+
+def test_what_was_made_arrives_and_is_forgotten(node, listen, each_broker):
+    ear = listen(each_broker.port)
+    node.write(each_broker.port, SIMULATED)
+    process = node.start()
+    wait_until(lambda: len(ear.values()) > 60)
+    assert stop(process).splitlines()[-1] == "piekwacht-agent: 0 batches remain in the spool"
+    assert Counter(ear.values()) == Counter(node.made())
+    assert waiting(node) == []
+    assert [word["online"] for word in ear.words if word["kind"] == "status"] == [True, False]
+
+
+def test_without_a_broker_everything_waits_and_comes_later(node, listen, broker):
+    node.write(1, SIMULATED, batch="drain_seconds = 0.5")
+    process = node.start()
+    time.sleep(1.5)
+    errors = stop(process)
+    assert int(errors.splitlines()[-1].split()[1]) == len(waiting(node)) > 0
+    assert "nothing is lost" in errors
+    ear = listen(broker.port)
+    node.write(broker.port, SIMULATED)
+    process = node.start()
+    wait_until(lambda: len(ear.values()) > len(node.made()) / 2)
+    stop(process)
+    assert Counter(ear.values()) == Counter(node.made())
+
+
+def test_numbers_go_on_after_a_kill_and_committed_batches_survive_it(node, listen, broker):
+    ear = listen(broker.port)
+    ear.silent = True
+    node.write(broker.port, SIMULATED)
+    for _ in range(3):
+        process = node.start()
+        before = len(ear.batches)
+        wait_until(lambda before=before: len(ear.batches) > before + 2)
+        kill(process)
+    committed = waiting(node)
+    assert committed == list(range(1, len(committed) + 1)), "a silent gateway: nothing may be gone"
+    ear.silent = False
+    process = node.start()
+    wait_until(lambda: max(seq for _, seq in ear.batches) > committed[-1] + 2)
+    stop(process)
+    assert set(committed) <= {seq for _, seq in ear.batches}
+    assert len({inc for inc, _ in ear.batches}) == 1
+    # what was read and not committed may be gone with a kill: at most one commit's worth a kill
+    heard, made = Counter(ear.values()), Counter(node.made())
+    assert not heard - made
+    assert (made - heard).total() <= 3 * 3 * 20
+
+
+def test_a_sent_batch_never_changes_its_bytes(node, listen, broker):
+    ear = listen(broker.port)
+    ear.silent = True
+    node.write(broker.port, SIMULATED, batch="resend_seconds = 0.3")
+    process = node.start()
+    wait_until(lambda: len(ear.payloads) > len(ear.batches) + 5)
+    kill(process)
+    process = node.start()
+    wait_until(lambda: max(Counter(ear.payloads).values()) > 3)
+    kill(process)
+    assert len(set(ear.payloads)) == len(ear.batches)
+
+
+def test_nothing_is_forgotten_on_a_forged_word(node, listen, broker):
+    ear = listen(broker.port)
+    ear.silent = True
+    node.write(broker.port, SIMULATED, batch="drain_seconds = 0.5")
+    process = node.start()
+    wait_until(lambda: len(ear.batches) > 3)
+    ((inc, _), *_) = ear.batches
+    everything = StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 10**6)])
+    ear.say(everything, Signer.generate("gateway.ijmond"))
+    ear.say(everything, node.key)
+    ear.say(StoredRanges(v=1, node="ijm-002", inc=inc, ranges=[(1, 10**6)]), node.gateway)
+    ear.say(StoredRanges(v=1, node="ijm-001", inc="a" * 12, ranges=[(1, 10**6)]), node.gateway)
+    time.sleep(0.5)
+    errors = stop(process)
+    assert errors.count("ignored a word on what is stored") == 4
+    assert set(waiting(node)) >= {seq for _, seq in ear.batches}
+
+
+def test_ranges_with_holes_leave_the_holes(node, listen, broker):
+    ear = listen(broker.port)
+    ear.silent = True
+    node.write(broker.port, SIMULATED, batch="drain_seconds = 0.5")
+    process = node.start()
+    wait_until(lambda: len(ear.batches) > 5)
+    ((inc, _), *_) = ear.batches
+    ear.say(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=ranges_of([1, 3, 4])), node.gateway)
+    wait_until(lambda: waiting(node)[:2] == [2, 5])
+    stop(process)
+
+
+def test_a_recording_arrives_bit_for_bit(node, listen, broker, recordings):
+    ear = listen(broker.port)
+    file, station = recordings / "controlled_releases.csv.gz", "aded2022:E"
+    node.write(broker.port, f'driver = "replay"\nfile = "{file}"\nstation = "{station}"\nspeed = 0')
+    process = node.start("--until-done")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    with gzip.open(file, "rt", newline="") as table:
+        rows = [row for row in csv.DictReader(table) if row["station"] == station]
+    expected = Counter()
+    for row in rows:
+        at = round(datetime.fromisoformat(row["time"]).timestamp() * 1000)
+        expected[row["property"], at, float(row["value"])] += 1
+        for name in ("wind_speed", "wind_direction"):
+            if row[name]:
+                expected[name, at, float(row[name])] += 1
+    assert Counter(ear.values()) == expected == Counter(node.made())
+
+
+def test_a_recording_shifted_to_now_ends_now_and_never_in_the_future(node, listen, broker, recordings):
+    ear = listen(broker.port)
+    node.write(
+        broker.port,
+        f"""driver = "replay"
+file = "{recordings / "pm_dust_1s.csv.gz"}"
+station = "mobile"
+first = "2019-03-03T17:55:18Z"
+last = "2019-03-03T17:57:18Z"
+speed = 60
+stamps = "now" """,
+    )
+    process = node.start("--until-done")
+    newest = []
+    while process.poll() is None:
+        newest.append(time.time() * 1000 - max((at for _, at, _ in ear.values()), default=0))
+        time.sleep(0.05)
+    assert min(newest) >= 0
+    stamps = sorted({at for _, at, _ in ear.values()})
+    assert abs(stamps[-1] - time.time() * 1000) < 2000
+    assert 110_000 < stamps[-1] - stamps[0] <= 120_000
+
+
+def test_the_truth_of_a_plume_is_told_and_seen(node, listen, broker):
+    ear = listen(broker.port)
+    node.write(
+        broker.port,
+        """driver = "simulated"
+properties = ["pm10"]
+start = "2026-01-05T06:00:00Z"
+until = "2026-01-05T06:02:00Z"
+speed = 0
+truth = "truth.json"
+plume = [{ start_seconds = 60, duration_seconds = 20, excess = { pm10 = 300.0 } }]""",
+    )
+    assert node.start("--until-done").wait(30) == 0
+    (told,) = json.loads((node.folder / "truth.json").read_text())
+    onset, end = (datetime.fromisoformat(told[key]).timestamp() * 1000 for key in ("onset", "end"))
+    high = [at for _, at, value in ear.values() if value > 150]
+    assert told["property"] == "pm10"
+    assert told["excess"] == 300.0
+    assert len(high) > 10
+    assert all(onset <= at <= end for at in high)
+
+
+def test_wrong_settings_are_one_clear_line(node, broker):
+    node.write(broker.port, 'driver = "simulated"\nproperteis = ["pm10"]')
+    process = node.start()
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert len(errors.splitlines()) == 1
+    assert "agent.toml" in errors
+    assert "`sensor[0].properteis`" in errors
+    assert "`properties`" in errors
+
+
+def test_a_spool_belongs_to_one_node(node, listen, broker):
+    node.write(1, SIMULATED, batch="drain_seconds = 0")
+    stop_after_first = node.start()
+    wait_until(node.spool.exists)
+    time.sleep(0.5)
+    stop(stop_after_first)
+    node.id, node.key = "ijm-009", Signer.generate("ijm-009")
+    (node.folder / "node.key").write_text(node.key.export())
+    node.write(1, SIMULATED)
+    process = node.start()
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert errors.strip().endswith("belongs to node ijm-001, not to ijm-009; give this node its own file")
