@@ -225,7 +225,7 @@ def _nats(directory: Path, port: int) -> Path:
         f"""server_name: piekwacht
 listen: "{_HOST}:{free_port()}"
 jetstream {{ store_dir: "{directory / "nats"}" }}
-mqtt {{ listen: "{_HOST}:{port}", max_ack_pending: 1000, ack_wait: "60s" }}
+mqtt {{ listen: "{_HOST}:{port}", max_ack_pending: 1000, ack_wait: "10s" }}
 """
     )
     return path

@@ -7,6 +7,7 @@ is bounded by the broker's own window of unacknowledged messages; nothing is eve
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +36,7 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
     window      seconds to wait for more payloads before a transaction begins
     batches     most payloads in one transaction
     retry       seconds between attempts while broker or database are away
+    patience    seconds to hold on to what was taken in while the database is away, before leaving it to the broker
     """
 
     key_file: Path
@@ -42,6 +44,7 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
     window: Annotated[float, Meta(ge=0, le=10)] = 0.05
     batches: Annotated[int, Meta(ge=1, le=10_000)] = 500
     retry: Annotated[float, Meta(gt=0, le=60)] = 1.0
+    patience: Annotated[float, Meta(ge=0, le=60)] = 5.0
 
     def signer(self) -> Signer:
         """The gateway's key, or StartError."""
@@ -51,6 +54,15 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
             raise StartError(f"the gateway's key {self.key_file} cannot be read: {error.strerror}") from None
         except NoteError as error:
             raise StartError(f"the gateway's key {self.key_file}: {error}") from None
+
+
+class _DatabaseAwayError(Exception):  # never leaves this module
+    pass
+
+
+def _away(error: psycopg.Error) -> None:
+    telemetry.FAILURES.labels("database").inc()
+    _LOG.warning("database is away: %s", " ".join(str(error).split()))
 
 
 class _Client(aiomqtt.Client):
@@ -77,6 +89,8 @@ class Ingest:
         while True:
             try:
                 await self._session()
+            except _DatabaseAwayError:
+                await self._database_is_back()
             except aiomqtt.MqttError as error:
                 if not self._met:
                     raise StartError(f"no broker at {self._broker}: {error}; check [broker] host and port") from None
@@ -115,14 +129,25 @@ class Ingest:
         return messages
 
     async def _commit(self, messages: Sequence[aiomqtt.Message]) -> Committed:
-        """Try until the database has it; the ledger makes every repetition safe."""
+        """Try until the database has it or patience ends; the ledger makes every repetition safe."""
         payloads, words = _sort(messages)
+        deadline = time.monotonic() + self._settings.patience
         while True:
             try:
                 return await self._store(payloads, words)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                telemetry.FAILURES.labels("database").inc()
-                _LOG.warning("database is away: %s", " ".join(str(error).split()))
+                _away(error)
+                if time.monotonic() > deadline:
+                    raise _DatabaseAwayError from None
+                await asyncio.sleep(self._settings.retry)
+
+    async def _database_is_back(self) -> None:
+        """Wait, disconnected from the broker: who cannot store takes nothing in, and no queue grows here."""
+        while True:
+            try:
+                return await self._pipeline.ready()
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                _away(error)
                 await asyncio.sleep(self._settings.retry)
 
     async def _store(self, payloads: Sequence[Payload], words: Sequence[nodes.Word]) -> Committed:

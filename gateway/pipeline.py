@@ -118,6 +118,10 @@ class Pipeline:
             detection=self._detector.grow(memory.detection, registry),
         )
 
+    async def ready(self) -> None:
+        """Return once the database answers and is ours to write; raises psycopg.OperationalError until then."""
+        await self._store.connected()
+
     async def refuse(self, rejected: Rejected) -> Committed:
         """Quarantine what the database would not take."""
         async with self._store.transaction() as tx:
