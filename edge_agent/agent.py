@@ -32,15 +32,15 @@ class Agent:
 
     def __init__(self, configuration: Configuration) -> None:
         """Everything that can be wrong with the configuration is wrong here: ConfigurationError, AgentError."""
-        settings, folder = configuration.settings, configuration.folder
+        settings = configuration.settings
         self._settings = settings
-        self._signer = settings.node.signer(folder)
-        keys = settings.gateway.verifiers(folder)
-        tls = settings.broker.tls.context(folder) if settings.broker.tls else None
-        self._sampler = Sampler([sensor.open(folder) for sensor in settings.sensor])
-        path = folder / settings.spool.path
+        self._signer = settings.node.signer()
+        keys = settings.gateway.verifiers()
+        tls = settings.broker.tls.context() if settings.broker.tls else None
+        self._sampler = Sampler([sensor.open() for sensor in settings.sensor])
+        path = settings.spool.path
         self._spool = Spool(path, node=settings.node.id)
-        self._record = Record(folder / settings.log.generated) if settings.log.generated else None
+        self._record = Record(settings.log.generated) if settings.log.generated else None
         terms = Terms(
             node=settings.node.id,
             area=settings.node.area,

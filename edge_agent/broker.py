@@ -26,17 +26,19 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
     certificate: Path
     key: Path
 
-    def context(self, folder: Path) -> ssl.SSLContext:
+    def context(self) -> ssl.SSLContext:
         """TLS 1.2 or newer with our certificate; ConfigurationError names the file that is wrong."""
         for path in (self.ca, self.certificate, self.key):
-            if not (folder / path).is_file():
-                raise ConfigurationError(f"broker.tls: {folder / path} is not there; copy it from the node's bundle")
+            if not path.is_file():
+                raise ConfigurationError(f"broker.tls: {path} is not there; copy it from the node's bundle")
         try:
-            context = ssl.create_default_context(cafile=str(folder / self.ca))
+            context = ssl.create_default_context(cafile=str(self.ca))
             context.minimum_version = ssl.TLSVersion.TLSv1_2
-            context.load_cert_chain(str(folder / self.certificate), str(folder / self.key))
+            context.load_cert_chain(str(self.certificate), str(self.key))
         except (ssl.SSLError, OSError) as error:
-            raise ConfigurationError(f"broker.tls: the files in {folder} do not fit each other ({error})") from None
+            raise ConfigurationError(
+                f"broker.tls: {self.certificate}, its key and {self.ca} do not fit each other ({error})"
+            ) from None
         return context
 
 

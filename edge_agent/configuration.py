@@ -55,7 +55,7 @@ def _path(folder: Path, kind: type, value: object) -> object:
     if kind is object:
         return value
     msg = f"Expected `{'path' if kind is Path else kind.__name__}`, got `{type(value).__name__}`"
-    raise msgspec.ValidationError(msg)
+    raise ValueError(msg)
 
 
 def _plain(message: str) -> str:

@@ -22,9 +22,9 @@ class NodeSettings(Struct, frozen=True, kw_only=True):
     area: Name
     key_file: Path
 
-    def signer(self, folder: Path) -> Signer:
+    def signer(self) -> Signer:
         """The node's key; ConfigurationError where it cannot be read or is another node's."""
-        path = folder / self.key_file
+        path = self.key_file
         try:
             signer = Signer.parse(path.read_text())
         except OSError as error:
@@ -42,14 +42,14 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     keys: list[str] = []
     key_files: list[Path] = []
 
-    def verifiers(self, folder: Path) -> list[Verifier]:
+    def verifiers(self) -> list[Verifier]:
         """The gateway's keys; ConfigurationError where there is none or one cannot be read."""
         texts = [(f"gateway.keys[{i}]", text) for i, text in enumerate(self.keys)]
         for path in self.key_files:
             try:
-                texts.append((f"gateway.key_files: {folder / path}", (folder / path).read_text()))
+                texts.append((f"gateway.key_files: {path}", path.read_text()))
             except (OSError, UnicodeDecodeError) as error:
-                raise ConfigurationError(f"gateway.key_files: {folder / path} cannot be read ({error})") from None
+                raise ConfigurationError(f"gateway.key_files: {path} cannot be read ({error})") from None
         if not texts:
             raise ConfigurationError("gateway: give the area gateway's verifier key in `keys` or `key_files`")
         return [_verifier(where, text) for where, text in texts]
@@ -77,26 +77,20 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     node: NodeSettings
     gateway: GatewaySettings
+    spool: SpoolSettings
     broker: BrokerSettings = BrokerSettings()
-    spool: SpoolSettings = SpoolSettings()
     batch: BatchSettings = BatchSettings()
     log: LogSettings = LogSettings()
     sensor: Annotated[list[SensorSettings], Meta(min_length=1)]
 
 
 class Configuration(Struct, frozen=True, kw_only=True):
-    """A settings file as it was read: relative paths begin in `folder`; `hash` names the version in force."""
+    """A settings file as it was read; `hash` names the version in force."""
 
     settings: Settings
-    folder: Path
     hash: str
 
 
 def read(path: Path) -> Configuration:
     """Read agent.toml, or raise ConfigurationError."""
-    settings = load(path, Settings)
-    return Configuration(
-        settings=settings,
-        folder=path.resolve().parent,
-        hash=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
-    )
+    return Configuration(settings=load(path, Settings), hash=hashlib.sha256(path.read_bytes()).hexdigest()[:16])

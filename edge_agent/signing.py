@@ -12,7 +12,6 @@ Source: https://c2sp.org/signed-note
 """
 
 import base64
-import binascii
 import hashlib
 import re
 import secrets
@@ -55,7 +54,7 @@ def _check_name(name: str) -> None:
 def _unbase64(text: str | bytes) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one, and letters beyond ASCII are another
         msg = f"not base64: {error}"
         raise NoteError(msg) from None
 

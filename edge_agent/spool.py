@@ -30,7 +30,7 @@ _PRAGMAS = (
 class SpoolSettings(Struct, frozen=True, kw_only=True):
     """`[spool]`: where the file is, and how large it may grow."""
 
-    path: Path = Path("spool.sqlite")
+    path: Path
     quota_mb: Annotated[int, Meta(ge=1)] = 64
 
 

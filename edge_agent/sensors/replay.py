@@ -50,20 +50,22 @@ class ReplaySettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag=
         if self.stamps == "now" and 0 < self.speed < 1:
             raise ValueError('a replay slower than recorded cannot have stamps = "now": they would lie in the future')
 
-    def open(self, folder: Path) -> "Replay":
+    def open(self) -> "Replay":
         """Read the recording; ConfigurationError where it is none or the station is not in it."""
-        return Replay(self, folder / self.file)
+        return Replay(self)
 
 
 class Replay:
     """One station of a recording, as a sensor."""
 
-    def __init__(self, settings: ReplaySettings, path: Path) -> None:
+    def __init__(self, settings: ReplaySettings) -> None:
         self.name = f"replay {settings.station}"
         self._settings = settings
-        self._rows = _window(_rows(path, settings.station), settings)
+        self._rows = _window(_rows(settings.file, settings.station), settings)
         if not self._rows:
-            raise ConfigurationError(f"{path}: nothing recorded at station {settings.station!r} in this window")
+            raise ConfigurationError(
+                f"{settings.file}: nothing recorded at station {settings.station!r} in this window"
+            )
 
     def readings(self, stop: threading.Event) -> Iterator[Reading]:
         """Each moment of the recording when its turn comes."""

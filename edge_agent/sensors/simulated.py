@@ -55,7 +55,7 @@ class Plume(Struct, frozen=True, kw_only=True):
 
 
 class SimulatedSettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="simulated"):
-    """`driver = "simulated"`: see `firmware_configs/examples/simulated.toml` for every key."""
+    """`driver = "simulated"`: see `firmware_configs/examples/agent.toml` for every key."""
 
     properties: Annotated[tuple[str, ...], Meta(min_length=1)] = ("pm1", "pm2_5", "pm4", "pm10", "humidity")
     seed: int = 0
@@ -73,9 +73,9 @@ class SimulatedSettings(Struct, frozen=True, kw_only=True, tag_field="driver", t
             if name not in _LEVELS:
                 raise ValueError(f"{where}: the simulated sensor knows no {name!r}; it knows {', '.join(_LEVELS)}")
 
-    def open(self, folder: Path) -> "Simulated":
-        """The sensor; its truth file is written at once. `folder` is where relative paths begin."""
-        return Simulated(self, folder)
+    def open(self) -> "Simulated":
+        """The sensor; its truth file is written at once."""
+        return Simulated(self)
 
 
 class World:
@@ -128,7 +128,7 @@ def growth(humidity: float, kappa: float = 0.3) -> float:
 class Simulated:
     """The sensor around the world: when to tick, and what to stamp."""
 
-    def __init__(self, settings: SimulatedSettings, folder: Path) -> None:
+    def __init__(self, settings: SimulatedSettings) -> None:
         self.name = "simulated"
         self._settings = settings
         self._follows_clock = settings.start == "now"
@@ -136,7 +136,7 @@ class Simulated:
         self._until = math.inf if settings.until is None else _epoch(settings.until, "until")
         self._world = World(settings)
         if settings.truth is not None:
-            _write_truth(folder / settings.truth, settings.plume, self._start)
+            _write_truth(settings.truth, settings.plume, self._start)
 
     def readings(self, stop: threading.Event) -> Iterator[Reading]:
         """Tick by tick; a start in the past runs at `speed` until it has caught up with the clock."""
