@@ -1,0 +1,66 @@
+"""E-mail over SMTP: plain text with HTML beside it. At most one possible repeat a crash, with the same Message-ID."""
+
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import format_datetime
+
+import aiosmtplib
+
+from alerting.alert import Alert
+from alerting.delivery.channel import Attempt, Outcome
+from alerting.notification import mail
+from alerting.settings import EmailSettings, SmtpSettings
+
+
+def compose(
+    alert: Alert,
+    *,
+    channel: EmailSettings,
+    smtp: SmtpSettings,
+    public_url: str,
+    message_id: str,
+    repeat: bool,
+    at: datetime,
+) -> EmailMessage:
+    """The whole message. EmailMessage refuses line breaks in headers, so nothing can be smuggled in."""
+    contents = mail(alert, public_url=public_url, repeat=repeat)
+    message = EmailMessage()
+    message["From"] = smtp.sender
+    message["To"] = ", ".join(channel.to)
+    message["Subject"] = contents.subject
+    message["Date"] = format_datetime(at)
+    message["Message-ID"] = f"<{message_id}@piekwacht>"
+    message["References"] = f"<{alert.event_id}@piekwacht>"
+    message["Auto-Submitted"] = "auto-generated"
+    message["Content-Language"] = "nl"
+    message.set_content(contents.text)
+    message.add_alternative(contents.html, subtype="html")
+    return message
+
+
+async def send(message: EmailMessage, smtp: SmtpSettings) -> Attempt:
+    """Hand it to the mail server."""
+    content = message.as_bytes()
+    password = smtp.password_file.read_text().strip() if smtp.password_file else None
+    try:
+        _, answer = await aiosmtplib.send(
+            message,
+            hostname=smtp.host,
+            port=smtp.port,
+            username=smtp.username,
+            password=password,
+            use_tls=smtp.tls == "tls",
+            start_tls=smtp.tls == "starttls",
+            timeout=smtp.timeout,
+        )
+    except aiosmtplib.SMTPResponseException as error:
+        permanent = 500 <= error.code < 600
+        return Attempt(outcome=Outcome.REFUSED if permanent else Outcome.FAILED, detail=str(error), content=content)
+    except aiosmtplib.SMTPRecipientsRefused as error:
+        permanent = all(500 <= one.code < 600 for one in error.recipients)
+        return Attempt(outcome=Outcome.REFUSED if permanent else Outcome.FAILED, detail=str(error), content=content)
+    except (aiosmtplib.SMTPReadTimeoutError, aiosmtplib.SMTPServerDisconnected) as error:
+        return Attempt(outcome=Outcome.UNKNOWN, detail=f"no answer: {error}", content=content)
+    except (aiosmtplib.SMTPException, OSError) as error:
+        return Attempt(outcome=Outcome.FAILED, detail=f"mail server {smtp.host}:{smtp.port}: {error}", content=content)
+    return Attempt(outcome=Outcome.DELIVERED, detail=answer, content=content)

@@ -1,0 +1,13 @@
+"""What can go wrong in alerting, as one tree.
+
+AlertingError
+  SettingsError    a receiver, route or channel that cannot be used
+"""
+
+
+class AlertingError(Exception):
+    """Root of alerting's own errors."""
+
+
+class SettingsError(AlertingError, ValueError):
+    """The settings name something that cannot work; the message says what and where."""

@@ -1,0 +1,26 @@
+"""Where the gateway leaves alerts, inside the transaction that stores their events."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import psycopg
+from msgspec import json
+
+from alerting.alert import Alert
+from alerting.queries import load
+
+_QUERIES = load(Path(__file__).with_name("queries.sql"))
+
+
+async def put(connection: psycopg.AsyncConnection, alerts: Sequence[Alert]) -> None:
+    """Leave these alerts; the same revision of an event again changes nothing. Wakes the dispatcher at COMMIT."""
+    if alerts:
+        await connection.execute(
+            _QUERIES["put"],
+            {
+                "events": [a.event_id for a in alerts],
+                "revisions": [a.revision for a in alerts],
+                "alerts": [json.encode(a).decode() for a in alerts],
+            },
+        )
+        await connection.execute(_QUERIES["wake"])

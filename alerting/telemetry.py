@@ -1,0 +1,14 @@
+"""What alerting counts and times, for Prometheus."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+DECISIONS = Counter("piekwacht_alert_decisions_total", "Whether receivers were told, by reason", ["reason"])
+DELIVERIES = Counter(
+    "piekwacht_deliveries_total", "Attempts to deliver, by channel and outcome", ["channel", "outcome"]
+)
+HANDED_OVER = Histogram(
+    "piekwacht_alert_to_channel_seconds",
+    "From the event's COMMIT to a channel that took the notification",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
+)
+QUEUE = Gauge("piekwacht_alerting_queue_size", "Entries waiting, by queue", ["queue"])

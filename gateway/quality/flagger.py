@@ -1,0 +1,64 @@
+"""Quality flags that need a datastream's history or the property's limits.
+
+Raw values are never changed or dropped: a flag says what to think of a value. Flags set by the node stay.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.observation import ObservationBatch
+from gateway.quality.kernels import STATE, flag_rows
+from gateway.registry import ObservedProperty, Registry
+
+States = NDArray[np.void]
+
+
+class Flagger:
+    """Adds out_of_range, stuck, jump and humidity. States are one STATE record a datastream, shape (m,)."""
+
+    def initial(self, registry: Registry) -> States:
+        """No history."""
+        return np.zeros(len(registry.datastreams), STATE)
+
+    def grow(self, states: States, registry: Registry) -> States:
+        """The same history, and none for the datastreams that came."""
+        return np.concatenate([states, np.zeros(len(registry.datastreams) - len(states), STATE)])
+
+    def flag(self, states: States, batch: ObservationBatch, registry: Registry) -> tuple[States, ObservationBatch]:
+        """Flags added, and the states after these rows; the given states stay as they were."""
+        after, flags = states.copy(), batch.flags.copy()
+        live = ~batch.late
+        part = flags[live]
+        flag_rows(
+            after,
+            _limits(registry),
+            batch.datastream[live],
+            batch.observed_at[live],
+            batch.value[live],
+            batch.rh[live],
+            part,
+        )
+        flags[live] = part
+        return after, batch.with_flags(flags)
+
+    def dump(self, states: States, slots: Sequence[int]) -> list[bytes]:
+        """The states of these slots, for the database."""
+        return [states[slot].tobytes() for slot in slots]
+
+    def load(self, registry: Registry, saved: Mapping[int, bytes]) -> States:
+        """States from the database; a datastream without one starts fresh."""
+        states = self.initial(registry)
+        for slot, state in saved.items():
+            states[slot] = np.frombuffer(state, STATE)[0]
+        return states
+
+
+def _limits(registry: Registry) -> NDArray[np.float64]:
+    return np.array([_limit(registry.properties[d.observed_property]) for d in registry.datastreams]).reshape(-1, 4)
+
+
+def _limit(found: ObservedProperty) -> tuple[float, float, float, float]:
+    bounds = [np.nan if bound is None else bound for bound in (found.lower, found.upper, found.max_rise)]
+    return bounds[0], bounds[1], bounds[2], float(found.id.startswith("pm"))

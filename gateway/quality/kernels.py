@@ -1,0 +1,59 @@
+"""The kernel that flags values one after the other, in the order of arrival."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from edge_agent.wire import Flag
+
+STATE = np.dtype([("value", np.float64), ("at", np.int64), ("same_since", np.int64), ("same", np.int64)])
+
+_OUT_OF_RANGE = int(Flag.OUT_OF_RANGE)
+_STUCK = int(Flag.STUCK)
+_JUMP = int(Flag.JUMP)
+_HUMIDITY = int(Flag.HUMIDITY)
+
+_STUCK_READINGS = 30
+_STUCK_MS = 600_000
+_HUMID = 85.0  # % RH from which the optical artefact is large (Crilley, AMT 11, 709)
+
+
+@njit(nogil=True, cache=True)
+def flag_rows(
+    states: NDArray[np.void],
+    limits: NDArray[np.float64],
+    slots: NDArray[np.int32],
+    at: NDArray[np.int64],
+    value: NDArray[np.float64],
+    rh: NDArray[np.float64],
+    flags: NDArray[np.int32],
+) -> None:
+    """Add flags in place and move the states on.
+
+    states (m,) STATE; limits (m, 4): lower, upper, largest rise, 1 where humidity matters (NaN: no limit);
+    slots, at (ms), value, rh, flags: (n,). A value stays "stuck" from the 30th equal one on that spans ten minutes.
+    """
+    for i in range(len(value)):
+        x = value[i]
+        if np.isnan(x):
+            continue
+        slot = slots[i]
+        state = states[slot]
+        bound = limits[slot]
+        found = 0
+        if x < bound[0] or x > bound[1] or np.isinf(x):
+            found |= _OUT_OF_RANGE
+        if state.same > 0 and abs(x - state.value) > bound[2]:
+            found |= _JUMP
+        if bound[3] > 0 and rh[i] > _HUMID:
+            found |= _HUMIDITY
+        if state.same > 0 and x == state.value:
+            state.same += 1
+            if state.same >= _STUCK_READINGS and at[i] - state.same_since >= _STUCK_MS:
+                found |= _STUCK
+        else:
+            state.same = 1
+            state.same_since = at[i]
+        state.value = x
+        state.at = at[i]
+        flags[i] |= found
