@@ -1,5 +1,7 @@
 """The demo's registry and settings, made fresh in the demo's folder."""
 
+import base64
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,6 +38,10 @@ def write_settings(
     replay: bool,
 ) -> Path:
     """`piekwacht.toml` of the demo: what an operator would write, with everything on loopback."""
+    secret = path.with_name("webhook.secret")
+    if not secret.exists():
+        secret.touch(mode=0o600)
+        secret.write_text("whsec_" + base64.b64encode(secrets.token_bytes(24)).decode())
     path.write_text(
         f"""# Written by `piekwacht demo`.
 [database]
@@ -53,6 +59,25 @@ host = "127.0.0.1"
 port = {api_port}
 public_url = "http://127.0.0.1:{api_port}"
 replay = {str(replay).lower()}
+
+[alerting]
+public_url = "http://127.0.0.1:{api_port}"
+allow_private = true  # the demo's webhook is on this machine
+
+[alerting.smtp]
+host = "127.0.0.1"
+port = {smtp_port}
+tls = "none"
+sender = "Piekwacht <piekwacht@example.org>"
+
+[[alerting.receiver]]
+name = "omgevingsdienst"
+email = [{{ to = ["piket@omgevingsdienst.example"] }}]
+webhook = [{{ url = "{webhook}", secret_file = "{secret}" }}]
+
+[[alerting.route]]
+receiver = "omgevingsdienst"
+match = ['area="ijmond"']
 """
     )
     return path

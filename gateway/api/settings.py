@@ -1,0 +1,28 @@
+"""`[api]` of piekwacht.toml."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class ApiSettings(Struct, frozen=True, kw_only=True):
+    """Where the public face answers, and how it behaves.
+
+    replay          the data are a recording: a banner says so, and age is counted from the newest reading
+    silent_after    seconds without data after which a station is shown as silent
+    viewers         most live streams at once
+    heartbeat       seconds between signs of life on a quiet stream
+    lease           seconds after which a stream is ended; the browser comes back by itself
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 8080
+    public_url: str = "http://127.0.0.1:8080"
+    replay: bool = False
+    silent_after: Annotated[float, Meta(gt=0)] = 120.0
+    viewers: Annotated[int, Meta(ge=1)] = 5_000
+    heartbeat: Annotated[float, Meta(gt=0)] = 15.0
+    lease: Annotated[float, Meta(gt=0)] = 3_600.0
+    operator: str = "Piekwacht"
+    contact: str = "https://example.org/piekwacht"
+    email: str = "piekwacht@example.org"

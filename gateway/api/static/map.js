@@ -1,0 +1,245 @@
+// Makes the page live: the page itself is complete without this. Every text is set as text, never as HTML.
+
+const boot = JSON.parse(document.getElementById("boot").textContent);
+const words = boot.words;
+const home = boot.language === "nl" ? "/" : "/en/";
+const stations = new Map(boot.stations.map((feature) => [feature.id, feature]));
+const events = new Map(boot.events.map((event) => [event.id, event]));
+const windows = new Map(); // "station property" -> readings of the last minute, [ms, value]
+const markers = new Map();
+let shown = document.getElementById("property").value;
+let newest = Math.max(0, ...boot.stations.flatMap((f) => Object.values(f.properties.newest).map((v) => Date.parse(v.observedAt))));
+
+// Steps of a scale of our own for one-minute values, per property; not a legal or health index.
+const STEPS = { pm1: [10, 20, 35, 70, 140], pm2_5: [10, 20, 35, 70, 140], pm4: [15, 30, 50, 100, 200], pm10: [20, 40, 70, 140, 280] };
+
+const now = () => (boot.replay ? newest : Date.now());
+const unit = (code) => boot.units[code] ?? code;
+
+function figure(value) {
+  if (value === null || value === undefined) return "–";
+  const size = Math.abs(value);
+  const text = value.toFixed(size >= 100 ? 0 : size >= 1 ? 1 : 2);
+  return boot.language === "nl" ? text.replace(".", ",") : text;
+}
+
+function clock(text) {
+  return new Date(text).toLocaleTimeString(boot.language, { timeZone: "Europe/Amsterdam" });
+}
+
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+// --- values -----------------------------------------------------------------------------------
+
+function take(observation) {
+  const feature = stations.get(observation.station);
+  if (!feature) return;
+  const at = Date.parse(observation.observedAt);
+  newest = Math.max(newest, at);
+  const key = `${observation.station} ${observation.observedProperty}`;
+  const known = feature.properties.newest[observation.observedProperty];
+  if (!windows.has(key)) windows.set(key, seed(known));
+  const readings = windows.get(key);
+  if (observation.value !== null) readings.push([at, observation.value]);
+  while (readings.length && readings[0][0] <= at - 60000) readings.shift();
+  const values = readings.map(([, value]) => value);
+  feature.properties.newest[observation.observedProperty] = {
+    ...known,
+    unit: known?.unit ?? "",
+    observedAt: observation.observedAt,
+    mean: values.length ? values.reduce((a, b) => a + b, 0) / values.length : null,
+    flags: observation.flags,
+  };
+}
+
+// The server's mean of the last minute, as the readings it may have been made of.
+function seed(known) {
+  if (!known || known.mean === null) return [];
+  const end = Date.parse(known.observedAt);
+  const count = Math.min(60, Math.max(1, known.validCount ?? 1));
+  return Array.from({ length: count }, (_, i) => [end - (60000 * (count - 1 - i)) / count, known.mean]);
+}
+
+const silent = (value) => !value || now() - Date.parse(value.observedAt) > boot.silentAfter * 1000;
+
+// --- map --------------------------------------------------------------------------------------
+
+let map = null;
+function drawMap() {
+  if (!window.L) return;
+  map = L.map("map", { zoomSnap: 0.25, attributionControl: false, scrollWheelZoom: false });
+  const outline = L.geoJSON(boot.outlines, { style: { color: "#5c7a6b", weight: 2, fillColor: "#f4f2e6", fillOpacity: 1 }, interactive: false }).addTo(map);
+  for (const site of boot.sites) {
+    const label = element("span", { textContent: site.name });
+    L.marker([site.latitude, site.longitude], { icon: L.divIcon({ className: "site", html: label }), keyboard: false, interactive: false }).addTo(map);
+  }
+  for (const feature of stations.values()) {
+    const [longitude, latitude] = feature.geometry.coordinates;
+    const marker = L.marker([latitude, longitude], { icon: icon(feature), title: feature.properties.name, alt: feature.properties.name }).addTo(map);
+    marker.bindPopup(() => popup(feature));
+    markers.set(feature.id, marker);
+  }
+  const places = boot.stations.map((f) => [f.geometry.coordinates[1], f.geometry.coordinates[0]]);
+  const bounds = places.length ? L.latLngBounds(places).pad(0.15) : outline.getBounds();
+  if (bounds.isValid()) map.fitBounds(bounds);
+}
+
+function peaking(id) {
+  return [...events.values()].some((e) => e.station === id && e.kind === "peak" && !e.end && e.change !== "voided");
+}
+
+function icon(feature) {
+  const value = feature.properties.newest[shown];
+  const quiet = silent(value);
+  const steps = STEPS[shown];
+  const step = !quiet && steps && value.mean !== null ? ` c${steps.filter((s) => value.mean >= s).length}` : "";
+  const name = `marker${quiet ? " silent" : step}${peaking(feature.id) ? " peaking" : ""}`;
+  const text = quiet || value.mean === null ? "–" : Math.abs(value.mean) >= 1000 ? `${Math.round(value.mean / 1000)}k` : String(Math.round(value.mean));
+  return L.divIcon({ className: name, html: element("span", { textContent: text }), iconSize: [36, 36] });
+}
+
+function popup(feature) {
+  const rows = Object.entries(feature.properties.newest)
+    .filter(([name]) => document.querySelector(`#property option[value="${name}"]`))
+    .map(([name, v]) => element("div", { textContent: `${boot.names[name] ?? name}: ${figure(v.mean)} ${unit(v.unit)}` }));
+  return element("div", {}, element("strong", { textContent: feature.properties.name }), ...rows, element("small", { textContent: words.minute }));
+}
+
+function legend() {
+  const place = document.getElementById("legend");
+  place.querySelectorAll(".step").forEach((one) => one.remove());
+  const steps = STEPS[shown];
+  if (!steps) return;
+  [0, ...steps].forEach((from, i) => {
+    const colour = element("i", { className: `c${i}` });
+    place.append(element("span", { className: "step" }, colour, i < steps.length ? `${from}–${steps[i]}` : `> ${from}`));
+  });
+}
+
+// --- table and lists ----------------------------------------------------------------------------
+
+function drawTable() {
+  for (const feature of stations.values()) {
+    const row = document.querySelector(`tr[data-station="${CSS.escape(feature.id)}"]`);
+    if (!row) continue;
+    let latest = null;
+    for (const [name, value] of Object.entries(feature.properties.newest)) {
+      if (!latest || value.observedAt > latest) latest = value.observedAt;
+      const cell = row.querySelector(`td[data-property="${CSS.escape(name)}"]`);
+      if (cell) cell.replaceChildren(`${figure(value.mean)} `, element("span", { className: "unit", textContent: unit(value.unit) }));
+    }
+    const quiet = silent(latest && { observedAt: latest });
+    row.classList.toggle("silent", quiet);
+    const age = latest ? Math.max(0, Math.round((now() - Date.parse(latest)) / 1000)) : null;
+    const text = !latest ? words.never : quiet ? `${words.silent} ${clock(latest)}` : age < 120 ? `${age} ${words.seconds}` : `${Math.round(age / 60)} ${words.minutes}`;
+    row.querySelector(".age").replaceChildren(latest ? element("time", { dateTime: latest, textContent: text, title: new Date(latest).toString() }) : text);
+  }
+}
+
+function peakRow(event) {
+  const name = stations.get(event.station)?.properties.name ?? event.station;
+  const over = Boolean(event.end) || event.change === "voided";
+  const parts = [boot.names[event.observedProperty] ?? event.observedProperty, words[event.severity]];
+  if (event.background > 0) parts.push(`${Math.round(event.peak / event.background)}${words.times}`);
+  parts.push(`${words.since} ${clock(event.onset)}${event.end ? ` ${words.until} ${clock(event.end)}` : ""}`);
+  const row = element(
+    "li",
+    { className: `peak ${event.severity}${over ? " over" : ""}` },
+    element("a", { href: `${home}events/${encodeURIComponent(event.id)}`, textContent: name }),
+    element("strong", { textContent: `${figure(event.peak)} ${unit(event.unit)}` }),
+    element("span", { className: "what", textContent: parts.join(" · ") }),
+  );
+  row.dataset.id = event.id;
+  return row;
+}
+
+function drawPeaks() {
+  const known = [...events.values()].filter((e) => e.kind === "peak").sort((a, b) => (a.onset < b.onset ? 1 : -1));
+  const open = known.filter((e) => !e.end && e.change !== "voided");
+  const past = known.filter((e) => e.end).slice(0, 8);
+  document.getElementById("peaks").replaceChildren(...open.map(peakRow));
+  document.getElementById("past").replaceChildren(...past.map(peakRow));
+  document.getElementById("no-peaks").hidden = open.length > 0;
+  document.getElementById("no-past").hidden = past.length > 0;
+}
+
+function drawMarkers() {
+  for (const [id, marker] of markers) {
+    const next = icon(stations.get(id));
+    const before = marker.getIcon();
+    if (before.options.className !== next.options.className || before.options.html.textContent !== next.options.html.textContent) marker.setIcon(next);
+  }
+}
+
+let waiting = false;
+function soon() {
+  if (waiting) return;
+  waiting = true;
+  setTimeout(() => {
+    waiting = false;
+    drawTable();
+    drawMarkers();
+  }, 250);
+}
+
+// --- the stream ---------------------------------------------------------------------------------
+
+const state = document.getElementById("state");
+function say(name) {
+  state.textContent = words[name];
+  state.classList.toggle("live", name === "live");
+}
+
+async function readAgain() {
+  const [found, peaks] = await Promise.all(["/api/v1/stations", "/api/v1/events?limit=30"].map((url) => fetch(url).then((answer) => answer.json())));
+  windows.clear();
+  for (const feature of found.features) if (stations.has(feature.id)) stations.get(feature.id).properties = feature.properties;
+  for (const event of peaks.items) events.set(event.id, event);
+  drawPeaks();
+  soon();
+}
+
+function listen() {
+  const stream = new EventSource("/api/v1/live");
+  let lost = false;
+  stream.onopen = () => {
+    say("live");
+    if (lost) readAgain().catch(() => {});
+    lost = false;
+  };
+  stream.onerror = () => {
+    lost = true;
+    say("lost");
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 3000 + Math.random() * 3000);
+  };
+  stream.addEventListener("observation", (message) => {
+    JSON.parse(message.data).forEach(take);
+    soon();
+  });
+  stream.addEventListener("event", (message) => {
+    const event = JSON.parse(message.data);
+    const known = events.get(event.id);
+    if (!known || known.revision <= event.revision) events.set(event.id, event);
+    drawPeaks();
+    drawMarkers();
+  });
+  stream.addEventListener("stale", () => readAgain().catch(() => {}));
+  addEventListener("pagehide", () => stream.close(), { once: true });
+}
+
+document.getElementById("property").addEventListener("change", (change) => {
+  shown = change.target.value;
+  legend();
+  drawMarkers();
+});
+
+say("connecting");
+drawMap();
+legend();
+drawTable();
+listen();
+setInterval(soon, 5000);
