@@ -17,6 +17,8 @@ import msgspec
 from edge_agent import health
 from edge_agent.collector import Collector, signing
 from edge_agent.errors import AgentError
+from edge_agent.kit import assemble
+from edge_agent.memory import Memory
 from edge_agent.publisher import Publisher
 from edge_agent.sampler import Sampler
 from edge_agent.sensors.sensor import Reading
@@ -37,8 +39,8 @@ class Agent:
         self._signer = settings.node.signer()
         keys = settings.gateway.verifiers()
         tls = settings.broker.tls.context() if settings.broker.tls else None
-        self._sampler = Sampler([sensor.open() for sensor in settings.sensor])
         path = settings.spool.path
+        self._sampler = Sampler(assemble(settings.sensor, Memory(path.with_suffix(".memory"))))
         self._spool = Spool(path, node=settings.node.id)
         self._record = Record(settings.log.generated) if settings.log.generated else None
         terms = Terms(
@@ -80,6 +82,8 @@ class Agent:
             taken = self._sampler.next(min(0.5, max(0.01, collector.wait(time.monotonic()))))
             if taken is not None:
                 collector.add(taken.sensor, taken.reading)
+            for silent in self._sampler.silent(time.monotonic()):
+                collector.add(silent.sensor, silent.reading)
             if collector.due(time.monotonic()) or self._sampler.done:
                 self._store(collector.take(time.monotonic()))
         self._sampler.stop()

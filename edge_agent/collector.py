@@ -66,6 +66,7 @@ def columns(readings: Sequence[Reading], *, node: str, inc: str, seq: int, hist:
     """Readings of one sensor -> a batch. A property that a reading lacks is None there."""
     first = readings[0]
     names = list(dict.fromkeys(name for reading in readings for name in reading.values))
+    places = [reading.place for reading in readings]
     flags = {name: [reading.flags.get(name, 0) for reading in readings] for name in names}
     return ReadingBatch(
         v=1,
@@ -80,6 +81,7 @@ def columns(readings: Sequence[Reading], *, node: str, inc: str, seq: int, hist:
         dt=[reading.observed_at - first.observed_at for reading in readings],
         values={name: [reading.values.get(name) for reading in readings] for name in names},
         flags={name: column for name, column in flags.items() if any(column)},
+        pos=[place for place in places if place is not None] if None not in places else None,
     )
 
 

@@ -9,8 +9,7 @@ from msgspec import Meta, Struct
 from edge_agent.broker import BrokerSettings
 from edge_agent.collector import BatchSettings
 from edge_agent.configuration import ConfigurationError, load
-from edge_agent.sensors.replay import ReplaySettings
-from edge_agent.sensors.simulated import SimulatedSettings
+from edge_agent.kit import SensorSettings
 from edge_agent.spool import SpoolSettings
 from edge_agent.wire import Name, NoteError, Signer, Verifier
 
@@ -67,9 +66,6 @@ class LogSettings(Struct, frozen=True, kw_only=True):
 
     generated: Path | None = None
     level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
-
-
-SensorSettings = SimulatedSettings | ReplaySettings
 
 
 class Settings(Struct, frozen=True, kw_only=True):

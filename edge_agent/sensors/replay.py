@@ -6,6 +6,7 @@ wind_direction`; time is RFC 3339 or epoch seconds. Values arrive bit for bit as
 
 import csv
 import gzip
+import math
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -59,9 +60,10 @@ class Replay:
     """One station of a recording, as a sensor."""
 
     def __init__(self, settings: ReplaySettings) -> None:
-        self.name = f"replay {settings.station}"
+        self.name, self.state = f"replay {settings.station}", "ok"
         self._settings = settings
         self._rows = _window(_rows(settings.file, settings.station), settings)
+        self.properties, self.patience = sorted({name for _, name, _ in self._rows}), math.inf
         if not self._rows:
             raise ConfigurationError(
                 f"{settings.file}: nothing recorded at station {settings.station!r} in this window"

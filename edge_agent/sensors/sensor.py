@@ -1,7 +1,7 @@
 """What every sensor is to the agent: a source of readings, in its own time, until told to stop."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     mono          CLOCK_BOOTTIME of the same moment, ms
     values        property -> raw value in the property's unit; None: the sensor gave none
     flags         property -> `wire.Flag` bits; absent is 0
+    place         latitude, longitude (degrees, WGS 84), altitude (m), where the node moves
     """
 
     observed_at: int
@@ -24,21 +25,47 @@ class Reading(Struct, frozen=True, kw_only=True):
     clock: Clock
     values: Mapping[str, float | None]
     flags: Mapping[str, int] = {}
+    place: tuple[float, float, float] | None = None
 
 
 class Sensor(Protocol):
     """A source of readings. `readings` runs in a thread of its own."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As it appears in logs and health messages."""
+        ...
+
+    @property
+    def properties(self) -> Sequence[str]:
+        """What it gives values of."""
+        ...
+
+    @property
+    def patience(self) -> float:
+        """Seconds without a reading after which it hangs; infinite where it may be silent."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """`ok`, or in words what is wrong."""
+        ...
 
     def readings(self, stop: threading.Event) -> Iterator[Reading]:
         """Yield readings when they are due; return when `stop` is set or there are no more."""
         ...
 
 
-def reading_at(moment: Moment, values: Mapping[str, float | None], flags: Mapping[str, int] | None = None) -> Reading:
+def reading_at(
+    moment: Moment,
+    values: Mapping[str, float | None],
+    flags: Mapping[str, int] | None = None,
+    place: tuple[float, float, float] | None = None,
+) -> Reading:
     """A reading taken now."""
-    return Reading(observed_at=moment.wall, mono=moment.mono, clock=moment.clock, values=values, flags=flags or {})
+    return Reading(
+        observed_at=moment.wall, mono=moment.mono, clock=moment.clock, values=values, flags=flags or {}, place=place
+    )
 
 
 def reading_of_the_past(moment: Moment, observed_at: int, values: Mapping[str, float | None]) -> Reading:

@@ -129,7 +129,8 @@ class Simulated:
     """The sensor around the world: when to tick, and what to stamp."""
 
     def __init__(self, settings: SimulatedSettings) -> None:
-        self.name = "simulated"
+        self.name, self.state = "simulated", "ok"
+        self.properties, self.patience = settings.properties, math.inf
         self._settings = settings
         self._follows_clock = settings.start == "now"
         self._start = clock.now().wall / 1000 if self._follows_clock else _epoch(settings.start, "start")

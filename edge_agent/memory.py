@@ -1,0 +1,39 @@
+"""What sensors must remember over a restart: a handful of numbers in a file that is always whole."""
+
+import json
+import os
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+
+class Memory:
+    """A small table of numbers, written seldom: each change costs the card a page or two."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._table: dict[str, dict[str, float]] = {}
+        with suppress(OSError, ValueError):  # lost or damaged: sensors begin anew, which they can
+            table = json.loads(path.read_text())
+            if isinstance(table, dict):
+                self._table = {k: v for k, v in table.items() if isinstance(v, dict)}
+
+    def get(self, sensor: str, name: str) -> float | None:
+        """What was put, or None."""
+        with self._lock:
+            value = self._table.get(sensor, {}).get(name)
+        return value if isinstance(value, int | float) else None
+
+    def put(self, sensor: str, name: str, value: float) -> None:
+        """Remember; a disk that is full or read-only is no reason to stop measuring."""
+        with self._lock:
+            self._table.setdefault(sensor, {})[name] = value
+            text = json.dumps(self._table)
+            fresh = self._path.with_suffix(".new")
+            with suppress(OSError):
+                with fresh.open("w") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                fresh.replace(self._path)

@@ -1,0 +1,108 @@
+"""Bosch BME680 and BME688: temperature, humidity, pressure, and the gas plate's resistance in ohm.
+
+The resistance is published as it is: the maker's index is a closed program and relative to its own
+past. The arithmetic of the compensation is that of the `bme680` package (Pimoroni, MIT, after
+Bosch's driver), which takes our bus as its own.
+"""
+
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from edge_agent.sensors.device import Fault, Measured, OnI2c, SensorFault
+from edge_agent.transport.i2c import Bus, bus
+
+RANGES = MappingProxyType(
+    {
+        "temperature": (-40.0, 85.0),
+        "humidity": (0.0, 100.0),
+        "pressure": (300.0, 1100.0),
+        "voc_ohm": (100.0, 50_000_000.0),
+    }
+)
+
+
+class Bme68xSettings(OnI2c, frozen=True, kw_only=True, tag_field="driver", tag="bme68x"):
+    """`driver = "bme68x"`. The plate is heated to heater_celsius for heater_ms at each reading."""
+
+    address: int = 0x76
+    interval_seconds: float = 3.0
+    warm_up_seconds: float = 300.0
+    heater_celsius: Annotated[int, Meta(ge=200, le=400)] = 320
+    heater_ms: Annotated[int, Meta(ge=1, le=4032)] = 150
+
+    def device(self) -> "Bme68x":
+        """The driver on the kernel's bus."""
+        return Bme68x(bus(self.bus), self)
+
+
+class Registers:
+    """Our bus in the shape in which the package wants one."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    def read_byte_data(self, address: int, register: int) -> int:
+        """One register."""
+        return self._bus.write_then_read(address, bytes([register]), 1)[0]
+
+    def read_i2c_block_data(self, address: int, register: int, length: int) -> list[int]:
+        """Registers in a row."""
+        return list(self._bus.write_then_read(address, bytes([register]), length))
+
+    def write_byte_data(self, address: int, register: int, value: int) -> None:
+        """Set one register."""
+        self._bus.write(address, bytes([register, value]))
+
+    def write_i2c_block_data(self, address: int, register: int, values: list[int]) -> None:
+        """Set registers in a row."""
+        self._bus.write(address, bytes([register, *values]))
+
+
+class Bme68x:
+    """The driver. The sensor measures when it is asked."""
+
+    ranges = RANGES
+
+    def __init__(self, bus: Bus, settings: Bme68xSettings) -> None:
+        self._bus, self._settings = bus, settings
+        self._chip: Any = None
+
+    def start(self) -> None:
+        """Identify, read the factory's calibration, set the heater."""
+        import bme680  # noqa: PLC0415 - a node without the sensor does not pay for it
+
+        address = self._settings.address
+        try:
+            chip = bme680.BME680(i2c_addr=address, i2c_device=Registers(self._bus))
+        except RuntimeError as error:
+            raise SensorFault(Fault.WRONG_DEVICE, f"at 0x{address:02x} sits no BME68x ({error})") from None
+        chip.set_gas_heater_temperature(self._settings.heater_celsius)
+        chip.set_gas_heater_duration(self._settings.heater_ms)
+        chip.select_gas_heater_profile(0)
+        self._chip = chip
+
+    def read(self) -> Measured:
+        """One measurement; the resistance is None until the plate is hot."""
+        if self._chip is None:
+            raise SensorFault(Fault.NOT_MEASURING, "the BME68x was not started")
+        self._bus.wait(self._settings.heater_ms / 1000)
+        if not self._chip.get_sensor_data():
+            raise SensorFault(Fault.NOT_MEASURING, "the BME68x has no new values: it lost power")
+        data = self._chip.data
+        return Measured(
+            values={
+                "temperature": round(data.temperature, 2),
+                "humidity": round(data.humidity, 3),
+                "pressure": round(data.pressure, 2),
+                "voc_ohm": float(round(data.gas_resistance)) if data.heat_stable else None,
+            }
+        )
+
+    def recover(self) -> None:
+        """The bus is opened anew; starting resets the chip."""
+        self._bus.reopen()
+
+    def stop(self) -> None:
+        """It sleeps by itself."""

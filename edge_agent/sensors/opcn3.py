@@ -1,0 +1,119 @@
+"""Alphasense OPC-N3: PM1, PM2.5, PM10 from a histogram of single particles, over SPI.
+
+Mode 1. A command byte is sent until the sensor answers 0xF3 (0x31: busy), and not faster than each
+10 ms; after 20 s of that the link has to rest for two. The histogram is 86 bytes, little-endian, and
+ends in a CRC-16 (polynomial 0xA001 reflected, initial value 0xFFFF) of the first 84.
+Source: Alphasense supplemental SPI information for the OPC-N3, 072-0503 issue 3.
+"""
+
+import struct
+from types import MappingProxyType
+
+from edge_agent.sensors.device import Fault, Measured, OnSpi, SensorFault
+from edge_agent.sensors.sps30 import shortest
+from edge_agent.transport.spi import Spi
+
+RANGES = MappingProxyType(
+    {
+        **dict.fromkeys(("pm1", "pm2_5", "pm10"), (0.0, 2000.0)),
+        "temperature": (-20.0, 60.0),
+        "humidity": (0.0, 100.0),
+    }
+)
+_READY, _BUSY = 0xF3, 0x31
+_POWER, _HISTOGRAM, _RESET = 0x03, 0x30, 0x06
+_FAN_ON, _FAN_OFF, _LASER_ON, _LASER_OFF = 0x03, 0x02, 0x07, 0x06
+_LENGTH = 86
+# 24 bins, 4 times of flight, period, flow, temperature, humidity, PM A B C, 4 rejections, fan, laser, checksum
+_LAYOUT = struct.Struct("<24H4B4H3f7H")
+
+
+class Opcn3Settings(OnSpi, frozen=True, kw_only=True, tag_field="driver", tag="opcn3"):
+    """`driver = "opcn3"`. A histogram covers the time since the one before: 10 s count enough particles."""
+
+    interval_seconds: float = 10.0
+    warm_up_seconds: float = 30.0
+
+    def device(self) -> "Opcn3":
+        """The driver on the kernel's bus."""
+        return Opcn3(Spi(self.bus, self.chip, speed=300_000, mode=1))
+
+
+def crc16(data: bytes) -> int:
+    """The checksum of a histogram."""
+    crc = 0xFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
+    return crc
+
+
+def decode(frame: bytes) -> Measured:
+    """86 bytes of a histogram -> values; SensorFault where they are none or the sensor is not counting."""
+    if len(frame) != _LENGTH:
+        raise SensorFault(Fault.BAD_FRAME, f"{len(frame)} bytes where {_LENGTH} were expected")
+    fields = _LAYOUT.unpack(frame)
+    if crc16(frame[:-2]) != fields[-1]:
+        raise SensorFault(Fault.BAD_CHECKSUM, "the checksum of the histogram does not fit: check the SPI cable")
+    period, flow, temperature, humidity, pm1, pm2_5, pm10 = fields[28:35]
+    if period == 0 or flow == 0:
+        raise SensorFault(Fault.NOT_MEASURING, "the OPC-N3 draws no air: its fan must be started again")
+    return Measured(
+        values={
+            "pm1": shortest(pm1),
+            "pm2_5": shortest(pm2_5),
+            "pm10": shortest(pm10),
+            "temperature": round(-45 + 175 * temperature / 65_535, 2),
+            "humidity": round(100 * humidity / 65_535, 2),
+        }
+    )
+
+
+class Opcn3:
+    """The driver. Counting once fan and laser are on."""
+
+    ranges = RANGES
+
+    def __init__(self, spi: Spi) -> None:
+        self._spi = spi
+
+    def start(self) -> None:
+        """Fan and laser on; the first histogram, which covers the spin-up, is thrown away."""
+        self._order(_POWER, bytes([_FAN_ON]))
+        self._spi.wait(1.0)
+        self._order(_POWER, bytes([_LASER_ON]))
+        self._spi.wait(1.0)
+        self._order(_HISTOGRAM, bytes(_LENGTH))
+
+    def read(self) -> Measured:
+        """What was counted since the last read."""
+        return decode(self._order(_HISTOGRAM, bytes(_LENGTH)))
+
+    def recover(self) -> None:
+        """Reset after the rest that the maker prescribes."""
+        self._spi.reopen()
+        self._spi.wait(2.0)
+        self._order(_RESET, b"")
+
+    def stop(self) -> None:
+        """Laser and fan off."""
+        self._order(_POWER, bytes([_LASER_OFF]))
+        self._order(_POWER, bytes([_FAN_OFF]))
+
+    def _order(self, command: int, data: bytes) -> bytes:
+        """A command, then its bytes one by one; what came back for them."""
+        for _ in range(20):
+            answer = self._spi.transfer(bytes([command]))[0]
+            if answer == _READY:
+                break
+            if answer != _BUSY:
+                self._spi.wait(1.0)  # lost the rhythm: it listens again after a pause
+            self._spi.wait(0.01)
+        else:
+            raise SensorFault(Fault.NO_ANSWER, "the OPC-N3 is never ready: check cable, power (5 V) and chip select")
+        answer_bytes = bytearray()
+        for byte in data:
+            self._spi.wait(0.00001)
+            answer_bytes += self._spi.transfer(bytes([byte]))
+        return bytes(answer_bytes)

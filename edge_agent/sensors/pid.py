@@ -1,0 +1,89 @@
+"""A photo-ionisation detector behind an ADS1115: volatile organics as isobutylene-equivalent ppb.
+
+ppb = (voltage - zero) / sensitivity * response factor. A lamp that has failed, or has not struck,
+shows as a voltage below the electronics' own offset: reported, never published as clean air.
+Source: ADS1115 datasheet SBAS444; Alphasense PID-AH2 technical specification.
+"""
+
+import struct
+from types import MappingProxyType
+from typing import Annotated
+
+from msgspec import Meta
+
+from edge_agent.sensors.device import Fault, Measured, OnI2c, SensorFault
+from edge_agent.transport.i2c import Bus, bus
+
+_CONVERSION, _CONFIG = 0x00, 0x01
+_LSB = 4.096 / 32_768  # volts a count at a full scale of +-4.096 V
+# one conversion now; gain 1; single shot; 128 samples a second; comparator off
+_SINGLE = 0x8000 | (0b001 << 9) | (1 << 8) | (0b100 << 5) | 0b11
+_DONE = 0x8000
+
+
+class PidSettings(OnI2c, frozen=True, kw_only=True, tag_field="driver", tag="pid"):
+    """`driver = "pid"`. zero_mv and sensitivity come from the calibration of this one sensor.
+
+    zero_mv                 output in clean air
+    sensitivity_mv_per_ppm  output a ppm of isobutylene
+    response_factor         1 for isobutylene itself
+    lamp_fault_mv           below this the lamp is out
+    """
+
+    address: int = 0x48
+    channel: Annotated[int, Meta(ge=0, le=3)] = 0
+    zero_mv: float
+    sensitivity_mv_per_ppm: Annotated[float, Meta(gt=0)]
+    response_factor: Annotated[float, Meta(gt=0)] = 1.0
+    lamp_fault_mv: float = 25.0
+    warm_up_seconds: float = 300.0
+
+    def device(self) -> "Pid":
+        """The driver on the kernel's bus."""
+        return Pid(bus(self.bus), self)
+
+
+def decode(content: bytes, settings: PidSettings) -> Measured:
+    """The conversion register (2 bytes) -> ppb; SensorFault where the lamp is out."""
+    (counts,) = struct.unpack(">h", content)
+    millivolts = counts * _LSB * 1000
+    if millivolts < settings.lamp_fault_mv:
+        raise SensorFault(
+            Fault.BROKEN, f"the PID gives {millivolts:.1f} mV: the lamp is out; clean it, replace it, check its supply"
+        )
+    ppm = (millivolts - settings.zero_mv) / settings.sensitivity_mv_per_ppm * settings.response_factor
+    return Measured(values={"voc_ppb": round(ppm * 1000, 1)})
+
+
+class Pid:
+    """The driver. The converter measures when it is asked."""
+
+    ranges = MappingProxyType({"voc_ppb": (-50.0, 40_000.0)})
+
+    def __init__(self, bus: Bus, settings: PidSettings) -> None:
+        self._bus, self._settings = bus, settings
+        self._order = _SINGLE | ((0b100 | settings.channel) << 12)
+
+    def start(self) -> None:
+        """One conversion, to see that somebody is there."""
+        self.read()
+
+    def read(self) -> Measured:
+        """One conversion, which takes 8 ms."""
+        address = self._settings.address
+        self._bus.write(address, struct.pack(">BH", _CONFIG, self._order))
+        for _ in range(5):
+            self._bus.wait(0.009)
+            (config,) = struct.unpack(">H", self._bus.write_then_read(address, bytes([_CONFIG]), 2))
+            if config & 0x7000 != self._order & 0x7000:
+                raise SensorFault(Fault.NOT_MEASURING, "the ADS1115 forgot its channel: it lost power")
+            if config & _DONE:
+                return decode(self._bus.write_then_read(address, bytes([_CONVERSION]), 2), self._settings)
+        raise SensorFault(Fault.NO_ANSWER, f"the ADS1115 at 0x{address:02x} does not finish a conversion: replace it")
+
+    def recover(self) -> None:
+        """The bus is opened anew."""
+        self._bus.reopen()
+
+    def stop(self) -> None:
+        """It sleeps by itself."""

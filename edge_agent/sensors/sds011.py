@@ -1,0 +1,95 @@
+"""Nova SDS011: PM2.5 and PM10 by light scattering, a frame a second over serial.
+
+10 bytes at 9600 8N1: AA C0, PM2.5 and PM10 as little-endian tenths, a two-byte id, the sum of the
+six data bytes modulo 256, AB. Specified to 70 % RH only; PM10 is extrapolated (Kuula et al., AMT 13,
+2413). Source: SDS011 protocol V1.3.
+"""
+
+import struct
+from collections.abc import Iterator
+from types import MappingProxyType
+
+from edge_agent.sensors.device import Measured, OnUart
+from edge_agent.transport.uart import Uart
+from edge_agent.wire import Flag
+
+RANGES = MappingProxyType({"pm2_5": (0.0, 999.9), "pm10": (0.0, 1999.9)})
+_FLAGS = MappingProxyType({"pm10": int(Flag.SIZE_EXTRAPOLATED)})
+_HEAD, _TAIL, _LENGTH = b"\xaa\xc0", 0xAB, 10
+
+
+class Sds011Settings(OnUart, frozen=True, kw_only=True, tag_field="driver", tag="sds011"):
+    """`driver = "sds011"`."""
+
+    warm_up_seconds: float = 30.0
+
+    def device(self) -> "Sds011":
+        """The driver on the kernel's port."""
+        return Sds011(Uart(self.port))
+
+
+class Sds011Frames:
+    """Finds frames in the stream; whatever lies between them is skipped."""
+
+    def __init__(self) -> None:
+        self.bad = 0
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Bytes in, whole frames with a fitting checksum out."""
+        self._buffer += data
+        while (at := self._buffer.find(_HEAD)) >= 0 and len(self._buffer) >= at + _LENGTH:
+            frame = bytes(self._buffer[at : at + _LENGTH])
+            if sum(frame[2:8]) & 0xFF == frame[8] and frame[9] == _TAIL:
+                del self._buffer[: at + _LENGTH]
+                yield frame
+            else:
+                self.bad += 1
+                del self._buffer[: at + 1]
+        del self._buffer[: max(0, len(self._buffer) - _LENGTH + 1) if at < 0 else at]
+
+
+def decode(frame: bytes) -> Measured:
+    """A checked frame of 10 bytes -> values."""
+    fine, coarse = struct.unpack("<2H", frame[2:6])
+    return Measured(values={"pm2_5": fine / 10, "pm10": coarse / 10}, flags=_FLAGS)
+
+
+def command(*data: int) -> bytes:
+    """An order to every sensor on the line: 19 bytes."""
+    body = bytes(data).ljust(13, b"\0") + b"\xff\xff"
+    return b"\xaa\xb4" + body + bytes([sum(body) & 0xFF, _TAIL])
+
+
+class Sds011:
+    """The driver. The sensor talks by itself."""
+
+    ranges = RANGES
+
+    def __init__(self, uart: Uart) -> None:
+        self._uart, self._frames = uart, Sds011Frames()
+
+    def start(self) -> None:
+        """Fan on, a frame each second without being asked."""
+        self._uart.write(command(6, 1, 1))
+        self._uart.write(command(2, 1, 0))
+        self._uart.write(command(8, 1, 0))
+
+    def read(self) -> Measured:
+        """The newest frame."""
+        before = self._frames.bad
+        measured = decode(self._uart.newest(self._frames, patience=3.0))
+        if self._frames.bad == before:
+            return measured
+        return Measured(
+            values=measured.values,
+            flags={name: measured.flags.get(name, 0) | Flag.CHECKSUM_RETRY for name in measured.values},
+        )
+
+    def recover(self) -> None:
+        """The port is opened anew."""
+        self._uart.reopen()
+
+    def stop(self) -> None:
+        """Fan and laser off."""
+        self._uart.write(command(6, 1, 0))

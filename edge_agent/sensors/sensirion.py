@@ -1,0 +1,73 @@
+"""How all Sensirion sensors speak on I2C: 16-bit commands, and words of two bytes with a CRC-8 each.
+
+CRC-8 with polynomial 0x31, initial value 0xFF, no reflection, no final xor; CRC(BE EF) = 0x92.
+Source: any Sensirion I2C datasheet, section "Checksum Calculation".
+"""
+
+import struct
+from collections.abc import Iterable
+
+from edge_agent.sensors.device import Fault, SensorFault
+from edge_agent.transport.i2c import Bus
+
+
+def _crc_table() -> bytes:
+    table = []
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = (crc << 1) ^ 0x31 if crc & 0x80 else crc << 1
+        table.append(crc & 0xFF)
+    return bytes(table)
+
+
+_TABLE = _crc_table()
+
+
+def crc8(data: bytes) -> int:
+    """The checksum of a word (or of anything)."""
+    crc = 0xFF
+    for byte in data:
+        crc = _TABLE[crc ^ byte]
+    return crc
+
+
+def unpack(frame: bytes, length: int) -> bytes:
+    """Words with checksums -> `length` bytes of content; SensorFault where one does not fit."""
+    if len(frame) != length // 2 * 3:
+        raise SensorFault(Fault.BAD_FRAME, f"{len(frame)} bytes where {length // 2 * 3} were expected")
+    content = bytearray()
+    for at in range(0, len(frame), 3):
+        word = frame[at : at + 2]
+        if crc8(word) != frame[at + 2]:
+            raise SensorFault(
+                Fault.BAD_CHECKSUM, f"the checksum of word {at // 3} does not fit: check the cable, its length, 50 kHz"
+            )
+        content += word
+    return bytes(content)
+
+
+def pack(words: Iterable[int]) -> bytes:
+    """Words -> words with checksums."""
+    return b"".join(raw + bytes([crc8(raw)]) for raw in (struct.pack(">H", word) for word in words))
+
+
+class Channel:
+    """One Sensirion sensor on a bus."""
+
+    def __init__(self, bus: Bus, address: int) -> None:
+        self.bus, self.address = bus, address
+
+    def send(self, command: int, *words: int, pause: float = 0.02) -> None:
+        """A command with arguments; the sensor is busy for `pause` seconds."""
+        self.bus.write(self.address, struct.pack(">H", command) + pack(words))
+        self.bus.wait(pause)
+
+    def ask(self, command: int, length: int, *words: int, pause: float = 0.02) -> bytes:
+        """A command whose answer has `length` bytes of content."""
+        self.send(command, *words, pause=pause)
+        return unpack(self.bus.read(self.address, length // 2 * 3), length)
+
+    def text(self, command: int, length: int = 32) -> str:
+        """A command whose answer is a name, ended by a zero byte."""
+        return self.ask(command, length).split(b"\0")[0].decode("ascii", "replace")

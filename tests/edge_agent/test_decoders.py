@@ -1,0 +1,261 @@
+"""Decoders against golden frames, the makers' own packages, and noise."""
+
+import math
+import random
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.sensors import gps, opcn3, pid, pms, sds011, sen5x, sen66, sensirion, sgp4x, sps30, wind
+from edge_agent.sensors.device import Fault, SensorFault
+from edge_agent.wire import Flag
+from tests.edge_agent import fakes
+
+PID = pid.PidSettings(zero_mv=50.0, sensitivity_mv_per_ppm=25.0)
+
+
+def flagged(measured) -> set[str]:
+    return {name for name, flags in measured.flags.items() if flags & Flag.SIZE_EXTRAPOLATED}
+
+
+def test_the_checksum_of_sensirion_is_that_of_the_datasheet():
+    assert sensirion.crc8(b"\xbe\xef") == 0x92
+    assert sensirion.pack([0xBEEF]) == b"\xbe\xef\x92"
+
+
+def test_an_sps30_frame_reads_as_the_maker_reads_it():
+    oracle = pytest.importorskip("sensirion_i2c_sps30.commands", reason="the maker's package is not installed")
+    content = struct.pack(">10f", 5.5, 12.1, 13.0, 14.25, 30.0, 31.0, 32.0, 33.0, 34.0, 0.5)
+    theirs = oracle.ReadMeasurementValuesFloat().rx_data.unpack(content)
+    measured = sps30.decode(content)
+    assert measured.values == {"pm1": 5.5, "pm2_5": 12.1, "pm4": 13.0, "pm10": 14.25}
+    assert list(measured.values.values()) == pytest.approx(theirs[:4])
+    assert flagged(measured) == {"pm4", "pm10"}
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_the_shortest_decimal_means_the_same_32_bit_float(value):
+    assert struct.pack(">f", sps30.shortest(value)) == struct.pack(">f", value)
+    assert len(repr(sps30.shortest(value))) <= len(repr(value))
+
+
+def test_a_sen5x_frame_reads_as_the_maker_reads_it():
+    oracle = pytest.importorskip("sensirion_i2c_sen5x.commands", reason="the maker's package is not installed")
+    content = struct.pack(">4H4h", 55, 121, 130, 142, 6543, -4210, 1000, 10)
+    theirs = oracle.Sen5xI2cCmdReadMeasuredValues().interpret_response(fakes.words(content))
+    values = sen5x.decode(content, struct.pack(">2h2H", 0, 0, 30_512, 0xFFFF)).values
+    assert values["pm2_5"] == theirs.mass_concentration_2p5.physical == 12.1
+    assert values["humidity"] == theirs.ambient_humidity.percent_rh == 65.43
+    assert values["temperature"] == theirs.ambient_temperature.degrees_celsius == -21.05
+    assert values["voc_raw"] == 30_512.0
+    assert values["nox_raw"] is None
+
+
+def test_a_sen66_frame_reads_as_the_maker_reads_it():
+    oracle = pytest.importorskip("sensirion_i2c_sen66.commands", reason="the maker's package is not installed")
+    content = struct.pack(">4H4hH", 55, 121, 130, 142, 6543, -4210, 1000, 10, 431)
+    theirs = oracle.ReadMeasuredValuesAsIntegers().rx_data.unpack(content)
+    values = sen66.decode(content, struct.pack(">2h3H", 0, 0, 30_512, 16_480, 433)).values
+    assert values["pm2_5"] == theirs[1] / 10 == 12.1
+    assert values["temperature"] == theirs[5] / 200 == -21.05
+    assert values["co2"] == theirs[8] == 431
+    assert values["voc_raw"] == 30_512.0
+
+
+def test_an_sgp41_is_asked_and_read_as_the_maker_does_it():
+    oracle = pytest.importorskip("sensirion_i2c_sgp4x.sgp41.commands", reason="the maker's package is not installed")
+    rh, celsius = sgp4x.ticks(65.43, -21.05)
+    command = oracle.Sgp41I2cCmdMeasureRawSignals(rh, celsius)
+    assert bytes(command.tx_data) == struct.pack(">H", 0x2619) + sensirion.pack([rh, celsius])
+    frame = fakes.words(struct.pack(">2H", 30_512, 16_480))
+    voc, nox = command.interpret_response(frame)
+    assert sgp4x.decode(sensirion.unpack(frame, 4)).values == {"voc_raw": voc.ticks, "nox_raw": nox.ticks}
+
+
+def test_an_unknown_climate_gives_the_makers_default_ticks():
+    assert sgp4x.ticks(None, None) == (0x8000, 0x6666)
+
+
+NO_PM, NO_CLIMATE = struct.pack(">4H", *[0xFFFF] * 4), struct.pack(">2h", 0x7FFF, 0x7FFF)
+
+
+@pytest.mark.parametrize(
+    ("decode", "contents"),
+    [
+        (sps30.decode, [struct.pack(">10f", *[math.nan] * 10)]),
+        (sen5x.decode, [NO_PM + 2 * NO_CLIMATE, NO_CLIMATE + b"\xff" * 4]),
+        (sen66.decode, [NO_PM + 2 * NO_CLIMATE + b"\xff" * 2, NO_CLIMATE + b"\xff" * 6]),
+    ],
+)
+def test_a_sensor_that_browned_out_is_noticed(decode, contents):
+    with pytest.raises(SensorFault) as raised:
+        decode(*contents)
+    assert raised.value.reason is Fault.NOT_MEASURING
+
+
+def test_a_pms_frame_gives_the_words_for_outdoor_air():
+    (frame,) = pms.PmsFrames().feed(fakes.pms_frame(5, 12, 20))
+    measured = pms.decode(frame)
+    assert measured.values == {"pm1": 5.0, "pm2_5": 12.0, "pm10": 20.0}
+    assert flagged(measured) == {"pm10"}
+
+
+def test_the_sds011_example_of_the_maker_reads_as_printed_there():
+    (frame,) = sds011.Sds011Frames().feed(fakes.SDS011_FRAME)
+    assert sds011.decode(frame).values == {"pm2_5": 123.6, "pm10": 261.8}
+
+
+def test_an_order_to_an_sds011_is_the_makers():
+    wake = bytes.fromhex("aa b4 06 01 01 00 00 00 00 00 00 00 00 00 00 ff ff 06 ab")
+    assert sds011.command(6, 1, 1) == wake
+
+
+def test_the_checksum_of_opc_and_modbus_is_the_known_one():
+    assert opcn3.crc16(b"123456789") == 0x4B37  # CRC-16/MODBUS, catalogue of parametrised CRC algorithms
+    assert wind.modbus_request(0x11, 3, 0x6B, 3) == bytes.fromhex("11 03 00 6b 00 03 76 87")
+
+
+def test_an_opc_histogram_gives_mass_and_climate():
+    opc = fakes.Opc()
+    opc.on = {3, 7}
+    values = opcn3.decode(opc.frame()).values
+    assert values == {"pm1": 5.5, "pm2_5": 12.1, "pm10": 20.25, "temperature": 19.09, "humidity": 64.09}
+
+
+def test_a_pid_gives_isobutylene_equivalents():
+    assert pid.decode(struct.pack(">h", round(0.100 / 4.096 * 32_768)), PID).values == {
+        "voc_ppb": pytest.approx(2000, 1e-3)
+    }
+
+
+def test_a_pid_whose_lamp_is_out_gives_no_clean_air():
+    with pytest.raises(SensorFault, match="lamp") as raised:
+        pid.decode(struct.pack(">h", 40), PID)
+    assert raised.value.reason is Fault.BROKEN
+
+
+def test_a_gill_line_reads_as_printed_in_its_manual():
+    (line,) = wind.GillFrames().feed(b"\x02Q,229,002.74,M,00,\x0316\r\n")
+    assert wind.decode_gill(line) == wind.Wind(229.0, 2.74)
+
+
+def test_a_gill_in_knots_is_metres_a_second_and_a_blocked_one_is_broken():
+    def line(text: bytes) -> bytes:
+        return b"\x02" + text + b"\x03" + b"%02X" % wind.xor(text) + b"\r\n"
+
+    assert wind.decode_gill(line(b"Q,229,010.00,N,00,")).speed == pytest.approx(5.14444)
+    assert wind.decode_gill(line(b"Q,,000.01,M,00,")).direction is None
+    with pytest.raises(SensorFault) as raised:
+        wind.decode_gill(line(b"Q,229,010.00,M,04,"))
+    assert raised.value.reason is Fault.BROKEN
+
+
+def test_wind_around_north_is_north_and_not_south():
+    measured = wind.mean([wind.Wind(350, 4.0), wind.Wind(10, 4.0)])
+    assert measured.values == {"wind_speed": 4.0, "wind_direction": pytest.approx(0.0, abs=0.1)}
+    assert wind.mean([wind.Wind(0, 3), wind.Wind(180, 3)]).values == {"wind_speed": 3, "wind_direction": None}
+    assert wind.mean([wind.Wind(350, 4.0)], north=20).values["wind_direction"] == 10.0
+
+
+def test_a_gga_sentence_reads_as_everywhere():
+    (sentence,) = gps.NmeaFrames().feed(b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n")
+    assert gps.decode(sentence).place == (48.1173, 11.5166667, 545.4)
+    south_west = sentence.replace(b",N,", b",S,").replace(b",E,", b",W,")
+    assert gps.decode(south_west).place == (-48.1173, -11.5166667, 545.4)
+
+
+def test_without_a_fix_there_is_no_place():
+    assert gps.decode(b"GPGGA,123519,,,,,0,00,,,M,,M,,").place is None
+
+
+def attempt(decode, *contents) -> None:
+    try:
+        decode(*contents)
+    except SensorFault:
+        return
+
+
+def noise_to_every_decoder(noise: random.Random, rounds: int) -> None:
+    """Nothing but SensorFault may come out, whatever goes in."""
+    for _ in range(rounds):
+        attempt(sensirion.unpack, noise.randbytes(noise.randrange(80)), 2 * noise.randrange(20))
+        attempt(sps30.decode, noise.randbytes(40))
+        attempt(sen5x.decode, noise.randbytes(16), noise.randbytes(8))
+        attempt(sen66.decode, noise.randbytes(18), noise.randbytes(10))
+        attempt(sgp4x.decode, noise.randbytes(4))
+        attempt(opcn3.decode, noise.randbytes(noise.choice([0, 85, 86, 87])))
+        attempt(pid.decode, noise.randbytes(2), PID)
+        attempt(gps.decode, noise.randbytes(noise.randrange(90)))
+        body = bytearray(fakes.Opc().frame())
+        body[noise.randrange(86)] ^= 1 << noise.randrange(8)
+        with pytest.raises(SensorFault):
+            opcn3.decode(bytes(body))
+
+
+MODBUS = bytes.fromhex("01 03 02 00 fa")
+FRAMERS = {
+    "pms": (pms.PmsFrames, fakes.pms_frame(), pms.decode),
+    "sds011": (sds011.Sds011Frames, fakes.SDS011_FRAME, sds011.decode),
+    "gill": (wind.GillFrames, b"\x02Q,229,002.74,M,00,\x0316\r\n", wind.decode_gill),
+    "gps": (gps.NmeaFrames, b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n", gps.decode),
+    "modbus": (lambda: wind.ModbusFrames(1, 3, 1), MODBUS + struct.pack("<H", opcn3.crc16(MODBUS)), bytes),
+}
+
+
+@pytest.mark.parametrize("kind", FRAMERS)
+@given(data=st.data())
+def test_good_frames_are_found_however_the_stream_is_cut(kind, data):
+    make, good, decode = FRAMERS[kind]
+    stream = good * 3
+    frames, found = make(), []
+    while stream:
+        cut = data.draw(st.integers(1, len(stream)))
+        found += [decode(frame) for frame in frames.feed(stream[:cut])]
+        stream = stream[cut:]
+    assert frames.bad == 0
+    assert len(found) == 3 or (kind == "modbus" and found)
+    assert len(set(map(repr, found))) == 1
+
+
+@pytest.mark.parametrize("kind", [k for k in FRAMERS if k != "modbus"])
+@given(junk=st.binary(max_size=200))
+def test_after_any_junk_the_second_good_frame_is_found_at_the_latest(kind, junk):
+    make, good, decode = FRAMERS[kind]
+    frames = make()
+    found = [*frames.feed(junk), *frames.feed(good), *frames.feed(good), *frames.feed(good)]
+    assert repr(decode(good if kind != "gps" else good[1:-5])) in {repr(decode(frame)) for frame in found}
+
+
+def noise_to_every_framer(noise: random.Random, rounds: int) -> dict[str, int]:
+    """Framers never raise, never grow, and accept noise no more often than their checksum does by chance."""
+    accepted = dict.fromkeys(FRAMERS, 0)
+    for kind, (make, good, decode) in FRAMERS.items():
+        frames = make()
+        for _ in range(rounds):
+            chunk = bytearray(noise.randbytes(noise.randrange(60)))
+            if noise.random() < 0.5:
+                chunk += good[: noise.randrange(len(good))]
+            for frame in frames.feed(bytes(chunk)):
+                accepted[kind] += 1
+                attempt(decode, frame)
+            assert len(frames._buffer) <= 256
+    return accepted
+
+
+def test_noise_makes_no_decoder_and_no_framer_raise():
+    noise = random.Random(1)
+    noise_to_every_decoder(noise, 300)
+    noise_to_every_framer(noise, 3000)
+
+
+@pytest.mark.slow
+def test_much_noise_makes_none_raise_and_is_not_taken_for_readings():
+    noise = random.Random(2)
+    noise_to_every_decoder(noise, 20_000)
+    accepted = noise_to_every_framer(noise, 100_000)
+    # a good frame cut before its last byte is completed by chance once in 256: 6, 20 and 28 of these cuts
+    assert accepted["pms"] <= 25
+    assert accepted["sds011"] <= 50
+    assert accepted["modbus"] <= 70
