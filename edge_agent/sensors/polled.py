@@ -77,8 +77,8 @@ def rung(failures: int, reason: Fault) -> Rung:
 
 
 def pause(failures: int, interval: float) -> float:
-    """Seconds before the next attempt: the interval at first, then longer, never more than 30 s."""
-    return max(interval, min(_LONGEST_PAUSE, 2.0 ** max(0, failures - 3)))
+    """Seconds before the next attempt: the interval while the ladder is climbed, then longer, never more than 30 s."""
+    return interval if failures <= 3 else max(interval, min(_LONGEST_PAUSE, 2.0 ** min(failures - 3, 10)))
 
 
 class Polled:

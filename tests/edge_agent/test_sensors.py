@@ -322,6 +322,7 @@ def test_a_hung_sensor_disturbs_no_other_and_is_flagged(tmp_path):
 
     release = threading.Event()
     well = polled_sensor(Sps30(fakes.bus_with({0x69: fakes.sps30()})), QUICK, tmp_path)
+    well.patience = 600.0
     sampler = Sampler([Hanging(), Raising(), well])
     sampler.start()
     readings = [sampler.next(2.0) for _ in range(8)]
