@@ -1,86 +1,110 @@
-"""Peaks in datastreams, as values: states and rows in, states and events out."""
+"""Peaks in datastreams, as values: states and rows in, new states and events out.
+
+Rows are taken strictly in their order, so that splitting a stream anywhere, or restarting from saved
+states, gives the same events. The given states are never changed: a caller whose transaction failed
+still has them.
+"""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.wire import Flag
+from gateway.detection.confidence import judge
 from gateway.detection.kernels import CHANGE, PARAMETERS, STATE, detect_rows
-from gateway.detection.settings import DetectionSettings
+from gateway.detection.settings import DetectionSettings, PeakSettings
 from gateway.event import Change, Event, event_id
 from gateway.observation import ObservationBatch
 from gateway.registry import Registry
 
 States = NDArray[np.void]
+
 _CHANGES = {1: Change.OPENED, 2: Change.UPDATED, 3: Change.ENDED}
+_VERSION = 1
 
 
 class Detector:
+    """The peak detector with its settings. `name` is what events carry: name@version#hash of the parameters."""
+
     def __init__(self, settings: DetectionSettings) -> None:
         self._settings = settings
-        digest = hashlib.sha256(msgspec.json.encode(settings, order="deterministic")).hexdigest()[:8]
-        self.name = f"peak@1#{digest}"
+        text = msgspec.json.encode(settings, order="deterministic")
+        self.name = f"peak@{_VERSION}#{hashlib.sha256(text).hexdigest()[:8]}"
 
     def initial(self, registry: Registry) -> States:
+        """States of datastreams that nothing is known of, shape (m,) STATE."""
         return np.zeros(len(registry.datastreams), STATE)
 
     def grow(self, states: States, registry: Registry) -> States:
+        """The same states, and fresh ones for the datastreams that came."""
         return np.concatenate([states, np.zeros(len(registry.datastreams) - len(states), STATE)])
 
     def dump(self, states: States, slots: Sequence[int]) -> list[bytes]:
+        """The states of these slots, for the database."""
         return [states[slot].tobytes() for slot in slots]
 
     def load(self, registry: Registry, saved: Mapping[int, bytes]) -> States:
+        """States from the database; a datastream without one starts fresh."""
         states = self.initial(registry)
         for slot, state in saved.items():
             states[slot] = np.frombuffer(state, STATE)[0]
         return states
 
     def detect(self, states: States, batch: ObservationBatch, registry: Registry) -> tuple[States, list[Event]]:
+        """Events that these rows open, change or end. Late rows, and values that say nothing, are passed over."""
         after = states.copy()
-        rows = batch[~batch.late]
-        changes = np.zeros(2 * len(rows) + 1, CHANGE)
-        n = detect_rows(after, self._parameters(registry), rows.datastream, rows.observed_at, rows.value, changes)
-        return after, [self._event(c, rows, registry) for c in changes[:n]]
+        rows = batch[~batch.late & ((batch.flags & _MEANINGLESS) == 0)]
+        changes = np.zeros(len(rows), CHANGE)
+        parameters = self._parameters(registry)
+        count = detect_rows(after, parameters, rows.datastream, rows.observed_at, rows.value, changes)
+        return after, [self._event(change, rows, registry) for change in changes[:count]]
 
-    def _parameters(self, registry):
-        def one(name):
-            s = self._settings.property.get(name)
-            return [np.nan] * len(PARAMETERS) if s is None else [getattr(s, p) for p in PARAMETERS]
+    def _parameters(self, registry: Registry) -> NDArray[np.void]:
+        chosen = [self._settings.property.get(d.observed_property) for d in registry.datastreams]
+        return np.array([_record(one) for one in chosen], PARAMETERS)
 
-        return np.array([one(d.observed_property) for d in registry.datastreams], float).reshape(-1, len(PARAMETERS))
-
-    def _event(self, change, rows, registry) -> Event:
-        state = change["state"]
-        d = registry.datastreams[int(rows.datastream[change["row"]])]
-        onset = _time(state["onset"])
-        sign = self._settings.property[d.observed_property].polarity
-        kind = _CHANGES[int(change["change"])]
-        excess = float(state["peak"] - state["peak_background"])
-        snr = excess / float(change["noise"])
+    def _event(self, change: Any, rows: ObservationBatch, registry: Registry) -> Event:  # noqa: ANN401 - a numpy record
+        state, row, kind = change["state"], int(change["row"]), _CHANGES[int(change["change"])]
+        datastream = registry.datastreams[int(rows.datastream[row])]
+        polarity = self._settings.property[datastream.observed_property].polarity
+        onset, excess = _time(state["onset"]), float(state["peak"] - state["peak_background"])
+        background, noise = float(state["peak_background"]), float(state["peak_noise"])
+        verdict = judge(excess=excess, background=background, noise=noise, flags=int(rows.flags[row]))
         return Event(
-            id=event_id(d.station, d.observed_property, self.name, onset),
+            id=event_id(datastream.station, datastream.observed_property, self.name, onset),
             revision=int(state["revision"]),
             change=kind,
-            datastream=d.slot,
-            station=d.station,
-            observed_property=d.observed_property,
+            datastream=datastream.slot,
+            station=datastream.station,
+            observed_property=datastream.observed_property,
             onset=onset,
             peak_at=_time(state["peak_at"]),
             detected_at=_time(state["detected"]),
-            end=_time(rows.observed_at[change["row"]]) if kind is Change.ENDED else None,
-            peak=sign * float(state["peak"]),
-            background=sign * float(state["peak_background"]),
+            end=_time(state["below_since"]) if kind is Change.ENDED else None,
+            peak=polarity * float(state["peak"]),
+            background=polarity * background,
             excess=excess,
-            noise=float(change["noise"]),
-            confidence=float(min(0.99, snr / (snr + 5))),
-            reasons=(),
+            noise=noise,
+            confidence=verdict.confidence,
+            reasons=verdict.reasons,
             detector=self.name,
         )
 
 
-def _time(ms) -> datetime:
-    return datetime.fromtimestamp(int(ms) / 1000, UTC)
+# A value with one of these flags says nothing of the air. The raw value is stored all the same.
+_MEANINGLESS = int(Flag.WARM_UP | Flag.CLEANING | Flag.STALE | Flag.SENSOR_FAULT | Flag.OUT_OF_RANGE | Flag.MAINTENANCE)
+
+
+def _record(settings: PeakSettings | None) -> tuple[float, ...]:
+    if settings is None:
+        return (False, *(1.0 for _ in PARAMETERS.names[1:]))  # type: ignore[index]
+    return (True, *(getattr(settings, name) for name in PARAMETERS.names[1:]))  # type: ignore[index]
+
+
+def _time(milliseconds: Any) -> datetime:  # noqa: ANN401 - a numpy integer
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
