@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_agent.wire import Flag
+from gateway.detection.detector import Detector
+from gateway.detection.kernels import STATE
+from gateway.detection.settings import DetectionSettings, PeakSettings
+from gateway.event import Change
+from gateway.observation import ObservationBatch
+from tests.laws import T0, check_detector, registry_of, run, weather
+from tests.naive import NaiveDetector
+
+
+def detector(**changes):
+    return Detector(DetectionSettings(property={"pm2_5": PeakSettings(**changes)}))
+
+
+def stream(values, step=1.0, **columns):
+    n = len(values)
+    at = T0 + (np.arange(n) * step * 1000).astype(np.int64)
+    return ObservationBatch.of(np.zeros(n, int), at, np.asarray(values, float), **columns)
+
+
+def quiet(n, seed=1):
+    return 8 + np.random.default_rng(seed).normal(0, 0.3, n)
+
+
+def test_the_shipped_detector_keeps_every_law():
+    check_detector(Detector(DetectionSettings()))
+
+
+def test_a_state_is_small():
+    assert STATE.itemsize <= 256
+
+
+_VALUE = st.one_of(
+    st.floats(0, 60), st.floats(0, 60), st.sampled_from([0.0, 7.0, 7.0, 300.0, float("nan"), float("inf")])
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    values=st.lists(_VALUE, min_size=30, max_size=150),
+    gaps=st.lists(st.sampled_from([0, 1_000, 1_000, 60_000, 150_000, 9_000_000]), min_size=150, max_size=150),
+)
+def test_the_kernel_is_its_naive_twin(values, gaps):
+    chosen = PeakSettings(threshold=2.5, clip=2.4)
+    at = T0 + np.cumsum(gaps[: len(values)])
+    batch = ObservationBatch.of(np.zeros(len(values), int), at, values)
+    found = run(Detector(DetectionSettings(property={"pm2_5": chosen})), batch, registry_of(1))
+    twin = NaiveDetector(chosen)
+    expected = [told for told in (twin.take(int(t), v) for t, v in zip(at, values, strict=True)) if told]
+    assert [(e.change.value, e.revision) for e in found] == [(name, e["revision"]) for name, e in expected]
+    for event, (_, other) in zip(found, expected, strict=True):
+        assert event.onset.timestamp() * 1000 == pytest.approx(other["onset"])
+        assert event.peak == pytest.approx(other["peak"])
+        assert event.background == pytest.approx(other["peak_background"])
+        assert event.noise == pytest.approx(other["peak_noise"])
+
+
+@pytest.mark.parametrize("step", [1, 10, 60, 150])
+def test_a_plume_is_found_at_any_sampling_interval(step):
+    length = max(3, 300 // step)
+    values = quiet(400)
+    values[200 : 200 + length] += 40
+    opened = [e for e in run(detector(), stream(values, step), registry_of(1)) if e.change is Change.OPENED]
+    assert len(opened) == 1
+    onset = (opened[0].onset.timestamp() * 1000 - T0) / 1000
+    assert abs(onset - 200 * step) <= 2 * step
+    assert opened[0].detected_at.timestamp() * 1000 - T0 <= (200 * step + max(30, 2 * step)) * 1000
+    assert opened[0].confidence > 0.5
+
+
+def test_a_minute_after_a_cold_start_a_plume_is_found_within_seconds():
+    values = quiet(90)
+    values[30:50] += 80
+    (opened, *_, ended) = run(detector(), stream(values), registry_of(1))
+    assert opened.detected_at.timestamp() * 1000 - T0 <= 42_000
+    assert ended.change is Change.ENDED
+    assert ended.end.timestamp() * 1000 - T0 == pytest.approx(50_000, abs=2_000)
+    assert ended.excess == pytest.approx(80, rel=0.1)
+
+
+@pytest.mark.parametrize("step", [1, 60, 150])
+def test_a_glitch_of_one_reading_opens_nothing(step):
+    values = quiet(400)
+    values[200] += 900
+    assert run(detector(), stream(values, step), registry_of(1)) == []
+
+
+def test_a_falling_signal_is_a_peak_where_the_sensor_says_so():
+    ticks = 30_000 + np.random.default_rng(1).normal(0, 15, 300)
+    ticks[150:180] -= 2_000
+    (opened, *_) = run(Detector(DetectionSettings()), stream(ticks), registry_of(1, "voc_raw"))
+    assert opened.peak < opened.background
+    assert opened.excess == pytest.approx(2_000, rel=0.1)
+
+
+@pytest.mark.parametrize("flag", [Flag.WARM_UP, Flag.CLEANING, Flag.STALE, Flag.SENSOR_FAULT, Flag.OUT_OF_RANGE])
+def test_what_a_sick_or_cleaning_sensor_says_opens_nothing(flag):
+    values, flags = quiet(300), np.zeros(300, np.int32)
+    values[150:200] += 100
+    flags[150:200] = flag
+    assert run(detector(), stream(values, flags=flags), registry_of(1)) == []
+
+
+def test_late_rows_do_not_touch_live_detection():
+    clean = weather(1, 300)
+    late = stream(np.full(100, 500.0))
+    late = ObservationBatch.of(late.datastream, late.observed_at, late.value, late=np.ones(100, bool))
+    probe = detector()
+    registry = registry_of(1)
+    states, _ = probe.detect(probe.initial(registry), late, registry)
+    assert probe.detect(states, clean, registry)[1] == run(probe, clean, registry)
+
+
+def test_the_name_changes_with_the_settings_and_only_with_them():
+    assert detector().name == detector().name
+    assert detector().name != detector(drift=0.9).name
+
+
+@pytest.mark.parametrize("wrong", [{"polarity": 0}, {"clip": 9.0}])
+def test_settings_that_cannot_work_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"polarity|clip"):
+        PeakSettings(**wrong)

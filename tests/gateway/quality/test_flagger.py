@@ -1,0 +1,57 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_agent.wire import Flag
+from gateway.observation import ObservationBatch
+from gateway.quality.flagger import Flagger
+from gateway.registry import ObservedProperty
+from tests.laws import T0, registry_of
+from tests.naive import NaiveFlagger
+
+REGISTRY = registry_of(1)
+REGISTRY.properties["pm2_5"] = ObservedProperty(id="pm2_5", unit="ug/m3", name={}, lower=0, upper=1000, max_rise=500)
+
+_VALUE = st.one_of(st.floats(-10, 1500), st.sampled_from([5.0, 5.0, 5.0, float("nan"), float("inf")]))
+
+
+def flagged(values, at, rh=None, cuts=()):
+    batch = ObservationBatch.of(np.zeros(len(values), int), at, values, **({} if rh is None else {"rh": rh}))
+    flagger = Flagger()
+    states, flags = flagger.initial(REGISTRY), []
+    for begin, end in zip([0, *cuts], [*cuts, len(values)], strict=True):
+        states, part = flagger.flag(states, batch[begin:end], REGISTRY)
+        flags += part.flags.tolist()
+        states = flagger.load(REGISTRY, {0: flagger.dump(states, [0])[0]})
+    return flags
+
+
+@settings(max_examples=100, deadline=None)
+@given(values=st.lists(_VALUE, min_size=1, max_size=80), step=st.sampled_from([1_000, 60_000]), data=st.data())
+def test_the_kernel_is_its_naive_twin_wherever_it_is_cut(values, step, data):
+    at = T0 + np.arange(len(values)) * step
+    rh = data.draw(
+        st.lists(st.sampled_from([50.0, 85.0, 86.0, float("nan")]), min_size=len(values), max_size=len(values))
+    )
+    cut = data.draw(st.integers(0, len(values)))
+    twin = NaiveFlagger(0, 1000, 500, humid=True)
+    expected = [sum(Flag[name] for name in twin.take(int(t), v, h)) for t, v, h in zip(at, values, rh, strict=True)]
+    assert flagged(values, at, rh, cuts=(cut,)) == expected
+
+
+def test_a_value_that_never_moves_for_ten_minutes_is_stuck():
+    flags = flagged(np.full(100, 7.0), T0 + np.arange(100) * 30_000)
+    assert [bool(f & Flag.STUCK) for f in flags] == [i >= 29 for i in range(100)]
+
+
+def test_flags_of_the_node_stay():
+    batch = ObservationBatch.of([0], [T0], [5.0], flags=[int(Flag.WARM_UP)])
+    _, after = Flagger().flag(Flagger().initial(REGISTRY), batch, REGISTRY)
+    assert after.flags.tolist() == [Flag.WARM_UP]
+
+
+def test_the_given_states_stay():
+    flagger = Flagger()
+    states = flagger.initial(REGISTRY)
+    flagger.flag(states, ObservationBatch.of([0], [T0], [5.0]), REGISTRY)
+    assert states.tobytes() == flagger.initial(REGISTRY).tobytes()

@@ -1,0 +1,110 @@
+"""Slow, obvious twins of the kernels. They are written from the formulas, a reading at a time, with plain floats."""
+
+import math
+from dataclasses import dataclass, field
+
+
+@dataclass
+class NaiveDetector:
+    """One datastream of `gateway.detection.kernels.detect_rows`."""
+
+    p: object  # gateway.detection.settings.PeakSettings
+    background: float = math.nan
+    variance: float = 0.0
+    evidence: float = 0.0
+    history: list = field(default_factory=list)  # times of all readings taken, ms
+    zero: int = 0
+    event: dict | None = None
+
+    def take(self, at: int, value: float) -> tuple[str, dict] | None:
+        p = self.p
+        x = value * p.polarity
+        if not math.isfinite(x):
+            return None
+        if not self.history:
+            self.background, self.variance, self.zero = x, p.noise_absolute**2, at
+            self.history.append(at)
+            return None
+        if at <= self.history[-1]:
+            return None
+        gap = min((at - self.history[-1]) / 60_000, 30.0)
+        self.history.append(at)
+        noise = math.sqrt(self.variance + (p.noise_absolute + p.noise_relative * abs(self.background)) ** 2)
+        excess = x - self.background
+        z = excess / noise
+        share = min(1.0, gap * 60 / p.unit_seconds)
+        self.evidence = min(max(self.evidence + share * (min(z, p.clip) - p.drift), 0.0), 4 * p.threshold)
+        if self.evidence == 0:
+            self.zero = at
+        told = self._open(at, x, noise) if self.event is None else self._go_on(at, x, noise, z)
+        self._learn(at, x, noise, gap)
+        return told
+
+    def _open(self, at, x, noise):
+        excess = x - self.background
+        if len(self.history) > 24 and self.evidence > self.p.threshold and excess > self.p.smallest:
+            self.event = {"onset": self.zero, "detected": at, "revision": 1, "told": excess, "below": []}
+            self._peak(at, x, noise)
+            return "opened", dict(self.event)
+        return None
+
+    def _peak(self, at, x, noise):
+        self.event |= {"peak": x, "peak_at": at, "peak_background": self.background, "peak_noise": noise}
+
+    def _go_on(self, at, x, noise, z):
+        event, excess = self.event, x - self.background
+        if excess > event["peak"] - event["peak_background"]:
+            self._peak(at, x, noise)
+        size = event["peak"] - event["peak_background"]
+        event["below"] = [*event["below"], at] if excess < 0.3 * size or z < 1 else []
+        too_long = at - event["onset"] > 120 * 60_000
+        quiet = len(event["below"]) >= 2 and at - event["below"][0] >= 1000 * self.p.close_seconds
+        if too_long or quiet:
+            event["revision"] += 1
+            event["end"] = event["below"][0] if event["below"] else at
+            over = dict(event)
+            if too_long:
+                self.background = x
+            self.event, self.evidence, self.zero = None, 0.0, at
+            return "ended", over
+        if size > 1.3 * event["told"]:
+            event["revision"] += 1
+            event["told"] = size
+            return "updated", dict(event)
+        return None
+
+    def _learn(self, at, x, noise, gap):
+        p, known = self.p, max((at - self.history[0]) / 60_000, gap)
+        slower = p.freeze if self.event else 1.0
+        clipped = min(max((x - self.background) / noise, -2.3), 2.3)
+        self.background += slower * (1 - math.exp(-gap / min(p.background_minutes, known))) * noise * clipped
+        taken = slower * (1 - math.exp(-gap / min(p.noise_minutes, known)))
+        self.variance += taken * ((noise * clipped) ** 2 - self.variance)
+
+
+@dataclass
+class NaiveFlagger:
+    """One datastream of `gateway.quality.kernels.flag_rows`: names of the flags of each value."""
+
+    lower: float
+    upper: float
+    rise: float
+    humid: bool
+    equal: list = field(default_factory=list)  # times of the last run of equal values
+    last: float = math.nan
+
+    def take(self, at: int, value: float, rh: float) -> set[str]:
+        if math.isnan(value):
+            return set()
+        flags = set()
+        if value < self.lower or value > self.upper or math.isinf(value):
+            flags.add("OUT_OF_RANGE")
+        if abs(value - self.last) > self.rise:
+            flags.add("JUMP")
+        if self.humid and rh > 85:
+            flags.add("HUMIDITY")
+        self.equal = [*self.equal, at] if value == self.last else [at]
+        if len(self.equal) >= 30 and at - self.equal[0] >= 600_000:
+            flags.add("STUCK")
+        self.last = value
+        return flags
