@@ -91,7 +91,7 @@ def number(value: float) -> str:
 def _times(alert: Alert) -> str:
     if alert.background <= 0 or alert.peak / alert.background < 1.5:
         return ""
-    return f" ({number(round(alert.peak / alert.background))}× achtergrond)"
+    return f" ({alert.peak / alert.background:.0f}× achtergrond)"
 
 
 def _clock(at: datetime) -> str:

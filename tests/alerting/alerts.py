@@ -1,0 +1,34 @@
+"""Alerts to test with: one peak at Wijk aan Zee, changed where a test wants it otherwise."""
+
+from datetime import UTC, datetime, timedelta
+
+from alerting.alert import Alert, Change, Place, Severity
+
+BEGAN = datetime(2026, 11, 21, 2, 3, 4, tzinfo=UTC)
+
+
+def alert(revision=1, **changes) -> Alert:
+    known = {
+        "event_id": "7ckljx4okjr6urfo",
+        "revision": revision,
+        "change": Change.OPENED,
+        "area": "ijmond",
+        "station": "wijk-aan-zee",
+        "place": Place(name="Wijk aan Zee", latitude=52.494, longitude=4.594),
+        "observed_property": "pm2_5",
+        "unit": "ug/m3",
+        "severity": Severity.SEVERE,
+        "confidence": 0.93,
+        "onset": BEGAN,
+        "peak_at": BEGAN + timedelta(seconds=20),
+        "detected_at": BEGAN + timedelta(seconds=9),
+        "peak": 84.0,
+        "background": 8.4,
+        "excess": 75.6,
+        "detector": "peak@1#0123abcd",
+    }
+    return Alert(**{**known, **changes})
+
+
+def ended(revision=2, **changes) -> Alert:
+    return alert(revision, change=Change.ENDED, end=BEGAN + timedelta(minutes=12), **changes)

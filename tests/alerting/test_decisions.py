@@ -1,0 +1,118 @@
+"""Who is told, and why the others are not: pure, total, with a reason."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerting.alert import Change, Severity
+from alerting.dedup import Told
+from alerting.errors import SettingsError
+from alerting.matcher import Matcher
+from alerting.pipeline import decide
+from alerting.routing import Reason, Route
+from alerting.settings import AlertingSettings, EmailSettings, ReceiverSettings
+from tests.alerting.alerts import alert, ended
+
+TOLD = {"od": Told(severity=Severity.SEVERE)}
+
+
+def reason(one, *routes, told=None):
+    (verdict,) = decide(one, routes or [Route(receiver="od")], told or {})
+    assert verdict.told == (verdict.reason is Reason.ROUTED)
+    return verdict.reason
+
+
+def test_an_opened_event_is_told():
+    assert reason(alert()) is Reason.ROUTED
+
+
+def test_no_route_is_a_reason_too():
+    assert reason(alert(), Route(receiver="od", match=['area="chemelot"'])) is Reason.NO_ROUTE
+
+
+@pytest.mark.parametrize("level", list(Severity))
+def test_a_route_takes_its_least_severity_and_all_above(level):
+    expected = Reason.ROUTED if level.rank >= Severity.MODERATE.rank else Reason.NO_ROUTE
+    assert reason(alert(severity=level), Route(receiver="od", least_severity=Severity.MODERATE)) is expected
+
+
+def test_an_unsure_event_is_kept_and_not_paged():
+    assert reason(alert(confidence=0.3)) is Reason.NOT_SURE_ENOUGH
+
+
+def test_an_event_found_in_late_data_is_never_paged():
+    assert reason(alert(detected_late=True)) is Reason.DETECTED_LATE
+
+
+def test_an_update_is_told_only_where_it_got_worse():
+    worse = alert(2, change=Change.UPDATED, severity=Severity.EXTREME)
+    assert reason(worse, told=TOLD) is Reason.ROUTED
+    assert reason(alert(2, change=Change.UPDATED), told=TOLD) is Reason.NOT_WORSE
+
+
+@pytest.mark.parametrize("change", [Change.ENDED, Change.VOIDED])
+def test_the_end_is_told_to_who_was_told_the_beginning(change):
+    assert reason(alert(2, change=change), told=TOLD) is Reason.ROUTED
+    assert reason(alert(2, change=change)) is Reason.NEVER_TOLD
+
+
+def test_the_end_of_what_was_told_is_told_however_unsure_it_became():
+    assert reason(ended(confidence=0.1), told=TOLD) is Reason.ROUTED
+
+
+def test_the_first_route_that_fits_ends_it_unless_it_says_go_on():
+    routes = [Route(receiver="a", go_on=True), Route(receiver="b"), Route(receiver="c")]
+    assert [v.receiver for v in decide(alert(), routes, {})] == ["a", "b"]
+
+
+@given(
+    st.sampled_from(list(Change)),
+    st.sampled_from(list(Severity)),
+    st.floats(0, 1),
+    st.booleans(),
+    st.lists(st.sampled_from(['area="ijmond"', 'area!="ijmond"', 'severity=~"severe|extreme"']), max_size=3),
+)
+def test_deciding_is_total(change, severity, confidence, late, match):
+    one = alert(change=change, severity=severity, confidence=confidence, detected_late=late)
+    for told in ({}, TOLD):
+        assert decide(one, [Route(receiver="od", match=match)], told)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ('area="ijmond"', "ijmond", True),
+        ('area="ijmond"', "ijmondx", False),
+        ('area!="ijmond"', "ijmond", False),
+        ('area=~"ij.*"', "ijmond", True),
+        ('area=~"ij"', "ijmond", False),
+        ('area!~"ij.*"', "chemelot", True),
+    ],
+)
+def test_matchers_read_as_in_alertmanager(text, value, expected):
+    assert Matcher.parse(text).matches({"area": value}) is expected
+
+
+@pytest.mark.parametrize("text", ["area=ijmond", 'colour="red"', 'area=~"("', ""])
+def test_a_matcher_that_cannot_work_is_refused(text):
+    with pytest.raises(SettingsError, match="matcher"):
+        Matcher.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("receivers", "routes", "words"),
+    [
+        ([ReceiverSettings(name="od")], [], "no channel"),
+        ([ReceiverSettings(name="od", email=[EmailSettings(to=["a@b.nl"])])], [Route(receiver="odd")], "there are od"),
+        ([], [Route(receiver="od", match=["nonsense"])], "od"),
+    ],
+)
+def test_settings_that_reach_nobody_are_refused(receivers, routes, words):
+    with pytest.raises(SettingsError, match=words):
+        AlertingSettings(receiver=receivers, route=routes)
+
+
+def test_severities_are_ordered():
+    assert [a.rank < b.rank for a, b in itertools.pairwise(Severity)] == [True] * 3
