@@ -35,6 +35,18 @@ def _parser() -> argparse.ArgumentParser:
         "--until-done", action="store_true", help="end when every recording is played and the gateway holds all of it"
     )
     run.set_defaults(command=_run)
+    check = commands.add_parser("check", help="say in plain words what is wrong with this node; 1 if anything is")
+    check.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
+    check.set_defaults(command=_check)
+    sensors = commands.add_parser("sensors", help="list what sits on the buses of this machine")
+    sensors.set_defaults(command=_sensors)
+    tail = commands.add_parser("tail", help="show the readings of the running agent")
+    tail.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
+    tail.add_argument("--count", type=int, metavar="N", help="end after so many")
+    tail.set_defaults(command=_tail)
+    bench = commands.add_parser("bench", help="measure the agent on this machine; the last line is JSON")
+    bench.add_argument("--days", type=int, default=30, metavar="N", help="backlog to measure with (default 30)")
+    bench.set_defaults(command=_bench)
     return parser
 
 
@@ -49,6 +61,40 @@ def _run(options: argparse.Namespace) -> int:
 
     left = Agent(configuration).run(until_done=options.until_done)
     print(f"piekwacht-agent: {left} batches remain in the spool", file=sys.stderr)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from edge_agent.check import Verdict, examine
+    from edge_agent.settings import read
+
+    worst = False
+    for finding in examine(read(options.config).settings):
+        print(f"{finding.verdict:8} {finding.thing}: {finding.sentence}")
+        worst = worst or finding.verdict is Verdict.BAD
+    return int(worst)
+
+
+def _sensors(_options: argparse.Namespace) -> int:
+    from edge_agent.scan import find
+
+    for line in find():
+        print(line)
+    return 0
+
+
+def _tail(options: argparse.Namespace) -> int:
+    from edge_agent.settings import read
+    from edge_agent.tail import show
+
+    show(read(options.config).settings.spool.path, count=options.count)
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from edge_agent.bench import measure
+
+    print(measure(days=options.days))
     return 0
 
 

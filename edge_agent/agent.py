@@ -15,8 +15,9 @@ from typing import Self, TextIO
 import msgspec
 
 from edge_agent import health
-from edge_agent.collector import Collector, signing
+from edge_agent.collector import Collector
 from edge_agent.errors import AgentError
+from edge_agent.keeper import Keeper, recovered
 from edge_agent.kit import assemble
 from edge_agent.memory import Memory
 from edge_agent.publisher import Publisher
@@ -24,7 +25,7 @@ from edge_agent.sampler import Sampler
 from edge_agent.sensors.sensor import Reading
 from edge_agent.session import Terms
 from edge_agent.settings import Configuration
-from edge_agent.spool import Spool
+from edge_agent.tail import Shown
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,7 +42,8 @@ class Agent:
         tls = settings.broker.tls.context() if settings.broker.tls else None
         path = settings.spool.path
         self._sampler = Sampler(assemble(settings.sensor, Memory(path.with_suffix(".memory"))))
-        self._spool = Spool(path, node=settings.node.id)
+        self._spool = recovered(path, node=settings.node.id)
+        self._keeper = Keeper(self._spool, path=path, signer=self._signer, quota=settings.spool.quota_mb * 2**20)
         self._record = Record(settings.log.generated) if settings.log.generated else None
         terms = Terms(
             node=settings.node.id,
@@ -51,9 +53,12 @@ class Agent:
             tls=tls,
             batch=settings.batch,
             status=functools.partial(health.status, version=_version(), configuration=configuration.hash),
-            health=lambda depth, counts: health.health(path.parent, depth, counts, self._sampler.states),
+            health=lambda depth, counts: health.health(
+                path.parent, depth, counts, self._sampler.states, trouble=self._keeper.trouble
+            ),
         )
         self._publisher = Publisher(terms, path)
+        self._tail = Shown(path)
         self._told = threading.Event()
 
     def run(self, *, until_done: bool) -> int:
@@ -82,10 +87,13 @@ class Agent:
             taken = self._sampler.next(min(0.5, max(0.01, collector.wait(time.monotonic()))))
             if taken is not None:
                 collector.add(taken.sensor, taken.reading)
+                self._tail.show(taken.sensor, taken.reading)
             for silent in self._sampler.silent(time.monotonic()):
                 collector.add(silent.sensor, silent.reading)
             if collector.due(time.monotonic()) or self._sampler.done:
                 self._store(collector.take(time.monotonic()))
+            if not self._publisher.is_alive():
+                raise AgentError("the publisher ended; the log says why; start the agent again")
         self._sampler.stop()
         for taken in self._sampler.rest():
             collector.add(taken.sensor, taken.reading)
@@ -97,8 +105,8 @@ class Agent:
         if self._record is not None:
             self._record.write(columns)
         late = self._publisher.offline_for(time.monotonic()) > self._settings.batch.offline_seconds
-        self._spool.add([signing(readings, signer=self._signer, hist=late) for readings in columns])
-        self._publisher.wake()
+        if self._keeper.store(columns, hist=late):
+            self._publisher.wake()
 
 
 _FOR_EVER = 365.0 * 86_400

@@ -7,9 +7,9 @@ kernel held the clock to be synchronised.
 """
 
 import ctypes
+import secrets
 import sys
 import time
-import uuid
 from functools import cache
 from pathlib import Path
 
@@ -47,11 +47,11 @@ def now() -> Moment:
 
 @cache
 def boot_id() -> str:
-    """The kernel's id of this boot; where there is none, one for this process."""
+    """The first part of the kernel's id of this boot (32 bits tell a node's boots apart); else one for this process."""
     try:
-        return _BOOT_ID.read_text().strip()
+        return _BOOT_ID.read_text()[:8]
     except OSError:
-        return str(uuid.uuid4())
+        return secrets.token_hex(4)
 
 
 class _Timex(ctypes.Structure):

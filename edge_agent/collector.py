@@ -1,5 +1,6 @@
 """Readings gather here until they are a batch: in columns, one batch a sensor."""
 
+import math
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -7,7 +8,7 @@ from msgspec import Meta, Struct
 
 from edge_agent import clock
 from edge_agent.sensors.sensor import Reading
-from edge_agent.spool import Numbered, Sign
+from edge_agent.spool import Loss, Numbered, Sign
 from edge_agent.wire import Clock, ReadingBatch, Signer
 
 
@@ -20,6 +21,7 @@ class BatchSettings(Struct, frozen=True, kw_only=True):
     drain_seconds         how long to wait for the gateway's word at the end
     offline_seconds       readings of a node without a broker for so long go to the backlog lane
     backlog_per_second    token bucket of the backlog lane, batches
+    forget_seconds        what the gateway holds is deleted at most so often: each deletion is written to the card
     backlog_start_seconds the backlog begins a random part of this after connecting: a fleet comes back at once
     """
 
@@ -28,6 +30,7 @@ class BatchSettings(Struct, frozen=True, kw_only=True):
     resend_seconds: Annotated[float, Meta(gt=0)] = 30.0
     drain_seconds: Annotated[float, Meta(ge=0)] = 10.0
     offline_seconds: Annotated[float, Meta(ge=0)] = 120.0
+    forget_seconds: Annotated[float, Meta(ge=0)] = 600.0
     backlog_per_second: Annotated[float, Meta(gt=0)] = 50.0
     backlog_start_seconds: Annotated[float, Meta(ge=0)] = 1.0
 
@@ -79,10 +82,36 @@ def columns(readings: Sequence[Reading], *, node: str, inc: str, seq: int, hist:
         hist=hist,
         t0=first.observed_at,
         dt=[reading.observed_at - first.observed_at for reading in readings],
-        values={name: [reading.values.get(name) for reading in readings] for name in names},
+        values={name: [_shortest(reading.values.get(name)) for reading in readings] for name in names},
         flags={name: column for name, column in flags.items() if any(column)},
         pos=[place for place in places if place is not None] if None not in places else None,
     )
+
+
+def gap_record(inc: str, seq: int, loss: Loss, *, signer: Signer) -> Numbered:
+    """A loss as a batch: `lost_readings` is their number at the first lost stamp, and 0 at the last."""
+    moment = clock.now()
+    batch = ReadingBatch(
+        v=1,
+        node=signer.name,
+        inc=inc,
+        seq=seq,
+        boot=clock.boot_id(),
+        mono=moment.mono - (moment.wall - loss.first_at),
+        clock=moment.clock,
+        hist=True,
+        t0=loss.first_at,
+        dt=[0, loss.last_at - loss.first_at],
+        values={"lost_readings": [float(loss.readings), 0.0]},
+    )
+    return Numbered(batch=batch, payload=signer.sign(batch.encode()))
+
+
+def _shortest(value: float | None) -> float | None:
+    """30512.0 as 30512, which JSON writes shorter and means the same; -0.0 stays what it is."""
+    if value is None or not value.is_integer() or abs(value) >= 2**53:
+        return value
+    return int(value) if value or math.copysign(1.0, value) > 0 else value
 
 
 def _worst(readings: Sequence[Reading]) -> Clock:

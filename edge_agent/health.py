@@ -18,8 +18,8 @@ def status(*, online: bool, version: str, configuration: str) -> bytes:
     return msgspec.json.encode({"v": 1, "online": online, "version": version, "configuration": configuration})
 
 
-def health(folder: Path, depth: Depth, counts: Counts, sensors: dict[str, str]) -> bytes:
-    """The health message. `sensors`: name -> "ok" or what is wrong, in words."""
+def health(folder: Path, depth: Depth, counts: Counts, sensors: dict[str, str], *, trouble: str | None) -> bytes:
+    """The health message. `sensors`: name -> "ok" or what is wrong, in words; `trouble`: with the spool."""
     moment = clock.now()
     said: dict[str, Any] = {
         "v": 1,
@@ -27,6 +27,7 @@ def health(folder: Path, depth: Depth, counts: Counts, sensors: dict[str, str]) 
         "clock": moment.clock,
         "uptime_ms": moment.mono,
         "spool": depth,
+        "spool_trouble": trouble,
         "disk_free_mb": shutil.disk_usage(folder).free // 2**20,
         "cpu_celsius": _cpu_celsius(),
         "publisher": counts,

@@ -5,6 +5,7 @@ what waited from before follows, oldest first, under a token bucket. PUBACK only
 the window. A batch of which the gateway says nothing is sent again, later each time.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from msgspec import Struct
@@ -136,11 +137,11 @@ class Lanes:
         if seq in self._sent:
             self._sent[seq].acknowledged = True
 
-    def gone(self, seq: int) -> None:
-        """The batch is no longer in the spool."""
-        self._sent.pop(seq, None)
-
-    def stored(self, ranges: list[tuple[int, int]]) -> None:
-        """The gateway holds these."""
+    def stored(self, ranges: Sequence[tuple[int, int]]) -> None:
+        """The gateway says that it holds these, of the spool's own incarnation."""
         for seq in [s for s in self._sent if any(first <= s <= last for first, last in ranges)]:
             del self._sent[seq]
+
+    def gone(self, seq: int) -> None:
+        """The batch is no longer in the spool: the gateway holds it."""
+        self._sent.pop(seq, None)

@@ -7,6 +7,7 @@ more slowly each time; nothing is lost by waiting.
 import logging
 import random
 import socket
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -62,6 +63,11 @@ class Publisher(threading.Thread):
                     self._note(connected=False)
                     if failures in {1, 10} or failures % 100 == 0:
                         _LOG.warning("%s; nothing is lost, %d batches wait", error, spool.depth().batches)
+                    self._pause(failures)
+                except sqlite3.OperationalError as error:
+                    failures += 1
+                    self._note(connected=False)
+                    _LOG.warning("the spool cannot be changed (%s): free the disk, or replace the card", error)
                     self._pause(failures)
 
     def _connect_and_work(self, spool: Spool) -> None:

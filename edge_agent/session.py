@@ -61,8 +61,8 @@ class Terms:
         topic = Topic(area=self.area, node=self.node, kind=kind)
         return Said(topic=str(topic), body=body, retain=kind is Kind.STATUS)
 
-    def believe(self, note: bytes, incarnation: str) -> StoredRanges | str:
-        """The gateway's word on this incarnation, or in words why it is none."""
+    def believe(self, note: bytes) -> StoredRanges | str:
+        """The gateway's word on what it holds of this node, or in words why it is none."""
         reason = "there is no key to check it with"
         for key in self.keys:
             try:
@@ -72,7 +72,7 @@ class Terms:
                 continue
             if word.node != self.node:
                 return f"it is for node {word.node}"
-            return word if word.inc == incarnation else f"it is about incarnation {word.inc}"
+            return word
         return reason
 
 
@@ -101,6 +101,9 @@ class Session:
         self._lanes = Lanes(terms.batch, top=spool.top(), now=now, start=start)
         self._under_way: dict[int, int] = {}  # message id -> seq
         self._health_due = now + 1.0
+        self._words: dict[str, StoredRanges] = {}
+        self._forget_due = now  # the first word, which the broker kept for us, spares sending all again
+        self._incarnation = spool.incarnation()
 
     def run(self) -> None:
         """Say that we are there, work, say that we go."""
@@ -128,7 +131,8 @@ class Session:
                 case Reconnect():
                     raise ConnectionLost(f"{self._terms.broker}: it acknowledges nothing any more")
                 case Idle(until=until):
-                    return self._patience(min(until, self._health_due), now)
+                    until = min(until, self._health_due, self._forget_due if self._words else until)
+                    return self._patience(until, now)
 
     def _patience(self, until: float, now: float) -> float:
         if self._ending.deadline is not None:
@@ -171,13 +175,27 @@ class Session:
     def _hear(self) -> None:
         """Forget what the gateway holds, and only on its own word."""
         while self._connection.arrived:
-            word = self._terms.believe(self._connection.arrived.popleft().body, self._spool.incarnation)
+            word = self._terms.believe(self._connection.arrived.popleft().body)
             if isinstance(word, str):
                 self._counts.refused += 1
                 _LOG.warning("ignored a word on what is stored: %s", word)
                 continue
+            if word.inc == self._incarnation:
+                self._lanes.stored(word.ranges)
+            self._words[word.inc] = word  # a later word contains the earlier ones
+        now = time.monotonic()
+        if self._words and (now >= self._forget_due or self._ending.deadline is not None):
+            self._forget(now)
+
+    def _forget(self, now: float) -> None:
+        """Delete what the gateway holds: gathered, as each deletion is written to the card."""
+        self._forget_due = now + self._terms.batch.forget_seconds
+        for word in self._words.values():
             self._counts.stored += self._spool.forget(word)
-            self._lanes.stored(word.ranges)
+            if self._spool.outrun(word):
+                _LOG.warning("this spool is a copy of an older one: it goes on as a new incarnation")
+        self._words.clear()
+        self._incarnation = self._spool.incarnation()
 
     def _say_how_we_are(self, now: float) -> None:
         self._health_due = now + _HEALTH_SECONDS

@@ -13,6 +13,7 @@ CREATE TABLE IF NOT EXISTS batch (
     first_at    INTEGER NOT NULL,     -- ms UTC as stamped
     last_at     INTEGER NOT NULL,
     readings    INTEGER NOT NULL,
+    lost        INTEGER NOT NULL,     -- readings whose loss this batch records; 0 for all but gap records
     payload     BLOB    NOT NULL      -- the signed note, as it will be sent, for ever the same bytes
 ) STRICT;
 
@@ -26,8 +27,8 @@ SELECT node, incarnation, next_seq FROM spool
 UPDATE spool SET next_seq = :next_seq
 
 -- name: add
-INSERT INTO batch (seq, incarnation, first_at, last_at, readings, payload)
-VALUES (:seq, :incarnation, :first_at, :last_at, :readings, :payload)
+INSERT INTO batch (seq, incarnation, first_at, last_at, readings, lost, payload)
+VALUES (:seq, :incarnation, :first_at, :last_at, :readings, :lost, :payload)
 
 -- name: after
 SELECT seq, payload FROM batch WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT 1
@@ -43,6 +44,29 @@ SELECT coalesce(max(seq), 0) FROM batch
 
 -- name: any
 SELECT EXISTS (SELECT 1 FROM batch)
+
+-- name: used
+-- Bytes of the file that hold something; the rest of it is reused before the file grows.
+SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size
+
+-- name: oldest
+-- The end of the oldest batches that together hold at least :bytes of payload, and what goes with them.
+WITH running AS (
+    SELECT seq, first_at, last_at, readings, lost, sum(length(payload)) OVER (ORDER BY seq) AS bytes
+    FROM (SELECT * FROM batch ORDER BY seq LIMIT 5000)
+)
+SELECT max(seq), min(first_at), max(last_at), coalesce(sum(CASE WHEN lost = 0 THEN readings ELSE lost END), 0)
+FROM running
+WHERE bytes <= :bytes
+
+-- name: drop_until
+DELETE FROM batch WHERE seq <= :seq
+
+-- name: continue_as
+UPDATE spool SET incarnation = :incarnation, next_seq = :next_seq
+
+-- name: all
+SELECT seq, incarnation, first_at, last_at, readings, lost, payload FROM batch ORDER BY seq
 
 -- name: depth
 SELECT count(*), coalesce(sum(readings), 0), coalesce(sum(length(payload)), 0), min(first_at) FROM batch

@@ -126,6 +126,7 @@ path = "{self.spool.name}"
 {spool}
 [batch]
 interval_seconds = 0.2
+forget_seconds = 0
 {batch}
 [log]
 generated = "generated.jsonl"

@@ -1,0 +1,145 @@
+"""`piekwacht-agent bench`: what the agent costs on this machine, measured on a real one in a folder of its own.
+
+The load is that of a station: a reading of eight properties each ten seconds, a batch and a commit
+each sixty, no network, and a backlog of so many days in the spool.
+"""
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from edge_agent.collector import signing
+from edge_agent.sensors.sensor import Reading
+from edge_agent.spool import Sign, Spool
+from edge_agent.wire import Clock, Signer, StoredRanges
+
+_INTERVAL, _BATCH = 10, 6  # seconds a reading, readings a batch
+_BATCHES_A_DAY = 86_400 // _INTERVAL // _BATCH
+_COMMITS, _FORGET = 300, 10
+_DECIMALS = {"pm1": 1, "pm2_5": 1, "pm4": 1, "pm10": 1, "voc_raw": 0, "nox_raw": 0, "temperature": 2, "humidity": 2}
+_LEVELS = {"pm1": 6, "pm2_5": 9, "pm4": 11, "pm10": 15, "voc_raw": 30_500, "nox_raw": 16_500, "temperature": 11, "humidity": 78}  # fmt: skip  # noqa: E501
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """What was measured. A value is one number of one property; the goals are in docs/edge.md."""
+
+    rss_mb: float
+    cpu_ms_per_reading: float
+    bytes_per_value_live: float
+    bytes_per_value_backlog: float
+    card_mb_per_day: float
+    startup_seconds: float
+    spool_mb: float
+    spool_days: int
+
+
+def measure(*, days: int) -> str:
+    """One line of JSON."""
+    with tempfile.TemporaryDirectory(prefix="piekwacht-bench-") as name:
+        folder = Path(name)
+        signer = Signer.generate("bench")
+        (folder / "node.key").write_text(signer.export())
+        per_value, card = _stored(folder / "card.sqlite", signer)
+        spool_mb = _fill(folder / "spool.sqlite", signer, days)
+        startup, rss, cpu = _run(folder, signer)
+        figures = Figures(
+            rss_mb=round(rss, 1),
+            cpu_ms_per_reading=round(cpu, 3),
+            bytes_per_value_live=round(per_value, 2),
+            bytes_per_value_backlog=round(per_value, 2),  # the same bytes: what was signed is never written anew
+            card_mb_per_day=round(card, 2),
+            startup_seconds=round(startup, 3),
+            spool_mb=round(spool_mb, 1),
+            spool_days=days,
+        )
+        return msgspec.json.encode(figures).decode()
+
+
+def _batch(start: int, signer: Signer, noise: random.Random) -> Sign:
+    readings = [
+        Reading(
+            observed_at=start + i * _INTERVAL * 1000 + noise.randrange(3),
+            mono=start - 1_792_550_400_000,
+            clock=Clock.SYNCED,
+            values={name: round(noise.gauss(level, level * 0.05), _DECIMALS[name]) for name, level in _LEVELS.items()},
+        )
+        for i in range(_BATCH)
+    ]
+    return signing(readings, signer=signer, hist=False)
+
+
+def _stored(path: Path, signer: Signer) -> tuple[float, float]:
+    """(bytes a value, MB a day written to the card) of batches stored one by one and forgotten one by one."""
+    noise, size = random.Random(1), 0  # noqa: S311 - made-up air
+    with Spool(path, node="bench") as spool:
+        before = _written()
+        for i in range(_COMMITS):
+            (numbered,) = spool.add([_batch(1_795_228_800_000 + i * 60_000, signer, noise)])
+            size += len(numbered.payload)
+            if i % _FORGET == 0:  # as the agent does each ten minutes
+                batch = numbered.batch
+                spool.forget(StoredRanges(v=1, node="bench", inc=batch.inc, ranges=[(1, batch.seq)]))
+        written = _written() - before
+    return size / (_COMMITS * _BATCH * len(_LEVELS)), written / _COMMITS * _BATCHES_A_DAY / 1e6
+
+
+def _written() -> int:
+    """Bytes that this process caused to be written to storage (proc(5)); 0 on a file system in memory."""
+    fields = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(fields["write_bytes"])
+
+
+def _fill(path: Path, signer: Signer, days: int) -> float:
+    noise = random.Random(2)  # noqa: S311 - as above
+    with Spool(path, node="bench") as spool:
+        for day in range(days):
+            starts = range(day * _BATCHES_A_DAY, (day + 1) * _BATCHES_A_DAY)
+            spool.add([_batch(1_792_636_800_000 + i * 60_000, signer, noise) for i in starts])
+    return path.stat().st_size / 1e6
+
+
+def _run(folder: Path, signer: Signer) -> tuple[float, float, float]:
+    """(seconds to the first reading, MB resident, ms of CPU a reading) of a real agent without a broker."""
+    seconds, generated = 12.0, folder / "generated.jsonl"
+    (folder / "agent.toml").write_text(f"""
+node = {{ id = "bench", area = "bench", key_file = "node.key" }}
+gateway = {{ keys = ["{signer.verifier}"] }}
+broker = {{ host = "127.0.0.1", port = 1 }}
+spool = {{ path = "spool.sqlite", quota_mb = 256 }}
+batch = {{ interval_seconds = 0.5, drain_seconds = 0 }}
+log = {{ generated = "generated.jsonl", level = "error" }}
+sensor = [{{ driver = "simulated", interval_seconds = 0.05, properties = {list(_LEVELS)} }}]
+""")
+    began = time.monotonic()
+    command = [sys.executable, "-m", "edge_agent", "run", "--config", str(folder / "agent.toml")]
+    environment = {**os.environ, "MALLOC_ARENA_MAX": "1", "PYTHONOPTIMIZE": "2"}  # as in the systemd unit
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as agent:  # noqa: S603 - ourselves
+        while not (generated.exists() and generated.stat().st_size):
+            time.sleep(0.005)
+            if agent.poll() is not None or time.monotonic() - began > 60:
+                agent.kill()
+                raise RuntimeError("the agent to be measured did not start")
+        startup = time.monotonic() - began - 0.5  # the first reading waits half a second for its commit
+        cpu, count = _cpu(agent.pid), len(generated.read_bytes().splitlines())
+        time.sleep(seconds)
+        cpu, count = _cpu(agent.pid) - cpu, len(generated.read_bytes().splitlines()) - count
+        rss = _resident(agent.pid)
+        agent.terminate()
+    return startup, rss, cpu * 1000 / count
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _resident(pid: int) -> float:
+    lines = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(lines["VmRSS"].split()[0]) / 1024

@@ -1,0 +1,82 @@
+"""`piekwacht-agent tail`: the readings of a running agent as they are made, without a broker.
+
+The one who looks opens a socket beside the spool; the agent sends to it while it is there and never
+waits for it. Nobody looking costs the agent nothing.
+"""
+
+import contextlib
+import socket
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import msgspec
+
+from edge_agent.errors import AgentError
+from edge_agent.sensors.sensor import Reading
+from edge_agent.wire import Flag
+
+
+def socket_of(spool: Path) -> Path:
+    """Where the one who looks listens."""
+    return spool.with_suffix(".tail")
+
+
+class Shown:
+    """The agent's end."""
+
+    def __init__(self, spool: Path) -> None:
+        self._path = socket_of(spool)
+        self._socket: socket.socket | None = None
+
+    def show(self, sensor: str, reading: Reading) -> None:
+        """Send a reading to whoever looks; one who cannot keep up misses it."""
+        if not self._path.exists():
+            return
+        if self._socket is None:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._socket.setblocking(False)  # noqa: FBT003 - the library's own shape
+        with contextlib.suppress(OSError):
+            self._socket.sendto(msgspec.json.encode((sensor, reading)), str(self._path))
+
+
+def look(spool: Path, *, patience: float) -> Generator[tuple[str, Reading], None, None]:
+    """The viewer's end: readings as they come; AgentError when none comes within `patience` seconds."""
+    path = socket_of(spool)
+    with contextlib.suppress(OSError):
+        path.unlink()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        listener.bind(str(path))
+        listener.settimeout(patience)
+        while True:
+            yield msgspec.json.decode(listener.recv(65_536), type=tuple[str, Reading])
+    except TimeoutError:
+        raise AgentError(f"no reading in {patience:g} s: is the agent of this configuration running?") from None
+    except OSError as error:
+        raise AgentError(f"cannot listen at {path} ({error.strerror}): run this as the agent's own user") from None
+    finally:
+        listener.close()
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def line(sensor: str, reading: Reading) -> str:
+    """One reading for a person: time, sensor, values, and flags by name."""
+    at = time.strftime("%H:%M:%S", time.localtime(reading.observed_at / 1000))
+    parts = []
+    for name, value in reading.values.items():
+        flags = "|".join(flag.name.lower() for flag in Flag(reading.flags.get(name, 0)) if flag.name)
+        parts.append(f"{name} {'-' if value is None else format(value, 'g')}{f' ({flags})' if flags else ''}")
+    return f"{at}  {sensor:24}  {'  '.join(parts)}"
+
+
+def show(spool: Path, *, count: int | None, patience: float = 90.0) -> None:
+    """Print readings until interrupted, or `count` of them."""
+    with contextlib.suppress(KeyboardInterrupt), contextlib.closing(look(spool, patience=patience)) as readings:
+        for number, (sensor, reading) in enumerate(readings, start=1):
+            sys.stdout.write(line(sensor, reading) + "\n")
+            sys.stdout.flush()
+            if number == count:
+                return

@@ -1,0 +1,124 @@
+"""The commands a field engineer types: plain words, an exit code, and never a traceback."""
+
+import datetime as dt
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from edge_agent import check, scan
+from edge_agent.__main__ import main
+from edge_agent.check import Verdict
+from tests.edge_agent import fakes
+from tests.edge_agent.stage import stop, wait_until
+
+SIMULATED = 'driver = "simulated"\ninterval_seconds = 0.05\nproperties = ["pm10", "humidity"]'
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def agent(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edge_agent", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
+
+
+def test_check_tells_of_every_part_and_ends_with_0_when_nothing_is_bad(node, broker, capsys):
+    node.write(broker.port, SIMULATED)
+    (node.folder / "node.key").chmod(0o600)
+    assert main(["check", "--config", str(node.config)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[9:].split(":")[0] for line in lines] == ["sensor", "clock", "disk", "spool", "keys", "broker"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        (lambda node: (node.folder / "node.key").unlink(), "node.key cannot be read"),
+        (lambda node: (node.folder / "node.key").chmod(0o644), "chmod 600"),
+        (lambda node: node.write(1, SIMULATED), "check host, port, firewall and certificate"),
+        (lambda node: node.spool.write_bytes(b"junk" * 5000), "is damaged"),
+        (lambda node: node.write(1, 'driver = "sps30"\nbus = 97'), "/dev/i2c-97 is not there"),
+        (lambda node: node.write(1, 'driver = "pms"\nport = "/dev/nothing"'), "/dev/nothing is not there"),
+        (lambda node: node.write(1, 'driver = "opcn3"\nbus = 9'), "spidev"),
+    ],
+)
+def test_check_names_what_is_wrong_and_the_remedy(node, broker, capsys, broken, sentence):
+    node.write(broker.port, SIMULATED)
+    broken(node)
+    code = main(["check", "--config", str(node.config)])
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if sentence in line]
+    assert code == (1 if line.startswith("bad") else 0)
+
+
+def certificate(begins: int, ends: int) -> bytes:
+    key, now = Ed25519PrivateKey.generate(), dt.datetime.now(dt.UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ijm-001")])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now + dt.timedelta(days=begins))
+    built = builder.not_valid_after(now + dt.timedelta(days=ends)).sign(key, None)
+    return built.public_bytes(Encoding.PEM)
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "verdict", "word"),
+    [
+        (-10, 300, Verdict.GOOD, "valid until"),
+        (-10, 20, Verdict.WARNING, "renew"),
+        (-10, -1, Verdict.BAD, "expired"),
+        (5, 300, Verdict.BAD, "clock"),
+    ],
+)
+def test_a_certificate_is_looked_at_before_it_expires(tmp_path, begins, ends, verdict, word):
+    path = tmp_path / "node.pem"
+    path.write_bytes(certificate(begins, ends))
+    finding = check._certificate(path, dt.datetime.now(dt.UTC))
+    assert finding.verdict is verdict
+    assert word in finding.sentence
+
+
+def test_sensors_lists_what_answers_and_how_to_write_it_down(tmp_path):
+    (tmp_path / "i2c-1").touch()
+    (tmp_path / "ttyUSB0").touch()
+    (tmp_path / "spidev0.0").touch()
+    bus = fakes.bus_with({0x48: fakes.Ads1115(100.0)})
+    assert list(scan.find(tmp_path, lambda _: bus)) == [
+        "/dev/i2c-1, address 0x48: an ADS1115 (pid?)",
+        f"{tmp_path}/ttyUSB0: a serial port; pms, sds011, gill, modbus_wind or gps may sit there",
+        f"{tmp_path}/spidev0.0: SPI; an opcn3 may sit there",
+    ]
+    assert list(scan.find(tmp_path / "empty")) == [
+        "no I2C bus: switch it on with dtparam=i2c_arm=on in config.txt and reboot"
+    ]
+
+
+def test_tail_shows_what_a_running_agent_reads(node):
+    node.write(1, SIMULATED, batch="drain_seconds = 0")
+    process = node.start()
+    wait_until(lambda: node.generated.exists() and node.generated.stat().st_size)
+    shown = agent("tail", "--config", str(node.config), "--count", "3")
+    assert shown.returncode == 0
+    assert len(shown.stdout.splitlines()) == 3
+    assert all("simulated" in line and "pm10" in line for line in shown.stdout.splitlines())
+    stop(process)
+    assert not list(node.folder.glob("*.tail"))
+
+
+def test_every_command_explains_itself():
+    for command in ("run", "check", "sensors", "tail", "bench"):
+        shown = agent(command, "--help")
+        assert shown.returncode == 0
+        assert "usage: piekwacht-agent" in shown.stdout
+
+
+@pytest.mark.slow
+def test_the_bench_ends_with_its_figures_as_json():
+    shown = agent("bench", "--days", "1")
+    assert shown.returncode == 0, shown.stderr
+    figures = json.loads(shown.stdout.splitlines()[-1])
+    assert figures["rss_mb"] < 60
+    assert figures["bytes_per_value_live"] < 14
+    assert figures["startup_seconds"] < 5

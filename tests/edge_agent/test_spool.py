@@ -1,0 +1,192 @@
+"""The spool: a number is used once, a byte is never changed, and nothing goes in silence."""
+
+import sqlite3
+
+import pytest
+
+from edge_agent.collector import gap_record, signing
+from edge_agent.errors import AgentError
+from edge_agent.keeper import Keeper, recovered
+from edge_agent.sensors.sensor import Reading
+from edge_agent.spool import Spool
+from edge_agent.wire import Clock, ReadingBatch, Signer, StoredRanges
+
+SIGNER = Signer.generate("ijm-001")
+
+
+def reading(at: int, value: float = 1.0) -> Reading:
+    return Reading(observed_at=at, mono=at, clock=Clock.SYNCED, values={"pm10": value})
+
+
+def batches(first: int, count: int, length: int = 10) -> list[list[Reading]]:
+    return [[reading(first + i * length + j, j / 7) for j in range(length)] for i in range(count)]
+
+
+def sign(readings):
+    return [signing(one, signer=SIGNER, hist=False) for one in readings]
+
+
+def contents(spool: Spool) -> list[ReadingBatch]:
+    rows = spool._db.execute("SELECT payload FROM batch ORDER BY seq").fetchall()
+    return [ReadingBatch.decode(SIGNER.verifier.open(payload)) for (payload,) in rows]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "spool.sqlite"
+
+
+@pytest.fixture
+def spool(path):
+    with Spool(path, node="ijm-001") as spool:
+        yield spool
+
+
+def keeper(spool, path, **changes) -> Keeper:
+    return Keeper(spool, path=path, signer=SIGNER, quota=changes.get("quota", 2**26))
+
+
+def lost(batch: ReadingBatch) -> float:
+    return batch.values["lost_readings"][0]
+
+
+def test_it_is_opened_as_durably_as_sqlite_can(spool):
+    pragmas = ("journal_mode", "synchronous", "page_size", "wal_autocheckpoint")
+    assert [spool._db.execute(f"PRAGMA {p}").fetchone()[0] for p in pragmas] == ["wal", 2, 4096, 256]
+
+
+def test_numbers_count_on_even_when_the_spool_was_emptied(spool, path):
+    spool.add(sign(batches(0, 3)))
+    (inc,) = {batch.inc for batch in contents(spool)}
+    assert spool.forget(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 3)])) == 3
+    assert spool.empty()
+    with Spool(path, node="ijm-001") as again:
+        assert [numbered.batch.seq for numbered in again.add(sign(batches(100, 2)))] == [4, 5]
+
+
+def test_a_failed_transaction_leaves_no_number_used(spool):
+    def fail(_inc, _seq):
+        raise RuntimeError("the signer broke")
+
+    with pytest.raises(RuntimeError):
+        spool.add([*sign(batches(0, 1)), fail])
+    assert spool.empty()
+    assert spool.add(sign(batches(0, 1)))[0].batch.seq == 1
+
+
+def test_a_copy_of_an_older_state_goes_on_as_a_new_incarnation(spool):
+    spool.add(sign(batches(0, 3)))
+    (inc,) = {batch.inc for batch in contents(spool)}
+    assert not spool.outrun(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 3)]))
+    assert not spool.outrun(StoredRanges(v=1, node="ijm-001", inc="a" * 12, ranges=[(1, 99)]))
+    assert spool.outrun(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 2), (10, 20)]))
+    (new,) = spool.add(sign(batches(100, 1)))
+    assert new.batch.seq == 21
+    assert new.batch.inc != inc
+
+
+def test_above_the_quota_the_oldest_go_and_a_signed_record_says_how_many_and_when(spool, path):
+    kept = keeper(spool, path, quota=200_000)
+    made = 0
+    for i in range(400):
+        kept.store(batches(i * 1000, 1, 100), hist=False)
+        made += 100
+    assert spool._db.execute("SELECT count(*) FROM batch WHERE lost > 0").fetchone()[0] >= 1
+    assert path.stat().st_size < 600_000
+    found = contents(spool)
+    gaps = [batch for batch in found if "lost_readings" in batch.values]
+    rest = [batch for batch in found if "pm10" in batch.values]
+    assert sum(len(batch.dt) for batch in rest) + sum(map(lost, gaps)) == made, "every reading is there or counted"
+    assert min(gap.t0 for gap in gaps) == 0
+    assert max(gap.t0 + gap.dt[1] for gap in gaps) < min(batch.t0 for batch in rest)
+    assert all(gap.hist for gap in gaps)
+    assert len({batch.seq for batch in found}) == len(found)
+
+
+def test_a_full_disk_stops_nothing_and_what_waited_is_written_when_there_is_room(spool, path):
+    kept = keeper(spool, path)
+    assert kept.store(batches(0, 2), hist=False)
+    before = contents(spool)
+    spool._db.execute(f"PRAGMA max_page_count = {spool._db.execute('PRAGMA page_count').fetchone()[0]}")
+    held = [kept.store(batches(1000 + 500 * i, 5, 100), hist=False) for i in range(5)]
+    assert held[-1] is False
+    assert "full" in kept.trouble
+    assert contents(spool)[:2] == before
+    spool._db.execute("PRAGMA max_page_count = 1000000")
+    assert kept.store([], hist=False)
+    assert kept.trouble is None
+    stamps = [batch.t0 + dt for batch in contents(spool) for dt in batch.dt]
+    assert stamps == [*range(20), *range(1000, 3500)]
+
+
+def test_what_falls_out_of_memory_while_the_disk_refuses_is_counted(spool, path):
+    kept = keeper(spool, path)
+    spool._db.execute("PRAGMA query_only = on")
+    for i in range(30):
+        assert not kept.store(batches(1000 * i, 1, 1000), hist=False)
+    assert "readonly" in kept.trouble.replace("-", "").replace(" ", "")
+    spool._db.execute("PRAGMA query_only = off")
+    assert kept.store([], hist=False)
+    gap, *rest = contents(spool)
+    assert lost(gap) == 10_000
+    assert (gap.t0, gap.t0 + gap.dt[1]) == (0, 9_999)
+    assert sum(len(batch.dt) for batch in rest) == 20_000
+
+
+def test_a_damaged_file_is_put_aside_and_what_can_be_read_is_saved(spool, path):
+    spool.add(sign(batches(0, 200, 100)))
+    before = {batch.seq: batch for batch in contents(spool)}
+    spool.close()
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(b"\xee" * 20_000)
+    path.with_suffix(".suspect").touch()
+    with recovered(path, node="ijm-001") as fresh:
+        saved = {batch.seq: batch for batch in contents(fresh)}
+        assert saved
+        assert saved.items() <= before.items(), "never a wrong byte"
+        (new,) = fresh.add(sign(batches(10**6, 1)))
+        assert new.batch.seq > max(saved)
+        assert new.batch.inc not in {batch.inc for batch in before.values()}
+    assert list(path.parent.glob("spool.damaged-*"))
+    assert not path.with_suffix(".suspect").exists()
+
+
+def test_a_file_that_is_no_database_is_put_aside(path):
+    path.write_bytes(b"\0" * 50_000)
+    path.with_suffix(".suspect").touch()
+    with recovered(path, node="ijm-001") as fresh:
+        assert fresh.empty()
+
+
+def test_damage_met_at_work_ends_the_agent_so_that_the_next_start_mends_it(spool, path):
+    kept = keeper(spool, path)
+    kept.store(batches(0, 500, 50), hist=False)
+    spool.close()
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xee" * (path.stat().st_size - 4096))
+    damaged = sqlite3.connect(path, isolation_level=None)
+    spool._db = damaged
+    with pytest.raises(AgentError, match="damaged"):
+        kept.store(batches(10**6, 1000), hist=False)
+    damaged.close()
+    spool._db = sqlite3.connect(":memory:")
+    assert path.with_suffix(".suspect").exists()
+
+
+def test_an_orderly_end_costs_no_check(spool, path):
+    spool.add(sign(batches(0, 1)))
+    spool.close()
+    recovered(path, node="ijm-001", check=lambda _: pytest.fail("checked")).close()
+
+
+def test_a_gap_record_can_be_let_go_too_and_its_count_is_not(spool, path):
+    spool.add(sign(batches(0, 1)))
+    for _ in range(3):
+        spool.add(sign(batches(0, 40, 100)))
+        spool.make_room(1, lambda inc, seq, loss: gap_record(inc, seq, loss, signer=SIGNER))
+    found = contents(spool)
+    counted = sum(lost(batch) for batch in found if "lost_readings" in batch.values)
+    held = sum(len(batch.dt) for batch in found if "pm10" in batch.values)
+    assert counted + held == 10 + 3 * 4000
