@@ -6,19 +6,26 @@ from one database sequence, a number a commit, so that every replica gives a cli
 
 from datetime import datetime
 
-from msgspec import Struct, json
+from msgspec import Struct, json, structs
 
 from gateway.event import Event
 
+MINUTE = 60_000  # ms
+
 
 class LiveObservation(Struct, frozen=True, kw_only=True):
-    """The newest value of one datastream in a commit. `value` None: the sensor gave none."""
+    """The newest value of one datastream in a commit. `value` None: the sensor gave none.
+
+    `recent` holds this commit's values of the 60 s that end at `observed_at`, as (ms UTC, value): what a viewer
+    needs to keep a mean of the last minute, however many readings came in one batch.
+    """
 
     station: str
     observed_property: str
     observed_at: datetime
     value: float | None
     flags: int
+    recent: list[tuple[int, float]] = []
 
 
 class LiveEvent(Struct, frozen=True, kw_only=True):
@@ -42,6 +49,13 @@ class LiveMessage(Struct, frozen=True, kw_only=True):
     def encode(self) -> bytes:
         """JSON, as published."""
         return json.encode(self)
+
+
+def follow(earlier: LiveObservation, later: LiveObservation) -> LiveObservation:
+    """Both as one: the later value, with the recent values of both that are within its minute."""
+    after = int(later.observed_at.timestamp() * 1000) - MINUTE
+    recent = [one for one in (*earlier.recent, *later.recent) if one[0] > after]
+    return structs.replace(later, recent=recent)
 
 
 _DECODER = json.Decoder(LiveMessage)

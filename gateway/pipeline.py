@@ -19,7 +19,7 @@ from gateway.decode import Payload, Rejected, Verified, decode, place, unplaced
 from gateway.detection.detector import Detector
 from gateway.detection.detector import States as DetectorStates
 from gateway.event import Event
-from gateway.live import LiveEvent, LiveMessage, LiveObservation
+from gateway.live import MINUTE, LiveEvent, LiveMessage, LiveObservation
 from gateway.observation import ObservationBatch
 from gateway.quality.flagger import Flagger
 from gateway.quality.flagger import States as QualityStates
@@ -166,28 +166,41 @@ def _severities(events: Sequence[Event], registry: Registry) -> list[str]:
     return [severity(event, registry.properties[event.observed_property]).value for event in events]
 
 
+def _newest(rows: ObservationBatch, registry: Registry) -> list[LiveObservation]:
+    """The newest live value of each datastream, with what led to it in the same minute."""
+    found = []
+    live = np.flatnonzero(~rows.late)
+    order = live[np.argsort(rows.datastream[live], kind="stable")]
+    for mine in np.split(order, np.flatnonzero(np.diff(rows.datastream[order])) + 1) if len(order) else []:
+        last = mine[-1]
+        at = int(rows.observed_at[last])
+        recent = mine[(rows.observed_at[mine] > at - MINUTE) & ~np.isnan(rows.value[mine])]
+        datastream = registry.datastreams[int(rows.datastream[last])]
+        found.append(
+            LiveObservation(
+                station=datastream.station,
+                observed_property=datastream.observed_property,
+                observed_at=datetime.fromtimestamp(at / 1000, UTC),
+                value=None if np.isnan(rows.value[last]) else float(rows.value[last]),
+                flags=int(rows.flags[last]),
+                recent=[(int(rows.observed_at[i]), float(rows.value[i])) for i in recent],
+            )
+        )
+    return found
+
+
 async def _live(
     tx: Transaction, rows: ObservationBatch, events: Sequence[Event], registry: Registry
 ) -> list[LiveMessage]:
     """One message an area: the newest live value of each datastream, and every event change."""
-    newest = {int(slot): i for i, slot in enumerate(rows.datastream) if not rows.late[i]}
-    if not newest and not events:
+    observations = _newest(rows, registry)
+    if not observations and not events:
         return []
     row = await (await tx.execute(QUERIES["next_live_id"])).fetchone()
     number = int(row[0]) if row else 0
     areas: dict[str, tuple[list[LiveObservation], list[LiveEvent]]] = {}
-    for slot, i in newest.items():
-        datastream = registry.datastreams[slot]
-        area = registry.stations[datastream.station].area
-        areas.setdefault(area, ([], []))[0].append(
-            LiveObservation(
-                station=datastream.station,
-                observed_property=datastream.observed_property,
-                observed_at=datetime.fromtimestamp(int(rows.observed_at[i]) / 1000, UTC),
-                value=None if np.isnan(rows.value[i]) else float(rows.value[i]),
-                flags=int(rows.flags[i]),
-            )
-        )
+    for observation in observations:
+        areas.setdefault(registry.stations[observation.station].area, ([], []))[0].append(observation)
     for event, level in zip(events, _severities(events, registry), strict=True):
         area = registry.stations[event.station].area
         unit = registry.properties[event.observed_property].unit

@@ -83,13 +83,14 @@ async def serve(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> None
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=3, server_header=False
     )
     server = _Server(config)
-    running = asyncio.create_task(server.serve(sockets=[_listen(settings.host, settings.port)]))
-    try:
-        await asyncio.shield(running)
-    finally:
-        app.state.hub.close()
-        server.should_exit = True
-        await running
+    with _listen(settings.host, settings.port) as listening:
+        running = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            await asyncio.shield(running)
+        finally:
+            app.state.hub.close()
+            server.should_exit = True
+            await running
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,7 +1,7 @@
 """The live hub: what comes over the broker, kept in a ring, offered to every viewer.
 
-Each viewer has a bounded place of its own. Observations that it has not read yet are replaced by newer
-ones; events are never replaced, and a viewer that leaves too many of them unread is cut off.
+Each viewer has a bounded place of its own. Observations that it has not read yet give way to newer ones;
+events are never replaced, and a viewer that leaves too many of them unread is cut off.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import msgspec
 from gateway import telemetry
 from gateway.api.telemetry import DROPPED, LIVE_AGE, VIEWERS
 from gateway.broker import BrokerSettings, client
-from gateway.live import LiveEvent, LiveMessage, LiveObservation, decode
+from gateway.live import LiveEvent, LiveMessage, LiveObservation, decode, follow
 
 _LOG = logging.getLogger(__name__)
 _RING = 2_000
@@ -40,7 +40,9 @@ class Viewer:
             return
         self.last_id = message.id
         for observation in message.observations:
-            self._observations[observation.station, observation.observed_property] = observation
+            key = observation.station, observation.observed_property
+            unread = self._observations.get(key)
+            self._observations[key] = observation if unread is None else follow(unread, observation)
         self._events += message.events
         if len(self._events) > _UNREAD_EVENTS:
             DROPPED.labels("too_slow").inc()

@@ -96,6 +96,7 @@ def _observation(one: LiveObservation) -> dict[str, object]:
         "observedAt": instant(one.observed_at),
         "value": one.value,
         "flags": flag_names(one.flags),
+        "recent": one.recent,
     }
 
 

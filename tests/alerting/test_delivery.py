@@ -124,7 +124,7 @@ async def dispatching(settings, dsn, workers=1):
 
 async def until(condition, within=5.0):
     async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110 - another process makes it true
+        while not condition():
             await asyncio.sleep(0.02)
 
 

@@ -11,7 +11,7 @@ from gateway.registry import Area, Node, Station
 from gateway.store import stations
 
 OUTLINE = {"type": "Polygon", "coordinates": [[[4.5, 52.4], [4.7, 52.4], [4.7, 52.6], [4.5, 52.4]]]}
-T0 = 1_795_228_800_000  # 2026-11-21T16:00:00Z
+T0 = 1_795_228_800_000  # 2026-11-21T02:40:00Z
 
 
 @dataclass

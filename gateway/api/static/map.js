@@ -44,7 +44,7 @@ function take(observation) {
   const known = feature.properties.newest[observation.observedProperty];
   if (!windows.has(key)) windows.set(key, seed(known));
   const readings = windows.get(key);
-  if (observation.value !== null) readings.push([at, observation.value]);
+  readings.push(...observation.recent);
   while (readings.length && readings[0][0] <= at - 60000) readings.shift();
   const values = readings.map(([, value]) => value);
   feature.properties.newest[observation.observedProperty] = {

@@ -1,0 +1,46 @@
+"""The public face on a free port, with a node's data in a real database and a real broker behind it."""
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+
+import httpx
+import pytest
+
+from gateway.api.app import serve
+from gateway.api.settings import ApiSettings
+from gateway.detection.detector import Detector
+from gateway.detection.settings import DetectionSettings
+from gateway.pipeline import Pipeline
+from gateway.processes import answers, free_port
+from gateway.quality.flagger import Flagger
+from gateway.store.connection import Store
+
+
+@asynccontextmanager
+async def serving(dsn, broker, **settings):
+    """Yields (client, task)."""
+    port = free_port()
+    task = asyncio.create_task(serve(ApiSettings(port=port, **settings), dsn, broker))
+    try:
+        async with asyncio.timeout(10):
+            while not answers("127.0.0.1", port):
+                await asyncio.sleep(0.02)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+            yield client, task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.fixture
+async def pipeline(database, node):
+    store = Store(database)
+    yield Pipeline(store, Flagger(), Detector(DetectionSettings()))
+    await store.close()
+
+
+@pytest.fixture
+async def api(database, broker):
+    async with serving(database, broker) as (client, _):
+        yield client
