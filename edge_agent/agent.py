@@ -26,6 +26,7 @@ from edge_agent.sensors.sensor import Reading
 from edge_agent.session import Terms
 from edge_agent.settings import Configuration
 from edge_agent.tail import Shown
+from edge_agent.watchdog import Watchdog
 
 _LOG = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class Agent:
         )
         self._publisher = Publisher(terms, path)
         self._tail = Shown(path)
+        self._watchdog = Watchdog()
         self._told = threading.Event()
 
     def run(self, *, until_done: bool) -> int:
@@ -71,7 +73,9 @@ class Agent:
                 stack.enter_context(self._record)
             self._publisher.start()
             self._sampler.start()
+            self._watchdog.ready()
             self._work(until_done=until_done)
+            self._watchdog.stopping()
             _LOG.info("stopping: handing over what is left")
             self._publisher.finish(_FOR_EVER if until_done and not self._told.is_set() else self._drain)
             return self._spool.depth().batches
@@ -92,6 +96,7 @@ class Agent:
                 collector.add(silent.sensor, silent.reading)
             if collector.due(time.monotonic()) or self._sampler.done:
                 self._store(collector.take(time.monotonic()))
+            self._watchdog.feed(now=time.monotonic(), read_at=self._sampler.progress, stored_at=self._keeper.stored_at)
             if not self._publisher.is_alive():
                 raise AgentError("the publisher ended; the log says why; start the agent again")
         self._sampler.stop()
@@ -100,7 +105,7 @@ class Agent:
         self._store(collector.take(time.monotonic()))
 
     def _store(self, columns: Sequence[Sequence[Reading]]) -> None:
-        if not columns:
+        if not columns and self._keeper.trouble is None:
             return
         if self._record is not None:
             self._record.write(columns)

@@ -31,10 +31,6 @@ class Moment(Struct, frozen=True, kw_only=True):
     mono: int
     clock: Clock
 
-    def stepped_since(self, earlier: "Moment") -> bool:
-        """Whether somebody set the clock between the two looks."""
-        return abs((self.wall - self.mono) - (earlier.wall - earlier.mono)) > STEP_MS
-
 
 def now() -> Moment:
     """Look at the clock."""

@@ -1,9 +1,10 @@
-"""Readings gather here until they are a batch: in columns, one batch a sensor."""
+"""Readings gather here until they are a batch: in columns, one batch a sensor, cut where the clock was set."""
 
 import math
 from collections.abc import Sequence
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct
 
 from edge_agent import clock
@@ -42,6 +43,7 @@ class Collector:
         self._settings = settings
         self._due = now + settings.interval_seconds
         self._waiting: dict[str, list[Reading]] = {}
+        self._offsets: dict[str, int] = {}  # sensor -> wall time minus time since boot, ms
         self._count = 0
 
     def add(self, sensor: str, reading: Reading) -> None:
@@ -55,14 +57,29 @@ class Collector:
 
     def take(self, now: float) -> list[list[Reading]]:
         """All that waits, one list a sensor."""
-        taken = list(self._waiting.values())
+        taken = [run for sensor, readings in self._waiting.items() for run in self._cut(sensor, readings)]
         self._waiting, self._count = {}, 0
         self._due = now + self._settings.interval_seconds
         return taken
 
     def wait(self, now: float) -> float:
-        """Seconds until the next commit."""
-        return max(0.0, self._due - now)
+        """Seconds until the next commit; without readings there is none."""
+        return max(0.0, self._due - now) if self._count else self._settings.interval_seconds
+
+    def _cut(self, sensor: str, readings: Sequence[Reading]) -> list[list[Reading]]:
+        """Cut where the clock was set: within a batch, stamps and time since boot run together."""
+        runs: list[list[Reading]] = []
+        for reading in readings:
+            offset = reading.observed_at - reading.mono
+            stepped = abs(offset - self._offsets.get(sensor, offset)) > clock.STEP_MS
+            self._offsets[sensor] = offset
+            if stepped:
+                runs.append([msgspec.structs.replace(reading, clock=Clock.STEPPED)])
+            elif runs:
+                runs[-1].append(reading)
+            else:
+                runs.append([reading])
+        return runs
 
 
 def columns(readings: Sequence[Reading], *, node: str, inc: str, seq: int, hist: bool) -> ReadingBatch:

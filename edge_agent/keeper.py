@@ -30,6 +30,7 @@ class Keeper:
 
     def __init__(self, spool: Spool, *, path: Path, signer: Signer, quota: int) -> None:
         self.trouble: str | None = None
+        self.stored_at = time.monotonic()
         self._spool, self._path, self._signer, self._quota = spool, path, signer, quota
         self._gap = functools.partial(gap_record, signer=signer)
         self._waiting: deque[tuple[Sequence[Reading], bool]] = deque()
@@ -42,12 +43,14 @@ class Keeper:
             self._write()
         except sqlite3.OperationalError as error:
             self._hold(error)
+            self.stored_at = time.monotonic()  # in memory: a restart would lose it and mend nothing
             return False
         except sqlite3.DatabaseError as error:
             self._path.with_suffix(_SUSPECT).touch()
             raise AgentError(
                 f"the spool {self._path} is damaged ({error}); it is put aside at the next start"
             ) from None
+        self.stored_at = time.monotonic()
         if self.trouble is not None:
             _LOG.warning("the spool can be written again")
             self.trouble = None

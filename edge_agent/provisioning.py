@@ -1,0 +1,176 @@
+"""From firmware_configs/ to the files on one node's SD card: pure text in, checked text out, no secrets.
+
+A node is a board, a kit of sensors and a site. What it needs beyond this (its key, its certificate,
+the gateway's public key) is made at enrolment and laid beside these files; nothing here knows it.
+"""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from edge_agent.configuration import ConfigurationError, convert, load
+from edge_agent.kit import assemble
+from edge_agent.memory import Memory
+from edge_agent.settings import Settings
+from edge_agent.wire import Name
+
+HOME = "/etc/piekwacht"
+SPOOL = "/var/lib/piekwacht/spool.sqlite"
+_PLACEHOLDER = re.compile(r"\{\{ *(\w+) *\}\}")
+
+
+class Board(Struct, frozen=True, kw_only=True):
+    """boards/<name>.toml: `boot` names the snippets of boot/config.txt.d/ that it needs."""
+
+    title: str
+    boot: list[str]
+    memory_max_mb: Annotated[int, Meta(ge=64)]
+
+
+class Kit(Struct, frozen=True, kw_only=True):
+    """kits/<name>.toml: the sensors as in agent.toml, and the boot snippets that they need."""
+
+    title: str
+    boot: list[str] = []
+    batch: dict[str, float] = {}
+    sensor: Annotated[list[dict[str, Any]], Meta(min_length=1)]
+
+
+class Site(Struct, frozen=True, kw_only=True):
+    """sites/<name>/site.toml."""
+
+    title: str
+    area: Name
+    broker_host: str
+    broker_port: Annotated[int, Meta(ge=1, le=65535)] = 8883
+    gateway_key_file: str = "gateway.pub"
+    time_servers: list[str] = []
+    timezone: str = "Europe/Amsterdam"
+
+
+class NodePlan(Struct, frozen=True, kw_only=True):
+    """sites/<name>/nodes/<id>.toml. `calibration`: driver -> the serial number of a file in calibration/."""
+
+    board: str
+    kit: str
+    station: Name
+    calibration: dict[str, str] = {}
+
+
+class Calibration(Struct, frozen=True, kw_only=True):
+    """calibration/<serial>.toml: `values` go into the sensor's table in agent.toml."""
+
+    driver: str
+    date: dt.date
+    reference: str
+    valid_until: dt.date
+    values: dict[str, float]
+
+
+def nodes(folder: Path) -> list[tuple[str, str]]:
+    """Every (site, node) of a firmware_configs folder."""
+    return sorted((path.parent.parent.name, path.stem) for path in folder.glob("sites/*/nodes/*.toml"))
+
+
+def render(folder: Path, site: str, node: str) -> dict[str, str]:
+    """File name -> text: agent.toml, config.txt, user-data, network-config. ConfigurationError says what is wrong."""
+    place = load(folder / "sites" / site / "site.toml", Site)
+    plan = load(folder / "sites" / site / "nodes" / f"{node}.toml", NodePlan)
+    board = load(folder / "boards" / f"{plan.board}.toml", Board)
+    kit = load(folder / "kits" / f"{plan.kit}.toml", Kit)
+    agent = _agent(node, place, kit, _calibrated(folder, kit, plan))
+    _check(agent, f"{site}/{node}")
+    names = {
+        "node": node,
+        "area": place.area,
+        "timezone": place.timezone,
+        "time_servers": " ".join(place.time_servers),
+        "memory_max_mb": str(board.memory_max_mb),
+        "home": HOME,
+    }
+    title = f"# {node} at {plan.station}, {place.title}: {kit.title} on a {board.title}.\n"
+    warning = "# Rendered from firmware_configs/; change it there.\n"
+    boot = [_read(folder / "boot/config.txt.d" / f"{name}.txt") for name in dict.fromkeys([*board.boot, *kit.boot])]
+    return {
+        "agent.toml": title + warning + toml(agent),
+        "config.txt": title + warning + "\n" + "\n".join(boot),
+        "user-data": _filled(_read(folder / "cloud-init/user-data"), names),
+        "network-config": _filled(_read(folder / "cloud-init/network-config"), names),
+    }
+
+
+def _agent(node: str, site: Site, kit: Kit, sensors: list[dict[str, Any]]) -> dict[str, Any]:
+    tls = {"ca": f"{HOME}/ca.pem", "certificate": f"{HOME}/node.pem", "key": f"{HOME}/node-tls.key"}
+    return {
+        "node": {"id": node, "area": site.area, "key_file": f"{HOME}/node.key"},
+        "gateway": {"key_files": [f"{HOME}/{site.gateway_key_file}"]},
+        "broker": {"host": site.broker_host, "port": site.broker_port, "tls": tls},
+        "spool": {"path": SPOOL},
+        **({"batch": kit.batch} if kit.batch else {}),
+        "sensor": sensors,
+    }
+
+
+def _calibrated(folder: Path, kit: Kit, plan: NodePlan) -> list[dict[str, Any]]:
+    drivers = [sensor.get("driver") for sensor in kit.sensor]
+    merged = [dict(sensor) for sensor in kit.sensor]
+    for driver, serial in plan.calibration.items():
+        calibration = load(folder / "calibration" / f"{serial}.toml", Calibration)
+        if driver not in drivers or calibration.driver != driver:
+            raise ConfigurationError(
+                f"calibration {serial} is for a {calibration.driver}; kit {plan.kit} has no such {driver}"
+            )
+        merged[drivers.index(driver)] |= calibration.values
+    return merged
+
+
+def _check(agent: Mapping[str, Any], source: str) -> None:
+    """The agent's own eyes: types, unknown keys, and sensors that cannot go together."""
+    settings = convert(dict(agent), Settings, source=source)
+    assemble(settings.sensor, Memory(Path("/nonexistent")))
+
+
+def schema() -> str:
+    """JSON Schema of agent.toml, for editors."""
+    table = msgspec.json.schema(Settings, schema_hook=lambda kind: {"type": "string"} if kind is Path else {})
+    return json.dumps(table, indent=2, sort_keys=True) + "\n"
+
+
+def toml(table: Mapping[str, Any]) -> str:
+    """A table of tables as TOML, inner ones inline."""
+    lines: list[str] = []
+    for name, inner in table.items():
+        for one in inner if isinstance(inner, list) else [inner]:
+            lines += ["", f"[[{name}]]" if isinstance(inner, list) else f"[{name}]"]
+            lines += [f"{key} = {_value(value)}" for key, value in one.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_value(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)  # strings, numbers and booleans are written alike
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _filled(template: str, names: Mapping[str, str]) -> str:
+    def fill(match: re.Match[str]) -> str:
+        if match[1] not in names:
+            raise ConfigurationError(f"unknown placeholder {{{{ {match[1]} }}}} in a template")
+        return names[match[1]]
+
+    return _PLACEHOLDER.sub(fill, template)

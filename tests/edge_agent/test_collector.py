@@ -1,0 +1,103 @@
+"""Readings become batches: none is lost, and a clock that was set is never inside one."""
+
+import itertools
+import math
+import struct
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent import clock
+from edge_agent.collector import BatchSettings, Collector, signing
+from edge_agent.sensors.sensor import Reading
+from edge_agent.wire import Clock, ReadingBatch, Signer
+
+SIGNER = Signer.generate("ijm-001")
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def reading(wall: int, mono: int, value: float | None = 1.0, **flags: int) -> Reading:
+    return Reading(observed_at=wall, mono=mono, clock=Clock.SYNCED, values={"pm10": value}, flags=flags)
+
+
+def batch_of(readings, *, hist: bool = False) -> ReadingBatch:
+    return signing(readings, signer=SIGNER, hist=hist)("a" * 12, 1).batch
+
+
+def sent(readings) -> ReadingBatch:
+    return ReadingBatch.decode(SIGNER.verifier.open(signing(readings, signer=SIGNER, hist=False)("a" * 12, 1).payload))
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.none() | finite, st.integers(0, 1023)), min_size=1, max_size=20))
+def test_what_was_read_is_what_is_sent_to_the_last_bit(rows):
+    readings = [reading(at, at, value, pm10=flag) for at, value, flag in rows]
+    batch = sent(readings)
+    assert [batch.t0 + dt for dt in batch.dt] == [at for at, _, _ in rows]
+    for got, (_, value, _) in zip(batch.values["pm10"], rows, strict=True):
+        assert (got is None) == (value is None)
+        assert value is None or struct.pack(">d", got) == struct.pack(">d", value)
+    assert batch.flags.get("pm10", [0] * len(rows)) == [flag for _, _, flag in rows]
+
+
+def test_a_whole_number_is_written_without_its_point_and_minus_zero_keeps_its_sign():
+    payload = signing([reading(0, 0, 30512.0)], signer=SIGNER, hist=False)("a" * 12, 1).payload
+    assert b'"pm10":[30512]' in payload
+    assert math.copysign(1, sent([reading(0, 0, -0.0)]).values["pm10"][0]) == -1
+
+
+def test_a_property_that_comes_and_goes_is_none_where_it_is_not():
+    first = Reading(observed_at=0, mono=0, clock=Clock.SYNCED, values={"pm10": 1.5})
+    second = Reading(observed_at=1, mono=1, clock=Clock.SYNCED, values={"co2": 431.0}, flags={"co2": 4})
+    batch = batch_of([first, second])
+    assert batch.values == {"pm10": [1.5, None], "co2": [None, 431.0]}
+    assert batch.flags == {"co2": [0, 4]}
+
+
+def test_a_place_is_sent_only_where_every_reading_has_one():
+    here = (52.478, 4.604, 3.0)
+    placed = Reading(observed_at=0, mono=0, clock=Clock.SYNCED, values={"pm10": 1.5}, place=here)
+    assert sent([placed]).pos == [here]
+    assert batch_of([placed, reading(1, 1)]).pos is None
+
+
+def test_a_batch_is_due_after_its_interval_or_when_many_wait_and_never_without_readings():
+    collector = Collector(BatchSettings(interval_seconds=60, max_readings=3), now=0.0)
+    assert not collector.due(1000.0)
+    assert collector.wait(1000.0) == 60
+    collector.add("a", reading(0, 0))
+    assert not collector.due(59.0)
+    assert collector.due(60.0)
+    collector.add("b", reading(0, 0))
+    collector.add("b", reading(1, 1))
+    assert collector.due(0.0)
+    assert [len(run) for run in collector.take(0.0)] == [1, 2]
+    assert not collector.due(1000.0)
+
+
+STEPS = st.sampled_from([0, 0, 0, 200, -200, 3_600_000, -3_600_000, 5 * 365 * 86_400_000])
+
+
+@given(st.lists(STEPS, min_size=1, max_size=30), st.integers(1, 30))
+def test_a_clock_step_begins_a_new_batch_that_says_so_and_loses_nothing(steps, cut):
+    collector = Collector(BatchSettings(), now=0.0)
+    offset, mono, made, runs = 0, 0, [], []
+    for i, step in enumerate(steps):
+        offset, mono = offset + step, mono + 1000
+        made.append(reading(mono + offset, mono))
+        collector.add("it", made[-1])
+        if i % cut == 0:
+            runs += collector.take(0.0)
+    runs += collector.take(0.0)
+    assert [r.observed_at for run in runs for r in run] == [r.observed_at for r in made]
+    for run in runs:
+        offsets = [r.observed_at - r.mono for r in run]
+        assert all(abs(b - a) <= clock.STEP_MS for a, b in itertools.pairwise(offsets))
+    stepped = sum(abs(step) > clock.STEP_MS for step in steps[1:])
+    assert sum(batch_of(run).clock is Clock.STEPPED for run in runs) == stepped
+
+
+def test_the_node_knows_its_boot_and_whether_its_clock_is_set():
+    moment = clock.now()
+    assert moment.clock in {Clock.SYNCED, Clock.UNSYNCED}
+    assert clock.now().mono >= moment.mono
+    assert clock.boot_id() == clock.boot_id() != ""
