@@ -18,14 +18,14 @@ test: .venv/prepared  ## every test, checks included
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -m "not benchmark" $(ARGS)
 
 check: .venv/prepared  ## format, lint, types, import contracts and the fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -q -m "not slow and not browser and not timescale and not benchmark"
 
 lock: .venv/prepared  ## choose newer versions of every dependency and write them down

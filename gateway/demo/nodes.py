@@ -137,7 +137,7 @@ def _plumes(number: int, count: int) -> list[tuple[int, float]]:
     world = random.Random(20)  # noqa: S311 - a fixed play, no secret
     plumes = []
     for k in range(_PLUMES):
-        centre, excess = world.randrange(count) if k else 0, world.uniform(40, 140)
+        centre, excess = world.randrange(count) if k else 0, world.uniform(25, 70)
         for neighbour, share in ((centre, 1.0), ((centre + 1) % count, 0.45)):
             if neighbour == number:
                 plumes.append((_FIRST_PLUME + k * _BETWEEN_PLUMES + 4 * (neighbour != centre), share * excess))

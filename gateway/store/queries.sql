@@ -71,39 +71,6 @@ COPY observation (datastream_id, observed_at, value, flags, batch_id) FROM STDIN
 INSERT INTO quarantine (received_at, topic, reason, detail, payload)
 SELECT * FROM unnest(%(received)s::timestamptz[], %(topics)s::text[], %(reasons)s::text[], %(details)s::text[], %(payloads)s::bytea[])
 
--- name: list_quarantine
-SELECT id, received_at, topic, reason, detail, length(payload), replay_requested_at, replayed_at, replay_outcome
-FROM quarantine
-WHERE (%(reason)s::text IS NULL OR reason = %(reason)s)
-ORDER BY id DESC LIMIT %(limit)s
-
--- name: show_quarantine
-SELECT payload FROM quarantine WHERE id = %(id)s
-
--- name: request_replay
-UPDATE quarantine SET replay_requested_at = now(), replayed_at = NULL, replay_outcome = NULL
-WHERE id = ANY(%(ids)s) OR (%(reason)s::text IS NOT NULL AND reason = %(reason)s)
-
--- name: empty_quarantine
-DELETE FROM quarantine
-WHERE received_at < now() - make_interval(days => %(days)s) AND (%(reason)s::text IS NULL OR reason = %(reason)s)
-
--- name: take_replays
-SELECT id, received_at, topic, payload FROM quarantine
-WHERE replay_requested_at IS NOT NULL AND replayed_at IS NULL
-ORDER BY id LIMIT %(limit)s FOR UPDATE
-
--- name: answer_replays
-UPDATE quarantine q SET replayed_at = now(), replay_outcome = a.outcome
-FROM unnest(%(ids)s::bigint[], %(outcomes)s::text[]) AS a(id, outcome)
-WHERE q.id = a.id
-
--- name: batch_of_key
-SELECT b.id FROM batch b WHERE b.node_id = %(node)s AND b.incarnation = %(incarnation)s AND b.seq = %(seq)s
-
--- name: datastreams_of_batch
-SELECT DISTINCT datastream_id FROM observation WHERE batch_id = %(id)s
-
 -- name: save_states
 INSERT INTO datastream_state (datastream_id, component, state)
 SELECT id, %(component)s, state FROM unnest(%(ids)s::int[], %(states)s::bytea[]) AS s(id, state)

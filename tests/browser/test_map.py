@@ -109,6 +109,10 @@ async def test_both_languages_fit_both_screens(visit, air, path, language, words
     assert await page.locator("html").get_attribute("lang") == language
     overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
+    await page.locator("#map").scroll_into_view_if_needed()
+    outer, marker = await page.locator("#map").bounding_box(), await page.locator(".marker").bounding_box()
+    assert outer["x"] < marker["x"] < outer["x"] + outer["width"] - marker["width"]
+    assert outer["y"] < marker["y"] < outer["y"] + outer["height"] - marker["height"]
     await keep(page, f"map-{language}-{viewport['width']}")
 
 

@@ -71,6 +71,7 @@ const silent = (value) => !value || now() - Date.parse(value.observedAt) > boot.
 let map = null;
 function drawMap() {
   if (!window.L) return;
+  document.getElementById("map").classList.add("drawn"); // before Leaflet measures it
   map = L.map("map", { zoomSnap: 0.25, attributionControl: false, scrollWheelZoom: false });
   const outline = L.geoJSON(boot.outlines, { style: { color: "#5c7a6b", weight: 2, fillColor: "#f4f2e6", fillOpacity: 1 }, interactive: false }).addTo(map);
   for (const site of boot.sites) {
@@ -85,7 +86,7 @@ function drawMap() {
   }
   const places = boot.stations.map((f) => [f.geometry.coordinates[1], f.geometry.coordinates[0]]);
   const bounds = places.length ? L.latLngBounds(places).pad(0.15) : outline.getBounds();
-  if (bounds.isValid()) map.fitBounds(bounds);
+  if (bounds.isValid()) map.fitBounds(bounds, { maxZoom: 13 });
 }
 
 function peaking(id) {
