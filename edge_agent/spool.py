@@ -80,10 +80,10 @@ class Loss(Struct, frozen=True, kw_only=True):
 class Spool:
     """One connection to the file; each thread opens its own. A context manager."""
 
-    def __init__(self, path: Path, *, node: str) -> None:
+    def __init__(self, path: Path, *, node: str, connect: Callable[[Path], sqlite3.Connection] | None = None) -> None:
         """Open or found the spool of `node`; AgentError where the file cannot be used."""
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db = (connect or _connect)(path)
             for pragma in _PRAGMAS:
                 self._db.execute(pragma)
             self._db.executescript(_SQL["schema"])
@@ -204,6 +204,10 @@ class Spool:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None)
 
 
 def _row(numbered: Numbered, lost: int) -> dict[str, object]:

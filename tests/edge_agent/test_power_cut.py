@@ -1,0 +1,106 @@
+"""A committed batch survives a power cut, wherever it falls: none lost, none damaged, no number used twice."""
+
+import random
+import sqlite3
+
+import pytest
+
+from edge_agent.collector import signing
+from edge_agent.sensors.sensor import Reading
+from edge_agent.spool import Spool
+from edge_agent.wire import Clock, Signer, StoredRanges
+
+power = pytest.importorskip("tests.edge_agent.power", reason="apsw is not installed")
+
+SIGNER = Signer.generate("ijm-001")
+COMMITS = 400
+
+
+def batch(i: int):
+    readings = [
+        Reading(observed_at=i * 60_000 + j, mono=j, clock=Clock.SYNCED, values={"pm10": i + j / 7, "co2": 431.0})
+        for j in range(20)
+    ]
+    return signing(readings, signer=SIGNER, hist=False)
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """(path, events and promises in order): a promise is what `add` or `forget` returned to its caller."""
+    path = tmp_path_factory.mktemp("power") / "spool.sqlite"
+    recorder = power.Recorder("recorder")
+    log = recorder.log
+    spool = Spool(path, node="ijm-001", connect=lambda path: power.Connection(path, "recorder"))
+    log.append(("founded", "", 0, b""))
+    for i in range(COMMITS):
+        for numbered in spool.add([batch(2 * i), batch(2 * i + 1)]):
+            log.append(("stored", "", numbered.batch.seq, numbered.payload))
+        if i % 50 == 49:
+            top = 2 * (i - 20)
+            spool.forget(StoredRanges(v=1, node="ijm-001", inc=spool.incarnation(), ranges=[(1, top)]))
+            log.append(("forgotten", "", top, b""))
+    events = list(log)  # what closing writes is no part of the story
+    spool.close()
+    yield path, events
+    recorder.unregister()
+
+
+def judge(tmp_path, path, files, promised, forgotten) -> None:
+    """Open what a cut left, as the agent would, and hold it to what was promised."""
+    for name, content in files.items():
+        (tmp_path / name.rsplit("/", 1)[1]).write_bytes(content)
+    with sqlite3.connect(tmp_path / path.name) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        found = dict(db.execute("SELECT seq, payload FROM batch").fetchall())
+        (next_seq,) = db.execute("SELECT next_seq FROM spool").fetchone()
+    db.close()
+    for seq, payload in promised.items():
+        if seq > forgotten:
+            assert found.get(seq) == payload, f"batch {seq} was committed and is not there"
+    assert next_seq > max([*promised, *found], default=0)
+    for file in tmp_path.iterdir():
+        file.unlink()
+
+
+def play(path, events, tmp_path, *, cuts: int) -> None:
+    """The story once, with the power cut at so many moments of it."""
+    chance = random.Random(cuts)
+    founded = events.index(("founded", "", 0, b""))
+    moments = sorted(chance.choices(range(founded, len(events)), k=cuts))
+    disk, promised, forgotten = power.Disk(), {}, 0
+    for at, event in enumerate(events):
+        kind, _, number, payload = event
+        if kind == "stored":
+            promised[number] = payload
+        elif kind == "forgotten":
+            forgotten = number
+        elif kind != "founded":
+            disk.happen(event)
+        while moments and moments[0] == at:
+            moments.pop(0)
+            judge(tmp_path, path, disk.after_cut(chance), promised, max(forgotten, under_way(events, at)))
+    assert not moments
+    assert len(promised) == 2 * COMMITS
+
+
+def under_way(events, at: int) -> int:
+    """What a forgetting that the cut interrupts may already have deleted."""
+    kind, _, number, _ = next(event for event in [*events[at + 1 :], END] if event[0] in {"stored", "forgotten"})
+    return number if kind == "forgotten" else 0
+
+
+END = ("stored", "", 0, b"")
+
+
+@pytest.mark.parametrize("cuts", [60, pytest.param(1200, marks=[pytest.mark.slow, pytest.mark.timeout(400)])])
+def test_whatever_was_committed_is_there_after_a_power_cut(history, tmp_path, cuts):
+    path, events = history
+    play(path, events, tmp_path, cuts=cuts)
+
+
+def test_without_the_syncs_the_same_story_loses_batches(history, tmp_path):
+    """So the test above can fail."""
+    path, events = history
+    unsynced = [event for event in events if event[0] != "sync" or not event[1].endswith("-wal")]
+    with pytest.raises((AssertionError, sqlite3.DatabaseError)):
+        play(path, unsynced, tmp_path, cuts=60)
