@@ -23,7 +23,8 @@ class Ear:
 
     def __init__(self, port: int, node: Verifier, key: Signer, *, area: str = "ijmond") -> None:
         self.node, self.key, self.area = node, key, area
-        self.silent = False
+        self.silent, self.pause, self._told_at = False, 0.0, 0.0
+        self.ages: list[float] = []  # seconds from the last reading of a live batch to its arrival
         self.payloads: list[bytes] = []
         self.batches: dict[Key, ReadingBatch] = {}
         self.words: list[dict] = []
@@ -49,7 +50,10 @@ class Ear:
         with self._lock:
             self.payloads.append(message.payload)
             self.batches[batch.inc, batch.seq] = batch
-        if not self.silent:
+        if not batch.hist:
+            self.ages.append(time.time() - (batch.t0 + max(batch.dt)) / 1000)
+        if not self.silent and time.monotonic() - self._told_at >= self.pause:
+            self._told_at = time.monotonic()
             self.tell(batch.inc)
 
     def tell(self, inc: str, *, key: Signer | None = None, node: str | None = None) -> None:

@@ -8,7 +8,12 @@ import time
 from collections import Counter
 from datetime import datetime
 
-from edge_agent.wire import Signer, StoredRanges
+import pytest
+
+from edge_agent.collector import signing
+from edge_agent.sensors.sensor import Reading
+from edge_agent.spool import Spool
+from edge_agent.wire import Clock, Signer, StoredRanges
 from tests.edge_agent.stage import kill, ranges_of, stop, wait_until
 
 SIMULATED = """driver = "simulated"
@@ -175,6 +180,38 @@ plume = [{ start_seconds = 60, duration_seconds = 20, excess = { pm10 = 300.0 } 
     assert told["excess"] == 300.0
     assert len(high) > 10
     assert all(onset <= at <= end for at in high)
+
+
+@pytest.mark.slow
+def test_a_backlog_of_a_week_drains_while_live_readings_stay_fresh(node, listen, broker):
+    """10,080 batches at 300 a second instead of 50, so that the test is short: the default needs 200 s of 600."""
+    made = 7 * 24 * 60
+    past = int(time.time() * 1000) - 8 * 86_400_000
+    with Spool(node.spool, node=node.id) as spool:
+        for day in range(7):
+            rows = [
+                [
+                    Reading(observed_at=past + i * 60_000 + j, mono=0, clock=Clock.SYNCED, values={"pm10": 20.0})
+                    for j in range(6)
+                ]
+                for i in range(day * 1440, (day + 1) * 1440)
+            ]
+            spool.add([signing(readings, signer=node.key, hist=True) for readings in rows])
+    ear = listen(broker.port)
+    ear.pause = 0.5
+    batch = "backlog_per_second = 300"
+    node.write(broker.port, 'driver = "simulated"\ninterval_seconds = 0.2\nproperties = ["pm10"]', batch=batch)
+    began = time.monotonic()
+    process = node.start()
+    wait_until(lambda: len([b for b in list(ear.batches.values()) if b.hist]) == made, timeout=100)
+    took = time.monotonic() - began
+    while_draining = sorted(ear.ages)
+    assert len(while_draining) > took  # live batches went on all the while
+    assert while_draining[int(len(while_draining) * 0.99)] < 2.0
+    ear.pause = 0.0
+    errors = stop(process)
+    assert errors.splitlines()[-1] == "piekwacht-agent: 0 batches remain in the spool"
+    print(f"{made} batches in {took:.1f} s, live p99 {while_draining[int(len(while_draining) * 0.99)]:.2f} s")
 
 
 def test_wrong_settings_are_one_clear_line(node, broker):
