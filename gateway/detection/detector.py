@@ -7,6 +7,7 @@ still has them.
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,13 +17,21 @@ from numpy.typing import NDArray
 
 from edge_agent.wire import Flag
 from gateway.detection.confidence import judge
-from gateway.detection.kernels import CHANGE, PARAMETERS, STATE, detect_rows
+from gateway.detection.kernels import CHANGE, GROUP, PARAMETERS, STATE, detect_rows
+from gateway.detection.neighbours import Neighbourhoods, neighbourhoods
 from gateway.detection.settings import DetectionSettings, PeakSettings
 from gateway.event import Change, Event, event_id
 from gateway.observation import ObservationBatch
 from gateway.registry import Registry
 
-States = NDArray[np.void]
+
+@dataclass(frozen=True, kw_only=True)
+class States:
+    """Everything the detector remembers: streams (m,) STATE, groups (k,) GROUP."""
+
+    streams: NDArray[np.void]
+    groups: NDArray[np.void]
+
 
 _CHANGES = {1: Change.OPENED, 2: Change.UPDATED, 3: Change.ENDED}
 _VERSION = 1
@@ -37,31 +46,44 @@ class Detector:
         self.name = f"peak@{_VERSION}#{hashlib.sha256(text).hexdigest()[:8]}"
 
     def initial(self, registry: Registry) -> States:
-        """States of datastreams that nothing is known of, shape (m,) STATE."""
-        return np.zeros(len(registry.datastreams), STATE)
+        """States of datastreams that nothing is known of."""
+        return _states(np.zeros(len(registry.datastreams), STATE), neighbourhoods(registry))
 
     def grow(self, states: States, registry: Registry) -> States:
         """The same states, and fresh ones for the datastreams that came."""
-        return np.concatenate([states, np.zeros(len(registry.datastreams) - len(states), STATE)])
+        new = np.zeros(len(registry.datastreams) - len(states.streams), STATE)
+        return _states(np.concatenate([states.streams, new]), neighbourhoods(registry))
 
     def dump(self, states: States, slots: Sequence[int]) -> list[bytes]:
         """The states of these slots, for the database."""
-        return [states[slot].tobytes() for slot in slots]
+        return [states.streams[slot].tobytes() for slot in slots]
 
     def load(self, registry: Registry, saved: Mapping[int, bytes]) -> States:
         """States from the database; a datastream without one starts fresh."""
-        states = self.initial(registry)
+        streams = np.zeros(len(registry.datastreams), STATE)
         for slot, state in saved.items():
-            states[slot] = np.frombuffer(state, STATE)[0]
-        return states
+            streams[slot] = np.frombuffer(state, STATE)[0]
+        return _states(streams, neighbourhoods(registry))
 
     def detect(self, states: States, batch: ObservationBatch, registry: Registry) -> tuple[States, list[Event]]:
         """Events that these rows open, change or end. Late rows, and values that say nothing, are passed over."""
-        after = states.copy()
+        after = States(streams=states.streams.copy(), groups=states.groups.copy())
         rows = batch[~batch.late & ((batch.flags & _MEANINGLESS) == 0)]
         changes = np.zeros(len(rows), CHANGE)
         parameters = self._parameters(registry)
-        count = detect_rows(after, parameters, rows.datastream, rows.observed_at, rows.value, changes)
+        around = neighbourhoods(registry)
+        count = detect_rows(
+            after.streams,
+            parameters,
+            after.groups,
+            around.group_of,
+            around.members,
+            around.begins,
+            rows.datastream,
+            rows.observed_at,
+            rows.value,
+            changes,
+        )
         return after, [self._event(change, rows, registry) for change in changes[:count]]
 
     def _parameters(self, registry: Registry) -> NDArray[np.void]:
@@ -94,6 +116,15 @@ class Detector:
             reasons=verdict.reasons,
             detector=self.name,
         )
+
+
+def _states(streams: NDArray[np.void], around: Neighbourhoods) -> States:
+    """Each group as the member that spoke last saw it."""
+    groups = np.zeros(len(around.begins) - 1, GROUP)
+    for number, members in enumerate(around.each()):
+        newest = streams[members[np.argmax(streams["turn"][members])]]
+        groups[number] = tuple(newest[name] for name in GROUP.names or ())
+    return States(streams=streams, groups=groups)
 
 
 # A value with one of these flags says nothing of the air. The raw value is stored all the same.

@@ -27,6 +27,8 @@ class PeakSettings(Struct, frozen=True, kw_only=True):
     smallest: Positive = 1.1
     freeze: Fraction = 0.16
     close_seconds: Annotated[float, Meta(ge=0)] = 30.0
+    share: Annotated[float, Meta(ge=0)] = 1.29
+    spread: Annotated[float, Meta(ge=0)] = 0.6
 
     def __post_init__(self) -> None:
         if self.polarity == 0:

@@ -116,6 +116,21 @@ def test_late_rows_do_not_touch_live_detection():
     assert probe.detect(states, clean, registry)[1] == run(probe, clean, registry)
 
 
+@pytest.mark.parametrize("streams", [6, 20])
+def test_what_the_whole_network_sees_at_once_is_no_peak_of_one_station(streams):
+    rng = np.random.default_rng(1)
+    readings = 300
+    common = np.where(np.arange(readings) >= 200, np.minimum(40, 2.0 * (np.arange(readings) - 200)), 0.0)
+    values = 8 + rng.normal(0, 0.3, (readings, streams)) + common[:, None]
+    values[240:250, 0] += 60
+    at = np.repeat(T0 + np.arange(readings) * 60_000, streams)
+    batch = ObservationBatch.of(np.tile(np.arange(streams), readings), at, values.ravel())
+    together = run(Detector(DetectionSettings()), batch, registry_of(streams))
+    assert {e.station for e in together if e.change is Change.OPENED} == {"s0"}
+    alone = run(Detector(DetectionSettings()), batch[batch.datastream == 1], registry_of(streams))
+    assert alone, "the same station without neighbours takes the episode for its own"
+
+
 def test_the_name_changes_with_the_settings_and_only_with_them():
     assert detector().name == detector().name
     assert detector().name != detector(drift=0.9).name
