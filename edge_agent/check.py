@@ -13,10 +13,9 @@ from msgspec import Struct
 from edge_agent import clock
 from edge_agent.broker import Connection, ConnectionLost, Said
 from edge_agent.configuration import ConfigurationError
-from edge_agent.errors import AgentError
+from edge_agent.errors import AgentError, SensorFault
 from edge_agent.keeper import intact
 from edge_agent.kit import SensorSettings, title
-from edge_agent.sensors.device import SensorFault
 from edge_agent.sensors.replay import ReplaySettings
 from edge_agent.sensors.sgp4x import Sgp4xSettings
 from edge_agent.sensors.simulated import SimulatedSettings

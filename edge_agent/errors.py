@@ -1,5 +1,32 @@
-"""What can stop an agent. `configuration.ConfigurationError` (exit 2) stands beside it."""
+"""What can go wrong on a node, as one tree; `configuration.ConfigurationError` (exit 2) stands beside it.
+
+AgentError         the agent cannot work here: exit 1
+SensorFault      one sensor cannot be read now: flagged, tried again
+"""
+
+from enum import StrEnum
 
 
 class AgentError(RuntimeError):
     """The agent cannot work here: one sentence with the thing and the remedy. Exit code 1."""
+
+
+class Fault(StrEnum):
+    """Why a sensor gave no reading; also the metric's label."""
+
+    NO_ANSWER = "no_answer"  # unplugged, wrong address, no power
+    BAD_CHECKSUM = "bad_checksum"  # a noisy or too long cable
+    BAD_FRAME = "bad_frame"  # answers, but not in the form the maker describes
+    NOT_MEASURING = "not_measuring"  # forgot that it was started: a brown-out
+    WRONG_DEVICE = "wrong_device"  # something else sits at this address
+    BUS_MISSING = "bus_missing"
+    FORBIDDEN = "forbidden"
+    BROKEN = "broken"  # says so itself: fan, laser, lamp
+
+
+class SensorFault(AgentError):
+    """A sensor that cannot be read now: the reason, and a sentence with the remedy."""
+
+    def __init__(self, reason: Fault, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason

@@ -1,35 +1,11 @@
 """What a driver is: starts, reads, stops, recovers; knows nothing of time, flags by circumstance or other sensors."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated, Protocol, runtime_checkable
 
 from msgspec import Meta, Struct
 
-from edge_agent.errors import AgentError
-
 Range = tuple[float, float]
-
-
-class Fault(StrEnum):
-    """Why a sensor gave no reading; also the metric's label."""
-
-    NO_ANSWER = "no_answer"  # unplugged, wrong address, no power
-    BAD_CHECKSUM = "bad_checksum"  # a noisy or too long cable
-    BAD_FRAME = "bad_frame"  # answers, but not in the form the maker describes
-    NOT_MEASURING = "not_measuring"  # forgot that it was started: a brown-out
-    WRONG_DEVICE = "wrong_device"  # something else sits at this address
-    BUS_MISSING = "bus_missing"
-    FORBIDDEN = "forbidden"
-    BROKEN = "broken"  # says so itself: fan, laser, lamp
-
-
-class SensorFault(AgentError):
-    """A sensor that cannot be read now: the reason, and a sentence with the remedy."""
-
-    def __init__(self, reason: Fault, sentence: str) -> None:
-        super().__init__(sentence)
-        self.reason = reason
 
 
 class Measured(Struct, frozen=True, kw_only=True):

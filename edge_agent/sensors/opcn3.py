@@ -9,7 +9,8 @@ Source: Alphasense supplemental SPI information for the OPC-N3, 072-0503 issue 3
 import struct
 from types import MappingProxyType
 
-from edge_agent.sensors.device import Fault, Measured, OnSpi, SensorFault
+from edge_agent.errors import Fault, SensorFault
+from edge_agent.sensors.device import Measured, OnSpi
 from edge_agent.sensors.sps30 import shortest
 from edge_agent.transport.spi import Spi
 

@@ -9,7 +9,8 @@ started again. Source: SEN5x datasheet, version 2, sections 6.1 and 6.2; the com
 import struct
 from types import MappingProxyType
 
-from edge_agent.sensors.device import Fault, Measured, OnI2c, SensorFault
+from edge_agent.errors import Fault, SensorFault
+from edge_agent.sensors.device import Measured, OnI2c
 from edge_agent.sensors.sensirion import Channel
 from edge_agent.transport.i2c import Bus, bus
 from edge_agent.wire import Flag

@@ -6,7 +6,8 @@ Stopping takes 1.4 s, cleaning is possible only while stopped. Source: SEN6x dat
 import struct
 from types import MappingProxyType
 
-from edge_agent.sensors.device import Fault, Measured, OnI2c, SensorFault
+from edge_agent.errors import Fault, SensorFault
+from edge_agent.sensors.device import Measured, OnI2c
 from edge_agent.sensors.sen5x import scaled
 from edge_agent.sensors.sensirion import Channel
 from edge_agent.transport.i2c import Bus, bus

@@ -7,7 +7,7 @@ Source: any Sensirion I2C datasheet, section "Checksum Calculation".
 import struct
 from collections.abc import Iterable
 
-from edge_agent.sensors.device import Fault, SensorFault
+from edge_agent.errors import Fault, SensorFault
 from edge_agent.transport.i2c import Bus
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Protocol
 
-from edge_agent.sensors.device import Fault, SensorFault
+from edge_agent.errors import Fault, SensorFault
 
 _ABSENT = {errno.EREMOTEIO, errno.ENXIO, errno.EIO, errno.ETIMEDOUT}
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from edge_agent.sensors.device import Fault, SensorFault
+from edge_agent.errors import Fault, SensorFault
 
 
 class Frames(Protocol):

@@ -230,6 +230,9 @@ class Talker:
         self._script, self._pause = script, pause
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._talk, daemon=True)
+
+    def play(self) -> None:
+        """Begin to talk; what was said before the port was opened is lost, as on a real line."""
         self._thread.start()
 
     def _talk(self) -> None:
@@ -249,7 +252,8 @@ class Talker:
 
     def close(self) -> None:
         self._stop.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         os.close(self._ours)
         if self._theirs is not None:
             os.close(self._theirs)

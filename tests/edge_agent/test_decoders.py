@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_agent.errors import Fault, SensorFault
 from edge_agent.sensors import gps, opcn3, pid, pms, sds011, sen5x, sen66, sensirion, sgp4x, sps30, wind
-from edge_agent.sensors.device import Fault, SensorFault
 from edge_agent.wire import Flag
 from tests.edge_agent import fakes
 

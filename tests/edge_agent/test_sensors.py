@@ -8,10 +8,11 @@ import pytest
 
 from edge_agent import kit
 from edge_agent.configuration import ConfigurationError, convert
+from edge_agent.errors import Fault, SensorFault
 from edge_agent.memory import Memory
 from edge_agent.sampler import Sampler
 from edge_agent.sensors import polled
-from edge_agent.sensors.device import Fault, Measured, SensorFault
+from edge_agent.sensors.device import Measured
 from edge_agent.sensors.gps import Gps
 from edge_agent.sensors.judgement import Circumstances, Judge
 from edge_agent.sensors.opcn3 import Opcn3, Opcn3Settings
@@ -112,6 +113,7 @@ def test_a_serial_sensor_is_read_through_junk_and_split_frames(talk, make, frame
     device = make(Uart(talker.port))
     device.start()
     assert talker.heard() != b""
+    talker.play()
     assert device.read().values["pm10"] == pm10
     time.sleep(0.2)
     after_a_bad_one = device.read()
@@ -129,8 +131,10 @@ def test_a_silent_line_is_a_sentence_and_no_wait_for_ever(talk):
 def test_wind_is_averaged_over_all_lines_since_the_last_read(talk):
     lines = [b"\x02Q,350,004.00,M,00,\x03", b"\x02Q,010,004.00,M,00,\x03"]
     lines = [line + b"%02X\r\n" % _xor(line[1:-1]) for line in lines]
-    device = Gill(Uart(talk([b"", *lines], pause=0.05).port), north=0.0)
+    talker = talk(lines)
+    device = Gill(Uart(talker.port), north=0.0)
     device.start()
+    talker.play()
     time.sleep(0.4)
     assert device.read().values == {"wind_speed": 4.0, "wind_direction": pytest.approx(0.0, abs=0.1)}
 
@@ -167,8 +171,10 @@ def test_a_modbus_anemometer_is_asked_register_by_register():
 def test_a_moving_node_says_where_each_reading_was_taken(talk, tmp_path):
     place = b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n"
     surroundings = Surroundings()
-    gps = Gps(Uart(talk([b"", place, place]).port))
+    talker = talk([place, place])
+    gps = Gps(Uart(talker.port))
     gps.start()
+    talker.play()
     surroundings.tell(gps.read(), time.monotonic())
     sensor = polled_sensor(Sps30(fakes.bus_with({0x69: fakes.sps30()})), QUICK, tmp_path, surroundings=surroundings)
     assert take(sensor, 1)[0].place == (48.1173, 11.5166667, 545.4)
