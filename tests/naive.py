@@ -32,7 +32,7 @@ class NaiveDetector:
         noise = math.sqrt(self.variance + (p.noise_absolute + p.noise_relative * abs(self.background)) ** 2)
         excess = x - self.background
         z = excess / noise
-        share = min(1.0, gap * 60 / p.unit_seconds)
+        share = min(1.0, gap * 60 / (p.sure_seconds if z >= p.sure else p.unit_seconds))
         self.evidence = min(max(self.evidence + share * (min(z, p.clip) - p.drift), 0.0), 4 * p.threshold)
         if self.evidence == 0:
             self.zero = at

@@ -42,9 +42,9 @@ def render(moment: Moment) -> RenderableType:
 
 def _head(moment: Moment) -> RenderableType:
     batches, observations, quarantined = moment.counts
-    line = Text("  ".join(moment.urls), style="bold cyan")
-    line.append(f"   {batches} batches, {observations} observations, {quarantined} in quarantine", style="default")
-    return Panel(line, title="Piekwacht", subtitle="Ctrl-C stops everything")
+    counts = f"{batches} batches, {observations} observations, {quarantined} in quarantine"
+    line = Text("  ".join(moment.urls), style="bold cyan", no_wrap=True, overflow="ellipsis")
+    return Panel(line, title=f"Piekwacht: {counts}", subtitle="Ctrl-C stops everything")
 
 
 def _stations(moment: Moment) -> RenderableType:

@@ -77,7 +77,7 @@ webhook = [{{ url = "{webhook}", secret_file = "{secret}" }}]
 
 [[alerting.route]]
 receiver = "omgevingsdienst"
-match = ['area="ijmond"']
+match = ['area="ijmond"', 'property=~"pm2_5|ch4"']
 """
     )
     return path

@@ -8,6 +8,7 @@ from edge_agent.wire import Flag
 
 _HALF = 4.0  # excess in units of noise at which real and not real are about as likely
 _STEEP = 2.2
+_SUREST = 4.6  # log odds of 99 %: no single sensor is ever surer than that
 _SWELLING = 2.0  # humid air makes particles look up to about this much heavier (Crilley, AMT 11, 709)
 
 
@@ -41,4 +42,5 @@ def judge(*, excess: float, background: float, noise: float, flags: int) -> Verd
         if flags & flag:
             reasons.append(reason)
             odds -= 1.0
+    odds = min(max(odds, -_SUREST), _SUREST)
     return Verdict(confidence=round(1 / (1 + math.exp(-odds)), 4), reasons=tuple(reasons))

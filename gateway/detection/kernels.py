@@ -6,7 +6,8 @@ For a reading x after a gap d (minutes, capped), with background b, variance v a
                 middle half of the same; from four neighbours on, without the station itself in groups of up to nine
     noise       s = sqrt(v + (noise_absolute + noise_relative |b|)^2),  S = sqrt(s^2 + (spread M)^2)
     excess      e = x - b - share beta max(0, c),  z = e/S;  beta in [0.3, 2] learns how strongly this station follows
-    evidence    C <- clip(C + w (min(z, clip) - drift), 0, 4 threshold),  w = min(1, gap / unit)
+    evidence    C <- clip(C + w (min(z, clip) - drift), 0, 4 threshold),  w = min(1, gap / unit),
+                with a shorter unit where z is beyond doubt
     open        C > threshold and e > smallest, after the warm-up; the onset is the last time C was 0
     close       e below 0.3 of the peak's, or in the noise, for two readings and `close_seconds`; or after 2 hours
     background  b <- b + a s clip((x - b)/s, +-2.3), a = 1 - exp(-d / tau); slower while an event is open; v likewise
@@ -64,6 +65,8 @@ PARAMETERS = np.dtype(
         ("threshold", np.float64),
         ("clip", np.float64),
         ("unit_seconds", np.float64),
+        ("sure", np.float64),
+        ("sure_seconds", np.float64),
         ("noise_absolute", np.float64),
         ("noise_relative", np.float64),
         ("smallest", np.float64),
@@ -168,7 +171,7 @@ def detect_rows(
         level = s.background + p.share * s.gain * max(0.0, g.common)
         excess = x - level
         z = excess / noise
-        weight = min(1.0, gap * 60 / p.unit_seconds)
+        weight = min(1.0, gap * 60 / (p.sure_seconds if z >= p.sure else p.unit_seconds))
         s.evidence = min(max(s.evidence + weight * (min(z, p.clip) - p.drift), 0.0), 4 * p.threshold)
         if s.evidence == 0.0:
             s.zero = at[i]

@@ -21,7 +21,9 @@ class PeakSettings(Struct, frozen=True, kw_only=True):
     drift: Positive = 0.82
     threshold: Positive = 3.4
     clip: Positive = 3.0
-    unit_seconds: Positive = 8.0
+    unit_seconds: Positive = 60.0
+    sure: Positive = 10.0
+    sure_seconds: Positive = 8.0
     noise_absolute: Positive = 0.41
     noise_relative: Annotated[float, Meta(ge=0)] = 0.04
     smallest: Positive = 1.1

@@ -76,11 +76,11 @@ function drawMap() {
   const outline = L.geoJSON(boot.outlines, { style: { color: "#5c7a6b", weight: 2, fillColor: "#f4f2e6", fillOpacity: 1 }, interactive: false }).addTo(map);
   for (const site of boot.sites) {
     const label = element("span", { textContent: site.name });
-    L.marker([site.latitude, site.longitude], { icon: L.divIcon({ className: "site", html: label }), keyboard: false, interactive: false }).addTo(map);
+    L.marker([site.latitude, site.longitude], { icon: L.divIcon({ className: "site", html: label, iconAnchor: [60, 34] }), keyboard: false, interactive: false }).addTo(map);
   }
   for (const feature of stations.values()) {
     const [longitude, latitude] = feature.geometry.coordinates;
-    const marker = L.marker([latitude, longitude], { icon: icon(feature), title: feature.properties.name, alt: feature.properties.name }).addTo(map);
+    const marker = L.marker([latitude, longitude], { icon: icon(feature), zIndexOffset: peaking(feature.id) ? 1000 : 0, title: feature.properties.name, alt: feature.properties.name }).addTo(map);
     marker.bindPopup(() => popup(feature));
     markers.set(feature.id, marker);
   }
@@ -172,6 +172,7 @@ function drawMarkers() {
   for (const [id, marker] of markers) {
     const next = icon(stations.get(id));
     const before = marker.getIcon();
+    marker.setZIndexOffset(peaking(id) ? 1000 : 0);
     if (before.options.className !== next.options.className || before.options.html.textContent !== next.options.html.textContent) marker.setIcon(next);
   }
 }

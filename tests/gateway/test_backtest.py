@@ -1,0 +1,122 @@
+"""`piekwacht backtest`: the same detector over anybody's recording, in any of its forms."""
+
+import csv
+import gzip
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from tests.laws import T0
+
+
+def recording(step=60, stations=("a:1", "b:2")):
+    """Rows with one plume at the first station; `rh` is a covariate."""
+    rng = np.random.default_rng(1)
+    rows = []
+    for number, station in enumerate(stations):
+        values = 8 + rng.normal(0, 0.3, 300)
+        if number == 0:
+            values[200:210] += 50
+        rows += [(station, "pm2_5", T0 / 1000 + i * step, round(float(v), 2), 60.0) for i, v in enumerate(values)]
+    rng.shuffle(rows)
+    return [(s, p, float(t), float(v), float(rh)) for s, p, t, v, rh in rows]
+
+
+def rfc3339(seconds):
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def write(path, rows, time=lambda seconds: seconds):
+    columns = ("station", "property", "time", "value", "rh")
+    rows = [(s, p, time(t), v, rh) for s, p, t, v, rh in rows]
+    if path.suffix == ".parquet":
+        pa.parquet.write_table(pa.table(dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))), path)
+        return path
+    with (gzip.open if path.suffix == ".gz" else open)(path, "wt") as file:
+        writer = csv.writer(file)
+        writer.writerows([columns, *rows])
+    return path
+
+
+def backtest(path, *more):
+    output = path.with_name("events.json")
+    result = subprocess.run(
+        [sys.executable, "-m", "gateway", "backtest", str(path), "--output", str(output), *more],
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    return result, json.loads(output.read_text()) if result.returncode == 0 else None
+
+
+FORMS = [
+    ("r.csv", float),
+    ("r.csv", int),
+    ("r.csv", rfc3339),
+    ("r.csv.gz", rfc3339),
+    ("r.parquet", float),
+    ("r.parquet", rfc3339),
+]
+
+
+@pytest.mark.parametrize(("name", "time"), FORMS)
+def test_every_form_of_the_same_recording_gives_the_same_event(tmp_path, name, time):
+    result, events = backtest(write(tmp_path / name, recording(), time))
+    assert result.returncode == 0, result.stderr
+    (event,) = events
+    assert (event["station"], event["property"]) == ("a:1", "pm2_5")
+    assert event["excess"] == pytest.approx(50, rel=0.1)
+    onset, detected, end = (datetime.fromisoformat(event[k]) for k in ("onset", "detected_at", "end"))
+    assert abs((onset.timestamp() * 1000 - T0) / 60_000 - 200) <= 1
+    assert onset <= detected < end
+    assert 0 <= event["confidence"] <= 1
+    assert {"peak_at", "peak", "background"} <= event.keys()
+
+
+def test_events_are_in_causal_order(tmp_path):
+    path = tmp_path / "r.csv"
+    rows = recording() + [
+        (s.replace("a:", "c:").replace("b:", "d:"), p, t + 3_600, v, rh) for s, p, t, v, rh in recording()
+    ]
+    _, events = backtest(write(path, rows))
+    assert [e["station"] for e in events] == ["a:1", "c:1"]
+
+
+def test_other_settings_make_another_detector(tmp_path):
+    (tmp_path / "d.toml").write_text("[property.pm2_5]\nsmallest = 90.0\n")
+    _, events = backtest(write(tmp_path / "r.csv", recording()), "--detector", str(tmp_path / "d.toml"))
+    assert events == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "not a recording"),
+        ("station,time,value\nx,1,2\n", "no column property"),
+        ("station,property,time,value\nx,pm2_5,yesterday,2\n", "'yesterday' is neither"),
+        ("station,property,time,value\nx,pm2_5,,2\n", "time"),
+        ("station,property,time,value\nx,pm2_5,1,many\n", "not a recording"),
+    ],
+)
+def test_what_is_no_recording_is_refused_in_one_sentence(tmp_path, text, words):
+    path = tmp_path / "r.csv"
+    path.write_text(text)
+    result, _ = backtest(path)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_missing_file_and_a_mistyped_setting_are_named(tmp_path):
+    result, _ = backtest(tmp_path / "none.csv")
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    (tmp_path / "d.toml").write_text("[property.pm2_5]\nthreshhold = 9.0\n")
+    result, _ = backtest(write(tmp_path / "r.csv", recording()), "--detector", str(tmp_path / "d.toml"))
+    assert result.returncode == 2
+    assert "`threshold`" in result.stderr
