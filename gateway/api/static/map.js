@@ -145,7 +145,7 @@ function peakRow(event) {
   const name = stations.get(event.station)?.properties.name ?? event.station;
   const over = Boolean(event.end) || event.change === "voided";
   const parts = [boot.names[event.observedProperty] ?? event.observedProperty, words[event.severity]];
-  if (event.background > 0) parts.push(`${Math.round(event.peak / event.background)}${words.times}`);
+  if (event.background > 0 && event.peak >= 1.5 * event.background) parts.push(`${Math.round(event.peak / event.background)}${words.times}`);
   parts.push(`${words.since} ${clock(event.onset)}${event.end ? ` ${words.until} ${clock(event.end)}` : ""}`);
   const row = element(
     "li",
