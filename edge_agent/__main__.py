@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--until-done", action="store_true", help="end when every recording is played and the gateway holds all of it"
     )
+    run.add_argument(
+        "--trial-seconds", type=float, default=600.0, metavar="N", help="how long a configuration from afar is tried"
+    )
     run.set_defaults(command=_run)
     check = commands.add_parser("check", help="say in plain words what is wrong with this node; 1 if anything is")
     check.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
@@ -51,16 +55,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from edge_agent.agent import Agent
+    from edge_agent.remote import Remote
     from edge_agent.settings import read
 
-    configuration = read(options.config)
-    logging.basicConfig(
-        stream=sys.stderr, level=configuration.settings.log.level.upper(), format="%(levelname)s %(name)s: %(message)s"
-    )
-    from edge_agent.agent import Agent
-
-    left = Agent(configuration).run(until_done=options.until_done)
-    print(f"piekwacht-agent: {left} batches remain in the spool", file=sys.stderr)
+    card = read(options.config).settings
+    logging.basicConfig(stream=sys.stderr, level=card.log.level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    remote = Remote(card.spool.path.with_suffix(".remote"))
+    configuration = remote.effective(options.config)
+    agent = Agent(configuration, base=options.config, remote=remote, trial_seconds=options.trial_seconds)
+    ended = agent.run(until_done=options.until_done)
+    print(f"piekwacht-agent: {ended.left} batches remain in the spool", file=sys.stderr)
+    if ended.anew:
+        sys.stderr.flush()
+        os.execv(sys.executable, [sys.executable, "-m", "edge_agent", *sys.argv[1:]])  # noqa: S606 - ourselves
     return 0
 
 

@@ -1,16 +1,16 @@
 """The agent: sensors -> collector -> spool -> publisher, put together and taken apart in order."""
 
 import contextlib
-import functools
 import logging
 import os
+import queue
 import signal
 import threading
 import time
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Self, TextIO
+from typing import NamedTuple, Self, TextIO
 
 import msgspec
 
@@ -21,22 +21,35 @@ from edge_agent.keeper import Keeper, recovered
 from edge_agent.kit import assemble
 from edge_agent.memory import Memory
 from edge_agent.publisher import Publisher
+from edge_agent.remote import TRIAL_SECONDS, Desired, Remote
 from edge_agent.sampler import Sampler
 from edge_agent.sensors.sensor import Reading
 from edge_agent.session import Terms
 from edge_agent.settings import Configuration
 from edge_agent.tail import Shown
 from edge_agent.watchdog import Watchdog
+from edge_agent.wire import Malformed
 
 _LOG = logging.getLogger(__name__)
+
+
+class Ended(NamedTuple):
+    """How a run ended: batches left in the spool, and whether to start anew with another configuration."""
+
+    left: int
+    anew: bool
 
 
 class Agent:
     """One node at work."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(
+        self, configuration: Configuration, *, base: Path, remote: Remote, trial_seconds: float = TRIAL_SECONDS
+    ) -> None:
         """Everything that can be wrong with the configuration is wrong here: ConfigurationError, AgentError."""
         settings = configuration.settings
+        self._base, self._remote, self._trial_seconds = base, remote, trial_seconds
+        self._desired: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._settings = settings
         self._signer = settings.node.signer()
         keys = settings.gateway.verifiers()
@@ -53,18 +66,22 @@ class Agent:
             broker=settings.broker,
             tls=tls,
             batch=settings.batch,
-            status=functools.partial(health.status, version=_version(), configuration=configuration.hash),
+            status=lambda *, online: health.status(
+                online=online, version=_version(), configuration=configuration.hash, standing=remote.standing
+            ),
             health=lambda depth, counts: health.health(
                 path.parent, depth, counts, self._sampler.states, trouble=self._keeper.trouble
             ),
+            desire=self._desired.put,
         )
         self._publisher = Publisher(terms, path)
         self._tail = Shown(path)
         self._watchdog = Watchdog()
         self._told = threading.Event()
+        self._anew = False
 
-    def run(self, *, until_done: bool) -> int:
-        """Until a signal (or, `until_done`, until all is played and stored). Returns batches left in the spool."""
+    def run(self, *, until_done: bool) -> Ended:
+        """Until a signal, or (`until_done`) until all is played and stored, or until it must start anew."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._told.set())
         with contextlib.ExitStack() as stack:
@@ -78,7 +95,7 @@ class Agent:
             self._watchdog.stopping()
             _LOG.info("stopping: handing over what is left")
             self._publisher.finish(_FOR_EVER if until_done and not self._told.is_set() else self._drain)
-            return self._spool.depth().batches
+            return Ended(left=self._spool.depth().batches, anew=self._anew)
 
     @property
     def _drain(self) -> float:
@@ -86,7 +103,8 @@ class Agent:
 
     def _work(self, *, until_done: bool) -> None:
         collector = Collector(self._settings.batch, now=time.monotonic())
-        while not self._told.is_set() and not (self._sampler.done and until_done):
+        trial_until = time.monotonic() + self._trial_seconds
+        while not self._told.is_set() and not self._anew and not (self._sampler.done and until_done):
             # half a second at most: a signal is not noticed while waiting for a reading
             taken = self._sampler.next(min(0.5, max(0.01, collector.wait(time.monotonic()))))
             if taken is not None:
@@ -97,12 +115,42 @@ class Agent:
             if collector.due(time.monotonic()) or self._sampler.done:
                 self._store(collector.take(time.monotonic()))
             self._watchdog.feed(now=time.monotonic(), read_at=self._sampler.progress, stored_at=self._keeper.stored_at)
+            self._anew = self._wanted_anew() or self._trial_failed(trial_until)
             if not self._publisher.is_alive():
                 raise AgentError("the publisher ended; the log says why; start the agent again")
         self._sampler.stop()
         for taken in self._sampler.rest():
             collector.add(taken.sensor, taken.reading)
         self._store(collector.take(time.monotonic()))
+
+    def _wanted_anew(self) -> bool:
+        """Whether the gateway wants a configuration that can be tried."""
+        while not self._desired.empty():
+            try:
+                desired = Desired.decode(self._desired.get())
+            except Malformed as error:
+                _LOG.warning("ignored a configuration from afar: %s", error)
+                continue
+            if desired.node == self._settings.node.id and self._remote.consider(desired, self._base):
+                _LOG.info("configuration %d from afar is tried", desired.version)
+                return True
+        return False
+
+    def _trial_failed(self, until: float) -> bool:
+        """A trial ends well when the gateway has confirmed readings of a sensor that is well."""
+        if not self._remote.on_trial:
+            return False
+        confirmed = self._keeper.first is not None and self._publisher.counts.confirmed >= self._keeper.first
+        if confirmed and any(state in {"ok", "done"} for state in self._sampler.states.values()):
+            self._remote.accept()
+            _LOG.info("configuration %d from afar is kept", self._remote.standing.version)
+            return False
+        if time.monotonic() < until:
+            return False
+        ill = "; ".join(f"{name}: {state}" for name, state in self._sampler.states.items() if state != "ok")
+        self._remote.refuse(ill or "the gateway confirmed no reading in time")
+        _LOG.warning("configuration from afar is taken back: %s", self._remote.standing.error)
+        return True
 
     def _store(self, columns: Sequence[Sequence[Reading]]) -> None:
         if not columns and self._keeper.trouble is None:

@@ -7,15 +7,24 @@ from typing import Any
 import msgspec
 
 from edge_agent import clock
+from edge_agent.remote import Standing
 from edge_agent.session import Counts
 from edge_agent.spool import Depth
 
 _TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
 
 
-def status(*, online: bool, version: str, configuration: str) -> bytes:
-    """The status message; `configuration` is the hash of the configuration in force."""
-    return msgspec.json.encode({"v": 1, "online": online, "version": version, "configuration": configuration})
+def status(*, online: bool, version: str, configuration: str, standing: Standing) -> bytes:
+    """The status message: the hash of the configuration in force, and what became of those from afar."""
+    said: dict[str, Any] = {"v": 1, "online": online, "version": version, "configuration": configuration}
+    if standing != Standing():
+        said["remote"] = {
+            "version": standing.version,
+            "on_trial": standing.trial_version or None,
+            "refused": standing.refused_version or None,
+            "error": standing.error,
+        }
+    return msgspec.json.encode(said)
 
 
 def health(folder: Path, depth: Depth, counts: Counts, sensors: dict[str, str], *, trouble: str | None) -> bytes:

@@ -31,6 +31,7 @@ class Keeper:
     def __init__(self, spool: Spool, *, path: Path, signer: Signer, quota: int) -> None:
         self.trouble: str | None = None
         self.stored_at = time.monotonic()
+        self.first: int | None = None  # the first number given since the start
         self._spool, self._path, self._signer, self._quota = spool, path, signer, quota
         self._gap = functools.partial(gap_record, signer=signer)
         self._waiting: deque[tuple[Sequence[Reading], bool]] = deque()
@@ -61,7 +62,9 @@ class Keeper:
         if self._lost is not None:
             self._spool.record(self._lost, self._gap)
             self._lost = None
-        self._spool.add(signers)
+        added = self._spool.add(signers)
+        if self.first is None and added:
+            self.first = added[0].batch.seq
         self._waiting.clear()
         loss = self._spool.make_room(self._quota, self._gap)
         if loss is not None:

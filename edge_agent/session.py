@@ -18,7 +18,7 @@ from edge_agent.broker import BrokerSettings, Connection, ConnectionLost, Said
 from edge_agent.collector import BatchSettings
 from edge_agent.lanes import Again, Idle, Lane, Lanes, Next, Reconnect
 from edge_agent.spool import Depth, Spool, Stored
-from edge_agent.wire import Forged, Kind, Malformed, NoteError, StoredRanges, Topic, Verifier
+from edge_agent.wire import Kind, Malformed, NoteError, StoredRanges, Topic, Verifier
 
 _LOG = logging.getLogger(__name__)
 _HEALTH_SECONDS = 60.0
@@ -31,6 +31,7 @@ class Counts(Struct, kw_only=True):
     connections: int = 0
     sent: int = 0
     sent_again: int = 0
+    confirmed: int = 0  # the highest number that the gateway says it holds
     stored: int = 0
     refused: int = 0  # StoredRanges that were not the gateway's
 
@@ -55,25 +56,29 @@ class Terms:
     batch: BatchSettings
     status: Status
     health: Callable[[Depth, Counts], bytes]
+    desire: Callable[[bytes], None]  # takes the text of a configuration from afar, whose signature fits
 
     def say(self, kind: Kind, body: bytes) -> Said:
         """A message on one of our topics; the status is retained."""
         topic = Topic(area=self.area, node=self.node, kind=kind)
         return Said(topic=str(topic), body=body, retain=kind is Kind.STATUS)
 
-    def believe(self, note: bytes) -> StoredRanges | str:
-        """The gateway's word on what it holds of this node, or in words why it is none."""
-        reason = "there is no key to check it with"
+    def open(self, note: bytes) -> bytes:
+        """What the gateway signed; NoteError where it was not the gateway."""
+        refusal = NoteError("there is no key to check it with")
         for key in self.keys:
             try:
-                word = StoredRanges.decode(key.open(note))
-            except (Forged, NoteError, Malformed) as error:
-                reason = str(error)
-                continue
-            if word.node != self.node:
-                return f"it is for node {word.node}"
-            return word
-        return reason
+                return key.open(note)
+            except NoteError as error:
+                refusal = error
+        raise refusal
+
+    def believe(self, text: bytes) -> StoredRanges:
+        """The gateway's word on what it holds of this node; Malformed where it is none."""
+        word = StoredRanges.decode(text)
+        if word.node != self.node:
+            raise Malformed(f"it is for node {word.node}")
+        return word
 
 
 class Ending:
@@ -101,6 +106,7 @@ class Session:
         self._lanes = Lanes(terms.batch, top=spool.top(), now=now, start=start)
         self._under_way: dict[int, int] = {}  # message id -> seq
         self._health_due = now + 1.0
+        self._status: bytes | None = None
         self._words: dict[str, StoredRanges] = {}
         self._forget_due = now  # the first word, which the broker kept for us, spares sending all again
         self._incarnation = spool.incarnation()
@@ -108,8 +114,9 @@ class Session:
     def run(self) -> None:
         """Say that we are there, work, say that we go."""
         terms = self._terms
-        self._connection.subscribe(str(Topic(area=terms.area, node=terms.node, kind=Kind.STORED)))
-        self._connection.publish(terms.say(Kind.STATUS, terms.status(online=True)))
+        for kind in (Kind.STORED, Kind.CONFIG):
+            self._connection.subscribe(str(Topic(area=terms.area, node=terms.node, kind=kind)))
+        self._say_status()
         while not self._ending.reached(self._spool, time.monotonic()):
             self._connection.turn(self._send_what_is_due(), self._wake)
             self._note_wakes()
@@ -173,19 +180,28 @@ class Session:
                 self._lanes.acknowledged(seq)
 
     def _hear(self) -> None:
-        """Forget what the gateway holds, and only on its own word."""
+        """Take in what the gateway says, and only the gateway."""
         while self._connection.arrived:
-            word = self._terms.believe(self._connection.arrived.popleft().body)
-            if isinstance(word, str):
+            said = self._connection.arrived.popleft()
+            try:
+                text = self._terms.open(said.body)
+                if said.topic.endswith(f"/{Kind.CONFIG}"):
+                    self._terms.desire(text)
+                    self._health_due = time.monotonic() + 1.0  # so that what became of it is seen soon
+                else:
+                    self._note_word(self._terms.believe(text))
+            except (NoteError, Malformed) as error:
                 self._counts.refused += 1
-                _LOG.warning("ignored a word on what is stored: %s", word)
-                continue
-            if word.inc == self._incarnation:
-                self._lanes.stored(word.ranges)
-            self._words[word.inc] = word  # a later word contains the earlier ones
+                _LOG.warning("ignored a word that is not the gateway's, or not for us: %s", error)
         now = time.monotonic()
         if self._words and (now >= self._forget_due or self._ending.deadline is not None):
             self._forget(now)
+
+    def _note_word(self, word: StoredRanges) -> None:
+        if word.inc == self._incarnation:
+            self._lanes.stored(word.ranges)
+            self._counts.confirmed = max([self._counts.confirmed, *(last for _, last in word.ranges)])
+        self._words[word.inc] = word  # a later word contains the earlier ones
 
     def _forget(self, now: float) -> None:
         """Delete what the gateway holds: gathered, as each deletion is written to the card."""
@@ -201,6 +217,14 @@ class Session:
         self._health_due = now + _HEALTH_SECONDS
         body = self._terms.health(self._spool.depth(), self._counts)
         self._connection.publish(self._terms.say(Kind.HEALTH, body), qos=0)
+        self._say_status()
+
+    def _say_status(self) -> None:
+        """Retained, so only when there is something new to say."""
+        status = self._terms.status(online=True)
+        if status != self._status:
+            self._connection.publish(self._terms.say(Kind.STATUS, status))
+            self._status = status
 
     def _say_goodbye(self) -> None:
         terms = self._terms

@@ -89,4 +89,9 @@ class Configuration(Struct, frozen=True, kw_only=True):
 
 def read(path: Path) -> Configuration:
     """Read agent.toml, or raise ConfigurationError."""
-    return Configuration(settings=load(path, Settings), hash=hashlib.sha256(path.read_bytes()).hexdigest()[:16])
+    return Configuration(settings=load(path, Settings), hash=hash_of(path.read_bytes()))
+
+
+def hash_of(content: bytes) -> str:
+    """The name of one version of a configuration."""
+    return hashlib.sha256(content).hexdigest()[:16]

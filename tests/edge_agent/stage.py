@@ -66,6 +66,15 @@ class Ear:
         topic = Topic(area=self.area, node=self.node.name, kind=Kind.STORED)
         self._client.publish(str(topic), key.sign(stored.encode()), qos=1, retain=True)
 
+    def want(self, desired, key: Signer) -> None:
+        """Publish a configuration, as a gateway does."""
+        topic = Topic(area=self.area, node=self.node.name, kind=Kind.CONFIG)
+        self._client.publish(str(topic), key.sign(desired.encode()), qos=1, retain=True)
+
+    def remote(self) -> dict:
+        """What the node last said of configurations from afar."""
+        return next((w.get("remote", {}) for w in reversed(self.words) if w["kind"] == "status" and w["online"]), {})
+
     def values(self) -> list[tuple[str, int, float]]:
         """Every value heard, once a batch: (property, ms, value)."""
         with self._lock:

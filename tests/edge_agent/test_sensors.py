@@ -191,8 +191,8 @@ def test_readings_come_on_their_grid(tmp_path):
     [
         (["nack"] * 1, 2),
         (["nack"] * 6, 8),
-        (["crc"] * 5, 6),
-        (["short"] * 5, 6),
+        (["crc"] * 3, 5),
+        (["short"] * 3, 5),
         (["brown_out"], 3),
         (["crc", "nack", "brown_out", "crc", "short", "nack"], 8),
     ],

@@ -1,0 +1,143 @@
+"""A configuration from afar: only the gateway is believed, it is tried before it is kept, and a bad one goes again."""
+
+import pytest
+
+from edge_agent.configuration import ConfigurationError
+from edge_agent.remote import Desired, Remote, merged
+from edge_agent.wire import Malformed, Signer
+from tests.edge_agent.stage import stop, wait_until
+
+PM10 = 'driver = "simulated"\ninterval_seconds = 0.05\nproperties = ["pm10"]'
+CO2 = '[[sensor]]\ndriver = "simulated"\ninterval_seconds = 0.05\nproperties = ["co2"]\n'
+SICK = '[[sensor]]\ndriver = "sps30"\nbus = 97\ninterval_seconds = 0.1\n'
+BATCH = "[batch]\ninterval_seconds = 0.2\nforget_seconds = 0\ndrain_seconds = 1\n"
+
+
+def desired(version: int, toml: str, *, node: str = "ijm-001") -> Desired:
+    return Desired(v=1, node=node, version=version, toml=toml)
+
+
+def heard(ear, name: str) -> bool:
+    return any(name in batch.values for batch in list(ear.batches.values()))
+
+
+def test_a_good_one_is_tried_kept_and_in_force_after_a_restart(node, listen, broker):
+    ear = listen(broker.port)
+    node.write(broker.port, PM10)
+    process = node.start()
+    wait_until(lambda: heard(ear, "pm10"))
+    ear.want(desired(7, BATCH + CO2), node.gateway)
+    wait_until(lambda: heard(ear, "co2"))
+    wait_until(lambda: Remote(node.spool.with_suffix(".remote")).standing.version == 7)
+    errors = stop(process)
+    assert "configuration 7 from afar is tried" in errors
+    assert "configuration 7 from afar is kept" in errors
+    before = len(ear.batches)
+    process = node.start()
+    wait_until(lambda: len(ear.batches) > before + 3)
+    stop(process)
+    assert "co2" in list(ear.batches.values())[-1].values
+    assert ear.remote()["version"] == 7
+    assert sorted(ear.values()) == sorted(node.made()), "nothing was lost by the change"
+
+
+def test_one_under_which_no_sensor_works_is_taken_back(node, listen, broker):
+    ear = listen(broker.port)
+    node.write(broker.port, PM10)
+    process = node.start("--trial-seconds", "1.5")
+    wait_until(lambda: heard(ear, "pm10"))
+    ear.want(desired(8, BATCH + SICK), node.gateway)
+    wait_until(lambda: ear.remote().get("refused") == 8, timeout=30)
+    assert "/dev/i2c-97 is not there" in ear.remote()["error"]
+    before = len(ear.batches)
+    wait_until(lambda: len(ear.batches) > before + 3)
+    stop(process)
+    assert "pm10" in list(ear.batches.values())[-1].values
+
+
+@pytest.mark.parametrize(
+    ("toml", "sentence"),
+    [
+        ("sensor = [", "not TOML"),
+        ('[broker]\nhost = "elsewhere"\n', "`broker` cannot be set there"),
+        (CO2 + "intervall = 3\n", "nearest valid key is `interval_seconds`"),
+        ('[[sensor]]\ndriver = "sps30"\n[[sensor]]\ndriver = "sen5x"\n', "both claim I2C bus 1, address 0x69"),
+    ],
+)
+def test_a_bad_one_is_refused_at_once_and_the_reason_is_told(node, listen, broker, toml, sentence):
+    ear = listen(broker.port)
+    node.write(broker.port, PM10)
+    process = node.start()
+    wait_until(lambda: heard(ear, "pm10"))
+    ear.want(desired(9, toml), node.gateway)
+    wait_until(lambda: ear.remote().get("refused") == 9)
+    assert sentence in ear.remote()["error"]
+    assert "is tried" not in stop(process)
+
+
+def test_nobody_but_the_gateway_is_believed(node, listen, broker):
+    ear = listen(broker.port)
+    node.write(broker.port, PM10)
+    process = node.start()
+    wait_until(lambda: heard(ear, "pm10"))
+    ear.want(desired(10, CO2), Signer.generate("gateway.ijmond"))
+    ear.want(desired(11, CO2), node.key)
+    ear.want(desired(12, CO2, node="ijm-002"), node.gateway)
+    before = len(ear.batches)
+    wait_until(lambda: len(ear.batches) > before + 5)
+    errors = stop(process)
+    assert "is tried" not in errors
+    assert not heard(ear, "co2")
+
+
+@pytest.fixture
+def card(node):
+    return node.write(1, PM10)
+
+
+@pytest.fixture
+def remote(tmp_path):
+    return Remote(tmp_path / "it.remote")
+
+
+def test_an_older_or_known_version_changes_nothing(remote, card):
+    assert remote.consider(desired(5, CO2), card)
+    assert not remote.consider(desired(5, CO2), card)
+    remote.accept()
+    assert not remote.consider(desired(4, CO2), card)
+    assert remote.consider(desired(6, CO2), card)
+    remote.refuse("no good")
+    assert not remote.consider(desired(6, CO2), card)
+    assert remote.standing.version == 5
+    assert remote.effective(card).settings.sensor[0].properties == ("co2",)
+
+
+def test_one_that_kills_the_agent_three_times_is_over(tmp_path, card):
+    Remote(tmp_path / "it.remote").consider(desired(5, CO2), card)
+    tried = [Remote(tmp_path / "it.remote").effective(card).settings.sensor[0].properties for _ in range(4)]
+    assert tried == [("co2",)] * 3 + [("pm10",)]
+    standing = Remote(tmp_path / "it.remote").standing
+    assert standing.refused_version == 5
+    assert "died 3 times" in standing.error
+
+
+def test_what_is_remembered_may_be_damaged(tmp_path, card):
+    (tmp_path / "it.remote").write_bytes(b"{")
+    assert Remote(tmp_path / "it.remote").effective(card).settings.sensor[0].properties == ("pm10",)
+
+
+def test_each_version_has_its_own_hash(card):
+    assert len({merged(card, text).hash for text in ("", CO2, CO2 + "\n")}) == 3
+
+
+def test_reading_one_raises_nothing_but_malformed():
+    assert Desired.decode(desired(1, CO2).encode()) == desired(1, CO2)
+    for text in (b"", b"{}", b"\xff", b"[" * 100_000, desired(1, "").encode().replace(b":1,", b":0,")):
+        with pytest.raises(Malformed):
+            Desired.decode(text)
+
+
+def test_a_card_that_is_wrong_is_named_before_what_comes_from_afar(card):
+    card.write_text(card.read_text().replace("interval_seconds", "interval", 1))
+    with pytest.raises(ConfigurationError, match=r"agent\.toml"):
+        merged(card, CO2)
