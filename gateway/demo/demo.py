@@ -39,6 +39,11 @@ class Options:
     data_dir: Path | None = None
     duration: float | None = None
 
+    @property
+    def live(self) -> bool:
+        """Whether the nodes' world is now, and runs as fast as ours."""
+        return self.replay is None and self.speed == 1
+
 
 def run(options: Options) -> int:
     """Run until Ctrl-C or `duration`; then the account as one line of JSON. Returns the exit code."""
@@ -107,7 +112,7 @@ class Demo:
             api_port=self._options.port,
             smtp_port=mailbox.port,
             webhook=webhook.url,
-            replay=self._options.replay is not None or self._options.speed != 1,
+            replay=not self._options.live,
         )
         self._say(f"starting the gateway ({broker.program}, PostgreSQL) ...")
         self._gateway = self._start_gateway()
@@ -144,7 +149,8 @@ class Demo:
         for agent in self._agents:
             agent.stop()
         self._wait_for_deliveries(timeout=10)
-        result = account.draw_up(self._dsn, {node.id: node.generated for node in self._nodes})
+        logs = {node.id: node.generated for node in self._nodes}
+        result = account.draw_up(self._dsn, logs, live=self._options.live)
         if self._gateway is not None:
             self._gateway.stop()
         return result
