@@ -105,7 +105,7 @@ class Lanes:
             return Idle(until=soonest)
         if now < self._start:
             return Idle(until=min(soonest, self._start))
-        if self._tokens < 1.0:
+        if self._tokens < 1.0 - 1e-6:  # a rounding error short of a token is a token, not a wait of no time
             return Idle(until=min(soonest, now + (1.0 - self._tokens) / self._settings.backlog_per_second))
         return Next(lane=Lane.BACKLOG, after=self._backlog, until=self._top)
 

@@ -1,0 +1,159 @@
+"""The lanes: live first, the backlog in its measure, few under way; what is not answered is sent again, ever later."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.collector import BatchSettings
+from edge_agent.lanes import (
+    BACKLOG_OUTSTANDING,
+    IN_FLIGHT,
+    OUTSTANDING,
+    Again,
+    Idle,
+    Lane,
+    Lanes,
+    Next,
+    Reconnect,
+)
+
+SETTINGS = BatchSettings(resend_seconds=30.0, backlog_per_second=10.0)
+
+
+class Link:
+    """A spool of numbers, a broker and a gateway in a few lines: what the publisher would do."""
+
+    def __init__(self, waiting: int, *, settings: BatchSettings = SETTINGS, start: float = 0.0) -> None:
+        self.now, self.spool = 0.0, list(range(1, waiting + 1))
+        self.lanes = Lanes(settings, top=waiting, now=0.0, start=start)
+        self.sent: list[tuple[float, int, Lane | None]] = []
+
+    def store(self) -> int:
+        self.spool.append(max([0, *self.spool]) + 1)
+        self.lanes.news()
+        return self.spool[-1]
+
+    def step(self) -> Next | Again | Idle | Reconnect:
+        decision = self.lanes.decide(self.now)
+        match decision:
+            case Next(lane=lane, after=after, until=until):
+                found = [s for s in self.spool if s > after and (until is None or s <= until)]
+                if found:
+                    self.lanes.sent(found[0], lane, self.now)
+                    self.sent.append((self.now, found[0], lane))
+                else:
+                    self.lanes.exhausted(lane)
+            case Again(seq=seq):
+                self.lanes.sent_again(seq, self.now)
+                self.sent.append((self.now, seq, None))
+        return decision
+
+    def settle(self, *, acknowledge: bool = True) -> None:
+        """Send all that may be sent now."""
+        while not isinstance(self.step(), Idle | Reconnect):
+            if acknowledge and self.sent:
+                self.lanes.acknowledged(self.sent[-1][1])
+
+    def run_until(self, end: float, *, acknowledge: bool = True) -> None:
+        while self.now < end:
+            self.settle(acknowledge=acknowledge)
+            decision = self.lanes.decide(self.now)
+            self.now = min(end, decision.until) if isinstance(decision, Idle) else end
+
+
+def test_what_is_new_goes_before_what_waited():
+    link = Link(100)
+    link.settle()
+    new = link.store()
+    link.now += 1.0
+    link.step()
+    assert link.sent[-1][1:] == (new, Lane.LIVE)
+
+
+def test_the_backlog_goes_oldest_first_and_not_faster_than_it_may():
+    link = Link(1000)
+    link.run_until(10.0)
+    assert [seq for _, seq, _ in link.sent] == list(range(1, len(link.sent) + 1))
+    assert 95 <= len(link.sent) <= 110
+
+
+def test_a_fleet_does_not_begin_its_backlog_at_once():
+    link = Link(100, start=5.0)
+    link.run_until(4.9)
+    assert link.sent == []
+    link.run_until(6.0)
+    assert link.sent
+
+
+def test_no_more_are_under_way_than_a_broken_link_may_cost():
+    link = Link(100)
+    for _ in range(20):
+        link.store()
+    link.settle(acknowledge=False)
+    assert len(link.sent) == IN_FLIGHT
+
+
+def test_what_the_gateway_does_not_confirm_is_sent_again_ever_later():
+    link = Link(1)
+    link.run_until(2000.0)
+    times = [at for at, _, _ in link.sent]
+    gaps = [b - a for a, b in itertools.pairwise(times)]
+    assert gaps[:5] == [30.0, 60.0, 120.0, 240.0, 480.0]
+    assert max(gaps) <= 600.0
+
+
+def test_what_the_gateway_confirms_is_not_sent_again():
+    link = Link(5)
+    link.run_until(1.0)
+    link.lanes.stored([(1, 3), (5, 5)])
+    link.run_until(100.0)
+    assert {seq for at, seq, _ in link.sent if at > 1.0} == {4}
+
+
+def test_a_broker_that_acknowledges_nothing_is_left():
+    link = Link(1)
+    link.settle(acknowledge=False)
+    link.now = 29.9
+    assert isinstance(link.step(), Idle)
+    link.now = 30.0
+    assert isinstance(link.step(), Reconnect)
+
+
+def test_memory_is_bounded_while_the_gateway_is_silent():
+    link = Link(5000, settings=BatchSettings(backlog_per_second=10_000.0, resend_seconds=10_000.0))
+    link.run_until(5.0)
+    assert len(link.sent) == BACKLOG_OUTSTANDING
+    for _ in range(2 * OUTSTANDING):
+        link.store()
+    link.settle()
+    assert len(link.sent) == OUTSTANDING
+    assert link.sent[-1][2] is Lane.LIVE
+
+
+def test_when_all_is_confirmed_there_is_nothing_left_to_do():
+    link = Link(3)
+    link.store()
+    link.run_until(1.0)
+    link.lanes.stored([(1, 4)])
+    link.settle()
+    assert link.lanes.idle
+
+
+@given(st.lists(st.sampled_from(["store", "second", "confirm", "lost"]), max_size=60), st.integers(0, 30))
+def test_whatever_happens_every_batch_is_sent_and_none_before_its_turn(story, waiting):
+    link = Link(waiting)
+    for event in story:
+        if event == "store":
+            link.store()
+        elif event == "confirm" and link.sent:
+            link.lanes.stored([(link.sent[-1][1], link.sent[-1][1])])
+        link.now += 1.0 if event == "second" else 0.0
+        link.settle(acknowledge=event != "lost")
+        for _, seq, _ in link.sent:
+            link.lanes.acknowledged(seq)
+    link.run_until(link.now + 20.0)
+    assert {seq for _, seq, _ in link.sent} == set(link.spool)
+    live = [seq for _, seq, lane in link.sent if lane is Lane.LIVE]
+    assert live == sorted(live)
+    assert all(seq > waiting for seq in live)
