@@ -154,12 +154,10 @@ class Pipeline:
 
     async def _save_states(self, tx: Transaction, memory: Memory, rows: ObservationBatch) -> None:
         touched = np.unique(rows.datastream).tolist()
-        for name, owner, states in (
-            (_QUALITY, self._flagger, memory.quality),
-            (self._detector.name, self._detector, memory.detection),
-        ):
-            saved = dict(zip(touched, owner.dump(states, touched), strict=True))
-            await event_store.save_states(tx, name, saved, memory.registry)
+        quality = dict(zip(touched, self._flagger.dump(memory.quality, touched), strict=True))
+        detection = dict(zip(touched, self._detector.dump(memory.detection, touched), strict=True))
+        await event_store.save_states(tx, _QUALITY, quality, memory.registry)
+        await event_store.save_states(tx, self._detector.name, detection, memory.registry)
 
 
 def _severities(events: Sequence[Event], registry: Registry) -> list[str]:
@@ -183,7 +181,7 @@ def _newest(rows: ObservationBatch, registry: Registry) -> list[LiveObservation]
                 observed_at=datetime.fromtimestamp(at / 1000, UTC),
                 value=None if np.isnan(rows.value[last]) else float(rows.value[last]),
                 flags=int(rows.flags[last]),
-                recent=[(int(rows.observed_at[i]), float(rows.value[i])) for i in recent],
+                recent=list(zip(rows.observed_at[recent].tolist(), rows.value[recent].tolist(), strict=True)),
             )
         )
     return found
@@ -229,6 +227,8 @@ def _count(
         telemetry.BATCHES.labels(area, "stored").inc()
         telemetry.READINGS.labels(area).inc(len(verified.batch.dt))
         telemetry.LAST_SEEN.labels(area, verified.batch.node).set(now)
+        if not verified.batch.hist:
+            telemetry.COMMITTED_AGE.observe(now - (verified.batch.t0 + min(verified.batch.dt)) / 1000)
     for verified in accepted.duplicates:
         telemetry.BATCHES.labels(registry.nodes[verified.batch.node].area, "duplicate").inc()
     for one in rejected:
@@ -240,7 +240,5 @@ def _count(
         flagged = int(((rows.flags & int(flag)) != 0).sum())
         if flagged:
             telemetry.FLAGGED.labels((flag.name or "").lower()).inc(flagged)
-    for age in now - rows.observed_at[~rows.late] / 1000:
-        telemetry.COMMITTED_AGE.observe(age)
     for event in events:
         telemetry.EVENTS.labels(registry.stations[event.station].area, event.change.value, event.kind.value).inc()

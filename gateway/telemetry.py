@@ -15,7 +15,9 @@ COMMIT = Histogram(
 )
 DETECT = Histogram("piekwacht_detect_seconds", "Quality and detection of one micro-batch", buckets=_SECONDS)
 COMMITTED_AGE = Histogram(
-    "piekwacht_observed_to_committed_seconds", "From observed_at to COMMIT, live observations", buckets=_SECONDS
+    "piekwacht_observed_to_committed_seconds",
+    "From observed_at to COMMIT, oldest reading of each live batch",
+    buckets=_SECONDS,
 )
 QUEUE = Gauge("piekwacht_queue_size", "Entries waiting, by queue", ["queue"])
 LAST_SEEN = Gauge("piekwacht_node_last_seen_timestamp_seconds", "When a node was last heard", ["area", "node"])
