@@ -1,0 +1,57 @@
+"""A real TimescaleDB: the server that PIEKWACHT_TEST_DSN names, or one in WebAssembly from npm.
+
+The latter is PostgreSQL 17 with TimescaleDB 2.23 on a single connection, without COPY; it is pinned by a lock
+file and used for tests only.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from gateway.processes import Child, answers, free_port
+from gateway.store.migrate import migrate
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def timescale(tmp_path_factory) -> Iterator[str]:
+    """DSN of an empty database with TimescaleDB."""
+    given = os.environ.get("PIEKWACHT_TEST_DSN")
+    if given:
+        yield given
+        return
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if npm is None or node is None:
+        pytest.skip("no npm and node here for TimescaleDB in WebAssembly, and no PIEKWACHT_TEST_DSN")
+    folder = tmp_path_factory.mktemp("timescale")
+    for name in ("package.json", "package-lock.json", "server.mjs"):
+        shutil.copy(HERE / name, folder)
+    subprocess.run(
+        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True, capture_output=True
+    )
+    port = free_port()
+    with Child("TimescaleDB", [node, folder / "server.mjs", str(port)], log=folder / "log") as server:
+        server.wait_until(lambda: "ready" in (folder / "log").read_text() and answers("127.0.0.1", port), timeout=60)
+        yield f"host=127.0.0.1 port={port} user=postgres password=any dbname=postgres sslmode=disable"
+
+
+@pytest.fixture(scope="session")
+def migrated(timescale) -> str:
+    """The same database with our schema; migrated again it has nothing to do."""
+    assert "0003_means.timescale.sql" in migrate(timescale)
+    assert migrate(timescale) == []
+    return timescale
+
+
+@pytest.fixture
+def hypertable(migrated) -> Iterator[psycopg.Connection]:
+    """The one connection, in a transaction that is undone."""
+    with psycopg.connect(migrated, prepare_threshold=None) as connection:
+        yield connection
+        connection.rollback()
