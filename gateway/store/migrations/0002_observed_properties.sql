@@ -18,4 +18,5 @@ INSERT INTO observed_property (id, unit, name_nl, name_en, lower, upper, max_ris
     ('pressure',       'hPa',   'luchtdruk',           'air pressure',       800, 1100, NULL, NULL),
     ('wind_speed',     'm/s',   'windsnelheid',        'wind speed',         0, 75, NULL, NULL),
     ('wind_direction', 'deg',   'windrichting',        'wind direction',     0, 360, NULL, NULL),
-    ('sound_laeq',     'dB(A)', 'geluid LAeq',         'sound LAeq',         0, 140, NULL, NULL);
+    ('sound_laeq',     'dB(A)', 'geluid LAeq',         'sound LAeq',         0, 140, NULL, NULL),
+    ('lost_readings',  '1',     'verloren metingen',   'lost readings',      0, NULL, NULL, NULL);  -- a node's signed gap record
