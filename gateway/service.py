@@ -19,6 +19,7 @@ from gateway.errors import StartError
 from gateway.ingest import Ingest
 from gateway.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
+from gateway.rehearsal import rehearse
 from gateway.settings import Settings
 from gateway.store.connection import Store, check
 
@@ -73,7 +74,9 @@ async def _ingest(settings: Settings) -> None:
     if settings.ingest is None:
         raise StartError("the gateway needs [ingest] with key_file in its configuration")
     store = Store(settings.database.dsn, areas=settings.ingest.areas or ["*"])
-    pipeline = Pipeline(store, Flagger(), Detector(settings.detection))
+    flagger, detector = Flagger(), Detector(settings.detection)
+    await asyncio.to_thread(rehearse, flagger, detector)
+    pipeline = Pipeline(store, flagger, detector)
     try:
         await Ingest(settings.ingest, settings.broker, pipeline).run()
     finally:
