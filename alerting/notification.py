@@ -5,10 +5,11 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
 from msgspec import Struct, json
 
 from alerting.alert import Alert, Change, Severity
+from alerting.routing import Reason
 
 _LOCAL = ZoneInfo("Europe/Amsterdam")
 _TEMPLATES = Environment(
@@ -43,25 +44,93 @@ _CHANGES = {
 }
 
 
+_TYPES = {
+    Change.OPENED: "gedetecteerd",
+    Change.UPDATED: "bijgewerkt",
+    Change.ENDED: "beeindigd",
+    Change.VOIDED: "ingetrokken",
+}
+_REASONS = {
+    "far_above_noise": "ver boven de ruis",
+    "near_noise": "dicht bij de ruis",
+    "humidity": "vochtige lucht kan meespelen",
+    "jump": "sprong in het signaal",
+    "stuck": "sensor gaf lang dezelfde waarde",
+}
+_SHOWN = 40  # alerts in the mail of a storm
+_LISTED = 400  # alerts in the CloudEvent of a storm, which may be 64 KB
+
+
+class Notification(Struct, frozen=True, kw_only=True):
+    """One alert for one receiver and channel; `gathered`: others that a storm put into the same message.
+
+    `repeat`: an earlier attempt may have arrived. `id` is the same at every attempt.
+    """
+
+    alert: Alert
+    id: str
+    reason: Reason = Reason.ROUTED
+    gathered: tuple[Alert, ...] = ()
+    repeat: bool = False
+
+
 class Mail(Struct, frozen=True, kw_only=True):
-    """One e-mail's contents; the subject is a single line."""
+    """One e-mail's contents; the subject is a single line. No html: a template was broken, the text is the plainest."""
 
     subject: str
     text: str
-    html: str
+    html: str | None
 
 
-def mail(alert: Alert, *, public_url: str, repeat: bool) -> Mail:
-    """The alert in plain Dutch. `repeat`: an earlier attempt may have arrived."""
-    words = {
+def mail(notification: Notification, *, public_url: str, templates: Environment = _TEMPLATES) -> Mail:
+    """The notification in plain Dutch. Never fails: what a template cannot say is said without it."""
+    words = _words(notification, public_url)
+    subject = " ".join(str(words["subject"]).split())
+    name = "storm" if notification.gathered else "mail"
+    try:
+        text, html = (templates.get_template(f"{name}.{kind}").render(words) for kind in ("txt", "html"))
+    except TemplateError as error:
+        plain = f"{subject}\n\nAlle gegevens: {words['url']}\n\n(Het sjabloon van dit bericht is stuk: {error})\n"
+        return Mail(subject=subject, text=plain, html=None)
+    return Mail(subject=subject, text=text, html=html)
+
+
+def _words(notification: Notification, public_url: str) -> dict[str, object]:
+    alert, url = notification.alert, public_url.rstrip("/")
+    prefix = {Reason.REMINDED: "Herinnering: ", Reason.ESCALATED: "Niet beantwoord: "}.get(notification.reason, "")
+    facts = _facts(alert)
+    subject = f"{prefix}{_headline(alert)}"
+    everything = sorted([alert, *notification.gathered], key=lambda one: (-one.severity.rank, one.onset))
+    if notification.gathered:
+        places = len({one.station for one in everything})
+        where = "1 plaats" if places == 1 else f"{places} plaatsen"
+        subject = f"{len(everything)} meldingen van {where}, ernstigste: {_headline(everything[0])}"
+    return facts | {
+        "subject": subject,
+        "url": f"{url}/" if notification.gathered else f"{url}/events/{alert.event_id}",
+        "repeat": notification.repeat,
+        "reminder": notification.reason is Reason.REMINDED,
+        "escalated": notification.reason is Reason.ESCALATED,
+        "lines": [(_headline(one), _clock(one.onset), f"{url}/events/{one.event_id}") for one in everything[:_SHOWN]],
+        "more": max(0, len(everything) - _SHOWN),
+        "count": len(everything),
+    }
+
+
+def _headline(alert: Alert) -> str:
+    what = _NAMES.get(alert.observed_property, alert.observed_property)
+    unit = _UNITS.get(alert.unit, alert.unit)
+    return f"{_CHANGES[alert.change]} {what} bij {alert.place.name}: {number(alert.peak)} {unit}{_times(alert)}"
+
+
+def _facts(alert: Alert) -> dict[str, object]:
+    return {
         "alert": alert,
         "what": _NAMES.get(alert.observed_property, alert.observed_property),
         "unit": _UNITS.get(alert.unit, alert.unit),
         "severity": _SEVERITIES[alert.severity],
         "change": _CHANGES[alert.change],
         "times": _times(alert),
-        "url": f"{public_url.rstrip('/')}/events/{alert.event_id}",
-        "repeat": repeat,
         "since": _clock(alert.onset),
         "at_peak": _clock(alert.peak_at),
         "detected": _clock(alert.detected_at),
@@ -70,16 +139,9 @@ def mail(alert: Alert, *, public_url: str, repeat: bool) -> Mail:
         "background": number(alert.background),
         "excess": number(alert.excess),
         "sure": f"{alert.confidence:.0%}",
+        "why": ", ".join(_REASONS.get(reason, reason.replace("_", " ")) for reason in alert.reasons),
         "sentence": alert.sentence.get("nl"),
     }
-    subject = (
-        f"{words['change']} {words['what']} bij {alert.place.name}: {words['peak']} {words['unit']}{words['times']}"
-    )
-    return Mail(
-        subject=" ".join(subject.split()),
-        text=_TEMPLATES.get_template("mail.txt").render(words),
-        html=_TEMPLATES.get_template("mail.html").render(words),
-    )
 
 
 def number(value: float) -> str:
@@ -100,27 +162,38 @@ def _clock(at: datetime) -> str:
     return f"{days[local.weekday()]} {local:%d-%m-%Y %H:%M:%S} ({local:%Z}, UTC{local:%z})"
 
 
-def cloud_event(alert: Alert, *, source: str, public_url: str, at: datetime) -> bytes:
-    """The alert as a CloudEvent of the NL GOV profile 1.0, in JSON."""
-    kind = {
-        Change.OPENED: "gedetecteerd",
-        Change.UPDATED: "bijgewerkt",
-        Change.ENDED: "beeindigd",
-        Change.VOIDED: "ingetrokken",
-    }[alert.change]
-    return json.encode(
-        {
-            "specversion": "1.0",
-            "id": f"{alert.event_id}-{alert.revision}",
-            "source": source,
-            "type": f"nl.piekwacht.pieken.{kind}.v1",
-            "subject": alert.event_id,
-            "time": at,
-            "datacontenttype": "application/json",
-            "dataref": f"{public_url.rstrip('/')}/api/v1/events/{alert.event_id}",
-            "data": alert,
+def cloud_event(notification: Notification, *, source: str, public_url: str, at: datetime) -> bytes:
+    """The notification as a CloudEvent of the NL GOV profile 1.0, in JSON. The same bytes at every attempt."""
+    alert = notification.alert
+    event: dict[str, object] = {
+        "specversion": "1.0",
+        "id": f"{alert.event_id}-{alert.revision}",
+        "source": source,
+        "type": f"nl.piekwacht.pieken.{_TYPES[alert.change]}.v1",
+        "subject": alert.event_id,
+        "time": at,
+        "datacontenttype": "application/json",
+        "dataref": f"{public_url.rstrip('/')}/api/v1/events/{alert.event_id}",
+        "data": alert,
+    }
+    if notification.reason in {Reason.REMINDED, Reason.ESCALATED}:
+        kind = "herinnerd" if notification.reason is Reason.REMINDED else "geescaleerd"
+        event |= {"id": notification.id, "type": f"nl.piekwacht.pieken.{kind}.v1"}
+    if notification.gathered:
+        everything = [alert, *notification.gathered]
+        event |= {
+            "id": notification.id,
+            "type": "nl.piekwacht.pieken.verzameld.v1",
+            "dataref": f"{public_url.rstrip('/')}/api/v1/events",
+            "data": {
+                "count": len(everything),
+                "alerts": [
+                    {"event_id": one.event_id, "revision": one.revision, "change": one.change, "severity": one.severity}
+                    for one in everything[:_LISTED]
+                ],
+            },
         }
-    )
+    return json.encode(event)
 
 
 def digest(content: bytes) -> bytes:

@@ -12,3 +12,5 @@ HANDED_OVER = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
 )
 QUEUE = Gauge("piekwacht_alerting_queue_size", "Entries waiting, by queue", ["queue"])
+TROUBLE = Counter("piekwacht_alerting_failures_total", "Alerting's own failures, by part", ["part"])
+HEARTBEAT = Gauge("piekwacht_alerting_heartbeat_timestamp_seconds", "When the outside world last took our heartbeat")

@@ -5,6 +5,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from alerting import commands as alert_commands
+from alerting.errors import AlertingError
 from edge_agent.configuration import ConfigurationError
 from edge_agent.wire import NoteError, Signer
 from gateway.errors import GatewayError
@@ -25,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigurationError as error:
         print(f"piekwacht: {error}", file=sys.stderr)
         return 2
-    except GatewayError as error:
+    except (GatewayError, AlertingError) as error:
         print(f"piekwacht: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -44,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_key(commands.add_parser("key", help="make the gateway's signing key"))
     _add_site(commands.add_parser("site", help="put areas, sites, stations and nodes into the registry"))
     _add_backtest(commands.add_parser("backtest", help="the gateway's own detector over a recording"))
+    _add_alerts(commands.add_parser("alerts", help="why somebody was told or not; acknowledge, silence"))
     _add_demo(commands.add_parser("demo", help="the whole of Piekwacht on this machine, nothing to install"))
     return parser
 
@@ -114,6 +117,19 @@ def _add_backtest(parser: argparse.ArgumentParser) -> None:
 
     backtest.add_arguments(parser)
     parser.set_defaults(run=backtest.run)
+
+
+def _add_alerts(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    alert_commands.add_arguments(parser)
+    parser.set_defaults(run=_alerts)
+
+
+def _alerts(given: argparse.Namespace) -> int:
+    from gateway import settings
+
+    read = settings.read(given.config)
+    return alert_commands.run(given, read.alerting, read.database.dsn)
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:

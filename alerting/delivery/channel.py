@@ -11,6 +11,7 @@ class Outcome(StrEnum):
 
     DELIVERED = "delivered"
     REFUSED = "refused"  # the other side said no, for good
+    GONE = "gone"  # it never wants to hear from us again
     FAILED = "failed"  # try again later
     UNKNOWN = "unknown"  # it may have arrived
 
@@ -41,6 +42,8 @@ _PAUSES = tuple(timedelta(seconds=s) for s in (5, 300, 1_800, 7_200, 18_000, 36_
 
 def after(attempt: Attempt, *, attempts: int, now: datetime) -> Retry | Finished:
     """What follows an attempt, the `attempts`-th of its notification."""
+    if attempt.outcome is Outcome.GONE:
+        return Finished(state=Outcome.REFUSED)
     if attempt.outcome in {Outcome.DELIVERED, Outcome.REFUSED}:
         return Finished(state=attempt.outcome)
     if attempts > len(_PAUSES):

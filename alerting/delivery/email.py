@@ -6,35 +6,36 @@ from email.utils import format_datetime
 
 import aiosmtplib
 
-from alerting.alert import Alert
+from alerting import telemetry
 from alerting.delivery.channel import Attempt, Outcome
-from alerting.notification import mail
+from alerting.notification import Notification, mail
 from alerting.settings import EmailSettings, SmtpSettings
 
 
 def compose(
-    alert: Alert,
+    notification: Notification,
     *,
     channel: EmailSettings,
     smtp: SmtpSettings,
     public_url: str,
-    message_id: str,
-    repeat: bool,
     at: datetime,
 ) -> EmailMessage:
     """The whole message. EmailMessage refuses line breaks in headers, so nothing can be smuggled in."""
-    contents = mail(alert, public_url=public_url, repeat=repeat)
+    contents = mail(notification, public_url=public_url)
     message = EmailMessage()
     message["From"] = smtp.sender
     message["To"] = ", ".join(channel.to)
     message["Subject"] = contents.subject
     message["Date"] = format_datetime(at)
-    message["Message-ID"] = f"<{message_id}@piekwacht>"
-    message["References"] = f"<{alert.event_id}@piekwacht>"
+    message["Message-ID"] = f"<{notification.id}@piekwacht>"
+    message["References"] = f"<{notification.alert.event_id}@piekwacht>"
     message["Auto-Submitted"] = "auto-generated"
     message["Content-Language"] = "nl"
     message.set_content(contents.text)
-    message.add_alternative(contents.html, subtype="html")
+    if contents.html is not None:
+        message.add_alternative(contents.html, subtype="html")
+    else:
+        telemetry.TROUBLE.labels("template").inc()
     return message
 
 

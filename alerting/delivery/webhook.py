@@ -45,6 +45,8 @@ def judge(status: int) -> Outcome:
     """What an HTTP status means for this delivery. A redirect is never followed, and never right."""
     if 200 <= status < 300:
         return Outcome.DELIVERED
+    if status == 410:
+        return Outcome.GONE
     if 300 <= status < 500 and status not in {408, 425, 429}:
         return Outcome.REFUSED
     return Outcome.FAILED

@@ -63,6 +63,7 @@ replay = {str(replay).lower()}
 [alerting]
 public_url = "http://127.0.0.1:{api_port}"
 allow_private = true  # the demo's webhook is on this machine
+burst = 500  # shows every message, however many
 
 [alerting.smtp]
 host = "127.0.0.1"

@@ -10,16 +10,16 @@ from alerting.alert import Change, Severity
 from alerting.dedup import Told
 from alerting.errors import SettingsError
 from alerting.matcher import Matcher
-from alerting.pipeline import decide
+from alerting.pipeline import Rules
 from alerting.routing import Reason, Route
 from alerting.settings import AlertingSettings, EmailSettings, ReceiverSettings
-from tests.alerting.alerts import alert, ended
+from tests.alerting.alerts import BEGAN, alert, ended
 
 TOLD = {"od": Told(severity=Severity.SEVERE)}
 
 
 def reason(one, *routes, told=None):
-    (verdict,) = decide(one, routes or [Route(receiver="od")], told or {})
+    (verdict,) = Rules(routes or [Route(receiver="od")]).decide(one, told or {}, BEGAN)
     assert verdict.told == (verdict.reason is Reason.ROUTED)
     return verdict.reason
 
@@ -64,7 +64,7 @@ def test_the_end_of_what_was_told_is_told_however_unsure_it_became():
 
 def test_the_first_route_that_fits_ends_it_unless_it_says_go_on():
     routes = [Route(receiver="a", go_on=True), Route(receiver="b"), Route(receiver="c")]
-    assert [v.receiver for v in decide(alert(), routes, {})] == ["a", "b"]
+    assert [v.receiver for v in Rules(routes).decide(alert(), {}, BEGAN)] == ["a", "b"]
 
 
 @given(
@@ -77,7 +77,7 @@ def test_the_first_route_that_fits_ends_it_unless_it_says_go_on():
 def test_deciding_is_total(change, severity, confidence, late, match):
     one = alert(change=change, severity=severity, confidence=confidence, detected_late=late)
     for told in ({}, TOLD):
-        assert decide(one, [Route(receiver="od", match=match)], told)
+        assert Rules([Route(receiver="od", match=match)]).decide(one, told, BEGAN)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,11 @@ def test_a_matcher_that_cannot_work_is_refused(text):
     ("receivers", "routes", "words"),
     [
         ([ReceiverSettings(name="od")], [], "no channel"),
-        ([ReceiverSettings(name="od", email=[EmailSettings(to=["a@b.nl"])])], [Route(receiver="odd")], "there are od"),
+        (
+            [ReceiverSettings(name="od", email=[EmailSettings(to=["a@b.nl"])])],
+            [Route(receiver="odd")],
+            "nearest receiver is .od.",
+        ),
         ([], [Route(receiver="od", match=["nonsense"])], "od"),
     ],
 )

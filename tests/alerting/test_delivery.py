@@ -1,144 +1,20 @@
 """From the inbox to real servers on loopback: who gets what, how often, and what is written down."""
 
-import asyncio
 import hashlib
 import json
-import threading
-from contextlib import asynccontextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psycopg
 import pytest
-from aiosmtpd.controller import Controller
 from standardwebhooks import Webhook
 
-from alerting import dispatcher, inbox
+from alerting import sender
 from alerting.alert import Change
+from alerting.decider import Decider
 from alerting.delivery.channel import Attempt, Finished, Outcome, Retry, after
-from alerting.routing import Route
-from alerting.settings import AlertingSettings, EmailSettings, ReceiverSettings, SmtpSettings, WebhookSettings
-from gateway.processes import free_port
 from tests.alerting.alerts import BEGAN, alert, ended
-
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-class MailServer:
-    """Answers each mail with the next of `answers`, the last one for ever; keeps what it took."""
-
-    def __init__(self, *answers):
-        self.answers, self.taken = list(answers or ["250 OK"]), []
-        self.controller = Controller(self, hostname="127.0.0.1", port=free_port())
-
-    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - aiosmtpd's name
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if answer.startswith("250"):
-            self.taken.append(envelope)
-        return answer
-
-    def __enter__(self):
-        self.controller.start()
-        return self
-
-    def __exit__(self, *_):
-        self.controller.stop()
-
-
-class WebServer:
-    """Answers each POST with the next of `statuses`, the last one for ever; 0: hangs up without an answer."""
-
-    def __init__(self, *statuses):
-        self.statuses, self.requests = list(statuses or [204]), []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
-                outer.requests.append((dict(self.headers), body))
-                status = outer.statuses.pop(0) if len(outer.statuses) > 1 else outer.statuses[0]
-                if status == 0:
-                    self.connection.close()
-                    return
-                self.send_response(status)
-                if 300 <= status < 400:
-                    self.send_header("location", outer.url)
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://localhost:{self.server.server_port}/hook"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-@pytest.fixture
-def settings(tmp_path):
-    secret = tmp_path / "secret"
-    secret.write_text(SECRET)
-
-    def make(*, mail=None, web=None, **more):
-        return AlertingSettings(
-            **{"allow_private": True, "route": [Route(receiver="od")], **more},
-            smtp=SmtpSettings(port=mail.controller.port if mail else free_port(), tls="none", timeout=2),
-            receiver=[
-                ReceiverSettings(
-                    name="od",
-                    email=[EmailSettings(to=["piket@od.example"])] if mail else [],
-                    webhook=[WebhookSettings(url=web.url, secret_file=secret, timeout=2)] if web else [],
-                )
-            ],
-        )
-
-    return make
-
-
-async def put(dsn, *alerts):
-    async with await psycopg.AsyncConnection.connect(dsn) as connection:
-        await inbox.put(connection, alerts)
-
-
-def rows(dsn, statement):
-    with psycopg.connect(dsn) as connection:
-        return connection.execute(statement).fetchall()
-
-
-@asynccontextmanager
-async def dispatching(settings, dsn, workers=1):
-    tasks = [asyncio.create_task(dispatcher.run(settings, dsn)) for _ in range(workers)]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-
-async def until(condition, within=5.0):
-    async with asyncio.timeout(within):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
-async def settled(dsn):
-    await until(lambda: rows(dsn, "SELECT 1 FROM alerting.inbox WHERE dispatched_at IS NULL") == [])
-    await until(lambda: rows(dsn, "SELECT 1 FROM alerting.outbox WHERE state IN ('pending', 'sending')") == [])
-
-
-async def hurry(dsn):
-    """Wait for the first attempt to have failed, and do not wait for the second."""
-    await until(lambda: rows(dsn, "SELECT 1 FROM alerting.delivery"))
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("UPDATE alerting.outbox SET next_attempt_at = now() WHERE state = 'pending'")
-        connection.execute("NOTIFY piekwacht_alerting")
+from tests.alerting.conftest import SECRET
+from tests.alerting.dispatching import dispatching, hurry, put, rows, settled
+from tests.alerting.servers import MailServer, WebServer
 
 
 async def test_an_event_reaches_mail_and_webhook_and_its_end_too(database, settings):
@@ -231,17 +107,15 @@ async def test_a_worker_whose_lease_ran_out_cannot_finish_what_another_took_over
         chosen = settings(web=web)
         await put(database, alert())
         async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
-            await dispatcher.decide_waiting(chosen, connection)
-            claim = dispatcher._QUERIES["claim"]
-            slow = await (await connection.execute(claim)).fetchone()
+            await Decider(chosen).decide_waiting(connection)
+            slow = await sender.claim(chosen, connection)
             await connection.execute("UPDATE alerting.outbox SET lease_until = now() - interval '1 second'")
-            quick = await (await connection.execute(claim)).fetchone()
-            assert (slow[0], slow[5] + 1) == (quick[0], quick[5])
-            finish = dispatcher._QUERIES["finish"]
-            done = {"id": slow[0], "next": None}
-            late = await connection.execute(finish, {**done, "state": "refused", "fence": slow[5]})
-            assert late.rowcount == 0
-            assert (await connection.execute(finish, {**done, "state": "delivered", "fence": quick[5]})).rowcount == 1
+            quick = await sender.claim(chosen, connection)
+            assert (slow.id, slow.fence + 1) == (quick.id, quick.fence)
+            await sender._record(slow, Attempt(outcome=Outcome.REFUSED, detail=""), BEGAN, connection)
+            assert rows(database, "SELECT state FROM alerting.outbox") == [("sending",)]
+            await sender._record(quick, Attempt(outcome=Outcome.DELIVERED, detail=""), BEGAN, connection)
+    assert rows(database, "SELECT state FROM alerting.outbox") == [("delivered",)]
 
 
 async def test_what_a_dead_worker_had_claimed_is_sent_by_the_next(database, settings):
@@ -249,8 +123,8 @@ async def test_what_a_dead_worker_had_claimed_is_sent_by_the_next(database, sett
         chosen = settings(web=web)
         await put(database, alert())
         async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
-            await dispatcher.decide_waiting(chosen, connection)
-            await connection.execute(dispatcher._QUERIES["claim"])  # and dies
+            await Decider(chosen).decide_waiting(connection)
+            await sender.claim(chosen, connection)  # and dies
             await connection.execute("UPDATE alerting.outbox SET lease_until = now() - interval '1 second'")
         async with dispatching(chosen, database):
             await settled(database)

@@ -8,7 +8,7 @@ import pytest
 from alerting.alert import Alert, Change, Place, UpwindSite
 from alerting.delivery.address import is_public
 from alerting.delivery.email import compose
-from alerting.notification import cloud_event, mail, number
+from alerting.notification import Notification, cloud_event, mail, number
 from alerting.settings import EmailSettings, SmtpSettings
 from tests.alerting.alerts import BEGAN, alert, ended
 
@@ -16,7 +16,7 @@ URL = "https://piekwacht.example"
 
 
 def text_of(one, **options):
-    return mail(one, public_url=URL, **{"repeat": False, **options})
+    return mail(Notification(alert=one, id="x", **options), public_url=URL)
 
 
 def test_the_subject_says_what_where_and_how_high():
@@ -50,12 +50,10 @@ def test_a_possible_repeat_is_marked():
 def test_a_hostile_place_name_is_only_text():
     hostile = Place(name='<script>alert("x")</script>\r\nBcc: all@example.org', latitude=52.0, longitude=4.0)
     message = compose(
-        alert(place=hostile),
+        Notification(alert=alert(place=hostile), id="x"),
         channel=EmailSettings(to=["piket@od.example"]),
         smtp=SmtpSettings(),
         public_url=URL,
-        message_id="x",
-        repeat=False,
         at=BEGAN,
     )
     assert message["Bcc"] is None
@@ -64,7 +62,8 @@ def test_a_hostile_place_name_is_only_text():
 
 
 def test_the_cloud_event_keeps_the_nl_gov_profile_and_carries_the_whole_alert():
-    event = msgspec.json.decode(cloud_event(alert(), source="urn:nld:oin:1:systeem:p", public_url=URL, at=BEGAN))
+    told = Notification(alert=alert(), id="x")
+    event = msgspec.json.decode(cloud_event(told, source="urn:nld:oin:1:systeem:p", public_url=URL, at=BEGAN))
     assert event["specversion"] == "1.0"
     assert event["id"] == "7ckljx4okjr6urfo-1"
     assert event["type"] == "nl.piekwacht.pieken.gedetecteerd.v1"

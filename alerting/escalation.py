@@ -1,0 +1,33 @@
+"""What happens while nobody answers: who was told is reminded, then somebody else is told. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from alerting.routing import Reason, Route, Verdict
+
+
+class Watched(Struct, frozen=True, kw_only=True):
+    """An event that is not over, that nobody has acknowledged, and that `receiver` was told of."""
+
+    receiver: str
+    told_at: datetime
+    last_at: datetime
+    escalated: bool
+
+
+def due(watched: Watched, routes: Sequence[Route], now: datetime) -> list[Verdict]:
+    """What to tell now because nobody answered; `routes` are those that fit the alert and lead to the receiver."""
+    verdicts = []
+    for route in routes:
+        if route.remind_minutes is not None and now >= watched.last_at + timedelta(minutes=route.remind_minutes):
+            verdicts.append(Verdict(receiver=watched.receiver, told=True, reason=Reason.REMINDED))
+            break
+    for route in routes:
+        waited = now >= watched.told_at + timedelta(minutes=route.escalate_minutes)
+        if route.escalate_to is not None and waited and not watched.escalated:
+            detail = f"{watched.receiver} was told at {watched.told_at.isoformat()} and nobody acknowledged"
+            verdicts.append(Verdict(receiver=route.escalate_to, told=True, reason=Reason.ESCALATED, detail=detail))
+            break
+    return verdicts

@@ -1,0 +1,8 @@
+-- What the dead man's switch asks.
+
+-- name: stale
+SELECT EXISTS (SELECT 1 FROM alerting.inbox
+               WHERE dispatched_at IS NULL AND received_at < now() - make_interval(secs => %(seconds)s))
+    OR EXISTS (SELECT 1 FROM alerting.outbox
+               WHERE state = 'pending' AND attempts = 0 AND first_try_at IS NULL
+                 AND created_at < now() - make_interval(secs => greatest(%(seconds)s, 600)))

@@ -1,0 +1,32 @@
+"""Silences: somebody asked, with a reason and until a moment, not to be told. Pure."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from msgspec import Struct, structs
+
+from alerting.routing import Reason, Verdict
+
+
+class Silence(Struct, frozen=True, kw_only=True):
+    """In force from `starts_at` until just before `ends_at`."""
+
+    id: int
+    match: tuple[str, ...]
+    author: str
+    reason: str
+    starts_at: datetime
+    ends_at: datetime
+
+    def in_force(self, now: datetime) -> bool:
+        """Never before its start, never from its end on."""
+        return self.starts_at <= now < self.ends_at
+
+
+def silenced(verdict: Verdict, fitting: Iterable[Silence], now: datetime) -> Verdict:
+    """Not told while a silence that fits the alert is in force; the verdict names whose."""
+    found = next((silence for silence in fitting if silence.in_force(now)), None)
+    if found is None or not verdict.told:
+        return verdict
+    detail = f"silence {found.id} by {found.author} until {found.ends_at.isoformat()}: {found.reason}"
+    return structs.replace(verdict, told=False, reason=Reason.SILENCED, detail=detail)

@@ -1,0 +1,30 @@
+"""Settings that lead to the test's own servers."""
+
+import pytest
+
+from alerting.routing import Route
+from alerting.settings import AlertingSettings, EmailSettings, ReceiverSettings, SmtpSettings, WebhookSettings
+from gateway.processes import free_port
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture
+def settings(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text(SECRET)
+
+    def make(*, mail=None, web=None, **more):
+        return AlertingSettings(
+            **{"allow_private": True, "route": [Route(receiver="od")], **more},
+            smtp=SmtpSettings(port=mail.controller.port if mail else free_port(), tls="none", timeout=2),
+            receiver=[
+                ReceiverSettings(
+                    name="od",
+                    email=[EmailSettings(to=["piket@od.example"])] if mail else [],
+                    webhook=[WebhookSettings(url=web.url, secret_file=secret, timeout=2)] if web else [],
+                )
+            ],
+        )
+
+    return make

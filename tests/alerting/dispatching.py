@@ -1,0 +1,49 @@
+"""A dispatcher that runs for the length of a test, and what a test waits for."""
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+
+import psycopg
+
+from alerting import dispatcher, inbox
+
+
+async def put(dsn, *alerts):
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        await inbox.put(connection, alerts)
+
+
+def rows(dsn, statement):
+    with psycopg.connect(dsn) as connection:
+        return connection.execute(statement).fetchall()
+
+
+@asynccontextmanager
+async def dispatching(settings, dsn, workers=1):
+    tasks = [asyncio.create_task(dispatcher.run(settings, dsn)) for _ in range(workers)]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def until(condition, within=5.0):
+    async with asyncio.timeout(within):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def settled(dsn):
+    await until(lambda: rows(dsn, "SELECT 1 FROM alerting.inbox WHERE dispatched_at IS NULL") == [])
+    await until(lambda: rows(dsn, "SELECT 1 FROM alerting.outbox WHERE state IN ('pending', 'sending')") == [])
+
+
+async def hurry(dsn):
+    """Wait for the first attempt to have failed, and do not wait for the second."""
+    await until(lambda: rows(dsn, "SELECT 1 FROM alerting.delivery"))
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("UPDATE alerting.outbox SET next_attempt_at = now() WHERE state = 'pending'")
+        connection.execute("NOTIFY piekwacht_alerting")

@@ -1,0 +1,71 @@
+"""An inspectorate's mail server and webhook on loopback, which answer as a test wants."""
+
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from aiosmtpd.controller import Controller
+
+from gateway.processes import free_port
+
+
+class MailServer:
+    """Answers each mail with the next of `answers`, the last one for ever; keeps what it took."""
+
+    def __init__(self, *answers):
+        self.answers, self.taken = list(answers or ["250 OK"]), []
+        self.controller = Controller(self, hostname="127.0.0.1", port=free_port())
+
+    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - aiosmtpd's name
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer.startswith("250"):
+            self.taken.append(envelope)
+        return answer
+
+    def __enter__(self):
+        self.controller.start()
+        return self
+
+    def __exit__(self, *_):
+        self.controller.stop()
+
+
+class WebServer:
+    """Answers each POST with the next of `statuses`, the last one for ever.
+
+    0: hangs up without an answer; -1: takes five seconds.
+    """
+
+    def __init__(self, *statuses):
+        self.statuses, self.requests = list(statuses or [204]), []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                outer.requests.append((dict(self.headers), body))
+                status = outer.statuses.pop(0) if len(outer.statuses) > 1 else outer.statuses[0]
+                if status == -1:
+                    time.sleep(5)
+                    status = 204
+                if status == 0:
+                    self.connection.close()
+                    return
+                self.send_response(status)
+                if 300 <= status < 400:
+                    self.send_header("location", outer.url)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://localhost:{self.server.server_port}/hook"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()

@@ -1,0 +1,186 @@
+"""What people answer and ask, a storm, a sick channel, and the outside watcher: on real servers."""
+
+import asyncio
+import json
+
+import msgspec
+import psycopg
+import pytest
+from jinja2 import DictLoader, Environment
+
+from alerting import heartbeat
+from alerting.alert import Change
+from alerting.heartbeat import HeartbeatSettings
+from alerting.inbox import put as leave
+from alerting.notification import Notification, mail
+from alerting.routing import Route
+from gateway.__main__ import main
+from tests.alerting.alerts import alert, ended
+from tests.alerting.dispatching import dispatching, put, rows, settled, until
+from tests.alerting.servers import MailServer, WebServer
+
+
+@pytest.fixture
+def command(database, tmp_path, capsys):
+    (tmp_path / "piekwacht.toml").write_text(
+        f"""[database]
+dsn = "{database}"
+[[alerting.receiver]]
+name = "od"
+email = [{{ to = ["piket@od.example"] }}]
+[[alerting.route]]
+receiver = "od"
+match = ['area="ijmond"']
+"""
+    )
+
+    def run(*words):
+        code = main(["alerts", "--config", str(tmp_path / "piekwacht.toml"), *words])
+        output = capsys.readouterr()
+        return code, output.out + output.err
+
+    return run
+
+
+def change(dsn, statement):
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(statement)
+        connection.execute("NOTIFY piekwacht_alerting")
+
+
+async def test_explain_tells_who_was_told_what_and_who_answered(database, settings, command):
+    with MailServer() as server:
+        async with dispatching(settings(mail=server), database):
+            await put(database, alert(), alert(2, change=Change.UPDATED))
+            await settled(database)
+    assert command("ack", alert().event_id, "--who", "Jansen", "--note", "ga kijken")[0] == 0
+    code, text = command("explain", alert().event_id)
+    assert code == 0
+    for words in ("od is told: routed", "od is not told: not_worse", "email:0", "delivered", "Jansen: ga kijken"):
+        assert words in text
+    assert command("explain", "nothing")[0] == 1
+    assert command("ack", "nothing") == (1, "piekwacht: alerting has never heard of event 'nothing'\n")
+
+
+async def test_a_silence_from_the_command_line_holds_and_ends(database, settings, command):
+    code, text = command("silence", 'station="wijk-aan-zee"', "--for", "8h", "--reason", "onderhoud", "--who", "Jansen")
+    assert (code, text[:10]) == (0, "silence 1 ")
+    with MailServer() as server:
+        async with dispatching(settings(mail=server), database):
+            await put(database, alert())
+            await settled(database)
+            assert server.taken == []
+            assert command("unsilence", "1", "--who", "Jansen")[0] == 0
+            await put(database, alert(2, change=Change.UPDATED))
+            await settled(database)
+    assert len(server.taken) == 1
+    assert rows(database, "SELECT reason FROM alerting.decision ORDER BY revision") == [("silenced",), ("routed",)]
+    assert command("silence", 'colour="red"', "--for", "8h", "--reason", "x")[0] == 1
+    assert command("silence", 'area="a"', "--for", "soon", "--reason", "x")[0] == 1
+
+
+def test_route_shows_the_path_of_an_alert_without_sending(command, tmp_path):
+    (tmp_path / "alert.json").write_bytes(msgspec.json.encode(alert()))
+    assert command("route", "--event", str(tmp_path / "alert.json")) == (0, "od is told: routed\n")
+    (tmp_path / "alert.json").write_text("{}")
+    assert command("route", "--event", str(tmp_path / "alert.json"))[0] == 1
+
+
+async def test_unanswered_it_is_said_again_until_somebody_acknowledges(database, settings, command):
+    with MailServer() as server:
+        chosen = settings(mail=server, route=[Route(receiver="od", remind_minutes=10, escalate_to="od")])
+        async with dispatching(chosen, database):
+            await put(database, alert())
+            await settled(database)
+            change(database, "UPDATE alerting.watch SET last_at = now() - interval '11 minutes'")
+            await until(lambda: len(server.taken) == 2)
+            assert b"Herinnering" in server.taken[1].content
+            command("ack", alert().event_id)
+            change(database, "UPDATE alerting.watch SET last_at = now() - interval '11 minutes'")
+            await asyncio.sleep(2.5)
+            assert len(server.taken) == 2
+            await put(database, ended())
+            await settled(database)
+    assert len(server.taken) == 3
+    assert rows(database, "SELECT * FROM alerting.watch") == []
+
+
+async def test_a_storm_is_gathered_and_nothing_of_it_is_lost(database, settings):
+    alerts = [alert(event_id=f"event{n}", station=f"s{n % 50}") for n in range(1000)]
+    with MailServer() as server, WebServer() as web:
+        chosen = settings(mail=server, web=web, burst=5, gather_seconds=1.0)
+        async with dispatching(chosen, database, workers=2):
+            for start in range(0, 1000, 100):
+                async with await psycopg.AsyncConnection.connect(database) as connection:
+                    await leave(connection, alerts[start : start + 100])
+            await until(lambda: rows(database, "SELECT 1 FROM alerting.inbox WHERE dispatched_at IS NULL") == [], 20)
+            await settled(database)
+    assert 6 <= len(server.taken) <= 12
+    assert 6 <= len(web.requests) <= 12
+    assert any(b"meldingen van" in one.content for one in server.taken)
+    told = [json.loads(body) for _, body in web.requests]
+    assert sum(one["data"].get("count", 1) for one in told) == 1000
+    assert all(len(body) <= 65_536 for _, body in web.requests)
+    told = "SELECT count(DISTINCT event_id) FROM alerting.outbox WHERE state IN ('delivered', 'gathered')"
+    assert rows(database, told) == [(1000,)]
+
+
+async def test_a_webhook_that_hangs_holds_up_no_mail(database, settings):
+    with MailServer() as server, WebServer(-1) as web:
+        async with dispatching(settings(mail=server, web=web), database):
+            await put(database, *[alert(event_id=f"event{n}") for n in range(5)])
+            await until(lambda: len(server.taken) == 5, within=4)
+
+
+async def test_a_webhook_that_is_gone_is_left_alone_until_somebody_enables_it(database, settings, command):
+    with WebServer(410, 204) as web:
+        async with dispatching(settings(web=web), database):
+            for name in ("one", "two"):
+                await put(database, alert(event_id=name))
+                await settled(database)
+            assert len(web.requests) == 1
+            assert command("enable", web.url)[0] == 0
+            await put(database, alert(event_id="three"))
+            await settled(database)
+    assert len(web.requests) == 2
+
+
+async def test_a_secret_that_cannot_be_read_stops_nobody_else(database, settings, tmp_path):
+    with MailServer() as server, WebServer() as web:
+        chosen = settings(mail=server, web=web)
+        (tmp_path / "secret").unlink()
+        async with dispatching(chosen, database):
+            await put(database, alert())
+            await until(lambda: rows(database, "SELECT 1 FROM alerting.delivery WHERE outcome = 'failed'") != [])
+            await until(lambda: len(server.taken) == 1)
+    ((detail,),) = rows(database, "SELECT detail FROM alerting.delivery WHERE outcome = 'failed'")
+    assert "secret" in detail
+
+
+async def test_what_no_version_can_read_blocks_nothing(database, settings):
+    change(database, "INSERT INTO alerting.inbox (event_id, revision, alert) VALUES ('odd', 1, '{}')")
+    with MailServer() as server:
+        async with dispatching(settings(mail=server), database):
+            await put(database, alert())
+            await settled(database)
+    assert len(server.taken) == 1
+    assert rows(database, "SELECT reason FROM alerting.decision WHERE event_id = 'odd'") == [("unreadable",)]
+
+
+def test_a_broken_template_falls_back_to_the_plainest_message():
+    broken = Environment(loader=DictLoader({"mail.txt": "{{ nothing.at.all }}", "mail.html": "{% if %}"}))
+    contents = mail(Notification(alert=alert(), id="x"), public_url="https://p.example", templates=broken)
+    assert contents.html is None
+    assert "https://p.example/events/7ckljx4okjr6urfo" in contents.text
+    assert contents.subject.startswith("Piek PM2,5")
+
+
+async def test_the_heart_beats_only_while_nothing_waits_too_long(database):
+    with WebServer(200) as web:
+        settings = HeartbeatSettings(url=web.url, stale_seconds=60)
+        assert await heartbeat.beat(settings, database)
+        await put(database, alert())
+        assert await heartbeat.beat(settings, database)
+        change(database, "UPDATE alerting.inbox SET received_at = now() - interval '2 minutes'")
+        assert not await heartbeat.beat(settings, database)
+    assert len(web.requests) == 2

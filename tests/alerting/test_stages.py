@@ -1,0 +1,114 @@
+"""Silences, known sources, reminders: each withholds or adds with a reason that names what decided."""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerting.alert import Change, Severity
+from alerting.dedup import Told
+from alerting.errors import SettingsError
+from alerting.escalation import Watched
+from alerting.inhibition import KnownSource
+from alerting.matcher import Matcher, Matching
+from alerting.pipeline import Rules
+from alerting.routing import Reason, Route
+from alerting.settings import AlertingSettings, EmailSettings, ReceiverSettings
+from alerting.silence import Silence
+from tests.alerting.alerts import BEGAN, alert, ended
+
+ROUTES = [Route(receiver="od")]
+TOLD = {"od": Told(severity=Severity.SEVERE)}
+SILENCE = Silence(
+    id=7,
+    match=('station="wijk-aan-zee"',),
+    author="Jansen",
+    reason="onderhoud",
+    starts_at=BEGAN,
+    ends_at=BEGAN + timedelta(hours=1),
+)
+SOURCE = KnownSource(
+    name="Sinterfabriek",
+    match=['area="ijmond"'],
+    legal_basis="vergunning 12-34",
+    owner="Tata Steel",
+    until=date(2026, 12, 31),
+    level=100.0,
+)
+
+
+@given(st.integers(-10_000, 10_000))
+def test_a_silence_never_outlives_its_end_and_never_begins_early(seconds):
+    now = BEGAN + timedelta(seconds=seconds)
+    (verdict,) = Rules(ROUTES, silences=[SILENCE]).decide(alert(), {}, now)
+    assert verdict.told == (not 0 <= seconds < 3600)
+    if not verdict.told:
+        assert verdict.reason is Reason.SILENCED
+        assert "Jansen" in verdict.detail
+
+
+@pytest.mark.parametrize(
+    ("excess", "day", "told"),
+    [(75.6, 1, False), (100.0, 1, True), (250.0, 1, True), (75.6, 41, False), (75.6, 42, True)],
+)
+def test_a_known_source_withholds_below_its_own_level_and_through_its_last_day(excess, day, told):
+    (verdict,) = Rules(ROUTES, [SOURCE]).decide(alert(excess=excess), {}, BEGAN + timedelta(days=day - 1))
+    assert verdict.told is told
+    assert told or (verdict.reason is Reason.KNOWN_SOURCE and "vergunning 12-34" in verdict.detail)
+
+
+@pytest.mark.parametrize("change", [Change.ENDED, Change.VOIDED])
+def test_exactly_who_was_told_is_told_of_end_and_correction_whatever_the_rules_say_by_then(change):
+    rules = Rules([Route(receiver="another")], [SOURCE], [SILENCE])
+    verdicts = rules.decide(alert(2, change=change, confidence=0.0), TOLD, BEGAN)
+    assert [(v.receiver, v.told) for v in verdicts] == [("od", True)]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected"),
+    [(4, []), (6, [Reason.REMINDED]), (16, [Reason.REMINDED, Reason.ESCALATED])],
+)
+def test_while_nobody_answers_there_is_a_reminder_and_then_somebody_else(minutes, expected):
+    rules = Rules([Route(receiver="od", remind_minutes=5, escalate_to="chief", escalate_minutes=15)])
+    watched = Watched(receiver="od", told_at=BEGAN, last_at=BEGAN, escalated=False)
+    verdicts = rules.remind(alert(), watched, BEGAN + timedelta(minutes=minutes))
+    assert [v.reason for v in verdicts] == expected
+    assert rules.remind(ended(), watched, BEGAN + timedelta(days=1)) == []
+    assert Rules(
+        [Route(receiver="od", remind_minutes=5)],
+        silences=[SILENCE],
+    ).remind(alert(), watched, BEGAN + timedelta(minutes=30)) == []  # fmt: skip
+
+
+LABEL_SETS = st.fixed_dictionaries({"area": st.sampled_from("ab"), "station": st.sampled_from("xyz")})
+MATCHERS = st.lists(
+    st.builds(
+        lambda label, operator, value: f'{label}{operator}"{value}"',
+        st.sampled_from(["area", "station", "kind"]),
+        st.sampled_from(["=", "!=", "=~", "!~"]),
+        st.sampled_from(["a", "b", "x", "", "x|y"]),
+    ),
+    max_size=3,
+)
+
+
+@given(st.lists(MATCHERS, max_size=8), LABEL_SETS)
+def test_filed_things_are_found_as_by_asking_each_in_order(many, labels):
+    slow = [n for n, texts in enumerate(many) if all(Matcher.parse(text).matches(labels) for text in texts)]
+    assert list(Matching(list(enumerate(many))).fitting(labels)) == slow
+
+
+@pytest.mark.parametrize(
+    ("routes", "words"),
+    [
+        ([Route(receiver="od"), Route(receiver="od", match=['area="ijmond"'])], r"route\[1\]: never reached"),
+        ([Route(receiver="od", match=['aera="ijmond"'])], r"alerting.route\[0\].match: .*no label 'aera'"),
+        ([Route(receiver="do")], r"route\[0\].receiver: no receiver 'do'; the nearest receiver is 'od'"),
+        ([Route(receiver="od", escalate_to="chef")], r"route\[0\].escalate_to"),
+    ],
+)
+def test_rules_that_cannot_work_are_refused_with_path_and_remedy(routes, words):
+    receivers = [ReceiverSettings(name="od", email=[EmailSettings(to=["a@b.nl"])])]
+    with pytest.raises(SettingsError, match=words):
+        AlertingSettings(receiver=receivers, route=routes)
