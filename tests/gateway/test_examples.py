@@ -1,0 +1,25 @@
+"""What an operator copies has to work."""
+
+from pathlib import Path
+
+import psycopg
+
+from gateway import settings, site_file
+
+EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
+
+
+def test_the_example_of_a_small_site_is_read_strictly():
+    read = settings.read(EXAMPLES / "piekwacht.toml")
+    assert read.ingest.key_file == EXAMPLES / "gateway.key"
+    assert [route.receiver for route in read.alerting.route] == ["piket", "kantoor"]
+
+
+def test_the_example_of_a_site_file_is_applied_twice_without_a_difference(database):
+    described = site_file.read(EXAMPLES / "site.toml")
+    found = []
+    for _ in range(2):
+        site_file.apply(described, database, beside=EXAMPLES)
+        with psycopg.connect(database) as connection:
+            found.append(connection.execute("SELECT * FROM station, area, site").fetchall())
+    assert found[0] == found[1] != []
