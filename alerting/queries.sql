@@ -69,11 +69,15 @@ SELECT pg_advisory_xact_lock(7402981)
 -- name: claim
 -- The next that is due. A channel that had %(burst)s notifications within ten minutes gets the rest gathered, one
 -- message every %(gather)s seconds; a channel that is being sent to waits, so that one that hangs holds up no other.
-WITH busy AS MATERIALIZED (
+-- A worker whose session has ended is dead: what it had claimed is free at once, without waiting for its lease.
+WITH alive AS MATERIALIZED (
+    SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+), busy AS MATERIALIZED (
     SELECT receiver, channel, count(*) AS tried, max(first_try_at) AS last_try
     FROM alerting.outbox WHERE first_try_at > now() - interval '10 minutes' GROUP BY receiver, channel
 ), under_way AS MATERIALIZED (
-    SELECT DISTINCT receiver, channel FROM alerting.outbox WHERE state = 'sending' AND lease_until >= now()
+    SELECT DISTINCT receiver, channel FROM alerting.outbox
+    WHERE state = 'sending' AND lease_until >= now() AND claimed_by IN (SELECT pid FROM alive)
 ), chosen AS (
     SELECT c.id, c.attempts = 0 AND coalesce(b.tried >= %(burst)s, false) AS gathers
     FROM alerting.outbox c
@@ -82,13 +86,13 @@ WITH busy AS MATERIALIZED (
     WHERE ((c.state = 'pending' AND c.next_attempt_at <= now()
             AND (c.attempts > 0 OR b.tried IS NULL OR b.tried < %(burst)s
                  OR b.last_try <= now() - make_interval(secs => %(gather)s)))
-           OR (c.state = 'sending' AND c.lease_until < now()))
+           OR (c.state = 'sending' AND (c.lease_until < now() OR c.claimed_by NOT IN (SELECT pid FROM alive))))
       AND u.receiver IS NULL
     ORDER BY c.next_attempt_at, c.id LIMIT 1 FOR UPDATE OF c SKIP LOCKED
 )
 UPDATE alerting.outbox o
 SET state = 'sending', attempts = attempts + 1, fence = fence + 1, lease_until = now() + interval '60 seconds',
-    first_try_at = coalesce(first_try_at, clock_timestamp())
+    first_try_at = coalesce(first_try_at, clock_timestamp()), claimed_by = pg_backend_pid()
 FROM alerting.inbox i, chosen
 WHERE i.event_id = o.event_id AND i.revision = o.revision AND o.id = chosen.id
 RETURNING o.id, o.receiver, o.channel, o.message_id, o.attempts, o.fence, i.alert::text,

@@ -1,8 +1,10 @@
 """E-mail over SMTP: plain text with HTML beside it. At most one possible repeat a crash, with the same Message-ID."""
 
 from datetime import datetime
+from email.header import Header
 from email.message import EmailMessage
-from email.utils import format_datetime
+from email.policy import EmailPolicy
+from email.utils import format_datetime, getaddresses
 
 import aiosmtplib
 
@@ -10,6 +12,18 @@ from alerting import telemetry
 from alerting.delivery.channel import Attempt, Outcome
 from alerting.notification import Notification, mail
 from alerting.settings import EmailSettings, SmtpSettings
+
+
+class _Mail(EmailPolicy):
+    """Python's own folding loses spaces between two encoded words; a subject is encoded whole instead."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        if name.lower() == "subject" and not value.isascii():
+            return f"{name}: {Header(str(value), 'utf-8', header_name=name).encode(linesep=self.linesep)}\r\n".encode()
+        return super().fold_binary(name, value)
+
+
+_AS_SENT = _Mail(linesep="\r\n", cte_type="7bit")
 
 
 def compose(
@@ -41,11 +55,13 @@ def compose(
 
 async def send(message: EmailMessage, smtp: SmtpSettings) -> Attempt:
     """Hand it to the mail server."""
-    content = message.as_bytes()
+    content = message.as_bytes(policy=_AS_SENT)  # what is hashed is what is sent
     password = smtp.password_file.read_text().strip() if smtp.password_file else None
     try:
         _, answer = await aiosmtplib.send(
-            message,
+            content,
+            sender=getaddresses([smtp.sender])[0][1],
+            recipients=[address for _, address in getaddresses([str(message["To"])])],
             hostname=smtp.host,
             port=smtp.port,
             username=smtp.username,

@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import ssl
 from datetime import datetime
+from functools import cache
 
 import httpx
 from standardwebhooks import Webhook
@@ -30,7 +32,9 @@ async def send(body: bytes, *, channel: WebhookSettings, message_id: str, at: da
         "webhook-signature": Webhook(secret).sign(message_id, at, body.decode()),
     }
     try:
-        async with httpx.AsyncClient(timeout=channel.timeout, follow_redirects=False, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            verify=_trust(), timeout=channel.timeout, follow_redirects=False, trust_env=False
+        ) as client:
             answer = await client.post(
                 url.copy_with(host=address), content=body, headers=headers, extensions={"sni_hostname": url.host}
             )
@@ -39,6 +43,12 @@ async def send(body: bytes, *, channel: WebhookSettings, message_id: str, at: da
     except httpx.HTTPError as error:
         return Attempt(outcome=Outcome.UNKNOWN, detail=f"{url.host}: no answer ({type(error).__name__})", content=body)
     return Attempt(outcome=judge(answer.status_code), detail=f"HTTP {answer.status_code}", content=body)
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Reading the certificates of all authorities takes longer than a whole delivery: once a process."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def judge(status: int) -> Outcome:

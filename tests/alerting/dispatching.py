@@ -36,9 +36,9 @@ async def until(condition, within=5.0):
             await asyncio.sleep(0.02)
 
 
-async def settled(dsn):
-    await until(lambda: rows(dsn, "SELECT 1 FROM alerting.inbox WHERE dispatched_at IS NULL") == [])
-    await until(lambda: rows(dsn, "SELECT 1 FROM alerting.outbox WHERE state IN ('pending', 'sending')") == [])
+async def settled(dsn, within=5.0):
+    await until(lambda: rows(dsn, "SELECT 1 FROM alerting.inbox WHERE dispatched_at IS NULL") == [], within)
+    await until(lambda: rows(dsn, "SELECT 1 FROM alerting.outbox WHERE state IN ('pending', 'sending')") == [], within)
 
 
 async def hurry(dsn):

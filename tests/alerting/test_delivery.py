@@ -1,5 +1,7 @@
 """From the inbox to real servers on loopback: who gets what, how often, and what is written down."""
 
+import email
+import email.policy
 import hashlib
 import json
 
@@ -8,9 +10,10 @@ import pytest
 from standardwebhooks import Webhook
 
 from alerting import sender
-from alerting.alert import Change
+from alerting.alert import Change, Place
 from alerting.decider import Decider
 from alerting.delivery.channel import Attempt, Finished, Outcome, Retry, after
+from alerting.notification import Notification, mail
 from tests.alerting.alerts import BEGAN, alert, ended
 from tests.alerting.conftest import SECRET
 from tests.alerting.dispatching import dispatching, hurry, put, rows, settled
@@ -129,6 +132,20 @@ async def test_what_a_dead_worker_had_claimed_is_sent_by_the_next(database, sett
         async with dispatching(chosen, database):
             await settled(database)
         assert len(web.requests) == 1
+
+
+async def test_a_subject_arrives_letter_for_letter_and_the_hash_is_of_what_arrived(database, settings):
+    place = Place(name="Wijk aan Zee, Bosweg én de Dorpsduinen ë (5× é)", latitude=52.5, longitude=4.6)
+    one = alert(place=place)
+    with MailServer() as server:
+        async with dispatching(settings(mail=server), database):
+            await put(database, one)
+            await settled(database)
+    (taken,) = server.taken
+    assert taken.rcpt_tos == ["piket@od.example"]
+    subject = email.message_from_bytes(taken.content, policy=email.policy.default)["subject"]
+    assert subject == mail(Notification(alert=one, id="x"), public_url="").subject
+    assert rows(database, "SELECT sha256 FROM alerting.delivery") == [(hashlib.sha256(taken.content).digest(),)]
 
 
 async def test_every_attempt_keeps_the_hash_of_what_was_sent(database, settings):

@@ -1,0 +1,47 @@
+"""Workers die at any moment; what was put is told all the same, under ids that let a receiver drop a repeat."""
+
+import asyncio
+import random
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from tests.alerting.alerts import alert
+from tests.alerting.dispatching import dispatching, put, settled
+from tests.alerting.servers import WebServer
+
+WORKER = """
+import asyncio, pathlib, sys, msgspec
+from alerting import dispatcher
+from alerting.settings import AlertingSettings
+read = msgspec.json.decode(sys.argv[1], type=AlertingSettings, dec_hook=lambda kind, value: pathlib.Path(value))
+asyncio.run(dispatcher.run(read, sys.argv[2]))
+"""
+
+
+@pytest.mark.slow
+async def test_two_workers_killed_again_and_again_lose_nothing(database, settings):
+    chance, events = random.Random(20261121), 200
+    with WebServer() as web:
+        chosen = settings(web=web, burst=10_000)
+        text = msgspec.json.encode(chosen, enc_hook=str).decode()
+        start = lambda: subprocess.Popen([sys.executable, "-c", WORKER, text, database])  # noqa: E731
+        workers = [start(), start()]
+        for n in range(events):
+            await put(database, alert(event_id=f"event{n}"))
+            await asyncio.sleep(0.1)
+            if n % 20 == 19:
+                victim = chance.randrange(2)
+                workers[victim].kill()
+                workers[victim].wait()
+                workers[victim] = start()
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+        async with dispatching(chosen, database):
+            await settled(database, within=20)
+        ids = [headers["webhook-id"] for headers, _ in web.requests]
+    assert len(set(ids)) == events
+    assert len(ids) - events <= 12  # at most one for each kill
