@@ -8,7 +8,8 @@ is bounded by the broker's own window of unacknowledged messages; nothing is eve
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -65,6 +66,15 @@ def _away(error: psycopg.Error) -> None:
     _LOG.warning("database is away: %s", " ".join(str(error).split()))
 
 
+@contextmanager
+def _counted_as_connected() -> Iterator[None]:
+    telemetry.CONNECTED.set(1)
+    try:
+        yield
+    finally:
+        telemetry.CONNECTED.set(0)
+
+
 class _Client(aiomqtt.Client):
     """aiomqtt with acknowledgement left to us."""
 
@@ -107,12 +117,13 @@ class Ingest:
             for area in self._settings.areas or ["+"]:
                 await connection.subscribe([(f"pw/v1/{area}/+/{kind}", 1) for kind in _TAKEN])
             _LOG.info("taking in from %s", self._broker)
-            while True:
-                messages = await self._gather(connection)
-                committed = await self._commit(messages)
-                for message in messages:
-                    connection.acknowledge(message)
-                await self._tell(connection, committed)
+            with _counted_as_connected():
+                while True:
+                    messages = await self._gather(connection)
+                    committed = await self._commit(messages)
+                    for message in messages:
+                        connection.acknowledge(message)
+                    await self._tell(connection, committed)
 
     async def _gather(self, connection: _Client) -> list[aiomqtt.Message]:
         """At least one message; then what has come within the window, up to the limit.

@@ -21,4 +21,5 @@ COMMITTED_AGE = Histogram(
 )
 QUEUE = Gauge("piekwacht_queue_size", "Entries waiting, by queue", ["queue"])
 LAST_SEEN = Gauge("piekwacht_node_last_seen_timestamp_seconds", "When a node was last heard", ["area", "node"])
+CONNECTED = Gauge("piekwacht_ingest_connected", "1 while payloads are taken in from the broker")
 FAILURES = Counter("piekwacht_failures_total", "Passing failures that were retried", ["part"])

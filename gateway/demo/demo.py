@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import psycopg
 from rich.console import Console
 from rich.live import Live
@@ -116,7 +117,7 @@ class Demo:
         )
         self._say(f"starting the gateway ({broker.program}, PostgreSQL) ...")
         self._gateway = self._start_gateway()
-        self._gateway.wait_until(lambda: answers(_HOST, self._options.port), timeout=60)
+        self._gateway.wait_until(self._taking_in, timeout=120)
         self._agents = [self._stack.enter_context(node.start()) for node in self._nodes]
         for url in self._urls():
             self._say(url)
@@ -154,6 +155,14 @@ class Demo:
         if self._gateway is not None:
             self._gateway.stop()
         return result
+
+    def _taking_in(self) -> bool:
+        """Whether the gateway listens to the nodes: what is sent before that would wait for a repetition."""
+        try:
+            metrics = httpx.get(f"http://{_HOST}:{self._options.port}/metrics", timeout=2).text
+        except httpx.HTTPError:
+            return False
+        return "piekwacht_ingest_connected 1.0" in metrics
 
     def _start_gateway(self) -> Child:
         command: list[str | Path] = [sys.executable, "-m", "gateway", "up", "--config", self._config]
