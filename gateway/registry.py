@@ -84,9 +84,11 @@ class Datastream:
     observed_property: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Registry:
     """The whole snapshot. `datastreams[slot].slot == slot`; slots only ever grow.
+
+    Snapshots are told apart by identity, so that what is derived from one can be remembered with it.
 
     `version` counts the operator's changes in the database, so that a process sees when to read it anew.
     """

@@ -24,14 +24,10 @@ class Neighbourhoods:
             yield self.members[begin:end]
 
 
+@lru_cache(maxsize=8)
 def neighbourhoods(registry: Registry) -> Neighbourhoods:
     """The groups of a registry; remembered, because a registry never changes."""
-    keys = tuple((registry.stations[d.station].area, d.observed_property) for d in registry.datastreams)
-    return _of(keys)
-
-
-@lru_cache(maxsize=8)
-def _of(keys: tuple[tuple[str, str], ...]) -> Neighbourhoods:
+    keys = [(registry.stations[d.station].area, d.observed_property) for d in registry.datastreams]
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     group_of = np.array([numbers[key] for key in keys], np.int32)
     members = np.argsort(group_of, kind="stable").astype(np.int32)

@@ -4,6 +4,7 @@ Raw values are never changed or dropped: a flag says what to think of a value. F
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,7 @@ class Flagger:
         return states
 
 
+@lru_cache(maxsize=8)
 def _limits(registry: Registry) -> NDArray[np.float64]:
     return np.array([_limit(registry.properties[d.observed_property]) for d in registry.datastreams]).reshape(-1, 4)
 
