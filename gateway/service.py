@@ -41,8 +41,9 @@ def run(settings: Settings, names: list[str]) -> None:
     """Run these parts until a signal comes. Raises StartError where one cannot start."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     check(settings.database.dsn)
-    if settings.telemetry.port is not None:
-        _show_metrics(settings.telemetry.host, settings.telemetry.port)
+    port = settings.telemetry.port_of(names)
+    if port is not None:
+        _show_metrics(settings.telemetry.host, port)
     try:
         asyncio.run(_until_told(settings, names))
     except BaseExceptionGroup as group:
