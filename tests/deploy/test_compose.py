@@ -3,7 +3,11 @@
 That the images exist, start and become healthy, only a machine with Docker can show.
 """
 
+import os
 import re
+import shutil
+import ssl
+import subprocess
 import sys
 from pathlib import Path
 
@@ -125,3 +129,31 @@ def test_alertmanager_takes_its_file(judge):
 
 def test_prometheus_takes_its_file(judge):
     judge("promtool", "check", "config", "prometheus/prometheus.yml")
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """deploy/compose in a folder of its own, after `./prepare`."""
+    if os.geteuid() != 0:
+        pytest.skip("secrets are given to their users, which only root can do")
+    shutil.copytree(COMPOSE, tmp_path / "compose")
+    environment = {**os.environ, "PIEKWACHT": str(Path(sys.executable).with_name("piekwacht"))}
+    for _ in range(2):  # the second time changes nothing
+        command = [tmp_path / "compose/prepare", "mqtt.example.org"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    return tmp_path / "compose/secrets"
+
+
+def test_what_is_prepared_is_all_that_the_plan_asks_for_and_readable_for_one_user_only(prepared):
+    for entry in PLAN["secrets"].values():
+        assert (prepared.parent / entry["file"]).exists()
+    folders = {v.split(":")[0] for s in SERVICES.values() for v in s.get("volumes", []) if v.startswith("./secrets")}
+    for folder in folders:
+        certificate, key = (prepared.parent / folder / name for name in ("certificate.pem", "key.pem"))
+        ssl.create_default_context(cafile=prepared.parent / folder / "ca.pem").load_cert_chain(certificate, key)
+    for path in prepared.rglob("*"):
+        if path.is_file():
+            assert path.stat().st_mode & 0o077 == 0, path
+    assert (prepared / "gateway/key.pem").stat().st_uid == int(SERVICES["gateway"]["user"].split(":")[0])
+    assert (prepared / "broker/key.pem").stat().st_uid == int(SERVICES["broker"]["user"].split(":")[0])

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -71,7 +72,7 @@ def test_install_upgrade_rollback_and_what_must_not_happen(home, wheel, empty_da
     lock = DEPLOY / "gateway.lock"
     first = run(home, "upgrade", wheel, lock)
     assert first.returncode == 0, first.stderr
-    assert os.readlink(home / "current") == "releases/0.1.0"
+    assert (home / "current").readlink() == Path("releases/0.1.0")
     assert (home / "asked").read_text().split() == ["backup", "stop", "start"], "backed up before the schema changes"
 
     broken = home / "piekwacht-0.2.0-py3-none-any.whl"
@@ -79,22 +80,22 @@ def test_install_upgrade_rollback_and_what_must_not_happen(home, wheel, empty_da
     refused = run(home, "upgrade", broken, lock)
     assert refused.returncode == 1
     assert "releases/0.1.0 goes on" in refused.stderr
-    assert os.readlink(home / "current") == "releases/0.1.0"
+    assert (home / "current").readlink() == Path("releases/0.1.0")
     assert not (home / "releases/0.2.0").exists()
     assert (home / "asked").read_text().split() == ["backup", "stop", "start"], "nothing that ran was touched"
 
     second = run(home, "upgrade", renamed(wheel, home, "0.3.0"), lock)
     assert second.returncode == 0, second.stderr
-    assert os.readlink(home / "current") == "releases/0.3.0"
+    assert (home / "current").readlink() == Path("releases/0.3.0")
     assert (home / "asked").read_text().split()[3:] == ["stop", "start"], "no migration, so no backup is asked for"
 
     back = run(home, "rollback")
     assert back.returncode == 0, back.stderr
-    assert os.readlink(home / "current") == "releases/0.1.0"
+    assert (home / "current").readlink() == Path("releases/0.1.0")
 
     with psycopg.connect(empty_database, autocommit=True) as connection:
         connection.execute("INSERT INTO schema_migration (name, sha256) VALUES ('9999_tomorrow.sql', 'x')")
     stuck = run(home, "rollback")
     assert stuck.returncode == 1
     assert "restore the backup of before the upgrade" in stuck.stderr
-    assert os.readlink(home / "current") == "releases/0.1.0"
+    assert (home / "current").readlink() == Path("releases/0.1.0")
