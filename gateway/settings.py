@@ -1,10 +1,10 @@
 """`piekwacht.toml`: each table is the settings type of one component; this only assembles them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from alerting.settings import AlertingSettings
 from edge_agent.configuration import load
@@ -46,6 +46,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     api: ApiSettings = ApiSettings()
     alerting: AlertingSettings = AlertingSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+
+
+def files(value: object, path: str = "") -> Iterator[tuple[str, Path]]:
+    """(`broker.tls.key`, its path) of every file that a tree of settings names."""
+    if isinstance(value, Path):
+        yield path, value
+    elif isinstance(value, Struct):
+        for field in structs.fields(value):
+            yield from files(getattr(value, field.name), f"{path}.{field.encode_name}".lstrip("."))
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from files(one, f"{path}[{number}]")
 
 
 def read(path: Path) -> Settings:
