@@ -39,6 +39,11 @@ def _parser() -> argparse.ArgumentParser:
         "--trial-seconds", type=float, default=600.0, metavar="N", help="how long a configuration from afar is tried"
     )
     run.set_defaults(command=_run)
+    settings = commands.add_parser(
+        "settings", help="say whether this version can use a configuration, and start nothing"
+    )
+    settings.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
+    settings.set_defaults(command=_settings)
     check = commands.add_parser("check", help="say in plain words what is wrong with this node; 1 if anything is")
     check.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
     check.set_defaults(command=_check)
@@ -73,6 +78,16 @@ def _run(options: argparse.Namespace) -> int:
     if ended.anew:
         sys.stderr.flush()
         os.execv(sys.executable, [sys.executable, "-m", "edge_agent", *sys.argv[1:]])  # noqa: S606 - ourselves
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> int:
+    from edge_agent.kit import assemble
+    from edge_agent.memory import Memory
+    from edge_agent.settings import read
+
+    settings = read(options.config).settings
+    assemble(settings.sensor, Memory(settings.spool.path.with_suffix(".memory")))
     return 0
 
 
