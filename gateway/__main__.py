@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_site(commands.add_parser("site", help="put areas, sites, stations and nodes into the registry"))
     _add_ca(commands.add_parser("ca", help="the area's certificate authority"))
     _add_node(commands.add_parser("node", help="enrol, renew, configure and revoke nodes"))
+    _add_doctor(commands.add_parser("doctor", help="look a whole installation over: what is wrong, what to do"))
     _add_backtest(commands.add_parser("backtest", help="the gateway's own detector over a recording"))
     _add_alerts(commands.add_parser("alerts", help="why somebody was told or not; acknowledge, silence"))
     _add_demo(commands.add_parser("demo", help="the whole of Piekwacht on this machine, nothing to install"))
@@ -124,6 +125,13 @@ def _add_node(parser: argparse.ArgumentParser) -> None:
     from gateway.enrolment import node_command
 
     node_command.add_arguments(parser, _add_config)
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    from gateway.doctor import command
+
+    _add_config(parser)
+    command.add_arguments(parser)
 
 
 def _add_backtest(parser: argparse.ArgumentParser) -> None:

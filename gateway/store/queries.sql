@@ -179,3 +179,27 @@ ON CONFLICT DO NOTHING
 UPDATE clock_suspect s SET shift_ms = a.offset_ms - s.offset_ms
 FROM clock_anchor a JOIN unnest(%(nodes)s::text[], %(boots)s::text[]) AS k(node_id, boot) USING (node_id, boot)
 WHERE s.node_id = a.node_id AND s.boot = a.boot AND s.shift_ms IS NULL
+
+-- name: doctor_durability
+SELECT name, setting FROM pg_settings
+WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit');
+
+-- name: doctor_has_schema
+SELECT to_regclass('schema_migration') IS NOT NULL;
+
+-- name: doctor_applied
+SELECT name, sha256 FROM schema_migration;
+
+-- name: doctor_timescale
+SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
+       to_regclass('observation_1min') IS NOT NULL
+       AND EXISTS (SELECT 1 FROM pg_class WHERE relname = 'schema_migration')
+       AND EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = '_timescaledb_catalog');
+
+-- name: doctor_timescale_jobs
+SELECT job_id FROM timescaledb_information.job_stats WHERE last_run_status = 'Failed';
+
+-- name: doctor_clock
+SELECT extract(epoch FROM clock_timestamp())::double precision,
+       extract(epoch FROM max(committed_at))::double precision
+FROM batch;
