@@ -109,6 +109,20 @@ SELECT i.alert::text FROM alerting.outbox g
 JOIN alerting.inbox i ON i.event_id = g.event_id AND i.revision = g.revision
 WHERE g.gathered_into = %(id)s ORDER BY g.id
 
+-- name: curve
+SELECT at, value, flags FROM alerting.curve(%(station)s, %(property)s, %(since)s, %(until)s)
+
+-- name: keys
+SELECT id, secret FROM alerting.signing_key WHERE retired_at IS NULL
+
+-- name: original
+-- The first message of the same event that reached the same receiver by the same channel, or was gathered into one.
+SELECT h.message_id, h.finished_at
+FROM alerting.outbox m
+JOIN alerting.outbox o ON o.event_id = m.event_id AND o.receiver = m.receiver AND o.channel = m.channel AND o.id < m.id
+JOIN alerting.outbox h ON h.id = coalesce(o.gathered_into, o.id) AND h.state = 'delivered'
+WHERE m.id = %(id)s ORDER BY o.id LIMIT 1
+
 -- name: record
 INSERT INTO alerting.delivery (outbox_id, attempt, began_at, outcome, detail, sha256)
 VALUES (%(id)s, %(attempt)s, %(began)s, %(outcome)s, %(detail)s, %(sha256)s) ON CONFLICT DO NOTHING

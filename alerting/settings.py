@@ -1,57 +1,36 @@
 """`[alerting]` of piekwacht.toml: how to send, whom to tell, and when."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from alerting.delivery.email import EmailSettings, SmtpSettings
+from alerting.delivery.webhook import WebhookSettings
 from alerting.errors import SettingsError
 from alerting.heartbeat import HeartbeatSettings
 from alerting.inhibition import KnownSource
 from alerting.matcher import Matcher
 from alerting.routing import Route
+from alerting.words import Language
 
-
-class SmtpSettings(Struct, frozen=True, kw_only=True):
-    """`[alerting.smtp]`: the mail server. Without TLS only towards this machine."""
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=1, le=65535)] = 25
-    tls: Literal["none", "starttls", "tls"] = "starttls"
-    username: str | None = None
-    password_file: Path | None = None
-    sender: str = "Piekwacht <piekwacht@localhost>"
-    timeout: Annotated[float, Meta(gt=0, le=120)] = 15.0
-
-
-class EmailSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.email]]`."""
-
-    to: Annotated[list[str], Meta(min_length=1)]
-
-
-class WebhookSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.webhook]]`: secret_file holds a Standard Webhooks secret, `whsec_...`."""
-
-    url: str
-    secret_file: Path
-    timeout: Annotated[float, Meta(gt=0, le=60)] = 10.0
+ChannelSettings = EmailSettings | WebhookSettings
 
 
 class ReceiverSettings(Struct, frozen=True, kw_only=True):
     """`[[alerting.receiver]]`: an inspectorate's named set of channels."""
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    language: Language = "nl"
     email: list[EmailSettings] = []
     webhook: list[WebhookSettings] = []
 
     @property
-    def channels(self) -> Mapping[str, EmailSettings | WebhookSettings]:
+    def channels(self) -> Mapping[str, ChannelSettings]:
         """Every channel by its name, `email:0`, `webhook:0`, ..."""
-        mails = {f"email:{number}": one for number, one in enumerate(self.email)}
-        return mails | {f"webhook:{number}": one for number, one in enumerate(self.webhook)}
+        kinds: Mapping[str, Sequence[ChannelSettings]] = {"email": self.email, "webhook": self.webhook}
+        return {f"{kind}:{number}": one for kind, many in kinds.items() for number, one in enumerate(many)}
 
 
 class AlertingSettings(Struct, frozen=True, kw_only=True):

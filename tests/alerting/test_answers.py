@@ -12,7 +12,8 @@ from alerting import heartbeat
 from alerting.alert import Change
 from alerting.heartbeat import HeartbeatSettings
 from alerting.inbox import put as leave
-from alerting.notification import Notification, mail
+from alerting.mail import mail
+from alerting.notification import Notification
 from alerting.routing import Route
 from gateway.__main__ import main
 from tests.alerting.alerts import alert, ended

@@ -13,7 +13,8 @@ from alerting import sender
 from alerting.alert import Change, Place
 from alerting.decider import Decider
 from alerting.delivery.channel import Attempt, Finished, Outcome, Retry, after
-from alerting.notification import Notification, mail
+from alerting.mail import mail
+from alerting.notification import Notification
 from tests.alerting.alerts import BEGAN, alert, ended
 from tests.alerting.conftest import SECRET
 from tests.alerting.dispatching import dispatching, hurry, put, rows, settled

@@ -6,10 +6,12 @@ import msgspec
 import pytest
 
 from alerting.alert import Alert, Change, Place, UpwindSite
+from alerting.cloud_event import cloud_event
 from alerting.delivery.address import is_public
-from alerting.delivery.email import compose
-from alerting.notification import Notification, cloud_event, mail, number
-from alerting.settings import EmailSettings, SmtpSettings
+from alerting.delivery.email import EmailSettings, SmtpSettings, compose
+from alerting.mail import mail
+from alerting.notification import Notification
+from alerting.words import number
 from tests.alerting.alerts import BEGAN, alert, ended
 
 URL = "https://piekwacht.example"

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from alerting.alert import Change, Severity
 from alerting.dedup import Told
+from alerting.delivery.email import EmailSettings
 from alerting.errors import SettingsError
 from alerting.escalation import Watched
 from alerting.inhibition import KnownSource
 from alerting.matcher import Matcher, Matching
 from alerting.pipeline import Rules
 from alerting.routing import Reason, Route
-from alerting.settings import AlertingSettings, EmailSettings, ReceiverSettings
+from alerting.settings import AlertingSettings, ReceiverSettings
 from alerting.silence import Silence
 from tests.alerting.alerts import BEGAN, alert, ended
 
