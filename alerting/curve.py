@@ -10,7 +10,7 @@ from alerting.alert import Alert
 
 BEFORE = timedelta(minutes=15)  # shown before the onset
 AFTER = timedelta(minutes=5)  # shown after the end
-LONGEST = timedelta(hours=3)
+FARTHEST = timedelta(minutes=90)  # from the peak, either way
 
 # The wire's quality flags by bit, in the order of the wire; a test holds the two together.
 FLAGS = (
@@ -54,6 +54,6 @@ class Curve(Struct, frozen=True, kw_only=True):
 
 
 def window(alert: Alert, now: datetime) -> tuple[datetime, datetime]:
-    """From when to when a curve of this alert is read: some time before the onset, until now or just after its end."""
+    """From when to when a curve of this alert is read: around the event, as known now, and never far from its peak."""
     until = min(now, alert.end + AFTER) if alert.end else max(now, alert.peak_at)
-    return max(alert.onset - BEFORE, until - LONGEST), until
+    return max(alert.onset - BEFORE, alert.peak_at - FARTHEST), min(until, alert.peak_at + FARTHEST)

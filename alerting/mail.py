@@ -127,7 +127,9 @@ def _measured(notification: Notification) -> dict[str, object]:
     w, spacing, until = MAIL[language], curve.spacing, alert.end or curve.points[-1].at
     mean, found = curve.mean(alert.onset, until), curve.flags(alert.onset, until)
     return {
-        "averaging": w["averaging"].format(number(spacing, language)) if spacing else None,
+        "averaging": w["averaging"].format(f"{spacing:.2g}".replace(".", "," if language == "nl" else "."))
+        if spacing
+        else None,
         "mean": None
         if mean is None
         else f"{number(mean, language)} {unit(alert.unit, language)} ({short_clock(alert.onset)}–{short_clock(until)})",

@@ -54,7 +54,8 @@ def draw(notification: Notification) -> bytes:
     top = (x(alert.peak_at), y(alert.peak))
     pen.ellipse((top[0] - 8, top[1] - 8, top[0] + 8, top[1] + 8), outline=_PEAK, width=4)
     w = MAIL[notification.language]
-    title = f"{unit(alert.unit, notification.language)}   - - {w['background']}   o {w['highest'].lower()}"
+    scale = unit(alert.unit, notification.language).replace("µ", "u").replace("³", "3")  # Pillow's font has neither
+    title = f"{scale}   - - {w['background']}   o {w['highest'].lower()}"
     pen.text((_LEFT, 10), title, fill=_INK, font=font)
     image = image.quantize(32)
     out = io.BytesIO()

@@ -192,6 +192,12 @@ def number(value: float, language: Language = "nl") -> str:
     return text.replace(".", ",") if language == "nl" else text
 
 
+def plain(value: float, language: Language = "nl") -> str:
+    """A figure in at most two digits and no more than it needs: 1, 2,5, 60."""
+    text = f"{value:.2g}" if value < 100 else f"{value:.0f}"
+    return text.replace(".", ",") if language == "nl" else text
+
+
 def clock(at: datetime, language: Language = "nl") -> str:
     """Local time with its offset, so that nobody has to guess about summer time."""
     local = at.astimezone(_LOCAL)

@@ -98,16 +98,15 @@ def compose(
         message["In-Reply-To"] = _reference(notification.original.id)
         message["References"] = _reference(notification.original.id)
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = notification.language
     message.set_content(contents.text)
     if contents.html is None:
         telemetry.TROUBLE.labels("template").inc()
-        return message
-    message.add_alternative(contents.html, subtype="html")
-    if plot is not None:
+    else:
+        message.add_alternative(contents.html, subtype="html")
         html = message.get_body(("html",))
-        if html is not None:
+        if plot is not None and isinstance(html, EmailMessage):
             html.add_related(plot, "image", "png", cid=f"<{PLOT}>", disposition="inline", filename="piek.png")
+    message["Content-Language"] = notification.language  # last: adding a part moves such headers into the first
     return message
 
 
