@@ -51,7 +51,7 @@ async def send_next(settings: AlertingSettings, connection: psycopg.AsyncConnect
         return False
     began = datetime.now(UTC)
     made = await _attempt(claimed, settings, connection, began)
-    await _record(claimed, made, began, connection)
+    await _record(claimed, made, began, _receiver(claimed, settings), connection)
     return True
 
 
@@ -83,7 +83,7 @@ async def claim(settings: AlertingSettings, connection: psycopg.AsyncConnection)
 async def _attempt(
     claimed: Claimed, settings: AlertingSettings, connection: psycopg.AsyncConnection, now: datetime
 ) -> Attempt:
-    receiver = next((one for one in settings.receiver if one.name == claimed.receiver), None)
+    receiver = _receiver(claimed, settings)
     channel = receiver.channels.get(claimed.channel) if receiver else None
     if receiver is None or channel is None:
         return Attempt(outcome=Outcome.REFUSED, detail="the channel is no longer configured")
@@ -176,7 +176,17 @@ async def _disable(channel: ChannelSettings, connection: psycopg.AsyncConnection
         await connection.execute(_QUERIES["is_gone"], {"target": channel.url})
 
 
-async def _record(claimed: Claimed, made: Attempt, began: datetime, connection: psycopg.AsyncConnection) -> None:
+def _receiver(claimed: Claimed, settings: AlertingSettings) -> ReceiverSettings | None:
+    return next((one for one in settings.receiver if one.name == claimed.receiver), None)
+
+
+async def _record(
+    claimed: Claimed,
+    made: Attempt,
+    began: datetime,
+    receiver: ReceiverSettings | None,
+    connection: psycopg.AsyncConnection,
+) -> None:
     now = datetime.now(UTC)
     next_ = after(made, attempts=claimed.attempts, now=now)
     done = isinstance(next_, Finished)
@@ -192,7 +202,7 @@ async def _record(claimed: Claimed, made: Attempt, began: datetime, connection: 
                 "sha256": digest(made.content),
             },
         )
-        await connection.execute(
+        finished = await connection.execute(
             _QUERIES["finish"],
             {
                 "id": claimed.id,
@@ -201,9 +211,23 @@ async def _record(claimed: Claimed, made: Attempt, began: datetime, connection: 
                 "next": None if isinstance(next_, Finished) else next_.at,
             },
         )
+        if finished.rowcount and receiver is not None and receiver.order:
+            await _follow_order(claimed, made, receiver, connection)
     kind = claimed.channel.partition(":")[0]
     telemetry.DELIVERIES.labels(kind, made.outcome.value).inc()
     if made.outcome is Outcome.DELIVERED:
         telemetry.HANDED_OVER.observe(max(0.0, (now - claimed.received_at).total_seconds()))
     else:
         _LOG.warning("%s to %s: %s: %s%s", kind, claimed.receiver, made.outcome.value, made.detail, "; final" * done)
+
+
+async def _follow_order(
+    claimed: Claimed, made: Attempt, receiver: ReceiverSettings, connection: psycopg.AsyncConnection
+) -> None:
+    """The next channel of the order after one that did not deliver; no other after one that did."""
+    following = receiver.after(claimed.channel)
+    if made.outcome is Outcome.DELIVERED:
+        await connection.execute(_QUERIES["spare"], {"id": claimed.id})
+    elif following is not None:
+        await connection.execute(_QUERIES["queue_next"], {"id": claimed.id, "channel": following})
+        await connection.execute(_QUERIES["wake"])

@@ -4,6 +4,7 @@ At most one possible repeat a crash, with the same Message-ID.
 """
 
 import asyncio
+import re
 from datetime import datetime
 from email.header import Header
 from email.message import EmailMessage
@@ -17,6 +18,7 @@ from msgspec import Meta, Struct
 
 from alerting import telemetry
 from alerting.delivery.channel import Attempt, Outcome
+from alerting.errors import SettingsError
 from alerting.mail import PLOT, mail
 from alerting.notification import Notification
 from alerting.plot import draw
@@ -43,6 +45,14 @@ class EmailSettings(Struct, frozen=True, kw_only=True):
 
     to: Annotated[list[str], Meta(min_length=1)]
     plot: bool = True
+
+    def __post_init__(self) -> None:
+        for address in self.to:
+            if not _ADDRESS.fullmatch(address):
+                raise SettingsError(f"{address!r} is no e-mail address: write name@domain, one a string")
+
+
+_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\]+")
 
 
 class _Mail(EmailPolicy):

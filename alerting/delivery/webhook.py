@@ -20,6 +20,9 @@ class WebhookSettings(Struct, frozen=True, kw_only=True):
     secret_file: Path
     timeout: Annotated[float, Meta(gt=0, le=60)] = 10.0
 
+    def __post_init__(self) -> None:
+        outgoing.check_url(self.url)
+
 
 async def deliver(notification: Notification, channel: WebhookSettings, origin: Origin, *, at: datetime) -> Attempt:
     """POST it once, and judge the answer."""

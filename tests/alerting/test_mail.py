@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 from PIL import Image
 
-from alerting.alert import Change, Place, Severity, UpwindSite
+from alerting.alert import Change, NearSite, Place, Severity
 from alerting.curve import FLAGS, Curve, Point, window
 from alerting.delivery.email import EmailSettings, SmtpSettings, compose
 from alerting.mail import mail
@@ -123,7 +123,7 @@ async def test_end_and_correction_answer_the_message_they_belong_to(database, se
 
 
 def test_the_same_is_said_in_english():
-    site = UpwindSite(name="Tata Steel", bearing=251.4, distance=1830.0)
+    site = NearSite(name="Tata Steel", bearing=251.4, distance=1830.0)
     told = Notification(
         alert=ended(sites=(site,), reasons=("far_above_noise",)), id="x", language="en", curve=CURVE,
         original=Original(id="first", sent_at=BEGAN), acknowledge=f"{URL}/acknowledge/t",
