@@ -41,6 +41,17 @@ SELECT event_id, revision, receiver, %(channel)s, round,
 FROM alerting.outbox WHERE id = %(id)s OR gathered_into = %(id)s
 ON CONFLICT DO NOTHING
 
+-- name: order_alone
+-- Two channels of one order may end at the same moment: each must see what came of the other.
+SELECT pg_advisory_xact_lock(7402983, hashtext(receiver || event_id)) FROM alerting.outbox WHERE id = %(id)s
+
+-- name: spare_self
+UPDATE alerting.outbox o SET state = 'spared', finished_at = now()
+WHERE o.id = %(id)s AND o.state = 'pending'
+  AND EXISTS (SELECT 1 FROM alerting.outbox d
+              WHERE d.event_id = o.event_id AND d.revision = o.revision AND d.receiver = o.receiver
+                AND d.round = o.round AND d.state = 'delivered')
+
 -- name: spare
 -- One channel of the order has delivered: what the others still wanted to try is not needed.
 UPDATE alerting.outbox o SET state = 'spared', finished_at = now()

@@ -225,9 +225,12 @@ async def _follow_order(
     claimed: Claimed, made: Attempt, receiver: ReceiverSettings, connection: psycopg.AsyncConnection
 ) -> None:
     """The next channel of the order after one that did not deliver; no other after one that did."""
-    following = receiver.after(claimed.channel)
+    following, this = receiver.after(claimed.channel), {"id": claimed.id}
+    await connection.execute(_QUERIES["order_alone"], this)
     if made.outcome is Outcome.DELIVERED:
-        await connection.execute(_QUERIES["spare"], {"id": claimed.id})
+        await connection.execute(_QUERIES["spare"], this)
+    elif (await connection.execute(_QUERIES["spare_self"], this)).rowcount:
+        return
     elif following is not None:
         await connection.execute(_QUERIES["queue_next"], {"id": claimed.id, "channel": following})
         await connection.execute(_QUERIES["wake"])
