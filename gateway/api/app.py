@@ -14,7 +14,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
-from gateway.api import events, health, pages, problems, stations
+from gateway.api import acknowledge, events, health, pages, problems, stations
 from gateway.api.headers import VERSION, Headers
 from gateway.api.hub import Hub
 from gateway.api.live import LiveEndpoint
@@ -63,6 +63,7 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     app.include_router(api)
     app.include_router(health.router)
     app.include_router(pages.router)
+    app.include_router(acknowledge.router(dsn))
     app.router.routes.append(Route("/api/v1/live", LiveEndpoint(hub, settings)))
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     return app
