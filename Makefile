@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock clean
+.PHONY: help demo test check fuzz lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ check: .venv/prepared  ## format, lint, types, import contracts and the fast tes
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -q -m "not slow and not browser and not timescale and not benchmark"
+
+fuzz: .venv/prepared  ## an hour of noise to every decoder of the agent (ARGS="--seconds 60")
+	$(BIN)/python -m tests.edge_agent.fuzz $(ARGS)
 
 lock: .venv/prepared  ## choose newer versions of every dependency and write them down
 	sh deploy/prepare --lock

@@ -23,14 +23,14 @@ from edge_agent.keeper import Keeper, recovered
 from edge_agent.kit import assemble
 from edge_agent.memory import Memory
 from edge_agent.publisher import Publisher
-from edge_agent.remote import TRIAL_SECONDS, Desired, Remote
+from edge_agent.remote import TRIAL_SECONDS, Remote
 from edge_agent.sampler import Sampler
 from edge_agent.sensors.sensor import Reading
 from edge_agent.session import Terms
 from edge_agent.settings import Configuration
 from edge_agent.tail import Shown
 from edge_agent.watchdog import Watchdog
-from edge_agent.wire import Malformed
+from edge_agent.wire import Desired, Malformed
 
 _LOG = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class Agent:
         self._signer = settings.node.signer()
         keys = settings.gateway.verifiers()
         tls = settings.broker.tls.context() if settings.broker.tls else None
+        until = settings.broker.tls.until() if settings.broker.tls else None
         path = settings.spool.path
         self._sampler = Sampler(assemble(settings.sensor, Memory(path.with_suffix(".memory"))))
         self._spool = recovered(path, node=settings.node.id)
@@ -72,7 +73,12 @@ class Agent:
                 online=online, version=_version(), configuration=configuration.hash, standing=remote.standing
             ),
             health=lambda depth, counts: health.health(
-                path.parent, depth, counts, self._sampler.states, trouble=self._keeper.trouble
+                path.parent,
+                depth,
+                counts,
+                self._sampler.states,
+                trouble=self._keeper.trouble,
+                certificate_until=until,
             ),
             desire=self._desired.put,
         )

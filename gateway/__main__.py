@@ -45,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_migrate(commands.add_parser("migrate", help="bring the database to this version's schema"))
     _add_key(commands.add_parser("key", help="make the gateway's signing key"))
     _add_site(commands.add_parser("site", help="put areas, sites, stations and nodes into the registry"))
+    _add_ca(commands.add_parser("ca", help="the area's certificate authority"))
+    _add_node(commands.add_parser("node", help="enrol, renew, configure and revoke nodes"))
     _add_backtest(commands.add_parser("backtest", help="the gateway's own detector over a recording"))
     _add_export(commands.add_parser("export", help="what a station measured, as CSV or Parquet"))
     _add_alerts(commands.add_parser("alerts", help="why somebody was told or not; acknowledge, silence"))
@@ -111,6 +113,18 @@ def _site(given: argparse.Namespace) -> None:
     described = site_file.read(given.file)
     site_file.apply(described, settings.read(given.config).database.dsn, beside=given.file.parent)
     print(f"{described.area.id}: {len(described.station)} stations, {len(described.node)} nodes, in the registry")
+
+
+def _add_ca(parser: argparse.ArgumentParser) -> None:
+    from gateway.enrolment import ca_command
+
+    ca_command.add_arguments(parser)
+
+
+def _add_node(parser: argparse.ArgumentParser) -> None:
+    from gateway.enrolment import node_command
+
+    node_command.add_arguments(parser, _add_config)
 
 
 def _add_backtest(parser: argparse.ArgumentParser) -> None:

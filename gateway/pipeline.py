@@ -5,8 +5,8 @@ feed. States are replaced only after COMMIT, so that a failed transaction can si
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import isnan
 
@@ -24,9 +24,9 @@ from gateway.live import MINUTE, LiveEvent, LiveMessage, LiveObservation
 from gateway.observation import IntArray, ObservationBatch
 from gateway.quality.flagger import Flagger
 from gateway.quality.flagger import States as QualityStates
-from gateway.registry import Registry
+from gateway.registry import Node, Registry
+from gateway.store import clocks, ledger, nodes, observations, quarantine, stations
 from gateway.store import events as event_store
-from gateway.store import ledger, nodes, observations, quarantine, stations
 from gateway.store.connection import QUERIES, Store, Transaction
 
 _QUALITY = "quality"
@@ -47,6 +47,7 @@ class Memory:
     registry: Registry
     quality: QualityStates
     detection: DetectorStates
+    anchored: frozenset[clocks.Boot] = frozenset()  # boots whose clock was trusted once
 
 
 class Pipeline:
@@ -82,8 +83,9 @@ class Pipeline:
             stored = await ledger.stored_ranges(tx, kept + [v.key for v in accepted.duplicates])
             await nodes.touch(tx, words, accepted.fresh, memory.registry)
             live = await _live(tx, rows, events, memory.registry)
+            anchored = await clocks.resolve(tx, [v.batch for v in accepted.fresh], ids, memory.anchored)
             await ledger.keep(tx, accepted.fresh, ids)
-        self._memory = memory  # only after COMMIT
+        self._memory = replace(memory, anchored=anchored)  # only after COMMIT
         _count(
             registry=memory.registry,
             accepted=accepted,
@@ -113,7 +115,8 @@ class Pipeline:
     async def _enlarged(self, tx: Transaction, memory: Memory) -> Memory:
         """The same memory with the registry read anew; new datastreams start fresh."""
         registry = await stations.load(tx, memory.registry)
-        return Memory(
+        return replace(
+            memory,
             registry=registry,
             quality=self._flagger.grow(memory.quality, registry),
             detection=self._detector.grow(memory.detection, registry),
@@ -130,10 +133,10 @@ class Pipeline:
         telemetry.REJECTED.labels(rejected.reason.value).inc()
         return Committed()
 
-    def area_of(self, node: str) -> str | None:
-        """The area whose topics a node uses, None where it is not enrolled."""
-        known = self._memory.registry.nodes.get(node) if self._memory else None
-        return known.area if known else None
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """Every enrolled node, as of the last transaction."""
+        return self._memory.registry.nodes if self._memory else {}
 
     async def _make_room(
         self, tx: Transaction, memory: Memory, batches: Sequence[Verified]
@@ -151,7 +154,7 @@ class Pipeline:
             quality, rows = self._flagger.flag(memory.quality, rows, memory.registry)
             believable = rows[(rows.flags & int(Flag.TIME_SUSPECT)) == 0]
             detection, events = self._detector.detect(memory.detection, believable, memory.registry)
-        return Memory(registry=memory.registry, quality=quality, detection=detection), rows, events
+        return replace(memory, quality=quality, detection=detection), rows, events
 
     async def _save_states(self, tx: Transaction, memory: Memory, rows: ObservationBatch) -> None:
         touched = np.unique(rows.datastream).tolist()

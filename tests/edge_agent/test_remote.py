@@ -3,8 +3,8 @@
 import pytest
 
 from edge_agent.configuration import ConfigurationError
-from edge_agent.remote import Desired, Remote, merged
-from edge_agent.wire import Malformed, Signer
+from edge_agent.remote import Remote, merged
+from edge_agent.wire import Desired, Malformed, Signer
 from tests.edge_agent.stage import stop, wait_until
 
 PM10 = 'driver = "simulated"\ninterval_seconds = 0.05\nproperties = ["pm10"]'
