@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_key(commands.add_parser("key", help="make the gateway's signing key"))
     _add_site(commands.add_parser("site", help="put areas, sites, stations and nodes into the registry"))
     _add_backtest(commands.add_parser("backtest", help="the gateway's own detector over a recording"))
+    _add_bench(commands.add_parser("bench", help="what this machine can bear"))
     _add_alerts(commands.add_parser("alerts", help="why somebody was told or not; acknowledge, silence"))
     _add_demo(commands.add_parser("demo", help="the whole of Piekwacht on this machine, nothing to install"))
     return parser
@@ -117,6 +118,15 @@ def _add_backtest(parser: argparse.ArgumentParser) -> None:
 
     backtest.add_arguments(parser)
     parser.set_defaults(run=backtest.run)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    from gateway.bench import detect
+
+    what = parser.add_subparsers(required=True, metavar="WHAT")
+    one = what.add_parser("detect", help="ns a reading, bytes a datastream; the last line is JSON")
+    detect.add_arguments(one)
+    one.set_defaults(run=detect.run)
 
 
 def _add_alerts(parser: argparse.ArgumentParser) -> None:
