@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_doctor(commands.add_parser("doctor", help="look a whole installation over: what is wrong, what to do"))
     _add_backtest(commands.add_parser("backtest", help="the gateway's own detector over a recording"))
     _add_export(commands.add_parser("export", help="what a station measured, as CSV or Parquet"))
+    _add_bench(commands.add_parser("bench", help="what this machine can bear"))
     _add_alerts(commands.add_parser("alerts", help="why somebody was told or not; acknowledge, silence"))
     _add_demo(commands.add_parser("demo", help="the whole of Piekwacht on this machine, nothing to install"))
     return parser
@@ -156,6 +157,15 @@ def _export(given: argparse.Namespace) -> None:
 
     read = settings.read(given.config)
     command.run(given, read.database.dsn, read.api.operator)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    from gateway.bench import detect
+
+    what = parser.add_subparsers(required=True, metavar="WHAT")
+    one = what.add_parser("detect", help="ns a reading, bytes a datastream; the last line is JSON")
+    detect.add_arguments(one)
+    one.set_defaults(run=detect.run)
 
 
 def _add_alerts(parser: argparse.ArgumentParser) -> None:

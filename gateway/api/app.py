@@ -15,7 +15,19 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from gateway.api import acknowledge, alerts, events, health, landing, live, observations, openapi, pages, places, problems
+from gateway.api import (
+    acknowledge,
+    alerts,
+    events,
+    health,
+    landing,
+    live,
+    observations,
+    openapi,
+    pages,
+    places,
+    problems,
+)
 from gateway.api.answers import Cache, ownership
 from gateway.api.board import Board
 from gateway.api.door import Door
