@@ -160,12 +160,15 @@ def _export(given: argparse.Namespace) -> None:
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
-    from gateway.bench import detect
+    from gateway.bench import detect, ingest
 
     what = parser.add_subparsers(required=True, metavar="WHAT")
     one = what.add_parser("detect", help="ns a reading, bytes a datastream; the last line is JSON")
     detect.add_arguments(one)
     one.set_defaults(run=detect.run)
+    one = what.add_parser("ingest", help="signed batches to committed rows beside raw COPY; the last line is JSON")
+    ingest.add_arguments(one)
+    one.set_defaults(run=ingest.run)
 
 
 def _add_alerts(parser: argparse.ArgumentParser) -> None:

@@ -60,8 +60,8 @@ SELECT nextval('batch_id') FROM generate_series(1, %(count)s)
 -- committed_at is the database's clock at the end of the transaction, the last statement but COMMIT.
 INSERT INTO batch (id, node_id, incarnation, seq, sha256, payload, boot, mono, clock, hist, received_at, committed_at)
 SELECT u.*, clock_timestamp()
-FROM unnest(%(ids)s::bigint[], %(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[], %(hashes)s::bytea[],
-            %(payloads)s::bytea[], %(boots)s::text[], %(monos)s::bigint[], %(clocks)s::text[], %(hists)s::boolean[],
+FROM unnest(%(ids)s::bigint[], %(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[], %(hashes)b::bytea[],
+            %(payloads)b::bytea[], %(boots)s::text[], %(monos)s::bigint[], %(clocks)s::text[], %(hists)s::boolean[],
             %(received)s::timestamptz[]) AS u
 
 -- name: copy_observations
@@ -69,11 +69,11 @@ COPY observation (datastream_id, observed_at, value, flags, batch_id) FROM STDIN
 
 -- name: quarantine
 INSERT INTO quarantine (received_at, topic, reason, detail, payload)
-SELECT * FROM unnest(%(received)s::timestamptz[], %(topics)s::text[], %(reasons)s::text[], %(details)s::text[], %(payloads)s::bytea[])
+SELECT * FROM unnest(%(received)s::timestamptz[], %(topics)s::text[], %(reasons)s::text[], %(details)s::text[], %(payloads)b::bytea[])
 
 -- name: save_states
 INSERT INTO datastream_state (datastream_id, component, state)
-SELECT id, %(component)s, state FROM unnest(%(ids)s::int[], %(states)s::bytea[]) AS s(id, state)
+SELECT id, %(component)s, state FROM unnest(%(ids)s::int[], %(states)b::bytea[]) AS s(id, state)
 ON CONFLICT (datastream_id, component) DO UPDATE SET state = excluded.state
 
 -- name: load_states
