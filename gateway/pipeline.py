@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import isnan
 
+import msgspec
 import numpy as np
 
 from alerting import inbox
 from edge_agent.wire import Flag, StoredRanges
 from gateway import telemetry
 from gateway.alerts import severity, to_alerts
-from gateway.decode import Payload, Rejected, Verified, decode, place, unplaced
+from gateway.decode import Payload, Reason, Rejected, Verified, decode, place, unplaced
 from gateway.detection.detector import Detector
 from gateway.detection.detector import States as DetectorStates
 from gateway.event import Event
@@ -151,6 +152,48 @@ class Pipeline:
             await quarantine.put(tx, [rejected])
         telemetry.REJECTED.labels(rejected.reason.value).inc()
         return Committed()
+
+    async def replay(self, limit: int = 100) -> int:
+        """Try again what operators asked for, one payload a transaction; returns how many there were."""
+        async with self._store.transaction() as tx:
+            wanted = await quarantine.to_replay(tx, limit)
+        for retry in wanted:
+            outcome = await self._retry(retry)
+            async with self._store.transaction() as tx:
+                await quarantine.replayed(tx, {retry.id: outcome})
+        return len(wanted)
+
+    async def _retry(self, retry: quarantine.Retry) -> str:
+        """What became of it. Refused again, it stays where it is, and no second copy is made."""
+        async with self._store.transaction() as tx:
+            memory = await self._current(tx)
+            verified = decode(retry.payload, memory.registry)
+            if isinstance(verified, Rejected):
+                return verified.reason.value
+            if retry.reason is Reason.UNKNOWN_PROPERTY:
+                memory, outcome = await self._complete(tx, memory, verified)
+                self._memory = memory  # only datastreams were added: true whatever becomes of the transaction
+                return outcome
+            accepted = await ledger.accept(tx, [verified])
+        if accepted.tampered:
+            return Reason.TAMPERED.value
+        await self.process([retry.payload])
+        return "stored" if accepted.fresh else "duplicate"
+
+    async def _complete(self, tx: Transaction, memory: Memory, verified: Verified) -> tuple[Memory, str]:
+        """Store those properties of a stored batch that nobody knew when it came."""
+        found = await quarantine.stored_as(tx, verified)
+        if found is None:
+            return memory, "duplicate"
+        id_, known = found
+        rest = {name: column for name, column in verified.batch.values.items() if name not in known}
+        batch = msgspec.structs.replace(verified.batch, values=rest, flags={}, hist=True)
+        missing = replace(verified, batch=batch)
+        memory, unknown = await self._make_room(tx, memory, [missing])
+        if unknown:
+            return memory, Reason.UNKNOWN_PROPERTY.value
+        await observations.copy(tx, place([missing], memory.registry), [id_], memory.registry)
+        return memory, "stored" if rest else "duplicate"
 
     @property
     def nodes(self) -> Mapping[str, Node]:
