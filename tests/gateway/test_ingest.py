@@ -56,7 +56,7 @@ async def publish(broker, *payloads):
             await connection.publish(payload.topic, payload.body, qos=1)
 
 
-async def stored(dsn, count, *, within=5.0):
+async def stored(dsn, count, *, within=30.0):
     """Sequence numbers that are stored, as soon as there are `count` or time is up."""
     deadline = time.monotonic() + within
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
