@@ -18,9 +18,16 @@ from gateway.live import decode as decode_live
 from gateway.pipeline import Pipeline
 from gateway.processes import free_port
 from gateway.quality.flagger import Flagger
+from gateway.rehearsal import rehearse
 from gateway.store.connection import Store
 
 KEY = Signer.generate("gateway.ijmond")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm_kernels():
+    """As the gateway does before it listens."""
+    rehearse(Flagger(), Detector(DetectionSettings()))
 
 
 @pytest.fixture
