@@ -13,6 +13,7 @@ from alerting.heartbeat import HeartbeatSettings
 from alerting.inhibition import KnownSource
 from alerting.roster import Roster
 from alerting.routing import Route, prepared
+from alerting.silent import SilentSettings
 from alerting.words import Language
 
 ChannelSettings = EmailSettings | WebhookSettings
@@ -60,6 +61,10 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
     route: list[Route] = []
     known_source: list[KnownSource] = []
     heartbeat: HeartbeatSettings | None = None
+    silent: SilentSettings | None = None
+    calm_minutes: Annotated[float, Meta(ge=0)] = 5.0  # a plume is over when nothing of it was seen for so long
+    ease_minutes: Annotated[float, Meta(ge=0)] = 10.0  # a lower severity is told once it has held for so long
+    digest_at: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "07:30"  # local time
     senders: Annotated[int, Meta(ge=1, le=64)] = 4  # notifications on their way at once, one a channel
     burst: Annotated[int, Meta(ge=1)] = 10  # a channel's notifications in ten minutes before the rest is gathered
     gather_seconds: Annotated[float, Meta(ge=1)] = 60.0  # then one message so often
@@ -72,6 +77,9 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
                 known(f"receiver[{number}].order", name, list(receiver.channels), "channel")
             if len(set(receiver.order)) != len(receiver.order):
                 raise SettingsError(f"alerting.receiver[{number}].order: a channel stands in it twice")
+        if self.silent is not None:
+            names = [*(one.name for one in self.receiver), *(one.name for one in self.roster)]
+            known("silent.receiver", self.silent.receiver, names)
         check_names([one.name for one in self.receiver], self.roster, self.route)
         check_rules(self.route, self.known_source)
 

@@ -18,7 +18,7 @@ def settings(tmp_path):
 
     def make(*, mail=None, web=None, **more):
         return AlertingSettings(
-            **{"allow_private": True, "route": [Route(receiver="od")], **more},
+            **{"allow_private": True, "route": [Route(receiver="od")], "calm_minutes": 0, **more},
             smtp=SmtpSettings(port=mail.controller.port if mail else free_port(), tls="none", timeout=2),
             receiver=[
                 ReceiverSettings(

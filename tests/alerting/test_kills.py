@@ -30,7 +30,7 @@ async def test_two_workers_killed_again_and_again_lose_nothing(database, setting
         start = lambda: subprocess.Popen([sys.executable, "-c", WORKER, text, database])  # noqa: E731
         workers = [start(), start()]
         for n in range(events):
-            await put(database, alert(event_id=f"event{n}"))
+            await put(database, alert(event_id=f"event{n}", station=f"s{n}"))
             await asyncio.sleep(0.1)
             if n % 20 == 19:
                 victim = chance.randrange(2)
