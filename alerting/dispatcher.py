@@ -62,14 +62,15 @@ async def _keep(dsn: str, step: Step) -> None:
 def _deciding(settings: AlertingSettings) -> Step:
     decisions = Decisions(settings)
     decider, follow_up = Decider(settings, decisions), FollowUp(settings, decisions)
-    looked = listened = float("-inf")
+    look_at = listened = float("-inf")
 
     async def step(connection: psycopg.AsyncConnection) -> bool:
-        nonlocal looked, listened
+        nonlocal look_at, listened
         decided, now = await decider.decide_waiting(connection), time.monotonic()
-        if now - looked >= _POLL:
-            looked = now
+        if now >= look_at:
             await follow_up.look(connection)
+            took = time.monotonic() - now
+            look_at = time.monotonic() + max(_POLL, 10 * took)  # in a storm deciding comes first
             row = await (await connection.execute(_QUERIES["sizes"])).fetchone()
             for name, size in zip(("inbox", "outbox"), row or (), strict=False):
                 telemetry.QUEUE.labels(name).set(size)

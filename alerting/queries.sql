@@ -47,9 +47,13 @@ WITH plume AS (
     WHERE m.event_id = %(event)s
     UNION SELECT %(event)s::text
 )
-SELECT d.receiver, i.alert ->> 'severity', d.event_id = %(event)s
-FROM alerting.decision d JOIN plume USING (event_id) JOIN alerting.inbox i USING (event_id, revision)
-WHERE d.told AND d.reason <> 'digest' ORDER BY d.decided_at
+SELECT known.receiver, i.alert ->> 'severity', known.event_id = %(event)s
+FROM plume
+CROSS JOIN LATERAL (  -- by the index, also in a storm when the planner has not yet heard how large the table became
+    SELECT * FROM alerting.decision d WHERE d.event_id = plume.event_id AND d.told AND d.reason <> 'digest' OFFSET 0
+) AS known
+JOIN alerting.inbox i ON i.event_id = known.event_id AND i.revision = known.revision
+ORDER BY known.decided_at
 
 -- name: calm
 -- Plumes of which nothing was seen for a while; with each event that had an end, and who was told of it but not yet of that.
@@ -281,8 +285,12 @@ JOIN alerting.outbox h ON h.id = coalesce(o.gathered_into, o.id) AND h.state = '
 WHERE m.id = %(id)s ORDER BY o.id LIMIT 1
 
 -- name: record
-INSERT INTO alerting.delivery (outbox_id, attempt, began_at, outcome, detail, sha256)
-VALUES (%(id)s, %(attempt)s, %(began)s, %(outcome)s, %(detail)s, %(sha256)s) ON CONFLICT DO NOTHING
+INSERT INTO alerting.delivery (outbox_id, attempt, began_at, outcome, detail, sha256, bytes, rules)
+SELECT o.id, %(attempt)s, %(began)s, %(outcome)s, %(detail)s, %(sha256)s, %(bytes)s,
+       coalesce((SELECT d.rules FROM alerting.decision d WHERE d.event_id = o.event_id AND d.revision = o.revision
+                   AND d.receiver = o.receiver AND d.round = o.round), '')
+FROM alerting.outbox o WHERE o.id = %(id)s
+ON CONFLICT DO NOTHING
 
 -- name: finish
 UPDATE alerting.outbox
@@ -338,8 +346,8 @@ SELECT at, what FROM (
     FROM alerting.decision d WHERE d.event_id = %(event)s
   UNION ALL
     SELECT y.began_at, 2,
-           format('revision %%s: %%s by %%s, attempt %%s: %%s, %%s (sha256 %%s)', o.revision, o.receiver, o.channel,
-                  y.attempt, y.outcome, y.detail, encode(y.sha256, 'hex'))
+           format('revision %%s: %%s by %%s, attempt %%s: %%s, %%s (rules %%s, %%s bytes, sha256 %%s)', o.revision,
+                  o.receiver, o.channel, y.attempt, y.outcome, y.detail, y.rules, y.bytes, encode(y.sha256, 'hex'))
     FROM alerting.delivery y JOIN alerting.outbox o ON o.id = y.outbox_id WHERE o.event_id = %(event)s
   UNION ALL
     SELECT o.finished_at, 3, format('revision %%s: %%s by %%s: gathered with others into message %%s', o.revision,

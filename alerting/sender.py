@@ -200,6 +200,7 @@ async def _record(
                 "outcome": made.outcome.value,
                 "detail": made.detail[:1000].replace("\x00", ""),
                 "sha256": digest(made.content),
+                "bytes": len(made.content),
             },
         )
         finished = await connection.execute(

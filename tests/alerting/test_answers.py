@@ -171,7 +171,7 @@ async def test_a_storm_is_gathered_and_nothing_of_it_is_lost(database, settings)
             for start in range(0, 1000, 100):
                 async with await psycopg.AsyncConnection.connect(database) as connection:
                     await leave(connection, alerts[start : start + 100])
-            await until(lambda: rows(database, "SELECT 1 FROM alerting.inbox WHERE dispatched_at IS NULL") == [], 20)
+            await until(lambda: rows(database, "SELECT 1 FROM alerting.inbox WHERE dispatched_at IS NULL") == [], 60)
             await settled(database)
     assert 6 <= len(server.taken) <= 12
     assert 6 <= len(web.requests) <= 12
