@@ -278,10 +278,11 @@ SELECT id, secret FROM alerting.signing_key WHERE retired_at IS NULL
 
 -- name: original
 -- The first message of the same event that reached the same receiver by the same channel, or was gathered into one.
-SELECT h.message_id, h.finished_at
+SELECT h.message_id, h.finished_at, i.received_at
 FROM alerting.outbox m
 JOIN alerting.outbox o ON o.event_id = m.event_id AND o.receiver = m.receiver AND o.channel = m.channel AND o.id < m.id
 JOIN alerting.outbox h ON h.id = coalesce(o.gathered_into, o.id) AND h.state = 'delivered'
+JOIN alerting.inbox i ON i.event_id = h.event_id AND i.revision = h.revision
 WHERE m.id = %(id)s ORDER BY o.id LIMIT 1
 
 -- name: record

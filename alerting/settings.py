@@ -6,8 +6,13 @@ from typing import Annotated
 from msgspec import Meta, Struct, structs
 
 from alerting.checking import check_names, check_rules, known
+from alerting.delivery.apprise import AppriseSettings
+from alerting.delivery.cap import CapSettings
 from alerting.delivery.email import EmailSettings, SmtpSettings
+from alerting.delivery.mqtt import MqttSettings
+from alerting.delivery.notificaties import NotificatiesSettings
 from alerting.delivery.webhook import WebhookSettings
+from alerting.delivery.zaken import ZakenSettings
 from alerting.errors import SettingsError
 from alerting.heartbeat import HeartbeatSettings
 from alerting.inhibition import KnownSource
@@ -16,7 +21,15 @@ from alerting.routing import Route, prepared
 from alerting.silent import SilentSettings
 from alerting.words import Language
 
-ChannelSettings = EmailSettings | WebhookSettings
+ChannelSettings = (
+    EmailSettings
+    | WebhookSettings
+    | MqttSettings
+    | CapSettings
+    | ZakenSettings
+    | NotificatiesSettings
+    | AppriseSettings
+)
 
 
 class ReceiverSettings(Struct, frozen=True, kw_only=True):
@@ -31,11 +44,24 @@ class ReceiverSettings(Struct, frozen=True, kw_only=True):
     order: list[str] = []
     email: list[EmailSettings] = []
     webhook: list[WebhookSettings] = []
+    mqtt: list[MqttSettings] = []
+    cap: list[CapSettings] = []
+    zaken: list[ZakenSettings] = []
+    notificaties: list[NotificatiesSettings] = []
+    apprise: list[AppriseSettings] = []
 
     @property
     def channels(self) -> Mapping[str, ChannelSettings]:
         """Every channel by its name, `email:0`, `webhook:0`, ..."""
-        kinds: Mapping[str, Sequence[ChannelSettings]] = {"email": self.email, "webhook": self.webhook}
+        kinds: Mapping[str, Sequence[ChannelSettings]] = {
+            "email": self.email,
+            "webhook": self.webhook,
+            "mqtt": self.mqtt,
+            "cap": self.cap,
+            "zaken": self.zaken,
+            "notificaties": self.notificaties,
+            "apprise": self.apprise,
+        }
         return {f"{kind}:{number}": one for kind, many in kinds.items() for number, one in enumerate(many)}
 
     @property
