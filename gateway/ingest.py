@@ -8,11 +8,12 @@ is bounded by the broker's own window of unacknowledged messages; nothing is eve
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import aiomqtt
 import psycopg
@@ -23,7 +24,7 @@ from gateway import telemetry
 from gateway.broker import BrokerSettings, client_of
 from gateway.decode import Payload, Reason, Rejected
 from gateway.errors import StartError
-from gateway.pipeline import Committed, Pipeline
+from gateway.pipeline import Committed, Pipeline, Prepared
 from gateway.registry import Node
 from gateway.store import nodes
 
@@ -87,6 +88,16 @@ class _Client(aiomqtt.Client):
             self._client.ack(message.mid, message.qos)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Taken:
+    """A micro-batch, not yet acknowledged."""
+
+    messages: Sequence[aiomqtt.Message]
+    payloads: Sequence[Payload]
+    words: Sequence[nodes.Word]
+    prepared: Prepared
+
+
 class Ingest:
     """One broker session and one pipeline; comes back by itself when either side fails."""
 
@@ -120,14 +131,38 @@ class Ingest:
             _LOG.info("taking in from %s", self._broker)
             wishes = _Wishes(self._settings.areas)
             with _counted_as_connected():
-                while True:
-                    messages = await self._gather(connection)
-                    committed = await self._commit(messages)
-                    for message in messages:
+                async for taken in self._taken(connection):
+                    committed = await self._commit(taken)
+                    for message in taken.messages:
                         connection.acknowledge(message)
                     await self._tell(connection, committed)
                     for desired, area in wishes.new(self._pipeline.nodes):
                         await self._sign(connection, Topic(area=area, node=desired.node, kind=Kind.CONFIG), desired)
+
+    async def _taken(self, connection: _Client) -> AsyncIterator[_Taken]:
+        """Micro-batches; while one is committed the next is gathered and its signatures are checked."""
+        ready: asyncio.Queue[_Taken] = asyncio.Queue(1)
+
+        async def take() -> NoReturn:
+            while True:
+                messages = await self._gather(connection)
+                payloads, words = _sort(messages)
+                prepared = await asyncio.to_thread(self._pipeline.prepare, payloads)
+                await ready.put(_Taken(messages=messages, payloads=payloads, words=words, prepared=prepared))
+
+        taking = asyncio.create_task(take())
+        try:
+            while True:
+                waiting = asyncio.ensure_future(ready.get())
+                await asyncio.wait({waiting, taking}, return_when=asyncio.FIRST_COMPLETED)
+                if not waiting.done():
+                    waiting.cancel()
+                    await taking  # it ended, so it raises
+                yield waiting.result()
+        finally:
+            taking.cancel()
+            with suppress(asyncio.CancelledError, aiomqtt.MqttError):
+                await taking
 
     async def _gather(self, connection: _Client) -> list[aiomqtt.Message]:
         """At least one message; then what has come within the window, up to the limit.
@@ -143,13 +178,12 @@ class Ingest:
         telemetry.QUEUE.labels("ingest").set(len(arriving))
         return messages
 
-    async def _commit(self, messages: Sequence[aiomqtt.Message]) -> Committed:
+    async def _commit(self, taken: _Taken) -> Committed:
         """Try until the database has it or patience ends; the ledger makes every repetition safe."""
-        payloads, words = _sort(messages)
         deadline = time.monotonic() + self._settings.patience
         while True:
             try:
-                return await self._store(payloads, words)
+                return await self._store(taken)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 _away(error)
                 if time.monotonic() > deadline:
@@ -165,16 +199,16 @@ class Ingest:
                 _away(error)
                 await asyncio.sleep(self._settings.retry)
 
-    async def _store(self, payloads: Sequence[Payload], words: Sequence[nodes.Word]) -> Committed:
+    async def _store(self, taken: _Taken) -> Committed:
         """All at once; where the database refuses the whole, each payload goes alone and only the culprit stays out."""
         try:
-            return await self._pipeline.process(payloads, words)
+            return await self._pipeline.process(taken.payloads, taken.words, taken.prepared)
         except (psycopg.OperationalError, psycopg.InterfaceError):
             raise
         except psycopg.Error:
-            _LOG.exception("the database refused %d payloads; trying one by one", len(payloads))
+            _LOG.exception("the database refused %d payloads; trying one by one", len(taken.payloads))
         whole = Committed()
-        for payload in payloads:
+        for payload in taken.payloads:
             one = await self._store_alone(payload)
             whole = Committed(stored=whole.stored + one.stored, live=whole.live + one.live)
         return whole

@@ -5,9 +5,11 @@ feed. States are replaced only after COMMIT, so that a failed transaction can si
 """
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from math import isnan
 
 import numpy as np
 
@@ -49,6 +51,14 @@ class Memory:
     anchored: frozenset[clocks.Boot] = frozenset()  # boots whose clock was trusted once
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Decoded payloads, and the registry by which they were."""
+
+    registry: Registry | None
+    decoded: Sequence[Verified | Rejected]
+
+
 class Pipeline:
     """Owns the memory of one gateway."""
 
@@ -56,15 +66,25 @@ class Pipeline:
         self._store, self._flagger, self._detector = store, flagger, detector
         self._memory: Memory | None = None
 
-    async def process(self, payloads: Sequence[Payload], words: Sequence[nodes.Word] = ()) -> Committed:
+    def prepare(self, payloads: Sequence[Payload]) -> Prepared:
+        """Decode by the registry of the last COMMIT: all that needs no database, and may be done in another thread."""
+        registry = self._memory.registry if self._memory else None
+        return Prepared(registry=registry, decoded=[decode(p, registry) for p in payloads] if registry else [])
+
+    async def process(
+        self, payloads: Sequence[Payload], words: Sequence[nodes.Word] = (), prepared: Prepared | None = None
+    ) -> Committed:
         """Store all that is new among the payloads, and what nodes said of themselves.
 
+        `prepared` spares the decoding where it was done by the registry that is still in force.
         Raises psycopg.Error, and then nothing is stored.
         """
         began = time.perf_counter()
         async with self._store.transaction() as tx:
             memory = await self._current(tx)
-            decoded = [decode(payload, memory.registry) for payload in payloads]
+            if prepared is None or prepared.registry is not memory.registry:
+                prepared = Prepared(registry=memory.registry, decoded=[decode(p, memory.registry) for p in payloads])
+            decoded = prepared.decoded
             rejected = [d for d in decoded if isinstance(d, Rejected)]
             accepted = await ledger.accept(tx, [d for d in decoded if isinstance(d, Verified)])
             memory, unknown = await self._make_room(tx, memory, accepted.fresh)
@@ -169,48 +189,50 @@ def _severities(events: Sequence[Event], registry: Registry) -> list[str]:
 
 def _newest(rows: ObservationBatch, registry: Registry) -> list[LiveObservation]:
     """The newest live value of each datastream, with what led to it in the same minute."""
-    found = []
     live = np.flatnonzero(~rows.late)
     order = live[np.argsort(rows.datastream[live], kind="stable")]
-    for mine in np.split(order, np.flatnonzero(np.diff(rows.datastream[order])) + 1) if len(order) else []:
-        last = mine[-1]
-        at = int(rows.observed_at[last])
-        recent = mine[(rows.observed_at[mine] > at - MINUTE) & ~np.isnan(rows.value[mine])]
-        datastream = registry.datastreams[int(rows.datastream[last])]
+    stream, stamp = rows.datastream[order], rows.observed_at[order]
+    ends = np.flatnonzero(np.append(np.diff(stream), 1)[: len(order)]) + 1
+    # to lists once: a reading's own Python costs more than all of its numpy
+    value = [None if isnan(v) else v for v in rows.value[order].tolist()]
+    at, flags = stamp.tolist(), rows.flags[order].tolist()
+    readings = list(zip(at, value, flags, strict=True))
+    found, begin = [], 0
+    for end in ends.tolist():
+        last, datastream = end - 1, registry.datastreams[int(stream[end - 1])]
         found.append(
             LiveObservation(
                 station=datastream.station,
                 observed_property=datastream.observed_property,
-                observed_at=datetime.fromtimestamp(at / 1000, UTC),
-                value=None if np.isnan(rows.value[last]) else float(rows.value[last]),
-                flags=int(rows.flags[last]),
-                recent=list(zip(rows.observed_at[recent].tolist(), rows.value[recent].tolist(), strict=True)),
+                observed_at=datetime.fromtimestamp(at[last] / 1000, UTC),
+                value=value[last],
+                flags=flags[last],
+                recent=[one for one in readings[begin:end] if one[0] > at[last] - MINUTE],
             )
         )
+        begin = end
     return found
 
 
 async def _live(
     tx: Transaction, rows: ObservationBatch, events: Sequence[Event], registry: Registry
 ) -> list[LiveMessage]:
-    """One message an area: the newest live value of each datastream, and every event change."""
-    observations = _newest(rows, registry)
-    if not observations and not events:
-        return []
-    row = await (await tx.execute(QUERIES["next_live_id"])).fetchone()
-    number = int(row[0]) if row else 0
+    """One message an area, each with its own number: the newest live value of each datastream, every event change."""
     areas: dict[str, tuple[list[LiveObservation], list[LiveEvent]]] = {}
-    for observation in observations:
+    for observation in _newest(rows, registry):
         areas.setdefault(registry.stations[observation.station].area, ([], []))[0].append(observation)
     for event, level in zip(events, _severities(events, registry), strict=True):
         area = registry.stations[event.station].area
         unit = registry.properties[event.observed_property].unit
         live = LiveEvent(event=event, area=area, severity=level, unit=unit)
         areas.setdefault(area, ([], []))[1].append(live)
+    if not areas:
+        return []
+    numbers = await (await tx.execute(QUERIES["next_live_ids"], {"count": len(areas)})).fetchall()
     now = datetime.now(UTC)
     return [
         LiveMessage(id=number, area=area, committed_at=now, observations=seen, events=found)
-        for area, (seen, found) in areas.items()
+        for (number,), (area, (seen, found)) in zip(numbers, areas.items(), strict=True)
     ]
 
 
@@ -224,24 +246,35 @@ def _count(
     seconds: float,
 ) -> None:
     telemetry.COMMIT.observe(seconds)
-    now = time.time()
-    for verified in accepted.fresh:
-        area = registry.nodes[verified.batch.node].area
-        telemetry.BATCHES.labels(area, "stored").inc()
-        telemetry.READINGS.labels(area).inc(len(verified.batch.dt))
-        telemetry.LAST_SEEN.labels(area, verified.batch.node).set(now)
-        if not verified.batch.hist:
-            telemetry.COMMITTED_AGE.observe(now - (verified.batch.t0 + min(verified.batch.dt)) / 1000)
-    for verified in accepted.duplicates:
-        telemetry.BATCHES.labels(registry.nodes[verified.batch.node].area, "duplicate").inc()
+    _count_batches(registry, accepted, rows)
     for one in rejected:
         telemetry.REJECTED.labels(one.reason.value).inc()
-    stream_area = [registry.stations[d.station].area for d in registry.datastreams]
-    for slot, count in zip(*np.unique(rows.datastream, return_counts=True), strict=True):
-        telemetry.OBSERVATIONS.labels(stream_area[slot]).inc(int(count))
     for flag in Flag:
         flagged = int(((rows.flags & int(flag)) != 0).sum())
         if flagged:
             telemetry.FLAGGED.labels((flag.name or "").lower()).inc(flagged)
     for event in events:
         telemetry.EVENTS.labels(registry.stations[event.station].area, event.change.value, event.kind.value).inc()
+
+
+def _count_batches(registry: Registry, accepted: ledger.Accepted, rows: ObservationBatch) -> None:
+    now = time.time()
+    # summed first: finding a labelled metric costs as much as decoding a batch
+    batches, readings, observations_ = Counter[tuple[str, str]](), Counter[str](), Counter[str]()
+    for verified in accepted.fresh:
+        area = registry.nodes[verified.batch.node].area
+        batches[area, "stored"] += 1
+        readings[area] += len(verified.batch.dt)
+        if not verified.batch.hist:
+            telemetry.COMMITTED_AGE.observe(now - (verified.batch.t0 + min(verified.batch.dt)) / 1000)
+    for verified in accepted.duplicates:
+        batches[registry.nodes[verified.batch.node].area, "duplicate"] += 1
+    for slot, count in zip(*np.unique(rows.datastream, return_counts=True), strict=True):
+        observations_[registry.stations[registry.datastreams[slot].station].area] += int(count)
+    for labels, number in batches.items():
+        telemetry.BATCHES.labels(*labels).inc(number)
+    for metric, sums in ((telemetry.READINGS, readings), (telemetry.OBSERVATIONS, observations_)):
+        for area, number in sums.items():
+            metric.labels(area).inc(number)
+    for node in {v.batch.node for v in accepted.fresh}:
+        telemetry.LAST_SEEN.labels(registry.nodes[node].area, node).set(now)

@@ -60,8 +60,8 @@ SELECT nextval('batch_id') FROM generate_series(1, %(count)s)
 -- committed_at is the database's clock at the end of the transaction, the last statement but COMMIT.
 INSERT INTO batch (id, node_id, incarnation, seq, sha256, payload, boot, mono, clock, hist, received_at, committed_at)
 SELECT u.*, clock_timestamp()
-FROM unnest(%(ids)s::bigint[], %(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[], %(hashes)s::bytea[],
-            %(payloads)s::bytea[], %(boots)s::text[], %(monos)s::bigint[], %(clocks)s::text[], %(hists)s::boolean[],
+FROM unnest(%(ids)s::bigint[], %(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[], %(hashes)b::bytea[],
+            %(payloads)b::bytea[], %(boots)s::text[], %(monos)s::bigint[], %(clocks)s::text[], %(hists)s::boolean[],
             %(received)s::timestamptz[]) AS u
 
 -- name: copy_observations
@@ -69,11 +69,11 @@ COPY observation (datastream_id, observed_at, value, flags, batch_id) FROM STDIN
 
 -- name: quarantine
 INSERT INTO quarantine (received_at, topic, reason, detail, payload)
-SELECT * FROM unnest(%(received)s::timestamptz[], %(topics)s::text[], %(reasons)s::text[], %(details)s::text[], %(payloads)s::bytea[])
+SELECT * FROM unnest(%(received)s::timestamptz[], %(topics)s::text[], %(reasons)s::text[], %(details)s::text[], %(payloads)b::bytea[])
 
 -- name: save_states
 INSERT INTO datastream_state (datastream_id, component, state)
-SELECT id, %(component)s, state FROM unnest(%(ids)s::int[], %(states)s::bytea[]) AS s(id, state)
+SELECT id, %(component)s, state FROM unnest(%(ids)s::int[], %(states)b::bytea[]) AS s(id, state)
 ON CONFLICT (datastream_id, component) DO UPDATE SET state = excluded.state
 
 -- name: load_states
@@ -95,8 +95,8 @@ WHERE excluded.revision > event.revision
 -- name: save_event_revision
 INSERT INTO event_revision (event_id, revision, body) VALUES (%(id)s, %(revision)s, %(body)s::jsonb) ON CONFLICT DO NOTHING
 
--- name: next_live_id
-SELECT nextval('live_id')
+-- name: next_live_ids
+SELECT nextval('live_id') FROM generate_series(1, %(count)s)
 
 -- name: touch_nodes
 -- What a node said of itself, and that it was heard; absent parts keep what was there.
@@ -179,3 +179,27 @@ ON CONFLICT DO NOTHING
 UPDATE clock_suspect s SET shift_ms = a.offset_ms - s.offset_ms
 FROM clock_anchor a JOIN unnest(%(nodes)s::text[], %(boots)s::text[]) AS k(node_id, boot) USING (node_id, boot)
 WHERE s.node_id = a.node_id AND s.boot = a.boot AND s.shift_ms IS NULL
+
+-- name: doctor_durability
+SELECT name, setting FROM pg_settings
+WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit');
+
+-- name: doctor_has_schema
+SELECT to_regclass('schema_migration') IS NOT NULL;
+
+-- name: doctor_applied
+SELECT name, sha256 FROM schema_migration;
+
+-- name: doctor_timescale
+SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
+       to_regclass('observation_1min') IS NOT NULL
+       AND EXISTS (SELECT 1 FROM pg_class WHERE relname = 'schema_migration')
+       AND EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = '_timescaledb_catalog');
+
+-- name: doctor_timescale_jobs
+SELECT job_id FROM timescaledb_information.job_stats WHERE last_run_status = 'Failed';
+
+-- name: doctor_clock
+SELECT extract(epoch FROM clock_timestamp())::double precision,
+       extract(epoch FROM max(committed_at))::double precision
+FROM batch;
