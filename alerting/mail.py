@@ -37,11 +37,12 @@ PLOT = "piek@piekwacht"  # the Content-ID of the drawing
 
 
 class Mail(Struct, frozen=True, kw_only=True):
-    """One e-mail's contents; the subject is a single line. No html: a template was broken, the text is the plainest."""
+    """One e-mail's contents; the subject is a single line. `broken`: what was wrong with a template, then no html."""
 
     subject: str
     text: str
     html: str | None
+    broken: str | None = None
 
 
 def mail(
@@ -59,7 +60,8 @@ def mail(
     except TemplateError as error:
         w = MAIL[notification.language]
         lines = [subject, f"{w['data']}: {words['url']}", f"{w['answer']}: {words['acknowledge'] or '-'}"]
-        return Mail(subject=subject, text="\n\n".join([*lines, f"({w['broken']}: {error})", ""]), html=None)
+        text = "\n\n".join([*lines, f"({w['broken']}: {error})", ""])
+        return Mail(subject=subject, text=text, html=None, broken=f"{which}: {error}")
     return Mail(subject=subject, text=text, html=html)
 
 
