@@ -21,6 +21,7 @@ from gateway.api.board import Board
 from gateway.api.door import Door
 from gateway.api.headers import VERSION, Headers
 from gateway.api.hub import Hub
+from gateway.api.means import Means
 from gateway.api.reading import Reader
 from gateway.api.representations import LICENCE
 from gateway.api.settings import ApiSettings
@@ -65,7 +66,7 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
         lifespan=lifespan,
     )
     app.state.settings, app.state.reader, app.state.board, app.state.hub = settings, reader, board, hub
-    app.state.cache = Cache()
+    app.state.cache, app.state.means = Cache(), Means(reader)
     problems.install(app)
     openapi.install(app)
     app.add_middleware(Headers)

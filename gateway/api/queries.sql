@@ -46,23 +46,16 @@ WHERE o.datastream_id = ANY(%(ids)s::int[])
 ORDER BY o.observed_at DESC, o.batch_id DESC, o.datastream_id, o.value LIMIT %(limit)s OFFSET %(given)s
 
 -- name: means_1min
--- One page, newest first. The cursor is the last row's bucket and datastream; so in the queries below.
 SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
-FROM means_1min(%(ids)s::int[], %(start)s, least(%(end)s::timestamptz, %(before)s::timestamptz + interval '1 microsecond')) m
-WHERE %(before)s::timestamptz IS NULL OR (m.bucket, m.datastream_id) < (%(before)s, %(key)s::bigint)
-ORDER BY m.bucket DESC, m.datastream_id DESC LIMIT %(limit)s
+FROM means_1min(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket DESC, m.datastream_id DESC
 
 -- name: means_1h
 SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
-FROM means_1h(%(ids)s::int[], %(start)s, least(%(end)s::timestamptz, %(before)s::timestamptz + interval '1 microsecond')) m
-WHERE %(before)s::timestamptz IS NULL OR (m.bucket, m.datastream_id) < (%(before)s, %(key)s::bigint)
-ORDER BY m.bucket DESC, m.datastream_id DESC LIMIT %(limit)s
+FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket DESC, m.datastream_id DESC
 
 -- name: means_1day
 SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
-FROM means_1day(%(ids)s::int[], %(start)s, least(%(end)s::timestamptz, %(before)s::timestamptz + interval '1 microsecond')) m
-WHERE %(before)s::timestamptz IS NULL OR (m.bucket, m.datastream_id) < (%(before)s, %(key)s::bigint)
-ORDER BY m.bucket DESC, m.datastream_id DESC LIMIT %(limit)s
+FROM means_1day(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket DESC, m.datastream_id DESC
 
 -- name: events
 SELECT e.id, e.revision, e.change, e.kind, e.area_id, e.station_id, s.name, e.property_id, p.unit, e.severity, e.onset,
