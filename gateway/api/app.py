@@ -15,13 +15,14 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from gateway.api import alerts, events, health, landing, live, observations, openapi, pages, places, problems
+from gateway.api import alerts, events, feeds, health, landing, live, observations, openapi, places, problems
 from gateway.api.answers import Cache, ownership
 from gateway.api.board import Board
 from gateway.api.door import Door
 from gateway.api.headers import VERSION, Headers
 from gateway.api.hub import Hub
 from gateway.api.means import Means
+from gateway.api.pages import routes as pages
 from gateway.api.reading import Reader
 from gateway.api.representations import LICENCE
 from gateway.api.settings import ApiSettings
@@ -67,12 +68,14 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     )
     app.state.settings, app.state.reader, app.state.board, app.state.hub = settings, reader, board, hub
     app.state.cache, app.state.means = Cache(), Means(reader)
+    app.state.seldom = {}
     problems.install(app)
     openapi.install(app)
     app.add_middleware(Headers)
     for part in (landing, places, observations, events, alerts, live):
         app.include_router(part.router, prefix="/api/v1")
     app.include_router(health.router)
+    app.include_router(feeds.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     return app

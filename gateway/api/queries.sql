@@ -93,5 +93,20 @@ WHERE (%(id)s::bigint IS NULL OR o.id = %(id)s)
   AND (%(before)s::bigint IS NULL OR o.id < %(before)s)
 ORDER BY o.id DESC LIMIT %(limit)s
 
+-- name: completeness
+-- Of each station the first property that it ever measured: hours with values, readings with a value, readings.
+SELECT d.station_id, count(DISTINCT m.bucket), sum(m.valid_count)::bigint, sum(m.count)::bigint
+FROM means_1h((SELECT array_agg(f.id) FROM (SELECT min(id) AS id FROM datastream WHERE property_id <> 'lost_readings'
+                                            GROUP BY station_id) f), %(start)s, %(end)s) m
+JOIN datastream d ON d.id = m.datastream_id
+GROUP BY d.station_id ORDER BY d.station_id
+
+-- name: alert_latency
+-- From the moment an event was committed to the moment its first message was delivered, in seconds.
+SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM o.finished_at - i.received_at)),
+       percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM o.finished_at - i.received_at))
+FROM alerting.outbox o JOIN alerting.inbox i ON i.event_id = o.event_id AND i.revision = o.revision
+WHERE o.state = 'delivered' AND o.round = 0 AND o.created_at >= %(start)s
+
 -- name: ready
 SELECT (SELECT count(*) FROM schema_migration)
