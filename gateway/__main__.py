@@ -49,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_node(commands.add_parser("node", help="enrol, renew, configure and revoke nodes"))
     _add_doctor(commands.add_parser("doctor", help="look a whole installation over: what is wrong, what to do"))
     _add_backtest(commands.add_parser("backtest", help="the gateway's own detector over a recording"))
+    _add_export(commands.add_parser("export", help="what a station measured, as CSV or Parquet"))
+    _add_bench(commands.add_parser("bench", help="what this machine can bear"))
     _add_alerts(commands.add_parser("alerts", help="why somebody was told or not; acknowledge, silence"))
     _add_demo(commands.add_parser("demo", help="the whole of Piekwacht on this machine, nothing to install"))
     return parser
@@ -139,6 +141,31 @@ def _add_backtest(parser: argparse.ArgumentParser) -> None:
 
     backtest.add_arguments(parser)
     parser.set_defaults(run=backtest.run)
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    from gateway.export import command
+
+    _add_config(parser)
+    command.add_arguments(parser)
+    parser.set_defaults(run=_export)
+
+
+def _export(given: argparse.Namespace) -> None:
+    from gateway import settings
+    from gateway.export import command
+
+    read = settings.read(given.config)
+    command.run(given, read.database.dsn, read.api.operator)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    from gateway.bench import detect
+
+    what = parser.add_subparsers(required=True, metavar="WHAT")
+    one = what.add_parser("detect", help="ns a reading, bytes a datastream; the last line is JSON")
+    detect.add_arguments(one)
+    one.set_defaults(run=detect.run)
 
 
 def _add_alerts(parser: argparse.ArgumentParser) -> None:

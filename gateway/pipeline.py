@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from math import isnan
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from gateway.detection.detector import Detector
 from gateway.detection.detector import States as DetectorStates
 from gateway.event import Event
 from gateway.live import MINUTE, LiveEvent, LiveMessage, LiveObservation
-from gateway.observation import ObservationBatch
+from gateway.observation import IntArray, ObservationBatch
 from gateway.quality.flagger import Flagger
 from gateway.quality.flagger import States as QualityStates
 from gateway.registry import Node, Registry
@@ -175,7 +176,7 @@ def _newest(rows: ObservationBatch, registry: Registry) -> list[LiveObservation]
     for mine in np.split(order, np.flatnonzero(np.diff(rows.datastream[order])) + 1) if len(order) else []:
         last = mine[-1]
         at = int(rows.observed_at[last])
-        recent = mine[(rows.observed_at[mine] > at - MINUTE) & ~np.isnan(rows.value[mine])]
+        recent = mine[rows.observed_at[mine] > at - MINUTE]
         datastream = registry.datastreams[int(rows.datastream[last])]
         found.append(
             LiveObservation(
@@ -184,33 +185,36 @@ def _newest(rows: ObservationBatch, registry: Registry) -> list[LiveObservation]
                 observed_at=datetime.fromtimestamp(at / 1000, UTC),
                 value=None if np.isnan(rows.value[last]) else float(rows.value[last]),
                 flags=int(rows.flags[last]),
-                recent=list(zip(rows.observed_at[recent].tolist(), rows.value[recent].tolist(), strict=True)),
+                recent=_readings(rows, recent),
             )
         )
     return found
 
 
+def _readings(rows: ObservationBatch, chosen: IntArray) -> list[tuple[int, float | None, int]]:
+    columns = rows.observed_at[chosen].tolist(), rows.value[chosen].tolist(), rows.flags[chosen].tolist()
+    return [(at, None if isnan(value) else value, flags) for at, value, flags in zip(*columns, strict=True)]
+
+
 async def _live(
     tx: Transaction, rows: ObservationBatch, events: Sequence[Event], registry: Registry
 ) -> list[LiveMessage]:
-    """One message an area: the newest live value of each datastream, and every event change."""
-    observations = _newest(rows, registry)
-    if not observations and not events:
-        return []
-    row = await (await tx.execute(QUERIES["next_live_id"])).fetchone()
-    number = int(row[0]) if row else 0
+    """One message an area, each with its own number: the newest live value of each datastream, every event change."""
     areas: dict[str, tuple[list[LiveObservation], list[LiveEvent]]] = {}
-    for observation in observations:
+    for observation in _newest(rows, registry):
         areas.setdefault(registry.stations[observation.station].area, ([], []))[0].append(observation)
     for event, level in zip(events, _severities(events, registry), strict=True):
         area = registry.stations[event.station].area
         unit = registry.properties[event.observed_property].unit
         live = LiveEvent(event=event, area=area, severity=level, unit=unit)
         areas.setdefault(area, ([], []))[1].append(live)
+    if not areas:
+        return []
+    numbers = await (await tx.execute(QUERIES["next_live_ids"], {"count": len(areas)})).fetchall()
     now = datetime.now(UTC)
     return [
         LiveMessage(id=number, area=area, committed_at=now, observations=seen, events=found)
-        for area, (seen, found) in areas.items()
+        for (number,), (area, (seen, found)) in zip(numbers, areas.items(), strict=True)
     ]
 
 

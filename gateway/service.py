@@ -14,6 +14,7 @@ from typing import TypeVar
 import prometheus_client
 
 from alerting import dispatcher
+from alerting.errors import AlertingError
 from gateway.api import app
 from gateway.detection.detector import Detector
 from gateway.errors import StartError
@@ -49,7 +50,7 @@ def run(settings: Settings, names: list[str]) -> None:
     try:
         asyncio.run(_until_told(settings, names))
     except BaseExceptionGroup as group:
-        told = next(_leaves(group, StartError), None)
+        told = next(_leaves(group, StartError), None) or next(_leaves(group, AlertingError), None)
         raise group if told is None else told from None
 
 

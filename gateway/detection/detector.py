@@ -7,7 +7,7 @@ still has them.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,10 +27,11 @@ from gateway.registry import Registry
 
 @dataclass(frozen=True, kw_only=True)
 class States:
-    """Everything the detector remembers: streams (m,) STATE, groups (k,) GROUP."""
+    """Everything the detector remembers: streams (m,) STATE, groups (k,) GROUP; group_of (m,) is the group of each."""
 
     streams: NDArray[np.void]
     groups: NDArray[np.void]
+    group_of: NDArray[np.int32]
 
 
 _CHANGES = {1: Change.OPENED, 2: Change.UPDATED, 3: Change.ENDED}
@@ -42,40 +43,46 @@ class Detector:
 
     def __init__(self, settings: DetectionSettings) -> None:
         self._settings = settings
+        self._parameters: tuple[Neighbourhoods, NDArray[np.void]] | None = None  # as worked out last
         text = msgspec.json.encode(settings, order="deterministic")
         self.name = f"peak@{_VERSION}#{hashlib.sha256(text).hexdigest()[:8]}"
 
     def initial(self, registry: Registry) -> States:
         """States of datastreams that nothing is known of."""
-        return _states(np.zeros(len(registry.datastreams), STATE), neighbourhoods(registry))
+        around = neighbourhoods(registry)
+        groups = np.zeros(len(around.begins) - 1, GROUP)
+        return States(streams=np.zeros(len(registry.datastreams), STATE), groups=groups, group_of=around.group_of)
 
     def grow(self, states: States, registry: Registry) -> States:
         """The same states, and fresh ones for the datastreams that came."""
-        new = np.zeros(len(registry.datastreams) - len(states.streams), STATE)
-        return _states(np.concatenate([states.streams, new]), neighbourhoods(registry))
+        slots = range(len(states.streams))
+        return self.load(registry, dict(zip(slots, self.dump(states, slots), strict=True)))
 
     def dump(self, states: States, slots: Sequence[int]) -> list[bytes]:
-        """The states of these slots, for the database."""
-        return [states.streams[slot].tobytes() for slot in slots]
+        """The states of these slots, each with its group's, for the database."""
+        return [states.streams[slot].tobytes() + states.groups[states.group_of[slot]].tobytes() for slot in slots]
 
     def load(self, registry: Registry, saved: Mapping[int, bytes]) -> States:
-        """States from the database; a datastream without one starts fresh."""
-        streams = np.zeros(len(registry.datastreams), STATE)
+        """States from the database; a datastream without one starts fresh, a group is as it was kept last."""
+        states = self.initial(registry)
+        around = neighbourhoods(registry)
         for slot, state in saved.items():
-            streams[slot] = np.frombuffer(state, STATE)[0]
-        return _states(streams, neighbourhoods(registry))
+            states.streams[slot] = np.frombuffer(state[: STATE.itemsize], STATE)[0]
+            group = np.frombuffer(state[STATE.itemsize :], GROUP)[0]
+            if group["turn"] >= states.groups[around.group_of[slot]]["turn"]:
+                states.groups[around.group_of[slot]] = group
+        return states
 
     def detect(self, states: States, batch: ObservationBatch, registry: Registry) -> tuple[States, list[Event]]:
         """Events that these rows open, change or end. Late rows, and values that say nothing, are passed over."""
-        after = States(streams=states.streams.copy(), groups=states.groups.copy())
+        after = replace(states, streams=states.streams.copy(), groups=states.groups.copy())
         rows = batch[~batch.late & ((batch.flags & _MEANINGLESS) == 0)]
         changes = np.zeros(len(rows), CHANGE)
-        parameters = self._parameters(registry)
         around = neighbourhoods(registry)
         count = detect_rows(
             after.streams,
-            parameters,
             after.groups,
+            self.parameters(around),
             around.group_of,
             around.members,
             around.begins,
@@ -86,9 +93,12 @@ class Detector:
         )
         return after, [self._event(change, rows, registry) for change in changes[:count]]
 
-    def _parameters(self, registry: Registry) -> NDArray[np.void]:
-        chosen = [self._settings.property.get(d.observed_property) for d in registry.datastreams]
-        return np.array([_record(one) for one in chosen], PARAMETERS)
+    def parameters(self, around: Neighbourhoods) -> NDArray[np.void]:
+        """Of each group, (k,) PARAMETERS."""
+        if self._parameters is None or self._parameters[0] is not around:
+            chosen = [_record(self._settings.property.get(name)) for name in around.properties]
+            self._parameters = around, np.array(chosen, PARAMETERS)
+        return self._parameters[1]
 
     def _event(self, change: Any, rows: ObservationBatch, registry: Registry) -> Event:  # noqa: ANN401 - a numpy record
         state, row, kind = change["state"], int(change["row"]), _CHANGES[int(change["change"])]
@@ -118,23 +128,21 @@ class Detector:
         )
 
 
-def _states(streams: NDArray[np.void], around: Neighbourhoods) -> States:
-    """Each group as the member that spoke last saw it."""
-    groups = np.zeros(len(around.begins) - 1, GROUP)
-    for number, members in enumerate(around.each()):
-        newest = streams[members[np.argmax(streams["turn"][members])]]
-        groups[number] = tuple(newest[name] for name in GROUP.names or ())
-    return States(streams=streams, groups=groups)
-
-
 # A value with one of these flags says nothing of the air. The raw value is stored all the same.
 _MEANINGLESS = int(Flag.WARM_UP | Flag.CLEANING | Flag.STALE | Flag.SENSOR_FAULT | Flag.OUT_OF_RANGE | Flag.MAINTENANCE)
 
 
 def _record(settings: PeakSettings | None) -> tuple[float, ...]:
     if settings is None:
-        return (False, *(1.0 for _ in PARAMETERS.names[1:]))  # type: ignore[index]
-    return (True, *(getattr(settings, name) for name in PARAMETERS.names[1:]))  # type: ignore[index]
+        return tuple(float(name != "on") for name in PARAMETERS.names or ())
+    rates = {
+        "background_rate": 1 / settings.background_minutes,
+        "noise_rate": 1 / settings.noise_minutes,
+        "unit_rate": 60 / settings.unit_seconds,
+        "sure_rate": 60 / settings.sure_seconds,
+    }
+    given = {"on": 1.0, **rates, **msgspec.structs.asdict(settings)}
+    return tuple(float(given[name]) for name in PARAMETERS.names or ())
 
 
 def _time(milliseconds: Any) -> datetime:  # noqa: ANN401 - a numpy integer

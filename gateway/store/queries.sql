@@ -95,8 +95,8 @@ WHERE excluded.revision > event.revision
 -- name: save_event_revision
 INSERT INTO event_revision (event_id, revision, body) VALUES (%(id)s, %(revision)s, %(body)s::jsonb) ON CONFLICT DO NOTHING
 
--- name: next_live_id
-SELECT nextval('live_id')
+-- name: next_live_ids
+SELECT nextval('live_id') FROM generate_series(1, %(count)s)
 
 -- name: touch_nodes
 -- What a node said of itself, and that it was heard; absent parts keep what was there.

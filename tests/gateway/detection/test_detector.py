@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,6 +8,8 @@ from hypothesis import strategies as st
 from edge_agent.wire import Flag
 from gateway.detection.detector import Detector
 from gateway.detection.kernels import STATE
+from gateway.detection.neighbours import neighbourhoods
+from gateway.detection.order import MOST, quarters
 from gateway.detection.settings import DetectionSettings, PeakSettings
 from gateway.event import Change
 from gateway.observation import ObservationBatch
@@ -140,3 +144,21 @@ def test_the_name_changes_with_the_settings_and_only_with_them():
 def test_settings_that_cannot_work_are_refused(wrong):
     with pytest.raises(ValueError, match=r"polarity|clip"):
         PeakSettings(**wrong)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 8, 9, 16, 17, 32])
+def test_quartiles_are_numpy_s(count):
+    rng = np.random.default_rng(count)
+    for values in (rng.normal(0, 3, count), rng.integers(0, 3, count).astype(float), np.full(count, 7.0)):
+        scratch = np.zeros(MOST)
+        scratch[:count] = values
+        assert quarters(scratch, count) == pytest.approx(np.quantile(values, [0.25, 0.5, 0.75]))
+
+
+def test_many_neighbours_are_grouped_by_where_they_stand():
+    around = neighbourhoods(registry_of(1000))  # on a line from south to north
+    assert sorted(around.members.tolist()) == list(range(1000))
+    for begin, end in pairwise(around.begins):
+        assert end - begin <= 256
+        assert np.ptp(around.members[begin:end]) == end - begin - 1
+    assert set(around.properties) == {"pm2_5"}
