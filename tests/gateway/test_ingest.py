@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 
 from edge_agent.wire import Kind, Signer, StoredRanges, Topic
 from gateway.broker import client
@@ -36,7 +37,9 @@ async def running(settings, broker, dsn):
         Ingest(settings, broker, Pipeline(store, Flagger(), Detector(DetectionSettings()))).run()
     )
     try:
-        await asyncio.sleep(0.3)
+        until = time.monotonic() + 5.0
+        while not (REGISTRY.get_sample_value("piekwacht_ingest_connected") or task.done() or time.monotonic() > until):
+            await asyncio.sleep(0.02)
         if task.done():
             await task
         yield task
