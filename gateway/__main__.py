@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_site(commands.add_parser("site", help="put areas, sites, stations and nodes into the registry"))
     _add_ca(commands.add_parser("ca", help="the area's certificate authority"))
     _add_node(commands.add_parser("node", help="enrol, renew, configure and revoke nodes"))
+    _add_access(commands.add_parser("access", help="accounts and keys of staff; who did what"))
     _add_doctor(commands.add_parser("doctor", help="look a whole installation over: what is wrong, what to do"))
     _add_quarantine(commands.add_parser("quarantine", help="what was refused and why: list, show, replay, empty"))
     _add_backtest(commands.add_parser("backtest", help="the gateway's own detector over a recording"))
@@ -128,6 +129,18 @@ def _add_node(parser: argparse.ArgumentParser) -> None:
     from gateway.enrolment import node_command
 
     node_command.add_arguments(parser, _add_config)
+
+
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    from gateway.access import command
+
+    command.add_arguments(parser, _add_config, _dsn)
+
+
+def _dsn(config: Path) -> str:
+    from gateway import settings
+
+    return settings.read(config).database.dsn
 
 
 def _add_doctor(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ is bounded by the broker's own window of unacknowledged messages; nothing is eve
 """
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -57,6 +58,12 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
             raise StartError(f"the gateway's key {self.key_file} cannot be read: {error.strerror}") from None
         except NoteError as error:
             raise StartError(f"the gateway's key {self.key_file}: {error}") from None
+
+
+def session_name(signer: Signer, areas: Sequence[str]) -> str:
+    """Our session on the broker: the same after a restart, and not to be guessed by who would take it over."""
+    secret = hashlib.sha256(signer.export().encode()).hexdigest()[:16]
+    return "-".join(["piekwacht-gateway", *areas, secret])
 
 
 class _DatabaseAwayError(Exception):  # never leaves this module
@@ -122,7 +129,7 @@ class Ingest:
             await asyncio.sleep(self._settings.retry)
 
     async def _session(self) -> None:
-        name = "-".join(["piekwacht-gateway", *self._settings.areas])
+        name = session_name(self._signer, self._settings.areas)
         connection = client_of(_Client, self._broker, name, persistent=True)
         connection.acknowledge_by_hand()
         async with connection:

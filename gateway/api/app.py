@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
+from gateway.access import mounting
 from gateway.api import (
     acknowledge,
     alerts,
@@ -83,6 +84,7 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     app.state.seldom = {}
     problems.install(app)
     openapi.install(app)
+    mounting.install(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.proxies)
     app.add_middleware(Headers)
     for part in (landing, places, observations, events, alerts, live):
         app.include_router(part.router, prefix="/api/v1")
