@@ -45,8 +45,8 @@ class Place(Struct, frozen=True, kw_only=True):
     longitude: Annotated[float, Meta(ge=-180, le=180)]
 
 
-class UpwindSite(Struct, frozen=True, kw_only=True):
-    """A watched facility seen from the station: bearing in degrees from north, distance in metres."""
+class NearSite(Struct, frozen=True, kw_only=True):
+    """A watched facility as seen from the station: bearing in degrees from north, distance in metres."""
 
     name: str
     bearing: float
@@ -79,15 +79,16 @@ class Alert(Struct, frozen=True, kw_only=True):
     excess: float
     reasons: tuple[str, ...] = ()
     sentence: dict[str, str] = {}  # one plain sentence a language: {"nl": ..., "en": ...}
-    sites: tuple[UpwindSite, ...] = ()
+    sites: tuple[NearSite, ...] = ()
     detector: str  # name@version#hash of its parameters
     detected_late: bool = False  # found in late data: recorded, never paged as live
 
     @property
-    def labels(self) -> dict[str, str]:
-        """What matchers see."""
+    def labels(self) -> dict[str, str | tuple[str, ...]]:
+        """What matchers see; a label with several values fits where one of them does."""
         return {
             "area": self.area,
+            "site": tuple(site.name for site in self.sites),
             "station": self.station,
             "property": self.observed_property,
             "severity": self.severity.value,

@@ -25,8 +25,9 @@ class Decider:
 
     def __init__(self, settings: AlertingSettings) -> None:
         self._settings = settings
-        self._channels = {receiver.name: receiver.channels for receiver in settings.receiver}
-        self._rules = Rules(settings.route, settings.known_source)
+        self._receivers = {receiver.name: receiver for receiver in settings.receiver}
+        self._routes = settings.routes()
+        self._rules = Rules(self._routes, settings.known_source, (), settings.roster)
         self._silences: object = None
 
     async def decide_waiting(self, connection: psycopg.AsyncConnection) -> int:
@@ -67,10 +68,10 @@ class Decider:
         if version != self._silences:
             rows = await (await connection.execute(_QUERIES["silences"])).fetchall()
             silences = [
-                Silence(id=r[0], match=tuple(r[1]), author=r[2], reason=r[3], starts_at=r[4], ends_at=r[5])
+                Silence(id=r[0], match=tuple(r[1]), author=r[2], reason=r[3], starts_at=r[4], ends_at=r[5], kind=r[6])
                 for r in rows
             ]
-            self._rules = Rules(self._settings.route, self._settings.known_source, silences)
+            self._rules = Rules(self._routes, self._settings.known_source, silences, self._settings.roster)
             self._silences = version
 
     async def _decide(
@@ -102,11 +103,10 @@ class Decider:
             "rules": self._rules.version,
         }
         await connection.execute(_QUERIES["decide"], decision)
-        if verdict.told:
-            for name in self._channels.get(verdict.receiver, ()):
-                parts = (key["event"], key["revision"], verdict.receiver, name.replace(":", "-"), key["round"])
-                message = "-".join(str(part) for part in parts)
-                await connection.execute(_QUERIES["queue"], {**decision, "channel": name, "message": message})
+        receiver = self._receivers.get(verdict.receiver)
+        if verdict.told and receiver is not None:
+            for name in receiver.first:
+                await connection.execute(_QUERIES["queue"], {**decision, "channel": name})
 
 
 async def _told(events: Sequence[str], connection: psycopg.AsyncConnection) -> Mapping[str, Mapping[str, Told]]:

@@ -11,7 +11,8 @@ from alerting.dedup import Told, needs_telling
 from alerting.escalation import Watched, due
 from alerting.inhibition import KnownSource, inhibited
 from alerting.matcher import Matching
-from alerting.routing import Reason, Route, Verdict, route
+from alerting.roster import Roster, Rosters
+from alerting.routing import Reason, Route, Verdict, prepared, route
 from alerting.silence import Silence, silenced
 
 
@@ -19,12 +20,17 @@ class Rules:
     """All that decides who is told. `version` is a hash of it, kept with every decision."""
 
     def __init__(
-        self, routes: Sequence[Route], sources: Sequence[KnownSource] = (), silences: Sequence[Silence] = ()
+        self,
+        routes: Sequence[Route],
+        sources: Sequence[KnownSource] = (),
+        silences: Sequence[Silence] = (),
+        rosters: Sequence[Roster] = (),
     ) -> None:
-        self.routes = Matching([(one, one.match) for one in routes])
+        self.ways = Matching([(prepared(one), one.match) for one in routes])
+        self.rosters = Rosters(rosters)
         self.sources = Matching([(one, one.match) for one in sources])
         self.silences = Matching([(one, one.match) for one in silences])
-        self.version = sha256(json.encode([list(routes), list(sources)])).hexdigest()[:12]
+        self.version = sha256(json.encode([list(routes), list(sources), list(rosters)], enc_hook=str)).hexdigest()[:12]
 
     def decide(self, alert: Alert, told: Mapping[str, Told], now: datetime) -> list[Verdict]:
         """Route, dedup, inhibit, silence. `told`: receiver -> the worst it was told of this event.
@@ -33,7 +39,8 @@ class Rules:
         """
         if not alert.firing and told:
             return [Verdict(receiver=name, told=True, reason=Reason.ROUTED) for name in told]
-        verdicts = [needs_telling(alert, one, told.get(one.receiver)) for one in route(alert, self.routes)]
+        found = route(alert, self.ways, self.rosters, now)
+        verdicts = [needs_telling(alert, one, told.get(one.receiver)) for one in found]
         verdicts = [inhibited(alert, one, self.sources.fitting(alert.labels), now.date()) for one in verdicts]
         return [silenced(one, self.silences.fitting(alert.labels), now) for one in verdicts]
 
@@ -41,6 +48,7 @@ class Rules:
         """What to tell now because nobody answered; a silence holds for reminders too."""
         if alert.change in {Change.ENDED, Change.VOIDED}:
             return []
-        routes = [one for one in self.routes.fitting(alert.labels) if one.receiver == watched.receiver]
+        fit = (way.route for way in self.ways.fitting(alert.labels))
+        routes = [one for one in fit if self.rosters.leads_to(one.receiver, watched.receiver)]
         fitting = list(self.silences.fitting(alert.labels))
-        return [one for one in (silenced(v, fitting, now) for v in due(watched, routes, now)) if one.told]
+        return [one for one in (silenced(v, fitting, now) for v in due(watched, routes, self.rosters, now)) if one.told]

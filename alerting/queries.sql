@@ -29,7 +29,35 @@ ON CONFLICT DO NOTHING
 
 -- name: queue
 INSERT INTO alerting.outbox (event_id, revision, receiver, channel, round, message_id)
-VALUES (%(event)s, %(revision)s, %(receiver)s, %(channel)s, %(round)s, %(message)s) ON CONFLICT DO NOTHING
+VALUES (%(event)s, %(revision)s, %(receiver)s, %(channel)s, %(round)s,
+        concat_ws('-', %(event)s::text, %(revision)s, %(receiver)s::text, replace(%(channel)s, ':', '-'), %(round)s))
+ON CONFLICT DO NOTHING
+
+-- name: queue_next
+-- What one channel did not deliver goes to the next of the receiver's order, with all that was gathered into it.
+INSERT INTO alerting.outbox (event_id, revision, receiver, channel, round, message_id)
+SELECT event_id, revision, receiver, %(channel)s, round,
+       concat_ws('-', event_id, revision, receiver, replace(%(channel)s, ':', '-'), round)
+FROM alerting.outbox WHERE id = %(id)s OR gathered_into = %(id)s
+ON CONFLICT DO NOTHING
+
+-- name: order_alone
+-- Two channels of one order may end at the same moment: each must see what came of the other.
+SELECT pg_advisory_xact_lock(7402983, hashtext(receiver || event_id)) FROM alerting.outbox WHERE id = %(id)s
+
+-- name: spare_self
+UPDATE alerting.outbox o SET state = 'spared', finished_at = now()
+WHERE o.id = %(id)s AND o.state = 'pending'
+  AND EXISTS (SELECT 1 FROM alerting.outbox d
+              WHERE d.event_id = o.event_id AND d.revision = o.revision AND d.receiver = o.receiver
+                AND d.round = o.round AND d.state = 'delivered')
+
+-- name: spare
+-- One channel of the order has delivered: what the others still wanted to try is not needed.
+UPDATE alerting.outbox o SET state = 'spared', finished_at = now()
+FROM alerting.outbox d
+WHERE (d.id = %(id)s OR d.gathered_into = %(id)s) AND o.event_id = d.event_id AND o.revision = d.revision
+  AND o.receiver = d.receiver AND o.round = d.round AND o.state = 'pending'
 
 -- name: dispatched
 UPDATE alerting.inbox SET dispatched_at = now() WHERE event_id = %(event)s AND revision = %(revision)s
@@ -60,7 +88,7 @@ WHERE event_id = %(event)s AND receiver = %(receiver)s
 SELECT count(*), max(changed_at) FROM alerting.silence WHERE ends_at > now()
 
 -- name: silences
-SELECT id, match, author, reason, starts_at, ends_at FROM alerting.silence WHERE ends_at > now() ORDER BY id
+SELECT id, match, author, reason, starts_at, ends_at, kind FROM alerting.silence WHERE ends_at > now() ORDER BY id
 
 -- name: claim_alone
 -- Claims are made one at a time, so that what is gathered is gathered once.
@@ -109,6 +137,20 @@ SELECT i.alert::text FROM alerting.outbox g
 JOIN alerting.inbox i ON i.event_id = g.event_id AND i.revision = g.revision
 WHERE g.gathered_into = %(id)s ORDER BY g.id
 
+-- name: curve
+SELECT at, value, flags FROM alerting.curve(%(station)s, %(property)s, %(since)s, %(until)s)
+
+-- name: keys
+SELECT id, secret FROM alerting.signing_key WHERE retired_at IS NULL
+
+-- name: original
+-- The first message of the same event that reached the same receiver by the same channel, or was gathered into one.
+SELECT h.message_id, h.finished_at
+FROM alerting.outbox m
+JOIN alerting.outbox o ON o.event_id = m.event_id AND o.receiver = m.receiver AND o.channel = m.channel AND o.id < m.id
+JOIN alerting.outbox h ON h.id = coalesce(o.gathered_into, o.id) AND h.state = 'delivered'
+WHERE m.id = %(id)s ORDER BY o.id LIMIT 1
+
 -- name: record
 INSERT INTO alerting.delivery (outbox_id, attempt, began_at, outcome, detail, sha256)
 VALUES (%(id)s, %(attempt)s, %(began)s, %(outcome)s, %(detail)s, %(sha256)s) ON CONFLICT DO NOTHING
@@ -139,8 +181,14 @@ SELECT 1 FROM alerting.inbox WHERE event_id = %(event)s LIMIT 1
 INSERT INTO alerting.acknowledgement (event_id, who, note) VALUES (%(event)s, %(who)s, %(note)s)
 
 -- name: silence
-INSERT INTO alerting.silence (match, author, reason, starts_at, ends_at, changed_by)
-VALUES (%(match)s, %(author)s, %(reason)s, coalesce(%(starts)s, now()), %(ends)s, %(author)s) RETURNING id
+INSERT INTO alerting.silence (match, author, reason, starts_at, ends_at, changed_by, kind)
+VALUES (%(match)s, %(author)s, %(reason)s, coalesce(%(starts)s, now()), %(ends)s, %(author)s, %(kind)s) RETURNING id
+
+-- name: silences_ahead
+SELECT id, kind, match, author, reason, starts_at, ends_at FROM alerting.silence WHERE ends_at > now() ORDER BY starts_at, id
+
+-- name: known
+SELECT label, value FROM alerting.known
 
 -- name: end_silence
 UPDATE alerting.silence SET ends_at = greatest(now(), starts_at), changed_at = now(), changed_by = %(who)s
@@ -168,6 +216,10 @@ SELECT at, what FROM (
     SELECT o.finished_at, 3, format('revision %%s: %%s by %%s: gathered with others into message %%s', o.revision,
                                     o.receiver, o.channel, h.message_id)
     FROM alerting.outbox o JOIN alerting.outbox h ON h.id = o.gathered_into WHERE o.event_id = %(event)s
+  UNION ALL
+    SELECT o.finished_at, 3, format('revision %%s: %%s by %%s: not needed, another channel delivered', o.revision,
+                                    o.receiver, o.channel)
+    FROM alerting.outbox o WHERE o.event_id = %(event)s AND o.state = 'spared'
   UNION ALL
     SELECT a.said_at, 4, format('acknowledged by %%s%%s', a.who, CASE WHEN a.note <> '' THEN ': ' || a.note ELSE '' END)
     FROM alerting.acknowledgement a WHERE a.event_id = %(event)s

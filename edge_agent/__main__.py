@@ -39,9 +39,18 @@ def _parser() -> argparse.ArgumentParser:
         "--trial-seconds", type=float, default=600.0, metavar="N", help="how long a configuration from afar is tried"
     )
     run.set_defaults(command=_run)
+    settings = commands.add_parser(
+        "settings", help="say whether this version can use a configuration, and start nothing"
+    )
+    settings.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
+    settings.set_defaults(command=_settings)
     check = commands.add_parser("check", help="say in plain words what is wrong with this node; 1 if anything is")
     check.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
     check.set_defaults(command=_check)
+    keys = commands.add_parser("keys", help="make this node's keys here, and the request by which it is enrolled")
+    keys.add_argument("node", help="the node's id")
+    keys.add_argument("--out", type=Path, default=Path("/etc/piekwacht"), metavar="DIR")
+    keys.set_defaults(command=_keys)
     sensors = commands.add_parser("sensors", help="list what sits on the buses of this machine")
     sensors.set_defaults(command=_sensors)
     tail = commands.add_parser("tail", help="show the readings of the running agent")
@@ -72,12 +81,32 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _settings(options: argparse.Namespace) -> int:
+    from edge_agent.kit import assemble
+    from edge_agent.memory import Memory
+    from edge_agent.settings import read
+
+    settings = read(options.config).settings
+    assemble(settings.sensor, Memory(settings.spool.path.with_suffix(".memory")))
+    return 0
+
+
+def _keys(options: argparse.Namespace) -> int:
+    from edge_agent.identity import make
+
+    request = make(options.node, options.out)
+    print(f"the keys are in {options.out} and stay there; send {request} to whoever enrols nodes")
+    return 0
+
+
 def _check(options: argparse.Namespace) -> int:
     from edge_agent.check import Verdict, examine
+    from edge_agent.remote import Remote
     from edge_agent.settings import read
 
     worst = False
-    for finding in examine(read(options.config).settings):
+    card = read(options.config).settings
+    for finding in examine(Remote(card.spool.path.with_suffix(".remote")).kept(options.config).settings):
         print(f"{finding.verdict:8} {finding.thing}: {finding.sentence}")
         worst = worst or finding.verdict is Verdict.BAD
     return int(worst)

@@ -23,14 +23,14 @@ from edge_agent.keeper import Keeper, recovered
 from edge_agent.kit import assemble
 from edge_agent.memory import Memory
 from edge_agent.publisher import Publisher
-from edge_agent.remote import TRIAL_SECONDS, Desired, Remote
+from edge_agent.remote import TRIAL_SECONDS, Remote
 from edge_agent.sampler import Sampler
 from edge_agent.sensors.sensor import Reading
 from edge_agent.session import Terms
 from edge_agent.settings import Configuration
 from edge_agent.tail import Shown
 from edge_agent.watchdog import Watchdog
-from edge_agent.wire import Malformed
+from edge_agent.wire import Desired, Malformed
 
 _LOG = logging.getLogger(__name__)
 
@@ -56,10 +56,17 @@ class Agent:
         self._signer = settings.node.signer()
         keys = settings.gateway.verifiers()
         tls = settings.broker.tls.context() if settings.broker.tls else None
+        until = settings.broker.tls.until() if settings.broker.tls else None
         path = settings.spool.path
         self._sampler = Sampler(assemble(settings.sensor, Memory(path.with_suffix(".memory"))))
         self._spool = recovered(path, node=settings.node.id)
-        self._keeper = Keeper(self._spool, path=path, signer=self._signer, quota=settings.spool.quota_mb * 2**20)
+        self._keeper = Keeper(
+            self._spool,
+            path=path,
+            signer=self._signer,
+            quota=settings.spool.quota_mb * 2**20,
+            merge_seconds=settings.batch.merge_seconds,
+        )
         self._record = Record(settings.log.generated) if settings.log.generated else None
         terms = Terms(
             node=settings.node.id,
@@ -72,7 +79,12 @@ class Agent:
                 online=online, version=_version(), configuration=configuration.hash, standing=remote.standing
             ),
             health=lambda depth, counts: health.health(
-                path.parent, depth, counts, self._sampler.states, trouble=self._keeper.trouble
+                path.parent,
+                depth,
+                counts,
+                self._sampler.states,
+                trouble=self._keeper.trouble,
+                certificate_until=until,
             ),
             desire=self._desired.put,
         )
@@ -125,6 +137,8 @@ class Agent:
         for taken in self._sampler.rest():
             collector.add(taken.sensor, taken.reading)
         self._store(collector.take(time.monotonic()))
+        self._keeper.finish()
+        self._publisher.wake()
 
     def _wanted_anew(self) -> bool:
         """Whether the gateway wants a configuration that can be tried."""

@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections import deque
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,15 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
                 f"broker.tls: {self.certificate}, its key and {self.ca} do not fit each other ({error})"
             ) from None
         return context
+
+    def until(self) -> datetime | None:
+        """When our certificate ends; None where it cannot be read."""
+        from cryptography import x509  # noqa: PLC0415 - only where there is a certificate: it costs a Pi a megabyte
+
+        try:
+            return x509.load_pem_x509_certificate(self.certificate.read_bytes()).not_valid_after_utc
+        except (OSError, ValueError):
+            return None
 
 
 class BrokerSettings(Struct, frozen=True, kw_only=True):
@@ -155,7 +165,9 @@ class Connection:
         self._accepted = not reason.is_failure
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:  # noqa: ANN401 - as above
-        self._lost = self._lost or f"connection lost: {reason}"
+        refused = self._settings.tls is not None and not self._accepted
+        ended = "it ends the handshake; it may refuse our certificate: expired, revoked, or of another authority"
+        self._lost = self._lost or (ended if refused else f"connection lost: {reason}")
 
     def _on_publish(self, _client: Any, _data: Any, mid: int, _reason: Any, _properties: Any) -> None:  # noqa: ANN401 - as above
         self.acknowledged.append(mid)

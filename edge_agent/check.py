@@ -16,6 +16,7 @@ from edge_agent.configuration import ConfigurationError
 from edge_agent.errors import AgentError, SensorFault
 from edge_agent.keeper import intact
 from edge_agent.kit import SensorSettings, title
+from edge_agent.sensors.esp32 import Esp32Settings
 from edge_agent.sensors.replay import ReplaySettings
 from edge_agent.sensors.sgp4x import Sgp4xSettings
 from edge_agent.sensors.simulated import SimulatedSettings
@@ -75,6 +76,8 @@ def _sensor(settings: SensorSettings) -> Finding:
     if isinstance(settings, SimulatedSettings | ReplaySettings):
         return warning("sensor", f"{settings.__struct_config__.tag}: no real sensor; never at a station")
     name = title(settings)
+    if isinstance(settings, Esp32Settings):
+        return good(name, f"is awaited at {settings.place}; `piekwacht-agent tail` shows whether it posts")
     device = settings.device(lambda: (None, None)) if isinstance(settings, Sgp4xSettings) else settings.device()
     try:
         device.start()

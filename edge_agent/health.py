@@ -1,6 +1,7 @@
 """What a node says of itself: online or not (retained, and the last will), and how it is."""
 
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,15 @@ def status(*, online: bool, version: str, configuration: str, standing: Standing
     return msgspec.json.encode(said)
 
 
-def health(folder: Path, depth: Depth, counts: Counts, sensors: dict[str, str], *, trouble: str | None) -> bytes:
+def health(
+    folder: Path,
+    depth: Depth,
+    counts: Counts,
+    sensors: dict[str, str],
+    *,
+    trouble: str | None,
+    certificate_until: datetime | None,
+) -> bytes:
     """The health message. `sensors`: name -> "ok" or what is wrong, in words; `trouble`: with the spool."""
     moment = clock.now()
     said: dict[str, Any] = {
@@ -41,6 +50,7 @@ def health(folder: Path, depth: Depth, counts: Counts, sensors: dict[str, str], 
         "cpu_celsius": _cpu_celsius(),
         "publisher": counts,
         "sensors": sensors,
+        "certificate_until": certificate_until,
     }
     return msgspec.json.encode(said)
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from edge_agent.configuration import ConfigurationError
 from edge_agent.memory import Memory
 from edge_agent.sensors.bme68x import Bme68xSettings
+from edge_agent.sensors.davis import DavisSettings
+from edge_agent.sensors.esp32 import Esp32, Esp32Settings
 from edge_agent.sensors.gps import GpsSettings
 from edge_agent.sensors.opcn3 import Opcn3Settings
 from edge_agent.sensors.pid import PidSettings
@@ -30,10 +32,11 @@ Wired = (
     | Bme68xSettings
     | PidSettings
     | GillSettings
+    | DavisSettings
     | ModbusWindSettings
     | GpsSettings
 )
-SensorSettings = SimulatedSettings | ReplaySettings | Sgp4xSettings | Wired
+SensorSettings = SimulatedSettings | ReplaySettings | Esp32Settings | Sgp4xSettings | Wired
 
 
 def assemble(settings: Sequence[SensorSettings], memory: Memory) -> list[Sensor]:
@@ -49,6 +52,8 @@ def _sensor(settings: SensorSettings, surroundings: Surroundings, memory: Memory
     match settings:
         case SimulatedSettings() | ReplaySettings():
             return settings.open()
+        case Esp32Settings():
+            return Esp32(settings)
         case Sgp4xSettings():
             device = settings.device(surroundings.air)
             return Polled(title(settings), device, settings, surroundings=surroundings, memory=memory)
@@ -56,8 +61,10 @@ def _sensor(settings: SensorSettings, surroundings: Surroundings, memory: Memory
             return Polled(title(settings), settings.device(), settings, surroundings=surroundings, memory=memory)
 
 
-def title(settings: Sgp4xSettings | Wired) -> str:
+def title(settings: Esp32Settings | Sgp4xSettings | Wired) -> str:
     """The name given, or the driver and where it sits."""
+    if isinstance(settings, Esp32Settings):
+        return f"esp32 {settings.sender}"
     return settings.name or f"{settings.__struct_config__.tag} at {settings.place}"
 
 

@@ -7,6 +7,7 @@ the gateway's public key) is made at enrolment and laid beside these files; noth
 import datetime as dt
 import json
 import re
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,8 +15,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from edge_agent.collector import BatchSettings
 from edge_agent.configuration import ConfigurationError, convert, load
-from edge_agent.kit import assemble
+from edge_agent.kit import SensorSettings, assemble
 from edge_agent.memory import Memory
 from edge_agent.settings import Settings
 from edge_agent.wire import Name
@@ -54,6 +56,13 @@ class Site(Struct, frozen=True, kw_only=True):
     timezone: str = "Europe/Amsterdam"
 
 
+class Overlay(Struct, frozen=True, kw_only=True):
+    """What can be set from afar; what is left out stays as on the card."""
+
+    batch: BatchSettings = BatchSettings()
+    sensor: list[SensorSettings] = []
+
+
 class NodePlan(Struct, frozen=True, kw_only=True):
     """sites/<name>/nodes/<id>.toml. `calibration`: driver -> the serial number of a file in calibration/."""
 
@@ -78,10 +87,17 @@ def nodes(folder: Path) -> list[tuple[str, str]]:
     return sorted((path.parent.parent.name, path.stem) for path in folder.glob("sites/*/nodes/*.toml"))
 
 
+def planned(folder: Path, site: str, node: str) -> tuple[Site, NodePlan]:
+    """What is written down of a site and one of its nodes; ConfigurationError says what is wrong."""
+    return (
+        load(folder / "sites" / site / "site.toml", Site),
+        load(folder / "sites" / site / "nodes" / f"{node}.toml", NodePlan),
+    )
+
+
 def render(folder: Path, site: str, node: str) -> dict[str, str]:
     """File name -> text: agent.toml, config.txt, user-data, network-config. ConfigurationError says what is wrong."""
-    place = load(folder / "sites" / site / "site.toml", Site)
-    plan = load(folder / "sites" / site / "nodes" / f"{node}.toml", NodePlan)
+    place, plan = planned(folder, site, node)
     board = load(folder / "boards" / f"{plan.board}.toml", Board)
     kit = load(folder / "kits" / f"{plan.kit}.toml", Kit)
     agent = _agent(node, place, kit, _calibrated(folder, kit, plan))
@@ -134,6 +150,15 @@ def _check(agent: Mapping[str, Any], source: str) -> None:
     """The agent's own eyes: types, unknown keys, and sensors that cannot go together."""
     settings = convert(dict(agent), Settings, source=source)
     assemble(settings.sensor, Memory(Path("/nonexistent")))
+
+
+def check_overlay(toml: str, source: str) -> None:
+    """Whether nodes could use this as [batch] and [[sensor]] from afar; ConfigurationError says why not."""
+    try:
+        table = tomllib.loads(toml)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{source}: not TOML: {error}") from None
+    assemble(convert(table, Overlay, source=source).sensor, Memory(Path("/nonexistent")))
 
 
 def schema() -> str:

@@ -53,7 +53,7 @@ class Publisher(threading.Thread):
 
     def run(self) -> None:
         """Until finished."""
-        failures = 0
+        failures, said = 0, ""
         with Spool(self._path, node=self._terms.node) as spool:
             while not self._ending.reached(spool, time.monotonic()):
                 try:
@@ -61,8 +61,9 @@ class Publisher(threading.Thread):
                 except ConnectionLost as error:
                     failures = 1 if self._connected else failures + 1
                     self._note(connected=False)
-                    if failures in {1, 10} or failures % 100 == 0:
+                    if str(error) != said or failures in {1, 10} or failures % 100 == 0:
                         _LOG.warning("%s; nothing is lost, %d batches wait", error, spool.depth().batches)
+                        said = str(error)
                     self._pause(failures)
                 except sqlite3.OperationalError as error:
                     failures += 1

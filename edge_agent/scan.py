@@ -31,7 +31,7 @@ def find(folder: Path = Path("/dev"), open_bus: Callable[[int], Bus] = bus) -> I
     for number in numbers:
         yield from _on_bus(open_bus(number))
     ports = sorted({str(path) for pattern in _PORTS for path in folder.glob(pattern)})
-    yield from (f"{port}: a serial port; pms, sds011, gill, modbus_wind or gps may sit there" for port in ports)
+    yield from (f"{port}: a serial port; pms, sds011, gill, davis, modbus_wind or gps may sit there" for port in ports)
     yield from (f"{path}: SPI; an opcn3 may sit there" for path in sorted(folder.glob("spidev*")))
 
 

@@ -158,6 +158,30 @@ _READING_BATCH = msgspec.json.Decoder(ReadingBatch)
 _STORED_RANGES = msgspec.json.Decoder(StoredRanges)
 
 
+class Desired(Struct, frozen=True, kw_only=True):
+    """What the gateway wants: one JSON line under a signature by the area's gateway key, like StoredRanges."""
+
+    v: Literal[1]
+    node: Name
+    version: Annotated[int, Meta(ge=1)]
+    toml: Annotated[str, Meta(max_length=65_536)]  # empty: as the card has it
+    certificate: Annotated[str, Meta(max_length=16_384)] = (
+        ""  # PEM, for the TLS key of the node; empty: as the card has it
+    )
+
+    def encode(self) -> bytes:
+        """The text that is signed."""
+        return msgspec.json.encode(self) + b"\n"
+
+    @classmethod
+    def decode(cls, text: bytes) -> Self:
+        """Strict reader of `encode`'s form; raises Malformed and nothing else."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise Malformed(str(error)) from None
+
+
 class Kind(StrEnum):
     """What a topic of one node carries."""
 

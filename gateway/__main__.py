@@ -45,7 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_migrate(commands.add_parser("migrate", help="bring the database to this version's schema"))
     _add_key(commands.add_parser("key", help="make the gateway's signing key"))
     _add_site(commands.add_parser("site", help="put areas, sites, stations and nodes into the registry"))
+    _add_ca(commands.add_parser("ca", help="the area's certificate authority"))
+    _add_node(commands.add_parser("node", help="enrol, renew, configure and revoke nodes"))
+    _add_doctor(commands.add_parser("doctor", help="look a whole installation over: what is wrong, what to do"))
     _add_backtest(commands.add_parser("backtest", help="the gateway's own detector over a recording"))
+    _add_export(commands.add_parser("export", help="what a station measured, as CSV or Parquet"))
     _add_bench(commands.add_parser("bench", help="what this machine can bear"))
     _add_alerts(commands.add_parser("alerts", help="why somebody was told or not; acknowledge, silence"))
     _add_demo(commands.add_parser("demo", help="the whole of Piekwacht on this machine, nothing to install"))
@@ -113,11 +117,46 @@ def _site(given: argparse.Namespace) -> None:
     print(f"{described.area.id}: {len(described.station)} stations, {len(described.node)} nodes, in the registry")
 
 
+def _add_ca(parser: argparse.ArgumentParser) -> None:
+    from gateway.enrolment import ca_command
+
+    ca_command.add_arguments(parser)
+
+
+def _add_node(parser: argparse.ArgumentParser) -> None:
+    from gateway.enrolment import node_command
+
+    node_command.add_arguments(parser, _add_config)
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    from gateway.doctor import command
+
+    _add_config(parser)
+    command.add_arguments(parser)
+
+
 def _add_backtest(parser: argparse.ArgumentParser) -> None:
     from gateway import backtest
 
     backtest.add_arguments(parser)
     parser.set_defaults(run=backtest.run)
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    from gateway.export import command
+
+    _add_config(parser)
+    command.add_arguments(parser)
+    parser.set_defaults(run=_export)
+
+
+def _export(given: argparse.Namespace) -> None:
+    from gateway import settings
+    from gateway.export import command
+
+    read = settings.read(given.config)
+    command.run(given, read.database.dsn, read.api.operator)
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:

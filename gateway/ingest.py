@@ -8,7 +8,7 @@ is bounded by the broker's own window of unacknowledged messages; nothing is eve
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,12 +18,13 @@ import aiomqtt
 import psycopg
 from msgspec import Meta, Struct
 
-from edge_agent.wire import Kind, Malformed, NoteError, Signer, StoredRanges, Topic, live_topic
+from edge_agent.wire import Desired, Kind, Malformed, NoteError, Signer, StoredRanges, Topic, live_topic
 from gateway import telemetry
 from gateway.broker import BrokerSettings, client_of
 from gateway.decode import Payload, Reason, Rejected
 from gateway.errors import StartError
 from gateway.pipeline import Committed, Pipeline
+from gateway.registry import Node
 from gateway.store import nodes
 
 _LOG = logging.getLogger(__name__)
@@ -117,6 +118,7 @@ class Ingest:
             for area in self._settings.areas or ["+"]:
                 await connection.subscribe([(f"pw/v1/{area}/+/{kind}", 1) for kind in _TAKEN])
             _LOG.info("taking in from %s", self._broker)
+            wishes = _Wishes(self._settings.areas)
             with _counted_as_connected():
                 while True:
                     messages = await self._gather(connection)
@@ -124,6 +126,8 @@ class Ingest:
                     for message in messages:
                         connection.acknowledge(message)
                     await self._tell(connection, committed)
+                    for desired, area in wishes.new(self._pipeline.nodes):
+                        await self._sign(connection, Topic(area=area, node=desired.node, kind=Kind.CONFIG), desired)
 
     async def _gather(self, connection: _Client) -> list[aiomqtt.Message]:
         """At least one message; then what has come within the window, up to the limit.
@@ -192,10 +196,31 @@ class Ingest:
             await connection.publish(live_topic(live.area), live.encode(), qos=0)
 
     async def _publish_stored(self, connection: _Client, ranges: StoredRanges) -> None:
-        area = self._pipeline.area_of(ranges.node)
-        if area is not None:
-            topic = Topic(area=area, node=ranges.node, kind=Kind.STORED)
-            await connection.publish(str(topic), self._signer.sign(ranges.encode()), qos=1, retain=True)
+        node = self._pipeline.nodes.get(ranges.node)
+        if node is not None:
+            await self._sign(connection, Topic(area=node.area, node=node.id, kind=Kind.STORED), ranges)
+
+    async def _sign(self, connection: _Client, topic: Topic, word: StoredRanges | Desired) -> None:
+        await connection.publish(str(topic), self._signer.sign(word.encode()), qos=1, retain=True)
+
+
+class _Wishes:
+    """What nodes should be, each version told once a connection: the broker retains it."""
+
+    def __init__(self, areas: Sequence[str]) -> None:
+        self._areas = set(areas)
+        self._seen: Mapping[str, Node] = {}
+        self._told: dict[str, int] = {}
+
+    def new(self, nodes: Mapping[str, Node]) -> list[tuple[Desired, str]]:
+        """(what to tell, area), nothing as long as the registry is the same."""
+        if nodes is self._seen:
+            return []
+        self._seen = nodes
+        ours = [n for n in nodes.values() if n.desired and not n.revoked and (not self._areas or n.area in self._areas)]
+        wishes = [(n.desired, n.area) for n in ours if n.desired and self._told.get(n.id) != n.desired.version]
+        self._told |= {desired.node: desired.version for desired, _ in wishes}
+        return wishes
 
 
 _TAKEN = (Kind.READINGS, Kind.STATUS, Kind.HEALTH)

@@ -6,7 +6,7 @@ from one database sequence, a number a commit, so that every replica gives a cli
 
 from datetime import datetime
 
-from msgspec import Struct, json, structs
+from msgspec import Struct, json
 
 from gateway.event import Event
 
@@ -16,8 +16,8 @@ MINUTE = 60_000  # ms
 class LiveObservation(Struct, frozen=True, kw_only=True):
     """The newest value of one datastream in a commit. `value` None: the sensor gave none.
 
-    `recent` holds this commit's values of the 60 s that end at `observed_at`, as (ms UTC, value): what a viewer
-    needs to keep a mean of the last minute, however many readings came in one batch.
+    `recent` holds this commit's readings of the 60 s that end at `observed_at`, as (ms UTC, value, flags): what is
+    needed to keep a mean of the last minute, however many readings came in one batch.
     """
 
     station: str
@@ -25,7 +25,11 @@ class LiveObservation(Struct, frozen=True, kw_only=True):
     observed_at: datetime
     value: float | None
     flags: int
-    recent: list[tuple[int, float]] = []
+    recent: list[tuple[int, float | None, int]] = []
+
+    def readings(self) -> list[tuple[int, float | None, int]]:
+        """`recent`, or where there is none the one reading itself."""
+        return self.recent or [(int(self.observed_at.timestamp() * 1000), self.value, self.flags)]
 
 
 class LiveEvent(Struct, frozen=True, kw_only=True):
@@ -49,13 +53,6 @@ class LiveMessage(Struct, frozen=True, kw_only=True):
     def encode(self) -> bytes:
         """JSON, as published."""
         return json.encode(self)
-
-
-def follow(earlier: LiveObservation, later: LiveObservation) -> LiveObservation:
-    """Both as one: the later value, with the recent values of both that are within its minute."""
-    after = int(later.observed_at.timestamp() * 1000) - MINUTE
-    recent = [one for one in (*earlier.recent, *later.recent) if one[0] > after]
-    return structs.replace(later, recent=recent)
 
 
 _DECODER = json.Decoder(LiveMessage)

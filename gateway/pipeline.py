@@ -5,9 +5,10 @@ feed. States are replaced only after COMMIT, so that a failed transaction can si
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from math import isnan
 
 import numpy as np
 
@@ -20,12 +21,12 @@ from gateway.detection.detector import Detector
 from gateway.detection.detector import States as DetectorStates
 from gateway.event import Event
 from gateway.live import MINUTE, LiveEvent, LiveMessage, LiveObservation
-from gateway.observation import ObservationBatch
+from gateway.observation import IntArray, ObservationBatch
 from gateway.quality.flagger import Flagger
 from gateway.quality.flagger import States as QualityStates
-from gateway.registry import Registry
+from gateway.registry import Node, Registry
+from gateway.store import clocks, ledger, nodes, observations, quarantine, stations
 from gateway.store import events as event_store
-from gateway.store import ledger, nodes, observations, quarantine, stations
 from gateway.store.connection import QUERIES, Store, Transaction
 
 _QUALITY = "quality"
@@ -46,6 +47,7 @@ class Memory:
     registry: Registry
     quality: QualityStates
     detection: DetectorStates
+    anchored: frozenset[clocks.Boot] = frozenset()  # boots whose clock was trusted once
 
 
 class Pipeline:
@@ -81,8 +83,9 @@ class Pipeline:
             stored = await ledger.stored_ranges(tx, kept + [v.key for v in accepted.duplicates])
             await nodes.touch(tx, words, accepted.fresh, memory.registry)
             live = await _live(tx, rows, events, memory.registry)
+            anchored = await clocks.resolve(tx, [v.batch for v in accepted.fresh], ids, memory.anchored)
             await ledger.keep(tx, accepted.fresh, ids)
-        self._memory = memory  # only after COMMIT
+        self._memory = replace(memory, anchored=anchored)  # only after COMMIT
         _count(
             registry=memory.registry,
             accepted=accepted,
@@ -112,7 +115,8 @@ class Pipeline:
     async def _enlarged(self, tx: Transaction, memory: Memory) -> Memory:
         """The same memory with the registry read anew; new datastreams start fresh."""
         registry = await stations.load(tx, memory.registry)
-        return Memory(
+        return replace(
+            memory,
             registry=registry,
             quality=self._flagger.grow(memory.quality, registry),
             detection=self._detector.grow(memory.detection, registry),
@@ -129,10 +133,10 @@ class Pipeline:
         telemetry.REJECTED.labels(rejected.reason.value).inc()
         return Committed()
 
-    def area_of(self, node: str) -> str | None:
-        """The area whose topics a node uses, None where it is not enrolled."""
-        known = self._memory.registry.nodes.get(node) if self._memory else None
-        return known.area if known else None
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """Every enrolled node, as of the last transaction."""
+        return self._memory.registry.nodes if self._memory else {}
 
     async def _make_room(
         self, tx: Transaction, memory: Memory, batches: Sequence[Verified]
@@ -150,7 +154,7 @@ class Pipeline:
             quality, rows = self._flagger.flag(memory.quality, rows, memory.registry)
             believable = rows[(rows.flags & int(Flag.TIME_SUSPECT)) == 0]
             detection, events = self._detector.detect(memory.detection, believable, memory.registry)
-        return Memory(registry=memory.registry, quality=quality, detection=detection), rows, events
+        return replace(memory, quality=quality, detection=detection), rows, events
 
     async def _save_states(self, tx: Transaction, memory: Memory, rows: ObservationBatch) -> None:
         touched = np.unique(rows.datastream).tolist()
@@ -172,7 +176,7 @@ def _newest(rows: ObservationBatch, registry: Registry) -> list[LiveObservation]
     for mine in np.split(order, np.flatnonzero(np.diff(rows.datastream[order])) + 1) if len(order) else []:
         last = mine[-1]
         at = int(rows.observed_at[last])
-        recent = mine[(rows.observed_at[mine] > at - MINUTE) & ~np.isnan(rows.value[mine])]
+        recent = mine[rows.observed_at[mine] > at - MINUTE]
         datastream = registry.datastreams[int(rows.datastream[last])]
         found.append(
             LiveObservation(
@@ -181,33 +185,36 @@ def _newest(rows: ObservationBatch, registry: Registry) -> list[LiveObservation]
                 observed_at=datetime.fromtimestamp(at / 1000, UTC),
                 value=None if np.isnan(rows.value[last]) else float(rows.value[last]),
                 flags=int(rows.flags[last]),
-                recent=list(zip(rows.observed_at[recent].tolist(), rows.value[recent].tolist(), strict=True)),
+                recent=_readings(rows, recent),
             )
         )
     return found
 
 
+def _readings(rows: ObservationBatch, chosen: IntArray) -> list[tuple[int, float | None, int]]:
+    columns = rows.observed_at[chosen].tolist(), rows.value[chosen].tolist(), rows.flags[chosen].tolist()
+    return [(at, None if isnan(value) else value, flags) for at, value, flags in zip(*columns, strict=True)]
+
+
 async def _live(
     tx: Transaction, rows: ObservationBatch, events: Sequence[Event], registry: Registry
 ) -> list[LiveMessage]:
-    """One message an area: the newest live value of each datastream, and every event change."""
-    observations = _newest(rows, registry)
-    if not observations and not events:
-        return []
-    row = await (await tx.execute(QUERIES["next_live_id"])).fetchone()
-    number = int(row[0]) if row else 0
+    """One message an area, each with its own number: the newest live value of each datastream, every event change."""
     areas: dict[str, tuple[list[LiveObservation], list[LiveEvent]]] = {}
-    for observation in observations:
+    for observation in _newest(rows, registry):
         areas.setdefault(registry.stations[observation.station].area, ([], []))[0].append(observation)
     for event, level in zip(events, _severities(events, registry), strict=True):
         area = registry.stations[event.station].area
         unit = registry.properties[event.observed_property].unit
         live = LiveEvent(event=event, area=area, severity=level, unit=unit)
         areas.setdefault(area, ([], []))[1].append(live)
+    if not areas:
+        return []
+    numbers = await (await tx.execute(QUERIES["next_live_ids"], {"count": len(areas)})).fetchall()
     now = datetime.now(UTC)
     return [
         LiveMessage(id=number, area=area, committed_at=now, observations=seen, events=found)
-        for area, (seen, found) in areas.items()
+        for (number,), (area, (seen, found)) in zip(numbers, areas.items(), strict=True)
     ]
 
 

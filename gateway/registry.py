@@ -8,7 +8,7 @@ process); the snapshot maps one to the other.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edge_agent.wire import Verifier
+from edge_agent.wire import Desired, Verifier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,7 @@ class Node:
     station: str
     key: Verifier
     revoked: bool = False
+    desired: Desired | None = None  # what operators want it to be, where they said so
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,18 +7,34 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import uvicorn
-from fastapi import APIRouter, FastAPI
-from starlette.routing import Route
+from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from gateway.api import events, health, pages, problems, stations
+from gateway.api import (
+    acknowledge,
+    alerts,
+    events,
+    health,
+    landing,
+    live,
+    observations,
+    openapi,
+    pages,
+    places,
+    problems,
+)
+from gateway.api.answers import Cache, ownership
+from gateway.api.board import Board
+from gateway.api.door import Door
 from gateway.api.headers import VERSION, Headers
 from gateway.api.hub import Hub
-from gateway.api.live import LiveEndpoint
 from gateway.api.reading import Reader
+from gateway.api.representations import LICENCE
 from gateway.api.settings import ApiSettings
 from gateway.broker import BrokerSettings
 from gateway.errors import StartError
@@ -28,25 +44,31 @@ _STATIC = Path(__file__).with_name("static")
 
 def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastAPI:
     """Everything wired; connections open with the application's lifespan."""
-    hub, reader = Hub(settings.viewers), Reader(dsn)
+    reader = Reader(dsn)
+    board = Board(reader)
+    hub = Hub(settings, board)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with reader.opened():
-            listening = asyncio.create_task(hub.listen(broker, f"piekwacht-api-{secrets.token_hex(6)}"))
+            name = f"piekwacht-api-{secrets.token_hex(6)}"
+            tasks = [
+                asyncio.create_task(hub.listen(broker, name, board.committed)),
+                asyncio.create_task(hub.keep_house()),
+            ]
             try:
                 yield
             finally:
-                listening.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await listening
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     app = FastAPI(
         title="Piekwacht",
         version=VERSION,
-        description="Short peaks of pollution, live: stations, observations, events. Times are UTC, positions WGS 84.",
+        description="Short peaks of pollution, live: stations, observations, events. Times are UTC, positions CRS84.",
         contact={"name": settings.operator, "url": settings.contact, "email": settings.email},
-        license_info={"name": "CC BY 4.0", "url": "https://creativecommons.org/licenses/by/4.0/"},
+        license_info={"name": "CC BY 4.0", "url": LICENCE},
         servers=[{"url": settings.public_url}],
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
@@ -54,16 +76,16 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    app.state.settings, app.state.reader, app.state.hub = settings, reader, hub
+    app.state.settings, app.state.reader, app.state.board, app.state.hub = settings, reader, board, hub
+    app.state.cache = Cache()
     problems.install(app)
+    openapi.install(app)
     app.add_middleware(Headers)
-    api = APIRouter(prefix="/api/v1")
-    api.include_router(stations.router)
-    api.include_router(events.router)
-    app.include_router(api)
+    for part in (landing, places, observations, events, alerts, live):
+        app.include_router(part.router, prefix="/api/v1")
     app.include_router(health.router)
     app.include_router(pages.router)
-    app.router.routes.append(Route("/api/v1/live", LiveEndpoint(hub, settings)))
+    app.include_router(acknowledge.router(dsn))
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     return app
 
@@ -79,8 +101,17 @@ class _Server(uvicorn.Server):
 async def serve(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> None:
     """Answer until cancelled; then tell the streams to end, and leave within seconds."""
     app = create_app(settings, dsn, broker)
+    link = f"Link: {ownership(settings)['Link']}\r\n".encode()
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=3, server_header=False
+        app,
+        http=cast("type[asyncio.Protocol]", partial(Door, app.state.hub, settings, link)),
+        ws="websockets-sansio",
+        ws_max_size=4_096,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=3,
+        server_header=False,
+        backlog=4_096,
     )
     server = _Server(config)
     with _listen(settings.host, settings.port) as listening:

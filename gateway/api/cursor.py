@@ -1,23 +1,62 @@
-"""Page cursors: where the last page ended, opaque to the client."""
+"""Page cursors: where the last page ended, opaque to the client. And moments, read strictly."""
 
 import base64
 import binascii
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 
 from fastapi import HTTPException
 
-
-def write(at: datetime, key: object) -> str:
-    """The cursor after a row with this time and key."""
-    return base64.urlsafe_b64encode(f"{at.isoformat()}|{key}".encode()).decode().rstrip("=")
+_FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:?\d\d)?")
 
 
-def read(text: str | None) -> tuple[datetime | None, str | None]:
-    """Time and key of a cursor; 400 where it is none of ours."""
+def write(*keys: object) -> str:
+    """The cursor after a row with these keys; moments as such."""
+    text = "|".join(key.isoformat() if isinstance(key, datetime) else str(key) for key in keys)
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def read(text: str | None, *kinds: type) -> list[datetime | int | str | None]:
+    """The keys of a cursor, of these kinds (datetime, int or str); 400 where it is none of ours."""
     if text is None:
-        return None, None
+        return [None] * len(kinds)
     try:
-        at, _, key = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition("|")
-        return datetime.fromisoformat(at), key
-    except (ValueError, binascii.Error):
+        parts = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode().split("|")
+        return [_key(part, kind) for part, kind in zip(parts, kinds, strict=True)]
+    except (ValueError, OverflowError, binascii.Error):
         raise HTTPException(400, "cursor: not one that this API gave out; start again without it") from None
+
+
+def _key(part: str, kind: type) -> datetime | int | str:
+    if kind is datetime:
+        at = datetime.fromisoformat(part)
+        if at.tzinfo is None or not _FIRST <= at <= _LAST:
+            raise ValueError(part)
+        return at
+    if kind is int:
+        number = int(part)
+        if not 0 <= number < 2**63:
+            raise ValueError(part)
+        return number
+    if "\0" in part:
+        raise ValueError(part)
+    return part
+
+
+def moment(name: str, text: str | None) -> datetime | None:
+    """RFC 3339 with a time zone, between 2000 and 2100; 400 names the parameter."""
+    if text is None:
+        return None
+    given = text.strip().replace(" ", "+") if "T" in text.upper() else text  # a plus sign arrives as a space
+    if not _RFC3339.fullmatch(given):
+        raise HTTPException(400, f"{name}: {text[:40]!r} is no moment; write it as 2026-11-21T16:00:00Z")
+    try:
+        at = datetime.fromisoformat(given.upper())
+    except ValueError as error:
+        raise HTTPException(400, f"{name}: {error}; write it as 2026-11-21T16:00:00Z") from None
+    if at.tzinfo is None:
+        raise HTTPException(400, f"{name}: say the time zone, such as 2026-11-21T16:00:00Z")
+    if not _FIRST <= at <= _LAST:
+        raise HTTPException(400, f"{name}: must be between 2000 and 2100")
+    return at.astimezone(UTC)

@@ -1,11 +1,16 @@
-"""Events: peaks that were found, with why."""
+"""Events: peaks that were found, with why, and what was said of them before."""
 
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
-from gateway.api import cursor, representations
+from gateway.api import cursor
+from gateway.api import representations as r
+from gateway.api.answers import answer
+from gateway.api.observations import Moment
+from gateway.api.openapi import answers_with
+from gateway.api.places import AreaId, CursorText, PropertyId, StationId, board_of
 from gateway.api.problems import only_known_parameters
 from gateway.api.reading import Reader
 
@@ -14,55 +19,69 @@ router = APIRouter(dependencies=[Depends(only_known_parameters)], tags=["events"
 _ALL: dict[str, Any] = dict.fromkeys(
     ("id", "area", "station", "property", "open", "start", "end", "before", "before_id")
 )
+_MOST_REVISIONS = 500
 
 
-async def found(reader: Reader, limit: int, **chosen: object) -> list[dict[str, object]]:
+async def found(request: Request, limit: int, **chosen: object) -> list[r.Event]:
     """The newest events that fit, as the API shows them."""
+    reader: Reader = request.app.state.reader
     rows = await reader.rows("events", {**_ALL, **chosen, "limit": limit})
-    return [representations.event(row) for row in rows]
+    return [r.event(row, request.app.state.settings.operator) for row in rows]
 
 
-@router.get("/events", summary="Events, newest onset first, in pages")
+@router.get("/events", summary="Events, newest onset first, in pages", responses=answers_with(r.Events))
 async def list_events(  # noqa: PLR0917 - they are query parameters
     request: Request,
-    area: str | None = None,
-    station: str | None = None,
-    property: Annotated[str | None, Query(description="such as pm2_5")] = None,  # noqa: A002
+    area: AreaId = None,
+    station: StationId = None,
+    property: PropertyId = None,  # noqa: A002
     open: Annotated[bool | None, Query(description="true: only events that are not over")] = None,  # noqa: A002
-    start: Annotated[datetime | None, Query(description="onset at or after, RFC 3339")] = None,
-    end: Annotated[datetime | None, Query(description="onset before, RFC 3339")] = None,
+    start: Annotated[Moment, Query(description="onset at or after, RFC 3339")] = None,
+    end: Annotated[Moment, Query(description="onset before, RFC 3339")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
-    cursor_: Annotated[str | None, Query(alias="cursor")] = None,
-) -> dict[str, Any]:
-    for name, value in (("start", start), ("end", end)):
-        if value is not None and value.tzinfo is None:
-            raise HTTPException(400, f"{name}: say the time zone, such as 2026-11-21T16:00:00Z")
-    before, key = cursor.read(cursor_)
-    items = await found(
-        request.app.state.reader,
-        limit + 1,
-        area=area,
-        station=station,
-        property=property,
-        open=open,
-        start=start,
-        end=end,
-        before=before,
-        before_id=key,
-    )
-    more = len(items) > limit
-    items = items[:limit]
-    last = items[-1] if more else None
-    return {
-        "items": items,
-        "nextCursor": None if last is None else cursor.write(datetime.fromisoformat(str(last["onset"])), last["id"]),
-        "licence": representations.LICENCE,
-    }
+    cursor_: CursorText = None,
+) -> Response:
+    since, until = cursor.moment("start", start), cursor.moment("end", end)
+    before, key = cursor.read(cursor_, datetime, str)
+
+    async def make() -> r.Events:
+        (await board_of(request)).check(area=area, station=station, property=property)
+        chosen = {"area": area, "station": station, "property": property, "open": open, "start": since, "end": until}
+        items = await found(request, limit + 1, **chosen, before=before, before_id=key)
+        items, last = items[:limit], items[limit - 1] if len(items) > limit else None
+        more = None if last is None else cursor.write(datetime.fromisoformat(last.onset), last.id)
+        return r.Events(items=items, next_cursor=more, attribution=request.app.state.settings.operator)
+
+    return await answer(request, make, modified="changed_at")
 
 
-@router.get("/events/{id}", summary="One event, for ever at this address")
-async def one_event(request: Request, id: str) -> dict[str, Any]:  # noqa: A002 - the path's word
-    items = await found(request.app.state.reader, 1, id=id)
+@router.get("/events/{id}", summary="One event, for ever at this address", responses=answers_with(r.Event))
+async def one_event(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+    async def make() -> r.Event:
+        return await known(request, id)
+
+    return await answer(request, make, modified="changed_at")
+
+
+async def known(request: Request, id_: str) -> r.Event:
+    """The event of that id; 404 where there is none."""
+    items = await found(request, 1, id=id_)
     if not items:
-        raise HTTPException(404, f"no event {id!r}")
+        raise HTTPException(404, f"no event {id_[:80]!r}")
     return items[0]
+
+
+@router.get("/events/{id}/revisions", summary="All that was ever said of an event", responses=answers_with(r.Revisions))
+async def revisions(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+    async def make() -> r.Revisions:
+        await known(request, id)
+        items = await revisions_of(request, id)
+        return r.Revisions(event=id, items=items, attribution=request.app.state.settings.operator)
+
+    return await answer(request, make)
+
+
+async def revisions_of(request: Request, id_: str) -> list[r.Revision]:
+    """Oldest first."""
+    reader: Reader = request.app.state.reader
+    return [r.revision(row) for row in await reader.rows("revisions", {"id": id_, "limit": _MOST_REVISIONS})]

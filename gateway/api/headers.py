@@ -1,24 +1,38 @@
-"""Headers on every answer: who may embed it, what it may load, which version it is."""
+"""Headers on every answer: who may embed it, what it may load, which version it is. And the largest question."""
 
+from starlette.datastructures import Headers as Given
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-VERSION = "1.0.0"
+from gateway.api.problems import problem
 
-_EVERYWHERE = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+VERSION = "1.0.0"
+LONGEST_ADDRESS = 4_096
+LARGEST_BODY = 65_536
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors "
+)
+EVERYWHERE = {
+    "Content-Security-Policy": _POLICY + "'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     "Permissions-Policy": "geolocation=(), camera=(), microphone=()",
 }
-_API = {"API-Version": VERSION, "Access-Control-Allow-Origin": "*"}
+API = {"API-Version": VERSION, "Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "API-Version, Link"}
+_OPEN = ("/api/", "/feeds/")
+
+
+def widget_policy() -> dict[str, str]:
+    """For the one page that others may show in a frame."""
+    return {"Content-Security-Policy": _POLICY + "*"}
 
 
 class Headers:
-    """ASGI middleware; adds what an answer does not say itself."""
+    """ASGI middleware; adds what an answer does not say itself, answers HEAD wherever there is a GET."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -28,7 +42,12 @@ class Headers:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        wanted = {**_EVERYWHERE, **(_API if scope["path"].startswith("/api/") else {})}
+        framed = scope["path"].startswith(("/widget/", "/en/widget/"))
+        wanted = {**EVERYWHERE, **(API if scope["path"].startswith(_OPEN) else {})}
+        if framed:
+            wanted = {**wanted, **widget_policy()}
+            del wanted["X-Frame-Options"]
+        head = scope["method"] == "HEAD"
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -36,6 +55,21 @@ class Headers:
                 for name, value in wanted.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
+            elif head:
+                message = {**message, "body": b""}
             await send(message)
 
-        await self._app(scope, receive, with_headers)
+        refused = _too_large(scope)
+        app = self._app if refused is None else refused
+        await app({**scope, "method": "GET"} if head else scope, receive, with_headers)
+
+
+def _too_large(scope: Scope) -> ASGIApp | None:
+    """414 and 413, before anything reads it."""
+    query = len(scope["query_string"])
+    if query + len(scope.get("raw_path") or b"") > LONGEST_ADDRESS:
+        return problem(414, f"the address has more than {LONGEST_ADDRESS} bytes; its query has {query}")
+    length = Given(scope=scope).get("content-length", "0")
+    if length.isdecimal() and int(length[:18]) > LARGEST_BODY:
+        return problem(413, f"content-length: a body may have {LARGEST_BODY} bytes here")
+    return None

@@ -1,151 +1,136 @@
-"""`GET /api/v1/live`: server-sent events, written straight to ASGI so that a stream can be ended and measured.
+"""`/api/v1/live`: server-sent events (through the door) and WebSocket, with the same wishes and the same resuming.
 
-A viewer resumes with Last-Event-ID. Where that is too old for the ring it gets one `stale` event and
-should read the stations again. A quiet stream carries a comment as a sign of life.
+A viewer resumes with Last-Event-ID, or `lastEventId` where it cannot set a header. Where that is too long ago it
+gets one `stale` and should read stations and events again. A quiet stream carries a sign of life.
 """
 
 import asyncio
-import random
-import time
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import parse_qs
 
-from msgspec import json
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from gateway.api.hub import Hub, Viewer
-from gateway.api.problems import problem
-from gateway.api.representations import flag_names, instant
+from gateway.api import representations as r
+from gateway.api.hub import Hub
+from gateway.api.news import Wish, messages
+from gateway.api.openapi import answers_with
+from gateway.api.problems import only_known_parameters
 from gateway.api.settings import ApiSettings
-from gateway.live import LiveEvent, LiveObservation
+from gateway.api.viewing import SocketViewer
 
+router = APIRouter(tags=["live"])
 _UNREAD_SECONDS = 10.0
-_HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-]
+_KNOWN = ("area", "station", "property", "lastEventId")
+_TOO_FULL, _WRONG = 1013, 1008  # WebSocket's "try again later" and "policy violation"
 
 
-class LiveEndpoint:
-    """The ASGI application behind the address."""
+@dataclass(frozen=True)
+class Asked:
+    """What a viewer wants, and the last commit it saw."""
 
-    def __init__(self, hub: Hub, settings: ApiSettings) -> None:
-        self._hub, self._settings = hub, settings
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One stream, until the viewer leaves, is cut, or the lease ends."""
-        asked = _asked(scope)
-        if isinstance(asked, Response):
-            await asked(scope, receive, send)
-            return
-        area, last_id = asked
-        viewer = self._hub.join(area, last_id)
-        if viewer is None:
-            full = problem(503, "too many live streams; try again in a minute")
-            full.headers["Retry-After"] = "60"
-            await full(scope, receive, send)
-            return
-        try:
-            await self._stream(viewer, receive, send)
-        finally:
-            self._hub.leave(viewer)
-
-    async def _stream(self, viewer: Viewer, receive: Receive, send: Send) -> None:
-        gone = asyncio.ensure_future(_disconnected(receive))
-        gone.add_done_callback(lambda _: viewer.close())
-        try:
-            with suppress(TimeoutError, OSError):
-                await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-                retry = f"retry: {random.randint(1_000, 4_000)}\n\n".encode()  # noqa: S311 - only spreads reconnects
-                await _write(send, retry + (b"event: stale\ndata: {}\n\n" if viewer.stale else b""))
-                await self._feed(viewer, send)
-                if not gone.done():
-                    await send({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            gone.cancel()
-
-    async def _feed(self, viewer: Viewer, send: Send) -> None:
-        end = time.monotonic() + self._settings.lease
-        while not viewer.closed and time.monotonic() < end:
-            try:
-                await asyncio.wait_for(viewer.news.wait(), self._settings.heartbeat)
-            except TimeoutError:
-                await _write(send, b": here\n\n")
-                continue
-            await _write(send, frames(viewer.last_id, *viewer.take()))
+    wish: Wish
+    last_id: int | None
 
 
-def frames(id_: int, observations: list[LiveObservation], events: list[LiveEvent]) -> bytes:
-    """What is new as server-sent events; each carries the id from which to resume."""
-    parts = [_frame(id_, "event", _event(event)) for event in events]
-    if observations:
-        parts.append(_frame(id_, "observation", [_observation(one) for one in observations]))
-    return b"".join(parts)
+def asked(query: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Asked | str:
+    """What is asked for, or in one sentence what is wrong with it."""
+    given = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+    for name, values in given.items():
+        if name not in _KNOWN:
+            return f"unknown query parameter {name[:80]!r}; there are: {', '.join(_KNOWN)}"
+        if len(values) > 1 or len(values[0]) > 100 or not values[0].isprintable():
+            return f"{name}: must be given once, in at most 100 characters"
+    last = next((value.decode("latin-1") for name, value in headers if name.lower() == b"last-event-id"), "")
+    last = last or given.get("lastEventId", [""])[0]
+    if last and not (last.isascii() and last.isdecimal() and len(last) < 19):
+        return f"Last-Event-ID: {last[:40]!r} is not an id that this feed gave out"
+    wish = Wish(*(given.get(name, [None])[0] for name in _KNOWN[:3]))
+    return Asked(wish, int(last) if last else None)
 
 
-def _frame(id_: int, name: str, data: object) -> bytes:
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (id_, name.encode(), json.encode(data))
+@router.get(
+    "/live",
+    summary="What is new, as it is committed: server-sent events, or a WebSocket at the same address",
+    responses=answers_with(r.LiveValue, "text/event-stream"),
+    dependencies=[Depends(only_known_parameters)],
+)
+async def live(
+    request: Request,
+    area: Annotated[str | None, Query(max_length=100)] = None,
+    station: Annotated[str | None, Query(max_length=100)] = None,
+    property: Annotated[str | None, Query(max_length=100)] = None,  # noqa: A002
+    last_event_id: Annotated[str | None, Query(alias="lastEventId", description="resume after this id")] = None,
+) -> Response:
+    """Reached only where the door did not take the request over: it was wrong, a HEAD, or the house is full."""
+    del area, station, property, last_event_id
+    wanted = asked(request.url.query.encode("latin-1", "replace"), request.headers.raw)
+    if isinstance(wanted, str):
+        raise HTTPException(400, wanted)
+    raise HTTPException(503, "too many live streams; try again in a minute", {"Retry-After": "60"})
 
 
-def _observation(one: LiveObservation) -> dict[str, object]:
-    return {
-        "station": one.station,
-        "observedProperty": one.observed_property,
-        "observedAt": instant(one.observed_at),
-        "value": one.value,
-        "flags": flag_names(one.flags),
-        "recent": one.recent,
-    }
+@router.websocket("/live")
+async def live_socket(socket: WebSocket) -> None:
+    """The same over a WebSocket: one JSON object a message, `{"id":…, "event":…, "data":…}`."""
+    hub: Hub = socket.app.state.hub
+    settings: ApiSettings = socket.app.state.settings
+    await socket.accept()
+    wanted = asked(socket.url.query.encode("latin-1", "replace"), socket.headers.raw)
+    if isinstance(wanted, str):
+        await socket.close(_WRONG, wanted[:100])
+        return
+    viewer = SocketViewer(wanted.wish, socket.client.host if socket.client else "local", settings)
+    if not hub.join(viewer, wanted.last_id):
+        await socket.close(_TOO_FULL, "too many live streams; try again in a minute")
+        return
+    try:
+        await _converse(socket, hub, viewer, wanted.last_id)
+    finally:
+        hub.leave(viewer)
 
 
-def _event(one: LiveEvent) -> dict[str, object]:
-    event = one.event
-    return {
-        "id": event.id,
-        "revision": event.revision,
-        "change": event.change.value,
-        "kind": event.kind.value,
-        "area": one.area,
-        "station": event.station,
-        "observedProperty": event.observed_property,
-        "unit": one.unit,
-        "severity": one.severity,
-        "onset": instant(event.onset),
-        "peakAt": instant(event.peak_at),
-        "detectedAt": instant(event.detected_at),
-        "end": instant(event.end),
-        "peak": event.peak,
-        "background": event.background,
-        "excess": event.excess,
-        "confidence": event.confidence,
-        "reasons": list(event.reasons),
-        "detectedLate": event.detected_late,
-    }
+async def _converse(socket: WebSocket, hub: Hub, viewer: SocketViewer, last_id: int | None) -> None:
+    gone = asyncio.ensure_future(_listen(socket))
+    gone.add_done_callback(lambda _: viewer.end())
+    try:
+        with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
+            stale, missed = hub.missed_news(viewer.wish, last_id)
+            if stale:
+                await _say(socket, '{"event":"stale","data":{}}')
+            for text in messages(missed):
+                await _say(socket, text)
+            await _feed(socket, viewer)
+            if not gone.done():
+                await socket.close()
+    finally:
+        gone.cancel()
 
 
-async def _write(send: Send, body: bytes) -> None:
+async def _feed(socket: WebSocket, viewer: SocketViewer) -> None:
+    while not viewer.closed:
+        await viewer.news.wait()
+        viewer.news.clear()
+        stale, news = viewer.unread.take()
+        if stale:
+            await _say(socket, '{"event":"stale","data":{}}')
+        for text in messages(news):
+            await _say(socket, text)
+        if viewer.beat:
+            viewer.beat = False
+            await _say(socket, '{"event":"here"}')
+
+
+async def _say(socket: WebSocket, text: str) -> None:
     """TimeoutError where the viewer does not read."""
     async with asyncio.timeout(_UNREAD_SECONDS):
-        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await socket.send_text(text)
 
 
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-def _asked(scope: Scope) -> tuple[str | None, int | None] | Response:
-    """(area, last event id), or the problem with the request."""
-    if scope["method"] not in {"GET", "HEAD"}:
-        return problem(405, f"{scope['method']} is not possible here")
-    query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    unknown = set(query) - {"area", "lastEventId"}
-    if unknown:
-        return problem(400, f"unknown query parameter {min(unknown)[:80]!r}; there are: area, lastEventId")
-    headers = {name.lower(): value for name, value in scope["headers"]}
-    last = headers.get(b"last-event-id", b"").decode("latin-1") or query.get("lastEventId", [""])[0]
-    if last and not (last.isdecimal() and len(last) < 19):
-        return problem(400, f"Last-Event-ID: {last[:40]!r} is not an id that this feed gave out")
-    return query.get("area", [None])[0], int(last) if last else None
+async def _listen(socket: WebSocket) -> None:
+    with suppress(RuntimeError):
+        while (await socket.receive())["type"] != "websocket.disconnect":
+            pass

@@ -1,7 +1,7 @@
 """The pages: made on the server, readable without JavaScript; one module makes them live."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from msgspec import to_builtins
 
-from gateway.api import events, stations
-from gateway.api.reading import Reader
+from gateway.api import events
+from gateway.api.places import board_of, station
+from gateway.api.representations import Open
 from gateway.api.settings import ApiSettings
 from gateway.api.words import UNITS, WORDS
 
@@ -54,11 +56,12 @@ async def english_event(request: Request, id: str) -> HTMLResponse:  # noqa: A00
 
 
 async def _map(request: Request, language: Language) -> HTMLResponse:
-    reader: Reader = request.app.state.reader
     settings: ApiSettings = request.app.state.settings
-    features = await stations.features(reader)
-    peaks = await events.found(reader, 30)
-    names = {row[0]: row[2 if language == "nl" else 3] for row in await reader.rows("properties")}
+    board = await board_of(request)
+    places = board.places
+    features = [_bare(station(board, id_, settings.operator)) for id_ in places.stations]
+    peaks = [_bare(event) for event in await events.found(request, 30)]
+    names = {row[0]: row[2 if language == "nl" else 3] for row in places.properties.values()}
     measured = {name for feature in features for name in feature["properties"]["newest"]}
     shown = [name for name in _SHOWN if name in measured] or ["pm2_5"]
     boot = {
@@ -67,8 +70,8 @@ async def _map(request: Request, language: Language) -> HTMLResponse:
         "units": dict(UNITS),
         "stations": features,
         "events": peaks,
-        "outlines": [row[3] for row in await reader.rows("areas")],
-        "sites": [{"name": row[2], "latitude": row[4], "longitude": row[5]} for row in await reader.rows("sites")],
+        "outlines": [row[3] for row in places.areas.values()],
+        "sites": [{"name": row[2], "latitude": row[4], "longitude": row[5]} for row in places.sites.values()],
         "silentAfter": settings.silent_after,
         "replay": settings.replay,
         "names": names,
@@ -82,26 +85,21 @@ async def _map(request: Request, language: Language) -> HTMLResponse:
         shown=shown,
         names=names,
         replay=settings.replay,
-        now=await _now(reader, settings),
-        silent_after=settings.silent_after,
     )
 
 
-async def _now(reader: Reader, settings: ApiSettings) -> datetime:
-    """The moment ages count from: the clock, or in a replay the newest reading."""
-    if settings.replay:
-        rows = await reader.rows("newest_of_all")
-        if rows and rows[0][0]:
-            return datetime.fromisoformat(str(rows[0][0]))
-    return datetime.now(UTC)
+def _bare(document: Open) -> dict[str, Any]:
+    """As the API shows it, but the licence, which stands on the page itself."""
+    found: dict[str, Any] = to_builtins(document)
+    return {name: value for name, value in found.items() if name not in {"licence", "attribution"}}
 
 
 async def _event(request: Request, id_: str, language: Language) -> HTMLResponse:
-    reader: Reader = request.app.state.reader
-    found = await events.found(reader, 1, id=id_)
+    found = to_builtins(await events.found(request, 1, id=id_))
     if not found:
         return _render("missing.html", language, status=404)
-    names = {row[0]: row[2 if language == "nl" else 3] for row in await reader.rows("properties")}
+    board = await board_of(request)
+    names = {row[0]: row[2 if language == "nl" else 3] for row in board.places.properties.values()}
     return _render("event.html", language, event=found[0], names=names)
 
 

@@ -1,29 +1,47 @@
 """Every error as application/problem+json (RFC 9457), naming what was wrong."""
 
+import re
 from http import HTTPStatus
 
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\uffff]")
+
 
 def problem(status: int, detail: str, **more: object) -> JSONResponse:
     """One problem document."""
+    detail = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", detail)[:1_000]
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
     return JSONResponse(body, status, media_type="application/problem+json")
 
 
 def only_known_parameters(request: Request) -> None:
-    """A query parameter nobody reads is a typing error, not a wish: 400."""
+    """A query parameter nobody reads, or given twice, is a typing error, not a wish: 400."""
     route = request.scope.get("route")
-    if isinstance(route, APIRoute):
-        known = {field.alias for field in route.dependant.query_params}
-        for name in request.query_params:
-            if name not in known:
-                listed = ", ".join(sorted(known)) or "none"
-                raise HTTPException(400, f"unknown query parameter {name[:80]!r}; there are: {listed}")
+    if not isinstance(route, APIRoute):
+        return
+    known = _known(route.dependant)
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
+        if name not in known:
+            listed = ", ".join(sorted(known)) or "none"
+            raise HTTPException(400, f"unknown query parameter {name[:80]!r}; there are: {listed}")
+        if given.count(name) > 1:
+            raise HTTPException(400, f"{name}: given {given.count(name)} times; once is enough")
+    for name, value in (*request.query_params.items(), *request.path_params.items()):
+        if "\0" in str(value):
+            raise HTTPException(400, f"{name}: holds a NUL character")
+
+
+def _known(dependant: Dependant) -> set[str]:
+    """Every query parameter of a route and of what it depends on."""
+    names = {field.alias for field in dependant.query_params}
+    return names.union(*map(_known, dependant.dependencies))
 
 
 def install(app: FastAPI) -> None:

@@ -7,66 +7,62 @@ SELECT id, name, authority, outline FROM area ORDER BY id
 SELECT id, area_id, name, operator, latitude, longitude FROM site ORDER BY id
 
 -- name: stations
-SELECT id, area_id, name, round(latitude::numeric, 3)::float8, round(longitude::numeric, 3)::float8
-FROM station
-WHERE (%(area)s::text IS NULL OR area_id = %(area)s) AND (%(station)s::text IS NULL OR id = %(station)s)
-ORDER BY name
+SELECT id, area_id, name, round(latitude::numeric, 3)::float8, round(longitude::numeric, 3)::float8 FROM station ORDER BY id
+
+-- name: properties
+SELECT id, unit, name_nl, name_en, lower, upper FROM observed_property ORDER BY id
+
+-- name: datastreams
+SELECT id, station_id, node_id, property_id, created_at FROM datastream ORDER BY id
+
+-- name: version
+-- Whether what a process remembers is still so: operators' changes, and the number of the newest commit.
+SELECT r.version, CASE WHEN l.is_called THEN l.last_value ELSE 0 END FROM registry_version r, live_id l
 
 -- name: newest
--- For each datastream the mean and the largest value of the 60 s that end at its newest reading.
-SELECT d.station_id, d.property_id, p.unit, n.observed_at, m.mean, m.max, m.valid_count, m.flags
+-- For each datastream the readings of the 60 s that end at its newest one.
+SELECT d.id, m.at, m.value, m.flags
 FROM datastream d
-JOIN observed_property p ON p.id = d.property_id
-JOIN station s ON s.id = d.station_id
 CROSS JOIN LATERAL (
     SELECT o.observed_at FROM observation o WHERE o.datastream_id = d.id ORDER BY o.observed_at DESC LIMIT 1
 ) AS n
 CROSS JOIN LATERAL (
-    SELECT avg(o.value) AS mean, max(o.value) AS max, count(o.value) AS valid_count, bit_or(o.flags) AS flags
+    SELECT array_agg((extract(epoch FROM o.observed_at) * 1000)::bigint ORDER BY o.observed_at, o.batch_id) AS at,
+           array_agg(o.value ORDER BY o.observed_at, o.batch_id) AS value,
+           array_agg(o.flags ORDER BY o.observed_at, o.batch_id) AS flags
     FROM observation o
     WHERE o.datastream_id = d.id AND o.observed_at > n.observed_at - interval '60 seconds' AND o.observed_at <= n.observed_at
 ) AS m
-WHERE (%(area)s::text IS NULL OR s.area_id = %(area)s) AND (%(station)s::text IS NULL OR s.id = %(station)s)
-ORDER BY d.station_id, d.property_id
-
--- name: newest_of_all
-SELECT max(n.observed_at) FROM datastream d CROSS JOIN LATERAL (
-    SELECT o.observed_at FROM observation o WHERE o.datastream_id = d.id ORDER BY o.observed_at DESC LIMIT 1) AS n
-
--- name: properties
-SELECT id, unit, name_nl, name_en FROM observed_property ORDER BY id
+ORDER BY d.id
 
 -- name: raw
--- One page of single values, newest first; the cursor is the last row's time and batch.
-SELECT d.property_id, o.observed_at, o.value, o.flags, o.batch_id, b.node_id, b.incarnation, b.seq
-FROM datastream d
-JOIN observation o ON o.datastream_id = d.id
-JOIN batch b ON b.id = o.batch_id
-WHERE d.station_id = %(station)s AND d.property_id = %(property)s
+-- One page of single values, newest first. The cursor is the last row's time and batch, and how many rows with just
+-- these have been given.
+SELECT o.datastream_id, o.observed_at, o.value, o.flags, o.batch_id, b.node_id, b.incarnation, b.seq
+FROM observation o JOIN batch b ON b.id = o.batch_id
+WHERE o.datastream_id = ANY(%(ids)s::int[])
   AND o.observed_at >= %(start)s AND o.observed_at < %(end)s
-  AND (%(before)s::timestamptz IS NULL OR (o.observed_at, o.batch_id) < (%(before)s, %(batch)s))
-ORDER BY o.observed_at DESC, o.batch_id DESC LIMIT %(limit)s
+  AND (%(before)s::timestamptz IS NULL OR (o.observed_at, o.batch_id) <= (%(before)s, %(key)s::bigint))
+ORDER BY o.observed_at DESC, o.batch_id DESC, o.datastream_id, o.value LIMIT %(limit)s OFFSET %(given)s
 
 -- name: means_1min
-SELECT d.property_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
-FROM datastream d JOIN observation_1min m ON m.datastream_id = d.id
-WHERE d.station_id = %(station)s AND d.property_id = %(property)s
-  AND m.bucket >= %(start)s AND m.bucket < %(end)s AND (%(before)s::timestamptz IS NULL OR m.bucket < %(before)s)
-ORDER BY m.bucket DESC LIMIT %(limit)s
+-- One page, newest first. The cursor is the last row's bucket and datastream; so in the queries below.
+SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
+FROM means_1min(%(ids)s::int[], %(start)s, least(%(end)s::timestamptz, %(before)s::timestamptz + interval '1 microsecond')) m
+WHERE %(before)s::timestamptz IS NULL OR (m.bucket, m.datastream_id) < (%(before)s, %(key)s::bigint)
+ORDER BY m.bucket DESC, m.datastream_id DESC LIMIT %(limit)s
 
 -- name: means_1h
-SELECT d.property_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
-FROM datastream d JOIN observation_1h m ON m.datastream_id = d.id
-WHERE d.station_id = %(station)s AND d.property_id = %(property)s
-  AND m.bucket >= %(start)s AND m.bucket < %(end)s AND (%(before)s::timestamptz IS NULL OR m.bucket < %(before)s)
-ORDER BY m.bucket DESC LIMIT %(limit)s
+SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
+FROM means_1h(%(ids)s::int[], %(start)s, least(%(end)s::timestamptz, %(before)s::timestamptz + interval '1 microsecond')) m
+WHERE %(before)s::timestamptz IS NULL OR (m.bucket, m.datastream_id) < (%(before)s, %(key)s::bigint)
+ORDER BY m.bucket DESC, m.datastream_id DESC LIMIT %(limit)s
 
 -- name: means_1day
-SELECT d.property_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
-FROM datastream d JOIN observation_1day m ON m.datastream_id = d.id
-WHERE d.station_id = %(station)s AND d.property_id = %(property)s
-  AND m.bucket >= %(start)s AND m.bucket < %(end)s AND (%(before)s::timestamptz IS NULL OR m.bucket < %(before)s)
-ORDER BY m.bucket DESC LIMIT %(limit)s
+SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
+FROM means_1day(%(ids)s::int[], %(start)s, least(%(end)s::timestamptz, %(before)s::timestamptz + interval '1 microsecond')) m
+WHERE %(before)s::timestamptz IS NULL OR (m.bucket, m.datastream_id) < (%(before)s, %(key)s::bigint)
+ORDER BY m.bucket DESC, m.datastream_id DESC LIMIT %(limit)s
 
 -- name: events
 SELECT e.id, e.revision, e.change, e.kind, e.area_id, e.station_id, s.name, e.property_id, p.unit, e.severity, e.onset,
@@ -82,6 +78,27 @@ WHERE (%(id)s::text IS NULL OR e.id = %(id)s)
   AND (%(end)s::timestamptz IS NULL OR e.onset < %(end)s)
   AND (%(before)s::timestamptz IS NULL OR (e.onset, e.id) < (%(before)s, %(before_id)s))
 ORDER BY e.onset DESC, e.id DESC LIMIT %(limit)s
+
+-- name: revisions
+-- What was said of an event before, oldest first: corrections stay visible for ever.
+SELECT r.revision, r.changed_at, r.body FROM event_revision r WHERE r.event_id = %(id)s ORDER BY r.revision LIMIT %(limit)s
+
+-- name: alerts
+-- Who was told of what, as far as everybody may know: the inspectorate's name and the kind of channel, never an address.
+SELECT o.id, o.event_id, o.revision, o.round, e.area_id, a.authority, e.station_id, s.name, e.property_id, p.unit, e.severity,
+       e.onset, e.peak, o.receiver, split_part(o.channel, ':', 1), o.state, o.created_at, o.finished_at
+FROM alerting.outbox o
+JOIN event e ON e.id = o.event_id
+JOIN area a ON a.id = e.area_id
+JOIN station s ON s.id = e.station_id
+JOIN observed_property p ON p.id = e.property_id
+WHERE (%(id)s::bigint IS NULL OR o.id = %(id)s)
+  AND (%(area)s::text IS NULL OR e.area_id = %(area)s)
+  AND (%(event)s::text IS NULL OR o.event_id = %(event)s)
+  AND (%(start)s::timestamptz IS NULL OR o.created_at >= %(start)s)
+  AND (%(end)s::timestamptz IS NULL OR o.created_at < %(end)s)
+  AND (%(before)s::bigint IS NULL OR o.id < %(before)s)
+ORDER BY o.id DESC LIMIT %(limit)s
 
 -- name: ready
 SELECT (SELECT count(*) FROM schema_migration)

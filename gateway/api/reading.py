@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import HTTPException
-from psycopg import OperationalError
+from psycopg import AsyncConnection, DataError, OperationalError
+from psycopg.errors import QueryCanceled
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from alerting.queries import load
+from gateway.export.selection import QUERIES as EXPORT
 
-_QUERIES = load(Path(__file__).with_name("queries.sql"))
+_QUERIES = {**load(Path(__file__).with_name("queries.sql")), **EXPORT}
+_OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=5000 -c timezone=UTC -c jit=off"
+_BATCH = 500
 
 
 class Reader:
@@ -21,7 +25,7 @@ class Reader:
     def __init__(self, dsn: str) -> None:
         self._pool = AsyncConnectionPool(
             dsn,
-            min_size=1,
+            min_size=2,
             max_size=8,
             timeout=5,
             open=False,
@@ -37,11 +41,27 @@ class Reader:
 
     async def rows(self, query: str, values: Mapping[str, Any] | None = None) -> list[TupleRow]:
         """Every row of a named query."""
+        async with self.connection() as connection:
+            return await (await connection.execute(_QUERIES[query], values, binary=True)).fetchall()
+
+    async def batches(self, query: str) -> AsyncIterator[list[TupleRow]]:
+        """The rows of a query too large to be read at once, some at a time, so that others get their turn."""
+        async with self.connection() as connection, connection.transaction():
+            await connection.execute("SET LOCAL statement_timeout = 60000")
+            async with connection.cursor("batches", binary=True) as cursor:
+                await cursor.execute(_QUERIES[query])
+                while rows := await cursor.fetchmany(_BATCH):
+                    yield rows
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """One connection of the pool; what goes wrong on it is told as a problem."""
         try:
             async with self._pool.connection() as connection:
-                return await (await connection.execute(_QUERIES[query], values)).fetchall()
+                yield connection
+        except QueryCanceled:
+            raise HTTPException(503, "that took too long; ask for a shorter period") from None
         except (OperationalError, PoolTimeout):
             raise HTTPException(503, "the database does not answer; try again", {"Retry-After": "5"}) from None
-
-
-_OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=5000"
+        except DataError as error:
+            raise HTTPException(400, f"a value that the database cannot take: {error.diag.message_primary}") from None

@@ -1,102 +1,453 @@
-"""Rows of the database as the JSON the public reads: camelCase, RFC 3339 in UTC, unit beside every figure."""
+"""What the public reads, as types: camelCase, RFC 3339 in UTC, unit beside every figure.
+
+The types are the API's schema too: the OpenAPI document is made from them.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
 
 from edge_agent.wire import Flag
+from gateway.live import LiveEvent
 
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 
-
-_EVENT = (
-    "id",
-    "revision",
-    "change",
-    "kind",
-    "area",
-    "station",
-    "stationName",
-    "observedProperty",
-    "unit",
-    "severity",
-    "onset",
-    "peakAt",
-    "detectedAt",
-    "end",
-    "peak",
-    "background",
-    "excess",
-    "confidence",
-    "reasons",
-    "detector",
-    "detectedLate",
-    "changedAt",
-)
+Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2026-11-21T02:40:59.000Z"])]
+Id = Annotated[str, Meta(examples=["wijk-aan-zee"])]
+Json = dict[str, Any]
 
 
-def instant(at: datetime | None) -> str | None:
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+class Shape(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What all of them are."""
+
+
+class Open(Shape, frozen=True, kw_only=True):
+    """A whole answer: whose it is, and what one may do with it."""
+
+    licence: Annotated[str, Meta(examples=[LICENCE])] = LICENCE
+    attribution: str = "Piekwacht"
+
+
+class Point(Shape, frozen=True, kw_only=True):
+    """CRS84: longitude, latitude."""
+
+    type: Literal["Point"] = "Point"
+    coordinates: Annotated[list[float], Meta(min_length=2, max_length=2, examples=[[4.594, 52.494]])]
+
+
+class AreaProperties(Shape, frozen=True, kw_only=True):
+    """An area in words."""
+
+    id: Id
+    name: str
+    authority: Annotated[str, Meta(description="the inspectorate (omgevingsdienst) whose jurisdiction this is")]
+
+
+class Area(Open, frozen=True, kw_only=True):
+    """The polygon of one jurisdiction, as a GeoJSON Feature."""
+
+    type: Literal["Feature"] = "Feature"
+    id: Id
+    geometry: Json
+    properties: AreaProperties
+
+
+class SiteProperties(Shape, frozen=True, kw_only=True):
+    """A site in words."""
+
+    id: Id
+    name: str
+    area: Id
+    operator: str
+
+
+class Site(Open, frozen=True, kw_only=True):
+    """A watched facility, as a GeoJSON Feature."""
+
+    type: Literal["Feature"] = "Feature"
+    id: Id
+    geometry: Point
+    properties: SiteProperties
+
+
+class Minute(Shape, frozen=True, kw_only=True):
+    """The 60 seconds that end at the newest reading of one property at one station."""
+
+    unit: Annotated[str, Meta(description="UCUM", examples=["ug/m3"])]
+    observed_at: Instant
+    averaging_seconds: int = 60
+    value: Annotated[float | None, Meta(description="the newest reading itself")]
+    mean: float | None
+    max: float | None
+    valid_count: int
+    flags: list[str]
+    corrected: bool = False
+
+
+class StationProperties(Shape, frozen=True, kw_only=True):
+    """A station in words, with what it measures now."""
+
+    id: Id
+    name: str
+    area: Id
+    newest: Annotated[dict[str, Minute], Meta(description="by observed property")]
+
+
+class Station(Open, frozen=True, kw_only=True):
+    """A place where air is measured, as a GeoJSON Feature; its position is rounded to about 100 m."""
+
+    type: Literal["Feature"] = "Feature"
+    id: Id
+    geometry: Point
+    properties: StationProperties
+
+
+class Areas(Open, frozen=True, kw_only=True):
+    """A GeoJSON FeatureCollection."""
+
+    type: Literal["FeatureCollection"] = "FeatureCollection"
+    features: list[Area]
+
+
+class Sites(Open, frozen=True, kw_only=True):
+    """A GeoJSON FeatureCollection."""
+
+    type: Literal["FeatureCollection"] = "FeatureCollection"
+    features: list[Site]
+
+
+class Stations(Open, frozen=True, kw_only=True):
+    """A GeoJSON FeatureCollection."""
+
+    type: Literal["FeatureCollection"] = "FeatureCollection"
+    features: list[Station]
+    next_cursor: str | None = None
+
+
+class ObservedProperty(Open, frozen=True, kw_only=True):
+    """What can be measured; outside [lower, upper] a value is flagged, never dropped."""
+
+    id: Annotated[str, Meta(examples=["pm2_5"])]
+    unit: Annotated[str, Meta(description="UCUM", examples=["ug/m3"])]
+    name: Annotated[dict[str, str], Meta(description="by language", examples=[{"nl": "fijnstof", "en": "dust"}])]
+    lower: float | None
+    upper: float | None
+
+
+class ObservedProperties(Open, frozen=True, kw_only=True):
+    """Every one of them."""
+
+    items: list[ObservedProperty]
+
+
+class Datastream(Open, frozen=True, kw_only=True):
+    """One observed property, one node's sensor, one station."""
+
+    id: int
+    station: Id
+    node: str
+    observed_property: str
+    unit: str
+    created_at: Instant
+
+
+class Datastreams(Open, frozen=True, kw_only=True):
+    """A page of them."""
+
+    items: list[Datastream]
+    next_cursor: str | None = None
+
+
+class Batch(Shape, frozen=True, kw_only=True):
+    """The signed batch in which a reading came: its evidence."""
+
+    node: str
+    incarnation: str
+    seq: int
+
+
+class Reading(Shape, frozen=True, kw_only=True):
+    """One single value."""
+
+    datastream: int
+    observed_at: Instant
+    value: float | None
+    flags: list[str]
+    batch: Batch
+
+
+class Mean(Shape, frozen=True, kw_only=True):
+    """One minute, hour or day; `validCount` of `count` readings had a value."""
+
+    datastream: int
+    start: Instant
+    count: int
+    valid_count: int
+    mean: float | None
+    min: float | None
+    max: float | None
+    flags: list[str]
+
+
+class Observations(Open, frozen=True, kw_only=True):
+    """A page of what was measured, newest first. `raw` items are readings, all others are means."""
+
+    station: Id
+    observed_property: str
+    unit: str
+    averaging: Literal["raw", "1min", "1h", "1day"]
+    corrected: bool = False
+    start: Instant
+    end: Instant
+    items: Annotated[list[Any], Meta(extra_json_schema={"items": {"anyOf": [_ref("Reading"), _ref("Mean")]}})]
+    next_cursor: str | None = None
+
+
+class Event(Open, frozen=True, kw_only=True):
+    """An interval in which a detector's condition held. Figures are in `unit`; `end` null: not over."""
+
+    id: Annotated[str, Meta(examples=["r7zq4ogyzxa5hm3t"])]
+    revision: int
+    change: Literal["opened", "updated", "ended", "voided"]
+    kind: Annotated[str, Meta(examples=["peak"])]
+    area: Id
+    station: Id
+    station_name: str
+    observed_property: str
+    unit: str
+    severity: Literal["minor", "moderate", "severe", "extreme"]
+    onset: Instant
+    peak_at: Instant
+    detected_at: Instant
+    end: Instant | None
+    peak: float
+    background: float
+    excess: float
+    confidence: Annotated[float, Meta(description="of events with 0.8 about 80 % are real")]
+    reasons: list[str]
+    detector: str
+    detected_late: bool
+    changed_at: Instant
+
+
+class Events(Open, frozen=True, kw_only=True):
+    """A page of them, newest onset first."""
+
+    items: list[Event]
+    next_cursor: str | None = None
+
+
+class Revision(Shape, frozen=True, kw_only=True):
+    """What was said of an event at one moment."""
+
+    revision: int
+    changed_at: Instant
+    change: str
+    kind: str
+    peak: float
+    background: float
+    excess: float
+    confidence: float
+    onset: Instant
+    end: Instant | None
+
+
+class Revisions(Open, frozen=True, kw_only=True):
+    """Every one of them, oldest first."""
+
+    event: str
+    items: list[Revision]
+
+
+class Alert(Open, frozen=True, kw_only=True):
+    """One message about one revision of an event to one inspectorate. Never an address, never a person."""
+
+    id: int
+    event: str
+    revision: int
+    reminder: Annotated[int, Meta(description="0: the first message; 1 and more: reminders")]
+    area: Id
+    authority: str
+    station: Id
+    station_name: str
+    observed_property: str
+    unit: str
+    severity: str
+    onset: Instant
+    peak: float
+    receiver: str
+    channel: Annotated[str, Meta(examples=["email"])]
+    state: str
+    created_at: Instant
+    finished_at: Instant | None
+
+
+class Alerts(Open, frozen=True, kw_only=True):
+    """A page of them, newest first."""
+
+    items: list[Alert]
+    next_cursor: str | None = None
+
+
+class LiveValue(Shape, frozen=True, kw_only=True):
+    """The newest reading of one property at one station, with the minute that ends at it."""
+
+    station: Id
+    observed_property: str
+    unit: str
+    observed_at: Instant
+    value: float | None
+    mean: float | None
+    max: float | None
+    valid_count: int
+    flags: list[str]
+
+
+class Landing(Open, frozen=True, kw_only=True):
+    """Where everything is."""
+
+    title: str
+    version: str
+    links: dict[str, str]
+
+
+class InvalidParameter(Shape, frozen=True, kw_only=True):
+    """One thing that was wrong with a request."""
+
+    name: str
+    reason: str
+
+
+class Problem(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    invalid_params: list[InvalidParameter] = []
+
+
+def instant(at: datetime) -> str:
     """RFC 3339 in UTC with milliseconds and Z."""
-    return None if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def perhaps(at: datetime | None) -> str | None:
+    """`instant`, where there is one."""
+    return None if at is None else instant(at)
 
 
 def flag_names(bits: int) -> list[str]:
     """The names of the flags that are set."""
-    return [str(flag.name).lower() for flag in Flag if bits & flag]
+    return [str(flag.name).lower() for flag in Flag if bits & flag] if bits else []
 
 
-def newest(row: Sequence[Any]) -> dict[str, object]:
-    """A row of `newest`: the newest minute of one datastream."""
-    _, _, unit, observed_at, mean, largest, count, flags = row
-    return {
-        "unit": unit,
-        "observedAt": instant(observed_at),
-        "averagingSeconds": 60,
-        "mean": mean,
-        "max": largest,
-        "validCount": count,
-        "flags": flag_names(flags),
-        "corrected": False,
-    }
+def point(longitude: float, latitude: float) -> Point:
+    """A place, at most some 100 m precise."""
+    return Point(coordinates=[round(longitude, 3), round(latitude, 3)])
 
 
-def station(row: Sequence[Any], values: dict[str, object]) -> dict[str, object]:
-    """A row of `stations` as a GeoJSON Feature (CRS84)."""
-    id_, area, name, latitude, longitude = row
-    return {
-        "type": "Feature",
-        "id": id_,
-        "geometry": {"type": "Point", "coordinates": [longitude, latitude]},
-        "properties": {"id": id_, "name": name, "area": area, "newest": values},
-    }
+def reading(row: Sequence[Any]) -> Reading:
+    """A row of `raw`."""
+    datastream, observed_at, value, flags, _, node, incarnation, seq = row
+    batch = Batch(node=node, incarnation=incarnation, seq=seq)
+    return Reading(
+        datastream=datastream, observed_at=instant(observed_at), value=value, flags=flag_names(flags), batch=batch
+    )
 
 
-def event(row: Sequence[Any]) -> dict[str, object]:
-    """A row of `events`."""
-    found = dict(zip(_EVENT, row, strict=True))
-    return {name: instant(value) if isinstance(value, datetime) else value for name, value in found.items()}
-
-
-def raw(row: Sequence[Any]) -> dict[str, object]:
-    """A row of `raw`: one observation with the signed batch it came in."""
-    _, observed_at, value, flags, _, node, incarnation, seq = row
-    return {
-        "observedAt": instant(observed_at),
-        "value": value,
-        "flags": flag_names(flags),
-        "batch": {"node": node, "incarnation": incarnation, "seq": seq},
-    }
-
-
-def mean(row: Sequence[Any]) -> dict[str, object]:
+def mean(row: Sequence[Any]) -> Mean:
     """A row of `means_*`."""
-    _, bucket, count, valid, average, smallest, largest, flags = row
+    datastream, bucket, count, valid, average, smallest, largest, flags = row
+    return Mean(
+        datastream=datastream,
+        start=instant(bucket),
+        count=count,
+        valid_count=valid,
+        mean=average,
+        min=smallest,
+        max=largest,
+        flags=flag_names(flags),
+    )
+
+
+def event(row: Sequence[Any], attribution: str) -> Event:
+    """A row of `events`."""
+    return Event(**_named(Event, row), attribution=attribution)
+
+
+def alert(row: Sequence[Any], attribution: str) -> Alert:
+    """A row of `alerts`."""
+    return Alert(**_named(Alert, row), attribution=attribution)
+
+
+def live_value(station: str, observed_property: str, minute: Minute) -> LiveValue:
+    """What the live feed says of one property at one station."""
+    return LiveValue(
+        station=station,
+        observed_property=observed_property,
+        unit=minute.unit,
+        observed_at=minute.observed_at,
+        value=minute.value,
+        mean=minute.mean,
+        max=minute.max,
+        valid_count=minute.valid_count,
+        flags=minute.flags,
+    )
+
+
+def live_event(one: LiveEvent, station_name: str, changed_at: datetime, attribution: str) -> Event:
+    """What the live feed says of one revision of an event: the same as the API."""
+    found = one.event
+    return Event(
+        id=found.id,
+        revision=found.revision,
+        change=found.change.value,
+        kind=found.kind.value,
+        area=one.area,
+        station=found.station,
+        station_name=station_name,
+        observed_property=found.observed_property,
+        unit=one.unit,
+        severity=one.severity,  # type: ignore[arg-type]
+        onset=instant(found.onset),
+        peak_at=instant(found.peak_at),
+        detected_at=instant(found.detected_at),
+        end=perhaps(found.end),
+        peak=found.peak,
+        background=found.background,
+        excess=found.excess,
+        confidence=found.confidence,
+        reasons=list(found.reasons),
+        detector=found.detector,
+        detected_late=found.detected_late,
+        changed_at=instant(changed_at),
+        attribution=attribution,
+    )
+
+
+def _named(kind: type[Open], row: Sequence[Any]) -> dict[str, Any]:
+    """The row's values by the type's own fields, which stand in the query's order."""
+    fields = [name for name in kind.__struct_fields__ if name not in Open.__struct_fields__]
     return {
-        "start": instant(bucket),
-        "count": count,
-        "validCount": valid,
-        "mean": average,
-        "min": smallest,
-        "max": largest,
-        "flags": flag_names(flags),
+        name: instant(value) if isinstance(value, datetime) else value for name, value in zip(fields, row, strict=True)
     }
+
+
+def revision(row: Sequence[Any]) -> Revision:
+    """A row of `revisions`; the body is the detector's own record."""
+    number, changed_at, body = row
+    return Revision(
+        revision=number,
+        changed_at=instant(changed_at),
+        onset=instant(datetime.fromisoformat(body["onset"])),
+        end=None if body.get("end") is None else instant(datetime.fromisoformat(body["end"])),
+        **{name: body[name] for name in ("change", "kind", "peak", "background", "excess", "confidence")},
+    )

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 
 class ApiSettings(Struct, frozen=True, kw_only=True):
@@ -10,7 +10,8 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
 
     replay          the data are a recording: a banner says so, and age is counted from the newest reading
     silent_after    seconds without data after which a station is shown as silent
-    viewers         most live streams at once
+    viewers         most live streams at once, and from one address
+    proxies         addresses of our own proxies, whose X-Forwarded-For is believed
     heartbeat       seconds between signs of life on a quiet stream
     lease           seconds after which a stream is ended; the browser comes back by itself
     """
@@ -20,7 +21,9 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     public_url: str = "http://127.0.0.1:8080"
     replay: bool = False
     silent_after: Annotated[float, Meta(gt=0)] = 120.0
-    viewers: Annotated[int, Meta(ge=1)] = 5_000
+    viewers: Annotated[int, Meta(ge=1)] = 12_000
+    viewers_per_address: Annotated[int, Meta(ge=1)] = 200
+    proxies: list[str] = field(default_factory=lambda: ["127.0.0.1", "::1"])
     heartbeat: Annotated[float, Meta(gt=0)] = 15.0
     lease: Annotated[float, Meta(gt=0)] = 3_600.0
     operator: str = "Piekwacht"

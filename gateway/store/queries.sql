@@ -95,8 +95,8 @@ WHERE excluded.revision > event.revision
 -- name: save_event_revision
 INSERT INTO event_revision (event_id, revision, body) VALUES (%(id)s, %(revision)s, %(body)s::jsonb) ON CONFLICT DO NOTHING
 
--- name: next_live_id
-SELECT nextval('live_id')
+-- name: next_live_ids
+SELECT nextval('live_id') FROM generate_series(1, %(count)s)
 
 -- name: touch_nodes
 -- What a node said of itself, and that it was heard; absent parts keep what was there.
@@ -134,3 +134,72 @@ UPDATE installation SET until = now() WHERE node_id = %(node)s AND until IS NULL
 -- name: begin_installation
 INSERT INTO installation (node_id, station_id) SELECT %(node)s, %(station)s
 WHERE NOT EXISTS (SELECT 1 FROM installation WHERE node_id = %(node)s AND until IS NULL)
+
+-- name: revoke_node
+UPDATE node SET revoked_at = now() WHERE id = %(id)s AND revoked_at IS NULL
+
+-- name: list_nodes
+SELECT n.id AS node, n.area_id AS area, i.station_id AS station, n.revoked_at, s.last_seen, s.online, s.status, s.health
+FROM node n
+LEFT JOIN installation i ON i.node_id = n.id AND i.until IS NULL
+LEFT JOIN node_status s ON s.node_id = n.id
+ORDER BY n.id
+
+-- name: area_of_station
+SELECT area_id FROM station WHERE id = %(id)s
+
+-- name: known_node
+SELECT revoked_at IS NOT NULL FROM node WHERE id = %(id)s
+
+-- name: desire
+-- A new version for a node; what is not given stays as in the version before.
+INSERT INTO node_desired (node_id, version, toml, certificate, desired_by)
+SELECT %(node)s, coalesce(max(version), 0) + 1,
+       coalesce(%(toml)s::text, (array_agg(toml ORDER BY version DESC))[1], ''),
+       coalesce(%(certificate)s::text, (array_agg(certificate ORDER BY version DESC))[1], ''),
+       %(by)s
+FROM node_desired WHERE node_id = %(node)s
+RETURNING version
+
+-- name: desired
+SELECT DISTINCT ON (node_id) node_id, version, toml, certificate FROM node_desired ORDER BY node_id, version DESC
+
+-- name: suspect_clocks
+INSERT INTO clock_suspect (batch_id, node_id, boot, offset_ms, shift_ms)
+SELECT u.batch_id, u.node_id, u.boot, u.offset_ms, a.offset_ms - u.offset_ms
+FROM unnest(%(batches)s::bigint[], %(nodes)s::text[], %(boots)s::text[], %(offsets)s::bigint[]) AS u(batch_id, node_id, boot, offset_ms)
+LEFT JOIN clock_anchor a USING (node_id, boot)
+
+-- name: anchor_clocks
+INSERT INTO clock_anchor (node_id, boot, offset_ms)
+SELECT * FROM unnest(%(nodes)s::text[], %(boots)s::text[], %(offsets)s::bigint[])
+ON CONFLICT DO NOTHING
+
+-- name: shift_suspects
+UPDATE clock_suspect s SET shift_ms = a.offset_ms - s.offset_ms
+FROM clock_anchor a JOIN unnest(%(nodes)s::text[], %(boots)s::text[]) AS k(node_id, boot) USING (node_id, boot)
+WHERE s.node_id = a.node_id AND s.boot = a.boot AND s.shift_ms IS NULL
+
+-- name: doctor_durability
+SELECT name, setting FROM pg_settings
+WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit');
+
+-- name: doctor_has_schema
+SELECT to_regclass('schema_migration') IS NOT NULL;
+
+-- name: doctor_applied
+SELECT name, sha256 FROM schema_migration;
+
+-- name: doctor_timescale
+SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
+       to_regclass('observation_1min') IS NOT NULL
+       AND EXISTS (SELECT 1 FROM pg_class WHERE relname = 'schema_migration')
+       AND EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = '_timescaledb_catalog');
+
+-- name: doctor_timescale_jobs
+SELECT job_id FROM timescaledb_information.job_stats WHERE last_run_status = 'Failed';
+
+-- name: doctor_clock
+SELECT extract(epoch FROM clock_timestamp())::double precision,
+       extract(epoch FROM max(committed_at))::double precision
+FROM batch;

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from edge_agent.wire import Verifier
+from edge_agent.wire import Desired, Verifier
 from gateway.registry import Area, Datastream, Node, ObservedProperty, Registry, Site, Station
 from gateway.store.connection import QUERIES, Transaction
 
@@ -19,6 +19,7 @@ async def load(connection: Transaction, before: Registry | None = None) -> Regis
 
     changes = await version(connection)  # first: a change that comes while we read is then seen next time
     datastreams = _slots(await rows("datastreams"), before)
+    desired = {r[0]: Desired(v=1, node=r[0], version=r[1], toml=r[2], certificate=r[3]) for r in await rows("desired")}
     return Registry(
         version=changes,
         areas={r[0]: Area(id=r[0], name=r[1], authority=r[2], outline=r[3]) for r in await rows("areas")},
@@ -30,7 +31,14 @@ async def load(connection: Transaction, before: Registry | None = None) -> Regis
             r[0]: Station(id=r[0], area=r[1], name=r[2], latitude=r[3], longitude=r[4]) for r in await rows("stations")
         },
         nodes={
-            r[0]: Node(id=r[0], area=r[1], station=r[2], key=Verifier.parse(r[3]), revoked=r[4])
+            r[0]: Node(
+                id=r[0],
+                area=r[1],
+                station=r[2],
+                key=Verifier.parse(r[3]),
+                revoked=r[4],
+                desired=desired.get(r[0]),
+            )
             for r in await rows("nodes")
         },
         properties={r[0]: _property(r) for r in await rows("properties")},
@@ -97,6 +105,20 @@ def put_node(connection: psycopg.Connection, node: Node) -> None:
         place = {"node": node.id, "station": node.station}
         connection.execute(QUERIES["end_installation"], place)
         connection.execute(QUERIES["begin_installation"], place)
+
+
+def revoke_node(connection: psycopg.Connection, node: str) -> bool:
+    """From the next transaction on nothing of this node is believed; False where it was so already, or unknown."""
+    return connection.execute(QUERIES["revoke_node"], {"id": node}).rowcount > 0
+
+
+def desire(
+    connection: psycopg.Connection, node: str, *, by: str, toml: str | None = None, certificate: str | None = None
+) -> int:
+    """A new version of what a node should be, sent by the gateway that writes for its area; returns its number."""
+    wanted = {"node": node, "by": by, "toml": toml, "certificate": certificate}
+    row = connection.execute(QUERIES["desire"], wanted).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _fields(record: Site | Station) -> Mapping[str, Any]:

@@ -2,8 +2,10 @@
 
 import pytest
 
+from alerting.delivery.email import EmailSettings, SmtpSettings
+from alerting.delivery.webhook import WebhookSettings
 from alerting.routing import Route
-from alerting.settings import AlertingSettings, EmailSettings, ReceiverSettings, SmtpSettings, WebhookSettings
+from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.processes import free_port
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -10,11 +10,18 @@ from gateway.processes import free_port
 
 
 class MailServer:
-    """Answers each mail with the next of `answers`, the last one for ever; keeps what it took."""
+    """Answers each mail with the next of `answers`, the last one for ever; keeps what it took.
 
-    def __init__(self, *answers):
+    `tls`: "starttls" demands it, "tls" speaks nothing else; both show `certificate` (an SSLContext).
+    """
+
+    def __init__(self, *answers, tls="none", certificate=None):
         self.answers, self.taken = list(answers or ["250 OK"]), []
-        self.controller = Controller(self, hostname="127.0.0.1", port=free_port())
+        shown = {
+            "starttls": {"tls_context": certificate, "require_starttls": True},
+            "tls": {"ssl_context": certificate},
+        }
+        self.controller = Controller(self, hostname="localhost", port=free_port(), **shown.get(tls, {}))
 
     async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - aiosmtpd's name
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]

@@ -13,8 +13,9 @@ from pathlib import Path
 import psycopg
 
 from alerting import dispatcher, inbox
+from alerting.delivery.email import EmailSettings, SmtpSettings
 from alerting.routing import Route
-from alerting.settings import AlertingSettings, EmailSettings, ReceiverSettings, SmtpSettings
+from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.embedded import Postgres
 from gateway.store.migrate import migrate
 from tests.alerting.alerts import alert

@@ -87,7 +87,7 @@ def test_sensors_lists_what_answers_and_how_to_write_it_down(tmp_path):
     bus = fakes.bus_with({0x48: fakes.Ads1115(100.0)})
     assert list(scan.find(tmp_path, lambda _: bus)) == [
         "/dev/i2c-1, address 0x48: an ADS1115 (pid?)",
-        f"{tmp_path}/ttyUSB0: a serial port; pms, sds011, gill, modbus_wind or gps may sit there",
+        f"{tmp_path}/ttyUSB0: a serial port; pms, sds011, gill, davis, modbus_wind or gps may sit there",
         f"{tmp_path}/spidev0.0: SPI; an opcn3 may sit there",
     ]
     assert list(scan.find(tmp_path / "empty")) == [

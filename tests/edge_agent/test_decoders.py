@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.errors import Fault, SensorFault
-from edge_agent.sensors import gps, opcn3, pid, pms, sds011, sen5x, sen66, sensirion, sgp4x, sps30, wind
+from edge_agent.sensors import davis, esp32, gps, opcn3, pid, pms, sds011, sen5x, sen66, sensirion, sgp4x, sps30, wind
 from edge_agent.wire import Flag
 from tests.edge_agent import fakes
 
@@ -170,10 +170,70 @@ def test_without_a_fix_there_is_no_place():
     assert gps.decode(b"GPGGA,123519,,,,,0,00,,,M,,M,,").place is None
 
 
+def test_a_davis_packet_reads_by_the_makers_table():
+    (frame,) = davis.DavisFrames().feed(
+        b"\x06" + fakes.davis_frame(mph=10, direction=360, fahrenheit=68.0, humidity=65)
+    )
+    assert davis.decode(frame).values == {
+        "wind_speed": 4.47,
+        "wind_direction": 0.0,
+        "temperature": 20.0,
+        "humidity": 65.0,
+    }
+    assert davis.decode(frame, north=90.0).values["wind_direction"] == 90.0
+
+
+def test_what_a_davis_console_shows_as_dashes_is_none():
+    values = davis.decode(fakes.davis_frame(mph=255, direction=0, fahrenheit=3276.7, humidity=255)).values
+    assert set(values.values()) == {None}
+    assert davis.decode(fakes.davis_frame(mph=0, direction=0)).values["wind_direction"] is None
+
+
+AIRROHR = (
+    b'{"esp8266id":"11223344","software_version":"NRZ-2024-135","sensordatavalues":['
+    b'{"value_type":"SDS_P1","value":"1999.90"},{"value_type":"SDS_P2","value":"12.30"},'
+    b'{"value_type":"BME280_temperature","value":"11.25"},{"value_type":"BME280_pressure","value":"101325.00"},'
+    b'{"value_type":"BME280_humidity","value":"88.50"},{"value_type":"samples","value":"907634"},'
+    b'{"value_type":"signal","value":"-71"}]}'
+)
+SENML = b'[{"bn":"esp-01:","bver":10},{"n":"pm2_5","u":"ug/m3","v":12.3},{"n":"humidity","u":"%RH","v":60.5}]'
+POSTS = (AIRROHR, SENML)
+
+
+def test_what_other_peoples_boards_post_is_read():
+    sender, measured = esp32.decode(AIRROHR)
+    assert sender == "11223344"
+    assert measured.values == {
+        "pm10": 1999.9,
+        "pm2_5": 12.3,
+        "temperature": 11.25,
+        "pressure": 1013.25,
+        "humidity": 88.5,
+    }
+    assert flagged(measured) == {"pm10"}
+    assert esp32.decode(SENML)[0] == "esp-01"
+    assert esp32.decode(SENML)[1].values == {"pm2_5": 12.3, "humidity": 60.5}
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[1]", b'{"sensordatavalues":[{}]}', b"[" * 5000, b'[{"n":"pm1"}]', b"\xff"]
+)
+def test_a_post_in_no_known_form_is_named_as_such(body):
+    with pytest.raises(esp32.NotReadableError):
+        esp32.decode(body)
+
+
+def _damaged(noise: random.Random, body: bytes) -> bytes:
+    damaged = bytearray(body)
+    for _ in range(noise.randrange(6)):
+        damaged[noise.randrange(len(damaged))] = noise.choice(b'{}[]",:0e9-NaIx\xff')
+    return bytes(damaged[: noise.randrange(len(damaged) + 1)])
+
+
 def attempt(decode, *contents) -> None:
     try:
         decode(*contents)
-    except SensorFault:
+    except (SensorFault, esp32.NotReadableError):
         return
 
 
@@ -188,6 +248,8 @@ def noise_to_every_decoder(noise: random.Random, rounds: int) -> None:
         attempt(opcn3.decode, noise.randbytes(noise.choice([0, 85, 86, 87])))
         attempt(pid.decode, noise.randbytes(2), PID)
         attempt(gps.decode, noise.randbytes(noise.randrange(90)))
+        attempt(davis.decode, noise.randbytes(99))
+        attempt(esp32.decode, _damaged(noise, noise.choice(POSTS)))
         body = bytearray(fakes.Opc().frame())
         body[noise.randrange(86)] ^= 1 << noise.randrange(8)
         with pytest.raises(SensorFault):
@@ -199,6 +261,7 @@ FRAMERS = {
     "pms": (pms.PmsFrames, fakes.pms_frame(), pms.decode),
     "sds011": (sds011.Sds011Frames, fakes.SDS011_FRAME, sds011.decode),
     "gill": (wind.GillFrames, b"\x02Q,229,002.74,M,00,\x0316\r\n", wind.decode_gill),
+    "davis": (davis.DavisFrames, fakes.davis_frame(), davis.decode),
     "gps": (gps.NmeaFrames, b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n", gps.decode),
     "modbus": (lambda: wind.ModbusFrames(1, 3, 1), MODBUS + struct.pack("<H", opcn3.crc16(MODBUS)), bytes),
 }

@@ -3,9 +3,11 @@
 import pytest
 
 from edge_agent.configuration import ConfigurationError
-from edge_agent.remote import Desired, Remote, merged
-from edge_agent.wire import Malformed, Signer
+from edge_agent.remote import Remote, merged
+from edge_agent.wire import Desired, Malformed, Signer
 from tests.edge_agent.stage import stop, wait_until
+
+pytestmark = pytest.mark.slow  # a real agent, as a process
 
 PM10 = 'driver = "simulated"\ninterval_seconds = 0.05\nproperties = ["pm10"]'
 CO2 = '[[sensor]]\ndriver = "simulated"\ninterval_seconds = 0.05\nproperties = ["co2"]\n'

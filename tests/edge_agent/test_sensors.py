@@ -3,6 +3,8 @@
 import struct
 import threading
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -12,7 +14,9 @@ from edge_agent.errors import Fault, SensorFault
 from edge_agent.memory import Memory
 from edge_agent.sampler import Sampler
 from edge_agent.sensors import polled
+from edge_agent.sensors.davis import Davis
 from edge_agent.sensors.device import Measured
+from edge_agent.sensors.esp32 import Esp32, Esp32Settings
 from edge_agent.sensors.gps import Gps
 from edge_agent.sensors.judgement import Circumstances, Judge
 from edge_agent.sensors.opcn3 import Opcn3, Opcn3Settings
@@ -29,7 +33,10 @@ from edge_agent.settings import Settings
 from edge_agent.transport.i2c import Bus
 from edge_agent.transport.uart import Uart
 from edge_agent.wire import Clock, Flag
+from gateway.processes import free_port
 from tests.edge_agent import fakes
+from tests.edge_agent.stage import wait_until
+from tests.edge_agent.test_decoders import SENML
 
 
 @pytest.fixture
@@ -406,3 +413,48 @@ def test_memory_survives_damage(tmp_path):
 def test_settings_of_drivers_have_the_makers_defaults():
     assert PmsSettings().interval_seconds == 1.0
     assert Opcn3Settings().place == "/dev/spidev0.0"
+
+
+def posted(port: int, body: bytes) -> tuple[int, str]:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/", data=body, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_a_board_that_posts_becomes_readings_and_a_strange_post_becomes_a_sentence():
+    settings = Esp32Settings(port=free_port(), sender="esp-01", properties=("pm2_5", "humidity"))
+    board, stop, readings = Esp32(settings), threading.Event(), []
+    thread = threading.Thread(target=lambda: readings.extend(board.readings(stop)))
+    thread.start()
+    wait_until(lambda: board.state == "ok")
+    assert posted(settings.port, SENML)[0] == 200
+    assert posted(settings.port, SENML.replace(b"esp-01", b"esp-02")) == (
+        403,
+        "this agent listens for esp-01, not for esp-02\n",
+    )
+    assert posted(settings.port, b"<xml/>")[0] == 400
+    assert "a post cannot be read: not JSON" in board.state
+    assert posted(settings.port, b'[{"bn":"esp-01","n":"co","v":1}]')[0] == 422
+    assert posted(settings.port, b"x" * 20_000)[0] == 413
+    wet = SENML.replace(b"12.3", b"999.9").replace(b"60.5", b"91.0")
+    assert posted(settings.port, wet)[0] == 200
+    stop.set()
+    thread.join()
+    assert [reading.values for reading in readings] == [
+        {"pm2_5": 12.3, "humidity": 60.5},
+        {"pm2_5": 999.9, "humidity": 91.0},
+    ]
+    assert readings[1].flags["pm2_5"] & Flag.OUT_OF_RANGE
+    assert readings[1].flags["pm2_5"] & Flag.HUMIDITY
+
+
+def test_a_davis_console_is_woken_and_asked(talk):
+    talker = talk([b"\x06" + fakes.davis_frame(mph=10, direction=270)])
+    device = Davis(Uart(talker.port), north=0.0)
+    device.start()
+    talker.play()
+    assert device.read().values["wind_direction"] == 270.0

@@ -5,7 +5,6 @@ const words = boot.words;
 const home = boot.language === "nl" ? "/" : "/en/";
 const stations = new Map(boot.stations.map((feature) => [feature.id, feature]));
 const events = new Map(boot.events.map((event) => [event.id, event]));
-const windows = new Map(); // "station property" -> readings of the last minute, [ms, value]
 const markers = new Map();
 let shown = document.getElementById("property").value;
 let newest = Math.max(0, ...boot.stations.flatMap((f) => Object.values(f.properties.newest).map((v) => Date.parse(v.observedAt))));
@@ -40,28 +39,9 @@ function take(observation) {
   if (!feature) return;
   const at = Date.parse(observation.observedAt);
   newest = Math.max(newest, at);
-  const key = `${observation.station} ${observation.observedProperty}`;
   const known = feature.properties.newest[observation.observedProperty];
-  if (!windows.has(key)) windows.set(key, seed(known));
-  const readings = windows.get(key);
-  readings.push(...observation.recent);
-  while (readings.length && readings[0][0] <= at - 60000) readings.shift();
-  const values = readings.map(([, value]) => value);
-  feature.properties.newest[observation.observedProperty] = {
-    ...known,
-    unit: known?.unit ?? "",
-    observedAt: observation.observedAt,
-    mean: values.length ? values.reduce((a, b) => a + b, 0) / values.length : null,
-    flags: observation.flags,
-  };
-}
-
-// The server's mean of the last minute, as the readings it may have been made of.
-function seed(known) {
-  if (!known || known.mean === null) return [];
-  const end = Date.parse(known.observedAt);
-  const count = Math.min(60, Math.max(1, known.validCount ?? 1));
-  return Array.from({ length: count }, (_, i) => [end - (60000 * (count - 1 - i)) / count, known.mean]);
+  if (known && Date.parse(known.observedAt) > at) return;
+  feature.properties.newest[observation.observedProperty] = { ...known, ...observation };
 }
 
 const silent = (value) => !value || now() - Date.parse(value.observedAt) > boot.silentAfter * 1000;
@@ -198,7 +178,6 @@ function say(name) {
 
 async function readAgain() {
   const [found, peaks] = await Promise.all(["/api/v1/stations", "/api/v1/events?limit=30"].map((url) => fetch(url).then((answer) => answer.json())));
-  windows.clear();
   for (const feature of found.features) if (stations.has(feature.id)) stations.get(feature.id).properties = feature.properties;
   for (const event of peaks.items) events.set(event.id, event);
   drawPeaks();

@@ -9,21 +9,8 @@ from gateway.api.app import serve
 from gateway.api.settings import ApiSettings
 from gateway.errors import StartError
 from tests.gateway.api.conftest import serving
+from tests.gateway.api.measured import fill
 from tests.gateway.enrolled import T0
-
-
-async def fill(pipeline, node, seconds=170):
-    """Clean air, and from second 100 on a plume."""
-    for second in range(0, seconds, 10):
-        values = [8.0 + 0.1 * (s % 3) + (90.0 if 100 <= s < 120 else 0.0) for s in range(second, second + 10)]
-        payload = node.payload(
-            second + 1,
-            t0=T0 + second * 1000,
-            dt=[i * 1000 for i in range(10)],
-            values={"pm2_5": values},
-            received_at=datetime.fromtimestamp(T0 / 1000 + second + 10, UTC),
-        )
-        await pipeline.process([payload])
 
 
 async def test_stations_are_geojson_with_their_newest_minute(api, pipeline, node):
@@ -100,9 +87,31 @@ async def test_an_event_is_listed_and_stays_at_its_address(api, pipeline, node):
         ("/api/v1/stations/wijk-aan-zee/observations?cursor=nonsense", 400, "cursor"),
         ("/api/v1/events?cursor=%FF", 400, "cursor"),
         ("/api/v1/events?open=perhaps", 400, "open"),
-        ("/api/v1/live?station=x", 400, "station"),
+        ("/api/v1/live?colour=x", 400, "colour"),
         ("/api/v1/live?lastEventId=abc", 400, "abc"),
+        ("/api/v1/live?lastEventId=1&lastEventId=2", 400, "lastEventId"),
         ("/api/v1/nothing", 404, ""),
+        ("/api/v1/areas/nowhere", 404, "nowhere"),
+        ("/api/v1/sites/nowhere", 404, "nowhere"),
+        ("/api/v1/datastreams/x", 404, "'x'"),
+        ("/api/v1/datastreams/99999999999999999999", 404, "9999"),
+        ("/api/v1/datastreams/1/observations", 404, "'1'"),
+        ("/api/v1/observed-properties/moonlight", 404, "moonlight"),
+        ("/api/v1/alerts/-1", 404, "-1"),
+        ("/api/v1/events/nothing/revisions", 404, "nothing"),
+        ("/api/v1/stations?area=nowhere", 400, "ijmond"),
+        ("/api/v1/events?station=nowhere", 400, "wijk-aan-zee"),
+        ("/api/v1/events?station=a&station=b", 400, "station"),
+        ("/api/v1/events?area=%00", 400, "area"),
+        ("/api/v1/events/%00", 400, "id"),
+        ("/api/v1/events?start=9999-12-31T23:59:59-23:59", 400, "start"),
+        ("/api/v1/events?start=2026-02-30T00:00:00Z", 400, "start"),
+        ("/api/v1/events?limit=100000000000000000000000", 400, "limit"),
+        ("/api/v1/events?cursor=MjAyNg", 400, "cursor"),
+        ("/api/v1/stations/wijk-aan-zee/observations?format=xml", 400, "format"),
+        ("/api/v1/stations/wijk-aan-zee/observations?format=csv&averaging=raw&start=2020-01-01T00:00:00Z", 400, "31"),
+        ("/api/v1/stations/wijk-aan-zee/observations?averaging=1w", 400, "averaging"),
+        (f"/api/v1/stations?area={'x' * 10_000}", 414, "4096"),
     ],
 )
 async def test_a_wrong_question_is_answered_with_a_problem_that_names_it(api, node, path, status, words):
@@ -118,12 +127,75 @@ async def test_a_wrong_method_is_a_problem_too(api):
     assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
 
 
+async def test_a_body_that_nobody_asked_for_is_refused_by_its_size(api):
+    answer = await api.request("GET", "/api/v1/stations", content=b"x" * 70_000)
+    assert (answer.status_code, answer.json()["status"]) == (413, 413)
+
+
+async def test_an_answer_is_known_again_by_its_tag_and_says_whose_it_is(api, pipeline, node):
+    await fill(pipeline, node)
+    for path in ("/api/v1", "/api/v1/areas", "/api/v1/stations", "/api/v1/observed-properties", "/api/v1/events",
+                 "/api/v1/datastreams", "/api/v1/alerts", "/api/v1/sites"):  # fmt: skip
+        first = await api.get(path)
+        assert first.status_code == 200, path
+        assert first.json()["licence"].startswith("https://creativecommons.org")
+        assert first.json()["attribution"] == "Piekwacht"
+        assert 'rel="license"' in first.headers["link"]
+        again = await api.get(path, headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b""), path
+        assert (await api.head(path)).headers["etag"] == first.headers["etag"]
+    events = await api.get("/api/v1/events")
+    since = {"If-Modified-Since": events.headers["last-modified"]}
+    assert (await api.get("/api/v1/events", headers=since)).status_code == 304
+
+
+async def test_places_are_geojson_and_datastreams_say_what_they_measure(api, pipeline, node):
+    await fill(pipeline, node)
+    (area,) = (await api.get("/api/v1/areas")).json()["features"]
+    assert (area["id"], area["geometry"]["type"]) == ("ijmond", "Polygon")
+    assert (await api.get("/api/v1/areas/ijmond")).json() == area
+    (stream,) = (await api.get("/api/v1/datastreams", params={"station": "wijk-aan-zee"})).json()["items"]
+    assert (stream["observedProperty"], stream["unit"], stream["node"]) == ("pm2_5", "ug/m3", node.id)
+    assert (await api.get(f"/api/v1/datastreams/{stream['id']}")).json() == stream
+    found = await api.get("/api/v1/observed-properties/pm2_5")
+    assert found.json()["name"] == {"nl": "fijnstof PM2,5", "en": "particulates PM2.5"}
+
+
+async def test_what_was_said_of_an_event_before_stays(api, pipeline, node):
+    await fill(pipeline, node)
+    (event,) = (await api.get("/api/v1/events")).json()["items"]
+    items = (await api.get(f"/api/v1/events/{event['id']}/revisions")).json()["items"]
+    assert [one["revision"] for one in items] == list(range(1, event["revision"] + 1))
+    assert items[0]["change"] == "opened"
+
+
+async def test_who_was_told_is_public_and_their_address_is_not(api, pipeline, node, database):
+    await fill(pipeline, node)
+    (event,) = (await api.get("/api/v1/events")).json()["items"]
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            """INSERT INTO alerting.outbox (event_id, revision, receiver, channel, message_id, state, finished_at)
+               VALUES (%s, 1, 'omgevingsdienst', 'email:0', '<1@example.org>', 'delivered', now())""",
+            [event["id"]],
+        )
+    (alert,) = (await api.get("/api/v1/alerts", params={"event": event["id"]})).json()["items"]
+    assert (alert["receiver"], alert["channel"], alert["state"]) == ("omgevingsdienst", "email", "delivered")
+    assert "example.org" not in str(alert)
+    assert (await api.get(f"/api/v1/alerts/{alert['id']}")).json() == alert
+
+
 async def test_the_description_of_the_api_is_public_and_complete(api):
     answer = await api.get("/api/v1/openapi.json")
     document = answer.json()
     assert answer.headers["access-control-allow-origin"] == "*"
     assert {"name", "url", "email"} <= document["info"]["contact"].keys()
-    assert all(" " not in path and path == path.lower() for path in document["paths"])
+    for path, operations in document["paths"].items():
+        assert path == path.lower()
+        for operation in operations.values():
+            assert operation["tags"]
+            assert {"200", "400", "404"} <= operation["responses"].keys()
+            for media in operation["responses"]["200"]["content"].values():
+                assert "example" in media or "$ref" not in media["schema"]
 
 
 async def test_machines_can_watch_it(api):

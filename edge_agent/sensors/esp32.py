@@ -1,0 +1,194 @@
+"""Somebody else's node: an ESP32 or ESP8266 with ESPHome or airRohr, which posts what it reads to this agent.
+
+Such a board has neither spool nor key: what it loses before the post is lost. From here on its
+readings are as safe and as signed as any. Two forms are taken: SenML (RFC 8428), which ESPHome is
+told to send, and airRohr's own JSON ("send data to own API"). Stamps are those of arrival.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import MappingProxyType
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from edge_agent import clock
+from edge_agent.sensors.device import Measured
+from edge_agent.sensors.judgement import Circumstances, Judge
+from edge_agent.sensors.sensor import Reading, reading_at
+from edge_agent.wire import Flag
+
+_LONGEST = 16_384
+RANGES = MappingProxyType(
+    {
+        "pm1": (0.0, 1000.0),
+        "pm2_5": (0.0, 999.0),  # 999.9 and 1999.9 are an SDS011's way of saying "too much or too wet"
+        "pm4": (0.0, 1000.0),
+        "pm10": (0.0, 1999.0),
+        "temperature": (-40.0, 85.0),
+        "humidity": (0.0, 100.0),
+        "pressure": (300.0, 1100.0),
+    }
+)
+_PARTICLES = {"P0": "pm1", "P1": "pm10", "P2": "pm2_5", "P4": "pm4"}
+_CLIMATE = {"temperature": ("temperature", 1.0), "humidity": ("humidity", 1.0), "pressure": ("pressure", 0.01)}
+_EXTRAPOLATED = frozenset({"pm4", "pm10"})
+
+
+class NotReadableError(ValueError):
+    """A post that is in neither form: one sentence for whoever set the board up."""
+
+
+class Esp32Settings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="esp32"):
+    """`driver = "esp32"`: listens for one board.
+
+    host, port      where it posts to; a board elsewhere in the house needs this machine's own address
+    sender          the board's own name (SenML base name, airRohr's esp8266id); others are refused
+    properties      what it measures
+    silent_seconds  without a post for so long the board is said to be silent
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 8085
+    sender: Annotated[str, Meta(min_length=1)]
+    properties: Annotated[tuple[str, ...], Meta(min_length=1)]
+    silent_seconds: Annotated[float, Meta(gt=0)] = 600.0
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.properties) - set(RANGES))
+        if unknown:
+            raise ValueError(f"an esp32 gives {', '.join(RANGES)}; not {unknown[0]}")
+
+    @property
+    def place(self) -> str:
+        """Where it listens: no two may listen there."""
+        return f"{self.host}:{self.port}"
+
+
+def decode(body: bytes) -> tuple[str, Measured]:
+    """A post -> (sender, what it says). NotReadableError and nothing else."""
+    try:
+        said = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise NotReadableError(f"not JSON: {error}") from None
+    try:
+        sender, values = _senml(said) if isinstance(said, list) else _airrohr(said)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise NotReadableError(f"neither SenML nor airRohr's JSON: {type(error).__name__} {error}") from None
+    flags = {name: int(Flag.SIZE_EXTRAPOLATED) for name in values if name in _EXTRAPOLATED}
+    return sender, Measured(values=values, flags=flags)
+
+
+def _senml(records: list[Any]) -> tuple[str, dict[str, float | None]]:
+    """A pack in which the base name is the board's and each name a property of ours."""
+    sender, values = "", {}
+    for record in records:
+        sender = str(record.get("bn", sender))
+        if "n" in record:
+            values[str(record["n"])] = _number(record["v"])
+    return sender.rstrip(":/"), values
+
+
+def _airrohr(said: Mapping[str, Any]) -> tuple[str, dict[str, float | None]]:
+    """value_type is <sensor>_<quantity>, or the quantity alone for a DHT22; values are text."""
+    values: dict[str, float | None] = {}
+    for one in said["sensordatavalues"]:
+        quantity = str(one["value_type"]).rpartition("_")[2]
+        if quantity in _PARTICLES:
+            values[_PARTICLES[quantity]] = _number(one["value"])
+        elif quantity in _CLIMATE:
+            name, scale = _CLIMATE[quantity]
+            number = _number(one["value"])
+            values[name] = None if number is None else round(number * scale, 4)
+    return str(said.get("esp8266id") or said["esp32id"]), values
+
+
+def _number(value: object) -> float | None:
+    number = float(value)  # type: ignore[arg-type]  # what is no number raises, and is said so above
+    return number if math.isfinite(number) else None
+
+
+class Esp32:
+    """The board, as a sensor: each post is a reading."""
+
+    def __init__(self, settings: Esp32Settings) -> None:
+        self._settings = settings
+        self.name = f"esp32 {settings.sender}"
+        self.properties = list(settings.properties)
+        self.patience = max(60.0, settings.silent_seconds)
+        self.state = "starting"
+        self._judge = Judge(ranges=RANGES, warm_up=0.0, stuck_after=3600.0)
+        self._humidity: float | None = None
+        self._posted: list[Measured] = []
+
+    def readings(self, stop: threading.Event) -> Iterator[Reading]:
+        """A reading each post, until told to stop."""
+        settings, board = self._settings, self
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = 5.0  # a board that says nothing does not keep the others out
+
+            def do_POST(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                if not 0 < length <= _LONGEST:
+                    self.send_error(413 if length else 411)
+                    return
+                status, sentence = board.take(self.rfile.read(length))
+                body = sentence.encode() + b"\n"
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *values: object) -> None:  # noqa: A002 - the library's own shape
+                """Silent: the health message says how it is."""
+
+        while not stop.is_set():
+            try:
+                server = HTTPServer((settings.host, settings.port), Handler)
+            except OSError as error:
+                self.state = f"cannot listen on {settings.place} ({error.strerror}): choose another host or port"
+                stop.wait(5.0)
+                continue
+            with server:
+                server.timeout = 0.5
+                self.state = "ok"
+                while not stop.is_set():
+                    server.handle_request()
+                    posted, self._posted = self._posted, []
+                    yield from map(self._reading, posted)
+
+    def take(self, body: bytes) -> tuple[int, str]:
+        """HTTP status and sentence for one post; a good one becomes a reading."""
+        try:
+            sender, measured = decode(body)
+        except NotReadableError as error:
+            self.state = f"a post cannot be read: {error}"
+            return 400, str(error)
+        if sender != self._settings.sender:
+            return 403, f"this agent listens for {self._settings.sender}, not for {sender}"
+        known = {name: measured.values[name] for name in self.properties if name in measured.values}
+        if not known:
+            self.state = f"its posts hold nothing of {', '.join(self.properties)}"
+            return 422, self.state
+        self.state = "ok"
+        self._posted.append(Measured(values=known, flags=measured.flags))
+        self._humidity = measured.values.get("humidity", self._humidity)
+        return 200, "ok"
+
+    def _reading(self, measured: Measured) -> Reading:
+        moment, now = clock.now(), time.monotonic()
+        seen = Circumstances(
+            now=now,
+            started_at=-math.inf,
+            cleaning_until=-math.inf,
+            humidity=self._humidity,
+            clock=moment.clock,
+            retried=False,
+            broken=False,
+        )
+        return reading_at(moment, measured.values, self._judge.flags(measured, seen))

@@ -1,0 +1,212 @@
+"""What every station measures now, and the registry's places, held in memory by each API process.
+
+The board follows the live feed; the database stays the truth. Whoever reads asks the database for two numbers
+first (at most once a second): how often the registry changed, and the number of the newest commit. Where
+the board has not seen that commit the live feed has a moment to bring it, then everything is read anew.
+"""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from operator import itemgetter
+from typing import Any
+
+from fastapi import HTTPException
+
+from gateway.api.reading import Reader
+from gateway.api.representations import Minute, flag_names, instant
+from gateway.live import MINUTE, LiveMessage, LiveObservation
+
+_ASK = 1.0  # seconds between questions to the database
+_GRACE = 0.5  # seconds the live feed may be behind a commit
+_ANEW = 60.0  # seconds after which all is read again, for what came as history only
+
+Reading = tuple[int, float | None, int]  # ms UTC, value, flags
+
+
+class Window:
+    """The readings of the last minute of one property at one station."""
+
+    __slots__ = ("minute", "readings", "unit")
+
+    def __init__(self, unit: str, readings: Iterable[Reading]) -> None:
+        self.unit = unit
+        self.readings = deque(readings)
+        self.minute = self._summed()
+
+    @property
+    def newest(self) -> int:
+        """Time of the newest reading, ms UTC."""
+        return self.readings[-1][0]
+
+    def take(self, readings: Sequence[Reading]) -> None:
+        """Newer readings, in order; what is older than a minute before them leaves."""
+        latest = self.readings[-1][0]
+        for reading in readings:
+            if reading[0] > latest:
+                self.readings.append(reading)
+        while self.readings[0][0] <= self.readings[-1][0] - MINUTE:
+            self.readings.popleft()
+        self.minute = self._summed()
+
+    def _summed(self) -> Minute:
+        values = [value for _, value, _ in self.readings if value is not None]
+        flags = 0
+        for _, _, bits in self.readings:
+            flags |= bits
+        at, value, _ = self.readings[-1]
+        return Minute(
+            unit=self.unit,
+            observed_at=instant(datetime.fromtimestamp(at / 1000, UTC)),
+            value=value,
+            mean=math.fsum(values) / len(values) if values else None,
+            max=max(values, default=None),
+            valid_count=len(values),
+            flags=flag_names(flags),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """The registry as the public sees it: rows of the queries of the same names, by id."""
+
+    areas: dict[str, Sequence[Any]] = field(default_factory=dict)
+    sites: dict[str, Sequence[Any]] = field(default_factory=dict)
+    stations: dict[str, Sequence[Any]] = field(default_factory=dict)
+    properties: dict[str, Sequence[Any]] = field(default_factory=dict)
+    datastreams: dict[int, Sequence[Any]] = field(default_factory=dict)
+
+    def datastreams_of(self, station: str, observed_property: str) -> list[int]:
+        """Ids of the datastreams that measured this there, one for each node that ever stood there."""
+        return [d for d, row in self.datastreams.items() if row[1] == station and row[3] == observed_property]
+
+
+class Board:
+    """Owned by one process; read it through `current`."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader, self._seen = reader, 0
+        self.places = Places()
+        self.windows: dict[str, dict[str, Window]] = {}
+        self._version: int | None = None
+        self._read_up_to = 0
+        self._asked = self._read_at = -math.inf
+        self._seconds = 0.0
+        self._lock = asyncio.Lock()
+        self._meanwhile: list[LiveMessage] | None = None
+
+    async def current(self) -> "Board":
+        """This board, not older than the database by more than about a second. Raises 503 while that is away."""
+        if time.monotonic() - self._asked > _ASK:
+            async with self._lock:
+                if time.monotonic() - self._asked > _ASK:
+                    await self._refresh()
+                    self._asked = time.monotonic()
+        return self
+
+    async def _refresh(self) -> None:
+        ((version, committed),) = await self._reader.rows("version")
+        old = time.monotonic() - self._read_at > max(_ANEW, 50 * self._seconds)
+        if version == self._version and not old and await self._caught_up(committed):
+            return
+        await self._read(version, committed)
+
+    async def _caught_up(self, committed: int) -> bool:
+        end = time.monotonic() + _GRACE
+        while max(self._seen, self._read_up_to) < committed:
+            if time.monotonic() > end:
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
+    async def committed(self) -> int:
+        """The number of the newest commit in the database; 0 while that is away."""
+        try:
+            ((_, number),) = await self._reader.rows("version")
+        except HTTPException:
+            return 0
+        return int(number)
+
+    def distrust(self) -> None:
+        """Something was missed: read everything anew before the next answer."""
+        self._version, self._asked = None, -math.inf
+
+    async def _read(self, version: int, committed: int) -> None:
+        """Everything anew from the database; what the live feed brings meanwhile is added after it."""
+        began = time.monotonic()
+        self._meanwhile = []
+        try:
+            places = await self._places()
+            windows: dict[str, dict[str, Window]] = {}
+            async for rows in self._reader.batches("newest"):
+                for row in rows:
+                    _place(windows, places, row)
+                await asyncio.sleep(0)
+            self.places, self.windows = places, windows
+        finally:
+            meanwhile, self._meanwhile = self._meanwhile, None
+        for message in meanwhile:
+            self.take(message)
+        self._version, self._read_up_to, self._read_at = version, committed, time.monotonic()
+        self._seconds = time.monotonic() - began
+
+    async def _places(self) -> Places:
+        names = ("areas", "sites", "stations", "properties", "datastreams")
+        found: dict[str, Any] = {
+            name: {row[0]: row for row in sorted(await self._reader.rows(name), key=itemgetter(0))} for name in names
+        }
+        return Places(**found)
+
+    def take(self, message: LiveMessage) -> list[tuple[LiveObservation, Minute]]:
+        """Note what a commit brought; returns each observation with its minute."""
+        self._seen = max(self._seen, message.id)
+        if self._meanwhile is not None:
+            self._meanwhile.append(message)
+        return [(observation, self._note(observation)) for observation in message.observations]
+
+    def _note(self, observation: LiveObservation) -> Minute:
+        there = self.windows.setdefault(observation.station, {})
+        window = there.get(observation.observed_property)
+        if window is None:
+            row = self.places.properties.get(observation.observed_property)
+            window = Window("" if row is None else row[1], observation.readings())
+            there[observation.observed_property] = window
+        else:
+            window.take(observation.readings())
+        return window.minute
+
+    def known(self, kind: str, id_: str) -> Sequence[Any]:
+        """The row of a place that a path names; 404 where there is none."""
+        found: Sequence[Any] | None = getattr(self.places, _PLURAL[kind]).get(id_)
+        if found is None:
+            raise HTTPException(404, f"no {kind} {id_[:80]!r}")
+        return found
+
+    def check(self, **asked: str | None) -> None:
+        """400 where a query parameter (area, station, property) names what does not exist."""
+        for name, value in asked.items():
+            if value is None:
+                continue
+            there = getattr(self.places, _PLURAL[name])
+            if value not in there:
+                some = ", ".join(sorted(there)[:20]) or "none"
+                raise HTTPException(400, f"{name}: no {name} {value[:80]!r}; there are: {some}")
+
+
+_PLURAL = {"area": "areas", "site": "sites", "station": "stations", "property": "properties"}
+
+
+def _place(windows: dict[str, dict[str, Window]], places: Places, row: Sequence[Any]) -> None:
+    """A row of `newest` into its place; of two nodes at one station the one that measured last counts."""
+    id_, at, value, flags = row
+    stream = places.datastreams.get(id_)
+    if stream is None or not at:
+        return
+    there = windows.setdefault(stream[1], {})
+    before = there.get(stream[3])
+    if before is None or before.newest < at[-1]:
+        there[stream[3]] = Window(places.properties[stream[3]][1], zip(at, value, flags, strict=True))

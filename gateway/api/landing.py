@@ -1,0 +1,27 @@
+"""`/api/v1`: where everything is."""
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from gateway.api import representations as r
+from gateway.api.answers import answer
+from gateway.api.headers import VERSION
+from gateway.api.openapi import answers_with
+from gateway.api.problems import only_known_parameters
+
+router = APIRouter(dependencies=[Depends(only_known_parameters)], tags=["places"])
+_NAMES = ("areas", "sites", "stations", "datastreams", "observed-properties", "events", "alerts", "live")
+
+
+@router.get("", summary="Where everything is", responses=answers_with(r.Landing))
+async def landing(request: Request) -> Response:
+    """Links to every collection, the feeds and the description."""
+    settings = request.app.state.settings
+
+    async def make() -> r.Landing:
+        root = settings.public_url.rstrip("/")
+        links = {name: f"{root}/api/v1/{name}" for name in _NAMES}
+        links["service-desc"] = f"{root}/api/v1/openapi.json"
+        links["service-doc"] = f"{root}/about"
+        return r.Landing(title="Piekwacht", version=VERSION, links=links, attribution=settings.operator)
+
+    return await answer(request, make, fresh=60.0)

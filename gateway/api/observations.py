@@ -1,0 +1,210 @@
+"""Observations of a station or a datastream: pages of JSON, or the whole period as CSV or Parquet, streamed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from starlette.responses import StreamingResponse
+
+from gateway.api import cursor
+from gateway.api import representations as r
+from gateway.api.answers import answer, ownership
+from gateway.api.board import Board
+from gateway.api.openapi import answers_with
+from gateway.api.places import CursorText, board_of, number_of
+from gateway.api.problems import only_known_parameters
+from gateway.api.reading import Reader
+from gateway.export import tables
+from gateway.export.selection import Averaging, Format, Rows, Selection, rows
+
+router = APIRouter(dependencies=[Depends(only_known_parameters)], tags=["observations"])
+
+_DAYS = {Averaging.RAW: 2, Averaging.MINUTE: 31, Averaging.HOUR: 731, Averaging.DAY: 7310}
+_EXPORT_DAYS = {Averaging.RAW: 31, Averaging.MINUTE: 366, Averaging.HOUR: 3655, Averaging.DAY: 7310}
+_FRESH = 2.0
+_OVER = timedelta(hours=1)  # after its end a period changes only where data come late
+_EXPORTS = asyncio.Semaphore(4)
+
+Kind = Annotated[
+    Literal["json", "csv", "parquet"] | None, Query(description="instead of the Accept header", alias="format")
+]
+Limit = Annotated[int, Query(ge=1, le=10_000)]
+Moment = Annotated[str | None, Query(max_length=40, description="RFC 3339 with time zone")]
+_ANSWERS = answers_with(r.Observations, "application/json", "text/csv", "application/vnd.apache.parquet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Which part of a selection is asked."""
+
+    averaging: Averaging
+    start: str | None
+    end: str | None
+    limit: int
+    cursor: str | None
+
+
+async def page(
+    averaging: Annotated[Averaging, Query(description="raw: single readings")] = Averaging.MINUTE,
+    start: Annotated[Moment, Query(description="from then; without it: a day before the end")] = None,
+    end: Annotated[Moment, Query(description="until just before then; without it: now")] = None,
+    limit: Limit = 1_440,
+    cursor_: CursorText = None,
+) -> Page:
+    """The query parameters that all have in common."""
+    return Page(averaging=averaging, start=start, end=end, limit=limit, cursor=cursor_)
+
+
+@router.get(
+    "/stations/{id}/observations", summary="What a station measured, newest first, in pages", responses=_ANSWERS
+)
+async def of_station(
+    request: Request,
+    id: str,  # noqa: A002 - the path's word
+    asked: Annotated[Page, Depends(page)],
+    property: Annotated[str, Query(description="such as pm2_5", max_length=100)] = "pm2_5",  # noqa: A002
+    format_: Kind = None,
+) -> Response:
+    board = await board_of(request)
+    board.known("station", id)
+    board.check(property=property)
+    return await _answer(request, board, asked, format_, (id, property, board.places.datastreams_of(id, property)))
+
+
+@router.get("/datastreams/{id}/observations", summary="What one sensor measured", responses=_ANSWERS)
+async def of_datastream(
+    request: Request,
+    id: str,  # noqa: A002 - the path's word
+    asked: Annotated[Page, Depends(page)],
+    format_: Kind = None,
+) -> Response:
+    board = await board_of(request)
+    number = number_of(board, id)
+    row = board.places.datastreams[number]
+    return await _answer(request, board, asked, format_, (row[1], row[3], [number]))
+
+
+async def _answer(
+    request: Request, board: Board, asked: Page, format_: str | None, of: tuple[str, str, Sequence[int]]
+) -> Response:
+    station, observed_property, ids = of
+    wanted = format_ or negotiated(request.headers.get("accept"))
+    longest = (_DAYS if wanted == "json" else _EXPORT_DAYS)[asked.averaging]
+    start, end = span(asked.start, asked.end, asked.averaging, longest)
+    selection = Selection(
+        station=station,
+        observed_property=observed_property,
+        unit=board.places.properties[observed_property][1],
+        ids=ids,
+        start=start,
+        end=end,
+        averaging=asked.averaging,
+    )
+    if wanted != "json":
+        if asked.cursor is not None:
+            raise HTTPException(400, f"cursor: {wanted} comes whole, not in pages")
+        return stream(request, selection, Format(wanted))
+    at, key, given = cursor.read(asked.cursor, datetime, int, int)
+    values = {"before": at, "key": key, "given": given or 0, "limit": asked.limit + 1}
+
+    async def make() -> r.Observations:
+        return await observations(request, selection, values)
+
+    return await answer(request, make, fresh=_FRESH if end > datetime.now(UTC) - _OVER else 30 * _FRESH)
+
+
+async def observations(request: Request, selection: Selection, values: Mapping[str, Any]) -> r.Observations:
+    """One page of a selection; `values` say from where and how many, with one more than the page holds."""
+    reader: Reader = request.app.state.reader
+    limit = values["limit"] - 1
+    period = {"ids": list(selection.ids), "start": selection.start, "end": selection.end}
+    raw = selection.averaging is Averaging.RAW
+    found = await reader.rows("raw" if raw else f"means_{selection.averaging}", {**values, **period})
+    rows_ = found[:limit]
+    items = [r.reading(row) for row in rows_] if raw else [r.mean(row) for row in rows_]
+    more = None
+    if len(found) > limit:
+        last = rows_[-1]
+        more = cursor.write(last[1], last[4 if raw else 0], _given(rows_, values) if raw else 0)
+    return r.Observations(
+        station=selection.station,
+        observed_property=selection.observed_property,
+        unit=selection.unit,
+        averaging=selection.averaging.value,
+        start=r.instant(selection.start),
+        end=r.instant(selection.end),
+        items=items,
+        next_cursor=more,
+        attribution=request.app.state.settings.operator,
+    )
+
+
+def _given(rows_: Sequence[Sequence[Any]], values: Mapping[str, Any]) -> int:
+    """How many rows with the last one's time and batch have been given up to here."""
+    last = rows_[-1][1], rows_[-1][4]
+    same = sum((row[1], row[4]) == last for row in rows_)
+    return same + (int(values["given"]) if (values["before"], values["key"]) == last else 0)
+
+
+def stream(request: Request, selection: Selection, format_: Format) -> Response:
+    """The whole selection as a file, made while it is sent; 503 where too many are being made."""
+    if _EXPORTS.locked():
+        raise HTTPException(503, "too many files are being made; try again in a minute", {"Retry-After": "60"})
+    reader: Reader = request.app.state.reader
+    notes = {"licence": r.LICENCE, "attribution": request.app.state.settings.operator}
+
+    async def fetch(query: str, values: Mapping[str, Any]) -> Rows:
+        return await reader.rows(query, values)
+
+    async def parts() -> AsyncIterator[bytes]:
+        async with _EXPORTS:
+            async for part in tables.write(selection, rows(selection, fetch), format_, notes):
+                yield part
+
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in selection.name)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}.{format_}"',
+        "Cache-Control": "public, max-age=10",
+        "Vary": "Accept",
+        **ownership(request.app.state.settings),
+    }
+    return StreamingResponse(parts(), media_type=tables.MEDIA[format_], headers=headers)
+
+
+def negotiated(accept: str | None) -> str:
+    """json, csv or parquet by the Accept header's own order of weight; 406 where it wants none of them."""
+    kinds = {"application/json": "json", "text/csv": "csv", "application/vnd.apache.parquet": "parquet"}
+    best, weight = None, 0.0
+    for part in (accept or "*/*").split(","):
+        media, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        given = _weight(parameters)
+        found = next((kind for name, kind in kinds.items() if media in {name, name.split("/")[0] + "/*", "*/*"}), None)
+        if found is not None and given > weight:
+            best, weight = found, given
+    if best is None:
+        raise HTTPException(406, f"Accept: there are {', '.join(kinds)}")
+    return best
+
+
+def _weight(parameters: Sequence[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return float(parameter[2:])
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def span(start: str | None, end: str | None, averaging: Averaging, longest: int) -> tuple[datetime, datetime]:
+    """The period [start, end); 400 where it makes no sense or is longer than `longest` days."""
+    last = cursor.moment("end", end) or datetime.now(UTC)
+    first = cursor.moment("start", start) or last - timedelta(days=1)
+    if first >= last:
+        raise HTTPException(400, "start: must be before end")
+    if last - first > timedelta(days=longest):
+        raise HTTPException(400, f"start: {averaging} values are given for at most {longest} days at a time")
+    return first, last

@@ -1,0 +1,209 @@
+"""Areas, sites, stations, datastreams and observed properties: what there is, where it has a place as GeoJSON."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+
+from gateway.api import cursor
+from gateway.api import representations as r
+from gateway.api.answers import answer
+from gateway.api.board import Board
+from gateway.api.openapi import answers_with
+from gateway.api.problems import only_known_parameters
+
+router = APIRouter(dependencies=[Depends(only_known_parameters)], tags=["places"])
+
+GEOJSON = "application/geo+json"
+_SELDOM = 10.0
+Limit = Annotated[int, Query(ge=1, le=20_000, description="most items of a page")]
+CursorText = Annotated[str | None, Query(alias="cursor", max_length=400, description="`nextCursor` of the last page")]
+AreaId = Annotated[str | None, Query(description="only of this area", max_length=100)]
+StationId = Annotated[str | None, Query(description="only of this station", max_length=100)]
+PropertyId = Annotated[str | None, Query(description="such as pm2_5", max_length=100)]
+
+
+async def board_of(request: Request) -> Board:
+    """The board, brought up to date."""
+    board: Board = request.app.state.board
+    return await board.current()
+
+
+def _whose(request: Request) -> str:
+    return str(request.app.state.settings.operator)
+
+
+def area(row: Any, whose: str) -> r.Area:  # noqa: ANN401 - a row of `areas`
+    """A row of `areas`."""
+    id_, name, authority, outline = row
+    words = r.AreaProperties(id=id_, name=name, authority=authority)
+    return r.Area(id=id_, geometry=outline, properties=words, attribution=whose)
+
+
+def site(row: Any, whose: str) -> r.Site:  # noqa: ANN401 - a row of `sites`
+    """A row of `sites`."""
+    id_, area_id, name, operator, latitude, longitude = row
+    words = r.SiteProperties(id=id_, name=name, area=area_id, operator=operator)
+    return r.Site(id=id_, geometry=r.point(longitude, latitude), properties=words, attribution=whose)
+
+
+def station(board: Board, id_: str, whose: str) -> r.Station:
+    """A station with its newest minutes."""
+    _, area_id, name, latitude, longitude = board.places.stations[id_]
+    newest = {name: window.minute for name, window in sorted(board.windows.get(id_, {}).items())}
+    words = r.StationProperties(id=id_, name=name, area=area_id, newest=newest)
+    return r.Station(id=id_, geometry=r.point(longitude, latitude), properties=words, attribution=whose)
+
+
+def datastream(board: Board, id_: int, whose: str) -> r.Datastream:
+    """A row of `datastreams`, with its unit."""
+    _, station_id, node, observed_property, created_at = board.places.datastreams[id_]
+    return r.Datastream(
+        id=id_,
+        station=station_id,
+        node=node,
+        observed_property=observed_property,
+        unit=board.places.properties[observed_property][1],
+        created_at=r.instant(created_at),
+        attribution=whose,
+    )
+
+
+def observed_property(row: Any, whose: str) -> r.ObservedProperty:  # noqa: ANN401 - a row of `properties`
+    """A row of `properties`."""
+    id_, unit, dutch, english, lower, upper = row
+    names = {"nl": dutch, "en": english}
+    return r.ObservedProperty(id=id_, unit=unit, name=names, lower=lower, upper=upper, attribution=whose)
+
+
+@router.get("/areas", summary="Areas of jurisdiction, as GeoJSON", responses=answers_with(r.Areas, GEOJSON))
+async def list_areas(request: Request) -> Response:
+    async def make() -> r.Areas:
+        board, whose = await board_of(request), _whose(request)
+        return r.Areas(features=[area(row, whose) for row in board.places.areas.values()], attribution=whose)
+
+    return await answer(request, make, fresh=_SELDOM, media=GEOJSON)
+
+
+@router.get("/areas/{id}", summary="One area", responses=answers_with(r.Area, GEOJSON))
+async def one_area(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+    async def make() -> r.Area:
+        return area((await board_of(request)).known("area", id), _whose(request))
+
+    return await answer(request, make, fresh=_SELDOM, media=GEOJSON)
+
+
+@router.get("/sites", summary="Watched facilities, as GeoJSON", responses=answers_with(r.Sites, GEOJSON))
+async def list_sites(request: Request, area: AreaId = None) -> Response:
+    async def make() -> r.Sites:
+        board, whose = await board_of(request), _whose(request)
+        board.check(area=area)
+        rows = [row for row in board.places.sites.values() if area in {None, row[1]}]
+        return r.Sites(features=[site(row, whose) for row in rows], attribution=whose)
+
+    return await answer(request, make, fresh=_SELDOM, media=GEOJSON)
+
+
+@router.get("/sites/{id}", summary="One watched facility", responses=answers_with(r.Site, GEOJSON))
+async def one_site(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+    async def make() -> r.Site:
+        return site((await board_of(request)).known("site", id), _whose(request))
+
+    return await answer(request, make, fresh=_SELDOM, media=GEOJSON)
+
+
+@router.get(
+    "/stations",
+    summary="Stations with the newest minute of each property, as GeoJSON",
+    responses=answers_with(r.Stations, GEOJSON),
+)
+async def list_stations(
+    request: Request, area: AreaId = None, limit: Limit = 20_000, cursor_: CursorText = None
+) -> Response:
+    (after,) = cursor.read(cursor_, str)
+
+    async def make() -> r.Stations:
+        board, whose = await board_of(request), _whose(request)
+        board.check(area=area)
+        rows = board.places.stations.values()
+        ids = [row[0] for row in rows if area in {None, row[1]} and (after is None or row[0] > str(after))]
+        more = cursor.write(ids[limit - 1]) if len(ids) > limit else None
+        features = [station(board, id_, whose) for id_ in ids[:limit]]
+        return r.Stations(features=features, next_cursor=more, attribution=whose)
+
+    return await answer(request, make, media=GEOJSON)
+
+
+@router.get("/stations/{id}", summary="One station", responses=answers_with(r.Station, GEOJSON))
+async def one_station(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+    async def make() -> r.Station:
+        board = await board_of(request)
+        board.known("station", id)
+        return station(board, id, _whose(request))
+
+    return await answer(request, make, media=GEOJSON)
+
+
+@router.get("/datastreams", summary="Datastreams, in pages", responses=answers_with(r.Datastreams))
+async def list_datastreams(  # noqa: PLR0917 - they are query parameters
+    request: Request,
+    area: AreaId = None,
+    station: StationId = None,
+    property: PropertyId = None,  # noqa: A002
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    cursor_: CursorText = None,
+) -> Response:
+    (after,) = cursor.read(cursor_, int)
+
+    async def make() -> r.Datastreams:
+        board, whose = await board_of(request), _whose(request)
+        board.check(area=area, station=station, property=property)
+        ids = [
+            row[0]
+            for row in board.places.datastreams.values()
+            if station in {None, row[1]}
+            and property in {None, row[3]}
+            and area in {None, board.places.stations[row[1]][1]}
+            and (after is None or row[0] > int(str(after)))
+        ]
+        more = cursor.write(ids[limit - 1]) if len(ids) > limit else None
+        items = [datastream(board, id_, whose) for id_ in ids[:limit]]
+        return r.Datastreams(items=items, next_cursor=more, attribution=whose)
+
+    return await answer(request, make, fresh=_SELDOM)
+
+
+@router.get("/datastreams/{id}", summary="One datastream", responses=answers_with(r.Datastream))
+async def one_datastream(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+    async def make() -> r.Datastream:
+        board = await board_of(request)
+        return datastream(board, number_of(board, id), _whose(request))
+
+    return await answer(request, make, fresh=_SELDOM)
+
+
+def number_of(board: Board, text: str) -> int:
+    """The datastream that a path names; 404 where there is none."""
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else None
+    if number is None or number not in board.places.datastreams:
+        raise HTTPException(404, f"no datastream {text[:80]!r}")
+    return number
+
+
+@router.get(
+    "/observed-properties", summary="What can be measured, with units", responses=answers_with(r.ObservedProperties)
+)
+async def list_properties(request: Request) -> Response:
+    async def make() -> r.ObservedProperties:
+        board, whose = await board_of(request), _whose(request)
+        items = [observed_property(row, whose) for row in board.places.properties.values()]
+        return r.ObservedProperties(items=items, attribution=whose)
+
+    return await answer(request, make, fresh=_SELDOM)
+
+
+@router.get("/observed-properties/{id}", summary="One observed property", responses=answers_with(r.ObservedProperty))
+async def one_property(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+    async def make() -> r.ObservedProperty:
+        return observed_property((await board_of(request)).known("property", id), _whose(request))
+
+    return await answer(request, make, fresh=_SELDOM)

@@ -1,0 +1,187 @@
+"""The area's own certificate authority: a folder of files that an operator can keep on a stick.
+
+    ca.pem  ca.key (0600)  crl.pem  issued/<name>-<serial>.pem
+
+Every certificate that was ever issued stays in `issued/`. The revocation list is the record of what
+was revoked. It never runs out before the authority does: a broker whose list has expired refuses
+every node (OpenSSL: "CRL has expired"), which would make a forgotten chore an outage.
+"""
+
+import datetime as dt
+import ipaddress
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from gateway.errors import GatewayError
+
+_PEM = serialization.Encoding.PEM
+_AUTHORITY_DAYS = 3653
+LEAF_DAYS = 825  # longest that common TLS stacks accept of a leaf
+_BEFORE = dt.timedelta(hours=1)  # a node's clock may be a little behind at its first start
+_USES = {"client": ExtendedKeyUsageOID.CLIENT_AUTH, "server": ExtendedKeyUsageOID.SERVER_AUTH}
+
+
+class Authority:
+    """An authority in a folder; everything it signs is P-256 with SHA-256."""
+
+    def __init__(self, folder: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
+        self._folder, self._key, self._certificate = folder, key, certificate
+
+    @classmethod
+    def create(cls, folder: Path, name: str, now: dt.datetime) -> Self:
+        """A new authority with an empty revocation list; never over an existing one."""
+        if (folder / "ca.key").exists():
+            raise GatewayError(f"{folder} holds an authority already; name another folder")
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        until = now + dt.timedelta(days=_AUTHORITY_DAYS)
+        builder = _builder(subject, subject, key.public_key(), (now - _BEFORE, until), key.public_key())
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        certificate = builder.add_extension(_usage(authority=True), critical=True).sign(key, hashes.SHA256())
+        authority = cls(folder, key, certificate)
+        authority._save(key)
+        return authority
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """The authority of this folder; GatewayError says what is wrong with it."""
+        try:
+            certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
+            key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+        except OSError as error:
+            raise GatewayError(
+                f"{error.filename}: {error.strerror}; `piekwacht ca init` makes an authority, --ca names its folder"
+            ) from None
+        except (ValueError, TypeError) as error:
+            raise GatewayError(f"the authority in {folder} cannot be read: {error}") from None
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+            raise GatewayError(f"ca.key and ca.pem in {folder} do not belong together; restore both from one backup")
+        return cls(folder, key, certificate)
+
+    @property
+    def pem(self) -> bytes:
+        """The authority's own certificate."""
+        return self._certificate.public_bytes(_PEM)
+
+    def issue(
+        self,
+        name: str,
+        key: ec.EllipticCurvePublicKey,
+        now: dt.datetime,
+        *,
+        use: str = "client",
+        hosts: Sequence[str] = (),
+    ) -> bytes:
+        """A certificate for `name` as PEM, for a client or a server (then good for `hosts`). Kept in issued/."""
+        ends = self._certificate.not_valid_after_utc
+        if now > ends:
+            raise GatewayError(f"the authority in {self._folder} expired on {ends:%Y-%m-%d}; make a new one")
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        until = min(now + dt.timedelta(days=LEAF_DAYS), ends)
+        builder = _builder(subject, self._certificate.subject, key, (now - _BEFORE, until), self._key.public_key())
+        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        builder = builder.add_extension(_usage(authority=False), critical=True)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([_USES[use]]), critical=False)
+        if hosts:
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False
+            )
+        certificate = builder.sign(self._key, hashes.SHA256())
+        pem = certificate.public_bytes(_PEM)
+        _write(self._folder / "issued" / f"{name}-{certificate.serial_number:x}.pem", pem)
+        return pem
+
+    def issued(self, name: str) -> list[x509.Certificate]:
+        """Every certificate of this name, the newest last."""
+        found = [
+            x509.load_pem_x509_certificate(p.read_bytes()) for p in (self._folder / "issued").glob(f"{name}-*.pem")
+        ]
+        named = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        return sorted((one for one in found if one.subject == named), key=lambda one: one.not_valid_before_utc)
+
+    def revoke(self, name: str, now: dt.datetime) -> int:
+        """Put every certificate of this name on the revocation list; returns how many are new there."""
+        before = x509.load_pem_x509_crl((self._folder / "crl.pem").read_bytes())
+        known = {one.serial_number for one in before}
+        new = [one.serial_number for one in self.issued(name) if one.serial_number not in known]
+        added = [x509.RevokedCertificateBuilder().serial_number(n).revocation_date(now).build() for n in new]
+        self._list([*before, *added], now)
+        return len(new)
+
+    def _list(self, revoked: Sequence[x509.RevokedCertificate], now: dt.datetime) -> None:
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self._certificate.subject).last_update(now)
+        builder = builder.next_update(self._certificate.not_valid_after_utc)
+        for one in revoked:
+            builder = builder.add_revoked_certificate(one)
+        _write(self._folder / "crl.pem", builder.sign(self._key, hashes.SHA256()).public_bytes(_PEM))
+
+    def _save(self, key: ec.EllipticCurvePrivateKey) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / "issued").mkdir(exist_ok=True)
+        _write(self._folder / "ca.key", private_pem(key), mode=0o600)
+        _write(self._folder / "ca.pem", self.pem)
+        self._list([], self._certificate.not_valid_before_utc)
+
+
+def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A private key as PKCS 8, for a file with mode 0600."""
+    return key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    valid: tuple[dt.datetime, dt.datetime],
+    issuer_key: ec.EllipticCurvePublicKey,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(valid[0])
+        .not_valid_after(valid[1])
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
+    )
+
+
+def _usage(*, authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _host(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _write(path: Path, contents: bytes, *, mode: int = 0o644) -> None:
+    """Whole or not at all: a broker may be reading the old one."""
+    fresh = path.with_suffix(".new")
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            file.write(contents)
+        fresh.replace(path)
+    except OSError as error:
+        raise GatewayError(f"{path} cannot be written ({error.strerror})") from None

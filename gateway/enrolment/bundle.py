@@ -1,0 +1,45 @@
+"""What goes on a node's SD card, in one archive: unpacked onto the boot partition, it is enough to start."""
+
+import io
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+_FIRST_BOOT = ("user-data", "network-config")  # cloud-init finds these at the top of the boot partition
+_FOLDER = "piekwacht"
+_READ_ME = """\
+Node {node}: unpack this archive onto the boot partition of a fresh Raspberry Pi OS card, put the card
+into the Pi and switch it on. It sets itself up, wipes the keys from the boot partition and restarts once.
+
+    tar -xf {node}.tar -C /path/to/bootfs
+
+Add the Wi-Fi or mobile network to network-config first if there is no cable. {package}
+Then: `piekwacht-agent check --config /etc/piekwacht/agent.toml` on the node says in words what is wrong.
+This archive holds the node's private keys: do not mail it, and delete it when the card is made.
+"""
+_PACKAGE = "The agent's package is in here."
+_NO_PACKAGE = "Copy the agent's package (piekwacht-agent_*.deb) into piekwacht/ as well."
+
+
+def contents(
+    node: str, rendered: Mapping[str, str], secrets: Mapping[str, bytes], package: Path | None
+) -> dict[str, bytes]:
+    """Path in the archive -> bytes. `rendered` as by `edge_agent.provisioning.render`."""
+    files = {name: rendered[name].encode() for name in _FIRST_BOOT}
+    rest = {name: text.encode() for name, text in rendered.items() if name not in _FIRST_BOOT}
+    files |= {f"{_FOLDER}/{name}": text for name, text in {**rest, **secrets}.items()}
+    if package is not None:
+        files[f"{_FOLDER}/{package.name}"] = package.read_bytes()
+    said = _READ_ME.format(node=node, package=_PACKAGE if package else _NO_PACKAGE)
+    return {f"{_FOLDER}/READ-ME.txt": said.encode(), **files}
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """A tar archive in which only the owner may read, and whose bytes depend on nothing but the files."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, body in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(body), 0o600
+            archive.addfile(entry, io.BytesIO(body))
+    return packed.getvalue()

@@ -1,0 +1,27 @@
+-- What was measured between two moments, oldest first; asked slice by slice, so that no answer is large.
+
+-- name: export_raw
+SELECT o.observed_at, o.value, o.flags, b.node_id, b.incarnation, b.seq
+FROM observation o JOIN batch b ON b.id = o.batch_id
+WHERE o.datastream_id = ANY(%(ids)s::int[]) AND o.observed_at >= %(start)s AND o.observed_at < %(end)s
+ORDER BY o.observed_at, o.batch_id, o.datastream_id, o.value
+
+-- name: export_1min
+SELECT m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
+FROM means_1min(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket, m.datastream_id
+
+-- name: export_1h
+SELECT m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
+FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket, m.datastream_id
+
+-- name: export_1day
+SELECT m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
+FROM means_1day(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket, m.datastream_id
+
+-- name: export_place
+-- What the command line names: the datastreams of a property at a station, with the unit.
+SELECT s.id, p.id, p.unit, array_remove(array_agg(d.id ORDER BY d.id), NULL)
+FROM station s CROSS JOIN observed_property p
+LEFT JOIN datastream d ON d.station_id = s.id AND d.property_id = p.id
+WHERE s.id = %(station)s AND p.id = %(property)s
+GROUP BY s.id, p.id, p.unit
