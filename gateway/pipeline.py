@@ -6,24 +6,24 @@ feed. States are replaced only after COMMIT, so that a failed transaction can si
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from math import isnan
 
 import msgspec
 import numpy as np
 import psycopg
 
 from alerting import inbox
-from edge_agent.wire import Flag, StoredRanges
+from edge_agent.wire import StoredRanges
 from gateway import repair, telemetry
+from gateway.account import account
 from gateway.alerts import severity, to_alerts
 from gateway.decode import Payload, Reason, Rejected, Verified, decode, place, unplaced
 from gateway.detection.detector import Detector
 from gateway.event import Event
-from gateway.live import MINUTE, LiveEvent, LiveMessage, LiveObservation
+from gateway.live import LiveEvent, LiveMessage, LiveObservation
+from gateway.newest import newest
 from gateway.observation import ObservationBatch
 from gateway.quality.flagger import Flagger
 from gateway.registry import Node, Registry
@@ -107,7 +107,7 @@ class Pipeline:
         self._memory = replace(memory, anchored=anchored)  # only after COMMIT
         if rows.late.any():
             self._repair_due = time.monotonic() + _QUIET
-        _count(
+        account(
             registry=memory.registry,
             accepted=accepted,
             rejected=rejected,
@@ -252,39 +252,12 @@ def _severities(events: Sequence[Event], registry: Registry) -> list[str]:
     return [severity(event, registry.properties[event.observed_property]).value for event in events]
 
 
-def _newest(rows: ObservationBatch, registry: Registry) -> list[LiveObservation]:
-    """The newest live value of each datastream, with what led to it in the same minute."""
-    live = np.flatnonzero(~rows.late)
-    order = live[np.argsort(rows.datastream[live], kind="stable")]
-    stream, stamp = rows.datastream[order], rows.observed_at[order]
-    ends = np.flatnonzero(np.append(np.diff(stream), 1)[: len(order)]) + 1
-    # to lists once: a reading's own Python costs more than all of its numpy
-    value = [None if isnan(v) else v for v in rows.value[order].tolist()]
-    at, flags = stamp.tolist(), rows.flags[order].tolist()
-    readings = list(zip(at, value, flags, strict=True))
-    found, begin = [], 0
-    for end in ends.tolist():
-        last, datastream = end - 1, registry.datastreams[int(stream[end - 1])]
-        found.append(
-            LiveObservation(
-                station=datastream.station,
-                observed_property=datastream.observed_property,
-                observed_at=datetime.fromtimestamp(at[last] / 1000, UTC),
-                value=value[last],
-                flags=flags[last],
-                recent=[one for one in readings[begin:end] if one[0] > at[last] - MINUTE],
-            )
-        )
-        begin = end
-    return found
-
-
 async def _live(
     tx: Transaction, rows: ObservationBatch, events: Sequence[Event], registry: Registry
 ) -> list[LiveMessage]:
     """One message an area, each with its own number: the newest live value of each datastream, every event change."""
     areas: dict[str, tuple[list[LiveObservation], list[LiveEvent]]] = {}
-    for observation in _newest(rows, registry):
+    for observation in newest(rows, registry):
         areas.setdefault(registry.stations[observation.station].area, ([], []))[0].append(observation)
     for event, level in zip(events, _severities(events, registry), strict=True):
         area = registry.stations[event.station].area
@@ -299,47 +272,3 @@ async def _live(
         LiveMessage(id=number, area=area, committed_at=now, observations=seen, events=found)
         for (number,), (area, (seen, found)) in zip(numbers, areas.items(), strict=True)
     ]
-
-
-def _count(
-    *,
-    registry: Registry,
-    accepted: ledger.Accepted,
-    rejected: Sequence[Rejected],
-    rows: ObservationBatch,
-    events: Sequence[Event],
-    seconds: float,
-) -> None:
-    telemetry.COMMIT.observe(seconds)
-    _count_batches(registry, accepted, rows)
-    for one in rejected:
-        telemetry.REJECTED.labels(one.reason.value).inc()
-    for flag in Flag:
-        flagged = int(((rows.flags & int(flag)) != 0).sum())
-        if flagged:
-            telemetry.FLAGGED.labels((flag.name or "").lower()).inc(flagged)
-    for event in events:
-        telemetry.EVENTS.labels(registry.stations[event.station].area, event.change.value, event.kind.value).inc()
-
-
-def _count_batches(registry: Registry, accepted: ledger.Accepted, rows: ObservationBatch) -> None:
-    now = time.time()
-    # summed first: finding a labelled metric costs as much as decoding a batch
-    batches, readings, observations_ = Counter[tuple[str, str]](), Counter[str](), Counter[str]()
-    for verified in accepted.fresh:
-        area = registry.nodes[verified.batch.node].area
-        batches[area, "stored"] += 1
-        readings[area] += len(verified.batch.dt)
-        if not verified.batch.hist:
-            telemetry.COMMITTED_AGE.observe(now - (verified.batch.t0 + min(verified.batch.dt)) / 1000)
-    for verified in accepted.duplicates:
-        batches[registry.nodes[verified.batch.node].area, "duplicate"] += 1
-    for slot, count in zip(*np.unique(rows.datastream, return_counts=True), strict=True):
-        observations_[registry.stations[registry.datastreams[slot].station].area] += int(count)
-    for labels, number in batches.items():
-        telemetry.BATCHES.labels(*labels).inc(number)
-    for metric, sums in ((telemetry.READINGS, readings), (telemetry.OBSERVATIONS, observations_)):
-        for area, number in sums.items():
-            metric.labels(area).inc(number)
-    for node in {v.batch.node for v in accepted.fresh}:
-        telemetry.LAST_SEEN.labels(registry.nodes[node].area, node).set(now)
