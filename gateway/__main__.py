@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_backtest(commands.add_parser("backtest", help="the gateway's own detector over a recording"))
     _add_export(commands.add_parser("export", help="what a station measured, as CSV or Parquet"))
     _add_bench(commands.add_parser("bench", help="what this machine can bear"))
+    _add_events(commands.add_parser("events", help="find a stored event again from the signed bytes"))
     _add_alerts(commands.add_parser("alerts", help="why somebody was told or not; acknowledge, silence"))
     _add_demo(commands.add_parser("demo", help="the whole of Piekwacht on this machine, nothing to install"))
     return parser
@@ -197,6 +198,20 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     one = what.add_parser("ingest", help="signed batches to committed rows beside raw COPY; the last line is JSON")
     ingest.add_arguments(one)
     one.set_defaults(run=ingest.run)
+
+
+def _add_events(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    replay = actions.add_parser("replay", help="0: the same data give the identical event again; 1: they do not")
+    replay.add_argument("id", help="of the event, as in its address")
+    _add_config(replay)
+    replay.set_defaults(run=_replay)
+
+
+def _replay(given: argparse.Namespace) -> int:
+    from gateway import replay, settings
+
+    return replay.run(settings.read(given.config).database.dsn, given.id)
 
 
 def _add_alerts(parser: argparse.ArgumentParser) -> None:

@@ -9,8 +9,8 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,15 +139,14 @@ class Ingest:
             _LOG.info("taking in from %s", self._broker)
             wishes = Wishes(self._settings.areas)
             with _counted_as_connected():
-                async for taken in self._taken(connection):
-                    if taken is None:
+                async with aclosing(self._taken(connection)) as micro_batches:
+                    async for taken in micro_batches:
+                        if taken is not None:
+                            committed = await self._commit(taken)
+                            for message in taken.messages:
+                                connection.acknowledge(message)
+                            await self._tell(connection, committed)
                         await self._do_chores(connection, wishes)
-                        continue
-                    committed = await self._commit(taken)
-                    for message in taken.messages:
-                        connection.acknowledge(message)
-                    await self._tell(connection, committed)
-                    await self._do_chores(connection, wishes)
 
     async def _do_chores(self, connection: _Client, wishes: Wishes) -> None:
         """What operators want: nodes configured, payloads tried again. What fails waits for its next turn."""
@@ -162,7 +161,7 @@ class Ingest:
         for desired, area in wishes.new(self._pipeline.nodes):
             await self._sign(connection, Topic(area=area, node=desired.node, kind=Kind.CONFIG), desired)
 
-    async def _taken(self, connection: _Client) -> AsyncIterator[_Taken | None]:
+    async def _taken(self, connection: _Client) -> AsyncGenerator[_Taken | None, None]:
         """Micro-batches; while one is committed the next is gathered and its signatures are checked. None: idle."""
         ready: asyncio.Queue[_Taken] = asyncio.Queue(1)
 
@@ -175,20 +174,18 @@ class Ingest:
 
         taking = asyncio.create_task(take())
         try:
-            while True:
+            while not taking.done():
                 waiting = asyncio.ensure_future(ready.get())
                 await asyncio.wait({waiting, taking}, timeout=_CHORES, return_when=asyncio.FIRST_COMPLETED)
                 if waiting.done():
                     yield waiting.result()
-                    continue
-                waiting.cancel()
-                if taking.done():
-                    await taking  # it raises: it never returns
-                yield None
+                else:
+                    waiting.cancel()
+                    yield None
+            await taking  # it raises: it never returns
         finally:
             taking.cancel()
-            with suppress(asyncio.CancelledError, aiomqtt.MqttError):
-                await taking
+            await asyncio.gather(taking, return_exceptions=True)
 
     async def _gather(self, connection: _Client) -> list[aiomqtt.Message]:
         """At least one message; then what has come within the window, up to the limit.
