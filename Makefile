@@ -3,7 +3,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 SHARED ?= ../shared
-.PHONY: help demo test check benchmark-detection faults fuzz lock clean
+.PHONY: help demo test check benchmark-detection faults fuzz lock clean audit sbom
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,14 @@ benchmark-detection: .venv/prepared  ## detection beside other methods on labell
 
 lock: .venv/prepared  ## choose newer versions of every dependency and write them down
 	sh deploy/prepare --lock
+
+audit: .venv/prepared  ## known vulnerabilities in what a server carries, and licences that do not go with ours
+	deploy/supply/run pip-audit --requirement deploy/gateway.lock --require-hashes --disable-pip
+	$(BIN)/python deploy/supply/licences >/dev/null
+
+sbom: .venv/prepared  ## the list of components of this release, CycloneDX, in dist/sbom.json
+	mkdir -p dist
+	deploy/supply/sbom >dist/sbom.json
 
 clean:  ## remove what the other targets made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis gateway/api/static/vendor node_modules

@@ -27,6 +27,7 @@ from gateway.decode import Payload, Reason, Rejected
 from gateway.errors import StartError
 from gateway.pipeline import Committed, Pipeline, Prepared
 from gateway.store import nodes
+from gateway.store.connection import HeldError
 from gateway.wishes import Wishes
 
 _LOG = logging.getLogger(__name__)
@@ -115,13 +116,19 @@ class Ingest:
         self._met = False  # whether the broker has ever answered
 
     async def run(self) -> None:
-        """Until cancelled. StartError where the broker is not there at the start; later it is waited for."""
+        """Until cancelled. StartError where the broker is not there at the start; later it is waited for.
+
+        First the areas, then the broker: a second gateway for the same areas stands by without touching the
+        session of the first, and continues it when that one dies or cannot reach its broker any more.
+        """
         while True:
             try:
+                await self._stand_by()
                 await self._session()
             except _DatabaseAwayError:
                 await self._database_is_back()
             except aiomqtt.MqttError as error:
+                await self._pipeline.release()
                 if not self._met:
                     raise StartError(f"no broker at {self._broker}: {error}; check [broker] host and port") from None
                 telemetry.FAILURES.labels("broker").inc()
@@ -213,11 +220,26 @@ class Ingest:
                     raise _DatabaseAwayError from None
                 await asyncio.sleep(self._settings.retry)
 
+    async def _stand_by(self) -> None:
+        """Wait, without a word to the broker, while another gateway writes for our areas."""
+        while True:
+            try:
+                return await self._pipeline.ready()
+            except HeldError as held:
+                if not self._met:
+                    _LOG.info("standing by: %s", held)
+                self._met = True  # it has been here for a while: a broker that is away is waited for
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                return None  # what comes will have to wait, and the session says so
+            await asyncio.sleep(self._settings.retry)
+
     async def _database_is_back(self) -> None:
         """Wait, disconnected from the broker: who cannot store takes nothing in, and no queue grows here."""
         while True:
             try:
                 return await self._pipeline.ready()
+            except HeldError:
+                return None
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 _away(error)
                 await asyncio.sleep(self._settings.retry)

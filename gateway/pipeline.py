@@ -60,6 +60,7 @@ class Pipeline:
     def __init__(self, store: Store, flagger: Flagger, detector: Detector) -> None:
         self._store, self._senses = store, Senses(flagger=flagger, detector=detector)
         self._memory: Memory | None = None
+        self._lease: Transaction | None = None  # the connection since which nobody but us has written for our areas
         self._checkpoint_due = 0.0  # by the monotonic clock
         self._repair_due = 0.0  # gaps may have been left by the process before this one
 
@@ -104,7 +105,7 @@ class Pipeline:
             anchored = await clocks.resolve(tx, [v.batch for v in accepted.fresh], ids, memory.anchored)
             await ledger.keep(tx, accepted.fresh, ids)
             await repair.note(tx, rows, memory.registry)
-        self._memory = replace(memory, anchored=anchored)  # only after COMMIT
+        self._memory, self._lease = replace(memory, anchored=anchored), tx  # only after COMMIT
         if rows.late.any():
             self._repair_due = time.monotonic() + _QUIET
         account(
@@ -141,9 +142,13 @@ class Pipeline:
         return live
 
     async def _current(self, tx: Transaction) -> Memory:
-        """What we know, brought up to date where an operator changed the registry; at start, as last committed."""
+        """What we know, brought up to date where an operator changed the registry.
+
+        At start, and on every new connection, as last committed: the old one may have broken in a COMMIT whose
+        outcome we do not know, and another gateway may have written for our areas since.
+        """
         version = await stations.version(tx)
-        if self._memory is None:
+        if self._memory is None or self._lease is not tx:
             registry = await stations.load(tx)
             quality = await event_store.load_states(tx, _QUALITY, registry)
             detection = await event_store.load_states(tx, self._senses.detector.name, registry)
@@ -169,6 +174,10 @@ class Pipeline:
     async def ready(self) -> None:
         """Return once the database answers and is ours to write; raises psycopg.OperationalError until then."""
         await self._store.connected()
+
+    async def release(self) -> None:
+        """Let another gateway write for our areas; `ready` asks for them again."""
+        await self._store.close()
 
     async def refuse(self, rejected: Rejected) -> Committed:
         """Quarantine what the database would not take."""

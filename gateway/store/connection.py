@@ -20,6 +20,10 @@ QUERIES = load(Path(__file__).with_name("queries.sql"))
 Transaction = psycopg.AsyncConnection
 
 
+class HeldError(psycopg.OperationalError):
+    """Another gateway writes for one of our areas: as good as a database that is away, until that one is gone."""
+
+
 class Store:
     """One connection, made when needed, holding the advisory locks of the areas it writes for."""
 
@@ -35,20 +39,26 @@ class Store:
     async def connected(self) -> psycopg.AsyncConnection:
         """The live connection, made anew where it broke.
 
-        Raises psycopg.OperationalError while the database is away, or while another gateway still
+        Raises psycopg.OperationalError while the database is away, HeldError while another gateway still
         writes for one of our areas.
         """
         if self._connection is None or self._connection.closed:
             connection = await psycopg.AsyncConnection.connect(
                 self._dsn, autocommit=True, connect_timeout=5, application_name="piekwacht gateway"
             )
-            cursor = await connection.execute(QUERIES["lock_areas"], {"areas": self._areas})
-            row = await cursor.fetchone()
-            if row is None or not row[0]:
+            try:
+                await self._lock(connection)
+            except BaseException:  # also where we are cancelled here
                 await connection.close()
-                raise psycopg.OperationalError(f"another gateway writes for {', '.join(self._areas)}")
+                raise
             self._connection = connection
         return self._connection
+
+    async def _lock(self, connection: psycopg.AsyncConnection) -> None:
+        cursor = await connection.execute(QUERIES["lock_areas"], {"areas": self._areas})
+        row = await cursor.fetchone()
+        if row is None or not row[0]:
+            raise HeldError(f"another gateway writes for {', '.join(self._areas)}")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

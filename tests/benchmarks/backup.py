@@ -1,0 +1,60 @@
+"""How long a backup and a restore take, and whether every row comes back.
+
+python -m tests.benchmarks.backup --rows 10000000
+"""
+
+import argparse
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+
+from gateway.embedded import Postgres, _programs
+from gateway.store.migrate import migrate
+
+SCRIPTS = Path(__file__).parents[2] / "deploy/systemd"
+# all columns of a real row: a datastream, a second, a value with noise in it, seldom a flag, the batch of ten seconds
+FILL = """
+    INSERT INTO observation
+    SELECT n % 800, timestamptz '2026-11-21' + n / 800 * interval '1 s', 10 + 5 * random(),
+           (random() < 0.02)::int * 64, n / 80
+    FROM generate_series(0, {rows} - 1) n
+"""
+DIGEST = "SELECT count(*), sum(hashtextextended(o::text, 0)::numeric) FROM observation o"
+
+
+def timed(name: str, *arguments: str, **environment: str) -> float:
+    path = f"{_programs(None)}:{os.environ['PATH']}"
+    start = time.monotonic()
+    subprocess.run([SCRIPTS / name, *arguments], check=True, env={**os.environ, "PATH": path, **environment})
+    return time.monotonic() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    rows = parser.parse_args().rows
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        backups = Path(folder) / "backups"
+        backups.mkdir()
+        with Postgres(Path(folder), options={"max_wal_size": "4GB"}) as server:
+            before, after = server.create_database("before"), server.create_database("after")
+            migrate(before)
+            with psycopg.connect(before, autocommit=True) as connection:
+                connection.execute(FILL.format(rows=rows))
+                size = connection.execute("SELECT pg_database_size(current_database())").fetchone()[0]
+            backup = timed("backup", PIEKWACHT_DSN=before, PIEKWACHT_BACKUPS=str(backups))
+            (dump,) = backups.glob("*.dump")
+            dumped = dump.stat().st_size
+            restore = timed("restore", str(dump), after)
+            found = [psycopg.connect(dsn).execute(DIGEST).fetchone() for dsn in (before, after)]
+    print(f"{rows} rows: database {size / 1e9:.2f} GB, dump {dumped / 1e9:.2f} GB")
+    print(f"backup {backup:.0f} s, restore {restore:.0f} s, row for row equal: {found[0] == found[1]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Three brokers, two gateways for one area, killed while readings come in: none lost, none twice, soon taken over."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import aiomqtt
+import psycopg
+import pytest
+
+from edge_agent.wire import Signer
+from gateway.broker import BrokerSettings, client
+from gateway.embedded import _broker_program
+from gateway.errors import StartError
+from gateway.processes import Child, answers, free_port
+from tests.gateway.enrolled import T0, enrol
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+_TAKEN_OVER = 30.0  # seconds
+
+
+class Cluster:
+    """Three nats-servers that keep every MQTT message three times."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._program = _broker_program("nats-server")[1]
+        except StartError as error:
+            pytest.skip(str(error))
+        self._folder = folder
+        self.ports = [free_port() for _ in range(3)]
+        routes = [free_port() for _ in range(3)]
+        listed = ", ".join(f'"nats-route://127.0.0.1:{port}"' for port in routes)
+        for number, (port, route) in enumerate(zip(self.ports, routes, strict=True)):
+            (folder / f"nats-{number}.conf").write_text(f"""
+server_name: "n{number}"
+listen: "127.0.0.1:{free_port()}"
+jetstream {{ store_dir: "{folder}/n{number}", max_mem: 64MB, max_file: 256MB }}
+cluster {{ name: "piekwacht", listen: "127.0.0.1:{route}", routes: [{listed}] }}
+mqtt {{ listen: "127.0.0.1:{port}", stream_replicas: 3, max_ack_pending: 1000, ack_wait: "5s" }}
+""")
+        self.children = [self._child(number) for number in range(3)]
+
+    def _child(self, number: int) -> Child:
+        command = [self._program, "-c", self._folder / f"nats-{number}.conf"]
+        return Child(f"nats-{number}", command, log=self._folder / f"nats-{number}.log")
+
+    def kill(self, number: int) -> None:
+        os.kill(self.children[number].process.pid, signal.SIGKILL)
+        self.children[number].process.wait()
+
+    def start(self, number: int) -> None:
+        self.children[number] = self._child(number)
+
+    def leader(self) -> int:
+        """The server that was last heard to lead the cluster's metadata."""
+        said = {
+            number: (self._folder / f"nats-{number}.log")
+            .read_text()
+            .count("Self is new JetStream cluster metadata leader")
+            for number in range(3)
+        }
+        return max(said, key=said.__getitem__)
+
+
+class Nodes:
+    """Sends a batch at a time to whichever broker answers, and again whatever the database does not have."""
+
+    def __init__(self, cluster: Cluster, dsn: str) -> None:
+        self._cluster, self.dsn, self.node = cluster, dsn, enrol(dsn)
+        self.made: dict[int, object] = {}
+
+    def make(self) -> None:
+        seq = len(self.made) + 1
+        self.made[seq] = self.node.payload(seq, t0=T0 + seq * 1_000, dt=[0], values={"pm2_5": [8.0 + seq % 3]})
+
+    async def send(self, payloads) -> None:
+        for port in self._cluster.ports[::-1]:
+            with suppress(aiomqtt.MqttError, TimeoutError):
+                async with asyncio.timeout(10), client(BrokerSettings(port=port), "ijm-001") as connection:
+                    for payload in payloads:
+                        await connection.publish(payload.topic, payload.body, qos=1, timeout=5)
+                return
+
+    def stored(self) -> list[int]:
+        with psycopg.connect(self.dsn) as connection:
+            return [row[0] for row in connection.execute("SELECT seq FROM batch ORDER BY seq")]
+
+    async def until_more_is_stored(self, within: float) -> float:
+        """Seconds until something new is stored, while readings go on coming; fails after `within`."""
+        before, began = len(self.stored()), time.monotonic()
+        while len(self.stored()) <= before:
+            assert time.monotonic() - began < within, "nobody took over"
+            self.make()
+            await self.send(list(self.made.values())[-5:])
+            await asyncio.sleep(0.2)
+        return time.monotonic() - began
+
+
+@pytest.fixture
+def stage(tmp_path, database):
+    """(cluster, nodes, gateways): two gateways for one area, each on a broker of its own."""
+    with ExitStack() as stack:
+        cluster = Cluster(tmp_path)
+        for number in range(3):
+            stack.callback(lambda number=number: cluster.children[number].stop())
+        for number, port in enumerate(cluster.ports):
+            cluster.children[number].wait_until(lambda port=port: answers("127.0.0.1", port))
+        nodes = Nodes(cluster, database)
+        (tmp_path / "gateway.key").write_text(Signer.generate("gateway.ijmond").export())
+        gateways = []
+        for number in range(2):
+            config = tmp_path / f"gateway-{number}.toml"
+            config.write_text(
+                f'[database]\ndsn = "{database}"\n[broker]\nport = {cluster.ports[number]}\n'
+                f'[ingest]\nkey_file = "{tmp_path}/gateway.key"\nareas = ["ijmond"]\nretry = 0.5\n'
+            )
+            command = [Path(sys.executable).with_name("piekwacht"), "gateway", "--config", config]
+            gateways.append(
+                lambda number=number, command=command: Child("gateway", command, log=tmp_path / f"g{number}.log")
+            )
+        running = [stack.enter_context(start()) for start in gateways]
+        yield cluster, nodes, running, tmp_path
+
+
+def said(folder: Path, number: int, words: str) -> bool:
+    return words in (folder / f"g{number}.log").read_text(errors="replace")
+
+
+async def test_a_worker_and_a_broker_are_killed_and_the_other_takes_the_area_over(stage):
+    cluster, nodes, running, folder = stage
+    deadline = time.monotonic() + 60
+    while not any(said(folder, n, "taking in from") and said(folder, 1 - n, "standing by") for n in (0, 1)):
+        assert time.monotonic() < deadline, [(folder / f"g{n}.log").read_text()[-500:] for n in (0, 1)]
+        await asyncio.sleep(0.2)
+    await nodes.until_more_is_stored(30)
+
+    leader = cluster.leader()
+    cluster.kill(leader)  # the leader of the brokers, with whoever is on it
+    took = {"a broker": await nodes.until_more_is_stored(_TAKEN_OVER)}
+    cluster.start(leader)
+
+    took["its return"] = await nodes.until_more_is_stored(_TAKEN_OVER)
+    running[writer(folder)].process.kill()
+    took["a gateway"] = await nodes.until_more_is_stored(_TAKEN_OVER)
+    print(f"taken over after: {took}")
+
+    until = time.monotonic() + 60
+    while set(missing := set(nodes.made) - set(nodes.stored())) and time.monotonic() < until:
+        await nodes.send([nodes.made[seq] for seq in sorted(missing)])
+        await asyncio.sleep(1)
+    assert nodes.stored() == sorted(nodes.made), "each once, none lost"
+    with psycopg.connect(nodes.dsn) as connection:
+        twice = "SELECT count(*) FROM (SELECT observed_at FROM observation GROUP BY 1 HAVING count(*) > 1) AS t"
+        assert connection.execute(twice).fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM observation").fetchone() == (len(nodes.made),)
+
+
+def writer(folder: Path) -> int:
+    """Which gateway took the area last, by their logs."""
+    lines = {n: (folder / f"g{n}.log").read_text(errors="replace").splitlines() for n in (0, 1)}
+    last = {n: max((line[:23] for line in lines[n] if "taking in from" in line), default="") for n in (0, 1)}
+    return max(last, key=last.__getitem__)
