@@ -44,9 +44,10 @@ class Rules:
         if not alert.firing and told:
             return [over(alert, name, known, calm=calm) for name, known in told.items()]
         found = self._kept(now) if alert.quiet else route(alert, self.ways, self.rosters, now)
+        sources, silences = list(self.sources.fitting(alert.labels)), list(self.silences.fitting(alert.labels))
         verdicts = [needs_telling(alert, one, told.get(one.receiver)) for one in found]
-        verdicts = [inhibited(alert, one, self.sources.fitting(alert.labels), now.date()) for one in verdicts]
-        return [silenced(one, self.silences.fitting(alert.labels), now) for one in verdicts]
+        verdicts = [inhibited(alert, one, sources, now.date()) for one in verdicts]
+        return [silenced(one, silences, now) for one in verdicts]
 
     def _kept(self, now: datetime) -> list[Verdict]:
         if self.keeper is None:
