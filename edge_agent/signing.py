@@ -103,7 +103,7 @@ class Verifier:
         return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(raw).decode()}"
 
     def open(self, note: bytes, fits: "Fits | None" = None) -> bytes:
-        """The signed text of a note, or Unsigned, Forged, NoteError. `fits` checks the signature itself; default OpenSSL."""
+        """The signed text of a note, or Unsigned, Forged, NoteError. `fits` checks the signature; default: OpenSSL."""
         text, signatures = split(note)
         claims = [s for s in signatures if s.name == self.name and s.key_id == self.key_id]
         if not claims:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import atan2, cos, degrees, hypot, radians
 
 from alerting.alert import Alert, Change, NearSite, Place, Severity
+from gateway.event import Change as EventChange
 from gateway.event import Event, Kind
 from gateway.registry import ObservedProperty, Registry, Station
 
@@ -21,6 +22,9 @@ def severity(event: Event, observed_property: ObservedProperty) -> Severity:
     return list(Severity)[max(0, reached - 1)]
 
 
+_CHANGES = {EventChange.MERGED: Change.ENDED}  # what it was the beginning of is told as an event of its own
+
+
 def to_alerts(events: Sequence[Event], registry: Registry) -> list[Alert]:
     """One alert for each change that somebody may have to act on."""
     return [_alert(event, registry) for event in events if event.kind in _TOLD]
@@ -32,7 +36,7 @@ def _alert(event: Event, registry: Registry) -> Alert:
     return Alert(
         event_id=event.id,
         revision=event.revision,
-        change=Change(event.change.value),
+        change=_CHANGES.get(event.change) or Change(event.change.value),
         area=station.area,
         station=station.id,
         place=Place(name=station.name, latitude=round(station.latitude, 3), longitude=round(station.longitude, 3)),

@@ -49,6 +49,7 @@ class Payload:
     topic: str
     body: bytes = field(repr=False)
     received_at: datetime
+    replayed: bool = False  # from quarantine: as late as a batch from the backlog
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +171,7 @@ def place(batches: Sequence[Verified], registry: Registry) -> ObservationBatch:
         np.array(list(chain.from_iterable(values)), np.float64),
         batch=index,
         flags=_flags(batches, known, lengths[column]) | _suspect(batches, stamps, lengths)[index],
-        late=np.array([v.batch.hist for v in batches])[index],
+        late=np.array([v.batch.hist or v.payload.replayed for v in batches])[index],
         **{name: _covariate(batches, p)[reading] for name, p in _COVARIATES.items()},
     )
     return rows[~np.isnan(rows.value) | (rows.flags != 0)]

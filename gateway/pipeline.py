@@ -4,33 +4,38 @@ A redelivery is a no-op: what the ledger knows already touches neither states, e
 feed. States are replaced only after COMMIT, so that a failed transaction can simply be run again.
 """
 
+import logging
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from math import isnan
 
+import msgspec
 import numpy as np
+import psycopg
 
 from alerting import inbox
-from edge_agent.wire import Flag, StoredRanges
-from gateway import telemetry
+from edge_agent.wire import StoredRanges
+from gateway import repair, telemetry
+from gateway.account import account
 from gateway.alerts import severity, to_alerts
-from gateway.decode import Payload, Rejected, Verified, decode, place, unplaced
+from gateway.decode import Payload, Reason, Rejected, Verified, decode, place, unplaced
 from gateway.detection.detector import Detector
-from gateway.detection.detector import States as DetectorStates
 from gateway.event import Event
-from gateway.live import MINUTE, LiveEvent, LiveMessage, LiveObservation
+from gateway.live import LiveEvent, LiveMessage, LiveObservation
+from gateway.newest import newest
 from gateway.observation import ObservationBatch
 from gateway.quality.flagger import Flagger
-from gateway.quality.flagger import States as QualityStates
 from gateway.registry import Node, Registry
-from gateway.store import clocks, ledger, nodes, observations, quarantine, stations
+from gateway.senses import Memory, Senses
+from gateway.store import checkpoints, clocks, ledger, nodes, observations, quarantine, stations
 from gateway.store import events as event_store
 from gateway.store.connection import QUERIES, Store, Transaction
 
+_LOG = logging.getLogger(__name__)
 _QUALITY = "quality"
+_HOUR = 3_600.0  # s between checkpoints
+_QUIET = 60.0  # s without a late reading after which a gap counts as repaired
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +44,6 @@ class Committed:
 
     stored: list[StoredRanges] = field(default_factory=list)
     live: list[LiveMessage] = field(default_factory=list)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Memory:
-    """All that detection knows at one moment; replaced as a whole after each COMMIT."""
-
-    registry: Registry
-    quality: QualityStates
-    detection: DetectorStates
-    anchored: frozenset[clocks.Boot] = frozenset()  # boots whose clock was trusted once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +58,10 @@ class Pipeline:
     """Owns the memory of one gateway."""
 
     def __init__(self, store: Store, flagger: Flagger, detector: Detector) -> None:
-        self._store, self._flagger, self._detector = store, flagger, detector
+        self._store, self._senses = store, Senses(flagger=flagger, detector=detector)
         self._memory: Memory | None = None
+        self._checkpoint_due = 0.0  # by the monotonic clock
+        self._repair_due = 0.0  # gaps may have been left by the process before this one
 
     def prepare(self, payloads: Sequence[Payload]) -> Prepared:
         """Decode by the registry of the last COMMIT: all that needs no database, and may be done in another thread."""
@@ -89,9 +86,11 @@ class Pipeline:
             accepted = await ledger.accept(tx, [d for d in decoded if isinstance(d, Verified)])
             memory, unknown = await self._make_room(tx, memory, accepted.fresh)
             rejected += accepted.tampered + unknown
+            before = memory
             memory, rows, events = self._examine(memory, place(accepted.fresh, memory.registry))
 
             ids = await ledger.number(tx, accepted.fresh)
+            await self._keep_checkpoint(tx, before, ids)
             await observations.copy(tx, rows, ids, memory.registry)
             await self._save_states(tx, memory, rows)
             await event_store.save(tx, events, _severities(events, memory.registry), memory.registry)
@@ -104,8 +103,11 @@ class Pipeline:
             live = await _live(tx, rows, events, memory.registry)
             anchored = await clocks.resolve(tx, [v.batch for v in accepted.fresh], ids, memory.anchored)
             await ledger.keep(tx, accepted.fresh, ids)
+            await repair.note(tx, rows, memory.registry)
         self._memory = replace(memory, anchored=anchored)  # only after COMMIT
-        _count(
+        if rows.late.any():
+            self._repair_due = time.monotonic() + _QUIET
+        account(
             registry=memory.registry,
             accepted=accepted,
             rejected=rejected,
@@ -113,7 +115,30 @@ class Pipeline:
             events=events,
             seconds=time.perf_counter() - began,
         )
-        return Committed(stored=stored, live=live)
+        return Committed(stored=stored, live=live + await self._repair(memory.registry))
+
+    async def _keep_checkpoint(self, tx: Transaction, before: Memory, ids: Sequence[int]) -> None:
+        """About hourly, and when the process begins: what was known before these batches."""
+        if ids and time.monotonic() >= self._checkpoint_due:
+            await checkpoints.introduce(tx, self._senses)
+            await checkpoints.keep(tx, self._senses, before, ids[0], list(self._store.areas))
+            self._checkpoint_due = time.monotonic() + _HOUR
+
+    async def _repair(self, registry: Registry) -> list[LiveMessage]:
+        """Detect over gaps that were filled, once nothing more comes for them. A failure only puts it off."""
+        if time.monotonic() < self._repair_due:
+            return []
+        self._repair_due = time.monotonic() + _QUIET
+        try:
+            async with self._store.transaction() as tx:
+                events = await repair.detect(tx, self._senses, registry, _QUIET)
+                await event_store.save(tx, events, _severities(events, registry), registry)
+                await inbox.put(tx, to_alerts(events, registry))
+                live = await _live(tx, ObservationBatch.of([], [], []), events, registry)
+        except psycopg.Error as error:
+            _LOG.warning("gaps are detected on later: %s", " ".join(str(error).split()))
+            return []
+        return live
 
     async def _current(self, tx: Transaction) -> Memory:
         """What we know, brought up to date where an operator changed the registry; at start, as last committed."""
@@ -121,11 +146,11 @@ class Pipeline:
         if self._memory is None:
             registry = await stations.load(tx)
             quality = await event_store.load_states(tx, _QUALITY, registry)
-            detection = await event_store.load_states(tx, self._detector.name, registry)
+            detection = await event_store.load_states(tx, self._senses.detector.name, registry)
             return Memory(
                 registry=registry,
-                quality=self._flagger.load(registry, quality),
-                detection=self._detector.load(registry, detection),
+                quality=self._senses.flagger.load(registry, quality),
+                detection=self._senses.detector.load(registry, detection),
             )
         if self._memory.registry.version == version:
             return self._memory
@@ -137,8 +162,8 @@ class Pipeline:
         return replace(
             memory,
             registry=registry,
-            quality=self._flagger.grow(memory.quality, registry),
-            detection=self._detector.grow(memory.detection, registry),
+            quality=self._senses.flagger.grow(memory.quality, registry),
+            detection=self._senses.detector.grow(memory.detection, registry),
         )
 
     async def ready(self) -> None:
@@ -151,6 +176,48 @@ class Pipeline:
             await quarantine.put(tx, [rejected])
         telemetry.REJECTED.labels(rejected.reason.value).inc()
         return Committed()
+
+    async def replay(self, limit: int = 100) -> int:
+        """Try again what operators asked for, one payload a transaction; returns how many there were."""
+        async with self._store.transaction() as tx:
+            wanted = await quarantine.to_replay(tx, limit)
+        for retry in wanted:
+            outcome = await self._retry(retry)
+            async with self._store.transaction() as tx:
+                await quarantine.replayed(tx, {retry.id: outcome})
+        return len(wanted)
+
+    async def _retry(self, retry: quarantine.Retry) -> str:
+        """What became of it. Refused again, it stays where it is, and no second copy is made."""
+        async with self._store.transaction() as tx:
+            memory = await self._current(tx)
+            verified = decode(retry.payload, memory.registry)
+            if isinstance(verified, Rejected):
+                return verified.reason.value
+            if retry.reason is Reason.UNKNOWN_PROPERTY:
+                memory, outcome = await self._complete(tx, memory, verified)
+                self._memory = memory  # only datastreams were added: true whatever becomes of the transaction
+                return outcome
+            accepted = await ledger.accept(tx, [verified])
+        if accepted.tampered:
+            return Reason.TAMPERED.value
+        await self.process([retry.payload])
+        return "stored" if accepted.fresh else "duplicate"
+
+    async def _complete(self, tx: Transaction, memory: Memory, verified: Verified) -> tuple[Memory, str]:
+        """Store those properties of a stored batch that nobody knew when it came."""
+        found = await quarantine.stored_as(tx, verified)
+        if found is None:
+            return memory, "duplicate"
+        id_, known = found
+        rest = {name: column for name, column in verified.batch.values.items() if name not in known}
+        batch = msgspec.structs.replace(verified.batch, values=rest, flags={}, hist=True)
+        missing = replace(verified, batch=batch)
+        memory, unknown = await self._make_room(tx, memory, [missing])
+        if unknown:
+            return memory, Reason.UNKNOWN_PROPERTY.value
+        await observations.copy(tx, place([missing], memory.registry), [id_], memory.registry)
+        return memory, "stored" if rest else "duplicate"
 
     @property
     def nodes(self) -> Mapping[str, Node]:
@@ -170,48 +237,19 @@ class Pipeline:
     def _examine(self, memory: Memory, rows: ObservationBatch) -> tuple[Memory, ObservationBatch, list[Event]]:
         """Flag and detect. Rows whose time cannot be believed are kept, and never detected on."""
         with telemetry.DETECT.time():
-            quality, rows = self._flagger.flag(memory.quality, rows, memory.registry)
-            believable = rows[(rows.flags & int(Flag.TIME_SUSPECT)) == 0]
-            detection, events = self._detector.detect(memory.detection, believable, memory.registry)
-        return replace(memory, quality=quality, detection=detection), rows, events
+            memory, rows, events = self._senses.examine(memory, rows)
+        return memory, rows, events
 
     async def _save_states(self, tx: Transaction, memory: Memory, rows: ObservationBatch) -> None:
         touched = np.unique(rows.datastream).tolist()
-        quality = dict(zip(touched, self._flagger.dump(memory.quality, touched), strict=True))
-        detection = dict(zip(touched, self._detector.dump(memory.detection, touched), strict=True))
+        quality = dict(zip(touched, self._senses.flagger.dump(memory.quality, touched), strict=True))
+        detection = dict(zip(touched, self._senses.detector.dump(memory.detection, touched), strict=True))
         await event_store.save_states(tx, _QUALITY, quality, memory.registry)
-        await event_store.save_states(tx, self._detector.name, detection, memory.registry)
+        await event_store.save_states(tx, self._senses.detector.name, detection, memory.registry)
 
 
 def _severities(events: Sequence[Event], registry: Registry) -> list[str]:
     return [severity(event, registry.properties[event.observed_property]).value for event in events]
-
-
-def _newest(rows: ObservationBatch, registry: Registry) -> list[LiveObservation]:
-    """The newest live value of each datastream, with what led to it in the same minute."""
-    live = np.flatnonzero(~rows.late)
-    order = live[np.argsort(rows.datastream[live], kind="stable")]
-    stream, stamp = rows.datastream[order], rows.observed_at[order]
-    ends = np.flatnonzero(np.append(np.diff(stream), 1)[: len(order)]) + 1
-    # to lists once: a reading's own Python costs more than all of its numpy
-    value = [None if isnan(v) else v for v in rows.value[order].tolist()]
-    at, flags = stamp.tolist(), rows.flags[order].tolist()
-    readings = list(zip(at, value, flags, strict=True))
-    found, begin = [], 0
-    for end in ends.tolist():
-        last, datastream = end - 1, registry.datastreams[int(stream[end - 1])]
-        found.append(
-            LiveObservation(
-                station=datastream.station,
-                observed_property=datastream.observed_property,
-                observed_at=datetime.fromtimestamp(at[last] / 1000, UTC),
-                value=value[last],
-                flags=flags[last],
-                recent=[one for one in readings[begin:end] if one[0] > at[last] - MINUTE],
-            )
-        )
-        begin = end
-    return found
 
 
 async def _live(
@@ -219,7 +257,7 @@ async def _live(
 ) -> list[LiveMessage]:
     """One message an area, each with its own number: the newest live value of each datastream, every event change."""
     areas: dict[str, tuple[list[LiveObservation], list[LiveEvent]]] = {}
-    for observation in _newest(rows, registry):
+    for observation in newest(rows, registry):
         areas.setdefault(registry.stations[observation.station].area, ([], []))[0].append(observation)
     for event, level in zip(events, _severities(events, registry), strict=True):
         area = registry.stations[event.station].area
@@ -234,47 +272,3 @@ async def _live(
         LiveMessage(id=number, area=area, committed_at=now, observations=seen, events=found)
         for (number,), (area, (seen, found)) in zip(numbers, areas.items(), strict=True)
     ]
-
-
-def _count(
-    *,
-    registry: Registry,
-    accepted: ledger.Accepted,
-    rejected: Sequence[Rejected],
-    rows: ObservationBatch,
-    events: Sequence[Event],
-    seconds: float,
-) -> None:
-    telemetry.COMMIT.observe(seconds)
-    _count_batches(registry, accepted, rows)
-    for one in rejected:
-        telemetry.REJECTED.labels(one.reason.value).inc()
-    for flag in Flag:
-        flagged = int(((rows.flags & int(flag)) != 0).sum())
-        if flagged:
-            telemetry.FLAGGED.labels((flag.name or "").lower()).inc(flagged)
-    for event in events:
-        telemetry.EVENTS.labels(registry.stations[event.station].area, event.change.value, event.kind.value).inc()
-
-
-def _count_batches(registry: Registry, accepted: ledger.Accepted, rows: ObservationBatch) -> None:
-    now = time.time()
-    # summed first: finding a labelled metric costs as much as decoding a batch
-    batches, readings, observations_ = Counter[tuple[str, str]](), Counter[str](), Counter[str]()
-    for verified in accepted.fresh:
-        area = registry.nodes[verified.batch.node].area
-        batches[area, "stored"] += 1
-        readings[area] += len(verified.batch.dt)
-        if not verified.batch.hist:
-            telemetry.COMMITTED_AGE.observe(now - (verified.batch.t0 + min(verified.batch.dt)) / 1000)
-    for verified in accepted.duplicates:
-        batches[registry.nodes[verified.batch.node].area, "duplicate"] += 1
-    for slot, count in zip(*np.unique(rows.datastream, return_counts=True), strict=True):
-        observations_[registry.stations[registry.datastreams[slot].station].area] += int(count)
-    for labels, number in batches.items():
-        telemetry.BATCHES.labels(*labels).inc(number)
-    for metric, sums in ((telemetry.READINGS, readings), (telemetry.OBSERVATIONS, observations_)):
-        for area, number in sums.items():
-            metric.labels(area).inc(number)
-    for node in {v.batch.node for v in accepted.fresh}:
-        telemetry.LAST_SEEN.labels(registry.nodes[node].area, node).set(now)

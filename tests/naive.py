@@ -81,8 +81,8 @@ class NaiveDetector:
 
     def _learn(self, at, x, noise, gap):
         p, known = self.p, max((at - self.history[0]) / 60_000, gap)
-        slower = p.freeze if self.event else 1.0
-        clipped = min(max((x - self.background) / noise, -2.3), 2.3)
+        slower = p.freeze if self.event else 1 / (1 + p.hold * self.evidence / p.threshold)
+        clipped = min(max((x - self.background) / noise, -p.fall_limit), p.rise_limit)
         self.background += slower * approach(gap / min(p.background_minutes, known)) * noise * clipped
         taken = slower * approach(gap / min(p.noise_minutes, known))
         self.variance += taken * ((noise * clipped) ** 2 - self.variance)

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from gateway.detection.detector import Detector
-from gateway.detection.kernels import CHANGE, STATE, detect_rows
+from gateway.detection.kernels import detect_rows
+from gateway.detection.layout import CHANGE, STATE
 from gateway.detection.neighbours import neighbourhoods
 from gateway.detection.settings import DetectionSettings
 from gateway.registry import Datastream, ObservedProperty, Registry, Station
@@ -84,19 +85,25 @@ def _cost(registry: Registry, runs: int) -> float:
     slots = np.tile(np.arange(m, dtype=np.int32), rounds)
     value = 8 + np.random.default_rng(2).normal(0, 0.4, m * rounds)
     at = np.repeat(np.arange(rounds) * _STEP, m)
-    changes = np.zeros(len(value), CHANGE)
+    changes, flags = np.zeros(4 * len(value) + m, CHANGE), np.zeros(len(value), np.int32)
+    wind = np.zeros((0, 3), np.float32)
 
     def once(begin: int) -> None:
         detect_rows(
             states.streams,
             states.groups,
+            states.winds,
             parameters,
             around.group_of,
             around.members,
             around.begins,
+            around.area_of,
+            around.twin_of,
             slots,
             at + begin,
             value,
+            flags,
+            wind,
             changes,
         )
 

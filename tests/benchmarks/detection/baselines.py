@@ -6,6 +6,7 @@ small peaks of seed 1 at 150 s, as the detector's settings were.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +61,8 @@ def river_gaussian(x, step):
     found = np.zeros(len(x))
     for i, one in enumerate(x):
         if i > 12:
-            found[i] = scorer.score_one(None, one)
+            with suppress(TypeError):  # its rolling variance may come out below zero
+                found[i] = scorer.score_one(None, one)
         scorer.learn_one(None, one)
     middle = x.shift(1).rolling(width, min_periods=12).mean().to_numpy()
     odds = -np.log10(np.maximum(1 - found, 1e-16))  # the score is a probability: told as how many nines
