@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_node(commands.add_parser("node", help="enrol, renew, configure and revoke nodes"))
     _add_backtest(commands.add_parser("backtest", help="the gateway's own detector over a recording"))
     _add_export(commands.add_parser("export", help="what a station measured, as CSV or Parquet"))
+    _add_bench(commands.add_parser("bench", help="measure a part of the gateway on this machine"))
     _add_alerts(commands.add_parser("alerts", help="why somebody was told or not; acknowledge, silence"))
     _add_demo(commands.add_parser("demo", help="the whole of Piekwacht on this machine, nothing to install"))
     return parser
@@ -132,6 +133,20 @@ def _add_backtest(parser: argparse.ArgumentParser) -> None:
 
     backtest.add_arguments(parser)
     parser.set_defaults(run=backtest.run)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parts = parser.add_subparsers(required=True, metavar="PART")
+    live = parts.add_parser("live", help="many viewers of the live feed; the last line is JSON")
+    live.add_argument("--viewers", type=int, default=2_000)
+    live.add_argument("--seconds", type=int, default=20)
+    live.set_defaults(run=_bench_live)
+
+
+def _bench_live(given: argparse.Namespace) -> None:
+    from gateway.bench import live
+
+    live.run(given.viewers, given.seconds)
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
