@@ -50,7 +50,7 @@ async def test_every_page_is_accessible_and_fits(visit, air, axe, language, view
         assert await page.locator("html").get_attribute("lang") == language
         assert await page.locator("h1").count() == 1
         assert await violations(page, axe) == [], path
-        name = path.split("?")[0].split("/")[0] or "map"
+        name = {"events/EVENT": "event"}.get(path, path.split("?")[0].split("/")[0] or "map")
         await keep(page, f"{name}{'-week' if '?' in path else ''}-{language}-{viewport['width']}")
         page.complaints[:] = [one for one in page.complaints if "404" not in one]
 
