@@ -2,7 +2,8 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz lock clean
+SHARED ?= ../shared
+.PHONY: help demo test check benchmark-detection fuzz lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +31,9 @@ check: .venv/prepared  ## format, lint, types, import contracts and the fast tes
 
 fuzz: .venv/prepared  ## an hour of noise to every decoder of the agent (ARGS="--seconds 60")
 	$(BIN)/python -m tests.edge_agent.fuzz $(ARGS)
+
+benchmark-detection: .venv/prepared  ## detection beside other methods on labelled sets; writes docs/detection.md (SHARED=folder)
+	$(BIN)/python tests/benchmarks/detection/table.py --shared $(SHARED) --write $(ARGS)
 
 lock: .venv/prepared  ## choose newer versions of every dependency and write them down
 	sh deploy/prepare --lock

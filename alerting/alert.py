@@ -14,6 +14,9 @@ from msgspec import Meta, Struct
 AwareTime = Annotated[datetime, Meta(tz=True)]
 
 
+QUIET = frozenset({"silent", "undeliverable"})
+
+
 class Change(StrEnum):
     """What happened to the event in this revision."""
 
@@ -45,8 +48,8 @@ class Place(Struct, frozen=True, kw_only=True):
     longitude: Annotated[float, Meta(ge=-180, le=180)]
 
 
-class UpwindSite(Struct, frozen=True, kw_only=True):
-    """A watched facility seen from the station: bearing in degrees from north, distance in metres."""
+class NearSite(Struct, frozen=True, kw_only=True):
+    """A watched facility as seen from the station: bearing in degrees from north, distance in metres."""
 
     name: str
     bearing: float
@@ -79,21 +82,27 @@ class Alert(Struct, frozen=True, kw_only=True):
     excess: float
     reasons: tuple[str, ...] = ()
     sentence: dict[str, str] = {}  # one plain sentence a language: {"nl": ..., "en": ...}
-    sites: tuple[UpwindSite, ...] = ()
+    sites: tuple[NearSite, ...] = ()
     detector: str  # name@version#hash of its parameters
     detected_late: bool = False  # found in late data: recorded, never paged as live
 
     @property
-    def labels(self) -> dict[str, str]:
-        """What matchers see."""
+    def labels(self) -> dict[str, str | tuple[str, ...]]:
+        """What matchers see; a label with several values fits where one of them does."""
         return {
             "area": self.area,
+            "site": tuple(site.name for site in self.sites),
             "station": self.station,
             "property": self.observed_property,
             "severity": self.severity.value,
             "kind": self.kind,
             "late": str(self.detected_late).lower(),
         }
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it is about silence in the network and not about the air: `sentence` says all there is to say."""
+        return self.kind in QUIET
 
     @property
     def firing(self) -> bool:

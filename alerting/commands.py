@@ -6,7 +6,7 @@ what needs the database's driver asks for it when it runs.
 
 import argparse
 import getpass
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from alerting.alert import Alert
+from alerting.checking import check_values, known
 from alerting.errors import AlertingError
 from alerting.matcher import Matcher
 from alerting.pipeline import Rules
@@ -46,13 +47,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     silence.add_argument("--for", dest="length", required=True, metavar="TIME", help="how long: 30m, 8h, 2d")
     silence.add_argument("--reason", required=True)
     silence.set_defaults(action=_silence)
+    works = actions.add_parser("maintenance", help="work at a station, site or area: what it measures pages nobody")
+    where = works.add_mutually_exclusive_group(required=True)
+    for label in ("station", "site", "area"):
+        where.add_argument(f"--{label}", metavar="NAME")
+    works.add_argument("--for", dest="length", required=True, metavar="TIME", help="how long: 30m, 8h, 2d")
+    works.add_argument("--from", dest="begins", metavar="WHEN", help="when it begins, as 2026-11-21T08:00+01:00; now")
+    works.add_argument("--reason", required=True)
+    works.set_defaults(action=_maintenance)
+    listed = actions.add_parser("silences", help="what is silenced or under maintenance, by whom and until when")
+    listed.set_defaults(action=_silences)
+    check = actions.add_parser("check", help="do rules, channels and names work? Asks the registry; sends nothing")
+    check.set_defaults(action=_check)
     end = actions.add_parser("unsilence", help="end a silence now")
     end.add_argument("id", type=int)
     end.set_defaults(action=_end_silence)
     enable = actions.add_parser("enable", help="send to a webhook again that had answered 410 (gone)")
     enable.add_argument("url")
     enable.set_defaults(action=_enable)
-    for action in (ack, silence, end):
+    for action in (ack, silence, works, end):
         action.add_argument("--who", default=getpass.getuser(), help="who says so; otherwise your login name")
 
 
@@ -83,7 +96,8 @@ def _route(given: argparse.Namespace, settings: "AlertingSettings", dsn: str) ->
         raise AlertingError(f"{given.event}: cannot be read ({error.strerror})") from None
     except msgspec.DecodeError as error:
         raise AlertingError(f"{given.event}: no alert: {error}") from None
-    for verdict in Rules(settings.route, settings.known_source).decide(alert, {}, datetime.now(UTC)):
+    rules = Rules(settings.routes(), settings.known_source, (), settings.roster)
+    for verdict in rules.decide(alert, {}, datetime.now(UTC)):
         detail = f" ({verdict.detail})" if verdict.detail else ""
         told = "is told" if verdict.told else "is not told"
         print(f"{verdict.receiver or 'nobody'} {told}: {verdict.reason.value}{detail}")
@@ -101,14 +115,51 @@ def _acknowledge(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> 
 def _silence(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
     for text in given.match:
         Matcher.parse(text)
-    now = datetime.now(UTC)
-    ends = now + length(given.length)
+    _withhold(given, given.match, "silence", datetime.now(UTC), dsn)
+
+
+def _maintenance(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
+    label = next(label for label in ("station", "site", "area") if getattr(given, label) is not None)
+    name = getattr(given, label)
+    with _connect(dsn) as connection:
+        there_are = [value for one, value in connection.execute(_QUERIES["known"]) if one == label]
+    known("maintenance", name, there_are, label)
+    try:
+        begins = datetime.fromisoformat(given.begins) if given.begins else datetime.now(UTC)
+    except ValueError:
+        raise AlertingError(f"--from {given.begins!r}: write a moment such as 2026-11-21T08:00+01:00") from None
+    _withhold(given, [f'{label}="{name}"'], "maintenance", begins.astimezone(UTC), dsn)
+
+
+def _withhold(given: argparse.Namespace, match: list[str], kind: str, begins: datetime, dsn: str) -> None:
+    ends = begins + length(given.length)
     values: Mapping[str, object] = {
-        "match": given.match, "author": given.who, "reason": given.reason, "starts": now, "ends": ends,
+        "match": match, "author": given.who, "reason": given.reason, "starts": begins, "ends": ends, "kind": kind,
     }  # fmt: skip
     with _connect(dsn) as connection:
         row = connection.execute(_QUERIES["silence"], values).fetchone()
-    print(f"silence {row[0] if row else '?'} until {ends:%Y-%m-%dT%H:%M:%SZ}")
+    print(f"{kind} {row[0] if row else '?'} until {ends:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _silences(_given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
+    with _connect(dsn) as connection:
+        for number, kind, match, author, reason, begins, ends in connection.execute(_QUERIES["silences_ahead"]):
+            since, until = (f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for at in (begins, ends))
+            print(f"{kind} {number} by {author}, {since} to {until}: {', '.join(match)}: {reason}")
+
+
+def _check(_given: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> int:
+    """All that can be wrong without sending anything, a line each."""
+    routes, there_are = settings.routes(), dict[str, set[str]]()
+    with _connect(dsn) as connection:
+        for label, value in connection.execute(_QUERIES["known"]):
+            there_are.setdefault(label, set()).add(value)
+    wrong = [*check_values(routes, settings.known_source, there_are), *unusable(settings)]
+    for sentence in wrong:
+        print(sentence)
+    if not wrong:
+        print(f"{len(settings.receiver)} receivers and {len(routes)} routes are in order")
+    return 1 if wrong else 0
 
 
 def _end_silence(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
@@ -123,6 +174,26 @@ def _enable(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
         if connection.execute(_QUERIES["enable"], {"target": given.url}).rowcount == 0:
             raise AlertingError(f"{given.url} is not disabled")
     print(f"{given.url} is enabled again")
+
+
+def unusable(settings: "AlertingSettings") -> Iterator[str]:
+    """Channels whose files cannot be read: they would fail when it matters."""
+    files = [
+        ("alerting.smtp.password_file", settings.smtp.password_file),
+        ("alerting.smtp.ca_file", settings.smtp.ca_file),
+    ]
+    for number, receiver in enumerate(settings.receiver):
+        for name, channel in receiver.channels.items():
+            path = f"alerting.receiver[{number}].{name.replace(':', '[')}]"
+            found = ((field, getattr(channel, field)) for field in channel.__struct_fields__ if field.endswith("_file"))
+            files += [(f"{path}.{field}", file) for field, file in found]
+    for path, file in files:
+        if file is not None:
+            try:
+                if not file.read_text(encoding="utf-8").strip():
+                    yield f"{path}: {file} is empty"
+            except (OSError, UnicodeDecodeError) as error:
+                yield f"{path}: {file} cannot be read ({getattr(error, 'strerror', None) or error})"
 
 
 def _connect(dsn: str) -> "psycopg.Connection":

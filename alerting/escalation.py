@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from alerting.roster import Rosters
 from alerting.routing import Reason, Route, Verdict
 
 
@@ -17,7 +18,7 @@ class Watched(Struct, frozen=True, kw_only=True):
     escalated: bool
 
 
-def due(watched: Watched, routes: Sequence[Route], now: datetime) -> list[Verdict]:
+def due(watched: Watched, routes: Sequence[Route], rosters: Rosters, now: datetime) -> list[Verdict]:
     """What to tell now because nobody answered; `routes` are those that fit the alert and lead to the receiver."""
     verdicts = []
     for route in routes:
@@ -28,6 +29,7 @@ def due(watched: Watched, routes: Sequence[Route], now: datetime) -> list[Verdic
         waited = now >= watched.told_at + timedelta(minutes=route.escalate_minutes)
         if route.escalate_to is not None and waited and not watched.escalated:
             detail = f"{watched.receiver} was told at {watched.told_at.isoformat()} and nobody acknowledged"
-            verdicts.append(Verdict(receiver=route.escalate_to, told=True, reason=Reason.ESCALATED, detail=detail))
+            receiver = rosters.on_duty(route.escalate_to, now)
+            verdicts.append(Verdict(receiver=receiver, told=True, reason=Reason.ESCALATED, detail=detail))
             break
     return verdicts

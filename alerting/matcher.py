@@ -12,8 +12,9 @@ from alerting.errors import SettingsError
 T = TypeVar("T")
 
 _FORM = re.compile(r'\s*(?P<label>[a-z_]+)\s*(?P<operator>=~|!~|!=|=)\s*"(?P<value>[^"]*)"\s*')
-LABELS = ("area", "station", "property", "severity", "kind", "late")
-_NARROWEST = ("station", "area", "property", "kind", "severity", "late")
+LABELS = ("area", "site", "station", "property", "severity", "kind", "late")
+_NARROWEST = ("station", "site", "area", "property", "kind", "severity", "late")
+Labels = Mapping[str, str | tuple[str, ...]]
 
 
 class Matcher(Struct, frozen=True, kw_only=True):
@@ -38,11 +39,21 @@ class Matcher(Struct, frozen=True, kw_only=True):
                 raise SettingsError(f"matcher {text!r}: {error}") from None
         return cls(label=match["label"], operator=match["operator"], value=match["value"])
 
-    def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether the labels fulfil it; a label that is not there counts as empty."""
-        found = labels.get(self.label, "")
-        equal = _compiled(self.value).fullmatch(found) is not None if "~" in self.operator else found == self.value
+    def matches(self, labels: Labels) -> bool:
+        """Whether the labels fulfil it; a label that is not there counts as empty, of several values one must fit."""
+        equal = any(self._equals(value) for value in values(labels.get(self.label, "")) or ("",))
         return equal != self.operator.startswith("!")
+
+    def _equals(self, found: str) -> bool:
+        return _compiled(self.value).fullmatch(found) is not None if "~" in self.operator else found == self.value
+
+    def __str__(self) -> str:
+        return f'{self.label}{self.operator}"{self.value}"'
+
+
+def values(found: str | tuple[str, ...]) -> tuple[str, ...]:
+    """A label's values, one or several."""
+    return (found,) if isinstance(found, str) else found
 
 
 @cache
@@ -72,9 +83,10 @@ class Matching(Generic[T]):
             else:
                 self._others.append(entry)
 
-    def fitting(self, labels: Mapping[str, str]) -> Iterator[T]:
+    def fitting(self, labels: Labels) -> Iterator[T]:
         """All that fit, in the order they were given in."""
-        candidates = [entry for pair in labels.items() for entry in self._filed.get(pair, ())]
+        pairs = [(label, value) for label, found in labels.items() for value in values(found)]
+        candidates = [entry for pair in pairs for entry in self._filed.get(pair, ())]
         for _, thing, matchers in sorted(candidates + self._others, key=lambda entry: entry[0]):
             if all(matcher.matches(labels) for matcher in matchers):
                 yield thing

@@ -1,12 +1,19 @@
 """Which receivers an alert goes to, and why not to the others. Pure and total."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from alerting import hours, polygon
 from alerting.alert import Alert, Severity
+from alerting.hours import Span, covered
 from alerting.matcher import Matching
+from alerting.polygon import Polygon
+from alerting.roster import Rosters
 
 
 class Reason(StrEnum):
@@ -17,8 +24,15 @@ class Reason(StrEnum):
     NOT_SURE_ENOUGH = "not_sure_enough"
     DETECTED_LATE = "detected_late"  # kept for the record and the digest, never paged as if it were now
     NOT_WORSE = "not_worse"  # an update that says nothing new to who was told already
+    SAME_PLUME = "same_plume"  # another property or another rise of what they were told of already
+    CALM_AWAITED = "calm_awaited"  # the end, until the whole plume has been over for a while
+    CALM = "calm"  # the end, now that it has
+    EASED = "eased"  # less severe for a while
+    NO_DATA = "no_data"  # the station fell silent while the peak went on: that is no end
+    DIGEST = "digest"  # found late, in the day's overview
     NEVER_TOLD = "never_told"  # the end of something they were not told of
     SILENCED = "silenced"
+    MAINTENANCE = "maintenance"
     KNOWN_SOURCE = "known_source"
     REMINDED = "reminded"  # nobody answered
     ESCALATED = "escalated"  # nobody answered those who were told first
@@ -26,14 +40,21 @@ class Reason(StrEnum):
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """`[[alerting.route]]`: all of `match` must fit.
+    """`[[alerting.route]]`: all of `match`, `inside` and `hours` must fit.
 
     Routes are tried in order; the first that fits ends it, unless it says `go_on`. While nobody acknowledges,
     the receiver is reminded every `remind_minutes`, and `escalate_to` is told once after `escalate_minutes`.
+
+    receiver      a receiver, or a roster: then whoever is on duty
+    inside        a jurisdiction in WKT or GeoJSON, or `inside_file` with it; the station's public position counts
+    hours         times of the week, such as `mon-fri 18:00-08:00`; none: always
     """
 
     receiver: str
     match: list[str] = []
+    inside: str | dict[str, Any] | None = None
+    inside_file: Path | None = None
+    hours: list[str] = []
     least_severity: Severity = Severity.MINOR
     least_confidence: Annotated[float, Meta(ge=0, le=1)] = 0.5
     go_on: bool = False
@@ -42,8 +63,30 @@ class Route(Struct, frozen=True, kw_only=True):
     escalate_minutes: Annotated[float, Meta(gt=0)] = 15.0
 
 
+class Way(Struct, frozen=True, kw_only=True):
+    """A route with its conditions read, once."""
+
+    route: Route
+    polygon: Polygon | None
+    spans: Sequence[Span]
+
+    def open(self, alert: Alert, now: datetime) -> bool:
+        """Whether the conditions beside the matchers hold: place, time and severity."""
+        if alert.severity.rank < self.route.least_severity.rank and alert.firing:
+            return False
+        if not covered(self.spans, now):
+            return False
+        return self.polygon is None or self.polygon.contains(alert.place.latitude, alert.place.longitude)
+
+
+def prepared(route: Route) -> Way:
+    """Read what the route says. Raises SettingsError."""
+    found = polygon.parse(route.inside) if route.inside is not None else None
+    return Way(route=route, polygon=found, spans=[hours.parse(text) for text in route.hours])
+
+
 class Verdict(Struct, frozen=True, kw_only=True):
-    """Whether one receiver is told, and the reason; `detail` names the silence or the source."""
+    """Whether one receiver is told, and the reason; `detail` names the silence, the source or the roster."""
 
     receiver: str
     told: bool
@@ -51,27 +94,29 @@ class Verdict(Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
-def route(alert: Alert, routes: Matching[Route]) -> list[Verdict]:
+def route(alert: Alert, ways: Matching[Way], rosters: Rosters, now: datetime) -> list[Verdict]:
     """One verdict for each route that fits; NO_ROUTE in the name of nobody where none does.
 
     A receiver that two routes lead to is told once: if either would tell it.
     """
     verdicts: dict[str, Verdict] = {}
-    for one in routes.fitting(alert.labels):
-        if alert.severity.rank < one.least_severity.rank and alert.firing:
+    for way in ways.fitting(alert.labels):
+        if not way.open(alert, now):
             continue
-        before = verdicts.get(one.receiver)
+        receiver = rosters.on_duty(way.route.receiver, now)
+        before = verdicts.get(receiver)
         if before is None or not before.told:
-            verdicts[one.receiver] = _weigh(alert, one)
-        if not one.go_on:
+            verdicts[receiver] = _weigh(alert, way.route, receiver)
+        if not way.route.go_on:
             break
     return list(verdicts.values()) or [Verdict(receiver="", told=False, reason=Reason.NO_ROUTE)]
 
 
-def _weigh(alert: Alert, chosen: Route) -> Verdict:
+def _weigh(alert: Alert, chosen: Route, receiver: str) -> Verdict:
     reason = Reason.ROUTED
     if alert.detected_late and alert.firing:
         reason = Reason.DETECTED_LATE
     elif alert.confidence < chosen.least_confidence and alert.firing:
         reason = Reason.NOT_SURE_ENOUGH
-    return Verdict(receiver=chosen.receiver, told=reason is Reason.ROUTED, reason=reason)
+    detail = f"on duty for {chosen.receiver}" if receiver != chosen.receiver else ""
+    return Verdict(receiver=receiver, told=reason is Reason.ROUTED, reason=reason, detail=detail)

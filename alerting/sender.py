@@ -13,13 +13,15 @@ import psycopg
 from msgspec import Struct, json
 
 from alerting import telemetry
+from alerting.acknowledgement import VALID, Invitation, sign
 from alerting.alert import Alert
-from alerting.delivery import email, webhook
-from alerting.delivery.channel import Attempt, Finished, Outcome, after
-from alerting.notification import Notification, cloud_event, digest
+from alerting.attempt import attempt
+from alerting.curve import Curve, Point, window
+from alerting.delivery.channel import Attempt, Finished, Origin, Outcome, after
+from alerting.notification import Notification, Original, digest
 from alerting.queries import load
 from alerting.routing import Reason
-from alerting.settings import AlertingSettings, EmailSettings, WebhookSettings
+from alerting.settings import AlertingSettings, ChannelSettings, ReceiverSettings
 
 _LOG = logging.getLogger(__name__)
 _QUERIES = load(Path(__file__).with_name("queries.sql"))
@@ -40,13 +42,6 @@ class Claimed(Struct, frozen=True, kw_only=True):
     received_at: datetime
     gathered: tuple[Alert, ...] = ()
 
-    @property
-    def notification(self) -> Notification:
-        """What is said."""
-        return Notification(
-            alert=self.alert, gathered=self.gathered, repeat=self.attempts > 1, reason=self.reason, id=self.message_id
-        )
-
 
 async def send_next(settings: AlertingSettings, connection: psycopg.AsyncConnection) -> bool:
     """Claim one notification that is due, send it, record what came of it; False where none is due."""
@@ -54,8 +49,8 @@ async def send_next(settings: AlertingSettings, connection: psycopg.AsyncConnect
     if claimed is None:
         return False
     began = datetime.now(UTC)
-    attempt = await _attempt(claimed, settings, connection, began)
-    await _record(claimed, attempt, began, connection)
+    made = await _attempt(claimed, settings, connection, began)
+    await _record(claimed, made, began, _receiver(claimed, settings), connection)
     return True
 
 
@@ -87,15 +82,23 @@ async def claim(settings: AlertingSettings, connection: psycopg.AsyncConnection)
 async def _attempt(
     claimed: Claimed, settings: AlertingSettings, connection: psycopg.AsyncConnection, now: datetime
 ) -> Attempt:
-    receiver = next((one for one in settings.receiver if one.name == claimed.receiver), None)
+    receiver = _receiver(claimed, settings)
     channel = receiver.channels.get(claimed.channel) if receiver else None
-    if channel is None:
+    if receiver is None or channel is None:
         return Attempt(outcome=Outcome.REFUSED, detail="the channel is no longer configured")
+    origin = Origin(
+        public_url=settings.public_url,
+        source=settings.source,
+        allow_private=settings.allow_private,
+        received_at=claimed.received_at,
+    )
     try:
         async with asyncio.timeout(_LONGEST):
-            if isinstance(channel, EmailSettings):
-                return await _mail(claimed, channel, settings, now)
-            return await _call(claimed, channel, settings, connection, now)
+            gone = await _gone(channel, connection)
+            if gone is not None:
+                return gone
+            notification = await _notification(claimed, receiver, settings, connection, now)
+            made = await attempt(notification, channel, settings, origin, at=now)
     except TimeoutError:
         return Attempt(outcome=Outcome.UNKNOWN, detail=f"no answer within {_LONGEST:.0f} s")
     except psycopg.Error:
@@ -106,41 +109,87 @@ async def _attempt(
         telemetry.TROUBLE.labels("channel").inc()
         _LOG.exception("%s to %s", claimed.channel, claimed.receiver)
         return Attempt(outcome=Outcome.FAILED, detail=f"{type(error).__name__}: {error}")
+    if made.outcome is Outcome.GONE:
+        await _disable(channel, connection)
+    return made
 
 
-async def _mail(claimed: Claimed, channel: EmailSettings, settings: AlertingSettings, now: datetime) -> Attempt:
-    message = email.compose(
-        claimed.notification, channel=channel, smtp=settings.smtp, public_url=settings.public_url, at=now
-    )
-    return await email.send(message, settings.smtp)
-
-
-async def _call(
+async def _notification(
     claimed: Claimed,
-    channel: WebhookSettings,
+    receiver: ReceiverSettings,
     settings: AlertingSettings,
     connection: psycopg.AsyncConnection,
     now: datetime,
-) -> Attempt:
-    target = {"target": channel.url}
-    gone = await (await connection.execute(_QUERIES["gone"], target)).fetchone()
-    if gone is not None:
-        return Attempt(outcome=Outcome.REFUSED, detail=f"disabled: it answered 410 at {gone[0].isoformat()}")
-    body = cloud_event(
-        claimed.notification, source=settings.source, public_url=settings.public_url, at=claimed.received_at
+) -> Notification:
+    """What is said, with all that a person wants beside it."""
+    alert = claimed.alert
+    since, until = window(alert, now)
+    where = {"station": alert.station, "property": alert.observed_property, "since": since, "until": until}
+    points = await (await connection.execute(_QUERIES["curve"], where)).fetchall()
+    first = await (await connection.execute(_QUERIES["original"], {"id": claimed.id})).fetchone()
+    link = await _link(claimed, receiver, settings, connection, now) if alert.firing else None
+    return Notification(
+        alert=alert,
+        gathered=claimed.gathered,
+        repeat=claimed.attempts > 1,
+        reason=claimed.reason,
+        id=claimed.message_id,
+        language=receiver.language,
+        acknowledge=link,
+        curve=Curve(points=tuple(Point(at=at, value=value, flags=flags) for at, value, flags in points)),
+        original=Original(id=first[0], sent_at=first[1], received_at=first[2]) if first else None,
     )
-    attempt = await webhook.send(
-        body, channel=channel, message_id=claimed.message_id, at=now, allow_private=settings.allow_private
-    )
-    if attempt.outcome is Outcome.GONE:
-        _LOG.warning("%s answered 410 and is disabled; `piekwacht alerts enable` undoes it", channel.url)
-        await connection.execute(_QUERIES["is_gone"], target)
-    return attempt
 
 
-async def _record(claimed: Claimed, attempt: Attempt, began: datetime, connection: psycopg.AsyncConnection) -> None:
+async def _link(
+    claimed: Claimed,
+    receiver: ReceiverSettings,
+    settings: AlertingSettings,
+    connection: psycopg.AsyncConnection,
+    now: datetime,
+) -> str:
+    keys: dict[int, bytes] = dict(await (await connection.execute(_QUERIES["keys"])).fetchall())
+    invitation = Invitation(
+        event=claimed.alert.event_id,
+        receiver=receiver.name,
+        message=claimed.message_id,
+        expires=int((now + VALID).timestamp()),
+        language=receiver.language,
+    )
+    return f"{settings.public_url.rstrip('/')}/acknowledge/{sign(invitation, keys)}"
+
+
+async def _gone(channel: ChannelSettings, connection: psycopg.AsyncConnection) -> Attempt | None:
+    """Why nothing is sent to a target that does not want to hear from us."""
+    url = getattr(channel, "url", None)
+    if url is None:
+        return None
+    row = await (await connection.execute(_QUERIES["gone"], {"target": url})).fetchone()
+    if row is None:
+        return None
+    return Attempt(outcome=Outcome.REFUSED, detail=f"disabled: it answered 410 at {row[0].isoformat()}")
+
+
+async def _disable(channel: ChannelSettings, connection: psycopg.AsyncConnection) -> None:
+    url = getattr(channel, "url", None)
+    if url is not None:
+        _LOG.warning("%s answered 410 and is disabled; `piekwacht alerts enable` undoes it", url)
+        await connection.execute(_QUERIES["is_gone"], {"target": url})
+
+
+def _receiver(claimed: Claimed, settings: AlertingSettings) -> ReceiverSettings | None:
+    return next((one for one in settings.receiver if one.name == claimed.receiver), None)
+
+
+async def _record(
+    claimed: Claimed,
+    made: Attempt,
+    began: datetime,
+    receiver: ReceiverSettings | None,
+    connection: psycopg.AsyncConnection,
+) -> None:
     now = datetime.now(UTC)
-    next_ = after(attempt, attempts=claimed.attempts, now=now)
+    next_ = after(made, attempts=claimed.attempts, now=now)
     done = isinstance(next_, Finished)
     async with connection.transaction():
         await connection.execute(
@@ -149,12 +198,13 @@ async def _record(claimed: Claimed, attempt: Attempt, began: datetime, connectio
                 "id": claimed.id,
                 "attempt": claimed.attempts,
                 "began": began,
-                "outcome": attempt.outcome.value,
-                "detail": attempt.detail[:1000].replace("\x00", ""),
-                "sha256": digest(attempt.content),
+                "outcome": made.outcome.value,
+                "detail": made.detail[:1000].replace("\x00", ""),
+                "sha256": digest(made.content),
+                "bytes": len(made.content),
             },
         )
-        await connection.execute(
+        finished = await connection.execute(
             _QUERIES["finish"],
             {
                 "id": claimed.id,
@@ -163,11 +213,26 @@ async def _record(claimed: Claimed, attempt: Attempt, began: datetime, connectio
                 "next": None if isinstance(next_, Finished) else next_.at,
             },
         )
+        if finished.rowcount and receiver is not None and receiver.order:
+            await _follow_order(claimed, made, receiver, connection)
     kind = claimed.channel.partition(":")[0]
-    telemetry.DELIVERIES.labels(kind, attempt.outcome.value).inc()
-    if attempt.outcome is Outcome.DELIVERED:
+    telemetry.DELIVERIES.labels(kind, made.outcome.value).inc()
+    if made.outcome is Outcome.DELIVERED:
         telemetry.HANDED_OVER.observe(max(0.0, (now - claimed.received_at).total_seconds()))
     else:
-        _LOG.warning(
-            "%s to %s: %s: %s%s", kind, claimed.receiver, attempt.outcome.value, attempt.detail, "; final" * done
-        )
+        _LOG.warning("%s to %s: %s: %s%s", kind, claimed.receiver, made.outcome.value, made.detail, "; final" * done)
+
+
+async def _follow_order(
+    claimed: Claimed, made: Attempt, receiver: ReceiverSettings, connection: psycopg.AsyncConnection
+) -> None:
+    """The next channel of the order after one that did not deliver; no other after one that did."""
+    following, this = receiver.after(claimed.channel), {"id": claimed.id}
+    await connection.execute(_QUERIES["order_alone"], this)
+    if made.outcome is Outcome.DELIVERED:
+        await connection.execute(_QUERIES["spare"], this)
+    elif (await connection.execute(_QUERIES["spare_self"], this)).rowcount:
+        return
+    elif following is not None:
+        await connection.execute(_QUERIES["queue_next"], {"id": claimed.id, "channel": following})
+        await connection.execute(_QUERIES["wake"])

@@ -1,57 +1,78 @@
 """`[alerting]` of piekwacht.toml: how to send, whom to tell, and when."""
 
-from collections.abc import Mapping
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
+from alerting.checking import check_names, check_rules, known
+from alerting.delivery.apprise import AppriseSettings
+from alerting.delivery.cap import CapSettings
+from alerting.delivery.email import EmailSettings, SmtpSettings
+from alerting.delivery.mqtt import MqttSettings
+from alerting.delivery.notificaties import NotificatiesSettings
+from alerting.delivery.webhook import WebhookSettings
+from alerting.delivery.zaken import ZakenSettings
 from alerting.errors import SettingsError
 from alerting.heartbeat import HeartbeatSettings
 from alerting.inhibition import KnownSource
-from alerting.matcher import Matcher
-from alerting.routing import Route
+from alerting.roster import Roster
+from alerting.routing import Route, prepared
+from alerting.silent import SilentSettings
+from alerting.words import Language
 
-
-class SmtpSettings(Struct, frozen=True, kw_only=True):
-    """`[alerting.smtp]`: the mail server. Without TLS only towards this machine."""
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=1, le=65535)] = 25
-    tls: Literal["none", "starttls", "tls"] = "starttls"
-    username: str | None = None
-    password_file: Path | None = None
-    sender: str = "Piekwacht <piekwacht@localhost>"
-    timeout: Annotated[float, Meta(gt=0, le=120)] = 15.0
-
-
-class EmailSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.email]]`."""
-
-    to: Annotated[list[str], Meta(min_length=1)]
-
-
-class WebhookSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.webhook]]`: secret_file holds a Standard Webhooks secret, `whsec_...`."""
-
-    url: str
-    secret_file: Path
-    timeout: Annotated[float, Meta(gt=0, le=60)] = 10.0
+ChannelSettings = (
+    EmailSettings
+    | WebhookSettings
+    | MqttSettings
+    | CapSettings
+    | ZakenSettings
+    | NotificatiesSettings
+    | AppriseSettings
+)
 
 
 class ReceiverSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver]]`: an inspectorate's named set of channels."""
+    """`[[alerting.receiver]]`: an inspectorate's named set of channels.
+
+    order   channels by name, such as ["webhook:0", "email:0"]: one after the other until one delivers. Without it
+            every channel gets everything.
+    """
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    language: Language = "nl"
+    order: list[str] = []
     email: list[EmailSettings] = []
     webhook: list[WebhookSettings] = []
+    mqtt: list[MqttSettings] = []
+    cap: list[CapSettings] = []
+    zaken: list[ZakenSettings] = []
+    notificaties: list[NotificatiesSettings] = []
+    apprise: list[AppriseSettings] = []
 
     @property
-    def channels(self) -> Mapping[str, EmailSettings | WebhookSettings]:
+    def channels(self) -> Mapping[str, ChannelSettings]:
         """Every channel by its name, `email:0`, `webhook:0`, ..."""
-        mails = {f"email:{number}": one for number, one in enumerate(self.email)}
-        return mails | {f"webhook:{number}": one for number, one in enumerate(self.webhook)}
+        kinds: Mapping[str, Sequence[ChannelSettings]] = {
+            "email": self.email,
+            "webhook": self.webhook,
+            "mqtt": self.mqtt,
+            "cap": self.cap,
+            "zaken": self.zaken,
+            "notificaties": self.notificaties,
+            "apprise": self.apprise,
+        }
+        return {f"{kind}:{number}": one for kind, many in kinds.items() for number, one in enumerate(many)}
+
+    @property
+    def first(self) -> Sequence[str]:
+        """The channels that a notification is put into at once."""
+        return self.order[:1] or list(self.channels)
+
+    def after(self, channel: str) -> str | None:
+        """The channel that is tried when this one did not deliver."""
+        later = self.order[self.order.index(channel) + 1 :] if channel in self.order else []
+        return next(iter(later), None)
 
 
 class AlertingSettings(Struct, frozen=True, kw_only=True):
@@ -62,52 +83,43 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
     allow_private: bool = False  # whether webhooks may point at private and loopback addresses
     smtp: SmtpSettings = SmtpSettings()
     receiver: list[ReceiverSettings] = []
+    roster: list[Roster] = []
     route: list[Route] = []
     known_source: list[KnownSource] = []
     heartbeat: HeartbeatSettings | None = None
+    silent: SilentSettings | None = None
+    calm_minutes: Annotated[float, Meta(ge=0)] = 5.0  # a plume is over when nothing of it was seen for so long
+    ease_minutes: Annotated[float, Meta(ge=0)] = 10.0  # a lower severity is told once it has held for so long
+    digest_at: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "07:30"  # local time
     senders: Annotated[int, Meta(ge=1, le=64)] = 4  # notifications on their way at once, one a channel
     burst: Annotated[int, Meta(ge=1)] = 10  # a channel's notifications in ten minutes before the rest is gathered
     gather_seconds: Annotated[float, Meta(ge=1)] = 60.0  # then one message so often
 
     def __post_init__(self) -> None:
-        names = [receiver.name for receiver in self.receiver]
-        for receiver in self.receiver:
-            if not receiver.email and not receiver.webhook:
+        for number, receiver in enumerate(self.receiver):
+            if not receiver.channels:
                 raise SettingsError(f"receiver {receiver.name!r} has no channel: give it an email or a webhook")
-        if len(set(names)) != len(names):
-            raise SettingsError(f"two receivers have one name: {', '.join(names)}")
-        for number, route in enumerate(self.route):
-            _known(f"route[{number}].receiver", route.receiver, names)
-            if route.escalate_to is not None:
-                _known(f"route[{number}].escalate_to", route.escalate_to, names)
-        for where, match in [(f"route[{n}].match", one.match) for n, one in enumerate(self.route)] + [
-            (f"known_source[{n}].match", one.match) for n, one in enumerate(self.known_source)
-        ]:
-            for text in match:
-                try:
-                    Matcher.parse(text)
-                except SettingsError as error:
-                    raise SettingsError(f"alerting.{where}: {error}") from None
-        _reachable(self.route)
+            for name in receiver.order:
+                known(f"receiver[{number}].order", name, list(receiver.channels), "channel")
+            if len(set(receiver.order)) != len(receiver.order):
+                raise SettingsError(f"alerting.receiver[{number}].order: a channel stands in it twice")
+        if self.silent is not None:
+            names = [*(one.name for one in self.receiver), *(one.name for one in self.roster)]
+            known("silent.receiver", self.silent.receiver, names)
+        check_names([one.name for one in self.receiver], self.roster, self.route)
+        check_rules(self.route, self.known_source)
+
+    def routes(self) -> list[Route]:
+        """The routes with the polygons that stand in files. Raises SettingsError where one cannot be read."""
+        return [_with_polygon(number, one) for number, one in enumerate(self.route)]
 
 
-def _known(path: str, name: str, names: list[str]) -> None:
-    if name not in names:
-        near = get_close_matches(name, names, n=1, cutoff=0)
-        remedy = f"the nearest receiver is {near[0]!r}" if near else "there are no receivers"
-        raise SettingsError(f"alerting.{path}: no receiver {name!r}; {remedy}")
-
-
-def _reachable(routes: list[Route]) -> None:
-    """Refuse a route behind one that takes all it could take: same matchers or fewer, and no `go_on`."""
-    for number, route in enumerate(routes):
-        for before, other in enumerate(routes[:number]):
-            if (
-                not other.go_on
-                and set(other.match) <= set(route.match)
-                and (other.least_severity.rank <= route.least_severity.rank)
-            ):
-                raise SettingsError(
-                    f"alerting.route[{number}]: never reached, route[{before}] takes all of it; "
-                    "give that one go_on = true or put this one before it"
-                )
+def _with_polygon(number: int, route: Route) -> Route:
+    if route.inside_file is None:
+        return route
+    try:
+        read = structs.replace(route, inside=route.inside_file.read_text(encoding="utf-8"), inside_file=None)
+        prepared(read)
+    except (OSError, UnicodeDecodeError, SettingsError) as error:
+        raise SettingsError(f"alerting.route[{number}].inside_file: {route.inside_file}: {error}") from None
+    return read

@@ -1,7 +1,8 @@
-"""Silences: somebody asked, with a reason and until a moment, not to be told. Pure."""
+"""Silences and maintenance windows: somebody asked, with a reason and until a moment, not to be told. Pure."""
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Literal
 
 from msgspec import Struct, structs
 
@@ -17,6 +18,7 @@ class Silence(Struct, frozen=True, kw_only=True):
     reason: str
     starts_at: datetime
     ends_at: datetime
+    kind: Literal["silence", "maintenance"] = "silence"
 
     def in_force(self, now: datetime) -> bool:
         """Never before its start, never from its end on."""
@@ -28,5 +30,6 @@ def silenced(verdict: Verdict, fitting: Iterable[Silence], now: datetime) -> Ver
     found = next((silence for silence in fitting if silence.in_force(now)), None)
     if found is None or not verdict.told:
         return verdict
-    detail = f"silence {found.id} by {found.author} until {found.ends_at.isoformat()}: {found.reason}"
-    return structs.replace(verdict, told=False, reason=Reason.SILENCED, detail=detail)
+    reason = Reason.MAINTENANCE if found.kind == "maintenance" else Reason.SILENCED
+    detail = f"{found.kind} {found.id} by {found.author} until {found.ends_at.isoformat()}: {found.reason}"
+    return structs.replace(verdict, told=False, reason=reason, detail=detail)

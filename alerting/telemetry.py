@@ -14,3 +14,4 @@ HANDED_OVER = Histogram(
 QUEUE = Gauge("piekwacht_alerting_queue_size", "Entries waiting, by queue", ["queue"])
 TROUBLE = Counter("piekwacht_alerting_failures_total", "Alerting's own failures, by part", ["part"])
 HEARTBEAT = Gauge("piekwacht_alerting_heartbeat_timestamp_seconds", "When the outside world last took our heartbeat")
+ANSWERS = Counter("piekwacht_alert_answers_total", "What came of links in mails that were opened", ["outcome"])

@@ -60,7 +60,13 @@ class Agent:
         path = settings.spool.path
         self._sampler = Sampler(assemble(settings.sensor, Memory(path.with_suffix(".memory"))))
         self._spool = recovered(path, node=settings.node.id)
-        self._keeper = Keeper(self._spool, path=path, signer=self._signer, quota=settings.spool.quota_mb * 2**20)
+        self._keeper = Keeper(
+            self._spool,
+            path=path,
+            signer=self._signer,
+            quota=settings.spool.quota_mb * 2**20,
+            merge_seconds=settings.batch.merge_seconds,
+        )
         self._record = Record(settings.log.generated) if settings.log.generated else None
         terms = Terms(
             node=settings.node.id,
@@ -131,6 +137,8 @@ class Agent:
         for taken in self._sampler.rest():
             collector.add(taken.sensor, taken.reading)
         self._store(collector.take(time.monotonic()))
+        self._keeper.finish()
+        self._publisher.wake()
 
     def _wanted_anew(self) -> bool:
         """Whether the gateway wants a configuration that can be tried."""

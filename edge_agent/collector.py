@@ -1,7 +1,7 @@
 """Readings gather here until they are a batch: in columns, one batch a sensor, cut where the clock was set."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import msgspec
@@ -11,6 +11,8 @@ from edge_agent import clock
 from edge_agent.sensors.sensor import Reading
 from edge_agent.spool import Loss, Numbered, Sign
 from edge_agent.wire import Clock, ReadingBatch, Signer
+
+_LARGEST = 1000  # readings in one joined batch
 
 
 class BatchSettings(Struct, frozen=True, kw_only=True):
@@ -23,6 +25,7 @@ class BatchSettings(Struct, frozen=True, kw_only=True):
     offline_seconds       readings of a node without a broker for so long go to the backlog lane
     backlog_per_second    token bucket of the backlog lane, batches
     forget_seconds        what the gateway holds is deleted at most so often: each deletion is written to the card
+    merge_seconds         without a broker, what is committed becomes one batch a sensor only each so often: fewer bytes
     backlog_start_seconds the backlog begins a random part of this after connecting: a fleet comes back at once
     """
 
@@ -32,6 +35,7 @@ class BatchSettings(Struct, frozen=True, kw_only=True):
     drain_seconds: Annotated[float, Meta(ge=0)] = 10.0
     offline_seconds: Annotated[float, Meta(ge=0)] = 120.0
     forget_seconds: Annotated[float, Meta(ge=0)] = 600.0
+    merge_seconds: Annotated[float, Meta(ge=0, le=3600)] = 1800.0
     backlog_per_second: Annotated[float, Meta(gt=0)] = 50.0
     backlog_start_seconds: Annotated[float, Meta(ge=0)] = 1.0
 
@@ -105,6 +109,36 @@ def columns(readings: Sequence[Reading], *, node: str, inc: str, seq: int, hist:
     )
 
 
+def joined(batches: Iterable[ReadingBatch]) -> list[ReadingBatch]:
+    """Neighbouring batches of one sensor under one clock of one boot, as one: the same readings in fewer bytes."""
+    runs: list[list[ReadingBatch]] = []
+    open_: dict[tuple[object, ...], list[ReadingBatch]] = {}
+    for batch in batches:
+        key = (tuple(sorted(batch.values)), batch.boot, batch.clock, batch.pos is None)
+        run = open_.get(key)
+        if run is None or _stepped(run[-1], batch) or sum(len(b.dt) for b in run) + len(batch.dt) > _LARGEST:
+            run = open_[key] = []
+            runs.append(run)
+        run.append(batch)
+    return [_join(run) for run in runs]
+
+
+def _stepped(before: ReadingBatch, after: ReadingBatch) -> bool:
+    return abs((after.t0 - after.mono) - (before.t0 - before.mono)) > clock.STEP_MS or after.t0 < before.t0
+
+
+def _join(run: Sequence[ReadingBatch]) -> ReadingBatch:
+    first = run[0]
+    flagged = {name for batch in run for name in batch.flags}
+    return msgspec.structs.replace(
+        first,
+        dt=[batch.t0 - first.t0 + dt for batch in run for dt in batch.dt],
+        values={name: [value for batch in run for value in batch.values[name]] for name in first.values},
+        flags={n: [f for batch in run for f in batch.flags.get(n, [0] * len(batch.dt))] for n in sorted(flagged)},
+        pos=None if first.pos is None else [place for batch in run for place in batch.pos or []],
+    )
+
+
 def gap_record(inc: str, seq: int, loss: Loss, *, signer: Signer) -> Numbered:
     """A loss as a batch: `lost_readings` is their number at the first lost stamp, and 0 at the last."""
     moment = clock.now()
@@ -144,3 +178,16 @@ def signing(readings: Sequence[Reading], *, signer: Signer, hist: bool) -> Sign:
         return Numbered(batch=batch, payload=signer.sign(batch.encode()))
 
     return sign
+
+
+def folding(held: Sequence[bytes], *, signer: Signer) -> list[Sign]:
+    """What was held, joined; what the spool calls for each batch once its number is known. It is history by now."""
+
+    def signing_of(batch: ReadingBatch) -> Sign:
+        def sign(inc: str, seq: int) -> Numbered:
+            numbered = msgspec.structs.replace(batch, inc=inc, seq=seq, hist=True)
+            return Numbered(batch=numbered, payload=signer.sign(numbered.encode()))
+
+        return sign
+
+    return [signing_of(batch) for batch in joined(ReadingBatch.decode(text) for text in held)]

@@ -20,7 +20,7 @@ from edge_agent.statements import load
 from edge_agent.wire import ReadingBatch, StoredRanges, new_incarnation
 
 _SQL = load(Path(__file__).with_name("spool.sql"))
-ALL_ROWS = _SQL["all"]
+ALL_ROWS, ALL_HELD = _SQL["all"], _SQL["held"]
 _PRAGMAS = (
     "PRAGMA page_size = 4096",
     "PRAGMA journal_mode = WAL",
@@ -99,6 +99,22 @@ class Spool:
         """Number, sign and store batches in one transaction. When it returns they survive a power cut."""
         with self._transaction():
             return self._insert(signers)
+
+    def hold(self, batches: Sequence[ReadingBatch]) -> None:
+        """Commit readings that cannot be sent yet, without number or signature: `fold` makes few batches of them."""
+        rows = [{"first_at": b.t0 + min(b.dt), "readings": len(b.dt), "columns": b.encode()} for b in batches]
+        with self._transaction():
+            self._db.executemany(_SQL["hold"], rows)
+
+    def fold(self, signers: Callable[[list[bytes]], Sequence[Sign]]) -> list[Numbered]:
+        """What was held becomes numbered batches, in one transaction: nothing is ever in both places, or in neither."""
+        with self._transaction():
+            held = [row[0] for row in self._db.execute(_SQL["held"]).fetchall()]
+            if not held:
+                return []
+            added = self._insert(signers(held))
+            self._db.execute(_SQL["release"])
+            return added
 
     def make_room(self, quota: int, gap: Gap) -> Loss | None:
         """Above `quota` bytes, let the oldest batches go and record the loss, in one transaction."""

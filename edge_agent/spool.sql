@@ -17,6 +17,22 @@ CREATE TABLE IF NOT EXISTS batch (
     payload     BLOB    NOT NULL      -- the signed note, as it will be sent, for ever the same bytes
 ) STRICT;
 
+CREATE TABLE IF NOT EXISTS held (        -- committed and not yet numbered: there is no broker to send it to
+    id          INTEGER PRIMARY KEY,
+    first_at    INTEGER NOT NULL,
+    readings    INTEGER NOT NULL,
+    columns     BLOB    NOT NULL      -- a ReadingBatch of which incarnation and number do not count
+) STRICT;
+
+-- name: hold
+INSERT INTO held (first_at, readings, columns) VALUES (:first_at, :readings, :columns)
+
+-- name: held
+SELECT columns FROM held ORDER BY id
+
+-- name: release
+DELETE FROM held
+
 -- name: found
 INSERT INTO spool (one, node, incarnation, next_seq) VALUES (1, :node, :incarnation, 1) ON CONFLICT DO NOTHING
 
@@ -43,7 +59,7 @@ DELETE FROM batch WHERE seq BETWEEN :first AND :last AND incarnation = :incarnat
 SELECT coalesce(max(seq), 0) FROM batch
 
 -- name: any
-SELECT EXISTS (SELECT 1 FROM batch)
+SELECT EXISTS (SELECT 1 FROM batch) OR EXISTS (SELECT 1 FROM held)
 
 -- name: used
 -- Bytes of the file that hold something; the rest of it is reused before the file grows.
@@ -69,4 +85,5 @@ UPDATE spool SET incarnation = :incarnation, next_seq = :next_seq
 SELECT seq, incarnation, first_at, last_at, readings, lost, payload FROM batch ORDER BY seq
 
 -- name: depth
-SELECT count(*), coalesce(sum(readings), 0), coalesce(sum(length(payload)), 0), min(first_at) FROM batch
+SELECT count(*), coalesce(sum(readings), 0), coalesce(sum(bytes), 0), min(first_at)
+FROM (SELECT readings, length(payload) AS bytes, first_at FROM batch UNION ALL SELECT readings, length(columns), first_at FROM held)

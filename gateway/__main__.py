@@ -47,9 +47,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_site(commands.add_parser("site", help="put areas, sites, stations and nodes into the registry"))
     _add_ca(commands.add_parser("ca", help="the area's certificate authority"))
     _add_node(commands.add_parser("node", help="enrol, renew, configure and revoke nodes"))
+    _add_access(commands.add_parser("access", help="accounts and keys of staff; who did what"))
+    _add_doctor(commands.add_parser("doctor", help="look a whole installation over: what is wrong, what to do"))
+    _add_quarantine(commands.add_parser("quarantine", help="what was refused and why: list, show, replay, empty"))
     _add_backtest(commands.add_parser("backtest", help="the gateway's own detector over a recording"))
     _add_export(commands.add_parser("export", help="what a station measured, as CSV or Parquet"))
-    _add_bench(commands.add_parser("bench", help="measure a part of the gateway on this machine"))
+    _add_bench(commands.add_parser("bench", help="what this machine can bear"))
+    _add_events(commands.add_parser("events", help="find a stored event again from the signed bytes"))
     _add_alerts(commands.add_parser("alerts", help="why somebody was told or not; acknowledge, silence"))
     _add_demo(commands.add_parser("demo", help="the whole of Piekwacht on this machine, nothing to install"))
     return parser
@@ -128,25 +132,44 @@ def _add_node(parser: argparse.ArgumentParser) -> None:
     node_command.add_arguments(parser, _add_config)
 
 
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    from gateway.access import command
+
+    command.add_arguments(parser, _add_config, _dsn)
+
+
+def _dsn(config: Path) -> str:
+    from gateway import settings
+
+    return settings.read(config).database.dsn
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    from gateway.doctor import command
+
+    _add_config(parser)
+    command.add_arguments(parser)
+
+
+def _add_quarantine(parser: argparse.ArgumentParser) -> None:
+    from gateway import quarantine_command
+
+    _add_config(parser)
+    quarantine_command.add_arguments(parser)
+    parser.set_defaults(run=_quarantine)
+
+
+def _quarantine(given: argparse.Namespace) -> int:
+    from gateway import quarantine_command, settings
+
+    return quarantine_command.run(given, settings.read(given.config).database.dsn)
+
+
 def _add_backtest(parser: argparse.ArgumentParser) -> None:
     from gateway import backtest
 
     backtest.add_arguments(parser)
     parser.set_defaults(run=backtest.run)
-
-
-def _add_bench(parser: argparse.ArgumentParser) -> None:
-    parts = parser.add_subparsers(required=True, metavar="PART")
-    live = parts.add_parser("live", help="many viewers of the live feed; the last line is JSON")
-    live.add_argument("--viewers", type=int, default=2_000)
-    live.add_argument("--seconds", type=int, default=20)
-    live.set_defaults(run=_bench_live)
-
-
-def _bench_live(given: argparse.Namespace) -> None:
-    from gateway.bench import live
-
-    live.run(given.viewers, given.seconds)
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
@@ -163,6 +186,42 @@ def _export(given: argparse.Namespace) -> None:
 
     read = settings.read(given.config)
     command.run(given, read.database.dsn, read.api.operator)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    from gateway.bench import detect, ingest
+
+    what = parser.add_subparsers(required=True, metavar="WHAT")
+    one = what.add_parser("detect", help="ns a reading, bytes a datastream; the last line is JSON")
+    detect.add_arguments(one)
+    one.set_defaults(run=detect.run)
+    one = what.add_parser("ingest", help="signed batches to committed rows beside raw COPY; the last line is JSON")
+    ingest.add_arguments(one)
+    one.set_defaults(run=ingest.run)
+    one = what.add_parser("live", help="many viewers of the live feed; the last line is JSON")
+    one.add_argument("--viewers", type=int, default=2_000)
+    one.add_argument("--seconds", type=int, default=20)
+    one.set_defaults(run=_bench_live)
+
+
+def _bench_live(given: argparse.Namespace) -> None:
+    from gateway.bench import live
+
+    live.run(given.viewers, given.seconds)
+
+
+def _add_events(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    replay = actions.add_parser("replay", help="0: the same data give the identical event again; 1: they do not")
+    replay.add_argument("id", help="of the event, as in its address")
+    _add_config(replay)
+    replay.set_defaults(run=_replay)
+
+
+def _replay(given: argparse.Namespace) -> int:
+    from gateway import replay, settings
+
+    return replay.run(settings.read(given.config).database.dsn, given.id)
 
 
 def _add_alerts(parser: argparse.ArgumentParser) -> None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from edge_agent.configuration import ConfigurationError, load
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
-from gateway.event import Change, Event
+from gateway.event import Change, Event, Kind
 from gateway.observation import ObservationBatch
 from gateway.quality.flagger import Flagger
 from gateway.registry import Datastream, ObservedProperty, Registry, Station
@@ -35,13 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
     parser.add_argument("file", type=Path, metavar="FILE", help="CSV or Parquet: station,property,time,value,...")
     parser.add_argument("--output", type=Path, required=True, metavar="EVENTS.json")
+    parser.add_argument("--all", action="store_true", help="also glitches, fog, sick sensors, regional episodes")
     parser.add_argument("--detector", type=Path, metavar="FILE.toml", help="settings other than the shipped ones")
 
 
 def run(given: argparse.Namespace) -> int:
     """Read, detect, write. ConfigurationError where the recording cannot be used."""
     settings = load(given.detector, DetectionSettings) if given.detector else DetectionSettings()
-    events = backtest(read(given.file), settings)
+    events = backtest(read(given.file), settings, all_kinds=given.all)
     try:
         given.output.write_text(json.dumps([_row(event) for event in events], indent=1) + "\n")
     except OSError as error:
@@ -50,15 +51,23 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def backtest(table: pa.Table, settings: DetectionSettings) -> list[Event]:
-    """The events of a recording as they stood when each was over (or the recording was), by detected_at."""
+def backtest(table: pa.Table, settings: DetectionSettings, *, all_kinds: bool = False) -> list[Event]:
+    """The events of a recording as they stood when each was over (or the recording was), by detected_at.
+
+    Without `all_kinds` those that alarm: not what is regional, a glitch, fog or a sick sensor, nor what was taken back.
+    """
     registry, batch = _placed(table)
     flagger, detector = Flagger(), Detector(settings)
     _, batch = flagger.flag(flagger.initial(registry), batch, registry)
     _, changes = detector.detect(detector.initial(registry), batch, registry)
     newest = {event.id: event for event in changes}
-    standing = [event for event in newest.values() if event.change is not Change.VOIDED]
+    standing = [event for event in newest.values() if all_kinds or _alarms(event)]
     return sorted(standing, key=lambda event: (event.detected_at, event.id))
+
+
+def _alarms(event: Event) -> bool:
+    """Whether the event stands as a peak of its station."""
+    return event.kind is Kind.PEAK and event.change not in {Change.VOIDED, Change.MERGED}
 
 
 def read(path: Path) -> pa.Table:
@@ -157,6 +166,8 @@ def _row(event: Event) -> dict[str, Any]:
         "confidence": event.confidence,
         "detected_at": _written(event.detected_at),
         "kind": event.kind.value,
+        "change": event.change.value,
+        "words": event.words,
         "reasons": list(event.reasons),
         "detector": event.detector,
     }

@@ -19,7 +19,8 @@ class Change(StrEnum):
     OPENED = "opened"
     UPDATED = "updated"
     ENDED = "ended"
-    VOIDED = "voided"
+    VOIDED = "voided"  # later readings say that it was none: a twin that saw nothing, a sensor that is stuck
+    MERGED = "merged"  # it is the beginning of an episode of the whole area: see `merged_into`
 
 
 class Kind(StrEnum):
@@ -29,6 +30,36 @@ class Kind(StrEnum):
     REGIONAL = "regional"
     GLITCH = "glitch"
     HUMIDITY = "humidity"
+    SENSOR = "sensor"  # a sensor that says it is unwell, or that its collocated twin contradicts
+
+
+class Neighbours(Struct, frozen=True, kw_only=True):
+    """How many others of the property near by spoke lately, how many of them rose too, and where, nearest first."""
+
+    fresh: int
+    risen: int
+    stations: tuple[str, ...] = ()
+
+
+class Wind(Struct, frozen=True, kw_only=True):
+    """Where the wind came from during an event: vector mean in degrees from north, and how much it turned.
+
+    spread is the circular standard deviation in degrees, speed the mean in m/s.
+    """
+
+    direction: float
+    spread: float
+    speed: float
+    readings: int
+
+
+class UpwindSite(Struct, frozen=True, kw_only=True):
+    """A watched facility that lies where the wind came from, as seen from the station: degrees from north, metres."""
+
+    id: str
+    name: str
+    bearing: float
+    distance: float
 
 
 class Event(Struct, frozen=True, kw_only=True):
@@ -40,7 +71,11 @@ class Event(Struct, frozen=True, kw_only=True):
     noise       one standard deviation of this datastream at that time
     confidence  0..1, calibrated: of events with confidence 0.8 about 80 % are real
     reasons     why the detector believes or doubts it, as stable words
-    detector    name@version#hash of its parameters
+    detector    name@version#hash of its parameters; state_hash, of all that the detector knew at that moment
+    neighbours, wind, upwind   what else was seen; None or empty where nothing is known
+    words       one plain sentence each in `nl` and `en`
+    detected_late   found when a gap was repaired, not as it happened: never paged as live
+    merged_into     the regional event that this one was the beginning of
     """
 
     id: str
@@ -62,9 +97,21 @@ class Event(Struct, frozen=True, kw_only=True):
     reasons: tuple[str, ...] = ()
     detector: str
     detected_late: bool = False
+    neighbours: Neighbours | None = None
+    wind: Wind | None = None
+    upwind: tuple[UpwindSite, ...] = ()
+    words: dict[str, str] = {}
+    merged_into: str | None = None
+    state_hash: str = ""
 
 
-def event_id(station: str, observed_property: str, detector: str, onset: datetime) -> str:
-    """A stable 16-character id: the same event found again has the same id."""
-    text = f"{station}\n{observed_property}\n{detector}\n{onset.isoformat()}"
+def event_id(place: str, observed_property: str, detector: str, onset: datetime, kind: Kind = Kind.PEAK) -> str:
+    """A stable 16-character id: the same event found again has the same id.
+
+    `place` is the station, of a regional event the area. A peak may turn out to be less than one and keeps its id;
+    a glitch is another event than the peak that follows it.
+    """
+    text = f"{place}\n{observed_property}\n{detector}\n{onset.isoformat()}"
+    if kind in {Kind.GLITCH, Kind.REGIONAL}:
+        text += f"\n{kind.value}"
     return base64.b32encode(hashlib.sha256(text.encode()).digest()[:10]).decode().lower()

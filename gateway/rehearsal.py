@@ -9,7 +9,8 @@ import pickle
 from pathlib import Path
 
 from gateway.detection.detector import Detector
-from gateway.detection.kernels import detect_rows, look_around
+from gateway.detection.kernels import approach, detect_rows, follow_episode, look_around, note_odd, tell
+from gateway.detection.order import interpolated, put_in_order, quarters
 from gateway.observation import ObservationBatch
 from gateway.quality.flagger import Flagger
 from gateway.quality.kernels import flag_rows
@@ -17,7 +18,18 @@ from gateway.registry import Datastream, ObservedProperty, Registry, Station
 
 _LOG = logging.getLogger(__name__)
 _BROKEN = (EOFError, pickle.UnpicklingError, AttributeError, ImportError, IndexError, ValueError)
-_KERNELS = (flag_rows, detect_rows, look_around)
+_KERNELS = (
+    flag_rows,
+    detect_rows,
+    look_around,
+    approach,
+    tell,
+    follow_episode,
+    note_odd,
+    quarters,
+    put_in_order,
+    interpolated,
+)
 
 
 def _play(flagger: Flagger, detector: Detector) -> None:

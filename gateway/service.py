@@ -6,6 +6,7 @@ that fails takes the others with it, so that a half-dead gateway never looks ali
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import TypeVar
@@ -13,6 +14,7 @@ from typing import TypeVar
 import prometheus_client
 
 from alerting import dispatcher
+from alerting.errors import AlertingError
 from gateway.api import app
 from gateway.detection.detector import Detector
 from gateway.errors import StartError
@@ -20,7 +22,7 @@ from gateway.ingest import Ingest
 from gateway.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
 from gateway.rehearsal import rehearse
-from gateway.settings import Settings
+from gateway.settings import Settings, files
 from gateway.store.connection import Store, check
 
 E = TypeVar("E", bound=BaseException)
@@ -40,14 +42,27 @@ def parts(settings: Settings) -> Mapping[str, Callable[[], Part]]:
 def run(settings: Settings, names: list[str]) -> None:
     """Run these parts until a signal comes. Raises StartError where one cannot start."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _check_files(settings, names)
     check(settings.database.dsn)
-    if settings.telemetry.port is not None:
-        _show_metrics(settings.telemetry.host, settings.telemetry.port)
+    port = settings.telemetry.port_of(names)
+    if port is not None:
+        _show_metrics(settings.telemetry.host, port)
     try:
         asyncio.run(_until_told(settings, names))
     except BaseExceptionGroup as group:
-        told = next(_leaves(group, StartError), None)
+        told = next(_leaves(group, StartError), None) or next(_leaves(group, AlertingError), None)
         raise group if told is None else told from None
+
+
+_TABLES = {"gateway": ("broker", "ingest"), "api": ("broker",), "alerting": ("alerting",)}
+
+
+def _check_files(settings: Settings, names: list[str]) -> None:
+    for table in sorted({table for name in names for table in _TABLES[name]}):
+        for setting, file in files(getattr(settings, table), table):
+            if not os.access(file, os.R_OK):
+                trouble = "cannot be read by this user" if file.exists() else "is not there"
+                raise StartError(f"{setting}: {file} {trouble}; `piekwacht doctor` says more")
 
 
 def _leaves(group: BaseExceptionGroup[BaseException], kind: type[E]) -> Iterator[E]:

@@ -1,9 +1,10 @@
 """`piekwacht.toml`: each table is the settings type of one component; this only assembles them."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from alerting.settings import AlertingSettings
 from edge_agent.configuration import load
@@ -20,10 +21,19 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True):
 
 
 class TelemetrySettings(Struct, frozen=True, kw_only=True):
-    """`[telemetry]`: where a process without an API of its own shows its metrics; none without a port."""
+    """`[telemetry]`: where a process shows its metrics; none without a port.
+
+    alerting_port   where `piekwacht alerting` does, so that it can stand beside a gateway on one machine
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    alerting_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+
+    def port_of(self, parts: Sequence[str]) -> int | None:
+        """The port for a process of these parts; `piekwacht api` shows its metrics where it answers anyway."""
+        alone = {"api": None, "alerting": self.alerting_port or self.port}
+        return alone.get(parts[0], self.port) if len(parts) == 1 else self.port
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -36,6 +46,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     api: ApiSettings = ApiSettings()
     alerting: AlertingSettings = AlertingSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+
+
+def files(value: object, path: str = "") -> Iterator[tuple[str, Path]]:
+    """(`broker.tls.key`, its path) of every file that a tree of settings names."""
+    if isinstance(value, Path):
+        yield path, value
+    elif isinstance(value, Struct):
+        for field in structs.fields(value):
+            yield from files(getattr(value, field.name), f"{path}.{field.encode_name}".lstrip("."))
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from files(one, f"{path}[{number}]")
 
 
 def read(path: Path) -> Settings:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gateway.event import Change
+from gateway.event import Change, Kind
 from gateway.observation import ObservationBatch
 from gateway.registry import Datastream, ObservedProperty, Registry, Station
 
@@ -90,7 +90,8 @@ def _revisions_tell_one_story(detector):
         stories.setdefault(event.id, []).append(event)
     for story in stories.values():
         assert [e.revision for e in story] == list(range(1, len(story) + 1))
-        assert story[0].change is Change.OPENED
+        noted = story[0].kind in {Kind.GLITCH, Kind.SENSOR} and story[0].change is Change.ENDED
+        assert noted or story[0].change is Change.OPENED
         assert all(e.change is Change.UPDATED for e in story[1:-1])
         assert len({(e.onset, e.detected_at, e.station, e.detector) for e in story}) == 1
         for e in story:

@@ -4,6 +4,12 @@ import math
 from dataclasses import dataclass, field
 
 
+def approach(u):
+    """Nearly 1 - exp(-u): the Pade approximation that the formulas name."""
+    u = min(u, 3.0)
+    return u / (1 + u / 2 + u * u / 12)
+
+
 @dataclass
 class NaiveDetector:
     """One datastream of `gateway.detection.kernels.detect_rows`."""
@@ -13,7 +19,7 @@ class NaiveDetector:
     variance: float = 0.0
     evidence: float = 0.0
     history: list = field(default_factory=list)  # times of all readings taken, ms
-    zero: int = 0
+    rise: int = 0  # the first reading since there was no evidence
     event: dict | None = None
 
     def take(self, at: int, value: float) -> tuple[str, dict] | None:
@@ -22,7 +28,7 @@ class NaiveDetector:
         if not math.isfinite(x):
             return None
         if not self.history:
-            self.background, self.variance, self.zero = x, p.noise_absolute**2, at
+            self.background, self.variance = x, p.noise_absolute**2
             self.history.append(at)
             return None
         if at <= self.history[-1]:
@@ -33,9 +39,9 @@ class NaiveDetector:
         excess = x - self.background
         z = excess / noise
         share = min(1.0, gap * 60 / (p.sure_seconds if z >= p.sure else p.unit_seconds))
-        self.evidence = min(max(self.evidence + share * (min(z, p.clip) - p.drift), 0.0), 4 * p.threshold)
         if self.evidence == 0:
-            self.zero = at
+            self.rise = at
+        self.evidence = min(max(self.evidence + share * (min(z, p.clip) - p.drift), 0.0), 4 * p.threshold)
         told = self._open(at, x, noise) if self.event is None else self._go_on(at, x, noise, z)
         self._learn(at, x, noise, gap)
         return told
@@ -43,7 +49,7 @@ class NaiveDetector:
     def _open(self, at, x, noise):
         excess = x - self.background
         if len(self.history) > 24 and self.evidence > self.p.threshold and excess > self.p.smallest:
-            self.event = {"onset": self.zero, "detected": at, "revision": 1, "told": excess, "below": []}
+            self.event = {"onset": self.rise, "detected": at, "revision": 1, "told": excess, "below": []}
             self._peak(at, x, noise)
             return "opened", dict(self.event)
         return None
@@ -65,7 +71,7 @@ class NaiveDetector:
             over = dict(event)
             if too_long:
                 self.background = x
-            self.event, self.evidence, self.zero = None, 0.0, at
+            self.event, self.evidence = None, 0.0
             return "ended", over
         if size > 1.3 * event["told"]:
             event["revision"] += 1
@@ -75,10 +81,10 @@ class NaiveDetector:
 
     def _learn(self, at, x, noise, gap):
         p, known = self.p, max((at - self.history[0]) / 60_000, gap)
-        slower = p.freeze if self.event else 1.0
-        clipped = min(max((x - self.background) / noise, -2.3), 2.3)
-        self.background += slower * (1 - math.exp(-gap / min(p.background_minutes, known))) * noise * clipped
-        taken = slower * (1 - math.exp(-gap / min(p.noise_minutes, known)))
+        slower = p.freeze if self.event else 1 / (1 + p.hold * self.evidence / p.threshold)
+        clipped = min(max((x - self.background) / noise, -p.fall_limit), p.rise_limit)
+        self.background += slower * approach(gap / min(p.background_minutes, known)) * noise * clipped
+        taken = slower * approach(gap / min(p.noise_minutes, known))
         self.variance += taken * ((noise * clipped) ** 2 - self.variance)
 
 

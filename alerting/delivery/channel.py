@@ -49,3 +49,15 @@ def after(attempt: Attempt, *, attempts: int, now: datetime) -> Retry | Finished
     if attempts > len(_PAUSES):
         return Finished(state=Outcome.UNKNOWN if attempt.outcome is Outcome.UNKNOWN else Outcome.REFUSED)
     return Retry(at=now + _PAUSES[attempts - 1])
+
+
+class Origin(Struct, frozen=True, kw_only=True):
+    """Who says it and where more is to be found; `received_at` is when the alert came in.
+
+    allow_private   whether requests may go to private and loopback addresses
+    """
+
+    public_url: str
+    source: str
+    allow_private: bool
+    received_at: datetime

@@ -1,17 +1,60 @@
-"""E-mail over SMTP: plain text with HTML beside it. At most one possible repeat a crash, with the same Message-ID."""
+"""E-mail over SMTP: plain text, HTML beside it, the peak drawn.
 
+At most one possible repeat a crash, with the same Message-ID.
+"""
+
+import asyncio
+import logging
+import re
 from datetime import datetime
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, getaddresses
+from pathlib import Path
+from typing import Annotated, Literal
 
 import aiosmtplib
+from msgspec import Meta, Struct
 
 from alerting import telemetry
 from alerting.delivery.channel import Attempt, Outcome
-from alerting.notification import Notification, mail
-from alerting.settings import EmailSettings, SmtpSettings
+from alerting.errors import SettingsError
+from alerting.mail import PLOT, mail
+from alerting.notification import Notification
+from alerting.plot import draw
+
+
+class SmtpSettings(Struct, frozen=True, kw_only=True):
+    """`[alerting.smtp]`: the mail server; its certificate must be in order. Without TLS only towards this machine.
+
+    `ca_file` holds an inspectorate's own authority; otherwise those of the system are believed.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 25
+    tls: Literal["none", "starttls", "tls"] = "starttls"
+    ca_file: Path | None = None
+    username: str | None = None
+    password_file: Path | None = None
+    sender: str = "Piekwacht <piekwacht@localhost>"
+    timeout: Annotated[float, Meta(gt=0, le=120)] = 15.0
+
+
+class EmailSettings(Struct, frozen=True, kw_only=True):
+    """`[[alerting.receiver.email]]`; `plot`: whether the peak is drawn in the mail."""
+
+    to: Annotated[list[str], Meta(min_length=1)]
+    plot: bool = True
+
+    def __post_init__(self) -> None:
+        for address in self.to:
+            if not _ADDRESS.fullmatch(address):
+                raise SettingsError(f"{address!r} is no e-mail address: write name@domain, one a string")
+
+
+_LOG = logging.getLogger(__name__)
+_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\]+")
 
 
 class _Mail(EmailPolicy):
@@ -26,6 +69,26 @@ class _Mail(EmailPolicy):
 _AS_SENT = _Mail(linesep="\r\n", cte_type="7bit")
 
 
+async def deliver(
+    notification: Notification, channel: EmailSettings, *, smtp: SmtpSettings, public_url: str, at: datetime
+) -> Attempt:
+    """Draw, compose and hand it to the mail server."""
+    plot = None
+    if channel.plot and notification.curve is not None and not notification.gathered:
+        plot = await asyncio.to_thread(_drawn, notification)
+    message = compose(notification, channel=channel, smtp=smtp, public_url=public_url, at=at, plot=plot)
+    return await send(message, smtp)
+
+
+def _drawn(notification: Notification) -> bytes | None:
+    """The drawing; a mail without one is better than none."""
+    try:
+        return draw(notification)
+    except (ValueError, OSError, ArithmeticError):
+        telemetry.TROUBLE.labels("plot").inc()
+        return None
+
+
 def compose(
     notification: Notification,
     *,
@@ -33,24 +96,35 @@ def compose(
     smtp: SmtpSettings,
     public_url: str,
     at: datetime,
+    plot: bytes | None = None,
 ) -> EmailMessage:
     """The whole message. EmailMessage refuses line breaks in headers, so nothing can be smuggled in."""
-    contents = mail(notification, public_url=public_url)
+    contents = mail(notification, public_url=public_url, plot=plot is not None)
     message = EmailMessage()
     message["From"] = smtp.sender
     message["To"] = ", ".join(channel.to)
     message["Subject"] = contents.subject
     message["Date"] = format_datetime(at)
-    message["Message-ID"] = f"<{notification.id}@piekwacht>"
-    message["References"] = f"<{notification.alert.event_id}@piekwacht>"
+    message["Message-ID"] = _reference(notification.id)
+    if notification.original is not None and notification.original.id != notification.id:
+        message["In-Reply-To"] = _reference(notification.original.id)
+        message["References"] = _reference(notification.original.id)
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = "nl"
     message.set_content(contents.text)
-    if contents.html is not None:
-        message.add_alternative(contents.html, subtype="html")
-    else:
+    if contents.html is None:
         telemetry.TROUBLE.labels("template").inc()
+        _LOG.error("a template is broken, the plainest message goes out instead: %s", contents.broken)
+    else:
+        message.add_alternative(contents.html, subtype="html")
+        html = message.get_body(("html",))
+        if plot is not None and isinstance(html, EmailMessage):
+            html.add_related(plot, "image", "png", cid=f"<{PLOT}>", disposition="inline", filename="piek.png")
+    message["Content-Language"] = notification.language  # last: adding a part moves such headers into the first
     return message
+
+
+def _reference(message_id: str) -> str:
+    return f"<{message_id}@piekwacht>"
 
 
 async def send(message: EmailMessage, smtp: SmtpSettings) -> Attempt:
@@ -68,6 +142,8 @@ async def send(message: EmailMessage, smtp: SmtpSettings) -> Attempt:
             password=password,
             use_tls=smtp.tls == "tls",
             start_tls=smtp.tls == "starttls",
+            validate_certs=True,
+            cert_bundle=str(smtp.ca_file) if smtp.ca_file else None,
             timeout=smtp.timeout,
         )
     except aiosmtplib.SMTPResponseException as error:

@@ -13,7 +13,21 @@ from typing import cast
 import uvicorn
 from fastapi import FastAPI
 
-from gateway.api import alerts, events, feeds, files, health, landing, live, observations, openapi, places, problems
+from gateway.access import mounting
+from gateway.api import (
+    acknowledge,
+    alerts,
+    events,
+    feeds,
+    files,
+    health,
+    landing,
+    live,
+    observations,
+    openapi,
+    places,
+    problems,
+)
 from gateway.api.answers import Cache, ownership
 from gateway.api.board import Board
 from gateway.api.door import Door
@@ -67,6 +81,7 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     app.state.seldom = {}
     problems.install(app)
     openapi.install(app)
+    mounting.install(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.proxies)
     app.add_middleware(Headers)
     for part in (landing, places, observations, events, alerts, live):
         app.include_router(part.router, prefix="/api/v1")
@@ -74,7 +89,8 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     app.state.files = files.read()
     app.include_router(files.router)
     app.include_router(feeds.router)
-    app.include_router(pages.router)
+    app.include_router(acknowledge.router(dsn))
+    app.include_router(pages.router)  # the last: it answers every address that nobody else knows
     return app
 
 

@@ -214,7 +214,7 @@ class Event(Open, frozen=True, kw_only=True):
 
     id: Annotated[str, Meta(examples=["r7zq4ogyzxa5hm3t"])]
     revision: int
-    change: Literal["opened", "updated", "ended", "voided"]
+    change: Literal["opened", "updated", "ended", "voided", "merged"]
     kind: Annotated[str, Meta(examples=["peak"])]
     area: Id
     station: Id

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from edge_agent.wire import Flag
+from gateway.event import Change, Kind, Neighbours
 
 _HALF = 4.0  # excess in units of noise at which real and not real are about as likely
 _STEEP = 2.2
@@ -17,9 +18,24 @@ class Reason(StrEnum):
 
     FAR_ABOVE_NOISE = "far_above_noise"
     NEAR_NOISE = "near_noise"
+    NEIGHBOURS_ROSE = "neighbours_rose"
+    TWIN_AGREES = "twin_agrees"
+    TWIN_DISAGREES = "twin_disagrees"
     HUMIDITY = "humidity"
     JUMP = "jump"
     STUCK = "stuck"
+    SINGLE_READING = "single_reading"
+    WARM_UP = "warm_up"
+    CLEANING = "cleaning"
+    STALE = "stale"
+    SENSOR_FAULT = "sensor_fault"
+    OUT_OF_RANGE = "out_of_range"
+    MAINTENANCE = "maintenance"
+    ALL_NEIGHBOURS = "all_neighbours"  # everybody sees it: an episode, not a peak of one station
+
+
+_UNWELL = (Flag.WARM_UP, Flag.CLEANING, Flag.STALE, Flag.SENSOR_FAULT, Flag.OUT_OF_RANGE, Flag.MAINTENANCE)
+_UNLIKELY = {Kind.GLITCH: -3.0, Kind.SENSOR: -3.0, Kind.HUMIDITY: -2.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,17 +46,47 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def judge(*, excess: float, background: float, noise: float, flags: int) -> Verdict:
-    """Weigh an event by its excess over noise; doubt what humid air or a sick sensor can explain."""
+def judge(
+    *,
+    change: Change,
+    kind: Kind,
+    excess: float,
+    background: float,
+    noise: float,
+    flags: int,
+    neighbours: Neighbours,
+    agrees: int,
+    disagrees: int,
+) -> Verdict:
+    """Weigh an event by its excess over noise; doubt what humid air, a sick sensor or a lonely twin can explain."""
     ratio = max(excess / noise, 1e-9)
-    odds = _STEEP * math.log(ratio / _HALF)
-    reasons = [Reason.FAR_ABOVE_NOISE if ratio > 2 * _HALF else Reason.NEAR_NOISE]
-    if flags & Flag.HUMIDITY and excess < _SWELLING * max(background, 0.0):
-        reasons.append(Reason.HUMIDITY)
-        odds -= 1.5
+    weights = {Reason.FAR_ABOVE_NOISE if ratio > 2 * _HALF else Reason.NEAR_NOISE: _STEEP * math.log(ratio / _HALF)}
+    weights |= _from_flags(flags, humid=excess < _SWELLING * max(background, 0.0))
+    if kind is Kind.GLITCH:
+        weights[Reason.SINGLE_READING] = 0.0
+    if kind is Kind.REGIONAL:
+        weights[Reason.ALL_NEIGHBOURS] = 0.0
+    elif neighbours.risen:
+        weights[Reason.NEIGHBOURS_ROSE] = 0.0
+    if agrees > disagrees:
+        weights[Reason.TWIN_AGREES] = 1.0
+    elif disagrees:
+        weights[Reason.TWIN_DISAGREES] = -2.0
+    odds = sum(weights.values())
+    if kind in _UNLIKELY or change is Change.VOIDED:
+        odds = min(odds, _UNLIKELY.get(kind, -3.0))
+    odds = min(max(odds, -_SUREST), _SUREST)
+    return Verdict(confidence=round(1 / (1 + math.exp(-odds)), 4), reasons=tuple(weights))
+
+
+def _from_flags(flags: int, *, humid: bool) -> dict[Reason, float]:
+    found = {}
+    if flags & Flag.HUMIDITY and humid:
+        found[Reason.HUMIDITY] = -1.5
     for flag, reason in ((Flag.JUMP, Reason.JUMP), (Flag.STUCK, Reason.STUCK)):
         if flags & flag:
-            reasons.append(reason)
-            odds -= 1.0
-    odds = min(max(odds, -_SUREST), _SUREST)
-    return Verdict(confidence=round(1 / (1 + math.exp(-odds)), 4), reasons=tuple(reasons))
+            found[reason] = -1.0
+    for flag in _UNWELL:
+        if flags & flag:
+            found[Reason((flag.name or "").lower())] = -2.0
+    return found

@@ -2,184 +2,380 @@
 
 For a reading x after a gap d (minutes, capped), with background b, variance v and evidence C:
 
-    network     c = median of what fresh neighbours are above their own backgrounds, M = 0.7413 times the spread of the
-                middle half of the same; from four neighbours on, without the station itself in groups of up to nine
+    network     c = median of what fresh neighbours are above their own backgrounds, plus `lift` times the way to the
+                upper quartile; M = 0.7413 times the spread of the middle half; from four neighbours on, without the
+                station itself in groups of up to nine. Of two or three neighbours the lowest counts, and M = 0.
     noise       s = sqrt(v + (noise_absolute + noise_relative |b|)^2),  S = sqrt(s^2 + (spread M)^2)
     excess      e = x - b - share beta max(0, c),  z = e/S;  beta in [0.3, 2] learns how strongly this station follows
     evidence    C <- clip(C + w (min(z, clip) - drift), 0, 4 threshold),  w = min(1, gap / unit),
                 with a shorter unit where z is beyond doubt
-    open        C > threshold and e > smallest, after the warm-up; the onset is the last time C was 0
+    open        C > threshold and e > smallest, after the warm-up; the onset is the first reading since C was 0
     close       e below 0.3 of the peak's, or in the noise, for two readings and `close_seconds`; or after 2 hours
-    background  b <- b + a s clip((x - b)/s, +-2.3), a = 1 - exp(-d / tau); slower while an event is open; v likewise
+    background  b <- b + a r clip(x - b, -fall_limit s, rise_limit s), a = 1 - exp(-d / tau); v likewise;
+                r = 1 / (1 + hold C / threshold), `freeze` while an event is open
 
 The evidence is a one-sided CUSUM (Page 1954) on standardised excess, counted per unit of time, so that
 streams of 1 s and of 150 s behave alike; with clip - drift < threshold a single reading never opens an
 event. In its first minutes a stream learns as fast as a running mean.
+
+Only + - * / and sqrt are used, which IEEE 754 defines to the last bit: any machine finds the same events.
+The exponential is its Pade approximation u / (1 + u/2 + u^2/12), within 3 % up to u = 3, where it is held.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-STATE = np.dtype(
-    [
-        ("background", np.float64),
-        ("variance", np.float64),
-        ("evidence", np.float64),
-        ("first", np.int64),  # first reading, ms
-        ("at", np.int64),  # last reading, ms
-        ("count", np.int64),
-        ("zero", np.int64),  # when the evidence last was 0, ms
-        ("onset", np.int64),  # of the open event, ms; so are the following
-        ("detected", np.int64),
-        ("peak_at", np.int64),
-        ("below_since", np.int64),  # 0: not below
-        ("below", np.int64),  # readings
-        ("revision", np.int64),  # 0: no event is open
-        ("peak", np.float64),
-        ("peak_background", np.float64),
-        ("peak_noise", np.float64),
-        ("told", np.float64),  # excess as last told
-        ("residual", np.float64),  # last reading above its background
-        ("gain", np.float64),  # beta; 0: not begun
-        ("common", np.float64),  # the group as this datastream's last reading saw it: see GROUP
-        ("spread", np.float64),
-        ("turn", np.int64),
-        ("due", np.int64),
-    ]
+from edge_agent.wire import Flag
+from gateway.detection.layout import (
+    ENDED,
+    GLITCH,
+    HUMIDITY,
+    MERGED,
+    OPENED,
+    PEAK,
+    REGIONAL,
+    SENSOR,
+    UPDATED,
+    VOIDED,
+    WHO,
 )
+from gateway.detection.order import MOST, quarters
 
-# What a group of neighbours (one property, one area) has in common. Large groups look anew only every
-# few turns; each reading notes the group in its own state, so that a restart finds it again.
-GROUP = np.dtype([("common", np.float64), ("spread", np.float64), ("turn", np.int64), ("due", np.int64)])
-
-PARAMETERS = np.dtype(
-    [
-        ("on", np.bool_),
-        ("polarity", np.float64),  # -1 where the signal falls when pollution rises
-        ("background_minutes", np.float64),
-        ("noise_minutes", np.float64),
-        ("drift", np.float64),
-        ("threshold", np.float64),
-        ("clip", np.float64),
-        ("unit_seconds", np.float64),
-        ("sure", np.float64),
-        ("sure_seconds", np.float64),
-        ("noise_absolute", np.float64),
-        ("noise_relative", np.float64),
-        ("smallest", np.float64),
-        ("freeze", np.float64),
-        ("close_seconds", np.float64),
-        ("share", np.float64),
-        ("spread", np.float64),
-    ]
-)
-
-CHANGE = np.dtype([("row", np.int64), ("change", np.int64), ("state", STATE)])
-OPENED, UPDATED, ENDED = 1, 2, 3
+# A value with one of these flags says nothing of the air. The raw value is stored all the same.
+MEANINGLESS = int(Flag.WARM_UP | Flag.CLEANING | Flag.STALE | Flag.SENSOR_FAULT | Flag.OUT_OF_RANGE | Flag.MAINTENANCE)
+_STUCK = int(Flag.STUCK)
+_HUMID = int(Flag.HUMIDITY)
 
 _WARM_UP = 24  # readings
 _LONGEST = 120 * 60_000  # ms: an event that lasts longer is the new background
+_EPISODE = 24 * 3_600_000  # ms: as long may what all have in common last
 _GAP = 30.0  # minutes: a longer gap teaches no more
-_WINSOR = 2.3
 _FRESH = 15 * 60_000  # ms: an older reading says nothing of now
 _NEIGHBOURS = 4
 _SMALL = 9  # members up to which a group leaves the station itself out
-_EVERY = 16  # a large group looks anew after a sixteenth of its members have spoken
+_LARGE = 24  # members from which a group looks anew only when a third of them have spoken
 _LOW = 0.3
 _WORSE = 1.3  # an update is told when the excess has grown by this factor
+_SWELLING = 2.0  # humid air makes particles look up to about this much heavier (Crilley, AMT 11, 709)
+_ALONE = 3  # readings that a twin contradicts before an event is taken back
+_BEFORE = 30 * 60_000  # ms: events that began so shortly before an episode were its beginning
+_CALM = 300_000  # ms for which an episode must be over
 
 
 @njit(nogil=True, cache=True)
 def look_around(
-    states: NDArray[np.void], members: NDArray[np.int32], alone: int, now: int, scratch: NDArray[np.float64]
-) -> tuple[float, float]:
-    """(c, M) of the fresh members but `alone` (-1: of all); zeros where they are fewer than four."""
+    states: NDArray[np.void],
+    members: NDArray[np.int32],
+    alone: int,
+    now: int,
+    turn: int,
+    lift: float,
+    scratch: NDArray[np.float64],
+) -> tuple[float, float, int]:
+    """(c, M, n) of the n fresh members but `alone` (-1: of all); zeros where they are fewer than two.
+
+    Of more than 32 members every k-th is asked, beginning with another one each time.
+    """
     n = 0
-    for j in members:
-        if j != alone and states[j].count > _WARM_UP and abs(now - states[j].at) <= _FRESH:
-            scratch[n] = states[j].residual
+    step = (len(members) + MOST - 1) // MOST
+    for place in range(turn % step, len(members), step):
+        j = members[place]
+        s = states[j]
+        if j != alone and s.count > _WARM_UP and abs(now - s.at) <= _FRESH:
+            scratch[n] = s.residual
             n += 1
+    if n < 2:
+        return 0.0, 0.0, n
     if n < _NEIGHBOURS:
-        return 0.0, 0.0
-    quarters = np.quantile(scratch[:n], np.array([0.25, 0.5, 0.75]))
-    return quarters[1], 0.7413 * (quarters[2] - quarters[0])
+        low = scratch[0]
+        for k in range(1, n):
+            low = min(low, scratch[k])
+        return low, 0.0, n
+    low, middle, high = quarters(scratch, n)
+    return middle + lift * (high - middle), 0.7413 * (high - low), n
+
+
+@njit(nogil=True, cache=True)
+def approach(u: float, v: float) -> tuple[float, float]:
+    """1 - exp(-u) and 1 - exp(-v) for u, v >= 0, with one division for both: see above."""
+    u, v = min(u, 3.0), min(v, 3.0)
+    below_u = 1.0 + u * (0.5 + u * (1 / 12))
+    below_v = 1.0 + v * (0.5 + v * (1 / 12))
+    both = 1.0 / (below_u * below_v)
+    return u * below_v * both, v * below_u * both
+
+
+@njit(nogil=True, cache=True)
+def tell(
+    change: Any,  # noqa: ANN401 - a numba record, as below
+    row: int,
+    what: int,
+    kind: int,
+    slot: int,
+    states: NDArray[np.void],
+    group: Any,  # noqa: ANN401
+    members: NDArray[np.int32],
+    p: Any,  # noqa: ANN401
+) -> None:
+    """Write a change, with the neighbours that rose too."""
+    change.row = row
+    change.change = what
+    change.kind = kind
+    change.slot = slot
+    change.state = states[slot]
+    change.group = group
+    now = states[slot].at
+    fresh = 0
+    risen = 0
+    for j in members:
+        s = states[j]
+        if j == slot or s.count <= _WARM_UP or abs(now - s.at) > _FRESH:
+            continue
+        fresh += 1
+        floor = p.noise_absolute + p.noise_relative * abs(s.background)
+        if s.revision > 0 or (s.residual > p.smallest and s.residual > 3 * math.sqrt(s.variance + floor * floor)):
+            if risen < WHO:
+                change.who[risen] = j
+            risen += 1
+    change.fresh = fresh
+    change.risen = risen
+
+
+@njit(nogil=True, cache=True)
+def follow_episode(g: Any, p: Any, common: float, level: float, own: float, slot: int, now: int) -> int:  # noqa: ANN401
+    """Move a group's episode on by one look; returns what happened (0: nothing)."""
+    gap = (now - g.at) * (1 / 60_000) if g.at > 0 else 0.0
+    if gap <= 0.0:
+        g.at = max(now, g.at)
+        return 0
+    g.at = now
+    z = common / own
+    if g.evidence == 0.0:
+        g.rise = now
+    change = min(1.0, gap * p.unit_rate) * (min(z, p.clip) - 2 * p.drift)
+    g.evidence = min(max(g.evidence + change, 0.0), 4 * p.threshold)
+    if g.revision == 0:
+        if g.evidence <= p.threshold or common <= 2 * p.smallest:
+            return 0
+        g.onset = g.rise
+        g.detected = now
+        g.told = common
+        g.below = 0
+        g.slot = slot
+        g.peak = 0.0
+    if common > g.peak:
+        g.peak = common
+        g.peak_at = now
+        g.peak_background = level
+        g.peak_noise = own
+    if g.revision == 0:
+        g.revision = 1
+        return OPENED
+    if common < _LOW * g.peak or z < 1:
+        if g.below == 0:
+            g.below_since = now
+        g.below += 1
+    else:
+        g.below = 0
+    too_long = now - g.onset > _EPISODE
+    if too_long or (g.below >= 2 and now - g.below_since >= _CALM):
+        if g.below == 0:
+            g.below_since = now
+        g.revision += 1
+        return ENDED
+    if g.peak > _WORSE * g.told:
+        g.told = g.peak
+        g.revision += 1
+        return UPDATED
+    return 0
+
+
+@njit(nogil=True, cache=True)
+def note_odd(s: Any, at: int, x: float, level: float, noise: float, flags: int) -> None:  # noqa: ANN401
+    """Remember a reading that stands out and may be no peak."""
+    if s.odd_count == 0 or x - level > s.odd_peak - s.odd_level:
+        s.odd_peak = x
+        s.odd_level = level
+        s.odd_noise = noise
+    if s.odd_count == 0:
+        s.odd_since = at
+        s.odd_flags = 0
+    s.odd_until = at
+    s.odd_flags |= flags
+    s.odd_count += 1
 
 
 @njit(nogil=True, cache=True)
 def detect_rows(
     states: NDArray[np.void],
-    parameters: NDArray[np.void],
     groups: NDArray[np.void],
+    winds: NDArray[np.void],
+    parameters: NDArray[np.void],
     group_of: NDArray[np.int32],
     members: NDArray[np.int32],
     begins: NDArray[np.int64],
+    area_of: NDArray[np.int32],
+    twin_of: NDArray[np.int32],
     slots: NDArray[np.int32],
     at: NDArray[np.int64],
     value: NDArray[np.float64],
+    flags: NDArray[np.int32],
+    wind: NDArray[np.float32],
     changes: NDArray[np.void],
 ) -> int:
     """Move the states on in place, write what happened into `changes`, return how many changes there were.
 
-    states (m,) STATE, parameters (m,) PARAMETERS; groups (k,) GROUP, group_of (m,), and the members of group g at
-    members[begins[g]:begins[g + 1]]; slots, at (ms), value: (n,); changes (n,) CHANGE. Readings that are not finite,
-    or not newer than the last one of their datastream, teach nothing.
+    states (m,) STATE; groups (k,) GROUP, parameters (k,) PARAMETERS, group_of (m,), and the members of group g at
+    members[begins[g]:begins[g + 1]]; winds (areas,) WIND, area_of (k,); twin_of (m,): a collocated datastream of the
+    same property, or -1; slots, at (ms), value, flags: (n,); wind (n, 3) east, north, speed, or (0, 3) where no row
+    has any; changes (4 n + m,) CHANGE. Readings that are not finite, or not newer than the last one of their
+    datastream, teach nothing.
     """
     n = 0
-    scratch = np.empty(len(members))
+    scratch = np.empty(MOST)
+    windy = len(wind) > 0
     for i in range(len(value)):
-        p = parameters[slots[i]]
-        s = states[slots[i]]
+        slot = slots[i]
+        number = group_of[slot]
+        p = parameters[number]
+        s = states[slot]
         x = value[i] * p.polarity
-        if not p.on or not np.isfinite(x):
+        if windy and not np.isnan(wind[i, 0]):
+            w = winds[area_of[number]]
+            if at[i] >= w.at:
+                part, _ = approach((at[i] - w.at) * (1 / 600_000), 0.0)
+                part = 1.0 if at[i] - w.at > _FRESH else part
+                w.east += part * (wind[i, 0] - w.east)
+                w.north += part * (wind[i, 1] - w.north)
+                w.speed += part * (wind[i, 2] - w.speed)
+                w.at = at[i]
+        if p.on == 0.0 or not np.isfinite(x):
             continue
         if s.count == 0:
-            s.background = x
-            s.variance = p.noise_absolute * p.noise_absolute
-            s.first = at[i]
-            s.at = at[i]
-            s.zero = at[i]
-            s.count = 1
+            if flags[i] & MEANINGLESS == 0:
+                s.background = x
+                s.variance = p.noise_absolute * p.noise_absolute
+                s.first = at[i]
+                s.at = at[i]
+                s.gain = 1.0
+                s.count = 1
             continue
         if at[i] <= s.at:
             continue
-        gap = min((at[i] - s.at) / 60_000, _GAP)
-        s.at = at[i]
-        s.count += 1
-        g = groups[group_of[slots[i]]]
-        mine = members[begins[group_of[slots[i]]] : begins[group_of[slots[i]] + 1]]
-        g.turn += 1
-        if len(mine) <= _SMALL:
-            g.common, g.spread = look_around(states, mine, slots[i], at[i], scratch)
-        elif g.turn >= g.due:
-            g.common, g.spread = look_around(states, mine, -1, at[i], scratch)
-            g.due = g.turn + len(mine) // _EVERY
-        s.common = g.common
-        s.spread = g.spread
-        s.turn = g.turn
-        s.due = g.due
         floor = p.noise_absolute + p.noise_relative * abs(s.background)
         own = math.sqrt(s.variance + floor * floor)
-        noise = math.sqrt(own * own + (p.spread * g.spread) ** 2)
-        if s.gain == 0.0:
-            s.gain = 1.0
+        if flags[i] & MEANINGLESS:
+            if s.count > _WARM_UP and x - s.background > max(p.sure * own, p.smallest):
+                note_odd(s, at[i], x, s.background, own, flags[i] & MEANINGLESS)
+            continue
+        gap = min((at[i] - s.at) * (1 / 60_000), _GAP)
+        s.at = at[i]
+        s.count += 1
         s.residual = x - s.background
+        g = groups[number]
+        size = begins[number + 1] - begins[number]
+        share = p.share
+        if size > 2:
+            g.turn += 1
+            mine = members[begins[number] : begins[number + 1]]
+            looked = False
+            fresh = 0
+            if size <= _SMALL:
+                g.common, g.spread, fresh = look_around(states, mine, slot, at[i], 0, p.lift, scratch)
+                looked = True
+                if fresh < _NEIGHBOURS:
+                    share = p.few_share
+            elif g.turn >= g.due:
+                g.common, g.spread, fresh = look_around(states, mine, -1, at[i], g.turn, p.lift, scratch)
+                g.due = g.turn + (1 if size < _LARGE else size // 3)
+                looked = True
+            if looked and (g.common > own or g.evidence > 0.0):
+                seen = g.common if fresh >= _NEIGHBOURS else min(g.common, s.residual)
+                what = follow_episode(g, p, seen, s.background, own, slot, at[i])
+                if what:
+                    tell(changes[n], i, what, REGIONAL, g.slot, states, g, mine, p)
+                    n += 1
+                if what == OPENED:
+                    for j in mine:
+                        q = states[j]
+                        if q.revision == 0 or q.onset < g.onset - _BEFORE or q.kind != PEAK:
+                            continue
+                        if q.residual - share * q.gain * g.common < 0.5 * q.residual:
+                            q.revision += 1
+                            tell(changes[n], i, MERGED, q.kind, j, states, g, mine, p)
+                            n += 1
+                            q.revision = 0
+                            q.evidence = 0.0
+                if what == ENDED:
+                    g.revision = 0
+                    g.evidence = 0.0
+            elif looked:
+                g.at = at[i]
+        noise = own
+        if g.spread > 0.0:
+            noise = math.sqrt(own * own + (p.spread * g.spread) ** 2)
         if g.common > 2 * own and g.common > p.smallest:
             s.gain += 0.02 * (min(max(s.residual / g.common, 0.3), 2.0) - s.gain)
-        level = s.background + p.share * s.gain * max(0.0, g.common)
+        level = s.background + share * s.gain * max(g.common, 0.0)
         excess = x - level
         z = excess / noise
-        weight = min(1.0, gap * 60 / (p.sure_seconds if z >= p.sure else p.unit_seconds))
-        s.evidence = min(max(s.evidence + weight * (min(z, p.clip) - p.drift), 0.0), 4 * p.threshold)
-        if s.evidence == 0.0:
-            s.zero = at[i]
+        weight = min(1.0, gap * (p.sure_rate if z >= p.sure else p.unit_rate))
+        before = s.evidence
+        evidence = min(max(before + weight * (min(z, p.clip) - p.drift), 0.0), 4 * p.threshold)
+        evidence = 0.0 if flags[i] & _STUCK else evidence
+        s.evidence = evidence
+        if s.odd_count > 0:
+            back = excess < _LOW * (s.odd_peak - s.odd_level)
+            if s.odd_flags != 0 or (back and s.revision == 0):
+                tell(changes[n], i, ENDED, SENSOR if s.odd_flags != 0 else GLITCH, slot, states, g, members[:0], p)
+                n += 1
+            s.odd_count = 0
+        if evidence > 0.0 or s.revision > 0:
+            if before == 0.0 and s.revision == 0:
+                s.rise = at[i]
+                s.readings = 0
+                s.humid = 0
+                s.flags = 0
+                s.agrees = 0
+                s.disagrees = 0
+                s.wind_east = 0
+                s.wind_north = 0
+                s.wind_speed = 0
+                s.wind_readings = 0
+                if z >= p.sure and excess > p.smallest and s.count > _WARM_UP:
+                    note_odd(s, at[i], x, level, noise, 0)
+            s.readings += 1
+            s.flags |= flags[i]
+            s.humid += 1 if flags[i] & _HUMID else 0
+            j = twin_of[slot]
+            if j >= 0:
+                q = states[j]
+                if q.count > _WARM_UP and q.at >= s.rise:
+                    if q.residual > _LOW * s.residual:
+                        s.agrees = min(s.agrees + 1, 9_999)
+                    elif s.residual > p.smallest:
+                        s.disagrees = min(s.disagrees + 1, 9_999)
+            if windy and not np.isnan(wind[i, 0]):
+                s.wind_east += wind[i, 0]
+                s.wind_north += wind[i, 1]
+                s.wind_speed += wind[i, 2]
+                s.wind_readings += 1
+            else:
+                w = winds[area_of[number]]
+                if w.at > 0 and abs(at[i] - w.at) <= _FRESH:
+                    s.wind_east += w.east
+                    s.wind_north += w.north
+                    s.wind_speed += w.speed
+                    s.wind_readings += 1
         change = 0
         if s.revision == 0:
-            if s.count > _WARM_UP and s.evidence > p.threshold and excess > p.smallest:
+            if evidence > p.threshold and excess > p.smallest and s.count > _WARM_UP:
                 change = OPENED
-                s.onset = s.zero
+                s.onset = s.rise
                 s.detected = at[i]
                 s.told = excess
                 s.below = 0
@@ -187,42 +383,55 @@ def detect_rows(
                 s.peak_at = at[i]
                 s.peak_background = level
                 s.peak_noise = noise
+                s.kind = PEAK
+                if s.disagrees > s.agrees:
+                    s.kind = SENSOR
+                elif 2 * s.humid > s.readings and excess < _SWELLING * max(level, 0.0):
+                    s.kind = HUMIDITY
         else:
             if excess > s.peak - s.peak_background:
                 s.peak = x
                 s.peak_at = at[i]
                 s.peak_background = level
                 s.peak_noise = noise
-            if excess < _LOW * (s.peak - s.peak_background) or z < 1:
+            top = s.peak - s.peak_background
+            if excess < _LOW * top or z < 1:
                 if s.below == 0:
                     s.below_since = at[i]
                 s.below += 1
             else:
                 s.below = 0
             too_long = at[i] - s.onset > _LONGEST
-            if too_long or (s.below >= 2 and at[i] - s.below_since >= 1_000 * p.close_seconds):
+            if flags[i] & _STUCK or (s.kind == PEAK and s.disagrees >= _ALONE and s.agrees == 0):
+                change = VOIDED
+                s.below_since = at[i]
+            elif too_long or (s.below >= 2 and at[i] - s.below_since >= 1_000 * p.close_seconds):
                 change = ENDED
                 if too_long and s.below == 0:
                     s.below_since = at[i]
-            elif s.peak - s.peak_background > _WORSE * s.told:
+            elif (s.kind == SENSOR and s.agrees > s.disagrees) or (
+                s.kind == HUMIDITY and top > _SWELLING * max(s.peak_background, 0.0)
+            ):
                 change = UPDATED
-                s.told = s.peak - s.peak_background
+                s.kind = PEAK
+                s.told = top
+            elif top > _WORSE * s.told:
+                change = UPDATED
+                s.told = top
         if change:
             s.revision += 1
-            changes[n].row = i
-            changes[n].change = change
-            changes[n].state = s
+            tell(changes[n], i, change, s.kind, slot, states, g, members[begins[number] : begins[number + 1]], p)
             n += 1
-        if change == ENDED:
+        if change in (ENDED, VOIDED):
             if s.at - s.onset > _LONGEST:
                 s.background = x
             s.revision = 0
             s.evidence = 0.0
-            s.zero = at[i]
-        learned = max((at[i] - s.first) / 60_000, gap)
-        slower = p.freeze if s.revision > 0 else 1.0
-        clipped = min(max((x - s.background) / own, -_WINSOR), _WINSOR)
-        s.background += slower * -math.expm1(-gap / min(p.background_minutes, learned)) * own * clipped
-        taken = slower * -math.expm1(-gap / min(p.noise_minutes, learned))
-        s.variance += taken * ((own * clipped) ** 2 - s.variance)
+        known = max((at[i] - s.first) * (1 / 60_000), gap)
+        learning = 0.0 if known * p.noise_rate > 1 and known * p.background_rate > 1 else 1 / known
+        slower = p.freeze if s.revision > 0 else 1.0 / (1.0 + p.hold * s.evidence)
+        clipped = min(max(x - s.background, -p.fall_limit * own), p.rise_limit * own)
+        towards, taken = approach(gap * max(p.background_rate, learning), gap * max(p.noise_rate, learning))
+        s.background += slower * towards * clipped
+        s.variance += slower * taken * (clipped * clipped - s.variance)
     return n

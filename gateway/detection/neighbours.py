@@ -1,35 +1,86 @@
-"""Who is whose neighbour: the datastreams of one property in one area."""
+"""Who is whose neighbour: the datastreams of one property in one area, the near ones together where there are many."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.registry import Registry
 
+_BESIDE = 30 / 111_195  # degrees of latitude
+_MOST = 256  # members of a group; more are halved by where they stand, so that neighbours are near
+
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbourhoods:
-    """group_of (m,): the group of each slot; the slots of group g stand at members[begins[g]:begins[g + 1]]."""
+    """group_of (m,): the group of each slot; the slots of group g stand at members[begins[g]:begins[g + 1]].
+
+    properties (k,): the observed property of each group; area_of (k,), the place of its area in areas.
+    twin_of (m,): the datastream of the same property that stands beside it, or -1.
+    """
 
     group_of: NDArray[np.int32]
     members: NDArray[np.int32]
     begins: NDArray[np.int64]
-
-    def each(self) -> Iterator[NDArray[np.int32]]:
-        """The members of each group in turn."""
-        for begin, end in zip(self.begins[:-1], self.begins[1:], strict=True):
-            yield self.members[begin:end]
+    properties: tuple[str, ...]
+    area_of: NDArray[np.int32]
+    areas: tuple[str, ...]
+    twin_of: NDArray[np.int32]
 
 
 @lru_cache(maxsize=8)
 def neighbourhoods(registry: Registry) -> Neighbourhoods:
     """The groups of a registry; remembered, because a registry never changes."""
-    keys = [(registry.stations[d.station].area, d.observed_property) for d in registry.datastreams]
-    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-    group_of = np.array([numbers[key] for key in keys], np.int32)
-    members = np.argsort(group_of, kind="stable").astype(np.int32)
-    begins = np.searchsorted(group_of[members], np.arange(len(numbers) + 1))
-    return Neighbourhoods(group_of=group_of, members=members, begins=begins)
+    together: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for d in registry.datastreams:
+        together[registry.stations[d.station].area, d.observed_property].append(d.slot)
+    places = np.array([_place(registry, d.station) for d in registry.datastreams]).reshape(-1, 2)
+    found = [(key, near) for key, slots in together.items() for near in _near(np.array(slots), places)]
+    areas = tuple(dict.fromkeys(area for (area, _), _ in found))
+    group_of = np.zeros(len(registry.datastreams), np.int32)
+    for number, (_, near) in enumerate(found):
+        group_of[near] = number
+    return Neighbourhoods(
+        group_of=group_of,
+        members=np.concatenate([near for _, near in found] or [np.zeros(0, np.int64)]).astype(np.int32),
+        begins=np.cumsum([0, *(len(near) for _, near in found)]),
+        properties=tuple(name for (_, name), _ in found),
+        area_of=np.array([areas.index(area) for (area, _), _ in found], np.int32),
+        areas=areas,
+        twin_of=_twins(registry, list(together.values()), places),
+    )
+
+
+def _place(registry: Registry, station: str) -> tuple[float, float]:
+    """Degrees as distances: north, east at about 52 degrees north."""
+    found = registry.stations[station]
+    return found.latitude, found.longitude * 0.616
+
+
+def _near(slots: NDArray[np.int64], places: NDArray[np.float64]) -> Iterator[NDArray[np.int64]]:
+    """Halves across the longer side until no part is too large (a k-d tree's leaves)."""
+    if len(slots) <= _MOST:
+        yield slots
+        return
+    mine = places[slots]
+    order = np.argsort(mine[:, np.argmax(np.ptp(mine, axis=0))], kind="stable")
+    for part in (order[: len(order) // 2], order[len(order) // 2 :]):
+        yield from _near(slots[np.sort(part)], places)
+
+
+def _twins(registry: Registry, together: list[list[int]], places: NDArray[np.float64]) -> NDArray[np.int32]:
+    """The nearest one within 30 m, or at the same station; a place of 0, 0 is no place."""
+    found = np.full(len(registry.datastreams), -1, np.int32)
+    for slots in together:
+        order = sorted(slots, key=lambda slot: (*places[slot].tolist(), slot))
+        for one, other in pairwise(order):
+            same = registry.datastreams[one].station == registry.datastreams[other].station
+            near = places[one].any() and np.abs(places[one] - places[other]).max() < _BESIDE
+            if same or near:
+                found[other] = one
+                found[one] = other if found[one] < 0 else found[one]
+    return found

@@ -18,20 +18,25 @@ class PeakSettings(Struct, frozen=True, kw_only=True):
 
     polarity: Annotated[int, Meta(ge=-1, le=1)] = 1
     background_minutes: Positive = 10.0
-    noise_minutes: Positive = 30.0
-    drift: Positive = 1.05
-    threshold: Positive = 3.1
+    noise_minutes: Positive = 20.0
+    drift: Positive = 1.1
+    threshold: Positive = 2.8
     clip: Positive = 3.35
-    unit_seconds: Positive = 130.0
-    sure: Positive = 8.0
+    unit_seconds: Positive = 40.0
+    sure: Positive = 9.0
     sure_seconds: Positive = 4.0
     noise_absolute: Positive = 0.46
     noise_relative: Annotated[float, Meta(ge=0)] = 0.01
     smallest: Positive = 1.0
-    freeze: Fraction = 0.14
+    freeze: Fraction = 0.2
+    hold: Annotated[float, Meta(ge=0)] = 0.3
+    rise_limit: Positive = 3.35
+    fall_limit: Positive = 4.0
     close_seconds: Annotated[float, Meta(ge=0)] = 30.0
-    share: Annotated[float, Meta(ge=0)] = 1.55
-    spread: Annotated[float, Meta(ge=0)] = 0.3
+    share: Annotated[float, Meta(ge=0)] = 1.7
+    few_share: Annotated[float, Meta(ge=0)] = 2.5
+    lift: Annotated[float, Meta(ge=0)] = 0.51
+    spread: Annotated[float, Meta(ge=0)] = 0.35
 
     def __post_init__(self) -> None:
         if self.polarity == 0:

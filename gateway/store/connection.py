@@ -27,6 +27,11 @@ class Store:
         self._dsn, self._areas = dsn, list(areas)
         self._connection: psycopg.AsyncConnection | None = None
 
+    @property
+    def areas(self) -> Sequence[str]:
+        """Whose topics are written here; "*" stands for all."""
+        return self._areas
+
     async def connected(self) -> psycopg.AsyncConnection:
         """The live connection, made anew where it broke.
 

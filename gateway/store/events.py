@@ -43,7 +43,13 @@ def _row(event: Event, severity: str, registry: Registry) -> dict[str, object]:
         "reasons": list(event.reasons),
         "detector": event.detector,
         "detected_late": event.detected_late,
+        "merged_into": event.merged_into,
+        "state_hash": event.state_hash,
+        "around": json.encode({name: getattr(event, name) for name in _AROUND}).decode(),
     }
+
+
+_AROUND = ("neighbours", "wind", "upwind", "words")
 
 
 async def save_states(tx: Transaction, component: str, states: Mapping[int, bytes], registry: Registry) -> None:

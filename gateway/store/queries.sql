@@ -60,8 +60,8 @@ SELECT nextval('batch_id') FROM generate_series(1, %(count)s)
 -- committed_at is the database's clock at the end of the transaction, the last statement but COMMIT.
 INSERT INTO batch (id, node_id, incarnation, seq, sha256, payload, boot, mono, clock, hist, received_at, committed_at)
 SELECT u.*, clock_timestamp()
-FROM unnest(%(ids)s::bigint[], %(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[], %(hashes)s::bytea[],
-            %(payloads)s::bytea[], %(boots)s::text[], %(monos)s::bigint[], %(clocks)s::text[], %(hists)s::boolean[],
+FROM unnest(%(ids)s::bigint[], %(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[], %(hashes)b::bytea[],
+            %(payloads)b::bytea[], %(boots)s::text[], %(monos)s::bigint[], %(clocks)s::text[], %(hists)s::boolean[],
             %(received)s::timestamptz[]) AS u
 
 -- name: copy_observations
@@ -69,11 +69,11 @@ COPY observation (datastream_id, observed_at, value, flags, batch_id) FROM STDIN
 
 -- name: quarantine
 INSERT INTO quarantine (received_at, topic, reason, detail, payload)
-SELECT * FROM unnest(%(received)s::timestamptz[], %(topics)s::text[], %(reasons)s::text[], %(details)s::text[], %(payloads)s::bytea[])
+SELECT * FROM unnest(%(received)s::timestamptz[], %(topics)s::text[], %(reasons)s::text[], %(details)s::text[], %(payloads)b::bytea[])
 
 -- name: save_states
 INSERT INTO datastream_state (datastream_id, component, state)
-SELECT id, %(component)s, state FROM unnest(%(ids)s::int[], %(states)s::bytea[]) AS s(id, state)
+SELECT id, %(component)s, state FROM unnest(%(ids)s::int[], %(states)b::bytea[]) AS s(id, state)
 ON CONFLICT (datastream_id, component) DO UPDATE SET state = excluded.state
 
 -- name: load_states
@@ -81,15 +81,17 @@ SELECT datastream_id, state FROM datastream_state WHERE component = %(component)
 
 -- name: save_event
 INSERT INTO event (id, revision, change, kind, datastream_id, area_id, station_id, property_id, severity, onset, peak_at,
-                   detected_at, ended_at, peak, background, excess, noise, confidence, reasons, detector, detected_late)
+                   detected_at, ended_at, peak, background, excess, noise, confidence, reasons, detector, detected_late,
+                   merged_into, state_hash, around)
 VALUES (%(id)s, %(revision)s, %(change)s, %(kind)s, %(datastream_id)s, %(area_id)s, %(station_id)s, %(property_id)s,
         %(severity)s, %(onset)s, %(peak_at)s, %(detected_at)s, %(ended_at)s, %(peak)s, %(background)s, %(excess)s,
-        %(noise)s, %(confidence)s, %(reasons)s, %(detector)s, %(detected_late)s)
+        %(noise)s, %(confidence)s, %(reasons)s, %(detector)s, %(detected_late)s,
+        %(merged_into)s, %(state_hash)s, %(around)s::jsonb)
 ON CONFLICT (id) DO UPDATE SET
     revision = excluded.revision, change = excluded.change, kind = excluded.kind, severity = excluded.severity,
     peak_at = excluded.peak_at, ended_at = excluded.ended_at, peak = excluded.peak, background = excluded.background,
     excess = excluded.excess, noise = excluded.noise, confidence = excluded.confidence, reasons = excluded.reasons,
-    changed_at = now()
+    merged_into = excluded.merged_into, state_hash = excluded.state_hash, around = excluded.around, changed_at = now()
 WHERE excluded.revision > event.revision
 
 -- name: save_event_revision
@@ -179,3 +181,134 @@ ON CONFLICT DO NOTHING
 UPDATE clock_suspect s SET shift_ms = a.offset_ms - s.offset_ms
 FROM clock_anchor a JOIN unnest(%(nodes)s::text[], %(boots)s::text[]) AS k(node_id, boot) USING (node_id, boot)
 WHERE s.node_id = a.node_id AND s.boot = a.boot AND s.shift_ms IS NULL
+
+-- name: doctor_durability
+SELECT name, setting FROM pg_settings
+WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit');
+
+-- name: doctor_has_schema
+SELECT to_regclass('schema_migration') IS NOT NULL;
+
+-- name: doctor_applied
+SELECT name, sha256 FROM schema_migration;
+
+-- name: doctor_timescale
+SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
+       to_regclass('observation_1min') IS NOT NULL
+       AND EXISTS (SELECT 1 FROM pg_class WHERE relname = 'schema_migration')
+       AND EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = '_timescaledb_catalog');
+
+-- name: doctor_timescale_jobs
+SELECT job_id FROM timescaledb_information.job_stats WHERE last_run_status = 'Failed';
+
+-- name: doctor_clock
+SELECT extract(epoch FROM clock_timestamp())::double precision,
+       extract(epoch FROM max(committed_at))::double precision
+FROM batch;
+
+-- name: list_quarantine
+SELECT id, received_at, topic, reason, detail, length(payload) AS size, replay_asked_at, outcome
+FROM quarantine
+WHERE (%(reason)s::text IS NULL OR reason = %(reason)s) AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s)
+ORDER BY id DESC LIMIT %(limit)s
+
+-- name: sum_quarantine
+SELECT reason, count(*), min(received_at), max(received_at) FROM quarantine GROUP BY reason ORDER BY reason
+
+-- name: read_quarantine
+SELECT id, received_at, topic, reason, detail, payload, replay_asked_at, replay_asked_by, replayed_at, outcome
+FROM quarantine WHERE id = %(id)s
+
+-- name: ask_replay
+UPDATE quarantine SET replay_asked_at = now(), replay_asked_by = %(by)s, replayed_at = NULL, outcome = NULL
+WHERE id = ANY(%(ids)s) OR reason = %(reason)s
+
+-- name: to_replay
+SELECT id, received_at, topic, reason, payload FROM quarantine
+WHERE replay_asked_at IS NOT NULL AND replayed_at IS NULL ORDER BY id LIMIT %(limit)s
+
+-- name: replayed
+UPDATE quarantine q SET replayed_at = now(), outcome = u.outcome
+FROM unnest(%(ids)s::bigint[], %(outcomes)s::text[]) AS u(id, outcome) WHERE q.id = u.id
+
+-- name: empty_quarantine
+WITH gone AS (
+    DELETE FROM quarantine
+    WHERE received_at < %(before)s AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+    RETURNING id, received_at, topic, reason, sha256(payload) AS sha256
+)
+INSERT INTO quarantine_emptied (emptied_by, quarantined, received_at, topic, reason, sha256)
+SELECT %(by)s, * FROM gone
+
+-- name: batch_ids
+-- The ids under which these keys were stored, and the properties that were stored of each.
+SELECT k.ordinal - 1, b.id, ARRAY(SELECT DISTINCT d.property_id FROM datastream d WHERE d.node_id = b.node_id
+                                  AND EXISTS (SELECT 1 FROM observation o WHERE o.datastream_id = d.id AND o.batch_id = b.id))
+FROM unnest(%(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[])
+     WITH ORDINALITY AS k(node_id, incarnation, seq, ordinal)
+JOIN batch b USING (node_id, incarnation, seq)
+
+-- name: know_detector
+INSERT INTO detector (name, parameters) VALUES (%(name)s, %(parameters)s::jsonb) ON CONFLICT DO NOTHING
+
+-- name: detector_parameters
+SELECT parameters::text FROM detector WHERE name = %(name)s
+
+-- name: keep_checkpoint
+INSERT INTO checkpoint (detector, areas, before_batch, newest, ids, quality, detection)
+VALUES (%(detector)s, %(areas)s, %(before)s, %(newest)s, %(ids)s, %(quality)s, %(detection)s)
+
+-- name: thin_checkpoints
+-- After eight days one a day is enough.
+DELETE FROM checkpoint c WHERE made_at < now() - interval '8 days' AND EXISTS (
+    SELECT FROM checkpoint e WHERE e.detector = c.detector AND e.areas = c.areas
+    AND e.made_at < c.made_at AND e.made_at >= date_trunc('day', c.made_at))
+
+-- name: checkpoint_before
+-- The newest one that knew nothing of this batch, nor of readings from this time on.
+SELECT before_batch, ids, quality, detection FROM checkpoint
+WHERE detector = %(detector)s AND areas && ARRAY['*', %(area)s::text]
+  AND before_batch <= coalesce(%(batch)s::bigint, before_batch) AND newest < coalesce(%(since)s::timestamptz, 'infinity')
+ORDER BY before_batch DESC LIMIT 1
+
+-- name: batches_between
+SELECT b.id, b.node_id, b.payload, b.received_at FROM batch b JOIN node n ON n.id = b.node_id
+WHERE n.area_id = %(area)s AND b.id >= %(first)s AND b.committed_at <= %(until)s
+ORDER BY b.id LIMIT %(limit)s
+
+-- name: batches_of_span
+-- Every batch of an area that has a reading in the span.
+SELECT b.id, b.node_id, b.payload, b.received_at FROM batch b
+WHERE b.id IN (
+    SELECT o.batch_id FROM observation o JOIN datastream d ON d.id = o.datastream_id JOIN node n ON n.id = d.node_id
+    WHERE n.area_id = %(area)s AND o.observed_at > %(since)s AND o.observed_at <= %(until)s)
+ORDER BY b.id
+
+-- name: datastreams_until
+SELECT id FROM datastream WHERE created_at <= %(until)s
+
+-- name: event_story
+-- The event's newest revision, when it was stored, and when its first one was.
+SELECT e.area_id, e.detector, r.body::text, r.changed_at, (SELECT min(changed_at) FROM event_revision WHERE event_id = e.id),
+       e.detected_late
+FROM event e JOIN event_revision r ON r.event_id = e.id AND r.revision = e.revision WHERE e.id = %(id)s
+
+-- name: first_batch_since
+SELECT coalesce(min(id), 0) FROM batch WHERE committed_at >= %(at)s
+
+-- name: note_gaps
+INSERT INTO gap (datastream_id, since, until)
+SELECT * FROM unnest(%(ids)s::int[], %(since)s::timestamptz[], %(until)s::timestamptz[])
+ON CONFLICT (datastream_id) DO UPDATE SET
+    since = least(gap.since, excluded.since), until = greatest(gap.until, excluded.until), changed_at = now()
+
+-- name: repaired_gaps
+-- Gaps that nothing was added to for a while; they are ours from here on.
+DELETE FROM gap g USING datastream d JOIN node n ON n.id = d.node_id
+WHERE d.id = g.datastream_id AND g.changed_at <= now() - make_interval(secs => %(quiet)s)
+RETURNING n.area_id, g.datastream_id, g.since, g.until
+
+-- name: events_over
+-- What is known already of these datastreams in a span.
+SELECT id, datastream_id, onset, ended_at FROM event
+WHERE datastream_id = ANY(%(ids)s) AND onset <= %(until)s AND coalesce(ended_at, 'infinity') >= %(since)s

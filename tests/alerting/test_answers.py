@@ -12,12 +12,14 @@ from alerting import heartbeat
 from alerting.alert import Change
 from alerting.heartbeat import HeartbeatSettings
 from alerting.inbox import put as leave
-from alerting.notification import Notification, mail
+from alerting.mail import mail
+from alerting.notification import Notification
 from alerting.routing import Route
 from gateway.__main__ import main
 from tests.alerting.alerts import alert, ended
 from tests.alerting.dispatching import dispatching, put, rows, settled, until
 from tests.alerting.servers import MailServer, WebServer
+from tests.gateway.enrolled import enrol
 
 
 @pytest.fixture
@@ -79,6 +81,62 @@ async def test_a_silence_from_the_command_line_holds_and_ends(database, settings
     assert command("silence", 'area="a"', "--for", "soon", "--reason", "x")[0] == 1
 
 
+async def test_maintenance_pages_nobody_and_is_kept_with_author_and_reason(database, settings, command):
+    enrol(database)
+    works = ("maintenance", "--for", "4h", "--reason", "filter vervangen", "--who", "Jansen")
+    code, text = command(*works, "--station", "wijk-aan-zea")
+    assert code == 1
+    assert "no station 'wijk-aan-zea'; the nearest station is 'wijk-aan-zee'" in text
+    assert command(*works, "--station", "wijk-aan-zee")[0] == 0
+    assert command(*works, "--station", "wijk-aan-zee", "--from", "2099-01-01T08:00+01:00")[0] == 0
+    assert command(*works, "--station", "wijk-aan-zee", "--from", "soon")[0] == 1
+    with MailServer() as server:
+        async with dispatching(settings(mail=server), database):
+            await put(database, alert())
+            await settled(database)
+    assert server.taken == []
+    assert rows(database, "SELECT reason FROM alerting.decision") == [("maintenance",)]
+    code, text = command("silences")
+    assert "maintenance 1 by Jansen" in text
+    assert '2099-01-01T07:00:00Z to 2099-01-01T11:00:00Z: station="wijk-aan-zee": filter vervangen' in text
+
+
+def test_check_names_what_could_never_work(database, command, tmp_path):
+    enrol(database)
+    assert command("check") == (0, "1 receivers and 1 routes are in order\n")
+    config = tmp_path / "piekwacht.toml"
+    config.write_text(
+        config.read_text().replace('area="ijmond"', 'area="ijmand"')
+        + """[[alerting.receiver]]
+name = "zaken"
+webhook = [{ url = "https://zaken.example/", secret_file = "not.there" }]
+"""
+    )
+    code, text = command("check")
+    assert code == 1
+    assert "alerting.route[0].match: area=\"ijmand\" fits no area; the nearest is 'ijmond'" in text
+    assert "alerting.receiver[1].webhook[0].secret_file: " in text
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('inside = "POINT(4 52)"', "route[0]: no polygon"),
+        ('inside_file = "not.there"', "route[0].inside_file"),
+        ('hours = ["monday"]', "route[0]: hours 'monday'"),
+        ('escalate_to = "do"', "route[0].escalate_to: no receiver 'do'; the nearest receiver is 'od'"),
+        ('least_severity = "bad"', "least_severity"),
+        ("matsch = []", "match"),
+    ],
+)  # fmt: skip
+def test_rules_that_cannot_work_are_refused_by_every_command(command, tmp_path, line, words):
+    (tmp_path / "piekwacht.toml").write_text((tmp_path / "piekwacht.toml").read_text() + line + "\n")
+    code, text = command("check")
+    assert code != 0
+    assert words in text
+    assert "Traceback" not in text
+
+
 def test_route_shows_the_path_of_an_alert_without_sending(command, tmp_path):
     (tmp_path / "alert.json").write_bytes(msgspec.json.encode(alert()))
     assert command("route", "--event", str(tmp_path / "alert.json")) == (0, "od is told: routed\n")
@@ -106,14 +164,14 @@ async def test_unanswered_it_is_said_again_until_somebody_acknowledges(database,
 
 
 async def test_a_storm_is_gathered_and_nothing_of_it_is_lost(database, settings):
-    alerts = [alert(event_id=f"event{n}", station=f"s{n % 50}") for n in range(1000)]
+    alerts = [alert(event_id=f"event{n}", station=f"s{n}") for n in range(1000)]
     with MailServer() as server, WebServer() as web:
         chosen = settings(mail=server, web=web, burst=5, gather_seconds=1.0)
         async with dispatching(chosen, database, workers=2):
             for start in range(0, 1000, 100):
                 async with await psycopg.AsyncConnection.connect(database) as connection:
                     await leave(connection, alerts[start : start + 100])
-            await until(lambda: rows(database, "SELECT 1 FROM alerting.inbox WHERE dispatched_at IS NULL") == [], 20)
+            await until(lambda: rows(database, "SELECT 1 FROM alerting.inbox WHERE dispatched_at IS NULL") == [], 60)
             await settled(database)
     assert 6 <= len(server.taken) <= 12
     assert 6 <= len(web.requests) <= 12
@@ -128,7 +186,7 @@ async def test_a_storm_is_gathered_and_nothing_of_it_is_lost(database, settings)
 async def test_a_webhook_that_hangs_holds_up_no_mail(database, settings):
     with MailServer() as server, WebServer(-1) as web:
         async with dispatching(settings(mail=server, web=web), database):
-            await put(database, *[alert(event_id=f"event{n}") for n in range(5)])
+            await put(database, *[alert(event_id=f"event{n}", station=f"s{n}") for n in range(5)])
             await until(lambda: len(server.taken) == 5, within=4)
 
 
@@ -136,11 +194,11 @@ async def test_a_webhook_that_is_gone_is_left_alone_until_somebody_enables_it(da
     with WebServer(410, 204) as web:
         async with dispatching(settings(web=web), database):
             for name in ("one", "two"):
-                await put(database, alert(event_id=name))
+                await put(database, alert(event_id=name, station=name))
                 await settled(database)
             assert len(web.requests) == 1
             assert command("enable", web.url)[0] == 0
-            await put(database, alert(event_id="three"))
+            await put(database, alert(event_id="three", station="three"))
             await settled(database)
     assert len(web.requests) == 2
 

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from alerting.alert import Change, Severity
 from alerting.dedup import Told
+from alerting.delivery.email import EmailSettings
 from alerting.errors import SettingsError
 from alerting.matcher import Matcher
 from alerting.pipeline import Rules
 from alerting.routing import Reason, Route
-from alerting.settings import AlertingSettings, EmailSettings, ReceiverSettings
+from alerting.settings import AlertingSettings, ReceiverSettings
 from tests.alerting.alerts import BEGAN, alert, ended
 
 TOLD = {"od": Told(severity=Severity.SEVERE)}

@@ -13,7 +13,8 @@ from alerting import sender
 from alerting.alert import Change, Place
 from alerting.decider import Decider
 from alerting.delivery.channel import Attempt, Finished, Outcome, Retry, after
-from alerting.notification import Notification, mail
+from alerting.mail import mail
+from alerting.notification import Notification
 from tests.alerting.alerts import BEGAN, alert, ended
 from tests.alerting.conftest import SECRET
 from tests.alerting.dispatching import dispatching, hurry, put, rows, settled
@@ -115,9 +116,9 @@ async def test_a_worker_whose_lease_ran_out_cannot_finish_what_another_took_over
             await connection.execute("UPDATE alerting.outbox SET lease_until = now() - interval '1 second'")
             quick = await sender.claim(chosen, connection)
             assert (slow.id, slow.fence + 1) == (quick.id, quick.fence)
-            await sender._record(slow, Attempt(outcome=Outcome.REFUSED, detail=""), BEGAN, connection)
+            await sender._record(slow, Attempt(outcome=Outcome.REFUSED, detail=""), BEGAN, None, connection)
             assert rows(database, "SELECT state FROM alerting.outbox") == [("sending",)]
-            await sender._record(quick, Attempt(outcome=Outcome.DELIVERED, detail=""), BEGAN, connection)
+            await sender._record(quick, Attempt(outcome=Outcome.DELIVERED, detail=""), BEGAN, None, connection)
     assert rows(database, "SELECT state FROM alerting.outbox") == [("delivered",)]
 
 

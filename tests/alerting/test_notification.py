@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from alerting.alert import Alert, Change, Place, UpwindSite
+from alerting.alert import Alert, Change, NearSite, Place
+from alerting.cloud_event import cloud_event
 from alerting.delivery.address import is_public
-from alerting.delivery.email import compose
-from alerting.notification import Notification, cloud_event, mail, number
-from alerting.settings import EmailSettings, SmtpSettings
+from alerting.delivery.email import EmailSettings, SmtpSettings, compose
+from alerting.mail import mail
+from alerting.notification import Notification
+from alerting.words import number
 from tests.alerting.alerts import BEGAN, alert, ended
 
 URL = "https://piekwacht.example"
@@ -30,7 +32,7 @@ def test_times_are_local_with_their_offset():
 
 
 def test_the_text_says_all_that_the_html_says():
-    contents = text_of(alert(sites=(UpwindSite(name="Tata Steel", bearing=251.4, distance=1830.0),)))
+    contents = text_of(alert(sites=(NearSite(name="Tata Steel", bearing=251.4, distance=1830.0),)))
     for words in ("75,6 µg/m³", "8,4", "93%", "Tata Steel", f"{URL}/events/7ckljx4okjr6urfo", "peak@1#0123abcd"):
         assert words in contents.text
         assert words in contents.html

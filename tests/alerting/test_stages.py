@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from alerting.alert import Change, Severity
 from alerting.dedup import Told
+from alerting.delivery.email import EmailSettings
 from alerting.errors import SettingsError
 from alerting.escalation import Watched
 from alerting.inhibition import KnownSource
 from alerting.matcher import Matcher, Matching
 from alerting.pipeline import Rules
 from alerting.routing import Reason, Route
-from alerting.settings import AlertingSettings, EmailSettings, ReceiverSettings
+from alerting.settings import AlertingSettings, ReceiverSettings
 from alerting.silence import Silence
 from tests.alerting.alerts import BEGAN, alert, ended
 
@@ -81,11 +82,17 @@ def test_while_nobody_answers_there_is_a_reminder_and_then_somebody_else(minutes
     ).remind(alert(), watched, BEGAN + timedelta(minutes=30)) == []  # fmt: skip
 
 
-LABEL_SETS = st.fixed_dictionaries({"area": st.sampled_from("ab"), "station": st.sampled_from("xyz")})
+LABEL_SETS = st.fixed_dictionaries(
+    {
+        "area": st.sampled_from("ab"),
+        "station": st.sampled_from("xyz"),
+        "site": st.sampled_from([(), ("x",), ("a", "b")]),
+    }
+)
 MATCHERS = st.lists(
     st.builds(
         lambda label, operator, value: f'{label}{operator}"{value}"',
-        st.sampled_from(["area", "station", "kind"]),
+        st.sampled_from(["area", "site", "station", "kind"]),
         st.sampled_from(["=", "!=", "=~", "!~"]),
         st.sampled_from(["a", "b", "x", "", "x|y"]),
     ),
@@ -104,6 +111,12 @@ def test_filed_things_are_found_as_by_asking_each_in_order(many, labels):
     [
         ([Route(receiver="od"), Route(receiver="od", match=['area="ijmond"'])], r"route\[1\]: never reached"),
         ([Route(receiver="od", match=['aera="ijmond"'])], r"alerting.route\[0\].match: .*no label 'aera'"),
+        ([Route(receiver="od", match=['area="a"', 'area="b"'])], r"route\[0\]: never reached, nothing is area"),
+        ([Route(receiver="od", match=['severity="minor"'], least_severity=Severity.SEVERE)], "least_severity excludes"),
+        (
+            [Route(receiver="od", hours=["sat-sun"]), Route(receiver="od", hours=["sat-sun"], match=['area="a"'])],
+            r"route\[1\]: never reached",
+        ),
         ([Route(receiver="do")], r"route\[0\].receiver: no receiver 'do'; the nearest receiver is 'od'"),
         ([Route(receiver="od", escalate_to="chef")], r"route\[0\].escalate_to"),
     ],

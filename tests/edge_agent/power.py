@@ -70,6 +70,9 @@ class Connection:
     def fetchone(self):
         return self._rows[0] if self._rows else None
 
+    def fetchall(self):
+        return self._rows
+
     @property
     def in_transaction(self) -> bool:
         return self._db.in_transaction

@@ -16,6 +16,8 @@ from edge_agent.spool import Spool
 from edge_agent.wire import Clock, Signer, StoredRanges
 from tests.edge_agent.stage import kill, ranges_of, stop, wait_until
 
+pytestmark = pytest.mark.slow  # a real agent, as a process
+
 SIMULATED = """driver = "simulated"
 interval_seconds = 0.05
 properties = ["pm10", "voc_raw", "humidity"]"""
@@ -50,6 +52,27 @@ def test_without_a_broker_everything_waits_and_comes_later(node, listen, broker)
     wait_until(lambda: len(ear.values()) > len(node.made()) / 2)
     stop(process)
     assert Counter(ear.values()) == Counter(node.made())
+
+
+def test_what_was_read_offline_is_held_through_a_kill_and_comes_once_in_few_batches(node, listen, broker):
+    node.write(1, SIMULATED, batch="offline_seconds = 0.5\nmerge_seconds = 60\ndrain_seconds = 0")
+    process = node.start()
+    wait_until(lambda: node.generated.exists() and len(node.made()) > 150)
+    kill(process)
+    with sqlite3.connect(node.spool) as db:
+        (held,) = db.execute("SELECT count(*) FROM held").fetchone()
+    assert held > 3, "committed each 0.2 s, and not yet numbered"
+    made = node.made()
+    ear = listen(broker.port)
+    node.write(broker.port, SIMULATED)
+    process = node.start()
+    wait_until(lambda: len(ear.values()) > len(made) + 30)
+    stop(process)
+    got, lost = Counter(ear.values()), Counter(node.made()) - Counter(ear.values())
+    assert max(got.values()) == 1
+    assert sum(lost.values()) <= 0.4 / 0.05 * 3, "only what was not committed when the kill came"
+    late = [batch for batch in ear.batches.values() if batch.hist]
+    assert max(len(batch.dt) for batch in late) > 3 * 4, "several commits in one batch"
 
 
 def test_numbers_go_on_after_a_kill_and_committed_batches_survive_it(node, listen, broker):
@@ -182,7 +205,6 @@ plume = [{ start_seconds = 60, duration_seconds = 20, excess = { pm10 = 300.0 } 
     assert all(onset <= at <= end for at in high)
 
 
-@pytest.mark.slow
 def test_a_backlog_of_a_week_drains_while_live_readings_stay_fresh(node, listen, broker):
     """10,080 batches at 300 a second instead of 50, so that the test is short: the default needs 200 s of 600."""
     made = 7 * 24 * 60

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent import clock
-from edge_agent.collector import BatchSettings, Collector, signing
+from edge_agent.collector import BatchSettings, Collector, folding, joined, signing
 from edge_agent.sensors.sensor import Reading
 from edge_agent.wire import Clock, ReadingBatch, Signer
 
@@ -101,3 +101,46 @@ def test_the_node_knows_its_boot_and_whether_its_clock_is_set():
     assert moment.clock in {Clock.SYNCED, Clock.UNSYNCED}
     assert clock.now().mono >= moment.mono
     assert clock.boot_id() == clock.boot_id() != ""
+
+
+def told(batches) -> list[tuple]:
+    """Every value with its stamp, flag, clock and boot."""
+    return [
+        (name, batch.t0 + dt, value, batch.flags.get(name, [0] * len(batch.dt))[i], batch.clock, batch.boot)
+        for batch in batches
+        for name, column in batch.values.items()
+        for i, (dt, value) in enumerate(zip(batch.dt, column, strict=True))
+    ]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["pm10", "co2"]),
+            st.integers(0, 3_000),
+            st.sampled_from([0, 0, 0, 90_000]),
+            st.sampled_from(list(Clock)),
+            st.sampled_from([0, 4]),
+        ),
+        max_size=12,
+    )
+)
+def test_joined_batches_tell_the_same_and_no_clock_step_is_inside_one(steps):
+    batches, at, offset = [], 0, 10**9
+    for name, gap, step, trust, flag in steps:
+        at, offset = at + gap, offset + step
+        one = Reading(observed_at=offset + at, mono=at, clock=trust, values={name: float(at)}, flags={name: flag})
+        batches.append(batch_of([one]))
+    whole = joined(batches)
+    assert sorted(told(whole)) == sorted(told(batches))
+    assert len(whole) <= len(batches)
+    for batch in whole:
+        assert batch.dt == sorted(batch.dt)
+
+
+def test_what_waited_without_a_broker_is_few_batches_of_history():
+    minutes = [batch_of([reading(60_000 * i + s, 60_000 * i + s, float(i)) for s in (0, 10_000)]) for i in range(30)]
+    (sign,) = folding([batch.encode() for batch in minutes], signer=SIGNER)
+    numbered = sign("b" * 12, 77)
+    batch = ReadingBatch.decode(SIGNER.verifier.open(numbered.payload))
+    assert (batch.inc, batch.seq, batch.hist, len(batch.dt)) == ("b" * 12, 77, True, 60)

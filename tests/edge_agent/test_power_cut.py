@@ -5,10 +5,10 @@ import sqlite3
 
 import pytest
 
-from edge_agent.collector import signing
+from edge_agent.collector import folding, signing
 from edge_agent.sensors.sensor import Reading
 from edge_agent.spool import Spool
-from edge_agent.wire import Clock, Signer, StoredRanges
+from edge_agent.wire import Clock, ReadingBatch, Signer, StoredRanges
 
 power = pytest.importorskip("tests.edge_agent.power", reason="apsw is not installed")
 
@@ -104,3 +104,58 @@ def test_without_the_syncs_the_same_story_loses_batches(history, tmp_path):
     unsynced = [event for event in events if event[0] != "sync" or not event[1].endswith("-wal")]
     with pytest.raises((AssertionError, sqlite3.DatabaseError)):
         play(path, unsynced, tmp_path, cuts=60)
+
+
+HELD, EACH = 200, 10
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory):
+    """The same for a node without a broker: each commit is held, each tenth folds what is held into one batch."""
+    path = tmp_path_factory.mktemp("power") / "spool.sqlite"
+    recorder = power.Recorder("offline")
+    log = recorder.log
+    spool = Spool(path, node="ijm-001", connect=lambda path: power.Connection(path, "offline"))
+    log.append(("founded", "", 0, b""))
+    for i in range(HELD):
+        spool.hold([batch(i)(spool.incarnation(), 1).batch])
+        log.append(("held", "", i, b""))
+        if i % EACH == EACH - 1:
+            spool.fold(lambda held: folding(held, signer=SIGNER))
+    events = list(log)
+    spool.close()
+    yield path, events
+    recorder.unregister()
+
+
+@pytest.mark.parametrize("cuts", [60, pytest.param(300, marks=pytest.mark.slow)])
+def test_whatever_was_held_is_there_once_whether_the_cut_came_before_or_after_the_fold(offline, tmp_path, cuts):
+    path, events = offline
+    chance, disk, committed = random.Random(cuts), power.Disk(), -1
+    founded = events.index(("founded", "", 0, b""))
+    moments = sorted(chance.choices(range(founded, len(events)), k=cuts))
+    for at, event in enumerate(events):
+        if event[0] == "held":
+            committed = event[2]
+        elif event[0] != "founded":
+            disk.happen(event)
+        while moments and moments[0] == at:
+            moments.pop(0)
+            found = readings_after(tmp_path, path, disk.after_cut(chance))
+            assert len(found) == len(set(found)), "a reading is there twice"
+            assert set(found) >= {i * 60_000 + j for i in range(committed + 1) for j in range(20)}
+    assert committed == HELD - 1
+
+
+def readings_after(tmp_path, path, files) -> list[int]:
+    for name, content in files.items():
+        (tmp_path / name.rsplit("/", 1)[1]).write_bytes(content)
+    with sqlite3.connect(tmp_path / path.name) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        texts = [SIGNER.verifier.open(payload) for (payload,) in db.execute("SELECT payload FROM batch")]
+        texts += [columns for (columns,) in db.execute("SELECT columns FROM held")]
+    db.close()
+    for file in tmp_path.iterdir():
+        file.unlink()
+    batches = [ReadingBatch.decode(text) for text in texts]
+    return [b.t0 + dt for b in batches for dt in b.dt]

@@ -7,6 +7,8 @@ from edge_agent.remote import Remote, merged
 from edge_agent.wire import Desired, Malformed, Signer
 from tests.edge_agent.stage import stop, wait_until
 
+pytestmark = pytest.mark.slow  # a real agent, as a process
+
 PM10 = 'driver = "simulated"\ninterval_seconds = 0.05\nproperties = ["pm10"]'
 CO2 = '[[sensor]]\ndriver = "simulated"\ninterval_seconds = 0.05\nproperties = ["co2"]\n'
 SICK = '[[sensor]]\ndriver = "sps30"\nbus = 97\ninterval_seconds = 0.1\n'

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gateway.processes import free_port
 from tests.edge_agent.stage import stop, wait_until
 
+pytestmark = pytest.mark.slow  # a real agent, as a process
+
 SIMULATED = 'driver = "simulated"\ninterval_seconds = 0.05\nproperties = ["pm10"]'
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,9 +7,11 @@ from hypothesis import strategies as st
 
 from edge_agent.wire import Flag
 from gateway.detection.detector import Detector
-from gateway.detection.kernels import STATE
+from gateway.detection.layout import STATE
+from gateway.detection.neighbours import neighbourhoods
+from gateway.detection.order import MOST, quarters
 from gateway.detection.settings import DetectionSettings, PeakSettings
-from gateway.event import Change
+from gateway.event import Change, Kind
 from gateway.observation import ObservationBatch
 from tests.laws import T0, check_detector, registry_of, run, weather
 from tests.naive import NaiveDetector
@@ -21,6 +25,10 @@ def stream(values, step=1.0, **columns):
     n = len(values)
     at = T0 + (np.arange(n) * step * 1000).astype(np.int64)
     return ObservationBatch.of(np.zeros(n, int), at, np.asarray(values, float), **columns)
+
+
+def peaks(events):
+    return [event for event in events if event.kind is Kind.PEAK]
 
 
 def quiet(n, seed=1):
@@ -49,7 +57,7 @@ def test_the_kernel_is_its_naive_twin(values, gaps):
     chosen = PeakSettings(threshold=2.5, clip=2.4)
     at = T0 + np.cumsum(gaps[: len(values)])
     batch = ObservationBatch.of(np.zeros(len(values), int), at, values)
-    found = run(Detector(DetectionSettings(property={"pm2_5": chosen})), batch, registry_of(1))
+    found = peaks(run(Detector(DetectionSettings(property={"pm2_5": chosen})), batch, registry_of(1)))
     twin = NaiveDetector(chosen)
     expected = [told for told in (twin.take(int(t), v) for t, v in zip(at, values, strict=True)) if told]
     assert [(e.change.value, e.revision) for e in found] == [(name, e["revision"]) for name, e in expected]
@@ -87,7 +95,10 @@ def test_a_minute_after_a_cold_start_a_plume_is_found_within_seconds():
 def test_a_glitch_of_one_reading_opens_nothing(step):
     values = quiet(400)
     values[200] += 900
-    assert run(detector(), stream(values, step), registry_of(1)) == []
+    (noted,) = run(detector(), stream(values, step), registry_of(1))
+    assert (noted.kind, noted.change, noted.reasons[-1]) == (Kind.GLITCH, Change.ENDED, "single_reading")
+    assert noted.confidence < 0.1
+    assert noted.excess == pytest.approx(900, rel=0.01)
 
 
 def test_a_falling_signal_is_a_peak_where_the_sensor_says_so():
@@ -103,7 +114,10 @@ def test_what_a_sick_or_cleaning_sensor_says_opens_nothing(flag):
     values, flags = quiet(300), np.zeros(300, np.int32)
     values[150:200] += 100
     flags[150:200] = flag
-    assert run(detector(), stream(values, flags=flags), registry_of(1)) == []
+    (noted,) = run(detector(), stream(values, flags=flags), registry_of(1))
+    assert (noted.kind, noted.change) == (Kind.SENSOR, Change.ENDED)
+    assert flag.name.lower() in noted.reasons
+    assert noted.confidence < 0.1
 
 
 def test_late_rows_do_not_touch_live_detection():
@@ -140,3 +154,21 @@ def test_the_name_changes_with_the_settings_and_only_with_them():
 def test_settings_that_cannot_work_are_refused(wrong):
     with pytest.raises(ValueError, match=r"polarity|clip"):
         PeakSettings(**wrong)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 8, 9, 16, 17, 32])
+def test_quartiles_are_numpy_s(count):
+    rng = np.random.default_rng(count)
+    for values in (rng.normal(0, 3, count), rng.integers(0, 3, count).astype(float), np.full(count, 7.0)):
+        scratch = np.zeros(MOST)
+        scratch[:count] = values
+        assert quarters(scratch, count) == pytest.approx(np.quantile(values, [0.25, 0.5, 0.75]))
+
+
+def test_many_neighbours_are_grouped_by_where_they_stand():
+    around = neighbourhoods(registry_of(1000))  # on a line from south to north
+    assert sorted(around.members.tolist()) == list(range(1000))
+    for begin, end in pairwise(around.begins):
+        assert end - begin <= 256
+        assert np.ptp(around.members[begin:end]) == end - begin - 1
+    assert set(around.properties) == {"pm2_5"}

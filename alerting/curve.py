@@ -1,0 +1,59 @@
+"""The values around a peak: what a mail draws, and what it says of their spacing, their mean and their flags. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from statistics import median
+
+from msgspec import Struct
+
+from alerting.alert import Alert
+
+BEFORE = timedelta(minutes=15)  # shown before the onset
+AFTER = timedelta(minutes=5)  # shown after the end
+FARTHEST = timedelta(minutes=90)  # from the peak, either way
+
+# The wire's quality flags by bit, in the order of the wire; a test holds the two together.
+FLAGS = (
+    "warm_up", "cleaning", "out_of_range", "stale", "checksum_retry", "stuck", "humidity", "clock_unsynced",
+    "size_extrapolated", "sensor_fault", "jump", "neighbour_disagrees", "maintenance", "calibration_expired",
+    "time_suspect",
+)  # fmt: skip
+
+
+class Point(Struct, frozen=True, kw_only=True):
+    """One observation; no value where the sensor gave none."""
+
+    at: datetime
+    value: float | None
+    flags: int = 0
+
+
+class Curve(Struct, frozen=True, kw_only=True):
+    """Observations of one datastream in order of time, in the property's unit."""
+
+    points: tuple[Point, ...]
+
+    @property
+    def spacing(self) -> float | None:
+        """Seconds from one value to the next, by the median; None for fewer than three."""
+        steps = [(b.at - a.at).total_seconds() for a, b in zip(self.points, self.points[1:], strict=False)]
+        return median(steps) if len(steps) > 1 else None
+
+    def mean(self, since: datetime, until: datetime) -> float | None:
+        """The mean of the values from `since` through `until`; None where there are none."""
+        inside = [p.value for p in self.points if p.value is not None and since <= p.at <= until]
+        return sum(inside) / len(inside) if inside else None
+
+    def flags(self, since: datetime, until: datetime) -> Sequence[str]:
+        """Names of the flags that any value in between carries."""
+        seen = 0
+        for point in self.points:
+            if since <= point.at <= until:
+                seen |= point.flags
+        return [name for bit, name in enumerate(FLAGS) if seen >> bit & 1]
+
+
+def window(alert: Alert, now: datetime) -> tuple[datetime, datetime]:
+    """From when to when a curve of this alert is read: around the event, as known now, and never far from its peak."""
+    until = min(now, alert.end + AFTER) if alert.end else max(now, alert.peak_at)
+    return max(alert.onset - BEFORE, alert.peak_at - FARTHEST), min(until, alert.peak_at + FARTHEST)

@@ -1,0 +1,156 @@
+"""What a person reads at three in the morning: subject, text and HTML, in the receiver's language. Pure."""
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
+from msgspec import Struct, structs
+
+from alerting.alert import Alert, Change
+from alerting.notification import Notification
+from alerting.routing import Reason
+from alerting.words import (
+    CHANGES,
+    MAIL,
+    SEVERITIES,
+    Language,
+    clock,
+    flag,
+    headline,
+    name,
+    number,
+    reason,
+    short_clock,
+    times,
+    unit,
+)
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).with_name("templates")),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_SHOWN = 40  # alerts in the mail of a storm
+_MARKED = {Reason.REMINDED, Reason.ESCALATED, Reason.EASED, Reason.NO_DATA}
+PLOT = "piek@piekwacht"  # the Content-ID of the drawing
+
+
+class Mail(Struct, frozen=True, kw_only=True):
+    """One e-mail's contents; the subject is a single line. `broken`: what was wrong with a template, then no html."""
+
+    subject: str
+    text: str
+    html: str | None
+    broken: str | None = None
+
+
+def mail(
+    notification: Notification, *, public_url: str, plot: bool = False, templates: Environment = _TEMPLATES
+) -> Mail:
+    """The notification for people. Never fails: what a template cannot say is said without it.
+
+    `plot`: a drawing goes with it, which the HTML shows as `cid:` PLOT.
+    """
+    words = _words(notification, public_url) | {"plot": PLOT if plot else None}
+    subject = " ".join(str(words["subject"]).split())
+    which = "storm" if _many(notification) else "quiet" if notification.alert.quiet else "mail"
+    try:
+        text, html = (templates.get_template(f"{which}.{kind}").render(words) for kind in ("txt", "html"))
+    except TemplateError as error:
+        w = MAIL[notification.language]
+        lines = [subject, f"{w['data']}: {words['url']}", f"{w['answer']}: {words['acknowledge'] or '-'}"]
+        text = "\n\n".join([*lines, f"({w['broken']}: {error})", ""])
+        return Mail(subject=subject, text=text, html=None, broken=f"{which}: {error}")
+    return Mail(subject=subject, text=text, html=html)
+
+
+def _many(notification: Notification) -> bool:
+    return bool(notification.gathered) or notification.reason is Reason.DIGEST
+
+
+def _words(notification: Notification, public_url: str) -> dict[str, object]:
+    alert, language, url = notification.alert, notification.language, public_url.rstrip("/")
+    pages = f"{url}/events" if language == "nl" else f"{url}/en/events"
+    w = MAIL[language]
+    if notification.reason is Reason.EASED:  # an update that does not say "rises"
+        alert = structs.replace(alert, change=Change.OPENED)
+        notification = structs.replace(notification, alert=alert)
+    reason_, digest = notification.reason.value, notification.reason is Reason.DIGEST
+    subject = f"{w[reason_] if notification.reason in _MARKED else ''}{headline(alert, language)}"
+    home = f"{url}/" if language == "nl" else f"{url}/en/"
+    everything = sorted([alert, *notification.gathered], key=lambda one: (-one.severity.rank, one.onset))
+    if digest:
+        subject = w["digest"].format(len(everything))
+    elif notification.gathered:
+        places = len({one.station for one in everything})
+        where = w["one_place"] if places == 1 else w["places"].format(places)
+        subject = w["storm"].format(count=len(everything), where=where, worst=headline(everything[0], language))
+    original = notification.original
+    return _facts(notification) | {
+        "w": w,
+        "language": language,
+        "subject": subject,
+        "url": home if _many(notification) or alert.quiet else f"{pages}/{alert.event_id}",
+        "repeat": notification.repeat,
+        "marked": w[f"{reason_}_note"] if notification.reason in _MARKED else None,
+        "intro": w["digested"] if digest else w["gathered"].format(len(everything)),
+        "acknowledge": notification.acknowledge,
+        "original": clock(original.sent_at, language) if original else None,
+        "lines": [
+            (headline(one, language), clock(one.onset, language), f"{pages}/{one.event_id}")
+            for one in everything[:_SHOWN]
+        ],
+        "more": max(0, len(everything) - _SHOWN),
+        "count": len(everything),
+    }
+
+
+def _facts(notification: Notification) -> dict[str, object]:
+    alert, language = notification.alert, notification.language
+    reasons = ", ".join(reason(one, language) for one in alert.reasons)
+    return {
+        "alert": alert,
+        "what": name(alert.observed_property, language),
+        "unit": unit(alert.unit, language),
+        "severity": SEVERITIES[language][alert.severity],
+        "change": CHANGES[language][alert.change],
+        "times": times(alert, language),
+        "since": clock(alert.onset, language),
+        "at_peak": clock(alert.peak_at, language),
+        "detected": clock(alert.detected_at, language),
+        "until": clock(alert.end, language) if alert.end else None,
+        "lasted": _lasted(alert, language),
+        "peak": number(alert.peak, language),
+        "background": number(alert.background, language),
+        "excess": number(alert.excess, language),
+        "sure": f"{alert.confidence:.0%}" + (f" ({reasons})" if reasons else ""),
+        "sentence": alert.sentence.get(language),
+        "voided": alert.change is Change.VOIDED,
+        **_measured(notification),
+    }
+
+
+def _measured(notification: Notification) -> dict[str, object]:
+    """What the curve tells: how far apart the values are, their mean so far, and the flags they carry."""
+    alert, language, curve = notification.alert, notification.language, notification.curve
+    if curve is None or not curve.points:
+        return {"averaging": None, "mean": None, "flags": None}
+    w, spacing, until = MAIL[language], curve.spacing, alert.end or curve.points[-1].at
+    mean, found = curve.mean(alert.onset, until), curve.flags(alert.onset, until)
+    return {
+        "averaging": w["averaging"].format(f"{spacing:.2g}".replace(".", "," if language == "nl" else "."))
+        if spacing
+        else None,
+        "mean": None
+        if mean is None
+        else f"{number(mean, language)} {unit(alert.unit, language)} ({short_clock(alert.onset)}–{short_clock(until)})",
+        "flags": ", ".join(flag(one, language) for one in found) or w["no_flags"],
+    }
+
+
+def _lasted(alert: Alert, language: Language) -> str | None:
+    if alert.end is None:
+        return None
+    minutes, seconds = divmod(round((alert.end - alert.onset).total_seconds()), 60)
+    return f"{minutes} min {seconds} s" if language == "en" else f"{minutes} min. {seconds} s"

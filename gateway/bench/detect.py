@@ -1,0 +1,137 @@
+"""`piekwacht bench detect`: what a reading costs the detector, beside river's.
+
+Medians over several runs of the kernel as live detection calls it. The readings are made up: what they say
+changes neither the work nor its order. With the network term all sensors stand in one area of 40 by 40 km.
+"""
+
+import argparse
+import importlib
+import json
+import statistics
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from gateway.detection.detector import Detector
+from gateway.detection.kernels import detect_rows
+from gateway.detection.layout import CHANGE, STATE
+from gateway.detection.neighbours import neighbourhoods
+from gateway.detection.settings import DetectionSettings
+from gateway.registry import Datastream, ObservedProperty, Registry, Station
+
+_STEP = 10_000  # ms between readings
+_WARM_UP = 30  # readings before anything is measured
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line."""
+    parser.add_argument("--sensors", type=int, default=2_000, help="datastreams with the network term (2000)")
+    parser.add_argument("--datastreams", type=int, default=100_000, help="datastreams for the proof of linearity")
+    parser.add_argument("--runs", type=int, default=7, help="runs of which the median is told (7)")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Measure and print; the last line is JSON."""
+    alone = _cost(registry_of(given.sensors, areas=given.sensors), given.runs)
+    together = _cost(registry_of(given.sensors, areas=1), given.runs)
+    many = _cost(registry_of(given.datastreams, areas=max(1, given.datastreams // given.sensors)), given.runs)
+    river, reason = _river(given.runs)
+    result = {
+        "ns_per_reading": round(alone, 1),
+        "ns_per_reading_network": round(together, 1),
+        "ns_per_reading_many": round(many, 1),
+        "sensors": given.sensors,
+        "datastreams": given.datastreams,
+        "bytes_per_datastream": STATE.itemsize,
+        "river_ns_per_reading": None if river is None else round(river),
+        "river_ratio": None if river is None else round(river / alone, 1),
+        "river_reason": reason,
+    }
+    words = (
+        f"a reading costs {alone:.1f} ns, {together:.1f} with its neighbours, {many:.1f} among {given.datastreams:,}"
+    )
+    print(words)  # noqa: T201 - the command's own output
+    print(json.dumps(result))  # noqa: T201
+    return 0
+
+
+def registry_of(sensors: int, *, areas: int) -> Registry:
+    """Made-up stations spread over `areas` areas of 40 by 40 km, each with one PM2.5 sensor."""
+    places = np.random.default_rng(1).random((sensors, 2)) * [0.36, 0.58] + [52.3, 4.5]
+    stations = {
+        f"s{i}": Station(id=f"s{i}", area=f"a{i % areas}", name="", latitude=latitude, longitude=longitude)
+        for i, (latitude, longitude) in enumerate(places.tolist())
+    }
+    streams = [Datastream(slot=i, id=i, station=s, node=s, observed_property="pm2_5") for i, s in enumerate(stations)]
+    return Registry(
+        areas={},
+        sites=[],
+        stations=stations,
+        nodes={},
+        properties={"pm2_5": ObservedProperty(id="pm2_5", unit="ug/m3", name={})},
+        datastreams=streams,
+        slots={(s.node, s.observed_property): s.slot for s in streams},
+    )
+
+
+def _cost(registry: Registry, runs: int) -> float:
+    """Median ns a reading."""
+    detector, around, m = Detector(DetectionSettings()), neighbourhoods(registry), len(registry.datastreams)
+    states, parameters = detector.initial(registry), detector.parameters(around)
+    rounds = max(_WARM_UP, 400_000 // m)
+    slots = np.tile(np.arange(m, dtype=np.int32), rounds)
+    value = 8 + np.random.default_rng(2).normal(0, 0.4, m * rounds)
+    at = np.repeat(np.arange(rounds) * _STEP, m)
+    changes, flags = np.zeros(4 * len(value) + m, CHANGE), np.zeros(len(value), np.int32)
+    wind = np.zeros((0, 3), np.float32)
+
+    def once(begin: int) -> None:
+        detect_rows(
+            states.streams,
+            states.groups,
+            states.winds,
+            parameters,
+            around.group_of,
+            around.members,
+            around.begins,
+            around.area_of,
+            around.twin_of,
+            slots,
+            at + begin,
+            value,
+            flags,
+            wind,
+            changes,
+        )
+
+    once(0)
+    return _median(once, [(1 + i) * rounds * _STEP for i in range(runs)]) / len(value)
+
+
+def _median(once: Callable[[int], None], arguments: list[int]) -> float:
+    """Median ns of a call."""
+    told = [time.perf_counter_ns()]
+    for argument in arguments:
+        once(argument)
+        told.append(time.perf_counter_ns())
+    return statistics.median(after - before for before, after in pairwise(told))
+
+
+def _river(runs: int) -> tuple[float | None, str | None]:
+    """Ns a reading of river's GaussianScorer, the fastest of its detectors; or why there is none."""
+    try:
+        anomaly: Any = importlib.import_module("river.anomaly")
+    except ImportError:
+        return None, "river is not installed: it comes with the extra `dev`"
+    values = (8 + np.random.default_rng(2).normal(0, 0.4, 5_000)).tolist()
+    scorer = anomaly.GaussianScorer(window_size=144)
+
+    def once(_: int) -> None:
+        for value in values:
+            scorer.score_one(None, value)
+            scorer.learn_one(None, value)
+
+    return _median(once, list(range(runs))) / len(values), None

@@ -1,0 +1,131 @@
+"""From a change in the kernel's records to an Event, with all that is known around it. Pure."""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from gateway.detection import layout
+from gateway.detection.confidence import judge
+from gateway.detection.sentence import sentences
+from gateway.detection.settings import DetectionSettings
+from gateway.detection.surroundings import neighbours_of, upwind, wind_of
+from gateway.event import Change, Event, Kind, event_id
+from gateway.registry import Registry
+
+_CHANGES = {
+    layout.OPENED: Change.OPENED,
+    layout.UPDATED: Change.UPDATED,
+    layout.ENDED: Change.ENDED,
+    layout.VOIDED: Change.VOIDED,
+    layout.MERGED: Change.MERGED,
+}
+_KINDS = {
+    layout.PEAK: Kind.PEAK,
+    layout.REGIONAL: Kind.REGIONAL,
+    layout.GLITCH: Kind.GLITCH,
+    layout.HUMIDITY: Kind.HUMIDITY,
+    layout.SENSOR: Kind.SENSOR,
+}
+
+
+def told(record: Any, name: str, settings: DetectionSettings, registry: Registry) -> Event:  # noqa: ANN401 - numpy
+    """The event as it is after this change."""
+    slot, kind = int(record["slot"]), _KINDS[int(record["kind"])]
+    datastream = registry.datastreams[slot]
+    station = registry.stations[datastream.station]
+    facts = _facts(record, kind)
+    polarity = settings.property[datastream.observed_property].polarity
+    state, around = record["state"], record
+    place = station.area if kind is Kind.REGIONAL else station.id
+    east, north, speed = (float(state[f"wind_{part}"]) for part in ("east", "north", "speed"))
+    wind = wind_of(east, north, speed, int(state["wind_readings"]))
+    who = [int(j) for j in around["who"][: min(int(around["risen"]), layout.WHO)]]
+    neighbours = neighbours_of(station, int(around["fresh"]), int(around["risen"]), who, registry)
+    change = _CHANGES[int(record["change"])]
+    verdict = judge(
+        change=change,
+        kind=kind,
+        excess=facts["peak"] - facts["background"],
+        background=facts["background"],
+        noise=facts["noise"],
+        flags=facts["flags"],
+        neighbours=neighbours,
+        agrees=int(state["agrees"]),
+        disagrees=int(state["disagrees"]),
+    )
+    event = Event(
+        id=event_id(place, datastream.observed_property, name, facts["onset"], kind),
+        revision=facts["revision"],
+        change=change,
+        kind=kind,
+        datastream=slot,
+        station=station.id,
+        observed_property=datastream.observed_property,
+        onset=facts["onset"],
+        peak_at=facts["peak_at"],
+        detected_at=facts["detected"],
+        end=facts["end"] if change in {Change.ENDED, Change.VOIDED, Change.MERGED} else None,
+        peak=polarity * facts["peak"],
+        background=polarity * facts["background"],
+        excess=facts["peak"] - facts["background"],
+        noise=facts["noise"],
+        confidence=verdict.confidence,
+        reasons=verdict.reasons,
+        detector=name,
+        neighbours=neighbours,
+        wind=wind,
+        upwind=upwind(station, wind, registry),
+        merged_into=_episode(record, name, registry) if change is Change.MERGED else None,
+        state_hash=hashlib.sha256(state.tobytes() + record["group"].tobytes()).hexdigest()[:16],
+    )
+    return replace(event, words=sentences(event, registry))
+
+
+def _facts(record: Any, kind: Kind) -> dict[str, Any]:  # noqa: ANN401 - numpy
+    """What stands in which record differs between a peak, an episode of all, and what is odd."""
+    state, group = record["state"], record["group"]
+    if kind is Kind.REGIONAL:
+        level = float(group["peak_background"])
+        return {
+            **{f: _time(group[f]) for f in ("onset", "peak_at", "detected")},
+            "end": _time(group["below_since"]),
+            "revision": int(group["revision"]),
+            "peak": level + float(group["peak"]),
+            "background": level,
+            "noise": float(group["peak_noise"]),
+            "flags": 0,
+        }
+    if int(state["odd_count"]) > 0 and int(record["change"]) == layout.ENDED and kind in {Kind.GLITCH, Kind.SENSOR}:
+        return {
+            "onset": _time(state["odd_since"]),
+            "peak_at": _time(state["odd_since"]),
+            "detected": _time(state["at"]),
+            "end": _time(state["at"]),
+            "revision": 1,
+            "peak": float(state["odd_peak"]),
+            "background": float(state["odd_level"]),
+            "noise": float(state["odd_noise"]),
+            "flags": int(state["odd_flags"]),
+        }
+    return {
+        **{f: _time(state[f]) for f in ("onset", "peak_at", "detected")},
+        "end": _time(state["below_since"] if int(record["change"]) != layout.MERGED else state["at"]),
+        "revision": int(state["revision"]),
+        "peak": float(state["peak"]),
+        "background": float(state["peak_background"]),
+        "noise": float(state["peak_noise"]),
+        "flags": int(state["flags"]),
+    }
+
+
+def _episode(record: Any, name: str, registry: Registry) -> str:  # noqa: ANN401 - numpy
+    """The id of the episode that the event is the beginning of."""
+    datastream = registry.datastreams[int(record["slot"])]
+    area = registry.stations[datastream.station].area
+    return event_id(area, datastream.observed_property, name, _time(record["group"]["onset"]), Kind.REGIONAL)
+
+
+def _time(milliseconds: Any) -> datetime:  # noqa: ANN401 - a numpy integer
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

@@ -1,0 +1,20 @@
+"""Observations in the gateway's own tables, as they are when a peak is told."""
+
+from datetime import timedelta
+
+import psycopg
+
+from tests.gateway.enrolled import enrol
+
+
+def observe(dsn, values, *, began, station="wijk-aan-zee", observed_property="pm2_5", flags=0):
+    """One value a second from `began` on."""
+    enrol(dsn, station=station)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        (slot,) = connection.execute(
+            "INSERT INTO datastream (station_id, node_id, property_id) VALUES (%s, 'ijm-001', %s) RETURNING id",
+            [station, observed_property],
+        ).fetchone()
+        with connection.cursor().copy("COPY observation FROM STDIN") as copy:
+            for n, value in enumerate(values):
+                copy.write_row((slot, began + timedelta(seconds=n), value, flags, 1))

@@ -1,0 +1,163 @@
+"""Where and when a route holds, and who is on duty: each condition against a slow or obvious twin."""
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerting import hours, polygon
+from alerting.errors import SettingsError
+from alerting.pipeline import Rules
+from alerting.roster import Roster, Rosters, Shift
+from alerting.routing import Reason, Route
+from tests.alerting.alerts import BEGAN, alert
+
+SQUARE = "POLYGON((4 52, 5 52, 5 53, 4 53, 4 52), (4.4 52.4, 4.6 52.4, 4.6 52.6, 4.4 52.6, 4.4 52.4))"
+GEOJSON = {
+    "type": "Feature",
+    "properties": {},
+    "geometry": {
+        "type": "MultiPolygon",
+        "coordinates": [
+            [
+                [[4, 52], [5, 52], [5, 53], [4, 53], [4, 52]],
+                [[4.4, 52.4], [4.6, 52.4], [4.6, 52.6], [4.4, 52.6], [4.4, 52.4]],
+            ],
+            [[[6, 50], [7, 50], [7, 51], [6, 50]]],
+        ],
+    },
+}  # fmt: skip
+
+MOMENTS = st.integers(-1_000_000_000, 1_000_000_000).map(
+    lambda n: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=n)
+)
+
+
+@given(st.floats(3.5, 5.5), st.floats(51.5, 53.5))
+def test_a_square_with_a_hole_contains_what_one_expects(x, y):
+    if min(abs(v - edge) for v, edges in ((x, (4, 5, 4.4, 4.6)), (y, (52, 53, 52.4, 52.6))) for edge in edges) < 1e-9:
+        return
+    expected = 4 < x < 5 and 52 < y < 53 and not (4.4 < x < 4.6 and 52.4 < y < 52.6)
+    assert polygon.parse(SQUARE).contains(y, x) is expected
+    assert polygon.parse(GEOJSON).contains(y, x) is expected
+
+
+def test_a_second_polygon_counts_too():
+    assert polygon.parse(GEOJSON).contains(50.2, 6.8)
+    assert not polygon.parse(GEOJSON).contains(50.8, 6.2)
+
+
+@given(st.text(max_size=60) | st.from_regex(r"(MULTI)?POLYGON ?\(\(([0-9. ,-]{0,20})\)?\)?", fullmatch=True))
+def test_reading_a_polygon_raises_nothing_but_settings_errors(text):
+    with suppress(SettingsError):
+        polygon.parse(text)
+
+
+@pytest.mark.parametrize(
+    "given_",
+    ["", "POINT(4 52)", "POLYGON((4 52, 5 52, 4 52))", "POLYGON((4 5, 5 5, 9 95, 4 5))", '{"type": "Point"}', "{", {}],
+)  # fmt: skip
+def test_what_encloses_nothing_is_refused(given_):
+    with pytest.raises(SettingsError):
+        polygon.parse(given_)
+
+
+def test_a_route_takes_only_what_is_inside_its_jurisdiction():
+    inside, outside = "POLYGON((4 52, 5 52, 5 53, 4 53, 4 52))", "POLYGON((6 50, 7 50, 7 51, 6 51, 6 50))"
+    routes = [Route(receiver="limburg", inside=outside), Route(receiver="noord-holland", inside=inside)]
+    assert [v.receiver for v in Rules(routes).decide(alert(), {}, BEGAN)] == ["noord-holland"]
+    assert Rules(routes[:1]).decide(alert(), {}, BEGAN)[0].reason is Reason.NO_ROUTE
+
+
+@pytest.mark.parametrize(
+    ("text", "when", "expected"),
+    [
+        ("mon-fri 08:00-18:00", "2026-11-20T07:00:00+00:00", True),  # Friday 08:00 in Amsterdam
+        ("mon-fri 08:00-18:00", "2026-11-20T06:59:59+00:00", False),
+        ("mon-fri 08:00-18:00", "2026-11-20T17:00:00+00:00", False),
+        ("mon-fri 08:00-18:00", "2026-11-21T10:00:00+00:00", False),
+        ("mon-fri 18:00-08:00", "2026-11-21T06:00:00+00:00", True),  # Saturday morning belongs to Friday's night
+        ("mon-fri 18:00-08:00", "2026-11-22T22:00:00+00:00", False),  # Sunday evening
+        ("sat-sun", "2026-11-22T22:59:00+00:00", True),
+        ("sat-sun", "2026-11-22T23:00:00+00:00", False),  # Monday in Amsterdam
+        ("22:00-06:00", "2026-07-01T20:00:00+00:00", True),  # summer time
+        ("fri-mon 12:00-13:00", "2026-11-23T11:30:00+00:00", True),
+        ("fri-mon 12:00-13:00", "2026-11-24T11:30:00+00:00", False),
+    ],
+)
+def test_hours_are_those_of_the_dutch_clock(text, when, expected):
+    assert hours.parse(text).covers(datetime.fromisoformat(when)) is expected
+
+
+@given(MOMENTS)
+def test_a_day_and_its_complement_cover_every_moment_once(now):
+    day, night = hours.parse("08:00-18:30"), hours.parse("18:30-08:00")
+    assert day.covers(now) is not night.covers(now)
+
+
+@pytest.mark.parametrize("text", ["", "all day", "08:00", "25:00-26:00", "mon-xyz", "08:00-08:00", "mon_fri"])
+def test_hours_that_cannot_be_read_are_refused(text):
+    with pytest.raises(SettingsError, match="hours"):
+        hours.parse(text)
+
+
+TURNS = Roster(
+    name="piket",
+    otherwise="wacht",
+    turn=["jansen", "bakker", "visser"],
+    begins=datetime.fromisoformat("2026-10-19T09:00:00+02:00"),
+    shift=[
+        Shift(
+            receiver="mulder",
+            begins=datetime.fromisoformat("2026-11-20T09:00:00+01:00"),
+            ends=datetime.fromisoformat("2026-11-21T09:00:00+01:00"),
+        )
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("when", "who"),
+    [
+        ("2026-10-19T08:59:59+02:00", "wacht"),
+        ("2026-10-19T09:00:00+02:00", "jansen"),
+        ("2026-10-26T08:59:59+01:00", "jansen"),  # winter time began the day before: nine is still nine
+        ("2026-10-26T09:00:00+01:00", "bakker"),
+        ("2026-11-09T09:00:00+01:00", "jansen"),
+        ("2026-11-20T12:00:00+01:00", "mulder"),
+        ("2026-11-21T09:00:00+01:00", "bakker"),
+    ],
+)
+def test_turns_change_at_the_same_hour_summer_and_winter(when, who):
+    assert TURNS.on_duty(datetime.fromisoformat(when)) == who
+
+
+@given(MOMENTS)
+def test_somebody_is_always_on_duty(now):
+    assert TURNS.on_duty(now) in TURNS.members
+
+
+def test_a_route_to_a_roster_tells_who_is_on_duty_and_reminds_the_same_person():
+    rules = Rules([Route(receiver="piket")], rosters=[TURNS])
+    (verdict,) = rules.decide(alert(), {}, datetime.fromisoformat("2026-11-20T12:00:00+01:00"))
+    assert (verdict.receiver, verdict.detail) == ("mulder", "on duty for piket")
+    assert Rosters([TURNS]).leads_to("piket", "mulder")
+    assert not Rosters([TURNS]).leads_to("piket", "de-wit")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"turn": ["a"]}, {"shift": [{"receiver": "a", "begins": BEGAN, "ends": BEGAN - timedelta(1)}]}],
+)
+def test_a_roster_that_cannot_work_is_refused(fields):
+    shifts = fields.pop("shift", [])
+    with pytest.raises(SettingsError):
+        Roster(name="piket", otherwise="wacht", shift=[Shift(**one) for one in shifts], **fields)
+
+
+def test_routes_hold_at_their_hours_only():
+    routes = [Route(receiver="dag", hours=["mon-fri 08:00-18:00"]), Route(receiver="nacht")]
+    for when, who in (("2026-11-20T10:00:00+00:00", "dag"), ("2026-11-21T02:00:00+00:00", "nacht")):
+        assert [v.receiver for v in Rules(routes).decide(alert(), {}, datetime.fromisoformat(when))] == [who]

@@ -1,0 +1,196 @@
+"""A mail as an inspector wants it, and handed over only to a mail server that shows a good certificate."""
+
+import email
+import email.policy
+import io
+import ssl
+from contextlib import nullcontext
+from datetime import timedelta
+
+import pytest
+import trustme
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from msgspec import structs
+from PIL import Image
+
+from alerting.alert import Change, NearSite, Place, Severity
+from alerting.curve import FLAGS, Curve, Point, window
+from alerting.delivery.email import EmailSettings, SmtpSettings, compose
+from alerting.mail import mail
+from alerting.notification import Notification, Original
+from alerting.plot import draw
+from alerting.routing import Route
+from alerting.settings import AlertingSettings, ReceiverSettings
+from edge_agent.wire import Flag
+from tests.alerting.alerts import BEGAN, alert, ended
+from tests.alerting.dispatching import dispatching, put, rows, settled, until
+from tests.alerting.observed import observe
+from tests.alerting.servers import MailServer
+
+URL = "https://piekwacht.example"
+VALUES = [8.0] * 300 + [84.0] * 60 + [20.0] * 60
+CURVE = Curve(
+    points=tuple(Point(at=BEGAN + timedelta(seconds=n - 300), value=v, flags=64) for n, v in enumerate(VALUES))
+)
+
+
+def parsed(envelope):
+    return email.message_from_bytes(envelope.content, policy=email.policy.default)
+
+
+def settings_for(server, **smtp):
+    return AlertingSettings(
+        smtp=SmtpSettings(host="localhost", port=server.controller.port, timeout=3, **smtp),
+        receiver=[ReceiverSettings(name="od", email=[EmailSettings(to=["piket@od.example"])])],
+        route=[Route(receiver="od")],
+    )
+
+
+@pytest.fixture
+def authority(tmp_path):
+    made = trustme.CA()
+    made.cert_pem.write_to_path(tmp_path / "ca.pem")
+
+    def shown_by(name):
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        made.issue_cert(name).configure_cert(context)
+        return context
+
+    return tmp_path / "ca.pem", shown_by
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+async def test_mail_goes_over_tls_to_a_server_with_a_good_certificate(database, authority, tls):
+    ca, shown_by = authority
+    with MailServer(tls=tls, certificate=shown_by("localhost")) as server:
+        async with dispatching(settings_for(server, tls=tls, ca_file=ca), database):
+            await put(database, alert())
+            await settled(database)
+    assert len(server.taken) == 1
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+@pytest.mark.parametrize(("name", "believed"), [("elsewhere.example", True), ("localhost", False)])
+async def test_no_word_goes_to_a_server_whose_certificate_is_wrong(database, authority, tls, name, believed):
+    ca, shown_by = authority
+    with MailServer(tls=tls, certificate=shown_by(name)) as server:
+        async with dispatching(settings_for(server, tls=tls, ca_file=ca if believed else None), database):
+            await put(database, alert())
+            await until(lambda: rows(database, "SELECT 1 FROM alerting.delivery"))
+    assert server.taken == []
+    ((outcome, detail),) = rows(database, "SELECT outcome, detail FROM alerting.delivery")
+    assert outcome == "failed"
+    assert "certificate" in detail.lower()
+
+
+async def test_a_server_that_offers_no_tls_gets_nothing(database):
+    with MailServer() as server:
+        async with dispatching(settings_for(server, tls="starttls"), database):
+            await put(database, alert())
+            await until(lambda: rows(database, "SELECT 1 FROM alerting.delivery"))
+    assert server.taken == []
+
+
+async def test_the_peak_is_drawn_from_what_was_measured(database, settings):
+    observe(database, VALUES, began=BEGAN - timedelta(seconds=300), flags=64)
+    with MailServer() as server:
+        async with dispatching(settings(mail=server), database):
+            await put(database, alert())
+            await settled(database)
+    message = parsed(server.taken[0])
+    (image,) = [part for part in message.walk() if part.get_content_type() == "image/png"]
+    html = message.get_body(("html",)).get_content()
+    assert f"cid:{image['Content-ID'].strip('<>')}" in html
+    assert Image.open(io.BytesIO(image.get_content())).size == (1040, 440)
+    text = message.get_body(("plain",)).get_content()
+    for words in ("elke 1 s; geen uurgemiddelde", "vochtige lucht", "10× achtergrond", "52,0 µg/m³"):
+        assert words in text
+        assert words in html
+
+
+async def test_end_and_correction_answer_the_message_they_belong_to(database, settings):
+    with MailServer() as server:
+        async with dispatching(settings(mail=server), database):
+            for one in (alert(), alert(2, change=Change.VOIDED)):
+                await put(database, one)
+                await settled(database)
+    first, correction = map(parsed, server.taken)
+    assert correction["In-Reply-To"] == correction["References"] == first["Message-ID"]
+    assert "hoort bij ons bericht van" in correction.get_body(("plain",)).get_content()
+    assert first["In-Reply-To"] is None
+
+
+def test_the_same_is_said_in_english():
+    site = NearSite(name="Tata Steel", bearing=251.4, distance=1830.0)
+    told = Notification(
+        alert=ended(sites=(site,), reasons=("far_above_noise",)), id="x", language="en", curve=CURVE,
+        original=Original(id="first", sent_at=BEGAN, received_at=BEGAN), acknowledge=f"{URL}/acknowledge/t",
+    )  # fmt: skip
+    contents = mail(told, public_url=URL)
+    assert contents.subject == "Peak over PM2.5 at Wijk aan Zee: 84.0 µg/m³ (10× background)"
+    dutch = mail(structs.replace(told, language="nl"), public_url=URL)
+    for words in ("Mean", "humid air", "far above the noise", "12 min 0 s", "Nearby", f"{URL}/en/events/", "Lasted"):
+        assert words in contents.text
+        assert words in contents.html
+    assert not {"achtergrond", "Zekerheid", "Opgemerkt"} & set(contents.text.replace(":", " ").split())
+    assert not {"background", "Confidence", "Noticed"} & set(dutch.text.split())
+
+
+def test_flags_are_those_of_the_wire():
+    assert [one.name.lower() for one in sorted(Flag)] == list(FLAGS)
+
+
+def test_the_window_is_bounded_however_long_an_event_lasts():
+    since, until = window(alert(), BEGAN + timedelta(days=9))
+    assert since <= alert().peak_at <= until <= since + timedelta(hours=3)
+    since, until = window(alert(peak_at=BEGAN + timedelta(days=2)), BEGAN + timedelta(days=9))
+    assert since <= BEGAN + timedelta(days=2) <= until <= since + timedelta(hours=3)
+    assert window(ended(), BEGAN + timedelta(days=9))[1] == BEGAN + timedelta(minutes=17)
+
+
+@pytest.mark.parametrize("points", [(), CURVE.points[:1]])
+def test_what_cannot_be_drawn_is_a_value_error(points):
+    with pytest.raises(ValueError, match="too few"):
+        draw(Notification(alert=alert(), id="x", curve=Curve(points=points)))
+
+
+@hypothesis_settings(max_examples=20, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=3, max_size=50))
+def test_any_curve_is_drawn_or_refused(values):
+    points = tuple(Point(at=BEGAN + timedelta(seconds=n), value=v) for n, v in enumerate(values))
+    known = sum(value is not None for value in values)
+    with pytest.raises(ValueError, match="too few") if known < 2 else nullcontext():
+        assert draw(Notification(alert=alert(), id="x", curve=Curve(points=points))).startswith(b"\x89PNG")
+
+
+ANY = st.text(alphabet=st.characters(codec="utf-8"), max_size=60) | st.sampled_from(
+    [
+        "a\r\nBcc: all@example.org",
+        "a\nSubject: x",
+        "\x00",
+        "a\r\n\r\n<script>",
+        "\u2028Bcc: x",
+        "\x0bBcc: x",
+        "\x85Bcc: x",
+    ]
+)
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(st.tuples(ANY, ANY, ANY, ANY, ANY, ANY))
+def test_no_field_can_add_a_header_or_a_tag(hostile):
+    place, observed_property, unit, reason, detector, event = hostile
+    one = alert(
+        place=Place(name=place, latitude=52, longitude=4), observed_property=observed_property, unit=unit,
+        reasons=(reason,), detector=detector, event_id=event, severity=Severity.MINOR,
+    )  # fmt: skip
+    told = Notification(alert=one, id="e-1-od", gathered=(one,) * (len(place) % 2), acknowledge=f"{URL}/{event}")
+    message = compose(told, channel=EmailSettings(to=["a@b.nl"]), smtp=SmtpSettings(), public_url=URL, at=BEGAN)
+    sent = email.message_from_bytes(message.as_bytes(), policy=email.policy.default)
+    assert sorted(sent.keys()) == sorted([
+        "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "Content-Language", "MIME-Version",
+        "Content-Type",
+    ])  # fmt: skip
+    assert "<script" not in sent.get_body(("html",)).get_content()

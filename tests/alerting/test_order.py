@@ -1,0 +1,70 @@
+"""Channels in order: the next is tried when one does not deliver, and nobody is told twice for it."""
+
+import pytest
+from msgspec import structs
+
+from alerting.errors import SettingsError
+from tests.alerting.alerts import alert
+from tests.alerting.dispatching import dispatching, hurry, put, rows, settled, until
+from tests.alerting.servers import MailServer, WebServer
+
+STATES = "SELECT channel, state FROM alerting.outbox ORDER BY channel"
+
+
+def in_order(settings, *order, **given):
+    chosen = settings(**given)
+    return structs.replace(chosen, receiver=[structs.replace(chosen.receiver[0], order=list(order))])
+
+
+async def test_when_the_first_channel_works_the_second_hears_nothing(database, settings):
+    with MailServer() as mail, WebServer() as web:
+        async with dispatching(in_order(settings, "webhook:0", "email:0", mail=mail, web=web), database):
+            await put(database, alert())
+            await settled(database)
+    assert (len(web.requests), len(mail.taken)) == (1, 0)
+
+
+@pytest.mark.parametrize(("status", "state"), [(500, "spared"), (403, "refused"), (0, "spared")])
+async def test_when_the_first_channel_fails_the_second_is_told_at_once(database, settings, status, state):
+    with MailServer() as mail, WebServer(status) as web:
+        async with dispatching(in_order(settings, "webhook:0", "email:0", mail=mail, web=web), database):
+            await put(database, alert())
+            await until(lambda: len(mail.taken) == 1, within=3)
+            await settled(database)
+    assert (len(web.requests), len(mail.taken)) == (1, 1)
+    assert rows(database, STATES) == [("email:0", "delivered"), ("webhook:0", state)]
+
+
+async def test_when_none_works_all_go_on_trying_until_the_first_does(database, settings):
+    with MailServer("451 later") as mail, WebServer(500, 204) as web:
+        async with dispatching(in_order(settings, "webhook:0", "email:0", mail=mail, web=web), database):
+            await put(database, alert())
+            await until(lambda: len(rows(database, "SELECT 1 FROM alerting.delivery")) == 2)
+            await hurry(database)
+            await settled(database)
+    assert len(web.requests) == 2
+    assert dict(rows(database, STATES))["webhook:0"] == "delivered"
+
+
+async def test_what_a_storm_gathered_goes_to_the_next_channel_as_a_whole(database, settings):
+    with MailServer() as mail, WebServer(204, 204, 500) as web:
+        chosen = in_order(settings, "webhook:0", "email:0", mail=mail, web=web, burst=2, gather_seconds=1.0)
+        async with dispatching(chosen, database):
+            await put(database, *[alert(event_id=f"event{n}", station=f"s{n}") for n in range(12)])
+            await settled(database, within=15)
+    told = (
+        "SELECT count(DISTINCT o.event_id) FROM alerting.outbox o LEFT JOIN alerting.outbox h ON h.id = o.gathered_into"
+    )
+    assert rows(database, f"{told} WHERE coalesce(h.state, o.state) = 'delivered'") == [(12,)]
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        (["webhook:1"], r"receiver\[0\].order: no channel 'webhook:1'; the nearest channel is 'webhook:0'"),
+        (["email:0", "email:0"], "twice"),
+    ],
+)
+def test_an_order_that_cannot_work_is_refused(settings, order, words):
+    with MailServer() as mail, WebServer() as web, pytest.raises(SettingsError, match=words):
+        in_order(settings, *order, mail=mail, web=web)

@@ -1,0 +1,115 @@
+"""The brokers as deploy/ configures them, with nothing changed but paths and addresses."""
+
+import getpass
+import os
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.__main__ import main
+from gateway.embedded import _programs
+from gateway.enrolment import authority as enrolment
+from gateway.processes import Child, answers, free_port
+from tests.deploy.conftest import DEPLOY
+
+_PLACES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", sysconfig.get_path("scripts")))
+
+
+class Authority:
+    """A certificate authority of ours, used by the commands an operator uses."""
+
+    def __init__(self, folder: Path, name: str = "ours") -> None:
+        self.folder = folder / name
+        self.folder.mkdir(parents=True)
+        self.run("init", name)
+
+    def run(self, *arguments: object) -> None:
+        assert main(["ca", *map(str, arguments), "--ca", str(self.folder)]) == 0
+
+    def revoke(self, name: str) -> None:
+        """Put every certificate of this name on the list."""
+        enrolment.Authority.open(self.folder).revoke(name, datetime.now(UTC))
+
+    def issue(self, name: str, *, use: str = "client") -> dict[str, Path]:
+        """Certificate and key for this name, in a folder of their own with the authority's certificate and list."""
+        made = self.folder / f"{use}-{name}-{len(list(self.folder.iterdir()))}"
+        made.mkdir()
+        hosts = ["--host", "127.0.0.1", "--host", "localhost"] if use == "server" else []
+        self.run(use, name, *hosts, "--out", made)
+        (made / f"{name}.pem").rename(made / "certificate.pem")
+        (made / f"{name}.key").rename(made / "key.pem")
+        for file in ("ca.pem", "crl.pem"):
+            shutil.copy(self.folder / file, made)
+        return {"ca": made / "ca.pem", "certificate": made / "certificate.pem", "key": made / "key.pem"}
+
+
+class Broker:
+    """One of the two, from its file in deploy/."""
+
+    def __init__(self, kind: str, folder: Path, authority: Authority) -> None:
+        program = shutil.which(kind, path=_PLACES)
+        if program is None:
+            pytest.skip(f"no {kind} on this machine: sh deploy/prepare --test-programs")
+        self.kind, self.folder, self.port, self.authority = kind, folder, free_port(), authority
+        self._program = program
+        folder.mkdir(exist_ok=True)
+        self.tls = authority.issue("piekwacht.broker", use="server")["certificate"].parent
+        self._command = self._mosquitto() if kind == "mosquitto" else self._nats()
+        self.start()
+
+    def start(self) -> None:
+        self._child = Child(self.kind, [self._program, *self._command], log=self.folder / "broker.log")
+        self._child.wait_until(lambda: answers("127.0.0.1", self.port))
+
+    def stop(self) -> None:
+        self._child.stop()
+
+    def signal(self, number: int) -> None:
+        self._child.process.send_signal(number)
+
+    def log(self) -> str:
+        return (self.folder / "broker.log").read_text(errors="replace")
+
+    def _written(self, name: str, changes: Mapping[str, str]) -> str:
+        text = (DEPLOY / name).read_text()
+        for before, after in changes.items():
+            assert before in text, f"{name} has no {before!r}"
+            text = text.replace(before, after)
+        path = self.folder / Path(name).name
+        path.write_text(text)
+        return str(path)
+
+    def _mosquitto(self) -> list[str]:
+        (self.folder / "data").mkdir()
+        shutil.copy(DEPLOY / "mosquitto/acl", self.folder / "acl")
+        changes = {
+            "/etc/piekwacht/tls": str(self.tls),
+            "/mosquitto/config/acl": str(self.folder / "acl"),
+            "/mosquitto/data/": f"{self.folder}/data/",
+            "listener 8883": f"user {getpass.getuser()}\nlistener {self.port} 127.0.0.1",
+        }
+        return ["-c", self._written("mosquitto/mosquitto.conf", changes)]
+
+    def _nats(self) -> list[str]:
+        changes = {
+            "/etc/piekwacht/tls": str(self.tls),
+            "/var/lib/nats": str(self.folder / "data"),
+            "0.0.0.0:8883": f"127.0.0.1:{self.port}",
+            "127.0.0.1:4222": f"127.0.0.1:{free_port()}",
+        }
+        return ["-c", self._written("nats/nats.conf", changes)]
+
+
+def write_users(folder: Path, dsn: str) -> None:
+    """users.conf for NATS, by the script that an operator runs."""
+    path = f"{_programs(None)}:{os.environ['PATH']}"
+    command = [DEPLOY / "nats/nodes", dsn]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": path})
+    assert done.returncode == 0, done.stderr
+    folder.mkdir(exist_ok=True)
+    (folder / "users.conf").write_text(done.stdout)

@@ -1,0 +1,29 @@
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+_PLACES = [str(ROOT / ".venv/programs/usr/bin"), *os.environ.get("PATH", "").split(os.pathsep), "/usr/sbin"]
+
+
+@pytest.fixture(scope="session")
+def judge() -> Callable[..., str]:
+    """Run a program that judges files; its words where it is content. Skips where the machine has it not."""
+
+    def run(program: str, *arguments: str | Path, cwd: Path = DEPLOY, environment: dict[str, str] | None = None) -> str:
+        path = shutil.which(program, path=os.pathsep.join(_PLACES))
+        if path is None:
+            pytest.skip(f"no {program} on this machine: sh deploy/prepare --test-programs")
+        command = [path, *map(str, arguments)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=cwd, env={**os.environ, **(environment or {})}
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run

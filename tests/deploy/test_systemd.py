@@ -1,0 +1,53 @@
+"""The units are held to what they need, and the scripts beside them are sound."""
+
+import subprocess
+
+import pytest
+
+from tests.deploy.conftest import DEPLOY
+
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+SCRIPTS = [DEPLOY / "systemd" / name for name in ("backup", "restore", "install", "upgrade", "rollback")]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_every_unit_is_hardened_to_an_exposure_of_two_at_most(judge, unit):
+    judge("systemd-analyze", "security", "--offline=true", "--threshold=20", unit)
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_every_unit_is_read_by_systemd_without_a_complaint(judge, unit, tmp_path):
+    """Commands are not here, so `true` stands in their place; a directive that systemd does not know is a complaint."""
+    lines = [line for line in unit.read_text().splitlines() if not line.startswith("ExecStart=")]
+    lines.insert(lines.index("[Service]") + 1, "ExecStart=/usr/bin/true")
+    copy = tmp_path / unit.name
+    copy.write_text("\n".join(lines).replace("Requires=piekwacht-migrate.service\n", ""))
+    judge("systemd-analyze", "verify", "--man=no", copy)
+
+
+def test_the_parts_are_the_commands_that_there_are():
+    started = {line.split()[1] for unit in UNITS for line in unit.read_text().splitlines() if "/bin/piekwacht " in line}
+    assert started == {"gateway", "api", "alerting", "migrate"}
+
+
+def test_only_what_compiles_may_make_memory_executable():
+    free = {unit.stem for unit in UNITS if "MemoryDenyWriteExecute=yes" not in unit.read_text()}
+    assert free == {"piekwacht-gateway"}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_every_script_is_one_that_sh_reads(judge, script):
+    judge("sh", "-n", script)
+    assert script.stat().st_mode & 0o111
+
+
+def test_installing_puts_everything_in_its_place_and_keeps_what_was_edited(tmp_path):
+    command, environment = [DEPLOY / "systemd/install"], {"DESTDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    settings = tmp_path / "etc/piekwacht/piekwacht.toml"
+    settings.write_text("mine")
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    assert settings.read_text() == "mine"
+    installed = {path.name for path in (tmp_path / "etc/systemd/system").iterdir()}
+    assert installed == {unit.name for unit in UNITS} | {"piekwacht-backup.timer"}
+    assert (tmp_path / "opt/piekwacht/bin/backup").stat().st_mode & 0o111

@@ -1,0 +1,101 @@
+"""A release is installed beside the old one; what cannot run is never switched to."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.deploy.conftest import DEPLOY, ROOT
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """This very tree as a wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    uv = shutil.which("uv")
+    command = [uv, "build", "--wheel", "--out-dir", folder] if uv else [
+        sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder,
+    ]  # fmt: skip
+    subprocess.run([*command, ROOT], check=True, capture_output=True, cwd=ROOT)
+    (made,) = folder.glob("*.whl")
+    return made
+
+
+@pytest.fixture
+def home(tmp_path, empty_database):
+    (tmp_path / "releases").mkdir()
+    (tmp_path / "piekwacht.toml").write_text(f'[database]\ndsn = "{empty_database}"\n')
+    (tmp_path / "systemctl").write_text(f'#!/bin/sh\necho "$1" >>{tmp_path}/asked\n')
+    (tmp_path / "backup").write_text(f"#!/bin/sh\necho backup >>{tmp_path}/asked\n")
+    for name in ("systemctl", "backup"):
+        (tmp_path / name).chmod(0o755)
+    return tmp_path
+
+
+def run(home, script, *arguments):
+    environment = {
+        **os.environ,
+        "PIEKWACHT_HOME": str(home),
+        "PIEKWACHT_CONFIG": str(home / "piekwacht.toml"),
+        "PIEKWACHT_BACKUP": str(home / "backup"),
+        "SYSTEMCTL": str(home / "systemctl"),
+        "PIEKWACHT_AS": "",
+        "PYTHON": sys.executable,
+    }
+    command = [DEPLOY / "systemd" / script, *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+def renamed(wheel, folder, version):
+    """The same wheel as another version, with its metadata changed accordingly."""
+    target = folder / wheel.name.replace("0.1.0", version)
+    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(target, "w") as made:
+        for item in source.infolist():
+            body = source.read(item)
+            if item.filename.endswith("METADATA"):
+                body = body.replace(b"\nVersion: 0.1.0", f"\nVersion: {version}".encode())
+            if not item.filename.endswith("RECORD"):
+                made.writestr(item.filename.replace("0.1.0.dist-info", f"{version}.dist-info"), body)
+        made.writestr(f"piekwacht-{version}.dist-info/RECORD", "")
+    return target
+
+
+@pytest.mark.timeout(600)
+def test_install_upgrade_rollback_and_what_must_not_happen(home, wheel, empty_database):
+    lock = DEPLOY / "gateway.lock"
+    first = run(home, "upgrade", wheel, lock)
+    assert first.returncode == 0, first.stderr
+    assert (home / "current").readlink() == Path("releases/0.1.0")
+    assert (home / "asked").read_text().split() == ["backup", "stop", "start"], "backed up before the schema changes"
+
+    broken = home / "piekwacht-0.2.0-py3-none-any.whl"
+    broken.write_bytes(b"not a wheel")
+    refused = run(home, "upgrade", broken, lock)
+    assert refused.returncode == 1
+    assert "releases/0.1.0 goes on" in refused.stderr
+    assert (home / "current").readlink() == Path("releases/0.1.0")
+    assert not (home / "releases/0.2.0").exists()
+    assert (home / "asked").read_text().split() == ["backup", "stop", "start"], "nothing that ran was touched"
+
+    second = run(home, "upgrade", renamed(wheel, home, "0.3.0"), lock)
+    assert second.returncode == 0, second.stderr
+    assert (home / "current").readlink() == Path("releases/0.3.0")
+    assert (home / "asked").read_text().split()[3:] == ["stop", "start"], "no migration, so no backup is asked for"
+
+    back = run(home, "rollback")
+    assert back.returncode == 0, back.stderr
+    assert (home / "current").readlink() == Path("releases/0.1.0")
+
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("INSERT INTO schema_migration (name, sha256) VALUES ('9999_tomorrow.sql', 'x')")
+    stuck = run(home, "rollback")
+    assert stuck.returncode == 1
+    assert "restore the backup of before the upgrade" in stuck.stderr
+    assert (home / "current").readlink() == Path("releases/0.1.0")

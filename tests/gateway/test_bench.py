@@ -1,0 +1,12 @@
+import json
+
+from gateway.__main__ import main
+
+
+def test_bench_detect_ends_with_its_figures_in_json(capsys):
+    assert main(["bench", "detect", "--sensors", "200", "--datastreams", "1000", "--runs", "1"]) == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert figures["ns_per_reading"] > 0
+    assert figures["ns_per_reading_network"] > 0
+    assert figures["bytes_per_datastream"] <= 256
+    assert (figures["river_ratio"] is None) == (figures["river_reason"] is not None)
