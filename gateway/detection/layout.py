@@ -14,6 +14,7 @@ STATE = np.dtype(
         ("gain", np.float64),  # beta
         ("first", np.int64),  # first reading
         ("rise", np.int64),  # first reading since the evidence was 0
+        ("rise_background", np.float64),  # and the background before it
         ("revision", np.int64),  # 0: no event is open
         ("onset", np.int64),  # of the open event; so are the following
         ("detected", np.int64),
