@@ -18,6 +18,9 @@ _FILES = {
     "leaflet/dist/leaflet.js": "leaflet.js",
     "leaflet/dist/leaflet.css": "leaflet.css",
     "leaflet/LICENSE": "leaflet.LICENSE",
+    "uplot/dist/uPlot.iife.min.js": "uplot.js",
+    "uplot/dist/uPlot.min.css": "uplot.css",
+    "uplot/LICENSE": "uplot.LICENSE",
 }
 
 

@@ -14,6 +14,9 @@ from msgspec import Meta, Struct
 AwareTime = Annotated[datetime, Meta(tz=True)]
 
 
+QUIET = frozenset({"silent", "undeliverable"})
+
+
 class Change(StrEnum):
     """What happened to the event in this revision."""
 
@@ -95,6 +98,11 @@ class Alert(Struct, frozen=True, kw_only=True):
             "kind": self.kind,
             "late": str(self.detected_late).lower(),
         }
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it is about silence in the network and not about the air: `sentence` says all there is to say."""
+        return self.kind in QUIET
 
     @property
     def firing(self) -> bool:

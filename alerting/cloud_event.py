@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec import json
 
-from alerting.alert import Change
+from alerting.alert import Alert, Change
 from alerting.notification import Notification
 from alerting.routing import Reason
 
@@ -14,7 +14,12 @@ _TYPES = {
     Change.ENDED: "beeindigd",
     Change.VOIDED: "ingetrokken",
 }
-_AGAIN = {Reason.REMINDED: "herinnerd", Reason.ESCALATED: "geescaleerd"}
+_AGAIN = {
+    Reason.REMINDED: "herinnerd",
+    Reason.ESCALATED: "geescaleerd",
+    Reason.EASED: "afgenomen",
+    Reason.NO_DATA: "zonder-gegevens",
+}
 _LISTED = 400  # alerts in the CloudEvent of a storm, which may be 64 KB
 
 
@@ -34,11 +39,14 @@ def cloud_event(notification: Notification, *, source: str, public_url: str, at:
     }
     if notification.reason in _AGAIN:
         event |= {"id": notification.id, "type": f"nl.piekwacht.pieken.{_AGAIN[notification.reason]}.v1"}
-    if notification.gathered:
+    if alert.quiet:
+        event |= {"type": f"nl.piekwacht.stiltes.{_TYPES[alert.change]}.v1", "data": _quiet(alert)}
+    if notification.gathered or notification.reason is Reason.DIGEST:
         everything = [alert, *notification.gathered]
+        kind = "dagoverzicht" if notification.reason is Reason.DIGEST else "verzameld"
         event |= {
             "id": notification.id,
-            "type": "nl.piekwacht.pieken.verzameld.v1",
+            "type": f"nl.piekwacht.pieken.{kind}.v1",
             "dataref": f"{public_url.rstrip('/')}/api/v1/events",
             "data": {
                 "count": len(everything),
@@ -49,3 +57,18 @@ def cloud_event(notification: Notification, *, source: str, public_url: str, at:
             },
         }
     return json.encode(event)
+
+
+def _quiet(alert: Alert) -> dict[str, object]:
+    """A silence has no concentrations; zeros would look like some."""
+    return {
+        "event_id": alert.event_id,
+        "revision": alert.revision,
+        "change": alert.change,
+        "kind": alert.kind,
+        "name": alert.place.name,
+        "area": alert.area,
+        "since": alert.onset,
+        "until": alert.end,
+        "sentence": alert.sentence,
+    }

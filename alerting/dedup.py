@@ -1,5 +1,7 @@
 """Whether a receiver learns anything new from this revision of an event. Pure."""
 
+from datetime import datetime, timedelta
+
 from msgspec import Struct, structs
 
 from alerting.alert import Alert, Change, Severity
@@ -7,18 +9,51 @@ from alerting.routing import Reason, Verdict
 
 
 class Told(Struct, frozen=True, kw_only=True):
-    """The worst that a receiver has been told of an event."""
+    """How bad a receiver believes the plume to be that an event belongs to; `this`: it was told of this very event."""
 
     severity: Severity
+    this: bool = True
 
 
 def needs_telling(alert: Alert, verdict: Verdict, told: Told | None) -> Verdict:
-    """The opening is always told, an update where it got worse, an end or a correction to whoever was told before."""
+    """A plume's first event is told, later ones and updates where it got worse."""
     if not verdict.told:
         return verdict
     if told is None:
-        over = alert.change in {Change.ENDED, Change.VOIDED}
-        return structs.replace(verdict, told=False, reason=Reason.NEVER_TOLD) if over else verdict
-    if alert.change is Change.UPDATED and alert.severity.rank <= told.severity.rank:
-        return structs.replace(verdict, told=False, reason=Reason.NOT_WORSE)
+        return _withheld(verdict, Reason.NEVER_TOLD) if not alert.firing else verdict
+    if alert.severity.rank > told.severity.rank:
+        return verdict
+    if not told.this:
+        return _withheld(verdict, Reason.SAME_PLUME)
+    return _withheld(verdict, Reason.NOT_WORSE) if alert.change is Change.UPDATED else verdict
+
+
+def over(alert: Alert, receiver: str, told: Told, *, calm: bool) -> Verdict:
+    """What somebody who was told hears of the end or of the correction; an end waits until the plume is `calm`."""
+    verdict = Verdict(receiver=receiver, told=True, reason=Reason.ROUTED)
+    if not told.this:
+        return _withheld(verdict, Reason.NEVER_TOLD)
+    if alert.change is Change.ENDED and not calm:
+        return _withheld(verdict, Reason.CALM_AWAITED)
     return verdict
+
+
+class Course(Struct, frozen=True, kw_only=True):
+    """How bad a plume is now, since when, and how bad a receiver still believes it to be."""
+
+    receiver: str
+    told: Severity
+    now: Severity
+    since: datetime
+
+
+def eased(course: Course, now: datetime, hold: timedelta) -> Verdict | None:
+    """A fall is told once it has held: what goes up and down again within `hold` is told once."""
+    if course.now.rank >= course.told.rank or now - course.since < hold:
+        return None
+    detail = f"was {course.told.value}, is {course.now.value}"
+    return Verdict(receiver=course.receiver, told=True, reason=Reason.EASED, detail=detail)
+
+
+def _withheld(verdict: Verdict, reason: Reason) -> Verdict:
+    return structs.replace(verdict, told=False, reason=reason)

@@ -14,14 +14,19 @@ import psycopg
 
 from alerting import heartbeat, telemetry
 from alerting.decider import Decider
+from alerting.decisions import Decisions
+from alerting.followup import FollowUp
 from alerting.queries import load
 from alerting.sender import send_next
 from alerting.settings import AlertingSettings
+from alerting.watcher import listen
 
 _LOG = logging.getLogger(__name__)
 _QUERIES = load(Path(__file__).with_name("queries.sql"))
 _POLL = 2.0  # seconds: how long a lost wake-up can delay anything
+_LISTEN = 15.0  # seconds from one look for silence to the next
 _PAUSE = 1.0  # seconds between attempts while the database is away
+_OPTIONS = "-c idle_in_transaction_session_timeout=30000"  # a worker that froze gives back what it holds
 
 Step = Callable[[psycopg.AsyncConnection], Awaitable[bool]]
 
@@ -41,7 +46,7 @@ async def _keep(dsn: str, step: Step) -> None:
     while True:
         try:
             async with await psycopg.AsyncConnection.connect(
-                dsn, autocommit=True, connect_timeout=5, application_name="piekwacht alerting"
+                dsn, autocommit=True, connect_timeout=5, application_name="piekwacht alerting", options=_OPTIONS
             ) as connection:
                 await connection.execute("LISTEN piekwacht_alerting")
                 while True:
@@ -55,17 +60,23 @@ async def _keep(dsn: str, step: Step) -> None:
 
 
 def _deciding(settings: AlertingSettings) -> Step:
-    decider, looked = Decider(settings), float("-inf")
+    decisions = Decisions(settings)
+    decider, follow_up = Decider(settings, decisions), FollowUp(settings, decisions)
+    look_at = listened = float("-inf")
 
     async def step(connection: psycopg.AsyncConnection) -> bool:
-        nonlocal looked
-        decided = await decider.decide_waiting(connection)
-        if time.monotonic() - looked >= _POLL:
-            looked = time.monotonic()
-            await decider.remind(connection)
+        nonlocal look_at, listened
+        decided, now = await decider.decide_waiting(connection), time.monotonic()
+        if now >= look_at:
+            await follow_up.look(connection)
+            took = time.monotonic() - now
+            look_at = time.monotonic() + max(_POLL, 10 * took)  # in a storm deciding comes first
             row = await (await connection.execute(_QUERIES["sizes"])).fetchone()
             for name, size in zip(("inbox", "outbox"), row or (), strict=False):
                 telemetry.QUEUE.labels(name).set(size)
+        if settings.silent is not None and now - listened >= _LISTEN:
+            listened = now
+            await listen(settings.silent, connection)
         return decided > 0
 
     return step

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from alerting.alert import Alert, Change
 from alerting.notification import Notification
@@ -32,15 +32,17 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 _SHOWN = 40  # alerts in the mail of a storm
+_MARKED = {Reason.REMINDED, Reason.ESCALATED, Reason.EASED, Reason.NO_DATA}
 PLOT = "piek@piekwacht"  # the Content-ID of the drawing
 
 
 class Mail(Struct, frozen=True, kw_only=True):
-    """One e-mail's contents; the subject is a single line. No html: a template was broken, the text is the plainest."""
+    """One e-mail's contents; the subject is a single line. `broken`: what was wrong with a template, then no html."""
 
     subject: str
     text: str
     html: str | None
+    broken: str | None = None
 
 
 def mail(
@@ -52,25 +54,35 @@ def mail(
     """
     words = _words(notification, public_url) | {"plot": PLOT if plot else None}
     subject = " ".join(str(words["subject"]).split())
-    which = "storm" if notification.gathered else "mail"
+    which = "storm" if _many(notification) else "quiet" if notification.alert.quiet else "mail"
     try:
         text, html = (templates.get_template(f"{which}.{kind}").render(words) for kind in ("txt", "html"))
     except TemplateError as error:
         w = MAIL[notification.language]
         lines = [subject, f"{w['data']}: {words['url']}", f"{w['answer']}: {words['acknowledge'] or '-'}"]
-        return Mail(subject=subject, text="\n\n".join([*lines, f"({w['broken']}: {error})", ""]), html=None)
+        text = "\n\n".join([*lines, f"({w['broken']}: {error})", ""])
+        return Mail(subject=subject, text=text, html=None, broken=f"{which}: {error}")
     return Mail(subject=subject, text=text, html=html)
+
+
+def _many(notification: Notification) -> bool:
+    return bool(notification.gathered) or notification.reason is Reason.DIGEST
 
 
 def _words(notification: Notification, public_url: str) -> dict[str, object]:
     alert, language, url = notification.alert, notification.language, public_url.rstrip("/")
     pages = f"{url}/events" if language == "nl" else f"{url}/en/events"
     w = MAIL[language]
-    prefix = {Reason.REMINDED: w["reminder_prefix"], Reason.ESCALATED: w["escalated_prefix"]}
-    subject = f"{prefix.get(notification.reason, '')}{headline(alert, language)}"
+    if notification.reason is Reason.EASED:  # an update that does not say "rises"
+        alert = structs.replace(alert, change=Change.OPENED)
+        notification = structs.replace(notification, alert=alert)
+    reason_, digest = notification.reason.value, notification.reason is Reason.DIGEST
+    subject = f"{w[reason_] if notification.reason in _MARKED else ''}{headline(alert, language)}"
     home = f"{url}/" if language == "nl" else f"{url}/en/"
     everything = sorted([alert, *notification.gathered], key=lambda one: (-one.severity.rank, one.onset))
-    if notification.gathered:
+    if digest:
+        subject = w["digest"].format(len(everything))
+    elif notification.gathered:
         places = len({one.station for one in everything})
         where = w["one_place"] if places == 1 else w["places"].format(places)
         subject = w["storm"].format(count=len(everything), where=where, worst=headline(everything[0], language))
@@ -79,10 +91,10 @@ def _words(notification: Notification, public_url: str) -> dict[str, object]:
         "w": w,
         "language": language,
         "subject": subject,
-        "url": home if notification.gathered else f"{pages}/{alert.event_id}",
+        "url": home if _many(notification) or alert.quiet else f"{pages}/{alert.event_id}",
         "repeat": notification.repeat,
-        "reminder": notification.reason is Reason.REMINDED,
-        "escalated": notification.reason is Reason.ESCALATED,
+        "marked": w[f"{reason_}_note"] if notification.reason in _MARKED else None,
+        "intro": w["digested"] if digest else w["gathered"].format(len(everything)),
         "acknowledge": notification.acknowledge,
         "original": clock(original.sent_at, language) if original else None,
         "lines": [

@@ -12,10 +12,14 @@ from alerting.words import Language
 
 
 class Original(Struct, frozen=True, kw_only=True):
-    """The first message that the same receiver got of the same event by the same channel."""
+    """The first message that the same receiver got of the same event by the same channel.
+
+    `received_at` is when the alert in it came in, which CAP documents say as `sent`.
+    """
 
     id: str
     sent_at: datetime
+    received_at: datetime
 
 
 class Notification(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from hashlib import sha256
 from msgspec import json
 
 from alerting.alert import Alert, Change
-from alerting.dedup import Told, needs_telling
+from alerting.dedup import Told, needs_telling, over
 from alerting.escalation import Watched, due
 from alerting.inhibition import KnownSource, inhibited
 from alerting.matcher import Matching
@@ -25,24 +25,37 @@ class Rules:
         sources: Sequence[KnownSource] = (),
         silences: Sequence[Silence] = (),
         rosters: Sequence[Roster] = (),
+        keeper: str | None = None,
     ) -> None:
+        """`keeper` looks after the network: what is silent goes there and nowhere else."""
+        self.keeper = keeper
         self.ways = Matching([(prepared(one), one.match) for one in routes])
         self.rosters = Rosters(rosters)
         self.sources = Matching([(one, one.match) for one in sources])
         self.silences = Matching([(one, one.match) for one in silences])
         self.version = sha256(json.encode([list(routes), list(sources), list(rosters)], enc_hook=str)).hexdigest()[:12]
 
-    def decide(self, alert: Alert, told: Mapping[str, Told], now: datetime) -> list[Verdict]:
-        """Route, dedup, inhibit, silence. `told`: receiver -> the worst it was told of this event.
+    def decide(self, alert: Alert, told: Mapping[str, Told], now: datetime, *, calm: bool = True) -> list[Verdict]:
+        """Route, dedup, inhibit, silence.
 
+        `told`: receiver -> what it knows of the plume the event belongs to; `calm`: nothing of that goes on.
         Whoever was told of an event is told of its end and of its correction, whatever a rule says meanwhile.
         """
         if not alert.firing and told:
-            return [Verdict(receiver=name, told=True, reason=Reason.ROUTED) for name in told]
-        found = route(alert, self.ways, self.rosters, now)
+            return [over(alert, name, known, calm=calm) for name, known in told.items()]
+        found = self._kept(now) if alert.quiet else route(alert, self.ways, self.rosters, now)
         verdicts = [needs_telling(alert, one, told.get(one.receiver)) for one in found]
         verdicts = [inhibited(alert, one, self.sources.fitting(alert.labels), now.date()) for one in verdicts]
         return [silenced(one, self.silences.fitting(alert.labels), now) for one in verdicts]
+
+    def _kept(self, now: datetime) -> list[Verdict]:
+        if self.keeper is None:
+            return [Verdict(receiver="", told=False, reason=Reason.NO_ROUTE)]
+        return [Verdict(receiver=self.rosters.on_duty(self.keeper, now), told=True, reason=Reason.ROUTED)]
+
+    def still_told(self, alert: Alert, verdict: Verdict, now: datetime) -> bool:
+        """Whether no silence withholds what is told of an event that goes on."""
+        return silenced(verdict, self.silences.fitting(alert.labels), now).told
 
     def remind(self, alert: Alert, watched: Watched, now: datetime) -> list[Verdict]:
         """What to tell now because nobody answered; a silence holds for reminders too."""

@@ -17,10 +17,137 @@ WHERE i.dispatched_at IS NULL
 ORDER BY i.received_at LIMIT 200
 FOR UPDATE SKIP LOCKED
 
+-- name: decide_alone
+-- Decisions are made by one worker at a time: what one told of a plume the next must know.
+SELECT pg_advisory_xact_lock(7402982)
+
+-- name: join
+-- The event belongs to what its station sees at this time.
+WITH begun AS (
+    INSERT INTO alerting.plume (station) VALUES (%(station)s)
+    ON CONFLICT (station) WHERE closed_at IS NULL DO UPDATE SET station = excluded.station RETURNING id
+)
+INSERT INTO alerting.member AS m (event_id, plume_id, revision, state)
+SELECT %(event)s, begun.id, %(revision)s, 'open' FROM begun
+ON CONFLICT (event_id) DO UPDATE
+SET plume_id = excluded.plume_id, revision = excluded.revision, state = 'open', changed_at = now()
+
+-- name: leave
+UPDATE alerting.member SET revision = %(revision)s, state = %(state)s, changed_at = now() WHERE event_id = %(event)s
+
+-- name: goes_on
+-- Whether another event of the same plume is not over.
+SELECT EXISTS (SELECT 1 FROM alerting.member m JOIN alerting.member o ON o.plume_id = m.plume_id
+               WHERE m.event_id = %(event)s AND o.event_id <> m.event_id AND o.state = 'open')
+
 -- name: told
-SELECT d.event_id, d.receiver, i.alert ->> 'severity' FROM alerting.decision d
-JOIN alerting.inbox i ON i.event_id = d.event_id AND i.revision = d.revision
-WHERE d.event_id = ANY(%(events)s) AND d.told
+-- What receivers know of the event and of the plume it belongs to, in the order they were told.
+WITH plume AS (
+    SELECT o.event_id FROM alerting.member m JOIN alerting.member o ON o.plume_id = m.plume_id
+    WHERE m.event_id = %(event)s
+    UNION SELECT %(event)s::text
+)
+SELECT known.receiver, i.alert ->> 'severity', known.event_id = %(event)s
+FROM plume
+CROSS JOIN LATERAL (  -- by the index, also in a storm when the planner has not yet heard how large the table became
+    SELECT * FROM alerting.decision d WHERE d.event_id = plume.event_id AND d.told AND d.reason <> 'digest' OFFSET 0
+) AS known
+JOIN alerting.inbox i ON i.event_id = known.event_id AND i.revision = known.revision
+ORDER BY known.decided_at
+
+-- name: calm
+-- Plumes of which nothing was seen for a while; with each event that had an end, and who was told of it but not yet of that.
+WITH quiet AS (
+    SELECT p.id FROM alerting.plume p JOIN alerting.member m ON m.plume_id = p.id
+    WHERE p.closed_at IS NULL GROUP BY p.id
+    HAVING bool_and(m.state <> 'open') AND max(m.changed_at) <= now() - make_interval(secs => %(seconds)s)
+), closed AS (
+    UPDATE alerting.plume p SET closed_at = now() FROM quiet WHERE p.id = quiet.id RETURNING p.id
+)
+SELECT m.event_id, m.revision, d.receiver FROM closed c
+JOIN alerting.member m ON m.plume_id = c.id AND m.state = 'ended'
+JOIN alerting.decision d ON d.event_id = m.event_id AND d.revision = m.revision AND d.reason = 'calm_awaited'
+ORDER BY m.event_id, d.receiver
+
+-- name: courses
+-- For everybody who watches a plume: its open events by their newest decided revision, and the severity last told.
+SELECT w.receiver, m.plume_id, o.event_id, o.revision, i.alert ->> 'severity', i.received_at,
+       (SELECT max(changed_at) FROM alerting.member e WHERE e.plume_id = m.plume_id AND e.state <> 'open'),
+       (SELECT li.alert ->> 'severity' FROM alerting.member k
+        JOIN alerting.decision d ON d.event_id = k.event_id AND d.receiver = w.receiver AND d.told
+        JOIN alerting.inbox li ON li.event_id = d.event_id AND li.revision = d.revision
+        WHERE k.plume_id = m.plume_id ORDER BY d.decided_at DESC LIMIT 1)
+FROM alerting.watch w
+JOIN alerting.member m ON m.event_id = w.event_id
+JOIN alerting.member o ON o.plume_id = m.plume_id AND o.state = 'open'
+JOIN alerting.inbox i ON i.event_id = o.event_id AND i.revision = o.revision
+
+-- name: next_round
+SELECT coalesce(max(round) + 1, 0) FROM alerting.decision
+WHERE event_id = %(event)s AND revision = %(revision)s AND receiver = %(receiver)s
+
+-- name: alert
+SELECT alert::text FROM alerting.inbox WHERE event_id = %(event)s AND revision = %(revision)s
+
+-- name: speechless
+-- Told events that are not over at stations that nothing is heard of, and whether that was told.
+SELECT w.event_id, w.revision, w.receiver, h.last_heard
+FROM alerting.watch w
+JOIN alerting.inbox i ON i.event_id = w.event_id AND i.revision = w.revision
+JOIN alerting.heard h ON h.station = i.alert ->> 'station'
+WHERE w.no_data_at IS NULL AND h.last_heard < now() - make_interval(secs => %(seconds)s)
+
+-- name: fell_silent
+UPDATE alerting.watch SET no_data_at = now() WHERE event_id = %(event)s AND receiver = %(receiver)s
+
+-- name: speaks_again
+UPDATE alerting.watch w SET no_data_at = NULL FROM alerting.inbox i, alerting.heard h
+WHERE w.no_data_at IS NOT NULL AND i.event_id = w.event_id AND i.revision = w.revision
+  AND h.station = i.alert ->> 'station' AND h.last_heard > w.no_data_at
+
+-- name: heard
+SELECT station, area, latitude, longitude, last_heard FROM alerting.heard WHERE last_heard IS NOT NULL
+
+-- name: facilities
+SELECT name, area, latitude, longitude FROM alerting.facility
+
+-- name: unreached
+-- Receivers to whom nothing was delivered since the first message that has been waiting, or was refused.
+SELECT o.receiver, min(o.created_at) FROM alerting.outbox o
+LEFT JOIN alerting.outbox h ON h.id = o.gathered_into
+WHERE o.created_at > now() - interval '1 day' AND o.created_at < now() - make_interval(secs => %(seconds)s)
+  AND coalesce(h.state, o.state) IN ('pending', 'sending', 'refused', 'unknown') AND o.receiver <> %(keeper)s
+  AND NOT EXISTS (SELECT 1 FROM alerting.outbox d WHERE d.receiver = o.receiver AND d.state = 'delivered'
+                    AND d.finished_at >= o.created_at)
+GROUP BY o.receiver
+
+-- name: quiet_open
+-- Silences that were told and have not ended.
+SELECT event_id, revision, alert::text FROM (
+    SELECT DISTINCT ON (event_id) event_id, revision, alert FROM alerting.inbox
+    WHERE alert ->> 'kind' IN ('silent', 'undeliverable') ORDER BY event_id, revision DESC
+) AS newest WHERE alert ->> 'change' IN ('opened', 'updated')
+
+-- name: digest_day
+INSERT INTO alerting.digest (day) VALUES (%(day)s) ON CONFLICT DO NOTHING RETURNING day
+
+-- name: late
+-- What was found late and is in no digest yet, by its newest revision.
+SELECT DISTINCT ON (d.receiver, d.event_id) d.receiver, d.event_id, d.revision
+FROM alerting.decision d
+WHERE d.reason = 'detected_late' AND d.decided_at > now() - interval '8 days'
+  AND NOT EXISTS (SELECT 1 FROM alerting.decision e
+                  WHERE e.event_id = d.event_id AND e.receiver = d.receiver AND e.reason = 'digest')
+ORDER BY d.receiver, d.event_id, d.revision DESC
+
+-- name: queue_gathered
+-- Into the message of another.
+INSERT INTO alerting.outbox (event_id, revision, receiver, channel, round, message_id, state, gathered_into, finished_at)
+SELECT %(event)s, %(revision)s, receiver, channel, %(round)s,
+       concat_ws('-', %(event)s::text, %(revision)s, receiver, replace(channel, ':', '-'), %(round)s), 'gathered', id, now()
+FROM alerting.outbox
+WHERE event_id = %(head)s AND revision = %(head_revision)s AND receiver = %(receiver)s AND round = %(head_round)s
+ON CONFLICT DO NOTHING
 
 -- name: decide
 INSERT INTO alerting.decision (event_id, revision, receiver, round, told, reason, detail, rules)
@@ -68,13 +195,19 @@ VALUES (%(event)s, %(receiver)s, %(revision)s, %(now)s, %(now)s)
 ON CONFLICT (event_id, receiver) DO UPDATE SET revision = excluded.revision, round = 0, last_at = excluded.last_at
 
 -- name: unwatch
-DELETE FROM alerting.watch WHERE event_id = %(event)s
+-- Nothing is to be answered any more once no event of the plume goes on.
+DELETE FROM alerting.watch w
+WHERE w.event_id = %(event)s
+   OR w.event_id IN (SELECT o.event_id FROM alerting.member m JOIN alerting.member o ON o.plume_id = m.plume_id
+                     WHERE m.event_id = %(event)s)
 
 -- name: watched
 -- Events that are not over, were told, and that nobody has acknowledged.
 SELECT w.event_id, w.receiver, w.revision, w.round, w.told_at, w.last_at, w.escalated_at IS NOT NULL, i.alert::text
 FROM alerting.watch w JOIN alerting.inbox i ON i.event_id = w.event_id AND i.revision = w.revision
 WHERE NOT EXISTS (SELECT 1 FROM alerting.acknowledgement a WHERE a.event_id = w.event_id)
+  AND NOT EXISTS (SELECT 1 FROM alerting.member m JOIN alerting.member o ON o.plume_id = m.plume_id
+                  JOIN alerting.acknowledgement a ON a.event_id = o.event_id WHERE m.event_id = w.event_id)
 FOR UPDATE OF w SKIP LOCKED
 
 -- name: reminded
@@ -145,15 +278,20 @@ SELECT id, secret FROM alerting.signing_key WHERE retired_at IS NULL
 
 -- name: original
 -- The first message of the same event that reached the same receiver by the same channel, or was gathered into one.
-SELECT h.message_id, h.finished_at
+SELECT h.message_id, h.finished_at, i.received_at
 FROM alerting.outbox m
 JOIN alerting.outbox o ON o.event_id = m.event_id AND o.receiver = m.receiver AND o.channel = m.channel AND o.id < m.id
 JOIN alerting.outbox h ON h.id = coalesce(o.gathered_into, o.id) AND h.state = 'delivered'
+JOIN alerting.inbox i ON i.event_id = h.event_id AND i.revision = h.revision
 WHERE m.id = %(id)s ORDER BY o.id LIMIT 1
 
 -- name: record
-INSERT INTO alerting.delivery (outbox_id, attempt, began_at, outcome, detail, sha256)
-VALUES (%(id)s, %(attempt)s, %(began)s, %(outcome)s, %(detail)s, %(sha256)s) ON CONFLICT DO NOTHING
+INSERT INTO alerting.delivery (outbox_id, attempt, began_at, outcome, detail, sha256, bytes, rules)
+SELECT o.id, %(attempt)s, %(began)s, %(outcome)s, %(detail)s, %(sha256)s, %(bytes)s,
+       coalesce((SELECT d.rules FROM alerting.decision d WHERE d.event_id = o.event_id AND d.revision = o.revision
+                   AND d.receiver = o.receiver AND d.round = o.round), '')
+FROM alerting.outbox o WHERE o.id = %(id)s
+ON CONFLICT DO NOTHING
 
 -- name: finish
 UPDATE alerting.outbox
@@ -209,8 +347,8 @@ SELECT at, what FROM (
     FROM alerting.decision d WHERE d.event_id = %(event)s
   UNION ALL
     SELECT y.began_at, 2,
-           format('revision %%s: %%s by %%s, attempt %%s: %%s, %%s (sha256 %%s)', o.revision, o.receiver, o.channel,
-                  y.attempt, y.outcome, y.detail, encode(y.sha256, 'hex'))
+           format('revision %%s: %%s by %%s, attempt %%s: %%s, %%s (rules %%s, %%s bytes, sha256 %%s)', o.revision,
+                  o.receiver, o.channel, y.attempt, y.outcome, y.detail, y.rules, y.bytes, encode(y.sha256, 'hex'))
     FROM alerting.delivery y JOIN alerting.outbox o ON o.id = y.outbox_id WHERE o.event_id = %(event)s
   UNION ALL
     SELECT o.finished_at, 3, format('revision %%s: %%s by %%s: gathered with others into message %%s', o.revision,

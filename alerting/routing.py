@@ -24,6 +24,12 @@ class Reason(StrEnum):
     NOT_SURE_ENOUGH = "not_sure_enough"
     DETECTED_LATE = "detected_late"  # kept for the record and the digest, never paged as if it were now
     NOT_WORSE = "not_worse"  # an update that says nothing new to who was told already
+    SAME_PLUME = "same_plume"  # another property or another rise of what they were told of already
+    CALM_AWAITED = "calm_awaited"  # the end, until the whole plume has been over for a while
+    CALM = "calm"  # the end, now that it has
+    EASED = "eased"  # less severe for a while
+    NO_DATA = "no_data"  # the station fell silent while the peak went on: that is no end
+    DIGEST = "digest"  # found late, in the day's overview
     NEVER_TOLD = "never_told"  # the end of something they were not told of
     SILENCED = "silenced"
     MAINTENANCE = "maintenance"

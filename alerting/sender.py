@@ -18,7 +18,6 @@ from alerting.alert import Alert
 from alerting.attempt import attempt
 from alerting.curve import Curve, Point, window
 from alerting.delivery.channel import Attempt, Finished, Origin, Outcome, after
-from alerting.delivery.webhook import WebhookSettings
 from alerting.notification import Notification, Original, digest
 from alerting.queries import load
 from alerting.routing import Reason
@@ -138,7 +137,7 @@ async def _notification(
         language=receiver.language,
         acknowledge=link,
         curve=Curve(points=tuple(Point(at=at, value=value, flags=flags) for at, value, flags in points)),
-        original=Original(id=first[0], sent_at=first[1]) if first else None,
+        original=Original(id=first[0], sent_at=first[1], received_at=first[2]) if first else None,
     )
 
 
@@ -162,18 +161,20 @@ async def _link(
 
 async def _gone(channel: ChannelSettings, connection: psycopg.AsyncConnection) -> Attempt | None:
     """Why nothing is sent to a target that does not want to hear from us."""
-    if not isinstance(channel, WebhookSettings):
+    url = getattr(channel, "url", None)
+    if url is None:
         return None
-    row = await (await connection.execute(_QUERIES["gone"], {"target": channel.url})).fetchone()
+    row = await (await connection.execute(_QUERIES["gone"], {"target": url})).fetchone()
     if row is None:
         return None
     return Attempt(outcome=Outcome.REFUSED, detail=f"disabled: it answered 410 at {row[0].isoformat()}")
 
 
 async def _disable(channel: ChannelSettings, connection: psycopg.AsyncConnection) -> None:
-    if isinstance(channel, WebhookSettings):
-        _LOG.warning("%s answered 410 and is disabled; `piekwacht alerts enable` undoes it", channel.url)
-        await connection.execute(_QUERIES["is_gone"], {"target": channel.url})
+    url = getattr(channel, "url", None)
+    if url is not None:
+        _LOG.warning("%s answered 410 and is disabled; `piekwacht alerts enable` undoes it", url)
+        await connection.execute(_QUERIES["is_gone"], {"target": url})
 
 
 def _receiver(claimed: Claimed, settings: AlertingSettings) -> ReceiverSettings | None:
@@ -200,6 +201,7 @@ async def _record(
                 "outcome": made.outcome.value,
                 "detail": made.detail[:1000].replace("\x00", ""),
                 "sha256": digest(made.content),
+                "bytes": len(made.content),
             },
         )
         finished = await connection.execute(

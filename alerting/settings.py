@@ -6,16 +6,30 @@ from typing import Annotated
 from msgspec import Meta, Struct, structs
 
 from alerting.checking import check_names, check_rules, known
+from alerting.delivery.apprise import AppriseSettings
+from alerting.delivery.cap import CapSettings
 from alerting.delivery.email import EmailSettings, SmtpSettings
+from alerting.delivery.mqtt import MqttSettings
+from alerting.delivery.notificaties import NotificatiesSettings
 from alerting.delivery.webhook import WebhookSettings
+from alerting.delivery.zaken import ZakenSettings
 from alerting.errors import SettingsError
 from alerting.heartbeat import HeartbeatSettings
 from alerting.inhibition import KnownSource
 from alerting.roster import Roster
 from alerting.routing import Route, prepared
+from alerting.silent import SilentSettings
 from alerting.words import Language
 
-ChannelSettings = EmailSettings | WebhookSettings
+ChannelSettings = (
+    EmailSettings
+    | WebhookSettings
+    | MqttSettings
+    | CapSettings
+    | ZakenSettings
+    | NotificatiesSettings
+    | AppriseSettings
+)
 
 
 class ReceiverSettings(Struct, frozen=True, kw_only=True):
@@ -30,11 +44,24 @@ class ReceiverSettings(Struct, frozen=True, kw_only=True):
     order: list[str] = []
     email: list[EmailSettings] = []
     webhook: list[WebhookSettings] = []
+    mqtt: list[MqttSettings] = []
+    cap: list[CapSettings] = []
+    zaken: list[ZakenSettings] = []
+    notificaties: list[NotificatiesSettings] = []
+    apprise: list[AppriseSettings] = []
 
     @property
     def channels(self) -> Mapping[str, ChannelSettings]:
         """Every channel by its name, `email:0`, `webhook:0`, ..."""
-        kinds: Mapping[str, Sequence[ChannelSettings]] = {"email": self.email, "webhook": self.webhook}
+        kinds: Mapping[str, Sequence[ChannelSettings]] = {
+            "email": self.email,
+            "webhook": self.webhook,
+            "mqtt": self.mqtt,
+            "cap": self.cap,
+            "zaken": self.zaken,
+            "notificaties": self.notificaties,
+            "apprise": self.apprise,
+        }
         return {f"{kind}:{number}": one for kind, many in kinds.items() for number, one in enumerate(many)}
 
     @property
@@ -60,6 +87,10 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
     route: list[Route] = []
     known_source: list[KnownSource] = []
     heartbeat: HeartbeatSettings | None = None
+    silent: SilentSettings | None = None
+    calm_minutes: Annotated[float, Meta(ge=0)] = 5.0  # a plume is over when nothing of it was seen for so long
+    ease_minutes: Annotated[float, Meta(ge=0)] = 10.0  # a lower severity is told once it has held for so long
+    digest_at: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "07:30"  # local time
     senders: Annotated[int, Meta(ge=1, le=64)] = 4  # notifications on their way at once, one a channel
     burst: Annotated[int, Meta(ge=1)] = 10  # a channel's notifications in ten minutes before the rest is gathered
     gather_seconds: Annotated[float, Meta(ge=1)] = 60.0  # then one message so often
@@ -72,6 +103,9 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
                 known(f"receiver[{number}].order", name, list(receiver.channels), "channel")
             if len(set(receiver.order)) != len(receiver.order):
                 raise SettingsError(f"alerting.receiver[{number}].order: a channel stands in it twice")
+        if self.silent is not None:
+            names = [*(one.name for one in self.receiver), *(one.name for one in self.roster)]
+            known("silent.receiver", self.silent.receiver, names)
         check_names([one.name for one in self.receiver], self.roster, self.route)
         check_rules(self.route, self.known_source)
 

@@ -81,13 +81,16 @@ _FLAGS: Mapping[Language, Mapping[str, str]] = {
 }  # fmt: skip
 MAIL: Mapping[Language, Mapping[str, str]] = MappingProxyType({
     "nl": {
-        "reminder_prefix": "Herinnering: ", "escalated_prefix": "Niet beantwoord: ",
+        "reminded": "Herinnering: ", "escalated": "Niet beantwoord: ", "eased": "Minder ernstig: ",
+        "no_data": "Geen gegevens meer: ",
         "one_place": "1 plaats", "places": "{} plaatsen",
         "storm": "{count} meldingen van {where}, ernstigste: {worst}",
         "at": "bij",
         "repeat": "Mogelijk een herhaling: een eerdere poging om dit bericht te sturen is niet bevestigd.",
-        "reminder": "Herinnering: nog niemand heeft deze melding beantwoord.",
-        "escalated": "U krijgt dit bericht omdat wie het eerst werd gewaarschuwd niet heeft geantwoord.",
+        "reminded_note": "Herinnering: nog niemand heeft deze melding beantwoord.",
+        "eased_note": "De piek is minder ernstig dan wij eerder meldden, en nog niet voorbij.",
+        "no_data_note": "Het meetstation zwijgt. Dat betekent niet dat de piek voorbij is: wij weten het niet.",
+        "escalated_note": "U krijgt dit bericht omdat wie het eerst werd gewaarschuwd niet heeft geantwoord.",
         "voided": "Eerder meldden wij hier een piek. Op grond van latere gegevens was dat geen piek.",
         "original": "Dit bericht hoort bij ons bericht van",
         "highest": "Hoogste waarde", "above": "Boven achtergrond", "background": "achtergrond",
@@ -104,17 +107,23 @@ MAIL: Mapping[Language, Mapping[str, str]] = MappingProxyType({
         "reference": "Kenmerk", "revision": "herziening", "detector": "detector",
         "gathered": "Er komen nu veel meldingen tegelijk. Om u niet te overstelpen zijn deze {} samengevoegd, "
         "de ernstigste eerst.",
+        "digest": "Dagoverzicht: {} achteraf gevonden",
+        "digested": "Deze pieken zijn gevonden in gegevens die te laat binnenkwamen om u nog te waarschuwen.",
+        "quiet": "Dit bericht gaat over het meetnet zelf, niet over de lucht.",
         "more": "en nog {} andere", "map": "Naar de kaart", "since": "begonnen",
         "broken": "Het sjabloon van dit bericht is stuk",
     },
     "en": {
-        "reminder_prefix": "Reminder: ", "escalated_prefix": "Not answered: ",
+        "reminded": "Reminder: ", "escalated": "Not answered: ", "eased": "Less severe: ",
+        "no_data": "No data any more: ",
         "one_place": "1 place", "places": "{} places",
         "storm": "{count} alerts from {where}, the worst: {worst}",
         "at": "at",
         "repeat": "Possibly a repeat: an earlier attempt to send this message was not confirmed.",
-        "reminder": "Reminder: nobody has answered this alert yet.",
-        "escalated": "You get this message because those who were told first did not answer.",
+        "reminded_note": "Reminder: nobody has answered this alert yet.",
+        "eased_note": "The peak is less severe than we told before, and not over yet.",
+        "no_data_note": "The station is silent. That does not mean that the peak is over: we do not know.",
+        "escalated_note": "You get this message because those who were told first did not answer.",
         "voided": "Earlier we reported a peak here. Later evidence shows that it was none.",
         "original": "This message belongs to our message of",
         "highest": "Highest value", "above": "Above background", "background": "background",
@@ -130,6 +139,9 @@ MAIL: Mapping[Language, Mapping[str, str]] = MappingProxyType({
         "measurement and say nothing about a legal limit.",
         "reference": "Reference", "revision": "revision", "detector": "detector",
         "gathered": "Many alerts arrive at once. So as not to flood you these {} were gathered, the worst first.",
+        "digest": "Daily overview: {} found afterwards",
+        "digested": "These peaks were found in data that came too late to warn you.",
+        "quiet": "This message is about the network itself, not about the air.",
         "more": "and {} more", "map": "To the map", "since": "began",
         "broken": "This message's template is broken",
     },
@@ -218,6 +230,8 @@ def times(alert: Alert, language: Language = "nl") -> str:
 
 def headline(alert: Alert, language: Language = "nl") -> str:
     """One alert in one line: what, where, how high."""
+    if alert.quiet:
+        return alert.sentence.get(language, alert.place.name)
     what, at = name(alert.observed_property, language), "bij" if language == "nl" else "at"
     value = f"{number(alert.peak, language)} {unit(alert.unit, language)}"
     return f"{CHANGES[language][alert.change]} {what} {at} {alert.place.name}: {value}{times(alert, language)}"

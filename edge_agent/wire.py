@@ -192,6 +192,7 @@ class Kind(StrEnum):
     CONFIG = "config"
 
 
+_KINDS = frozenset(Kind)
 _TOPIC = re.compile(r"pw/v1/([a-z0-9][a-z0-9-]{0,62})/([a-z0-9][a-z0-9-]{0,62})/([a-z]+)")
 
 
@@ -209,7 +210,7 @@ class Topic(Struct, frozen=True, kw_only=True):
     def parse(cls, text: str) -> Self:
         """Read a topic; Malformed where it is none of ours."""
         match = _TOPIC.fullmatch(text)
-        if match is None or match[3] not in set(Kind):
+        if match is None or match[3] not in _KINDS:
             msg = f"not a topic of a node: {text[:120]!r}"
             raise Malformed(msg)
         return cls(area=match[1], node=match[2], kind=Kind(match[3]))

@@ -47,7 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_site(commands.add_parser("site", help="put areas, sites, stations and nodes into the registry"))
     _add_ca(commands.add_parser("ca", help="the area's certificate authority"))
     _add_node(commands.add_parser("node", help="enrol, renew, configure and revoke nodes"))
+    _add_access(commands.add_parser("access", help="accounts and keys of staff; who did what"))
     _add_doctor(commands.add_parser("doctor", help="look a whole installation over: what is wrong, what to do"))
+    _add_quarantine(commands.add_parser("quarantine", help="what was refused and why: list, show, replay, empty"))
     _add_backtest(commands.add_parser("backtest", help="the gateway's own detector over a recording"))
     _add_export(commands.add_parser("export", help="what a station measured, as CSV or Parquet"))
     _add_bench(commands.add_parser("bench", help="what this machine can bear"))
@@ -130,11 +132,37 @@ def _add_node(parser: argparse.ArgumentParser) -> None:
     node_command.add_arguments(parser, _add_config)
 
 
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    from gateway.access import command
+
+    command.add_arguments(parser, _add_config, _dsn)
+
+
+def _dsn(config: Path) -> str:
+    from gateway import settings
+
+    return settings.read(config).database.dsn
+
+
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
     from gateway.doctor import command
 
     _add_config(parser)
     command.add_arguments(parser)
+
+
+def _add_quarantine(parser: argparse.ArgumentParser) -> None:
+    from gateway import quarantine_command
+
+    _add_config(parser)
+    quarantine_command.add_arguments(parser)
+    parser.set_defaults(run=_quarantine)
+
+
+def _quarantine(given: argparse.Namespace) -> int:
+    from gateway import quarantine_command, settings
+
+    return quarantine_command.run(given, settings.read(given.config).database.dsn)
 
 
 def _add_backtest(parser: argparse.ArgumentParser) -> None:
@@ -161,12 +189,15 @@ def _export(given: argparse.Namespace) -> None:
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
-    from gateway.bench import detect
+    from gateway.bench import detect, ingest
 
     what = parser.add_subparsers(required=True, metavar="WHAT")
     one = what.add_parser("detect", help="ns a reading, bytes a datastream; the last line is JSON")
     detect.add_arguments(one)
     one.set_defaults(run=detect.run)
+    one = what.add_parser("ingest", help="signed batches to committed rows beside raw COPY; the last line is JSON")
+    ingest.add_arguments(one)
+    one.set_defaults(run=ingest.run)
 
 
 def _add_events(parser: argparse.ArgumentParser) -> None:

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from itertools import chain
+from itertools import chain, repeat
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_agent.wire import Flag, Forged, Malformed, NoteError, ReadingBatch, Topic, Unsigned
-from gateway.observation import FloatArray, IntArray, ObservationBatch
+from gateway.observation import FlagArray, FloatArray, IntArray, ObservationBatch
 from gateway.registry import Node, Registry
+from gateway.verification import fits
 
 _EARLIEST = -2_208_988_800_000  # 1900-01-01, ms: before it a stamp is no time at all
 _LATEST = 7_258_118_400_000  # 2200-01-01
@@ -47,6 +49,7 @@ class Payload:
     topic: str
     body: bytes = field(repr=False)
     received_at: datetime
+    replayed: bool = False  # from quarantine: as late as a batch from the backlog
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +98,7 @@ class _Refusal(Exception):  # never leaves this module
 def _verified(payload: Payload, registry: Registry) -> ReadingBatch:
     node = _sender(payload, registry)
     try:
-        batch = ReadingBatch.decode(node.key.open(payload.body))
+        batch = ReadingBatch.decode(node.key.open(payload.body, fits))
     except Unsigned as error:
         raise _Refusal(Reason.UNSIGNED, str(error)) from None
     except Forged as error:
@@ -150,45 +153,59 @@ def place(batches: Sequence[Verified], registry: Registry) -> ObservationBatch:
 
     A value that is None and carries no flag is no observation and is left out too.
     """
-    slots: list[int] = []
-    columns: list[list[float | None]] = []
-    flags: list[list[int]] = []
-    times: list[IntArray] = []
-    covariates: dict[str, list[FloatArray]] = {name: [] for name in _COVARIATES}
-    index: list[int] = []
-    suspect: list[int] = []
-    late: list[bool] = []
-    lengths: list[int] = []
-    for number, verified in enumerate(batches):
-        batch = verified.batch
-        known = [(registry.slots[batch.node, p], p) for p in batch.values if (batch.node, p) in registry.slots]
-        stamps = np.array(batch.dt, np.int64) + batch.t0
-        times += [stamps] * len(known)
-        for name, observed_property in _COVARIATES.items():
-            column = np.array(batch.values.get(observed_property) or [None] * len(stamps), np.float64)
-            covariates[name] += [column] * len(known)
-        latest = int(verified.payload.received_at.timestamp() * 1000) + _AHEAD
-        wrong = int(Flag.TIME_SUSPECT) if stamps.min() < _BELIEVABLE or stamps.max() > latest else 0
-        for slot, name in known:
-            slots.append(slot)
-            columns.append(batch.values[name])
-            flags.append(batch.flags.get(name) or [0] * len(stamps))
-            index.append(number)
-            suspect.append(wrong)
-            late.append(batch.hist)
-            lengths.append(len(stamps))
-    if not slots:
+    known = [[p for p in v.batch.values if (v.batch.node, p) in registry.slots] for v in batches]
+    if not any(known):
         return ObservationBatch.of([], [], [])
+    lengths = np.array([len(v.batch.dt) for v in batches])
+    dt = np.array(list(chain.from_iterable(v.batch.dt for v in batches)), np.int64)
+    stamps = dt + np.repeat(np.array([v.batch.t0 for v in batches], np.int64), lengths)
+    # a column is one property of one batch; `reading` is the row of `stamps` that each observation belongs to
+    column = np.repeat(np.arange(len(batches)), [len(names) for names in known])
+    reading = _spans((np.cumsum(lengths) - lengths)[column], lengths[column])
+    index = np.repeat(column, lengths[column])
+    values = [v.batch.values[name] for v, names in zip(batches, known, strict=True) for name in names]
+    slots = [registry.slots[v.batch.node, name] for v, names in zip(batches, known, strict=True) for name in names]
     rows = ObservationBatch.of(
-        np.repeat(slots, lengths),
-        np.concatenate(times),
-        np.array(list(chain.from_iterable(columns)), np.float64),
-        batch=np.repeat(index, lengths),
-        flags=np.array(list(chain.from_iterable(flags)), np.int32) | np.repeat(suspect, lengths),
-        late=np.repeat(late, lengths),
-        **{name: np.concatenate(parts) for name, parts in covariates.items()},
+        np.repeat(slots, lengths[column]),
+        stamps[reading],
+        np.array(list(chain.from_iterable(values)), np.float64),
+        batch=index,
+        flags=_flags(batches, known, lengths[column]) | _suspect(batches, stamps, lengths)[index],
+        late=np.array([v.batch.hist or v.payload.replayed for v in batches])[index],
+        **{name: _covariate(batches, p)[reading] for name, p in _COVARIATES.items()},
     )
     return rows[~np.isnan(rows.value) | (rows.flags != 0)]
+
+
+def _spans(starts: IntArray, lengths: IntArray) -> NDArray[np.intp]:
+    """`starts[i], starts[i] + 1, ...`, `lengths[i]` of them, one after the other."""
+    before = np.cumsum(lengths) - lengths
+    spans: NDArray[np.intp] = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+    return spans
+
+
+def _flags(batches: Sequence[Verified], known: Sequence[Sequence[str]], lengths: IntArray) -> FlagArray:
+    """The nodes' own flags, as `place` orders them; most batches have none."""
+    flags, ends = np.zeros(int(lengths.sum()), np.int32), np.cumsum(lengths)
+    columns = (v.batch.flags.get(name) for v, names in zip(batches, known, strict=True) for name in names)
+    for i, given in enumerate(columns):
+        if given:
+            flags[ends[i] - lengths[i] : ends[i]] = given
+    return flags
+
+
+def _suspect(batches: Sequence[Verified], stamps: IntArray, lengths: IntArray) -> FlagArray:
+    """A batch of which a stamp cannot be believed is marked as a whole: shape (batches,)."""
+    starts = np.cumsum(lengths) - lengths
+    latest = np.array([v.payload.received_at.timestamp() * 1000 + _AHEAD for v in batches], np.int64)
+    wrong = (np.minimum.reduceat(stamps, starts) < _BELIEVABLE) | (np.maximum.reduceat(stamps, starts) > latest)
+    return np.where(wrong, int(Flag.TIME_SUSPECT), 0).astype(np.int32)
+
+
+def _covariate(batches: Sequence[Verified], name: str) -> FloatArray:
+    """One property of every batch, as many values as it has readings; NaN where it has none."""
+    columns = (v.batch.values.get(name) or repeat(None, len(v.batch.dt)) for v in batches)
+    return np.array(list(chain.from_iterable(columns)), np.float64)
 
 
 _COVARIATES = {"rh": "humidity", "wind_speed": "wind_speed", "wind_direction": "wind_direction"}

@@ -6,13 +6,15 @@ is bounded by the broker's own window of unacknowledged messages; nothing is eve
 """
 
 import asyncio
+import hashlib
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import aiomqtt
 import psycopg
@@ -23,9 +25,9 @@ from gateway import telemetry
 from gateway.broker import BrokerSettings, client_of
 from gateway.decode import Payload, Reason, Rejected
 from gateway.errors import StartError
-from gateway.pipeline import Committed, Pipeline
-from gateway.registry import Node
+from gateway.pipeline import Committed, Pipeline, Prepared
 from gateway.store import nodes
+from gateway.wishes import Wishes
 
 _LOG = logging.getLogger(__name__)
 
@@ -58,6 +60,12 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
             raise StartError(f"the gateway's key {self.key_file}: {error}") from None
 
 
+def session_name(signer: Signer, areas: Sequence[str]) -> str:
+    """Our session on the broker: the same after a restart, and not to be guessed by who would take it over."""
+    secret = hashlib.sha256(signer.export().encode()).hexdigest()[:16]
+    return "-".join(["piekwacht-gateway", *areas, secret])
+
+
 class _DatabaseAwayError(Exception):  # never leaves this module
     pass
 
@@ -87,12 +95,23 @@ class _Client(aiomqtt.Client):
             self._client.ack(message.mid, message.qos)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Taken:
+    """A micro-batch, not yet acknowledged."""
+
+    messages: Sequence[aiomqtt.Message]
+    payloads: Sequence[Payload]
+    words: Sequence[nodes.Word]
+    prepared: Prepared
+
+
 class Ingest:
     """One broker session and one pipeline; comes back by itself when either side fails."""
 
     def __init__(self, settings: IngestSettings, broker: BrokerSettings, pipeline: Pipeline) -> None:
         self._settings, self._broker, self._pipeline = settings, broker, pipeline
         self._signer = settings.signer()
+        self._chores_due = 0.0
         self._met = False  # whether the broker has ever answered
 
     async def run(self) -> None:
@@ -110,7 +129,7 @@ class Ingest:
             await asyncio.sleep(self._settings.retry)
 
     async def _session(self) -> None:
-        name = "-".join(["piekwacht-gateway", *self._settings.areas])
+        name = session_name(self._signer, self._settings.areas)
         connection = client_of(_Client, self._broker, name, persistent=True)
         connection.acknowledge_by_hand()
         async with connection:
@@ -118,16 +137,55 @@ class Ingest:
             for area in self._settings.areas or ["+"]:
                 await connection.subscribe([(f"pw/v1/{area}/+/{kind}", 1) for kind in _TAKEN])
             _LOG.info("taking in from %s", self._broker)
-            wishes = _Wishes(self._settings.areas)
+            wishes = Wishes(self._settings.areas)
             with _counted_as_connected():
-                while True:
-                    messages = await self._gather(connection)
-                    committed = await self._commit(messages)
-                    for message in messages:
-                        connection.acknowledge(message)
-                    await self._tell(connection, committed)
-                    for desired, area in wishes.new(self._pipeline.nodes):
-                        await self._sign(connection, Topic(area=area, node=desired.node, kind=Kind.CONFIG), desired)
+                async with aclosing(self._taken(connection)) as micro_batches:
+                    async for taken in micro_batches:
+                        if taken is not None:
+                            committed = await self._commit(taken)
+                            for message in taken.messages:
+                                connection.acknowledge(message)
+                            await self._tell(connection, committed)
+                        await self._do_chores(connection, wishes)
+
+    async def _do_chores(self, connection: _Client, wishes: Wishes) -> None:
+        """What operators want: nodes configured, payloads tried again. What fails waits for its next turn."""
+        if time.monotonic() < self._chores_due:
+            return
+        self._chores_due = time.monotonic() + _CHORES
+        try:
+            while await self._pipeline.replay():
+                _LOG.info("tried quarantined payloads again")
+        except psycopg.Error as error:
+            _away(error)
+        for desired, area in wishes.new(self._pipeline.nodes):
+            await self._sign(connection, Topic(area=area, node=desired.node, kind=Kind.CONFIG), desired)
+
+    async def _taken(self, connection: _Client) -> AsyncGenerator[_Taken | None, None]:
+        """Micro-batches; while one is committed the next is gathered and its signatures are checked. None: idle."""
+        ready: asyncio.Queue[_Taken] = asyncio.Queue(1)
+
+        async def take() -> NoReturn:
+            while True:
+                messages = await self._gather(connection)
+                payloads, words = _sort(messages)
+                prepared = await asyncio.to_thread(self._pipeline.prepare, payloads)
+                await ready.put(_Taken(messages=messages, payloads=payloads, words=words, prepared=prepared))
+
+        taking = asyncio.create_task(take())
+        try:
+            while not taking.done():
+                waiting = asyncio.ensure_future(ready.get())
+                await asyncio.wait({waiting, taking}, timeout=_CHORES, return_when=asyncio.FIRST_COMPLETED)
+                if waiting.done():
+                    yield waiting.result()
+                else:
+                    waiting.cancel()
+                    yield None
+            await taking  # it raises: it never returns
+        finally:
+            taking.cancel()
+            await asyncio.gather(taking, return_exceptions=True)
 
     async def _gather(self, connection: _Client) -> list[aiomqtt.Message]:
         """At least one message; then what has come within the window, up to the limit.
@@ -143,13 +201,12 @@ class Ingest:
         telemetry.QUEUE.labels("ingest").set(len(arriving))
         return messages
 
-    async def _commit(self, messages: Sequence[aiomqtt.Message]) -> Committed:
+    async def _commit(self, taken: _Taken) -> Committed:
         """Try until the database has it or patience ends; the ledger makes every repetition safe."""
-        payloads, words = _sort(messages)
         deadline = time.monotonic() + self._settings.patience
         while True:
             try:
-                return await self._store(payloads, words)
+                return await self._store(taken)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 _away(error)
                 if time.monotonic() > deadline:
@@ -165,16 +222,16 @@ class Ingest:
                 _away(error)
                 await asyncio.sleep(self._settings.retry)
 
-    async def _store(self, payloads: Sequence[Payload], words: Sequence[nodes.Word]) -> Committed:
+    async def _store(self, taken: _Taken) -> Committed:
         """All at once; where the database refuses the whole, each payload goes alone and only the culprit stays out."""
         try:
-            return await self._pipeline.process(payloads, words)
+            return await self._pipeline.process(taken.payloads, taken.words, taken.prepared)
         except (psycopg.OperationalError, psycopg.InterfaceError):
             raise
         except psycopg.Error:
-            _LOG.exception("the database refused %d payloads; trying one by one", len(payloads))
+            _LOG.exception("the database refused %d payloads; trying one by one", len(taken.payloads))
         whole = Committed()
-        for payload in payloads:
+        for payload in taken.payloads:
             one = await self._store_alone(payload)
             whole = Committed(stored=whole.stored + one.stored, live=whole.live + one.live)
         return whole
@@ -204,25 +261,7 @@ class Ingest:
         await connection.publish(str(topic), self._signer.sign(word.encode()), qos=1, retain=True)
 
 
-class _Wishes:
-    """What nodes should be, each version told once a connection: the broker retains it."""
-
-    def __init__(self, areas: Sequence[str]) -> None:
-        self._areas = set(areas)
-        self._seen: Mapping[str, Node] = {}
-        self._told: dict[str, int] = {}
-
-    def new(self, nodes: Mapping[str, Node]) -> list[tuple[Desired, str]]:
-        """(what to tell, area), nothing as long as the registry is the same."""
-        if nodes is self._seen:
-            return []
-        self._seen = nodes
-        ours = [n for n in nodes.values() if n.desired and not n.revoked and (not self._areas or n.area in self._areas)]
-        wishes = [(n.desired, n.area) for n in ours if n.desired and self._told.get(n.id) != n.desired.version]
-        self._told |= {desired.node: desired.version for desired, _ in wishes}
-        return wishes
-
-
+_CHORES = 2.0  # seconds between looks at what operators want
 _TAKEN = (Kind.READINGS, Kind.STATUS, Kind.HEALTH)
 
 

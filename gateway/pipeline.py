@@ -9,20 +9,22 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from math import isnan
 
+import msgspec
 import numpy as np
 import psycopg
 
 from alerting import inbox
-from edge_agent.wire import Flag, StoredRanges
+from edge_agent.wire import StoredRanges
 from gateway import repair, telemetry
+from gateway.account import account
 from gateway.alerts import severity, to_alerts
-from gateway.decode import Payload, Rejected, Verified, decode, place, unplaced
+from gateway.decode import Payload, Reason, Rejected, Verified, decode, place, unplaced
 from gateway.detection.detector import Detector
 from gateway.event import Event
-from gateway.live import MINUTE, LiveEvent, LiveMessage, LiveObservation
-from gateway.observation import IntArray, ObservationBatch
+from gateway.live import LiveEvent, LiveMessage, LiveObservation
+from gateway.newest import newest
+from gateway.observation import ObservationBatch
 from gateway.quality.flagger import Flagger
 from gateway.registry import Node, Registry
 from gateway.senses import Memory, Senses
@@ -44,6 +46,14 @@ class Committed:
     live: list[LiveMessage] = field(default_factory=list)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Decoded payloads, and the registry by which they were."""
+
+    registry: Registry | None
+    decoded: Sequence[Verified | Rejected]
+
+
 class Pipeline:
     """Owns the memory of one gateway."""
 
@@ -53,15 +63,25 @@ class Pipeline:
         self._checkpoint_due = 0.0  # by the monotonic clock
         self._repair_due = 0.0  # gaps may have been left by the process before this one
 
-    async def process(self, payloads: Sequence[Payload], words: Sequence[nodes.Word] = ()) -> Committed:
+    def prepare(self, payloads: Sequence[Payload]) -> Prepared:
+        """Decode by the registry of the last COMMIT: all that needs no database, and may be done in another thread."""
+        registry = self._memory.registry if self._memory else None
+        return Prepared(registry=registry, decoded=[decode(p, registry) for p in payloads] if registry else [])
+
+    async def process(
+        self, payloads: Sequence[Payload], words: Sequence[nodes.Word] = (), prepared: Prepared | None = None
+    ) -> Committed:
         """Store all that is new among the payloads, and what nodes said of themselves.
 
+        `prepared` spares the decoding where it was done by the registry that is still in force.
         Raises psycopg.Error, and then nothing is stored.
         """
         began = time.perf_counter()
         async with self._store.transaction() as tx:
             memory = await self._current(tx)
-            decoded = [decode(payload, memory.registry) for payload in payloads]
+            if prepared is None or prepared.registry is not memory.registry:
+                prepared = Prepared(registry=memory.registry, decoded=[decode(p, memory.registry) for p in payloads])
+            decoded = prepared.decoded
             rejected = [d for d in decoded if isinstance(d, Rejected)]
             accepted = await ledger.accept(tx, [d for d in decoded if isinstance(d, Verified)])
             memory, unknown = await self._make_room(tx, memory, accepted.fresh)
@@ -87,7 +107,7 @@ class Pipeline:
         self._memory = replace(memory, anchored=anchored)  # only after COMMIT
         if rows.late.any():
             self._repair_due = time.monotonic() + _QUIET
-        _count(
+        account(
             registry=memory.registry,
             accepted=accepted,
             rejected=rejected,
@@ -157,6 +177,48 @@ class Pipeline:
         telemetry.REJECTED.labels(rejected.reason.value).inc()
         return Committed()
 
+    async def replay(self, limit: int = 100) -> int:
+        """Try again what operators asked for, one payload a transaction; returns how many there were."""
+        async with self._store.transaction() as tx:
+            wanted = await quarantine.to_replay(tx, limit)
+        for retry in wanted:
+            outcome = await self._retry(retry)
+            async with self._store.transaction() as tx:
+                await quarantine.replayed(tx, {retry.id: outcome})
+        return len(wanted)
+
+    async def _retry(self, retry: quarantine.Retry) -> str:
+        """What became of it. Refused again, it stays where it is, and no second copy is made."""
+        async with self._store.transaction() as tx:
+            memory = await self._current(tx)
+            verified = decode(retry.payload, memory.registry)
+            if isinstance(verified, Rejected):
+                return verified.reason.value
+            if retry.reason is Reason.UNKNOWN_PROPERTY:
+                memory, outcome = await self._complete(tx, memory, verified)
+                self._memory = memory  # only datastreams were added: true whatever becomes of the transaction
+                return outcome
+            accepted = await ledger.accept(tx, [verified])
+        if accepted.tampered:
+            return Reason.TAMPERED.value
+        await self.process([retry.payload])
+        return "stored" if accepted.fresh else "duplicate"
+
+    async def _complete(self, tx: Transaction, memory: Memory, verified: Verified) -> tuple[Memory, str]:
+        """Store those properties of a stored batch that nobody knew when it came."""
+        found = await quarantine.stored_as(tx, verified)
+        if found is None:
+            return memory, "duplicate"
+        id_, known = found
+        rest = {name: column for name, column in verified.batch.values.items() if name not in known}
+        batch = msgspec.structs.replace(verified.batch, values=rest, flags={}, hist=True)
+        missing = replace(verified, batch=batch)
+        memory, unknown = await self._make_room(tx, memory, [missing])
+        if unknown:
+            return memory, Reason.UNKNOWN_PROPERTY.value
+        await observations.copy(tx, place([missing], memory.registry), [id_], memory.registry)
+        return memory, "stored" if rest else "duplicate"
+
     @property
     def nodes(self) -> Mapping[str, Node]:
         """Every enrolled node, as of the last transaction."""
@@ -190,40 +252,12 @@ def _severities(events: Sequence[Event], registry: Registry) -> list[str]:
     return [severity(event, registry.properties[event.observed_property]).value for event in events]
 
 
-def _newest(rows: ObservationBatch, registry: Registry) -> list[LiveObservation]:
-    """The newest live value of each datastream, with what led to it in the same minute."""
-    found = []
-    live = np.flatnonzero(~rows.late)
-    order = live[np.argsort(rows.datastream[live], kind="stable")]
-    for mine in np.split(order, np.flatnonzero(np.diff(rows.datastream[order])) + 1) if len(order) else []:
-        last = mine[-1]
-        at = int(rows.observed_at[last])
-        recent = mine[rows.observed_at[mine] > at - MINUTE]
-        datastream = registry.datastreams[int(rows.datastream[last])]
-        found.append(
-            LiveObservation(
-                station=datastream.station,
-                observed_property=datastream.observed_property,
-                observed_at=datetime.fromtimestamp(at / 1000, UTC),
-                value=None if np.isnan(rows.value[last]) else float(rows.value[last]),
-                flags=int(rows.flags[last]),
-                recent=_readings(rows, recent),
-            )
-        )
-    return found
-
-
-def _readings(rows: ObservationBatch, chosen: IntArray) -> list[tuple[int, float | None, int]]:
-    columns = rows.observed_at[chosen].tolist(), rows.value[chosen].tolist(), rows.flags[chosen].tolist()
-    return [(at, None if isnan(value) else value, flags) for at, value, flags in zip(*columns, strict=True)]
-
-
 async def _live(
     tx: Transaction, rows: ObservationBatch, events: Sequence[Event], registry: Registry
 ) -> list[LiveMessage]:
     """One message an area, each with its own number: the newest live value of each datastream, every event change."""
     areas: dict[str, tuple[list[LiveObservation], list[LiveEvent]]] = {}
-    for observation in _newest(rows, registry):
+    for observation in newest(rows, registry):
         areas.setdefault(registry.stations[observation.station].area, ([], []))[0].append(observation)
     for event, level in zip(events, _severities(events, registry), strict=True):
         area = registry.stations[event.station].area
@@ -238,36 +272,3 @@ async def _live(
         LiveMessage(id=number, area=area, committed_at=now, observations=seen, events=found)
         for (number,), (area, (seen, found)) in zip(numbers, areas.items(), strict=True)
     ]
-
-
-def _count(
-    *,
-    registry: Registry,
-    accepted: ledger.Accepted,
-    rejected: Sequence[Rejected],
-    rows: ObservationBatch,
-    events: Sequence[Event],
-    seconds: float,
-) -> None:
-    telemetry.COMMIT.observe(seconds)
-    now = time.time()
-    for verified in accepted.fresh:
-        area = registry.nodes[verified.batch.node].area
-        telemetry.BATCHES.labels(area, "stored").inc()
-        telemetry.READINGS.labels(area).inc(len(verified.batch.dt))
-        telemetry.LAST_SEEN.labels(area, verified.batch.node).set(now)
-        if not verified.batch.hist:
-            telemetry.COMMITTED_AGE.observe(now - (verified.batch.t0 + min(verified.batch.dt)) / 1000)
-    for verified in accepted.duplicates:
-        telemetry.BATCHES.labels(registry.nodes[verified.batch.node].area, "duplicate").inc()
-    for one in rejected:
-        telemetry.REJECTED.labels(one.reason.value).inc()
-    stream_area = [registry.stations[d.station].area for d in registry.datastreams]
-    for slot, count in zip(*np.unique(rows.datastream, return_counts=True), strict=True):
-        telemetry.OBSERVATIONS.labels(stream_area[slot]).inc(int(count))
-    for flag in Flag:
-        flagged = int(((rows.flags & int(flag)) != 0).sum())
-        if flagged:
-            telemetry.FLAGGED.labels((flag.name or "").lower()).inc(flagged)
-    for event in events:
-        telemetry.EVENTS.labels(registry.stations[event.station].area, event.change.value, event.kind.value).inc()

@@ -4,6 +4,7 @@ At most one possible repeat a crash, with the same Message-ID.
 """
 
 import asyncio
+import logging
 import re
 from datetime import datetime
 from email.header import Header
@@ -52,6 +53,7 @@ class EmailSettings(Struct, frozen=True, kw_only=True):
                 raise SettingsError(f"{address!r} is no e-mail address: write name@domain, one a string")
 
 
+_LOG = logging.getLogger(__name__)
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\]+")
 
 
@@ -111,6 +113,7 @@ def compose(
     message.set_content(contents.text)
     if contents.html is None:
         telemetry.TROUBLE.labels("template").inc()
+        _LOG.error("a template is broken, the plainest message goes out instead: %s", contents.broken)
     else:
         message.add_alternative(contents.html, subtype="html")
         html = message.get_body(("html",))

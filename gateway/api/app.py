@@ -15,16 +15,17 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
+from gateway.access import mounting
 from gateway.api import (
     acknowledge,
     alerts,
     events,
+    feeds,
     health,
     landing,
     live,
     observations,
     openapi,
-    pages,
     places,
     problems,
 )
@@ -33,6 +34,8 @@ from gateway.api.board import Board
 from gateway.api.door import Door
 from gateway.api.headers import VERSION, Headers
 from gateway.api.hub import Hub
+from gateway.api.means import Means
+from gateway.api.pages import routes as pages
 from gateway.api.reading import Reader
 from gateway.api.representations import LICENCE
 from gateway.api.settings import ApiSettings
@@ -77,13 +80,16 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
         lifespan=lifespan,
     )
     app.state.settings, app.state.reader, app.state.board, app.state.hub = settings, reader, board, hub
-    app.state.cache = Cache()
+    app.state.cache, app.state.means = Cache(), Means(reader)
+    app.state.seldom = {}
     problems.install(app)
     openapi.install(app)
+    mounting.install(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.proxies)
     app.add_middleware(Headers)
     for part in (landing, places, observations, events, alerts, live):
         app.include_router(part.router, prefix="/api/v1")
     app.include_router(health.router)
+    app.include_router(feeds.router)
     app.include_router(pages.router)
     app.include_router(acknowledge.router(dsn))
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")

@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import Any
 
 from fastapi import HTTPException
+from msgspec import Raw
 
 from gateway.api.reading import Reader
 from gateway.api.representations import Minute, flag_names, instant
@@ -92,6 +93,7 @@ class Board:
         self._reader, self._seen = reader, 0
         self.places = Places()
         self.windows: dict[str, dict[str, Window]] = {}
+        self.rendered: dict[str, Raw] = {}  # stations as JSON, until something there changes
         self._version: int | None = None
         self._read_up_to = 0
         self._asked = self._read_at = -math.inf
@@ -146,7 +148,7 @@ class Board:
                 for row in rows:
                     _place(windows, places, row)
                 await asyncio.sleep(0)
-            self.places, self.windows = places, windows
+            self.places, self.windows, self.rendered = places, windows, {}
         finally:
             meanwhile, self._meanwhile = self._meanwhile, None
         for message in meanwhile:
@@ -169,6 +171,7 @@ class Board:
         return [(observation, self._note(observation)) for observation in message.observations]
 
     def _note(self, observation: LiveObservation) -> Minute:
+        self.rendered.pop(observation.station, None)
         there = self.windows.setdefault(observation.station, {})
         window = there.get(observation.observed_property)
         if window is None:

@@ -108,45 +108,63 @@ async def _answer(
             raise HTTPException(400, f"cursor: {wanted} comes whole, not in pages")
         return stream(request, selection, Format(wanted))
     at, key, given = cursor.read(asked.cursor, datetime, int, int)
-    values = {"before": at, "key": key, "given": given or 0, "limit": asked.limit + 1}
 
     async def make() -> r.Observations:
-        return await observations(request, selection, values)
+        page_ = await (_readings if asked.averaging is Averaging.RAW else _means)(
+            request, selection, After(at=at, key=key, given=given or 0), asked.limit
+        )
+        return r.Observations(
+            station=station,
+            observed_property=observed_property,
+            unit=selection.unit,
+            averaging=asked.averaging.value,
+            start=r.instant(start),
+            end=r.instant(end),
+            items=list(page_[0]),
+            next_cursor=page_[1],
+            attribution=request.app.state.settings.operator,
+        )
 
     return await answer(request, make, fresh=_FRESH if end > datetime.now(UTC) - _OVER else 30 * _FRESH)
 
 
-async def observations(request: Request, selection: Selection, values: Mapping[str, Any]) -> r.Observations:
-    """One page of a selection; `values` say from where and how many, with one more than the page holds."""
+@dataclass(frozen=True, kw_only=True)
+class After:
+    """Where the last page ended: its last row's time, its batch or datastream, and how many rows had just these."""
+
+    at: Any = None
+    key: Any = None
+    given: Any = 0
+
+
+Found = tuple[Sequence[r.Reading | r.Mean], str | None]
+
+
+async def _readings(request: Request, selection: Selection, after: After, limit: int) -> Found:
+    """One page of single readings, and the cursor of the next."""
     reader: Reader = request.app.state.reader
-    limit = values["limit"] - 1
     period = {"ids": list(selection.ids), "start": selection.start, "end": selection.end}
-    raw = selection.averaging is Averaging.RAW
-    found = await reader.rows("raw" if raw else f"means_{selection.averaging}", {**values, **period})
+    place = {"before": after.at, "key": after.key, "given": after.given, "limit": limit + 1}
+    found = await reader.rows("raw", {**period, **place})
     rows_ = found[:limit]
-    items = [r.reading(row) for row in rows_] if raw else [r.mean(row) for row in rows_]
-    more = None
-    if len(found) > limit:
-        last = rows_[-1]
-        more = cursor.write(last[1], last[4 if raw else 0], _given(rows_, values) if raw else 0)
-    return r.Observations(
-        station=selection.station,
-        observed_property=selection.observed_property,
-        unit=selection.unit,
-        averaging=selection.averaging.value,
-        start=r.instant(selection.start),
-        end=r.instant(selection.end),
-        items=items,
-        next_cursor=more,
-        attribution=request.app.state.settings.operator,
-    )
+    more = cursor.write(rows_[-1][1], rows_[-1][4], _given(rows_, after)) if len(found) > limit else None
+    return [r.reading(row) for row in rows_], more
 
 
-def _given(rows_: Sequence[Sequence[Any]], values: Mapping[str, Any]) -> int:
+async def _means(request: Request, selection: Selection, after: After, limit: int) -> Found:
+    """One page of means, and the cursor of the next."""
+    before = None if after.at is None else (after.at, after.key)
+    found = await request.app.state.means.page(selection, before, limit + 1)
+    shown = found[:limit]
+    more = cursor.write(shown[-1][0], shown[-1][1].datastream, 0) if len(found) > limit else None
+    return [mean for _, mean in shown], more
+
+
+def _given(rows_: Sequence[Sequence[Any]], after: After) -> int:
     """How many rows with the last one's time and batch have been given up to here."""
     last = rows_[-1][1], rows_[-1][4]
     same = sum((row[1], row[4]) == last for row in rows_)
-    return same + (int(values["given"]) if (values["before"], values["key"]) == last else 0)
+    return same + (int(after.given) if (after.at, after.key) == last else 0)
 
 
 def stream(request: Request, selection: Selection, format_: Format) -> Response:

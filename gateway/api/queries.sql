@@ -46,23 +46,16 @@ WHERE o.datastream_id = ANY(%(ids)s::int[])
 ORDER BY o.observed_at DESC, o.batch_id DESC, o.datastream_id, o.value LIMIT %(limit)s OFFSET %(given)s
 
 -- name: means_1min
--- One page, newest first. The cursor is the last row's bucket and datastream; so in the queries below.
 SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
-FROM means_1min(%(ids)s::int[], %(start)s, least(%(end)s::timestamptz, %(before)s::timestamptz + interval '1 microsecond')) m
-WHERE %(before)s::timestamptz IS NULL OR (m.bucket, m.datastream_id) < (%(before)s, %(key)s::bigint)
-ORDER BY m.bucket DESC, m.datastream_id DESC LIMIT %(limit)s
+FROM means_1min(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket DESC, m.datastream_id DESC
 
 -- name: means_1h
 SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
-FROM means_1h(%(ids)s::int[], %(start)s, least(%(end)s::timestamptz, %(before)s::timestamptz + interval '1 microsecond')) m
-WHERE %(before)s::timestamptz IS NULL OR (m.bucket, m.datastream_id) < (%(before)s, %(key)s::bigint)
-ORDER BY m.bucket DESC, m.datastream_id DESC LIMIT %(limit)s
+FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket DESC, m.datastream_id DESC
 
 -- name: means_1day
 SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
-FROM means_1day(%(ids)s::int[], %(start)s, least(%(end)s::timestamptz, %(before)s::timestamptz + interval '1 microsecond')) m
-WHERE %(before)s::timestamptz IS NULL OR (m.bucket, m.datastream_id) < (%(before)s, %(key)s::bigint)
-ORDER BY m.bucket DESC, m.datastream_id DESC LIMIT %(limit)s
+FROM means_1day(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket DESC, m.datastream_id DESC
 
 -- name: events
 SELECT e.id, e.revision, e.change, e.kind, e.area_id, e.station_id, s.name, e.property_id, p.unit, e.severity, e.onset,
@@ -99,6 +92,21 @@ WHERE (%(id)s::bigint IS NULL OR o.id = %(id)s)
   AND (%(end)s::timestamptz IS NULL OR o.created_at < %(end)s)
   AND (%(before)s::bigint IS NULL OR o.id < %(before)s)
 ORDER BY o.id DESC LIMIT %(limit)s
+
+-- name: completeness
+-- Of each station the first property that it ever measured: hours with values, readings with a value, readings.
+SELECT d.station_id, count(DISTINCT m.bucket), sum(m.valid_count)::bigint, sum(m.count)::bigint
+FROM means_1h((SELECT array_agg(f.id) FROM (SELECT min(id) AS id FROM datastream WHERE property_id <> 'lost_readings'
+                                            GROUP BY station_id) f), %(start)s, %(end)s) m
+JOIN datastream d ON d.id = m.datastream_id
+GROUP BY d.station_id ORDER BY d.station_id
+
+-- name: alert_latency
+-- From the moment an event was committed to the moment its first message was delivered, in seconds.
+SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM o.finished_at - i.received_at)),
+       percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM o.finished_at - i.received_at))
+FROM alerting.outbox o JOIN alerting.inbox i ON i.event_id = o.event_id AND i.revision = o.revision
+WHERE o.state = 'delivered' AND o.round = 0 AND o.created_at >= %(start)s
 
 -- name: ready
 SELECT (SELECT count(*) FROM schema_migration)

@@ -23,8 +23,8 @@ def _ref(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-class Shape(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What all of them are."""
+class Shape(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """What all of them are: trees, so that the garbage collector need not look at them."""
 
 
 class Open(Shape, frozen=True, kw_only=True):
@@ -126,7 +126,7 @@ class Stations(Open, frozen=True, kw_only=True):
     """A GeoJSON FeatureCollection."""
 
     type: Literal["FeatureCollection"] = "FeatureCollection"
-    features: list[Station]
+    features: Annotated[list[Any], Meta(extra_json_schema={"items": _ref("Station")})]
     next_cursor: str | None = None
 
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from gateway.access.settings import AccessSettings
+
 
 class ApiSettings(Struct, frozen=True, kw_only=True):
     """Where the public face answers, and how it behaves.
@@ -29,3 +31,4 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     operator: str = "Piekwacht"
     contact: str = "https://example.org/piekwacht"
     email: str = "piekwacht@example.org"
+    access: AccessSettings = AccessSettings()

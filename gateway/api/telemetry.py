@@ -2,7 +2,6 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-REQUESTS = Counter("piekwacht_http_requests_total", "Requests answered, by status", ["status"])
 VIEWERS = Gauge("piekwacht_live_viewers", "Open live streams")
 DROPPED = Counter("piekwacht_live_dropped_total", "Live messages or viewers dropped, by reason", ["reason"])
 LIVE_AGE = Histogram(

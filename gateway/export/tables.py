@@ -43,10 +43,22 @@ def write(
 async def _csv(selection: Selection, found: AsyncIterator[Rows]) -> AsyncIterator[bytes]:
     what = selection.station, selection.observed_property, selection.unit
     names = columns(selection)
-    yield _lines([("station", "observed_property", "unit", *names)])
+    yield head(selection.averaging)
     flags = names.index("flags")
     async for rows in found:
         yield await asyncio.to_thread(_lines, [(*what, *_written(row, flags)) for row in rows])
+
+
+def head(averaging: Averaging) -> bytes:
+    """The first line of a table as CSV."""
+    names = _RAW if averaging is Averaging.RAW else _MEANS
+    return _lines([("station", "observed_property", "unit", *names)])
+
+
+def mean_lines(selection: Selection, means: Sequence[Any]) -> bytes:
+    """Means that are known already (start, flags as text) as lines of CSV, in the same columns."""
+    what = selection.station, selection.observed_property, selection.unit
+    return _lines([(*what, m.start, m.count, m.valid_count, m.mean, m.min, m.max, " ".join(m.flags)) for m in means])
 
 
 def _lines(rows: Sequence[Sequence[object]]) -> bytes:

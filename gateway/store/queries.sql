@@ -60,8 +60,8 @@ SELECT nextval('batch_id') FROM generate_series(1, %(count)s)
 -- committed_at is the database's clock at the end of the transaction, the last statement but COMMIT.
 INSERT INTO batch (id, node_id, incarnation, seq, sha256, payload, boot, mono, clock, hist, received_at, committed_at)
 SELECT u.*, clock_timestamp()
-FROM unnest(%(ids)s::bigint[], %(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[], %(hashes)s::bytea[],
-            %(payloads)s::bytea[], %(boots)s::text[], %(monos)s::bigint[], %(clocks)s::text[], %(hists)s::boolean[],
+FROM unnest(%(ids)s::bigint[], %(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[], %(hashes)b::bytea[],
+            %(payloads)b::bytea[], %(boots)s::text[], %(monos)s::bigint[], %(clocks)s::text[], %(hists)s::boolean[],
             %(received)s::timestamptz[]) AS u
 
 -- name: copy_observations
@@ -69,11 +69,11 @@ COPY observation (datastream_id, observed_at, value, flags, batch_id) FROM STDIN
 
 -- name: quarantine
 INSERT INTO quarantine (received_at, topic, reason, detail, payload)
-SELECT * FROM unnest(%(received)s::timestamptz[], %(topics)s::text[], %(reasons)s::text[], %(details)s::text[], %(payloads)s::bytea[])
+SELECT * FROM unnest(%(received)s::timestamptz[], %(topics)s::text[], %(reasons)s::text[], %(details)s::text[], %(payloads)b::bytea[])
 
 -- name: save_states
 INSERT INTO datastream_state (datastream_id, component, state)
-SELECT id, %(component)s, state FROM unnest(%(ids)s::int[], %(states)s::bytea[]) AS s(id, state)
+SELECT id, %(component)s, state FROM unnest(%(ids)s::int[], %(states)b::bytea[]) AS s(id, state)
 ON CONFLICT (datastream_id, component) DO UPDATE SET state = excluded.state
 
 -- name: load_states
@@ -205,6 +205,48 @@ SELECT job_id FROM timescaledb_information.job_stats WHERE last_run_status = 'Fa
 SELECT extract(epoch FROM clock_timestamp())::double precision,
        extract(epoch FROM max(committed_at))::double precision
 FROM batch;
+
+-- name: list_quarantine
+SELECT id, received_at, topic, reason, detail, length(payload) AS size, replay_asked_at, outcome
+FROM quarantine
+WHERE (%(reason)s::text IS NULL OR reason = %(reason)s) AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s)
+ORDER BY id DESC LIMIT %(limit)s
+
+-- name: sum_quarantine
+SELECT reason, count(*), min(received_at), max(received_at) FROM quarantine GROUP BY reason ORDER BY reason
+
+-- name: read_quarantine
+SELECT id, received_at, topic, reason, detail, payload, replay_asked_at, replay_asked_by, replayed_at, outcome
+FROM quarantine WHERE id = %(id)s
+
+-- name: ask_replay
+UPDATE quarantine SET replay_asked_at = now(), replay_asked_by = %(by)s, replayed_at = NULL, outcome = NULL
+WHERE id = ANY(%(ids)s) OR reason = %(reason)s
+
+-- name: to_replay
+SELECT id, received_at, topic, reason, payload FROM quarantine
+WHERE replay_asked_at IS NOT NULL AND replayed_at IS NULL ORDER BY id LIMIT %(limit)s
+
+-- name: replayed
+UPDATE quarantine q SET replayed_at = now(), outcome = u.outcome
+FROM unnest(%(ids)s::bigint[], %(outcomes)s::text[]) AS u(id, outcome) WHERE q.id = u.id
+
+-- name: empty_quarantine
+WITH gone AS (
+    DELETE FROM quarantine
+    WHERE received_at < %(before)s AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+    RETURNING id, received_at, topic, reason, sha256(payload) AS sha256
+)
+INSERT INTO quarantine_emptied (emptied_by, quarantined, received_at, topic, reason, sha256)
+SELECT %(by)s, * FROM gone
+
+-- name: batch_ids
+-- The ids under which these keys were stored, and the properties that were stored of each.
+SELECT k.ordinal - 1, b.id, ARRAY(SELECT DISTINCT d.property_id FROM datastream d WHERE d.node_id = b.node_id
+                                  AND EXISTS (SELECT 1 FROM observation o WHERE o.datastream_id = d.id AND o.batch_id = b.id))
+FROM unnest(%(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[])
+     WITH ORDINALITY AS k(node_id, incarnation, seq, ordinal)
+JOIN batch b USING (node_id, incarnation, seq)
 
 -- name: know_detector
 INSERT INTO detector (name, parameters) VALUES (%(name)s, %(parameters)s::jsonb) ON CONFLICT DO NOTHING

@@ -30,13 +30,13 @@ async def dispatching(settings, dsn, workers=1):
                 await task
 
 
-async def until(condition, within=5.0):
+async def until(condition, within=15.0):
     async with asyncio.timeout(within):
         while not condition():
             await asyncio.sleep(0.02)
 
 
-async def settled(dsn, within=5.0):
+async def settled(dsn, within=15.0):
     await until(lambda: rows(dsn, "SELECT 1 FROM alerting.inbox WHERE dispatched_at IS NULL") == [], within)
     await until(lambda: rows(dsn, "SELECT 1 FROM alerting.outbox WHERE state IN ('pending', 'sending')") == [], within)
 

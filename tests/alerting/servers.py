@@ -1,5 +1,7 @@
 """An inspectorate's mail server and webhook on loopback, which answer as a test wants."""
 
+import socket
+import struct
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,7 +42,7 @@ class MailServer:
 class WebServer:
     """Answers each POST with the next of `statuses`, the last one for ever.
 
-    0: hangs up without an answer; -1: takes five seconds.
+    0: hangs up without an answer; -1: takes five seconds; -2: resets the connection.
     """
 
     def __init__(self, *statuses):
@@ -49,7 +51,7 @@ class WebServer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
+                body = self.rfile.read(int(self.headers["content-length"] or 0))
                 outer.requests.append((dict(self.headers), body))
                 status = outer.statuses.pop(0) if len(outer.statuses) > 1 else outer.statuses[0]
                 if status == -1:
@@ -58,10 +60,16 @@ class WebServer:
                 if status == 0:
                     self.connection.close()
                     return
+                if status == -2:  # a reset instead of an answer
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.connection.close()
+                    return
                 self.send_response(status)
                 if 300 <= status < 400:
                     self.send_header("location", outer.url)
                 self.end_headers()
+
+            do_GET = do_PATCH = do_POST  # noqa: N815 - the library's names
 
             def log_message(self, *_):
                 pass

@@ -126,7 +126,7 @@ def test_the_same_is_said_in_english():
     site = NearSite(name="Tata Steel", bearing=251.4, distance=1830.0)
     told = Notification(
         alert=ended(sites=(site,), reasons=("far_above_noise",)), id="x", language="en", curve=CURVE,
-        original=Original(id="first", sent_at=BEGAN), acknowledge=f"{URL}/acknowledge/t",
+        original=Original(id="first", sent_at=BEGAN, received_at=BEGAN), acknowledge=f"{URL}/acknowledge/t",
     )  # fmt: skip
     contents = mail(told, public_url=URL)
     assert contents.subject == "Peak over PM2.5 at Wijk aan Zee: 84.0 µg/m³ (10× background)"

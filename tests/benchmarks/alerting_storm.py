@@ -45,7 +45,7 @@ async def run(dsn: str, seconds: float) -> None:
             async with await psycopg.AsyncConnection.connect(dsn) as connection:
                 began = time.perf_counter()
                 for n in range(events):
-                    await inbox.put(connection, [alert(event_id=f"{phase}{n}")])
+                    await inbox.put(connection, [alert(event_id=f"{phase}{n}", station=f"s{n}")])
                     await connection.commit()
                     await asyncio.sleep(max(0.0, began + (n + 1) * pause - time.perf_counter()))
                 took = time.perf_counter() - began

@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import sysconfig
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gateway.__main__ import main
 from gateway.embedded import _programs
+from gateway.enrolment import authority as enrolment
 from gateway.processes import Child, answers, free_port
 from tests.deploy.conftest import DEPLOY
 
@@ -28,6 +30,10 @@ class Authority:
 
     def run(self, *arguments: object) -> None:
         assert main(["ca", *map(str, arguments), "--ca", str(self.folder)]) == 0
+
+    def revoke(self, name: str) -> None:
+        """Put every certificate of this name on the list."""
+        enrolment.Authority.open(self.folder).revoke(name, datetime.now(UTC))
 
     def issue(self, name: str, *, use: str = "client") -> dict[str, Path]:
         """Certificate and key for this name, in a folder of their own with the authority's certificate and list."""

@@ -3,6 +3,7 @@
 That the images exist, start and become healthy, only a machine with Docker can show.
 """
 
+import ipaddress
 import os
 import re
 import shutil
@@ -93,6 +94,13 @@ def test_the_settings_of_the_containers_are_read_strictly_and_fit_them():
     scraped = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())["scrape_configs"]
     targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in scraped}
     assert targets == {"gateway": ["gateway:9464"], "alerting": ["alerting:9465"], "api": [f"api:{read.api.port}"]}
+
+
+def test_the_api_believes_the_proxy_that_is_there_and_no_other():
+    address = SERVICES["web"]["networks"]["inside"]["ipv4_address"]
+    assert settings.read(COMPOSE / "piekwacht.toml").api.proxies == [address, "127.0.0.1"]
+    (subnet,) = (one["subnet"] for one in PLAN["networks"]["inside"]["ipam"]["config"])
+    assert ipaddress.ip_address(address) in ipaddress.ip_network(subnet)
 
 
 def test_the_image_is_pinned_and_does_not_run_as_root():

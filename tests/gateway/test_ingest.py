@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 
 from edge_agent.wire import Kind, Signer, StoredRanges, Topic
 from gateway.broker import client
@@ -17,9 +18,16 @@ from gateway.live import decode as decode_live
 from gateway.pipeline import Pipeline
 from gateway.processes import free_port
 from gateway.quality.flagger import Flagger
+from gateway.rehearsal import rehearse
 from gateway.store.connection import Store
 
 KEY = Signer.generate("gateway.ijmond")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm_kernels():
+    """As the gateway does before it listens."""
+    rehearse(Flagger(), Detector(DetectionSettings()))
 
 
 @pytest.fixture
@@ -36,7 +44,9 @@ async def running(settings, broker, dsn):
         Ingest(settings, broker, Pipeline(store, Flagger(), Detector(DetectionSettings()))).run()
     )
     try:
-        await asyncio.sleep(0.3)
+        until = time.monotonic() + 5.0
+        while not (REGISTRY.get_sample_value("piekwacht_ingest_connected") or task.done() or time.monotonic() > until):
+            await asyncio.sleep(0.02)
         if task.done():
             await task
         yield task
@@ -53,7 +63,7 @@ async def publish(broker, *payloads):
             await connection.publish(payload.topic, payload.body, qos=1)
 
 
-async def stored(dsn, count, *, within=5.0):
+async def stored(dsn, count, *, within=30.0):
     """Sequence numbers that are stored, as soon as there are `count` or time is up."""
     deadline = time.monotonic() + within
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:

@@ -1,8 +1,11 @@
 // Makes the page live: the page itself is complete without this. Every text is set as text, never as HTML.
+import { follow, sayIn } from "./stream.js";
+import { element, writer } from "./figures.js";
 
 const boot = JSON.parse(document.getElementById("boot").textContent);
 const words = boot.words;
-const home = boot.language === "nl" ? "/" : "/en/";
+const home = boot.home;
+const { figure, clock, unit, age, times, ...write } = writer(boot);
 const stations = new Map(boot.stations.map((feature) => [feature.id, feature]));
 const events = new Map(boot.events.map((event) => [event.id, event]));
 const markers = new Map();
@@ -13,24 +16,7 @@ let newest = Math.max(0, ...boot.stations.flatMap((f) => Object.values(f.propert
 const STEPS = { pm1: [10, 20, 35, 70, 140], pm2_5: [10, 20, 35, 70, 140], pm4: [15, 30, 50, 100, 200], pm10: [20, 40, 70, 140, 280] };
 
 const now = () => (boot.replay ? newest : Date.now());
-const unit = (code) => boot.units[code] ?? code;
-
-function figure(value) {
-  if (value === null || value === undefined) return "–";
-  const size = Math.abs(value);
-  const text = value.toFixed(size >= 100 ? 0 : size >= 1 ? 1 : 2);
-  return boot.language === "nl" ? text.replace(".", ",") : text;
-}
-
-function clock(text) {
-  return new Date(text).toLocaleTimeString(boot.language, { timeZone: "Europe/Amsterdam" });
-}
-
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
+const silent = (value) => write.silent(value?.observedAt, now());
 
 // --- values -----------------------------------------------------------------------------------
 
@@ -43,8 +29,6 @@ function take(observation) {
   if (known && Date.parse(known.observedAt) > at) return;
   feature.properties.newest[observation.observedProperty] = { ...known, ...observation };
 }
-
-const silent = (value) => !value || now() - Date.parse(value.observedAt) > boot.silentAfter * 1000;
 
 // --- map --------------------------------------------------------------------------------------
 
@@ -87,7 +71,8 @@ function popup(feature) {
   const rows = Object.entries(feature.properties.newest)
     .filter(([name]) => document.querySelector(`#property option[value="${name}"]`))
     .map(([name, v]) => element("div", { textContent: `${boot.names[name] ?? name}: ${figure(v.mean)} ${unit(v.unit)}` }));
-  return element("div", {}, element("strong", { textContent: feature.properties.name }), ...rows, element("small", { textContent: words.minute }));
+  const link = element("a", { href: `${home}stations/${encodeURIComponent(feature.id)}`, textContent: feature.properties.name });
+  return element("div", {}, element("strong", {}, link), ...rows, element("small", { textContent: words.minute }));
 }
 
 function legend() {
@@ -111,12 +96,11 @@ function drawTable() {
     for (const [name, value] of Object.entries(feature.properties.newest)) {
       if (!latest || value.observedAt > latest) latest = value.observedAt;
       const cell = row.querySelector(`td[data-property="${CSS.escape(name)}"]`);
-      if (cell) cell.replaceChildren(`${figure(value.mean)} `, element("span", { className: "unit", textContent: unit(value.unit) }));
+      if (cell && silent(value)) cell.textContent = "–";
+      else if (cell) cell.replaceChildren(`${figure(value.mean)} `, element("span", { className: "unit", textContent: unit(value.unit) }));
     }
-    const quiet = silent(latest && { observedAt: latest });
-    row.classList.toggle("silent", quiet);
-    const age = latest ? Math.max(0, Math.round((now() - Date.parse(latest)) / 1000)) : null;
-    const text = !latest ? words.never : quiet ? `${words.silent} ${clock(latest)}` : age < 120 ? `${age} ${words.seconds}` : `${Math.round(age / 60)} ${words.minutes}`;
+    row.classList.toggle("silent", silent(latest && { observedAt: latest }));
+    const text = age(latest, now());
     row.querySelector(".age").replaceChildren(latest ? element("time", { dateTime: latest, textContent: text, title: new Date(latest).toString() }) : text);
   }
 }
@@ -125,7 +109,7 @@ function peakRow(event) {
   const name = stations.get(event.station)?.properties.name ?? event.station;
   const over = Boolean(event.end) || event.change === "voided";
   const parts = [boot.names[event.observedProperty] ?? event.observedProperty, words[event.severity]];
-  if (event.background > 0 && event.peak >= 1.5 * event.background) parts.push(`${Math.round(event.peak / event.background)}${words.times}`);
+  if (times(event.peak, event.background)) parts.push(times(event.peak, event.background));
   parts.push(`${words.since} ${clock(event.onset)}${event.end ? ` ${words.until} ${clock(event.end)}` : ""}`);
   const row = element(
     "li",
@@ -170,12 +154,6 @@ function soon() {
 
 // --- the stream ---------------------------------------------------------------------------------
 
-const state = document.getElementById("state");
-function say(name) {
-  state.textContent = words[name];
-  state.classList.toggle("live", name === "live");
-}
-
 async function readAgain() {
   const [found, peaks] = await Promise.all(["/api/v1/stations", "/api/v1/events?limit=30"].map((url) => fetch(url).then((answer) => answer.json())));
   for (const feature of found.features) if (stations.has(feature.id)) stations.get(feature.id).properties = feature.properties;
@@ -184,32 +162,16 @@ async function readAgain() {
   soon();
 }
 
-function listen() {
-  const stream = new EventSource("/api/v1/live");
-  let lost = false;
-  stream.onopen = () => {
-    say("live");
-    if (lost) readAgain().catch(() => {});
-    lost = false;
-  };
-  stream.onerror = () => {
-    lost = true;
-    say("lost");
-    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 3000 + Math.random() * 3000);
-  };
-  stream.addEventListener("observation", (message) => {
-    JSON.parse(message.data).forEach(take);
-    soon();
-  });
-  stream.addEventListener("event", (message) => {
-    const event = JSON.parse(message.data);
-    const known = events.get(event.id);
-    if (!known || known.revision <= event.revision) events.set(event.id, event);
-    drawPeaks();
-    drawMarkers();
-  });
-  stream.addEventListener("stale", () => readAgain().catch(() => {}));
-  addEventListener("pagehide", () => stream.close(), { once: true });
+function changed(event) {
+  const known = events.get(event.id);
+  if (!known || known.revision <= event.revision) events.set(event.id, event);
+  drawPeaks();
+  drawMarkers();
+}
+
+function came(values) {
+  values.forEach(take);
+  soon();
 }
 
 document.getElementById("property").addEventListener("change", (change) => {
@@ -218,9 +180,8 @@ document.getElementById("property").addEventListener("change", (change) => {
   drawMarkers();
 });
 
-say("connecting");
 drawMap();
 legend();
 drawTable();
-listen();
+follow({ values: came, event: changed, again: () => readAgain().catch(() => {}), say: sayIn(words) });
 setInterval(soon, 5000);

@@ -1,0 +1,72 @@
+"""VNG Notificaties API 1.0: tells subscribers of an omgevingsdienst's own channel that there is something to fetch."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, json
+
+from alerting.alert import Change
+from alerting.delivery import outgoing, zgw
+from alerting.delivery.channel import Attempt, Origin
+from alerting.notification import Notification
+
+Feature = Literal["gebied", "station", "grootheid", "ernst", "soort", "kenmerk"]
+
+
+class NotificatiesSettings(Struct, frozen=True, kw_only=True):
+    """`[[alerting.receiver.notificaties]]`: `url` ends before `/notificaties`.
+
+    `kenmerken` are those that the kanaal filters on.
+    """
+
+    url: str
+    kanaal: str
+    client_id: str
+    secret_file: Path
+    kenmerken: tuple[Feature, ...] = ("gebied", "station", "grootheid", "ernst")
+    timeout: Annotated[float, Meta(gt=0, le=60)] = 10.0
+
+    def __post_init__(self) -> None:
+        outgoing.check_url(self.url)
+
+
+_ACTIONS = {Change.OPENED: "create", Change.UPDATED: "update", Change.ENDED: "update", Change.VOIDED: "destroy"}
+
+
+async def deliver(
+    notification: Notification, channel: NotificatiesSettings, origin: Origin, *, at: datetime
+) -> Attempt:
+    """POST it once."""
+    return await outgoing.post(
+        f"{channel.url.rstrip('/')}/notificaties",
+        content=body(notification, channel, origin),
+        headers=zgw.headers(channel.client_id, channel.secret_file, at),
+        timeout=channel.timeout,
+        allow_private=origin.allow_private,
+    )
+
+
+def body(notification: Notification, channel: NotificatiesSettings, origin: Origin) -> bytes:
+    """The notificatie: no content, only where it is; the same bytes at every attempt."""
+    alert = notification.alert
+    features = {
+        "gebied": alert.area,
+        "station": alert.station,
+        "grootheid": alert.observed_property,
+        "ernst": alert.severity.value,
+        "soort": alert.kind,
+        "kenmerk": notification.id,
+    }
+    resource = f"{origin.public_url.rstrip('/')}/api/v1/events/{alert.event_id}"
+    return json.encode(
+        {
+            "kanaal": channel.kanaal,
+            "hoofdObject": resource,
+            "resource": "piek",
+            "resourceUrl": resource,
+            "actie": _ACTIONS[alert.change],
+            "aanmaakdatum": origin.received_at.astimezone(UTC),
+            "kenmerken": {key: features[key] for key in channel.kenmerken},
+        }
+    )

@@ -1,0 +1,33 @@
+"""What a route asks: who this is, and whether they may."""
+
+from fastapi import HTTPException, Request
+
+from gateway.access.accounts import Accounts
+from gateway.access.identity import Identity, Scope, Verdict, decide
+
+_REFUSALS = {
+    Verdict.NOT_SIGNED_IN: (401, "sign in, or send a key"),
+    Verdict.NOT_IN_ROLE: (403, "your role does not include this"),
+    Verdict.OTHER_AREA: (403, "this belongs to an area that is not yours"),
+}
+
+
+def identity_of(request: Request) -> Identity | None:
+    """Who has proved who they are, or None for the public."""
+    found: Identity | None = getattr(request.state, "identity", None)
+    return found
+
+
+async def permit(request: Request, scope: Scope, object_: str, area: str | None = None) -> Identity:
+    """Let them do it and put it down, or raise 401 or 403 and put that down too where we know who asked."""
+    identity = identity_of(request)
+    verdict = decide(identity, scope, area)
+    if identity is not None:
+        accounts: Accounts = request.app.state.accounts
+        address = getattr(request.state, "address", "")
+        who = identity.name if identity.key is None else f"{identity.name}/{identity.key}"
+        await accounts.audit(who, scope.value, object_, address=address, outcome=verdict.value)
+    if identity is None or verdict is not Verdict.ALLOWED:
+        status, detail = _REFUSALS[verdict]
+        raise HTTPException(status, detail, {"WWW-Authenticate": "Bearer"} if status == 401 else None)
+    return identity

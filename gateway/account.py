@@ -1,0 +1,60 @@
+"""What one transaction did, for Prometheus."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge_agent.wire import Flag
+from gateway import telemetry
+from gateway.decode import Rejected
+from gateway.event import Event
+from gateway.observation import ObservationBatch
+from gateway.registry import Registry
+from gateway.store import ledger
+
+
+def account(
+    *,
+    registry: Registry,
+    accepted: ledger.Accepted,
+    rejected: Sequence[Rejected],
+    rows: ObservationBatch,
+    events: Sequence[Event],
+    seconds: float,
+) -> None:
+    """Count and time it, after COMMIT."""
+    telemetry.COMMIT.observe(seconds)
+    _count_batches(registry, accepted, rows)
+    for one in rejected:
+        telemetry.REJECTED.labels(one.reason.value).inc()
+    for flag in Flag:
+        flagged = int(((rows.flags & int(flag)) != 0).sum())
+        if flagged:
+            telemetry.FLAGGED.labels((flag.name or "").lower()).inc(flagged)
+    for event in events:
+        telemetry.EVENTS.labels(registry.stations[event.station].area, event.change.value, event.kind.value).inc()
+
+
+def _count_batches(registry: Registry, accepted: ledger.Accepted, rows: ObservationBatch) -> None:
+    now = time.time()
+    # summed first: finding a labelled metric costs as much as decoding a batch
+    batches, readings, observations_ = Counter[tuple[str, str]](), Counter[str](), Counter[str]()
+    for verified in accepted.fresh:
+        area = registry.nodes[verified.batch.node].area
+        batches[area, "stored"] += 1
+        readings[area] += len(verified.batch.dt)
+        if not verified.batch.hist:
+            telemetry.COMMITTED_AGE.observe(now - (verified.batch.t0 + min(verified.batch.dt)) / 1000)
+    for verified in accepted.duplicates:
+        batches[registry.nodes[verified.batch.node].area, "duplicate"] += 1
+    for slot, count in zip(*np.unique(rows.datastream, return_counts=True), strict=True):
+        observations_[registry.stations[registry.datastreams[slot].station].area] += int(count)
+    for labels, number in batches.items():
+        telemetry.BATCHES.labels(*labels).inc(number)
+    for metric, sums in ((telemetry.READINGS, readings), (telemetry.OBSERVATIONS, observations_)):
+        for area, number in sums.items():
+            metric.labels(area).inc(number)
+    for node in {v.batch.node for v in accepted.fresh}:
+        telemetry.LAST_SEEN.labels(registry.nodes[node].area, node).set(now)

@@ -1,0 +1,158 @@
+"""Charts as SVG, drawn on the server: what a reader without JavaScript, a printer or a screen reader gets.
+
+A line breaks where there is no value: a gap stays a gap. What is flagged is hatched behind the line and stays visible.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil, floor, log10
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup, escape
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 14, 26
+_LOCAL = ZoneInfo("Europe/Amsterdam")
+_STEPS = (  # hours between marks, and how they are written
+    *((hours, "%H:%M") for hours in (1 / 12, 0.25, 0.5, 1, 4)),
+    *((24.0 * days, "%d-%m") for days in (1, 5)),
+    *((24.0 * days, "%m-%Y") for days in (30, 90)),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line: (moment, value) in order of time; `css` is its class; a longer pause than `step` seconds is a gap."""
+
+    points: Sequence[tuple[datetime, float | None]]
+    css: str
+    step: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """A period that is marked behind the lines; `words` say why."""
+
+    start: datetime
+    end: datetime
+    css: str
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """`band` holds (moment, lowest, highest) of the background; `title` says in words what is drawn."""
+
+    title: str
+    unit: str
+    start: datetime
+    end: datetime
+    lines: Sequence[Line] = ()
+    band: Sequence[tuple[datetime, float, float]] = ()
+    spans: Sequence[Span] = ()
+    width: int = 900
+    height: int = 300
+
+    def svg(self, comma: str = ",") -> Markup:
+        """The picture. Colours are the style sheet's; `comma` separates decimals."""
+        return Markup(  # noqa: S704 - every text in it is escaped where it is put in
+            f'<svg class="chart" viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{escape(self.title)}">'
+            f"<title>{escape(self.title)}</title>"
+            '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" '
+            'patternTransform="rotate(45)"><rect width="2" height="6" class="hatching"/></pattern></defs>'
+            + "".join([*map(self._span, self.spans), *self._grid(comma), self._band(), *map(self._line, self.lines)])
+            + "</svg>"
+        )
+
+    @property
+    def top(self) -> float:
+        """The scale's upper end: above every value, a round number."""
+        values = [value for line in self.lines for _, value in line.points if value is not None]
+        values += [high for _, _, high in self.band]
+        largest = max(values, default=1.0)
+        step = _round_step(max(largest, 1e-3) / 4)
+        return max(step, ceil(largest * 1.02 / step) * step)
+
+    @property
+    def bottom(self) -> float:
+        """The scale's lower end: zero, or below the lowest value."""
+        values = [value for line in self.lines for _, value in line.points if value is not None]
+        lowest = min(values, default=0.0)
+        if lowest >= 0:
+            return 0.0
+        step = _round_step(-lowest / 2)
+        return floor(lowest / step) * step
+
+    def x(self, at: datetime) -> float:
+        """Where a moment is."""
+        share = (at - self.start) / (self.end - self.start)
+        return _LEFT + min(1.0, max(0.0, share)) * (self.width - _LEFT - _RIGHT)
+
+    def y(self, value: float) -> float:
+        """Where a value is."""
+        share = (value - self.bottom) / (self.top - self.bottom)
+        return self.height - _BOTTOM - share * (self.height - _TOP - _BOTTOM)
+
+    def _line(self, line: Line) -> str:
+        parts, before = [], None
+        top, bottom = self.top, self.bottom
+        scale = (self.height - _TOP - _BOTTOM) / (top - bottom)
+        for at, value in line.points:
+            if value is None:
+                before = None
+                continue
+            joined = before is not None and (at - before).total_seconds() <= line.step * 1.5
+            y = self.height - _BOTTOM - (value - bottom) * scale
+            parts.append(f"{'L' if joined else 'M'}{self.x(at):.1f} {y:.1f}{'' if joined else 'h.1'}")
+            before = at
+        return f'<path class="line {line.css}" d="{"".join(parts)}"/>'
+
+    def _band(self) -> str:
+        if len(self.band) < 2:
+            return ""
+        upper = "L".join(f"{self.x(at):.1f} {self.y(high):.1f}" for at, _, high in self.band)
+        lower = "L".join(f"{self.x(at):.1f} {self.y(low):.1f}" for at, low, _ in reversed(self.band))
+        return f'<path class="band" d="M{upper}L{lower}Z"/>'
+
+    def _span(self, span: Span) -> str:
+        x = self.x(span.start)
+        width = max(2.0, self.x(span.end) - x)
+        return (
+            f'<rect class="{span.css}" x="{x:.1f}" y="{_TOP}" width="{width:.1f}" '
+            f'height="{self.height - _TOP - _BOTTOM}"><title>{escape(span.words)}</title></rect>'
+        )
+
+    def _grid(self, comma: str) -> list[str]:
+        out, step = [], _round_step((self.top - self.bottom) / 4)
+        value = self.bottom
+        while value <= self.top + step / 1e6:
+            y = self.y(value)
+            text = f"{value:.{max(0, -floor(log10(step)))}f}".replace(".", comma)
+            out.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{self.width - _RIGHT}"/>')
+            out.append(f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
+            value += step
+        for at, words in ticks(self.start, self.end):
+            x = self.x(at)
+            out.append(f'<path class="grid" d="M{x:.1f} {_TOP}V{self.height - _BOTTOM}"/>')
+            out.append(f'<text class="tick" x="{x:.1f}" y="{self.height - 8}" text-anchor="middle">{words}</text>')
+        return out
+
+
+def ticks(start: datetime, end: datetime) -> list[tuple[datetime, str]]:
+    """Some six round moments in local time, with what is written below them."""
+    hours = (end - start).total_seconds() / 3600
+    step, form = next((one for one in _STEPS if hours / one[0] <= 8), _STEPS[-1])
+    local = start.astimezone(_LOCAL)
+    at = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    out = []
+    while at < end:
+        if at >= start:
+            out.append((at, f"{at:{form}}"))
+        at = (at.replace(tzinfo=None) + timedelta(hours=step)).replace(tzinfo=_LOCAL)
+    return out
+
+
+def _round_step(about: float) -> float:
+    """1, 2 or 5 times a power of ten, at least `about`."""
+    power = 10.0 ** floor(log10(about))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= about * 0.999)

@@ -1,0 +1,54 @@
+"""`/`: the map and the list of what every station measures now. And the small window on one station for other sites."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import HTMLResponse
+
+from gateway.api import events
+from gateway.api.pages.view import SHOWN, View, bare, html, look, missing
+from gateway.api.places import station
+from gateway.api.words import LIVE_WORDS, UNITS
+
+router = APIRouter()
+Look = Annotated[View, Depends(look)]
+
+
+@router.get("/")
+async def now(view: Look) -> HTMLResponse:
+    """The map."""
+    places = view.board.places
+    features = [bare(station(view.board, id_, "")) for id_ in places.stations]
+    features.sort(key=lambda feature: feature["properties"]["name"])
+    peaks = [bare(event) for event in await events.found(view.request, 30)]
+    measured = {name for feature in features for name in feature["properties"]["newest"]}
+    shown = [name for name in SHOWN if name in measured][:6] or ["pm2_5"]
+    boot = {
+        "language": view.language,
+        "home": f"{view.prefix}/",
+        "words": {name: view.words[name] for name in LIVE_WORDS},
+        "units": dict(UNITS),
+        "stations": features,
+        "events": peaks,
+        "outlines": [row[3] for row in places.areas.values()],
+        "sites": [
+            {"name": row[2], "latitude": round(row[4], 3), "longitude": round(row[5], 3)}
+            for row in places.sites.values()
+        ],
+        "silentAfter": view.settings.silent_after,
+        "replay": view.settings.replay,
+        "names": {name: view.name_of(name) for name in places.properties},
+    }
+    return html(view, view.render("map.html", boot=boot, features=features, peaks=peaks, shown=shown))
+
+
+@router.get("/widget/{id}")
+async def widget(view: Look, id: str) -> HTMLResponse:  # noqa: A002 - the path's word
+    """One station, small, to be shown in a frame on another site; it reads itself again each minute."""
+    if id not in view.board.places.stations:
+        return missing(view)
+    feature = bare(station(view.board, id, ""))
+    values = feature["properties"]["newest"]
+    shown = [name for name in SHOWN if name in values][:3]
+    open_ = [bare(event) for event in await events.found(view.request, 5, station=id, open=True)]
+    return html(view, view.render("widget.html", feature=feature, shown=shown, values=values, peaks=open_))

@@ -1,0 +1,149 @@
+"""`/stations/{id}`: what one station measured, as a chart, a table and a file."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse
+
+from gateway.api import events
+from gateway.api import representations as r
+from gateway.api.chart import Chart, Line, Span
+from gateway.api.means import Means
+from gateway.api.pages.view import SHOWN, View, bare, html, look, missing, rfc3339
+from gateway.api.places import station
+from gateway.api.words import LIVE_WORDS, UNITS
+from gateway.export.selection import Averaging, Selection
+
+router = APIRouter()
+PERIODS = {
+    "day": (timedelta(days=1), Averaging.MINUTE, 60.0),
+    "week": (timedelta(days=7), Averaging.HOUR, 3_600.0),
+    "month": (timedelta(days=31), Averaging.HOUR, 3_600.0),
+    "year": (timedelta(days=366), Averaging.DAY, 86_400.0),
+}
+Look = Annotated[View, Depends(look)]
+
+
+@router.get("/stations/{id}")
+async def one_station(view: Look, id: str, period: str = "day", property: str = "") -> HTMLResponse:  # noqa: A002
+    """One station."""
+    if id not in view.board.places.stations:
+        return missing(view)
+    feature = bare(station(view.board, id, ""))
+    values = feature["properties"]["newest"]
+    shown = [name for name in SHOWN if name in values] + sorted(set(values) - set(SHOWN) - {"lost_readings"})
+    chosen = property if property in shown else next(iter(shown), "pm2_5")
+    period = period if period in PERIODS else "day"
+    length, averaging, step = PERIODS[period]
+    means = await measured(view, id, chosen, (view.now - length, view.now), averaging)
+    hours = await measured(view, id, chosen, (view.now - timedelta(days=1), view.now), Averaging.HOUR)
+    found = [
+        bare(e) for e in await events.found(view.request, 50, station=id, property=chosen, start=view.now - length)
+    ]
+    chart = Chart(
+        title=view.words["chart_of"].format(
+            name=view.name_of(chosen), station=feature["properties"]["name"], period=view.words[period]
+        ),
+        unit=view.unit_of(view.board.places.properties[chosen][1]),
+        start=view.now - length,
+        end=view.now,
+        lines=lines(means, step),
+        band=background(means) if averaging is Averaging.MINUTE else (),
+        spans=[*flagged(view, means, step), *peaks(view, found)],
+    )
+    boot = {
+        "language": view.language,
+        "words": {name: view.words[name] for name in LIVE_WORDS},
+        "station": id,
+        "property": chosen,
+        "unit": chart.unit,
+        "units": dict(UNITS),
+        "names": {name: view.name_of(name) for name in shown},
+        "averaging": averaging.value,
+        "step": step,
+        "start": rfc3339(chart.start),
+        "end": rfc3339(chart.end),
+        "replay": view.settings.replay,
+        "silentAfter": view.settings.silent_after,
+        "band": [[rfc3339(at), low, high] for at, low, high in chart.band],
+        "flagged": [[rfc3339(one.start), rfc3339(one.end)] for one in chart.spans if one.css == "flagged"],
+        "peaks": [[e["onset"], e["end"]] for e in found if e["kind"] == "peak" and e["change"] != "voided"],
+    }
+    return html(view, view.render("station.html", feature=feature, values=values, shown=shown, chosen=chosen,
+                                  period=period, periods=list(PERIODS), chart=chart, hours=hours, peaks=found,
+                                  averaging=averaging.value, boot=boot))  # fmt: skip
+
+
+async def measured(
+    view: View, station_id: str, name: str, period: tuple[datetime, datetime], averaging: Averaging
+) -> list[r.Mean]:
+    """Means of a property at a station, oldest first."""
+    request: Request = view.request
+    house: Means = request.app.state.means
+    unit = view.board.places.properties[name][1]
+    selection = Selection(
+        station=station_id,
+        observed_property=name,
+        unit=unit,
+        ids=view.board.places.datastreams_of(station_id, name),
+        start=period[0],
+        end=period[1],
+        averaging=averaging,
+    )
+    if not selection.ids:
+        return []
+    return [mean for _, mean in reversed(await house.page(selection, None, 12_000))]
+
+
+def lines(means: list[r.Mean], step: float) -> list[Line]:
+    """Highest and mean, as two lines."""
+    times = [datetime.fromisoformat(one.start) for one in means]
+    highest = list(zip(times, [one.max for one in means], strict=True))
+    middle = list(zip(times, [one.mean for one in means], strict=True))
+    return [Line(points=highest, css="highest", step=step), Line(points=middle, css="mean", step=step)]
+
+
+def background(means: list[r.Mean]) -> list[tuple[datetime, float, float]]:
+    """Of each half hour the 10th and the 50th percentile of the one-minute means: the air between the peaks."""
+    parts: dict[datetime, list[float]] = {}
+    for one in means:
+        if one.mean is not None:
+            at = datetime.fromisoformat(one.start)
+            parts.setdefault(at.replace(minute=at.minute // 30 * 30), []).append(one.mean)
+    out = []
+    for at, values in sorted(parts.items()):
+        values.sort()
+        if len(values) >= 3:
+            out.append((at + timedelta(minutes=15), values[len(values) // 10], values[len(values) // 2]))
+    return out
+
+
+def flagged(view: View, means: list[r.Mean], step: float) -> list[Span]:
+    """Where values are flagged: hatched, with the reason; neighbours as one."""
+    out: list[Span] = []
+    for one in means:
+        if not one.flags:
+            continue
+        start = datetime.fromisoformat(one.start)
+        words = view.flags(one.flags)
+        end = start + timedelta(seconds=step)
+        if out and out[-1].words == words and (start - out[-1].end).total_seconds() < step / 2:
+            out[-1] = Span(start=out[-1].start, end=end, css="flagged", words=words)
+        else:
+            out.append(Span(start=start, end=end, css="flagged", words=words))
+    return out
+
+
+def peaks(view: View, found: list[dict[str, Any]]) -> list[Span]:
+    """Where events were."""
+    return [
+        Span(
+            start=datetime.fromisoformat(e["onset"]),
+            end=view.now if e["end"] is None else datetime.fromisoformat(e["end"]),
+            css="marked",
+            words=f"{view.words['event']}: {view.number(e['peak'])} {view.unit_of(e['unit'])}",
+        )
+        for e in found
+        if e["kind"] == "peak" and e["change"] != "voided"
+    ]

@@ -1,0 +1,23 @@
+"""Ed25519 by libsodium: half the time of OpenSSL's, and threads may do it at once, as it holds no interpreter lock.
+
+It is also the stricter of the two: keys and points of small order are refused.
+"""
+
+from functools import lru_cache
+
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
+
+
+@lru_cache(maxsize=100_000)
+def _key(public: bytes) -> VerifyKey:
+    return VerifyKey(public)
+
+
+def fits(public: bytes, signature: bytes, text: bytes) -> bool:
+    """Whether the signature (64 bytes) is that of the text by the owner of the key (32 bytes)."""
+    try:
+        _key(public).verify(text, signature)
+    except BadSignatureError:
+        return False
+    return True

@@ -1,0 +1,192 @@
+"""One plume is told once: over properties, through flicker, as it worsens and eases; silence is no end."""
+
+import email
+import email.policy
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerting.alert import Change, Severity
+from alerting.dedup import Course, eased
+from alerting.routing import Reason
+from alerting.silent import Facility, Heard, SilentSettings, Unreached, quiet
+from alerting.silent import ended as silence_ended
+from tests.alerting.alerts import BEGAN, alert, ended
+from tests.alerting.dispatching import dispatching, put, rows, settled, until
+from tests.alerting.servers import MailServer, WebServer
+from tests.gateway.enrolled import enrol
+
+REASONS = "SELECT event_id, revision, reason FROM alerting.decision ORDER BY decided_at"
+
+
+def change(dsn, statement, *values):
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(statement, values or None)
+        connection.execute("NOTIFY piekwacht_alerting")
+
+
+def subject(envelope):
+    return email.message_from_bytes(envelope.content, policy=email.policy.default)["subject"]
+
+
+async def decided(database, *alerts):
+    for one in alerts:
+        await put(database, one)
+        await settled(database)
+
+
+async def test_all_properties_of_a_station_are_one_plume_which_ends_with_its_last(database, settings):
+    pm10 = {"event_id": "pm10", "observed_property": "pm10", "severity": Severity.MODERATE}
+    with MailServer() as server:
+        async with dispatching(settings(mail=server), database):
+            await decided(database, alert(), alert(**pm10), ended(), ended(**pm10))
+            await until(lambda: len(server.taken) == 2)
+    assert [reason for *_, reason in rows(database, REASONS)] == [
+        "routed", "same_plume", "calm_awaited", "never_told", "calm",
+    ]  # fmt: skip
+    assert b"voorbij" in server.taken[1].content
+
+
+async def test_a_worse_property_of_the_same_plume_is_told(database, settings):
+    with MailServer() as server:
+        async with dispatching(settings(mail=server), database):
+            await decided(database, alert(), alert(event_id="pm10", severity=Severity.EXTREME))
+    assert len(server.taken) == 2
+
+
+async def test_a_flickering_event_raises_one_alert_and_ends_once(database, settings):
+    with MailServer() as server:
+        async with dispatching(settings(mail=server, calm_minutes=5), database):
+            for n in range(6):
+                await decided(database, alert(event_id=f"e{n}"), ended(event_id=f"e{n}"))
+            assert len(server.taken) == 1
+            change(database, "UPDATE alerting.member SET changed_at = now() - interval '6 minutes'")
+            await until(lambda: len(server.taken) == 2)
+            await decided(database, alert(event_id="later"))
+            assert len(server.taken) == 3
+    assert b"voorbij" in server.taken[1].content
+
+
+async def test_a_correction_goes_at_once_to_exactly_who_was_told_of_that_event(database, settings):
+    with MailServer() as server:
+        async with dispatching(settings(mail=server, calm_minutes=5), database):
+            other = alert(event_id="pm10")
+            await decided(database, alert(), other, alert(2, change=Change.VOIDED))
+            assert b"Correctie" in server.taken[1].content
+            await decided(database, alert(2, event_id="pm10", change=Change.VOIDED))
+    assert len(server.taken) == 2
+
+
+async def test_a_fall_in_severity_is_told_after_it_held_and_a_rise_at_once(database, settings):
+    lower, higher = Severity.MINOR, Severity.EXTREME
+    with MailServer() as server:
+        async with dispatching(settings(mail=server), database):
+            await decided(database, alert(), alert(2, change=Change.UPDATED, severity=lower))
+            assert len(server.taken) == 1
+            change(database, "UPDATE alerting.inbox SET received_at = now() - interval '11 minutes'")
+            await until(lambda: len(server.taken) == 2)
+            assert subject(server.taken[1]).startswith("Minder ernstig: Piek PM2,5")
+            await decided(database, alert(3, change=Change.UPDATED, severity=higher))
+            assert len(server.taken) == 3
+            await decided(database, alert(4, change=Change.UPDATED, severity=Severity.SEVERE))
+    assert len(server.taken) == 3
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(Severity)), st.integers(1, 2000)), min_size=2, max_size=30))
+def test_a_fall_is_never_told_before_it_held(steps):
+    told, now, hold = Severity.EXTREME, BEGAN, timedelta(minutes=10)
+    for (severity, _), (_, wait) in itertools.pairwise(steps):
+        course = Course(receiver="od", told=told, now=severity, since=now)
+        now += timedelta(seconds=wait)
+        verdict = eased(course, now, hold)
+        assert (verdict is not None) == (severity.rank < told.rank and wait >= 600)
+        if verdict is not None:
+            assert verdict.reason is Reason.EASED
+            told = severity
+
+
+async def test_a_station_that_falls_silent_ends_nothing_and_says_so_once(database, settings):
+    enrol(database)
+    put_status = "INSERT INTO node_status (node_id, last_seen) VALUES ('ijm-001', now() - interval '1 hour')"
+    with MailServer() as server:
+        async with dispatching(settings(mail=server), database):
+            await decided(database, alert())
+            change(database, put_status)
+            await until(lambda: len(server.taken) == 2)
+            assert subject(server.taken[1]).startswith("Geen gegevens meer: Piek PM2,5")
+            change(database, "UPDATE node_status SET last_seen = now()")
+            await until(lambda: rows(database, "SELECT 1 FROM alerting.watch WHERE no_data_at IS NULL"))
+    assert len(server.taken) == 2
+    assert rows(database, "SELECT state FROM alerting.member") == [("open",)]
+
+
+async def test_what_was_found_late_pages_nobody_and_is_in_one_digest(database, settings):
+    with MailServer() as server, WebServer() as web:
+        chosen = settings(mail=server, web=web, digest_at="00:00")
+        async with dispatching(chosen, database):  # the day's digest is made while there is nothing to tell
+            await until(lambda: rows(database, "SELECT 1 FROM alerting.digest"))
+            late = [alert(event_id=f"e{n}", station=f"s{n}", detected_late=True) for n in range(3)]
+            await decided(database, *late, ended(event_id="e0", station="s0", detected_late=True))
+            assert server.taken == web.requests == []
+            change(database, "DELETE FROM alerting.digest")
+            await until(lambda: server.taken and web.requests)
+            change(database, "DELETE FROM alerting.digest")
+            await until(lambda: rows(database, "SELECT 1 FROM alerting.digest"))
+            await settled(database)
+    assert (len(server.taken), len(web.requests)) == (1, 1)
+    assert b"Dagoverzicht: 3 achteraf gevonden" in server.taken[0].content
+    assert b"dagoverzicht" in web.requests[0][1]
+
+
+NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
+SITE = Facility(name="Tata Steel", area="ijmond", latitude=52.478, longitude=4.604)
+
+
+def heard(minutes, station="wijk-aan-zee", area="ijmond", latitude=52.494):
+    last = NOW - timedelta(minutes=minutes)
+    return Heard(station=station, area=area, latitude=latitude, longitude=4.594, last_heard=last)
+
+
+@pytest.mark.parametrize(
+    ("stations", "silent"),
+    [
+        ([], []),
+        ([heard(14)], []),
+        ([heard(16)], ["ijmond"]),
+        ([heard(16), heard(1, "velsen")], []),
+        ([heard(16), heard(1, "beverwijk", latitude=52.7)], ["Tata Steel"]),
+        ([heard(16), heard(99, "geleen", "chemelot", 50.9)], ["chemelot", "ijmond"]),
+    ],
+)
+def test_an_area_or_a_site_is_silent_when_all_its_stations_are(stations, silent):
+    found = quiet(stations, [SITE], [], NOW, timedelta(minutes=15))
+    assert [one.place.name for one in found] == silent
+    later = quiet(stations, [SITE], [], NOW + timedelta(seconds=30), timedelta(minutes=15))
+    assert {one.event_id for one in found} <= {one.event_id for one in later}
+
+
+def test_a_silence_says_in_both_languages_what_it_is_and_that_it_is_over():
+    (one,) = quiet([], [], [Unreached(receiver="od", since=NOW)], NOW, timedelta(minutes=15))
+    assert one.sentence == {
+        "nl": "Meldingen aan od komen sinds 04:00:00 niet aan",
+        "en": "Alerts to od have not arrived since 04:00:00",
+    }
+    assert silence_ended(one, 2, NOW).sentence["nl"] == "Weer berichten bezorgd bij od"
+
+
+async def test_who_looks_after_the_network_is_told_of_a_silent_area_and_nobody_else_is(database, settings):
+    enrol(database)
+    change(database, "INSERT INTO node_status (node_id, last_seen) VALUES ('ijm-001', now() - interval '1 hour')")
+    with MailServer() as server, WebServer() as web:
+        chosen = settings(mail=server, web=web, silent=SilentSettings(receiver="od"), route=[])
+        async with dispatching(chosen, database, workers=2):
+            await until(lambda: server.taken and web.requests)
+            await settled(database)
+    assert (len(server.taken), len(web.requests)) == (1, 1)
+    assert b"Geen gegevens uit ijmond sinds" in server.taken[0].content
+    assert b"nl.piekwacht.stiltes.gedetecteerd.v1" in web.requests[0][1]
+    assert b'"peak"' not in web.requests[0][1]

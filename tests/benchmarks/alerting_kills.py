@@ -1,0 +1,88 @@
+"""Two workers killed again and again while alerts come in: what is lost, what is told twice. Run as a module.
+
+python -m tests.benchmarks.alerting_kills [KILLS]
+"""
+
+import asyncio
+import email
+import email.policy
+import logging
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+
+from alerting.delivery.email import EmailSettings, SmtpSettings
+from alerting.delivery.webhook import WebhookSettings
+from alerting.routing import Route
+from alerting.settings import AlertingSettings, ReceiverSettings
+from gateway.embedded import Postgres
+from gateway.store.migrate import migrate
+from tests.alerting.alerts import alert
+from tests.alerting.conftest import SECRET
+from tests.alerting.dispatching import dispatching, put, settled
+from tests.alerting.servers import MailServer, WebServer
+from tests.alerting.test_kills import WORKER
+
+
+async def run(dsn: str, folder: Path, kills: int) -> None:
+    chance, events = random.Random(20261121), 0
+    (folder / "secret").write_text(SECRET)
+    with MailServer() as server, WebServer() as web:
+        settings = AlertingSettings(
+            allow_private=True,
+            burst=1_000_000,
+            smtp=SmtpSettings(port=server.controller.port, tls="none", timeout=30),
+            receiver=[
+                ReceiverSettings(
+                    name="od",
+                    email=[EmailSettings(to=["a@b.nl"])],
+                    webhook=[WebhookSettings(url=web.url, secret_file=folder / "secret", timeout=30)],
+                )
+            ],
+            route=[Route(receiver="od")],
+        )
+        text = msgspec.json.encode(settings, enc_hook=str).decode()
+        start = lambda: subprocess.Popen([sys.executable, "-c", WORKER, text, dsn])  # noqa: E731
+        workers, began = [start(), start()], time.perf_counter()
+        for _ in range(kills):
+            for _ in range(chance.randrange(1, 6)):
+                await put(dsn, alert(event_id=f"event{events}", station=f"s{events}"))
+                events += 1
+            await asyncio.sleep(chance.random() * 2)
+            victim = chance.randrange(2)
+            workers[victim].kill()
+            workers[victim].wait()
+            workers[victim] = start()
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+        async with dispatching(settings, dsn):
+            await settled(dsn, within=300)
+        took = time.perf_counter() - began
+    ids = Counter(headers["webhook-id"] for headers, _ in web.requests)
+    mails = [email.message_from_bytes(one.content, policy=email.policy.default) for one in server.taken]
+    seen: Counter[str] = Counter()
+    unmarked = 0
+    for message in mails:
+        seen[message["Message-ID"]] += 1
+        repeat = "Mogelijk een herhaling" in message.get_body(("plain",)).get_content()
+        unmarked += seen[message["Message-ID"]] > 1 and not repeat
+    print(f"{kills} kills, {events} events, {took:.0f} s")
+    print(f"webhook: {events - len(ids)} lost, {ids.total() - len(ids)} arrived twice under the same id")
+    print(f"mail: {events - len(seen)} lost, {seen.total() - len(seen)} arrived twice, {unmarked} of these not marked")
+
+
+if __name__ == "__main__":
+    logging.disable()
+    with tempfile.TemporaryDirectory(prefix="piekwacht-bench-") as folder:
+        Path(folder).chmod(0o755)
+        with Postgres(Path(folder), options={"max_connections": "100"}) as postgres:
+            dsn = postgres.create_database("bench")
+            migrate(dsn)
+            asyncio.run(run(dsn, Path(folder), int(sys.argv[1]) if len(sys.argv) > 1 else 500))

@@ -1,0 +1,261 @@
+"""What strangers, thieves and nodes gone bad try at the broker as deploy/ configures it: refused, the queue intact."""
+
+import signal
+import socket
+import ssl
+import threading
+import time
+
+import paho.mqtt.client as mqtt
+import psycopg
+import pytest
+
+from edge_agent.wire import Signer
+from gateway.ingest import session_name
+from tests.deploy.brokers import Authority, Broker, write_users
+from tests.gateway.enrolled import enrol
+
+pytestmark = pytest.mark.slow
+
+READINGS = "pw/v1/ijmond/ijm-001/readings"
+QUEUED = [f"reading {number}".encode() for number in range(50)]
+GATEWAY = session_name(Signer.generate("gateway.ijmond"), ["ijmond"])
+
+
+class Client:
+    """One connection with somebody's certificate; remembers what it was sent."""
+
+    def __init__(self, broker, tls, identifier, *, clean=True, version=mqtt.MQTTv311):
+        self.heard, self.refused, self._up, self._down = [], [], threading.Event(), threading.Event()
+        self.client = mqtt.Client(
+            mqtt.CallbackAPIVersion.VERSION2, client_id=identifier, clean_session=clean, protocol=version
+        )
+        context = ssl.create_default_context(cafile=tls["ca"])
+        if "certificate" in tls:
+            context.load_cert_chain(tls["certificate"], tls["key"])
+        self.client.tls_set_context(context)
+        self.client.on_connect = lambda _c, _u, _f, reason, _p: self._answered(reason)
+        self.client.on_disconnect = lambda *_: self._down.set()
+        self.client.on_message = lambda _c, _u, message: self.heard.append(message)
+        self.client.on_subscribe = lambda _c, _u, _m, codes, _p: self.refused.extend(code.is_failure for code in codes)
+        self._broker = broker
+
+    def _answered(self, reason):
+        if not reason.is_failure:
+            self._up.set()
+
+    def connect(self):
+        """Whether the broker let us in."""
+        try:
+            self.client.connect("127.0.0.1", self._broker.port, keepalive=10)
+        except OSError:
+            return False
+        self.client.loop_start()
+        wait_until(lambda: self._up.is_set() or self._down.is_set(), 3)
+        return self._up.is_set() and not self._down.wait(0.2)
+
+    def subscribe(self, *topics):
+        known = len(self.refused)
+        for topic in topics:
+            self.client.subscribe(topic, qos=1)
+        wait_until(lambda: len(self.refused) == known + len(topics) or self._down.is_set())
+        return self
+
+    def publish(self, topic, body=b"forged", **more):
+        """Publish and wait a moment for the acknowledgement, which a broker may withhold from a forger."""
+        self.client.publish(topic, body, qos=1, **more).wait_for_publish(1)
+
+    @property
+    def cut(self):
+        return self._down.is_set()
+
+    def close(self):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+    def __enter__(self):
+        assert self.connect(), "the broker refuses who should be let in"
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def wait_until(condition, seconds=5.0):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
+
+
+class Site:
+    """A broker, two enrolled nodes, a gateway that is away for a moment with 50 readings waiting for it."""
+
+    def __init__(self, kind, folder, dsn):
+        self.folder, self.dsn, self.taken = folder, dsn, []
+        for node in ("ijm-001", "ijm-002"):
+            enrol(dsn, node, station=f"station-{node}")
+        self.authority = Authority(folder)
+        write_users(folder / "broker", dsn)
+        self.broker = Broker(kind, folder / "broker", self.authority)
+        self.names = ("piekwacht.gateway", "piekwacht.api", "ijm-001", "ijm-002")
+        self.tls = {name: self.authority.issue(name) for name in self.names}
+
+    def client(self, name, identifier=None, **more):
+        return Client(self.broker, self.tls[name], identifier or name.replace(".", "-"), **more)
+
+    def gateway(self):
+        """The gateway's own session; what it is sent is put down."""
+        gateway = self.client("piekwacht.gateway", GATEWAY, clean=False)
+        gateway.heard = self.taken
+        return gateway
+
+    def queue_up(self):
+        with self.gateway() as gateway:
+            gateway.subscribe("pw/v1/+/+/readings")
+        with self.client("ijm-001") as node:
+            sent = [node.client.publish(READINGS, body, qos=1) for body in QUEUED]
+            for one in sent:
+                one.wait_for_publish(5)
+
+    def gateway_heard(self):
+        with self.gateway() as gateway:
+            gateway.subscribe("pw/v1/+/+/readings")
+            wait_until(lambda: {message.payload for message in self.taken} >= set(QUEUED), 10)
+            time.sleep(0.2)  # and nothing that should not be there
+        return {message.payload for message in self.taken}
+
+
+@pytest.fixture(params=["mosquitto", "nats-server"])
+def site(request, tmp_path, database):
+    site = Site(request.param, tmp_path, database)
+    site.queue_up()
+    yield site
+    site.broker.stop()
+
+
+@pytest.fixture(autouse=True)
+def queue_is_intact(site):
+    """Whatever happens in a test: the gateway gets its 50 readings, and nothing else."""
+    yield
+    assert site.gateway_heard() == set(QUEUED)
+
+
+def test_without_tls_nobody_is_heard(site):
+    with socket.create_connection(("127.0.0.1", site.broker.port), timeout=2) as link:
+        link.sendall(b"\x10\x10\x00\x04MQTT\x04\x02\x00\x0a\x00\x04evil")
+        try:
+            answer = link.recv(64)
+        except OSError:
+            answer = b""
+        assert not answer.startswith(b"\x20"), "no CONNACK"
+
+
+def test_without_a_certificate_nobody_is_let_in(site):
+    assert not Client(site.broker, {"ca": site.tls["ijm-001"]["ca"]}, "evil").connect()
+
+
+def test_with_a_certificate_of_another_authority_nobody_is_let_in(site):
+    foreign = Authority(site.folder, "foreign")
+    for name in ("piekwacht.gateway", "ijm-001"):
+        tls = {**foreign.issue(name), "ca": site.tls["ijm-001"]["ca"]}
+        assert not Client(site.broker, tls, name).connect()
+
+
+def test_with_an_outdated_tls_nobody_is_let_in(site):
+    context = ssl.create_default_context(cafile=site.tls["ijm-001"]["ca"])
+    context.load_cert_chain(site.tls["ijm-001"]["certificate"], site.tls["ijm-001"]["key"])
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with socket.create_connection(("127.0.0.1", site.broker.port)) as link, pytest.raises(OSError):  # noqa: PT011
+        context.wrap_socket(link, server_hostname="127.0.0.1")
+
+
+def test_a_revoked_node_is_not_let_in_again(site):
+    assert site.client("ijm-002").connect()
+    site.authority.revoke("ijm-002")
+    with psycopg.connect(site.dsn, autocommit=True) as connection:
+        connection.execute("UPDATE node SET revoked_at = now() WHERE id = 'ijm-002'")
+    if site.broker.kind == "mosquitto":
+        (site.broker.tls / "crl.pem").write_bytes((site.authority.folder / "crl.pem").read_bytes())
+        site.broker.stop()
+        site.broker.start()
+    else:
+        write_users(site.broker.folder, site.dsn)
+        site.broker.signal(signal.SIGHUP)
+        time.sleep(0.5)
+    assert not site.client("ijm-002", "another").connect()
+    with site.client("ijm-001"):
+        pass
+
+
+FORGED = [
+    "pw/v1/ijmond/ijm-001/readings",  # in another's name
+    "pw/v1/ijmond/ijm-003/readings",  # in nobody's name
+    "pw/v1/ijmond/ijm-001/stored",  # the gateway's word: forget your readings
+    "pw/v1/ijmond/ijm-001/config",
+    "pw/v1/ijmond/ijm-002/stored",
+    "pw/v1/ijmond/live",
+    "$SYS/broker/uptime",
+]
+
+
+def test_a_node_speaks_for_itself_alone(site):
+    mine = ["pw/v1/ijmond/ijm-001/stored", "pw/v1/ijmond/ijm-001/config"]
+    with site.client("ijm-001") as victim, site.client("piekwacht.api") as api:
+        victim.subscribe(*mine)
+        api.subscribe("pw/v1/+/live")
+        with site.client("ijm-002") as forger:
+            for topic in FORGED:
+                forger.client.publish(topic, b"forged", qos=1)
+                forger.client.publish(topic, b"forged", qos=1, retain=True)
+            time.sleep(0.5)
+        assert victim.heard == []
+        assert api.heard == []
+    with site.client("ijm-001") as later:
+        later.subscribe(*mine)
+        time.sleep(0.3)
+        assert later.heard == [], "nor is it retained"
+
+
+WILDCARDS = ["#", "pw/#", "pw/v1/#", "pw/v1/+/+/readings", "+/+/+/+/+", "$SYS/#", "$MQTT/#"]
+
+
+def test_nobody_but_the_gateway_listens_to_all(site):
+    with site.client("ijm-002") as spy, site.client("piekwacht.api") as other, site.client("ijm-001") as node:
+        for one in (spy, other):
+            one.subscribe(*WILDCARDS)
+        with site.gateway() as gateway:
+            gateway.publish("pw/v1/ijmond/ijm-001/stored", b"for ijm-001")
+            node.publish("pw/v1/ijmond/ijm-001/status", b"status")
+            time.sleep(0.3)
+        assert spy.heard + other.heard == []
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_no_node_takes_the_gateways_session(site, clean):
+    """With the gateway's id: known to a thief of Mosquitto (where it is worth nothing), not to be guessed on NATS."""
+    guess = GATEWAY if site.broker.kind == "mosquitto" else GATEWAY.rsplit("-", 1)[0]
+    with site.client("ijm-002", guess, clean=clean) as thief:  # while the gateway is away
+        thief.subscribe("pw/v1/+/+/readings")
+        time.sleep(0.3)
+        assert thief.heard == []
+    with site.gateway() as gateway:
+        thief = site.client("ijm-002", guess, clean=clean)
+        thief.connect()
+        thief.subscribe("pw/v1/+/+/readings")
+        assert not gateway.cut
+        assert thief.heard == []
+        thief.close()
+
+
+def test_what_is_retained_for_one_is_not_read_by_another(site):
+    topic = "pw/v1/ijmond/ijm-001/stored"
+    with site.gateway() as gateway:
+        gateway.publish(topic, b"ranges", retain=True)
+    with site.client("ijm-002") as spy:
+        spy.subscribe(topic, "pw/v1/ijmond/+/stored", "pw/v1/+/+/+")
+        time.sleep(0.3)
+        assert spy.heard == []
+    with site.client("ijm-001") as node:
+        node.subscribe(topic)
+        assert wait_until(lambda: [message.payload for message in node.heard] == [b"ranges"])

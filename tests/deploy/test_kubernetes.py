@@ -1,0 +1,91 @@
+"""deploy/kubernetes as far as a machine without a cluster can judge it: rendered, and by Kubernetes' own schemas."""
+
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from gateway import settings
+from tests.deploy.conftest import DEPLOY
+
+FOLDER = DEPLOY / "kubernetes"
+VERSIONS = ("1.31", "1.34")
+
+
+def documents(text):
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+WRITTEN = [
+    (path, document)
+    for path in sorted(FOLDER.rglob("*.yaml"))
+    if path.name != "kustomization.yaml"
+    for document in documents(path.read_text())
+]
+
+
+@pytest.fixture(scope="module")
+def rendered(judge):
+    return documents(judge("kubectl", "kustomize", FOLDER / "example"))
+
+
+def pods(found):
+    return {d["metadata"]["name"]: d["spec"]["template"]["spec"] for d in found if "template" in d.get("spec", {})}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("path", "document"), WRITTEN, ids=lambda one: one.name if isinstance(one, Path) else one["kind"]
+)
+def test_every_file_is_what_kubernetes_expects(path, document, version):
+    kubernetes_validate.validate(document, version, strict=True)
+
+
+def test_what_an_overlay_renders_is_too_and_has_what_it_refers_to(rendered):
+    for document in rendered:
+        kubernetes_validate.validate(document, VERSIONS[-1], strict=True)
+    names = {(d["kind"], d["metadata"]["name"]) for d in rendered}
+    for pod in pods(rendered).values():
+        settings_map = next(v["configMap"]["name"] for v in pod["volumes"] if v["name"] == "settings")
+        assert ("ConfigMap", settings_map) in names
+    (ingress,) = (d for d in rendered if d["kind"] == "Ingress")
+    backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+    service = next(d for d in rendered if (d["kind"], d["metadata"]["name"]) == ("Service", backend["name"]))
+    assert backend["port"]["name"] in {port["name"] for port in service["spec"]["ports"]}
+    assert {d["spec"]["replicas"] for d in rendered if d["metadata"]["name"] == "api" and "replicas" in d["spec"]} == {
+        3
+    }
+    images = {container["image"] for pod in pods(rendered).values() for container in pod["containers"]}
+    assert images == {"piekwacht:0.1.0"}
+
+
+def test_every_pod_would_be_admitted_where_only_restricted_ones_are():
+    found = pods([document for _, document in WRITTEN])
+    assert set(found) == {"migrate", "gateway", "api", "alerting"}
+    for pod in found.values():
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        volumes = {volume["name"] for volume in pod["volumes"]}
+        for container in pod["containers"]:
+            security = container["securityContext"]
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["readOnlyRootFilesystem"] is True
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            assert "memory" in container["resources"]["limits"]
+            assert {mount["name"] for mount in container["volumeMounts"]} == volumes
+
+
+def test_the_settings_of_the_pods_are_read_strictly_and_fit_them():
+    read = settings.read(FOLDER / "example/piekwacht.toml")
+    ports = {
+        name: pod["containers"][0]["ports"][0]["containerPort"]
+        for name, pod in pods([document for _, document in WRITTEN]).items()
+        if name != "migrate"
+    }
+    assert ports == {
+        "gateway": read.telemetry.port_of(["gateway"]),
+        "alerting": read.telemetry.port_of(["alerting"]),
+        "api": read.api.port,
+    }
