@@ -222,6 +222,7 @@ def detect_rows(
     groups: NDArray[np.void],
     winds: NDArray[np.void],
     parameters: NDArray[np.void],
+    property_of: NDArray[np.int32],
     group_of: NDArray[np.int32],
     members: NDArray[np.int32],
     begins: NDArray[np.int64],
@@ -236,9 +237,9 @@ def detect_rows(
 ) -> int:
     """Move the states on in place, write what happened into `changes`, return how many changes there were.
 
-    states (m,) STATE; groups (k,) GROUP, parameters (k,) PARAMETERS, group_of (m,), and the members of group g at
-    members[begins[g]:begins[g + 1]]; winds (areas,) WIND, area_of (k,); twin_of (m,): a collocated datastream of the
-    same property, or -1; slots, at (ms), value, flags: (n,); wind (n, 3) east, north, speed, or (0, 3) where no row
+    states (m,) STATE; groups (k,) GROUP, parameters (properties,) PARAMETERS, property_of (k,), group_of (m,), and the
+    members of group g at members[begins[g]:begins[g + 1]]; winds (areas,) WIND, area_of (k,); twin_of (m,): a
+    collocated datastream of the same property, or -1; slots, at (ms), value, flags: (n,); wind (n, 3) east, north, speed, or (0, 3) where no row
     has any; changes (4 n + m,) CHANGE. Readings that are not finite, or not newer than the last one of their
     datastream, teach nothing.
     """
@@ -248,7 +249,7 @@ def detect_rows(
     for i in range(len(value)):
         slot = slots[i]
         number = group_of[slot]
-        p = parameters[number]
+        p = parameters[property_of[number]]
         s = states[slot]
         x = value[i] * p.polarity
         if windy and not np.isnan(wind[i, 0]):
@@ -286,6 +287,8 @@ def detect_rows(
         g = groups[number]
         size = begins[number + 1] - begins[number]
         share = p.share
+        common = 0.0
+        spread = 0.0
         if size > 2:
             g.turn += 1
             mine = members[begins[number] : begins[number + 1]]
@@ -322,12 +325,14 @@ def detect_rows(
                     g.evidence = 0.0
             elif looked:
                 g.at = at[i]
+            common = g.common
+            spread = g.spread
         noise = own
-        if g.spread > 0.0:
-            noise = math.sqrt(own * own + (p.spread * g.spread) ** 2)
-        if g.common > 2 * own and g.common > p.smallest:
-            s.gain += 0.02 * (min(max(s.residual / g.common, 0.3), 2.0) - s.gain)
-        level = s.background + share * s.gain * max(g.common, 0.0)
+        if spread > 0.0:
+            noise = math.sqrt(own * own + (p.spread * spread) ** 2)
+        if common > 2 * own and common > p.smallest:
+            s.gain += 0.02 * (min(max(s.residual / common, 0.3), 2.0) - s.gain)
+        level = s.background + share * s.gain * max(common, 0.0)
         excess = x - level
         z = excess / noise
         weight = min(1.0, gap * (p.sure_rate if z >= p.sure else p.unit_rate))

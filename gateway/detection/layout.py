@@ -72,7 +72,7 @@ GROUP = np.dtype(
 # Of each area: where the wind came from last, as an exponential mean over ten minutes of unit vectors.
 WIND = np.dtype([("east", np.float64), ("north", np.float64), ("speed", np.float64), ("at", np.int64)])
 
-# One record a group, because a group is of one property.
+# Of each observed property.
 PARAMETERS = np.dtype(
     [
         ("on", np.float64),  # 0: not detected on
