@@ -239,9 +239,9 @@ def detect_rows(
 
     states (m,) STATE; groups (k,) GROUP, parameters (properties,) PARAMETERS, property_of (k,), group_of (m,), and the
     members of group g at members[begins[g]:begins[g + 1]]; winds (areas,) WIND, area_of (k,); twin_of (m,): a
-    collocated datastream of the same property, or -1; slots, at (ms), value, flags: (n,); wind (n, 3) east, north, speed, or (0, 3) where no row
-    has any; changes (4 n + m,) CHANGE. Readings that are not finite, or not newer than the last one of their
-    datastream, teach nothing.
+    collocated datastream of the same property, or -1; slots, at (ms), value, flags: (n,); wind (n, 3) east, north,
+    speed, or (0, 3) where no row has any; changes (4 n + m,) CHANGE. Readings that are not finite, or not newer than
+    the last one of their datastream, teach nothing.
     """
     n = 0
     scratch = np.empty(MOST)
