@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_config(one)
         one.set_defaults(run=_serve, parts=parts)
     _add_migrate(commands.add_parser("migrate", help="bring the database to this version's schema"))
+    _add_prune(commands.add_parser("prune", help="delete what [retention] says is too old; daily, from a timer"))
     _add_key(commands.add_parser("key", help="make the gateway's signing key"))
     _add_site(commands.add_parser("site", help="put areas, sites, stations and nodes into the registry"))
     _add_ca(commands.add_parser("ca", help="the area's certificate authority"))
@@ -75,15 +76,33 @@ def _add_migrate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_migrate)
 
 
+def _add_prune(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.set_defaults(run=_prune)
+
+
 def _migrate(given: argparse.Namespace) -> None:
     from gateway import settings
+    from gateway.store import upkeep
     from gateway.store.migrate import migrate
 
-    names = migrate(settings.read(given.config).database.dsn, check=given.check)
+    read = settings.read(given.config)
+    names = migrate(read.database.dsn, check=given.check)
     for name in names:
         print(f"{'would apply' if given.check else 'applied'} {name}")
     if not names:
         print("the schema is up to date")
+    for sentence in [] if given.check else upkeep.apply(read.database.dsn, read.retention):
+        print(sentence)
+
+
+def _prune(given: argparse.Namespace) -> None:
+    from gateway import settings
+    from gateway.store import upkeep
+
+    read = settings.read(given.config)
+    rows, batches = upkeep.prune(read.database.dsn, read.retention)
+    print(f"{rows} observations deleted, the signed bytes of {batches} batches")
 
 
 def _add_key(parser: argparse.ArgumentParser) -> None:

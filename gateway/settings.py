@@ -12,6 +12,7 @@ from gateway.api.settings import ApiSettings
 from gateway.broker import BrokerSettings
 from gateway.detection.settings import DetectionSettings
 from gateway.ingest import IngestSettings
+from gateway.store.upkeep import RetentionSettings
 
 
 class DatabaseSettings(Struct, frozen=True, kw_only=True):
@@ -40,6 +41,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """The whole file."""
 
     database: DatabaseSettings
+    retention: RetentionSettings = RetentionSettings()
     broker: BrokerSettings = BrokerSettings()
     ingest: IngestSettings | None = None
     detection: DetectionSettings = DetectionSettings()

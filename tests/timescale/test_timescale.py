@@ -1,5 +1,8 @@
 """What only TimescaleDB has, on TimescaleDB; and that nobody above the store can tell the difference."""
 
+import csv
+import gzip
+import itertools
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +12,8 @@ import pytest
 import gateway.api
 import gateway.export
 from alerting.queries import load
+from gateway.store import upkeep
+from gateway.store.upkeep import RetentionSettings
 from tests.gateway.enrolled import enrol
 
 pytestmark = [pytest.mark.timescale, pytest.mark.slow]
@@ -72,6 +77,61 @@ def test_late_data_will_be_picked_up_by_a_policy(hypertable):
         "SELECT count(*) FROM timescaledb_information.jobs WHERE proc_name = 'policy_refresh_continuous_aggregate'"
     ).fetchone()
     assert jobs == (3,)
+
+
+def policies(connection):
+    return connection.execute(
+        """SELECT j.proc_name, j.hypertable_name, j.config ->> 'drop_after', j.config ->> 'compress_after'
+           FROM timescaledb_information.jobs j WHERE proc_name IN ('policy_compression', 'policy_retention')
+           ORDER BY 1, 2"""
+    ).fetchall()
+
+
+def test_policies_follow_the_settings_and_can_be_taken_back(migrated):
+    kept = RetentionSettings(compress_after_days=3, raw_days=60, minute_days=400, chunk_hours=12)
+    assert upkeep.apply(migrated, kept) == upkeep.apply(migrated, kept)
+    with psycopg.connect(migrated, prepare_threshold=None) as connection:
+        found = policies(connection)
+        assert sorted(((name, drop, compress) for name, _, drop, compress in found), key=str) == [
+            ("policy_compression", None, "3 days"),
+            ("policy_retention", "400 days", None),
+            ("policy_retention", "60 days", None),
+        ]
+    upkeep.apply(migrated, RetentionSettings(compress_after_days=None))
+    with psycopg.connect(migrated, prepare_threshold=None) as connection:
+        assert policies(connection) == []
+
+
+@pytest.mark.parametrize("recording", ["pm_dust_1s.csv.gz", "pm_rtp_2019_1min.csv.gz", "controlled_releases.csv.gz"])
+def test_a_recording_is_compressed(enrolled, hypertable, recordings, recording):
+    """Rows of real sensors. Their days lie side by side as if they were as many sensors on one day: one chunk, well filled.
+
+    On single sensors a day's chunk is mostly the 8 KiB pages that each of its tables has at the least.
+    """
+    hypertable.execute("SET client_min_messages = warning")
+    with gzip.open(recordings / recording, "rt") as file:
+        rows = list(itertools.islice(csv.DictReader(file), 100_000))
+    sensors = {(row["station"], row["time"][:10]): 0 for row in rows}
+    sensors = {key: number for number, key in enumerate(sensors, start=1)}
+    columns = (
+        [sensors[row["station"], row["time"][:10]] for row in rows],
+        ["2026-11-20" + row["time"][10:] for row in rows],
+        [float(row["value"]) if row["value"] not in {"", "NaN", "nan"} else None for row in rows],
+        [i // 10 for i in range(len(rows))],
+    )
+    for first in range(0, len(rows), 1000):  # the server in WebAssembly dies of large messages
+        hypertable.execute(
+            """INSERT INTO observation SELECT d, t, v, 0, b
+               FROM unnest(%s::int[], %s::timestamptz[], %s::float8[], %s::bigint[]) AS u(d, t, v, b)""",
+            [column[first : first + 1000] for column in columns],
+        )
+    size = "SELECT sum(pg_total_relation_size(c)) FROM show_chunks('observation') c"
+    before = hypertable.execute(size).fetchone()[0]
+    hypertable.execute("SELECT compress_chunk(c) FROM show_chunks('observation') c")
+    stats = "SELECT after_compression_total_bytes FROM hypertable_compression_stats('observation')"
+    after = hypertable.execute(stats).fetchone()[0]
+    print(f"{recording}: {len(rows)} rows of {len(sensors)} days: {before} -> {after} bytes, {before / after:.1f} x")
+    assert before / after > 8
 
 
 @pytest.mark.parametrize("query", sorted(QUERIES))

@@ -1,0 +1,29 @@
+-- How long what is kept, and when it is compressed. Run by `piekwacht migrate`; each can be run again.
+
+-- name: has_timescale
+SELECT 1 FROM pg_extension WHERE extname = 'timescaledb'
+
+-- name: chunk
+SELECT set_chunk_time_interval('observation', make_interval(hours => %(hours)s))
+
+-- name: no_compression
+SELECT remove_compression_policy('observation', if_exists => true)
+
+-- name: compression
+SELECT add_compression_policy('observation', compress_after => make_interval(days => %(days)s))
+
+-- name: no_retention
+SELECT remove_retention_policy(%(of)s::regclass, if_exists => true)
+
+-- name: retention
+SELECT add_retention_policy(%(of)s::regclass, drop_after => make_interval(days => %(days)s))
+
+-- name: prune_observations
+-- Plain PostgreSQL: a slice at a time, so that no transaction is long.
+DELETE FROM observation WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM observation WHERE observed_at < now() - make_interval(days => %(days)s) LIMIT 50000))
+
+-- name: prune_evidence
+-- The signed bytes go; number and hash of each batch stay, so that a redelivery is still known for what it is.
+UPDATE batch SET payload = '' WHERE id = ANY(ARRAY(
+    SELECT id FROM batch WHERE committed_at < now() - make_interval(days => %(days)s) AND payload <> '' LIMIT 5000))
