@@ -3,7 +3,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 SHARED ?= ../shared
-.PHONY: help demo test check benchmark-detection fuzz lock audit sbom clean
+.PHONY: help demo test check benchmark-detection faults fuzz lock clean audit sbom
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ check: .venv/prepared  ## format, lint, types, import contracts and the fast tes
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -q -m "not slow and not browser and not timescale and not benchmark"
+
+faults: .venv/prepared  ## kills, cuts and failpoints for as long as it takes (ARGS="--kills 200 --seed 7")
+	$(BIN)/pytest tests/faults -s --kills 200 $(ARGS)
 
 fuzz: .venv/prepared  ## an hour of noise to every decoder of the agent (ARGS="--seconds 60")
 	$(BIN)/python -m tests.edge_agent.fuzz $(ARGS)

@@ -112,7 +112,7 @@ def question(invitation: Invitation, alert: Alert, said: Sequence[Said], *, toke
         said=[(one.who, clock(one.at, language), one.note) for one in said],
         receiver=invitation.receiver,
         over=over,
-        event_id=alert.event_id,
+        event_id=None if alert.quiet else alert.event_id,
         action=f"/acknowledge/{token}",
         refused=None,
     )

@@ -37,7 +37,10 @@ class Severity(StrEnum):
     @property
     def rank(self) -> int:
         """0 for the least; compare severities by this."""
-        return list(Severity).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {one: rank for rank, one in enumerate(Severity)}
 
 
 class Place(Struct, frozen=True, kw_only=True):

@@ -45,9 +45,9 @@ class Decider:
             unreadable = Verdict(receiver="", told=False, reason=Reason.UNREADABLE, detail=str(error))
             await self._decisions.write(unreadable, event, revision, 0, connection)
             return
-        goes_on = await _in_its_plume(alert, connection)
+        goes_on, closed = await self._in_its_plume(alert, connection)
         told, now = await _told(event, connection), datetime.now(UTC)
-        calm = alert.quiet or (self._at_once and not goes_on)
+        calm = closed or (self._at_once and not goes_on)
         for verdict in self._decisions.rules.decide(alert, told, now, calm=calm):
             await self._decisions.write(verdict, event, revision, 0, connection)
             if verdict.told and alert.firing:
@@ -58,19 +58,23 @@ class Decider:
             if self._at_once:
                 await self._decisions.close(connection)
 
+    async def _in_its_plume(self, alert: Alert, connection: psycopg.AsyncConnection) -> tuple[bool, bool]:
+        """Put the event where it belongs. Whether another of its plume goes on; whether there is no plume, or no more.
 
-async def _in_its_plume(alert: Alert, connection: psycopg.AsyncConnection) -> bool:
-    """Put the event where it belongs; whether another of the same plume goes on. What was found late joins nothing."""
-    key: Mapping[str, object] = {"event": alert.event_id, "revision": alert.revision, "station": alert.station}
-    if alert.quiet or (alert.detected_late and alert.firing):
-        return False
-    if alert.firing:
-        await connection.execute(_QUERIES["join"], key)
-        return True
-    state = "ended" if alert.change is Change.ENDED else "voided"
-    await connection.execute(_QUERIES["leave"], {**key, "state": state})
-    row = await (await connection.execute(_QUERIES["goes_on"], key)).fetchone()
-    return bool(row and row[0])
+        What was found late joins nothing: it must not keep what happens now from being told.
+        """
+        key: Mapping[str, object] = {"event": alert.event_id, "revision": alert.revision, "station": alert.station}
+        if alert.quiet or (alert.detected_late and alert.firing):
+            return False, True
+        if alert.firing:
+            if alert.change is Change.OPENED:
+                await self._decisions.close(connection, alert.onset, alert.station)
+            await connection.execute(_QUERIES["join"], key)
+            return True, False
+        state = "ended" if alert.change is Change.ENDED else "voided"
+        await connection.execute(_QUERIES["leave"], {**key, "state": state, "over": alert.end or alert.detected_at})
+        row = await (await connection.execute(_QUERIES["goes_on"], key)).fetchone()
+        return (bool(row[0]), bool(row[1])) if row else (False, True)
 
 
 async def _told(event: str, connection: psycopg.AsyncConnection) -> Mapping[str, Told]:

@@ -1,6 +1,7 @@
 """The rules as they stand now, and where verdicts are written: the decision with its reason, and what is to be sent."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -69,10 +70,15 @@ class Decisions:
         await self.write(verdict, event, revision, round_, connection)
         return round_
 
-    async def close(self, connection: psycopg.AsyncConnection) -> int:
-        """Tell the end of what was over for `calm_minutes` to exactly those who were told; returns to how many."""
-        seconds = {"seconds": self._settings.calm_minutes * 60}
-        ended = await (await connection.execute(_QUERIES["calm"], seconds)).fetchall()
+    async def close(
+        self, connection: psycopg.AsyncConnection, at: datetime | None = None, station: str | None = None
+    ) -> int:
+        """Tell the end of what was over for `calm_minutes` at `at` (now) to exactly those who were told; to how many.
+
+        Only `station`'s where a new event begins there: what lies too far back is another plume.
+        """
+        until = (at or datetime.now(UTC)) - timedelta(minutes=self._settings.calm_minutes)
+        ended = await (await connection.execute(_QUERIES["calm"], {"until": until, "station": station})).fetchall()
         for event, revision, receiver in ended:
             await self.write_again(
                 Verdict(receiver=receiver, told=True, reason=Reason.CALM), event, revision, connection

@@ -26,7 +26,10 @@ class Span(Struct, frozen=True, kw_only=True):
 
     def covers(self, now: datetime) -> bool:
         """Whether the moment is within."""
-        local = now.astimezone(LOCAL)
+        return self.covers_local(now.astimezone(LOCAL))
+
+    def covers_local(self, local: datetime) -> bool:
+        """The same for a moment on the Dutch clock."""
         today, at = local.weekday(), local.time()
         if self.end is None or self.begin < self.end:
             return today in self.days and self.begin <= at and (self.end is None or at < self.end)
@@ -52,4 +55,7 @@ def parse(text: str) -> Span:
 
 def covered(spans: Sequence[Span], now: datetime) -> bool:
     """Whether one of them covers the moment; none at all means always."""
-    return not spans or any(span.covers(now) for span in spans)
+    if not spans:
+        return True
+    local = now.astimezone(LOCAL)
+    return any(span.covers_local(local) for span in spans)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Generic, Self, TypeVar
 
 from msgspec import Struct
@@ -87,6 +88,6 @@ class Matching(Generic[T]):
         """All that fit, in the order they were given in."""
         pairs = [(label, value) for label, found in labels.items() for value in values(found)]
         candidates = [entry for pair in pairs for entry in self._filed.get(pair, ())]
-        for _, thing, matchers in sorted(candidates + self._others, key=lambda entry: entry[0]):
-            if all(matcher.matches(labels) for matcher in matchers):
+        for _, thing, matchers in sorted(candidates + self._others, key=itemgetter(0)):
+            if not matchers or all(matcher.matches(labels) for matcher in matchers):
                 yield thing

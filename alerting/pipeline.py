@@ -13,7 +13,7 @@ from alerting.inhibition import KnownSource, inhibited
 from alerting.matcher import Matching
 from alerting.roster import Roster, Rosters
 from alerting.routing import Reason, Route, Verdict, prepared, route
-from alerting.silence import Silence, silenced
+from alerting.silence import Silence, silenced, silencing
 
 
 class Rules:
@@ -44,9 +44,13 @@ class Rules:
         if not alert.firing and told:
             return [over(alert, name, known, calm=calm) for name, known in told.items()]
         found = self._kept(now) if alert.quiet else route(alert, self.ways, self.rosters, now)
+        sources, by = list(self.sources.fitting(alert.labels)), self._silencing(alert, now)
         verdicts = [needs_telling(alert, one, told.get(one.receiver)) for one in found]
-        verdicts = [inhibited(alert, one, self.sources.fitting(alert.labels), now.date()) for one in verdicts]
-        return [silenced(one, self.silences.fitting(alert.labels), now) for one in verdicts]
+        verdicts = [inhibited(alert, one, sources, now.date()) for one in verdicts]
+        return [silenced(one, by) for one in verdicts]
+
+    def _silencing(self, alert: Alert, now: datetime) -> tuple[Reason, str] | None:
+        return silencing(self.silences.fitting(alert.labels), now)
 
     def _kept(self, now: datetime) -> list[Verdict]:
         if self.keeper is None:
@@ -55,7 +59,7 @@ class Rules:
 
     def still_told(self, alert: Alert, verdict: Verdict, now: datetime) -> bool:
         """Whether no silence withholds what is told of an event that goes on."""
-        return silenced(verdict, self.silences.fitting(alert.labels), now).told
+        return silenced(verdict, self._silencing(alert, now)).told
 
     def remind(self, alert: Alert, watched: Watched, now: datetime) -> list[Verdict]:
         """What to tell now because nobody answered; a silence holds for reminders too."""
@@ -63,5 +67,5 @@ class Rules:
             return []
         fit = (way.route for way in self.ways.fitting(alert.labels))
         routes = [one for one in fit if self.rosters.leads_to(one.receiver, watched.receiver)]
-        fitting = list(self.silences.fitting(alert.labels))
-        return [one for one in (silenced(v, fitting, now) for v in due(watched, routes, self.rosters, now)) if one.told]
+        by = self._silencing(alert, now)
+        return [one for one in (silenced(v, by) for v in due(watched, routes, self.rosters, now)) if one.told]

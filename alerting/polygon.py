@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from msgspec import DecodeError, Struct, json
+from msgspec import DecodeError, json
 
 from alerting.errors import SettingsError
 
 Position = tuple[float, float]
 Ring = tuple[Position, ...]
+
+_MOST = 10_000  # points remembered
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _WKT = re.compile(r"\s*(?:SRID=4326;)?\s*(POLYGON|MULTIPOLYGON)\s*(\(.*\))\s*", re.IGNORECASE | re.DOTALL)
@@ -20,19 +22,34 @@ _RING = re.compile(r"\(([^()]*)\)")
 _PAIR = re.compile(rf"\s*({_NUMBER})\s+({_NUMBER})(?:\s+{_NUMBER})*\s*")
 
 
-class Polygon(Struct, frozen=True):
-    """One or more polygons; in each the rings beyond the first are holes, which the even-odd rule takes care of."""
+class Polygon:
+    """One or more polygons; in each the rings beyond the first are holes, which the even-odd rule takes care of.
 
-    rings: tuple[Ring, ...]
+    Stations stay where they are: what was asked before is remembered, so that a thousand jurisdictions cost nothing.
+    """
+
+    def __init__(self, rings: Sequence[Ring]) -> None:
+        self._rings = rings
+        self._known: dict[Position, bool] = {}
 
     def contains(self, latitude: float, longitude: float) -> bool:
-        """Whether the point is inside, by the even-odd rule: a ray to the east crosses an odd number of edges."""
-        inside = False
-        for ring in self.rings:
-            for (x1, y1), (x2, y2) in zip(ring, (*ring[1:], ring[0]), strict=True):
-                if (y1 > latitude) != (y2 > latitude):
-                    inside ^= longitude < x1 + (latitude - y1) / (y2 - y1) * (x2 - x1)
-        return inside
+        """Whether the point is inside."""
+        point = (longitude, latitude)
+        found = self._known.get(point)
+        if found is None:
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            found = self._known[point] = self._crossings(point) % 2 == 1
+        return found
+
+    def _crossings(self, point: Position) -> int:
+        """How many edges a ray to the east crosses."""
+        x, y = point
+        return sum(
+            (y1 > y) != (y2 > y) and x < x1 + (y - y1) / (y2 - y1) * (x2 - x1)
+            for ring in self._rings
+            for (x1, y1), (x2, y2) in zip(ring, (*ring[1:], ring[0]), strict=True)
+        )
 
 
 def parse(given: str | dict[str, Any]) -> Polygon:

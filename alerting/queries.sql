@@ -9,13 +9,9 @@ ON CONFLICT DO NOTHING
 SELECT pg_notify('piekwacht_alerting', '')
 
 -- name: take_inbox
--- One event's revisions are decided in order and by one worker: the first waiting one of each event.
-SELECT i.event_id, i.revision, i.alert::text FROM alerting.inbox i
-WHERE i.dispatched_at IS NULL
-  AND NOT EXISTS (SELECT 1 FROM alerting.inbox e
-                  WHERE e.event_id = i.event_id AND e.revision < i.revision AND e.dispatched_at IS NULL)
-ORDER BY i.received_at LIMIT 200
-FOR UPDATE SKIP LOCKED
+-- In the order in which it came, an event's revisions one after another; by one worker at a time (decide_alone).
+SELECT event_id, revision, alert::text FROM alerting.inbox WHERE dispatched_at IS NULL
+ORDER BY received_at, event_id, revision LIMIT 200 FOR UPDATE
 
 -- name: decide_alone
 -- Decisions are made by one worker at a time: what one told of a plume the next must know.
@@ -33,12 +29,15 @@ ON CONFLICT (event_id) DO UPDATE
 SET plume_id = excluded.plume_id, revision = excluded.revision, state = 'open', changed_at = now()
 
 -- name: leave
-UPDATE alerting.member SET revision = %(revision)s, state = %(state)s, changed_at = now() WHERE event_id = %(event)s
+UPDATE alerting.member SET revision = %(revision)s, state = %(state)s, changed_at = least(now(), %(over)s)
+WHERE event_id = %(event)s
 
 -- name: goes_on
--- Whether another event of the same plume is not over.
-SELECT EXISTS (SELECT 1 FROM alerting.member m JOIN alerting.member o ON o.plume_id = m.plume_id
-               WHERE m.event_id = %(event)s AND o.event_id <> m.event_id AND o.state = 'open')
+-- Whether another event of the same plume is not over; whether the plume is closed already, or there is none.
+SELECT coalesce(bool_or(o.event_id <> m.event_id AND o.state = 'open'), false),
+       coalesce(bool_or(p.closed_at IS NOT NULL), true)
+FROM alerting.member m JOIN alerting.plume p ON p.id = m.plume_id JOIN alerting.member o ON o.plume_id = m.plume_id
+WHERE m.event_id = %(event)s
 
 -- name: told
 -- What receivers know of the event and of the plume it belongs to, in the order they were told.
@@ -56,11 +55,13 @@ JOIN alerting.inbox i ON i.event_id = known.event_id AND i.revision = known.revi
 ORDER BY known.decided_at
 
 -- name: calm
--- Plumes of which nothing was seen for a while; with each event that had an end, and who was told of it but not yet of that.
+-- Closes plumes of which nothing was seen since %(until)s, and of %(station)s, where a new event begins, also one that is
+-- older than a plume can be; returns each of their events that had an end, and who was told of it but not yet of that.
 WITH quiet AS (
     SELECT p.id FROM alerting.plume p JOIN alerting.member m ON m.plume_id = p.id
-    WHERE p.closed_at IS NULL GROUP BY p.id
-    HAVING bool_and(m.state <> 'open') AND max(m.changed_at) <= now() - make_interval(secs => %(seconds)s)
+    WHERE p.closed_at IS NULL AND (%(station)s::text IS NULL OR p.station = %(station)s) GROUP BY p.id
+    HAVING (bool_and(m.state <> 'open') AND max(m.changed_at) <= %(until)s)
+        OR (%(station)s::text IS NOT NULL AND p.opened_at <= now() - interval '6 hours')
 ), closed AS (
     UPDATE alerting.plume p SET closed_at = now() FROM quiet WHERE p.id = quiet.id RETURNING p.id
 )

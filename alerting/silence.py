@@ -25,11 +25,17 @@ class Silence(Struct, frozen=True, kw_only=True):
         return self.starts_at <= now < self.ends_at
 
 
-def silenced(verdict: Verdict, fitting: Iterable[Silence], now: datetime) -> Verdict:
-    """Not told while a silence that fits the alert is in force; the verdict names whose."""
+def silencing(fitting: Iterable[Silence], now: datetime) -> tuple[Reason, str] | None:
+    """Why nobody is told while a silence that fits the alert is in force, and whose it is."""
     found = next((silence for silence in fitting if silence.in_force(now)), None)
-    if found is None or not verdict.told:
-        return verdict
+    if found is None:
+        return None
     reason = Reason.MAINTENANCE if found.kind == "maintenance" else Reason.SILENCED
-    detail = f"{found.kind} {found.id} by {found.author} until {found.ends_at.isoformat()}: {found.reason}"
-    return structs.replace(verdict, told=False, reason=reason, detail=detail)
+    return reason, f"{found.kind} {found.id} by {found.author} until {found.ends_at.isoformat()}: {found.reason}"
+
+
+def silenced(verdict: Verdict, by: tuple[Reason, str] | None) -> Verdict:
+    """The verdict, withheld where there is a silence."""
+    if by is None or not verdict.told:
+        return verdict
+    return structs.replace(verdict, told=False, reason=by[0], detail=by[1])

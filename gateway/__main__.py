@@ -210,6 +210,16 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     one = what.add_parser("ingest", help="signed batches to committed rows beside raw COPY; the last line is JSON")
     ingest.add_arguments(one)
     one.set_defaults(run=ingest.run)
+    one = what.add_parser("live", help="many viewers of the live feed; the last line is JSON")
+    one.add_argument("--viewers", type=int, default=2_000)
+    one.add_argument("--seconds", type=int, default=20)
+    one.set_defaults(run=_bench_live)
+
+
+def _bench_live(given: argparse.Namespace) -> None:
+    from gateway.bench import live
+
+    live.run(given.viewers, given.seconds)
 
 
 def _add_events(parser: argparse.ArgumentParser) -> None:

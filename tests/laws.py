@@ -61,6 +61,7 @@ def check_detector(detector) -> None:
     _nothing_is_found_in_nothing(detector)
     _hostile_values_leave_no_trace(detector)
     _the_future_is_unknown(detector)
+    _bad_input_makes_no_event(detector)
 
 
 def _splitting_changes_nothing(detector):
@@ -143,3 +144,33 @@ def _the_future_is_unknown(detector):
     for event in run(detector, batch, registry):
         seen = batch[batch.observed_at <= int(event.detected_at.timestamp() * 1000)]
         assert event.id in {e.id for e in run(detector, seen, registry)}
+
+
+def _bad_input_makes_no_event(detector):
+    """Gaps of weeks, a swapped sensor, a clock that stands still, values at the edge of what a float holds."""
+    rng, registry = np.random.default_rng(5), registry_of(1)
+    values = (8 + rng.normal(0, 0.3, 600)).round(1)
+    at = T0 + np.arange(600) * 60_000
+
+    def events(values, at):
+        found = run(detector, ObservationBatch.of(np.zeros(len(at), int), at, values), registry)
+        states, _ = detector.detect(
+            detector.initial(registry), ObservationBatch.of(np.zeros(len(at), int), at, values), registry
+        )
+        assert all(np.isfinite(states.streams[name]).all() for name in ("background", "variance", "evidence", "gain"))
+        return [e for e in found if e.kind is Kind.PEAK]
+
+    weeks = at + np.where(np.arange(600) >= 300, 21 * 86_400_000, 0)
+    assert events(values, weeks) == []
+    assert events(np.where(np.arange(600) >= 300, values + 0.8, values), weeks) == []
+    for step in (25.0, -6.0):  # a swapped sensor: at most one event, which is over when its level is the new background
+        swapped = events(values + np.where(np.arange(600) >= 300, step, 0.0), at)
+        assert len({e.id for e in swapped}) <= (1 if step > 0 else 0)
+        assert all(e.change is Change.ENDED for e in swapped[-1:])
+    huge = values.copy()
+    huge[300] = 1e308
+    huge[301] = -1e308
+    assert events(huge, at) == []
+    assert events(np.full(600, 1e-320), at) == []
+    assert events(values, np.full(600, T0)) == []
+    assert events(values, at[::-1].copy()) == []

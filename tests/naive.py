@@ -19,6 +19,7 @@ class NaiveDetector:
     variance: float = 0.0
     evidence: float = 0.0
     history: list = field(default_factory=list)  # times of all readings taken, ms
+    under: float = 0.0  # the background before the rise
     rise: int = 0  # the first reading since there was no evidence
     event: dict | None = None
 
@@ -39,8 +40,8 @@ class NaiveDetector:
         excess = x - self.background
         z = excess / noise
         share = min(1.0, gap * 60 / (p.sure_seconds if z >= p.sure else p.unit_seconds))
-        if self.evidence == 0:
-            self.rise = at
+        if self.evidence == 0 and self.event is None:
+            self.rise, self.under = at, self.background
         self.evidence = min(max(self.evidence + share * (min(z, p.clip) - p.drift), 0.0), 4 * p.threshold)
         told = self._open(at, x, noise) if self.event is None else self._go_on(at, x, noise, z)
         self._learn(at, x, noise, gap)
@@ -49,17 +50,20 @@ class NaiveDetector:
     def _open(self, at, x, noise):
         excess = x - self.background
         if len(self.history) > 24 and self.evidence > self.p.threshold and excess > self.p.smallest:
-            self.event = {"onset": self.rise, "detected": at, "revision": 1, "told": excess, "below": []}
+            self.event = {"onset": self.rise, "detected": at, "revision": 1, "told": x - self._level(), "below": []}
             self._peak(at, x, noise)
             return "opened", dict(self.event)
         return None
 
+    def _level(self):
+        return min(self.background, self.under)
+
     def _peak(self, at, x, noise):
-        self.event |= {"peak": x, "peak_at": at, "peak_background": self.background, "peak_noise": noise}
+        self.event |= {"peak": x, "peak_at": at, "peak_background": self._level(), "peak_noise": noise}
 
     def _go_on(self, at, x, noise, z):
         event, excess = self.event, x - self.background
-        if excess > event["peak"] - event["peak_background"]:
+        if x - self._level() > event["peak"] - event["peak_background"]:
             self._peak(at, x, noise)
         size = event["peak"] - event["peak_background"]
         event["below"] = [*event["below"], at] if excess < 0.3 * size or z < 1 else []

@@ -8,12 +8,10 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
-from starlette.staticfiles import StaticFiles
 
 from gateway.access import mounting
 from gateway.api import (
@@ -21,6 +19,7 @@ from gateway.api import (
     alerts,
     events,
     feeds,
+    files,
     health,
     landing,
     live,
@@ -41,8 +40,6 @@ from gateway.api.representations import LICENCE
 from gateway.api.settings import ApiSettings
 from gateway.broker import BrokerSettings
 from gateway.errors import StartError
-
-_STATIC = Path(__file__).with_name("static")
 
 
 def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastAPI:
@@ -89,10 +86,11 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     for part in (landing, places, observations, events, alerts, live):
         app.include_router(part.router, prefix="/api/v1")
     app.include_router(health.router)
+    app.state.files = files.read()
+    app.include_router(files.router)
     app.include_router(feeds.router)
-    app.include_router(pages.router)
     app.include_router(acknowledge.router(dsn))
-    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    app.include_router(pages.router)  # the last: it answers every address that nobody else knows
     return app
 
 

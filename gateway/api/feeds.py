@@ -64,35 +64,6 @@ def _alert_entry(view: View, root: str, one: r.Alert) -> syndication.Entry:
     )
 
 
-@router.get("/{what}.{kind}")
-async def feed(
-    request: Request,
-    what: Literal["events", "alerts"],
-    kind: Literal["atom", "rss"],
-    lang: Lang = "nl",
-    area: AreaId = None,
-) -> Response:
-    """The newest fifty."""
-    settings = request.app.state.settings
-
-    async def make() -> bytes:
-        view = view_of(request, lang, f"/{lang}", await board_of(request))
-        entries = await _entries(view, what, area)
-        root = settings.public_url.rstrip("/")
-        about = syndication.Feed(
-            title=f"Piekwacht: {view.words['events' if what == 'events' else 'told'].lower()}",
-            address=f"{root}{request.url.path}?lang={lang}",
-            home=f"{root}/{lang}/",
-            language=lang,
-            author=settings.operator,
-            rights=r.LICENCE,
-        )
-        return (syndication.atom if kind == "atom" else syndication.rss)(about, entries)
-
-    media = "application/atom+xml" if kind == "atom" else "application/rss+xml"
-    return await answer(request, make, fresh=_FRESH, media=f"{media}; charset=utf-8")
-
-
 @router.get("/now.geojson")
 async def now(request: Request, area: AreaId = None) -> Response:
     """The same as the stations of the API."""
@@ -145,3 +116,32 @@ async def today(request: Request, property: Annotated[str, Query(max_length=100)
 
     headers = {"Cache-Control": "public, max-age=60", **ownership(request.app.state.settings)}
     return StreamingResponse(parts(), media_type=tables.MEDIA[Format.CSV], headers=headers)
+
+
+@router.get("/{what}.{kind}")
+async def feed(
+    request: Request,
+    what: Literal["events", "alerts"],
+    kind: Literal["atom", "rss"],
+    lang: Lang = "nl",
+    area: AreaId = None,
+) -> Response:
+    """The newest fifty."""
+    settings = request.app.state.settings
+
+    async def make() -> bytes:
+        view = view_of(request, lang, f"/{lang}", await board_of(request))
+        entries = await _entries(view, what, area)
+        root = settings.public_url.rstrip("/")
+        about = syndication.Feed(
+            title=f"Piekwacht: {view.words['events' if what == 'events' else 'told'].lower()}",
+            address=f"{root}{request.url.path}?lang={lang}",
+            home=f"{root}/{lang}/",
+            language=lang,
+            author=settings.operator,
+            rights=r.LICENCE,
+        )
+        return (syndication.atom if kind == "atom" else syndication.rss)(about, entries)
+
+    media = "application/atom+xml" if kind == "atom" else "application/rss+xml"
+    return await answer(request, make, fresh=_FRESH, media=f"{media}; charset=utf-8")

@@ -140,6 +140,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "gathered": ("samengevoegd met andere berichten", "gathered with other messages"),
     "corrections": ("Wat er eerder over is gezegd", "What was said of it before"),
     "revision": ("Versie", "Version"),
+    "when_said": ("Wanneer", "When"),
     "change": ("Verandering", "Change"),
     "opened": ("begonnen", "opened"),
     "updated": ("bijgewerkt", "updated"),

@@ -94,6 +94,7 @@ def _cost(registry: Registry, runs: int) -> float:
             states.groups,
             states.winds,
             parameters,
+            around.property_of,
             around.group_of,
             around.members,
             around.begins,

@@ -97,6 +97,7 @@ class Detector:
             states.groups,
             states.winds,
             self.parameters(around),
+            around.property_of,
             around.group_of,
             around.members,
             around.begins,
@@ -112,7 +113,7 @@ class Detector:
         return [told(change, self.name, self._settings, registry) for change in changes[:count]]
 
     def parameters(self, around: Neighbourhoods) -> NDArray[np.void]:
-        """Of each group, (k,) PARAMETERS."""
+        """Of each observed property, PARAMETERS."""
         if self._parameters is None or self._parameters[0] is not around:
             chosen = [_record(self._settings.property.get(name)) for name in around.properties]
             self._parameters = around, np.array(chosen, PARAMETERS)

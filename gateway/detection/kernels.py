@@ -10,6 +10,7 @@ For a reading x after a gap d (minutes, capped), with background b, variance v a
     evidence    C <- clip(C + w (min(z, clip) - drift), 0, 4 threshold),  w = min(1, gap / unit),
                 with a shorter unit where z is beyond doubt
     open        C > threshold and e > smallest, after the warm-up; the onset is the first reading since C was 0
+    size        x - share beta max(0, c) above the background before the rise, which learnt part of it since
     close       e below 0.3 of the peak's, or in the noise, for two readings and `close_seconds`; or after 2 hours
     background  b <- b + a r clip(x - b, -fall_limit s, rise_limit s), a = 1 - exp(-d / tau); v likewise;
                 r = 1 / (1 + hold C / threshold), `freeze` while an event is open
@@ -63,6 +64,7 @@ _WORSE = 1.3  # an update is told when the excess has grown by this factor
 _SWELLING = 2.0  # humid air makes particles look up to about this much heavier (Crilley, AMT 11, 709)
 _ALONE = 3  # readings that a twin contradicts before an event is taken back
 _BEFORE = 30 * 60_000  # ms: events that began so shortly before an episode were its beginning
+_OWN = 0.5  # of what a station is above its background must be its own during an episode
 _CALM = 300_000  # ms for which an episode must be over
 
 
@@ -137,7 +139,12 @@ def tell(
             continue
         fresh += 1
         floor = p.noise_absolute + p.noise_relative * abs(s.background)
-        if s.revision > 0 or (s.residual > p.smallest and s.residual > 3 * math.sqrt(s.variance + floor * floor)):
+        lately = states[slot].revision > 0 and s.peak_at > 0 and s.peak_at >= states[slot].onset - _FRESH
+        if (
+            lately
+            or s.revision > 0
+            or (s.residual > p.smallest and s.residual > 3 * math.sqrt(s.variance + floor * floor))
+        ):
             if risen < WHO:
                 change.who[risen] = j
             risen += 1
@@ -156,7 +163,7 @@ def follow_episode(g: Any, p: Any, common: float, level: float, own: float, slot
     z = common / own
     if g.evidence == 0.0:
         g.rise = now
-    change = min(1.0, gap * p.unit_rate) * (min(z, p.clip) - 2 * p.drift)
+    change = min(1.0, gap * p.unit_rate) * (min(z, p.clip) - p.drift)
     g.evidence = min(max(g.evidence + change, 0.0), 4 * p.threshold)
     if g.revision == 0:
         if g.evidence <= p.threshold or common <= 2 * p.smallest:
@@ -215,6 +222,7 @@ def detect_rows(
     groups: NDArray[np.void],
     winds: NDArray[np.void],
     parameters: NDArray[np.void],
+    property_of: NDArray[np.int32],
     group_of: NDArray[np.int32],
     members: NDArray[np.int32],
     begins: NDArray[np.int64],
@@ -229,11 +237,11 @@ def detect_rows(
 ) -> int:
     """Move the states on in place, write what happened into `changes`, return how many changes there were.
 
-    states (m,) STATE; groups (k,) GROUP, parameters (k,) PARAMETERS, group_of (m,), and the members of group g at
-    members[begins[g]:begins[g + 1]]; winds (areas,) WIND, area_of (k,); twin_of (m,): a collocated datastream of the
-    same property, or -1; slots, at (ms), value, flags: (n,); wind (n, 3) east, north, speed, or (0, 3) where no row
-    has any; changes (4 n + m,) CHANGE. Readings that are not finite, or not newer than the last one of their
-    datastream, teach nothing.
+    states (m,) STATE; groups (k,) GROUP, parameters (properties,) PARAMETERS, property_of (k,), group_of (m,), and the
+    members of group g at members[begins[g]:begins[g + 1]]; winds (areas,) WIND, area_of (k,); twin_of (m,): a
+    collocated datastream of the same property, or -1; slots, at (ms), value, flags: (n,); wind (n, 3) east, north,
+    speed, or (0, 3) where no row has any; changes (4 n + m,) CHANGE. Readings that are not finite, or not newer than
+    the last one of their datastream, teach nothing.
     """
     n = 0
     scratch = np.empty(MOST)
@@ -241,7 +249,7 @@ def detect_rows(
     for i in range(len(value)):
         slot = slots[i]
         number = group_of[slot]
-        p = parameters[number]
+        p = parameters[property_of[number]]
         s = states[slot]
         x = value[i] * p.polarity
         if windy and not np.isnan(wind[i, 0]):
@@ -279,6 +287,8 @@ def detect_rows(
         g = groups[number]
         size = begins[number + 1] - begins[number]
         share = p.share
+        common = 0.0
+        spread = 0.0
         if size > 2:
             g.turn += 1
             mine = members[begins[number] : begins[number + 1]]
@@ -293,7 +303,7 @@ def detect_rows(
                 g.common, g.spread, fresh = look_around(states, mine, -1, at[i], g.turn, p.lift, scratch)
                 g.due = g.turn + (1 if size < _LARGE else size // 3)
                 looked = True
-            if looked and (g.common > own or g.evidence > 0.0):
+            if looked and (g.common > own or g.evidence > 0.0 or g.revision > 0):
                 seen = g.common if fresh >= _NEIGHBOURS else min(g.common, s.residual)
                 what = follow_episode(g, p, seen, s.background, own, slot, at[i])
                 if what:
@@ -304,7 +314,7 @@ def detect_rows(
                         q = states[j]
                         if q.revision == 0 or q.onset < g.onset - _BEFORE or q.kind != PEAK:
                             continue
-                        if q.residual - share * q.gain * g.common < 0.5 * q.residual:
+                        if q.residual - share * q.gain * g.common < _OWN * q.residual:
                             q.revision += 1
                             tell(changes[n], i, MERGED, q.kind, j, states, g, mine, p)
                             n += 1
@@ -315,12 +325,14 @@ def detect_rows(
                     g.evidence = 0.0
             elif looked:
                 g.at = at[i]
+            common = g.common
+            spread = g.spread
         noise = own
-        if g.spread > 0.0:
-            noise = math.sqrt(own * own + (p.spread * g.spread) ** 2)
-        if g.common > 2 * own and g.common > p.smallest:
-            s.gain += 0.02 * (min(max(s.residual / g.common, 0.3), 2.0) - s.gain)
-        level = s.background + share * s.gain * max(g.common, 0.0)
+        if spread > 0.0:
+            noise = math.sqrt(own * own + (p.spread * spread) ** 2)
+        if common > 2 * own and common > p.smallest:
+            s.gain += 0.02 * (min(max(s.residual / common, 0.3), 2.0) - s.gain)
+        level = s.background + share * s.gain * max(common, 0.0)
         excess = x - level
         z = excess / noise
         weight = min(1.0, gap * (p.sure_rate if z >= p.sure else p.unit_rate))
@@ -337,6 +349,7 @@ def detect_rows(
         if evidence > 0.0 or s.revision > 0:
             if before == 0.0 and s.revision == 0:
                 s.rise = at[i]
+                s.rise_background = s.background
                 s.readings = 0
                 s.humid = 0
                 s.flags = 0
@@ -371,28 +384,29 @@ def detect_rows(
                     s.wind_north += w.north
                     s.wind_speed += w.speed
                     s.wind_readings += 1
+        under = level - max(s.background - s.rise_background, 0.0)
         change = 0
         if s.revision == 0:
             if evidence > p.threshold and excess > p.smallest and s.count > _WARM_UP:
                 change = OPENED
                 s.onset = s.rise
                 s.detected = at[i]
-                s.told = excess
+                s.told = x - under
                 s.below = 0
                 s.peak = x
                 s.peak_at = at[i]
-                s.peak_background = level
+                s.peak_background = under
                 s.peak_noise = noise
                 s.kind = PEAK
                 if s.disagrees > s.agrees:
                     s.kind = SENSOR
-                elif 2 * s.humid > s.readings and excess < _SWELLING * max(level, 0.0):
+                elif 2 * s.humid > s.readings and x - under < _SWELLING * max(under, 0.0):
                     s.kind = HUMIDITY
         else:
-            if excess > s.peak - s.peak_background:
+            if x - under > s.peak - s.peak_background:
                 s.peak = x
                 s.peak_at = at[i]
-                s.peak_background = level
+                s.peak_background = under
                 s.peak_noise = noise
             top = s.peak - s.peak_background
             if excess < _LOW * top or z < 1:
@@ -405,6 +419,8 @@ def detect_rows(
             if flags[i] & _STUCK or (s.kind == PEAK and s.disagrees >= _ALONE and s.agrees == 0):
                 change = VOIDED
                 s.below_since = at[i]
+            elif g.revision > 0 and s.kind == PEAK and s.onset >= g.onset - _BEFORE and excess < _OWN * s.residual:
+                change = MERGED
             elif too_long or (s.below >= 2 and at[i] - s.below_since >= 1_000 * p.close_seconds):
                 change = ENDED
                 if too_long and s.below == 0:
@@ -422,7 +438,7 @@ def detect_rows(
             s.revision += 1
             tell(changes[n], i, change, s.kind, slot, states, g, members[begins[number] : begins[number + 1]], p)
             n += 1
-        if change in (ENDED, VOIDED):
+        if change in (ENDED, VOIDED, MERGED):
             if s.at - s.onset > _LONGEST:
                 s.background = x
             s.revision = 0

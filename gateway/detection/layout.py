@@ -14,6 +14,7 @@ STATE = np.dtype(
         ("gain", np.float64),  # beta
         ("first", np.int64),  # first reading
         ("rise", np.int64),  # first reading since the evidence was 0
+        ("rise_background", np.float64),  # and the background before it
         ("revision", np.int64),  # 0: no event is open
         ("onset", np.int64),  # of the open event; so are the following
         ("detected", np.int64),
@@ -71,7 +72,7 @@ GROUP = np.dtype(
 # Of each area: where the wind came from last, as an exponential mean over ten minutes of unit vectors.
 WIND = np.dtype([("east", np.float64), ("north", np.float64), ("speed", np.float64), ("at", np.int64)])
 
-# One record a group, because a group is of one property.
+# Of each observed property.
 PARAMETERS = np.dtype(
     [
         ("on", np.float64),  # 0: not detected on

@@ -19,7 +19,7 @@ _MOST = 256  # members of a group; more are halved by where they stand, so that 
 class Neighbourhoods:
     """group_of (m,): the group of each slot; the slots of group g stand at members[begins[g]:begins[g + 1]].
 
-    properties (k,): the observed property of each group; area_of (k,), the place of its area in areas.
+    properties: the observed properties there are; property_of (k,), area_of (k,): the place of each group's in them.
     twin_of (m,): the datastream of the same property that stands beside it, or -1.
     """
 
@@ -27,6 +27,7 @@ class Neighbourhoods:
     members: NDArray[np.int32]
     begins: NDArray[np.int64]
     properties: tuple[str, ...]
+    property_of: NDArray[np.int32]
     area_of: NDArray[np.int32]
     areas: tuple[str, ...]
     twin_of: NDArray[np.int32]
@@ -41,6 +42,9 @@ def neighbourhoods(registry: Registry) -> Neighbourhoods:
     places = np.array([_place(registry, d.station) for d in registry.datastreams]).reshape(-1, 2)
     found = [(key, near) for key, slots in together.items() for near in _near(np.array(slots), places)]
     areas = tuple(dict.fromkeys(area for (area, _), _ in found))
+    properties = tuple(dict.fromkeys(name for (_, name), _ in found))
+    area_number = {area: number for number, area in enumerate(areas)}
+    property_number = {name: number for number, name in enumerate(properties)}
     group_of = np.zeros(len(registry.datastreams), np.int32)
     for number, (_, near) in enumerate(found):
         group_of[near] = number
@@ -48,8 +52,9 @@ def neighbourhoods(registry: Registry) -> Neighbourhoods:
         group_of=group_of,
         members=np.concatenate([near for _, near in found] or [np.zeros(0, np.int64)]).astype(np.int32),
         begins=np.cumsum([0, *(len(near) for _, near in found)]),
-        properties=tuple(name for (_, name), _ in found),
-        area_of=np.array([areas.index(area) for (area, _), _ in found], np.int32),
+        properties=properties,
+        property_of=np.array([property_number[name] for (_, name), _ in found], np.int32),
+        area_of=np.array([area_number[area] for (area, _), _ in found], np.int32),
         areas=areas,
         twin_of=_twins(registry, list(together.values()), places),
     )

@@ -17,26 +17,26 @@ class PeakSettings(Struct, frozen=True, kw_only=True):
     """`[detection.property.<name>]`. Values in the property's unit; see `kernels` for the formulas."""
 
     polarity: Annotated[int, Meta(ge=-1, le=1)] = 1
-    background_minutes: Positive = 10.0
-    noise_minutes: Positive = 20.0
-    drift: Positive = 1.1
-    threshold: Positive = 2.8
-    clip: Positive = 3.35
+    background_minutes: Positive = 7.4
+    noise_minutes: Positive = 21.0
+    drift: Positive = 1.16
+    threshold: Positive = 2.37
+    clip: Positive = 3.51
     unit_seconds: Positive = 40.0
-    sure: Positive = 9.0
+    sure: Positive = 10.6
     sure_seconds: Positive = 4.0
-    noise_absolute: Positive = 0.46
-    noise_relative: Annotated[float, Meta(ge=0)] = 0.01
-    smallest: Positive = 1.0
-    freeze: Fraction = 0.2
-    hold: Annotated[float, Meta(ge=0)] = 0.3
-    rise_limit: Positive = 3.35
-    fall_limit: Positive = 4.0
+    noise_absolute: Positive = 0.37
+    noise_relative: Annotated[float, Meta(ge=0)] = 0.003
+    smallest: Positive = 0.6
+    freeze: Fraction = 0.3
+    hold: Annotated[float, Meta(ge=0)] = 0.19
+    rise_limit: Positive = 3.1
+    fall_limit: Positive = 2.05
     close_seconds: Annotated[float, Meta(ge=0)] = 30.0
-    share: Annotated[float, Meta(ge=0)] = 1.7
-    few_share: Annotated[float, Meta(ge=0)] = 2.5
-    lift: Annotated[float, Meta(ge=0)] = 0.51
-    spread: Annotated[float, Meta(ge=0)] = 0.35
+    share: Annotated[float, Meta(ge=0)] = 1.55
+    few_share: Annotated[float, Meta(ge=0)] = 2.35
+    lift: Annotated[float, Meta(ge=0)] = 0.46
+    spread: Annotated[float, Meta(ge=0)] = 0.38
 
     def __post_init__(self) -> None:
         if self.polarity == 0:
@@ -49,11 +49,30 @@ _DEFAULTS = {
     "pm1": PeakSettings(),
     "pm2_5": PeakSettings(),
     "pm4": PeakSettings(),
-    "pm10": PeakSettings(noise_absolute=0.9, smallest=2.0),
+    "pm10": PeakSettings(noise_absolute=0.75, smallest=1.2),
     "voc_raw": PeakSettings(polarity=-1, noise_absolute=20.0, noise_relative=0.0, smallest=100.0),
     "voc_ohm": PeakSettings(polarity=-1, noise_absolute=500.0, noise_relative=0.02, smallest=2_000.0),
     "voc_ppb": PeakSettings(noise_absolute=5.0, smallest=20.0),
-    "ch4": PeakSettings(noise_absolute=0.2, smallest=3.8),
+    "ch4": PeakSettings(
+        background_minutes=10.0,
+        noise_minutes=30.0,
+        drift=1.05,
+        threshold=3.1,
+        clip=3.35,
+        unit_seconds=130.0,
+        sure=8.0,
+        noise_absolute=0.2,
+        noise_relative=0.01,
+        smallest=3.8,
+        freeze=0.14,
+        hold=0.0,
+        rise_limit=2.3,
+        fall_limit=2.3,
+        share=1.55,
+        few_share=1.0,
+        lift=0.0,
+        spread=0.3,
+    ),
 }
 
 

@@ -54,6 +54,7 @@ def told(record: Any, name: str, settings: DetectionSettings, registry: Registry
         neighbours=neighbours,
         agrees=int(state["agrees"]),
         disagrees=int(state["disagrees"]),
+        minutes=_minutes(facts, change),
     )
     event = Event(
         id=event_id(place, datastream.observed_property, name, facts["onset"], kind),
@@ -118,6 +119,12 @@ def _facts(record: Any, kind: Kind) -> dict[str, Any]:  # noqa: ANN401 - numpy
         "noise": float(state["peak_noise"]),
         "flags": int(state["flags"]),
     }
+
+
+def _minutes(facts: dict[str, Any], change: Change) -> float:
+    """How long it has lasted, as far as is known."""
+    until = facts["peak_at"] if change in {Change.OPENED, Change.UPDATED} else facts["end"]
+    return float((until - facts["onset"]).total_seconds() / 60)
 
 
 def _episode(record: Any, name: str, registry: Registry) -> str:  # noqa: ANN401 - numpy

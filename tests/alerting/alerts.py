@@ -31,4 +31,4 @@ def alert(revision=1, **changes) -> Alert:
 
 
 def ended(revision=2, **changes) -> Alert:
-    return alert(revision, change=Change.ENDED, end=BEGAN + timedelta(minutes=12), **changes)
+    return alert(revision, **{"change": Change.ENDED, "end": BEGAN + timedelta(minutes=12), **changes})

@@ -58,17 +58,59 @@ async def test_a_worse_property_of_the_same_plume_is_told(database, settings):
     assert len(server.taken) == 2
 
 
+def happening(minutes=0, **changes):
+    """An alert of now, and its end a second later."""
+    began = datetime.now(UTC) - timedelta(minutes=minutes)
+    over = began + timedelta(seconds=1)
+    times = {"onset": began, "peak_at": began, "detected_at": began}
+    return alert(**times, **changes), ended(**{**times, "end": over}, **changes)
+
+
 async def test_a_flickering_event_raises_one_alert_and_ends_once(database, settings):
     with MailServer() as server:
         async with dispatching(settings(mail=server, calm_minutes=5), database):
             for n in range(6):
-                await decided(database, alert(event_id=f"e{n}"), ended(event_id=f"e{n}"))
+                await decided(database, *happening(event_id=f"e{n}"))
             assert len(server.taken) == 1
             change(database, "UPDATE alerting.member SET changed_at = now() - interval '6 minutes'")
             await until(lambda: len(server.taken) == 2)
-            await decided(database, alert(event_id="later"))
+            await decided(database, happening(event_id="later")[0])
             assert len(server.taken) == 3
-    assert b"voorbij" in server.taken[1].content
+    assert subject(server.taken[1]).startswith("Piek voorbij")
+
+
+async def test_what_waited_while_alerting_was_away_is_told_as_if_it_had_been_there(database, settings):
+    """By the times of the events and not by those of deciding: two peaks two hours apart are two plumes."""
+    with MailServer() as server:
+        first, second = happening(minutes=180, event_id="first"), happening(minutes=60, event_id="second")
+        await put(database, *first, *second)
+        async with dispatching(settings(mail=server, calm_minutes=5), database):
+            await settled(database)
+            await until(lambda: len(server.taken) == 4)
+    reasons = rows(database, "SELECT event_id FROM alerting.decision WHERE told ORDER BY decided_at")
+    assert sorted(reasons) == [("first",), ("first",), ("second",), ("second",)]
+
+
+async def test_an_event_that_never_ends_keeps_no_later_one_from_being_told_and_its_end_is_told_too(database, settings):
+    with MailServer() as server:
+        async with dispatching(settings(mail=server, calm_minutes=5), database):
+            hung, over = happening(event_id="hung")
+            await decided(database, hung)
+            change(database, "UPDATE alerting.plume SET opened_at = now() - interval '7 hours'")
+            await decided(database, happening(event_id="new")[0])
+            assert len(server.taken) == 2
+            await decided(database, over)
+    assert len(server.taken) == 3
+
+
+async def test_the_end_of_what_was_told_before_there_were_plumes_is_told(database, settings):
+    with MailServer() as server:
+        async with dispatching(settings(mail=server, calm_minutes=5), database):
+            one, over = happening()
+            await decided(database, one)
+            change(database, "DELETE FROM alerting.member")
+            await decided(database, over)
+    assert len(server.taken) == 2
 
 
 async def test_a_correction_goes_at_once_to_exactly_who_was_told_of_that_event(database, settings):

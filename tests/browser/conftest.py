@@ -2,11 +2,14 @@
 
 import asyncio
 import shutil
+import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from playwright.async_api import async_playwright
 
+from gateway.broker import client
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.pipeline import Pipeline
@@ -16,6 +19,7 @@ from tests.gateway.api.conftest import serving
 from tests.gateway.enrolled import enrol
 
 ARTEFACTS = Path(__file__).parents[1] / "artefacts"
+WIDE, PHONE = {"width": 1440, "height": 1000}, {"width": 360, "height": 740}
 _QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
           "--disable-component-update", "--disable-sync"]  # fmt: skip
 
@@ -40,3 +44,93 @@ async def site(database, broker):
         yield str(client.base_url).rstrip("/"), Pipeline(store, Flagger(), Detector(DetectionSettings())), node, broker
     await store.close()
     await asyncio.sleep(0)
+
+
+class Air:
+    """Feeds the station seconds of air that end now, the way ingest does: process, then tell the viewers."""
+
+    def __init__(self, pipeline, node, broker):
+        self.pipeline, self.node, self.broker, self.seq = pipeline, node, broker, 0
+
+    async def breathe(self, *values):
+        self.seq += 1
+        now = datetime.now(UTC)
+        payload = self.node.payload(
+            self.seq,
+            t0=int(now.timestamp() * 1000) - 1000 * (len(values) - 1),
+            dt=[1000 * i for i in range(len(values))],
+            values={"pm2_5": list(values)},
+            received_at=now,
+        )
+        committed = await self.pipeline.process([payload])
+        async with client(self.broker, f"gateway-{self.seq}") as connection:
+            for live in committed.live:
+                await connection.publish(f"pw/v1/{live.area}/live", live.encode())
+        return committed
+
+
+@pytest.fixture
+async def air(site):
+    _, pipeline, node, broker = site
+    found = Air(pipeline, node, broker)
+    await found.breathe(*(8.0 + 0.1 * (i % 3) for i in range(60)))
+    return found
+
+
+@pytest.fixture
+async def visit(browser, site):
+    """Opens a page and fails the test where anything asked another host or the console complained."""
+    pages = []
+
+    async def go(path="/", viewport=WIDE, **options):
+        context = await browser.new_context(viewport=viewport, **{"locale": "nl-NL", **options})
+        page = await context.new_page()
+        page.complaints = []
+        page.on("console", lambda m: page.complaints.append(m.text) if m.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda e: page.complaints.append(str(e)))
+        page.on("request", lambda r: None if r.url.startswith((site[0], "data:")) else page.complaints.append(r.url))
+        await page.goto(site[0] + path)
+        pages.append(page)
+        return page
+
+    yield go
+    for page in pages:
+        assert page.complaints == []
+        assert await page.context.cookies() == []
+        await page.context.close()
+
+
+async def keep(page, name):
+    ARTEFACTS.mkdir(exist_ok=True)
+    await page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory) -> str:
+    """Source of axe-core, pinned by a lock file."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("no npm here for axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(Path(__file__).parent / "axe" / name, folder)
+    subprocess.run(
+        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True, capture_output=True
+    )
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+
+async def violations(page, axe) -> list[str]:
+    """What axe and our own checks find wrong on the page: rule and element."""
+    await page.evaluate(axe)
+    found = await page.evaluate(
+        """async () => (await axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] })).violations
+             .flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html.slice(0, 200)}`))"""
+    )
+    small = await page.evaluate(
+        """() => [...document.querySelectorAll("button, select, input, nav a, .tabs a, .marker")]
+             .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 24)
+             .map((one) => `small: ${one.outerHTML.slice(0, 200)}`)"""
+    )
+    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return found + small + (["wider than the screen"] if wide > 0 else [])

@@ -3,6 +3,7 @@
 The language is the address's (`/nl/...`, `/en/...`); without one, the browser's; without that, Dutch.
 """
 
+import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -182,6 +183,8 @@ def html(view: View, content: bytes, status: int = 200) -> HTMLResponse:
     """The page as an answer; what depends on the browser's language says so."""
     kept = "public, max-age=2" if status == 200 else "no-store"
     headers = {"Cache-Control": kept, "Content-Language": view.language, "Vary": "Accept-Language, Accept-Encoding"}
+    if "gzip" in view.request.headers.get("accept-encoding", ""):
+        content, headers["Content-Encoding"] = gzip.compress(content, compresslevel=5, mtime=0), "gzip"
     return HTMLResponse(content, status, headers)
 
 

@@ -97,7 +97,7 @@ function draw() {
       { ...axis, values: (_u, times) => times.map(label), space: 70 },
       { ...axis, size: 58, values: (_u, figures) => figures.map((one) => String(one).replace(".", boot.language === "nl" ? "," : ".")) },
     ],
-    scales: { y: { range: (_u, low, high) => [Math.min(0, low ?? 0), Math.max(1, (high ?? 1) * 1.05)] } },
+    scales: { x: { range: () => [(now() - length) / 1000, now() / 1000] }, y: { range: (_u, low, high) => [Math.min(0, low ?? 0), Math.max(1, (high ?? 1) * 1.05)] } },
     hooks: { drawClear: [behind] },
   };
   const words = place.querySelector("title")?.textContent ?? "";

@@ -147,7 +147,7 @@ def test_what_the_whole_network_sees_at_once_is_no_peak_of_one_station(streams):
 
 def test_the_name_changes_with_the_settings_and_only_with_them():
     assert detector().name == detector().name
-    assert detector().name != detector(drift=0.9).name
+    assert detector().name != detector(drift=1.3).name
 
 
 @pytest.mark.parametrize("wrong", [{"polarity": 0}, {"clip": 9.0}])

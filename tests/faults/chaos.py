@@ -1,0 +1,93 @@
+"""A TCP proxy that is a bad network: cuts, swallows, stalls. Runs its own loop in a thread."""
+
+import asyncio
+import contextlib
+import random
+import threading
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Self
+
+
+class Weather(StrEnum):
+    """What the network does with what passes."""
+
+    FINE = "fine"
+    CUT = "cut"  # connections end, new ones are refused
+    HALF_OPEN = "half open"  # everything is taken and nothing arrives, and nobody is told
+
+
+class Chaos:
+    """Listens on `port` and passes to `to`; each chunk may be the connection's last (`cut_chance`)."""
+
+    def __init__(self, to: int, *, seed: int, cut_chance: float = 0.0) -> None:
+        self.weather, self.cut_chance = Weather.FINE, cut_chance
+        self.port, self.cuts = 0, 0
+        self._to, self._chance = to, random.Random(seed)
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._ready, self._stop = threading.Event(), asyncio.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+
+    def turn(self, weather: Weather) -> None:
+        """Change the weather; a cut ends what is open."""
+        self.weather = weather
+        if weather is not Weather.HALF_OPEN:  # what was half open never recovers by itself
+            self._loop.call_soon_threadsafe(self._cut_all)
+
+    def _cut_all(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        async with server:
+            await self._stop.wait()
+            self._cut_all()
+            await asyncio.sleep(0.1)  # what was cut ends its task
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.weather is Weather.CUT:
+            writer.transport.abort()
+            return
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._writers |= {writer, far_writer}
+        await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+        self._writers -= {writer, far_writer}
+        writer.transport.abort()
+        far_writer.transport.abort()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(4096):
+                if self.weather is Weather.HALF_OPEN:
+                    continue
+                if self._chance.random() < self.cut_chance:
+                    self.cuts += 1
+                    writer.write(data[: self._chance.randrange(len(data))])  # in the middle of a packet
+                    break
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+
+@contextlib.contextmanager
+def network(to: int, *, seed: int, cut_chance: float = 0.0) -> Iterator[Chaos]:
+    """A proxy for the length of a block."""
+    with Chaos(to, seed=seed, cut_chance=cut_chance) as chaos:
+        yield chaos

@@ -1,0 +1,210 @@
+"""Nodes, broker, database and gateway as processes, each of which can be killed; and an oracle outside them all.
+
+The oracle is the nodes' own log of every reading made, written before anything is stored anywhere.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import psycopg
+
+from edge_agent.wire import Signer
+from gateway.embedded import Broker, Postgres
+from gateway.processes import Child, free_port
+from gateway.registry import Area, Node, Station
+from gateway.store import stations
+from gateway.store.migrate import migrate
+from tests.gateway.enrolled import OUTLINE
+
+PROPERTIES = ("pm2_5", "pm10", "humidity")
+Value = tuple[str, str, int, float]  # node, property, ms UTC, value
+
+_AGENT = """
+[node]
+id = "{node}"
+area = "ijmond"
+key_file = "node.key"
+[gateway]
+keys = ["{gateway}"]
+[broker]
+port = {port}
+keepalive_seconds = 5
+connect_seconds = 2
+[spool]
+path = "spool.sqlite"
+[batch]
+interval_seconds = 0.3
+resend_seconds = 4
+forget_seconds = 1
+offline_seconds = 2
+merge_seconds = 3
+drain_seconds = 60
+[log]
+generated = "generated.jsonl"
+[[sensor]]
+driver = "simulated"
+interval_seconds = 0.1
+seed = {seed}
+properties = ["pm2_5", "pm10", "humidity"]
+"""
+
+
+class World:
+    """A small site on loopback."""
+
+    def __init__(self, folder: Path, *, nodes: int = 2, node_port: int | None = None) -> None:
+        self.folder = folder
+        self.postgres = Postgres(folder / "db")
+        self.dsn = self.postgres.create_database("piekwacht")
+        migrate(self.dsn)
+        self.port = free_port()
+        self.broker = Broker(folder / "broker", port=self.port)
+        self.key = Signer.generate("gateway.ijmond")
+        (folder / "gateway.key").write_text(self.key.export())
+        self.config = folder / "piekwacht.toml"
+        self.config.write_text(f"""
+database = {{ dsn = "{self.dsn}" }}
+broker = {{ port = {self.port} }}
+ingest = {{ key_file = "gateway.key", areas = ["ijmond"], window = 0.02, retry = 0.2, patience = 2.0 }}
+""")
+        self.ids = [f"ijm-{i:03}" for i in range(nodes)]
+        for i, node in enumerate(self.ids):
+            self._make(node, seed=i, port=node_port or self.port)
+        self.agents: dict[str, Child] = {}
+        self.gateway: Child | None = None
+
+    def _make(self, node: str, *, seed: int, port: int) -> None:
+        home = self.folder / node
+        home.mkdir()
+        key = Signer.generate(node)
+        (home / "node.key").write_text(key.export())
+        (home / "agent.toml").write_text(_AGENT.format(node=node, gateway=self.key.verifier, port=port, seed=seed))
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            stations.put_area(connection, Area(id="ijmond", name="IJmond", authority="OD", outline=OUTLINE))
+            place = {"latitude": 52.49, "longitude": 4.59}
+            stations.put_station(connection, Station(id=node, area="ijmond", name=node, **place))
+            stations.put_node(connection, Node(id=node, area="ijmond", station=node, key=key.verifier))
+
+    def start_agent(self, node: str) -> None:
+        words = [sys.executable, "-m", "edge_agent", "run", "--config", self.folder / node / "agent.toml"]
+        self.agents[node] = Child(node, words, log=self.folder / node / "agent.log")
+
+    def start_gateway(self, *failpoint: object) -> Child:
+        """A gateway, or one that will die at a point of tests.faults.failpoints."""
+        module = ["tests.faults.failpoints", *map(str, failpoint)] if failpoint else ["gateway"]
+        words = [sys.executable, "-m", *module, "gateway", "--config", self.config]
+        self.gateway = Child("gateway", words, log=self.folder / "gateway.log")
+        return self.gateway
+
+    def restart(self, part: str) -> None:
+        """kill -9, and start it again as a service manager would."""
+        if part == "database":
+            kill(self.postgres.pid)
+            self.postgres.stop()
+            self.postgres = Postgres(self.folder / "db")
+        elif part == "broker":
+            kill(self.broker.pid)
+            self.broker.stop()
+            self.broker = Broker(self.folder / "broker", port=self.port)
+        elif part == "gateway":
+            assert self.gateway is not None
+            kill(self.gateway.process.pid)
+            self.gateway.stop()
+            self.start_gateway()
+        else:
+            kill(self.agents[part].process.pid)
+            self.agents[part].stop()
+            self.start_agent(part)
+
+    def _log_of(self, node: str) -> Path:
+        return self.folder / node / "generated.jsonl"
+
+    def made(self) -> Counter[Value]:
+        """Every value that the nodes made, by their logs."""
+        lines = [
+            (node, json.loads(line))
+            for node in self.ids
+            for line in self._log_of(node).read_text().splitlines()
+            if line.endswith("}")
+        ]
+        return Counter((n, p, e["observed_at"], v) for n, e in lines for p, v in e["values"].items() if v is not None)
+
+    def stored(self) -> Counter[Value]:
+        """Every value in the database."""
+        with psycopg.connect(self.dsn, connect_timeout=5) as connection:
+            return Counter(
+                connection.execute(
+                    """SELECT d.node_id, d.property_id, (extract(epoch FROM o.observed_at) * 1000)::bigint, o.value
+                       FROM observation o JOIN datastream d ON d.id = o.datastream_id
+                       WHERE o.value IS NOT NULL AND d.property_id <> 'lost_readings'"""
+                ).fetchall()
+            )
+
+    def batches(self) -> int:
+        with psycopg.connect(self.dsn, connect_timeout=5) as connection:
+            return connection.execute("SELECT count(*) FROM batch").fetchone()[0]
+
+    def batches_of(self, value: Value) -> list[tuple[object, ...]]:
+        """The batches in which a value is."""
+        with psycopg.connect(self.dsn) as connection:
+            return connection.execute(
+                """SELECT b.id, b.incarnation, b.seq, b.hist, convert_from(b.payload, 'UTF8'), value, o.observed_at
+                   FROM observation o JOIN datastream d ON d.id = o.datastream_id JOIN batch b ON b.id = o.batch_id
+                   WHERE d.node_id = %s AND d.property_id = %s AND extract(epoch FROM o.observed_at) * 1000 = %s""",
+                value[:3],
+            ).fetchall()
+
+    def finish(self, *, uncommitted: int = 0) -> None:
+        """Let the nodes hand over, and hold the database to the oracle: nothing lost, nothing twice.
+
+        `uncommitted`: values that killed nodes may have made and not yet committed to their spools.
+        """
+        before = {
+            node: self._log_of(node).stat().st_size for node in self.agents
+        }  # who was just killed is still starting
+        wait_until(lambda: all(self._log_of(node).stat().st_size > size for node, size in before.items()))
+        for agent in self.agents.values():
+            agent.process.send_signal(signal.SIGTERM)
+        for agent in self.agents.values():
+            assert agent.stop(90) == 0, f"{agent.last_words(5)} | {self.gateway and self.gateway.last_words(5)}"
+            assert "0 batches remain in the spool" in agent.last_words(), agent.last_words()
+        made, stored = self.made(), self.stored()
+        twice = list((stored - made).items())
+        assert not twice, f"{len(twice)} values are there more often than made: {self.batches_of(twice[0][0])}"
+        lost = made - stored
+        assert sum(lost.values()) <= uncommitted, f"{sum(lost.values())} of {sum(made.values())} values are lost"
+        with psycopg.connect(self.dsn) as connection:
+            assert connection.execute("SELECT reason, detail FROM quarantine").fetchall() == []
+
+    def close(self) -> None:
+        for child in (*self.agents.values(), *([self.gateway] if self.gateway else [])):
+            child.process.kill()
+            child.stop()
+        self.broker.stop()
+        self.postgres.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def kill(pid: int) -> None:
+    with suppress(ProcessLookupError):  # it is dead already
+        os.kill(pid, signal.SIGKILL)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.05)
