@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,7 +22,8 @@ _PARTS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run `piekwacht`; returns the exit code: 2 for a bad configuration, 1 where something is missing."""
-    given = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    given = _parser(words[0] if words else "").parse_args(words)
     try:
         return int(given.run(given) or 0)
     except ConfigurationError as error:
@@ -34,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """Every command; the arguments, and the imports that some need, only of the chosen one (None: of all)."""
     parser = argparse.ArgumentParser(prog="piekwacht", description="See and prove short peaks of pollution.")
     parser.add_argument("--version", action="version", version=f"piekwacht {version('piekwacht')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -42,22 +45,31 @@ def _parser() -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=help_)
         _add_config(one)
         one.set_defaults(run=_serve, parts=parts)
-    _add_migrate(commands.add_parser("migrate", help="bring the database to this version's schema"))
-    _add_prune(commands.add_parser("prune", help="delete what [retention] says is too old; daily, from a timer"))
-    _add_key(commands.add_parser("key", help="make the gateway's signing key"))
-    _add_site(commands.add_parser("site", help="put areas, sites, stations and nodes into the registry"))
-    _add_ca(commands.add_parser("ca", help="the area's certificate authority"))
-    _add_node(commands.add_parser("node", help="enrol, renew, configure and revoke nodes"))
-    _add_access(commands.add_parser("access", help="accounts and keys of staff; who did what"))
-    _add_doctor(commands.add_parser("doctor", help="look a whole installation over: what is wrong, what to do"))
-    _add_quarantine(commands.add_parser("quarantine", help="what was refused and why: list, show, replay, empty"))
-    _add_backtest(commands.add_parser("backtest", help="the gateway's own detector over a recording"))
-    _add_export(commands.add_parser("export", help="what a station measured, as CSV or Parquet"))
-    _add_bench(commands.add_parser("bench", help="what this machine can bear"))
-    _add_events(commands.add_parser("events", help="find a stored event again from the signed bytes"))
-    _add_alerts(commands.add_parser("alerts", help="why somebody was told or not; acknowledge, silence"))
-    _add_demo(commands.add_parser("demo", help="the whole of Piekwacht on this machine, nothing to install"))
+    for name, (help_, add) in _commands().items():
+        one = commands.add_parser(name, help=help_)
+        if chosen in {None, name}:
+            add(one)
     return parser
+
+
+def _commands() -> dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]]:
+    return {
+        "migrate": ("bring the database to this version's schema", _add_migrate),
+        "prune": ("delete what [retention] says is too old; daily, from a timer", _add_prune),
+        "key": ("make the gateway's signing key", _add_key),
+        "site": ("put areas, sites, stations and nodes into the registry", _add_site),
+        "ca": ("the area's certificate authority", _add_ca),
+        "node": ("enrol, renew, configure and revoke nodes", _add_node),
+        "access": ("accounts and keys of staff; who did what", _add_access),
+        "doctor": ("look a whole installation over: what is wrong, what to do", _add_doctor),
+        "quarantine": ("what was refused and why: list, show, replay, empty", _add_quarantine),
+        "backtest": ("the gateway's own detector over a recording", _add_backtest),
+        "export": ("what a station measured, as CSV or Parquet", _add_export),
+        "bench": ("what this machine can bear", _add_bench),
+        "events": ("find a stored event again from the signed bytes", _add_events),
+        "alerts": ("why somebody was told or not; acknowledge, silence", _add_alerts),
+        "demo": ("the whole of Piekwacht on this machine, nothing to install", _add_demo),
+    }
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:

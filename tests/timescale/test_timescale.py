@@ -104,7 +104,7 @@ def test_policies_follow_the_settings_and_can_be_taken_back(migrated):
 
 @pytest.mark.parametrize("recording", ["pm_dust_1s.csv.gz", "pm_rtp_2019_1min.csv.gz", "controlled_releases.csv.gz"])
 def test_a_recording_is_compressed(enrolled, hypertable, recordings, recording):
-    """Rows of real sensors. Their days lie side by side as if they were as many sensors on one day: one chunk, well filled.
+    """Rows of real sensors. Their days lie side by side, as if they were as many sensors on one day: one full chunk.
 
     On single sensors a day's chunk is mostly the 8 KiB pages that each of its tables has at the least.
     """
