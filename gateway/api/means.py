@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from weakref import WeakValueDictionary
 
 from fastapi import HTTPException
 
@@ -38,6 +39,7 @@ class Means:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._kept: OrderedDict[Key, tuple[float, list[Dated]]] = OrderedDict()
+        self._filling: WeakValueDictionary[tuple[int, ...], asyncio.Lock] = WeakValueDictionary()
 
     async def page(self, selection: Selection, before: tuple[datetime, int] | None, count: int) -> list[Dated]:
         """At most `count` means, newest first, before that bucket and datastream; 503 where it takes too long."""
@@ -47,7 +49,10 @@ class Means:
         try:
             async with asyncio.timeout(_PATIENCE):
                 for i in range(0, len(blocks), _RUN):
-                    for dated in await self._run(selection, blocks[i : i + _RUN]):
+                    # one at a time for each datastream: what many ask is read once, the others find it known
+                    async with self._filling.setdefault(tuple(selection.ids), asyncio.Lock()):
+                        run = await self._run(selection, blocks[i : i + _RUN])
+                    for dated in run:
                         at = dated[0], dated[1].datastream
                         if selection.start <= at[0] < last and (before is None or at < before):
                             found.append(dated)
