@@ -13,12 +13,14 @@ from gateway.api.openapi import answers_with
 from gateway.api.places import AreaId, CursorText, PropertyId, StationId, board_of
 from gateway.api.problems import only_known_parameters
 from gateway.api.reading import Reader
+from gateway.event import Kind
 
 router = APIRouter(dependencies=[Depends(only_known_parameters)], tags=["events"])
 
 _ALL: dict[str, Any] = dict.fromkeys(
-    ("id", "area", "station", "property", "open", "start", "end", "before", "before_id")
+    ("id", "area", "station", "property", "kinds", "open", "start", "end", "before", "before_id")
 )
+PUBLIC = ["peak", "regional"]  # what pages and feeds list; what the detector doubts stays in the API
 _MOST_REVISIONS = 500
 
 
@@ -36,6 +38,7 @@ async def list_events(  # noqa: PLR0917 - they are query parameters
     station: StationId = None,
     property: PropertyId = None,  # noqa: A002
     open: Annotated[bool | None, Query(description="true: only events that are not over")] = None,  # noqa: A002
+    kind: Annotated[Kind | None, Query(description="peak, or one that was told apart from peaks")] = None,
     start: Annotated[Moment, Query(description="onset at or after, RFC 3339")] = None,
     end: Annotated[Moment, Query(description="onset before, RFC 3339")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
@@ -46,8 +49,9 @@ async def list_events(  # noqa: PLR0917 - they are query parameters
 
     async def make() -> r.Events:
         (await board_of(request)).check(area=area, station=station, property=property)
-        chosen = {"area": area, "station": station, "property": property, "open": open, "start": since, "end": until}
-        items = await found(request, limit + 1, **chosen, before=before, before_id=key)
+        kinds = None if kind is None else [kind.value]
+        chosen = {"area": area, "station": station, "property": property, "kinds": kinds, "open": open}
+        items = await found(request, limit + 1, **chosen, start=since, end=until, before=before, before_id=key)
         items, last = items[:limit], items[limit - 1] if len(items) > limit else None
         more = None if last is None else cursor.write(datetime.fromisoformat(last.onset), last.id)
         return r.Events(items=items, next_cursor=more, attribution=request.app.state.settings.operator)

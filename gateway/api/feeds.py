@@ -29,7 +29,7 @@ async def _entries(view: View, what: str, area: str | None) -> list[syndication.
     root = view.settings.public_url.rstrip("/")
     view.board.check(area=area)
     if what == "events":
-        found = await events.found(view.request, _ENTRIES, area=area)
+        found = await events.found(view.request, _ENTRIES, area=area, kinds=events.PUBLIC)
         return [_event_entry(view, root, one) for one in found]
     told = await alerts.found(view.request, _ENTRIES, area=area)
     return [_alert_entry(view, root, one) for one in told]

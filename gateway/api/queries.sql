@@ -60,12 +60,13 @@ FROM means_1day(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket DESC, m.
 -- name: events
 SELECT e.id, e.revision, e.change, e.kind, e.area_id, e.station_id, s.name, e.property_id, p.unit, e.severity, e.onset,
        e.peak_at, e.detected_at, e.ended_at, e.peak, e.background, e.excess, e.confidence, e.reasons, e.detector,
-       e.detected_late, e.changed_at
+       e.detected_late, e.changed_at, e.merged_into, e.around
 FROM event e JOIN station s ON s.id = e.station_id JOIN observed_property p ON p.id = e.property_id
 WHERE (%(id)s::text IS NULL OR e.id = %(id)s)
   AND (%(area)s::text IS NULL OR e.area_id = %(area)s)
   AND (%(station)s::text IS NULL OR e.station_id = %(station)s)
   AND (%(property)s::text IS NULL OR e.property_id = %(property)s)
+  AND (%(kinds)s::text[] IS NULL OR e.kind = ANY(%(kinds)s))
   AND (%(open)s::boolean IS NULL OR (e.ended_at IS NULL AND e.change <> 'voided') = %(open)s)
   AND (%(start)s::timestamptz IS NULL OR e.onset >= %(start)s)
   AND (%(end)s::timestamptz IS NULL OR e.onset < %(end)s)

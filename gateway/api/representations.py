@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from edge_agent.wire import Flag
@@ -209,6 +210,41 @@ class Observations(Open, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
+class Neighbours(Shape, frozen=True, kw_only=True):
+    """Stations near by that measured at the time, and those that rose too."""
+
+    fresh: int
+    risen: int
+    stations: list[str] = []
+
+
+class Wind(Shape, frozen=True, kw_only=True):
+    """Where the wind came from during the event: vector mean, degrees from north; spread in degrees, speed in m/s."""
+
+    direction: float
+    spread: float
+    speed: float
+    readings: int
+
+
+class Upwind(Shape, frozen=True, kw_only=True):
+    """A facility in the sector that the wind came from: degrees from north and metres, as seen from the station."""
+
+    id: str
+    name: str
+    bearing: float
+    distance: float
+
+
+class Around(Shape, frozen=True, kw_only=True):
+    """What stood around an event; null or empty where nothing is known. `words`: a sentence each in nl and en."""
+
+    neighbours: Neighbours | None = None
+    wind: Wind | None = None
+    upwind: list[Upwind] = []
+    words: dict[str, str] = {}
+
+
 class Event(Open, frozen=True, kw_only=True):
     """An interval in which a detector's condition held. Figures are in `unit`; `end` null: not over."""
 
@@ -234,6 +270,8 @@ class Event(Open, frozen=True, kw_only=True):
     detector: str
     detected_late: bool
     changed_at: Instant
+    merged_into: Annotated[str | None, Meta(description="the regional event that this was the beginning of")] = None
+    around: Annotated[Around, Meta(description="what else was seen; says where to look, proves nothing")] = Around()
 
 
 class Events(Open, frozen=True, kw_only=True):
@@ -380,7 +418,9 @@ def mean(row: Sequence[Any]) -> Mean:
 
 def event(row: Sequence[Any], attribution: str) -> Event:
     """A row of `events`."""
-    return Event(**_named(Event, row), attribution=attribution)
+    fields = _named(Event, row)
+    around = msgspec.convert(fields.pop("around"), Around)
+    return Event(**fields, around=around, attribution=attribution)
 
 
 def alert(row: Sequence[Any], attribution: str) -> Alert:
@@ -429,6 +469,8 @@ def live_event(one: LiveEvent, station_name: str, changed_at: datetime, attribut
         detector=found.detector,
         detected_late=found.detected_late,
         changed_at=instant(changed_at),
+        merged_into=found.merged_into,
+        around=msgspec.convert(msgspec.to_builtins({n: getattr(found, n) for n in Around.__struct_fields__}), Around),
         attribution=attribution,
     )
 

@@ -57,6 +57,21 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "neighbours": ("stations in de buurt", "stations nearby"),
     "times": ("× achtergrond", "× background"),
     "sure": ("zekerheid", "certainty"),
+    "wind": ("wind", "wind"),
+    "winds": (
+        "noorden noordoosten oosten zuidoosten zuiden zuidwesten westen noordwesten",
+        "north north-east east south-east south south-west west north-west",
+    ),
+    "wind_from": ("uit het {where}, {speed} m/s", "from the {where}, {speed} m/s"),
+    "north": ("noord", "north"),
+    "rose": ("Wind tijdens de piek: {wind}", "Wind during the peak: {wind}"),
+    "upwind": ("in de wind", "upwind"),
+    "upwind_note": (
+        "Waar de wind vandaan kwam zegt waar u kunt zoeken; het bewijst niets.",
+        "Where the wind came from says where to look; it proves nothing.",
+    ),
+    "rose_too": ("{risen} van {fresh} in de buurt stegen ook", "{risen} of {fresh} nearby rose too"),
+    "regional": ("in het hele gebied", "in the whole area"),
     "sure_note": (
         "van de pieken met deze zekerheid is ongeveer dit deel echt",
         "of the peaks with this certainty about this share is real",

@@ -8,7 +8,7 @@ _FROM = {
     "en": ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west"),
 }
 _SHORT = {"pm1": "PM1", "pm2_5": "PM2.5", "pm4": "PM4", "pm10": "PM10"}
-_UNIT = {"ug/m3": "ug/m3", "[ppm]": "ppm", "[ppb]": "ppb", "{ticks}": "ticks", "Ohm": "ohm"}
+_UNIT = {"ug/m3": "µg/m³", "[ppm]": "ppm", "[ppb]": "ppb", "{ticks}": "ticks", "Ohm": "ohm"}
 _SEVERAL = {
     "nl": ("", "een buur steeg", "twee buren stegen", "drie buren stegen", "{} buren stegen"),
     "en": ("", "one neighbour rose", "two neighbours rose", "three neighbours rose", "{} neighbours rose"),

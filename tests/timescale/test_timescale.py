@@ -26,7 +26,7 @@ QUERIES = {
 ANY = {
     "area": None, "station": "wijk-aan-zee", "property": "pm2_5", "start": BEGAN, "end": BEGAN + timedelta(days=3),
     "before": None, "before_id": None, "key": None, "given": 0, "limit": 500, "id": None, "open": None, "event": None,
-    "ids": [1],
+    "ids": [1], "kinds": None,
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from gateway.api import representations as r
 from gateway.api.chart import Chart, Line
 from gateway.api.pages.station import background, flagged, lines, measured, peaks
 from gateway.api.pages.view import View, bare, html, look, missing
+from gateway.api.rose import rose, wind_words
 from gateway.export.selection import Averaging
 
 router = APIRouter()
@@ -28,7 +29,7 @@ async def list_events(view: Look, area: str = "", property: str = "", after: str
         "area": area if area in places.areas else None,
         "property": property if property in places.properties else None,
     }
-    found = await events.found(view.request, _PAGE + 1, **chosen, before=before, before_id=key)
+    found = await events.found(view.request, _PAGE + 1, **chosen, kinds=events.PUBLIC, before=before, before_id=key)
     shown = [bare(one) for one in found[:_PAGE]]
     last = found[_PAGE - 1] if len(found) > _PAGE else None
     more = None if last is None else cursor.write(datetime.fromisoformat(last.onset), last.id)
@@ -52,7 +53,8 @@ async def one_event(view: Look, id: str) -> HTMLResponse:  # noqa: A002 - the pa
     revisions = [bare(one) for one in await events.revisions_of(view.request, id)]
     chart, neighbours = await _chart(view, event)
     return html(view, view.render("event.html", event=event, told=told[::-1], revisions=revisions, chart=chart,
-                                  neighbours=neighbours, sentence=sentence(view, known)))  # fmt: skip
+                                  neighbours=neighbours, sentence=said(view, known),
+                                  rose=rose(view, known.around), wind=wind_words(view, known.around)))  # fmt: skip
 
 
 async def _chart(view: View, event: dict[str, Any]) -> tuple[Chart, list[str]]:
@@ -94,6 +96,11 @@ async def _neighbours(
             found.append(Line(points=lines(means, 60.0)[1].points, css="neighbour", step=60.0))
             names.append(row[2])
     return found, names
+
+
+def said(view: View, event: r.Event) -> str:
+    """The detector's own sentence, which knows of neighbours and wind; for older events one from the figures."""
+    return event.around.words.get(view.language) or sentence(view, event)
 
 
 def sentence(view: View, event: r.Event) -> str:

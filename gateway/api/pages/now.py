@@ -20,7 +20,7 @@ async def now(view: Look) -> HTMLResponse:
     places = view.board.places
     features = [bare(station(view.board, id_, "")) for id_ in places.stations]
     features.sort(key=lambda feature: feature["properties"]["name"])
-    peaks = [bare(event) for event in await events.found(view.request, 30)]
+    peaks = [bare(event) for event in await events.found(view.request, 30, kinds=events.PUBLIC)]
     measured = {name for feature in features for name in feature["properties"]["newest"]}
     shown = [name for name in SHOWN if name in measured][:6] or ["pm2_5"]
     boot = {
@@ -50,5 +50,5 @@ async def widget(view: Look, id: str) -> HTMLResponse:  # noqa: A002 - the path'
     feature = bare(station(view.board, id, ""))
     values = feature["properties"]["newest"]
     shown = [name for name in SHOWN if name in values][:3]
-    open_ = [bare(event) for event in await events.found(view.request, 5, station=id, open=True)]
+    open_ = [bare(event) for event in await events.found(view.request, 5, station=id, open=True, kinds=["peak"])]
     return html(view, view.render("widget.html", feature=feature, shown=shown, values=values, peaks=open_))
