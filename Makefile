@@ -20,7 +20,7 @@ test: .venv/prepared  ## every test, checks included
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -m "not benchmark" $(ARGS)
+	$(BIN)/pytest -m "not benchmark" -n 2 --dist loadfile $(ARGS)
 
 check: .venv/prepared  ## format, lint, types, import contracts and the fast tests
 	$(BIN)/ruff format --check .

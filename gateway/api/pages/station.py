@@ -116,6 +116,9 @@ def background(means: list[r.Mean]) -> list[tuple[datetime, float, float]]:
         values.sort()
         if len(values) >= 3:
             out.append((at + timedelta(minutes=15), values[len(values) // 10], values[len(values) // 2]))
+    if len(out) == 1:  # a band has two ends
+        ((_, low, middle),) = out
+        return [(datetime.fromisoformat(one.start), low, middle) for one in (means[0], means[-1])]
     return out
 
 

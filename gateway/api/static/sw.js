@@ -21,7 +21,9 @@ self.addEventListener("fetch", (event) => {
   if (event.request.method !== "GET" || url.origin !== location.origin) return;
   if (event.request.mode === "navigate") {
     const english = url.pathname.startsWith("/en/") || (!url.pathname.startsWith("/nl/") && !navigator.language.startsWith("nl"));
-    event.respondWith(fetch(event.request).catch(() => caches.match(english ? "/en/offline" : "/nl/offline")));
+    // asked anew each time: the browser's own cache would show old figures as if they were now
+    const asked = fetch(url, { cache: "no-cache", credentials: "same-origin", redirect: "manual" });
+    event.respondWith(asked.catch(() => caches.match(english ? "/en/offline" : "/nl/offline")));
   } else if (KEPT.includes(url.pathname)) {
     event.respondWith(fetch(event.request).catch(() => caches.match(event.request)));
   }
