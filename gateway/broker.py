@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import aiomqtt
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 
 class TlsSettings(Struct, frozen=True, kw_only=True):
@@ -24,13 +24,22 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
 
 
 class BrokerSettings(Struct, frozen=True, kw_only=True):
-    """`[broker]` of piekwacht.toml."""
+    """`[broker]` of piekwacht.toml.
+
+    api_tls   the public API's own certificate, needed with `piekwacht up`: a broker that names sessions by certificate
+              takes gateway and API for one and the same, and throws out one for the other, for ever
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535)] = 1883
     username: str | None = None
     password_file: Path | None = None
     tls: TlsSettings | None = None
+    api_tls: TlsSettings | None = None
+
+    def of_api(self) -> "BrokerSettings":
+        """How the API connects."""
+        return structs.replace(self, tls=self.api_tls or self.tls)
 
     def __str__(self) -> str:
         return f"mqtt{'s' if self.tls else ''}://{self.host}:{self.port}"

@@ -34,7 +34,7 @@ def parts(settings: Settings) -> Mapping[str, Callable[[], Part]]:
     dsn = settings.database.dsn
     return {
         "gateway": lambda: _ingest(settings),
-        "api": lambda: app.serve(settings.api, dsn, settings.broker),
+        "api": lambda: app.serve(settings.api, dsn, settings.broker.of_api()),
         "alerting": lambda: dispatcher.run(settings.alerting, dsn),
     }
 

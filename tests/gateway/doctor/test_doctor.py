@@ -255,7 +255,7 @@ def installation(tmp_path, authority, mosquitto, open_folder):
     with Postgres(open_folder) as server:
         dsn = server.create_database("piekwacht")
         migrate(dsn)
-        tls = authority.issue("piekwacht.gateway")
+        tls, api_tls = authority.issue("piekwacht.gateway"), authority.issue("piekwacht.api")
         assert main(["key", "gateway.test", str(tmp_path / "gateway.key")]) == 0
         path = tmp_path / "piekwacht.toml"
         path.write_text(f"""
@@ -264,6 +264,7 @@ dsn = "{dsn}"
 [broker]
 port = {mosquitto.port}
 tls = {{ ca = "{tls["ca"]}", certificate = "{tls["certificate"]}", key = "{tls["key"]}" }}
+api_tls = {{ ca = "{api_tls["ca"]}", certificate = "{api_tls["certificate"]}", key = "{api_tls["key"]}" }}
 [ingest]
 key_file = "gateway.key"
 [api]
