@@ -89,6 +89,7 @@ def code(at=NOW):
         (account(disabled_at=NOW), PASSWORD, code(), SignIn.DISABLED),
         (None, PASSWORD, code(), SignIn.UNKNOWN),
     ],
+    ids=map(str, range(12)),  # the codes are new in each process
 )
 def test_who_signs_in_and_who_does_not(who, password, shown, outcome):
     assert judge(who, password, shown, NOW)[0] is outcome
