@@ -89,7 +89,7 @@ async def keep(tx: Transaction, batches: Sequence[Verified], ids: Sequence[int])
             "boots": [v.batch.boot for v in batches],
             "monos": [v.batch.mono for v in batches],
             "clocks": [v.batch.clock.value for v in batches],
-            "hists": [v.batch.hist for v in batches],
+            "hists": [v.late for v in batches],
             "received": [v.payload.received_at for v in batches],
         },
     )
