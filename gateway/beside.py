@@ -15,8 +15,10 @@ from gateway.errors import StartError
 from gateway.processes import dying_with_parent
 from gateway.quality.flagger import Flagger
 from gateway.rehearsal import rehearse
+from gateway.selftest.runner import Runner
 from gateway.settings import Settings
 from gateway.shadow.follower import Follower
+from gateway.shadow.settings import ShadowSettings
 
 _LOG = logging.getLogger(__name__)
 _NICE = 10  # whoever takes in readings goes first
@@ -26,16 +28,24 @@ _LEAVE = 5.0  # s to end in order
 
 def wanted(settings: Settings) -> bool:
     """Whether there is anything to do."""
-    return settings.shadow is not None
+    return settings.shadow is not None or settings.selftest is not None
 
 
 async def run(settings: Settings) -> None:
     """Until cancelled. StartError where nothing is asked for."""
-    if settings.shadow is None:
-        raise StartError("nothing to do beside the gateway: put [shadow] into the configuration")
+    if not wanted(settings):
+        raise StartError("nothing to do beside the gateway: put [shadow] or [selftest] into the configuration")
     os.nice(_NICE)
     await asyncio.to_thread(rehearse, Flagger(), Detector(settings.detection))
-    follower = Follower(settings.database.dsn, settings.shadow)
+    async with asyncio.TaskGroup() as group:
+        if settings.shadow is not None:
+            group.create_task(_follow(settings.database.dsn, settings.shadow))
+        if settings.selftest is not None:
+            group.create_task(Runner(settings.database.dsn, settings.detection, settings.selftest).run())
+
+
+async def _follow(dsn: str, shadow: ShadowSettings) -> None:
+    follower = Follower(dsn, shadow)
     try:
         await follower.run()
     finally:

@@ -12,6 +12,7 @@ from gateway.api.settings import ApiSettings
 from gateway.broker import BrokerSettings
 from gateway.detection.settings import DetectionSettings
 from gateway.ingest import IngestSettings
+from gateway.selftest.settings import SelfTestSettings
 from gateway.shadow.settings import ShadowSettings
 from gateway.store.upkeep import RetentionSettings
 
@@ -49,6 +50,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ingest: IngestSettings | None = None
     detection: DetectionSettings = DetectionSettings()
     shadow: ShadowSettings | None = None
+    selftest: SelfTestSettings | None = None
     api: ApiSettings = ApiSettings()
     alerting: AlertingSettings = AlertingSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
