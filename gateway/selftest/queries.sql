@@ -53,20 +53,3 @@ VALUES (%(area)s, %(detector)s, %(hour)s, %(copy)s, %(property)s, %(station)s, %
 -- name: keep_exposure
 INSERT INTO selftest_exposure (area_id, detector, hour, property_id, interval_s, sensor_days, peaks, alone)
 VALUES (%(area)s, %(detector)s, %(hour)s, %(property)s, %(interval)s, %(sensor_days)s, %(peaks)s, %(alone)s)
-
--- name: selftest_peaks
--- Of the detector that was examined last, over thirty days up to then: what became of synthetic peaks.
-WITH newest AS (SELECT detector, hour FROM selftest_hour ORDER BY hour DESC, examined_at DESC LIMIT 1)
-SELECT n.detector, min(p.hour), max(p.hour), p.property_id, p.interval_s, p.multiple, count(*),
-       count(*) FILTER (WHERE outcome = 'found'),
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY delay_s), percentile_cont(0.5) WITHIN GROUP (ORDER BY size_ratio)
-FROM newest n JOIN selftest_peak p ON p.detector = n.detector AND p.hour > n.hour - interval '30 days'
-WHERE p.outcome IN ('found', 'missed')
-GROUP BY n.detector, p.property_id, p.interval_s, p.multiple ORDER BY p.property_id, p.interval_s, p.multiple
-
--- name: selftest_exposure
--- Over the same days: how much was watched without them.
-WITH newest AS (SELECT detector, hour FROM selftest_hour ORDER BY hour DESC, examined_at DESC LIMIT 1)
-SELECT e.property_id, e.interval_s, sum(e.sensor_days), sum(e.peaks)::int, sum(e.alone)::int
-FROM newest n JOIN selftest_exposure e ON e.detector = n.detector AND e.hour > n.hour - interval '30 days'
-GROUP BY e.property_id, e.interval_s ORDER BY e.property_id, e.interval_s
