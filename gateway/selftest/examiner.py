@@ -102,6 +102,8 @@ async def _payloads(tx: Transaction, registry: Registry, ids: Sequence[int]) -> 
     rows = await (await tx.execute(QUERIES["payloads"], {"ids": list(ids)})).fetchall()
     found = []
     for _, node, body, received_at, hist in rows:
+        if node not in registry.nodes:
+            continue
         topic = str(Topic(area=registry.nodes[node].area, node=node, kind=Kind.READINGS))
         found.append(Payload(topic=topic, body=bytes(body or b""), received_at=received_at, replayed=hist))
     return found

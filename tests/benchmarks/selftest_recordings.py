@@ -73,10 +73,8 @@ async def _judge(dsn, path, days):
     for one in summed(v for r in results for v in r.verdicts):
         print(f"  {sentence(one)}")
     for one in together(e for r in results for e in r.exposures):
-        rate = one.alone / one.sensor_days
-        print(
-            f"  {one.interval} s, {one.sensor_days:.1f} sensor-days: {one.peaks} peaks, {one.alone} alone, {rate:.2f} a day"
-        )
+        told = f"{one.peaks} peaks, {one.alone} alone ({one.alone / one.sensor_days:.2f} a day)"
+        print(f"  {one.interval} s, {one.sensor_days:.1f} sensor-days: {told}")
     print(f"  an hour of the area was examined in {statistics.median(seconds):.2f} s (median)")
     follower = Follower(dsn, ShadowSettings(name="bench", begin_hours=1e5), settled=0.0)
     await follower.catch_up()

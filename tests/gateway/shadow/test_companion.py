@@ -33,7 +33,9 @@ async def until(true, seconds=60):
 async def test_a_killed_companion_comes_back_and_goes_on_where_it_was(database, node, tmp_path, monkeypatch):
     monkeypatch.setattr(beside, "_FIRST", 0.1)
     config = tmp_path / "piekwacht.toml"
-    config.write_text(f'database = {{ dsn = "{database}" }}\nshadow = {{ name = "night", seconds = 0.2 }}\n')
+    config.write_text(
+        f'database = {{ dsn = "{database}" }}\nshadow = {{ name = "night", seconds = 0.2 }}\nselftest = {{}}\n'
+    )
 
     def followed():
         with psycopg.connect(database) as connection:
