@@ -77,12 +77,16 @@ INSERT INTO quarantine (received_at, topic, reason, detail, payload)
 SELECT * FROM unnest(%(received)s::timestamptz[], %(topics)s::text[], %(reasons)s::text[], %(details)s::text[], %(payloads)b::bytea[])
 
 -- name: save_states
-INSERT INTO datastream_state (datastream_id, component, state)
-SELECT id, %(component)s, state FROM unnest(%(ids)s::int[], %(states)b::bytea[]) AS s(id, state)
-ON CONFLICT (datastream_id, component) DO UPDATE SET state = excluded.state
+INSERT INTO node_state (node_id, component, datastreams, state)
+SELECT k.node_id, %(component)s, k.datastreams, k.state
+FROM ROWS FROM (
+    json_to_recordset(convert_from(%(nodes)b, 'UTF8')::json) AS (node_id text, datastreams int[]),
+    unnest(%(states)b::bytea[])
+) AS k(node_id, datastreams, state)
+ON CONFLICT (node_id, component) DO UPDATE SET datastreams = excluded.datastreams, state = excluded.state
 
 -- name: load_states
-SELECT datastream_id, state FROM datastream_state WHERE component = %(component)s
+SELECT datastreams, state FROM node_state WHERE component = %(component)s
 
 -- name: save_event
 INSERT INTO event (id, revision, change, kind, datastream_id, area_id, station_id, property_id, severity, onset, peak_at,
