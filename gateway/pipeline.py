@@ -132,7 +132,7 @@ class Pipeline:
         self._repair_due = time.monotonic() + _QUIET
         try:
             async with self._store.transaction() as tx:
-                events = await repair.detect(tx, self._senses, registry, _QUIET)
+                events = await repair.detect(tx, self._senses, registry, _QUIET, self._store.areas)
                 await event_store.save(tx, events, _severities(events, registry), registry)
                 await inbox.put(tx, to_alerts(events, registry))
                 live = await _live(tx, ObservationBatch.of([], [], []), events, registry)
@@ -149,7 +149,7 @@ class Pipeline:
         """
         version = await stations.version(tx)
         if self._memory is None or self._lease is not tx:
-            registry = await stations.load(tx)
+            registry = await stations.load(tx, areas=self._store.areas)
             quality = await event_store.load_states(tx, _QUALITY, registry)
             detection = await event_store.load_states(tx, self._senses.detector.name, registry)
             return Memory(
@@ -163,7 +163,7 @@ class Pipeline:
 
     async def _enlarged(self, tx: Transaction, memory: Memory) -> Memory:
         """The same memory with the registry read anew; new datastreams start fresh."""
-        registry = await stations.load(tx, memory.registry)
+        registry = await stations.load(tx, memory.registry, areas=self._store.areas)
         return replace(
             memory,
             registry=registry,
@@ -189,7 +189,7 @@ class Pipeline:
     async def replay(self, limit: int = 100) -> int:
         """Try again what operators asked for, one payload a transaction; returns how many there were."""
         async with self._store.transaction() as tx:
-            wanted = await quarantine.to_replay(tx, limit)
+            wanted = await quarantine.to_replay(tx, limit, self._store.areas)
         for retry in wanted:
             outcome = await self._retry(retry)
             async with self._store.transaction() as tx:

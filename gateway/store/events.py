@@ -62,5 +62,5 @@ async def save_states(tx: Transaction, component: str, states: Mapping[int, byte
 async def load_states(connection: Transaction, component: str, registry: Registry) -> dict[int, bytes]:
     """Slot -> state, as last committed."""
     slots = {d.id: d.slot for d in registry.datastreams}
-    cursor = await connection.execute(QUERIES["load_states"], {"component": component})
+    cursor = await connection.execute(QUERIES["load_states"], {"component": component, "ids": list(slots)})
     return {slots[id_]: bytes(state) for id_, state in await cursor.fetchall() if id_ in slots}
