@@ -1,11 +1,13 @@
-"""deploy/emqx as far as a machine without EMQX can judge it: it allows what the tested broker allows, and nothing else."""
+"""deploy/emqx as far as a machine without EMQX can judge it: it allows what Mosquitto allows, and nothing else."""
 
 import re
 
 from tests.deploy.conftest import DEPLOY
 
 ACL = (DEPLOY / "emqx/acl.conf").read_text()
-RULE = re.compile(r"^\{(allow|deny), (all|\{username, \{re, \"(.+?)\"\}\})(?:, (\w+),\s*\[(.*?)\])?\}\.$", re.M | re.S)
+RULE = re.compile(
+    r"^\{(allow|deny), (all|\{username, \{re, \"(.+?)\"\}\})(?:, (\w+),\s*\[(.*?)\])?\}\.$", re.MULTILINE | re.DOTALL
+)
 
 
 def allowed() -> dict[str, set[tuple[str, str]]]:
@@ -31,7 +33,7 @@ def test_everybody_may_what_mosquitto_lets_them_and_no_more():
 
 
 def test_every_rule_is_read_and_the_last_one_refuses_the_rest():
-    assert len(RULE.findall(ACL)) == len(re.findall(r"^\{", ACL, re.M))
+    assert len(RULE.findall(ACL)) == len(re.findall(r"^\{", ACL, re.MULTILINE))
     assert RULE.findall(ACL)[-1][:2] == ("deny", "all")
     text = (DEPLOY / "emqx/emqx.conf").read_text()
     assert re.search(r"no_match = deny", text)
