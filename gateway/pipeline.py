@@ -16,7 +16,7 @@ import psycopg
 
 from alerting import inbox
 from edge_agent.wire import StoredRanges
-from gateway import repair, telemetry
+from gateway import repair, story, telemetry
 from gateway.account import account
 from gateway.alerts import severity, to_alerts
 from gateway.decode import Payload, Reason, Rejected, Verified, decode, place, unplaced
@@ -108,6 +108,7 @@ class Pipeline:
         self._memory, self._lease = replace(memory, anchored=anchored), tx  # only after COMMIT
         if rows.late.any():
             self._repair_due = time.monotonic() + _QUIET
+        story.tell(memory.registry, accepted, ids, rejected, events)
         account(
             registry=memory.registry,
             accepted=accepted,

@@ -5,7 +5,6 @@ that fails takes the others with it, so that a half-dead gateway never looks ali
 """
 
 import asyncio
-import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -16,6 +15,7 @@ from msgspec import structs
 
 from alerting import dispatcher
 from alerting.errors import AlertingError
+from gateway import logs
 from gateway.api import app
 from gateway.detection.detector import Detector
 from gateway.errors import StartError
@@ -43,7 +43,7 @@ def parts(settings: Settings) -> Mapping[str, Callable[[], Part]]:
 
 def run(settings: Settings, names: list[str]) -> None:
     """Run these parts until a signal comes. Raises StartError where one cannot start."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.begin(settings.log)
     _check_files(settings, names)
     check(settings.database.dsn)
     port = settings.telemetry.port_of(names)
