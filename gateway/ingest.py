@@ -51,7 +51,7 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
     share: bool = False
     lease: Annotated[float, Meta(ge=1, le=60)] = 10.0
     window: Annotated[float, Meta(ge=0, le=10)] = 0.05
-    batches: Annotated[int, Meta(ge=1, le=10_000)] = 500
+    batches: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
     retry: Annotated[float, Meta(gt=0, le=60)] = 1.0
     patience: Annotated[float, Meta(ge=0, le=60)] = 5.0
 
