@@ -73,7 +73,9 @@ async def save_states(tx: Transaction, component: str, states: Mapping[int, byte
 async def load_states(connection: Transaction, component: str, registry: Registry) -> dict[int, bytes]:
     """Slot -> state, as last committed."""
     slots = {d.id: d.slot for d in registry.datastreams}
-    cursor = await connection.execute(QUERIES["load_states"], {"component": component})
+    cursor = await connection.execute(
+        QUERIES["load_states"], {"component": component, "nodes": list(registry.slots_of)}
+    )
     loaded: dict[int, bytes] = {}
     for datastreams, state in await cursor.fetchall():
         width = len(state) // len(datastreams)
