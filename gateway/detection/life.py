@@ -1,0 +1,194 @@
+"""The life of one datastream's event: what rises is watched, opened, followed and closed."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from edge_agent.wire import Flag
+from gateway.detection.episode import BEFORE, LOW, OWN, WORSE
+from gateway.detection.layout import (
+    ENDED,
+    GLITCH,
+    HUMIDITY,
+    MERGED,
+    OPENED,
+    PEAK,
+    SENSOR,
+    UPDATED,
+    VOIDED,
+    Memory,
+    Places,
+    Rows,
+)
+from gateway.detection.learning import WARM_UP, note_odd
+from gateway.detection.reporting import tell
+from gateway.detection.surveying import FRESH
+
+STUCK = int(Flag.STUCK)
+_HUMID = int(Flag.HUMIDITY)
+_LONGEST = 120 * 60_000  # ms: an event that lasts longer is the new background
+_SWELLING = 2.0  # humid air makes particles look up to about this much heavier (Crilley, AMT 11, 709)
+_ALONE = 3  # readings that a twin contradicts before an event is taken back
+_MANY = 9_999
+
+
+class Reading(NamedTuple):
+    """One reading with what `kernels` worked out of it; `before` is the evidence before it."""
+
+    row: int
+    slot: int
+    at: int
+    x: float
+    flags: int
+    level: float
+    noise: float
+    excess: float
+    z: float
+    before: float
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def follow(
+    memory: Memory,
+    places: Places,
+    rows: Rows,
+    p: Any,  # noqa: ANN401 - a numba record
+    r: Reading,
+    changes: NDArray[np.void],
+    n: int,
+) -> int:
+    """Take a reading that rises, belongs to an open event or follows an odd one; returns how many changes there are."""
+    s, e = memory.streams[r.slot], memory.events[r.slot]
+    if s.odd_count > 0:
+        back = r.excess < LOW * (e.odd_peak - e.odd_level)
+        if e.odd_flags != 0 or (back and s.revision == 0):
+            kind = SENSOR if e.odd_flags != 0 else GLITCH
+            n = tell(changes, n, r.row, ENDED, kind, r.slot, memory, places, p, False)  # noqa: FBT003
+        s.odd_count = 0
+    if s.evidence == 0.0 and s.revision == 0:
+        return n
+    if r.before == 0.0 and s.revision == 0:
+        begin_rise(s, e, r)
+        if r.z >= p.sure and r.excess > p.smallest and s.count > WARM_UP:
+            note_odd(s, e, r.at, r.x, r.level, r.noise, 0)
+    watch(memory, places, rows, p, r)
+    if s.revision == 0:
+        if s.evidence > p.threshold and r.excess > p.smallest and s.count > WARM_UP:
+            open_event(s, e, r)
+            s.revision = 1
+            return tell(changes, n, r.row, OPENED, e.kind, r.slot, memory, places, p, True)  # noqa: FBT003
+        return n
+    g = memory.groups[places.group_of[r.slot]]
+    change = go_on(s, e, g, p, r)
+    if change:
+        s.revision += 1
+        n = tell(changes, n, r.row, change, e.kind, r.slot, memory, places, p, True)  # noqa: FBT003
+        if change != UPDATED:
+            if r.at - e.onset > _LONGEST:
+                s.background = r.x
+            s.revision = 0
+            s.evidence = 0.0
+    return n
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def begin_rise(s: Any, e: Any, r: Reading) -> None:  # noqa: ANN401
+    """The first reading with evidence."""
+    e.rise = r.at
+    e.rise_background = s.background
+    e.readings = 0
+    e.humid = 0
+    e.flags = 0
+    e.agrees = 0
+    e.disagrees = 0
+    e.wind_east = 0.0
+    e.wind_north = 0.0
+    e.wind_speed = 0.0
+    e.wind_readings = 0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def watch(memory: Memory, places: Places, rows: Rows, p: Any, r: Reading) -> None:  # noqa: ANN401
+    """Count what speaks for and against, and where the wind comes from."""
+    s, e = memory.streams[r.slot], memory.events[r.slot]
+    e.readings += 1
+    e.flags |= r.flags
+    e.humid += 1 if r.flags & _HUMID else 0
+    j = places.twin_of[r.slot]
+    if j >= 0:
+        q = memory.streams[j]
+        if q.count > WARM_UP and q.at >= e.rise:
+            if q.residual > LOW * s.residual:
+                e.agrees = min(e.agrees + 1, _MANY)
+            elif s.residual > p.smallest:
+                e.disagrees = min(e.disagrees + 1, _MANY)
+    if len(rows.wind) > 0 and not np.isnan(rows.wind[r.row, 0]):
+        e.wind_east += rows.wind[r.row, 0]
+        e.wind_north += rows.wind[r.row, 1]
+        e.wind_speed += rows.wind[r.row, 2]
+        e.wind_readings += 1
+        return
+    w = memory.winds[places.area_of[places.group_of[r.slot]]]
+    if w.at > 0 and abs(r.at - w.at) <= FRESH:
+        e.wind_east += w.east
+        e.wind_north += w.north
+        e.wind_speed += w.speed
+        e.wind_readings += 1
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def open_event(s: Any, e: Any, r: Reading) -> None:  # noqa: ANN401
+    """Enough evidence: what it is, as far as one can tell now."""
+    under = r.level - max(s.background - e.rise_background, 0.0)
+    e.onset = e.rise
+    e.detected = r.at
+    e.told = r.x - under
+    e.below = 0
+    e.peak = r.x
+    e.peak_at = r.at
+    e.peak_background = under
+    e.peak_noise = r.noise
+    e.kind = PEAK
+    if e.disagrees > e.agrees:
+        e.kind = SENSOR
+    elif 2 * e.humid > e.readings and r.x - under < _SWELLING * max(under, 0.0):
+        e.kind = HUMIDITY
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def go_on(s: Any, e: Any, g: Any, p: Any, r: Reading) -> int:  # noqa: ANN401
+    """One more reading of an open event; returns what happened to it (0: nothing)."""
+    under = r.level - max(s.background - e.rise_background, 0.0)
+    if r.x - under > e.peak - e.peak_background:
+        e.peak = r.x
+        e.peak_at = r.at
+        e.peak_background = under
+        e.peak_noise = r.noise
+    top = e.peak - e.peak_background
+    if r.excess < LOW * top or r.z < 1:
+        if e.below == 0:
+            e.below_since = r.at
+        e.below += 1
+    else:
+        e.below = 0
+    too_long = r.at - e.onset > _LONGEST
+    if r.flags & STUCK or (e.kind == PEAK and e.disagrees >= _ALONE and e.agrees == 0):
+        e.below_since = r.at
+        return VOIDED
+    if g.revision > 0 and e.kind == PEAK and e.onset >= g.onset - BEFORE and r.excess < OWN * s.residual:
+        return MERGED
+    if too_long or (e.below >= 2 and r.at - e.below_since >= 1_000 * p.close_seconds):
+        if e.below == 0:
+            e.below_since = r.at
+        return ENDED
+    unlike = e.kind == HUMIDITY and top > _SWELLING * max(e.peak_background, 0.0)
+    if unlike or (e.kind == SENSOR and e.agrees > e.disagrees):
+        e.kind = PEAK
+        e.told = top
+        return UPDATED
+    if top > WORSE * e.told:
+        e.told = top
+        return UPDATED
+    return 0
