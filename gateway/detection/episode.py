@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gateway.detection.layout import ENDED, MERGED, OPENED, PEAK, REGIONAL, UPDATED, Memory, Places
 from gateway.detection.reporting import tell
-from gateway.detection.surveying import FEW, SMALL, look_around
+from gateway.detection.surveying import FEW
 
 LOW = 0.3
 WORSE = 1.3  # an update is told when the excess has grown by this factor
@@ -19,35 +19,30 @@ _CALM = 300_000  # ms for which an episode must be over
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def survey(
+def go_through(
     memory: Memory,
     places: Places,
     p: Any,  # noqa: ANN401 - a numba record
     slot: int,
     own: float,
+    fresh: int,
     row: int,
-    scratch: NDArray[np.float64],
     changes: NDArray[np.void],
     n: int,
-) -> tuple[int, int]:
-    """Look around, move the group's episode on; returns how many were asked and how many changes there are now."""
+) -> int:
+    """Move the episode of the group of `slot` on, after a look at `fresh` members; how many changes there are now."""
     number = places.group_of[slot]
     g, s = memory.groups[number], memory.streams[slot]
-    few = places.begins[number + 1] - places.begins[number] <= SMALL
-    fresh = look_around(g, memory.streams, places, number, slot if few else -1, s.at, p.lift, scratch)
-    if not (g.common > own or g.evidence > 0.0 or g.revision > 0):
-        g.at = s.at
-        return fresh, n
     seen = g.common if fresh >= FEW else min(g.common, s.residual)
     what = follow_episode(g, p, seen, s.background, own, slot, s.at)
     if what:
-        n = tell(changes, n, row, what, REGIONAL, g.slot, memory, places, p, True)
+        n = tell(changes, n, row, what, REGIONAL, g.slot, memory, places, p, True)  # noqa: FBT003
     if what == OPENED:
         n = merge(memory, places, p, number, p.share if fresh >= FEW else p.few_share, row, changes, n)
     if what == ENDED:
         g.revision = 0
         g.evidence = 0.0
-    return fresh, n
+    return n
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -33,12 +33,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from gateway.detection.episode import survey
+from gateway.detection.episode import go_through
 from gateway.detection.layout import Memory, Places, Rows
 from gateway.detection.learning import MEANINGLESS, approach, set_aside, steps
-from gateway.detection.life import STUCK, Reading, follow
+from gateway.detection.life import STUCK, Reading, blow, conclude, follow, settle_odd
 from gateway.detection.order import MOST
-from gateway.detection.surveying import FEW, FRESH, SMALL
+from gateway.detection.surveying import FEW, FRESH, SMALL, look_around
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -66,13 +66,14 @@ def detect_rows(
     n = 0
     scratch = np.empty(MOST)
     windy = len(rows.wind) > 0
-    last_span, last_property = np.int64(-1), np.int32(-1)
+    last_span, last_property = np.int64(-1), np.uint64(0)
     unit = sure = towards = taken = 0.0
     for i in range(len(rows.value)):
         slot = np.int64(rows.slots[i])
-        number = places.group_of[slot]
-        p = parameters[places.property_of[number]]
-        s = memory.streams[slot]
+        place = np.uint64(slot)  # numba need not ask whether it counts from the end
+        number = np.uint64(places.group_of[place])
+        which = np.uint64(places.property_of[number])
+        p, s = parameters[which], memory.streams[place]
         at, flags, x = rows.at[i], rows.flags[i], rows.value[i] * p.polarity
         if windy:
             feel(memory.winds[places.area_of[number]], rows.wind, i, at)
@@ -81,10 +82,10 @@ def detect_rows(
             continue
         span = at - s.at
         known = at - s.first
-        if span != last_span or places.property_of[number] != last_property or known < p.settled:
+        if span != last_span or which != last_property or known < p.settled:
             unit, sure, towards, taken = steps(p, span, known)
             last_span = span if known >= p.settled else np.int64(-1)
-            last_property = places.property_of[number]
+            last_property = which
         s.at = at
         s.count += 1
         s.residual = x - s.background
@@ -92,14 +93,21 @@ def detect_rows(
         power = s.variance + floor * floor
         own = math.sqrt(power)
         noise, level = own, s.background
-        size = places.begins[number + 1] - places.begins[number]
+        size = places.begins[number + np.uint64(1)] - places.begins[number]
         if size > 2:
             g = memory.groups[number]
             g.turn += 1
             share = p.share
             if size <= SMALL or g.turn >= g.due:
-                fresh, n = survey(memory, places, p, slot, own, i, scratch, changes, n)
+                alone = slot if size <= SMALL else -1
+                fresh = look_around(
+                    g, memory.streams, places.members, places.begins[number], size, alone, at, p.lift, scratch
+                )
                 share = p.few_share if size <= SMALL and fresh < FEW else share
+                if g.common > own or g.evidence > 0.0 or g.revision > 0:
+                    n = go_through(memory, places, p, slot, own, fresh, i, changes, n)
+                else:
+                    g.at = at
             common = g.common
             noise = math.sqrt(power + (p.spread * g.spread) * (p.spread * g.spread))
             if common > 0.0:
@@ -115,7 +123,20 @@ def detect_rows(
         s.evidence = evidence
         slower = 1.0
         if evidence > 0.0 or s.revision > 0 or s.odd_count > 0:
-            n = follow(memory, places, rows, p, Reading(i, slot, at, x, flags, level, noise, excess, z, before), changes, n)
+            twin = places.twin_of[place]
+            r = Reading(i, slot, at, x, flags, level, noise, excess, z, before, twin >= 0)
+            if s.odd_count > 0:
+                n = settle_odd(memory, places, p, r, changes, n)
+            if evidence > 0.0 or s.revision > 0:
+                e, beside = memory.events[place], memory.streams[twin if twin >= 0 else slot]
+                change = follow(s, e, memory.groups[number], beside, p, r)
+                w = memory.winds[places.area_of[number]]
+                if windy and not np.isnan(rows.wind[i, 0]):
+                    blow(e, rows.wind[i, 0], rows.wind[i, 1], rows.wind[i, 2])
+                elif w.at > 0 and abs(at - w.at) <= FRESH:
+                    blow(e, w.east, w.north, w.speed)
+                if change:
+                    n = conclude(memory, places, p, r, change, changes, n)
             slower = p.freeze if s.revision > 0 else 1.0 / (1.0 + p.hold * s.evidence)
         clipped = min(max(x - s.background, -p.fall_limit * own), p.rise_limit * own)
         s.background += slower * towards * clipped

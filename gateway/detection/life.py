@@ -20,7 +20,6 @@ from gateway.detection.layout import (
     VOIDED,
     Memory,
     Places,
-    Rows,
 )
 from gateway.detection.learning import WARM_UP, note_odd
 from gateway.detection.reporting import tell
@@ -35,7 +34,7 @@ _MANY = 9_999
 
 
 class Reading(NamedTuple):
-    """One reading with what `kernels` worked out of it; `before` is the evidence before it."""
+    """One reading with what `kernels` worked out of it; `before` is the evidence before it, `twin`: it has one."""
 
     row: int
     slot: int
@@ -47,57 +46,78 @@ class Reading(NamedTuple):
     excess: float
     z: float
     before: float
+    twin: bool
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def follow(
+def follow(s: Any, e: Any, g: Any, twin: Any, p: Any, r: Reading) -> int:  # noqa: ANN401 - numba records
+    """Take a reading that rises or belongs to an open event; returns what happened (0: nothing).
+
+    s STREAM and e EVENT of the datastream, g GROUP, twin STREAM (its own where there is none), p PARAMETERS.
+    """
+    if r.before == 0.0 and s.revision == 0:
+        begin_rise(e, r, s.background)
+        if r.z >= p.sure and r.excess > p.smallest and s.count > WARM_UP:
+            note_odd(s, e, r.at, r.x, r.level, r.noise, 0)
+    e.readings += 1
+    e.flags |= r.flags
+    e.humid += 1 if r.flags & _HUMID else 0
+    if r.twin:
+        compare(s, e, twin, p)
+    if s.revision > 0:
+        return go_on(s, e, g, p, r)
+    if s.evidence > p.threshold and r.excess > p.smallest and s.count > WARM_UP:
+        open_event(s, e, r)
+        return OPENED
+    return 0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def conclude(
     memory: Memory,
     places: Places,
-    rows: Rows,
-    p: Any,  # noqa: ANN401 - a numba record
+    p: Any,  # noqa: ANN401
     r: Reading,
+    change: int,
     changes: NDArray[np.void],
     n: int,
 ) -> int:
-    """Take a reading that rises, belongs to an open event or follows an odd one; returns how many changes there are."""
+    """Tell what `follow` found; returns how many changes there are now."""
     s, e = memory.streams[r.slot], memory.events[r.slot]
-    if s.odd_count > 0:
-        back = r.excess < LOW * (e.odd_peak - e.odd_level)
-        if e.odd_flags != 0 or (back and s.revision == 0):
-            kind = SENSOR if e.odd_flags != 0 else GLITCH
-            n = tell(changes, n, r.row, ENDED, kind, r.slot, memory, places, p, False)  # noqa: FBT003
-        s.odd_count = 0
-    if s.evidence == 0.0 and s.revision == 0:
-        return n
-    if r.before == 0.0 and s.revision == 0:
-        begin_rise(s, e, r)
-        if r.z >= p.sure and r.excess > p.smallest and s.count > WARM_UP:
-            note_odd(s, e, r.at, r.x, r.level, r.noise, 0)
-    watch(memory, places, rows, p, r)
-    if s.revision == 0:
-        if s.evidence > p.threshold and r.excess > p.smallest and s.count > WARM_UP:
-            open_event(s, e, r)
-            s.revision = 1
-            return tell(changes, n, r.row, OPENED, e.kind, r.slot, memory, places, p, True)  # noqa: FBT003
-        return n
-    g = memory.groups[places.group_of[r.slot]]
-    change = go_on(s, e, g, p, r)
-    if change:
-        s.revision += 1
-        n = tell(changes, n, r.row, change, e.kind, r.slot, memory, places, p, True)  # noqa: FBT003
-        if change != UPDATED:
-            if r.at - e.onset > _LONGEST:
-                s.background = r.x
-            s.revision = 0
-            s.evidence = 0.0
+    s.revision += 1
+    n = tell(changes, n, r.row, change, e.kind, r.slot, memory, places, p, True)  # noqa: FBT003
+    if change in (ENDED, VOIDED, MERGED):
+        if r.at - e.onset > _LONGEST:
+            s.background = r.x
+        s.revision = 0
+        s.evidence = 0.0
     return n
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def begin_rise(s: Any, e: Any, r: Reading) -> None:  # noqa: ANN401
+def settle_odd(
+    memory: Memory,
+    places: Places,
+    p: Any,  # noqa: ANN401
+    r: Reading,
+    changes: NDArray[np.void],
+    n: int,
+) -> int:
+    """The reading after an odd one tells what that was; returns how many changes there are now."""
+    s, e = memory.streams[r.slot], memory.events[r.slot]
+    back = r.excess < LOW * (e.odd_peak - e.odd_level)
+    if e.odd_flags != 0 or (back and s.revision == 0):
+        kind = SENSOR if e.odd_flags != 0 else GLITCH
+        n = tell(changes, n, r.row, ENDED, kind, r.slot, memory, places, p, False)  # noqa: FBT003
+    s.odd_count = 0
+    return n
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def begin_rise(e: Any, r: Reading, background: float) -> None:  # noqa: ANN401
     """The first reading with evidence."""
     e.rise = r.at
-    e.rise_background = s.background
+    e.rise_background = background
     e.readings = 0
     e.humid = 0
     e.flags = 0
@@ -110,32 +130,22 @@ def begin_rise(s: Any, e: Any, r: Reading) -> None:  # noqa: ANN401
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def watch(memory: Memory, places: Places, rows: Rows, p: Any, r: Reading) -> None:  # noqa: ANN401
-    """Count what speaks for and against, and where the wind comes from."""
-    s, e = memory.streams[r.slot], memory.events[r.slot]
-    e.readings += 1
-    e.flags |= r.flags
-    e.humid += 1 if r.flags & _HUMID else 0
-    j = places.twin_of[r.slot]
-    if j >= 0:
-        q = memory.streams[j]
-        if q.count > WARM_UP and q.at >= e.rise:
-            if q.residual > LOW * s.residual:
-                e.agrees = min(e.agrees + 1, _MANY)
-            elif s.residual > p.smallest:
-                e.disagrees = min(e.disagrees + 1, _MANY)
-    if len(rows.wind) > 0 and not np.isnan(rows.wind[r.row, 0]):
-        e.wind_east += rows.wind[r.row, 0]
-        e.wind_north += rows.wind[r.row, 1]
-        e.wind_speed += rows.wind[r.row, 2]
-        e.wind_readings += 1
-        return
-    w = memory.winds[places.area_of[places.group_of[r.slot]]]
-    if w.at > 0 and abs(r.at - w.at) <= FRESH:
-        e.wind_east += w.east
-        e.wind_north += w.north
-        e.wind_speed += w.speed
-        e.wind_readings += 1
+def blow(e: Any, east: float, north: float, speed: float) -> None:  # noqa: ANN401
+    """Add where the wind comes from at this reading."""
+    e.wind_east += east
+    e.wind_north += north
+    e.wind_speed += speed
+    e.wind_readings += 1
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def compare(s: Any, e: Any, twin: Any, p: Any) -> None:  # noqa: ANN401
+    """Count whether the collocated twin says the same."""
+    if twin.count > WARM_UP and twin.at >= e.rise:
+        if twin.residual > LOW * s.residual:
+            e.agrees = min(e.agrees + 1, _MANY)
+        elif s.residual > p.smallest:
+            e.disagrees = min(e.disagrees + 1, _MANY)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

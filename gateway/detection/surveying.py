@@ -6,7 +6,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from gateway.detection.layout import Places
 from gateway.detection.learning import WARM_UP
 from gateway.detection.order import MOST, quarters
 
@@ -16,31 +15,31 @@ SMALL = 9  # members up to which a group leaves the station itself out
 _LARGE = 24  # members from which a group looks anew only when a third of them have spoken
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def look_around(
     g: Any,  # noqa: ANN401 - a numba record
     streams: NDArray[np.void],
-    places: Places,
-    number: int,
+    members: NDArray[np.int32],
+    begin: int,
+    size: int,
     alone: int,
     now: int,
     lift: float,
     scratch: NDArray[np.float64],
 ) -> int:
-    """Write (c, M) of the fresh members but `alone` (-1: of all) into the group, return how many there are.
+    """Write (c, M) of the fresh ones of members[begin : begin + size] but `alone` (-1: of all) into the group, return how many there are.
 
     Zeros where they are fewer than two. Of more than 32 members every k-th is asked, beginning with another one each
     time.
     """
-    begin, end = places.begins[number], places.begins[number + 1]
     n = 0
-    step = (end - begin + MOST - 1) // MOST
-    for place in range(begin + (g.turn % step if step > 1 else 0), end, step):
-        j = places.members[place]
+    step = (size + MOST - 1) // MOST
+    for place in range(begin + (g.turn % step if step > 1 else 0), begin + size, step):
+        j = members[place]
         s = streams[j]
         scratch[n] = s.residual
         n += 1 if j != alone and s.count > WARM_UP and abs(now - s.at) <= FRESH else 0
-    g.due = g.turn + (1 if end - begin < _LARGE else (end - begin) // 3)
+    g.due = g.turn + (1 if size < _LARGE else size // 3)
     g.spread = 0.0
     g.common = 0.0
     if n >= FEW:
