@@ -10,8 +10,8 @@ from pathlib import Path
 
 from numba.extending import is_jitted
 
-from gateway.detection import episode, kernels, learning, life, order, reporting, surveying
 from gateway.detection.detector import Detector
+from gateway.detection.kernels import episode, learning, life, order, reporting, rows, surveying
 from gateway.observation import ObservationBatch
 from gateway.quality.flagger import Flagger
 from gateway.quality.kernels import flag_rows
@@ -19,7 +19,7 @@ from gateway.registry import Datastream, ObservedProperty, Registry, Station
 
 _LOG = logging.getLogger(__name__)
 _BROKEN = (EOFError, pickle.UnpicklingError, AttributeError, ImportError, IndexError, ValueError)
-_MODULES = (episode, kernels, learning, life, order, reporting, surveying)
+_MODULES = (episode, learning, life, order, reporting, rows, surveying)
 _KERNELS = (flag_rows, *(kernel for module in _MODULES for kernel in vars(module).values() if is_jitted(kernel)))
 
 

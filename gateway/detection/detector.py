@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.detection.kernels import detect_rows
+from gateway.detection.kernels.rows import detect_rows
 from gateway.detection.layout import (
     CHANGE,
     EVENT,
@@ -22,7 +22,6 @@ from gateway.detection.layout import (
     STREAM,
     WIND,
     Memory,
-    Places,
     Rows,
     aligned,
     copied,

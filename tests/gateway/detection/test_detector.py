@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from edge_agent.wire import Flag
 from gateway.detection.detector import Detector
+from gateway.detection.kernels.order import MOST, quarters
 from gateway.detection.layout import EVENT, STREAM
 from gateway.detection.neighbours import neighbourhoods
-from gateway.detection.order import MOST, quarters
 from gateway.detection.settings import DetectionSettings, PeakSettings
 from gateway.event import Change, Kind
 from gateway.observation import ObservationBatch

@@ -7,9 +7,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from gateway.detection.kernels.learning import WARM_UP
+from gateway.detection.kernels.surveying import FRESH
 from gateway.detection.layout import WHO, Memory, Places
-from gateway.detection.learning import WARM_UP
-from gateway.detection.surveying import FRESH
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -22,8 +22,8 @@ def tell(
     slot: int,
     memory: Memory,
     places: Places,
-    p: Any,  # noqa: ANN401 - a numba record
-    asking: bool,  # noqa: FBT001 - numba knows no keywords
+    p: Any,
+    asking: bool,
 ) -> int:
     """Write change n, return how many there are now; `asking` the neighbours, or not."""
     change = changes[n]

@@ -13,6 +13,7 @@ WARM_UP = 24  # readings
 _GAP = 30.0  # minutes: a longer gap teaches no more
 _MANY = 9_999
 
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def approach(u: float, v: float) -> tuple[float, float]:
     """1 - exp(-u) and 1 - exp(-v) for u, v >= 0, with one division for both: see `kernels`."""
@@ -25,7 +26,7 @@ def approach(u: float, v: float) -> tuple[float, float]:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def steps(p: Any, span: int, known: int) -> tuple[float, float, float, float]:  # noqa: ANN401 - a numba record
+def steps(p: Any, span: int, known: int) -> tuple[float, float, float, float]:
     """What a gap of `span` ms weighs in a stream known for `known` ms.
 
     (weight of evidence, the same beyond doubt, step of the background, step of the noise)
@@ -42,7 +43,7 @@ def steps(p: Any, span: int, known: int) -> tuple[float, float, float, float]:  
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def note_odd(s: Any, e: Any, at: int, x: float, level: float, noise: float, flags: int) -> None:  # noqa: ANN401
+def note_odd(s: Any, e: Any, at: int, x: float, level: float, noise: float, flags: int) -> None:
     """Remember a reading that stands out and may be no peak."""
     if s.odd_count == 0 or x - level > e.odd_peak - e.odd_level:
         e.odd_peak = x
@@ -57,7 +58,7 @@ def note_odd(s: Any, e: Any, at: int, x: float, level: float, noise: float, flag
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def set_aside(s: Any, e: Any, p: Any, at: int, x: float, flags: int) -> None:  # noqa: ANN401
+def set_aside(s: Any, e: Any, p: Any, at: int, x: float, flags: int) -> None:
     """The first reading, one that is not newer or not finite, or one that says nothing of the air."""
     if p.on == 0.0 or not abs(x) < float("inf"):
         return

@@ -7,7 +7,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from edge_agent.wire import Flag
-from gateway.detection.episode import BEFORE, LOW, OWN, WORSE
+from gateway.detection.kernels.episode import BEFORE, LOW, OWN, WORSE
+from gateway.detection.kernels.learning import WARM_UP, note_odd
+from gateway.detection.kernels.reporting import tell
 from gateway.detection.layout import (
     ENDED,
     GLITCH,
@@ -21,9 +23,6 @@ from gateway.detection.layout import (
     Memory,
     Places,
 )
-from gateway.detection.learning import WARM_UP, note_odd
-from gateway.detection.reporting import tell
-from gateway.detection.surveying import FRESH
 
 STUCK = int(Flag.STUCK)
 _HUMID = int(Flag.HUMIDITY)
@@ -50,7 +49,7 @@ class Reading(NamedTuple):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def follow(s: Any, e: Any, g: Any, twin: Any, p: Any, r: Reading) -> int:  # noqa: ANN401 - numba records
+def follow(s: Any, e: Any, g: Any, twin: Any, p: Any, r: Reading) -> int:
     """Take a reading that rises or belongs to an open event; returns what happened (0: nothing).
 
     s STREAM and e EVENT of the datastream, g GROUP, twin STREAM (its own where there is none), p PARAMETERS.
@@ -76,7 +75,7 @@ def follow(s: Any, e: Any, g: Any, twin: Any, p: Any, r: Reading) -> int:  # noq
 def conclude(
     memory: Memory,
     places: Places,
-    p: Any,  # noqa: ANN401
+    p: Any,
     r: Reading,
     change: int,
     changes: NDArray[np.void],
@@ -85,7 +84,7 @@ def conclude(
     """Tell what `follow` found; returns how many changes there are now."""
     s, e = memory.streams[r.slot], memory.events[r.slot]
     s.revision += 1
-    n = tell(changes, n, r.row, change, e.kind, r.slot, memory, places, p, True)  # noqa: FBT003
+    n = tell(changes, n, r.row, change, e.kind, r.slot, memory, places, p, True)
     if change in (ENDED, VOIDED, MERGED):
         if r.at - e.onset > _LONGEST:
             s.background = r.x
@@ -98,7 +97,7 @@ def conclude(
 def settle_odd(
     memory: Memory,
     places: Places,
-    p: Any,  # noqa: ANN401
+    p: Any,
     r: Reading,
     changes: NDArray[np.void],
     n: int,
@@ -108,13 +107,13 @@ def settle_odd(
     back = r.excess < LOW * (e.odd_peak - e.odd_level)
     if e.odd_flags != 0 or (back and s.revision == 0):
         kind = SENSOR if e.odd_flags != 0 else GLITCH
-        n = tell(changes, n, r.row, ENDED, kind, r.slot, memory, places, p, False)  # noqa: FBT003
+        n = tell(changes, n, r.row, ENDED, kind, r.slot, memory, places, p, False)
     s.odd_count = 0
     return n
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def begin_rise(e: Any, r: Reading, background: float) -> None:  # noqa: ANN401
+def begin_rise(e: Any, r: Reading, background: float) -> None:
     """The first reading with evidence."""
     e.rise = r.at
     e.rise_background = background
@@ -130,7 +129,7 @@ def begin_rise(e: Any, r: Reading, background: float) -> None:  # noqa: ANN401
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def blow(e: Any, east: float, north: float, speed: float) -> None:  # noqa: ANN401
+def blow(e: Any, east: float, north: float, speed: float) -> None:
     """Add where the wind comes from at this reading."""
     e.wind_east += east
     e.wind_north += north
@@ -139,7 +138,7 @@ def blow(e: Any, east: float, north: float, speed: float) -> None:  # noqa: ANN4
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def compare(s: Any, e: Any, twin: Any, p: Any) -> None:  # noqa: ANN401
+def compare(s: Any, e: Any, twin: Any, p: Any) -> None:
     """Count whether the collocated twin says the same."""
     if twin.count > WARM_UP and twin.at >= e.rise:
         if twin.residual > LOW * s.residual:
@@ -149,7 +148,7 @@ def compare(s: Any, e: Any, twin: Any, p: Any) -> None:  # noqa: ANN401
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def open_event(s: Any, e: Any, r: Reading) -> None:  # noqa: ANN401
+def open_event(s: Any, e: Any, r: Reading) -> None:
     """Enough evidence: what it is, as far as one can tell now."""
     under = r.level - max(s.background - e.rise_background, 0.0)
     e.onset = e.rise
@@ -168,7 +167,7 @@ def open_event(s: Any, e: Any, r: Reading) -> None:  # noqa: ANN401
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def go_on(s: Any, e: Any, g: Any, p: Any, r: Reading) -> int:  # noqa: ANN401
+def go_on(s: Any, e: Any, g: Any, p: Any, r: Reading) -> int:
     """One more reading of an open event; returns what happened to it (0: nothing)."""
     under = r.level - max(s.background - e.rise_background, 0.0)
     if r.x - under > e.peak - e.peak_background:

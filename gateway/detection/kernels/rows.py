@@ -1,30 +1,4 @@
-"""The detector's kernel: background, noise and evidence of each datastream, reading by reading, O(1) each.
-
-For a reading x after a gap d (minutes, capped), with background b, variance v and evidence C:
-
-    network     c = median of what fresh neighbours are above their own backgrounds, plus `lift` times the way to the
-                upper quartile; M = 0.7413 times the spread of the middle half; from four neighbours on, without the
-                station itself in groups of up to nine. Of two or three neighbours the lowest counts, and M = 0.
-    noise       s = sqrt(v + (noise_absolute + noise_relative |b|)^2),  S = sqrt(s^2 + (spread M)^2)
-    excess      e = x - b - share beta max(0, c),  z = e/S;  beta in [0.3, 2] learns how strongly this station follows
-    evidence    C <- clip(C + w (min(z, clip) - drift), 0, 4 threshold),  w = min(1, gap / unit),
-                with a shorter unit where z is beyond doubt
-    open        C > threshold and e > smallest, after the warm-up; the onset is the first reading since C was 0
-    size        x - share beta max(0, c) above the background before the rise, which learnt part of it since
-    close       e below 0.3 of the peak's, or in the noise, for two readings and `close_seconds`; or after 2 hours
-    background  b <- b + a r clip(x - b, -fall_limit s, rise_limit s), a = 1 - exp(-d / tau); v likewise;
-                r = 1 / (1 + hold C / threshold), `freeze` while an event is open
-
-The evidence is a one-sided CUSUM (Page 1954) on standardised excess, counted per unit of time, so that
-streams of 1 s and of 150 s behave alike; with clip - drift < threshold a single reading never opens an
-event. In its first minutes a stream learns as fast as a running mean.
-
-Only + - * / and sqrt are used, which IEEE 754 defines to the last bit: any machine finds the same events.
-The exponential is its Pade approximation u / (1 + u/2 + u^2/12), within 3 % up to u = 3, where it is held.
-
-A reading of a quiet stream touches one line of the cache and divides twice: what a gap weighs is worked out anew only
-when it differs from the gap before it, and what rises is left to `life`, what all see to `episode`.
-"""
+"""Readings one after the other through the detector: the loop. The formulas stand in the package's own words."""
 
 import math
 from typing import Any
@@ -33,16 +7,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from gateway.detection.episode import go_through
+from gateway.detection.kernels.ahead import AHEAD, MANY, prefetch
+from gateway.detection.kernels.episode import go_through
+from gateway.detection.kernels.learning import MEANINGLESS, approach, set_aside, steps
+from gateway.detection.kernels.life import STUCK, Reading, blow, conclude, follow, settle_odd
+from gateway.detection.kernels.order import MOST
+from gateway.detection.kernels.surveying import FEW, FRESH, SMALL, look_around
 from gateway.detection.layout import Memory, Places, Rows
-from gateway.detection.learning import MEANINGLESS, approach, set_aside, steps
-from gateway.detection.life import STUCK, Reading, blow, conclude, follow, settle_odd
-from gateway.detection.order import MOST
-from gateway.detection.surveying import FEW, FRESH, SMALL, look_around
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def feel(w: Any, wind: NDArray[np.float32], row: int, at: int) -> None:  # noqa: ANN401 - a numba record
+def feel(w: Any, wind: NDArray[np.float32], row: int, at: int) -> None:
     """Move an area's wind on, unless the row has none or is an older one."""
     if np.isnan(wind[row, 0]) or at < w.at:
         return
@@ -60,16 +35,20 @@ def detect_rows(
 ) -> int:
     """Move the memory on in place, write what happened into `changes`, return how many changes there were.
 
-    parameters (properties,) PARAMETERS; changes (4 n + m,) CHANGE for n rows of m streams. Readings that are not finite,
-    or not newer than the last one of their datastream, teach nothing.
+    parameters (properties,) PARAMETERS; changes (4 n + m,) CHANGE for n rows of m streams. Readings that are not
+    finite, or not newer than the last one of their datastream, teach nothing.
     """
     n = 0
     scratch = np.empty(MOST)
     windy = len(rows.wind) > 0
-    last_span, last_property = np.int64(-1), np.uint64(0)
+    far = len(memory.streams) > MANY
+    last_span, last_property = -1, np.uint64(0)
     unit = sure = towards = taken = 0.0
     for i in range(len(rows.value)):
-        slot = np.int64(rows.slots[i])
+        if far and i + AHEAD < len(rows.value):
+            prefetch(memory.streams, rows.slots[i + AHEAD])
+            prefetch(memory.events, rows.slots[i + AHEAD])
+        slot = int(rows.slots[i])
         place = np.uint64(slot)  # numba need not ask whether it counts from the end
         number = np.uint64(places.group_of[place])
         which = np.uint64(places.property_of[number])
@@ -84,7 +63,7 @@ def detect_rows(
         known = at - s.first
         if span != last_span or which != last_property or known < p.settled:
             unit, sure, towards, taken = steps(p, span, known)
-            last_span = span if known >= p.settled else np.int64(-1)
+            last_span = span if known >= p.settled else -1
             last_property = which
         s.at = at
         s.count += 1

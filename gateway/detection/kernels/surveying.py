@@ -6,8 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from gateway.detection.learning import WARM_UP
-from gateway.detection.order import MOST, quarters
+from gateway.detection.kernels.learning import WARM_UP
+from gateway.detection.kernels.order import MOST, quarters
 
 FRESH = 15 * 60_000  # ms: an older reading says nothing of now
 FEW = 4  # neighbours from which on there are quartiles
@@ -17,7 +17,7 @@ _LARGE = 24  # members from which a group looks anew only when a third of them h
 
 @njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def look_around(
-    g: Any,  # noqa: ANN401 - a numba record
+    g: Any,
     streams: NDArray[np.void],
     members: NDArray[np.int32],
     begin: int,
@@ -27,10 +27,10 @@ def look_around(
     lift: float,
     scratch: NDArray[np.float64],
 ) -> int:
-    """Write (c, M) of the fresh ones of members[begin : begin + size] but `alone` (-1: of all) into the group, return how many there are.
+    """Write (c, M) of the fresh ones of `size` members into the group, return how many are fresh.
 
-    Zeros where they are fewer than two. Of more than 32 members every k-th is asked, beginning with another one each
-    time.
+    members[begin : begin + size] are asked but for `alone` (-1: all of them); zeros where fewer than two are fresh. Of
+    more than 32 every k-th is asked, beginning with another one each time.
     """
     n = 0
     step = (size + MOST - 1) // MOST

@@ -6,9 +6,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from gateway.detection.kernels.reporting import tell
+from gateway.detection.kernels.surveying import FEW
 from gateway.detection.layout import ENDED, MERGED, OPENED, PEAK, REGIONAL, UPDATED, Memory, Places
-from gateway.detection.reporting import tell
-from gateway.detection.surveying import FEW
 
 LOW = 0.3
 WORSE = 1.3  # an update is told when the excess has grown by this factor
@@ -22,7 +22,7 @@ _CALM = 300_000  # ms for which an episode must be over
 def go_through(
     memory: Memory,
     places: Places,
-    p: Any,  # noqa: ANN401 - a numba record
+    p: Any,
     slot: int,
     own: float,
     fresh: int,
@@ -36,7 +36,7 @@ def go_through(
     seen = g.common if fresh >= FEW else min(g.common, s.residual)
     what = follow_episode(g, p, seen, s.background, own, slot, s.at)
     if what:
-        n = tell(changes, n, row, what, REGIONAL, g.slot, memory, places, p, True)  # noqa: FBT003
+        n = tell(changes, n, row, what, REGIONAL, g.slot, memory, places, p, True)
     if what == OPENED:
         n = merge(memory, places, p, number, p.share if fresh >= FEW else p.few_share, row, changes, n)
     if what == ENDED:
@@ -49,7 +49,7 @@ def go_through(
 def merge(
     memory: Memory,
     places: Places,
-    p: Any,  # noqa: ANN401
+    p: Any,
     number: int,
     share: float,
     row: int,
@@ -65,14 +65,14 @@ def merge(
             continue
         if s.residual - share * s.gain * g.common < OWN * s.residual:
             s.revision += 1
-            n = tell(changes, n, row, MERGED, PEAK, np.int64(j), memory, places, p, True)
+            n = tell(changes, n, row, MERGED, PEAK, int(j), memory, places, p, True)
             s.revision = 0
             s.evidence = 0.0
     return n
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def follow_episode(g: Any, p: Any, common: float, level: float, own: float, slot: int, now: int) -> int:  # noqa: ANN401
+def follow_episode(g: Any, p: Any, common: float, level: float, own: float, slot: int, now: int) -> int:
     """Move a group's episode on by one look; returns what happened (0: nothing)."""
     gap = (now - g.at) * (1 / 60_000) if g.at > 0 else 0.0
     if gap <= 0.0:
