@@ -36,9 +36,11 @@ def go_through(
     seen = g.common if fresh >= FEW else min(g.common, s.residual)
     what = follow_episode(g, p, seen, s.background, own, slot, s.at)
     if what:
-        n = tell(changes, n, row, what, REGIONAL, g.slot, memory, places, p, True)
+        j = g.slot
+        tell(changes[n], row, what, REGIONAL, j, memory.streams[j], memory.events[j], g)
+        n += 1
     if what == OPENED:
-        n = merge(memory, places, p, number, p.share if fresh >= FEW else p.few_share, row, changes, n)
+        n = merge(memory, places, number, p.share if fresh >= FEW else p.few_share, row, changes, n)
     if what == ENDED:
         g.revision = 0
         g.evidence = 0.0
@@ -49,7 +51,6 @@ def go_through(
 def merge(
     memory: Memory,
     places: Places,
-    p: Any,
     number: int,
     share: float,
     row: int,
@@ -59,13 +60,14 @@ def merge(
     """Peaks of members that were the beginning of what all see now."""
     g = memory.groups[number]
     for place in range(places.begins[number], places.begins[number + 1]):
-        j = places.members[place]
+        j = int(places.members[place])
         s, e = memory.streams[j], memory.events[j]
         if s.revision == 0 or e.onset < g.onset - BEFORE or e.kind != PEAK:
             continue
         if s.residual - share * s.gain * g.common < OWN * s.residual:
             s.revision += 1
-            n = tell(changes, n, row, MERGED, PEAK, int(j), memory, places, p, True)
+            tell(changes[n], row, MERGED, PEAK, j, s, e, g)
+            n += 1
             s.revision = 0
             s.evidence = 0.0
     return n

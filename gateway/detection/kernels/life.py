@@ -2,9 +2,7 @@
 
 from typing import Any, NamedTuple
 
-import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from edge_agent.wire import Flag
 from gateway.detection.kernels.episode import BEFORE, LOW, OWN, WORSE
@@ -20,8 +18,6 @@ from gateway.detection.layout import (
     SENSOR,
     UPDATED,
     VOIDED,
-    Memory,
-    Places,
 )
 
 STUCK = int(Flag.STUCK)
@@ -72,44 +68,26 @@ def follow(s: Any, e: Any, g: Any, twin: Any, p: Any, r: Reading) -> int:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def conclude(
-    memory: Memory,
-    places: Places,
-    p: Any,
-    r: Reading,
-    change: int,
-    changes: NDArray[np.void],
-    n: int,
-) -> int:
-    """Tell what `follow` found; returns how many changes there are now."""
-    s, e = memory.streams[r.slot], memory.events[r.slot]
+def conclude(change: Any, what: int, s: Any, e: Any, g: Any, r: Reading) -> None:
+    """Tell what `follow` found; what is over leaves nothing behind."""
     s.revision += 1
-    n = tell(changes, n, r.row, change, e.kind, r.slot, memory, places, p, True)
-    if change in (ENDED, VOIDED, MERGED):
+    tell(change, r.row, what, int(e.kind), r.slot, s, e, g)
+    if what in (ENDED, VOIDED, MERGED):
         if r.at - e.onset > _LONGEST:
             s.background = r.x
         s.revision = 0
         s.evidence = 0.0
-    return n
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def settle_odd(
-    memory: Memory,
-    places: Places,
-    p: Any,
-    r: Reading,
-    changes: NDArray[np.void],
-    n: int,
-) -> int:
-    """The reading after an odd one tells what that was; returns how many changes there are now."""
-    s, e = memory.streams[r.slot], memory.events[r.slot]
+def settle_odd(change: Any, s: Any, e: Any, g: Any, r: Reading) -> int:
+    """The reading after an odd one tells what that was; returns how many changes this makes."""
     back = r.excess < LOW * (e.odd_peak - e.odd_level)
-    if e.odd_flags != 0 or (back and s.revision == 0):
-        kind = SENSOR if e.odd_flags != 0 else GLITCH
-        n = tell(changes, n, r.row, ENDED, kind, r.slot, memory, places, p, False)
+    told = e.odd_flags != 0 or (back and s.revision == 0)
+    if told:
+        tell(change, r.row, ENDED, SENSOR if e.odd_flags != 0 else GLITCH, r.slot, s, e, g)
     s.odd_count = 0
-    return n
+    return 1 if told else 0
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

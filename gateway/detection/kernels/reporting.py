@@ -9,52 +9,48 @@ from numpy.typing import NDArray
 
 from gateway.detection.kernels.learning import WARM_UP
 from gateway.detection.kernels.surveying import FRESH
-from gateway.detection.layout import WHO, Memory, Places
+from gateway.detection.layout import REGIONAL, WHO, Memory, Places
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def tell(
-    changes: NDArray[np.void],
-    n: int,
-    row: int,
-    what: int,
-    kind: int,
-    slot: int,
-    memory: Memory,
-    places: Places,
-    p: Any,
-    asking: bool,
-) -> int:
-    """Write change n, return how many there are now; `asking` the neighbours, or not."""
-    change = changes[n]
-    number = places.group_of[slot]
+def tell(change: Any, row: int, what: int, kind: int, slot: int, s: Any, e: Any, g: Any) -> None:
+    """Write down what happened to the datastream of a slot: s STREAM, e EVENT, g GROUP. Neighbours are named after."""
     change.row = row
     change.change = what
     change.kind = kind
     change.slot = slot
-    change.stream = memory.streams[slot]
-    change.event = memory.events[slot]
-    change.group = memory.groups[number]
-    me, mine = memory.streams[slot], memory.events[slot]
+    change.stream = s
+    change.event = e
+    change.group = g
     change.fresh = 0
     change.risen = 0
-    if not asking:
-        return n + 1
-    fresh = 0
-    risen = 0
-    for place in range(places.begins[number], places.begins[number + 1]):
-        j = places.members[place]
-        s, e = memory.streams[j], memory.events[j]
-        if j == slot or s.count <= WARM_UP or abs(me.at - s.at) > FRESH:
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def name_neighbours(
+    changes: NDArray[np.void],
+    begin: int,
+    end: int,
+    memory: Memory,
+    places: Places,
+    p: Any,
+) -> None:
+    """Say of changes[begin:end] which neighbours rose too; of what is odd nobody asks that."""
+    for n in range(begin, end):
+        change = changes[n]
+        if change.kind != REGIONAL and change.stream.revision == 0:
             continue
-        fresh += 1
-        floor = p.noise_absolute + p.noise_relative * abs(s.background)
-        lately = me.revision > 0 and e.peak_at > 0 and e.peak_at >= mine.onset - FRESH
-        stands_out = s.residual > p.smallest and s.residual > 3 * math.sqrt(s.variance + floor * floor)
-        if lately or s.revision > 0 or stands_out:
-            if risen < WHO:
-                change.who[risen] = j
-            risen += 1
-    change.fresh = fresh
-    change.risen = risen
-    return n + 1
+        number = places.group_of[change.slot]
+        for place in range(places.begins[number], places.begins[number + 1]):
+            j = places.members[place]
+            s, e = memory.streams[j], memory.events[j]
+            if j == change.slot or s.count <= WARM_UP or abs(change.stream.at - s.at) > FRESH:
+                continue
+            change.fresh += 1
+            floor = p.noise_absolute + p.noise_relative * abs(s.background)
+            lately = change.stream.revision > 0 and e.peak_at > 0 and e.peak_at >= change.event.onset - FRESH
+            stands_out = s.residual > p.smallest and s.residual > 3 * math.sqrt(s.variance + floor * floor)
+            if lately or s.revision > 0 or stands_out:
+                if change.risen < WHO:
+                    change.who[change.risen] = j
+                change.risen += 1

@@ -12,6 +12,7 @@ from gateway.detection.kernels.episode import go_through
 from gateway.detection.kernels.learning import MEANINGLESS, approach, set_aside, steps
 from gateway.detection.kernels.life import STUCK, Reading, blow, conclude, follow, settle_odd
 from gateway.detection.kernels.order import MOST
+from gateway.detection.kernels.reporting import name_neighbours
 from gateway.detection.kernels.surveying import FEW, FRESH, SMALL, look_around
 from gateway.detection.layout import Memory, Places, Rows
 
@@ -53,11 +54,12 @@ def detect_rows(
         number = np.uint64(places.group_of[place])
         which = np.uint64(places.property_of[number])
         p, s = parameters[which], memory.streams[place]
+        e, g = memory.events[place], memory.groups[number]
         at, flags, x = rows.at[i], rows.flags[i], rows.value[i] * p.polarity
         if windy:
             feel(memory.winds[places.area_of[number]], rows.wind, i, at)
         if flags & MEANINGLESS or s.count == 0 or at <= s.at or not abs(x) < np.inf or p.on == 0.0:
-            set_aside(s, memory.events[slot], p, at, x, flags)
+            set_aside(s, e, p, at, x, flags)
             continue
         span = at - s.at
         known = at - s.first
@@ -71,10 +73,10 @@ def detect_rows(
         floor = p.noise_absolute + p.noise_relative * abs(s.background)
         power = s.variance + floor * floor
         own = math.sqrt(power)
+        told = n
         noise, level = own, s.background
         size = places.begins[number + np.uint64(1)] - places.begins[number]
         if size > 2:
-            g = memory.groups[number]
             g.turn += 1
             share = p.share
             if size <= SMALL or g.turn >= g.due:
@@ -105,18 +107,20 @@ def detect_rows(
             twin = places.twin_of[place]
             r = Reading(i, slot, at, x, flags, level, noise, excess, z, before, twin >= 0)
             if s.odd_count > 0:
-                n = settle_odd(memory, places, p, r, changes, n)
+                n += settle_odd(changes[n], s, e, g, r)
             if evidence > 0.0 or s.revision > 0:
-                e, beside = memory.events[place], memory.streams[twin if twin >= 0 else slot]
-                change = follow(s, e, memory.groups[number], beside, p, r)
+                change = follow(s, e, g, memory.streams[twin if twin >= 0 else slot], p, r)
                 w = memory.winds[places.area_of[number]]
                 if windy and not np.isnan(rows.wind[i, 0]):
                     blow(e, rows.wind[i, 0], rows.wind[i, 1], rows.wind[i, 2])
                 elif w.at > 0 and abs(at - w.at) <= FRESH:
                     blow(e, w.east, w.north, w.speed)
                 if change:
-                    n = conclude(memory, places, p, r, change, changes, n)
+                    conclude(changes[n], change, s, e, g, r)
+                    n += 1
             slower = p.freeze if s.revision > 0 else 1.0 / (1.0 + p.hold * s.evidence)
+        if n > told:
+            name_neighbours(changes, told, n, memory, places, p)
         clipped = min(max(x - s.background, -p.fall_limit * own), p.rise_limit * own)
         s.background += slower * towards * clipped
         s.variance += slower * taken * (clipped * clipped - s.variance)
