@@ -292,13 +292,13 @@ WHERE detector = %(detector)s AND areas && ARRAY['*', %(area)s::text]
 ORDER BY before_batch DESC LIMIT 1
 
 -- name: batches_between
-SELECT b.id, b.node_id, b.payload, b.received_at FROM batch b JOIN node n ON n.id = b.node_id
+SELECT b.id, b.node_id, b.payload, b.received_at, b.hist FROM batch b JOIN node n ON n.id = b.node_id
 WHERE n.area_id = %(area)s AND b.id >= %(first)s AND b.committed_at <= %(until)s
 ORDER BY b.id LIMIT %(limit)s
 
 -- name: batches_of_span
 -- Every batch of an area that has a reading in the span.
-SELECT b.id, b.node_id, b.payload, b.received_at FROM batch b
+SELECT b.id, b.node_id, b.payload, b.received_at, b.hist FROM batch b
 WHERE b.id IN (
     SELECT o.batch_id FROM observation o JOIN datastream d ON d.id = o.datastream_id JOIN node n ON n.id = d.node_id
     WHERE n.area_id = %(area)s AND o.observed_at > %(since)s AND o.observed_at <= %(until)s)
