@@ -219,7 +219,8 @@ SET round = round + 1,
 WHERE event_id = %(event)s AND receiver = %(receiver)s
 
 -- name: silences_version
-SELECT count(*), max(changed_at) FROM alerting.silence WHERE ends_at > now()
+-- The sum: one may end in the same moment in which another is committed that was begun before the newest.
+SELECT count(*), max(changed_at), sum(id) FROM alerting.silence WHERE ends_at > now()
 
 -- name: silences
 SELECT id, match, author, reason, starts_at, ends_at, kind FROM alerting.silence WHERE ends_at > now() ORDER BY id
