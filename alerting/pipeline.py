@@ -10,7 +10,7 @@ from msgspec import json
 
 from alerting.alert import Alert, Change
 from alerting.dedup import Told, needs_telling, over
-from alerting.escalation import Watched, due
+from alerting.escalation import Watched, due, waits
 from alerting.inhibition import KnownSource, inhibited
 from alerting.matcher import Matching
 from alerting.roster import Roster, Rosters
@@ -29,9 +29,13 @@ class Rules:
         rosters: Sequence[Roster] = (),
         keeper: str | None = None,
     ) -> None:
-        """`keeper` looks after the network: what is silent goes there and nowhere else."""
+        """`keeper` looks after the network: what is silent goes there and nowhere else.
+
+        `patience`: minutes before which nobody is reminded and nothing escalates; None: that never happens.
+        """
         self.keeper = keeper
         self.ways = Matching([(prepared(one), one.match) for one in routes])
+        self.patience = min((minutes for one in routes for minutes in waits(one)), default=None)
         self.rosters = Rosters(rosters)
         self.sources = Matching([(one, one.match) for one in sources])
         self.silences = _filed(silences)

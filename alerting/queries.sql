@@ -75,9 +75,11 @@ ORDER BY m.event_id, d.receiver
 SELECT w.receiver, m.plume_id, o.event_id, o.revision, i.alert ->> 'severity', i.received_at,
        (SELECT max(changed_at) FROM alerting.member e WHERE e.plume_id = m.plume_id AND e.state <> 'open'),
        (SELECT li.alert ->> 'severity' FROM alerting.member k
-        JOIN alerting.decision d ON d.event_id = k.event_id AND d.receiver = w.receiver AND d.told
-        JOIN alerting.inbox li ON li.event_id = d.event_id AND li.revision = d.revision
-        WHERE k.plume_id = m.plume_id ORDER BY d.decided_at DESC LIMIT 1)
+        CROSS JOIN LATERAL (  -- by the index, as in `told`
+            SELECT * FROM alerting.decision d WHERE d.event_id = k.event_id AND d.receiver = w.receiver AND d.told OFFSET 0
+        ) AS known
+        JOIN alerting.inbox li ON li.event_id = known.event_id AND li.revision = known.revision
+        WHERE k.plume_id = m.plume_id ORDER BY known.decided_at DESC LIMIT 1)
 FROM alerting.watch w
 JOIN alerting.member m ON m.event_id = w.event_id
 JOIN alerting.member o ON o.plume_id = m.plume_id AND o.state = 'open'
@@ -203,10 +205,11 @@ WHERE w.event_id = %(event)s
                      WHERE m.event_id = %(event)s)
 
 -- name: watched
--- Events that are not over, were told, and that nobody has acknowledged.
+-- Events that are not over, were told before %(before)s, and that nobody has acknowledged.
 SELECT w.event_id, w.receiver, w.revision, w.round, w.told_at, w.last_at, w.escalated_at IS NOT NULL, i.alert::text
 FROM alerting.watch w JOIN alerting.inbox i ON i.event_id = w.event_id AND i.revision = w.revision
-WHERE NOT EXISTS (SELECT 1 FROM alerting.acknowledgement a WHERE a.event_id = w.event_id)
+WHERE (w.last_at <= %(before)s OR (w.escalated_at IS NULL AND w.told_at <= %(before)s))
+  AND NOT EXISTS (SELECT 1 FROM alerting.acknowledgement a WHERE a.event_id = w.event_id)
   AND NOT EXISTS (SELECT 1 FROM alerting.member m JOIN alerting.member o ON o.plume_id = m.plume_id
                   JOIN alerting.acknowledgement a ON a.event_id = o.event_id WHERE m.event_id = w.event_id)
 FOR UPDATE OF w SKIP LOCKED
