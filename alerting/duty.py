@@ -58,6 +58,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
         if not self.match:
             raise AlertingError("match: say what is silenced, such as 'station=\"wijk-aan-zee\"'")
         for text in self.match:
+            if not text.isprintable():
+                raise AlertingError("match: holds an unprintable character")
             Matcher.parse(text)
         if not self.reason.strip():
             raise AlertingError("reason: say why, for whoever wonders why nobody was told")

@@ -17,6 +17,8 @@ from gateway.access import mounting
 from gateway.api import (
     acknowledge,
     alerts,
+    duty,
+    duty_routes,
     events,
     feeds,
     files,
@@ -83,7 +85,8 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     openapi.install(app)
     mounting.install(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.proxies)
     app.add_middleware(Headers)
-    for part in (landing, places, observations, events, alerts, live):
+    duty.install(app, dsn)
+    for part in (landing, places, observations, events, alerts, duty_routes, live):
         app.include_router(part.router, prefix="/api/v1")
     app.include_router(health.router)
     app.state.files = files.read()
