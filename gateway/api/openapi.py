@@ -22,7 +22,7 @@ _WRONG = {
 _SHAPES = (
     r.Areas, r.Area, r.Sites, r.Site, r.Stations, r.Station, r.ObservedProperties, r.ObservedProperty, r.Datastreams,
     r.Datastream, r.Reading, r.Mean, r.Observations, r.Events, r.Event, r.Revisions, r.Alerts, r.Alert, r.Landing,
-    r.Problem,
+    r.Correction, r.Corrections, r.Problem,
 )  # fmt: skip
 
 

@@ -35,6 +35,15 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "show": ("Toon", "Show"),
     "legend": ("1-minuutwaarde, ongecorrigeerd", "1-minute value, uncorrected"),
     "raw": ("ongecorrigeerd", "uncorrected"),
+    "corrected": ("gecorrigeerd voor vocht", "corrected for humidity"),
+    "corrected_note": (
+        "Streepjeslijn: gemiddelde zonder het water in vochtige lucht ({label}). Pieken zijn ongecorrigeerd.",
+        "Dashed: mean without the water of humid air ({label}). Peaks are uncorrected.",
+    ),
+    "no_humidity": ("vocht niet gemeten", "humidity not measured"),
+    "humidity_flagged": ("vochtmeting onzeker", "humidity not trusted"),
+    "too_humid": ("te vochtig", "too humid"),
+    "too_few_hours": ("te weinig uren", "too few hours"),
     "silent": ("geen gegevens sinds", "no data since"),
     "never": ("nog geen gegevens", "no data yet"),
     "live": ("live", "live"),
@@ -208,7 +217,8 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 # What the modules in the browser say themselves.
 LIVE_WORDS = (
     "minute", "silent", "never", "live", "connecting", "lost", "resting", "since", "until", "times", "seconds",
-    "minutes", "minor", "moderate", "severe", "extreme", "peak", "mean", "when",
+    "minutes", "minor", "moderate", "severe", "extreme", "peak", "mean", "when", "corrected", "no_humidity",
+    "humidity_flagged", "too_humid",
 )  # fmt: skip
 
 MONTHS: Mapping[str, tuple[str, ...]] = {
