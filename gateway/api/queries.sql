@@ -109,5 +109,12 @@ SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM 
 FROM alerting.outbox o JOIN alerting.inbox i ON i.event_id = o.event_id AND i.revision = o.revision
 WHERE o.state = 'delivered' AND o.round = 0 AND o.created_at >= %(start)s
 
+-- name: detection
+-- Peaks begun since then, those withdrawn, and how long after the onset half of them were found, in seconds.
+SELECT count(*), count(*) FILTER (WHERE e.change = 'voided'),
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM e.detected_at - e.onset))
+           FILTER (WHERE NOT e.detected_late)
+FROM event e WHERE e.kind IN ('peak', 'regional') AND e.onset >= %(start)s
+
 -- name: ready
 SELECT (SELECT count(*) FROM schema_migration)

@@ -10,7 +10,8 @@ from gateway.api import events
 from gateway.api import representations as r
 from gateway.api.chart import Chart, Line, Span
 from gateway.api.means import Means
-from gateway.api.pages.view import SHOWN, View, bare, html, look, missing, rfc3339
+from gateway.api.pages.groups import grouped
+from gateway.api.pages.view import SHOWN, SIGNALS, View, bare, html, look, missing, rfc3339
 from gateway.api.places import station
 from gateway.api.words import LIVE_WORDS, UNITS
 from gateway.correction import rule_for
@@ -51,6 +52,7 @@ async def one_station(view: Look, id: str, period: str = "day", property: str = 
         start=view.now - length,
         end=view.now,
         lines=lines(means, step, corrected=rule is not None),
+        from_zero=view.board.places.properties[chosen][1] not in SIGNALS,
         band=background(means) if averaging is Averaging.MINUTE else (),
         spans=[*flagged(view, means, step), *peaks(view, found)],
     )
@@ -64,6 +66,7 @@ async def one_station(view: Look, id: str, period: str = "day", property: str = 
         "names": {name: view.name_of(name) for name in shown},
         "averaging": averaging.value,
         "corrected": rule is not None,
+        "fromZero": chart.from_zero,
         "step": step,
         "start": rfc3339(chart.start),
         "end": rfc3339(chart.end),
@@ -73,8 +76,9 @@ async def one_station(view: Look, id: str, period: str = "day", property: str = 
         "flagged": [[rfc3339(one.start), rfc3339(one.end)] for one in chart.spans if one.css == "flagged"],
         "peaks": [[e["onset"], e["end"]] for e in found if e["kind"] == "peak" and e["change"] != "voided"],
     }
+    groups = grouped([one for one in found if one["kind"] == "peak"])
     return html(view, view.render("station.html", feature=feature, values=values, shown=shown, chosen=chosen,
-                                  period=period, periods=list(PERIODS), chart=chart, hours=hours, peaks=found,
+                                  period=period, periods=list(PERIODS), chart=chart, hours=hours, groups=groups,
                                   averaging=averaging.value, rule=rule, boot=boot))  # fmt: skip
 
 

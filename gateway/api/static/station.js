@@ -101,7 +101,7 @@ function draw() {
       { ...axis, values: (_u, times) => times.map(label), space: 70 },
       { ...axis, size: 58, values: (_u, figures) => figures.map((one) => String(one).replace(".", boot.language === "nl" ? "," : ".")) },
     ],
-    scales: { x: { range: () => [(now() - length) / 1000, now() / 1000] }, y: { range: (_u, low, high) => [Math.min(0, low ?? 0), Math.max(1, (high ?? 1) * 1.05)] } },
+    scales: { x: { range: () => [(now() - length) / 1000, now() / 1000] }, y: { range: scale } },
     hooks: { drawClear: [behind] },
   };
   const words = place.querySelector("title")?.textContent ?? "";
@@ -110,6 +110,13 @@ function draw() {
   place.setAttribute("aria-label", words);
   plot = new uPlot(options, columns(), place);
   addEventListener("resize", () => plot.setSize({ width: Math.max(280, place.clientWidth), height: 320 }));
+}
+
+function scale(_plot, low, high) {
+  if (low === null || low === undefined) return [0, 1];
+  if (boot.fromZero) return [Math.min(0, low), Math.max(1, high * 1.05)];
+  const room = Math.max(1, (high - low) * 0.1);
+  return [low - room, high + room];
 }
 
 function label(at) {
