@@ -36,7 +36,7 @@ ON CONFLICT DO NOTHING
 -- name: seen_batches
 -- Which of these keys are committed already, with the hash they had then.
 SELECT k.ordinal - 1, b.sha256
-FROM unnest(%(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[])
+FROM ROWS FROM (json_to_recordset(convert_from(%(keys)b, 'UTF8')::json) AS (node_id text, incarnation text, seq bigint))
      WITH ORDINALITY AS k(node_id, incarnation, seq, ordinal)
 JOIN ledger l ON l.node_id = k.node_id AND l.incarnation = k.incarnation AND l.received @> k.seq
 LEFT JOIN batch b ON b.node_id = k.node_id AND b.incarnation = k.incarnation AND b.seq = k.seq
@@ -44,13 +44,14 @@ LEFT JOIN batch b ON b.node_id = k.node_id AND b.incarnation = k.incarnation AND
 -- name: record_received
 INSERT INTO ledger (node_id, incarnation, received)
 SELECT node_id, incarnation, range_agg(int8range(seq, seq, '[]'))
-FROM unnest(%(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[]) AS k(node_id, incarnation, seq)
+FROM json_to_recordset(convert_from(%(keys)b, 'UTF8')::json) AS k(node_id text, incarnation text, seq bigint)
 GROUP BY node_id, incarnation
 ON CONFLICT (node_id, incarnation) DO UPDATE SET received = ledger.received + excluded.received, updated_at = now()
 
 -- name: received_ranges
 SELECT l.node_id, l.incarnation, l.received
-FROM (SELECT DISTINCT node_id, incarnation FROM unnest(%(nodes)s::text[], %(incarnations)s::text[]) AS k(node_id, incarnation)) k
+FROM (SELECT DISTINCT node_id, incarnation
+      FROM json_to_recordset(convert_from(%(keys)b, 'UTF8')::json) AS k(node_id text, incarnation text)) k
 JOIN ledger l USING (node_id, incarnation)
 
 -- name: next_batch_ids
@@ -58,11 +59,15 @@ SELECT nextval('batch_id') FROM generate_series(1, %(count)s)
 
 -- name: insert_batches
 -- committed_at is the database's clock at the end of the transaction, the last statement but COMMIT.
-INSERT INTO batch (id, node_id, incarnation, seq, sha256, payload, boot, mono, clock, hist, received_at, committed_at)
+INSERT INTO batch (node_id, incarnation, seq, id, boot, mono, clock, hist, received_at, sha256, payload, committed_at)
 SELECT u.*, clock_timestamp()
-FROM unnest(%(ids)s::bigint[], %(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[], %(hashes)b::bytea[],
-            %(payloads)b::bytea[], %(boots)s::text[], %(monos)s::bigint[], %(clocks)s::text[], %(hists)s::boolean[],
-            %(received)s::timestamptz[]) AS u
+FROM ROWS FROM (
+    json_to_recordset(convert_from(%(rows)b, 'UTF8')::json)
+        AS (node_id text, incarnation text, seq bigint, id bigint, boot text, mono bigint, clock text, hist boolean,
+            received_at timestamptz),
+    unnest(%(hashes)b::bytea[]),
+    unnest(%(payloads)b::bytea[])
+) AS u
 
 -- name: copy_observations
 COPY observation (datastream_id, observed_at, value, flags, batch_id) FROM STDIN (FORMAT binary)

@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from gateway.__main__ import main
 
 
@@ -10,3 +12,11 @@ def test_bench_detect_ends_with_its_figures_in_json(capsys):
     assert figures["ns_per_reading_network"] > 0
     assert figures["bytes_per_datastream"] <= 256
     assert (figures["river_ratio"] is None) == (figures["river_reason"] is not None)
+
+
+@pytest.mark.slow
+def test_bench_ingest_takes_in_what_waits_and_ends_with_its_figures_in_json(capsys):
+    assert main(["bench", "ingest", "--seconds", "2", "--nodes", "10"]) == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert 0 < figures["ratio_to_copy"] < 2
+    assert figures["rows_per_second"] > 0
