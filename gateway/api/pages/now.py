@@ -9,6 +9,7 @@ from gateway.api import events
 from gateway.api.pages.groups import grouped
 from gateway.api.pages.view import SHOWN, View, bare, html, look, missing
 from gateway.api.places import station
+from gateway.api.settings import BaseMapSettings
 from gateway.api.words import LIVE_WORDS, UNITS
 
 router = APIRouter()
@@ -41,11 +42,19 @@ async def now(view: Look) -> HTMLResponse:
         ],
         "silentAfter": view.settings.silent_after,
         "replay": view.settings.replay,
+        "baseMap": base_map(view.settings.base_map),
         "names": {name: view.name_of(name) for name in places.properties},
     }
     return html(
         view, view.render("map.html", boot=boot, features=features, open=open_[:12], past=past[:5], shown=shown)
     )
+
+
+def base_map(settings: BaseMapSettings) -> dict[str, object] | None:
+    """What the page needs to know of it."""
+    if not settings.url:
+        return None
+    return {"attribution": settings.attribution, "lowest": settings.lowest, "highest": settings.highest}
 
 
 @router.get("/widget/{id}")

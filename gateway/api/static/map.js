@@ -36,8 +36,14 @@ let map = null;
 function drawMap() {
   if (!window.L) return;
   document.getElementById("map").classList.add("drawn"); // before Leaflet measures it
-  map = L.map("map", { zoomSnap: 0.25, attributionControl: false, scrollWheelZoom: false });
-  const outline = L.geoJSON(boot.outlines, { style: { color: "#5c7a6b", weight: 2, fillColor: "#f4f2e6", fillOpacity: 1 }, interactive: false }).addTo(map);
+  const below = boot.baseMap;
+  map = L.map("map", { zoomSnap: below ? 1 : 0.25, attributionControl: false, scrollWheelZoom: false });
+  if (below) {
+    const attribution = element("span", { textContent: below.attribution }).innerHTML; // escaped: it is shown as HTML
+    L.tileLayer("/map/{z}/{x}/{y}.png", { attribution, minZoom: below.lowest, maxZoom: below.highest }).addTo(map);
+    L.control.attribution({ prefix: false }).addTo(map);
+  }
+  const outline = L.geoJSON(boot.outlines, { style: { color: "#5c7a6b", weight: 2, fillColor: "#f4f2e6", fillOpacity: below ? 0 : 1 }, interactive: false }).addTo(map);
   for (const site of boot.sites) {
     const label = element("span", { textContent: site.name });
     L.marker([site.latitude, site.longitude], { icon: L.divIcon({ className: "site", html: label, iconAnchor: [5, 5] }), keyboard: false, interactive: false, zIndexOffset: -1000 }).addTo(map);
