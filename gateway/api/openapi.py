@@ -32,7 +32,7 @@ _SHAPES = (
     *duty_shapes.SHAPES,
     r.Areas, r.Area, r.Sites, r.Site, r.Stations, r.Station, r.ObservedProperties, r.ObservedProperty, r.Datastreams,
     r.Datastream, r.Reading, r.Mean, r.Observations, r.Events, r.Event, r.Revisions, r.Alerts, r.Alert, r.Landing,
-    r.Problem, d.DetectionFigures, d.DetectionFigure, d.SyntheticPeaks,
+    r.Correction, r.Corrections, r.Problem, d.DetectionFigures, d.DetectionFigure, d.SyntheticPeaks,
 )  # fmt: skip
 
 
