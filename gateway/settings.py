@@ -12,6 +12,7 @@ from gateway.api.settings import ApiSettings
 from gateway.broker import BrokerSettings
 from gateway.detection.settings import DetectionSettings
 from gateway.ingest import IngestSettings
+from gateway.logs import LogSettings
 from gateway.selftest.settings import SelfTestSettings
 from gateway.shadow.settings import ShadowSettings
 from gateway.store.upkeep import RetentionSettings
@@ -54,6 +55,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     api: ApiSettings = ApiSettings()
     alerting: AlertingSettings = AlertingSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    log: LogSettings = LogSettings()
 
 
 def files(value: object, path: str = "") -> Iterator[tuple[str, Path]]:

@@ -10,16 +10,9 @@ from gateway.api.problems import only_known_parameters
 
 router = APIRouter(dependencies=[Depends(only_known_parameters)], tags=["places"])
 _NAMES = (
-    "areas",
-    "sites",
-    "stations",
-    "datastreams",
-    "observed-properties",
-    "events",
-    "alerts",
-    "detection-figures",
-    "live",
-)
+    "areas", "sites", "stations", "datastreams", "observed-properties", "corrections", "events", "alerts",
+    "detection-figures", "live",
+)  # fmt: skip
 
 
 @router.get("", summary="Where everything is", responses=answers_with(r.Landing))

@@ -126,5 +126,12 @@ SELECT e.property_id, e.interval_s, sum(e.sensor_days), sum(e.peaks)::int, sum(e
 FROM newest n JOIN selftest_exposure e ON e.detector = n.detector AND e.hour > n.hour - interval '30 days'
 GROUP BY e.property_id, e.interval_s ORDER BY e.property_id, e.interval_s
 
+-- name: detection
+-- Peaks begun since then, those withdrawn, and how long after the onset half of them were found, in seconds.
+SELECT count(*), count(*) FILTER (WHERE e.change = 'voided'),
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM e.detected_at - e.onset))
+           FILTER (WHERE NOT e.detected_late)
+FROM event e WHERE e.kind IN ('peak', 'regional') AND e.onset >= %(start)s
+
 -- name: ready
 SELECT (SELECT count(*) FROM schema_migration)

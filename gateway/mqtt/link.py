@@ -37,15 +37,11 @@ async def linked(settings: BrokerSettings, identifier: str, *, most: int) -> Asy
     """A link until the block is left. BrokerAwayError where there is none; inside, from every call on a dead one."""
     try:
         async with asyncio.timeout(_PATIENCE):
-            streams = await asyncio.open_connection(
-                settings.host, settings.port, limit=_CHUNK, ssl=settings.tls.context() if settings.tls else None
-            )
-            link = Link(*streams, most=most)
-            await link.introduce(settings, identifier)
+            link = await _connected(settings, identifier, most=most)
     except TimeoutError:
         raise BrokerAwayError(f"no answer in {_PATIENCE:.0f} s") from None
-    except OSError as error:
-        raise BrokerAwayError(error.strerror or str(error)) from None
+    except (OSError, ProtocolError) as error:
+        raise BrokerAwayError(_said(error)) from None
     tasks = [asyncio.create_task(link.read()), asyncio.create_task(link.keep_alive())]
     try:
         yield link
@@ -54,6 +50,22 @@ async def linked(settings: BrokerSettings, identifier: str, *, most: int) -> Asy
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await link.leave()
+
+
+async def _connected(settings: BrokerSettings, identifier: str, *, most: int) -> "Link":
+    tls = settings.tls.context() if settings.tls else None
+    streams = await asyncio.open_connection(settings.host, settings.port, limit=_CHUNK, ssl=tls)
+    link = Link(*streams, most=most)
+    try:
+        await link.introduce(settings, identifier)
+    except BaseException:
+        streams[1].close()
+        raise
+    return link
+
+
+def _said(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 class Link:
@@ -133,10 +145,8 @@ class Link:
                 async with self._changed:
                     await self._changed.wait_for(lambda: len(self._messages) < self._most)
                 self._heard_at = time.monotonic()
-        except ProtocolError as error:
-            trouble = str(error)
-        except OSError as error:
-            trouble = error.strerror or str(error)
+        except (OSError, ProtocolError) as error:
+            trouble = _said(error)
         await self._end(trouble)
 
     async def keep_alive(self) -> None:
@@ -175,7 +185,7 @@ class Link:
         try:
             await self._writer.drain()
         except OSError as error:
-            raise BrokerAwayError(error.strerror or str(error)) from None
+            raise BrokerAwayError(_said(error)) from None
 
     async def _end(self, trouble: str) -> None:
         self._trouble = self._trouble or trouble

@@ -29,6 +29,7 @@ async def status(view: Look) -> HTMLResponse:
     """How fresh and how complete the data are, and how fast alerts were."""
     completeness = await _asked(view, "completeness", {"start": view.now - timedelta(days=1), "end": view.now})
     latency = await _asked(view, "alert_latency", {"start": view.now - timedelta(days=30)})
+    detection = await _asked(view, "detection", {"start": view.now - timedelta(days=30)})
     whole = {row[0]: row for row in completeness or []}
     rows = []
     for id_, (_, _, name, *_) in sorted(view.board.places.stations.items(), key=lambda one: str(one[1][2])):
@@ -38,7 +39,9 @@ async def status(view: Look) -> HTMLResponse:
         rows.append({"id": id_, "name": name, "newest": newest, "flags": flags, "whole": whole.get(id_)})
     told = latency[0] if latency else (0, None, None)
     tested = await _tested(view)
-    return html(view, view.render("status.html", rows=rows, told=told, known=completeness is not None, tested=tested))
+    found = detection[0] if detection else (0, 0, None)
+    known = completeness is not None
+    return html(view, view.render("status.html", rows=rows, told=told, found=found, known=known, tested=tested))
 
 
 async def _tested(view: View) -> DetectionFigures | None:

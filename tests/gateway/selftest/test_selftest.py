@@ -72,7 +72,7 @@ def rows(dsn, statement):
         return connection.execute(statement).fetchall()
 
 
-KEPT = ["observation", "batch", "event", "event_revision", "alerting.inbox", "datastream_state", "selftest_hour"]
+KEPT = ["observation", "batch", "event", "event_revision", "alerting.inbox", "node_state", "selftest_hour"]
 
 
 def stored(dsn):
