@@ -17,6 +17,7 @@ def draw(places, images, build):
     """One small picture of all sets and methods; of each set one with examples."""
     images.mkdir(parents=True, exist_ok=True)
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "piekwacht", "font.size": 9})
+    mpl.rcParams.update({"font.sans-serif": ["DejaVu Sans"], "axes.spines.top": False, "axes.spines.right": False})
     figure, axes = plt.subplots(len(places), 2, figsize=(9, 2.8 * len(places)), constrained_layout=True)
     for (one, place), (left, right) in zip(places.items(), axes, strict=True):
         truth, found = pd.read_csv(place / "truth.csv"), {m: read(place / f"{n}.json") for n, m in enumerate(METHODS)}
@@ -73,11 +74,13 @@ def judged(truth, found, step, ignored, start):
 
 def _by_size(axis, truth, hit, one):
     edges = np.geomspace(truth["snr"].min(), truth["snr"].max(), 13)
-    for what, mask, below in (("hit", hit, None), ("miss", ~hit, hit)):
-        counts, _ = np.histogram(truth["snr"][mask], edges)
-        under = 0 if below is None else np.histogram(truth["snr"][below], edges)[0]
-        axis.bar(edges[:-1], counts, np.diff(edges), bottom=under, align="edge", color=_SHADES[what], label=what)
+    found, all_ = (np.histogram(truth["snr"][mask], edges)[0] for mask in (hit, np.ones(len(hit), bool)))
+    axis.stairs(all_, edges, fill=True, color=_SHADES["miss"], label="miss")
+    axis.stairs(found, edges, fill=True, color=_SHADES["hit"], label="hit")
     axis.set_xscale("log")
+    axis.minorticks_off()
+    axis.set_xticks([t for t in (1, 2, 5, 10, 20, 50, 100, 200) if edges[0] <= t <= edges[-1]])
+    axis.xaxis.set_major_formatter("{x:g}")
     axis.set_xlabel("peak, in units of the sensor's noise")
     axis.set_title(f"{one.name}: hits and misses by size", fontsize=10)
     axis.legend()
@@ -90,6 +93,7 @@ def _by_method(axis, figures):
         axis.plot(false, recall, "D" if ours else "o", color=_SHADES["hit"] if ours else "#888")
         axis.annotate(method.strip("*"), (false, recall), (4, 3), textcoords="offset points", fontsize=7)
     axis.set_xlim(0, 1.35 * max(false for _, false in figures.values()))
+    axis.locator_params(nbins=5)
     axis.set_xlabel("false alarms a sensor-day")
     axis.set_title("share found", fontsize=10)
 
