@@ -20,3 +20,11 @@ def test_bench_ingest_takes_in_what_waits_and_ends_with_its_figures_in_json(caps
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert 0 < figures["ratio_to_copy"] < 2
     assert figures["rows_per_second"] > 0
+
+
+@pytest.mark.slow
+def test_bench_steady_stores_all_it_sent_and_ends_with_its_figures_in_json(capsys):
+    assert main(["bench", "steady", "--rate", "20", "--seconds", "3", "--nodes", "10"]) == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert figures["batches"] == 60
+    assert figures["commit_p99_seconds"] >= figures["commit_p50_seconds"] > 0
