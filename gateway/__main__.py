@@ -68,6 +68,7 @@ def _commands() -> dict[str, tuple[str, Callable[[argparse.ArgumentParser], None
         "bench": ("what this machine can bear", _add_bench),
         "events": ("find a stored event again from the signed bytes", _add_events),
         "alerts": ("why somebody was told or not; acknowledge, silence", _add_alerts),
+        "release": ("sign what was built; check what was downloaded", _add_release),
         "demo": ("the whole of Piekwacht on this machine, nothing to install", _add_demo),
     }
 
@@ -266,6 +267,12 @@ def _alerts(given: argparse.Namespace) -> int:
 
     read = settings.read(given.config)
     return alert_commands.run(given, read.alerting, read.database.dsn)
+
+
+def _add_release(parser: argparse.ArgumentParser) -> None:
+    from gateway import release
+
+    release.add_arguments(parser)
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
