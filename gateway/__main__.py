@@ -10,6 +10,7 @@ from alerting import commands as alert_commands
 from alerting.errors import AlertingError
 from edge_agent.configuration import ConfigurationError
 from edge_agent.wire import NoteError, Signer
+from gateway import kernel_cache
 from gateway.errors import GatewayError
 
 _PARTS = {
@@ -22,6 +23,7 @@ _PARTS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run `piekwacht`; returns the exit code: 2 for a bad configuration, 1 where something is missing."""
+    kernel_cache.provide()
     words = sys.argv[1:] if arguments is None else arguments
     given = _parser(words[0] if words else "").parse_args(words)
     try:

@@ -73,7 +73,7 @@ def test_install_upgrade_rollback_and_what_must_not_happen(home, wheel, empty_da
     first = run(home, "upgrade", wheel, lock)
     assert first.returncode == 0, first.stderr
     assert (home / "current").readlink() == Path("releases/0.1.0")
-    assert (home / "asked").read_text().split() == ["backup", "stop"], "backed up before the schema changes; the settings are not ready yet"
+    assert (home / "asked").read_text().split() == ["backup", "stop"], "a backup before the schema changes, no start"
 
     broken = home / "piekwacht-0.2.0-py3-none-any.whl"
     broken.write_bytes(b"not a wheel")
