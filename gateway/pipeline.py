@@ -278,11 +278,13 @@ class Pipeline:
         return memory, rows, events
 
     def _derive(self, memory: Memory, rows: ObservationBatch) -> _Derived:
-        touched = np.unique(rows.datastream).tolist()
+        registry, touched = memory.registry, np.flatnonzero(np.bincount(rows.datastream)).tolist()
+        nodes = dict.fromkeys(registry.datastreams[slot].node for slot in touched)
+        kept = [slot for node in nodes for slot in registry.slots_of[node]]  # a row a node
         return _Derived(
-            quality=dict(zip(touched, self._senses.flagger.dump(memory.quality, touched), strict=True)),
-            detection=dict(zip(touched, self._senses.detector.dump(memory.detection, touched), strict=True)),
-            news=newest(rows, memory.registry),
+            quality=dict(zip(kept, self._senses.flagger.dump(memory.quality, kept), strict=True)),
+            detection=dict(zip(kept, self._senses.detector.dump(memory.detection, kept), strict=True)),
+            news=newest(rows, registry),
         )
 
     async def _save_states(self, tx: Transaction, derived: _Derived, registry: Registry) -> None:

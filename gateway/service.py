@@ -9,6 +9,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 import prometheus_client
@@ -16,7 +17,7 @@ from msgspec import structs
 
 from alerting import dispatcher
 from alerting.errors import AlertingError
-from gateway import logs
+from gateway import beside, logs
 from gateway.api import app
 from gateway.detection.detector import Detector
 from gateway.errors import StartError
@@ -32,18 +33,20 @@ E = TypeVar("E", bound=BaseException)
 Part = Coroutine[None, None, None]
 
 
-def parts(settings: Settings) -> Mapping[str, Callable[[], Part]]:
+def parts(settings: Settings, config: Path) -> Mapping[str, Callable[[], Part]]:
     """Every part by its name on the command line."""
     dsn = settings.database.dsn
     return {
         "gateway": lambda: _ingest(settings),
         "api": lambda: app.serve(settings.api, dsn, settings.broker.of_api()),
         "alerting": lambda: dispatcher.run(settings.alerting, dsn),
+        "beside": lambda: beside.run(settings),
+        "companion": lambda: beside.accompany(settings, config),
     }
 
 
-def run(settings: Settings, names: list[str]) -> None:
-    """Run these parts until a signal comes. Raises StartError where one cannot start."""
+def run(settings: Settings, names: list[str], config: Path) -> None:
+    """Run these parts, as `config` has them, until a signal comes. Raises StartError where one cannot start."""
     logs.begin(settings.log)
     _check_files(settings, names)
     check(settings.database.dsn)
@@ -51,7 +54,7 @@ def run(settings: Settings, names: list[str]) -> None:
     if port is not None:
         _show_metrics(settings.telemetry.host, port)
     try:
-        asyncio.run(_until_told(settings, names))
+        asyncio.run(_until_told(settings, names, config))
     except BaseExceptionGroup as group:
         told = next(_leaves(group, StartError), None) or next(_leaves(group, AlertingError), None)
         raise group if told is None else told from None
@@ -61,7 +64,7 @@ _TABLES = {"gateway": ("broker", "ingest"), "api": ("broker",), "alerting": ("al
 
 
 def _check_files(settings: Settings, names: list[str]) -> None:
-    for table in sorted({table for name in names for table in _TABLES[name]}):
+    for table in sorted({table for name in names for table in _TABLES.get(name, ())}):
         for setting, file in files(getattr(settings, table), table):
             if not os.access(file, os.R_OK):
                 trouble = "cannot be read by this user" if file.exists() else "is not there"
@@ -76,11 +79,11 @@ def _leaves(group: BaseExceptionGroup[BaseException], kind: type[E]) -> Iterator
             yield from _leaves(one, kind)
 
 
-async def _until_told(settings: Settings, names: list[str]) -> None:
+async def _until_told(settings: Settings, names: list[str], config: Path) -> None:
     loop, told = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
-    available = parts(settings)
+    available = parts(settings, config)
     async with asyncio.TaskGroup() as group:
         running = [group.create_task(available[name](), name=name) for name in names]
         await told.wait()

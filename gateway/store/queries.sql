@@ -87,12 +87,16 @@ INSERT INTO quarantine (received_at, topic, reason, detail, payload)
 SELECT * FROM unnest(%(received)s::timestamptz[], %(topics)s::text[], %(reasons)s::text[], %(details)s::text[], %(payloads)b::bytea[])
 
 -- name: save_states
-INSERT INTO datastream_state (datastream_id, component, state)
-SELECT id, %(component)s, state FROM unnest(%(ids)s::int[], %(states)b::bytea[]) AS s(id, state)
-ON CONFLICT (datastream_id, component) DO UPDATE SET state = excluded.state
+INSERT INTO node_state (node_id, component, datastreams, state)
+SELECT k.node_id, %(component)s, k.datastreams, k.state
+FROM ROWS FROM (
+    json_to_recordset(convert_from(%(nodes)b, 'UTF8')::json) AS (node_id text, datastreams int[]),
+    unnest(%(states)b::bytea[])
+) AS k(node_id, datastreams, state)
+ON CONFLICT (node_id, component) DO UPDATE SET datastreams = excluded.datastreams, state = excluded.state
 
 -- name: load_states
-SELECT datastream_id, state FROM datastream_state WHERE component = %(component)s AND datastream_id = ANY(%(ids)s)
+SELECT datastreams, state FROM node_state WHERE component = %(component)s AND node_id = ANY(%(nodes)s)
 
 -- name: save_event
 INSERT INTO event (id, revision, change, kind, datastream_id, area_id, station_id, property_id, severity, onset, peak_at,
@@ -288,13 +292,13 @@ WHERE detector = %(detector)s AND areas && ARRAY['*', %(area)s::text]
 ORDER BY before_batch DESC LIMIT 1
 
 -- name: batches_between
-SELECT b.id, b.node_id, b.payload, b.received_at FROM batch b JOIN node n ON n.id = b.node_id
+SELECT b.id, b.node_id, b.payload, b.received_at, b.hist FROM batch b JOIN node n ON n.id = b.node_id
 WHERE n.area_id = %(area)s AND b.id >= %(first)s AND b.committed_at <= %(until)s
 ORDER BY b.id LIMIT %(limit)s
 
 -- name: batches_of_span
 -- Every batch of an area that has a reading in the span.
-SELECT b.id, b.node_id, b.payload, b.received_at FROM batch b
+SELECT b.id, b.node_id, b.payload, b.received_at, b.hist FROM batch b
 WHERE b.id IN (
     SELECT o.batch_id FROM observation o JOIN datastream d ON d.id = o.datastream_id JOIN node n ON n.id = d.node_id
     WHERE n.area_id = %(area)s AND o.observed_at > %(since)s AND o.observed_at <= %(until)s)
