@@ -10,6 +10,7 @@ from alerting import commands as alert_commands
 from alerting.errors import AlertingError
 from edge_agent.configuration import ConfigurationError
 from edge_agent.wire import NoteError, Signer
+from gateway import kernel_cache
 from gateway.errors import GatewayError
 
 _PARTS = {
@@ -23,6 +24,7 @@ _PARTS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run `piekwacht`; returns the exit code: 2 for a bad configuration, 1 where something is missing."""
+    kernel_cache.provide()
     words = sys.argv[1:] if arguments is None else arguments
     given = _parser(words[0] if words else "").parse_args(words)
     try:
@@ -71,6 +73,7 @@ def _commands() -> dict[str, tuple[str, Callable[[argparse.ArgumentParser], None
         "selftest": ("synthetic peaks in copies of stored readings: how many are found", _add_selftest),
         "events": ("find a stored event again from the signed bytes", _add_events),
         "alerts": ("why somebody was told or not; acknowledge, silence", _add_alerts),
+        "release": ("sign what was built; check what was downloaded", _add_release),
         "demo": ("the whole of Piekwacht on this machine, nothing to install", _add_demo),
     }
 
@@ -299,6 +302,12 @@ def _alerts(given: argparse.Namespace) -> int:
 
     read = settings.read(given.config)
     return alert_commands.run(given, read.alerting, read.database.dsn)
+
+
+def _add_release(parser: argparse.ArgumentParser) -> None:
+    from gateway import release
+
+    release.add_arguments(parser)
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
