@@ -59,7 +59,8 @@ async def test_explain_tells_who_was_told_what_and_who_answered(database, settin
     code, text = await asyncio.to_thread(command, "explain", alert().event_id)
     assert code == 0
     for words in (
-        "Peak rises PM2.5 at Wijk aan Zee: 84.0 µg/m³", "od is told: a route leads there", "routed, revision 1, rules ",
+        "Peak rises: PM2.5 at Wijk aan Zee: 84.0 µg/m³", "od is told: a route leads there",
+        "routed, revision 1, rules ",
         "od is not told: was told already", "not_worse, revision 2", "e-mail to od: delivered", "email:0",
         "sha256 ", "Jansen is on it (on the command line): ga kijken",
     ):  # fmt: skip
