@@ -184,8 +184,8 @@ ACKNOWLEDGE: Mapping[Language, Mapping[str, str]] = MappingProxyType({
         "button": "Ja, wij zijn ermee bezig",
         "details": "Bekijk alle gegevens",
         "for": "Deze link is van ontvanger",
-        "forged": "Deze link klopt niet. Kopieer hem helemaal uit het bericht, of bevestig met `piekwacht alerts ack`.",
-        "expired": "Deze link is verlopen. Bevestigen kan nog met `piekwacht alerts ack`.",
+        "forged": "Deze link klopt niet. Kopieer hem helemaal uit het bericht, of log in en antwoord daar.",
+        "expired": "Deze link is verlopen. Log in om alsnog te antwoorden.",
     },
     "en": {
         "title": "Acknowledge an alert",
@@ -198,8 +198,8 @@ ACKNOWLEDGE: Mapping[Language, Mapping[str, str]] = MappingProxyType({
         "button": "Yes, we are on it",
         "details": "See all data",
         "for": "This link belongs to receiver",
-        "forged": "This link is not right. Copy all of it from the message, or use `piekwacht alerts ack`.",
-        "expired": "This link has expired. You can still acknowledge with `piekwacht alerts ack`.",
+        "forged": "This link is not right. Copy all of it from the message, or sign in and answer there.",
+        "expired": "This link has expired. Sign in to answer after all.",
     },
 })  # fmt: skip
 

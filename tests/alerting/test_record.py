@@ -1,6 +1,7 @@
 """The record of what was decided, sent and answered is added to and never changed."""
 
 import hashlib
+import json
 
 import psycopg
 import pytest
@@ -79,6 +80,14 @@ async def test_a_record_holds_every_message_and_tells_when_anything_of_it_was_ch
     assert [entry["alert"]["revision"] for entry in seen] == [1, 2]
     assert found.entries[-1]["sentence"]["nl"] == "anna is ermee bezig (ingelogd): gezien"
     assert await Duty(database).record("nothing") is None
+
+    head = ""  # as docs/alerting.md tells anybody to check it, without us
+    for entry in json.loads(record.write(found))["entries"]:
+        told = entry.pop("hash")
+        text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        head = hashlib.sha256((head + text).encode()).hexdigest()
+        assert head == told
+    assert head == found.head
 
     for number, entry in enumerate(found.entries):
         for changed in (
