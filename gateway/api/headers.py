@@ -42,7 +42,7 @@ class Headers:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        framed = scope["path"].startswith(("/widget/", "/en/widget/"))
+        framed = scope["path"].startswith(("/widget/", "/nl/widget/", "/en/widget/"))
         wanted = {**EVERYWHERE, **(API if scope["path"].startswith(_OPEN) else {})}
         if framed:
             wanted = {**wanted, **widget_policy()}

@@ -16,6 +16,7 @@ from fastapi import HTTPException
 
 from gateway.api import representations as r
 from gateway.api.reading import Reader
+from gateway.export.corrected import corrections
 from gateway.export.selection import Averaging, Selection
 
 _BLOCK = {
@@ -71,10 +72,14 @@ class Means:
             period = {"ids": list(ids), "start": missing[-1][2], "end": missing[0][2] + width}
             asked = time.monotonic()
             parts: dict[Key, list[Dated]] = {key: [] for key in missing}
-            for row in await self._reader.rows(f"means_{selection.averaging}", period):
+            found, correct = await asyncio.gather(
+                self._reader.rows(f"means_{selection.averaging}", period),
+                corrections(selection, missing[-1][2], missing[0][2] + width, self._reader.rows),
+            )
+            for row in found:
                 key = selection.averaging, ids, _begin(row[1], width)
                 if key in parts:
-                    parts[key].append((row[1], r.mean(row)))
+                    parts[key].append((row[1], r.mean(row, correct(row[0], row[1], row[4], row[3]))))
             for key, part in parts.items():
                 self._keep(key, asked, part)
         out = [dated for key in keys for dated in self._kept[key][1]]

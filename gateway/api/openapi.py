@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from msgspec import json as msgjson
 
+from gateway.api import detection_shapes as d
 from gateway.api import duty_shapes
 from gateway.api import representations as r
 from gateway.api.headers import VERSION
@@ -31,7 +32,7 @@ _SHAPES = (
     *duty_shapes.SHAPES,
     r.Areas, r.Area, r.Sites, r.Site, r.Stations, r.Station, r.ObservedProperties, r.ObservedProperty, r.Datastreams,
     r.Datastream, r.Reading, r.Mean, r.Observations, r.Events, r.Event, r.Revisions, r.Alerts, r.Alert, r.Landing,
-    r.Problem,
+    r.Correction, r.Corrections, r.Problem, d.DetectionFigures, d.DetectionFigure, d.SyntheticPeaks,
 )  # fmt: skip
 
 
