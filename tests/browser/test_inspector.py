@@ -79,13 +79,14 @@ async def signed_in(browser, site, database):
         await context.close()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
-async def test_her_pages_are_accessible_and_fit(signed_in, peaking, axe, viewport):
+async def test_her_pages_are_accessible_and_fit(signed_in, peaking, axe, site, viewport):
     page = await signed_in("/inspector", viewport)
     asked = "what=station&hours=8&reason=onweer"
     for path in ("inspector", f"inspector/events/{peaking}", f"inspector/silence?event={peaking}&{asked}"):
-        for language in ("nl", "en"):
-            await page.goto(f"{page.url.split('/', 3)[0]}//{page.url.split('/', 3)[2]}/{language}/{path}")
+        for language in ("nl", "en") if path.startswith("inspector/events") else ("nl",):
+            await page.goto(f"{site[0]}/{language}/{path}")
             assert await page.locator("html").get_attribute("lang") == language
             assert await page.locator("h1").count() == 1
             assert await violations(page, axe) == [], path
