@@ -20,3 +20,13 @@ def test_bench_ingest_takes_in_what_waits_and_ends_with_its_figures_in_json(caps
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert 0 < figures["ratio_to_copy"] < 2
     assert figures["rows_per_second"] > 0
+
+
+@pytest.mark.slow
+def test_bench_live_ends_with_its_figures_in_json_and_nchans_where_that_is_installed(capsys):
+    assert main(["bench", "live", "--viewers", "50", "--seconds", "2"]) == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    for one in (figures, *([figures["nchan"]] if "nchan" in figures else [])):
+        assert one["viewers"] == 50
+        assert 0 < one["p50_seconds"] <= one["p99_seconds"]
+        assert {"kib_per_viewer", "cpu_percent"} <= one.keys()
