@@ -29,7 +29,7 @@ error_log {folder}/error.log crit;
 events {{ worker_connections {files}; }}
 http {{
     access_log off;
-    nchan_shared_memory_size 256m;
+    nchan_shared_memory_size 1g;
     client_body_temp_path {folder}/body;
     server {{
         listen 127.0.0.1:{port} backlog=4096;
@@ -53,7 +53,7 @@ def run(viewers: int, seconds: int) -> dict[str, float] | None:
     with tempfile.TemporaryDirectory(prefix="piekwacht-nchan-") as folder:
         port, path = free_port(), Path(folder) / "nginx.conf"
         path.write_text(
-            _SETTINGS.format(module=module, user=getpass.getuser(), folder=folder, port=port, files=viewers + 500)
+            _SETTINGS.format(module=module, user=getpass.getuser(), folder=folder, port=port, files=2 * viewers + 1_000)
         )
         command = [program, "-e", f"{folder}/error.log", "-c", str(path), "-g", "daemon off;"]
         server = subprocess.Popen(command)  # noqa: S603 - our own settings
