@@ -5,6 +5,7 @@ what needs the database's driver asks for it when it runs.
 """
 
 import argparse
+import asyncio
 import getpass
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,9 +17,11 @@ import msgspec
 from alerting.alert import Alert
 from alerting.checking import check_values, known
 from alerting.errors import AlertingError
+from alerting.explanation import particulars, said
 from alerting.matcher import Matcher
 from alerting.pipeline import Rules
 from alerting.queries import load
+from alerting.words import headline
 
 if TYPE_CHECKING:
     import psycopg
@@ -34,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     explain = actions.add_parser("explain", help="who was told what of an event, when, and why others were not")
     explain.add_argument("event", metavar="EVENT")
+    explain.add_argument("--language", choices=("nl", "en"), default="en")
     explain.set_defaults(action=_explain)
     route = actions.add_parser("route", help="which receivers an alert would go to; asks and sends nothing")
     route.add_argument("--event", type=Path, required=True, metavar="FILE", help="an alert in JSON")
@@ -80,12 +84,15 @@ def run(given: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> in
 
 
 def _explain(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
-    with _connect(dsn) as connection:
-        rows = connection.execute(_QUERIES["explain"], {"event": given.event}).fetchall()
-    if not rows:
+    from alerting.duty import Duty
+
+    case = asyncio.run(Duty(dsn).case(given.event))
+    if case is None:
         raise AlertingError(f"alerting has never heard of event {given.event!r}")
-    for at, what in rows:
-        print(f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z  {what}")
+    print(headline(case.alert, given.language))
+    for step in case.steps:
+        print(f"{step.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z  {said(step, given.language)}")
+        print(f"{'':27}  {particulars(step)}")
 
 
 def _route(given: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> None:

@@ -16,7 +16,8 @@ _PARTS = {
     "gateway": ("take in, detect, store: one writer an area", ["gateway"]),
     "api": ("public API, live feed and pages; stateless", ["api"]),
     "alerting": ("tell people; several may run", ["alerting"]),
-    "up": ("gateway, api and alerting in one process: a small site", ["gateway", "api", "alerting"]),
+    "beside": ("judge the detector while it works: [shadow], [selftest]; apart from the gateway", ["beside"]),
+    "up": ("gateway, api and alerting in one process: a small site", ["gateway", "api", "alerting", "companion"]),
 }
 
 
@@ -66,6 +67,8 @@ def _commands() -> dict[str, tuple[str, Callable[[argparse.ArgumentParser], None
         "backtest": ("the gateway's own detector over a recording", _add_backtest),
         "export": ("what a station measured, as CSV or Parquet", _add_export),
         "bench": ("what this machine can bear", _add_bench),
+        "shadow": ("what a second detector found beside the live one", _add_shadow),
+        "selftest": ("synthetic peaks in copies of stored readings: how many are found", _add_selftest),
         "events": ("find a stored event again from the signed bytes", _add_events),
         "alerts": ("why somebody was told or not; acknowledge, silence", _add_alerts),
         "demo": ("the whole of Piekwacht on this machine, nothing to install", _add_demo),
@@ -79,7 +82,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 def _serve(given: argparse.Namespace) -> None:
     from gateway import service, settings
 
-    service.run(settings.read(given.config), given.parts)
+    service.run(settings.read(given.config), given.parts, given.config)
 
 
 def _add_migrate(parser: argparse.ArgumentParser) -> None:
@@ -239,6 +242,33 @@ def _bench_live(given: argparse.Namespace) -> None:
     from gateway.bench import live
 
     live.run(given.viewers, given.seconds)
+
+
+def _add_shadow(parser: argparse.ArgumentParser) -> None:
+    from gateway.shadow import command
+
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    report = actions.add_parser("report", help="agreed, only live, only shadow: ids, times, sizes")
+    command.add_arguments(report)
+    _add_config(report)
+    report.set_defaults(run=lambda given: command.run(given, _dsn(given.config)))
+
+
+def _add_selftest(parser: argparse.ArgumentParser) -> None:
+    from gateway.selftest import command
+
+    command.add_arguments(parser)
+    _add_config(parser)
+    parser.set_defaults(run=_selftest)
+
+
+def _selftest(given: argparse.Namespace) -> int:
+    from gateway import settings
+    from gateway.selftest import command
+    from gateway.selftest.settings import SelfTestSettings
+
+    read = settings.read(given.config)
+    return command.run(given, read.database.dsn, read.detection, read.selftest or SelfTestSettings())
 
 
 def _add_events(parser: argparse.ArgumentParser) -> None:

@@ -45,7 +45,7 @@ def _count_batches(registry: Registry, accepted: ledger.Accepted, rows: Observat
         area = registry.nodes[verified.batch.node].area
         batches[area, "stored"] += 1
         readings[area] += len(verified.batch.dt)
-        if not verified.batch.hist:
+        if not verified.late:
             telemetry.COMMITTED_AGE.observe(now - (verified.batch.t0 + min(verified.batch.dt)) / 1000)
     for verified in accepted.duplicates:
         batches[registry.nodes[verified.batch.node].area, "duplicate"] += 1

@@ -37,6 +37,8 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
     """`[ingest]` of piekwacht.toml.
 
     areas       whose topics to take in; empty: every area
+    share       several gateways share these areas out among themselves, by leases in the database
+    lease       seconds after which a worker that is not heard of is dead, and its areas are free
     key_file    private key that signs StoredRanges (`piekwacht key generate`)
     window      seconds to wait for more payloads before a transaction begins
     batches     most payloads in one transaction
@@ -46,6 +48,8 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
 
     key_file: Path
     areas: list[str] = []
+    share: bool = False
+    lease: Annotated[float, Meta(ge=1, le=60)] = 10.0
     window: Annotated[float, Meta(ge=0, le=10)] = 0.05
     batches: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
     retry: Annotated[float, Meta(gt=0, le=60)] = 1.0
@@ -78,11 +82,11 @@ def _away(error: psycopg.Error) -> None:
 
 @contextmanager
 def _counted_as_connected() -> Iterator[None]:
-    telemetry.CONNECTED.set(1)
+    telemetry.CONNECTED.inc()
     try:
         yield
     finally:
-        telemetry.CONNECTED.set(0)
+        telemetry.CONNECTED.dec()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +102,13 @@ class _Taken:
 class Ingest:
     """One broker session and one pipeline; comes back by itself when either side fails."""
 
-    def __init__(self, settings: IngestSettings, broker: BrokerSettings, pipeline: Pipeline) -> None:
+    def __init__(
+        self, settings: IngestSettings, broker: BrokerSettings, pipeline: Pipeline, *, met: bool = False
+    ) -> None:
         self._settings, self._broker, self._pipeline = settings, broker, pipeline
         self._signer = settings.signer()
         self._chores_due = 0.0
-        self._met = False  # whether the broker has ever answered
+        self._met = met  # whether the broker has ever answered
 
     async def run(self) -> None:
         """Until cancelled. StartError where the broker is not there at the start; later it is waited for.

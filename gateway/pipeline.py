@@ -18,7 +18,7 @@ import psycopg
 
 from alerting import inbox
 from edge_agent.wire import StoredRanges
-from gateway import repair, telemetry
+from gateway import repair, story, telemetry
 from gateway.account import account
 from gateway.alerts import severity, to_alerts
 from gateway.decode import Payload, Reason, Rejected, Verified, decode, place, unplaced
@@ -135,6 +135,7 @@ class Pipeline:
         self._memory, self._lease = replace(memory, anchored=anchored), tx  # only after COMMIT
         if rows.late.any():
             self._repair_due = time.monotonic() + _QUIET
+        story.tell(memory.registry, accepted, ids, rejected, events)
         account(
             registry=memory.registry,
             accepted=accepted,
@@ -159,7 +160,7 @@ class Pipeline:
         self._repair_due = time.monotonic() + _QUIET
         try:
             async with self._store.transaction() as tx:
-                events = await repair.detect(tx, self._senses, registry, _QUIET)
+                events = await repair.detect(tx, self._senses, registry, _QUIET, self._store.areas)
                 await event_store.save(tx, events, _severities(events, registry), registry)
                 await inbox.put(tx, to_alerts(events, registry))
                 live = await _live(tx, [], events, registry)
@@ -176,7 +177,7 @@ class Pipeline:
         """
         version = await stations.version(tx)
         if self._memory is None or self._lease is not tx:
-            registry = await stations.load(tx)
+            registry = await stations.load(tx, areas=self._store.areas)
             quality = await event_store.load_states(tx, _QUALITY, registry)
             detection = await event_store.load_states(tx, self._senses.detector.name, registry)
             return Memory(
@@ -190,7 +191,7 @@ class Pipeline:
 
     async def _enlarged(self, tx: Transaction, memory: Memory) -> Memory:
         """The same memory with the registry read anew; new datastreams start fresh."""
-        registry = await stations.load(tx, memory.registry)
+        registry = await stations.load(tx, memory.registry, areas=self._store.areas)
         return replace(
             memory,
             registry=registry,
@@ -216,7 +217,7 @@ class Pipeline:
     async def replay(self, limit: int = 100) -> int:
         """Try again what operators asked for, one payload a transaction; returns how many there were."""
         async with self._store.transaction() as tx:
-            wanted = await quarantine.to_replay(tx, limit)
+            wanted = await quarantine.to_replay(tx, limit, self._store.areas)
         for retry in wanted:
             outcome = await self._retry(retry)
             async with self._store.transaction() as tx:
@@ -277,11 +278,13 @@ class Pipeline:
         return memory, rows, events
 
     def _derive(self, memory: Memory, rows: ObservationBatch) -> _Derived:
-        touched = np.unique(rows.datastream).tolist()
+        registry, touched = memory.registry, np.flatnonzero(np.bincount(rows.datastream)).tolist()
+        nodes = dict.fromkeys(registry.datastreams[slot].node for slot in touched)
+        kept = [slot for node in nodes for slot in registry.slots_of[node]]  # a row a node
         return _Derived(
-            quality=dict(zip(touched, self._senses.flagger.dump(memory.quality, touched), strict=True)),
-            detection=dict(zip(touched, self._senses.detector.dump(memory.detection, touched), strict=True)),
-            news=newest(rows, memory.registry),
+            quality=dict(zip(kept, self._senses.flagger.dump(memory.quality, kept), strict=True)),
+            detection=dict(zip(kept, self._senses.detector.dump(memory.detection, kept), strict=True)),
+            news=newest(rows, registry),
         )
 
     async def _save_states(self, tx: Transaction, derived: _Derived, registry: Registry) -> None:

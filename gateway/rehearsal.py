@@ -8,9 +8,10 @@ import logging
 import pickle
 from pathlib import Path
 
+from numba.extending import is_jitted
+
 from gateway.detection.detector import Detector
-from gateway.detection.kernels import approach, detect_rows, follow_episode, look_around, note_odd, tell
-from gateway.detection.order import interpolated, put_in_order, quarters
+from gateway.detection.kernels import episode, learning, life, order, reporting, rows, surveying
 from gateway.observation import ObservationBatch
 from gateway.quality.flagger import Flagger
 from gateway.quality.kernels import flag_rows
@@ -18,18 +19,8 @@ from gateway.registry import Datastream, ObservedProperty, Registry, Station
 
 _LOG = logging.getLogger(__name__)
 _BROKEN = (EOFError, pickle.UnpicklingError, AttributeError, ImportError, IndexError, ValueError)
-_KERNELS = (
-    flag_rows,
-    detect_rows,
-    look_around,
-    approach,
-    tell,
-    follow_episode,
-    note_odd,
-    quarters,
-    put_in_order,
-    interpolated,
-)
+_MODULES = (episode, learning, life, order, reporting, rows, surveying)
+_KERNELS = (flag_rows, *(kernel for module in _MODULES for kernel in vars(module).values() if is_jitted(kernel)))
 
 
 def _play(flagger: Flagger, detector: Detector) -> None:

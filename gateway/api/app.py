@@ -18,6 +18,9 @@ from gateway.api import (
     acknowledge,
     alerts,
     basemap,
+    detection,
+    duty,
+    duty_routes,
     events,
     feeds,
     files,
@@ -86,7 +89,8 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     openapi.install(app)
     mounting.install(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.proxies)
     app.add_middleware(Headers)
-    for part in (landing, places, observations, events, alerts, live):
+    duty.install(app, dsn)
+    for part in (landing, places, observations, events, alerts, duty_routes, detection, live):
         app.include_router(part.router, prefix="/api/v1")
     app.include_router(health.router)
     app.state.files = files.read()

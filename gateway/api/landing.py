@@ -10,7 +10,8 @@ from gateway.api.problems import only_known_parameters
 
 router = APIRouter(dependencies=[Depends(only_known_parameters)], tags=["places"])
 _NAMES = (
-    "areas", "sites", "stations", "datastreams", "observed-properties", "corrections", "events", "alerts", "live",
+    "areas", "sites", "stations", "datastreams", "observed-properties", "corrections", "events", "alerts",
+    "detection-figures", "live",
 )  # fmt: skip
 
 

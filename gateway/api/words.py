@@ -224,6 +224,36 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "fresh": ("Laatste gegevens", "Latest data"),
     "complete": ("Uren met gegevens, laatste 24", "Hours with data, of the last 24"),
     "valid": ("Metingen met een waarde", "Readings with a value"),
+    "tested": ("Hoe goed pieken worden gevonden", "How well peaks are found"),
+    "tested_lead": (
+        "Elk uur voegen we in een kopie van de metingen nagebootste pieken toe. De laatste dertig dagen:",
+        "Every hour synthetic peaks are added to a copy of the measurements. Over the last thirty days:",
+    ),
+    "tested_note": (
+        "Niemand krijgt van een nagebootste piek een melding, en ze komen niet tussen de metingen.",
+        "Nobody is alerted of a synthetic peak, and none of them gets among the measurements.",
+    ),
+    "tested_none": ("Nog niet beproefd.", "Not tested yet."),
+    "tested_what": ("{property}, elke {interval} s", "{property}, every {interval} s"),
+    "tested_text": (
+        "Van {injected} nagebootste pieken van {multiple}× de ruis vond de detector er {found} ({low}–{high} %)",
+        "Of {injected} synthetic peaks of {multiple}× the noise the detector found {found} ({low}–{high} %)",
+    ),
+    "tested_after": (", na {delay} s (mediaan).", ", after {delay} s (median)."),
+    "tested_alone": (
+        "Zonder nagebootste pieken: {peaks} pieken in {days} sensordagen, waarvan {alone} bij maar één station.",
+        "Without synthetic peaks: {peaks} peaks in {days} sensor-days, {alone} of them at one station only.",
+    ),
+    "tested_false": (
+        "Dat zijn hoogstens {rate} valse meldingen per sensor per dag.",
+        "That is at most {rate} false alarms per sensor per day.",
+    ),
+    "tested_height": ("Hoogte, × ruis", "Height, × noise"),
+    "tested_injected": ("Nagebootst", "Synthetic"),
+    "tested_found": ("Gevonden", "Found"),
+    "tested_between": ("95 % zeker tussen", "95 % sure between"),
+    "tested_delay": ("Na (mediaan)", "After (median)"),
+    "tested_size": ("Gemeten hoogte / ware hoogte", "Height as found / true height"),
     "latency": ("Hoe snel berichten aankwamen", "How fast messages arrived"),
     "latency_none": (
         "In de laatste 30 dagen zijn geen berichten bezorgd.",

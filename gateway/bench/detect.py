@@ -16,9 +16,7 @@ from typing import Any
 import numpy as np
 
 from gateway.detection.detector import Detector
-from gateway.detection.kernels import detect_rows
-from gateway.detection.layout import CHANGE, STATE
-from gateway.detection.neighbours import neighbourhoods
+from gateway.detection.layout import CHANGE, EVENT, STREAM, Rows
 from gateway.detection.settings import DetectionSettings
 from gateway.registry import Datastream, ObservedProperty, Registry, Station
 
@@ -45,7 +43,7 @@ def run(given: argparse.Namespace) -> int:
         "ns_per_reading_many": round(many, 1),
         "sensors": given.sensors,
         "datastreams": given.datastreams,
-        "bytes_per_datastream": STATE.itemsize,
+        "bytes_per_datastream": STREAM.itemsize + EVENT.itemsize,
         "river_ns_per_reading": None if river is None else round(river),
         "river_ratio": None if river is None else round(river / alone, 1),
         "river_reason": reason,
@@ -79,34 +77,17 @@ def registry_of(sensors: int, *, areas: int) -> Registry:
 
 def _cost(registry: Registry, runs: int) -> float:
     """Median ns a reading."""
-    detector, around, m = Detector(DetectionSettings()), neighbourhoods(registry), len(registry.datastreams)
-    states, parameters = detector.initial(registry), detector.parameters(around)
+    detector, m = Detector(DetectionSettings()), len(registry.datastreams)
+    states = detector.initial(registry)
     rounds = max(_WARM_UP, 400_000 // m)
     slots = np.tile(np.arange(m, dtype=np.int32), rounds)
     value = 8 + np.random.default_rng(2).normal(0, 0.4, m * rounds)
     at = np.repeat(np.arange(rounds) * _STEP, m)
-    changes, flags = np.zeros(4 * len(value) + m, CHANGE), np.zeros(len(value), np.int32)
-    wind = np.zeros((0, 3), np.float32)
+    changes = np.zeros(4 * len(value) + m, CHANGE)
+    rows = Rows(slots=slots, at=at, value=value, flags=np.zeros(len(at), np.int32), wind=np.zeros((0, 3), np.float32))
 
     def once(begin: int) -> None:
-        detect_rows(
-            states.streams,
-            states.groups,
-            states.winds,
-            parameters,
-            around.property_of,
-            around.group_of,
-            around.members,
-            around.begins,
-            around.area_of,
-            around.twin_of,
-            slots,
-            at + begin,
-            value,
-            flags,
-            wind,
-            changes,
-        )
+        detector.advance(states, rows._replace(at=at + begin), changes)
 
     once(0)
     return _median(once, [(1 + i) * rounds * _STEP for i in range(runs)]) / len(value)

@@ -6,15 +6,26 @@ still has them.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.detection.kernels import detect_rows
-from gateway.detection.layout import CHANGE, GROUP, PARAMETERS, STATE, WIND
+from gateway.detection.kernels.rows import detect_rows
+from gateway.detection.layout import (
+    CHANGE,
+    EVENT,
+    GROUP,
+    PARAMETERS,
+    STREAM,
+    WIND,
+    Memory,
+    Rows,
+    aligned,
+    copied,
+)
 from gateway.detection.neighbours import Neighbourhoods, neighbourhoods
 from gateway.detection.settings import DetectionSettings, PeakSettings
 from gateway.detection.telling import told
@@ -22,18 +33,25 @@ from gateway.event import Event
 from gateway.observation import ObservationBatch
 from gateway.registry import Registry
 
-_VERSION = 2
+_VERSION = 3
 _CHUNK = 1 << 15  # rows a call of the kernel: bounds the memory for changes
 
 
 @dataclass(frozen=True, kw_only=True)
 class States:
-    """All that the detector remembers: streams (m,) STATE, groups (k,) GROUP, winds (areas,) WIND; who is where."""
+    """All that the detector remembers (see `layout`), and who is where."""
 
-    streams: NDArray[np.void]
-    groups: NDArray[np.void]
-    winds: NDArray[np.void]
+    memory: Memory
     around: Neighbourhoods
+
+    @property
+    def streams(self) -> NDArray[np.void]:
+        """(m,) STREAM: what every reading touches."""
+        return self.memory.streams
+
+    def copy(self) -> "States":
+        """The same in memory of its own."""
+        return replace(self, memory=Memory(*(copied(records) for records in self.memory)))
 
 
 class Detector:
@@ -49,9 +67,12 @@ class Detector:
         """States of datastreams that nothing is known of."""
         around = neighbourhoods(registry)
         return States(
-            streams=np.zeros(len(registry.datastreams), STATE),
-            groups=np.zeros(len(around.begins) - 1, GROUP),
-            winds=np.zeros(len(around.areas), WIND),
+            memory=Memory(
+                streams=aligned(len(registry.datastreams), STREAM),
+                events=aligned(len(registry.datastreams), EVENT),
+                groups=aligned(len(around.begins) - 1, GROUP),
+                winds=aligned(len(around.areas), WIND),
+            ),
             around=around,
         )
 
@@ -67,50 +88,37 @@ class Detector:
     def load(self, registry: Registry, saved: Mapping[int, bytes]) -> States:
         """States from the database; a datastream without one starts fresh, a group is as it was kept last."""
         states = self.initial(registry)
+        streams, events, groups, winds = states.memory
         for slot, state in saved.items():
             number = states.around.group_of[slot]
             area = states.around.area_of[number]
-            states.streams[slot] = np.frombuffer(state, STATE, 1)[0]
-            group = np.frombuffer(state, GROUP, 1, STATE.itemsize)[0]
-            wind = np.frombuffer(state, WIND, 1, STATE.itemsize + GROUP.itemsize)[0]
-            if (group["turn"], group["at"]) >= (states.groups[number]["turn"], states.groups[number]["at"]):
-                states.groups[number] = group
-            if wind["at"] >= states.winds[area]["at"]:
-                states.winds[area] = wind
+            stream, event, group, wind = (np.frombuffer(part, kind)[0] for kind, part in _parts(state))
+            streams[slot] = stream
+            events[slot] = event
+            if (group["turn"], group["at"]) >= (groups[number]["turn"], groups[number]["at"]):
+                groups[number] = group
+            if wind["at"] >= winds[area]["at"]:
+                winds[area] = wind
         return states
 
     def detect(self, states: States, batch: ObservationBatch, registry: Registry) -> tuple[States, list[Event]]:
         """Events that these rows open, change or end. Late rows are passed over."""
-        after = replace(states, streams=states.streams.copy(), groups=states.groups.copy(), winds=states.winds.copy())
+        after = states.copy()
         rows = batch[~batch.late] if batch.late.any() else batch
         events = []
         for begin in range(0, len(rows), _CHUNK):
             events += self._detect(after, rows[begin : begin + _CHUNK], registry)
         return after, events
 
-    def _detect(self, states: States, rows: ObservationBatch, registry: Registry) -> list[Event]:
+    def _detect(self, states: States, batch: ObservationBatch, registry: Registry) -> list[Event]:
         """Moves the states on in place."""
-        around = states.around
-        changes = np.zeros(4 * len(rows) + len(states.streams), CHANGE)
-        count = detect_rows(
-            states.streams,
-            states.groups,
-            states.winds,
-            self.parameters(around),
-            around.property_of,
-            around.group_of,
-            around.members,
-            around.begins,
-            around.area_of,
-            around.twin_of,
-            rows.datastream,
-            rows.observed_at,
-            rows.value,
-            rows.flags,
-            _wind(rows),
-            changes,
-        )
+        changes = np.zeros(4 * len(batch) + len(states.streams), CHANGE)
+        count = self.advance(states, rows_of(batch), changes)
         return [told(change, self.name, self._settings, registry) for change in changes[:count]]
+
+    def advance(self, states: States, rows: Rows, changes: NDArray[np.void]) -> int:
+        """Move the states on in place; the first so many of `changes`, (4 n + m,) CHANGE, are what happened."""
+        return int(detect_rows(states.memory, states.around.places, self.parameters(states.around), rows, changes))
 
     def parameters(self, around: Neighbourhoods) -> NDArray[np.void]:
         """Of each observed property, PARAMETERS."""
@@ -121,9 +129,29 @@ class Detector:
 
 
 def _bytes(states: States, slot: int) -> bytes:
+    streams, events, groups, winds = states.memory
     number = states.around.group_of[slot]
-    group, wind = states.groups[number], states.winds[states.around.area_of[number]]
-    return bytes(states.streams[slot].tobytes() + group.tobytes() + wind.tobytes())
+    records = streams[slot], events[slot], groups[number], winds[states.around.area_of[number]]
+    return b"".join(record.tobytes() for record in records)
+
+
+def _parts(state: bytes) -> Iterator[tuple[np.dtype[np.void], bytes]]:
+    """What `_bytes` put together."""
+    begin = 0
+    for kind in (STREAM, EVENT, GROUP, WIND):
+        yield kind, state[begin : begin + kind.itemsize]
+        begin += kind.itemsize
+
+
+def rows_of(batch: ObservationBatch) -> Rows:
+    """The columns that the kernel reads."""
+    return Rows(
+        slots=batch.datastream,
+        at=batch.observed_at,
+        value=batch.value,
+        flags=batch.flags,
+        wind=_wind(batch),
+    )
 
 
 def _wind(rows: ObservationBatch) -> NDArray[np.float32]:
@@ -142,6 +170,7 @@ def _record(settings: PeakSettings | None) -> tuple[float, ...]:
         "on": 1.0,
         "background_rate": 1 / settings.background_minutes,
         "noise_rate": 1 / settings.noise_minutes,
+        "settled": 60_000 * max(settings.background_minutes, settings.noise_minutes),
         "unit_rate": 60 / settings.unit_seconds,
         "sure_rate": 60 / settings.sure_seconds,
         "hold": settings.hold / settings.threshold,

@@ -1,31 +1,33 @@
-"""What the kernel remembers, is told, and tells: records of fixed width. Times are ms UTC."""
+"""What the kernels remember, are told, and tell: records of fixed width. Times are ms UTC.
+
+A datastream has two records in two arrays: every reading touches STREAM, one line of the cache (64 bytes), and what
+its neighbours ask of it stands there too; EVENT only matters while something rises.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-# Of each datastream. Its last four readings' worth of facts come first: neighbours read them.
-STATE = np.dtype(
+STREAM = np.dtype(
     [
         ("at", np.int64),  # last reading
         ("residual", np.float64),  # last reading above its background
-        ("count", np.int64),
         ("background", np.float64),
         ("variance", np.float64),
         ("evidence", np.float64),
         ("gain", np.float64),  # beta
         ("first", np.int64),  # first reading
+        ("count", np.int32),
+        ("revision", np.int16),  # 0: no event is open
+        ("odd_count", np.int16),  # readings that stand out but are no peak
+    ]
+)
+
+EVENT = np.dtype(
+    [
         ("rise", np.int64),  # first reading since the evidence was 0
         ("rise_background", np.float64),  # and the background before it
-        ("revision", np.int64),  # 0: no event is open
-        ("onset", np.int64),  # of the open event; so are the following
-        ("detected", np.int64),
-        ("peak_at", np.int64),
-        ("below_since", np.int64),  # 0: not below
-        ("peak", np.float64),
-        ("peak_background", np.float64),
-        ("peak_noise", np.float64),
-        ("told", np.float64),  # excess as last told
-        ("below", np.int32),  # readings
-        ("kind", np.int32),
         ("readings", np.int32),  # since the rise; so are the following
         ("humid", np.int32),  # readings in humid air
         ("flags", np.int32),  # any reading's
@@ -35,13 +37,23 @@ STATE = np.dtype(
         ("wind_north", np.float32),
         ("wind_speed", np.float32),
         ("wind_readings", np.int32),
+        ("below", np.int32),  # readings; of the open event, so are the following
+        ("kind", np.int32),
+        ("onset", np.int64),
+        ("detected", np.int64),
+        ("peak_at", np.int64),
+        ("below_since", np.int64),  # 0: not below
+        ("peak", np.float64),
+        ("peak_background", np.float64),
+        ("peak_noise", np.float64),
+        ("told", np.float64),  # excess as last told
         ("odd_since", np.int64),  # what stands out but is no peak: one reading, or a sensor that says it is unwell
         ("odd_until", np.int64),
         ("odd_peak", np.float64),
         ("odd_level", np.float64),
         ("odd_noise", np.float64),
         ("odd_flags", np.int32),
-        ("odd_count", np.int32),
+        ("unused", np.int32, (7,)),  # up to the end of the third line
     ]
 )
 
@@ -79,6 +91,7 @@ PARAMETERS = np.dtype(
         ("polarity", np.float64),  # -1 where the signal falls when pollution rises
         ("background_rate", np.float64),  # a minute
         ("noise_rate", np.float64),  # a minute
+        ("settled", np.float64),  # ms after which a stream no longer learns as fast as a running mean
         ("drift", np.float64),
         ("threshold", np.float64),
         ("clip", np.float64),
@@ -110,9 +123,54 @@ CHANGE = np.dtype(
         ("fresh", np.int32),  # neighbours that spoke lately
         ("risen", np.int32),  # those of them that rose too
         ("who", np.int32, (WHO,)),
-        ("state", STATE),
+        ("stream", STREAM),
+        ("event", EVENT),
         ("group", GROUP),
     ]
 )
 OPENED, UPDATED, ENDED, VOIDED, MERGED = 1, 2, 3, 4, 5
 PEAK, REGIONAL, GLITCH, HUMIDITY, SENSOR = 0, 1, 2, 3, 4
+
+
+class Memory(NamedTuple):
+    """All that is remembered: streams (m,) STREAM, events (m,) EVENT, groups (k,) GROUP, winds (areas,) WIND."""
+
+    streams: NDArray[np.void]
+    events: NDArray[np.void]
+    groups: NDArray[np.void]
+    winds: NDArray[np.void]
+
+
+class Places(NamedTuple):
+    """Who stands where, as in `neighbours.Neighbourhoods`."""
+
+    group_of: NDArray[np.int32]
+    members: NDArray[np.int32]
+    begins: NDArray[np.int64]
+    property_of: NDArray[np.int32]
+    area_of: NDArray[np.int32]
+    twin_of: NDArray[np.int32]
+
+
+class Rows(NamedTuple):
+    """Readings in their order: slots, at (ms), value, flags (n,); wind (n, 3) or (0, 3), east, north, speed."""
+
+    slots: NDArray[np.int32]
+    at: NDArray[np.int64]
+    value: NDArray[np.float64]
+    flags: NDArray[np.int32]
+    wind: NDArray[np.float32]
+
+
+def aligned(count: int, kind: np.dtype[np.void]) -> NDArray[np.void]:
+    """(count,) zeros whose first byte begins a line of the cache."""
+    raw = np.zeros(count * kind.itemsize + 64, np.uint8)
+    begin = -raw.ctypes.data % 64
+    return raw[begin : begin + count * kind.itemsize].view(kind)
+
+
+def copied(records: NDArray[np.void]) -> NDArray[np.void]:
+    """The same in memory of its own, aligned."""
+    found = aligned(len(records), records.dtype)
+    found[:] = records
+    return found

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.detection.layout import Places
 from gateway.registry import Registry
 
 _BESIDE = 30 / 111_195  # degrees of latitude
@@ -31,6 +32,18 @@ class Neighbourhoods:
     area_of: NDArray[np.int32]
     areas: tuple[str, ...]
     twin_of: NDArray[np.int32]
+
+    @property
+    def places(self) -> Places:
+        """What the kernel asks of it."""
+        return Places(
+            group_of=self.group_of,
+            members=self.members,
+            begins=self.begins,
+            property_of=self.property_of,
+            area_of=self.area_of,
+            twin_of=self.twin_of,
+        )
 
 
 @lru_cache(maxsize=8)

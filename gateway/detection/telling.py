@@ -37,7 +37,7 @@ def told(record: Any, name: str, settings: DetectionSettings, registry: Registry
     station = registry.stations[datastream.station]
     facts = _facts(record, kind)
     polarity = settings.property[datastream.observed_property].polarity
-    state, around = record["state"], record
+    state, around = record["event"], record
     place = station.area if kind is Kind.REGIONAL else station.id
     east, north, speed = (float(state[f"wind_{part}"]) for part in ("east", "north", "speed"))
     wind = wind_of(east, north, speed, int(state["wind_readings"]))
@@ -79,14 +79,16 @@ def told(record: Any, name: str, settings: DetectionSettings, registry: Registry
         wind=wind,
         upwind=upwind(station, wind, registry),
         merged_into=_episode(record, name, registry) if change is Change.MERGED else None,
-        state_hash=hashlib.sha256(state.tobytes() + record["group"].tobytes()).hexdigest()[:16],
+        state_hash=hashlib.sha256(
+            b"".join(record[part].tobytes() for part in ("stream", "event", "group"))
+        ).hexdigest()[:16],
     )
     return replace(event, words=sentences(event, registry))
 
 
 def _facts(record: Any, kind: Kind) -> dict[str, Any]:  # noqa: ANN401 - numpy
     """What stands in which record differs between a peak, an episode of all, and what is odd."""
-    state, group = record["state"], record["group"]
+    stream, state, group = record["stream"], record["event"], record["group"]
     if kind is Kind.REGIONAL:
         level = float(group["peak_background"])
         return {
@@ -98,12 +100,12 @@ def _facts(record: Any, kind: Kind) -> dict[str, Any]:  # noqa: ANN401 - numpy
             "noise": float(group["peak_noise"]),
             "flags": 0,
         }
-    if int(state["odd_count"]) > 0 and int(record["change"]) == layout.ENDED and kind in {Kind.GLITCH, Kind.SENSOR}:
+    if int(stream["odd_count"]) > 0 and int(record["change"]) == layout.ENDED and kind in {Kind.GLITCH, Kind.SENSOR}:
         return {
             "onset": _time(state["odd_since"]),
             "peak_at": _time(state["odd_since"]),
-            "detected": _time(state["at"]),
-            "end": _time(state["at"]),
+            "detected": _time(stream["at"]),
+            "end": _time(stream["at"]),
             "revision": 1,
             "peak": float(state["odd_peak"]),
             "background": float(state["odd_level"]),
@@ -112,8 +114,8 @@ def _facts(record: Any, kind: Kind) -> dict[str, Any]:  # noqa: ANN401 - numpy
         }
     return {
         **{f: _time(state[f]) for f in ("onset", "peak_at", "detected")},
-        "end": _time(state["below_since"] if int(record["change"]) != layout.MERGED else state["at"]),
-        "revision": int(state["revision"]),
+        "end": _time(state["below_since"] if int(record["change"]) != layout.MERGED else stream["at"]),
+        "revision": int(stream["revision"]),
         "peak": float(state["peak"]),
         "background": float(state["peak_background"]),
         "noise": float(state["peak_noise"]),

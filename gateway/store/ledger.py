@@ -83,7 +83,7 @@ async def keep(tx: Transaction, batches: Sequence[Verified], ids: Sequence[int])
     if not batches:
         return
     rows = [
-        _Row(*v.key, id_, v.batch.boot, v.batch.mono, v.batch.clock, v.batch.hist, v.payload.received_at)
+        _Row(*v.key, id_, v.batch.boot, v.batch.mono, v.batch.clock, v.late, v.payload.received_at)
         for id_, v in zip(ids, batches, strict=True)
     ]
     await tx.execute(

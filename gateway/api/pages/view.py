@@ -94,6 +94,14 @@ class View:
         text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 1 else f"{value:.2f}"
         return text.replace(".", self.comma)
 
+    def short(self, value: float) -> str:
+        """A figure as it was chosen."""
+        return f"{value:g}".replace(".", self.comma)
+
+    def share(self, value: float) -> str:
+        """A share in whole percents."""
+        return f"{100 * value:.0f}"
+
     def clock(self, text: str | None) -> str:
         """Local time of day."""
         return "–" if text is None else f"{_local(text):%H:%M:%S}"

@@ -29,7 +29,7 @@ _NETWORKS = np.array(_network(8) + _network(16) + _network(32), np.uint8)
 _END_8, _END_16, _END_32 = 19, 19 + 63, 19 + 63 + 191
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def put_in_order(a: NDArray[np.float64], n: int) -> None:
     """Sort a[:n] in place, n <= 32; the rest of `a` (32,) is lost."""
     begin, end, full = _END_16, _END_32, 32
@@ -47,7 +47,7 @@ def put_in_order(a: NDArray[np.float64], n: int) -> None:
         a[j] = y if less else x
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def interpolated(ordered: NDArray[np.float64], place: float) -> float:
     """The value at a place between two."""
     k = int(place)
@@ -57,7 +57,7 @@ def interpolated(ordered: NDArray[np.float64], place: float) -> float:
     return float(ordered[k] + part * (ordered[k + 1] - ordered[k]))
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def quarters(a: NDArray[np.float64], n: int) -> tuple[float, float, float]:
     """The quartiles of a[:n], interpolated linearly as numpy does; 1 <= n <= 32. `a` (32,) is put in order."""
     put_in_order(a, n)

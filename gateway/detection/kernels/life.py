@@ -1,0 +1,181 @@
+"""The life of one datastream's event: what rises is watched, opened, followed and closed."""
+
+from typing import Any, NamedTuple
+
+from numba import njit
+
+from edge_agent.wire import Flag
+from gateway.detection.kernels.episode import BEFORE, LOW, OWN, WORSE
+from gateway.detection.kernels.learning import WARM_UP, note_odd
+from gateway.detection.kernels.reporting import tell
+from gateway.detection.layout import (
+    ENDED,
+    GLITCH,
+    HUMIDITY,
+    MERGED,
+    OPENED,
+    PEAK,
+    SENSOR,
+    UPDATED,
+    VOIDED,
+)
+
+STUCK = int(Flag.STUCK)
+_HUMID = int(Flag.HUMIDITY)
+_LONGEST = 120 * 60_000  # ms: an event that lasts longer is the new background
+_SWELLING = 2.0  # humid air makes particles look up to about this much heavier (Crilley, AMT 11, 709)
+_ALONE = 3  # readings that a twin contradicts before an event is taken back
+_MANY = 9_999
+
+
+class Reading(NamedTuple):
+    """One reading with what `kernels` worked out of it; `before` is the evidence before it, `twin`: it has one."""
+
+    row: int
+    slot: int
+    at: int
+    x: float
+    flags: int
+    level: float
+    noise: float
+    excess: float
+    z: float
+    before: float
+    twin: bool
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def follow(s: Any, e: Any, g: Any, twin: Any, p: Any, r: Reading) -> int:
+    """Take a reading that rises or belongs to an open event; returns what happened (0: nothing).
+
+    s STREAM and e EVENT of the datastream, g GROUP, twin STREAM (its own where there is none), p PARAMETERS.
+    """
+    if r.before == 0.0 and s.revision == 0:
+        begin_rise(e, r, s.background)
+        if r.z >= p.sure and r.excess > p.smallest and s.count > WARM_UP:
+            note_odd(s, e, r.at, r.x, r.level, r.noise, 0)
+    e.readings += 1
+    e.flags |= r.flags
+    e.humid += 1 if r.flags & _HUMID else 0
+    if r.twin:
+        compare(s, e, twin, p)
+    if s.revision > 0:
+        return go_on(s, e, g, p, r)
+    if s.evidence > p.threshold and r.excess > p.smallest and s.count > WARM_UP:
+        open_event(s, e, r)
+        return OPENED
+    return 0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def conclude(change: Any, what: int, s: Any, e: Any, g: Any, r: Reading) -> None:
+    """Tell what `follow` found; what is over leaves nothing behind."""
+    s.revision += 1
+    tell(change, r.row, what, int(e.kind), r.slot, s, e, g)
+    if what in (ENDED, VOIDED, MERGED):
+        if r.at - e.onset > _LONGEST:
+            s.background = r.x
+        s.revision = 0
+        s.evidence = 0.0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def settle_odd(change: Any, s: Any, e: Any, g: Any, r: Reading) -> int:
+    """The reading after an odd one tells what that was; returns how many changes this makes."""
+    back = r.excess < LOW * (e.odd_peak - e.odd_level)
+    told = e.odd_flags != 0 or (back and s.revision == 0)
+    if told:
+        tell(change, r.row, ENDED, SENSOR if e.odd_flags != 0 else GLITCH, r.slot, s, e, g)
+    s.odd_count = 0
+    return 1 if told else 0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def begin_rise(e: Any, r: Reading, background: float) -> None:
+    """The first reading with evidence."""
+    e.rise = r.at
+    e.rise_background = background
+    e.readings = 0
+    e.humid = 0
+    e.flags = 0
+    e.agrees = 0
+    e.disagrees = 0
+    e.wind_east = 0.0
+    e.wind_north = 0.0
+    e.wind_speed = 0.0
+    e.wind_readings = 0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def blow(e: Any, east: float, north: float, speed: float) -> None:
+    """Add where the wind comes from at this reading."""
+    e.wind_east += east
+    e.wind_north += north
+    e.wind_speed += speed
+    e.wind_readings += 1
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def compare(s: Any, e: Any, twin: Any, p: Any) -> None:
+    """Count whether the collocated twin says the same."""
+    if twin.count > WARM_UP and twin.at >= e.rise:
+        if twin.residual > LOW * s.residual:
+            e.agrees = min(e.agrees + 1, _MANY)
+        elif s.residual > p.smallest:
+            e.disagrees = min(e.disagrees + 1, _MANY)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def open_event(s: Any, e: Any, r: Reading) -> None:
+    """Enough evidence: what it is, as far as one can tell now."""
+    under = r.level - max(s.background - e.rise_background, 0.0)
+    e.onset = e.rise
+    e.detected = r.at
+    e.told = r.x - under
+    e.below = 0
+    e.peak = r.x
+    e.peak_at = r.at
+    e.peak_background = under
+    e.peak_noise = r.noise
+    e.kind = PEAK
+    if e.disagrees > e.agrees:
+        e.kind = SENSOR
+    elif 2 * e.humid > e.readings and r.x - under < _SWELLING * max(under, 0.0):
+        e.kind = HUMIDITY
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def go_on(s: Any, e: Any, g: Any, p: Any, r: Reading) -> int:
+    """One more reading of an open event; returns what happened to it (0: nothing)."""
+    under = r.level - max(s.background - e.rise_background, 0.0)
+    if r.x - under > e.peak - e.peak_background:
+        e.peak = r.x
+        e.peak_at = r.at
+        e.peak_background = under
+        e.peak_noise = r.noise
+    top = e.peak - e.peak_background
+    if r.excess < LOW * top or r.z < 1:
+        if e.below == 0:
+            e.below_since = r.at
+        e.below += 1
+    else:
+        e.below = 0
+    too_long = r.at - e.onset > _LONGEST
+    if r.flags & STUCK or (e.kind == PEAK and e.disagrees >= _ALONE and e.agrees == 0):
+        e.below_since = r.at
+        return VOIDED
+    if g.revision > 0 and e.kind == PEAK and e.onset >= g.onset - BEFORE and r.excess < OWN * s.residual:
+        return MERGED
+    if too_long or (e.below >= 2 and r.at - e.below_since >= 1_000 * p.close_seconds):
+        if e.below == 0:
+            e.below_since = r.at
+        return ENDED
+    unlike = e.kind == HUMIDITY and top > _SWELLING * max(e.peak_background, 0.0)
+    if unlike or (e.kind == SENSOR and e.agrees > e.disagrees):
+        e.kind = PEAK
+        e.told = top
+        return UPDATED
+    if top > WORSE * e.told:
+        e.told = top
+        return UPDATED
+    return 0

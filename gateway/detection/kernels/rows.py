@@ -1,0 +1,127 @@
+"""Readings one after the other through the detector: the loop. The formulas stand in the package's own words."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from gateway.detection.kernels.ahead import AHEAD, MANY, prefetch
+from gateway.detection.kernels.episode import go_through
+from gateway.detection.kernels.learning import MEANINGLESS, approach, set_aside, steps
+from gateway.detection.kernels.life import STUCK, Reading, blow, conclude, follow, settle_odd
+from gateway.detection.kernels.order import MOST
+from gateway.detection.kernels.reporting import name_neighbours
+from gateway.detection.kernels.surveying import FEW, FRESH, SMALL, look_around
+from gateway.detection.layout import Memory, Places, Rows
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def feel(w: Any, wind: NDArray[np.float32], row: int, at: int) -> None:
+    """Move an area's wind on, unless the row has none or is an older one."""
+    if np.isnan(wind[row, 0]) or at < w.at:
+        return
+    part, _ = approach((at - w.at) * (1 / 600_000), 0.0)
+    part = 1.0 if at - w.at > FRESH else part
+    w.east += part * (wind[row, 0] - w.east)
+    w.north += part * (wind[row, 1] - w.north)
+    w.speed += part * (wind[row, 2] - w.speed)
+    w.at = at
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def detect_rows(
+    memory: Memory, places: Places, parameters: NDArray[np.void], rows: Rows, changes: NDArray[np.void]
+) -> int:
+    """Move the memory on in place, write what happened into `changes`, return how many changes there were.
+
+    parameters (properties,) PARAMETERS; changes (4 n + m,) CHANGE for n rows of m streams. Readings that are not
+    finite, or not newer than the last one of their datastream, teach nothing.
+    """
+    n = 0
+    scratch = np.empty(MOST)
+    windy = len(rows.wind) > 0
+    far = len(memory.streams) > MANY
+    last_span, last_property = -1, np.uint64(0)
+    unit = sure = towards = taken = 0.0
+    for i in range(len(rows.value)):
+        if far and i + AHEAD < len(rows.value):
+            prefetch(memory.streams, rows.slots[i + AHEAD])
+            prefetch(memory.events, rows.slots[i + AHEAD])
+        slot = int(rows.slots[i])
+        place = np.uint64(slot)  # numba need not ask whether it counts from the end
+        number = np.uint64(places.group_of[place])
+        which = np.uint64(places.property_of[number])
+        p, s = parameters[which], memory.streams[place]
+        e, g = memory.events[place], memory.groups[number]
+        at, flags, x = rows.at[i], rows.flags[i], rows.value[i] * p.polarity
+        if windy:
+            feel(memory.winds[places.area_of[number]], rows.wind, i, at)
+        if flags & MEANINGLESS or s.count == 0 or at <= s.at or not abs(x) < np.inf or p.on == 0.0:
+            set_aside(s, e, p, at, x, flags)
+            continue
+        span = at - s.at
+        known = at - s.first
+        if span != last_span or which != last_property or known < p.settled:
+            unit, sure, towards, taken = steps(p, span, known)
+            last_span = span if known >= p.settled else -1
+            last_property = which
+        s.at = at
+        s.count += 1
+        s.residual = x - s.background
+        floor = p.noise_absolute + p.noise_relative * abs(s.background)
+        power = s.variance + floor * floor
+        own = math.sqrt(power)
+        told = n
+        noise, level = own, s.background
+        size = places.begins[number + np.uint64(1)] - places.begins[number]
+        if size > 2:
+            g.turn += 1
+            share = p.share
+            if size <= SMALL or g.turn >= g.due:
+                alone = slot if size <= SMALL else -1
+                fresh = look_around(
+                    g, memory.streams, places.members, places.begins[number], size, alone, at, p.lift, scratch
+                )
+                share = p.few_share if size <= SMALL and fresh < FEW else share
+                if g.common > own or g.evidence > 0.0 or g.revision > 0:
+                    n = go_through(memory, places, p, slot, own, fresh, i, changes, n)
+                else:
+                    g.at = at
+            common = g.common
+            noise = math.sqrt(power + (p.spread * g.spread) * (p.spread * g.spread))
+            if common > 0.0:
+                if common > 2 * own and common > p.smallest:
+                    s.gain += 0.02 * (min(max(s.residual / common, 0.3), 2.0) - s.gain)
+                level += share * s.gain * common
+        excess = x - level
+        z = excess / noise
+        before = s.evidence
+        evidence = before + (sure if z >= p.sure else unit) * ((z if z < p.clip else p.clip) - p.drift)
+        evidence = 0.0 if evidence < 0.0 or flags & STUCK else evidence
+        evidence = evidence if evidence < 4 * p.threshold else 4 * p.threshold
+        s.evidence = evidence
+        slower = 1.0
+        if evidence > 0.0 or s.revision > 0 or s.odd_count > 0:
+            twin = places.twin_of[place]
+            r = Reading(i, slot, at, x, flags, level, noise, excess, z, before, twin >= 0)
+            if s.odd_count > 0:
+                n += settle_odd(changes[n], s, e, g, r)
+            if evidence > 0.0 or s.revision > 0:
+                change = follow(s, e, g, memory.streams[twin if twin >= 0 else slot], p, r)
+                w = memory.winds[places.area_of[number]]
+                if windy and not np.isnan(rows.wind[i, 0]):
+                    blow(e, rows.wind[i, 0], rows.wind[i, 1], rows.wind[i, 2])
+                elif w.at > 0 and abs(at - w.at) <= FRESH:
+                    blow(e, w.east, w.north, w.speed)
+                if change:
+                    conclude(changes[n], change, s, e, g, r)
+                    n += 1
+            slower = p.freeze if s.revision > 0 else 1.0 / (1.0 + p.hold * s.evidence)
+        if n > told:
+            name_neighbours(changes, told, n, memory, places, p)
+        clipped = min(max(x - s.background, -p.fall_limit * own), p.rise_limit * own)
+        s.background += slower * towards * clipped
+        s.variance += slower * taken * (clipped * clipped - s.variance)
+    return n

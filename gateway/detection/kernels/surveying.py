@@ -1,0 +1,54 @@
+"""What the neighbours of a datastream have in common at this moment."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from gateway.detection.kernels.learning import WARM_UP
+from gateway.detection.kernels.order import MOST, quarters
+
+FRESH = 15 * 60_000  # ms: an older reading says nothing of now
+FEW = 4  # neighbours from which on there are quartiles
+SMALL = 9  # members up to which a group leaves the station itself out
+_LARGE = 24  # members from which a group looks anew only when a third of them have spoken
+
+
+@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+def look_around(
+    g: Any,
+    streams: NDArray[np.void],
+    members: NDArray[np.int32],
+    begin: int,
+    size: int,
+    alone: int,
+    now: int,
+    lift: float,
+    scratch: NDArray[np.float64],
+) -> int:
+    """Write (c, M) of the fresh ones of `size` members into the group, return how many are fresh.
+
+    members[begin : begin + size] are asked but for `alone` (-1: all of them); zeros where fewer than two are fresh. Of
+    more than 32 every k-th is asked, beginning with another one each time.
+    """
+    n = 0
+    step = (size + MOST - 1) // MOST
+    for place in range(begin + (g.turn % step if step > 1 else 0), begin + size, step):
+        j = members[place]
+        s = streams[j]
+        scratch[n] = s.residual
+        n += 1 if j != alone and s.count > WARM_UP and abs(now - s.at) <= FRESH else 0
+    g.due = g.turn + (1 if size < _LARGE else size // 3)
+    g.spread = 0.0
+    g.common = 0.0
+    if n >= FEW:
+        low, middle, high = quarters(scratch, n)
+        g.common = middle + lift * (high - middle)
+        g.spread = 0.7413 * (high - low)
+    elif n >= 2:
+        low = scratch[0]
+        for k in range(1, n):
+            low = min(low, scratch[k])
+        g.common = low
+    return n
