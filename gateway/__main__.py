@@ -10,6 +10,7 @@ from alerting import commands as alert_commands
 from alerting.errors import AlertingError
 from edge_agent.configuration import ConfigurationError
 from edge_agent.wire import NoteError, Signer
+from gateway import kernel_cache
 from gateway.errors import GatewayError
 
 _PARTS = {
@@ -23,6 +24,7 @@ _PARTS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run `piekwacht`; returns the exit code: 2 for a bad configuration, 1 where something is missing."""
+    kernel_cache.provide()
     words = sys.argv[1:] if arguments is None else arguments
     given = _parser(words[0] if words else "").parse_args(words)
     try:
@@ -71,6 +73,7 @@ def _commands() -> dict[str, tuple[str, Callable[[argparse.ArgumentParser], None
         "selftest": ("synthetic peaks in copies of stored readings: how many are found", _add_selftest),
         "events": ("find a stored event again from the signed bytes", _add_events),
         "alerts": ("why somebody was told or not; acknowledge, silence", _add_alerts),
+        "release": ("sign what was built; check what was downloaded", _add_release),
         "demo": ("the whole of Piekwacht on this machine, nothing to install", _add_demo),
     }
 
@@ -223,7 +226,7 @@ def _export(given: argparse.Namespace) -> None:
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
-    from gateway.bench import detect, ingest
+    from gateway.bench import detect, ingest, steady
 
     what = parser.add_subparsers(required=True, metavar="WHAT")
     one = what.add_parser("detect", help="ns a reading, bytes a datastream; the last line is JSON")
@@ -232,6 +235,9 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     one = what.add_parser("ingest", help="signed batches to committed rows beside raw COPY; the last line is JSON")
     ingest.add_arguments(one)
     one.set_defaults(run=ingest.run)
+    one = what.add_parser("steady", help="batches at a steady rate: how late, how much memory; the last line is JSON")
+    steady.add_arguments(one)
+    one.set_defaults(run=steady.run)
     one = what.add_parser("live", help="many viewers of the live feed; the last line is JSON")
     one.add_argument("--viewers", type=int, default=2_000)
     one.add_argument("--seconds", type=int, default=20)
@@ -296,6 +302,12 @@ def _alerts(given: argparse.Namespace) -> int:
 
     read = settings.read(given.config)
     return alert_commands.run(given, read.alerting, read.database.dsn)
+
+
+def _add_release(parser: argparse.ArgumentParser) -> None:
+    from gateway import release
+
+    release.add_arguments(parser)
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
