@@ -7,7 +7,7 @@ A connection a question, because these are few. What may be asked and said by wh
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +19,7 @@ from alerting.errors import AlertingError
 from alerting.explanation import Answered, AnyStep, Decided
 from alerting.matcher import Matcher, Matching
 from alerting.queries import load
+from alerting.record import Record, made
 from alerting.silence import Silence
 
 _QUERIES = load(Path(__file__).with_name("duty.sql"))
@@ -98,6 +99,19 @@ class Duty:
                 return None
             steps = await _steps(connection, [event])
         return _with(_case(*row), steps[event])
+
+    async def record(self, event: str) -> Record | None:
+        """All of it as evidence, or None where alerting never heard of it. As of one moment."""
+        async with self._connection() as connection:
+            await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+            values = {"event": event}
+            revisions = await (await connection.execute(_QUERIES["revisions"], values)).fetchall()
+            steps = await _steps(connection, [event])
+            contents = await (await connection.execute(_QUERIES["contents"], values)).fetchall()
+        if not revisions:
+            return None
+        alerts = {revision: json.decode(text) for revision, text in revisions}
+        return made(event, steps[event], alerts, dict(contents), datetime.now(UTC))
 
     async def acknowledge(self, event: str, who: str, note: str) -> None:
         """Somebody is on it: stops reminders and escalation for the whole plume."""

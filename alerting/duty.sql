@@ -37,7 +37,14 @@ SELECT told.event_id, (told.what || jsonb_build_object('at', told.at))::text FRO
                               'bytes', y.bytes, 'sha256', encode(y.sha256, 'hex'))
     FROM alerting.delivery y JOIN alerting.outbox o ON o.id = y.outbox_id WHERE o.event_id = ANY(%(events)s)
   UNION ALL
-    SELECT o.event_id, o.finished_at, 3,
+    SELECT g.event_id, y.ended_at, 3,
+           jsonb_build_object('step', 'tried', 'revision', g.revision, 'receiver', g.receiver, 'channel', g.channel,
+                              'attempt', y.attempt, 'outcome', y.outcome, 'detail', y.detail, 'rules', y.rules,
+                              'bytes', y.bytes, 'sha256', encode(y.sha256, 'hex'))
+    FROM alerting.outbox g JOIN alerting.delivery y ON y.outbox_id = g.gathered_into
+    WHERE g.event_id = ANY(%(events)s)
+  UNION ALL
+    SELECT o.event_id, o.finished_at, 2,
            jsonb_build_object('step', 'gathered', 'revision', o.revision, 'receiver', o.receiver, 'channel', o.channel,
                               'message', h.message_id)
     FROM alerting.outbox o JOIN alerting.outbox h ON h.id = o.gathered_into WHERE o.event_id = ANY(%(events)s)
@@ -51,6 +58,14 @@ SELECT told.event_id, (told.what || jsonb_build_object('at', told.at))::text FRO
     FROM alerting.acknowledgement a WHERE a.event_id = ANY(%(events)s)
 ) AS told
 ORDER BY told.at, told.rank
+
+-- name: revisions
+SELECT revision, alert::text FROM alerting.inbox WHERE event_id = %(event)s
+
+-- name: contents
+SELECT DISTINCT encode(s.sha256, 'hex'), s.content FROM alerting.sent s
+JOIN alerting.delivery y ON y.sha256 = s.sha256 JOIN alerting.outbox o ON o.id = y.outbox_id
+WHERE o.event_id = %(event)s OR o.id IN (SELECT g.gathered_into FROM alerting.outbox g WHERE g.event_id = %(event)s)
 
 -- name: acknowledge
 -- Once for the same words of the same person: a form sent twice says nothing new.

@@ -111,7 +111,7 @@ _VIA: Mapping[str, tuple[str, str]] = {
 }
 _SAY: Mapping[Language, Mapping[str, str]] = MappingProxyType({
     "nl": {
-        "seen": "{change}, {severity}, zekerheid {confidence:.0%}",
+        "seen": "{change}, {severity}, zekerheid {confidence:.0f} %",
         "told": "{receiver} wordt ingelicht: {why}",
         "not_told": "{receiver} wordt niet ingelicht: {why}",
         "nobody": "niemand",
@@ -122,7 +122,7 @@ _SAY: Mapping[Language, Mapping[str, str]] = MappingProxyType({
         "answered": "{who} is ermee bezig ({via})",
     },
     "en": {
-        "seen": "{change}, {severity}, confidence {confidence:.0%}",
+        "seen": "{change}, {severity}, confidence {confidence:.0f} %",
         "told": "{receiver} is told: {why}",
         "not_told": "{receiver} is not told: {why}",
         "nobody": "nobody",
@@ -146,7 +146,7 @@ def said(step: AnyStep, language: Language) -> str:
     match step:
         case Seen():
             change, severity = CHANGES[language][step.change], SEVERITIES[language][step.severity]
-            return say["seen"].format(change=change, severity=severity, confidence=step.confidence)
+            return say["seen"].format(change=change, severity=severity, confidence=step.confidence * 100)
         case Decided():
             receiver = step.receiver or say["nobody"]
             return say["told" if step.told else "not_told"].format(receiver=receiver, why=why(step.reason, language))

@@ -298,6 +298,9 @@ SELECT o.id, %(attempt)s, %(began)s, %(outcome)s, %(detail)s, %(sha256)s, %(byte
 FROM alerting.outbox o WHERE o.id = %(id)s
 ON CONFLICT DO NOTHING
 
+-- name: keep
+INSERT INTO alerting.sent (sha256, content) VALUES (%(sha256)s, %(content)s) ON CONFLICT DO NOTHING
+
 -- name: finish
 UPDATE alerting.outbox
 SET state = %(state)s, lease_until = NULL, next_attempt_at = coalesce(%(next)s, next_attempt_at),

@@ -64,6 +64,15 @@ class Route(Struct, frozen=True, kw_only=True):
     escalate_minutes: Annotated[float, Meta(gt=0)] = 15.0
 
 
+class Verdict(Struct, frozen=True, kw_only=True, gc=False):
+    """Whether one receiver is told, and the reason; `detail` names the silence, the source or the roster."""
+
+    receiver: str
+    told: bool
+    reason: Reason
+    detail: str = ""
+
+
 class Way(Struct, frozen=True, kw_only=True):
     """A route with its conditions read, once."""
 
@@ -71,6 +80,7 @@ class Way(Struct, frozen=True, kw_only=True):
     polygon: Polygon | None
     week: bytes | None
     least_rank: int
+    routed: Verdict
 
     def open(self, place: Place, rank: int, minute: int) -> bool:
         """Whether the conditions beside the matchers hold: severity (its rank), minute of the week, and place."""
@@ -82,16 +92,13 @@ class Way(Struct, frozen=True, kw_only=True):
 def prepared(route: Route) -> Way:
     """Read what the route says. Raises SettingsError."""
     found = polygon.parse(route.inside) if route.inside is not None else None
-    return Way(route=route, polygon=found, week=hours.week(route.hours), least_rank=route.least_severity.rank)
-
-
-class Verdict(Struct, frozen=True, kw_only=True, gc=False):
-    """Whether one receiver is told, and the reason; `detail` names the silence, the source or the roster."""
-
-    receiver: str
-    told: bool
-    reason: Reason
-    detail: str = ""
+    return Way(
+        route=route,
+        polygon=found,
+        week=hours.week(route.hours),
+        least_rank=route.least_severity.rank,
+        routed=Verdict(receiver=route.receiver, told=True, reason=Reason.ROUTED),
+    )
 
 
 def route(alert: Alert, ways: Matching[Way], rosters: Rosters, now: datetime) -> list[Verdict]:
@@ -109,16 +116,17 @@ def route(alert: Alert, ways: Matching[Way], rosters: Rosters, now: datetime) ->
         receiver = rosters.on_duty(way.route.receiver, now)
         before = verdicts.get(receiver)
         if before is None or not before.told:
-            verdicts[receiver] = _weigh(way.route, receiver, sure, late=late)
+            verdicts[receiver] = _weigh(way, receiver, sure, late=late)
         if not way.route.go_on:
             break
     return list(verdicts.values()) or [Verdict(receiver="", told=False, reason=Reason.NO_ROUTE)]
 
 
-def _weigh(chosen: Route, receiver: str, sure: float, *, late: bool) -> Verdict:
+def _weigh(way: Way, receiver: str, sure: float, *, late: bool) -> Verdict:
+    chosen = way.route
+    told = not late and sure >= chosen.least_confidence
+    if told and receiver == chosen.receiver:
+        return way.routed
+    reason = Reason.ROUTED if told else Reason.DETECTED_LATE if late else Reason.NOT_SURE_ENOUGH
     detail = f"on duty for {chosen.receiver}" if receiver != chosen.receiver else ""
-    if late:
-        return Verdict(receiver=receiver, told=False, reason=Reason.DETECTED_LATE, detail=detail)
-    if sure < chosen.least_confidence:
-        return Verdict(receiver=receiver, told=False, reason=Reason.NOT_SURE_ENOUGH, detail=detail)
-    return Verdict(receiver=receiver, told=True, reason=Reason.ROUTED, detail=detail)
+    return Verdict(receiver=receiver, told=told, reason=reason, detail=detail)

@@ -192,6 +192,9 @@ async def _record(
     next_ = after(made, attempts=claimed.attempts, now=now)
     done = isinstance(next_, Finished)
     async with connection.transaction():
+        if made.content:
+            kept = {"sha256": digest(made.content), "content": made.content}
+            await connection.execute(_QUERIES["keep"], kept)
         await connection.execute(
             _QUERIES["record"],
             {

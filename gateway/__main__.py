@@ -226,7 +226,7 @@ def _export(given: argparse.Namespace) -> None:
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
-    from gateway.bench import detect, ingest
+    from gateway.bench import detect, ingest, steady
 
     what = parser.add_subparsers(required=True, metavar="WHAT")
     one = what.add_parser("detect", help="ns a reading, bytes a datastream; the last line is JSON")
@@ -235,6 +235,9 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     one = what.add_parser("ingest", help="signed batches to committed rows beside raw COPY; the last line is JSON")
     ingest.add_arguments(one)
     one.set_defaults(run=ingest.run)
+    one = what.add_parser("steady", help="batches at a steady rate: how late, how much memory; the last line is JSON")
+    steady.add_arguments(one)
+    one.set_defaults(run=steady.run)
     one = what.add_parser("live", help="many viewers of the live feed; the last line is JSON")
     one.add_argument("--viewers", type=int, default=2_000)
     one.add_argument("--seconds", type=int, default=20)

@@ -22,6 +22,8 @@ class NaiveDetector:
     under: float = 0.0  # the background before the rise
     rise: int = 0  # the first reading since there was no evidence
     event: dict | None = None
+    left: float = 0.0  # the last reading above the background it met
+    odd: dict | None = None  # one reading that stood out
 
     def take(self, at: int, value: float) -> tuple[str, dict] | None:
         p = self.p
@@ -39,11 +41,15 @@ class NaiveDetector:
         noise = math.sqrt(self.variance + (p.noise_absolute + p.noise_relative * abs(self.background)) ** 2)
         excess = x - self.background
         z = excess / noise
+        last, self.left, before, odd = self.background + self.left, excess, self.evidence, None
         share = min(1.0, gap * 60 / (p.sure_seconds if z >= p.sure else p.unit_seconds))
         if self.evidence == 0 and self.event is None:
             self.rise, self.under = at, self.background
         self.evidence = min(max(self.evidence + share * (min(z, p.clip) - p.drift), 0.0), 4 * p.threshold)
+        if before == 0 and self.evidence > 0 and self.event is None and self._is_odd(z, excess):
+            odd = {"at": at, "peak": x, "background": self.background, "noise": noise, "before": last}
         told = self._open(at, x, noise) if self.event is None else self._go_on(at, x, noise, z)
+        self.odd = odd
         self._learn(at, x, noise, gap)
         return told
 
@@ -52,8 +58,27 @@ class NaiveDetector:
         if len(self.history) > 24 and self.evidence > self.p.threshold and excess > self.p.smallest:
             self.event = {"onset": self.rise, "detected": at, "revision": 1, "told": x - self._level(), "below": []}
             self._peak(at, x, noise)
+            if self.odd and self.odd["peak"] - self.odd["background"] > x - self._level():
+                self._look_back()
+            return "opened", dict(self.event)
+        odd = self.odd
+        if odd and 30_000 <= at - odd["at"] <= 180_000 and self._is_tail(x, noise):
+            self.event = {"onset": self.rise, "detected": at, "revision": 1, "below": []}
+            self._look_back()
             return "opened", dict(self.event)
         return None
+
+    def _is_tail(self, x, noise):
+        tail, height = x - self.odd["before"], self.odd["peak"] - self.odd["before"]
+        return tail > max(self.p.tail * noise, 0.02 * height)
+
+    def _look_back(self):
+        odd = self.odd
+        self.event |= {"peak": odd["peak"], "peak_at": odd["at"], "told": odd["peak"] - odd["background"]}
+        self.event |= {"peak_background": odd["background"], "peak_noise": odd["noise"]}
+
+    def _is_odd(self, z, excess):
+        return z >= self.p.sure and excess > self.p.smallest and len(self.history) > 24
 
     def _level(self):
         return min(self.background, self.under)

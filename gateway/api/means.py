@@ -2,7 +2,7 @@
 
 Where the database has no continuous aggregates a day of one-minute means is gathered from 86,400 readings. Periods
 that ended some time ago seldom change, so they are read in blocks and each block is believed for a minute; the last
-hour is always asked anew. The house is bounded: blocks longest unused leave first.
+hour for a second. The house is bounded: blocks longest unused leave first.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ _BLOCK = {
 _RUN = 24  # blocks of one query
 _SETTLED = timedelta(minutes=10)
 _BELIEVED = 60.0  # seconds; late data show after this at the latest
+_NEW = 1.0  # the same for what is being measured now: an answer is kept for two seconds anyway
 _MOST = 4_000  # blocks
 _PATIENCE = 10.0
 
@@ -53,10 +54,11 @@ class Means:
                     # one at a time for each datastream: what many ask is read once, the others find it known
                     async with self._filling.setdefault(tuple(selection.ids), asyncio.Lock()):
                         run = await self._run(selection, blocks[i : i + _RUN])
-                    for dated in run:
-                        at = dated[0], dated[1].datastream
-                        if selection.start <= at[0] < last and (before is None or at < before):
-                            found.append(dated)
+                    found += [
+                        one
+                        for one in run
+                        if selection.start <= one[0] < last and (before is None or (one[0], one[1].datastream) < before)
+                    ]
                     if len(found) >= count:
                         break
         except TimeoutError:
@@ -89,10 +91,13 @@ class Means:
 
     def _fresh(self, key: Key) -> bool:
         kept = self._kept.get(key)
-        if kept is None or time.monotonic() - kept[0] > _BELIEVED:
+        if kept is None:
+            return False
+        settled = key[2] + _BLOCK[key[0]] < datetime.now(UTC) - _SETTLED
+        if time.monotonic() - kept[0] > (_BELIEVED if settled else _NEW):
             return False
         self._kept.move_to_end(key)
-        return key[2] + _BLOCK[key[0]] < datetime.now(UTC) - _SETTLED
+        return True
 
     def _keep(self, key: Key, asked: float, part: list[Dated]) -> None:
         self._kept[key] = asked, part

@@ -9,6 +9,7 @@ from gateway.event import Change, Kind, Neighbours
 
 # Fitted by logistic regression on small peaks, checked on sets that were not looked at: docs/detection.md.
 _BASE, _BY_SIZE, _BY_LENGTH = 1.14, 0.93, -0.86
+_BY_TRAILING = -1.5  # one reading and the tail in the next one
 _SHORTEST, _LONGEST = 5.0, 60.0  # minutes between which length was seen to matter
 _FAR = 8.0  # units of noise
 _SUREST = 4.6  # log odds of 99 %: no single sensor is ever surer than that
@@ -59,6 +60,7 @@ def judge(
     neighbours: Neighbours,
     agrees: int,
     disagrees: int,
+    trailing: bool,
     minutes: float,
 ) -> Verdict:
     """Weigh an event by its excess over noise; doubt what humid air, a sick sensor or a lonely twin can explain."""
@@ -77,6 +79,8 @@ def judge(
         weights[Reason.TWIN_AGREES] = 1.0
     elif disagrees:
         weights[Reason.TWIN_DISAGREES] = -2.0
+    if kind is Kind.PEAK and trailing:
+        weights[Reason.SINGLE_READING] = _BY_TRAILING
     odds = sum(weights.values())
     if kind in _UNLIKELY or change is Change.VOIDED:
         odds = min(odds, _UNLIKELY.get(kind, -3.0))

@@ -52,8 +52,10 @@ EVENT = np.dtype(
         ("odd_peak", np.float64),
         ("odd_level", np.float64),
         ("odd_noise", np.float64),
+        ("odd_before", np.float64),  # the value before it
         ("odd_flags", np.int32),
-        ("unused", np.int32, (7,)),  # up to the end of the third line
+        ("trailing", np.int32),  # 1: one reading, and the tail in the next one, are all that opened it
+        ("unused", np.int32, (4,)),  # up to the end of the third line
     ]
 )
 
@@ -106,6 +108,7 @@ PARAMETERS = np.dtype(
         ("rise_limit", np.float64),
         ("fall_limit", np.float64),
         ("close_seconds", np.float64),
+        ("tail", np.float64),
         ("share", np.float64),
         ("few_share", np.float64),
         ("lift", np.float64),

@@ -33,6 +33,7 @@ class PeakSettings(Struct, frozen=True, kw_only=True):
     rise_limit: Positive = 3.1
     fall_limit: Positive = 2.05
     close_seconds: Annotated[float, Meta(ge=0)] = 30.0
+    tail: Positive = 1.2
     share: Annotated[float, Meta(ge=0)] = 1.55
     few_share: Annotated[float, Meta(ge=0)] = 2.35
     lift: Annotated[float, Meta(ge=0)] = 0.46

@@ -54,6 +54,7 @@ def told(record: Any, name: str, settings: DetectionSettings, registry: Registry
         neighbours=neighbours,
         agrees=int(state["agrees"]),
         disagrees=int(state["disagrees"]),
+        trailing=bool(state["trailing"]),
         minutes=_minutes(facts, change),
     )
     event = Event(

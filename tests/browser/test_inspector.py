@@ -79,13 +79,14 @@ async def signed_in(browser, site, database):
         await context.close()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
-async def test_her_pages_are_accessible_and_fit(signed_in, peaking, axe, viewport):
+async def test_her_pages_are_accessible_and_fit(signed_in, peaking, axe, site, viewport):
     page = await signed_in("/inspector", viewport)
     asked = "what=station&hours=8&reason=onweer"
     for path in ("inspector", f"inspector/events/{peaking}", f"inspector/silence?event={peaking}&{asked}"):
-        for language in ("nl", "en"):
-            await page.goto(f"{page.url.split('/', 3)[0]}//{page.url.split('/', 3)[2]}/{language}/{path}")
+        for language in ("nl", "en") if path.startswith("inspector/events") else ("nl",):
+            await page.goto(f"{site[0]}/{language}/{path}")
             assert await page.locator("html").get_attribute("lang") == language
             assert await page.locator("h1").count() == 1
             assert await violations(page, axe) == [], path
@@ -101,7 +102,7 @@ async def test_without_javascript_she_sees_answers_and_silences(signed_in, peaki
     await expect(case).to_contain_text("Ingelicht: omgevingsdienst (e-mail")
     await case.locator("[name=note]").fill(HOSTILE)
     await case.locator("button").click()
-    await expect(page.locator("main")).to_contain_text(f"Bezig: anna@od.example, {''}")
+    await expect(page.locator("main")).to_contain_text("Bezig: anna@od.example")
     await expect(page.locator(".answers")).to_contain_text(HOSTILE)
     await expect(page.locator(".steps")).to_contain_text("omgevingsdienst wordt ingelicht: een regel leidt")
     await expect(page.locator(".steps")).to_contain_text("e-mail naar omgevingsdienst: bezorgd")
@@ -112,13 +113,11 @@ async def test_without_javascript_she_sees_answers_and_silences(signed_in, peaki
     await expect(page.locator("main")).to_contain_text("Van wat nu bezig is valt hieronder")
     await expect(page.locator(".case")).to_have_count(1)
     await page.click("text=Ja, dempen")
-    silenced = page.locator("section", has_text="Wat nu gedempt is").last
-    await expect(page.locator("main")).to_contain_text('area="ijmond", station="wijk-aan-zee"')
+    await expect(page.locator("main")).to_contain_text("gebied IJmond, station Wijk aan Zee · gedempt")
     await expect(page.locator("main")).to_contain_text("onweer, de sensor staat in de regen")
     await keep(page, "inspector-silenced-nl-360")
     await page.click("text=Beëindigen")
     await expect(page.locator("main")).to_contain_text("Er is niets gedempt.")
-    assert silenced is not None
     with psycopg.connect(database) as connection:
         done = connection.execute(
             "SELECT object FROM access.audit WHERE action = 'write:alerts' ORDER BY id"

@@ -3,6 +3,7 @@
 Forms and pages only: it works without JavaScript, on a telephone, at three in the morning.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -14,11 +15,12 @@ from gateway.access.identity import EVERY_AREA
 from gateway.access.permission import from_our_own_page
 from gateway.api import duty
 from gateway.api.pages.inspector_words import WORDS
-from gateway.api.pages.view import View, look, rfc3339
+from gateway.api.pages.view import View, look
 
 router = APIRouter()
 Look = Annotated[View, Depends(look)]
 HOURS = (1, 4, 8, 24, 72, 168)
+_SIMPLE = re.compile(r'(\w+)="([^"]*)"')
 _SHOWN = 100  # alerts in one list; a storm has more
 
 
@@ -140,7 +142,12 @@ async def _wanted(request: Request, event: str, what: str, hours: int, reason: s
 def _page(view: View, template: str, status: int = 200, **values: object) -> HTMLResponse:
     """Never kept by anybody on the way: it is one person's view."""
     content = view.render(
-        template, i=WORDS[view.language], duty=duty, rfc=rfc3339, sentence=lambda one: _sentence(view, one), **values
+        template,
+        i=WORDS[view.language],
+        duty=duty,
+        sentence=lambda one: _sentence(view, one),
+        plain=lambda match: _plain(view, match),
+        **values,
     )
     headers = {"Cache-Control": "no-store", "Content-Language": view.language, "X-Robots-Tag": "noindex"}
     return HTMLResponse(content, status, headers)
@@ -149,6 +156,22 @@ def _page(view: View, template: str, status: int = 200, **values: object) -> HTM
 def _sentence(view: View, one: duty.Case) -> str:
     """What the detector says of it, where that is more than the headline."""
     return "" if one.alert.quiet else one.alert.sentence.get(view.language, "")
+
+
+def _plain(view: View, match: Sequence[str]) -> str:
+    """Matchers in words where they are simple, else as they are written."""
+    return ", ".join(_SIMPLE.sub(lambda found: _named(view, found[1], found[2]), text) for text in match)
+
+
+def _named(view: View, label: str, value: str) -> str:
+    places, word = view.board.places, WORDS[view.language].get(f"label_{label}", label)
+    if label == "area" and value in places.areas:
+        value = str(places.areas[value][1])  # id, name, ...
+    elif label == "station" and value in places.stations:
+        value = str(places.stations[value][2])  # id, area, name, ...
+    elif label == "property":
+        value = view.name_of(value)
+    return f"{word} {value}"
 
 
 async def _trying(view: View, make: Callable[[], Awaitable[Response]]) -> Response:

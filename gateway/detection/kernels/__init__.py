@@ -10,6 +10,8 @@ For a reading x after a gap d (minutes, capped), with background b, variance v a
     evidence    C <- clip(C + w (min(z, clip) - drift), 0, 4 threshold),  w = min(1, gap / unit),
                 with a shorter unit where z is beyond doubt
     open        C > threshold and e > smallest, after the warm-up; the onset is the first reading since C was 0
+                or one reading stood out (z >= sure) 30 to 180 s ago, and x is still `tail` S, and 2 % of that one's
+                height, above the reading before it
     size        x - share beta max(0, c) above the background before the rise, which learnt part of it since
     close       e below 0.3 of the peak's, or in the noise, for two readings and `close_seconds`; or after 2 hours
     background  b <- b + a r clip(x - b, -fall_limit s, rise_limit s), a = 1 - exp(-d / tau); v likewise;

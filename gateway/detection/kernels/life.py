@@ -24,12 +24,18 @@ STUCK = int(Flag.STUCK)
 _HUMID = int(Flag.HUMIDITY)
 _LONGEST = 120 * 60_000  # ms: an event that lasts longer is the new background
 _SWELLING = 2.0  # humid air makes particles look up to about this much heavier (Crilley, AMT 11, 709)
+_SLOW = 30_000  # ms between readings from which on one of them may be all of a plume
+_SOON = 180_000  # ms: later than that nothing is left of it
+_TAIL = 0.02  # of the height of the odd reading
 _ALONE = 3  # readings that a twin contradicts before an event is taken back
 _MANY = 9_999
 
 
 class Reading(NamedTuple):
-    """One reading with what `kernels` worked out of it; `before` is the evidence before it, `twin`: it has one."""
+    """One reading with what `rows` worked out of it.
+
+    `before` is the evidence before it, `last` the reading before it, by what the background is now; `twin`: it has one.
+    """
 
     row: int
     slot: int
@@ -41,19 +47,22 @@ class Reading(NamedTuple):
     excess: float
     z: float
     before: float
+    last: float
     twin: bool
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def follow(s: Any, e: Any, g: Any, twin: Any, p: Any, r: Reading) -> int:
+def follow(s: Any, e: Any, g: Any, twin: Any, p: Any, r: Reading, trailing: bool) -> int:
     """Take a reading that rises or belongs to an open event; returns what happened (0: nothing).
 
-    s STREAM and e EVENT of the datastream, g GROUP, twin STREAM (its own where there is none), p PARAMETERS.
+    s STREAM and e EVENT of the datastream, g GROUP, twin STREAM (its own where there is none), p PARAMETERS;
+    trailing: the reading before stood out, and this is its tail.
     """
     if r.before == 0.0 and s.revision == 0:
         begin_rise(e, r, s.background)
         if r.z >= p.sure and r.excess > p.smallest and s.count > WARM_UP:
             note_odd(s, e, r.at, r.x, r.level, r.noise, 0)
+            e.odd_before = r.last
     e.readings += 1
     e.flags |= r.flags
     e.humid += 1 if r.flags & _HUMID else 0
@@ -62,9 +71,14 @@ def follow(s: Any, e: Any, g: Any, twin: Any, p: Any, r: Reading) -> int:
     if s.revision > 0:
         return go_on(s, e, g, p, r)
     if s.evidence > p.threshold and r.excess > p.smallest and s.count > WARM_UP:
-        open_event(s, e, r)
-        return OPENED
-    return 0
+        trailing = False
+    elif not trailing:
+        return 0
+    open_event(s, e, r)
+    e.trailing = 1 if trailing else 0
+    if s.odd_count > 0 and e.odd_flags == 0 and e.odd_until != r.at:
+        look_back(e)
+    return OPENED
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -77,6 +91,14 @@ def conclude(change: Any, what: int, s: Any, e: Any, g: Any, r: Reading) -> None
             s.background = r.x
         s.revision = 0
         s.evidence = 0.0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def has_tail(s: Any, e: Any, p: Any, r: Reading) -> Any:
+    """Whether the reading after an odd one is still above the one before it: a plume leaves a tail, a glitch none."""
+    gap = r.at - e.odd_since
+    soon = s.revision == 0 and e.odd_flags == 0 and _SLOW <= gap <= _SOON
+    return soon and r.x - e.odd_before > max(p.tail * r.noise, _TAIL * (e.odd_peak - e.odd_before))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -142,6 +164,18 @@ def open_event(s: Any, e: Any, r: Reading) -> None:
         e.kind = SENSOR
     elif 2 * e.humid > e.readings and r.x - under < _SWELLING * max(under, 0.0):
         e.kind = HUMIDITY
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def look_back(e: Any) -> None:
+    """The peak was the odd reading before this one, if that was higher."""
+    if e.odd_peak - e.odd_level <= e.peak - e.peak_background:
+        return
+    e.peak = e.odd_peak
+    e.peak_at = e.odd_since
+    e.peak_background = e.odd_level
+    e.peak_noise = e.odd_noise
+    e.told = e.peak - e.peak_background
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from gateway.detection.kernels.ahead import AHEAD, MANY, prefetch
 from gateway.detection.kernels.episode import go_through
+from gateway.detection.kernels.freshness import forget_stale
 from gateway.detection.kernels.learning import MEANINGLESS, approach, set_aside, steps
-from gateway.detection.kernels.life import STUCK, Reading, blow, conclude, follow, settle_odd
+from gateway.detection.kernels.life import STUCK, Reading, blow, conclude, follow, has_tail, settle_odd
 from gateway.detection.kernels.order import MOST
 from gateway.detection.kernels.reporting import name_neighbours
 from gateway.detection.kernels.surveying import FEW, FRESH, SMALL, look_around
@@ -67,6 +68,7 @@ def detect_rows(
             unit, sure, towards, taken = steps(p, span, known)
             last_span = span if known >= p.settled else -1
             last_property = which
+        last = s.background + s.residual
         s.at = at
         s.count += 1
         s.residual = x - s.background
@@ -105,11 +107,10 @@ def detect_rows(
         slower = 1.0
         if evidence > 0.0 or s.revision > 0 or s.odd_count > 0:
             twin = places.twin_of[place]
-            r = Reading(i, slot, at, x, flags, level, noise, excess, z, before, twin >= 0)
-            if s.odd_count > 0:
-                n += settle_odd(changes[n], s, e, g, r)
-            if evidence > 0.0 or s.revision > 0:
-                change = follow(s, e, g, memory.streams[twin if twin >= 0 else slot], p, r)
+            r = Reading(i, slot, at, x, flags, level, noise, excess, z, before, last, twin >= 0)
+            trailing = s.odd_count > 0 and has_tail(s, e, p, r)
+            if evidence > 0.0 or s.revision > 0 or trailing:
+                change = follow(s, e, g, memory.streams[twin if twin >= 0 else slot], p, r, trailing)
                 w = memory.winds[places.area_of[number]]
                 if windy and not np.isnan(rows.wind[i, 0]):
                     blow(e, rows.wind[i, 0], rows.wind[i, 1], rows.wind[i, 2])
@@ -118,6 +119,8 @@ def detect_rows(
                 if change:
                     conclude(changes[n], change, s, e, g, r)
                     n += 1
+            if s.odd_count > 0 and e.odd_until != at:
+                n += settle_odd(changes[n], s, e, g, r)
             slower = p.freeze if s.revision > 0 else 1.0 / (1.0 + p.hold * s.evidence)
         if n > told:
             name_neighbours(changes, told, n, memory, places, p)
@@ -125,3 +128,6 @@ def detect_rows(
         s.background += slower * towards * clipped
         s.variance += slower * taken * (clipped * clipped - s.variance)
     return n
+
+
+forget_stale(detect_rows)

@@ -13,13 +13,25 @@ from matplotlib import pyplot as plt
 _SHADES = {"hit": "#1a7f5a", "miss": "#c9851a", "false": "#a5233c"}
 
 
-def draw(chosen, places, images):
-    """One picture a set."""
+def draw(places, images, build):
+    """One small picture of all sets and methods; of each set one with examples."""
     images.mkdir(parents=True, exist_ok=True)
-    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "piekwacht", "font.size": 9, "path.simplify": True})
-    for one in chosen:
-        if one.tier is not None:
-            _draw(one, places[one], images / f"detection-{one.step}-{one.tier}.svg")
+    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "piekwacht", "font.size": 9})
+    figure, axes = plt.subplots(len(places), 2, figsize=(9, 2.8 * len(places)), constrained_layout=True)
+    for (one, place), (left, right) in zip(places.items(), axes, strict=True):
+        truth, found = pd.read_csv(place / "truth.csv"), {m: read(place / f"{n}.json") for n, m in enumerate(METHODS)}
+        frame = pd.read_csv(place / "observations.csv.gz")
+        ignored = set(map(tuple, pd.read_csv(place / "ignore.csv").to_numpy()))
+        start = int(frame["time"].min() // one.step * one.step)
+        days = (len(frame) - len(ignored)) * one.step / 86_400
+        verdicts = {m: judged(truth, events, one.step, ignored, start) for m, events in found.items()}
+        hit, false = verdicts[METHODS[0]]
+        _by_size(left, truth, hit, one)
+        _by_method(right, {m: (h.mean(), f.sum() / days) for m, (h, f) in verdicts.items()})
+        chosen = {"hit": truth[hit], "miss": truth[~hit], "false": found[METHODS[0]][false]}
+        _examples(frame, truth, chosen, build / f"{one.folder}.png")
+    figure.savefig(images / "detection.svg", metadata={"Date": None})
+    plt.close(figure)
 
 
 def read(path):
@@ -32,26 +44,14 @@ def read(path):
     return found
 
 
-def _draw(one, place, path):
-    truth, frame = pd.read_csv(place / "truth.csv"), pd.read_csv(place / "observations.csv.gz")
-    ignored = set(map(tuple, pd.read_csv(place / "ignore.csv").to_numpy()))
-    start = int(frame["time"].min() // one.step * one.step)
-    days = (len(frame) - len(ignored)) * one.step / 86_400
-    found = {m: read(place / f"{number}.json") for number, m in enumerate(METHODS)}
-    verdicts = {m: judged(truth, events, one.step, ignored, start) for m, events in found.items()}
-    figure, axes = plt.subplots(4, 3, figsize=(9.5, 8.5), constrained_layout=True)
-    for axis in axes[0]:
-        axis.remove()
-    grid = axes[0, 0].get_gridspec()
-    ours, (hit, false) = found[METHODS[0]], verdicts[METHODS[0]]
-    _by_size(figure.add_subplot(grid[0, :2]), truth, hit, one)
-    _by_method(figure.add_subplot(grid[0, 2]), {m: (h.mean(), f.sum() / days) for m, (h, f) in verdicts.items()})
+def _examples(frame, truth, chosen, path):
+    """Three of each kind."""
+    figure, axes = plt.subplots(3, 3, figsize=(11, 8), constrained_layout=True)
     rng = np.random.default_rng(1)
-    chosen = {"hit": truth[hit], "miss": truth[~hit], "false": ours[false]}
-    for line, (what, all_) in zip(axes[1:], chosen.items(), strict=True):
+    for line, (what, all_) in zip(axes, chosen.items(), strict=True):
         for axis, example in zip(line, all_.sample(min(3, len(all_)), random_state=rng).itertuples(), strict=False):
             _example(axis, frame, example, what, truth)
-    figure.savefig(path, metadata={"Date": None})
+    figure.savefig(path, dpi=90)
     plt.close(figure)
 
 

@@ -1,6 +1,7 @@
 """The labelled sets, what a method finds in them, and its score by the benchmark's own rules."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from baselines import BASELINES, events
 
 OURS = "**Piekwacht**"
 METHODS = [OURS, *(baseline.name for baseline in BASELINES)]
-_UNKNOWN = "2022-05-11T02:00:00Z/2022-05-11T14:00:00Z"  # hours of methane outside every listed release
+_UNKNOWN = "2022-05-11T02:00:00Z/2022-05-11T16:00:00Z"  # hours of methane outside every listed release
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,7 @@ def truth(shared):
 
 def make(shared, one, place):
     """The set's observations in a folder of its own."""
+    shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     recording = shared / "data" / one.recording
     if one.tier is None:

@@ -3,13 +3,13 @@
     make benchmark-detection SHARED=../shared         # every set and method, some minutes; writes table and plots
 
 SHARED holds `bench/benchmark.py`, which makes the sets from `data/` and scores them: it is no part of this tree,
-because the recordings are not ours. Without --write the table is only printed, the plots go to build/detection.
+because the recordings are not ours. Sets, events and plots with examples are left in build/detection; with --write the
+table and the plot of all methods go into docs/.
 """
 
 import argparse
 import os
 import sys
-import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -30,6 +30,7 @@ COLUMNS = [
     "onset",
     "size",
 ]
+BUILD = Path("build/detection")
 BEGIN, END = "<!-- table: make benchmark-detection -->", "<!-- end of table -->"
 
 
@@ -39,20 +40,20 @@ def main() -> int:
     if absent:
         print(f"no benchmark here: {absent[0]} is not there; say where with SHARED=folder, see {Path(__file__).name}")
         return 0
-    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(given.workers) as pool:
-        places = {one: Path(folder) / one.folder for one in [*sets(given.seeds), UNLABELLED]}
+    places = {one: BUILD / one.folder for one in [*sets(given.seeds), UNLABELLED]}
+    with ProcessPoolExecutor(given.workers) as pool:
         list(pool.map(make, [given.shared] * len(places), places, places.values()))
         asked = [(one, method) for one in places for method in METHODS if wanted(given, one, method)]
         waiting = {(one, m): pool.submit(judged, given.shared, one, places[one], m) for one, m in asked}
         found = {which: answer.result() for which, answer in waiting.items()}
-        table = written([row(one, method, s) for (one, method), s in found.items() if one is not UNLABELLED])
-        table += "\n\n" + unlabelled({method: n for (one, method), n in found.items() if one is UNLABELLED})
-        print(table)
-        if given.write:
-            put(given.docs / "detection.md", table)
-        images = given.docs / "images" if given.write else Path("build/detection")
-        plots.draw([one for one in places if one.seed == given.seeds[0]], places, images)
-        print(f"{len(found)} runs in {time.monotonic() - began:.0f} s; plots in {images}", file=sys.stderr)
+    table = written([row(one, method, s) for (one, method), s in found.items() if one is not UNLABELLED])
+    table += "\n\n" + unlabelled({method: n for (one, method), n in found.items() if one is UNLABELLED})
+    print(table)
+    if given.write:
+        put(given.docs / "detection.md", table)
+    labelled = {one: place for one, place in places.items() if one.seed == given.seeds[0]}
+    plots.draw(labelled, given.docs / "images" if given.write else BUILD, BUILD)
+    print(f"{len(found)} runs in {time.monotonic() - began:.0f} s; examples in {BUILD}", file=sys.stderr)
     return 0
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from edge_agent.wire import Flag
 from gateway.detection.detector import Detector
+from gateway.detection.kernels.freshness import forget_stale
 from gateway.detection.kernels.order import MOST, quarters
 from gateway.detection.layout import EVENT, STREAM
 from gateway.detection.neighbours import neighbourhoods
@@ -99,6 +100,34 @@ def test_a_glitch_of_one_reading_opens_nothing(step):
     assert (noted.kind, noted.change, noted.reasons[-1]) == (Kind.GLITCH, Change.ENDED, "single_reading")
     assert noted.confidence < 0.1
     assert noted.excess == pytest.approx(900, rel=0.01)
+
+
+@pytest.mark.parametrize("step", [60, 150])
+def test_a_plume_that_one_reading_saw_is_known_by_its_tail(step):
+    values = quiet(400)
+    values[199:203] = 8.0
+    values[200:202] += 30, 1.0
+    (opened, ended) = peaks(run(detector(), stream(values, step), registry_of(1)))
+    assert (opened.change, ended.change) == (Change.OPENED, Change.ENDED)
+    assert opened.detected_at.timestamp() * 1000 - T0 == 201 * step * 1000
+    assert opened.onset.timestamp() * 1000 - T0 == 200 * step * 1000
+    assert opened.excess == pytest.approx(30, rel=0.02)
+
+
+def test_what_was_compiled_of_other_sources_is_forgotten(tmp_path):
+    class Kernel:
+        class stats:  # noqa: N801 - as numba calls it
+            cache_path = str(tmp_path)
+
+    compiled = tmp_path / "rows.detect_rows-1.py311.nbi"
+    for known in ("", "of other sources"):
+        compiled.write_bytes(b"")
+        (tmp_path / "kernels.sha256").write_text(known)
+        forget_stale(Kernel)
+        assert not compiled.exists()
+    compiled.write_bytes(b"")
+    forget_stale(Kernel)
+    assert compiled.exists()
 
 
 def test_a_falling_signal_is_a_peak_where_the_sensor_says_so():
