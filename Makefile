@@ -45,7 +45,7 @@ lock: .venv/prepared  ## choose newer versions of every dependency and write the
 	sh deploy/prepare --lock
 
 audit: .venv/prepared  ## known vulnerabilities in what a server carries, and licences that do not go with ours
-	deploy/supply/run pip-audit --requirement deploy/gateway.lock --require-hashes --disable-pip
+	deploy/supply/audit deploy/gateway.lock
 	$(BIN)/python deploy/supply/licences >/dev/null
 
 sbom: .venv/prepared  ## the list of components of this release, CycloneDX, in dist/sbom.json
