@@ -3,7 +3,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 SHARED ?= ../shared
-.PHONY: help demo test check benchmark-detection faults fuzz lock clean audit sbom
+.PHONY: help demo test check benchmark-detection faults fuzz fuzz-api lock clean audit sbom release
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ faults: .venv/prepared  ## kills, cuts and failpoints for as long as it takes (A
 fuzz: .venv/prepared  ## an hour of noise to every decoder of the agent (ARGS="--seconds 60")
 	$(BIN)/python -m tests.edge_agent.fuzz $(ARGS)
 
+fuzz-api: .venv/prepared  ## 50,000 made-up questions to the API (ARGS="--cases 5000")
+	$(BIN)/python -m tests.gateway.api.fuzz $(ARGS)
+
 benchmark-detection: .venv/prepared  ## detection beside other methods on labelled sets; writes docs/detection.md (SHARED=folder)
 	$(BIN)/python tests/benchmarks/detection/table.py --shared $(SHARED) --write $(ARGS)
 
@@ -48,6 +51,9 @@ audit: .venv/prepared  ## known vulnerabilities in what a server carries, and li
 sbom: .venv/prepared  ## the list of components of this release, CycloneDX, in dist/sbom.json
 	mkdir -p dist
 	deploy/supply/sbom >dist/sbom.json
+
+release: .venv/prepared  ## everything a release consists of, from the last commit, signed, in dist/VERSION (KEY=release.key)
+	deploy/supply/release $(if $(KEY),--key $(KEY))
 
 clean:  ## remove what the other targets made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis gateway/api/static/vendor node_modules

@@ -5,6 +5,7 @@ what needs the database's driver asks for it when it runs.
 """
 
 import argparse
+import asyncio
 import getpass
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,12 +14,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from alerting import record
 from alerting.alert import Alert
 from alerting.checking import check_values, known
 from alerting.errors import AlertingError
+from alerting.explanation import particulars, said
 from alerting.matcher import Matcher
 from alerting.pipeline import Rules
 from alerting.queries import load
+from alerting.words import headline
 
 if TYPE_CHECKING:
     import psycopg
@@ -34,7 +38,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     explain = actions.add_parser("explain", help="who was told what of an event, when, and why others were not")
     explain.add_argument("event", metavar="EVENT")
+    explain.add_argument("--language", choices=("nl", "en"), default="en")
     explain.set_defaults(action=_explain)
+    evidence = actions.add_parser("record", help="the record of an event as evidence: every step and every message")
+    evidence.add_argument("--event", required=True)
+    evidence.add_argument("--output", type=Path, metavar="FILE", help="otherwise it is printed")
+    evidence.set_defaults(action=_record)
+    verify = actions.add_parser("verify", help="does a record hold together? Needs nothing but the file")
+    verify.add_argument("file", type=Path)
+    verify.add_argument("--messages", type=Path, metavar="FOLDER", help="put every message that was sent there")
+    verify.set_defaults(action=_verify)
     route = actions.add_parser("route", help="which receivers an alert would go to; asks and sends nothing")
     route.add_argument("--event", type=Path, required=True, metavar="FILE", help="an alert in JSON")
     route.set_defaults(action=_route)
@@ -80,12 +93,51 @@ def run(given: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> in
 
 
 def _explain(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
-    with _connect(dsn) as connection:
-        rows = connection.execute(_QUERIES["explain"], {"event": given.event}).fetchall()
-    if not rows:
+    from alerting.duty import Duty
+
+    case = asyncio.run(Duty(dsn).case(given.event))
+    if case is None:
         raise AlertingError(f"alerting has never heard of event {given.event!r}")
-    for at, what in rows:
-        print(f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z  {what}")
+    print(headline(case.alert, given.language))
+    for step in case.steps:
+        print(f"{step.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z  {said(step, given.language)}")
+        print(f"{'':27}  {particulars(step)}")
+
+
+def _record(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
+    from alerting.duty import Duty
+
+    found = asyncio.run(Duty(dsn).record(given.event))
+    if found is None:
+        raise AlertingError(f"alerting has never heard of event {given.event!r}")
+    if given.output is None:
+        print(record.write(found).decode(), end="")
+        return
+    try:
+        given.output.write_bytes(record.write(found))
+    except OSError as error:
+        raise AlertingError(f"{given.output}: cannot be written ({error.strerror})") from None
+    print(f"{len(found.entries)} entries; the last hash, to be kept elsewhere: {found.head}")
+
+
+def _verify(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> int:
+    del dsn  # it must hold without us
+    try:
+        found = record.read(given.file.read_bytes())
+    except OSError as error:
+        raise AlertingError(f"{given.file}: cannot be read ({error.strerror})") from None
+    mistakes = list(record.wrong(found))
+    for sentence in mistakes:
+        print(sentence)
+    if mistakes:
+        return 1
+    sent = list(record.messages(found))
+    if given.messages is not None:
+        given.messages.mkdir(parents=True, exist_ok=True)
+        for name, content in sent:
+            (given.messages / name).write_bytes(content)
+    print(f"in order: {len(found.entries)} entries, {len(sent)} messages, last hash {found.head}")
+    return 0
 
 
 def _route(given: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> None:

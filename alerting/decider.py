@@ -1,5 +1,6 @@
 """Decides for each alert in the inbox who is told."""
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from alerting.queries import load
 from alerting.routing import Reason, Verdict
 from alerting.settings import AlertingSettings
 
+_LOG = logging.getLogger(__name__)
 _QUERIES = load(Path(__file__).with_name("queries.sql"))
 
 
@@ -50,6 +52,7 @@ class Decider:
         calm = closed or (self._at_once and not goes_on)
         for verdict in self._decisions.rules.decide(alert, told, now, calm=calm):
             await self._decisions.write(verdict, event, revision, 0, connection)
+            _log(verdict, event, revision)
             if verdict.told and alert.firing:
                 watch = {**key, "receiver": verdict.receiver, "now": now}
                 await connection.execute(_QUERIES["watch"], watch)
@@ -75,6 +78,11 @@ class Decider:
         await connection.execute(_QUERIES["leave"], {**key, "state": state, "over": alert.end or alert.detected_at})
         row = await (await connection.execute(_QUERIES["goes_on"], key)).fetchone()
         return (bool(row[0]), bool(row[1])) if row else (False, True)
+
+
+def _log(verdict: Verdict, event: str, revision: int) -> None:
+    about = {"event": event, "revision": revision, "receiver": verdict.receiver, "reason": verdict.reason.value}
+    _LOG.info("told" if verdict.told else "not told", extra={"about": about})
 
 
 async def _told(event: str, connection: psycopg.AsyncConnection) -> Mapping[str, Told]:

@@ -22,9 +22,9 @@ class Decisions:
     def __init__(self, settings: AlertingSettings) -> None:
         self._settings = settings
         self._receivers = {receiver.name: receiver for receiver in settings.receiver}
-        self._routes = settings.routes()
         self._silences: object = None
-        self.rules = self._made([])
+        keeper = settings.silent.receiver if settings.silent else None
+        self.rules = Rules(settings.routes(), settings.known_source, (), settings.roster, keeper)
 
     async def begin(self, connection: psycopg.AsyncConnection) -> None:
         """Inside a transaction: be the only one who decides, by the silences of now."""
@@ -33,7 +33,7 @@ class Decisions:
         if version == self._silences:
             return
         rows = await (await connection.execute(_QUERIES["silences"])).fetchall()
-        self.rules = self._made([
+        self.rules = self.rules.with_silences([
             Silence(id=r[0], match=tuple(r[1]), author=r[2], reason=r[3], starts_at=r[4], ends_at=r[5], kind=r[6])
             for r in rows
         ])  # fmt: skip
@@ -84,8 +84,3 @@ class Decisions:
                 Verdict(receiver=receiver, told=True, reason=Reason.CALM), event, revision, connection
             )
         return len(ended)
-
-    def _made(self, silences: list[Silence]) -> Rules:
-        settings = self._settings
-        keeper = settings.silent.receiver if settings.silent else None
-        return Rules(self._routes, settings.known_source, silences, settings.roster, keeper)

@@ -1,6 +1,6 @@
 """What happens while nobody answers: who was told is reminded, then somebody else is told. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -16,6 +16,14 @@ class Watched(Struct, frozen=True, kw_only=True):
     told_at: datetime
     last_at: datetime
     escalated: bool
+
+
+def waits(route: Route) -> Iterator[float]:
+    """The minutes after which the route does anything."""
+    if route.remind_minutes is not None:
+        yield route.remind_minutes
+    if route.escalate_to is not None:
+        yield route.escalate_minutes
 
 
 def due(watched: Watched, routes: Sequence[Route], rosters: Rosters, now: datetime) -> list[Verdict]:

@@ -42,9 +42,12 @@ class FollowUp:
         return count
 
     async def _remind(self, connection: psycopg.AsyncConnection, now: datetime) -> int:
-        count = 0
+        count, patience = 0, self._decisions.rules.patience
+        if patience is None:
+            return 0
+        before = {"before": now - timedelta(minutes=patience)}
         for event, receiver, revision, _, told_at, last_at, escalated, text in await (
-            await connection.execute(_QUERIES["watched"])
+            await connection.execute(_QUERIES["watched"], before)
         ).fetchall():
             watched = Watched(receiver=receiver, told_at=told_at, last_at=last_at, escalated=escalated)
             for verdict in self._decisions.rules.remind(json.decode(text, type=Alert), watched, now):

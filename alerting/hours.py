@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -10,6 +11,8 @@ from msgspec import Struct
 from alerting.errors import SettingsError
 
 LOCAL = ZoneInfo("Europe/Amsterdam")
+_MINUTES = 7 * 24 * 60
+_MONDAY = datetime(2026, 1, 5)  # noqa: DTZ001 - any Monday, on the Dutch clock
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _FORM = re.compile(
     rf"(?:(?P<first>{'|'.join(_DAYS)})(?:-(?P<last>{'|'.join(_DAYS)}))?)?"
@@ -53,9 +56,22 @@ def parse(text: str) -> Span:
     return Span(days=frozenset((first + n) % 7 for n in range((last - first) % 7 + 1)), begin=begin, end=end)
 
 
-def covered(spans: Sequence[Span], now: datetime) -> bool:
-    """Whether one of them covers the moment; none at all means always."""
-    if not spans:
-        return True
+def week(texts: Sequence[str]) -> bytes | None:
+    """Every minute of the Dutch week from Monday 00:00 on, 1 where a span covers it; None for always: no span at all.
+
+    One for all routes with the same hours. Raises SettingsError.
+    """
+    return _week(tuple(texts)) if texts else None
+
+
+@cache
+def _week(texts: tuple[str, ...]) -> bytes:
+    spans = [parse(text) for text in texts]
+    minutes = (_MONDAY + timedelta(minutes=number) for number in range(_MINUTES))
+    return bytes(any(span.covers_local(minute) for span in spans) for minute in minutes)
+
+
+def minute_of_week(now: datetime) -> int:
+    """Where in `week` a moment is."""
     local = now.astimezone(LOCAL)
-    return any(span.covers_local(local) for span in spans)
+    return local.weekday() * 1440 + local.hour * 60 + local.minute

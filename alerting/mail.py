@@ -16,11 +16,14 @@ from alerting.words import (
     clock,
     flag,
     headline,
+    lasting,
     name,
     number,
+    opening,
     reason,
     short_clock,
     times,
+    towards,
     unit,
 )
 
@@ -115,6 +118,8 @@ def _facts(notification: Notification) -> dict[str, object]:
         "unit": unit(alert.unit, language),
         "severity": SEVERITIES[language][alert.severity],
         "change": CHANGES[language][alert.change],
+        "opening": opening(alert, language),
+        "near": [towards(site, language) for site in alert.sites],
         "times": times(alert, language),
         "since": clock(alert.onset, language),
         "at_peak": clock(alert.peak_at, language),
@@ -124,8 +129,9 @@ def _facts(notification: Notification) -> dict[str, object]:
         "peak": number(alert.peak, language),
         "background": number(alert.background, language),
         "excess": number(alert.excess, language),
-        "sure": f"{alert.confidence:.0%}" + (f" ({reasons})" if reasons else ""),
-        "sentence": alert.sentence.get(language),
+        "sure": f"{alert.confidence * 100:.0f} %" + (f" ({reasons})" if reasons else ""),
+        # of what was no peak there is nothing more to tell
+        "sentence": None if alert.change is Change.VOIDED else alert.sentence.get(language),
         "voided": alert.change is Change.VOIDED,
         **_measured(notification),
     }
@@ -139,9 +145,7 @@ def _measured(notification: Notification) -> dict[str, object]:
     w, spacing, until = MAIL[language], curve.spacing, alert.end or curve.points[-1].at
     mean, found = curve.mean(alert.onset, until), curve.flags(alert.onset, until)
     return {
-        "averaging": w["averaging"].format(f"{spacing:.2g}".replace(".", "," if language == "nl" else "."))
-        if spacing
-        else None,
+        "averaging": _averaging(spacing, language) if spacing else None,
         "mean": None
         if mean is None
         else f"{number(mean, language)} {unit(alert.unit, language)} ({short_clock(alert.onset)}–{short_clock(until)})",
@@ -149,8 +153,10 @@ def _measured(notification: Notification) -> dict[str, object]:
     }
 
 
+def _averaging(spacing: float, language: Language) -> str:
+    w, each = MAIL[language], f"{spacing:.2g}".replace(".", "," if language == "nl" else ".")
+    return w["each_second"] if each == "1" else w["averaging"].format(each)
+
+
 def _lasted(alert: Alert, language: Language) -> str | None:
-    if alert.end is None:
-        return None
-    minutes, seconds = divmod(round((alert.end - alert.onset).total_seconds()), 60)
-    return f"{minutes} min {seconds} s" if language == "en" else f"{minutes} min. {seconds} s"
+    return None if alert.end is None else lasting((alert.end - alert.onset).total_seconds(), language)

@@ -1,7 +1,7 @@
 """Matchers on an alert's labels, written as in Alertmanager: `area="ijmond"`, `severity=~"severe|extreme"`."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from operator import itemgetter
 from typing import Generic, Self, TypeVar
@@ -16,9 +16,10 @@ _FORM = re.compile(r'\s*(?P<label>[a-z_]+)\s*(?P<operator>=~|!~|!=|=)\s*"(?P<val
 LABELS = ("area", "site", "station", "property", "severity", "kind", "late")
 _NARROWEST = ("station", "site", "area", "property", "kind", "severity", "late")
 Labels = Mapping[str, str | tuple[str, ...]]
+_Entry = tuple[int, T, tuple[Callable[[Labels], bool], ...]]  # its number, itself, what is left to be asked
 
 
-class Matcher(Struct, frozen=True, kw_only=True):
+class Matcher(Struct, frozen=True, kw_only=True, gc=False):
     """One condition; a regular expression must fit the whole value."""
 
     label: str
@@ -62,6 +63,20 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
+def _test(matcher: Matcher) -> Callable[[Labels], bool]:
+    """`matcher.matches`, with all that is known beforehand looked up beforehand."""
+    label, matches = matcher.label, matcher.matches
+    if matcher.operator != "=~":
+        return matches
+    fullmatch = _compiled(matcher.value).fullmatch
+
+    def fits(labels: Labels) -> bool:
+        found = labels.get(label, "")
+        return fullmatch(found) is not None if isinstance(found, str) else matches(labels)
+
+    return fits
+
+
 class Matching(Generic[T]):
     """Things with matchers, found by the labels they fit.
 
@@ -71,23 +86,27 @@ class Matching(Generic[T]):
 
     def __init__(self, things: Sequence[tuple[T, Sequence[str]]]) -> None:
         """`things`: (the thing, its matchers as text), in order."""
-        self._filed: dict[tuple[str, str], list[tuple[int, T, list[Matcher]]]] = {}
-        self._others: list[tuple[int, T, list[Matcher]]] = []
+        self._filed: dict[tuple[str, str], list[_Entry[T]]] = {}
+        self._others: list[_Entry[T]] = []
         for number, (thing, texts) in enumerate(things):
             matchers = [Matcher.parse(text) for text in texts]
             # an equality with nothing also fits a label that is not there, so nothing can be filed under it
             equalities = [matcher for matcher in matchers if matcher.operator == "=" and matcher.value]
-            entry = (number, thing, matchers)
             if equalities:
                 key = min(equalities, key=lambda matcher: _NARROWEST.index(matcher.label))
-                self._filed.setdefault((key.label, key.value), []).append(entry)
+                left = tuple(_test(matcher) for matcher in matchers if matcher != key)
+                self._filed.setdefault((key.label, key.value), []).append((number, thing, left))
             else:
-                self._others.append(entry)
+                self._others.append((number, thing, tuple(map(_test, matchers))))
 
     def fitting(self, labels: Labels) -> Iterator[T]:
         """All that fit, in the order they were given in."""
         pairs = [(label, value) for label, found in labels.items() for value in values(found)]
         candidates = [entry for pair in pairs for entry in self._filed.get(pair, ())]
-        for _, thing, matchers in sorted(candidates + self._others, key=itemgetter(0)):
-            if not matchers or all(matcher.matches(labels) for matcher in matchers):
+        found = sorted(candidates + self._others, key=itemgetter(0)) if candidates else self._others
+        for _, thing, tests in found:
+            for test in tests:
+                if not test(labels):
+                    break
+            else:
                 yield thing

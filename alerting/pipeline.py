@@ -1,14 +1,16 @@
 """The stages an alert goes through before anything is sent, each with a reason that is kept. Pure."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from hashlib import sha256
+from typing import Self
 
 from msgspec import json
 
 from alerting.alert import Alert, Change
 from alerting.dedup import Told, needs_telling, over
-from alerting.escalation import Watched, due
+from alerting.escalation import Watched, due, waits
 from alerting.inhibition import KnownSource, inhibited
 from alerting.matcher import Matching
 from alerting.roster import Roster, Rosters
@@ -27,13 +29,23 @@ class Rules:
         rosters: Sequence[Roster] = (),
         keeper: str | None = None,
     ) -> None:
-        """`keeper` looks after the network: what is silent goes there and nowhere else."""
+        """`keeper` looks after the network: what is silent goes there and nowhere else.
+
+        `patience`: minutes before which nobody is reminded and nothing escalates; None: that never happens.
+        """
         self.keeper = keeper
         self.ways = Matching([(prepared(one), one.match) for one in routes])
+        self.patience = min((minutes for one in routes for minutes in waits(one)), default=None)
         self.rosters = Rosters(rosters)
         self.sources = Matching([(one, one.match) for one in sources])
-        self.silences = Matching([(one, one.match) for one in silences])
+        self.silences = _filed(silences)
         self.version = sha256(json.encode([list(routes), list(sources), list(rosters)], enc_hook=str)).hexdigest()[:12]
+
+    def with_silences(self, silences: Sequence[Silence]) -> Self:
+        """The same rules with other silences; routes and sources are not read again."""
+        other = copy(self)
+        other.silences = _filed(silences)
+        return other
 
     def decide(self, alert: Alert, told: Mapping[str, Told], now: datetime, *, calm: bool = True) -> list[Verdict]:
         """Route, dedup, inhibit, silence.
@@ -45,9 +57,12 @@ class Rules:
             return [over(alert, name, known, calm=calm) for name, known in told.items()]
         found = self._kept(now) if alert.quiet else route(alert, self.ways, self.rosters, now)
         sources, by = list(self.sources.fitting(alert.labels)), self._silencing(alert, now)
-        verdicts = [needs_telling(alert, one, told.get(one.receiver)) for one in found]
-        verdicts = [inhibited(alert, one, sources, now.date()) for one in verdicts]
-        return [silenced(one, by) for one in verdicts]
+        verdicts = found
+        if told or not alert.firing:
+            verdicts = [needs_telling(alert, one, told.get(one.receiver)) for one in found]
+        if sources:
+            verdicts = [inhibited(alert, one, sources, now.date()) for one in verdicts]
+        return [silenced(one, by) for one in verdicts] if by else verdicts
 
     def _silencing(self, alert: Alert, now: datetime) -> tuple[Reason, str] | None:
         return silencing(self.silences.fitting(alert.labels), now)
@@ -69,3 +84,7 @@ class Rules:
         routes = [one for one in fit if self.rosters.leads_to(one.receiver, watched.receiver)]
         by = self._silencing(alert, now)
         return [one for one in (silenced(v, by) for v in due(watched, routes, self.rosters, now)) if one.told]
+
+
+def _filed(silences: Sequence[Silence]) -> Matching[Silence]:
+    return Matching([(one, one.match) for one in silences])

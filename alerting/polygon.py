@@ -5,6 +5,7 @@ A point on an edge may fall either way: borders of jurisdictions are not known t
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 from msgspec import DecodeError, json
@@ -13,8 +14,10 @@ from alerting.errors import SettingsError
 
 Position = tuple[float, float]
 Ring = tuple[Position, ...]
+Edge = tuple[float, float, float, float]  # from which latitude to which, longitude at the first, change a degree
 
-_MOST = 10_000  # points remembered
+_MOST_SLICES = 1_024
+_FLAT = 1e-9  # degrees, a tenth of a millimetre
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _WKT = re.compile(r"\s*(?:SRID=4326;)?\s*(POLYGON|MULTIPOLYGON)\s*(\(.*\))\s*", re.IGNORECASE | re.DOTALL)
@@ -25,31 +28,37 @@ _PAIR = re.compile(rf"\s*({_NUMBER})\s+({_NUMBER})(?:\s+{_NUMBER})*\s*")
 class Polygon:
     """One or more polygons; in each the rings beyond the first are holes, which the even-odd rule takes care of.
 
-    Stations stay where they are: what was asked before is remembered, so that a thousand jurisdictions cost nothing.
+    Edges are filed by the slices of latitude they pass through, so that a coast of thousands of corners costs no
+    more than a square.
     """
 
     def __init__(self, rings: Sequence[Ring]) -> None:
-        self._rings = rings
-        self._known: dict[Position, bool] = {}
+        longitudes, latitudes = zip(*(position for ring in rings for position in ring), strict=True)
+        self._west, self._east = min(longitudes), max(longitudes)
+        self._south, self._north = min(latitudes), max(latitudes)
+        edges = [edge for ring in rings for edge in zip(ring, (*ring[1:], ring[0]), strict=True)]
+        self._last = min(len(edges), _MOST_SLICES) - 1
+        height = self._north - self._south
+        self._per_degree = self._last / height if height > _FLAT else 0.0
+        self._slices: list[list[Edge]] = [[] for _ in range(self._last + 1)]
+        for one, other in edges:
+            (x1, y1), (x2, y2) = sorted((one, other), key=itemgetter(1))
+            if y1 != y2:  # what runs from west to east is never crossed by a ray to the east
+                for number in range(self._slice(y1), self._slice(y2) + 1):
+                    self._slices[number].append((y1, y2, x1, (x2 - x1) / (y2 - y1)))
 
     def contains(self, latitude: float, longitude: float) -> bool:
         """Whether the point is inside."""
-        point = (longitude, latitude)
-        found = self._known.get(point)
-        if found is None:
-            if len(self._known) >= _MOST:
-                self._known.clear()
-            found = self._known[point] = self._crossings(point) % 2 == 1
-        return found
+        if not (self._west <= longitude <= self._east and self._south <= latitude <= self._north):
+            return False
+        inside = False
+        for low, high, at_low, per_degree in self._slices[self._slice(latitude)]:
+            if low <= latitude < high and longitude < at_low + (latitude - low) * per_degree:
+                inside = not inside
+        return inside
 
-    def _crossings(self, point: Position) -> int:
-        """How many edges a ray to the east crosses."""
-        x, y = point
-        return sum(
-            (y1 > y) != (y2 > y) and x < x1 + (y - y1) / (y2 - y1) * (x2 - x1)
-            for ring in self._rings
-            for (x1, y1), (x2, y2) in zip(ring, (*ring[1:], ring[0]), strict=True)
-        )
+    def _slice(self, latitude: float) -> int:
+        return int((latitude - self._south) * self._per_degree)
 
 
 def parse(given: str | dict[str, Any]) -> Polygon:

@@ -75,9 +75,11 @@ ORDER BY m.event_id, d.receiver
 SELECT w.receiver, m.plume_id, o.event_id, o.revision, i.alert ->> 'severity', i.received_at,
        (SELECT max(changed_at) FROM alerting.member e WHERE e.plume_id = m.plume_id AND e.state <> 'open'),
        (SELECT li.alert ->> 'severity' FROM alerting.member k
-        JOIN alerting.decision d ON d.event_id = k.event_id AND d.receiver = w.receiver AND d.told
-        JOIN alerting.inbox li ON li.event_id = d.event_id AND li.revision = d.revision
-        WHERE k.plume_id = m.plume_id ORDER BY d.decided_at DESC LIMIT 1)
+        CROSS JOIN LATERAL (  -- by the index, as in `told`
+            SELECT * FROM alerting.decision d WHERE d.event_id = k.event_id AND d.receiver = w.receiver AND d.told OFFSET 0
+        ) AS known
+        JOIN alerting.inbox li ON li.event_id = known.event_id AND li.revision = known.revision
+        WHERE k.plume_id = m.plume_id ORDER BY known.decided_at DESC LIMIT 1)
 FROM alerting.watch w
 JOIN alerting.member m ON m.event_id = w.event_id
 JOIN alerting.member o ON o.plume_id = m.plume_id AND o.state = 'open'
@@ -203,10 +205,11 @@ WHERE w.event_id = %(event)s
                      WHERE m.event_id = %(event)s)
 
 -- name: watched
--- Events that are not over, were told, and that nobody has acknowledged.
+-- Events that are not over, were told before %(before)s, and that nobody has acknowledged.
 SELECT w.event_id, w.receiver, w.revision, w.round, w.told_at, w.last_at, w.escalated_at IS NOT NULL, i.alert::text
 FROM alerting.watch w JOIN alerting.inbox i ON i.event_id = w.event_id AND i.revision = w.revision
-WHERE NOT EXISTS (SELECT 1 FROM alerting.acknowledgement a WHERE a.event_id = w.event_id)
+WHERE (w.last_at <= %(before)s OR (w.escalated_at IS NULL AND w.told_at <= %(before)s))
+  AND NOT EXISTS (SELECT 1 FROM alerting.acknowledgement a WHERE a.event_id = w.event_id)
   AND NOT EXISTS (SELECT 1 FROM alerting.member m JOIN alerting.member o ON o.plume_id = m.plume_id
                   JOIN alerting.acknowledgement a ON a.event_id = o.event_id WHERE m.event_id = w.event_id)
 FOR UPDATE OF w SKIP LOCKED
@@ -219,7 +222,8 @@ SET round = round + 1,
 WHERE event_id = %(event)s AND receiver = %(receiver)s
 
 -- name: silences_version
-SELECT count(*), max(changed_at) FROM alerting.silence WHERE ends_at > now()
+-- The sum: one may end in the same moment in which another is committed that was begun before the newest.
+SELECT count(*), max(changed_at), sum(id) FROM alerting.silence WHERE ends_at > now()
 
 -- name: silences
 SELECT id, match, author, reason, starts_at, ends_at, kind FROM alerting.silence WHERE ends_at > now() ORDER BY id
@@ -294,6 +298,9 @@ SELECT o.id, %(attempt)s, %(began)s, %(outcome)s, %(detail)s, %(sha256)s, %(byte
 FROM alerting.outbox o WHERE o.id = %(id)s
 ON CONFLICT DO NOTHING
 
+-- name: keep
+INSERT INTO alerting.sent (sha256, content) VALUES (%(sha256)s, %(content)s) ON CONFLICT DO NOTHING
+
 -- name: finish
 UPDATE alerting.outbox
 SET state = %(state)s, lease_until = NULL, next_attempt_at = coalesce(%(next)s, next_attempt_at),
@@ -332,35 +339,3 @@ SELECT label, value FROM alerting.known
 -- name: end_silence
 UPDATE alerting.silence SET ends_at = greatest(now(), starts_at), changed_at = now(), changed_by = %(who)s
 WHERE id = %(id)s AND ends_at > now()
-
--- name: explain
--- All that was decided, sent and answered about one event, in the order it happened.
-SELECT at, what FROM (
-    SELECT i.received_at AS at, 0 AS rank,
-           format('revision %%s: %%s, %%s, confidence %%s', i.revision, i.alert ->> 'change', i.alert ->> 'severity',
-                  i.alert ->> 'confidence') AS what
-    FROM alerting.inbox i WHERE i.event_id = %(event)s
-  UNION ALL
-    SELECT d.decided_at, 1,
-           format('revision %%s: %%s %%s: %%s%%s (rules %%s)', d.revision, coalesce(nullif(d.receiver, ''), 'nobody'),
-                  CASE WHEN d.told THEN 'is told' ELSE 'is not told' END, d.reason,
-                  CASE WHEN d.detail <> '' THEN ', ' || d.detail ELSE '' END, d.rules)
-    FROM alerting.decision d WHERE d.event_id = %(event)s
-  UNION ALL
-    SELECT y.began_at, 2,
-           format('revision %%s: %%s by %%s, attempt %%s: %%s, %%s (rules %%s, %%s bytes, sha256 %%s)', o.revision,
-                  o.receiver, o.channel, y.attempt, y.outcome, y.detail, y.rules, y.bytes, encode(y.sha256, 'hex'))
-    FROM alerting.delivery y JOIN alerting.outbox o ON o.id = y.outbox_id WHERE o.event_id = %(event)s
-  UNION ALL
-    SELECT o.finished_at, 3, format('revision %%s: %%s by %%s: gathered with others into message %%s', o.revision,
-                                    o.receiver, o.channel, h.message_id)
-    FROM alerting.outbox o JOIN alerting.outbox h ON h.id = o.gathered_into WHERE o.event_id = %(event)s
-  UNION ALL
-    SELECT o.finished_at, 3, format('revision %%s: %%s by %%s: not needed, another channel delivered', o.revision,
-                                    o.receiver, o.channel)
-    FROM alerting.outbox o WHERE o.event_id = %(event)s AND o.state = 'spared'
-  UNION ALL
-    SELECT a.said_at, 4, format('acknowledged by %%s%%s', a.who, CASE WHEN a.note <> '' THEN ': ' || a.note ELSE '' END)
-    FROM alerting.acknowledgement a WHERE a.event_id = %(event)s
-) AS told
-ORDER BY at, rank

@@ -1,6 +1,5 @@
 """Which receivers an alert goes to, and why not to the others. Pure and total."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -9,8 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from alerting import hours, polygon
-from alerting.alert import Alert, Severity
-from alerting.hours import Span, covered
+from alerting.alert import Alert, Place, Severity
 from alerting.matcher import Matching
 from alerting.polygon import Polygon
 from alerting.roster import Rosters
@@ -39,6 +37,9 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"  # written by a version that this one cannot read
 
 
+_HIGHEST = max(severity.rank for severity in Severity)
+
+
 class Route(Struct, frozen=True, kw_only=True):
     """`[[alerting.route]]`: all of `match`, `inside` and `hours` must fit.
 
@@ -63,29 +64,7 @@ class Route(Struct, frozen=True, kw_only=True):
     escalate_minutes: Annotated[float, Meta(gt=0)] = 15.0
 
 
-class Way(Struct, frozen=True, kw_only=True):
-    """A route with its conditions read, once."""
-
-    route: Route
-    polygon: Polygon | None
-    spans: Sequence[Span]
-
-    def open(self, alert: Alert, now: datetime) -> bool:
-        """Whether the conditions beside the matchers hold: place, time and severity."""
-        if alert.severity.rank < self.route.least_severity.rank and alert.firing:
-            return False
-        if not covered(self.spans, now):
-            return False
-        return self.polygon is None or self.polygon.contains(alert.place.latitude, alert.place.longitude)
-
-
-def prepared(route: Route) -> Way:
-    """Read what the route says. Raises SettingsError."""
-    found = polygon.parse(route.inside) if route.inside is not None else None
-    return Way(route=route, polygon=found, spans=[hours.parse(text) for text in route.hours])
-
-
-class Verdict(Struct, frozen=True, kw_only=True):
+class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """Whether one receiver is told, and the reason; `detail` names the silence, the source or the roster."""
 
     receiver: str
@@ -94,29 +73,60 @@ class Verdict(Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class Way(Struct, frozen=True, kw_only=True):
+    """A route with its conditions read, once."""
+
+    route: Route
+    polygon: Polygon | None
+    week: bytes | None
+    least_rank: int
+    routed: Verdict
+
+    def open(self, place: Place, rank: int, minute: int) -> bool:
+        """Whether the conditions beside the matchers hold: severity (its rank), minute of the week, and place."""
+        if rank < self.least_rank or (self.week is not None and not self.week[minute]):
+            return False
+        return self.polygon is None or self.polygon.contains(place.latitude, place.longitude)
+
+
+def prepared(route: Route) -> Way:
+    """Read what the route says. Raises SettingsError."""
+    found = polygon.parse(route.inside) if route.inside is not None else None
+    return Way(
+        route=route,
+        polygon=found,
+        week=hours.week(route.hours),
+        least_rank=route.least_severity.rank,
+        routed=Verdict(receiver=route.receiver, told=True, reason=Reason.ROUTED),
+    )
+
+
 def route(alert: Alert, ways: Matching[Way], rosters: Rosters, now: datetime) -> list[Verdict]:
     """One verdict for each route that fits; NO_ROUTE in the name of nobody where none does.
 
     A receiver that two routes lead to is told once: if either would tell it.
     """
     verdicts: dict[str, Verdict] = {}
+    minute, firing = hours.minute_of_week(now), alert.firing
+    rank, sure = (alert.severity.rank, alert.confidence) if firing else (_HIGHEST, 1.0)  # an end is told at any
+    late = alert.detected_late and firing
     for way in ways.fitting(alert.labels):
-        if not way.open(alert, now):
+        if not way.open(alert.place, rank, minute):
             continue
         receiver = rosters.on_duty(way.route.receiver, now)
         before = verdicts.get(receiver)
         if before is None or not before.told:
-            verdicts[receiver] = _weigh(alert, way.route, receiver)
+            verdicts[receiver] = _weigh(way, receiver, sure, late=late)
         if not way.route.go_on:
             break
     return list(verdicts.values()) or [Verdict(receiver="", told=False, reason=Reason.NO_ROUTE)]
 
 
-def _weigh(alert: Alert, chosen: Route, receiver: str) -> Verdict:
-    reason = Reason.ROUTED
-    if alert.detected_late and alert.firing:
-        reason = Reason.DETECTED_LATE
-    elif alert.confidence < chosen.least_confidence and alert.firing:
-        reason = Reason.NOT_SURE_ENOUGH
+def _weigh(way: Way, receiver: str, sure: float, *, late: bool) -> Verdict:
+    chosen = way.route
+    told = not late and sure >= chosen.least_confidence
+    if told and receiver == chosen.receiver:
+        return way.routed
+    reason = Reason.ROUTED if told else Reason.DETECTED_LATE if late else Reason.NOT_SURE_ENOUGH
     detail = f"on duty for {chosen.receiver}" if receiver != chosen.receiver else ""
-    return Verdict(receiver=receiver, told=reason is Reason.ROUTED, reason=reason, detail=detail)
+    return Verdict(receiver=receiver, told=told, reason=reason, detail=detail)

@@ -192,6 +192,9 @@ async def _record(
     next_ = after(made, attempts=claimed.attempts, now=now)
     done = isinstance(next_, Finished)
     async with connection.transaction():
+        if made.content:
+            kept = {"sha256": digest(made.content), "content": made.content}
+            await connection.execute(_QUERIES["keep"], kept)
         await connection.execute(
             _QUERIES["record"],
             {
@@ -217,10 +220,13 @@ async def _record(
             await _follow_order(claimed, made, receiver, connection)
     kind = claimed.channel.partition(":")[0]
     telemetry.DELIVERIES.labels(kind, made.outcome.value).inc()
+    about = {"event": claimed.alert.event_id, "revision": claimed.alert.revision, "message": claimed.message_id}
     if made.outcome is Outcome.DELIVERED:
         telemetry.HANDED_OVER.observe(max(0.0, (now - claimed.received_at).total_seconds()))
+        _LOG.info("%s to %s: delivered", kind, claimed.receiver, extra={"about": about})
     else:
-        _LOG.warning("%s to %s: %s: %s%s", kind, claimed.receiver, made.outcome.value, made.detail, "; final" * done)
+        words = (kind, claimed.receiver, made.outcome.value, made.detail, "; final" * done)
+        _LOG.warning("%s to %s: %s: %s%s", *words, extra={"about": about})
 
 
 async def _follow_order(

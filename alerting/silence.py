@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from alerting.routing import Reason, Verdict
 
 
-class Silence(Struct, frozen=True, kw_only=True):
+class Silence(Struct, frozen=True, kw_only=True, gc=False):
     """In force from `starts_at` until just before `ends_at`."""
 
     id: int

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from alerting.alert import Alert, Change, Severity
+from alerting.alert import Alert, Change, NearSite, Severity
 
 Language = Literal["nl", "en"]
 _LOCAL = ZoneInfo("Europe/Amsterdam")
@@ -52,6 +52,17 @@ _REASONS: Mapping[Language, Mapping[str, str]] = {
         "humidity": "vochtige lucht kan meespelen",
         "jump": "sprong in het signaal",
         "stuck": "sensor gaf lang dezelfde waarde",
+        "neighbours_rose": "stations in de buurt stegen ook",
+        "all_neighbours": "alle stations in de buurt stegen",
+        "twin_agrees": "een tweede sensor ziet hetzelfde",
+        "twin_disagrees": "een tweede sensor ziet het niet",
+        "single_reading": "maar één losse meting",
+        "warm_up": "sensor warmt op",
+        "cleaning": "sensor reinigt zich",
+        "stale": "oude waarde",
+        "sensor_fault": "sensor meldt storing",
+        "out_of_range": "buiten meetbereik",
+        "maintenance": "er wordt aan het station gewerkt",
     },
     "en": {
         "far_above_noise": "far above the noise",
@@ -59,6 +70,17 @@ _REASONS: Mapping[Language, Mapping[str, str]] = {
         "humidity": "humid air may play a part",
         "jump": "jump in the signal",
         "stuck": "sensor gave one value for long",
+        "neighbours_rose": "stations nearby rose too",
+        "all_neighbours": "all stations nearby rose",
+        "twin_agrees": "a second sensor sees the same",
+        "twin_disagrees": "a second sensor does not see it",
+        "single_reading": "a single reading only",
+        "warm_up": "sensor warming up",
+        "cleaning": "sensor cleaning itself",
+        "stale": "old value",
+        "sensor_fault": "sensor reports a fault",
+        "out_of_range": "out of range",
+        "maintenance": "there is work at the station",
     },
 }
 _FLAGS: Mapping[Language, Mapping[str, str]] = {
@@ -94,11 +116,13 @@ MAIL: Mapping[Language, Mapping[str, str]] = MappingProxyType({
         "voided": "Eerder meldden wij hier een piek. Op grond van latere gegevens was dat geen piek.",
         "original": "Dit bericht hoort bij ons bericht van",
         "highest": "Hoogste waarde", "above": "Boven achtergrond", "background": "achtergrond",
-        "averaging": "losse waarden, elke {} s; geen uurgemiddelde", "averaged": "Middeling",
+        "averaging": "losse waarden, elke {} s; geen uurgemiddelde",
+        "each_second": "losse waarden, elke seconde; geen uurgemiddelde", "averaged": "Middeling",
         "mean": "Gemiddeld", "flags": "Meetvlaggen", "no_flags": "geen",
         "severity": "Ernst", "sure": "Zekerheid", "began": "Begonnen", "peaked": "Hoogste om", "over": "Voorbij",
         "lasted": "Duur", "noticed": "Opgemerkt", "place": "Plaats", "near": "In de buurt",
-        "bearing": "richting", "degrees": "graden", "data": "Alle gegevens", "see": "Bekijk alle gegevens",
+        "towards": "{name}, {distance} naar het {where} ({bearing}°)",
+        "data": "Alle gegevens", "see": "Bekijk alle gegevens",
         "answer": "Bevestigen", "button": "Wij zijn ermee bezig",
         "answers": "Bevestigen dat u ermee bezig bent (de link vraagt eerst om een klik op een knop)",
         "plot": "Verloop van de meting rond de piek",
@@ -127,11 +151,13 @@ MAIL: Mapping[Language, Mapping[str, str]] = MappingProxyType({
         "voided": "Earlier we reported a peak here. Later evidence shows that it was none.",
         "original": "This message belongs to our message of",
         "highest": "Highest value", "above": "Above background", "background": "background",
-        "averaging": "single values, one each {} s; no hourly mean", "averaged": "Averaging",
+        "averaging": "single values, one each {} s; no hourly mean",
+        "each_second": "single values, one each second; no hourly mean", "averaged": "Averaging",
         "mean": "Mean", "flags": "Quality flags", "no_flags": "none",
         "severity": "Severity", "sure": "Confidence", "began": "Began", "peaked": "Highest at", "over": "Over",
         "lasted": "Lasted", "noticed": "Noticed", "place": "Place", "near": "Nearby",
-        "bearing": "bearing", "degrees": "degrees", "data": "All data", "see": "See all data",
+        "towards": "{name}, {distance} to the {where} ({bearing}°)",
+        "data": "All data", "see": "See all data",
         "answer": "Acknowledge", "button": "We are on it",
         "answers": "Acknowledge that you are on it (the link asks for a press on a button first)",
         "plot": "The measurement around the peak",
@@ -158,8 +184,8 @@ ACKNOWLEDGE: Mapping[Language, Mapping[str, str]] = MappingProxyType({
         "button": "Ja, wij zijn ermee bezig",
         "details": "Bekijk alle gegevens",
         "for": "Deze link is van ontvanger",
-        "forged": "Deze link klopt niet. Kopieer hem helemaal uit het bericht, of bevestig met `piekwacht alerts ack`.",
-        "expired": "Deze link is verlopen. Bevestigen kan nog met `piekwacht alerts ack`.",
+        "forged": "Deze link klopt niet. Kopieer hem helemaal uit het bericht, of log in en antwoord daar.",
+        "expired": "Deze link is verlopen. Log in om alsnog te antwoorden.",
     },
     "en": {
         "title": "Acknowledge an alert",
@@ -172,10 +198,35 @@ ACKNOWLEDGE: Mapping[Language, Mapping[str, str]] = MappingProxyType({
         "button": "Yes, we are on it",
         "details": "See all data",
         "for": "This link belongs to receiver",
-        "forged": "This link is not right. Copy all of it from the message, or use `piekwacht alerts ack`.",
-        "expired": "This link has expired. You can still acknowledge with `piekwacht alerts ack`.",
+        "forged": "This link is not right. Copy all of it from the message, or sign in and answer there.",
+        "expired": "This link has expired. Sign in to answer after all.",
     },
 })  # fmt: skip
+
+
+_WINDS: Mapping[Language, tuple[str, ...]] = {
+    "nl": ("noorden", "noordoosten", "oosten", "zuidoosten", "zuiden", "zuidwesten", "westen", "noordwesten"),
+    "en": ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west"),
+}
+
+
+def towards(site: NearSite, language: Language) -> str:
+    """Where a watched facility lies as seen from the station: name, distance, direction."""
+    metres = round(site.distance, -1)
+    distance = f"{plain(metres / 1000, language)} km" if metres >= 1000 else f"{metres:.0f} m"
+    where = _WINDS[language][round(site.bearing / 45) % 8]
+    return MAIL[language]["towards"].format(
+        name=site.name, distance=distance, where=where, bearing=round(site.bearing) % 360
+    )
+
+
+def lasting(seconds: float, language: Language) -> str:
+    """A duration: 22 s, 12 min. 5 s, 1 uur 3 min."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    minute = "min." if language == "nl" else "min"
+    if minutes >= 60:
+        return f"{minutes // 60} {'uur' if language == 'nl' else 'h'} {minutes % 60} {minute}"
+    return f"{minutes} {minute} {rest} s" if minutes else f"{rest} s"
 
 
 def name(observed_property: str, language: Language) -> str:
@@ -234,4 +285,10 @@ def headline(alert: Alert, language: Language = "nl") -> str:
         return alert.sentence.get(language, alert.place.name)
     what, at = name(alert.observed_property, language), "bij" if language == "nl" else "at"
     value = f"{number(alert.peak, language)} {unit(alert.unit, language)}"
-    return f"{CHANGES[language][alert.change]} {what} {at} {alert.place.name}: {value}{times(alert, language)}"
+    return f"{opening(alert, language)} {what} {at} {alert.place.name}: {value}{times(alert, language)}"
+
+
+def opening(alert: Alert, language: Language = "nl") -> str:
+    """What a headline begins with: `Piek`, or `Piek voorbij:`."""
+    colon = ":" if alert.change in {Change.UPDATED, Change.ENDED} else ""
+    return CHANGES[language][alert.change] + colon

@@ -119,14 +119,13 @@ class ReadingBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return batch  # type: ignore[return-value]
 
     def _check_lengths(self) -> None:
-        expected = len(self.dt)
-        columns = [("values", p, len(c)) for p, c in self.values.items()]
-        columns += [("flags", p, len(c)) for p, c in self.flags.items()]
-        columns += [("pos", "", len(self.pos))] if self.pos is not None else []
-        for table, name, length in columns:
-            if length != expected:
-                msg = f"{length} entries for {expected} readings - at `$.{table}{'.' if name else ''}{name}`"
-                raise Malformed(msg)
+        for table, columns in (("values", self.values), ("flags", self.flags), ("pos", {"": self.pos or self.dt})):
+            for name, column in columns.items():
+                if len(column) != len(self.dt):
+                    msg = (
+                        f"{len(column)} entries for {len(self.dt)} readings - at `$.{table}{'.' if name else ''}{name}`"
+                    )
+                    raise Malformed(msg)
         for name in self.flags:
             if name not in self.values:
                 msg = f"flags of a property without values - at `$.flags.{name}`"

@@ -10,18 +10,21 @@ from alerting import commands as alert_commands
 from alerting.errors import AlertingError
 from edge_agent.configuration import ConfigurationError
 from edge_agent.wire import NoteError, Signer
+from gateway import kernel_cache
 from gateway.errors import GatewayError
 
 _PARTS = {
     "gateway": ("take in, detect, store: one writer an area", ["gateway"]),
     "api": ("public API, live feed and pages; stateless", ["api"]),
     "alerting": ("tell people; several may run", ["alerting"]),
-    "up": ("gateway, api and alerting in one process: a small site", ["gateway", "api", "alerting"]),
+    "beside": ("judge the detector while it works: [shadow], [selftest]; apart from the gateway", ["beside"]),
+    "up": ("gateway, api and alerting in one process: a small site", ["gateway", "api", "alerting", "companion"]),
 }
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run `piekwacht`; returns the exit code: 2 for a bad configuration, 1 where something is missing."""
+    kernel_cache.provide()
     words = sys.argv[1:] if arguments is None else arguments
     given = _parser(words[0] if words else "").parse_args(words)
     try:
@@ -66,8 +69,11 @@ def _commands() -> dict[str, tuple[str, Callable[[argparse.ArgumentParser], None
         "backtest": ("the gateway's own detector over a recording", _add_backtest),
         "export": ("what a station measured, as CSV or Parquet", _add_export),
         "bench": ("what this machine can bear", _add_bench),
+        "shadow": ("what a second detector found beside the live one", _add_shadow),
+        "selftest": ("synthetic peaks in copies of stored readings: how many are found", _add_selftest),
         "events": ("find a stored event again from the signed bytes", _add_events),
         "alerts": ("why somebody was told or not; acknowledge, silence", _add_alerts),
+        "release": ("sign what was built; check what was downloaded", _add_release),
         "demo": ("the whole of Piekwacht on this machine, nothing to install", _add_demo),
     }
 
@@ -79,7 +85,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 def _serve(given: argparse.Namespace) -> None:
     from gateway import service, settings
 
-    service.run(settings.read(given.config), given.parts)
+    service.run(settings.read(given.config), given.parts, given.config)
 
 
 def _add_migrate(parser: argparse.ArgumentParser) -> None:
@@ -220,7 +226,7 @@ def _export(given: argparse.Namespace) -> None:
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
-    from gateway.bench import detect, ingest
+    from gateway.bench import detect, ingest, steady
 
     what = parser.add_subparsers(required=True, metavar="WHAT")
     one = what.add_parser("detect", help="ns a reading, bytes a datastream; the last line is JSON")
@@ -229,6 +235,9 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     one = what.add_parser("ingest", help="signed batches to committed rows beside raw COPY; the last line is JSON")
     ingest.add_arguments(one)
     one.set_defaults(run=ingest.run)
+    one = what.add_parser("steady", help="batches at a steady rate: how late, how much memory; the last line is JSON")
+    steady.add_arguments(one)
+    one.set_defaults(run=steady.run)
     one = what.add_parser("live", help="many viewers of the live feed; the last line is JSON")
     one.add_argument("--viewers", type=int, default=2_000)
     one.add_argument("--seconds", type=int, default=20)
@@ -239,6 +248,33 @@ def _bench_live(given: argparse.Namespace) -> None:
     from gateway.bench import live
 
     live.run(given.viewers, given.seconds)
+
+
+def _add_shadow(parser: argparse.ArgumentParser) -> None:
+    from gateway.shadow import command
+
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    report = actions.add_parser("report", help="agreed, only live, only shadow: ids, times, sizes")
+    command.add_arguments(report)
+    _add_config(report)
+    report.set_defaults(run=lambda given: command.run(given, _dsn(given.config)))
+
+
+def _add_selftest(parser: argparse.ArgumentParser) -> None:
+    from gateway.selftest import command
+
+    command.add_arguments(parser)
+    _add_config(parser)
+    parser.set_defaults(run=_selftest)
+
+
+def _selftest(given: argparse.Namespace) -> int:
+    from gateway import settings
+    from gateway.selftest import command
+    from gateway.selftest.settings import SelfTestSettings
+
+    read = settings.read(given.config)
+    return command.run(given, read.database.dsn, read.detection, read.selftest or SelfTestSettings())
 
 
 def _add_events(parser: argparse.ArgumentParser) -> None:
@@ -266,6 +302,12 @@ def _alerts(given: argparse.Namespace) -> int:
 
     read = settings.read(given.config)
     return alert_commands.run(given, read.alerting, read.database.dsn)
+
+
+def _add_release(parser: argparse.ArgumentParser) -> None:
+    from gateway import release
+
+    release.add_arguments(parser)
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:

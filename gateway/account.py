@@ -45,12 +45,13 @@ def _count_batches(registry: Registry, accepted: ledger.Accepted, rows: Observat
         area = registry.nodes[verified.batch.node].area
         batches[area, "stored"] += 1
         readings[area] += len(verified.batch.dt)
-        if not verified.batch.hist:
+        if not verified.late:
             telemetry.COMMITTED_AGE.observe(now - (verified.batch.t0 + min(verified.batch.dt)) / 1000)
     for verified in accepted.duplicates:
         batches[registry.nodes[verified.batch.node].area, "duplicate"] += 1
-    for slot, count in zip(*np.unique(rows.datastream, return_counts=True), strict=True):
-        observations_[registry.stations[registry.datastreams[slot].station].area] += int(count)
+    counts = np.bincount(rows.datastream)
+    for slot in np.flatnonzero(counts).tolist():
+        observations_[registry.stations[registry.datastreams[slot].station].area] += int(counts[slot])
     for labels, number in batches.items():
         telemetry.BATCHES.labels(*labels).inc(number)
     for metric, sums in ((telemetry.READINGS, readings), (telemetry.OBSERVATIONS, observations_)):

@@ -53,6 +53,7 @@ def _alert(event: Event, registry: Registry) -> Alert:
         background=event.background,
         excess=event.excess,
         reasons=event.reasons,
+        sentence=event.words,
         sites=near(station, registry),
         detector=event.detector,
         detected_late=event.detected_late,

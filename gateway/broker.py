@@ -15,6 +15,11 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
     certificate: Path
     key: Path
 
+    def of_area(self, area: str) -> "TlsSettings":
+        """The certificate beside ours that has the area's name in its own, where there is one."""
+        certificate, key = (p.with_name(f"{p.stem}.{area}{p.suffix}") for p in (self.certificate, self.key))
+        return structs.replace(self, certificate=certificate, key=key) if certificate.exists() else self
+
     def context(self) -> ssl.SSLContext:
         """TLS 1.3 with our certificate, trusting only `ca`."""
         context = ssl.create_default_context(cafile=str(self.ca))
@@ -36,6 +41,10 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
     password_file: Path | None = None
     tls: TlsSettings | None = None
     api_tls: TlsSettings | None = None
+
+    def of_area(self, area: str) -> "BrokerSettings":
+        """How a worker that shares areas connects: a session each, which some brokers name by certificate."""
+        return structs.replace(self, tls=self.tls.of_area(area) if self.tls else None)
 
     def of_api(self) -> "BrokerSettings":
         """How the API connects."""

@@ -75,6 +75,11 @@ class Verified:
         """(node, incarnation, seq): unique for ever."""
         return self.batch.node, self.batch.inc, self.batch.seq
 
+    @property
+    def late(self) -> bool:
+        """From the backlog lane, or from quarantine: stored, and never detected on as if it came now."""
+        return self.batch.hist or self.payload.replayed
+
 
 def decode(payload: Payload, registry: Registry) -> Verified | Rejected:
     """Check topic, signature and contents, in that order; total: it raises nothing."""
@@ -171,7 +176,7 @@ def place(batches: Sequence[Verified], registry: Registry) -> ObservationBatch:
         np.array(list(chain.from_iterable(values)), np.float64),
         batch=index,
         flags=_flags(batches, known, lengths[column]) | _suspect(batches, stamps, lengths)[index],
-        late=np.array([v.batch.hist or v.payload.replayed for v in batches])[index],
+        late=np.array([v.late for v in batches])[index],
         **{name: _covariate(batches, p)[reading] for name, p in _COVARIATES.items()},
     )
     return rows[~np.isnan(rows.value) | (rows.flags != 0)]

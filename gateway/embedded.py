@@ -209,7 +209,7 @@ def _mosquitto(directory: Path, port: int) -> Path:
         "persistence true",
         f"persistence_location {store}/",
         "autosave_interval 5",
-        "max_inflight_messages 1000",
+        "max_inflight_messages 4000",
         "max_queued_messages 0",
         "max_queued_bytes 536870912",
         *([f"user {pwd.getpwuid(0).pw_name}"] if os.geteuid() == 0 else []),
@@ -225,7 +225,7 @@ def _nats(directory: Path, port: int) -> Path:
         f"""server_name: piekwacht
 listen: "{_HOST}:{free_port()}"
 jetstream {{ store_dir: "{directory / "nats"}" }}
-mqtt {{ listen: "{_HOST}:{port}", max_ack_pending: 1000, ack_wait: "10s" }}
+mqtt {{ listen: "{_HOST}:{port}", max_ack_pending: 4000, ack_wait: "10s" }}
 """
     )
     return path

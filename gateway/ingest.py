@@ -1,8 +1,7 @@
 """From the broker to the pipeline, acknowledged after COMMIT or not at all.
 
-paho would acknowledge a message before our code has seen it (paho#348, aiomqtt#345), so manual
-acknowledgement is on: what is not committed stays with the broker and comes again. The queue here
-is bounded by the broker's own window of unacknowledged messages; nothing is ever discarded.
+What is not committed is not acknowledged, stays with the broker and comes again. The queue here is
+bounded; nothing is ever discarded.
 """
 
 import asyncio
@@ -16,15 +15,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import aiomqtt
 import psycopg
 from msgspec import Meta, Struct
 
 from edge_agent.wire import Desired, Kind, Malformed, NoteError, Signer, StoredRanges, Topic, live_topic
 from gateway import telemetry
-from gateway.broker import BrokerSettings, client_of
+from gateway.broker import BrokerSettings
 from gateway.decode import Payload, Reason, Rejected
 from gateway.errors import StartError
+from gateway.mqtt.link import BrokerAwayError, Link, linked
+from gateway.mqtt.packets import Message
 from gateway.pipeline import Committed, Pipeline, Prepared
 from gateway.store import nodes
 from gateway.store.connection import HeldError
@@ -37,6 +37,8 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
     """`[ingest]` of piekwacht.toml.
 
     areas       whose topics to take in; empty: every area
+    share       several gateways share these areas out among themselves, by leases in the database
+    lease       seconds after which a worker that is not heard of is dead, and its areas are free
     key_file    private key that signs StoredRanges (`piekwacht key generate`)
     window      seconds to wait for more payloads before a transaction begins
     batches     most payloads in one transaction
@@ -46,8 +48,10 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
 
     key_file: Path
     areas: list[str] = []
+    share: bool = False
+    lease: Annotated[float, Meta(ge=1, le=60)] = 10.0
     window: Annotated[float, Meta(ge=0, le=10)] = 0.05
-    batches: Annotated[int, Meta(ge=1, le=10_000)] = 500
+    batches: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
     retry: Annotated[float, Meta(gt=0, le=60)] = 1.0
     patience: Annotated[float, Meta(ge=0, le=60)] = 5.0
 
@@ -78,29 +82,18 @@ def _away(error: psycopg.Error) -> None:
 
 @contextmanager
 def _counted_as_connected() -> Iterator[None]:
-    telemetry.CONNECTED.set(1)
+    telemetry.CONNECTED.inc()
     try:
         yield
     finally:
-        telemetry.CONNECTED.set(0)
-
-
-class _Client(aiomqtt.Client):
-    """aiomqtt with acknowledgement left to us."""
-
-    def acknowledge_by_hand(self) -> None:
-        self._client.manual_ack_set(on=True)
-
-    def acknowledge(self, message: aiomqtt.Message) -> None:
-        if message.qos:
-            self._client.ack(message.mid, message.qos)
+        telemetry.CONNECTED.dec()
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Taken:
     """A micro-batch, not yet acknowledged."""
 
-    messages: Sequence[aiomqtt.Message]
+    messages: Sequence[Message]
     payloads: Sequence[Payload]
     words: Sequence[nodes.Word]
     prepared: Prepared
@@ -109,11 +102,13 @@ class _Taken:
 class Ingest:
     """One broker session and one pipeline; comes back by itself when either side fails."""
 
-    def __init__(self, settings: IngestSettings, broker: BrokerSettings, pipeline: Pipeline) -> None:
+    def __init__(
+        self, settings: IngestSettings, broker: BrokerSettings, pipeline: Pipeline, *, met: bool = False
+    ) -> None:
         self._settings, self._broker, self._pipeline = settings, broker, pipeline
         self._signer = settings.signer()
         self._chores_due = 0.0
-        self._met = False  # whether the broker has ever answered
+        self._met = met  # whether the broker has ever answered
 
     async def run(self) -> None:
         """Until cancelled. StartError where the broker is not there at the start; later it is waited for.
@@ -127,7 +122,7 @@ class Ingest:
                 await self._session()
             except _DatabaseAwayError:
                 await self._database_is_back()
-            except aiomqtt.MqttError as error:
+            except BrokerAwayError as error:
                 await self._pipeline.release()
                 if not self._met:
                     raise StartError(f"no broker at {self._broker}: {error}; check [broker] host and port") from None
@@ -137,25 +132,22 @@ class Ingest:
 
     async def _session(self) -> None:
         name = session_name(self._signer, self._settings.areas)
-        connection = client_of(_Client, self._broker, name, persistent=True)
-        connection.acknowledge_by_hand()
-        async with connection:
+        async with linked(self._broker, name, most=_WINDOWS * self._settings.batches) as link:
             self._met = True
-            for area in self._settings.areas or ["+"]:
-                await connection.subscribe([(f"pw/v1/{area}/+/{kind}", 1) for kind in _TAKEN])
+            areas = self._settings.areas or ["+"]
+            await link.subscribe([f"pw/v1/{area}/+/{kind}" for area in areas for kind in _TAKEN])
             _LOG.info("taking in from %s", self._broker)
             wishes = Wishes(self._settings.areas)
             with _counted_as_connected():
-                async with aclosing(self._taken(connection)) as micro_batches:
+                async with aclosing(self._taken(link)) as micro_batches:
                     async for taken in micro_batches:
                         if taken is not None:
                             committed = await self._commit(taken)
-                            for message in taken.messages:
-                                connection.acknowledge(message)
-                            await self._tell(connection, committed)
-                        await self._do_chores(connection, wishes)
+                            await link.acknowledge(taken.messages)
+                            await self._tell(link, committed)
+                        await self._do_chores(link, wishes)
 
-    async def _do_chores(self, connection: _Client, wishes: Wishes) -> None:
+    async def _do_chores(self, link: Link, wishes: Wishes) -> None:
         """What operators want: nodes configured, payloads tried again. What fails waits for its next turn."""
         if time.monotonic() < self._chores_due:
             return
@@ -166,15 +158,16 @@ class Ingest:
         except psycopg.Error as error:
             _away(error)
         for desired, area in wishes.new(self._pipeline.nodes):
-            await self._sign(connection, Topic(area=area, node=desired.node, kind=Kind.CONFIG), desired)
+            await self._sign(link, Topic(area=area, node=desired.node, kind=Kind.CONFIG), desired)
 
-    async def _taken(self, connection: _Client) -> AsyncGenerator[_Taken | None, None]:
+    async def _taken(self, link: Link) -> AsyncGenerator[_Taken | None, None]:
         """Micro-batches; while one is committed the next is gathered and its signatures are checked. None: idle."""
         ready: asyncio.Queue[_Taken] = asyncio.Queue(1)
 
         async def take() -> NoReturn:
             while True:
-                messages = await self._gather(connection)
+                messages = await link.take(self._settings.batches, self._settings.window)
+                telemetry.QUEUE.labels("ingest").set(len(link))
                 payloads, words = _sort(messages)
                 prepared = await asyncio.to_thread(self._pipeline.prepare, payloads)
                 await ready.put(_Taken(messages=messages, payloads=payloads, words=words, prepared=prepared))
@@ -193,20 +186,6 @@ class Ingest:
         finally:
             taking.cancel()
             await asyncio.gather(taking, return_exceptions=True)
-
-    async def _gather(self, connection: _Client) -> list[aiomqtt.Message]:
-        """At least one message; then what has come within the window, up to the limit.
-
-        Only messages that are here already are taken: a wait that is cancelled could swallow one.
-        """
-        arriving = connection.messages
-        messages = [await anext(arriving)]
-        if len(arriving) < self._settings.batches:
-            await asyncio.sleep(self._settings.window)
-        while len(arriving) and len(messages) < self._settings.batches:
-            messages.append(await anext(arriving))
-        telemetry.QUEUE.labels("ingest").set(len(arriving))
-        return messages
 
     async def _commit(self, taken: _Taken) -> Committed:
         """Try until the database has it or patience ends; the ledger makes every repetition safe."""
@@ -267,39 +246,46 @@ class Ingest:
             detail = " ".join(str(error).split())
             return await self._pipeline.refuse(Rejected(payload=payload, reason=Reason.UNSTORABLE, detail=detail))
 
-    async def _tell(self, connection: _Client, committed: Committed) -> None:
+    async def _tell(self, link: Link, committed: Committed) -> None:
         """Tell nodes what they may forget, and viewers what is new. Losing this loses nothing: both ask again."""
         for ranges in committed.stored:
-            await self._publish_stored(connection, ranges)
+            await self._publish_stored(link, ranges)
         for live in committed.live:
-            await connection.publish(live_topic(live.area), live.encode(), qos=0)
+            await link.publish(live_topic(live.area), live.encode())
 
-    async def _publish_stored(self, connection: _Client, ranges: StoredRanges) -> None:
+    async def _publish_stored(self, link: Link, ranges: StoredRanges) -> None:
         node = self._pipeline.nodes.get(ranges.node)
         if node is not None:
-            await self._sign(connection, Topic(area=node.area, node=node.id, kind=Kind.STORED), ranges)
+            await self._sign(link, Topic(area=node.area, node=node.id, kind=Kind.STORED), ranges)
 
-    async def _sign(self, connection: _Client, topic: Topic, word: StoredRanges | Desired) -> None:
-        await connection.publish(str(topic), self._signer.sign(word.encode()), qos=1, retain=True)
+    async def _sign(self, link: Link, topic: Topic, word: StoredRanges | Desired) -> None:
+        await link.publish(str(topic), self._signer.sign(word.encode()), retain=True, sure=True)
 
 
 _CHORES = 2.0  # seconds between looks at what operators want
 _TAKEN = (Kind.READINGS, Kind.STATUS, Kind.HEALTH)
+_WORDS = tuple(f"/{kind}" for kind in (Kind.STATUS, Kind.HEALTH))
+_WINDOWS = 4  # micro-batches that may wait here, where the broker's own window is wider
 
 
-def _sort(messages: Sequence[aiomqtt.Message]) -> tuple[list[Payload], list[nodes.Word]]:
+def _sort(messages: Sequence[Message]) -> tuple[list[Payload], list[nodes.Word]]:
     """Readings, and what nodes say of themselves."""
     now = datetime.now(UTC)
     payloads, words = [], []
     for message in messages:
-        topic = str(message.topic)
-        body = bytes(message.payload) if isinstance(message.payload, bytes | bytearray) else b""
-        try:
-            kind: Kind | None = Topic.parse(topic).kind
-        except Malformed:
-            kind = None
-        if kind in {Kind.STATUS, Kind.HEALTH}:
-            words.append(nodes.Word(topic=Topic.parse(topic), body=body, said_at=now, retained=message.retain))
+        topic = _word_topic(message)
+        if topic is not None:
+            words.append(nodes.Word(topic=topic, body=message.payload, said_at=now, retained=message.retained))
         else:
-            payloads.append(Payload(topic=topic, body=body, received_at=now))
+            payloads.append(Payload(topic=message.topic, body=message.payload, received_at=now))
     return payloads, words
+
+
+def _word_topic(message: Message) -> Topic | None:
+    """The topic of what a node says of itself; None for readings, and for what is nobody's topic."""
+    if not message.topic.endswith(_WORDS):
+        return None
+    try:
+        return Topic.parse(message.topic)
+    except Malformed:
+        return None

@@ -4,11 +4,13 @@ A redelivery is a no-op: what the ledger knows already touches neither states, e
 feed. States are replaced only after COMMIT, so that a failed transaction can simply be run again.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -16,7 +18,7 @@ import psycopg
 
 from alerting import inbox
 from edge_agent.wire import StoredRanges
-from gateway import repair, telemetry
+from gateway import repair, story, telemetry
 from gateway.account import account
 from gateway.alerts import severity, to_alerts
 from gateway.decode import Payload, Reason, Rejected, Verified, decode, place, unplaced
@@ -48,10 +50,32 @@ class Committed:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """Decoded payloads, and the registry by which they were."""
+    """Payloads decoded by a registry, and the observations in them if all of them are new."""
 
     registry: Registry | None
     decoded: Sequence[Verified | Rejected]
+    rows: ObservationBatch
+
+    @classmethod
+    def of(cls, payloads: Sequence[Payload], registry: Registry) -> Self:
+        """Pure."""
+        decoded = [decode(payload, registry) for payload in payloads]
+        rows = place([d for d in decoded if isinstance(d, Verified)], registry)
+        return cls(registry=registry, decoded=decoded, rows=rows)
+
+    def placed(self, fresh: Sequence[Verified], registry: Registry) -> ObservationBatch:
+        """The observations of those that turned out to be new, by the registry as it turned out to be."""
+        verified = sum(isinstance(d, Verified) for d in self.decoded)
+        return self.rows if registry is self.registry and len(fresh) == verified else place(fresh, registry)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Derived:
+    """What follows from a micro-batch and needs no database: states by slot, and what is new to viewers."""
+
+    quality: Mapping[int, bytes]
+    detection: Mapping[int, bytes]
+    news: Sequence[LiveObservation]
 
 
 class Pipeline:
@@ -66,8 +90,9 @@ class Pipeline:
 
     def prepare(self, payloads: Sequence[Payload]) -> Prepared:
         """Decode by the registry of the last COMMIT: all that needs no database, and may be done in another thread."""
-        registry = self._memory.registry if self._memory else None
-        return Prepared(registry=registry, decoded=[decode(p, registry) for p in payloads] if registry else [])
+        if self._memory is None:
+            return Prepared(registry=None, decoded=[], rows=ObservationBatch.of([], [], []))
+        return Prepared.of(payloads, self._memory.registry)
 
     async def process(
         self, payloads: Sequence[Payload], words: Sequence[nodes.Word] = (), prepared: Prepared | None = None
@@ -81,19 +106,21 @@ class Pipeline:
         async with self._store.transaction() as tx:
             memory = await self._current(tx)
             if prepared is None or prepared.registry is not memory.registry:
-                prepared = Prepared(registry=memory.registry, decoded=[decode(p, memory.registry) for p in payloads])
+                prepared = Prepared.of(payloads, memory.registry)
             decoded = prepared.decoded
             rejected = [d for d in decoded if isinstance(d, Rejected)]
             accepted = await ledger.accept(tx, [d for d in decoded if isinstance(d, Verified)])
             memory, unknown = await self._make_room(tx, memory, accepted.fresh)
             rejected += accepted.tampered + unknown
             before = memory
-            memory, rows, events = self._examine(memory, place(accepted.fresh, memory.registry))
+            memory, rows, events = self._examine(memory, prepared.placed(accepted.fresh, memory.registry))
 
             ids = await ledger.number(tx, accepted.fresh)
             await self._keep_checkpoint(tx, before, ids)
-            await observations.copy(tx, rows, ids, memory.registry)
-            await self._save_states(tx, memory, rows)
+            # the database takes the rows in while we work out the rest
+            copying = observations.copy(tx, rows, ids, memory.registry)
+            derived, _ = await asyncio.gather(asyncio.to_thread(self._derive, memory, rows), copying)
+            await self._save_states(tx, derived, memory.registry)
             await event_store.save(tx, events, _severities(events, memory.registry), memory.registry)
             await inbox.put(tx, to_alerts(events, memory.registry))
             await quarantine.put(tx, rejected)
@@ -101,13 +128,14 @@ class Pipeline:
             await ledger.record(tx, kept)
             stored = await ledger.stored_ranges(tx, kept + [v.key for v in accepted.duplicates])
             await nodes.touch(tx, words, accepted.fresh, memory.registry)
-            live = await _live(tx, rows, events, memory.registry)
+            live = await _live(tx, derived.news, events, memory.registry)
             anchored = await clocks.resolve(tx, [v.batch for v in accepted.fresh], ids, memory.anchored)
             await ledger.keep(tx, accepted.fresh, ids)
             await repair.note(tx, rows, memory.registry)
         self._memory, self._lease = replace(memory, anchored=anchored), tx  # only after COMMIT
         if rows.late.any():
             self._repair_due = time.monotonic() + _QUIET
+        story.tell(memory.registry, accepted, ids, rejected, events)
         account(
             registry=memory.registry,
             accepted=accepted,
@@ -132,10 +160,10 @@ class Pipeline:
         self._repair_due = time.monotonic() + _QUIET
         try:
             async with self._store.transaction() as tx:
-                events = await repair.detect(tx, self._senses, registry, _QUIET)
+                events = await repair.detect(tx, self._senses, registry, _QUIET, self._store.areas)
                 await event_store.save(tx, events, _severities(events, registry), registry)
                 await inbox.put(tx, to_alerts(events, registry))
-                live = await _live(tx, ObservationBatch.of([], [], []), events, registry)
+                live = await _live(tx, [], events, registry)
         except psycopg.Error as error:
             _LOG.warning("gaps are detected on later: %s", " ".join(str(error).split()))
             return []
@@ -149,7 +177,7 @@ class Pipeline:
         """
         version = await stations.version(tx)
         if self._memory is None or self._lease is not tx:
-            registry = await stations.load(tx)
+            registry = await stations.load(tx, areas=self._store.areas)
             quality = await event_store.load_states(tx, _QUALITY, registry)
             detection = await event_store.load_states(tx, self._senses.detector.name, registry)
             return Memory(
@@ -163,7 +191,7 @@ class Pipeline:
 
     async def _enlarged(self, tx: Transaction, memory: Memory) -> Memory:
         """The same memory with the registry read anew; new datastreams start fresh."""
-        registry = await stations.load(tx, memory.registry)
+        registry = await stations.load(tx, memory.registry, areas=self._store.areas)
         return replace(
             memory,
             registry=registry,
@@ -189,7 +217,7 @@ class Pipeline:
     async def replay(self, limit: int = 100) -> int:
         """Try again what operators asked for, one payload a transaction; returns how many there were."""
         async with self._store.transaction() as tx:
-            wanted = await quarantine.to_replay(tx, limit)
+            wanted = await quarantine.to_replay(tx, limit, self._store.areas)
         for retry in wanted:
             outcome = await self._retry(retry)
             async with self._store.transaction() as tx:
@@ -249,12 +277,19 @@ class Pipeline:
             memory, rows, events = self._senses.examine(memory, rows)
         return memory, rows, events
 
-    async def _save_states(self, tx: Transaction, memory: Memory, rows: ObservationBatch) -> None:
-        touched = np.unique(rows.datastream).tolist()
-        quality = dict(zip(touched, self._senses.flagger.dump(memory.quality, touched), strict=True))
-        detection = dict(zip(touched, self._senses.detector.dump(memory.detection, touched), strict=True))
-        await event_store.save_states(tx, _QUALITY, quality, memory.registry)
-        await event_store.save_states(tx, self._senses.detector.name, detection, memory.registry)
+    def _derive(self, memory: Memory, rows: ObservationBatch) -> _Derived:
+        registry, touched = memory.registry, np.flatnonzero(np.bincount(rows.datastream)).tolist()
+        nodes = dict.fromkeys(registry.datastreams[slot].node for slot in touched)
+        kept = [slot for node in nodes for slot in registry.slots_of[node]]  # a row a node
+        return _Derived(
+            quality=dict(zip(kept, self._senses.flagger.dump(memory.quality, kept), strict=True)),
+            detection=dict(zip(kept, self._senses.detector.dump(memory.detection, kept), strict=True)),
+            news=newest(rows, registry),
+        )
+
+    async def _save_states(self, tx: Transaction, derived: _Derived, registry: Registry) -> None:
+        await event_store.save_states(tx, _QUALITY, derived.quality, registry)
+        await event_store.save_states(tx, self._senses.detector.name, derived.detection, registry)
 
 
 def _severities(events: Sequence[Event], registry: Registry) -> list[str]:
@@ -262,11 +297,11 @@ def _severities(events: Sequence[Event], registry: Registry) -> list[str]:
 
 
 async def _live(
-    tx: Transaction, rows: ObservationBatch, events: Sequence[Event], registry: Registry
+    tx: Transaction, news: Sequence[LiveObservation], events: Sequence[Event], registry: Registry
 ) -> list[LiveMessage]:
     """One message an area, each with its own number: the newest live value of each datastream, every event change."""
     areas: dict[str, tuple[list[LiveObservation], list[LiveEvent]]] = {}
-    for observation in newest(rows, registry):
+    for observation in news:
         areas.setdefault(registry.stations[observation.station].area, ([], []))[0].append(observation)
     for event, level in zip(events, _severities(events, registry), strict=True):
         area = registry.stations[event.station].area

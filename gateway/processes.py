@@ -45,7 +45,7 @@ class Child:
                 group=user,
                 extra_groups=[] if user is not None else None,
                 env={**os.environ, **(environment or {})},
-                preexec_fn=_dying_with_parent(os.getpid()),  # noqa: PLW1509 - one prctl, no lock is taken
+                preexec_fn=dying_with_parent(os.getpid()),  # noqa: PLW1509 - one prctl, no lock is taken
                 process_group=0,  # Ctrl-C in the terminal reaches the parent alone, which then stops us in order
             )
 
@@ -88,7 +88,9 @@ class Child:
         self.stop()
 
 
-def _dying_with_parent(parent: int) -> Callable[[], None]:
+def dying_with_parent(parent: int) -> Callable[[], None]:
+    """For a new process to call: the kernel ends it when the thread that started it dies."""
+
     def prepare() -> None:
         if _LIBC is not None:
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

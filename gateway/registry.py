@@ -7,6 +7,7 @@ process); the snapshot maps one to the other.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from edge_agent.wire import Desired, Verifier
 
@@ -102,3 +103,11 @@ class Registry:
     properties: Mapping[str, ObservedProperty]
     datastreams: Sequence[Datastream]
     slots: Mapping[tuple[str, str], int] = field(repr=False)  # (node, property) -> slot
+
+    @cached_property
+    def slots_of(self) -> Mapping[str, Sequence[int]]:
+        """Every slot of each node."""
+        found: dict[str, list[int]] = {}
+        for datastream in self.datastreams:
+            found.setdefault(datastream.node, []).append(datastream.slot)
+        return found

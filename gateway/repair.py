@@ -48,13 +48,16 @@ async def note(tx: Transaction, rows: ObservationBatch, registry: Registry) -> N
     await tx.execute(QUERIES["note_gaps"], values)
 
 
-async def detect(tx: Transaction, senses: Senses, registry: Registry, quiet: float) -> list[Event]:
-    """The events of every gap to which nothing was added for `quiet` seconds; the gaps are closed with them."""
-    areas: dict[str, list[Gap]] = defaultdict(list)
-    for area, id_, since, until in await (await tx.execute(QUERIES["repaired_gaps"], {"quiet": quiet})).fetchall():
-        areas[area].append(Gap(datastream=id_, since=since, until=until))
+async def detect(
+    tx: Transaction, senses: Senses, registry: Registry, quiet: float, areas: Sequence[str] = ("*",)
+) -> list[Event]:
+    """The events of every gap of these areas that is `quiet` seconds old; the gaps are closed with them."""
+    gone = await tx.execute(QUERIES["repaired_gaps"], {"quiet": quiet, "areas": list(areas)})
+    by_area: dict[str, list[Gap]] = defaultdict(list)
+    for area, id_, since, until in await gone.fetchall():
+        by_area[area].append(Gap(datastream=id_, since=since, until=until))
     found = []
-    for area, gaps in areas.items():
+    for area, gaps in by_area.items():
         found += await _of_area(tx, senses, registry, area, gaps)
     return found
 

@@ -5,21 +5,25 @@ that fails takes the others with it, so that a half-dead gateway never looks ali
 """
 
 import asyncio
-import logging
+import gc
 import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 import prometheus_client
+from msgspec import structs
 
 from alerting import dispatcher
 from alerting.errors import AlertingError
+from gateway import beside, logs
 from gateway.api import app
 from gateway.detection.detector import Detector
 from gateway.errors import StartError
-from gateway.ingest import Ingest
+from gateway.ingest import Ingest, IngestSettings
 from gateway.pipeline import Pipeline
+from gateway.pool import Pool
 from gateway.quality.flagger import Flagger
 from gateway.rehearsal import rehearse
 from gateway.settings import Settings, files
@@ -29,26 +33,28 @@ E = TypeVar("E", bound=BaseException)
 Part = Coroutine[None, None, None]
 
 
-def parts(settings: Settings) -> Mapping[str, Callable[[], Part]]:
+def parts(settings: Settings, config: Path) -> Mapping[str, Callable[[], Part]]:
     """Every part by its name on the command line."""
     dsn = settings.database.dsn
     return {
         "gateway": lambda: _ingest(settings),
         "api": lambda: app.serve(settings.api, dsn, settings.broker.of_api()),
         "alerting": lambda: dispatcher.run(settings.alerting, dsn),
+        "beside": lambda: beside.run(settings),
+        "companion": lambda: beside.accompany(settings, config),
     }
 
 
-def run(settings: Settings, names: list[str]) -> None:
-    """Run these parts until a signal comes. Raises StartError where one cannot start."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+def run(settings: Settings, names: list[str], config: Path) -> None:
+    """Run these parts, as `config` has them, until a signal comes. Raises StartError where one cannot start."""
+    logs.begin(settings.log)
     _check_files(settings, names)
     check(settings.database.dsn)
     port = settings.telemetry.port_of(names)
     if port is not None:
         _show_metrics(settings.telemetry.host, port)
     try:
-        asyncio.run(_until_told(settings, names))
+        asyncio.run(_until_told(settings, names, config))
     except BaseExceptionGroup as group:
         told = next(_leaves(group, StartError), None) or next(_leaves(group, AlertingError), None)
         raise group if told is None else told from None
@@ -58,7 +64,7 @@ _TABLES = {"gateway": ("broker", "ingest"), "api": ("broker",), "alerting": ("al
 
 
 def _check_files(settings: Settings, names: list[str]) -> None:
-    for table in sorted({table for name in names for table in _TABLES[name]}):
+    for table in sorted({table for name in names for table in _TABLES.get(name, ())}):
         for setting, file in files(getattr(settings, table), table):
             if not os.access(file, os.R_OK):
                 trouble = "cannot be read by this user" if file.exists() else "is not there"
@@ -73,11 +79,11 @@ def _leaves(group: BaseExceptionGroup[BaseException], kind: type[E]) -> Iterator
             yield from _leaves(one, kind)
 
 
-async def _until_told(settings: Settings, names: list[str]) -> None:
+async def _until_told(settings: Settings, names: list[str], config: Path) -> None:
     loop, told = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
-    available = parts(settings)
+    available = parts(settings, config)
     async with asyncio.TaskGroup() as group:
         running = [group.create_task(available[name](), name=name) for name in names]
         await told.wait()
@@ -86,16 +92,42 @@ async def _until_told(settings: Settings, names: list[str]) -> None:
 
 
 async def _ingest(settings: Settings) -> None:
-    if settings.ingest is None:
+    ingest = settings.ingest
+    if ingest is None:
         raise StartError("the gateway needs [ingest] with key_file in its configuration")
-    store = Store(settings.database.dsn, areas=settings.ingest.areas or ["*"])
-    flagger, detector = Flagger(), Detector(settings.detection)
-    await asyncio.to_thread(rehearse, flagger, detector)
-    pipeline = Pipeline(store, flagger, detector)
+    await asyncio.to_thread(rehearse, Flagger(), Detector(settings.detection))
+    _collect_garbage_seldom()
+    if not ingest.share:
+        return await _take_in(settings, ingest)
+
+    begun = False
+
+    def part(area: str, name: str) -> Part:
+        nonlocal begun
+        met, begun = begun, True
+        return _take_in(settings, structs.replace(ingest, areas=[area]), name=name, met=met)
+
+    return await Pool(settings.database.dsn, ingest.areas, ingest.lease, part).run()
+
+
+async def _take_in(
+    settings: Settings, ingest: IngestSettings, *, name: str = "piekwacht gateway", met: bool = False
+) -> None:
+    """`name` is what the database sees; `met`: the broker has answered before, and is waited for."""
+    store = Store(settings.database.dsn, areas=ingest.areas or ["*"], name=name)
+    pipeline = Pipeline(store, Flagger(), Detector(settings.detection))
+    broker = settings.broker.of_area(ingest.areas[0]) if ingest.share else settings.broker
     try:
-        await Ingest(settings.ingest, settings.broker, pipeline).run()
+        await Ingest(ingest, broker, pipeline, met=met).run()
     finally:
         await store.close()
+
+
+def _collect_garbage_seldom() -> None:
+    """A micro-batch is a hundred thousand objects without a cycle: looking for some cost a fifth of ingest."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 20)
 
 
 def _show_metrics(host: str, port: int) -> None:

@@ -12,6 +12,9 @@ from gateway.api.settings import ApiSettings
 from gateway.broker import BrokerSettings
 from gateway.detection.settings import DetectionSettings
 from gateway.ingest import IngestSettings
+from gateway.logs import LogSettings
+from gateway.selftest.settings import SelfTestSettings
+from gateway.shadow.settings import ShadowSettings
 from gateway.store.upkeep import RetentionSettings
 
 
@@ -25,15 +28,17 @@ class TelemetrySettings(Struct, frozen=True, kw_only=True):
     """`[telemetry]`: where a process shows its metrics; none without a port.
 
     alerting_port   where `piekwacht alerting` does, so that it can stand beside a gateway on one machine
+    beside_port     where `piekwacht beside` does
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535)] | None = None
     alerting_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    beside_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
 
     def port_of(self, parts: Sequence[str]) -> int | None:
         """The port for a process of these parts; `piekwacht api` shows its metrics where it answers anyway."""
-        alone = {"api": None, "alerting": self.alerting_port or self.port}
+        alone = {"api": None, "alerting": self.alerting_port or self.port, "beside": self.beside_port}
         return alone.get(parts[0], self.port) if len(parts) == 1 else self.port
 
 
@@ -45,9 +50,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     broker: BrokerSettings = BrokerSettings()
     ingest: IngestSettings | None = None
     detection: DetectionSettings = DetectionSettings()
+    shadow: ShadowSettings | None = None
+    selftest: SelfTestSettings | None = None
     api: ApiSettings = ApiSettings()
     alerting: AlertingSettings = AlertingSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    log: LogSettings = LogSettings()
 
 
 def files(value: object, path: str = "") -> Iterator[tuple[str, Path]]:

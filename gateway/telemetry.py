@@ -21,5 +21,7 @@ COMMITTED_AGE = Histogram(
 )
 QUEUE = Gauge("piekwacht_queue_size", "Entries waiting, by queue", ["queue"])
 LAST_SEEN = Gauge("piekwacht_node_last_seen_timestamp_seconds", "When a node was last heard", ["area", "node"])
-CONNECTED = Gauge("piekwacht_ingest_connected", "1 while payloads are taken in from the broker")
+CONNECTED = Gauge("piekwacht_ingest_connected", "Sessions in which payloads are taken in from the broker")
+AREAS = Gauge("piekwacht_areas", "Areas that the workers share")
+LEASED = Gauge("piekwacht_leased_areas", "Areas that this worker takes in, of those shared")
 FAILURES = Counter("piekwacht_failures_total", "Passing failures that were retried", ["part"])

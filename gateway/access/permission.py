@@ -1,5 +1,7 @@
 """What a route asks: who this is, and whether they may."""
 
+from urllib.parse import urlsplit
+
 from fastapi import HTTPException, Request
 
 from gateway.access.accounts import Accounts
@@ -31,3 +33,19 @@ async def permit(request: Request, scope: Scope, object_: str, area: str | None 
         status, detail = _REFUSALS[verdict]
         raise HTTPException(status, detail, {"WWW-Authenticate": "Bearer"} if status == 401 else None)
     return identity
+
+
+def from_our_own_page(request: Request, public_url: str) -> None:
+    """A browser says where a form came from; another site's form is refused (403)."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:  # this one no page can hide, while `origin` is "null" where a page wants no referrer
+        ours = site in {"same-origin", "none"} and (origin in {None, "null"} or _same_host(request, public_url))
+    else:
+        ours = origin is None or _same_host(request, public_url)
+    if not ours:
+        raise HTTPException(403, "this form came from another site")
+
+
+def _same_host(request: Request, public_url: str) -> bool:
+    host = urlsplit(request.headers.get("origin", "")).netloc
+    return bool(host) and host in {urlsplit(public_url).netloc, request.headers.get("host", "")}

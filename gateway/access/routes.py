@@ -4,7 +4,6 @@ import logging
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Annotated, TypeVar
-from urllib.parse import urlsplit
 
 import psycopg
 from fastapi import APIRouter, Form, HTTPException, Request
@@ -14,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from gateway.access.accounts import Accounts, SignIn
 from gateway.access.doorkeeper import Doorkeeper, shown
 from gateway.access.identity import Scope
-from gateway.access.permission import identity_of, permit
+from gateway.access.permission import from_our_own_page, identity_of, permit
 from gateway.access.provider import Provider, ProviderError
 from gateway.access.telemetry import SIGN_INS
 
@@ -152,15 +151,13 @@ class Desk:
 
     def _page(self, request: Request, *, said: str = "", status: int = 200) -> HTMLResponse:
         identity, provider = identity_of(request), self._provider is not None
-        return HTMLResponse(_PAGE.render(identity=identity, said=said, provider=provider, roles=_ROLES), status)
+        return HTMLResponse(
+            _PAGE.render(identity=identity, said=said, provider=provider, roles=_ROLES, answers=Scope.ANSWER_ALERTS),
+            status,
+        )
 
     def _from_our_own_page(self, request: Request) -> None:
-        """A browser says where a form came from; another site's form is refused."""
-        origin = request.headers.get("origin")
-        theirs, ours = urlsplit(origin or ""), urlsplit(self._url)
-        same_host = theirs.netloc in {ours.netloc, request.headers.get("host", "")}
-        if (origin is not None and not same_host) or request.headers.get("sec-fetch-site") == "cross-site":
-            raise HTTPException(403, "this form came from another site")
+        from_our_own_page(request, self._url)
 
 
 async def _trying(asked: Awaitable[T]) -> T:

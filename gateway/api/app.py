@@ -17,6 +17,10 @@ from gateway.access import mounting
 from gateway.api import (
     acknowledge,
     alerts,
+    basemap,
+    detection,
+    duty,
+    duty_routes,
     events,
     feeds,
     files,
@@ -29,6 +33,7 @@ from gateway.api import (
     problems,
 )
 from gateway.api.answers import Cache, ownership
+from gateway.api.basemap import Tiles
 from gateway.api.board import Board
 from gateway.api.door import Door
 from gateway.api.headers import VERSION, Headers
@@ -47,10 +52,11 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     reader = Reader(dsn)
     board = Board(reader)
     hub = Hub(settings, board)
+    tiles = Tiles(settings.base_map)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with reader.opened():
+        async with reader.opened(), tiles.opened():
             name = f"piekwacht-api-{secrets.token_hex(6)}"
             tasks = [
                 asyncio.create_task(hub.listen(broker, name, board.committed)),
@@ -78,16 +84,18 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     )
     app.state.settings, app.state.reader, app.state.board, app.state.hub = settings, reader, board, hub
     app.state.cache, app.state.means = Cache(), Means(reader)
-    app.state.seldom = {}
+    app.state.seldom, app.state.tiles = {}, tiles
     problems.install(app)
     openapi.install(app)
     mounting.install(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.proxies)
     app.add_middleware(Headers)
-    for part in (landing, places, observations, events, alerts, live):
+    duty.install(app, dsn)
+    for part in (landing, places, observations, events, alerts, duty_routes, detection, live):
         app.include_router(part.router, prefix="/api/v1")
     app.include_router(health.router)
     app.state.files = files.read()
     app.include_router(files.router)
+    app.include_router(basemap.router)
     app.include_router(feeds.router)
     app.include_router(acknowledge.router(dsn))
     app.include_router(pages.router)  # the last: it answers every address that nobody else knows

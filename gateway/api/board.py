@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
@@ -19,7 +20,9 @@ from fastapi import HTTPException
 from msgspec import Raw
 
 from gateway.api.reading import Reader
-from gateway.api.representations import Minute, flag_names, instant
+from gateway.api.representations import Minute, beside, flag_names, instant
+from gateway.correction import HUMIDITY, Air, dry, rule_for
+from gateway.export.selection import Averaging, Selection
 from gateway.live import MINUTE, LiveMessage, LiveObservation
 
 _ASK = 1.0  # seconds between questions to the database
@@ -32,7 +35,7 @@ Reading = tuple[int, float | None, int]  # ms UTC, value, flags
 class Window:
     """The readings of the last minute of one property at one station."""
 
-    __slots__ = ("minute", "readings", "unit")
+    __slots__ = ("air", "minute", "readings", "unit")
 
     def __init__(self, unit: str, readings: Iterable[Reading]) -> None:
         self.unit = unit
@@ -60,11 +63,13 @@ class Window:
         for _, _, bits in self.readings:
             flags |= bits
         at, value, _ = self.readings[-1]
+        mean = math.fsum(values) / len(values) if values else None
+        self.air = Air(humidity=mean, flags=flags)  # what it says where this is the humidity
         return Minute(
             unit=self.unit,
             observed_at=instant(datetime.fromtimestamp(at / 1000, UTC)),
             value=value,
-            mean=math.fsum(values) / len(values) if values else None,
+            mean=mean,
             max=max(values, default=None),
             valid_count=len(values),
             flags=flag_names(flags),
@@ -81,9 +86,43 @@ class Places:
     properties: dict[str, Sequence[Any]] = field(default_factory=dict)
     datastreams: dict[int, Sequence[Any]] = field(default_factory=dict)
 
-    def datastreams_of(self, station: str, observed_property: str) -> list[int]:
+    def datastreams_of(self, station: str, observed_property: str) -> Sequence[int]:
         """Ids of the datastreams that measured this there, one for each node that ever stood there."""
-        return [d for d, row in self.datastreams.items() if row[1] == station and row[3] == observed_property]
+        return self._by_place.get((station, observed_property), ())
+
+    def humidity_of(self, ids: Sequence[int]) -> dict[int, int]:
+        """Of each datastream the one that tells how humid it was there: of the same node, else of another."""
+        out = {}
+        for id_ in ids:
+            _, station, node, *_ = self.datastreams[id_]
+            there = self.datastreams_of(station, HUMIDITY)
+            if there:
+                out[id_] = min(there, key=lambda one: (self.datastreams[one][2] != node, one))
+        return out
+
+    def selection(
+        self, station: str, observed_property: str, period: tuple[datetime, datetime], averaging: Averaging,
+        ids: Sequence[int] | None = None,
+    ) -> Selection:  # fmt: skip
+        """What of a known property at a known station is to be read; `ids`: only of these datastreams."""
+        chosen = self.datastreams_of(station, observed_property) if ids is None else ids
+        return Selection(
+            station=station,
+            observed_property=observed_property,
+            unit=self.properties[observed_property][1],
+            ids=chosen,
+            start=period[0],
+            end=period[1],
+            averaging=averaging,
+            humidity=self.humidity_of(chosen),
+        )
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, str], list[int]]:
+        out: dict[tuple[str, str], list[int]] = {}
+        for id_, row in self.datastreams.items():
+            out.setdefault((row[1], row[3]), []).append(id_)
+        return out
 
 
 class Board:
@@ -168,9 +207,26 @@ class Board:
         self._seen = max(self._seen, message.id)
         if self._meanwhile is not None:
             self._meanwhile.append(message)
-        return [(observation, self._note(observation)) for observation in message.observations]
+        for observation in message.observations:
+            self._note(observation)
+        return [(one, self.minute(one.station, one.observed_property)) for one in message.observations]
 
-    def _note(self, observation: LiveObservation) -> Minute:
+    def minute(self, station: str, observed_property: str) -> Minute:
+        """What is shown of a property at a station where it was measured: its newest minute, corrected too."""
+        there = self.windows[station]
+        window = there[observed_property]
+        rule = rule_for(observed_property)
+        if rule is None:
+            return window.minute
+        humid = there.get(HUMIDITY)
+        air = humid.air if humid is not None and abs(humid.newest - window.newest) < MINUTE else None
+        return beside(window.minute, rule, dry(window.minute.mean, air))
+
+    def minutes(self, station: str) -> dict[str, Minute]:
+        """By property, all that is measured there."""
+        return {name: self.minute(station, name) for name in self.windows.get(station, {})}
+
+    def _note(self, observation: LiveObservation) -> None:
         self.rendered.pop(observation.station, None)
         there = self.windows.setdefault(observation.station, {})
         window = there.get(observation.observed_property)
@@ -180,7 +236,6 @@ class Board:
             there[observation.observed_property] = window
         else:
             window.take(observation.readings())
-        return window.minute
 
     def known(self, kind: str, id_: str) -> Sequence[Any]:
         """The row of a place that a path names; 404 where there is none."""

@@ -4,8 +4,9 @@ A line breaks where there is no value: a gap stays a gap. What is flagged is hat
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from math import ceil, floor, log10
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ from markupsafe import Markup, escape
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 14, 26
 _LOCAL = ZoneInfo("Europe/Amsterdam")
 _STEPS = (  # hours between marks, and how they are written
-    *((hours, "%H:%M") for hours in (1 / 12, 0.25, 0.5, 1, 4)),
+    *((hours, "%H:%M") for hours in (1 / 60, 1 / 30, 1 / 12, 0.25, 0.5, 1, 4)),
     *((24.0 * days, "%d-%m") for days in (1, 5)),
     *((24.0 * days, "%m-%Y") for days in (30, 90)),
 )
@@ -52,13 +53,21 @@ class Chart:
     spans: Sequence[Span] = ()
     width: int = 900
     height: int = 300
+    from_zero: bool = True
+    kind: str = "wide"
+
+    @property
+    def narrow(self) -> "Chart":
+        """The same for a phone, where a wide one's figures are too small; the style sheet shows one of the two."""
+        return replace(self, width=430, height=320, kind="narrow")
 
     def svg(self, comma: str = ",") -> Markup:
         """The picture. Colours are the style sheet's; `comma` separates decimals."""
         return Markup(  # noqa: S704 - every text in it is escaped where it is put in
-            f'<svg class="chart" viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{escape(self.title)}">'
+            f'<svg class="chart {self.kind}" viewBox="0 0 {self.width} {self.height}" '
+            f'role="img" aria-label="{escape(self.title)}">'
             f"<title>{escape(self.title)}</title>"
-            '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" '
+            f'<defs><pattern id="hatch-{self.kind}" width="6" height="6" patternUnits="userSpaceOnUse" '
             'patternTransform="rotate(45)"><rect width="2" height="6" class="hatching"/></pattern></defs>'
             + "".join([*map(self._span, self.spans), *self._grid(comma), self._band(), *map(self._line, self.lines)])
             + "</svg>"
@@ -67,21 +76,27 @@ class Chart:
     @property
     def top(self) -> float:
         """The scale's upper end: above every value, a round number."""
-        values = [value for line in self.lines for _, value in line.points if value is not None]
-        values += [high for _, _, high in self.band]
-        largest = max(values, default=1.0)
-        step = _round_step(max(largest, 1e-3) / 4)
-        return max(step, ceil(largest * 1.02 / step) * step)
+        return self._scale[1]
 
     @property
     def bottom(self) -> float:
         """The scale's lower end: zero, or below the lowest value."""
+        return self._scale[0]
+
+    @cached_property
+    def _scale(self) -> tuple[float, float]:
         values = [value for line in self.lines for _, value in line.points if value is not None]
+        largest = max([*values, *(high for _, _, high in self.band)], default=1.0)
         lowest = min(values, default=0.0)
+        if not self.from_zero and lowest < largest:
+            step = _round_step((largest - lowest) / 3)
+            return floor(lowest / step) * step, ceil(largest / step) * step
+        step = _round_step(max(largest, 1e-3) / 4)
+        top = max(step, ceil(largest * 1.02 / step) * step)
         if lowest >= 0:
-            return 0.0
-        step = _round_step(-lowest / 2)
-        return floor(lowest / step) * step
+            return 0.0, top
+        below = _round_step(-lowest / 2)
+        return floor(lowest / below) * below, top
 
     def x(self, at: datetime) -> float:
         """Where a moment is."""
@@ -131,17 +146,17 @@ class Chart:
             out.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{self.width - _RIGHT}"/>')
             out.append(f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
             value += step
-        for at, words in ticks(self.start, self.end):
+        for at, words in ticks(self.start, self.end, max(4, self.width // 110)):
             x = self.x(at)
             out.append(f'<path class="grid" d="M{x:.1f} {_TOP}V{self.height - _BOTTOM}"/>')
             out.append(f'<text class="tick" x="{x:.1f}" y="{self.height - 8}" text-anchor="middle">{words}</text>')
         return out
 
 
-def ticks(start: datetime, end: datetime) -> list[tuple[datetime, str]]:
+def ticks(start: datetime, end: datetime, most: int = 8) -> list[tuple[datetime, str]]:
     """Some six round moments in local time, with what is written below them."""
     hours = (end - start).total_seconds() / 3600
-    step, form = next((one for one in _STEPS if hours / one[0] <= 8), _STEPS[-1])
+    step, form = next((one for one in _STEPS if hours / one[0] <= most), _STEPS[-1])
     local = start.astimezone(_LOCAL)
     at = local.replace(hour=0, minute=0, second=0, microsecond=0)
     out = []

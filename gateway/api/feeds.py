@@ -16,7 +16,7 @@ from gateway.api.pages.view import LOCAL, View, view_of
 from gateway.api.places import AreaId, board_of
 from gateway.api.problems import only_known_parameters
 from gateway.export import tables
-from gateway.export.selection import Averaging, Format, Selection
+from gateway.export.selection import Averaging, Format
 
 router = APIRouter(prefix="/feeds", dependencies=[Depends(only_known_parameters)], include_in_schema=False)
 
@@ -94,16 +94,7 @@ async def today(request: Request, property: Annotated[str, Query(max_length=100)
     end = datetime.now(UTC)
     start = end.astimezone(LOCAL).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     selections = [
-        Selection(
-            station=id_,
-            observed_property=property,
-            unit=board.places.properties[property][1],
-            ids=board.places.datastreams_of(id_, property),
-            start=start,
-            end=end,
-            averaging=Averaging.MINUTE,
-        )
-        for id_ in board.places.stations
+        board.places.selection(id_, property, (start, end), Averaging.MINUTE) for id_ in board.places.stations
     ]
 
     async def parts() -> AsyncIterator[bytes]:

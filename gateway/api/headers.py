@@ -18,7 +18,7 @@ EVERYWHERE = {
     "Content-Security-Policy": _POLICY + "'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # without any, a browser would not say that a form is ours
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     "Permissions-Policy": "geolocation=(), camera=(), microphone=()",
 }
@@ -42,7 +42,7 @@ class Headers:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        framed = scope["path"].startswith(("/widget/", "/en/widget/"))
+        framed = scope["path"].startswith(("/widget/", "/nl/widget/", "/en/widget/"))
         wanted = {**EVERYWHERE, **(API if scope["path"].startswith(_OPEN) else {})}
         if framed:
             wanted = {**wanted, **widget_policy()}

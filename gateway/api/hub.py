@@ -187,8 +187,9 @@ class Hub:
         return False, replace(nothing, values=values, events=events)
 
     def _value(self, station: str, name: str) -> list[r.LiveValue]:
-        window = self.board.windows.get(station, {}).get(name)
-        return [] if window is None else [r.live_value(station, name, window.minute)]
+        if name not in self.board.windows.get(station, {}):
+            return []
+        return [r.live_value(station, name, self.board.minute(station, name))]
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer; twice is once."""

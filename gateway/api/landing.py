@@ -9,7 +9,10 @@ from gateway.api.openapi import answers_with
 from gateway.api.problems import only_known_parameters
 
 router = APIRouter(dependencies=[Depends(only_known_parameters)], tags=["places"])
-_NAMES = ("areas", "sites", "stations", "datastreams", "observed-properties", "events", "alerts", "live")
+_NAMES = (
+    "areas", "sites", "stations", "datastreams", "observed-properties", "corrections", "events", "alerts",
+    "detection-figures", "live",
+)  # fmt: skip
 
 
 @router.get("", summary="Where everything is", responses=answers_with(r.Landing))

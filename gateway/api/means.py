@@ -2,7 +2,7 @@
 
 Where the database has no continuous aggregates a day of one-minute means is gathered from 86,400 readings. Periods
 that ended some time ago seldom change, so they are read in blocks and each block is believed for a minute; the last
-hour is always asked anew. The house is bounded: blocks longest unused leave first.
+hour for a second. The house is bounded: blocks longest unused leave first.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from fastapi import HTTPException
 
 from gateway.api import representations as r
 from gateway.api.reading import Reader
+from gateway.export.corrected import corrections
 from gateway.export.selection import Averaging, Selection
 
 _BLOCK = {
@@ -26,6 +27,7 @@ _BLOCK = {
 _RUN = 24  # blocks of one query
 _SETTLED = timedelta(minutes=10)
 _BELIEVED = 60.0  # seconds; late data show after this at the latest
+_NEW = 1.0  # the same for what is being measured now: an answer is kept for two seconds anyway
 _MOST = 4_000  # blocks
 _PATIENCE = 10.0
 
@@ -52,10 +54,11 @@ class Means:
                     # one at a time for each datastream: what many ask is read once, the others find it known
                     async with self._filling.setdefault(tuple(selection.ids), asyncio.Lock()):
                         run = await self._run(selection, blocks[i : i + _RUN])
-                    for dated in run:
-                        at = dated[0], dated[1].datastream
-                        if selection.start <= at[0] < last and (before is None or at < before):
-                            found.append(dated)
+                    found += [
+                        one
+                        for one in run
+                        if selection.start <= one[0] < last and (before is None or (one[0], one[1].datastream) < before)
+                    ]
                     if len(found) >= count:
                         break
         except TimeoutError:
@@ -71,10 +74,14 @@ class Means:
             period = {"ids": list(ids), "start": missing[-1][2], "end": missing[0][2] + width}
             asked = time.monotonic()
             parts: dict[Key, list[Dated]] = {key: [] for key in missing}
-            for row in await self._reader.rows(f"means_{selection.averaging}", period):
+            found, correct = await asyncio.gather(
+                self._reader.rows(f"means_{selection.averaging}", period),
+                corrections(selection, missing[-1][2], missing[0][2] + width, self._reader.rows),
+            )
+            for row in found:
                 key = selection.averaging, ids, _begin(row[1], width)
                 if key in parts:
-                    parts[key].append((row[1], r.mean(row)))
+                    parts[key].append((row[1], r.mean(row, correct(row[0], row[1], row[4], row[3]))))
             for key, part in parts.items():
                 self._keep(key, asked, part)
         out = [dated for key in keys for dated in self._kept[key][1]]
@@ -84,10 +91,13 @@ class Means:
 
     def _fresh(self, key: Key) -> bool:
         kept = self._kept.get(key)
-        if kept is None or time.monotonic() - kept[0] > _BELIEVED:
+        if kept is None:
+            return False
+        settled = key[2] + _BLOCK[key[0]] < datetime.now(UTC) - _SETTLED
+        if time.monotonic() - kept[0] > (_BELIEVED if settled else _NEW):
             return False
         self._kept.move_to_end(key)
-        return key[2] + _BLOCK[key[0]] < datetime.now(UTC) - _SETTLED
+        return True
 
     def _keep(self, key: Key, asked: float, part: list[Dated]) -> None:
         self._kept[key] = asked, part

@@ -18,7 +18,9 @@ from gateway.api.places import CursorText, board_of, number_of
 from gateway.api.problems import only_known_parameters
 from gateway.api.reading import Reader
 from gateway.export import tables
-from gateway.export.selection import Averaging, Format, Rows, Selection, rows
+from gateway.export.corrected import corrections
+from gateway.export.rows import rows
+from gateway.export.selection import Averaging, Format, Rows, Selection
 
 router = APIRouter(dependencies=[Depends(only_known_parameters)], tags=["observations"])
 
@@ -94,15 +96,7 @@ async def _answer(
     wanted = format_ or negotiated(request.headers.get("accept"))
     longest = (_DAYS if wanted == "json" else _EXPORT_DAYS)[asked.averaging]
     start, end = span(asked.start, asked.end, asked.averaging, longest)
-    selection = Selection(
-        station=station,
-        observed_property=observed_property,
-        unit=board.places.properties[observed_property][1],
-        ids=ids,
-        start=start,
-        end=end,
-        averaging=asked.averaging,
-    )
+    selection = board.places.selection(station, observed_property, (start, end), asked.averaging, ids)
     if wanted != "json":
         if asked.cursor is not None:
             raise HTTPException(400, f"cursor: {wanted} comes whole, not in pages")
@@ -118,6 +112,7 @@ async def _answer(
             observed_property=observed_property,
             unit=selection.unit,
             averaging=asked.averaging.value,
+            correction=r.correction_of(observed_property),
             start=r.instant(start),
             end=r.instant(end),
             items=list(page_[0]),
@@ -148,7 +143,10 @@ async def _readings(request: Request, selection: Selection, after: After, limit:
     found = await reader.rows("raw", {**period, **place})
     rows_ = found[:limit]
     more = cursor.write(rows_[-1][1], rows_[-1][4], _given(rows_, after)) if len(found) > limit else None
-    return [r.reading(row) for row in rows_], more
+    if not rows_:
+        return [], None
+    correct = await corrections(selection, rows_[-1][1], rows_[0][1] + timedelta(microseconds=1), reader.rows)
+    return [r.reading(row, correct(row[0], row[1], row[2], 1)) for row in rows_], more
 
 
 async def _means(request: Request, selection: Selection, after: After, limit: int) -> Found:

@@ -6,6 +6,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from msgspec import json as msgjson
 
+from gateway.api import detection_shapes as d
+from gateway.api import duty_shapes
 from gateway.api import representations as r
 from gateway.api.headers import VERSION
 
@@ -14,34 +16,50 @@ _PROBLEM = "application/problem+json"
 _WRONG = {
     400: "A parameter makes no sense; `detail` names it",
     404: "There is no such thing, or no such address",
-    405: "Only GET and HEAD",
+    405: "This address knows other methods",
     406: "Accept asks for a kind that is not made here",
     414: "The address is too long",
     503: "The database, or a place in the house, is not to be had now",
 }
+_PRIVATE = {
+    401: "Sign in, or send a key",
+    403: "Your role or your areas do not include this",
+    413: "The body is too long",
+    415: "The body is not JSON",
+    429: "Too many requests; Retry-After says when to try again",
+}
 _SHAPES = (
+    *duty_shapes.SHAPES,
     r.Areas, r.Area, r.Sites, r.Site, r.Stations, r.Station, r.ObservedProperties, r.ObservedProperty, r.Datastreams,
     r.Datastream, r.Reading, r.Mean, r.Observations, r.Events, r.Event, r.Revisions, r.Alerts, r.Alert, r.Landing,
-    r.Problem,
+    r.Correction, r.Corrections, r.Problem, d.DetectionFigures, d.DetectionFigure, d.SyntheticPeaks,
 )  # fmt: skip
 
 
-def answers_with(shape: type, *medias: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that answers with this type, and with problems."""
+def answers_with(
+    shape: type, *medias: str, status: int = 200, private: bool = False
+) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that answers with this type, and with problems; `private`: to who signed in."""
     reference = {"schema": {"$ref": _REF.format(name=shape.__name__)}}
     content: dict[str, Any] = {}
     for media in medias or ("application/json",):
         is_json = media.endswith("json")
         content[media] = reference if is_json else {"schema": {"type": "string", "format": "binary"}}
-    answers: dict[int | str, dict[str, Any]] = {200: {"description": shape.__doc__ or "", "content": content}}
-    for status, words in _WRONG.items():
-        answers[status] = {
+    answers: dict[int | str, dict[str, Any]] = {status: {"description": shape.__doc__ or "", "content": content}}
+    if status == 204:
+        answers[status] = {"description": "Done"}
+    for wrong, words in {**_WRONG, **(_PRIVATE if private else {})}.items():
+        answers[wrong] = {
             "description": words,
-            "content": {
-                _PROBLEM: {"schema": {"$ref": _REF.format(name="Problem")}, "example": _problem(status, words)}
-            },
+            "content": {_PROBLEM: {"schema": {"$ref": _REF.format(name="Problem")}, "example": _problem(wrong, words)}},
         }
     return answers
+
+
+def body_of(shape: type) -> dict[str, Any]:
+    """What a route's `openapi_extra` says of the body it reads."""
+    schema = {"schema": {"$ref": _REF.format(name=shape.__name__)}}
+    return {"requestBody": {"required": True, "content": {"application/json": schema}}}
 
 
 def _problem(status: int, words: str) -> dict[str, object]:
@@ -75,6 +93,7 @@ def _made(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         kept.pop(name, None)
     kept.update(components)
+    made["components"]["securitySchemes"] = _SCHEMES
     for path in made["paths"].values():
         for operation in path.values():
             operation["responses"].pop("422", None)
@@ -91,7 +110,10 @@ def _exemplify(operation: dict[str, Any], components: dict[str, Any]) -> None:
     content = operation["responses"].get("200", {}).get("content", {})
     if content.get("application/json", {}).get("schema") == {}:
         del content["application/json"]  # FastAPI's own guess
-    for media in operation["responses"].get("200", {}).get("content", {}).values():
+    medias = [operation["responses"].get(status, {}).get("content", {}) for status in ("200", "201")]
+    for media in (
+        one for found in [*medias, operation.get("requestBody", {}).get("content", {})] for one in found.values()
+    ):
         reference = media.get("schema", {}).get("$ref")
         if reference:
             media["example"] = _example({"$ref": reference}, components)
@@ -121,5 +143,10 @@ _TAGS = [
     {"name": "observations", "description": "What was measured: raw and as means over a minute, an hour, a day"},
     {"name": "events", "description": "Short peaks, with background, certainty and every correction"},
     {"name": "alerts", "description": "Which inspectorate was told, and when"},
+    {"name": "duty", "description": "For inspectors: silences, acknowledgements, why somebody was told or not"},
     {"name": "live", "description": "Server-sent events and WebSocket: new values and events as they are committed"},
 ]
+_SCHEMES = {
+    "key": {"type": "http", "scheme": "bearer", "description": "An API key, made with `piekwacht access key`"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "__Host-piekwacht", "description": "Signed in at /account"},
+}

@@ -50,8 +50,7 @@ def site(row: Any, whose: str) -> r.Site:  # noqa: ANN401 - a row of `sites`
 def station(board: Board, id_: str, whose: str) -> r.Station:
     """A station with its newest minutes."""
     _, area_id, name, latitude, longitude = board.places.stations[id_]
-    newest = {name: window.minute for name, window in board.windows.get(id_, {}).items()}
-    words = r.StationProperties(id=id_, name=name, area=area_id, newest=newest)
+    words = r.StationProperties(id=id_, name=name, area=area_id, newest=board.minutes(id_))
     return r.Station(id=id_, geometry=r.point(longitude, latitude), properties=words, attribution=whose)
 
 
@@ -186,6 +185,18 @@ async def one_datastream(request: Request, id: str) -> Response:  # noqa: A002 -
     async def make() -> r.Datastream:
         board = await board_of(request)
         return datastream(board, number_of(board, id), _whose(request))
+
+    return await answer(request, make, fresh=_SELDOM)
+
+
+@router.get(
+    "/corrections",
+    summary="How corrected values beside raw ones are made",
+    responses=answers_with(r.Corrections),
+)
+async def list_corrections(request: Request) -> Response:
+    async def make() -> r.Corrections:
+        return r.corrections(_whose(request))
 
     return await answer(request, make, fresh=_SELDOM)
 

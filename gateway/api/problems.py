@@ -20,8 +20,11 @@ def problem(status: int, detail: str, **more: object) -> JSONResponse:
     return JSONResponse(body, status, media_type="application/problem+json")
 
 
-def only_known_parameters(request: Request) -> None:
-    """A query parameter nobody reads, or given twice, is a typing error, not a wish: 400."""
+async def only_known_parameters(request: Request) -> None:
+    """A query parameter nobody reads, or given twice, is a typing error, not a wish: 400.
+
+    Async, so that no thread has to be waited for.
+    """
     route = request.scope.get("route")
     if not isinstance(route, APIRoute):
         return

@@ -109,5 +109,29 @@ SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM 
 FROM alerting.outbox o JOIN alerting.inbox i ON i.event_id = o.event_id AND i.revision = o.revision
 WHERE o.state = 'delivered' AND o.round = 0 AND o.created_at >= %(start)s
 
+-- name: selftest_peaks
+-- Of the detector that was examined last, over thirty days up to then: what became of synthetic peaks.
+WITH newest AS (SELECT detector, hour FROM selftest_hour ORDER BY hour DESC, examined_at DESC LIMIT 1)
+SELECT n.detector, min(p.hour), max(p.hour), p.property_id, p.interval_s, p.multiple, count(*),
+       count(*) FILTER (WHERE outcome = 'found'),
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY delay_s), percentile_cont(0.5) WITHIN GROUP (ORDER BY size_ratio)
+FROM newest n JOIN selftest_peak p ON p.detector = n.detector AND p.hour > n.hour - interval '30 days'
+WHERE p.outcome IN ('found', 'missed')
+GROUP BY n.detector, p.property_id, p.interval_s, p.multiple ORDER BY p.property_id, p.interval_s, p.multiple
+
+-- name: selftest_exposure
+-- Over the same days: how much was watched without them.
+WITH newest AS (SELECT detector, hour FROM selftest_hour ORDER BY hour DESC, examined_at DESC LIMIT 1)
+SELECT e.property_id, e.interval_s, sum(e.sensor_days), sum(e.peaks)::int, sum(e.alone)::int
+FROM newest n JOIN selftest_exposure e ON e.detector = n.detector AND e.hour > n.hour - interval '30 days'
+GROUP BY e.property_id, e.interval_s ORDER BY e.property_id, e.interval_s
+
+-- name: detection
+-- Peaks begun since then, those withdrawn, and how long after the onset half of them were found, in seconds.
+SELECT count(*), count(*) FILTER (WHERE e.change = 'voided'),
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM e.detected_at - e.onset))
+           FILTER (WHERE NOT e.detected_late)
+FROM event e WHERE e.kind IN ('peak', 'regional') AND e.onset >= %(start)s
+
 -- name: ready
 SELECT (SELECT count(*) FROM schema_migration)

@@ -9,14 +9,20 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from edge_agent.wire import Flag
+from gateway.correction import CORRECTIONS, Corrected, Uncorrected, rule_for
+from gateway.correction import Correction as Rule
 from gateway.live import LiveEvent
 
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2026-11-21T02:40:59.000Z"])]
 Id = Annotated[str, Meta(examples=["wijk-aan-zee"])]
+CorrectedMean = Annotated[float | None, Meta(description="`mean` by the named correction; null: see `uncorrected`")]
+Label = Annotated[str | None, Meta(description="name@version of the rule", examples=["kappa-koehler@1"])]
+Why = Annotated[Uncorrected | None, Meta(description="why there is no corrected value", examples=["too_humid"])]
 Json = dict[str, Any]
 
 
@@ -88,7 +94,9 @@ class Minute(Shape, frozen=True, kw_only=True):
     max: float | None
     valid_count: int
     flags: list[str]
-    corrected: bool = False
+    corrected: CorrectedMean = None
+    correction: Label = None
+    uncorrected: Why = None
 
 
 class StationProperties(Shape, frozen=True, kw_only=True):
@@ -181,6 +189,8 @@ class Reading(Shape, frozen=True, kw_only=True):
     value: float | None
     flags: list[str]
     batch: Batch
+    corrected: Annotated[float | None, Meta(description="`value` by the page's `correction`; null: see `uncorrected`")]
+    uncorrected: Why
 
 
 class Mean(Shape, frozen=True, kw_only=True):
@@ -194,6 +204,32 @@ class Mean(Shape, frozen=True, kw_only=True):
     min: float | None
     max: float | None
     flags: list[str]
+    corrected: CorrectedMean
+    uncorrected: Why
+
+
+class CorrectionName(Shape, frozen=True, kw_only=True):
+    """By which rule; all of it is at `/corrections`."""
+
+    name: Annotated[str, Meta(examples=["kappa-koehler"])]
+    version: int
+
+
+class Correction(Open, frozen=True, kw_only=True):
+    """A rule for values beside the raw ones, which stay what is stored and alerted on. A change is a new version."""
+
+    name: Annotated[str, Meta(examples=["kappa-koehler"])]
+    version: int
+    observed_properties: list[str]
+    formula: str
+    parameters: dict[str, float]
+    source: str
+
+
+class Corrections(Open, frozen=True, kw_only=True):
+    """Every one of them."""
+
+    items: list[Correction]
 
 
 class Observations(Open, frozen=True, kw_only=True):
@@ -203,7 +239,9 @@ class Observations(Open, frozen=True, kw_only=True):
     observed_property: str
     unit: str
     averaging: Literal["raw", "1min", "1h", "1day"]
-    corrected: bool = False
+    correction: Annotated[
+        CorrectionName | None, Meta(description="what `corrected` was made by; null: no rule for this")
+    ]
     start: Instant
     end: Instant
     items: Annotated[list[Any], Meta(extra_json_schema={"items": {"anyOf": [_ref("Reading"), _ref("Mean")]}})]
@@ -345,6 +383,9 @@ class LiveValue(Shape, frozen=True, kw_only=True):
     max: float | None
     valid_count: int
     flags: list[str]
+    corrected: CorrectedMean = None
+    correction: Label = None
+    uncorrected: Why = None
 
 
 class Landing(Open, frozen=True, kw_only=True):
@@ -392,16 +433,50 @@ def point(longitude: float, latitude: float) -> Point:
     return Point(coordinates=[round(longitude, 3), round(latitude, 3)])
 
 
-def reading(row: Sequence[Any]) -> Reading:
+def reading(row: Sequence[Any], corrected: Corrected) -> Reading:
     """A row of `raw`."""
     datastream, observed_at, value, flags, _, node, incarnation, seq = row
-    batch = Batch(node=node, incarnation=incarnation, seq=seq)
     return Reading(
-        datastream=datastream, observed_at=instant(observed_at), value=value, flags=flag_names(flags), batch=batch
+        datastream=datastream,
+        observed_at=instant(observed_at),
+        value=value,
+        flags=flag_names(flags),
+        batch=Batch(node=node, incarnation=incarnation, seq=seq),
+        corrected=corrected[0],
+        uncorrected=corrected[1],
     )
 
 
-def mean(row: Sequence[Any]) -> Mean:
+def beside(minute: Minute, rule: Rule, corrected: Corrected) -> Minute:
+    """The minute with what a correction makes of its mean."""
+    value, why = corrected
+    return replace(minute, corrected=value, correction=None if value is None else rule.label, uncorrected=why)
+
+
+def correction_of(observed_property: str) -> CorrectionName | None:
+    """The rule for it, by name."""
+    rule = rule_for(observed_property)
+    return None if rule is None else CorrectionName(name=rule.name, version=rule.version)
+
+
+def corrections(attribution: str) -> Corrections:
+    """Every rule, described."""
+    items = [
+        Correction(
+            name=one.name,
+            version=one.version,
+            observed_properties=list(one.properties),
+            formula=one.formula,
+            parameters=dict(one.parameters),
+            source=one.source,
+            attribution=attribution,
+        )
+        for one in CORRECTIONS
+    ]
+    return Corrections(items=items, attribution=attribution)
+
+
+def mean(row: Sequence[Any], corrected: Corrected) -> Mean:
     """A row of `means_*`."""
     datastream, bucket, count, valid, average, smallest, largest, flags = row
     return Mean(
@@ -413,6 +488,8 @@ def mean(row: Sequence[Any]) -> Mean:
         min=smallest,
         max=largest,
         flags=flag_names(flags),
+        corrected=corrected[0],
+        uncorrected=corrected[1],
     )
 
 
@@ -440,6 +517,9 @@ def live_value(station: str, observed_property: str, minute: Minute) -> LiveValu
         max=minute.max,
         valid_count=minute.valid_count,
         flags=minute.flags,
+        corrected=minute.corrected,
+        correction=minute.correction,
+        uncorrected=minute.uncorrected,
     )
 
 

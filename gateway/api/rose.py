@@ -22,12 +22,12 @@ def rose(view: View, around: Around) -> Markup:
     sites = "".join(_site(site.name, site.bearing, site.distance / far * _R) for site in around.upwind)
     (x1, y1), (x2, y2) = _at(wind.direction - half, _R), _at(wind.direction + half, _R)
     (tip_x, tip_y), (tail_x, tail_y) = _at(wind.direction, 16), _at(wind.direction, _R - 6)
-    north = view.words["north"]
+    letters = "".join(_letter(text, 90.0 * i) for i, text in enumerate(view.words["compass"].split()))
     return Markup(  # noqa: S704 - every text in it is escaped where it is put in
         f'<svg class="rose" viewBox="-190 -115 380 230" role="img" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title>"
         f'<path class="sector" d="M0 0 L{x1:.1f} {y1:.1f} A{_R} {_R} 0 0 1 {x2:.1f} {y2:.1f} Z"/>'
-        f'<circle class="ring" r="{_R}"/><text x="0" y="{-_R - 8}" text-anchor="middle">{escape(north)}</text>'
+        f'<circle class="ring" r="{_R}"/>{letters}'
         f'<line class="wind" x1="{tail_x:.1f}" y1="{tail_y:.1f}" x2="{tip_x:.1f}" y2="{tip_y:.1f}"/>'
         f'<path class="head" d="M-5 -12 L0 0 L5 -12 Z" transform="rotate({wind.direction:.1f}) translate(0 -8)"/>'
         f'<circle class="here" r="5"/>{sites}</svg>'
@@ -45,6 +45,11 @@ def wind_words(view: View, around: Around) -> str:
 
 def _at(bearing: float, distance: float) -> tuple[float, float]:
     return distance * sin(radians(bearing)), -distance * cos(radians(bearing))
+
+
+def _letter(text: str, bearing: float) -> str:
+    x, y = _at(bearing, _R + 12)
+    return f'<text x="{x:.0f}" y="{y + 4:.0f}" text-anchor="middle">{escape(text)}</text>'
 
 
 def _site(name: str, bearing: float, distance: float) -> str:

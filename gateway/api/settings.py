@@ -7,6 +7,20 @@ from msgspec import Meta, Struct, field
 from gateway.access.settings import AccessSettings
 
 
+class BaseMapSettings(Struct, frozen=True, kw_only=True):
+    """A map below the stations; without an address there is the outline of the area only.
+
+    url             of a tile, with {z}, {x} and {y}; ours ask for it, never a visitor's browser
+    attribution     whose map it is, shown on it
+    lowest, highest zoom levels that there are
+    """
+
+    url: Annotated[str, Meta(pattern=r"^$|^https?://[^ ]*\{z\}[^ ]*$")] = ""
+    attribution: str = "Kaartgegevens © Kadaster"
+    lowest: Annotated[int, Meta(ge=0, le=22)] = 6
+    highest: Annotated[int, Meta(ge=0, le=22)] = 17
+
+
 class ApiSettings(Struct, frozen=True, kw_only=True):
     """Where the public face answers, and how it behaves.
 
@@ -31,4 +45,5 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     operator: str = "Piekwacht"
     contact: str = "https://example.org/piekwacht"
     email: str = "piekwacht@example.org"
+    base_map: BaseMapSettings = BaseMapSettings()
     access: AccessSettings = AccessSettings()

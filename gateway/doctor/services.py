@@ -66,6 +66,8 @@ def gateway(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
         yield say.fault(
             "the gateway does not answer", f"start it, or look at its log ({_where(settings, hosts, 'gateway')})"
         )
+    elif settings.ingest.share and not found.get("piekwacht_leased_areas"):
+        yield say.note("this gateway has no area now: other workers have them all")
     elif not found["piekwacht_ingest_connected"]:
         yield say.fault("the gateway runs and takes nothing in", "its log says whether broker or database is away")
     else:

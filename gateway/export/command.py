@@ -12,7 +12,8 @@ from typing import Any, BinaryIO
 import psycopg
 
 from gateway.errors import StartError
-from gateway.export.selection import QUERIES, Averaging, Format, Rows, Selection, rows
+from gateway.export.rows import rows
+from gateway.export.selection import QUERIES, Averaging, Format, Rows, Selection
 
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 
@@ -86,6 +87,7 @@ async def _selected(given: argparse.Namespace, fetch: Any) -> Selection:  # noqa
         start=given.start,
         end=given.end,
         averaging=Averaging(given.averaging),
+        humidity=dict(await fetch("export_humidity", {"ids": list(ids)})),
     )
 
 

@@ -1,21 +1,21 @@
 -- What was measured between two moments, oldest first; asked slice by slice, so that no answer is large.
 
 -- name: export_raw
-SELECT o.observed_at, o.value, o.flags, b.node_id, b.incarnation, b.seq
+SELECT o.datastream_id, o.observed_at, o.value, o.flags, b.node_id, b.incarnation, b.seq
 FROM observation o JOIN batch b ON b.id = o.batch_id
 WHERE o.datastream_id = ANY(%(ids)s::int[]) AND o.observed_at >= %(start)s AND o.observed_at < %(end)s
 ORDER BY o.observed_at, o.batch_id, o.datastream_id, o.value
 
 -- name: export_1min
-SELECT m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
+SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
 FROM means_1min(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket, m.datastream_id
 
 -- name: export_1h
-SELECT m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
+SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
 FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket, m.datastream_id
 
 -- name: export_1day
-SELECT m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
+SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
 FROM means_1day(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket, m.datastream_id
 
 -- name: export_place
@@ -25,3 +25,16 @@ FROM station s CROSS JOIN observed_property p
 LEFT JOIN datastream d ON d.station_id = s.id AND d.property_id = p.id
 WHERE s.id = %(station)s AND p.id = %(property)s
 GROUP BY s.id, p.id, p.unit
+
+-- name: export_humidity
+-- Of each datastream the one that tells how humid it was there: of the same node, else of another at the station.
+SELECT DISTINCT ON (d.id) d.id, h.id
+FROM datastream d JOIN datastream h ON h.station_id = d.station_id AND h.property_id = 'humidity'
+WHERE d.id = ANY(%(ids)s::int[])
+ORDER BY d.id, (h.node_id = d.node_id) DESC, h.id
+
+-- name: air_1min
+SELECT m.datastream_id, m.bucket, m.mean, m.flags FROM means_1min(%(ids)s::int[], %(start)s, %(end)s) m
+
+-- name: air_1h
+SELECT m.datastream_id, m.bucket, m.mean, m.flags FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m

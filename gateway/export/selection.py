@@ -1,7 +1,7 @@
 """What is exported: one property at one station between two moments, and in which slices it is read."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -41,7 +41,10 @@ Fetch = Callable[[str, Mapping[str, Any]], Awaitable[Rows]]
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """`ids` are the datastreams that measured the property there; the period is [start, end)."""
+    """`ids` are the datastreams that measured the property there; the period is [start, end), in UTC.
+
+    `humidity`: of each of them the datastream that tells how humid it was there, where there is one.
+    """
 
     station: str
     observed_property: str
@@ -50,6 +53,7 @@ class Selection:
     start: datetime
     end: datetime
     averaging: Averaging = Averaging.RAW
+    humidity: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -63,12 +67,3 @@ class Selection:
             end = min(self.end, start + width)
             yield start, end
             start = end
-
-
-async def rows(selection: Selection, fetch: Fetch) -> AsyncIterator[Rows]:
-    """Every row of the selection, oldest first, a slice at a time; `fetch` runs a named query of this package."""
-    for start, end in selection.slices():
-        values = {"ids": list(selection.ids), "start": start, "end": end}
-        found = await fetch(f"export_{selection.averaging}", values)
-        if found:
-            yield found

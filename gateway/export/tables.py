@@ -11,16 +11,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edge_agent.wire import Flag
+from gateway.correction import rule_for
 from gateway.export.selection import Averaging, Format, Rows, Selection
 
-_RAW = ("observed_at", "value", "flags", "node", "incarnation", "seq")
-_MEANS = ("start", "count", "valid_count", "mean", "min", "max", "flags")
+_BESIDE = ("corrected", "correction", "uncorrected")  # the value, by which rule; or why there is none
+_RAW = ("observed_at", "value", "flags", "node", "incarnation", "seq", *_BESIDE)
+_MEANS = ("start", "count", "valid_count", "mean", "min", "max", "flags", *_BESIDE)
 _AT = pa.timestamp("us", tz="UTC")
 _TYPES: Mapping[str, Any] = {
     "observed_at": _AT, "start": _AT, "seq": pa.int64(), "count": pa.int64(), "valid_count": pa.int64(),
     "value": pa.float64(), "mean": pa.float64(), "min": pa.float64(), "max": pa.float64(),
     "flags": pa.list_(pa.dictionary(pa.int8(), pa.string())), "node": pa.dictionary(pa.int32(), pa.string()),
-    "incarnation": pa.dictionary(pa.int32(), pa.string()),
+    "incarnation": pa.dictionary(pa.int32(), pa.string()), "corrected": pa.float64(),
+    "correction": pa.dictionary(pa.int8(), pa.string()), "uncorrected": pa.dictionary(pa.int8(), pa.string()),
 }  # fmt: skip
 _GROUP = 100_000  # rows of a Parquet row group
 
@@ -58,7 +61,13 @@ def head(averaging: Averaging) -> bytes:
 def mean_lines(selection: Selection, means: Sequence[Any]) -> bytes:
     """Means that are known already (start, flags as text) as lines of CSV, in the same columns."""
     what = selection.station, selection.observed_property, selection.unit
-    return _lines([(*what, m.start, m.count, m.valid_count, m.mean, m.min, m.max, " ".join(m.flags)) for m in means])
+    rule = rule_for(selection.observed_property)
+    label = None if rule is None else rule.label
+    return _lines([
+        (*what, m.start, m.count, m.valid_count, m.mean, m.min, m.max, " ".join(m.flags),
+         m.corrected, None if m.corrected is None else label, m.uncorrected)
+        for m in means
+    ])  # fmt: skip
 
 
 def _lines(rows: Sequence[Sequence[object]]) -> bytes:

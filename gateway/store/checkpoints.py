@@ -76,9 +76,9 @@ async def payloads(
     """(batch id, the signed bytes as they came) of a query for batches."""
     rows = await (await tx.execute(QUERIES[query], values)).fetchall()
     found = []
-    for id_, node, body, received_at in rows:
+    for id_, node, body, received_at, hist in rows:
         topic = str(Topic(area=registry.nodes[node].area, node=node, kind=Kind.READINGS))
-        found.append((int(id_), Payload(topic=topic, body=bytes(body), received_at=received_at)))
+        found.append((int(id_), Payload(topic=topic, body=bytes(body), received_at=received_at, replayed=hist)))
     return found
 
 

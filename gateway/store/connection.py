@@ -27,8 +27,9 @@ class HeldError(psycopg.OperationalError):
 class Store:
     """One connection, made when needed, holding the advisory locks of the areas it writes for."""
 
-    def __init__(self, dsn: str, *, areas: Sequence[str] = ("*",)) -> None:
-        self._dsn, self._areas = dsn, list(areas)
+    def __init__(self, dsn: str, *, areas: Sequence[str] = ("*",), name: str = "piekwacht gateway") -> None:
+        """`name` is what the database calls our connection."""
+        self._dsn, self._areas, self._name = dsn, list(areas), name
         self._connection: psycopg.AsyncConnection | None = None
 
     @property
@@ -44,7 +45,7 @@ class Store:
         """
         if self._connection is None or self._connection.closed:
             connection = await psycopg.AsyncConnection.connect(
-                self._dsn, autocommit=True, connect_timeout=5, application_name="piekwacht gateway"
+                self._dsn, autocommit=True, connect_timeout=5, application_name=self._name
             )
             try:
                 await self._lock(connection)
@@ -55,6 +56,7 @@ class Store:
         return self._connection
 
     async def _lock(self, connection: psycopg.AsyncConnection) -> None:
+        await connection.execute(QUERIES["notice_death"])
         cursor = await connection.execute(QUERIES["lock_areas"], {"areas": self._areas})
         row = await cursor.fetchone()
         if row is None or not row[0]:

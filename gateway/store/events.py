@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from msgspec import json
+from msgspec import Struct, json
 
 from gateway.event import Event
 from gateway.registry import Registry
@@ -52,15 +52,33 @@ def _row(event: Event, severity: str, registry: Registry) -> dict[str, object]:
 _AROUND = ("neighbours", "wind", "upwind", "words")
 
 
+class _Node(Struct):
+    node_id: str
+    datastreams: list[int]
+
+
 async def save_states(tx: Transaction, component: str, states: Mapping[int, bytes], registry: Registry) -> None:
-    """Keep the state of these slots under the component's name."""
-    if states:
-        ids = [registry.datastreams[slot].id for slot in states]
-        await tx.execute(QUERIES["save_states"], {"component": component, "ids": ids, "states": list(states.values())})
+    """Keep the state of these slots under the component's name: all slots of each node, as its row is replaced."""
+    slots: dict[str, list[int]] = {}
+    for slot in states:
+        slots.setdefault(registry.datastreams[slot].node, []).append(slot)
+    if slots:
+        nodes = [_Node(node, [registry.datastreams[slot].id for slot in own]) for node, own in slots.items()]
+        joined = [b"".join(states[slot] for slot in own) for own in slots.values()]
+        await tx.execute(
+            QUERIES["save_states"], {"component": component, "nodes": json.encode(nodes), "states": joined}
+        )
 
 
 async def load_states(connection: Transaction, component: str, registry: Registry) -> dict[int, bytes]:
     """Slot -> state, as last committed."""
     slots = {d.id: d.slot for d in registry.datastreams}
-    cursor = await connection.execute(QUERIES["load_states"], {"component": component})
-    return {slots[id_]: bytes(state) for id_, state in await cursor.fetchall() if id_ in slots}
+    cursor = await connection.execute(
+        QUERIES["load_states"], {"component": component, "nodes": list(registry.slots_of)}
+    )
+    loaded: dict[int, bytes] = {}
+    for datastreams, state in await cursor.fetchall():
+        width = len(state) // len(datastreams)
+        parts = (bytes(state[i * width : (i + 1) * width]) for i in range(len(datastreams)))
+        loaded |= {slots[id_]: part for id_, part in zip(datastreams, parts, strict=True) if id_ in slots}
+    return loaded

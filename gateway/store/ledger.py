@@ -7,8 +7,11 @@ seen for what it is.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from edge_agent.wire import StoredRanges
+import msgspec
+
+from edge_agent.wire import Clock, StoredRanges
 from gateway.decode import Payload, Reason, Rejected, Verified
 from gateway.store.connection import QUERIES, Transaction
 
@@ -79,21 +82,37 @@ async def keep(tx: Transaction, batches: Sequence[Verified], ids: Sequence[int])
     """Keep the signed bytes of each batch as evidence; last, so that `committed_at` is as late as it can be."""
     if not batches:
         return
+    rows = [
+        _Row(*v.key, id_, v.batch.boot, v.batch.mono, v.batch.clock, v.late, v.payload.received_at)
+        for id_, v in zip(ids, batches, strict=True)
+    ]
     await tx.execute(
         QUERIES["insert_batches"],
         {
-            **_keys([v.key for v in batches]),
-            "ids": list(ids),
+            "rows": msgspec.json.encode(rows),
             "hashes": [v.sha256 for v in batches],
             "payloads": [v.payload.body for v in batches],
-            "boots": [v.batch.boot for v in batches],
-            "monos": [v.batch.mono for v in batches],
-            "clocks": [v.batch.clock.value for v in batches],
-            "hists": [v.batch.hist for v in batches],
-            "received": [v.payload.received_at for v in batches],
         },
     )
 
 
-def _keys(keys: Sequence[tuple[str, str, int]]) -> dict[str, list[str] | list[int]]:
-    return {"nodes": [k[0] for k in keys], "incarnations": [k[1] for k in keys], "seqs": [k[2] for k in keys]}
+class _Key(msgspec.Struct):  # as JSON: psycopg dumps an array element by element in Python
+    node_id: str
+    incarnation: str
+    seq: int
+
+
+class _Row(msgspec.Struct):  # of `batch`
+    node_id: str
+    incarnation: str
+    seq: int
+    id: int
+    boot: str
+    mono: int
+    clock: Clock
+    hist: bool
+    received_at: datetime
+
+
+def _keys(keys: Sequence[tuple[str, str, int]]) -> dict[str, bytes]:
+    return {"keys": msgspec.json.encode([_Key(*key) for key in keys])}

@@ -31,9 +31,9 @@ async def put(tx: Transaction, rejected: Sequence[Rejected]) -> None:
         )
 
 
-async def to_replay(tx: Transaction, limit: int) -> list[Retry]:
-    """What operators asked for, oldest first."""
-    rows = await (await tx.execute(QUERIES["to_replay"], {"limit": limit})).fetchall()
+async def to_replay(tx: Transaction, limit: int, areas: Sequence[str] = ("*",)) -> list[Retry]:
+    """What operators asked for of these areas, oldest first."""
+    rows = await (await tx.execute(QUERIES["to_replay"], {"limit": limit, "areas": list(areas)})).fetchall()
     return [
         Retry(
             id=id_,

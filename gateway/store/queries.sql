@@ -1,7 +1,15 @@
 -- What the gateway itself reads and writes. Arrays are unnested, so that a micro-batch is one round trip a statement.
 
+-- name: notice_death
+-- A machine that lost its power holds its areas for 15 s, not for the two hours after which TCP would ask.
+SELECT set_config('tcp_keepalives_' || name, value, false)
+FROM (VALUES ('idle', '5'), ('interval', '5'), ('count', '2')) AS t(name, value)
+
 -- name: lock_areas
-SELECT bool_and(pg_try_advisory_lock(7431101, hashtext(a))) FROM unnest(%(areas)s::text[]) AS a
+-- Who writes for all areas shuts out who writes for one, and the other way round.
+SELECT bool_and(pg_try_advisory_lock(7431101, hashtext(a))) AND
+       bool_and(a = '*' OR pg_try_advisory_lock_shared(7431101, hashtext('*')))
+FROM unnest(%(areas)s::text[]) AS a
 
 -- name: registry_version
 SELECT version FROM registry_version
@@ -24,7 +32,9 @@ ORDER BY n.id
 SELECT id, unit, name_nl, name_en, lower, upper, max_rise, severity FROM observed_property ORDER BY id
 
 -- name: datastreams
-SELECT d.id, d.station_id, d.node_id, d.property_id FROM datastream d ORDER BY d.id
+SELECT d.id, d.station_id, d.node_id, d.property_id
+FROM datastream d JOIN node n ON n.id = d.node_id JOIN station s ON s.id = d.station_id
+WHERE ARRAY['*', n.area_id, s.area_id] && %(areas)s ORDER BY d.id
 
 -- name: create_datastreams
 INSERT INTO datastream (station_id, node_id, property_id)
@@ -36,7 +46,7 @@ ON CONFLICT DO NOTHING
 -- name: seen_batches
 -- Which of these keys are committed already, with the hash they had then.
 SELECT k.ordinal - 1, b.sha256
-FROM unnest(%(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[])
+FROM ROWS FROM (json_to_recordset(convert_from(%(keys)b, 'UTF8')::json) AS (node_id text, incarnation text, seq bigint))
      WITH ORDINALITY AS k(node_id, incarnation, seq, ordinal)
 JOIN ledger l ON l.node_id = k.node_id AND l.incarnation = k.incarnation AND l.received @> k.seq
 LEFT JOIN batch b ON b.node_id = k.node_id AND b.incarnation = k.incarnation AND b.seq = k.seq
@@ -44,13 +54,14 @@ LEFT JOIN batch b ON b.node_id = k.node_id AND b.incarnation = k.incarnation AND
 -- name: record_received
 INSERT INTO ledger (node_id, incarnation, received)
 SELECT node_id, incarnation, range_agg(int8range(seq, seq, '[]'))
-FROM unnest(%(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[]) AS k(node_id, incarnation, seq)
+FROM json_to_recordset(convert_from(%(keys)b, 'UTF8')::json) AS k(node_id text, incarnation text, seq bigint)
 GROUP BY node_id, incarnation
 ON CONFLICT (node_id, incarnation) DO UPDATE SET received = ledger.received + excluded.received, updated_at = now()
 
 -- name: received_ranges
 SELECT l.node_id, l.incarnation, l.received
-FROM (SELECT DISTINCT node_id, incarnation FROM unnest(%(nodes)s::text[], %(incarnations)s::text[]) AS k(node_id, incarnation)) k
+FROM (SELECT DISTINCT node_id, incarnation
+      FROM json_to_recordset(convert_from(%(keys)b, 'UTF8')::json) AS k(node_id text, incarnation text)) k
 JOIN ledger l USING (node_id, incarnation)
 
 -- name: next_batch_ids
@@ -58,11 +69,15 @@ SELECT nextval('batch_id') FROM generate_series(1, %(count)s)
 
 -- name: insert_batches
 -- committed_at is the database's clock at the end of the transaction, the last statement but COMMIT.
-INSERT INTO batch (id, node_id, incarnation, seq, sha256, payload, boot, mono, clock, hist, received_at, committed_at)
+INSERT INTO batch (node_id, incarnation, seq, id, boot, mono, clock, hist, received_at, sha256, payload, committed_at)
 SELECT u.*, clock_timestamp()
-FROM unnest(%(ids)s::bigint[], %(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[], %(hashes)b::bytea[],
-            %(payloads)b::bytea[], %(boots)s::text[], %(monos)s::bigint[], %(clocks)s::text[], %(hists)s::boolean[],
-            %(received)s::timestamptz[]) AS u
+FROM ROWS FROM (
+    json_to_recordset(convert_from(%(rows)b, 'UTF8')::json)
+        AS (node_id text, incarnation text, seq bigint, id bigint, boot text, mono bigint, clock text, hist boolean,
+            received_at timestamptz),
+    unnest(%(hashes)b::bytea[]),
+    unnest(%(payloads)b::bytea[])
+) AS u
 
 -- name: copy_observations
 COPY observation (datastream_id, observed_at, value, flags, batch_id) FROM STDIN (FORMAT binary)
@@ -72,12 +87,16 @@ INSERT INTO quarantine (received_at, topic, reason, detail, payload)
 SELECT * FROM unnest(%(received)s::timestamptz[], %(topics)s::text[], %(reasons)s::text[], %(details)s::text[], %(payloads)b::bytea[])
 
 -- name: save_states
-INSERT INTO datastream_state (datastream_id, component, state)
-SELECT id, %(component)s, state FROM unnest(%(ids)s::int[], %(states)b::bytea[]) AS s(id, state)
-ON CONFLICT (datastream_id, component) DO UPDATE SET state = excluded.state
+INSERT INTO node_state (node_id, component, datastreams, state)
+SELECT k.node_id, %(component)s, k.datastreams, k.state
+FROM ROWS FROM (
+    json_to_recordset(convert_from(%(nodes)b, 'UTF8')::json) AS (node_id text, datastreams int[]),
+    unnest(%(states)b::bytea[])
+) AS k(node_id, datastreams, state)
+ON CONFLICT (node_id, component) DO UPDATE SET datastreams = excluded.datastreams, state = excluded.state
 
 -- name: load_states
-SELECT datastream_id, state FROM datastream_state WHERE component = %(component)s
+SELECT datastreams, state FROM node_state WHERE component = %(component)s AND node_id = ANY(%(nodes)s)
 
 -- name: save_event
 INSERT INTO event (id, revision, change, kind, datastream_id, area_id, station_id, property_id, severity, onset, peak_at,
@@ -225,7 +244,8 @@ WHERE id = ANY(%(ids)s) OR reason = %(reason)s
 
 -- name: to_replay
 SELECT id, received_at, topic, reason, payload FROM quarantine
-WHERE replay_asked_at IS NOT NULL AND replayed_at IS NULL ORDER BY id LIMIT %(limit)s
+WHERE replay_asked_at IS NOT NULL AND replayed_at IS NULL AND ARRAY['*', split_part(topic, '/', 3)] && %(areas)s
+ORDER BY id LIMIT %(limit)s
 
 -- name: replayed
 UPDATE quarantine q SET replayed_at = now(), outcome = u.outcome
@@ -272,13 +292,13 @@ WHERE detector = %(detector)s AND areas && ARRAY['*', %(area)s::text]
 ORDER BY before_batch DESC LIMIT 1
 
 -- name: batches_between
-SELECT b.id, b.node_id, b.payload, b.received_at FROM batch b JOIN node n ON n.id = b.node_id
+SELECT b.id, b.node_id, b.payload, b.received_at, b.hist FROM batch b JOIN node n ON n.id = b.node_id
 WHERE n.area_id = %(area)s AND b.id >= %(first)s AND b.committed_at <= %(until)s
 ORDER BY b.id LIMIT %(limit)s
 
 -- name: batches_of_span
 -- Every batch of an area that has a reading in the span.
-SELECT b.id, b.node_id, b.payload, b.received_at FROM batch b
+SELECT b.id, b.node_id, b.payload, b.received_at, b.hist FROM batch b
 WHERE b.id IN (
     SELECT o.batch_id FROM observation o JOIN datastream d ON d.id = o.datastream_id JOIN node n ON n.id = d.node_id
     WHERE n.area_id = %(area)s AND o.observed_at > %(since)s AND o.observed_at <= %(until)s)
@@ -306,6 +326,7 @@ ON CONFLICT (datastream_id) DO UPDATE SET
 -- Gaps that nothing was added to for a while; they are ours from here on.
 DELETE FROM gap g USING datastream d JOIN node n ON n.id = d.node_id
 WHERE d.id = g.datastream_id AND g.changed_at <= now() - make_interval(secs => %(quiet)s)
+  AND ARRAY['*', n.area_id] && %(areas)s
 RETURNING n.area_id, g.datastream_id, g.since, g.until
 
 -- name: events_over

@@ -11,14 +11,14 @@ from gateway.registry import Area, Datastream, Node, ObservedProperty, Registry,
 from gateway.store.connection import QUERIES, Transaction
 
 
-async def load(connection: Transaction, before: Registry | None = None) -> Registry:
-    """The registry as it is now; datastreams keep the slots they have in `before`, new ones follow."""
+async def load(connection: Transaction, before: Registry | None = None, *, areas: Sequence[str] = ("*",)) -> Registry:
+    """The registry as it is now, with the datastreams of these areas; they keep the slots they have in `before`."""
 
-    async def rows(query: str) -> list[Any]:
-        return await (await connection.execute(QUERIES[query])).fetchall()
+    async def rows(query: str, values: Mapping[str, Any] | None = None) -> list[Any]:
+        return await (await connection.execute(QUERIES[query], values)).fetchall()
 
     changes = await version(connection)  # first: a change that comes while we read is then seen next time
-    datastreams = _slots(await rows("datastreams"), before)
+    datastreams = _slots(await rows("datastreams", {"areas": list(areas)}), before)
     desired = {r[0]: Desired(v=1, node=r[0], version=r[1], toml=r[2], certificate=r[3]) for r in await rows("desired")}
     return Registry(
         version=changes,

@@ -56,11 +56,18 @@ async def test_explain_tells_who_was_told_what_and_who_answered(database, settin
             await put(database, alert(), alert(2, change=Change.UPDATED))
             await settled(database)
     assert command("ack", alert().event_id, "--who", "Jansen", "--note", "ga kijken")[0] == 0
-    code, text = command("explain", alert().event_id)
+    code, text = await asyncio.to_thread(command, "explain", alert().event_id)
     assert code == 0
-    for words in ("od is told: routed", "od is not told: not_worse", "email:0", "delivered", "Jansen: ga kijken"):
+    for words in (
+        "Peak rises: PM2.5 at Wijk aan Zee: 84.0 µg/m³", "od is told: a route leads there",
+        "routed, revision 1, rules ",
+        "od is not told: was told already", "not_worse, revision 2", "e-mail to od: delivered", "email:0",
+        "sha256 ", "Jansen is on it (on the command line): ga kijken",
+    ):  # fmt: skip
         assert words in text
-    assert command("explain", "nothing")[0] == 1
+    _, dutch = await asyncio.to_thread(command, "explain", alert().event_id, "--language", "nl")
+    assert "od wordt ingelicht: een regel leidt" in dutch
+    assert (await asyncio.to_thread(command, "explain", "nothing"))[0] == 1
     assert command("ack", "nothing") == (1, "piekwacht: alerting has never heard of event 'nothing'\n")
 
 
@@ -242,3 +249,24 @@ async def test_the_heart_beats_only_while_nothing_waits_too_long(database):
         change(database, "UPDATE alerting.inbox SET received_at = now() - interval '2 minutes'")
         assert not await heartbeat.beat(settings, database)
     assert len(web.requests) == 2
+
+
+async def test_a_record_is_written_verified_and_refused_once_somebody_changed_it(database, settings, command, tmp_path):
+    with MailServer() as server:
+        async with dispatching(settings(mail=server), database):
+            await put(database, alert())
+            await settled(database)
+    file, folder = tmp_path / "record.json", tmp_path / "sent"
+    code, text = await asyncio.to_thread(command, "record", "--event", alert().event_id, "--output", str(file))
+    assert (code, "3 entries" in text) == (0, True)
+    code, text = command("verify", str(file), "--messages", str(folder))
+    assert (code, "in order: 3 entries, 1 messages" in text) == (0, True)
+    (mail_file,) = folder.iterdir()
+    assert mail_file.read_bytes() == server.taken[0].content.rstrip(b"\r\n") or b"Message-ID" in mail_file.read_bytes()
+    assert mail_file.suffix == ".eml"
+    file.write_text(file.read_text().replace("routed", "silenced", 1))
+    assert command("verify", str(file)) == (
+        1, "entry 2 was changed, or something before it was changed, left out or put in\n"
+    )  # fmt: skip
+    assert command("verify", str(tmp_path / "nothing"))[0] == 1
+    assert (await asyncio.to_thread(command, "record", "--event", "nothing"))[0] == 1

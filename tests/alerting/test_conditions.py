@@ -1,5 +1,6 @@
 """Where and when a route holds, and who is on duty: each condition against a slow or obvious twin."""
 
+import itertools
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -161,3 +162,28 @@ def test_routes_hold_at_their_hours_only():
     routes = [Route(receiver="dag", hours=["mon-fri 08:00-18:00"]), Route(receiver="nacht")]
     for when, who in (("2026-11-20T10:00:00+00:00", "dag"), ("2026-11-21T02:00:00+00:00", "nacht")):
         assert [v.receiver for v in Rules(routes).decide(alert(), {}, datetime.fromisoformat(when))] == [who]
+
+
+@given(st.lists(st.tuples(st.integers(-40, 40), st.integers(-40, 40)), min_size=3, max_size=12), st.data())
+def test_a_point_is_inside_as_by_asking_every_edge(corners, data):
+    x, y = data.draw(st.tuples(*[st.integers(-41, 41).map(lambda n: n + 0.5)] * 2))
+    ring = [*corners, corners[0]]
+    slow = sum(
+        (y1 > y) != (y2 > y) and x < x1 + (y - y1) / (y2 - y1) * (x2 - x1)
+        for (x1, y1), (x2, y2) in itertools.pairwise(ring)
+    )
+    text = f"POLYGON(({', '.join(f'{a} {b}' for a, b in ring)}))"
+    on_an_edge = any(
+        (y1 > y) != (y2 > y) and abs(x - (x1 + (y - y1) / (y2 - y1) * (x2 - x1))) < 1e-9
+        for (x1, y1), (x2, y2) in itertools.pairwise(ring)
+    )
+    assert on_an_edge or polygon.parse(text).contains(y, x) is (slow % 2 == 1)
+
+
+@given(
+    st.lists(st.sampled_from(["mon-fri 18:00-08:00", "sat-sun", "22:00-06:30", "fri", "sun-tue 03:00-04:00"])), MOMENTS
+)
+def test_the_week_in_minutes_is_what_its_spans_say(texts, now):
+    week = hours.week(texts)
+    covered = not texts or any(hours.parse(text).covers(now) for text in texts)
+    assert (week is None or bool(week[hours.minute_of_week(now)])) is covered

@@ -105,7 +105,7 @@ async def test_the_peak_is_drawn_from_what_was_measured(database, settings):
     assert f"cid:{image['Content-ID'].strip('<>')}" in html
     assert Image.open(io.BytesIO(image.get_content())).size == (1040, 440)
     text = message.get_body(("plain",)).get_content()
-    for words in ("elke 1 s; geen uurgemiddelde", "vochtige lucht", "10× achtergrond", "52,0 µg/m³"):
+    for words in ("elke seconde; geen uurgemiddelde", "vochtige lucht", "10× achtergrond", "52,0 µg/m³"):
         assert words in text
         assert words in html
 
@@ -129,7 +129,7 @@ def test_the_same_is_said_in_english():
         original=Original(id="first", sent_at=BEGAN, received_at=BEGAN), acknowledge=f"{URL}/acknowledge/t",
     )  # fmt: skip
     contents = mail(told, public_url=URL)
-    assert contents.subject == "Peak over PM2.5 at Wijk aan Zee: 84.0 µg/m³ (10× background)"
+    assert contents.subject == "Peak over: PM2.5 at Wijk aan Zee: 84.0 µg/m³ (10× background)"
     dutch = mail(structs.replace(told, language="nl"), public_url=URL)
     for words in ("Mean", "humid air", "far above the noise", "12 min 0 s", "Nearby", f"{URL}/en/events/", "Lasted"):
         assert words in contents.text

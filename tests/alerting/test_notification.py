@@ -23,7 +23,7 @@ def text_of(one, **options):
 
 def test_the_subject_says_what_where_and_how_high():
     assert text_of(alert()).subject == "Piek PM2,5 bij Wijk aan Zee: 84,0 µg/m³ (10× achtergrond)"
-    assert text_of(ended()).subject.startswith("Piek voorbij PM2,5 bij Wijk aan Zee")
+    assert text_of(ended()).subject.startswith("Piek voorbij: PM2,5 bij Wijk aan Zee")
     assert text_of(alert(2, change=Change.VOIDED)).subject.startswith("Correctie: geen piek")
 
 
@@ -33,7 +33,14 @@ def test_times_are_local_with_their_offset():
 
 def test_the_text_says_all_that_the_html_says():
     contents = text_of(alert(sites=(NearSite(name="Tata Steel", bearing=251.4, distance=1830.0),)))
-    for words in ("75,6 µg/m³", "8,4", "93%", "Tata Steel", f"{URL}/events/7ckljx4okjr6urfo", "peak@1#0123abcd"):
+    for words in (
+        "75,6 µg/m³",
+        "8,4",
+        "93 %",
+        "Tata Steel, 1,8 km naar het westen (251°)",
+        f"{URL}/events/7ckljx4okjr6urfo",
+        "peak@1#0123abcd",
+    ):
         assert words in contents.text
         assert words in contents.html
 

@@ -1,13 +1,20 @@
 """The record of what was decided, sent and answered is added to and never changed."""
 
 import hashlib
+import json
 
 import psycopg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
 
-from tests.alerting.alerts import alert
+from alerting import record
+from alerting.duty import Duty
+from alerting.errors import AlertingError
+from tests.alerting.alerts import BEGAN, alert, ended
 from tests.alerting.dispatching import dispatching, put, rows, settled
-from tests.alerting.servers import WebServer
+from tests.alerting.servers import MailServer, WebServer
 
 
 @pytest.fixture
@@ -40,6 +47,7 @@ async def told(database, settings):
         "DELETE FROM alerting.outbox",
         "UPDATE alerting.silence SET reason = 'another'",
         "DELETE FROM alerting.silence",
+        "UPDATE alerting.sent SET content = ''",
     ],
 )
 async def test_nothing_recorded_can_be_changed_or_removed(database, told, statement):
@@ -52,3 +60,59 @@ async def test_a_delivery_keeps_hash_size_and_rules_of_what_was_sent(database, t
     assert (sha256, size) == (hashlib.sha256(told).digest(), len(told))
     assert rows(database, "SELECT rules FROM alerting.decision") == [(rules,)]
     assert len(rules) == 12
+
+
+async def test_a_record_holds_every_message_and_tells_when_anything_of_it_was_changed(database, settings):
+    with MailServer() as server, WebServer() as web:
+        async with dispatching(settings(mail=server, web=web), database):
+            await put(database, alert())
+            await settled(database)
+            await put(database, ended())
+            await settled(database)
+    await Duty(database).acknowledge(alert().event_id, "anna", "gezien")
+    found = record.read(record.write(await Duty(database).record(alert().event_id)))
+    assert list(record.wrong(found)) == []
+    sent = dict(record.messages(found)).values()
+    assert {body for _, body in web.requests} <= set(sent)
+    assert [b"Piek voorbij" in one or b"voorbij" in one for one in sent].count(True) >= 1
+    assert len(sent) == 4
+    seen = [entry for entry in found.entries if entry["step"] == "seen"]
+    assert [entry["alert"]["revision"] for entry in seen] == [1, 2]
+    assert found.entries[-1]["sentence"]["nl"] == "anna is ermee bezig (ingelogd): gezien"
+    assert await Duty(database).record("nothing") is None
+
+    head = ""  # as docs/alerting.md tells anybody to check it, without us
+    for entry in json.loads(record.write(found))["entries"]:
+        told = entry.pop("hash")
+        text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        head = hashlib.sha256((head + text).encode()).hexdigest()
+        assert head == told
+    assert head == found.head
+
+    for number, entry in enumerate(found.entries):
+        for changed in (
+            [*found.entries[:number], {**entry, "at": "2020-01-01T00:00:00Z"}, *found.entries[number + 1 :]],
+            found.entries[:number] + found.entries[number + 1 :],
+            [*found.entries[:number], entry, *found.entries[number:]],
+        ):
+            assert list(record.wrong(structs.replace(found, entries=changed))) != []
+
+
+def test_what_is_no_record_is_refused_in_one_sentence():
+    for content in (
+        b"",
+        b"{}",
+        b"[1]",
+        b'{"form":"x","event":"e","made_at":"2026-11-21T00:00:00Z","entries":[],"head":""}',
+    ):
+        with pytest.raises(AlertingError, match="no record"):
+            record.read(content)
+
+
+@given(st.text(max_size=10))
+def test_a_forged_message_never_passes(text):
+    entry = {"step": "tried", "sha256": hashlib.sha256(b"the one that was sent").hexdigest(), "content": text}
+    forged = record.made("e", [], {}, {}, BEGAN)
+    head = record._hash("", entry)
+    forged = structs.replace(forged, entries=[{**entry, "hash": head}], head=head)
+    assert list(record.wrong(forged)) == ["entry 1: the message is not the one that was sent"]

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import psycopg
+from msgspec import structs
 
 from alerting import dispatcher, inbox
 from alerting.delivery.email import EmailSettings, SmtpSettings
@@ -27,42 +28,67 @@ FROM alerting.delivery d JOIN alerting.outbox o ON o.id = d.outbox_id
 JOIN alerting.inbox i ON i.event_id = o.event_id AND i.revision = o.revision WHERE d.outcome = 'delivered'"""
 
 
+WAITED = """SELECT percentile_cont(ARRAY[0.5, 0.99])
+  WITHIN GROUP (ORDER BY extract(epoch FROM dispatched_at - received_at))
+FROM alerting.inbox WHERE event_id LIKE 'storm%'"""
+UNDECIDED = "SELECT count(*) FROM alerting.inbox WHERE dispatched_at IS NULL"
+
+
 async def run(dsn: str, seconds: float) -> None:
     with MailServer() as server:
         settings = AlertingSettings(
             smtp=SmtpSettings(port=server.controller.port, tls="none"),
             receiver=[ReceiverSettings(name="od", email=[EmailSettings(to=["a@b.nl"])])],
-            route=[Route(receiver="od")],
+            route=[Route(receiver="od", remind_minutes=10)],
             burst=200,
         )
-        for phase, burst, events, pause in (("calm", 200, 150, 0.1), ("storm", 10, 10_000, seconds / 10_000)):
-            chosen = AlertingSettings(
-                **{n: getattr(settings, n) for n in settings.__struct_fields__} | {"burst": burst}
-            )
-            task = asyncio.create_task(dispatcher.run(chosen, dsn))
-            await asyncio.sleep(1)
-            before = len(server.taken)
-            async with await psycopg.AsyncConnection.connect(dsn) as connection:
-                began = time.perf_counter()
-                for n in range(events):
-                    await inbox.put(connection, [alert(event_id=f"{phase}{n}", station=f"s{n}")])
-                    await connection.commit()
-                    await asyncio.sleep(max(0.0, began + (n + 1) * pause - time.perf_counter()))
-                took = time.perf_counter() - began
-                await asyncio.sleep(3)
-                latency = await (await connection.execute(LATENCY)).fetchone()
-                undecided = "SELECT count(*) FROM alerting.inbox WHERE dispatched_at IS NULL"
-                waiting = await (await connection.execute(undecided)).fetchone()
-                if phase == "calm":
-                    print(f"calm: {events} events, COMMIT -> mail server p50, p99 = {latency[0]} s")
-                    await connection.execute("UPDATE alerting.outbox SET first_try_at = now() - interval '1 hour'")
-                    await connection.commit()
-                else:
-                    print(
-                        f"storm: {events} in {took:.0f} s, {len(server.taken) - before} mails, {waiting[0]} undecided"
-                    )
-            task.cancel()
-            await asyncio.wait([task])
+        task = asyncio.create_task(dispatcher.run(settings, dsn))
+        await asyncio.sleep(1)
+        await put(dsn, "calm", 150, 1, 0.1)
+        await asyncio.sleep(3)
+        latency = await ask(dsn, LATENCY)
+        print(
+            f"calm: 150 events, COMMIT -> mail server p50, p99 = {latency[0][0]:.2f}, {latency[0][1]:.2f} s", flush=True
+        )
+        await end(task)
+        await ask(dsn, "UPDATE alerting.outbox SET first_try_at = now() - interval '1 hour' RETURNING 1")
+
+        before, chosen = len(server.taken), structs.replace(settings, burst=10)
+        task = asyncio.create_task(dispatcher.run(chosen, dsn))
+        at_a_time = 10_000 // round(
+            seconds * 10
+        )  # as the gateway does: what a tenth of a second brought, in one commit
+        took = await put(dsn, "storm", 10_000, at_a_time, 0.1)
+        began = time.perf_counter()
+        while (await ask(dsn, UNDECIDED))[0]:
+            await asyncio.sleep(0.2)
+        behind, waited = time.perf_counter() - began, (await ask(dsn, WAITED))[0]
+        await asyncio.sleep(chosen.gather_seconds + 5)  # the last gathered message
+        mails = len(server.taken) - before
+        print(f"storm: 10,000 events in {took:.0f} s, {mails} mails; the last decided {behind:.1f} s later,")
+        print(f"COMMIT -> decided p50, p99 = {waited[0]:.2f}, {waited[1]:.2f} s")
+        await end(task)
+
+
+async def put(dsn: str, name: str, events: int, at_a_time: int, pause: float) -> float:
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        began = time.perf_counter()
+        for n in range(0, events, at_a_time):
+            some = range(n, min(n + at_a_time, events))
+            await inbox.put(connection, [alert(event_id=f"{name}{m}", station=f"{name}{m}") for m in some])
+            await connection.commit()
+            await asyncio.sleep(max(0.0, began + (n / at_a_time + 1) * pause - time.perf_counter()))
+        return time.perf_counter() - began
+
+
+async def ask(dsn: str, question: str) -> tuple:
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        return await (await connection.execute(question)).fetchone()
+
+
+async def end(task: asyncio.Task) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """How long a backup and a restore take, and whether every row comes back.
 
 python -m tests.benchmarks.backup --rows 10000000
+python -m tests.benchmarks.backup --rows 10000000 --dsn "host=... user=postgres"    # TimescaleDB, superuser
 """
 
 import argparse
@@ -8,9 +9,12 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from gateway.embedded import Postgres, _programs
 from gateway.store.migrate import migrate
@@ -26,8 +30,28 @@ FILL = """
 DIGEST = "SELECT count(*), sum(hashtextextended(o::text, 0)::numeric) FROM observation o"
 
 
+COMPRESS = "SELECT count(compress_chunk(c)) FROM show_chunks('observation', older_than => timestamptz '2026-11-22') c"
+SIZE = "SELECT pg_database_size(current_database())"
+
+
+@contextmanager
+def two_databases(dsn: str | None, folder: Path) -> Iterator[tuple[str, str]]:
+    """DSNs of two empty databases, on this server or an embedded one."""
+    if dsn is None:
+        with Postgres(folder, options={"max_wal_size": "4GB"}) as server:
+            yield server.create_database("before"), server.create_database("after")
+        return
+    names = ("piekwacht_bench_before", "piekwacht_bench_after")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for name in names:
+            connection.execute(f"CREATE DATABASE {name}")
+        yield tuple(make_conninfo(dsn, dbname=name) for name in names)
+        for name in names:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 def timed(name: str, *arguments: str, **environment: str) -> float:
-    path = f"{_programs(None)}:{os.environ['PATH']}"
+    path = f"{os.environ['PATH']}:{_programs(None)}"
     start = time.monotonic()
     subprocess.run([SCRIPTS / name, *arguments], check=True, env={**os.environ, "PATH": path, **environment})
     return time.monotonic() - start
@@ -36,17 +60,22 @@ def timed(name: str, *arguments: str, **environment: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=1_000_000)
-    rows = parser.parse_args().rows
+    parser.add_argument("--dsn", help="of a server with TimescaleDB; its own pg_dump must be the first on PATH")
+    given = parser.parse_args()
+    rows = given.rows
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o711)
         backups = Path(folder) / "backups"
         backups.mkdir()
-        with Postgres(Path(folder), options={"max_wal_size": "4GB"}) as server:
-            before, after = server.create_database("before"), server.create_database("after")
+        with two_databases(given.dsn, Path(folder)) as (before, after):
             migrate(before)
             with psycopg.connect(before, autocommit=True) as connection:
                 connection.execute(FILL.format(rows=rows))
-                size = connection.execute("SELECT pg_database_size(current_database())").fetchone()[0]
+                size = connection.execute(SIZE).fetchone()[0]
+                if given.dsn:
+                    connection.execute(COMPRESS)
+                    print(f"as it came in {size / 1e9:.2f} GB; older chunks made columns:")
+                    size = connection.execute(SIZE).fetchone()[0]
             backup = timed("backup", PIEKWACHT_DSN=before, PIEKWACHT_BACKUPS=str(backups))
             (dump,) = backups.glob("*.dump")
             dumped = dump.stat().st_size

@@ -104,8 +104,8 @@ async def test_an_event_says_what_happened_and_who_was_told(visit, air):
     assert "omgevingsdienst" in text
     assert "example.org" not in text
     assert "keer de achtergrond" in text
-    await expect(page.locator("svg.chart .neighbour")).to_have_count(1)
-    await expect(page.locator("svg.chart .band")).to_have_count(1)
+    await expect(page.locator("svg.wide .neighbour")).to_have_count(1)
+    await expect(page.locator("svg.wide .background")).to_have_count(1)
     english = await visit(f"/en/events/{air.event}")
     assert "at or above the level of" in await english.locator("main").inner_text()
     assert "exceed" not in (await english.locator("main").inner_text()).lower()

@@ -52,15 +52,21 @@ class Broker:
     """One of the two, from its file in deploy/."""
 
     def __init__(self, kind: str, folder: Path, authority: Authority) -> None:
-        program = shutil.which(kind, path=_PLACES)
-        if program is None:
-            pytest.skip(f"no {kind} on this machine: sh deploy/prepare --test-programs")
+        program = self.program(kind)
         self.kind, self.folder, self.port, self.authority = kind, folder, free_port(), authority
         self._program = program
         folder.mkdir(exist_ok=True)
         self.tls = authority.issue("piekwacht.broker", use="server")["certificate"].parent
         self._command = self._mosquitto() if kind == "mosquitto" else self._nats()
         self.start()
+
+    @staticmethod
+    def program(kind: str) -> str:
+        """Where it is; the test is skipped where it is not."""
+        found = shutil.which(kind, path=_PLACES)
+        if found is None:
+            pytest.skip(f"no {kind} on this machine: sh deploy/prepare --test-programs")
+        return found
 
     def start(self) -> None:
         self._child = Child(self.kind, [self._program, *self._command], log=self.folder / "broker.log")

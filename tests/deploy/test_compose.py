@@ -31,7 +31,7 @@ def test_it_is_compose_by_the_specifications_own_schema(judge):
 
 
 def test_all_the_parts_are_there():
-    others = ["database", "broker", "web", "prometheus", "alertmanager", "grafana"]
+    others = ["database", "broker", "public-broker", "web", "prometheus", "alertmanager", "grafana"]
     assert sorted(SERVICES) == sorted(OURS + others)
 
 
@@ -53,10 +53,10 @@ def test_every_container_that_stays_tells_whether_it_is_well(name):
     assert SERVICES[name]["healthcheck"]["test"]
 
 
-def test_only_broker_and_web_are_open_to_the_world():
+def test_only_brokers_and_web_are_open_to_the_world():
     opened = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert opened.pop("grafana") == ["127.0.0.1:3000:3000"]
-    assert set(opened) == {"broker", "web"}
+    assert set(opened) == {"broker", "public-broker", "web"}
     assert opened["broker"] == ["8883:8883"]
     assert SERVICES["database"]["networks"] == ["inside"]
     assert PLAN["networks"]["inside"]["internal"] is True

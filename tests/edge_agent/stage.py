@@ -102,7 +102,7 @@ def ranges_of(numbers: list[int]) -> list[tuple[int, int]]:
     return ranges
 
 
-def wait_until(condition: Callable[[], object], timeout: float = 15.0) -> None:
+def wait_until(condition: Callable[[], object], timeout: float = 60.0) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -170,7 +170,7 @@ generated = "generated.jsonl"
                 process.communicate()
 
 
-def stop(process: subprocess.Popen[str], timeout: float = 20.0) -> str:
+def stop(process: subprocess.Popen[str], timeout: float = 60.0) -> str:
     """SIGTERM, exit 0, and what it said on stderr."""
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=timeout)

@@ -120,5 +120,6 @@ def test_the_bench_ends_with_its_figures_as_json():
     assert shown.returncode == 0, shown.stderr
     figures = json.loads(shown.stdout.splitlines()[-1])
     assert figures["rss_mb"] < 60
-    assert figures["bytes_per_value_live"] < 14
+    assert figures["bytes_per_value_live"] < 12
+    assert figures["bytes_per_value_sparse"] < 14
     assert figures["startup_seconds"] < 5

@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway import __main__ as command
 from gateway import ingest
+from gateway.mqtt import link
 from gateway.store import ledger, observations
 from gateway.store.connection import Store
 
@@ -47,7 +48,7 @@ POINTS = {
     "after_copy": (after, observations, "copy"),
     "before_commit": (after, ledger, "keep"),  # the last statement of the transaction
     "after_commit": (after, ingest.Ingest, "_commit"),
-    "before_acknowledge": (before, ingest._Client, "acknowledge"),
+    "before_acknowledge": (before, link.Link, "acknowledge"),
     "after_acknowledge": (before, ingest.Ingest, "_tell"),
     "before_stored_ranges": (before, ingest.Ingest, "_publish_stored"),
     "after_stored_ranges": (after, ingest.Ingest, "_publish_stored"),

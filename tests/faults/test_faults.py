@@ -2,7 +2,10 @@
 
 import random
 import shutil
+import subprocess
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -84,4 +87,47 @@ def test_a_broker_that_forgets_everything_it_took_loses_nothing(open_folder):
         world.start_gateway()
         before = world.batches()
         wait_until(lambda: world.batches() > before + 5)
+        world.finish()
+
+
+@pytest.fixture
+def small_disk(open_folder):
+    """A disk of its own for the database."""
+    folder = open_folder / "db"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256m,mode=755", "none", folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip(f"a disk that fills needs the right to mount one: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(ballast: Path) -> None:
+    with ballast.open("wb") as file, suppress(OSError):
+        while True:
+            file.write(bytes(1 << 16))
+            file.flush()
+
+
+def test_a_disk_that_fills_under_the_database_loses_nothing_and_work_goes_on_when_there_is_room(
+    open_folder, small_disk
+):
+    with World(open_folder) as world:
+        world.start_gateway()
+        for node in world.ids:
+            world.start_agent(node)
+        wait_until(lambda: world.batches() > 5)
+        fill(small_disk / "ballast")
+        wait_until(lambda: "No space left on device" in world.gateway.log.read_text())
+        stored = world.stored()
+        time.sleep(2.0)
+        (small_disk / "ballast").unlink()
+        before = world.batches()
+        wait_until(lambda: world.batches() > before)
+        assert not stored - world.stored(), "what was committed is still there"
         world.finish()

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from msgspec import json
 
+from edge_agent.wire import Signer
 from gateway import pipeline as pipelines
 from gateway import replay
 from gateway.detection.detector import Detector
@@ -14,8 +15,10 @@ from gateway.detection.settings import DetectionSettings
 from gateway.event import Event
 from gateway.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
-from gateway.store.connection import Store
-from tests.gateway.enrolled import T0, enrol
+from gateway.registry import Node
+from gateway.store import stations
+from gateway.store.connection import QUERIES, Store
+from tests.gateway.enrolled import T0, Enrolled, enrol
 
 
 def batch(node, seq, *, hist=False):
@@ -88,6 +91,25 @@ async def test_a_repaired_gap_holds_the_event_that_live_detection_would_have_fou
         assert connection.execute("SELECT count(*) FROM gap").fetchone() == (0,)
         told = connection.execute("SELECT alert->>'detected_late' FROM alerting.inbox").fetchall()
     assert set(told) <= {("true",)}
+
+
+async def test_what_was_tried_again_from_quarantine_is_as_late_in_a_replay_as_it_was_live(database, node):
+    late = Enrolled(signer=Signer.generate("ijm-002"))
+    store = Store(database)
+    pipeline = Pipeline(store, Flagger(), Detector(DetectionSettings()))
+    for seq in range(1, 48):
+        await pipeline.process([batch(node, seq), batch(late, seq)])  # nobody knows the second one yet
+    with psycopg.connect(database, autocommit=True) as connection:
+        known = Node(id="ijm-002", area="ijmond", station="wijk-aan-zee", key=late.signer.verifier)
+        stations.put_node(connection, known)
+        connection.execute(QUERIES["ask_replay"], {"ids": [], "reason": "unknown_node", "by": "test"})
+    assert await pipeline.replay() == 47
+    for seq in range(48, 90):
+        await pipeline.process([batch(node, seq)])
+    await store.close()
+    (event,) = events(database)
+    stored, found = await replay._replay(database, event.id)
+    assert replay._facts(stored) == replay._facts(found)
 
 
 async def test_what_cannot_be_replayed_is_said_in_one_sentence(database, node):

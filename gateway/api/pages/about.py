@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 
+from gateway.api.detection_shapes import DetectionFigures, figures
 from gateway.api.pages.view import View, html, look
 from gateway.api.reading import Reader
 
@@ -28,6 +29,7 @@ async def status(view: Look) -> HTMLResponse:
     """How fresh and how complete the data are, and how fast alerts were."""
     completeness = await _asked(view, "completeness", {"start": view.now - timedelta(days=1), "end": view.now})
     latency = await _asked(view, "alert_latency", {"start": view.now - timedelta(days=30)})
+    detection = await _asked(view, "detection", {"start": view.now - timedelta(days=30)})
     whole = {row[0]: row for row in completeness or []}
     rows = []
     for id_, (_, _, name, *_) in sorted(view.board.places.stations.items(), key=lambda one: str(one[1][2])):
@@ -36,7 +38,23 @@ async def status(view: Look) -> HTMLResponse:
         flags = sorted({flag for window in windows.values() for flag in window.minute.flags})
         rows.append({"id": id_, "name": name, "newest": newest, "flags": flags, "whole": whole.get(id_)})
     told = latency[0] if latency else (0, None, None)
-    return html(view, view.render("status.html", rows=rows, told=told, known=completeness is not None))
+    tested = await _tested(view)
+    found = detection[0] if detection else (0, 0, None)
+    known = completeness is not None
+    return html(view, view.render("status.html", rows=rows, told=told, found=found, known=known, tested=tested))
+
+
+async def _tested(view: View) -> DetectionFigures | None:
+    """How well peaks are found, read once a minute at most; None where the database will not say in time."""
+    house: dict[str, tuple[float, DetectionFigures]] = view.request.app.state.seldom
+    kept = house.get("tested")
+    if kept is None or time.monotonic() - kept[0] > _SELDOM:
+        try:
+            found = await figures(view.request.app.state.reader, view.settings.operator)
+        except HTTPException:
+            return None
+        kept = house["tested"] = time.monotonic(), found
+    return kept[1]
 
 
 async def _asked(view: View, query: str, values: dict[str, Any]) -> list[Any] | None:

@@ -6,8 +6,10 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse
 
 from gateway.api import events
+from gateway.api.pages.groups import grouped
 from gateway.api.pages.view import SHOWN, View, bare, html, look, missing
 from gateway.api.places import station
+from gateway.api.settings import BaseMapSettings
 from gateway.api.words import LIVE_WORDS, UNITS
 
 router = APIRouter()
@@ -20,7 +22,10 @@ async def now(view: Look) -> HTMLResponse:
     places = view.board.places
     features = [bare(station(view.board, id_, "")) for id_ in places.stations]
     features.sort(key=lambda feature: feature["properties"]["name"])
-    peaks = [bare(event) for event in await events.found(view.request, 30, kinds=events.PUBLIC)]
+    peaks = [bare(event) for event in await events.found(view.request, 60, kinds=events.PUBLIC)]
+    shown_peaks = grouped([one for one in peaks if one["kind"] == "peak"])
+    open_ = [one for one in shown_peaks if one.main["end"] is None and one.main["change"] != "voided"]
+    past = [one for one in shown_peaks if one.main["end"] is not None]
     measured = {name for feature in features for name in feature["properties"]["newest"]}
     shown = [name for name in SHOWN if name in measured][:6] or ["pm2_5"]
     boot = {
@@ -37,9 +42,19 @@ async def now(view: Look) -> HTMLResponse:
         ],
         "silentAfter": view.settings.silent_after,
         "replay": view.settings.replay,
+        "baseMap": base_map(view.settings.base_map),
         "names": {name: view.name_of(name) for name in places.properties},
     }
-    return html(view, view.render("map.html", boot=boot, features=features, peaks=peaks, shown=shown))
+    return html(
+        view, view.render("map.html", boot=boot, features=features, open=open_[:12], past=past[:5], shown=shown)
+    )
+
+
+def base_map(settings: BaseMapSettings) -> dict[str, object] | None:
+    """What the page needs to know of it."""
+    if not settings.url:
+        return None
+    return {"attribution": settings.attribution, "lowest": settings.lowest, "highest": settings.highest}
 
 
 @router.get("/widget/{id}")

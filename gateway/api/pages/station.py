@@ -10,10 +10,12 @@ from gateway.api import events
 from gateway.api import representations as r
 from gateway.api.chart import Chart, Line, Span
 from gateway.api.means import Means
-from gateway.api.pages.view import SHOWN, View, bare, html, look, missing, rfc3339
+from gateway.api.pages.groups import grouped
+from gateway.api.pages.view import SHOWN, SIGNALS, View, bare, html, look, missing, rfc3339
 from gateway.api.places import station
 from gateway.api.words import LIVE_WORDS, UNITS
-from gateway.export.selection import Averaging, Selection
+from gateway.correction import rule_for
+from gateway.export.selection import Averaging
 
 router = APIRouter()
 PERIODS = {
@@ -36,6 +38,7 @@ async def one_station(view: Look, id: str, period: str = "day", property: str = 
     chosen = property if property in shown else next(iter(shown), "pm2_5")
     period = period if period in PERIODS else "day"
     length, averaging, step = PERIODS[period]
+    rule = rule_for(chosen)
     means = await measured(view, id, chosen, (view.now - length, view.now), averaging)
     hours = await measured(view, id, chosen, (view.now - timedelta(days=1), view.now), Averaging.HOUR)
     found = [
@@ -48,7 +51,8 @@ async def one_station(view: Look, id: str, period: str = "day", property: str = 
         unit=view.unit_of(view.board.places.properties[chosen][1]),
         start=view.now - length,
         end=view.now,
-        lines=lines(means, step),
+        lines=lines(means, step, corrected=rule is not None),
+        from_zero=view.board.places.properties[chosen][1] not in SIGNALS,
         band=background(means) if averaging is Averaging.MINUTE else (),
         spans=[*flagged(view, means, step), *peaks(view, found)],
     )
@@ -61,6 +65,8 @@ async def one_station(view: Look, id: str, period: str = "day", property: str = 
         "units": dict(UNITS),
         "names": {name: view.name_of(name) for name in shown},
         "averaging": averaging.value,
+        "corrected": rule is not None,
+        "fromZero": chart.from_zero,
         "step": step,
         "start": rfc3339(chart.start),
         "end": rfc3339(chart.end),
@@ -70,9 +76,10 @@ async def one_station(view: Look, id: str, period: str = "day", property: str = 
         "flagged": [[rfc3339(one.start), rfc3339(one.end)] for one in chart.spans if one.css == "flagged"],
         "peaks": [[e["onset"], e["end"]] for e in found if e["kind"] == "peak" and e["change"] != "voided"],
     }
+    groups = grouped([one for one in found if one["kind"] == "peak"])
     return html(view, view.render("station.html", feature=feature, values=values, shown=shown, chosen=chosen,
-                                  period=period, periods=list(PERIODS), chart=chart, hours=hours, peaks=found,
-                                  averaging=averaging.value, boot=boot))  # fmt: skip
+                                  period=period, periods=list(PERIODS), chart=chart, hours=hours, groups=groups,
+                                  averaging=averaging.value, rule=rule, boot=boot))  # fmt: skip
 
 
 async def measured(
@@ -81,27 +88,22 @@ async def measured(
     """Means of a property at a station, oldest first."""
     request: Request = view.request
     house: Means = request.app.state.means
-    unit = view.board.places.properties[name][1]
-    selection = Selection(
-        station=station_id,
-        observed_property=name,
-        unit=unit,
-        ids=view.board.places.datastreams_of(station_id, name),
-        start=period[0],
-        end=period[1],
-        averaging=averaging,
-    )
+    selection = view.board.places.selection(station_id, name, period, averaging)
     if not selection.ids:
         return []
     return [mean for _, mean in reversed(await house.page(selection, None, 12_000))]
 
 
-def lines(means: list[r.Mean], step: float) -> list[Line]:
-    """Highest and mean, as two lines."""
+def lines(means: list[r.Mean], step: float, *, corrected: bool = False) -> list[Line]:
+    """Highest and mean, as two lines; the corrected mean as a third."""
     times = [datetime.fromisoformat(one.start) for one in means]
     highest = list(zip(times, [one.max for one in means], strict=True))
     middle = list(zip(times, [one.mean for one in means], strict=True))
-    return [Line(points=highest, css="highest", step=step), Line(points=middle, css="mean", step=step)]
+    found = [Line(points=highest, css="highest", step=step), Line(points=middle, css="mean", step=step)]
+    if corrected:
+        points = list(zip(times, [one.corrected for one in means], strict=True))
+        found.append(Line(points=points, css="corrected", step=step))
+    return found
 
 
 def background(means: list[r.Mean]) -> list[tuple[datetime, float, float]]:

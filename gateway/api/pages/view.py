@@ -26,6 +26,7 @@ Language = Literal["nl", "en"]
 LOCAL = ZoneInfo("Europe/Amsterdam")
 PREFIXES = ("", "/nl", "/en")
 SHOWN = ("pm2_5", "pm10", "pm1", "pm4", "voc_raw", "voc_ppb", "nox_raw", "ch4", "co2", "sound_laeq")
+SIGNALS = ("{ticks}", "Ohm", "hPa")  # units whose zero says nothing: a chart of them need not begin there
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
     autoescape=select_autoescape(["html"]),
@@ -93,6 +94,14 @@ class View:
         text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 1 else f"{value:.2f}"
         return text.replace(".", self.comma)
 
+    def short(self, value: float) -> str:
+        """A figure as it was chosen."""
+        return f"{value:g}".replace(".", self.comma)
+
+    def share(self, value: float) -> str:
+        """A share in whole percents."""
+        return f"{100 * value:.0f}"
+
     def clock(self, text: str | None) -> str:
         """Local time of day."""
         return "–" if text is None else f"{_local(text):%H:%M:%S}"
@@ -102,6 +111,10 @@ class View:
         at = _local(text)
         today = at.date() == self.now.astimezone(LOCAL).date()
         return f"{at:%H:%M}" if today else f"{at.day} {MONTHS[self.language][at.month - 1]} {at.year}, {at:%H:%M}"
+
+    def exact(self, text: str) -> str:
+        """The same to the second."""
+        return f"{self.moment(text)}:{_local(text):%S}"
 
     def whole(self, text: str) -> str:
         """The whole of it, with the offset, for a title."""

@@ -20,6 +20,12 @@ export function writer(boot) {
       const age = Math.max(0, Math.round((now - Date.parse(at)) / 1000));
       return age < 120 ? `${age} ${words.seconds}` : `${Math.round(age / 60)} ${words.minutes}`;
     },
+    lasted(start, end) {
+      const seconds = Math.max(1, Math.round((Date.parse(end) - Date.parse(start)) / 1000));
+      if (seconds < 90) return `${seconds} ${seconds === 1 ? words.second : words.seconds_long}`;
+      if (seconds < 5400) return `${Math.round(seconds / 60)} ${words.minutes_long}`;
+      return `${self.figure(seconds / 3600)} ${words.hours_long}`;
+    },
     times(peak, background) {
       if (!(background > 0) || peak < 1.5 * background) return "";
       const times = peak / background;

@@ -5,7 +5,7 @@ import { element, writer } from "./figures.js";
 const boot = JSON.parse(document.getElementById("boot").textContent);
 const words = boot.words;
 const home = boot.home;
-const { figure, clock, unit, age, times, ...write } = writer(boot);
+const { figure, clock, unit, age, times, lasted, ...write } = writer(boot);
 const stations = new Map(boot.stations.map((feature) => [feature.id, feature]));
 const events = new Map(boot.events.map((event) => [event.id, event]));
 const markers = new Map();
@@ -36,18 +36,25 @@ let map = null;
 function drawMap() {
   if (!window.L) return;
   document.getElementById("map").classList.add("drawn"); // before Leaflet measures it
-  map = L.map("map", { zoomSnap: 0.25, attributionControl: false, scrollWheelZoom: false });
-  const outline = L.geoJSON(boot.outlines, { style: { color: "#5c7a6b", weight: 2, fillColor: "#f4f2e6", fillOpacity: 1 }, interactive: false }).addTo(map);
+  const below = boot.baseMap;
+  map = L.map("map", { zoomSnap: below ? 1 : 0.25, attributionControl: false, scrollWheelZoom: false });
+  if (below) {
+    const attribution = element("span", { textContent: below.attribution }).innerHTML; // escaped: it is shown as HTML
+    L.tileLayer("/map/{z}/{x}/{y}.png", { attribution, minZoom: below.lowest, maxZoom: below.highest }).addTo(map);
+    L.control.attribution({ prefix: false }).addTo(map);
+  }
+  const outline = L.geoJSON(boot.outlines, { style: { color: "#5c7a6b", weight: 2, fillColor: "#f4f2e6", fillOpacity: below ? 0 : 1 }, interactive: false }).addTo(map);
   for (const site of boot.sites) {
     const label = element("span", { textContent: site.name });
-    L.marker([site.latitude, site.longitude], { icon: L.divIcon({ className: "site", html: label, iconAnchor: [60, 34] }), keyboard: false, interactive: false }).addTo(map);
+    L.marker([site.latitude, site.longitude], { icon: L.divIcon({ className: "site", html: label, iconAnchor: [5, 5] }), keyboard: false, interactive: false, zIndexOffset: -1000 }).addTo(map);
   }
   for (const feature of stations.values()) {
     const [longitude, latitude] = feature.geometry.coordinates;
-    const marker = L.marker([latitude, longitude], { icon: icon(feature), zIndexOffset: peaking(feature.id) ? 1000 : 0, title: feature.properties.name, alt: feature.properties.name }).addTo(map);
+    const marker = L.marker([latitude, longitude], { icon: icon(feature), zIndexOffset: height(feature), title: feature.properties.name, alt: feature.properties.name }).addTo(map);
     marker.bindPopup(() => popup(feature));
     markers.set(feature.id, marker);
   }
+  L.control.scale({ imperial: false }).addTo(map);
   const places = boot.stations.map((f) => [f.geometry.coordinates[1], f.geometry.coordinates[0]]);
   const bounds = places.length ? L.latLngBounds(places).pad(0.15) : outline.getBounds();
   if (bounds.isValid()) map.fitBounds(bounds, { maxZoom: 13 });
@@ -55,6 +62,12 @@ function drawMap() {
 
 function peaking(id) {
   return [...events.values()].some((e) => e.station === id && e.kind === "peak" && !e.end && e.change !== "voided");
+}
+
+// Where markers overlap the one that matters lies on top.
+function height(feature) {
+  const value = feature.properties.newest[shown]?.mean ?? 0;
+  return (peaking(feature.id) ? 2000 : 0) + Math.max(0, Math.min(1000, Math.round(value)));
 }
 
 function icon(feature) {
@@ -79,6 +92,8 @@ function legend() {
   const place = document.getElementById("legend");
   place.querySelectorAll(".step").forEach((one) => one.remove());
   const steps = STEPS[shown];
+  const known = [...stations.values()].map((f) => f.properties.newest[shown]).find(Boolean);
+  document.getElementById("legend-unit").textContent = known && unit(known.unit) ? `, ${unit(known.unit)}` : "";
   if (!steps) return;
   [0, ...steps].forEach((from, i) => {
     const colour = element("i", { className: `c${i}` });
@@ -105,12 +120,29 @@ function drawTable() {
   }
 }
 
-function peakRow(event) {
+// The same as on the server: what begins at one station within two minutes is shown as one.
+const SEVERITIES = ["minor", "moderate", "severe", "extreme"];
+const order = [...document.querySelectorAll("#property option")].map((option) => option.value);
+const place = (event) => (order.includes(event.observedProperty) ? order.indexOf(event.observedProperty) : order.length);
+const rank = (a, b) => SEVERITIES.indexOf(b.severity) - SEVERITIES.indexOf(a.severity) || place(a) - place(b);
+
+function grouped(list) {
+  const groups = [];
+  for (const event of list) {
+    const near = (one) => one[0].station === event.station && Math.abs(Date.parse(one[0].onset) - Date.parse(event.onset)) <= 120000;
+    const there = groups.find(near);
+    if (there) there.push(event);
+    else groups.push([event]);
+  }
+  return groups.map((one) => one.sort(rank));
+}
+
+function peakRow([event, ...others]) {
   const name = stations.get(event.station)?.properties.name ?? event.station;
   const over = Boolean(event.end) || event.change === "voided";
   const parts = [boot.names[event.observedProperty] ?? event.observedProperty, words[event.severity]];
   if (times(event.peak, event.background)) parts.push(times(event.peak, event.background));
-  parts.push(`${words.since} ${clock(event.onset)}${event.end ? ` ${words.until} ${clock(event.end)}` : ""}`);
+  parts.push(event.end ? `${clock(event.onset)}, ${lasted(event.onset, event.end)}` : `${words.since} ${clock(event.onset)}`);
   const row = element(
     "li",
     { className: `peak ${event.severity}${over ? " over" : ""}` },
@@ -119,15 +151,22 @@ function peakRow(event) {
     element("span", { className: "what", textContent: parts.join(" · ") }),
   );
   row.dataset.id = event.id;
+  if (others.length) {
+    const links = others.flatMap((one, i) => [
+      i ? ", " : `${words.also}: `,
+      element("a", { href: `${home}events/${encodeURIComponent(one.id)}`, textContent: boot.names[one.observedProperty] ?? one.observedProperty }),
+    ]);
+    row.append(element("span", { className: "what" }, ...links));
+  }
   return row;
 }
 
 function drawPeaks() {
   const known = [...events.values()].filter((e) => e.kind === "peak").sort((a, b) => (a.onset < b.onset ? 1 : -1));
   const open = known.filter((e) => !e.end && e.change !== "voided");
-  const past = known.filter((e) => e.end).slice(0, 8);
-  document.getElementById("peaks").replaceChildren(...open.map(peakRow));
-  document.getElementById("past").replaceChildren(...past.map(peakRow));
+  const past = known.filter((e) => e.end && e.change !== "voided");
+  document.getElementById("peaks").replaceChildren(...grouped(open).slice(0, 12).map(peakRow));
+  document.getElementById("past").replaceChildren(...grouped(past).slice(0, 5).map(peakRow));
   document.getElementById("no-peaks").hidden = open.length > 0;
   document.getElementById("no-past").hidden = past.length > 0;
 }
@@ -136,7 +175,7 @@ function drawMarkers() {
   for (const [id, marker] of markers) {
     const next = icon(stations.get(id));
     const before = marker.getIcon();
-    marker.setZIndexOffset(peaking(id) ? 1000 : 0);
+    marker.setZIndexOffset(height(stations.get(id)));
     if (before.options.className !== next.options.className || before.options.html.textContent !== next.options.html.textContent) marker.setIcon(next);
   }
 }
@@ -155,7 +194,7 @@ function soon() {
 // --- the stream ---------------------------------------------------------------------------------
 
 async function readAgain() {
-  const [found, peaks] = await Promise.all(["/api/v1/stations", "/api/v1/events?limit=30"].map((url) => fetch(url).then((answer) => answer.json())));
+  const [found, peaks] = await Promise.all(["/api/v1/stations", "/api/v1/events?limit=60"].map((url) => fetch(url).then((answer) => answer.json())));
   for (const feature of found.features) if (stations.has(feature.id)) stations.get(feature.id).properties = feature.properties;
   for (const event of peaks.items) events.set(event.id, event);
   drawPeaks();

@@ -5,7 +5,7 @@ import { writer } from "./figures.js";
 const boot = JSON.parse(document.getElementById("boot").textContent);
 const write = writer(boot);
 const place = document.getElementById("plot");
-const minutes = new Map(); // start, s -> [max, mean]
+const minutes = new Map(); // start, s -> [max, mean, corrected mean]
 const length = Date.parse(boot.end) - Date.parse(boot.start);
 let newest = Date.parse(boot.end);
 let plot = null;
@@ -16,7 +16,7 @@ async function read(start) {
   if (start) query.set("start", start);
   const answer = await fetch(`/api/v1/stations/${encodeURIComponent(boot.station)}/observations?${query}`);
   if (!answer.ok) throw new Error(answer.statusText);
-  for (const item of (await answer.json()).items) minutes.set(Date.parse(item.start) / 1000, [item.max, item.mean]);
+  for (const item of (await answer.json()).items) minutes.set(Date.parse(item.start) / 1000, [item.max, item.mean, item.corrected]);
 }
 
 // Columns for the chart: what is older than the period has left, and where something is missing there is a gap.
@@ -25,6 +25,7 @@ function columns() {
   const times = [];
   const highest = [];
   const mean = [];
+  const corrected = [];
   let before = null;
   for (const at of [...minutes.keys()].sort((a, b) => a - b)) {
     if (at < first) {
@@ -35,13 +36,15 @@ function columns() {
       times.push(before + boot.step);
       highest.push(null);
       mean.push(null);
+      corrected.push(null);
     }
     times.push(at);
     highest.push(minutes.get(at)[0]);
     mean.push(minutes.get(at)[1]);
+    corrected.push(minutes.get(at)[2]);
     before = at;
   }
-  return [times, highest, mean];
+  return boot.corrected ? [times, highest, mean, corrected] : [times, highest, mean];
 }
 
 function behind(u) {
@@ -92,12 +95,13 @@ function draw() {
       { label: boot.words.when, value: (_u, at) => (at ? new Date(at * 1000).toLocaleString(boot.language, shown) : "–") },
       { label: boot.words.peak, stroke: "#b35a12", width: 1, value, spanGaps: false, points: { show: false } },
       { label: boot.words.mean, stroke: "#1d4d3a", width: 2, value, spanGaps: false, points: { show: false } },
+      ...(boot.corrected ? [{ label: boot.words.corrected, stroke: "#1c5d99", width: 1.5, dash: [6, 4], value, spanGaps: false, points: { show: false } }] : []),
     ],
     axes: [
       { ...axis, values: (_u, times) => times.map(label), space: 70 },
       { ...axis, size: 58, values: (_u, figures) => figures.map((one) => String(one).replace(".", boot.language === "nl" ? "," : ".")) },
     ],
-    scales: { x: { range: () => [(now() - length) / 1000, now() / 1000] }, y: { range: (_u, low, high) => [Math.min(0, low ?? 0), Math.max(1, (high ?? 1) * 1.05)] } },
+    scales: { x: { range: () => [(now() - length) / 1000, now() / 1000] }, y: { range: scale } },
     hooks: { drawClear: [behind] },
   };
   const words = place.querySelector("title")?.textContent ?? "";
@@ -106,6 +110,13 @@ function draw() {
   place.setAttribute("aria-label", words);
   plot = new uPlot(options, columns(), place);
   addEventListener("resize", () => plot.setSize({ width: Math.max(280, place.clientWidth), height: 320 }));
+}
+
+function scale(_plot, low, high) {
+  if (low === null || low === undefined) return [0, 1];
+  if (boot.fromZero) return [Math.min(0, low), Math.max(1, high * 1.05)];
+  const room = Math.max(1, (high - low) * 0.1);
+  return [low - room, high + room];
 }
 
 function label(at) {
@@ -127,10 +138,11 @@ function drawTable() {
     row.classList.toggle("silent", quiet);
     time.dateTime = at;
     time.textContent = write.age(at, now());
-    for (const name of ["mean", "max"]) {
+    for (const name of ["mean", "max", "corrected"]) {
       const cell = row.querySelector(`.${name}`);
       if (quiet) cell.textContent = "–";
-      else if (value) cell.textContent = `${write.figure(value[name])} ${write.unit(value.unit)}`;
+      else if (value?.uncorrected && name === "corrected") cell.textContent = boot.words[value.uncorrected];
+      else if (value) cell.textContent = value[name] === null ? "–" : `${write.figure(value[name])} ${write.unit(value.unit)}`;
     }
   }
 }

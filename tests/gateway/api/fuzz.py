@@ -1,0 +1,70 @@
+"""`make fuzz-api`: as many made-up questions to the API as one has patience for; not one may be a server error.
+
+python -m tests.gateway.api.fuzz --cases 50000
+"""
+
+import argparse
+import asyncio
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from gateway.api.app import serve
+from gateway.api.settings import ApiSettings
+from gateway.detection.detector import Detector
+from gateway.detection.settings import DetectionSettings
+from gateway.embedded import Broker, Postgres
+from gateway.pipeline import Pipeline
+from gateway.processes import answers, free_port
+from gateway.quality.flagger import Flagger
+from gateway.store.connection import Store
+from gateway.store.migrate import migrate
+from tests.gateway.api.measured import fill
+from tests.gateway.enrolled import enrol
+
+_OPERATIONS = 21  # of the description, without the live feed
+
+
+def main() -> int:
+    """Exit 1 where a question was answered with a server error."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cases", type=int, default=50_000)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="piekwacht-fuzz-") as folder:
+        Path(folder).chmod(0o755)
+        with Postgres(Path(folder), options={"fsync": "off"}) as postgres, Broker(Path(folder) / "broker") as broker:
+            dsn = postgres.create_database("fuzz")
+            migrate(dsn)
+            return asyncio.run(asked(given, dsn, broker))
+
+
+async def asked(given: argparse.Namespace, dsn: str, broker: Broker) -> int:
+    """Serve, ask, and say how it went."""
+    store, node = Store(dsn), enrol(dsn)
+    await fill(Pipeline(store, Flagger(), Detector(DetectionSettings())), node, humidity=lambda _: 70.0)
+    await store.close()
+    port = free_port()
+    task = asyncio.create_task(serve(ApiSettings(port=port), dsn, broker.settings))
+    while not answers("127.0.0.1", port):
+        await asyncio.sleep(0.05)
+    address = f"http://127.0.0.1:{port}"
+    command = [Path(sys.executable).with_name("schemathesis"), "run", f"{address}/api/v1/openapi.json",
+               "--checks", "not_a_server_error", "--phases", "coverage,fuzzing", "--exclude-path", "/api/v1/live",
+               "--max-examples", given.cases // _OPERATIONS, "--request-timeout", "20", "--seed", given.seed,
+               "--url", address]  # fmt: skip
+    began = time.monotonic()
+    done = await asyncio.to_thread(subprocess.run, [*map(str, command)], capture_output=True, text=True)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    found = re.search(r"Test cases:.*\n(?:.*\n)?", done.stdout)
+    print(done.stdout[-4_000:] if done.returncode else (found[0].strip() if found else done.stdout[-600:]))
+    print(f"seed {given.seed}, {time.monotonic() - began:.0f} s, exit {done.returncode}")
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

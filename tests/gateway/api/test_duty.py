@@ -1,0 +1,178 @@
+"""Inspectors through the API: silences, answers and explanations, each within their own areas, all of it put down."""
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from alerting.alert import Severity
+from alerting.decider import Decider
+from alerting.delivery.email import EmailSettings
+from alerting.inbox import put
+from alerting.routing import Route
+from alerting.settings import AlertingSettings, ReceiverSettings
+from gateway.access.accounts import Accounts
+from gateway.access.identity import Role, Scope
+from tests.alerting.alerts import alert
+
+SETTINGS = AlertingSettings(
+    receiver=[ReceiverSettings(name="od", email=[EmailSettings(to=["a@b.nl"])])], route=[Route(receiver="od")]
+)
+
+
+async def happens(dsn, *alerts):
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        await put(connection, alerts)
+        await Decider(SETTINGS).decide_waiting(connection)
+
+
+@pytest.fixture
+async def keys(database, node):
+    """name -> headers with a key of that account."""
+    accounts = Accounts(database)
+    made = {}
+    for name, role, areas in (
+        ("anna", Role.INSPECTOR, ["ijmond"]), ("bob", Role.INSPECTOR, ["chemelot"]), ("carla", Role.OPERATOR, ["*"]),
+        ("dirk", Role.RESIDENT, ["*"]),
+    ):  # fmt: skip
+        await accounts.put(name, role, areas, None)
+        key = await accounts.put_key(name, [Scope.ANSWER_ALERTS], ["*"], purpose="test", days=1)
+        made[name] = {"Authorization": f"Bearer {key}"}
+    return made
+
+
+def silence(**changes):
+    ends = datetime.now(UTC) + timedelta(hours=8)
+    wanted = {"area": "ijmond", "match": ['station="wijk-aan-zee"'], "reason": "onweer", "endsAt": ends.isoformat()}
+    return {name: value for name, value in {**wanted, **changes}.items() if value is not None}
+
+
+def audited(dsn):
+    with psycopg.connect(dsn) as connection:
+        return connection.execute("SELECT who, object, outcome FROM access.audit ORDER BY id").fetchall()
+
+
+async def test_an_inspector_silences_a_station_of_hers_and_nobody_is_told_until_she_ends_it(api, database, keys):
+    await happens(database, alert())
+    preview = await api.post("/api/v1/silences/preview", json=silence(), headers=keys["anna"])
+    assert [one["event"] for one in preview.json()["items"]] == [alert().event_id]
+    assert preview.json()["items"][0]["told"] == ["od"]
+    assert (await api.get("/api/v1/silences", headers=keys["anna"])).json() == {"items": []}
+
+    made = await api.post("/api/v1/silences", json=silence(), headers=keys["anna"])
+    assert made.status_code == 201
+    assert made.headers["cache-control"] == "no-store"
+    where = made.headers["location"]
+    assert made.json()["match"] == ['area="ijmond"', 'station="wijk-aan-zee"']
+    assert made.json()["author"].startswith("anna/")
+    assert made.json()["inForce"] is True
+
+    await happens(database, alert(event_id="while-silenced", severity=Severity.EXTREME))
+    explained = await api.get("/api/v1/events/while-silenced/explanation", headers=keys["anna"])
+    assert explained.json()["ongoing"] is True
+    assert "od wordt niet ingelicht: iemand heeft gevraagd" in str(explained.json()["items"])
+    assert "onweer" in str(explained.json()["items"])
+
+    assert (await api.delete(where, headers=keys["anna"])).status_code == 204
+    assert (await api.delete(where, headers=keys["anna"])).status_code == 404
+    assert (await api.get(where, headers=keys["anna"])).json()["inForce"] is False
+    assert (await api.get("/api/v1/silences", headers=keys["anna"])).json() == {"items": []}
+    objects = [row[1:] for row in audited(database)]
+    assert ('silence area="ijmond", station="wijk-aan-zee"', "allowed") in objects
+    assert ("end silence 1", "allowed") in objects
+
+
+REACH = [
+    (None, silence(), 401),
+    ("dirk", silence(), 403),
+    ("bob", silence(), 403),
+    ("anna", silence(area=None), 403),
+    ("anna", silence(area="chemelot"), 403),
+    ("anna", silence(area=None, match=['area=~"ijmond"']), 403),
+    ("anna", silence(area=None, match=['area!="chemelot"']), 403),
+    ("anna", silence(area=None, match=['area="ijmond"']), 201),
+    ("carla", silence(area=None), 201),
+]
+
+
+async def test_a_silence_reaches_no_further_than_who_asked_for_it(api, database, keys):
+    for who, body, status in REACH:
+        answer = await api.post("/api/v1/silences", json=body, headers=keys.get(who, {}))
+        assert answer.status_code == status, (who, body, answer.text)
+        if status != 201:
+            assert answer.headers["content-type"] == "application/problem+json"
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT count(*) FROM alerting.silence").fetchone() == (2,)
+
+
+NONSENSE = [
+    ({"match": ['staton="x"']}, "no label 'staton'"),
+    ({"match": ["station=x"]}, "write label"),
+    ({"match": ['station=~"("']}, "matcher"),
+    ({"area": None, "match": []}, "say what is silenced"),
+    ({"reason": "  "}, "reason: say why"),
+    ({"endsAt": "morgen"}, "endsAt: 'morgen' is no moment"),
+    ({"endsAt": "2026-01-01T00:00:00Z"}, "ends"),
+    ({"endsAt": "2099-01-01T00:00:00Z"}, "at most 92 days"),
+    ({"startsAt": "2026-11-21T00:00:00"}, "startsAt: say the time zone"),
+    ({"author": "iemand anders"}, "author"),
+    ({"kind": "forever"}, "kind"),
+    ({"area": 'x" y'}, "matcher"),
+    ({"match": ['station="\0"']}, "unprintable"),
+]
+
+
+async def test_what_makes_no_sense_is_said_in_one_sentence(api, keys):
+    for changes, words in NONSENSE:
+        answer = await api.post("/api/v1/silences", json=silence(**changes), headers=keys["carla"])
+        assert answer.status_code == 400, (changes, answer.text)
+        assert words in answer.json()["detail"]
+
+
+async def test_a_body_that_is_no_json_is_refused(api, keys):
+    form = await api.post("/api/v1/silences", data={"reason": "x"}, headers=keys["anna"])
+    assert form.status_code == 415
+    broken = await api.post(
+        "/api/v1/silences", content=b"{", headers={**keys["anna"], "Content-Type": "application/json"}
+    )
+    assert broken.status_code == 400
+
+
+async def test_lists_show_what_touches_an_area_of_ones_own(api, keys):
+    await api.post("/api/v1/silences", json=silence(), headers=keys["anna"])
+    await api.post("/api/v1/silences", json=silence(area=None, match=['property="pm10"']), headers=keys["carla"])
+    seen = {}
+    for who in ("anna", "bob", "carla"):
+        listed = (await api.get("/api/v1/silences", headers=keys[who])).json()["items"]
+        seen[who] = {one["author"].split("/")[0] for one in listed}
+    assert seen == {"anna": {"anna", "carla"}, "bob": {"carla"}, "carla": {"anna", "carla"}}
+    assert (await api.delete("/api/v1/silences/1", headers=keys["bob"])).status_code == 404
+    assert (await api.delete("/api/v1/silences/2", headers=keys["anna"])).status_code == 403
+    assert (await api.get("/api/v1/silences/99999999999999999999", headers=keys["anna"])).status_code == 404
+
+
+async def test_an_answer_is_in_the_name_of_who_gave_it_and_once(api, database, keys):
+    await happens(database, alert())
+    path = f"/api/v1/events/{alert().event_id}/acknowledgements"
+    for _ in range(2):
+        said = await api.post(path, json={"note": "collega\r\nBcc: x is onderweg"}, headers=keys["anna"])
+        assert said.status_code == 201
+    (one,) = (await api.get(path, headers=keys["anna"])).json()["items"]
+    assert one["who"].startswith("anna/")
+    assert (one["note"], one["via"]) == ("collega Bcc: x is onderweg", "account")
+    assert (await api.post(path, json={}, headers=keys["bob"])).status_code == 403
+    assert (await api.post(path, json={})).status_code == 401
+    nothing = await api.post("/api/v1/events/nothing/acknowledgements", json={}, headers=keys["anna"])
+    assert nothing.status_code == 404
+    assert audited(database)[0][1:] == (f"acknowledge {alert().event_id}", "allowed")
+
+
+async def test_an_explanation_speaks_either_language_and_only_to_inspectors(api, database, keys):
+    await happens(database, alert())
+    path = f"/api/v1/events/{alert().event_id}/explanation"
+    steps = (await api.get(f"{path}?language=en", headers=keys["anna"])).json()["items"]
+    assert [one["code"] for one in steps] == ["seen", "decided"]
+    assert steps[1]["sentence"] == "od is told: a route leads there"
+    assert (await api.get(path)).status_code == 401
+    assert (await api.get(path, headers=keys["bob"])).status_code == 403
+    assert (await api.get(f"{path}?language=fr", headers=keys["anna"])).status_code == 400

@@ -1,0 +1,130 @@
+"""Backup and restore of a real TimescaleDB: chunks, columns, means and policies come back, and it goes on living.
+
+Only on the server that PIEKWACHT_TEST_DSN names: the one in WebAssembly has a single connection and no COPY.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from gateway.embedded import _programs
+from gateway.store import upkeep
+from gateway.store.connection import check
+from gateway.store.migrate import migrate
+from gateway.store.upkeep import RetentionSettings
+from tests.deploy.conftest import DEPLOY
+from tests.gateway.enrolled import enrol
+
+pytestmark = [pytest.mark.timescale, pytest.mark.slow]
+OWNER = "piekwacht_owner"
+NAMES = ("piekwacht_before", "piekwacht_after")
+TABLES = (
+    "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('public', 'alerting', 'access')"
+)
+MEANS = ("observation_1min", "observation_1h", "observation_1day")
+CHUNKS = "SELECT chunk_name, range_start, is_compressed FROM timescaledb_information.chunks ORDER BY 1"
+JOBS = """SELECT proc_name, schedule_interval, config, hypertable_name FROM timescaledb_information.jobs
+          WHERE job_id >= 1000 ORDER BY 1, 4, 3::text"""
+
+
+@pytest.fixture
+def pair(timescale) -> Iterator[tuple[str, str]]:
+    """A superuser's DSNs of two empty databases on the server, which belong to an ordinary user."""
+    if "PIEKWACHT_TEST_DSN" not in os.environ:
+        pytest.skip("backup and restore need a real server: PIEKWACHT_TEST_DSN")
+    with psycopg.connect(timescale, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = warning")
+        for name in NAMES:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        connection.execute(f"DROP ROLE IF EXISTS {OWNER}")
+        connection.execute(f"CREATE ROLE {OWNER} LOGIN")
+        for name in NAMES:
+            connection.execute(f"CREATE DATABASE {name} OWNER {OWNER}")
+        yield tuple(make_conninfo(timescale, dbname=name) for name in NAMES)
+        for name in NAMES:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        connection.execute(f"DROP ROLE {OWNER}")
+
+
+def owned(dsn: str) -> str:
+    """The same database, as the ordinary user who owns it."""
+    return make_conninfo(dsn, options=f"-c role={OWNER}")
+
+
+@pytest.fixture
+def before(pair) -> str:
+    """A database of twelve days of readings, eight of them compressed, with means and policies."""
+    dsn = owned(pair[0])
+    migrate(dsn)
+    upkeep.apply(dsn, RetentionSettings(raw_days=400))
+    enrol(dsn)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = warning")
+        connection.execute(
+            "INSERT INTO datastream (station_id, node_id, property_id) VALUES ('wijk-aan-zee', 'ijm-001', 'pm2_5')"
+        )
+        connection.execute(
+            """INSERT INTO observation
+               SELECT 1, date_trunc('day', now()) - interval '12 days' + i * interval '20 s', 8 + sin(i), 0, 1
+               FROM generate_series(0, 12 * 4320 - 1) AS i"""
+        )
+        connection.execute(
+            "SELECT compress_chunk(c) FROM show_chunks('observation', older_than => interval '4 days') c"
+        )
+        for view in MEANS:
+            connection.execute(f"CALL refresh_continuous_aggregate('{view}', NULL, now())")
+    return dsn
+
+
+def run(script, dsn, *arguments, **environment):
+    with psycopg.connect(dsn) as connection:
+        major = connection.info.server_version // 10_000
+    path = f"/usr/lib/postgresql/{major}/bin:{_programs(None)}:{os.environ['PATH']}"
+    return subprocess.run(
+        [DEPLOY / "systemd" / script, *map(str, arguments)],
+        env={**os.environ, "PATH": path, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def contents(dsn):
+    with psycopg.connect(dsn) as connection:
+        names = sorted(row[0] for row in connection.execute(TABLES).fetchall())
+        assert names
+        return {
+            **{of: connection.execute(f"SELECT t::text FROM {of} t ORDER BY 1").fetchall() for of in [*names, *MEANS]},
+            "chunks": connection.execute(CHUNKS).fetchall(),
+            "jobs": connection.execute(JOBS).fetchall(),
+        }
+
+
+def test_what_was_backed_up_is_all_there_and_goes_on(before, pair, tmp_path):
+    had = contents(before)
+    assert len(had["public.observation"]) == 12 * 4320
+    assert sum(compressed for _, _, compressed in had["chunks"]) >= 7
+    assert {job[0] for job in had["jobs"]} >= {"policy_retention", "policy_refresh_continuous_aggregate"}
+    done = run("backup", before, PIEKWACHT_DSN=before, PIEKWACHT_BACKUPS=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (dump,) = tmp_path.glob("*.dump")
+    after = owned(pair[1])
+    done = run("restore", after, dump, after)
+    assert "only a superuser" in done.stderr
+    done = run("restore", after, dump, pair[1])
+    assert done.returncode == 0, done.stderr
+    got = contents(after)
+    assert {of for of in had if got[of] != had[of]} == set()
+
+    check(after)
+    with psycopg.connect(after, autocommit=True) as connection:
+        assert connection.execute("SHOW timescaledb.restoring").fetchone() == ("off",)
+        connection.execute("INSERT INTO observation VALUES (1, now(), 99, 0, 1)")
+        connection.execute("CALL refresh_continuous_aggregate('observation_1min', now() - interval '1 h', NULL)")
+        assert connection.execute("SELECT max(max) FROM observation_1min").fetchone() == (99,)
+        connection.execute(
+            "SELECT compress_chunk(c) FROM show_chunks('observation', older_than => interval '2 days') c"
+        )
