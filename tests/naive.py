@@ -54,19 +54,15 @@ class NaiveDetector:
         return told
 
     def _open(self, at, x, noise):
-        excess = x - self.background
-        if len(self.history) > 24 and self.evidence > self.p.threshold and excess > self.p.smallest:
-            self.event = {"onset": self.rise, "detected": at, "revision": 1, "told": x - self._level(), "below": []}
-            self._peak(at, x, noise)
-            if self.odd and self.odd["peak"] - self.odd["background"] > x - self._level():
-                self._look_back()
-            return "opened", dict(self.event)
-        odd = self.odd
-        if odd and 30_000 <= at - odd["at"] <= 180_000 and self._is_tail(x, noise):
-            self.event = {"onset": self.rise, "detected": at, "revision": 1, "below": []}
+        enough = self.evidence > self.p.threshold and x - self.background > self.p.smallest and len(self.history) > 24
+        soon = self.odd is not None and 30_000 <= at - self.odd["at"] <= 180_000
+        if not enough and not (soon and self._is_tail(x, noise)):
+            return None
+        self.event = {"onset": self.rise, "detected": at, "revision": 1, "told": x - self._level(), "below": []}
+        self._peak(at, x, noise)
+        if self.odd and self.odd["peak"] - self.odd["background"] > x - self._level():
             self._look_back()
-            return "opened", dict(self.event)
-        return None
+        return "opened", dict(self.event)
 
     def _is_tail(self, x, noise):
         tail, height = x - self.odd["before"], self.odd["peak"] - self.odd["before"]

@@ -7,8 +7,9 @@ from enum import StrEnum
 from edge_agent.wire import Flag
 from gateway.event import Change, Kind, Neighbours
 
-# Fitted by logistic regression on small peaks, checked on sets that were not looked at: docs/detection.md.
-_BASE, _BY_SIZE, _BY_LENGTH = 1.14, 0.93, -0.86
+# Fitted by logistic regression on small and large peaks together, checked on others: docs/detection.md.
+_BASE, _BY_SIZE, _BY_LENGTH = -0.35, 1.75, -0.80
+_LARGEST = 40.0  # units of noise up to which size was seen to matter
 _BY_TRAILING = -1.5  # one reading and the tail in the next one
 _SHORTEST, _LONGEST = 5.0, 60.0  # minutes between which length was seen to matter
 _FAR = 8.0  # units of noise
@@ -64,7 +65,7 @@ def judge(
     minutes: float,
 ) -> Verdict:
     """Weigh an event by its excess over noise; doubt what humid air, a sick sensor or a lonely twin can explain."""
-    ratio = max(excess / noise, 1e-9)
+    ratio = min(max(excess / noise, 1e-9), _LARGEST)
     length = math.log(min(max(minutes, _SHORTEST), _LONGEST))
     seen = _BASE + _BY_SIZE * math.log(ratio) + _BY_LENGTH * length
     weights = {Reason.FAR_ABOVE_NOISE if ratio > _FAR else Reason.NEAR_NOISE: seen}
