@@ -15,6 +15,7 @@ from msgspec import json
 from gateway.api import representations as r
 from gateway.api.board import Window
 from gateway.bench.crowd import Crowd, commit, measure
+from gateway.errors import StartError
 from gateway.processes import answers, free_port
 
 _PLACES = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
@@ -58,17 +59,22 @@ def run(viewers: int, seconds: int) -> dict[str, float] | None:
         command = [program, "-e", f"{folder}/error.log", "-c", str(path), "-g", "daemon off;"]
         server = subprocess.Popen(command)  # noqa: S603 - our own settings
         try:
-            while not answers("127.0.0.1", port):
+            while not answers("127.0.0.1", port) or not _workers(server.pid):
+                if server.poll() is not None:
+                    raise StartError(
+                        f"bench live: nginx does not start: {(Path(folder) / 'error.log').read_text()[-300:]}"
+                    )
                 time.sleep(0.05)
-            return uvloop.run(_measured(viewers, seconds, port, _worker(server.pid)))
+            return uvloop.run(_measured(viewers, seconds, port, _workers(server.pid)[0]))
         finally:
             server.terminate()
             server.wait(10)
 
 
-def _worker(master: int) -> int:
-    """The one process that serves."""
-    return int(Path(f"/proc/{master}/task/{master}/children").read_text().split()[0])
+def _workers(master: int) -> list[int]:
+    """The one process that serves, once it is there."""
+    children = Path(f"/proc/{master}/task/{master}/children")
+    return [int(one) for one in children.read_text().split()] if children.exists() else []
 
 
 async def _measured(viewers: int, seconds: int, port: int, pid: int) -> dict[str, float]:

@@ -73,6 +73,7 @@ _DEFAULTS = {
         few_share=1.0,
         lift=0.0,
         spread=0.3,
+        tail=1e6,  # a release lasts: one high reading and its tail are no release
     ),
 }
 

@@ -129,11 +129,13 @@ def test_nothing_a_stranger_says_is_passed_on(house):
                 forger = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=version)
                 forger.connect("127.0.0.1", house.port)
                 forger.loop_start()
-                forger.publish(topic, b"forged", qos=1).wait_for_publish(0.3)
+                assert wait_until(forger.is_connected, 10)
+                forger.publish(topic, b"forged", qos=1)
+                time.sleep(0.1)
                 forger.disconnect()
                 forger.loop_stop()
         assert house.gateway.heard == []
-        assert other.heard == []
+        assert b"forged" not in {payload for _, payload in other.heard}
 
 
 def test_a_stranger_who_calls_himself_the_bridge_does_not_cut_it(house):
@@ -153,7 +155,7 @@ def test_a_full_house_lets_nobody_else_in_and_the_nodes_do_not_notice(house):
             one.connect_async("127.0.0.1", house.port)
             one.loop_start()
             strangers.append(one)
-        assert wait_until(lambda: sum(one.is_connected() for one in strangers) >= 38, 10)
+        assert wait_until(lambda: sum(one.is_connected() for one in strangers) >= 38, 30)
         time.sleep(0.5)
         assert sum(one.is_connected() for one in strangers) < 50  # Mosquitto before 2.0.13 lets in a few more
         with house.named("ijm-001"):

@@ -194,9 +194,10 @@ async def test_the_description_of_the_api_is_public_and_complete(api):
         assert path == path.lower()
         for operation in operations.values():
             assert operation["tags"]
-            [good] = {"200", "201", "204"} & operation["responses"].keys()
             assert {"400", "404"} <= operation["responses"].keys()
-            for media in operation["responses"][good].get("content", {}).values():
+            done = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+            assert done
+            for media in done[0].get("content", {}).values():
                 assert "example" in media or "$ref" not in media["schema"]
 
 
