@@ -5,6 +5,7 @@ connection. A failed transaction leaves nothing behind; the caller runs it again
 makes safe even where the outcome of a COMMIT is unknown.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ from gateway.store.migrate import SchemaError, migrate
 QUERIES = load(Path(__file__).with_name("queries.sql"))
 
 Transaction = psycopg.AsyncConnection
+
+_GOODBYE = 1.0  # s
 
 
 class HeldError(psycopg.OperationalError):
@@ -76,7 +79,13 @@ class Store:
     async def close(self) -> None:
         """Drop the connection, whatever state it is in."""
         connection, self._connection = self._connection, None
-        if connection is not None:
+        if connection is None:
+            return
+        try:
+            with suppress(psycopg.Error, TimeoutError):  # who comes next need not wait until the server has noticed
+                async with asyncio.timeout(_GOODBYE):
+                    await connection.execute(QUERIES["unlock_areas"])
+        finally:
             with suppress(psycopg.Error):
                 await connection.close()
 

@@ -11,6 +11,9 @@ SELECT bool_and(pg_try_advisory_lock(7431101, hashtext(a))) AND
        bool_and(a = '*' OR pg_try_advisory_lock_shared(7431101, hashtext('*')))
 FROM unnest(%(areas)s::text[]) AS a
 
+-- name: unlock_areas
+SELECT pg_advisory_unlock_all()
+
 -- name: registry_version
 SELECT version FROM registry_version
 
