@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from edge_agent.configuration import ConfigurationError, load
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
-from gateway.event import Change, Event, Kind
+from gateway.event import Event
 from gateway.observation import ObservationBatch
 from gateway.quality.flagger import Flagger
 from gateway.registry import Datastream, ObservedProperty, Registry, Station
@@ -61,13 +61,8 @@ def backtest(table: pa.Table, settings: DetectionSettings, *, all_kinds: bool = 
     _, batch = flagger.flag(flagger.initial(registry), batch, registry)
     _, changes = detector.detect(detector.initial(registry), batch, registry)
     newest = {event.id: event for event in changes}
-    standing = [event for event in newest.values() if all_kinds or _alarms(event)]
+    standing = [event for event in newest.values() if all_kinds or event.stands]
     return sorted(standing, key=lambda event: (event.detected_at, event.id))
-
-
-def _alarms(event: Event) -> bool:
-    """Whether the event stands as a peak of its station."""
-    return event.kind is Kind.PEAK and event.change not in {Change.VOIDED, Change.MERGED}
 
 
 def read(path: Path) -> pa.Table:

@@ -2,7 +2,7 @@
 
 import ssl
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import aiomqtt
 from msgspec import Meta, Struct, structs
@@ -54,24 +54,15 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
         return f"mqtt{'s' if self.tls else ''}://{self.host}:{self.port}"
 
 
-ClientT = TypeVar("ClientT", bound=aiomqtt.Client)
-
-
-def client(settings: BrokerSettings, identifier: str, *, persistent: bool = False) -> aiomqtt.Client:
-    """An ordinary client; see `client_of`."""
-    return client_of(aiomqtt.Client, settings, identifier, persistent=persistent)
-
-
-def client_of(kind: type[ClientT], settings: BrokerSettings, identifier: str, *, persistent: bool = False) -> ClientT:
-    """A client, not yet connected; `persistent` keeps its session on the broker while it is away."""
+def client(settings: BrokerSettings, identifier: str) -> aiomqtt.Client:
+    """A client, not yet connected."""
     password = settings.password_file.read_text().strip() if settings.password_file else None
-    return kind(
+    return aiomqtt.Client(
         settings.host,
         settings.port,
         identifier=identifier,
         username=settings.username,
         password=password,
-        clean_session=not persistent,
         tls_context=settings.tls.context() if settings.tls else None,
         keepalive=30,
     )

@@ -5,7 +5,7 @@ to quarantine and blocks nothing that comes after it.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -180,6 +180,12 @@ def place(batches: Sequence[Verified], registry: Registry) -> ObservationBatch:
         **{name: _covariate(batches, p)[reading] for name, p in _COVARIATES.items()},
     )
     return rows[~np.isnan(rows.value) | (rows.flags != 0)]
+
+
+def observed(payloads: Iterable[Payload], registry: Registry) -> ObservationBatch:
+    """What stands in those payloads that can be believed; the others are left out."""
+    read = (decode(payload, registry) for payload in payloads)
+    return place([one for one in read if isinstance(one, Verified)], registry)
 
 
 def _spans(starts: IntArray, lengths: IntArray) -> NDArray[np.intp]:

@@ -104,6 +104,11 @@ class Event(Struct, frozen=True, kw_only=True):
     merged_into: str | None = None
     state_hash: str = ""
 
+    @property
+    def stands(self) -> bool:
+        """Whether it is a peak of its station that nothing took back: what somebody could be alerted of."""
+        return self.kind is Kind.PEAK and self.change not in {Change.VOIDED, Change.MERGED}
+
 
 def event_id(place: str, observed_property: str, detector: str, onset: datetime, kind: Kind = Kind.PEAK) -> str:
     """A stable 16-character id: the same event found again has the same id.

@@ -53,20 +53,22 @@ class Prepared:
     """Payloads decoded by a registry, and the observations in them if all of them are new."""
 
     registry: Registry | None
-    decoded: Sequence[Verified | Rejected]
+    verified: Sequence[Verified]
+    rejected: Sequence[Rejected]
     rows: ObservationBatch
 
     @classmethod
     def of(cls, payloads: Sequence[Payload], registry: Registry) -> Self:
         """Pure."""
         decoded = [decode(payload, registry) for payload in payloads]
-        rows = place([d for d in decoded if isinstance(d, Verified)], registry)
-        return cls(registry=registry, decoded=decoded, rows=rows)
+        verified = [d for d in decoded if isinstance(d, Verified)]
+        rejected = [d for d in decoded if isinstance(d, Rejected)]
+        return cls(registry=registry, verified=verified, rejected=rejected, rows=place(verified, registry))
 
     def placed(self, fresh: Sequence[Verified], registry: Registry) -> ObservationBatch:
         """The observations of those that turned out to be new, by the registry as it turned out to be."""
-        verified = sum(isinstance(d, Verified) for d in self.decoded)
-        return self.rows if registry is self.registry and len(fresh) == verified else place(fresh, registry)
+        whole = registry is self.registry and len(fresh) == len(self.verified)
+        return self.rows if whole else place(fresh, registry)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,7 @@ class Pipeline:
     def prepare(self, payloads: Sequence[Payload]) -> Prepared:
         """Decode by the registry of the last COMMIT: all that needs no database, and may be done in another thread."""
         if self._memory is None:
-            return Prepared(registry=None, decoded=[], rows=ObservationBatch.of([], [], []))
+            return Prepared(registry=None, verified=[], rejected=[], rows=ObservationBatch.of([], [], []))
         return Prepared.of(payloads, self._memory.registry)
 
     async def process(
@@ -107,11 +109,9 @@ class Pipeline:
             memory = await self._current(tx)
             if prepared is None or prepared.registry is not memory.registry:
                 prepared = Prepared.of(payloads, memory.registry)
-            decoded = prepared.decoded
-            rejected = [d for d in decoded if isinstance(d, Rejected)]
-            accepted = await ledger.accept(tx, [d for d in decoded if isinstance(d, Verified)])
+            accepted = await ledger.accept(tx, prepared.verified)
             memory, unknown = await self._make_room(tx, memory, accepted.fresh)
-            rejected += accepted.tampered + unknown
+            rejected = [*prepared.rejected, *accepted.tampered, *unknown]
             before = memory
             memory, rows, events = self._examine(memory, prepared.placed(accepted.fresh, memory.registry))
 
@@ -180,24 +180,14 @@ class Pipeline:
             registry = await stations.load(tx, areas=self._store.areas)
             quality = await event_store.load_states(tx, _QUALITY, registry)
             detection = await event_store.load_states(tx, self._senses.detector.name, registry)
-            return Memory(
-                registry=registry,
-                quality=self._senses.flagger.load(registry, quality),
-                detection=self._senses.detector.load(registry, detection),
-            )
+            return self._senses.load(registry, quality, detection)
         if self._memory.registry.version == version:
             return self._memory
         return await self._enlarged(tx, self._memory)
 
     async def _enlarged(self, tx: Transaction, memory: Memory) -> Memory:
         """The same memory with the registry read anew; new datastreams start fresh."""
-        registry = await stations.load(tx, memory.registry, areas=self._store.areas)
-        return replace(
-            memory,
-            registry=registry,
-            quality=self._senses.flagger.grow(memory.quality, registry),
-            detection=self._senses.detector.grow(memory.detection, registry),
-        )
+        return self._senses.grow(memory, await stations.load(tx, memory.registry, areas=self._store.areas))
 
     async def ready(self) -> None:
         """Return once the database answers and is ours to write; raises psycopg.OperationalError until then."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import numpy as np
 
-from gateway.decode import Verified, decode, place
+from gateway.decode import observed
 from gateway.event import Event, Kind
 from gateway.observation import ObservationBatch
 from gateway.registry import Registry
@@ -104,8 +104,7 @@ async def _rows(tx: Transaction, registry: Registry, area: str, since: datetime,
     """All that the area's stations measured in the span, by time, as if none of it had been late."""
     values = {"area": area, "since": since, "until": until}
     stored = await checkpoints.payloads(tx, "batches_of_span", values, registry)
-    read = [decode(payload, registry) for _, payload in stored]
-    rows = place([one for one in read if isinstance(one, Verified)], registry)
+    rows = observed((payload for _, payload in stored), registry)
     first, last = (int(at.timestamp() * 1000) for at in (since, until))
     rows = rows[(rows.observed_at > first) & (rows.observed_at <= last)]
     rows = rows[np.argsort(rows.observed_at, kind="stable")]

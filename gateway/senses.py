@@ -1,6 +1,9 @@
 """Flags and detection, one after the other, over rows in their order. Pure."""
 
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from edge_agent.wire import Flag
 from gateway.detection.detector import Detector
@@ -34,9 +37,42 @@ class Senses:
         quality, detection = self.flagger.initial(registry), self.detector.initial(registry)
         return Memory(registry=registry, quality=quality, detection=detection)
 
+    def grow(self, memory: Memory, registry: Registry) -> Memory:
+        """The same by a registry read anew; new datastreams start fresh."""
+        quality, detection = self.flagger.grow(memory.quality, registry), self.detector.grow(memory.detection, registry)
+        return replace(memory, registry=registry, quality=quality, detection=detection)
+
+    def load(self, registry: Registry, quality: Mapping[int, bytes], detection: Mapping[int, bytes]) -> Memory:
+        """From states by slot, as they were kept; a datastream without one starts fresh."""
+        return Memory(
+            registry=registry,
+            quality=self.flagger.load(registry, quality),
+            detection=self.detector.load(registry, detection),
+        )
+
+    def pack(self, memory: Memory, *, level: int = -1) -> dict[str, Any]:
+        """All of it for the database: ids of the datastreams, and their states in turn; `level` is zlib's."""
+        slots = range(len(memory.registry.datastreams))
+        return {
+            "ids": [d.id for d in memory.registry.datastreams],
+            "quality": zlib.compress(b"".join(self.flagger.dump(memory.quality, slots)), level),
+            "detection": zlib.compress(b"".join(self.detector.dump(memory.detection, slots)), level),
+        }
+
+    def unpack(self, registry: Registry, ids: Sequence[int], quality: bytes, detection: bytes) -> Memory:
+        """What `pack` made; datastreams that the registry does not know are left out."""
+        slots = {d.id: d.slot for d in registry.datastreams}
+        return self.load(registry, _parted(quality, ids, slots), _parted(detection, ids, slots))
+
     def examine(self, memory: Memory, rows: ObservationBatch) -> tuple[Memory, ObservationBatch, list[Event]]:
         """Flag and detect. Rows whose time cannot be believed are kept, and never detected on."""
         quality, rows = self.flagger.flag(memory.quality, rows, memory.registry)
         believable = rows[(rows.flags & int(Flag.TIME_SUSPECT)) == 0]
         detection, events = self.detector.detect(memory.detection, believable, memory.registry)
         return replace(memory, quality=quality, detection=detection), rows, events
+
+
+def _parted(compressed: bytes, ids: Sequence[int], slots: Mapping[int, int]) -> dict[int, bytes]:
+    whole = zlib.decompress(compressed)
+    size = len(whole) // max(1, len(ids))
+    return {slots[id_]: whole[i * size : (i + 1) * size] for i, id_ in enumerate(ids) if id_ in slots}

@@ -97,7 +97,7 @@ async def _ingest(settings: Settings) -> None:
     if ingest is None:
         raise StartError("the gateway needs [ingest] with key_file in its configuration")
     await asyncio.to_thread(rehearse, Flagger(), Detector(settings.detection))
-    _collect_garbage_seldom()
+    _favour_throughput()
     if not ingest.share:
         return await _take_in(settings, ingest)
 
@@ -124,8 +124,11 @@ async def _take_in(
         await store.close()
 
 
-def _collect_garbage_seldom() -> None:
-    """A micro-batch is a hundred thousand objects without a cycle: looking for some cost a fifth of ingest."""
+def _favour_throughput() -> None:
+    """A micro-batch is a hundred thousand objects without a cycle: looking for some cost a fifth of ingest.
+
+    And who feeds the database must not wait 5 ms, Python's own interval, for the thread that decodes.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 20, 20)

@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from alerting.queries import load
-from edge_agent.wire import Kind, Topic
-from gateway.decode import Payload, Verified, decode, place
+from gateway.decode import Payload, observed
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.quality.flagger import Flagger
@@ -100,18 +99,11 @@ class Examiner:
 
 async def _payloads(tx: Transaction, registry: Registry, ids: Sequence[int]) -> list[Payload]:
     rows = await (await tx.execute(QUERIES["payloads"], {"ids": list(ids)})).fetchall()
-    found = []
-    for _, node, body, received_at, hist in rows:
-        if node not in registry.nodes:
-            continue
-        topic = str(Topic(area=registry.nodes[node].area, node=node, kind=Kind.READINGS))
-        found.append(Payload(topic=topic, body=bytes(body or b""), received_at=received_at, replayed=hist))
-    return found
+    return [checkpoints.stored(registry, *batch) for _, *batch in rows]
 
 
 def _take(trial: Trial, payloads: Sequence[Payload], registry: Registry) -> None:
-    read = [decode(payload, registry) for payload in payloads]
-    trial.take(place([one for one in read if isinstance(one, Verified)], registry))
+    trial.take(observed(payloads, registry))
 
 
 def _ms(at: datetime) -> int:

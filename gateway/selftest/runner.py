@@ -10,6 +10,7 @@ from gateway.detection.settings import DetectionSettings
 from gateway.selftest import telemetry
 from gateway.selftest.examiner import AFTER, ONE, QUERIES, Examiner, Result
 from gateway.selftest.settings import SelfTestSettings
+from gateway.selftest.trial import moment
 from gateway.store.connection import Transaction
 
 _LOG = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ async def keep(tx: Transaction, result: Result) -> None:
         return
     for verdict in result.verdicts:
         peak, one = verdict.peak, verdict.draw
-        onset, end = (result.hour, result.hour) if peak is None else (_time(peak.onset), _time(peak.end))
+        onset, end = (result.hour, result.hour) if peak is None else (moment(peak.onset), moment(peak.end))
         facts = {
             "copy": one.copy,
             "property": one.stream.observed_property,
@@ -100,7 +101,3 @@ async def keep(tx: Transaction, result: Result) -> None:
             "alone": exposure.alone,
         }
         await tx.execute(QUERIES["keep_exposure"], {**whose, **facts})
-
-
-def _time(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detection.settings import DetectionSettings
-from gateway.event import Change, Event, Kind
+from gateway.event import Event, Kind
 from gateway.observation import ObservationBatch
 from gateway.selftest.plan import HOUR, Draw, Peak, relative
 from gateway.senses import Memory, Senses
@@ -139,7 +139,7 @@ class Trial:
 
     def _judged(self, copy: _Copy, peak: Peak) -> Verdict:
         slot = peak.draw.stream.slot
-        onset, end = _time(peak.onset), _time(peak.end)
+        onset, end = moment(peak.onset), moment(peak.end)
         own = (e for e in self._original.events.values() if e.datastream == slot and e.kind is not Kind.REGIONAL)
         known: dict[str, Any] = {"draw": peak.draw, "peak": peak, "interval": nominal(peak.interval)}
         if any(e.onset <= end and (e.end or end) >= onset - _BEFORE for e in own):
@@ -147,7 +147,7 @@ class Trial:
         step = timedelta(milliseconds=peak.interval)
         until = end + max(2 * step, timedelta(minutes=2))
         met = [e for e in copy.events.values() if e.datastream == slot and onset - step <= e.detected_at <= until]
-        found = min((e for e in met if stands(e)), key=lambda e: e.detected_at, default=None)
+        found = min((e for e in met if e.stands), key=lambda e: e.detected_at, default=None)
         if found is None:
             return Verdict(**known, outcome=Outcome.MISSED, called=met[0].kind.value if met else None)
         delay = (found.detected_at - onset).total_seconds()
@@ -163,10 +163,10 @@ class Trial:
             if name in self._settings.property:
                 watched = min(self._readings[slot] * interval, HOUR // 1000) / 86_400
                 sums.setdefault((name, interval), [0.0, 0, 0])[0] += float(watched)
-        begin, end = _time(self._hour), _time(self._hour + HOUR)
+        begin, end = moment(self._hour), moment(self._hour + HOUR)
         for event in self._original.events.values():
             place = sums.get((event.observed_property, intervals.get(event.datastream, 0)))
-            if place is not None and stands(event) and begin <= event.detected_at < end:
+            if place is not None and event.stands and begin <= event.detected_at < end:
                 place[1] += 1
                 place[2] += event.neighbours is None or event.neighbours.risen == 0
         return [
@@ -175,15 +175,11 @@ class Trial:
         ]
 
 
-def stands(event: Event) -> bool:
-    """Whether somebody could be alerted of it."""
-    return event.kind is Kind.PEAK and event.change not in {Change.VOIDED, Change.MERGED}
-
-
 def nominal(milliseconds: float) -> int:
     """The usual number of seconds that is nearest by ratio."""
     return int(_STEPS[np.argmin(np.abs(np.log(_STEPS * 1000 / max(milliseconds, 1.0))))])
 
 
-def _time(milliseconds: int) -> datetime:
+def moment(milliseconds: int) -> datetime:
+    """Of ms UTC since 1970."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from gateway.event import Change, Event, Kind
+from gateway.event import Event
 
 _FAR = datetime.max.replace(tzinfo=UTC)
 
@@ -28,7 +28,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
 def compare(live: Iterable[Event], shadow: Iterable[Event]) -> Comparison:
     """Peaks of the same station and property that overlap in time are the same one; more than one may meet one."""
-    ours, theirs = ([e for e in found if _stands(e)] for found in (live, shadow))
+    ours, theirs = ([e for e in found if e.stands] for found in (live, shadow))
     places: dict[tuple[str, str], list[Event]] = defaultdict(list)
     for event in theirs:
         places[event.station, event.observed_property].append(event)
@@ -43,11 +43,6 @@ def compare(live: Iterable[Event], shadow: Iterable[Event]) -> Comparison:
     return Comparison(
         agreed=tuple(agreed), only_live=tuple(only_live), only_shadow=tuple(e for e in theirs if e.id not in met)
     )
-
-
-def _stands(event: Event) -> bool:
-    """Whether somebody could have been alerted of it."""
-    return event.kind is Kind.PEAK and event.change not in {Change.VOIDED, Change.MERGED}
 
 
 def _overlap(one: Event, other: Event) -> bool:

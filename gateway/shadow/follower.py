@@ -13,11 +13,10 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from gateway.decode import Verified, decode, place
+from gateway.decode import observed
 from gateway.detection.detector import Detector
 from gateway.event import Event
 from gateway.quality.flagger import Flagger
-from gateway.registry import Registry
 from gateway.senses import Memory, Senses
 from gateway.shadow import keeping, telemetry
 from gateway.shadow.keeping import QUERIES, Followed
@@ -145,17 +144,10 @@ class Follower:
         if following.memory.registry.version == version and following.streams == streams:
             return following
         registry = await stations.load(tx, following.memory.registry)
-        return replace(following, memory=self._enlarged(following.memory, registry), streams=streams)
-
-    def _enlarged(self, memory: Memory, registry: Registry) -> Memory:
-        quality = self.senses.flagger.grow(memory.quality, registry)
-        detection = self.senses.detector.grow(memory.detection, registry)
-        return replace(memory, registry=registry, quality=quality, detection=detection)
+        return replace(following, memory=self.senses.grow(following.memory, registry), streams=streams)
 
     def _examined(self, memory: Memory, followed: Followed) -> tuple[Memory, list[Event]]:
-        read = [decode(payload, memory.registry) for payload in followed.payloads]
-        rows = place([one for one in read if isinstance(one, Verified)], memory.registry)
-        memory, _, events = self.senses.examine(memory, rows)
+        memory, _, events = self.senses.examine(memory, observed(followed.payloads, memory.registry))
         return memory, events
 
     def _account(self, followed: Followed, events: list[Event]) -> None:

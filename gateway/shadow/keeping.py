@@ -1,6 +1,5 @@
 """Where a shadow has come to and what it knows, in its own table, in the transaction of its events."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,11 +8,11 @@ from pathlib import Path
 import msgspec
 
 from alerting.queries import load
-from edge_agent.wire import Kind, Topic
 from gateway.decode import Payload
 from gateway.event import Event
 from gateway.registry import Registry
 from gateway.senses import Memory, Senses
+from gateway.store import checkpoints
 from gateway.store.connection import Transaction
 
 QUERIES = load(Path(__file__).with_name("queries.sql"))
@@ -36,19 +35,7 @@ async def place(tx: Transaction, name: str, senses: Senses, registry: Registry) 
     if row is None:
         return None
     next_, ids, quality, detection = row
-    slots = {d.id: d.slot for d in registry.datastreams}
-    known = [slots[id_] for id_ in ids]
-    return int(next_), Memory(
-        registry=registry,
-        quality=senses.flagger.load(registry, dict(zip(known, _parted(quality, len(ids)), strict=True))),
-        detection=senses.detector.load(registry, dict(zip(known, _parted(detection, len(ids)), strict=True))),
-    )
-
-
-def _parted(compressed: bytes, count: int) -> list[bytes]:
-    whole = zlib.decompress(compressed)
-    size = len(whole) // max(1, count)
-    return [whole[i * size : (i + 1) * size] for i in range(count)]
+    return int(next_), senses.unpack(registry, ids, quality, detection)
 
 
 async def begin(tx: Transaction, at: datetime) -> int:
@@ -63,30 +50,19 @@ async def batches(tx: Transaction, registry: Registry, first: int, last: int, li
     rows = await (await tx.execute(QUERIES["follow"], values)).fetchall()
     if not rows:
         return None
-    found = [
-        Payload(topic=_topic(registry, node), body=bytes(body or b""), received_at=received_at, replayed=hist)
-        for _, node, body, received_at, hist, _ in rows
-    ]
+    found = [checkpoints.stored(registry, *batch) for _, *batch, _ in rows]
     committed = [row[-1] for row in rows]
     return Followed(payloads=found, last=int(rows[-1][0]), oldest=min(committed), newest=max(committed))
 
 
-def _topic(registry: Registry, node: str) -> str:
-    known = registry.nodes.get(node)
-    return str(Topic(area=known.area if known else "-", node=node, kind=Kind.READINGS))
-
-
 async def keep(tx: Transaction, name: str, senses: Senses, memory: Memory, *, first: int, followed: Followed) -> None:
     """Keep what is known after these batches."""
-    slots = list(range(len(memory.registry.datastreams)))
     values = {
         "name": name,
         "detector": senses.detector.name,
         "first": first,
         "next": followed.last + 1,
-        "ids": [d.id for d in memory.registry.datastreams],
-        "quality": zlib.compress(b"".join(senses.flagger.dump(memory.quality, slots)), 1),
-        "detection": zlib.compress(b"".join(senses.detector.dump(memory.detection, slots)), 1),
+        **senses.pack(memory, level=1),
         "newest": followed.newest,
         "oldest": followed.oldest,
     }

@@ -1,6 +1,5 @@
 """What a gateway knew, about hourly: from there an event is found again, and a repaired gap is detected on."""
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -30,7 +29,6 @@ async def introduce(tx: Transaction, senses: Senses) -> None:
 
 async def keep(tx: Transaction, senses: Senses, memory: Memory, before: int, areas: list[str]) -> None:
     """Keep what is known before this batch, and thin out what is old."""
-    slots = list(range(len(memory.registry.datastreams)))
     newest = int(memory.detection.streams["at"].max(initial=0))
     await tx.execute(
         QUERIES["keep_checkpoint"],
@@ -39,9 +37,7 @@ async def keep(tx: Transaction, senses: Senses, memory: Memory, before: int, are
             "areas": areas,
             "before": before,
             "newest": datetime.fromtimestamp(newest / 1000, UTC),
-            "ids": [d.id for d in memory.registry.datastreams],
-            "quality": zlib.compress(b"".join(senses.flagger.dump(memory.quality, slots))),
-            "detection": zlib.compress(b"".join(senses.detector.dump(memory.detection, slots))),
+            **senses.pack(memory),
         },
     )
     await tx.execute(QUERIES["thin_checkpoints"])
@@ -56,18 +52,7 @@ async def last(
     if row is None:
         return None
     before, ids, quality, detection = row
-    slots = {d.id: d.slot for d in registry.datastreams}
-    return int(before), Memory(
-        registry=registry,
-        quality=senses.flagger.load(registry, _parted(quality, ids, slots)),
-        detection=senses.detector.load(registry, _parted(detection, ids, slots)),
-    )
-
-
-def _parted(compressed: bytes, ids: list[int], slots: Mapping[int, int]) -> dict[int, bytes]:
-    whole = zlib.decompress(compressed)
-    size = len(whole) // max(1, len(ids))
-    return {slots[id_]: whole[i * size : (i + 1) * size] for i, id_ in enumerate(ids) if id_ in slots}
+    return int(before), senses.unpack(registry, ids, quality, detection)
 
 
 async def payloads(
@@ -75,11 +60,14 @@ async def payloads(
 ) -> list[tuple[int, Payload]]:
     """(batch id, the signed bytes as they came) of a query for batches."""
     rows = await (await tx.execute(QUERIES[query], values)).fetchall()
-    found = []
-    for id_, node, body, received_at, hist in rows:
-        topic = str(Topic(area=registry.nodes[node].area, node=node, kind=Kind.READINGS))
-        found.append((int(id_), Payload(topic=topic, body=bytes(body), received_at=received_at, replayed=hist)))
-    return found
+    return [(int(id_), stored(registry, *batch)) for id_, *batch in rows]
+
+
+def stored(registry: Registry, node: str, body: bytes | None, received_at: datetime, late: bool) -> Payload:  # noqa: FBT001 - a row
+    """A stored batch as it came in. Of a node that the registry does not know nothing can be decoded."""
+    known = registry.nodes.get(node)
+    topic = str(Topic(area=known.area if known else "-", node=node, kind=Kind.READINGS))
+    return Payload(topic=topic, body=bytes(body or b""), received_at=received_at, replayed=late)
 
 
 async def as_it_was(tx: Transaction, registry: Registry, at: datetime) -> Registry:
