@@ -317,7 +317,10 @@ SELECT e.area_id, e.detector, r.body::text, r.changed_at, (SELECT min(changed_at
 FROM event e JOIN event_revision r ON r.event_id = e.id AND r.revision = e.revision WHERE e.id = %(id)s
 
 -- name: first_batch_since
-SELECT coalesce(min(id), 0) FROM batch WHERE committed_at >= %(at)s
+-- OFFSET 0 keeps the planner from walking all ids for the smallest.
+SELECT coalesce(min(id), 0) FROM (
+    SELECT id FROM batch WHERE committed_at >= %(at)s AND committed_at < %(at)s + interval '10 minutes' OFFSET 0
+) AS about_then
 
 -- name: note_gaps
 INSERT INTO gap (datastream_id, since, until)
