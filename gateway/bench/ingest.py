@@ -19,14 +19,14 @@ import numpy as np
 import psycopg
 
 from edge_agent.wire import Signer
-from gateway.bench.stage import AREA, LEVELS, client, enrolled, gateway, resident, signed
+from gateway.bench.stage import AREA, LEVELS, client, database, enrolled, gateway, resident, signed
 from gateway.broker import BrokerSettings
-from gateway.embedded import Broker, Postgres
+from gateway.embedded import Broker
 from gateway.errors import GatewayError
 from gateway.ingest import session_name
 from gateway.processes import Child
 from gateway.store.connection import QUERIES
-from gateway.store.migrate import connect, migrate
+from gateway.store.migrate import connect
 from gateway.store.observations import encode
 
 _LEVEL = np.array(list(LEVELS.values()))
@@ -50,8 +50,7 @@ def run(given: argparse.Namespace) -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="piekwacht-bench-")))
         folder.chmod(0o755)
-        dsn = given.dsn or stack.enter_context(Postgres(folder)).create_database("bench")
-        migrate(dsn)
+        dsn = database(stack, folder, given.dsn)
         broker = stack.enter_context(Broker(folder / "broker"))
         nodes = enrolled(dsn, given.nodes)
         key = Signer.generate("gateway.bench")

@@ -16,11 +16,10 @@ from pathlib import Path
 import psycopg
 
 from edge_agent.wire import Signer
-from gateway.bench.stage import LEVELS, client, enrolled, gateway, resident, signed
+from gateway.bench.stage import LEVELS, client, database, enrolled, gateway, resident, signed
 from gateway.broker import BrokerSettings
-from gateway.embedded import Broker, Postgres
+from gateway.embedded import Broker
 from gateway.errors import GatewayError
-from gateway.store.migrate import migrate
 
 _READINGS = 10
 _LOOK = 1.0  # s between looks at the memory
@@ -50,8 +49,7 @@ def run(given: argparse.Namespace) -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="piekwacht-bench-")))
         folder.chmod(0o755)
-        dsn = given.dsn or stack.enter_context(Postgres(folder)).create_database("bench")
-        migrate(dsn)
+        dsn = database(stack, folder, given.dsn)
         broker = stack.enter_context(Broker(folder / "broker"))
         nodes = enrolled(dsn, given.nodes)
         child = stack.enter_context(gateway(folder, dsn, broker.settings, Signer.generate("gateway.bench")))
