@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 
 from alerting import telemetry
 from alerting.delivery.channel import Attempt, Outcome
+from alerting.detail import Code, kept
 from alerting.errors import SettingsError
 from alerting.mail import PLOT, mail
 from alerting.notification import Notification
@@ -153,7 +154,11 @@ async def send(message: EmailMessage, smtp: SmtpSettings) -> Attempt:
         permanent = all(500 <= one.code < 600 for one in error.recipients)
         return Attempt(outcome=Outcome.REFUSED if permanent else Outcome.FAILED, detail=str(error), content=content)
     except (aiosmtplib.SMTPReadTimeoutError, aiosmtplib.SMTPServerDisconnected) as error:
-        return Attempt(outcome=Outcome.UNKNOWN, detail=f"no answer: {error}", content=content)
+        return Attempt(
+            outcome=Outcome.UNKNOWN, detail=kept(Code.NO_ANSWER, host=smtp.host, error=str(error)), content=content
+        )
     except (aiosmtplib.SMTPException, OSError) as error:
-        return Attempt(outcome=Outcome.FAILED, detail=f"mail server {smtp.host}:{smtp.port}: {error}", content=content)
+        where = f"{smtp.host}:{smtp.port}"
+        why = kept(Code.NO_CONNECTION, host=where, error=str(error))
+        return Attempt(outcome=Outcome.FAILED, detail=why, content=content)
     return Attempt(outcome=Outcome.DELIVERED, detail=answer, content=content)

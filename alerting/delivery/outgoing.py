@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from alerting.delivery.address import is_public
 from alerting.delivery.channel import Attempt, Outcome
+from alerting.detail import Code, kept
 from alerting.errors import SettingsError
 
 _MOST = 65_536  # bytes of an answer that are read
@@ -47,9 +48,11 @@ async def request(
     try:
         address = await _resolve(target, allow_private=allow_private)
     except OSError as error:
-        return Attempt(outcome=Outcome.FAILED, detail=f"{target.host}: {error}", content=content)
+        return Attempt(
+            outcome=Outcome.FAILED, detail=kept(Code.NO_CONNECTION, host=target.host, error=str(error)), content=content
+        )
     if address is None:
-        return Attempt(outcome=Outcome.REFUSED, detail=f"{target.host} is no public address", content=content)
+        return Attempt(outcome=Outcome.REFUSED, detail=kept(Code.PRIVATE, host=target.host), content=content)
     try:
         async with (
             httpx.AsyncClient(verify=_trust(), timeout=timeout, follow_redirects=False, trust_env=False) as client,
@@ -63,9 +66,10 @@ async def request(
         ):
             return Reply(status=answer.status_code, body=await _start_of(answer))
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        return Attempt(outcome=Outcome.FAILED, detail=f"{target.host}: {error or 'no connection'}", content=content)
+        why = kept(Code.NO_CONNECTION, host=target.host, error=str(error) or type(error).__name__)
+        return Attempt(outcome=Outcome.FAILED, detail=why, content=content)
     except httpx.HTTPError as error:
-        detail = f"{target.host}: no answer ({type(error).__name__})"
+        detail = kept(Code.NO_ANSWER, host=target.host, error=type(error).__name__)
         return Attempt(outcome=Outcome.UNKNOWN, detail=detail, content=content)
 
 

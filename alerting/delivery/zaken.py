@@ -14,9 +14,9 @@ from msgspec import Meta, Struct, json
 from alerting.delivery import outgoing, zgw
 from alerting.delivery.channel import Attempt, Origin, Outcome
 from alerting.delivery.outgoing import Reply, judge
-from alerting.hours import LOCAL
 from alerting.mail import mail
 from alerting.notification import Notification
+from alerting.words import LOCAL
 
 Rsin = Annotated[str, Meta(pattern=r"^[0-9]{9}$")]
 

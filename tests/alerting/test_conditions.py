@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting import hours, polygon
+from alerting.detail import worded
 from alerting.errors import SettingsError
 from alerting.pipeline import Rules
 from alerting.roster import Roster, Rosters, Shift
@@ -143,7 +144,7 @@ def test_somebody_is_always_on_duty(now):
 def test_a_route_to_a_roster_tells_who_is_on_duty_and_reminds_the_same_person():
     rules = Rules([Route(receiver="piket")], rosters=[TURNS])
     (verdict,) = rules.decide(alert(), {}, datetime.fromisoformat("2026-11-20T12:00:00+01:00"))
-    assert (verdict.receiver, verdict.detail) == ("mulder", "on duty for piket")
+    assert (verdict.receiver, worded(verdict.detail, "en")) == ("mulder", "on duty for piket")
     assert Rosters([TURNS]).leads_to("piket", "mulder")
     assert not Rosters([TURNS]).leads_to("piket", "de-wit")
 
