@@ -12,7 +12,6 @@ from msgspec import Struct
 from alerting.delivery.address import is_public
 from alerting.delivery.channel import Attempt, Outcome
 from alerting.detail import Code, kept
-from alerting.errors import SettingsError
 
 _MOST = 65_536  # bytes of an answer that are read
 
@@ -22,16 +21,6 @@ class Reply(Struct, frozen=True, kw_only=True):
 
     status: int
     body: bytes
-
-
-def check_url(url: str) -> None:
-    """Raise SettingsError where nothing can be asked at this address."""
-    try:
-        target = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise SettingsError(f"{url!r} is no address: {error}") from None
-    if target.scheme not in {"http", "https"} or not target.host:
-        raise SettingsError(f"{url!r} is no address: write https:// and a host")
 
 
 async def request(
