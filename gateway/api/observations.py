@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from msgspec import Raw
 from starlette.responses import StreamingResponse
 
 from gateway.api import cursor
@@ -132,7 +133,7 @@ class After:
     given: Any = 0
 
 
-Found = tuple[Sequence[r.Reading | r.Mean], str | None]
+Found = tuple[Sequence[r.Reading | Raw], str | None]  # `Raw`: a number of means as JSON, with commas between
 
 
 async def _readings(request: Request, selection: Selection, after: After, limit: int) -> Found:
@@ -152,10 +153,16 @@ async def _readings(request: Request, selection: Selection, after: After, limit:
 async def _means(request: Request, selection: Selection, after: After, limit: int) -> Found:
     """One page of means, and the cursor of the next."""
     before = None if after.at is None else (after.at, after.key)
-    found = await request.app.state.means.page(selection, before, limit + 1)
-    shown = found[:limit]
-    more = cursor.write(shown[-1][0], shown[-1][1].datastream, 0) if len(found) > limit else None
-    return [mean for _, mean in shown], more
+    shown: list[Raw] = []
+    left, last = limit, None
+    for part in await request.app.state.means.parts(selection, before, limit + 1):
+        if left:
+            shown.append(Raw(part.encoded(left)))
+            last = part.dated[:left][-1]
+        if len(part) > left:
+            return shown, None if last is None else cursor.write(last[0], last[1].datastream, 0)
+        left -= len(part)
+    return shown, None
 
 
 def _given(rows_: Sequence[Sequence[Any]], after: After) -> int:
