@@ -25,7 +25,7 @@ from gateway.decode import Payload, Reason, Rejected
 from gateway.errors import StartError
 from gateway.mqtt.link import BrokerAwayError, Link, linked
 from gateway.mqtt.packets import Message
-from gateway.pipeline import Committed, Pipeline, Prepared
+from gateway.pipeline import Committed, Foreseen, Pipeline
 from gateway.store import nodes
 from gateway.store.connection import HeldError
 from gateway.wishes import Wishes
@@ -96,7 +96,7 @@ class _Taken:
     messages: Sequence[Message]
     payloads: Sequence[Payload]
     words: Sequence[nodes.Word]
-    prepared: Prepared
+    foreseen: Foreseen
 
 
 class Ingest:
@@ -138,14 +138,20 @@ class Ingest:
             await link.subscribe([f"pw/v1/{area}/+/{kind}" for area in areas for kind in _TAKEN])
             _LOG.info("taking in from %s", self._broker)
             wishes = Wishes(self._settings.areas)
-            with _counted_as_connected():
-                async with aclosing(self._taken(link)) as micro_batches:
-                    async for taken in micro_batches:
-                        if taken is not None:
-                            committed = await self._commit(taken)
-                            await link.acknowledge(taken.messages)
-                            await self._tell(link, committed)
-                        await self._do_chores(link, wishes)
+            telling = asyncio.create_task(self._tell(link, Committed()))
+            try:
+                with _counted_as_connected():
+                    async with aclosing(self._taken(link)) as micro_batches:
+                        async for taken in micro_batches:
+                            if taken is not None:
+                                committed = await self._commit(taken)
+                                await link.acknowledge(taken.messages)
+                                await telling  # one after the other: the newest ranges are the ones that stay
+                                telling = asyncio.create_task(self._tell(link, committed))
+                            await self._do_chores(link, wishes)
+            finally:
+                telling.cancel()
+                await asyncio.gather(telling, return_exceptions=True)
 
     async def _do_chores(self, link: Link, wishes: Wishes) -> None:
         """What operators want: nodes configured, payloads tried again. What fails waits for its next turn."""
@@ -161,16 +167,17 @@ class Ingest:
             await self._sign(link, Topic(area=area, node=desired.node, kind=Kind.CONFIG), desired)
 
     async def _taken(self, link: Link) -> AsyncGenerator[_Taken | None, None]:
-        """Micro-batches; while one is committed the next is gathered and its signatures are checked. None: idle."""
+        """Micro-batches; while one is committed the next is gathered, verified and examined. None: idle."""
         ready: asyncio.Queue[_Taken] = asyncio.Queue(1)
 
         async def take() -> NoReturn:
+            foreseen: Foreseen | None = None
             while True:
                 messages = await link.take(self._settings.batches, self._settings.window)
                 telemetry.QUEUE.labels("ingest").set(len(link))
                 payloads, words = _sort(messages)
-                prepared = await asyncio.to_thread(self._pipeline.prepare, payloads)
-                await ready.put(_Taken(messages=messages, payloads=payloads, words=words, prepared=prepared))
+                foreseen = await self._pipeline.foresee(payloads, after=foreseen)
+                await ready.put(_Taken(messages=messages, payloads=payloads, words=words, foreseen=foreseen))
 
         taking = asyncio.create_task(take())
         try:
@@ -226,7 +233,7 @@ class Ingest:
     async def _store(self, taken: _Taken) -> Committed:
         """All at once; where the database refuses the whole, each payload goes alone and only the culprit stays out."""
         try:
-            return await self._pipeline.process(taken.payloads, taken.words, taken.prepared)
+            return await self._pipeline.process(taken.payloads, taken.words, taken.foreseen)
         except (psycopg.OperationalError, psycopg.InterfaceError):
             raise
         except psycopg.Error:
