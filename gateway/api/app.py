@@ -129,7 +129,7 @@ async def serve(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> None
         backlog=4_096,
     )
     server = _Server(config)
-    with _listen(settings.host, settings.port) as listening:
+    with listen(settings.host, settings.port) as listening:
         running = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             await asyncio.shield(running)
@@ -139,9 +139,11 @@ async def serve(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> None
             await running
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket there. Raises StartError where that is in use or cannot be."""
     kind = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(kind, socket.SOCK_STREAM)
+    # named as TCP, or the event loop leaves the delay of small packets on: 40 ms between head and body
+    listening = socket.socket(kind, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
