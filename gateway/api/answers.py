@@ -11,8 +11,8 @@ from fastapi import Request, Response
 from msgspec import json
 
 from gateway.api.kept import Body, Known
-from gateway.api.representations import LICENCE
 from gateway.api.settings import ApiSettings
+from gateway.api.shapes.shape import LICENCE
 
 _WORTH_PACKING = 1_000
 
@@ -83,7 +83,7 @@ def _has(request: Request, body: Body) -> bool:
         return False
 
 
-def _modified(document: Any, name: str | None) -> datetime | None:  # noqa: ANN401 - any of the representations
+def _modified(document: Any, name: str | None) -> datetime | None:  # noqa: ANN401 - any of the shapes
     """When the newest of the document's items changed, by the field of that name."""
     if name is None or isinstance(document, bytes):
         return None

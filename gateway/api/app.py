@@ -42,8 +42,8 @@ from gateway.api.kept import Cache, Questions
 from gateway.api.means import Means
 from gateway.api.pages import routes as pages
 from gateway.api.reading import Reader
-from gateway.api.representations import LICENCE
 from gateway.api.settings import ApiSettings
+from gateway.api.shapes.shape import LICENCE
 from gateway.api.shortcut import Shortcut
 from gateway.broker import BrokerSettings
 from gateway.errors import StartError

@@ -17,8 +17,8 @@ from weakref import WeakValueDictionary
 from fastapi import HTTPException
 from msgspec import json
 
-from gateway.api import representations as r
 from gateway.api.reading import Reader
+from gateway.api.shapes.measured import Mean, mean_of
 from gateway.export.corrected import corrections
 from gateway.export.selection import Averaging, Selection
 
@@ -36,7 +36,7 @@ _MOST = 4_000  # blocks
 _PATIENCE = 10.0
 
 Key = tuple[Averaging, tuple[int, ...], datetime]
-Dated = tuple[datetime, r.Mean]  # the bucket, and what is shown of it
+Dated = tuple[datetime, Mean]  # the bucket, and what is shown of it
 Place = tuple[datetime, int]  # bucket and datastream: by these all means stand in order, newest first
 
 
@@ -142,7 +142,7 @@ class Means:
         for row in rows:
             key = averaging, ids, _begin(row[1], _BLOCK[averaging])
             if key in new and row[1] >= unknown[key]:
-                new[key].append((row[1], r.mean(row, correct(row[0], row[1], row[4], row[3]))))
+                new[key].append((row[1], mean_of(row, correct(row[0], row[1], row[4], row[3]))))
         return {key: joined(dated, asked, key[2], unknown[key], older[key]) for key, dated in new.items()}
 
 

@@ -11,13 +11,15 @@ from msgspec import Raw
 from starlette.responses import StreamingResponse
 
 from gateway.api import cursor
-from gateway.api import representations as r
 from gateway.api.answers import answer, ownership
 from gateway.api.board import Board
 from gateway.api.openapi import answers_with
 from gateway.api.places import CursorText, board_of, number_of
 from gateway.api.problems import only_known_parameters
 from gateway.api.reading import Reader
+from gateway.api.shapes.corrections import correction_of
+from gateway.api.shapes.measured import Observations, Reading, reading_of
+from gateway.api.shapes.shape import LICENCE, instant
 from gateway.export import tables
 from gateway.export.corrected import corrections
 from gateway.export.rows import rows
@@ -36,7 +38,7 @@ Kind = Annotated[
 ]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 Moment = Annotated[str | None, Query(max_length=40, description="RFC 3339 with time zone")]
-_ANSWERS = answers_with(r.Observations, "application/json", "text/csv", "application/vnd.apache.parquet")
+_ANSWERS = answers_with(Observations, "application/json", "text/csv", "application/vnd.apache.parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,18 +106,18 @@ async def _answer(
         return stream(request, selection, Format(wanted))
     at, key, given = cursor.read(asked.cursor, datetime, int, int)
 
-    async def make() -> r.Observations:
+    async def make() -> Observations:
         page_ = await (_readings if asked.averaging is Averaging.RAW else _means)(
             request, selection, After(at=at, key=key, given=given or 0), asked.limit
         )
-        return r.Observations(
+        return Observations(
             station=station,
             observed_property=observed_property,
             unit=selection.unit,
             averaging=asked.averaging.value,
-            correction=r.correction_of(observed_property),
-            start=r.instant(start),
-            end=r.instant(end),
+            correction=correction_of(observed_property),
+            start=instant(start),
+            end=instant(end),
             items=list(page_[0]),
             next_cursor=page_[1],
             attribution=request.app.state.settings.operator,
@@ -133,7 +135,7 @@ class After:
     given: Any = 0
 
 
-Found = tuple[Sequence[r.Reading | Raw], str | None]  # `Raw`: a number of means as JSON, with commas between
+Found = tuple[Sequence[Reading | Raw], str | None]  # `Raw`: a number of means as JSON, with commas between
 
 
 async def _readings(request: Request, selection: Selection, after: After, limit: int) -> Found:
@@ -147,7 +149,7 @@ async def _readings(request: Request, selection: Selection, after: After, limit:
     if not rows_:
         return [], None
     correct = await corrections(selection, rows_[-1][1], rows_[0][1] + timedelta(microseconds=1), reader.rows)
-    return [r.reading(row, correct(row[0], row[1], row[2], 1)) for row in rows_], more
+    return [reading_of(row, correct(row[0], row[1], row[2], 1)) for row in rows_], more
 
 
 async def _means(request: Request, selection: Selection, after: After, limit: int) -> Found:
@@ -177,7 +179,7 @@ def stream(request: Request, selection: Selection, format_: Format) -> Response:
     if _EXPORTS.locked():
         raise HTTPException(503, "too many files are being made; try again in a minute", {"Retry-After": "60"})
     reader: Reader = request.app.state.reader
-    notes = {"licence": r.LICENCE, "attribution": request.app.state.settings.operator}
+    notes = {"licence": LICENCE, "attribution": request.app.state.settings.operator}
 
     async def fetch(query: str, values: Mapping[str, Any]) -> Rows:
         return await reader.rows(query, values)

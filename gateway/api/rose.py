@@ -5,7 +5,7 @@ from math import cos, radians, sin
 from markupsafe import Markup, escape
 
 from gateway.api.pages.view import View
-from gateway.api.representations import Around
+from gateway.api.shapes.events import Around
 
 _R = 90.0  # of the outer ring; the farthest facility lies on it
 _SECTOR = 22.5

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
 from gateway.api import alerts, cursor, events
-from gateway.api import representations as r
 from gateway.api.chart import Chart, Line
 from gateway.api.pages.groups import grouped
 from gateway.api.pages.station import background, flagged, lines, measured, peaks
 from gateway.api.pages.view import LOCAL, SHOWN, SIGNALS, View, bare, html, look, missing
 from gateway.api.rose import rose, wind_words
+from gateway.api.shapes.events import Event
 from gateway.export.selection import Averaging
 
 router = APIRouter()
@@ -163,12 +163,12 @@ async def _neighbours(
     return found, names
 
 
-def said(view: View, event: r.Event) -> str:
+def said(view: View, event: Event) -> str:
     """The detector's own sentence, which knows of neighbours and wind; for older events one from the figures."""
     return event.around.words.get(view.language) or sentence(view, event)
 
 
-def sentence(view: View, event: r.Event) -> str:
+def sentence(view: View, event: Event) -> str:
     """What happened, in one sentence."""
     words = view.words
     times = view.times(event.peak, event.background)

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
 from gateway.api import events
-from gateway.api import representations as r
 from gateway.api.chart import Chart, Line, Span
 from gateway.api.means import Means
 from gateway.api.pages.groups import grouped
 from gateway.api.pages.view import SHOWN, SIGNALS, View, bare, html, look, missing, rfc3339
 from gateway.api.places import station
+from gateway.api.shapes.measured import Mean
 from gateway.api.words import LIVE_WORDS, UNITS
 from gateway.correction import rule_for
 from gateway.export.selection import Averaging
@@ -84,7 +84,7 @@ async def one_station(view: Look, id: str, period: str = "day", property: str = 
 
 async def measured(
     view: View, station_id: str, name: str, period: tuple[datetime, datetime], averaging: Averaging
-) -> list[r.Mean]:
+) -> list[Mean]:
     """Means of a property at a station, oldest first."""
     request: Request = view.request
     house: Means = request.app.state.means
@@ -94,7 +94,7 @@ async def measured(
     return [mean for _, mean in reversed(await house.page(selection, None, 12_000))]
 
 
-def lines(means: list[r.Mean], step: float, *, corrected: bool = False) -> list[Line]:
+def lines(means: list[Mean], step: float, *, corrected: bool = False) -> list[Line]:
     """Highest and mean, as two lines; the corrected mean as a third."""
     times = [datetime.fromisoformat(one.start) for one in means]
     highest = list(zip(times, [one.max for one in means], strict=True))
@@ -106,7 +106,7 @@ def lines(means: list[r.Mean], step: float, *, corrected: bool = False) -> list[
     return found
 
 
-def background(means: list[r.Mean]) -> list[tuple[datetime, float, float]]:
+def background(means: list[Mean]) -> list[tuple[datetime, float, float]]:
     """Of each half hour the 10th and the 50th percentile of the one-minute means: the air between the peaks."""
     parts: dict[datetime, list[float]] = {}
     for one in means:
@@ -124,7 +124,7 @@ def background(means: list[r.Mean]) -> list[tuple[datetime, float, float]]:
     return out
 
 
-def flagged(view: View, means: list[r.Mean], step: float) -> list[Span]:
+def flagged(view: View, means: list[Mean], step: float) -> list[Span]:
     """Where values are flagged: hatched, with the reason; neighbours as one."""
     out: list[Span] = []
     for one in means:

@@ -18,8 +18,8 @@ from msgspec import to_builtins
 
 from gateway.api.board import Board
 from gateway.api.places import board_of
-from gateway.api.representations import LICENCE, Shape, instant
 from gateway.api.settings import ApiSettings
+from gateway.api.shapes.shape import LICENCE, Shape, instant
 from gateway.api.words import FLAGS, MONTHS, UNITS, WORDS
 
 Language = Literal["nl", "en"]
