@@ -83,9 +83,12 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(given: argparse.Namespace) -> None:
-    from gateway import service, settings
+    from gateway import settings
 
-    service.run(settings.read(given.config), given.parts, given.config)
+    read = settings.read(given.config)  # what is wrong with it is told before all the rest is loaded
+    from gateway import service
+
+    service.run(read, given.parts, given.config)
 
 
 def _add_migrate(parser: argparse.ArgumentParser) -> None:

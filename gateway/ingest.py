@@ -12,57 +12,25 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
 import psycopg
-from msgspec import Meta, Struct
 
-from edge_agent.wire import Desired, Kind, Malformed, NoteError, Signer, StoredRanges, Topic, live_topic
+from edge_agent.wire import Desired, Kind, Malformed, Signer, StoredRanges, Topic, live_topic
 from gateway import telemetry
 from gateway.broker import BrokerSettings
-from gateway.decode import Payload, Reason, Rejected
+from gateway.decode import Payload, Rejected
 from gateway.errors import StartError
+from gateway.ingest_settings import IngestSettings
 from gateway.mqtt.link import BrokerAwayError, Link, linked
 from gateway.mqtt.packets import Message
 from gateway.pipeline import Committed, Foreseen, Pipeline
+from gateway.refusal import Reason
 from gateway.store import nodes
 from gateway.store.connection import HeldError
 from gateway.wishes import Wishes
 
 _LOG = logging.getLogger(__name__)
-
-
-class IngestSettings(Struct, frozen=True, kw_only=True):
-    """`[ingest]` of piekwacht.toml.
-
-    areas       whose topics to take in; empty: every area
-    share       several gateways share these areas out among themselves, by leases in the database
-    lease       seconds after which a worker that is not heard of is dead, and its areas are free
-    key_file    private key that signs StoredRanges (`piekwacht key generate`)
-    window      seconds to wait for more payloads before a transaction begins
-    batches     most payloads in one transaction
-    retry       seconds between attempts while broker or database are away
-    patience    seconds to hold on to what was taken in while the database is away, before leaving it to the broker
-    """
-
-    key_file: Path
-    areas: list[str] = []
-    share: bool = False
-    lease: Annotated[float, Meta(ge=1, le=60)] = 10.0
-    window: Annotated[float, Meta(ge=0, le=10)] = 0.05
-    batches: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
-    retry: Annotated[float, Meta(gt=0, le=60)] = 1.0
-    patience: Annotated[float, Meta(ge=0, le=60)] = 5.0
-
-    def signer(self) -> Signer:
-        """The gateway's key, or StartError."""
-        try:
-            return Signer.parse(self.key_file.read_text())
-        except OSError as error:
-            raise StartError(f"the gateway's key {self.key_file} cannot be read: {error.strerror}") from None
-        except NoteError as error:
-            raise StartError(f"the gateway's key {self.key_file}: {error}") from None
 
 
 def session_name(signer: Signer, areas: Sequence[str]) -> str:

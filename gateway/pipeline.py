@@ -19,12 +19,13 @@ from edge_agent.wire import StoredRanges
 from gateway import repair, story, telemetry
 from gateway.account import account
 from gateway.alerts import severity, to_alerts
-from gateway.decode import Payload, Reason, Rejected, Verified, decode, place, unplaced
+from gateway.decode import Payload, Rejected, Verified, decode, place, unplaced
 from gateway.detection.detector import Detector
 from gateway.event import Event
 from gateway.foresight import Decoded, Outcome
 from gateway.live import LiveEvent, LiveMessage, LiveObservation
 from gateway.quality.flagger import Flagger
+from gateway.refusal import Reason
 from gateway.registry import Node, Registry
 from gateway.senses import Memory, Senses
 from gateway.store import checkpoints, clocks, ledger, nodes, observations, quarantine, stations

@@ -23,7 +23,8 @@ from gateway import beside, logs
 from gateway.api import app
 from gateway.detection.detector import Detector
 from gateway.errors import StartError
-from gateway.ingest import Ingest, IngestSettings
+from gateway.ingest import Ingest
+from gateway.ingest_settings import IngestSettings
 from gateway.pipeline import Pipeline
 from gateway.pool import Pool
 from gateway.quality.flagger import Flagger

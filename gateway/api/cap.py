@@ -6,14 +6,13 @@ Its schema fixes the order of the elements and wants local times with an offset,
 from collections.abc import Sequence
 from datetime import datetime
 from xml.etree import ElementTree as ET
-from zoneinfo import ZoneInfo
 
+from alerting.words import LOCAL
 from gateway.api.settings import ApiSettings
 from gateway.api.shapes.events import Event, Revision
 from gateway.api.syndication import put, written
 
 _NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
-_LOCAL = ZoneInfo("Europe/Amsterdam")
 _KM = 1.0  # how far around a station's rounded position a short peak says something
 
 
@@ -74,4 +73,4 @@ def _identifier(event: str, revision: int) -> str:
 
 
 def _moment(text: str) -> str:
-    return datetime.fromisoformat(text).astimezone(_LOCAL).isoformat(timespec="seconds")
+    return datetime.fromisoformat(text).astimezone(LOCAL).isoformat(timespec="seconds")

@@ -99,7 +99,7 @@ async def explain(request: Request, id: str, language: LanguageText = "nl") -> R
             at=instant(step.at),
             code=type(step).__name__.lower(),
             sentence=duty.said(step, language),
-            particulars=duty.particulars(step),
+            particulars=duty.particulars(step, language),
         )
         for step in found.steps
     ]

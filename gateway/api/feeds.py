@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
+from alerting.words import LOCAL
 from gateway.api import alerts, cap, events, places, syndication
 from gateway.api.answers import answer, ownership
 from gateway.api.means import Means
 from gateway.api.pages.events import sentence
-from gateway.api.pages.view import LOCAL, View, view_of
+from gateway.api.pages.view import View, view_of
 from gateway.api.places import AreaId, board_of
 from gateway.api.problems import only_known_parameters
 from gateway.api.shapes.alerts import Alert

@@ -4,6 +4,7 @@ from math import cos, radians, sin
 
 from markupsafe import Markup, escape
 
+from alerting.words import direction
 from gateway.api.pages.view import View
 from gateway.api.shapes.events import Around
 
@@ -39,7 +40,7 @@ def wind_words(view: View, around: Around) -> str:
     wind = around.wind
     if wind is None:
         return ""
-    where = view.words["winds"].split()[round(wind.direction / 45) % 8]
+    where = direction(wind.direction, view.language)
     return str(view.words["wind_from"].format(where=where, speed=view.number(wind.speed)))
 
 

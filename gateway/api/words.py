@@ -1,9 +1,12 @@
-"""Every text of the pages in Dutch and English. Plain, short, for people."""
+"""Every text of the pages in Dutch and English; what codes are called is in `alerting.words`. Plain, for people."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_TEXTS: Mapping[str, tuple[str, str]] = {
+from alerting.words import SEVERITIES, Words
+
+_TEXTS: Words = {
+    **SEVERITIES,
     "title": ("Wat hangt er nu in de lucht?", "What is in the air right now?"),
     "lead": (
         "Sensoren meten elke seconde. De kaart laat het gemiddelde van de laatste minuut zien.",
@@ -55,22 +58,6 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "detection_none": ("In de laatste 30 dagen zijn geen pieken gevonden.", "No peaks were found in the last 30 days."),
     "why": ("Waarom", "Why"),
-    "far_above_noise": ("ver boven de gewone schommelingen", "far above the usual noise"),
-    "near_noise": ("dicht bij de gewone schommelingen", "close to the usual noise"),
-    "neighbours_rose": ("stations in de buurt stegen ook", "stations nearby rose too"),
-    "twin_agrees": ("de tweede sensor zag het ook", "the second sensor saw it too"),
-    "twin_disagrees": ("de tweede sensor zag het niet", "the second sensor did not see it"),
-    "humidity": ("de lucht was zeer vochtig", "the air was very humid"),
-    "jump": ("een ongeloofwaardige sprong", "a jump hard to believe"),
-    "stuck": ("de sensor stond stil", "the sensor was stuck"),
-    "single_reading": ("maar één meting", "a single reading only"),
-    "warm_up": ("de sensor warmde op", "the sensor was warming up"),
-    "cleaning": ("de sensor reinigde zich", "the sensor was cleaning itself"),
-    "stale": ("oude waarden", "old values"),
-    "sensor_fault": ("storing van de sensor", "sensor fault"),
-    "out_of_range": ("buiten het bereik van de sensor", "outside the sensor's range"),
-    "maintenance": ("onderhoud", "maintenance"),
-    "all_neighbours": ("alle stations stegen", "all stations rose"),
     "raw": ("ongecorrigeerd", "uncorrected"),
     "corrected": ("gecorrigeerd voor vocht", "corrected for humidity"),
     "corrected_note": (
@@ -104,10 +91,6 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "times": ("× achtergrond", "× background"),
     "sure": ("zekerheid", "certainty"),
     "wind": ("wind", "wind"),
-    "winds": (
-        "noorden noordoosten oosten zuidoosten zuiden zuidwesten westen noordwesten",
-        "north north-east east south-east south south-west west north-west",
-    ),
     "wind_from": ("uit het {where}, {speed} m/s", "from the {where}, {speed} m/s"),
     "compass": ("N O Z W", "N E S W"),
     "rose": ("Wind tijdens de piek: {wind}", "Wind during the peak: {wind}"),
@@ -124,10 +107,6 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "level": ("niveau", "level"),
     "at_or_above": ("op of boven het niveau", "at or above the level of"),
-    "minor": ("licht", "minor"),
-    "moderate": ("matig", "moderate"),
-    "severe": ("ernstig", "severe"),
-    "extreme": ("zeer ernstig", "extreme"),
     "event": ("Piek", "Peak"),
     "back": ("Terug naar de kaart", "Back to the map"),
     "ended": ("voorbij", "over"),
@@ -296,44 +275,3 @@ MONTHS: Mapping[str, tuple[str, ...]] = {
     "en": ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
            "November", "December"),
 }  # fmt: skip
-
-FLAGS: Mapping[str, Mapping[str, str]] = {
-    "nl": {
-        "warm_up": "sensor warmt op",
-        "cleaning": "sensor reinigt zich",
-        "out_of_range": "buiten het bereik van de sensor",
-        "stale": "oude waarde",
-        "checksum_retry": "opnieuw gelezen",
-        "stuck": "sensor staat stil",
-        "humidity": "zeer vochtig: waarde kan te hoog zijn",
-        "clock_unsynced": "klok niet gelijkgezet",
-        "size_extrapolated": "deeltjesgrootte geschat",
-        "sensor_fault": "storing van de sensor",
-        "jump": "ongeloofwaardige sprong",
-        "neighbour_disagrees": "wijkt af van de buren",
-        "maintenance": "onderhoud",
-        "calibration_expired": "kalibratie verlopen",
-        "time_suspect": "tijd niet betrouwbaar",
-    },
-    "en": {
-        "warm_up": "sensor is warming up",
-        "cleaning": "sensor is cleaning itself",
-        "out_of_range": "outside the sensor's range",
-        "stale": "old value",
-        "checksum_retry": "read again",
-        "stuck": "sensor is stuck",
-        "humidity": "very humid: value may be too high",
-        "clock_unsynced": "clock not set",
-        "size_extrapolated": "particle size estimated",
-        "sensor_fault": "sensor fault",
-        "jump": "a jump hard to believe",
-        "neighbour_disagrees": "differs from its neighbours",
-        "maintenance": "maintenance",
-        "calibration_expired": "calibration expired",
-        "time_suspect": "time not trusted",
-    },
-}
-
-UNITS: Mapping[str, str] = MappingProxyType(
-    {"ug/m3": "µg/m³", "[ppm]": "ppm", "[ppb]": "ppb", "{ticks}": "", "Cel": "°C", "deg": "°", "%": "%", "m/s": "m/s"}
-)

@@ -12,7 +12,8 @@ from datetime import datetime
 import msgspec
 
 from edge_agent.wire import Clock, StoredRanges
-from gateway.decode import Payload, Reason, Rejected, Verified
+from gateway.decode import Payload, Rejected, Verified
+from gateway.refusal import Reason
 from gateway.store.connection import QUERIES, Transaction
 
 

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
+from alerting.words import LOCAL
 from gateway.api import alerts, cursor, events
 from gateway.api.chart import Chart, Line
 from gateway.api.pages.groups import grouped
 from gateway.api.pages.station import background, flagged, lines, measured, peaks
-from gateway.api.pages.view import LOCAL, SHOWN, SIGNALS, View, bare, html, look, missing
+from gateway.api.pages.view import SHOWN, SIGNALS, View, bare, html, look, missing
 from gateway.api.rose import rose, wind_words
 from gateway.api.shapes.events import Event
 from gateway.export.selection import Averaging

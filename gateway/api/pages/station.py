@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
+from alerting.words import UNITS
 from gateway.api import events
 from gateway.api.chart import Chart, Line, Span
 from gateway.api.means import Means
@@ -13,7 +14,7 @@ from gateway.api.pages.groups import grouped
 from gateway.api.pages.view import SHOWN, SIGNALS, View, bare, html, look, missing, rfc3339
 from gateway.api.places import station
 from gateway.api.shapes.measured import Mean
-from gateway.api.words import LIVE_WORDS, UNITS
+from gateway.api.words import LIVE_WORDS
 from gateway.correction import rule_for
 from gateway.export.selection import Averaging
 
