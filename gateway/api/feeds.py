@@ -61,7 +61,7 @@ def _alert_entry(view: View, root: str, one: Alert) -> syndication.Entry:
         link=f"{root}/{view.language}/events/{one.event}",
         title=f"{one.receiver}: {view.name_of(one.observed_property)}, {one.station_name}",
         text=f"{view.words.get(one.channel, one.channel)}, {what}. "
-        f"{view.number(one.peak)} {view.unit_of(one.unit)}, {view.moment(one.onset)}.",
+        f"{view.number(one.peak)} {view.unit_of(one.unit)}, {view.dated(one.onset)}.",
         published=datetime.fromisoformat(one.created_at),
         updated=made,
     )

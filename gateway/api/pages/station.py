@@ -20,6 +20,7 @@ from gateway.export.selection import Averaging
 
 router = APIRouter()
 PERIODS = {
+    "last_hour": (timedelta(hours=1), Averaging.MINUTE, 60.0),
     "day": (timedelta(days=1), Averaging.MINUTE, 60.0),
     "week": (timedelta(days=7), Averaging.HOUR, 3_600.0),
     "month": (timedelta(days=31), Averaging.HOUR, 3_600.0),
@@ -29,7 +30,7 @@ Look = Annotated[View, Depends(look)]
 
 
 @router.get("/stations/{id}")
-async def one_station(view: Look, id: str, period: str = "day", property: str = "") -> HTMLResponse:  # noqa: A002
+async def one_station(view: Look, id: str, period: str = "", property: str = "") -> HTMLResponse:  # noqa: A002
     """One station."""
     if id not in view.board.places.stations:
         return missing(view)
@@ -37,11 +38,12 @@ async def one_station(view: Look, id: str, period: str = "day", property: str = 
     values = feature["properties"]["newest"]
     shown = [name for name in SHOWN if name in values] + sorted(set(values) - set(SHOWN) - {"lost_readings"})
     chosen = property if property in shown else next(iter(shown), "pm2_5")
-    period = period if period in PERIODS else "day"
+    hours = await measured(view, id, chosen, (view.now - timedelta(days=1), view.now), Averaging.HOUR)
+    if period not in PERIODS:
+        period = "day" if len(hours) > 2 else "last_hour"  # of a new station a day is an empty chart
     length, averaging, step = PERIODS[period]
     rule = rule_for(chosen)
     means = await measured(view, id, chosen, (view.now - length, view.now), averaging)
-    hours = await measured(view, id, chosen, (view.now - timedelta(days=1), view.now), Averaging.HOUR)
     found = [
         bare(e) for e in await events.found(view.request, 50, station=id, property=chosen, start=view.now - length)
     ]
