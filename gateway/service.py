@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import prometheus_client
+import uvloop
 from msgspec import structs
 
 from alerting import dispatcher
@@ -56,7 +57,7 @@ def run(settings: Settings, names: list[str], config: Path) -> None:
     if port is not None:
         _show_metrics(settings.telemetry.host, port)
     try:
-        asyncio.run(_until_told(settings, names, config))
+        (uvloop.run if "api" in names else asyncio.run)(_until_told(settings, names, config))
     except BaseExceptionGroup as group:
         told = next(_leaves(group, StartError), None) or next(_leaves(group, AlertingError), None)
         raise group if told is None else told from None

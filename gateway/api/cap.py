@@ -8,8 +8,8 @@ from datetime import datetime
 from xml.etree import ElementTree as ET
 
 from alerting.words import LOCAL
-from gateway.api import representations as r
 from gateway.api.settings import ApiSettings
+from gateway.api.shapes.events import Event, Revision
 from gateway.api.syndication import put, written
 
 _NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
@@ -17,8 +17,8 @@ _KM = 1.0  # how far around a station's rounded position a short peak says somet
 
 
 def alert(
-    event: r.Event,
-    revisions: Sequence[r.Revision],
+    event: Event,
+    revisions: Sequence[Revision],
     *,
     words: str,
     headline: str,
@@ -45,7 +45,7 @@ def alert(
     return written(root)
 
 
-def _info(root: ET.Element, event: r.Event, words: str, headline: str, settings: ApiSettings) -> None:
+def _info(root: ET.Element, event: Event, words: str, headline: str, settings: ApiSettings) -> None:
     info = put(root, "info")
     put(info, "language", "nl-NL")
     put(info, "category", "Env")

@@ -51,7 +51,7 @@ _TEXTS: Words = {
     "event_background": ("achtergrond volgens de detectie", "background as the detector saw it"),
     "by_reading": ("losse metingen", "single readings"),
     "more_correction": ("Meer hierover", "More about this"),
-    "detection": ("Hoe goed pieken worden gevonden", "How well peaks are found"),
+    "detection": ("Gevonden pieken", "Peaks found"),
     "detection_text": (
         "Pieken in 30 dagen: {count}; later ingetrokken: {voided}. De helft was binnen {p50} s na het begin gevonden.",
         "Peaks in 30 days: {count}; withdrawn later: {voided}. Half were found within {p50} s of their onset.",
@@ -93,6 +93,9 @@ _TEXTS: Words = {
     "wind": ("wind", "wind"),
     "wind_from": ("uit het {where}, {speed} m/s", "from the {where}, {speed} m/s"),
     "compass": ("N O Z W", "N E S W"),
+    "sketch_rose": ("station dat ook steeg", "station that rose too"),
+    "sketch_other": ("ander station", "other station"),
+    "sketch_site": ("bedrijf", "facility"),
     "rose": ("Wind tijdens de piek: {wind}", "Wind during the peak: {wind}"),
     "upwind": ("in de wind", "upwind"),
     "upwind_note": (
@@ -124,6 +127,7 @@ _TEXTS: Words = {
     "minutes_long": ("minuten", "minutes"),
     "hours_long": ("uur", "hours"),
     "missing": ("Deze pagina bestaat niet.", "There is no such page."),
+    "last_hour": ("1 uur", "1 hour"),
     "day": ("24 uur", "24 hours"),
     "week": ("7 dagen", "7 days"),
     "month": ("31 dagen", "31 days"),
@@ -212,7 +216,7 @@ _TEXTS: Words = {
         "Niemand krijgt van een nagebootste piek een melding, en ze komen niet tussen de metingen.",
         "Nobody is alerted of a synthetic peak, and none of them gets among the measurements.",
     ),
-    "tested_none": ("Nog niet beproefd.", "Not tested yet."),
+    "tested_none": ("De zelftest heeft hier nog niet gelopen.", "The self-test has not run here yet."),
     "tested_what": ("{property}, elke {interval} s", "{property}, every {interval} s"),
     "tested_text": (
         "Van {injected} nagebootste pieken van {multiple}× de ruis vond de detector er {found} ({low}–{high} %)",

@@ -19,8 +19,8 @@ from alerting import words
 from alerting.words import LOCAL, Language
 from gateway.api.board import Board
 from gateway.api.places import board_of
-from gateway.api.representations import LICENCE, Shape, instant
 from gateway.api.settings import ApiSettings
+from gateway.api.shapes.shape import LICENCE, Shape, instant
 from gateway.api.words import MONTHS, WORDS
 
 PREFIXES = ("", "/nl", "/en")
@@ -109,12 +109,16 @@ class View:
     def moment(self, text: str) -> str:
         """Local date and time, with the day left out where it is today."""
         at = _local(text)
-        today = at.date() == self.now.astimezone(LOCAL).date()
-        return f"{at:%H:%M}" if today else f"{at.day} {MONTHS[self.language][at.month - 1]} {at.year}, {at:%H:%M}"
+        return f"{at:%H:%M}" if at.date() == self.now.astimezone(LOCAL).date() else self.dated(text)
+
+    def dated(self, text: str) -> str:
+        """Local date and time, for what is kept, printed or sent and read on another day."""
+        at = _local(text)
+        return f"{at.day} {MONTHS[self.language][at.month - 1]} {at.year}, {at:%H:%M}"
 
     def exact(self, text: str) -> str:
         """The same to the second."""
-        return f"{self.moment(text)}:{_local(text):%S}"
+        return f"{self.dated(text)}:{_local(text):%S}"
 
     def whole(self, text: str) -> str:
         """The whole of it, with the offset, for a title."""

@@ -1,12 +1,13 @@
 """What a program reads: GeoJSON, pages of observations, events; and what it is told when it asks wrongly."""
 
 import re
+import socket
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
-from gateway.api.app import serve
+from gateway.api.app import listen, serve
 from gateway.api.settings import ApiSettings
 from gateway.errors import StartError
 from tests.gateway.api.conftest import serving
@@ -238,3 +239,9 @@ async def test_a_hostile_name_is_only_text_on_every_page(api, pipeline, node, da
 async def test_a_port_in_use_is_one_sentence(database, broker):
     with pytest.raises(StartError, match=f":{broker.port} is in use"):
         await serve(ApiSettings(port=broker.port), database, broker)
+
+
+def test_a_small_answer_does_not_wait_for_a_larger_one():
+    """An event loop switches Nagle's delay off only where the socket says that it is TCP: 40 ms an answer."""
+    with listen("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
