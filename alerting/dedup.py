@@ -16,12 +16,12 @@ class Told(Struct, frozen=True, kw_only=True):
     this: bool = True
 
 
-def needs_telling(alert: Alert, verdict: Verdict, told: Told | None) -> Verdict:
-    """A plume's first event is told, later ones and updates where it got worse."""
+def needs_telling(alert: Alert, verdict: Verdict, told: Told | None, *, rose: bool = False) -> Verdict:
+    """A plume's first event is told, later ones and updates where it got worse, an end where only that did (`rose`)."""
     if not verdict.told:
         return verdict
     if told is None:
-        return _withheld(verdict, Reason.NEVER_TOLD) if not alert.firing else verdict
+        return verdict if alert.firing or rose else _withheld(verdict, Reason.NEVER_TOLD)
     if alert.severity.rank > told.severity.rank:
         return verdict
     if not told.this:

@@ -84,6 +84,7 @@ def _words(notification: Notification, public_url: str) -> dict[str, object]:
         "intro": w["digested"] if digest else w["gathered"].format(len(everything)),
         "acknowledge": notification.acknowledge,
         "original": clock(original.sent_at, language) if original else None,
+        "worse": _worse(notification),
         "lines": [
             (headline(one, language), clock(one.onset, language), f"{pages}/{one.event_id}")
             for one in everything[:_SHOWN]
@@ -91,6 +92,13 @@ def _words(notification: Notification, public_url: str) -> dict[str, object]:
         "more": max(0, len(everything) - _SHOWN),
         "count": len(everything),
     }
+
+
+def _worse(notification: Notification) -> bool:
+    """Whether it is over and was worse than the first message said."""
+    alert, original = notification.alert, notification.original
+    known = original.severity if original is not None else None
+    return alert.change is Change.ENDED and known is not None and alert.severity.rank > known.rank
 
 
 def _facts(notification: Notification) -> dict[str, object]:

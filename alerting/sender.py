@@ -14,7 +14,7 @@ from msgspec import Struct, json
 
 from alerting import telemetry
 from alerting.acknowledgement import VALID, Invitation, sign
-from alerting.alert import Alert
+from alerting.alert import Alert, Severity
 from alerting.attempt import attempt
 from alerting.curve import Curve, Point, window
 from alerting.delivery.channel import Attempt, Finished, Origin, Outcome, after
@@ -138,8 +138,12 @@ async def _notification(
         language=receiver.language,
         acknowledge=link,
         curve=Curve(points=tuple(Point(at=at, value=value, flags=flags) for at, value, flags in points)),
-        original=Original(id=first[0], sent_at=first[1], received_at=first[2]) if first else None,
+        original=_original(first) if first else None,
     )
+
+
+def _original(row: tuple[str, datetime, datetime, str]) -> Original:
+    return Original(id=row[0], sent_at=row[1], received_at=row[2], severity=Severity(row[3]))
 
 
 async def _link(

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from operator import itemgetter
 from typing import Any
@@ -25,6 +25,7 @@ from gateway.api.shapes.shape import instant
 from gateway.correction import HUMIDITY, Air, dry, rule_for
 from gateway.export.selection import Averaging, Selection
 from gateway.live import MINUTE, LiveMessage, LiveObservation
+from gateway.stamps import moment
 
 _ASK = 1.0  # seconds between questions to the database
 _GRACE = 0.5  # seconds the live feed may be behind a commit
@@ -68,7 +69,7 @@ class Window:
         self.air = Air(humidity=mean, flags=flags)  # what it says where this is the humidity
         return Minute(
             unit=self.unit,
-            observed_at=instant(datetime.fromtimestamp(at / 1000, UTC)),
+            observed_at=instant(moment(at)),
             value=value,
             mean=mean,
             max=max(values, default=None),

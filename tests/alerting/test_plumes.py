@@ -9,10 +9,11 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from alerting.alert import Change, Severity
 from alerting.dedup import Course, eased
-from alerting.routing import Reason
+from alerting.routing import Reason, Route
 from alerting.silent import Facility, Heard, SilentSettings, Unreached, quiet
 from alerting.silent import ended as silence_ended
 from tests.alerting.alerts import BEGAN, alert, ended
@@ -232,3 +233,30 @@ async def test_who_looks_after_the_network_is_told_of_a_silent_area_and_nobody_e
     assert b"Geen gegevens uit ijmond sinds" in server.taken[0].content
     assert b"nl.piekwacht.stiltes.gedetecteerd.v1" in web.requests[0][1]
     assert b'"peak"' not in web.requests[0][1]
+
+
+async def test_an_end_that_was_worse_than_told_says_so(database, settings):
+    with MailServer() as server:
+        async with dispatching(settings(mail=server), database):
+            opened, over = happening(severity=Severity.MODERATE)
+            await decided(database, opened, structs.replace(over, severity=Severity.SEVERE))
+            await until(lambda: len(server.taken) == 2)
+    first, last = (
+        email.message_from_bytes(one.content, policy=email.policy.default).get_body(("plain",)).get_content()
+        for one in server.taken
+    )
+    assert "ernstiger" not in first
+    assert "De piek was ernstiger dan wij toen meldden." in last
+
+
+async def test_what_only_its_end_shows_to_be_severe_is_told_to_who_waits_for_that(database, settings):
+    with MailServer() as server:
+        severe = [Route(receiver="od", least_severity=Severity.SEVERE)]
+        async with dispatching(settings(mail=server, calm_minutes=5, route=severe), database):
+            opened, over = happening(severity=Severity.MODERATE)
+            await decided(database, opened)
+            assert server.taken == []
+            await decided(database, structs.replace(over, severity=Severity.SEVERE))
+            await settled(database)
+    (mail,) = server.taken
+    assert subject(mail).startswith("Piek voorbij")

@@ -22,6 +22,7 @@ from gateway.api.places import board_of
 from gateway.api.settings import ApiSettings
 from gateway.api.shapes.shape import LICENCE, Shape, instant
 from gateway.api.words import MONTHS, WORDS
+from gateway.stamps import moment
 
 PREFIXES = ("", "/nl", "/en")
 SHOWN = ("pm2_5", "pm10", "pm1", "pm4", "voc_raw", "voc_ppb", "nox_raw", "ch4", "co2", "sound_laeq")
@@ -192,7 +193,7 @@ def view_of(request: Request, language: Language, prefix: str, board: Board) -> 
     newest = max((w.newest for there in board.windows.values() for w in there.values()), default=None)
     now = datetime.now(UTC)
     if settings.replay and newest is not None:
-        now = datetime.fromtimestamp(newest / 1000, UTC)
+        now = moment(newest)
     return View(request=request, language=language, prefix=prefix, board=board, settings=settings, now=now)
 
 
