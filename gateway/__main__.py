@@ -84,8 +84,9 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 def _serve(given: argparse.Namespace) -> None:
     from gateway import service, settings
+    from gateway.doctor import onset
 
-    service.run(settings.read(given.config), given.parts, given.config)
+    service.run(settings.read(given.config), given.parts, given.config, onset.look)
 
 
 def _add_migrate(parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from gateway.embedded import Broker, Postgres
@@ -118,6 +119,7 @@ def beset(door: int, manner: str, given: argparse.Namespace, *, tls: bool) -> tu
     return measured, said
 
 
+@cache
 def context_of(tls: bool) -> ssl.SSLContext | None:
     if not tls:
         return None
