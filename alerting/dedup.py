@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct, structs
 
 from alerting.alert import Alert, Change, Severity
+from alerting.detail import Code, kept
 from alerting.routing import Reason, Verdict
 
 
@@ -51,7 +52,7 @@ def eased(course: Course, now: datetime, hold: timedelta) -> Verdict | None:
     """A fall is told once it has held: what goes up and down again within `hold` is told once."""
     if course.now.rank >= course.told.rank or now - course.since < hold:
         return None
-    detail = f"was {course.told.value}, is {course.now.value}"
+    detail = kept(Code.FELL, was=course.told.value, now=course.now.value)
     return Verdict(receiver=course.receiver, told=True, reason=Reason.EASED, detail=detail)
 
 

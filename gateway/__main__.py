@@ -83,10 +83,13 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(given: argparse.Namespace) -> None:
-    from gateway import service, settings
+    from gateway import settings
+
+    read = settings.read(given.config)  # what is wrong with it is told before all the rest is loaded
+    from gateway import service
     from gateway.doctor import onset
 
-    service.run(settings.read(given.config), given.parts, given.config, onset.look)
+    service.run(read, given.parts, given.config, onset.look)
 
 
 def _add_migrate(parser: argparse.ArgumentParser) -> None:

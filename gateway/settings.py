@@ -11,7 +11,7 @@ from edge_agent.configuration import load
 from gateway.api.settings import ApiSettings
 from gateway.broker import BrokerSettings
 from gateway.detection.settings import DetectionSettings
-from gateway.ingest import IngestSettings
+from gateway.ingest_settings import IngestSettings
 from gateway.logs import LogSettings
 from gateway.selftest.settings import SelfTestSettings
 from gateway.shadow.settings import ShadowSettings

@@ -20,7 +20,8 @@ from fastapi import HTTPException
 from msgspec import Raw
 
 from gateway.api.reading import Reader
-from gateway.api.representations import Minute, beside, flag_names, instant
+from gateway.api.shapes.measured import Minute, beside, flag_names
+from gateway.api.shapes.shape import instant
 from gateway.correction import HUMIDITY, Air, dry, rule_for
 from gateway.export.selection import Averaging, Selection
 from gateway.live import MINUTE, LiveMessage, LiveObservation

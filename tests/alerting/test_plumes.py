@@ -16,7 +16,7 @@ from alerting.routing import Reason
 from alerting.silent import Facility, Heard, SilentSettings, Unreached, quiet
 from alerting.silent import ended as silence_ended
 from tests.alerting.alerts import BEGAN, alert, ended
-from tests.alerting.dispatching import dispatching, put, rows, settled, until
+from tests.alerting.dispatching import dispatching, put, rows, settled, there, until
 from tests.alerting.servers import MailServer, WebServer
 from tests.gateway.enrolled import enrol
 
@@ -161,7 +161,7 @@ async def test_a_station_that_falls_silent_ends_nothing_and_says_so_once(databas
             await until(lambda: len(server.taken) == 2)
             assert subject(server.taken[1]).startswith("Geen gegevens meer: Piek PM2,5")
             change(database, "UPDATE node_status SET last_seen = now()")
-            await until(lambda: rows(database, "SELECT 1 FROM alerting.watch WHERE no_data_at IS NULL"))
+            await there(database, "SELECT 1 FROM alerting.watch WHERE no_data_at IS NULL")
     assert len(server.taken) == 2
     assert rows(database, "SELECT state FROM alerting.member") == [("open",)]
 
@@ -170,14 +170,14 @@ async def test_what_was_found_late_pages_nobody_and_is_in_one_digest(database, s
     with MailServer() as server, WebServer() as web:
         chosen = settings(mail=server, web=web, digest_at="00:00")
         async with dispatching(chosen, database):  # the day's digest is made while there is nothing to tell
-            await until(lambda: rows(database, "SELECT 1 FROM alerting.digest"))
+            await there(database, "SELECT 1 FROM alerting.digest")
             late = [alert(event_id=f"e{n}", station=f"s{n}", detected_late=True) for n in range(3)]
             await decided(database, *late, ended(event_id="e0", station="s0", detected_late=True))
             assert server.taken == web.requests == []
             change(database, "DELETE FROM alerting.digest")
             await until(lambda: server.taken and web.requests)
             change(database, "DELETE FROM alerting.digest")
-            await until(lambda: rows(database, "SELECT 1 FROM alerting.digest"))
+            await there(database, "SELECT 1 FROM alerting.digest")
             await settled(database)
     assert (len(server.taken), len(web.requests)) == (1, 1)
     assert b"Dagoverzicht: 3 achteraf gevonden" in server.taken[0].content
