@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
 
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\uffff]")
 
@@ -61,3 +62,8 @@ def install(app: FastAPI) -> None:
         wrong = [{"name": ".".join(map(str, e["loc"][1:])), "reason": e["msg"]} for e in error.errors()]
         detail = "; ".join(f"{one['name']}: {one['reason']}" for one in wrong)
         return problem(400, detail, invalidParams=wrong)
+
+    @app.exception_handler(ClientDisconnect)
+    async def _(_request: Request, _error: ClientDisconnect) -> JSONResponse:
+        # nobody is there to read it; without it each who hangs up while sending would fill the log with a traceback
+        return problem(400, "the request ended before it was complete")

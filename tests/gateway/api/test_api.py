@@ -1,5 +1,6 @@
 """What a program reads: GeoJSON, pages of observations, events; and what it is told when it asks wrongly."""
 
+import asyncio
 import re
 import socket
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,21 @@ async def test_stations_are_geojson_with_their_newest_minute(api, pipeline, node
     assert newest["mean"] == pytest.approx(8.1, abs=0.01)
     assert (newest["validCount"], newest["unit"], newest["averagingSeconds"]) == (60, "ug/m3", 60)
     assert newest["observedAt"].endswith("T02:40:59.000Z")
+
+
+async def test_who_sends_a_body_too_slowly_is_cut_and_the_log_says_nothing_of_it(database, broker, monkeypatch, caplog):
+    monkeypatch.setattr("gateway.api.door._BODY_SECONDS", 0.3)
+    async with serving(database, broker) as (client, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+        writer.write(b"POST /acknowledge/x HTTP/1.1\r\nHost: here\r\nContent-Length: 10\r\n\r\n12345")
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()
+        whole = await client.post("/acknowledge/x", content=b"0123456789")
+        await asyncio.sleep(0.4)
+        assert (await client.get("/healthz")).status_code == 200, "the same connection, after a body that was whole"
+        assert whole.status_code < 500
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_raw_observations_come_in_pages_without_gap_or_repeat_and_name_their_batch(api, pipeline, node):
