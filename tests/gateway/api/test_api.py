@@ -69,64 +69,75 @@ async def test_an_event_is_listed_and_stays_at_its_address(api, pipeline, node):
     assert (await api.get("/api/v1/events", params={"open": "true"})).json()["items"] == []
 
 
-@pytest.mark.parametrize(
-    ("path", "status", "words"),
-    [
-        ("/api/v1/stations?colour=red", 400, "'colour'"),
-        ("/api/v1/stations/nowhere", 404, "nowhere"),
-        ("/api/v1/stations/", 404, ""),
-        ("/api/v1/stations/wijk-aan-zee/observations?property=moonlight", 400, "moonlight"),
-        ("/api/v1/stations/wijk-aan-zee/observations?limit=0", 400, "limit"),
-        ("/api/v1/stations/wijk-aan-zee/observations?start=yesterday", 400, "start"),
-        ("/api/v1/stations/wijk-aan-zee/observations?start=2026-01-01T00:00:00", 400, "time zone"),
-        (
-            "/api/v1/stations/wijk-aan-zee/observations?start=2026-01-02T00:00:00Z&end=2026-01-01T00:00:00Z",
-            400,
-            "before",
-        ),
-        ("/api/v1/stations/wijk-aan-zee/observations?averaging=raw&start=2020-01-01T00:00:00Z", 400, "2 days"),
-        ("/api/v1/stations/wijk-aan-zee/observations?end=0001-01-01T00:00:00Z", 400, "end"),
-        ("/api/v1/stations/wijk-aan-zee/observations?cursor=nonsense", 400, "cursor"),
-        ("/api/v1/events?cursor=%FF", 400, "cursor"),
-        ("/api/v1/events?open=perhaps", 400, "open"),
-        ("/api/v1/live?colour=x", 400, "colour"),
-        ("/api/v1/live?lastEventId=abc", 400, "abc"),
-        ("/api/v1/live?lastEventId=1&lastEventId=2", 400, "lastEventId"),
-        ("/api/v1/nothing", 404, ""),
-        ("/api/v1/areas/nowhere", 404, "nowhere"),
-        ("/api/v1/sites/nowhere", 404, "nowhere"),
-        ("/api/v1/datastreams/x", 404, "'x'"),
-        ("/api/v1/datastreams/99999999999999999999", 404, "9999"),
-        ("/api/v1/datastreams/1/observations", 404, "'1'"),
-        ("/api/v1/observed-properties/moonlight", 404, "moonlight"),
-        ("/api/v1/alerts/-1", 404, "-1"),
-        ("/api/v1/events/nothing/revisions", 404, "nothing"),
-        ("/api/v1/stations?area=nowhere", 400, "ijmond"),
-        ("/api/v1/events?station=nowhere", 400, "wijk-aan-zee"),
-        ("/api/v1/events?station=a&station=b", 400, "station"),
-        ("/api/v1/events?area=%00", 400, "area"),
-        ("/api/v1/events/%00", 400, "id"),
-        ("/api/v1/events?start=9999-12-31T23:59:59-23:59", 400, "start"),
-        ("/api/v1/events?start=2026-02-30T00:00:00Z", 400, "start"),
-        ("/api/v1/events?limit=100000000000000000000000", 400, "limit"),
-        ("/api/v1/events?cursor=MjAyNg", 400, "cursor"),
-        ("/api/v1/stations/wijk-aan-zee/observations?format=xml", 400, "format"),
-        ("/api/v1/stations/wijk-aan-zee/observations?format=csv&averaging=raw&start=2020-01-01T00:00:00Z", 400, "31"),
-        ("/api/v1/stations/wijk-aan-zee/observations?averaging=1w", 400, "averaging"),
-        (f"/api/v1/stations?area={'x' * 10_000}", 414, "4096"),
-    ],
-)
-async def test_a_wrong_question_is_answered_with_a_problem_that_names_it(api, node, path, status, words):
-    answer = await api.get(path)
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["status"] == status
-    assert words in answer.json()["detail"]
+WRONG = [
+    ("/api/v1/stations?colour=red", 400, "'colour'"),
+    ("/api/v1/stations/nowhere", 404, "nowhere"),
+    ("/api/v1/stations/", 404, ""),
+    ("/api/v1/stations/wijk-aan-zee/observations?property=moonlight", 400, "moonlight"),
+    ("/api/v1/stations/wijk-aan-zee/observations?limit=0", 400, "limit"),
+    ("/api/v1/stations/wijk-aan-zee/observations?start=yesterday", 400, "start"),
+    ("/api/v1/stations/wijk-aan-zee/observations?start=2026-01-01T00:00:00", 400, "time zone"),
+    (
+        "/api/v1/stations/wijk-aan-zee/observations?start=2026-01-02T00:00:00Z&end=2026-01-01T00:00:00Z",
+        400,
+        "before",
+    ),
+    ("/api/v1/stations/wijk-aan-zee/observations?averaging=raw&start=2020-01-01T00:00:00Z", 400, "2 days"),
+    ("/api/v1/stations/wijk-aan-zee/observations?end=0001-01-01T00:00:00Z", 400, "end"),
+    ("/api/v1/stations/wijk-aan-zee/observations?cursor=nonsense", 400, "cursor"),
+    ("/api/v1/events?cursor=%FF", 400, "cursor"),
+    ("/api/v1/events?open=perhaps", 400, "open"),
+    ("/api/v1/live?colour=x", 400, "colour"),
+    ("/api/v1/live?lastEventId=abc", 400, "abc"),
+    ("/api/v1/live?lastEventId=1&lastEventId=2", 400, "lastEventId"),
+    ("/api/v1/nothing", 404, ""),
+    ("/api/v1/areas/nowhere", 404, "nowhere"),
+    ("/api/v1/sites/nowhere", 404, "nowhere"),
+    ("/api/v1/datastreams/x", 404, "'x'"),
+    ("/api/v1/datastreams/99999999999999999999", 404, "9999"),
+    ("/api/v1/datastreams/1/observations", 404, "'1'"),
+    ("/api/v1/observed-properties/moonlight", 404, "moonlight"),
+    ("/api/v1/alerts/-1", 404, "-1"),
+    ("/api/v1/events/nothing/revisions", 404, "nothing"),
+    ("/api/v1/stations?area=nowhere", 400, "ijmond"),
+    ("/api/v1/events?station=nowhere", 400, "wijk-aan-zee"),
+    ("/api/v1/events?station=a&station=b", 400, "station"),
+    ("/api/v1/events?area=%00", 400, "area"),
+    ("/api/v1/events/%00", 400, "id"),
+    ("/api/v1/events?start=9999-12-31T23:59:59-23:59", 400, "start"),
+    ("/api/v1/events?start=2026-02-30T00:00:00Z", 400, "start"),
+    ("/api/v1/events?start=2026-01-02T00:00:00Z&end=2026-01-01T00:00:00Z", 400, "start: must be before end"),
+    ("/api/v1/events?limit=100000000000000000000000", 400, "limit"),
+    ("/api/v1/events?cursor=MjAyNg", 400, "cursor"),
+    ("/api/v1/stations/wijk-aan-zee/observations?format=xml", 400, "format"),
+    ("/api/v1/stations/wijk-aan-zee/observations?format=csv&averaging=raw&start=2020-01-01T00:00:00Z", 400, "31"),
+    ("/api/v1/stations/wijk-aan-zee/observations?averaging=1w", 400, "averaging"),
+    (f"/api/v1/stations?area={'x' * 10_000}", 414, "4096"),
+]
 
 
-async def test_a_wrong_method_is_a_problem_too(api):
-    answer = await api.post("/api/v1/stations")
-    assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
+async def test_a_wrong_question_is_answered_with_a_problem_that_names_it(api, node):
+    for path, status, words in WRONG:
+        answer = await api.get(path)
+        assert answer.status_code == status, path
+        assert answer.headers["content-type"] == "application/problem+json", path
+        assert answer.json()["status"] == status, path
+        assert words in answer.json()["detail"], path
+
+
+async def test_a_wrong_method_is_a_problem_that_names_it_and_what_is_known(api):
+    asked = {
+        "POST": "/api/v1/stations",
+        "DELETE": "/api/v1/events/x",
+        "PUT": "/api/v1/live",
+        "PATCH": "/",
+        "TRACE": "/en/",
+    }
+    for method, path in asked.items():
+        answer = await api.request(method, path)
+        assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
+        assert repr(method) in answer.json()["detail"]
+        assert "GET" in answer.headers["allow"]
 
 
 async def test_a_body_that_nobody_asked_for_is_refused_by_its_size(api):
