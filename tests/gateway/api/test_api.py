@@ -106,10 +106,7 @@ WRONG = [
     ("/api/v1/events/%00", 400, "id"),
     ("/api/v1/events?start=9999-12-31T23:59:59-23:59", 400, "start"),
     ("/api/v1/events?start=2026-02-30T00:00:00Z", 400, "start"),
-<<<<<<< HEAD
     ("/api/v1/events?start=2026-01-02T00:00:00Z&end=2026-01-01T00:00:00Z", 400, "start: must be before end"),
-=======
->>>>>>> origin/main
     ("/api/v1/events?limit=100000000000000000000000", 400, "limit"),
     ("/api/v1/events?cursor=MjAyNg", 400, "cursor"),
     ("/api/v1/stations/wijk-aan-zee/observations?format=xml", 400, "format"),
@@ -117,18 +114,6 @@ WRONG = [
     ("/api/v1/stations/wijk-aan-zee/observations?averaging=1w", 400, "averaging"),
     (f"/api/v1/stations?area={'x' * 10_000}", 414, "4096"),
 ]
-<<<<<<< HEAD
-=======
-
-
-async def test_a_wrong_question_is_answered_with_a_problem_that_names_it(api, node):
-    for path, status, words in WRONG:
-        answer = await api.get(path)
-        assert answer.status_code == status, path
-        assert answer.headers["content-type"] == "application/problem+json", path
-        assert answer.json()["status"] == status, path
-        assert words in answer.json()["detail"], path
->>>>>>> origin/main
 
 
 async def test_a_wrong_question_is_answered_with_a_problem_that_names_it(api, node):
