@@ -52,9 +52,15 @@ def install(app: FastAPI) -> None:
     """Make the application answer in problem documents."""
 
     @app.exception_handler(StarletteHTTPException)
-    async def _(_request: Request, error: StarletteHTTPException) -> JSONResponse:
-        answer = problem(error.status_code, str(error.detail))
-        answer.headers.update(error.headers or {})
+    async def _(request: Request, error: StarletteHTTPException) -> JSONResponse:
+        headers = error.headers or {}
+        detail = str(error.detail)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            detail = (
+                f"method {request.method[:20]!r} is not for this address; it knows {headers.get('Allow', 'others')}"
+            )
+        answer = problem(error.status_code, detail)
+        answer.headers.update(headers)
         return answer
 
     @app.exception_handler(RequestValidationError)

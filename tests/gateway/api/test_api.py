@@ -122,6 +122,7 @@ WRONG = [
     ("/api/v1/events/%00", 400, "id"),
     ("/api/v1/events?start=9999-12-31T23:59:59-23:59", 400, "start"),
     ("/api/v1/events?start=2026-02-30T00:00:00Z", 400, "start"),
+    ("/api/v1/events?start=2026-01-02T00:00:00Z&end=2026-01-01T00:00:00Z", 400, "start: must be before end"),
     ("/api/v1/events?limit=100000000000000000000000", 400, "limit"),
     ("/api/v1/events?cursor=MjAyNg", 400, "cursor"),
     ("/api/v1/stations/wijk-aan-zee/observations?format=xml", 400, "format"),
@@ -140,9 +141,19 @@ async def test_a_wrong_question_is_answered_with_a_problem_that_names_it(api, no
         assert words in answer.json()["detail"], path
 
 
-async def test_a_wrong_method_is_a_problem_too(api):
-    answer = await api.post("/api/v1/stations")
-    assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
+async def test_a_wrong_method_is_a_problem_that_names_it_and_what_is_known(api):
+    asked = {
+        "POST": "/api/v1/stations",
+        "DELETE": "/api/v1/events/x",
+        "PUT": "/api/v1/live",
+        "PATCH": "/",
+        "TRACE": "/en/",
+    }
+    for method, path in asked.items():
+        answer = await api.request(method, path)
+        assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
+        assert repr(method) in answer.json()["detail"]
+        assert "GET" in answer.headers["allow"]
 
 
 async def test_a_body_that_nobody_asked_for_is_refused_by_its_size(api):
