@@ -57,6 +57,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     telemetry: TelemetrySettings = TelemetrySettings()
     log: LogSettings = LogSettings()
 
+    @property
+    def judged(self) -> bool:
+        """Whether a shadow or the self-test is to judge the detector while it works."""
+        return self.shadow is not None or self.selftest is not None
+
 
 def files(value: object, path: str = "") -> Iterator[tuple[str, Path]]:
     """(`broker.tls.key`, its path) of every file that a tree of settings names."""
