@@ -122,8 +122,9 @@ def _prune(given: argparse.Namespace) -> None:
     from gateway.store import upkeep
 
     read = settings.read(given.config)
-    rows, batches = upkeep.prune(read.database.dsn, read.retention)
-    print(f"{rows} observations deleted, the signed bytes of {batches} batches")
+    gone = upkeep.prune(read.database.dsn, read.retention)
+    print(f"{gone.observations} observations deleted, the signed bytes of {gone.batches} batches")
+    print(f"{gone.shadow_events} events of shadows, {gone.selftest_hours} examined hours of the self-test")
 
 
 def _add_key(parser: argparse.ArgumentParser) -> None:

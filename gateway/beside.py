@@ -35,7 +35,8 @@ async def run(settings: Settings) -> None:
     """Until cancelled. StartError where nothing is asked for."""
     if not wanted(settings):
         raise StartError("nothing to do beside the gateway: put [shadow] or [selftest] into the configuration")
-    os.nice(_NICE)
+    with suppress(PermissionError):  # a unit that forbids it has set it itself
+        os.nice(_NICE)
     await asyncio.to_thread(rehearse, Flagger(), Detector(settings.detection))
     async with asyncio.TaskGroup() as group:
         if settings.shadow is not None:
