@@ -32,12 +32,19 @@ async def answer(
     key = question(request)
     body = await request.app.state.cache.get(key, fresh, encoded)
     request.app.state.questions.note(request, Known(key=key, fresh=fresh, media=media))
-    return respond(request, body, fresh=fresh, media=media)
+    return await packed(request, body, fresh=fresh, media=media)
 
 
 def question(request: Request) -> str:
     """What is asked, whatever the order of its words."""
     return f"{request.url.path}?{sorted(request.query_params.multi_items())}"
+
+
+async def packed(request: Request, body: Body, *, fresh: float, media: str) -> Response:
+    """The same as `respond`; nobody waits while a large body is packed."""
+    if _takes_gzip(request) and not _has(request, body):
+        await body.pack()
+    return respond(request, body, fresh=fresh, media=media)
 
 
 def respond(request: Request, body: Body, *, fresh: float, media: str) -> Response:
@@ -53,7 +60,7 @@ def respond(request: Request, body: Body, *, fresh: float, media: str) -> Respon
     if _has(request, body):
         return Response(status_code=304, headers=headers)
     content = body.content
-    if len(content) > _WORTH_PACKING and "gzip" in request.headers.get("accept-encoding", ""):
+    if len(content) > _WORTH_PACKING and _takes_gzip(request):
         content, headers["Content-Encoding"] = body.packed, "gzip"
     return Response(content, media_type=media, headers=headers)
 
@@ -67,6 +74,10 @@ def ownership(settings: ApiSettings) -> dict[str, str]:
 def _link(contact: str, operator: str) -> str:
     maker = f"<{quote(contact, safe=':/?#&=%')}>; rel=\"author\"; title*=UTF-8''{quote(operator)}"
     return f'<{LICENCE}>; rel="license", {maker}'
+
+
+def _takes_gzip(request: Request) -> bool:
+    return "gzip" in request.headers.get("accept-encoding", "")
 
 
 def _has(request: Request, body: Body) -> bool:

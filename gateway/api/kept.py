@@ -13,12 +13,12 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 
 from starlette.requests import Request
 
 _MOST_BYTES = 64 * 2**20
 _MOST_QUESTIONS = 2_000
+_LARGE = 100_000
 
 
 class Body:
@@ -26,13 +26,24 @@ class Body:
 
     def __init__(self, content: bytes, modified: datetime | None = None) -> None:
         self.content, self.modified = content, modified
+        self._packed: bytes | None = None
+        self._packing: asyncio.Future[bytes] | None = None
         # a checksum, not a cryptographic digest: it tells our own versions of one answer apart at a fifth of the cost
         self.etag = f'W/"{len(content):x}-{zlib.crc32(content):08x}{zlib.adler32(content):08x}"'
 
-    @cached_property
+    @property
     def packed(self) -> bytes:
         """The same, gzipped."""
-        return gzip.compress(self.content, compresslevel=5, mtime=0)
+        if self._packed is None:
+            self._packed = _pack(self.content)
+        return self._packed
+
+    async def pack(self) -> None:
+        """Gzip what is large, once, in a thread: everybody else would wait for it."""
+        if self._packed is None and len(self.content) > _LARGE:
+            if self._packing is None:
+                self._packing = asyncio.ensure_future(asyncio.to_thread(_pack, self.content))
+            self._packed = await asyncio.shield(self._packing)
 
 
 class Cache:
@@ -75,6 +86,10 @@ class Cache:
         kept = self._kept.pop(key, None)
         if kept is not None:
             self._size -= len(kept[1].content)
+
+
+def _pack(content: bytes) -> bytes:
+    return gzip.compress(content, compresslevel=1 if len(content) > _LARGE else 5, mtime=0)
 
 
 Words = tuple[str, bytes, str | None]  # path, query as it came, Accept

@@ -6,7 +6,7 @@ Behind the guard, so that everybody's rate, size and key count for it, and in fr
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.api.answers import respond
+from gateway.api.answers import packed
 
 
 class Shortcut:
@@ -23,6 +23,7 @@ class Shortcut:
             known = state.questions.get(request)
             body = known and state.cache.known(known.key, known.fresh)
             if known and body:
-                await respond(request, body, fresh=known.fresh, media=known.media)(scope, receive, send)
+                response = await packed(request, body, fresh=known.fresh, media=known.media)
+                await response(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -28,7 +28,7 @@ def an_hour_of_results(dsn, detector="peak@2#7ec8e0b6", found=117, of=120):
 async def test_without_a_test_nothing_is_claimed(api, node):
     figures = (await api.get("/api/v1/detection-figures")).json()
     assert (figures["detector"], figures["items"]) == (None, [])
-    assert "Nog niet beproefd." in (await api.get("/nl/status")).text
+    assert "De zelftest heeft hier nog niet gelopen." in (await api.get("/nl/status")).text
 
 
 async def test_figures_are_told_with_what_they_leave_uncertain(api, node, database):

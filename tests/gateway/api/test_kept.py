@@ -1,13 +1,14 @@
 """What is kept for a moment: never another answer than was asked for, never older than is said."""
 
 import asyncio
+import gzip
 import re
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.api import means
+from gateway.api import kept, means
 from gateway.api.shapes.measured import mean_of
 from tests.gateway.api.measured import fill
 from tests.gateway.enrolled import T0
@@ -51,6 +52,17 @@ async def test_what_is_being_measured_now_is_added_to_what_is_known(api, pipelin
     assert [_what(item) for item in items][-len(known) + 1 :] == [_what(item) for item in known][1:]
     at = [item["start"] for item in items]
     assert at == sorted(set(at), reverse=True)
+
+
+async def test_a_large_body_is_packed_once_beside_the_others():
+    body = kept.Body(b"fresh air " * 1_000_000)
+    waited = asyncio.gather(*(body.pack() for _ in range(20)))
+    turns = 0
+    while not waited.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 1
+    assert gzip.decompress(body.packed) == body.content
 
 
 def _what(item):
