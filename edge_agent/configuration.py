@@ -17,6 +17,7 @@ from msgspec import Struct
 
 T = TypeVar("T", bound=Struct)
 
+UNDER = "under"  # of msgspec.Meta(extra=...): a table whose values stand where the file's table says nothing
 _AT = re.compile(r"(?: - at `(?P<path>\$[^`]*)`)$")
 
 
@@ -44,9 +45,36 @@ def convert(table: dict[str, Any], kind: type[T], *, source: str, folder: Path |
     if unknown is not None:
         raise ConfigurationError(f"{source}: {unknown}")
     try:
-        return msgspec.convert(table, kind, dec_hook=partial(_path, folder or Path()))
+        return msgspec.convert(_completed(table, kind), kind, dec_hook=partial(_path, folder or Path()))
     except (msgspec.ValidationError, ValueError) as error:
         raise ConfigurationError(f"{source}: {_plain(str(error))}") from None
+
+
+def _completed(table: dict[str, Any], kind: type[Struct]) -> dict[str, Any]:
+    """The same table over those that fields of the Struct have `UNDER` them."""
+    found, hints = dict(table), get_type_hints(kind, include_extras=True)
+    for each in msgspec.structs.fields(kind):
+        inner, hint = found.get(each.encode_name), hints[each.name]
+        if not isinstance(inner, dict):
+            continue
+        struct = None if _is_mapping(hint) else _chosen(_structs(hint), inner)
+        inner = inner if struct is None else _completed(inner, struct)
+        found[each.encode_name] = _over(_under(hint), inner)
+    return found
+
+
+def _under(hint: object) -> dict[str, Any]:
+    metas = (meta.extra for meta in getattr(hint, "__metadata__", ()) if isinstance(meta, msgspec.Meta))
+    return next((extra[UNDER] for extra in metas if extra and UNDER in extra), {})
+
+
+def _over(under: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
+    """Per key, to any depth: what `table` says, or else what stands under it."""
+    found = {**under, **table}
+    for key in under.keys() & table.keys():
+        if isinstance(under[key], dict) and isinstance(table[key], dict):
+            found[key] = _over(under[key], table[key])
+    return found
 
 
 def _path(folder: Path, kind: type, value: object) -> object:

@@ -86,8 +86,9 @@ def _serve(given: argparse.Namespace) -> None:
 
     read = settings.read(given.config)  # what is wrong with it is told before all the rest is loaded
     from gateway import service
+    from gateway.doctor import onset
 
-    service.run(read, given.parts, given.config)
+    service.run(read, given.parts, given.config, onset.look)
 
 
 def _add_migrate(parser: argparse.ArgumentParser) -> None:

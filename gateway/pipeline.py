@@ -9,28 +9,25 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 import msgspec
 import psycopg
 
-from alerting import inbox
 from edge_agent.wire import StoredRanges
 from gateway import repair, story, telemetry
 from gateway.account import account
-from gateway.alerts import severity, to_alerts
+from gateway.announcement import announce
 from gateway.decode import Payload, Rejected, Verified, decode, place, unplaced
 from gateway.detection.detector import Detector
-from gateway.event import Event
 from gateway.foresight import Decoded, Outcome
-from gateway.live import LiveEvent, LiveMessage, LiveObservation
+from gateway.live import LiveMessage
 from gateway.quality.flagger import Flagger
 from gateway.refusal import Reason
 from gateway.registry import Node, Registry
 from gateway.senses import Memory, Senses
 from gateway.store import checkpoints, clocks, ledger, nodes, observations, quarantine, stations
 from gateway.store import events as event_store
-from gateway.store.connection import QUERIES, Store, Transaction
+from gateway.store.connection import Store, Transaction
 
 _LOG = logging.getLogger(__name__)
 _QUALITY = "quality"
@@ -133,14 +130,12 @@ class Pipeline:
             await self._keep_checkpoint(tx, memory, ids)
             await observations.copy(tx, outcome.rows, ids, registry)
             await self._save_states(tx, outcome, registry)
-            await event_store.save(tx, events, _severities(events, registry), registry)
-            await inbox.put(tx, to_alerts(events, registry))
+            live = await announce(tx, outcome.news, events, registry)
             await quarantine.put(tx, rejected)
             kept = [v.key for v in accepted.fresh] + [r.key for r in rejected if r.key is not None]
             await ledger.record(tx, kept)
             stored = await ledger.stored_ranges(tx, kept + [v.key for v in accepted.duplicates])
             await nodes.touch(tx, words, accepted.fresh, registry)
-            live = await _live(tx, outcome.news, events, registry)
             anchored = await clocks.resolve(tx, [v.batch for v in accepted.fresh], ids, self._anchored)
             await ledger.keep(tx, accepted.fresh, ids)
             await repair.note(tx, outcome.rows, registry)
@@ -173,9 +168,7 @@ class Pipeline:
         try:
             async with self._store.transaction() as tx:
                 events = await repair.detect(tx, self._senses, registry, _QUIET, self._store.areas)
-                await event_store.save(tx, events, _severities(events, registry), registry)
-                await inbox.put(tx, to_alerts(events, registry))
-                live = await _live(tx, [], events, registry)
+                live = await announce(tx, [], events, registry)
         except psycopg.Error as error:
             _LOG.warning("gaps are detected on later: %s", " ".join(str(error).split()))
             return []
@@ -277,29 +270,3 @@ class Pipeline:
     async def _save_states(self, tx: Transaction, outcome: Outcome, registry: Registry) -> None:
         await event_store.save_states(tx, _QUALITY, outcome.quality, registry)
         await event_store.save_states(tx, self._senses.detector.name, outcome.detection, registry)
-
-
-def _severities(events: Sequence[Event], registry: Registry) -> list[str]:
-    return [severity(event, registry.properties[event.observed_property]).value for event in events]
-
-
-async def _live(
-    tx: Transaction, news: Sequence[LiveObservation], events: Sequence[Event], registry: Registry
-) -> list[LiveMessage]:
-    """One message an area, each with its own number: the newest live value of each datastream, every event change."""
-    areas: dict[str, tuple[list[LiveObservation], list[LiveEvent]]] = {}
-    for observation in news:
-        areas.setdefault(registry.stations[observation.station].area, ([], []))[0].append(observation)
-    for event, level in zip(events, _severities(events, registry), strict=True):
-        area = registry.stations[event.station].area
-        unit = registry.properties[event.observed_property].unit
-        live = LiveEvent(event=event, area=area, severity=level, unit=unit)
-        areas.setdefault(area, ([], []))[1].append(live)
-    if not areas:
-        return []
-    numbers = await (await tx.execute(QUERIES["next_live_ids"], {"count": len(areas)})).fetchall()
-    now = datetime.now(UTC)
-    return [
-        LiveMessage(id=number, area=area, committed_at=now, observations=seen, events=found)
-        for (number,), (area, (seen, found)) in zip(numbers, areas.items(), strict=True)
-    ]

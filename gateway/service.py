@@ -48,11 +48,15 @@ def parts(settings: Settings, config: Path) -> Mapping[str, Callable[[], Part]]:
     }
 
 
-def run(settings: Settings, names: list[str], config: Path) -> None:
-    """Run these parts, as `config` has them, until a signal comes. Raises StartError where one cannot start."""
+def run(settings: Settings, names: list[str], config: Path, look: Callable[[Settings, list[str]], None]) -> None:
+    """Run these parts, as `config` has them, until a signal comes. Raises StartError where one cannot start.
+
+    `look` is asked once what it thinks of the machine, and says it in the log.
+    """
     logs.begin(settings.log)
     _check_files(settings, names)
     check(settings.database.dsn)
+    look(settings, names)
     port = settings.telemetry.port_of(names)
     if port is not None:
         _show_metrics(settings.telemetry.host, port)

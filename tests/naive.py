@@ -41,32 +41,54 @@ class NaiveDetector:
         noise = math.sqrt(self.variance + (p.noise_absolute + p.noise_relative * abs(self.background)) ** 2)
         excess = x - self.background
         z = excess / noise
-        last, self.left, before, odd = self.background + self.left, excess, self.evidence, None
+        last, self.left, before = self.background + self.left, excess, self.evidence
+        tail = self._is_tail(at, x)
         share = min(1.0, gap * 60 / (p.sure_seconds if z >= p.sure else p.unit_seconds))
-        if self.evidence == 0 and self.event is None:
+        if before == 0 and self.event is None and not tail:
             self.rise, self.under = at, self.background
         self.evidence = min(max(self.evidence + share * (min(z, p.clip) - p.drift), 0.0), 4 * p.threshold)
-        if before == 0 and self.evidence > 0 and self.event is None and self._is_odd(z, excess):
-            odd = {"at": at, "peak": x, "background": self.background, "noise": noise, "before": last}
-        told = self._open(at, x, noise) if self.event is None else self._go_on(at, x, noise, z)
-        self.odd = odd
+        if self.event is None and self.odd is None and self._is_odd(z, excess):
+            least = p.noise_absolute / 4
+            self.odd = {"at": at, "peak": x, "background": self.background, "noise": noise, "before": last}
+            self.odd |= {"until": at, "own": math.sqrt(self.variance + least * least)}
+        told = self._open(at, x, noise, tail) if self.event is None else self._go_on(at, x, noise, z)
+        self._settle(at, x, excess)
         self._learn(at, x, noise, gap)
         return told
 
-    def _open(self, at, x, noise):
+    def _open(self, at, x, noise, tail):
         enough = self.evidence > self.p.threshold and x - self.background > self.p.smallest and len(self.history) > 24
-        soon = self.odd is not None and 30_000 <= at - self.odd["at"] <= 180_000
-        if not enough and not (soon and self._is_tail(x, noise)):
+        if not enough and not tail:
             return None
+        self.rise = self.rise if enough else self.odd["at"]
         self.event = {"onset": self.rise, "detected": at, "revision": 1, "told": x - self._level(), "below": []}
         self._peak(at, x, noise)
-        if self.odd and self.odd["peak"] - self.odd["background"] > x - self._level():
+        odd = self.odd if self.odd and self.odd["until"] != at else None
+        if odd and odd["peak"] - odd["background"] > x - self._level():
             self._look_back()
         return "opened", dict(self.event)
 
-    def _is_tail(self, x, noise):
-        tail, height = x - self.odd["before"], self.odd["peak"] - self.odd["before"]
-        return tail > max(self.p.tail * noise, 0.02 * height)
+    def _is_tail(self, at, x):
+        """The next reading is clearly above the one before the odd one, or more than half way above both around it."""
+        odd = self.odd
+        if odd is None or self.event or not 30_000 <= at - odd["until"] <= 180_000:
+            return False
+        tail, times = x - odd["before"], self.p.tail_now
+        if "after" in odd:
+            tail, times = odd["after"] - (odd["before"] + x) / 2, self.p.tail
+        apart = max(1.0, (at - odd["until"]) / 60_000)
+        return tail > max(times * apart * odd["own"], 0.01 * (odd["peak"] - odd["background"]))
+
+    def _settle(self, at, x, excess):
+        odd = self.odd
+        if odd is None or odd["until"] == at:
+            return
+        back = self.event is None and excess < 0.3 * (odd["peak"] - odd["background"])
+        soon = 30_000 <= at - odd["until"] <= 180_000
+        if back and soon and "after" not in odd:
+            odd |= {"after": x, "until": at}
+        else:
+            self.odd = None
 
     def _look_back(self):
         odd = self.odd
@@ -74,7 +96,7 @@ class NaiveDetector:
         self.event |= {"peak_background": odd["background"], "peak_noise": odd["noise"]}
 
     def _is_odd(self, z, excess):
-        return z >= self.p.sure and excess > self.p.smallest and len(self.history) > 24
+        return z >= self.p.odd and excess > self.p.smallest and len(self.history) > 24
 
     def _level(self):
         return min(self.background, self.under)
@@ -108,7 +130,9 @@ class NaiveDetector:
         p, known = self.p, max((at - self.history[0]) / 60_000, gap)
         slower = p.freeze if self.event else 1 / (1 + p.hold * self.evidence / p.threshold)
         clipped = min(max((x - self.background) / noise, -p.fall_limit), p.rise_limit)
-        self.background += slower * approach(gap / min(p.background_minutes, known)) * noise * clipped
+        towards = approach(gap / min(p.background_minutes, known))
+        towards = min(1.0, p.fall_speed * towards) if clipped < -1.5 else towards
+        self.background += slower * towards * noise * clipped
         taken = slower * approach(gap / min(p.noise_minutes, known))
         self.variance += taken * ((noise * clipped) ** 2 - self.variance)
 

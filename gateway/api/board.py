@@ -65,17 +65,25 @@ class Window:
         for _, _, bits in self.readings:
             flags |= bits
         at, value, _ = self.readings[-1]
-        mean = math.fsum(values) / len(values) if values else None
+        turning = self.unit == "deg"
+        mean = (_bearing(values) if turning else math.fsum(values) / len(values)) if values else None
         self.air = Air(humidity=mean, flags=flags)  # what it says where this is the humidity
         return Minute(
             unit=self.unit,
             observed_at=instant(moment(at)),
             value=value,
             mean=mean,
-            max=max(values, default=None),
+            max=None if turning else max(values, default=None),  # no direction is the highest
             valid_count=len(values),
             flags=flag_names(flags),
         )
+
+
+def _bearing(values: Sequence[float]) -> float:
+    """The mean direction, degrees from north: of 359 and 1 it is 0."""
+    east = math.fsum(math.sin(math.radians(one)) for one in values)
+    north = math.fsum(math.cos(math.radians(one)) for one in values)
+    return math.degrees(math.atan2(east, north)) % 360
 
 
 @dataclass(frozen=True, kw_only=True)

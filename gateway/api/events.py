@@ -45,6 +45,8 @@ async def list_events(  # noqa: PLR0917 - they are query parameters
     cursor_: CursorText = None,
 ) -> Response:
     since, until = cursor.moment("start", start), cursor.moment("end", end)
+    if since is not None and until is not None and since >= until:
+        raise HTTPException(400, "start: must be before end")
     before, key = cursor.read(cursor_, datetime, str)
 
     async def make() -> Events:

@@ -8,6 +8,7 @@ still has them.
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import msgspec
 import numpy as np
@@ -33,7 +34,7 @@ from gateway.event import Event
 from gateway.observation import ObservationBatch
 from gateway.registry import Registry
 
-_VERSION = 3
+_VERSION = 4
 _CHUNK = 1 << 15  # rows a call of the kernel: bounds the memory for changes
 
 
@@ -59,7 +60,7 @@ class Detector:
 
     def __init__(self, settings: DetectionSettings) -> None:
         self._settings = settings
-        self._parameters: tuple[Neighbourhoods, NDArray[np.void]] | None = None  # as worked out last
+        self._parameters: WeakKeyDictionary[Neighbourhoods, NDArray[np.void]] = WeakKeyDictionary()
         self.parameters_text = msgspec.json.encode(settings, order="deterministic").decode()
         self.name = f"peak@{_VERSION}#{hashlib.sha256(self.parameters_text.encode()).hexdigest()[:8]}"
 
@@ -127,10 +128,11 @@ class Detector:
 
     def parameters(self, around: Neighbourhoods) -> NDArray[np.void]:
         """Of each observed property, PARAMETERS."""
-        if self._parameters is None or self._parameters[0] is not around:
+        found = self._parameters.get(around)
+        if found is None:
             chosen = [_record(self._settings.property.get(name)) for name in around.properties]
-            self._parameters = around, np.array(chosen, PARAMETERS)
-        return self._parameters[1]
+            found = self._parameters[around] = np.array(chosen, PARAMETERS)
+        return found
 
 
 def _bytes(states: States, slot: int) -> bytes:
@@ -177,7 +179,7 @@ def _wind(rows: ObservationBatch) -> NDArray[np.float32]:
 
 
 def _record(settings: PeakSettings | None) -> tuple[float, ...]:
-    if settings is None:
+    if settings is None or not settings.on:
         return tuple(float(name != "on") for name in PARAMETERS.names or ())
     derived = {
         "on": 1.0,

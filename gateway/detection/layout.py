@@ -55,7 +55,9 @@ EVENT = np.dtype(
         ("odd_before", np.float64),  # the value before it
         ("odd_flags", np.int32),
         ("trailing", np.int32),  # 1: one reading, and the tail in the next one, are all that opened it
-        ("unused", np.int32, (4,)),  # up to the end of the third line
+        ("odd_after", np.float64),  # the value after it
+        ("odd_own", np.float32),  # how the stream trembled before it, without the least noise of the settings
+        ("peak_common", np.float32),  # what the neighbours were thought to add at the peak
     ]
 )
 
@@ -103,12 +105,16 @@ PARAMETERS = np.dtype(
         ("noise_absolute", np.float64),
         ("noise_relative", np.float64),
         ("smallest", np.float64),
+        ("smallest_among", np.float64),
         ("freeze", np.float64),
         ("hold", np.float64),
         ("rise_limit", np.float64),
         ("fall_limit", np.float64),
         ("close_seconds", np.float64),
         ("tail", np.float64),
+        ("tail_now", np.float64),
+        ("odd", np.float64),
+        ("fall_speed", np.float64),
         ("share", np.float64),
         ("few_share", np.float64),
         ("lift", np.float64),

@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ _BESIDE = 30 / 111_195  # degrees of latitude
 _MOST = 256  # members of a group; more are halved by where they stand, so that neighbours are near
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Neighbourhoods:
     """group_of (m,): the group of each slot; the slots of group g stand at members[begins[g]:begins[g + 1]].
 
@@ -46,9 +46,18 @@ class Neighbourhoods:
         )
 
 
-@lru_cache(maxsize=8)
+_KNOWN: WeakKeyDictionary[Registry, Neighbourhoods] = WeakKeyDictionary()
+
+
 def neighbourhoods(registry: Registry) -> Neighbourhoods:
-    """The groups of a registry; remembered, because a registry never changes."""
+    """The groups of a registry; remembered for as long as there is that registry, which never changes."""
+    found = _KNOWN.get(registry)
+    if found is None:
+        found = _KNOWN[registry] = _grouped(registry)
+    return found
+
+
+def _grouped(registry: Registry) -> Neighbourhoods:
     together: dict[tuple[str, str], list[int]] = defaultdict(list)
     for d in registry.datastreams:
         together[registry.stations[d.station].area, d.observed_property].append(d.slot)

@@ -7,37 +7,49 @@ docs/detection.md.
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct, field
+
+from edge_agent.configuration import UNDER
 
 Positive = Annotated[float, Meta(gt=0)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 
 
 class PeakSettings(Struct, frozen=True, kw_only=True):
-    """`[detection.property.<name>]`. Values in the property's unit; see `kernels` for the formulas."""
+    """`[detection.property.<name>]`. Values in the property's unit; see `kernels` for the formulas.
 
+    What a table leaves out is as shipped for its property; of a property without shipped settings, as for PM2.5.
+    `on = false`: not detected on.
+    """
+
+    on: bool = True
     polarity: Annotated[int, Meta(ge=-1, le=1)] = 1
     background_minutes: Positive = 7.4
-    noise_minutes: Positive = 21.0
-    drift: Positive = 1.16
-    threshold: Positive = 2.37
-    clip: Positive = 3.51
+    noise_minutes: Positive = 21.4
+    drift: Positive = 1.345
+    threshold: Positive = 2.29
+    clip: Positive = 3.43
     unit_seconds: Positive = 40.0
     sure: Positive = 10.6
     sure_seconds: Positive = 4.0
-    noise_absolute: Positive = 0.37
+    noise_absolute: Positive = 0.348
     noise_relative: Annotated[float, Meta(ge=0)] = 0.003
     smallest: Positive = 0.6
-    freeze: Fraction = 0.3
+    smallest_among: Annotated[float, Meta(ge=0)] = 0.0
+    freeze: Fraction = 0.34
     hold: Annotated[float, Meta(ge=0)] = 0.19
-    rise_limit: Positive = 3.1
+    rise_limit: Positive = 3.33
     fall_limit: Positive = 2.05
+    fall_speed: Annotated[float, Meta(ge=1)] = 2.0
     close_seconds: Annotated[float, Meta(ge=0)] = 30.0
-    tail: Positive = 1.2
+    odd: Positive = 8.0
+    tail: Positive = 0.9
+    tail_now: Positive = 3.5
     share: Annotated[float, Meta(ge=0)] = 1.55
-    few_share: Annotated[float, Meta(ge=0)] = 2.35
-    lift: Annotated[float, Meta(ge=0)] = 0.46
-    spread: Annotated[float, Meta(ge=0)] = 0.38
+    few_share: Annotated[float, Meta(ge=0)] = 2.1
+    lift: Annotated[float, Meta(ge=0)] = 0.393
+    spread: Annotated[float, Meta(ge=0)] = 0.427
 
     def __post_init__(self) -> None:
         if self.polarity == 0:
@@ -59,12 +71,13 @@ _DEFAULTS = {
         noise_minutes=30.0,
         drift=1.05,
         threshold=3.1,
-        clip=3.35,
-        unit_seconds=130.0,
+        clip=4.1,
+        unit_seconds=90.0,
         sure=8.0,
         noise_absolute=0.2,
         noise_relative=0.01,
-        smallest=3.8,
+        smallest=1.2,
+        smallest_among=5.0,
         freeze=0.14,
         hold=0.0,
         rise_limit=2.3,
@@ -73,12 +86,18 @@ _DEFAULTS = {
         few_share=1.0,
         lift=0.0,
         spread=0.3,
-        tail=1e6,  # a release lasts: one high reading and its tail are no release
+        tail=1e6,
+        tail_now=1e6,  # a release lasts: one high reading and its tail are no release
     ),
 }
 
 
-class DetectionSettings(Struct, frozen=True, kw_only=True):
-    """`[detection]` of piekwacht.toml. A property without a table is not detected on."""
+SHIPPED = {name: msgspec.to_builtins(settings) for name, settings in _DEFAULTS.items()}
 
-    property: dict[str, PeakSettings] = field(default_factory=lambda: dict(_DEFAULTS))
+
+class DetectionSettings(Struct, frozen=True, kw_only=True):
+    """`[detection]` of piekwacht.toml: what its tables say, over what is shipped."""
+
+    property: Annotated[dict[str, PeakSettings], Meta(extra={UNDER: SHIPPED})] = field(
+        default_factory=lambda: dict(_DEFAULTS)
+    )

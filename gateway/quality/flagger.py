@@ -4,7 +4,7 @@ Raw values are never changed or dropped: a flag says what to think of a value. F
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,9 +56,16 @@ class Flagger:
         return states
 
 
-@lru_cache(maxsize=8)
+_KNOWN: WeakKeyDictionary[Registry, NDArray[np.float64]] = WeakKeyDictionary()
+
+
 def _limits(registry: Registry) -> NDArray[np.float64]:
-    return np.array([_limit(registry.properties[d.observed_property]) for d in registry.datastreams]).reshape(-1, 4)
+    """(m, 4), remembered for as long as there is that registry, which never changes."""
+    found = _KNOWN.get(registry)
+    if found is None:
+        limits = [_limit(registry.properties[d.observed_property]) for d in registry.datastreams]
+        found = _KNOWN[registry] = np.array(limits).reshape(-1, 4)
+    return found
 
 
 def _limit(found: ObservedProperty) -> tuple[float, float, float, float]:

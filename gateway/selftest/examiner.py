@@ -77,7 +77,8 @@ class Examiner:
 
     async def _spoke(self, tx: Transaction, registry: Registry, area: str, hour: datetime) -> list[Datastream]:
         streams = {d.id: d for d in registry.datastreams}
-        values = {"area": area, "properties": list(self._detection.property), "since": hour - _SPOKE, "until": hour}
+        detected = [name for name, settings in self._detection.property.items() if settings.on]
+        values = {"area": area, "properties": detected, "since": hour - _SPOKE, "until": hour}
         rows = await (await tx.execute(QUERIES["spoke"], values)).fetchall()
         return [streams[id_] for (id_,) in rows if id_ in streams]
 

@@ -17,20 +17,25 @@ Label = Annotated[str | None, Meta(description="name@version of the rule", examp
 Why = Annotated[Uncorrected | None, Meta(description="why there is no corrected value", examples=["too_humid"])]
 
 
-class Minute(Shape, frozen=True, kw_only=True):
-    """The 60 seconds that end at the newest reading of one property at one station."""
+class Minutely(Shape, frozen=True, kw_only=True):
+    """What the 60 seconds that end at the newest reading say."""
 
-    unit: Annotated[str, Meta(description="UCUM", examples=["ug/m3"])]
-    observed_at: Instant
-    averaging_seconds: int = 60
     value: Annotated[float | None, Meta(description="the newest reading itself")]
-    mean: float | None
-    max: float | None
+    mean: Annotated[float | None, Meta(description="of directions their mean direction")]
+    max: Annotated[float | None, Meta(description="null where no value is the highest, as of directions")]
     valid_count: int
     flags: list[str]
     corrected: CorrectedMean = None
     correction: Label = None
     uncorrected: Why = None
+
+
+class Minute(Minutely, frozen=True, kw_only=True):
+    """The 60 seconds that end at the newest reading of one property at one station."""
+
+    unit: Annotated[str, Meta(description="UCUM", examples=["ug/m3"])]
+    observed_at: Instant
+    averaging_seconds: int = 60
 
 
 class Batch(Shape, frozen=True, kw_only=True):
@@ -84,21 +89,13 @@ class Observations(Open, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
-class LiveValue(Shape, frozen=True, kw_only=True):
+class LiveValue(Minutely, frozen=True, kw_only=True):
     """The newest reading of one property at one station, with the minute that ends at it."""
 
     station: Id
     observed_property: str
     unit: str
     observed_at: Instant
-    value: float | None
-    mean: float | None
-    max: float | None
-    valid_count: int
-    flags: list[str]
-    corrected: CorrectedMean = None
-    correction: Label = None
-    uncorrected: Why = None
 
 
 def flag_names(bits: int) -> list[str]:
@@ -150,12 +147,5 @@ def live_value(station: str, observed_property: str, minute: Minute) -> LiveValu
         observed_property=observed_property,
         unit=minute.unit,
         observed_at=minute.observed_at,
-        value=minute.value,
-        mean=minute.mean,
-        max=minute.max,
-        valid_count=minute.valid_count,
-        flags=minute.flags,
-        corrected=minute.corrected,
-        correction=minute.correction,
-        uncorrected=minute.uncorrected,
+        **{name: getattr(minute, name) for name in Minutely.__struct_fields__},
     )

@@ -40,7 +40,7 @@ def go_through(
         tell(changes[n], row, what, REGIONAL, j, memory.streams[j], memory.events[j], g)
         n += 1
     if what == OPENED:
-        n = merge(memory, places, number, p.share if fresh >= FEW else p.few_share, row, changes, n)
+        n = merge(memory, places, number, row, changes, n)
     if what == ENDED:
         g.revision = 0
         g.evidence = 0.0
@@ -52,7 +52,6 @@ def merge(
     memory: Memory,
     places: Places,
     number: int,
-    share: float,
     row: int,
     changes: NDArray[np.void],
     n: int,
@@ -64,13 +63,19 @@ def merge(
         s, e = memory.streams[j], memory.events[j]
         if s.revision == 0 or e.onset < g.onset - BEFORE or e.kind != PEAK:
             continue
-        if s.residual - share * s.gain * g.common < OWN * s.residual:
+        if is_part(s, e, g):
             s.revision += 1
             tell(changes[n], row, MERGED, PEAK, j, s, e, g)
             n += 1
             s.revision = 0
             s.evidence = 0.0
     return n
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def is_part(s: Any, e: Any, g: Any) -> Any:
+    """Whether a peak is no more than the beginning of what all see: half of its height they see now too."""
+    return s.gain * g.common > (1 - OWN) * (e.peak - e.peak_background + e.peak_common)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

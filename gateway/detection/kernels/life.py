@@ -1,11 +1,12 @@
 """The life of one datastream's event: what rises is watched, opened, followed and closed."""
 
+import math
 from typing import Any, NamedTuple
 
 from numba import njit
 
 from edge_agent.wire import Flag
-from gateway.detection.kernels.episode import BEFORE, LOW, OWN, WORSE
+from gateway.detection.kernels.episode import BEFORE, LOW, WORSE, is_part
 from gateway.detection.kernels.learning import WARM_UP, note_odd
 from gateway.detection.kernels.reporting import tell
 from gateway.detection.layout import (
@@ -26,7 +27,8 @@ _LONGEST = 120 * 60_000  # ms: an event that lasts longer is the new background
 _SWELLING = 2.0  # humid air makes particles look up to about this much heavier (Crilley, AMT 11, 709)
 _SLOW = 30_000  # ms between readings from which on one of them may be all of a plume
 _SOON = 180_000  # ms: later than that nothing is left of it
-_TAIL = 0.02  # of the height of the odd reading
+_TREMBLING = 0.25  # of the least noise of the settings: what no sensor is steadier than
+_TAIL = 0.01  # of the height of the odd reading
 _ALONE = 3  # readings that a twin contradicts before an event is taken back
 _MANY = 9_999
 
@@ -34,7 +36,8 @@ _MANY = 9_999
 class Reading(NamedTuple):
     """One reading with what `rows` worked out of it.
 
-    `before` is the evidence before it, `last` the reading before it, by what the background is now; `twin`: it has one.
+    `before` is the evidence before it, `last` the reading before it, by what the background is now; `twin`: it has one;
+    `least`: the excess from which on it is told.
     """
 
     row: int
@@ -49,6 +52,7 @@ class Reading(NamedTuple):
     before: float
     last: float
     twin: bool
+    least: float
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -58,11 +62,10 @@ def follow(s: Any, e: Any, g: Any, twin: Any, p: Any, r: Reading, trailing: bool
     s STREAM and e EVENT of the datastream, g GROUP, twin STREAM (its own where there is none), p PARAMETERS;
     trailing: the reading before stood out, and this is its tail.
     """
-    if r.before == 0.0 and s.revision == 0:
+    if r.before == 0.0 and s.revision == 0 and not trailing:
         begin_rise(e, r, s.background)
-        if r.z >= p.sure and r.excess > p.smallest and s.count > WARM_UP:
-            note_odd(s, e, r.at, r.x, r.level, r.noise, 0)
-            e.odd_before = r.last
+    if r.z >= p.odd and s.revision == 0 and s.odd_count == 0 and r.excess > p.smallest and s.count > WARM_UP:
+        note_rise(s, e, p, r)
     e.readings += 1
     e.flags |= r.flags
     e.humid += 1 if r.flags & _HUMID else 0
@@ -70,12 +73,14 @@ def follow(s: Any, e: Any, g: Any, twin: Any, p: Any, r: Reading, trailing: bool
         compare(s, e, twin, p)
     if s.revision > 0:
         return go_on(s, e, g, p, r)
-    if s.evidence > p.threshold and r.excess > p.smallest and s.count > WARM_UP:
+    if s.evidence > p.threshold and r.excess > r.least and s.count > WARM_UP:
         trailing = False
     elif not trailing:
         return 0
     open_event(s, e, r)
     e.trailing = 1 if trailing else 0
+    if trailing:
+        e.onset = e.odd_since
     if s.odd_count > 0 and e.odd_flags == 0 and e.odd_until != r.at:
         look_back(e)
     return OPENED
@@ -95,17 +100,40 @@ def conclude(change: Any, what: int, s: Any, e: Any, g: Any, r: Reading) -> None
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def has_tail(s: Any, e: Any, p: Any, r: Reading) -> Any:
-    """Whether the reading after an odd one is still above the one before it: a plume leaves a tail, a glitch none."""
-    gap = r.at - e.odd_since
-    soon = s.revision == 0 and e.odd_flags == 0 and _SLOW <= gap <= _SOON
-    return soon and r.x - e.odd_before > max(p.tail * r.noise, _TAIL * (e.odd_peak - e.odd_before))
+    """Whether the reading after an odd one was above those around the two: a plume leaves a tail, a glitch none.
+
+    The next reading alone must say so clearly; with the one after it, which shows how the air moved meanwhile, less
+    will do. What moves by itself moves more where readings are further apart.
+    """
+    if s.revision > 0 or e.odd_flags != 0 or not _SLOW <= r.at - e.odd_until <= _SOON:
+        return False
+    tail, times = r.x - e.odd_before, p.tail_now
+    if s.odd_count > 1:
+        tail, times = e.odd_after - 0.5 * (e.odd_before + r.x), p.tail
+    apart = max(1.0, (r.at - e.odd_until) * (1 / 60_000))
+    return tail > max(times * apart * e.odd_own, _TAIL * (e.odd_peak - e.odd_level))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def settle_odd(change: Any, s: Any, e: Any, g: Any, r: Reading) -> int:
-    """The reading after an odd one tells what that was; returns how many changes this makes."""
-    back = r.excess < LOW * (e.odd_peak - e.odd_level)
-    told = e.odd_flags != 0 or (back and s.revision == 0)
+def note_rise(s: Any, e: Any, p: Any, r: Reading) -> None:
+    """Remember a reading that alone stands out: its successors tell what it was."""
+    note_odd(s, e, r.at, r.x, r.level, r.noise, 0)
+    least = _TREMBLING * p.noise_absolute
+    e.odd_before = r.last
+    e.odd_own = math.sqrt(s.variance + least * least)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def settle_odd(change: Any, s: Any, e: Any, g: Any, p: Any, r: Reading) -> int:
+    """The readings after an odd one tell what that was; returns how many changes this makes."""
+    height = e.odd_peak - e.odd_level
+    back = s.revision == 0 and r.excess < LOW * height
+    if back and e.odd_flags == 0 and s.odd_count == 1 and _SLOW <= r.at - e.odd_until <= _SOON:
+        e.odd_after = r.x
+        e.odd_until = r.at
+        s.odd_count = 2
+        return 0
+    told = e.odd_flags != 0 or (back and height >= p.sure * e.odd_noise)
     if told:
         tell(change, r.row, ENDED, SENSOR if e.odd_flags != 0 else GLITCH, r.slot, s, e, g)
     s.odd_count = 0
@@ -159,6 +187,7 @@ def open_event(s: Any, e: Any, r: Reading) -> None:
     e.peak_at = r.at
     e.peak_background = under
     e.peak_noise = r.noise
+    e.peak_common = r.level - s.background
     e.kind = PEAK
     if e.disagrees > e.agrees:
         e.kind = SENSOR
@@ -175,6 +204,7 @@ def look_back(e: Any) -> None:
     e.peak_at = e.odd_since
     e.peak_background = e.odd_level
     e.peak_noise = e.odd_noise
+    e.peak_common = 0.0
     e.told = e.peak - e.peak_background
 
 
@@ -187,6 +217,7 @@ def go_on(s: Any, e: Any, g: Any, p: Any, r: Reading) -> int:
         e.peak_at = r.at
         e.peak_background = under
         e.peak_noise = r.noise
+        e.peak_common = r.level - s.background
     top = e.peak - e.peak_background
     if r.excess < LOW * top or r.z < 1:
         if e.below == 0:
@@ -198,7 +229,7 @@ def go_on(s: Any, e: Any, g: Any, p: Any, r: Reading) -> int:
     if r.flags & STUCK or (e.kind == PEAK and e.disagrees >= _ALONE and e.agrees == 0):
         e.below_since = r.at
         return VOIDED
-    if g.revision > 0 and e.kind == PEAK and e.onset >= g.onset - BEFORE and r.excess < OWN * s.residual:
+    if g.revision > 0 and e.kind == PEAK and e.onset >= g.onset - BEFORE and is_part(s, e, g):
         return MERGED
     if too_long or (e.below >= 2 and r.at - e.below_since >= 1_000 * p.close_seconds):
         if e.below == 0:

@@ -14,8 +14,10 @@ from gateway.detection.kernels.learning import MEANINGLESS, approach, set_aside,
 from gateway.detection.kernels.life import STUCK, Reading, blow, conclude, follow, has_tail, settle_odd
 from gateway.detection.kernels.order import MOST
 from gateway.detection.kernels.reporting import name_neighbours
-from gateway.detection.kernels.surveying import FEW, FRESH, SMALL, look_around
+from gateway.detection.kernels.surveying import FEW, FRESH, SMALL, look_around, worth_telling
 from gateway.detection.layout import Memory, Places, Rows
+
+_BELOW = 1.5  # times the noise below its background: the background hurries down
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -107,7 +109,11 @@ def detect_rows(
         slower = 1.0
         if evidence > 0.0 or s.revision > 0 or s.odd_count > 0:
             twin = places.twin_of[place]
-            r = Reading(i, slot, at, x, flags, level, noise, excess, z, before, last, twin >= 0)
+            least = p.smallest
+            if evidence > p.threshold and p.smallest_among > least and s.revision == 0:
+                least = worth_telling(memory, places, p, slot, at)
+                e.peak_at = at if excess > p.smallest else e.peak_at  # told or not, its neighbours are to know
+            r = Reading(i, slot, at, x, flags, level, noise, excess, z, before, last, twin >= 0, least)
             trailing = s.odd_count > 0 and has_tail(s, e, p, r)
             if evidence > 0.0 or s.revision > 0 or trailing:
                 change = follow(s, e, g, memory.streams[twin if twin >= 0 else slot], p, r, trailing)
@@ -120,13 +126,21 @@ def detect_rows(
                     conclude(changes[n], change, s, e, g, r)
                     n += 1
             if s.odd_count > 0 and e.odd_until != at:
-                n += settle_odd(changes[n], s, e, g, r)
+                n += settle_odd(changes[n], s, e, g, p, r)
             slower = p.freeze if s.revision > 0 else 1.0 / (1.0 + p.hold * s.evidence)
         if n > told:
             name_neighbours(changes, told, n, memory, places, p)
         clipped = min(max(x - s.background, -p.fall_limit * own), p.rise_limit * own)
-        s.background += slower * towards * clipped
-        s.variance += slower * taken * (clipped * clipped - s.variance)
+        left = clipped
+        if size > 2:
+            own_part = x - s.background - s.gain * g.common
+            left = own_part if abs(own_part) < abs(clipped) else clipped
+        faster = towards
+        if clipped < -_BELOW * own:
+            faster = p.fall_speed * towards
+            faster = faster if faster < 1.0 else 1.0
+        s.background += slower * faster * clipped
+        s.variance += slower * taken * (left * left - s.variance)
     return n
 
 

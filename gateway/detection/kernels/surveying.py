@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from gateway.detection.kernels.learning import WARM_UP
 from gateway.detection.kernels.order import MOST, quarters
+from gateway.detection.layout import Memory, Places
 
 FRESH = 15 * 60_000  # ms: an older reading says nothing of now
 FEW = 4  # neighbours from which on there are quartiles
 SMALL = 9  # members up to which a group leaves the station itself out
+_SEVERAL = 2
 _LARGE = 24  # members from which a group looks anew only when a third of them have spoken
 
 
@@ -52,3 +54,21 @@ def look_around(
             low = min(low, scratch[k])
         g.common = low
     return n
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def worth_telling(memory: Memory, places: Places, p: Any, slot: int, now: int) -> float:
+    """From which excess on a peak is told: more where at least two neighbours rise, or did so a while ago.
+
+    A plume is narrow. What comes over several stations, one after the other and from all sides, is what hangs in still
+    air, and no station's own.
+    """
+    number = places.group_of[slot]
+    n = 0
+    for place in range(places.begins[number], places.begins[number + 1]):
+        j = places.members[place]
+        s, e = memory.streams[j], memory.events[j]
+        if j != slot and abs(now - s.at) <= FRESH:
+            lately = e.peak_at > 0 and abs(now - e.peak_at) <= FRESH
+            n += 1 if lately or s.revision > 0 or (s.residual > p.smallest and s.evidence > 0.0) else 0
+    return float(p.smallest_among if n >= _SEVERAL else p.smallest)

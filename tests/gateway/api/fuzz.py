@@ -54,23 +54,22 @@ async def asked(given: argparse.Namespace, dsn: str, broker: Broker) -> int:
     task = asyncio.create_task(serve(ApiSettings(port=port), dsn, broker.settings))
     while not answers("127.0.0.1", port):
         await asyncio.sleep(0.05)
-    began, done, worst = time.monotonic(), 0, 0
-    for number, cases in enumerate(rounds(given.cases)):
+    began, done, worst, number = time.monotonic(), 0, 0, 0
+    while done < given.cases:  # some operations have fewer questions than are asked for: it is counted what was asked
         phases = "fuzzing" if number else "coverage,fuzzing"  # the first are the same whatever the seed
-        output = await asyncio.to_thread(_round, port, cases, given.seed + number, phases)
+        output = await asyncio.to_thread(_round, port, min(_ROUND, given.cases - done), given.seed + number, phases)
         found = re.search(r"(\d+) generated", output.stdout)
-        done, worst = done + (int(found[1]) if found else 0), max(worst, output.returncode)
+        if found is None:
+            print(output.stdout[-4_000:], output.stderr[-1_000:])
+            worst = 1
+            break
+        done, worst, number = done + int(found[1]), max(worst, output.returncode), number + 1
         print(output.stdout[-4_000:] if output.returncode else "", end="")
-        print(f"{done} cases, seeds {given.seed} to {given.seed + number}, {time.monotonic() - began:.0f} s, "
+        print(f"{done} cases, seeds {given.seed} to {given.seed + number - 1}, {time.monotonic() - began:.0f} s, "
               f"{'a server error' if worst else 'no server error'}", flush=True)  # fmt: skip
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     return worst
-
-
-def rounds(cases: int) -> list[int]:
-    """So many at a time, each with a seed of its own, so that it can be seen how far it is."""
-    return [min(_ROUND, cases - first) for first in range(0, cases, _ROUND)]
 
 
 def _round(port: int, cases: int, seed: int, phases: str) -> subprocess.CompletedProcess[str]:

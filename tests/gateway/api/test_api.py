@@ -1,5 +1,6 @@
 """What a program reads: GeoJSON, pages of observations, events; and what it is told when it asks wrongly."""
 
+import asyncio
 import re
 import socket
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,21 @@ async def test_stations_are_geojson_with_their_newest_minute(api, pipeline, node
     assert newest["mean"] == pytest.approx(8.1, abs=0.01)
     assert (newest["validCount"], newest["unit"], newest["averagingSeconds"]) == (60, "ug/m3", 60)
     assert newest["observedAt"].endswith("T02:40:59.000Z")
+
+
+async def test_who_sends_a_body_too_slowly_is_cut_and_the_log_says_nothing_of_it(database, broker, monkeypatch, caplog):
+    monkeypatch.setattr("gateway.api.door._BODY_SECONDS", 0.3)
+    async with serving(database, broker) as (client, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+        writer.write(b"POST /acknowledge/x HTTP/1.1\r\nHost: here\r\nContent-Length: 10\r\n\r\n12345")
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()
+        whole = await client.post("/acknowledge/x", content=b"0123456789")
+        await asyncio.sleep(0.4)
+        assert (await client.get("/healthz")).status_code == 200, "the same connection, after a body that was whole"
+        assert whole.status_code < 500
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_raw_observations_come_in_pages_without_gap_or_repeat_and_name_their_batch(api, pipeline, node):
@@ -106,6 +122,7 @@ WRONG = [
     ("/api/v1/events/%00", 400, "id"),
     ("/api/v1/events?start=9999-12-31T23:59:59-23:59", 400, "start"),
     ("/api/v1/events?start=2026-02-30T00:00:00Z", 400, "start"),
+    ("/api/v1/events?start=2026-01-02T00:00:00Z&end=2026-01-01T00:00:00Z", 400, "start: must be before end"),
     ("/api/v1/events?limit=100000000000000000000000", 400, "limit"),
     ("/api/v1/events?cursor=MjAyNg", 400, "cursor"),
     ("/api/v1/stations/wijk-aan-zee/observations?format=xml", 400, "format"),
@@ -124,9 +141,19 @@ async def test_a_wrong_question_is_answered_with_a_problem_that_names_it(api, no
         assert words in answer.json()["detail"], path
 
 
-async def test_a_wrong_method_is_a_problem_too(api):
-    answer = await api.post("/api/v1/stations")
-    assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
+async def test_a_wrong_method_is_a_problem_that_names_it_and_what_is_known(api):
+    asked = {
+        "POST": "/api/v1/stations",
+        "DELETE": "/api/v1/events/x",
+        "PUT": "/api/v1/live",
+        "PATCH": "/",
+        "TRACE": "/en/",
+    }
+    for method, path in asked.items():
+        answer = await api.request(method, path)
+        assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
+        assert repr(method) in answer.json()["detail"]
+        assert "GET" in answer.headers["allow"]
 
 
 async def test_a_body_that_nobody_asked_for_is_refused_by_its_size(api):

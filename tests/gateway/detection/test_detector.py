@@ -1,3 +1,5 @@
+import gc
+import weakref
 from itertools import pairwise
 
 import numpy as np
@@ -103,15 +105,61 @@ def test_a_glitch_of_one_reading_opens_nothing(step):
 
 
 @pytest.mark.parametrize("step", [60, 150])
-def test_a_plume_that_one_reading_saw_is_known_by_its_tail(step):
-    values = quiet(400)
-    values[199:203] = 8.0
-    values[200:202] += 30, 1.0
+@pytest.mark.parametrize(("tail", "after"), [(0.4, 2), (2.6, 1)])
+def test_a_plume_that_one_reading_saw_is_known_by_its_tail(step, tail, after):
+    values = 8 + np.random.default_rng(1).normal(0, 0.1, 400)
+    values[199:204] = 8.0
+    values[200:202] += 30, tail
     (opened, ended) = peaks(run(detector(), stream(values, step), registry_of(1)))
     assert (opened.change, ended.change) == (Change.OPENED, Change.ENDED)
-    assert opened.detected_at.timestamp() * 1000 - T0 == 201 * step * 1000
+    assert opened.detected_at.timestamp() * 1000 - T0 == (200 + after) * step * 1000
     assert opened.onset.timestamp() * 1000 - T0 == 200 * step * 1000
     assert opened.excess == pytest.approx(30, rel=0.02)
+
+
+def test_a_step_after_one_high_reading_is_no_tail():
+    values = quiet(400)
+    values[199:203] = 8.0, 38.0, 8.3, 8.5
+    assert peaks(run(detector(), stream(values, 60), registry_of(1))) == []
+
+
+def area(values, step=60):
+    """(readings, streams) as one batch, by time."""
+    readings, streams = values.shape
+    at = np.repeat(T0 + np.arange(readings) * step * 1000, streams)
+    return ObservationBatch.of(np.tile(np.arange(streams), readings), at, values.ravel())
+
+
+def test_a_peak_far_above_what_all_see_stays_its_station_s():
+    rng = np.random.default_rng(1)
+    values = 8 + rng.normal(0, 0.3, (300, 8)) + np.clip(np.arange(300) - 200, 0, 20)[:, None]
+    values[206:214, 0] += 70
+    events = run(Detector(DetectionSettings()), area(values), registry_of(8))
+    mine = [event for event in peaks(events) if event.station == "s0"]
+    assert mine[0].change is Change.OPENED
+    assert all(event.change is not Change.MERGED for event in mine)
+
+
+def test_what_all_see_teaches_no_noise():
+    rng = np.random.default_rng(1)
+    swing = 10 * np.sin(np.arange(400) / 15)
+    values = 30 + rng.normal(0, 0.3, (400, 8)) + swing[:, None]
+    noise = []
+    for streams in (8, 1):
+        probe, registry = Detector(DetectionSettings()), registry_of(streams)
+        states, _ = probe.detect(probe.initial(registry), area(values[:, :streams]), registry)
+        noise.append(np.sqrt(states.streams["variance"]).max())
+    assert noise[0] < noise[1] / 1.8
+
+
+def test_small_peaks_of_gas_that_wander_from_station_to_station_are_nobody_s():
+    rng = np.random.default_rng(1)
+    values = 2 + rng.normal(0, 0.03, (200, 8))
+    for station, begin in enumerate([120, 124, 128, 132, 136, 140]):
+        values[begin : begin + 6, station] += 3.0
+    values[146:152, 7] += 12.0
+    events = run(Detector(DetectionSettings()), area(values), registry_of(8, "ch4"))
+    assert {event.station for event in peaks(events)} == {"s0", "s1", "s7"}
 
 
 def test_what_was_compiled_of_other_sources_is_forgotten(tmp_path):
@@ -212,3 +260,13 @@ def test_many_neighbours_are_grouped_by_where_they_stand():
         assert end - begin <= 256
         assert np.ptp(around.members[begin:end]) == end - begin - 1
     assert set(around.properties) == {"pm2_5"}
+
+
+def test_what_is_worked_out_of_a_registry_lives_as_long_as_it_and_no_longer():
+    registries = [registry_of(3) for _ in range(50)]
+    first = [neighbourhoods(registry) for registry in registries]
+    assert all(neighbourhoods(registry) is found for registry, found in zip(registries, first, strict=True))
+    gone = weakref.ref(first[0])
+    del registries, first
+    gc.collect()
+    assert gone() is None
