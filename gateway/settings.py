@@ -57,6 +57,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     telemetry: TelemetrySettings = TelemetrySettings()
     log: LogSettings = LogSettings()
 
+    @property
+    def judges(self) -> bool:
+        """Whether anything judges the detector while it works: `piekwacht beside` has something to do."""
+        return self.shadow is not None or self.selftest is not None
+
 
 def files(value: object, path: str = "") -> Iterator[tuple[str, Path]]:
     """(`broker.tls.key`, its path) of every file that a tree of settings names."""
