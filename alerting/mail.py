@@ -1,5 +1,6 @@
 """What a person reads at three in the morning: subject, text and HTML, in the receiver's language. Pure."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
@@ -57,40 +58,50 @@ def _many(notification: Notification) -> bool:
 
 
 def _words(notification: Notification, public_url: str) -> dict[str, object]:
-    alert, language, url = notification.alert, notification.language, public_url.rstrip("/")
-    pages = f"{url}/events" if language == "nl" else f"{url}/en/events"
-    w = MAIL[language]
     if notification.reason is Reason.EASED:  # an update that does not say "rises"
-        alert = structs.replace(alert, change=Change.OPENED)
+        alert = structs.replace(notification.alert, change=Change.OPENED)
         notification = structs.replace(notification, alert=alert)
-    reason_, digest = notification.reason.value, notification.reason is Reason.DIGEST
-    subject = f"{w[reason_] if notification.reason in _MARKED else ''}{headline(alert, language)}"
-    home = f"{url}/" if language == "nl" else f"{url}/en/"
+    alert, language, original = notification.alert, notification.language, notification.original
+    home = public_url.rstrip("/") + ("" if language == "nl" else "/en")
     everything = sorted([alert, *notification.gathered], key=lambda one: (-one.severity.rank, one.onset))
-    if digest:
-        subject = w["digest"].format(len(everything))
-    elif notification.gathered:
-        places = len({one.station for one in everything})
-        where = w["one_place"] if places == 1 else w["places"].format(places)
-        subject = w["storm"].format(count=len(everything), where=where, worst=headline(everything[0], language))
-    original = notification.original
-    return _facts(notification) | {
-        "w": w,
+    marked = MAIL[language][f"{notification.reason.value}_note"] if notification.reason in _MARKED else None
+    return {
+        **_facts(notification),
+        **_all_of(everything, notification, f"{home}/events"),
+        "w": MAIL[language],
         "language": language,
-        "subject": subject,
-        "url": home if _many(notification) or alert.quiet else f"{pages}/{alert.event_id}",
+        "subject": _subject(everything, notification),
+        "url": f"{home}/" if _many(notification) or alert.quiet else f"{home}/events/{alert.event_id}",
         "repeat": notification.repeat,
-        "marked": w[f"{reason_}_note"] if notification.reason in _MARKED else None,
-        "intro": w["digested"] if digest else w["gathered"].format(len(everything)),
+        "marked": marked,
         "acknowledge": notification.acknowledge,
         "original": clock(original.sent_at, language) if original else None,
         "worse": _worse(notification),
+    }
+
+
+def _subject(everything: Sequence[Alert], notification: Notification) -> str:
+    alert, language, w = notification.alert, notification.language, MAIL[notification.language]
+    if notification.reason is Reason.DIGEST:
+        return w["digest"].format(len(everything))
+    if notification.gathered:
+        places = len({one.station for one in everything})
+        where = w["one_place"] if places == 1 else w["places"].format(places)
+        return w["storm"].format(count=len(everything), where=where, worst=headline(everything[0], language))
+    return f"{w[notification.reason.value] if notification.reason in _MARKED else ''}{headline(alert, language)}"
+
+
+def _all_of(everything: Sequence[Alert], notification: Notification, pages: str) -> dict[str, object]:
+    """What a message about many lists."""
+    language, w, count = notification.language, MAIL[notification.language], len(everything)
+    return {
+        "intro": w["digested"] if notification.reason is Reason.DIGEST else w["gathered"].format(count),
         "lines": [
             (headline(one, language), clock(one.onset, language), f"{pages}/{one.event_id}")
             for one in everything[:_SHOWN]
         ],
-        "more": max(0, len(everything) - _SHOWN),
-        "count": len(everything),
+        "more": max(0, count - _SHOWN),
+        "count": count,
     }
 
 

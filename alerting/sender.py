@@ -6,6 +6,7 @@ token, so that a worker that died or slept cannot finish what another has taken 
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -195,34 +196,35 @@ async def _record(
 ) -> None:
     now = datetime.now(UTC)
     next_ = after(made, attempts=claimed.attempts, now=now)
-    done = isinstance(next_, Finished)
     async with connection.transaction():
-        if made.content:
-            kept = {"sha256": digest(made.content), "content": made.content}
-            await connection.execute(_QUERIES["keep"], kept)
-        await connection.execute(
-            _QUERIES["record"],
-            {
-                "id": claimed.id,
-                "attempt": claimed.attempts,
-                "began": began,
-                "outcome": made.outcome.value,
-                "detail": made.detail[:1000].replace("\x00", ""),
-                "sha256": digest(made.content),
-                "bytes": len(made.content),
-            },
-        )
-        finished = await connection.execute(
-            _QUERIES["finish"],
-            {
-                "id": claimed.id,
-                "fence": claimed.fence,
-                "state": next_.state.value if isinstance(next_, Finished) else "pending",
-                "next": None if isinstance(next_, Finished) else next_.at,
-            },
-        )
+        await _keep(claimed, made, began, connection)
+        state = next_.state.value if isinstance(next_, Finished) else "pending"
+        again = None if isinstance(next_, Finished) else next_.at
+        values = {"id": claimed.id, "fence": claimed.fence, "state": state, "next": again}
+        finished = await connection.execute(_QUERIES["finish"], values)
         if finished.rowcount and receiver is not None and receiver.order:
             await _follow_order(claimed, made, receiver, connection)
+    _tell(claimed, made, now, done=isinstance(next_, Finished))
+
+
+async def _keep(claimed: Claimed, made: Attempt, began: datetime, connection: psycopg.AsyncConnection) -> None:
+    """Put down the attempt, and the bytes that were sent."""
+    if made.content:
+        await connection.execute(_QUERIES["keep"], {"sha256": digest(made.content), "content": made.content})
+    attempt_: Mapping[str, object] = {
+        "id": claimed.id,
+        "attempt": claimed.attempts,
+        "began": began,
+        "outcome": made.outcome.value,
+        "detail": made.detail[:1000].replace("\x00", ""),
+        "sha256": digest(made.content),
+        "bytes": len(made.content),
+    }
+    await connection.execute(_QUERIES["record"], attempt_)
+
+
+def _tell(claimed: Claimed, made: Attempt, now: datetime, *, done: bool) -> None:
+    """The metrics and the log."""
     kind = claimed.channel.partition(":")[0]
     telemetry.DELIVERIES.labels(kind, made.outcome.value).inc()
     about = {"event": claimed.alert.event_id, "revision": claimed.alert.revision, "message": claimed.message_id}

@@ -9,7 +9,6 @@ from pathlib import Path
 from alerting import commands as alert_commands
 from alerting.errors import AlertingError
 from edge_agent.configuration import ConfigurationError
-from edge_agent.wire import NoteError, Signer
 from gateway import kernel_cache
 from gateway.errors import GatewayError
 
@@ -93,57 +92,24 @@ def _serve(given: argparse.Namespace) -> None:
 
 
 def _add_migrate(parser: argparse.ArgumentParser) -> None:
+    from gateway import database_command
+
     _add_config(parser)
     parser.add_argument("--check", action="store_true", help="only tell what would run")
-    parser.set_defaults(run=_migrate)
+    parser.set_defaults(run=database_command.bring_up_to_date)
 
 
 def _add_prune(parser: argparse.ArgumentParser) -> None:
+    from gateway import database_command
+
     _add_config(parser)
-    parser.set_defaults(run=_prune)
-
-
-def _migrate(given: argparse.Namespace) -> None:
-    from gateway import settings
-    from gateway.store import upkeep
-    from gateway.store.migrate import migrate
-
-    read = settings.read(given.config)
-    names = migrate(read.database.dsn, check=given.check)
-    for name in names:
-        print(f"{'would apply' if given.check else 'applied'} {name}")
-    if not names:
-        print("the schema is up to date")
-    for sentence in [] if given.check else upkeep.apply(read.database.dsn, read.retention):
-        print(sentence)
-
-
-def _prune(given: argparse.Namespace) -> None:
-    from gateway import settings
-    from gateway.store import upkeep
-
-    read = settings.read(given.config)
-    gone = upkeep.prune(read.database.dsn, read.retention)
-    print(f"{gone.observations} observations deleted, the signed bytes of {gone.batches} batches")
-    print(f"{gone.shadow_events} events of shadows, {gone.selftest_hours} examined hours of the self-test")
+    parser.set_defaults(run=database_command.prune)
 
 
 def _add_key(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", help="name in signatures, such as gateway.ijmond")
-    parser.add_argument("file", type=Path, help="where the private key goes (mode 0600); never overwritten")
-    parser.set_defaults(run=_key)
+    from gateway import key_command
 
-
-def _key(given: argparse.Namespace) -> None:
-    try:
-        signer = Signer.generate(given.name)
-        given.file.touch(mode=0o600, exist_ok=False)
-    except NoteError as error:
-        raise ConfigurationError(str(error)) from None
-    except OSError as error:
-        raise GatewayError(f"{given.file}: {error.strerror}; give the path of a new file") from None
-    given.file.write_text(signer.export() + "\n")
-    print(signer.verifier)
+    key_command.add_arguments(parser)
 
 
 def _add_site(parser: argparse.ArgumentParser) -> None:
@@ -231,28 +197,9 @@ def _export(given: argparse.Namespace) -> None:
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
-    from gateway.bench import detect, ingest, steady
+    from gateway.bench import command
 
-    what = parser.add_subparsers(required=True, metavar="WHAT")
-    one = what.add_parser("detect", help="ns a reading, bytes a datastream; the last line is JSON")
-    detect.add_arguments(one)
-    one.set_defaults(run=detect.run)
-    one = what.add_parser("ingest", help="signed batches to committed rows beside raw COPY; the last line is JSON")
-    ingest.add_arguments(one)
-    one.set_defaults(run=ingest.run)
-    one = what.add_parser("steady", help="batches at a steady rate: how late, how much memory; the last line is JSON")
-    steady.add_arguments(one)
-    one.set_defaults(run=steady.run)
-    one = what.add_parser("live", help="many viewers of the live feed; the last line is JSON")
-    one.add_argument("--viewers", type=int, default=2_000)
-    one.add_argument("--seconds", type=int, default=20)
-    one.set_defaults(run=_bench_live)
-
-
-def _bench_live(given: argparse.Namespace) -> None:
-    from gateway.bench import live
-
-    live.run(given.viewers, given.seconds)
+    command.add_arguments(parser)
 
 
 def _add_shadow(parser: argparse.ArgumentParser) -> None:

@@ -28,7 +28,7 @@ _LEAVE = 5.0  # s to end in order
 
 async def run(settings: Settings) -> None:
     """Until cancelled. StartError where nothing is asked for."""
-    if not settings.judged:
+    if not settings.judges:
         raise StartError("nothing to do beside the gateway: put [shadow] or [selftest] into the configuration")
     with suppress(PermissionError):  # a unit that forbids it has set it itself
         os.nice(_NICE)
@@ -51,7 +51,7 @@ async def _follow(dsn: str, shadow: ShadowSettings) -> None:
 async def accompany(settings: Settings, config: Path) -> None:
     """Keep `piekwacht beside` running as a child until cancelled. How it ends is of no consequence here."""
     pause = _FIRST
-    while settings.judged:
+    while settings.judges:
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gateway", "beside", "--config", str(config)),
             stdin=asyncio.subprocess.DEVNULL,

@@ -58,8 +58,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     log: LogSettings = LogSettings()
 
     @property
-    def judged(self) -> bool:
-        """Whether a shadow or the self-test is to judge the detector while it works."""
+    def judges(self) -> bool:
+        """Whether anything judges the detector while it works: `piekwacht beside` has something to do."""
         return self.shadow is not None or self.selftest is not None
 
 

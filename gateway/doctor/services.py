@@ -115,7 +115,7 @@ def alerting(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
 def beside(settings: Settings, hosts: Hosts, now: float) -> Iterator[Finding]:
     """Whether what judges the detector runs, where it was asked for."""
     say, at = Findings("beside"), _at(settings, hosts, "beside")
-    if not settings.judged:
+    if not settings.judges:
         yield say.note("nothing judges the detector while it works", "a choice: [selftest] and [shadow] would")
         return
     if at is None:

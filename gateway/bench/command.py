@@ -1,0 +1,23 @@
+"""`piekwacht bench`: what this machine can bear; each says it in JSON on its last line."""
+
+import argparse
+
+from gateway.bench import detect, ingest, live, steady
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `piekwacht bench` what can be measured."""
+    what = parser.add_subparsers(required=True, metavar="WHAT")
+    one = what.add_parser("detect", help="ns a reading, bytes a datastream; the last line is JSON")
+    detect.add_arguments(one)
+    one.set_defaults(run=detect.run)
+    one = what.add_parser("ingest", help="signed batches to committed rows beside raw COPY; the last line is JSON")
+    ingest.add_arguments(one)
+    one.set_defaults(run=ingest.run)
+    one = what.add_parser("steady", help="batches at a steady rate: how late, how much memory; the last line is JSON")
+    steady.add_arguments(one)
+    one.set_defaults(run=steady.run)
+    one = what.add_parser("live", help="many viewers of the live feed; the last line is JSON")
+    one.add_argument("--viewers", type=int, default=2_000)
+    one.add_argument("--seconds", type=int, default=20)
+    one.set_defaults(run=lambda given: live.run(given.viewers, given.seconds))

@@ -1,0 +1,28 @@
+"""`piekwacht key`: makes the gateway's signing key, once."""
+
+import argparse
+from pathlib import Path
+
+from edge_agent.configuration import ConfigurationError
+from edge_agent.wire import NoteError, Signer
+from gateway.errors import GatewayError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `piekwacht key` its arguments."""
+    parser.add_argument("name", help="name in signatures, such as gateway.ijmond")
+    parser.add_argument("file", type=Path, help="where the private key goes (mode 0600); never overwritten")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> None:
+    """Write the private half, print the public one."""
+    try:
+        signer = Signer.generate(given.name)
+        given.file.touch(mode=0o600, exist_ok=False)
+    except NoteError as error:
+        raise ConfigurationError(str(error)) from None
+    except OSError as error:
+        raise GatewayError(f"{given.file}: {error.strerror}; give the path of a new file") from None
+    given.file.write_text(signer.export() + "\n")
+    print(signer.verifier)
