@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.beside import wanted
 from gateway.doctor.finding import Finding, Findings
 from gateway.settings import Settings
 
@@ -116,7 +115,7 @@ def alerting(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
 def beside(settings: Settings, hosts: Hosts, now: float) -> Iterator[Finding]:
     """Whether what judges the detector runs, where it was asked for."""
     say, at = Findings("beside"), _at(settings, hosts, "beside")
-    if not wanted(settings):
+    if settings.shadow is None and settings.selftest is None:
         yield say.note("nothing judges the detector while it works", "a choice: [selftest] and [shadow] would")
         return
     if at is None:
