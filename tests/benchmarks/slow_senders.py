@@ -15,6 +15,7 @@ import shutil
 import socket
 import ssl
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -133,7 +134,11 @@ async def request(port: int, *, tls: bool) -> float:
     """Seconds from before the connection until the answer is there."""
     began = time.perf_counter()
     reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=context_of(tls), server_hostname="localhost" if tls else None
+        "127.0.0.1",
+        port,
+        ssl=context_of(tls),
+        server_hostname="localhost" if tls else None,
+        local_addr=("127.0.0.2", 0),  # a visitor from elsewhere: limits are for each address
     )
     writer.write(f"GET {PATH}/s1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     status = await reader.readline()
@@ -152,7 +157,8 @@ async def visit(port: int, *, tls: bool, seconds: float) -> list[float]:
     async def one() -> None:
         try:
             took.append(await asyncio.wait_for(request(port, tls=tls), 10))
-        except (OSError, TimeoutError, IndexError):
+        except (OSError, TimeoutError, IndexError) as error:
+            print(f"failed: {error!r}", file=sys.stderr, flush=True)
             took.append(float("inf"))
 
     async with asyncio.TaskGroup() as group:

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.processes import Child
@@ -86,5 +86,5 @@ def _daemon(program: str, folder: Path) -> Iterator[Docker]:
                 raise NoDockerError(f"dockerd does not start here: {child.last_words()}")
             time.sleep(0.5)
         yield docker
-    with suppress(OSError):  # what it leaves mounted would keep the folder
-        (folder / "log").unlink()
+    # what it leaves mounted would keep the folder
+    subprocess.run(["umount", "--lazy", folder / "exec/netns/default"], capture_output=True)

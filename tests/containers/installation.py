@@ -15,7 +15,10 @@ import httpx
 from tests.containers.docker import Docker
 from tests.containers.images import ROOT
 
-PARTS = ("database", "broker", "public-broker", "gateway", "api", "alerting", "web", "prometheus", "alertmanager")
+PARTS = (
+    *("database", "broker", "public-broker", "gateway", "api", "alerting", "beside", "web"),
+    *("prometheus", "alertmanager"),
+)
 # What a trial has other than an operator: ports.
 _TRIAL = """
 services:
@@ -62,6 +65,8 @@ class Installation:
     def _prepare(self) -> None:
         (self.home / ".env").write_text(_ENV)
         (self.home / "trial.yaml").write_text(_TRIAL)
+        settings = self.home / "piekwacht.toml"
+        settings.write_text(settings.read_text().replace("# [selftest]", "[selftest]"))
         command = [self.home / "prepare", "localhost"]
         done = subprocess.run(command, env=self.docker.environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
@@ -88,7 +93,7 @@ class Installation:
 
     def compose(self, *words: str, check: bool = True) -> str:
         """`docker compose ...` in the installation's folder."""
-        files = ("--file", "compose.yaml", "--file", "trial.yaml")
+        files = ("--file", "compose.yaml", "--file", "trial.yaml", "--profile", "beside")
         return self.docker.run("compose", *files, *words, cwd=self.home, check=check)
 
     def states(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ from gateway.processes import Child
 from tests.containers.installation import PARTS, Installation
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(1800)]
-OURS = ("gateway", "api", "alerting")
+OURS = ("gateway", "api", "alerting", "beside")
 _BOUNDS = """
 import os
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))

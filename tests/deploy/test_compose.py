@@ -101,8 +101,11 @@ def test_the_settings_of_the_containers_are_read_strictly_and_fit_them():
 def test_the_api_believes_the_proxy_that_is_there_and_no_other():
     address = SERVICES["web"]["networks"]["inside"]["ipv4_address"]
     assert settings.read(COMPOSE / "piekwacht.toml").api.proxies == [address, "127.0.0.1"]
-    (subnet,) = (one["subnet"] for one in PLAN["networks"]["inside"]["ipam"]["config"])
-    assert ipaddress.ip_address(address) in ipaddress.ip_network(subnet)
+    (given,) = PLAN["networks"]["inside"]["ipam"]["config"]
+    assert ipaddress.ip_address(address) in ipaddress.ip_network(given["subnet"])
+    assert ipaddress.ip_address(address) not in ipaddress.ip_network(given["ip_range"]), (
+        "another container could get it"
+    )
 
 
 def test_the_image_is_pinned_and_does_not_run_as_root():
