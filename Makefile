@@ -3,7 +3,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 SHARED ?= ../shared
-.PHONY: help demo test check benchmark-detection faults fuzz fuzz-api lock clean audit sbom release
+.PHONY: help demo test check containers benchmark-detection faults fuzz fuzz-api lock clean audit sbom release
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,14 +20,17 @@ test: .venv/prepared  ## every test, checks included
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -m "not benchmark" -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -m "not benchmark and not containers" -n 2 --dist loadfile $(ARGS)
 
 check: .venv/prepared  ## format, lint, types, import contracts and the fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -q -m "not slow and not browser and not timescale and not benchmark"
+	$(BIN)/pytest -q -m "not slow and not browser and not timescale and not benchmark and not containers"
+
+containers: .venv/prepared  ## build and start deploy/compose with Docker, send a reading through it, take it down (root)
+	$(BIN)/pytest -m containers tests/containers $(ARGS)
 
 faults: .venv/prepared  ## kills, cuts and failpoints for as long as it takes (ARGS="--kills 200 --seed 7")
 	$(BIN)/pytest tests/faults -s --kills 200 $(ARGS)

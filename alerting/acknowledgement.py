@@ -20,7 +20,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from msgspec import DecodeError, Meta, Struct, json
 
 from alerting.alert import Alert
-from alerting.words import ACKNOWLEDGE, Language, clock, headline
+from alerting.texts import ACKNOWLEDGE, headline
+from alerting.words import Language, clock
 
 VALID = timedelta(days=7)
 _MAC = 16  # bytes: forging one takes 2^128 tries

@@ -3,14 +3,16 @@
 from datetime import datetime
 
 from alerting.delivery import apprise, cap, email, mqtt, notificaties, webhook, zaken
-from alerting.delivery.apprise import AppriseSettings
-from alerting.delivery.cap import CapSettings
 from alerting.delivery.channel import Attempt, Origin
-from alerting.delivery.email import EmailSettings
-from alerting.delivery.mqtt import MqttSettings
-from alerting.delivery.notificaties import NotificatiesSettings
-from alerting.delivery.webhook import WebhookSettings
-from alerting.delivery.zaken import ZakenSettings
+from alerting.delivery.settings import (
+    AppriseSettings,
+    CapSettings,
+    EmailSettings,
+    MqttSettings,
+    NotificatiesSettings,
+    WebhookSettings,
+    ZakenSettings,
+)
 from alerting.notification import Notification
 from alerting.settings import AlertingSettings, ChannelSettings
 

@@ -10,10 +10,10 @@ from xml.etree import ElementTree as ET
 from msgspec import structs
 
 from alerting.alert import Alert, Change, Severity
-from alerting.hours import LOCAL
 from alerting.mail import mail
 from alerting.notification import Notification
-from alerting.words import headline, name, number, unit
+from alerting.texts import headline
+from alerting.words import LOCAL, name, number, unit
 
 _SPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 _FORBIDDEN = re.compile(r"[\s,<&]+")
@@ -88,7 +88,7 @@ def _parameters(alert: Alert) -> list[tuple[str, str]]:
     always = [("event_id", alert.event_id), ("revision", str(alert.revision)), ("change", alert.change.value)]
     if alert.quiet:
         return always
-    shown = unit(alert.unit, "en")
+    shown = unit(alert.unit)
     return [
         *always,
         ("peak", f"{number(alert.peak, 'en')} {shown}"),

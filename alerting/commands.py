@@ -17,12 +17,13 @@ import msgspec
 from alerting import record
 from alerting.alert import Alert
 from alerting.checking import check_values, known
+from alerting.detail import worded
 from alerting.errors import AlertingError
 from alerting.explanation import particulars, said
 from alerting.matcher import Matcher
 from alerting.pipeline import Rules
 from alerting.queries import load
-from alerting.words import headline
+from alerting.texts import headline
 
 if TYPE_CHECKING:
     import psycopg
@@ -101,7 +102,7 @@ def _explain(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None
     print(headline(case.alert, given.language))
     for step in case.steps:
         print(f"{step.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z  {said(step, given.language)}")
-        print(f"{'':27}  {particulars(step)}")
+        print(f"{'':27}  {particulars(step, given.language)}")
 
 
 def _record(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
@@ -150,7 +151,7 @@ def _route(given: argparse.Namespace, settings: "AlertingSettings", dsn: str) ->
         raise AlertingError(f"{given.event}: no alert: {error}") from None
     rules = Rules(settings.routes(), settings.known_source, (), settings.roster)
     for verdict in rules.decide(alert, {}, datetime.now(UTC)):
-        detail = f" ({verdict.detail})" if verdict.detail else ""
+        detail = f" ({worded(verdict.detail, 'en')})" if verdict.detail else ""
         told = "is told" if verdict.told else "is not told"
         print(f"{verdict.receiver or 'nobody'} {told}: {verdict.reason.value}{detail}")
 

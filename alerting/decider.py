@@ -49,8 +49,8 @@ class Decider:
             return
         goes_on, closed = await self._in_its_plume(alert, connection)
         told, now = await _told(event, connection), datetime.now(UTC)
-        calm = closed or (self._at_once and not goes_on)
-        for verdict in self._decisions.rules.decide(alert, told, now, calm=calm):
+        calm, rose = closed or (self._at_once and not goes_on), await _rose(alert, connection)
+        for verdict in self._decisions.rules.decide(alert, told, now, calm=calm, rose=rose):
             await self._decisions.write(verdict, event, revision, 0, connection)
             _log(verdict, event, revision)
             if verdict.told and alert.firing:
@@ -83,6 +83,15 @@ class Decider:
 def _log(verdict: Verdict, event: str, revision: int) -> None:
     about = {"event": event, "revision": revision, "receiver": verdict.receiver, "reason": verdict.reason.value}
     _LOG.info("told" if verdict.told else "not told", extra={"about": about})
+
+
+async def _rose(alert: Alert, connection: psycopg.AsyncConnection) -> bool:
+    """Whether an event ends worse than anything that was said of it before."""
+    if alert.change is not Change.ENDED:
+        return False
+    key: Mapping[str, object] = {"event": alert.event_id, "revision": alert.revision}
+    said = await (await connection.execute(_QUERIES["said_before"], key)).fetchall()
+    return bool(said) and alert.severity.rank > max(Severity(one).rank for (one,) in said)
 
 
 async def _told(event: str, connection: psycopg.AsyncConnection) -> Mapping[str, Told]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct, structs
 
 from alerting.alert import Alert, Change, Severity
+from alerting.detail import Code, kept
 from alerting.routing import Reason, Verdict
 
 
@@ -15,12 +16,12 @@ class Told(Struct, frozen=True, kw_only=True):
     this: bool = True
 
 
-def needs_telling(alert: Alert, verdict: Verdict, told: Told | None) -> Verdict:
-    """A plume's first event is told, later ones and updates where it got worse."""
+def needs_telling(alert: Alert, verdict: Verdict, told: Told | None, *, rose: bool = False) -> Verdict:
+    """A plume's first event is told, later ones and updates where it got worse, an end where only that did (`rose`)."""
     if not verdict.told:
         return verdict
     if told is None:
-        return _withheld(verdict, Reason.NEVER_TOLD) if not alert.firing else verdict
+        return verdict if alert.firing or rose else _withheld(verdict, Reason.NEVER_TOLD)
     if alert.severity.rank > told.severity.rank:
         return verdict
     if not told.this:
@@ -51,7 +52,7 @@ def eased(course: Course, now: datetime, hold: timedelta) -> Verdict | None:
     """A fall is told once it has held: what goes up and down again within `hold` is told once."""
     if course.now.rank >= course.told.rank or now - course.since < hold:
         return None
-    detail = f"was {course.told.value}, is {course.now.value}"
+    detail = kept(Code.FELL, was=course.told.value, now=course.now.value)
     return Verdict(receiver=course.receiver, told=True, reason=Reason.EASED, detail=detail)
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from alerting.detail import Code, kept
 from alerting.roster import Rosters
 from alerting.routing import Reason, Route, Verdict
 
@@ -36,7 +37,7 @@ def due(watched: Watched, routes: Sequence[Route], rosters: Rosters, now: dateti
     for route in routes:
         waited = now >= watched.told_at + timedelta(minutes=route.escalate_minutes)
         if route.escalate_to is not None and waited and not watched.escalated:
-            detail = f"{watched.receiver} was told at {watched.told_at.isoformat()} and nobody acknowledged"
+            detail = kept(Code.UNANSWERED, receiver=watched.receiver, at=watched.told_at)
             receiver = rosters.on_duty(route.escalate_to, now)
             verdicts.append(Verdict(receiver=receiver, told=True, reason=Reason.ESCALATED, detail=detail))
             break

@@ -7,7 +7,9 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from alerting.alert import Change, Severity
-from alerting.words import CHANGES, SEVERITIES, Language
+from alerting.detail import worded
+from alerting.texts import CHANGES
+from alerting.words import Language, Words, severity, word
 
 
 class Step(Struct, frozen=True, kw_only=True, tag_field="step"):
@@ -77,7 +79,7 @@ class Answered(Step, frozen=True, kw_only=True, tag="answered"):
 
 AnyStep = Seen | Decided | Tried | Gathered | Spared | Answered
 
-_WHY: Mapping[str, tuple[str, str]] = {
+_WHY: Words = {
     "routed": ("een regel leidt naar deze ontvanger", "a route leads there"),
     "no_route": ("geen enkele regel past", "no route fits"),
     "not_sure_enough": ("de zekerheid is lager dan de regel vraagt", "less sure than the route asks for"),
@@ -97,14 +99,14 @@ _WHY: Mapping[str, tuple[str, str]] = {
     "escalated": ("wie het eerst is ingelicht heeft niet geantwoord", "those who were told first did not answer"),
     "unreadable": ("door een andere versie geschreven, niet te lezen", "written by another version, unreadable"),
 }
-_OUTCOMES: Mapping[str, tuple[str, str]] = {
+_OUTCOMES: Words = {
     "delivered": ("bezorgd", "delivered"),
     "refused": ("geweigerd", "refused"),
     "failed": ("mislukt, wordt opnieuw geprobeerd", "failed, is tried again"),
     "gone": ("het adres bestaat niet meer", "the address is gone"),
     "unknown": ("onbekend of het aankwam", "not known whether it arrived"),
 }
-_VIA: Mapping[str, tuple[str, str]] = {
+_VIA: Words = {
     "command": ("op de opdrachtregel", "on the command line"),
     "link": ("via de link in het bericht", "by the link in the message"),
     "account": ("ingelogd", "signed in"),
@@ -120,6 +122,9 @@ _SAY: Mapping[Language, Mapping[str, str]] = MappingProxyType({
         "gathered": "{channel} naar {receiver}: samen met andere meldingen in één bericht",
         "spared": "{channel} naar {receiver}: niet nodig, een ander kanaal heeft bezorgd",
         "answered": "{who} is ermee bezig ({via})",
+        "revision": "herziening {}",
+        "rules": "regels {}",
+        "message": "bericht {}",
     },
     "en": {
         "seen": "{change}, {severity}, confidence {confidence:.0f} %",
@@ -131,13 +136,16 @@ _SAY: Mapping[Language, Mapping[str, str]] = MappingProxyType({
         "gathered": "{channel} to {receiver}: gathered with others into one message",
         "spared": "{channel} to {receiver}: not needed, another channel delivered",
         "answered": "{who} is on it ({via})",
+        "revision": "revision {}",
+        "rules": "rules {}",
+        "message": "message {}",
     },
 })  # fmt: skip
 
 
 def why(reason: str, language: Language) -> str:
     """One of the stages' reasons in plain words."""
-    return _pick(_WHY, reason, language)
+    return word(_WHY, reason, language)
 
 
 def said(step: AnyStep, language: Language) -> str:
@@ -145,39 +153,44 @@ def said(step: AnyStep, language: Language) -> str:
     say = _SAY[language]
     match step:
         case Seen():
-            change, severity = CHANGES[language][step.change], SEVERITIES[language][step.severity]
-            return say["seen"].format(change=change, severity=severity, confidence=step.confidence * 100)
+            change, how = CHANGES[language][step.change], severity(step.severity, language)
+            return say["seen"].format(change=change, severity=how, confidence=step.confidence * 100)
         case Decided():
             receiver = step.receiver or say["nobody"]
             return say["told" if step.told else "not_told"].format(receiver=receiver, why=why(step.reason, language))
         case Tried():
             again = say["again"].format(attempt=step.attempt) if step.attempt > 1 else ""
-            outcome = _pick(_OUTCOMES, step.outcome, language)
+            outcome = word(_OUTCOMES, step.outcome, language)
             return say["tried"].format(channel=channel(step.channel), receiver=step.receiver, outcome=outcome) + again
         case Gathered() | Spared():
-            word = "gathered" if isinstance(step, Gathered) else "spared"
-            return say[word].format(channel=channel(step.channel), receiver=step.receiver)
+            which = "gathered" if isinstance(step, Gathered) else "spared"
+            return say[which].format(channel=channel(step.channel), receiver=step.receiver)
         case Answered():
-            text = say["answered"].format(who=step.who, via=_pick(_VIA, step.via, language))
+            text = say["answered"].format(who=step.who, via=word(_VIA, step.via, language))
             return f"{text}: {step.note}" if step.note else text
 
 
-def particulars(step: AnyStep) -> str:
+def particulars(step: AnyStep, language: Language) -> str:
     """What a record needs beside the sentence: codes, hashes, what a rule named or a server said."""
+    say = _SAY[language]
     match step:
         case Seen():
-            return f"revision {step.revision}"
+            return say["revision"].format(step.revision)
         case Decided():
-            return _joined(step.detail, step.reason, f"revision {step.revision}", f"rules {step.rules}")
+            return _joined(worded(step.detail, language), step.reason, *_by(step, say))
         case Tried():
             sent = f"{step.bytes} bytes, sha256 {step.sha256}"
-            return _joined(step.detail, step.channel, f"revision {step.revision}", f"rules {step.rules}", sent)
+            return _joined(worded(step.detail, language), step.channel, *_by(step, say), sent)
         case Gathered():
-            return _joined(step.channel, f"revision {step.revision}", f"message {step.message}")
+            return _joined(step.channel, say["revision"].format(step.revision), say["message"].format(step.message))
         case Spared():
-            return _joined(step.channel, f"revision {step.revision}")
+            return _joined(step.channel, say["revision"].format(step.revision))
         case Answered():
             return step.via
+
+
+def _by(step: Decided | Tried, say: Mapping[str, str]) -> tuple[str, str]:
+    return say["revision"].format(step.revision), say["rules"].format(step.rules)
 
 
 def channel(name: str) -> str:
@@ -189,8 +202,3 @@ def channel(name: str) -> str:
 
 def _joined(*parts: str) -> str:
     return ", ".join(part for part in parts if part)
-
-
-def _pick(words: Mapping[str, tuple[str, str]], word: str, language: Language) -> str:
-    found = words.get(word)
-    return word.replace("_", " ") if found is None else found[0 if language == "nl" else 1]

@@ -11,11 +11,12 @@ from psycopg.rows import TupleRow
 from alerting.alert import Alert, Severity
 from alerting.decisions import Decisions
 from alerting.dedup import Course, eased
+from alerting.detail import Code, kept
 from alerting.escalation import Watched
-from alerting.hours import LOCAL
 from alerting.queries import load
 from alerting.routing import Reason, Verdict
 from alerting.settings import AlertingSettings
+from alerting.words import LOCAL
 
 _QUERIES = load(Path(__file__).with_name("queries.sql"))
 _SILENT = 300.0  # seconds without a word from a station that sees a peak
@@ -81,7 +82,7 @@ class FollowUp:
             await connection.execute(_QUERIES["speechless"], {"seconds": _SILENT})
         ).fetchall():
             await connection.execute(_QUERIES["fell_silent"], {"event": event, "receiver": receiver})
-            detail = f"nothing heard since {last.isoformat()}"
+            detail = kept(Code.HEARD, at=last)
             verdict = Verdict(receiver=receiver, told=True, reason=Reason.NO_DATA, detail=detail)
             if await self._may(verdict, event, revision, connection, now):
                 await self._decisions.write_again(verdict, event, revision, connection)

@@ -7,25 +7,16 @@ alerting that runs and does nothing falls silent as well.
 import asyncio
 import logging
 from pathlib import Path
-from typing import Annotated
 
 import httpx
 import psycopg
-from msgspec import Meta, Struct
 
 from alerting import telemetry
 from alerting.queries import load
+from alerting.silent import HeartbeatSettings
 
 _LOG = logging.getLogger(__name__)
 _QUERIES = load(Path(__file__).with_name("heartbeat.sql"))
-
-
-class HeartbeatSettings(Struct, frozen=True, kw_only=True):
-    """`[alerting.heartbeat]`: `url` is called every `seconds`, unless an alert has waited for `stale_seconds`."""
-
-    url: str
-    seconds: Annotated[float, Meta(gt=0)] = 60.0
-    stale_seconds: Annotated[float, Meta(gt=0)] = 120.0
 
 
 async def run(settings: HeartbeatSettings, dsn: str) -> None:

@@ -4,13 +4,12 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from functools import cache
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from alerting.errors import SettingsError
+from alerting.words import LOCAL
 
-LOCAL = ZoneInfo("Europe/Amsterdam")
 _MINUTES = 7 * 24 * 60
 _MONDAY = datetime(2026, 1, 5)  # noqa: DTZ001 - any Monday, on the Dutch clock
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

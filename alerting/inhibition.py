@@ -6,6 +6,7 @@ from datetime import date
 from msgspec import Struct, structs
 
 from alerting.alert import Alert
+from alerting.detail import Code, kept
 from alerting.routing import Reason, Verdict
 
 
@@ -28,5 +29,12 @@ def inhibited(alert: Alert, verdict: Verdict, fitting: Iterable[KnownSource], to
     found = next((source for source in fitting if today <= source.until and alert.excess < source.level), None)
     if found is None or not verdict.told:
         return verdict
-    detail = f"{found.name} ({found.legal_basis}, {found.owner}), up to {found.level:g} until {found.until.isoformat()}"
+    detail = kept(
+        Code.SOURCE,
+        name=found.name,
+        basis=found.legal_basis,
+        owner=found.owner,
+        level=found.level,
+        day=found.until.isoformat(),
+    )
     return structs.replace(verdict, told=False, reason=Reason.KNOWN_SOURCE, detail=detail)

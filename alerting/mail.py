@@ -8,24 +8,8 @@ from msgspec import Struct, structs
 from alerting.alert import Alert, Change
 from alerting.notification import Notification
 from alerting.routing import Reason
-from alerting.words import (
-    CHANGES,
-    MAIL,
-    SEVERITIES,
-    Language,
-    clock,
-    flag,
-    headline,
-    lasting,
-    name,
-    number,
-    opening,
-    reason,
-    short_clock,
-    times,
-    towards,
-    unit,
-)
+from alerting.texts import CHANGES, MAIL, headline, lasting, opening, times, towards
+from alerting.words import Language, clock, decimal, flag, name, number, reason, severity, short_clock, unit
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")),
@@ -100,6 +84,7 @@ def _words(notification: Notification, public_url: str) -> dict[str, object]:
         "intro": w["digested"] if digest else w["gathered"].format(len(everything)),
         "acknowledge": notification.acknowledge,
         "original": clock(original.sent_at, language) if original else None,
+        "worse": _worse(notification),
         "lines": [
             (headline(one, language), clock(one.onset, language), f"{pages}/{one.event_id}")
             for one in everything[:_SHOWN]
@@ -109,14 +94,21 @@ def _words(notification: Notification, public_url: str) -> dict[str, object]:
     }
 
 
+def _worse(notification: Notification) -> bool:
+    """Whether it is over and was worse than the first message said."""
+    alert, original = notification.alert, notification.original
+    known = original.severity if original is not None else None
+    return alert.change is Change.ENDED and known is not None and alert.severity.rank > known.rank
+
+
 def _facts(notification: Notification) -> dict[str, object]:
     alert, language = notification.alert, notification.language
     reasons = ", ".join(reason(one, language) for one in alert.reasons)
     return {
         "alert": alert,
         "what": name(alert.observed_property, language),
-        "unit": unit(alert.unit, language),
-        "severity": SEVERITIES[language][alert.severity],
+        "unit": unit(alert.unit),
+        "severity": severity(alert.severity, language),
         "change": CHANGES[language][alert.change],
         "opening": opening(alert, language),
         "near": [towards(site, language) for site in alert.sites],
@@ -148,13 +140,13 @@ def _measured(notification: Notification) -> dict[str, object]:
         "averaging": _averaging(spacing, language) if spacing else None,
         "mean": None
         if mean is None
-        else f"{number(mean, language)} {unit(alert.unit, language)} ({short_clock(alert.onset)}–{short_clock(until)})",
+        else f"{number(mean, language)} {unit(alert.unit)} ({short_clock(alert.onset)}–{short_clock(until)})",
         "flags": ", ".join(flag(one, language) for one in found) or w["no_flags"],
     }
 
 
 def _averaging(spacing: float, language: Language) -> str:
-    w, each = MAIL[language], f"{spacing:.2g}".replace(".", "," if language == "nl" else ".")
+    w, each = MAIL[language], decimal(f"{spacing:.2g}", language)
     return w["each_second"] if each == "1" else w["averaging"].format(each)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from alerting.alert import Alert
+from alerting.alert import Alert, Severity
 from alerting.curve import Curve
 from alerting.routing import Reason
 from alerting.words import Language
@@ -14,12 +14,13 @@ from alerting.words import Language
 class Original(Struct, frozen=True, kw_only=True):
     """The first message that the same receiver got of the same event by the same channel.
 
-    `received_at` is when the alert in it came in, which CAP documents say as `sent`.
+    `received_at` is when the alert in it came in, which CAP documents say as `sent`; `severity`, how bad it said it is.
     """
 
     id: str
     sent_at: datetime
     received_at: datetime
+    severity: Severity | None = None
 
 
 class Notification(Struct, frozen=True, kw_only=True):

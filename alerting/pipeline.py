@@ -47,22 +47,28 @@ class Rules:
         other.silences = _filed(silences)
         return other
 
-    def decide(self, alert: Alert, told: Mapping[str, Told], now: datetime, *, calm: bool = True) -> list[Verdict]:
+    def decide(
+        self, alert: Alert, told: Mapping[str, Told], now: datetime, *, calm: bool = True, rose: bool = False
+    ) -> list[Verdict]:
         """Route, dedup, inhibit, silence.
 
         `told`: receiver -> what it knows of the plume the event belongs to; `calm`: nothing of that goes on.
-        Whoever was told of an event is told of its end and of its correction, whatever a rule says meanwhile.
+        Whoever was told of an event is told of its end and of its correction, whatever a rule says meanwhile. `rose`:
+        only with its end is it as bad as this; then whoever waits for what is so bad hears of it for the first time.
         """
-        if not alert.firing and told:
-            return [over(alert, name, known, calm=calm) for name, known in told.items()]
+        ends = {} if alert.firing else {name: over(alert, name, known, calm=calm) for name, known in told.items()}
+        if ends and not rose:
+            return list(ends.values())
         found = self._kept(now) if alert.quiet else route(alert, self.ways, self.rosters, now)
         sources, by = list(self.sources.fitting(alert.labels)), self._silencing(alert, now)
         verdicts = found
         if told or not alert.firing:
-            verdicts = [needs_telling(alert, one, told.get(one.receiver)) for one in found]
+            verdicts = [needs_telling(alert, one, told.get(one.receiver), rose=rose) for one in found]
         if sources:
             verdicts = [inhibited(alert, one, sources, now.date()) for one in verdicts]
-        return [silenced(one, by) for one in verdicts] if by else verdicts
+        verdicts = [silenced(one, by) for one in verdicts] if by else verdicts
+        known = {name: verdict for name, verdict in ends.items() if told[name].this}
+        return [*known.values(), *(one for one in verdicts if one.receiver not in known)]
 
     def _silencing(self, alert: Alert, now: datetime) -> tuple[Reason, str] | None:
         return silencing(self.silences.fitting(alert.labels), now)

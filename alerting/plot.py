@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from alerting.curve import Point
 from alerting.notification import Notification
-from alerting.words import MAIL, number, short_clock, unit
+from alerting.texts import MAIL
+from alerting.words import number, short_clock, unit
 
 _SIZE = (1040, 440)  # shown at half that size: sharp on a telephone
 _LEFT, _RIGHT, _TOP, _BOTTOM = 110, 20, 46, 56
@@ -54,7 +55,7 @@ def draw(notification: Notification) -> bytes:
     top = (x(alert.peak_at), y(alert.peak))
     pen.ellipse((top[0] - 8, top[1] - 8, top[0] + 8, top[1] + 8), outline=_PEAK, width=4)
     w = MAIL[notification.language]
-    scale = unit(alert.unit, notification.language).replace("µ", "u").replace("³", "3")  # Pillow's font has neither
+    scale = unit(alert.unit).replace("µ", "u").replace("³", "3")  # Pillow's font has neither
     title = f"{scale}   - - {w['background']}   o {w['highest'].lower()}"
     pen.text((_LEFT, 10), title, fill=_INK, font=font)
     image = image.quantize(32)

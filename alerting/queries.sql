@@ -54,6 +54,10 @@ CROSS JOIN LATERAL (  -- by the index, also in a storm when the planner has not 
 JOIN alerting.inbox i ON i.event_id = known.event_id AND i.revision = known.revision
 ORDER BY known.decided_at
 
+-- name: said_before
+-- How bad the event was said to be before this revision.
+SELECT DISTINCT alert ->> 'severity' FROM alerting.inbox WHERE event_id = %(event)s AND revision < %(revision)s
+
 -- name: calm
 -- Closes plumes of which nothing was seen since %(until)s, and of %(station)s, where a new event begins, also one that is
 -- older than a plume can be; returns each of their events that had an end, and who was told of it but not yet of that.
@@ -283,11 +287,12 @@ SELECT id, secret FROM alerting.signing_key WHERE retired_at IS NULL
 
 -- name: original
 -- The first message of the same event that reached the same receiver by the same channel, or was gathered into one.
-SELECT h.message_id, h.finished_at, i.received_at
+SELECT h.message_id, h.finished_at, i.received_at, said.alert ->> 'severity'
 FROM alerting.outbox m
 JOIN alerting.outbox o ON o.event_id = m.event_id AND o.receiver = m.receiver AND o.channel = m.channel AND o.id < m.id
 JOIN alerting.outbox h ON h.id = coalesce(o.gathered_into, o.id) AND h.state = 'delivered'
 JOIN alerting.inbox i ON i.event_id = h.event_id AND i.revision = h.revision
+JOIN alerting.inbox said ON said.event_id = o.event_id AND said.revision = o.revision
 WHERE m.id = %(id)s ORDER BY o.id LIMIT 1
 
 -- name: record

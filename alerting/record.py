@@ -36,7 +36,7 @@ def made(
     entries, head = [], ""
     for step in steps:
         entry: dict[str, Any] = to_builtins(step)
-        entry |= {"sentence": {"nl": said(step, "nl"), "en": said(step, "en")}, "particulars": particulars(step)}
+        entry |= {"sentence": {"nl": said(step, "nl"), "en": said(step, "en")}, "particulars": particulars(step, "en")}
         if isinstance(step, Seen):
             entry["alert"] = alerts.get(step.revision)
         if isinstance(step, Tried) and step.sha256 in contents:

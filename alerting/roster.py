@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from alerting.alert import AwareTime
 from alerting.errors import SettingsError
-from alerting.hours import LOCAL
+from alerting.words import LOCAL
 
 
 class Shift(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from alerting import hours, polygon
 from alerting.alert import Alert, Place, Severity
+from alerting.detail import Code, kept
 from alerting.matcher import Matching
 from alerting.polygon import Polygon
 from alerting.roster import Rosters
@@ -128,5 +129,5 @@ def _weigh(way: Way, receiver: str, sure: float, *, late: bool) -> Verdict:
     if told and receiver == chosen.receiver:
         return way.routed
     reason = Reason.ROUTED if told else Reason.DETECTED_LATE if late else Reason.NOT_SURE_ENOUGH
-    detail = f"on duty for {chosen.receiver}" if receiver != chosen.receiver else ""
+    detail = kept(Code.ON_DUTY, receiver=chosen.receiver) if receiver != chosen.receiver else ""
     return Verdict(receiver=receiver, told=told, reason=reason, detail=detail)

@@ -14,10 +14,11 @@ from msgspec import Struct, json
 
 from alerting import telemetry
 from alerting.acknowledgement import VALID, Invitation, sign
-from alerting.alert import Alert
+from alerting.alert import Alert, Severity
 from alerting.attempt import attempt
 from alerting.curve import Curve, Point, window
 from alerting.delivery.channel import Attempt, Finished, Origin, Outcome, after
+from alerting.detail import Code, kept, worded
 from alerting.notification import Notification, Original, digest
 from alerting.queries import load
 from alerting.routing import Reason
@@ -85,7 +86,7 @@ async def _attempt(
     receiver = _receiver(claimed, settings)
     channel = receiver.channels.get(claimed.channel) if receiver else None
     if receiver is None or channel is None:
-        return Attempt(outcome=Outcome.REFUSED, detail="the channel is no longer configured")
+        return Attempt(outcome=Outcome.REFUSED, detail=kept(Code.UNCONFIGURED))
     origin = Origin(
         public_url=settings.public_url,
         source=settings.source,
@@ -100,7 +101,7 @@ async def _attempt(
             notification = await _notification(claimed, receiver, settings, connection, now)
             made = await attempt(notification, channel, settings, origin, at=now)
     except TimeoutError:
-        return Attempt(outcome=Outcome.UNKNOWN, detail=f"no answer within {_LONGEST:.0f} s")
+        return Attempt(outcome=Outcome.UNKNOWN, detail=kept(Code.TOO_SLOW, seconds=_LONGEST))
     except psycopg.Error:
         raise
     except Exception as error:  # noqa: BLE001 - see below
@@ -137,8 +138,12 @@ async def _notification(
         language=receiver.language,
         acknowledge=link,
         curve=Curve(points=tuple(Point(at=at, value=value, flags=flags) for at, value, flags in points)),
-        original=Original(id=first[0], sent_at=first[1], received_at=first[2]) if first else None,
+        original=_original(first) if first else None,
     )
+
+
+def _original(row: tuple[str, datetime, datetime, str]) -> Original:
+    return Original(id=row[0], sent_at=row[1], received_at=row[2], severity=Severity(row[3]))
 
 
 async def _link(
@@ -167,7 +172,7 @@ async def _gone(channel: ChannelSettings, connection: psycopg.AsyncConnection) -
     row = await (await connection.execute(_QUERIES["gone"], {"target": url})).fetchone()
     if row is None:
         return None
-    return Attempt(outcome=Outcome.REFUSED, detail=f"disabled: it answered 410 at {row[0].isoformat()}")
+    return Attempt(outcome=Outcome.REFUSED, detail=kept(Code.GONE, at=row[0]))
 
 
 async def _disable(channel: ChannelSettings, connection: psycopg.AsyncConnection) -> None:
@@ -225,7 +230,7 @@ async def _record(
         telemetry.HANDED_OVER.observe(max(0.0, (now - claimed.received_at).total_seconds()))
         _LOG.info("%s to %s: delivered", kind, claimed.receiver, extra={"about": about})
     else:
-        words = (kind, claimed.receiver, made.outcome.value, made.detail, "; final" * done)
+        words = (kind, claimed.receiver, made.outcome.value, worded(made.detail, "en"), "; final" * done)
         _LOG.warning("%s to %s: %s: %s%s", *words, extra={"about": about})
 
 

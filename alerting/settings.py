@@ -6,19 +6,21 @@ from typing import Annotated
 from msgspec import Meta, Struct, structs
 
 from alerting.checking import check_names, check_rules, known
-from alerting.delivery.apprise import AppriseSettings
-from alerting.delivery.cap import CapSettings
-from alerting.delivery.email import EmailSettings, SmtpSettings
-from alerting.delivery.mqtt import MqttSettings
-from alerting.delivery.notificaties import NotificatiesSettings
-from alerting.delivery.webhook import WebhookSettings
-from alerting.delivery.zaken import ZakenSettings
+from alerting.delivery.settings import (
+    AppriseSettings,
+    CapSettings,
+    EmailSettings,
+    MqttSettings,
+    NotificatiesSettings,
+    SmtpSettings,
+    WebhookSettings,
+    ZakenSettings,
+)
 from alerting.errors import SettingsError
-from alerting.heartbeat import HeartbeatSettings
 from alerting.inhibition import KnownSource
 from alerting.roster import Roster
 from alerting.routing import Route, prepared
-from alerting.silent import SilentSettings
+from alerting.silent import HeartbeatSettings, SilentSettings
 from alerting.words import Language
 
 ChannelSettings = (

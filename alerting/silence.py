@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
+from alerting.detail import Code, kept
 from alerting.routing import Reason, Verdict
 
 
@@ -31,7 +32,9 @@ def silencing(fitting: Iterable[Silence], now: datetime) -> tuple[Reason, str] |
     if found is None:
         return None
     reason = Reason.MAINTENANCE if found.kind == "maintenance" else Reason.SILENCED
-    return reason, f"{found.kind} {found.id} by {found.author} until {found.ends_at.isoformat()}: {found.reason}"
+    return reason, kept(
+        Code(found.kind), id=str(found.id), author=found.author, until=found.ends_at, reason=found.reason
+    )
 
 
 def silenced(verdict: Verdict, by: tuple[Reason, str] | None) -> Verdict:

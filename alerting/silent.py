@@ -25,6 +25,14 @@ class SilentSettings(Struct, frozen=True, kw_only=True):
     after_minutes: Annotated[float, Meta(ge=1)] = 15.0
 
 
+class HeartbeatSettings(Struct, frozen=True, kw_only=True):
+    """`[alerting.heartbeat]`: `url` is called every `seconds`, unless an alert has waited for `stale_seconds`."""
+
+    url: str
+    seconds: Annotated[float, Meta(gt=0)] = 60.0
+    stale_seconds: Annotated[float, Meta(gt=0)] = 120.0
+
+
 class Heard(Struct, frozen=True, kw_only=True):
     """A station and when anything last came from it."""
 

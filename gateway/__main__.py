@@ -83,9 +83,13 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(given: argparse.Namespace) -> None:
-    from gateway import service, settings
+    from gateway import settings
 
-    service.run(settings.read(given.config), given.parts, given.config)
+    read = settings.read(given.config)  # what is wrong with it is told before all the rest is loaded
+    from gateway import service
+    from gateway.doctor import onset
+
+    service.run(read, given.parts, given.config, onset.look)
 
 
 def _add_migrate(parser: argparse.ArgumentParser) -> None:
@@ -119,8 +123,9 @@ def _prune(given: argparse.Namespace) -> None:
     from gateway.store import upkeep
 
     read = settings.read(given.config)
-    rows, batches = upkeep.prune(read.database.dsn, read.retention)
-    print(f"{rows} observations deleted, the signed bytes of {batches} batches")
+    gone = upkeep.prune(read.database.dsn, read.retention)
+    print(f"{gone.observations} observations deleted, the signed bytes of {gone.batches} batches")
+    print(f"{gone.shadow_events} events of shadows, {gone.selftest_hours} examined hours of the self-test")
 
 
 def _add_key(parser: argparse.ArgumentParser) -> None:

@@ -26,16 +26,12 @@ _FIRST, _LONGEST = 5.0, 300.0  # s until a child that ended is started again; do
 _LEAVE = 5.0  # s to end in order
 
 
-def wanted(settings: Settings) -> bool:
-    """Whether there is anything to do."""
-    return settings.shadow is not None or settings.selftest is not None
-
-
 async def run(settings: Settings) -> None:
     """Until cancelled. StartError where nothing is asked for."""
-    if not wanted(settings):
+    if not settings.judged:
         raise StartError("nothing to do beside the gateway: put [shadow] or [selftest] into the configuration")
-    os.nice(_NICE)
+    with suppress(PermissionError):  # a unit that forbids it has set it itself
+        os.nice(_NICE)
     await asyncio.to_thread(rehearse, Flagger(), Detector(settings.detection))
     async with asyncio.TaskGroup() as group:
         if settings.shadow is not None:
@@ -55,7 +51,7 @@ async def _follow(dsn: str, shadow: ShadowSettings) -> None:
 async def accompany(settings: Settings, config: Path) -> None:
     """Keep `piekwacht beside` running as a child until cancelled. How it ends is of no consequence here."""
     pause = _FIRST
-    while wanted(settings):
+    while settings.judged:
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gateway", "beside", "--config", str(config)),
             stdin=asyncio.subprocess.DEVNULL,

@@ -2,10 +2,12 @@
 
 import ssl
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import aiomqtt
 from msgspec import Meta, Struct, structs
+
+if TYPE_CHECKING:
+    import aiomqtt
 
 
 class TlsSettings(Struct, frozen=True, kw_only=True):
@@ -54,8 +56,10 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
         return f"mqtt{'s' if self.tls else ''}://{self.host}:{self.port}"
 
 
-def client(settings: BrokerSettings, identifier: str) -> aiomqtt.Client:
+def client(settings: BrokerSettings, identifier: str) -> "aiomqtt.Client":
     """A client, not yet connected."""
+    import aiomqtt  # noqa: PLC0415 - heavy, and settings are read where nobody connects
+
     password = settings.password_file.read_text().strip() if settings.password_file else None
     return aiomqtt.Client(
         settings.host,

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from itertools import chain, repeat
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from edge_agent.wire import Flag, Forged, Malformed, NoteError, ReadingBatch, Topic, Unsigned
 from gateway.observation import FlagArray, FloatArray, IntArray, ObservationBatch
+from gateway.refusal import Reason
 from gateway.registry import Node, Registry
 from gateway.verification import fits
 
@@ -24,22 +24,6 @@ _LATEST = 7_258_118_400_000  # 2200-01-01
 _BELIEVABLE = 1_420_070_400_000  # 2015-01-01: an older stamp is a clock that was never set
 _AHEAD = 120_000  # a stamp this far in the future is a wrong clock, ms
 _LONGEST = 1 << 20
-
-
-class Reason(StrEnum):
-    """Why a payload, or a part of it, is in quarantine; also the metric's label."""
-
-    FOREIGN_TOPIC = "foreign_topic"  # not one of ours, or another node's or area's
-    TOO_LONG = "too_long"
-    UNKNOWN_NODE = "unknown_node"
-    REVOKED_NODE = "revoked_node"
-    UNSIGNED = "unsigned"
-    FORGED = "forged"
-    MALFORMED = "malformed"
-    IMPOSSIBLE_TIME = "impossible_time"
-    UNKNOWN_PROPERTY = "unknown_property"  # the known properties of the batch are stored all the same
-    TAMPERED = "tampered"  # a stored key came again with other bytes
-    UNSTORABLE = "unstorable"  # the database refused it
 
 
 @dataclass(frozen=True, kw_only=True)

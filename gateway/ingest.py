@@ -12,57 +12,25 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
 import psycopg
-from msgspec import Meta, Struct
 
-from edge_agent.wire import Desired, Kind, Malformed, NoteError, Signer, StoredRanges, Topic, live_topic
+from edge_agent.wire import Desired, Kind, Malformed, Signer, StoredRanges, Topic, live_topic
 from gateway import telemetry
 from gateway.broker import BrokerSettings
-from gateway.decode import Payload, Reason, Rejected
+from gateway.decode import Payload, Rejected
 from gateway.errors import StartError
+from gateway.ingest_settings import IngestSettings
 from gateway.mqtt.link import BrokerAwayError, Link, linked
 from gateway.mqtt.packets import Message
-from gateway.pipeline import Committed, Pipeline, Prepared
+from gateway.pipeline import Committed, Foreseen, Pipeline
+from gateway.refusal import Reason
 from gateway.store import nodes
 from gateway.store.connection import HeldError
 from gateway.wishes import Wishes
 
 _LOG = logging.getLogger(__name__)
-
-
-class IngestSettings(Struct, frozen=True, kw_only=True):
-    """`[ingest]` of piekwacht.toml.
-
-    areas       whose topics to take in; empty: every area
-    share       several gateways share these areas out among themselves, by leases in the database
-    lease       seconds after which a worker that is not heard of is dead, and its areas are free
-    key_file    private key that signs StoredRanges (`piekwacht key generate`)
-    window      seconds to wait for more payloads before a transaction begins
-    batches     most payloads in one transaction
-    retry       seconds between attempts while broker or database are away
-    patience    seconds to hold on to what was taken in while the database is away, before leaving it to the broker
-    """
-
-    key_file: Path
-    areas: list[str] = []
-    share: bool = False
-    lease: Annotated[float, Meta(ge=1, le=60)] = 10.0
-    window: Annotated[float, Meta(ge=0, le=10)] = 0.05
-    batches: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
-    retry: Annotated[float, Meta(gt=0, le=60)] = 1.0
-    patience: Annotated[float, Meta(ge=0, le=60)] = 5.0
-
-    def signer(self) -> Signer:
-        """The gateway's key, or StartError."""
-        try:
-            return Signer.parse(self.key_file.read_text())
-        except OSError as error:
-            raise StartError(f"the gateway's key {self.key_file} cannot be read: {error.strerror}") from None
-        except NoteError as error:
-            raise StartError(f"the gateway's key {self.key_file}: {error}") from None
 
 
 def session_name(signer: Signer, areas: Sequence[str]) -> str:
@@ -96,7 +64,7 @@ class _Taken:
     messages: Sequence[Message]
     payloads: Sequence[Payload]
     words: Sequence[nodes.Word]
-    prepared: Prepared
+    foreseen: Foreseen
 
 
 class Ingest:
@@ -138,14 +106,20 @@ class Ingest:
             await link.subscribe([f"pw/v1/{area}/+/{kind}" for area in areas for kind in _TAKEN])
             _LOG.info("taking in from %s", self._broker)
             wishes = Wishes(self._settings.areas)
-            with _counted_as_connected():
-                async with aclosing(self._taken(link)) as micro_batches:
-                    async for taken in micro_batches:
-                        if taken is not None:
-                            committed = await self._commit(taken)
-                            await link.acknowledge(taken.messages)
-                            await self._tell(link, committed)
-                        await self._do_chores(link, wishes)
+            telling = asyncio.create_task(self._tell(link, Committed()))
+            try:
+                with _counted_as_connected():
+                    async with aclosing(self._taken(link)) as micro_batches:
+                        async for taken in micro_batches:
+                            if taken is not None:
+                                committed = await self._commit(taken)
+                                await link.acknowledge(taken.messages)
+                                await telling  # one after the other: the newest ranges are the ones that stay
+                                telling = asyncio.create_task(self._tell(link, committed))
+                            await self._do_chores(link, wishes)
+            finally:
+                telling.cancel()
+                await asyncio.gather(telling, return_exceptions=True)
 
     async def _do_chores(self, link: Link, wishes: Wishes) -> None:
         """What operators want: nodes configured, payloads tried again. What fails waits for its next turn."""
@@ -161,16 +135,17 @@ class Ingest:
             await self._sign(link, Topic(area=area, node=desired.node, kind=Kind.CONFIG), desired)
 
     async def _taken(self, link: Link) -> AsyncGenerator[_Taken | None, None]:
-        """Micro-batches; while one is committed the next is gathered and its signatures are checked. None: idle."""
+        """Micro-batches; while one is committed the next is gathered, verified and examined. None: idle."""
         ready: asyncio.Queue[_Taken] = asyncio.Queue(1)
 
         async def take() -> NoReturn:
+            foreseen: Foreseen | None = None
             while True:
                 messages = await link.take(self._settings.batches, self._settings.window)
                 telemetry.QUEUE.labels("ingest").set(len(link))
                 payloads, words = _sort(messages)
-                prepared = await asyncio.to_thread(self._pipeline.prepare, payloads)
-                await ready.put(_Taken(messages=messages, payloads=payloads, words=words, prepared=prepared))
+                foreseen = await self._pipeline.foresee(payloads, after=foreseen)
+                await ready.put(_Taken(messages=messages, payloads=payloads, words=words, foreseen=foreseen))
 
         taking = asyncio.create_task(take())
         try:
@@ -226,7 +201,7 @@ class Ingest:
     async def _store(self, taken: _Taken) -> Committed:
         """All at once; where the database refuses the whole, each payload goes alone and only the culprit stays out."""
         try:
-            return await self._pipeline.process(taken.payloads, taken.words, taken.prepared)
+            return await self._pipeline.process(taken.payloads, taken.words, taken.foreseen)
         except (psycopg.OperationalError, psycopg.InterfaceError):
             raise
         except psycopg.Error:

@@ -15,7 +15,10 @@ _OURS = Path("/var/cache/piekwacht")  # made by systemd's CacheDirectory= and by
 
 def provide() -> None:
     """Before numba is imported: leave it its ways where it has one, else name a folder that is ours alone."""
-    if "NUMBA_CACHE_DIR" in os.environ or _writable(Path(__file__).parent) or _writable(_of_home()):
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    if given is not None and not _writable(Path(given)):  # the image names one; a read-only root may have no hole there
+        del os.environ["NUMBA_CACHE_DIR"]
+    elif given is not None or _writable(Path(__file__).parent) or _writable(_of_home()):
         return
     if _OURS.is_dir() and _OURS.stat().st_uid == os.geteuid() and _writable(_OURS):
         os.environ["NUMBA_CACHE_DIR"] = str(_OURS)

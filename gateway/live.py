@@ -9,6 +9,7 @@ from datetime import datetime
 from msgspec import Struct, json
 
 from gateway.event import Event
+from gateway.stamps import stamp_of
 
 MINUTE = 60_000  # ms
 
@@ -29,7 +30,7 @@ class LiveObservation(Struct, frozen=True, kw_only=True):
 
     def readings(self) -> list[tuple[int, float | None, int]]:
         """`recent`, or where there is none the one reading itself."""
-        return self.recent or [(int(self.observed_at.timestamp() * 1000), self.value, self.flags)]
+        return self.recent or [(stamp_of(self.observed_at), self.value, self.flags)]
 
 
 class LiveEvent(Struct, frozen=True, kw_only=True):

@@ -1,12 +1,11 @@
 """What of a commit is news to a viewer: the newest live value of each datastream. Pure."""
 
-from datetime import UTC, datetime
-
 import numpy as np
 
 from gateway.live import MINUTE, LiveObservation
 from gateway.observation import ObservationBatch
 from gateway.registry import Datastream, Registry
+from gateway.stamps import moment
 
 
 def newest(rows: ObservationBatch, registry: Registry) -> list[LiveObservation]:
@@ -37,7 +36,7 @@ def _observation(datastream: Datastream, readings: list[tuple[int, float | None,
     return LiveObservation(
         station=datastream.station,
         observed_property=datastream.observed_property,
-        observed_at=datetime.fromtimestamp(at / 1000, UTC),
+        observed_at=moment(at),
         value=value,
         flags=flags,
         recent=readings,

@@ -9,30 +9,25 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Self
 
 import msgspec
-import numpy as np
 import psycopg
 
-from alerting import inbox
 from edge_agent.wire import StoredRanges
 from gateway import repair, story, telemetry
 from gateway.account import account
-from gateway.alerts import severity, to_alerts
-from gateway.decode import Payload, Reason, Rejected, Verified, decode, place, unplaced
+from gateway.announcement import announce
+from gateway.decode import Payload, Rejected, Verified, decode, place, unplaced
 from gateway.detection.detector import Detector
-from gateway.event import Event
-from gateway.live import LiveEvent, LiveMessage, LiveObservation
-from gateway.newest import newest
-from gateway.observation import ObservationBatch
+from gateway.foresight import Decoded, Outcome
+from gateway.live import LiveMessage
 from gateway.quality.flagger import Flagger
+from gateway.refusal import Reason
 from gateway.registry import Node, Registry
 from gateway.senses import Memory, Senses
 from gateway.store import checkpoints, clocks, ledger, nodes, observations, quarantine, stations
 from gateway.store import events as event_store
-from gateway.store.connection import QUERIES, Store, Transaction
+from gateway.store.connection import Store, Transaction
 
 _LOG = logging.getLogger(__name__)
 _QUALITY = "quality"
@@ -49,35 +44,19 @@ class Committed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """Payloads decoded by a registry, and the observations in them if all of them are new."""
+class Foreseen:
+    """Payloads on their way to `Pipeline.process`, and where they lead if nothing comes between."""
 
-    registry: Registry | None
-    verified: Sequence[Verified]
-    rejected: Sequence[Rejected]
-    rows: ObservationBatch
+    decoded: Decoded
+    outcome: Outcome | None
+    settled: asyncio.Event = field(default_factory=asyncio.Event)  # it is known what the next ones start from
 
-    @classmethod
-    def of(cls, payloads: Sequence[Payload], registry: Registry) -> Self:
-        """Pure."""
-        decoded = [decode(payload, registry) for payload in payloads]
-        verified = [d for d in decoded if isinstance(d, Verified)]
-        rejected = [d for d in decoded if isinstance(d, Rejected)]
-        return cls(registry=registry, verified=verified, rejected=rejected, rows=place(verified, registry))
-
-    def placed(self, fresh: Sequence[Verified], registry: Registry) -> ObservationBatch:
-        """The observations of those that turned out to be new, by the registry as it turned out to be."""
-        whole = registry is self.registry and len(fresh) == len(self.verified)
-        return self.rows if whole else place(fresh, registry)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Derived:
-    """What follows from a micro-batch and needs no database: states by slot, and what is new to viewers."""
-
-    quality: Mapping[int, bytes]
-    detection: Mapping[int, bytes]
-    news: Sequence[LiveObservation]
+    def outcome_for(self, memory: Memory, fresh: Sequence[Verified]) -> Outcome | None:
+        """The outcome, where these turned out to be all new and to start from this memory."""
+        found = self.outcome
+        if found is None or found.before is not memory or len(fresh) != len(self.decoded.verified):
+            return None
+        return found
 
 
 class Pipeline:
@@ -86,65 +65,93 @@ class Pipeline:
     def __init__(self, store: Store, flagger: Flagger, detector: Detector) -> None:
         self._store, self._senses = store, Senses(flagger=flagger, detector=detector)
         self._memory: Memory | None = None
+        self._ahead: Memory | None = None  # what the transaction that runs will leave
+        self._anchored: clocks.Anchored = frozenset()
         self._lease: Transaction | None = None  # the connection since which nobody but us has written for our areas
         self._checkpoint_due = 0.0  # by the monotonic clock
         self._repair_due = 0.0  # gaps may have been left by the process before this one
 
-    def prepare(self, payloads: Sequence[Payload]) -> Prepared:
-        """Decode by the registry of the last COMMIT: all that needs no database, and may be done in another thread."""
-        if self._memory is None:
-            return Prepared(registry=None, verified=[], rejected=[], rows=ObservationBatch.of([], [], []))
-        return Prepared.of(payloads, self._memory.registry)
+    async def foresee(self, payloads: Sequence[Payload], after: Foreseen | None = None) -> Foreseen:
+        """All that `process` can know before it asks the database, in another thread; `after` are those before these.
+
+        Their signatures are checked at once; what they lead to is worked out as soon as it is known what they start
+        from, which is long before those before them are committed.
+        """
+        registry = self._memory.registry if self._memory else None
+        decoded = Decoded(payloads=payloads, registry=None)
+        if registry is not None:
+            decoded = await asyncio.to_thread(decoded.by, registry)
+        if after is not None:
+            await after.settled.wait()
+        memory = self._ahead or self._memory
+        if memory is None:
+            return Foreseen(decoded=decoded, outcome=None)
+        return await asyncio.to_thread(self._foresee, decoded, memory)
+
+    def _foresee(self, decoded: Decoded, memory: Memory) -> Foreseen:
+        decoded = decoded.by(memory.registry)
+        return Foreseen(decoded=decoded, outcome=self._outcome(memory, decoded.verified))
+
+    def _outcome(self, memory: Memory, batches: Sequence[Verified]) -> Outcome:
+        with telemetry.DETECT.time():
+            return Outcome.of(self._senses, memory, batches)
 
     async def process(
-        self, payloads: Sequence[Payload], words: Sequence[nodes.Word] = (), prepared: Prepared | None = None
+        self, payloads: Sequence[Payload], words: Sequence[nodes.Word] = (), foreseen: Foreseen | None = None
     ) -> Committed:
         """Store all that is new among the payloads, and what nodes said of themselves.
 
-        `prepared` spares the decoding where it was done by the registry that is still in force.
+        `foreseen` spares the work that was done on these payloads already, where it still holds.
         Raises psycopg.Error, and then nothing is stored.
         """
+        if foreseen is None:
+            foreseen = Foreseen(decoded=Decoded(payloads=payloads, registry=None), outcome=None)
+        try:
+            return await self._process(foreseen, words)
+        finally:
+            self._ahead = None
+            foreseen.settled.set()
+
+    async def _process(self, foreseen: Foreseen, words: Sequence[nodes.Word]) -> Committed:
         began = time.perf_counter()
         async with self._store.transaction() as tx:
             memory = await self._current(tx)
-            if prepared is None or prepared.registry is not memory.registry:
-                prepared = Prepared.of(payloads, memory.registry)
-            accepted = await ledger.accept(tx, prepared.verified)
+            decoded = foreseen.decoded.by(memory.registry)
+            accepted = await ledger.accept(tx, decoded.verified)
             memory, unknown = await self._make_room(tx, memory, accepted.fresh)
-            rejected = [*prepared.rejected, *accepted.tampered, *unknown]
-            before = memory
-            memory, rows, events = self._examine(memory, prepared.placed(accepted.fresh, memory.registry))
+            rejected = [*decoded.rejected, *accepted.tampered, *unknown]
+            outcome = foreseen.outcome_for(memory, accepted.fresh)
+            if outcome is None:
+                outcome = await asyncio.to_thread(self._outcome, memory, accepted.fresh)
+            self._ahead, registry, events = outcome.after, memory.registry, outcome.events
+            foreseen.settled.set()
 
             ids = await ledger.number(tx, accepted.fresh)
-            await self._keep_checkpoint(tx, before, ids)
-            # the database takes the rows in while we work out the rest
-            copying = observations.copy(tx, rows, ids, memory.registry)
-            derived, _ = await asyncio.gather(asyncio.to_thread(self._derive, memory, rows), copying)
-            await self._save_states(tx, derived, memory.registry)
-            await event_store.save(tx, events, _severities(events, memory.registry), memory.registry)
-            await inbox.put(tx, to_alerts(events, memory.registry))
+            await self._keep_checkpoint(tx, memory, ids)
+            await observations.copy(tx, outcome.rows, ids, registry)
+            await self._save_states(tx, outcome, registry)
+            live = await announce(tx, outcome.news, events, registry)
             await quarantine.put(tx, rejected)
             kept = [v.key for v in accepted.fresh] + [r.key for r in rejected if r.key is not None]
             await ledger.record(tx, kept)
             stored = await ledger.stored_ranges(tx, kept + [v.key for v in accepted.duplicates])
-            await nodes.touch(tx, words, accepted.fresh, memory.registry)
-            live = await _live(tx, derived.news, events, memory.registry)
-            anchored = await clocks.resolve(tx, [v.batch for v in accepted.fresh], ids, memory.anchored)
+            await nodes.touch(tx, words, accepted.fresh, registry)
+            anchored = await clocks.resolve(tx, [v.batch for v in accepted.fresh], ids, self._anchored)
             await ledger.keep(tx, accepted.fresh, ids)
-            await repair.note(tx, rows, memory.registry)
-        self._memory, self._lease = replace(memory, anchored=anchored), tx  # only after COMMIT
-        if rows.late.any():
+            await repair.note(tx, outcome.rows, registry)
+        self._memory, self._anchored, self._lease = outcome.after, anchored, tx  # only after COMMIT
+        if outcome.rows.late.any():
             self._repair_due = time.monotonic() + _QUIET
-        story.tell(memory.registry, accepted, ids, rejected, events)
+        story.tell(registry, accepted, ids, rejected, events)
         account(
-            registry=memory.registry,
+            registry=registry,
             accepted=accepted,
             rejected=rejected,
-            rows=rows,
+            rows=outcome.rows,
             events=events,
             seconds=time.perf_counter() - began,
         )
-        return Committed(stored=stored, live=live + await self._repair(memory.registry))
+        return Committed(stored=stored, live=live + await self._repair(registry))
 
     async def _keep_checkpoint(self, tx: Transaction, before: Memory, ids: Sequence[int]) -> None:
         """About hourly, and when the process begins: what was known before these batches."""
@@ -161,9 +168,7 @@ class Pipeline:
         try:
             async with self._store.transaction() as tx:
                 events = await repair.detect(tx, self._senses, registry, _QUIET, self._store.areas)
-                await event_store.save(tx, events, _severities(events, registry), registry)
-                await inbox.put(tx, to_alerts(events, registry))
-                live = await _live(tx, [], events, registry)
+                live = await announce(tx, [], events, registry)
         except psycopg.Error as error:
             _LOG.warning("gaps are detected on later: %s", " ".join(str(error).split()))
             return []
@@ -177,6 +182,7 @@ class Pipeline:
         """
         version = await stations.version(tx)
         if self._memory is None or self._lease is not tx:
+            self._anchored = frozenset()
             registry = await stations.load(tx, areas=self._store.areas)
             quality = await event_store.load_states(tx, _QUALITY, registry)
             detection = await event_store.load_states(tx, self._senses.detector.name, registry)
@@ -261,48 +267,6 @@ class Pipeline:
             memory = await self._enlarged(tx, memory)
         return memory, list(found.unknown)
 
-    def _examine(self, memory: Memory, rows: ObservationBatch) -> tuple[Memory, ObservationBatch, list[Event]]:
-        """Flag and detect. Rows whose time cannot be believed are kept, and never detected on."""
-        with telemetry.DETECT.time():
-            memory, rows, events = self._senses.examine(memory, rows)
-        return memory, rows, events
-
-    def _derive(self, memory: Memory, rows: ObservationBatch) -> _Derived:
-        registry, touched = memory.registry, np.flatnonzero(np.bincount(rows.datastream)).tolist()
-        nodes = dict.fromkeys(registry.datastreams[slot].node for slot in touched)
-        kept = [slot for node in nodes for slot in registry.slots_of[node]]  # a row a node
-        return _Derived(
-            quality=dict(zip(kept, self._senses.flagger.dump(memory.quality, kept), strict=True)),
-            detection=dict(zip(kept, self._senses.detector.dump(memory.detection, kept), strict=True)),
-            news=newest(rows, registry),
-        )
-
-    async def _save_states(self, tx: Transaction, derived: _Derived, registry: Registry) -> None:
-        await event_store.save_states(tx, _QUALITY, derived.quality, registry)
-        await event_store.save_states(tx, self._senses.detector.name, derived.detection, registry)
-
-
-def _severities(events: Sequence[Event], registry: Registry) -> list[str]:
-    return [severity(event, registry.properties[event.observed_property]).value for event in events]
-
-
-async def _live(
-    tx: Transaction, news: Sequence[LiveObservation], events: Sequence[Event], registry: Registry
-) -> list[LiveMessage]:
-    """One message an area, each with its own number: the newest live value of each datastream, every event change."""
-    areas: dict[str, tuple[list[LiveObservation], list[LiveEvent]]] = {}
-    for observation in news:
-        areas.setdefault(registry.stations[observation.station].area, ([], []))[0].append(observation)
-    for event, level in zip(events, _severities(events, registry), strict=True):
-        area = registry.stations[event.station].area
-        unit = registry.properties[event.observed_property].unit
-        live = LiveEvent(event=event, area=area, severity=level, unit=unit)
-        areas.setdefault(area, ([], []))[1].append(live)
-    if not areas:
-        return []
-    numbers = await (await tx.execute(QUERIES["next_live_ids"], {"count": len(areas)})).fetchall()
-    now = datetime.now(UTC)
-    return [
-        LiveMessage(id=number, area=area, committed_at=now, observations=seen, events=found)
-        for (number,), (area, (seen, found)) in zip(numbers, areas.items(), strict=True)
-    ]
+    async def _save_states(self, tx: Transaction, outcome: Outcome, registry: Registry) -> None:
+        await event_store.save_states(tx, _QUALITY, outcome.quality, registry)
+        await event_store.save_states(tx, self._senses.detector.name, outcome.detection, registry)

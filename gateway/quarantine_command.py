@@ -8,8 +8,8 @@ from msgspec import Struct
 from psycopg.rows import class_row
 
 from edge_agent.configuration import ConfigurationError
-from gateway.decode import Reason
 from gateway.errors import GatewayError
+from gateway.refusal import Reason
 from gateway.store.connection import QUERIES
 from gateway.store.migrate import connect
 

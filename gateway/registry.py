@@ -5,6 +5,7 @@ changes. Datastreams have a database id (for ever) and a slot (their place in th
 process); the snapshot maps one to the other.
 """
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -103,6 +104,11 @@ class Registry:
     properties: Mapping[str, ObservedProperty]
     datastreams: Sequence[Datastream]
     slots: Mapping[tuple[str, str], int] = field(repr=False)  # (node, property) -> slot
+
+    @cached_property
+    def ids(self) -> "array[int]":
+        """The database's id of each datastream, by slot."""
+        return array("q", (d.id for d in self.datastreams))
 
     @cached_property
     def slots_of(self) -> Mapping[str, Sequence[int]]:

@@ -17,12 +17,12 @@ from gateway.event import Event, Kind
 from gateway.observation import ObservationBatch
 from gateway.registry import Registry
 from gateway.senses import Memory, Senses
+from gateway.stamps import moment, stamp_of
 from gateway.store import checkpoints
 from gateway.store.connection import QUERIES, Transaction
 
 _BEFORE = timedelta(minutes=5)
 _AFTER = timedelta(hours=2, minutes=30)  # so long after a gap an event that began in it may last
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,8 @@ async def note(tx: Transaction, rows: ObservationBatch, registry: Registry) -> N
     spans = [(slot, late.observed_at[late.datastream == slot]) for slot in np.unique(late.datastream).tolist()]
     values = {
         "ids": [registry.datastreams[slot].id for slot, _ in spans],
-        "since": [_time(times.min()) for _, times in spans],
-        "until": [_time(times.max()) for _, times in spans],
+        "since": [moment(times.min()) for _, times in spans],
+        "until": [moment(times.max()) for _, times in spans],
     }
     await tx.execute(QUERIES["note_gaps"], values)
 
@@ -105,15 +105,11 @@ async def _rows(tx: Transaction, registry: Registry, area: str, since: datetime,
     values = {"area": area, "since": since, "until": until}
     stored = await checkpoints.payloads(tx, "batches_of_span", values, registry)
     rows = observed((payload for _, payload in stored), registry)
-    first, last = (int(at.timestamp() * 1000) for at in (since, until))
+    first, last = (stamp_of(at) for at in (since, until))
     rows = rows[(rows.observed_at > first) & (rows.observed_at <= last)]
     rows = rows[np.argsort(rows.observed_at, kind="stable")]
     return replace(rows, late=np.zeros(len(rows), np.bool_))
 
 
 def _seen_until(memory: Memory) -> datetime:
-    return _time(memory.detection.streams["at"].max(initial=0))
-
-
-def _time(milliseconds: int) -> datetime:
-    return _EARLIEST + timedelta(milliseconds=int(milliseconds))
+    return moment(memory.detection.streams["at"].max(initial=0))

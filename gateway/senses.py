@@ -22,7 +22,6 @@ class Memory:
     registry: Registry
     quality: QualityStates
     detection: DetectorStates
-    anchored: frozenset[tuple[str, str]] = frozenset()  # (node, boot) whose clock was trusted once
 
 
 @dataclass(frozen=True, kw_only=True)

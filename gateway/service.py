@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import prometheus_client
+import uvloop
 from msgspec import structs
 
 from alerting import dispatcher
@@ -22,7 +23,8 @@ from gateway import beside, logs
 from gateway.api import app
 from gateway.detection.detector import Detector
 from gateway.errors import StartError
-from gateway.ingest import Ingest, IngestSettings
+from gateway.ingest import Ingest
+from gateway.ingest_settings import IngestSettings
 from gateway.pipeline import Pipeline
 from gateway.pool import Pool
 from gateway.quality.flagger import Flagger
@@ -46,16 +48,20 @@ def parts(settings: Settings, config: Path) -> Mapping[str, Callable[[], Part]]:
     }
 
 
-def run(settings: Settings, names: list[str], config: Path) -> None:
-    """Run these parts, as `config` has them, until a signal comes. Raises StartError where one cannot start."""
+def run(settings: Settings, names: list[str], config: Path, look: Callable[[Settings, list[str]], None]) -> None:
+    """Run these parts, as `config` has them, until a signal comes. Raises StartError where one cannot start.
+
+    `look` is asked once what it thinks of the machine, and says it in the log.
+    """
     logs.begin(settings.log)
     _check_files(settings, names)
     check(settings.database.dsn)
+    look(settings, names)
     port = settings.telemetry.port_of(names)
     if port is not None:
         _show_metrics(settings.telemetry.host, port)
     try:
-        asyncio.run(_until_told(settings, names, config))
+        (uvloop.run if "api" in names else asyncio.run)(_until_told(settings, names, config))
     except BaseExceptionGroup as group:
         told = next(_leaves(group, StartError), None) or next(_leaves(group, AlertingError), None)
         raise group if told is None else told from None

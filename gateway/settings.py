@@ -11,7 +11,7 @@ from edge_agent.configuration import load
 from gateway.api.settings import ApiSettings
 from gateway.broker import BrokerSettings
 from gateway.detection.settings import DetectionSettings
-from gateway.ingest import IngestSettings
+from gateway.ingest_settings import IngestSettings
 from gateway.logs import LogSettings
 from gateway.selftest.settings import SelfTestSettings
 from gateway.shadow.settings import ShadowSettings
@@ -56,6 +56,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     alerting: AlertingSettings = AlertingSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def judged(self) -> bool:
+        """Whether a shadow or the self-test is to judge the detector while it works."""
+        return self.shadow is not None or self.selftest is not None
 
 
 def files(value: object, path: str = "") -> Iterator[tuple[str, Path]]:

@@ -79,3 +79,38 @@ def test_a_key_file_is_never_overwritten_and_is_for_its_owner_alone(tmp_path):
     assert piekwacht("key", "gateway.x", str(path)).stdout.startswith("gateway.x+")
     assert path.stat().st_mode & 0o777 == 0o600
     says(piekwacht("key", "gateway.x", str(path)), 1, "gateway.key", "new file")
+
+
+_LIGHT = """
+import contextlib, io, sys
+import gateway.settings
+from gateway.__main__ import main
+heavy = {"numpy", "numba"}
+assert not heavy & set(sys.modules), "gateway.settings"
+for words in [w.replace("FILE", sys.argv[1]).split() for w in sys.argv[2:]]:
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            code = main(words)
+        except SystemExit as end:
+            code = end.code
+    assert code in {0, 1}, words  # 2 would be words that no command knows
+    assert not heavy & set(sys.modules), words
+"""
+
+
+def test_settings_and_small_commands_load_no_arrays_and_no_kernels(settings, database):
+    path = settings(f'[database]\ndsn = "{database}"\n')
+    small = [
+        "--help",
+        "migrate --config FILE --check",
+        "prune --config FILE",
+        "quarantine --config FILE list",
+        "node list --config FILE",
+        "access list --config FILE",
+        "alerts --config FILE check",
+        "doctor --config FILE",
+    ]
+    result = subprocess.run(
+        [sys.executable, "-c", _LIGHT, path, *small], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 0, result.stderr

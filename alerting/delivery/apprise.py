@@ -4,23 +4,10 @@ Apprise makes its own requests: where these go is what the operator wrote in the
 inside our own walls does not see them. It says only whether it worked, so every failure is tried again.
 """
 
-from pathlib import Path
-
-from msgspec import Struct
-
 from alerting.delivery.channel import Attempt, Outcome
+from alerting.delivery.settings import AppriseSettings
 from alerting.mail import mail
 from alerting.notification import Notification
-
-
-class AppriseSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.apprise]]`: url_file holds one of apprise's URLs, which has its secrets in it.
-
-    `short`: the subject and the link only, for SMS.
-    """
-
-    url_file: Path
-    short: bool = False
 
 
 async def deliver(notification: Notification, channel: AppriseSettings, *, public_url: str) -> Attempt:

@@ -5,56 +5,23 @@ At most one possible repeat a crash, with the same Message-ID.
 
 import asyncio
 import logging
-import re
 from datetime import datetime
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, getaddresses
-from pathlib import Path
-from typing import Annotated, Literal
 
 import aiosmtplib
-from msgspec import Meta, Struct
 
 from alerting import telemetry
 from alerting.delivery.channel import Attempt, Outcome
-from alerting.errors import SettingsError
+from alerting.delivery.settings import EmailSettings, SmtpSettings
+from alerting.detail import Code, kept
 from alerting.mail import PLOT, mail
 from alerting.notification import Notification
 from alerting.plot import draw
 
-
-class SmtpSettings(Struct, frozen=True, kw_only=True):
-    """`[alerting.smtp]`: the mail server; its certificate must be in order. Without TLS only towards this machine.
-
-    `ca_file` holds an inspectorate's own authority; otherwise those of the system are believed.
-    """
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=1, le=65535)] = 25
-    tls: Literal["none", "starttls", "tls"] = "starttls"
-    ca_file: Path | None = None
-    username: str | None = None
-    password_file: Path | None = None
-    sender: str = "Piekwacht <piekwacht@localhost>"
-    timeout: Annotated[float, Meta(gt=0, le=120)] = 15.0
-
-
-class EmailSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.email]]`; `plot`: whether the peak is drawn in the mail."""
-
-    to: Annotated[list[str], Meta(min_length=1)]
-    plot: bool = True
-
-    def __post_init__(self) -> None:
-        for address in self.to:
-            if not _ADDRESS.fullmatch(address):
-                raise SettingsError(f"{address!r} is no e-mail address: write name@domain, one a string")
-
-
 _LOG = logging.getLogger(__name__)
-_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\]+")
 
 
 class _Mail(EmailPolicy):
@@ -153,7 +120,11 @@ async def send(message: EmailMessage, smtp: SmtpSettings) -> Attempt:
         permanent = all(500 <= one.code < 600 for one in error.recipients)
         return Attempt(outcome=Outcome.REFUSED if permanent else Outcome.FAILED, detail=str(error), content=content)
     except (aiosmtplib.SMTPReadTimeoutError, aiosmtplib.SMTPServerDisconnected) as error:
-        return Attempt(outcome=Outcome.UNKNOWN, detail=f"no answer: {error}", content=content)
+        return Attempt(
+            outcome=Outcome.UNKNOWN, detail=kept(Code.NO_ANSWER, host=smtp.host, error=str(error)), content=content
+        )
     except (aiosmtplib.SMTPException, OSError) as error:
-        return Attempt(outcome=Outcome.FAILED, detail=f"mail server {smtp.host}:{smtp.port}: {error}", content=content)
+        where = f"{smtp.host}:{smtp.port}"
+        why = kept(Code.NO_CONNECTION, host=where, error=str(error))
+        return Attempt(outcome=Outcome.FAILED, detail=why, content=content)
     return Attempt(outcome=Outcome.DELIVERED, detail=answer, content=content)

@@ -1,35 +1,14 @@
 """VNG Notificaties API 1.0: tells subscribers of an omgevingsdienst's own channel that there is something to fetch."""
 
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, json
+from msgspec import json
 
 from alerting.alert import Change
 from alerting.delivery import outgoing, zgw
 from alerting.delivery.channel import Attempt, Origin
+from alerting.delivery.settings import NotificatiesSettings
 from alerting.notification import Notification
-
-Feature = Literal["gebied", "station", "grootheid", "ernst", "soort", "kenmerk"]
-
-
-class NotificatiesSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.notificaties]]`: `url` ends before `/notificaties`.
-
-    `kenmerken` are those that the kanaal filters on.
-    """
-
-    url: str
-    kanaal: str
-    client_id: str
-    secret_file: Path
-    kenmerken: tuple[Feature, ...] = ("gebied", "station", "grootheid", "ernst")
-    timeout: Annotated[float, Meta(gt=0, le=60)] = 10.0
-
-    def __post_init__(self) -> None:
-        outgoing.check_url(self.url)
-
 
 _ACTIONS = {Change.OPENED: "create", Change.UPDATED: "update", Change.ENDED: "update", Change.VOIDED: "destroy"}
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from alerting.delivery.address import is_public
 from alerting.delivery.channel import Attempt, Outcome
-from alerting.errors import SettingsError
+from alerting.detail import Code, kept
 
 _MOST = 65_536  # bytes of an answer that are read
 
@@ -21,16 +21,6 @@ class Reply(Struct, frozen=True, kw_only=True):
 
     status: int
     body: bytes
-
-
-def check_url(url: str) -> None:
-    """Raise SettingsError where nothing can be asked at this address."""
-    try:
-        target = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise SettingsError(f"{url!r} is no address: {error}") from None
-    if target.scheme not in {"http", "https"} or not target.host:
-        raise SettingsError(f"{url!r} is no address: write https:// and a host")
 
 
 async def request(
@@ -47,9 +37,11 @@ async def request(
     try:
         address = await _resolve(target, allow_private=allow_private)
     except OSError as error:
-        return Attempt(outcome=Outcome.FAILED, detail=f"{target.host}: {error}", content=content)
+        return Attempt(
+            outcome=Outcome.FAILED, detail=kept(Code.NO_CONNECTION, host=target.host, error=str(error)), content=content
+        )
     if address is None:
-        return Attempt(outcome=Outcome.REFUSED, detail=f"{target.host} is no public address", content=content)
+        return Attempt(outcome=Outcome.REFUSED, detail=kept(Code.PRIVATE, host=target.host), content=content)
     try:
         async with (
             httpx.AsyncClient(verify=_trust(), timeout=timeout, follow_redirects=False, trust_env=False) as client,
@@ -63,9 +55,10 @@ async def request(
         ):
             return Reply(status=answer.status_code, body=await _start_of(answer))
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        return Attempt(outcome=Outcome.FAILED, detail=f"{target.host}: {error or 'no connection'}", content=content)
+        why = kept(Code.NO_CONNECTION, host=target.host, error=str(error) or type(error).__name__)
+        return Attempt(outcome=Outcome.FAILED, detail=why, content=content)
     except httpx.HTTPError as error:
-        detail = f"{target.host}: no answer ({type(error).__name__})"
+        detail = kept(Code.NO_ANSWER, host=target.host, error=type(error).__name__)
         return Attempt(outcome=Outcome.UNKNOWN, detail=detail, content=content)
 
 

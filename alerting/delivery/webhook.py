@@ -1,27 +1,14 @@
 """Signed webhooks: Standard Webhooks around a CloudEvent. Effectively once, because `webhook-id` never changes."""
 
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated
 
-from msgspec import Meta, Struct
 from standardwebhooks import Webhook
 
 from alerting.cloud_event import cloud_event
 from alerting.delivery import outgoing
 from alerting.delivery.channel import Attempt, Origin
+from alerting.delivery.settings import WebhookSettings
 from alerting.notification import Notification
-
-
-class WebhookSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.webhook]]`: secret_file holds a Standard Webhooks secret, `whsec_...`."""
-
-    url: str
-    secret_file: Path
-    timeout: Annotated[float, Meta(gt=0, le=60)] = 10.0
-
-    def __post_init__(self) -> None:
-        outgoing.check_url(self.url)
 
 
 async def deliver(notification: Notification, channel: WebhookSettings, origin: Origin, *, at: datetime) -> Attempt:

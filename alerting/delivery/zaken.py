@@ -5,36 +5,17 @@ repeated, there is one zaak.
 """
 
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated
 from urllib.parse import urlencode
 
-from msgspec import Meta, Struct, json
+from msgspec import json
 
 from alerting.delivery import outgoing, zgw
 from alerting.delivery.channel import Attempt, Origin, Outcome
 from alerting.delivery.outgoing import Reply, judge
-from alerting.hours import LOCAL
+from alerting.delivery.settings import ZakenSettings
 from alerting.mail import mail
 from alerting.notification import Notification
-
-Rsin = Annotated[str, Meta(pattern=r"^[0-9]{9}$")]
-
-
-class ZakenSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.zaken]]`: `url` ends before `/zaken`; `zaaktype` is a URL of the Catalogi API."""
-
-    url: str
-    zaaktype: str
-    bronorganisatie: Rsin
-    verantwoordelijke_organisatie: Rsin
-    client_id: str
-    secret_file: Path
-    timeout: Annotated[float, Meta(gt=0, le=60)] = 15.0
-
-    def __post_init__(self) -> None:
-        outgoing.check_url(self.url)
-        outgoing.check_url(self.zaaktype)
+from alerting.words import LOCAL
 
 
 async def deliver(notification: Notification, channel: ZakenSettings, origin: Origin, *, at: datetime) -> Attempt:

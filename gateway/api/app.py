@@ -32,17 +32,19 @@ from gateway.api import (
     places,
     problems,
 )
-from gateway.api.answers import Cache, ownership
+from gateway.api.answers import ownership
 from gateway.api.basemap import Tiles
 from gateway.api.board import Board
 from gateway.api.door import Door
 from gateway.api.headers import VERSION, Headers
 from gateway.api.hub import Hub
+from gateway.api.kept import Cache, Questions
 from gateway.api.means import Means
 from gateway.api.pages import routes as pages
 from gateway.api.reading import Reader
-from gateway.api.representations import LICENCE
 from gateway.api.settings import ApiSettings
+from gateway.api.shapes.shape import LICENCE
+from gateway.api.shortcut import Shortcut
 from gateway.broker import BrokerSettings
 from gateway.errors import StartError
 
@@ -83,10 +85,11 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
         lifespan=lifespan,
     )
     app.state.settings, app.state.reader, app.state.board, app.state.hub = settings, reader, board, hub
-    app.state.cache, app.state.means = Cache(), Means(reader)
+    app.state.cache, app.state.questions, app.state.means = Cache(), Questions(), Means(reader)
     app.state.seldom, app.state.tiles = {}, tiles
     problems.install(app)
     openapi.install(app)
+    app.add_middleware(Shortcut)
     mounting.install(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.proxies)
     app.add_middleware(Headers)
     duty.install(app, dsn)
@@ -126,7 +129,7 @@ async def serve(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> None
         backlog=4_096,
     )
     server = _Server(config)
-    with _listen(settings.host, settings.port) as listening:
+    with listen(settings.host, settings.port) as listening:
         running = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             await asyncio.shield(running)
@@ -136,9 +139,11 @@ async def serve(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> None
             await running
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket there. Raises StartError where that is in use or cannot be."""
     kind = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(kind, socket.SOCK_STREAM)
+    # named as TCP, or the event loop leaves the delay of small packets on: 40 ms between head and body
+    listening = socket.socket(kind, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))

@@ -13,8 +13,9 @@ from typing import Any
 import httpx
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from gateway.api.answers import Body, Cache, respond
+from gateway.api.answers import respond
 from gateway.api.board import Board
+from gateway.api.kept import Body, Cache
 from gateway.api.places import board_of
 from gateway.api.settings import BaseMapSettings
 

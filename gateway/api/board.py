@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from operator import itemgetter
 from typing import Any
@@ -20,10 +20,12 @@ from fastapi import HTTPException
 from msgspec import Raw
 
 from gateway.api.reading import Reader
-from gateway.api.representations import Minute, beside, flag_names, instant
+from gateway.api.shapes.measured import Minute, beside, flag_names
+from gateway.api.shapes.shape import instant
 from gateway.correction import HUMIDITY, Air, dry, rule_for
 from gateway.export.selection import Averaging, Selection
 from gateway.live import MINUTE, LiveMessage, LiveObservation
+from gateway.stamps import moment
 
 _ASK = 1.0  # seconds between questions to the database
 _GRACE = 0.5  # seconds the live feed may be behind a commit
@@ -63,17 +65,25 @@ class Window:
         for _, _, bits in self.readings:
             flags |= bits
         at, value, _ = self.readings[-1]
-        mean = math.fsum(values) / len(values) if values else None
+        turning = self.unit == "deg"
+        mean = (_bearing(values) if turning else math.fsum(values) / len(values)) if values else None
         self.air = Air(humidity=mean, flags=flags)  # what it says where this is the humidity
         return Minute(
             unit=self.unit,
-            observed_at=instant(datetime.fromtimestamp(at / 1000, UTC)),
+            observed_at=instant(moment(at)),
             value=value,
             mean=mean,
-            max=max(values, default=None),
+            max=None if turning else max(values, default=None),  # no direction is the highest
             valid_count=len(values),
             flags=flag_names(flags),
         )
+
+
+def _bearing(values: Sequence[float]) -> float:
+    """The mean direction, degrees from north: of 359 and 1 it is 0."""
+    east = math.fsum(math.sin(math.radians(one)) for one in values)
+    north = math.fsum(math.cos(math.radians(one)) for one in values)
+    return math.degrees(math.atan2(east, north)) % 360
 
 
 @dataclass(frozen=True, kw_only=True)

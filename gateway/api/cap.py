@@ -6,20 +6,19 @@ Its schema fixes the order of the elements and wants local times with an offset,
 from collections.abc import Sequence
 from datetime import datetime
 from xml.etree import ElementTree as ET
-from zoneinfo import ZoneInfo
 
-from gateway.api import representations as r
+from alerting.words import LOCAL
 from gateway.api.settings import ApiSettings
+from gateway.api.shapes.events import Event, Revision
 from gateway.api.syndication import put, written
 
 _NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
-_LOCAL = ZoneInfo("Europe/Amsterdam")
 _KM = 1.0  # how far around a station's rounded position a short peak says something
 
 
 def alert(
-    event: r.Event,
-    revisions: Sequence[r.Revision],
+    event: Event,
+    revisions: Sequence[Revision],
     *,
     words: str,
     headline: str,
@@ -46,7 +45,7 @@ def alert(
     return written(root)
 
 
-def _info(root: ET.Element, event: r.Event, words: str, headline: str, settings: ApiSettings) -> None:
+def _info(root: ET.Element, event: Event, words: str, headline: str, settings: ApiSettings) -> None:
     info = put(root, "info")
     put(info, "language", "nl-NL")
     put(info, "category", "Env")
@@ -74,4 +73,4 @@ def _identifier(event: str, revision: int) -> str:
 
 
 def _moment(text: str) -> str:
-    return datetime.fromisoformat(text).astimezone(_LOCAL).isoformat(timespec="seconds")
+    return datetime.fromisoformat(text).astimezone(LOCAL).isoformat(timespec="seconds")

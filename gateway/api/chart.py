@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from math import ceil, floor, log10
-from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
+from alerting.words import LOCAL
+
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 14, 26
-_LOCAL = ZoneInfo("Europe/Amsterdam")
 _STEPS = (  # hours between marks, and how they are written
     *((hours, "%H:%M") for hours in (1 / 60, 1 / 30, 1 / 12, 0.25, 0.5, 1, 4)),
     *((24.0 * days, "%d-%m") for days in (1, 5)),
@@ -157,13 +157,13 @@ def ticks(start: datetime, end: datetime, most: int = 8) -> list[tuple[datetime,
     """Some six round moments in local time, with what is written below them."""
     hours = (end - start).total_seconds() / 3600
     step, form = next((one for one in _STEPS if hours / one[0] <= most), _STEPS[-1])
-    local = start.astimezone(_LOCAL)
+    local = start.astimezone(LOCAL)
     at = local.replace(hour=0, minute=0, second=0, microsecond=0)
     out = []
     while at < end:
         if at >= start:
             out.append((at, f"{at:{form}}"))
-        at = (at.replace(tzinfo=None) + timedelta(hours=step)).replace(tzinfo=_LOCAL)
+        at = (at.replace(tzinfo=None) + timedelta(hours=step)).replace(tzinfo=LOCAL)
     return out
 
 

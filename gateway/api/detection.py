@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Depends, Request, Response
 
 from gateway.api.answers import answer
-from gateway.api.detection_shapes import DetectionFigures, figures
 from gateway.api.openapi import answers_with
 from gateway.api.problems import only_known_parameters
+from gateway.api.shapes.detection import DetectionFigures, figures
 
 router = APIRouter(dependencies=[Depends(only_known_parameters)], tags=["events"])
 

@@ -2,7 +2,8 @@
 
 Ten thousand open streams should cost ten thousand transports, not ten thousand ASGI tasks. A well-formed request
 for the live feed is taken over here; everything else, and everything that is wrong with such a request, goes the
-ordinary way. The door also closes on who sends no request in time, an endless head, or does not read the answer.
+ordinary way. The door also closes on who does not send a request in time, head or body, whose head has no end, or who
+does not read the answer.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from gateway.api.viewing import Stream
 
 _LONGEST_HEAD = 65_536
 _HEAD_SECONDS = 20.0
+_BODY_SECONDS = 20.0  # ours are some kilobytes
 _UNREAD_SECONDS = 60.0
 PATH = b"/api/v1/live"
 
@@ -34,6 +36,7 @@ class Door(HttpToolsProtocol):
         self._hub, self._settings, self._link = hub, settings, link
         self._size, self._taken = 0, False
         self._patience: asyncio.TimerHandle | None = None
+        self._body: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A request has to follow soon."""
@@ -43,6 +46,7 @@ class Door(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing stays behind."""
         self._stop_waiting()
+        self._body_is_here()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -60,6 +64,11 @@ class Door(HttpToolsProtocol):
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+
+    def _body_is_here(self) -> None:
+        if self._body is not None:
+            self._body.cancel()
+            self._body = None
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -90,6 +99,7 @@ class Door(HttpToolsProtocol):
             wanted = asked(query, self.headers)
             if isinstance(wanted, Asked) and self._let_in(wanted):
                 return
+        self._body = self.loop.call_later(_BODY_SECONDS, self.transport.abort)
         super().on_headers_complete()
 
     def _let_in(self, wanted: Asked) -> bool:
@@ -114,6 +124,7 @@ class Door(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A stream's request is complete with its head."""
+        self._body_is_here()
         if not self._taken:
             super().on_message_complete()
 

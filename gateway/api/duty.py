@@ -14,7 +14,8 @@ from alerting.duty import Case, Duty, Wanted, areas_of, withheld
 from alerting.errors import AlertingError
 from alerting.explanation import AnyStep, Decided, Tried, channel, particulars, said
 from alerting.silence import Silence
-from alerting.words import Language, headline
+from alerting.texts import headline
+from alerting.words import Language
 from gateway.access.identity import EVERY_AREA, Identity, Scope, Verdict, decide
 from gateway.access.permission import identity_of, permit
 

@@ -8,10 +8,10 @@ import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
 from gateway.api import cursor, duty
-from gateway.api import duty_shapes as s
 from gateway.api.openapi import answers_with, body_of
 from gateway.api.problems import only_known_parameters
-from gateway.api.representations import instant
+from gateway.api.shapes import duty as s
+from gateway.api.shapes.shape import instant
 
 T = TypeVar("T")
 
@@ -99,7 +99,7 @@ async def explain(request: Request, id: str, language: LanguageText = "nl") -> R
             at=instant(step.at),
             code=type(step).__name__.lower(),
             sentence=duty.said(step, language),
-            particulars=duty.particulars(step),
+            particulars=duty.particulars(step, language),
         )
         for step in found.steps
     ]

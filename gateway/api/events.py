@@ -6,13 +6,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
 from gateway.api import cursor
-from gateway.api import representations as r
 from gateway.api.answers import answer
 from gateway.api.observations import Moment
 from gateway.api.openapi import answers_with
 from gateway.api.places import AreaId, CursorText, PropertyId, StationId, board_of
 from gateway.api.problems import only_known_parameters
 from gateway.api.reading import Reader
+from gateway.api.shapes.events import Event, Events, Revision, Revisions, event_of, revision_of
 from gateway.event import Kind
 
 router = APIRouter(dependencies=[Depends(only_known_parameters)], tags=["events"])
@@ -24,14 +24,14 @@ PUBLIC = ["peak", "regional"]  # what pages and feeds list; what the detector do
 _MOST_REVISIONS = 500
 
 
-async def found(request: Request, limit: int, **chosen: object) -> list[r.Event]:
+async def found(request: Request, limit: int, **chosen: object) -> list[Event]:
     """The newest events that fit, as the API shows them."""
     reader: Reader = request.app.state.reader
     rows = await reader.rows("events", {**_ALL, **chosen, "limit": limit})
-    return [r.event(row, request.app.state.settings.operator) for row in rows]
+    return [event_of(row, request.app.state.settings.operator) for row in rows]
 
 
-@router.get("/events", summary="Events, newest onset first, in pages", responses=answers_with(r.Events))
+@router.get("/events", summary="Events, newest onset first, in pages", responses=answers_with(Events))
 async def list_events(  # noqa: PLR0917 - they are query parameters
     request: Request,
     area: AreaId = None,
@@ -45,29 +45,31 @@ async def list_events(  # noqa: PLR0917 - they are query parameters
     cursor_: CursorText = None,
 ) -> Response:
     since, until = cursor.moment("start", start), cursor.moment("end", end)
+    if since is not None and until is not None and since >= until:
+        raise HTTPException(400, "start: must be before end")
     before, key = cursor.read(cursor_, datetime, str)
 
-    async def make() -> r.Events:
+    async def make() -> Events:
         (await board_of(request)).check(area=area, station=station, property=property)
         kinds = None if kind is None else [kind.value]
         chosen = {"area": area, "station": station, "property": property, "kinds": kinds, "open": open}
         items = await found(request, limit + 1, **chosen, start=since, end=until, before=before, before_id=key)
         items, last = items[:limit], items[limit - 1] if len(items) > limit else None
         more = None if last is None else cursor.write(datetime.fromisoformat(last.onset), last.id)
-        return r.Events(items=items, next_cursor=more, attribution=request.app.state.settings.operator)
+        return Events(items=items, next_cursor=more, attribution=request.app.state.settings.operator)
 
     return await answer(request, make, modified="changed_at")
 
 
-@router.get("/events/{id}", summary="One event, for ever at this address", responses=answers_with(r.Event))
+@router.get("/events/{id}", summary="One event, for ever at this address", responses=answers_with(Event))
 async def one_event(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
-    async def make() -> r.Event:
+    async def make() -> Event:
         return await known(request, id)
 
     return await answer(request, make, modified="changed_at")
 
 
-async def known(request: Request, id_: str) -> r.Event:
+async def known(request: Request, id_: str) -> Event:
     """The event of that id; 404 where there is none."""
     items = await found(request, 1, id=id_)
     if not items:
@@ -75,17 +77,17 @@ async def known(request: Request, id_: str) -> r.Event:
     return items[0]
 
 
-@router.get("/events/{id}/revisions", summary="All that was ever said of an event", responses=answers_with(r.Revisions))
+@router.get("/events/{id}/revisions", summary="All that was ever said of an event", responses=answers_with(Revisions))
 async def revisions(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
-    async def make() -> r.Revisions:
+    async def make() -> Revisions:
         await known(request, id)
         items = await revisions_of(request, id)
-        return r.Revisions(event=id, items=items, attribution=request.app.state.settings.operator)
+        return Revisions(event=id, items=items, attribution=request.app.state.settings.operator)
 
     return await answer(request, make)
 
 
-async def revisions_of(request: Request, id_: str) -> list[r.Revision]:
+async def revisions_of(request: Request, id_: str) -> list[Revision]:
     """Oldest first."""
     reader: Reader = request.app.state.reader
-    return [r.revision(row) for row in await reader.rows("revisions", {"id": id_, "limit": _MOST_REVISIONS})]
+    return [revision_of(row) for row in await reader.rows("revisions", {"id": id_, "limit": _MOST_REVISIONS})]

@@ -7,14 +7,17 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
+from alerting.words import LOCAL
 from gateway.api import alerts, cap, events, places, syndication
-from gateway.api import representations as r
 from gateway.api.answers import answer, ownership
 from gateway.api.means import Means
 from gateway.api.pages.events import sentence
-from gateway.api.pages.view import LOCAL, View, view_of
+from gateway.api.pages.view import View, view_of
 from gateway.api.places import AreaId, board_of
 from gateway.api.problems import only_known_parameters
+from gateway.api.shapes.alerts import Alert
+from gateway.api.shapes.events import Event
+from gateway.api.shapes.shape import LICENCE
 from gateway.export import tables
 from gateway.export.selection import Averaging, Format
 
@@ -35,7 +38,7 @@ async def _entries(view: View, what: str, area: str | None) -> list[syndication.
     return [_alert_entry(view, root, one) for one in told]
 
 
-def _event_entry(view: View, root: str, one: r.Event) -> syndication.Entry:
+def _event_entry(view: View, root: str, one: Event) -> syndication.Entry:
     row = view.board.places.stations.get(one.station)
     return syndication.Entry(
         id=f"{root}/events/{one.id}",
@@ -50,7 +53,7 @@ def _event_entry(view: View, root: str, one: r.Event) -> syndication.Entry:
     )
 
 
-def _alert_entry(view: View, root: str, one: r.Alert) -> syndication.Entry:
+def _alert_entry(view: View, root: str, one: Alert) -> syndication.Entry:
     made = datetime.fromisoformat(one.finished_at or one.created_at)
     what = view.words.get(one.state, one.state)
     return syndication.Entry(
@@ -58,7 +61,7 @@ def _alert_entry(view: View, root: str, one: r.Alert) -> syndication.Entry:
         link=f"{root}/{view.language}/events/{one.event}",
         title=f"{one.receiver}: {view.name_of(one.observed_property)}, {one.station_name}",
         text=f"{view.words.get(one.channel, one.channel)}, {what}. "
-        f"{view.number(one.peak)} {view.unit_of(one.unit)}, {view.moment(one.onset)}.",
+        f"{view.number(one.peak)} {view.unit_of(one.unit)}, {view.dated(one.onset)}.",
         published=datetime.fromisoformat(one.created_at),
         updated=made,
     )
@@ -130,7 +133,7 @@ async def feed(
             home=f"{root}/{lang}/",
             language=lang,
             author=settings.operator,
-            rights=r.LICENCE,
+            rights=LICENCE,
         )
         return (syndication.atom if kind == "atom" else syndication.rss)(about, entries)
 

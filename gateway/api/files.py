@@ -5,7 +5,8 @@ from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from gateway.api.answers import Body, respond
+from gateway.api.answers import respond
+from gateway.api.kept import Body
 
 router = APIRouter(prefix="/static", include_in_schema=False)
 _FOLDER = Path(__file__).with_name("static")

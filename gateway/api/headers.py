@@ -1,7 +1,8 @@
 """Headers on every answer: who may embed it, what it may load, which version it is. And the largest question."""
 
+from collections.abc import Mapping
+
 from starlette.datastructures import Headers as Given
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.problems import problem
@@ -31,6 +32,18 @@ def widget_policy() -> dict[str, str]:
     return {"Content-Security-Policy": _POLICY + "*"}
 
 
+Raw = tuple[tuple[bytes, bytes], ...]
+
+
+def _raw(headers: Mapping[str, str]) -> Raw:
+    every = {**headers, "Cache-Control": "no-store"}
+    return tuple((name.lower().encode(), value.encode()) for name, value in every.items())
+
+
+_RAW, _RAW_API = _raw(EVERYWHERE), _raw(EVERYWHERE | API)
+_RAW_FRAMED = _raw({name: value for name, value in EVERYWHERE.items() if name != "X-Frame-Options"} | widget_policy())
+
+
 class Headers:
     """ASGI middleware; adds what an answer does not say itself, answers HEAD wherever there is a GET."""
 
@@ -42,19 +55,13 @@ class Headers:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        framed = scope["path"].startswith(("/widget/", "/nl/widget/", "/en/widget/"))
-        wanted = {**EVERYWHERE, **(API if scope["path"].startswith(_OPEN) else {})}
-        if framed:
-            wanted = {**wanted, **widget_policy()}
-            del wanted["X-Frame-Options"]
-        head = scope["method"] == "HEAD"
+        wanted, head = _of(scope["path"]), scope["method"] == "HEAD"
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in wanted.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")
+                given = {name.lower() for name, _ in message["headers"]}
+                more = [(name, value) for name, value in wanted if name not in given]
+                message = {**message, "headers": [*message["headers"], *more]}
             elif head:
                 message = {**message, "body": b""}
             await send(message)
@@ -62,6 +69,12 @@ class Headers:
         refused = _too_large(scope)
         app = self._app if refused is None else refused
         await app({**scope, "method": "GET"} if head else scope, receive, with_headers)
+
+
+def _of(path: str) -> Raw:
+    if path.startswith(_OPEN):
+        return _RAW_API
+    return _RAW_FRAMED if path.startswith(("/widget/", "/nl/widget/", "/en/widget/")) else _RAW
 
 
 def _too_large(scope: Scope) -> ASGIApp | None:

@@ -5,8 +5,8 @@ from contextlib import suppress
 from fastapi import APIRouter, HTTPException, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from gateway.api.answers import Body
-from gateway.api.detection_shapes import figures
+from gateway.api.kept import Body
+from gateway.api.shapes.detection import figures
 
 router = APIRouter(include_in_schema=False)
 _SELDOM = 60.0  # s

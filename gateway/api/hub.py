@@ -16,11 +16,12 @@ import aiomqtt
 import msgspec
 
 from gateway import telemetry
-from gateway.api import representations as r
 from gateway.api.board import Board
 from gateway.api.news import News, Wish, sse
 from gateway.api.sequencer import Released, Sequencer
 from gateway.api.settings import ApiSettings
+from gateway.api.shapes.events import Event, live_event
+from gateway.api.shapes.measured import LiveValue, live_value
 from gateway.api.telemetry import DROPPED, LIVE_AGE, VIEWERS
 from gateway.api.viewing import Group, Viewer
 from gateway.broker import BrokerSettings, client
@@ -40,7 +41,7 @@ class Hub:
         self._settings, self.board = settings, board
         self._sequencer = Sequencer()
         self._changed: OrderedDict[tuple[str, str], tuple[int, str]] = OrderedDict()  # -> commit, area
-        self._events: deque[tuple[int, r.Event]] = deque()
+        self._events: deque[tuple[int, Event]] = deque()
         self._since: int | None = None  # nothing before this commit is known
         self._groups: dict[Wish, Group] = {}
         self._count = 0
@@ -110,12 +111,12 @@ class Hub:
 
     def _noted(self, message: LiveMessage) -> News:
         taken, stations = self.board.take(message), self.board.places.stations
-        values = [r.live_value(one.station, one.observed_property, minute) for one, minute in taken]
+        values = [live_value(one.station, one.observed_property, minute) for one, minute in taken]
         events = []
         for one in message.events:
             row = stations.get(one.event.station)
             name = one.event.station if row is None else row[2]
-            events.append(r.live_event(one, name, message.committed_at, self._settings.operator))
+            events.append(live_event(one, name, message.committed_at, self._settings.operator))
         for value in values:
             key = value.station, value.observed_property
             self._changed[key] = message.id, message.area
@@ -186,10 +187,10 @@ class Hub:
         ]  # fmt: skip
         return False, replace(nothing, values=values, events=events)
 
-    def _value(self, station: str, name: str) -> list[r.LiveValue]:
+    def _value(self, station: str, name: str) -> list[LiveValue]:
         if name not in self.board.windows.get(station, {}):
             return []
-        return [r.live_value(station, name, self.board.minute(station, name))]
+        return [live_value(station, name, self.board.minute(station, name))]
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer; twice is once."""

@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from gateway.api import representations as r
 from gateway.api.answers import answer
 from gateway.api.headers import VERSION
 from gateway.api.openapi import answers_with
 from gateway.api.problems import only_known_parameters
+from gateway.api.shapes.service import Landing
 
 router = APIRouter(dependencies=[Depends(only_known_parameters)], tags=["places"])
 _NAMES = (
@@ -15,16 +15,16 @@ _NAMES = (
 )  # fmt: skip
 
 
-@router.get("", summary="Where everything is", responses=answers_with(r.Landing))
+@router.get("", summary="Where everything is", responses=answers_with(Landing))
 async def landing(request: Request) -> Response:
     """Links to every collection, the feeds and the description."""
     settings = request.app.state.settings
 
-    async def make() -> r.Landing:
+    async def make() -> Landing:
         root = settings.public_url.rstrip("/")
         links = {name: f"{root}/api/v1/{name}" for name in _NAMES}
         links["service-desc"] = f"{root}/api/v1/openapi.json"
         links["service-doc"] = f"{root}/about"
-        return r.Landing(title="Piekwacht", version=VERSION, links=links, attribution=settings.operator)
+        return Landing(title="Piekwacht", version=VERSION, links=links, attribution=settings.operator)
 
     return await answer(request, make, fresh=60.0)

@@ -14,12 +14,12 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from gateway.api import representations as r
 from gateway.api.hub import Hub
 from gateway.api.news import Wish, messages
 from gateway.api.openapi import answers_with
 from gateway.api.problems import only_known_parameters
 from gateway.api.settings import ApiSettings
+from gateway.api.shapes.measured import LiveValue
 from gateway.api.viewing import SocketViewer
 
 router = APIRouter(tags=["live"])
@@ -55,7 +55,7 @@ def asked(query: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Asked | str:
 @router.get(
     "/live",
     summary="What is new, as it is committed: server-sent events, or a WebSocket at the same address",
-    responses=answers_with(r.LiveValue, "text/event-stream"),
+    responses=answers_with(LiveValue, "text/event-stream"),
     dependencies=[Depends(only_known_parameters)],
 )
 async def live(

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from msgspec import json
 
-from gateway.api import representations as r
+from gateway.api.shapes.events import Event
+from gateway.api.shapes.measured import LiveValue
 
 _UNREAD_EVENTS = 500
 
@@ -16,8 +17,8 @@ class News:
 
     id: int
     area: str
-    values: Sequence[r.LiveValue]
-    events: Sequence[r.Event]
+    values: Sequence[LiveValue]
+    events: Sequence[Event]
 
     def __bool__(self) -> bool:
         return bool(self.values or self.events)
@@ -56,8 +57,8 @@ class Unread:
     __slots__ = ("_events", "_id", "_stale", "_values")
 
     def __init__(self) -> None:
-        self._values: dict[tuple[str, str], r.LiveValue] = {}
-        self._events: list[r.Event] = []
+        self._values: dict[tuple[str, str], LiveValue] = {}
+        self._events: list[Event] = []
         self._id, self._stale = 0, False
 
     def add(self, news: News | None) -> bool:

@@ -7,16 +7,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from msgspec import Raw
 from starlette.responses import StreamingResponse
 
 from gateway.api import cursor
-from gateway.api import representations as r
 from gateway.api.answers import answer, ownership
 from gateway.api.board import Board
 from gateway.api.openapi import answers_with
 from gateway.api.places import CursorText, board_of, number_of
 from gateway.api.problems import only_known_parameters
 from gateway.api.reading import Reader
+from gateway.api.shapes.corrections import correction_of
+from gateway.api.shapes.measured import Observations, Reading, reading_of
+from gateway.api.shapes.shape import LICENCE, instant
 from gateway.export import tables
 from gateway.export.corrected import corrections
 from gateway.export.rows import rows
@@ -35,7 +38,7 @@ Kind = Annotated[
 ]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 Moment = Annotated[str | None, Query(max_length=40, description="RFC 3339 with time zone")]
-_ANSWERS = answers_with(r.Observations, "application/json", "text/csv", "application/vnd.apache.parquet")
+_ANSWERS = answers_with(Observations, "application/json", "text/csv", "application/vnd.apache.parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,18 +106,18 @@ async def _answer(
         return stream(request, selection, Format(wanted))
     at, key, given = cursor.read(asked.cursor, datetime, int, int)
 
-    async def make() -> r.Observations:
+    async def make() -> Observations:
         page_ = await (_readings if asked.averaging is Averaging.RAW else _means)(
             request, selection, After(at=at, key=key, given=given or 0), asked.limit
         )
-        return r.Observations(
+        return Observations(
             station=station,
             observed_property=observed_property,
             unit=selection.unit,
             averaging=asked.averaging.value,
-            correction=r.correction_of(observed_property),
-            start=r.instant(start),
-            end=r.instant(end),
+            correction=correction_of(observed_property),
+            start=instant(start),
+            end=instant(end),
             items=list(page_[0]),
             next_cursor=page_[1],
             attribution=request.app.state.settings.operator,
@@ -132,7 +135,7 @@ class After:
     given: Any = 0
 
 
-Found = tuple[Sequence[r.Reading | r.Mean], str | None]
+Found = tuple[Sequence[Reading | Raw], str | None]  # `Raw`: a number of means as JSON, with commas between
 
 
 async def _readings(request: Request, selection: Selection, after: After, limit: int) -> Found:
@@ -146,16 +149,22 @@ async def _readings(request: Request, selection: Selection, after: After, limit:
     if not rows_:
         return [], None
     correct = await corrections(selection, rows_[-1][1], rows_[0][1] + timedelta(microseconds=1), reader.rows)
-    return [r.reading(row, correct(row[0], row[1], row[2], 1)) for row in rows_], more
+    return [reading_of(row, correct(row[0], row[1], row[2], 1)) for row in rows_], more
 
 
 async def _means(request: Request, selection: Selection, after: After, limit: int) -> Found:
     """One page of means, and the cursor of the next."""
     before = None if after.at is None else (after.at, after.key)
-    found = await request.app.state.means.page(selection, before, limit + 1)
-    shown = found[:limit]
-    more = cursor.write(shown[-1][0], shown[-1][1].datastream, 0) if len(found) > limit else None
-    return [mean for _, mean in shown], more
+    shown: list[Raw] = []
+    left, last = limit, None
+    for part in await request.app.state.means.parts(selection, before, limit + 1):
+        if left:
+            shown.append(Raw(part.encoded(left)))
+            last = part.dated[:left][-1]
+        if len(part) > left:
+            return shown, None if last is None else cursor.write(last[0], last[1].datastream, 0)
+        left -= len(part)
+    return shown, None
 
 
 def _given(rows_: Sequence[Sequence[Any]], after: After) -> int:
@@ -170,7 +179,7 @@ def stream(request: Request, selection: Selection, format_: Format) -> Response:
     if _EXPORTS.locked():
         raise HTTPException(503, "too many files are being made; try again in a minute", {"Retry-After": "60"})
     reader: Reader = request.app.state.reader
-    notes = {"licence": r.LICENCE, "attribution": request.app.state.settings.operator}
+    notes = {"licence": LICENCE, "attribution": request.app.state.settings.operator}
 
     async def fetch(query: str, values: Mapping[str, Any]) -> Rows:
         return await reader.rows(query, values)

@@ -1,4 +1,4 @@
-"""The OpenAPI document: schemas made from the representations, an example for every answer."""
+"""The OpenAPI document: schemas made from the shapes, an example for every answer."""
 
 from typing import Any
 
@@ -6,10 +6,26 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from msgspec import json as msgjson
 
-from gateway.api import detection_shapes as d
-from gateway.api import duty_shapes
-from gateway.api import representations as r
 from gateway.api.headers import VERSION
+from gateway.api.shapes import detection as d
+from gateway.api.shapes import duty
+from gateway.api.shapes.alerts import Alert, Alerts
+from gateway.api.shapes.corrections import Correction, Corrections
+from gateway.api.shapes.events import Event, Events, Revisions
+from gateway.api.shapes.measured import Mean, Observations, Reading
+from gateway.api.shapes.places import (
+    Area,
+    Areas,
+    Datastream,
+    Datastreams,
+    ObservedProperties,
+    ObservedProperty,
+    Site,
+    Sites,
+    Station,
+    Stations,
+)
+from gateway.api.shapes.service import Landing, Problem
 
 _REF = "#/components/schemas/{name}"
 _PROBLEM = "application/problem+json"
@@ -29,10 +45,10 @@ _PRIVATE = {
     429: "Too many requests; Retry-After says when to try again",
 }
 _SHAPES = (
-    *duty_shapes.SHAPES,
-    r.Areas, r.Area, r.Sites, r.Site, r.Stations, r.Station, r.ObservedProperties, r.ObservedProperty, r.Datastreams,
-    r.Datastream, r.Reading, r.Mean, r.Observations, r.Events, r.Event, r.Revisions, r.Alerts, r.Alert, r.Landing,
-    r.Correction, r.Corrections, r.Problem, d.DetectionFigures, d.DetectionFigure, d.SyntheticPeaks,
+    *duty.SHAPES,
+    Areas, Area, Sites, Site, Stations, Station, ObservedProperties, ObservedProperty, Datastreams,
+    Datastream, Reading, Mean, Observations, Events, Event, Revisions, Alerts, Alert, Landing,
+    Correction, Corrections, Problem, d.DetectionFigures, d.DetectionFigure, d.SyntheticPeaks,
 )  # fmt: skip
 
 

@@ -6,11 +6,28 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from msgspec import Raw, json
 
 from gateway.api import cursor
-from gateway.api import representations as r
 from gateway.api.answers import answer
 from gateway.api.board import Board
 from gateway.api.openapi import answers_with
 from gateway.api.problems import only_known_parameters
+from gateway.api.shapes.corrections import Corrections, every_correction
+from gateway.api.shapes.places import (
+    Area,
+    AreaProperties,
+    Areas,
+    Datastream,
+    Datastreams,
+    ObservedProperties,
+    ObservedProperty,
+    Site,
+    SiteProperties,
+    Sites,
+    Station,
+    StationProperties,
+    Stations,
+    point,
+)
+from gateway.api.shapes.shape import instant
 
 router = APIRouter(dependencies=[Depends(only_known_parameters)], tags=["places"])
 
@@ -33,25 +50,25 @@ def _whose(request: Request) -> str:
     return str(request.app.state.settings.operator)
 
 
-def area(row: Any, whose: str) -> r.Area:  # noqa: ANN401 - a row of `areas`
+def area(row: Any, whose: str) -> Area:  # noqa: ANN401 - a row of `areas`
     """A row of `areas`."""
     id_, name, authority, outline = row
-    words = r.AreaProperties(id=id_, name=name, authority=authority)
-    return r.Area(id=id_, geometry=outline, properties=words, attribution=whose)
+    words = AreaProperties(id=id_, name=name, authority=authority)
+    return Area(id=id_, geometry=outline, properties=words, attribution=whose)
 
 
-def site(row: Any, whose: str) -> r.Site:  # noqa: ANN401 - a row of `sites`
+def site(row: Any, whose: str) -> Site:  # noqa: ANN401 - a row of `sites`
     """A row of `sites`."""
     id_, area_id, name, operator, latitude, longitude = row
-    words = r.SiteProperties(id=id_, name=name, area=area_id, operator=operator)
-    return r.Site(id=id_, geometry=r.point(longitude, latitude), properties=words, attribution=whose)
+    words = SiteProperties(id=id_, name=name, area=area_id, operator=operator)
+    return Site(id=id_, geometry=point(longitude, latitude), properties=words, attribution=whose)
 
 
-def station(board: Board, id_: str, whose: str) -> r.Station:
+def station(board: Board, id_: str, whose: str) -> Station:
     """A station with its newest minutes."""
     _, area_id, name, latitude, longitude = board.places.stations[id_]
-    words = r.StationProperties(id=id_, name=name, area=area_id, newest=board.minutes(id_))
-    return r.Station(id=id_, geometry=r.point(longitude, latitude), properties=words, attribution=whose)
+    words = StationProperties(id=id_, name=name, area=area_id, newest=board.minutes(id_))
+    return Station(id=id_, geometry=point(longitude, latitude), properties=words, attribution=whose)
 
 
 def rendered(board: Board, id_: str, whose: str) -> Raw:
@@ -62,58 +79,58 @@ def rendered(board: Board, id_: str, whose: str) -> Raw:
     return found
 
 
-def datastream(board: Board, id_: int, whose: str) -> r.Datastream:
+def datastream(board: Board, id_: int, whose: str) -> Datastream:
     """A row of `datastreams`, with its unit."""
     _, station_id, node, observed_property, created_at = board.places.datastreams[id_]
-    return r.Datastream(
+    return Datastream(
         id=id_,
         station=station_id,
         node=node,
         observed_property=observed_property,
         unit=board.places.properties[observed_property][1],
-        created_at=r.instant(created_at),
+        created_at=instant(created_at),
         attribution=whose,
     )
 
 
-def observed_property(row: Any, whose: str) -> r.ObservedProperty:  # noqa: ANN401 - a row of `properties`
+def observed_property(row: Any, whose: str) -> ObservedProperty:  # noqa: ANN401 - a row of `properties`
     """A row of `properties`."""
     id_, unit, dutch, english, lower, upper = row
     names = {"nl": dutch, "en": english}
-    return r.ObservedProperty(id=id_, unit=unit, name=names, lower=lower, upper=upper, attribution=whose)
+    return ObservedProperty(id=id_, unit=unit, name=names, lower=lower, upper=upper, attribution=whose)
 
 
-@router.get("/areas", summary="Areas of jurisdiction, as GeoJSON", responses=answers_with(r.Areas, GEOJSON))
+@router.get("/areas", summary="Areas of jurisdiction, as GeoJSON", responses=answers_with(Areas, GEOJSON))
 async def list_areas(request: Request) -> Response:
-    async def make() -> r.Areas:
+    async def make() -> Areas:
         board, whose = await board_of(request), _whose(request)
-        return r.Areas(features=[area(row, whose) for row in board.places.areas.values()], attribution=whose)
+        return Areas(features=[area(row, whose) for row in board.places.areas.values()], attribution=whose)
 
     return await answer(request, make, fresh=_SELDOM, media=GEOJSON)
 
 
-@router.get("/areas/{id}", summary="One area", responses=answers_with(r.Area, GEOJSON))
+@router.get("/areas/{id}", summary="One area", responses=answers_with(Area, GEOJSON))
 async def one_area(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
-    async def make() -> r.Area:
+    async def make() -> Area:
         return area((await board_of(request)).known("area", id), _whose(request))
 
     return await answer(request, make, fresh=_SELDOM, media=GEOJSON)
 
 
-@router.get("/sites", summary="Watched facilities, as GeoJSON", responses=answers_with(r.Sites, GEOJSON))
+@router.get("/sites", summary="Watched facilities, as GeoJSON", responses=answers_with(Sites, GEOJSON))
 async def list_sites(request: Request, area: AreaId = None) -> Response:
-    async def make() -> r.Sites:
+    async def make() -> Sites:
         board, whose = await board_of(request), _whose(request)
         board.check(area=area)
         rows = [row for row in board.places.sites.values() if area in {None, row[1]}]
-        return r.Sites(features=[site(row, whose) for row in rows], attribution=whose)
+        return Sites(features=[site(row, whose) for row in rows], attribution=whose)
 
     return await answer(request, make, fresh=_SELDOM, media=GEOJSON)
 
 
-@router.get("/sites/{id}", summary="One watched facility", responses=answers_with(r.Site, GEOJSON))
+@router.get("/sites/{id}", summary="One watched facility", responses=answers_with(Site, GEOJSON))
 async def one_site(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
-    async def make() -> r.Site:
+    async def make() -> Site:
         return site((await board_of(request)).known("site", id), _whose(request))
 
     return await answer(request, make, fresh=_SELDOM, media=GEOJSON)
@@ -122,28 +139,28 @@ async def one_site(request: Request, id: str) -> Response:  # noqa: A002 - the p
 @router.get(
     "/stations",
     summary="Stations with the newest minute of each property, as GeoJSON",
-    responses=answers_with(r.Stations, GEOJSON),
+    responses=answers_with(Stations, GEOJSON),
 )
 async def list_stations(
     request: Request, area: AreaId = None, limit: Limit = 20_000, cursor_: CursorText = None
 ) -> Response:
     (after,) = cursor.read(cursor_, str)
 
-    async def make() -> r.Stations:
+    async def make() -> Stations:
         board, whose = await board_of(request), _whose(request)
         board.check(area=area)
         rows = board.places.stations.values()
         ids = [row[0] for row in rows if area in {None, row[1]} and (after is None or row[0] > str(after))]
         more = cursor.write(ids[limit - 1]) if len(ids) > limit else None
         features = [rendered(board, id_, whose) for id_ in ids[:limit]]
-        return r.Stations(features=features, next_cursor=more, attribution=whose)
+        return Stations(features=features, next_cursor=more, attribution=whose)
 
     return await answer(request, make, media=GEOJSON)
 
 
-@router.get("/stations/{id}", summary="One station", responses=answers_with(r.Station, GEOJSON))
+@router.get("/stations/{id}", summary="One station", responses=answers_with(Station, GEOJSON))
 async def one_station(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
-    async def make() -> r.Station:
+    async def make() -> Station:
         board = await board_of(request)
         board.known("station", id)
         return station(board, id, _whose(request))
@@ -151,7 +168,7 @@ async def one_station(request: Request, id: str) -> Response:  # noqa: A002 - th
     return await answer(request, make, media=GEOJSON)
 
 
-@router.get("/datastreams", summary="Datastreams, in pages", responses=answers_with(r.Datastreams))
+@router.get("/datastreams", summary="Datastreams, in pages", responses=answers_with(Datastreams))
 async def list_datastreams(  # noqa: PLR0917 - they are query parameters
     request: Request,
     area: AreaId = None,
@@ -162,7 +179,7 @@ async def list_datastreams(  # noqa: PLR0917 - they are query parameters
 ) -> Response:
     (after,) = cursor.read(cursor_, int)
 
-    async def make() -> r.Datastreams:
+    async def make() -> Datastreams:
         board, whose = await board_of(request), _whose(request)
         board.check(area=area, station=station, property=property)
         ids = [
@@ -175,14 +192,14 @@ async def list_datastreams(  # noqa: PLR0917 - they are query parameters
         ]
         more = cursor.write(ids[limit - 1]) if len(ids) > limit else None
         items = [datastream(board, id_, whose) for id_ in ids[:limit]]
-        return r.Datastreams(items=items, next_cursor=more, attribution=whose)
+        return Datastreams(items=items, next_cursor=more, attribution=whose)
 
     return await answer(request, make, fresh=_SELDOM)
 
 
-@router.get("/datastreams/{id}", summary="One datastream", responses=answers_with(r.Datastream))
+@router.get("/datastreams/{id}", summary="One datastream", responses=answers_with(Datastream))
 async def one_datastream(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
-    async def make() -> r.Datastream:
+    async def make() -> Datastream:
         board = await board_of(request)
         return datastream(board, number_of(board, id), _whose(request))
 
@@ -192,11 +209,11 @@ async def one_datastream(request: Request, id: str) -> Response:  # noqa: A002 -
 @router.get(
     "/corrections",
     summary="How corrected values beside raw ones are made",
-    responses=answers_with(r.Corrections),
+    responses=answers_with(Corrections),
 )
 async def list_corrections(request: Request) -> Response:
-    async def make() -> r.Corrections:
-        return r.corrections(_whose(request))
+    async def make() -> Corrections:
+        return every_correction(_whose(request))
 
     return await answer(request, make, fresh=_SELDOM)
 
@@ -210,20 +227,20 @@ def number_of(board: Board, text: str) -> int:
 
 
 @router.get(
-    "/observed-properties", summary="What can be measured, with units", responses=answers_with(r.ObservedProperties)
+    "/observed-properties", summary="What can be measured, with units", responses=answers_with(ObservedProperties)
 )
 async def list_properties(request: Request) -> Response:
-    async def make() -> r.ObservedProperties:
+    async def make() -> ObservedProperties:
         board, whose = await board_of(request), _whose(request)
         items = [observed_property(row, whose) for row in board.places.properties.values()]
-        return r.ObservedProperties(items=items, attribution=whose)
+        return ObservedProperties(items=items, attribution=whose)
 
     return await answer(request, make, fresh=_SELDOM)
 
 
-@router.get("/observed-properties/{id}", summary="One observed property", responses=answers_with(r.ObservedProperty))
+@router.get("/observed-properties/{id}", summary="One observed property", responses=answers_with(ObservedProperty))
 async def one_property(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
-    async def make() -> r.ObservedProperty:
+    async def make() -> ObservedProperty:
         return observed_property((await board_of(request)).known("property", id), _whose(request))
 
     return await answer(request, make, fresh=_SELDOM)

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
 
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\uffff]")
 
@@ -51,9 +52,15 @@ def install(app: FastAPI) -> None:
     """Make the application answer in problem documents."""
 
     @app.exception_handler(StarletteHTTPException)
-    async def _(_request: Request, error: StarletteHTTPException) -> JSONResponse:
-        answer = problem(error.status_code, str(error.detail))
-        answer.headers.update(error.headers or {})
+    async def _(request: Request, error: StarletteHTTPException) -> JSONResponse:
+        headers = error.headers or {}
+        detail = str(error.detail)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            detail = (
+                f"method {request.method[:20]!r} is not for this address; it knows {headers.get('Allow', 'others')}"
+            )
+        answer = problem(error.status_code, detail)
+        answer.headers.update(headers)
         return answer
 
     @app.exception_handler(RequestValidationError)
@@ -61,3 +68,8 @@ def install(app: FastAPI) -> None:
         wrong = [{"name": ".".join(map(str, e["loc"][1:])), "reason": e["msg"]} for e in error.errors()]
         detail = "; ".join(f"{one['name']}: {one['reason']}" for one in wrong)
         return problem(400, detail, invalidParams=wrong)
+
+    @app.exception_handler(ClientDisconnect)
+    async def _(_request: Request, _error: ClientDisconnect) -> JSONResponse:
+        # nobody is there to read it; without it each who hangs up while sending would fill the log with a traceback
+        return problem(400, "the request ended before it was complete")

@@ -1,9 +1,12 @@
-"""Every text of the pages in Dutch and English. Plain, short, for people."""
+"""Every text of the pages in Dutch and English; what codes are called is in `alerting.words`. Plain, for people."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_TEXTS: Mapping[str, tuple[str, str]] = {
+from alerting.words import SEVERITIES, Words
+
+_TEXTS: Words = {
+    **SEVERITIES,
     "title": ("Wat hangt er nu in de lucht?", "What is in the air right now?"),
     "lead": (
         "Sensoren meten elke seconde. De kaart laat het gemiddelde van de laatste minuut zien.",
@@ -48,29 +51,13 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "event_background": ("achtergrond volgens de detectie", "background as the detector saw it"),
     "by_reading": ("losse metingen", "single readings"),
     "more_correction": ("Meer hierover", "More about this"),
-    "detection": ("Hoe goed pieken worden gevonden", "How well peaks are found"),
+    "detection": ("Gevonden pieken", "Peaks found"),
     "detection_text": (
         "Pieken in 30 dagen: {count}; later ingetrokken: {voided}. De helft was binnen {p50} s na het begin gevonden.",
         "Peaks in 30 days: {count}; withdrawn later: {voided}. Half were found within {p50} s of their onset.",
     ),
     "detection_none": ("In de laatste 30 dagen zijn geen pieken gevonden.", "No peaks were found in the last 30 days."),
     "why": ("Waarom", "Why"),
-    "far_above_noise": ("ver boven de gewone schommelingen", "far above the usual noise"),
-    "near_noise": ("dicht bij de gewone schommelingen", "close to the usual noise"),
-    "neighbours_rose": ("stations in de buurt stegen ook", "stations nearby rose too"),
-    "twin_agrees": ("de tweede sensor zag het ook", "the second sensor saw it too"),
-    "twin_disagrees": ("de tweede sensor zag het niet", "the second sensor did not see it"),
-    "humidity": ("de lucht was zeer vochtig", "the air was very humid"),
-    "jump": ("een ongeloofwaardige sprong", "a jump hard to believe"),
-    "stuck": ("de sensor stond stil", "the sensor was stuck"),
-    "single_reading": ("maar één meting", "a single reading only"),
-    "warm_up": ("de sensor warmde op", "the sensor was warming up"),
-    "cleaning": ("de sensor reinigde zich", "the sensor was cleaning itself"),
-    "stale": ("oude waarden", "old values"),
-    "sensor_fault": ("storing van de sensor", "sensor fault"),
-    "out_of_range": ("buiten het bereik van de sensor", "outside the sensor's range"),
-    "maintenance": ("onderhoud", "maintenance"),
-    "all_neighbours": ("alle stations stegen", "all stations rose"),
     "raw": ("ongecorrigeerd", "uncorrected"),
     "corrected": ("gecorrigeerd voor vocht", "corrected for humidity"),
     "corrected_note": (
@@ -104,12 +91,11 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "times": ("× achtergrond", "× background"),
     "sure": ("zekerheid", "certainty"),
     "wind": ("wind", "wind"),
-    "winds": (
-        "noorden noordoosten oosten zuidoosten zuiden zuidwesten westen noordwesten",
-        "north north-east east south-east south south-west west north-west",
-    ),
     "wind_from": ("uit het {where}, {speed} m/s", "from the {where}, {speed} m/s"),
     "compass": ("N O Z W", "N E S W"),
+    "sketch_rose": ("station dat ook steeg", "station that rose too"),
+    "sketch_other": ("ander station", "other station"),
+    "sketch_site": ("bedrijf", "facility"),
     "rose": ("Wind tijdens de piek: {wind}", "Wind during the peak: {wind}"),
     "upwind": ("in de wind", "upwind"),
     "upwind_note": (
@@ -124,10 +110,6 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "level": ("niveau", "level"),
     "at_or_above": ("op of boven het niveau", "at or above the level of"),
-    "minor": ("licht", "minor"),
-    "moderate": ("matig", "moderate"),
-    "severe": ("ernstig", "severe"),
-    "extreme": ("zeer ernstig", "extreme"),
     "event": ("Piek", "Peak"),
     "back": ("Terug naar de kaart", "Back to the map"),
     "ended": ("voorbij", "over"),
@@ -145,6 +127,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "minutes_long": ("minuten", "minutes"),
     "hours_long": ("uur", "hours"),
     "missing": ("Deze pagina bestaat niet.", "There is no such page."),
+    "last_hour": ("1 uur", "1 hour"),
     "day": ("24 uur", "24 hours"),
     "week": ("7 dagen", "7 days"),
     "month": ("31 dagen", "31 days"),
@@ -233,7 +216,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "Niemand krijgt van een nagebootste piek een melding, en ze komen niet tussen de metingen.",
         "Nobody is alerted of a synthetic peak, and none of them gets among the measurements.",
     ),
-    "tested_none": ("Nog niet beproefd.", "Not tested yet."),
+    "tested_none": ("De zelftest heeft hier nog niet gelopen.", "The self-test has not run here yet."),
     "tested_what": ("{property}, elke {interval} s", "{property}, every {interval} s"),
     "tested_text": (
         "Van {injected} nagebootste pieken van {multiple}× de ruis vond de detector er {found} ({low}–{high} %)",
@@ -296,44 +279,3 @@ MONTHS: Mapping[str, tuple[str, ...]] = {
     "en": ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
            "November", "December"),
 }  # fmt: skip
-
-FLAGS: Mapping[str, Mapping[str, str]] = {
-    "nl": {
-        "warm_up": "sensor warmt op",
-        "cleaning": "sensor reinigt zich",
-        "out_of_range": "buiten het bereik van de sensor",
-        "stale": "oude waarde",
-        "checksum_retry": "opnieuw gelezen",
-        "stuck": "sensor staat stil",
-        "humidity": "zeer vochtig: waarde kan te hoog zijn",
-        "clock_unsynced": "klok niet gelijkgezet",
-        "size_extrapolated": "deeltjesgrootte geschat",
-        "sensor_fault": "storing van de sensor",
-        "jump": "ongeloofwaardige sprong",
-        "neighbour_disagrees": "wijkt af van de buren",
-        "maintenance": "onderhoud",
-        "calibration_expired": "kalibratie verlopen",
-        "time_suspect": "tijd niet betrouwbaar",
-    },
-    "en": {
-        "warm_up": "sensor is warming up",
-        "cleaning": "sensor is cleaning itself",
-        "out_of_range": "outside the sensor's range",
-        "stale": "old value",
-        "checksum_retry": "read again",
-        "stuck": "sensor is stuck",
-        "humidity": "very humid: value may be too high",
-        "clock_unsynced": "clock not set",
-        "size_extrapolated": "particle size estimated",
-        "sensor_fault": "sensor fault",
-        "jump": "a jump hard to believe",
-        "neighbour_disagrees": "differs from its neighbours",
-        "maintenance": "maintenance",
-        "calibration_expired": "calibration expired",
-        "time_suspect": "time not trusted",
-    },
-}
-
-UNITS: Mapping[str, str] = MappingProxyType(
-    {"ug/m3": "µg/m³", "[ppm]": "ppm", "[ppb]": "ppb", "{ticks}": "", "Cel": "°C", "deg": "°", "%": "%", "m/s": "m/s"}
-)

@@ -9,38 +9,33 @@ is measured before and after with rows ready made, in transactions as large as t
 import argparse
 import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-import paho.mqtt.client as paho
 import psycopg
-from paho.mqtt.enums import CallbackAPIVersion
 
-from edge_agent.wire import Clock, Kind, ReadingBatch, Signer, Topic
+from edge_agent.wire import Signer
+from gateway.bench.stage import AREA, LEVELS, client, database, enrolled, gateway, resident, signed
 from gateway.broker import BrokerSettings
-from gateway.embedded import Broker, Postgres
+from gateway.embedded import Broker
 from gateway.errors import GatewayError
 from gateway.ingest import session_name
 from gateway.processes import Child
-from gateway.registry import Area, Node, Station
-from gateway.store import stations
 from gateway.store.connection import QUERIES
-from gateway.store.migrate import connect, migrate
+from gateway.store.migrate import connect
 from gateway.store.observations import encode
 
-_PROPERTIES = ("pm1", "pm2_5", "pm4", "pm10", "voc_raw", "nox_raw", "temperature", "humidity")
-_LEVEL = np.array([6, 9, 11, 15, 30_500, 16_500, 11, 78], float)
+_LEVEL = np.array(list(LEVELS.values()))
 _READINGS = 10  # in a batch
-_ROWS = _READINGS * len(_PROPERTIES)
+_ROWS = _READINGS * len(LEVELS)
 _COPY_ROWS = 80_000  # in one transaction: what the gateway's micro-batches of 1,000 hold
 _GUESS = 3_000  # batches a second that are made ready: more than any machine here takes in
 _FEWEST = 3  # transactions that a rate is worth naming for
-AREA = "bench"
+_PATIENCE = 300  # s until the last node has been heard
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,36 +50,21 @@ def run(given: argparse.Namespace) -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="piekwacht-bench-")))
         folder.chmod(0o755)
-        dsn = given.dsn or stack.enter_context(Postgres(folder)).create_database("bench")
-        migrate(dsn)
+        dsn = database(stack, folder, given.dsn)
         broker = stack.enter_context(Broker(folder / "broker"))
         nodes = enrolled(dsn, given.nodes)
         key = Signer.generate("gateway.bench")
         _subscribe(broker.settings, session_name(key, [AREA]))
-        sent = _publish(broker.settings, nodes, batches=int(given.seconds * _GUESS))
+        sent = _publish(broker.settings, nodes, batches=given.nodes + int(given.seconds * _GUESS))
         before = _copy(dsn, given.seconds / 2)
         with gateway(folder, dsn, broker.settings, key) as child:
-            rss = _watch(dsn, child, sent, given.seconds)
-        batches, seconds = _rate(dsn)
+            rss = _watch(dsn, child, sent, given.nodes, given.seconds)
+        batches, seconds = _rate(dsn, given.nodes)
         after = _copy(dsn, given.seconds / 2)
         result = _result(dsn, batches * _ROWS / seconds, statistics.median([*before, *after]), rss)
-    print(f"{batches} batches of {_READINGS} readings x {len(_PROPERTIES)} properties from {given.nodes} nodes")  # noqa: T201 - the command's own output
+    print(f"{batches} batches of {_READINGS} readings x {len(LEVELS)} properties from {given.nodes} nodes")  # noqa: T201 - the command's own output
     print(json.dumps(result))  # noqa: T201
     return 0
-
-
-def enrolled(dsn: str, count: int) -> list[Signer]:
-    """Nodes at stations some hundred metres apart."""
-    signers = [Signer.generate(f"bench-{i:05}") for i in range(count)]
-    outline = {"type": "Polygon", "coordinates": [[[4, 52], [6, 52], [6, 54], [4, 52]]]}
-    with connect(dsn) as connection, connection.transaction():
-        stations.put_area(connection, Area(id=AREA, name="Bench", authority="Bench", outline=outline))
-        for i, signer in enumerate(signers):
-            place = {"latitude": 52 + i // 100 * 0.005, "longitude": 4 + i % 100 * 0.005}
-            stations.put_station(connection, Station(id=signer.name, area=AREA, name=signer.name, **place))
-            node = Node(id=signer.name, area=AREA, station=signer.name, key=signer.verifier)
-            stations.put_node(connection, node)
-    return signers
 
 
 def _payloads(nodes: list[Signer], batches: int) -> Iterator[tuple[str, bytes]]:
@@ -93,30 +73,9 @@ def _payloads(nodes: list[Signer], batches: int) -> Iterator[tuple[str, bytes]]:
     began = time.time_ns() // 1_000_000 - batches // len(nodes) * _READINGS * 1000
     for number in range(batches):
         signer, seq = nodes[number % len(nodes)], number // len(nodes) + 1
-        values = np.round(_LEVEL * (1 + 0.02 * noise.standard_normal((_READINGS, len(_LEVEL)))), 2)
-        batch = ReadingBatch(
-            v=1,
-            node=signer.name,
-            inc="b" * 12,
-            seq=seq,
-            boot="bench",
-            clock=Clock.SYNCED,
-            mono=seq * 10_000,
-            t0=began + seq * _READINGS * 1000,
-            dt=list(range(0, _READINGS * 1000, 1000)),
-            values={name: values[:, i].tolist() for i, name in enumerate(_PROPERTIES)},
-        )
-        topic = Topic(area=AREA, node=signer.name, kind=Kind.READINGS)
-        yield str(topic), signer.sign(batch.encode())
-
-
-def client(settings: BrokerSettings, name: str, *, clean: bool) -> paho.Client:
-    """A paho client, at work in a thread of its own."""
-    made = paho.Client(CallbackAPIVersion.VERSION2, name, clean_session=clean)
-    made.max_inflight_messages_set(1000)
-    made.connect(settings.host, settings.port)
-    made.loop_start()
-    return made
+        values = np.round(_LEVEL * (1 + 0.02 * noise.standard_normal((_READINGS, len(LEVELS)))), 2)
+        columns = {name: values[:, i].tolist() for i, name in enumerate(LEVELS)}
+        yield signed(signer, seq, began + seq * _READINGS * 1000, 1000, columns)
 
 
 def _subscribe(settings: BrokerSettings, session: str) -> None:
@@ -145,50 +104,34 @@ def _publish(settings: BrokerSettings, nodes: list[Signer], batches: int) -> int
     return len(waiting)
 
 
-@contextmanager
-def gateway(folder: Path, dsn: str, broker: BrokerSettings, key: Signer) -> Iterator[Child]:
-    """The real one, as a process."""
-    (folder / "gateway.key").write_text(key.export())
-    config = folder / "piekwacht.toml"
-    config.write_text(f"""
-database = {{ dsn = "{dsn}" }}
-broker = {{ host = "{broker.host}", port = {broker.port} }}
-ingest = {{ key_file = "gateway.key", areas = ["{AREA}"] }}
-""")
-    command: list[str | Path] = [sys.executable, "-m", "gateway", "gateway", "--config", config]
-    with Child("gateway", command, log=folder / "gateway.log") as child:
-        yield child
-
-
-def _watch(dsn: str, child: Child, sent: int, seconds: float) -> float:
-    """Until so long after the first commit, or until nothing is left. Returns the gateway's MB."""
+def _watch(dsn: str, child: Child, sent: int, nodes: int, seconds: float) -> float:
+    """Until so long after every node has told something, or until nothing is left. Returns the gateway's MB."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        until = time.monotonic() + 120
-        while _stored(connection)[0] == 0:
+        until = time.monotonic() + _PATIENCE
+        while (known := _stored(connection))[0] < nodes:
             if time.monotonic() > until:
-                raise GatewayError(f"the gateway took nothing in: {child.last_words()}")
+                raise GatewayError(f"the gateway took in {known[0]} batches: {child.last_words()}")
             time.sleep(0.05)
         until = time.monotonic() + seconds
-        while (now := _stored(connection))[0] < sent and (time.monotonic() < until or now[1] < _FEWEST):
+        while (now := _stored(connection))[0] < sent and (time.monotonic() < until or now[1] - known[1] < _FEWEST):
             time.sleep(0.5)  # looking costs the database, too
     return resident(child.process.pid)
 
 
-def _rate(dsn: str) -> tuple[int, float]:
-    """(batches, seconds) from the first COMMIT to the last. What a micro-batch holds was received at one moment."""
+def _rate(dsn: str, nodes: int) -> tuple[int, float]:
+    """(batches, seconds) from the COMMIT by which every node had told something to the last one.
+
+    What a micro-batch holds was received at one moment.
+    """
     with psycopg.connect(dsn, autocommit=True) as connection:
         rows = connection.execute(
-            "SELECT max(committed_at), count(*) FROM batch GROUP BY received_at ORDER BY max(committed_at)"
+            "SELECT max(committed_at), count(*), sum(count(*)) OVER (ORDER BY max(committed_at))"
+            " FROM batch GROUP BY received_at ORDER BY max(committed_at)"
         ).fetchall()
+    rows = [row for row in rows if row[2] >= nodes]
     if len(rows) < _FEWEST:
         raise GatewayError(f"only {len(rows)} transactions were seen: give it more --seconds")
-    return sum(count for _, count in rows[1:]), (rows[-1][0] - rows[0][0]).total_seconds()
-
-
-def resident(pid: int) -> float:
-    """MB that a process holds in memory."""
-    lines = dict(line.split(":	", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(lines["VmRSS"].split()[0]) / 1024
+    return sum(row[1] for row in rows[1:]), (rows[-1][0] - rows[0][0]).total_seconds()
 
 
 def _stored(connection: psycopg.Connection) -> tuple[int, int]:

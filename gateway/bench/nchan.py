@@ -12,8 +12,8 @@ from pathlib import Path
 import uvloop
 from msgspec import json
 
-from gateway.api import representations as r
 from gateway.api.board import Window
+from gateway.api.shapes.measured import live_value
 from gateway.bench.crowd import Crowd, commit, measure
 from gateway.errors import StartError
 from gateway.processes import answers, free_port
@@ -94,7 +94,7 @@ async def _measured(viewers: int, seconds: int, port: int, pid: int) -> dict[str
 def _frame(number: int) -> bytes:
     """What our own feed says of the same commit, with its number before it."""
     values = [
-        r.live_value(one.station, one.observed_property, Window("ug/m3", one.readings()).minute)
+        live_value(one.station, one.observed_property, Window("ug/m3", one.readings()).minute)
         for one in commit(number).observations
     ]
     return b"<%d>" % number + json.encode(values)

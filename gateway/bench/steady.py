@@ -15,15 +15,13 @@ from pathlib import Path
 
 import psycopg
 
-from edge_agent.wire import Clock, Kind, ReadingBatch, Signer, Topic
-from gateway.bench.ingest import AREA, client, enrolled, gateway, resident
+from edge_agent.wire import Signer
+from gateway.bench.stage import LEVELS, client, database, enrolled, gateway, resident, signed
 from gateway.broker import BrokerSettings
-from gateway.embedded import Broker, Postgres
+from gateway.embedded import Broker
 from gateway.errors import GatewayError
-from gateway.store.migrate import migrate
 
 _READINGS = 10
-_LEVELS = {"pm1": 6.0, "pm2_5": 9.0, "pm4": 11.0, "pm10": 15.0, "voc_raw": 30_500.0, "nox_raw": 16_500.0, "temperature": 11.0, "humidity": 78.0}  # fmt: skip  # noqa: E501
 _LOOK = 1.0  # s between looks at the memory
 _SAMPLE = 10_000  # batches to judge lateness by
 _RUN_IN = 0.2  # of the time, before memory is judged
@@ -51,8 +49,7 @@ def run(given: argparse.Namespace) -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="piekwacht-bench-")))
         folder.chmod(0o755)
-        dsn = given.dsn or stack.enter_context(Postgres(folder)).create_database("bench")
-        migrate(dsn)
+        dsn = database(stack, folder, given.dsn)
         broker = stack.enter_context(Broker(folder / "broker"))
         nodes = enrolled(dsn, given.nodes)
         child = stack.enter_context(gateway(folder, dsn, broker.settings, Signer.generate("gateway.bench")))
@@ -83,19 +80,8 @@ def _payloads(nodes: list[Signer], batches: int) -> Iterator[tuple[str, bytes]]:
     for number in range(batches):
         signer, seq = nodes[number % len(nodes)], number // len(nodes) + 1
         wave = 1 + 0.02 * ((seq * 7 + number) % 11 - 5) / 5
-        batch = ReadingBatch(
-            v=1,
-            node=signer.name,
-            inc="b" * 12,
-            seq=seq,
-            boot="bench",
-            clock=Clock.SYNCED,
-            mono=seq * 1_000,
-            t0=time.time_ns() // 1_000_000 - (_READINGS - 1) * 100,
-            dt=list(range(0, _READINGS * 100, 100)),
-            values={name: [round(level * wave, 2)] * _READINGS for name, level in _LEVELS.items()},
-        )
-        yield str(Topic(area=AREA, node=signer.name, kind=Kind.READINGS)), signer.sign(batch.encode())
+        columns = {name: [round(level * wave, 2)] * _READINGS for name, level in LEVELS.items()}
+        yield signed(signer, seq, time.time_ns() // 1_000_000 - (_READINGS - 1) * 100, 100, columns)
 
 
 def _result(dsn: str, sent: int, memory: list[float]) -> dict[str, object]:

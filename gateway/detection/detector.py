@@ -79,8 +79,13 @@ class Detector:
 
     def grow(self, states: States, registry: Registry) -> States:
         """The same states, and fresh ones for the datastreams that came."""
-        slots = range(len(states.streams))
-        return self.load(registry, dict(zip(slots, self.dump(states, slots), strict=True)))
+        after, before, count = self.initial(registry), states.memory, len(states.streams)
+        after.memory.streams[:count], after.memory.events[:count] = before.streams, before.events
+        group, was = after.around.group_of[:count], states.around.group_of
+        # a group that was split or joined, an area that took over a station: as they were kept last
+        _keep_last(after.memory.groups, group, before.groups[was], ("at", "turn"))
+        _keep_last(after.memory.winds, after.around.area_of[group], before.winds[states.around.area_of[was]], ("at",))
+        return after
 
     def dump(self, states: States, slots: Sequence[int]) -> list[bytes]:
         """The states of these slots, each with its group's and its area's, for the database."""
@@ -135,6 +140,14 @@ def _bytes(states: States, slot: int) -> bytes:
     number = states.around.group_of[slot]
     records = streams[slot], events[slot], groups[number], winds[states.around.area_of[number]]
     return b"".join(record.tobytes() for record in records)
+
+
+def _keep_last(
+    records: NDArray[np.void], places: NDArray[np.int32], given: NDArray[np.void], by: tuple[str, ...]
+) -> None:
+    """`records[places[i]] = given[i]` in the order of the fields named; the first of them matters least."""
+    order = np.lexsort([given[name] for name in by])
+    records[places[order]] = given[order]
 
 
 def _parts(state: bytes) -> Iterator[tuple[np.dtype[np.void], bytes]]:

@@ -1,14 +1,10 @@
 """An event in one plain sentence, in Dutch and in English. Pure."""
 
+from alerting import words
+from alerting.words import LANGUAGES
 from gateway.event import Event, Kind
 from gateway.registry import ObservedProperty, Registry
 
-_FROM = {
-    "nl": ("noorden", "noordoosten", "oosten", "zuidoosten", "zuiden", "zuidwesten", "westen", "noordwesten"),
-    "en": ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west"),
-}
-_SHORT = {"pm1": "PM1", "pm2_5": "PM2.5", "pm4": "PM4", "pm10": "PM10"}
-_UNIT = {"ug/m3": "µg/m³", "[ppm]": "ppm", "[ppb]": "ppb", "{ticks}": "ticks", "Ohm": "ohm"}
 _SEVERAL = {
     "nl": ("", "een buur steeg", "twee buren stegen", "drie buren stegen", "{} buren stegen"),
     "en": ("", "one neighbour rose", "two neighbours rose", "three neighbours rose", "{} neighbours rose"),
@@ -31,7 +27,7 @@ _DOUBT = {
 
 def sentences(event: Event, registry: Registry) -> dict[str, str]:
     """`nl` and `en`."""
-    return {language: _sentence(event, registry, language) for language in ("nl", "en")}
+    return {language: _sentence(event, registry, language) for language in LANGUAGES}
 
 
 def _sentence(event: Event, registry: Registry, language: str) -> str:
@@ -55,14 +51,13 @@ def _sentence(event: Event, registry: Registry, language: str) -> str:
 
 
 def _name(observed_property: ObservedProperty, language: str) -> str:
-    name = _SHORT.get(observed_property.id) or observed_property.name.get(language) or observed_property.id
-    return name.replace(".", ",") if language == "nl" else name
+    one = observed_property.id
+    return words.name(one, language) if one in words.PROPERTIES else observed_property.name.get(language) or one
 
 
 def _figure(value: float, observed_property: ObservedProperty, language: str) -> str:
     text = f"{value:.0f}" if abs(value) >= 10 else f"{value:.1f}"
-    unit = _UNIT.get(observed_property.unit, observed_property.unit)
-    return f"{text.replace('.', ',') if language == 'nl' else text} {unit}"
+    return f"{words.decimal(text, language)} {words.unit(observed_property.unit)}"
 
 
 def _times(event: Event, language: str) -> str:
@@ -92,9 +87,9 @@ def _around(event: Event, language: str) -> list[str]:
         nobody = "geen buur steeg mee" if dutch else "no neighbour rose"
         found.append(several + (" ook" if dutch else " too") if risen else nobody)
     if event.wind is not None:
-        where = _FROM[language][round(event.wind.direction / 45) % 8]
-        words = f"wind uit het {where}" if dutch else f"wind from the {where}"
+        where = words.direction(event.wind.direction, language)
+        blows = f"wind uit het {where}" if dutch else f"wind from the {where}"
         if event.upwind:
-            words += f", van {event.upwind[0].name}" if dutch else f", from {event.upwind[0].name}"
-        found.append(words)
+            blows += f", van {event.upwind[0].name}" if dutch else f", from {event.upwind[0].name}"
+        found.append(blows)
     return found

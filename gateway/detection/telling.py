@@ -1,7 +1,6 @@
 """From a change in the kernel's records to an Event, with all that is known around it. Pure."""
 
 import hashlib
-from datetime import UTC, datetime
 from typing import Any
 
 from msgspec.structs import replace
@@ -13,6 +12,7 @@ from gateway.detection.settings import DetectionSettings
 from gateway.detection.surroundings import neighbours_of, upwind, wind_of
 from gateway.event import Change, Event, Kind, event_id
 from gateway.registry import Registry
+from gateway.stamps import moment
 
 _CHANGES = {
     layout.OPENED: Change.OPENED,
@@ -93,8 +93,8 @@ def _facts(record: Any, kind: Kind) -> dict[str, Any]:  # noqa: ANN401 - numpy
     if kind is Kind.REGIONAL:
         level = float(group["peak_background"])
         return {
-            **{f: _time(group[f]) for f in ("onset", "peak_at", "detected")},
-            "end": _time(group["below_since"]),
+            **{f: moment(group[f]) for f in ("onset", "peak_at", "detected")},
+            "end": moment(group["below_since"]),
             "revision": int(group["revision"]),
             "peak": level + float(group["peak"]),
             "background": level,
@@ -103,10 +103,10 @@ def _facts(record: Any, kind: Kind) -> dict[str, Any]:  # noqa: ANN401 - numpy
         }
     if int(stream["odd_count"]) > 0 and int(record["change"]) == layout.ENDED and kind in {Kind.GLITCH, Kind.SENSOR}:
         return {
-            "onset": _time(state["odd_since"]),
-            "peak_at": _time(state["odd_since"]),
-            "detected": _time(stream["at"]),
-            "end": _time(stream["at"]),
+            "onset": moment(state["odd_since"]),
+            "peak_at": moment(state["odd_since"]),
+            "detected": moment(stream["at"]),
+            "end": moment(stream["at"]),
             "revision": 1,
             "peak": float(state["odd_peak"]),
             "background": float(state["odd_level"]),
@@ -114,8 +114,8 @@ def _facts(record: Any, kind: Kind) -> dict[str, Any]:  # noqa: ANN401 - numpy
             "flags": int(state["odd_flags"]),
         }
     return {
-        **{f: _time(state[f]) for f in ("onset", "peak_at", "detected")},
-        "end": _time(state["below_since"] if int(record["change"]) != layout.MERGED else stream["at"]),
+        **{f: moment(state[f]) for f in ("onset", "peak_at", "detected")},
+        "end": moment(state["below_since"] if int(record["change"]) != layout.MERGED else stream["at"]),
         "revision": int(stream["revision"]),
         "peak": float(state["peak"]),
         "background": float(state["peak_background"]),
@@ -134,8 +134,4 @@ def _episode(record: Any, name: str, registry: Registry) -> str:  # noqa: ANN401
     """The id of the episode that the event is the beginning of."""
     datastream = registry.datastreams[int(record["slot"])]
     area = registry.stations[datastream.station].area
-    return event_id(area, datastream.observed_property, name, _time(record["group"]["onset"]), Kind.REGIONAL)
-
-
-def _time(milliseconds: Any) -> datetime:  # noqa: ANN401 - a numpy integer
-    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+    return event_id(area, datastream.observed_property, name, moment(record["group"]["onset"]), Kind.REGIONAL)

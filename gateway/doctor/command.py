@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--at", action="append", default=[], type=_place, metavar="PART=HOST",
-        help="where gateway, api or alerting runs, if not here; may be repeated",
+        help="where gateway, api, alerting or beside runs, if not here; may be repeated",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="say only what somebody has to do something about")
     parser.add_argument("--json", action="store_true", help="a list of findings, for programs")
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _place(text: str) -> tuple[str, str]:
     part, found, host = text.partition("=")
-    if not found or part not in {"gateway", "api", "alerting"}:
+    if not found or part not in {"gateway", "api", "alerting", "beside"}:
         raise argparse.ArgumentTypeError(f"{text!r} is not such as api=web-1")
     return part, host
 

@@ -26,6 +26,7 @@ def checks(hosts: services.Hosts = MappingProxyType({})) -> Mapping[str, Check]:
         "gateway": lambda settings: services.gateway(settings, hosts),
         "api": lambda settings: services.api(settings, hosts),
         "alerting": lambda settings: services.alerting(settings, hosts),
+        "beside": lambda settings: services.beside(settings, hosts, time.time()),
         "heartbeat": lambda settings: services.heartbeat(settings, hosts, time.time()),
     }
 

@@ -10,7 +10,10 @@ from gateway.settings import Settings
 
 _PATIENCE = 5.0
 _STALE_BEAT = 300.0  # seconds
+_STALE_SHADOW = 3600.0  # seconds
 _QUEUES = {"inbox": "alerts wait undecided", "outbox": "notifications wait"}
+
+_NEWEST = "piekwacht_shadow_newest_timestamp_seconds/"
 
 Samples = Mapping[str, float]
 Hosts = Mapping[str, str]
@@ -107,6 +110,32 @@ def alerting(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
         if size > 10:
             yield say.warning(f"{size:.0f} {words}", "look at alerting's log: is the mail server or a receiver away?")
     yield say.well(f"alerting answers, {len(receivers)} receivers")
+
+
+def beside(settings: Settings, hosts: Hosts, now: float) -> Iterator[Finding]:
+    """Whether what judges the detector runs, where it was asked for."""
+    say, at = Findings("beside"), _at(settings, hosts, "beside")
+    if not settings.judged:
+        yield say.note("nothing judges the detector while it works", "a choice: [selftest] and [shadow] would")
+        return
+    if at is None:
+        yield say.note("whether `piekwacht beside` runs cannot be seen", "give [telemetry] beside_port")
+        return
+    found = samples(at)
+    if found is None:
+        yield say.warning(
+            f"what judges the detector does not answer at {at}", "start `piekwacht beside`, or look at its log"
+        )
+        return
+    shadows = {name.rpartition("/")[2]: value for name, value in found.items() if name.startswith(_NEWEST)}
+    stale = {name: now - value for name, value in shadows.items() if now - value > _STALE_SHADOW}
+    for name, age in stale.items():
+        yield say.warning(
+            f"the shadow {name} has come to batches that are {age / 3600:.0f} hours old",
+            "it may be catching up; if not, look at its log, and whether the gateway takes anything in",
+        )
+    if not stale:
+        yield say.well("what judges the detector answers")
 
 
 def heartbeat(settings: Settings, hosts: Hosts, now: float) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from gateway.selftest.plan import LONGEST, Draw, Peak, draw, sized
 from gateway.selftest.settings import SelfTestSettings
 from gateway.selftest.trial import Exposure, Outcome, Trial, Verdict
 from gateway.senses import Memory, Senses
+from gateway.stamps import stamp_of
 from gateway.store import checkpoints, stations
 from gateway.store.connection import Transaction
 
@@ -59,7 +60,7 @@ class Examiner:
         peaks = [(one, await self._sized(tx, one, hour)) for one in draws]
         first, memory, since = await self._beginning(tx, registry, area, hour)
         real = [peak for _, peak in peaks if peak is not None]
-        trial = Trial(self.senses, self._detection, memory, hour=_ms(hour), peaks=real)
+        trial = Trial(self.senses, self._detection, memory, hour=stamp_of(hour), peaks=real)
         values = {"area": area, "since": since, "until": hour + ONE + AFTER, "first": first}
         ids = [int(row[0]) for row in await (await tx.execute(QUERIES["batches"], values)).fetchall()]
         for begin in range(0, len(ids), _BATCHES):
@@ -86,14 +87,14 @@ class Examiner:
         rows = await (await tx.execute(QUERIES["readings"], values)).fetchall()
         at, value = np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows], np.float64)
         least = self._detection.property[one.stream.observed_property].noise_absolute
-        return sized(one, _ms(hour), at, value, least)
+        return sized(one, stamp_of(hour), at, value, least)
 
     async def _beginning(
         self, tx: Transaction, registry: Registry, area: str, hour: datetime
     ) -> tuple[int, Memory, datetime]:
         """The first batch, what was known before it, and from when on readings are wanted."""
         saved = await checkpoints.last(tx, self.senses, registry, area, batch=None, since=hour)
-        if saved is not None and saved[1].detection.streams["at"].max(initial=0) >= _ms(hour - _FRESH):
+        if saved is not None and saved[1].detection.streams["at"].max(initial=0) >= stamp_of(hour - _FRESH):
             return saved[0], saved[1], hour - _FRESH
         return 0, self.senses.initial(registry), hour - _WARM_UP
 
@@ -105,7 +106,3 @@ async def _payloads(tx: Transaction, registry: Registry, ids: Sequence[int]) -> 
 
 def _take(trial: Trial, payloads: Sequence[Payload], registry: Registry) -> None:
     trial.take(observed(payloads, registry))
-
-
-def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)

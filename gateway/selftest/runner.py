@@ -10,7 +10,7 @@ from gateway.detection.settings import DetectionSettings
 from gateway.selftest import telemetry
 from gateway.selftest.examiner import AFTER, ONE, QUERIES, Examiner, Result
 from gateway.selftest.settings import SelfTestSettings
-from gateway.selftest.trial import moment
+from gateway.stamps import moment
 from gateway.store.connection import Transaction
 
 _LOG = logging.getLogger(__name__)

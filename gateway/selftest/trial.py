@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -14,6 +14,7 @@ from gateway.event import Event, Kind
 from gateway.observation import ObservationBatch
 from gateway.selftest.plan import HOUR, Draw, Peak, relative
 from gateway.senses import Memory, Senses
+from gateway.stamps import moment
 
 _STEPS = np.array([1, 2, 5, 10, 15, 20, 30, 60, 120, 150, 300, 600, 900, 1_800, 3_600])  # s
 _BEFORE = timedelta(minutes=10)  # an event this shortly before hides a peak
@@ -178,8 +179,3 @@ class Trial:
 def nominal(milliseconds: float) -> int:
     """The usual number of seconds that is nearest by ratio."""
     return int(_STEPS[np.argmin(np.abs(np.log(_STEPS * 1000 / max(milliseconds, 1.0))))])
-
-
-def moment(milliseconds: int) -> datetime:
-    """Of ms UTC since 1970."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from edge_agent.wire import Kind, Topic
 from gateway.decode import Payload
 from gateway.registry import Registry
 from gateway.senses import Memory, Senses
+from gateway.stamps import moment
 from gateway.store.connection import QUERIES, Transaction
 
 
@@ -36,7 +37,7 @@ async def keep(tx: Transaction, senses: Senses, memory: Memory, before: int, are
             "detector": senses.detector.name,
             "areas": areas,
             "before": before,
-            "newest": datetime.fromtimestamp(newest / 1000, UTC),
+            "newest": moment(newest),
             **senses.pack(memory),
         },
     )

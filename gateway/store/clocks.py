@@ -11,11 +11,10 @@ from edge_agent.wire import Clock, ReadingBatch
 from gateway.store.connection import QUERIES, Transaction
 
 Boot = tuple[str, str]  # node, boot id
+Anchored = frozenset[Boot]  # whose clock was trusted once
 
 
-async def resolve(
-    tx: Transaction, batches: Sequence[ReadingBatch], ids: Sequence[int], known: frozenset[Boot]
-) -> frozenset[Boot]:
+async def resolve(tx: Transaction, batches: Sequence[ReadingBatch], ids: Sequence[int], known: Anchored) -> Anchored:
     """Keep new anchors and suspects; returns the boots that have an anchor now. `known`: those that had one."""
     anchors = {
         (b.node, b.boot): b.t0 - b.mono

@@ -12,7 +12,8 @@ from datetime import datetime
 import msgspec
 
 from edge_agent.wire import Clock, StoredRanges
-from gateway.decode import Payload, Reason, Rejected, Verified
+from gateway.decode import Payload, Rejected, Verified
+from gateway.refusal import Reason
 from gateway.store.connection import QUERIES, Transaction
 
 
@@ -65,11 +66,8 @@ async def stored_ranges(tx: Transaction, keys: Sequence[tuple[str, str, int]]) -
     """For each (node, incarnation) among `keys`: all that is stored, in inclusive ranges."""
     if not keys:
         return []
-    cursor = await tx.execute(QUERIES["received_ranges"], _keys(keys))
-    return [
-        StoredRanges(v=1, node=node, inc=incarnation, ranges=[(r.lower, r.upper - 1) for r in received])
-        for node, incarnation, received in await cursor.fetchall()
-    ]
+    row = await (await tx.execute(QUERIES["received_ranges"], _keys(keys))).fetchone()
+    return msgspec.json.decode(row[0], type=list[StoredRanges]) if row and row[0] else []
 
 
 async def number(tx: Transaction, batches: Sequence[Verified]) -> list[int]:

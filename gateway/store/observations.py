@@ -51,7 +51,7 @@ async def copy(tx: Transaction, rows: ObservationBatch, batch_ids: Sequence[int]
     """Append the rows; `rows.batch` indexes `batch_ids`."""
     if not len(rows):
         return
-    ids = np.array([d.id for d in registry.datastreams], np.int64)[rows.datastream]
+    ids = np.frombuffer(registry.ids, np.int64)[rows.datastream]
     batches = np.array(batch_ids, np.int64)[rows.batch]
     async with tx.cursor() as cursor, cursor.copy(QUERIES["copy_observations"]) as out:
         await out.write(_HEADER)

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.decode import Payload, Reason, Rejected, Verified
+from gateway.decode import Payload, Rejected, Verified
+from gateway.refusal import Reason
 from gateway.store.connection import QUERIES, Transaction
 
 

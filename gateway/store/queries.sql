@@ -62,7 +62,9 @@ GROUP BY node_id, incarnation
 ON CONFLICT (node_id, incarnation) DO UPDATE SET received = ledger.received + excluded.received, updated_at = now()
 
 -- name: received_ranges
-SELECT l.node_id, l.incarnation, l.received
+-- As the JSON that nodes are told; an inclusive range is a pair.
+SELECT json_agg(json_build_object('v', 1, 'node', l.node_id, 'inc', l.incarnation, 'ranges', (
+    SELECT json_agg(json_build_array(lower(part), upper(part) - 1)) FROM unnest(l.received) AS part)))::text
 FROM (SELECT DISTINCT node_id, incarnation
       FROM json_to_recordset(convert_from(%(keys)b, 'UTF8')::json) AS k(node_id text, incarnation text)) k
 JOIN ledger l USING (node_id, incarnation)
@@ -317,7 +319,10 @@ SELECT e.area_id, e.detector, r.body::text, r.changed_at, (SELECT min(changed_at
 FROM event e JOIN event_revision r ON r.event_id = e.id AND r.revision = e.revision WHERE e.id = %(id)s
 
 -- name: first_batch_since
-SELECT coalesce(min(id), 0) FROM batch WHERE committed_at >= %(at)s
+-- OFFSET 0 keeps the planner from walking all ids for the smallest.
+SELECT coalesce(min(id), 0) FROM (
+    SELECT id FROM batch WHERE committed_at >= %(at)s AND committed_at < %(at)s + interval '10 minutes' OFFSET 0
+) AS about_then
 
 -- name: note_gaps
 INSERT INTO gap (datastream_id, since, until)

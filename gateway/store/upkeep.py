@@ -25,6 +25,8 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
     compress_after_days   TimescaleDB: older chunks become columns, some ten times smaller, and stay readable
     raw_days              single observations
     evidence_days         the signed bytes that they came in; numbers and hashes stay
+    shadow_days           events of a shadow detector, by when they were found
+    selftest_days         hours that were examined, with their synthetic peaks; what is shown is of the last thirty days
     minute_days, hour_days, day_days   TimescaleDB: the means; on plain PostgreSQL they live and die with raw
     """
 
@@ -32,9 +34,20 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
     compress_after_days: Annotated[int, Meta(ge=1)] | None = 7
     raw_days: Days | None = None
     evidence_days: Days | None = None
+    shadow_days: Days | None = None
+    selftest_days: Days | None = None
     minute_days: Days | None = None
     hour_days: Days | None = None
     day_days: Days | None = None
+
+
+class Pruned(Struct, frozen=True, kw_only=True):
+    """How much was deleted; of `batches` the signed bytes."""
+
+    observations: int = 0
+    batches: int = 0
+    shadow_events: int = 0
+    selftest_hours: int = 0
 
 
 def apply(dsn: str, settings: RetentionSettings) -> list[str]:
@@ -71,12 +84,16 @@ def _retention(connection: psycopg.Connection, settings: RetentionSettings) -> l
     return said
 
 
-def prune(dsn: str, settings: RetentionSettings) -> tuple[int, int]:
-    """Delete what is too old, a slice a transaction; returns (observations, batches whose signed bytes went)."""
+def prune(dsn: str, settings: RetentionSettings) -> Pruned:
+    """Delete what is too old, a slice a transaction. What was told of events and to whom is never among it."""
     with connect(dsn) as connection:
         timescale = connection.execute(_QUERIES["has_timescale"]).fetchone() is not None
-        rows = 0 if timescale else _slices(connection, "prune_observations", settings.raw_days)
-        return rows, _slices(connection, "prune_evidence", settings.evidence_days)
+        return Pruned(
+            observations=0 if timescale else _slices(connection, "prune_observations", settings.raw_days),
+            batches=_slices(connection, "prune_evidence", settings.evidence_days),
+            shadow_events=_slices(connection, "prune_shadow", settings.shadow_days),
+            selftest_hours=_slices(connection, "prune_selftest", settings.selftest_days),
+        )
 
 
 def _slices(connection: psycopg.Connection, query: str, days: int | None) -> int:

@@ -7,6 +7,9 @@ import psycopg
 
 from alerting import dispatcher, inbox
 
+_UNDECIDED = "SELECT 1 FROM alerting.inbox WHERE dispatched_at IS NULL"
+_UNSENT = "SELECT 1 FROM alerting.outbox WHERE state IN ('pending', 'sending')"
+
 
 async def put(dsn, *alerts):
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
@@ -36,14 +39,26 @@ async def until(condition, within=15.0):
             await asyncio.sleep(0.02)
 
 
+async def gone(dsn, *statements, within=15.0):
+    """Wait until one statement after the other finds nothing: over one connection, which costs the server little."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for statement in statements:
+            await until(lambda statement=statement: connection.execute(statement).fetchone() is None, within)
+
+
+async def there(dsn, statement, within=15.0):
+    """Wait until the statement finds something."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        await until(lambda: connection.execute(statement).fetchone() is not None, within)
+
+
 async def settled(dsn, within=15.0):
-    await until(lambda: rows(dsn, "SELECT 1 FROM alerting.inbox WHERE dispatched_at IS NULL") == [], within)
-    await until(lambda: rows(dsn, "SELECT 1 FROM alerting.outbox WHERE state IN ('pending', 'sending')") == [], within)
+    await gone(dsn, _UNDECIDED, _UNSENT, within=within)
 
 
 async def hurry(dsn):
     """Wait for the first attempt to have failed, and do not wait for the second."""
-    await until(lambda: rows(dsn, "SELECT 1 FROM alerting.delivery"))
+    await there(dsn, "SELECT 1 FROM alerting.delivery")
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("UPDATE alerting.outbox SET next_attempt_at = now() WHERE state = 'pending'")
         connection.execute("NOTIFY piekwacht_alerting")

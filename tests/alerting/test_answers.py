@@ -17,7 +17,7 @@ from alerting.notification import Notification
 from alerting.routing import Route
 from gateway.__main__ import main
 from tests.alerting.alerts import alert, ended
-from tests.alerting.dispatching import dispatching, put, rows, settled, until
+from tests.alerting.dispatching import dispatching, put, rows, settled, there, until
 from tests.alerting.servers import MailServer, WebServer
 from tests.gateway.enrolled import enrol
 
@@ -178,8 +178,7 @@ async def test_a_storm_is_gathered_and_nothing_of_it_is_lost(database, settings)
             for start in range(0, 1000, 100):
                 async with await psycopg.AsyncConnection.connect(database) as connection:
                     await leave(connection, alerts[start : start + 100])
-            await until(lambda: rows(database, "SELECT 1 FROM alerting.inbox WHERE dispatched_at IS NULL") == [], 60)
-            await settled(database)
+            await settled(database, within=60)
     assert 6 <= len(server.taken) <= 12
     assert 6 <= len(web.requests) <= 12
     assert any(b"meldingen van" in one.content for one in server.taken)
@@ -216,7 +215,7 @@ async def test_a_secret_that_cannot_be_read_stops_nobody_else(database, settings
         (tmp_path / "secret").unlink()
         async with dispatching(chosen, database):
             await put(database, alert())
-            await until(lambda: rows(database, "SELECT 1 FROM alerting.delivery WHERE outcome = 'failed'") != [])
+            await there(database, "SELECT 1 FROM alerting.delivery WHERE outcome = 'failed'")
             await until(lambda: len(server.taken) == 1)
     ((detail,),) = rows(database, "SELECT detail FROM alerting.delivery WHERE outcome = 'failed'")
     assert "secret" in detail

@@ -25,6 +25,7 @@ from alerting.delivery.mqtt import MqttSettings
 from alerting.delivery.notificaties import NotificatiesSettings
 from alerting.delivery.webhook import WebhookSettings
 from alerting.delivery.zaken import ZakenSettings
+from alerting.detail import worded
 from alerting.errors import SettingsError
 from alerting.notification import Notification, Original
 from alerting.routing import Route
@@ -91,7 +92,7 @@ async def test_where_nobody_listens_it_is_tried_later_and_inside_our_walls_never
     channel = made(kind, f"http://127.0.0.1:{free_port()}/", secret)
     assert (await sent(channel)).outcome is Outcome.FAILED
     done = await sent(channel, origin=structs.replace(ORIGIN, allow_private=False))
-    assert (done.outcome, done.detail) == (Outcome.REFUSED, "127.0.0.1 is no public address")
+    assert (done.outcome, worded(done.detail, "nl")) == (Outcome.REFUSED, "127.0.0.1 is geen openbaar adres")
 
 
 @pytest.mark.parametrize("url", ["ftp://example.org/", "nonsense", "https://", "http://[::1"])

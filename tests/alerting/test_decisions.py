@@ -5,6 +5,7 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from alerting.alert import Change, Severity
 from alerting.dedup import Told
@@ -45,6 +46,21 @@ def test_an_unsure_event_is_kept_and_not_paged():
 
 def test_an_event_found_in_late_data_is_never_paged():
     assert reason(alert(detected_late=True)) is Reason.DETECTED_LATE
+
+
+def test_who_waits_for_a_severity_that_only_the_end_reaches_is_told_then():
+    moderate, severe = Told(severity=Severity.MODERATE), Told(severity=Severity.SEVERE)
+    rules = Rules([Route(receiver="all", go_on=True), Route(receiver="worst", least_severity=Severity.SEVERE)])
+
+    def told(known, *, rose):
+        return {v.receiver: v.told for v in rules.decide(ended(), known, BEGAN, rose=rose)}
+
+    assert told({"all": moderate}, rose=True) == {"all": True, "worst": True}
+    assert told({"all": moderate}, rose=False) == {"all": True}
+    of_the_plume = structs.replace(moderate, this=False)
+    assert told({"all": of_the_plume}, rose=True) == {"all": True, "worst": True}
+    assert told({"worst": structs.replace(severe, this=False)}, rose=True) == {"all": True, "worst": False}
+    assert told({}, rose=False) == {"all": False, "worst": False}
 
 
 def test_an_update_is_told_only_where_it_got_worse():

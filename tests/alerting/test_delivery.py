@@ -13,6 +13,7 @@ from alerting import sender
 from alerting.alert import Change, Place
 from alerting.decider import Decider
 from alerting.delivery.channel import Attempt, Finished, Outcome, Retry, after
+from alerting.detail import worded
 from alerting.mail import mail
 from alerting.notification import Notification
 from tests.alerting.alerts import BEGAN, alert, ended
@@ -103,7 +104,7 @@ async def test_a_webhook_inside_our_own_walls_is_refused_without_a_connection(da
     ((state, detail),) = rows(
         database, "SELECT o.state, d.detail FROM alerting.outbox o JOIN alerting.delivery d ON d.outbox_id = o.id"
     )
-    assert (state, detail) == ("refused", "localhost is no public address")
+    assert (state, worded(detail, "en")) == ("refused", "localhost is no public address")
 
 
 async def test_a_worker_whose_lease_ran_out_cannot_finish_what_another_took_over(database, settings):

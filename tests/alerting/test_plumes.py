@@ -9,14 +9,15 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from alerting.alert import Change, Severity
 from alerting.dedup import Course, eased
-from alerting.routing import Reason
+from alerting.routing import Reason, Route
 from alerting.silent import Facility, Heard, SilentSettings, Unreached, quiet
 from alerting.silent import ended as silence_ended
 from tests.alerting.alerts import BEGAN, alert, ended
-from tests.alerting.dispatching import dispatching, put, rows, settled, until
+from tests.alerting.dispatching import dispatching, put, rows, settled, there, until
 from tests.alerting.servers import MailServer, WebServer
 from tests.gateway.enrolled import enrol
 
@@ -161,7 +162,7 @@ async def test_a_station_that_falls_silent_ends_nothing_and_says_so_once(databas
             await until(lambda: len(server.taken) == 2)
             assert subject(server.taken[1]).startswith("Geen gegevens meer: Piek PM2,5")
             change(database, "UPDATE node_status SET last_seen = now()")
-            await until(lambda: rows(database, "SELECT 1 FROM alerting.watch WHERE no_data_at IS NULL"))
+            await there(database, "SELECT 1 FROM alerting.watch WHERE no_data_at IS NULL")
     assert len(server.taken) == 2
     assert rows(database, "SELECT state FROM alerting.member") == [("open",)]
 
@@ -170,14 +171,14 @@ async def test_what_was_found_late_pages_nobody_and_is_in_one_digest(database, s
     with MailServer() as server, WebServer() as web:
         chosen = settings(mail=server, web=web, digest_at="00:00")
         async with dispatching(chosen, database):  # the day's digest is made while there is nothing to tell
-            await until(lambda: rows(database, "SELECT 1 FROM alerting.digest"))
+            await there(database, "SELECT 1 FROM alerting.digest")
             late = [alert(event_id=f"e{n}", station=f"s{n}", detected_late=True) for n in range(3)]
             await decided(database, *late, ended(event_id="e0", station="s0", detected_late=True))
             assert server.taken == web.requests == []
             change(database, "DELETE FROM alerting.digest")
             await until(lambda: server.taken and web.requests)
             change(database, "DELETE FROM alerting.digest")
-            await until(lambda: rows(database, "SELECT 1 FROM alerting.digest"))
+            await there(database, "SELECT 1 FROM alerting.digest")
             await settled(database)
     assert (len(server.taken), len(web.requests)) == (1, 1)
     assert b"Dagoverzicht: 3 achteraf gevonden" in server.taken[0].content
@@ -232,3 +233,30 @@ async def test_who_looks_after_the_network_is_told_of_a_silent_area_and_nobody_e
     assert b"Geen gegevens uit ijmond sinds" in server.taken[0].content
     assert b"nl.piekwacht.stiltes.gedetecteerd.v1" in web.requests[0][1]
     assert b'"peak"' not in web.requests[0][1]
+
+
+async def test_an_end_that_was_worse_than_told_says_so(database, settings):
+    with MailServer() as server:
+        async with dispatching(settings(mail=server), database):
+            opened, over = happening(severity=Severity.MODERATE)
+            await decided(database, opened, structs.replace(over, severity=Severity.SEVERE))
+            await until(lambda: len(server.taken) == 2)
+    first, last = (
+        email.message_from_bytes(one.content, policy=email.policy.default).get_body(("plain",)).get_content()
+        for one in server.taken
+    )
+    assert "ernstiger" not in first
+    assert "De piek was ernstiger dan wij toen meldden." in last
+
+
+async def test_what_only_its_end_shows_to_be_severe_is_told_to_who_waits_for_that(database, settings):
+    with MailServer() as server:
+        severe = [Route(receiver="od", least_severity=Severity.SEVERE)]
+        async with dispatching(settings(mail=server, calm_minutes=5, route=severe), database):
+            opened, over = happening(severity=Severity.MODERATE)
+            await decided(database, opened)
+            assert server.taken == []
+            await decided(database, structs.replace(over, severity=Severity.SEVERE))
+            await settled(database)
+    (mail,) = server.taken
+    assert subject(mail).startswith("Piek voorbij")

@@ -50,8 +50,8 @@ def two_databases(dsn: str | None, folder: Path) -> Iterator[tuple[str, str]]:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def timed(name: str, *arguments: str, **environment: str) -> float:
-    path = f"{os.environ['PATH']}:{_programs(None)}"
+def timed(name: str, *arguments: str, of_the_path: bool, **environment: str) -> float:
+    path = f"{os.environ['PATH']}:{_programs(None)}" if of_the_path else f"{_programs(None)}:{os.environ['PATH']}"
     start = time.monotonic()
     subprocess.run([SCRIPTS / name, *arguments], check=True, env={**os.environ, "PATH": path, **environment})
     return time.monotonic() - start
@@ -76,10 +76,10 @@ def main() -> None:
                     connection.execute(COMPRESS)
                     print(f"as it came in {size / 1e9:.2f} GB; older chunks made columns:")
                     size = connection.execute(SIZE).fetchone()[0]
-            backup = timed("backup", PIEKWACHT_DSN=before, PIEKWACHT_BACKUPS=str(backups))
+            backup = timed("backup", of_the_path=bool(given.dsn), PIEKWACHT_DSN=before, PIEKWACHT_BACKUPS=str(backups))
             (dump,) = backups.glob("*.dump")
             dumped = dump.stat().st_size
-            restore = timed("restore", str(dump), after)
+            restore = timed("restore", str(dump), after, of_the_path=bool(given.dsn))
             found = [psycopg.connect(dsn).execute(DIGEST).fetchone() for dsn in (before, after)]
     print(f"{rows} rows: database {size / 1e9:.2f} GB, dump {dumped / 1e9:.2f} GB")
     print(f"backup {backup:.0f} s, restore {restore:.0f} s, row for row equal: {found[0] == found[1]}")

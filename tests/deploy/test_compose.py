@@ -21,7 +21,7 @@ from tests.deploy.conftest import DEPLOY, ROOT
 COMPOSE = DEPLOY / "compose"
 PLAN = yaml.safe_load((COMPOSE / "compose.yaml").read_text())
 SERVICES = PLAN["services"]
-OURS = ["migrate", "gateway", "api", "alerting", "doctor"]
+OURS = ["migrate", "gateway", "api", "alerting", "beside", "doctor"]
 PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*")
 
 
@@ -92,7 +92,9 @@ def test_the_settings_of_the_containers_are_read_strictly_and_fit_them():
     assert read.telemetry.port_of(["alerting"]) == 9465
     assert read.telemetry.port_of(["api"]) is None
     scraped = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())["scrape_configs"]
-    targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in scraped}
+    targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in scraped if "static_configs" in job}
+    (sought,) = (job["dns_sd_configs"][0] for job in scraped if "dns_sd_configs" in job)
+    assert (sought["names"], sought["port"]) == (["beside"], read.telemetry.port_of(["beside"]))
     assert targets == {"gateway": ["gateway:9464"], "alerting": ["alerting:9465"], "api": [f"api:{read.api.port}"]}
 
 

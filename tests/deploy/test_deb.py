@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = "{}.{}".format(*sys.version_info[:2])
-FORCES = ["--force-script-chrootless", "--force-depends", "--force-not-root", "--force-bad-path"]
+FORCES = ["--force-script-chrootless", "--force-depends", "--force-not-root", "--force-bad-path", "--force-unsafe-io"]
 
 pytestmark = [
     pytest.mark.slow,
@@ -22,18 +22,31 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory):
-    """build(version) -> the package, for this machine and this Python."""
+    """build(version) -> the package, for this machine and this Python: built once, other versions packed from it."""
     out = tmp_path_factory.mktemp("packages")
+    first = "0.1.0"
     bin_ = tmp_path_factory.mktemp("bin")
     (bin_ / "python3").symlink_to(sys._base_executable)
     path = f"{bin_}:{os.environ['PATH']}"
 
     @functools.cache
     def build(version: str) -> Path:
+        package = out / f"piekwacht-agent_{version}_amd64.deb"
+        if version != first:
+            return packed(build(first), version, package)
         words = ["--arch", "amd64", "--python", PYTHON, "--out", out, "--version", version]
         environment = {**os.environ, "PATH": path}
         subprocess.run(["sh", ROOT / "deploy/deb/build", *words], check=True, capture_output=True, env=environment)
-        return out / f"piekwacht-agent_{version}_amd64.deb"
+        return package
+
+    def packed(old: Path, version: str, package: Path) -> Path:
+        root = tmp_path_factory.mktemp("unpacked") / "root"
+        subprocess.run(["dpkg-deb", "--raw-extract", old, root], check=True)
+        for part in (root / "DEBIAN").iterdir():
+            part.write_text(part.read_text().replace(first, version))
+        words = ["--root-owner-group", "-Zgzip", "-z1", "--build", root, package]
+        subprocess.run(["dpkg-deb", *words], check=True, capture_output=True)
+        return package
 
     return build, path
 

@@ -20,11 +20,12 @@ print(folder)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody without a home")
-def test_kernels_have_a_place_and_leave_nothing_behind():
+@pytest.mark.parametrize("given", [None, "/usr/lib"], ids=["none named", "one that cannot be written"])
+def test_kernels_have_a_place_and_leave_nothing_behind(given):
     environment = {name: value for name, value in os.environ.items() if name not in {"NUMBA_CACHE_DIR", "HOME"}}
     done = subprocess.run(
         [sys.executable, "-c", BECOMES_NOBODY],
-        env={**environment, "HOME": "/nonexistent"},
+        env={**environment, "HOME": "/nonexistent", **({"NUMBA_CACHE_DIR": given} if given else {})},
         capture_output=True,
         text=True,
     )

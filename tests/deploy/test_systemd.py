@@ -27,12 +27,12 @@ def test_every_unit_is_read_by_systemd_without_a_complaint(judge, unit, tmp_path
 
 def test_the_parts_are_the_commands_that_there_are():
     started = {line.split()[1] for unit in UNITS for line in unit.read_text().splitlines() if "/bin/piekwacht " in line}
-    assert started == {"gateway", "api", "alerting", "migrate"}
+    assert started == {"gateway", "api", "alerting", "beside", "migrate", "prune"}
 
 
 def test_only_what_compiles_may_make_memory_executable():
     free = {unit.stem for unit in UNITS if "MemoryDenyWriteExecute=yes" not in unit.read_text()}
-    assert free == {"piekwacht-gateway"}
+    assert free == {"piekwacht-gateway", "piekwacht-beside"}
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
@@ -49,5 +49,5 @@ def test_installing_puts_everything_in_its_place_and_keeps_what_was_edited(tmp_p
     subprocess.run(command, env=environment, check=True, capture_output=True)
     assert settings.read_text() == "mine"
     installed = {path.name for path in (tmp_path / "etc/systemd/system").iterdir()}
-    assert installed == {unit.name for unit in UNITS} | {"piekwacht-backup.timer"}
+    assert installed == {unit.name for unit in UNITS} | {"piekwacht-backup.timer", "piekwacht-prune.timer"}
     assert (tmp_path / "opt/piekwacht/bin/backup").stat().st_mode & 0o111

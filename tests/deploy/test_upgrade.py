@@ -32,7 +32,7 @@ def wheel(tmp_path_factory):
 def home(tmp_path, empty_database):
     (tmp_path / "releases").mkdir()
     (tmp_path / "piekwacht.toml").write_text(f'[database]\ndsn = "{empty_database}"\n')
-    (tmp_path / "systemctl").write_text(f'#!/bin/sh\necho "$1" >>{tmp_path}/asked\n')
+    (tmp_path / "systemctl").write_text(f'#!/bin/sh\n[ "$1" != is-enabled ] || exit 1\necho "$1" >>{tmp_path}/asked\n')
     (tmp_path / "backup").write_text(f"#!/bin/sh\necho backup >>{tmp_path}/asked\n")
     for name in ("systemctl", "backup"):
         (tmp_path / name).chmod(0o755)

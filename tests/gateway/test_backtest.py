@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from gateway.__main__ import main
 from tests.laws import T0
 
 
@@ -44,15 +45,16 @@ def write(path, rows, time=lambda seconds: seconds):
     return path
 
 
-def backtest(path, *more):
-    output = path.with_name("events.json")
-    result = subprocess.run(
-        [sys.executable, "-m", "gateway", "backtest", str(path), "--output", str(output), *more],
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    return result, json.loads(output.read_text()) if result.returncode == 0 else None
+@pytest.fixture
+def backtest(capsys):
+    """backtest(path, ...) -> (exit code, what it told of errors, its events)."""
+
+    def run(path, *more):
+        output = path.with_name("events.json")
+        code = main(["backtest", str(path), "--output", str(output), *more])
+        return code, capsys.readouterr().err, json.loads(output.read_text()) if code == 0 else None
+
+    return run
 
 
 FORMS = [
@@ -66,9 +68,9 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("name", "time"), FORMS)
-def test_every_form_of_the_same_recording_gives_the_same_event(tmp_path, name, time):
-    result, events = backtest(write(tmp_path / name, recording(), time))
-    assert result.returncode == 0, result.stderr
+def test_every_form_of_the_same_recording_gives_the_same_event(tmp_path, backtest, name, time):
+    code, errors, events = backtest(write(tmp_path / name, recording(), time))
+    assert code == 0, errors
     (event,) = events
     assert (event["station"], event["property"]) == ("a:1", "pm2_5")
     assert event["excess"] == pytest.approx(50, rel=0.1)
@@ -79,18 +81,18 @@ def test_every_form_of_the_same_recording_gives_the_same_event(tmp_path, name, t
     assert {"peak_at", "peak", "background"} <= event.keys()
 
 
-def test_events_are_in_causal_order(tmp_path):
+def test_events_are_in_causal_order(tmp_path, backtest):
     path = tmp_path / "r.csv"
     rows = recording() + [
         (s.replace("a:", "c:").replace("b:", "d:"), p, t + 3_600, v, rh) for s, p, t, v, rh in recording()
     ]
-    _, events = backtest(write(path, rows))
+    *_, events = backtest(write(path, rows))
     assert [e["station"] for e in events] == ["a:1", "c:1"]
 
 
-def test_other_settings_make_another_detector(tmp_path):
+def test_other_settings_make_another_detector(tmp_path, backtest):
     (tmp_path / "d.toml").write_text("[property.pm2_5]\nsmallest = 90.0\n")
-    _, events = backtest(write(tmp_path / "r.csv", recording()), "--detector", str(tmp_path / "d.toml"))
+    *_, events = backtest(write(tmp_path / "r.csv", recording()), "--detector", str(tmp_path / "d.toml"))
     assert events == []
 
 
@@ -104,19 +106,27 @@ def test_other_settings_make_another_detector(tmp_path):
         ("station,property,time,value\nx,pm2_5,1,many\n", "not a recording"),
     ],
 )
-def test_what_is_no_recording_is_refused_in_one_sentence(tmp_path, text, words):
+def test_what_is_no_recording_is_refused_in_one_sentence(tmp_path, backtest, text, words):
     path = tmp_path / "r.csv"
     path.write_text(text)
-    result, _ = backtest(path)
-    assert result.returncode == 2
-    assert words in result.stderr
-    assert result.stderr.count("\n") == 1
+    code, errors, _ = backtest(path)
+    assert code == 2
+    assert words in errors
+    assert errors.count("\n") == 1
 
 
-def test_a_missing_file_and_a_mistyped_setting_are_named(tmp_path):
-    result, _ = backtest(tmp_path / "none.csv")
-    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+def test_a_missing_file_and_a_mistyped_setting_are_named(tmp_path, backtest):
+    code, errors, _ = backtest(tmp_path / "none.csv")
+    assert (code, errors.count("\n")) == (2, 1)
     (tmp_path / "d.toml").write_text("[property.pm2_5]\nthreshhold = 9.0\n")
-    result, _ = backtest(write(tmp_path / "r.csv", recording()), "--detector", str(tmp_path / "d.toml"))
-    assert result.returncode == 2
-    assert "`threshold`" in result.stderr
+    code, errors, _ = backtest(write(tmp_path / "r.csv", recording()), "--detector", str(tmp_path / "d.toml"))
+    assert code == 2
+    assert "`threshold`" in errors
+
+
+def test_it_runs_as_a_command_of_its_own(tmp_path):
+    path, output = write(tmp_path / "r.csv", recording()), tmp_path / "events.json"
+    command = [sys.executable, "-m", "gateway", "backtest", str(path), "--output", str(output)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert result.returncode == 0, result.stderr
+    assert len(json.loads(output.read_text())) == 1

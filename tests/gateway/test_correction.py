@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.wire import Flag
-from gateway.api.representations import instant
+from gateway.api.shapes.shape import instant
 from gateway.correction import CORRECTIONS, Air, Uncorrected, day, dry, rule_for
 from tests.gateway.api.conftest import api, pipeline  # noqa: F401 - fixtures
 from tests.gateway.api.measured import fill

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.wire import Flag, Signer
-from gateway.decode import Payload, Reason, Rejected, Verified, decode, place, unplaced
+from gateway.decode import Payload, Rejected, Verified, decode, place, unplaced
+from gateway.refusal import Reason
 from gateway.registry import Datastream, Node, ObservedProperty, Registry
 from tests.gateway.enrolled import T0, Enrolled
 

@@ -13,7 +13,8 @@ from gateway.broker import client
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.errors import StartError
-from gateway.ingest import Ingest, IngestSettings
+from gateway.ingest import Ingest
+from gateway.ingest_settings import IngestSettings
 from gateway.live import decode as decode_live
 from gateway.pipeline import Pipeline
 from gateway.processes import free_port

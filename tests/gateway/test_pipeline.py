@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from gateway.decode import Reason
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
+from gateway.refusal import Reason
 from gateway.store.connection import Store
 from tests.gateway.enrolled import T0, enrol
 

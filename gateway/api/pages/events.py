@@ -7,13 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
+from alerting.words import LOCAL
 from gateway.api import alerts, cursor, events
-from gateway.api import representations as r
 from gateway.api.chart import Chart, Line
 from gateway.api.pages.groups import grouped
 from gateway.api.pages.station import background, flagged, lines, measured, peaks
-from gateway.api.pages.view import LOCAL, SHOWN, SIGNALS, View, bare, html, look, missing
-from gateway.api.rose import rose, wind_words
+from gateway.api.pages.view import SHOWN, SIGNALS, View, bare, html, look, missing
+from gateway.api.shapes.events import Event
+from gateway.api.sketch import sketch, wind_words
 from gateway.export.selection import Averaging
 
 router = APIRouter()
@@ -88,7 +89,7 @@ async def one_event(view: Look, id: str) -> HTMLResponse:  # noqa: A002 - the pa
     return html(view, view.render("event.html", event=event, told=told[::-1], revisions=revisions, chart=chart,
                                   short=short,
                                   neighbours=neighbours, sentence=said(view, known),
-                                  rose=rose(view, known.around), wind=wind_words(view, known.around)))  # fmt: skip
+                                  sketch=sketch(view, known), wind=wind_words(view, known.around)))  # fmt: skip
 
 
 def _period(view: View, event: dict[str, Any]) -> tuple[datetime, datetime, bool]:
@@ -163,18 +164,18 @@ async def _neighbours(
     return found, names
 
 
-def said(view: View, event: r.Event) -> str:
+def said(view: View, event: Event) -> str:
     """The detector's own sentence, which knows of neighbours and wind; for older events one from the figures."""
     return event.around.words.get(view.language) or sentence(view, event)
 
 
-def sentence(view: View, event: r.Event) -> str:
+def sentence(view: View, event: Event) -> str:
     """What happened, in one sentence."""
     words = view.words
     times = view.times(event.peak, event.background)
     unit = view.unit_of(event.unit)
     said = words["sentence"].format(
-        when=view.moment(event.onset),
+        when=view.dated(event.onset),
         name=view.name_of(event.observed_property),
         station=event.station_name,
         peak=f"{view.number(event.peak)} {unit}".strip(),

@@ -27,18 +27,25 @@ class Group:
         return sorted(self.members, key=_rank)[1:]
 
     def holds(self, event: dict[str, Any]) -> bool:
-        """Whether this belongs to it: same station and kind, over or not alike, begun within two minutes."""
+        """Whether this belongs to it: same station and kind, over or not alike, begun within two minutes.
+
+        And another property: what rises again is another peak.
+        """
         first = self.members[0]
         alike = all(first[name] == event[name] for name in ("station", "kind"))
-        apart = datetime.fromisoformat(first["onset"]) - datetime.fromisoformat(event["onset"])
-        return alike and _over(first) == _over(event) and abs(apart) <= _TOGETHER
+        again = any(one["observedProperty"] == event["observedProperty"] for one in self.members)
+        return alike and not again and _over(first) == _over(event) and self.apart(event) <= _TOGETHER
+
+    def apart(self, event: dict[str, Any]) -> timedelta:
+        """Time between the beginnings."""
+        return abs(datetime.fromisoformat(self.members[0]["onset"]) - datetime.fromisoformat(event["onset"]))
 
 
 def grouped(found: list[dict[str, Any]]) -> list[Group]:
     """In the order of their newest members, as they were given."""
     out: list[Group] = []
     for event in found:
-        there = next((group for group in out if group.holds(event)), None)
+        there = min((one for one in out if one.holds(event)), key=lambda one: one.apart(event), default=None)
         if there is None:
             out.append(Group(members=[event]))
         else:

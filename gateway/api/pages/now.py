@@ -5,12 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse
 
+from alerting.words import UNITS
 from gateway.api import events
 from gateway.api.pages.groups import grouped
 from gateway.api.pages.view import SHOWN, View, bare, html, look, missing
 from gateway.api.places import station
 from gateway.api.settings import BaseMapSettings
-from gateway.api.words import LIVE_WORDS, UNITS
+from gateway.api.words import LIVE_WORDS
 
 router = APIRouter()
 Look = Annotated[View, Depends(look)]

@@ -6,19 +6,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
+from alerting.words import UNITS
 from gateway.api import events
-from gateway.api import representations as r
 from gateway.api.chart import Chart, Line, Span
 from gateway.api.means import Means
 from gateway.api.pages.groups import grouped
 from gateway.api.pages.view import SHOWN, SIGNALS, View, bare, html, look, missing, rfc3339
 from gateway.api.places import station
-from gateway.api.words import LIVE_WORDS, UNITS
+from gateway.api.shapes.measured import Mean
+from gateway.api.words import LIVE_WORDS
 from gateway.correction import rule_for
 from gateway.export.selection import Averaging
 
 router = APIRouter()
 PERIODS = {
+    "last_hour": (timedelta(hours=1), Averaging.MINUTE, 60.0),
     "day": (timedelta(days=1), Averaging.MINUTE, 60.0),
     "week": (timedelta(days=7), Averaging.HOUR, 3_600.0),
     "month": (timedelta(days=31), Averaging.HOUR, 3_600.0),
@@ -28,7 +30,7 @@ Look = Annotated[View, Depends(look)]
 
 
 @router.get("/stations/{id}")
-async def one_station(view: Look, id: str, period: str = "day", property: str = "") -> HTMLResponse:  # noqa: A002
+async def one_station(view: Look, id: str, period: str = "", property: str = "") -> HTMLResponse:  # noqa: A002
     """One station."""
     if id not in view.board.places.stations:
         return missing(view)
@@ -36,11 +38,12 @@ async def one_station(view: Look, id: str, period: str = "day", property: str = 
     values = feature["properties"]["newest"]
     shown = [name for name in SHOWN if name in values] + sorted(set(values) - set(SHOWN) - {"lost_readings"})
     chosen = property if property in shown else next(iter(shown), "pm2_5")
-    period = period if period in PERIODS else "day"
+    hours = await measured(view, id, chosen, (view.now - timedelta(days=1), view.now), Averaging.HOUR)
+    if period not in PERIODS:
+        period = "day" if len(hours) > 2 else "last_hour"  # of a new station a day is an empty chart
     length, averaging, step = PERIODS[period]
     rule = rule_for(chosen)
     means = await measured(view, id, chosen, (view.now - length, view.now), averaging)
-    hours = await measured(view, id, chosen, (view.now - timedelta(days=1), view.now), Averaging.HOUR)
     found = [
         bare(e) for e in await events.found(view.request, 50, station=id, property=chosen, start=view.now - length)
     ]
@@ -84,7 +87,7 @@ async def one_station(view: Look, id: str, period: str = "day", property: str = 
 
 async def measured(
     view: View, station_id: str, name: str, period: tuple[datetime, datetime], averaging: Averaging
-) -> list[r.Mean]:
+) -> list[Mean]:
     """Means of a property at a station, oldest first."""
     request: Request = view.request
     house: Means = request.app.state.means
@@ -94,7 +97,7 @@ async def measured(
     return [mean for _, mean in reversed(await house.page(selection, None, 12_000))]
 
 
-def lines(means: list[r.Mean], step: float, *, corrected: bool = False) -> list[Line]:
+def lines(means: list[Mean], step: float, *, corrected: bool = False) -> list[Line]:
     """Highest and mean, as two lines; the corrected mean as a third."""
     times = [datetime.fromisoformat(one.start) for one in means]
     highest = list(zip(times, [one.max for one in means], strict=True))
@@ -106,7 +109,7 @@ def lines(means: list[r.Mean], step: float, *, corrected: bool = False) -> list[
     return found
 
 
-def background(means: list[r.Mean]) -> list[tuple[datetime, float, float]]:
+def background(means: list[Mean]) -> list[tuple[datetime, float, float]]:
     """Of each half hour the 10th and the 50th percentile of the one-minute means: the air between the peaks."""
     parts: dict[datetime, list[float]] = {}
     for one in means:
@@ -124,7 +127,7 @@ def background(means: list[r.Mean]) -> list[tuple[datetime, float, float]]:
     return out
 
 
-def flagged(view: View, means: list[r.Mean], step: float) -> list[Span]:
+def flagged(view: View, means: list[Mean], step: float) -> list[Span]:
     """Where values are flagged: hatched, with the reason; neighbours as one."""
     out: list[Span] = []
     for one in means:

@@ -8,22 +8,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
-from zoneinfo import ZoneInfo
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from msgspec import to_builtins
 
+from alerting import words
+from alerting.words import LOCAL, Language
 from gateway.api.board import Board
 from gateway.api.places import board_of
-from gateway.api.representations import LICENCE, Shape, instant
 from gateway.api.settings import ApiSettings
-from gateway.api.words import FLAGS, MONTHS, UNITS, WORDS
+from gateway.api.shapes.shape import LICENCE, Shape, instant
+from gateway.api.words import MONTHS, WORDS
+from gateway.stamps import moment
 
-Language = Literal["nl", "en"]
-LOCAL = ZoneInfo("Europe/Amsterdam")
 PREFIXES = ("", "/nl", "/en")
 SHOWN = ("pm2_5", "pm10", "pm1", "pm4", "voc_raw", "voc_ppb", "nox_raw", "ch4", "co2", "sound_laeq")
 SIGNALS = ("{ticks}", "Ohm", "hPa")  # units whose zero says nothing: a chart of them need not begin there
@@ -81,22 +81,23 @@ class View:
 
     def unit_of(self, code: str) -> str:
         """A UCUM unit as people write it."""
-        return UNITS.get(code, code)
+        return words.unit(code)
 
     def flags(self, names: list[str]) -> str:
         """Flags in words."""
-        return ", ".join(FLAGS[self.language].get(name, name) for name in names)
+        return ", ".join(words.flag(name, self.language) for name in names)
+
+    def reasons(self, codes: list[str]) -> str:
+        """Why, in words."""
+        return "; ".join(words.reason(code, self.language) for code in codes)
 
     def number(self, value: float | None) -> str:
         """A figure in three digits or so."""
-        if value is None:
-            return "–"
-        text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 1 else f"{value:.2f}"
-        return text.replace(".", self.comma)
+        return "–" if value is None else words.number(value, self.language)
 
     def short(self, value: float) -> str:
         """A figure as it was chosen."""
-        return f"{value:g}".replace(".", self.comma)
+        return words.decimal(f"{value:g}", self.language)
 
     def share(self, value: float) -> str:
         """A share in whole percents."""
@@ -109,12 +110,16 @@ class View:
     def moment(self, text: str) -> str:
         """Local date and time, with the day left out where it is today."""
         at = _local(text)
-        today = at.date() == self.now.astimezone(LOCAL).date()
-        return f"{at:%H:%M}" if today else f"{at.day} {MONTHS[self.language][at.month - 1]} {at.year}, {at:%H:%M}"
+        return f"{at:%H:%M}" if at.date() == self.now.astimezone(LOCAL).date() else self.dated(text)
+
+    def dated(self, text: str) -> str:
+        """Local date and time, for what is kept, printed or sent and read on another day."""
+        at = _local(text)
+        return f"{at.day} {MONTHS[self.language][at.month - 1]} {at.year}, {at:%H:%M}"
 
     def exact(self, text: str) -> str:
         """The same to the second."""
-        return f"{self.moment(text)}:{_local(text):%S}"
+        return f"{self.dated(text)}:{_local(text):%S}"
 
     def whole(self, text: str) -> str:
         """The whole of it, with the offset, for a title."""
@@ -188,7 +193,7 @@ def view_of(request: Request, language: Language, prefix: str, board: Board) -> 
     newest = max((w.newest for there in board.windows.values() for w in there.values()), default=None)
     now = datetime.now(UTC)
     if settings.replay and newest is not None:
-        now = datetime.fromtimestamp(newest / 1000, UTC)
+        now = moment(newest)
     return View(request=request, language=language, prefix=prefix, board=board, settings=settings, now=now)
 
 

@@ -120,7 +120,8 @@ function drawTable() {
   }
 }
 
-// The same as on the server: what begins at one station within two minutes is shown as one.
+// The same as on the server: what begins at one station within two minutes is shown as one,
+// each property once.
 const SEVERITIES = ["minor", "moderate", "severe", "extreme"];
 const order = [...document.querySelectorAll("#property option")].map((option) => option.value);
 const place = (event) => (order.includes(event.observedProperty) ? order.indexOf(event.observedProperty) : order.length);
@@ -129,8 +130,10 @@ const rank = (a, b) => SEVERITIES.indexOf(b.severity) - SEVERITIES.indexOf(a.sev
 function grouped(list) {
   const groups = [];
   for (const event of list) {
-    const near = (one) => one[0].station === event.station && Math.abs(Date.parse(one[0].onset) - Date.parse(event.onset)) <= 120000;
-    const there = groups.find(near);
+    const apart = (one) => Math.abs(Date.parse(one[0].onset) - Date.parse(event.onset));
+    const again = (one) => one.some((member) => member.observedProperty === event.observedProperty);
+    const near = (one) => one[0].station === event.station && !again(one) && apart(one) <= 120000;
+    const [there] = groups.filter(near).sort((a, b) => apart(a) - apart(b));
     if (there) there.push(event);
     else groups.push([event]);
   }

@@ -1,12 +1,14 @@
 """What a program reads: GeoJSON, pages of observations, events; and what it is told when it asks wrongly."""
 
+import asyncio
 import re
+import socket
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
-from gateway.api.app import serve
+from gateway.api.app import listen, serve
 from gateway.api.settings import ApiSettings
 from gateway.errors import StartError
 from tests.gateway.api.conftest import serving
@@ -25,6 +27,21 @@ async def test_stations_are_geojson_with_their_newest_minute(api, pipeline, node
     assert newest["mean"] == pytest.approx(8.1, abs=0.01)
     assert (newest["validCount"], newest["unit"], newest["averagingSeconds"]) == (60, "ug/m3", 60)
     assert newest["observedAt"].endswith("T02:40:59.000Z")
+
+
+async def test_who_sends_a_body_too_slowly_is_cut_and_the_log_says_nothing_of_it(database, broker, monkeypatch, caplog):
+    monkeypatch.setattr("gateway.api.door._BODY_SECONDS", 0.3)
+    async with serving(database, broker) as (client, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+        writer.write(b"POST /acknowledge/x HTTP/1.1\r\nHost: here\r\nContent-Length: 10\r\n\r\n12345")
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()
+        whole = await client.post("/acknowledge/x", content=b"0123456789")
+        await asyncio.sleep(0.4)
+        assert (await client.get("/healthz")).status_code == 200, "the same connection, after a body that was whole"
+        assert whole.status_code < 500
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_raw_observations_come_in_pages_without_gap_or_repeat_and_name_their_batch(api, pipeline, node):
@@ -68,64 +85,75 @@ async def test_an_event_is_listed_and_stays_at_its_address(api, pipeline, node):
     assert (await api.get("/api/v1/events", params={"open": "true"})).json()["items"] == []
 
 
-@pytest.mark.parametrize(
-    ("path", "status", "words"),
-    [
-        ("/api/v1/stations?colour=red", 400, "'colour'"),
-        ("/api/v1/stations/nowhere", 404, "nowhere"),
-        ("/api/v1/stations/", 404, ""),
-        ("/api/v1/stations/wijk-aan-zee/observations?property=moonlight", 400, "moonlight"),
-        ("/api/v1/stations/wijk-aan-zee/observations?limit=0", 400, "limit"),
-        ("/api/v1/stations/wijk-aan-zee/observations?start=yesterday", 400, "start"),
-        ("/api/v1/stations/wijk-aan-zee/observations?start=2026-01-01T00:00:00", 400, "time zone"),
-        (
-            "/api/v1/stations/wijk-aan-zee/observations?start=2026-01-02T00:00:00Z&end=2026-01-01T00:00:00Z",
-            400,
-            "before",
-        ),
-        ("/api/v1/stations/wijk-aan-zee/observations?averaging=raw&start=2020-01-01T00:00:00Z", 400, "2 days"),
-        ("/api/v1/stations/wijk-aan-zee/observations?end=0001-01-01T00:00:00Z", 400, "end"),
-        ("/api/v1/stations/wijk-aan-zee/observations?cursor=nonsense", 400, "cursor"),
-        ("/api/v1/events?cursor=%FF", 400, "cursor"),
-        ("/api/v1/events?open=perhaps", 400, "open"),
-        ("/api/v1/live?colour=x", 400, "colour"),
-        ("/api/v1/live?lastEventId=abc", 400, "abc"),
-        ("/api/v1/live?lastEventId=1&lastEventId=2", 400, "lastEventId"),
-        ("/api/v1/nothing", 404, ""),
-        ("/api/v1/areas/nowhere", 404, "nowhere"),
-        ("/api/v1/sites/nowhere", 404, "nowhere"),
-        ("/api/v1/datastreams/x", 404, "'x'"),
-        ("/api/v1/datastreams/99999999999999999999", 404, "9999"),
-        ("/api/v1/datastreams/1/observations", 404, "'1'"),
-        ("/api/v1/observed-properties/moonlight", 404, "moonlight"),
-        ("/api/v1/alerts/-1", 404, "-1"),
-        ("/api/v1/events/nothing/revisions", 404, "nothing"),
-        ("/api/v1/stations?area=nowhere", 400, "ijmond"),
-        ("/api/v1/events?station=nowhere", 400, "wijk-aan-zee"),
-        ("/api/v1/events?station=a&station=b", 400, "station"),
-        ("/api/v1/events?area=%00", 400, "area"),
-        ("/api/v1/events/%00", 400, "id"),
-        ("/api/v1/events?start=9999-12-31T23:59:59-23:59", 400, "start"),
-        ("/api/v1/events?start=2026-02-30T00:00:00Z", 400, "start"),
-        ("/api/v1/events?limit=100000000000000000000000", 400, "limit"),
-        ("/api/v1/events?cursor=MjAyNg", 400, "cursor"),
-        ("/api/v1/stations/wijk-aan-zee/observations?format=xml", 400, "format"),
-        ("/api/v1/stations/wijk-aan-zee/observations?format=csv&averaging=raw&start=2020-01-01T00:00:00Z", 400, "31"),
-        ("/api/v1/stations/wijk-aan-zee/observations?averaging=1w", 400, "averaging"),
-        (f"/api/v1/stations?area={'x' * 10_000}", 414, "4096"),
-    ],
-)
-async def test_a_wrong_question_is_answered_with_a_problem_that_names_it(api, node, path, status, words):
-    answer = await api.get(path)
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["status"] == status
-    assert words in answer.json()["detail"]
+WRONG = [
+    ("/api/v1/stations?colour=red", 400, "'colour'"),
+    ("/api/v1/stations/nowhere", 404, "nowhere"),
+    ("/api/v1/stations/", 404, ""),
+    ("/api/v1/stations/wijk-aan-zee/observations?property=moonlight", 400, "moonlight"),
+    ("/api/v1/stations/wijk-aan-zee/observations?limit=0", 400, "limit"),
+    ("/api/v1/stations/wijk-aan-zee/observations?start=yesterday", 400, "start"),
+    ("/api/v1/stations/wijk-aan-zee/observations?start=2026-01-01T00:00:00", 400, "time zone"),
+    (
+        "/api/v1/stations/wijk-aan-zee/observations?start=2026-01-02T00:00:00Z&end=2026-01-01T00:00:00Z",
+        400,
+        "before",
+    ),
+    ("/api/v1/stations/wijk-aan-zee/observations?averaging=raw&start=2020-01-01T00:00:00Z", 400, "2 days"),
+    ("/api/v1/stations/wijk-aan-zee/observations?end=0001-01-01T00:00:00Z", 400, "end"),
+    ("/api/v1/stations/wijk-aan-zee/observations?cursor=nonsense", 400, "cursor"),
+    ("/api/v1/events?cursor=%FF", 400, "cursor"),
+    ("/api/v1/events?open=perhaps", 400, "open"),
+    ("/api/v1/live?colour=x", 400, "colour"),
+    ("/api/v1/live?lastEventId=abc", 400, "abc"),
+    ("/api/v1/live?lastEventId=1&lastEventId=2", 400, "lastEventId"),
+    ("/api/v1/nothing", 404, ""),
+    ("/api/v1/areas/nowhere", 404, "nowhere"),
+    ("/api/v1/sites/nowhere", 404, "nowhere"),
+    ("/api/v1/datastreams/x", 404, "'x'"),
+    ("/api/v1/datastreams/99999999999999999999", 404, "9999"),
+    ("/api/v1/datastreams/1/observations", 404, "'1'"),
+    ("/api/v1/observed-properties/moonlight", 404, "moonlight"),
+    ("/api/v1/alerts/-1", 404, "-1"),
+    ("/api/v1/events/nothing/revisions", 404, "nothing"),
+    ("/api/v1/stations?area=nowhere", 400, "ijmond"),
+    ("/api/v1/events?station=nowhere", 400, "wijk-aan-zee"),
+    ("/api/v1/events?station=a&station=b", 400, "station"),
+    ("/api/v1/events?area=%00", 400, "area"),
+    ("/api/v1/events/%00", 400, "id"),
+    ("/api/v1/events?start=9999-12-31T23:59:59-23:59", 400, "start"),
+    ("/api/v1/events?start=2026-02-30T00:00:00Z", 400, "start"),
+    ("/api/v1/events?start=2026-01-02T00:00:00Z&end=2026-01-01T00:00:00Z", 400, "start: must be before end"),
+    ("/api/v1/events?limit=100000000000000000000000", 400, "limit"),
+    ("/api/v1/events?cursor=MjAyNg", 400, "cursor"),
+    ("/api/v1/stations/wijk-aan-zee/observations?format=xml", 400, "format"),
+    ("/api/v1/stations/wijk-aan-zee/observations?format=csv&averaging=raw&start=2020-01-01T00:00:00Z", 400, "31"),
+    ("/api/v1/stations/wijk-aan-zee/observations?averaging=1w", 400, "averaging"),
+    (f"/api/v1/stations?area={'x' * 10_000}", 414, "4096"),
+]
 
 
-async def test_a_wrong_method_is_a_problem_too(api):
-    answer = await api.post("/api/v1/stations")
-    assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
+async def test_a_wrong_question_is_answered_with_a_problem_that_names_it(api, node):
+    for path, status, words in WRONG:
+        answer = await api.get(path)
+        assert answer.status_code == status, path
+        assert answer.headers["content-type"] == "application/problem+json", path
+        assert answer.json()["status"] == status, path
+        assert words in answer.json()["detail"], path
+
+
+async def test_a_wrong_method_is_a_problem_that_names_it_and_what_is_known(api):
+    asked = {
+        "POST": "/api/v1/stations",
+        "DELETE": "/api/v1/events/x",
+        "PUT": "/api/v1/live",
+        "PATCH": "/",
+        "TRACE": "/en/",
+    }
+    for method, path in asked.items():
+        answer = await api.request(method, path)
+        assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
+        assert repr(method) in answer.json()["detail"]
+        assert "GET" in answer.headers["allow"]
 
 
 async def test_a_body_that_nobody_asked_for_is_refused_by_its_size(api):
@@ -238,3 +266,9 @@ async def test_a_hostile_name_is_only_text_on_every_page(api, pipeline, node, da
 async def test_a_port_in_use_is_one_sentence(database, broker):
     with pytest.raises(StartError, match=f":{broker.port} is in use"):
         await serve(ApiSettings(port=broker.port), database, broker)
+
+
+def test_a_small_answer_does_not_wait_for_a_larger_one():
+    """An event loop switches Nagle's delay off only where the socket says that it is TCP: 40 ms an answer."""
+    with listen("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP

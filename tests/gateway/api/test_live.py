@@ -12,10 +12,11 @@ from msgspec.structs import replace
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from gateway.api import representations as r
 from gateway.api.board import Window
 from gateway.api.news import News, Unread
 from gateway.api.sequencer import Sequencer
+from gateway.api.shapes.events import live_event
+from gateway.api.shapes.measured import live_value
 from gateway.api.telemetry import VIEWERS
 from gateway.broker import client as mqtt
 from gateway.event import Change, Event
@@ -172,8 +173,8 @@ def test_a_viewer_that_leaves_too_many_events_unread_is_cut():
 def news(number):
     minute = Window("ug/m3", message(number, float(number)).observations[0].readings()).minute
     live = message(number, event=event(number)).events[0]
-    found = r.live_event(live, "Wijk aan Zee", AT, "Piekwacht")
-    return News(id=number, area="ijmond", values=[r.live_value("wijk-aan-zee", "pm2_5", minute)], events=[found])
+    found = live_event(live, "Wijk aan Zee", AT, "Piekwacht")
+    return News(id=number, area="ijmond", values=[live_value("wijk-aan-zee", "pm2_5", minute)], events=[found])
 
 
 def test_messages_are_shown_in_the_order_of_their_commits():

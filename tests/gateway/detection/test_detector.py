@@ -242,6 +242,17 @@ def test_quartiles_are_numpy_s(count):
         assert quarters(scratch, count) == pytest.approx(np.quantile(values, [0.25, 0.5, 0.75]))
 
 
+@pytest.mark.parametrize("came", [0, 1, 300])
+def test_what_is_known_when_datastreams_come_is_what_was_kept_of_it(came):
+    """With 300 more the neighbours are parted anew."""
+    found, before, after = Detector(DetectionSettings()), registry_of(200), registry_of(200 + came)
+    states, _ = found.detect(found.initial(before), weather(200, 60), before)
+    kept = dict(enumerate(found.dump(states, range(200))))
+    grown, loaded = found.grow(states, after), found.load(after, kept)
+    assert all(one.tobytes() == other.tobytes() for one, other in zip(grown.memory, loaded.memory, strict=True))
+    assert states.memory.groups["turn"].any()
+
+
 def test_many_neighbours_are_grouped_by_where_they_stand():
     around = neighbourhoods(registry_of(1000))  # on a line from south to north
     assert sorted(around.members.tolist()) == list(range(1000))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import prometheus_client
 import psycopg
 import pytest
 
@@ -20,6 +21,7 @@ from gateway.embedded import Postgres
 from gateway.enrolment.authority import Authority as OldAuthority
 from gateway.enrolment.authority import private_pem
 from gateway.processes import Child, answers, free_port
+from gateway.shadow import telemetry as shadow_telemetry
 from gateway.store.migrate import migrate
 from tests.deploy import brokers
 
@@ -247,6 +249,38 @@ def test_processes_that_do_not_answer(tmp_path):
     for check in (services.gateway, services.api, services.alerting):
         assert any("does not answer" in one for one in faults(check(read, {})))
     assert "has not taken a heartbeat" in faults(services.heartbeat(read, {}, 0))[0]
+
+
+class TestBeside:
+    """What judges the detector: asked for or not, there or not, up to date or not."""
+
+    def examined(self, tmp_path, text, now=0.0):
+        (tmp_path / "p.toml").write_text(f'[database]\ndsn = ""\n{text}')
+        (one,) = services.beside(settings.read(tmp_path / "p.toml"), {}, now)
+        return one
+
+    def test_not_asked_for_or_not_to_be_seen(self, tmp_path):
+        assert self.examined(tmp_path, "").level is Level.NOTE
+        assert "give [telemetry] beside_port" in str(self.examined(tmp_path, "[selftest]\n"))
+
+    def test_not_there(self, tmp_path):
+        one = self.examined(tmp_path, f"[selftest]\n[telemetry]\nbeside_port = {free_port()}\n")
+        assert one.level is Level.WARNING
+        assert "start `piekwacht beside`" in one.remedy
+
+    def test_there_and_how_far_it_has_come(self, tmp_path):
+        shadow_telemetry.NEWEST.labels("calmer").set(1_000_000)
+        server, _ = prometheus_client.start_http_server(port := free_port(), addr="127.0.0.1")
+        try:
+            text = f'[shadow]\nname = "calmer"\n[telemetry]\nbeside_port = {port}\n'
+            assert self.examined(tmp_path, text, 1_000_060).level is Level.WELL
+            late = self.examined(tmp_path, text, 1_000_000 + 7200)
+        finally:
+            server.shutdown()
+            server.server_close()
+            shadow_telemetry.NEWEST.remove("calmer")
+        assert late.level is Level.WARNING
+        assert "the shadow calmer has come to batches that are 2 hours old" in str(late)
 
 
 @pytest.fixture

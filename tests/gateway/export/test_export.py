@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gateway.__main__ import main
-from gateway.api.representations import instant
+from gateway.api.shapes.shape import instant
 from tests.gateway.api.conftest import api, pipeline  # noqa: F401 - fixtures
 from tests.gateway.api.measured import fill
 from tests.gateway.enrolled import T0

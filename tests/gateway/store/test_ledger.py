@@ -3,7 +3,8 @@ from dataclasses import replace
 import psycopg
 
 from edge_agent.wire import Signer
-from gateway.decode import Reason, Verified
+from gateway.decode import Verified
+from gateway.refusal import Reason
 from gateway.store import ledger
 from tests.gateway.enrolled import Enrolled
 

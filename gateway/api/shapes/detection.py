@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from gateway.api.reading import Reader
-from gateway.api.representations import Id, Instant, Open, Shape, instant
+from gateway.api.shapes.shape import Id, Instant, Open, Shape, instant
 from gateway.selftest import telemetry
 from gateway.selftest.figures import Found
 

@@ -1,10 +1,10 @@
-"""What inspectors and their programs read and write, as types; see `representations`."""
+"""What inspectors and their programs read and write, as types."""
 
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from gateway.api.representations import Id, Instant, Shape
+from gateway.api.shapes.shape import Id, Instant, Shape
 
 Matcher = Annotated[str, Meta(max_length=200, examples=['station="wijk-aan-zee"'])]
 Text = Annotated[str, Meta(max_length=1_000, examples=["onweer: de regensensor slaat op hol"])]

@@ -1,0 +1,101 @@
+"""What the benchmarks of ingest stand on: enrolled nodes that sign, a client of the broker, a real gateway."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from edge_agent.wire import Clock, Kind, ReadingBatch, Signer, Topic
+from gateway.broker import BrokerSettings
+from gateway.embedded import Postgres
+from gateway.processes import Child
+from gateway.registry import Area, Node, Station
+from gateway.store import stations
+from gateway.store.migrate import connect, migrate
+
+AREA = "bench"
+LEVELS = {
+    "pm1": 6.0,
+    "pm2_5": 9.0,
+    "pm4": 11.0,
+    "pm10": 15.0,
+    "voc_raw": 30_500.0,
+    "nox_raw": 16_500.0,
+    "temperature": 11.0,
+    "humidity": 78.0,
+}  # what a node measures, and about how much of it
+
+
+# what timescaledb-tune gives a machine of 4 GB, as operators run it
+_TUNED = {"shared_buffers": "1GB", "max_wal_size": "4GB", "checkpoint_timeout": "15min"}
+
+
+def database(stack: ExitStack, folder: Path, dsn: str | None) -> str:
+    """The given database or an embedded one, with our schema."""
+    dsn = dsn or stack.enter_context(Postgres(folder, options=_TUNED)).create_database("bench")
+    migrate(dsn)
+    return dsn
+
+
+def enrolled(dsn: str, count: int) -> list[Signer]:
+    """Nodes at stations some hundred metres apart."""
+    signers = [Signer.generate(f"bench-{i:05}") for i in range(count)]
+    outline = {"type": "Polygon", "coordinates": [[[4, 52], [6, 52], [6, 54], [4, 52]]]}
+    with connect(dsn) as connection, connection.transaction():
+        stations.put_area(connection, Area(id=AREA, name="Bench", authority="Bench", outline=outline))
+        for i, signer in enumerate(signers):
+            place = {"latitude": 52 + i // 100 * 0.005, "longitude": 4 + i % 100 * 0.005}
+            stations.put_station(connection, Station(id=signer.name, area=AREA, name=signer.name, **place))
+            node = Node(id=signer.name, area=AREA, station=signer.name, key=signer.verifier)
+            stations.put_node(connection, node)
+    return signers
+
+
+def signed(signer: Signer, seq: int, t0: int, step: int, values: Mapping[str, Sequence[float]]) -> tuple[str, bytes]:
+    """(topic, payload) of one batch: columns of equal length, readings from `t0` (ms UTC) on, `step` ms apart."""
+    batch = ReadingBatch(
+        v=1,
+        node=signer.name,
+        inc="b" * 12,
+        seq=seq,
+        boot="bench",
+        clock=Clock.SYNCED,
+        mono=seq * 1_000,
+        t0=t0,
+        dt=[i * step for i in range(len(next(iter(values.values()))))],
+        values={name: list(column) for name, column in values.items()},
+    )
+    return str(Topic(area=AREA, node=signer.name, kind=Kind.READINGS)), signer.sign(batch.encode())
+
+
+def client(settings: BrokerSettings, name: str, *, clean: bool) -> paho.Client:
+    """A paho client, at work in a thread of its own."""
+    made = paho.Client(CallbackAPIVersion.VERSION2, name, clean_session=clean)
+    made.max_inflight_messages_set(1000)
+    made.connect(settings.host, settings.port)
+    made.loop_start()
+    return made
+
+
+@contextmanager
+def gateway(folder: Path, dsn: str, broker: BrokerSettings, key: Signer) -> Iterator[Child]:
+    """The real one, as a process."""
+    (folder / "gateway.key").write_text(key.export())
+    config = folder / "piekwacht.toml"
+    config.write_text(f"""
+database = {{ dsn = "{dsn}" }}
+broker = {{ host = "{broker.host}", port = {broker.port} }}
+ingest = {{ key_file = "gateway.key", areas = ["{AREA}"] }}
+""")
+    command: list[str | Path] = [sys.executable, "-m", "gateway", "gateway", "--config", config]
+    with Child("gateway", command, log=folder / "gateway.log") as child:
+        yield child
+
+
+def resident(pid: int) -> float:
+    """MB that a process holds in memory."""
+    lines = dict(line.split(":	", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(lines["VmRSS"].split()[0]) / 1024

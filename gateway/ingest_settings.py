@@ -1,0 +1,41 @@
+"""What is set for taking in. Apart from `ingest`: whoever reads the settings loads neither pipeline nor kernels."""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from edge_agent.wire import NoteError, Signer
+from gateway.errors import StartError
+
+
+class IngestSettings(Struct, frozen=True, kw_only=True):
+    """`[ingest]` of piekwacht.toml.
+
+    areas       whose topics to take in; empty: every area
+    share       several gateways share these areas out among themselves, by leases in the database
+    lease       seconds after which a worker that is not heard of is dead, and its areas are free
+    key_file    private key that signs StoredRanges (`piekwacht key generate`)
+    window      seconds to wait for more payloads before a transaction begins
+    batches     most payloads in one transaction
+    retry       seconds between attempts while broker or database are away
+    patience    seconds to hold on to what was taken in while the database is away, before leaving it to the broker
+    """
+
+    key_file: Path
+    areas: list[str] = []
+    share: bool = False
+    lease: Annotated[float, Meta(ge=1, le=60)] = 10.0
+    window: Annotated[float, Meta(ge=0, le=10)] = 0.05
+    batches: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
+    retry: Annotated[float, Meta(gt=0, le=60)] = 1.0
+    patience: Annotated[float, Meta(ge=0, le=60)] = 5.0
+
+    def signer(self) -> Signer:
+        """The gateway's key, or StartError."""
+        try:
+            return Signer.parse(self.key_file.read_text())
+        except OSError as error:
+            raise StartError(f"the gateway's key {self.key_file} cannot be read: {error.strerror}") from None
+        except NoteError as error:
+            raise StartError(f"the gateway's key {self.key_file}: {error}") from None

@@ -1,0 +1,21 @@
+"""One installation out of deploy/compose, as the guide says, for all tests here."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.containers import docker, images
+from tests.containers.installation import Installation
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    folder: Path = tmp_path_factory.mktemp("containers")
+    try:
+        with docker.found() as client:
+            made = Installation(client, folder, stand_ins=images.provide(client))
+            with made.running():
+                yield made
+    except docker.NoDockerError as error:
+        pytest.skip(str(error))

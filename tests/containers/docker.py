@@ -1,0 +1,90 @@
+"""A Docker to try containers with: the machine's own where it answers, else a daemon started for the test."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from gateway.processes import Child
+
+_KEPT = Path(__file__).resolve().parents[2] / ".venv/containers"  # images, so that a second run is quick
+_LONGEST = 1800.0  # s for one command: the first build downloads
+
+
+class NoDockerError(Exception):
+    """Why there is none."""
+
+
+class Docker:
+    """The command-line client, always towards the same daemon."""
+
+    def __init__(self, host: str | None) -> None:
+        self.environment = {**os.environ, "DOCKER_BUILDKIT": "0", **({"DOCKER_HOST": host} if host else {})}
+
+    def run(self, *words: str | Path, cwd: Path | None = None, check: bool = True, text: str | None = None) -> str:
+        """What it prints; AssertionError with its complaints where it fails and `check`."""
+        done = subprocess.run(
+            ["docker", *map(str, words)],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            input=text,
+            timeout=_LONGEST,
+        )
+        assert done.returncode == 0 or not check, f"docker {words}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
+        return done.stdout
+
+    def can(self, *words: str | Path) -> bool:
+        """Whether a command succeeds."""
+        command = ["docker", *map(str, words)]
+        return not subprocess.run(command, env=self.environment, capture_output=True, timeout=_LONGEST).returncode
+
+
+@contextmanager
+def found() -> Iterator[Docker]:
+    """NoDockerError, in words, where nothing is to be had."""
+    if shutil.which("docker") is None:
+        raise NoDockerError("no docker on this machine: apt install docker.io")
+    docker = Docker(None)
+    if not docker.can("compose", "version"):
+        raise NoDockerError("docker has no compose: apt install docker-compose (2.24 or newer)")
+    if docker.can("info"):
+        yield docker
+        return
+    daemon = shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin")
+    if daemon is None or os.geteuid() != 0:
+        raise NoDockerError("no Docker answers, and none can be started (it takes root and dockerd)")
+    with tempfile.TemporaryDirectory(prefix="pw-docker-") as folder, _daemon(daemon, Path(folder)) as own:
+        yield own
+
+
+@contextmanager
+def _daemon(program: str, folder: Path) -> Iterator[Docker]:
+    socket = f"unix://{folder}/socket"
+    command = [
+        program,
+        "--host",
+        socket,
+        "--data-root",
+        _KEPT,
+        "--exec-root",
+        folder / "exec",
+        "--pidfile",
+        folder / "pid",
+    ]
+    _KEPT.mkdir(parents=True, exist_ok=True)
+    docker = Docker(socket)
+    with Child("dockerd", command, log=folder / "log") as child:
+        until = time.monotonic() + 60
+        while not docker.can("info"):
+            if not child.running or time.monotonic() > until:
+                raise NoDockerError(f"dockerd does not start here: {child.last_words()}")
+            time.sleep(0.5)
+        yield docker
+    with suppress(OSError):  # what it leaves mounted would keep the folder
+        (folder / "log").unlink()

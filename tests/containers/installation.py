@@ -1,0 +1,117 @@
+"""deploy/compose put up as docs/operator/install.md says, on loopback ports that the machine has free."""
+
+import json
+import shutil
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.containers.docker import Docker
+from tests.containers.images import ROOT
+
+PARTS = ("database", "broker", "public-broker", "gateway", "api", "alerting", "web", "prometheus", "alertmanager")
+# What a trial has other than an operator: ports.
+_TRIAL = """
+services:
+  broker: { ports: !override ["127.0.0.1::8883"] }
+  public-broker: { ports: !override ["127.0.0.1::1883"] }
+  web: { ports: !override ["127.0.0.1::443"] }
+"""
+_ENV = "PIEKWACHT_VERSION=0.1.0\nPIEKWACHT_DOMAIN=localhost\nPIEKWACHT_EMAIL=beheer@example.org\n"
+_KIT = """title = "simulated"
+[batch]
+interval_seconds = 1
+[[sensor]]
+driver = "simulated"
+interval_seconds = 1
+properties = ["pm2_5", "pm10"]
+"""
+
+
+class Installation:
+    """`folder` is the unpacked release."""
+
+    def __init__(self, docker: Docker, folder: Path, *, stand_ins: bool) -> None:
+        self.docker, self.folder, self.stand_ins = docker, folder, stand_ins
+        shutil.copytree(ROOT / "deploy", folder / "deploy")
+        self.firmware = Path(shutil.copytree(ROOT / "firmware_configs", folder / "firmware_configs"))
+        self.home = folder / "deploy/compose"
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Everything healthy; afterwards nothing is left, the volumes neither."""
+        self._prepare()
+        try:
+            self.compose("up", "--detach", *PARTS)
+            self.wait_until(lambda: set(self.states().values()) == {"running, healthy"}, 300)
+            self.compose(
+                "run", "--rm", "-T", "--volume", f"{ROOT}/deploy/examples/site.toml:/site.toml:ro",
+                "gateway", "site", "apply", "/site.toml",
+            )  # fmt: skip
+            yield
+        finally:
+            (self.folder / "log").write_text(self.compose("logs", "--no-color", check=False))
+            self.compose("down", "--volumes", "--timeout", "30", check=False)
+
+    def _prepare(self) -> None:
+        (self.home / ".env").write_text(_ENV)
+        (self.home / "trial.yaml").write_text(_TRIAL)
+        command = [self.home / "prepare", "localhost"]
+        done = subprocess.run(command, env=self.docker.environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    def enrol(self, node: str) -> Path:
+        """Its archive, made as docs/operator/nodes.md says, unpacked; returns the folder with agent.toml."""
+        site = self.firmware / "sites/ijmond/site.toml"
+        text = site.read_text().replace("broker.ijmond.piekwacht.example", "localhost")
+        site.write_text(f"{text}broker_port = {self.port('broker', 8883)}\n")
+        (self.firmware / "kits/sps30-sgp41.toml").write_text(_KIT)
+        self.compose(
+            *("run", "--rm", "-T", "--user", "0:0", "--cap-add", "DAC_OVERRIDE"),
+            *("--volume", f"{self.home}/ca:/ca", "--volume", f"{self.firmware}:/firmware_configs:ro"),
+            *("gateway", "node", "enrol", "ijmond", node, "--ca", "/ca", "--out", f"/ca/{node}.tar"),
+            *("--firmware-configs", "/firmware_configs"),
+        )
+        card = self.folder / node
+        with tarfile.open(self.home / f"ca/{node}.tar") as archive:
+            archive.extractall(card, filter="data")
+        config = card / "piekwacht/agent.toml"
+        text = config.read_text().replace("/etc/piekwacht", str(card / "piekwacht"))
+        config.write_text(text.replace("/var/lib/piekwacht", str(card)))
+        return config
+
+    def compose(self, *words: str, check: bool = True) -> str:
+        """`docker compose ...` in the installation's folder."""
+        files = ("--file", "compose.yaml", "--file", "trial.yaml")
+        return self.docker.run("compose", *files, *words, cwd=self.home, check=check)
+
+    def states(self) -> dict[str, str]:
+        """Part -> `running, healthy`."""
+        lines = self.compose("ps", "--format", "json").splitlines()
+        return {one["Service"]: f"{one['State']}, {one['Health']}" for one in map(json.loads, lines)}
+
+    def inside(self, part: str, program: str) -> str:
+        """What a line of Python prints in a container of ours."""
+        return self.compose("exec", "-T", part, "python", "-c", program).strip()
+
+    def port(self, part: str, inner: int) -> int:
+        return int(self.compose("port", part, str(inner)).rpartition(":")[2])
+
+    def get(self, path: str, **values: Any) -> httpx.Response:
+        """From outside, through the web's door; its certificate is one that Caddy made for localhost."""
+        return httpx.get(f"https://localhost:{self.port('web', 443)}{path}", params=values, verify=False)
+
+    def log(self, part: str) -> str:
+        return self.compose("logs", "--no-color", "--no-log-prefix", part)
+
+    def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not ready():
+            assert time.monotonic() < until, f"waited in vain: {self.states()}"
+            time.sleep(1)

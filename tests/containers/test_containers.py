@@ -1,0 +1,109 @@
+"""deploy/compose really started: images built, parts healthy and held to what they need, a reading from node to map."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from gateway.processes import Child
+from tests.containers.installation import PARTS, Installation
+
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(1800)]
+OURS = ("gateway", "api", "alerting")
+_BOUNDS = """
+import os
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(os.geteuid(), int(status["CapBnd"], 16), status["NoNewPrivs"].strip())
+for path in ("/opt/piekwacht/x", "/etc/piekwacht/x", "/x"):
+    try:
+        open(path, "w")
+    except OSError as error:
+        print(error.errno)
+"""
+
+
+@pytest.fixture(scope="module")
+def node(installation, tmp_path_factory):
+    """A real agent that sends a reading a second over TLS."""
+    config = installation.enrol("ijm-001")
+    command = [sys.executable, "-m", "edge_agent", "run", "--config", config]
+    with Child("agent", command, log=tmp_path_factory.mktemp("agent") / "log") as agent:
+        yield agent
+
+
+def source(installation: Installation, observed_property: str) -> str | None:
+    """Which node the newest value is from, as the public API has it."""
+    asked = {"averaging": "raw", "property": observed_property}
+    answer = installation.get("/api/v1/stations/wijk-aan-zee-dorp/observations", **asked)
+    items = answer.json()["items"] if answer.is_success else []
+    return items[0]["batch"]["node"] if items else None
+
+
+def stored(installation: Installation) -> tuple[int, int]:
+    """Batches, and the numbers that are missing among them."""
+    query = "SELECT count(*), coalesce(max(seq) - min(seq) + 1, 0) - count(*) FROM batch"
+    words = (
+        "exec",
+        "-T",
+        "database",
+        "psql",
+        "-U",
+        "piekwacht",
+        "-h",
+        "/run/postgresql",
+        "-At",
+        "-F",
+        " ",
+        "-c",
+        query,
+    )
+    count, missing = installation.compose(*words).split()
+    return int(count), int(missing)
+
+
+def test_every_part_is_healthy(installation):
+    assert installation.states() == dict.fromkeys(PARTS, "running, healthy")
+    assert "Exited (0)" in installation.compose("ps", "--all", "migrate")
+
+
+@pytest.mark.parametrize("part", OURS)
+def test_ours_are_nobody_can_nothing_and_write_nowhere(installation, part):
+    user, *refusals = installation.inside(part, _BOUNDS).splitlines()
+    assert user == "10001 0 1"
+    assert refusals == ["30", "30", "30"]  # EROFS
+
+
+def test_a_reading_goes_from_a_node_to_the_map(installation, node):
+    installation.wait_until(lambda: stored(installation)[0] > 3, 60)
+    for observed_property in ("pm2_5", "pm10"):
+        installation.wait_until(lambda of=observed_property: source(installation, of) == "ijm-001", 30)
+    assert node.running
+
+
+def test_a_gateway_that_is_killed_comes_back_and_nothing_is_lost(installation, node):
+    installation.wait_until(lambda: stored(installation)[0] > 3, 60)
+    container = installation.compose("ps", "--quiet", "gateway").strip()
+    pid = installation.docker.run("inspect", "--format", "{{.State.Pid}}", container).strip()
+    subprocess.run(["kill", "-9", pid], check=True)
+    before = stored(installation)[0]
+    installation.wait_until(lambda: stored(installation)[0] > before + 3, 90)
+    assert stored(installation)[1] == 0
+    assert node.running
+
+
+def test_the_machine_room_is_shut_and_the_doctor_finds_no_fault(installation, node):
+    assert installation.get("/metrics").status_code == 404
+    installation.wait_until(lambda: stored(installation)[0] > 0, 60)
+    said = installation.compose("run", "--rm", "-T", "doctor")
+    assert "FAULT" not in said
+
+
+def test_what_is_stopped_ends_in_order(installation):
+    began = time.monotonic()
+    installation.compose("stop", *OURS)
+    assert time.monotonic() - began < 20  # then they would be killed
+    lines = installation.compose("ps", "--all", "--format", "{{.Service}} {{.ExitCode}}").splitlines()
+    assert {line for line in lines if line.split()[0] in OURS} == {f"{part} 0" for part in OURS}
+    installation.compose("start", *OURS)
+    installation.wait_until(lambda: set(installation.states().values()) == {"running, healthy"}, 150)
