@@ -10,7 +10,7 @@ from gateway.event import Change, Kind, Neighbours
 # Fitted by logistic regression on small and large peaks together, checked on others: docs/detection.md.
 _BASE, _BY_SIZE, _BY_LENGTH = -0.35, 1.75, -0.80
 _LARGEST = 40.0  # units of noise up to which size was seen to matter
-_BY_TRAILING = -1.5  # one reading and the tail in the next one
+_TRAILING = -0.4  # log odds of 40 %, however high: of those that one reading and its tail made, so many are true
 _SHORTEST, _LONGEST = 5.0, 60.0  # minutes between which length was seen to matter
 _FAR = 8.0  # units of noise
 _SUREST = 4.6  # log odds of 99 %: no single sensor is ever surer than that
@@ -81,8 +81,10 @@ def judge(
     elif disagrees:
         weights[Reason.TWIN_DISAGREES] = -2.0
     if kind is Kind.PEAK and trailing:
-        weights[Reason.SINGLE_READING] = _BY_TRAILING
+        weights[Reason.SINGLE_READING] = 0.0
     odds = sum(weights.values())
+    if Reason.SINGLE_READING in weights:
+        odds = min(odds, _TRAILING)
     if kind in _UNLIKELY or change is Change.VOIDED:
         odds = min(odds, _UNLIKELY.get(kind, -3.0))
     odds = min(max(odds, -_SUREST), _SUREST)

@@ -54,7 +54,7 @@ def told(record: Any, name: str, settings: DetectionSettings, registry: Registry
         neighbours=neighbours,
         agrees=int(state["agrees"]),
         disagrees=int(state["disagrees"]),
-        trailing=bool(state["trailing"]),
+        trailing=bool(state["trailing"]) and state["peak_at"] == state["onset"],
         minutes=_minutes(facts, change),
     )
     event = Event(

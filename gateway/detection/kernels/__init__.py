@@ -10,11 +10,15 @@ For a reading x after a gap d (minutes, capped), with background b, variance v a
     evidence    C <- clip(C + w (min(z, clip) - drift), 0, 4 threshold),  w = min(1, gap / unit),
                 with a shorter unit where z is beyond doubt
     open        C > threshold and e > smallest, after the warm-up; the onset is the first reading since C was 0
-                or one reading stood out (z >= sure) 30 to 180 s ago, and x is still `tail` S, and 2 % of that one's
-                height, above the reading before it
+                or one reading alone stood out (z >= odd) and left a tail. At intervals of 30 to 180 s, with o the
+                reading before it, x1 the next, x2 the one after: x1 - o > tail_now q d or x1 - (o + x2) / 2 > tail q d,
+                and 1 % of the height; q = sqrt(v + (noise_absolute / 4)^2) before it, d the interval in minutes (>= 1)
+                `smallest` is `smallest_among` where two neighbours rise or did within 15 minutes
     size        x - share beta max(0, c) above the background before the rise, which learnt part of it since
     close       e below 0.3 of the peak's, or in the noise, for two readings and `close_seconds`; or after 2 hours
-    background  b <- b + a r clip(x - b, -fall_limit s, rise_limit s), a = 1 - exp(-d / tau); v likewise;
+    background  b <- b + a r clip(x - b, -fall_limit s, rise_limit s), a = 1 - exp(-d / tau), `fall_speed`
+                times as much where x < b - 1.5 s; v likewise, but learns from what is left of x - b without beta c
+                where that is less: what all see is no noise;
                 r = 1 / (1 + hold C / threshold), `freeze` while an event is open
 
 The evidence is a one-sided CUSUM (Page 1954) on standardised excess, counted per unit of time, so that

@@ -26,10 +26,10 @@ def approach(u: float, v: float) -> tuple[float, float]:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def steps(p: Any, span: int, known: int) -> tuple[float, float, float, float]:
+def steps(p: Any, span: int, known: int) -> tuple[float, float, float, float, float]:
     """What a gap of `span` ms weighs in a stream known for `known` ms.
 
-    (weight of evidence, the same beyond doubt, step of the background, step of the noise)
+    (weight of evidence, the same beyond doubt, step of the background, the same hurrying down, step of the noise)
     """
     gap = span * (1 / 60_000)
     gap = gap if gap < _GAP else _GAP
@@ -39,7 +39,8 @@ def steps(p: Any, span: int, known: int) -> tuple[float, float, float, float]:
         gap * (p.background_rate if p.background_rate > learning else learning),
         gap * (p.noise_rate if p.noise_rate > learning else learning),
     )
-    return unit if unit < 1.0 else 1.0, sure if sure < 1.0 else 1.0, towards, taken
+    hurried = min(1.0, p.fall_speed * towards)
+    return unit if unit < 1.0 else 1.0, sure if sure < 1.0 else 1.0, towards, hurried, taken
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -47,7 +47,7 @@ def detect_rows(
     windy = len(rows.wind) > 0
     far = len(memory.streams) > MANY
     last_span, last_property = -1, np.uint64(0)
-    unit = sure = towards = taken = 0.0
+    unit = sure = towards = hurried = taken = 0.0
     for i in range(len(rows.value)):
         if far and i + AHEAD < len(rows.value):
             prefetch(memory.streams, rows.slots[i + AHEAD])
@@ -67,18 +67,21 @@ def detect_rows(
         span = at - s.at
         known = at - s.first
         if span != last_span or which != last_property or known < p.settled:
-            unit, sure, towards, taken = steps(p, span, known)
+            unit, sure, towards, hurried, taken = steps(p, span, known)
             last_span = span if known >= p.settled else -1
             last_property = which
-        last = s.background + s.residual
+        background = s.background
+        last = background + s.residual
         s.at = at
         s.count += 1
-        s.residual = x - s.background
-        floor = p.noise_absolute + p.noise_relative * abs(s.background)
-        power = s.variance + floor * floor
+        residual = x - background
+        s.residual = residual
+        floor = p.noise_absolute + p.noise_relative * abs(background)
+        variance = s.variance  # what is kept at hand need not be asked of memory again
+        power = variance + floor * floor
         own = math.sqrt(power)
         told = n
-        noise, level = own, s.background
+        noise, level, part = own, background, 0.0
         size = places.begins[number + np.uint64(1)] - places.begins[number]
         if size > 2:
             g.turn += 1
@@ -99,6 +102,7 @@ def detect_rows(
                 if common > 2 * own and common > p.smallest:
                     s.gain += 0.02 * (min(max(s.residual / common, 0.3), 2.0) - s.gain)
                 level += share * s.gain * common
+            part = s.gain * common  # what all see of it
         excess = x - level
         z = excess / noise
         before = s.evidence
@@ -128,19 +132,15 @@ def detect_rows(
             if s.odd_count > 0 and e.odd_until != at:
                 n += settle_odd(changes[n], s, e, g, p, r)
             slower = p.freeze if s.revision > 0 else 1.0 / (1.0 + p.hold * s.evidence)
+            background = s.background
         if n > told:
             name_neighbours(changes, told, n, memory, places, p)
-        clipped = min(max(x - s.background, -p.fall_limit * own), p.rise_limit * own)
-        left = clipped
-        if size > 2:
-            own_part = x - s.background - s.gain * g.common
-            left = own_part if abs(own_part) < abs(clipped) else clipped
-        faster = towards
-        if clipped < -_BELOW * own:
-            faster = p.fall_speed * towards
-            faster = faster if faster < 1.0 else 1.0
-        s.background += slower * faster * clipped
-        s.variance += slower * taken * (left * left - s.variance)
+        clipped = min(max(x - background, -p.fall_limit * own), p.rise_limit * own)
+        square = clipped * clipped
+        left = (residual - part) * (residual - part)  # not under `if`, which costs a quarter more
+        square = left if left < square else square
+        s.background = background + slower * (hurried if clipped < -_BELOW * own else towards) * clipped
+        s.variance = variance + slower * taken * (square - variance)
     return n
 
 
