@@ -120,8 +120,8 @@ def _sender(payload: Payload, registry: Registry) -> Node:
 class Unplaced:
     """What of some batches has no datastream: (node, property) to create, and batches with unknown properties."""
 
-    missing: tuple[tuple[str, str], ...]
-    unknown: tuple[Rejected, ...]
+    missing: tuple[tuple[str, str], ...] = ()
+    unknown: tuple[Rejected, ...] = ()
 
 
 def unplaced(batches: Sequence[Verified], registry: Registry) -> Unplaced:

@@ -5,12 +5,12 @@ reckoned from is not the one that was committed, the outcome is dropped and work
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 
-from gateway.decode import Payload, Rejected, Verified, decode, place
+from gateway.decode import Payload, Rejected, Unplaced, Verified, decode, place, unplaced
 from gateway.event import Event
 from gateway.live import LiveObservation
 from gateway.newest import newest
@@ -27,6 +27,7 @@ class Decoded:
     registry: Registry | None  # None: not read yet
     verified: Sequence[Verified] = ()
     rejected: Sequence[Rejected] = ()
+    unplaced: Unplaced = field(default_factory=Unplaced)
 
     @classmethod
     def of(cls, payloads: Sequence[Payload], registry: Registry) -> Self:
@@ -34,7 +35,17 @@ class Decoded:
         decoded = [decode(payload, registry) for payload in payloads]
         verified = [d for d in decoded if isinstance(d, Verified)]
         rejected = [d for d in decoded if isinstance(d, Rejected)]
-        return cls(payloads=payloads, registry=registry, verified=verified, rejected=rejected)
+        return cls(
+            payloads=payloads,
+            registry=registry,
+            verified=verified,
+            rejected=rejected,
+            unplaced=unplaced(verified, registry),
+        )
+
+    def without_place(self, fresh: Sequence[Verified], registry: Registry) -> Unplaced:
+        """What of those that are new has no datastream."""
+        return self.unplaced if len(fresh) == len(self.verified) else unplaced(fresh, registry)
 
     def by(self, registry: Registry) -> "Decoded":
         """As this registry reads them."""

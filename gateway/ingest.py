@@ -31,6 +31,7 @@ from gateway.store.connection import HeldError
 from gateway.wishes import Wishes
 
 _LOG = logging.getLogger(__name__)
+_Word = tuple[str, bytes]  # topic, what is published there
 
 
 def session_name(signer: Signer, areas: Sequence[str]) -> str:
@@ -132,7 +133,8 @@ class Ingest:
         except psycopg.Error as error:
             _away(error)
         for desired, area in wishes.new(self._pipeline.nodes):
-            await self._sign(link, Topic(area=area, node=desired.node, kind=Kind.CONFIG), desired)
+            topic, word = self._signed(Topic(area=area, node=desired.node, kind=Kind.CONFIG), desired)
+            await link.publish(topic, word, retain=True, sure=True)
 
     async def _taken(self, link: Link) -> AsyncGenerator[_Taken | None, None]:
         """Micro-batches; while one is committed the next is gathered, verified and examined. None: idle."""
@@ -223,18 +225,20 @@ class Ingest:
 
     async def _tell(self, link: Link, committed: Committed) -> None:
         """Tell nodes what they may forget, and viewers what is new. Losing this loses nothing: both ask again."""
-        for ranges in committed.stored:
-            await self._publish_stored(link, ranges)
-        for live in committed.live:
-            await link.publish(live_topic(live.area), live.encode())
+        words, news = await asyncio.to_thread(self._worded, committed)
+        for topic, word in words:
+            await link.publish(topic, word, retain=True, sure=True)
+        for topic, message in news:
+            await link.publish(topic, message)
 
-    async def _publish_stored(self, link: Link, ranges: StoredRanges) -> None:
-        node = self._pipeline.nodes.get(ranges.node)
-        if node is not None:
-            await self._sign(link, Topic(area=node.area, node=node.id, kind=Kind.STORED), ranges)
+    def _worded(self, committed: Committed) -> tuple[list[_Word], list[_Word]]:
+        """Signed for nodes, and for viewers."""
+        known = [(self._pipeline.nodes.get(ranges.node), ranges) for ranges in committed.stored]
+        words = [self._signed(Topic(area=n.area, node=n.id, kind=Kind.STORED), ranges) for n, ranges in known if n]
+        return words, [(live_topic(live.area), live.encode()) for live in committed.live]
 
-    async def _sign(self, link: Link, topic: Topic, word: StoredRanges | Desired) -> None:
-        await link.publish(str(topic), self._signer.sign(word.encode()), retain=True, sure=True)
+    def _signed(self, topic: Topic, word: StoredRanges | Desired) -> _Word:
+        return str(topic), self._signer.sign(word.encode())
 
 
 _CHORES = 2.0  # seconds between looks at what operators want

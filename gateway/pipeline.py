@@ -17,7 +17,7 @@ from edge_agent.wire import StoredRanges
 from gateway import repair, story, telemetry
 from gateway.account import account
 from gateway.announcement import announce
-from gateway.decode import Payload, Rejected, Verified, decode, place, unplaced
+from gateway.decode import Payload, Rejected, Unplaced, Verified, decode, place, unplaced
 from gateway.detection.detector import Detector
 from gateway.foresight import Decoded, Outcome
 from gateway.live import LiveMessage
@@ -68,6 +68,7 @@ class Pipeline:
         self._ahead: Memory | None = None  # what the transaction that runs will leave
         self._anchored: clocks.Anchored = frozenset()
         self._lease: Transaction | None = None  # the connection since which nobody but us has written for our areas
+        self._reporting: asyncio.Future[None] | None = None
         self._checkpoint_due = 0.0  # by the monotonic clock
         self._repair_due = 0.0  # gaps may have been left by the process before this one
 
@@ -118,8 +119,9 @@ class Pipeline:
             memory = await self._current(tx)
             decoded = foreseen.decoded.by(memory.registry)
             accepted = await ledger.accept(tx, decoded.verified)
-            memory, unknown = await self._make_room(tx, memory, accepted.fresh)
-            rejected = [*decoded.rejected, *accepted.tampered, *unknown]
+            lacking = decoded.without_place(accepted.fresh, memory.registry)
+            memory = await self._make_room(tx, memory, lacking)
+            rejected = [*decoded.rejected, *accepted.tampered, *lacking.unknown]
             outcome = foreseen.outcome_for(memory, accepted.fresh)
             if outcome is None:
                 outcome = await asyncio.to_thread(self._outcome, memory, accepted.fresh)
@@ -142,14 +144,18 @@ class Pipeline:
         self._memory, self._anchored, self._lease = outcome.after, anchored, tx  # only after COMMIT
         if outcome.rows.late.any():
             self._repair_due = time.monotonic() + _QUIET
-        story.tell(registry, accepted, ids, rejected, events)
-        account(
-            registry=registry,
-            accepted=accepted,
-            rejected=rejected,
-            rows=outcome.rows,
-            events=events,
-            seconds=time.perf_counter() - began,
+        if self._reporting is not None:
+            await self._reporting
+        self._reporting = asyncio.ensure_future(  # the next transaction need not wait for it
+            asyncio.to_thread(
+                _report,
+                registry=registry,
+                accepted=accepted,
+                rejected=rejected,
+                outcome=outcome,
+                ids=ids,
+                seconds=time.perf_counter() - began,
+            )
         )
         return Committed(stored=stored, live=live + await self._repair(registry))
 
@@ -246,8 +252,9 @@ class Pipeline:
         rest = {name: column for name, column in verified.batch.values.items() if name not in known}
         batch = msgspec.structs.replace(verified.batch, values=rest, flags={}, hist=True)
         missing = replace(verified, batch=batch)
-        memory, unknown = await self._make_room(tx, memory, [missing])
-        if unknown:
+        lacking = unplaced([missing], memory.registry)
+        memory = await self._make_room(tx, memory, lacking)
+        if lacking.unknown:
             return memory, Reason.UNKNOWN_PROPERTY.value
         await observations.copy(tx, place([missing], memory.registry), [id_], memory.registry)
         return memory, "stored" if rest else "duplicate"
@@ -257,16 +264,34 @@ class Pipeline:
         """Every enrolled node, as of the last transaction."""
         return self._memory.registry.nodes if self._memory else {}
 
-    async def _make_room(
-        self, tx: Transaction, memory: Memory, batches: Sequence[Verified]
-    ) -> tuple[Memory, list[Rejected]]:
-        """Create the datastreams that these batches need; name the properties nobody knows."""
-        found = unplaced(batches, memory.registry)
-        if found.missing:
-            await stations.create_datastreams(tx, found.missing)
-            memory = await self._enlarged(tx, memory)
-        return memory, list(found.unknown)
+    async def _make_room(self, tx: Transaction, memory: Memory, lacking: Unplaced) -> Memory:
+        """Create the datastreams that are missing."""
+        if not lacking.missing:
+            return memory
+        await stations.create_datastreams(tx, lacking.missing)
+        return await self._enlarged(tx, memory)
 
     async def _save_states(self, tx: Transaction, outcome: Outcome, registry: Registry) -> None:
         await event_store.save_states(tx, _QUALITY, outcome.quality, registry)
         await event_store.save_states(tx, self._senses.detector.name, outcome.detection, registry)
+
+
+def _report(
+    *,
+    registry: Registry,
+    accepted: ledger.Accepted,
+    rejected: Sequence[Rejected],
+    outcome: Outcome,
+    ids: Sequence[int],
+    seconds: float,
+) -> None:
+    """To the log and to Prometheus."""
+    story.tell(registry, accepted, ids, rejected, outcome.events)
+    account(
+        registry=registry,
+        accepted=accepted,
+        rejected=rejected,
+        rows=outcome.rows,
+        events=outcome.events,
+        seconds=seconds,
+    )
