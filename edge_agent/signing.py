@@ -54,10 +54,14 @@ def _check_name(name: str) -> None:
 
 def _unbase64(text: str | bytes) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        raw = base64.b64decode(text, validate=True)
     except ValueError as error:  # binascii.Error is one, and letters beyond ASCII are another
         msg = f"not base64: {error}"
         raise NoteError(msg) from None
+    if base64.b64encode(raw) != (text.encode() if isinstance(text, str) else text):
+        msg = "not base64: bits beyond the last byte"  # they would let one signature be written in several ways
+        raise NoteError(msg)
+    return raw
 
 
 Fits = Callable[[bytes, bytes, bytes], bool]

@@ -55,6 +55,16 @@ def test_a_changed_byte_anywhere_is_noticed(place, change):
         SIGNER.verifier.open(bytes(note))
 
 
+def test_a_signature_is_written_in_one_way_only():
+    """Its base64 ends in two bits that stand for nothing."""
+    note = SIGNER.sign(b"x\n")
+    last = note.rstrip(b"=\n")[-1:]
+    letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    other = letters[letters.index(last) ^ 1 :][:1]
+    with pytest.raises(NoteError, match="bits beyond"):
+        SIGNER.verifier.open(note.replace(last + b"=\n", other + b"=\n"))
+
+
 def test_a_signature_by_another_key_of_the_same_name_is_no_signature():
     with pytest.raises(Unsigned):
         SIGNER.verifier.open(Signer.generate("ijm-001").sign(b"x\n"))
