@@ -226,10 +226,13 @@ class Ingest:
     async def _tell(self, link: Link, committed: Committed) -> None:
         """Tell nodes what they may forget, and viewers what is new. Losing this loses nothing: both ask again."""
         words, news = await asyncio.to_thread(self._worded, committed)
-        for topic, word in words:
-            await link.publish(topic, word, retain=True, sure=True)
+        await self._publish_stored(link, words)
         for topic, message in news:
             await link.publish(topic, message)
+
+    async def _publish_stored(self, link: Link, words: Sequence[_Word]) -> None:
+        for topic, word in words:
+            await link.publish(topic, word, retain=True, sure=True)
 
     def _worded(self, committed: Committed) -> tuple[list[_Word], list[_Word]]:
         """Signed for nodes, and for viewers."""
