@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import paho.mqtt.client as paho
+import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_agent.wire import Clock, Kind, ReadingBatch, Signer, Topic
@@ -44,14 +45,19 @@ def enrolled(dsn: str, count: int) -> list[Signer]:
     """Nodes at stations some hundred metres apart."""
     signers = [Signer.generate(f"bench-{i:05}") for i in range(count)]
     outline = {"type": "Polygon", "coordinates": [[[4, 52], [6, 52], [6, 54], [4, 52]]]}
-    with connect(dsn) as connection, connection.transaction():
+    with connect(dsn) as connection:
         stations.put_area(connection, Area(id=AREA, name="Bench", authority="Bench", outline=outline))
-        for i, signer in enumerate(signers):
-            place = {"latitude": 52 + i // 100 * 0.005, "longitude": 4 + i % 100 * 0.005}
-            stations.put_station(connection, Station(id=signer.name, area=AREA, name=signer.name, **place))
-            node = Node(id=signer.name, area=AREA, station=signer.name, key=signer.verifier)
-            stations.put_node(connection, node)
+        for begin in range(0, count, 100):  # not all at once: each statement counts up the registry's one version
+            with connection.transaction():
+                for i, signer in enumerate(signers[begin : begin + 100], begin):
+                    _enrol(connection, i, signer)
     return signers
+
+
+def _enrol(connection: psycopg.Connection, i: int, signer: Signer) -> None:
+    place = {"latitude": 52 + i // 100 * 0.005, "longitude": 4 + i % 100 * 0.005}
+    stations.put_station(connection, Station(id=signer.name, area=AREA, name=signer.name, **place))
+    stations.put_node(connection, Node(id=signer.name, area=AREA, station=signer.name, key=signer.verifier))
 
 
 def signed(signer: Signer, seq: int, t0: int, step: int, values: Mapping[str, Sequence[float]]) -> tuple[str, bytes]:

@@ -9,10 +9,12 @@ import statistics
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import paho.mqtt.client as paho
 import psycopg
 
 from edge_agent.wire import Signer
@@ -67,10 +69,14 @@ def run(given: argparse.Namespace) -> int:
 def _send(settings: BrokerSettings, nodes: list[Signer], rate: int, seconds: float) -> None:
     sender = client(settings, "bench-steady", clean=True)
     began = time.monotonic()
+    waiting = deque[paho.MQTTMessageInfo]()
     for number, (topic, body) in enumerate(_payloads(nodes, int(rate * seconds))):
         time.sleep(max(0.0, began + number / rate - time.monotonic()))
-        sender.publish(topic, body, qos=1)
-    time.sleep(_LOOK)
+        waiting.append(sender.publish(topic, body, qos=1))
+        while waiting[0].is_published() and len(waiting) > 1:
+            waiting.popleft()
+    for message in waiting:
+        message.wait_for_publish(60)
     sender.disconnect()
     sender.loop_stop()
 
