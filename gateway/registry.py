@@ -6,11 +6,15 @@ process); the snapshot maps one to the other.
 """
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 from edge_agent.wire import Desired, Verifier
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,3 +121,16 @@ class Registry:
         for datastream in self.datastreams:
             found.setdefault(datastream.node, []).append(datastream.slot)
         return found
+
+
+def remembered(derive: Callable[[Registry], T]) -> Callable[[Registry], T]:
+    """The same, worked out once a registry and kept for as long as there is that registry, which never changes."""
+    known: WeakKeyDictionary[Registry, T] = WeakKeyDictionary()
+
+    @wraps(derive)
+    def found(registry: Registry) -> T:
+        if registry not in known:
+            known[registry] = derive(registry)
+        return known[registry]
+
+    return found

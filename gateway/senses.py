@@ -53,7 +53,7 @@ class Senses:
         """All of it for the database: ids of the datastreams, and their states in turn; `level` is zlib's."""
         slots = range(len(memory.registry.datastreams))
         return {
-            "ids": [d.id for d in memory.registry.datastreams],
+            "ids": memory.registry.ids.tolist(),
             "quality": zlib.compress(b"".join(self.flagger.dump(memory.quality, slots)), level),
             "detection": zlib.compress(b"".join(self.detector.dump(memory.detection, slots)), level),
         }

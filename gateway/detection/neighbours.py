@@ -4,13 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detection.layout import Places
-from gateway.registry import Registry
+from gateway.registry import Registry, remembered
 
 _BESIDE = 30 / 111_195  # degrees of latitude
 _MOST = 256  # members of a group; more are halved by where they stand, so that neighbours are near
@@ -46,18 +45,9 @@ class Neighbourhoods:
         )
 
 
-_KNOWN: WeakKeyDictionary[Registry, Neighbourhoods] = WeakKeyDictionary()
-
-
+@remembered
 def neighbourhoods(registry: Registry) -> Neighbourhoods:
-    """The groups of a registry; remembered for as long as there is that registry, which never changes."""
-    found = _KNOWN.get(registry)
-    if found is None:
-        found = _KNOWN[registry] = _grouped(registry)
-    return found
-
-
-def _grouped(registry: Registry) -> Neighbourhoods:
+    """The groups of a registry."""
     together: dict[tuple[str, str], list[int]] = defaultdict(list)
     for d in registry.datastreams:
         together[registry.stations[d.station].area, d.observed_property].append(d.slot)

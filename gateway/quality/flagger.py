@@ -4,14 +4,13 @@ Raw values are never changed or dropped: a flag says what to think of a value. F
 """
 
 from collections.abc import Mapping, Sequence
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.observation import ObservationBatch
 from gateway.quality.kernels import STATE, flag_rows
-from gateway.registry import ObservedProperty, Registry
+from gateway.registry import ObservedProperty, Registry, remembered
 
 States = NDArray[np.void]
 
@@ -56,16 +55,10 @@ class Flagger:
         return states
 
 
-_KNOWN: WeakKeyDictionary[Registry, NDArray[np.float64]] = WeakKeyDictionary()
-
-
+@remembered
 def _limits(registry: Registry) -> NDArray[np.float64]:
-    """(m, 4), remembered for as long as there is that registry, which never changes."""
-    found = _KNOWN.get(registry)
-    if found is None:
-        limits = [_limit(registry.properties[d.observed_property]) for d in registry.datastreams]
-        found = _KNOWN[registry] = np.array(limits).reshape(-1, 4)
-    return found
+    """(m, 4)."""
+    return np.array([_limit(registry.properties[d.observed_property]) for d in registry.datastreams]).reshape(-1, 4)
 
 
 def _limit(found: ObservedProperty) -> tuple[float, float, float, float]:
