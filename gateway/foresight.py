@@ -5,51 +5,17 @@ reckoned from is not the one that was committed, the outcome is dropped and work
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from gateway.decode import Payload, Rejected, Unplaced, Verified, decode, place, unplaced
 from gateway.event import Event
 from gateway.live import LiveObservation
 from gateway.newest import newest
 from gateway.observation import ObservationBatch
 from gateway.registry import Registry
 from gateway.senses import Memory, Senses
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decoded:
-    """Payloads as one registry reads them."""
-
-    payloads: Sequence[Payload]
-    registry: Registry | None  # None: not read yet
-    verified: Sequence[Verified] = ()
-    rejected: Sequence[Rejected] = ()
-    unplaced: Unplaced = field(default_factory=Unplaced)
-
-    @classmethod
-    def of(cls, payloads: Sequence[Payload], registry: Registry) -> Self:
-        """Verified and read, each for itself."""
-        decoded = [decode(payload, registry) for payload in payloads]
-        verified = [d for d in decoded if isinstance(d, Verified)]
-        rejected = [d for d in decoded if isinstance(d, Rejected)]
-        return cls(
-            payloads=payloads,
-            registry=registry,
-            verified=verified,
-            rejected=rejected,
-            unplaced=unplaced(verified, registry),
-        )
-
-    def without_place(self, fresh: Sequence[Verified], registry: Registry) -> Unplaced:
-        """What of those that are new has no datastream."""
-        return self.unplaced if len(fresh) == len(self.verified) else unplaced(fresh, registry)
-
-    def by(self, registry: Registry) -> "Decoded":
-        """As this registry reads them."""
-        return self if self.registry is registry else Decoded.of(self.payloads, registry)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +31,9 @@ class Outcome:
     news: Sequence[LiveObservation]  # to viewers
 
     @classmethod
-    def of(cls, senses: Senses, before: Memory, batches: Sequence[Verified]) -> Self:
-        """Flags, detection, and what is kept of them."""
-        after, rows, events = senses.examine(before, place(batches, before.registry))
+    def of(cls, senses: Senses, before: Memory, rows: ObservationBatch) -> Self:
+        """Flags, detection, and what is kept of them; the rows are by the registry of `before`."""
+        after, rows, events = senses.examine(before, rows)
         kept = _kept(rows, before.registry)
         return cls(
             before=before,
