@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
@@ -50,6 +51,11 @@ class Decoder:
                 self._end()
         return Decoded.of(payloads, registry)
 
+    @property
+    def begun(self) -> bool:
+        """Whether the other process has done any of the work."""
+        return self._helper is not None and self._helper.known is not None
+
     def close(self) -> None:
         """End the process."""
         with self._lock:
@@ -66,7 +72,7 @@ class _Helper:
 
     def __init__(self) -> None:
         self._link, theirs = Pipe()
-        self._known: Registry | None = None  # what it decodes by
+        self.known: Registry | None = None  # what it decodes by
         self._begun = False
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 - the command is ours
@@ -78,16 +84,19 @@ class _Helper:
 
     @property
     def ready(self) -> bool:
-        """Whether it has loaded what it needs; EOFError where it died of that."""
+        """Whether it has loaded what it needs; OSError or EOFError where it died of that or is not of our version."""
         if not self._begun and self._link.poll():
-            self._begun = self._link.recv_bytes() == _READY
+            told = self._link.recv_bytes()
+            if told != _READY:
+                raise OSError(f"it is {told!r}, we are {_READY!r}: restart the gateway")
+            self._begun = True
         return self._begun
 
     def decode(self, payloads: Sequence[Payload], registry: Registry, patience: float) -> Decoded:
-        news = None if registry is self._known else _of_use(registry)
+        news = None if registry is self.known else _of_use(registry)
         columns = [(p.topic, p.body, p.received_at, p.replayed) for p in payloads]
         self._link.send_bytes(pickle.dumps((news, columns), pickle.HIGHEST_PROTOCOL))
-        self._known = registry
+        self.known = registry
         if not self._link.poll(patience):
             raise TimeoutError(f"no answer in {patience:.0f} s")
         headings, rejected, rows = _Unpickler(self._link.recv_bytes(), payloads).load()
@@ -99,7 +108,7 @@ class _Helper:
         self.process.wait()
 
 
-_READY = b"ready"
+_READY = f"piekwacht {version('piekwacht')}".encode()  # another one was installed meanwhile: it is not for us
 _PAUSE = 10.0  # s from one start to the next
 
 

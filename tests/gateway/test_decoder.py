@@ -27,7 +27,7 @@ def decoder():
 def begin(decoder):
     """Return once the other process does the work; the payloads of an hour are asked for meanwhile."""
     deadline = time.monotonic() + 20
-    while not (decoder._helper and decoder._helper._known):
+    while not decoder.begun:
         same(decoder, [NODE.payload()])
         assert time.monotonic() < deadline
         time.sleep(0.02)
