@@ -137,7 +137,7 @@ class Pipeline:
             ids = await ledger.number(tx, accepted.fresh)
             await self._keep_checkpoint(tx, memory, ids)
             await observations.copy(tx, outcome.rows, ids, registry)
-            await self._save_states(tx, outcome, registry)
+            await event_store.save_states(tx, self._senses.detector.name, outcome.kept)
             live = await announce(tx, outcome.news, events, registry)
             await quarantine.put(tx, rejected)
             kept = [v.key for v in accepted.fresh] + [r.key for r in rejected if r.key is not None]
@@ -276,10 +276,6 @@ class Pipeline:
             return memory
         await stations.create_datastreams(tx, lacking.missing)
         return await self._enlarged(tx, memory)
-
-    async def _save_states(self, tx: Transaction, outcome: Outcome, registry: Registry) -> None:
-        await event_store.save_states(tx, _QUALITY, outcome.quality, registry)
-        await event_store.save_states(tx, self._senses.detector.name, outcome.detection, registry)
 
 
 def _report(
