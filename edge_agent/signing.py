@@ -17,6 +17,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 from cryptography.exceptions import InvalidSignature
@@ -66,6 +67,9 @@ def _unbase64(text: str | bytes) -> bytes:
 
 Fits = Callable[[bytes, bytes, bytes], bool]
 """(public key, 32 bytes; signature, 64 bytes; text) -> whether they belong together."""
+
+Sign = Callable[[bytes], bytes]
+"""text -> signature, 64 bytes."""
 
 
 def _fits(public: bytes, signature: bytes, text: bytes) -> bool:
@@ -157,18 +161,18 @@ class Signer:
         raw = _ALGORITHM + self.private.private_bytes_raw()
         return f"PRIVATE+KEY+{self.name}+{key_id}+{base64.b64encode(raw).decode()}"
 
-    @property
+    @cached_property
     def verifier(self) -> Verifier:
         """The public half."""
         public = self.private.public_key().public_bytes_raw()
         return Verifier(name=self.name, key_id=_key_id(self.name, public), public=public)
 
-    def sign(self, text: bytes) -> bytes:
-        """Text (UTF-8, ending in a newline) -> the whole signed note."""
+    def sign(self, text: bytes, signature: "Sign | None" = None) -> bytes:
+        """Text (UTF-8, ending in a newline) -> the whole signed note. `signature` makes it; default: OpenSSL."""
         if not text.endswith(b"\n"):
             msg = "a note's text ends in a newline"
             raise NoteError(msg)
-        blob = self.verifier.key_id + self.private.sign(text)
+        blob = self.verifier.key_id + (signature or self.private.sign)(text)
         return text + b"\n" + _DASH + self.name.encode() + b" " + base64.b64encode(blob) + b"\n"
 
 
