@@ -130,7 +130,8 @@ class Detector:
         """Of each observed property, PARAMETERS."""
         found = self._parameters.get(around)
         if found is None:
-            chosen = [_record(self._settings.property.get(name)) for name in around.properties]
+            watched = self._settings.watched()
+            chosen = [_record(watched.get(name)) for name in around.properties]
             found = self._parameters[around] = np.array(chosen, PARAMETERS)
         return found
 
@@ -179,7 +180,7 @@ def _wind(rows: ObservationBatch) -> NDArray[np.float32]:
 
 
 def _record(settings: PeakSettings | None) -> tuple[float, ...]:
-    if settings is None or not settings.on:
+    if settings is None:
         return tuple(float(name != "on") for name in PARAMETERS.names or ())
     derived = {
         "on": 1.0,
