@@ -60,8 +60,9 @@ def test_the_kernel_is_its_naive_twin(values, gaps):
     chosen = PeakSettings(threshold=2.5, clip=2.4)
     at = T0 + np.cumsum(gaps[: len(values)])
     batch = ObservationBatch.of(np.zeros(len(values), int), at, values)
-    found = peaks(run(Detector(DetectionSettings(property={"pm2_5": chosen})), batch, registry_of(1)))
-    twin = NaiveDetector(chosen)
+    levels = (5.0, 15.0, 30.0, 40.0)
+    found = peaks(run(Detector(DetectionSettings(property={"pm2_5": chosen})), batch, registry_of(1, severity=levels)))
+    twin = NaiveDetector(chosen, levels[1:])
     expected = [told for told in (twin.take(int(t), v) for t, v in zip(at, values, strict=True)) if told]
     assert [(e.change.value, e.revision) for e in found] == [(name, e["revision"]) for name, e in expected]
     for event, (_, other) in zip(found, expected, strict=True):
@@ -115,6 +116,22 @@ def test_a_plume_that_one_reading_saw_is_known_by_its_tail(step, tail, after):
     assert opened.detected_at.timestamp() * 1000 - T0 == (200 + after) * step * 1000
     assert opened.onset.timestamp() * 1000 - T0 == 200 * step * 1000
     assert opened.excess == pytest.approx(30, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("levels", "heights"),
+    [(None, []), ((5, 15, 31.5, 150), [32]), ((5, 31.5, 36.5, 150), [32, 37]), ((5, 6, 7, 8), [])],
+)
+def test_a_peak_that_grows_into_another_severity_is_told_at_once(levels, heights):
+    """From 30 to 37: less than a third more."""
+    values = np.full(400, 8.0)
+    values[200:230] += 30
+    values[210:220] += 2
+    values[220:225] += 7
+    told = peaks(run(detector(), stream(values, 10), registry_of(1, severity=levels)))
+    assert [e.change for e in told] == [Change.OPENED, *[Change.UPDATED] * len(heights), Change.ENDED]
+    assert [e.excess for e in told[1:-1]] == pytest.approx(heights, rel=0.03)
+    assert told[-1].excess == pytest.approx(37, rel=0.03)
 
 
 def test_a_step_after_one_high_reading_is_no_tail():
@@ -259,7 +276,7 @@ def test_many_neighbours_are_grouped_by_where_they_stand():
     for begin, end in pairwise(around.begins):
         assert end - begin <= 256
         assert np.ptp(around.members[begin:end]) == end - begin - 1
-    assert set(around.properties) == {"pm2_5"}
+    assert {one.id for one in around.properties} == {"pm2_5"}
 
 
 def test_what_is_worked_out_of_a_registry_lives_as_long_as_it_and_no_longer():
