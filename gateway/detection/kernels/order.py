@@ -40,7 +40,7 @@ def put_in_order(a: NDArray[np.float64], n: int) -> None:
     for i in range(n, full):
         a[i] = np.inf
     for k in range(begin, end):
-        i, j = _NETWORKS[k, 0], _NETWORKS[k, 1]
+        i, j = _NETWORKS[np.uint64(k), 0], _NETWORKS[np.uint64(k), 1]
         x, y = a[i], a[j]
         less = x < y
         a[i] = x if less else y
