@@ -45,7 +45,11 @@ def detect_rows(
     """
     n = 0
     scratch = np.empty(MOST)
-    streams, events, members = memory.streams, memory.events, places.members  # named once: a reading counts no reference
+    streams, events, members = (
+        memory.streams,
+        memory.events,
+        places.members,
+    )  # named once: a reading counts no reference
     windy = len(rows.wind) > 0
     far = len(streams) > MANY
     last_span, last_property = -1, np.uint64(0)
@@ -54,7 +58,6 @@ def detect_rows(
     for i in range(len(rows.value)):
         if far and i + AHEAD < len(rows.value):
             prefetch(streams, rows.slots[np.uint64(i + AHEAD)])
-            prefetch(events, rows.slots[np.uint64(i + AHEAD)])
         row = np.uint64(i)  # without a sign numba need not ask whether it counts from the end
         slot = int(rows.slots[row])
         place = np.uint64(slot)
@@ -95,9 +98,7 @@ def detect_rows(
             share = p.share
             if size <= SMALL or g.turn >= g.due:
                 alone = slot if size <= SMALL else -1
-                fresh = look_around(
-                    g, streams, members, places.begins[number], size, alone, at, p.lift, scratch
-                )
+                fresh = look_around(g, streams, members, places.begins[number], size, alone, at, p.lift, scratch)
                 share = p.few_share if size <= SMALL and fresh < FEW else share
                 if g.common > own or g.evidence > 0.0 or g.revision > 0:
                     n = go_through(memory, places, p, slot, own, fresh, i, changes, n)
