@@ -113,7 +113,7 @@ def detect_rows(
             part = s.gain * common  # what all see of it
         excess = x - level
         slower = 1.0
-        # Where there is no evidence and nothing near what makes some, as nearly always, all of this would change nothing.
+        # Without evidence, and with nothing near what makes some, all of this would change nothing: nearly always.
         if s.evidence > 0.0 or excess > _NEARLY * p.drift * noise or s.revision > 0 or s.odd_count > 0:
             z = excess / noise
             before = s.evidence
