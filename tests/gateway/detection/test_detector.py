@@ -157,6 +157,18 @@ def test_a_peak_far_above_what_all_see_stays_its_station_s():
     assert all(event.change is not Change.MERGED for event in mine)
 
 
+def test_an_episode_that_grows_into_another_severity_is_told_at_once():
+    """Of 30 ug/m3 at first, and 34 later: less than a third more."""
+    rng = np.random.default_rng(1)
+    values = 8 + rng.normal(0, 0.2, (300, 8)) + 30 * (np.arange(300) >= 150)[:, None]
+    values[160:] += 4
+    changes = {}
+    for severity in (None, (5.0, 15.0, 32.0, 150.0)):
+        events = run(Detector(DetectionSettings()), area(values, 10), registry_of(8, severity=severity))
+        changes[severity] = [e.change for e in events if e.kind is Kind.REGIONAL]
+    assert [*changes.values()] == [[Change.OPENED], [Change.OPENED, Change.UPDATED]]
+
+
 def test_what_all_see_teaches_no_noise():
     rng = np.random.default_rng(1)
     swing = 10 * np.sin(np.arange(400) / 15)
