@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from alerting import dispatcher
 from alerting.errors import AlertingError
 from gateway import beside, logs
 from gateway.api import app
+from gateway.decoder import Decoder
 from gateway.detection.detector import Detector
 from gateway.errors import StartError
 from gateway.ingest import Ingest
@@ -104,25 +106,26 @@ async def _ingest(settings: Settings) -> None:
         raise StartError("the gateway needs [ingest] with key_file in its configuration")
     await asyncio.to_thread(rehearse, Flagger(), Detector(settings.detection))
     _favour_throughput()
-    if not ingest.share:
-        return await _take_in(settings, ingest)
+    with closing(Decoder()) as decoder:
+        if not ingest.share:
+            return await _take_in(settings, ingest, decoder)
 
-    begun = False
+        begun = False
 
-    def part(area: str, name: str) -> Part:
-        nonlocal begun
-        met, begun = begun, True
-        return _take_in(settings, structs.replace(ingest, areas=[area]), name=name, met=met)
+        def part(area: str, name: str) -> Part:
+            nonlocal begun
+            met, begun = begun, True
+            return _take_in(settings, structs.replace(ingest, areas=[area]), decoder, name=name, met=met)
 
-    return await Pool(settings.database.dsn, ingest.areas, ingest.lease, part).run()
+        return await Pool(settings.database.dsn, ingest.areas, ingest.lease, part).run()
 
 
 async def _take_in(
-    settings: Settings, ingest: IngestSettings, *, name: str = "piekwacht gateway", met: bool = False
+    settings: Settings, ingest: IngestSettings, decoder: Decoder, *, name: str = "piekwacht gateway", met: bool = False
 ) -> None:
     """`name` is what the database sees; `met`: the broker has answered before, and is waited for."""
     store = Store(settings.database.dsn, areas=ingest.areas or ["*"], name=name)
-    pipeline = Pipeline(store, Flagger(), Detector(settings.detection))
+    pipeline = Pipeline(store, Flagger(), Detector(settings.detection), decoder)
     broker = settings.broker.of_area(ingest.areas[0]) if ingest.share else settings.broker
     try:
         await Ingest(ingest, broker, pipeline, met=met).run()
