@@ -22,6 +22,7 @@ from gateway.registry import Datastream, ObservedProperty, Registry, Station
 
 _STEP = 10_000  # ms between readings
 _WARM_UP = 30  # readings before anything is measured
+_FEW = 5  # sensors of a small area
 _SETTLED = 3_600_000  # ms after which a stream learns no faster than it will ever after
 
 
@@ -36,11 +37,13 @@ def run(given: argparse.Namespace) -> int:
     """Measure and print; the last line is JSON."""
     alone = _cost(registry_of(given.sensors, areas=given.sensors), given.runs)
     together = _cost(registry_of(given.sensors, areas=1), given.runs)
+    few = _cost(registry_of(given.sensors, areas=max(1, given.sensors // _FEW)), given.runs)
     many = _cost(registry_of(given.datastreams, areas=max(1, given.datastreams // given.sensors)), given.runs)
     river, reason = _river(given.runs)
     result = {
         "ns_per_reading": round(alone, 1),
         "ns_per_reading_network": round(together, 1),
+        "ns_per_reading_small_areas": round(few, 1),
         "ns_per_reading_many": round(many, 1),
         "sensors": given.sensors,
         "datastreams": given.datastreams,
