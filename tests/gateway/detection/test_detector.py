@@ -157,6 +157,14 @@ def test_a_peak_far_above_what_all_see_stays_its_station_s():
     assert all(event.change is not Change.MERGED for event in mine)
 
 
+def test_a_plateau_has_its_peak_where_it_was_found_not_where_rounding_says():
+    for seed in range(20):
+        values = quiet(300, seed) / 16
+        values[200:260] = 60.0
+        (*_, ended) = peaks(run(detector(), stream(values, 60), registry_of(1)))
+        assert ended.peak_at == ended.detected_at
+
+
 def test_an_episode_that_grows_into_another_severity_is_told_at_once():
     """Of 30 ug/m3 at first, and 34 later: less than a third more."""
     rng = np.random.default_rng(1)
