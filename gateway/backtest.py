@@ -56,13 +56,17 @@ def backtest(table: pa.Table, settings: DetectionSettings, *, all_kinds: bool = 
 
     Without `all_kinds` those that alarm: not what is regional, a glitch, fog or a sick sensor, nor what was taken back.
     """
+    newest = {event.id: event for event in revisions(table, settings)}
+    standing = [event for event in newest.values() if all_kinds or event.stands]
+    return sorted(standing, key=lambda event: (event.detected_at, event.id))
+
+
+def revisions(table: pa.Table, settings: DetectionSettings) -> list[Event]:
+    """All that live detection would have told of a recording, in that order."""
     registry, batch = _placed(table)
     flagger, detector = Flagger(), Detector(settings)
     _, batch = flagger.flag(flagger.initial(registry), batch, registry)
-    _, changes = detector.detect(detector.initial(registry), batch, registry)
-    newest = {event.id: event for event in changes}
-    standing = [event for event in newest.values() if all_kinds or event.stands]
-    return sorted(standing, key=lambda event: (event.detected_at, event.id))
+    return detector.detect(detector.initial(registry), batch, registry)[1]
 
 
 def read(path: Path) -> pa.Table:

@@ -12,7 +12,7 @@ from gateway.registry import Datastream, ObservedProperty, Registry, Station
 T0 = 1_795_228_800_000
 
 
-def registry_of(count: int, observed_property: str = "pm2_5") -> Registry:
+def registry_of(count: int, observed_property: str = "pm2_5", severity: tuple | None = None) -> Registry:
     """`count` stations with one datastream each."""
     return Registry(
         areas={},
@@ -22,7 +22,9 @@ def registry_of(count: int, observed_property: str = "pm2_5") -> Registry:
             for i in range(count)
         },
         nodes={},
-        properties={observed_property: ObservedProperty(id=observed_property, unit="ug/m3", name={})},
+        properties={
+            observed_property: ObservedProperty(id=observed_property, unit="ug/m3", name={}, severity=severity)
+        },
         datastreams=[
             Datastream(slot=i, id=i, station=f"s{i}", node=f"s{i}", observed_property=observed_property)
             for i in range(count)

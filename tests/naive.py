@@ -15,6 +15,7 @@ class NaiveDetector:
     """One datastream of `gateway.detection.kernels.detect_rows`."""
 
     p: object  # gateway.detection.settings.PeakSettings
+    levels: tuple = ()  # excesses at which a severity begins
     background: float = math.nan
     variance: float = 0.0
     evidence: float = 0.0
@@ -120,7 +121,8 @@ class NaiveDetector:
                 self.background = x
             self.event, self.evidence = None, 0.0
             return "ended", over
-        if size > 1.3 * event["told"]:
+        graver = sum(size >= level for level in self.levels) > sum(event["told"] >= level for level in self.levels)
+        if graver or size > 1.3 * event["told"]:
             event["revision"] += 1
             event["told"] = size
             return "updated", dict(event)

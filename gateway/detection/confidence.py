@@ -7,11 +7,36 @@ from enum import StrEnum
 from edge_agent.wire import Flag
 from gateway.event import Change, Kind, Neighbours
 
-# Fitted by logistic regression on small and large peaks together, checked on others: docs/detection.md.
-_BASE, _BY_SIZE, _BY_LENGTH = -0.35, 1.75, -0.80
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """A logistic regression of the logarithms of size over noise and of length in minutes, within bounds."""
+
+    base: float
+    by_size: float
+    by_length: float
+    shortest: float
+    longest: float
+
+    def terms(self, ratio: float, minutes: float) -> tuple[float, float, float]:
+        """What the three coefficients are multiplied by."""
+        size, length = min(max(ratio, 1e-9), _LARGEST), min(max(minutes, self.shortest), self.longest)
+        return 1.0, math.log(size), math.log(length)
+
+    def odds(self, ratio: float, minutes: float) -> float:
+        """Log odds that it is real."""
+        one, size, length = self.terms(ratio, minutes)
+        return self.base * one + self.by_size * size + self.by_length * length
+
+
+# Fitted by tests/benchmarks/detection/confidence.py on small and large peaks together; judged on others in
+# docs/detection.md. While it is open its length is the time it took to rise: what swells for long is no plume, but the
+# plumes of the sets last half an hour at most, so that more than ten minutes count no further.
+RISING = Fit(base=-1.13, by_size=2.05, by_length=-1.34, shortest=2.5, longest=10.0)
+OVER = Fit(base=-0.97, by_size=2.02, by_length=-0.77, shortest=5.0, longest=60.0)
+# What one reading and its tail made, however high: the length is the time until the tail was known.
+TRAILING = Fit(base=1.23, by_size=0.0, by_length=-1.95, shortest=1.0, longest=10.0)
 _LARGEST = 40.0  # units of noise up to which size was seen to matter
-_TRAILING = -0.4  # log odds of 40 %, however high: of those that one reading and its tail made, so many are true
-_SHORTEST, _LONGEST = 5.0, 60.0  # minutes between which length was seen to matter
 _FAR = 8.0  # units of noise
 _SUREST = 4.6  # log odds of 99 %: no single sensor is ever surer than that
 _SWELLING = 2.0  # humid air makes particles look up to about this much heavier (Crilley, AMT 11, 709)
@@ -61,13 +86,16 @@ def judge(
     neighbours: Neighbours,
     agrees: int,
     disagrees: int,
-    trailing: bool,
     minutes: float,
+    waited: float | None,
 ) -> Verdict:
-    """Weigh an event by its excess over noise; doubt what humid air, a sick sensor or a lonely twin can explain."""
-    ratio = min(max(excess / noise, 1e-9), _LARGEST)
-    length = math.log(min(max(minutes, _SHORTEST), _LONGEST))
-    seen = _BASE + _BY_SIZE * math.log(ratio) + _BY_LENGTH * length
+    """Weigh an event by its excess over noise; doubt what humid air, a sick sensor or a lonely twin can explain.
+
+    minutes: how long it took to rise, or lasted where it is over; waited: minutes until the tail of a reading that
+    alone made it was known, None where more than that did.
+    """
+    ratio = excess / noise
+    seen = (RISING if change in {Change.OPENED, Change.UPDATED} else OVER).odds(ratio, minutes)
     weights = {Reason.FAR_ABOVE_NOISE if ratio > _FAR else Reason.NEAR_NOISE: seen}
     weights |= _from_flags(flags, humid=excess < _SWELLING * max(background, 0.0))
     if kind is Kind.GLITCH:
@@ -80,11 +108,10 @@ def judge(
         weights[Reason.TWIN_AGREES] = 1.0
     elif disagrees:
         weights[Reason.TWIN_DISAGREES] = -2.0
-    if kind is Kind.PEAK and trailing:
-        weights[Reason.SINGLE_READING] = 0.0
     odds = sum(weights.values())
-    if Reason.SINGLE_READING in weights:
-        odds = min(odds, _TRAILING)
+    if kind is Kind.PEAK and waited is not None:
+        weights[Reason.SINGLE_READING] = 0.0
+        odds = min(odds, TRAILING.odds(ratio, waited))
     if kind in _UNLIKELY or change is Change.VOIDED:
         odds = min(odds, _UNLIKELY.get(kind, -3.0))
     odds = min(max(odds, -_SUREST), _SUREST)

@@ -6,6 +6,7 @@ still has them.
 """
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
@@ -33,9 +34,9 @@ from gateway.detection.settings import DetectionSettings, PeakSettings
 from gateway.detection.telling import told
 from gateway.event import Event
 from gateway.observation import ObservationBatch
-from gateway.registry import Registry
+from gateway.registry import ObservedProperty, Registry
 
-_VERSION = 4
+_VERSION = 5
 _CHUNK = 1 << 15  # rows a call of the kernel: bounds the memory for changes
 
 
@@ -135,7 +136,8 @@ class Detector:
         """Of each observed property, PARAMETERS."""
         found = self._parameters.get(around)
         if found is None:
-            chosen = [_record(self._settings.property.get(name)) for name in around.properties]
+            watched = self._settings.watched()
+            chosen = [_record(watched.get(one.id), one) for one in around.properties]
             found = self._parameters[around] = np.array(chosen, PARAMETERS)
         return found
 
@@ -176,9 +178,10 @@ def _wind(rows: ObservationBatch) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.stack([np.sin(angle), np.cos(angle), speed], axis=1), np.float32)
 
 
-def _record(settings: PeakSettings | None) -> tuple[float, ...]:
-    if settings is None or not settings.on:
+def _record(settings: PeakSettings | None, observed_property: ObservedProperty) -> tuple[float, ...]:
+    if settings is None:
         return tuple(float(name != "on") for name in PARAMETERS.names or ())
+    _, moderate, severe, extreme = observed_property.severity or (math.inf,) * 4
     derived = {
         "on": 1.0,
         "background_rate": 1 / settings.background_minutes,
@@ -187,6 +190,9 @@ def _record(settings: PeakSettings | None) -> tuple[float, ...]:
         "unit_rate": 60 / settings.unit_seconds,
         "sure_rate": 60 / settings.sure_seconds,
         "hold": settings.hold / settings.threshold,
+        "moderate": moderate,
+        "severe": severe,
+        "extreme": extreme,
     }
     given = {**msgspec.structs.asdict(settings), **derived}
     return tuple(float(given[name]) for name in PARAMETERS.names or ())

@@ -119,6 +119,9 @@ PARAMETERS = np.dtype(
         ("few_share", np.float64),
         ("lift", np.float64),
         ("spread", np.float64),
+        ("moderate", np.float64),  # the excess at which it begins; of the property itself, infinite where it has none
+        ("severe", np.float64),
+        ("extreme", np.float64),
     ]
 )
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detection.layout import Places
-from gateway.registry import Registry, remembered
+from gateway.registry import ObservedProperty, Registry, remembered
 
 _BESIDE = 30 / 111_195  # degrees of latitude
 _MOST = 256  # members of a group; more are halved by where they stand, so that neighbours are near
@@ -26,7 +26,7 @@ class Neighbourhoods:
     group_of: NDArray[np.int32]
     members: NDArray[np.int32]
     begins: NDArray[np.int64]
-    properties: tuple[str, ...]
+    properties: tuple[ObservedProperty, ...]
     property_of: NDArray[np.int32]
     area_of: NDArray[np.int32]
     areas: tuple[str, ...]
@@ -64,7 +64,7 @@ def neighbourhoods(registry: Registry) -> Neighbourhoods:
         group_of=group_of,
         members=np.concatenate([near for _, near in found] or [np.zeros(0, np.int64)]).astype(np.int32),
         begins=np.cumsum([0, *(len(near) for _, near in found)]),
-        properties=properties,
+        properties=tuple(registry.properties[name] for name in properties),
         property_of=np.array([property_number[name] for (_, name), _ in found], np.int32),
         area_of=np.array([area_number[area] for (area, _), _ in found], np.int32),
         areas=areas,

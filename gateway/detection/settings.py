@@ -101,3 +101,7 @@ class DetectionSettings(Struct, frozen=True, kw_only=True):
     property: Annotated[dict[str, PeakSettings], Meta(extra={UNDER: SHIPPED})] = field(
         default_factory=lambda: dict(_DEFAULTS)
     )
+
+    def watched(self) -> dict[str, PeakSettings]:
+        """The observed properties that are detected on: the one answer for whoever detects, examines or counts."""
+        return {name: settings for name, settings in self.property.items() if settings.on}

@@ -54,8 +54,8 @@ def told(record: Any, name: str, settings: DetectionSettings, registry: Registry
         neighbours=neighbours,
         agrees=int(state["agrees"]),
         disagrees=int(state["disagrees"]),
-        trailing=bool(state["trailing"]) and state["peak_at"] == state["onset"],
         minutes=_minutes(facts, change),
+        waited=_waited(state),
     )
     event = Event(
         id=event_id(place, datastream.observed_property, name, facts["onset"], kind),
@@ -128,6 +128,12 @@ def _minutes(facts: dict[str, Any], change: Change) -> float:
     """How long it has lasted, as far as is known."""
     until = facts["peak_at"] if change in {Change.OPENED, Change.UPDATED} else facts["end"]
     return float((until - facts["onset"]).total_seconds() / 60)
+
+
+def _waited(state: Any) -> float | None:  # noqa: ANN401 - numpy
+    """Minutes from the one reading that made the event until its tail was known."""
+    alone = state["trailing"] and state["peak_at"] == state["onset"]
+    return float(state["detected"] - state["onset"]) / 60_000 if alone else None
 
 
 def _episode(record: Any, name: str, registry: Registry) -> str:  # noqa: ANN401 - numpy

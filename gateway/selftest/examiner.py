@@ -77,8 +77,7 @@ class Examiner:
 
     async def _spoke(self, tx: Transaction, registry: Registry, area: str, hour: datetime) -> list[Datastream]:
         streams = {d.id: d for d in registry.datastreams}
-        detected = [name for name, settings in self._detection.property.items() if settings.on]
-        values = {"area": area, "properties": detected, "since": hour - _SPOKE, "until": hour}
+        values = {"area": area, "properties": list(self._detection.watched()), "since": hour - _SPOKE, "until": hour}
         rows = await (await tx.execute(QUERIES["spoke"], values)).fetchall()
         return [streams[id_] for (id_,) in rows if id_ in streams]
 
@@ -86,7 +85,7 @@ class Examiner:
         values = {"id": one.stream.id, "since": hour - _WARM_UP, "until": hour + ONE + AFTER}
         rows = await (await tx.execute(QUERIES["readings"], values)).fetchall()
         at, value = np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows], np.float64)
-        least = self._detection.property[one.stream.observed_property].noise_absolute
+        least = self._detection.watched()[one.stream.observed_property].noise_absolute
         return sized(one, stamp_of(hour), at, value, least)
 
     async def _beginning(

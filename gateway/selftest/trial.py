@@ -94,15 +94,13 @@ class Trial:
 
     def _injected(self, rows: ObservationBatch, peaks: Sequence[Peak]) -> NDArray[np.float64] | None:
         """The rows' values with the peaks added; None where none of them is there."""
-        values = None
+        values, watched = None, self._settings.watched()
         for peak in peaks:
             mine = np.flatnonzero(np.isin(rows.datastream, self._slots[peak.draw]))
             shape = relative(rows.observed_at[mine], peak.onset, peak.end, peak.draw.shape)
             if shape.any():
                 values = rows.value.copy() if values is None else values
-                values[mine] += (
-                    self._settings.property[peak.draw.stream.observed_property].polarity * peak.height * shape
-                )
+                values[mine] += watched[peak.draw.stream.observed_property].polarity * peak.height * shape
         return values
 
     def _beside(self, peak: Peak) -> NDArray[np.int64]:
@@ -158,12 +156,12 @@ class Trial:
     def exposures(self) -> list[Exposure]:
         """How much was watched of the properties that are detected on, and which peaks the detector told there."""
         sums: dict[tuple[str, int], list[float]] = {}
-        intervals, registry = self._intervals(), self._original.memory.registry
+        intervals, registry, watched = self._intervals(), self._original.memory.registry, self._settings.watched()
         for slot, interval in intervals.items():
             name = registry.datastreams[slot].observed_property
-            if name in self._settings.property:
-                watched = min(self._readings[slot] * interval, HOUR // 1000) / 86_400
-                sums.setdefault((name, interval), [0.0, 0, 0])[0] += float(watched)
+            if name in watched:
+                days = min(self._readings[slot] * interval, HOUR // 1000) / 86_400
+                sums.setdefault((name, interval), [0.0, 0, 0])[0] += float(days)
         begin, end = moment(self._hour), moment(self._hour + HOUR)
         for event in self._original.events.values():
             place = sums.get((event.observed_property, intervals.get(event.datastream, 0)))

@@ -28,6 +28,7 @@ event. In its first minutes a stream learns as fast as a running mean.
 Only + - * / and sqrt are used, which IEEE 754 defines to the last bit: any machine finds the same events.
 The exponential is its Pade approximation u / (1 + u/2 + u^2/12), within 3 % up to u = 3, where it is held.
 
-A reading of a quiet stream touches one line of the cache and divides twice: what a gap weighs is worked out anew only
-when it differs from the gap before it, and what rises is left to `life`, what all see to `episode`.
+A reading of a quiet stream touches one line of the cache and never divides: what a gap weighs is worked out anew only
+when it differs from the gap before it, evidence only where there is some or nearly some; what rises is left to `life`,
+what all see to `episode`.
 """

@@ -11,7 +11,7 @@ from gateway.detection.kernels.surveying import FEW
 from gateway.detection.layout import ENDED, MERGED, OPENED, PEAK, REGIONAL, UPDATED, Memory, Places
 
 LOW = 0.3
-WORSE = 1.3  # an update is told when the excess has grown by this factor
+_WORSE = 1.3  # an update is told when the excess has grown by this factor
 BEFORE = 30 * 60_000  # ms: events that began so shortly before an episode were its beginning
 OWN = 0.5  # of what a station is above its background must be its own during an episode
 _LONGEST = 24 * 3_600_000  # ms: as long may what all have in common last
@@ -79,6 +79,13 @@ def is_part(s: Any, e: Any, g: Any) -> Any:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def has_grown(p: Any, told: float, now: float) -> Any:
+    """Whether an excess is worth an update: much larger than it was told, or of a higher severity."""
+    graver = told < p.moderate <= now or told < p.severe <= now or told < p.extreme <= now
+    return graver or now > _WORSE * told
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def follow_episode(g: Any, p: Any, common: float, level: float, own: float, slot: int, now: int) -> int:
     """Move a group's episode on by one look; returns what happened (0: nothing)."""
     gap = (now - g.at) * (1 / 60_000) if g.at > 0 else 0.0
@@ -120,7 +127,7 @@ def follow_episode(g: Any, p: Any, common: float, level: float, own: float, slot
             g.below_since = now
         g.revision += 1
         return ENDED
-    if g.peak > WORSE * g.told:
+    if has_grown(p, g.told, g.peak):
         g.told = g.peak
         g.revision += 1
         return UPDATED

@@ -59,10 +59,11 @@ def note_odd(s: Any, e: Any, at: int, x: float, level: float, noise: float, flag
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def set_aside(s: Any, e: Any, p: Any, at: int, x: float, flags: int) -> None:
+def set_aside(s: Any, e: Any, p: Any, at: int, value: float, flags: int) -> None:
     """The first reading, one that is not newer or not finite, or one that says nothing of the air."""
-    if p.on == 0.0 or not abs(x) < float("inf"):
+    if p.on == 0.0 or not abs(value) < float("inf"):
         return
+    x = value * p.polarity
     if s.count == 0:
         if flags & MEANINGLESS == 0:
             s.background = x

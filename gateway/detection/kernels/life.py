@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from numba import njit
 
 from edge_agent.wire import Flag
-from gateway.detection.kernels.episode import BEFORE, LOW, WORSE, is_part
+from gateway.detection.kernels.episode import BEFORE, LOW, has_grown, is_part
 from gateway.detection.kernels.learning import WARM_UP, note_odd
 from gateway.detection.kernels.reporting import tell
 from gateway.detection.layout import (
@@ -178,7 +178,7 @@ def compare(s: Any, e: Any, twin: Any, p: Any) -> None:
 @njit(nogil=True, cache=True, error_model="numpy")
 def open_event(s: Any, e: Any, r: Reading) -> None:
     """Enough evidence: what it is, as far as one can tell now."""
-    under = r.level - max(s.background - e.rise_background, 0.0)
+    under = min(s.background, e.rise_background) + (r.level - s.background)
     e.onset = e.rise
     e.detected = r.at
     e.told = r.x - under
@@ -211,7 +211,7 @@ def look_back(e: Any) -> None:
 @njit(nogil=True, cache=True, error_model="numpy")
 def go_on(s: Any, e: Any, g: Any, p: Any, r: Reading) -> int:
     """One more reading of an open event; returns what happened to it (0: nothing)."""
-    under = r.level - max(s.background - e.rise_background, 0.0)
+    under = min(s.background, e.rise_background) + (r.level - s.background)
     if r.x - under > e.peak - e.peak_background:
         e.peak = r.x
         e.peak_at = r.at
@@ -240,7 +240,7 @@ def go_on(s: Any, e: Any, g: Any, p: Any, r: Reading) -> int:
         e.kind = PEAK
         e.told = top
         return UPDATED
-    if top > WORSE * e.told:
+    if has_grown(p, e.told, top):
         e.told = top
         return UPDATED
     return 0

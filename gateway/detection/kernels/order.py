@@ -1,6 +1,6 @@
 """Quartiles of a few values, fast: a sorting network has no branch to guess wrong.
 
-Batcher's odd-even merge sort (AFIPS 32, 307): 19, 63 and 191 comparisons for 8, 16 and 32 values.
+Batcher's odd-even merge sort (AFIPS 32, 307): 5, 19, 63 and 191 comparisons for 4, 8, 16 and 32 values.
 """
 
 import numpy as np
@@ -25,22 +25,24 @@ def _network(n: int) -> list[tuple[int, int]]:
     return found
 
 
-_NETWORKS = np.array(_network(8) + _network(16) + _network(32), np.uint8)
-_END_8, _END_16, _END_32 = 19, 19 + 63, 19 + 63 + 191
+_NETWORKS = np.array(_network(4) + _network(8) + _network(16) + _network(32), np.uint8)
+_END_4, _END_8, _END_16, _END_32 = 5, 5 + 19, 5 + 19 + 63, 5 + 19 + 63 + 191
 
 
 @njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def put_in_order(a: NDArray[np.float64], n: int) -> None:
     """Sort a[:n] in place, n <= 32; the rest of `a` (32,) is lost."""
     begin, end, full = _END_16, _END_32, 32
-    if n <= 8:
-        begin, end, full = 0, _END_8, 8
+    if n <= 4:
+        begin, end, full = 0, _END_4, 4
+    elif n <= 8:
+        begin, end, full = _END_4, _END_8, 8
     elif n <= 16:
         begin, end, full = _END_8, _END_16, 16
     for i in range(n, full):
         a[i] = np.inf
     for k in range(begin, end):
-        i, j = _NETWORKS[k, 0], _NETWORKS[k, 1]
+        i, j = _NETWORKS[np.uint64(k), 0], _NETWORKS[np.uint64(k), 1]
         x, y = a[i], a[j]
         less = x < y
         a[i] = x if less else y

@@ -18,6 +18,7 @@ from gateway.detection.kernels.surveying import FEW, FRESH, SMALL, look_around, 
 from gateway.detection.layout import Memory, Places, Rows
 
 _BELOW = 1.5  # times the noise below its background: the background hurries down
+_NEARLY = 0.999  # less than this part of what makes evidence makes none, however a quotient is rounded
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -44,32 +45,41 @@ def detect_rows(
     """
     n = 0
     scratch = np.empty(MOST)
+    streams, events, members = (
+        memory.streams,
+        memory.events,
+        places.members,
+    )  # named once: a reading counts no reference
     windy = len(rows.wind) > 0
-    far = len(memory.streams) > MANY
+    far = len(streams) > MANY
     last_span, last_property = -1, np.uint64(0)
+    p = parameters[0]
     unit = sure = towards = hurried = taken = 0.0
     for i in range(len(rows.value)):
         if far and i + AHEAD < len(rows.value):
-            prefetch(memory.streams, rows.slots[i + AHEAD])
-            prefetch(memory.events, rows.slots[i + AHEAD])
-        slot = int(rows.slots[i])
-        place = np.uint64(slot)  # numba need not ask whether it counts from the end
+            prefetch(streams, rows.slots[np.uint64(i + AHEAD)])
+        row = np.uint64(i)  # without a sign numba need not ask whether it counts from the end
+        slot = int(rows.slots[row])
+        place = np.uint64(slot)
         number = np.uint64(places.group_of[place])
         which = np.uint64(places.property_of[number])
-        p, s = parameters[which], memory.streams[place]
-        e, g = memory.events[place], memory.groups[number]
-        at, flags, x = rows.at[i], rows.flags[i], rows.value[i] * p.polarity
+        s, e, g = streams[place], events[place], memory.groups[number]
+        at, flags, value = rows.at[row], rows.flags[row], rows.value[row]
         if windy:
             feel(memory.winds[places.area_of[number]], rows.wind, i, at)
-        if flags & MEANINGLESS or s.count == 0 or at <= s.at or not abs(x) < np.inf or p.on == 0.0:
-            set_aside(s, e, p, at, x, flags)
+        if flags & MEANINGLESS or s.count == 0 or at <= s.at or not abs(value) < np.inf:
+            set_aside(s, e, parameters[which], at, value, flags)
             continue
         span = at - s.at
         known = at - s.first
-        if span != last_span or which != last_property or known < p.settled:
+        if which != last_property or span != last_span or known < p.settled:
+            p = parameters[which]  # only here, so that a reading like the last one need not wait to be told which
             unit, sure, towards, hurried, taken = steps(p, span, known)
             last_span = span if known >= p.settled else -1
             last_property = which
+        if p.on == 0.0:
+            continue
+        x = value * p.polarity
         background = s.background
         last = background + s.residual
         s.at = at
@@ -88,9 +98,7 @@ def detect_rows(
             share = p.share
             if size <= SMALL or g.turn >= g.due:
                 alone = slot if size <= SMALL else -1
-                fresh = look_around(
-                    g, memory.streams, places.members, places.begins[number], size, alone, at, p.lift, scratch
-                )
+                fresh = look_around(g, streams, members, places.begins[number], size, alone, at, p.lift, scratch)
                 share = p.few_share if size <= SMALL and fresh < FEW else share
                 if g.common > own or g.evidence > 0.0 or g.revision > 0:
                     n = go_through(memory, places, p, slot, own, fresh, i, changes, n)
@@ -104,35 +112,37 @@ def detect_rows(
                 level += share * s.gain * common
             part = s.gain * common  # what all see of it
         excess = x - level
-        z = excess / noise
-        before = s.evidence
-        evidence = before + (sure if z >= p.sure else unit) * ((z if z < p.clip else p.clip) - p.drift)
-        evidence = 0.0 if evidence < 0.0 or flags & STUCK else evidence
-        evidence = evidence if evidence < 4 * p.threshold else 4 * p.threshold
-        s.evidence = evidence
         slower = 1.0
-        if evidence > 0.0 or s.revision > 0 or s.odd_count > 0:
-            twin = places.twin_of[place]
-            least = p.smallest
-            if evidence > p.threshold and p.smallest_among > least and s.revision == 0:
-                least = worth_telling(memory, places, p, slot, at)
-                e.peak_at = at if excess > p.smallest else e.peak_at  # told or not, its neighbours are to know
-            r = Reading(i, slot, at, x, flags, level, noise, excess, z, before, last, twin >= 0, least)
-            trailing = s.odd_count > 0 and has_tail(s, e, p, r)
-            if evidence > 0.0 or s.revision > 0 or trailing:
-                change = follow(s, e, g, memory.streams[twin if twin >= 0 else slot], p, r, trailing)
-                w = memory.winds[places.area_of[number]]
-                if windy and not np.isnan(rows.wind[i, 0]):
-                    blow(e, rows.wind[i, 0], rows.wind[i, 1], rows.wind[i, 2])
-                elif w.at > 0 and abs(at - w.at) <= FRESH:
-                    blow(e, w.east, w.north, w.speed)
-                if change:
-                    conclude(changes[n], change, s, e, g, r)
-                    n += 1
-            if s.odd_count > 0 and e.odd_until != at:
-                n += settle_odd(changes[n], s, e, g, p, r)
-            slower = p.freeze if s.revision > 0 else 1.0 / (1.0 + p.hold * s.evidence)
-            background = s.background
+        # Without evidence, and with nothing near what makes some, all of this would change nothing: nearly always.
+        if s.evidence > 0.0 or excess > _NEARLY * p.drift * noise or s.revision > 0 or s.odd_count > 0:
+            z = excess / noise
+            before = s.evidence
+            evidence = before + (sure if z >= p.sure else unit) * ((z if z < p.clip else p.clip) - p.drift)
+            evidence = 0.0 if evidence < 0.0 or flags & STUCK else evidence
+            evidence = evidence if evidence < 4 * p.threshold else 4 * p.threshold
+            s.evidence = evidence
+            if evidence > 0.0 or s.revision > 0 or s.odd_count > 0:
+                twin = places.twin_of[place]
+                least = p.smallest
+                if evidence > p.threshold and p.smallest_among > least and s.revision == 0:
+                    least = worth_telling(memory, places, p, slot, at)
+                    e.peak_at = at if excess > p.smallest else e.peak_at  # told or not, its neighbours are to know
+                r = Reading(i, slot, at, x, flags, level, noise, excess, z, before, last, twin >= 0, least)
+                trailing = s.odd_count > 0 and has_tail(s, e, p, r)
+                if evidence > 0.0 or s.revision > 0 or trailing:
+                    change = follow(s, e, g, streams[twin if twin >= 0 else slot], p, r, trailing)
+                    w = memory.winds[places.area_of[number]]
+                    if windy and not np.isnan(rows.wind[i, 0]):
+                        blow(e, rows.wind[i, 0], rows.wind[i, 1], rows.wind[i, 2])
+                    elif w.at > 0 and abs(at - w.at) <= FRESH:
+                        blow(e, w.east, w.north, w.speed)
+                    if change:
+                        conclude(changes[n], change, s, e, g, r)
+                        n += 1
+                if s.odd_count > 0 and e.odd_until != at:
+                    n += settle_odd(changes[n], s, e, g, p, r)
+                slower = p.freeze if s.revision > 0 else 1.0 / (1.0 + p.hold * s.evidence)
+                background = s.background
         if n > told:
             name_neighbours(changes, told, n, memory, places, p)
         clipped = min(max(x - background, -p.fall_limit * own), p.rise_limit * own)

@@ -37,9 +37,9 @@ def look_around(
     n = 0
     step = (size + MOST - 1) // MOST
     for place in range(begin + (g.turn % step if step > 1 else 0), begin + size, step):
-        j = members[place]
-        s = streams[j]
-        scratch[n] = s.residual
+        j = members[np.uint64(place)]
+        s = streams[np.uint64(j)]
+        scratch[np.uint64(n)] = s.residual
         n += 1 if j != alone and s.count > WARM_UP and abs(now - s.at) <= FRESH else 0
     g.due = g.turn + (1 if size < _LARGE else size // 3)
     g.spread = 0.0

@@ -60,8 +60,9 @@ def test_the_kernel_is_its_naive_twin(values, gaps):
     chosen = PeakSettings(threshold=2.5, clip=2.4)
     at = T0 + np.cumsum(gaps[: len(values)])
     batch = ObservationBatch.of(np.zeros(len(values), int), at, values)
-    found = peaks(run(Detector(DetectionSettings(property={"pm2_5": chosen})), batch, registry_of(1)))
-    twin = NaiveDetector(chosen)
+    levels = (5.0, 15.0, 30.0, 40.0)
+    found = peaks(run(Detector(DetectionSettings(property={"pm2_5": chosen})), batch, registry_of(1, severity=levels)))
+    twin = NaiveDetector(chosen, levels[1:])
     expected = [told for told in (twin.take(int(t), v) for t, v in zip(at, values, strict=True)) if told]
     assert [(e.change.value, e.revision) for e in found] == [(name, e["revision"]) for name, e in expected]
     for event, (_, other) in zip(found, expected, strict=True):
@@ -117,6 +118,22 @@ def test_a_plume_that_one_reading_saw_is_known_by_its_tail(step, tail, after):
     assert opened.excess == pytest.approx(30, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("levels", "heights"),
+    [(None, []), ((5, 15, 31.5, 150), [32]), ((5, 31.5, 36.5, 150), [32, 37]), ((5, 6, 7, 8), [])],
+)
+def test_a_peak_that_grows_into_another_severity_is_told_at_once(levels, heights):
+    """From 30 to 37: less than a third more."""
+    values = np.full(400, 8.0)
+    values[200:230] += 30
+    values[210:220] += 2
+    values[220:225] += 7
+    told = peaks(run(detector(), stream(values, 10), registry_of(1, severity=levels)))
+    assert [e.change for e in told] == [Change.OPENED, *[Change.UPDATED] * len(heights), Change.ENDED]
+    assert [e.excess for e in told[1:-1]] == pytest.approx(heights, rel=0.03)
+    assert told[-1].excess == pytest.approx(37, rel=0.03)
+
+
 def test_a_step_after_one_high_reading_is_no_tail():
     values = quiet(400)
     values[199:203] = 8.0, 38.0, 8.3, 8.5
@@ -138,6 +155,26 @@ def test_a_peak_far_above_what_all_see_stays_its_station_s():
     mine = [event for event in peaks(events) if event.station == "s0"]
     assert mine[0].change is Change.OPENED
     assert all(event.change is not Change.MERGED for event in mine)
+
+
+def test_a_plateau_has_its_peak_where_it_was_found_not_where_rounding_says():
+    for seed in range(20):
+        values = quiet(300, seed) / 16
+        values[200:260] = 60.0
+        (*_, ended) = peaks(run(detector(), stream(values, 60), registry_of(1)))
+        assert ended.peak_at == ended.detected_at
+
+
+def test_an_episode_that_grows_into_another_severity_is_told_at_once():
+    """Of 30 ug/m3 at first, and 34 later: less than a third more."""
+    rng = np.random.default_rng(1)
+    values = 8 + rng.normal(0, 0.2, (300, 8)) + 30 * (np.arange(300) >= 150)[:, None]
+    values[160:] += 4
+    changes = {}
+    for severity in (None, (5.0, 15.0, 32.0, 150.0)):
+        events = run(Detector(DetectionSettings()), area(values, 10), registry_of(8, severity=severity))
+        changes[severity] = [e.change for e in events if e.kind is Kind.REGIONAL]
+    assert [*changes.values()] == [[Change.OPENED], [Change.OPENED, Change.UPDATED]]
 
 
 def test_what_all_see_teaches_no_noise():
@@ -259,7 +296,7 @@ def test_many_neighbours_are_grouped_by_where_they_stand():
     for begin, end in pairwise(around.begins):
         assert end - begin <= 256
         assert np.ptp(around.members[begin:end]) == end - begin - 1
-    assert set(around.properties) == {"pm2_5"}
+    assert {one.id for one in around.properties} == {"pm2_5"}
 
 
 def test_what_is_worked_out_of_a_registry_lives_as_long_as_it_and_no_longer():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gateway.detection.detector import Detector
-from gateway.detection.settings import DetectionSettings
+from gateway.detection.settings import DetectionSettings, PeakSettings
 from gateway.quality.flagger import Flagger
 from gateway.selftest.figures import wilson
 from gateway.selftest.plan import HOUR, draw, relative, sized
@@ -73,6 +73,16 @@ def test_how_the_rows_are_cut_changes_no_verdict():
     assert {v.outcome for v in whole[0]} >= {Outcome.FOUND}
     assert sum(e.sensor_days for e in whole[1]) == pytest.approx(3 / 24, rel=0.02)
     assert verdicts([1, 700, 701, 1_333]) == whole
+
+
+def test_what_is_not_detected_on_is_not_counted_as_watched():
+    registry, rows = registry_of(3), weather(3, 300)
+    settings = DetectionSettings(property={"pm2_5": PeakSettings(on=False)})
+    senses = Senses(flagger=Flagger(), detector=Detector(settings))
+    trial = Trial(senses, settings, senses.initial(registry), hour=T0 + HOUR, peaks=[])
+    trial.take(rows)
+    assert settings.watched() == {}
+    assert trial.exposures() == []
 
 
 @pytest.mark.parametrize(
