@@ -41,14 +41,14 @@ def _count_batches(registry: Registry, accepted: ledger.Accepted, rows: Observat
     now = time.time()
     # summed first: finding a labelled metric costs as much as decoding a batch
     batches, readings, observations_ = Counter[tuple[str, str]](), Counter[str](), Counter[str]()
-    for verified in accepted.fresh:
-        area = registry.nodes[verified.batch.node].area
+    for heading in accepted.fresh:
+        area = registry.nodes[heading.node].area
         batches[area, "stored"] += 1
-        readings[area] += len(verified.batch.dt)
-        if not verified.late:
-            telemetry.COMMITTED_AGE.observe(now - (verified.batch.t0 + min(verified.batch.dt)) / 1000)
-    for verified in accepted.duplicates:
-        batches[registry.nodes[verified.batch.node].area, "duplicate"] += 1
+        readings[area] += heading.readings
+        if not heading.late:
+            telemetry.COMMITTED_AGE.observe(now - heading.first / 1000)
+    for heading in accepted.duplicates:
+        batches[registry.nodes[heading.node].area, "duplicate"] += 1
     counts = np.bincount(rows.datastream)
     for slot in np.flatnonzero(counts).tolist():
         observations_[registry.stations[registry.datastreams[slot].station].area] += int(counts[slot])
@@ -57,5 +57,5 @@ def _count_batches(registry: Registry, accepted: ledger.Accepted, rows: Observat
     for metric, sums in ((telemetry.READINGS, readings), (telemetry.OBSERVATIONS, observations_)):
         for area, number in sums.items():
             metric.labels(area).inc(number)
-    for node in {v.batch.node for v in accepted.fresh}:
+    for node in {h.node for h in accepted.fresh}:
         telemetry.LAST_SEEN.labels(registry.nodes[node].area, node).set(now)

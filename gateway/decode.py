@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, repeat
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.wire import Flag, Forged, Malformed, NoteError, ReadingBatch, Topic, Unsigned
+from edge_agent.wire import Clock, Flag, Forged, Malformed, NoteError, ReadingBatch, Topic, Unsigned
 from gateway.observation import FlagArray, FloatArray, IntArray, ObservationBatch
 from gateway.refusal import Reason
 from gateway.registry import Node, Registry
@@ -46,6 +47,37 @@ class Rejected:
     key: tuple[str, str, int] | None = None
 
 
+class Heading(msgspec.Struct, frozen=True):
+    """What a verified batch says of itself, without its values: all that ledger, clocks and log go by.
+
+    first      its earliest stamp, ms UTC
+    readings   how many it holds
+    late       from the backlog lane, or from quarantine: stored, and never detected on as if it came now
+    missing    known properties that have no datastream yet
+    strange    properties that nobody knows
+    """
+
+    payload: Payload
+    sha256: bytes
+    node: str
+    inc: str
+    seq: int
+    boot: str
+    mono: int
+    clock: Clock
+    t0: int
+    first: int
+    readings: int
+    late: bool
+    missing: tuple[str, ...] = ()
+    strange: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """(node, incarnation, seq): unique for ever."""
+        return self.node, self.inc, self.seq
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verified:
     """A payload whose signature fits and whose text could be read."""
@@ -61,8 +93,29 @@ class Verified:
 
     @property
     def late(self) -> bool:
-        """From the backlog lane, or from quarantine: stored, and never detected on as if it came now."""
+        """From the backlog lane, or from quarantine."""
         return self.batch.hist or self.payload.replayed
+
+    def heading(self, registry: Registry) -> Heading:
+        """As this registry knows its properties."""
+        batch = self.batch
+        apart = [p for p in batch.values if (batch.node, p) not in registry.slots]
+        return Heading(
+            payload=self.payload,
+            sha256=self.sha256,
+            node=batch.node,
+            inc=batch.inc,
+            seq=batch.seq,
+            boot=batch.boot,
+            mono=batch.mono,
+            clock=batch.clock,
+            t0=batch.t0,
+            first=batch.t0 + min(batch.dt),
+            readings=len(batch.dt),
+            late=self.late,
+            missing=tuple(p for p in apart if p in registry.properties),
+            strange=tuple(sorted(p for p in batch.values if p not in registry.properties)),
+        )
 
 
 def decode(payload: Payload, registry: Registry) -> Verified | Rejected:
@@ -124,17 +177,19 @@ class Unplaced:
     unknown: tuple[Rejected, ...] = ()
 
 
-def unplaced(batches: Sequence[Verified], registry: Registry) -> Unplaced:
-    """What `place` would leave out, so that the caller creates or quarantines it first."""
-    pairs = dict.fromkeys((v.batch.node, p) for v in batches for p in v.batch.values)
-    missing = tuple(pair for pair in pairs if pair not in registry.slots and pair[1] in registry.properties)
-    unknown = []
-    for verified in batches:
-        strange = sorted(set(verified.batch.values) - set(registry.properties))
-        if strange:
-            detail = f"no observed property {', '.join(strange)}"
-            unknown.append(Rejected(payload=verified.payload, reason=Reason.UNKNOWN_PROPERTY, detail=detail))
-    return Unplaced(missing=missing, unknown=tuple(unknown))
+def unplaced(headings: Sequence[Heading]) -> Unplaced:
+    """What `place` left out, so that the caller creates or quarantines it."""
+    missing = dict.fromkeys((h.node, p) for h in headings if h.missing for p in h.missing)
+    unknown = [
+        Rejected(
+            payload=h.payload,
+            reason=Reason.UNKNOWN_PROPERTY,
+            detail=f"no observed property {', '.join(h.strange)}",
+        )
+        for h in headings
+        if h.strange
+    ]
+    return Unplaced(missing=tuple(missing), unknown=tuple(unknown))
 
 
 def place(batches: Sequence[Verified], registry: Registry) -> ObservationBatch:

@@ -4,84 +4,45 @@ Only the database can say whether they are new. Where it says otherwise, or the 
 reckoned from is not the one that was committed, the outcome is dropped and worked out again.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from gateway.decode import Payload, Rejected, Unplaced, Verified, decode, place, unplaced
 from gateway.event import Event
 from gateway.live import LiveObservation
 from gateway.newest import newest
 from gateway.observation import ObservationBatch
 from gateway.registry import Registry
-from gateway.senses import Memory, Senses
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decoded:
-    """Payloads as one registry reads them."""
-
-    payloads: Sequence[Payload]
-    registry: Registry | None  # None: not read yet
-    verified: Sequence[Verified] = ()
-    rejected: Sequence[Rejected] = ()
-    unplaced: Unplaced = field(default_factory=Unplaced)
-
-    @classmethod
-    def of(cls, payloads: Sequence[Payload], registry: Registry) -> Self:
-        """Verified and read, each for itself."""
-        decoded = [decode(payload, registry) for payload in payloads]
-        verified = [d for d in decoded if isinstance(d, Verified)]
-        rejected = [d for d in decoded if isinstance(d, Rejected)]
-        return cls(
-            payloads=payloads,
-            registry=registry,
-            verified=verified,
-            rejected=rejected,
-            unplaced=unplaced(verified, registry),
-        )
-
-    def without_place(self, fresh: Sequence[Verified], registry: Registry) -> Unplaced:
-        """What of those that are new has no datastream."""
-        return self.unplaced if len(fresh) == len(self.verified) else unplaced(fresh, registry)
-
-    def by(self, registry: Registry) -> "Decoded":
-        """As this registry reads them."""
-        return self if self.registry is registry else Decoded.of(self.payloads, registry)
+from gateway.senses import Memory, NodeStates, Senses
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What one micro-batch of new readings leads to: all that needs no database. States are by slot."""
+    """What one micro-batch of new readings leads to: all that needs no database."""
 
     before: Memory
     after: Memory
     rows: ObservationBatch
     events: Sequence[Event]
-    quality: Mapping[int, bytes]
-    detection: Mapping[int, bytes]
+    kept: Sequence[NodeStates]  # of each node that told something
     news: Sequence[LiveObservation]  # to viewers
 
     @classmethod
-    def of(cls, senses: Senses, before: Memory, batches: Sequence[Verified]) -> Self:
-        """Flags, detection, and what is kept of them."""
-        after, rows, events = senses.examine(before, place(batches, before.registry))
-        kept = _kept(rows, before.registry)
+    def of(cls, senses: Senses, before: Memory, rows: ObservationBatch) -> Self:
+        """Flags, detection, and what is kept of them; the rows are by the registry of `before`."""
+        after, rows, events = senses.examine(before, rows)
         return cls(
             before=before,
             after=after,
             rows=rows,
             events=events,
-            quality=dict(zip(kept, senses.flagger.dump(after.quality, kept), strict=True)),
-            detection=dict(zip(kept, senses.detector.dump(after.detection, kept), strict=True)),
+            kept=senses.states_of(after, _nodes(rows, before.registry)),
             news=newest(rows, before.registry),
         )
 
 
-def _kept(rows: ObservationBatch, registry: Registry) -> list[int]:
-    """The slots whose states are stored: all of each node that told something, for a row is a node."""
+def _nodes(rows: ObservationBatch, registry: Registry) -> list[str]:
     touched = np.flatnonzero(np.bincount(rows.datastream)).tolist()
-    nodes = dict.fromkeys(registry.datastreams[slot].node for slot in touched)
-    return [slot for node in nodes for slot in registry.slots_of[node]]
+    return list(dict.fromkeys(registry.datastreams[slot].node for slot in touched))

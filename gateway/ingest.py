@@ -28,6 +28,7 @@ from gateway.pipeline import Committed, Foreseen, Pipeline
 from gateway.refusal import Reason
 from gateway.store import nodes
 from gateway.store.connection import HeldError
+from gateway.verification import signing
 from gateway.wishes import Wishes
 
 _LOG = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class Ingest:
     ) -> None:
         self._settings, self._broker, self._pipeline = settings, broker, pipeline
         self._signer = settings.signer()
+        self._signature = signing(self._signer.private.private_bytes_raw())
         self._chores_due = 0.0
         self._met = met  # whether the broker has ever answered
 
@@ -241,7 +243,7 @@ class Ingest:
         return words, [(live_topic(live.area), live.encode()) for live in committed.live]
 
     def _signed(self, topic: Topic, word: StoredRanges | Desired) -> _Word:
-        return str(topic), self._signer.sign(word.encode())
+        return str(topic), self._signer.sign(word.encode(), self._signature)
 
 
 _CHORES = 2.0  # seconds between looks at what operators want

@@ -17,10 +17,13 @@ from edge_agent.wire import StoredRanges
 from gateway import repair, story, telemetry
 from gateway.account import account
 from gateway.announcement import announce
-from gateway.decode import Payload, Rejected, Unplaced, Verified, decode, place, unplaced
+from gateway.decode import Heading, Payload, Rejected, Unplaced, Verified, decode, place, unplaced
+from gateway.decoded import Decoded
+from gateway.decoder import Decoder
 from gateway.detection.detector import Detector
-from gateway.foresight import Decoded, Outcome
+from gateway.foresight import Outcome
 from gateway.live import LiveMessage
+from gateway.observation import ObservationBatch
 from gateway.quality.flagger import Flagger
 from gateway.refusal import Reason
 from gateway.registry import Node, Registry
@@ -51,10 +54,10 @@ class Foreseen:
     outcome: Outcome | None
     settled: asyncio.Event = field(default_factory=asyncio.Event)  # it is known what the next ones start from
 
-    def outcome_for(self, memory: Memory, fresh: Sequence[Verified]) -> Outcome | None:
+    def outcome_for(self, memory: Memory, fresh: Sequence[Heading]) -> Outcome | None:
         """The outcome, where these turned out to be all new and to start from this memory."""
         found = self.outcome
-        if found is None or found.before is not memory or len(fresh) != len(self.decoded.verified):
+        if found is None or found.before is not memory or len(fresh) != len(self.decoded.headings):
             return None
         return found
 
@@ -62,8 +65,10 @@ class Foreseen:
 class Pipeline:
     """Owns the memory of one gateway."""
 
-    def __init__(self, store: Store, flagger: Flagger, detector: Detector) -> None:
+    def __init__(self, store: Store, flagger: Flagger, detector: Detector, decoder: Decoder | None = None) -> None:
+        """`decoder`: who reads payloads ahead; None: this process."""
         self._store, self._senses = store, Senses(flagger=flagger, detector=detector)
+        self._decode = decoder.decode if decoder else Decoded.of
         self._memory: Memory | None = None
         self._ahead: Memory | None = None  # what the transaction that runs will leave
         self._anchored: clocks.Anchored = frozenset()
@@ -81,7 +86,7 @@ class Pipeline:
         registry = self._memory.registry if self._memory else None
         decoded = Decoded(payloads=payloads, registry=None)
         if registry is not None:
-            decoded = await asyncio.to_thread(decoded.by, registry)
+            decoded = await asyncio.to_thread(self._decode, payloads, registry)
         if after is not None:
             await after.settled.wait()
         memory = self._ahead or self._memory
@@ -91,11 +96,11 @@ class Pipeline:
 
     def _foresee(self, decoded: Decoded, memory: Memory) -> Foreseen:
         decoded = decoded.by(memory.registry)
-        return Foreseen(decoded=decoded, outcome=self._outcome(memory, decoded.verified))
+        return Foreseen(decoded=decoded, outcome=self._outcome(memory, decoded.rows))
 
-    def _outcome(self, memory: Memory, batches: Sequence[Verified]) -> Outcome:
+    def _outcome(self, memory: Memory, rows: ObservationBatch) -> Outcome:
         with telemetry.DETECT.time():
-            return Outcome.of(self._senses, memory, batches)
+            return Outcome.of(self._senses, memory, rows)
 
     async def process(
         self, payloads: Sequence[Payload], words: Sequence[nodes.Word] = (), foreseen: Foreseen | None = None
@@ -118,27 +123,28 @@ class Pipeline:
         async with self._store.transaction() as tx:
             memory = await self._current(tx)
             decoded = foreseen.decoded.by(memory.registry)
-            accepted = await ledger.accept(tx, decoded.verified)
-            lacking = decoded.without_place(accepted.fresh, memory.registry)
+            accepted = await ledger.accept(tx, decoded.headings)
+            lacking = unplaced(accepted.fresh)
             memory = await self._make_room(tx, memory, lacking)
             rejected = [*decoded.rejected, *accepted.tampered, *lacking.unknown]
             outcome = foreseen.outcome_for(memory, accepted.fresh)
             if outcome is None:
-                outcome = await asyncio.to_thread(self._outcome, memory, accepted.fresh)
+                rows = decoded.by(memory.registry).rows_of(accepted.fresh)
+                outcome = await asyncio.to_thread(self._outcome, memory, rows)
             self._ahead, registry, events = outcome.after, memory.registry, outcome.events
             foreseen.settled.set()
 
             ids = await ledger.number(tx, accepted.fresh)
             await self._keep_checkpoint(tx, memory, ids)
             await observations.copy(tx, outcome.rows, ids, registry)
-            await self._save_states(tx, outcome, registry)
+            await event_store.save_states(tx, self._senses.detector.name, outcome.kept)
             live = await announce(tx, outcome.news, events, registry)
             await quarantine.put(tx, rejected)
             kept = [v.key for v in accepted.fresh] + [r.key for r in rejected if r.key is not None]
             await ledger.record(tx, kept)
             stored = await ledger.stored_ranges(tx, kept + [v.key for v in accepted.duplicates])
             await nodes.touch(tx, words, accepted.fresh, registry)
-            anchored = await clocks.resolve(tx, [v.batch for v in accepted.fresh], ids, self._anchored)
+            anchored = await clocks.resolve(tx, accepted.fresh, ids, self._anchored)
             await ledger.keep(tx, accepted.fresh, ids)
             await repair.note(tx, outcome.rows, registry)
         self._memory, self._anchored, self._lease = outcome.after, anchored, tx  # only after COMMIT
@@ -237,7 +243,7 @@ class Pipeline:
                 memory, outcome = await self._complete(tx, memory, verified)
                 self._memory = memory  # only datastreams were added: true whatever becomes of the transaction
                 return outcome
-            accepted = await ledger.accept(tx, [verified])
+            accepted = await ledger.accept(tx, [verified.heading(memory.registry)])
         if accepted.tampered:
             return Reason.TAMPERED.value
         await self.process([retry.payload])
@@ -252,7 +258,7 @@ class Pipeline:
         rest = {name: column for name, column in verified.batch.values.items() if name not in known}
         batch = msgspec.structs.replace(verified.batch, values=rest, flags={}, hist=True)
         missing = replace(verified, batch=batch)
-        lacking = unplaced([missing], memory.registry)
+        lacking = unplaced([missing.heading(memory.registry)])
         memory = await self._make_room(tx, memory, lacking)
         if lacking.unknown:
             return memory, Reason.UNKNOWN_PROPERTY.value
@@ -270,10 +276,6 @@ class Pipeline:
             return memory
         await stations.create_datastreams(tx, lacking.missing)
         return await self._enlarged(tx, memory)
-
-    async def _save_states(self, tx: Transaction, outcome: Outcome, registry: Registry) -> None:
-        await event_store.save_states(tx, _QUALITY, outcome.quality, registry)
-        await event_store.save_states(tx, self._senses.detector.name, outcome.detection, registry)
 
 
 def _report(

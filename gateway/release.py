@@ -54,7 +54,7 @@ def _sign(given: argparse.Namespace) -> None:
     except (NoteError, UnicodeDecodeError) as error:
         raise ReleaseError(f"{given.key}: {error}") from None
     note = signer.sign(text)
-    pem = signer.verifier.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    pem = signer.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     (given.folder / _SUMS).write_bytes(text)
     (given.folder / _NOTE).write_bytes(note)
     (given.folder / _RAW).write_bytes(split(note)[1][0].signature)

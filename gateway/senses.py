@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 from edge_agent.wire import Flag
@@ -22,6 +23,16 @@ class Memory:
     registry: Registry
     quality: QualityStates
     detection: DetectorStates
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeStates:
+    """What is stored of the memory of one node's datastreams: their ids in the database, and their states in turn."""
+
+    node: str
+    datastreams: Sequence[int]
+    quality: bytes
+    detection: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +59,22 @@ class Senses:
             quality=self.flagger.load(registry, quality),
             detection=self.detector.load(registry, detection),
         )
+
+    def states_of(self, memory: Memory, nodes: Sequence[str]) -> list[NodeStates]:
+        """All states of each node, for a row in the database is a node."""
+        registry = memory.registry
+        slots = [slot for node in nodes for slot in registry.slots_of[node]]
+        quality, detection = self.flagger.dump(memory.quality, slots), self.detector.dump(memory.detection, slots)
+        ends = list(accumulate(len(registry.slots_of[node]) for node in nodes))
+        return [
+            NodeStates(
+                node=node,
+                datastreams=[registry.ids[slot] for slot in slots[begin:end]],
+                quality=b"".join(quality[begin:end]),
+                detection=b"".join(detection[begin:end]),
+            )
+            for node, begin, end in zip(nodes, [0, *ends], ends, strict=False)
+        ]
 
     def pack(self, memory: Memory, *, level: int = -1) -> dict[str, Any]:
         """All of it for the database: ids of the datastreams, and their states in turn; `level` is zlib's."""

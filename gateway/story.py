@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 
-from gateway.decode import Rejected, Verified
+from gateway.decode import Heading, Rejected
 from gateway.event import Event
 from gateway.registry import Registry
 from gateway.store import ledger
@@ -20,10 +20,10 @@ def tell(
 ) -> None:
     """After COMMIT; `ids` are of the fresh batches. Batches only at `debug`: there are many."""
     if _LOG.isEnabledFor(logging.DEBUG):
-        for id_, verified in zip(ids, accepted.fresh, strict=True):
-            _LOG.debug("batch stored", extra={"about": {"batch": id_, **_of(verified, registry)}})
-        for verified in accepted.duplicates:
-            _LOG.debug("batch was stored before", extra={"about": _of(verified, registry)})
+        for id_, heading in zip(ids, accepted.fresh, strict=True):
+            _LOG.debug("batch stored", extra={"about": {"batch": id_, **_of(heading, registry)}})
+        for heading in accepted.duplicates:
+            _LOG.debug("batch was stored before", extra={"about": _of(heading, registry)})
     for one in rejected:
         about = {"reason": one.reason.value, "topic": one.payload.topic[:200], "detail": one.detail[:200]}
         _LOG.info("payload goes into quarantine", extra={"about": about})
@@ -31,15 +31,14 @@ def tell(
         _LOG.info("event %s", event.change.value, extra={"about": _event(event, ids, registry)})
 
 
-def _of(verified: Verified, registry: Registry) -> dict[str, object]:
-    batch = verified.batch
+def _of(heading: Heading, registry: Registry) -> dict[str, object]:
     return {
-        "node": batch.node,
-        "incarnation": batch.inc,
-        "seq": batch.seq,
-        "area": registry.nodes[batch.node].area,
-        "readings": len(batch.dt),
-        "received_at": verified.payload.received_at,
+        "node": heading.node,
+        "incarnation": heading.inc,
+        "seq": heading.seq,
+        "area": registry.nodes[heading.node].area,
+        "readings": heading.readings,
+        "received_at": heading.payload.received_at,
     }
 
 

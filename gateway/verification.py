@@ -3,10 +3,11 @@
 It is also the stricter of the two: keys and points of small order are refused.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from nacl.exceptions import BadSignatureError
-from nacl.signing import VerifyKey
+from nacl.signing import SigningKey, VerifyKey
 
 
 @lru_cache(maxsize=100_000)
@@ -21,3 +22,9 @@ def fits(public: bytes, signature: bytes, text: bytes) -> bool:
     except BadSignatureError:
         return False
     return True
+
+
+def signing(private: bytes) -> Callable[[bytes], bytes]:
+    """Makes the signatures (64 bytes) of the owner of this private key (32 bytes); the same that OpenSSL makes."""
+    key = SigningKey(private)
+    return lambda text: key.sign(text).signature

@@ -4,9 +4,11 @@ import asyncio
 import gc
 import sys
 from collections.abc import Coroutine
+from contextlib import closing
 
 from msgspec import structs
 
+from gateway.decoder import Decoder
 from gateway.detection.detector import Detector
 from gateway.errors import StartError
 from gateway.ingest import Ingest
@@ -26,25 +28,26 @@ async def run(settings: Settings) -> None:
         raise StartError("the gateway needs [ingest] with key_file in its configuration")
     await asyncio.to_thread(rehearse, Flagger(), Detector(settings.detection))
     _favour_throughput()
-    if not ingest.share:
-        return await _take_in(settings, ingest)
+    with closing(Decoder()) as decoder:
+        if not ingest.share:
+            return await _take_in(settings, ingest, decoder)
 
-    begun = False
+        begun = False
 
-    def part(area: str, name: str) -> Coroutine[None, None, None]:
-        nonlocal begun
-        met, begun = begun, True
-        return _take_in(settings, structs.replace(ingest, areas=[area]), name=name, met=met)
+        def part(area: str, name: str) -> Coroutine[None, None, None]:
+            nonlocal begun
+            met, begun = begun, True
+            return _take_in(settings, structs.replace(ingest, areas=[area]), decoder, name=name, met=met)
 
-    return await Pool(settings.database.dsn, ingest.areas, ingest.lease, part).run()
+        return await Pool(settings.database.dsn, ingest.areas, ingest.lease, part).run()
 
 
 async def _take_in(
-    settings: Settings, ingest: IngestSettings, *, name: str = "piekwacht gateway", met: bool = False
+    settings: Settings, ingest: IngestSettings, decoder: Decoder, *, name: str = "piekwacht gateway", met: bool = False
 ) -> None:
     """`name` is what the database sees; `met`: the broker has answered before, and is waited for."""
     store = Store(settings.database.dsn, areas=ingest.areas or ["*"], name=name)
-    pipeline = Pipeline(store, Flagger(), Detector(settings.detection))
+    pipeline = Pipeline(store, Flagger(), Detector(settings.detection), decoder)
     broker = settings.broker.of_area(ingest.areas[0]) if ingest.share else settings.broker
     try:
         await Ingest(ingest, broker, pipeline, met=met).run()

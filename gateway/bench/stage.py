@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import paho.mqtt.client as paho
@@ -102,6 +102,11 @@ ingest = {{ key_file = "gateway.key", areas = ["{AREA}"] }}
 
 
 def resident(pid: int) -> float:
-    """MB that a process holds in memory."""
-    lines = dict(line.split(":	", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(lines["VmRSS"].split()[0]) / 1024
+    """MB that a process and its children hold in memory; pages that they share count for each."""
+    megabytes = 0.0
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with suppress(OSError):  # it has just ended
+            lines = dict(line.split(":\t", 1) for line in status.read_text().splitlines())
+            if str(pid) in {lines["Pid"], lines["PPid"]}:
+                megabytes += int(lines.get("VmRSS", "0").split()[0]) / 1024
+    return megabytes

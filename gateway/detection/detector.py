@@ -25,6 +25,7 @@ from gateway.detection.layout import (
     Memory,
     Rows,
     aligned,
+    bytes_of,
     copied,
 )
 from gateway.detection.neighbours import Neighbourhoods, neighbourhoods
@@ -89,7 +90,11 @@ class Detector:
 
     def dump(self, states: States, slots: Sequence[int]) -> list[bytes]:
         """The states of these slots, each with its group's and its area's, for the database."""
-        return [_bytes(states, slot) for slot in slots]
+        at = np.asarray(slots, np.int32)
+        group = states.around.group_of[at]
+        places = at, at, group, states.around.area_of[group]
+        parts = [bytes_of(records)[place] for records, place in zip(states.memory, places, strict=True)]
+        return [row.tobytes() for row in np.concatenate(parts, axis=1)]
 
     def load(self, registry: Registry, saved: Mapping[int, bytes]) -> States:
         """States from the database; a datastream without one starts fresh, a group is as it was kept last."""
@@ -135,13 +140,6 @@ class Detector:
         return found
 
 
-def _bytes(states: States, slot: int) -> bytes:
-    streams, events, groups, winds = states.memory
-    number = states.around.group_of[slot]
-    records = streams[slot], events[slot], groups[number], winds[states.around.area_of[number]]
-    return b"".join(record.tobytes() for record in records)
-
-
 def _keep_last(
     records: NDArray[np.void], places: NDArray[np.int32], given: NDArray[np.void], by: tuple[str, ...]
 ) -> None:
@@ -151,7 +149,7 @@ def _keep_last(
 
 
 def _parts(state: bytes) -> Iterator[tuple[np.dtype[np.void], bytes]]:
-    """What `_bytes` put together."""
+    """What `dump` put together."""
     begin = 0
     for kind in (STREAM, EVENT, GROUP, WIND):
         yield kind, state[begin : begin + kind.itemsize]

@@ -181,5 +181,10 @@ def aligned(count: int, kind: np.dtype[np.void]) -> NDArray[np.void]:
 def copied(records: NDArray[np.void]) -> NDArray[np.void]:
     """The same in memory of its own, aligned."""
     found = aligned(len(records), records.dtype)
-    found[:] = records
+    bytes_of(found)[:] = bytes_of(records)
     return found
+
+
+def bytes_of(records: NDArray[np.void]) -> NDArray[np.uint8]:
+    """The same memory as (n, bytes of a record): numpy copies records field by field, and bytes at once."""
+    return records.view(np.uint8).reshape(len(records), records.dtype.itemsize)

@@ -35,6 +35,8 @@ ORDER BY d.id, (h.node_id = d.node_id) DESC, h.id
 
 -- name: air_1min
 SELECT m.datastream_id, m.bucket, m.mean, m.flags FROM means_1min(%(ids)s::int[], %(start)s, %(end)s) m
+ORDER BY m.bucket, m.datastream_id
 
 -- name: air_1h
 SELECT m.datastream_id, m.bucket, m.mean, m.flags FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m
+ORDER BY m.bucket, m.datastream_id

@@ -7,14 +7,15 @@ in a column of its own (`observation_resolved` shows both).
 
 from collections.abc import Sequence
 
-from edge_agent.wire import Clock, ReadingBatch
+from edge_agent.wire import Clock
+from gateway.decode import Heading
 from gateway.store.connection import QUERIES, Transaction
 
 Boot = tuple[str, str]  # node, boot id
 Anchored = frozenset[Boot]  # whose clock was trusted once
 
 
-async def resolve(tx: Transaction, batches: Sequence[ReadingBatch], ids: Sequence[int], known: Anchored) -> Anchored:
+async def resolve(tx: Transaction, batches: Sequence[Heading], ids: Sequence[int], known: Anchored) -> Anchored:
     """Keep new anchors and suspects; returns the boots that have an anchor now. `known`: those that had one."""
     anchors = {
         (b.node, b.boot): b.t0 - b.mono

@@ -1,11 +1,12 @@
 """Events, their revisions, and the state from which detection goes on after a restart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct, json
 
 from gateway.event import Event
 from gateway.registry import Registry
+from gateway.senses import NodeStates
 from gateway.store.connection import QUERIES, Transaction
 
 
@@ -54,19 +55,16 @@ _AROUND = ("neighbours", "wind", "upwind", "words")
 
 class _Node(Struct):
     node_id: str
-    datastreams: list[int]
+    datastreams: Sequence[int]
 
 
-async def save_states(tx: Transaction, component: str, states: Mapping[int, bytes], registry: Registry) -> None:
-    """Keep the state of these slots under the component's name: all slots of each node, as its row is replaced."""
-    slots: dict[str, list[int]] = {}
-    for slot in states:
-        slots.setdefault(registry.datastreams[slot].node, []).append(slot)
-    if slots:
-        nodes = [_Node(node, [registry.datastreams[slot].id for slot in own]) for node, own in slots.items()]
-        joined = [b"".join(states[slot] for slot in own) for own in slots.values()]
+async def save_states(tx: Transaction, detector: str, kept: Sequence[NodeStates]) -> None:
+    """Keep these instead of what was kept of their nodes; `detector`: the name of the one whose states they are."""
+    if kept:
+        nodes = json.encode([_Node(one.node, one.datastreams) for one in kept])
+        quality, detection = [one.quality for one in kept], [one.detection for one in kept]
         await tx.execute(
-            QUERIES["save_states"], {"component": component, "nodes": json.encode(nodes), "states": joined}
+            QUERIES["save_states"], {"nodes": nodes, "quality": quality, "detection": detection, "detector": detector}
         )
 
 

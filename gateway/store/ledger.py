@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from edge_agent.wire import Clock, StoredRanges
-from gateway.decode import Payload, Rejected, Verified
+from gateway.decode import Heading, Payload, Rejected
 from gateway.refusal import Reason
 from gateway.store.connection import QUERIES, Transaction
 
@@ -21,24 +21,24 @@ from gateway.store.connection import QUERIES, Transaction
 class Accepted:
     """What of a micro-batch is new, what was stored before, what came again with other bytes."""
 
-    fresh: list[Verified]
-    duplicates: list[Verified]
+    fresh: list[Heading]
+    duplicates: list[Heading]
     tampered: list[Rejected]
 
 
-def sift(batches: Sequence[Verified], seen: dict[int, bytes | None]) -> Accepted:
+def sift(batches: Sequence[Heading], seen: dict[int, bytes | None]) -> Accepted:
     """Pure: `seen` maps the index of a batch that is stored already to the hash it had (None: unknown)."""
     accepted = Accepted(fresh=[], duplicates=[], tampered=[])
     first: dict[tuple[str, str, int], bytes] = {}
-    for number, verified in enumerate(batches):
-        stored = seen.get(number) if number in seen else first.get(verified.key)
-        if number not in seen and verified.key not in first:
-            first[verified.key] = verified.sha256
-            accepted.fresh.append(verified)
-        elif stored is not None and stored != verified.sha256:
-            accepted.tampered.append(_tampered(verified.payload, verified.key))
+    for number, heading in enumerate(batches):
+        stored = seen.get(number) if number in seen else first.get(heading.key)
+        if number not in seen and heading.key not in first:
+            first[heading.key] = heading.sha256
+            accepted.fresh.append(heading)
+        elif stored is not None and stored != heading.sha256:
+            accepted.tampered.append(_tampered(heading.payload, heading.key))
         else:
-            accepted.duplicates.append(verified)
+            accepted.duplicates.append(heading)
     return accepted
 
 
@@ -48,7 +48,7 @@ def _tampered(payload: Payload, key: tuple[str, str, int]) -> Rejected:
     return Rejected(payload=payload, reason=Reason.TAMPERED, detail=detail, key=key)
 
 
-async def accept(tx: Transaction, batches: Sequence[Verified]) -> Accepted:
+async def accept(tx: Transaction, batches: Sequence[Heading]) -> Accepted:
     """Tell new batches from stored ones."""
     if not batches:
         return sift([], {})
@@ -70,19 +70,19 @@ async def stored_ranges(tx: Transaction, keys: Sequence[tuple[str, str, int]]) -
     return msgspec.json.decode(row[0], type=list[StoredRanges]) if row and row[0] else []
 
 
-async def number(tx: Transaction, batches: Sequence[Verified]) -> list[int]:
+async def number(tx: Transaction, batches: Sequence[Heading]) -> list[int]:
     """Ids for these batches, in order of arrival."""
     cursor = await tx.execute(QUERIES["next_batch_ids"], {"count": len(batches)})
     return [int(row[0]) for row in await cursor.fetchall()]
 
 
-async def keep(tx: Transaction, batches: Sequence[Verified], ids: Sequence[int]) -> None:
+async def keep(tx: Transaction, batches: Sequence[Heading], ids: Sequence[int]) -> None:
     """Keep the signed bytes of each batch as evidence; last, so that `committed_at` is as late as it can be."""
     if not batches:
         return
     rows = [
-        _Row(*v.key, id_, v.batch.boot, v.batch.mono, v.batch.clock, v.late, v.payload.received_at)
-        for id_, v in zip(ids, batches, strict=True)
+        _Row(*h.key, id_, h.boot, h.mono, h.clock, h.late, h.payload.received_at)
+        for id_, h in zip(ids, batches, strict=True)
     ]
     await tx.execute(
         QUERIES["insert_batches"],

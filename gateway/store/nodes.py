@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from edge_agent.wire import Kind, Topic
-from gateway.decode import Verified
+from gateway.decode import Heading
 from gateway.registry import Registry
 from gateway.store.connection import QUERIES, Transaction
 
@@ -32,7 +32,7 @@ class _Entry:
     health: str | None = None
 
 
-async def touch(tx: Transaction, words: Sequence[Word], batches: Iterable[Verified], registry: Registry) -> None:
+async def touch(tx: Transaction, words: Sequence[Word], batches: Iterable[Heading], registry: Registry) -> None:
     """Note the words, and that the senders of these batches were heard. Unknown nodes and bad JSON are passed over."""
     entries = digest(words, batches, registry)
     if entries:
@@ -48,12 +48,12 @@ async def touch(tx: Transaction, words: Sequence[Word], batches: Iterable[Verifi
         )
 
 
-def digest(words: Sequence[Word], batches: Iterable[Verified], registry: Registry) -> dict[str, _Entry]:
+def digest(words: Sequence[Word], batches: Iterable[Heading], registry: Registry) -> dict[str, _Entry]:
     """One entry a node, the later word winning. Pure."""
     entries: dict[str, _Entry] = {}
-    for verified in batches:
-        seen = verified.payload.received_at
-        entries.setdefault(verified.batch.node, _Entry(seen=seen)).seen = seen
+    for heading in batches:
+        seen = heading.payload.received_at
+        entries.setdefault(heading.node, _Entry(seen=seen)).seen = seen
     for word in words:
         node = registry.nodes.get(word.topic.node)
         said = _object(word.body)

@@ -93,11 +93,13 @@ SELECT * FROM unnest(%(received)s::timestamptz[], %(topics)s::text[], %(reasons)
 
 -- name: save_states
 INSERT INTO node_state (node_id, component, datastreams, state)
-SELECT k.node_id, %(component)s, k.datastreams, k.state
+SELECT k.node_id, c.component, k.datastreams, c.state
 FROM ROWS FROM (
     json_to_recordset(convert_from(%(nodes)b, 'UTF8')::json) AS (node_id text, datastreams int[]),
-    unnest(%(states)b::bytea[])
-) AS k(node_id, datastreams, state)
+    unnest(%(quality)b::bytea[]),
+    unnest(%(detection)b::bytea[])
+) AS k(node_id, datastreams, quality, detection),
+LATERAL (VALUES ('quality', k.quality), (%(detector)s, k.detection)) AS c(component, state)
 ON CONFLICT (node_id, component) DO UPDATE SET datastreams = excluded.datastreams, state = excluded.state
 
 -- name: load_states

@@ -159,9 +159,7 @@ def test_a_full_house_lets_nobody_else_in_and_the_nodes_do_not_notice(house):
             strangers.append(one)
         assert wait_until(lambda: sum(one.is_connected() for one in strangers) >= 38, 30)
         time.sleep(0.5)
-        assert (
-            sum(one.is_connected() for one in strangers) < 55
-        )  # 40, and at most about half of the 20 who came too late
+        assert sum(one.is_connected() for one in strangers) < 55  # 40, and about half of those who came too late
         with house.named("ijm-001"):
             pass
     finally:

@@ -124,11 +124,11 @@ def test_a_clock_that_cannot_be_right_is_flagged_and_kept(t0):
 def test_unknown_properties_are_named_and_the_known_ones_stay():
     payload = NODE.payload(values={"pm2_5": [1.0, 2.0], "moonlight": [3.0, 4.0]})
     verified = decode(payload, REGISTRY)
-    found = unplaced([verified], REGISTRY)
+    found = unplaced([verified.heading(REGISTRY)])
     assert [r.detail for r in found.unknown] == ["no observed property moonlight"]
     assert placed(payload).value.tolist() == [1, 2]
 
 
 def test_a_property_without_a_datastream_is_asked_for():
     registry = replace(REGISTRY, slots={("ijm-001", "humidity"): 1})
-    assert unplaced([decode(NODE.payload(), registry)], registry).missing == (("ijm-001", "pm2_5"),)
+    assert unplaced([decode(NODE.payload(), registry).heading(registry)]).missing == (("ijm-001", "pm2_5"),)

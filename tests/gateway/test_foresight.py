@@ -1,27 +1,33 @@
 """What is worked out ahead of the database's answer is used where it holds, and changes nothing where it does not."""
 
 import asyncio
+from contextlib import closing
 
 import psycopg
 import pytest
 from prometheus_client import REGISTRY
 
+from gateway.decoder import Decoder
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
 from tests.gateway.enrolled import T0, enrol
+from tests.gateway.test_decoder import begin
 from tests.gateway.test_pipeline import plume, rows
 
 FACTS = "SELECT id, revision, change, onset, peak_at, ended_at, peak, background, confidence, state_hash FROM event"
 STATES = "SELECT component, state FROM node_state ORDER BY component"
 
 
-@pytest.fixture
-async def pipeline(database):
+@pytest.fixture(params=["in this process", "in another"])
+async def pipeline(database, request):
     store = Store(database, name="looks ahead")
-    yield Pipeline(store, Flagger(), Detector(DetectionSettings()))
+    with closing(Decoder(worth=1)) as decoder:
+        if request.param == "in another":
+            begin(decoder)
+        yield Pipeline(store, Flagger(), Detector(DetectionSettings()), decoder if decoder.begun else None)
     await store.close()
 
 
@@ -77,3 +83,11 @@ async def test_nothing_is_examined_twice_where_nothing_comes_between(database, n
     await look_ahead(pipeline, [[payload] for payload in plume(node)])
     assert examined() - before == 80 + 1  # and the empty one at the end
     assert rows(database, FACTS) != []
+
+
+async def test_a_payload_that_comes_twice_in_one_micro_batch_is_stored_once(database, node, pipeline):
+    first, second = plume(node)[:2]
+    await pipeline.process([first])
+    group = [second, first, second]
+    await pipeline.process(group, (), await pipeline.foresee(group))
+    assert rows(database, "SELECT count(*), count(DISTINCT (datastream_id, observed_at)) FROM observation") == [(2, 2)]

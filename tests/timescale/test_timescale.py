@@ -152,6 +152,37 @@ def test_every_read_query_answers_as_on_plain_postgresql(enrolled, hypertable, d
     assert there or query in ABSENT
 
 
+def test_directions_are_averaged_as_directions_here_and_on_plain_postgresql(enrolled, hypertable, database):
+    """North from both sides; the vane turned round in the second minute; nothing in the third."""
+    enrol(database)
+    values = [350, 10, 20, 340, 0, 180, 0, 180, None, None, None, None]
+    with psycopg.connect(database) as plain:
+        for connection in (hypertable, plain):
+            fill(connection)
+            connection.execute(
+                """INSERT INTO datastream (id, station_id, node_id, property_id) OVERRIDING SYSTEM VALUE
+                   VALUES (2, 'wijk-aan-zee', 'ijm-001', 'wind_direction')"""
+            )
+            connection.execute(
+                """INSERT INTO observation SELECT 2, %s + i * interval '15 seconds', v, 0, 1
+                   FROM unnest(%s::float8[]) WITH ORDINALITY AS u(v, j), LATERAL (SELECT j - 1 AS i) n""",
+                [BEGAN, values],
+            )
+            means = (
+                "SELECT valid_count, mean, min, max FROM {}('{{1, 2}}', %s, %s) WHERE datastream_id = 2 ORDER BY bucket"
+            )
+            minutes, hours, days = (
+                connection.execute(means.format(name), [BEGAN.replace(hour=0), BEGAN + timedelta(hours=3)]).fetchall()
+                for name in ("means_1min", "means_1h", "means_1day")
+            )
+            assert [count for count, *_ in minutes] == [4, 4, 0]
+            assert minutes[0][1] % 360 == pytest.approx(0, abs=1e-9) or minutes[0][1] == pytest.approx(360)
+            assert [row[1:] for row in minutes[1:]] == [(None, None, None)] * 2
+            assert hours == days
+            assert hours[0][0] == 8
+            assert min(hours[0][1], 360 - hours[0][1]) == pytest.approx(0, abs=1e-9)
+
+
 OWN = {"ready", "version", "datastreams"}  # counts and times of the server itself
 
 

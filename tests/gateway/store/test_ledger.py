@@ -1,34 +1,32 @@
-from dataclasses import replace
-
 import psycopg
 
-from edge_agent.wire import Signer
-from gateway.decode import Verified
+from edge_agent.wire import Clock, Signer
+from gateway.decode import Heading
 from gateway.refusal import Reason
 from gateway.store import ledger
-from tests.gateway.enrolled import Enrolled
+from tests.gateway.enrolled import T0, Enrolled
 
 NODE = Enrolled(signer=Signer.generate("ijm-001"))
 
 
-def verified(seq, sha256=b"a"):
-    return Verified(payload=NODE.payload(seq), batch=NODE.batch(seq), sha256=sha256)
+def heading(seq, sha256=b"a", inc=NODE.inc):
+    return Heading(NODE.payload(seq), sha256, "ijm-001", inc, seq, "boot", 0, Clock.SYNCED, T0, T0, 2, late=False)
 
 
 def test_the_first_of_two_equal_batches_is_fresh_and_the_second_a_duplicate():
-    found = ledger.sift([verified(1), verified(2), verified(1)], {})
-    assert [v.batch.seq for v in found.fresh] == [1, 2]
-    assert [v.batch.seq for v in found.duplicates] == [1]
+    found = ledger.sift([heading(1), heading(2), heading(1)], {})
+    assert [h.seq for h in found.fresh] == [1, 2]
+    assert [h.seq for h in found.duplicates] == [1]
 
 
 def test_the_same_key_with_other_bytes_is_tampering_whether_stored_or_in_the_same_micro_batch():
-    found = ledger.sift([verified(1, b"other"), verified(2), verified(2, b"other")], {0: b"a"})
+    found = ledger.sift([heading(1, b"other"), heading(2), heading(2, b"other")], {0: b"a"})
     assert [r.reason for r in found.tampered] == [Reason.TAMPERED, Reason.TAMPERED]
-    assert [v.batch.seq for v in found.fresh] == [2]
+    assert [h.seq for h in found.fresh] == [2]
 
 
 def test_a_stored_batch_whose_bytes_are_gone_is_a_duplicate():
-    assert len(ledger.sift([verified(1)], {0: None}).duplicates) == 1
+    assert len(ledger.sift([heading(1)], {0: None}).duplicates) == 1
 
 
 async def test_ranges_grow_together_whatever_the_order(database):
@@ -37,11 +35,11 @@ async def test_ranges_grow_together_whatever_the_order(database):
             await ledger.record(connection, [("ijm-001", NODE.inc, seq)])
         (ranges,) = await ledger.stored_ranges(connection, [("ijm-001", NODE.inc, 1)])
         assert ranges.ranges == [(1, 2), (4, 5), (9, 9)]
-        assert (await ledger.accept(connection, [verified(4), verified(3)])).fresh[0].batch.seq == 3
+        assert (await ledger.accept(connection, [heading(4), heading(3)])).fresh[0].seq == 3
 
 
 async def test_another_incarnation_is_another_ledger(database):
     async with await psycopg.AsyncConnection.connect(database) as connection:
         await ledger.record(connection, [("ijm-001", "aaaaaaaaaaaa", 1)])
-        other = replace(verified(1), batch=NODE.batch(1, inc="bbbbbbbbbbbb"))
+        other = heading(1, inc="bbbbbbbbbbbb")
         assert (await ledger.accept(connection, [other])).fresh == [other]
