@@ -34,7 +34,7 @@ def load(path: Path, kind: type[T]) -> T:
         msg = f"{path}: cannot be read ({error.strerror})"
         raise ConfigurationError(msg) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f"{path}: not TOML: {error}"
+        msg = f"{path}: not TOML: {error}; complete it there, or put back the file as it was"
         raise ConfigurationError(msg) from None
     return convert(table, kind, source=str(path), folder=path.resolve().parent)
 

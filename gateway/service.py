@@ -5,34 +5,22 @@ that fails takes the others with it, so that a half-dead gateway never looks ali
 """
 
 import asyncio
-import gc
 import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
 import prometheus_client
 import uvloop
-from msgspec import structs
 
 from alerting import dispatcher
 from alerting.errors import AlertingError
-from gateway import beside, logs
+from gateway import logs
 from gateway.api import app
-from gateway.decoder import Decoder
-from gateway.detection.detector import Detector
 from gateway.errors import StartError
-from gateway.ingest import Ingest
-from gateway.ingest_settings import IngestSettings
-from gateway.pipeline import Pipeline
-from gateway.pool import Pool
-from gateway.quality.flagger import Flagger
-from gateway.rehearsal import rehearse
 from gateway.settings import Settings, files
-from gateway.store.connection import Store, check
+from gateway.store.connection import check
 
 E = TypeVar("E", bound=BaseException)
 Part = Coroutine[None, None, None]
@@ -42,12 +30,34 @@ def parts(settings: Settings, config: Path) -> Mapping[str, Callable[[], Part]]:
     """Every part by its name on the command line."""
     dsn = settings.database.dsn
     return {
-        "gateway": lambda: _ingest(settings),
+        "gateway": lambda: _taking_in(settings),
         "api": lambda: app.serve(settings.api, dsn, settings.broker.of_api()),
         "alerting": lambda: dispatcher.run(settings.alerting, dsn),
-        "beside": lambda: beside.run(settings),
-        "companion": lambda: beside.accompany(settings, config),
+        "beside": lambda: _beside(settings),
+        "companion": lambda: _companion(settings, config),
     }
+
+
+# What compiles is loaded when it runs: the units of all other parts forbid memory that is written and executed, and
+# there numba cannot even be imported.
+
+
+def _taking_in(settings: Settings) -> Part:
+    from gateway import worker
+
+    return worker.run(settings)
+
+
+def _beside(settings: Settings) -> Part:
+    from gateway import beside
+
+    return beside.run(settings)
+
+
+def _companion(settings: Settings, config: Path) -> Part:
+    from gateway import beside
+
+    return beside.accompany(settings, config)
 
 
 def run(settings: Settings, names: list[str], config: Path, look: Callable[[Settings, list[str]], None]) -> None:
@@ -98,50 +108,6 @@ async def _until_told(settings: Settings, names: list[str], config: Path) -> Non
         await told.wait()
         for task in running:
             task.cancel()
-
-
-async def _ingest(settings: Settings) -> None:
-    ingest = settings.ingest
-    if ingest is None:
-        raise StartError("the gateway needs [ingest] with key_file in its configuration")
-    await asyncio.to_thread(rehearse, Flagger(), Detector(settings.detection))
-    _favour_throughput()
-    with closing(Decoder()) as decoder:
-        if not ingest.share:
-            return await _take_in(settings, ingest, decoder)
-
-        begun = False
-
-        def part(area: str, name: str) -> Part:
-            nonlocal begun
-            met, begun = begun, True
-            return _take_in(settings, structs.replace(ingest, areas=[area]), decoder, name=name, met=met)
-
-        return await Pool(settings.database.dsn, ingest.areas, ingest.lease, part).run()
-
-
-async def _take_in(
-    settings: Settings, ingest: IngestSettings, decoder: Decoder, *, name: str = "piekwacht gateway", met: bool = False
-) -> None:
-    """`name` is what the database sees; `met`: the broker has answered before, and is waited for."""
-    store = Store(settings.database.dsn, areas=ingest.areas or ["*"], name=name)
-    pipeline = Pipeline(store, Flagger(), Detector(settings.detection), decoder)
-    broker = settings.broker.of_area(ingest.areas[0]) if ingest.share else settings.broker
-    try:
-        await Ingest(ingest, broker, pipeline, met=met).run()
-    finally:
-        await store.close()
-
-
-def _favour_throughput() -> None:
-    """A micro-batch is a hundred thousand objects without a cycle: looking for some cost a fifth of ingest.
-
-    And who feeds the database must not wait 5 ms, Python's own interval, for the thread that decodes.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 20)
-    sys.setswitchinterval(0.0005)
 
 
 def _show_metrics(host: str, port: int) -> None:

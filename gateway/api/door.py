@@ -20,6 +20,7 @@ from gateway.api.viewing import Stream
 _LONGEST_HEAD = 65_536
 _HEAD_SECONDS = 20.0
 _BODY_SECONDS = 20.0  # ours are some kilobytes
+_HELD = 16_384  # bytes of a body that wait here for the rest
 _UNREAD_SECONDS = 60.0
 PATH = b"/api/v1/live"
 
@@ -37,6 +38,7 @@ class Door(HttpToolsProtocol):
         self._size, self._taken = 0, False
         self._patience: asyncio.TimerHandle | None = None
         self._body: asyncio.TimerHandle | None = None
+        self._held: bytearray | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A request has to follow soon."""
@@ -100,7 +102,16 @@ class Door(HttpToolsProtocol):
             if isinstance(wanted, Asked) and self._let_in(wanted):
                 return
         self._body = self.loop.call_later(_BODY_SECONDS, self.transport.abort)
-        super().on_headers_complete()
+        if self.parser.should_upgrade() or self.expect_100_continue:  # who waits for our word gets it
+            super().on_headers_complete()
+        else:
+            self._held = bytearray()
+
+    def _pass_on(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            super().on_headers_complete()
+            super().on_body(bytes(held))
 
     def _let_in(self, wanted: Asked) -> bool:
         stream = Stream(wanted.wish, self._address(), self.transport, self._settings.lease, self._hub.leave)
@@ -119,13 +130,20 @@ class Door(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """A stream's request has none."""
-        if not self._taken:
+        if self._taken:
+            return
+        if self._held is None:
             super().on_body(body)
+            return
+        self._held += body
+        if len(self._held) > _HELD:
+            self._pass_on()
 
     def on_message_complete(self) -> None:
         """A stream's request is complete with its head."""
         self._body_is_here()
         if not self._taken:
+            self._pass_on()
             super().on_message_complete()
 
 

@@ -13,6 +13,7 @@ _STALE_BEAT = 300.0  # seconds
 _STALE_SHADOW = 3600.0  # seconds
 _QUEUES = {"inbox": "alerts wait undecided", "outbox": "notifications wait"}
 
+_START = "start it; where it was started, the end of its log says what it waits for"
 _NEWEST = "piekwacht_shadow_newest_timestamp_seconds/"
 
 Samples = Mapping[str, float]
@@ -66,9 +67,7 @@ def gateway(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
         return
     found = _metrics(settings, hosts, "gateway", "piekwacht_ingest_connected")
     if found is None:
-        yield say.fault(
-            "the gateway does not answer", f"start it, or look at its log ({_where(settings, hosts, 'gateway')})"
-        )
+        yield say.fault(f"the gateway does not answer at {_where(settings, hosts, 'gateway')}", _START)
     elif settings.ingest.share and not found.get("piekwacht_leased_areas"):
         yield say.note("this gateway has no area now: other workers have them all")
     elif not found["piekwacht_ingest_connected"]:
@@ -85,7 +84,7 @@ def api(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
     except httpx.HTTPError as error:
         yield say.fault(
             f"the API does not answer at {_api(settings, hosts)} ({type(error).__name__})",
-            "start it, or look at its log",
+            _START,
         )
         return
     if answer.is_success:
@@ -101,9 +100,7 @@ def alerting(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
         yield say.warning("nobody would be told of a peak", "give [[alerting.receiver]] and [[alerting.route]]")
     found = _metrics(settings, hosts, "alerting", "piekwacht_alerting_queue_size/inbox")
     if found is None:
-        yield say.fault(
-            "alerting does not answer", f"start it, or look at its log ({_where(settings, hosts, 'alerting')})"
-        )
+        yield say.fault(f"alerting does not answer at {_where(settings, hosts, 'alerting')}", _START)
         return
     waiting = {words: found.get(f"piekwacht_alerting_queue_size/{queue}", 0) for queue, words in _QUEUES.items()}
     for words, size in waiting.items():
@@ -155,4 +152,4 @@ def heartbeat(settings: Settings, hosts: Hosts, now: float) -> Iterator[Finding]
 
 
 def _where(settings: Settings, hosts: Hosts, part: str) -> str:
-    return _at(settings, hosts, part) or "[telemetry] port says where it would show its metrics"
+    return _at(settings, hosts, part) or f"{_api(settings, hosts)}/metrics"

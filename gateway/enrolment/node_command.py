@@ -80,6 +80,7 @@ def _enrol(given: argparse.Namespace) -> None:
     if read.ingest is None:
         raise StartError("the gateway's key is needed: [ingest] key_file in its configuration")
     site, plan = provisioning.planned(folder, given.site, given.node)
+    _check_names(site, folder / "sites" / given.site / "site.toml")
     rendered = provisioning.render(folder, given.site, given.node)
     authority = Authority.open(given.ca)
     identity = None if given.request else Identity.generate(given.node)
@@ -100,6 +101,12 @@ def _enrol(given: argparse.Namespace) -> None:
     print(
         f"{given.node} is enrolled at {plan.station}. Unpack {out} onto the boot partition of its card, then delete it."
     )
+
+
+def _check_names(site: provisioning.Site, file: Path) -> None:
+    unfilled = [name for name in (site.broker_host, *site.time_servers) if name.endswith(".example")]
+    if unfilled:
+        raise StartError(f"{file}: put your own broker and time server in the place of {' and '.join(unfilled)}")
 
 
 def _renew(given: argparse.Namespace) -> None:
@@ -134,7 +141,7 @@ def _revoke(given: argparse.Namespace) -> None:
         stations.revoke_node(connection, given.node)
     listed = authority.revoke(given.node, datetime.now(UTC))
     print(f"the gateway believes nothing more of {given.node}. {listed} certificates are on {given.ca}/crl.pem:")
-    print("copy that to the broker and reload it (Mosquitto: SIGHUP), so that the broker refuses it too")
+    print("copy that to the broker and have it read it (`systemctl reload mosquitto`), so that it refuses it too")
 
 
 def _configure(given: argparse.Namespace) -> None:

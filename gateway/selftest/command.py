@@ -14,7 +14,7 @@ from gateway.errors import GatewayError, StartError
 from gateway.selftest.examiner import ONE, QUERIES, Examiner, Result
 from gateway.selftest.figures import Found, summed, together
 from gateway.selftest.settings import SelfTestSettings
-from gateway.selftest.trial import Exposure, Outcome
+from gateway.selftest.verdict import Exposure, Outcome
 
 
 class Figures(Struct, frozen=True, kw_only=True):

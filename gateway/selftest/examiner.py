@@ -20,7 +20,8 @@ from gateway.quality.flagger import Flagger
 from gateway.registry import Datastream, Registry
 from gateway.selftest.plan import LONGEST, Draw, Peak, draw, sized
 from gateway.selftest.settings import SelfTestSettings
-from gateway.selftest.trial import Exposure, Outcome, Trial, Verdict
+from gateway.selftest.trial import Trial
+from gateway.selftest.verdict import Exposure, Outcome, Verdict
 from gateway.senses import Memory, Senses
 from gateway.stamps import stamp_of
 from gateway.store import checkpoints, stations

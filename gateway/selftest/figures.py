@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import median
 
-from gateway.selftest.trial import Exposure, Outcome, Verdict
+from gateway.selftest.verdict import Exposure, Outcome, Verdict
 
 _Z = 1.959963984540054  # 95 %, two-sided
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -12,45 +11,13 @@ from numpy.typing import NDArray
 from gateway.detection.settings import DetectionSettings
 from gateway.event import Event, Kind
 from gateway.observation import ObservationBatch
-from gateway.selftest.plan import HOUR, Draw, Peak, relative
+from gateway.selftest.plan import HOUR, Peak, relative
+from gateway.selftest.verdict import Exposure, Outcome, Verdict
 from gateway.senses import Memory, Senses
 from gateway.stamps import moment
 
 _STEPS = np.array([1, 2, 5, 10, 15, 20, 30, 60, 120, 150, 300, 600, 900, 1_800, 3_600])  # s
 _BEFORE = timedelta(minutes=10)  # an event this shortly before hides a peak
-
-
-class Outcome(StrEnum):
-    """What became of a synthetic peak. Only `found` and `missed` count."""
-
-    FOUND = "found"
-    MISSED = "missed"
-    OBSCURED = "obscured"  # the stream had an event of its own just then
-    SILENT = "silent"  # too few readings around it
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """A peak and what became of it; s after its onset, excess as a share of the largest reading's."""
-
-    draw: Draw
-    interval: int
-    outcome: Outcome
-    peak: Peak | None = None
-    called: str | None = None
-    delay: float | None = None
-    ratio: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Exposure:
-    """Streams of one property and interval (s) without synthetic peaks: how long, how many peaks, with no neighbour."""
-
-    observed_property: str
-    interval: int
-    sensor_days: float
-    peaks: int
-    alone: int
 
 
 @dataclass(kw_only=True)

@@ -62,7 +62,10 @@ def pending(all_: list[Migration], applied: dict[str, str]) -> list[Migration]:
     known = {migration.name: migration for migration in all_}
     for name, sha256 in applied.items():
         if name not in known:
-            raise SchemaError(f"the database knows migration {name}, this version does not: install a newer piekwacht")
+            raise SchemaError(
+                f"the database knows migration {name}, this version does not: install a newer piekwacht, "
+                "or restore the backup of before the upgrade"
+            )
         if known[name].sha256 != sha256:
             raise SchemaError(f"migration {name} was changed after it was applied: restore the released file")
     return [migration for migration in all_ if migration.name not in applied]

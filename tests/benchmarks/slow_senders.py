@@ -54,15 +54,20 @@ def main() -> None:
         fill(dsn, STATIONS)
         broker = stack.enter_context(Broker(folder / "broker"))
         port = stack.enter_context(serving(dsn, broker))
-        doors = {"API alone": (port, False)}
+        doors = {"API": (port, False)}
         caddy = shutil.which("caddy", path=f"{os.environ['PATH']}:{ROOT}/.venv/programs/usr/bin")
         if caddy:
-            doors["Caddy before it, TLS"] = (stack.enter_context(proxy(caddy, folder, port)), True)
-        for name, (door, tls) in doors.items():
-            show(f"{name}: nobody dawdles", asyncio.run(visit(door, tls=tls, seconds=10)), "")
-            for manner in given.manner:
-                measured, lives = beset(door, manner, given, tls=tls)
-                show(f"{name}: {given.connections} dawdle over the {manner}", measured, lives)
+            doors["Caddy"] = (stack.enter_context(proxy(caddy, folder, port)), True)
+        rows = [row for name, (door, tls) in doors.items() for row in faced(name, door, given, tls=tls)]
+    print("", HEADING, *rows, *([] if caddy else ["Caddy: not on this machine"]), sep="\n")
+
+
+def faced(name: str, door: int, given: argparse.Namespace, *, tls: bool) -> Iterator[str]:
+    """A row for nobody and for each manner."""
+    asyncio.run(visit(door, tls=tls, seconds=2))  # what is slow once is not what dawdlers cost
+    yield row(name, "nobody", asyncio.run(visit(door, tls=tls, seconds=10)), "")
+    for manner in given.manner:
+        yield row(name, manner, *beset(door, manner, given, tls=tls))
 
 
 @contextmanager
@@ -191,8 +196,8 @@ async def _crowd(port: int, manner: str, given: argparse.Namespace, context: ssl
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    borne = f"{len(ended)} times one was cut, after {statistics.median(ended):.0f} s" if ended else "nobody was cut"
-    return f"{there} there at the end, {borne}"
+    borne = f"{len(ended)} cut after {statistics.median(ended):.0f} s" if ended else "nobody cut"
+    return f"{borne}, {there} left"
 
 
 async def _connected(port: int, context: ssl.SSLContext | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -226,12 +231,16 @@ async def _ended(reader: asyncio.StreamReader, at_once: int) -> None:
             await asyncio.sleep(1)
 
 
-def show(what: str, took: list[float], lives: str) -> None:
+HEADING = "door    slow    requests  failed  p50 ms  p99 ms  max ms  the slow ones"
+
+
+def row(door: str, manner: str, took: list[float], lives: str) -> str:
     took.sort()
+    p50, p99, worst = (took[int((len(took) - 1) * share)] * 1e3 for share in (0.5, 0.99, 1))
     failed = took.count(float("inf"))
-    p99 = took[int(len(took) * 0.99)]
-    print(f"{what}: {len(took)} good requests, median {took[len(took) // 2] * 1e3:.0f} ms,", end=" ")
-    print(f"p99 {p99 * 1e3:.0f} ms, {failed} failed; {lives}", flush=True)
+    text = f"{door:7} {manner:7} {len(took):8}  {failed:6}  {p50:6.0f}  {p99:6.0f}  {worst:6.0f}  {lives}"
+    print(text, file=sys.stderr, flush=True)  # as it goes; all together at the end
+    return text
 
 
 if __name__ == "__main__":

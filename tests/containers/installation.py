@@ -75,6 +75,7 @@ class Installation:
         """Its archive, made as docs/operator/nodes.md says, unpacked; returns the folder with agent.toml."""
         site = self.firmware / "sites/ijmond/site.toml"
         text = site.read_text().replace("broker.ijmond.piekwacht.example", "localhost")
+        text = text.replace("ntp.piekwacht.example", "localhost")
         site.write_text(f"{text}broker_port = {self.port('broker', 8883)}\n")
         (self.firmware / "kits/sps30-sgp41.toml").write_text(_KIT)
         self.compose(

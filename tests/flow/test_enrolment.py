@@ -34,9 +34,8 @@ class Site:
         self.firmware = Path(shutil.copytree(FOLDER, folder / "firmware_configs"))
         (self.firmware / "kits/sps30-sgp41.toml").write_text(KIT + "[batch]\ninterval_seconds = 0.2\n")
         site = self.firmware / "sites/ijmond/site.toml"
-        site.write_text(
-            site.read_text().replace("broker.ijmond.piekwacht.example", "127.0.0.1") + f"broker_port = {self.port}\n"
-        )
+        text = site.read_text().replace("ntp.piekwacht.example", "127.0.0.1")
+        site.write_text(text.replace("broker.ijmond.piekwacht.example", "127.0.0.1") + f"broker_port = {self.port}\n")
         self.key = Signer.generate("gateway.ijmond")
         (folder / "gateway.key").write_text(self.key.export())
         self.config = folder / "piekwacht.toml"
@@ -206,6 +205,15 @@ def test_enrolling_again_is_asked_for_and_an_unknown_station_is_named(site, tmp_
     assert site.enrol("--out", str(tmp_path / "3.tar"), "--again") == 1
     assert "the registry has no such station; run `piekwacht site apply` first" in capsys.readouterr().err
     assert not (tmp_path / "3.tar").exists()
+
+
+def test_no_card_is_made_with_names_that_nobody_filled_in(site, tmp_path, capsys):
+    file = site.firmware / "sites/ijmond/site.toml"
+    file.write_text(file.read_text().replace('"127.0.0.1"]', '"ntp.piekwacht.example"]'))
+    assert site.enrol("--out", str(tmp_path / "1.tar")) == 1
+    sentence = f"piekwacht: {file}: put your own broker and time server in the place of ntp.piekwacht.example\n"
+    assert capsys.readouterr().err == sentence
+    assert not (tmp_path / "1.tar").exists()
 
 
 def test_a_request_that_does_not_hold_is_refused(site, tmp_path, capsys):

@@ -44,6 +44,32 @@ async def test_who_sends_a_body_too_slowly_is_cut_and_the_log_says_nothing_of_it
     assert not [record for record in caplog.records if record.exc_info]
 
 
+@pytest.mark.parametrize(
+    ("pieces", "status"),
+    [
+        ([b"", b"Content-Length: 4\r\n\r\n", b"a", b"=bc"], b"404"),
+        ([b"", b"Content-Length: 40000\r\n\r\n", b"a" * 20_000], b"413"),
+        ([b"Expect: 100-continue\r\n", b"Content-Length: 4\r\n\r\n"], b"100"),
+        ([b"", b"Content-Length: 4\r\n\r\n", b"a=bcGET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"], b"404"),
+        ([b"", b"Transfer-Encoding: chunked\r\n\r\n", b"2\r\na=\r\n", b"1\r\nb\r\n0\r\n\r\n"], b"404"),
+    ],
+    ids=["in pieces", "too long, not waited for", "asks first", "another behind it", "chunked"],
+)
+async def test_a_body_is_waited_for_at_the_door(database, broker, pieces, status):
+    async with serving(database, broker) as (client, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+        writer.write(b"POST /acknowledge/x HTTP/1.1\r\nHost: here\r\n")
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        async with asyncio.timeout(5):
+            assert (await reader.readline()).split()[1] == status
+            if b"healthz" in pieces[-1]:
+                assert await reader.readuntil(b"HTTP/1.1 200")
+        writer.close()
+
+
 async def test_raw_observations_come_in_pages_without_gap_or_repeat_and_name_their_batch(api, pipeline, node):
     await fill(pipeline, node, 60)
     at = datetime.fromtimestamp(T0 / 1000, UTC)

@@ -11,7 +11,8 @@ from gateway.quality.flagger import Flagger
 from gateway.selftest.figures import wilson
 from gateway.selftest.plan import HOUR, draw, relative, sized
 from gateway.selftest.settings import SelfTestSettings
-from gateway.selftest.trial import Outcome, Trial, nominal
+from gateway.selftest.trial import Trial, nominal
+from gateway.selftest.verdict import Outcome
 from gateway.senses import Senses
 from tests.laws import T0, registry_of, weather
 

@@ -1,0 +1,73 @@
+"""Every part starts where its unit forbids memory that is written and then executed, as a server's systemd does."""
+
+import subprocess
+import sys
+
+import pytest
+
+from gateway.processes import Child, answers, free_port
+from tests.deploy.conftest import DEPLOY
+
+_PR_SET_MDWE = 65  # linux/prctl.h, from 6.3 on: what MemoryDenyWriteExecute= asks for
+HELD = f"""
+import ctypes, sys
+if ctypes.CDLL(None).prctl({_PR_SET_MDWE}, 1, 0, 0, 0):
+    sys.exit(77)
+from gateway.__main__ import main
+sys.exit(main())
+"""
+PROBE = "import ctypes, sys; sys.exit(bool(ctypes.CDLL(None).prctl(65, 1, 0, 0, 0)))"
+
+
+def held():
+    """The commands of units that forbid it."""
+    for unit in sorted((DEPLOY / "systemd").glob("*.service")):
+        text = unit.read_text()
+        if "MemoryDenyWriteExecute=yes" in text and "/bin/piekwacht " in text:
+            yield text.split("/bin/piekwacht ")[1].split()[0]
+
+
+@pytest.fixture
+def ports():
+    return {"api": free_port(), "alerting": free_port()}
+
+
+@pytest.fixture
+def config(tmp_path, database, broker, ports):
+    if subprocess.run([sys.executable, "-c", PROBE]).returncode:
+        pytest.skip("this kernel cannot forbid it (Linux 6.3 can)")
+    path = tmp_path / "piekwacht.toml"
+    path.write_text(f"""
+        [database]
+        dsn = "{database}"
+        [retention]
+        selftest_days = 400
+        [broker]
+        port = {broker.port}
+        [api]
+        port = {ports["api"]}
+        [alerting]
+        public_url = "http://127.0.0.1:{ports["api"]}"
+        [telemetry]
+        alerting_port = {ports["alerting"]}
+    """)
+    return path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the units are for Linux")
+@pytest.mark.parametrize("part", sorted(held()))
+def test_a_part_that_may_not_compile_starts_and_answers(part, config, ports, tmp_path):
+    command = [sys.executable, "-c", HELD, part, "--config", str(config)]
+    if part not in ports:
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return
+    with Child(part, command, log=tmp_path / "log") as child:
+        child.wait_until(lambda: answers("127.0.0.1", ports[part]))
+
+
+def test_there_are_such_parts_and_the_kernel_does_refuse_what_compiles(config):
+    assert {"api", "alerting", "migrate", "prune"} <= set(held())
+    code = f"import ctypes; ctypes.CDLL(None).prctl({_PR_SET_MDWE}, 1, 0, 0, 0); import numba"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "executable memory" in done.stderr

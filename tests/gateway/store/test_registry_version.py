@@ -1,0 +1,108 @@
+"""Running gateways notice what an operator changed: once a transaction, whatever it holds, and only if it stays."""
+
+import psycopg
+import pytest
+
+from gateway import site_file
+from gateway.detection.detector import Detector
+from gateway.detection.settings import DetectionSettings
+from gateway.pipeline import Pipeline
+from gateway.quality.flagger import Flagger
+from gateway.store.connection import Store
+from tests.gateway.enrolled import T0, Enrolled, Signer, enrol
+
+AREA = """
+[area]
+id = "ijmond"
+name = "IJmond"
+authority = "Omgevingsdienst"
+outline = { type = "Polygon", coordinates = [[[4.5, 52.4], [4.7, 52.4], [4.7, 52.6], [4.5, 52.4]]] }
+"""
+NODE = """
+[[station]]
+id = "{id}"
+name = "{id}"
+latitude = 52.494
+longitude = 4.594
+[[node]]
+id = "{id}"
+station = "{id}"
+key = "{key}"
+"""
+
+
+@pytest.fixture
+def registry(database):
+    enrol(database)
+    with psycopg.connect(database, autocommit=True) as connection:
+        yield connection
+
+
+def version(connection):
+    return connection.execute("SELECT version FROM registry_version").fetchone()[0]
+
+
+def rename(connection, name):
+    connection.execute("UPDATE station SET name = %s", [name])
+
+
+def described(folder, signers):
+    nodes = [NODE.format(id=signer.name, key=signer.verifier) for signer in signers]
+    (folder / "site.toml").write_text(AREA + "".join(nodes))
+    return site_file.read(folder / "site.toml")
+
+
+def test_a_transaction_counts_once_and_the_next_one_again(registry):
+    before = version(registry)
+    for _ in range(2):
+        with registry.transaction():
+            rename(registry, "a")
+            with registry.transaction():
+                rename(registry, "b")
+            rename(registry, "c")
+    assert version(registry) == before + 2
+
+
+def test_a_savepoint_taken_back_takes_its_count_back_and_what_follows_counts(registry):
+    before = version(registry)
+    with registry.transaction():
+        with registry.transaction(force_rollback=True):
+            rename(registry, "never")
+        assert version(registry) == before
+        rename(registry, "there")
+    assert version(registry) == before + 1
+
+
+def test_a_transaction_that_failed_counts_for_nothing_and_the_next_counts(registry):
+    before = version(registry)
+    with registry.transaction(force_rollback=True):
+        rename(registry, "never")
+    assert version(registry) == before
+    rename(registry, "there")
+    assert version(registry) == before + 1
+
+
+def test_who_waits_for_another_operator_counts_after_him(registry, database):
+    before = version(registry)
+    with psycopg.connect(database) as other:
+        rename(other, "first")
+        registry.execute("SET lock_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            registry.execute("UPDATE area SET name = 'second'")
+    registry.execute("UPDATE area SET name = 'second'")
+    assert version(registry) == before + 2
+
+
+async def test_a_running_gateway_notices_two_thousand_nodes_of_one_file(database, registry, tmp_path):
+    store = Store(database)
+    pipeline = Pipeline(store, Flagger(), Detector(DetectionSettings()))
+    known = Enrolled(signer=Signer.generate("ijm-002"))
+    assert (await pipeline.process([known.payload()])).stored == []
+    signers = [known.signer, *(Signer.generate(f"many-{i}") for i in range(1_999))]
+    before = version(registry)
+    site_file.apply(described(tmp_path, signers), database, beside=tmp_path)
+    assert version(registry) == before + 1
+    nodes = [Enrolled(signer=signer) for signer in (signers[0], signers[1], signers[-1])]
+    committed = await pipeline.process([node.payload(seq=2, t0=T0 + 2000) for node in nodes])
+    await store.close()
+    assert {stored.node for stored in committed.stored} == {node.id for node in nodes}
