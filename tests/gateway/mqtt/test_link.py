@@ -20,7 +20,7 @@ async def send(broker, count, *, start=0):
 
 async def take(link, count):
     taken = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):  # nats-server sends again after its ack_wait of 10 s
         while len(taken) < count:
             taken += await link.take(1000, 0.01)
     return taken
