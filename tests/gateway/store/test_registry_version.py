@@ -93,6 +93,7 @@ def test_who_waits_for_another_operator_counts_after_him(registry, database):
     assert version(registry) == before + 2
 
 
+@pytest.mark.slow
 async def test_a_running_gateway_notices_two_thousand_nodes_of_one_file(database, registry, tmp_path):
     store = Store(database)
     pipeline = Pipeline(store, Flagger(), Detector(DetectionSettings()))
