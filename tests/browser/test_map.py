@@ -20,6 +20,19 @@ async def test_a_live_value_appears_and_changes(visit, air):
     await expect(page.locator(".marker span")).not_to_have_text("8")
 
 
+async def test_what_is_read_again_does_not_take_back_what_came_meanwhile(visit, air):
+    page = await visit()
+    await expect(page.locator("#state")).to_have_text("live")
+    before = await page.evaluate("fetch(`/api/v1/stations`).then((answer) => answer.text())")
+    await air.breathe(*[30.0] * 30)
+    await expect(page.locator(".marker span")).not_to_have_text("8")
+    await page.route("**/api/v1/stations", lambda route: route.fulfill(body=before, content_type="application/json"))
+    async with page.expect_response("**/api/v1/stations"):
+        await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    await page.wait_for_timeout(600)  # it is drawn a quarter of a second later
+    await expect(page.locator(".marker span")).not_to_have_text("8")
+
+
 async def test_a_peak_is_on_map_and_list_within_two_seconds_of_its_commit(visit, air):
     page = await visit()
     await expect(page.locator("#state")).to_have_text("live")

@@ -198,15 +198,20 @@ function soon() {
 
 async function readAgain() {
   const [found, peaks] = await Promise.all(["/api/v1/stations", "/api/v1/events?limit=60"].map((url) => fetch(url).then((answer) => answer.json())));
-  for (const feature of found.features) if (stations.has(feature.id)) stations.get(feature.id).properties = feature.properties;
-  for (const event of peaks.items) events.set(event.id, event);
+  // what came meanwhile is newer than what was asked for
+  for (const { id, properties } of found.features) for (const [name, value] of Object.entries(properties.newest)) take({ station: id, observedProperty: name, ...value });
+  peaks.items.forEach(keep);
   drawPeaks();
   soon();
 }
 
-function changed(event) {
+function keep(event) {
   const known = events.get(event.id);
   if (!known || known.revision <= event.revision) events.set(event.id, event);
+}
+
+function changed(event) {
+  keep(event);
   drawPeaks();
   drawMarkers();
 }
