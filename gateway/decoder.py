@@ -43,7 +43,8 @@ class Decoder:
         with self._lock:
             try:
                 if self._helper is None and time.monotonic() >= self._next_at:
-                    self._helper, self._next_at = _Helper(), time.monotonic() + _PAUSE
+                    self._next_at = time.monotonic() + _PAUSE
+                    self._helper = _Helper()
                 if self._helper and self._helper.ready:
                     return self._helper.decode(payloads, registry, self._patience)
             except (OSError, EOFError) as error:
