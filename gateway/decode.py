@@ -98,8 +98,7 @@ class Verified:
 
     def heading(self, registry: Registry) -> Heading:
         """As this registry knows its properties."""
-        batch = self.batch
-        apart = [p for p in batch.values if (batch.node, p) not in registry.slots]
+        batch, known = self.batch, registry.properties
         return Heading(
             payload=self.payload,
             sha256=self.sha256,
@@ -113,8 +112,8 @@ class Verified:
             first=batch.t0 + min(batch.dt),
             readings=len(batch.dt),
             late=self.late,
-            missing=tuple(p for p in apart if p in registry.properties),
-            strange=tuple(sorted(p for p in batch.values if p not in registry.properties)),
+            missing=tuple(p for p in batch.values if (batch.node, p) not in registry.slots and p in known),
+            strange=tuple(sorted(p for p in batch.values if p not in known)),
         )
 
 
@@ -173,8 +172,8 @@ def _sender(payload: Payload, registry: Registry) -> Node:
 class Unplaced:
     """What of some batches has no datastream: (node, property) to create, and batches with unknown properties."""
 
-    missing: tuple[tuple[str, str], ...] = ()
-    unknown: tuple[Rejected, ...] = ()
+    missing: tuple[tuple[str, str], ...]
+    unknown: tuple[Rejected, ...]
 
 
 def unplaced(headings: Sequence[Heading]) -> Unplaced:

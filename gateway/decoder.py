@@ -4,7 +4,6 @@ Threads of one process wait for each other here: both need the interpreter's loc
 starts the process; where it dies, falls silent or is not there yet, the work is done in the caller's own.
 """
 
-import gc
 import io
 import logging
 import pickle
@@ -23,6 +22,7 @@ from typing import Any
 from gateway.decode import Payload
 from gateway.decoded import Decoded
 from gateway.registry import Registry
+from gateway.settling import settle
 
 _LOG = logging.getLogger(__name__)
 
@@ -141,8 +141,7 @@ class _Unpickler(pickle.Unpickler):
 def _serve(link: Connection) -> None:
     """In the other process: until nobody asks any more."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # whoever ends a whole service ends the gateway first
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 20)
+    settle(seldom=True)
     registry: Any = None
     link.send_bytes(_READY)
     while True:

@@ -23,7 +23,6 @@ from gateway.decoder import Decoder
 from gateway.detection.detector import Detector
 from gateway.foresight import Outcome
 from gateway.live import LiveMessage
-from gateway.observation import ObservationBatch
 from gateway.quality.flagger import Flagger
 from gateway.refusal import Reason
 from gateway.registry import Node, Registry
@@ -96,9 +95,10 @@ class Pipeline:
 
     def _foresee(self, decoded: Decoded, memory: Memory) -> Foreseen:
         decoded = decoded.by(memory.registry)
-        return Foreseen(decoded=decoded, outcome=self._outcome(memory, decoded.rows))
+        return Foreseen(decoded=decoded, outcome=self._outcome(memory, decoded, decoded.headings))
 
-    def _outcome(self, memory: Memory, rows: ObservationBatch) -> Outcome:
+    def _outcome(self, memory: Memory, decoded: Decoded, fresh: Sequence[Heading]) -> Outcome:
+        rows = decoded.by(memory.registry).rows_of(fresh)
         with telemetry.DETECT.time():
             return Outcome.of(self._senses, memory, rows)
 
@@ -129,8 +129,7 @@ class Pipeline:
             rejected = [*decoded.rejected, *accepted.tampered, *lacking.unknown]
             outcome = foreseen.outcome_for(memory, accepted.fresh)
             if outcome is None:
-                rows = decoded.by(memory.registry).rows_of(accepted.fresh)
-                outcome = await asyncio.to_thread(self._outcome, memory, rows)
+                outcome = await asyncio.to_thread(self._outcome, memory, decoded, accepted.fresh)
             self._ahead, registry, events = outcome.after, memory.registry, outcome.events
             foreseen.settled.set()
 

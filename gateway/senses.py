@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import islice
 from typing import Any
 
 from edge_agent.wire import Flag
@@ -64,16 +64,16 @@ class Senses:
         """All states of each node, for a row in the database is a node."""
         registry = memory.registry
         slots = [slot for node in nodes for slot in registry.slots_of[node]]
-        quality, detection = self.flagger.dump(memory.quality, slots), self.detector.dump(memory.detection, slots)
-        ends = list(accumulate(len(registry.slots_of[node]) for node in nodes))
+        quality = iter(self.flagger.dump(memory.quality, slots))
+        detection = iter(self.detector.dump(memory.detection, slots))
         return [
             NodeStates(
                 node=node,
-                datastreams=[registry.ids[slot] for slot in slots[begin:end]],
-                quality=b"".join(quality[begin:end]),
-                detection=b"".join(detection[begin:end]),
+                datastreams=[registry.ids[slot] for slot in registry.slots_of[node]],
+                quality=b"".join(islice(quality, len(registry.slots_of[node]))),
+                detection=b"".join(islice(detection, len(registry.slots_of[node]))),
             )
-            for node, begin, end in zip(nodes, [0, *ends], ends, strict=False)
+            for node in nodes
         ]
 
     def pack(self, memory: Memory, *, level: int = -1) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The part of the gateway that takes in, flags, detects and stores: the one that compiles."""
 
 import asyncio
-import gc
 import sys
 from collections.abc import Coroutine
 from contextlib import closing
@@ -18,6 +17,7 @@ from gateway.pool import Pool
 from gateway.quality.flagger import Flagger
 from gateway.rehearsal import rehearse
 from gateway.settings import Settings
+from gateway.settling import settle
 from gateway.store.connection import Store
 
 
@@ -56,11 +56,6 @@ async def _take_in(
 
 
 def _favour_throughput() -> None:
-    """A micro-batch is a hundred thousand objects without a cycle: looking for some cost a fifth of ingest.
-
-    And who feeds the database must not wait 5 ms, Python's own interval, for the thread that decodes.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 20)
+    """Who feeds the database must not wait 5 ms, Python's own interval, for a thread that reckons."""
+    settle(seldom=True)
     sys.setswitchinterval(0.0005)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import errno
-import gc
 import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -48,6 +47,7 @@ from gateway.api.shapes.shape import LICENCE
 from gateway.api.shortcut import Shortcut
 from gateway.broker import BrokerSettings
 from gateway.errors import StartError
+from gateway.settling import settle
 
 
 def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastAPI:
@@ -130,7 +130,7 @@ async def serve(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> None
         backlog=4_096,
     )
     server = _Server(config)
-    _settle()
+    settle()
     with listen(settings.host, settings.port) as listening:
         running = asyncio.create_task(server.serve(sockets=[listening]))
         try:
@@ -139,12 +139,6 @@ async def serve(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> None
             app.state.hub.close()
             server.should_exit = True
             await running
-
-
-def _settle() -> None:
-    """What is there from the start stays: a collection that looks through it all makes everybody wait 0.1 to 0.3 s."""
-    gc.collect()
-    gc.freeze()
 
 
 def listen(host: str, port: int) -> socket.socket:

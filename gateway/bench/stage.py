@@ -6,7 +6,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import paho.mqtt.client as paho
-import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_agent.wire import Clock, Kind, ReadingBatch, Signer, Topic
@@ -45,18 +44,13 @@ def enrolled(dsn: str, count: int) -> list[Signer]:
     """Nodes at stations some hundred metres apart."""
     signers = [Signer.generate(f"bench-{i:05}") for i in range(count)]
     outline = {"type": "Polygon", "coordinates": [[[4, 52], [6, 52], [6, 54], [4, 52]]]}
-    with connect(dsn) as connection:
+    with connect(dsn) as connection, connection.transaction():
         stations.put_area(connection, Area(id=AREA, name="Bench", authority="Bench", outline=outline))
-        with connection.transaction():
-            for i, signer in enumerate(signers):
-                _enrol(connection, i, signer)
+        for i, signer in enumerate(signers):
+            place = {"latitude": 52 + i // 100 * 0.005, "longitude": 4 + i % 100 * 0.005}
+            stations.put_station(connection, Station(id=signer.name, area=AREA, name=signer.name, **place))
+            stations.put_node(connection, Node(id=signer.name, area=AREA, station=signer.name, key=signer.verifier))
     return signers
-
-
-def _enrol(connection: psycopg.Connection, i: int, signer: Signer) -> None:
-    place = {"latitude": 52 + i // 100 * 0.005, "longitude": 4 + i % 100 * 0.005}
-    stations.put_station(connection, Station(id=signer.name, area=AREA, name=signer.name, **place))
-    stations.put_node(connection, Node(id=signer.name, area=AREA, station=signer.name, key=signer.verifier))
 
 
 def signed(signer: Signer, seq: int, t0: int, step: int, values: Mapping[str, Sequence[float]]) -> tuple[str, bytes]:

@@ -45,11 +45,8 @@ def detect_rows(
     """
     n = 0
     scratch = np.empty(MOST)
-    streams, events, members = (
-        memory.streams,
-        memory.events,
-        places.members,
-    )  # named once: a reading counts no reference
+    # named once: a reading counts no reference
+    streams, events, members = memory.streams, memory.events, places.members
     windy = len(rows.wind) > 0
     far = len(streams) > MANY
     last_span, last_property = -1, np.uint64(0)
