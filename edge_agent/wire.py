@@ -12,6 +12,8 @@ beyond `signing`.  Unknown fields are tolerated, known ones are checked strictly
 import re
 import secrets
 from enum import IntFlag, StrEnum
+from functools import lru_cache
+from itertools import chain, repeat
 from typing import Annotated, Literal, Self
 
 import msgspec
@@ -38,10 +40,11 @@ __all__ = [
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"  # areas, nodes, stations: safe in a topic, an ACL and an address
 PROPERTY = r"^[a-z][a-z0-9_]{0,31}$"
 INCARNATION = r"^[a-z2-7]{12}$"  # 60 random bits in base32
+BOOT = r"^[!-~]{1,64}$"
 
 Name = Annotated[str, Meta(pattern=NAME)]
-Property = Annotated[str, Meta(pattern=PROPERTY)]
 Incarnation = Annotated[str, Meta(pattern=INCARNATION)]
+_Short = Annotated[str, Meta(max_length=64)]
 Sequence = Annotated[int, Meta(ge=1, lt=2**62)]
 Milliseconds = Annotated[int, Meta(ge=-(2**52), le=2**52)]
 
@@ -86,21 +89,22 @@ class ReadingBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Every list in `values` and `flags` is as long as `dt`. None in `values` is a reading that gave
     no value for that property; absent flags are zero. `boot` and `mono` (CLOCK_BOOTTIME at t0, ms)
-    let the gateway derive a better time later; the stamps themselves are never rewritten.
+    let the gateway derive a better time later; the stamps themselves are never rewritten. Names
+    are checked by `decode`, which sees the same few again and again.
     """
 
     v: Literal[1]
-    node: Name
-    inc: Incarnation
+    node: _Short
+    inc: _Short
     seq: Sequence
-    boot: Annotated[str, Meta(pattern=r"^[!-~]{1,64}$")]
+    boot: _Short
     mono: Milliseconds = 0
     clock: Clock = Clock.UNSYNCED
     hist: bool = False
     t0: Milliseconds
     dt: Annotated[list[Milliseconds], Meta(min_length=1, max_length=_MAX_READINGS)]
-    values: Annotated[dict[Property, list[float | None]], Meta(min_length=1, max_length=64)]
-    flags: dict[Property, list[Annotated[int, Meta(ge=0, lt=2**31)]]] = {}
+    values: Annotated[dict[_Short, list[float | None]], Meta(min_length=1, max_length=64)]
+    flags: dict[_Short, list[Annotated[int, Meta(ge=0, lt=2**31)]]] = {}
     pos: list[tuple[float, float, float]] | None = None
 
     def encode(self) -> bytes:
@@ -115,21 +119,40 @@ class ReadingBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
             batch = _READING_BATCH.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Malformed(str(error)) from None
+        batch._check_names()  # noqa: SLF001
         batch._check_lengths()  # noqa: SLF001
         return batch  # type: ignore[return-value]
 
+    def _check_names(self) -> None:
+        fault = _wrong_name((self.node, self.inc, self.boot, *self.values))
+        if fault is not None:
+            raise Malformed(fault)
+
     def _check_lengths(self) -> None:
-        for table, columns in (("values", self.values), ("flags", self.flags), ("pos", {"": self.pos or self.dt})):
-            for name, column in columns.items():
-                if len(column) != len(self.dt):
-                    msg = (
-                        f"{len(column)} entries for {len(self.dt)} readings - at `$.{table}{'.' if name else ''}{name}`"
-                    )
-                    raise Malformed(msg)
-        for name in self.flags:
+        readings = len(self.dt)
+        for name, values in self.values.items():
+            if len(values) != readings:
+                raise Malformed(_NO_FIT.format(len(values), readings, f"values.{name}"))
+        for name, flags in self.flags.items():
             if name not in self.values:
-                msg = f"flags of a property without values - at `$.flags.{name}`"
-                raise Malformed(msg)
+                raise Malformed(f"flags of a property without values - at `$.flags.{name}`")
+            if len(flags) != readings:
+                raise Malformed(_NO_FIT.format(len(flags), readings, f"flags.{name}"))
+        if self.pos and len(self.pos) != readings:
+            raise Malformed(_NO_FIT.format(len(self.pos), readings, "pos"))
+
+
+_NO_FIT = "{} entries for {} readings - at `$.{}`"
+
+
+@lru_cache(maxsize=20_000)  # what a node sends is called the same for months
+def _wrong_name(names: tuple[str, ...]) -> str | None:
+    """(node, inc, boot, properties...) -> what is wrong with the first that breaks the contract."""
+    shapes = chain((("node", NAME), ("inc", INCARNATION), ("boot", BOOT)), repeat(("values", PROPERTY)))
+    for name, (path, shape) in zip(names, shapes, strict=False):
+        if re.fullmatch(shape, name) is None:
+            return f"{name!r} does not match {shape} - at `$.{path}`"
+    return None
 
 
 class StoredRanges(Struct, frozen=True, kw_only=True):

@@ -99,6 +99,8 @@ BATCH = ReadingBatch(
     [
         ({"v": 2}, "$.v"),
         ({"node": "IJM 1"}, "$.node"),
+        ({"node": "ijm-001\n"}, "$.node"),
+        ({"boot": "b" * 65}, "$.boot"),
         ({"inc": "short"}, "$.inc"),
         ({"seq": 0}, "$.seq"),
         ({"seq": 2**63}, "$.seq"),
@@ -108,6 +110,7 @@ BATCH = ReadingBatch(
         ({"values": {"pm10": [1.0]}}, "$.values.pm10"),
         ({"values": {"pm10": [1.0, "2"]}}, "$.values[...][1]"),
         ({"values": {"PM10!": [1.0, 2.0]}}, "$.values"),
+        ({"values": {"pm10\n": [1.0, 2.0]}}, "$.values"),
         ({"flags": {"pm10": [0]}}, "$.flags.pm10"),
         ({"flags": {"pm2_5": [0, 0]}}, "$.flags.pm2_5"),
         ({"flags": {"pm10": [0, -1]}}, "$.flags[...][1]"),
