@@ -6,7 +6,7 @@ to quarantine and blocks nothing that comes after it.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, repeat
 
@@ -27,12 +27,11 @@ _AHEAD = 120_000  # a stamp this far in the future is a wrong clock, ms
 _LONGEST = 1 << 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class Payload:
+class Payload(msgspec.Struct, frozen=True, kw_only=True):
     """One MQTT message on a `readings` topic."""
 
     topic: str
-    body: bytes = field(repr=False)
+    body: bytes
     received_at: datetime
     replayed: bool = False  # from quarantine: as late as a batch from the backlog
 
@@ -215,7 +214,7 @@ def place(batches: Sequence[Verified], registry: Registry) -> ObservationBatch:
         batch=index,
         flags=_flags(batches, known, lengths[column]) | _suspect(batches, stamps, lengths)[index],
         late=np.array([v.late for v in batches])[index],
-        **{name: _covariate(batches, p)[reading] for name, p in _COVARIATES.items()},
+        **_covariates(batches, reading),
     )
     return rows[~np.isnan(rows.value) | (rows.flags != 0)]
 
@@ -249,6 +248,12 @@ def _suspect(batches: Sequence[Verified], stamps: IntArray, lengths: IntArray) -
     latest = np.array([v.payload.received_at.timestamp() * 1000 + _AHEAD for v in batches], np.int64)
     wrong = (np.minimum.reduceat(stamps, starts) < _BELIEVABLE) | (np.maximum.reduceat(stamps, starts) > latest)
     return np.where(wrong, int(Flag.TIME_SUSPECT), 0).astype(np.int32)
+
+
+def _covariates(batches: Sequence[Verified], reading: NDArray[np.intp]) -> dict[str, FloatArray]:
+    """Those that any of the batches has, at each of these readings."""
+    known = {name: p for name, p in _COVARIATES.items() if any(p in v.batch.values for v in batches)}
+    return {name: _covariate(batches, p)[reading] for name, p in known.items()}
 
 
 def _covariate(batches: Sequence[Verified], name: str) -> FloatArray:

@@ -4,7 +4,9 @@ Published on `pw/v1/{area}/live` at QoS 0: a replica that misses one reads the d
 from one database sequence, a number a commit, so that every replica gives a client the same resume point.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import repeat
 
 from msgspec import Struct, json
 
@@ -14,11 +16,23 @@ from gateway.stamps import stamp_of
 MINUTE = 60_000  # ms
 
 
+class Recent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Readings in columns, as in a ReadingBatch: `dt` in ms from the newest (<= 0); no `flags` where none has any."""
+
+    dt: list[int]
+    values: list[float | None]
+    flags: list[int] = []
+
+    def rows(self) -> Iterable[tuple[int, float | None, int]]:
+        """(dt, value, flags) of each."""
+        return zip(self.dt, self.values, self.flags or repeat(0), strict=False)
+
+
 class LiveObservation(Struct, frozen=True, kw_only=True):
     """The newest value of one datastream in a commit. `value` None: the sensor gave none.
 
-    `recent` holds this commit's readings of the 60 s that end at `observed_at`, as (ms UTC, value, flags): what is
-    needed to keep a mean of the last minute, however many readings came in one batch.
+    `recent` holds this commit's readings of the 60 s that end at `observed_at`: what is needed to keep a mean of the
+    last minute, however many readings came in one batch.
     """
 
     station: str
@@ -26,11 +40,14 @@ class LiveObservation(Struct, frozen=True, kw_only=True):
     observed_at: datetime
     value: float | None
     flags: int
-    recent: list[tuple[int, float | None, int]] = []
+    recent: Recent | None = None
 
     def readings(self) -> list[tuple[int, float | None, int]]:
-        """`recent`, or where there is none the one reading itself."""
-        return self.recent or [(stamp_of(self.observed_at), self.value, self.flags)]
+        """`recent` as (ms UTC, value, flags), or where there is none the one reading itself."""
+        at = stamp_of(self.observed_at)
+        if self.recent is None:
+            return [(at, self.value, self.flags)]
+        return [(at + dt, value, flags) for dt, value, flags in self.recent.rows()]
 
 
 class LiveEvent(Struct, frozen=True, kw_only=True):

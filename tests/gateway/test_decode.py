@@ -1,12 +1,13 @@
 """Decoding is total: whatever comes in, a Verified or a Rejected with its reason comes out."""
 
-from dataclasses import replace
+import dataclasses
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from edge_agent.wire import Flag, Signer
 from gateway.decode import Payload, Rejected, Verified, decode, place, unplaced
@@ -130,5 +131,5 @@ def test_unknown_properties_are_named_and_the_known_ones_stay():
 
 
 def test_a_property_without_a_datastream_is_asked_for():
-    registry = replace(REGISTRY, slots={("ijm-001", "humidity"): 1})
+    registry = dataclasses.replace(REGISTRY, slots={("ijm-001", "humidity"): 1})
     assert unplaced([decode(NODE.payload(), registry).heading(registry)]).missing == (("ijm-001", "pm2_5"),)

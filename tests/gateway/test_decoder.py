@@ -1,15 +1,16 @@
 """What the decoding process reads is what this one would have read, whatever becomes of that process."""
 
+import dataclasses
 import os
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from gateway.decoded import Decoded
 from gateway.decoder import Decoder
@@ -65,9 +66,9 @@ def test_it_reads_what_we_would_read(decoder):
 
 
 def test_it_goes_by_the_registry_it_is_asked_by(decoder):
-    smaller = replace(REGISTRY, slots={("ijm-001", "humidity"): 1}, nodes={})
+    smaller = dataclasses.replace(REGISTRY, slots={("ijm-001", "humidity"): 1}, nodes={})
     assert not same(decoder, mixed(), smaller).headings
-    assert same(decoder, mixed(), replace(smaller, nodes=REGISTRY.nodes)).headings[0].missing == ("pm2_5",)
+    assert same(decoder, mixed(), dataclasses.replace(smaller, nodes=REGISTRY.nodes)).headings[0].missing == ("pm2_5",)
     assert not same(decoder, mixed()).headings[0].missing
 
 
