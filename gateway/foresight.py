@@ -14,6 +14,7 @@ from gateway.event import Event
 from gateway.live import LiveObservation
 from gateway.newest import newest
 from gateway.observation import ObservationBatch
+from gateway.records import Run, prepare
 from gateway.registry import Registry
 from gateway.senses import Memory, NodeStates, Senses
 
@@ -26,6 +27,7 @@ class Outcome:
     after: Memory
     rows: ObservationBatch
     events: Sequence[Event]
+    records: Sequence[Run]  # the rows, ready to be written
     kept: Sequence[NodeStates]  # of each node that told something
     news: Sequence[LiveObservation]  # to viewers
 
@@ -38,6 +40,7 @@ class Outcome:
             after=after,
             rows=rows,
             events=events,
+            records=prepare(rows, before.registry),
             kept=senses.states_of(after, _nodes(rows, before.registry)),
             news=newest(rows, before.registry),
         )

@@ -24,6 +24,7 @@ from gateway.detection.detector import Detector
 from gateway.foresight import Outcome
 from gateway.live import LiveMessage
 from gateway.quality.flagger import Flagger
+from gateway.records import prepare
 from gateway.refusal import Reason
 from gateway.registry import Node, Registry
 from gateway.senses import Memory, Senses
@@ -130,12 +131,13 @@ class Pipeline:
             outcome = foreseen.outcome_for(memory, accepted.fresh)
             if outcome is None:
                 outcome = await asyncio.to_thread(self._outcome, memory, decoded, accepted.fresh)
-            self._ahead, registry, events = outcome.after, memory.registry, outcome.events
-            foreseen.settled.set()
-
+            registry, events = memory.registry, outcome.events
             ids = await ledger.number(tx, accepted.fresh)
             await self._keep_checkpoint(tx, memory, ids)
-            await observations.copy(tx, outcome.rows, ids, registry)
+
+            self._ahead = outcome.after  # no earlier: the database has nothing to do until it is given the rows
+            foreseen.settled.set()
+            await observations.copy(tx, outcome.records, ids)
             await event_store.save_states(tx, self._senses.detector.name, outcome.kept)
             live = await announce(tx, outcome.news, events, registry)
             await quarantine.put(tx, rejected)
@@ -261,7 +263,7 @@ class Pipeline:
         memory = await self._make_room(tx, memory, lacking)
         if lacking.unknown:
             return memory, Reason.UNKNOWN_PROPERTY.value
-        await observations.copy(tx, place([missing], memory.registry), [id_], memory.registry)
+        await observations.copy(tx, prepare(place([missing], memory.registry), memory.registry), [id_])
         return memory, "stored" if rest else "duplicate"
 
     @property

@@ -25,9 +25,9 @@ from gateway.embedded import Broker
 from gateway.errors import GatewayError
 from gateway.ingest import session_name
 from gateway.processes import Child
+from gateway.records import encode
 from gateway.store.connection import QUERIES
 from gateway.store.migrate import connect
-from gateway.store.observations import encode
 
 _LEVEL = np.array(list(LEVELS.values()))
 _READINGS = 10  # in a batch

@@ -6,6 +6,8 @@ makes safe even where the outcome of a COMMIT is unknown.
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -21,6 +23,7 @@ QUERIES = load(Path(__file__).with_name("queries.sql"))
 Transaction = psycopg.AsyncConnection
 
 _GOODBYE = 1.0  # s
+_ON_THE_WAY = 4 << 20  # B to the database: a micro-batch
 
 
 class HeldError(psycopg.OperationalError):
@@ -55,6 +58,7 @@ class Store:
             except BaseException:  # also where we are cancelled here
                 await connection.close()
                 raise
+            _widen(connection)
             self._connection = connection
         return self._connection
 
@@ -88,6 +92,16 @@ class Store:
         finally:
             with suppress(psycopg.Error):
                 await connection.close()
+
+
+def _widen(connection: psycopg.AsyncConnection) -> None:
+    """Let the kernel take much of a COPY at once, so that the database has work while we have other things to do.
+
+    How much is the kernel's own to say (`net.core.wmem_max`). TCP finds its size by itself.
+    """
+    with socket.socket(fileno=os.dup(connection.fileno())) as link:
+        if link.family == socket.AF_UNIX:
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ON_THE_WAY)
 
 
 def check(dsn: str) -> None:

@@ -17,9 +17,9 @@ import numpy as np
 import psycopg
 
 from gateway.embedded import Postgres
+from gateway.records import encode
 from gateway.store.connection import QUERIES
 from gateway.store.migrate import connect, migrate
-from gateway.store.observations import encode
 
 STREAMS, INTERVAL, IN_BATCH = 2_000, 10_000, 6  # datastreams, ms, readings
 FIRST = 1_793_000_000_000  # ms UTC

@@ -7,7 +7,9 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.store.observations import encode
+from gateway.decode import decode, place
+from gateway.records import encode, prepare
+from tests.gateway.test_decode import NODE, REGISTRY
 
 _ROW = st.tuples(
     st.integers(1, 2**31 - 1),
@@ -35,3 +37,18 @@ def test_what_is_copied_is_what_is_read_back(database, rows):
     expected = [(*r[:2], None if math.isnan(r[2]) else r[2], *r[3:]) for r in rows]
     order = lambda row: (row[0], row[1], row[3], row[4], repr(row[2]))  # noqa: E731
     assert sorted(stored, key=order) == sorted(expected, key=order)
+
+
+def test_what_is_prepared_stands_in_the_order_of_the_index_and_names_its_batch():
+    payloads = NODE.payload(), NODE.payload(seq=2, values={"pm2_5": [None, 1.5], "humidity": [50, 51]})
+    rows = place([decode(one, REGISTRY) for one in payloads], REGISTRY)
+    (full, empty), ids = prepare(rows, REGISTRY), np.array([700, 701])
+    assert len(empty.records) == 0  # a value that is missing, and no flag that says why, is no observation
+    full.numbered(ids)
+    expected = sorted(
+        (REGISTRY.datastreams[slot].id, value, ids[batch])
+        for slot, value, batch in zip(rows.datastream, rows.value, rows.batch, strict=True)
+    )
+    found = [(record["id"], record["value"], record["batch"]) for record in full.records]
+    assert sorted(found) == expected
+    assert [id_ for id_, _, _ in found] == [id_ for id_, _, _ in expected]
