@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NoReturn
 
 import psycopg
 
@@ -109,16 +108,15 @@ class Ingest:
             await link.subscribe([f"pw/v1/{area}/+/{kind}" for area in areas for kind in _TAKEN])
             _LOG.info("taking in from %s", self._broker)
             wishes = Wishes(self._settings.areas)
-            telling = asyncio.create_task(self._tell(link, Committed()))
+            telling = asyncio.create_task(self._tell(link, [], Committed()))
             try:
                 with _counted_as_connected():
                     async with aclosing(self._taken(link)) as micro_batches:
                         async for taken in micro_batches:
                             if taken is not None:
                                 committed = await self._commit(taken)
-                                await link.acknowledge(taken.messages)
                                 await telling  # one after the other: the newest ranges are the ones that stay
-                                telling = asyncio.create_task(self._tell(link, committed))
+                                telling = asyncio.create_task(self._tell(link, taken.messages, committed))
                             await self._do_chores(link, wishes)
             finally:
                 telling.cancel()
@@ -139,32 +137,30 @@ class Ingest:
             await link.publish(topic, word, retain=True, sure=True)
 
     async def _taken(self, link: Link) -> AsyncGenerator[_Taken | None, None]:
-        """Micro-batches; while one is committed the next is gathered, verified and examined. None: idle."""
-        ready: asyncio.Queue[_Taken] = asyncio.Queue(1)
+        """Micro-batches; while one is committed the next is gathered, verified and examined. None: idle.
 
-        async def take() -> NoReturn:
-            foreseen: Foreseen | None = None
-            while True:
-                messages = await link.take(self._settings.batches, self._settings.window)
-                telemetry.QUEUE.labels("ingest").set(len(link))
-                payloads, words = _sort(messages)
-                foreseen = await self._pipeline.foresee(payloads, after=foreseen)
-                await ready.put(_Taken(messages=messages, payloads=payloads, words=words, foreseen=foreseen))
-
-        taking = asyncio.create_task(take())
+        Only the next: what waits in the link can still join it, so that who is late makes fewer, larger transactions.
+        """
+        taking = asyncio.create_task(self._take(link, None))
         try:
-            while not taking.done():
-                waiting = asyncio.ensure_future(ready.get())
-                await asyncio.wait({waiting, taking}, timeout=_CHORES, return_when=asyncio.FIRST_COMPLETED)
-                if waiting.done():
-                    yield waiting.result()
+            while True:
+                await asyncio.wait({taking}, timeout=_CHORES)
+                if taking.done():
+                    taken = taking.result()
+                    taking = asyncio.create_task(self._take(link, taken.foreseen))
+                    yield taken
                 else:
-                    waiting.cancel()
                     yield None
-            await taking  # it raises: it never returns
         finally:
             taking.cancel()
             await asyncio.gather(taking, return_exceptions=True)
+
+    async def _take(self, link: Link, after: Foreseen | None) -> _Taken:
+        messages = await link.take(self._settings.batches, self._settings.window)
+        telemetry.QUEUE.labels("ingest").set(len(link))
+        payloads, words = _sort(messages)
+        foreseen = await self._pipeline.foresee(payloads, after=after)
+        return _Taken(messages=messages, payloads=payloads, words=words, foreseen=foreseen)
 
     async def _commit(self, taken: _Taken) -> Committed:
         """Try until the database has it or patience ends; the ledger makes every repetition safe."""
@@ -225,8 +221,12 @@ class Ingest:
             detail = " ".join(str(error).split())
             return await self._pipeline.refuse(Rejected(payload=payload, reason=Reason.UNSTORABLE, detail=detail))
 
-    async def _tell(self, link: Link, committed: Committed) -> None:
-        """Tell nodes what they may forget, and viewers what is new. Losing this loses nothing: both ask again."""
+    async def _tell(self, link: Link, messages: Sequence[Message], committed: Committed) -> None:
+        """Tell the broker and nodes what they may forget, and viewers what is new.
+
+        Losing this loses nothing: all of them ask again.
+        """
+        await link.acknowledge(messages)
         words, news = await asyncio.to_thread(self._worded, committed)
         await self._publish_stored(link, words)
         for topic, message in news:
