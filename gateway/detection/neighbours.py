@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,12 +91,13 @@ def _near(slots: NDArray[np.int64], places: NDArray[np.float64]) -> Iterator[NDA
 def _twins(registry: Registry, together: list[list[int]], places: NDArray[np.float64]) -> NDArray[np.int32]:
     """The nearest one within 30 m, or at the same station; a place of 0, 0 is no place."""
     found = np.full(len(registry.datastreams), -1, np.int32)
+    numbers = {name: number for number, name in enumerate(registry.stations)}
+    station = np.array([numbers[d.station] for d in registry.datastreams])
     for slots in together:
-        order = sorted(slots, key=lambda slot: (*places[slot].tolist(), slot))
-        for one, other in pairwise(order):
-            same = registry.datastreams[one].station == registry.datastreams[other].station
-            near = places[one].any() and np.abs(places[one] - places[other]).max() < _BESIDE
-            if same or near:
-                found[other] = one
-                found[one] = other if found[one] < 0 else found[one]
+        order = np.array(slots)[np.lexsort((slots, *places[slots].T[::-1]))]
+        one, other = order[:-1], order[1:]  # neighbours in that order
+        near = places[one].any(axis=1) & (np.abs(places[one] - places[other]).max(axis=1) < _BESIDE)
+        twins = near | (station[one] == station[other])
+        found[one[twins]] = other[twins]
+        found[other[twins]] = one[twins]  # of two, the one before
     return found

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -35,7 +36,7 @@ async def load(connection: Transaction, before: Registry | None = None, *, areas
                 id=r[0],
                 area=r[1],
                 station=r[2],
-                key=Verifier.parse(r[3]),
+                key=_verifier(r[3]),
                 revoked=r[4],
                 desired=desired.get(r[0]),
             )
@@ -45,6 +46,9 @@ async def load(connection: Transaction, before: Registry | None = None, *, areas
         datastreams=datastreams,
         slots={(d.node, d.observed_property): d.slot for d in datastreams},
     )
+
+
+_verifier = lru_cache(maxsize=100_000)(Verifier.parse)  # read again with every change, and the same nearly always
 
 
 async def version(connection: Transaction) -> int:
