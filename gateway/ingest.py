@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NoReturn
 
 import psycopg
 
@@ -137,30 +138,34 @@ class Ingest:
             await link.publish(topic, word, retain=True, sure=True)
 
     async def _taken(self, link: Link) -> AsyncGenerator[_Taken | None, None]:
-        """Micro-batches; while one is committed the next is gathered, verified and examined. None: idle.
-
-        Only the next: what waits in the link can still join it, so that who is late makes fewer, larger transactions.
-        """
-        taking = asyncio.create_task(self._take(link, None))
+        """Micro-batches; while one is committed the next is gathered, verified and examined. None: idle."""
+        ready: asyncio.Queue[_Taken] = asyncio.Queue(1)
+        taking = asyncio.create_task(self._take(link, ready))
         try:
-            while True:
-                await asyncio.wait({taking}, timeout=_CHORES)
-                if taking.done():
-                    taken = taking.result()
-                    taking = asyncio.create_task(self._take(link, taken.foreseen))
-                    yield taken
+            while not taking.done():
+                waiting = asyncio.ensure_future(ready.get())
+                await asyncio.wait({waiting, taking}, timeout=_CHORES, return_when=asyncio.FIRST_COMPLETED)
+                if waiting.done():
+                    ready.task_done()
+                    yield waiting.result()
                 else:
+                    waiting.cancel()
                     yield None
+            await taking  # it raises: it never returns
         finally:
             taking.cancel()
             await asyncio.gather(taking, return_exceptions=True)
 
-    async def _take(self, link: Link, after: Foreseen | None) -> _Taken:
-        messages = await link.take(self._settings.batches, self._settings.window)
-        telemetry.QUEUE.labels("ingest").set(len(link))
-        payloads, words = _sort(messages)
-        foreseen = await self._pipeline.foresee(payloads, after=after)
-        return _Taken(messages=messages, payloads=payloads, words=words, foreseen=foreseen)
+    async def _take(self, link: Link, ready: asyncio.Queue[_Taken]) -> NoReturn:
+        foreseen: Foreseen | None = None
+        while True:
+            messages = await link.take(self._settings.batches, self._settings.window)
+            telemetry.QUEUE.labels("ingest").set(len(link))
+            payloads, words = _sort(messages)
+            foreseen = await self._pipeline.foresee(payloads, after=foreseen)
+            await ready.put(_Taken(messages=messages, payloads=payloads, words=words, foreseen=foreseen))
+            if len(link) < self._settings.batches:  # what comes now can still join the next one, and waits less
+                await ready.join()
 
     async def _commit(self, taken: _Taken) -> Committed:
         """Try until the database has it or patience ends; the ledger makes every repetition safe."""
