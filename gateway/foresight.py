@@ -10,7 +10,9 @@ from typing import Self
 
 import numpy as np
 
+from gateway.decode import Heading
 from gateway.event import Event
+from gateway.evidence import Evidence
 from gateway.live import LiveObservation
 from gateway.newest import newest
 from gateway.observation import ObservationBatch
@@ -28,12 +30,13 @@ class Outcome:
     rows: ObservationBatch
     events: Sequence[Event]
     records: Sequence[Run]  # the rows, ready to be written
+    evidence: Evidence  # and what they were signed in
     kept: Sequence[NodeStates]  # of each node that told something
     news: Sequence[LiveObservation]  # to viewers
 
     @classmethod
-    def of(cls, senses: Senses, before: Memory, rows: ObservationBatch) -> Self:
-        """Flags, detection, and what is kept of them; the rows are by the registry of `before`."""
+    def of(cls, senses: Senses, before: Memory, headings: Sequence[Heading], rows: ObservationBatch) -> Self:
+        """Flags, detection, and what is kept of them; `rows.batch` counts the headings, by the registry of `before`."""
         after, rows, events = senses.examine(before, rows)
         return cls(
             before=before,
@@ -41,6 +44,7 @@ class Outcome:
             rows=rows,
             events=events,
             records=prepare(rows, before.registry),
+            evidence=Evidence.of(headings),
             kept=senses.states_of(after, _nodes(rows, before.registry)),
             news=newest(rows, before.registry),
         )

@@ -101,7 +101,7 @@ class Pipeline:
     def _outcome(self, memory: Memory, decoded: Decoded, fresh: Sequence[Heading]) -> Outcome:
         rows = decoded.by(memory.registry).rows_of(fresh)
         with telemetry.DETECT.time():
-            return Outcome.of(self._senses, memory, rows)
+            return Outcome.of(self._senses, memory, fresh, rows)
 
     async def process(
         self, payloads: Sequence[Payload], words: Sequence[nodes.Word] = (), foreseen: Foreseen | None = None
@@ -146,7 +146,7 @@ class Pipeline:
             stored = await ledger.stored_ranges(tx, kept + [v.key for v in accepted.duplicates])
             await nodes.touch(tx, words, accepted.fresh, registry)
             anchored = await clocks.resolve(tx, accepted.fresh, ids, self._anchored)
-            await ledger.keep(tx, accepted.fresh, ids)
+            await ledger.keep(tx, outcome.evidence, ids)
             await repair.note(tx, outcome.rows, registry)
         self._memory, self._anchored, self._lease = outcome.after, anchored, tx  # only after COMMIT
         if outcome.rows.late.any():

@@ -7,12 +7,12 @@ seen for what it is.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import msgspec
 
-from edge_agent.wire import Clock, StoredRanges
+from edge_agent.wire import StoredRanges
 from gateway.decode import Heading, Payload, Rejected
+from gateway.evidence import Evidence
 from gateway.refusal import Reason
 from gateway.store.connection import QUERIES, Transaction
 
@@ -76,40 +76,18 @@ async def number(tx: Transaction, batches: Sequence[Heading]) -> list[int]:
     return [int(row[0]) for row in await cursor.fetchall()]
 
 
-async def keep(tx: Transaction, batches: Sequence[Heading], ids: Sequence[int]) -> None:
-    """Keep the signed bytes of each batch as evidence; last, so that `committed_at` is as late as it can be."""
-    if not batches:
+async def keep(tx: Transaction, evidence: Evidence, ids: Sequence[int]) -> None:
+    """Keep the signed bytes of each batch; last, so that `committed_at` is as late as it can be."""
+    if not ids:
         return
-    rows = [
-        _Row(*h.key, id_, h.boot, h.mono, h.clock, h.late, h.payload.received_at)
-        for id_, h in zip(ids, batches, strict=True)
-    ]
-    await tx.execute(
-        QUERIES["insert_batches"],
-        {
-            "rows": msgspec.json.encode(rows),
-            "hashes": [v.sha256 for v in batches],
-            "payloads": [v.payload.body for v in batches],
-        },
-    )
+    async with tx.cursor() as cursor, cursor.copy(QUERIES["copy_batches"]) as out:
+        await out.write(evidence.numbered(ids))
 
 
 class _Key(msgspec.Struct):  # as JSON: psycopg dumps an array element by element in Python
     node_id: str
     incarnation: str
     seq: int
-
-
-class _Row(msgspec.Struct):  # of `batch`
-    node_id: str
-    incarnation: str
-    seq: int
-    id: int
-    boot: str
-    mono: int
-    clock: Clock
-    hist: bool
-    received_at: datetime
 
 
 def _keys(keys: Sequence[tuple[str, str, int]]) -> dict[str, bytes]:

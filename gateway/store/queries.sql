@@ -72,17 +72,10 @@ JOIN ledger l USING (node_id, incarnation)
 -- name: next_batch_ids
 SELECT nextval('batch_id') FROM generate_series(1, %(count)s)
 
--- name: insert_batches
--- committed_at is the database's clock at the end of the transaction, the last statement but COMMIT.
-INSERT INTO batch (node_id, incarnation, seq, id, boot, mono, clock, hist, received_at, sha256, payload, committed_at)
-SELECT u.*, clock_timestamp()
-FROM ROWS FROM (
-    json_to_recordset(convert_from(%(rows)b, 'UTF8')::json)
-        AS (node_id text, incarnation text, seq bigint, id bigint, boot text, mono bigint, clock text, hist boolean,
-            received_at timestamptz),
-    unnest(%(hashes)b::bytea[]),
-    unnest(%(payloads)b::bytea[])
-) AS u
+-- name: copy_batches
+-- In the order of gateway.evidence. committed_at is the database's clock at the end of the transaction: this is the last
+-- statement but COMMIT.
+COPY batch (id, node_id, incarnation, boot, clock, seq, mono, hist, received_at, sha256, payload) FROM STDIN (FORMAT binary)
 
 -- name: copy_observations
 COPY observation (datastream_id, observed_at, value, flags, batch_id) FROM STDIN (FORMAT binary)

@@ -70,6 +70,22 @@ async def test_a_payload_becomes_rows_that_lead_back_to_their_signed_bytes(pipel
     assert {o.observed_property for o in committed.live[0].observations} == {"pm2_5", "humidity"}
 
 
+async def test_every_word_of_a_batch_stands_beside_its_bytes(pipeline, node, database):
+    received = datetime(2026, 11, 21, 3, 0, 0, 123_457, UTC)
+    one = node.payload(seq=2**61, boot="boot-A~1", mono=-5, clock="stepped", received_at=received)
+    other = node.payload(seq=4, boot="b", mono=2**40, clock="synced", hist=True, received_at=received)
+    await pipeline.process([one, other])
+    found = rows(
+        database,
+        """SELECT node_id, incarnation, seq, boot, mono, clock, hist, received_at, sha256 = sha256(payload), payload,
+                  committed_at BETWEEN now() - interval '1 minute' AND now() FROM batch ORDER BY id""",
+    )
+    assert found == [
+        (node.id, node.inc, 2**61, "boot-A~1", -5, "stepped", False, received, True, one.body, True),
+        (node.id, node.inc, 4, "b", 2**40, "synced", True, received, True, other.body, True),
+    ]
+
+
 async def test_a_redelivery_changes_nothing_and_is_still_answered(pipeline, node, database):
     payloads = [node.payload(seq=1), node.payload(seq=2, t0=T0 + 2000)]
     await pipeline.process(payloads)
