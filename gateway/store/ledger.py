@@ -66,7 +66,8 @@ async def stored_ranges(tx: Transaction, keys: Sequence[tuple[str, str, int]]) -
     """For each (node, incarnation) among `keys`: all that is stored, in inclusive ranges."""
     if not keys:
         return []
-    row = await (await tx.execute(QUERIES["received_ranges"], _keys(keys))).fetchone()
+    spools = msgspec.json.encode([_Spool(node, inc) for node, inc in dict.fromkeys(key[:2] for key in keys)])
+    row = await (await tx.execute(QUERIES["received_ranges"], {"spools": spools})).fetchone()
     return msgspec.json.decode(row[0], type=list[StoredRanges]) if row and row[0] else []
 
 
@@ -84,9 +85,12 @@ async def keep(tx: Transaction, evidence: Evidence, ids: Sequence[int]) -> None:
         await out.write(evidence.numbered(ids))
 
 
-class _Key(msgspec.Struct):  # as JSON: psycopg dumps an array element by element in Python
+class _Spool(msgspec.Struct):  # as JSON: psycopg dumps an array element by element in Python
     node_id: str
     incarnation: str
+
+
+class _Key(_Spool):
     seq: int
 
 

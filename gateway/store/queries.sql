@@ -65,8 +65,7 @@ ON CONFLICT (node_id, incarnation) DO UPDATE SET received = ledger.received + ex
 -- As the JSON that nodes are told; an inclusive range is a pair.
 SELECT json_agg(json_build_object('v', 1, 'node', l.node_id, 'inc', l.incarnation, 'ranges', (
     SELECT json_agg(json_build_array(lower(part), upper(part) - 1)) FROM unnest(l.received) AS part)))::text
-FROM (SELECT DISTINCT node_id, incarnation
-      FROM json_to_recordset(convert_from(%(keys)b, 'UTF8')::json) AS k(node_id text, incarnation text)) k
+FROM json_to_recordset(convert_from(%(spools)b, 'UTF8')::json) AS k(node_id text, incarnation text)
 JOIN ledger l USING (node_id, incarnation)
 
 -- name: next_batch_ids
