@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from gateway.doctor import certificates, database, files, machine, services
+from gateway.doctor import certificates, database, files, machine, mail, services
 from gateway.doctor.finding import Finding, Level
 from gateway.settings import Settings
 
@@ -26,6 +26,7 @@ def checks(hosts: services.Hosts = MappingProxyType({})) -> Mapping[str, Check]:
         "gateway": lambda settings: services.gateway(settings, hosts),
         "api": lambda settings: services.api(settings, hosts),
         "alerting": lambda settings: services.alerting(settings, hosts),
+        "mail": lambda settings: mail.examine(settings.alerting),
         "beside": lambda settings: services.beside(settings, hosts, time.time()),
         "heartbeat": lambda settings: services.heartbeat(settings, hosts, time.time()),
     }

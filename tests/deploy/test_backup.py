@@ -2,10 +2,10 @@
 
 import os
 import subprocess
-from dataclasses import replace
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from gateway.__main__ import main
 from gateway.detection.detector import Detector
