@@ -44,6 +44,7 @@ def test_a_server_that_takes_our_mail_is_well_and_is_sent_nothing():
         assert server.taken == []
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")  # without TLS, on loopback
 @pytest.mark.parametrize(("password", "level"), [("geheim\n", "well"), ("vergeten", "fault")])
 def test_a_password_is_tried(guarded, tmp_path, password, level):
     file = tmp_path / "smtp.password"
