@@ -1,6 +1,7 @@
 """The units are held to what they need, and the scripts beside them are sound."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +52,4 @@ def test_installing_puts_everything_in_its_place_and_keeps_what_was_edited(tmp_p
     installed = {path.name for path in (tmp_path / "etc/systemd/system").iterdir()}
     assert installed == {unit.name for unit in UNITS} | {"piekwacht-backup.timer", "piekwacht-prune.timer"}
     assert (tmp_path / "opt/piekwacht/bin/backup").stat().st_mode & 0o111
+    assert (tmp_path / "usr/local/bin/piekwacht").readlink() == Path("/opt/piekwacht/current/bin/piekwacht")
