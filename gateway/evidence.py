@@ -40,10 +40,9 @@ class Evidence:
 def _parts(heading: Heading) -> Iterator[bytes]:
     payload = heading.payload
     yield _names(heading.node, heading.inc, heading.boot, heading.clock.value)
-    yield _FIXED.pack(
-        *(8, heading.seq, 8, heading.mono, 1, heading.late, 8, _microseconds(payload.received_at)),
-        *(32, heading.sha256, len(payload.body)),
-    )
+    received_at = _microseconds(payload.received_at)
+    numbers = (8, heading.seq, 8, heading.mono, 1, heading.late, 8, received_at)  # each after its length
+    yield _FIXED.pack(*numbers, 32, heading.sha256, len(payload.body))
     yield payload.body
 
 

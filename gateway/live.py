@@ -4,7 +4,6 @@ Published on `pw/v1/{area}/live` at QoS 0: a replica that misses one reads the d
 from one database sequence, a number a commit, so that every replica gives a client the same resume point.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 from itertools import repeat
 
@@ -22,10 +21,6 @@ class Recent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     dt: list[int]
     values: list[float | None]
     flags: list[int] = []
-
-    def rows(self) -> Iterable[tuple[int, float | None, int]]:
-        """(dt, value, flags) of each."""
-        return zip(self.dt, self.values, self.flags or repeat(0), strict=False)
 
 
 class LiveObservation(Struct, frozen=True, kw_only=True):
@@ -45,9 +40,11 @@ class LiveObservation(Struct, frozen=True, kw_only=True):
     def readings(self) -> list[tuple[int, float | None, int]]:
         """`recent` as (ms UTC, value, flags), or where there is none the one reading itself."""
         at = stamp_of(self.observed_at)
-        if self.recent is None:
+        recent = self.recent
+        if recent is None:
             return [(at, self.value, self.flags)]
-        return [(at + dt, value, flags) for dt, value, flags in self.recent.rows()]
+        columns = zip(recent.dt, recent.values, recent.flags or repeat(0), strict=False)
+        return [(at + dt, value, flags) for dt, value, flags in columns]
 
 
 class LiveEvent(Struct, frozen=True, kw_only=True):

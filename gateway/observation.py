@@ -8,6 +8,7 @@ exactly what it saw.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -84,7 +85,7 @@ class ObservationBatch:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled without the columns that say nothing, which are half of most rows."""
         told = {name: column for name in self.__slots__ if not _says_nothing(name, column := getattr(self, name))}
-        return _of_columns, (type(self), told)
+        return partial(type(self).of, **told), ()
 
     def with_flags(self, flags: FlagArray) -> Self:
         """The same rows with other flags."""
@@ -95,7 +96,3 @@ def _says_nothing(name: str, column: NDArray[Any]) -> bool:
     if name not in _NEUTRAL:
         return False
     return bool(np.isnan(column).all()) if column.dtype == np.float64 else not column.any()
-
-
-def _of_columns(kind: type[ObservationBatch], told: dict[str, NDArray[Any]]) -> ObservationBatch:
-    return kind.of(**told)

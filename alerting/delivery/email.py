@@ -97,7 +97,7 @@ def _reference(message_id: str) -> str:
 async def send(message: EmailMessage, smtp: SmtpSettings) -> Attempt:
     """Hand it to the mail server."""
     content = message.as_bytes(policy=_AS_SENT)  # what is hashed is what is sent
-    password = smtp.password_file.read_text().strip() if smtp.password_file else None
+    password = smtp.password()
     try:
         _, answer = await aiosmtplib.send(
             content,

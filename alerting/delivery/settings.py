@@ -29,6 +29,10 @@ class SmtpSettings(Struct, frozen=True, kw_only=True):
     sender: str = "Piekwacht <piekwacht@localhost>"
     timeout: Annotated[float, Meta(gt=0, le=120)] = 15.0
 
+    def password(self) -> str | None:
+        """As its file has it now. Raises OSError."""
+        return self.password_file.read_text().strip() if self.password_file else None
+
 
 class EmailSettings(Struct, frozen=True, kw_only=True):
     """`[[alerting.receiver.email]]`; `plot`: whether the peak is drawn in the mail."""

@@ -46,7 +46,7 @@ def _knock(settings: AlertingSettings) -> None:
         if smtp.tls == "starttls":
             server.starttls(context=trusted)
         if smtp.username:
-            server.login(smtp.username, smtp.password_file.read_text().strip() if smtp.password_file else "")
+            server.login(smtp.username, smtp.password() or "")
         server.noop()
 
 
