@@ -2,7 +2,7 @@
 
 The broker's session outlives the connection: what was not acknowledged comes again on the next one.
 How much waits here is bounded twice: by the broker's own window of unacknowledged messages, and by
-`most`, at which reading from the socket pauses; nothing is ever discarded.
+`most`, at which reading from the socket pauses, but for an answer that is awaited; nothing is ever discarded.
 """
 
 import asyncio
@@ -77,6 +77,7 @@ class Link:
         self._messages: deque[Message] = deque()
         self._changed = asyncio.Condition()
         self._answers: deque[Packet] = deque()
+        self._asking = False  # whether an answer is awaited, which may stand behind any number of messages
         self._trouble: str | None = None
         self._heard_at = time.monotonic()
         self._number = 0
@@ -101,12 +102,16 @@ class Link:
 
     async def subscribe(self, filters: Sequence[str]) -> None:
         """At QoS 1."""
+        self._asking = True
         await self._send(packets.subscribe(self._next(), filters))
         try:
             async with asyncio.timeout(_PATIENCE), self._changed:
+                self._changed.notify_all()
                 await self._changed.wait_for(lambda: self._answers or self._trouble)
         except TimeoutError:
             raise BrokerAwayError("the broker does not answer a subscription") from None
+        finally:
+            self._asking = False
         self._check()
         codes = self._answers.popleft().body[2:]
         refused = [one for one, code in zip(filters, codes, strict=False) if code == _REFUSED]
@@ -143,7 +148,7 @@ class Link:
             while data := await self._reader.read(_CHUNK):
                 await self._take(data)
                 async with self._changed:
-                    await self._changed.wait_for(lambda: len(self._messages) < self._most)
+                    await self._changed.wait_for(lambda: self._asking or len(self._messages) < self._most)
                 self._heard_at = time.monotonic()
         except (OSError, ProtocolError) as error:
             trouble = _said(error)

@@ -60,6 +60,18 @@ async def test_no_more_wait_here_than_may_and_none_is_lost(broker):
         assert numbers(taken) == list(range(200))
 
 
+async def test_a_broker_that_sends_more_than_may_wait_here_before_it_answers_is_heard(broker):
+    async with linked(broker, "gateway", most=1) as link:
+        await link.subscribe(["pw/v1/+/+/readings"])
+    async with client(broker, "sender") as sender:
+        for number in range(20):
+            await sender.publish(TOPIC, b"%d" % number + b" " * 100_000, qos=1)
+    async with linked(broker, "gateway", most=1) as link:
+        await asyncio.sleep(0.3)  # it has filled up
+        await link.subscribe(["pw/v1/+/+/readings"])
+        assert sorted(set(numbers(await take(link, 20)))) == list(range(20))
+
+
 async def test_a_wait_that_is_cancelled_takes_nothing(broker):
     async with linked(broker, "gateway", most=100) as link:
         await link.subscribe(["pw/v1/+/+/readings"])
