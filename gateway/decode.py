@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain, repeat
 
 import msgspec
@@ -150,9 +151,12 @@ def _verified(payload: Payload, registry: Registry) -> ReadingBatch:
     return batch
 
 
+_topic = lru_cache(maxsize=20_000)(Topic.parse)  # a node has one for years
+
+
 def _sender(payload: Payload, registry: Registry) -> Node:
     try:
-        topic = Topic.parse(payload.topic)
+        topic = _topic(payload.topic)
     except Malformed as error:
         raise _Refusal(Reason.FOREIGN_TOPIC, str(error)) from None
     if len(payload.body) > _LONGEST:

@@ -24,7 +24,7 @@ from gateway.errors import StartError
 from gateway.ingest_settings import IngestSettings
 from gateway.mqtt.link import BrokerAwayError, Link, linked
 from gateway.mqtt.packets import Message
-from gateway.pipeline import Committed, Foreseen, Pipeline
+from gateway.pipeline import ASIDE, Committed, Foreseen, Pipeline
 from gateway.refusal import Reason
 from gateway.store import nodes
 from gateway.store.connection import HeldError
@@ -231,6 +231,7 @@ class Ingest:
 
         Losing this loses nothing: all of them ask again.
         """
+        await asyncio.sleep(ASIDE)
         await link.acknowledge(messages)
         words, news = await asyncio.to_thread(self._worded, committed)
         await self._publish_stored(link, words)

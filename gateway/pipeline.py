@@ -35,6 +35,7 @@ from gateway.store.connection import Store, Transaction
 _LOG = logging.getLogger(__name__)
 _QUALITY = "quality"
 _HOUR = 3_600.0  # s between checkpoints
+ASIDE = 0.02  # s after a COMMIT: the next transaction has given the database its rows, and threads hold up nobody
 _QUIET = 60.0  # s without a late reading after which a gap counts as repaired
 
 
@@ -73,7 +74,7 @@ class Pipeline:
         self._ahead: Memory | None = None  # what the transaction that runs will leave
         self._anchored: clocks.Anchored = frozenset()
         self._lease: Transaction | None = None  # the connection since which nobody but us has written for our areas
-        self._reporting: asyncio.Future[None] | None = None
+        self._reporting: asyncio.Task[None] | None = None
         self._checkpoint_due = 0.0  # by the monotonic clock
         self._repair_due = 0.0  # gaps may have been left by the process before this one
 
@@ -122,9 +123,12 @@ class Pipeline:
     async def _process(self, foreseen: Foreseen, words: Sequence[nodes.Word]) -> Committed:
         began = time.perf_counter()
         async with self._store.transaction() as tx:
-            memory = await self._current(tx)
+            accepted = await ledger.accept(tx, foreseen.decoded.headings)
+            memory = await self._current(tx, accepted.version)
             decoded = foreseen.decoded.by(memory.registry)
-            accepted = await ledger.accept(tx, decoded.headings)
+            if decoded is not foreseen.decoded:
+                accepted = await ledger.accept(tx, decoded.headings)
+            ids = accepted.ids
             lacking = unplaced(accepted.fresh)
             memory = await self._make_room(tx, memory, lacking)
             rejected = [*decoded.rejected, *accepted.tampered, *lacking.unknown]
@@ -132,35 +136,33 @@ class Pipeline:
             if outcome is None:
                 outcome = await asyncio.to_thread(self._outcome, memory, decoded, accepted.fresh)
             registry, events = memory.registry, outcome.events
-            ids = await ledger.number(tx, accepted.fresh)
             await self._keep_checkpoint(tx, memory, ids)
 
             self._ahead = outcome.after  # no earlier: the database has nothing to do until it is given the rows
             foreseen.settled.set()
             await observations.copy(tx, outcome.records, ids)
-            await event_store.save_states(tx, self._senses.detector.name, outcome.kept)
-            live = await announce(tx, outcome.news, events, registry)
-            await quarantine.put(tx, rejected)
             kept = [v.key for v in accepted.fresh] + [r.key for r in rejected if r.key is not None]
-            await ledger.record(tx, kept)
-            stored = await ledger.stored_ranges(tx, kept + [v.key for v in accepted.duplicates])
-            await nodes.touch(tx, words, accepted.fresh, registry)
-            anchored = await clocks.resolve(tx, accepted.fresh, ids, self._anchored)
+            async with tx.pipeline():
+                await event_store.save_states(tx, self._senses.detector.name, outcome.kept)
+                await quarantine.put(tx, rejected)
+                await ledger.record(tx, kept)
+                await nodes.touch(tx, words, accepted.fresh, registry)
+                anchored = await clocks.resolve(tx, accepted.fresh, ids, self._anchored)
+                await repair.note(tx, outcome.rows, registry)
+                live = await announce(tx, outcome.news, events, registry)
+                stored = await ledger.stored_ranges(tx, kept + [v.key for v in accepted.duplicates])
             await ledger.keep(tx, outcome.evidence, ids)
-            await repair.note(tx, outcome.rows, registry)
         self._memory, self._anchored, self._lease = outcome.after, anchored, tx  # only after COMMIT
         if outcome.rows.late.any():
             self._repair_due = time.monotonic() + _QUIET
         if self._reporting is not None:
             await self._reporting
-        self._reporting = asyncio.ensure_future(  # the next transaction need not wait for it
-            asyncio.to_thread(
-                _report,
+        self._reporting = asyncio.create_task(
+            _report(
                 registry=registry,
                 accepted=accepted,
                 rejected=rejected,
                 outcome=outcome,
-                ids=ids,
                 seconds=time.perf_counter() - began,
             )
         )
@@ -187,13 +189,12 @@ class Pipeline:
             return []
         return live
 
-    async def _current(self, tx: Transaction) -> Memory:
+    async def _current(self, tx: Transaction, version: int) -> Memory:
         """What we know, brought up to date where an operator changed the registry.
 
         At start, and on every new connection, as last committed: the old one may have broken in a COMMIT whose
         outcome we do not know, and another gateway may have written for our areas since.
         """
-        version = await stations.version(tx)
         if self._memory is None or self._lease is not tx:
             self._anchored = frozenset()
             registry = await stations.load(tx, areas=self._store.areas)
@@ -236,7 +237,7 @@ class Pipeline:
     async def _retry(self, retry: quarantine.Retry) -> str:
         """What became of it. Refused again, it stays where it is, and no second copy is made."""
         async with self._store.transaction() as tx:
-            memory = await self._current(tx)
+            memory = await self._current(tx, await stations.version(tx))
             verified = decode(retry.payload, memory.registry)
             if isinstance(verified, Rejected):
                 return verified.reason.value
@@ -279,22 +280,28 @@ class Pipeline:
         return await self._enlarged(tx, memory)
 
 
-def _report(
+async def _report(
     *,
     registry: Registry,
     accepted: ledger.Accepted,
     rejected: Sequence[Rejected],
     outcome: Outcome,
-    ids: Sequence[int],
     seconds: float,
 ) -> None:
     """To the log and to Prometheus."""
-    story.tell(registry, accepted, ids, rejected, outcome.events)
-    account(
-        registry=registry,
-        accepted=accepted,
-        rejected=rejected,
-        rows=outcome.rows,
-        events=outcome.events,
-        seconds=seconds,
-    )
+
+    def report() -> None:
+        story.tell(registry, accepted, rejected, outcome.events)
+        account(
+            registry=registry,
+            accepted=accepted,
+            rejected=rejected,
+            rows=outcome.rows,
+            events=outcome.events,
+            seconds=seconds,
+        )
+
+    try:
+        await asyncio.sleep(ASIDE)
+    finally:  # also when we end
+        await asyncio.to_thread(report)

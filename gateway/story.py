@@ -14,13 +14,12 @@ _LOG = logging.getLogger(__name__)
 def tell(
     registry: Registry,
     accepted: ledger.Accepted,
-    ids: Sequence[int],
     rejected: Sequence[Rejected],
     events: Sequence[Event],
 ) -> None:
-    """After COMMIT; `ids` are of the fresh batches. Batches only at `debug`: there are many."""
+    """After COMMIT. Batches only at `debug`: there are many."""
     if _LOG.isEnabledFor(logging.DEBUG):
-        for id_, heading in zip(ids, accepted.fresh, strict=True):
+        for id_, heading in zip(accepted.ids, accepted.fresh, strict=True):
             _LOG.debug("batch stored", extra={"about": {"batch": id_, **_of(heading, registry)}})
         for heading in accepted.duplicates:
             _LOG.debug("batch was stored before", extra={"about": _of(heading, registry)})
@@ -28,7 +27,7 @@ def tell(
         about = {"reason": one.reason.value, "topic": one.payload.topic[:200], "detail": one.detail[:200]}
         _LOG.info("payload goes into quarantine", extra={"about": about})
     for event in events:
-        _LOG.info("event %s", event.change.value, extra={"about": _event(event, ids, registry)})
+        _LOG.info("event %s", event.change.value, extra={"about": _event(event, accepted.ids, registry)})
 
 
 def _of(heading: Heading, registry: Registry) -> dict[str, object]:

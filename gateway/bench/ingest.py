@@ -2,28 +2,33 @@
 
 Both in one run on one machine, into the same table of the same server. The batches are signed before
 the clock starts and wait in the persistent session of a gateway that is not there yet; then a real
-`piekwacht gateway` takes them in: signatures, ledger, quality, detection, live feed, all of it. COPY
-is measured before and after with rows ready made, in transactions as large as the gateway's own.
+`piekwacht gateway` takes them in: signatures, ledger, quality, detection, live feed, all of it. Every
+few seconds it is halted (SIGSTOP), and COPY is measured.
 """
 
 import argparse
+import asyncio
 import json
+import os
+import signal
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psycopg
 
 from edge_agent.wire import Signer
-from gateway.bench.stage import AREA, LEVELS, client, database, enrolled, gateway, resident, signed
+from gateway.bench.stage import AREA, LEVELS, database, enrolled, family, gateway, resident, signed
 from gateway.broker import BrokerSettings
 from gateway.embedded import Broker
 from gateway.errors import GatewayError
 from gateway.ingest import session_name
+from gateway.mqtt.link import linked
 from gateway.processes import Child
 from gateway.records import encode
 from gateway.store.connection import QUERIES
@@ -32,8 +37,12 @@ from gateway.store.migrate import connect
 _LEVEL = np.array(list(LEVELS.values()))
 _READINGS = 10  # in a batch
 _ROWS = _READINGS * len(LEVELS)
-_COPY_ROWS = 80_000  # in one transaction: what the gateway's micro-batches of 1,000 hold
-_GUESS = 3_000  # batches a second that are made ready: more than any machine here takes in
+_BATCHES = 1_000  # in one transaction, ours and COPY's
+_GUESS = 4_500  # batches a second that are made ready: more than any machine here takes in
+_TURN = 3.0  # s of taking in between COPYs: the machine's slower and quicker seconds meet both
+_SLOW = 30.0  # s after which a turn ends, however few transactions it saw
+_SWALLOW = 0.3  # s
+_NOBODY = 1_000_000  # from here on, datastreams that no node has
 _FEWEST = 3  # transactions that a rate is worth naming for
 _PATIENCE = 300  # s until the last node has been heard
 
@@ -54,15 +63,15 @@ def run(given: argparse.Namespace) -> int:
         broker = stack.enter_context(Broker(folder / "broker"))
         nodes = enrolled(dsn, given.nodes)
         key = Signer.generate("gateway.bench")
-        _subscribe(broker.settings, session_name(key, [AREA]))
-        sent = _publish(broker.settings, nodes, batches=given.nodes + int(given.seconds * _GUESS))
-        before = _copy(dsn, given.seconds / 2)
+        asyncio.run(_subscribe(broker.settings, session_name(key, [AREA])))
+        batches = given.nodes + int((given.seconds + _TURN) * _GUESS)
+        asyncio.run(_publish(broker.settings, nodes, batches))
         with gateway(folder, dsn, broker.settings, key) as child:
-            rss = _watch(dsn, child, sent, given.nodes, given.seconds)
-        batches, seconds = _rate(dsn, given.nodes)
-        after = _copy(dsn, given.seconds / 2)
-        result = _result(dsn, batches * _ROWS / seconds, statistics.median([*before, *after]), rss)
-    print(f"{batches} batches of {_READINGS} readings x {len(LEVELS)} properties from {given.nodes} nodes")  # noqa: T201 - the command's own output
+            _wait_for_all(dsn, child, given.nodes)
+            turns = _turns(dsn, child, given.nodes, given.seconds)
+            rss = resident(child.process.pid)
+        result = _measured(turns, _transactions(dsn)) | {"rss_mb": round(rss, 1), "database": _database(dsn)}
+    print(f"{len(turns)} turns of {_TURN} s, batches of {_ROWS} values from {given.nodes} nodes")  # noqa: T201 - the command's own output
     print(json.dumps(result))  # noqa: T201
     return 0
 
@@ -78,104 +87,168 @@ def _payloads(nodes: list[Signer], batches: int) -> Iterator[tuple[str, bytes]]:
         yield signed(signer, seq, began + seq * _READINGS * 1000, 1000, columns)
 
 
-def _subscribe(settings: BrokerSettings, session: str) -> None:
+async def _subscribe(settings: BrokerSettings, session: str) -> None:
     """As the gateway that will come: its session collects from now on."""
-    subscriber = client(settings, session, clean=False)
-    done: list[int] = []
-    subscriber.on_subscribe = lambda *_: done.append(1)
-    subscriber.subscribe(f"pw/v1/{AREA}/+/readings", 1)
-    until = time.monotonic() + 10
-    while not done:
-        if time.monotonic() > until:
-            raise GatewayError("the broker does not answer a subscription")
-        time.sleep(0.01)
-    subscriber.disconnect()
-    subscriber.loop_stop()
+    async with linked(settings, session, most=1) as link:
+        await link.subscribe([f"pw/v1/{AREA}/+/readings"])
 
 
-def _publish(settings: BrokerSettings, nodes: list[Signer], batches: int) -> int:
-    """Sign, send, and wait until the broker has every batch; returns their number."""
-    publisher = client(settings, "bench-publisher", clean=True)
-    waiting = [publisher.publish(topic, body, qos=1) for topic, body in _payloads(nodes, batches)]
-    for message in waiting:
-        message.wait_for_publish(60)
-    publisher.disconnect()
-    publisher.loop_stop()
-    return len(waiting)
+async def _publish(settings: BrokerSettings, nodes: list[Signer], batches: int) -> None:
+    """Sign, send, and wait until the broker has every batch."""
+    async with linked(settings, "bench-publisher", most=1) as link:
+        for topic, body in _payloads(nodes, batches):
+            await link.publish(topic, body, sure=True)
+        await link.subscribe(["bench/nothing"])  # who answers this has read all before it
 
 
-def _watch(dsn: str, child: Child, sent: int, nodes: int, seconds: float) -> float:
-    """Until so long after every node has told something, or until nothing is left. Returns the gateway's MB."""
+def _wait_for_all(dsn: str, child: Child, nodes: int) -> None:
+    """Until every node has told something: its datastreams are there, and the kernels are loaded."""
+    until = time.monotonic() + _PATIENCE
     with psycopg.connect(dsn, autocommit=True) as connection:
-        until = time.monotonic() + _PATIENCE
-        while (known := _stored(connection))[0] < nodes:
+        while (known := _stored(connection)) < nodes:
             if time.monotonic() > until:
-                raise GatewayError(f"the gateway took in {known[0]} batches: {child.last_words()}")
+                raise GatewayError(f"the gateway took in {known} batches: {child.last_words()}")
             time.sleep(0.05)
-        time.sleep(seconds)  # looking costs the database, too
-        while (now := _stored(connection))[0] < sent and now[1] - known[1] < _FEWEST:
-            time.sleep(0.5)
-    return resident(child.process.pid)
 
 
-def _rate(dsn: str, nodes: int) -> tuple[int, float]:
-    """(batches, seconds) from the COMMIT by which every node had told something to the last one.
+def _stored(connection: psycopg.Connection) -> int:
+    row = connection.execute("SELECT count(*) FROM batch").fetchone()
+    return int(row[0]) if row else 0
 
-    What a micro-batch holds was received at one moment.
-    """
+
+@contextmanager
+def _halted(child: Child) -> Iterator[None]:
+    """The gateway and its decoding process stand still, and the database has swallowed what it was given."""
+    pids = family(child.process.pid)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(_SWALLOW)
+    try:
+        yield
+    finally:
+        for pid in reversed(pids):
+            os.kill(pid, signal.SIGCONT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Turn:
+    """Some seconds of taking in, by the clock, and the COPYs before and after them in rows a second."""
+
+    began: float
+    ended: float
+    copies: list[float]
+
+
+def _turns(dsn: str, child: Child, nodes: int, seconds: float) -> list[_Turn]:
+    turns, number = list[_Turn](), max(round(seconds / _TURN), 1)
+    with connect(dsn) as connection:
+        copier = _Copier(connection, nodes)
+        with _halted(child):
+            before = copier.rates(_TURN / 2)
+        for _ in range(number):
+            began = time.time()
+            time.sleep(_TURN)  # looking would cost the database, too
+            while _seen(connection, began) < _FEWEST and time.time() < began + _SLOW:
+                time.sleep(0.5)
+            ended = time.time()
+            with _halted(child):
+                after = copier.rates(_TURN / 2)
+            turns.append(_Turn(began=began, ended=ended, copies=before + after))
+            before = after
+    return turns
+
+
+def _seen(connection: psycopg.Connection, since: float) -> int:
+    """The gateway's transactions since then."""
+    query = "SELECT count(DISTINCT received_at) FROM batch WHERE committed_at > to_timestamp(%s)"
+    row = connection.execute(query, [since]).fetchone()
+    return int(row[0]) if row else 0
+
+
+class _Copier:
+    """The database's own COPY: rows ready made, in transactions and with as many rows of a datastream as ours."""
+
+    def __init__(self, connection: psycopg.Connection, nodes: int) -> None:
+        self._connection, self._noise = connection, np.random.default_rng(2)
+        self._each = max(_BATCHES // nodes, 1) * _READINGS
+        self._at = time.time_ns() // 1_000_000
+
+    def rates(self, seconds: float) -> list[float]:
+        """Rows a second of each transaction, into the gateway's own table."""
+        rates, until = list[float](), time.monotonic() + seconds
+        while time.monotonic() < until or len(rates) < _FEWEST:
+            rows, stream = self._stream()
+            began = time.perf_counter()
+            with self._connection.transaction(), self._connection.cursor().copy(QUERIES["copy_observations"]) as out:
+                out.write(stream)
+            rates.append(rows / (time.perf_counter() - began))
+        self._connection.execute("VACUUM observation")  # now, and not by itself beside what is measured next
+        return rates
+
+    def _stream(self) -> tuple[int, bytes]:
+        """How many rows, and they."""
+        streams = _BATCHES * _ROWS // self._each
+        rows = streams * self._each
+        self._at += self._each * 1000
+        return rows, encode(
+            np.repeat(np.arange(streams), self._each) + _NOBODY,
+            self._at + np.tile(np.arange(self._each) * 1000, streams),
+            self._noise.normal(10, 1, rows),
+            np.zeros(rows, np.int32),
+            np.full(rows, -1),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Transaction:
+    """One of the gateway's: what it holds was received at one moment. Times by the clock, in s."""
+
+    received_at: float
+    committed_at: float
+    batches: int
+
+
+def _transactions(dsn: str) -> list[_Transaction]:
     with psycopg.connect(dsn, autocommit=True) as connection:
         rows = connection.execute(
-            "SELECT max(committed_at), count(*), sum(count(*)) OVER (ORDER BY max(committed_at))"
-            " FROM batch GROUP BY received_at ORDER BY max(committed_at)"
-        ).fetchall()
-    rows = [row for row in rows if row[2] >= nodes]
-    if len(rows) < _FEWEST:
-        raise GatewayError(f"only {len(rows)} transactions were seen: give it more --seconds")
-    return sum(row[1] for row in rows[1:]), (rows[-1][0] - rows[0][0]).total_seconds()
+            "SELECT extract(epoch FROM received_at), extract(epoch FROM max(committed_at)), count(*)"
+            " FROM batch GROUP BY received_at ORDER BY 2"
+        )
+        return [_Transaction(received_at=float(a), committed_at=float(b), batches=n) for a, b, n in rows]
 
 
-def _stored(connection: psycopg.Connection) -> tuple[int, int]:
-    """(batches, transactions)."""
-    row = connection.execute("SELECT count(*), count(DISTINCT received_at) FROM batch").fetchone()
-    return (int(row[0]), int(row[1])) if row else (0, 0)
+def _within(turn: _Turn, transactions: Sequence[_Transaction]) -> list[_Transaction]:
+    return [t for t in transactions if turn.began < t.committed_at < turn.ended]
 
 
-def _copy(dsn: str, seconds: float) -> list[float]:
-    """Rows a second of each transaction, into the gateway's own table; the rows are taken away again."""
-    rng, rates = np.random.default_rng(2), list[float]()
-    now = time.time_ns() // 1_000_000
+def _rate(transactions: Sequence[_Transaction]) -> float:
+    """Rows a second from the first COMMIT to the last: what was under way before the first counts for nothing."""
+    first, *others = transactions
+    return sum(t.batches for t in others) * _ROWS / (others[-1].committed_at - first.committed_at)
+
+
+def _measured(turns: Sequence[_Turn], transactions: Sequence[_Transaction]) -> dict[str, object]:
+    """Each turn against the COPYs beside it, as the machine's own speed changes by the second; medians of these."""
+    pairs = [
+        (_rate(ours), statistics.median(turn.copies))
+        for turn in turns
+        if len(ours := _within(turn, transactions)) >= _FEWEST
+    ]
+    if not pairs:
+        raise GatewayError(f"in none of {len(turns)} turns were {_FEWEST} transactions seen: is the machine busy?")
+    whole = [t for turn in turns for t in _within(turn, transactions) if t.received_at > turn.began]
+    ratios = [round(rate / copy, 3) for rate, copy in pairs]
+    return {
+        "ratio_to_copy": round(statistics.median(ratios), 3),
+        "rows_per_second": round(statistics.median(rate for rate, _ in pairs)),
+        "copy_rows_per_second": round(statistics.median(copy for _, copy in pairs)),
+        "ratios": ratios,
+        "commit_p99_seconds": round(float(np.quantile([t.committed_at - t.received_at for t in whole], 0.99)), 3),
+    }
+
+
+def _database(dsn: str) -> str:
     with connect(dsn) as connection:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until or len(rates) < 5:
-            stream = encode(
-                np.repeat(np.arange(1, _COPY_ROWS // _READINGS + 1), _READINGS) + 1_000_000,
-                now + len(rates) * 10_000 + np.tile(np.arange(_READINGS) * 1000, _COPY_ROWS // _READINGS),
-                rng.normal(10, 1, _COPY_ROWS),
-                np.zeros(_COPY_ROWS, np.int32),
-                np.full(_COPY_ROWS, -1),
-            )
-            began = time.perf_counter()
-            with connection.transaction(), connection.cursor().copy(QUERIES["copy_observations"]) as out:
-                out.write(stream)
-            rates.append(_COPY_ROWS / (time.perf_counter() - began))
-        connection.execute("DELETE FROM observation WHERE batch_id = -1")
-        connection.execute("VACUUM observation")  # now, and not by itself beside what is measured next
-    return rates
-
-
-def _result(dsn: str, rate: float, copy_rate: float, rss: float) -> dict[str, object]:
-    with connect(dsn) as connection:
-        row = connection.execute(
-            """SELECT percentile_disc(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM committed_at - received_at))
-               FROM batch"""
-        ).fetchone()
         extension = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'").fetchone()
         version = connection.info.server_version // 10_000
-    return {
-        "ratio_to_copy": round(rate / copy_rate, 3),
-        "rows_per_second": round(rate),
-        "copy_rows_per_second": round(copy_rate),
-        "commit_p99_seconds": round(float(row[0]), 3) if row and row[0] is not None else None,
-        "rss_mb": round(rss, 1),
-        "database": f"PostgreSQL {version}" + (f", TimescaleDB {extension[0]}" if extension else ""),
-    }
+    return f"PostgreSQL {version}" + (f", TimescaleDB {extension[0]}" if extension else "")

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+import psycopg
 
 from edge_agent.wire import Clock, Kind, ReadingBatch, Signer, Topic
 from gateway.broker import BrokerSettings
@@ -30,14 +29,25 @@ LEVELS = {
 
 
 # what timescaledb-tune gives a machine of 4 GB, as operators run it
-_TUNED = {"shared_buffers": "1GB", "max_wal_size": "4GB", "checkpoint_timeout": "15min"}
+_TUNED = {"shared_buffers": "1GB", "max_wal_size": "4GB", "min_wal_size": "2GB", "checkpoint_timeout": "15min"}
+_SEGMENTS = 100  # of 16 MB
 
 
 def database(stack: ExitStack, folder: Path, dsn: str | None) -> str:
     """The given database or an embedded one, with our schema."""
-    dsn = dsn or stack.enter_context(Postgres(folder, options=_TUNED)).create_database("bench")
+    if dsn is None:
+        dsn = stack.enter_context(Postgres(folder, options=_TUNED)).create_database("bench")
+        _age(dsn)
     migrate(dsn)
     return dsn
+
+
+def _age(dsn: str) -> None:
+    """A server that has run for a while writes its log over old segments; a new one first fills each with zeros."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for _ in range(_SEGMENTS):
+            connection.execute("SELECT pg_logical_emit_message(false, '', ''), pg_switch_wal()")
+        connection.execute("CHECKPOINT")
 
 
 def enrolled(dsn: str, count: int) -> list[Signer]:
@@ -70,15 +80,6 @@ def signed(signer: Signer, seq: int, t0: int, step: int, values: Mapping[str, Se
     return str(Topic(area=AREA, node=signer.name, kind=Kind.READINGS)), signer.sign(batch.encode())
 
 
-def client(settings: BrokerSettings, name: str, *, clean: bool) -> paho.Client:
-    """A paho client, at work in a thread of its own."""
-    made = paho.Client(CallbackAPIVersion.VERSION2, name, clean_session=clean)
-    made.max_inflight_messages_set(1000)
-    made.connect(settings.host, settings.port)
-    made.loop_start()
-    return made
-
-
 @contextmanager
 def gateway(folder: Path, dsn: str, broker: BrokerSettings, key: Signer) -> Iterator[Child]:
     """The real one, as a process."""
@@ -94,12 +95,21 @@ ingest = {{ key_file = "gateway.key", areas = ["{AREA}"] }}
         yield child
 
 
-def resident(pid: int) -> float:
-    """MB that a process and its children hold in memory; pages that they share count for each."""
-    megabytes = 0.0
+def family(pid: int) -> list[int]:
+    """A process and its children."""
+    found = [pid]
     for status in Path("/proc").glob("[0-9]*/status"):
         with suppress(OSError):  # it has just ended
             lines = dict(line.split(":\t", 1) for line in status.read_text().splitlines())
-            if str(pid) in {lines["Pid"], lines["PPid"]}:
-                megabytes += int(lines.get("VmRSS", "0").split()[0]) / 1024
-    return megabytes
+            found += [int(lines["Pid"])] * (int(lines["PPid"]) == pid)
+    return found
+
+
+def resident(pid: int) -> float:
+    """MB that a process and its children hold in memory; pages that they share count for each."""
+    kilobytes = 0
+    for one in family(pid):
+        with suppress(OSError):
+            lines = dict(line.split(":\t", 1) for line in Path(f"/proc/{one}/status").read_text().splitlines())
+            kilobytes += int(lines.get("VmRSS", "0").split()[0])
+    return kilobytes / 1024

@@ -6,9 +6,11 @@ seen for what it is.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
+import numpy as np
 
 from edge_agent.wire import StoredRanges
 from gateway.decode import Heading, Payload, Rejected
@@ -19,11 +21,17 @@ from gateway.store.connection import QUERIES, Transaction
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """What of a micro-batch is new, what was stored before, what came again with other bytes."""
+    """What of a micro-batch is new, what was stored before, what came again with other bytes.
+
+    ids      for each of the new ones, in their order
+    version  the registry's, in the same transaction
+    """
 
     fresh: list[Heading]
     duplicates: list[Heading]
     tampered: list[Rejected]
+    ids: Sequence[int] = ()
+    version: int = 0
 
 
 def sift(batches: Sequence[Heading], seen: dict[int, bytes | None]) -> Accepted:
@@ -49,11 +57,12 @@ def _tampered(payload: Payload, key: tuple[str, str, int]) -> Rejected:
 
 
 async def accept(tx: Transaction, batches: Sequence[Heading]) -> Accepted:
-    """Tell new batches from stored ones."""
-    if not batches:
-        return sift([], {})
-    cursor = await tx.execute(QUERIES["seen_batches"], _keys([v.key for v in batches]))
-    return sift(batches, {int(index): sha256 for index, sha256 in await cursor.fetchall()})
+    """Tell new batches from stored ones, and number them."""
+    of = _keys([v.key for v in batches]) | {"count": len(batches)}
+    row = await (await tx.execute(QUERIES["accept_batches"], of)).fetchone()
+    version, numbers, hashes, ids = row or (0, None, None, None)
+    found = sift(batches, dict(zip(numbers or [], hashes or [], strict=True)))
+    return replace(found, ids=np.frombuffer(ids or b"", ">i8")[: len(found.fresh)].tolist(), version=version)
 
 
 async def record(tx: Transaction, keys: Sequence[tuple[str, str, int]]) -> None:
@@ -69,12 +78,6 @@ async def stored_ranges(tx: Transaction, keys: Sequence[tuple[str, str, int]]) -
     spools = msgspec.json.encode([_Spool(node, inc) for node, inc in dict.fromkeys(key[:2] for key in keys)])
     row = await (await tx.execute(QUERIES["received_ranges"], {"spools": spools})).fetchone()
     return msgspec.json.decode(row[0], type=list[StoredRanges]) if row and row[0] else []
-
-
-async def number(tx: Transaction, batches: Sequence[Heading]) -> list[int]:
-    """Ids for these batches, in order of arrival."""
-    cursor = await tx.execute(QUERIES["next_batch_ids"], {"count": len(batches)})
-    return [int(row[0]) for row in await cursor.fetchall()]
 
 
 async def keep(tx: Transaction, evidence: Evidence, ids: Sequence[int]) -> None:
@@ -94,5 +97,5 @@ class _Key(_Spool):
     seq: int
 
 
-def _keys(keys: Sequence[tuple[str, str, int]]) -> dict[str, bytes]:
+def _keys(keys: Sequence[tuple[str, str, int]]) -> dict[str, Any]:
     return {"keys": msgspec.json.encode([_Key(*key) for key in keys])}

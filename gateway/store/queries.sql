@@ -46,13 +46,18 @@ FROM unnest(%(nodes)s::text[], %(properties)s::text[]) AS m(node_id, property_id
 JOIN installation i ON i.node_id = m.node_id AND i.until IS NULL
 ON CONFLICT DO NOTHING
 
--- name: seen_batches
--- Which of these keys are committed already, with the hash they had then.
-SELECT k.ordinal - 1, b.sha256
-FROM ROWS FROM (json_to_recordset(convert_from(%(keys)b, 'UTF8')::json) AS (node_id text, incarnation text, seq bigint))
-     WITH ORDINALITY AS k(node_id, incarnation, seq, ordinal)
-JOIN ledger l ON l.node_id = k.node_id AND l.incarnation = k.incarnation AND l.received @> k.seq
-LEFT JOIN batch b ON b.node_id = k.node_id AND b.incarnation = k.incarnation AND b.seq = k.seq
+-- name: accept_batches
+-- All that a transaction must know before it writes, in one answer: the registry's version; which of these keys (counted
+-- from 0) are committed already, with the hash they had then; as many new ids, as bytes.
+SELECT (SELECT version FROM registry_version), s.numbers, s.hashes,
+       (SELECT string_agg(int8send(nextval('batch_id')), '') FROM generate_series(1, %(count)s))
+FROM (
+    SELECT array_agg(k.ordinal - 1) AS numbers, array_agg(b.sha256) AS hashes
+    FROM ROWS FROM (json_to_recordset(convert_from(%(keys)b, 'UTF8')::json) AS (node_id text, incarnation text, seq bigint))
+         WITH ORDINALITY AS k(node_id, incarnation, seq, ordinal)
+    JOIN ledger l ON l.node_id = k.node_id AND l.incarnation = k.incarnation AND l.received @> k.seq
+    LEFT JOIN batch b ON b.node_id = k.node_id AND b.incarnation = k.incarnation AND b.seq = k.seq
+) s
 
 -- name: record_received
 INSERT INTO ledger (node_id, incarnation, received)
@@ -67,9 +72,6 @@ SELECT json_agg(json_build_object('v', 1, 'node', l.node_id, 'inc', l.incarnatio
     SELECT json_agg(json_build_array(lower(part), upper(part) - 1)) FROM unnest(l.received) AS part)))::text
 FROM json_to_recordset(convert_from(%(spools)b, 'UTF8')::json) AS k(node_id text, incarnation text)
 JOIN ledger l USING (node_id, incarnation)
-
--- name: next_batch_ids
-SELECT nextval('batch_id') FROM generate_series(1, %(count)s)
 
 -- name: copy_batches
 -- In the order of gateway.evidence. committed_at is the database's clock at the end of the transaction: this is the last

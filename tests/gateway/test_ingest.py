@@ -152,9 +152,12 @@ async def test_a_database_that_goes_away_loses_nothing_and_is_found_again(broker
         assert time.monotonic() - began < 5
 
 
-async def test_one_payload_that_the_database_refuses_does_not_take_the_others_with_it(broker, database, node, settings):
+@pytest.mark.parametrize("refused", ["batch ADD CHECK (seq <> 2)", "ledger ADD CHECK (NOT received @> 2::bigint)"])
+async def test_one_payload_that_the_database_refuses_does_not_take_the_others_with_it(
+    broker, database, node, settings, refused
+):
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("ALTER TABLE batch ADD CONSTRAINT refused CHECK (seq <> 2)")
+        connection.execute(f"ALTER TABLE {refused}")
     async with running(settings, broker, database):
         await publish(broker, node.payload(1), node.payload(2), node.payload(3))
         assert await stored(database, 2) == [1, 3]

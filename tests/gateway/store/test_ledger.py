@@ -3,7 +3,7 @@ import psycopg
 from edge_agent.wire import Clock, Signer
 from gateway.decode import Heading
 from gateway.refusal import Reason
-from gateway.store import ledger
+from gateway.store import ledger, stations
 from tests.gateway.enrolled import T0, Enrolled
 
 NODE = Enrolled(signer=Signer.generate("ijm-001"))
@@ -36,6 +36,18 @@ async def test_ranges_grow_together_whatever_the_order(database):
         (ranges,) = await ledger.stored_ranges(connection, [("ijm-001", NODE.inc, 1)])
         assert ranges.ranges == [(1, 2), (4, 5), (9, 9)]
         assert (await ledger.accept(connection, [heading(4), heading(3)])).fresh[0].seq == 3
+
+
+async def test_new_batches_are_numbered_in_their_order_and_the_registry_is_told_by_its_version(database):
+    async with await psycopg.AsyncConnection.connect(database) as connection:
+        await ledger.record(connection, [("ijm-001", NODE.inc, 2)])
+        first = await ledger.accept(connection, [heading(1), heading(2), heading(3), heading(3)])
+        assert len(first.ids) == len(first.fresh) == 2
+        second = await ledger.accept(connection, [heading(4)])
+        assert first.ids[0] < first.ids[1] < second.ids[0]
+        assert first.version == await stations.version(connection)
+        nothing = await ledger.accept(connection, [])
+        assert (nothing.fresh, list(nothing.ids), nothing.version) == ([], [], first.version)
 
 
 async def test_another_incarnation_is_another_ledger(database):
