@@ -97,19 +97,23 @@ ingest = {{ key_file = "gateway.key", areas = ["{AREA}"] }}
 
 def family(pid: int) -> list[int]:
     """A process and its children."""
-    found = [pid]
-    for status in Path("/proc").glob("[0-9]*/status"):
-        with suppress(OSError):  # it has just ended
-            lines = dict(line.split(":\t", 1) for line in status.read_text().splitlines())
-            found += [int(lines["Pid"])] * (int(lines["PPid"]) == pid)
-    return found
+    known = ((int(path.name), _status(path)) for path in Path("/proc").glob("[0-9]*"))
+    return [pid, *(one for one, status in known if status.get("PPid") == str(pid))]
 
 
 def resident(pid: int) -> float:
     """MB that a process and its children hold in memory; pages that they share count for each."""
-    kilobytes = 0
-    for one in family(pid):
-        with suppress(OSError):
-            lines = dict(line.split(":\t", 1) for line in Path(f"/proc/{one}/status").read_text().splitlines())
-            kilobytes += int(lines.get("VmRSS", "0").split()[0])
-    return kilobytes / 1024
+    held = (_status(Path(f"/proc/{one}")).get("VmRSS", "0") for one in family(pid))
+    return sum(int(kilobytes.split()[0]) for kilobytes in held) / 1024
+
+
+def _status(process: Path) -> dict[str, str]:
+    """What the kernel says of a process; nothing of one that has just ended."""
+    with suppress(OSError):
+        return dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
+    return {}
+
+
+def processor_times() -> list[int]:
+    """Ticks of all processors together: user, nice, system, idle, iowait, irq, softirq, steal."""
+    return [int(ticks) for ticks in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]

@@ -23,7 +23,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from edge_agent.wire import Signer
-from gateway.bench.stage import LEVELS, database, enrolled, gateway, resident, signed
+from gateway.bench.stage import LEVELS, database, enrolled, gateway, processor_times, resident, signed
 from gateway.broker import BrokerSettings
 from gateway.embedded import Broker
 from gateway.errors import GatewayError
@@ -34,7 +34,7 @@ _LOOK = 1.0  # s between looks at the memory
 _SAMPLE = 10_000  # batches to judge lateness by
 _RUN_IN = 0.2  # of the time, before memory is judged
 _BREATH = 0.005  # s that the sender sleeps at least
-_STEAL = 7  # its place in the first line of /proc/stat
+_STEAL = 7  # its place in `processor_times`
 _OURS = 0.05  # of the processors may be taken from us in a second that is said to be ours,
 _AFTER = 3.0  # s after one that was not
 _LATENESS = """
@@ -86,17 +86,13 @@ class _Look:
 
 
 def _looks(pid: int, until: Future[float]) -> Iterator[_Look]:
-    before = _processor_times()
+    before = processor_times()
     while not until.done():
         time.sleep(_LOOK)
-        now = _processor_times()
+        now = processor_times()
         spent = [b - a for a, b in zip(before, now, strict=True)]
         yield _Look(at=time.time(), megabytes=resident(pid), stolen=spent[_STEAL] / max(1, sum(spent)))
         before = now
-
-
-def _processor_times() -> list[int]:
-    return [int(n) for n in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
 
 
 def _prepare(path: Path, nodes: list[Signer], rate: int, batches: int) -> float:

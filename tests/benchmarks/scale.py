@@ -22,6 +22,7 @@ import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_agent.wire import Signer
+from gateway.bench.stage import processor_times
 from gateway.embedded import Broker, Postgres
 from gateway.processes import Child
 from gateway.store.migrate import migrate
@@ -161,7 +162,7 @@ def cpu(pid: int) -> float:
 
 def machine() -> tuple[int, int]:
     """(idle, all) ticks of all cores."""
-    ticks = [int(tick) for tick in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    ticks = processor_times()
     return ticks[3] + ticks[4], sum(ticks)
 
 
