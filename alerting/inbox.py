@@ -7,9 +7,9 @@ import psycopg
 from msgspec import json
 
 from alerting.alert import Alert
-from alerting.queries import load
+from alerting.sql import load
 
-_QUERIES = load(Path(__file__).with_name("queries.sql"))
+_QUERIES = load(Path(__file__).with_name("dispatch") / "queries.sql")
 
 
 async def put(connection: psycopg.AsyncConnection, alerts: Sequence[Alert]) -> None:

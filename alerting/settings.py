@@ -5,7 +5,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, structs
 
-from alerting.checking import check_names, check_rules, known
+from alerting.decide.inhibition import KnownSource
+from alerting.decide.no_data import HeartbeatSettings, SilentSettings
+from alerting.decide.on_call import Roster
+from alerting.decide.routing import Route, prepared
+from alerting.decide.validation import check_names, check_rules, known
 from alerting.delivery.settings import (
     AppriseSettings,
     CapSettings,
@@ -17,11 +21,7 @@ from alerting.delivery.settings import (
     ZakenSettings,
 )
 from alerting.errors import SettingsError
-from alerting.inhibition import KnownSource
-from alerting.roster import Roster
-from alerting.routing import Route, prepared
-from alerting.silent import HeartbeatSettings, SilentSettings
-from alerting.words import Language
+from alerting.vocabulary import Language
 
 ChannelSettings = (
     EmailSettings

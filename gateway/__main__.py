@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from alerting import commands as alert_commands
+from alerting import cli as alert_commands
 from alerting.errors import AlertingError
 from edge_agent.configuration import ConfigurationError
 from gateway import kernel_cache

@@ -14,7 +14,7 @@ from typing import TypeVar
 import prometheus_client
 import uvloop
 
-from alerting import dispatcher
+from alerting.dispatch import dispatcher
 from alerting.errors import AlertingError
 from gateway import logs
 from gateway.api import app

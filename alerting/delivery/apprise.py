@@ -6,8 +6,8 @@ inside our own walls does not see them. It says only whether it worked, so every
 
 from alerting.delivery.channel import Attempt, Outcome
 from alerting.delivery.settings import AppriseSettings
-from alerting.mail import mail
-from alerting.notification import Notification
+from alerting.message.email_content import mail
+from alerting.message.notification import Notification
 
 
 async def deliver(notification: Notification, channel: AppriseSettings, *, public_url: str) -> Attempt:

@@ -1,10 +1,10 @@
 """CAP 1.2 documents, posted to where an alerting authority takes them."""
 
-from alerting.cap import document
-from alerting.delivery import outgoing
+from alerting.delivery import http_client
 from alerting.delivery.channel import Attempt, Origin
 from alerting.delivery.settings import CapSettings
-from alerting.notification import Notification
+from alerting.message.cap import document
+from alerting.message.notification import Notification
 
 
 async def deliver(notification: Notification, channel: CapSettings, origin: Origin) -> Attempt:
@@ -20,6 +20,6 @@ async def deliver(notification: Notification, channel: CapSettings, origin: Orig
     headers = {"content-type": "application/cap+xml; charset=utf-8"}
     if channel.token_file is not None:
         headers["authorization"] = f"Bearer {channel.token_file.read_text().strip()}"
-    return await outgoing.post(
+    return await http_client.post(
         channel.url, content=body, headers=headers, timeout=channel.timeout, allow_private=origin.allow_private
     )

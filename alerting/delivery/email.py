@@ -14,12 +14,12 @@ from email.utils import format_datetime, getaddresses
 import aiosmtplib
 
 from alerting import telemetry
+from alerting.decide.reason_detail import Code, kept
 from alerting.delivery.channel import Attempt, Outcome
 from alerting.delivery.settings import EmailSettings, SmtpSettings
-from alerting.detail import Code, kept
-from alerting.mail import PLOT, mail
-from alerting.notification import Notification
-from alerting.plot import draw
+from alerting.message.chart import draw
+from alerting.message.email_content import PLOT, mail
+from alerting.message.notification import Notification
 
 _LOG = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ import ssl
 
 import aiomqtt
 
-from alerting.cloud_event import cloud_event
 from alerting.delivery.channel import Attempt, Origin, Outcome
 from alerting.delivery.settings import MqttSettings, filled
-from alerting.notification import Notification
+from alerting.message.cloud_event import cloud_event
+from alerting.message.notification import Notification
 
 
 async def deliver(notification: Notification, channel: MqttSettings, origin: Origin) -> Attempt:

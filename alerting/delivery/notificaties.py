@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from msgspec import json
 
 from alerting.alert import Change
-from alerting.delivery import outgoing, zgw
+from alerting.delivery import http_client, zgw
 from alerting.delivery.channel import Attempt, Origin
 from alerting.delivery.settings import NotificatiesSettings
-from alerting.notification import Notification
+from alerting.message.notification import Notification
 
 _ACTIONS = {Change.OPENED: "create", Change.UPDATED: "update", Change.ENDED: "update", Change.VOIDED: "destroy"}
 
@@ -17,7 +17,7 @@ async def deliver(
     notification: Notification, channel: NotificatiesSettings, origin: Origin, *, at: datetime
 ) -> Attempt:
     """POST it once."""
-    return await outgoing.post(
+    return await http_client.post(
         f"{channel.url.rstrip('/')}/notificaties",
         content=body(notification, channel, origin),
         headers=zgw.headers(channel.client_id, channel.secret_file, at),

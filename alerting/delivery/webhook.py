@@ -4,11 +4,11 @@ from datetime import datetime
 
 from standardwebhooks import Webhook
 
-from alerting.cloud_event import cloud_event
-from alerting.delivery import outgoing
+from alerting.delivery import http_client
 from alerting.delivery.channel import Attempt, Origin
 from alerting.delivery.settings import WebhookSettings
-from alerting.notification import Notification
+from alerting.message.cloud_event import cloud_event
+from alerting.message.notification import Notification
 
 
 async def deliver(notification: Notification, channel: WebhookSettings, origin: Origin, *, at: datetime) -> Attempt:
@@ -21,6 +21,6 @@ async def deliver(notification: Notification, channel: WebhookSettings, origin: 
         "webhook-timestamp": str(int(at.timestamp())),
         "webhook-signature": Webhook(secret).sign(notification.id, at, body.decode()),
     }
-    return await outgoing.post(
+    return await http_client.post(
         channel.url, content=body, headers=headers, timeout=channel.timeout, allow_private=origin.allow_private
     )

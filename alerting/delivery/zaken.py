@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 
 from msgspec import json
 
-from alerting.delivery import outgoing, zgw
+from alerting.delivery import http_client, zgw
 from alerting.delivery.channel import Attempt, Origin, Outcome
-from alerting.delivery.outgoing import Reply, judge
+from alerting.delivery.http_client import Reply, judge
 from alerting.delivery.settings import ZakenSettings
-from alerting.mail import mail
-from alerting.notification import Notification
-from alerting.words import LOCAL
+from alerting.message.email_content import mail
+from alerting.message.notification import Notification
+from alerting.vocabulary import LOCAL
 
 
 async def deliver(notification: Notification, channel: ZakenSettings, origin: Origin, *, at: datetime) -> Attempt:
@@ -70,7 +70,7 @@ class _Desk:
     async def _ask(self, method: str, url: str, body: bytes) -> Reply | Attempt:
         headers = zgw.headers(self._channel.client_id, self._channel.secret_file, self._at)
         crs = {"accept-crs": "EPSG:4326", "content-crs": "EPSG:4326"}
-        return await outgoing.request(
+        return await http_client.request(
             method,
             url,
             content=body,

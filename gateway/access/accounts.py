@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 from msgspec import Struct, convert
 
-from alerting.queries import load
+from alerting.sql import load
 from gateway.access import credentials
 from gateway.access.identity import Identity, Role, Scope, narrowed, scopes_of
 

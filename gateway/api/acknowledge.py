@@ -4,7 +4,7 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerting.answers import Answers, Page
+from alerting.record.acknowledgement_store import Answers, Page
 
 _LONGEST = 8_192  # bytes of a form
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from xml.etree import ElementTree as ET
 
-from alerting.words import LOCAL
+from alerting.vocabulary import LOCAL
 from gateway.api.settings import ApiSettings
 from gateway.api.shapes.events import Event, Revision
 from gateway.api.syndication import put, written

@@ -11,7 +11,7 @@ from math import ceil, floor, log10
 
 from markupsafe import Markup, escape
 
-from alerting.words import LOCAL
+from alerting.vocabulary import LOCAL
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 14, 26
 _STEPS = (  # hours between marks, and how they are written

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 import psycopg
 from fastapi import FastAPI, HTTPException, Request
 
-from alerting.duty import Case, Duty, Wanted, areas_of, withheld
+from alerting.decide.silence import Silence
 from alerting.errors import AlertingError
-from alerting.explanation import AnyStep, Decided, Tried, channel, particulars, said
-from alerting.silence import Silence
-from alerting.texts import headline
-from alerting.words import Language
+from alerting.message.texts import headline
+from alerting.record.cases import Case, Duty, Wanted, areas_of, withheld
+from alerting.record.history import AnyStep, Decided, Tried, channel, particulars, said
+from alerting.vocabulary import Language
 from gateway.access.identity import EVERY_AREA, Identity, Scope, Verdict, decide
 from gateway.access.permission import identity_of, permit
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from alerting.words import LOCAL
+from alerting.vocabulary import LOCAL
 from gateway.api import alerts, cap, events, places, syndication
 from gateway.api.answers import answer, ownership
 from gateway.api.means import Means

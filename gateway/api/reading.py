@@ -11,7 +11,7 @@ from psycopg.errors import QueryCanceled
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from alerting.queries import load
+from alerting.sql import load
 from gateway.export.selection import QUERIES as EXPORT
 
 _QUERIES = {**load(Path(__file__).with_name("queries.sql")), **EXPORT}

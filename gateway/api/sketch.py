@@ -9,7 +9,7 @@ from math import cos, hypot, radians, sin
 
 from markupsafe import Markup, escape
 
-from alerting.words import direction
+from alerting.vocabulary import direction
 from gateway.api.pages.view import View
 from gateway.api.shapes.events import Around, Event, Wind
 

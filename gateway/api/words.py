@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from alerting.words import SEVERITIES, Words
+from alerting.vocabulary import SEVERITIES, Words
 
 _TEXTS: Words = {
     **SEVERITIES,

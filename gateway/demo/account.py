@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from alerting.queries import load
+from alerting.sql import load
 
 _QUERIES = load(Path(__file__).with_name("queries.sql"))
 

@@ -17,7 +17,7 @@ import psycopg
 from rich.console import Console
 from rich.live import Live
 
-from alerting.queries import load
+from alerting.sql import load
 from gateway.demo import account, nodes, stations, view, world
 from gateway.demo.sinks import Mailbox, Received, Webhook
 from gateway.embedded import Broker, Postgres

@@ -1,7 +1,7 @@
 """An event in one plain sentence, in Dutch and in English. Pure."""
 
-from alerting import words
-from alerting.words import LANGUAGES
+from alerting import vocabulary
+from alerting.vocabulary import LANGUAGES
 from gateway.event import Event, Kind
 from gateway.registry import ObservedProperty, Registry
 
@@ -52,12 +52,14 @@ def _sentence(event: Event, registry: Registry, language: str) -> str:
 
 def _name(observed_property: ObservedProperty, language: str) -> str:
     one = observed_property.id
-    return words.name(one, language) if one in words.PROPERTIES else observed_property.name.get(language) or one
+    return (
+        vocabulary.name(one, language) if one in vocabulary.PROPERTIES else observed_property.name.get(language) or one
+    )
 
 
 def _figure(value: float, observed_property: ObservedProperty, language: str) -> str:
     text = f"{value:.0f}" if abs(value) >= 10 else f"{value:.1f}"
-    return f"{words.decimal(text, language)} {words.unit(observed_property.unit)}"
+    return f"{vocabulary.decimal(text, language)} {vocabulary.unit(observed_property.unit)}"
 
 
 def _times(event: Event, language: str) -> str:
@@ -87,7 +89,7 @@ def _around(event: Event, language: str) -> list[str]:
         nobody = "geen buur steeg mee" if dutch else "no neighbour rose"
         found.append(several + (" ook" if dutch else " too") if risen else nobody)
     if event.wind is not None:
-        where = words.direction(event.wind.direction, language)
+        where = vocabulary.direction(event.wind.direction, language)
         blows = f"wind uit het {where}" if dutch else f"wind from the {where}"
         if event.upwind:
             blows += f", van {event.upwind[0].name}" if dutch else f", from {event.upwind[0].name}"

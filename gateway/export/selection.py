@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from alerting.queries import load
+from alerting.sql import load
 
 QUERIES = load(Path(__file__).with_name("queries.sql"))
 

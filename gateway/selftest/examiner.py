@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alerting.queries import load
+from alerting.sql import load
 from gateway.decode import Payload, observed
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from alerting.queries import load
+from alerting.sql import load
 from gateway.decode import Payload
 from gateway.event import Event
 from gateway.registry import Registry

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-from alerting.queries import load
+from alerting.sql import load
 from gateway.errors import StartError
 from gateway.store.migrate import SchemaError, migrate
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from alerting.queries import load
+from alerting.sql import load
 from gateway.leases import Plan, Shares, decide
 
 _QUERIES = load(Path(__file__).with_name("leases.sql"))

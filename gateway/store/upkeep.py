@@ -11,7 +11,7 @@ from typing import Annotated
 import psycopg
 from msgspec import Meta, Struct
 
-from alerting.queries import load
+from alerting.sql import load
 from gateway.store.migrate import connect
 
 _QUERIES = load(Path(__file__).with_name("upkeep.sql"))

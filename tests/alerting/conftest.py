@@ -3,9 +3,9 @@
 import hypothesis
 import pytest
 
+from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings, SmtpSettings
 from alerting.delivery.webhook import WebhookSettings
-from alerting.routing import Route
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.processes import free_port
 

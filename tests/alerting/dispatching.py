@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager, suppress
 
 import psycopg
 
-from alerting import dispatcher, inbox
+from alerting import inbox
+from alerting.dispatch import dispatcher
 
 _UNDECIDED = "SELECT 1 FROM alerting.inbox WHERE dispatched_at IS NULL"
 _UNSENT = "SELECT 1 FROM alerting.outbox WHERE state IN ('pending', 'sending')"

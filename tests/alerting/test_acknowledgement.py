@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.acknowledgement import Invitation, Refusal, answer, question, read, sign
-from alerting.routing import Route
+from alerting.decide.routing import Route
+from alerting.record.acknowledgement import Invitation, Refusal, answer, question, read, sign
 from tests.alerting.alerts import BEGAN, alert, ended
 from tests.alerting.dispatching import dispatching, put, rows, settled
 from tests.alerting.servers import MailServer

@@ -8,13 +8,13 @@ import psycopg
 import pytest
 from jinja2 import DictLoader, Environment
 
-from alerting import heartbeat
 from alerting.alert import Change
-from alerting.heartbeat import HeartbeatSettings
+from alerting.decide.routing import Route
+from alerting.dispatch import heartbeat
+from alerting.dispatch.heartbeat import HeartbeatSettings
 from alerting.inbox import put as leave
-from alerting.mail import mail
-from alerting.notification import Notification
-from alerting.routing import Route
+from alerting.message.email_content import mail
+from alerting.message.notification import Notification
 from gateway.__main__ import main
 from tests.alerting.alerts import alert, ended
 from tests.alerting.dispatching import dispatching, put, rows, settled, there, until

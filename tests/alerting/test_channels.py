@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from alerting.alert import Change, Place
-from alerting.attempt import attempt
-from alerting.cap import document
+from alerting.decide.reason_detail import worded
+from alerting.decide.routing import Route
 from alerting.delivery.apprise import AppriseSettings
 from alerting.delivery.cap import CapSettings
 from alerting.delivery.channel import Origin, Outcome
@@ -25,10 +25,10 @@ from alerting.delivery.mqtt import MqttSettings
 from alerting.delivery.notificaties import NotificatiesSettings
 from alerting.delivery.webhook import WebhookSettings
 from alerting.delivery.zaken import ZakenSettings
-from alerting.detail import worded
+from alerting.dispatch.deliver import attempt
 from alerting.errors import SettingsError
-from alerting.notification import Notification, Original
-from alerting.routing import Route
+from alerting.message.cap import document
+from alerting.message.notification import Notification, Original
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.processes import free_port
 from tests.alerting.alerts import BEGAN, alert, ended

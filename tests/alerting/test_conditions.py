@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting import hours, polygon
-from alerting.detail import worded
+from alerting.decide import polygon, time_intervals
+from alerting.decide.on_call import Roster, Rosters, Shift
+from alerting.decide.reason_detail import worded
+from alerting.decide.routing import Reason, Route
+from alerting.decide.rules import Rules
 from alerting.errors import SettingsError
-from alerting.pipeline import Rules
-from alerting.roster import Roster, Rosters, Shift
-from alerting.routing import Reason, Route
 from tests.alerting.alerts import BEGAN, alert
 
 SQUARE = "POLYGON((4 52, 5 52, 5 53, 4 53, 4 52), (4.4 52.4, 4.6 52.4, 4.6 52.6, 4.4 52.6, 4.4 52.4))"
@@ -90,19 +90,19 @@ def test_a_route_takes_only_what_is_inside_its_jurisdiction():
     ],
 )
 def test_hours_are_those_of_the_dutch_clock(text, when, expected):
-    assert hours.parse(text).covers(datetime.fromisoformat(when)) is expected
+    assert time_intervals.parse(text).covers(datetime.fromisoformat(when)) is expected
 
 
 @given(MOMENTS)
 def test_a_day_and_its_complement_cover_every_moment_once(now):
-    day, night = hours.parse("08:00-18:30"), hours.parse("18:30-08:00")
+    day, night = time_intervals.parse("08:00-18:30"), time_intervals.parse("18:30-08:00")
     assert day.covers(now) is not night.covers(now)
 
 
 @pytest.mark.parametrize("text", ["", "all day", "08:00", "25:00-26:00", "mon-xyz", "08:00-08:00", "mon_fri"])
 def test_hours_that_cannot_be_read_are_refused(text):
     with pytest.raises(SettingsError, match="hours"):
-        hours.parse(text)
+        time_intervals.parse(text)
 
 
 TURNS = Roster(
@@ -188,6 +188,6 @@ def test_a_point_is_inside_as_by_asking_every_edge(corners, data):
     MOMENTS,
 )
 def test_the_week_in_minutes_is_what_its_spans_say(texts, now):
-    week = hours.week(texts)
-    covered = not texts or any(hours.parse(text).covers(now) for text in texts)
-    assert (week is None or bool(week[hours.minute_of_week(now)])) is covered
+    week = time_intervals.week(texts)
+    covered = not texts or any(time_intervals.parse(text).covers(now) for text in texts)
+    assert (week is None or bool(week[time_intervals.minute_of_week(now)])) is covered

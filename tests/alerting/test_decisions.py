@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from alerting.alert import Change, Severity
-from alerting.dedup import Told
+from alerting.decide.dedup import Told
+from alerting.decide.matcher import Matcher
+from alerting.decide.routing import Reason, Route
+from alerting.decide.rules import Rules
 from alerting.delivery.email import EmailSettings
 from alerting.errors import SettingsError
-from alerting.matcher import Matcher
-from alerting.pipeline import Rules
-from alerting.routing import Reason, Route
 from alerting.settings import AlertingSettings, ReceiverSettings
 from tests.alerting.alerts import BEGAN, alert, ended
 

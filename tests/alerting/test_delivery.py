@@ -9,13 +9,13 @@ import psycopg
 import pytest
 from standardwebhooks import Webhook
 
-from alerting import sender
 from alerting.alert import Change, Place
-from alerting.decider import Decider
+from alerting.decide.reason_detail import worded
 from alerting.delivery.channel import Attempt, Finished, Outcome, Retry, after
-from alerting.detail import worded
-from alerting.mail import mail
-from alerting.notification import Notification
+from alerting.dispatch import sender
+from alerting.dispatch.inbox_worker import Decider
+from alerting.message.email_content import mail
+from alerting.message.notification import Notification
 from tests.alerting.alerts import BEGAN, alert, ended
 from tests.alerting.conftest import SECRET
 from tests.alerting.dispatching import dispatching, hurry, put, rows, settled

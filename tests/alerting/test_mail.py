@@ -16,12 +16,12 @@ from msgspec import structs
 from PIL import Image
 
 from alerting.alert import Change, NearSite, Place, Severity
-from alerting.curve import FLAGS, Curve, Point, window
+from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings, SmtpSettings, compose
-from alerting.mail import mail
-from alerting.notification import Notification, Original
-from alerting.plot import draw
-from alerting.routing import Route
+from alerting.message.chart import draw
+from alerting.message.email_content import mail
+from alerting.message.notification import Notification, Original
+from alerting.message.time_series import FLAGS, Curve, Point, window
 from alerting.settings import AlertingSettings, ReceiverSettings
 from edge_agent.wire import Flag
 from tests.alerting.alerts import BEGAN, alert, ended

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from alerting.alert import Alert, Change, NearSite, Place
-from alerting.cloud_event import cloud_event
-from alerting.delivery.address import is_public
+from alerting.delivery.address_check import is_public
 from alerting.delivery.email import EmailSettings, SmtpSettings, compose
-from alerting.mail import mail
-from alerting.notification import Notification
-from alerting.words import number
+from alerting.message.cloud_event import cloud_event
+from alerting.message.email_content import mail
+from alerting.message.notification import Notification
+from alerting.vocabulary import number
 from tests.alerting.alerts import BEGAN, alert, ended
 
 URL = "https://piekwacht.example"

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from alerting.alert import Change, Severity
-from alerting.dedup import Course, eased
-from alerting.routing import Reason, Route
-from alerting.silent import Facility, Heard, SilentSettings, Unreached, quiet
-from alerting.silent import ended as silence_ended
+from alerting.decide.dedup import Course, eased
+from alerting.decide.no_data import Facility, Heard, SilentSettings, Unreached, quiet
+from alerting.decide.no_data import ended as silence_ended
+from alerting.decide.routing import Reason, Route
 from tests.alerting.alerts import BEGAN, alert, ended
 from tests.alerting.dispatching import dispatching, put, rows, settled, there, until
 from tests.alerting.servers import MailServer, WebServer

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from alerting import record
-from alerting.duty import Duty
 from alerting.errors import AlertingError
+from alerting.record import evidence
+from alerting.record.cases import Duty
 from tests.alerting.alerts import BEGAN, alert, ended
 from tests.alerting.dispatching import dispatching, put, rows, settled
 from tests.alerting.servers import MailServer, WebServer
@@ -70,9 +70,9 @@ async def test_a_record_holds_every_message_and_tells_when_anything_of_it_was_ch
             await put(database, ended())
             await settled(database)
     await Duty(database).acknowledge(alert().event_id, "anna", "gezien")
-    found = record.read(record.write(await Duty(database).record(alert().event_id)))
-    assert list(record.wrong(found)) == []
-    sent = dict(record.messages(found)).values()
+    found = evidence.read(evidence.write(await Duty(database).record(alert().event_id)))
+    assert list(evidence.wrong(found)) == []
+    sent = dict(evidence.messages(found)).values()
     assert {body for _, body in web.requests} <= set(sent)
     assert [b"Piek voorbij" in one or b"voorbij" in one for one in sent].count(True) >= 1
     assert len(sent) == 4
@@ -82,7 +82,7 @@ async def test_a_record_holds_every_message_and_tells_when_anything_of_it_was_ch
     assert await Duty(database).record("nothing") is None
 
     head = ""  # as docs/alerting.md tells anybody to check it, without us
-    for entry in json.loads(record.write(found))["entries"]:
+    for entry in json.loads(evidence.write(found))["entries"]:
         told = entry.pop("hash")
         text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         head = hashlib.sha256((head + text).encode()).hexdigest()
@@ -95,7 +95,7 @@ async def test_a_record_holds_every_message_and_tells_when_anything_of_it_was_ch
             found.entries[:number] + found.entries[number + 1 :],
             [*found.entries[:number], entry, *found.entries[number:]],
         ):
-            assert list(record.wrong(structs.replace(found, entries=changed))) != []
+            assert list(evidence.wrong(structs.replace(found, entries=changed))) != []
 
 
 def test_what_is_no_record_is_refused_in_one_sentence():
@@ -106,13 +106,13 @@ def test_what_is_no_record_is_refused_in_one_sentence():
         b'{"form":"x","event":"e","made_at":"2026-11-21T00:00:00Z","entries":[],"head":""}',
     ):
         with pytest.raises(AlertingError, match="no record"):
-            record.read(content)
+            evidence.read(content)
 
 
 @given(st.text(max_size=10))
 def test_a_forged_message_never_passes(text):
     entry = {"step": "tried", "sha256": hashlib.sha256(b"the one that was sent").hexdigest(), "content": text}
-    forged = record.made("e", [], {}, {}, BEGAN)
-    head = record._hash("", entry)
+    forged = evidence.made("e", [], {}, {}, BEGAN)
+    head = evidence._hash("", entry)
     forged = structs.replace(forged, entries=[{**entry, "hash": head}], head=head)
-    assert list(record.wrong(forged)) == ["entry 1: the message is not the one that was sent"]
+    assert list(evidence.wrong(forged)) == ["entry 1: the message is not the one that was sent"]

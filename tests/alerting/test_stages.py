@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.alert import Change, Severity
-from alerting.dedup import Told
+from alerting.decide.dedup import Told
+from alerting.decide.escalation import Watched
+from alerting.decide.inhibition import KnownSource
+from alerting.decide.matcher import Matcher, Matching
+from alerting.decide.routing import Reason, Route
+from alerting.decide.rules import Rules
+from alerting.decide.silence import Silence
 from alerting.delivery.email import EmailSettings
 from alerting.errors import SettingsError
-from alerting.escalation import Watched
-from alerting.inhibition import KnownSource
-from alerting.matcher import Matcher, Matching
-from alerting.pipeline import Rules
-from alerting.routing import Reason, Route
 from alerting.settings import AlertingSettings, ReceiverSettings
-from alerting.silence import Silence
 from tests.alerting.alerts import BEGAN, alert, ended
 
 ROUTES = [Route(receiver="od")]

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from alerting import words
+from alerting import vocabulary
 from alerting.alert import Severity
-from alerting.detail import _SAY, Code, kept, worded
-from alerting.explanation import _OUTCOMES, _WHY, Decided, particulars
-from alerting.routing import Reason
+from alerting.decide.reason_detail import _SAY, Code, kept, worded
+from alerting.decide.routing import Reason
+from alerting.record.history import _OUTCOMES, _WHY, Decided, particulars
 from edge_agent.wire import Flag
 from gateway.detection.confidence import Reason as DetectionReason
 
@@ -34,9 +34,9 @@ FIGURES = {
 @pytest.mark.parametrize(
     ("codes", "named"),
     [
-        ([flag.name.lower() for flag in Flag], words.FLAGS),
-        ([reason.value for reason in DetectionReason], words.REASONS),
-        ([severity.value for severity in Severity], words.SEVERITIES),
+        ([flag.name.lower() for flag in Flag], vocabulary.FLAGS),
+        ([reason.value for reason in DetectionReason], vocabulary.REASONS),
+        ([severity.value for severity in Severity], vocabulary.SEVERITIES),
         ([reason.value for reason in Reason], _WHY),
         (["delivered", "refused", "failed", "gone", "unknown"], _OUTCOMES),
         (list(Code), _SAY),
@@ -52,7 +52,7 @@ def test_every_code_has_words_in_both_languages(codes, named):
 def test_a_property_is_called_what_the_registry_calls_it_or_shorter(database):
     with psycopg.connect(database) as connection:
         rows = {row[0]: row[1:] for row in connection.execute("SELECT id, name_nl, name_en FROM observed_property")}
-    for one, names in words.PROPERTIES.items():
+    for one, names in vocabulary.PROPERTIES.items():
         assert all(long.endswith(short) for long, short in zip(rows[one], names, strict=True)), one
 
 

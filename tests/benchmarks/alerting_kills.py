@@ -17,9 +17,9 @@ from pathlib import Path
 
 import msgspec
 
+from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings, SmtpSettings
 from alerting.delivery.webhook import WebhookSettings
-from alerting.routing import Route
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.embedded import Postgres
 from gateway.store.migrate import migrate

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from math import cos, pi, sin
 
 from alerting.alert import Alert
-from alerting.pipeline import Rules
-from alerting.routing import Route
-from alerting.silence import Silence
+from alerting.decide.routing import Route
+from alerting.decide.rules import Rules
+from alerting.decide.silence import Silence
 from tests.alerting.alerts import alert
 
 NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)

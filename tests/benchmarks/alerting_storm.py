@@ -13,9 +13,10 @@ from pathlib import Path
 import psycopg
 from msgspec import structs
 
-from alerting import dispatcher, inbox
+from alerting import inbox
+from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings, SmtpSettings
-from alerting.routing import Route
+from alerting.dispatch import dispatcher
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.embedded import Postgres
 from gateway.store.migrate import migrate

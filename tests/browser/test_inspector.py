@@ -7,9 +7,9 @@ import pyotp
 import pytest
 from playwright.async_api import expect
 
+from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings, SmtpSettings
 from alerting.inbox import put
-from alerting.routing import Route
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.access.accounts import Accounts
 from gateway.access.identity import Role

@@ -11,7 +11,7 @@ import pytest
 
 import gateway.api
 import gateway.export
-from alerting.queries import load
+from alerting.sql import load
 from gateway.store import upkeep
 from gateway.store.upkeep import RetentionSettings
 from tests.gateway.enrolled import enrol

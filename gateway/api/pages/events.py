@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
-from alerting.words import LOCAL
+from alerting.vocabulary import LOCAL
 from gateway.api import alerts, cursor, events
 from gateway.api.chart import Chart, Line
 from gateway.api.pages.groups import grouped

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse
 
-from alerting.words import UNITS
+from alerting.vocabulary import UNITS
 from gateway.api import events
 from gateway.api.pages.groups import grouped
 from gateway.api.pages.view import SHOWN, View, bare, html, look, missing

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
-from alerting.words import UNITS
+from alerting.vocabulary import UNITS
 from gateway.api import events
 from gateway.api.chart import Chart, Line, Span
 from gateway.api.means import Means

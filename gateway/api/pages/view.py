@@ -15,8 +15,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from msgspec import to_builtins
 
-from alerting import words
-from alerting.words import LOCAL, Language
+from alerting import vocabulary
+from alerting.vocabulary import LOCAL, Language
 from gateway.api.board import Board
 from gateway.api.places import board_of
 from gateway.api.settings import ApiSettings
@@ -81,23 +81,23 @@ class View:
 
     def unit_of(self, code: str) -> str:
         """A UCUM unit as people write it."""
-        return words.unit(code)
+        return vocabulary.unit(code)
 
     def flags(self, names: list[str]) -> str:
         """Flags in words."""
-        return ", ".join(words.flag(name, self.language) for name in names)
+        return ", ".join(vocabulary.flag(name, self.language) for name in names)
 
     def reasons(self, codes: list[str]) -> str:
         """Why, in words."""
-        return "; ".join(words.reason(code, self.language) for code in codes)
+        return "; ".join(vocabulary.reason(code, self.language) for code in codes)
 
     def number(self, value: float | None) -> str:
         """A figure in three digits or so."""
-        return "–" if value is None else words.number(value, self.language)
+        return "–" if value is None else vocabulary.number(value, self.language)
 
     def short(self, value: float) -> str:
         """A figure as it was chosen."""
-        return words.decimal(f"{value:g}", self.language)
+        return vocabulary.decimal(f"{value:g}", self.language)
 
     def share(self, value: float) -> str:
         """A share in whole percents."""

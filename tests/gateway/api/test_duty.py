@@ -6,10 +6,10 @@ import psycopg
 import pytest
 
 from alerting.alert import Severity
-from alerting.decider import Decider
+from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings
+from alerting.dispatch.inbox_worker import Decider
 from alerting.inbox import put
-from alerting.routing import Route
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.access.accounts import Accounts
 from gateway.access.identity import Role, Scope

@@ -1,0 +1,74 @@
+"""Duty rosters: a name that a route can lead to, behind which another receiver stands each week. Pure."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from alerting.alert import AwareTime
+from alerting.errors import SettingsError
+from alerting.vocabulary import LOCAL
+
+
+class Shift(Struct, frozen=True, kw_only=True):
+    """`[[alerting.roster.shift]]`: an exchange, from `begins` until just before `ends`; the last listed one holds."""
+
+    receiver: str
+    begins: AwareTime
+    ends: AwareTime
+
+    def __post_init__(self) -> None:
+        if self.begins >= self.ends:
+            raise SettingsError(f"shift of {self.receiver!r}: it ends before it begins")
+
+
+class Roster(Struct, frozen=True, kw_only=True):
+    """`[[alerting.roster]]`: receivers in `turn`, each for `days`, the first from `begins` on.
+
+    Turns change at the same time of day, summer and winter. `otherwise` is on duty before `begins` and where there
+    are no turns, so that somebody always is.
+    """
+
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    otherwise: str
+    turn: list[str] = []
+    begins: AwareTime | None = None
+    days: Annotated[int, Meta(ge=1, le=366)] = 7
+    shift: list[Shift] = []
+
+    def __post_init__(self) -> None:
+        if self.turn and self.begins is None:
+            raise SettingsError(f"roster {self.name!r}: say when the first turn begins")
+
+    @property
+    def members(self) -> frozenset[str]:
+        """Everybody who can be on duty."""
+        return frozenset({self.otherwise, *self.turn, *(shift.receiver for shift in self.shift)})
+
+    def on_duty(self, now: datetime) -> str:
+        """The receiver who is on duty at that moment; always one."""
+        for shift in reversed(self.shift):
+            if shift.begins <= now < shift.ends:
+                return shift.receiver
+        if self.begins is None or not self.turn or now < self.begins:
+            return self.otherwise
+        wall = now.astimezone(LOCAL).replace(tzinfo=None) - self.begins.astimezone(LOCAL).replace(tzinfo=None)
+        return self.turn[max(0, wall // timedelta(days=self.days)) % len(self.turn)]
+
+
+class Rosters:
+    """All rosters by name. A name that is no roster stands for itself."""
+
+    def __init__(self, rosters: Iterable[Roster] = ()) -> None:
+        self._named = {roster.name: roster for roster in rosters}
+
+    def on_duty(self, name: str, now: datetime) -> str:
+        """Who gets what is meant for that name."""
+        roster = self._named.get(name)
+        return roster.on_duty(now) if roster else name
+
+    def leads_to(self, name: str, receiver: str) -> bool:
+        """Whether that name can stand for the receiver."""
+        roster = self._named.get(name)
+        return receiver in roster.members if roster else name == receiver

@@ -1,0 +1,114 @@
+"""Every HTTP request that alerting makes to somebody else: resolved once, connected to that address, no redirects."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Mapping
+from functools import cache
+
+import httpx
+from msgspec import Struct
+
+from alerting.decide.reason_detail import Code, kept
+from alerting.delivery.address_check import is_public
+from alerting.delivery.channel import Attempt, Outcome
+
+_MOST = 65_536  # bytes of an answer that are read
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """What the other side answered."""
+
+    status: int
+    body: bytes
+
+
+async def request(
+    method: str,
+    url: str,
+    *,
+    content: bytes,
+    headers: Mapping[str, str],
+    timeout: float,  # noqa: ASYNC109 - httpx's own, a phase at a time
+    allow_private: bool,
+) -> Reply | Attempt:
+    """Ask once. An Attempt says why there is no reply: nothing goes to an address inside our own walls."""
+    target = httpx.URL(url)
+    try:
+        address = await _resolve(target, allow_private=allow_private)
+    except OSError as error:
+        return Attempt(
+            outcome=Outcome.FAILED, detail=kept(Code.NO_CONNECTION, host=target.host, error=str(error)), content=content
+        )
+    if address is None:
+        return Attempt(outcome=Outcome.REFUSED, detail=kept(Code.PRIVATE, host=target.host), content=content)
+    try:
+        async with (
+            httpx.AsyncClient(verify=_trust(), timeout=timeout, follow_redirects=False, trust_env=False) as client,
+            client.stream(
+                method,
+                target.copy_with(host=address),
+                content=content,
+                headers={**headers, "host": target.netloc.decode()},
+                extensions={"sni_hostname": target.host},
+            ) as answer,
+        ):
+            return Reply(status=answer.status_code, body=await _start_of(answer))
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        why = kept(Code.NO_CONNECTION, host=target.host, error=str(error) or type(error).__name__)
+        return Attempt(outcome=Outcome.FAILED, detail=why, content=content)
+    except httpx.HTTPError as error:
+        detail = kept(Code.NO_ANSWER, host=target.host, error=type(error).__name__)
+        return Attempt(outcome=Outcome.UNKNOWN, detail=detail, content=content)
+
+
+async def post(
+    url: str,
+    *,
+    content: bytes,
+    headers: Mapping[str, str],
+    timeout: float,  # noqa: ASYNC109 - as above
+    allow_private: bool,
+) -> Attempt:
+    """POST once and judge by the status alone."""
+    reply = await request("POST", url, content=content, headers=headers, timeout=timeout, allow_private=allow_private)
+    if isinstance(reply, Attempt):
+        return reply
+    return Attempt(outcome=judge(reply.status), detail=f"HTTP {reply.status}", content=content)
+
+
+def judge(status: int) -> Outcome:
+    """What an HTTP status means for this delivery. A redirect is never followed, and never right."""
+    if 200 <= status < 300:
+        return Outcome.DELIVERED
+    if status == 410:
+        return Outcome.GONE
+    if 300 <= status < 500 and status not in {408, 425, 429}:
+        return Outcome.REFUSED
+    return Outcome.FAILED
+
+
+async def _start_of(answer: httpx.Response) -> bytes:
+    """As much of the body as could matter; who answers without end is not listened to without end."""
+    body = b""
+    async for part in answer.aiter_bytes():
+        body += part
+        if len(body) > _MOST:
+            break
+    return body[:_MOST]
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Reading the certificates of all authorities takes longer than a whole delivery: once a process."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+async def _resolve(url: httpx.URL, *, allow_private: bool) -> str | None:
+    """The one address to connect to; None where it is inside our own walls."""
+    port = url.port or (80 if url.scheme == "http" else 443)
+    found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+    addresses = [str(entry[4][0]) for entry in found]
+    if not allow_private and not all(is_public(address) for address in addresses):
+        return None
+    return addresses[0]

@@ -1,0 +1,39 @@
+"""One attempt to deliver one notification, by whatever channel it is meant for."""
+
+from datetime import datetime
+
+from alerting.delivery import apprise, cap, email, mqtt, notificaties, webhook, zaken
+from alerting.delivery.channel import Attempt, Origin
+from alerting.delivery.settings import (
+    AppriseSettings,
+    CapSettings,
+    EmailSettings,
+    MqttSettings,
+    NotificatiesSettings,
+    WebhookSettings,
+    ZakenSettings,
+)
+from alerting.message.notification import Notification
+from alerting.settings import AlertingSettings, ChannelSettings
+
+
+async def attempt(  # noqa: PLR0911 - one a channel
+    notification: Notification, channel: ChannelSettings, settings: AlertingSettings, origin: Origin, *, at: datetime
+) -> Attempt:
+    """Try once; `at` is now."""
+    match channel:
+        case EmailSettings():
+            smtp, public_url = settings.smtp, settings.public_url
+            return await email.deliver(notification, channel, smtp=smtp, public_url=public_url, at=at)
+        case WebhookSettings():
+            return await webhook.deliver(notification, channel, origin, at=at)
+        case MqttSettings():
+            return await mqtt.deliver(notification, channel, origin)
+        case CapSettings():
+            return await cap.deliver(notification, channel, origin)
+        case ZakenSettings():
+            return await zaken.deliver(notification, channel, origin, at=at)
+        case NotificatiesSettings():
+            return await notificaties.deliver(notification, channel, origin, at=at)
+        case AppriseSettings():
+            return await apprise.deliver(notification, channel, public_url=settings.public_url)
