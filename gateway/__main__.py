@@ -86,9 +86,9 @@ def _serve(given: argparse.Namespace) -> None:
 
     read = settings.read(given.config)  # what is wrong with it is told before all the rest is loaded
     from gateway import service
-    from gateway.doctor import onset
+    from gateway.doctor import startup
 
-    service.run(read, given.parts, given.config, onset.look)
+    service.run(read, given.parts, given.config, startup.look)
 
 
 def _add_migrate(parser: argparse.ArgumentParser) -> None:
@@ -273,9 +273,9 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo(given: argparse.Namespace) -> int:
-    from gateway.demo import demo
+    from gateway.demo import run
 
-    options = demo.Options(
+    options = run.Options(
         port=given.port,
         nodes=given.nodes,
         speed=given.speed,
@@ -283,7 +283,7 @@ def _demo(given: argparse.Namespace) -> int:
         data_dir=given.data_dir,
         duration=given.duration,
     )
-    return demo.run(options)
+    return run.run(options)
 
 
 if __name__ == "__main__":

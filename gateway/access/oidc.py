@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from httpx import HTTPError
 from joserfc.errors import JoseError
 
-from gateway.access.provider import ProviderError
+from gateway.access.identity_provider import ProviderError
 from gateway.access.settings import OidcSettings
 
 

@@ -11,10 +11,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from gateway.access.accounts import Accounts, SignIn
-from gateway.access.doorkeeper import Doorkeeper, shown
+from gateway.access.authentication import Doorkeeper, shown
+from gateway.access.authorization import from_our_own_page, identity_of, permit
 from gateway.access.identity import Scope
-from gateway.access.permission import from_our_own_page, identity_of, permit
-from gateway.access.provider import Provider, ProviderError
+from gateway.access.identity_provider import Provider, ProviderError
 from gateway.access.telemetry import SIGN_INS
 
 T = TypeVar("T")

@@ -13,38 +13,26 @@ from typing import cast
 import uvicorn
 from fastapi import FastAPI
 
-from gateway.access import mounting
-from gateway.api import (
-    acknowledge,
-    alerts,
-    basemap,
-    detection,
-    duty,
-    duty_routes,
-    events,
-    feeds,
-    files,
-    health,
-    landing,
-    live,
-    observations,
-    openapi,
-    places,
-    problems,
-)
-from gateway.api.answers import ownership
-from gateway.api.basemap import Tiles
-from gateway.api.board import Board
-from gateway.api.door import Door
-from gateway.api.headers import VERSION, Headers
-from gateway.api.hub import Hub
-from gateway.api.kept import Cache, Questions
-from gateway.api.means import Means
+from gateway.access import install
+from gateway.api.data.averages import Means
+from gateway.api.data.database import Reader
+from gateway.api.data.latest_values import Board
+from gateway.api.feeds import routes as feeds
+from gateway.api.http import openapi, problems, static_files
+from gateway.api.http.cache import Cache, Questions
+from gateway.api.http.cache_middleware import Shortcut
+from gateway.api.http.headers import VERSION, Headers
+from gateway.api.http.responses import ownership
+from gateway.api.inspector import routes as inspector
+from gateway.api.inspector import service
+from gateway.api.live import routes as live
+from gateway.api.live.hub import Hub
+from gateway.api.live.protocol import Door
 from gateway.api.pages import routes as pages
-from gateway.api.reading import Reader
+from gateway.api.routes import acknowledge, alerts, basemap, detection, events, health, index, observations, places
+from gateway.api.routes.basemap import Tiles
+from gateway.api.schemas.schema import LICENCE
 from gateway.api.settings import ApiSettings
-from gateway.api.shapes.shape import LICENCE
-from gateway.api.shortcut import Shortcut
 from gateway.broker import BrokerSettings
 from gateway.errors import StartError
 from gateway.settling import settle
@@ -91,14 +79,14 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     problems.install(app)
     openapi.install(app)
     app.add_middleware(Shortcut)
-    mounting.install(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.proxies)
+    install.install(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.proxies)
     app.add_middleware(Headers)
-    duty.install(app, dsn)
-    for part in (landing, places, observations, events, alerts, duty_routes, detection, live):
+    service.install(app, dsn)
+    for part in (index, places, observations, events, alerts, live, detection, inspector):
         app.include_router(part.router, prefix="/api/v1")
     app.include_router(health.router)
-    app.state.files = files.read()
-    app.include_router(files.router)
+    app.state.files = static_files.read()
+    app.include_router(static_files.router)
     app.include_router(basemap.router)
     app.include_router(feeds.router)
     app.include_router(acknowledge.router(dsn))

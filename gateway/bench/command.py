@@ -2,7 +2,7 @@
 
 import argparse
 
-from gateway.bench import detect, ingest, live, steady
+from gateway.bench import detect, ingest, latency, live
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,8 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ingest.add_arguments(one)
     one.set_defaults(run=ingest.run)
     one = what.add_parser("steady", help="batches at a steady rate: how late, how much memory; the last line is JSON")
-    steady.add_arguments(one)
-    one.set_defaults(run=steady.run)
+    latency.add_arguments(one)
+    one.set_defaults(run=latency.run)
     one = what.add_parser("live", help="many viewers of the live feed; the last line is JSON")
     one.add_argument("--viewers", type=int, default=2_000)
     one.add_argument("--seconds", type=int, default=20)

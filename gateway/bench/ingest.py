@@ -23,7 +23,7 @@ import numpy as np
 import psycopg
 
 from edge_agent.wire import Signer
-from gateway.bench.stage import AREA, LEVELS, database, enrolled, family, gateway, resident, signed
+from gateway.bench.fixture import AREA, LEVELS, database, enrolled, family, gateway, resident, signed
 from gateway.broker import BrokerSettings
 from gateway.embedded import Broker
 from gateway.errors import GatewayError

@@ -20,7 +20,7 @@ import uvloop
 from gateway.api.app import serve
 from gateway.api.settings import ApiSettings
 from gateway.bench import nchan
-from gateway.bench.crowd import Crowd, commit, measure
+from gateway.bench.viewers import Crowd, commit, measure
 from gateway.broker import BrokerSettings, client
 from gateway.embedded import Broker, Postgres
 from gateway.errors import StartError

@@ -12,9 +12,9 @@ from pathlib import Path
 import uvloop
 from msgspec import json
 
-from gateway.api.board import Window
-from gateway.api.shapes.measured import live_value
-from gateway.bench.crowd import Crowd, commit, measure
+from gateway.api.data.latest_values import Window
+from gateway.api.schemas.observations import live_value
+from gateway.bench.viewers import Crowd, commit, measure
 from gateway.errors import StartError
 from gateway.processes import answers, free_port
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from edge_agent.configuration import ConfigurationError
 from gateway import site_file
 
-WORLD = Path(__file__).with_name("world.toml")
+WORLD = Path(__file__).with_name("config.toml")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from gateway import settings
-from gateway.doctor.examination import checks, examine
+from gateway.doctor.checks import checks, examine
 from gateway.doctor.finding import Finding, Level, told
 
 _MARKS = {Level.WELL: "ok", Level.NOTE: "note", Level.WARNING: "WARNING", Level.FAULT: "FAULT"}

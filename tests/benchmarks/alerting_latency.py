@@ -18,8 +18,8 @@ from pathlib import Path
 
 import psycopg
 
-from gateway.demo import nodes, stations, world
-from gateway.demo.sinks import Mailbox, Received, Webhook
+from gateway.demo import config, nodes, stations
+from gateway.demo.receivers import Mailbox, Received, Webhook
 from gateway.embedded import Broker, Postgres
 from gateway.processes import Child, answers, free_port
 from gateway.store.migrate import migrate
@@ -69,17 +69,17 @@ def main(seconds: float, count: int) -> None:
             stations.choose(count, None), folder=folder / "nodes", broker=broker.settings, gateway=signer.verifier,
             speed=1.0, replay=None,
         )  # fmt: skip
-        world.enrol(dsn, planned)
+        config.enrol(dsn, planned)
         port = free_port()
-        config = world.write_settings(
+        settings = config.write_settings(
             folder / "piekwacht.toml", dsn=dsn, broker=broker.settings, key_file=folder / "gateway.key", api_port=port,
             smtp_port=mailbox.port, webhook=webhook.url, replay=False,
         )  # fmt: skip
-        config.write_text(config.read_text().replace("calm_minutes = 0.5", "calm_minutes = 0"))
+        settings.write_text(settings.read_text().replace("calm_minutes = 0.5", "calm_minutes = 0"))
         for number, node in enumerate(planned):
             agent = node.folder / "agent.toml"
             agent.write_text(agent.read_text().partition("[[sensor.plume]]")[0] + plumes(number, seconds))
-        command = [sys.executable, "-m", "gateway", "up", "--config", config]
+        command = [sys.executable, "-m", "gateway", "up", "--config", settings]
         gateway = stack.enter_context(Child("the gateway", command, log=folder / "gateway.log"))
         gateway.wait_until(lambda: answers("127.0.0.1", port), timeout=120)
         agents = [stack.enter_context(node.start()) for node in planned]

@@ -22,7 +22,7 @@ import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_agent.wire import Signer
-from gateway.bench.stage import processor_times
+from gateway.bench.fixture import processor_times
 from gateway.embedded import Broker, Postgres
 from gateway.processes import Child
 from gateway.store.migrate import migrate

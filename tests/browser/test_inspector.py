@@ -17,7 +17,7 @@ from tests.alerting.alerts import alert
 from tests.alerting.dispatching import dispatching, settled
 from tests.alerting.servers import MailServer
 from tests.browser.conftest import PHONE, WIDE, keep, violations
-from tests.gateway.api.measured import fill
+from tests.gateway.api.observation_batches import fill
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PASSWORD = "een zin van vijf woorden"

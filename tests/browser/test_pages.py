@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import PHONE, WIDE, Air, keep, violations
-from tests.gateway.api.measured import fill
+from tests.gateway.api.observation_batches import fill
 from tests.gateway.enrolled import enrol
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

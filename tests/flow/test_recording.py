@@ -14,8 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from gateway.demo import account, nodes, stations, world
-from gateway.demo.sinks import Mailbox, Received, Webhook
+from gateway.demo import config, nodes, reconciliation, stations
+from gateway.demo.receivers import Mailbox, Received, Webhook
 from gateway.embedded import Broker
 from gateway.processes import Child, answers, free_port
 
@@ -64,10 +64,10 @@ def replayed(database, recordings, open_folder):
             replay=recording,
         )
         for node in planned:
-            config = node.folder / "agent.toml"
-            config.write_text(config.read_text().replace('stamps = "now"', 'stamps = "recorded"'))
-        world.enrol(database, planned)
-        settings = world.write_settings(
+            agent = node.folder / "agent.toml"
+            agent.write_text(agent.read_text().replace('stamps = "now"', 'stamps = "recorded"'))
+        config.enrol(database, planned)
+        settings = config.write_settings(
             open_folder / "piekwacht.toml",
             dsn=database,
             broker=broker.settings,
@@ -99,7 +99,7 @@ def replayed(database, recordings, open_folder):
 
 def test_what_is_stored_is_the_recording_and_its_releases_raised_alerts(replayed, database, recordings):
     recording, planned, received = replayed
-    drawn_up = account.draw_up(database, {node.id: node.generated for node in planned}, live=False)
+    drawn_up = reconciliation.draw_up(database, {node.id: node.generated for node in planned}, live=False)
     assert (drawn_up.lost, drawn_up.duplicates) == (0, 0)
 
     names = {node.station.id: node.station.name for node in planned}

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.wire import Flag
-from gateway.api.shapes.shape import instant
+from gateway.api.schemas.schema import instant
 from gateway.correction import CORRECTIONS, Air, Uncorrected, day, dry, rule_for
 from tests.gateway.api.conftest import api, pipeline  # noqa: F401 - fixtures
-from tests.gateway.api.measured import fill
+from tests.gateway.api.observation_batches import fill
 from tests.gateway.enrolled import T0
 
 START = datetime.fromtimestamp(T0 / 1000, UTC)

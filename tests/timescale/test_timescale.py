@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.timescale, pytest.mark.slow]
 
 BEGAN = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 QUERIES = {
-    **load(Path(gateway.api.__file__).with_name("queries.sql")),
+    **load(Path(gateway.api.__file__).parent / "data" / "queries.sql"),
     **load(Path(gateway.export.__file__).with_name("queries.sql")),
 }
 ANY = {

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from gateway.api.pages.view import View, html, look
-from gateway.api.reading import Reader
-from gateway.api.shapes.detection import DetectionFigures, figures
+from gateway.api.data.database import Reader
+from gateway.api.pages.renderer import View, html, look
+from gateway.api.schemas.detection import DetectionFigures, figures
 
 router = APIRouter()
 Look = Annotated[View, Depends(look)]

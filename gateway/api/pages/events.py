@@ -8,13 +8,14 @@ from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
 from alerting.vocabulary import LOCAL
-from gateway.api import alerts, cursor, events
-from gateway.api.chart import Chart, Line
-from gateway.api.pages.groups import grouped
+from gateway.api.http import cursor
+from gateway.api.pages.chart import Chart, Line
+from gateway.api.pages.event_map import sketch, wind_words
+from gateway.api.pages.plumes import grouped
+from gateway.api.pages.renderer import SHOWN, SIGNALS, View, bare, html, look, missing
 from gateway.api.pages.station import background, flagged, lines, measured, peaks
-from gateway.api.pages.view import SHOWN, SIGNALS, View, bare, html, look, missing
-from gateway.api.shapes.events import Event
-from gateway.api.sketch import sketch, wind_words
+from gateway.api.routes import alerts, events
+from gateway.api.schemas.events import Event
 from gateway.export.selection import Averaging
 
 router = APIRouter()

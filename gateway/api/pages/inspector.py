@@ -11,11 +11,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gateway.access.authorization import from_our_own_page
 from gateway.access.identity import EVERY_AREA
-from gateway.access.permission import from_our_own_page
-from gateway.api import duty
-from gateway.api.pages.inspector_words import WORDS
-from gateway.api.pages.view import View, look
+from gateway.api.inspector import service
+from gateway.api.pages.inspector_texts import WORDS
+from gateway.api.pages.renderer import View, look
 
 router = APIRouter()
 Look = Annotated[View, Depends(look)]
@@ -29,7 +29,7 @@ async def alerts(view: Look) -> Response:
     """What goes on, what is over, what is silenced."""
 
     async def make() -> Response:
-        identity, found = duty.reading(view.request), await duty.cases(view.request)
+        identity, found = service.reading(view.request), await service.cases(view.request)
         areas = view.board.places.areas
         names = [str(areas[one][1]) if one in areas else one for one in sorted(identity.areas)]
         return _page(
@@ -39,7 +39,7 @@ async def alerts(view: Look) -> Response:
             areas=WORDS[view.language]["everywhere"] if EVERY_AREA in identity.areas else ", ".join(names),
             open=[one for one in found if one.goes_on][:_SHOWN],
             over=[one for one in found if not one.goes_on][:_SHOWN],
-            silences=[(one, duty.may_end(identity, one)) for one in await duty.silences(view.request)],
+            silences=[(one, service.may_end(identity, one)) for one in await service.silences(view.request)],
         )
 
     return await _trying(view, make)
@@ -50,7 +50,7 @@ async def one_alert(view: Look, id: str) -> Response:  # noqa: A002 - the path's
     """All that happened to one alert, and what can be done."""
 
     async def make() -> Response:
-        found = await duty.case(view.request, id)
+        found = await service.case(view.request, id)
         return _page(view, "inspector_event.html", case=found, choices=list(_choices(found)), hours=HOURS)
 
     return await _trying(view, make)
@@ -62,7 +62,7 @@ async def acknowledge(view: Look, id: str, note: Annotated[str, Form(max_length=
 
     async def make() -> Response:
         _ours(view)
-        await duty.acknowledge(view.request, id, note)
+        await service.acknowledge(view.request, id, note)
         return _then(view, f"inspector/events/{id}")
 
     return await _trying(view, make)
@@ -81,7 +81,7 @@ async def preview(  # noqa: PLR0917 - they are a form's fields
 
     async def make() -> Response:
         wanted = await _wanted(view.request, event, what, hours, reason or "-", kind)
-        items = await duty.preview(view.request, wanted)
+        items = await service.preview(view.request, wanted)
         asked = {"event": event, "what": what, "hours": hours, "reason": reason, "kind": kind}
         return _page(
             view, "inspector_silence.html", wanted=wanted, items=items, asked=asked, missing=not reason.strip()
@@ -103,7 +103,7 @@ async def silence(  # noqa: PLR0917 - they are a form's fields
 
     async def make() -> Response:
         _ours(view)
-        await duty.put(view.request, await _wanted(view.request, event, what, hours, reason, kind))
+        await service.put(view.request, await _wanted(view.request, event, what, hours, reason, kind))
         return _then(view, "inspector#silences")
 
     return await _trying(view, make)
@@ -115,13 +115,13 @@ async def end(view: Look, number: int) -> Response:
 
     async def make() -> Response:
         _ours(view)
-        await duty.end(view.request, number)
+        await service.end(view.request, number)
         return _then(view, "inspector#silences")
 
     return await _trying(view, make)
 
 
-def _choices(found: duty.Case) -> dict[str, Sequence[str]]:
+def _choices(found: service.Case) -> dict[str, Sequence[str]]:
     """What can be silenced around one alert: the word for it, and its matchers beside the area."""
     alert = found.alert
     if alert.quiet:
@@ -130,13 +130,13 @@ def _choices(found: duty.Case) -> dict[str, Sequence[str]]:
     return {"station": [station], "property": [station, observed], "area": [observed]}
 
 
-async def _wanted(request: Request, event: str, what: str, hours: int, reason: str, kind: str) -> duty.Wanted:  # noqa: PLR0917
-    found = await duty.case(request, event)
+async def _wanted(request: Request, event: str, what: str, hours: int, reason: str, kind: str) -> service.Wanted:  # noqa: PLR0917
+    found = await service.case(request, event)
     chosen = _choices(found).get(what)
     if chosen is None:
         raise HTTPException(400, f"what: {what[:20]!r} is nothing that can be silenced here")
     until = datetime.now(UTC) + timedelta(hours=hours)
-    return duty.wanted(found.alert.area or None, chosen, reason, None, until, kind)
+    return service.wanted(found.alert.area or None, chosen, reason, None, until, kind)
 
 
 def _page(view: View, template: str, status: int = 200, **values: object) -> HTMLResponse:
@@ -144,7 +144,7 @@ def _page(view: View, template: str, status: int = 200, **values: object) -> HTM
     content = view.render(
         template,
         i=WORDS[view.language],
-        duty=duty,
+        duty=service,
         sentence=lambda one: _sentence(view, one),
         plain=lambda match: _plain(view, match),
         **values,
@@ -153,7 +153,7 @@ def _page(view: View, template: str, status: int = 200, **values: object) -> HTM
     return HTMLResponse(content, status, headers)
 
 
-def _sentence(view: View, one: duty.Case) -> str:
+def _sentence(view: View, one: service.Case) -> str:
     """What the detector says of it, where that is more than the headline."""
     return "" if one.alert.quiet else one.alert.sentence.get(view.language, "")
 

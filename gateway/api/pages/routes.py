@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import HTMLResponse
 
-from gateway.api.pages import about, events, inspector, now, station
-from gateway.api.pages.view import PREFIXES, View, look, missing
+from gateway.api.pages import about, events, home, inspector, station
+from gateway.api.pages.renderer import PREFIXES, View, look, missing
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 for _prefix in PREFIXES:
-    for _part in (now, station, events, about, inspector):
+    for _part in (home, station, events, about, inspector):
         router.include_router(_part.router, prefix=_prefix)
 router.include_router(about.only_once)
 

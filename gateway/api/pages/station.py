@@ -7,14 +7,14 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
 from alerting.vocabulary import UNITS
-from gateway.api import events
-from gateway.api.chart import Chart, Line, Span
-from gateway.api.means import Means
-from gateway.api.pages.groups import grouped
-from gateway.api.pages.view import SHOWN, SIGNALS, View, bare, html, look, missing, rfc3339
-from gateway.api.places import station
-from gateway.api.shapes.measured import Mean
-from gateway.api.words import LIVE_WORDS
+from gateway.api.data.averages import Means
+from gateway.api.pages.chart import Chart, Line, Span
+from gateway.api.pages.plumes import grouped
+from gateway.api.pages.renderer import SHOWN, SIGNALS, View, bare, html, look, missing, rfc3339
+from gateway.api.pages.texts import LIVE_WORDS
+from gateway.api.routes import events
+from gateway.api.routes.places import station
+from gateway.api.schemas.observations import Mean
 from gateway.correction import rule_for
 from gateway.export.selection import Averaging
 

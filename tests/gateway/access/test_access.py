@@ -14,7 +14,7 @@ import pytest
 
 from gateway.__main__ import main
 from gateway.access.accounts import Accounts
-from gateway.access.doorkeeper import REMEMBERED_SECONDS
+from gateway.access.authentication import REMEMBERED_SECONDS
 from gateway.access.identity import Role, Scope
 from gateway.access.settings import AccessSettings, OidcSettings
 from gateway.processes import Child, answers, free_port

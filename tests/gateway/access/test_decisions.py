@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from gateway.access import credentials
 from gateway.access.accounts import Account, SignIn, judge
-from gateway.access.buckets import Buckets, household
 from gateway.access.identity import Identity, Role, Scope, Verdict, decide, narrowed, scopes_of
+from gateway.access.rate_limit import Buckets, household
 
 NOW = datetime(2026, 11, 21, 12, 0, 5, tzinfo=UTC)
 SECRET = pyotp.random_base32()

@@ -24,7 +24,7 @@ from gateway.processes import answers, free_port
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
 from gateway.store.migrate import migrate
-from tests.gateway.api.measured import fill
+from tests.gateway.api.observation_batches import fill
 from tests.gateway.enrolled import enrol
 
 _OPERATIONS = 21  # of the description, without the live feed

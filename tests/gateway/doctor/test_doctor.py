@@ -15,7 +15,7 @@ from gateway import enrolment, settings
 from gateway.__main__ import main
 from gateway.broker import BrokerSettings, TlsSettings
 from gateway.doctor import certificates, database, files, machine, services
-from gateway.doctor.examination import checks
+from gateway.doctor.checks import checks
 from gateway.doctor.finding import Level
 from gateway.embedded import Postgres
 from gateway.enrolment.authority import Authority as OldAuthority

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway import settings
-from gateway.doctor import examination, onset
+from gateway.doctor import checks, startup
 from gateway.enrolment.authority import Authority, private_pem
 from gateway.processes import free_port
 from tests.gateway.doctor.test_doctor import EXAMPLE
@@ -36,8 +36,8 @@ def write(tmp_path, dsn, more=""):
 
 
 def logged(tmp_path, caplog):
-    with caplog.at_level(logging.ERROR, "gateway.doctor.onset"):
-        onset.look(settings.read(tmp_path / "piekwacht.toml"), ["gateway", "api"])
+    with caplog.at_level(logging.ERROR, "gateway.doctor.startup"):
+        startup.look(settings.read(tmp_path / "piekwacht.toml"), ["gateway", "api"])
     return [record.getMessage() for record in caplog.records]
 
 
@@ -85,7 +85,7 @@ def test_a_full_disk(tmp_path, database, caplog, monkeypatch):
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=True)
     try:
-        monkeypatch.setattr(examination, "_DISKS", (str(disk),))
+        monkeypatch.setattr(checks, "_DISKS", (str(disk),))
         said = logged(tmp_path, caplog)
     finally:
         subprocess.run(["umount", disk], check=True)

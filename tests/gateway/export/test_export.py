@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from gateway.__main__ import main
-from gateway.api.shapes.shape import instant
+from gateway.api.schemas.schema import instant
 from tests.gateway.api.conftest import api, pipeline  # noqa: F401 - fixtures
-from tests.gateway.api.measured import fill
+from tests.gateway.api.observation_batches import fill
 from tests.gateway.enrolled import T0
 
 START = datetime.fromtimestamp(T0 / 1000, UTC)

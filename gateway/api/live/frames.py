@@ -1,0 +1,103 @@
+"""What is new in a commit, as a viewer wished it, and as bytes. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from msgspec import json
+
+from gateway.api.schemas.events import Event
+from gateway.api.schemas.observations import LiveValue
+
+_UNREAD_EVENTS = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """`id` is the commit from which to resume."""
+
+    id: int
+    area: str
+    values: Sequence[LiveValue]
+    events: Sequence[Event]
+
+    def __bool__(self) -> bool:
+        return bool(self.values or self.events)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a viewer wants to see; None: all."""
+
+    area: str | None = None
+    station: str | None = None
+    observed_property: str | None = None
+
+    def fits(self, area: str, station: str, observed_property: str) -> bool:
+        """Whether this is wished for."""
+        return (
+            self.area in {None, area}
+            and self.station in {None, station}
+            and self.observed_property in {None, observed_property}
+        )
+
+    def of(self, news: News) -> News:
+        """The part of the news that is wished for."""
+        if self.area not in {None, news.area}:
+            return replace(news, values=[], events=[])
+        if self.station is None and self.observed_property is None:
+            return news
+        values = [one for one in news.values if self.fits(news.area, one.station, one.observed_property)]
+        events = [one for one in news.events if self.fits(news.area, one.station, one.observed_property)]
+        return replace(news, values=values, events=events)
+
+
+class Unread:
+    """What waits for a viewer that reads slowly: of values only the newest, of events every one."""
+
+    __slots__ = ("_events", "_id", "_stale", "_values")
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, str], LiveValue] = {}
+        self._events: list[Event] = []
+        self._id, self._stale = 0, False
+
+    def add(self, news: News | None) -> bool:
+        """Note it; None: tell the viewer to read everything again. False where too many events are unread."""
+        if news is None:
+            self._stale = True
+            return True
+        self._id = max(self._id, news.id)
+        for value in news.values:
+            self._values[value.station, value.observed_property] = value
+        self._events += news.events
+        return len(self._events) <= _UNREAD_EVENTS
+
+    def take(self) -> tuple[bool, News]:
+        """(whether it should read again, all that is unread), which is read with this."""
+        out = self._stale, News(id=self._id, area="", values=list(self._values.values()), events=self._events)
+        self._values, self._events, self._stale = {}, [], False
+        return out
+
+
+def sse(news: News) -> bytes:
+    """As server-sent events: events first, each with the id from which to resume."""
+    # Only the last frame carries the commit's own id: a viewer cut off before it gets the whole commit again.
+    frames = [(b"event", json.encode(event)) for event in news.events]
+    if news.values:
+        frames.append((b"observation", json.encode(news.values)))
+    last = len(frames) - 1
+    return b"".join(
+        b"id: %d\nevent: %b\ndata: %b\n\n" % (news.id - (i < last), name, data) for i, (name, data) in enumerate(frames)
+    )
+
+
+def messages(news: News) -> list[str]:
+    """The same for a WebSocket: one JSON object a message."""
+    found = [(news.id, "event", json.encode(event)) for event in news.events]
+    if news.values:
+        found.append((news.id, "observation", json.encode(news.values)))
+    last = len(found) - 1
+    return [
+        f'{{"id":{id_ - (i < last)},"event":"{name}","data":{data.decode()}}}'
+        for i, (id_, name, data) in enumerate(found)
+    ]

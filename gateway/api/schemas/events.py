@@ -1,0 +1,155 @@
+"""Events: what was seen, what stood around it, and what was said of it before."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gateway.api.schemas.schema import Id, Instant, Open, Shape, instant, named, perhaps
+from gateway.live import LiveEvent
+
+
+class Neighbours(Shape, frozen=True, kw_only=True):
+    """Stations near by that measured at the time, and those that rose too."""
+
+    fresh: int
+    risen: int
+    stations: list[str] = msgspec.field(default_factory=list)
+
+
+class Wind(Shape, frozen=True, kw_only=True):
+    """Where the wind came from during the event: vector mean, degrees from north; spread in degrees, speed in m/s."""
+
+    direction: float
+    spread: float
+    speed: float
+    readings: int
+
+
+class Upwind(Shape, frozen=True, kw_only=True):
+    """A facility in the sector that the wind came from: degrees from north and metres, as seen from the station."""
+
+    id: str
+    name: str
+    bearing: float
+    distance: float
+
+
+class Around(Shape, frozen=True, kw_only=True):
+    """What stood around an event; null or empty where nothing is known. `words`: a sentence each in nl and en."""
+
+    neighbours: Neighbours | None = None
+    wind: Wind | None = None
+    upwind: list[Upwind] = msgspec.field(default_factory=list)
+    words: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Event(Open, frozen=True, kw_only=True):
+    """An interval in which a detector's condition held. Figures are in `unit`; `end` null: not over."""
+
+    id: Annotated[str, Meta(examples=["r7zq4ogyzxa5hm3t"])]
+    revision: int
+    change: Literal["opened", "updated", "ended", "voided", "merged"]
+    kind: Annotated[str, Meta(examples=["peak"])]
+    area: Id
+    station: Id
+    station_name: str
+    observed_property: str
+    unit: str
+    severity: Literal["minor", "moderate", "severe", "extreme"]
+    onset: Instant
+    peak_at: Instant
+    detected_at: Instant
+    end: Instant | None
+    peak: float
+    background: float
+    excess: float
+    confidence: Annotated[float, Meta(description="of events with 0.8 about 80 % are real")]
+    reasons: list[str]
+    detector: str
+    detected_late: bool
+    changed_at: Instant
+    merged_into: Annotated[str | None, Meta(description="the regional event that this was the beginning of")] = None
+    around: Annotated[Around, Meta(description="what else was seen; says where to look, proves nothing")] = Around()
+
+
+class Events(Open, frozen=True, kw_only=True):
+    """A page of them, newest onset first."""
+
+    items: list[Event]
+    next_cursor: str | None = None
+
+
+class Revision(Shape, frozen=True, kw_only=True):
+    """What was said of an event at one moment."""
+
+    revision: int
+    changed_at: Instant
+    change: str
+    kind: str
+    peak: float
+    background: float
+    excess: float
+    confidence: float
+    onset: Instant
+    end: Instant | None
+
+
+class Revisions(Open, frozen=True, kw_only=True):
+    """Every one of them, oldest first."""
+
+    event: str
+    items: list[Revision]
+
+
+def event_of(row: Sequence[Any], attribution: str) -> Event:
+    """A row of `events`."""
+    fields = named(Event, row)
+    around = msgspec.convert(fields.pop("around"), Around)
+    return Event(**fields, around=around, attribution=attribution)
+
+
+def live_event(one: LiveEvent, station_name: str, changed_at: datetime, attribution: str) -> Event:
+    """What the live feed says of one revision of an event: the same as the API."""
+    found = one.event
+    return Event(
+        id=found.id,
+        revision=found.revision,
+        change=found.change.value,
+        kind=found.kind.value,
+        area=one.area,
+        station=found.station,
+        station_name=station_name,
+        observed_property=found.observed_property,
+        unit=one.unit,
+        severity=one.severity,  # type: ignore[arg-type]
+        onset=instant(found.onset),
+        peak_at=instant(found.peak_at),
+        detected_at=instant(found.detected_at),
+        end=perhaps(found.end),
+        peak=found.peak,
+        background=found.background,
+        excess=found.excess,
+        confidence=found.confidence,
+        reasons=list(found.reasons),
+        detector=found.detector,
+        detected_late=found.detected_late,
+        changed_at=instant(changed_at),
+        merged_into=found.merged_into,
+        around=msgspec.convert(msgspec.to_builtins({n: getattr(found, n) for n in Around.__struct_fields__}), Around),
+        attribution=attribution,
+    )
+
+
+def revision_of(row: Sequence[Any]) -> Revision:
+    """A row of `revisions`; the body is the detector's own record."""
+    number, changed_at, body = row
+    return Revision(
+        revision=number,
+        changed_at=instant(changed_at),
+        onset=instant(datetime.fromisoformat(body["onset"])),
+        end=None if body.get("end") is None else instant(datetime.fromisoformat(body["end"])),
+        **{name: body[name] for name in ("change", "kind", "peak", "background", "excess", "confidence")},
+    )

@@ -1,0 +1,151 @@
+"""What was measured: the newest minute, single readings, means, and what the live feed says of them."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from edge_agent.wire import Flag
+from gateway.api.schemas.corrections import CorrectionName
+from gateway.api.schemas.schema import Id, Instant, Open, Shape, instant, ref
+from gateway.correction import Corrected, Uncorrected
+from gateway.correction import Correction as Rule
+
+CorrectedMean = Annotated[float | None, Meta(description="`mean` by the named correction; null: see `uncorrected`")]
+Label = Annotated[str | None, Meta(description="name@version of the rule", examples=["kappa-koehler@1"])]
+Why = Annotated[Uncorrected | None, Meta(description="why there is no corrected value", examples=["too_humid"])]
+
+
+class Minutely(Shape, frozen=True, kw_only=True):
+    """What the 60 seconds that end at the newest reading say."""
+
+    value: Annotated[float | None, Meta(description="the newest reading itself")]
+    mean: Annotated[float | None, Meta(description="of directions their mean direction")]
+    max: Annotated[float | None, Meta(description="null where no value is the highest, as of directions")]
+    valid_count: int
+    flags: list[str]
+    corrected: CorrectedMean = None
+    correction: Label = None
+    uncorrected: Why = None
+
+
+class Minute(Minutely, frozen=True, kw_only=True):
+    """The 60 seconds that end at the newest reading of one property at one station."""
+
+    unit: Annotated[str, Meta(description="UCUM", examples=["ug/m3"])]
+    observed_at: Instant
+    averaging_seconds: int = 60
+
+
+class Batch(Shape, frozen=True, kw_only=True):
+    """The signed batch in which a reading came: its evidence."""
+
+    node: str
+    incarnation: str
+    seq: int
+
+
+class Reading(Shape, frozen=True, kw_only=True):
+    """One single value."""
+
+    datastream: int
+    observed_at: Instant
+    value: float | None
+    flags: list[str]
+    batch: Batch
+    corrected: Annotated[float | None, Meta(description="`value` by the page's `correction`; null: see `uncorrected`")]
+    uncorrected: Why
+
+
+class Mean(Shape, frozen=True, kw_only=True):
+    """One minute, hour or day; `validCount` of `count` readings had a value."""
+
+    datastream: int
+    start: Instant
+    count: int
+    valid_count: int
+    mean: float | None
+    min: float | None
+    max: float | None
+    flags: list[str]
+    corrected: CorrectedMean
+    uncorrected: Why
+
+
+class Observations(Open, frozen=True, kw_only=True):
+    """A page of what was measured, newest first. `raw` items are readings, all others are means."""
+
+    station: Id
+    observed_property: str
+    unit: str
+    averaging: Literal["raw", "1min", "1h", "1day"]
+    correction: Annotated[
+        CorrectionName | None, Meta(description="what `corrected` was made by; null: no rule for this")
+    ]
+    start: Instant
+    end: Instant
+    items: Annotated[list[Any], Meta(extra_json_schema={"items": {"anyOf": [ref("Reading"), ref("Mean")]}})]
+    next_cursor: str | None = None
+
+
+class LiveValue(Minutely, frozen=True, kw_only=True):
+    """The newest reading of one property at one station, with the minute that ends at it."""
+
+    station: Id
+    observed_property: str
+    unit: str
+    observed_at: Instant
+
+
+def flag_names(bits: int) -> list[str]:
+    """The names of the flags that are set."""
+    return [str(flag.name).lower() for flag in Flag if bits & flag] if bits else []
+
+
+def reading_of(row: Sequence[Any], corrected: Corrected) -> Reading:
+    """A row of `raw`."""
+    datastream, observed_at, value, flags, _, node, incarnation, seq = row
+    return Reading(
+        datastream=datastream,
+        observed_at=instant(observed_at),
+        value=value,
+        flags=flag_names(flags),
+        batch=Batch(node=node, incarnation=incarnation, seq=seq),
+        corrected=corrected[0],
+        uncorrected=corrected[1],
+    )
+
+
+def mean_of(row: Sequence[Any], corrected: Corrected) -> Mean:
+    """A row of `means_*`."""
+    datastream, bucket, count, valid, average, smallest, largest, flags = row
+    return Mean(
+        datastream=datastream,
+        start=instant(bucket),
+        count=count,
+        valid_count=valid,
+        mean=average,
+        min=smallest,
+        max=largest,
+        flags=flag_names(flags),
+        corrected=corrected[0],
+        uncorrected=corrected[1],
+    )
+
+
+def beside(minute: Minute, rule: Rule, corrected: Corrected) -> Minute:
+    """The minute with what a correction makes of its mean."""
+    value, why = corrected
+    return replace(minute, corrected=value, correction=None if value is None else rule.label, uncorrected=why)
+
+
+def live_value(station: str, observed_property: str, minute: Minute) -> LiveValue:
+    """What the live feed says of one property at one station."""
+    return LiveValue(
+        station=station,
+        observed_property=observed_property,
+        unit=minute.unit,
+        observed_at=minute.observed_at,
+        **{name: getattr(minute, name) for name in Minutely.__struct_fields__},
+    )

@@ -1,0 +1,129 @@
+"""Where is measured, and what can be: areas, sites, stations, datastreams, observed properties."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from gateway.api.schemas.observations import Minute
+from gateway.api.schemas.schema import Id, Instant, Json, Open, Shape, ref
+
+
+class Point(Shape, frozen=True, kw_only=True):
+    """CRS84: longitude, latitude."""
+
+    type: Literal["Point"] = "Point"
+    coordinates: Annotated[list[float], Meta(min_length=2, max_length=2, examples=[[4.594, 52.494]])]
+
+
+class AreaProperties(Shape, frozen=True, kw_only=True):
+    """An area in words."""
+
+    id: Id
+    name: str
+    authority: Annotated[str, Meta(description="the inspectorate (omgevingsdienst) whose jurisdiction this is")]
+
+
+class Area(Open, frozen=True, kw_only=True):
+    """The polygon of one jurisdiction, as a GeoJSON Feature."""
+
+    type: Literal["Feature"] = "Feature"
+    id: Id
+    geometry: Json
+    properties: AreaProperties
+
+
+class SiteProperties(Shape, frozen=True, kw_only=True):
+    """A site in words."""
+
+    id: Id
+    name: str
+    area: Id
+    operator: str
+
+
+class Site(Open, frozen=True, kw_only=True):
+    """A watched facility, as a GeoJSON Feature."""
+
+    type: Literal["Feature"] = "Feature"
+    id: Id
+    geometry: Point
+    properties: SiteProperties
+
+
+class StationProperties(Shape, frozen=True, kw_only=True):
+    """A station in words, with what it measures now."""
+
+    id: Id
+    name: str
+    area: Id
+    newest: Annotated[dict[str, Minute], Meta(description="by observed property")]
+
+
+class Station(Open, frozen=True, kw_only=True):
+    """A place where air is measured, as a GeoJSON Feature; its position is rounded to about 100 m."""
+
+    type: Literal["Feature"] = "Feature"
+    id: Id
+    geometry: Point
+    properties: StationProperties
+
+
+class Areas(Open, frozen=True, kw_only=True):
+    """A GeoJSON FeatureCollection."""
+
+    type: Literal["FeatureCollection"] = "FeatureCollection"
+    features: list[Area]
+
+
+class Sites(Open, frozen=True, kw_only=True):
+    """A GeoJSON FeatureCollection."""
+
+    type: Literal["FeatureCollection"] = "FeatureCollection"
+    features: list[Site]
+
+
+class Stations(Open, frozen=True, kw_only=True):
+    """A GeoJSON FeatureCollection."""
+
+    type: Literal["FeatureCollection"] = "FeatureCollection"
+    features: Annotated[list[Any], Meta(extra_json_schema={"items": ref("Station")})]
+    next_cursor: str | None = None
+
+
+class ObservedProperty(Open, frozen=True, kw_only=True):
+    """What can be measured; outside [lower, upper] a value is flagged, never dropped."""
+
+    id: Annotated[str, Meta(examples=["pm2_5"])]
+    unit: Annotated[str, Meta(description="UCUM", examples=["ug/m3"])]
+    name: Annotated[dict[str, str], Meta(description="by language", examples=[{"nl": "fijnstof", "en": "dust"}])]
+    lower: float | None
+    upper: float | None
+
+
+class ObservedProperties(Open, frozen=True, kw_only=True):
+    """Every one of them."""
+
+    items: list[ObservedProperty]
+
+
+class Datastream(Open, frozen=True, kw_only=True):
+    """One observed property, one node's sensor, one station."""
+
+    id: int
+    station: Id
+    node: str
+    observed_property: str
+    unit: str
+    created_at: Instant
+
+
+class Datastreams(Open, frozen=True, kw_only=True):
+    """A page of them."""
+
+    items: list[Datastream]
+    next_cursor: str | None = None
+
+
+def point(longitude: float, latitude: float) -> Point:
+    """A place, at most some 100 m precise."""
+    return Point(coordinates=[round(longitude, 3), round(latitude, 3)])

@@ -1,0 +1,30 @@
+"""What the service says of itself: where everything is, and what was wrong with a request."""
+
+import msgspec
+
+from gateway.api.schemas.schema import Open, Shape
+
+
+class Landing(Open, frozen=True, kw_only=True):
+    """Where everything is."""
+
+    title: str
+    version: str
+    links: dict[str, str]
+
+
+class InvalidParameter(Shape, frozen=True, kw_only=True):
+    """One thing that was wrong with a request."""
+
+    name: str
+    reason: str
+
+
+class Problem(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    invalid_params: list[InvalidParameter] = msgspec.field(default_factory=list)
