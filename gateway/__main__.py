@@ -9,7 +9,7 @@ from pathlib import Path
 from alerting import cli as alert_commands
 from alerting.errors import AlertingError
 from edge_agent.configuration import ConfigurationError
-from gateway import kernel_cache
+from gateway.detection import kernel_cache
 from gateway.errors import GatewayError
 
 _PARTS = {
@@ -85,31 +85,31 @@ def _serve(given: argparse.Namespace) -> None:
     from gateway import settings
 
     read = settings.read(given.config)  # what is wrong with it is told before all the rest is loaded
-    from gateway import service
     from gateway.doctor import startup
+    from gateway.service import run
 
-    service.run(read, given.parts, given.config, startup.look)
+    run.run(read, given.parts, given.config, startup.look)
 
 
 def _add_migrate(parser: argparse.ArgumentParser) -> None:
-    from gateway import database_command
+    from gateway.cli import database
 
     _add_config(parser)
     parser.add_argument("--check", action="store_true", help="only tell what would run")
-    parser.set_defaults(run=database_command.bring_up_to_date)
+    parser.set_defaults(run=database.bring_up_to_date)
 
 
 def _add_prune(parser: argparse.ArgumentParser) -> None:
-    from gateway import database_command
+    from gateway.cli import database
 
     _add_config(parser)
-    parser.set_defaults(run=database_command.prune)
+    parser.set_defaults(run=database.prune)
 
 
 def _add_key(parser: argparse.ArgumentParser) -> None:
-    from gateway import key_command
+    from gateway.cli import signing_key
 
-    key_command.add_arguments(parser)
+    signing_key.add_arguments(parser)
 
 
 def _add_site(parser: argparse.ArgumentParser) -> None:
@@ -121,7 +121,8 @@ def _add_site(parser: argparse.ArgumentParser) -> None:
 
 
 def _site(given: argparse.Namespace) -> None:
-    from gateway import settings, site_file
+    from gateway import settings
+    from gateway.enrolment import site_file
 
     described = site_file.read(given.file)
     site_file.apply(described, settings.read(given.config).database.dsn, beside=given.file.parent)
@@ -160,21 +161,22 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_quarantine(parser: argparse.ArgumentParser) -> None:
-    from gateway import quarantine_command
+    from gateway.cli import quarantine
 
     _add_config(parser)
-    quarantine_command.add_arguments(parser)
+    quarantine.add_arguments(parser)
     parser.set_defaults(run=_quarantine)
 
 
 def _quarantine(given: argparse.Namespace) -> int:
-    from gateway import quarantine_command, settings
+    from gateway import settings
+    from gateway.cli import quarantine
 
-    return quarantine_command.run(given, settings.read(given.config).database.dsn)
+    return quarantine.run(given, settings.read(given.config).database.dsn)
 
 
 def _add_backtest(parser: argparse.ArgumentParser) -> None:
-    from gateway import backtest
+    from gateway.evaluation import backtest
 
     backtest.add_arguments(parser)
     parser.set_defaults(run=backtest.run)
@@ -203,7 +205,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_shadow(parser: argparse.ArgumentParser) -> None:
-    from gateway.shadow import command
+    from gateway.evaluation.shadow import command
 
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     report = actions.add_parser("report", help="agreed, only live, only shadow: ids, times, sizes")
@@ -213,7 +215,7 @@ def _add_shadow(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_selftest(parser: argparse.ArgumentParser) -> None:
-    from gateway.selftest import command
+    from gateway.evaluation.selftest import command
 
     command.add_arguments(parser)
     _add_config(parser)
@@ -222,8 +224,8 @@ def _add_selftest(parser: argparse.ArgumentParser) -> None:
 
 def _selftest(given: argparse.Namespace) -> int:
     from gateway import settings
-    from gateway.selftest import command
-    from gateway.selftest.settings import SelfTestSettings
+    from gateway.evaluation.selftest import command
+    from gateway.evaluation.selftest.settings import SelfTestSettings
 
     read = settings.read(given.config)
     return command.run(given, read.database.dsn, read.detection, read.selftest or SelfTestSettings())
@@ -238,7 +240,8 @@ def _add_events(parser: argparse.ArgumentParser) -> None:
 
 
 def _replay(given: argparse.Namespace) -> int:
-    from gateway import replay, settings
+    from gateway import settings
+    from gateway.evaluation import replay
 
     return replay.run(settings.read(given.config).database.dsn, given.id)
 
@@ -257,7 +260,7 @@ def _alerts(given: argparse.Namespace) -> int:
 
 
 def _add_release(parser: argparse.ArgumentParser) -> None:
-    from gateway import release
+    from gateway.cli import release
 
     release.add_arguments(parser)
 

@@ -9,13 +9,13 @@ from msgspec import Meta, Struct, structs
 from alerting.settings import AlertingSettings
 from edge_agent.configuration import load
 from gateway.api.settings import ApiSettings
-from gateway.broker import BrokerSettings
 from gateway.detection.settings import DetectionSettings
-from gateway.ingest_settings import IngestSettings
-from gateway.logs import LogSettings
-from gateway.selftest.settings import SelfTestSettings
-from gateway.shadow.settings import ShadowSettings
-from gateway.store.upkeep import RetentionSettings
+from gateway.evaluation.selftest.settings import SelfTestSettings
+from gateway.evaluation.shadow.settings import ShadowSettings
+from gateway.ingest.settings import IngestSettings
+from gateway.mqtt.settings import BrokerSettings
+from gateway.store.retention import RetentionSettings
+from gateway.system.logging_setup import LogSettings
 
 
 class DatabaseSettings(Struct, frozen=True, kw_only=True):

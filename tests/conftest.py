@@ -8,10 +8,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from gateway.broker import BrokerSettings
-from gateway.embedded import Broker, Postgres
 from gateway.errors import StartError
+from gateway.mqtt.settings import BrokerSettings
 from gateway.store.migrate import migrate
+from gateway.system.embedded_servers import Broker, Postgres
 
 _NUMBER = itertools.count()
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from gateway.event import Change, Kind
-from gateway.observation import ObservationBatch
-from gateway.registry import Datastream, ObservedProperty, Registry, Station
+from gateway.model.event import Change, Kind
+from gateway.model.observation import ObservationBatch
+from gateway.model.registry import Datastream, ObservedProperty, Registry, Station
 
 T0 = 1_795_228_800_000
 

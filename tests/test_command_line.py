@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from gateway.processes import free_port
+from gateway.system.child_process import free_port
 
 
 def piekwacht(*arguments, cwd=None):

@@ -33,9 +33,9 @@ from gateway.api.routes import acknowledge, alerts, basemap, detection, events, 
 from gateway.api.routes.basemap import Tiles
 from gateway.api.schemas.schema import LICENCE
 from gateway.api.settings import ApiSettings
-from gateway.broker import BrokerSettings
 from gateway.errors import StartError
-from gateway.settling import settle
+from gateway.mqtt.settings import BrokerSettings
+from gateway.system.gc_tuning import settle
 
 
 def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastAPI:

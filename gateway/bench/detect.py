@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from gateway.detection.detector import Detector
-from gateway.detection.layout import CHANGE, EVENT, STREAM, Rows
+from gateway.detection.records import CHANGE, EVENT, STREAM, Rows
 from gateway.detection.settings import DetectionSettings
-from gateway.registry import Datastream, ObservedProperty, Registry, Station
+from gateway.model.registry import Datastream, ObservedProperty, Registry, Station
 
 _STEP = 10_000  # ms between readings
 _WARM_UP = 30  # readings before anything is measured

@@ -8,12 +8,12 @@ from pathlib import Path
 import psycopg
 
 from edge_agent.wire import Clock, Kind, ReadingBatch, Signer, Topic
-from gateway.broker import BrokerSettings
-from gateway.embedded import Postgres
-from gateway.processes import Child
-from gateway.registry import Area, Node, Station
+from gateway.model.registry import Area, Node, Station
+from gateway.mqtt.settings import BrokerSettings
 from gateway.store import stations
 from gateway.store.migrate import connect, migrate
+from gateway.system.child_process import Child
+from gateway.system.embedded_servers import Postgres
 
 AREA = "bench"
 LEVELS = {

@@ -24,15 +24,15 @@ import psycopg
 
 from edge_agent.wire import Signer
 from gateway.bench.fixture import AREA, LEVELS, database, enrolled, family, gateway, resident, signed
-from gateway.broker import BrokerSettings
-from gateway.embedded import Broker
 from gateway.errors import GatewayError
-from gateway.ingest import session_name
-from gateway.mqtt.link import linked
-from gateway.processes import Child
-from gateway.records import encode
+from gateway.ingest.consumer import session_name
+from gateway.mqtt.connection import linked
+from gateway.mqtt.settings import BrokerSettings
 from gateway.store.connection import QUERIES
+from gateway.store.copy_observations import encode
 from gateway.store.migrate import connect
+from gateway.system.child_process import Child
+from gateway.system.embedded_servers import Broker
 
 _LEVEL = np.array(list(LEVELS.values()))
 _READINGS = 10  # in a batch

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 
 from edge_agent.wire import Signer
 from gateway.bench.fixture import LEVELS, database, enrolled, gateway, processor_times, resident, signed
-from gateway.broker import BrokerSettings
-from gateway.embedded import Broker
 from gateway.errors import GatewayError
-from gateway.mqtt.link import linked
+from gateway.mqtt.connection import linked
+from gateway.mqtt.settings import BrokerSettings
+from gateway.system.embedded_servers import Broker
 
 _READINGS = 10
 _LOOK = 1.0  # s between looks at the memory

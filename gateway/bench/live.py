@@ -21,11 +21,11 @@ from gateway.api.app import serve
 from gateway.api.settings import ApiSettings
 from gateway.bench import nchan
 from gateway.bench.viewers import Crowd, commit, measure
-from gateway.broker import BrokerSettings, client
-from gateway.embedded import Broker, Postgres
 from gateway.errors import StartError
-from gateway.processes import answers, free_port
+from gateway.mqtt.settings import BrokerSettings, client
 from gateway.store.migrate import migrate
+from gateway.system.child_process import answers, free_port
+from gateway.system.embedded_servers import Broker, Postgres
 
 
 def run(viewers: int, seconds: int) -> None:

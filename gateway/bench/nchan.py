@@ -16,7 +16,7 @@ from gateway.api.data.latest_values import Window
 from gateway.api.schemas.observations import live_value
 from gateway.bench.viewers import Crowd, commit, measure
 from gateway.errors import StartError
-from gateway.processes import answers, free_port
+from gateway.system.child_process import answers, free_port
 
 _PLACES = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 _MODULES = (Path("/usr/lib/nginx/modules"), Path("/usr/lib64/nginx/modules"), Path("/usr/share/nginx/modules"))

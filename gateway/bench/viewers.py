@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from gateway.errors import StartError
-from gateway.live import LiveMessage, LiveObservation
+from gateway.live.message import LiveMessage, LiveObservation
 
 _PER_SOURCE = 20_000  # connections from one loopback address: ports are not endless
 _PROPERTIES = 10

@@ -5,10 +5,10 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway import site_file
-from gateway.broker import BrokerSettings
 from gateway.demo.nodes import DemoNode
 from gateway.demo.stations import WORLD
+from gateway.enrolment import site_file
+from gateway.mqtt.settings import BrokerSettings
 
 
 def enrol(dsn: str, nodes: Sequence[DemoNode]) -> None:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from edge_agent.wire import Signer, Verifier
-from gateway.broker import BrokerSettings
 from gateway.demo.stations import DemoStation
-from gateway.processes import Child
-from gateway.site_file import StationTable
+from gateway.enrolment.site_file import StationTable
+from gateway.mqtt.settings import BrokerSettings
+from gateway.system.child_process import Child
 
 _PROPERTIES = (
     "pm1",

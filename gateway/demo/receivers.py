@@ -13,7 +13,7 @@ from typing import Self
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from gateway.processes import free_port
+from gateway.system.child_process import free_port
 
 _HOST = "127.0.0.1"
 

@@ -20,10 +20,10 @@ from rich.live import Live
 from alerting.sql import load
 from gateway.demo import config, nodes, reconciliation, stations, terminal
 from gateway.demo.receivers import Mailbox, Received, Webhook
-from gateway.embedded import Broker, Postgres
 from gateway.errors import StartError
-from gateway.processes import Child, answers
 from gateway.store.migrate import migrate
+from gateway.system.child_process import Child, answers
+from gateway.system.embedded_servers import Broker, Postgres
 
 _QUERIES = load(Path(__file__).with_name("queries.sql"))
 _HOST = "127.0.0.1"

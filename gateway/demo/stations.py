@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_agent.configuration import ConfigurationError
-from gateway import site_file
+from gateway.enrolment import site_file
 
 WORLD = Path(__file__).with_name("config.toml")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from edge_agent.wire import Flag
-from gateway.event import Change, Kind, Neighbours
+from gateway.model.event import Change, Kind, Neighbours
 
 
 @dataclass(frozen=True, kw_only=True)

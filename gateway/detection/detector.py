@@ -15,8 +15,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.detection.kernels.rows import detect_rows
-from gateway.detection.layout import (
+from gateway.detection.event_builder import told
+from gateway.detection.kernels.detect import detect_rows
+from gateway.detection.neighbours import Neighbourhoods, neighbourhoods
+from gateway.detection.records import (
     CHANGE,
     EVENT,
     GROUP,
@@ -29,12 +31,10 @@ from gateway.detection.layout import (
     bytes_of,
     copied,
 )
-from gateway.detection.neighbours import Neighbourhoods, neighbourhoods
 from gateway.detection.settings import DetectionSettings, PeakSettings
-from gateway.detection.telling import told
-from gateway.event import Event
-from gateway.observation import ObservationBatch
-from gateway.registry import ObservedProperty, Registry
+from gateway.model.event import Event
+from gateway.model.observation import ObservationBatch
+from gateway.model.registry import ObservedProperty, Registry
 
 _VERSION = 5
 _CHUNK = 1 << 15  # rows a call of the kernel: bounds the memory for changes

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.detection.layout import Places
-from gateway.registry import ObservedProperty, Registry, remembered
+from gateway.detection.records import Places
+from gateway.model.registry import ObservedProperty, Registry, remembered
 
 _BESIDE = 30 / 111_195  # degrees of latitude
 _MOST = 256  # members of a group; more are halved by where they stand, so that neighbours are near

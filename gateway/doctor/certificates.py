@@ -10,8 +10,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from gateway.broker import BrokerSettings, TlsSettings
 from gateway.doctor.finding import Finding, Findings
+from gateway.mqtt.settings import BrokerSettings, TlsSettings
 
 _SOON = timedelta(days=30)
 _PATIENCE = 5.0  # seconds for the broker's answer

@@ -20,7 +20,7 @@ from gateway.enrolment.authority import Authority
 from gateway.enrolment.bundle import contents, pack
 from gateway.enrolment.ca_command import add_folder, write_new
 from gateway.errors import GatewayError, StartError
-from gateway.registry import Node
+from gateway.model.registry import Node
 from gateway.store import stations
 from gateway.store.connection import QUERIES
 from gateway.store.migrate import connect

@@ -1,11 +1,11 @@
-"""Corrected values beside raw ones: how humid it was at the same station is read with them (see gateway.correction)."""
+"""Corrected values beside raw ones: the humidity at the same station is read with them (quality.humidity_correction)."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from gateway import correction
-from gateway.correction import NOTHING, Air, Corrected
 from gateway.export.selection import Averaging, Fetch, Selection
+from gateway.quality import humidity_correction
+from gateway.quality.humidity_correction import NOTHING, Air, Corrected
 
 Correct = Callable[[int, datetime, float | None, int], Corrected]
 """(datastream, moment or beginning of the bucket, value, readings with a value) -> what stands beside it."""
@@ -19,7 +19,7 @@ Airs = Mapping[tuple[int, datetime], Air]
 
 async def corrections(selection: Selection, start: datetime, end: datetime, fetch: Fetch) -> Correct:
     """What corrects the selection's values from `start` until before `end`."""
-    if correction.rule_for(selection.observed_property) is None:
+    if humidity_correction.rule_for(selection.observed_property) is None:
         return lambda *_: NOTHING
     width = _WIDTH[selection.averaging]
     period = _begin(start, width), end
@@ -31,7 +31,7 @@ async def corrections(selection: Selection, start: datetime, end: datetime, fetc
         return _days(await _hours(selection, period, fetch), humidity, airs)
 
     def correct(datastream: int, at: datetime, value: float | None, _: int) -> Corrected:
-        return correction.dry(value, airs.get((humidity.get(datastream, 0), _begin(at, width))))
+        return humidity_correction.dry(value, airs.get((humidity.get(datastream, 0), _begin(at, width))))
 
     return correct
 
@@ -60,8 +60,8 @@ def _days(hours: Hours, humidity: Mapping[int, int], airs: Airs) -> Correct:
     def correct(datastream: int, at: datetime, value: float | None, readings: int) -> Corrected:
         source = humidity.get(datastream, 0)
         there = hours.get((datastream, at), [])
-        dried = [(correction.dry(mean, airs.get((source, bucket)))[0], valid) for bucket, mean, valid in there]
-        return correction.day(value, readings, dried)
+        dried = [(humidity_correction.dry(mean, airs.get((source, bucket)))[0], valid) for bucket, mean, valid in there]
+        return humidity_correction.day(value, readings, dried)
 
     return correct
 

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator
 
-from gateway.correction import rule_for
 from gateway.export.corrected import corrections
 from gateway.export.selection import Averaging, Fetch, Rows, Selection
+from gateway.quality.humidity_correction import rule_for
 
 
 async def rows(selection: Selection, fetch: Fetch) -> AsyncIterator[Rows]:

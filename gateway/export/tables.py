@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edge_agent.wire import Flag
-from gateway.correction import rule_for
 from gateway.export.selection import Averaging, Format, Rows, Selection
+from gateway.quality.humidity_correction import rule_for
 
 _BESIDE = ("corrected", "correction", "uncorrected")  # the value, by which rule; or why there is none
 _RAW = ("observed_at", "value", "flags", "node", "incarnation", "seq", *_BESIDE)

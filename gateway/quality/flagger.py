@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.observation import ObservationBatch
+from gateway.model.observation import ObservationBatch
+from gateway.model.registry import ObservedProperty, Registry, remembered
 from gateway.quality.kernels import STATE, flag_rows
-from gateway.registry import ObservedProperty, Registry, remembered
 
 States = NDArray[np.void]
 

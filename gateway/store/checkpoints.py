@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from edge_agent.wire import Kind, Topic
-from gateway.decode import Payload
-from gateway.registry import Registry
-from gateway.senses import Memory, Senses
-from gateway.stamps import moment
+from gateway.decoding.decode import Payload
+from gateway.detection.analyzer import Memory, Senses
+from gateway.model.registry import Registry
+from gateway.model.timestamps import moment
 from gateway.store.connection import QUERIES, Transaction
 
 

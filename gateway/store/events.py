@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct, json
 
-from gateway.event import Event
-from gateway.registry import Registry
-from gateway.senses import NodeStates
+from gateway.detection.analyzer import NodeStates
+from gateway.model.event import Event
+from gateway.model.registry import Registry
 from gateway.store.connection import QUERIES, Transaction
 
 

@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 
 from edge_agent.wire import StoredRanges
-from gateway.decode import Heading, Payload, Rejected
-from gateway.evidence import Evidence
-from gateway.refusal import Reason
+from gateway.decoding.decode import Heading, Payload, Rejected
+from gateway.decoding.rejection import Reason
 from gateway.store.connection import QUERIES, Transaction
+from gateway.store.copy_batches import Evidence
 
 
 @dataclass(frozen=True, kw_only=True)

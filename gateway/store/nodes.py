@@ -7,8 +7,8 @@ from datetime import datetime
 import msgspec
 
 from edge_agent.wire import Kind, Topic
-from gateway.decode import Heading
-from gateway.registry import Registry
+from gateway.decoding.decode import Heading
+from gateway.model.registry import Registry
 from gateway.store.connection import QUERIES, Transaction
 
 _LONGEST = 16_384

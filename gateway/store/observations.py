@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gateway.records import HEADER, TRAILER, Run
 from gateway.store.connection import QUERIES, Transaction
+from gateway.store.copy_observations import HEADER, TRAILER, Run
 
 
 async def copy(tx: Transaction, runs: Sequence[Run], batch_ids: Sequence[int]) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.decode import Payload, Rejected, Verified
-from gateway.refusal import Reason
+from gateway.decoding.decode import Payload, Rejected, Verified
+from gateway.decoding.rejection import Reason
 from gateway.store.connection import QUERIES, Transaction
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from edge_agent.wire import Desired, Verifier
-from gateway.registry import Area, Datastream, Node, ObservedProperty, Registry, Site, Station
+from gateway.model.registry import Area, Datastream, Node, ObservedProperty, Registry, Site, Station
 from gateway.store.connection import QUERIES, Transaction
 
 

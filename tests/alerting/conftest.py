@@ -7,7 +7,7 @@ from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings, SmtpSettings
 from alerting.delivery.webhook import WebhookSettings
 from alerting.settings import AlertingSettings, ReceiverSettings
-from gateway.processes import free_port
+from gateway.system.child_process import free_port
 
 hypothesis.settings.register_profile("busy", deadline=None)  # laws are about results; the machine may be busy
 hypothesis.settings.load_profile("busy")

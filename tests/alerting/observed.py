@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import psycopg
 
-from tests.gateway.enrolled import enrol
+from tests.gateway.enrolled_node import enrol
 
 
 def observe(dsn, values, *, began, station="wijk-aan-zee", observed_property="pm2_5", flags=0):

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from aiosmtpd.controller import Controller
 
-from gateway.processes import free_port
+from gateway.system.child_process import free_port
 
 
 class MailServer:

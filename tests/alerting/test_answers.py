@@ -19,7 +19,7 @@ from gateway.__main__ import main
 from tests.alerting.alerts import alert, ended
 from tests.alerting.dispatching import dispatching, put, rows, settled, there, until
 from tests.alerting.servers import MailServer, WebServer
-from tests.gateway.enrolled import enrol
+from tests.gateway.enrolled_node import enrol
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from alerting.errors import SettingsError
 from alerting.message.cap import document
 from alerting.message.notification import Notification, Original
 from alerting.settings import AlertingSettings, ReceiverSettings
-from gateway.processes import free_port
+from gateway.system.child_process import free_port
 from tests.alerting.alerts import BEGAN, alert, ended
 from tests.alerting.conftest import SECRET
 from tests.alerting.dispatching import dispatching, put, rows, settled

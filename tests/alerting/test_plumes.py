@@ -19,7 +19,7 @@ from alerting.decide.routing import Reason, Route
 from tests.alerting.alerts import BEGAN, alert, ended
 from tests.alerting.dispatching import dispatching, put, rows, settled, there, until
 from tests.alerting.servers import MailServer, WebServer
-from tests.gateway.enrolled import enrol
+from tests.gateway.enrolled_node import enrol
 
 REASONS = "SELECT event_id, revision, reason FROM alerting.decision ORDER BY decided_at"
 

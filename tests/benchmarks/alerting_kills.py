@@ -21,8 +21,8 @@ from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings, SmtpSettings
 from alerting.delivery.webhook import WebhookSettings
 from alerting.settings import AlertingSettings, ReceiverSettings
-from gateway.embedded import Postgres
 from gateway.store.migrate import migrate
+from gateway.system.embedded_servers import Postgres
 from tests.alerting.alerts import alert
 from tests.alerting.conftest import SECRET
 from tests.alerting.dispatching import dispatching, put, settled

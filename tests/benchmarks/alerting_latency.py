@@ -20,9 +20,9 @@ import psycopg
 
 from gateway.demo import config, nodes, stations
 from gateway.demo.receivers import Mailbox, Received, Webhook
-from gateway.embedded import Broker, Postgres
-from gateway.processes import Child, answers, free_port
 from gateway.store.migrate import migrate
+from gateway.system.child_process import Child, answers, free_port
+from gateway.system.embedded_servers import Broker, Postgres
 
 EVERY = 45  # seconds from one plume of a node to its next
 SEEN = """SELECT i.event_id, (alert ->> 'onset')::timestamptz, (alert ->> 'detected_at')::timestamptz, received_at

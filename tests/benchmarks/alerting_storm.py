@@ -18,8 +18,8 @@ from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings, SmtpSettings
 from alerting.dispatch import dispatcher
 from alerting.settings import AlertingSettings, ReceiverSettings
-from gateway.embedded import Postgres
 from gateway.store.migrate import migrate
+from gateway.system.embedded_servers import Postgres
 from tests.alerting.alerts import alert
 from tests.alerting.servers import MailServer
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import psycopg
 
-from gateway.embedded import Postgres
-from gateway.records import encode
 from gateway.store.connection import QUERIES
+from gateway.store.copy_observations import encode
 from gateway.store.migrate import connect, migrate
+from gateway.system.embedded_servers import Postgres
 
 STREAMS, INTERVAL, IN_BATCH = 2_000, 10_000, 6  # datastreams, ms, readings
 FIRST = 1_793_000_000_000  # ms UTC

@@ -23,9 +23,9 @@ import uvloop
 
 from gateway.api.app import serve
 from gateway.api.settings import ApiSettings
-from gateway.embedded import Broker, Postgres
-from gateway.processes import answers, free_port
 from gateway.store.migrate import migrate
+from gateway.system.child_process import answers, free_port
+from gateway.system.embedded_servers import Broker, Postgres
 
 DAYS = 10
 PER_SECOND = 50

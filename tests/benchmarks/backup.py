@@ -18,8 +18,8 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from gateway.embedded import Postgres, _programs
 from gateway.store.migrate import migrate
+from gateway.system.embedded_servers import Postgres, _programs
 
 SCRIPTS = Path(__file__).parents[2] / "deploy/systemd"
 STEP = 2_000_000  # rows filled in one statement, two of them at a time

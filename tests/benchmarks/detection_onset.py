@@ -14,8 +14,8 @@ import numpy as np
 from gateway.bench.detect import registry_of
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
-from gateway.event import Change, Kind
-from gateway.observation import ObservationBatch
+from gateway.model.event import Change, Kind
+from gateway.model.observation import ObservationBatch
 
 STATIONS, T0 = 40, 1_795_228_800_000
 HOURS = 36

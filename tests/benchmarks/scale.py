@@ -23,10 +23,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_agent.wire import Signer
 from gateway.bench.fixture import processor_times
-from gateway.embedded import Broker, Postgres
-from gateway.processes import Child
 from gateway.store.migrate import migrate
-from tests.gateway.enrolled import T0, enrol
+from gateway.system.child_process import Child
+from gateway.system.embedded_servers import Broker, Postgres
+from tests.gateway.enrolled_node import T0, enrol
 
 _READINGS = 10
 _PROPERTIES = ("pm1", "pm2_5", "pm4", "pm10", "voc_raw", "nox_raw", "temperature", "humidity")

@@ -19,22 +19,22 @@ import pandas as pd
 import psycopg
 
 from edge_agent.wire import Kind, ReadingBatch, Signer, Topic
-from gateway.decode import Payload
+from gateway.decoding.decode import Payload
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
-from gateway.embedded import Postgres
-from gateway.pipeline import Pipeline
+from gateway.evaluation.selftest.command import sentence
+from gateway.evaluation.selftest.hour_loader import Examiner
+from gateway.evaluation.selftest.settings import SelfTestSettings
+from gateway.evaluation.selftest.statistics import summed, together
+from gateway.evaluation.shadow.follower import Follower
+from gateway.evaluation.shadow.settings import ShadowSettings
+from gateway.ingest.pipeline import Pipeline
+from gateway.model.registry import Area, Node, Station
 from gateway.quality.flagger import Flagger
-from gateway.registry import Area, Node, Station
-from gateway.selftest.command import sentence
-from gateway.selftest.examiner import Examiner
-from gateway.selftest.figures import summed, together
-from gateway.selftest.settings import SelfTestSettings
-from gateway.shadow.follower import Follower
-from gateway.shadow.settings import ShadowSettings
 from gateway.store import stations
 from gateway.store.connection import Store
 from gateway.store.migrate import migrate
+from gateway.system.embedded_servers import Postgres
 
 RECORDINGS = ("pm_aberdeen_2019.csv.gz", "pm_rtp_2019_1min.csv.gz")
 HOUR = timedelta(hours=1)

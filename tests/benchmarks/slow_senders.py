@@ -23,9 +23,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from gateway.embedded import Broker, Postgres
-from gateway.processes import Child, answers, free_port
 from gateway.store.migrate import migrate
+from gateway.system.child_process import Child, answers, free_port
+from gateway.system.embedded_servers import Broker, Postgres
 from tests.benchmarks.api_read import api, fill
 
 ROOT = Path(__file__).parents[2]

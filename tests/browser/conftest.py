@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from playwright.async_api import async_playwright
 
-from gateway.broker import client
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
-from gateway.pipeline import Pipeline
+from gateway.ingest.pipeline import Pipeline
+from gateway.mqtt.settings import client
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
 from tests.gateway.api.conftest import serving
-from tests.gateway.enrolled import enrol
+from tests.gateway.enrolled_node import enrol
 
 ARTEFACTS = Path(__file__).parents[1] / "artefacts"
 WIDE, PHONE = {"width": 1440, "height": 1000}, {"width": 360, "height": 740}

@@ -9,7 +9,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import PHONE, WIDE, Air, keep, violations
 from tests.gateway.api.observation_batches import fill
-from tests.gateway.enrolled import enrol
+from tests.gateway.enrolled_node import enrol
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gateway.processes import Child
+from gateway.system.child_process import Child
 
 _KEPT = Path(__file__).resolve().parents[2] / ".venv/containers"  # images, so that a second run is quick
 _LONGEST = 1800.0  # s for one command: the first build downloads

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gateway.processes import Child
+from gateway.system.child_process import Child
 from tests.containers.installation import PARTS, Installation
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(1800)]

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from gateway.__main__ import main
-from gateway.embedded import _programs
 from gateway.enrolment import authority as enrolment
-from gateway.processes import Child, answers, free_port
+from gateway.system.child_process import Child, answers, free_port
+from gateway.system.embedded_servers import _programs
 from tests.deploy.conftest import DEPLOY
 
 _PLACES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", sysconfig.get_path("scripts")))

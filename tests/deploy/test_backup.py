@@ -10,13 +10,13 @@ from msgspec.structs import replace
 from gateway.__main__ import main
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
-from gateway.embedded import _programs
-from gateway.pipeline import Pipeline
+from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store, check
+from gateway.system.embedded_servers import _programs
 from tests.deploy.conftest import DEPLOY
-from tests.gateway.enrolled import enrol
-from tests.gateway.test_pipeline import plume
+from tests.gateway.enrolled_node import enrol
+from tests.gateway.ingest.test_pipeline import plume
 
 SCRIPTS = DEPLOY / "systemd"
 

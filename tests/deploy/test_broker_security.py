@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from edge_agent.wire import Signer
-from gateway.ingest import session_name
+from gateway.ingest.consumer import session_name
 from tests.deploy.brokers import Authority, Broker, write_users
-from tests.gateway.enrolled import enrol
+from tests.gateway.enrolled_node import enrol
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from gateway.processes import Child, answers, free_port
+from gateway.system.child_process import Child, answers, free_port
 from tests.deploy.conftest import DEPLOY
 
 _PR_SET_MDWE = 65  # linux/prctl.h, from 6.3 on: what MemoryDenyWriteExecute= asks for

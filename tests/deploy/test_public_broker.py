@@ -8,11 +8,11 @@ from contextlib import suppress
 import paho.mqtt.client as mqtt
 import pytest
 
-from gateway.processes import Child, answers, free_port
+from gateway.system.child_process import Child, answers, free_port
 from tests.deploy.brokers import Authority, Broker, write_users
 from tests.deploy.conftest import DEPLOY
 from tests.deploy.test_broker_security import Client, wait_until
-from tests.gateway.enrolled import enrol
+from tests.gateway.enrolled_node import enrol
 
 pytestmark = pytest.mark.slow
 LIVE = "pw/v1/ijmond/live"

@@ -33,7 +33,7 @@ from edge_agent.settings import Settings
 from edge_agent.transport.i2c import Bus
 from edge_agent.transport.uart import Uart
 from edge_agent.wire import Clock, Flag
-from gateway.processes import free_port
+from gateway.system.child_process import free_port
 from tests.edge_agent import fakes
 from tests.edge_agent.stage import wait_until
 from tests.edge_agent.test_decoders import SENML

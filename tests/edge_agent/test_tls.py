@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.processes import free_port
+from gateway.system.child_process import free_port
 from tests.edge_agent.stage import stop, wait_until
 
 pytestmark = pytest.mark.slow  # a real agent, as a process

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway import __main__ as command
-from gateway import ingest
-from gateway.mqtt import link
+from gateway.ingest import consumer
+from gateway.mqtt import connection
 from gateway.store import ledger, observations
 from gateway.store.connection import Store
 
@@ -47,11 +47,11 @@ POINTS = {
     "before_copy": (before, observations, "copy"),
     "after_copy": (after, observations, "copy"),
     "before_commit": (after, ledger, "keep"),  # the last statement of the transaction
-    "after_commit": (after, ingest.Ingest, "_commit"),
-    "before_acknowledge": (before, link.Link, "acknowledge"),
-    "after_acknowledge": (before, ingest.Ingest, "_tell"),
-    "before_stored_ranges": (before, ingest.Ingest, "_publish_stored"),
-    "after_stored_ranges": (after, ingest.Ingest, "_publish_stored"),
+    "after_commit": (after, consumer.Ingest, "_commit"),
+    "before_acknowledge": (before, connection.Link, "acknowledge"),
+    "after_acknowledge": (before, consumer.Ingest, "_tell"),
+    "before_stored_ranges": (before, consumer.Ingest, "_publish_stored"),
+    "after_stored_ranges": (after, consumer.Ingest, "_publish_stored"),
 }
 
 

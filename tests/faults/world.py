@@ -17,12 +17,12 @@ from typing import Self
 import psycopg
 
 from edge_agent.wire import Signer
-from gateway.embedded import Broker, Postgres
-from gateway.processes import Child, free_port
-from gateway.registry import Area, Node, Station
+from gateway.model.registry import Area, Node, Station
 from gateway.store import stations
 from gateway.store.migrate import migrate
-from tests.gateway.enrolled import OUTLINE
+from gateway.system.child_process import Child, free_port
+from gateway.system.embedded_servers import Broker, Postgres
+from tests.gateway.enrolled_node import OUTLINE
 
 PROPERTIES = ("pm2_5", "pm10", "humidity")
 Value = tuple[str, str, int, float]  # node, property, ms UTC, value

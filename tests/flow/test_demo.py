@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from gateway import settings
-from gateway.processes import free_port
+from gateway.system.child_process import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

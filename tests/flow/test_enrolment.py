@@ -14,10 +14,10 @@ import pytest
 from edge_agent import identity
 from edge_agent.wire import Signer
 from gateway import __main__ as command
-from gateway.processes import Child, answers, free_port
-from gateway.registry import Area, Station
+from gateway.model.registry import Area, Station
 from gateway.store import stations
-from tests.gateway.enrolled import OUTLINE
+from gateway.system.child_process import Child, answers, free_port
+from tests.gateway.enrolled_node import OUTLINE
 
 FOLDER = Path(__file__).resolve().parents[2] / "firmware_configs"
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")

@@ -8,10 +8,10 @@ import time
 import pytest
 
 from edge_agent.wire import Signer
-from gateway.broker import client
-from gateway.processes import Child, answers, free_port
+from gateway.mqtt.settings import client
+from gateway.system.child_process import Child, answers, free_port
 from tests.alerting.servers import MailServer
-from tests.gateway.enrolled import enrol
+from tests.gateway.enrolled_node import enrol
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 

@@ -16,8 +16,8 @@ import pytest
 
 from gateway.demo import config, nodes, reconciliation, stations
 from gateway.demo.receivers import Mailbox, Received, Webhook
-from gateway.embedded import Broker
-from gateway.processes import Child, answers, free_port
+from gateway.system.child_process import Child, answers, free_port
+from gateway.system.embedded_servers import Broker
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

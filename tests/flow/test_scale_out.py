@@ -13,11 +13,11 @@ import psycopg
 import pytest
 
 from edge_agent.wire import Signer
-from gateway.broker import BrokerSettings, client
-from gateway.embedded import _broker_program
 from gateway.errors import StartError
-from gateway.processes import Child, answers, free_port
-from tests.gateway.enrolled import T0, enrol
+from gateway.mqtt.settings import BrokerSettings, client
+from gateway.system.child_process import Child, answers, free_port
+from gateway.system.embedded_servers import _broker_program
+from tests.gateway.enrolled_node import T0, enrol
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 _TAKEN_OVER = 30.0  # seconds

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.gateway.enrolled import Enrolled, enrol
+from tests.gateway.enrolled_node import Enrolled, enrol
 
 
 @pytest.fixture

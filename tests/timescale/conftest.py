@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from gateway.processes import Child, answers, free_port
 from gateway.store.migrate import migrate
+from gateway.system.child_process import Child, answers, free_port
 
 HERE = Path(__file__).parent
 

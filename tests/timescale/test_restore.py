@@ -11,13 +11,13 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from gateway.embedded import _programs
-from gateway.store import upkeep
+from gateway.store import retention
 from gateway.store.connection import check
 from gateway.store.migrate import migrate
-from gateway.store.upkeep import RetentionSettings
+from gateway.store.retention import RetentionSettings
+from gateway.system.embedded_servers import _programs
 from tests.deploy.conftest import DEPLOY
-from tests.gateway.enrolled import enrol
+from tests.gateway.enrolled_node import enrol
 
 pytestmark = [pytest.mark.timescale, pytest.mark.slow]
 OWNER = "piekwacht_owner"
@@ -60,7 +60,7 @@ def before(pair) -> str:
     """A database of twelve days of readings, eight of them compressed, with means and policies."""
     dsn = owned(pair[0])
     migrate(dsn)
-    upkeep.apply(dsn, RetentionSettings(raw_days=400))
+    retention.apply(dsn, RetentionSettings(raw_days=400))
     enrol(dsn)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("SET client_min_messages = warning")

@@ -12,9 +12,9 @@ import pytest
 import gateway.api
 import gateway.export
 from alerting.sql import load
-from gateway.store import upkeep
-from gateway.store.upkeep import RetentionSettings
-from tests.gateway.enrolled import enrol
+from gateway.store import retention
+from gateway.store.retention import RetentionSettings
+from tests.gateway.enrolled_node import enrol
 
 pytestmark = [pytest.mark.timescale, pytest.mark.slow]
 
@@ -92,7 +92,7 @@ def policies(connection):
 
 def test_policies_follow_the_settings_and_can_be_taken_back(migrated):
     kept = RetentionSettings(compress_after_days=3, raw_days=60, minute_days=400, chunk_hours=12)
-    assert upkeep.apply(migrated, kept) == upkeep.apply(migrated, kept)
+    assert retention.apply(migrated, kept) == retention.apply(migrated, kept)
     with psycopg.connect(migrated, prepare_threshold=None) as connection:
         found = policies(connection)
         assert sorted(((name, drop, compress) for name, _, drop, compress in found), key=str) == [
@@ -100,7 +100,7 @@ def test_policies_follow_the_settings_and_can_be_taken_back(migrated):
             ("policy_retention", "400 days", None),
             ("policy_retention", "60 days", None),
         ]
-    upkeep.apply(migrated, RetentionSettings(compress_after_days=None))
+    retention.apply(migrated, RetentionSettings(compress_after_days=None))
     with psycopg.connect(migrated, prepare_threshold=None) as connection:
         assert policies(connection) == []
 

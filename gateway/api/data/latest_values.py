@@ -22,10 +22,10 @@ from msgspec import Raw
 from gateway.api.data.database import Reader
 from gateway.api.schemas.observations import Minute, beside, flag_names
 from gateway.api.schemas.schema import instant
-from gateway.correction import HUMIDITY, Air, dry, rule_for
 from gateway.export.selection import Averaging, Selection
-from gateway.live import MINUTE, LiveMessage, LiveObservation
-from gateway.stamps import moment
+from gateway.live.message import MINUTE, LiveMessage, LiveObservation
+from gateway.model.timestamps import moment
+from gateway.quality.humidity_correction import HUMIDITY, Air, dry, rule_for
 
 _ASK = 1.0  # seconds between questions to the database
 _GRACE = 0.5  # seconds the live feed may be behind a commit

@@ -24,8 +24,8 @@ from gateway.api.schemas.events import Event, live_event
 from gateway.api.schemas.observations import LiveValue, live_value
 from gateway.api.settings import ApiSettings
 from gateway.api.telemetry import DROPPED, LIVE_AGE, VIEWERS
-from gateway.broker import BrokerSettings, client
-from gateway.live import LiveMessage, decode
+from gateway.live.message import LiveMessage, decode
+from gateway.mqtt.settings import BrokerSettings, client
 
 _LOG = logging.getLogger(__name__)
 _EVENTS = 5_000

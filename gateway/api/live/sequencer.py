@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.live import LiveMessage
+from gateway.live.message import LiveMessage
 
 _MOST_WAITING = 1_000
 

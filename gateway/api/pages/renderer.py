@@ -22,7 +22,7 @@ from gateway.api.pages.texts import MONTHS, WORDS
 from gateway.api.routes.places import board_of
 from gateway.api.schemas.schema import LICENCE, Shape, instant
 from gateway.api.settings import ApiSettings
-from gateway.stamps import moment
+from gateway.model.timestamps import moment
 
 PREFIXES = ("", "/nl", "/en")
 SHOWN = ("pm2_5", "pm10", "pm1", "pm4", "voc_raw", "voc_ppb", "nox_raw", "ch4", "co2", "sound_laeq")

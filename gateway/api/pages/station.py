@@ -15,8 +15,8 @@ from gateway.api.pages.texts import LIVE_WORDS
 from gateway.api.routes import events
 from gateway.api.routes.places import station
 from gateway.api.schemas.observations import Mean
-from gateway.correction import rule_for
 from gateway.export.selection import Averaging
+from gateway.quality.humidity_correction import rule_for
 
 router = APIRouter()
 PERIODS = {

@@ -13,7 +13,7 @@ from gateway.api.http.responses import answer
 from gateway.api.routes.observations import Moment
 from gateway.api.routes.places import AreaId, CursorText, PropertyId, StationId, board_of
 from gateway.api.schemas.events import Event, Events, Revision, Revisions, event_of, revision_of
-from gateway.event import Kind
+from gateway.model.event import Kind
 
 router = APIRouter(dependencies=[Depends(only_known_parameters)], tags=["events"])
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from gateway.api.schemas.schema import Open, Shape
-from gateway.correction import CORRECTIONS, rule_for
+from gateway.quality.humidity_correction import CORRECTIONS, rule_for
 
 
 class CorrectionName(Shape, frozen=True, kw_only=True):

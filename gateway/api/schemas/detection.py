@@ -8,8 +8,8 @@ from msgspec import Meta
 
 from gateway.api.data.database import Reader
 from gateway.api.schemas.schema import Id, Instant, Open, Shape, instant
-from gateway.selftest import telemetry
-from gateway.selftest.figures import Found
+from gateway.evaluation.selftest import telemetry
+from gateway.evaluation.selftest.statistics import Found
 
 
 class SyntheticPeaks(Shape, frozen=True, kw_only=True):

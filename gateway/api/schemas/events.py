@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.api.schemas.schema import Id, Instant, Open, Shape, instant, named, perhaps
-from gateway.live import LiveEvent
+from gateway.live.message import LiveEvent
 
 
 class Neighbours(Shape, frozen=True, kw_only=True):

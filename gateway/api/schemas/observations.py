@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from edge_agent.wire import Flag
 from gateway.api.schemas.corrections import CorrectionName
 from gateway.api.schemas.schema import Id, Instant, Open, Shape, instant, ref
-from gateway.correction import Corrected, Uncorrected
-from gateway.correction import Correction as Rule
+from gateway.quality.humidity_correction import Corrected, Uncorrected
+from gateway.quality.humidity_correction import Correction as Rule
 
 CorrectedMean = Annotated[float | None, Meta(description="`mean` by the named correction; null: see `uncorrected`")]
 Label = Annotated[str | None, Meta(description="name@version of the rule", examples=["kappa-koehler@1"])]

@@ -20,10 +20,10 @@ from judging import Labels, judged
 from sets import make, missing, sets
 from table import BUILD, put, written
 
-from gateway import backtest
 from gateway.detection.confidence import OVER, RISING, TRAILING, Reason
 from gateway.detection.settings import DetectionSettings
-from gateway.event import Change
+from gateway.evaluation import backtest
+from gateway.model.event import Change
 
 _EDGES = [0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0]
 _BEGIN, _END = "<!-- table: confidence.py -->", "<!-- end of confidence -->"

@@ -17,7 +17,7 @@ from gateway.access.accounts import Accounts
 from gateway.access.authentication import REMEMBERED_SECONDS
 from gateway.access.identity import Role, Scope
 from gateway.access.settings import AccessSettings, OidcSettings
-from gateway.processes import Child, answers, free_port
+from gateway.system.child_process import Child, answers, free_port
 from tests.gateway.api.conftest import serving
 
 PASSWORD = "een zin van vijf woorden"

@@ -10,10 +10,10 @@ from gateway.api.app import serve
 from gateway.api.settings import ApiSettings
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
-from gateway.pipeline import Pipeline
-from gateway.processes import answers, free_port
+from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
+from gateway.system.child_process import answers, free_port
 
 
 @asynccontextmanager

@@ -18,14 +18,14 @@ from gateway.api.app import serve
 from gateway.api.settings import ApiSettings
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
-from gateway.embedded import Broker, Postgres
-from gateway.pipeline import Pipeline
-from gateway.processes import answers, free_port
+from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
 from gateway.store.migrate import migrate
+from gateway.system.child_process import answers, free_port
+from gateway.system.embedded_servers import Broker, Postgres
 from tests.gateway.api.observation_batches import fill
-from tests.gateway.enrolled import enrol
+from tests.gateway.enrolled_node import enrol
 
 _OPERATIONS = 21  # of the description, without the live feed
 _ROUND = 2_500

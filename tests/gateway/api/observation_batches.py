@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from tests.gateway.enrolled import T0
+from tests.gateway.enrolled_node import T0
 
 
 async def fill(pipeline, node, seconds=170, *, start=T0, first=1, plume=range(100, 120), humidity=None):

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.detection.confidence import judge
-from gateway.event import Change, Kind, Neighbours
+from gateway.model.event import Change, Kind, Neighbours
 
 EVENT = {
     "change": Change.ENDED,

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from edge_agent.wire import Flag
 from gateway.detection.detector import Detector
-from gateway.detection.kernels.freshness import forget_stale
-from gateway.detection.kernels.order import MOST, quarters
-from gateway.detection.layout import EVENT, STREAM
+from gateway.detection.kernels.cache_invalidation import forget_stale
+from gateway.detection.kernels.quartiles import MOST, quarters
 from gateway.detection.neighbours import neighbourhoods
+from gateway.detection.records import EVENT, STREAM
 from gateway.detection.settings import DetectionSettings, PeakSettings
-from gateway.event import Change, Kind
-from gateway.observation import ObservationBatch
+from gateway.model.event import Change, Kind
+from gateway.model.observation import ObservationBatch
 from tests.laws import T0, check_detector, registry_of, run, weather
 from tests.naive import NaiveDetector
 

@@ -3,7 +3,7 @@ import pytest
 from edge_agent.configuration import ConfigurationError, load
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
-from gateway.observation import ObservationBatch
+from gateway.model.observation import ObservationBatch
 from tests.laws import registry_of, run, weather
 
 

@@ -13,16 +13,16 @@ import pytest
 
 from gateway import enrolment, settings
 from gateway.__main__ import main
-from gateway.broker import BrokerSettings, TlsSettings
 from gateway.doctor import certificates, database, files, machine, services
 from gateway.doctor.checks import checks
 from gateway.doctor.finding import Level
-from gateway.embedded import Postgres
 from gateway.enrolment.authority import Authority as OldAuthority
 from gateway.enrolment.authority import private_pem
-from gateway.processes import Child, answers, free_port
-from gateway.shadow import telemetry as shadow_telemetry
+from gateway.evaluation.shadow import telemetry as shadow_telemetry
+from gateway.mqtt.settings import BrokerSettings, TlsSettings
 from gateway.store.migrate import migrate
+from gateway.system.child_process import Child, answers, free_port
+from gateway.system.embedded_servers import Postgres
 from tests.deploy import brokers
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

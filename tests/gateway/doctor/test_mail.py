@@ -7,7 +7,7 @@ from aiosmtpd.smtp import AuthResult
 from alerting.delivery.settings import EmailSettings, SmtpSettings
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.doctor import mail
-from gateway.processes import free_port
+from gateway.system.child_process import free_port
 from tests.alerting.servers import MailServer
 
 

@@ -12,7 +12,7 @@ from gateway.__main__ import main
 from gateway.api.schemas.schema import instant
 from tests.gateway.api.conftest import api, pipeline  # noqa: F401 - fixtures
 from tests.gateway.api.observation_batches import fill
-from tests.gateway.enrolled import T0
+from tests.gateway.enrolled_node import T0
 
 START = datetime.fromtimestamp(T0 / 1000, UTC)
 PERIOD = {"start": instant(START), "end": instant(START + timedelta(hours=1))}

@@ -3,9 +3,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.wire import Flag
-from gateway.observation import ObservationBatch
+from gateway.model.observation import ObservationBatch
+from gateway.model.registry import ObservedProperty
 from gateway.quality.flagger import Flagger
-from gateway.registry import ObservedProperty
 from tests.laws import T0, registry_of
 from tests.naive import NaiveFlagger
 

@@ -1,10 +1,10 @@
 import psycopg
 
 from edge_agent.wire import Clock, Signer
-from gateway.decode import Heading
-from gateway.refusal import Reason
+from gateway.decoding.decode import Heading
+from gateway.decoding.rejection import Reason
 from gateway.store import ledger, stations
-from tests.gateway.enrolled import T0, Enrolled
+from tests.gateway.enrolled_node import T0, Enrolled
 
 NODE = Enrolled(signer=Signer.generate("ijm-001"))
 

@@ -3,13 +3,13 @@
 import psycopg
 import pytest
 
-from gateway import site_file
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
-from gateway.pipeline import Pipeline
+from gateway.enrolment import site_file
+from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
-from tests.gateway.enrolled import T0, Enrolled, Signer, enrol
+from tests.gateway.enrolled_node import T0, Enrolled, Signer, enrol
 
 AREA = """
 [area]

@@ -1,8 +1,8 @@
 import psycopg
 
-from gateway.registry import Node
+from gateway.model.registry import Node
 from gateway.store import stations
-from tests.gateway.enrolled import enrol
+from tests.gateway.enrolled_node import enrol
 
 
 async def test_the_registry_is_read_back_as_it_was_put(database):

@@ -12,7 +12,7 @@ from gateway.api.data import averages
 from gateway.api.http import cache
 from gateway.api.schemas.observations import mean_of
 from tests.gateway.api.observation_batches import fill
-from tests.gateway.enrolled import T0
+from tests.gateway.enrolled_node import T0
 
 _PATH = "/api/v1/stations/wijk-aan-zee/observations"
 

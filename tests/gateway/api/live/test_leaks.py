@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.api.telemetry import VIEWERS
-from gateway.broker import client as mqtt
-from gateway.live import LiveObservation
+from gateway.live.message import LiveObservation
+from gateway.mqtt.settings import client as mqtt
 from tests.gateway.api.conftest import serving
 from tests.gateway.api.live.test_live import AT, message, until
 

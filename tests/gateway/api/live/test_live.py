@@ -18,9 +18,9 @@ from gateway.api.live.sequencer import Sequencer
 from gateway.api.schemas.events import live_event
 from gateway.api.schemas.observations import live_value
 from gateway.api.telemetry import VIEWERS
-from gateway.broker import client as mqtt
-from gateway.event import Change, Event
-from gateway.live import LiveEvent, LiveMessage, LiveObservation
+from gateway.live.message import LiveEvent, LiveMessage, LiveObservation
+from gateway.model.event import Change, Event
+from gateway.mqtt.settings import client as mqtt
 from tests.gateway.api.conftest import serving
 
 AT = datetime(2026, 11, 21, 16, tzinfo=UTC)

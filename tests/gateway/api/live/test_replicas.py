@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, suppress
 
 import httpx
 
-from gateway.processes import answers
+from gateway.system.child_process import answers
 from tests.gateway.api.conftest import serving
 from tests.gateway.api.live.test_live import event, message, publish
 

@@ -13,7 +13,7 @@ from gateway.api.settings import ApiSettings
 from gateway.errors import StartError
 from tests.gateway.api.conftest import serving
 from tests.gateway.api.observation_batches import fill
-from tests.gateway.enrolled import T0
+from tests.gateway.enrolled_node import T0
 
 
 async def test_stations_are_geojson_with_their_newest_minute(api, pipeline, node):

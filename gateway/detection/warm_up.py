@@ -1,0 +1,51 @@
+"""Run every kernel once before the first reading comes, whatever state the cache on disk is in.
+
+numba keeps compiled code on disk. A process killed while writing leaves a truncated file behind, which raises
+EOFError in every later process (numba#10434); then the files go, and the kernels are compiled again.
+"""
+
+import logging
+import pickle
+from pathlib import Path
+
+from numba.extending import is_jitted
+
+from gateway.detection.detector import Detector
+from gateway.detection.kernels import baseline, changes, common_mode, detect, event_lifecycle, quartiles, regional
+from gateway.model.observation import ObservationBatch
+from gateway.model.registry import Datastream, ObservedProperty, Registry, Station
+from gateway.quality.flagger import Flagger
+from gateway.quality.kernels import flag_rows
+
+_LOG = logging.getLogger(__name__)
+_BROKEN = (EOFError, pickle.UnpicklingError, AttributeError, ImportError, IndexError, ValueError)
+_MODULES = (regional, baseline, event_lifecycle, quartiles, changes, detect, common_mode)
+_KERNELS = (flag_rows, *(kernel for module in _MODULES for kernel in vars(module).values() if is_jitted(kernel)))
+
+
+def _play(flagger: Flagger, detector: Detector) -> None:
+    """Two made-up readings of one datastream through every kernel."""
+    stream = Datastream(slot=0, id=0, station="rehearsal", node="rehearsal", observed_property="pm2_5")
+    registry = Registry(
+        areas={},
+        sites=[],
+        stations={"rehearsal": Station(id="rehearsal", area="rehearsal", name="", latitude=0, longitude=0)},
+        nodes={},
+        properties={"pm2_5": ObservedProperty(id="pm2_5", unit="ug/m3", name={})},
+        datastreams=[stream],
+        slots={("rehearsal", "pm2_5"): 0},
+    )
+    _, rows = flagger.flag(flagger.initial(registry), ObservationBatch.of([0, 0], [1, 2], [8.0, 8.0]), registry)
+    detector.detect(detector.initial(registry), rows, registry)
+
+
+def rehearse(flagger: Flagger, detector: Detector) -> None:
+    """Leave every kernel compiled and in memory."""
+    try:
+        _play(flagger, detector)
+    except _BROKEN as error:
+        _LOG.warning("the kernels' cache cannot be read (%s: %s); compiling again", type(error).__name__, error)
+        for kernel in _KERNELS:
+            for file in Path(str(kernel.stats.cache_path)).glob(f"*{kernel.py_func.__name__}*.nb[ic]"):
+                file.unlink(missing_ok=True)
+        _play(flagger, detector)

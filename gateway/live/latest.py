@@ -1,0 +1,43 @@
+"""What of a commit is news to a viewer: the newest live value of each datastream. Pure."""
+
+import numpy as np
+
+from gateway.live.message import MINUTE, LiveObservation, Recent
+from gateway.model.observation import ObservationBatch
+from gateway.model.registry import Datastream, Registry
+from gateway.model.timestamps import moment
+
+
+def newest(rows: ObservationBatch, registry: Registry) -> list[LiveObservation]:
+    """The newest live value of each datastream, with what led to it in the same minute."""
+    live = np.flatnonzero(~rows.late)
+    order = live[np.argsort(rows.datastream[live], kind="stable")]
+    if not len(order):
+        return []
+    lengths = np.diff(np.flatnonzero(np.diff(rows.datastream[order], prepend=-1, append=-1)))
+    last_at = rows.observed_at[order[np.cumsum(lengths) - 1]]
+    dt = rows.observed_at[order] - np.repeat(last_at, lengths)
+    recent = dt > -MINUTE
+    ends = np.cumsum(np.add.reduceat(recent, np.cumsum(lengths) - lengths))  # each datastream keeps its last at least
+    order = order[recent]
+    # to lists once: a reading's own Python costs more than all of its numpy
+    whole = Recent(dt=dt[recent].tolist(), values=rows.value[order].tolist(), flags=rows.flags[order].tolist())
+    for gap in np.flatnonzero(np.isnan(rows.value[order])).tolist():
+        whole.values[gap] = None
+    slots, ends = rows.datastream[order[ends - 1]].tolist(), ends.tolist()
+    return [
+        _observation(registry.datastreams[slot], at, whole, slice(begin, end))
+        for slot, at, begin, end in zip(slots, last_at.tolist(), [0, *ends[:-1]], ends, strict=True)
+    ]
+
+
+def _observation(datastream: Datastream, at: int, whole: Recent, span: slice) -> LiveObservation:
+    values, flags = whole.values[span], whole.flags[span]
+    return LiveObservation(
+        station=datastream.station,
+        observed_property=datastream.observed_property,
+        observed_at=moment(at),
+        value=values[-1],
+        flags=flags[-1],
+        recent=Recent(dt=whole.dt[span], values=values, flags=flags if any(flags) else []),
+    )

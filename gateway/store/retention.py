@@ -1,0 +1,103 @@
+"""How long what is kept: policies of TimescaleDB, or `piekwacht prune` on plain PostgreSQL. The default is: for ever.
+
+A mean is made anew from finer values for up to 33 days after the fact, as late data come in. What is
+finer must therefore be kept for longer than that: shorter, and TimescaleDB would make the means of
+days that it no longer has, which is to say: empty them.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+from msgspec import Meta, Struct
+
+from alerting.sql import load
+from gateway.store.migrate import connect
+
+_QUERIES = load(Path(__file__).with_name("retention.sql"))
+Days = Annotated[int, Meta(ge=40)]
+
+
+class RetentionSettings(Struct, frozen=True, kw_only=True):
+    """`[retention]`: days; without a number what is meant is kept for ever.
+
+    chunk_hours           TimescaleDB: how much time one chunk holds; the newest and its index should fit in memory
+    compress_after_days   TimescaleDB: older chunks become columns, some ten times smaller, and stay readable
+    raw_days              single observations
+    evidence_days         the signed bytes that they came in; numbers and hashes stay
+    shadow_days           events of a shadow detector, by when they were found
+    selftest_days         hours that were examined, with their synthetic peaks; what is shown is of the last thirty days
+    minute_days, hour_days, day_days   TimescaleDB: the means; on plain PostgreSQL they live and die with raw
+    """
+
+    chunk_hours: Annotated[int, Meta(ge=1, le=24 * 30)] = 24
+    compress_after_days: Annotated[int, Meta(ge=1)] | None = 7
+    raw_days: Days | None = None
+    evidence_days: Days | None = None
+    shadow_days: Days | None = None
+    selftest_days: Days | None = None
+    minute_days: Days | None = None
+    hour_days: Days | None = None
+    day_days: Days | None = None
+
+
+class Pruned(Struct, frozen=True, kw_only=True):
+    """How much was deleted; of `batches` the signed bytes."""
+
+    observations: int = 0
+    batches: int = 0
+    shadow_events: int = 0
+    selftest_hours: int = 0
+
+
+def apply(dsn: str, settings: RetentionSettings) -> list[str]:
+    """Bring TimescaleDB's policies to the settings; returns what is in force, in words. Plain PostgreSQL: nothing."""
+    with connect(dsn) as connection:
+        if connection.execute(_QUERIES["has_timescale"]).fetchone() is None:
+            return []
+        with connection.transaction():
+            return [*_compression(connection, settings), *_retention(connection, settings)]
+
+
+def _compression(connection: psycopg.Connection, settings: RetentionSettings) -> list[str]:
+    connection.execute("SET client_min_messages = warning")
+    connection.execute(_QUERIES["chunk"], {"hours": settings.chunk_hours})
+    connection.execute(_QUERIES["no_compression"])
+    if settings.compress_after_days is None:
+        return ["observations are never compressed"]
+    connection.execute(_QUERIES["compression"], {"days": settings.compress_after_days})
+    return [f"observations are compressed after {settings.compress_after_days} days"]
+
+
+def _retention(connection: psycopg.Connection, settings: RetentionSettings) -> list[str]:
+    said = []
+    for name, days in (
+        ("observation", settings.raw_days),
+        ("observation_1min", settings.minute_days),
+        ("observation_1h", settings.hour_days),
+        ("observation_1day", settings.day_days),
+    ):
+        connection.execute(_QUERIES["no_retention"], {"of": name})
+        if days is not None:
+            connection.execute(_QUERIES["retention"], {"of": name, "days": days})
+            said.append(f"{name} is kept for {days} days")
+    return said
+
+
+def prune(dsn: str, settings: RetentionSettings) -> Pruned:
+    """Delete what is too old, a slice a transaction. What was told of events and to whom is never among it."""
+    with connect(dsn) as connection:
+        timescale = connection.execute(_QUERIES["has_timescale"]).fetchone() is not None
+        return Pruned(
+            observations=0 if timescale else _slices(connection, "prune_observations", settings.raw_days),
+            batches=_slices(connection, "prune_evidence", settings.evidence_days),
+            shadow_events=_slices(connection, "prune_shadow", settings.shadow_days),
+            selftest_hours=_slices(connection, "prune_selftest", settings.selftest_days),
+        )
+
+
+def _slices(connection: psycopg.Connection, query: str, days: int | None) -> int:
+    total = 0
+    while days is not None and (count := connection.execute(_QUERIES[query], {"days": days}).rowcount):
+        total += count
+    return total

@@ -1,0 +1,135 @@
+"""Decoding is total: whatever comes in, a Verified or a Rejected with its reason comes out."""
+
+import dataclasses
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from edge_agent.wire import Flag, Signer
+from gateway.decoding.decode import Payload, Rejected, Verified, decode, place, unplaced
+from gateway.decoding.rejection import Reason
+from gateway.model.registry import Datastream, Node, ObservedProperty, Registry
+from tests.gateway.enrolled_node import T0, Enrolled
+
+NODE = Enrolled(signer=Signer.generate("ijm-001"))
+PROPERTIES = ("pm2_5", "humidity")
+REGISTRY = Registry(
+    areas={},
+    sites=[],
+    stations={},
+    nodes={
+        "ijm-001": Node(id="ijm-001", area="ijmond", station="wijk-aan-zee", key=NODE.signer.verifier),
+        "old-001": Node(id="old-001", area="ijmond", station="x", key=NODE.signer.verifier, revoked=True),
+    },
+    properties={p: ObservedProperty(id=p, unit="1", name={}) for p in PROPERTIES},
+    datastreams=[
+        Datastream(slot=i, id=10 + i, station="wijk-aan-zee", node="ijm-001", observed_property=p)
+        for i, p in enumerate(PROPERTIES)
+    ],
+    slots={("ijm-001", p): i for i, p in enumerate(PROPERTIES)},
+)
+
+
+def reason_of(payload: Payload) -> Reason:
+    outcome = decode(payload, REGISTRY)
+    assert isinstance(outcome, Rejected)
+    return outcome.reason
+
+
+def test_a_good_payload_is_verified_with_its_hash():
+    outcome = decode(NODE.payload(seq=7), REGISTRY)
+    assert isinstance(outcome, Verified)
+    assert outcome.key == ("ijm-001", NODE.inc, 7)
+    assert len(outcome.sha256) == 32
+
+
+def test_each_fault_has_its_own_reason():
+    good = NODE.payload()
+    text, _, _ = good.body.partition(b"\n\n")
+    other = Enrolled(signer=Signer.generate("ijm-001"))
+    assert reason_of(replace(good, topic="pw/v1/ijmond/nobody/readings")) is Reason.UNKNOWN_NODE
+    assert reason_of(replace(good, topic="pw/v1/ijmond/old-001/readings")) is Reason.REVOKED_NODE
+    assert reason_of(replace(good, topic="pw/v1/chemelot/ijm-001/readings")) is Reason.FOREIGN_TOPIC
+    assert reason_of(replace(good, topic="something/else")) is Reason.FOREIGN_TOPIC
+    assert reason_of(replace(good, body=text)) is Reason.UNSIGNED
+    assert reason_of(other.payload()) is Reason.UNSIGNED  # another key's signature is none by ours
+    assert reason_of(replace(good, body=good.body.replace(b"12.1", b"99.9"))) is Reason.FORGED
+    assert reason_of(replace(good, body=b"x" * 2_000_000)) is Reason.TOO_LONG
+    assert reason_of(replace(good, body=NODE.signer.sign(b"not json\n"))) is Reason.MALFORMED
+    assert reason_of(NODE.payload(dt=[0, 1, 2])) is Reason.MALFORMED
+    assert reason_of(NODE.payload(node="ijm-002")) is Reason.FOREIGN_TOPIC
+    assert reason_of(NODE.payload(t0=2**51)) is Reason.IMPOSSIBLE_TIME
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", '"12"', "true", "[1]", "{}"])
+def test_no_value_but_a_finite_number_is_taken(number):
+    line = NODE.batch().encode().replace(b"12.1", number.encode())
+    body = NODE.signer.sign(line)
+    assert reason_of(replace(NODE.payload(), body=body)) is Reason.MALFORMED
+
+
+def test_deep_nesting_is_malformed_and_no_crash():
+    bomb = b'{"v":1,"extra":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"
+    assert reason_of(replace(NODE.payload(), body=NODE.signer.sign(bomb))) is Reason.MALFORMED
+
+
+def test_unknown_fields_from_a_newer_node_are_tolerated():
+    line = NODE.batch().encode().replace(b'{"v":1', b'{"v":1,"colour":"blue"')
+    assert isinstance(decode(replace(NODE.payload(), body=NODE.signer.sign(line)), REGISTRY), Verified)
+
+
+@given(topic=st.text(max_size=60), body=st.binary(max_size=400))
+def test_nothing_makes_decode_raise(topic, body):
+    now = datetime.now(UTC)
+    for payload in (
+        Payload(topic=topic, body=body, received_at=now),
+        Payload(topic="pw/v1/ijmond/ijm-001/readings", body=body, received_at=now),
+        Payload(topic="pw/v1/ijmond/ijm-001/readings", body=NODE.signer.sign(body + b"\n"), received_at=now),
+    ):
+        assert isinstance(decode(payload, REGISTRY), Rejected)
+
+
+def placed(*payloads: Payload):
+    return place([decode(p, REGISTRY) for p in payloads], REGISTRY)
+
+
+def test_values_are_placed_property_by_property_with_their_covariates():
+    rows = placed(NODE.payload(), NODE.payload(seq=2, t0=T0 + 2000))
+    assert rows.datastream.tolist() == [0, 0, 1, 1, 0, 0, 1, 1]
+    assert rows.batch.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert rows.observed_at.tolist() == [T0, T0 + 1000] * 2 + [T0 + 2000, T0 + 3000] * 2
+    assert rows.value.tolist() == [12.1, 12.3, 60, 61] * 2
+    assert rows.rh.tolist() == [60, 61] * 4
+    assert np.isnan(rows.wind_speed).all()
+
+
+def test_a_missing_value_is_a_row_only_where_a_flag_says_why():
+    values, flags = {"pm2_5": [None, None]}, {"pm2_5": [0, int(Flag.STALE)]}
+    rows = placed(NODE.payload(values=values, flags=flags))
+    assert len(rows) == 1
+    assert np.isnan(rows.value[0])
+    assert rows.flags[0] == Flag.STALE
+
+
+@pytest.mark.parametrize("t0", [0, T0 + 86_400_000])
+def test_a_clock_that_cannot_be_right_is_flagged_and_kept(t0):
+    rows = placed(NODE.payload(t0=t0))
+    assert len(rows) == 4
+    assert (rows.flags & Flag.TIME_SUSPECT != 0).all()
+
+
+def test_unknown_properties_are_named_and_the_known_ones_stay():
+    payload = NODE.payload(values={"pm2_5": [1.0, 2.0], "moonlight": [3.0, 4.0]})
+    verified = decode(payload, REGISTRY)
+    found = unplaced([verified.heading(REGISTRY)])
+    assert [r.detail for r in found.unknown] == ["no observed property moonlight"]
+    assert placed(payload).value.tolist() == [1, 2]
+
+
+def test_a_property_without_a_datastream_is_asked_for():
+    registry = dataclasses.replace(REGISTRY, slots={("ijm-001", "humidity"): 1})
+    assert unplaced([decode(NODE.payload(), registry).heading(registry)]).missing == (("ijm-001", "pm2_5"),)

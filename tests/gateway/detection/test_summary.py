@@ -1,0 +1,55 @@
+"""What an inspector reads first: one plain sentence in each language, whatever kind of event it is."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.detection.summary import sentences
+from gateway.model.event import Change, Event, Kind, Neighbours
+from tests.laws import registry_of
+
+ONSET = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+
+
+def told(**facts):
+    event = Event(
+        **{
+            "id": "a" * 16, "revision": 1, "change": Change.UPDATED, "datastream": 0, "station": "s0",
+            "observed_property": "pm2_5", "onset": ONSET, "peak_at": ONSET, "detected_at": ONSET, "peak": 84.0,
+            "background": 14.0, "excess": 70.0, "noise": 1.0, "confidence": 0.9, "detector": "peak@5#1",
+        }
+        | facts
+    )  # fmt: skip
+    found = sentences(event, registry_of(1))
+    return found["nl"], found["en"]
+
+
+def test_a_peak_is_told_in_multiples_of_its_background_and_with_nobody_beside_it():
+    alone = Neighbours(fresh=3, risen=0, stations=())
+    dutch, english = told(neighbours=alone, end=ONSET + timedelta(minutes=12))
+    assert dutch == "PM2,5 bij S0 steeg naar 84 µg/m³, 6 keer de achtergrond, 12 minuten lang; geen buur steeg mee."
+    assert english == "PM2.5 at S0 rose to 84 µg/m³, 6 times its background, for 12 minutes; no neighbour rose."
+
+
+def test_multiples_of_a_background_within_the_noise_are_not_told():
+    assert told(background=1.0, noise=0.8) == ("PM2,5 bij S0 steeg naar 84 µg/m³.", "PM2.5 at S0 rose to 84 µg/m³.")
+
+
+@pytest.mark.parametrize(
+    ("kind", "dutch", "english"),
+    [
+        (Kind.GLITCH, "vrijwel zeker een storing", "probably a fault"),
+        (Kind.HUMIDITY, "waarschijnlijk mist", "probably fog"),
+        (Kind.SENSOR, "niet te vertrouwen", "cannot be trusted"),
+        (Kind.REGIONAL, "in het hele gebied rond S0, met 70 µg/m³", "in the whole area around S0, by 70 µg/m³"),
+    ],
+)
+def test_what_is_no_peak_of_one_station_says_so(kind, dutch, english):
+    nl, en = told(kind=kind)
+    assert dutch in nl
+    assert english in en
+
+
+@pytest.mark.parametrize(("seconds", "dutch"), [(45, "45 seconden"), (600, "10 minuten"), (3 * 3600, "3 uur")])
+def test_a_duration_is_told_as_one_would_say_it(seconds, dutch):
+    assert f", {dutch} lang" in told(end=ONSET + timedelta(seconds=seconds))[0]

@@ -1,0 +1,227 @@
+"""One transaction a micro-batch: all of it or nothing, and a redelivery is a no-op."""
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from gateway.decoding.rejection import Reason
+from gateway.detection.detector import Detector
+from gateway.detection.settings import DetectionSettings
+from gateway.ingest.pipeline import Pipeline
+from gateway.quality.flagger import Flagger
+from gateway.store.connection import Store
+from tests.gateway.enrolled_node import T0, enrol
+
+
+@pytest.fixture
+async def store(database):
+    opened = Store(database)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def pipeline(store):
+    return Pipeline(store, Flagger(), Detector(DetectionSettings()))
+
+
+def rows(dsn, statement):
+    with psycopg.connect(dsn) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def stored(dsn):
+    return rows(
+        dsn,
+        """SELECT d.property_id, (extract(epoch FROM o.observed_at) * 1000)::bigint, o.value, b.seq
+           FROM observation o JOIN datastream d ON d.id = o.datastream_id JOIN batch b ON b.id = o.batch_id
+           ORDER BY b.seq, d.property_id, o.observed_at""",
+    )
+
+
+def minute(node, seq, *, second, values, **fields):
+    """One second's batch at `second` after T0."""
+    at = T0 + second * 1000
+    return node.payload(
+        seq, t0=at, dt=[0], values={"pm2_5": [values]}, received_at=datetime.fromtimestamp(at / 1000 + 1, UTC), **fields
+    )
+
+
+def plume(node, first=1):
+    """A minute of clean air with an unmistakable plume in it."""
+    return [
+        minute(node, first + s, second=s, values=8.0 + 0.1 * (s % 3) + (90.0 if 40 <= s < 55 else 0.0))
+        for s in range(80)
+    ]
+
+
+async def test_a_payload_becomes_rows_that_lead_back_to_their_signed_bytes(pipeline, node, database):
+    payload = node.payload(seq=3)
+    committed = await pipeline.process([payload])
+    assert stored(database) == [
+        ("humidity", T0, 60.0, 3),
+        ("humidity", T0 + 1000, 61.0, 3),
+        ("pm2_5", T0, 12.1, 3),
+        ("pm2_5", T0 + 1000, 12.3, 3),
+    ]
+    assert rows(database, "SELECT payload FROM batch") == [(payload.body,)]
+    assert [r.ranges for r in committed.stored] == [[(3, 3)]]
+    assert {o.observed_property for o in committed.live[0].observations} == {"pm2_5", "humidity"}
+
+
+async def test_every_word_of_a_batch_stands_beside_its_bytes(pipeline, node, database):
+    received = datetime(2026, 11, 21, 3, 0, 0, 123_457, UTC)
+    one = node.payload(seq=2**61, boot="boot-A~1", mono=-5, clock="stepped", received_at=received)
+    other = node.payload(seq=4, boot="b", mono=2**40, clock="synced", hist=True, received_at=received)
+    await pipeline.process([one, other])
+    found = rows(
+        database,
+        """SELECT node_id, incarnation, seq, boot, mono, clock, hist, received_at, sha256 = sha256(payload), payload,
+                  committed_at BETWEEN now() - interval '1 minute' AND now() FROM batch ORDER BY id""",
+    )
+    assert found == [
+        (node.id, node.inc, 2**61, "boot-A~1", -5, "stepped", False, received, True, one.body, True),
+        (node.id, node.inc, 4, "b", 2**40, "synced", True, received, True, other.body, True),
+    ]
+
+
+async def test_a_redelivery_changes_nothing_and_is_still_answered(pipeline, node, database):
+    payloads = [node.payload(seq=1), node.payload(seq=2, t0=T0 + 2000)]
+    await pipeline.process(payloads)
+    before = stored(database)
+    again = await pipeline.process([*reversed(payloads), *payloads])
+    assert stored(database) == before
+    assert [r.ranges for r in again.stored] == [[(1, 2)]]
+    assert again.live == []
+
+
+async def test_duplicates_and_reorder_leave_events_and_alerts_as_a_clean_run_does(postgres, node, database, pipeline):
+    for payload in plume(node):
+        await pipeline.process([payload])
+    other = postgres.create_database(database.rpartition("=")[2] + "again", template="migrated")
+    twin = enrol(other)
+    store = Store(other)
+    noisy = Pipeline(store, Flagger(), Detector(DetectionSettings()))
+    seen = []
+    for payload in plume(twin):
+        seen.append(payload)
+        await noisy.process([payload, *seen[-3:], payload])
+    await store.close()
+    facts = "SELECT id, revision, change, onset, peak_at, ended_at, peak, background, confidence FROM event ORDER BY id"
+    assert rows(database, facts) == rows(other, facts)
+    assert len(rows(database, facts)) == 1
+    alerts = "SELECT event_id, revision FROM alerting.inbox ORDER BY 1, 2"
+    assert rows(database, alerts) == rows(other, alerts) != []
+
+
+async def test_state_survives_a_restart_at_any_moment(postgres, node, database, pipeline):
+    for payload in plume(node):
+        await pipeline.process([payload])
+    other = postgres.create_database(database.rpartition("=")[2] + "restart", template="migrated")
+    twin = enrol(other)
+    for payload in plume(twin):
+        store = Store(other)
+        await Pipeline(store, Flagger(), Detector(DetectionSettings())).process([payload])
+        await store.close()
+    facts = "SELECT id, revision, change, onset, peak_at, ended_at, peak, background, confidence FROM event ORDER BY id"
+    assert rows(database, facts) == rows(other, facts) != []
+
+
+async def test_a_failed_transaction_leaves_no_trace_and_can_be_run_again(pipeline, node, database):
+    await pipeline.process([node.payload(seq=1)])
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("ALTER TABLE batch ADD CONSTRAINT no_more CHECK (seq < 2)")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        await pipeline.process([node.payload(seq=2, t0=T0 + 2000)])
+    assert len(stored(database)) == 4
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("ALTER TABLE batch DROP CONSTRAINT no_more")
+    committed = await pipeline.process([node.payload(seq=2, t0=T0 + 2000)])
+    assert len(stored(database)) == 8
+    assert committed.stored[0].ranges == [(1, 2)]
+
+
+async def test_the_same_number_with_other_bytes_is_kept_as_evidence(pipeline, node, database):
+    await pipeline.process([node.payload(seq=1)])
+    await pipeline.process([node.payload(seq=1, values={"pm2_5": [0.1, 0.1]})])
+    assert rows(database, "SELECT reason FROM quarantine") == [(Reason.TAMPERED,)]
+    assert len(stored(database)) == 4
+
+
+async def test_poison_goes_to_quarantine_and_the_good_beside_it_is_stored(pipeline, node, database):
+    bad = node.payload(seq=1)
+    bad = type(bad)(topic=bad.topic, body=b"\x00" + bad.body, received_at=bad.received_at)
+    await pipeline.process([bad, node.payload(seq=2)])
+    assert rows(database, "SELECT reason, payload FROM quarantine") == [(Reason.FORGED, bad.body)]
+    assert {r[3] for r in stored(database)} == {2}
+
+
+async def test_an_unknown_property_is_quarantined_and_the_known_ones_are_stored(pipeline, node, database):
+    committed = await pipeline.process([node.payload(seq=1, values={"pm10": [1.0, 2.0], "moonlight": [3.0, 4.0]})])
+    assert [r[:3] for r in stored(database)] == [("pm10", T0, 1.0), ("pm10", T0 + 1000, 2.0)]
+    assert rows(database, "SELECT reason, detail FROM quarantine") == [
+        (Reason.UNKNOWN_PROPERTY, "no observed property moonlight")
+    ]
+    assert committed.stored[0].ranges == [(1, 1)]
+
+
+async def test_a_batch_with_impossible_times_is_kept_in_quarantine_and_the_node_may_forget_it(pipeline, node, database):
+    committed = await pipeline.process([node.payload(seq=1, t0=2**51)])
+    assert rows(database, "SELECT reason FROM quarantine") == [(Reason.IMPOSSIBLE_TIME,)]
+    assert committed.stored[0].ranges == [(1, 1)]
+    assert stored(database) == []
+
+
+async def test_a_node_enrolled_or_revoked_while_running_is_noticed(pipeline, node, database):
+    await pipeline.process([node.payload(seq=1)])
+    later = enrol(database, node="ijm-002", station="velsen-noord")
+    assert (await pipeline.process([later.payload(seq=1)])).stored
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE node SET revoked_at = now() WHERE id = 'ijm-001'")
+    await pipeline.process([node.payload(seq=2)])
+    assert rows(database, "SELECT reason FROM quarantine") == [(Reason.REVOKED_NODE,)]
+
+
+async def test_a_wrong_clock_raises_no_alert(pipeline, node, database):
+    years = int(timedelta(days=5 * 365).total_seconds() * 1000)
+    for payload in plume(node):
+        await pipeline.process([payload])
+    for shift, first in ((years, 200), (-10 * years, 400)):
+        for s in range(80):
+            value = 8.0 + (90.0 if 40 <= s < 55 else 0.0)
+            await pipeline.process(
+                [
+                    minute(node, first + s, second=s + shift // 1000, values=value)
+                    if shift < 0
+                    else node.payload(first + s, t0=T0 + shift + s * 1000, dt=[0], values={"pm2_5": [value]})
+                ]
+            )
+    assert len(rows(database, "SELECT id FROM event")) == 1
+    assert len(stored(database)) == 240
+
+
+async def test_two_gateways_never_write_for_the_same_area(database, node):
+    first, second = Store(database), Store(database)
+    await first.connected()
+    with pytest.raises(psycopg.OperationalError, match="another gateway writes"):
+        await second.connected()
+    await first.close()
+    await second.connected()
+    await second.close()
+
+
+async def test_stamps_of_an_unset_clock_are_resolved_by_the_same_boot_and_never_rewritten(pipeline, node, database):
+    unset = {"clock": "unsynced", "mono": 5_000, "t0": 978_307_200_000, "dt": [0], "values": {"pm10": [1.0]}}
+    await pipeline.process([node.payload(1, **unset)])
+    shifts = "(extract(epoch FROM resolved_at - observed_at) * 1000)::bigint"
+    resolved = f"SELECT {shifts} FROM observation_resolved ORDER BY batch_id"
+    assert rows(database, resolved) == [(0,)], "nothing of this boot can be trusted yet"
+    anchor = {"clock": "synced", "mono": 65_000, "dt": [0], "values": {"pm10": [1.0]}}
+    await pipeline.process([node.payload(2, boot="other", **anchor)])
+    assert rows(database, resolved)[0] == (0,), "another boot says nothing of this one"
+    await pipeline.process([node.payload(3, **anchor)])
+    await pipeline.process([node.payload(4, **{**unset, "mono": 6_000, "t0": 978_307_201_000})])
+    shift = T0 - 60_000 - 978_307_200_000
+    assert rows(database, resolved) == [(shift,), (0,), (0,), (shift,)]
+    assert rows(database, "SELECT extract(year FROM min(observed_at)) FROM observation") == [(2001,)]

@@ -1,0 +1,138 @@
+"""The link on real brokers: acknowledged when we say so, bounded, and dead in plain words."""
+
+import asyncio
+
+import pytest
+
+from gateway.mqtt.connection import BrokerAwayError, linked
+from gateway.mqtt.settings import BrokerSettings, client
+from gateway.system.child_process import free_port
+from gateway.system.embedded_servers import Broker
+
+TOPIC = "pw/v1/ijmond/ijm-001/readings"
+
+
+async def send(broker, count, *, start=0):
+    async with client(broker, "sender") as sender:
+        for number in range(start, start + count):
+            await sender.publish(TOPIC, b"%d" % number, qos=1)
+
+
+async def take(link, count):
+    taken = []
+    async with asyncio.timeout(30):  # nats-server sends again after its ack_wait of 10 s
+        while len(taken) < count:
+            taken += await link.take(1000, 0.01)
+    return taken
+
+
+def numbers(messages):
+    return [int(message.payload) for message in messages]
+
+
+async def test_what_is_not_acknowledged_comes_again_on_the_next_link(each_broker):
+    async with linked(each_broker, "gateway", most=100) as link:
+        await link.subscribe(["pw/v1/+/+/readings"])
+        await send(each_broker, 5)
+        taken = await take(link, 5)
+        assert numbers(taken) == [0, 1, 2, 3, 4]
+        assert {message.topic for message in taken} == {TOPIC}
+        await link.acknowledge(taken[:2])
+    await send(each_broker, 1, start=5)
+    async with linked(each_broker, "gateway", most=100) as link:
+        assert sorted(numbers(await take(link, 4))) == [2, 3, 4, 5]
+
+
+async def test_no_more_wait_here_than_may_and_none_is_lost(broker):
+    async with linked(broker, "gateway", most=10) as link:
+        await link.subscribe(["pw/v1/+/+/readings"])
+        await send(broker, 1)
+        await take(link, 1)
+        async with client(broker, "sender") as sender:
+            for number in range(200):  # 10 kB each: more than one read brings
+                await sender.publish(TOPIC, b"%d" % number + b" " * 100_000, qos=1)
+        await asyncio.sleep(0.3)
+        assert len(link) < 100
+        taken = []
+        while len(taken) < 200:
+            taken += await link.take(10, 0)
+            await link.acknowledge(taken[-10:])
+        assert numbers(taken) == list(range(200))
+
+
+async def test_a_broker_that_sends_more_than_may_wait_here_before_it_answers_is_heard(broker):
+    async with linked(broker, "gateway", most=1) as link:
+        await link.subscribe(["pw/v1/+/+/readings"])
+    async with client(broker, "sender") as sender:
+        for number in range(20):
+            await sender.publish(TOPIC, b"%d" % number + b" " * 100_000, qos=1)
+    async with linked(broker, "gateway", most=1) as link:
+        await asyncio.sleep(0.3)  # it has filled up
+        await link.subscribe(["pw/v1/+/+/readings"])
+        assert sorted(set(numbers(await take(link, 20)))) == list(range(20))
+
+
+async def test_a_wait_that_is_cancelled_takes_nothing(broker):
+    async with linked(broker, "gateway", most=100) as link:
+        await link.subscribe(["pw/v1/+/+/readings"])
+        waiting = asyncio.create_task(link.take(10, 5.0))
+        await send(broker, 3)
+        while len(link) < 3:
+            await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert numbers(await take(link, 3)) == [0, 1, 2]
+
+
+async def test_what_it_publishes_is_kept_for_who_comes_later(each_broker):
+    async with linked(each_broker, "gateway", most=100) as link:
+        await link.publish("pw/v1/ijmond/ijm-001/stored", b"word", retain=True, sure=True)
+    async with client(each_broker, "node") as node:
+        await node.subscribe("pw/v1/ijmond/ijm-001/stored", qos=1)
+        async with asyncio.timeout(10):
+            message = await anext(node.messages)
+    assert (message.payload, message.retain) == (b"word", True)
+
+
+async def test_a_broker_that_goes_away_ends_every_wait(tmp_path):
+    server = Broker(tmp_path / "broker")
+    async with linked(server.settings, "gateway", most=100) as link:
+        await link.subscribe(["pw/v1/+/+/readings"])
+        waiting = asyncio.create_task(link.take(10, 0.01))
+        await asyncio.sleep(0.05)
+        await asyncio.to_thread(server.stop)
+        with pytest.raises(BrokerAwayError, match="closed the connection"):
+            async with asyncio.timeout(10):
+                await waiting
+        with pytest.raises(BrokerAwayError):
+            await link.acknowledge([])
+
+
+async def test_nobody_there_is_said_in_plain_words():
+    with pytest.raises(BrokerAwayError, match="Connect call failed"):
+        async with linked(BrokerSettings(port=free_port()), "gateway", most=1):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n", "no MQTT broker|closed the connection"),
+        (b"\x20\x02\x00\x05", "refuses us: not authorised"),
+        (b"\x20\x02\x00\x63", "refuses us: code 99"),
+        (b"\x20\xff\xff\xff\xff", "more than four bytes"),
+        (b"", "closed the connection"),
+    ],
+)
+async def test_a_stranger_and_a_refusal_are_said_in_plain_words(answer, said):
+    async def reply(reader, writer):
+        await reader.read(1000)
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(reply, "127.0.0.1", 0) as stranger:
+        with pytest.raises(BrokerAwayError, match=said):
+            async with linked(BrokerSettings(port=stranger.sockets[0].getsockname()[1]), "gateway", most=1):
+                pass

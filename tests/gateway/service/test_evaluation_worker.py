@@ -1,0 +1,59 @@
+"""What runs beside the gateway is a process of its own: it may be killed, and comes back by itself."""
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from gateway import settings
+from gateway.service import evaluation_worker
+from tests.gateway.evaluation.shadow.test_shadow import batch, live
+
+
+def children():
+    mine = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            words = path.read_text().rpartition(")")[2].split()
+            if int(words[1]) == os.getpid() and b"beside" in (path.parent / "cmdline").read_bytes():
+                mine.append(int(path.parent.name))
+    return mine
+
+
+async def until(true, seconds=140):
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_killed_companion_comes_back_and_goes_on_where_it_was(database, node, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation_worker, "_FIRST", 0.1)
+    config = tmp_path / "piekwacht.toml"
+    config.write_text(
+        f'database = {{ dsn = "{database}" }}\nshadow = {{ name = "night", seconds = 0.2 }}\nselftest = {{}}\n'
+    )
+
+    def followed():
+        with psycopg.connect(database) as connection:
+            return connection.execute("SELECT max(next_batch) FROM shadow").fetchone()[0] or 0
+
+    await live(database, [batch(node, seq) for seq in range(1, 30)])
+    task = asyncio.create_task(evaluation_worker.accompany(settings.read(config), config))
+    try:
+        await until(lambda: followed() == 30)
+        (first,) = children()
+        os.kill(first, signal.SIGKILL)
+        await live(database, [batch(node, seq) for seq in range(30, 60)])
+        await until(lambda: followed() == 60)
+        assert not task.done()
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    assert children() == []
