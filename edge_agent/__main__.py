@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     from edge_agent.agent import Agent
-    from edge_agent.remote import Remote
+    from edge_agent.remote_config import Remote
     from edge_agent.settings import read
 
     card = read(options.config).settings
@@ -82,8 +82,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> int:
-    from edge_agent.kit import assemble
-    from edge_agent.memory import Memory
+    from edge_agent.sensor_factory import assemble
+    from edge_agent.sensor_state import Memory
     from edge_agent.settings import read
 
     settings = read(options.config).settings
@@ -101,7 +101,7 @@ def _keys(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from edge_agent.check import Verdict, examine
-    from edge_agent.remote import Remote
+    from edge_agent.remote_config import Remote
     from edge_agent.settings import read
 
     worst = False
@@ -113,7 +113,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _sensors(_options: argparse.Namespace) -> int:
-    from edge_agent.scan import find
+    from edge_agent.bus_scan import find
 
     for line in find():
         print(line)

@@ -19,15 +19,15 @@ import msgspec
 from edge_agent import health
 from edge_agent.collector import Collector
 from edge_agent.errors import AgentError
-from edge_agent.keeper import Keeper, recovered
-from edge_agent.kit import assemble
-from edge_agent.memory import Memory
 from edge_agent.publisher import Publisher
-from edge_agent.remote import TRIAL_SECONDS, Remote
+from edge_agent.remote_config import TRIAL_SECONDS, Remote
 from edge_agent.sampler import Sampler
+from edge_agent.sensor_factory import assemble
+from edge_agent.sensor_state import Memory
 from edge_agent.sensors.sensor import Reading
 from edge_agent.session import Terms
 from edge_agent.settings import Configuration
+from edge_agent.spool_writer import Keeper, recovered
 from edge_agent.tail import Shown
 from edge_agent.watchdog import Watchdog
 from edge_agent.wire import Desired, Malformed

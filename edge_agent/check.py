@@ -14,14 +14,14 @@ from edge_agent import clock
 from edge_agent.broker import Connection, ConnectionLost, Said
 from edge_agent.configuration import ConfigurationError
 from edge_agent.errors import AgentError, SensorFault
-from edge_agent.keeper import intact
-from edge_agent.kit import SensorSettings, title
+from edge_agent.sensor_factory import SensorSettings, title
 from edge_agent.sensors.esp32 import Esp32Settings
 from edge_agent.sensors.replay import ReplaySettings
 from edge_agent.sensors.sgp4x import Sgp4xSettings
 from edge_agent.sensors.simulated import SimulatedSettings
 from edge_agent.settings import Settings
 from edge_agent.spool import Spool
+from edge_agent.spool_writer import intact
 from edge_agent.wire import Kind, Topic
 
 _FEW_MB = 200

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from edge_agent import clock
-from edge_agent.remote import Standing
+from edge_agent.remote_config import Standing
 from edge_agent.session import Counts
 from edge_agent.spool import Depth
 

@@ -17,8 +17,8 @@ from msgspec import Meta, Struct
 
 from edge_agent.collector import BatchSettings
 from edge_agent.configuration import ConfigurationError, convert, load
-from edge_agent.kit import SensorSettings, assemble
-from edge_agent.memory import Memory
+from edge_agent.sensor_factory import SensorSettings, assemble
+from edge_agent.sensor_state import Memory
 from edge_agent.settings import Settings
 from edge_agent.wire import Name
 

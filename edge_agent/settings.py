@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from edge_agent.broker import BrokerSettings
 from edge_agent.collector import BatchSettings
 from edge_agent.configuration import ConfigurationError, load
-from edge_agent.kit import SensorSettings
+from edge_agent.sensor_factory import SensorSettings
 from edge_agent.spool import SpoolSettings
 from edge_agent.wire import Name, NoteError, Signer, Verifier
 

@@ -16,7 +16,7 @@ from typing import Annotated, NamedTuple, Self
 from msgspec import Meta, Struct
 
 from edge_agent.errors import AgentError
-from edge_agent.statements import load
+from edge_agent.sql import load
 from edge_agent.wire import ReadingBatch, StoredRanges, new_incarnation
 
 _SQL = load(Path(__file__).with_name("spool.sql"))

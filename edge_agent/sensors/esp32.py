@@ -17,8 +17,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge_agent import clock
-from edge_agent.sensors.device import Measured
-from edge_agent.sensors.judgement import Circumstances, Judge
+from edge_agent.sensors.circumstance_flags import Circumstances, Judge
+from edge_agent.sensors.driver import Measured
 from edge_agent.sensors.sensor import Reading, reading_at
 from edge_agent.wire import Flag
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from types import MappingProxyType
 
-from edge_agent.sensors.device import Measured, OnUart
+from edge_agent.sensors.driver import Measured, OnUart
 from edge_agent.sensors.wind import xor
 from edge_agent.transport.uart import Uart
 

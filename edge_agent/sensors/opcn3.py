@@ -10,7 +10,7 @@ import struct
 from types import MappingProxyType
 
 from edge_agent.errors import Fault, SensorFault
-from edge_agent.sensors.device import Measured, OnSpi
+from edge_agent.sensors.driver import Measured, OnSpi
 from edge_agent.sensors.sps30 import shortest
 from edge_agent.transport.spi import Spi
 

@@ -12,7 +12,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from edge_agent.errors import Fault, SensorFault
-from edge_agent.sensors.device import Measured, OnI2c
+from edge_agent.sensors.driver import Measured, OnI2c
 from edge_agent.transport.i2c import Bus, bus
 
 _CONVERSION, _CONFIG = 0x00, 0x01

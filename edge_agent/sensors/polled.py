@@ -14,9 +14,9 @@ from enum import StrEnum
 
 from edge_agent import clock
 from edge_agent.errors import Fault, SensorFault
-from edge_agent.memory import Memory
-from edge_agent.sensors.device import Cleanable, Device, Measured, Polling, SelfChecking
-from edge_agent.sensors.judgement import Circumstances, Judge
+from edge_agent.sensor_state import Memory
+from edge_agent.sensors.circumstance_flags import Circumstances, Judge
+from edge_agent.sensors.driver import Cleanable, Device, Measured, Polling, SelfChecking
 from edge_agent.sensors.sensor import Reading, reading_at
 from edge_agent.wire import Clock, Flag
 

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from types import MappingProxyType
 
-from edge_agent.sensors.device import Measured, OnUart
+from edge_agent.sensors.driver import Measured, OnUart
 from edge_agent.transport.uart import Uart
 from edge_agent.wire import Flag
 

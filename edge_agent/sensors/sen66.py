@@ -7,7 +7,7 @@ import struct
 from types import MappingProxyType
 
 from edge_agent.errors import Fault, SensorFault
-from edge_agent.sensors.device import Measured, OnI2c
+from edge_agent.sensors.driver import Measured, OnI2c
 from edge_agent.sensors.sen5x import scaled
 from edge_agent.sensors.sensirion import Channel
 from edge_agent.transport.i2c import Bus, bus

@@ -15,7 +15,7 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta
 
 from edge_agent.errors import Fault, SensorFault
-from edge_agent.sensors.device import Measured, OnUart
+from edge_agent.sensors.driver import Measured, OnUart
 from edge_agent.sensors.opcn3 import crc16
 from edge_agent.transport.uart import Uart
 

@@ -1,4 +1,4 @@
-"""Corrected values beside raw ones: the humidity at the same station is read with them (quality.humidity_correction)."""
+"""Corrected values beside raw ones: the humidity is read with them (quality.humidity_correction)."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta

@@ -23,11 +23,11 @@ from alerting.delivery.webhook import WebhookSettings
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.store.migrate import migrate
 from gateway.system.embedded_servers import Postgres
-from tests.alerting.alerts import alert
 from tests.alerting.conftest import SECRET
-from tests.alerting.dispatching import dispatching, put, settled
+from tests.alerting.dispatch.test_kills import WORKER
+from tests.alerting.running_dispatcher import dispatching, put, settled
+from tests.alerting.sample_alerts import alert
 from tests.alerting.servers import MailServer, WebServer
-from tests.alerting.test_kills import WORKER
 
 
 async def run(dsn: str, folder: Path, kills: int) -> None:

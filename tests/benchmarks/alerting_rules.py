@@ -9,7 +9,7 @@ from alerting.alert import Alert
 from alerting.decide.routing import Route
 from alerting.decide.rules import Rules
 from alerting.decide.silence import Silence
-from tests.alerting.alerts import alert
+from tests.alerting.sample_alerts import alert
 
 NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
 

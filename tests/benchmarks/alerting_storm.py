@@ -20,7 +20,7 @@ from alerting.dispatch import dispatcher
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.store.migrate import migrate
 from gateway.system.embedded_servers import Postgres
-from tests.alerting.alerts import alert
+from tests.alerting.sample_alerts import alert
 from tests.alerting.servers import MailServer
 
 LATENCY = """SELECT percentile_cont(ARRAY[0.5, 0.99])

@@ -13,8 +13,8 @@ from alerting.inbox import put
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.access.accounts import Accounts
 from gateway.access.identity import Role
-from tests.alerting.alerts import alert
-from tests.alerting.dispatching import dispatching, settled
+from tests.alerting.running_dispatcher import dispatching, settled
+from tests.alerting.sample_alerts import alert
 from tests.alerting.servers import MailServer
 from tests.browser.conftest import PHONE, WIDE, keep, violations
 from tests.gateway.api.observation_batches import fill

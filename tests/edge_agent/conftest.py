@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge_agent.stage import Ear, Node
+from tests.edge_agent.running_agent import Ear, Node
 
 
 @pytest.fixture

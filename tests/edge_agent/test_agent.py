@@ -14,7 +14,7 @@ from edge_agent.collector import signing
 from edge_agent.sensors.sensor import Reading
 from edge_agent.spool import Spool
 from edge_agent.wire import Clock, Signer, StoredRanges
-from tests.edge_agent.stage import kill, ranges_of, stop, wait_until
+from tests.edge_agent.running_agent import kill, ranges_of, stop, wait_until
 
 pytestmark = pytest.mark.slow  # a real agent, as a process
 

@@ -11,11 +11,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from edge_agent import check, scan
+from edge_agent import bus_scan, check
 from edge_agent.__main__ import main
 from edge_agent.check import Verdict
 from tests.edge_agent import fakes
-from tests.edge_agent.stage import stop, wait_until
+from tests.edge_agent.running_agent import stop, wait_until
 
 SIMULATED = 'driver = "simulated"\ninterval_seconds = 0.05\nproperties = ["pm10", "humidity"]'
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,12 +85,12 @@ def test_sensors_lists_what_answers_and_how_to_write_it_down(tmp_path):
     (tmp_path / "ttyUSB0").touch()
     (tmp_path / "spidev0.0").touch()
     bus = fakes.bus_with({0x48: fakes.Ads1115(100.0)})
-    assert list(scan.find(tmp_path, lambda _: bus)) == [
+    assert list(bus_scan.find(tmp_path, lambda _: bus)) == [
         "/dev/i2c-1, address 0x48: an ADS1115 (pid?)",
         f"{tmp_path}/ttyUSB0: a serial port; pms, sds011, gill, davis, modbus_wind or gps may sit there",
         f"{tmp_path}/spidev0.0: SPI; an opcn3 may sit there",
     ]
-    assert list(scan.find(tmp_path / "empty")) == [
+    assert list(bus_scan.find(tmp_path / "empty")) == [
         "no I2C bus: switch it on with dtparam=i2c_arm=on in config.txt and reboot"
     ]
 

@@ -8,17 +8,17 @@ import urllib.request
 
 import pytest
 
-from edge_agent import kit
+from edge_agent import sensor_factory
 from edge_agent.configuration import ConfigurationError, convert
 from edge_agent.errors import Fault, SensorFault
-from edge_agent.memory import Memory
 from edge_agent.sampler import Sampler
+from edge_agent.sensor_state import Memory
 from edge_agent.sensors import polled
+from edge_agent.sensors.circumstance_flags import Circumstances, Judge
 from edge_agent.sensors.davis import Davis
-from edge_agent.sensors.device import Measured
+from edge_agent.sensors.driver import Measured
 from edge_agent.sensors.esp32 import Esp32, Esp32Settings
 from edge_agent.sensors.gps import Gps
-from edge_agent.sensors.judgement import Circumstances, Judge
 from edge_agent.sensors.opcn3 import Opcn3, Opcn3Settings
 from edge_agent.sensors.pid import Pid, PidSettings
 from edge_agent.sensors.pms import Pms, PmsSettings
@@ -35,7 +35,7 @@ from edge_agent.transport.uart import Uart
 from edge_agent.wire import Clock, Flag
 from gateway.system.child_process import free_port
 from tests.edge_agent import fakes
-from tests.edge_agent.stage import wait_until
+from tests.edge_agent.running_agent import wait_until
 from tests.edge_agent.test_decoders import SENML
 
 
@@ -391,13 +391,13 @@ def sensors(*tables):
 )
 def test_sensors_that_cannot_go_together_are_refused(tmp_path, tables, sentence):
     with pytest.raises(ConfigurationError) as raised:
-        kit.assemble(sensors(*tables), Memory(tmp_path / "m"))
+        sensor_factory.assemble(sensors(*tables), Memory(tmp_path / "m"))
     assert sentence in str(raised.value)
 
 
 def test_two_sensors_of_one_property_go_together_when_one_leaves_it_out(tmp_path):
     tables = ({"driver": "sen66"}, {"driver": "sps30", "properties": []}, {"driver": "opcn3", "properties": []})
-    assert [len(s.properties) for s in kit.assemble(sensors(*tables), Memory(tmp_path / "m"))] == [9, 0, 0]
+    assert [len(s.properties) for s in sensor_factory.assemble(sensors(*tables), Memory(tmp_path / "m"))] == [9, 0, 0]
 
 
 def test_memory_survives_damage(tmp_path):

@@ -6,9 +6,9 @@ import pytest
 
 from edge_agent.collector import gap_record, signing
 from edge_agent.errors import AgentError
-from edge_agent.keeper import Keeper, recovered
 from edge_agent.sensors.sensor import Reading
 from edge_agent.spool import Spool
+from edge_agent.spool_writer import Keeper, recovered
 from edge_agent.wire import Clock, ReadingBatch, Signer, StoredRanges
 
 SIGNER = Signer.generate("ijm-001")

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.system.child_process import free_port
-from tests.edge_agent.stage import stop, wait_until
+from tests.edge_agent.running_agent import stop, wait_until
 
 pytestmark = pytest.mark.slow  # a real agent, as a process
 

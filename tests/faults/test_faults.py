@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.chaos import Weather, network
+from tests.faults.cluster import PROPERTIES, World, wait_until
 from tests.faults.failpoints import POINTS
-from tests.faults.world import PROPERTIES, World, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 _COMMIT = 0.3 / 0.1 * len(PROPERTIES)  # values that one kill of a node may cost: those since its last commit

@@ -13,7 +13,7 @@ from alerting.inbox import put
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.access.accounts import Accounts
 from gateway.access.identity import Role, Scope
-from tests.alerting.alerts import alert
+from tests.alerting.sample_alerts import alert
 
 SETTINGS = AlertingSettings(
     receiver=[ReceiverSettings(name="od", email=[EmailSettings(to=["a@b.nl"])])], route=[Route(receiver="od")]

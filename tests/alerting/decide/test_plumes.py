@@ -16,8 +16,8 @@ from alerting.decide.dedup import Course, eased
 from alerting.decide.no_data import Facility, Heard, SilentSettings, Unreached, quiet
 from alerting.decide.no_data import ended as silence_ended
 from alerting.decide.routing import Reason, Route
-from tests.alerting.alerts import BEGAN, alert, ended
-from tests.alerting.dispatching import dispatching, put, rows, settled, there, until
+from tests.alerting.running_dispatcher import dispatching, put, rows, settled, there, until
+from tests.alerting.sample_alerts import BEGAN, alert, ended
 from tests.alerting.servers import MailServer, WebServer
 from tests.gateway.enrolled_node import enrol
 

@@ -12,7 +12,7 @@ from alerting.message.cloud_event import cloud_event
 from alerting.message.email_content import mail
 from alerting.message.notification import Notification
 from alerting.vocabulary import number
-from tests.alerting.alerts import BEGAN, alert, ended
+from tests.alerting.sample_alerts import BEGAN, alert, ended
 
 URL = "https://piekwacht.example"
 

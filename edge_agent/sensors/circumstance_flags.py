@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from edge_agent.sensors.device import Measured, Range
+from edge_agent.sensors.driver import Measured, Range
 from edge_agent.wire import Clock, Flag
 
 HUMID = 85.0  # % RH: above it, light scattering sees water (Crilley et al., AMT 11, 709)

@@ -12,8 +12,8 @@ from msgspec import structs
 from alerting.errors import AlertingError
 from alerting.record import evidence
 from alerting.record.cases import Duty
-from tests.alerting.alerts import BEGAN, alert, ended
-from tests.alerting.dispatching import dispatching, put, rows, settled
+from tests.alerting.running_dispatcher import dispatching, put, rows, settled
+from tests.alerting.sample_alerts import BEGAN, alert, ended
 from tests.alerting.servers import MailServer, WebServer
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from alerting.decide.routing import Route
 from alerting.record.acknowledgement import Invitation, Refusal, answer, question, read, sign
-from tests.alerting.alerts import BEGAN, alert, ended
-from tests.alerting.dispatching import dispatching, put, rows, settled
+from tests.alerting.running_dispatcher import dispatching, put, rows, settled
+from tests.alerting.sample_alerts import BEGAN, alert, ended
 from tests.alerting.servers import MailServer
 from tests.gateway.api.conftest import serving
 

@@ -14,7 +14,7 @@ from alerting.decide.reason_detail import worded
 from alerting.decide.routing import Reason, Route
 from alerting.decide.rules import Rules
 from alerting.errors import SettingsError
-from tests.alerting.alerts import BEGAN, alert
+from tests.alerting.sample_alerts import BEGAN, alert
 
 SQUARE = "POLYGON((4 52, 5 52, 5 53, 4 53, 4 52), (4.4 52.4, 4.6 52.4, 4.6 52.6, 4.4 52.6, 4.4 52.4))"
 GEOJSON = {

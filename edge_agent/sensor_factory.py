@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from edge_agent.configuration import ConfigurationError
-from edge_agent.memory import Memory
+from edge_agent.sensor_state import Memory
 from edge_agent.sensors.bme68x import Bme68xSettings
 from edge_agent.sensors.davis import DavisSettings
 from edge_agent.sensors.esp32 import Esp32, Esp32Settings

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from tests.alerting.alerts import alert
-from tests.alerting.dispatching import dispatching, put, settled
+from tests.alerting.running_dispatcher import dispatching, put, settled
+from tests.alerting.sample_alerts import alert
 from tests.alerting.servers import WebServer
 
 WORKER = """

@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from edge_agent.configuration import ConfigurationError, convert
-from edge_agent.kit import assemble
-from edge_agent.memory import Memory
+from edge_agent.sensor_factory import assemble
+from edge_agent.sensor_state import Memory
 from edge_agent.settings import Configuration, Settings, hash_of, read
 from edge_agent.wire import Desired
 

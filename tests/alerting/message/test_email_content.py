@@ -24,10 +24,10 @@ from alerting.message.notification import Notification, Original
 from alerting.message.time_series import FLAGS, Curve, Point, window
 from alerting.settings import AlertingSettings, ReceiverSettings
 from edge_agent.wire import Flag
-from tests.alerting.alerts import BEGAN, alert, ended
-from tests.alerting.dispatching import dispatching, put, rows, settled, there
-from tests.alerting.observed import observe
+from tests.alerting.running_dispatcher import dispatching, put, rows, settled, there
+from tests.alerting.sample_alerts import BEGAN, alert, ended
 from tests.alerting.servers import MailServer
+from tests.alerting.stored_observations import observe
 
 URL = "https://piekwacht.example"
 VALUES = [8.0] * 300 + [84.0] * 60 + [20.0] * 60

@@ -3,9 +3,9 @@
 import pytest
 
 from edge_agent.configuration import ConfigurationError
-from edge_agent.remote import Remote, merged
+from edge_agent.remote_config import Remote, merged
 from edge_agent.wire import Desired, Malformed, Signer
-from tests.edge_agent.stage import stop, wait_until
+from tests.edge_agent.running_agent import stop, wait_until
 
 pytestmark = pytest.mark.slow  # a real agent, as a process
 

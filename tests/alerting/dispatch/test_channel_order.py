@@ -4,8 +4,8 @@ import pytest
 from msgspec import structs
 
 from alerting.errors import SettingsError
-from tests.alerting.alerts import alert
-from tests.alerting.dispatching import dispatching, hurry, put, rows, settled, until
+from tests.alerting.running_dispatcher import dispatching, hurry, put, rows, settled, until
+from tests.alerting.sample_alerts import alert
 from tests.alerting.servers import MailServer, WebServer
 
 STATES = "SELECT channel, state FROM alerting.outbox ORDER BY channel"

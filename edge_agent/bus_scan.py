@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge_agent.errors import Fault, SensorFault
 from edge_agent.sensors.bme68x import Bme68xSettings
-from edge_agent.sensors.device import Device
+from edge_agent.sensors.driver import Device
 from edge_agent.sensors.sen5x import Sen5xSettings
 from edge_agent.sensors.sen66 import Sen66Settings
 from edge_agent.sensors.sgp4x import Sgp4xSettings

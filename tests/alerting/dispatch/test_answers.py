@@ -16,8 +16,8 @@ from alerting.inbox import put as leave
 from alerting.message.email_content import mail
 from alerting.message.notification import Notification
 from gateway.__main__ import main
-from tests.alerting.alerts import alert, ended
-from tests.alerting.dispatching import dispatching, put, rows, settled, there, until
+from tests.alerting.running_dispatcher import dispatching, put, rows, settled, there, until
+from tests.alerting.sample_alerts import alert, ended
 from tests.alerting.servers import MailServer, WebServer
 from tests.gateway.enrolled_node import enrol
 

@@ -31,11 +31,11 @@ from alerting.message.cap import document
 from alerting.message.notification import Notification, Original
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.system.child_process import free_port
-from tests.alerting.alerts import BEGAN, alert, ended
 from tests.alerting.conftest import SECRET
-from tests.alerting.dispatching import dispatching, put, rows, settled
+from tests.alerting.running_dispatcher import dispatching, put, rows, settled
+from tests.alerting.sample_alerts import BEGAN, alert, ended
 from tests.alerting.servers import WebServer
-from tests.alerting.zaken import ZakenApi
+from tests.alerting.zaken_server import ZakenApi
 
 ORIGIN = Origin(public_url="https://p.example", source="urn:nld:oin:1:systeem:p", allow_private=True, received_at=BEGAN)
 TOLD = Notification(alert=alert(), id="7ckljx4okjr6urfo-1-od-x-0-0")

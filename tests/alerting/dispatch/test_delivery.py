@@ -16,9 +16,9 @@ from alerting.dispatch import sender
 from alerting.dispatch.inbox_worker import Decider
 from alerting.message.email_content import mail
 from alerting.message.notification import Notification
-from tests.alerting.alerts import BEGAN, alert, ended
 from tests.alerting.conftest import SECRET
-from tests.alerting.dispatching import dispatching, hurry, put, rows, settled
+from tests.alerting.running_dispatcher import dispatching, hurry, put, rows, settled
+from tests.alerting.sample_alerts import BEGAN, alert, ended
 from tests.alerting.servers import MailServer, WebServer
 
 

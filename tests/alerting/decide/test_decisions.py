@@ -15,7 +15,7 @@ from alerting.decide.rules import Rules
 from alerting.delivery.email import EmailSettings
 from alerting.errors import SettingsError
 from alerting.settings import AlertingSettings, ReceiverSettings
-from tests.alerting.alerts import BEGAN, alert, ended
+from tests.alerting.sample_alerts import BEGAN, alert, ended
 
 TOLD = {"od": Told(severity=Severity.SEVERE)}
 

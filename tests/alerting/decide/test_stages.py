@@ -17,7 +17,7 @@ from alerting.decide.silence import Silence
 from alerting.delivery.email import EmailSettings
 from alerting.errors import SettingsError
 from alerting.settings import AlertingSettings, ReceiverSettings
-from tests.alerting.alerts import BEGAN, alert, ended
+from tests.alerting.sample_alerts import BEGAN, alert, ended
 
 ROUTES = [Route(receiver="od")]
 TOLD = {"od": Told(severity=Severity.SEVERE)}
