@@ -9,7 +9,7 @@ import pytest
 
 BECOMES_NOBODY = """
 import atexit, os, pathlib, pwd
-from gateway import kernel_cache
+from gateway.detection import kernel_cache
 os.setgid(65534)
 os.setuid(pwd.getpwnam("nobody").pw_uid)
 kernel_cache.provide()

@@ -16,7 +16,7 @@ def forget_stale(kernel: Any) -> None:
     One of its kernels says where that is kept.
     """
     here = Path(__file__).parent
-    sources = [*sorted(here.glob("*.py")), here.parent / "layout.py"]
+    sources = [*sorted(here.glob("*.py")), here.parent / "records.py"]
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     folder = Path(str(kernel.stats.cache_path))
     marker = folder / "kernels.sha256"
