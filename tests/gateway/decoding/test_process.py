@@ -92,7 +92,7 @@ def test_a_few_payloads_are_not_worth_a_process():
 
 PARENT = """
 import sys, time
-from gateway.decoder import Decoder
+from gateway.decoding.process import Decoder
 from tests.gateway.test_decoder import begin
 decoder = Decoder(worth=1)
 begin(decoder)

@@ -9,7 +9,7 @@ REHEARSE = """
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.quality.flagger import Flagger
-from gateway.rehearsal import rehearse
+from gateway.detection.warm_up import rehearse
 rehearse(Flagger(), Detector(DetectionSettings()))
 """
 
