@@ -1,10 +1,11 @@
-"""How sure the detector says it is, against how often it is right; and the regressions that say so, fitted anew.
+"""Compare the confidence of events with the share that is true; fit its logistic regressions.
 
     .venv/bin/python tests/benchmarks/detection/confidence.py --shared ../shared --fit 51 52 53 --judge 41 42 --write
 
-Sets are made with the seeds named (see table.py), no seed for both. Of `--fit` it prints the coefficients of
-gateway/detection/confidence.py; of `--judge` a table of what is said there now, in the first revision of an event and
-in its last, which --write puts into docs/detection.md. The Brier score is the mean square of what is said less what is.
+Sets are made with the given seeds (see table.py). A seed cannot both fit and judge. For `--fit` it prints the
+coefficients of gateway/detection/confidence.py. For `--judge` it prints a table of confidence against truth, for the
+first and the last revision of each event; --write puts that table into docs/detection.md. The Brier score is the mean
+square of the difference between confidence and truth (0 or 1).
 """
 
 import argparse
@@ -121,17 +122,19 @@ def regression(given, true):
 
 
 def reliability(found):
+    """A table with a row per bin of confidence and a column per group of events."""
     bins = [f"{low:g} to {high:g}" for low, high in pairwise(_EDGES)]
     names = list(dict.fromkeys(found["set"]))
-    groups = {"all sets, at first": found[found["first"]], "all sets, at last": found[found["last"]]}
-    groups |= {f"{name}, at first": found[found["first"] & (found["set"] == name)] for name in names}
+    groups = {"all sets, first revision": found[found["first"]], "all sets, last revision": found[found["last"]]}
+    groups |= {f"{name}, first revision": found[found["first"] & (found["set"] == name)] for name in names}
     groups["one reading and its tail"] = found[found["alone"] & found["first"]]
-    head = ["said", *bins, "events", "Brier"]
-    return written([line(name, rows) for name, rows in groups.items()], head)
+    columns = [column(rows) for rows in groups.values()]
+    lines = zip([*bins, "events", "Brier score"], *columns, strict=True)
+    return written([list(line) for line in lines], ["confidence", *groups])
 
 
-def line(name, rows):
-    """Of each bin what was said in the mean, and the share that was true, of how many."""
+def column(rows):
+    """For each bin: mean confidence, share that was true, number of events; then number of events and Brier score."""
     said, true = rows["said"].to_numpy(), rows["true"].to_numpy()
     which = np.clip(np.digitize(said, _EDGES) - 1, 0, len(_EDGES) - 2)
     cells = []
@@ -139,7 +142,7 @@ def line(name, rows):
         mine = which == number
         cells.append(f"{said[mine].mean():.2f}: {true[mine].mean():.2f} ({mine.sum()})" if mine.any() else "-")
     brier = float(np.mean((said - true) ** 2)) if len(said) else math.nan
-    return [name, *cells, str(len(said)), f"{brier:.3f}"]
+    return [*cells, str(len(said)), f"{brier:.3f}"]
 
 
 if __name__ == "__main__":
