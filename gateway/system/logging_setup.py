@@ -13,14 +13,14 @@ import msgspec
 from msgspec import Struct
 
 
-class Format(StrEnum):
+class LogFormat(StrEnum):
     """How a line looks."""
 
     TEXT = "text"
     JSON = "json"
 
 
-class Level(StrEnum):
+class LogLevel(StrEnum):
     """From which weight on something is written; `debug` names every batch."""
 
     DEBUG = "debug"
@@ -32,45 +32,45 @@ class Level(StrEnum):
 class LogSettings(Struct, frozen=True, kw_only=True):
     """`[log]` of piekwacht.toml."""
 
-    format: Format = Format.TEXT
-    level: Level = Level.INFO
+    format: LogFormat = LogFormat.TEXT
+    level: LogLevel = LogLevel.INFO
 
 
-def begin(settings: LogSettings) -> None:
+def configure_logging(settings: LogSettings) -> None:
     """From here on everything that is logged goes to standard error like this; libraries only from `info` on."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_Json() if settings.format is Format.JSON else _Text())
-    logging.basicConfig(level=max(logging.INFO, _weight(settings)), handlers=[handler])
-    for ours in ("gateway", "alerting"):
-        logging.getLogger(ours).setLevel(_weight(settings))
+    handler.setFormatter(_JsonFormatter() if settings.format is LogFormat.JSON else _TextFormatter())
+    logging.basicConfig(level=max(logging.INFO, _numeric_level(settings)), handlers=[handler])
+    for package in ("gateway", "alerting"):
+        logging.getLogger(package).setLevel(_numeric_level(settings))
 
 
-def _weight(settings: LogSettings) -> int:
+def _numeric_level(settings: LogSettings) -> int:
     return logging.getLevelNamesMapping()[settings.level.upper()]
 
 
-def _about(record: logging.LogRecord) -> Mapping[str, object]:
-    found = getattr(record, "about", None)
-    return found if isinstance(found, Mapping) else {}
+def _read_context(record: logging.LogRecord) -> Mapping[str, object]:
+    context = getattr(record, "about", None)
+    return context if isinstance(context, Mapping) else {}
 
 
-class _Text(logging.Formatter):
+class _TextFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s%(ids)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        record.ids = "".join(f" {name}={value}" for name, value in _about(record).items())
+        record.ids = "".join(f" {name}={value}" for name, value in _read_context(record).items())
         return super().format(record)
 
 
-class _Json(logging.Formatter):
+class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
             "at": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname.lower(),
             "part": record.name,
             "says": record.getMessage(),
-            **_about(record),
+            **_read_context(record),
         }
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)

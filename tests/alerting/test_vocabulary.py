@@ -11,7 +11,7 @@ from alerting.decide.reason_detail import _SAY, Code, kept, worded
 from alerting.decide.routing import Reason
 from alerting.record.history import _OUTCOMES, _WHY, Decided, particulars
 from edge_agent.wire import Flag
-from gateway.detection.confidence import Reason as DetectionReason
+from gateway.detection.confidence import ConfidenceReason as DetectionReason
 
 AT = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 FIGURES = {

@@ -5,7 +5,7 @@ import time
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import PHONE, WIDE, keep
+from tests.browser.conftest import PHONE, WIDE, save_screenshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -45,10 +45,10 @@ async def test_a_peak_is_on_map_and_list_within_two_seconds_of_its_commit(visit,
     await expect(page.locator(".marker.peaking")).to_have_count(1, timeout=2_000)
     assert time.monotonic() - began < 2
     await expect(page.locator("#peaks li")).to_contain_text("Wijk aan Zee")
-    await keep(page, "map-nl-wide")
+    await save_screenshot(page, "map-nl-wide")
     await page.locator("#peaks a").click()
     await expect(page.locator("h1")).to_contain_text("Wijk aan Zee")
-    await keep(page, "event-nl-wide")
+    await save_screenshot(page, "event-nl-wide")
 
 
 @pytest.mark.parametrize(("path", "language", "words"), [("/", "nl", "Pieken nu"), ("/en/", "en", "Peaks now")])
@@ -63,7 +63,7 @@ async def test_both_languages_fit_both_screens(visit, air, path, language, words
     outer, marker = await page.locator("#map").bounding_box(), await page.locator(".marker").bounding_box()
     assert outer["x"] < marker["x"] < outer["x"] + outer["width"] - marker["width"]
     assert outer["y"] < marker["y"] < outer["y"] + outer["height"] - marker["height"]
-    await keep(page, f"map-{language}-{viewport['width']}")
+    await save_screenshot(page, f"map-{language}-{viewport['width']}")
 
 
 async def test_without_javascript_everything_can_be_read(visit, air):

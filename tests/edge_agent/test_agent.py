@@ -10,10 +10,10 @@ from datetime import datetime
 
 import pytest
 
-from edge_agent.collector import signing
+from edge_agent.collector import make_batch_factory
 from edge_agent.sensors.sensor import Reading
 from edge_agent.spool import Spool
-from edge_agent.wire import Clock, Signer, StoredRanges
+from edge_agent.wire import ClockState, Signer, StoredRanges
 from tests.edge_agent.running_agent import kill, ranges_of, stop, wait_until
 
 pytestmark = pytest.mark.slow  # a real agent, as a process
@@ -213,12 +213,12 @@ def test_a_backlog_of_a_week_drains_while_live_readings_stay_fresh(node, listen,
         for day in range(7):
             rows = [
                 [
-                    Reading(observed_at=past + i * 60_000 + j, mono=0, clock=Clock.SYNCED, values={"pm10": 20.0})
+                    Reading(observed_at=past + i * 60_000 + j, mono=0, clock=ClockState.SYNCED, values={"pm10": 20.0})
                     for j in range(6)
                 ]
                 for i in range(day * 1440, (day + 1) * 1440)
             ]
-            spool.add([signing(readings, signer=node.key, hist=True) for readings in rows])
+            spool.add([make_batch_factory(readings, signer=node.key, hist=True) for readings in rows])
     ear = listen(broker.port)
     ear.pause = 0.5
     batch = "backlog_per_second = 300"

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from edge_agent import bus_scan, check
 from edge_agent.__main__ import main
-from edge_agent.check import Verdict
+from edge_agent.check import NodeFindingLevel
 from tests.edge_agent import fakes
 from tests.edge_agent.running_agent import stop, wait_until
 
@@ -66,17 +66,17 @@ def certificate(begins: int, ends: int) -> bytes:
 @pytest.mark.parametrize(
     ("begins", "ends", "verdict", "word"),
     [
-        (-10, 300, Verdict.GOOD, "valid until"),
-        (-10, 20, Verdict.WARNING, "renew"),
-        (-10, -1, Verdict.BAD, "expired"),
-        (5, 300, Verdict.BAD, "clock"),
+        (-10, 300, NodeFindingLevel.GOOD, "valid until"),
+        (-10, 20, NodeFindingLevel.WARNING, "renew"),
+        (-10, -1, NodeFindingLevel.BAD, "expired"),
+        (5, 300, NodeFindingLevel.BAD, "clock"),
     ],
 )
 def test_a_certificate_is_looked_at_before_it_expires(tmp_path, begins, ends, verdict, word):
     path = tmp_path / "node.pem"
     path.write_bytes(certificate(begins, ends))
-    finding = check._certificate(path, dt.datetime.now(dt.UTC))
-    assert finding.verdict is verdict
+    finding = check._check_certificate(path, dt.datetime.now(dt.UTC))
+    assert finding.level is verdict
     assert word in finding.sentence
 
 
@@ -84,13 +84,13 @@ def test_sensors_lists_what_answers_and_how_to_write_it_down(tmp_path):
     (tmp_path / "i2c-1").touch()
     (tmp_path / "ttyUSB0").touch()
     (tmp_path / "spidev0.0").touch()
-    bus = fakes.bus_with({0x48: fakes.Ads1115(100.0)})
-    assert list(bus_scan.find(tmp_path, lambda _: bus)) == [
+    bus = fakes.make_bus({0x48: fakes.FakeAds1115(100.0)})
+    assert list(bus_scan.scan_buses(tmp_path, lambda _: bus)) == [
         "/dev/i2c-1, address 0x48: an ADS1115 (pid?)",
         f"{tmp_path}/ttyUSB0: a serial port; pms, sds011, gill, davis, modbus_wind or gps may sit there",
         f"{tmp_path}/spidev0.0: SPI; an opcn3 may sit there",
     ]
-    assert list(bus_scan.find(tmp_path / "empty")) == [
+    assert list(bus_scan.scan_buses(tmp_path / "empty")) == [
         "no I2C bus: switch it on with dtparam=i2c_arm=on in config.txt and reboot"
     ]
 

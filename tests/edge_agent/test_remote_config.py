@@ -3,8 +3,8 @@
 import pytest
 
 from edge_agent.configuration import ConfigurationError
-from edge_agent.remote_config import Remote, merged
-from edge_agent.wire import Desired, Malformed, Signer
+from edge_agent.remote_config import RemoteConfig, merge_overlay
+from edge_agent.wire import DesiredConfig, MalformedError, Signer
 from tests.edge_agent.running_agent import stop, wait_until
 
 pytestmark = pytest.mark.slow  # a real agent, as a process
@@ -15,8 +15,8 @@ SICK = '[[sensor]]\ndriver = "sps30"\nbus = 97\ninterval_seconds = 0.1\n'
 BATCH = "[batch]\ninterval_seconds = 0.2\nforget_seconds = 0\ndrain_seconds = 1\n"
 
 
-def desired(version: int, toml: str, *, node: str = "ijm-001") -> Desired:
-    return Desired(v=1, node=node, version=version, toml=toml)
+def desired(version: int, toml: str, *, node: str = "ijm-001") -> DesiredConfig:
+    return DesiredConfig(v=1, node=node, version=version, toml=toml)
 
 
 def heard(ear, name: str) -> bool:
@@ -30,7 +30,7 @@ def test_a_good_one_is_tried_kept_and_in_force_after_a_restart(node, listen, bro
     wait_until(lambda: heard(ear, "pm10"))
     ear.want(desired(7, BATCH + CO2), node.gateway)
     wait_until(lambda: heard(ear, "co2"))
-    wait_until(lambda: Remote(node.spool.with_suffix(".remote")).standing.version == 7)
+    wait_until(lambda: RemoteConfig(node.spool.with_suffix(".remote")).state.version == 7)
     errors = stop(process)
     assert "configuration 7 from afar is tried" in errors
     assert "configuration 7 from afar is kept" in errors
@@ -99,7 +99,7 @@ def card(node):
 
 @pytest.fixture
 def remote(tmp_path):
-    return Remote(tmp_path / "it.remote")
+    return RemoteConfig(tmp_path / "it.remote")
 
 
 def test_an_older_or_known_version_changes_nothing(remote, card):
@@ -115,31 +115,31 @@ def test_an_older_or_known_version_changes_nothing(remote, card):
 
 
 def test_one_that_kills_the_agent_three_times_is_over(tmp_path, card):
-    Remote(tmp_path / "it.remote").consider(desired(5, CO2), card)
-    tried = [Remote(tmp_path / "it.remote").effective(card).settings.sensor[0].properties for _ in range(4)]
+    RemoteConfig(tmp_path / "it.remote").start_trial(desired(5, CO2), card)
+    tried = [RemoteConfig(tmp_path / "it.remote").load_effective(card).settings.sensor[0].properties for _ in range(4)]
     assert tried == [("co2",)] * 3 + [("pm10",)]
-    standing = Remote(tmp_path / "it.remote").standing
+    standing = RemoteConfig(tmp_path / "it.remote").state
     assert standing.refused_version == 5
     assert "died 3 times" in standing.error
 
 
 def test_what_is_remembered_may_be_damaged(tmp_path, card):
     (tmp_path / "it.remote").write_bytes(b"{")
-    assert Remote(tmp_path / "it.remote").effective(card).settings.sensor[0].properties == ("pm10",)
+    assert RemoteConfig(tmp_path / "it.remote").load_effective(card).settings.sensor[0].properties == ("pm10",)
 
 
 def test_each_version_has_its_own_hash(card):
-    assert len({merged(card, text).hash for text in ("", CO2, CO2 + "\n")}) == 3
+    assert len({merge_overlay(card, text).hash for text in ("", CO2, CO2 + "\n")}) == 3
 
 
 def test_reading_one_raises_nothing_but_malformed():
-    assert Desired.decode(desired(1, CO2).encode()) == desired(1, CO2)
+    assert DesiredConfig.decode(desired(1, CO2).encode()) == desired(1, CO2)
     for text in (b"", b"{}", b"\xff", b"[" * 100_000, desired(1, "").encode().replace(b":1,", b":0,")):
-        with pytest.raises(Malformed):
-            Desired.decode(text)
+        with pytest.raises(MalformedError):
+            DesiredConfig.decode(text)
 
 
 def test_a_card_that_is_wrong_is_named_before_what_comes_from_afar(card):
     card.write_text(card.read_text().replace("interval_seconds", "interval", 1))
     with pytest.raises(ConfigurationError, match=r"agent\.toml"):
-        merged(card, CO2)
+        merge_overlay(card, CO2)

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.system.child_process import free_port
+from gateway.system.child_process import find_free_port
 from tests.edge_agent.running_agent import stop, wait_until
 
 pytestmark = pytest.mark.slow  # a real agent, as a process
@@ -71,7 +71,7 @@ class Broker:
     """Mosquitto with one port for nodes, TLS and certificates only, and one open to the test's ear."""
 
     def __init__(self, folder: Path, authority: Authority) -> None:
-        self.port, self.open_port = free_port(), free_port()
+        self.port, self.open_port = find_free_port(), find_free_port()
         self.authority = authority
         certificate, key = authority.issue("broker")
         (folder / "broker.conf").write_text(f"""

@@ -14,7 +14,7 @@ from alerting.decide.reason_detail import worded
 from alerting.decide.routing import Reason, Route
 from alerting.decide.rules import Rules
 from alerting.errors import SettingsError
-from tests.alerting.sample_alerts import BEGAN, alert
+from tests.alerting.sample_alerts import ONSET, make_alert
 
 SQUARE = "POLYGON((4 52, 5 52, 5 53, 4 53, 4 52), (4.4 52.4, 4.6 52.4, 4.6 52.6, 4.4 52.6, 4.4 52.4))"
 GEOJSON = {
@@ -69,8 +69,8 @@ def test_what_encloses_nothing_is_refused(given_):
 def test_a_route_takes_only_what_is_inside_its_jurisdiction():
     inside, outside = "POLYGON((4 52, 5 52, 5 53, 4 53, 4 52))", "POLYGON((6 50, 7 50, 7 51, 6 51, 6 50))"
     routes = [Route(receiver="limburg", inside=outside), Route(receiver="noord-holland", inside=inside)]
-    assert [v.receiver for v in Rules(routes).decide(alert(), {}, BEGAN)] == ["noord-holland"]
-    assert Rules(routes[:1]).decide(alert(), {}, BEGAN)[0].reason is Reason.NO_ROUTE
+    assert [v.receiver for v in Rules(routes).decide(make_alert(), {}, ONSET)] == ["noord-holland"]
+    assert Rules(routes[:1]).decide(make_alert(), {}, ONSET)[0].reason is Reason.NO_ROUTE
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_somebody_is_always_on_duty(now):
 
 def test_a_route_to_a_roster_tells_who_is_on_duty_and_reminds_the_same_person():
     rules = Rules([Route(receiver="piket")], rosters=[TURNS])
-    (verdict,) = rules.decide(alert(), {}, datetime.fromisoformat("2026-11-20T12:00:00+01:00"))
+    (verdict,) = rules.decide(make_alert(), {}, datetime.fromisoformat("2026-11-20T12:00:00+01:00"))
     assert (verdict.receiver, worded(verdict.detail, "en")) == ("mulder", "on duty for piket")
     assert Rosters([TURNS]).leads_to("piket", "mulder")
     assert not Rosters([TURNS]).leads_to("piket", "de-wit")
@@ -151,7 +151,7 @@ def test_a_route_to_a_roster_tells_who_is_on_duty_and_reminds_the_same_person():
 
 @pytest.mark.parametrize(
     "fields",
-    [{"turn": ["a"]}, {"shift": [{"receiver": "a", "begins": BEGAN, "ends": BEGAN - timedelta(1)}]}],
+    [{"turn": ["a"]}, {"shift": [{"receiver": "a", "begins": ONSET, "ends": ONSET - timedelta(1)}]}],
 )
 def test_a_roster_that_cannot_work_is_refused(fields):
     shifts = fields.pop("shift", [])
@@ -162,7 +162,7 @@ def test_a_roster_that_cannot_work_is_refused(fields):
 def test_routes_hold_at_their_hours_only():
     routes = [Route(receiver="dag", hours=["mon-fri 08:00-18:00"]), Route(receiver="nacht")]
     for when, who in (("2026-11-20T10:00:00+00:00", "dag"), ("2026-11-21T02:00:00+00:00", "nacht")):
-        assert [v.receiver for v in Rules(routes).decide(alert(), {}, datetime.fromisoformat(when))] == [who]
+        assert [v.receiver for v in Rules(routes).decide(make_alert(), {}, datetime.fromisoformat(when))] == [who]
 
 
 @given(st.lists(st.tuples(st.integers(-40, 40), st.integers(-40, 40)), min_size=3, max_size=12), st.data())

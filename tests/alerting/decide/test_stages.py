@@ -17,7 +17,7 @@ from alerting.decide.silence import Silence
 from alerting.delivery.email import EmailSettings
 from alerting.errors import SettingsError
 from alerting.settings import AlertingSettings, ReceiverSettings
-from tests.alerting.sample_alerts import BEGAN, alert, ended
+from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 
 ROUTES = [Route(receiver="od")]
 TOLD = {"od": Told(severity=Severity.SEVERE)}
@@ -26,8 +26,8 @@ SILENCE = Silence(
     match=('station="wijk-aan-zee"',),
     author="Jansen",
     reason="onderhoud",
-    starts_at=BEGAN,
-    ends_at=BEGAN + timedelta(hours=1),
+    starts_at=ONSET,
+    ends_at=ONSET + timedelta(hours=1),
 )
 SOURCE = KnownSource(
     name="Sinterfabriek",
@@ -41,8 +41,8 @@ SOURCE = KnownSource(
 
 @given(st.integers(-10_000, 10_000))
 def test_a_silence_never_outlives_its_end_and_never_begins_early(seconds):
-    now = BEGAN + timedelta(seconds=seconds)
-    (verdict,) = Rules(ROUTES, silences=[SILENCE]).decide(alert(), {}, now)
+    now = ONSET + timedelta(seconds=seconds)
+    (verdict,) = Rules(ROUTES, silences=[SILENCE]).decide(make_alert(), {}, now)
     assert verdict.told == (not 0 <= seconds < 3600)
     if not verdict.told:
         assert verdict.reason is Reason.SILENCED
@@ -54,7 +54,7 @@ def test_a_silence_never_outlives_its_end_and_never_begins_early(seconds):
     [(75.6, 1, False), (100.0, 1, True), (250.0, 1, True), (75.6, 41, False), (75.6, 42, True)],
 )
 def test_a_known_source_withholds_below_its_own_level_and_through_its_last_day(excess, day, told):
-    (verdict,) = Rules(ROUTES, [SOURCE]).decide(alert(excess=excess), {}, BEGAN + timedelta(days=day - 1))
+    (verdict,) = Rules(ROUTES, [SOURCE]).decide(make_alert(excess=excess), {}, ONSET + timedelta(days=day - 1))
     assert verdict.told is told
     assert told or (verdict.reason is Reason.KNOWN_SOURCE and "vergunning 12-34" in verdict.detail)
 
@@ -62,7 +62,7 @@ def test_a_known_source_withholds_below_its_own_level_and_through_its_last_day(e
 @pytest.mark.parametrize("change", [Change.ENDED, Change.VOIDED])
 def test_exactly_who_was_told_is_told_of_end_and_correction_whatever_the_rules_say_by_then(change):
     rules = Rules([Route(receiver="another")], [SOURCE], [SILENCE])
-    verdicts = rules.decide(alert(2, change=change, confidence=0.0), TOLD, BEGAN)
+    verdicts = rules.decide(make_alert(2, change=change, confidence=0.0), TOLD, ONSET)
     assert [(v.receiver, v.told) for v in verdicts] == [("od", True)]
 
 
@@ -72,14 +72,14 @@ def test_exactly_who_was_told_is_told_of_end_and_correction_whatever_the_rules_s
 )
 def test_while_nobody_answers_there_is_a_reminder_and_then_somebody_else(minutes, expected):
     rules = Rules([Route(receiver="od", remind_minutes=5, escalate_to="chief", escalate_minutes=15)])
-    watched = Watched(receiver="od", told_at=BEGAN, last_at=BEGAN, escalated=False)
-    verdicts = rules.remind(alert(), watched, BEGAN + timedelta(minutes=minutes))
+    watched = Watched(receiver="od", told_at=ONSET, last_at=ONSET, escalated=False)
+    verdicts = rules.remind(make_alert(), watched, ONSET + timedelta(minutes=minutes))
     assert [v.reason for v in verdicts] == expected
-    assert rules.remind(ended(), watched, BEGAN + timedelta(days=1)) == []
+    assert rules.remind(make_ended_alert(), watched, ONSET + timedelta(days=1)) == []
     assert Rules(
         [Route(receiver="od", remind_minutes=5)],
         silences=[SILENCE],
-    ).remind(alert(), watched, BEGAN + timedelta(minutes=30)) == []  # fmt: skip
+    ).remind(make_alert(), watched, ONSET + timedelta(minutes=30)) == []  # fmt: skip
 
 
 LABEL_SETS = st.fixed_dictionaries(

@@ -30,17 +30,17 @@ from alerting.errors import SettingsError
 from alerting.message.cap import document
 from alerting.message.notification import Notification, Original
 from alerting.settings import AlertingSettings, ReceiverSettings
-from gateway.system.child_process import free_port
+from gateway.system.child_process import find_free_port
 from tests.alerting.conftest import SECRET
-from tests.alerting.running_dispatcher import dispatching, put, rows, settled
-from tests.alerting.sample_alerts import BEGAN, alert, ended
+from tests.alerting.running_dispatcher import fetch_rows, insert_alerts, run_dispatchers, wait_until_delivered
+from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 from tests.alerting.servers import WebServer
 from tests.alerting.zaken_server import ZakenApi
 
-ORIGIN = Origin(public_url="https://p.example", source="urn:nld:oin:1:systeem:p", allow_private=True, received_at=BEGAN)
-TOLD = Notification(alert=alert(), id="7ckljx4okjr6urfo-1-od-x-0-0")
-FIRST = Original(id=TOLD.id, sent_at=BEGAN, received_at=BEGAN)
-VOIDED = structs.replace(TOLD, alert=alert(2, change=Change.VOIDED), id="e-2-od-x-0-0", original=FIRST)
+ORIGIN = Origin(public_url="https://p.example", source="urn:nld:oin:1:systeem:p", allow_private=True, received_at=ONSET)
+TOLD = Notification(alert=make_alert(), id="7ckljx4okjr6urfo-1-od-x-0-0")
+FIRST = Original(id=TOLD.id, sent_at=ONSET, received_at=ONSET)
+VOIDED = structs.replace(TOLD, alert=make_alert(2, change=Change.VOIDED), id="e-2-od-x-0-0", original=FIRST)
 RSIN = "123456782"
 OLD_IMPORT = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # apprise's, before Python 3.13
 
@@ -67,7 +67,7 @@ def made(kind, url, secret):
 
 
 async def sent(channel, told=TOLD, origin=ORIGIN):
-    return await attempt(told, channel, AlertingSettings(public_url=origin.public_url), origin, at=BEGAN)
+    return await attempt(told, channel, AlertingSettings(public_url=origin.public_url), origin, at=ONSET)
 
 
 @pytest.mark.parametrize("kind", ["webhook", "cap", "notificaties", "zaken"])
@@ -89,7 +89,7 @@ async def test_every_answer_over_http_has_its_meaning(secret, kind, status, outc
 
 @pytest.mark.parametrize("kind", ["webhook", "cap", "notificaties", "zaken"])
 async def test_where_nobody_listens_it_is_tried_later_and_inside_our_walls_never(secret, kind):
-    channel = made(kind, f"http://127.0.0.1:{free_port()}/", secret)
+    channel = made(kind, f"http://127.0.0.1:{find_free_port()}/", secret)
     assert (await sent(channel)).outcome is Outcome.FAILED
     done = await sent(channel, origin=structs.replace(ORIGIN, allow_private=False))
     assert (done.outcome, worded(done.detail, "nl")) == (Outcome.REFUSED, "127.0.0.1 is geen openbaar adres")
@@ -105,13 +105,13 @@ def test_an_address_that_is_none_is_refused_when_it_is_read(secret, url):
 async def test_a_zaak_is_opened_once_however_often_the_answer_is_lost_and_told_how_it_ended(secret):
     with ZakenApi(SECRET) as api:
         channel = made("zaken", api.url, secret)
-        api.lose = 1
+        api.lost_responses = 1
         assert (await sent(channel)).outcome is Outcome.UNKNOWN
         assert (await sent(channel)).outcome is Outcome.DELIVERED
         (zaak,) = api.zaken.values()
         assert (zaak["identificatie"], zaak["startdatum"]) == ("PW-7ckljx4okjr6urfo", "2026-11-21")
         assert zaak["zaakgeometrie"] == {"type": "Point", "coordinates": [4.594, 52.494]}
-        over = structs.replace(TOLD, alert=ended(), id="e-2", original=FIRST)
+        over = structs.replace(TOLD, alert=make_ended_alert(), id="e-2", original=FIRST)
         assert (await sent(channel, over)).outcome is Outcome.DELIVERED
         assert (await sent(channel, VOIDED)).outcome is Outcome.DELIVERED
     (zaak,) = api.zaken.values()
@@ -133,7 +133,7 @@ async def test_a_notificatie_has_the_standards_fields_and_a_token(secret):
     headers, body = web.requests[0]
     lowered = {name.lower(): value for name, value in headers.items()}
     claims = jwt.decode(lowered["authorization"][7:], SECRET, algorithms=["HS256"], options={"verify_iat": False})
-    assert claims["iat"] == int(BEGAN.timestamp())
+    assert claims["iat"] == int(ONSET.timestamp())
     assert json.loads(body) == {
         "kanaal": "pieken",
         "hoofdObject": "https://p.example/api/v1/events/7ckljx4okjr6urfo",
@@ -204,7 +204,7 @@ def check_cap(element):
 
 def cap(told, **more):
     known = {"sender": "p@example.org", "scope": "Private", "addresses": "od", "public_url": "https://p.example"}
-    return ET.fromstring(document(told, **{**known, **more}, sent=BEGAN))
+    return ET.fromstring(document(told, **{**known, **more}, sent=ONSET))
 
 
 def cap_field(root, path):
@@ -234,13 +234,13 @@ async def test_a_cap_document_keeps_the_schemas_rules_and_refers_to_the_first(se
 )  # fmt: skip
 def test_no_name_breaks_a_cap_document(place, event, change, confidence, gathered):
     where = Place(name=place, latitude=52.4, longitude=4.6)
-    one = alert(place=where, event_id=event, change=change, confidence=confidence, observed_property=event)
+    one = make_alert(place=where, event_id=event, change=change, confidence=confidence, observed_property=event)
     check_cap(cap(structs.replace(TOLD, alert=one, id=f"{event}-1", gathered=(one,) * gathered), sender=place + "x"))
 
 
 def test_the_end_is_past_and_a_silence_is_no_event_of_the_air():
-    assert cap_field(cap(structs.replace(TOLD, alert=ended())), "info/urgency") == "Past"
-    silent = cap(structs.replace(TOLD, alert=alert(kind="silent", sentence={"nl": "Geen gegevens"})))
+    assert cap_field(cap(structs.replace(TOLD, alert=make_ended_alert())), "info/urgency") == "Past"
+    silent = cap(structs.replace(TOLD, alert=make_alert(kind="silent", sentence={"nl": "Geen gegevens"})))
     check_cap(silent)
     assert (cap_field(silent, "status"), cap_field(silent, "info/category")) == ("System", "Infra")
     assert "peak" not in [one.text for one in silent.iter(f"{SPACE}valueName")]
@@ -256,16 +256,16 @@ async def heard_on(broker, topic, publish):
 
 async def test_an_alert_is_on_its_topic_when_the_broker_has_said_so(broker):
     channel = MqttSettings(host=broker.host, port=broker.port, topic="alerts/{area}/{station}")
-    hostile = structs.replace(TOLD, alert=alert(station="a/+/#"))
+    hostile = structs.replace(TOLD, alert=make_alert(station="a/+/#"))
     done, message = await heard_on(broker, "alerts/#", lambda: sent(channel, hostile))
     assert done.outcome is Outcome.DELIVERED
     assert str(message.topic) == "alerts/ijmond/a----"
     assert message.payload == done.content
-    assert msgspec.json.decode(message.payload)["data"]["event_id"] == alert().event_id
+    assert msgspec.json.decode(message.payload)["data"]["event_id"] == make_alert().event_id
 
 
 async def test_a_broker_that_is_away_is_tried_later_and_one_that_never_acknowledges_is_unknown():
-    channel = MqttSettings(host="127.0.0.1", port=free_port(), topic="alerts", timeout=1)
+    channel = MqttSettings(host="127.0.0.1", port=find_free_port(), topic="alerts", timeout=1)
     assert (await sent(channel)).outcome is Outcome.FAILED
 
     async def silent_after_connecting(reader, writer):
@@ -318,8 +318,8 @@ async def test_all_channels_of_a_receiver_are_told_and_recorded(database, broker
             mqtt=[MqttSettings(host=broker.host, port=broker.port, topic="alerts")],
         )
         chosen = AlertingSettings(receiver=[receiver], route=[Route(receiver="od")], allow_private=True)
-        async with dispatching(chosen, database):
-            await put(database, alert())
-            await settled(database)
-    told = rows(database, "SELECT channel, state FROM alerting.outbox ORDER BY 1")
+        async with run_dispatchers(chosen, database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
+    told = fetch_rows(database, "SELECT channel, state FROM alerting.outbox ORDER BY 1")
     assert told == [(f"{kind}:0", "delivered") for kind in ("cap", "mqtt", "notificaties", "webhook", "zaken")]

@@ -12,17 +12,17 @@ from msgspec import structs
 from alerting.errors import AlertingError
 from alerting.record import evidence
 from alerting.record.cases import Duty
-from tests.alerting.running_dispatcher import dispatching, put, rows, settled
-from tests.alerting.sample_alerts import BEGAN, alert, ended
+from tests.alerting.running_dispatcher import fetch_rows, insert_alerts, run_dispatchers, wait_until_delivered
+from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 from tests.alerting.servers import MailServer, WebServer
 
 
 @pytest.fixture
 async def told(database, settings):
     with WebServer() as web:
-        async with dispatching(settings(web=web), database):
-            await put(database, alert())
-            await settled(database)
+        async with run_dispatchers(settings(web=web), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
     with psycopg.connect(database) as connection:
         connection.execute("INSERT INTO alerting.acknowledgement (event_id, who, note) VALUES ('e', 'Jansen', '')")
         connection.execute(
@@ -56,21 +56,21 @@ async def test_nothing_recorded_can_be_changed_or_removed(database, told, statem
 
 
 async def test_a_delivery_keeps_hash_size_and_rules_of_what_was_sent(database, told):
-    ((sha256, size, rules),) = rows(database, "SELECT sha256, bytes, rules FROM alerting.delivery")
+    ((sha256, size, rules),) = fetch_rows(database, "SELECT sha256, bytes, rules FROM alerting.delivery")
     assert (sha256, size) == (hashlib.sha256(told).digest(), len(told))
-    assert rows(database, "SELECT rules FROM alerting.decision") == [(rules,)]
+    assert fetch_rows(database, "SELECT rules FROM alerting.decision") == [(rules,)]
     assert len(rules) == 12
 
 
 async def test_a_record_holds_every_message_and_tells_when_anything_of_it_was_changed(database, settings):
     with MailServer() as server, WebServer() as web:
-        async with dispatching(settings(mail=server, web=web), database):
-            await put(database, alert())
-            await settled(database)
-            await put(database, ended())
-            await settled(database)
-    await Duty(database).acknowledge(alert().event_id, "anna", "gezien")
-    found = evidence.read(evidence.write(await Duty(database).record(alert().event_id)))
+        async with run_dispatchers(settings(mail=server, web=web), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
+            await insert_alerts(database, make_ended_alert())
+            await wait_until_delivered(database)
+    await Duty(database).acknowledge(make_alert().event_id, "anna", "gezien")
+    found = evidence.read(evidence.write(await Duty(database).record(make_alert().event_id)))
     assert list(evidence.wrong(found)) == []
     sent = dict(evidence.messages(found)).values()
     assert {body for _, body in web.requests} <= set(sent)
@@ -112,7 +112,7 @@ def test_what_is_no_record_is_refused_in_one_sentence():
 @given(st.text(max_size=10))
 def test_a_forged_message_never_passes(text):
     entry = {"step": "tried", "sha256": hashlib.sha256(b"the one that was sent").hexdigest(), "content": text}
-    forged = evidence.made("e", [], {}, {}, BEGAN)
+    forged = evidence.made("e", [], {}, {}, ONSET)
     head = evidence._hash("", entry)
     forged = structs.replace(forged, entries=[{**entry, "hash": head}], head=head)
     assert list(evidence.wrong(forged)) == ["entry 1: the message is not the one that was sent"]
