@@ -53,7 +53,7 @@ def boot_id() -> str:
 class _Timex(ctypes.Structure):
     """`struct timex` of adjtimex(2); only `modes` is ours to set, and 0 means: look, don't touch."""
 
-    _fields_ = (("modes", ctypes.c_uint), ("rest", ctypes.c_byte * 512))
+    _fields_ = (("modes", ctypes.c_uint), ("reserved", ctypes.c_byte * 512))
 
 
 @cache

@@ -60,7 +60,7 @@ class RemoteConfig:
             else:
                 self._update_state(starts=self.state.starts + 1)
                 try:
-                    return self._apply_overlay(base, self.state.trial, self.state.trial_certificate, "tried")
+                    return self._apply_overlay(base, self.state.trial, self.state.trial_certificate, "trial")
                 except ConfigurationError as error:
                     self.refuse_trial(str(error))
         return self.load_accepted(base)
@@ -69,7 +69,7 @@ class RemoteConfig:
         """What is in force when nothing is on trial: the card's own, or what proved itself."""
         if self.state.accepted is None:
             return read_configuration(base)
-        return self._apply_overlay(base, self.state.accepted, self.state.certificate, "kept")
+        return self._apply_overlay(base, self.state.accepted, self.state.certificate, "accepted")
 
     def start_trial(self, desired: DesiredConfig, base: Path) -> bool:
         """Whether this is new and can be tried; then it is on trial, and the agent must start again."""
@@ -77,7 +77,7 @@ class RemoteConfig:
         if desired.version <= newest_version:
             return False
         try:
-            self._apply_overlay(base, desired.toml, desired.certificate, "tried")
+            self._apply_overlay(base, desired.toml, desired.certificate, "trial")
         except ConfigurationError as error:
             self._update_state(refused_version=desired.version, error=str(error))
             return False

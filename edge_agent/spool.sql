@@ -2,7 +2,7 @@
 
 -- name: create_schema
 CREATE TABLE IF NOT EXISTS spool (
-    one         INTEGER PRIMARY KEY CHECK (one = 1),
+    singleton   INTEGER PRIMARY KEY CHECK (singleton = 1),
     node        TEXT    NOT NULL,
     incarnation TEXT    NOT NULL,
     next_seq    INTEGER NOT NULL
@@ -34,7 +34,7 @@ SELECT columns FROM held ORDER BY id
 DELETE FROM held
 
 -- name: insert_identity
-INSERT INTO spool (one, node, incarnation, next_seq) VALUES (1, :node, :incarnation, 1) ON CONFLICT DO NOTHING
+INSERT INTO spool (singleton, node, incarnation, next_seq) VALUES (1, :node, :incarnation, 1) ON CONFLICT DO NOTHING
 
 -- name: select_identity
 SELECT node, incarnation, next_seq FROM spool

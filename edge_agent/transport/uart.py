@@ -37,12 +37,12 @@ class Uart:
         """All frames that have come, at least one; waits up to `patience` seconds for the first of them."""
         deadline = time.monotonic() + timeout
         frames: list[bytes] = []
-        bad_before = splitter.bad
+        bad_before = splitter.bad_count
         while not frames or self._has_input():
             data = self._with_port(lambda line: line.read(max(1, min(4096, line.in_waiting))))
             frames += splitter.feed(data)
             if not frames and time.monotonic() > deadline:
-                raise self._build_timeout_error(splitter.bad - bad_before, timeout)
+                raise self._build_timeout_error(splitter.bad_count - bad_before, timeout)
         return frames
 
     def discard_input(self) -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 import psycopg
 from msgspec import Struct, convert
 
-from alerting.sql import load
+from alerting.sql import load_queries
 from gateway.access import credentials
 from gateway.access.identity import Identity, Role, Scope, narrow_identity, scopes_of
 
-_QUERIES = load(Path(__file__).with_name("queries.sql"))
+_QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 _MAX_FAILURES = 5
 _LOCK_SECONDS = 900
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psycopg
 
-from alerting.sql import load
+from alerting.sql import load_queries
 
-_QUERIES = load(Path(__file__).with_name("queries.sql"))
+_QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
 StoredValue = tuple[str, str, int, float]
 

@@ -17,7 +17,7 @@ import psycopg
 from rich.console import Console
 from rich.live import Live
 
-from alerting.sql import load
+from alerting.sql import load_queries
 from gateway.demo import config, nodes, reconciliation, stations, terminal
 from gateway.demo.receivers import Mailbox, ReceivedNotification, Webhook
 from gateway.errors import StartError
@@ -25,7 +25,7 @@ from gateway.store.migrate import migrate
 from gateway.system.child_process import Child, is_port_open
 from gateway.system.embedded_servers import Broker, Postgres
 
-_QUERIES = load(Path(__file__).with_name("queries.sql"))
+_QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 _HOST = "127.0.0.1"
 
 

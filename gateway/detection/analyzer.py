@@ -12,8 +12,7 @@ from gateway.detection.detector import DetectorState as DetectorStates
 from gateway.model.event import Event
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Registry
-from gateway.quality.flagger import Flagger
-from gateway.quality.flagger import QualityStates as QualityStates
+from gateway.quality.flagger import Flagger, QualityStates
 
 
 @dataclass(frozen=True, kw_only=True)

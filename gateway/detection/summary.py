@@ -55,15 +55,15 @@ def _summarize(event: Event, registry: Registry, language: str) -> str:
 def _property_name(observed_property: ObservedProperty, language: str) -> str:
     property_id = observed_property.id
     return (
-        vocabulary.name(property_id, language)
-        if property_id in vocabulary.PROPERTIES
+        vocabulary.property_name(property_id, language)
+        if property_id in vocabulary.PROPERTY_NAMES
         else observed_property.name.get(language) or property_id
     )
 
 
 def _format_value(value: float, observed_property: ObservedProperty, language: str) -> str:
     text = f"{value:.0f}" if abs(value) >= 10 else f"{value:.1f}"
-    return f"{vocabulary.decimal(text, language)} {vocabulary.unit(observed_property.unit)}"
+    return f"{vocabulary.localize_decimal(text, language)} {vocabulary.unit_symbol(observed_property.unit)}"
 
 
 def _format_ratio(event: Event, language: str) -> str:
@@ -93,7 +93,7 @@ def _describe_context(event: Event, language: str) -> list[str]:
         none_text = "geen buur steeg mee" if dutch else "no neighbour rose"
         clauses.append(risen_text + (" ook" if dutch else " too") if risen else none_text)
     if event.wind is not None:
-        direction = vocabulary.direction(event.wind.direction, language)
+        direction = vocabulary.compass_direction(event.wind.direction, language)
         wind_text = f"wind uit het {direction}" if dutch else f"wind from the {direction}"
         if event.upwind:
             wind_text += f", van {event.upwind[0].name}" if dutch else f", from {event.upwind[0].name}"

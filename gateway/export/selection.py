@@ -7,9 +7,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from alerting.sql import load
+from alerting.sql import load_queries
 
-QUERIES = load(Path(__file__).with_name("queries.sql"))
+QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
 
 class Averaging(StrEnum):

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from math import atan2, cos, degrees, hypot, radians
 
 from alerting.alert import Alert, Change, NearSite, Place, Severity
-from gateway.model.event import Event, EventKind
-from gateway.model.event import EventChange as EventChange
+from gateway.model.event import Event, EventChange, EventKind
 from gateway.model.registry import ObservedProperty, Registry, Station
 
 _ALERTED_KINDS = {EventKind.PEAK, EventKind.REGIONAL}  # glitches and humidity are kept as events and shown, never sent

@@ -18,7 +18,7 @@ async def write_outbox(
     """Keep the events, with their alerts, in this transaction; returns what viewers should see after its COMMIT."""
     severities = [classify_severity(event, registry.properties[event.observed_property]).value for event in events]
     await event_store.save_events(tx, events, severities, registry)
-    await inbox.put(tx, build_alerts(events, registry))
+    await inbox.put_alerts(tx, build_alerts(events, registry))
     return await _build_live_messages(tx, live_observations, zip(events, severities, strict=True), registry)
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psycopg
 
-from alerting.sql import load
+from alerting.sql import load_queries
 from gateway.sharding.assignment import LeasePlan, LeaseTable, plan_changes
 
-_QUERIES = load(Path(__file__).with_name("leases.sql"))
+_QUERIES = load_queries(Path(__file__).with_name("leases.sql"))
 CONNECTION_NAME_PREFIX = "piekwacht gateway "  # and the worker's id: what its connections are called
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import psycopg
 
-from alerting.sql import load
+from alerting.sql import load_queries
 from gateway.errors import StartError
 from gateway.store.migrate import SchemaError, migrate
 
-QUERIES = load(Path(__file__).with_name("queries.sql"))
+QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
 Transaction = psycopg.AsyncConnection
 

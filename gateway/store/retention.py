@@ -11,10 +11,10 @@ from typing import Annotated
 import psycopg
 from msgspec import Meta, Struct
 
-from alerting.sql import load
+from alerting.sql import load_queries
 from gateway.store.migrate import connect
 
-_QUERIES = load(Path(__file__).with_name("retention.sql"))
+_QUERIES = load_queries(Path(__file__).with_name("retention.sql"))
 RetentionDays = Annotated[int, Meta(ge=40)]
 
 

@@ -14,7 +14,7 @@ _UNSENT = "SELECT 1 FROM alerting.outbox WHERE state IN ('pending', 'sending')"
 
 async def insert_alerts(dsn, *alerts):
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
-        await inbox.put(connection, alerts)
+        await inbox.put_alerts(connection, alerts)
 
 
 def fetch_rows(dsn, statement):

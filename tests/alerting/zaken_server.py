@@ -10,8 +10,8 @@ import jwt
 
 class ZakenHandler(BaseHTTPRequestHandler):
     def answer(self, status, body=None):
-        if self.server.api.lose:  # done, and nobody hears of it
-            self.server.api.lose -= 1
+        if self.server.api.lost_responses:  # done, and nobody hears of it
+            self.server.api.lost_responses -= 1
             self.connection.close()
             return
         content = json.dumps(body or {}).encode()

@@ -7,7 +7,7 @@ from math import cos, pi, sin
 
 from alerting.alert import Alert
 from alerting.decide.routing import Route
-from alerting.decide.rules import Rules
+from alerting.decide.rules import NotificationPolicy
 from alerting.decide.silence import Silence
 from tests.alerting.sample_alerts import make_alert
 
@@ -22,7 +22,7 @@ def _route(n: int, area: str) -> Route:
     return Route(receiver=f"r{n}", match=[f'station="s{n}"'], go_on=True)
 
 
-def _time_decision(rules: Rules, candidate: Alert) -> float:
+def _time_decision(rules: NotificationPolicy, candidate: Alert) -> float:
     """Of this thread alone, and the first time this alert is seen: what others on the machine took is left out."""
     started = time.thread_time()
     rules.decide(candidate, {}, NOW)
@@ -41,7 +41,7 @@ def main() -> None:
         Silence(id=n, match=(f'station="s{n}"',), author="a", reason="r", starts_at=NOW, ends_at=NOW + timedelta(1))
         for n in range(10_000)
     ]
-    rules = Rules(routes, (), silences)
+    rules = NotificationPolicy(routes, (), silences)
     seconds = []
     for n in range(2000):
         candidate = make_alert(station=f"s{n * 7 % 10_000}")

@@ -76,7 +76,9 @@ async def insert_storm(dsn: str, name: str, events: int, at_a_time: int, pause: 
         started = time.perf_counter()
         for n in range(0, events, at_a_time):
             numbers = range(n, min(n + at_a_time, events))
-            await inbox.put(connection, [make_alert(event_id=f"{name}{m}", station=f"{name}{m}") for m in numbers])
+            await inbox.put_alerts(
+                connection, [make_alert(event_id=f"{name}{m}", station=f"{name}{m}") for m in numbers]
+            )
             await connection.commit()
             await asyncio.sleep(max(0.0, started + (n / at_a_time + 1) * pause - time.perf_counter()))
         return time.perf_counter() - started

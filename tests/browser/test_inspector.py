@@ -9,7 +9,7 @@ from playwright.async_api import expect
 
 from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings, SmtpSettings
-from alerting.inbox import put
+from alerting.inbox import put_alerts
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.access.accounts import Accounts
 from gateway.access.identity import Role
@@ -31,7 +31,7 @@ async def peaking(site, database):
     began = int(time.time() * 1000) - 900_000
     await ingest_observations(pipeline, node, 900, start=began, plume=range(700, 900))
     async with await psycopg.AsyncConnection.connect(database) as connection:
-        await put(connection, [make_alert(event_id="elsewhere", area="chemelot", station="geleen")])
+        await put_alerts(connection, [make_alert(event_id="elsewhere", area="chemelot", station="geleen")])
     with MailServer() as server:
         settings = AlertingSettings(
             smtp=SmtpSettings(port=server.controller.port, tls="none"),

@@ -15,7 +15,7 @@ async def test_a_live_value_appears_and_changes(visit, air):
     await expect(page.locator("#state")).to_have_text("live")
     await expect(page.locator(".marker span")).to_have_text("8")
     await expect(page.locator("tr[data-station] td[data-property=pm2_5]")).to_contain_text("8,1")
-    await air.breathe(*[300.0] * 30)  # of which the seconds that were not told before count, one at least
+    await air.publish_values(*[300.0] * 30)  # of which the seconds that were not told before count, one at least
     await expect(page.locator("tr[data-station] td[data-property=pm2_5]")).not_to_contain_text("8,1")
     await expect(page.locator(".marker span")).not_to_have_text("8")
 
@@ -24,7 +24,7 @@ async def test_what_is_read_again_does_not_take_back_what_came_meanwhile(visit, 
     page = await visit()
     await expect(page.locator("#state")).to_have_text("live")
     before = await page.evaluate("fetch(`/api/v1/stations`).then((answer) => answer.text())")
-    await air.breathe(*[300.0] * 30)  # of which the seconds that were not told before count, one at least
+    await air.publish_values(*[300.0] * 30)  # of which the seconds that were not told before count, one at least
     await expect(page.locator(".marker span")).not_to_have_text("8")
     await page.route("**/api/v1/stations", lambda route: route.fulfill(body=before, content_type="application/json"))
     async with page.expect_response("**/api/v1/stations"):
@@ -39,7 +39,7 @@ async def test_a_peak_is_on_map_and_list_within_two_seconds_of_its_commit(visit,
     await expect(page.locator("#no-peaks")).to_be_visible()
     committed = None
     while not (committed and committed.live[0].events):
-        committed = await air.breathe(*[95.0] * 10)
+        committed = await air.publish_values(*[95.0] * 10)
     began = time.monotonic()
     await expect(page.locator("#peaks li")).to_have_count(1, timeout=2_000)
     await expect(page.locator(".marker.peaking")).to_have_count(1, timeout=2_000)

@@ -82,7 +82,7 @@ async def test_a_station_shows_a_chart_to_read_and_figures_as_they_come(visit, a
     await expect(page.locator("#state")).to_have_text("live")
     cell = page.locator("tr[data-property=pm2_5] .mean")
     await expect(cell).to_contain_text("8,1 µg/m³")
-    await air.breathe(*[30.0] * 30)
+    await air.publish_values(*[30.0] * 30)
     await expect(cell).not_to_contain_text("8,1")
     await save_screenshot(page, "station-live-nl")
 
@@ -114,13 +114,13 @@ async def test_an_event_says_what_happened_and_who_was_told(visit, air):
 async def test_an_event_page_follows_its_event(visit, air):
     committed = None
     while not (committed and committed.live[0].events):
-        committed = await air.breathe(*[95.0] * 10)
+        committed = await air.publish_values(*[95.0] * 10)
     event = committed.live[0].events[0].event.id
     page = await visit(f"/nl/events/{event}")
     await expect(page.locator("main")).to_contain_text("nog bezig")
     revision = await page.locator("#corrections ~ div tbody tr").count()
     while not any(e.event.revision > revision for live in committed.live for e in live.events):
-        committed = await air.breathe(*[400.0] * 10)
+        committed = await air.publish_values(*[400.0] * 10)
     await expect(page.locator("#corrections ~ div tbody tr")).not_to_have_count(revision, timeout=10_000)
 
 
@@ -164,13 +164,13 @@ async def test_one_stream_serves_all_tabs(visit, air, site):
         await expect(page.locator("#state")).to_have_text("live")
     held = await first.evaluate("navigator.locks.query().then((all) => all.held.length + all.pending.length)")
     assert held == 2
-    await air.breathe(*[30.0] * 30)
+    await air.publish_values(*[30.0] * 30)
     await expect(first.locator("tr[data-station=wijk-aan-zee] td[data-property=pm2_5]")).not_to_contain_text("8,1")
     await expect(second.locator("tr[data-property=pm2_5] .mean")).not_to_contain_text("8,1")
     await first.close()
     await expect(second.locator("#state")).to_have_text("live")
     before = await second.locator("tr[data-property=pm2_5] .mean").inner_text()
-    await air.breathe(*[300.0] * 10)
+    await air.publish_values(*[300.0] * 10)
     await expect(second.locator("tr[data-property=pm2_5] .mean")).not_to_have_text(before)
 
 

@@ -27,7 +27,7 @@ def agent(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_check_tells_of_every_part_and_ends_with_0_when_nothing_is_bad(node, broker, capsys):
-    node.write(broker.port, SIMULATED)
+    node.write_config(broker.port, SIMULATED)
     (node.folder / "node.key").chmod(0o600)
     assert main(["check", "--config", str(node.config)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -39,15 +39,15 @@ def test_check_tells_of_every_part_and_ends_with_0_when_nothing_is_bad(node, bro
     [
         (lambda node: (node.folder / "node.key").unlink(), "node.key cannot be read"),
         (lambda node: (node.folder / "node.key").chmod(0o644), "chmod 600"),
-        (lambda node: node.write(1, SIMULATED), "check host, port, firewall and certificate"),
+        (lambda node: node.write_config(1, SIMULATED), "check host, port, firewall and certificate"),
         (lambda node: node.spool.write_bytes(b"junk" * 5000), "is damaged"),
-        (lambda node: node.write(1, 'driver = "sps30"\nbus = 97'), "/dev/i2c-97 is not there"),
-        (lambda node: node.write(1, 'driver = "pms"\nport = "/dev/nothing"'), "/dev/nothing is not there"),
-        (lambda node: node.write(1, 'driver = "opcn3"\nbus = 9'), "spidev"),
+        (lambda node: node.write_config(1, 'driver = "sps30"\nbus = 97'), "/dev/i2c-97 is not there"),
+        (lambda node: node.write_config(1, 'driver = "pms"\nport = "/dev/nothing"'), "/dev/nothing is not there"),
+        (lambda node: node.write_config(1, 'driver = "opcn3"\nbus = 9'), "spidev"),
     ],
 )
 def test_check_names_what_is_wrong_and_the_remedy(node, broker, capsys, broken, sentence):
-    node.write(broker.port, SIMULATED)
+    node.write_config(broker.port, SIMULATED)
     broken(node)
     code = main(["check", "--config", str(node.config)])
     (line,) = [line for line in capsys.readouterr().out.splitlines() if sentence in line]
@@ -96,7 +96,7 @@ def test_sensors_lists_what_answers_and_how_to_write_it_down(tmp_path):
 
 
 def test_tail_shows_what_a_running_agent_reads(node):
-    node.write(1, SIMULATED, batch="drain_seconds = 0")
+    node.write_config(1, SIMULATED, batch="drain_seconds = 0")
     process = node.start()
     wait_until(lambda: node.generated.exists() and node.generated.stat().st_size)
     shown = agent("tail", "--config", str(node.config), "--count", "3")

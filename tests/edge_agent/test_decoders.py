@@ -280,7 +280,7 @@ def test_good_frames_are_found_however_the_stream_is_cut(kind, data):
         cut = data.draw(st.integers(1, len(stream)))
         found += [decode(frame) for frame in frames.feed(stream[:cut])]
         stream = stream[cut:]
-    assert frames.bad == 0
+    assert frames.bad_count == 0
     assert len(found) == 3 or (kind == "modbus" and found)
     assert len(set(map(repr, found))) == 1
 

@@ -75,10 +75,10 @@ def play(path, events, tmp_path, *, cuts: int) -> None:
         elif kind == "forgotten":
             forgotten = number
         elif kind != "founded":
-            disk.happen(event)
+            disk.apply_event(event)
         while moments and moments[0] == at:
             moments.pop(0)
-            judge(tmp_path, path, disk.after_cut(chance), promised, max(forgotten, under_way(events, at)))
+            judge(tmp_path, path, disk.files_after_cut(chance), promised, max(forgotten, under_way(events, at)))
     assert not moments
     assert len(promised) == 2 * COMMITS
 
@@ -138,10 +138,10 @@ def test_whatever_was_held_is_there_once_whether_the_cut_came_before_or_after_th
         if event[0] == "held":
             committed = event[2]
         elif event[0] != "founded":
-            disk.happen(event)
+            disk.apply_event(event)
         while moments and moments[0] == at:
             moments.pop(0)
-            found = readings_after(tmp_path, path, disk.after_cut(chance))
+            found = readings_after(tmp_path, path, disk.files_after_cut(chance))
             assert len(found) == len(set(found)), "a reading is there twice"
             assert set(found) >= {i * 60_000 + j for i in range(committed + 1) for j in range(20)}
     assert committed == HELD - 1

@@ -25,10 +25,10 @@ def heard(ear, name: str) -> bool:
 
 def test_a_good_one_is_tried_kept_and_in_force_after_a_restart(node, listen, broker):
     ear = listen(broker.port)
-    node.write(broker.port, PM10)
+    node.write_config(broker.port, PM10)
     process = node.start()
     wait_until(lambda: heard(ear, "pm10"))
-    ear.want(desired(7, BATCH + CO2), node.gateway)
+    ear.publish_desired_config(desired(7, BATCH + CO2), node.gateway)
     wait_until(lambda: heard(ear, "co2"))
     wait_until(lambda: RemoteConfig(node.spool.with_suffix(".remote")).state.version == 7)
     errors = stop(process)
@@ -39,18 +39,18 @@ def test_a_good_one_is_tried_kept_and_in_force_after_a_restart(node, listen, bro
     wait_until(lambda: len(ear.batches) > before + 3)
     stop(process)
     assert "co2" in list(ear.batches.values())[-1].values
-    assert ear.remote()["version"] == 7
-    assert sorted(ear.values()) == sorted(node.made()), "nothing was lost by the change"
+    assert ear.find_remote_state()["version"] == 7
+    assert sorted(ear.values()) == sorted(node.read_generated_values()), "nothing was lost by the change"
 
 
 def test_one_under_which_no_sensor_works_is_taken_back(node, listen, broker):
     ear = listen(broker.port)
-    node.write(broker.port, PM10)
+    node.write_config(broker.port, PM10)
     process = node.start("--trial-seconds", "1.5")
     wait_until(lambda: heard(ear, "pm10"))
-    ear.want(desired(8, BATCH + SICK), node.gateway)
-    wait_until(lambda: ear.remote().get("refused") == 8, timeout=30)
-    assert "/dev/i2c-97 is not there" in ear.remote()["error"]
+    ear.publish_desired_config(desired(8, BATCH + SICK), node.gateway)
+    wait_until(lambda: ear.find_remote_state().get("refused") == 8, timeout=30)
+    assert "/dev/i2c-97 is not there" in ear.find_remote_state()["error"]
     before = len(ear.batches)
     wait_until(lambda: len(ear.batches) > before + 3)
     stop(process)
@@ -68,23 +68,23 @@ def test_one_under_which_no_sensor_works_is_taken_back(node, listen, broker):
 )
 def test_a_bad_one_is_refused_at_once_and_the_reason_is_told(node, listen, broker, toml, sentence):
     ear = listen(broker.port)
-    node.write(broker.port, PM10)
+    node.write_config(broker.port, PM10)
     process = node.start()
     wait_until(lambda: heard(ear, "pm10"))
-    ear.want(desired(9, toml), node.gateway)
-    wait_until(lambda: ear.remote().get("refused") == 9)
-    assert sentence in ear.remote()["error"]
+    ear.publish_desired_config(desired(9, toml), node.gateway)
+    wait_until(lambda: ear.find_remote_state().get("refused") == 9)
+    assert sentence in ear.find_remote_state()["error"]
     assert "is tried" not in stop(process)
 
 
 def test_nobody_but_the_gateway_is_believed(node, listen, broker):
     ear = listen(broker.port)
-    node.write(broker.port, PM10)
+    node.write_config(broker.port, PM10)
     process = node.start()
     wait_until(lambda: heard(ear, "pm10"))
-    ear.want(desired(10, CO2), Signer.generate("gateway.ijmond"))
-    ear.want(desired(11, CO2), node.key)
-    ear.want(desired(12, CO2, node="ijm-002"), node.gateway)
+    ear.publish_desired_config(desired(10, CO2), Signer.generate("gateway.ijmond"))
+    ear.publish_desired_config(desired(11, CO2), node.key)
+    ear.publish_desired_config(desired(12, CO2, node="ijm-002"), node.gateway)
     before = len(ear.batches)
     wait_until(lambda: len(ear.batches) > before + 5)
     errors = stop(process)
@@ -94,7 +94,7 @@ def test_nobody_but_the_gateway_is_believed(node, listen, broker):
 
 @pytest.fixture
 def card(node):
-    return node.write(1, PM10)
+    return node.write_config(1, PM10)
 
 
 @pytest.fixture
@@ -103,15 +103,15 @@ def remote(tmp_path):
 
 
 def test_an_older_or_known_version_changes_nothing(remote, card):
-    assert remote.consider(desired(5, CO2), card)
-    assert not remote.consider(desired(5, CO2), card)
-    remote.accept()
-    assert not remote.consider(desired(4, CO2), card)
-    assert remote.consider(desired(6, CO2), card)
-    remote.refuse("no good")
-    assert not remote.consider(desired(6, CO2), card)
-    assert remote.standing.version == 5
-    assert remote.effective(card).settings.sensor[0].properties == ("co2",)
+    assert remote.start_trial(desired(5, CO2), card)
+    assert not remote.start_trial(desired(5, CO2), card)
+    remote.accept_trial()
+    assert not remote.start_trial(desired(4, CO2), card)
+    assert remote.start_trial(desired(6, CO2), card)
+    remote.refuse_trial("no good")
+    assert not remote.start_trial(desired(6, CO2), card)
+    assert remote.state.version == 5
+    assert remote.load_effective(card).settings.sensor[0].properties == ("co2",)
 
 
 def test_one_that_kills_the_agent_three_times_is_over(tmp_path, card):

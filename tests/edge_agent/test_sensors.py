@@ -53,7 +53,7 @@ def talk():
 
 
 def polled_sensor(driver, settings, tmp_path, **options) -> PolledSensor:
-    conditions = options.pop("surroundings", SharedConditions())
+    conditions = options.pop("conditions", SharedConditions())
     return PolledSensor(
         "it", driver, settings, conditions=conditions, sensor_state=SensorState(tmp_path / "memory"), **options
     )
@@ -123,8 +123,8 @@ def test_a_serial_sensor_is_read_through_junk_and_split_frames(talk, make, frame
     talker = talk([b"\x42\xaa junk", frame[:7], frame[7:], frame[:-1] + b"\x00", frame])
     device = make(Uart(talker.port))
     device.start()
-    assert talker.heard() != b""
-    talker.play()
+    assert talker.read_received() != b""
+    talker.start()
     assert device.read().values["pm10"] == pm10
     time.sleep(0.2)
     after_a_bad_one = device.read()
@@ -145,7 +145,7 @@ def test_wind_is_averaged_over_all_lines_since_the_last_read(talk):
     talker = talk(lines)
     device = Gill(Uart(talker.port), north=0.0)
     device.start()
-    talker.play()
+    talker.start()
     time.sleep(0.4)
     assert device.read().values == {"wind_speed": 4.0, "wind_direction": pytest.approx(0.0, abs=0.1)}
 
@@ -185,10 +185,10 @@ def test_a_moving_node_says_where_each_reading_was_taken(talk, tmp_path):
     talker = talk([place, place])
     gps = Gps(Uart(talker.port))
     gps.start()
-    talker.play()
+    talker.start()
     surroundings.update(gps.read(), time.monotonic())
-    sensor = polled_sensor(Sps30(fakes.make_bus({0x69: fakes.sps30()})), QUICK, tmp_path, surroundings=surroundings)
-    assert take(sensor, 1)[0].place == (48.1173, 11.5166667, 545.4)
+    sensor = polled_sensor(Sps30(fakes.make_bus({0x69: fakes.sps30()})), QUICK, tmp_path, conditions=surroundings)
+    assert take(sensor, 1)[0].position == (48.1173, 11.5166667, 545.4)
 
 
 def test_readings_come_on_their_grid(tmp_path):
@@ -467,5 +467,5 @@ def test_a_davis_console_is_woken_and_asked(talk):
     talker = talk([b"\x06" + fakes.davis_frame(mph=10, direction=270)])
     device = Davis(Uart(talker.port), north=0.0)
     device.start()
-    talker.play()
+    talker.start()
     assert device.read().values["wind_direction"] == 270.0

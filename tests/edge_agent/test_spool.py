@@ -58,8 +58,8 @@ def test_it_is_opened_as_durably_as_sqlite_can(spool):
 def test_numbers_count_on_even_when_the_spool_was_emptied(spool, path):
     spool.add(sign(batches(0, 3)))
     (inc,) = {batch.inc for batch in contents(spool)}
-    assert spool.forget(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 3)])) == 3
-    assert spool.empty()
+    assert spool.delete_stored(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 3)])) == 3
+    assert spool.is_empty()
     with Spool(path, node="ijm-001") as again:
         assert [numbered.batch.seq for numbered in again.add(sign(batches(100, 2)))] == [4, 5]
 
@@ -70,16 +70,16 @@ def test_a_failed_transaction_leaves_no_number_used(spool):
 
     with pytest.raises(RuntimeError):
         spool.add([*sign(batches(0, 1)), fail])
-    assert spool.empty()
+    assert spool.is_empty()
     assert spool.add(sign(batches(0, 1)))[0].batch.seq == 1
 
 
 def test_a_copy_of_an_older_state_goes_on_as_a_new_incarnation(spool):
     spool.add(sign(batches(0, 3)))
     (inc,) = {batch.inc for batch in contents(spool)}
-    assert not spool.outrun(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 3)]))
-    assert not spool.outrun(StoredRanges(v=1, node="ijm-001", inc="a" * 12, ranges=[(1, 99)]))
-    assert spool.outrun(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 2), (10, 20)]))
+    assert not spool.renew_if_copied(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 3)]))
+    assert not spool.renew_if_copied(StoredRanges(v=1, node="ijm-001", inc="a" * 12, ranges=[(1, 99)]))
+    assert spool.renew_if_copied(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 2), (10, 20)]))
     (new,) = spool.add(sign(batches(100, 1)))
     assert new.batch.seq == 21
     assert new.batch.inc != inc

@@ -44,14 +44,14 @@ def wrap_after(owner: object, name: str, reach_point: Callable[[], None]) -> Non
 
 POINTS = {
     "before_the_transaction": (wrap_before, Store, "transaction"),
-    "before_copy": (wrap_before, observations, "copy"),
-    "after_copy": (wrap_after, observations, "copy"),
-    "before_commit": (wrap_after, ledger, "keep"),  # the last statement of the transaction
+    "before_copy": (wrap_before, observations, "copy_observations"),
+    "after_copy": (wrap_after, observations, "copy_observations"),
+    "before_commit": (wrap_after, ledger, "copy_batches"),  # the last statement of the transaction
     "after_commit": (wrap_after, consumer.IngestConsumer, "_commit"),
     "before_acknowledge": (wrap_before, connection.MqttConnection, "acknowledge"),
-    "after_acknowledge": (wrap_before, consumer.IngestConsumer, "_tell"),
-    "before_stored_ranges": (wrap_before, consumer.IngestConsumer, "_publish_stored"),
-    "after_stored_ranges": (wrap_after, consumer.IngestConsumer, "_publish_stored"),
+    "after_acknowledge": (wrap_before, consumer.IngestConsumer, "_publish_results"),
+    "before_stored_ranges": (wrap_before, consumer.IngestConsumer, "_publish_stored_ranges"),
+    "after_stored_ranges": (wrap_after, consumer.IngestConsumer, "_publish_stored_ranges"),
 }
 
 

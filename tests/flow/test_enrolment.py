@@ -135,7 +135,7 @@ def test_from_the_authority_to_revocation_without_losing_a_reading(site, tmp_pat
         assert site.run("node", "renew", "ijm-001") == 0
         wait_until(lambda: "configuration 2 from afar is kept" in (tmp_path / "agent.log").read_text())
         issued = sorted((tmp_path / "ca/issued").glob("ijm-001-*.pem"), key=lambda p: p.stat().st_mtime)
-        in_force = (tmp_path / "card/spool.kept.pem", tmp_path / "card/spool.tried.pem")
+        in_force = (tmp_path / "card/spool.accepted.pem", tmp_path / "card/spool.trial.pem")
         assert issued[-1].read_text() in {path.read_text() for path in in_force if path.exists()}
         capsys.readouterr()
         wait_until(lambda: site.run("node", "list") == 0 and "configuration 2 in force" in capsys.readouterr().out, 70)

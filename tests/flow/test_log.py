@@ -69,7 +69,7 @@ async def test_from_the_batch_to_the_mail_by_ids_alone(up, database):
         forged[20] ^= 1
         await connection.publish(payload.topic, bytes(forged), qos=1)
     until = time.monotonic() + 60
-    while not (mail.taken and any("delivered" in line["says"] for line in read())):
+    while not (mail.received and any("delivered" in line["says"] for line in read())):
         assert time.monotonic() < until, read()[-5:]
         await asyncio.sleep(0.2)
 
@@ -80,6 +80,6 @@ async def test_from_the_batch_to_the_mail_by_ids_alone(up, database):
     told = next(line for line in lines if line["says"] == "told" and line["event"] == opened["event"])
     assert told["receiver"] == "piket"
     delivered = next(line for line in lines if "delivered" in line["says"] and line["event"] == opened["event"])
-    assert delivered["message"] in mail.taken[0].content.decode()
+    assert delivered["message"] in mail.received[0].content.decode()
     assert any(line["says"] == "payload goes into quarantine" and line["reason"] == "forged" for line in lines)
     assert all({"at", "level", "part", "says"} <= set(line) for line in lines)

@@ -11,7 +11,7 @@ import pytest
 
 import gateway.api
 import gateway.export
-from alerting.sql import load
+from alerting.sql import load_queries
 from gateway.store import retention
 from gateway.store.retention import RetentionSettings
 from tests.gateway.enrolled_node import enrol_node
@@ -20,8 +20,8 @@ pytestmark = [pytest.mark.timescale, pytest.mark.slow]
 
 BEGAN = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 QUERIES = {
-    **load(Path(gateway.api.__file__).parent / "data" / "queries.sql"),
-    **load(Path(gateway.export.__file__).with_name("queries.sql")),
+    **load_queries(Path(gateway.api.__file__).parent / "data" / "queries.sql"),
+    **load_queries(Path(gateway.export.__file__).with_name("queries.sql")),
 }
 ANY = {
     "area": None, "station": "wijk-aan-zee", "property": "pm2_5", "start": BEGAN, "end": BEGAN + timedelta(days=3),

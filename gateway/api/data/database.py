@@ -11,10 +11,10 @@ from psycopg.errors import QueryCanceled
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from alerting.sql import load
+from alerting.sql import load_queries
 from gateway.export.selection import QUERIES as EXPORT_QUERIES
 
-_QUERIES = {**load(Path(__file__).with_name("queries.sql")), **EXPORT_QUERIES}
+_QUERIES = {**load_queries(Path(__file__).with_name("queries.sql")), **EXPORT_QUERIES}
 _OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=5000 -c timezone=UTC -c jit=off"
 _FETCH_SIZE = 500
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from xml.etree import ElementTree as ET
 
-from alerting.vocabulary import LOCAL
+from alerting.vocabulary import LOCAL_TIMEZONE
 from gateway.api.feeds.syndication import add_element, encode_document
 from gateway.api.schemas.events import Event, Revision
 from gateway.api.settings import ApiSettings
@@ -76,4 +76,4 @@ def _identifier(event: str, revision: int) -> str:
 
 
 def _format_time(text: str) -> str:
-    return datetime.fromisoformat(text).astimezone(LOCAL).isoformat(timespec="seconds")
+    return datetime.fromisoformat(text).astimezone(LOCAL_TIMEZONE).isoformat(timespec="seconds")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from alerting.vocabulary import LOCAL
+from alerting.vocabulary import LOCAL_TIMEZONE
 from gateway.api.data.averages import MeanCache
 from gateway.api.feeds import cap, syndication
 from gateway.api.http.problems import reject_unknown_parameters
@@ -96,7 +96,7 @@ async def get_today_csv(request: Request, property: Annotated[str, Query(max_len
     latest_values.check_parameters(property=property)
     mean_cache: MeanCache = request.app.state.mean_cache
     end = datetime.now(UTC)
-    start = end.astimezone(LOCAL).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    start = end.astimezone(LOCAL_TIMEZONE).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     selections = [
         latest_values.registry.build_selection(id_, property, (start, end), Averaging.MINUTE)
         for id_ in latest_values.registry.stations

@@ -53,8 +53,8 @@ async def preview_silence(request: Request) -> Response:
             area=case.alert.area,
             station=case.alert.station,
             severity=case.alert.severity.value,
-            headline=service.headline(case.alert, "nl"),
-            told=list(case.told),
+            headline=service.build_headline(case.alert, "nl"),
+            told=list(case.notified_receivers),
         )
         for case in await service.preview_silence(request, silence_request)
     ]
@@ -101,19 +101,19 @@ async def get_explanation(request: Request, id: str, language: LanguageText = "n
         schemas.ExplanationStep(
             at=format_instant(step.at),
             code=str(type(step).__struct_config__.tag),
-            sentence=service.said(step, language),
-            particulars=service.particulars(step, language),
+            sentence=service.describe_step(step, language),
+            particulars=service.describe_step_details(step, language),
         )
         for step in case.steps
     ]
     return _json_response(
         schemas.Explanation(
-            event=id, headline=service.headline(case.alert, language), ongoing=case.goes_on, items=steps
+            event=id, headline=service.build_headline(case.alert, language), ongoing=case.is_ongoing, items=steps
         )
     )
 
 
-async def _read_silence_request(request: Request) -> service.Wanted:
+async def _read_silence_request(request: Request) -> service.SilenceRequest:
     service.require_inspector(request)  # a stranger is told so before anything else
     body = await _read_body(request, schemas.NewSilence)
     starts, ends = cursor.parse_instant("startsAt", body.starts_at), cursor.parse_instant("endsAt", body.ends_at)
@@ -142,14 +142,14 @@ def _build_silence(silence: service.Silence) -> schemas.Silence:
         reason=silence.reason,
         starts_at=format_instant(silence.starts_at),
         ends_at=format_instant(silence.ends_at),
-        in_force=silence.in_force(datetime.now(UTC)),
+        in_force=silence.is_in_force(datetime.now(UTC)),
     )
 
 
 def _build_acknowledgements(case: service.Case) -> schemas.Acknowledgements:
     items: Sequence[schemas.Acknowledgement] = [
         schemas.Acknowledgement(who=answer.who, note=answer.note, said_at=format_instant(answer.at), via=answer.via)
-        for answer in case.answers
+        for answer in case.acknowledgements
     ]
     return schemas.Acknowledgements(event=case.alert.event_id, items=list(items))
 

@@ -12,9 +12,16 @@ from fastapi import FastAPI, HTTPException, Request
 
 from alerting.decide.silence import Silence
 from alerting.errors import AlertingError
-from alerting.message.texts import headline
-from alerting.record.cases import Case, Duty, Wanted, areas_of, withheld
-from alerting.record.history import AnyStep, Decided, Tried, channel, particulars, said
+from alerting.message.texts import build_headline
+from alerting.record.cases import Case, CaseStore, SilenceRequest, areas_from_matchers, find_silenced_cases
+from alerting.record.history import (
+    AnyStep,
+    DecisionStep,
+    DeliveryStep,
+    channel_name,
+    describe_step,
+    describe_step_details,
+)
 from alerting.vocabulary import Language
 from gateway.access.authorization import identity_of, require_scope
 from gateway.access.identity import EVERY_AREA, AccessDecision, Identity, Scope, decide_access
@@ -22,28 +29,28 @@ from gateway.access.identity import EVERY_AREA, AccessDecision, Identity, Scope,
 __all__ = [
     "AnyStep",
     "Case",
-    "Decided",
+    "DecisionStep",
+    "DeliveryStep",
     "Language",
     "Silence",
-    "Tried",
-    "Wanted",
+    "SilenceRequest",
     "acknowledge",
     "author_name",
+    "build_headline",
     "build_silence_request",
     "can_end",
-    "channel",
+    "channel_name",
     "create_silence",
+    "describe_step",
+    "describe_step_details",
     "end_silence",
     "get_case",
     "get_silence",
-    "headline",
     "install",
     "list_cases",
     "list_silences",
-    "particulars",
     "preview_silence",
     "require_inspector",
-    "said",
 ]  # fmt: skip
 _SCOPE = Scope.ANSWER_ALERTS
 _MAX_NOTE_LENGTH = 1_000
@@ -51,7 +58,7 @@ _MAX_NOTE_LENGTH = 1_000
 
 def install(app: FastAPI, dsn: str) -> None:
     """Give the application its way to alerting."""
-    app.state.case_store = Duty(dsn)
+    app.state.case_store = CaseStore(dsn)
 
 
 def require_inspector(request: Request) -> Identity:
@@ -68,14 +75,14 @@ async def list_cases(request: Request) -> list[Case]:
     """What goes on in the areas of who asks, and what was over since yesterday."""
     identity = require_inspector(request)
     with _translate_database_errors():
-        return await _case_store(request).cases(_readable_areas(identity))
+        return await _case_store(request).list_cases(_readable_areas(identity))
 
 
 async def get_case(request: Request, event: str) -> Case:
     """One event with all that was decided, sent and answered; 404 where there is none, 403 in another's area."""
     identity = require_inspector(request)
     with _translate_database_errors():
-        case = await _case_store(request).case(event)
+        case = await _case_store(request).get_case(event)
     if case is None:
         raise HTTPException(404, f"alerting has never heard of event {event[:80]!r}")
     if decide_access(identity, _SCOPE, case.alert.area) is not AccessDecision.ALLOWED:
@@ -96,7 +103,7 @@ async def list_silences(request: Request) -> list[Silence]:
     """Those in force or to come that touch an area of who asks."""
     identity = require_inspector(request)
     with _translate_database_errors():
-        silences = await _case_store(request).silences()
+        silences = await _case_store(request).list_silences()
     return [silence for silence in silences if _touches_own_area(identity, silence)]
 
 
@@ -104,7 +111,7 @@ async def get_silence(request: Request, number: int) -> Silence:
     """One of them, over or not."""
     identity = require_inspector(request)
     with _translate_database_errors():
-        silence = await _case_store(request).silence(number)
+        silence = await _case_store(request).get_silence(number)
     if silence is None or not _touches_own_area(identity, silence):
         raise HTTPException(404, f"no silence {number} touches an area of yours")
     return silence
@@ -112,12 +119,12 @@ async def get_silence(request: Request, number: int) -> Silence:
 
 def build_silence_request(  # noqa: PLR0917 - they are a form's fields
     area: str | None, match: Sequence[str], reason: str, starts_at: datetime | None, ends_at: datetime, kind: str
-) -> Wanted:
+) -> SilenceRequest:
     """A silence in that area (None: everywhere), or 400 with what is wrong."""
     now = datetime.now(UTC)
     try:
         area_matchers = [] if area is None else [f'area="{area}"']
-        silence_request = Wanted(
+        silence_request = SilenceRequest(
             match=tuple(dict.fromkeys([*area_matchers, *match])),
             reason=_to_single_line(reason),
             starts_at=starts_at or now,
@@ -131,19 +138,19 @@ def build_silence_request(  # noqa: PLR0917 - they are a form's fields
     return silence_request
 
 
-async def preview_silence(request: Request, silence_request: Wanted) -> list[Case]:
+async def preview_silence(request: Request, silence_request: SilenceRequest) -> list[Case]:
     """What goes on now that it would silence, in the areas of who asks."""
-    return withheld(silence_request, await list_cases(request))
+    return find_silenced_cases(silence_request, await list_cases(request))
 
 
-async def create_silence(request: Request, silence_request: Wanted) -> Silence:
+async def create_silence(request: Request, silence_request: SilenceRequest) -> Silence:
     """Silence it, where who asks may: all of it within their areas."""
     with _translate_database_errors():
         for area in _required_areas(silence_request):
             identity = await require_scope(
                 request, _SCOPE, f"{silence_request.kind} {', '.join(silence_request.match)}", area
             )
-        return await _case_store(request).put(silence_request, author_name(identity))
+        return await _case_store(request).add_silence(silence_request, author_name(identity))
 
 
 async def end_silence(request: Request, number: int) -> None:
@@ -152,7 +159,7 @@ async def end_silence(request: Request, number: int) -> None:
     with _translate_database_errors():
         for area in _required_areas(silence):
             identity = await require_scope(request, _SCOPE, f"end silence {number}", area)
-        if not await _case_store(request).end(number, author_name(identity)):
+        if not await _case_store(request).end_silence(number, author_name(identity)):
             raise HTTPException(404, f"silence {number} is over already")
 
 
@@ -167,13 +174,13 @@ def author_name(identity: Identity) -> str:
 
 
 def _touches_own_area(identity: Identity, silence: Silence) -> bool:
-    areas = areas_of(silence.match)
+    areas = areas_from_matchers(silence.match)
     return EVERY_AREA in identity.areas or not areas or bool(areas & identity.areas)
 
 
-def _required_areas(silence: Silence | Wanted) -> list[str | None]:
+def _required_areas(silence: Silence | SilenceRequest) -> list[str | None]:
     """Whose permission it takes: of each area it names, or of everywhere."""
-    return [*sorted(areas_of(silence.match))] or [None]
+    return [*sorted(areas_from_matchers(silence.match))] or [None]
 
 
 def _readable_areas(identity: Identity) -> list[str] | None:
@@ -185,8 +192,8 @@ def _to_single_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_MAX_NOTE_LENGTH]
 
 
-def _case_store(request: Request) -> Duty:
-    store: Duty = request.app.state.case_store
+def _case_store(request: Request) -> CaseStore:
+    store: CaseStore = request.app.state.case_store
     return store
 
 

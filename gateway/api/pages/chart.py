@@ -11,7 +11,7 @@ from math import ceil, floor, log10
 
 from markupsafe import Markup, escape
 
-from alerting.vocabulary import LOCAL
+from alerting.vocabulary import LOCAL_TIMEZONE
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 14, 26
 _TICK_STEPS = (  # hours between marks, and how they are written
@@ -166,13 +166,13 @@ def build_ticks(start: datetime, end: datetime, max_ticks: int = 8) -> list[tupl
     step, time_format = next(
         (tick_step for tick_step in _TICK_STEPS if hours / tick_step[0] <= max_ticks), _TICK_STEPS[-1]
     )
-    local = start.astimezone(LOCAL)
+    local = start.astimezone(LOCAL_TIMEZONE)
     at = local.replace(hour=0, minute=0, second=0, microsecond=0)
     marks = []
     while at < end:
         if at >= start:
             marks.append((at, f"{at:{time_format}}"))
-        at = (at.replace(tzinfo=None) + timedelta(hours=step)).replace(tzinfo=LOCAL)
+        at = (at.replace(tzinfo=None) + timedelta(hours=step)).replace(tzinfo=LOCAL_TIMEZONE)
     return marks
 
 

@@ -9,7 +9,7 @@ from math import cos, hypot, radians, sin
 
 from markupsafe import Markup, escape
 
-from alerting.vocabulary import direction
+from alerting.vocabulary import compass_direction
 from gateway.api.pages.renderer import View
 from gateway.api.schemas.events import Around, Event, Wind
 
@@ -55,7 +55,7 @@ def describe_wind(view: View, around: Around) -> str:
     wind = around.wind
     if wind is None:
         return ""
-    direction_name = direction(wind.direction, view.language)
+    direction_name = compass_direction(wind.direction, view.language)
     return str(view.texts["wind_from"].format(where=direction_name, speed=view.number(wind.speed)))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
-from alerting.vocabulary import LOCAL
+from alerting.vocabulary import LOCAL_TIMEZONE
 from gateway.api.http import cursor
 from gateway.api.pages.chart import Chart, Line
 from gateway.api.pages.event_map import describe_wind, draw_event_map
@@ -76,7 +76,7 @@ def _parse_day(text: str) -> date | None:
 
 
 def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), LOCAL)
+    return datetime.combine(day, time(), LOCAL_TIMEZONE)
 
 
 @router.get("/events/{id}")

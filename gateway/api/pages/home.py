@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse
 
-from alerting.vocabulary import UNITS
+from alerting.vocabulary import UNIT_SYMBOLS
 from gateway.api.pages.plumes import group_into_plumes
 from gateway.api.pages.renderer import SHOWN_PROPERTIES, View, get_view, respond_html, respond_missing, strip_licence
 from gateway.api.pages.texts import LIVE_TEXTS
@@ -33,7 +33,7 @@ async def show_map(view: ViewDependency) -> HTMLResponse:
         "language": view.language,
         "home": f"{view.prefix}/",
         "words": {name: view.texts[name] for name in LIVE_TEXTS},
-        "units": dict(UNITS),
+        "units": dict(UNIT_SYMBOLS),
         "stations": features,
         "events": peaks,
         "outlines": [row[3] for row in places.areas.values()],

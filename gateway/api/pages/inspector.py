@@ -37,8 +37,8 @@ async def show_alerts(view: ViewDependency) -> Response:
             "inspector.html",
             account=identity.name,
             areas=TEXTS[view.language]["everywhere"] if EVERY_AREA in identity.areas else ", ".join(area_names),
-            open=[item for item in cases if item.goes_on][:_MAX_ALERTS],
-            ended=[item for item in cases if not item.goes_on][:_MAX_ALERTS],
+            open=[item for item in cases if item.is_ongoing][:_MAX_ALERTS],
+            ended=[item for item in cases if not item.is_ongoing][:_MAX_ALERTS],
             silences=[(item, service.can_end(identity, item)) for item in await service.list_silences(view.request)],
         )
 
@@ -135,7 +135,7 @@ async def end_silence(view: ViewDependency, number: int) -> Response:
 def _silence_choices(case: service.Case) -> dict[str, Sequence[str]]:
     """What can be silenced around one alert: the word for it, and its matchers beside the area."""
     alert = case.alert
-    if alert.quiet:
+    if alert.is_about_network:
         return {"network": [f'kind="{alert.kind}"']}
     station_matcher, property_matcher = f'station="{alert.station}"', f'property="{alert.observed_property}"'
     return {"station": [station_matcher], "property": [station_matcher, property_matcher], "area": [property_matcher]}
@@ -143,7 +143,7 @@ def _silence_choices(case: service.Case) -> dict[str, Sequence[str]]:
 
 async def _build_silence_request(
     request: Request, event: str, what: str, hours: int, reason: str, kind: str
-) -> service.Wanted:
+) -> service.SilenceRequest:
     case = await service.get_case(request, event)
     matchers = _silence_choices(case).get(what)
     if matchers is None:
@@ -168,7 +168,7 @@ def _render_page(view: View, template: str, status: int = 200, **values: object)
 
 def _event_sentence(view: View, case: service.Case) -> str:
     """What the detector says of it, where that is more than the headline."""
-    return "" if case.alert.quiet else case.alert.sentence.get(view.language, "")
+    return "" if case.alert.is_about_network else case.alert.sentence.get(view.language, "")
 
 
 def _describe_matchers(view: View, match: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from msgspec import to_builtins
 
 from alerting import vocabulary
-from alerting.vocabulary import LOCAL, Language
+from alerting.vocabulary import LOCAL_TIMEZONE, Language
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.pages.texts import MONTHS, TEXTS
 from gateway.api.routes.places import get_latest_values
@@ -81,23 +81,23 @@ class View:
 
     def unit_of(self, code: str) -> str:
         """A UCUM unit as people write it."""
-        return vocabulary.unit(code)
+        return vocabulary.unit_symbol(code)
 
     def flags(self, names: list[str]) -> str:
         """Flags in words."""
-        return ", ".join(vocabulary.flag(name, self.language) for name in names)
+        return ", ".join(vocabulary.flag_text(name, self.language) for name in names)
 
     def reasons(self, codes: list[str]) -> str:
         """Why, in words."""
-        return "; ".join(vocabulary.reason(code, self.language) for code in codes)
+        return "; ".join(vocabulary.reason_text(code, self.language) for code in codes)
 
     def number(self, value: float | None) -> str:
         """A figure in three digits or so."""
-        return "–" if value is None else vocabulary.number(value, self.language)
+        return "–" if value is None else vocabulary.format_number(value, self.language)
 
     def plain_number(self, value: float) -> str:
         """A figure as it was chosen."""
-        return vocabulary.decimal(f"{value:g}", self.language)
+        return vocabulary.localize_decimal(f"{value:g}", self.language)
 
     def percent(self, value: float) -> str:
         """A share in whole percents."""
@@ -110,7 +110,7 @@ class View:
     def short_date_time(self, text: str) -> str:
         """Local date and time, with the day left out where it is today."""
         at = _local(text)
-        return f"{at:%H:%M}" if at.date() == self.now.astimezone(LOCAL).date() else self.date_time(text)
+        return f"{at:%H:%M}" if at.date() == self.now.astimezone(LOCAL_TIMEZONE).date() else self.date_time(text)
 
     def date_time(self, text: str) -> str:
         """Local date and time, for what is kept, printed or sent and read on another day."""
@@ -227,7 +227,7 @@ def strip_licence(document: Schema) -> dict[str, Any]:
 
 
 def _local(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(LOCAL)
+    return datetime.fromisoformat(text).astimezone(LOCAL_TIMEZONE)
 
 
 def rfc3339(at: datetime) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
-from alerting.vocabulary import UNITS
+from alerting.vocabulary import UNIT_SYMBOLS
 from gateway.api.data.averages import MeanCache
 from gateway.api.pages.chart import Chart, Line, MarkedPeriod
 from gateway.api.pages.plumes import group_into_plumes
@@ -79,7 +79,7 @@ async def show_station(view: ViewDependency, id: str, period: str = "", property
         "station": id,
         "property": property_id,
         "unit": chart.unit,
-        "units": dict(UNITS),
+        "units": dict(UNIT_SYMBOLS),
         "names": {name: view.name_of(name) for name in shown_properties},
         "averaging": averaging.value,
         "corrected": rule is not None,

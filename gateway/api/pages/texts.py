@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from alerting.vocabulary import SEVERITIES, Words
+from alerting.vocabulary import SEVERITY_TEXTS, Translations
 
-_TEXT_PAIRS: Words = {
-    **SEVERITIES,
+_TEXT_PAIRS: Translations = {
+    **SEVERITY_TEXTS,
     "title": ("Wat hangt er nu in de lucht?", "What is in the air right now?"),
     "lead": (
         "Sensoren meten elke seconde. De kaart laat het gemiddelde van de laatste minuut zien.",

@@ -4,19 +4,19 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerting.record.acknowledgement_store import Answers, Page
+from alerting.record.acknowledgement_store import AcknowledgementPage, AcknowledgementStore
 
 _MAX_FORM_BYTES = 8_192  # bytes of a form
 
 
 def router(dsn: str) -> APIRouter:
     """The two routes, which write answers to the database at `dsn`."""
-    api_router, store = APIRouter(include_in_schema=False), Answers(dsn)
+    api_router, store = APIRouter(include_in_schema=False), AcknowledgementStore(dsn)
 
     @api_router.get("/acknowledge/{token}")
     async def show_question(token: str) -> Response:
         try:
-            return _html_response(await store.ask(token))
+            return _html_response(await store.render_page(token))
         except psycopg.Error:
             raise _unavailable() from None
 
@@ -37,7 +37,7 @@ def router(dsn: str) -> APIRouter:
     return api_router
 
 
-def _html_response(page: Page) -> HTMLResponse:
+def _html_response(page: AcknowledgementPage) -> HTMLResponse:
     return HTMLResponse(page.html, page.status, headers={"X-Robots-Tag": "noindex"})
 
 

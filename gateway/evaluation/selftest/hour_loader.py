@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alerting.sql import load
+from alerting.sql import load_queries
 from gateway.decoding.decode import Payload, decode_observations
 from gateway.detection.analyzer import Analyzer, AnalyzerState
 from gateway.detection.detector import Detector
@@ -27,7 +27,7 @@ from gateway.quality.flagger import Flagger
 from gateway.store import checkpoints, stations
 from gateway.store.connection import Transaction
 
-QUERIES = load(Path(__file__).with_name("queries.sql"))
+QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 ONE_HOUR = timedelta(hours=1)
 EXAMINE_DELAY = timedelta(
     milliseconds=MAX_DURATION_MS, minutes=10

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from alerting.sql import load
+from alerting.sql import load_queries
 from gateway.decoding.decode import Payload
 from gateway.detection.analyzer import Analyzer, AnalyzerState
 from gateway.model.event import Event
@@ -15,7 +15,7 @@ from gateway.model.registry import Registry
 from gateway.store import checkpoints
 from gateway.store.connection import Transaction
 
-QUERIES = load(Path(__file__).with_name("queries.sql"))
+QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
 
 @dataclass(frozen=True, kw_only=True)

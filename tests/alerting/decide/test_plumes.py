@@ -12,10 +12,16 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from alerting.alert import Change, Severity
-from alerting.decide.dedup import Course, eased
-from alerting.decide.no_data import Facility, Heard, SilentSettings, Unreached, quiet
-from alerting.decide.no_data import ended as silence_ended
-from alerting.decide.routing import Reason, Route
+from alerting.decide.dedup import PlumeSeverity, decide_severity_drop
+from alerting.decide.no_data import (
+    NoDataSettings,
+    StationContact,
+    UnreachableReceiver,
+    WatchedSite,
+    find_network_alerts,
+)
+from alerting.decide.no_data import end_network_alert as silence_ended
+from alerting.decide.routing import DecisionReason, Route
 from tests.alerting.running_dispatcher import (
     fetch_rows,
     insert_alerts,
@@ -150,12 +156,12 @@ async def test_a_fall_in_severity_is_told_after_it_held_and_a_rise_at_once(datab
 def test_a_fall_is_never_told_before_it_held(steps):
     told, now, hold = Severity.EXTREME, ONSET, timedelta(minutes=10)
     for (severity, _), (_, wait) in itertools.pairwise(steps):
-        course = Course(receiver="od", told=told, now=severity, since=now)
+        course = PlumeSeverity(receiver="od", last_notified=told, current=severity, since=now)
         now += timedelta(seconds=wait)
-        verdict = eased(course, now, hold)
+        verdict = decide_severity_drop(course, now, hold)
         assert (verdict is not None) == (severity.rank < told.rank and wait >= 600)
         if verdict is not None:
-            assert verdict.reason is Reason.EASED
+            assert verdict.reason is DecisionReason.EASED
             told = severity
 
 
@@ -193,12 +199,12 @@ async def test_what_was_found_late_pages_nobody_and_is_in_one_digest(database, s
 
 
 NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
-SITE = Facility(name="Tata Steel", area="ijmond", latitude=52.478, longitude=4.604)
+SITE = WatchedSite(name="Tata Steel", area="ijmond", latitude=52.478, longitude=4.604)
 
 
 def heard(minutes, station="wijk-aan-zee", area="ijmond", latitude=52.494):
     last = NOW - timedelta(minutes=minutes)
-    return Heard(station=station, area=area, latitude=latitude, longitude=4.594, last_heard=last)
+    return StationContact(station=station, area=area, latitude=latitude, longitude=4.594, last_heard=last)
 
 
 @pytest.mark.parametrize(
@@ -213,14 +219,14 @@ def heard(minutes, station="wijk-aan-zee", area="ijmond", latitude=52.494):
     ],
 )
 def test_an_area_or_a_site_is_silent_when_all_its_stations_are(stations, silent):
-    found = quiet(stations, [SITE], [], NOW, timedelta(minutes=15))
+    found = find_network_alerts(stations, [SITE], [], NOW, timedelta(minutes=15))
     assert [one.place.name for one in found] == silent
-    later = quiet(stations, [SITE], [], NOW + timedelta(seconds=30), timedelta(minutes=15))
+    later = find_network_alerts(stations, [SITE], [], NOW + timedelta(seconds=30), timedelta(minutes=15))
     assert {one.event_id for one in found} <= {one.event_id for one in later}
 
 
 def test_a_silence_says_in_both_languages_what_it_is_and_that_it_is_over():
-    (one,) = quiet([], [], [Unreached(receiver="od", since=NOW)], NOW, timedelta(minutes=15))
+    (one,) = find_network_alerts([], [], [UnreachableReceiver(receiver="od", since=NOW)], NOW, timedelta(minutes=15))
     assert one.sentence == {
         "nl": "Meldingen aan od komen sinds 04:00:00 niet aan",
         "en": "Alerts to od have not arrived since 04:00:00",
@@ -232,7 +238,7 @@ async def test_who_looks_after_the_network_is_told_of_a_silent_area_and_nobody_e
     enrol_node(database)
     change(database, "INSERT INTO node_status (node_id, last_seen) VALUES ('ijm-001', now() - interval '1 hour')")
     with MailServer() as server, WebServer() as web:
-        chosen = settings(mail=server, web=web, silent=SilentSettings(receiver="od"), route=[])
+        chosen = settings(mail=server, web=web, silent=NoDataSettings(receiver="od"), route=[])
         async with run_dispatchers(chosen, database, workers=2):
             await wait_until(lambda: server.received and web.requests)
             await wait_until_delivered(database)

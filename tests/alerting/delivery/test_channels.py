@@ -16,19 +16,19 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from alerting.alert import Change, Place
-from alerting.decide.reason_detail import worded
+from alerting.decide.reason_detail import describe_detail
 from alerting.decide.routing import Route
 from alerting.delivery.apprise import AppriseSettings
 from alerting.delivery.cap import CapSettings
-from alerting.delivery.channel import Origin, Outcome
+from alerting.delivery.channel import DeliveryContext, DeliveryOutcome
 from alerting.delivery.mqtt import MqttSettings
 from alerting.delivery.notificaties import NotificatiesSettings
 from alerting.delivery.webhook import WebhookSettings
 from alerting.delivery.zaken import ZakenSettings
-from alerting.dispatch.deliver import attempt
+from alerting.dispatch.deliver import deliver
 from alerting.errors import SettingsError
-from alerting.message.cap import document
-from alerting.message.notification import Notification, Original
+from alerting.message.cap import build_cap_document
+from alerting.message.notification import Notification, OriginalNotification
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.system.child_process import find_free_port
 from tests.alerting.conftest import SECRET
@@ -37,9 +37,11 @@ from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 from tests.alerting.servers import WebServer
 from tests.alerting.zaken_server import ZakenApi
 
-ORIGIN = Origin(public_url="https://p.example", source="urn:nld:oin:1:systeem:p", allow_private=True, received_at=ONSET)
+ORIGIN = DeliveryContext(
+    public_url="https://p.example", source="urn:nld:oin:1:systeem:p", allow_private=True, received_at=ONSET
+)
 TOLD = Notification(alert=make_alert(), id="7ckljx4okjr6urfo-1-od-x-0-0")
-FIRST = Original(id=TOLD.id, sent_at=ONSET, received_at=ONSET)
+FIRST = OriginalNotification(id=TOLD.id, sent_at=ONSET, received_at=ONSET)
 VOIDED = structs.replace(TOLD, alert=make_alert(2, change=Change.VOIDED), id="e-2-od-x-0-0", original=FIRST)
 RSIN = "123456782"
 OLD_IMPORT = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # apprise's, before Python 3.13
@@ -67,16 +69,16 @@ def made(kind, url, secret):
 
 
 async def sent(channel, told=TOLD, origin=ORIGIN):
-    return await attempt(told, channel, AlertingSettings(public_url=origin.public_url), origin, at=ONSET)
+    return await deliver(told, channel, AlertingSettings(public_url=origin.public_url), origin, at=ONSET)
 
 
 @pytest.mark.parametrize("kind", ["webhook", "cap", "notificaties", "zaken"])
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (201, Outcome.DELIVERED), (400, Outcome.REFUSED), (403, Outcome.REFUSED), (410, Outcome.GONE),
-        (302, Outcome.REFUSED), (429, Outcome.FAILED), (503, Outcome.FAILED), (0, Outcome.UNKNOWN),
-        (-1, Outcome.UNKNOWN), (-2, Outcome.UNKNOWN),
+        (201, DeliveryOutcome.DELIVERED), (400, DeliveryOutcome.REFUSED), (403, DeliveryOutcome.REFUSED), (410, DeliveryOutcome.GONE),
+        (302, DeliveryOutcome.REFUSED), (429, DeliveryOutcome.FAILED), (503, DeliveryOutcome.FAILED), (0, DeliveryOutcome.UNKNOWN),
+        (-1, DeliveryOutcome.UNKNOWN), (-2, DeliveryOutcome.UNKNOWN),
     ],
 )  # fmt: skip
 async def test_every_answer_over_http_has_its_meaning(secret, kind, status, outcome):
@@ -90,9 +92,12 @@ async def test_every_answer_over_http_has_its_meaning(secret, kind, status, outc
 @pytest.mark.parametrize("kind", ["webhook", "cap", "notificaties", "zaken"])
 async def test_where_nobody_listens_it_is_tried_later_and_inside_our_walls_never(secret, kind):
     channel = made(kind, f"http://127.0.0.1:{find_free_port()}/", secret)
-    assert (await sent(channel)).outcome is Outcome.FAILED
+    assert (await sent(channel)).outcome is DeliveryOutcome.FAILED
     done = await sent(channel, origin=structs.replace(ORIGIN, allow_private=False))
-    assert (done.outcome, worded(done.detail, "nl")) == (Outcome.REFUSED, "127.0.0.1 is geen openbaar adres")
+    assert (done.outcome, describe_detail(done.detail, "nl")) == (
+        DeliveryOutcome.REFUSED,
+        "127.0.0.1 is geen openbaar adres",
+    )
 
 
 @pytest.mark.parametrize("url", ["ftp://example.org/", "nonsense", "https://", "http://[::1"])
@@ -106,14 +111,14 @@ async def test_a_zaak_is_opened_once_however_often_the_answer_is_lost_and_told_h
     with ZakenApi(SECRET) as api:
         channel = made("zaken", api.url, secret)
         api.lost_responses = 1
-        assert (await sent(channel)).outcome is Outcome.UNKNOWN
-        assert (await sent(channel)).outcome is Outcome.DELIVERED
+        assert (await sent(channel)).outcome is DeliveryOutcome.UNKNOWN
+        assert (await sent(channel)).outcome is DeliveryOutcome.DELIVERED
         (zaak,) = api.zaken.values()
         assert (zaak["identificatie"], zaak["startdatum"]) == ("PW-7ckljx4okjr6urfo", "2026-11-21")
         assert zaak["zaakgeometrie"] == {"type": "Point", "coordinates": [4.594, 52.494]}
         over = structs.replace(TOLD, alert=make_ended_alert(), id="e-2", original=FIRST)
-        assert (await sent(channel, over)).outcome is Outcome.DELIVERED
-        assert (await sent(channel, VOIDED)).outcome is Outcome.DELIVERED
+        assert (await sent(channel, over)).outcome is DeliveryOutcome.DELIVERED
+        assert (await sent(channel, VOIDED)).outcome is DeliveryOutcome.DELIVERED
     (zaak,) = api.zaken.values()
     assert "geen piek" in zaak["toelichting"]
     assert [method for method, _ in api.requests] == ["POST", "POST", "GET", "PATCH", "GET", "PATCH"]
@@ -124,7 +129,7 @@ async def test_a_zaak_that_is_said_to_be_elsewhere_is_left_alone(secret):
         channel = made("zaken", api.url, secret)
         await sent(channel)
         next(iter(api.zaken.values()))["url"] = "http://127.0.0.1:1/zaken/api/v1/zaken/0"
-        assert (await sent(channel, VOIDED)).outcome is Outcome.REFUSED
+        assert (await sent(channel, VOIDED)).outcome is DeliveryOutcome.REFUSED
 
 
 async def test_a_notificatie_has_the_standards_fields_and_a_token(secret):
@@ -204,7 +209,7 @@ def check_cap(element):
 
 def cap(told, **more):
     known = {"sender": "p@example.org", "scope": "Private", "addresses": "od", "public_url": "https://p.example"}
-    return ET.fromstring(document(told, **{**known, **more}, sent=ONSET))
+    return ET.fromstring(build_cap_document(told, **{**known, **more}, sent=ONSET))
 
 
 def cap_field(root, path):
@@ -214,7 +219,7 @@ def cap_field(root, path):
 async def test_a_cap_document_keeps_the_schemas_rules_and_refers_to_the_first(secret):
     with WebServer(200) as web:
         for told in (TOLD, VOIDED):
-            assert (await sent(made("cap", web.url, secret), told)).outcome is Outcome.DELIVERED
+            assert (await sent(made("cap", web.url, secret), told)).outcome is DeliveryOutcome.DELIVERED
     first, cancel = (ET.fromstring(body) for _, body in web.requests)
     check_cap(first)
     check_cap(cancel)
@@ -258,7 +263,7 @@ async def test_an_alert_is_on_its_topic_when_the_broker_has_said_so(broker):
     channel = MqttSettings(host=broker.host, port=broker.port, topic="alerts/{area}/{station}")
     hostile = structs.replace(TOLD, alert=make_alert(station="a/+/#"))
     done, message = await heard_on(broker, "alerts/#", lambda: sent(channel, hostile))
-    assert done.outcome is Outcome.DELIVERED
+    assert done.outcome is DeliveryOutcome.DELIVERED
     assert str(message.topic) == "alerts/ijmond/a----"
     assert message.payload == done.content
     assert msgspec.json.decode(message.payload)["data"]["event_id"] == make_alert().event_id
@@ -266,7 +271,7 @@ async def test_an_alert_is_on_its_topic_when_the_broker_has_said_so(broker):
 
 async def test_a_broker_that_is_away_is_tried_later_and_one_that_never_acknowledges_is_unknown():
     channel = MqttSettings(host="127.0.0.1", port=find_free_port(), topic="alerts", timeout=1)
-    assert (await sent(channel)).outcome is Outcome.FAILED
+    assert (await sent(channel)).outcome is DeliveryOutcome.FAILED
 
     async def silent_after_connecting(reader, writer):
         await reader.read(100)
@@ -277,7 +282,7 @@ async def test_a_broker_that_is_away_is_tried_later_and_one_that_never_acknowled
 
     async with await asyncio.start_server(silent_after_connecting, "127.0.0.1", channel.port):
         done = await sent(channel)
-    assert done.outcome is Outcome.UNKNOWN
+    assert done.outcome is DeliveryOutcome.UNKNOWN
 
 
 @pytest.mark.parametrize("topic", ["", "a/#", "a/+/b", "{river}"])
@@ -288,7 +293,7 @@ def test_a_topic_that_cannot_be_published_on_is_refused(topic):
 
 @OLD_IMPORT
 @pytest.mark.parametrize("short", [False, True])
-@pytest.mark.parametrize(("status", "outcome"), [(200, Outcome.DELIVERED), (500, Outcome.FAILED)])
+@pytest.mark.parametrize(("status", "outcome"), [(200, DeliveryOutcome.DELIVERED), (500, DeliveryOutcome.FAILED)])
 async def test_apprise_reaches_ntfy(tmp_path, status, outcome, short):
     with WebServer(status) as web:
         (tmp_path / "url").write_text(f"ntfy://127.0.0.1:{web.server.server_port}/pieken")
@@ -303,7 +308,7 @@ async def test_apprise_reaches_ntfy(tmp_path, status, outcome, short):
 async def test_a_url_that_apprise_does_not_know_is_said_to_be_one(tmp_path):
     (tmp_path / "url").write_text("carrier-pigeon://home")
     done = await sent(AppriseSettings(url_file=tmp_path / "url"))
-    assert done.outcome is Outcome.FAILED
+    assert done.outcome is DeliveryOutcome.FAILED
     assert "no URL that apprise knows" in done.detail
 
 

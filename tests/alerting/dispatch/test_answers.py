@@ -12,8 +12,8 @@ from alerting.alert import Change
 from alerting.decide.routing import Route
 from alerting.dispatch import heartbeat
 from alerting.dispatch.heartbeat import HeartbeatSettings
-from alerting.inbox import put as leave
-from alerting.message.email_content import mail
+from alerting.inbox import put_alerts as leave
+from alerting.message.email_content import render_email
 from alerting.message.notification import Notification
 from gateway.__main__ import main
 from tests.alerting.running_dispatcher import (
@@ -243,7 +243,7 @@ async def test_what_no_version_can_read_blocks_nothing(database, settings):
 
 def test_a_broken_template_falls_back_to_the_plainest_message():
     broken = Environment(loader=DictLoader({"mail.txt": "{{ nothing.at.all }}", "mail.html": "{% if %}"}))
-    contents = mail(Notification(alert=make_alert(), id="x"), public_url="https://p.example", templates=broken)
+    contents = render_email(Notification(alert=make_alert(), id="x"), public_url="https://p.example", templates=broken)
     assert contents.html is None
     assert "https://p.example/events/7ckljx4okjr6urfo" in contents.text
     assert contents.subject.startswith("Piek PM2,5")
@@ -252,11 +252,11 @@ def test_a_broken_template_falls_back_to_the_plainest_message():
 async def test_the_heart_beats_only_while_nothing_waits_too_long(database):
     with WebServer(200) as web:
         settings = HeartbeatSettings(url=web.url, stale_seconds=60)
-        assert await heartbeat.beat(settings, database)
+        assert await heartbeat.post_heartbeat(settings, database)
         await insert_alerts(database, make_alert())
-        assert await heartbeat.beat(settings, database)
+        assert await heartbeat.post_heartbeat(settings, database)
         change(database, "UPDATE alerting.inbox SET received_at = now() - interval '2 minutes'")
-        assert not await heartbeat.beat(settings, database)
+        assert not await heartbeat.post_heartbeat(settings, database)
     assert len(web.requests) == 2
 
 

@@ -10,11 +10,11 @@ import pytest
 from standardwebhooks import Webhook
 
 from alerting.alert import Change, Place
-from alerting.decide.reason_detail import worded
-from alerting.delivery.channel import Attempt, Finished, Outcome, Retry, after
+from alerting.decide.reason_detail import describe_detail
+from alerting.delivery.channel import Delivery, DeliveryOutcome, FinalState, NextAttempt, plan_next_attempt
 from alerting.dispatch import sender
-from alerting.dispatch.inbox_worker import Decider
-from alerting.message.email_content import mail
+from alerting.dispatch.inbox_worker import InboxWorker
+from alerting.message.email_content import render_email
 from alerting.message.notification import Notification
 from tests.alerting.conftest import SECRET
 from tests.alerting.running_dispatcher import (
@@ -113,7 +113,7 @@ async def test_a_webhook_inside_our_own_walls_is_refused_without_a_connection(da
     ((state, detail),) = fetch_rows(
         database, "SELECT o.state, d.detail FROM alerting.outbox o JOIN alerting.delivery d ON d.outbox_id = o.id"
     )
-    assert (state, worded(detail, "en")) == ("refused", "localhost is no public address")
+    assert (state, describe_detail(detail, "en")) == ("refused", "localhost is no public address")
 
 
 async def test_a_worker_whose_lease_ran_out_cannot_finish_what_another_took_over(database, settings):
@@ -121,14 +121,18 @@ async def test_a_worker_whose_lease_ran_out_cannot_finish_what_another_took_over
         chosen = settings(web=web)
         await insert_alerts(database, make_alert())
         async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
-            await Decider(chosen).decide_waiting(connection)
-            slow = await sender.claim(chosen, connection)
+            await InboxWorker(chosen).decide_inbox(connection)
+            slow = await sender.acquire_lease(chosen, connection)
             await connection.execute("UPDATE alerting.outbox SET lease_until = now() - interval '1 second'")
-            quick = await sender.claim(chosen, connection)
-            assert (slow.id, slow.fence + 1) == (quick.id, quick.fence)
-            await sender._record(slow, Attempt(outcome=Outcome.REFUSED, detail=""), ONSET, None, connection)
+            quick = await sender.acquire_lease(chosen, connection)
+            assert (slow.id, slow.fencing_token + 1) == (quick.id, quick.fencing_token)
+            await sender._record_delivery(
+                slow, Delivery(outcome=DeliveryOutcome.REFUSED, detail=""), ONSET, None, connection
+            )
             assert fetch_rows(database, "SELECT state FROM alerting.outbox") == [("sending",)]
-            await sender._record(quick, Attempt(outcome=Outcome.DELIVERED, detail=""), ONSET, None, connection)
+            await sender._record_delivery(
+                quick, Delivery(outcome=DeliveryOutcome.DELIVERED, detail=""), ONSET, None, connection
+            )
     assert fetch_rows(database, "SELECT state FROM alerting.outbox") == [("delivered",)]
 
 
@@ -137,8 +141,8 @@ async def test_what_a_dead_worker_had_claimed_is_sent_by_the_next(database, sett
         chosen = settings(web=web)
         await insert_alerts(database, make_alert())
         async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
-            await Decider(chosen).decide_waiting(connection)
-            await sender.claim(chosen, connection)  # and dies
+            await InboxWorker(chosen).decide_inbox(connection)
+            await sender.acquire_lease(chosen, connection)  # and dies
             await connection.execute("UPDATE alerting.outbox SET lease_until = now() - interval '1 second'")
         async with run_dispatchers(chosen, database):
             await wait_until_delivered(database)
@@ -155,7 +159,7 @@ async def test_a_subject_arrives_letter_for_letter_and_the_hash_is_of_what_arriv
     (taken,) = server.received
     assert taken.rcpt_tos == ["piket@od.example"]
     subject = email.message_from_bytes(taken.content, policy=email.policy.default)["subject"]
-    assert subject == mail(Notification(alert=one, id="x"), public_url="").subject
+    assert subject == render_email(Notification(alert=one, id="x"), public_url="").subject
     assert fetch_rows(database, "SELECT sha256 FROM alerting.delivery") == [(hashlib.sha256(taken.content).digest(),)]
 
 
@@ -170,11 +174,11 @@ async def test_every_attempt_keeps_the_hash_of_what_was_sent(database, settings)
 
 
 def test_the_pauses_are_those_of_standard_webhooks_and_end():
-    failed = Attempt(outcome=Outcome.FAILED, detail="")
-    pauses = [after(failed, attempts=n, now=ONSET) for n in range(1, 10)]
-    assert [round((p.at - ONSET).total_seconds()) for p in pauses if isinstance(p, Retry)] == [
+    failed = Delivery(outcome=DeliveryOutcome.FAILED, detail="")
+    pauses = [plan_next_attempt(failed, attempts=n, now=ONSET) for n in range(1, 10)]
+    assert [round((p.at - ONSET).total_seconds()) for p in pauses if isinstance(p, NextAttempt)] == [
         5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400,
     ]  # fmt: skip
-    assert after(failed, attempts=10, now=ONSET) == Finished(state=Outcome.REFUSED)
-    unknown = Attempt(outcome=Outcome.UNKNOWN, detail="")
-    assert after(unknown, attempts=10, now=ONSET) == Finished(state=Outcome.UNKNOWN)
+    assert plan_next_attempt(failed, attempts=10, now=ONSET) == FinalState(state=DeliveryOutcome.REFUSED)
+    unknown = Delivery(outcome=DeliveryOutcome.UNKNOWN, detail="")
+    assert plan_next_attempt(unknown, attempts=10, now=ONSET) == FinalState(state=DeliveryOutcome.UNKNOWN)

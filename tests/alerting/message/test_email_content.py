@@ -18,10 +18,10 @@ from PIL import Image
 from alerting.alert import Change, NearSite, Place, Severity
 from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings, SmtpSettings, compose
-from alerting.message.chart import draw
-from alerting.message.email_content import mail
-from alerting.message.notification import Notification, Original
-from alerting.message.time_series import FLAGS, Curve, Point, window
+from alerting.message.chart import draw_chart
+from alerting.message.email_content import render_email
+from alerting.message.notification import Notification, OriginalNotification
+from alerting.message.time_series import FLAG_NAMES, TimeSeries, TimeSeriesPoint, select_window
 from alerting.settings import AlertingSettings, ReceiverSettings
 from edge_agent.wire import Flag
 from tests.alerting.running_dispatcher import (
@@ -37,8 +37,10 @@ from tests.alerting.stored_observations import insert_observations
 
 URL = "https://piekwacht.example"
 VALUES = [8.0] * 300 + [84.0] * 60 + [20.0] * 60
-CURVE = Curve(
-    points=tuple(Point(at=ONSET + timedelta(seconds=n - 300), value=v, flags=64) for n, v in enumerate(VALUES))
+CURVE = TimeSeries(
+    points=tuple(
+        TimeSeriesPoint(at=ONSET + timedelta(seconds=n - 300), value=v, flags=64) for n, v in enumerate(VALUES)
+    )
 )
 
 
@@ -131,12 +133,12 @@ async def test_end_and_correction_answer_the_message_they_belong_to(database, se
 def test_the_same_is_said_in_english():
     site = NearSite(name="Tata Steel", bearing=251.4, distance=1830.0)
     told = Notification(
-        alert=make_ended_alert(sites=(site,), reasons=("far_above_noise",)), id="x", language="en", curve=CURVE,
-        original=Original(id="first", sent_at=ONSET, received_at=ONSET), acknowledge=f"{URL}/acknowledge/t",
+        alert=make_ended_alert(sites=(site,), reasons=("far_above_noise",)), id="x", language="en", time_series=CURVE,
+        original=OriginalNotification(id="first", sent_at=ONSET, received_at=ONSET), acknowledge_url=f"{URL}/acknowledge/t",
     )  # fmt: skip
-    contents = mail(told, public_url=URL)
+    contents = render_email(told, public_url=URL)
     assert contents.subject == "Peak over: PM2.5 at Wijk aan Zee: 84.0 µg/m³ (10× background)"
-    dutch = mail(structs.replace(told, language="nl"), public_url=URL)
+    dutch = render_email(structs.replace(told, language="nl"), public_url=URL)
     for words in (
         "Mean",
         "humid air",
@@ -153,30 +155,32 @@ def test_the_same_is_said_in_english():
 
 
 def test_flags_are_those_of_the_wire():
-    assert [one.name.lower() for one in sorted(Flag)] == list(FLAGS)
+    assert [one.name.lower() for one in sorted(Flag)] == list(FLAG_NAMES)
 
 
 def test_the_window_is_bounded_however_long_an_event_lasts():
-    since, until = window(make_alert(), ONSET + timedelta(days=9))
+    since, until = select_window(make_alert(), ONSET + timedelta(days=9))
     assert since <= make_alert().peak_at <= until <= since + timedelta(hours=3)
-    since, until = window(make_alert(peak_at=ONSET + timedelta(days=2)), ONSET + timedelta(days=9))
+    since, until = select_window(make_alert(peak_at=ONSET + timedelta(days=2)), ONSET + timedelta(days=9))
     assert since <= ONSET + timedelta(days=2) <= until <= since + timedelta(hours=3)
-    assert window(make_ended_alert(), ONSET + timedelta(days=9))[1] == ONSET + timedelta(minutes=17)
+    assert select_window(make_ended_alert(), ONSET + timedelta(days=9))[1] == ONSET + timedelta(minutes=17)
 
 
 @pytest.mark.parametrize("points", [(), CURVE.points[:1]])
 def test_what_cannot_be_drawn_is_a_value_error(points):
     with pytest.raises(ValueError, match="too few"):
-        draw(Notification(alert=make_alert(), id="x", curve=Curve(points=points)))
+        draw_chart(Notification(alert=make_alert(), id="x", time_series=TimeSeries(points=points)))
 
 
 @hypothesis_settings(max_examples=20, deadline=None)
 @given(st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=3, max_size=50))
 def test_any_curve_is_drawn_or_refused(values):
-    points = tuple(Point(at=ONSET + timedelta(seconds=n), value=v) for n, v in enumerate(values))
+    points = tuple(TimeSeriesPoint(at=ONSET + timedelta(seconds=n), value=v) for n, v in enumerate(values))
     known = sum(value is not None for value in values)
     with pytest.raises(ValueError, match="too few") if known < 2 else nullcontext():
-        assert draw(Notification(alert=make_alert(), id="x", curve=Curve(points=points))).startswith(b"\x89PNG")
+        assert draw_chart(Notification(alert=make_alert(), id="x", time_series=TimeSeries(points=points))).startswith(
+            b"\x89PNG"
+        )
 
 
 ANY = st.text(alphabet=st.characters(codec="utf-8"), max_size=60) | st.sampled_from(
@@ -200,7 +204,7 @@ def test_no_field_can_add_a_header_or_a_tag(hostile):
         place=Place(name=place, latitude=52, longitude=4), observed_property=observed_property, unit=unit,
         reasons=(reason,), detector=detector, event_id=event, severity=Severity.MINOR,
     )  # fmt: skip
-    told = Notification(alert=one, id="e-1-od", gathered=(one,) * (len(place) % 2), acknowledge=f"{URL}/{event}")
+    told = Notification(alert=one, id="e-1-od", gathered=(one,) * (len(place) % 2), acknowledge_url=f"{URL}/{event}")
     message = compose(told, channel=EmailSettings(to=["a@b.nl"]), smtp=SmtpSettings(), public_url=URL, at=ONSET)
     sent = email.message_from_bytes(message.as_bytes(), policy=email.policy.default)
     assert sorted(sent.keys()) == sorted([

@@ -8,17 +8,17 @@ import pytest
 from alerting.alert import Alert, Change, NearSite, Place
 from alerting.delivery.address_check import is_public
 from alerting.delivery.email import EmailSettings, SmtpSettings, compose
-from alerting.message.cloud_event import cloud_event
-from alerting.message.email_content import mail
+from alerting.message.cloud_event import build_cloud_event
+from alerting.message.email_content import render_email
 from alerting.message.notification import Notification
-from alerting.vocabulary import number
+from alerting.vocabulary import format_number
 from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 
 URL = "https://piekwacht.example"
 
 
 def text_of(one, **options):
-    return mail(Notification(alert=one, id="x", **options), public_url=URL)
+    return render_email(Notification(alert=one, id="x", **options), public_url=URL)
 
 
 def test_the_subject_says_what_where_and_how_high():
@@ -72,7 +72,7 @@ def test_a_hostile_place_name_is_only_text():
 
 def test_the_cloud_event_keeps_the_nl_gov_profile_and_carries_the_whole_alert():
     told = Notification(alert=make_alert(), id="x")
-    event = msgspec.json.decode(cloud_event(told, source="urn:nld:oin:1:systeem:p", public_url=URL, at=ONSET))
+    event = msgspec.json.decode(build_cloud_event(told, source="urn:nld:oin:1:systeem:p", public_url=URL, at=ONSET))
     assert event["specversion"] == "1.0"
     assert event["id"] == "7ckljx4okjr6urfo-1"
     assert event["type"] == "nl.piekwacht.pieken.gedetecteerd.v1"
@@ -82,7 +82,7 @@ def test_the_cloud_event_keeps_the_nl_gov_profile_and_carries_the_whole_alert():
 
 @pytest.mark.parametrize(("value", "words"), [(84.0, "84,0"), (0.156, "0,16"), (458.2, "458"), (-12.34, "-12,3")])
 def test_figures_are_written_as_the_dutch_write_them(value, words):
-    assert number(value) == words
+    assert format_number(value) == words
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.decide.routing import Route
-from alerting.record.acknowledgement import Invitation, Refusal, answer, question, read, sign
+from alerting.record.acknowledgement import (
+    TokenPayload,
+    TokenRejection,
+    parse_form,
+    render_page,
+    sign_token,
+    verify_token,
+)
 from tests.alerting.running_dispatcher import fetch_rows, insert_alerts, run_dispatchers, wait_until_delivered
 from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 from tests.alerting.servers import MailServer
@@ -18,59 +25,61 @@ from tests.gateway.api.conftest import running_api
 
 KEYS = {1: b"k" * 32, 2: b"n" * 32}
 EXPIRES = int((ONSET + timedelta(days=1)).timestamp())
-INVITATION = Invitation(event="e1", receiver="od", message="e1-1-od-email-0-0", expires=EXPIRES, language="nl")
-TOKEN = sign(INVITATION, KEYS)
+INVITATION = TokenPayload(
+    event="e1", receiver="od", notification_id="e1-1-od-email-0-0", expires=EXPIRES, language="nl"
+)
+TOKEN = sign_token(INVITATION, KEYS)
 
 
-@given(st.builds(Invitation, event=st.text(), receiver=st.text(), message=st.text(), expires=st.just(EXPIRES),
+@given(st.builds(TokenPayload, event=st.text(), receiver=st.text(), notification_id=st.text(), expires=st.just(EXPIRES),
                  language=st.sampled_from(["nl", "en"])))  # fmt: skip
 def test_reading_is_the_inverse_of_signing(invitation):
-    assert read(sign(invitation, KEYS), KEYS, ONSET) == invitation
+    assert verify_token(sign_token(invitation, KEYS), KEYS, ONSET) == invitation
 
 
 def test_a_token_ends_when_it_says_and_not_before():
     last = ONSET + timedelta(days=1) - timedelta(seconds=1)
-    assert read(TOKEN, KEYS, last) == INVITATION
-    assert read(TOKEN, KEYS, last + timedelta(seconds=1)) is Refusal.EXPIRED
+    assert verify_token(TOKEN, KEYS, last) == INVITATION
+    assert verify_token(TOKEN, KEYS, last + timedelta(seconds=1)) is TokenRejection.EXPIRED
 
 
 @given(st.text(max_size=400))
 def test_what_we_did_not_sign_is_forged_and_never_an_error(text):
-    assert read(text, KEYS, ONSET) is Refusal.FORGED
+    assert verify_token(text, KEYS, ONSET) is TokenRejection.FORGED
 
 
 @given(st.integers(0, len(TOKEN) - 1), st.sampled_from("AZaz09-_.é"))
 def test_no_letter_of_a_token_can_be_changed(at, letter):
     changed = TOKEN[:at] + letter + TOKEN[at + 1 :]
     if changed != TOKEN:
-        found = read(changed, KEYS, ONSET)
-        assert found is Refusal.FORGED or (at == len(TOKEN) - 1 and found == INVITATION)  # base64's spare bits
+        found = verify_token(changed, KEYS, ONSET)
+        assert found is TokenRejection.FORGED or (at == len(TOKEN) - 1 and found == INVITATION)  # base64's spare bits
 
 
 def test_a_retired_key_is_no_longer_believed():
-    assert read(sign(INVITATION, {1: KEYS[1]}), KEYS, ONSET) == INVITATION
-    assert read(sign(INVITATION, {1: KEYS[1]}), {2: KEYS[2]}, ONSET) is Refusal.FORGED
+    assert verify_token(sign_token(INVITATION, {1: KEYS[1]}), KEYS, ONSET) == INVITATION
+    assert verify_token(sign_token(INVITATION, {1: KEYS[1]}), {2: KEYS[2]}, ONSET) is TokenRejection.FORGED
 
 
 @pytest.mark.parametrize("body", [b"", b"x", b"List-Unsubscribe=One-Click", b"acknowledge=no", b"\xff", b"&" * 50])
 def test_without_the_button_nothing_is_said(body):
-    assert answer(body) is None
+    assert parse_form(body) is None
 
 
 @given(st.binary(max_size=200))
 def test_no_form_is_an_error(body):
-    answer(body)
+    parse_form(body)
 
 
 def test_an_answer_is_one_printable_line():
-    said = answer(b"acknowledge=yes&name=J%0D%0A%00Jansen&note=" + b"x" * 3000)
+    said = parse_form(b"acknowledge=yes&name=J%0D%0A%00Jansen&note=" + b"x" * 3000)
     assert said.name == "J Jansen"
     assert len(said.note) == 1000
 
 
 def test_the_page_is_in_the_receivers_language_and_hides_nothing_hostile():
-    hostile = Invitation(event="e1", receiver="<b>", message="m", expires=1, language="en")
-    page = question(hostile, make_alert(), [], token=TOKEN, over=False)
+    hostile = TokenPayload(event="e1", receiver="<b>", notification_id="m", expires=1, language="en")
+    page = render_page(hostile, make_alert(), [], token=TOKEN, event_ended=False)
     assert '<html lang="en">' in page
     assert "Peak PM2.5 at Wijk aan Zee: 84.0" in page
     assert "<b>" not in page

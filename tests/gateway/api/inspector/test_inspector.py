@@ -8,8 +8,8 @@ import pytest
 from alerting.alert import Severity
 from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings
-from alerting.dispatch.inbox_worker import Decider
-from alerting.inbox import put
+from alerting.dispatch.inbox_worker import InboxWorker
+from alerting.inbox import put_alerts
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.access.accounts import Accounts
 from gateway.access.identity import Role, Scope
@@ -22,8 +22,8 @@ SETTINGS = AlertingSettings(
 
 async def happens(dsn, *alerts):
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-        await put(connection, alerts)
-        await Decider(SETTINGS).decide_waiting(connection)
+        await put_alerts(connection, alerts)
+        await InboxWorker(SETTINGS).decide_inbox(connection)
 
 
 @pytest.fixture
