@@ -195,8 +195,13 @@ def _maintenance(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str)
 def _insert_silence(arguments: argparse.Namespace, match: list[str], kind: str, begins: datetime, dsn: str) -> None:
     ends = begins + parse_duration(arguments.length)
     values: Mapping[str, object] = {
-        "match": match, "author": arguments.who, "reason": arguments.reason, "starts": begins, "ends": ends, "kind": kind,
-    }  # fmt: skip
+        "match": match,
+        "author": arguments.who,
+        "reason": arguments.reason,
+        "starts": begins,
+        "ends": ends,
+        "kind": kind,
+    }
     with _connect(dsn) as connection:
         row = connection.execute(_QUERIES["insert_silence"], values).fetchone()
     print(f"{kind} {row[0] if row else '?'} until {ends:%Y-%m-%dT%H:%M:%SZ}")

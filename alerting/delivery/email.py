@@ -4,7 +4,6 @@ At most one possible repeat a crash, with the same Message-ID.
 """
 
 import asyncio
-import logging
 from datetime import datetime
 from email.header import Header
 from email.message import EmailMessage
@@ -17,11 +16,12 @@ from alerting import telemetry
 from alerting.decide.reason_detail import DetailCode, encode_detail
 from alerting.delivery.channel import Delivery, DeliveryOutcome
 from alerting.delivery.settings import EmailSettings, SmtpSettings
+from alerting.log import get_logger
 from alerting.message.chart import draw_chart
 from alerting.message.email_content import CHART_CONTENT_ID, render_email
 from alerting.message.notification import Notification
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("alerting.delivery")
 
 
 class _SubjectPolicy(EmailPolicy):
@@ -80,7 +80,7 @@ def compose(
     message.set_content(contents.text)
     if contents.html is None:
         telemetry.FAILURES.labels("template").inc()
-        _LOG.error("a template is broken, the plainest message goes out instead: %s", contents.template_error)
+        _LOG.error("email template failed, plain text sent", error=contents.template_error)
     else:
         message.add_alternative(contents.html, subtype="html")
         html = message.get_body(("html",))

@@ -5,7 +5,6 @@ was away; a channel that hangs holds up only itself.
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -19,10 +18,12 @@ from alerting.dispatch.inbox_worker import InboxWorker
 from alerting.dispatch.no_data_monitor import check_network
 from alerting.dispatch.sender import deliver_next
 from alerting.dispatch.timer_worker import TimerWorker
+from alerting.errors import one_line
+from alerting.log import get_logger
 from alerting.settings import AlertingSettings
 from alerting.sql import load_queries
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("alerting.dispatch")
 _QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 _POLL_INTERVAL = 2.0  # seconds: how long a lost wake-up can delay anything
 _NETWORK_CHECK_INTERVAL = 15.0  # seconds from one look for silence to the next
@@ -56,7 +57,7 @@ async def _run_worker(dsn: str, step: WorkerStep) -> None:
                             pass
         except psycopg.Error as error:
             telemetry.FAILURES.labels("database").inc()
-            _LOG.warning("database: %s", " ".join(str(error).split()))
+            _LOG.warning("database unavailable", error=one_line(error))
             await asyncio.sleep(_RECONNECT_DELAY)
 
 

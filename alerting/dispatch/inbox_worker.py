@@ -1,6 +1,5 @@
 """Decides for each alert in the inbox who is told."""
 
-import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +11,11 @@ from alerting.alert import Alert, Change, Severity
 from alerting.decide.dedup import LastNotified
 from alerting.decide.routing import Decision, DecisionReason
 from alerting.dispatch.decision_store import DecisionStore
+from alerting.log import get_logger
 from alerting.settings import AlertingSettings
 from alerting.sql import load_queries
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("alerting.dispatch")
 _QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
 
@@ -90,8 +90,13 @@ class InboxWorker:
 
 
 def _log_decision(decision: Decision, event: str, revision: int) -> None:
-    log_fields = {"event": event, "revision": revision, "receiver": decision.receiver, "reason": decision.reason.value}
-    _LOG.info("told" if decision.notify else "not told", extra={"about": log_fields})
+    _LOG.info(
+        "receiver notified" if decision.notify else "receiver not notified",
+        event_id=event,
+        revision=revision,
+        receiver=decision.receiver,
+        reason=decision.reason.value,
+    )
 
 
 async def _rose_at_end(alert: Alert, connection: psycopg.AsyncConnection) -> bool:

@@ -5,7 +5,6 @@ token, so that a worker that died or slept cannot finish what another has taken 
 """
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +18,14 @@ from alerting.decide.reason_detail import DetailCode, describe_detail, encode_de
 from alerting.decide.routing import DecisionReason
 from alerting.delivery.channel import Delivery, DeliveryContext, DeliveryOutcome, FinalState, plan_next_attempt
 from alerting.dispatch.deliver import deliver
+from alerting.log import get_logger
 from alerting.message.notification import Notification, OriginalNotification, hash_content
 from alerting.message.time_series import TimeSeries, TimeSeriesPoint, select_window
 from alerting.record.acknowledgement import VALIDITY, TokenPayload, sign_token
 from alerting.settings import AlertingSettings, ChannelSettings, ReceiverSettings
 from alerting.sql import load_queries
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("alerting.dispatch")
 _QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 _DELIVERY_TIMEOUT = 50.0  # seconds an attempt may take: less than the lease
 
@@ -111,7 +111,7 @@ async def _try_delivery(
         # Whatever is wrong with one message or one channel (an unreadable secret, a broken template, an
         # odd answer) must stop no other; it is tried again, counted and told.
         telemetry.FAILURES.labels("channel").inc()
-        _LOG.exception("%s to %s", lease.channel, lease.receiver)
+        _LOG.exception("delivery raised an error", channel=lease.channel, receiver=lease.receiver)
         return Delivery(outcome=DeliveryOutcome.FAILED, detail=f"{type(error).__name__}: {error}")
     if delivery.outcome is DeliveryOutcome.GONE:
         await _disable_target(channel, connection)
@@ -183,7 +183,7 @@ async def _find_disabled_target(channel: ChannelSettings, connection: psycopg.As
 async def _disable_target(channel: ChannelSettings, connection: psycopg.AsyncConnection) -> None:
     url = getattr(channel, "url", None)
     if url is not None:
-        _LOG.warning("%s answered 410 and is disabled; `piekwacht alerts enable` undoes it", url)
+        _LOG.warning("target answered 410 and is disabled; `piekwacht alerts enable` undoes it", url=url)
         await connection.execute(_QUERIES["disable_target"], {"target": url})
 
 
@@ -235,19 +235,19 @@ def _report_delivery(lease: OutboxLease, delivery: Delivery, now: datetime, *, i
     """The metrics and the log."""
     kind = lease.channel.partition(":")[0]
     telemetry.DELIVERIES.labels(kind, delivery.outcome.value).inc()
-    log_fields = {"event": lease.alert.event_id, "revision": lease.alert.revision, "message": lease.notification_id}
+    log = _LOG.bind(
+        channel=kind,
+        receiver=lease.receiver,
+        event_id=lease.alert.event_id,
+        revision=lease.alert.revision,
+        notification_id=lease.notification_id,
+    )
     if delivery.outcome is DeliveryOutcome.DELIVERED:
         telemetry.DELIVERY_DELAY.observe(max(0.0, (now - lease.received_at).total_seconds()))
-        _LOG.info("%s to %s: delivered", kind, lease.receiver, extra={"about": log_fields})
+        log.info("delivery succeeded")
     else:
-        log_arguments = (
-            kind,
-            lease.receiver,
-            delivery.outcome.value,
-            describe_detail(delivery.detail, "en"),
-            "; final" * is_final,
-        )
-        _LOG.warning("%s to %s: %s: %s%s", *log_arguments, extra={"about": log_fields})
+        detail = describe_detail(delivery.detail, "en")
+        log.warning("delivery failed", outcome=delivery.outcome.value, detail=detail, final=is_final)
 
 
 async def _advance_channel_order(

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from alerting.alert import Alert, Change, NearSite
 from alerting.vocabulary import (
     Language,
+    compass_direction,
     format_number,
     format_short_number,
     property_name,

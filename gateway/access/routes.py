@@ -1,6 +1,5 @@
 """Signing in and out, and the one thing of a station that is not public."""
 
-import logging
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -10,6 +9,8 @@ from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from alerting.errors import one_line
+from alerting.log import get_logger
 from gateway.access.accounts import Accounts, SignInOutcome
 from gateway.access.authentication import Authenticator, credential_from_headers
 from gateway.access.authorization import identity_of, require_same_origin, require_scope
@@ -19,7 +20,7 @@ from gateway.access.telemetry import SIGN_INS
 
 T = TypeVar("T")
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("gateway.access")
 _ACCOUNT_TEMPLATE = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")),
     autoescape=select_autoescape(["html"]),
@@ -96,7 +97,7 @@ class AccountRoutes:
         try:
             return await self._provider.redirect_to_provider(request, f"{self._url}/account/provider/back")
         except IdentityProviderError as error:
-            _LOG.warning("%s", error)
+            _LOG.warning("identity provider failed", error=one_line(error))
             return self._render_page(request, notice=_PROVIDER_FAILED, status=502)
 
     async def return_from_provider(self, request: Request) -> Response:
@@ -106,7 +107,7 @@ class AccountRoutes:
         try:
             name = await self._provider.fetch_account_name(request)
         except IdentityProviderError as error:
-            _LOG.warning("%s", error)
+            _LOG.warning("identity provider failed", error=one_line(error))
             SIGN_INS.labels("not_vouched").inc()
             return self._render_page(request, notice=_PROVIDER_FAILED, status=403)
         outcome, token = await _await_database(self._accounts.sign_in_as(name, self._session_seconds))

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         batches = int(args.rate * args.seconds)
         first_due = _sign_batches(folder / "batches", nodes, args.rate, batches)
         child = stack.enter_context(run_gateway(folder, dsn, broker.settings, Signer.generate("gateway.bench")))
-        child.wait_until(lambda: "taking in" in child.read_log_tail(), timeout=120)
+        child.wait_until(lambda: "ingest started" in child.read_log_tail(), timeout=120)
         sender = stack.enter_context(ThreadPoolExecutor(1))
         sent = sender.submit(asyncio.run, _send_batches(broker.settings, folder / "batches", args.rate, batches))
         samples = list(_sample_process(child.process.pid, sent))

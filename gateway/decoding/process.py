@@ -5,7 +5,6 @@ starts the process; where it dies, falls silent or is not there yet, the work is
 """
 
 import io
-import logging
 import pickle
 import signal
 import subprocess
@@ -19,12 +18,14 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
+from alerting.errors import one_line
+from alerting.log import get_logger
 from gateway.decoding.decode import Payload
 from gateway.decoding.decoded_payloads import DecodedPayloads
 from gateway.model.registry import Registry
 from gateway.system.gc_tuning import freeze_gc
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("gateway.decoding")
 
 
 class Decoder:
@@ -48,7 +49,7 @@ class Decoder:
                 if self._helper and self._helper.is_ready:
                     return self._helper.decode(payloads, registry, self._timeout)
             except (OSError, EOFError) as error:
-                _LOG.warning("the decoding process is gone (%r): the work is done here until the next one", error)
+                _LOG.warning("decoding process lost; decoding here until it is back", error=one_line(error))
                 self._stop_helper()
         return DecodedPayloads.from_payloads(payloads, registry)
 

@@ -4,12 +4,13 @@ numba keeps compiled code on disk. A process killed while writing leaves a trunc
 EOFError in every later process (numba#10434); then the files go, and the kernels are compiled again.
 """
 
-import logging
 import pickle
 from pathlib import Path
 
 from numba.extending import is_jitted
 
+from alerting.errors import one_line
+from alerting.log import get_logger
 from gateway.detection.detector import Detector
 from gateway.detection.kernels import baseline, changes, common_mode, detect, event_lifecycle, quartiles, regional
 from gateway.model.observation import ObservationBatch
@@ -17,7 +18,7 @@ from gateway.model.registry import Datastream, ObservedProperty, Registry, Stati
 from gateway.quality.flagger import Flagger
 from gateway.quality.kernels import flag_rows
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("gateway.detection")
 _CACHE_ERRORS = (EOFError, pickle.UnpicklingError, AttributeError, ImportError, IndexError, ValueError)
 _KERNEL_MODULES = (regional, baseline, event_lifecycle, quartiles, changes, detect, common_mode)
 _KERNELS = (flag_rows, *(kernel for module in _KERNEL_MODULES for kernel in vars(module).values() if is_jitted(kernel)))
@@ -46,7 +47,7 @@ def warm_up_kernels(flagger: Flagger, detector: Detector) -> None:
     try:
         _run_kernels(flagger, detector)
     except _CACHE_ERRORS as error:
-        _LOG.warning("the kernels' cache cannot be read (%s: %s); compiling again", type(error).__name__, error)
+        _LOG.warning("kernel cache unreadable; compiling again", kind=type(error).__name__, error=one_line(error))
         for kernel in _KERNELS:
             for file in Path(str(kernel.stats.cache_path)).glob(f"*{kernel.py_func.__name__}*.nb[ic]"):
                 file.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from alerting.errors import one_line
 from gateway.doctor import certificates, database, files, machine, mail, services
 from gateway.doctor.finding import Finding, FindingLevel
 from gateway.settings import Settings
@@ -41,7 +42,7 @@ def run_checks(
             try:
                 yield from check(settings)
             except Exception as error:  # noqa: BLE001 - the doctor must say something of every patient
-                reason = " ".join(str(error).split()) or type(error).__name__
+                reason = one_line(error)
                 yield Finding(
                     check=name, level=FindingLevel.FAULT, what=f"{name} could not be looked at", remedy=reason
                 )

@@ -3,22 +3,22 @@
 It goes on all the same: a clock may be set and a disk emptied while it runs.
 """
 
-import logging
 from collections.abc import Iterator, Sequence
 
+from alerting.log import get_logger
 from gateway.doctor import certificates
 from gateway.doctor.checks import run_checks
 from gateway.doctor.finding import Finding, FindingLevel
 from gateway.settings import Settings
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("gateway.doctor")
 
 
 def log_faults(settings: Settings, parts: Sequence[str]) -> None:
     """Log every fault of clock, disk and of the certificates that these parts show."""
     for finding in _check_startup(settings, parts):
         if finding.level is FindingLevel.FAULT:
-            _LOG.error("%s", finding)
+            _LOG.error(str(finding))
 
 
 def _check_startup(settings: Settings, parts: Sequence[str]) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from alerting.errors import one_line
 from edge_agent.configuration import ConfigurationError, load_toml
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
@@ -77,7 +78,7 @@ def read_recording(path: Path) -> pa.Table:
         else:
             table = pa.csv.read_csv(path, convert_options=pa.csv.ConvertOptions(column_types=_COLUMN_TYPES))
     except (OSError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise ConfigurationError(f"{path}: not a recording in CSV or Parquet ({reason[:200]})") from None
     missing = [name for name in _REQUIRED_COLUMNS if name not in table.column_names]
     if missing:

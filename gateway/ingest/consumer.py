@@ -6,7 +6,6 @@ bounded; nothing is ever discarded.
 
 import asyncio
 import hashlib
-import logging
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
@@ -16,6 +15,8 @@ from typing import NoReturn
 
 import psycopg
 
+from alerting.errors import one_line
+from alerting.log import get_logger
 from edge_agent.wire import DesiredConfig, MalformedError, Signer, StoredRanges, Topic, TopicKind, live_topic
 from gateway import telemetry
 from gateway.decoding.decode import Payload, RejectedPayload
@@ -31,7 +32,7 @@ from gateway.mqtt.settings import BrokerSettings
 from gateway.store import nodes
 from gateway.store.connection import AreasLockedError
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("gateway.ingest")
 _Publication = tuple[str, bytes]  # topic, what is published there
 
 
@@ -47,7 +48,7 @@ class _DatabaseUnavailableError(Exception):  # never leaves this module
 
 def _report_database_failure(error: psycopg.Error) -> None:
     telemetry.FAILURES.labels("database").inc()
-    _LOG.warning("database is away: %s", " ".join(str(error).split()))
+    _LOG.warning("database unavailable", error=one_line(error))
 
 
 @contextmanager
@@ -98,7 +99,7 @@ class IngestConsumer:
                 if not self._wait_for_broker:
                     raise StartError(f"no broker at {self._broker}: {error}; check [broker] host and port") from None
                 telemetry.FAILURES.labels("broker").inc()
-                _LOG.warning("broker %s is away: %s", self._broker, error)
+                _LOG.warning("broker unavailable", broker=str(self._broker), error=one_line(error))
             await asyncio.sleep(self._settings.retry)
 
     async def _run_session(self) -> None:
@@ -109,7 +110,7 @@ class IngestConsumer:
             self._wait_for_broker = True
             areas = self._settings.areas or ["+"]
             await connection.subscribe([f"pw/v1/{area}/+/{kind}" for area in areas for kind in _SUBSCRIBED_KINDS])
-            _LOG.info("taking in from %s", self._broker)
+            _LOG.info("ingest started", broker=str(self._broker))
             desired_configs = DesiredConfigTracker(self._settings.areas)
             publishing = asyncio.create_task(self._publish_results(connection, [], CommitResult()))
             try:
@@ -134,7 +135,7 @@ class IngestConsumer:
         self._maintenance_due = time.monotonic() + _MAINTENANCE_INTERVAL
         try:
             while await self._pipeline.replay_quarantined():
-                _LOG.info("tried quarantined payloads again")
+                _LOG.info("quarantined payloads replayed")
         except psycopg.Error as error:
             _report_database_failure(error)
         for desired, area in desired_configs.collect_changes(self._pipeline.nodes):
@@ -194,7 +195,7 @@ class IngestConsumer:
                 return await self._pipeline.acquire_areas()
             except AreasLockedError as error:
                 if not self._wait_for_broker:
-                    _LOG.info("standing by: %s", error)
+                    _LOG.info("standing by: another gateway holds the areas", error=one_line(error))
                 self._wait_for_broker = True  # it has been here for a while: a broker that is away is waited for
             except (psycopg.OperationalError, psycopg.InterfaceError):
                 return None  # what comes will have to wait, and the session says so
@@ -220,7 +221,9 @@ class IngestConsumer:
         except (psycopg.OperationalError, psycopg.InterfaceError):
             raise
         except psycopg.Error:
-            _LOG.exception("the database refused %d payloads; trying one by one", len(micro_batch.payloads))
+            _LOG.exception(
+                "database rejected a micro-batch; storing payload by payload", payloads=len(micro_batch.payloads)
+            )
         total = CommitResult()
         for payload in micro_batch.payloads:
             result = await self._store_payload(payload)
@@ -236,7 +239,7 @@ class IngestConsumer:
         except (psycopg.OperationalError, psycopg.InterfaceError):
             raise
         except psycopg.Error as error:
-            detail = " ".join(str(error).split())
+            detail = one_line(error)
             return await self._pipeline.quarantine_payload(
                 RejectedPayload(payload=payload, reason=RejectionReason.UNSTORABLE, detail=detail)
             )

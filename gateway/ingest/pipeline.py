@@ -5,7 +5,6 @@ feed. States are replaced only after COMMIT, so that a failed transaction can si
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,8 @@ from dataclasses import dataclass, field, replace
 import msgspec
 import psycopg
 
+from alerting.errors import one_line
+from alerting.log import get_logger
 from edge_agent.wire import StoredRanges
 from gateway import telemetry
 from gateway.decoding.decode import (
@@ -42,7 +43,7 @@ from gateway.store import events as event_store
 from gateway.store.connection import Store, Transaction
 from gateway.store.copy_observations import prepare_records
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("gateway.ingest")
 _QUALITY_COMPONENT = "quality"
 _CHECKPOINT_INTERVAL = 3_600.0  # s between checkpoints
 REPORT_DELAY = (
@@ -220,7 +221,7 @@ class Pipeline:
                 )
                 live_messages = await write_outbox(tx, [], events, registry)
         except psycopg.Error as error:
-            _LOG.warning("gaps are detected on later: %s", " ".join(str(error).split()))
+            _LOG.warning("detection in gaps postponed: database unavailable", error=one_line(error))
             return []
         return live_messages
 

@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Sequence
 
+from alerting.log import get_logger
 from gateway.decoding.decode import BatchHeader, RejectedPayload
 from gateway.model.event import Event
 from gateway.model.registry import Registry
 from gateway.store import ledger
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("gateway.ingest")
 
 
 def log_transaction(
@@ -20,18 +21,18 @@ def log_transaction(
     """After COMMIT. Batches only at `debug`: there are many."""
     if _LOG.isEnabledFor(logging.DEBUG):
         for id_, header in zip(accepted.ids, accepted.new, strict=True):
-            _LOG.debug("batch stored", extra={"about": {"batch": id_, **_describe_batch(header, registry)}})
+            _LOG.debug("batch stored", batch_id=id_, **_describe_batch(header, registry))
         for header in accepted.duplicates:
-            _LOG.debug("batch was stored before", extra={"about": _describe_batch(header, registry)})
+            _LOG.debug("batch stored before", **_describe_batch(header, registry))
     for rejection in rejected:
-        context = {
-            "reason": rejection.reason.value,
-            "topic": rejection.payload.topic[:200],
-            "detail": rejection.detail[:200],
-        }
-        _LOG.info("payload goes into quarantine", extra={"about": context})
+        _LOG.info(
+            "payload quarantined",
+            reason=rejection.reason.value,
+            topic=rejection.payload.topic[:200],
+            detail=rejection.detail[:200],
+        )
     for event in events:
-        _LOG.info("event %s", event.change.value, extra={"about": _describe_event(event, accepted.ids, registry)})
+        _LOG.info(f"event {event.change.value}", **_describe_event(event, accepted.ids, registry))
 
 
 def _describe_batch(header: BatchHeader, registry: Registry) -> dict[str, object]:
@@ -48,7 +49,7 @@ def _describe_batch(header: BatchHeader, registry: Registry) -> dict[str, object
 def _describe_event(event: Event, ids: Sequence[int], registry: Registry) -> dict[str, object]:
     datastream = registry.datastreams[event.datastream]
     context: dict[str, object] = {
-        "event": event.id,
+        "event_id": event.id,
         "revision": event.revision,
         "area": registry.stations[event.station].area,
         "station": event.station,
@@ -57,5 +58,5 @@ def _describe_event(event: Event, ids: Sequence[int], registry: Registry) -> dic
         "onset": event.onset,
     }
     if ids:  # the transaction's batches: the one that told is among them
-        context |= {"first_batch": ids[0], "last_batch": ids[-1]}
+        context |= {"first_batch_id": ids[0], "last_batch_id": ids[-1]}
     return context

@@ -4,12 +4,12 @@
 """
 
 import asyncio
-import logging
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 
+from alerting.log import get_logger
 from gateway.detection.detector import Detector
 from gateway.detection.warm_up import warm_up_kernels
 from gateway.errors import StartError
@@ -20,7 +20,7 @@ from gateway.quality.flagger import Flagger
 from gateway.settings import Settings
 from gateway.system.child_process import make_parent_death_hook
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("gateway.service")
 _NICENESS = 10  # whoever takes in readings goes first
 _FIRST_RESTART_PAUSE, _MAX_RESTART_PAUSE = 5.0, 300.0  # s until a child that ended is started again; doubled each time
 _STOP_TIMEOUT = 5.0  # s to end in order
@@ -62,7 +62,7 @@ async def supervise_child(settings: Settings, config: Path) -> None:
             code = await child.wait()
         finally:
             await _stop_child(child)
-        _LOG.warning("what runs beside the gateway ended (%s); it begins again in %.0f s", code, pause)
+        _LOG.warning("evaluation process ended; restarting", exit_code=code, pause_seconds=pause)
         await asyncio.sleep(pause)
         pause = min(2 * pause, _MAX_RESTART_PAUSE)
 

@@ -6,17 +6,18 @@ what was not committed was not acknowledged either, and what was is known to the
 """
 
 import asyncio
-import logging
 import secrets
 import socket
 from collections.abc import Callable, Coroutine, Iterable
 
 import psycopg
 
+from alerting.errors import one_line
+from alerting.log import get_logger
 from gateway import telemetry
 from gateway.sharding.leases import CONNECTION_NAME_PREFIX, LeaseRenewal, Leases
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("gateway.sharding")
 _RENEWALS_PER_EXPIRY = 5  # looks at the table before a lease would run out
 
 
@@ -34,7 +35,7 @@ class AreaPool:
 
     async def run(self) -> None:
         """Until cancelled; then every lease is given back. The first part that fails takes the worker with it."""
-        _LOG.info("worker %s shares areas with the others", self.worker_id)
+        _LOG.info("worker shares areas with other workers", worker=self.worker_id)
         try:
             async with asyncio.TaskGroup() as group:
                 while True:
@@ -42,7 +43,7 @@ class AreaPool:
                         await self._renew_leases(group)
                     except psycopg.Error as error:
                         telemetry.FAILURES.labels("leases").inc()
-                        _LOG.warning("leases cannot be looked at: %s", " ".join(str(error).split()))
+                        _LOG.warning("leases unreadable: database unavailable", error=one_line(error))
                     await asyncio.sleep(self._renewal_interval)
         finally:
             await self._leases.release_all()
@@ -54,7 +55,7 @@ class AreaPool:
         if renewal.plan.release:
             await self._leases.release(renewal.plan.release)
         for area in sorted(renewal.plan.start):
-            _LOG.info("area %s is ours, lease %s", area, renewal.lease_numbers.get(area, "as before"))
+            _LOG.info("lease acquired", area=area, lease=renewal.lease_numbers.get(area, "unchanged"))
             self._tasks[area] = group.create_task(
                 self._ingest_area(area, CONNECTION_NAME_PREFIX + self.worker_id), name=area
             )
@@ -72,8 +73,8 @@ class AreaPool:
 
 def _log_changes(renewal: LeaseRenewal) -> None:
     for worker, connections in renewal.dead_workers.items():
-        _LOG.warning("worker %s has not been seen: its areas are free, %d connections ended", worker, connections)
+        _LOG.warning("worker expired: its areas are free", worker=worker, closed_connections=connections)
     for area in sorted(renewal.plan.release):
-        _LOG.info("area %s is handed over", area)
+        _LOG.info("lease released", area=area)
     for area in sorted(renewal.plan.lost):
-        _LOG.warning("area %s was taken by another worker", area)
+        _LOG.warning("lease lost to another worker", area=area)

@@ -68,9 +68,13 @@ def main(seconds: float, count: int) -> None:
         mailbox, webhook = (stack.enter_context(receiver(received.append)) for receiver in (Mailbox, Webhook))
         signer = nodes.load_or_create_key(folder / "gateway.key", "gateway.ijmond")
         planned = nodes.plan_nodes(
-            stations.choose_stations(count, None), folder=folder / "nodes", broker=broker.settings, gateway=signer.verifier,
-            speed=1.0, replay=None,
-        )  # fmt: skip
+            stations.choose_stations(count, None),
+            folder=folder / "nodes",
+            broker=broker.settings,
+            gateway=signer.verifier,
+            speed=1.0,
+            replay=None,
+        )
         config.enrol_nodes(dsn, planned)
         port = find_free_port()
         settings = config.write_settings(

@@ -134,7 +134,9 @@ def test_where_a_certificate_does_not_fit_nothing_is_sent_and_nothing_lost(tmp_p
     files = (foreign.path if fault == "foreign broker" else authority.path, *ours)
     if fault == "foreign node":
         files = (authority.path, *foreign.issue(node.id))
-    node.write_config(secure.port, SIMULATED, batch="drain_seconds = 0.2", broker="" if fault == "no tls" else tls(*files))
+    node.write_config(
+        secure.port, SIMULATED, batch="drain_seconds = 0.2", broker="" if fault == "no tls" else tls(*files)
+    )
     process = node.start()
     wait_until(lambda: node.generated.exists() and len(node.read_generated_values()) > 20)
     time.sleep(0.5)

@@ -134,7 +134,7 @@ def said(folder: Path, number: int, words: str) -> bool:
 async def test_a_worker_and_a_broker_are_killed_and_the_other_takes_the_area_over(stage):
     cluster, nodes, running, folder = stage
     deadline = time.monotonic() + 60
-    while not any(said(folder, n, "taking in from") and said(folder, 1 - n, "standing by") for n in (0, 1)):
+    while not any(said(folder, n, "ingest started") and said(folder, 1 - n, "standing by") for n in (0, 1)):
         assert time.monotonic() < deadline, [(folder / f"g{n}.log").read_text()[-500:] for n in (0, 1)]
         await asyncio.sleep(0.2)
     await nodes.until_more_is_stored(30)
@@ -163,5 +163,5 @@ async def test_a_worker_and_a_broker_are_killed_and_the_other_takes_the_area_ove
 def writer(folder: Path) -> int:
     """Which gateway took the area last, by their logs."""
     lines = {n: (folder / f"g{n}.log").read_text(errors="replace").splitlines() for n in (0, 1)}
-    last = {n: max((line[:23] for line in lines[n] if "taking in from" in line), default="") for n in (0, 1)}
+    last = {n: max((line[:23] for line in lines[n] if "ingest started" in line), default="") for n in (0, 1)}
     return max(last, key=last.__getitem__)

@@ -29,8 +29,14 @@ ANY = {
     "ids": [1], "kinds": None,
 }  # fmt: skip
 ABSENT = {  # of these the little world of this test has none
-    "select_events", "select_sites", "select_alerts", "select_revisions", "summarise_selftest_peaks", "summarise_selftest_exposure", "export_humidity",
-}  # fmt: skip
+    "select_events",
+    "select_sites",
+    "select_alerts",
+    "select_revisions",
+    "summarise_selftest_peaks",
+    "summarise_selftest_exposure",
+    "export_humidity",
+}
 
 
 def fill(connection):

@@ -83,8 +83,14 @@ async def get_cap(request: Request, id: str) -> Response:  # noqa: A002 - the pa
         view = build_view(request, "nl", "/nl", await get_latest_values(request))
         row = view.latest_values.registry.stations[event.station]
         revisions = await events.fetch_revisions(request, id)
-        return cap.build_cap_alert(event, revisions, description=build_sentence(view, event), headline=_build_event_entry(view, "", event).title,
-                         position=(row[3], row[4]), settings=view.settings)  # fmt: skip
+        return cap.build_cap_alert(
+            event,
+            revisions,
+            description=build_sentence(view, event),
+            headline=_build_event_entry(view, "", event).title,
+            position=(row[3], row[4]),
+            settings=view.settings,
+        )
 
     return await respond_cached(request, make, max_age=_MAX_AGE, media="application/cap+xml")
 

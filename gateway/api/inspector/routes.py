@@ -34,16 +34,25 @@ async def list_silences(request: Request) -> Response:
     )
 
 
-@router.post("/silences", summary="Silence what fits, until a moment, with a reason", status_code=201,
-             responses=_describe_responses(schemas.Silence, 201), openapi_extra={**_SECURITY, **describe_body(schemas.NewSilence)})  # fmt: skip
+@router.post(
+    "/silences",
+    summary="Silence what fits, until a moment, with a reason",
+    status_code=201,
+    responses=_describe_responses(schemas.Silence, 201),
+    openapi_extra={**_SECURITY, **describe_body(schemas.NewSilence)},
+)
 async def create_silence(request: Request) -> Response:
     """The author is who asks; nobody can name another."""
     silence = await service.create_silence(request, await _read_silence_request(request))
     return _json_response(_build_silence(silence), 201, Location=f"/api/v1/silences/{silence.id}")
 
 
-@router.post("/silences/preview", summary="What a silence would withhold of what goes on now",
-             responses=_describe_responses(schemas.SilencePreview), openapi_extra={**_SECURITY, **describe_body(schemas.NewSilence)})  # fmt: skip
+@router.post(
+    "/silences/preview",
+    summary="What a silence would withhold of what goes on now",
+    responses=_describe_responses(schemas.SilencePreview),
+    openapi_extra={**_SECURITY, **describe_body(schemas.NewSilence)},
+)
 async def preview_silence(request: Request) -> Response:
     """Changes nothing."""
     silence_request = await _read_silence_request(request)
@@ -68,16 +77,25 @@ async def get_silence(request: Request, id: str) -> Response:  # noqa: A002 - th
     return _json_response(_build_silence(await service.get_silence(request, _parse_silence_id(id))))
 
 
-@router.delete("/silences/{id}", summary="End a silence now; it stays in the record",
-               responses=_describe_responses(schemas.Silence, 204), status_code=204, openapi_extra=_SECURITY)  # fmt: skip
+@router.delete(
+    "/silences/{id}",
+    summary="End a silence now; it stays in the record",
+    responses=_describe_responses(schemas.Silence, 204),
+    status_code=204,
+    openapi_extra=_SECURITY,
+)
 async def end_silence(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
     """Nothing is removed: its end is brought forward, and the record says by whom."""
     await service.end_silence(request, _parse_silence_id(id))
     return Response(status_code=204)
 
 
-@router.get("/events/{id}/acknowledgements", summary="Who is on it", responses=_describe_responses(schemas.Acknowledgements),
-            openapi_extra=_SECURITY)  # fmt: skip
+@router.get(
+    "/events/{id}/acknowledgements",
+    summary="Who is on it",
+    responses=_describe_responses(schemas.Acknowledgements),
+    openapi_extra=_SECURITY,
+)
 async def list_acknowledgements(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
     """Oldest first: the first stopped the reminders."""
     return _json_response(_build_acknowledgements(await service.get_case(request, id)))

@@ -6,7 +6,6 @@ hub knows in which commit each one changed last; of events the newest thousands 
 """
 
 import asyncio
-import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
@@ -15,6 +14,8 @@ from dataclasses import replace
 import aiomqtt
 import msgspec
 
+from alerting.errors import one_line
+from alerting.log import get_logger
 from gateway import telemetry
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.live.frames import LiveUpdate, Subscription, encode_sse
@@ -27,7 +28,7 @@ from gateway.api.telemetry import DROPPED, LIVE_AGE, VIEWERS
 from gateway.live.message import LiveMessage, decode_live_message
 from gateway.mqtt.settings import BrokerSettings, create_client
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("gateway.api")
 _MAX_EVENTS = 5_000
 _RECONNECT_SECONDS = 1.0
 _MAX_COMMITS_AHEAD = 10_000  # commits another replica may be ahead of this one
@@ -66,7 +67,7 @@ class Hub:
                         self._receive(message.payload)
             except aiomqtt.MqttError as error:
                 telemetry.FAILURES.labels("live").inc()
-                _LOG.warning("broker %s is away: %s", broker, error)
+                _LOG.warning("broker unavailable", broker=str(broker), error=one_line(error))
                 await asyncio.sleep(_RECONNECT_SECONDS)
 
     def begin(self, commit: int) -> None:

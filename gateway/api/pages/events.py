@@ -56,15 +56,32 @@ async def show_events(  # noqa: PLR0917 - they are query parameters
     days = _parse_day(since), _parse_day(until)
     start = None if days[0] is None else _midnight(days[0])
     end = None if days[1] is None else _midnight(days[1] + timedelta(days=1))
-    page_events = await events.fetch_events(view.request, _PAGE_SIZE + 1, **filters, kinds=events.PUBLIC_KINDS, before=before, before_id=key,
-                               start=start, end=end)  # fmt: skip
+    page_events = await events.fetch_events(
+        view.request,
+        _PAGE_SIZE + 1,
+        **filters,
+        kinds=events.PUBLIC_KINDS,
+        before=before,
+        before_id=key,
+        start=start,
+        end=end,
+    )
     event_documents = [strip_licence(event) for event in page_events[:_PAGE_SIZE]]
     last = page_events[_PAGE_SIZE - 1] if len(page_events) > _PAGE_SIZE else None
     next_cursor = None if last is None else cursor.write(datetime.fromisoformat(last.onset), last.id)
     measured_ids = {row[3] for row in places.datastreams.values()}
     measured_properties = [name for name in SHOWN_PROPERTIES if name in measured_ids]
-    return respond_html(view, view.render("events.html", plumes=group_into_plumes(event_documents), more=next_cursor, filters=filters, measured=measured_properties,
-                                  days=days))  # fmt: skip
+    return respond_html(
+        view,
+        view.render(
+            "events.html",
+            plumes=group_into_plumes(event_documents),
+            more=next_cursor,
+            filters=filters,
+            measured=measured_properties,
+            days=days,
+        ),
+    )
 
 
 def _parse_day(text: str) -> date | None:
@@ -95,10 +112,21 @@ async def show_event(view: ViewDependency, id: str) -> HTMLResponse:  # noqa: A0
     revisions = [strip_licence(item) for item in await events.fetch_revisions(view.request, id)]
     is_short = _chart_period(view, document)[2]
     chart, neighbours = await _build_chart(view, document)
-    return respond_html(view, view.render("event.html", event=document, alerts=alert_documents[::-1], revisions=revisions, chart=chart,
-                                  is_short=is_short,
-                                  neighbours=neighbours, sentence=describe_event(view, event),
-                                  event_map=draw_event_map(view, event), wind=describe_wind(view, event.around)))  # fmt: skip
+    return respond_html(
+        view,
+        view.render(
+            "event.html",
+            event=document,
+            alerts=alert_documents[::-1],
+            revisions=revisions,
+            chart=chart,
+            is_short=is_short,
+            neighbours=neighbours,
+            sentence=describe_event(view, event),
+            event_map=draw_event_map(view, event),
+            wind=describe_wind(view, event.around),
+        ),
+    )
 
 
 def _chart_period(view: View, event: dict[str, Any]) -> tuple[datetime, datetime, bool]:

@@ -94,9 +94,24 @@ async def show_station(view: ViewDependency, id: str, period: str = "", property
         "peaks": [[e["onset"], e["end"]] for e in event_documents if e["kind"] == "peak" and e["change"] != "voided"],
     }
     plumes = group_into_plumes([item for item in event_documents if item["kind"] == "peak"])
-    return respond_html(view, view.render("station.html", feature=feature, values=values, shown=shown_properties, property_id=property_id,
-                                  period=period, periods=list(PERIODS), chart=chart, hours=hours, plumes=plumes,
-                                  averaging=averaging.value, rule=rule, boot=boot))  # fmt: skip
+    return respond_html(
+        view,
+        view.render(
+            "station.html",
+            feature=feature,
+            values=values,
+            shown=shown_properties,
+            property_id=property_id,
+            period=period,
+            periods=list(PERIODS),
+            chart=chart,
+            hours=hours,
+            plumes=plumes,
+            averaging=averaging.value,
+            rule=rule,
+            boot=boot,
+        ),
+    )
 
 
 async def fetch_means(

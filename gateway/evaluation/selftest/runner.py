@@ -1,11 +1,12 @@
 """Hour after hour, each once: examine, keep the results, all in one transaction. Nothing of it touches the gateway."""
 
 import asyncio
-import logging
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 
+from alerting.errors import one_line
+from alerting.log import get_logger
 from gateway.detection.settings import DetectionSettings
 from gateway.evaluation.selftest import telemetry
 from gateway.evaluation.selftest.hour_loader import EXAMINE_DELAY, ONE_HOUR, QUERIES, HourExaminer, HourResult
@@ -13,7 +14,7 @@ from gateway.evaluation.selftest.settings import SelfTestSettings
 from gateway.model.timestamps import from_ms
 from gateway.store.connection import Transaction
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("gateway.evaluation")
 _MAX_BACKLOG = timedelta(hours=24)  # so far back it begins, and catches up after it was away
 _POLL_SECONDS = 60.0  # s between looks at whether an hour is ripe
 _COMMIT_MARGIN = timedelta(minutes=5)  # until what was under way is committed
@@ -31,7 +32,7 @@ class SelfTestRunner:
             try:
                 await self._run_connected()
             except psycopg.Error as error:
-                _LOG.warning("the self-test goes on later: %s", " ".join(str(error).split()))
+                _LOG.warning("self-test postponed: database unavailable", error=one_line(error))
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _run_connected(self) -> None:

@@ -6,13 +6,14 @@ transaction that ran when its id was the newest is over: no earlier one can appe
 """
 
 import asyncio
-import logging
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 
+from alerting.errors import one_line
+from alerting.log import get_logger
 from gateway.decoding.decode import decode_observations
 from gateway.detection.analyzer import Analyzer, AnalyzerState
 from gateway.detection.detector import Detector
@@ -24,7 +25,7 @@ from gateway.quality.flagger import Flagger
 from gateway.store import checkpoints, stations
 from gateway.store.connection import Transaction
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("gateway.evaluation")
 _BATCH_LIMIT = 2_000  # in one transaction
 _SETTLE_SECONDS = 5.0  # s after which a transaction that was given an id has surely begun to write
 _RETRY_SECONDS = 10.0  # s after a failure
@@ -66,7 +67,9 @@ class ShadowFollower:
             try:
                 await self.catch_up()
             except psycopg.Error as error:
-                _LOG.warning("shadow %s goes on later: %s", self._settings.name, " ".join(str(error).split()))
+                _LOG.warning(
+                    "shadow postponed: database unavailable", shadow=self._settings.name, error=one_line(error)
+                )
                 await self.close()
                 pause = max(pause, _RETRY_SECONDS)
             await asyncio.sleep(pause)

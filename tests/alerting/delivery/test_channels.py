@@ -76,11 +76,18 @@ async def sent(channel, told=TOLD, origin=ORIGIN):
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (201, DeliveryOutcome.DELIVERED), (400, DeliveryOutcome.REFUSED), (403, DeliveryOutcome.REFUSED), (410, DeliveryOutcome.GONE),
-        (302, DeliveryOutcome.REFUSED), (429, DeliveryOutcome.FAILED), (503, DeliveryOutcome.FAILED), (0, DeliveryOutcome.UNKNOWN),
-        (-1, DeliveryOutcome.UNKNOWN), (-2, DeliveryOutcome.UNKNOWN),
+        (201, DeliveryOutcome.DELIVERED),
+        (400, DeliveryOutcome.REFUSED),
+        (403, DeliveryOutcome.REFUSED),
+        (410, DeliveryOutcome.GONE),
+        (302, DeliveryOutcome.REFUSED),
+        (429, DeliveryOutcome.FAILED),
+        (503, DeliveryOutcome.FAILED),
+        (0, DeliveryOutcome.UNKNOWN),
+        (-1, DeliveryOutcome.UNKNOWN),
+        (-2, DeliveryOutcome.UNKNOWN),
     ],
-)  # fmt: skip
+)
 async def test_every_answer_over_http_has_its_meaning(secret, kind, status, outcome):
     with WebServer(status) as web:
         done = await sent(made(kind, web.url, secret))

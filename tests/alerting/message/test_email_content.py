@@ -133,9 +133,13 @@ async def test_end_and_correction_answer_the_message_they_belong_to(database, se
 def test_the_same_is_said_in_english():
     site = NearSite(name="Tata Steel", bearing=251.4, distance=1830.0)
     told = Notification(
-        alert=make_ended_alert(sites=(site,), reasons=("far_above_noise",)), id="x", language="en", time_series=CURVE,
-        original=OriginalNotification(id="first", sent_at=ONSET, received_at=ONSET), acknowledge_url=f"{URL}/acknowledge/t",
-    )  # fmt: skip
+        alert=make_ended_alert(sites=(site,), reasons=("far_above_noise",)),
+        id="x",
+        language="en",
+        time_series=CURVE,
+        original=OriginalNotification(id="first", sent_at=ONSET, received_at=ONSET),
+        acknowledge_url=f"{URL}/acknowledge/t",
+    )
     contents = render_email(told, public_url=URL)
     assert contents.subject == "Peak over: PM2.5 at Wijk aan Zee: 84.0 µg/m³ (10× background)"
     dutch = render_email(structs.replace(told, language="nl"), public_url=URL)

@@ -77,8 +77,11 @@ async def run_fuzz(options: argparse.Namespace, dsn: str, broker: Broker) -> int
             round_number + 1,
         )
         print(output.stdout[-4_000:] if output.returncode else "", end="")
-        print(f"{case_count} cases, seeds {options.seed} to {options.seed + round_number - 1}, {time.monotonic() - began:.0f} s, "
-              f"{'a server error' if exit_code else 'no server error'}", flush=True)  # fmt: skip
+        print(
+            f"{case_count} cases, seeds {options.seed} to {options.seed + round_number - 1}, {time.monotonic() - began:.0f} s, "
+            f"{'a server error' if exit_code else 'no server error'}",
+            flush=True,
+        )
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     return exit_code
