@@ -42,10 +42,8 @@ _RECORD: list[Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
 ]
-_JSON: list[Processor] = [
-    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-    structlog.processors.JSONRenderer(default=str),
-]
+_REMOVE_META = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+_JSON: list[Processor] = [_REMOVE_META, structlog.processors.JSONRenderer(default=str)]
 
 
 def _render_text(_logger: WrappedLogger, _method: str, fields: EventDict) -> str:
