@@ -102,13 +102,17 @@ def lint(repo: Path, names: list[str]) -> list[Finding]:
         for name in names:
             text = (repo / name).read_text(encoding="utf-8")
             if name.endswith(".py"):
-                extracted, lines[name] = markdown(text)
+                try:
+                    extracted, lines[name] = markdown(text)
+                except SyntaxError as error:
+                    findings.append(Finding(name, error.lineno or 0, "syntax", f"not checked: {error.msg}"))
+                    continue
                 text = "\n".join(extracted)
             target = Path(folder, name).with_name(Path(name).name + ".md")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text + "\n", encoding="utf-8")
-        if not names:
-            return []
+        if not any(Path(folder).iterdir()):
+            return findings
         program = HERE / "node_modules" / "textlint" / "bin" / "textlint.js"
         options = ["--format", "json", "--config", str(HERE / ".textlintrc.json"), "--rulesdir", str(HERE / "rules")]
         command = [*_command("node"), str(program), *options, "."]
