@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
+from alerting.message.cap import build_cap
 from alerting.vocabulary import LOCAL_TIMEZONE
 from gateway.api.data.averages import MeanCache
 from gateway.api.feeds import cap, syndication
@@ -83,14 +84,15 @@ async def get_cap(request: Request, id: str) -> Response:  # noqa: A002 - the pa
         view = build_view(request, "nl", "/nl", await get_latest_values(request))
         row = view.latest_values.registry.stations[event.station]
         revisions = await events.fetch_revisions(request, id)
-        return cap.build_cap_alert(
+        message = cap.map_event(
             event,
             revisions,
+            language=view.language,
             description=build_sentence(view, event),
-            headline=_build_event_entry(view, "", event).title,
             position=(row[3], row[4]),
             settings=view.settings,
         )
+        return build_cap(message)
 
     return await respond_cached(request, make, max_age=_MAX_AGE, media="application/cap+xml")
 
