@@ -116,9 +116,7 @@ def describe_alert(alert: Alert, *, language: Language, description: str, public
     return CapInfo(
         language=language,
         categories=("Infra",) if about_network else ("Env", "Health"),
-        event_name=alert.kind
-        if about_network
-        else f"{property_name(alert.observed_property, language)} ({alert.kind})",
+        event_name=alert.kind if about_network else peak_name,
         urgency="Immediate" if alert.firing else "Past",
         severity=alert.severity.value.capitalize(),
         certainty=_certainty(alert),

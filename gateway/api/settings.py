@@ -1,4 +1,4 @@
-"""`[api]` of piekwacht.toml."""
+"""Section `[api]` of piekwacht.toml: the public API and pages."""
 
 from typing import Annotated
 
@@ -8,11 +8,11 @@ from gateway.access.settings import AccessSettings
 
 
 class BaseMapSettings(Struct, frozen=True, kw_only=True):
-    """A map below the stations; without an address there is the outline of the area only.
+    """A base map below the stations. Without a `url` the map shows only the outline of the areas.
 
-    url             of a tile, with {z}, {x} and {y}; ours ask for it, never a visitor's browser
-    attribution     whose map it is, shown on it
-    lowest, highest zoom levels that there are
+    url             address of a tile, with {z}, {x} and {y}; fetched by the API, never by a visitor's browser
+    attribution     owner of the map, shown on it
+    lowest, highest available zoom levels
     """
 
     url: Annotated[str, Meta(pattern=r"^$|^https?://[^ ]*\{z\}[^ ]*$")] = ""
@@ -22,14 +22,14 @@ class BaseMapSettings(Struct, frozen=True, kw_only=True):
 
 
 class ApiSettings(Struct, frozen=True, kw_only=True):
-    """Where the public face answers, and how it behaves.
+    """Where the API and pages listen, and how they behave.
 
-    replay          the data are a recording: a banner says so, and age is counted from the newest reading
-    silent_after    seconds without data after which a station is shown as silent
-    viewers         most live streams at once, and from one address
-    proxies         addresses of our own proxies, whose X-Forwarded-For is believed
-    heartbeat       seconds between signs of life on a quiet stream
-    lease           seconds after which a stream is ended; the browser comes back by itself
+    replay          the data are a recording: pages show a banner, and ages count from the newest reading
+    silent_after    seconds without data after which a station is shown as having no data
+    viewers         maximum number of live streams; viewers_per_address: of one address
+    proxies         addresses of our own proxies, whose X-Forwarded-For is trusted
+    heartbeat       seconds between heartbeats on an idle live stream
+    lease           seconds after which a live stream is closed; the browser reconnects by itself
     """
 
     host: str = "127.0.0.1"
