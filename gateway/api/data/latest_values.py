@@ -233,12 +233,12 @@ class LatestValues:
         *,
         area: str | None = None,
         station: str | None = None,
-        property: str | None = None,  # noqa: A002 - the query parameter's name
+        observed_property: str | None = None,
     ) -> None:
         """Raise HTTPException 400 if a query parameter names an unknown area, station or property."""
         _check_parameter("area", area, self.registry.areas)
         _check_parameter("station", station, self.registry.stations)
-        _check_parameter("property", property, self.registry.properties)
+        _check_parameter("property", observed_property, self.registry.properties)
 
 
 def require_row(collection: Mapping[str, Row], kind: str, id_: str) -> Row:

@@ -11,6 +11,7 @@ from alerting.message.cap import build_cap
 from alerting.vocabulary import LOCAL_TIMEZONE
 from gateway.api.data.averages import MeanCache
 from gateway.api.feeds import cap, syndication
+from gateway.api.http.parameters import AreaId, ItemId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import licence_headers, respond_cached
 from gateway.api.pages.events import build_sentence
@@ -18,7 +19,7 @@ from gateway.api.pages.renderer import View, build_view
 from gateway.api.routes import alerts, events, places
 from gateway.api.routes.alerts import AlertFilters
 from gateway.api.routes.events import EventFilters
-from gateway.api.routes.places import AreaId, get_latest_values
+from gateway.api.routes.places import get_latest_values
 from gateway.api.schemas.alerts import Alert
 from gateway.api.schemas.events import Event
 from gateway.api.schemas.schema import LICENCE
@@ -79,14 +80,14 @@ async def get_stations(request: Request, area: AreaId = None) -> Response:
 
 
 @router.get("/events/{id}.cap")
-async def get_cap(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def get_cap(request: Request, id_: ItemId) -> Response:
     """One event as CAP 1.2, for systems of warning services."""
 
     async def make() -> bytes:
-        event = await events.fetch_event(request, id)
+        event = await events.fetch_event(request, id_)
         view = build_view(request, "nl", "/nl", await get_latest_values(request))
         station = view.latest_values.registry.stations[event.station]
-        revisions = await events.fetch_revisions(request, id)
+        revisions = await events.fetch_revisions(request, id_)
         message = cap.map_event(
             event,
             revisions,
@@ -101,15 +102,17 @@ async def get_cap(request: Request, id: str) -> Response:  # noqa: A002 - the pa
 
 
 @router.get("/today.csv")
-async def get_today_csv(request: Request, property: Annotated[str, Query(max_length=100)] = "pm2_5") -> Response:  # noqa: A002
+async def get_today_csv(
+    request: Request, property_: Annotated[str, Query(alias="property", max_length=100)] = "pm2_5"
+) -> Response:
     """One-minute means of one property at every station since local midnight."""
     latest_values = await get_latest_values(request)
-    latest_values.check_parameters(property=property)
+    latest_values.check_parameters(observed_property=property_)
     mean_cache: MeanCache = request.app.state.mean_cache
     end = datetime.now(UTC)
     start = end.astimezone(LOCAL_TIMEZONE).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     selections = [
-        latest_values.registry.build_selection(id_, property, (start, end), Averaging.MINUTE)
+        latest_values.registry.build_selection(id_, property_, (start, end), Averaging.MINUTE)
         for id_ in latest_values.registry.stations
     ]
 

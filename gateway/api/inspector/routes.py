@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_body, describe_responses
+from gateway.api.http.parameters import ItemId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.inspector import service
 from gateway.api.schemas import inspector as schemas
@@ -71,9 +72,9 @@ async def preview_silence(request: Request) -> Response:
 
 @router.get("/silences/{id}", summary="One silence", responses=_describe_responses(schemas.Silence),
             openapi_extra=_SECURITY)  # fmt: skip
-async def get_silence(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def get_silence(request: Request, id_: ItemId) -> Response:
     """Also one that has ended: it explains why nobody was notified then."""
-    return _json_response(_build_silence(await service.get_silence(request, _parse_silence_id(id))))
+    return _json_response(_build_silence(await service.get_silence(request, _parse_silence_id(id_))))
 
 
 @router.delete(
@@ -83,9 +84,9 @@ async def get_silence(request: Request, id: str) -> Response:  # noqa: A002 - th
     status_code=204,
     openapi_extra=_SECURITY,
 )
-async def end_silence(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def end_silence(request: Request, id_: ItemId) -> Response:
     """The silence is not deleted: its end is brought forward, and the record says by whom."""
-    await service.end_silence(request, _parse_silence_id(id))
+    await service.end_silence(request, _parse_silence_id(id_))
     return Response(status_code=204)
 
 
@@ -95,25 +96,25 @@ async def end_silence(request: Request, id: str) -> Response:  # noqa: A002 - th
     responses=_describe_responses(schemas.Acknowledgements),
     openapi_extra=_SECURITY,
 )
-async def list_acknowledgements(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def list_acknowledgements(request: Request, id_: ItemId) -> Response:
     """Oldest first; the first one stopped the reminders."""
-    return _json_response(_build_acknowledgements(await service.get_case(request, id)))
+    return _json_response(_build_acknowledgements(await service.get_case(request, id_)))
 
 
 @router.post("/events/{id}/acknowledgements", summary="Acknowledge an event: stops reminders and escalation",
              status_code=201, responses=_describe_responses(schemas.Acknowledgements, 201),
              openapi_extra={**_SECURITY, **describe_body(schemas.NewAcknowledgement)})  # fmt: skip
-async def acknowledge_event(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def acknowledge_event(request: Request, id_: ItemId) -> Response:
     """In the name of the account that sends the request."""
     body = await _read_body(request, schemas.NewAcknowledgement)
-    return _json_response(_build_acknowledgements(await service.acknowledge(request, id, body.note)), 201)
+    return _json_response(_build_acknowledgements(await service.acknowledge(request, id_, body.note)), 201)
 
 
 @router.get("/events/{id}/explanation", summary="Who was notified of an event and why, and why others were not",
             responses=_describe_responses(schemas.Explanation), openapi_extra=_SECURITY)  # fmt: skip
-async def get_explanation(request: Request, id: str, language: LanguageText = "nl") -> Response:  # noqa: A002 - the path's word
+async def get_explanation(request: Request, id_: ItemId, language: LanguageText = "nl") -> Response:
     """Every revision, decision, delivery and acknowledgement, in order of time."""
-    case = await service.get_case(request, id)
+    case = await service.get_case(request, id_)
     steps = [
         schemas.ExplanationStep(
             at=format_instant(step.at),
@@ -125,7 +126,7 @@ async def get_explanation(request: Request, id: str, language: LanguageText = "n
     ]
     return _json_response(
         schemas.Explanation(
-            event=id, headline=service.build_headline(case.alert, language), ongoing=case.is_ongoing, items=steps
+            event=id_, headline=service.build_headline(case.alert, language), ongoing=case.is_ongoing, items=steps
         )
     )
 

@@ -35,11 +35,11 @@ async def get_live(
     request: Request,
     area: Annotated[str | None, Query(max_length=100)] = None,
     station: Annotated[str | None, Query(max_length=100)] = None,
-    property: Annotated[str | None, Query(max_length=100)] = None,  # noqa: A002
+    property_: Annotated[str | None, Query(alias="property", max_length=100)] = None,
     last_event_id: Annotated[str | None, Query(alias="lastEventId", description="resume after this id")] = None,
 ) -> Response:
     """Reached only if `live.protocol` did not take the request: invalid, a HEAD, or too many viewers."""
-    del area, station, property, last_event_id
+    del area, station, property_, last_event_id
     live_request = parse_live_request(request.url.query.encode("latin-1", "replace"), request.headers.raw)
     if isinstance(live_request, str):
         raise HTTPException(400, live_request)

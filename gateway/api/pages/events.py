@@ -11,6 +11,7 @@ from alerting.vocabulary import LOCAL_TIMEZONE
 from gateway.api.data.database import Database
 from gateway.api.data.registry import StationRow
 from gateway.api.http import cursor
+from gateway.api.http.parameters import ItemId
 from gateway.api.pages.chart import Chart, Line
 from gateway.api.pages.event_map import describe_wind, draw_event_map
 from gateway.api.pages.plumes import group_into_plumes
@@ -46,7 +47,7 @@ _GAP_SECONDS = 20.0  # longer intervals between readings are drawn as a gap
 async def show_events(  # noqa: PLR0917 - they are query parameters
     view: ViewDependency,
     area: str = "",
-    property: str = "",  # noqa: A002
+    property_: Annotated[str, Query(alias="property")] = "",
     after: str | None = None,
     since: FromDay = "",
     until: ToDay = "",
@@ -55,7 +56,7 @@ async def show_events(  # noqa: PLR0917 - they are query parameters
     registry = view.latest_values.registry
     before, before_id = cursor.read(after, datetime, str)
     known_area = area if area in registry.areas else None
-    known_property = property if property in registry.properties else None
+    known_property = property_ if property_ in registry.properties else None
     days = _parse_day(since), _parse_day(until)
     start = None if days[0] is None else _midnight(days[0])
     end = None if days[1] is None else _midnight(days[1] + timedelta(days=1))
@@ -99,20 +100,20 @@ def _midnight(day: date) -> datetime:
 
 
 @router.get("/events/{id}")
-async def show_event(view: ViewDependency, id: str) -> HTMLResponse:  # noqa: A002 - the path's word
+async def show_event(view: ViewDependency, id_: ItemId) -> HTMLResponse:
     """One event. The address is permanent."""
-    if "\0" in id or len(id) > 100:
+    if "\0" in id_ or len(id_) > 100:
         return respond_missing(view)
     try:
-        event = await events.fetch_event(view.request, id)
+        event = await events.fetch_event(view.request, id_)
     except HTTPException as error:
         if error.status_code != 404:
             raise
         return respond_missing(view)
     document = strip_licence(event)
-    event_alerts = await alerts.fetch_alerts(view.request, _MAX_ALERTS, AlertFilters(event=id))
+    event_alerts = await alerts.fetch_alerts(view.request, _MAX_ALERTS, AlertFilters(event=id_))
     alert_documents = [strip_licence(alert) for alert in event_alerts]
-    revisions = [strip_licence(item) for item in await events.fetch_revisions(view.request, id)]
+    revisions = [strip_licence(item) for item in await events.fetch_revisions(view.request, id_)]
     is_short = _chart_period(view, document)[2]
     chart, neighbours = await _build_chart(view, document)
     return respond_html(

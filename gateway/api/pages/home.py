@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from alerting.vocabulary import UNIT_SYMBOLS
+from gateway.api.http.parameters import ItemId
 from gateway.api.pages.plumes import group_into_plumes
 from gateway.api.pages.renderer import SHOWN_PROPERTIES, ViewDependency, respond_html, respond_missing, strip_licence
 from gateway.api.pages.texts import LIVE_TEXTS
@@ -66,14 +67,14 @@ def describe_base_map(settings: BaseMapSettings) -> dict[str, object] | None:
 
 
 @router.get("/widget/{id}")
-async def show_widget(view: ViewDependency, id: str) -> HTMLResponse:  # noqa: A002 - the path's word
+async def show_widget(view: ViewDependency, id_: ItemId) -> HTMLResponse:
     """One station, for a frame on another site; the page reloads itself every minute."""
-    if id not in view.latest_values.registry.stations:
+    if id_ not in view.latest_values.registry.stations:
         return respond_missing(view)
-    feature = strip_licence(build_station(view.latest_values, id, ""))
+    feature = strip_licence(build_station(view.latest_values, id_, ""))
     values = feature["properties"]["newest"]
     shown_properties = [name for name in SHOWN_PROPERTIES if name in values][:3]
-    filters = EventFilters(station=id, open=True, kinds=["peak"])
+    filters = EventFilters(station=id_, open=True, kinds=["peak"])
     open_peaks = [strip_licence(event) for event in await events.fetch_events(view.request, 5, filters)]
     return respond_html(
         view, view.render("widget.html", feature=feature, shown=shown_properties, values=values, peaks=open_peaks)

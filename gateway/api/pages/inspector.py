@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gateway.access.authorization import require_same_origin
 from gateway.access.identity import EVERY_AREA
+from gateway.api.http.parameters import ItemId
 from gateway.api.inspector import service
 from gateway.api.pages.inspector_texts import TEXTS
 from gateway.api.pages.renderer import View, ViewDependency
@@ -47,11 +48,11 @@ async def show_alerts(view: ViewDependency) -> Response:
 
 
 @router.get("/inspector/events/{id}")
-async def show_alert(view: ViewDependency, id: str) -> Response:  # noqa: A002 - the path's word
+async def show_alert(view: ViewDependency, id_: ItemId) -> Response:
     """The history of one alert, and the forms to acknowledge and silence it."""
 
     async def make() -> Response:
-        case = await service.get_case(view.request, id)
+        case = await service.get_case(view.request, id_)
         return _render_page(
             view, "inspector_event.html", case=case, choices=list(_silence_choices(case)), hours=SILENCE_HOURS
         )
@@ -62,15 +63,15 @@ async def show_alert(view: ViewDependency, id: str) -> Response:  # noqa: A002 -
 @router.post("/inspector/events/{id}/acknowledge")
 async def acknowledge_event(
     view: ViewDependency,
-    id: str,  # noqa: A002 - the path's word
+    id_: ItemId,
     note: Annotated[str, Form(max_length=1_000)] = "",
 ) -> Response:
     """Acknowledge one event."""
 
     async def make() -> Response:
         _check_origin(view)
-        await service.acknowledge(view.request, id, note)
-        return _redirect(view, f"inspector/events/{id}")
+        await service.acknowledge(view.request, id_, note)
+        return _redirect(view, f"inspector/events/{id_}")
 
     return await _render_problems(view, make)
 

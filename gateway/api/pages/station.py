@@ -1,13 +1,14 @@
 """`/stations/{id}`: the values of one station as a chart and a table, with links to files."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from alerting.vocabulary import UNIT_SYMBOLS
 from gateway.api.data.averages import MeanCache
+from gateway.api.http.parameters import ItemId
 from gateway.api.pages.chart import Chart, Line, MarkedPeriod
 from gateway.api.pages.plumes import group_into_plumes
 from gateway.api.pages.renderer import (
@@ -39,23 +40,25 @@ PERIODS = {
 
 
 @router.get("/stations/{id}")
-async def show_station(view: ViewDependency, id: str, period: str = "", property: str = "") -> HTMLResponse:  # noqa: A002
+async def show_station(
+    view: ViewDependency, id_: ItemId, period: str = "", property_: Annotated[str, Query(alias="property")] = ""
+) -> HTMLResponse:
     """The page of one station; without a known `period` or `property` it chooses them."""
-    if id not in view.latest_values.registry.stations:
+    if id_ not in view.latest_values.registry.stations:
         return respond_missing(view)
-    feature = strip_licence(build_station(view.latest_values, id, ""))
+    feature = strip_licence(build_station(view.latest_values, id_, ""))
     values = feature["properties"]["newest"]
     shown_properties = [name for name in SHOWN_PROPERTIES if name in values] + sorted(
         set(values) - set(SHOWN_PROPERTIES) - {"lost_readings"}
     )
-    property_id = property if property in shown_properties else next(iter(shown_properties), "pm2_5")
-    hours = await fetch_means(view, id, property_id, (view.now - timedelta(days=1), view.now), Averaging.HOUR)
+    property_id = property_ if property_ in shown_properties else next(iter(shown_properties), "pm2_5")
+    hours = await fetch_means(view, id_, property_id, (view.now - timedelta(days=1), view.now), Averaging.HOUR)
     if period not in PERIODS:
         period = "day" if len(hours) > 2 else "last_hour"  # a day of a new station is an empty chart
     period_length, averaging, step = PERIODS[period]
     rule = find_rule(property_id)
-    means = await fetch_means(view, id, property_id, (view.now - period_length, view.now), averaging)
-    filters = EventFilters(station=id, property=property_id, start=view.now - period_length)
+    means = await fetch_means(view, id_, property_id, (view.now - period_length, view.now), averaging)
+    filters = EventFilters(station=id_, property=property_id, start=view.now - period_length)
     event_documents = [strip_licence(event) for event in await events.fetch_events(view.request, 50, filters)]
     unit = view.latest_values.registry.properties[property_id].unit
     chart = Chart(
@@ -73,7 +76,7 @@ async def show_station(view: ViewDependency, id: str, period: str = "", property
     boot = {
         "language": view.language,
         "words": {name: view.texts[name] for name in LIVE_TEXTS},
-        "station": id,
+        "station": id_,
         "property": property_id,
         "unit": chart.unit,
         "units": dict(UNIT_SYMBOLS),

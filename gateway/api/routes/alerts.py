@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_responses
+from gateway.api.http.parameters import AreaId, CursorText, InstantText, ItemId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import respond_cached
 from gateway.api.routes.newest import NewestFilters, cut_page, fetch_newest
-from gateway.api.routes.observations import InstantText
-from gateway.api.routes.places import AreaId, CursorText, get_latest_values
+from gateway.api.routes.places import get_latest_values
 from gateway.api.schemas.alerts import Alert, Alerts, alert_from_columns
 
 router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["alerts"])
@@ -63,12 +63,12 @@ async def list_alerts(  # noqa: PLR0917 - they are query parameters
 
 
 @router.get("/alerts/{id}", summary="One alert", responses=describe_responses(Alert))
-async def get_alert(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def get_alert(request: Request, id_: ItemId) -> Response:
     async def make() -> Alert:
-        number = int(id) if id.isascii() and id.isdecimal() and len(id) < 19 else -1
+        number = int(id_) if id_.isascii() and id_.isdecimal() and len(id_) < 19 else -1
         items = await fetch_alerts(request, 1, AlertFilters(id=number))
         if not items:
-            raise HTTPException(404, f"no alert {id[:80]!r}")
+            raise HTTPException(404, f"no alert {id_[:80]!r}")
         return items[0]
 
     return await respond_cached(request, make)

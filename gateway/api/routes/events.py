@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from gateway.api.data.database import Database
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_responses
+from gateway.api.http.parameters import AreaId, CursorText, InstantText, ItemId, PropertyId, StationId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import respond_cached
 from gateway.api.routes.newest import NewestFilters, cut_page, fetch_newest
-from gateway.api.routes.observations import InstantText
-from gateway.api.routes.places import AreaId, CursorText, PropertyId, StationId, get_latest_values
+from gateway.api.routes.places import get_latest_values
 from gateway.api.schemas.events import Event, Events, Revision, Revisions, event_from_columns, revision_from_columns
 from gateway.model.event import EventKind
 
@@ -49,8 +49,8 @@ async def list_events(  # noqa: PLR0917 - they are query parameters
     request: Request,
     area: AreaId = None,
     station: StationId = None,
-    property: PropertyId = None,  # noqa: A002
-    open: Annotated[bool | None, Query(description="true: only events that are not over")] = None,  # noqa: A002
+    property_: PropertyId = None,
+    open_: Annotated[bool | None, Query(alias="open", description="true: only events that are not over")] = None,
     kind: Annotated[EventKind | None, Query(description="peak, or a kind that is not one")] = None,
     start: Annotated[InstantText, Query(description="onset at or after, RFC 3339")] = None,
     end: Annotated[InstantText, Query(description="onset before, RFC 3339")] = None,
@@ -63,13 +63,13 @@ async def list_events(  # noqa: PLR0917 - they are query parameters
     before, before_id = cursor.read(cursor_, datetime, str)
 
     async def make() -> Events:
-        (await get_latest_values(request)).check_parameters(area=area, station=station, property=property)
+        (await get_latest_values(request)).check_parameters(area=area, station=station, observed_property=property_)
         filters = EventFilters(
             area=area,
             station=station,
-            property=property,
+            property=property_,
             kinds=None if kind is None else [kind.value],
-            open=open,
+            open=open_,
             start=since,
             end=until,
             before=before,
@@ -83,9 +83,9 @@ async def list_events(  # noqa: PLR0917 - they are query parameters
 
 
 @router.get("/events/{id}", summary="One event, permanently at this address", responses=describe_responses(Event))
-async def get_event(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def get_event(request: Request, id_: ItemId) -> Response:
     async def make() -> Event:
-        return await fetch_event(request, id)
+        return await fetch_event(request, id_)
 
     return await respond_cached(request, make, modified_field="changed_at")
 
@@ -99,11 +99,11 @@ async def fetch_event(request: Request, id_: str) -> Event:
 
 
 @router.get("/events/{id}/revisions", summary="Every revision of an event", responses=describe_responses(Revisions))
-async def list_revisions(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def list_revisions(request: Request, id_: ItemId) -> Response:
     async def make() -> Revisions:
-        await fetch_event(request, id)
-        items = await fetch_revisions(request, id)
-        return Revisions(event=id, items=items, attribution=request.app.state.settings.operator)
+        await fetch_event(request, id_)
+        items = await fetch_revisions(request, id_)
+        return Revisions(event=id_, items=items, attribution=request.app.state.settings.operator)
 
     return await respond_cached(request, make)
 

@@ -14,10 +14,11 @@ from gateway.api.data.database import Database
 from gateway.api.data.latest_values import LatestValues, require_row
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_responses
+from gateway.api.http.parameters import CursorText, InstantText, ItemId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import licence_headers, respond_cached
 from gateway.api.routes.newest import cut_page
-from gateway.api.routes.places import CursorText, get_latest_values, parse_datastream_id
+from gateway.api.routes.places import get_latest_values, parse_datastream_id
 from gateway.api.schemas.corrections import find_correction_name
 from gateway.api.schemas.observations import Observations, Reading, ReadingRow, reading_from_row
 from gateway.api.schemas.schema import LICENCE, format_instant
@@ -38,7 +39,6 @@ FormatName = Annotated[
     Literal["json", "csv", "parquet"] | None, Query(description="instead of the Accept header", alias="format")
 ]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
-InstantText = Annotated[str | None, Query(max_length=40, description="RFC 3339 with time zone")]
 _RESPONSES = describe_responses(Observations, "application/json", "text/csv", "application/vnd.apache.parquet")
 
 
@@ -69,32 +69,32 @@ async def read_page_request(
 )
 async def list_station_observations(
     request: Request,
-    id: str,  # noqa: A002 - the path's word
+    id_: ItemId,
     page_request: Annotated[PageRequest, Depends(read_page_request)],
-    property: Annotated[str, Query(description="such as pm2_5", max_length=100)] = "pm2_5",  # noqa: A002
+    property_: Annotated[str, Query(alias="property", description="such as pm2_5", max_length=100)] = "pm2_5",
     format_: FormatName = None,
 ) -> Response:
     latest_values = await get_latest_values(request)
-    require_row(latest_values.registry.stations, "station", id)
-    latest_values.check_parameters(property=property)
+    require_row(latest_values.registry.stations, "station", id_)
+    latest_values.check_parameters(observed_property=property_)
     return await _respond(
         request,
         latest_values,
         page_request,
         format_,
-        (id, property, latest_values.registry.datastreams_of(id, property)),
+        (id_, property_, latest_values.registry.datastreams_of(id_, property_)),
     )
 
 
 @router.get("/datastreams/{id}/observations", summary="What one sensor measured", responses=_RESPONSES)
 async def list_datastream_observations(
     request: Request,
-    id: str,  # noqa: A002 - the path's word
+    id_: ItemId,
     page_request: Annotated[PageRequest, Depends(read_page_request)],
     format_: FormatName = None,
 ) -> Response:
     latest_values = await get_latest_values(request)
-    number = parse_datastream_id(latest_values, id)
+    number = parse_datastream_id(latest_values, id_)
     row = latest_values.registry.datastreams[number]
     return await _respond(request, latest_values, page_request, format_, (row.station, row.observed_property, [number]))
 

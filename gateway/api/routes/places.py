@@ -9,6 +9,7 @@ from gateway.api.data.latest_values import LatestValues, require_row
 from gateway.api.data.registry import AreaRow, PropertyRow, SiteRow
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_responses
+from gateway.api.http.parameters import AreaId, CursorText, ItemId, PropertyId, StationId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import respond_cached
 from gateway.api.schemas.corrections import Corrections, build_corrections
@@ -35,10 +36,6 @@ router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["pla
 GEOJSON = "application/geo+json"
 _MAX_AGE = 10.0
 Limit = Annotated[int, Query(ge=1, le=20_000, description="maximum number of items of a page")]
-CursorText = Annotated[str | None, Query(alias="cursor", max_length=400, description="`nextCursor` of the last page")]
-AreaId = Annotated[str | None, Query(description="only of this area", max_length=100)]
-StationId = Annotated[str | None, Query(description="only of this station", max_length=100)]
-PropertyId = Annotated[str | None, Query(description="such as pm2_5", max_length=100)]
 
 
 async def get_latest_values(request: Request) -> LatestValues:
@@ -64,7 +61,7 @@ def build_site(row: SiteRow, attribution: str) -> Site:
     return Site(id=row.id, geometry=point, properties=properties, attribution=attribution)
 
 
-def build_station(latest_values: LatestValues, id_: str, attribution: str) -> Station:
+def build_station(latest_values: LatestValues, id_: ItemId, attribution: str) -> Station:
     """A station with its newest minutes."""
     row = latest_values.registry.stations[id_]
     properties = StationProperties(id=id_, name=row.name, area=row.area, newest=latest_values.build_minutes(id_))
@@ -72,7 +69,7 @@ def build_station(latest_values: LatestValues, id_: str, attribution: str) -> St
     return Station(id=id_, geometry=point, properties=properties, attribution=attribution)
 
 
-def render_station(latest_values: LatestValues, id_: str, attribution: str) -> Raw:
+def render_station(latest_values: LatestValues, id_: ItemId, attribution: str) -> Raw:
     """The same as JSON, reused until a value changes: of ten thousand stations only the changed ones are encoded."""
     encoded = latest_values.station_json.get(id_)
     if encoded is None:
@@ -119,10 +116,10 @@ async def list_areas(request: Request) -> Response:
 
 
 @router.get("/areas/{id}", summary="One area", responses=describe_responses(Area, GEOJSON))
-async def get_area(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def get_area(request: Request, id_: ItemId) -> Response:
     async def make() -> Area:
         latest_values = await get_latest_values(request)
-        return build_area(require_row(latest_values.registry.areas, "area", id), _attribution(request))
+        return build_area(require_row(latest_values.registry.areas, "area", id_), _attribution(request))
 
     return await respond_cached(request, make, max_age=_MAX_AGE, media=GEOJSON)
 
@@ -139,10 +136,10 @@ async def list_sites(request: Request, area: AreaId = None) -> Response:
 
 
 @router.get("/sites/{id}", summary="One watched facility", responses=describe_responses(Site, GEOJSON))
-async def get_site(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def get_site(request: Request, id_: ItemId) -> Response:
     async def make() -> Site:
         latest_values = await get_latest_values(request)
-        return build_site(require_row(latest_values.registry.sites, "site", id), _attribution(request))
+        return build_site(require_row(latest_values.registry.sites, "site", id_), _attribution(request))
 
     return await respond_cached(request, make, max_age=_MAX_AGE, media=GEOJSON)
 
@@ -170,11 +167,11 @@ async def list_stations(
 
 
 @router.get("/stations/{id}", summary="One station", responses=describe_responses(Station, GEOJSON))
-async def get_station(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def get_station(request: Request, id_: ItemId) -> Response:
     async def make() -> Station:
         latest_values = await get_latest_values(request)
-        require_row(latest_values.registry.stations, "station", id)
-        return build_station(latest_values, id, _attribution(request))
+        require_row(latest_values.registry.stations, "station", id_)
+        return build_station(latest_values, id_, _attribution(request))
 
     return await respond_cached(request, make, media=GEOJSON)
 
@@ -184,7 +181,7 @@ async def list_datastreams(  # noqa: PLR0917 - they are query parameters
     request: Request,
     area: AreaId = None,
     station: StationId = None,
-    property: PropertyId = None,  # noqa: A002
+    property_: PropertyId = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     cursor_: CursorText = None,
 ) -> Response:
@@ -192,12 +189,12 @@ async def list_datastreams(  # noqa: PLR0917 - they are query parameters
 
     async def make() -> Datastreams:
         latest_values, attribution = await get_latest_values(request), _attribution(request)
-        latest_values.check_parameters(area=area, station=station, property=property)
+        latest_values.check_parameters(area=area, station=station, observed_property=property_)
         ids = [
             row.id
             for row in latest_values.registry.datastreams.values()
             if station in {None, row.station}
-            and property in {None, row.observed_property}
+            and property_ in {None, row.observed_property}
             and area in {None, latest_values.registry.stations[row.station].area}
             and (after is None or row.id > after)
         ]
@@ -209,10 +206,10 @@ async def list_datastreams(  # noqa: PLR0917 - they are query parameters
 
 
 @router.get("/datastreams/{id}", summary="One datastream", responses=describe_responses(Datastream))
-async def get_datastream(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def get_datastream(request: Request, id_: ItemId) -> Response:
     async def make() -> Datastream:
         latest_values = await get_latest_values(request)
-        return build_datastream(latest_values, parse_datastream_id(latest_values, id), _attribution(request))
+        return build_datastream(latest_values, parse_datastream_id(latest_values, id_), _attribution(request))
 
     return await respond_cached(request, make, max_age=_MAX_AGE)
 
@@ -252,11 +249,11 @@ async def list_properties(request: Request) -> Response:
 @router.get(
     "/observed-properties/{id}", summary="One observed property", responses=describe_responses(ObservedProperty)
 )
-async def get_property(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def get_property(request: Request, id_: ItemId) -> Response:
     async def make() -> ObservedProperty:
         latest_values = await get_latest_values(request)
         return build_observed_property(
-            require_row(latest_values.registry.properties, "property", id), _attribution(request)
+            require_row(latest_values.registry.properties, "property", id_), _attribution(request)
         )
 
     return await respond_cached(request, make, max_age=_MAX_AGE)
