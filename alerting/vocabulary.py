@@ -17,18 +17,6 @@ Language = Literal["nl", "en"]
 LANGUAGES: tuple[Language, ...] = ("nl", "en")
 LOCAL_TIMEZONE = ZoneInfo("Europe/Amsterdam")  # whose clock people read
 
-PROPERTY_NAMES: Mapping[str, tuple[str, str]] = {  # in the order of LANGUAGES
-    "pm1": ("PM1", "PM1"),
-    "pm2_5": ("PM2,5", "PM2.5"),
-    "pm4": ("PM4", "PM4"),
-    "pm10": ("PM10", "PM10"),
-    "voc_raw": ("VOC (ruw signaal)", "VOC (raw signal)"),
-    "voc_ohm": ("VOC (weerstand)", "VOC (resistance)"),
-    "voc_ppb": ("VOC", "VOC"),
-    "nox_raw": ("NOx (ruw signaal)", "NOx (raw signal)"),
-    "ch4": ("methaan", "methane"),
-    "co2": ("kooldioxide", "carbon dioxide"),
-}
 UNIT_SYMBOLS: Mapping[str, str] = MappingProxyType({
     "ug/m3": "µg/m³", "[ppm]": "ppm", "[ppb]": "ppb", "{ticks}": "ticks", "Ohm": "ohm", "Cel": "°C", "deg": "°",
 })  # fmt: skip
@@ -40,12 +28,6 @@ _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday",
 def texts_of(context: str, language: str) -> Texts:
     """Return alerting's texts of one place, such as `email`, in one language."""
     return load_texts(_FOLDER, "alerting", context, language)
-
-
-def property_name(observed_property: str, language: str) -> str:
-    """A property as people call it, in short; its id where it is not one of ours."""
-    names = PROPERTY_NAMES.get(observed_property)
-    return observed_property if names is None else names[LANGUAGES.index("nl" if language == "nl" else "en")]
 
 
 def unit_symbol(code: str) -> str:

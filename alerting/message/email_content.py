@@ -24,7 +24,6 @@ from alerting.vocabulary import (
     format_time,
     format_time_of_day,
     localize_decimal,
-    property_name,
     reason_text,
     severity_text,
     texts_of,
@@ -149,7 +148,7 @@ def _alert_values(notification: Notification) -> dict[str, object]:
     reasons = ", ".join(reason_text(code, language) for code in alert.reasons)
     return {
         "alert": alert,
-        "what": property_name(alert.observed_property, language),
+        "what": alert.name_property(language),
         "unit": unit_symbol(alert.unit),
         "severity": severity_text(alert.severity, language),
         "change": change_text(alert.change, language),

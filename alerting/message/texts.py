@@ -6,7 +6,6 @@ from alerting.vocabulary import (
     compass_direction,
     format_number,
     format_short_number,
-    property_name,
     texts_of,
     unit_symbol,
 )
@@ -48,7 +47,7 @@ def build_headline(alert: Alert, language: Language = "nl") -> str:
     value = f"{format_number(alert.peak, language)} {unit_symbol(alert.unit)}{format_ratio(alert, language)}"
     return texts_of("phrase", language)["headline"].format(
         opening=build_opening(alert, language),
-        property=property_name(alert.observed_property, language),
+        property=alert.name_property(language),
         place=alert.place.name,
         value=value,
     )

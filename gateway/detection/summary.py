@@ -17,7 +17,7 @@ def summarize_event(event: Event, registry: Registry) -> dict[str, str]:
 def _summarize(event: Event, registry: Registry, language: str) -> str:
     observed_property = registry.properties[event.observed_property]
     facts = {
-        "what": _property_name(observed_property, language),
+        "what": observed_property.names_in_text.get(language) or observed_property.id,
         "place": registry.stations[event.station].name or event.station,
         "peak": _format_value(event.peak, observed_property, language),
         "excess": _format_value(event.excess, observed_property, language),
@@ -30,15 +30,6 @@ def _summarize(event: Event, registry: Registry, language: str) -> str:
     return (
         "; ".join([opening.format(ratio=_format_ratio(event, language), **facts), *_describe_context(event, language)])
         + "."
-    )
-
-
-def _property_name(observed_property: ObservedProperty, language: str) -> str:
-    property_id = observed_property.id
-    return (
-        vocabulary.property_name(property_id, language)
-        if property_id in vocabulary.PROPERTY_NAMES
-        else observed_property.name.get(language) or property_id
     )
 
 

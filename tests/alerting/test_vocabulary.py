@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-import psycopg
 import pytest
 
 from alerting import vocabulary
@@ -59,13 +58,6 @@ def test_every_code_has_a_text_in_both_languages(codes, context, language):
 def test_every_reason_of_the_detector_has_a_text(language):
     reasons, flags = (vocabulary.texts_of(context, language) for context in ("reason", "flag"))
     assert [reason for reason in DetectionReason if reason.value not in reasons and reason.value not in flags] == []
-
-
-def test_a_property_is_called_what_the_registry_calls_it_or_shorter(database):
-    with psycopg.connect(database) as connection:
-        rows = {row[0]: row[1:] for row in connection.execute("SELECT id, name_nl, name_en FROM observed_property")}
-    for one, names in vocabulary.PROPERTY_NAMES.items():
-        assert all(long.endswith(short) for long, short in zip(rows[one], names, strict=True)), one
 
 
 @pytest.mark.parametrize("code", DetailCode)

@@ -39,7 +39,6 @@ _MONTHS = (
     "november",
     "december",
 )
-SHOWN_PROPERTIES = ("pm2_5", "pm10", "pm1", "pm4", "voc_raw", "voc_ppb", "nox_raw", "ch4", "co2", "sound_laeq")
 ARBITRARY_SCALE_UNITS = ("{ticks}", "Ohm", "hPa")  # units whose zero says nothing: a chart of them need not begin there
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
