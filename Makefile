@@ -3,7 +3,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 SHARED ?= ../shared
-.PHONY: help demo test check containers benchmark-detection faults fuzz fuzz-api lock clean audit sbom release
+.PHONY: help demo test check prose containers benchmark-detection faults fuzz fuzz-api lock clean audit sbom release
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ check: .venv/prepared  ## format, lint, types, import contracts and the fast tes
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -q -m "not slow and not browser and not timescale and not benchmark and not containers"
+
+prose: .venv/prepared  ## sentences over 30 words and banned terms in documents, docstrings and comments (ARGS="--only PATH...")
+	@sh deploy/prepare --node
+	@$(BIN)/python -m tests.textlint $(ARGS) || [ $$? = 3 ]
 
 containers: .venv/prepared  ## build and start deploy/compose with Docker, send a reading through it, take it down (root)
 	$(BIN)/pytest -m containers tests/containers $(ARGS)
@@ -59,4 +63,4 @@ release: .venv/prepared  ## everything a release consists of, from the last comm
 	deploy/supply/release $(if $(KEY),--key $(KEY))
 
 clean:  ## remove what the other targets made
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis gateway/api/static/vendor node_modules
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis gateway/api/static/vendor node_modules tests/textlint/node_modules

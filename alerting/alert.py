@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 AwareTime = Annotated[datetime, Meta(tz=True)]
 
 
-QUIET = frozenset({"silent", "undeliverable"})
+NETWORK_KINDS = frozenset({"silent", "undeliverable"})
 
 
 class Change(StrEnum):
@@ -40,7 +40,7 @@ class Severity(StrEnum):
         return _RANKS[self]
 
 
-_RANKS = {one: rank for rank, one in enumerate(Severity)}
+_RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -103,9 +103,9 @@ class Alert(Struct, frozen=True, kw_only=True):
         }
 
     @property
-    def quiet(self) -> bool:
+    def is_about_network(self) -> bool:
         """Whether it is about silence in the network and not about the air: `sentence` says all there is to say."""
-        return self.kind in QUIET
+        return self.kind in NETWORK_KINDS
 
     @property
     def firing(self) -> bool:

@@ -16,22 +16,22 @@ import msgspec
 
 from alerting.alert import Alert
 from alerting.decide.matcher import Matcher
-from alerting.decide.reason_detail import worded
-from alerting.decide.rules import Rules
-from alerting.decide.validation import check_values, known
+from alerting.decide.reason_detail import describe_detail
+from alerting.decide.rules import NotificationPolicy
+from alerting.decide.validation import check_known, find_unknown_values
 from alerting.errors import AlertingError
-from alerting.message.texts import headline
+from alerting.message.texts import build_headline
 from alerting.record import evidence
-from alerting.record.history import particulars, said
-from alerting.sql import load
+from alerting.record.history import describe_step, describe_step_details
+from alerting.sql import load_queries
 
 if TYPE_CHECKING:
     import psycopg
 
     from alerting.settings import AlertingSettings
 
-_QUERIES = load(Path(__file__).with_name("dispatch") / "queries.sql")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_QUERIES = load_queries(Path(__file__).with_name("dispatch") / "queries.sql")
+_DURATION_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,175 +61,188 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     silence.add_argument("--for", dest="length", required=True, metavar="TIME", help="how long: 30m, 8h, 2d")
     silence.add_argument("--reason", required=True)
     silence.set_defaults(action=_silence)
-    works = actions.add_parser("maintenance", help="work at a station, site or area: what it measures pages nobody")
-    where = works.add_mutually_exclusive_group(required=True)
+    maintenance = actions.add_parser(
+        "maintenance", help="work at a station, site or area: what it measures pages nobody"
+    )
+    target = maintenance.add_mutually_exclusive_group(required=True)
     for label in ("station", "site", "area"):
-        where.add_argument(f"--{label}", metavar="NAME")
-    works.add_argument("--for", dest="length", required=True, metavar="TIME", help="how long: 30m, 8h, 2d")
-    works.add_argument("--from", dest="begins", metavar="WHEN", help="when it begins, as 2026-11-21T08:00+01:00; now")
-    works.add_argument("--reason", required=True)
-    works.set_defaults(action=_maintenance)
-    listed = actions.add_parser("silences", help="what is silenced or under maintenance, by whom and until when")
-    listed.set_defaults(action=_silences)
+        target.add_argument(f"--{label}", metavar="NAME")
+    maintenance.add_argument("--for", dest="length", required=True, metavar="TIME", help="how long: 30m, 8h, 2d")
+    maintenance.add_argument(
+        "--from", dest="begins", metavar="WHEN", help="when it begins, as 2026-11-21T08:00+01:00; now"
+    )
+    maintenance.add_argument("--reason", required=True)
+    maintenance.set_defaults(action=_maintenance)
+    silences = actions.add_parser("silences", help="what is silenced or under maintenance, by whom and until when")
+    silences.set_defaults(action=_silences)
     check = actions.add_parser("check", help="do rules, channels and names work? Asks the registry; sends nothing")
     check.set_defaults(action=_check)
-    end = actions.add_parser("unsilence", help="end a silence now")
-    end.add_argument("id", type=int)
-    end.set_defaults(action=_end_silence)
+    unsilence = actions.add_parser("unsilence", help="end a silence now")
+    unsilence.add_argument("id", type=int)
+    unsilence.set_defaults(action=_end_silence)
     enable = actions.add_parser("enable", help="send to a webhook again that had answered 410 (gone)")
     enable.add_argument("url")
     enable.set_defaults(action=_enable)
-    for action in (ack, silence, works, end):
+    for action in (ack, silence, maintenance, unsilence):
         action.add_argument("--who", default=getpass.getuser(), help="who says so; otherwise your login name")
 
 
-def run(given: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> int:
+def run(arguments: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> int:
     """Do what was asked. Raises AlertingError in one sentence where that cannot be done."""
     import psycopg
 
     try:
-        return int(given.action(given, settings, dsn) or 0)
+        return int(arguments.action(arguments, settings, dsn) or 0)
     except psycopg.Error as error:
         raise AlertingError(f"database: {' '.join(str(error).split())}") from None
 
 
-def _explain(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
-    from alerting.record.cases import Duty
+def _explain(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
+    from alerting.record.cases import CaseStore
 
-    case = asyncio.run(Duty(dsn).case(given.event))
+    case = asyncio.run(CaseStore(dsn).get_case(arguments.event))
     if case is None:
-        raise AlertingError(f"alerting has never heard of event {given.event!r}")
-    print(headline(case.alert, given.language))
+        raise AlertingError(f"alerting has never heard of event {arguments.event!r}")
+    print(build_headline(case.alert, arguments.language))
     for step in case.steps:
-        print(f"{step.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z  {said(step, given.language)}")
-        print(f"{'':27}  {particulars(step, given.language)}")
+        print(f"{step.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z  {describe_step(step, arguments.language)}")
+        print(f"{'':27}  {describe_step_details(step, arguments.language)}")
 
 
-def _record(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
-    from alerting.record.cases import Duty
+def _record(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
+    from alerting.record.cases import CaseStore
 
-    found = asyncio.run(Duty(dsn).record(given.event))
-    if found is None:
-        raise AlertingError(f"alerting has never heard of event {given.event!r}")
-    if given.output is None:
-        print(evidence.write(found).decode(), end="")
+    record = asyncio.run(CaseStore(dsn).build_record(arguments.event))
+    if record is None:
+        raise AlertingError(f"alerting has never heard of event {arguments.event!r}")
+    if arguments.output is None:
+        print(evidence.encode_record(record).decode(), end="")
         return
     try:
-        given.output.write_bytes(evidence.write(found))
+        arguments.output.write_bytes(evidence.encode_record(record))
     except OSError as error:
-        raise AlertingError(f"{given.output}: cannot be written ({error.strerror})") from None
-    print(f"{len(found.entries)} entries; the last hash, to be kept elsewhere: {found.head}")
+        raise AlertingError(f"{arguments.output}: cannot be written ({error.strerror})") from None
+    print(f"{len(record.entries)} entries; the last hash, to be kept elsewhere: {record.head}")
 
 
-def _verify(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> int:
+def _verify(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> int:
     del dsn  # it must hold without us
     try:
-        found = evidence.read(given.file.read_bytes())
+        record = evidence.decode_record(arguments.file.read_bytes())
     except OSError as error:
-        raise AlertingError(f"{given.file}: cannot be read ({error.strerror})") from None
-    mistakes = list(evidence.wrong(found))
-    for sentence in mistakes:
+        raise AlertingError(f"{arguments.file}: cannot be read ({error.strerror})") from None
+    errors = list(evidence.find_errors(record))
+    for sentence in errors:
         print(sentence)
-    if mistakes:
+    if errors:
         return 1
-    sent = list(evidence.messages(found))
-    if given.messages is not None:
-        given.messages.mkdir(parents=True, exist_ok=True)
-        for name, content in sent:
-            (given.messages / name).write_bytes(content)
-    print(f"in order: {len(found.entries)} entries, {len(sent)} messages, last hash {found.head}")
+    files = list(evidence.extract_contents(record))
+    if arguments.messages is not None:
+        arguments.messages.mkdir(parents=True, exist_ok=True)
+        for name, content in files:
+            (arguments.messages / name).write_bytes(content)
+    print(f"in order: {len(record.entries)} entries, {len(files)} messages, last hash {record.head}")
     return 0
 
 
-def _route(given: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> None:
+def _route(arguments: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> None:
     del dsn  # a question about the rules, not about what happened
     try:
-        alert = msgspec.json.decode(given.event.read_bytes(), type=Alert)
+        alert = msgspec.json.decode(arguments.event.read_bytes(), type=Alert)
     except OSError as error:
-        raise AlertingError(f"{given.event}: cannot be read ({error.strerror})") from None
+        raise AlertingError(f"{arguments.event}: cannot be read ({error.strerror})") from None
     except msgspec.DecodeError as error:
-        raise AlertingError(f"{given.event}: no alert: {error}") from None
-    rules = Rules(settings.routes(), settings.known_source, (), settings.roster)
-    for verdict in rules.decide(alert, {}, datetime.now(UTC)):
-        detail = f" ({worded(verdict.detail, 'en')})" if verdict.detail else ""
-        told = "is told" if verdict.told else "is not told"
-        print(f"{verdict.receiver or 'nobody'} {told}: {verdict.reason.value}{detail}")
+        raise AlertingError(f"{arguments.event}: no alert: {error}") from None
+    policy = NotificationPolicy(settings.load_routes(), settings.known_source, (), settings.roster)
+    for decision in policy.decide(alert, {}, datetime.now(UTC)):
+        detail = f" ({describe_detail(decision.detail, 'en')})" if decision.detail else ""
+        outcome = "is told" if decision.notify else "is not told"
+        print(f"{decision.receiver or 'nobody'} {outcome}: {decision.reason.value}{detail}")
 
 
-def _acknowledge(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
-    values = {"event": given.event, "who": given.who, "note": given.note}
+def _acknowledge(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
+    values = {"event": arguments.event, "who": arguments.who, "note": arguments.note}
     with _connect(dsn) as connection:
-        if connection.execute(_QUERIES["known_event"], values).fetchone() is None:
-            raise AlertingError(f"alerting has never heard of event {given.event!r}")
-        connection.execute(_QUERIES["acknowledge"], values)
-    print(f"{given.event} acknowledged by {given.who}")
+        if connection.execute(_QUERIES["select_event"], values).fetchone() is None:
+            raise AlertingError(f"alerting has never heard of event {arguments.event!r}")
+        connection.execute(_QUERIES["insert_acknowledgement"], values)
+    print(f"{arguments.event} acknowledged by {arguments.who}")
 
 
-def _silence(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
-    for text in given.match:
+def _silence(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
+    for text in arguments.match:
         Matcher.parse(text)
-    _withhold(given, given.match, "silence", datetime.now(UTC), dsn)
+    _insert_silence(arguments, arguments.match, "silence", datetime.now(UTC), dsn)
 
 
-def _maintenance(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
-    label = next(label for label in ("station", "site", "area") if getattr(given, label) is not None)
-    name = getattr(given, label)
+def _maintenance(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
+    label = next(label for label in ("station", "site", "area") if getattr(arguments, label) is not None)
+    name = getattr(arguments, label)
     with _connect(dsn) as connection:
-        there_are = [value for one, value in connection.execute(_QUERIES["known"]) if one == label]
-    known("maintenance", name, there_are, label)
+        names = [
+            value
+            for value_label, value in connection.execute(_QUERIES["select_registry_values"])
+            if value_label == label
+        ]
+    check_known("maintenance", name, names, label)
     try:
-        begins = datetime.fromisoformat(given.begins) if given.begins else datetime.now(UTC)
+        begins = datetime.fromisoformat(arguments.begins) if arguments.begins else datetime.now(UTC)
     except ValueError:
-        raise AlertingError(f"--from {given.begins!r}: write a moment such as 2026-11-21T08:00+01:00") from None
-    _withhold(given, [f'{label}="{name}"'], "maintenance", begins.astimezone(UTC), dsn)
+        raise AlertingError(f"--from {arguments.begins!r}: write a moment such as 2026-11-21T08:00+01:00") from None
+    _insert_silence(arguments, [f'{label}="{name}"'], "maintenance", begins.astimezone(UTC), dsn)
 
 
-def _withhold(given: argparse.Namespace, match: list[str], kind: str, begins: datetime, dsn: str) -> None:
-    ends = begins + length(given.length)
+def _insert_silence(arguments: argparse.Namespace, match: list[str], kind: str, begins: datetime, dsn: str) -> None:
+    ends = begins + parse_duration(arguments.length)
     values: Mapping[str, object] = {
-        "match": match, "author": given.who, "reason": given.reason, "starts": begins, "ends": ends, "kind": kind,
-    }  # fmt: skip
+        "match": match,
+        "author": arguments.who,
+        "reason": arguments.reason,
+        "starts": begins,
+        "ends": ends,
+        "kind": kind,
+    }
     with _connect(dsn) as connection:
-        row = connection.execute(_QUERIES["silence"], values).fetchone()
+        row = connection.execute(_QUERIES["insert_silence"], values).fetchone()
     print(f"{kind} {row[0] if row else '?'} until {ends:%Y-%m-%dT%H:%M:%SZ}")
 
 
-def _silences(_given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
+def _silences(_arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
     with _connect(dsn) as connection:
-        for number, kind, match, author, reason, begins, ends in connection.execute(_QUERIES["silences_ahead"]):
+        for number, kind, match, author, reason, begins, ends in connection.execute(_QUERIES["list_silences"]):
             since, until = (f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for at in (begins, ends))
             print(f"{kind} {number} by {author}, {since} to {until}: {', '.join(match)}: {reason}")
 
 
-def _check(_given: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> int:
+def _check(_arguments: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> int:
     """All that can be wrong without sending anything, a line each."""
-    routes, there_are = settings.routes(), dict[str, set[str]]()
+    routes, registry_values = settings.load_routes(), dict[str, set[str]]()
     with _connect(dsn) as connection:
-        for label, value in connection.execute(_QUERIES["known"]):
-            there_are.setdefault(label, set()).add(value)
-    wrong = [*check_values(routes, settings.known_source, there_are), *unusable(settings)]
-    for sentence in wrong:
+        for label, value in connection.execute(_QUERIES["select_registry_values"]):
+            registry_values.setdefault(label, set()).add(value)
+    problems = [*find_unknown_values(routes, settings.known_source, registry_values), *find_unreadable_files(settings)]
+    for sentence in problems:
         print(sentence)
-    if not wrong:
+    if not problems:
         print(f"{len(settings.receiver)} receivers and {len(routes)} routes are in order")
-    return 1 if wrong else 0
+    return 1 if problems else 0
 
 
-def _end_silence(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
+def _end_silence(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
     with _connect(dsn) as connection:
-        if connection.execute(_QUERIES["end_silence"], {"id": given.id, "who": given.who}).rowcount == 0:
-            raise AlertingError(f"no silence {given.id} is in force")
-    print(f"silence {given.id} ended by {given.who}")
+        if connection.execute(_QUERIES["end_silence"], {"id": arguments.id, "who": arguments.who}).rowcount == 0:
+            raise AlertingError(f"no silence {arguments.id} is in force")
+    print(f"silence {arguments.id} ended by {arguments.who}")
 
 
-def _enable(given: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
+def _enable(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
     with _connect(dsn) as connection:
-        if connection.execute(_QUERIES["enable"], {"target": given.url}).rowcount == 0:
-            raise AlertingError(f"{given.url} is not disabled")
-    print(f"{given.url} is enabled again")
+        if connection.execute(_QUERIES["enable_target"], {"target": arguments.url}).rowcount == 0:
+            raise AlertingError(f"{arguments.url} is not disabled")
+    print(f"{arguments.url} is enabled again")
 
 
-def unusable(settings: "AlertingSettings") -> Iterator[str]:
+def find_unreadable_files(settings: "AlertingSettings") -> Iterator[str]:
     """Channels whose files cannot be read: they would fail when it matters."""
     files = [
         ("alerting.smtp.password_file", settings.smtp.password_file),
@@ -238,8 +251,10 @@ def unusable(settings: "AlertingSettings") -> Iterator[str]:
     for number, receiver in enumerate(settings.receiver):
         for name, channel in receiver.channels.items():
             path = f"alerting.receiver[{number}].{name.replace(':', '[')}]"
-            found = ((field, getattr(channel, field)) for field in channel.__struct_fields__ if field.endswith("_file"))
-            files += [(f"{path}.{field}", file) for field, file in found]
+            file_fields = (
+                (field, getattr(channel, field)) for field in channel.__struct_fields__ if field.endswith("_file")
+            )
+            files += [(f"{path}.{field}", file) for field, file in file_fields]
     for path, file in files:
         if file is not None:
             try:
@@ -255,12 +270,12 @@ def _connect(dsn: str) -> "psycopg.Connection":
     return psycopg.connect(dsn, connect_timeout=5)
 
 
-def length(text: str) -> timedelta:
+def parse_duration(text: str) -> timedelta:
     """`30m`, `8h`, `2d` as a duration; AlertingError for anything else."""
     number, unit = text[:-1], text[-1:]
-    if not number.isdigit() or unit not in _UNITS or int(number) == 0:
+    if not number.isdigit() or unit not in _DURATION_UNITS or int(number) == 0:
         raise AlertingError(f"--for {text!r}: write a number and m, h or d, such as 8h")
     try:
-        return timedelta(**{_UNITS[unit]: int(number)})
+        return timedelta(**{_DURATION_UNITS[unit]: int(number)})
     except OverflowError:
         raise AlertingError(f"--for {text!r}: too long") from None

@@ -11,3 +11,8 @@ class AlertingError(Exception):
 
 class SettingsError(AlertingError, ValueError):
     """The settings name something that cannot work; the message says what and where."""
+
+
+def one_line(error: BaseException) -> str:
+    """Return the error's text on one line, or its type's name if it has no text: for log lines and sentences."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -7,20 +7,20 @@ import psycopg
 from msgspec import json
 
 from alerting.alert import Alert
-from alerting.sql import load
+from alerting.sql import load_queries
 
-_QUERIES = load(Path(__file__).with_name("dispatch") / "queries.sql")
+_QUERIES = load_queries(Path(__file__).with_name("dispatch") / "queries.sql")
 
 
-async def put(connection: psycopg.AsyncConnection, alerts: Sequence[Alert]) -> None:
+async def put_alerts(connection: psycopg.AsyncConnection, alerts: Sequence[Alert]) -> None:
     """Leave these alerts; the same revision of an event again changes nothing. Wakes the dispatcher at COMMIT."""
     if alerts:
         await connection.execute(
-            _QUERIES["put"],
+            _QUERIES["insert_alerts"],
             {
                 "events": [a.event_id for a in alerts],
                 "revisions": [a.revision for a in alerts],
                 "alerts": [json.encode(a).decode() for a in alerts],
             },
         )
-        await connection.execute(_QUERIES["wake"])
+        await connection.execute(_QUERIES["notify_workers"])

@@ -6,10 +6,10 @@ from typing import Annotated
 from msgspec import Meta, Struct, structs
 
 from alerting.decide.inhibition import KnownSource
-from alerting.decide.no_data import HeartbeatSettings, SilentSettings
+from alerting.decide.no_data import HeartbeatSettings, NoDataSettings
 from alerting.decide.on_call import Roster
-from alerting.decide.routing import Route, prepared
-from alerting.decide.validation import check_names, check_rules, known
+from alerting.decide.routing import Route, prepare_route
+from alerting.decide.validation import check_conditions, check_known, check_names
 from alerting.delivery.settings import (
     AppriseSettings,
     CapSettings,
@@ -64,17 +64,19 @@ class ReceiverSettings(Struct, frozen=True, kw_only=True):
             "notificaties": self.notificaties,
             "apprise": self.apprise,
         }
-        return {f"{kind}:{number}": one for kind, many in kinds.items() for number, one in enumerate(many)}
+        return {
+            f"{kind}:{number}": channel for kind, channels in kinds.items() for number, channel in enumerate(channels)
+        }
 
     @property
-    def first(self) -> Sequence[str]:
+    def initial_channels(self) -> Sequence[str]:
         """The channels that a notification is put into at once."""
         return self.order[:1] or list(self.channels)
 
-    def after(self, channel: str) -> str | None:
+    def next_channel(self, channel: str) -> str | None:
         """The channel that is tried when this one did not deliver."""
-        later = self.order[self.order.index(channel) + 1 :] if channel in self.order else []
-        return next(iter(later), None)
+        remaining = self.order[self.order.index(channel) + 1 :] if channel in self.order else []
+        return next(iter(remaining), None)
 
 
 class AlertingSettings(Struct, frozen=True, kw_only=True):
@@ -89,7 +91,7 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
     route: list[Route] = []
     known_source: list[KnownSource] = []
     heartbeat: HeartbeatSettings | None = None
-    silent: SilentSettings | None = None
+    silent: NoDataSettings | None = None
     calm_minutes: Annotated[float, Meta(ge=0)] = 5.0  # a plume is over when nothing of it was seen for so long
     ease_minutes: Annotated[float, Meta(ge=0)] = 10.0  # a lower severity is told once it has held for so long
     digest_at: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "07:30"  # local time
@@ -102,26 +104,26 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
             if not receiver.channels:
                 raise SettingsError(f"receiver {receiver.name!r} has no channel: give it an email or a webhook")
             for name in receiver.order:
-                known(f"receiver[{number}].order", name, list(receiver.channels), "channel")
+                check_known(f"receiver[{number}].order", name, list(receiver.channels), "channel")
             if len(set(receiver.order)) != len(receiver.order):
                 raise SettingsError(f"alerting.receiver[{number}].order: a channel stands in it twice")
         if self.silent is not None:
-            names = [*(one.name for one in self.receiver), *(one.name for one in self.roster)]
-            known("silent.receiver", self.silent.receiver, names)
-        check_names([one.name for one in self.receiver], self.roster, self.route)
-        check_rules(self.route, self.known_source)
+            names = [*(receiver.name for receiver in self.receiver), *(roster.name for roster in self.roster)]
+            check_known("silent.receiver", self.silent.receiver, names)
+        check_names([receiver.name for receiver in self.receiver], self.roster, self.route)
+        check_conditions(self.route, self.known_source)
 
-    def routes(self) -> list[Route]:
+    def load_routes(self) -> list[Route]:
         """The routes with the polygons that stand in files. Raises SettingsError where one cannot be read."""
-        return [_with_polygon(number, one) for number, one in enumerate(self.route)]
+        return [_load_polygon(number, route) for number, route in enumerate(self.route)]
 
 
-def _with_polygon(number: int, route: Route) -> Route:
+def _load_polygon(number: int, route: Route) -> Route:
     if route.inside_file is None:
         return route
     try:
-        read = structs.replace(route, inside=route.inside_file.read_text(encoding="utf-8"), inside_file=None)
-        prepared(read)
+        loaded_route = structs.replace(route, inside=route.inside_file.read_text(encoding="utf-8"), inside_file=None)
+        prepare_route(loaded_route)
     except (OSError, UnicodeDecodeError, SettingsError) as error:
         raise SettingsError(f"alerting.route[{number}].inside_file: {route.inside_file}: {error}") from None
-    return read
+    return loaded_route

@@ -14,7 +14,7 @@ _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
 
 @cache
-def load(path: Path) -> Mapping[str, str]:
+def load_queries(path: Path) -> Mapping[str, str]:
     """`.sql` file -> {name: statement}; what stands before the first name is the file's own comment."""
     _, *parts = _NAME.split(path.read_text(encoding="utf-8"))
     names, statements = parts[::2], parts[1::2]

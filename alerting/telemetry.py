@@ -6,12 +6,14 @@ DECISIONS = Counter("piekwacht_alert_decisions_total", "Whether receivers were t
 DELIVERIES = Counter(
     "piekwacht_deliveries_total", "Attempts to deliver, by channel and outcome", ["channel", "outcome"]
 )
-HANDED_OVER = Histogram(
+DELIVERY_DELAY = Histogram(
     "piekwacht_alert_to_channel_seconds",
     "From the event's COMMIT to a channel that took the notification",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
 )
-QUEUE = Gauge("piekwacht_alerting_queue_size", "Entries waiting, by queue", ["queue"])
-TROUBLE = Counter("piekwacht_alerting_failures_total", "Alerting's own failures, by part", ["part"])
-HEARTBEAT = Gauge("piekwacht_alerting_heartbeat_timestamp_seconds", "When the outside world last took our heartbeat")
-ANSWERS = Counter("piekwacht_alert_answers_total", "What came of links in mails that were opened", ["outcome"])
+QUEUE_SIZE = Gauge("piekwacht_alerting_queue_size", "Entries waiting, by queue", ["queue"])
+FAILURES = Counter("piekwacht_alerting_failures_total", "Alerting's own failures, by part", ["part"])
+HEARTBEAT_TIME = Gauge(
+    "piekwacht_alerting_heartbeat_timestamp_seconds", "When the outside world last took our heartbeat"
+)
+ACKNOWLEDGEMENTS = Counter("piekwacht_alert_answers_total", "What came of links in mails that were opened", ["outcome"])

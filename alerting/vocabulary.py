@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 Language = Literal["nl", "en"]
 LANGUAGES: tuple[Language, ...] = ("nl", "en")
-LOCAL = ZoneInfo("Europe/Amsterdam")  # whose clock people read
-Words = Mapping[str, tuple[str, str]]  # a code and what it is called in LANGUAGES
+LOCAL_TIMEZONE = ZoneInfo("Europe/Amsterdam")  # whose clock people read
+Translations = Mapping[str, tuple[str, str]]  # a code and what it is called in LANGUAGES
 
-PROPERTIES: Words = {
+PROPERTY_NAMES: Translations = {
     "pm1": ("PM1", "PM1"),
     "pm2_5": ("PM2,5", "PM2.5"),
     "pm4": ("PM4", "PM4"),
@@ -27,10 +27,10 @@ PROPERTIES: Words = {
     "ch4": ("methaan", "methane"),
     "co2": ("kooldioxide", "carbon dioxide"),
 }
-UNITS: Mapping[str, str] = MappingProxyType({
+UNIT_SYMBOLS: Mapping[str, str] = MappingProxyType({
     "ug/m3": "µg/m³", "[ppm]": "ppm", "[ppb]": "ppb", "{ticks}": "ticks", "Ohm": "ohm", "Cel": "°C", "deg": "°",
 })  # fmt: skip
-FLAGS: Words = {
+FLAG_TEXTS: Translations = {
     "warm_up": ("sensor warmt op", "sensor is warming up"),
     "cleaning": ("sensor reinigt zich", "sensor is cleaning itself"),
     "out_of_range": ("buiten het bereik van de sensor", "outside the sensor's range"),
@@ -47,8 +47,8 @@ FLAGS: Words = {
     "calibration_expired": ("kalibratie verlopen", "calibration expired"),
     "time_suspect": ("tijd onzeker", "time uncertain"),
 }
-REASONS: Words = {
-    **FLAGS,
+REASON_TEXTS: Translations = {
+    **FLAG_TEXTS,
     "far_above_noise": ("ver boven de gewone schommelingen", "far above the usual noise"),
     "near_noise": ("dicht bij de gewone schommelingen", "close to the usual noise"),
     "neighbours_rose": ("stations in de buurt stegen ook", "stations nearby rose too"),
@@ -58,80 +58,84 @@ REASONS: Words = {
     "single_reading": ("maar één losse meting", "a single reading only"),
     "humidity": ("vochtige lucht kan meespelen", "humid air may play a part"),
 }
-SEVERITIES: Words = {
+SEVERITY_TEXTS: Translations = {
     "minor": ("licht", "minor"),
     "moderate": ("matig", "moderate"),
     "severe": ("ernstig", "severe"),
     "extreme": ("zeer ernstig", "extreme"),
 }
-_WINDS: Mapping[str, tuple[str, ...]] = {
+_COMPASS_DIRECTIONS: Mapping[str, tuple[str, ...]] = {
     "nl": ("noorden", "noordoosten", "oosten", "zuidoosten", "zuiden", "zuidwesten", "westen", "noordwesten"),
     "en": ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west"),
 }
-_DAYS: Mapping[str, tuple[str, ...]] = {
+_WEEKDAYS: Mapping[str, tuple[str, ...]] = {
     "nl": ("ma", "di", "wo", "do", "vr", "za", "zo"),
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
 }
 
 
-def word(words: Words, code: str, language: str) -> str:
+def translate(translations: Translations, code: str, language: str) -> str:
     """What the code is called; one that nobody named is written as it is, with spaces."""
-    found = words.get(code)
-    return code.replace("_", " ") if found is None else found[0 if language == "nl" else 1]
+    translation = translations.get(code)
+    return code.replace("_", " ") if translation is None else translation[0 if language == "nl" else 1]
 
 
-def name(observed_property: str, language: str) -> str:
+def property_name(observed_property: str, language: str) -> str:
     """A property as people call it, in short; its id where it is not one of ours."""
-    return word(PROPERTIES, observed_property, language) if observed_property in PROPERTIES else observed_property
+    return (
+        translate(PROPERTY_NAMES, observed_property, language)
+        if observed_property in PROPERTY_NAMES
+        else observed_property
+    )
 
 
-def unit(code: str) -> str:
+def unit_symbol(code: str) -> str:
     """A UCUM unit as people write it."""
-    return UNITS.get(code, code)
+    return UNIT_SYMBOLS.get(code, code)
 
 
-def flag(code: str, language: str) -> str:
+def flag_text(code: str, language: str) -> str:
     """A quality flag in plain words."""
-    return word(FLAGS, code, language)
+    return translate(FLAG_TEXTS, code, language)
 
 
-def reason(code: str, language: str) -> str:
+def reason_text(code: str, language: str) -> str:
     """One of a detector's reasons in plain words."""
-    return word(REASONS, code, language)
+    return translate(REASON_TEXTS, code, language)
 
 
-def severity(code: str, language: str) -> str:
+def severity_text(code: str, language: str) -> str:
     """How bad, in plain words."""
-    return word(SEVERITIES, code, language)
+    return translate(SEVERITY_TEXTS, code, language)
 
 
-def direction(degrees: float, language: str) -> str:
+def compass_direction(degrees: float, language: str) -> str:
     """Degrees from north as one of eight directions."""
-    return _WINDS[language][round(degrees / 45) % 8]
+    return _COMPASS_DIRECTIONS[language][round(degrees / 45) % 8]
 
 
-def decimal(text: str, language: str) -> str:
+def localize_decimal(text: str, language: str) -> str:
     """A figure's text with the language's decimal sign."""
     return text.replace(".", ",") if language == "nl" else text
 
 
-def number(value: float, language: str = "nl") -> str:
+def format_number(value: float, language: str = "nl") -> str:
     """A figure in two or three significant digits."""
     text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 1 else f"{value:.2f}"
-    return decimal(text, language)
+    return localize_decimal(text, language)
 
 
-def plain(value: float, language: str = "nl") -> str:
+def format_short_number(value: float, language: str = "nl") -> str:
     """A figure in at most two digits and no more than it needs: 1, 2,5, 60."""
-    return decimal(f"{value:.2g}" if value < 100 else f"{value:.0f}", language)
+    return localize_decimal(f"{value:.2g}" if value < 100 else f"{value:.0f}", language)
 
 
-def clock(at: datetime, language: str = "nl") -> str:
+def format_time(at: datetime, language: str = "nl") -> str:
     """Local time with its offset, so that nobody has to guess about summer time."""
-    local = at.astimezone(LOCAL)
-    return f"{_DAYS[language][local.weekday()]} {local:%d-%m-%Y %H:%M:%S} ({local:%Z}, UTC{local:%z})"
+    local = at.astimezone(LOCAL_TIMEZONE)
+    return f"{_WEEKDAYS[language][local.weekday()]} {local:%d-%m-%Y %H:%M:%S} ({local:%Z}, UTC{local:%z})"
 
 
-def short_clock(at: datetime) -> str:
+def format_time_of_day(at: datetime) -> str:
     """Local time of day."""
-    return f"{at.astimezone(LOCAL):%H:%M:%S}"
+    return f"{at.astimezone(LOCAL_TIMEZONE):%H:%M:%S}"

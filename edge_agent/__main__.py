@@ -65,73 +65,77 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     from edge_agent.agent import Agent
-    from edge_agent.remote_config import Remote
-    from edge_agent.settings import read
+    from edge_agent.remote_config import RemoteConfig
+    from edge_agent.settings import read_configuration
 
-    card = read(options.config).settings
-    logging.basicConfig(stream=sys.stderr, level=card.log.level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    remote = Remote(card.spool.path.with_suffix(".remote"))
-    configuration = remote.effective(options.config)
-    agent = Agent(configuration, base=options.config, remote=remote, trial_seconds=options.trial_seconds)
-    ended = agent.run(until_done=options.until_done)
-    print(f"piekwacht-agent: {ended.left} batches remain in the spool", file=sys.stderr)
-    if ended.anew:
+    settings = read_configuration(options.config).settings
+    logging.basicConfig(
+        stream=sys.stderr, level=settings.log.level.upper(), format="%(levelname)s %(name)s: %(message)s"
+    )
+    remote_config = RemoteConfig(settings.spool.path.with_suffix(".remote"))
+    configuration = remote_config.load_effective(options.config)
+    agent = Agent(configuration, base=options.config, remote_config=remote_config, trial_seconds=options.trial_seconds)
+    result = agent.run(until_done=options.until_done)
+    print(f"piekwacht-agent: {result.batches_left} batches remain in the spool", file=sys.stderr)
+    if result.restart:
         sys.stderr.flush()
         os.execv(sys.executable, [sys.executable, "-m", "edge_agent", *sys.argv[1:]])  # noqa: S606 - ourselves
     return 0
 
 
 def _settings(options: argparse.Namespace) -> int:
-    from edge_agent.sensor_factory import assemble
-    from edge_agent.sensor_state import Memory
-    from edge_agent.settings import read
+    from edge_agent.sensor_factory import create_sensors
+    from edge_agent.sensor_state import SensorState
+    from edge_agent.settings import read_configuration
 
-    settings = read(options.config).settings
-    assemble(settings.sensor, Memory(settings.spool.path.with_suffix(".memory")))
+    settings = read_configuration(options.config).settings
+    create_sensors(settings.sensor, SensorState(settings.spool.path.with_suffix(".memory")))
     return 0
 
 
 def _keys(options: argparse.Namespace) -> int:
-    from edge_agent.identity import make
+    from edge_agent.identity import create_keys
 
-    request = make(options.node, options.out)
+    request = create_keys(options.node, options.out)
     print(f"the keys are in {options.out} and stay there; send {request} to whoever enrols nodes")
     return 0
 
 
 def _check(options: argparse.Namespace) -> int:
-    from edge_agent.check import Verdict, examine
-    from edge_agent.remote_config import Remote
-    from edge_agent.settings import read
+    from edge_agent.check import NodeFindingLevel, check_node
+    from edge_agent.remote_config import RemoteConfig
+    from edge_agent.settings import read_configuration
 
-    worst = False
-    card = read(options.config).settings
-    for finding in examine(Remote(card.spool.path.with_suffix(".remote")).kept(options.config).settings):
-        print(f"{finding.verdict:8} {finding.thing}: {finding.sentence}")
-        worst = worst or finding.verdict is Verdict.BAD
-    return int(worst)
+    has_failure = False
+    settings = read_configuration(options.config).settings
+    for finding in check_node(
+        RemoteConfig(settings.spool.path.with_suffix(".remote")).load_accepted(options.config).settings
+    ):
+        print(f"{finding.level:8} {finding.subject}: {finding.sentence}")
+        has_failure = has_failure or finding.level is NodeFindingLevel.BAD
+    return int(has_failure)
 
 
 def _sensors(_options: argparse.Namespace) -> int:
-    from edge_agent.bus_scan import find
+    from edge_agent.bus_scan import scan_buses
 
-    for line in find():
+    for line in scan_buses():
         print(line)
     return 0
 
 
 def _tail(options: argparse.Namespace) -> int:
-    from edge_agent.settings import read
-    from edge_agent.tail import show
+    from edge_agent.settings import read_configuration
+    from edge_agent.tail import print_readings
 
-    show(read(options.config).settings.spool.path, count=options.count)
+    print_readings(read_configuration(options.config).settings.spool.path, count=options.count)
     return 0
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from edge_agent.bench import measure
+    from edge_agent.bench import measure_agent
 
-    print(measure(days=options.days))
+    print(measure_agent(days=options.days))
     return 0
 
 

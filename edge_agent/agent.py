@@ -20,169 +20,182 @@ from edge_agent import health
 from edge_agent.collector import Collector
 from edge_agent.errors import AgentError
 from edge_agent.publisher import Publisher
-from edge_agent.remote_config import TRIAL_SECONDS, Remote
+from edge_agent.remote_config import TRIAL_SECONDS, RemoteConfig
 from edge_agent.sampler import Sampler
-from edge_agent.sensor_factory import assemble
-from edge_agent.sensor_state import Memory
+from edge_agent.sensor_factory import create_sensors
+from edge_agent.sensor_state import SensorState
 from edge_agent.sensors.sensor import Reading
-from edge_agent.session import Terms
+from edge_agent.session import SessionContext
 from edge_agent.settings import Configuration
-from edge_agent.spool_writer import Keeper, recovered
-from edge_agent.tail import Shown
+from edge_agent.spool_writer import SpoolWriter, open_or_recover
+from edge_agent.tail import TailSender
 from edge_agent.watchdog import Watchdog
-from edge_agent.wire import Desired, Malformed
+from edge_agent.wire import DesiredConfig, MalformedError
 
 _LOG = logging.getLogger(__name__)
 
 
-class Ended(NamedTuple):
+class RunResult(NamedTuple):
     """How a run ended: batches left in the spool, and whether to start anew with another configuration."""
 
-    left: int
-    anew: bool
+    batches_left: int
+    restart: bool
 
 
 class Agent:
     """One node at work."""
 
     def __init__(
-        self, configuration: Configuration, *, base: Path, remote: Remote, trial_seconds: float = TRIAL_SECONDS
+        self,
+        configuration: Configuration,
+        *,
+        base: Path,
+        remote_config: RemoteConfig,
+        trial_seconds: float = TRIAL_SECONDS,
     ) -> None:
         """Everything that can be wrong with the configuration is wrong here: ConfigurationError, AgentError."""
         settings = configuration.settings
-        self._base, self._remote, self._trial_seconds = base, remote, trial_seconds
+        self._base, self._remote_config, self._trial_seconds = base, remote_config, trial_seconds
         self._desired: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._settings = settings
-        self._signer = settings.node.signer()
-        keys = settings.gateway.verifiers()
-        tls = settings.broker.tls.context() if settings.broker.tls else None
-        until = settings.broker.tls.until() if settings.broker.tls else None
+        self._signer = settings.node.load_signer()
+        keys = settings.gateway.load_verifiers()
+        tls = settings.broker.tls.load_context() if settings.broker.tls else None
+        certificate_expiry = settings.broker.tls.read_expiry() if settings.broker.tls else None
         path = settings.spool.path
-        self._sampler = Sampler(assemble(settings.sensor, Memory(path.with_suffix(".memory"))))
-        self._spool = recovered(path, node=settings.node.id)
-        self._keeper = Keeper(
+        self._sampler = Sampler(create_sensors(settings.sensor, SensorState(path.with_suffix(".memory"))))
+        self._spool = open_or_recover(path, node=settings.node.id)
+        self._spool_writer = SpoolWriter(
             self._spool,
             path=path,
             signer=self._signer,
             quota=settings.spool.quota_mb * 2**20,
             merge_seconds=settings.batch.merge_seconds,
         )
-        self._record = Record(settings.log.generated) if settings.log.generated else None
-        terms = Terms(
+        self._reading_log = ReadingLog(settings.log.generated) if settings.log.generated else None
+        context = SessionContext(
             node=settings.node.id,
             area=settings.node.area,
             keys=keys,
             broker=settings.broker,
             tls=tls,
             batch=settings.batch,
-            status=lambda *, online: health.status(
-                online=online, version=_version(), configuration=configuration.hash, standing=remote.standing
+            encode_status=lambda *, online: health.encode_status(
+                online=online,
+                version=_read_version(),
+                configuration=configuration.hash,
+                remote_state=remote_config.state,
             ),
-            health=lambda depth, counts: health.health(
+            encode_health=lambda depth, counts: health.encode_health(
                 path.parent,
                 depth,
                 counts,
                 self._sampler.states,
-                trouble=self._keeper.trouble,
-                certificate_until=until,
+                spool_problem=self._spool_writer.problem,
+                certificate_until=certificate_expiry,
             ),
-            desire=self._desired.put,
+            on_desired_config=self._desired.put,
         )
-        self._publisher = Publisher(terms, path)
-        self._tail = Shown(path)
+        self._publisher = Publisher(context, path)
+        self._tail_sender = TailSender(path)
         self._watchdog = Watchdog()
-        self._told = threading.Event()
-        self._anew = False
+        self._stop = threading.Event()
+        self._restart = False
 
-    def run(self, *, until_done: bool) -> Ended:
+    def run(self, *, until_done: bool) -> RunResult:
         """Until a signal, or (`until_done`) until all is played and stored, or until it must start anew."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._told.set())
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signal_number, lambda *_: self._stop.set())
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._spool)
-            if self._record is not None:
-                stack.enter_context(self._record)
+            if self._reading_log is not None:
+                stack.enter_context(self._reading_log)
             self._publisher.start()
             self._sampler.start()
-            _give_back()
-            self._watchdog.ready()
-            self._work(until_done=until_done)
-            self._watchdog.stopping()
+            _release_memory()
+            self._watchdog.notify_ready()
+            self._process_readings(until_done=until_done)
+            self._watchdog.notify_stopping()
             _LOG.info("stopping: handing over what is left")
-            self._publisher.finish(_FOR_EVER if until_done and not self._told.is_set() else self._drain)
-            return Ended(left=self._spool.depth().batches, anew=self._anew)
+            self._publisher.finish(_NO_TIMEOUT if until_done and not self._stop.is_set() else self._drain_seconds)
+            return RunResult(batches_left=self._spool.measure_depth().batches, restart=self._restart)
 
     @property
-    def _drain(self) -> float:
+    def _drain_seconds(self) -> float:
         return self._settings.batch.drain_seconds
 
-    def _work(self, *, until_done: bool) -> None:
+    def _process_readings(self, *, until_done: bool) -> None:
         collector = Collector(self._settings.batch, now=time.monotonic())
-        trial_until = time.monotonic() + self._trial_seconds
-        while not self._told.is_set() and not self._anew and not (self._sampler.done and until_done):
+        trial_deadline = time.monotonic() + self._trial_seconds
+        while not self._stop.is_set() and not self._restart and not (self._sampler.is_done and until_done):
             # half a second at most: a signal is not noticed while waiting for a reading
-            taken = self._sampler.next(min(0.5, max(0.01, collector.wait(time.monotonic()))))
-            if taken is not None:
-                collector.add(taken.sensor, taken.reading)
-                self._tail.show(taken.sensor, taken.reading)
-            for silent in self._sampler.silent(time.monotonic()):
-                collector.add(silent.sensor, silent.reading)
-            if collector.due(time.monotonic()) or self._sampler.done:
-                self._store(collector.take(time.monotonic()))
-            self._watchdog.feed(now=time.monotonic(), read_at=self._sampler.progress, stored_at=self._keeper.stored_at)
-            self._anew = self._wanted_anew() or self._trial_failed(trial_until)
+            item = self._sampler.next_reading(min(0.5, max(0.01, collector.seconds_until_due(time.monotonic()))))
+            if item is not None:
+                collector.add(item.sensor, item.reading)
+                self._tail_sender.send(item.sensor, item.reading)
+            for fault in self._sampler.fault_readings(time.monotonic()):
+                collector.add(fault.sensor, fault.reading)
+            if collector.is_due(time.monotonic()) or self._sampler.is_done:
+                self._store(collector.take_runs(time.monotonic()))
+            self._watchdog.feed(
+                now=time.monotonic(), read_at=self._sampler.last_reading_at, stored_at=self._spool_writer.stored_at
+            )
+            self._restart = self._start_requested_trial() or self._has_trial_failed(trial_deadline)
             if not self._publisher.is_alive():
                 raise AgentError("the publisher ended; the log says why; start the agent again")
         self._sampler.stop()
-        for taken in self._sampler.rest():
-            collector.add(taken.sensor, taken.reading)
-        self._store(collector.take(time.monotonic()))
-        self._keeper.finish()
+        for item in self._sampler.drain():
+            collector.add(item.sensor, item.reading)
+        self._store(collector.take_runs(time.monotonic()))
+        self._spool_writer.flush()
         self._publisher.wake()
 
-    def _wanted_anew(self) -> bool:
+    def _start_requested_trial(self) -> bool:
         """Whether the gateway wants a configuration that can be tried."""
         while not self._desired.empty():
             try:
-                desired = Desired.decode(self._desired.get())
-            except Malformed as error:
+                desired = DesiredConfig.decode(self._desired.get())
+            except MalformedError as error:
                 _LOG.warning("ignored a configuration from afar: %s", error)
                 continue
-            if desired.node == self._settings.node.id and self._remote.consider(desired, self._base):
+            if desired.node == self._settings.node.id and self._remote_config.start_trial(desired, self._base):
                 _LOG.info("configuration %d from afar is tried", desired.version)
                 return True
         return False
 
-    def _trial_failed(self, until: float) -> bool:
+    def _has_trial_failed(self, deadline: float) -> bool:
         """A trial ends well when the gateway has confirmed readings of a sensor that is well."""
-        if not self._remote.on_trial:
+        if not self._remote_config.is_on_trial:
             return False
-        confirmed = self._keeper.first is not None and self._publisher.counts.confirmed >= self._keeper.first
-        if confirmed and any(state in {"ok", "done"} for state in self._sampler.states.values()):
-            self._remote.accept()
-            _LOG.info("configuration %d from afar is kept", self._remote.standing.version)
+        is_confirmed = (
+            self._spool_writer.first_seq is not None
+            and self._publisher.counts.confirmed >= self._spool_writer.first_seq
+        )
+        if is_confirmed and any(state in {"ok", "done"} for state in self._sampler.states.values()):
+            self._remote_config.accept_trial()
+            _LOG.info("configuration %d from afar is kept", self._remote_config.state.version)
             return False
-        if time.monotonic() < until:
+        if time.monotonic() < deadline:
             return False
-        ill = "; ".join(f"{name}: {state}" for name, state in self._sampler.states.items() if state != "ok")
-        self._remote.refuse(ill or "the gateway confirmed no reading in time")
-        _LOG.warning("configuration from afar is taken back: %s", self._remote.standing.error)
+        problems = "; ".join(f"{name}: {state}" for name, state in self._sampler.states.items() if state != "ok")
+        self._remote_config.refuse_trial(problems or "the gateway confirmed no reading in time")
+        _LOG.warning("configuration from afar is taken back: %s", self._remote_config.state.error)
         return True
 
-    def _store(self, columns: Sequence[Sequence[Reading]]) -> None:
-        if not columns and self._keeper.trouble is None:
+    def _store(self, runs: Sequence[Sequence[Reading]]) -> None:
+        if not runs and self._spool_writer.problem is None:
             return
-        if self._record is not None:
-            self._record.write(columns)
-        late = self._publisher.offline_for(time.monotonic()) > self._settings.batch.offline_seconds
-        if self._keeper.store(columns, hist=late):
+        if self._reading_log is not None:
+            self._reading_log.write(runs)
+        is_late = self._publisher.offline_seconds(time.monotonic()) > self._settings.batch.offline_seconds
+        if self._spool_writer.store(runs, hist=is_late):
             self._publisher.wake()
 
 
-_FOR_EVER = 365.0 * 86_400
+_NO_TIMEOUT = 365.0 * 86_400
 
 
-class Record:
+class ReadingLog:
     """Every reading made, one JSON line each, before it is stored: the truth to judge the system by."""
 
     def __init__(self, path: Path) -> None:
@@ -191,9 +204,9 @@ class Record:
         except OSError as error:
             raise AgentError(f"log.generated: {path} cannot be written ({error.strerror})") from None
 
-    def write(self, columns: Sequence[Sequence[Reading]]) -> None:
+    def write(self, runs: Sequence[Sequence[Reading]]) -> None:
         """Append; it is with the operating system, though perhaps not on the disk, when this returns."""
-        for readings in columns:
+        for readings in runs:
             for reading in readings:
                 line = msgspec.json.encode({"observed_at": reading.observed_at, "values": dict(reading.values)})
                 self._file.write(line.decode() + "\n")
@@ -207,14 +220,14 @@ class Record:
         self._file.close()
 
 
-def _give_back() -> None:
+def _release_memory() -> None:
     """Starting up leaves some megabytes that are free and still ours; a Pi Zero 2 W has 512 MB in all."""
     gc.collect()
     with contextlib.suppress(AttributeError, OSError):  # glibc only
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _version() -> str:
+def _read_version() -> str:
     try:
         return version("piekwacht")
     except PackageNotFoundError:

@@ -15,21 +15,21 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from edge_agent.collector import BatchSettings, folding, signing
+from edge_agent.collector import BatchSettings, make_batch_factory, make_merge_factories
 from edge_agent.sensors.sensor import Reading
-from edge_agent.spool import Sign, Spool
-from edge_agent.wire import Clock, Signer, StoredRanges
+from edge_agent.spool import BatchFactory, Spool
+from edge_agent.wire import ClockState, Signer, StoredRanges
 
 _INTERVAL, _BATCH = 10, 6  # seconds a reading, readings a batch
-_TEN = 10
-_BATCHES_A_DAY = 86_400 // _INTERVAL // _BATCH
-_COMMITS, _FORGET = 300, 10
-_FOLD = int(BatchSettings().merge_seconds) // (_INTERVAL * _BATCH)  # batches in one without a broker
+_LIVE_BATCH = 10
+_BATCHES_PER_DAY = 86_400 // _INTERVAL // _BATCH
+_COMMITS, _FORGET_EVERY = 300, 10
+_BATCHES_PER_MERGE = int(BatchSettings().merge_seconds) // (_INTERVAL * _BATCH)  # batches in one without a broker
 _DECIMALS = {"pm1": 1, "pm2_5": 1, "pm4": 1, "pm10": 1, "voc_raw": 0, "nox_raw": 0, "temperature": 2, "humidity": 2}
 _LEVELS = {"pm1": 6, "pm2_5": 9, "pm4": 11, "pm10": 15, "voc_raw": 30_500, "nox_raw": 16_500, "temperature": 11, "humidity": 78}  # fmt: skip  # noqa: E501
 
 
-class Figures(Struct, frozen=True, kw_only=True):
+class BenchResult(Struct, frozen=True, kw_only=True):
     """What was measured. A value is one number of one property; the goals are in docs/edge.md.
 
     `bytes_per_value_live` is of batches of ten readings, the form that the wire was chosen by; `_sparse` of six,
@@ -47,98 +47,104 @@ class Figures(Struct, frozen=True, kw_only=True):
     spool_days: int
 
 
-def measure(*, days: int) -> str:
+def measure_agent(*, days: int) -> str:
     """One line of JSON."""
     with tempfile.TemporaryDirectory(prefix="piekwacht-bench-") as name:
         folder = Path(name)
         signer = Signer.generate("bench")
         (folder / "node.key").write_text(signer.export())
-        per_value, card = _stored(folder / "card.sqlite", signer)
-        spool_mb = _fill(folder / "spool.sqlite", signer, days)
-        startup, rss, cpu = _run(folder, signer)
-        figures = Figures(
+        per_value, card_mb_per_day = _measure_single_commits(folder / "card.sqlite", signer)
+        spool_mb = _fill_spool(folder / "spool.sqlite", signer, days)
+        startup, rss, cpu = _measure_process(folder, signer)
+        result = BenchResult(
             rss_mb=round(rss, 1),
             cpu_ms_per_reading=round(cpu, 3),
-            bytes_per_value_live=round(_live(signer), 2),
+            bytes_per_value_live=round(_measure_live_batches(signer), 2),
             bytes_per_value_sparse=round(per_value, 2),
-            bytes_per_value_backlog=round(_folded(folder / "folded.sqlite", signer), 2),
-            card_mb_per_day=round(card, 2),
+            bytes_per_value_backlog=round(_measure_merged_batches(folder / "folded.sqlite", signer), 2),
+            card_mb_per_day=round(card_mb_per_day, 2),
             startup_seconds=round(startup, 3),
             spool_mb=round(spool_mb, 1),
             spool_days=days,
         )
-        return msgspec.json.encode(figures).decode()
+        return msgspec.json.encode(result).decode()
 
 
-def _live(signer: Signer, *, batches: int = 100) -> float:
+def _measure_live_batches(signer: Signer, *, batches: int = 100) -> float:
     """Bytes a value of signed batches of ten readings."""
     noise = random.Random(4)  # noqa: S311 - as below
-    made = [_batch(1_795_228_800_000 + i * 100_000, signer, noise, count=_TEN) for i in range(batches)]
-    size = sum(len(sign("b" * 12, 1000 + i).payload) for i, sign in enumerate(made))
-    return size / (batches * _TEN * len(_LEVELS))
+    factories = [_make_batch(1_795_228_800_000 + i * 100_000, signer, noise, count=_LIVE_BATCH) for i in range(batches)]
+    size = sum(len(factory("b" * 12, 1000 + i).payload) for i, factory in enumerate(factories))
+    return size / (batches * _LIVE_BATCH * len(_LEVELS))
 
 
-def _batch(start: int, signer: Signer, noise: random.Random, *, count: int = _BATCH) -> Sign:
+def _make_batch(start: int, signer: Signer, noise: random.Random, *, count: int = _BATCH) -> BatchFactory:
     readings = [
         Reading(
             observed_at=start + i * _INTERVAL * 1000 + noise.randrange(3),
             mono=start - 1_792_550_400_000,
-            clock=Clock.SYNCED,
+            clock=ClockState.SYNCED,
             values={name: round(noise.gauss(level, level * 0.05), _DECIMALS[name]) for name, level in _LEVELS.items()},
         )
         for i in range(count)
     ]
-    return signing(readings, signer=signer, hist=False)
+    return make_batch_factory(readings, signer=signer, hist=False)
 
 
-def _stored(path: Path, signer: Signer) -> tuple[float, float]:
+def _measure_single_commits(path: Path, signer: Signer) -> tuple[float, float]:
     """(bytes a value, MB a day written to the card) of batches stored one by one and forgotten one by one."""
     noise, size = random.Random(1), 0  # noqa: S311 - made-up air
     with Spool(path, node="bench") as spool:
-        before = _written()
+        written_before = _read_written_bytes()
         for i in range(_COMMITS):
-            (numbered,) = spool.add([_batch(1_795_228_800_000 + i * 60_000, signer, noise)])
-            size += len(numbered.payload)
-            if i % _FORGET == 0:  # as the agent does each ten minutes
-                batch = numbered.batch
-                spool.forget(StoredRanges(v=1, node="bench", inc=batch.inc, ranges=[(1, batch.seq)]))
-        written = _written() - before
-    return size / (_COMMITS * _BATCH * len(_LEVELS)), written / _COMMITS * _BATCHES_A_DAY / 1e6
+            (signed_batch,) = spool.add([_make_batch(1_795_228_800_000 + i * 60_000, signer, noise)])
+            size += len(signed_batch.payload)
+            if i % _FORGET_EVERY == 0:  # as the agent does each ten minutes
+                batch = signed_batch.batch
+                spool.delete_stored(StoredRanges(v=1, node="bench", inc=batch.inc, ranges=[(1, batch.seq)]))
+        written = _read_written_bytes() - written_before
+    return size / (_COMMITS * _BATCH * len(_LEVELS)), written / _COMMITS * _BATCHES_PER_DAY / 1e6
 
 
-def _folded(path: Path, signer: Signer) -> float:
+def _measure_merged_batches(path: Path, signer: Signer) -> float:
     """Bytes a value of batches committed each minute without a broker, and folded as the agent does by default."""
-    noise, size, batches = random.Random(3), 0, _FOLD  # noqa: S311 - as above
+    noise, size, batches = random.Random(3), 0, _BATCHES_PER_MERGE  # noqa: S311 - as above
     with Spool(path, node="bench") as spool:
         for hour in range(6):
             starts = [1_795_228_800_000 + (hour * batches + i) * 60_000 for i in range(batches)]
             for start in starts:
-                spool.hold([_batch(start, signer, noise)(spool.incarnation(), 1).batch])
-            size += sum(len(numbered.payload) for numbered in spool.fold(lambda held: folding(held, signer=signer)))
+                spool.hold_batches([_make_batch(start, signer, noise)(spool.read_incarnation(), 1).batch])
+            size += sum(
+                len(signed_batch.payload)
+                for signed_batch in spool.number_held(lambda held: make_merge_factories(held, signer=signer))
+            )
     return size / (6 * batches * _BATCH * len(_LEVELS))
 
 
-def _written() -> int:
+def _read_written_bytes() -> int:
     """Bytes that this process caused to be written to storage (proc(5)); 0 on a file system in memory."""
     fields = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
     return int(fields["write_bytes"])
 
 
-def _fill(path: Path, signer: Signer, days: int) -> float:
+def _fill_spool(path: Path, signer: Signer, days: int) -> float:
     noise = random.Random(2)  # noqa: S311 - as above
     with Spool(path, node="bench") as spool:
         for day in range(days):
-            starts = range(day * _BATCHES_A_DAY, (day + 1) * _BATCHES_A_DAY)
-            made = [_batch(1_792_636_800_000 + i * 60_000, signer, noise)(spool.incarnation(), 1).batch for i in starts]
-            for first in range(0, len(made), _FOLD):
-                spool.hold(made[first : first + _FOLD])
-                spool.fold(lambda held: folding(held, signer=signer))
+            starts = range(day * _BATCHES_PER_DAY, (day + 1) * _BATCHES_PER_DAY)
+            batches = [
+                _make_batch(1_792_636_800_000 + i * 60_000, signer, noise)(spool.read_incarnation(), 1).batch
+                for i in starts
+            ]
+            for first in range(0, len(batches), _BATCHES_PER_MERGE):
+                spool.hold_batches(batches[first : first + _BATCHES_PER_MERGE])
+                spool.number_held(lambda held: make_merge_factories(held, signer=signer))
     return path.stat().st_size / 1e6
 
 
-def _run(folder: Path, signer: Signer) -> tuple[float, float, float]:
+def _measure_process(folder: Path, signer: Signer) -> tuple[float, float, float]:
     """(seconds to the first reading, MB resident, ms of CPU a reading) of a real agent without a broker."""
-    seconds, generated = 12.0, folder / "generated.jsonl"
+    seconds, log = 12.0, folder / "generated.jsonl"
     (folder / "agent.toml").write_text(f"""
 node = {{ id = "bench", area = "bench", key_file = "node.key" }}
 gateway = {{ keys = ["{signer.verifier}"] }}
@@ -148,29 +154,29 @@ batch = {{ interval_seconds = 0.5, drain_seconds = 0 }}
 log = {{ generated = "generated.jsonl", level = "error" }}
 sensor = [{{ driver = "simulated", interval_seconds = 0.05, properties = {list(_LEVELS)} }}]
 """)
-    began = time.monotonic()
+    started = time.monotonic()
     command = [sys.executable, "-m", "edge_agent", "run", "--config", str(folder / "agent.toml")]
     environment = {**os.environ, "MALLOC_ARENA_MAX": "1", "PYTHONOPTIMIZE": "2"}  # as in the systemd unit
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as agent:  # noqa: S603 - ourselves
-        while not (generated.exists() and generated.stat().st_size):
+        while not (log.exists() and log.stat().st_size):
             time.sleep(0.005)
-            if agent.poll() is not None or time.monotonic() - began > 60:
+            if agent.poll() is not None or time.monotonic() - started > 60:
                 agent.kill()
                 raise RuntimeError("the agent to be measured did not start")
-        startup = time.monotonic() - began - 0.5  # the first reading waits half a second for its commit
-        cpu, count = _cpu(agent.pid), len(generated.read_bytes().splitlines())
+        startup = time.monotonic() - started - 0.5  # the first reading waits half a second for its commit
+        cpu, count = _read_cpu_seconds(agent.pid), len(log.read_bytes().splitlines())
         time.sleep(seconds)
-        cpu, count = _cpu(agent.pid) - cpu, len(generated.read_bytes().splitlines()) - count
-        rss = _resident(agent.pid)
+        cpu, count = _read_cpu_seconds(agent.pid) - cpu, len(log.read_bytes().splitlines()) - count
+        rss = _read_resident_mb(agent.pid)
         agent.terminate()
     return startup, rss, cpu * 1000 / count
 
 
-def _cpu(pid: int) -> float:
+def _read_cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _resident(pid: int) -> float:
+def _read_resident_mb(pid: int) -> float:
     lines = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return int(lines["VmRSS"].split()[0]) / 1024

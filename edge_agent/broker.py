@@ -27,7 +27,7 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
     certificate: Path
     key: Path
 
-    def context(self) -> ssl.SSLContext:
+    def load_context(self) -> ssl.SSLContext:
         """TLS 1.2 or newer with our certificate; ConfigurationError names the file that is wrong."""
         for path in (self.ca, self.certificate, self.key):
             if not path.is_file():
@@ -42,7 +42,7 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
             ) from None
         return context
 
-    def until(self) -> datetime | None:
+    def read_expiry(self) -> datetime | None:
         """When our certificate ends; None where it cannot be read."""
         from cryptography import x509  # noqa: PLC0415 - only where there is a certificate: it costs a Pi a megabyte
 
@@ -62,29 +62,31 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
     tls: TlsSettings | None = None
 
     def __str__(self) -> str:
-        return f"mqtt{'s' if self.tls else ''}://{self.host}:{self.used_port}"
+        return f"mqtt{'s' if self.tls else ''}://{self.host}:{self.effective_port}"
 
     @property
-    def used_port(self) -> int:
+    def effective_port(self) -> int:
         """The port given, or the protocol's own."""
         return self.port or (8883 if self.tls else 1883)
 
 
-class ConnectionLost(ConnectionError):
+class ConnectionLostError(ConnectionError):
     """The link or the broker is gone; the message says how. Passes."""
 
 
-class Connection:
+class PahoConnection:
     """Connected while it exists. Everything happens in `turn`, in the caller's thread.
 
     `acknowledged` collects the message ids that the broker took, `arrived` what it delivered.
     """
 
-    def __init__(self, settings: BrokerSettings, tls: ssl.SSLContext | None, *, client_id: str, will: "Said") -> None:
+    def __init__(
+        self, settings: BrokerSettings, tls: ssl.SSLContext | None, *, client_id: str, will: "MqttMessage"
+    ) -> None:
         """Connect and wait for the broker's consent, or raise ConnectionLost."""
         self.acknowledged: deque[int] = deque()
-        self.arrived: deque[Said] = deque()
-        self._lost: str | None = None
+        self.received: deque[MqttMessage] = deque()
+        self._lost_reason: str | None = None
         self._accepted = False
         self._settings = settings
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id, clean_session=True)
@@ -97,86 +99,86 @@ class Connection:
         self._client.on_publish = self._on_publish
         self._client.on_message = self._on_message
         try:
-            self._client.connect(settings.host, settings.used_port, settings.keepalive_seconds)
+            self._client.connect(settings.host, settings.effective_port, settings.keepalive_seconds)
             for _ in range(100):
                 if self._accepted:
                     return
-                self.turn(settings.connect_seconds / 100)
+                self.poll(settings.connect_seconds / 100)
         except (OSError, ValueError) as error:
-            self._drop()
-            raise ConnectionLost(f"no broker at {settings}: {error}") from None
-        self._drop()
-        raise ConnectionLost(f"no broker at {settings}: it takes the connection and does not answer")
+            self._close_socket()
+            raise ConnectionLostError(f"no broker at {settings}: {error}") from None
+        self._close_socket()
+        raise ConnectionLostError(f"no broker at {settings}: it takes the connection and does not answer")
 
-    def publish(self, said: "Said", *, qos: int = 1) -> int:
+    def publish(self, message: "MqttMessage", *, qos: int = 1) -> int:
         """Hand a message to the link; its id turns up in `acknowledged` when the broker has it."""
-        info = self._client.publish(said.topic, said.body, qos=qos, retain=said.retain)
+        info = self._client.publish(message.topic, message.body, qos=qos, retain=message.retain)
         if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
-            raise ConnectionLost(f"{self._settings}: {paho.error_string(info.rc)}")
+            raise ConnectionLostError(f"{self._settings}: {paho.error_string(info.rc)}")
         return info.mid
 
     def subscribe(self, topic: str) -> None:
         """Ask for a topic at QoS 1."""
         self._client.subscribe(topic, 1)
 
-    def turn(self, timeout: float, wake: socket.socket | None = None) -> None:
+    def poll(self, timeout: float, wake_socket: socket.socket | None = None) -> None:
         """Read and write what there is, waiting up to `timeout` seconds or until `wake` is readable."""
-        link = self._client.socket()
-        if link is None or self._lost is not None:
-            raise ConnectionLost(f"{self._settings}: {self._lost or 'the connection is closed'}")
-        if isinstance(link, ssl.SSLSocket) and link.pending():
+        sock = self._client.socket()
+        if sock is None or self._lost_reason is not None:
+            raise ConnectionLostError(f"{self._settings}: {self._lost_reason or 'the connection is closed'}")
+        if isinstance(sock, ssl.SSLSocket) and sock.pending():
             timeout = 0.0
         readable, writable, _ = select.select(
-            [link, *([wake] if wake else [])], [link] if self._client.want_write() else [], [], timeout
+            [sock, *([wake_socket] if wake_socket else [])], [sock] if self._client.want_write() else [], [], timeout
         )
-        if link in readable or (isinstance(link, ssl.SSLSocket) and link.pending()):
+        if sock in readable or (isinstance(sock, ssl.SSLSocket) and sock.pending()):
             self._client.loop_read()
-        if link in writable:
+        if sock in writable:
             self._client.loop_write()
         self._client.loop_misc()
-        if self._lost is not None:
-            raise ConnectionLost(f"{self._settings}: {self._lost}")
+        if self._lost_reason is not None:
+            raise ConnectionLostError(f"{self._settings}: {self._lost_reason}")
 
     def close(self) -> None:
         """Say goodbye, so that the will is not sent."""
         self._client.on_disconnect = None
         self._client.disconnect()
-        with suppress(OSError, ConnectionLost):
+        with suppress(OSError, ConnectionLostError):
             for _ in range(5):
                 if self._client.socket() is None or not self._client.want_write():
                     break
-                self.turn(0.1)
-        self._drop()
+                self.poll(0.1)
+        self._close_socket()
 
     def abandon(self) -> None:
         """Let the link go without a word."""
         self._client.on_disconnect = None
-        self._drop()
+        self._close_socket()
 
-    def _drop(self) -> None:
-        link = self._client.socket()
-        if link is not None:
+    def _close_socket(self) -> None:
+        sock = self._client.socket()
+        if sock is not None:
             with suppress(OSError):
-                link.close()
+                sock.close()
 
     def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:  # noqa: ANN401 - paho's own shape
         if reason.is_failure:
-            self._lost = f"the broker refuses us: {reason}"
+            self._lost_reason = f"the broker refuses us: {reason}"
         self._accepted = not reason.is_failure
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:  # noqa: ANN401 - as above
         refused = self._settings.tls is not None and not self._accepted
-        ended = "it ends the handshake; it may refuse our certificate: expired, revoked, or of another authority"
-        self._lost = self._lost or (ended if refused else f"connection lost: {reason}")
+        refusal_text = "it ends the handshake; it may refuse our certificate: expired, revoked, or of another authority"
+        self._lost_reason = self._lost_reason or (refusal_text if refused else f"connection lost: {reason}")
 
     def _on_publish(self, _client: Any, _data: Any, mid: int, _reason: Any, _properties: Any) -> None:  # noqa: ANN401 - as above
         self.acknowledged.append(mid)
 
     def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:  # noqa: ANN401 - as above
-        self.arrived.append(Said(topic=message.topic, body=bytes(message.payload), retain=message.retain))
+        self.received.append(MqttMessage(topic=message.topic, body=bytes(message.payload), retain=message.retain))
 
 
-class Said(Struct, frozen=True, kw_only=True):
+class MqttMessage(Struct, frozen=True, kw_only=True):
     """One MQTT message."""
 
     topic: str

@@ -11,24 +11,24 @@ from pathlib import Path
 from msgspec import Struct
 
 from edge_agent import clock
-from edge_agent.broker import Connection, ConnectionLost, Said
+from edge_agent.broker import ConnectionLostError, MqttMessage, PahoConnection
 from edge_agent.configuration import ConfigurationError
-from edge_agent.errors import AgentError, SensorFault
-from edge_agent.sensor_factory import SensorSettings, title
+from edge_agent.errors import AgentError, SensorError
+from edge_agent.sensor_factory import SensorSettings, sensor_name
 from edge_agent.sensors.esp32 import Esp32Settings
 from edge_agent.sensors.replay import ReplaySettings
 from edge_agent.sensors.sgp4x import Sgp4xSettings
 from edge_agent.sensors.simulated import SimulatedSettings
 from edge_agent.settings import Settings
 from edge_agent.spool import Spool
-from edge_agent.spool_writer import intact
-from edge_agent.wire import Kind, Topic
+from edge_agent.spool_writer import is_intact
+from edge_agent.wire import Topic, TopicKind
 
-_FEW_MB = 200
-_SOON_DAYS = 30
+_LOW_DISK_MB = 200
+_EXPIRY_WARNING_DAYS = 30
 
 
-class Verdict(StrEnum):
+class NodeFindingLevel(StrEnum):
     """How it is."""
 
     GOOD = "good"
@@ -36,138 +36,146 @@ class Verdict(StrEnum):
     BAD = "bad"
 
 
-class Finding(Struct, frozen=True, kw_only=True):
+class NodeFinding(Struct, frozen=True, kw_only=True):
     """One thing that was looked at."""
 
-    thing: str
-    verdict: Verdict
+    subject: str
+    level: NodeFindingLevel
     sentence: str
 
 
-def good(thing: str, sentence: str) -> Finding:
+def report_good(subject: str, sentence: str) -> NodeFinding:
     """Nothing to do."""
-    return Finding(thing=thing, verdict=Verdict.GOOD, sentence=sentence)
+    return NodeFinding(subject=subject, level=NodeFindingLevel.GOOD, sentence=sentence)
 
 
-def warning(thing: str, sentence: str) -> Finding:
+def report_warning(subject: str, sentence: str) -> NodeFinding:
     """Works, and will not for ever."""
-    return Finding(thing=thing, verdict=Verdict.WARNING, sentence=sentence)
+    return NodeFinding(subject=subject, level=NodeFindingLevel.WARNING, sentence=sentence)
 
 
-def bad(thing: str, sentence: str) -> Finding:
+def report_bad(subject: str, sentence: str) -> NodeFinding:
     """Does not work."""
-    return Finding(thing=thing, verdict=Verdict.BAD, sentence=sentence)
+    return NodeFinding(subject=subject, level=NodeFindingLevel.BAD, sentence=sentence)
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
+def check_node(settings: Settings) -> Iterator[NodeFinding]:
     """Everything, from the sensors to the broker, in the order in which a reading travels."""
     for sensor in settings.sensor:
-        yield _sensor(sensor)
-    yield _clock()
-    yield _disk(settings.spool.path.parent)
-    yield _spool(settings.spool.path, settings.node.id)
-    yield _keys(settings)
+        yield _check_sensor(sensor)
+    yield _check_clock()
+    yield _check_disk(settings.spool.path.parent)
+    yield _check_spool(settings.spool.path, settings.node.id)
+    yield _check_keys(settings)
     if settings.broker.tls is not None:
-        yield _certificate(settings.broker.tls.certificate, datetime.now(UTC))
-    yield _broker(settings)
+        yield _check_certificate(settings.broker.tls.certificate, datetime.now(UTC))
+    yield _check_broker(settings)
 
 
-def _sensor(settings: SensorSettings) -> Finding:
+def _check_sensor(settings: SensorSettings) -> NodeFinding:
     if isinstance(settings, SimulatedSettings | ReplaySettings):
-        return warning("sensor", f"{settings.__struct_config__.tag}: no real sensor; never at a station")
-    name = title(settings)
+        return report_warning("sensor", f"{settings.__struct_config__.tag}: no real sensor; never at a station")
+    name = sensor_name(settings)
     if isinstance(settings, Esp32Settings):
-        return good(name, f"is awaited at {settings.place}; `piekwacht-agent tail` shows whether it posts")
-    device = settings.device(lambda: (None, None)) if isinstance(settings, Sgp4xSettings) else settings.device()
+        return report_good(name, f"is awaited at {settings.endpoint}; `piekwacht-agent tail` shows whether it posts")
+    driver = (
+        settings.create_driver(lambda: (None, None))
+        if isinstance(settings, Sgp4xSettings)
+        else settings.create_driver()
+    )
     try:
-        device.start()
+        driver.start()
         try:
-            values = device.read().values
+            values = driver.read().values
         finally:
-            with contextlib.suppress(SensorFault):
-                device.stop()
-    except SensorFault as fault:
-        return bad(name, str(fault))
-    return good(name, "answers: " + ", ".join(f"{k} {v:g}" for k, v in values.items() if v is not None))
+            with contextlib.suppress(SensorError):
+                driver.stop()
+    except SensorError as fault:
+        return report_bad(name, str(fault))
+    return report_good(name, "answers: " + ", ".join(f"{k} {v:g}" for k, v in values.items() if v is not None))
 
 
-def _clock() -> Finding:
+def _check_clock() -> NodeFinding:
     now = clock.now()
-    at = datetime.fromtimestamp(now.wall / 1000, UTC).isoformat(timespec="seconds")
-    if clock.synchronised():
-        return good("clock", f"{at}, synchronised")
-    return warning("clock", f"{at}, not synchronised: readings are flagged until it is; check NTP, or fit a DS3231")
+    time_text = datetime.fromtimestamp(now.wall / 1000, UTC).isoformat(timespec="seconds")
+    if clock.is_synchronised():
+        return report_good("clock", f"{time_text}, synchronised")
+    return report_warning(
+        "clock", f"{time_text}, not synchronised: readings are flagged until it is; check NTP, or fit a DS3231"
+    )
 
 
-def _disk(folder: Path) -> Finding:
+def _check_disk(folder: Path) -> NodeFinding:
     try:
         free = shutil.disk_usage(folder).free // 2**20
         probe = folder / ".piekwacht-check"
         probe.write_bytes(b"x")
         probe.unlink()
     except OSError as error:
-        return bad(
+        return report_bad(
             "disk", f"{folder} cannot be written ({error.strerror}): check rights; a card that fails goes read-only"
         )
-    if free < _FEW_MB:
-        return warning("disk", f"only {free} MB free at {folder}: clear it before the spool cannot grow")
-    return good("disk", f"{free} MB free at {folder}")
+    if free < _LOW_DISK_MB:
+        return report_warning("disk", f"only {free} MB free at {folder}: clear it before the spool cannot grow")
+    return report_good("disk", f"{free} MB free at {folder}")
 
 
-def _spool(path: Path, node: str) -> Finding:
+def _check_spool(path: Path, node: str) -> NodeFinding:
     if not path.exists():
-        return good("spool", f"{path} is not there yet; the agent makes it")
-    if not intact(path):
-        return bad("spool", f"{path} is damaged: restart the agent, which saves what it can; think of a new card")
+        return report_good("spool", f"{path} is not there yet; the agent makes it")
+    if not is_intact(path):
+        return report_bad(
+            "spool", f"{path} is damaged: restart the agent, which saves what it can; think of a new card"
+        )
     try:
         with Spool(path, node=node) as spool:
-            depth = spool.depth()
+            depth = spool.measure_depth()
     except (AgentError, sqlite3.Error) as error:
-        return bad("spool", str(error))
+        return report_bad("spool", str(error))
     if depth.oldest is None:
-        return good("spool", "empty: the gateway holds everything")
+        return report_good("spool", "empty: the gateway holds everything")
     since = datetime.fromtimestamp(depth.oldest / 1000, UTC).isoformat(timespec="seconds")
-    return good("spool", f"{depth.readings} readings wait, the oldest from {since}")
+    return report_good("spool", f"{depth.readings} readings wait, the oldest from {since}")
 
 
-def _keys(settings: Settings) -> Finding:
+def _check_keys(settings: Settings) -> NodeFinding:
     try:
-        settings.node.signer()
-        names = [key.name for key in settings.gateway.verifiers()]
+        settings.node.load_signer()
+        names = [key.name for key in settings.gateway.load_verifiers()]
     except ConfigurationError as error:
-        return bad("keys", str(error))
+        return report_bad("keys", str(error))
     mode = settings.node.key_file.stat().st_mode & 0o777
     if mode & 0o077:
-        return warning("keys", f"{settings.node.key_file} can be read by others (mode {mode:o}): chmod 600 it")
-    return good("keys", f"ours is there; we believe {', '.join(names)}")
+        return report_warning("keys", f"{settings.node.key_file} can be read by others (mode {mode:o}): chmod 600 it")
+    return report_good("keys", f"ours is there; we believe {', '.join(names)}")
 
 
-def _certificate(path: Path, now: datetime) -> Finding:
+def _check_certificate(path: Path, now: datetime) -> NodeFinding:
     from cryptography import x509  # noqa: PLC0415 - only where there is a certificate
 
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
-        return bad("certificate", f"{path} cannot be read ({error}): copy it again from the node's bundle")
-    ends = certificate.not_valid_after_utc
+        return report_bad("certificate", f"{path} cannot be read ({error}): copy it again from the node's bundle")
+    expiry = certificate.not_valid_after_utc
     if now < certificate.not_valid_before_utc:
-        return bad(
+        return report_bad(
             "certificate", f"not valid before {certificate.not_valid_before_utc}: the clock of this node is wrong"
         )
-    if now > ends:
-        return bad("certificate", f"expired on {ends:%Y-%m-%d}: renew it at the gateway and copy the new one")
-    if (ends - now).days < _SOON_DAYS:
-        return warning("certificate", f"expires on {ends:%Y-%m-%d}, in {(ends - now).days} days: renew it")
-    return good("certificate", f"valid until {ends:%Y-%m-%d}")
+    if now > expiry:
+        return report_bad("certificate", f"expired on {expiry:%Y-%m-%d}: renew it at the gateway and copy the new one")
+    if (expiry - now).days < _EXPIRY_WARNING_DAYS:
+        return report_warning("certificate", f"expires on {expiry:%Y-%m-%d}, in {(expiry - now).days} days: renew it")
+    return report_good("certificate", f"valid until {expiry:%Y-%m-%d}")
 
 
-def _broker(settings: Settings) -> Finding:
-    topic = Topic(area=settings.node.area, node=settings.node.id, kind=Kind.HEALTH)
+def _check_broker(settings: Settings) -> NodeFinding:
+    topic = Topic(area=settings.node.area, node=settings.node.id, kind=TopicKind.HEALTH)
     try:
-        tls = settings.broker.tls.context() if settings.broker.tls else None
+        tls = settings.broker.tls.load_context() if settings.broker.tls else None
         # under a name of its own: the same one would throw the running agent out
-        name, will = f"{settings.node.id}-check", Said(topic=str(topic), body=b"")
-        Connection(settings.broker, tls, client_id=name, will=will).close()
-    except (ConnectionLost, ConfigurationError) as error:
-        return bad("broker", f"{error}; check host, port, firewall and certificate")
-    return good("broker", f"{settings.broker} takes us")
+        client_id, will = f"{settings.node.id}-check", MqttMessage(topic=str(topic), body=b"")
+        PahoConnection(settings.broker, tls, client_id=client_id, will=will).close()
+    except (ConnectionLostError, ConfigurationError) as error:
+        return report_bad("broker", f"{error}; check host, port, firewall and certificate")
+    return report_good("broker", f"{settings.broker} takes us")

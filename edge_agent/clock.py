@@ -15,7 +15,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from edge_agent.wire import Clock
+from edge_agent.wire import ClockState
 
 STEP_MS = 500  # wall time minus boot time moving by more than this is a step, less is steering
 
@@ -29,7 +29,7 @@ class Moment(Struct, frozen=True, kw_only=True):
 
     wall: int
     mono: int
-    clock: Clock
+    clock: ClockState
 
 
 def now() -> Moment:
@@ -37,7 +37,7 @@ def now() -> Moment:
     return Moment(
         wall=time.time_ns() // 1_000_000,
         mono=time.clock_gettime_ns(_BOOTTIME) // 1_000_000,
-        clock=Clock.SYNCED if synchronised() else Clock.UNSYNCED,
+        clock=ClockState.SYNCED if is_synchronised() else ClockState.UNSYNCED,
     )
 
 
@@ -53,7 +53,7 @@ def boot_id() -> str:
 class _Timex(ctypes.Structure):
     """`struct timex` of adjtimex(2); only `modes` is ours to set, and 0 means: look, don't touch."""
 
-    _fields_ = (("modes", ctypes.c_uint), ("rest", ctypes.c_byte * 512))
+    _fields_ = (("modes", ctypes.c_uint), ("reserved", ctypes.c_byte * 512))
 
 
 @cache
@@ -61,7 +61,7 @@ def _libc() -> ctypes.CDLL | None:
     return ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def synchronised() -> bool:
+def is_synchronised() -> bool:
     """What the kernel says; no privilege needed. False where it cannot be asked."""
     libc = _libc()
     if libc is None:

@@ -9,10 +9,10 @@ from msgspec import Meta, Struct
 
 from edge_agent import clock
 from edge_agent.sensors.sensor import Reading
-from edge_agent.spool import Loss, Numbered, Sign
-from edge_agent.wire import Clock, ReadingBatch, Signer
+from edge_agent.spool import BatchFactory, Loss, SignedBatch
+from edge_agent.wire import ClockState, ReadingBatch, Signer
 
-_LARGEST = 1000  # readings in one joined batch
+_MAX_MERGED_READINGS = 1000  # readings in one joined batch
 
 
 class BatchSettings(Struct, frozen=True, kw_only=True):
@@ -45,32 +45,34 @@ class Collector:
 
     def __init__(self, settings: BatchSettings, *, now: float) -> None:
         self._settings = settings
-        self._due = now + settings.interval_seconds
-        self._waiting: dict[str, list[Reading]] = {}
+        self._due_at = now + settings.interval_seconds
+        self._pending: dict[str, list[Reading]] = {}
         self._offsets: dict[str, int] = {}  # sensor -> wall time minus time since boot, ms
-        self._count = 0
+        self._pending_count = 0
 
     def add(self, sensor: str, reading: Reading) -> None:
         """Take one reading in."""
-        self._waiting.setdefault(sensor, []).append(reading)
-        self._count += 1
+        self._pending.setdefault(sensor, []).append(reading)
+        self._pending_count += 1
 
-    def due(self, now: float) -> bool:
+    def is_due(self, now: float) -> bool:
         """Whether it is time to store; `now` is monotonic seconds."""
-        return bool(self._count) and (now >= self._due or self._count >= self._settings.max_readings)
+        return bool(self._pending_count) and (now >= self._due_at or self._pending_count >= self._settings.max_readings)
 
-    def take(self, now: float) -> list[list[Reading]]:
+    def take_runs(self, now: float) -> list[list[Reading]]:
         """All that waits, one list a sensor."""
-        taken = [run for sensor, readings in self._waiting.items() for run in self._cut(sensor, readings)]
-        self._waiting, self._count = {}, 0
-        self._due = now + self._settings.interval_seconds
-        return taken
+        runs = [
+            run for sensor, readings in self._pending.items() for run in self._split_at_clock_steps(sensor, readings)
+        ]
+        self._pending, self._pending_count = {}, 0
+        self._due_at = now + self._settings.interval_seconds
+        return runs
 
-    def wait(self, now: float) -> float:
+    def seconds_until_due(self, now: float) -> float:
         """Seconds until the next commit; without readings there is none."""
-        return max(0.0, self._due - now) if self._count else self._settings.interval_seconds
+        return max(0.0, self._due_at - now) if self._pending_count else self._settings.interval_seconds
 
-    def _cut(self, sensor: str, readings: Sequence[Reading]) -> list[list[Reading]]:
+    def _split_at_clock_steps(self, sensor: str, readings: Sequence[Reading]) -> list[list[Reading]]:
         """Cut where the clock was set: within a batch, stamps and time since boot run together."""
         runs: list[list[Reading]] = []
         for reading in readings:
@@ -78,7 +80,7 @@ class Collector:
             stepped = abs(offset - self._offsets.get(sensor, offset)) > clock.STEP_MS
             self._offsets[sensor] = offset
             if stepped:
-                runs.append([msgspec.structs.replace(reading, clock=Clock.STEPPED)])
+                runs.append([msgspec.structs.replace(reading, clock=ClockState.STEPPED)])
             elif runs:
                 runs[-1].append(reading)
             else:
@@ -86,12 +88,12 @@ class Collector:
         return runs
 
 
-def columns(readings: Sequence[Reading], *, node: str, inc: str, seq: int, hist: bool) -> ReadingBatch:
+def build_batch(readings: Sequence[Reading], *, node: str, inc: str, seq: int, hist: bool) -> ReadingBatch:
     """Readings of one sensor -> a batch. A property that a reading lacks is None there."""
     first = readings[0]
-    names = list(dict.fromkeys(name for reading in readings for name in reading.values))
-    places = [reading.place for reading in readings]
-    flags = {name: [reading.flags.get(name, 0) for reading in readings] for name in names}
+    property_names = list(dict.fromkeys(name for reading in readings for name in reading.values))
+    positions = [reading.position for reading in readings]
+    flags = {name: [reading.flags.get(name, 0) for reading in readings] for name in property_names}
     return ReadingBatch(
         v=1,
         node=node,
@@ -99,47 +101,51 @@ def columns(readings: Sequence[Reading], *, node: str, inc: str, seq: int, hist:
         seq=seq,
         boot=clock.boot_id(),
         mono=first.mono,
-        clock=_worst(readings),
+        clock=_worst_clock(readings),
         hist=hist,
         t0=first.observed_at,
         dt=[reading.observed_at - first.observed_at for reading in readings],
-        values={name: [_shortest(reading.values.get(name)) for reading in readings] for name in names},
+        values={name: [_compact_number(reading.values.get(name)) for reading in readings] for name in property_names},
         flags={name: column for name, column in flags.items() if any(column)},
-        pos=[place for place in places if place is not None] if None not in places else None,
+        pos=[place for place in positions if place is not None] if None not in positions else None,
     )
 
 
-def joined(batches: Iterable[ReadingBatch]) -> list[ReadingBatch]:
+def merge_batches(batches: Iterable[ReadingBatch]) -> list[ReadingBatch]:
     """Neighbouring batches of one sensor under one clock of one boot, as one: the same readings in fewer bytes."""
     runs: list[list[ReadingBatch]] = []
-    open_: dict[tuple[object, ...], list[ReadingBatch]] = {}
+    open_runs: dict[tuple[object, ...], list[ReadingBatch]] = {}
     for batch in batches:
         key = (tuple(sorted(batch.values)), batch.boot, batch.clock, batch.pos is None)
-        run = open_.get(key)
-        if run is None or _stepped(run[-1], batch) or sum(len(b.dt) for b in run) + len(batch.dt) > _LARGEST:
-            run = open_[key] = []
+        run = open_runs.get(key)
+        if (
+            run is None
+            or _has_clock_step(run[-1], batch)
+            or sum(len(b.dt) for b in run) + len(batch.dt) > _MAX_MERGED_READINGS
+        ):
+            run = open_runs[key] = []
             runs.append(run)
         run.append(batch)
-    return [_join(run) for run in runs]
+    return [_merge_run(run) for run in runs]
 
 
-def _stepped(before: ReadingBatch, after: ReadingBatch) -> bool:
+def _has_clock_step(before: ReadingBatch, after: ReadingBatch) -> bool:
     return abs((after.t0 - after.mono) - (before.t0 - before.mono)) > clock.STEP_MS or after.t0 < before.t0
 
 
-def _join(run: Sequence[ReadingBatch]) -> ReadingBatch:
+def _merge_run(run: Sequence[ReadingBatch]) -> ReadingBatch:
     first = run[0]
-    flagged = {name for batch in run for name in batch.flags}
+    flagged_names = {name for batch in run for name in batch.flags}
     return msgspec.structs.replace(
         first,
         dt=[batch.t0 - first.t0 + dt for batch in run for dt in batch.dt],
         values={name: [value for batch in run for value in batch.values[name]] for name in first.values},
-        flags={n: [f for batch in run for f in batch.flags.get(n, [0] * len(batch.dt))] for n in sorted(flagged)},
+        flags={n: [f for batch in run for f in batch.flags.get(n, [0] * len(batch.dt))] for n in sorted(flagged_names)},
         pos=None if first.pos is None else [place for batch in run for place in batch.pos or []],
     )
 
 
-def gap_record(inc: str, seq: int, loss: Loss, *, signer: Signer) -> Numbered:
+def build_gap_record(inc: str, seq: int, loss: Loss, *, signer: Signer) -> SignedBatch:
     """A loss as a batch: `lost_readings` is their number at the first lost stamp, and 0 at the last."""
     moment = clock.now()
     batch = ReadingBatch(
@@ -155,39 +161,39 @@ def gap_record(inc: str, seq: int, loss: Loss, *, signer: Signer) -> Numbered:
         dt=[0, loss.last_at - loss.first_at],
         values={"lost_readings": [float(loss.readings), 0.0]},
     )
-    return Numbered(batch=batch, payload=signer.sign(batch.encode()))
+    return SignedBatch(batch=batch, payload=signer.sign(batch.encode()))
 
 
-def _shortest(value: float | None) -> float | None:
+def _compact_number(value: float | None) -> float | None:
     """30512.0 as 30512, which JSON writes shorter and means the same; -0.0 stays what it is."""
     if value is None or not value.is_integer() or abs(value) >= 2**53:
         return value
     return int(value) if value or math.copysign(1.0, value) > 0 else value
 
 
-def _worst(readings: Sequence[Reading]) -> Clock:
-    order = (Clock.STEPPED, Clock.UNSYNCED, Clock.SYNCED)
+def _worst_clock(readings: Sequence[Reading]) -> ClockState:
+    order = (ClockState.STEPPED, ClockState.UNSYNCED, ClockState.SYNCED)
     return min((reading.clock for reading in readings), key=order.index)
 
 
-def signing(readings: Sequence[Reading], *, signer: Signer, hist: bool) -> Sign:
+def make_batch_factory(readings: Sequence[Reading], *, signer: Signer, hist: bool) -> BatchFactory:
     """What the spool calls once the number is known. `hist` is frozen here: sent bytes never change."""
 
-    def sign(inc: str, seq: int) -> Numbered:
-        batch = columns(readings, node=signer.name, inc=inc, seq=seq, hist=hist)
-        return Numbered(batch=batch, payload=signer.sign(batch.encode()))
+    def create_batch(inc: str, seq: int) -> SignedBatch:
+        batch = build_batch(readings, node=signer.name, inc=inc, seq=seq, hist=hist)
+        return SignedBatch(batch=batch, payload=signer.sign(batch.encode()))
 
-    return sign
+    return create_batch
 
 
-def folding(held: Sequence[bytes], *, signer: Signer) -> list[Sign]:
+def make_merge_factories(held_batches: Sequence[bytes], *, signer: Signer) -> list[BatchFactory]:
     """What was held, joined; what the spool calls for each batch once its number is known. It is history by now."""
 
-    def signing_of(batch: ReadingBatch) -> Sign:
-        def sign(inc: str, seq: int) -> Numbered:
-            numbered = msgspec.structs.replace(batch, inc=inc, seq=seq, hist=True)
-            return Numbered(batch=numbered, payload=signer.sign(numbered.encode()))
+    def make_factory(batch: ReadingBatch) -> BatchFactory:
+        def create_batch(inc: str, seq: int) -> SignedBatch:
+            merged = msgspec.structs.replace(batch, inc=inc, seq=seq, hist=True)
+            return SignedBatch(batch=merged, payload=signer.sign(merged.encode()))
 
-        return sign
+        return create_batch
 
-    return [signing_of(batch) for batch in joined(ReadingBatch.decode(text) for text in held)]
+    return [make_factory(batch) for batch in merge_batches(ReadingBatch.decode(text) for text in held_batches)]

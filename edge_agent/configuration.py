@@ -17,15 +17,15 @@ from msgspec import Struct
 
 T = TypeVar("T", bound=Struct)
 
-UNDER = "under"  # of msgspec.Meta(extra=...): a table whose values stand where the file's table says nothing
-_AT = re.compile(r"(?: - at `(?P<path>\$[^`]*)`)$")
+DEFAULTS = "under"  # of msgspec.Meta(extra=...): a table whose values stand where the file's table says nothing
+_PATH_SUFFIX = re.compile(r"(?: - at `(?P<path>\$[^`]*)`)$")
 
 
 class ConfigurationError(ValueError):
     """The configuration cannot be used: one sentence with file, path and remedy. Exit code 2."""
 
 
-def load(path: Path, kind: type[T]) -> T:
+def load_toml(path: Path, struct_type: type[T]) -> T:
     """Read `path` into `kind` (which should be a frozen Struct), or raise ConfigurationError."""
     try:
         with path.open("rb") as file:
@@ -36,48 +36,50 @@ def load(path: Path, kind: type[T]) -> T:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         msg = f"{path}: not TOML: {error}; complete it there, or put back the file as it was"
         raise ConfigurationError(msg) from None
-    return convert(table, kind, source=str(path), folder=path.resolve().parent)
+    return convert_table(table, struct_type, source=str(path), folder=path.resolve().parent)
 
 
-def convert(table: dict[str, Any], kind: type[T], *, source: str, folder: Path | None = None) -> T:
+def convert_table(table: dict[str, Any], struct_type: type[T], *, source: str, folder: Path | None = None) -> T:
     """Parsed TOML -> `kind`; `source` names the origin in errors, relative paths begin in `folder`."""
-    unknown = _first_unknown(table, kind, "")
-    if unknown is not None:
-        raise ConfigurationError(f"{source}: {unknown}")
+    problem = _find_unknown_key(table, struct_type, "")
+    if problem is not None:
+        raise ConfigurationError(f"{source}: {problem}")
     try:
-        return msgspec.convert(_completed(table, kind), kind, dec_hook=partial(_path, folder or Path()))
+        return msgspec.convert(
+            _fill_defaults(table, struct_type), struct_type, dec_hook=partial(_convert_path, folder or Path())
+        )
     except (msgspec.ValidationError, ValueError) as error:
-        raise ConfigurationError(f"{source}: {_plain(str(error))}") from None
+        raise ConfigurationError(f"{source}: {_format_error(str(error))}") from None
 
 
-def _completed(table: dict[str, Any], kind: type[Struct]) -> dict[str, Any]:
+def _fill_defaults(table: dict[str, Any], struct_type: type[Struct]) -> dict[str, Any]:
     """The same table over those that fields of the Struct have `UNDER` them."""
-    found, hints = dict(table), get_type_hints(kind, include_extras=True)
-    for each in msgspec.structs.fields(kind):
-        inner, hint = found.get(each.encode_name), hints[each.name]
+    completed, hints = dict(table), get_type_hints(struct_type, include_extras=True)
+    for field in msgspec.structs.fields(struct_type):
+        inner, hint = completed.get(field.encode_name), hints[field.name]
         if not isinstance(inner, dict):
             continue
-        struct = None if _is_mapping(hint) else _chosen(_structs(hint), inner)
-        inner = inner if struct is None else _completed(inner, struct)
-        found[each.encode_name] = _over(_under(hint), inner)
-    return found
+        struct = None if _is_mapping(hint) else _choose_struct(_find_structs(hint), inner)
+        inner = inner if struct is None else _fill_defaults(inner, struct)
+        completed[field.encode_name] = _merge_tables(_default_table(hint), inner)
+    return completed
 
 
-def _under(hint: object) -> dict[str, Any]:
+def _default_table(hint: object) -> dict[str, Any]:
     metas = (meta.extra for meta in getattr(hint, "__metadata__", ()) if isinstance(meta, msgspec.Meta))
-    return next((extra[UNDER] for extra in metas if extra and UNDER in extra), {})
+    return next((extra[DEFAULTS] for extra in metas if extra and DEFAULTS in extra), {})
 
 
-def _over(under: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
+def _merge_tables(defaults: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
     """Per key, to any depth: what `table` says, or else what stands under it."""
-    found = {**under, **table}
-    for key in under.keys() & table.keys():
-        if isinstance(under[key], dict) and isinstance(table[key], dict):
-            found[key] = _over(under[key], table[key])
-    return found
+    merged = {**defaults, **table}
+    for key in defaults.keys() & table.keys():
+        if isinstance(defaults[key], dict) and isinstance(table[key], dict):
+            merged[key] = _merge_tables(defaults[key], table[key])
+    return merged
 
 
-def _path(folder: Path, kind: type, value: object) -> object:
+def _convert_path(folder: Path, kind: type, value: object) -> object:
     if kind is Path and isinstance(value, str) and value:
         return folder / Path(value).expanduser()
     if kind is object:
@@ -86,53 +88,55 @@ def _path(folder: Path, kind: type, value: object) -> object:
     raise ValueError(msg)
 
 
-def _plain(message: str) -> str:
+def _format_error(message: str) -> str:
     """`... - at `$.a.b[0]`` -> `a.b[0]: ...`."""
-    match = _AT.search(message)
+    match = _PATH_SUFFIX.search(message)
     if match is None:
         return message
     return f"{match['path'].removeprefix('$').lstrip('.') or 'the file'}: {message[: match.start()]}"
 
 
-def _structs(annotation: object) -> list[type[Struct]]:
+def _find_structs(annotation: object) -> list[type[Struct]]:
     """Every Struct type inside an annotation (X | None, list[X], dict[str, X], Annotated ...)."""
     if isinstance(annotation, type) and issubclass(annotation, Struct):
         return [annotation]
-    return [found for argument in get_args(annotation) for found in _structs(argument)]
+    return [struct for argument in get_args(annotation) for struct in _find_structs(argument)]
 
 
-def _first_unknown(value: object, annotation: object, path: str) -> str | None:
+def _find_unknown_key(value: object, annotation: object, path: str) -> str | None:
     """The first key that no type knows, as a sentence, or None. Tagged unions are followed by tag."""
     if isinstance(value, list):
-        return _first(_first_unknown(inner, annotation, f"{path}[{i}]") for i, inner in enumerate(value))
-    structs = _structs(annotation)
+        return _first_not_none(_find_unknown_key(inner, annotation, f"{path}[{i}]") for i, inner in enumerate(value))
+    structs = _find_structs(annotation)
     if not isinstance(value, dict) or not structs:
         return None
     if _is_mapping(annotation):
         kind = structs[0] if len(structs) == 1 else annotation
-        return _first(_first_unknown(inner, kind, f"{path}.{key}") for key, inner in value.items())
-    struct = _chosen(structs, value)
-    return None if struct is None else _unknown_in(value, struct, path)
+        return _first_not_none(_find_unknown_key(inner, kind, f"{path}.{key}") for key, inner in value.items())
+    struct = _choose_struct(structs, value)
+    return None if struct is None else _find_unknown_key_in_table(value, struct, path)
 
 
-def _unknown_in(table: dict[str, Any], struct: type[Struct], path: str) -> str | None:
+def _find_unknown_key_in_table(table: dict[str, Any], struct: type[Struct], path: str) -> str | None:
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
     tag = struct.__struct_config__.tag_field
     hints = get_type_hints(struct, include_extras=True)
     for key, inner in table.items():
-        here = f"{path}.{key}".lstrip(".")
+        key_path = f"{path}.{key}".lstrip(".")
         if key == tag:
             continue
         if key not in fields:
-            near = difflib.get_close_matches(key, [*fields, *([tag] if tag else [])], n=1, cutoff=0)
-            return f"unknown key `{here}`; the nearest valid key is `{near[0] if near else 'none'}`"
-        found = _first_unknown(inner, hints[fields[key].name], here)
-        if found is not None:
-            return found
+            close_matches = difflib.get_close_matches(key, [*fields, *([tag] if tag else [])], n=1, cutoff=0)
+            return (
+                f"unknown key `{key_path}`; the nearest valid key is `{close_matches[0] if close_matches else 'none'}`"
+            )
+        problem = _find_unknown_key(inner, hints[fields[key].name], key_path)
+        if problem is not None:
+            return problem
     return None
 
 
-def _first(sentences: Iterable[str | None]) -> str | None:
+def _first_not_none(sentences: Iterable[str | None]) -> str | None:
     return next((sentence for sentence in sentences if sentence is not None), None)
 
 
@@ -144,7 +148,7 @@ def _is_mapping(annotation: object) -> bool:
     )
 
 
-def _chosen(structs: list[type[Struct]], value: dict[str, Any]) -> type[Struct] | None:
+def _choose_struct(structs: list[type[Struct]], value: dict[str, Any]) -> type[Struct] | None:
     if len(structs) == 1:
         return structs[0]
     for struct in structs:

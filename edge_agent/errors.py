@@ -18,13 +18,13 @@ class Fault(StrEnum):
     BAD_CHECKSUM = "bad_checksum"  # a noisy or too long cable
     BAD_FRAME = "bad_frame"  # answers, but not in the form the maker describes
     NOT_MEASURING = "not_measuring"  # forgot that it was started: a brown-out
-    WRONG_DEVICE = "wrong_device"  # something else sits at this address
+    WRONG_SENSOR = "wrong_device"  # something else sits at this address
     BUS_MISSING = "bus_missing"
     FORBIDDEN = "forbidden"
     BROKEN = "broken"  # says so itself: fan, laser, lamp
 
 
-class SensorFault(AgentError):
+class SensorError(AgentError):
     """A sensor that cannot be read now: the reason, and a sentence with the remedy."""
 
     def __init__(self, reason: Fault, sentence: str) -> None:

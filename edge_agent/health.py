@@ -8,54 +8,54 @@ from typing import Any
 import msgspec
 
 from edge_agent import clock
-from edge_agent.remote_config import Standing
-from edge_agent.session import Counts
-from edge_agent.spool import Depth
+from edge_agent.remote_config import RemoteState
+from edge_agent.session import PublisherCounts
+from edge_agent.spool import SpoolDepth
 
 _TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
 
 
-def status(*, online: bool, version: str, configuration: str, standing: Standing) -> bytes:
+def encode_status(*, online: bool, version: str, configuration: str, remote_state: RemoteState) -> bytes:
     """The status message: the hash of the configuration in force, and what became of those from afar."""
-    said: dict[str, Any] = {"v": 1, "online": online, "version": version, "configuration": configuration}
-    if standing != Standing():
-        said["remote"] = {
-            "version": standing.version,
-            "on_trial": standing.trial_version or None,
-            "refused": standing.refused_version or None,
-            "error": standing.error,
+    content: dict[str, Any] = {"v": 1, "online": online, "version": version, "configuration": configuration}
+    if remote_state != RemoteState():
+        content["remote"] = {
+            "version": remote_state.version,
+            "on_trial": remote_state.trial_version or None,
+            "refused": remote_state.refused_version or None,
+            "error": remote_state.error,
         }
-    return msgspec.json.encode(said)
+    return msgspec.json.encode(content)
 
 
-def health(
+def encode_health(
     folder: Path,
-    depth: Depth,
-    counts: Counts,
+    depth: SpoolDepth,
+    counts: PublisherCounts,
     sensors: dict[str, str],
     *,
-    trouble: str | None,
+    spool_problem: str | None,
     certificate_until: datetime | None,
 ) -> bytes:
     """The health message. `sensors`: name -> "ok" or what is wrong, in words; `trouble`: with the spool."""
     moment = clock.now()
-    said: dict[str, Any] = {
+    content: dict[str, Any] = {
         "v": 1,
         "at": moment.wall,
         "clock": moment.clock,
         "uptime_ms": moment.mono,
         "spool": depth,
-        "spool_trouble": trouble,
+        "spool_trouble": spool_problem,
         "disk_free_mb": shutil.disk_usage(folder).free // 2**20,
-        "cpu_celsius": _cpu_celsius(),
+        "cpu_celsius": _read_cpu_celsius(),
         "publisher": counts,
         "sensors": sensors,
         "certificate_until": certificate_until,
     }
-    return msgspec.json.encode(said)
+    return msgspec.json.encode(content)
 
 
-def _cpu_celsius() -> float | None:
+def _read_cpu_celsius() -> float | None:
     try:
         return int(_TEMPERATURE.read_text()) / 1000
     except (OSError, ValueError):

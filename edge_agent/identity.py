@@ -25,79 +25,79 @@ from edge_agent.wire import NoteError, Signer, Verifier
 
 SIGNING_KEY, TLS_KEY = "node.key", "node-tls.key"
 _PEM = serialization.Encoding.PEM
-_LONGEST = 16_384
+_MAX_REQUEST_BYTES = 16_384
 
 
 @dataclass(frozen=True, kw_only=True)
-class Identity:
+class NodeKeys:
     """Both private keys. `repr` shows neither."""
 
     signer: Signer
-    tls: ec.EllipticCurvePrivateKey
+    tls_key: ec.EllipticCurvePrivateKey
 
     @classmethod
     def generate(cls, node: str) -> Self:
         """Two new keys."""
-        return cls(signer=Signer.generate(node), tls=ec.generate_private_key(ec.SECP256R1()))
+        return cls(signer=Signer.generate(node), tls_key=ec.generate_private_key(ec.SECP256R1()))
 
     def files(self) -> dict[str, bytes]:
         """File name -> contents, for mode 0600."""
         form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         return {
             SIGNING_KEY: self.signer.export().encode() + b"\n",
-            TLS_KEY: self.tls.private_bytes(_PEM, form, plain),
+            TLS_KEY: self.tls_key.private_bytes(_PEM, form, plain),
         }
 
-    def request(self) -> bytes:
+    def build_request(self) -> bytes:
         """The signed request."""
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, self.signer.name)])
-        wanted = x509.CertificateSigningRequestBuilder().subject_name(name).sign(self.tls, hashes.SHA256())
-        return self.signer.sign(str(self.signer.verifier).encode() + b"\n" + wanted.public_bytes(_PEM))
+        csr = x509.CertificateSigningRequestBuilder().subject_name(name).sign(self.tls_key, hashes.SHA256())
+        return self.signer.sign(str(self.signer.verifier).encode() + b"\n" + csr.public_bytes(_PEM))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class EnrolmentRequest:
     """A request that holds: both signatures fit, and both name the same node."""
 
     node: str
     verifier: Verifier
-    tls: ec.EllipticCurvePublicKey
+    tls_key: ec.EllipticCurvePublicKey
 
     @classmethod
-    def read(cls, note: bytes) -> Self:
+    def parse(cls, note: bytes) -> Self:
         """Check everything; NoteError says what is wrong."""
-        if len(note) > _LONGEST:
+        if len(note) > _MAX_REQUEST_BYTES:
             raise NoteError(f"{len(note)} bytes are no enrolment request")
-        first, _, _ = note.partition(b"\n")
-        verifier = Verifier.parse(first.decode(errors="replace"))
+        first_line, _, _ = note.partition(b"\n")
+        verifier = Verifier.parse(first_line.decode(errors="replace"))
         pem = verifier.open(note).partition(b"\n")[2]
         try:
-            wanted = x509.load_pem_x509_csr(pem)
-            names = [str(one.value) for one in wanted.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
-            key, holds = wanted.public_key(), wanted.is_signature_valid
+            csr = x509.load_pem_x509_csr(pem)
+            names = [str(attribute.value) for attribute in csr.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
+            key, is_valid = csr.public_key(), csr.is_signature_valid
         except (ValueError, UnsupportedAlgorithm) as error:
             raise NoteError(f"the certificate request cannot be read: {error}") from None
-        if not holds:
+        if not is_valid:
             raise NoteError("the certificate request is not signed by its own key")
         if names != [verifier.name]:
             raise NoteError(f"the certificate request is for {', '.join(names) or 'nobody'}, not for {verifier.name}")
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise NoteError("the TLS key of a node is a P-256 key")
-        return cls(node=verifier.name, verifier=verifier, tls=key)
+        return cls(node=verifier.name, verifier=verifier, tls_key=key)
 
 
-def make(node: str, folder: Path) -> Path:
+def create_keys(node: str, folder: Path) -> Path:
     """Make both keys in `folder`, mode 0600, never over existing ones; returns the file of the request."""
-    identity = Identity.generate(node)
+    keys = NodeKeys.generate(node)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, contents in identity.files().items():
+        for name, contents in keys.files().items():
             with os.fdopen(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(contents)
-        request = folder / f"{node}.request"
-        request.write_bytes(identity.request())
+        request_file = folder / f"{node}.request"
+        request_file.write_bytes(keys.build_request())
     except FileExistsError as error:
         raise AgentError(f"{error.filename} is there already: a node keeps its keys; use another folder") from None
     except OSError as error:
         raise AgentError(f"{error.filename or folder}: {error.strerror}") from None
-    return request
+    return request_file

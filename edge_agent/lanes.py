@@ -26,7 +26,7 @@ class Lane(StrEnum):
     BACKLOG = "backlog"
 
 
-class Next(Struct, frozen=True, kw_only=True):
+class SendNext(Struct, frozen=True, kw_only=True):
     """Send the first batch above `after` (and not above `until`)."""
 
     lane: Lane
@@ -34,7 +34,7 @@ class Next(Struct, frozen=True, kw_only=True):
     until: int | None = None
 
 
-class Again(Struct, frozen=True, kw_only=True):
+class Resend(Struct, frozen=True, kw_only=True):
     """Send this batch again: the gateway has not said that it holds it."""
 
     seq: int
@@ -50,13 +50,13 @@ class Reconnect(Struct, frozen=True, kw_only=True):
     """The broker answers pings and acknowledges nothing: begin afresh."""
 
 
-Decision = Next | Again | Idle | Reconnect
+SendDecision = SendNext | Resend | Idle | Reconnect
 
 
-class _Sent(Struct, kw_only=True):
-    at: float
+class _SentBatch(Struct, kw_only=True):
+    sent_at: float
     lane: Lane
-    due: float
+    due_at: float
     attempts: int = 1
     acknowledged: bool = False
 
@@ -64,84 +64,84 @@ class _Sent(Struct, kw_only=True):
 class Lanes:
     """The lanes of one connection; `top` is the highest number in the spool when it began."""
 
-    def __init__(self, settings: BatchSettings, *, top: int, now: float, start: float) -> None:
+    def __init__(self, settings: BatchSettings, *, backlog_end: int, now: float, backlog_delay: float) -> None:
         self._settings = settings
-        self._live, self._backlog, self._top = top, 0, top
-        self._news, self._rest = False, top > 0
-        self._start = now + start
-        self._tokens, self._filled = _BURST, now + start
-        self._sent: dict[int, _Sent] = {}
+        self._live_seq, self._backlog_seq, self._backlog_end = backlog_end, 0, backlog_end
+        self._has_live, self._has_backlog = False, backlog_end > 0
+        self._backlog_start = now + backlog_delay
+        self._tokens, self._refilled_at = _BURST, now + backlog_delay
+        self._outstanding: dict[int, _SentBatch] = {}
 
     @property
-    def idle(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether there is nothing left to send and nothing without an answer."""
-        return not (self._news or self._rest or self._sent)
+        return not (self._has_live or self._has_backlog or self._outstanding)
 
-    def news(self) -> None:
+    def notify_stored(self) -> None:
         """Something was stored."""
-        self._news = True
+        self._has_live = True
 
-    def decide(self, now: float) -> Decision:
+    def decide(self, now: float) -> SendDecision:
         """What to do at `now`."""
-        unacknowledged = [sent for sent in self._sent.values() if not sent.acknowledged]
-        if unacknowledged and min(sent.at for sent in unacknowledged) + self._settings.resend_seconds <= now:
+        unacknowledged = [sent for sent in self._outstanding.values() if not sent.acknowledged]
+        if unacknowledged and min(sent.sent_at for sent in unacknowledged) + self._settings.resend_seconds <= now:
             return Reconnect()
         if len(unacknowledged) >= IN_FLIGHT:
-            return Idle(until=min(sent.at for sent in unacknowledged) + self._settings.resend_seconds)
-        if self._news and len(self._sent) < OUTSTANDING:
-            return Next(lane=Lane.LIVE, after=self._live)
-        if self._sent:
-            seq, sent = min(self._sent.items(), key=lambda item: item[1].due)
-            if sent.due <= now:
-                return Again(seq=seq)
-        return self._from_backlog(now)
+            return Idle(until=min(sent.sent_at for sent in unacknowledged) + self._settings.resend_seconds)
+        if self._has_live and len(self._outstanding) < OUTSTANDING:
+            return SendNext(lane=Lane.LIVE, after=self._live_seq)
+        if self._outstanding:
+            seq, sent = min(self._outstanding.items(), key=lambda item: item[1].due_at)
+            if sent.due_at <= now:
+                return Resend(seq=seq)
+        return self._decide_backlog(now)
 
-    def _from_backlog(self, now: float) -> Decision:
-        self._tokens = min(_BURST, self._tokens + max(0.0, now - self._filled) * self._settings.backlog_per_second)
-        self._filled = max(now, self._filled)
-        waiting = sum(sent.lane is Lane.BACKLOG for sent in self._sent.values())
-        soonest = min((sent.due for sent in self._sent.values()), default=now + 60.0)
-        if not self._rest or waiting >= BACKLOG_OUTSTANDING:
+    def _decide_backlog(self, now: float) -> SendDecision:
+        self._tokens = min(_BURST, self._tokens + max(0.0, now - self._refilled_at) * self._settings.backlog_per_second)
+        self._refilled_at = max(now, self._refilled_at)
+        backlog_outstanding = sum(sent.lane is Lane.BACKLOG for sent in self._outstanding.values())
+        soonest = min((sent.due_at for sent in self._outstanding.values()), default=now + 60.0)
+        if not self._has_backlog or backlog_outstanding >= BACKLOG_OUTSTANDING:
             return Idle(until=soonest)
-        if now < self._start:
-            return Idle(until=min(soonest, self._start))
+        if now < self._backlog_start:
+            return Idle(until=min(soonest, self._backlog_start))
         if self._tokens < 1.0 - 1e-6:  # a rounding error short of a token is a token, not a wait of no time
             return Idle(until=min(soonest, now + (1.0 - self._tokens) / self._settings.backlog_per_second))
-        return Next(lane=Lane.BACKLOG, after=self._backlog, until=self._top)
+        return SendNext(lane=Lane.BACKLOG, after=self._backlog_seq, until=self._backlog_end)
 
-    def sent(self, seq: int, lane: Lane, now: float) -> None:
+    def record_sent(self, seq: int, lane: Lane, now: float) -> None:
         """A batch went out."""
         if lane is Lane.LIVE:
-            self._live = seq
+            self._live_seq = seq
         else:
-            self._backlog = seq
+            self._backlog_seq = seq
             self._tokens -= 1.0
-        self._sent[seq] = _Sent(at=now, lane=lane, due=now + self._settings.resend_seconds)
+        self._outstanding[seq] = _SentBatch(sent_at=now, lane=lane, due_at=now + self._settings.resend_seconds)
 
-    def sent_again(self, seq: int, now: float) -> None:
+    def record_resent(self, seq: int, now: float) -> None:
         """A batch went out once more; the pause doubles."""
-        sent = self._sent[seq]
+        sent = self._outstanding[seq]
         pause = self._settings.resend_seconds * 2**sent.attempts
-        sent.at, sent.attempts, sent.acknowledged = now, sent.attempts + 1, False
-        sent.due = now + min(pause, max(_LONGEST_PAUSE, self._settings.resend_seconds))
+        sent.sent_at, sent.attempts, sent.acknowledged = now, sent.attempts + 1, False
+        sent.due_at = now + min(pause, max(_LONGEST_PAUSE, self._settings.resend_seconds))
 
-    def exhausted(self, lane: Lane) -> None:
+    def mark_exhausted(self, lane: Lane) -> None:
         """The spool has nothing more for this lane."""
         if lane is Lane.LIVE:
-            self._news = False
+            self._has_live = False
         else:
-            self._rest = False
+            self._has_backlog = False
 
-    def acknowledged(self, seq: int) -> None:
+    def record_acknowledged(self, seq: int) -> None:
         """PUBACK: the broker took it, which frees a place in the window and nothing else."""
-        if seq in self._sent:
-            self._sent[seq].acknowledged = True
+        if seq in self._outstanding:
+            self._outstanding[seq].acknowledged = True
 
-    def stored(self, ranges: Sequence[tuple[int, int]]) -> None:
+    def record_stored(self, ranges: Sequence[tuple[int, int]]) -> None:
         """The gateway says that it holds these, of the spool's own incarnation."""
-        for seq in [s for s in self._sent if any(first <= s <= last for first, last in ranges)]:
-            del self._sent[seq]
+        for seq in [s for s in self._outstanding if any(first <= s <= last for first, last in ranges)]:
+            del self._outstanding[seq]
 
-    def gone(self, seq: int) -> None:
+    def remove(self, seq: int) -> None:
         """The batch is no longer in the spool: the gateway holds it."""
-        self._sent.pop(seq, None)
+        self._outstanding.pop(seq, None)

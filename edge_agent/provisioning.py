@@ -16,14 +16,14 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge_agent.collector import BatchSettings
-from edge_agent.configuration import ConfigurationError, convert, load
-from edge_agent.sensor_factory import SensorSettings, assemble
-from edge_agent.sensor_state import Memory
+from edge_agent.configuration import ConfigurationError, convert_table, load_toml
+from edge_agent.sensor_factory import SensorSettings, create_sensors
+from edge_agent.sensor_state import SensorState
 from edge_agent.settings import Settings
 from edge_agent.wire import Name
 
-HOME = "/etc/piekwacht"
-SPOOL = "/var/lib/piekwacht/spool.sqlite"
+CONFIG_FOLDER = "/etc/piekwacht"
+SPOOL_PATH = "/var/lib/piekwacht/spool.sqlite"
 _PLACEHOLDER = re.compile(r"\{\{ *(\w+) *\}\}")
 
 
@@ -44,7 +44,7 @@ class Kit(Struct, frozen=True, kw_only=True):
     sensor: Annotated[list[dict[str, Any]], Meta(min_length=1)]
 
 
-class Site(Struct, frozen=True, kw_only=True):
+class SiteSettings(Struct, frozen=True, kw_only=True):
     """sites/<name>/site.toml."""
 
     title: str
@@ -82,74 +82,80 @@ class Calibration(Struct, frozen=True, kw_only=True):
     values: dict[str, float]
 
 
-def nodes(folder: Path) -> list[tuple[str, str]]:
+def list_nodes(folder: Path) -> list[tuple[str, str]]:
     """Every (site, node) of a firmware_configs folder."""
     return sorted((path.parent.parent.name, path.stem) for path in folder.glob("sites/*/nodes/*.toml"))
 
 
-def planned(folder: Path, site: str, node: str) -> tuple[Site, NodePlan]:
+def load_plan(folder: Path, site: str, node: str) -> tuple[SiteSettings, NodePlan]:
     """What is written down of a site and one of its nodes; ConfigurationError says what is wrong."""
     return (
-        load(folder / "sites" / site / "site.toml", Site),
-        load(folder / "sites" / site / "nodes" / f"{node}.toml", NodePlan),
+        load_toml(folder / "sites" / site / "site.toml", SiteSettings),
+        load_toml(folder / "sites" / site / "nodes" / f"{node}.toml", NodePlan),
     )
 
 
-def render(folder: Path, site: str, node: str) -> dict[str, str]:
+def render_node(folder: Path, site: str, node: str) -> dict[str, str]:
     """File name -> text: agent.toml, config.txt, user-data, network-config. ConfigurationError says what is wrong."""
-    place, plan = planned(folder, site, node)
-    board = load(folder / "boards" / f"{plan.board}.toml", Board)
-    kit = load(folder / "kits" / f"{plan.kit}.toml", Kit)
-    agent = _agent(node, place, kit, _calibrated(folder, kit, plan))
-    _check(agent, f"{site}/{node}")
-    names = {
+    site_settings, plan = load_plan(folder, site, node)
+    board = load_toml(folder / "boards" / f"{plan.board}.toml", Board)
+    kit = load_toml(folder / "kits" / f"{plan.kit}.toml", Kit)
+    agent = _build_agent_table(node, site_settings, kit, _merge_calibration(folder, kit, plan))
+    _check_agent_table(agent, f"{site}/{node}")
+    placeholders = {
         "node": node,
-        "area": place.area,
-        "timezone": place.timezone,
-        "time_servers": " ".join(place.time_servers),
+        "area": site_settings.area,
+        "timezone": site_settings.timezone,
+        "time_servers": " ".join(site_settings.time_servers),
         "memory_max_mb": str(board.memory_max_mb),
-        "home": HOME,
+        "home": CONFIG_FOLDER,
     }
-    title = f"# {node} at {plan.station}, {place.title}: {kit.title} on a {board.title}.\n"
+    title = f"# {node} at {plan.station}, {site_settings.title}: {kit.title} on a {board.title}.\n"
     warning = "# Rendered from firmware_configs/; change it there.\n"
-    boot = [_read(folder / "boot/config.txt.d" / f"{name}.txt") for name in dict.fromkeys([*board.boot, *kit.boot])]
+    boot = [
+        _read_text(folder / "boot/config.txt.d" / f"{name}.txt") for name in dict.fromkeys([*board.boot, *kit.boot])
+    ]
     return {
-        "agent.toml": title + warning + toml(agent),
+        "agent.toml": title + warning + format_toml(agent),
         "config.txt": title + warning + "\n" + "\n".join(boot),
-        "user-data": _filled(_read(folder / "cloud-init/user-data"), names),
-        "network-config": _filled(_read(folder / "cloud-init/network-config"), names),
+        "user-data": _fill_template(_read_text(folder / "cloud-init/user-data"), placeholders),
+        "network-config": _fill_template(_read_text(folder / "cloud-init/network-config"), placeholders),
     }
 
 
-def _agent(node: str, site: Site, kit: Kit, sensors: list[dict[str, Any]]) -> dict[str, Any]:
-    tls = {"ca": f"{HOME}/ca.pem", "certificate": f"{HOME}/node.pem", "key": f"{HOME}/node-tls.key"}
+def _build_agent_table(node: str, site: SiteSettings, kit: Kit, sensors: list[dict[str, Any]]) -> dict[str, Any]:
+    tls = {
+        "ca": f"{CONFIG_FOLDER}/ca.pem",
+        "certificate": f"{CONFIG_FOLDER}/node.pem",
+        "key": f"{CONFIG_FOLDER}/node-tls.key",
+    }
     return {
-        "node": {"id": node, "area": site.area, "key_file": f"{HOME}/node.key"},
-        "gateway": {"key_files": [f"{HOME}/{site.gateway_key_file}"]},
+        "node": {"id": node, "area": site.area, "key_file": f"{CONFIG_FOLDER}/node.key"},
+        "gateway": {"key_files": [f"{CONFIG_FOLDER}/{site.gateway_key_file}"]},
         "broker": {"host": site.broker_host, "port": site.broker_port, "tls": tls},
-        "spool": {"path": SPOOL},
+        "spool": {"path": SPOOL_PATH},
         **({"batch": kit.batch} if kit.batch else {}),
         "sensor": sensors,
     }
 
 
-def _calibrated(folder: Path, kit: Kit, plan: NodePlan) -> list[dict[str, Any]]:
+def _merge_calibration(folder: Path, kit: Kit, plan: NodePlan) -> list[dict[str, Any]]:
     drivers = [sensor.get("driver") for sensor in kit.sensor]
-    merged = [dict(sensor) for sensor in kit.sensor]
+    sensors = [dict(sensor) for sensor in kit.sensor]
     for driver, serial in plan.calibration.items():
-        calibration = load(folder / "calibration" / f"{serial}.toml", Calibration)
+        calibration = load_toml(folder / "calibration" / f"{serial}.toml", Calibration)
         if driver not in drivers or calibration.driver != driver:
             raise ConfigurationError(
                 f"calibration {serial} is for a {calibration.driver}; kit {plan.kit} has no such {driver}"
             )
-        merged[drivers.index(driver)] |= calibration.values
-    return merged
+        sensors[drivers.index(driver)] |= calibration.values
+    return sensors
 
 
-def _check(agent: Mapping[str, Any], source: str) -> None:
+def _check_agent_table(agent: Mapping[str, Any], source: str) -> None:
     """The agent's own eyes: types, unknown keys, and sensors that cannot go together."""
-    settings = convert(dict(agent), Settings, source=source)
-    assemble(settings.sensor, Memory(Path("/nonexistent")))
+    settings = convert_table(dict(agent), Settings, source=source)
+    create_sensors(settings.sensor, SensorState(Path("/nonexistent")))
 
 
 def check_overlay(toml: str, source: str) -> None:
@@ -158,44 +164,44 @@ def check_overlay(toml: str, source: str) -> None:
         table = tomllib.loads(toml)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{source}: not TOML: {error}") from None
-    assemble(convert(table, Overlay, source=source).sensor, Memory(Path("/nonexistent")))
+    create_sensors(convert_table(table, Overlay, source=source).sensor, SensorState(Path("/nonexistent")))
 
 
-def schema() -> str:
+def build_schema() -> str:
     """JSON Schema of agent.toml, for editors."""
     table = msgspec.json.schema(Settings, schema_hook=lambda kind: {"type": "string"} if kind is Path else {})
     return json.dumps(table, indent=2, sort_keys=True) + "\n"
 
 
-def toml(table: Mapping[str, Any]) -> str:
+def format_toml(table: Mapping[str, Any]) -> str:
     """A table of tables as TOML, inner ones inline."""
     lines: list[str] = []
     for name, inner in table.items():
-        for one in inner if isinstance(inner, list) else [inner]:
+        for entry in inner if isinstance(inner, list) else [inner]:
             lines += ["", f"[[{name}]]" if isinstance(inner, list) else f"[{name}]"]
-            lines += [f"{key} = {_value(value)}" for key, value in one.items()]
+            lines += [f"{key} = {_format_value(value)}" for key, value in entry.items()]
     return "\n".join(lines) + "\n"
 
 
-def _value(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_value(inner)}" for key, inner in value.items()) + " }"
+        return "{ " + ", ".join(f"{key} = {_format_value(inner)}" for key, inner in value.items()) + " }"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_value, value)) + "]"
+        return "[" + ", ".join(map(_format_value, value)) + "]"
     return json.dumps(value, ensure_ascii=False)  # strings, numbers and booleans are written alike
 
 
-def _read(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _filled(template: str, names: Mapping[str, str]) -> str:
-    def fill(match: re.Match[str]) -> str:
-        if match[1] not in names:
+def _fill_template(template: str, placeholders: Mapping[str, str]) -> str:
+    def replace(match: re.Match[str]) -> str:
+        if match[1] not in placeholders:
             raise ConfigurationError(f"unknown placeholder {{{{ {match[1]} }}}} in a template")
-        return names[match[1]]
+        return placeholders[match[1]]
 
-    return _PLACEHOLDER.sub(fill, template)
+    return _PLACEHOLDER.sub(replace, template)

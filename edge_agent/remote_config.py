@@ -15,19 +15,19 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from edge_agent.configuration import ConfigurationError, convert
-from edge_agent.sensor_factory import assemble
-from edge_agent.sensor_state import Memory
-from edge_agent.settings import Configuration, Settings, hash_of, read
-from edge_agent.wire import Desired
+from edge_agent.configuration import ConfigurationError, convert_table
+from edge_agent.sensor_factory import create_sensors
+from edge_agent.sensor_state import SensorState
+from edge_agent.settings import Configuration, Settings, hash_configuration, read_configuration
+from edge_agent.wire import DesiredConfig
 
 TRIAL_SECONDS = 600.0
-_STARTS = 3  # a trial that ends in a crash so often is over
-_TABLES = frozenset({"batch", "sensor"})
+_MAX_STARTS = 3  # a trial that ends in a crash so often is over
+_ALLOWED_TABLES = frozenset({"batch", "sensor"})
 _NO_TRIAL: dict[str, Any] = {"trial": None, "trial_version": 0, "trial_certificate": "", "starts": 0}
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class RemoteState(Struct, frozen=True, kw_only=True):
     """What the node knows of versions from afar: the one in force, one on trial, and why the last was refused."""
 
     accepted: str | None = None
@@ -41,47 +41,47 @@ class Standing(Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-class Remote:
+class RemoteConfig:
     """The file beside the spool that remembers this over restarts."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.standing = Standing()
+        self.state = RemoteState()
         try:
-            self.standing = msgspec.json.decode(path.read_bytes(), type=Standing)
+            self.state = msgspec.json.decode(path.read_bytes(), type=RemoteState)
         except (OSError, msgspec.MsgspecError):
             return  # none yet, or damaged: the card's own configuration is in force
 
-    def effective(self, base: Path) -> Configuration:
+    def load_effective(self, base: Path) -> Configuration:
         """The configuration to start with now; a trial that cannot be used is refused on the spot."""
-        if self.standing.trial is not None:
-            if self.standing.starts >= _STARTS:
-                self.refuse(f"the agent died {_STARTS} times with it")
+        if self.state.trial is not None:
+            if self.state.starts >= _MAX_STARTS:
+                self.refuse_trial(f"the agent died {_MAX_STARTS} times with it")
             else:
-                self._change(starts=self.standing.starts + 1)
+                self._update_state(starts=self.state.starts + 1)
                 try:
-                    return self._with(base, self.standing.trial, self.standing.trial_certificate, "tried")
+                    return self._apply_overlay(base, self.state.trial, self.state.trial_certificate, "trial")
                 except ConfigurationError as error:
-                    self.refuse(str(error))
-        return self.kept(base)
+                    self.refuse_trial(str(error))
+        return self.load_accepted(base)
 
-    def kept(self, base: Path) -> Configuration:
+    def load_accepted(self, base: Path) -> Configuration:
         """What is in force when nothing is on trial: the card's own, or what proved itself."""
-        if self.standing.accepted is None:
-            return read(base)
-        return self._with(base, self.standing.accepted, self.standing.certificate, "kept")
+        if self.state.accepted is None:
+            return read_configuration(base)
+        return self._apply_overlay(base, self.state.accepted, self.state.certificate, "accepted")
 
-    def consider(self, desired: Desired, base: Path) -> bool:
+    def start_trial(self, desired: DesiredConfig, base: Path) -> bool:
         """Whether this is new and can be tried; then it is on trial, and the agent must start again."""
-        known = max(self.standing.version, self.standing.trial_version, self.standing.refused_version)
-        if desired.version <= known:
+        newest_version = max(self.state.version, self.state.trial_version, self.state.refused_version)
+        if desired.version <= newest_version:
             return False
         try:
-            self._with(base, desired.toml, desired.certificate, "tried")
+            self._apply_overlay(base, desired.toml, desired.certificate, "trial")
         except ConfigurationError as error:
-            self._change(refused_version=desired.version, error=str(error))
+            self._update_state(refused_version=desired.version, error=str(error))
             return False
-        self._change(
+        self._update_state(
             trial=desired.toml,
             trial_certificate=desired.certificate,
             trial_version=desired.version,
@@ -91,69 +91,71 @@ class Remote:
         return True
 
     @property
-    def on_trial(self) -> bool:
+    def is_on_trial(self) -> bool:
         """Whether the configuration in force has still to prove itself."""
-        return self.standing.trial is not None
+        return self.state.trial is not None
 
-    def accept(self) -> None:
+    def accept_trial(self) -> None:
         """The gateway confirmed readings made under it."""
-        standing = self.standing
-        kept = {
-            "accepted": standing.trial,
-            "certificate": standing.trial_certificate,
-            "version": standing.trial_version,
+        state = self.state
+        accepted = {
+            "accepted": state.trial,
+            "certificate": state.trial_certificate,
+            "version": state.trial_version,
         }
-        self._change(**kept, **_NO_TRIAL)
+        self._update_state(**accepted, **_NO_TRIAL)
 
-    def refuse(self, why: str) -> None:
+    def refuse_trial(self, reason: str) -> None:
         """Back to what was in force before."""
-        version = self.standing.trial_version
-        self._change(**_NO_TRIAL, refused_version=version, error=why)
+        version = self.state.trial_version
+        self._update_state(**_NO_TRIAL, refused_version=version, error=reason)
 
-    def _with(self, base: Path, overlay: str, certificate: str, stage: str) -> Configuration:
+    def _apply_overlay(self, base: Path, overlay: str, certificate: str, stage: str) -> Configuration:
         """The card's configuration under what came from afar; the certificate lies in a file beside ours."""
-        configuration = merged(base, overlay)
+        configuration = merge_overlay(base, overlay)
         if not certificate:
             return configuration
         path = self._path.with_suffix(f".{stage}.pem")
         path.write_text(certificate)
-        return _recertified(configuration, path)
+        return _replace_certificate(configuration, path)
 
-    def _change(self, **changes: Any) -> None:  # noqa: ANN401 - fields of Standing
-        self.standing = msgspec.structs.replace(self.standing, **changes)
-        fresh = self._path.with_suffix(".new")
-        with fresh.open("wb") as file:
-            file.write(msgspec.json.encode(self.standing))
+    def _update_state(self, **changes: Any) -> None:  # noqa: ANN401 - fields of Standing
+        self.state = msgspec.structs.replace(self.state, **changes)
+        temporary = self._path.with_suffix(".new")
+        with temporary.open("wb") as file:
+            file.write(msgspec.json.encode(self.state))
             file.flush()
             os.fsync(file.fileno())
-        fresh.replace(self._path)
+        temporary.replace(self._path)
 
 
-def merged(base: Path, overlay: str) -> Configuration:
+def merge_overlay(base: Path, overlay: str) -> Configuration:
     """The card's configuration with `[batch]` and `[[sensor]]` replaced; ConfigurationError says what is wrong."""
     try:
-        wanted = tomllib.loads(overlay)
+        overrides = tomllib.loads(overlay)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"configuration from afar: not TOML: {error}") from None
-    foreign = sorted(set(wanted) - _TABLES)
-    if foreign:
+    other_tables = sorted(set(overrides) - _ALLOWED_TABLES)
+    if other_tables:
         raise ConfigurationError(
-            f"configuration from afar: `{foreign[0]}` cannot be set there; only batch and sensor can"
+            f"configuration from afar: `{other_tables[0]}` cannot be set there; only batch and sensor can"
         )
-    read(base)  # its own errors first, under its own name
-    table = {**tomllib.loads(base.read_text(encoding="utf-8")), **wanted}
-    settings = convert(table, Settings, source="configuration from afar", folder=base.resolve().parent)
-    assemble(settings.sensor, Memory(settings.spool.path.with_suffix(".memory")))
-    return Configuration(settings=settings, hash=hash_of(base.read_bytes() + overlay.encode()))
+    read_configuration(base)  # its own errors first, under its own name
+    table = {**tomllib.loads(base.read_text(encoding="utf-8")), **overrides}
+    settings = convert_table(table, Settings, source="configuration from afar", folder=base.resolve().parent)
+    create_sensors(settings.sensor, SensorState(settings.spool.path.with_suffix(".memory")))
+    return Configuration(settings=settings, hash=hash_configuration(base.read_bytes() + overlay.encode()))
 
 
-def _recertified(configuration: Configuration, certificate: Path) -> Configuration:
+def _replace_certificate(configuration: Configuration, certificate: Path) -> Configuration:
     """The same with another certificate for the same key; ConfigurationError where they do not fit."""
     broker = configuration.settings.broker
     if broker.tls is None:
         raise ConfigurationError("configuration from afar: a certificate, and this node's broker is without TLS")
     tls = msgspec.structs.replace(broker.tls, certificate=certificate)
-    tls.context()
+    tls.load_context()
     broker = msgspec.structs.replace(broker, tls=tls)
     settings = msgspec.structs.replace(configuration.settings, broker=broker)
-    return Configuration(settings=settings, hash=hash_of(configuration.hash.encode() + certificate.read_bytes()))
+    return Configuration(
+        settings=settings, hash=hash_configuration(configuration.hash.encode() + certificate.read_bytes())
+    )

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from edge_agent.configuration import ConfigurationError
-from edge_agent.sensor_state import Memory
+from edge_agent.sensor_state import SensorState
 from edge_agent.sensors.bme68x import Bme68xSettings
 from edge_agent.sensors.davis import DavisSettings
-from edge_agent.sensors.esp32 import Esp32, Esp32Settings
+from edge_agent.sensors.esp32 import Esp32Sensor, Esp32Settings
 from edge_agent.sensors.gps import GpsSettings
 from edge_agent.sensors.opcn3 import Opcn3Settings
 from edge_agent.sensors.pid import PidSettings
 from edge_agent.sensors.pms import PmsSettings
-from edge_agent.sensors.polled import Polled, Surroundings
+from edge_agent.sensors.polled import PolledSensor, SharedConditions
 from edge_agent.sensors.replay import ReplaySettings
 from edge_agent.sensors.sds011 import Sds011Settings
 from edge_agent.sensors.sen5x import Sen5xSettings
@@ -22,7 +22,7 @@ from edge_agent.sensors.simulated import SimulatedSettings
 from edge_agent.sensors.sps30 import Sps30Settings
 from edge_agent.sensors.wind import GillSettings, ModbusWindSettings
 
-Wired = (
+WiredSettings = (
     Sps30Settings
     | Sen5xSettings
     | Sen66Settings
@@ -36,51 +36,59 @@ Wired = (
     | ModbusWindSettings
     | GpsSettings
 )
-SensorSettings = SimulatedSettings | ReplaySettings | Esp32Settings | Sgp4xSettings | Wired
+SensorSettings = SimulatedSettings | ReplaySettings | Esp32Settings | Sgp4xSettings | WiredSettings
 
 
-def assemble(settings: Sequence[SensorSettings], memory: Memory) -> list[Sensor]:
+def create_sensors(settings: Sequence[SensorSettings], sensor_state: SensorState) -> list[Sensor]:
     """The sensors, not yet started; ConfigurationError where two claim one place, name or property."""
-    surroundings = Surroundings()
-    _no_clash(settings)
-    sensors = [_sensor(one, surroundings, memory) for one in settings]
-    _no_twins(sensors)
+    conditions = SharedConditions()
+    _check_endpoints(settings)
+    sensors = [_create_sensor(sensor_settings, conditions, sensor_state) for sensor_settings in settings]
+    _check_names_and_properties(sensors)
     return sensors
 
 
-def _sensor(settings: SensorSettings, surroundings: Surroundings, memory: Memory) -> Sensor:
+def _create_sensor(settings: SensorSettings, conditions: SharedConditions, sensor_state: SensorState) -> Sensor:
     match settings:
         case SimulatedSettings() | ReplaySettings():
-            return settings.open()
+            return settings.create_sensor()
         case Esp32Settings():
-            return Esp32(settings)
+            return Esp32Sensor(settings)
         case Sgp4xSettings():
-            device = settings.device(surroundings.air)
-            return Polled(title(settings), device, settings, surroundings=surroundings, memory=memory)
+            driver = settings.create_driver(conditions.humidity_and_temperature)
+            return PolledSensor(
+                sensor_name(settings), driver, settings, conditions=conditions, sensor_state=sensor_state
+            )
         case _:
-            return Polled(title(settings), settings.device(), settings, surroundings=surroundings, memory=memory)
+            return PolledSensor(
+                sensor_name(settings),
+                settings.create_driver(),
+                settings,
+                conditions=conditions,
+                sensor_state=sensor_state,
+            )
 
 
-def title(settings: Esp32Settings | Sgp4xSettings | Wired) -> str:
+def sensor_name(settings: Esp32Settings | Sgp4xSettings | WiredSettings) -> str:
     """The name given, or the driver and where it sits."""
     if isinstance(settings, Esp32Settings):
         return f"esp32 {settings.sender}"
-    return settings.name or f"{settings.__struct_config__.tag} at {settings.place}"
+    return settings.name or f"{settings.__struct_config__.tag} at {settings.endpoint}"
 
 
-def _no_clash(settings: Sequence[SensorSettings]) -> None:
-    seen: dict[str, str] = {}
-    for one in settings:
-        if isinstance(one, SimulatedSettings | ReplaySettings):
+def _check_endpoints(settings: Sequence[SensorSettings]) -> None:
+    occupants: dict[str, str] = {}
+    for sensor_settings in settings:
+        if isinstance(sensor_settings, SimulatedSettings | ReplaySettings):
             continue
-        if one.place in seen:
+        if sensor_settings.endpoint in occupants:
             raise ConfigurationError(
-                f"sensor: {seen[one.place]} and {title(one)} both claim {one.place}: put one of them on another bus"
+                f"sensor: {occupants[sensor_settings.endpoint]} and {sensor_name(sensor_settings)} both claim {sensor_settings.endpoint}: put one of them on another bus"
             )
-        seen[one.place] = title(one)
+        occupants[sensor_settings.endpoint] = sensor_name(sensor_settings)
 
 
-def _no_twins(sensors: Sequence[Sensor]) -> None:
+def _check_names_and_properties(sensors: Sequence[Sensor]) -> None:
     names: set[str] = set()
     owners: dict[str, str] = {}
     for sensor in sensors:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 
-class Memory:
+class SensorState:
     """A small table of numbers, written seldom: each change costs the card a page or two."""
 
     def __init__(self, path: Path) -> None:
@@ -30,10 +30,10 @@ class Memory:
         with self._lock:
             self._table.setdefault(sensor, {})[name] = value
             text = json.dumps(self._table)
-            fresh = self._path.with_suffix(".new")
+            temporary = self._path.with_suffix(".new")
             with suppress(OSError):
-                with fresh.open("w") as file:
+                with temporary.open("w") as file:
                     file.write(text)
                     file.flush()
                     os.fsync(file.fileno())
-                fresh.replace(self._path)
+                temporary.replace(self._path)

@@ -14,18 +14,18 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from edge_agent.broker import BrokerSettings, Connection, ConnectionLost, Said
+from edge_agent.broker import BrokerSettings, ConnectionLostError, MqttMessage, PahoConnection
 from edge_agent.collector import BatchSettings
-from edge_agent.lanes import Again, Idle, Lane, Lanes, Next, Reconnect
-from edge_agent.spool import Depth, Spool, Stored
-from edge_agent.wire import Kind, Malformed, NoteError, StoredRanges, Topic, Verifier
+from edge_agent.lanes import Idle, Lane, Lanes, Reconnect, Resend, SendNext
+from edge_agent.spool import Spool, SpoolDepth, SpoolRow
+from edge_agent.wire import MalformedError, NoteError, StoredRanges, Topic, TopicKind, Verifier
 
 _LOG = logging.getLogger(__name__)
 _HEALTH_SECONDS = 60.0
-_LONGEST_TURN = 5.0
+_MAX_POLL_SECONDS = 5.0
 
 
-class Counts(Struct, kw_only=True):
+class PublisherCounts(Struct, kw_only=True):
     """What was done since the start; part of the health message."""
 
     connections: int = 0
@@ -36,7 +36,7 @@ class Counts(Struct, kw_only=True):
     refused: int = 0  # StoredRanges that were not the gateway's
 
 
-class Status(Protocol):
+class StatusEncoder(Protocol):
     """Makes the status message."""
 
     def __call__(self, *, online: bool) -> bytes:
@@ -45,7 +45,7 @@ class Status(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class SessionContext:
     """Who speaks with whom, and how."""
 
     node: str
@@ -54,181 +54,188 @@ class Terms:
     broker: BrokerSettings
     tls: ssl.SSLContext | None
     batch: BatchSettings
-    status: Status
-    health: Callable[[Depth, Counts], bytes]
-    desire: Callable[[bytes], None]  # takes the text of a configuration from afar, whose signature fits
+    encode_status: StatusEncoder
+    encode_health: Callable[[SpoolDepth, PublisherCounts], bytes]
+    on_desired_config: Callable[[bytes], None]  # takes the text of a configuration from afar, whose signature fits
 
-    def say(self, kind: Kind, body: bytes) -> Said:
+    def build_message(self, kind: TopicKind, body: bytes) -> MqttMessage:
         """A message on one of our topics; the status is retained."""
         topic = Topic(area=self.area, node=self.node, kind=kind)
-        return Said(topic=str(topic), body=body, retain=kind is Kind.STATUS)
+        return MqttMessage(topic=str(topic), body=body, retain=kind is TopicKind.STATUS)
 
-    def open(self, note: bytes) -> bytes:
+    def open_note(self, note: bytes) -> bytes:
         """What the gateway signed; NoteError where it was not the gateway."""
-        refusal = NoteError("there is no key to check it with")
+        failure = NoteError("there is no key to check it with")
         for key in self.keys:
             try:
                 return key.open(note)
             except NoteError as error:
-                refusal = error
-        raise refusal
+                failure = error
+        raise failure
 
-    def believe(self, text: bytes) -> StoredRanges:
+    def decode_stored_ranges(self, text: bytes) -> StoredRanges:
         """The gateway's word on what it holds of this node; Malformed where it is none."""
-        word = StoredRanges.decode(text)
-        if word.node != self.node:
-            raise Malformed(f"it is for node {word.node}")
-        return word
+        stored = StoredRanges.decode(text)
+        if stored.node != self.node:
+            raise MalformedError(f"it is for node {stored.node}")
+        return stored
 
 
-class Ending:
+class StopDeadline:
     """When to stop: not yet told, or by `deadline` (monotonic seconds) at the latest."""
 
     def __init__(self) -> None:
         self.deadline: float | None = None
 
-    def reached(self, spool: Spool, now: float) -> bool:
+    def is_reached(self, spool: Spool, now: float) -> bool:
         """Whether there is nothing more to wait for."""
-        return self.deadline is not None and (now >= self.deadline or spool.empty())
+        return self.deadline is not None and (now >= self.deadline or spool.is_empty())
 
 
 class Session:
     """Works one connection until the end is reached, or ConnectionLost."""
 
     def __init__(
-        self, terms: Terms, connection: Connection, spool: Spool, *, ending: Ending, wake: socket.socket, counts: Counts
+        self,
+        context: SessionContext,
+        connection: PahoConnection,
+        spool: Spool,
+        *,
+        stop_deadline: StopDeadline,
+        wake_socket: socket.socket,
+        counts: PublisherCounts,
     ) -> None:
-        self._terms, self._connection, self._spool = terms, connection, spool
-        self._ending, self._wake, self._counts = ending, wake, counts
+        self._context, self._connection, self._spool = context, connection, spool
+        self._stop_deadline, self._wake_socket, self._counts = stop_deadline, wake_socket, counts
         now = time.monotonic()
         # a fleet comes back at once when a broker does
-        start = random.uniform(0.0, terms.batch.backlog_start_seconds)  # noqa: S311
-        self._lanes = Lanes(terms.batch, top=spool.top(), now=now, start=start)
-        self._under_way: dict[int, int] = {}  # message id -> seq
+        start = random.uniform(0.0, context.batch.backlog_start_seconds)  # noqa: S311
+        self._lanes = Lanes(context.batch, backlog_end=spool.highest_seq(), now=now, backlog_delay=start)
+        self._in_flight: dict[int, int] = {}  # message id -> seq
         self._health_due = now + 1.0
-        self._status: bytes | None = None
-        self._words: dict[str, StoredRanges] = {}
+        self._last_status: bytes | None = None
+        self._stored_ranges: dict[str, StoredRanges] = {}
         self._forget_due = now  # the first word, which the broker kept for us, spares sending all again
-        self._incarnation = spool.incarnation()
+        self._incarnation = spool.read_incarnation()
 
     def run(self) -> None:
         """Say that we are there, work, say that we go."""
-        terms = self._terms
-        for kind in (Kind.STORED, Kind.CONFIG):
-            self._connection.subscribe(str(Topic(area=terms.area, node=terms.node, kind=kind)))
-        self._say_status()
-        while not self._ending.reached(self._spool, time.monotonic()):
-            self._connection.turn(self._send_what_is_due(), self._wake)
-            self._note_wakes()
-            self._note_acknowledgements()
-            self._hear()
-        self._say_goodbye()
+        context = self._context
+        for kind in (TopicKind.STORED, TopicKind.CONFIG):
+            self._connection.subscribe(str(Topic(area=context.area, node=context.node, kind=kind)))
+        self._publish_status()
+        while not self._stop_deadline.is_reached(self._spool, time.monotonic()):
+            self._connection.poll(self._send_due(), self._wake_socket)
+            self._receive_wakes()
+            self._record_acknowledgements()
+            self._receive_messages()
+        self._publish_offline()
 
-    def _send_what_is_due(self) -> float:
+    def _send_due(self) -> float:
         """Send until the lanes say to wait; returns for how long, seconds."""
         while True:
             now = time.monotonic()
             if now >= self._health_due:
-                self._say_how_we_are(now)
+                self._publish_health(now)
             match self._lanes.decide(now):
-                case Next(lane=lane, after=after, until=until):
-                    self._send_next(lane, self._spool.after(after, until), now)
-                case Again(seq=seq):
+                case SendNext(lane=lane, after=after, until=until):
+                    self._send_next(lane, self._spool.select_after(after, until), now)
+                case Resend(seq=seq):
                     self._send_again(seq, self._spool.get(seq), now)
                 case Reconnect():
-                    raise ConnectionLost(f"{self._terms.broker}: it acknowledges nothing any more")
+                    raise ConnectionLostError(f"{self._context.broker}: it acknowledges nothing any more")
                 case Idle(until=until):
-                    until = min(until, self._health_due, self._forget_due if self._words else until)
-                    return self._patience(until, now)
+                    until = min(until, self._health_due, self._forget_due if self._stored_ranges else until)
+                    return self._seconds_until(until, now)
 
-    def _patience(self, until: float, now: float) -> float:
-        if self._ending.deadline is not None:
-            until = min(until, self._ending.deadline, now + 0.25)
-        return max(0.0, min(until - now, _LONGEST_TURN))
+    def _seconds_until(self, until: float, now: float) -> float:
+        if self._stop_deadline.deadline is not None:
+            until = min(until, self._stop_deadline.deadline, now + 0.25)
+        return max(0.0, min(until - now, _MAX_POLL_SECONDS))
 
-    def _send_next(self, lane: Lane, stored: Stored | None, now: float) -> None:
+    def _send_next(self, lane: Lane, stored: SpoolRow | None, now: float) -> None:
         if stored is None:
-            self._lanes.exhausted(lane)
+            self._lanes.mark_exhausted(lane)
             return
         self._send(stored)
-        self._lanes.sent(stored.seq, lane, now)
+        self._lanes.record_sent(stored.seq, lane, now)
         self._counts.sent += 1
 
-    def _send_again(self, seq: int, stored: Stored | None, now: float) -> None:
+    def _send_again(self, seq: int, stored: SpoolRow | None, now: float) -> None:
         if stored is None:
-            self._lanes.gone(seq)
+            self._lanes.remove(seq)
             return
         self._send(stored)
-        self._lanes.sent_again(seq, now)
+        self._lanes.record_resent(seq, now)
         self._counts.sent_again += 1
 
-    def _send(self, stored: Stored) -> None:
-        mid = self._connection.publish(self._terms.say(Kind.READINGS, stored.payload))
-        self._under_way[mid] = stored.seq
+    def _send(self, stored: SpoolRow) -> None:
+        mid = self._connection.publish(self._context.build_message(TopicKind.READINGS, stored.payload))
+        self._in_flight[mid] = stored.seq
 
-    def _note_wakes(self) -> None:
+    def _receive_wakes(self) -> None:
         try:
-            while self._wake.recv(64):
-                self._lanes.news()
+            while self._wake_socket.recv(64):
+                self._lanes.notify_stored()
         except BlockingIOError:
             return
 
-    def _note_acknowledgements(self) -> None:
+    def _record_acknowledgements(self) -> None:
         while self._connection.acknowledged:
-            seq = self._under_way.pop(self._connection.acknowledged.popleft(), None)
+            seq = self._in_flight.pop(self._connection.acknowledged.popleft(), None)
             if seq is not None:
-                self._lanes.acknowledged(seq)
+                self._lanes.record_acknowledged(seq)
 
-    def _hear(self) -> None:
+    def _receive_messages(self) -> None:
         """Take in what the gateway says, and only the gateway."""
-        while self._connection.arrived:
-            said = self._connection.arrived.popleft()
+        while self._connection.received:
+            message = self._connection.received.popleft()
             try:
-                text = self._terms.open(said.body)
-                if said.topic.endswith(f"/{Kind.CONFIG}"):
-                    self._terms.desire(text)
+                text = self._context.open_note(message.body)
+                if message.topic.endswith(f"/{TopicKind.CONFIG}"):
+                    self._context.on_desired_config(text)
                     self._health_due = time.monotonic() + 1.0  # so that what became of it is seen soon
                 else:
-                    self._note_word(self._terms.believe(text))
-            except (NoteError, Malformed) as error:
+                    self._record_stored_ranges(self._context.decode_stored_ranges(text))
+            except (NoteError, MalformedError) as error:
                 self._counts.refused += 1
                 _LOG.warning("ignored a word that is not the gateway's, or not for us: %s", error)
         now = time.monotonic()
-        if self._words and (now >= self._forget_due or self._ending.deadline is not None):
-            self._forget(now)
+        if self._stored_ranges and (now >= self._forget_due or self._stop_deadline.deadline is not None):
+            self._delete_stored(now)
 
-    def _note_word(self, word: StoredRanges) -> None:
-        if word.inc == self._incarnation:
-            self._lanes.stored(word.ranges)
-            self._counts.confirmed = max([self._counts.confirmed, *(last for _, last in word.ranges)])
-        self._words[word.inc] = word  # a later word contains the earlier ones
+    def _record_stored_ranges(self, stored: StoredRanges) -> None:
+        if stored.inc == self._incarnation:
+            self._lanes.record_stored(stored.ranges)
+            self._counts.confirmed = max([self._counts.confirmed, *(last for _, last in stored.ranges)])
+        self._stored_ranges[stored.inc] = stored  # a later word contains the earlier ones
 
-    def _forget(self, now: float) -> None:
+    def _delete_stored(self, now: float) -> None:
         """Delete what the gateway holds: gathered, as each deletion is written to the card."""
-        self._forget_due = now + self._terms.batch.forget_seconds
-        for word in self._words.values():
-            self._counts.stored += self._spool.forget(word)
-            if self._spool.outrun(word):
+        self._forget_due = now + self._context.batch.forget_seconds
+        for stored in self._stored_ranges.values():
+            self._counts.stored += self._spool.delete_stored(stored)
+            if self._spool.renew_if_copied(stored):
                 _LOG.warning("this spool is a copy of an older one: it goes on as a new incarnation")
-        self._words.clear()
-        self._incarnation = self._spool.incarnation()
+        self._stored_ranges.clear()
+        self._incarnation = self._spool.read_incarnation()
 
-    def _say_how_we_are(self, now: float) -> None:
+    def _publish_health(self, now: float) -> None:
         self._health_due = now + _HEALTH_SECONDS
-        body = self._terms.health(self._spool.depth(), self._counts)
-        self._connection.publish(self._terms.say(Kind.HEALTH, body), qos=0)
-        self._say_status()
+        body = self._context.encode_health(self._spool.measure_depth(), self._counts)
+        self._connection.publish(self._context.build_message(TopicKind.HEALTH, body), qos=0)
+        self._publish_status()
 
-    def _say_status(self) -> None:
+    def _publish_status(self) -> None:
         """Retained, so only when there is something new to say."""
-        status = self._terms.status(online=True)
-        if status != self._status:
-            self._connection.publish(self._terms.say(Kind.STATUS, status))
-            self._status = status
+        status = self._context.encode_status(online=True)
+        if status != self._last_status:
+            self._connection.publish(self._context.build_message(TopicKind.STATUS, status))
+            self._last_status = status
 
-    def _say_goodbye(self) -> None:
-        terms = self._terms
-        mid = self._connection.publish(terms.say(Kind.STATUS, terms.status(online=False)))
-        until = time.monotonic() + 2.0
-        while mid not in self._connection.acknowledged and time.monotonic() < until:
-            self._connection.turn(0.2)
+    def _publish_offline(self) -> None:
+        context = self._context
+        mid = self._connection.publish(context.build_message(TopicKind.STATUS, context.encode_status(online=False)))
+        deadline = time.monotonic() + 2.0
+        while mid not in self._connection.acknowledged and time.monotonic() < deadline:
+            self._connection.poll(0.2)

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from edge_agent.broker import BrokerSettings
 from edge_agent.collector import BatchSettings
-from edge_agent.configuration import ConfigurationError, load
+from edge_agent.configuration import ConfigurationError, load_toml
 from edge_agent.sensor_factory import SensorSettings
 from edge_agent.spool import SpoolSettings
 from edge_agent.wire import Name, NoteError, Signer, Verifier
@@ -21,7 +21,7 @@ class NodeSettings(Struct, frozen=True, kw_only=True):
     area: Name
     key_file: Path
 
-    def signer(self) -> Signer:
+    def load_signer(self) -> Signer:
         """The node's key; ConfigurationError where it cannot be read or is another node's."""
         path = self.key_file
         try:
@@ -41,7 +41,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     keys: list[str] = []
     key_files: list[Path] = []
 
-    def verifiers(self) -> list[Verifier]:
+    def load_verifiers(self) -> list[Verifier]:
         """The gateway's keys; ConfigurationError where there is none or one cannot be read."""
         texts = [(f"gateway.keys[{i}]", text) for i, text in enumerate(self.keys)]
         for path in self.key_files:
@@ -51,14 +51,14 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
                 raise ConfigurationError(f"gateway.key_files: {path} cannot be read ({error})") from None
         if not texts:
             raise ConfigurationError("gateway: give the area gateway's verifier key in `keys` or `key_files`")
-        return [_verifier(where, text) for where, text in texts]
+        return [_parse_verifier(source, text) for source, text in texts]
 
 
-def _verifier(where: str, text: str) -> Verifier:
+def _parse_verifier(source: str, text: str) -> Verifier:
     try:
         return Verifier.parse(text)
     except NoteError as error:
-        raise ConfigurationError(f"{where}: {error}") from None
+        raise ConfigurationError(f"{source}: {error}") from None
 
 
 class LogSettings(Struct, frozen=True, kw_only=True):
@@ -87,11 +87,11 @@ class Configuration(Struct, frozen=True, kw_only=True):
     hash: str
 
 
-def read(path: Path) -> Configuration:
+def read_configuration(path: Path) -> Configuration:
     """Read agent.toml, or raise ConfigurationError."""
-    return Configuration(settings=load(path, Settings), hash=hash_of(path.read_bytes()))
+    return Configuration(settings=load_toml(path, Settings), hash=hash_configuration(path.read_bytes()))
 
 
-def hash_of(content: bytes) -> str:
+def hash_configuration(content: bytes) -> str:
     """The name of one version of a configuration."""
     return hashlib.sha256(content).hexdigest()[:16]

@@ -35,11 +35,11 @@ class NoteError(ValueError):
     """A note or a key that cannot be read; the message names what is wrong."""
 
 
-class Unsigned(NoteError):
+class UnsignedError(NoteError):
     """The note carries no signature under the expected name."""
 
 
-class Forged(NoteError):
+class ForgedError(NoteError):
     """A signature claims to be by the expected key, and is not."""
 
 
@@ -53,7 +53,7 @@ def _check_name(name: str) -> None:
         raise NoteError(msg)
 
 
-def _unbase64(text: str | bytes) -> bytes:
+def _decode_base64(text: str | bytes) -> bytes:
     try:
         raw = base64.b64decode(text, validate=True)
     except ValueError as error:  # binascii.Error is one, and letters beyond ASCII are another
@@ -65,14 +65,14 @@ def _unbase64(text: str | bytes) -> bytes:
     return raw
 
 
-Fits = Callable[[bytes, bytes, bytes], bool]
+SignatureCheck = Callable[[bytes, bytes, bytes], bool]
 """(public key, 32 bytes; signature, 64 bytes; text) -> whether they belong together."""
 
-Sign = Callable[[bytes], bytes]
+SignatureMaker = Callable[[bytes], bytes]
 """text -> signature, 64 bytes."""
 
 
-def _fits(public: bytes, signature: bytes, text: bytes) -> bool:
+def _is_valid(public: bytes, signature: bytes, text: bytes) -> bool:
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, text)
     except InvalidSignature:
@@ -97,7 +97,7 @@ class Verifier:
             raise NoteError(msg)
         name, key_id, encoded = parts
         _check_name(name)
-        raw = _unbase64(encoded)
+        raw = _decode_base64(encoded)
         if raw[:1] != _ALGORITHM or len(raw) != 1 + _KEY_BYTES:
             msg = f"the verifier key of {name} is not an Ed25519 key"
             raise NoteError(msg)
@@ -110,16 +110,16 @@ class Verifier:
         raw = _ALGORITHM + self.public
         return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(raw).decode()}"
 
-    def open(self, note: bytes, fits: "Fits | None" = None) -> bytes:
+    def open(self, note: bytes, is_valid: "SignatureCheck | None" = None) -> bytes:
         """The signed text of a note, or Unsigned, Forged, NoteError. `fits` checks the signature; default: OpenSSL."""
-        text, signatures = split(note)
-        claims = [s for s in signatures if s.name == self.name and s.key_id == self.key_id]
-        if not claims:
+        text, signatures = split_note(note)
+        own_signatures = [s for s in signatures if s.name == self.name and s.key_id == self.key_id]
+        if not own_signatures:
             msg = f"no signature by {self.name} (key {self.key_id.hex()})"
-            raise Unsigned(msg)
-        if not (fits or _fits)(self.public, claims[0].signature, text):
+            raise UnsignedError(msg)
+        if not (is_valid or _is_valid)(self.public, own_signatures[0].signature, text):
             msg = f"the signature by {self.name} does not fit the text"
-            raise Forged(msg)
+            raise ForgedError(msg)
         return text
 
 
@@ -145,7 +145,7 @@ class Signer:
             raise NoteError(msg)
         name, key_id, encoded = parts[2:]
         _check_name(name)
-        raw = _unbase64(encoded)
+        raw = _decode_base64(encoded)
         if raw[:1] != _ALGORITHM or len(raw) != 1 + _KEY_BYTES:
             msg = f"the private key of {name} is not an Ed25519 key"
             raise NoteError(msg)
@@ -167,12 +167,12 @@ class Signer:
         public = self.private.public_key().public_bytes_raw()
         return Verifier(name=self.name, key_id=_key_id(self.name, public), public=public)
 
-    def sign(self, text: bytes, signature: "Sign | None" = None) -> bytes:
+    def sign(self, text: bytes, make_signature: "SignatureMaker | None" = None) -> bytes:
         """Text (UTF-8, ending in a newline) -> the whole signed note. `signature` makes it; default: OpenSSL."""
         if not text.endswith(b"\n"):
             msg = "a note's text ends in a newline"
             raise NoteError(msg)
-        blob = self.verifier.key_id + (signature or self.private.sign)(text)
+        blob = self.verifier.key_id + (make_signature or self.private.sign)(text)
         return text + b"\n" + _DASH + self.name.encode() + b" " + base64.b64encode(blob) + b"\n"
 
 
@@ -185,7 +185,7 @@ class Signature:
     signature: bytes
 
 
-def split(note: bytes) -> tuple[bytes, list[Signature]]:
+def split_note(note: bytes) -> tuple[bytes, list[Signature]]:
     """Signed note -> (text with its final newline, its signatures). Nothing is verified here.
 
     Raises Unsigned where there is no signature block, NoteError where a line of it is malformed.
@@ -193,20 +193,20 @@ def split(note: bytes) -> tuple[bytes, list[Signature]]:
     end = note.rfind(b"\n\n")
     if end < 0 or not note[end + 2 :].startswith(_DASH):
         msg = "no signature block: expected an empty line and a line that starts with an em dash"
-        raise Unsigned(msg)
+        raise UnsignedError(msg)
     if not note.endswith(b"\n"):
         msg = "the last signature line does not end in a newline"
         raise NoteError(msg)
     lines = note[end + 2 : -1].split(b"\n")
-    return note[: end + 1], [_signature(line) for line in lines]
+    return note[: end + 1], [_parse_signature(line) for line in lines]
 
 
-def _signature(line: bytes) -> Signature:
+def _parse_signature(line: bytes) -> Signature:
     if not line.startswith(_DASH):
         msg = "a signature line starts with an em dash and a space"
         raise NoteError(msg)
     name, space, encoded = line[len(_DASH) :].partition(b" ")
-    blob = _unbase64(encoded)
+    blob = _decode_base64(encoded)
     if not space or len(blob) != _KEY_ID_BYTES + _SIGNATURE_BYTES:
         msg = "a signature line reads — <name> <base64 of 68 bytes>"
         raise NoteError(msg)

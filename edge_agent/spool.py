@@ -16,11 +16,11 @@ from typing import Annotated, NamedTuple, Self
 from msgspec import Meta, Struct
 
 from edge_agent.errors import AgentError
-from edge_agent.sql import load
-from edge_agent.wire import ReadingBatch, StoredRanges, new_incarnation
+from edge_agent.sql import load_sql
+from edge_agent.wire import ReadingBatch, StoredRanges, generate_incarnation
 
-_SQL = load(Path(__file__).with_name("spool.sql"))
-ALL_ROWS, ALL_HELD = _SQL["all"], _SQL["held"]
+_SQL = load_sql(Path(__file__).with_name("spool.sql"))
+SELECT_BATCHES, SELECT_HELD = _SQL["select_batches"], _SQL["select_held"]
 _PRAGMAS = (
     "PRAGMA page_size = 4096",
     "PRAGMA journal_mode = WAL",
@@ -38,21 +38,21 @@ class SpoolSettings(Struct, frozen=True, kw_only=True):
     quota_mb: Annotated[int, Meta(ge=1)] = 64
 
 
-class Numbered(Struct, frozen=True, kw_only=True):
+class SignedBatch(Struct, frozen=True, kw_only=True):
     """A batch that has its number, and the signed bytes that will be sent."""
 
     batch: ReadingBatch
     payload: bytes
 
 
-class Stored(NamedTuple):
+class SpoolRow(NamedTuple):
     """One row to send."""
 
     seq: int
     payload: bytes
 
 
-class Depth(Struct, frozen=True, kw_only=True):
+class SpoolDepth(Struct, frozen=True, kw_only=True):
     """How much waits: batches, readings, bytes of payload, and the oldest stamp (ms UTC)."""
 
     batches: int
@@ -61,11 +61,11 @@ class Depth(Struct, frozen=True, kw_only=True):
     oldest: int | None
 
 
-Sign = Callable[[str, int], Numbered]
+BatchFactory = Callable[[str, int], SignedBatch]
 """(incarnation, seq) -> the batch under that number, signed."""
 
 
-Gap = Callable[[str, int, "Loss"], Numbered]
+GapFactory = Callable[[str, int, "Loss"], SignedBatch]
 """(incarnation, seq, what was lost) -> the record of it, signed."""
 
 
@@ -86,60 +86,60 @@ class Spool:
             self._db = (connect or _connect)(path)
             for pragma in _PRAGMAS:
                 self._db.execute(pragma)
-            self._db.executescript(_SQL["schema"])
-            self._db.execute(_SQL["found"], {"node": node, "incarnation": new_incarnation()})
-            owner, _, _ = self._db.execute(_SQL["identity"]).fetchone()
+            self._db.executescript(_SQL["create_schema"])
+            self._db.execute(_SQL["insert_identity"], {"node": node, "incarnation": generate_incarnation()})
+            owner, _, _ = self._db.execute(_SQL["select_identity"]).fetchone()
         except sqlite3.Error as error:
             raise AgentError(f"the spool {path} cannot be used ({error}); check folder, rights and disk") from None
         if owner != node:
             self._db.close()
             raise AgentError(f"the spool {path} belongs to node {owner}, not to {node}; give this node its own file")
 
-    def add(self, signers: Sequence[Sign]) -> list[Numbered]:
+    def add(self, factories: Sequence[BatchFactory]) -> list[SignedBatch]:
         """Number, sign and store batches in one transaction. When it returns they survive a power cut."""
         with self._transaction():
-            return self._insert(signers)
+            return self._insert_batches(factories)
 
-    def hold(self, batches: Sequence[ReadingBatch]) -> None:
+    def hold_batches(self, batches: Sequence[ReadingBatch]) -> None:
         """Commit readings that cannot be sent yet, without number or signature: `fold` makes few batches of them."""
         rows = [{"first_at": b.t0 + min(b.dt), "readings": len(b.dt), "columns": b.encode()} for b in batches]
         with self._transaction():
-            self._db.executemany(_SQL["hold"], rows)
+            self._db.executemany(_SQL["insert_held"], rows)
 
-    def fold(self, signers: Callable[[list[bytes]], Sequence[Sign]]) -> list[Numbered]:
+    def number_held(self, create_factories: Callable[[list[bytes]], Sequence[BatchFactory]]) -> list[SignedBatch]:
         """What was held becomes numbered batches, in one transaction: nothing is ever in both places, or in neither."""
         with self._transaction():
-            held = [row[0] for row in self._db.execute(_SQL["held"]).fetchall()]
-            if not held:
+            held_batches = [row[0] for row in self._db.execute(_SQL["select_held"]).fetchall()]
+            if not held_batches:
                 return []
-            added = self._insert(signers(held))
-            self._db.execute(_SQL["release"])
-            return added
+            batches = self._insert_batches(create_factories(held_batches))
+            self._db.execute(_SQL["delete_held"])
+            return batches
 
-    def make_room(self, quota: int, gap: Gap) -> Loss | None:
+    def make_room(self, quota: int, gap_factory: GapFactory) -> Loss | None:
         """Above `quota` bytes, let the oldest batches go and record the loss, in one transaction."""
-        if self._db.execute(_SQL["used"]).fetchone()[0] <= quota:
+        if self._db.execute(_SQL["select_used_bytes"]).fetchone()[0] <= quota:
             return None
         with self._transaction():
-            until, first, last, readings = self._db.execute(_SQL["oldest"], {"bytes": quota // 20}).fetchone()
-            if until is None:
+            last_seq, first, last, readings = self._db.execute(_SQL["select_oldest"], {"bytes": quota // 20}).fetchone()
+            if last_seq is None:
                 return None
             loss = Loss(readings=readings, first_at=first, last_at=last)
-            self._db.execute(_SQL["drop_until"], {"seq": until})
-            self._insert([lambda inc, seq: gap(inc, seq, loss)], lost=loss.readings)
+            self._db.execute(_SQL["delete_until"], {"seq": last_seq})
+            self._insert_batches([lambda inc, seq: gap_factory(inc, seq, loss)], lost=loss.readings)
         return loss
 
-    def record(self, loss: Loss, gap: Gap) -> None:
+    def record_loss(self, loss: Loss, gap_factory: GapFactory) -> None:
         """Record a loss that happened outside the file."""
         with self._transaction():
-            self._insert([lambda inc, seq: gap(inc, seq, loss)], lost=loss.readings)
+            self._insert_batches([lambda inc, seq: gap_factory(inc, seq, loss)], lost=loss.readings)
 
-    def _insert(self, signers: Sequence[Sign], *, lost: int = 0) -> list[Numbered]:
-        _, incarnation, seq = self._db.execute(_SQL["identity"]).fetchone()
-        added = [sign(incarnation, seq + i) for i, sign in enumerate(signers)]
-        self._db.executemany(_SQL["add"], [_row(numbered, lost) for numbered in added])
-        self._db.execute(_SQL["count_on"], {"next_seq": seq + len(added)})
-        return added
+    def _insert_batches(self, factories: Sequence[BatchFactory], *, lost: int = 0) -> list[SignedBatch]:
+        _, incarnation, seq = self._db.execute(_SQL["select_identity"]).fetchone()
+        batches = [factory(incarnation, seq + i) for i, factory in enumerate(factories)]
+        self._db.executemany(_SQL["insert_batch"], [_row_from_batch(batch, lost) for batch in batches])
+        self._db.execute(_SQL["update_next_seq"], {"next_seq": seq + len(batches)})
+        return batches
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -152,64 +152,70 @@ class Spool:
                 self._db.execute("ROLLBACK")
             raise
 
-    def take_over(self, rows: Iterable[Sequence[object]]) -> int:
+    def import_rows(self, rows: Iterable[Sequence[object]]) -> int:
         """Put rows of another spool here, under their own numbers. Returns how many."""
         names = ("seq", "incarnation", "first_at", "last_at", "readings", "lost", "payload")
-        taken, top = 0, 0
+        count, highest_seq = 0, 0
         with self._transaction():
             for row in rows:
-                self._db.execute(_SQL["add"], dict(zip(names, row, strict=True)))
-                taken, top = taken + 1, max(top, int(str(row[0])))
-            self._db.execute(_SQL["count_on"], {"next_seq": top + 1})
-        return taken
+                self._db.execute(_SQL["insert_batch"], dict(zip(names, row, strict=True)))
+                count, highest_seq = count + 1, max(highest_seq, int(str(row[0])))
+            self._db.execute(_SQL["update_next_seq"], {"next_seq": highest_seq + 1})
+        return count
 
-    def after(self, seq: int, until: int | None = None) -> Stored | None:
+    def select_after(self, seq: int, until: int | None = None) -> SpoolRow | None:
         """The first batch above `seq`, and not above `until`."""
-        row = self._db.execute(_SQL["after"], {"after": seq, "until": 2**62 if until is None else until}).fetchone()
-        return Stored(*row) if row else None
+        row = self._db.execute(
+            _SQL["select_after"], {"after": seq, "until": 2**62 if until is None else until}
+        ).fetchone()
+        return SpoolRow(*row) if row else None
 
-    def get(self, seq: int) -> Stored | None:
+    def get(self, seq: int) -> SpoolRow | None:
         """The batch with this number, if it still waits."""
-        row = self._db.execute(_SQL["one"], {"seq": seq}).fetchone()
-        return Stored(*row) if row else None
+        row = self._db.execute(_SQL["select_by_seq"], {"seq": seq}).fetchone()
+        return SpoolRow(*row) if row else None
 
-    def forget(self, stored: StoredRanges) -> int:
+    def delete_stored(self, stored: StoredRanges) -> int:
         """Let go of what the gateway holds. The caller has verified the signature. Returns how many."""
         with self._transaction():
             return sum(
-                self._db.execute(_SQL["forget"], {"first": first, "last": last, "incarnation": stored.inc}).rowcount
+                self._db.execute(
+                    _SQL["delete_stored"], {"first": first, "last": last, "incarnation": stored.inc}
+                ).rowcount
                 for first, last in stored.ranges
             )
 
-    def incarnation(self) -> str:
+    def read_incarnation(self) -> str:
         """The incarnation that new batches get."""
-        return str(self._db.execute(_SQL["identity"]).fetchone()[1])
+        return str(self._db.execute(_SQL["select_identity"]).fetchone()[1])
 
-    def outrun(self, stored: StoredRanges) -> bool:
+    def renew_if_copied(self, stored: StoredRanges) -> bool:
         """Whether the gateway holds numbers that this file never gave: then it is a copy of an older state.
 
         The copy continues as a new incarnation, above them.
         """
-        _, incarnation, next_seq = self._db.execute(_SQL["identity"]).fetchone()
-        top = max((last for _, last in stored.ranges), default=0)
-        if stored.inc != incarnation or top < next_seq:
+        _, incarnation, next_seq = self._db.execute(_SQL["select_identity"]).fetchone()
+        highest_seq = max((last for _, last in stored.ranges), default=0)
+        if stored.inc != incarnation or highest_seq < next_seq:
             return False
         with self._transaction():
-            self._db.execute(_SQL["continue_as"], {"incarnation": new_incarnation(), "next_seq": top + 1})
+            self._db.execute(
+                _SQL["update_incarnation"], {"incarnation": generate_incarnation(), "next_seq": highest_seq + 1}
+            )
         return True
 
-    def top(self) -> int:
+    def highest_seq(self) -> int:
         """The highest number that waits; 0 where nothing does."""
-        return int(self._db.execute(_SQL["top"]).fetchone()[0])
+        return int(self._db.execute(_SQL["select_highest_seq"]).fetchone()[0])
 
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether the gateway holds everything."""
-        return not self._db.execute(_SQL["any"]).fetchone()[0]
+        return not self._db.execute(_SQL["select_any"]).fetchone()[0]
 
-    def depth(self) -> Depth:
+    def measure_depth(self) -> SpoolDepth:
         """How much waits."""
-        batches, readings, size, oldest = self._db.execute(_SQL["depth"]).fetchone()
-        return Depth(batches=batches, readings=readings, bytes=size, oldest=oldest)
+        batches, readings, size, oldest = self._db.execute(_SQL["select_depth"]).fetchone()
+        return SpoolDepth(batches=batches, readings=readings, bytes=size, oldest=oldest)
 
     def close(self) -> None:
         """Close the file; the last one out folds the write-ahead log in."""
@@ -226,8 +232,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None)
 
 
-def _row(numbered: Numbered, lost: int) -> dict[str, object]:
-    batch = numbered.batch
+def _row_from_batch(signed_batch: SignedBatch, lost: int) -> dict[str, object]:
+    batch = signed_batch.batch
     return {
         "seq": batch.seq,
         "incarnation": batch.inc,
@@ -235,5 +241,5 @@ def _row(numbered: Numbered, lost: int) -> dict[str, object]:
         "last_at": batch.t0 + max(batch.dt),
         "readings": len(batch.dt),
         "lost": lost,
-        "payload": numbered.payload,
+        "payload": signed_batch.payload,
     }

@@ -1,8 +1,8 @@
 -- The spool: every batch that the gateway has not yet said it holds.
 
--- name: schema
+-- name: create_schema
 CREATE TABLE IF NOT EXISTS spool (
-    one         INTEGER PRIMARY KEY CHECK (one = 1),
+    singleton   INTEGER PRIMARY KEY CHECK (singleton = 1),
     node        TEXT    NOT NULL,
     incarnation TEXT    NOT NULL,
     next_seq    INTEGER NOT NULL
@@ -24,48 +24,48 @@ CREATE TABLE IF NOT EXISTS held (        -- committed and not yet numbered: ther
     columns     BLOB    NOT NULL      -- a ReadingBatch of which incarnation and number do not count
 ) STRICT;
 
--- name: hold
+-- name: insert_held
 INSERT INTO held (first_at, readings, columns) VALUES (:first_at, :readings, :columns)
 
--- name: held
+-- name: select_held
 SELECT columns FROM held ORDER BY id
 
--- name: release
+-- name: delete_held
 DELETE FROM held
 
--- name: found
-INSERT INTO spool (one, node, incarnation, next_seq) VALUES (1, :node, :incarnation, 1) ON CONFLICT DO NOTHING
+-- name: insert_identity
+INSERT INTO spool (singleton, node, incarnation, next_seq) VALUES (1, :node, :incarnation, 1) ON CONFLICT DO NOTHING
 
--- name: identity
+-- name: select_identity
 SELECT node, incarnation, next_seq FROM spool
 
--- name: count_on
+-- name: update_next_seq
 UPDATE spool SET next_seq = :next_seq
 
--- name: add
+-- name: insert_batch
 INSERT INTO batch (seq, incarnation, first_at, last_at, readings, lost, payload)
 VALUES (:seq, :incarnation, :first_at, :last_at, :readings, :lost, :payload)
 
--- name: after
+-- name: select_after
 SELECT seq, payload FROM batch WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT 1
 
--- name: one
+-- name: select_by_seq
 SELECT seq, payload FROM batch WHERE seq = :seq
 
--- name: forget
+-- name: delete_stored
 DELETE FROM batch WHERE seq BETWEEN :first AND :last AND incarnation = :incarnation
 
--- name: top
+-- name: select_highest_seq
 SELECT coalesce(max(seq), 0) FROM batch
 
--- name: any
+-- name: select_any
 SELECT EXISTS (SELECT 1 FROM batch) OR EXISTS (SELECT 1 FROM held)
 
--- name: used
+-- name: select_used_bytes
 -- Bytes of the file that hold something; the rest of it is reused before the file grows.
 SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size
 
--- name: oldest
+-- name: select_oldest
 -- The end of the oldest batches that together hold at least :bytes of payload, and what goes with them.
 WITH running AS (
     SELECT seq, first_at, last_at, readings, lost, sum(length(payload)) OVER (ORDER BY seq) AS bytes
@@ -75,15 +75,15 @@ SELECT max(seq), min(first_at), max(last_at), coalesce(sum(CASE WHEN lost = 0 TH
 FROM running
 WHERE bytes <= :bytes
 
--- name: drop_until
+-- name: delete_until
 DELETE FROM batch WHERE seq <= :seq
 
--- name: continue_as
+-- name: update_incarnation
 UPDATE spool SET incarnation = :incarnation, next_seq = :next_seq
 
--- name: all
+-- name: select_batches
 SELECT seq, incarnation, first_at, last_at, readings, lost, payload FROM batch ORDER BY seq
 
--- name: depth
+-- name: select_depth
 SELECT count(*), coalesce(sum(readings), 0), coalesce(sum(bytes), 0), min(first_at)
 FROM (SELECT readings, length(payload) AS bytes, first_at FROM batch UNION ALL SELECT readings, length(columns), first_at FROM held)

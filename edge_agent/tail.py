@@ -19,19 +19,19 @@ from edge_agent.sensors.sensor import Reading
 from edge_agent.wire import Flag
 
 
-def socket_of(spool: Path) -> Path:
+def socket_path(spool: Path) -> Path:
     """Where the one who looks listens."""
     return spool.with_suffix(".tail")
 
 
-class Shown:
+class TailSender:
     """The agent's end."""
 
     def __init__(self, spool: Path) -> None:
-        self._address = str(socket_of(spool))  # a Path costs more to look at than a reading to make
+        self._address = str(socket_path(spool))  # a Path costs more to look at than a reading to make
         self._socket: socket.socket | None = None
 
-    def show(self, sensor: str, reading: Reading) -> None:
+    def send(self, sensor: str, reading: Reading) -> None:
         """Send a reading to whoever looks; one who cannot keep up misses it."""
         if not os.path.exists(self._address):  # noqa: PTH110
             return
@@ -42,42 +42,45 @@ class Shown:
             self._socket.sendto(msgspec.json.encode((sensor, reading)), self._address)
 
 
-def look(spool: Path, *, patience: float) -> Generator[tuple[str, Reading], None, None]:
+def receive_readings(spool: Path, *, timeout: float) -> Generator[tuple[str, Reading], None, None]:
     """The viewer's end: readings as they come; AgentError when none comes within `patience` seconds."""
-    path = socket_of(spool)
+    address = socket_path(spool)
     with contextlib.suppress(OSError):
-        path.unlink()
+        address.unlink()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        listener.bind(str(path))
-        listener.settimeout(patience)
+        listener.bind(str(address))
+        listener.settimeout(timeout)
         while True:
             yield msgspec.json.decode(listener.recv(65_536), type=tuple[str, Reading])
     except TimeoutError:
-        raise AgentError(f"no reading in {patience:g} s: is the agent of this configuration running?") from None
+        raise AgentError(f"no reading in {timeout:g} s: is the agent of this configuration running?") from None
     except OSError as error:
-        raise AgentError(f"cannot listen at {path} ({error.strerror}): run this as the agent's own user") from None
+        raise AgentError(f"cannot listen at {address} ({error.strerror}): run this as the agent's own user") from None
     finally:
         listener.close()
         with contextlib.suppress(OSError):
-            path.unlink()
+            address.unlink()
 
 
-def line(sensor: str, reading: Reading) -> str:
+def format_reading(sensor: str, reading: Reading) -> str:
     """One reading for a person: time, sensor, values, and flags by name."""
-    at = time.strftime("%H:%M:%S", time.localtime(reading.observed_at / 1000))
+    time_of_day = time.strftime("%H:%M:%S", time.localtime(reading.observed_at / 1000))
     parts = []
     for name, value in reading.values.items():
         flags = "|".join(flag.name.lower() for flag in Flag(reading.flags.get(name, 0)) if flag.name)
         parts.append(f"{name} {'-' if value is None else format(value, 'g')}{f' ({flags})' if flags else ''}")
-    return f"{at}  {sensor:24}  {'  '.join(parts)}"
+    return f"{time_of_day}  {sensor:24}  {'  '.join(parts)}"
 
 
-def show(spool: Path, *, count: int | None, patience: float = 90.0) -> None:
+def print_readings(spool: Path, *, count: int | None, timeout: float = 90.0) -> None:
     """Print readings until interrupted, or `count` of them."""
-    with contextlib.suppress(KeyboardInterrupt), contextlib.closing(look(spool, patience=patience)) as readings:
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        contextlib.closing(receive_readings(spool, timeout=timeout)) as readings,
+    ):
         for number, (sensor, reading) in enumerate(readings, start=1):
-            sys.stdout.write(line(sensor, reading) + "\n")
+            sys.stdout.write(format_reading(sensor, reading) + "\n")
             sys.stdout.flush()
             if number == count:
                 return

@@ -17,13 +17,13 @@ class Watchdog:
         self._period = int(environment.get("WATCHDOG_USEC", "0")) / 1e6
         self._fed_at = float("-inf")
 
-    def ready(self) -> None:
+    def notify_ready(self) -> None:
         """The agent works."""
-        self._say("READY=1")
+        self._notify("READY=1")
 
-    def stopping(self) -> None:
+    def notify_stopping(self) -> None:
         """The agent hands over and ends."""
-        self._say("STOPPING=1")
+        self._notify("STOPPING=1")
 
     def feed(self, *, now: float, read_at: float, stored_at: float) -> bool:
         """Feed it if both a reading and a store are newer than half its period. Times are monotonic seconds."""
@@ -32,10 +32,10 @@ class Watchdog:
         if now - min(read_at, stored_at) > self._period / 2:
             return False
         self._fed_at = now
-        self._say("WATCHDOG=1")
+        self._notify("WATCHDOG=1")
         return True
 
-    def _say(self, text: str) -> None:
+    def _notify(self, text: str) -> None:
         if self._address:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
-                line.sendto(text.encode(), self._address)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+                client.sendto(text.encode(), self._address)

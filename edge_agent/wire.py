@@ -19,22 +19,22 @@ from typing import Annotated, Literal, Self
 import msgspec
 from msgspec import Meta, Struct
 
-from edge_agent.signing import Forged, NoteError, Signer, Unsigned, Verifier, split
+from edge_agent.signing import ForgedError, NoteError, Signer, UnsignedError, Verifier, split_note
 
 __all__ = [
-    "Clock",
+    "ClockState",
     "Flag",
-    "Forged",
-    "Kind",
-    "Malformed",
+    "ForgedError",
+    "MalformedError",
     "NoteError",
     "ReadingBatch",
     "Signer",
     "StoredRanges",
     "Topic",
-    "Unsigned",
+    "TopicKind",
+    "UnsignedError",
     "Verifier",
-    "split",
+    "split_note",
 ]
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"  # areas, nodes, stations: safe in a topic, an ACL and an address
@@ -44,14 +44,14 @@ BOOT = r"^[!-~]{1,64}$"
 
 Name = Annotated[str, Meta(pattern=NAME)]
 Incarnation = Annotated[str, Meta(pattern=INCARNATION)]
-_Short = Annotated[str, Meta(max_length=64)]
-Sequence = Annotated[int, Meta(ge=1, lt=2**62)]
+_ShortText = Annotated[str, Meta(max_length=64)]
+SequenceNumber = Annotated[int, Meta(ge=1, lt=2**62)]
 Milliseconds = Annotated[int, Meta(ge=-(2**52), le=2**52)]
 
 _MAX_READINGS = 100_000
 
 
-class Malformed(ValueError):
+class MalformedError(ValueError):
     """A payload or topic that breaks the contract; the message names the path of the fault."""
 
 
@@ -76,7 +76,7 @@ class Flag(IntFlag):
     TIME_SUSPECT = 16384
 
 
-class Clock(StrEnum):
+class ClockState(StrEnum):
     """What the node knew of its own clock when it stamped a batch."""
 
     SYNCED = "synced"
@@ -94,17 +94,17 @@ class ReadingBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     v: Literal[1]
-    node: _Short
-    inc: _Short
-    seq: Sequence
-    boot: _Short
+    node: _ShortText
+    inc: _ShortText
+    seq: SequenceNumber
+    boot: _ShortText
     mono: Milliseconds = 0
-    clock: Clock = Clock.UNSYNCED
+    clock: ClockState = ClockState.UNSYNCED
     hist: bool = False
     t0: Milliseconds
     dt: Annotated[list[Milliseconds], Meta(min_length=1, max_length=_MAX_READINGS)]
-    values: Annotated[dict[_Short, list[float | None]], Meta(min_length=1, max_length=64)]
-    flags: dict[_Short, list[Annotated[int, Meta(ge=0, lt=2**31)]]] = {}
+    values: Annotated[dict[_ShortText, list[float | None]], Meta(min_length=1, max_length=64)]
+    flags: dict[_ShortText, list[Annotated[int, Meta(ge=0, lt=2**31)]]] = {}
     pos: list[tuple[float, float, float]] | None = None
 
     def encode(self) -> bytes:
@@ -118,40 +118,40 @@ class ReadingBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
         try:
             batch = _READING_BATCH.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise Malformed(str(error)) from None
+            raise MalformedError(str(error)) from None
         batch._check_names()  # noqa: SLF001
         batch._check_lengths()  # noqa: SLF001
         return batch  # type: ignore[return-value]
 
     def _check_names(self) -> None:
-        fault = _wrong_name((self.node, self.inc, self.boot, *self.values))
-        if fault is not None:
-            raise Malformed(fault)
+        problem = _find_invalid_name((self.node, self.inc, self.boot, *self.values))
+        if problem is not None:
+            raise MalformedError(problem)
 
     def _check_lengths(self) -> None:
         readings = len(self.dt)
         for name, values in self.values.items():
             if len(values) != readings:
-                raise Malformed(_NO_FIT.format(len(values), readings, f"values.{name}"))
+                raise MalformedError(_LENGTH_MISMATCH.format(len(values), readings, f"values.{name}"))
         for name, flags in self.flags.items():
             if name not in self.values:
-                raise Malformed(f"flags of a property without values - at `$.flags.{name}`")
+                raise MalformedError(f"flags of a property without values - at `$.flags.{name}`")
             if len(flags) != readings:
-                raise Malformed(_NO_FIT.format(len(flags), readings, f"flags.{name}"))
+                raise MalformedError(_LENGTH_MISMATCH.format(len(flags), readings, f"flags.{name}"))
         if self.pos and len(self.pos) != readings:
-            raise Malformed(_NO_FIT.format(len(self.pos), readings, "pos"))
+            raise MalformedError(_LENGTH_MISMATCH.format(len(self.pos), readings, "pos"))
 
 
-_NO_FIT = "{} entries for {} readings - at `$.{}`"
+_LENGTH_MISMATCH = "{} entries for {} readings - at `$.{}`"
 
 
 @lru_cache(maxsize=20_000)  # what a node sends is called the same for months
-def _wrong_name(names: tuple[str, ...]) -> str | None:
+def _find_invalid_name(names: tuple[str, ...]) -> str | None:
     """(node, inc, boot, properties...) -> what is wrong with the first that breaks the contract."""
-    shapes = chain((("node", NAME), ("inc", INCARNATION), ("boot", BOOT)), repeat(("values", PROPERTY)))
-    for name, (path, shape) in zip(names, shapes, strict=False):
-        if re.fullmatch(shape, name) is None:
-            return f"{name!r} does not match {shape} - at `$.{path}`"
+    patterns = chain((("node", NAME), ("inc", INCARNATION), ("boot", BOOT)), repeat(("values", PROPERTY)))
+    for name, (path, pattern) in zip(names, patterns, strict=False):
+        if re.fullmatch(pattern, name) is None:
+            return f"{name!r} does not match {pattern} - at `$.{path}`"
     return None
 
 
@@ -161,7 +161,7 @@ class StoredRanges(Struct, frozen=True, kw_only=True):
     v: Literal[1]
     node: Name
     inc: Incarnation
-    ranges: list[tuple[Sequence, Sequence]]
+    ranges: list[tuple[SequenceNumber, SequenceNumber]]
 
     def encode(self) -> bytes:
         """The text that is signed: one JSON line with its newline."""
@@ -173,14 +173,14 @@ class StoredRanges(Struct, frozen=True, kw_only=True):
         try:
             return _STORED_RANGES.decode(text)  # type: ignore[return-value]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise Malformed(str(error)) from None
+            raise MalformedError(str(error)) from None
 
 
 _READING_BATCH = msgspec.json.Decoder(ReadingBatch)
 _STORED_RANGES = msgspec.json.Decoder(StoredRanges)
 
 
-class Desired(Struct, frozen=True, kw_only=True):
+class DesiredConfig(Struct, frozen=True, kw_only=True):
     """What the gateway wants: one JSON line under a signature by the area's gateway key, like StoredRanges."""
 
     v: Literal[1]
@@ -201,10 +201,10 @@ class Desired(Struct, frozen=True, kw_only=True):
         try:
             return msgspec.json.decode(text, type=cls)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise Malformed(str(error)) from None
+            raise MalformedError(str(error)) from None
 
 
-class Kind(StrEnum):
+class TopicKind(StrEnum):
     """What a topic of one node carries."""
 
     READINGS = "readings"
@@ -214,7 +214,7 @@ class Kind(StrEnum):
     CONFIG = "config"
 
 
-_KINDS = frozenset(Kind)
+_KINDS = frozenset(TopicKind)
 _TOPIC = re.compile(r"pw/v1/([a-z0-9][a-z0-9-]{0,62})/([a-z0-9][a-z0-9-]{0,62})/([a-z]+)")
 
 
@@ -223,7 +223,7 @@ class Topic(Struct, frozen=True, kw_only=True):
 
     area: str
     node: str
-    kind: Kind
+    kind: TopicKind
 
     def __str__(self) -> str:
         return f"pw/v1/{self.area}/{self.node}/{self.kind}"
@@ -234,8 +234,8 @@ class Topic(Struct, frozen=True, kw_only=True):
         match = _TOPIC.fullmatch(text)
         if match is None or match[3] not in _KINDS:
             msg = f"not a topic of a node: {text[:120]!r}"
-            raise Malformed(msg)
-        return cls(area=match[1], node=match[2], kind=Kind(match[3]))
+            raise MalformedError(msg)
+        return cls(area=match[1], node=match[2], kind=TopicKind(match[3]))
 
 
 def live_topic(area: str) -> str:
@@ -243,6 +243,6 @@ def live_topic(area: str) -> str:
     return f"pw/v1/{area}/live"
 
 
-def new_incarnation() -> str:
+def generate_incarnation() -> str:
     """A fresh random id for a spool file."""
     return "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz234567") for _ in range(12))

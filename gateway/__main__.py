@@ -12,7 +12,7 @@ from edge_agent.configuration import ConfigurationError
 from gateway.detection import kernel_cache
 from gateway.errors import GatewayError
 
-_PARTS = {
+_SERVICES = {
     "gateway": ("take in, detect, store: one writer an area", ["gateway"]),
     "api": ("public API, live feed and pages; stateless", ["api"]),
     "alerting": ("tell people; several may run", ["alerting"]),
@@ -21,13 +21,13 @@ _PARTS = {
 }
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run `piekwacht`; returns the exit code: 2 for a bad configuration, 1 where something is missing."""
-    kernel_cache.provide()
-    words = sys.argv[1:] if arguments is None else arguments
-    given = _parser(words[0] if words else "").parse_args(words)
+    kernel_cache.choose_cache_folder()
+    argv = sys.argv[1:] if argv is None else argv
+    args = _build_parser(argv[0] if argv else "").parse_args(argv)
     try:
-        return int(given.run(given) or 0)
+        return int(args.run(args) or 0)
     except ConfigurationError as error:
         print(f"piekwacht: {error}", file=sys.stderr)
         return 2
@@ -38,23 +38,23 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _parser(chosen: str | None = None) -> argparse.ArgumentParser:
+def _build_parser(command_name: str | None = None) -> argparse.ArgumentParser:
     """Every command; the arguments, and the imports that some need, only of the chosen one (None: of all)."""
     parser = argparse.ArgumentParser(prog="piekwacht", description="See and prove short peaks of pollution.")
     parser.add_argument("--version", action="version", version=f"piekwacht {version('piekwacht')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, (help_, parts) in _PARTS.items():
-        one = commands.add_parser(name, help=help_)
-        _add_config(one)
-        one.set_defaults(run=_serve, parts=parts)
-    for name, (help_, add) in _commands().items():
-        one = commands.add_parser(name, help=help_)
-        if chosen in {None, name}:
-            add(one)
+    for name, (help_, services) in _SERVICES.items():
+        subparser = commands.add_parser(name, help=help_)
+        _add_config(subparser)
+        subparser.set_defaults(run=_run_services, parts=services)
+    for name, (help_, add_arguments) in _list_commands().items():
+        subparser = commands.add_parser(name, help=help_)
+        if command_name in {None, name}:
+            add_arguments(subparser)
     return parser
 
 
-def _commands() -> dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]]:
+def _list_commands() -> dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]]:
     return {
         "migrate": ("bring the database to this version's schema", _add_migrate),
         "prune": ("delete what [retention] says is too old; daily, from a timer", _add_prune),
@@ -81,14 +81,14 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default=Path("piekwacht.toml"), metavar="FILE.toml")
 
 
-def _serve(given: argparse.Namespace) -> None:
+def _run_services(args: argparse.Namespace) -> None:
     from gateway import settings
 
-    read = settings.read(given.config)  # what is wrong with it is told before all the rest is loaded
+    configuration = settings.read(args.config)  # what is wrong with it is told before all the rest is loaded
     from gateway.doctor import startup
     from gateway.service import run
 
-    run.run(read, given.parts, given.config, startup.look)
+    run.run(configuration, args.parts, args.config, startup.log_faults)
 
 
 def _add_migrate(parser: argparse.ArgumentParser) -> None:
@@ -96,14 +96,14 @@ def _add_migrate(parser: argparse.ArgumentParser) -> None:
 
     _add_config(parser)
     parser.add_argument("--check", action="store_true", help="only tell what would run")
-    parser.set_defaults(run=database.bring_up_to_date)
+    parser.set_defaults(run=database.run_migrate)
 
 
 def _add_prune(parser: argparse.ArgumentParser) -> None:
     from gateway.cli import database
 
     _add_config(parser)
-    parser.set_defaults(run=database.prune)
+    parser.set_defaults(run=database.run_prune)
 
 
 def _add_key(parser: argparse.ArgumentParser) -> None:
@@ -117,16 +117,16 @@ def _add_site(parser: argparse.ArgumentParser) -> None:
     apply = actions.add_parser("apply", help="create or change what the file names")
     apply.add_argument("file", type=Path, metavar="SITE.toml")
     _add_config(apply)
-    apply.set_defaults(run=_site)
+    apply.set_defaults(run=_apply_site)
 
 
-def _site(given: argparse.Namespace) -> None:
+def _apply_site(args: argparse.Namespace) -> None:
     from gateway import settings
     from gateway.enrolment import site_file
 
-    described = site_file.read(given.file)
-    site_file.apply(described, settings.read(given.config).database.dsn, beside=given.file.parent)
-    print(f"{described.area.id}: {len(described.station)} stations, {len(described.node)} nodes, in the registry")
+    description = site_file.read_site_file(args.file)
+    site_file.apply_site_file(description, settings.read(args.config).database.dsn, folder=args.file.parent)
+    print(f"{description.area.id}: {len(description.station)} stations, {len(description.node)} nodes, in the registry")
 
 
 def _add_ca(parser: argparse.ArgumentParser) -> None:
@@ -144,10 +144,10 @@ def _add_node(parser: argparse.ArgumentParser) -> None:
 def _add_access(parser: argparse.ArgumentParser) -> None:
     from gateway.access import command
 
-    command.add_arguments(parser, _add_config, _dsn)
+    command.add_arguments(parser, _add_config, _read_dsn)
 
 
-def _dsn(config: Path) -> str:
+def _read_dsn(config: Path) -> str:
     from gateway import settings
 
     return settings.read(config).database.dsn
@@ -165,14 +165,14 @@ def _add_quarantine(parser: argparse.ArgumentParser) -> None:
 
     _add_config(parser)
     quarantine.add_arguments(parser)
-    parser.set_defaults(run=_quarantine)
+    parser.set_defaults(run=_run_quarantine)
 
 
-def _quarantine(given: argparse.Namespace) -> int:
+def _run_quarantine(args: argparse.Namespace) -> int:
     from gateway import settings
     from gateway.cli import quarantine
 
-    return quarantine.run(given, settings.read(given.config).database.dsn)
+    return quarantine.run(args, settings.read(args.config).database.dsn)
 
 
 def _add_backtest(parser: argparse.ArgumentParser) -> None:
@@ -187,15 +187,15 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
     _add_config(parser)
     command.add_arguments(parser)
-    parser.set_defaults(run=_export)
+    parser.set_defaults(run=_run_export)
 
 
-def _export(given: argparse.Namespace) -> None:
+def _run_export(args: argparse.Namespace) -> None:
     from gateway import settings
     from gateway.export import command
 
-    read = settings.read(given.config)
-    command.run(given, read.database.dsn, read.api.operator)
+    configuration = settings.read(args.config)
+    command.run(args, configuration.database.dsn, configuration.api.operator)
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
@@ -211,7 +211,7 @@ def _add_shadow(parser: argparse.ArgumentParser) -> None:
     report = actions.add_parser("report", help="agreed, only live, only shadow: ids, times, sizes")
     command.add_arguments(report)
     _add_config(report)
-    report.set_defaults(run=lambda given: command.run(given, _dsn(given.config)))
+    report.set_defaults(run=lambda args: command.run(args, _read_dsn(args.config)))
 
 
 def _add_selftest(parser: argparse.ArgumentParser) -> None:
@@ -219,16 +219,18 @@ def _add_selftest(parser: argparse.ArgumentParser) -> None:
 
     command.add_arguments(parser)
     _add_config(parser)
-    parser.set_defaults(run=_selftest)
+    parser.set_defaults(run=_run_selftest)
 
 
-def _selftest(given: argparse.Namespace) -> int:
+def _run_selftest(args: argparse.Namespace) -> int:
     from gateway import settings
     from gateway.evaluation.selftest import command
     from gateway.evaluation.selftest.settings import SelfTestSettings
 
-    read = settings.read(given.config)
-    return command.run(given, read.database.dsn, read.detection, read.selftest or SelfTestSettings())
+    configuration = settings.read(args.config)
+    return command.run(
+        args, configuration.database.dsn, configuration.detection, configuration.selftest or SelfTestSettings()
+    )
 
 
 def _add_events(parser: argparse.ArgumentParser) -> None:
@@ -236,27 +238,27 @@ def _add_events(parser: argparse.ArgumentParser) -> None:
     replay = actions.add_parser("replay", help="0: the same data give the identical event again; 1: they do not")
     replay.add_argument("id", help="of the event, as in its address")
     _add_config(replay)
-    replay.set_defaults(run=_replay)
+    replay.set_defaults(run=_run_replay)
 
 
-def _replay(given: argparse.Namespace) -> int:
+def _run_replay(args: argparse.Namespace) -> int:
     from gateway import settings
     from gateway.evaluation import replay
 
-    return replay.run(settings.read(given.config).database.dsn, given.id)
+    return replay.run(settings.read(args.config).database.dsn, args.id)
 
 
 def _add_alerts(parser: argparse.ArgumentParser) -> None:
     _add_config(parser)
     alert_commands.add_arguments(parser)
-    parser.set_defaults(run=_alerts)
+    parser.set_defaults(run=_run_alerts)
 
 
-def _alerts(given: argparse.Namespace) -> int:
+def _run_alerts(args: argparse.Namespace) -> int:
     from gateway import settings
 
-    read = settings.read(given.config)
-    return alert_commands.run(given, read.alerting, read.database.dsn)
+    configuration = settings.read(args.config)
+    return alert_commands.run(args, configuration.alerting, configuration.database.dsn)
 
 
 def _add_release(parser: argparse.ArgumentParser) -> None:
@@ -272,19 +274,19 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--replay", type=Path, metavar="FILE", help="let the nodes replay a recording")
     parser.add_argument("--data-dir", type=Path, help="keep everything here instead of in a temporary folder")
     parser.add_argument("--duration", type=float, metavar="SECONDS", help="stop after so long with an account in JSON")
-    parser.set_defaults(run=_demo)
+    parser.set_defaults(run=_run_demo)
 
 
-def _demo(given: argparse.Namespace) -> int:
+def _run_demo(args: argparse.Namespace) -> int:
     from gateway.demo import run
 
     options = run.Options(
-        port=given.port,
-        nodes=given.nodes,
-        speed=given.speed,
-        replay=given.replay,
-        data_dir=given.data_dir,
-        duration=given.duration,
+        port=args.port,
+        nodes=args.nodes,
+        speed=args.speed,
+        replay=args.replay,
+        data_dir=args.data_dir,
+        duration=args.duration,
     )
     return run.run(options)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, structs
 
 from alerting.settings import AlertingSettings
-from edge_agent.configuration import load
+from edge_agent.configuration import load_toml
 from gateway.api.settings import ApiSettings
 from gateway.detection.settings import DetectionSettings
 from gateway.evaluation.selftest.settings import SelfTestSettings
@@ -36,10 +36,10 @@ class TelemetrySettings(Struct, frozen=True, kw_only=True):
     alerting_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
     beside_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
 
-    def port_of(self, parts: Sequence[str]) -> int | None:
+    def port_of(self, services: Sequence[str]) -> int | None:
         """The port for a process of these parts; `piekwacht api` shows its metrics where it answers anyway."""
-        alone = {"api": None, "alerting": self.alerting_port or self.port, "beside": self.beside_port}
-        return alone.get(parts[0], self.port) if len(parts) == 1 else self.port
+        single_service_ports = {"api": None, "alerting": self.alerting_port or self.port, "beside": self.beside_port}
+        return single_service_ports.get(services[0], self.port) if len(services) == 1 else self.port
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -58,23 +58,23 @@ class Settings(Struct, frozen=True, kw_only=True):
     log: LogSettings = LogSettings()
 
     @property
-    def judges(self) -> bool:
+    def has_evaluation(self) -> bool:
         """Whether anything judges the detector while it works: `piekwacht beside` has something to do."""
         return self.shadow is not None or self.selftest is not None
 
 
-def files(value: object, path: str = "") -> Iterator[tuple[str, Path]]:
+def list_files(value: object, key: str = "") -> Iterator[tuple[str, Path]]:
     """(`broker.tls.key`, its path) of every file that a tree of settings names."""
     if isinstance(value, Path):
-        yield path, value
+        yield key, value
     elif isinstance(value, Struct):
         for field in structs.fields(value):
-            yield from files(getattr(value, field.name), f"{path}.{field.encode_name}".lstrip("."))
+            yield from list_files(getattr(value, field.name), f"{key}.{field.encode_name}".lstrip("."))
     elif isinstance(value, list):
-        for number, one in enumerate(value):
-            yield from files(one, f"{path}[{number}]")
+        for index, item in enumerate(value):
+            yield from list_files(item, f"{key}[{index}]")
 
 
 def read(path: Path) -> Settings:
     """Read the file strictly, or raise ConfigurationError in one sentence."""
-    return load(path, Settings)
+    return load_toml(path, Settings)

@@ -2,26 +2,28 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+_SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 
 BATCHES = Counter("piekwacht_batches_total", "ReadingBatches received, by what became of them", ["area", "outcome"])
 READINGS = Counter("piekwacht_readings_total", "Readings (points in time of a node) committed", ["area"])
 OBSERVATIONS = Counter("piekwacht_observations_total", "Observations (values of a datastream) committed", ["area"])
-FLAGGED = Counter("piekwacht_flagged_observations_total", "Observations committed with a flag", ["flag"])
-REJECTED = Counter("piekwacht_rejected_total", "Payloads put into quarantine, by reason", ["reason"])
+FLAGGED_OBSERVATIONS = Counter("piekwacht_flagged_observations_total", "Observations committed with a flag", ["flag"])
+REJECTED_PAYLOADS = Counter("piekwacht_rejected_total", "Payloads put into quarantine, by reason", ["reason"])
 EVENTS = Counter("piekwacht_events_total", "Event revisions committed", ["area", "change", "kind"])
-COMMIT = Histogram(
-    "piekwacht_commit_seconds", "From the first payload of a micro-batch to its COMMIT", buckets=_SECONDS
+COMMIT_SECONDS = Histogram(
+    "piekwacht_commit_seconds", "From the first payload of a micro-batch to its COMMIT", buckets=_SECONDS_BUCKETS
 )
-DETECT = Histogram("piekwacht_detect_seconds", "Quality and detection of one micro-batch", buckets=_SECONDS)
-COMMITTED_AGE = Histogram(
+DETECT_SECONDS = Histogram(
+    "piekwacht_detect_seconds", "Quality and detection of one micro-batch", buckets=_SECONDS_BUCKETS
+)
+OBSERVED_TO_COMMITTED_SECONDS = Histogram(
     "piekwacht_observed_to_committed_seconds",
     "From observed_at to COMMIT, oldest reading of each live batch",
-    buckets=_SECONDS,
+    buckets=_SECONDS_BUCKETS,
 )
 QUEUE = Gauge("piekwacht_queue_size", "Entries waiting, by queue", ["queue"])
 LAST_SEEN = Gauge("piekwacht_node_last_seen_timestamp_seconds", "When a node was last heard", ["area", "node"])
-CONNECTED = Gauge("piekwacht_ingest_connected", "Sessions in which payloads are taken in from the broker")
+CONNECTED_SESSIONS = Gauge("piekwacht_ingest_connected", "Sessions in which payloads are taken in from the broker")
 AREAS = Gauge("piekwacht_areas", "Areas that the workers share")
-LEASED = Gauge("piekwacht_leased_areas", "Areas that this worker takes in, of those shared")
+LEASED_AREAS = Gauge("piekwacht_leased_areas", "Areas that this worker takes in, of those shared")
 FAILURES = Counter("piekwacht_failures_total", "Passing failures that were retried", ["part"])

@@ -13,7 +13,7 @@ from gateway.mqtt.settings import BrokerSettings
 from gateway.store.migrate import migrate
 from gateway.system.embedded_servers import Broker, Postgres
 
-_NUMBER = itertools.count()
+_DATABASE_NUMBER = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -29,13 +29,13 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture
 def empty_database(postgres: Postgres) -> str:
     """DSN of a database without any schema."""
-    return postgres.create_database(f"test{next(_NUMBER)}")
+    return postgres.create_database(f"test{next(_DATABASE_NUMBER)}")
 
 
 @pytest.fixture
 def database(postgres: Postgres) -> Iterator[str]:
     """DSN of a fresh database with the newest schema."""
-    name = f"test{next(_NUMBER)}"
+    name = f"test{next(_DATABASE_NUMBER)}"
     yield postgres.create_database(name, template="migrated")
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

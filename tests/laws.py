@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from gateway.model.event import Change, Kind
+from gateway.model.event import EventChange, EventKind
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Datastream, ObservedProperty, Registry, Station
 
 T0 = 1_795_228_800_000
 
 
-def registry_of(count: int, observed_property: str = "pm2_5", severity: tuple | None = None) -> Registry:
+def build_registry(count: int, observed_property: str = "pm2_5", severity: tuple | None = None) -> Registry:
     """`count` stations with one datastream each."""
     return Registry(
         areas={},
@@ -23,7 +23,7 @@ def registry_of(count: int, observed_property: str = "pm2_5", severity: tuple | 
         },
         nodes={},
         properties={
-            observed_property: ObservedProperty(id=observed_property, unit="ug/m3", name={}, severity=severity)
+            observed_property: ObservedProperty(id=observed_property, unit="ug/m3", name={}, severity_levels=severity)
         },
         datastreams=[
             Datastream(slot=i, id=i, station=f"s{i}", node=f"s{i}", observed_property=observed_property)
@@ -33,7 +33,7 @@ def registry_of(count: int, observed_property: str = "pm2_5", severity: tuple | 
     )
 
 
-def weather(count: int, readings: int, step: float = 60.0, seed: int = 1) -> ObservationBatch:
+def simulate_observations(count: int, readings: int, step: float = 60.0, seed: int = 1) -> ObservationBatch:
     """Rows of `count` streams with wandering backgrounds and a few plumes, by time."""
     rng = np.random.default_rng(seed)
     base = 8 + np.cumsum(rng.normal(0, 0.05, (readings, count)), axis=0) + rng.normal(0, 0.4, (readings, count))
@@ -41,15 +41,15 @@ def weather(count: int, readings: int, step: float = 60.0, seed: int = 1) -> Obs
         for begin in rng.integers(30, max(31, readings - 20), max(1, readings // 150)):
             base[begin : begin + 12, stream] += rng.uniform(10, 60)
     at = np.repeat(T0 + (np.arange(readings) * step * 1000).astype(np.int64), count)
-    return ObservationBatch.of(np.tile(np.arange(count), readings), at, base.ravel().clip(0).round(1))
+    return ObservationBatch.from_columns(np.tile(np.arange(count), readings), at, base.ravel().clip(0).round(1))
 
 
-def run(detector, batch, registry, cuts=()):
+def run_detector(detector, batch, registry, cuts=()):
     """All event revisions, with the batch cut at `cuts` and the states saved and loaded at each cut."""
     states, events = detector.initial(registry), []
     for begin, end in zip([0, *cuts], [*cuts, len(batch)], strict=True):
-        states, found = detector.detect(states, batch[begin:end], registry)
-        events += found
+        states, new_events = detector.detect(states, batch[begin:end], registry)
+        events += new_events
         slots = list(range(len(registry.datastreams)))
         states = detector.load(registry, dict(zip(slots, detector.dump(states, slots), strict=True)))
     return events
@@ -57,28 +57,28 @@ def run(detector, batch, registry, cuts=()):
 
 def check_detector(detector) -> None:
     """The whole battery."""
-    _splitting_changes_nothing(detector)
-    _the_given_states_stay(detector)
-    _revisions_tell_one_story(detector)
-    _nothing_is_found_in_nothing(detector)
-    _hostile_values_leave_no_trace(detector)
-    _the_future_is_unknown(detector)
-    _bad_input_makes_no_event(detector)
+    _check_batch_split_invariance(detector)
+    _check_states_unmodified(detector)
+    _check_revision_sequence(detector)
+    _check_no_false_events(detector)
+    _check_hostile_values(detector)
+    _check_causality(detector)
+    _check_bad_input(detector)
 
 
-def _splitting_changes_nothing(detector):
+def _check_batch_split_invariance(detector):
     rng = np.random.default_rng(2)
     for streams in (3, 8, 24):  # no neighbours, a small group, a large one
-        registry, batch = registry_of(streams), weather(streams, 300)
-        whole = run(detector, batch, registry)
+        registry, batch = build_registry(streams), simulate_observations(streams, 300)
+        whole = run_detector(detector, batch, registry)
         assert whole, "the weather holds plumes that any detector finds"
         for _ in range(3):
             cuts = sorted({int(c) for c in rng.integers(1, len(batch), 12)})
-            assert run(detector, batch, registry, cuts) == whole
+            assert run_detector(detector, batch, registry, cuts) == whole
 
 
-def _the_given_states_stay(detector):
-    registry, batch = registry_of(2), weather(2, 200)
+def _check_states_unmodified(detector):
+    registry, batch = build_registry(2), simulate_observations(2, 200)
     states, _ = detector.detect(detector.initial(registry), batch[:200], registry)
     slots = [0, 1]
     before = detector.dump(states, slots)
@@ -87,17 +87,19 @@ def _the_given_states_stay(detector):
     assert detector.detect(states, batch[200:], registry)[1] == first[1]
 
 
-def _revisions_tell_one_story(detector):
-    stories = {}
-    for event in run(detector, weather(4, 600), registry_of(4)):
-        stories.setdefault(event.id, []).append(event)
-    for story in stories.values():
-        assert [e.revision for e in story] == list(range(1, len(story) + 1))
-        noted = story[0].kind in {Kind.GLITCH, Kind.SENSOR} and story[0].change is Change.ENDED
-        assert noted or story[0].change is Change.OPENED
-        assert all(e.change is Change.UPDATED for e in story[1:-1])
-        assert len({(e.onset, e.detected_at, e.station, e.detector) for e in story}) == 1
-        for e in story:
+def _check_revision_sequence(detector):
+    revisions_by_event = {}
+    for event in run_detector(detector, simulate_observations(4, 600), build_registry(4)):
+        revisions_by_event.setdefault(event.id, []).append(event)
+    for revisions in revisions_by_event.values():
+        assert [e.revision for e in revisions] == list(range(1, len(revisions) + 1))
+        is_transient = (
+            revisions[0].kind in {EventKind.GLITCH, EventKind.SENSOR} and revisions[0].change is EventChange.ENDED
+        )
+        assert is_transient or revisions[0].change is EventChange.OPENED
+        assert all(e.change is EventChange.UPDATED for e in revisions[1:-1])
+        assert len({(e.onset, e.detected_at, e.station, e.detector) for e in revisions}) == 1
+        for e in revisions:
             assert e.onset <= e.peak_at
             assert e.onset <= e.detected_at
             assert e.end is None or e.onset <= e.end
@@ -105,17 +107,17 @@ def _revisions_tell_one_story(detector):
             assert math.isclose(e.excess, abs(e.peak - e.background))
 
 
-def _nothing_is_found_in_nothing(detector):
-    registry = registry_of(1)
+def _check_no_false_events(detector):
+    registry = build_registry(1)
     at = T0 + np.arange(5_000) * 60_000
     for values in (np.full(5_000, 7.0), np.zeros(5_000), np.linspace(5, 25, 5_000)):
-        assert run(detector, ObservationBatch.of(np.zeros(5_000, int), at, values), registry) == []
+        assert run_detector(detector, ObservationBatch.from_columns(np.zeros(5_000, int), at, values), registry) == []
 
 
-def _hostile_values_leave_no_trace(detector):
-    registry, clean = registry_of(1), weather(1, 400)
-    expected = run(detector, clean, registry)
-    for bad, when in (
+def _check_hostile_values(detector):
+    registry, clean = build_registry(1), simulate_observations(1, 400)
+    expected = run_detector(detector, clean, registry)
+    for bad, time_fault in (
         (np.nan, None),
         (np.inf, None),
         (-np.inf, None),
@@ -124,55 +126,55 @@ def _hostile_values_leave_no_trace(detector):
     ):
         extra = np.sort(np.random.default_rng(3).integers(100, 300, 50))
         rows = np.sort(np.concatenate([np.arange(len(clean)), extra]))
-        second = np.concatenate([[False], rows[1:] == rows[:-1]])
+        is_extra = np.concatenate([[False], rows[1:] == rows[:-1]])
         batch = clean[rows]
         value, at = batch.value.copy(), batch.observed_at.copy()
-        value[second] = bad
-        at[second] -= 3_600_000 if when == "backwards" else 0
-        assert run(detector, replace(batch, value=value, observed_at=at), registry) == expected
+        value[is_extra] = bad
+        at[is_extra] -= 3_600_000 if time_fault == "backwards" else 0
+        assert run_detector(detector, replace(batch, value=value, observed_at=at), registry) == expected
     at = np.full(10_000, T0)
     assert (
-        run(
+        run_detector(
             detector,
-            ObservationBatch.of(np.zeros(10_000, int), at, np.random.default_rng(4).random(10_000) * 500),
+            ObservationBatch.from_columns(np.zeros(10_000, int), at, np.random.default_rng(4).random(10_000) * 500),
             registry,
         )
         == []
     )
 
 
-def _the_future_is_unknown(detector):
-    registry, batch = registry_of(2), weather(2, 500)
-    for event in run(detector, batch, registry):
-        seen = batch[batch.observed_at <= int(event.detected_at.timestamp() * 1000)]
-        assert event.id in {e.id for e in run(detector, seen, registry)}
+def _check_causality(detector):
+    registry, batch = build_registry(2), simulate_observations(2, 500)
+    for event in run_detector(detector, batch, registry):
+        past = batch[batch.observed_at <= int(event.detected_at.timestamp() * 1000)]
+        assert event.id in {e.id for e in run_detector(detector, past, registry)}
 
 
-def _bad_input_makes_no_event(detector):
+def _check_bad_input(detector):
     """Gaps of weeks, a swapped sensor, a clock that stands still, values at the edge of what a float holds."""
-    rng, registry = np.random.default_rng(5), registry_of(1)
+    rng, registry = np.random.default_rng(5), build_registry(1)
     values = (8 + rng.normal(0, 0.3, 600)).round(1)
     at = T0 + np.arange(600) * 60_000
 
-    def events(values, at):
-        found = run(detector, ObservationBatch.of(np.zeros(len(at), int), at, values), registry)
+    def detect_peaks(values, at):
+        new_events = run_detector(detector, ObservationBatch.from_columns(np.zeros(len(at), int), at, values), registry)
         states, _ = detector.detect(
-            detector.initial(registry), ObservationBatch.of(np.zeros(len(at), int), at, values), registry
+            detector.initial(registry), ObservationBatch.from_columns(np.zeros(len(at), int), at, values), registry
         )
         assert all(np.isfinite(states.streams[name]).all() for name in ("background", "variance", "evidence", "gain"))
-        return [e for e in found if e.kind is Kind.PEAK]
+        return [e for e in new_events if e.kind is EventKind.PEAK]
 
     weeks = at + np.where(np.arange(600) >= 300, 21 * 86_400_000, 0)
-    assert events(values, weeks) == []
-    assert events(np.where(np.arange(600) >= 300, values + 0.8, values), weeks) == []
+    assert detect_peaks(values, weeks) == []
+    assert detect_peaks(np.where(np.arange(600) >= 300, values + 0.8, values), weeks) == []
     for step in (25.0, -6.0):  # a swapped sensor: at most one event, which is over when its level is the new background
-        swapped = events(values + np.where(np.arange(600) >= 300, step, 0.0), at)
+        swapped = detect_peaks(values + np.where(np.arange(600) >= 300, step, 0.0), at)
         assert len({e.id for e in swapped}) <= (1 if step > 0 else 0)
-        assert all(e.change is Change.ENDED for e in swapped[-1:])
+        assert all(e.change is EventChange.ENDED for e in swapped[-1:])
     huge = values.copy()
     huge[300] = 1e308
     huge[301] = -1e308
-    assert events(huge, at) == []
-    assert events(np.full(600, 1e-320), at) == []
-    assert events(values, np.full(600, T0)) == []
-    assert events(values, at[::-1].copy()) == []
+    assert detect_peaks(huge, at) == []
+    assert detect_peaks(np.full(600, 1e-320), at) == []
+    assert detect_peaks(values, np.full(600, T0)) == []
+    assert detect_peaks(values, at[::-1].copy()) == []

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 
-def approach(u):
+def exponential_step(u):
     """Nearly 1 - exp(-u): the Pade approximation that the formulas name."""
     u = min(u, 3.0)
     return u / (1 + u / 2 + u * u / 12)
@@ -18,15 +18,15 @@ class NaiveDetector:
     levels: tuple = ()  # excesses at which a severity begins
     background: float = math.nan
     variance: float = 0.0
-    evidence: float = 0.0
+    cusum: float = 0.0
     history: list = field(default_factory=list)  # times of all readings taken, ms
-    under: float = 0.0  # the background before the rise
+    background_before_rise: float = 0.0  # the background before the rise
     rise: int = 0  # the first reading since there was no evidence
     event: dict | None = None
-    left: float = 0.0  # the last reading above the background it met
-    odd: dict | None = None  # one reading that stood out
+    last_excess: float = 0.0  # the last reading above the background it met
+    outlier: dict | None = None  # one reading that stood out
 
-    def take(self, at: int, value: float) -> tuple[str, dict] | None:
+    def process_reading(self, at: int, value: float) -> tuple[str, dict] | None:
         p = self.p
         x = value * p.polarity
         if not math.isfinite(x):
@@ -42,101 +42,117 @@ class NaiveDetector:
         noise = math.sqrt(self.variance + (p.noise_absolute + p.noise_relative * abs(self.background)) ** 2)
         excess = x - self.background
         z = excess / noise
-        last, self.left, before = self.background + self.left, excess, self.evidence
-        tail = self._is_tail(at, x)
-        share = min(1.0, gap * 60 / (p.sure_seconds if z >= p.sure else p.unit_seconds))
-        if before == 0 and self.event is None and not tail:
-            self.rise, self.under = at, self.background
-        self.evidence = min(max(self.evidence + share * (min(z, p.clip) - p.drift), 0.0), 4 * p.threshold)
-        if self.event is None and self.odd is None and self._is_odd(z, excess):
-            least = p.noise_absolute / 4
-            self.odd = {"at": at, "peak": x, "background": self.background, "noise": noise, "before": last}
-            self.odd |= {"until": at, "own": math.sqrt(self.variance + least * least)}
-        told = self._open(at, x, noise, tail) if self.event is None else self._go_on(at, x, noise, z)
-        self._settle(at, x, excess)
-        self._learn(at, x, noise, gap)
-        return told
+        last, self.last_excess, cusum_before = self.background + self.last_excess, excess, self.cusum
+        is_tail = self._is_tail(at, x)
+        weight = min(1.0, gap * 60 / (p.sure_seconds if z >= p.sure else p.unit_seconds))
+        if cusum_before == 0 and self.event is None and not is_tail:
+            self.rise, self.background_before_rise = at, self.background
+        self.cusum = min(max(self.cusum + weight * (min(z, p.clip) - p.drift), 0.0), 4 * p.threshold)
+        if self.event is None and self.outlier is None and self._is_outlier(z, excess):
+            noise_floor = p.noise_absolute / 4
+            self.outlier = {"at": at, "peak": x, "background": self.background, "noise": noise, "before": last}
+            self.outlier |= {"until": at, "own": math.sqrt(self.variance + noise_floor * noise_floor)}
+        change = (
+            self._open_event(at, x, noise, is_tail) if self.event is None else self._follow_open_event(at, x, noise, z)
+        )
+        self._update_outlier(at, x, excess)
+        self._update_baseline(at, x, noise, gap)
+        return change
 
-    def _open(self, at, x, noise, tail):
-        enough = self.evidence > self.p.threshold and x - self.background > self.p.smallest and len(self.history) > 24
-        if not enough and not tail:
+    def _open_event(self, at, x, noise, tail):
+        is_above_threshold = (
+            self.cusum > self.p.threshold and x - self.background > self.p.smallest and len(self.history) > 24
+        )
+        if not is_above_threshold and not tail:
             return None
-        self.rise = self.rise if enough else self.odd["at"]
-        self.event = {"onset": self.rise, "detected": at, "revision": 1, "told": x - self._level(), "below": []}
-        self._peak(at, x, noise)
-        odd = self.odd if self.odd and self.odd["until"] != at else None
-        if odd and odd["peak"] - odd["background"] > x - self._level():
-            self._look_back()
+        self.rise = self.rise if is_above_threshold else self.outlier["at"]
+        self.event = {
+            "onset": self.rise,
+            "detected": at,
+            "revision": 1,
+            "told": x - self._event_background(),
+            "below": [],
+        }
+        self._set_peak(at, x, noise)
+        outlier = self.outlier if self.outlier and self.outlier["until"] != at else None
+        if outlier and outlier["peak"] - outlier["background"] > x - self._event_background():
+            self._move_peak_to_outlier()
         return "opened", dict(self.event)
 
     def _is_tail(self, at, x):
         """The next reading is clearly above the one before the odd one, or more than half way above both around it."""
-        odd = self.odd
-        if odd is None or self.event or not 30_000 <= at - odd["until"] <= 180_000:
+        outlier = self.outlier
+        if outlier is None or self.event or not 30_000 <= at - outlier["until"] <= 180_000:
             return False
-        tail, times = x - odd["before"], self.p.tail_now
-        if "after" in odd:
-            tail, times = odd["after"] - (odd["before"] + x) / 2, self.p.tail
-        apart = max(1.0, (at - odd["until"]) / 60_000)
-        return tail > max(times * apart * odd["own"], 0.01 * (odd["peak"] - odd["background"]))
+        rise, factor = x - outlier["before"], self.p.tail_now
+        if "after" in outlier:
+            rise, factor = outlier["after"] - (outlier["before"] + x) / 2, self.p.tail
+        gap_minutes = max(1.0, (at - outlier["until"]) / 60_000)
+        return rise > max(factor * gap_minutes * outlier["own"], 0.01 * (outlier["peak"] - outlier["background"]))
 
-    def _settle(self, at, x, excess):
-        odd = self.odd
-        if odd is None or odd["until"] == at:
+    def _update_outlier(self, at, x, excess):
+        outlier = self.outlier
+        if outlier is None or outlier["until"] == at:
             return
-        back = self.event is None and excess < 0.3 * (odd["peak"] - odd["background"])
-        soon = 30_000 <= at - odd["until"] <= 180_000
-        if back and soon and "after" not in odd:
-            odd |= {"after": x, "until": at}
+        is_back = self.event is None and excess < 0.3 * (outlier["peak"] - outlier["background"])
+        is_soon = 30_000 <= at - outlier["until"] <= 180_000
+        if is_back and is_soon and "after" not in outlier:
+            outlier |= {"after": x, "until": at}
         else:
-            self.odd = None
+            self.outlier = None
 
-    def _look_back(self):
-        odd = self.odd
-        self.event |= {"peak": odd["peak"], "peak_at": odd["at"], "told": odd["peak"] - odd["background"]}
-        self.event |= {"peak_background": odd["background"], "peak_noise": odd["noise"]}
+    def _move_peak_to_outlier(self):
+        outlier = self.outlier
+        self.event |= {
+            "peak": outlier["peak"],
+            "peak_at": outlier["at"],
+            "told": outlier["peak"] - outlier["background"],
+        }
+        self.event |= {"peak_background": outlier["background"], "peak_noise": outlier["noise"]}
 
-    def _is_odd(self, z, excess):
+    def _is_outlier(self, z, excess):
         return z >= self.p.odd and excess > self.p.smallest and len(self.history) > 24
 
-    def _level(self):
-        return min(self.background, self.under)
+    def _event_background(self):
+        return min(self.background, self.background_before_rise)
 
-    def _peak(self, at, x, noise):
-        self.event |= {"peak": x, "peak_at": at, "peak_background": self._level(), "peak_noise": noise}
+    def _set_peak(self, at, x, noise):
+        self.event |= {"peak": x, "peak_at": at, "peak_background": self._event_background(), "peak_noise": noise}
 
-    def _go_on(self, at, x, noise, z):
+    def _follow_open_event(self, at, x, noise, z):
         event, excess = self.event, x - self.background
-        if x - self._level() > event["peak"] - event["peak_background"]:
-            self._peak(at, x, noise)
+        if x - self._event_background() > event["peak"] - event["peak_background"]:
+            self._set_peak(at, x, noise)
         size = event["peak"] - event["peak_background"]
         event["below"] = [*event["below"], at] if excess < 0.3 * size or z < 1 else []
-        too_long = at - event["onset"] > 120 * 60_000
-        quiet = len(event["below"]) >= 2 and at - event["below"][0] >= 1000 * self.p.close_seconds
-        if too_long or quiet:
+        is_too_long = at - event["onset"] > 120 * 60_000
+        is_quiet = len(event["below"]) >= 2 and at - event["below"][0] >= 1000 * self.p.close_seconds
+        if is_too_long or is_quiet:
             event["revision"] += 1
             event["end"] = event["below"][0] if event["below"] else at
-            over = dict(event)
-            if too_long:
+            final = dict(event)
+            if is_too_long:
                 self.background = x
-            self.event, self.evidence = None, 0.0
-            return "ended", over
-        graver = sum(size >= level for level in self.levels) > sum(event["told"] >= level for level in self.levels)
-        if graver or size > 1.3 * event["told"]:
+            self.event, self.cusum = None, 0.0
+            return "ended", final
+        is_more_severe = sum(size >= level for level in self.levels) > sum(
+            event["told"] >= level for level in self.levels
+        )
+        if is_more_severe or size > 1.3 * event["told"]:
             event["revision"] += 1
             event["told"] = size
             return "updated", dict(event)
         return None
 
-    def _learn(self, at, x, noise, gap):
-        p, known = self.p, max((at - self.history[0]) / 60_000, gap)
-        slower = p.freeze if self.event else 1 / (1 + p.hold * self.evidence / p.threshold)
+    def _update_baseline(self, at, x, noise, gap):
+        p, history_minutes = self.p, max((at - self.history[0]) / 60_000, gap)
+        slowdown = p.freeze if self.event else 1 / (1 + p.hold * self.cusum / p.threshold)
         clipped = min(max((x - self.background) / noise, -p.fall_limit), p.rise_limit)
-        towards = approach(gap / min(p.background_minutes, known))
-        towards = min(1.0, p.fall_speed * towards) if clipped < -1.5 else towards
-        self.background += slower * towards * noise * clipped
-        taken = slower * approach(gap / min(p.noise_minutes, known))
-        self.variance += taken * ((noise * clipped) ** 2 - self.variance)
+        rate = exponential_step(gap / min(p.background_minutes, history_minutes))
+        rate = min(1.0, p.fall_speed * rate) if clipped < -1.5 else rate
+        self.background += slowdown * rate * noise * clipped
+        noise_rate = slowdown * exponential_step(gap / min(p.noise_minutes, history_minutes))
+        self.variance += noise_rate * ((noise * clipped) ** 2 - self.variance)
 
 
 @dataclass
@@ -147,21 +163,21 @@ class NaiveFlagger:
     upper: float
     rise: float
     humid: bool
-    equal: list = field(default_factory=list)  # times of the last run of equal values
-    last: float = math.nan
+    equal_times: list = field(default_factory=list)  # times of the last run of equal values
+    last_value: float = math.nan
 
-    def take(self, at: int, value: float, rh: float) -> set[str]:
+    def flag_value(self, at: int, value: float, rh: float) -> set[str]:
         if math.isnan(value):
             return set()
         flags = set()
         if value < self.lower or value > self.upper or math.isinf(value):
             flags.add("OUT_OF_RANGE")
-        if abs(value - self.last) > self.rise:
+        if abs(value - self.last_value) > self.rise:
             flags.add("JUMP")
         if self.humid and rh > 85:
             flags.add("HUMIDITY")
-        self.equal = [*self.equal, at] if value == self.last else [at]
-        if len(self.equal) >= 30 and at - self.equal[0] >= 600_000:
+        self.equal_times = [*self.equal_times, at] if value == self.last_value else [at]
+        if len(self.equal_times) >= 30 and at - self.equal_times[0] >= 600_000:
             flags.add("STUCK")
-        self.last = value
+        self.last_value = value
         return flags

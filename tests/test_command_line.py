@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from gateway.system.child_process import free_port
+from gateway.system.child_process import find_free_port
 
 
 def piekwacht(*arguments, cwd=None):
@@ -52,7 +52,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_a_database_that_does_not_answer_is_one_line(settings):
-    path = settings(f'[database]\ndsn = "host=127.0.0.1 port={free_port()} dbname=x"\n')
+    path = settings(f'[database]\ndsn = "host=127.0.0.1 port={find_free_port()} dbname=x"\n')
     says(piekwacht("migrate", "--config", path), 1, "no database", "[database] dsn")
     says(piekwacht("up", "--config", path), 1, "no database")
 
@@ -64,7 +64,9 @@ def test_a_database_without_the_schema_names_the_command_that_makes_it(settings,
 def test_no_broker_is_one_line(settings, database, tmp_path):
     key = tmp_path / "gateway.key"
     assert piekwacht("key", "gateway.x", str(key)).returncode == 0
-    path = settings(f'[database]\ndsn = "{database}"\n[broker]\nport = {free_port()}\n[ingest]\nkey_file = "{key}"\n')
+    path = settings(
+        f'[database]\ndsn = "{database}"\n[broker]\nport = {find_free_port()}\n[ingest]\nkey_file = "{key}"\n'
+    )
     says(piekwacht("gateway", "--config", path), 1, "no broker", "[broker]")
 
 

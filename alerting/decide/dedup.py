@@ -5,56 +5,56 @@ from datetime import datetime, timedelta
 from msgspec import Struct, structs
 
 from alerting.alert import Alert, Change, Severity
-from alerting.decide.reason_detail import Code, kept
-from alerting.decide.routing import Reason, Verdict
+from alerting.decide.reason_detail import DetailCode, encode_detail
+from alerting.decide.routing import Decision, DecisionReason
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class LastNotified(Struct, frozen=True, kw_only=True):
     """How bad a receiver believes the plume to be that an event belongs to; `this`: it was told of this very event."""
 
     severity: Severity
-    this: bool = True
+    of_this_event: bool = True
 
 
-def needs_telling(alert: Alert, verdict: Verdict, told: Told | None, *, rose: bool = False) -> Verdict:
+def deduplicate(alert: Alert, decision: Decision, last: LastNotified | None, *, rose_at_end: bool = False) -> Decision:
     """A plume's first event is told, later ones and updates where it got worse, an end where only that did (`rose`)."""
-    if not verdict.told:
-        return verdict
-    if told is None:
-        return verdict if alert.firing or rose else _withheld(verdict, Reason.NEVER_TOLD)
-    if alert.severity.rank > told.severity.rank:
-        return verdict
-    if not told.this:
-        return _withheld(verdict, Reason.SAME_PLUME)
-    return _withheld(verdict, Reason.NOT_WORSE) if alert.change is Change.UPDATED else verdict
+    if not decision.notify:
+        return decision
+    if last is None:
+        return decision if alert.firing or rose_at_end else _suppress(decision, DecisionReason.NEVER_TOLD)
+    if alert.severity.rank > last.severity.rank:
+        return decision
+    if not last.of_this_event:
+        return _suppress(decision, DecisionReason.SAME_PLUME)
+    return _suppress(decision, DecisionReason.NOT_WORSE) if alert.change is Change.UPDATED else decision
 
 
-def over(alert: Alert, receiver: str, told: Told, *, calm: bool) -> Verdict:
+def decide_end(alert: Alert, receiver: str, last: LastNotified, *, calm: bool) -> Decision:
     """What somebody who was told hears of the end or of the correction; an end waits until the plume is `calm`."""
-    verdict = Verdict(receiver=receiver, told=True, reason=Reason.ROUTED)
-    if not told.this:
-        return _withheld(verdict, Reason.NEVER_TOLD)
+    decision = Decision(receiver=receiver, notify=True, reason=DecisionReason.ROUTED)
+    if not last.of_this_event:
+        return _suppress(decision, DecisionReason.NEVER_TOLD)
     if alert.change is Change.ENDED and not calm:
-        return _withheld(verdict, Reason.CALM_AWAITED)
-    return verdict
+        return _suppress(decision, DecisionReason.CALM_AWAITED)
+    return decision
 
 
-class Course(Struct, frozen=True, kw_only=True):
+class PlumeSeverity(Struct, frozen=True, kw_only=True):
     """How bad a plume is now, since when, and how bad a receiver still believes it to be."""
 
     receiver: str
-    told: Severity
-    now: Severity
+    last_notified: Severity
+    current: Severity
     since: datetime
 
 
-def eased(course: Course, now: datetime, hold: timedelta) -> Verdict | None:
+def decide_severity_drop(severity: PlumeSeverity, now: datetime, hold: timedelta) -> Decision | None:
     """A fall is told once it has held: what goes up and down again within `hold` is told once."""
-    if course.now.rank >= course.told.rank or now - course.since < hold:
+    if severity.current.rank >= severity.last_notified.rank or now - severity.since < hold:
         return None
-    detail = kept(Code.FELL, was=course.told.value, now=course.now.value)
-    return Verdict(receiver=course.receiver, told=True, reason=Reason.EASED, detail=detail)
+    detail = encode_detail(DetailCode.FELL, was=severity.last_notified.value, now=severity.current.value)
+    return Decision(receiver=severity.receiver, notify=True, reason=DecisionReason.EASED, detail=detail)
 
 
-def _withheld(verdict: Verdict, reason: Reason) -> Verdict:
-    return structs.replace(verdict, told=False, reason=reason)
+def _suppress(decision: Decision, reason: DecisionReason) -> Decision:
+    return structs.replace(decision, notify=False, reason=reason)

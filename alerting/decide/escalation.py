@@ -6,20 +6,20 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from alerting.decide.on_call import Rosters
-from alerting.decide.reason_detail import Code, kept
-from alerting.decide.routing import Reason, Route, Verdict
+from alerting.decide.reason_detail import DetailCode, encode_detail
+from alerting.decide.routing import Decision, DecisionReason, Route
 
 
-class Watched(Struct, frozen=True, kw_only=True):
+class UnacknowledgedAlert(Struct, frozen=True, kw_only=True):
     """An event that is not over, that nobody has acknowledged, and that `receiver` was told of."""
 
     receiver: str
-    told_at: datetime
-    last_at: datetime
+    notified_at: datetime
+    last_notified_at: datetime
     escalated: bool
 
 
-def waits(route: Route) -> Iterator[float]:
+def iter_delays(route: Route) -> Iterator[float]:
     """The minutes after which the route does anything."""
     if route.remind_minutes is not None:
         yield route.remind_minutes
@@ -27,18 +27,20 @@ def waits(route: Route) -> Iterator[float]:
         yield route.escalate_minutes
 
 
-def due(watched: Watched, routes: Sequence[Route], rosters: Rosters, now: datetime) -> list[Verdict]:
+def decide_reminders(
+    alert: UnacknowledgedAlert, routes: Sequence[Route], rosters: Rosters, now: datetime
+) -> list[Decision]:
     """What to tell now because nobody answered; `routes` are those that fit the alert and lead to the receiver."""
-    verdicts = []
+    decisions = []
     for route in routes:
-        if route.remind_minutes is not None and now >= watched.last_at + timedelta(minutes=route.remind_minutes):
-            verdicts.append(Verdict(receiver=watched.receiver, told=True, reason=Reason.REMINDED))
+        if route.remind_minutes is not None and now >= alert.last_notified_at + timedelta(minutes=route.remind_minutes):
+            decisions.append(Decision(receiver=alert.receiver, notify=True, reason=DecisionReason.REMINDED))
             break
     for route in routes:
-        waited = now >= watched.told_at + timedelta(minutes=route.escalate_minutes)
-        if route.escalate_to is not None and waited and not watched.escalated:
-            detail = kept(Code.UNANSWERED, receiver=watched.receiver, at=watched.told_at)
-            receiver = rosters.on_duty(route.escalate_to, now)
-            verdicts.append(Verdict(receiver=receiver, told=True, reason=Reason.ESCALATED, detail=detail))
+        is_overdue = now >= alert.notified_at + timedelta(minutes=route.escalate_minutes)
+        if route.escalate_to is not None and is_overdue and not alert.escalated:
+            detail = encode_detail(DetailCode.UNANSWERED, receiver=alert.receiver, at=alert.notified_at)
+            receiver = rosters.resolve(route.escalate_to, now)
+            decisions.append(Decision(receiver=receiver, notify=True, reason=DecisionReason.ESCALATED, detail=detail))
             break
-    return verdicts
+    return decisions

@@ -6,8 +6,8 @@ from datetime import date
 from msgspec import Struct, structs
 
 from alerting.alert import Alert
-from alerting.decide.reason_detail import Code, kept
-from alerting.decide.routing import Reason, Verdict
+from alerting.decide.reason_detail import DetailCode, encode_detail
+from alerting.decide.routing import Decision, DecisionReason
 
 
 class KnownSource(Struct, frozen=True, kw_only=True):
@@ -24,17 +24,17 @@ class KnownSource(Struct, frozen=True, kw_only=True):
     level: float
 
 
-def inhibited(alert: Alert, verdict: Verdict, fitting: Iterable[KnownSource], today: date) -> Verdict:
+def inhibit(alert: Alert, decision: Decision, sources: Iterable[KnownSource], today: date) -> Decision:
     """Not told where a source that is still valid explains the peak; the verdict names it."""
-    found = next((source for source in fitting if today <= source.until and alert.excess < source.level), None)
-    if found is None or not verdict.told:
-        return verdict
-    detail = kept(
-        Code.SOURCE,
-        name=found.name,
-        basis=found.legal_basis,
-        owner=found.owner,
-        level=found.level,
-        day=found.until.isoformat(),
+    source = next((source for source in sources if today <= source.until and alert.excess < source.level), None)
+    if source is None or not decision.notify:
+        return decision
+    detail = encode_detail(
+        DetailCode.SOURCE,
+        name=source.name,
+        basis=source.legal_basis,
+        owner=source.owner,
+        level=source.level,
+        day=source.until.isoformat(),
     )
-    return structs.replace(verdict, told=False, reason=Reason.KNOWN_SOURCE, detail=detail)
+    return structs.replace(decision, notify=False, reason=DecisionReason.KNOWN_SOURCE, detail=detail)

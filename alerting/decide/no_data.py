@@ -12,13 +12,13 @@ from typing import Annotated
 from msgspec import Meta, Struct, structs
 
 from alerting.alert import Alert, Change, Place, Severity
-from alerting.vocabulary import short_clock
+from alerting.vocabulary import format_time_of_day
 
-_NEAR = 5_000.0  # metres: stations that watch a site
-_DEGREE = 111_195.0  # metres
+_SITE_RADIUS = 5_000.0  # metres: stations that watch a site
+_METRES_PER_DEGREE = 111_195.0  # metres
 
 
-class SilentSettings(Struct, frozen=True, kw_only=True):
+class NoDataSettings(Struct, frozen=True, kw_only=True):
     """`[alerting.silent]`: who looks after the network; told of what has been silent for `after_minutes`."""
 
     receiver: str
@@ -33,7 +33,7 @@ class HeartbeatSettings(Struct, frozen=True, kw_only=True):
     stale_seconds: Annotated[float, Meta(gt=0)] = 120.0
 
 
-class Heard(Struct, frozen=True, kw_only=True):
+class StationContact(Struct, frozen=True, kw_only=True):
     """A station and when anything last came from it."""
 
     station: str
@@ -43,7 +43,7 @@ class Heard(Struct, frozen=True, kw_only=True):
     last_heard: datetime
 
 
-class Facility(Struct, frozen=True, kw_only=True):
+class WatchedSite(Struct, frozen=True, kw_only=True):
     """A watched site."""
 
     name: str
@@ -52,101 +52,107 @@ class Facility(Struct, frozen=True, kw_only=True):
     longitude: float
 
 
-class Unreached(Struct, frozen=True, kw_only=True):
+class UnreachableReceiver(Struct, frozen=True, kw_only=True):
     """A receiver to whom nothing could be delivered since then."""
 
     receiver: str
     since: datetime
 
 
-def quiet(
-    heard: Sequence[Heard], sites: Iterable[Facility], unreached: Iterable[Unreached], now: datetime, after: timedelta
+def find_network_alerts(
+    contacts: Sequence[StationContact],
+    sites: Iterable[WatchedSite],
+    unreachable: Iterable[UnreachableReceiver],
+    now: datetime,
+    timeout: timedelta,
 ) -> list[Alert]:
     """What is silent now, as opened alerts whose id says what and since when, so that the same silence is one alert."""
-    found: list[_Silence] = []
-    areas = {one.area: [h for h in heard if h.area == one.area] for one in heard}
-    silent = {area for area, stations in areas.items() if _silent(stations, now, after)}
-    found += [_silence(area, area, areas[area], Severity.SEVERE) for area in sorted(silent)]
+    faults: list[_NetworkFault] = []
+    areas = {contact.area: [other for other in contacts if other.area == contact.area] for contact in contacts}
+    silent_areas = {area for area, stations in areas.items() if _has_no_data(stations, now, timeout)}
+    faults += [_build_no_data_fault(area, area, areas[area], Severity.SEVERE) for area in sorted(silent_areas)]
     for site in sites:
-        near = [one for one in heard if _distance(one, site) <= _NEAR]
-        if site.area not in silent and _silent(near, now, after):
-            found.append(_silence(site.name, site.area, near, Severity.MODERATE))
-    found += [_told_to_nobody(one) for one in unreached]
-    return [_alert(one, now) for one in found]
+        nearby = [contact for contact in contacts if _distance(contact, site) <= _SITE_RADIUS]
+        if site.area not in silent_areas and _has_no_data(nearby, now, timeout):
+            faults.append(_build_no_data_fault(site.name, site.area, nearby, Severity.MODERATE))
+    faults += [_build_unreachable_fault(receiver) for receiver in unreachable]
+    return [_build_alert(fault, now) for fault in faults]
 
 
-def ended(alert: Alert, revision: int, now: datetime) -> Alert:
+def end_network_alert(alert: Alert, revision: int, now: datetime) -> Alert:
     """The same silence, broken."""
     name = alert.place.name
-    words = {
+    sentence = {
         "nl": f"Weer gegevens uit {name}" if alert.kind == "silent" else f"Weer berichten bezorgd bij {name}",
         "en": f"Data from {name} again" if alert.kind == "silent" else f"Messages reach {name} again",
     }
-    return structs.replace(alert, revision=revision, change=Change.ENDED, end=now, detected_at=now, sentence=words)
+    return structs.replace(alert, revision=revision, change=Change.ENDED, end=now, detected_at=now, sentence=sentence)
 
 
-def _silent(stations: Sequence[Heard], now: datetime, after: timedelta) -> bool:
-    return bool(stations) and all(now - one.last_heard >= after for one in stations)
+def _has_no_data(stations: Sequence[StationContact], now: datetime, timeout: timedelta) -> bool:
+    return bool(stations) and all(now - contact.last_heard >= timeout for contact in stations)
 
 
-def _distance(one: Heard, site: Facility) -> float:
-    east = (one.longitude - site.longitude) * _DEGREE * cos(radians(site.latitude))
-    return hypot((one.latitude - site.latitude) * _DEGREE, east)
+def _distance(contact: StationContact, site: WatchedSite) -> float:
+    east = (contact.longitude - site.longitude) * _METRES_PER_DEGREE * cos(radians(site.latitude))
+    return hypot((contact.latitude - site.latitude) * _METRES_PER_DEGREE, east)
 
 
-class _Silence(Struct, frozen=True, kw_only=True):
+class _NetworkFault(Struct, frozen=True, kw_only=True):
     kind: str
     area: str
     place: Place
     severity: Severity
     since: datetime
-    words: dict[str, str]
+    sentence: dict[str, str]
 
 
-def _silence(name: str, area: str, stations: Sequence[Heard], severity: Severity) -> _Silence:
-    since, many = max(one.last_heard for one in stations), len(stations)
+def _build_no_data_fault(name: str, area: str, stations: Sequence[StationContact], severity: Severity) -> _NetworkFault:
+    since, count = max(contact.last_heard for contact in stations), len(stations)
     place = Place(
         name=name,
-        latitude=sum(one.latitude for one in stations) / many,
-        longitude=sum(one.longitude for one in stations) / many,
+        latitude=sum(contact.latitude for contact in stations) / count,
+        longitude=sum(contact.longitude for contact in stations) / count,
     )
-    counted = f"{many} {'station' if many == 1 else 'stations'}"
-    words = {
-        "nl": f"Geen gegevens uit {name} sinds {short_clock(since)} ({counted})",
-        "en": f"No data from {name} since {short_clock(since)} ({counted})",
+    count_text = f"{count} {'station' if count == 1 else 'stations'}"
+    sentence = {
+        "nl": f"Geen gegevens uit {name} sinds {format_time_of_day(since)} ({count_text})",
+        "en": f"No data from {name} since {format_time_of_day(since)} ({count_text})",
     }
-    return _Silence(kind="silent", area=area, place=place, severity=severity, since=since, words=words)
+    return _NetworkFault(kind="silent", area=area, place=place, severity=severity, since=since, sentence=sentence)
 
 
-def _told_to_nobody(one: Unreached) -> _Silence:
-    words = {
-        "nl": f"Meldingen aan {one.receiver} komen sinds {short_clock(one.since)} niet aan",
-        "en": f"Alerts to {one.receiver} have not arrived since {short_clock(one.since)}",
+def _build_unreachable_fault(unreachable: UnreachableReceiver) -> _NetworkFault:
+    sentence = {
+        "nl": f"Meldingen aan {unreachable.receiver} komen sinds {format_time_of_day(unreachable.since)} niet aan",
+        "en": f"Alerts to {unreachable.receiver} have not arrived since {format_time_of_day(unreachable.since)}",
     }
-    place = Place(name=one.receiver, latitude=0.0, longitude=0.0)
-    return _Silence(kind="undeliverable", area="", place=place, severity=Severity.SEVERE, since=one.since, words=words)
+    place = Place(name=unreachable.receiver, latitude=0.0, longitude=0.0)
+    return _NetworkFault(
+        kind="undeliverable", area="", place=place, severity=Severity.SEVERE, since=unreachable.since, sentence=sentence
+    )
 
 
-def _alert(one: _Silence, now: datetime) -> Alert:
-    text = f"{one.kind}\n{one.area}\n{one.place.name}\n{one.since.isoformat()}"
+def _build_alert(fault: _NetworkFault, now: datetime) -> Alert:
+    text = f"{fault.kind}\n{fault.area}\n{fault.place.name}\n{fault.since.isoformat()}"
     return Alert(
-        event_id=f"{one.kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}",
+        event_id=f"{fault.kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}",
         revision=1,
         change=Change.OPENED,
-        area=one.area,
+        area=fault.area,
         station="",
-        place=one.place,
+        place=fault.place,
         observed_property="",
         unit="",
-        severity=one.severity,
+        severity=fault.severity,
         confidence=1.0,
-        kind=one.kind,
-        onset=one.since,
-        peak_at=one.since,
+        kind=fault.kind,
+        onset=fault.since,
+        peak_at=fault.since,
         detected_at=now,
         peak=0.0,
         background=0.0,
         excess=0.0,
-        sentence=one.words,
+        sentence=fault.sentence,
         detector="silence@1",
     )

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from alerting.alert import AwareTime
 from alerting.errors import SettingsError
-from alerting.vocabulary import LOCAL
+from alerting.vocabulary import LOCAL_TIMEZONE
 
 
 class Shift(Struct, frozen=True, kw_only=True):
@@ -46,29 +46,31 @@ class Roster(Struct, frozen=True, kw_only=True):
         """Everybody who can be on duty."""
         return frozenset({self.otherwise, *self.turn, *(shift.receiver for shift in self.shift)})
 
-    def on_duty(self, now: datetime) -> str:
+    def find_on_duty(self, now: datetime) -> str:
         """The receiver who is on duty at that moment; always one."""
         for shift in reversed(self.shift):
             if shift.begins <= now < shift.ends:
                 return shift.receiver
         if self.begins is None or not self.turn or now < self.begins:
             return self.otherwise
-        wall = now.astimezone(LOCAL).replace(tzinfo=None) - self.begins.astimezone(LOCAL).replace(tzinfo=None)
-        return self.turn[max(0, wall // timedelta(days=self.days)) % len(self.turn)]
+        elapsed = now.astimezone(LOCAL_TIMEZONE).replace(tzinfo=None) - self.begins.astimezone(LOCAL_TIMEZONE).replace(
+            tzinfo=None
+        )
+        return self.turn[max(0, elapsed // timedelta(days=self.days)) % len(self.turn)]
 
 
 class Rosters:
     """All rosters by name. A name that is no roster stands for itself."""
 
     def __init__(self, rosters: Iterable[Roster] = ()) -> None:
-        self._named = {roster.name: roster for roster in rosters}
+        self._by_name = {roster.name: roster for roster in rosters}
 
-    def on_duty(self, name: str, now: datetime) -> str:
+    def resolve(self, name: str, now: datetime) -> str:
         """Who gets what is meant for that name."""
-        roster = self._named.get(name)
-        return roster.on_duty(now) if roster else name
+        roster = self._by_name.get(name)
+        return roster.find_on_duty(now) if roster else name
 
-    def leads_to(self, name: str, receiver: str) -> bool:
+    def can_lead_to(self, name: str, receiver: str) -> bool:
         """Whether that name can stand for the receiver."""
-        roster = self._named.get(name)
+        roster = self._by_name.get(name)
         return receiver in roster.members if roster else name == receiver

@@ -16,8 +16,8 @@ Position = tuple[float, float]
 Ring = tuple[Position, ...]
 Edge = tuple[float, float, float, float]  # from which latitude to which, longitude at the first, change a degree
 
-_MOST_SLICES = 1_024
-_FLAT = 1e-9  # degrees, a tenth of a millimetre
+_MAX_SLICES = 1_024
+_MIN_HEIGHT = 1e-9  # degrees, a tenth of a millimetre
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _WKT = re.compile(r"\s*(?:SRID=4326;)?\s*(POLYGON|MULTIPOLYGON)\s*(\(.*\))\s*", re.IGNORECASE | re.DOTALL)
@@ -37,14 +37,14 @@ class Polygon:
         self._west, self._east = min(longitudes), max(longitudes)
         self._south, self._north = min(latitudes), max(latitudes)
         edges = [edge for ring in rings for edge in zip(ring, (*ring[1:], ring[0]), strict=True)]
-        self._last = min(len(edges), _MOST_SLICES) - 1
+        self._last_slice = min(len(edges), _MAX_SLICES) - 1
         height = self._north - self._south
-        self._per_degree = self._last / height if height > _FLAT else 0.0
-        self._slices: list[list[Edge]] = [[] for _ in range(self._last + 1)]
-        for one, other in edges:
-            (x1, y1), (x2, y2) = sorted((one, other), key=itemgetter(1))
+        self._slices_per_degree = self._last_slice / height if height > _MIN_HEIGHT else 0.0
+        self._slices: list[list[Edge]] = [[] for _ in range(self._last_slice + 1)]
+        for start, end in edges:
+            (x1, y1), (x2, y2) = sorted((start, end), key=itemgetter(1))
             if y1 != y2:  # what runs from west to east is never crossed by a ray to the east
-                for number in range(self._slice(y1), self._slice(y2) + 1):
+                for number in range(self._slice_index(y1), self._slice_index(y2) + 1):
                     self._slices[number].append((y1, y2, x1, (x2 - x1) / (y2 - y1)))
 
     def contains(self, latitude: float, longitude: float) -> bool:
@@ -52,22 +52,22 @@ class Polygon:
         if not (self._west <= longitude <= self._east and self._south <= latitude <= self._north):
             return False
         inside = False
-        for low, high, at_low, per_degree in self._slices[self._slice(latitude)]:
+        for low, high, at_low, per_degree in self._slices[self._slice_index(latitude)]:
             if low <= latitude < high and longitude < at_low + (latitude - low) * per_degree:
                 inside = not inside
         return inside
 
-    def _slice(self, latitude: float) -> int:
-        return int((latitude - self._south) * self._per_degree)
+    def _slice_index(self, latitude: float) -> int:
+        return int((latitude - self._south) * self._slices_per_degree)
 
 
-def parse(given: str | dict[str, Any]) -> Polygon:
+def parse(geometry: str | dict[str, Any]) -> Polygon:
     """WKT, GeoJSON text or a GeoJSON table -> Polygon. Raises SettingsError in one sentence."""
-    if isinstance(given, str) and given.lstrip()[:1] != "{":
-        return _checked(_from_wkt(given))
+    if isinstance(geometry, str) and geometry.lstrip()[:1] != "{":
+        return _build_polygon(_from_wkt(geometry))
     try:
-        table = json.decode(given) if isinstance(given, str) else given
-        return _checked(_from_geojson(table))
+        table = json.decode(geometry) if isinstance(geometry, str) else geometry
+        return _build_polygon(_from_geojson(table))
     except (DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, SettingsError):
             raise
@@ -81,14 +81,14 @@ def _from_geojson(table: dict[str, Any]) -> list[Ring]:
         case "Feature":
             return _from_geojson(table["geometry"])
         case "Polygon":
-            return list(_rings(table["coordinates"]))
+            return list(_iter_rings(table["coordinates"]))
         case "MultiPolygon":
-            return [ring for polygon in table["coordinates"] for ring in _rings(polygon)]
-        case other:
-            raise SettingsError(f"a {other!r} encloses nothing: give a Polygon or a MultiPolygon")
+            return [ring for polygon in table["coordinates"] for ring in _iter_rings(polygon)]
+        case kind:
+            raise SettingsError(f"a {kind!r} encloses nothing: give a Polygon or a MultiPolygon")
 
 
-def _rings(coordinates: Iterable[Iterable[Sequence[float]]]) -> Iterator[Ring]:
+def _iter_rings(coordinates: Iterable[Iterable[Sequence[float]]]) -> Iterator[Ring]:
     for ring in coordinates:
         yield tuple((float(position[0]), float(position[1])) for position in ring)
 
@@ -98,16 +98,16 @@ def _from_wkt(text: str) -> list[Ring]:
     if match is None:
         raise SettingsError("no polygon: write GeoJSON, or WKT such as POLYGON((4 52, 5 52, 5 53, 4 52))")
     rings = []
-    for inner in _RING.findall(match[2]):
-        pairs = [_PAIR.fullmatch(pair) for pair in inner.split(",")]
-        found = [(float(pair[1]), float(pair[2])) for pair in pairs if pair is not None]
-        if len(found) != len(pairs):
+    for ring_text in _RING.findall(match[2]):
+        pairs = [_PAIR.fullmatch(pair) for pair in ring_text.split(",")]
+        positions = [(float(pair[1]), float(pair[2])) for pair in pairs if pair is not None]
+        if len(positions) != len(pairs):
             raise SettingsError("no polygon: a position in WKT is a longitude, a space and a latitude")
-        rings.append(tuple(found))
+        rings.append(tuple(positions))
     return rings
 
 
-def _checked(rings: list[Ring]) -> Polygon:
+def _build_polygon(rings: list[Ring]) -> Polygon:
     if not rings or any(len(ring) < 4 or ring[0] != ring[-1] for ring in rings):
         raise SettingsError("no polygon: each ring has four positions or more, and ends where it began")
     for longitude, latitude in (position for ring in rings for position in ring):

@@ -11,10 +11,10 @@ from enum import StrEnum
 
 import msgspec
 
-from alerting.vocabulary import SEVERITIES, Language, clock, plain, word
+from alerting.vocabulary import SEVERITY_TEXTS, Language, format_short_number, format_time, translate
 
 
-class Code(StrEnum):
+class DetailCode(StrEnum):
     """What there is to tell beside the reason or the outcome."""
 
     ON_DUTY = "on_duty"  # receiver: the roster that led there
@@ -32,60 +32,60 @@ class Code(StrEnum):
     GONE = "gone"  # at: when it answered 410
 
 
-_SAY: Mapping[Code, tuple[str, str]] = {
-    Code.ON_DUTY: ("dienst volgens rooster {receiver}", "on duty for {receiver}"),
-    Code.FELL: ("was {was}, is nu {now}", "was {was}, is {now}"),
-    Code.HEARD: ("niets meer gehoord sinds {at}", "nothing heard since {at}"),
-    Code.SOURCE: (
+_TEMPLATES: Mapping[DetailCode, tuple[str, str]] = {
+    DetailCode.ON_DUTY: ("dienst volgens rooster {receiver}", "on duty for {receiver}"),
+    DetailCode.FELL: ("was {was}, is nu {now}", "was {was}, is {now}"),
+    DetailCode.HEARD: ("niets meer gehoord sinds {at}", "nothing heard since {at}"),
+    DetailCode.SOURCE: (
         "{name} ({basis}, {owner}), tot niveau {level}, geldig tot en met {day}",
         "{name} ({basis}, {owner}), up to {level}, until {day}",
     ),
-    Code.UNANSWERED: (
+    DetailCode.UNANSWERED: (
         "{receiver} is ingelicht op {at} en niemand heeft geantwoord",
         "{receiver} was told at {at} and nobody acknowledged",
     ),
-    Code.SILENCE: (
+    DetailCode.SILENCE: (
         "demping {id} door {author} tot {until}: {reason}",
         "silence {id} by {author} until {until}: {reason}",
     ),
-    Code.MAINTENANCE: (
+    DetailCode.MAINTENANCE: (
         "onderhoud {id} door {author} tot {until}: {reason}",
         "maintenance {id} by {author} until {until}: {reason}",
     ),
-    Code.UNCONFIGURED: ("dit kanaal staat niet meer in de instellingen", "the channel is no longer configured"),
-    Code.NO_ANSWER: ("{host}: geen antwoord ({error})", "{host}: no answer ({error})"),
-    Code.TOO_SLOW: ("geen antwoord binnen {seconds} s", "no answer within {seconds} s"),
-    Code.NO_CONNECTION: ("{host}: geen verbinding ({error})", "{host}: no connection ({error})"),
-    Code.PRIVATE: ("{host} is geen openbaar adres", "{host} is no public address"),
-    Code.GONE: ("uitgezet: antwoordde 410 (bestaat niet meer) op {at}", "disabled: it answered 410 at {at}"),
+    DetailCode.UNCONFIGURED: ("dit kanaal staat niet meer in de instellingen", "the channel is no longer configured"),
+    DetailCode.NO_ANSWER: ("{host}: geen antwoord ({error})", "{host}: no answer ({error})"),
+    DetailCode.TOO_SLOW: ("geen antwoord binnen {seconds} s", "no answer within {seconds} s"),
+    DetailCode.NO_CONNECTION: ("{host}: geen verbinding ({error})", "{host}: no connection ({error})"),
+    DetailCode.PRIVATE: ("{host} is geen openbaar adres", "{host} is no public address"),
+    DetailCode.GONE: ("uitgezet: antwoordde 410 (bestaat niet meer) op {at}", "disabled: it answered 410 at {at}"),
 }
-_MOMENTS = frozenset({"at", "until"})
-_SEVERITIES = frozenset({"was", "now"})
+_TIME_FIELDS = frozenset({"at", "until"})
+_SEVERITY_FIELDS = frozenset({"was", "now"})
 
 
-def kept(code: Code, **figures: str | float | datetime) -> str:
+def encode_detail(code: DetailCode, **fields: str | float | datetime) -> str:
     """The text that is stored: the code and its figures, moments in UTC."""
-    bare = {name: _bare(figure) for name, figure in figures.items()}
-    return json.dumps({"code": code.value, **bare}, ensure_ascii=False, separators=(",", ":"))
+    values = {name: _to_json_value(value) for name, value in fields.items()}
+    return json.dumps({"code": code.value, **values}, ensure_ascii=False, separators=(",", ":"))
 
 
-def worded(text: str, language: Language) -> str:
+def describe_detail(text: str, language: Language) -> str:
     """What was stored, in plain words; a text that is none of ours as it is."""
     try:
-        found = msgspec.json.decode(text, type=dict[str, str | float | int])
-        say = _SAY[Code(str(found.pop("code")))][0 if language == "nl" else 1]
-        return say.format(**{name: _shown(name, figure, language) for name, figure in found.items()})
+        fields = msgspec.json.decode(text, type=dict[str, str | float | int])
+        template = _TEMPLATES[DetailCode(str(fields.pop("code")))][0 if language == "nl" else 1]
+        return template.format(**{name: _format_value(name, value, language) for name, value in fields.items()})
     except (msgspec.DecodeError, KeyError, ValueError):
         return text
 
 
-def _bare(figure: str | float | datetime) -> str | float:
-    return figure.astimezone(UTC).isoformat() if isinstance(figure, datetime) else figure
+def _to_json_value(value: str | float | datetime) -> str | float:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
 
 
-def _shown(name: str, figure: str | float, language: Language) -> str:
-    if name in _MOMENTS:
-        return clock(datetime.fromisoformat(str(figure)), language)
-    if name in _SEVERITIES:
-        return word(SEVERITIES, str(figure), language)
-    return figure if isinstance(figure, str) else plain(figure, language)
+def _format_value(name: str, value: str | float, language: Language) -> str:
+    if name in _TIME_FIELDS:
+        return format_time(datetime.fromisoformat(str(value)), language)
+    if name in _SEVERITY_FIELDS:
+        return translate(SEVERITY_TEXTS, str(value), language)
+    return value if isinstance(value, str) else format_short_number(value, language)

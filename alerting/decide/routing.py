@@ -9,13 +9,13 @@ from msgspec import Meta, Struct
 
 from alerting.alert import Alert, Place, Severity
 from alerting.decide import polygon, time_intervals
-from alerting.decide.matcher import Matching
+from alerting.decide.matcher import MatcherIndex
 from alerting.decide.on_call import Rosters
 from alerting.decide.polygon import Polygon
-from alerting.decide.reason_detail import Code, kept
+from alerting.decide.reason_detail import DetailCode, encode_detail
 
 
-class Reason(StrEnum):
+class DecisionReason(StrEnum):
     """Why a receiver is told of an alert, or not. Kept with every alert; also a metric's label."""
 
     ROUTED = "routed"
@@ -38,7 +38,7 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"  # written by a version that this one cannot read
 
 
-_HIGHEST = max(severity.rank for severity in Severity)
+_HIGHEST_RANK = max(severity.rank for severity in Severity)
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -65,69 +65,73 @@ class Route(Struct, frozen=True, kw_only=True):
     escalate_minutes: Annotated[float, Meta(gt=0)] = 15.0
 
 
-class Verdict(Struct, frozen=True, kw_only=True, gc=False):
+class Decision(Struct, frozen=True, kw_only=True, gc=False):
     """Whether one receiver is told, and the reason; `detail` names the silence, the source or the roster."""
 
     receiver: str
-    told: bool
-    reason: Reason
+    notify: bool
+    reason: DecisionReason
     detail: str = ""
 
 
-class Way(Struct, frozen=True, kw_only=True):
+class PreparedRoute(Struct, frozen=True, kw_only=True):
     """A route with its conditions read, once."""
 
     route: Route
     polygon: Polygon | None
-    week: bytes | None
-    least_rank: int
-    routed: Verdict
+    week_mask: bytes | None
+    min_rank: int
+    routed_decision: Decision
 
-    def open(self, place: Place, rank: int, minute: int) -> bool:
+    def accepts(self, place: Place, rank: int, minute: int) -> bool:
         """Whether the conditions beside the matchers hold: severity (its rank), minute of the week, and place."""
-        if rank < self.least_rank or (self.week is not None and not self.week[minute]):
+        if rank < self.min_rank or (self.week_mask is not None and not self.week_mask[minute]):
             return False
         return self.polygon is None or self.polygon.contains(place.latitude, place.longitude)
 
 
-def prepared(route: Route) -> Way:
+def prepare_route(route: Route) -> PreparedRoute:
     """Read what the route says. Raises SettingsError."""
-    found = polygon.parse(route.inside) if route.inside is not None else None
-    return Way(
+    jurisdiction = polygon.parse(route.inside) if route.inside is not None else None
+    return PreparedRoute(
         route=route,
-        polygon=found,
-        week=time_intervals.week(route.hours),
-        least_rank=route.least_severity.rank,
-        routed=Verdict(receiver=route.receiver, told=True, reason=Reason.ROUTED),
+        polygon=jurisdiction,
+        week_mask=time_intervals.build_week_mask(route.hours),
+        min_rank=route.least_severity.rank,
+        routed_decision=Decision(receiver=route.receiver, notify=True, reason=DecisionReason.ROUTED),
     )
 
 
-def route(alert: Alert, ways: Matching[Way], rosters: Rosters, now: datetime) -> list[Verdict]:
+def route_alert(alert: Alert, routes: MatcherIndex[PreparedRoute], rosters: Rosters, now: datetime) -> list[Decision]:
     """One verdict for each route that fits; NO_ROUTE in the name of nobody where none does.
 
     A receiver that two routes lead to is told once: if either would tell it.
     """
-    verdicts: dict[str, Verdict] = {}
+    decisions: dict[str, Decision] = {}
     minute, firing = time_intervals.minute_of_week(now), alert.firing
-    rank, sure = (alert.severity.rank, alert.confidence) if firing else (_HIGHEST, 1.0)  # an end is told at any
+    rank, confidence = (
+        (alert.severity.rank, alert.confidence) if firing else (_HIGHEST_RANK, 1.0)
+    )  # an end is told at any
     late = alert.detected_late and firing
-    for way in ways.fitting(alert.labels):
-        if not way.open(alert.place, rank, minute):
+    for prepared_route in routes.find_matching(alert.labels):
+        if not prepared_route.accepts(alert.place, rank, minute):
             continue
-        receiver = rosters.on_duty(way.route.receiver, now)
-        before = verdicts.get(receiver)
-        if before is None or not before.told:
-            verdicts[receiver] = _weigh(way, receiver, sure, late=late)
-        if not way.route.go_on:
+        receiver = rosters.resolve(prepared_route.route.receiver, now)
+        previous = decisions.get(receiver)
+        if previous is None or not previous.notify:
+            decisions[receiver] = _decide_route(prepared_route, receiver, confidence, late=late)
+        if not prepared_route.route.go_on:
             break
-    return list(verdicts.values()) or [Verdict(receiver="", told=False, reason=Reason.NO_ROUTE)]
+    return list(decisions.values()) or [Decision(receiver="", notify=False, reason=DecisionReason.NO_ROUTE)]
 
 
-def _weigh(way: Way, receiver: str, sure: float, *, late: bool) -> Verdict:
-    chosen = way.route
-    told = not late and sure >= chosen.least_confidence
-    if told and receiver == chosen.receiver:
-        return way.routed
-    reason = Reason.ROUTED if told else Reason.DETECTED_LATE if late else Reason.NOT_SURE_ENOUGH
-    detail = kept(Code.ON_DUTY, receiver=chosen.receiver) if receiver != chosen.receiver else ""
-    return Verdict(receiver=receiver, told=told, reason=reason, detail=detail)
+def _decide_route(prepared_route: PreparedRoute, receiver: str, confidence: float, *, late: bool) -> Decision:
+    route = prepared_route.route
+    notify = not late and confidence >= route.least_confidence
+    if notify and receiver == route.receiver:
+        return prepared_route.routed_decision
+    reason = (
+        DecisionReason.ROUTED if notify else DecisionReason.DETECTED_LATE if late else DecisionReason.NOT_SURE_ENOUGH
+    )
+    detail = encode_detail(DetailCode.ON_DUTY, receiver=route.receiver) if receiver != route.receiver else ""
+    return Decision(receiver=receiver, notify=notify, reason=reason, detail=detail)

@@ -9,16 +9,16 @@ from typing import Self
 from msgspec import json
 
 from alerting.alert import Alert, Change
-from alerting.decide.dedup import Told, needs_telling, over
-from alerting.decide.escalation import Watched, due, waits
-from alerting.decide.inhibition import KnownSource, inhibited
-from alerting.decide.matcher import Matching
+from alerting.decide.dedup import LastNotified, decide_end, deduplicate
+from alerting.decide.escalation import UnacknowledgedAlert, decide_reminders, iter_delays
+from alerting.decide.inhibition import KnownSource, inhibit
+from alerting.decide.matcher import MatcherIndex
 from alerting.decide.on_call import Roster, Rosters
-from alerting.decide.routing import Reason, Route, Verdict, prepared, route
-from alerting.decide.silence import Silence, silenced, silencing
+from alerting.decide.routing import Decision, DecisionReason, Route, prepare_route, route_alert
+from alerting.decide.silence import Silence, apply_silence, find_silence_reason
 
 
-class Rules:
+class NotificationPolicy:
     """All that decides who is told. `version` is a hash of it, kept with every decision."""
 
     def __init__(
@@ -27,70 +27,102 @@ class Rules:
         sources: Sequence[KnownSource] = (),
         silences: Sequence[Silence] = (),
         rosters: Sequence[Roster] = (),
-        keeper: str | None = None,
+        network_receiver: str | None = None,
     ) -> None:
         """`keeper` looks after the network: what is silent goes there and nowhere else.
 
         `patience`: minutes before which nobody is reminded and nothing escalates; None: that never happens.
         """
-        self.keeper = keeper
-        self.ways = Matching([(prepared(one), one.match) for one in routes])
-        self.patience = min((minutes for one in routes for minutes in waits(one)), default=None)
+        self.network_receiver = network_receiver
+        self.routes = MatcherIndex([(prepare_route(route), route.match) for route in routes])
+        self.min_delay_minutes = min((minutes for route in routes for minutes in iter_delays(route)), default=None)
         self.rosters = Rosters(rosters)
-        self.sources = Matching([(one, one.match) for one in sources])
-        self.silences = _filed(silences)
+        self.sources = MatcherIndex([(source, source.match) for source in sources])
+        self.silences = _index_silences(silences)
         self.version = sha256(json.encode([list(routes), list(sources), list(rosters)], enc_hook=str)).hexdigest()[:12]
 
     def with_silences(self, silences: Sequence[Silence]) -> Self:
         """The same rules with other silences; routes and sources are not read again."""
-        other = copy(self)
-        other.silences = _filed(silences)
-        return other
+        policy = copy(self)
+        policy.silences = _index_silences(silences)
+        return policy
 
     def decide(
-        self, alert: Alert, told: Mapping[str, Told], now: datetime, *, calm: bool = True, rose: bool = False
-    ) -> list[Verdict]:
+        self,
+        alert: Alert,
+        last_notified: Mapping[str, LastNotified],
+        now: datetime,
+        *,
+        calm: bool = True,
+        rose_at_end: bool = False,
+    ) -> list[Decision]:
         """Route, dedup, inhibit, silence.
 
         `told`: receiver -> what it knows of the plume the event belongs to; `calm`: nothing of that goes on.
         Whoever was told of an event is told of its end and of its correction, whatever a rule says meanwhile. `rose`:
         only with its end is it as bad as this; then whoever waits for what is so bad hears of it for the first time.
         """
-        ends = {} if alert.firing else {name: over(alert, name, known, calm=calm) for name, known in told.items()}
-        if ends and not rose:
-            return list(ends.values())
-        found = self._kept(now) if alert.quiet else route(alert, self.ways, self.rosters, now)
-        sources, by = list(self.sources.fitting(alert.labels)), self._silencing(alert, now)
-        verdicts = found
-        if told or not alert.firing:
-            verdicts = [needs_telling(alert, one, told.get(one.receiver), rose=rose) for one in found]
+        end_decisions = (
+            {}
+            if alert.firing
+            else {name: decide_end(alert, name, last, calm=calm) for name, last in last_notified.items()}
+        )
+        if end_decisions and not rose_at_end:
+            return list(end_decisions.values())
+        routed = (
+            self._decide_network_alert(now)
+            if alert.is_about_network
+            else route_alert(alert, self.routes, self.rosters, now)
+        )
+        sources, silence_reason = list(self.sources.find_matching(alert.labels)), self._find_silence_reason(alert, now)
+        decisions = routed
+        if last_notified or not alert.firing:
+            decisions = [
+                deduplicate(alert, decision, last_notified.get(decision.receiver), rose_at_end=rose_at_end)
+                for decision in routed
+            ]
         if sources:
-            verdicts = [inhibited(alert, one, sources, now.date()) for one in verdicts]
-        verdicts = [silenced(one, by) for one in verdicts] if by else verdicts
-        known = {name: verdict for name, verdict in ends.items() if told[name].this}
-        return [*known.values(), *(one for one in verdicts if one.receiver not in known)]
+            decisions = [inhibit(alert, decision, sources, now.date()) for decision in decisions]
+        decisions = [apply_silence(decision, silence_reason) for decision in decisions] if silence_reason else decisions
+        ends_of_event = {
+            name: decision for name, decision in end_decisions.items() if last_notified[name].of_this_event
+        }
+        return [
+            *ends_of_event.values(),
+            *(decision for decision in decisions if decision.receiver not in ends_of_event),
+        ]
 
-    def _silencing(self, alert: Alert, now: datetime) -> tuple[Reason, str] | None:
-        return silencing(self.silences.fitting(alert.labels), now)
+    def _find_silence_reason(self, alert: Alert, now: datetime) -> tuple[DecisionReason, str] | None:
+        return find_silence_reason(self.silences.find_matching(alert.labels), now)
 
-    def _kept(self, now: datetime) -> list[Verdict]:
-        if self.keeper is None:
-            return [Verdict(receiver="", told=False, reason=Reason.NO_ROUTE)]
-        return [Verdict(receiver=self.rosters.on_duty(self.keeper, now), told=True, reason=Reason.ROUTED)]
+    def _decide_network_alert(self, now: datetime) -> list[Decision]:
+        if self.network_receiver is None:
+            return [Decision(receiver="", notify=False, reason=DecisionReason.NO_ROUTE)]
+        return [
+            Decision(
+                receiver=self.rosters.resolve(self.network_receiver, now), notify=True, reason=DecisionReason.ROUTED
+            )
+        ]
 
-    def still_told(self, alert: Alert, verdict: Verdict, now: datetime) -> bool:
+    def passes_silences(self, alert: Alert, decision: Decision, now: datetime) -> bool:
         """Whether no silence withholds what is told of an event that goes on."""
-        return silenced(verdict, self._silencing(alert, now)).told
+        return apply_silence(decision, self._find_silence_reason(alert, now)).notify
 
-    def remind(self, alert: Alert, watched: Watched, now: datetime) -> list[Verdict]:
+    def decide_reminders(self, alert: Alert, pending: UnacknowledgedAlert, now: datetime) -> list[Decision]:
         """What to tell now because nobody answered; a silence holds for reminders too."""
         if alert.change in {Change.ENDED, Change.VOIDED}:
             return []
-        fit = (way.route for way in self.ways.fitting(alert.labels))
-        routes = [one for one in fit if self.rosters.leads_to(one.receiver, watched.receiver)]
-        by = self._silencing(alert, now)
-        return [one for one in (silenced(v, by) for v in due(watched, routes, self.rosters, now)) if one.told]
+        matching_routes = (way.route for way in self.routes.find_matching(alert.labels))
+        routes = [route for route in matching_routes if self.rosters.can_lead_to(route.receiver, pending.receiver)]
+        silence_reason = self._find_silence_reason(alert, now)
+        return [
+            decision
+            for decision in (
+                apply_silence(v, silence_reason) for v in decide_reminders(pending, routes, self.rosters, now)
+            )
+            if decision.notify
+        ]
 
 
-def _filed(silences: Sequence[Silence]) -> Matching[Silence]:
-    return Matching([(one, one.match) for one in silences])
+def _index_silences(silences: Sequence[Silence]) -> MatcherIndex[Silence]:
+    return MatcherIndex([(silence, silence.match) for silence in silences])

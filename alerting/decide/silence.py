@@ -6,8 +6,8 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from alerting.decide.reason_detail import Code, kept
-from alerting.decide.routing import Reason, Verdict
+from alerting.decide.reason_detail import DetailCode, encode_detail
+from alerting.decide.routing import Decision, DecisionReason
 
 
 class Silence(Struct, frozen=True, kw_only=True, gc=False):
@@ -21,24 +21,28 @@ class Silence(Struct, frozen=True, kw_only=True, gc=False):
     ends_at: datetime
     kind: Literal["silence", "maintenance"] = "silence"
 
-    def in_force(self, now: datetime) -> bool:
+    def is_in_force(self, now: datetime) -> bool:
         """Never before its start, never from its end on."""
         return self.starts_at <= now < self.ends_at
 
 
-def silencing(fitting: Iterable[Silence], now: datetime) -> tuple[Reason, str] | None:
+def find_silence_reason(silences: Iterable[Silence], now: datetime) -> tuple[DecisionReason, str] | None:
     """Why nobody is told while a silence that fits the alert is in force, and whose it is."""
-    found = next((silence for silence in fitting if silence.in_force(now)), None)
-    if found is None:
+    silence = next((silence for silence in silences if silence.is_in_force(now)), None)
+    if silence is None:
         return None
-    reason = Reason.MAINTENANCE if found.kind == "maintenance" else Reason.SILENCED
-    return reason, kept(
-        Code(found.kind), id=str(found.id), author=found.author, until=found.ends_at, reason=found.reason
+    reason = DecisionReason.MAINTENANCE if silence.kind == "maintenance" else DecisionReason.SILENCED
+    return reason, encode_detail(
+        DetailCode(silence.kind),
+        id=str(silence.id),
+        author=silence.author,
+        until=silence.ends_at,
+        reason=silence.reason,
     )
 
 
-def silenced(verdict: Verdict, by: tuple[Reason, str] | None) -> Verdict:
+def apply_silence(decision: Decision, silence_reason: tuple[DecisionReason, str] | None) -> Decision:
     """The verdict, withheld where there is a silence."""
-    if by is None or not verdict.told:
-        return verdict
-    return structs.replace(verdict, told=False, reason=by[0], detail=by[1])
+    if silence_reason is None or not decision.notify:
+        return decision
+    return structs.replace(decision, notify=False, reason=silence_reason[0], detail=silence_reason[1])

@@ -8,18 +8,18 @@ from functools import cache
 from msgspec import Struct
 
 from alerting.errors import SettingsError
-from alerting.vocabulary import LOCAL
+from alerting.vocabulary import LOCAL_TIMEZONE
 
-_MINUTES = 7 * 24 * 60
+_MINUTES_PER_WEEK = 7 * 24 * 60
 _MONDAY = datetime(2026, 1, 5)  # noqa: DTZ001 - any Monday, on the Dutch clock
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_FORM = re.compile(
+_PATTERN = re.compile(
     rf"(?:(?P<first>{'|'.join(_DAYS)})(?:-(?P<last>{'|'.join(_DAYS)}))?)?"
     r"\s*(?:(?P<begin>[0-2]\d:[0-5]\d)-(?P<end>[0-2]\d:[0-5]\d))?"
 )
 
 
-class Span(Struct, frozen=True, kw_only=True):
+class TimeInterval(Struct, frozen=True, kw_only=True):
     """From `begin` until just before `end` on `days` (0: Monday); past midnight it belongs to the day it began on."""
 
     days: frozenset[int]
@@ -28,7 +28,7 @@ class Span(Struct, frozen=True, kw_only=True):
 
     def covers(self, now: datetime) -> bool:
         """Whether the moment is within."""
-        return self.covers_local(now.astimezone(LOCAL))
+        return self.covers_local(now.astimezone(LOCAL_TIMEZONE))
 
     def covers_local(self, local: datetime) -> bool:
         """The same for a moment on the Dutch clock."""
@@ -38,9 +38,9 @@ class Span(Struct, frozen=True, kw_only=True):
         return (today in self.days and at >= self.begin) or ((today - 1) % 7 in self.days and at < self.end)
 
 
-def parse(text: str) -> Span:
+def parse(text: str) -> TimeInterval:
     """Read one span, or SettingsError."""
-    match = _FORM.fullmatch(text.strip().lower())
+    match = _PATTERN.fullmatch(text.strip().lower())
     if match is None or not text.strip():
         raise SettingsError(f"hours {text!r}: write days, times or both, such as 'mon-fri 18:00-08:00'")
     try:
@@ -52,25 +52,25 @@ def parse(text: str) -> Span:
         raise SettingsError(f"hours {text!r}: begins when it ends; leave the times out for the whole day")
     first = _DAYS.index(match["first"] or "mon")
     last = _DAYS.index(match["last"] or match["first"] or "sun")
-    return Span(days=frozenset((first + n) % 7 for n in range((last - first) % 7 + 1)), begin=begin, end=end)
+    return TimeInterval(days=frozenset((first + n) % 7 for n in range((last - first) % 7 + 1)), begin=begin, end=end)
 
 
-def week(texts: Sequence[str]) -> bytes | None:
+def build_week_mask(texts: Sequence[str]) -> bytes | None:
     """Every minute of the Dutch week from Monday 00:00 on, 1 where a span covers it; None for always: no span at all.
 
     One for all routes with the same hours. Raises SettingsError.
     """
-    return _week(tuple(texts)) if texts else None
+    return _build_week_mask(tuple(texts)) if texts else None
 
 
 @cache
-def _week(texts: tuple[str, ...]) -> bytes:
+def _build_week_mask(texts: tuple[str, ...]) -> bytes:
     spans = [parse(text) for text in texts]
-    minutes = (_MONDAY + timedelta(minutes=number) for number in range(_MINUTES))
+    minutes = (_MONDAY + timedelta(minutes=number) for number in range(_MINUTES_PER_WEEK))
     return bytes(any(span.covers_local(minute) for span in spans) for minute in minutes)
 
 
 def minute_of_week(now: datetime) -> int:
     """Where in `week` a moment is."""
-    local = now.astimezone(LOCAL)
+    local = now.astimezone(LOCAL_TIMEZONE)
     return local.weekday() * 1440 + local.hour * 60 + local.minute

@@ -7,98 +7,102 @@ from difflib import get_close_matches
 from alerting.decide.inhibition import KnownSource
 from alerting.decide.matcher import Matcher
 from alerting.decide.on_call import Roster
-from alerting.decide.routing import Route, prepared
+from alerting.decide.routing import Route, prepare_route
 from alerting.errors import SettingsError
 
-_MANY = {"site"}  # labels of which one alert has several values
+_MULTIVALUED_LABELS = {"site"}  # labels of which one alert has several values
 
 
 def check_names(receivers: Sequence[str], rosters: Sequence[Roster], routes: Sequence[Route]) -> None:
     """Every name leads to somebody, and no name to two."""
     names = [*receivers, *(roster.name for roster in rosters)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise SettingsError(f"two receivers or rosters have one name: {', '.join(twice)}")
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        raise SettingsError(f"two receivers or rosters have one name: {', '.join(duplicates)}")
     for number, roster in enumerate(rosters):
         for member in sorted(roster.members):
-            known(f"roster[{number}]", member, receivers)
+            check_known(f"roster[{number}]", member, receivers)
     for number, route in enumerate(routes):
-        known(f"route[{number}].receiver", route.receiver, names)
+        check_known(f"route[{number}].receiver", route.receiver, names)
         if route.escalate_to is not None:
-            known(f"route[{number}].escalate_to", route.escalate_to, names)
+            check_known(f"route[{number}].escalate_to", route.escalate_to, names)
 
 
-def check_rules(routes: Sequence[Route], sources: Sequence[KnownSource]) -> None:
+def check_conditions(routes: Sequence[Route], sources: Sequence[KnownSource]) -> None:
     """Every matcher, polygon and time can be read and can fit something."""
     for number, source in enumerate(sources):
-        _matchers(f"known_source[{number}].match", source.match)
+        _parse_matchers(f"known_source[{number}].match", source.match)
     for number, route in enumerate(routes):
-        _possible(f"route[{number}]", route, _matchers(f"route[{number}].match", route.match))
+        _check_satisfiable(f"route[{number}]", route, _parse_matchers(f"route[{number}].match", route.match))
         try:
-            prepared(route)
+            prepare_route(route)
         except SettingsError as error:
             raise SettingsError(f"alerting.route[{number}]: {error}") from None
-        for before, other in enumerate(routes[:number]):
-            if _takes_all_of(other, route):
+        for index, other in enumerate(routes[:number]):
+            if _covers(other, route):
                 raise SettingsError(
-                    f"alerting.route[{number}]: never reached, route[{before}] takes all of it; "
+                    f"alerting.route[{number}]: never reached, route[{index}] takes all of it; "
                     "give that one go_on = true or put this one before it"
                 )
 
 
-def check_values(
-    routes: Sequence[Route], sources: Sequence[KnownSource], there_are: Mapping[str, AbstractSet[str]]
+def find_unknown_values(
+    routes: Sequence[Route], sources: Sequence[KnownSource], registry_values: Mapping[str, AbstractSet[str]]
 ) -> Iterable[str]:
     """What matchers ask for that does not exist, a sentence each; `there_are`: label -> its values in the registry."""
-    asked = [(f"route[{n}].match", text) for n, one in enumerate(routes) for text in one.match]
-    asked += [(f"known_source[{n}].match", text) for n, one in enumerate(sources) for text in one.match]
-    for path, text in asked:
+    conditions = [(f"route[{n}].match", text) for n, route in enumerate(routes) for text in route.match]
+    conditions += [(f"known_source[{n}].match", text) for n, source in enumerate(sources) for text in source.match]
+    for path, text in conditions:
         matcher = Matcher.parse(text)
-        values = there_are.get(matcher.label)
+        values = registry_values.get(matcher.label)
         if values is None or any(matcher.matches({matcher.label: value}) for value in values):
             continue
-        near = nearest(matcher.value, values)
-        remedy = f"the nearest is {near!r}" if near else f"there is no {matcher.label} yet"
+        nearest_value = find_nearest(matcher.value, values)
+        remedy = f"the nearest is {nearest_value!r}" if nearest_value else f"there is no {matcher.label} yet"
         yield f"alerting.{path}: {text} fits no {matcher.label}; {remedy}"
 
 
-def known(path: str, name: str, names: Sequence[str], what: str = "receiver") -> None:
+def check_known(path: str, name: str, names: Sequence[str], noun: str = "receiver") -> None:
     """Raise SettingsError where the name is none of `names`."""
     if name not in names:
-        near = nearest(name, names)
-        remedy = f"the nearest {what} is {near!r}" if near else f"there are no {what}s"
-        raise SettingsError(f"alerting.{path}: no {what} {name!r}; {remedy}")
+        nearest_name = find_nearest(name, names)
+        remedy = f"the nearest {noun} is {nearest_name!r}" if nearest_name else f"there are no {noun}s"
+        raise SettingsError(f"alerting.{path}: no {noun} {name!r}; {remedy}")
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
+def find_nearest(name: str, names: Iterable[str]) -> str | None:
     """The valid name that looks most like this one."""
     return next(iter(get_close_matches(name, sorted(names), n=1, cutoff=0)), None)
 
 
-def _matchers(path: str, texts: Sequence[str]) -> list[Matcher]:
+def _parse_matchers(path: str, texts: Sequence[str]) -> list[Matcher]:
     try:
         return [Matcher.parse(text) for text in texts]
     except SettingsError as error:
         raise SettingsError(f"alerting.{path}: {error}") from None
 
 
-def _possible(path: str, route: Route, matchers: Sequence[Matcher]) -> None:
+def _check_satisfiable(path: str, route: Route, matchers: Sequence[Matcher]) -> None:
     """Refuse matchers that exclude each other, and a severity below the least one."""
     if route.inside is not None and route.inside_file is not None:
         raise SettingsError(f"alerting.{path}: give `inside` or `inside_file`, not both")
-    for one in matchers:
-        if one.operator != "=" or one.label in _MANY:
+    for matcher in matchers:
+        if matcher.operator != "=" or matcher.label in _MULTIVALUED_LABELS:
             continue
-        wrong = next((m for m in matchers if m.label == one.label and not m.matches({one.label: one.value})), None)
-        if wrong is not None:
-            raise SettingsError(f"alerting.{path}: never reached, nothing is {one} and {wrong}")
-    levels = [m for m in matchers if m.label == "severity"]
-    taken = [s for s in type(route.least_severity) if s.rank >= route.least_severity.rank]
-    if levels and not any(all(m.matches({"severity": s.value}) for m in levels) for s in taken):
+        conflict = next(
+            (m for m in matchers if m.label == matcher.label and not m.matches({matcher.label: matcher.value})), None
+        )
+        if conflict is not None:
+            raise SettingsError(f"alerting.{path}: never reached, nothing is {matcher} and {conflict}")
+    severity_matchers = [m for m in matchers if m.label == "severity"]
+    accepted = [s for s in type(route.least_severity) if s.rank >= route.least_severity.rank]
+    if severity_matchers and not any(
+        all(m.matches({"severity": s.value}) for m in severity_matchers) for s in accepted
+    ):
         raise SettingsError(f"alerting.{path}: never reached, least_severity excludes what it matches")
 
 
-def _takes_all_of(other: Route, route: Route) -> bool:
+def _covers(other: Route, route: Route) -> bool:
     """Whether nothing gets past `other` to `route`: it has the same conditions or fewer, and no `go_on`."""
     return (
         not other.go_on

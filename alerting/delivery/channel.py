@@ -6,7 +6,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 
-class Outcome(StrEnum):
+class DeliveryOutcome(StrEnum):
     """How one attempt ended; also a metric's label."""
 
     DELIVERED = "delivered"
@@ -16,42 +16,44 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"  # it may have arrived
 
 
-class Attempt(Struct, frozen=True, kw_only=True):
+class Delivery(Struct, frozen=True, kw_only=True):
     """One attempt's outcome, in words, and the exact bytes that were sent."""
 
-    outcome: Outcome
+    outcome: DeliveryOutcome
     detail: str
     content: bytes = b""
 
 
-class Retry(Struct, frozen=True, kw_only=True):
+class NextAttempt(Struct, frozen=True, kw_only=True):
     """Try again at `at`."""
 
     at: datetime
 
 
-class Finished(Struct, frozen=True, kw_only=True):
+class FinalState(Struct, frozen=True, kw_only=True):
     """No further attempt: `state` is what the outbox says from now on."""
 
-    state: Outcome
+    state: DeliveryOutcome
 
 
 # Standard Webhooks' schedule; it serves mail as well.
-_PAUSES = tuple(timedelta(seconds=s) for s in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400))
+_RETRY_DELAYS = tuple(timedelta(seconds=s) for s in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400))
 
 
-def after(attempt: Attempt, *, attempts: int, now: datetime) -> Retry | Finished:
+def plan_next_attempt(delivery: Delivery, *, attempts: int, now: datetime) -> NextAttempt | FinalState:
     """What follows an attempt, the `attempts`-th of its notification."""
-    if attempt.outcome is Outcome.GONE:
-        return Finished(state=Outcome.REFUSED)
-    if attempt.outcome in {Outcome.DELIVERED, Outcome.REFUSED}:
-        return Finished(state=attempt.outcome)
-    if attempts > len(_PAUSES):
-        return Finished(state=Outcome.UNKNOWN if attempt.outcome is Outcome.UNKNOWN else Outcome.REFUSED)
-    return Retry(at=now + _PAUSES[attempts - 1])
+    if delivery.outcome is DeliveryOutcome.GONE:
+        return FinalState(state=DeliveryOutcome.REFUSED)
+    if delivery.outcome in {DeliveryOutcome.DELIVERED, DeliveryOutcome.REFUSED}:
+        return FinalState(state=delivery.outcome)
+    if attempts > len(_RETRY_DELAYS):
+        return FinalState(
+            state=DeliveryOutcome.UNKNOWN if delivery.outcome is DeliveryOutcome.UNKNOWN else DeliveryOutcome.REFUSED
+        )
+    return NextAttempt(at=now + _RETRY_DELAYS[attempts - 1])
 
 
-class Origin(Struct, frozen=True, kw_only=True):
+class DeliveryContext(Struct, frozen=True, kw_only=True):
     """Who says it and where more is to be found; `received_at` is when the alert came in.
 
     allow_private   whether requests may go to private and loopback addresses

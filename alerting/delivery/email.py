@@ -4,7 +4,6 @@ At most one possible repeat a crash, with the same Message-ID.
 """
 
 import asyncio
-import logging
 from datetime import datetime
 from email.header import Header
 from email.message import EmailMessage
@@ -14,17 +13,18 @@ from email.utils import format_datetime, getaddresses
 import aiosmtplib
 
 from alerting import telemetry
-from alerting.decide.reason_detail import Code, kept
-from alerting.delivery.channel import Attempt, Outcome
+from alerting.decide.reason_detail import DetailCode, encode_detail
+from alerting.delivery.channel import Delivery, DeliveryOutcome
 from alerting.delivery.settings import EmailSettings, SmtpSettings
-from alerting.message.chart import draw
-from alerting.message.email_content import PLOT, mail
+from alerting.log import get_logger
+from alerting.message.chart import draw_chart
+from alerting.message.email_content import CHART_CONTENT_ID, render_email
 from alerting.message.notification import Notification
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("alerting.delivery")
 
 
-class _Mail(EmailPolicy):
+class _SubjectPolicy(EmailPolicy):
     """Python's own folding loses spaces between two encoded words; a subject is encoded whole instead."""
 
     def fold_binary(self, name: str, value: str) -> bytes:
@@ -33,26 +33,26 @@ class _Mail(EmailPolicy):
         return super().fold_binary(name, value)
 
 
-_AS_SENT = _Mail(linesep="\r\n", cte_type="7bit")
+_WIRE_POLICY = _SubjectPolicy(linesep="\r\n", cte_type="7bit")
 
 
 async def deliver(
     notification: Notification, channel: EmailSettings, *, smtp: SmtpSettings, public_url: str, at: datetime
-) -> Attempt:
+) -> Delivery:
     """Draw, compose and hand it to the mail server."""
-    plot = None
-    if channel.plot and notification.curve is not None and not notification.gathered:
-        plot = await asyncio.to_thread(_drawn, notification)
-    message = compose(notification, channel=channel, smtp=smtp, public_url=public_url, at=at, plot=plot)
-    return await send(message, smtp)
+    chart = None
+    if channel.plot and notification.time_series is not None and not notification.gathered:
+        chart = await asyncio.to_thread(_draw_chart, notification)
+    message = compose(notification, channel=channel, smtp=smtp, public_url=public_url, at=at, chart=chart)
+    return await submit(message, smtp)
 
 
-def _drawn(notification: Notification) -> bytes | None:
+def _draw_chart(notification: Notification) -> bytes | None:
     """The drawing; a mail without one is better than none."""
     try:
-        return draw(notification)
+        return draw_chart(notification)
     except (ValueError, OSError, ArithmeticError):
-        telemetry.TROUBLE.labels("plot").inc()
+        telemetry.FAILURES.labels("plot").inc()
         return None
 
 
@@ -63,40 +63,42 @@ def compose(
     smtp: SmtpSettings,
     public_url: str,
     at: datetime,
-    plot: bytes | None = None,
+    chart: bytes | None = None,
 ) -> EmailMessage:
     """The whole message. EmailMessage refuses line breaks in headers, so nothing can be smuggled in."""
-    contents = mail(notification, public_url=public_url, plot=plot is not None)
+    contents = render_email(notification, public_url=public_url, with_chart=chart is not None)
     message = EmailMessage()
     message["From"] = smtp.sender
     message["To"] = ", ".join(channel.to)
     message["Subject"] = contents.subject
     message["Date"] = format_datetime(at)
-    message["Message-ID"] = _reference(notification.id)
+    message["Message-ID"] = _message_id(notification.id)
     if notification.original is not None and notification.original.id != notification.id:
-        message["In-Reply-To"] = _reference(notification.original.id)
-        message["References"] = _reference(notification.original.id)
+        message["In-Reply-To"] = _message_id(notification.original.id)
+        message["References"] = _message_id(notification.original.id)
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(contents.text)
     if contents.html is None:
-        telemetry.TROUBLE.labels("template").inc()
-        _LOG.error("a template is broken, the plainest message goes out instead: %s", contents.broken)
+        telemetry.FAILURES.labels("template").inc()
+        _LOG.error("email template failed, plain text sent", error=contents.template_error)
     else:
         message.add_alternative(contents.html, subtype="html")
         html = message.get_body(("html",))
-        if plot is not None and isinstance(html, EmailMessage):
-            html.add_related(plot, "image", "png", cid=f"<{PLOT}>", disposition="inline", filename="piek.png")
+        if chart is not None and isinstance(html, EmailMessage):
+            html.add_related(
+                chart, "image", "png", cid=f"<{CHART_CONTENT_ID}>", disposition="inline", filename="piek.png"
+            )
     message["Content-Language"] = notification.language  # last: adding a part moves such headers into the first
     return message
 
 
-def _reference(message_id: str) -> str:
+def _message_id(message_id: str) -> str:
     return f"<{message_id}@piekwacht>"
 
 
-async def send(message: EmailMessage, smtp: SmtpSettings) -> Attempt:
+async def submit(message: EmailMessage, smtp: SmtpSettings) -> Delivery:
     """Hand it to the mail server."""
-    content = message.as_bytes(policy=_AS_SENT)  # what is hashed is what is sent
+    content = message.as_bytes(policy=_WIRE_POLICY)  # what is hashed is what is sent
     password = smtp.password()
     try:
         _, answer = await aiosmtplib.send(
@@ -115,16 +117,22 @@ async def send(message: EmailMessage, smtp: SmtpSettings) -> Attempt:
         )
     except aiosmtplib.SMTPResponseException as error:
         permanent = 500 <= error.code < 600
-        return Attempt(outcome=Outcome.REFUSED if permanent else Outcome.FAILED, detail=str(error), content=content)
+        return Delivery(
+            outcome=DeliveryOutcome.REFUSED if permanent else DeliveryOutcome.FAILED, detail=str(error), content=content
+        )
     except aiosmtplib.SMTPRecipientsRefused as error:
-        permanent = all(500 <= one.code < 600 for one in error.recipients)
-        return Attempt(outcome=Outcome.REFUSED if permanent else Outcome.FAILED, detail=str(error), content=content)
+        permanent = all(500 <= recipient_error.code < 600 for recipient_error in error.recipients)
+        return Delivery(
+            outcome=DeliveryOutcome.REFUSED if permanent else DeliveryOutcome.FAILED, detail=str(error), content=content
+        )
     except (aiosmtplib.SMTPReadTimeoutError, aiosmtplib.SMTPServerDisconnected) as error:
-        return Attempt(
-            outcome=Outcome.UNKNOWN, detail=kept(Code.NO_ANSWER, host=smtp.host, error=str(error)), content=content
+        return Delivery(
+            outcome=DeliveryOutcome.UNKNOWN,
+            detail=encode_detail(DetailCode.NO_ANSWER, host=smtp.host, error=str(error)),
+            content=content,
         )
     except (aiosmtplib.SMTPException, OSError) as error:
-        where = f"{smtp.host}:{smtp.port}"
-        why = kept(Code.NO_CONNECTION, host=where, error=str(error))
-        return Attempt(outcome=Outcome.FAILED, detail=why, content=content)
-    return Attempt(outcome=Outcome.DELIVERED, detail=answer, content=content)
+        address = f"{smtp.host}:{smtp.port}"
+        detail = encode_detail(DetailCode.NO_CONNECTION, host=address, error=str(error))
+        return Delivery(outcome=DeliveryOutcome.FAILED, detail=detail, content=content)
+    return Delivery(outcome=DeliveryOutcome.DELIVERED, detail=answer, content=content)

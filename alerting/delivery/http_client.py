@@ -9,11 +9,11 @@ from functools import cache
 import httpx
 from msgspec import Struct
 
-from alerting.decide.reason_detail import Code, kept
+from alerting.decide.reason_detail import DetailCode, encode_detail
 from alerting.delivery.address_check import is_public
-from alerting.delivery.channel import Attempt, Outcome
+from alerting.delivery.channel import Delivery, DeliveryOutcome
 
-_MOST = 65_536  # bytes of an answer that are read
+_MAX_BODY = 65_536  # bytes of an answer that are read
 
 
 class Reply(Struct, frozen=True, kw_only=True):
@@ -31,20 +31,26 @@ async def request(
     headers: Mapping[str, str],
     timeout: float,  # noqa: ASYNC109 - httpx's own, a phase at a time
     allow_private: bool,
-) -> Reply | Attempt:
+) -> Reply | Delivery:
     """Ask once. An Attempt says why there is no reply: nothing goes to an address inside our own walls."""
     target = httpx.URL(url)
     try:
         address = await _resolve(target, allow_private=allow_private)
     except OSError as error:
-        return Attempt(
-            outcome=Outcome.FAILED, detail=kept(Code.NO_CONNECTION, host=target.host, error=str(error)), content=content
+        return Delivery(
+            outcome=DeliveryOutcome.FAILED,
+            detail=encode_detail(DetailCode.NO_CONNECTION, host=target.host, error=str(error)),
+            content=content,
         )
     if address is None:
-        return Attempt(outcome=Outcome.REFUSED, detail=kept(Code.PRIVATE, host=target.host), content=content)
+        return Delivery(
+            outcome=DeliveryOutcome.REFUSED, detail=encode_detail(DetailCode.PRIVATE, host=target.host), content=content
+        )
     try:
         async with (
-            httpx.AsyncClient(verify=_trust(), timeout=timeout, follow_redirects=False, trust_env=False) as client,
+            httpx.AsyncClient(
+                verify=_ssl_context(), timeout=timeout, follow_redirects=False, trust_env=False
+            ) as client,
             client.stream(
                 method,
                 target.copy_with(host=address),
@@ -53,13 +59,13 @@ async def request(
                 extensions={"sni_hostname": target.host},
             ) as answer,
         ):
-            return Reply(status=answer.status_code, body=await _start_of(answer))
+            return Reply(status=answer.status_code, body=await _read_body(answer))
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        why = kept(Code.NO_CONNECTION, host=target.host, error=str(error) or type(error).__name__)
-        return Attempt(outcome=Outcome.FAILED, detail=why, content=content)
+        reason = encode_detail(DetailCode.NO_CONNECTION, host=target.host, error=str(error) or type(error).__name__)
+        return Delivery(outcome=DeliveryOutcome.FAILED, detail=reason, content=content)
     except httpx.HTTPError as error:
-        detail = kept(Code.NO_ANSWER, host=target.host, error=type(error).__name__)
-        return Attempt(outcome=Outcome.UNKNOWN, detail=detail, content=content)
+        detail = encode_detail(DetailCode.NO_ANSWER, host=target.host, error=type(error).__name__)
+        return Delivery(outcome=DeliveryOutcome.UNKNOWN, detail=detail, content=content)
 
 
 async def post(
@@ -69,37 +75,37 @@ async def post(
     headers: Mapping[str, str],
     timeout: float,  # noqa: ASYNC109 - as above
     allow_private: bool,
-) -> Attempt:
+) -> Delivery:
     """POST once and judge by the status alone."""
     reply = await request("POST", url, content=content, headers=headers, timeout=timeout, allow_private=allow_private)
-    if isinstance(reply, Attempt):
+    if isinstance(reply, Delivery):
         return reply
-    return Attempt(outcome=judge(reply.status), detail=f"HTTP {reply.status}", content=content)
+    return Delivery(outcome=outcome_from_status(reply.status), detail=f"HTTP {reply.status}", content=content)
 
 
-def judge(status: int) -> Outcome:
+def outcome_from_status(status: int) -> DeliveryOutcome:
     """What an HTTP status means for this delivery. A redirect is never followed, and never right."""
     if 200 <= status < 300:
-        return Outcome.DELIVERED
+        return DeliveryOutcome.DELIVERED
     if status == 410:
-        return Outcome.GONE
+        return DeliveryOutcome.GONE
     if 300 <= status < 500 and status not in {408, 425, 429}:
-        return Outcome.REFUSED
-    return Outcome.FAILED
+        return DeliveryOutcome.REFUSED
+    return DeliveryOutcome.FAILED
 
 
-async def _start_of(answer: httpx.Response) -> bytes:
+async def _read_body(answer: httpx.Response) -> bytes:
     """As much of the body as could matter; who answers without end is not listened to without end."""
     body = b""
     async for part in answer.aiter_bytes():
         body += part
-        if len(body) > _MOST:
+        if len(body) > _MAX_BODY:
             break
-    return body[:_MOST]
+    return body[:_MAX_BODY]
 
 
 @cache
-def _trust() -> ssl.SSLContext:
+def _ssl_context() -> ssl.SSLContext:
     """Reading the certificates of all authorities takes longer than a whole delivery: once a process."""
     return httpx.create_ssl_context(trust_env=False)
 
@@ -107,8 +113,8 @@ def _trust() -> ssl.SSLContext:
 async def _resolve(url: httpx.URL, *, allow_private: bool) -> str | None:
     """The one address to connect to; None where it is inside our own walls."""
     port = url.port or (80 if url.scheme == "http" else 443)
-    found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
-    addresses = [str(entry[4][0]) for entry in found]
+    entries = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+    addresses = [str(entry[4][0]) for entry in entries]
     if not allow_private and not all(is_public(address) for address in addresses):
         return None
     return addresses[0]

@@ -4,39 +4,39 @@ import ssl
 
 import aiomqtt
 
-from alerting.delivery.channel import Attempt, Origin, Outcome
-from alerting.delivery.settings import MqttSettings, filled
-from alerting.message.cloud_event import cloud_event
+from alerting.delivery.channel import Delivery, DeliveryContext, DeliveryOutcome
+from alerting.delivery.settings import MqttSettings, fill_topic
+from alerting.message.cloud_event import build_cloud_event
 from alerting.message.notification import Notification
 
 
-async def deliver(notification: Notification, channel: MqttSettings, origin: Origin) -> Attempt:
+async def deliver(notification: Notification, channel: MqttSettings, context: DeliveryContext) -> Delivery:
     """Publish once, on a connection of its own: alerts are rare."""
     alert = notification.alert
-    body = cloud_event(notification, source=origin.source, public_url=origin.public_url, at=origin.received_at)
-    topic = filled(channel.topic, area=alert.area, station=alert.station)
+    body = build_cloud_event(notification, source=context.source, public_url=context.public_url, at=context.received_at)
+    topic = fill_topic(channel.topic, area=alert.area, station=alert.station)
     password = channel.password_file.read_text().strip() if channel.password_file else None
     client = aiomqtt.Client(
         channel.host,
         channel.port,
         username=channel.username,
         password=password,
-        tls_context=_trust(channel),
+        tls_context=_tls_context(channel),
         timeout=channel.timeout,
     )
-    where = f"{channel.host}:{channel.port}"
+    address = f"{channel.host}:{channel.port}"
     connected = False
     try:
         async with client:
             connected = True
             await client.publish(topic, body, qos=1, retain=channel.retain)
-            return Attempt(outcome=Outcome.DELIVERED, detail=f"{where} acknowledged {topic}", content=body)
+            return Delivery(outcome=DeliveryOutcome.DELIVERED, detail=f"{address} acknowledged {topic}", content=body)
     except (aiomqtt.MqttError, OSError) as error:
-        outcome = Outcome.UNKNOWN if connected else Outcome.FAILED
-        return Attempt(outcome=outcome, detail=f"broker {where}: {error or type(error).__name__}", content=body)
+        outcome = DeliveryOutcome.UNKNOWN if connected else DeliveryOutcome.FAILED
+        return Delivery(outcome=outcome, detail=f"broker {address}: {error or type(error).__name__}", content=body)
 
 
-def _trust(channel: MqttSettings) -> ssl.SSLContext | None:
+def _tls_context(channel: MqttSettings) -> ssl.SSLContext | None:
     if not channel.tls and channel.ca_file is None:
         return None
     return ssl.create_default_context(cafile=str(channel.ca_file) if channel.ca_file else None)

@@ -6,7 +6,7 @@ from msgspec import json
 
 from alerting.alert import Change
 from alerting.delivery import http_client, zgw
-from alerting.delivery.channel import Attempt, Origin
+from alerting.delivery.channel import Delivery, DeliveryContext
 from alerting.delivery.settings import NotificatiesSettings
 from alerting.message.notification import Notification
 
@@ -14,19 +14,19 @@ _ACTIONS = {Change.OPENED: "create", Change.UPDATED: "update", Change.ENDED: "up
 
 
 async def deliver(
-    notification: Notification, channel: NotificatiesSettings, origin: Origin, *, at: datetime
-) -> Attempt:
+    notification: Notification, channel: NotificatiesSettings, context: DeliveryContext, *, at: datetime
+) -> Delivery:
     """POST it once."""
     return await http_client.post(
         f"{channel.url.rstrip('/')}/notificaties",
-        content=body(notification, channel, origin),
-        headers=zgw.headers(channel.client_id, channel.secret_file, at),
+        content=build_body(notification, channel, context),
+        headers=zgw.build_headers(channel.client_id, channel.secret_file, at),
         timeout=channel.timeout,
-        allow_private=origin.allow_private,
+        allow_private=context.allow_private,
     )
 
 
-def body(notification: Notification, channel: NotificatiesSettings, origin: Origin) -> bytes:
+def build_body(notification: Notification, channel: NotificatiesSettings, context: DeliveryContext) -> bytes:
     """The notificatie: no content, only where it is; the same bytes at every attempt."""
     alert = notification.alert
     features = {
@@ -37,7 +37,7 @@ def body(notification: Notification, channel: NotificatiesSettings, origin: Orig
         "soort": alert.kind,
         "kenmerk": notification.id,
     }
-    resource = f"{origin.public_url.rstrip('/')}/api/v1/events/{alert.event_id}"
+    resource = f"{context.public_url.rstrip('/')}/api/v1/events/{alert.event_id}"
     return json.encode(
         {
             "kanaal": channel.kanaal,
@@ -45,7 +45,7 @@ def body(notification: Notification, channel: NotificatiesSettings, origin: Orig
             "resource": "piek",
             "resourceUrl": resource,
             "actie": _ACTIONS[alert.change],
-            "aanmaakdatum": origin.received_at.astimezone(UTC),
+            "aanmaakdatum": context.received_at.astimezone(UTC),
             "kenmerken": {key: features[key] for key in channel.kenmerken},
         }
     )

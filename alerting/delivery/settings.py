@@ -76,7 +76,7 @@ class MqttSettings(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.topic or set("+#\0") & set(self.topic):
             raise SettingsError(f"topic {self.topic!r}: write a topic to publish on, without + and #")
-        if set(filled(self.topic, area="", station="")) & set("{}"):
+        if set(fill_topic(self.topic, area="", station="")) & set("{}"):
             raise SettingsError(f"topic {self.topic!r}: only {{area}} and {{station}} are filled in")
 
 
@@ -137,7 +137,7 @@ class AppriseSettings(Struct, frozen=True, kw_only=True):
     short: bool = False
 
 
-def filled(topic: str, *, area: str, station: str) -> str:
+def fill_topic(topic: str, *, area: str, station: str) -> str:
     """A topic for one alert. No name can reach another level of the tree or make a wildcard."""
     for key, value in (("{area}", area), ("{station}", station)):
         topic = topic.replace(key, "".join(c if c not in "+#/\0" else "-" for c in value))
@@ -148,8 +148,8 @@ def _check_url(url: str) -> None:
     """Raise SettingsError where nothing can be asked at this address."""
     try:
         target = urlsplit(url)
-        wrong = target.scheme not in {"http", "https"} or not target.hostname or target.port == 0
+        is_invalid = target.scheme not in {"http", "https"} or not target.hostname or target.port == 0
     except ValueError as error:
         raise SettingsError(f"{url!r} is no address: {error}") from None
-    if wrong or not url.isprintable() or " " in url:
+    if is_invalid or not url.isprintable() or " " in url:
         raise SettingsError(f"{url!r} is no address: write https:// and a host")

@@ -5,15 +5,17 @@ from datetime import datetime
 from standardwebhooks import Webhook
 
 from alerting.delivery import http_client
-from alerting.delivery.channel import Attempt, Origin
+from alerting.delivery.channel import Delivery, DeliveryContext
 from alerting.delivery.settings import WebhookSettings
-from alerting.message.cloud_event import cloud_event
+from alerting.message.cloud_event import build_cloud_event
 from alerting.message.notification import Notification
 
 
-async def deliver(notification: Notification, channel: WebhookSettings, origin: Origin, *, at: datetime) -> Attempt:
+async def deliver(
+    notification: Notification, channel: WebhookSettings, context: DeliveryContext, *, at: datetime
+) -> Delivery:
     """POST it once, and judge the answer."""
-    body = cloud_event(notification, source=origin.source, public_url=origin.public_url, at=origin.received_at)
+    body = build_cloud_event(notification, source=context.source, public_url=context.public_url, at=context.received_at)
     secret = channel.secret_file.read_text().strip()
     headers = {
         "content-type": "application/cloudevents+json; charset=utf-8",
@@ -22,5 +24,5 @@ async def deliver(notification: Notification, channel: WebhookSettings, origin: 
         "webhook-signature": Webhook(secret).sign(notification.id, at, body.decode()),
     }
     return await http_client.post(
-        channel.url, content=body, headers=headers, timeout=channel.timeout, allow_private=origin.allow_private
+        channel.url, content=body, headers=headers, timeout=channel.timeout, allow_private=context.allow_private
     )

@@ -10,65 +10,71 @@ from urllib.parse import urlencode
 from msgspec import json
 
 from alerting.delivery import http_client, zgw
-from alerting.delivery.channel import Attempt, Origin, Outcome
-from alerting.delivery.http_client import Reply, judge
+from alerting.delivery.channel import Delivery, DeliveryContext, DeliveryOutcome
+from alerting.delivery.http_client import Reply, outcome_from_status
 from alerting.delivery.settings import ZakenSettings
-from alerting.message.email_content import mail
+from alerting.message.email_content import render_email
 from alerting.message.notification import Notification
-from alerting.vocabulary import LOCAL
+from alerting.vocabulary import LOCAL_TIMEZONE
 
 
-async def deliver(notification: Notification, channel: ZakenSettings, origin: Origin, *, at: datetime) -> Attempt:
+async def deliver(
+    notification: Notification, channel: ZakenSettings, context: DeliveryContext, *, at: datetime
+) -> Delivery:
     """Open the zaak, or write into the one that is there."""
-    desk = _Desk(channel, origin, at)
-    zaak = _zaak(notification, channel, origin.public_url)
+    client = _ZakenClient(channel, context, at)
+    zaak = _build_zaak(notification, channel, context.public_url)
     if notification.alert.revision > 1 or notification.original is not None:
-        found = await desk.find(_identification(notification))
-        if isinstance(found, Attempt):
-            return found
-        if found:
-            return await desk.explain(found, zaak["toelichting"])
-    return await desk.open(zaak)
+        url = await client.find(_identification(notification))
+        if isinstance(url, Delivery):
+            return url
+        if url:
+            return await client.update_explanation(url, zaak["toelichting"])
+    return await client.open(zaak)
 
 
-class _Desk:
+class _ZakenClient:
     """The requests, with what they have in common."""
 
-    def __init__(self, channel: ZakenSettings, origin: Origin, at: datetime) -> None:
-        self._channel, self._origin, self._at = channel, origin, at
+    def __init__(self, channel: ZakenSettings, context: DeliveryContext, at: datetime) -> None:
+        self._channel, self._context, self._at = channel, context, at
         self._url = f"{channel.url.rstrip('/')}/zaken"
 
-    async def find(self, identification: str) -> str | Attempt:
+    async def find(self, identification: str) -> str | Delivery:
         """URL of the zaak, empty where there is none."""
         query = urlencode({"identificatie": identification, "bronorganisatie": self._channel.bronorganisatie})
-        reply = await self._ask("GET", f"{self._url}?{query}", b"")
-        if isinstance(reply, Attempt):
+        reply = await self._request("GET", f"{self._url}?{query}", b"")
+        if isinstance(reply, Delivery):
             return reply
         if reply.status != 200:
-            return Attempt(outcome=judge_not_ok(reply.status), detail=zgw.complaint(reply.status, reply.body))
-        results = zgw.decoded(reply.body).get("results", [])
+            return Delivery(
+                outcome=outcome_from_query_status(reply.status), detail=zgw.describe_problem(reply.status, reply.body)
+            )
+        results = zgw.decode_object(reply.body).get("results", [])
         return str(results[0].get("url", "")) if results and isinstance(results[0], dict) else ""
 
-    async def open(self, zaak: dict[str, object]) -> Attempt:
+    async def open(self, zaak: dict[str, object]) -> Delivery:
         """201, or it was opened by an attempt whose answer we did not get."""
         body = json.encode(zaak)
-        reply = await self._ask("POST", self._url, body)
-        if isinstance(reply, Attempt):
+        reply = await self._request("POST", self._url, body)
+        if isinstance(reply, Delivery):
             return reply
-        if reply.status == 400 and "identificatie-niet-uniek" in zgw.codes(reply.body):
-            return Attempt(outcome=Outcome.DELIVERED, detail="the zaak is there already", content=body)
-        return _judged(reply, body)
+        if reply.status == 400 and "identificatie-niet-uniek" in zgw.error_codes(reply.body):
+            return Delivery(outcome=DeliveryOutcome.DELIVERED, detail="the zaak is there already", content=body)
+        return _delivery_from_reply(reply, body)
 
-    async def explain(self, url: str, words: object) -> Attempt:
+    async def update_explanation(self, url: str, explanation: object) -> Delivery:
         """Write the newest into the zaak; only where the answer pointed into the same API."""
-        body = json.encode({"toelichting": words})
+        body = json.encode({"toelichting": explanation})
         if not url.startswith(f"{self._url}/"):
-            return Attempt(outcome=Outcome.REFUSED, detail=f"the zaak is said to be elsewhere: {url}", content=body)
-        reply = await self._ask("PATCH", url, body)
-        return reply if isinstance(reply, Attempt) else _judged(reply, body)
+            return Delivery(
+                outcome=DeliveryOutcome.REFUSED, detail=f"the zaak is said to be elsewhere: {url}", content=body
+            )
+        reply = await self._request("PATCH", url, body)
+        return reply if isinstance(reply, Delivery) else _delivery_from_reply(reply, body)
 
-    async def _ask(self, method: str, url: str, body: bytes) -> Reply | Attempt:
-        headers = zgw.headers(self._channel.client_id, self._channel.secret_file, self._at)
+    async def _request(self, method: str, url: str, body: bytes) -> Reply | Delivery:
+        headers = zgw.build_headers(self._channel.client_id, self._channel.secret_file, self._at)
         crs = {"accept-crs": "EPSG:4326", "content-crs": "EPSG:4326"}
         return await http_client.request(
             method,
@@ -76,34 +82,38 @@ class _Desk:
             content=body,
             headers=headers | crs,
             timeout=self._channel.timeout,
-            allow_private=self._origin.allow_private,
+            allow_private=self._context.allow_private,
         )
 
 
-def judge_not_ok(status: int) -> Outcome:
+def outcome_from_query_status(status: int) -> DeliveryOutcome:
     """A question that was not answered with 200 has not delivered anything."""
-    outcome = judge(status)
-    return Outcome.FAILED if outcome is Outcome.DELIVERED else outcome
+    outcome = outcome_from_status(status)
+    return DeliveryOutcome.FAILED if outcome is DeliveryOutcome.DELIVERED else outcome
 
 
-def _judged(reply: Reply, body: bytes) -> Attempt:
-    outcome = judge(reply.status)
-    detail = f"HTTP {reply.status}" if outcome is Outcome.DELIVERED else zgw.complaint(reply.status, reply.body)
-    return Attempt(outcome=outcome, detail=detail, content=body)
+def _delivery_from_reply(reply: Reply, body: bytes) -> Delivery:
+    outcome = outcome_from_status(reply.status)
+    detail = (
+        f"HTTP {reply.status}"
+        if outcome is DeliveryOutcome.DELIVERED
+        else zgw.describe_problem(reply.status, reply.body)
+    )
+    return Delivery(outcome=outcome, detail=detail, content=body)
 
 
 def _identification(notification: Notification) -> str:
     return f"PW-{notification.alert.event_id}"[:40]
 
 
-def _zaak(notification: Notification, channel: ZakenSettings, public_url: str) -> dict[str, object]:
-    alert, contents = notification.alert, mail(notification, public_url=public_url)
+def _build_zaak(notification: Notification, channel: ZakenSettings, public_url: str) -> dict[str, object]:
+    alert, contents = notification.alert, render_email(notification, public_url=public_url)
     return {
         "identificatie": _identification(notification),
         "bronorganisatie": channel.bronorganisatie,
         "verantwoordelijkeOrganisatie": channel.verantwoordelijke_organisatie,
         "zaaktype": channel.zaaktype,
-        "startdatum": alert.onset.astimezone(LOCAL).date(),
+        "startdatum": alert.onset.astimezone(LOCAL_TIMEZONE).date(),
         "omschrijving": contents.subject[:80],
         "toelichting": contents.text[:1000],
         "zaakgeometrie": {"type": "Point", "coordinates": [alert.place.longitude, alert.place.latitude]},

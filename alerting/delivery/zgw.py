@@ -8,35 +8,39 @@ import jwt
 from msgspec import DecodeError, json
 
 
-def headers(client_id: str, secret_file: Path, at: datetime) -> dict[str, str]:
+def build_headers(client_id: str, secret_file: Path, at: datetime) -> dict[str, str]:
     """Bearer token as the standard describes it (HS256; iss, iat, client_id, user_id, user_representation)."""
-    said = {
+    payload = {
         "iss": client_id,
         "iat": int(at.timestamp()),
         "client_id": client_id,
         "user_id": "piekwacht",
         "user_representation": "Piekwacht, automatische melding",
     }
-    token = jwt.encode(said, secret_file.read_text().strip(), algorithm="HS256")
+    token = jwt.encode(payload, secret_file.read_text().strip(), algorithm="HS256")
     return {"authorization": f"Bearer {token}", "content-type": "application/json", "accept": "application/json"}
 
 
-def decoded(body: bytes) -> dict[str, Any]:
+def decode_object(body: bytes) -> dict[str, Any]:
     """A JSON object; empty where it is none."""
     try:
-        found = json.decode(body)
+        document = json.decode(body)
     except DecodeError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
-def complaint(status: int, body: bytes) -> str:
+def describe_problem(status: int, body: bytes) -> str:
     """What the other side says is wrong, in one line."""
-    found = decoded(body)
-    wrong = [f"{one.get('name')}: {one.get('code')}" for one in found.get("invalidParams", []) if isinstance(one, dict)]
-    return f"HTTP {status} {found.get('title') or ''} {'; '.join(wrong)}".strip()
+    problem = decode_object(body)
+    field_errors = [
+        f"{field.get('name')}: {field.get('code')}"
+        for field in problem.get("invalidParams", [])
+        if isinstance(field, dict)
+    ]
+    return f"HTTP {status} {problem.get('title') or ''} {'; '.join(field_errors)}".strip()
 
 
-def codes(body: bytes) -> set[str]:
+def error_codes(body: bytes) -> set[str]:
     """The codes of all that is wrong."""
-    return {str(one.get("code")) for one in decoded(body).get("invalidParams", []) if isinstance(one, dict)}
+    return {str(field.get("code")) for field in decode_object(body).get("invalidParams", []) if isinstance(field, dict)}

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from alerting.delivery import apprise, cap, email, mqtt, notificaties, webhook, zaken
-from alerting.delivery.channel import Attempt, Origin
+from alerting.delivery.channel import Delivery, DeliveryContext
 from alerting.delivery.settings import (
     AppriseSettings,
     CapSettings,
@@ -17,23 +17,28 @@ from alerting.message.notification import Notification
 from alerting.settings import AlertingSettings, ChannelSettings
 
 
-async def attempt(  # noqa: PLR0911 - one a channel
-    notification: Notification, channel: ChannelSettings, settings: AlertingSettings, origin: Origin, *, at: datetime
-) -> Attempt:
+async def deliver(  # noqa: PLR0911 - one a channel
+    notification: Notification,
+    channel: ChannelSettings,
+    settings: AlertingSettings,
+    context: DeliveryContext,
+    *,
+    at: datetime,
+) -> Delivery:
     """Try once; `at` is now."""
     match channel:
         case EmailSettings():
             smtp, public_url = settings.smtp, settings.public_url
             return await email.deliver(notification, channel, smtp=smtp, public_url=public_url, at=at)
         case WebhookSettings():
-            return await webhook.deliver(notification, channel, origin, at=at)
+            return await webhook.deliver(notification, channel, context, at=at)
         case MqttSettings():
-            return await mqtt.deliver(notification, channel, origin)
+            return await mqtt.deliver(notification, channel, context)
         case CapSettings():
-            return await cap.deliver(notification, channel, origin)
+            return await cap.deliver(notification, channel, context)
         case ZakenSettings():
-            return await zaken.deliver(notification, channel, origin, at=at)
+            return await zaken.deliver(notification, channel, context, at=at)
         case NotificatiesSettings():
-            return await notificaties.deliver(notification, channel, origin, at=at)
+            return await notificaties.deliver(notification, channel, context, at=at)
         case AppriseSettings():
             return await apprise.deliver(notification, channel, public_url=settings.public_url)

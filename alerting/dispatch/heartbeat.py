@@ -5,7 +5,6 @@ alerting that runs and does nothing falls silent as well.
 """
 
 import asyncio
-import logging
 from pathlib import Path
 
 import httpx
@@ -13,31 +12,33 @@ import psycopg
 
 from alerting import telemetry
 from alerting.decide.no_data import HeartbeatSettings
-from alerting.sql import load
+from alerting.errors import one_line
+from alerting.log import get_logger
+from alerting.sql import load_queries
 
-_LOG = logging.getLogger(__name__)
-_QUERIES = load(Path(__file__).with_name("heartbeat.sql"))
+_LOG = get_logger("alerting.dispatch")
+_QUERIES = load_queries(Path(__file__).with_name("heartbeat.sql"))
 
 
 async def run(settings: HeartbeatSettings, dsn: str) -> None:
     """Until cancelled."""
     while True:
         try:
-            await beat(settings, dsn)
+            await post_heartbeat(settings, dsn)
         except (psycopg.Error, httpx.HTTPError, TimeoutError) as error:
-            telemetry.TROUBLE.labels("heartbeat").inc()
-            _LOG.warning("no heartbeat: %s", " ".join(str(error).split()) or type(error).__name__)
+            telemetry.FAILURES.labels("heartbeat").inc()
+            _LOG.warning("heartbeat failed", error=one_line(error))
         await asyncio.sleep(settings.seconds)
 
 
-async def beat(settings: HeartbeatSettings, dsn: str) -> bool:
+async def post_heartbeat(settings: HeartbeatSettings, dsn: str) -> bool:
     """Beat once; False where we are not well and stay silent."""
     async with await psycopg.AsyncConnection.connect(dsn, connect_timeout=5) as connection:
-        row = await (await connection.execute(_QUERIES["stale"], {"seconds": settings.stale_seconds})).fetchone()
+        row = await (await connection.execute(_QUERIES["check_stale"], {"seconds": settings.stale_seconds})).fetchone()
     if row is None or row[0]:
-        _LOG.error("alerts have waited longer than %g s: no heartbeat", settings.stale_seconds)
+        _LOG.error("heartbeat withheld: alerts wait too long", seconds=settings.stale_seconds)
         return False
     async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
         (await client.post(settings.url)).raise_for_status()
-    telemetry.HEARTBEAT.set_to_current_time()
+    telemetry.HEARTBEAT_TIME.set_to_current_time()
     return True

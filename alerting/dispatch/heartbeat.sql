@@ -1,6 +1,6 @@
 -- What the dead man's switch asks.
 
--- name: stale
+-- name: check_stale
 SELECT EXISTS (SELECT 1 FROM alerting.inbox
                WHERE dispatched_at IS NULL AND received_at < now() - make_interval(secs => %(seconds)s))
     OR EXISTS (SELECT 1 FROM alerting.outbox

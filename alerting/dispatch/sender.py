@@ -5,7 +5,6 @@ token, so that a worker that died or slept cannot finish what another has taken 
 """
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,237 +14,252 @@ from msgspec import Struct, json
 
 from alerting import telemetry
 from alerting.alert import Alert, Severity
-from alerting.decide.reason_detail import Code, kept, worded
-from alerting.decide.routing import Reason
-from alerting.delivery.channel import Attempt, Finished, Origin, Outcome, after
-from alerting.dispatch.deliver import attempt
-from alerting.message.notification import Notification, Original, digest
-from alerting.message.time_series import Curve, Point, window
-from alerting.record.acknowledgement import VALID, Invitation, sign
+from alerting.decide.reason_detail import DetailCode, describe_detail, encode_detail
+from alerting.decide.routing import DecisionReason
+from alerting.delivery.channel import Delivery, DeliveryContext, DeliveryOutcome, FinalState, plan_next_attempt
+from alerting.dispatch.deliver import deliver
+from alerting.log import get_logger
+from alerting.message.notification import Notification, OriginalNotification, hash_content
+from alerting.message.time_series import TimeSeries, TimeSeriesPoint, select_window
+from alerting.record.acknowledgement import VALIDITY, TokenPayload, sign_token
 from alerting.settings import AlertingSettings, ChannelSettings, ReceiverSettings
-from alerting.sql import load
+from alerting.sql import load_queries
 
-_LOG = logging.getLogger(__name__)
-_QUERIES = load(Path(__file__).with_name("queries.sql"))
-_LONGEST = 50.0  # seconds an attempt may take: less than the lease
+_LOG = get_logger("alerting.dispatch")
+_QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
+_DELIVERY_TIMEOUT = 50.0  # seconds an attempt may take: less than the lease
 
 
-class Claimed(Struct, frozen=True, kw_only=True):
+class OutboxLease(Struct, frozen=True, kw_only=True):
     """One notification that is ours to send until the lease ends."""
 
     id: int
     receiver: str
     channel: str
-    message_id: str
+    notification_id: str
     attempts: int
-    fence: int
+    fencing_token: int
     alert: Alert
-    reason: Reason
+    reason: DecisionReason
     received_at: datetime
     gathered: tuple[Alert, ...] = ()
 
 
-async def send_next(settings: AlertingSettings, connection: psycopg.AsyncConnection) -> bool:
+async def deliver_next(settings: AlertingSettings, connection: psycopg.AsyncConnection) -> bool:
     """Claim one notification that is due, send it, record what came of it; False where none is due."""
-    claimed = await claim(settings, connection)
-    if claimed is None:
+    lease = await acquire_lease(settings, connection)
+    if lease is None:
         return False
-    began = datetime.now(UTC)
-    made = await _attempt(claimed, settings, connection, began)
-    await _record(claimed, made, began, _receiver(claimed, settings), connection)
+    began_at = datetime.now(UTC)
+    delivery = await _try_delivery(lease, settings, connection, began_at)
+    await _record_delivery(lease, delivery, began_at, _find_receiver(lease, settings), connection)
     return True
 
 
-async def claim(settings: AlertingSettings, connection: psycopg.AsyncConnection) -> Claimed | None:
+async def acquire_lease(settings: AlertingSettings, connection: psycopg.AsyncConnection) -> OutboxLease | None:
     """Take the next that is due, with all that a storm left waiting for the same channel."""
     async with connection.transaction():
-        await connection.execute(_QUERIES["claim_alone"])
+        await connection.execute(_QUERIES["lock_outbox"])
         limits = {"burst": settings.burst, "gather": settings.gather_seconds}
-        row = await (await connection.execute(_QUERIES["claim"], limits)).fetchone()
+        row = await (await connection.execute(_QUERIES["lease_notification"], limits)).fetchone()
         if row is None:
             return None
         if row[9]:
-            await connection.execute(_QUERIES["gather"], {"id": row[0]})
-        gathered = await (await connection.execute(_QUERIES["gathered"], {"id": row[0]})).fetchall()
-    return Claimed(
+            await connection.execute(_QUERIES["gather_pending"], {"id": row[0]})
+        gathered_rows = await (await connection.execute(_QUERIES["select_gathered"], {"id": row[0]})).fetchall()
+    return OutboxLease(
         id=row[0],
         receiver=row[1],
         channel=row[2],
-        message_id=row[3],
+        notification_id=row[3],
         attempts=row[4],
-        fence=row[5],
+        fencing_token=row[5],
         alert=json.decode(row[6], type=Alert),
-        reason=Reason(row[7]),
+        reason=DecisionReason(row[7]),
         received_at=row[8],
-        gathered=tuple(json.decode(text, type=Alert) for (text,) in gathered),
+        gathered=tuple(json.decode(alert_json, type=Alert) for (alert_json,) in gathered_rows),
     )
 
 
-async def _attempt(
-    claimed: Claimed, settings: AlertingSettings, connection: psycopg.AsyncConnection, now: datetime
-) -> Attempt:
-    receiver = _receiver(claimed, settings)
-    channel = receiver.channels.get(claimed.channel) if receiver else None
+async def _try_delivery(
+    lease: OutboxLease, settings: AlertingSettings, connection: psycopg.AsyncConnection, now: datetime
+) -> Delivery:
+    receiver = _find_receiver(lease, settings)
+    channel = receiver.channels.get(lease.channel) if receiver else None
     if receiver is None or channel is None:
-        return Attempt(outcome=Outcome.REFUSED, detail=kept(Code.UNCONFIGURED))
-    origin = Origin(
+        return Delivery(outcome=DeliveryOutcome.REFUSED, detail=encode_detail(DetailCode.UNCONFIGURED))
+    context = DeliveryContext(
         public_url=settings.public_url,
         source=settings.source,
         allow_private=settings.allow_private,
-        received_at=claimed.received_at,
+        received_at=lease.received_at,
     )
     try:
-        async with asyncio.timeout(_LONGEST):
-            gone = await _gone(channel, connection)
-            if gone is not None:
-                return gone
-            notification = await _notification(claimed, receiver, settings, connection, now)
-            made = await attempt(notification, channel, settings, origin, at=now)
+        async with asyncio.timeout(_DELIVERY_TIMEOUT):
+            refused_delivery = await _find_disabled_target(channel, connection)
+            if refused_delivery is not None:
+                return refused_delivery
+            notification = await _build_notification(lease, receiver, settings, connection, now)
+            delivery = await deliver(notification, channel, settings, context, at=now)
     except TimeoutError:
-        return Attempt(outcome=Outcome.UNKNOWN, detail=kept(Code.TOO_SLOW, seconds=_LONGEST))
+        return Delivery(
+            outcome=DeliveryOutcome.UNKNOWN, detail=encode_detail(DetailCode.TOO_SLOW, seconds=_DELIVERY_TIMEOUT)
+        )
     except psycopg.Error:
         raise
     except Exception as error:  # noqa: BLE001 - see below
         # Whatever is wrong with one message or one channel (an unreadable secret, a broken template, an
         # odd answer) must stop no other; it is tried again, counted and told.
-        telemetry.TROUBLE.labels("channel").inc()
-        _LOG.exception("%s to %s", claimed.channel, claimed.receiver)
-        return Attempt(outcome=Outcome.FAILED, detail=f"{type(error).__name__}: {error}")
-    if made.outcome is Outcome.GONE:
-        await _disable(channel, connection)
-    return made
+        telemetry.FAILURES.labels("channel").inc()
+        _LOG.exception("delivery raised an error", channel=lease.channel, receiver=lease.receiver)
+        return Delivery(outcome=DeliveryOutcome.FAILED, detail=f"{type(error).__name__}: {error}")
+    if delivery.outcome is DeliveryOutcome.GONE:
+        await _disable_target(channel, connection)
+    return delivery
 
 
-async def _notification(
-    claimed: Claimed,
+async def _build_notification(
+    lease: OutboxLease,
     receiver: ReceiverSettings,
     settings: AlertingSettings,
     connection: psycopg.AsyncConnection,
     now: datetime,
 ) -> Notification:
     """What is said, with all that a person wants beside it."""
-    alert = claimed.alert
-    since, until = window(alert, now)
-    where = {"station": alert.station, "property": alert.observed_property, "since": since, "until": until}
-    points = await (await connection.execute(_QUERIES["curve"], where)).fetchall()
-    first = await (await connection.execute(_QUERIES["original"], {"id": claimed.id})).fetchone()
-    link = await _link(claimed, receiver, settings, connection, now) if alert.firing else None
+    alert = lease.alert
+    since, until = select_window(alert, now)
+    parameters = {"station": alert.station, "property": alert.observed_property, "since": since, "until": until}
+    points = await (await connection.execute(_QUERIES["select_time_series"], parameters)).fetchall()
+    original_row = await (await connection.execute(_QUERIES["select_original"], {"id": lease.id})).fetchone()
+    acknowledge_url = await _build_acknowledge_url(lease, receiver, settings, connection, now) if alert.firing else None
     return Notification(
         alert=alert,
-        gathered=claimed.gathered,
-        repeat=claimed.attempts > 1,
-        reason=claimed.reason,
-        id=claimed.message_id,
+        gathered=lease.gathered,
+        repeat=lease.attempts > 1,
+        reason=lease.reason,
+        id=lease.notification_id,
         language=receiver.language,
-        acknowledge=link,
-        curve=Curve(points=tuple(Point(at=at, value=value, flags=flags) for at, value, flags in points)),
-        original=_original(first) if first else None,
+        acknowledge_url=acknowledge_url,
+        time_series=TimeSeries(
+            points=tuple(TimeSeriesPoint(at=at, value=value, flags=flags) for at, value, flags in points)
+        ),
+        original=_original_from_row(original_row) if original_row else None,
     )
 
 
-def _original(row: tuple[str, datetime, datetime, str]) -> Original:
-    return Original(id=row[0], sent_at=row[1], received_at=row[2], severity=Severity(row[3]))
+def _original_from_row(row: tuple[str, datetime, datetime, str]) -> OriginalNotification:
+    return OriginalNotification(id=row[0], sent_at=row[1], received_at=row[2], severity=Severity(row[3]))
 
 
-async def _link(
-    claimed: Claimed,
+async def _build_acknowledge_url(
+    lease: OutboxLease,
     receiver: ReceiverSettings,
     settings: AlertingSettings,
     connection: psycopg.AsyncConnection,
     now: datetime,
 ) -> str:
-    keys: dict[int, bytes] = dict(await (await connection.execute(_QUERIES["keys"])).fetchall())
-    invitation = Invitation(
-        event=claimed.alert.event_id,
+    keys: dict[int, bytes] = dict(await (await connection.execute(_QUERIES["select_signing_keys"])).fetchall())
+    payload = TokenPayload(
+        event=lease.alert.event_id,
         receiver=receiver.name,
-        message=claimed.message_id,
-        expires=int((now + VALID).timestamp()),
+        notification_id=lease.notification_id,
+        expires=int((now + VALIDITY).timestamp()),
         language=receiver.language,
     )
-    return f"{settings.public_url.rstrip('/')}/acknowledge/{sign(invitation, keys)}"
+    return f"{settings.public_url.rstrip('/')}/acknowledge/{sign_token(payload, keys)}"
 
 
-async def _gone(channel: ChannelSettings, connection: psycopg.AsyncConnection) -> Attempt | None:
+async def _find_disabled_target(channel: ChannelSettings, connection: psycopg.AsyncConnection) -> Delivery | None:
     """Why nothing is sent to a target that does not want to hear from us."""
     url = getattr(channel, "url", None)
     if url is None:
         return None
-    row = await (await connection.execute(_QUERIES["gone"], {"target": url})).fetchone()
+    row = await (await connection.execute(_QUERIES["select_disabled_target"], {"target": url})).fetchone()
     if row is None:
         return None
-    return Attempt(outcome=Outcome.REFUSED, detail=kept(Code.GONE, at=row[0]))
+    return Delivery(outcome=DeliveryOutcome.REFUSED, detail=encode_detail(DetailCode.GONE, at=row[0]))
 
 
-async def _disable(channel: ChannelSettings, connection: psycopg.AsyncConnection) -> None:
+async def _disable_target(channel: ChannelSettings, connection: psycopg.AsyncConnection) -> None:
     url = getattr(channel, "url", None)
     if url is not None:
-        _LOG.warning("%s answered 410 and is disabled; `piekwacht alerts enable` undoes it", url)
-        await connection.execute(_QUERIES["is_gone"], {"target": url})
+        _LOG.warning("target answered 410 and is disabled; `piekwacht alerts enable` undoes it", url=url)
+        await connection.execute(_QUERIES["disable_target"], {"target": url})
 
 
-def _receiver(claimed: Claimed, settings: AlertingSettings) -> ReceiverSettings | None:
-    return next((one for one in settings.receiver if one.name == claimed.receiver), None)
+def _find_receiver(lease: OutboxLease, settings: AlertingSettings) -> ReceiverSettings | None:
+    return next((receiver for receiver in settings.receiver if receiver.name == lease.receiver), None)
 
 
-async def _record(
-    claimed: Claimed,
-    made: Attempt,
-    began: datetime,
+async def _record_delivery(
+    lease: OutboxLease,
+    delivery: Delivery,
+    began_at: datetime,
     receiver: ReceiverSettings | None,
     connection: psycopg.AsyncConnection,
 ) -> None:
     now = datetime.now(UTC)
-    next_ = after(made, attempts=claimed.attempts, now=now)
+    next_step = plan_next_attempt(delivery, attempts=lease.attempts, now=now)
     async with connection.transaction():
-        await _keep(claimed, made, began, connection)
-        state = next_.state.value if isinstance(next_, Finished) else "pending"
-        again = None if isinstance(next_, Finished) else next_.at
-        values = {"id": claimed.id, "fence": claimed.fence, "state": state, "next": again}
-        finished = await connection.execute(_QUERIES["finish"], values)
-        if finished.rowcount and receiver is not None and receiver.order:
-            await _follow_order(claimed, made, receiver, connection)
-    _tell(claimed, made, now, done=isinstance(next_, Finished))
+        await _insert_delivery(lease, delivery, began_at, connection)
+        state = next_step.state.value if isinstance(next_step, FinalState) else "pending"
+        next_attempt_at = None if isinstance(next_step, FinalState) else next_step.at
+        values = {"id": lease.id, "fence": lease.fencing_token, "state": state, "next": next_attempt_at}
+        cursor = await connection.execute(_QUERIES["finish_attempt"], values)
+        if cursor.rowcount and receiver is not None and receiver.order:
+            await _advance_channel_order(lease, delivery, receiver, connection)
+    _report_delivery(lease, delivery, now, is_final=isinstance(next_step, FinalState))
 
 
-async def _keep(claimed: Claimed, made: Attempt, began: datetime, connection: psycopg.AsyncConnection) -> None:
+async def _insert_delivery(
+    lease: OutboxLease, delivery: Delivery, began_at: datetime, connection: psycopg.AsyncConnection
+) -> None:
     """Put down the attempt, and the bytes that were sent."""
-    if made.content:
-        await connection.execute(_QUERIES["keep"], {"sha256": digest(made.content), "content": made.content})
-    attempt_: Mapping[str, object] = {
-        "id": claimed.id,
-        "attempt": claimed.attempts,
-        "began": began,
-        "outcome": made.outcome.value,
-        "detail": made.detail[:1000].replace("\x00", ""),
-        "sha256": digest(made.content),
-        "bytes": len(made.content),
+    if delivery.content:
+        await connection.execute(
+            _QUERIES["insert_content"], {"sha256": hash_content(delivery.content), "content": delivery.content}
+        )
+    parameters: Mapping[str, object] = {
+        "id": lease.id,
+        "attempt": lease.attempts,
+        "began": began_at,
+        "outcome": delivery.outcome.value,
+        "detail": delivery.detail[:1000].replace("\x00", ""),
+        "sha256": hash_content(delivery.content),
+        "bytes": len(delivery.content),
     }
-    await connection.execute(_QUERIES["record"], attempt_)
+    await connection.execute(_QUERIES["insert_delivery"], parameters)
 
 
-def _tell(claimed: Claimed, made: Attempt, now: datetime, *, done: bool) -> None:
+def _report_delivery(lease: OutboxLease, delivery: Delivery, now: datetime, *, is_final: bool) -> None:
     """The metrics and the log."""
-    kind = claimed.channel.partition(":")[0]
-    telemetry.DELIVERIES.labels(kind, made.outcome.value).inc()
-    about = {"event": claimed.alert.event_id, "revision": claimed.alert.revision, "message": claimed.message_id}
-    if made.outcome is Outcome.DELIVERED:
-        telemetry.HANDED_OVER.observe(max(0.0, (now - claimed.received_at).total_seconds()))
-        _LOG.info("%s to %s: delivered", kind, claimed.receiver, extra={"about": about})
+    kind = lease.channel.partition(":")[0]
+    telemetry.DELIVERIES.labels(kind, delivery.outcome.value).inc()
+    log = _LOG.bind(
+        channel=kind,
+        receiver=lease.receiver,
+        event_id=lease.alert.event_id,
+        revision=lease.alert.revision,
+        notification_id=lease.notification_id,
+    )
+    if delivery.outcome is DeliveryOutcome.DELIVERED:
+        telemetry.DELIVERY_DELAY.observe(max(0.0, (now - lease.received_at).total_seconds()))
+        log.info("delivery succeeded")
     else:
-        words = (kind, claimed.receiver, made.outcome.value, worded(made.detail, "en"), "; final" * done)
-        _LOG.warning("%s to %s: %s: %s%s", *words, extra={"about": about})
+        detail = describe_detail(delivery.detail, "en")
+        log.warning("delivery failed", outcome=delivery.outcome.value, detail=detail, final=is_final)
 
 
-async def _follow_order(
-    claimed: Claimed, made: Attempt, receiver: ReceiverSettings, connection: psycopg.AsyncConnection
+async def _advance_channel_order(
+    lease: OutboxLease, delivery: Delivery, receiver: ReceiverSettings, connection: psycopg.AsyncConnection
 ) -> None:
     """The next channel of the order after one that did not deliver; no other after one that did."""
-    following, this = receiver.after(claimed.channel), {"id": claimed.id}
-    await connection.execute(_QUERIES["order_alone"], this)
-    if made.outcome is Outcome.DELIVERED:
-        await connection.execute(_QUERIES["spare"], this)
-    elif (await connection.execute(_QUERIES["spare_self"], this)).rowcount:
+    next_channel, parameters = receiver.next_channel(lease.channel), {"id": lease.id}
+    await connection.execute(_QUERIES["lock_channel_order"], parameters)
+    if delivery.outcome is DeliveryOutcome.DELIVERED:
+        await connection.execute(_QUERIES["skip_other_channels"], parameters)
+    elif (await connection.execute(_QUERIES["skip_this_channel"], parameters)).rowcount:
         return
-    elif following is not None:
-        await connection.execute(_QUERIES["queue_next"], {"id": claimed.id, "channel": following})
-        await connection.execute(_QUERIES["wake"])
+    elif next_channel is not None:
+        await connection.execute(_QUERIES["insert_next_channel"], {"id": lease.id, "channel": next_channel})
+        await connection.execute(_QUERIES["notify_workers"])

@@ -10,25 +10,25 @@ from datetime import UTC, datetime, timedelta
 from PIL import Image, ImageDraw, ImageFont
 
 from alerting.message.notification import Notification
-from alerting.message.texts import MAIL
-from alerting.message.time_series import Point
-from alerting.vocabulary import number, short_clock, unit
+from alerting.message.texts import EMAIL_TEXTS
+from alerting.message.time_series import TimeSeriesPoint
+from alerting.vocabulary import format_number, format_time_of_day, unit_symbol
 
 _SIZE = (1040, 440)  # shown at half that size: sharp on a telephone
 _LEFT, _RIGHT, _TOP, _BOTTOM = 110, 20, 46, 56
 _INK, _FAINT, _LINE, _PEAK, _SHADE = "#1b1f1d", "#c9cfca", "#1d4d3a", "#b3261e", "#fdecea"
-_STEPS = (1, 2, 5)
-_MINUTES = (1, 2, 5, 10, 15, 30, 60)
+_GRID_STEPS = (1, 2, 5)
+_TICK_MINUTES = (1, 2, 5, 10, 15, 30, 60)
 
 
-def draw(notification: Notification) -> bytes:
+def draw_chart(notification: Notification) -> bytes:
     """The values, the background (dashed), the time of the event (shaded) and the highest value. Raises ValueError."""
-    alert, curve = notification.alert, notification.curve
-    known = [p for p in curve.points if p.value is not None] if curve else []
-    if len(known) < 2 or known[0].at == known[-1].at:
+    alert, time_series = notification.alert, notification.time_series
+    points = [p for p in time_series.points if p.value is not None] if time_series else []
+    if len(points) < 2 or points[0].at == points[-1].at:
         raise ValueError("too few values to draw")
-    since, until = known[0].at, known[-1].at
-    values = [p.value for p in known if p.value is not None]
+    since, until = points[0].at, points[-1].at
+    values = [p.value for p in points if p.value is not None]
     low, high = min(0.0, *values), max(alert.peak, *values) * 1.08 or 1.0
     image = Image.new("RGB", _SIZE, "white")
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(24)
@@ -41,45 +41,45 @@ def draw(notification: Notification) -> bytes:
         return _SIZE[1] - _BOTTOM - (value - low) / (high - low) * (_SIZE[1] - _TOP - _BOTTOM)
 
     pen.rectangle((x(alert.onset), _TOP, x(alert.end or until), _SIZE[1] - _BOTTOM), fill=_SHADE)
-    for level in _levels(low, high):
+    for level in _grid_values(low, high):
         pen.line((_LEFT, y(level), _SIZE[0] - _RIGHT, y(level)), fill=_FAINT)
-        text = number(level, notification.language) if level % 1 else f"{level:.0f}"
+        text = format_number(level, notification.language) if level % 1 else f"{level:.0f}"
         pen.text((_LEFT - 12, y(level)), text, fill=_INK, font=font, anchor="rm")
-    for at in _moments(since, until):
+    for at in _iter_tick_times(since, until):
         pen.line((x(at), _SIZE[1] - _BOTTOM, x(at), _SIZE[1] - _BOTTOM + 8), fill=_INK)
-        pen.text((x(at), _SIZE[1] - _BOTTOM + 14), short_clock(at)[:5], fill=_INK, font=font, anchor="mt")
+        pen.text((x(at), _SIZE[1] - _BOTTOM + 14), format_time_of_day(at)[:5], fill=_INK, font=font, anchor="mt")
     for start in range(_LEFT, _SIZE[0] - _RIGHT, 24):
         pen.line((start, y(alert.background), start + 12, y(alert.background)), fill=_INK, width=2)
-    for run in _runs(known, curve.spacing if curve else None):
-        pen.line([(x(p.at), y(p.value or 0.0)) for p in run], fill=_LINE, width=4, joint="curve")
-    top = (x(alert.peak_at), y(alert.peak))
-    pen.ellipse((top[0] - 8, top[1] - 8, top[0] + 8, top[1] + 8), outline=_PEAK, width=4)
-    w = MAIL[notification.language]
-    scale = unit(alert.unit).replace("µ", "u").replace("³", "3")  # Pillow's font has neither
-    title = f"{scale}   - - {w['background']}   o {w['highest'].lower()}"
+    for segment in _iter_segments(points, time_series.spacing if time_series else None):
+        pen.line([(x(p.at), y(p.value or 0.0)) for p in segment], fill=_LINE, width=4, joint="curve")
+    peak_point = (x(alert.peak_at), y(alert.peak))
+    pen.ellipse((peak_point[0] - 8, peak_point[1] - 8, peak_point[0] + 8, peak_point[1] + 8), outline=_PEAK, width=4)
+    texts = EMAIL_TEXTS[notification.language]
+    scale = unit_symbol(alert.unit).replace("µ", "u").replace("³", "3")  # Pillow's font has neither
+    title = f"{scale}   - - {texts['background']}   o {texts['highest'].lower()}"
     pen.text((_LEFT, 10), title, fill=_INK, font=font)
     image = image.quantize(32)
-    out = io.BytesIO()
-    image.save(out, "PNG", optimize=True)
-    return out.getvalue()
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
-def _levels(low: float, high: float) -> Sequence[float]:
+def _grid_values(low: float, high: float) -> Sequence[float]:
     """Three to six round values between the two."""
-    rough, power = (high - low) / 5, 1.0
-    while power > rough:
+    target_step, power = (high - low) / 5, 1.0
+    while power > target_step:
         power /= 10
-    while power * 10 <= rough:
+    while power * 10 <= target_step:
         power *= 10
-    step = power * next((one for one in _STEPS if power * one >= rough), 10)
+    step = power * next((factor for factor in _GRID_STEPS if power * factor >= target_step), 10)
     first = -(-low // step)
     return [round((first + n) * step, 9) for n in range(int(high // step - first) + 1)]
 
 
-def _moments(since: datetime, until: datetime) -> Iterator[datetime]:
+def _iter_tick_times(since: datetime, until: datetime) -> Iterator[datetime]:
     """Round moments, at most seven."""
     length = (until - since) / timedelta(minutes=1)
-    minutes = next((one for one in _MINUTES if length / one <= 7), 60)
+    minutes = next((step for step in _TICK_MINUTES if length / step <= 7), 60)
     at = since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     while at <= until:
         if at >= since:
@@ -87,15 +87,15 @@ def _moments(since: datetime, until: datetime) -> Iterator[datetime]:
         at += timedelta(minutes=minutes)
 
 
-def _runs(points: Sequence[Point], spacing: float | None) -> Iterator[Sequence[Point]]:
+def _iter_segments(points: Sequence[TimeSeriesPoint], spacing: float | None) -> Iterator[Sequence[TimeSeriesPoint]]:
     """The curve in pieces: where values are missing there is no line."""
     longest = timedelta(seconds=max(5 * (spacing or 1.0), 10.0))
-    run: list[Point] = []
+    segment: list[TimeSeriesPoint] = []
     for point in points:
-        if run and point.at - run[-1].at > longest:
-            if len(run) > 1:
-                yield run
-            run = []
-        run.append(point)
-    if len(run) > 1:
-        yield run
+        if segment and point.at - segment[-1].at > longest:
+            if len(segment) > 1:
+                yield segment
+            segment = []
+        segment.append(point)
+    if len(segment) > 1:
+        yield segment

@@ -7,10 +7,29 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from msgspec import Struct, structs
 
 from alerting.alert import Alert, Change
-from alerting.decide.routing import Reason
+from alerting.decide.routing import DecisionReason
 from alerting.message.notification import Notification
-from alerting.message.texts import CHANGES, MAIL, headline, lasting, opening, times, towards
-from alerting.vocabulary import Language, clock, decimal, flag, name, number, reason, severity, short_clock, unit
+from alerting.message.texts import (
+    CHANGE_TEXTS,
+    EMAIL_TEXTS,
+    build_headline,
+    build_opening,
+    describe_site,
+    format_duration,
+    format_ratio,
+)
+from alerting.vocabulary import (
+    Language,
+    flag_text,
+    format_number,
+    format_time,
+    format_time_of_day,
+    localize_decimal,
+    property_name,
+    reason_text,
+    severity_text,
+    unit_symbol,
+)
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")),
@@ -19,147 +38,157 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_SHOWN = 40  # alerts in the mail of a storm
-_MARKED = {Reason.REMINDED, Reason.ESCALATED, Reason.EASED, Reason.NO_DATA}
-PLOT = "piek@piekwacht"  # the Content-ID of the drawing
+_MAX_LISTED = 40  # alerts in the mail of a storm
+_REASONS_WITH_NOTE = {DecisionReason.REMINDED, DecisionReason.ESCALATED, DecisionReason.EASED, DecisionReason.NO_DATA}
+CHART_CONTENT_ID = "piek@piekwacht"  # the Content-ID of the drawing
 
 
-class Mail(Struct, frozen=True, kw_only=True):
+class EmailContent(Struct, frozen=True, kw_only=True):
     """One e-mail's contents; the subject is a single line. `broken`: what was wrong with a template, then no html."""
 
     subject: str
     text: str
     html: str | None
-    broken: str | None = None
+    template_error: str | None = None
 
 
-def mail(
-    notification: Notification, *, public_url: str, plot: bool = False, templates: Environment = _TEMPLATES
-) -> Mail:
+def render_email(
+    notification: Notification, *, public_url: str, with_chart: bool = False, templates: Environment = _TEMPLATES
+) -> EmailContent:
     """The notification for people. Never fails: what a template cannot say is said without it.
 
     `plot`: a drawing goes with it, which the HTML shows as `cid:` PLOT.
     """
-    words = _words(notification, public_url) | {"plot": PLOT if plot else None}
-    subject = " ".join(str(words["subject"]).split())
-    which = "storm" if _many(notification) else "quiet" if notification.alert.quiet else "mail"
+    values = _template_values(notification, public_url) | {"plot": CHART_CONTENT_ID if with_chart else None}
+    subject = " ".join(str(values["subject"]).split())
+    template_name = "storm" if _is_summary(notification) else "quiet" if notification.alert.is_about_network else "mail"
     try:
-        text, html = (templates.get_template(f"{which}.{kind}").render(words) for kind in ("txt", "html"))
+        text, html = (
+            templates.get_template(f"{template_name}.{extension}").render(values) for extension in ("txt", "html")
+        )
     except TemplateError as error:
-        w = MAIL[notification.language]
-        lines = [subject, f"{w['data']}: {words['url']}", f"{w['answer']}: {words['acknowledge'] or '-'}"]
-        text = "\n\n".join([*lines, f"({w['broken']}: {error})", ""])
-        return Mail(subject=subject, text=text, html=None, broken=f"{which}: {error}")
-    return Mail(subject=subject, text=text, html=html)
+        texts = EMAIL_TEXTS[notification.language]
+        lines = [subject, f"{texts['data']}: {values['url']}", f"{texts['answer']}: {values['acknowledge'] or '-'}"]
+        text = "\n\n".join([*lines, f"({texts['broken']}: {error})", ""])
+        return EmailContent(subject=subject, text=text, html=None, template_error=f"{template_name}: {error}")
+    return EmailContent(subject=subject, text=text, html=html)
 
 
-def _many(notification: Notification) -> bool:
-    return bool(notification.gathered) or notification.reason is Reason.DIGEST
+def _is_summary(notification: Notification) -> bool:
+    return bool(notification.gathered) or notification.reason is DecisionReason.DIGEST
 
 
-def _words(notification: Notification, public_url: str) -> dict[str, object]:
-    if notification.reason is Reason.EASED:  # an update that does not say "rises"
+def _template_values(notification: Notification, public_url: str) -> dict[str, object]:
+    if notification.reason is DecisionReason.EASED:  # an update that does not say "rises"
         alert = structs.replace(notification.alert, change=Change.OPENED)
         notification = structs.replace(notification, alert=alert)
     alert, language, original = notification.alert, notification.language, notification.original
-    home = public_url.rstrip("/") + ("" if language == "nl" else "/en")
-    everything = sorted([alert, *notification.gathered], key=lambda one: (-one.severity.rank, one.onset))
-    marked = MAIL[language][f"{notification.reason.value}_note"] if notification.reason in _MARKED else None
+    pages_url = public_url.rstrip("/") + ("" if language == "nl" else "/en")
+    alerts = sorted([alert, *notification.gathered], key=lambda entry: (-entry.severity.rank, entry.onset))
+    note = (
+        EMAIL_TEXTS[language][f"{notification.reason.value}_note"]
+        if notification.reason in _REASONS_WITH_NOTE
+        else None
+    )
     return {
-        **_facts(notification),
-        **_all_of(everything, notification, f"{home}/events"),
-        "w": MAIL[language],
+        **_alert_values(notification),
+        **_summary_values(alerts, notification, f"{pages_url}/events"),
+        "w": EMAIL_TEXTS[language],
         "language": language,
-        "subject": _subject(everything, notification),
-        "url": f"{home}/" if _many(notification) or alert.quiet else f"{home}/events/{alert.event_id}",
+        "subject": _build_subject(alerts, notification),
+        "url": f"{pages_url}/"
+        if _is_summary(notification) or alert.is_about_network
+        else f"{pages_url}/events/{alert.event_id}",
         "repeat": notification.repeat,
-        "marked": marked,
-        "acknowledge": notification.acknowledge,
-        "original": clock(original.sent_at, language) if original else None,
-        "worse": _worse(notification),
+        "marked": note,
+        "acknowledge": notification.acknowledge_url,
+        "original": format_time(original.sent_at, language) if original else None,
+        "worse": _is_worse_than_original(notification),
     }
 
 
-def _subject(everything: Sequence[Alert], notification: Notification) -> str:
-    alert, language, w = notification.alert, notification.language, MAIL[notification.language]
-    if notification.reason is Reason.DIGEST:
-        return w["digest"].format(len(everything))
+def _build_subject(alerts: Sequence[Alert], notification: Notification) -> str:
+    alert, language, texts = notification.alert, notification.language, EMAIL_TEXTS[notification.language]
+    if notification.reason is DecisionReason.DIGEST:
+        return texts["digest"].format(len(alerts))
     if notification.gathered:
-        places = len({one.station for one in everything})
-        where = w["one_place"] if places == 1 else w["places"].format(places)
-        return w["storm"].format(count=len(everything), where=where, worst=headline(everything[0], language))
-    return f"{w[notification.reason.value] if notification.reason in _MARKED else ''}{headline(alert, language)}"
+        places = len({entry.station for entry in alerts})
+        places_text = texts["one_place"] if places == 1 else texts["places"].format(places)
+        return texts["storm"].format(count=len(alerts), where=places_text, worst=build_headline(alerts[0], language))
+    return f"{texts[notification.reason.value] if notification.reason in _REASONS_WITH_NOTE else ''}{build_headline(alert, language)}"
 
 
-def _all_of(everything: Sequence[Alert], notification: Notification, pages: str) -> dict[str, object]:
+def _summary_values(alerts: Sequence[Alert], notification: Notification, events_url: str) -> dict[str, object]:
     """What a message about many lists."""
-    language, w, count = notification.language, MAIL[notification.language], len(everything)
+    language, texts, count = notification.language, EMAIL_TEXTS[notification.language], len(alerts)
     return {
-        "intro": w["digested"] if notification.reason is Reason.DIGEST else w["gathered"].format(count),
+        "intro": texts["digested"] if notification.reason is DecisionReason.DIGEST else texts["gathered"].format(count),
         "lines": [
-            (headline(one, language), clock(one.onset, language), f"{pages}/{one.event_id}")
-            for one in everything[:_SHOWN]
+            (build_headline(alert, language), format_time(alert.onset, language), f"{events_url}/{alert.event_id}")
+            for alert in alerts[:_MAX_LISTED]
         ],
-        "more": max(0, count - _SHOWN),
+        "more": max(0, count - _MAX_LISTED),
         "count": count,
     }
 
 
-def _worse(notification: Notification) -> bool:
+def _is_worse_than_original(notification: Notification) -> bool:
     """Whether it is over and was worse than the first message said."""
     alert, original = notification.alert, notification.original
-    known = original.severity if original is not None else None
-    return alert.change is Change.ENDED and known is not None and alert.severity.rank > known.rank
+    original_severity = original.severity if original is not None else None
+    return (
+        alert.change is Change.ENDED and original_severity is not None and alert.severity.rank > original_severity.rank
+    )
 
 
-def _facts(notification: Notification) -> dict[str, object]:
+def _alert_values(notification: Notification) -> dict[str, object]:
     alert, language = notification.alert, notification.language
-    reasons = ", ".join(reason(one, language) for one in alert.reasons)
+    reasons = ", ".join(reason_text(code, language) for code in alert.reasons)
     return {
         "alert": alert,
-        "what": name(alert.observed_property, language),
-        "unit": unit(alert.unit),
-        "severity": severity(alert.severity, language),
-        "change": CHANGES[language][alert.change],
-        "opening": opening(alert, language),
-        "near": [towards(site, language) for site in alert.sites],
-        "times": times(alert, language),
-        "since": clock(alert.onset, language),
-        "at_peak": clock(alert.peak_at, language),
-        "detected": clock(alert.detected_at, language),
-        "until": clock(alert.end, language) if alert.end else None,
-        "lasted": _lasted(alert, language),
-        "peak": number(alert.peak, language),
-        "background": number(alert.background, language),
-        "excess": number(alert.excess, language),
+        "what": property_name(alert.observed_property, language),
+        "unit": unit_symbol(alert.unit),
+        "severity": severity_text(alert.severity, language),
+        "change": CHANGE_TEXTS[language][alert.change],
+        "opening": build_opening(alert, language),
+        "near": [describe_site(site, language) for site in alert.sites],
+        "times": format_ratio(alert, language),
+        "since": format_time(alert.onset, language),
+        "at_peak": format_time(alert.peak_at, language),
+        "detected": format_time(alert.detected_at, language),
+        "until": format_time(alert.end, language) if alert.end else None,
+        "lasted": _format_event_duration(alert, language),
+        "peak": format_number(alert.peak, language),
+        "background": format_number(alert.background, language),
+        "excess": format_number(alert.excess, language),
         "sure": f"{alert.confidence * 100:.0f} %" + (f" ({reasons})" if reasons else ""),
         # of what was no peak there is nothing more to tell
         "sentence": None if alert.change is Change.VOIDED else alert.sentence.get(language),
         "voided": alert.change is Change.VOIDED,
-        **_measured(notification),
+        **_time_series_values(notification),
     }
 
 
-def _measured(notification: Notification) -> dict[str, object]:
+def _time_series_values(notification: Notification) -> dict[str, object]:
     """What the curve tells: how far apart the values are, their mean so far, and the flags they carry."""
-    alert, language, curve = notification.alert, notification.language, notification.curve
-    if curve is None or not curve.points:
+    alert, language, time_series = notification.alert, notification.language, notification.time_series
+    if time_series is None or not time_series.points:
         return {"averaging": None, "mean": None, "flags": None}
-    w, spacing, until = MAIL[language], curve.spacing, alert.end or curve.points[-1].at
-    mean, found = curve.mean(alert.onset, until), curve.flags(alert.onset, until)
+    texts, spacing, until = EMAIL_TEXTS[language], time_series.spacing, alert.end or time_series.points[-1].at
+    mean, flag_codes = time_series.mean(alert.onset, until), time_series.flag_names(alert.onset, until)
     return {
-        "averaging": _averaging(spacing, language) if spacing else None,
+        "averaging": _describe_averaging(spacing, language) if spacing else None,
         "mean": None
         if mean is None
-        else f"{number(mean, language)} {unit(alert.unit)} ({short_clock(alert.onset)}–{short_clock(until)})",
-        "flags": ", ".join(flag(one, language) for one in found) or w["no_flags"],
+        else f"{format_number(mean, language)} {unit_symbol(alert.unit)} ({format_time_of_day(alert.onset)}–{format_time_of_day(until)})",
+        "flags": ", ".join(flag_text(code, language) for code in flag_codes) or texts["no_flags"],
     }
 
 
-def _averaging(spacing: float, language: Language) -> str:
-    w, each = MAIL[language], decimal(f"{spacing:.2g}", language)
-    return w["each_second"] if each == "1" else w["averaging"].format(each)
+def _describe_averaging(spacing: float, language: Language) -> str:
+    texts, seconds = EMAIL_TEXTS[language], localize_decimal(f"{spacing:.2g}", language)
+    return texts["each_second"] if seconds == "1" else texts["averaging"].format(seconds)
 
 
-def _lasted(alert: Alert, language: Language) -> str | None:
-    return None if alert.end is None else lasting((alert.end - alert.onset).total_seconds(), language)
+def _format_event_duration(alert: Alert, language: Language) -> str | None:
+    return None if alert.end is None else format_duration((alert.end - alert.onset).total_seconds(), language)

@@ -6,12 +6,12 @@ from datetime import datetime
 from msgspec import Struct
 
 from alerting.alert import Alert, Severity
-from alerting.decide.routing import Reason
-from alerting.message.time_series import Curve
+from alerting.decide.routing import DecisionReason
+from alerting.message.time_series import TimeSeries
 from alerting.vocabulary import Language
 
 
-class Original(Struct, frozen=True, kw_only=True):
+class OriginalNotification(Struct, frozen=True, kw_only=True):
     """The first message that the same receiver got of the same event by the same channel.
 
     `received_at` is when the alert in it came in, which CAP documents say as `sent`; `severity`, how bad it said it is.
@@ -35,15 +35,15 @@ class Notification(Struct, frozen=True, kw_only=True):
 
     alert: Alert
     id: str
-    reason: Reason = Reason.ROUTED
+    reason: DecisionReason = DecisionReason.ROUTED
     gathered: tuple[Alert, ...] = ()
     repeat: bool = False
     language: Language = "nl"
-    acknowledge: str | None = None
-    curve: Curve | None = None
-    original: Original | None = None
+    acknowledge_url: str | None = None
+    time_series: TimeSeries | None = None
+    original: OriginalNotification | None = None
 
 
-def digest(content: bytes) -> bytes:
+def hash_content(content: bytes) -> bytes:
     """SHA-256 of exactly what was sent."""
     return hashlib.sha256(content).digest()

@@ -4,9 +4,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from alerting.alert import Alert, Change, NearSite
-from alerting.vocabulary import Language, direction, name, number, plain, unit
+from alerting.vocabulary import (
+    Language,
+    compass_direction,
+    format_number,
+    format_short_number,
+    property_name,
+    unit_symbol,
+)
 
-CHANGES: Mapping[Language, Mapping[Change, str]] = {
+CHANGE_TEXTS: Mapping[Language, Mapping[Change, str]] = {
     "nl": {
         Change.OPENED: "Piek", Change.UPDATED: "Piek stijgt", Change.ENDED: "Piek voorbij",
         Change.VOIDED: "Correctie: geen piek",
@@ -16,7 +23,7 @@ CHANGES: Mapping[Language, Mapping[Change, str]] = {
         Change.VOIDED: "Correction: no peak",
     },
 }  # fmt: skip
-MAIL: Mapping[Language, Mapping[str, str]] = MappingProxyType({
+EMAIL_TEXTS: Mapping[Language, Mapping[str, str]] = MappingProxyType({
     "nl": {
         "reminded": "Herinnering: ", "escalated": "Niet beantwoord: ", "eased": "Minder ernstig: ",
         "no_data": "Geen gegevens meer: ",
@@ -89,7 +96,7 @@ MAIL: Mapping[Language, Mapping[str, str]] = MappingProxyType({
         "broken": "This message's template is broken",
     },
 })  # fmt: skip
-ACKNOWLEDGE: Mapping[Language, Mapping[str, str]] = MappingProxyType({
+ACKNOWLEDGE_TEXTS: Mapping[Language, Mapping[str, str]] = MappingProxyType({
     "nl": {
         "title": "Melding bevestigen",
         "asks": "Bevestigt u dat u met deze melding bezig bent? Dan stoppen de herinneringen.",
@@ -121,42 +128,42 @@ ACKNOWLEDGE: Mapping[Language, Mapping[str, str]] = MappingProxyType({
 })  # fmt: skip
 
 
-def towards(site: NearSite, language: Language) -> str:
+def describe_site(site: NearSite, language: Language) -> str:
     """Where a watched facility lies as seen from the station: name, distance, direction."""
     metres = round(site.distance, -1)
-    distance = f"{plain(metres / 1000, language)} km" if metres >= 1000 else f"{metres:.0f} m"
-    where = direction(site.bearing, language)
-    return MAIL[language]["towards"].format(
-        name=site.name, distance=distance, where=where, bearing=round(site.bearing) % 360
+    distance = f"{format_short_number(metres / 1000, language)} km" if metres >= 1000 else f"{metres:.0f} m"
+    bearing_name = compass_direction(site.bearing, language)
+    return EMAIL_TEXTS[language]["towards"].format(
+        name=site.name, distance=distance, where=bearing_name, bearing=round(site.bearing) % 360
     )
 
 
-def lasting(seconds: float, language: Language) -> str:
+def format_duration(seconds: float, language: Language) -> str:
     """A duration: 22 s, 12 min. 5 s, 1 uur 3 min."""
-    minutes, rest = divmod(max(0, round(seconds)), 60)
+    minutes, remaining_seconds = divmod(max(0, round(seconds)), 60)
     minute = "min." if language == "nl" else "min"
     if minutes >= 60:
         return f"{minutes // 60} {'uur' if language == 'nl' else 'h'} {minutes % 60} {minute}"
-    return f"{minutes} {minute} {rest} s" if minutes else f"{rest} s"
+    return f"{minutes} {minute} {remaining_seconds} s" if minutes else f"{remaining_seconds} s"
 
 
-def times(alert: Alert, language: Language = "nl") -> str:
+def format_ratio(alert: Alert, language: Language = "nl") -> str:
     """How many times the background the peak is, in brackets; empty where that says nothing."""
     if alert.background <= 0 or alert.peak / alert.background < 1.5:
         return ""
     return f" ({alert.peak / alert.background:.0f}× {'achtergrond' if language == 'nl' else 'background'})"
 
 
-def headline(alert: Alert, language: Language = "nl") -> str:
+def build_headline(alert: Alert, language: Language = "nl") -> str:
     """One alert in one line: what, where, how high."""
-    if alert.quiet:
+    if alert.is_about_network:
         return alert.sentence.get(language, alert.place.name)
-    what, at = name(alert.observed_property, language), "bij" if language == "nl" else "at"
-    value = f"{number(alert.peak, language)} {unit(alert.unit)}"
-    return f"{opening(alert, language)} {what} {at} {alert.place.name}: {value}{times(alert, language)}"
+    property_text, preposition = property_name(alert.observed_property, language), "bij" if language == "nl" else "at"
+    value = f"{format_number(alert.peak, language)} {unit_symbol(alert.unit)}"
+    return f"{build_opening(alert, language)} {property_text} {preposition} {alert.place.name}: {value}{format_ratio(alert, language)}"
 
 
-def opening(alert: Alert, language: Language = "nl") -> str:
+def build_opening(alert: Alert, language: Language = "nl") -> str:
     """What a headline begins with: `Piek`, or `Piek voorbij:`."""
     colon = ":" if alert.change in {Change.UPDATED, Change.ENDED} else ""
-    return CHANGES[language][alert.change] + colon
+    return CHANGE_TEXTS[language][alert.change] + colon

@@ -8,19 +8,19 @@ from msgspec import Struct
 
 from alerting.alert import Alert
 
-BEFORE = timedelta(minutes=15)  # shown before the onset
-AFTER = timedelta(minutes=5)  # shown after the end
-FARTHEST = timedelta(minutes=90)  # from the peak, either way
+MARGIN_BEFORE = timedelta(minutes=15)  # shown before the onset
+MARGIN_AFTER = timedelta(minutes=5)  # shown after the end
+MAX_FROM_PEAK = timedelta(minutes=90)  # from the peak, either way
 
 # The wire's quality flags by bit, in the order of the wire; a test holds the two together.
-FLAGS = (
+FLAG_NAMES = (
     "warm_up", "cleaning", "out_of_range", "stale", "checksum_retry", "stuck", "humidity", "clock_unsynced",
     "size_extrapolated", "sensor_fault", "jump", "neighbour_disagrees", "maintenance", "calibration_expired",
     "time_suspect",
 )  # fmt: skip
 
 
-class Point(Struct, frozen=True, kw_only=True):
+class TimeSeriesPoint(Struct, frozen=True, kw_only=True):
     """One observation; no value where the sensor gave none."""
 
     at: datetime
@@ -28,10 +28,10 @@ class Point(Struct, frozen=True, kw_only=True):
     flags: int = 0
 
 
-class Curve(Struct, frozen=True, kw_only=True):
+class TimeSeries(Struct, frozen=True, kw_only=True):
     """Observations of one datastream in order of time, in the property's unit."""
 
-    points: tuple[Point, ...]
+    points: tuple[TimeSeriesPoint, ...]
 
     @property
     def spacing(self) -> float | None:
@@ -44,16 +44,16 @@ class Curve(Struct, frozen=True, kw_only=True):
         inside = [p.value for p in self.points if p.value is not None and since <= p.at <= until]
         return sum(inside) / len(inside) if inside else None
 
-    def flags(self, since: datetime, until: datetime) -> Sequence[str]:
+    def flag_names(self, since: datetime, until: datetime) -> Sequence[str]:
         """Names of the flags that any value in between carries."""
-        seen = 0
+        bits = 0
         for point in self.points:
             if since <= point.at <= until:
-                seen |= point.flags
-        return [name for bit, name in enumerate(FLAGS) if seen >> bit & 1]
+                bits |= point.flags
+        return [name for bit, name in enumerate(FLAG_NAMES) if bits >> bit & 1]
 
 
-def window(alert: Alert, now: datetime) -> tuple[datetime, datetime]:
+def select_window(alert: Alert, now: datetime) -> tuple[datetime, datetime]:
     """From when to when a curve of this alert is read: around the event, as known now, and never far from its peak."""
-    until = min(now, alert.end + AFTER) if alert.end else max(now, alert.peak_at)
-    return max(alert.onset - BEFORE, alert.peak_at - FARTHEST), min(until, alert.peak_at + FARTHEST)
+    until = min(now, alert.end + MARGIN_AFTER) if alert.end else max(now, alert.peak_at)
+    return max(alert.onset - MARGIN_BEFORE, alert.peak_at - MAX_FROM_PEAK), min(until, alert.peak_at + MAX_FROM_PEAK)

@@ -20,12 +20,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from msgspec import DecodeError, Meta, Struct, json
 
 from alerting.alert import Alert
-from alerting.message.texts import ACKNOWLEDGE, headline
-from alerting.vocabulary import Language, clock
+from alerting.message.texts import ACKNOWLEDGE_TEXTS, build_headline
+from alerting.vocabulary import Language, format_time
 
-VALID = timedelta(days=7)
-_MAC = 16  # bytes: forging one takes 2^128 tries
-_LONGEST = 1_000  # characters of a token
+VALIDITY = timedelta(days=7)
+_MAC_LENGTH = 16  # bytes: forging one takes 2^128 tries
+_MAX_TOKEN_LENGTH = 1_000  # characters of a token
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")),
     autoescape=select_autoescape(["html"]),
@@ -35,7 +35,7 @@ _TEMPLATES = Environment(
 )
 
 
-class Invitation(Struct, frozen=True, kw_only=True, array_like=True):
+class TokenPayload(Struct, frozen=True, kw_only=True, array_like=True):
     """What a token says: this receiver may acknowledge this event until `expires` (Unix seconds).
 
     `message`: the notification it came in; what a storm gathered into that one is acknowledged with it.
@@ -43,26 +43,26 @@ class Invitation(Struct, frozen=True, kw_only=True, array_like=True):
 
     event: str
     receiver: str
-    message: str
+    notification_id: str
     expires: int
     language: Language
 
 
-class Refusal(StrEnum):
+class TokenRejection(StrEnum):
     """Why a token is not believed; also a metric's label."""
 
     FORGED = "forged"  # damaged, or never ours
     EXPIRED = "expired"
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class AcknowledgementForm(Struct, frozen=True, kw_only=True):
     """What the page's form said; an empty name stands for the receiver as a whole."""
 
     name: Annotated[str, Meta(max_length=100)]
     note: Annotated[str, Meta(max_length=1_000)]
 
 
-class Said(Struct, frozen=True, kw_only=True):
+class Acknowledgement(Struct, frozen=True, kw_only=True):
     """An acknowledgement as it was recorded."""
 
     who: str
@@ -70,28 +70,28 @@ class Said(Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-def sign(invitation: Invitation, keys: Mapping[int, bytes]) -> str:
+def sign_token(payload: TokenPayload, keys: Mapping[int, bytes]) -> str:
     """The token, signed with the newest key."""
-    key = max(keys)
-    body = f"{key}.{_text(json.encode(invitation))}"
-    return f"{body}.{_text(_mac(body, keys[key]))}"
+    key_id = max(keys)
+    body = f"{key_id}.{_encode_base64(json.encode(payload))}"
+    return f"{body}.{_encode_base64(_compute_mac(body, keys[key_id]))}"
 
 
-def read(token: str, keys: Mapping[int, bytes], now: datetime) -> Invitation | Refusal:
+def verify_token(token: str, keys: Mapping[int, bytes], now: datetime) -> TokenPayload | TokenRejection:
     """What a token says, or why it is not believed. Never raises."""
-    body, _, mac = token[:_LONGEST].rpartition(".")
-    number, _, said = body.partition(".")
+    body, _, mac = token[:_MAX_TOKEN_LENGTH].rpartition(".")
+    key_id, _, encoded = body.partition(".")
     try:
-        secret = keys[int(number)]
-        if not hmac.compare_digest(urlsafe_b64decode(_padded(mac)), _mac(body, secret)):
-            return Refusal.FORGED
-        invitation = json.decode(urlsafe_b64decode(_padded(said)), type=Invitation)
+        secret = keys[int(key_id)]
+        if not hmac.compare_digest(urlsafe_b64decode(_add_padding(mac)), _compute_mac(body, secret)):
+            return TokenRejection.FORGED
+        payload = json.decode(urlsafe_b64decode(_add_padding(encoded)), type=TokenPayload)
     except (KeyError, ValueError, Base64Error, DecodeError):
-        return Refusal.FORGED
-    return invitation if now.timestamp() < invitation.expires else Refusal.EXPIRED
+        return TokenRejection.FORGED
+    return payload if now.timestamp() < payload.expires else TokenRejection.EXPIRED
 
 
-def answer(body: bytes) -> Answer | None:
+def parse_form(body: bytes) -> AcknowledgementForm | None:
     """The form's fields; None where the button was not pressed (a scanner posting nothing acknowledges nothing)."""
     try:
         fields = parse_qs(body.decode(), max_num_fields=10)
@@ -99,44 +99,51 @@ def answer(body: bytes) -> Answer | None:
         return None
     if fields.get("acknowledge") != ["yes"]:
         return None
-    return Answer(name=_line(fields, "name")[:100], note=_line(fields, "note")[:1_000])
+    return AcknowledgementForm(name=_clean_field(fields, "name")[:100], note=_clean_field(fields, "note")[:1_000])
 
 
-def question(invitation: Invitation, alert: Alert, said: Sequence[Said], *, token: str, over: bool) -> str:
+def render_page(
+    payload: TokenPayload, alert: Alert, acknowledgements: Sequence[Acknowledgement], *, token: str, event_ended: bool
+) -> str:
     """The page: what it is about, who answered already, and the button."""
-    language = invitation.language
+    language = payload.language
     return _TEMPLATES.get_template("acknowledge.html").render(
-        w=ACKNOWLEDGE[language],
+        w=ACKNOWLEDGE_TEXTS[language],
         language=language,
-        headline=headline(alert, language),
-        since=clock(alert.onset, language),
-        said=[(one.who, clock(one.at, language), one.note) for one in said],
-        receiver=invitation.receiver,
-        over=over,
-        event_id=None if alert.quiet else alert.event_id,
+        headline=build_headline(alert, language),
+        since=format_time(alert.onset, language),
+        said=[
+            (acknowledgement.who, format_time(acknowledgement.at, language), acknowledgement.note)
+            for acknowledgement in acknowledgements
+        ],
+        receiver=payload.receiver,
+        over=event_ended,
+        event_id=None if alert.is_about_network else alert.event_id,
         action=f"/acknowledge/{token}",
         refused=None,
     )
 
 
-def refused(reason: Refusal, language: Language = "nl") -> str:
+def render_rejection(reason: TokenRejection, language: Language = "nl") -> str:
     """The page for a link that is not believed: in both languages, for only the token knows which."""
     return _TEMPLATES.get_template("acknowledge.html").render(
-        w=ACKNOWLEDGE[language], language=language, refused=[ACKNOWLEDGE[one][reason.value] for one in ("nl", "en")]
+        w=ACKNOWLEDGE_TEXTS[language],
+        language=language,
+        refused=[ACKNOWLEDGE_TEXTS[page_language][reason.value] for page_language in ("nl", "en")],
     )
 
 
-def _line(fields: Mapping[str, Sequence[str]], name: str) -> str:
+def _clean_field(fields: Mapping[str, Sequence[str]], name: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in fields.get(name, [""])[0]).split())
 
 
-def _mac(body: str, secret: bytes) -> bytes:
-    return hmac.digest(secret, f"piekwacht acknowledge {body}".encode(), sha256)[:_MAC]
+def _compute_mac(body: str, secret: bytes) -> bytes:
+    return hmac.digest(secret, f"piekwacht acknowledge {body}".encode(), sha256)[:_MAC_LENGTH]
 
 
-def _text(content: bytes) -> str:
+def _encode_base64(content: bytes) -> str:
     return urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
-def _padded(text: str) -> bytes:
+def _add_padding(text: str) -> bytes:
     return (text + "=" * (-len(text) % 4)).encode("ascii", "replace")

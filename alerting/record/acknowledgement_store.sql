@@ -1,16 +1,16 @@
 -- What the page behind a mail's link reads and writes.
 
--- name: keys
+-- name: select_signing_keys
 SELECT id, secret FROM alerting.signing_key WHERE retired_at IS NULL
 
--- name: asked
+-- name: select_newest_alert
 -- The newest revision of an event that can be read.
 SELECT alert::text FROM alerting.inbox WHERE event_id = %(event)s ORDER BY revision DESC LIMIT 1
 
--- name: said
+-- name: select_acknowledgements
 SELECT who, note, said_at FROM alerting.acknowledgement WHERE event_id = %(event)s ORDER BY id
 
--- name: acknowledge
+-- name: insert_acknowledgement
 -- The event, and whatever a storm gathered into the same message. Pressing twice is saying it once.
 INSERT INTO alerting.acknowledgement (event_id, who, note, receiver, via)
 SELECT asked.event_id, %(who)s, %(note)s, %(receiver)s, 'link'

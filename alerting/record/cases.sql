@@ -1,6 +1,6 @@
 -- What somebody on duty reads and writes.
 
--- name: cases
+-- name: select_cases
 -- Events that go on, and what came in since yesterday, by their newest revision; the newest first.
 SELECT newest.alert::text, newest.goes_on, newest.received_at FROM (
     SELECT DISTINCT ON (i.event_id) i.event_id, i.alert, i.received_at, m.state IS NOT DISTINCT FROM 'open' AS goes_on
@@ -13,12 +13,12 @@ SELECT newest.alert::text, newest.goes_on, newest.received_at FROM (
 ) AS newest
 ORDER BY newest.alert ->> 'onset' DESC, newest.event_id LIMIT %(most)s
 
--- name: case
+-- name: select_case
 SELECT i.alert::text, m.state IS NOT DISTINCT FROM 'open', i.received_at FROM alerting.inbox i
 LEFT JOIN alerting.member m ON m.event_id = i.event_id
 WHERE i.event_id = %(event)s ORDER BY i.revision DESC LIMIT 1
 
--- name: steps
+-- name: select_steps
 -- All that was seen, decided, sent and answered about these events, in the order it happened.
 SELECT told.event_id, (told.what || jsonb_build_object('at', told.at))::text FROM (
     SELECT i.event_id, i.received_at AS at, 0 AS rank,
@@ -59,15 +59,15 @@ SELECT told.event_id, (told.what || jsonb_build_object('at', told.at))::text FRO
 ) AS told
 ORDER BY told.at, told.rank
 
--- name: revisions
+-- name: select_revisions
 SELECT revision, alert::text FROM alerting.inbox WHERE event_id = %(event)s
 
--- name: contents
+-- name: select_contents
 SELECT DISTINCT encode(s.sha256, 'hex'), s.content FROM alerting.sent s
 JOIN alerting.delivery y ON y.sha256 = s.sha256 JOIN alerting.outbox o ON o.id = y.outbox_id
 WHERE o.event_id = %(event)s OR o.id IN (SELECT g.gathered_into FROM alerting.outbox g WHERE g.event_id = %(event)s)
 
--- name: acknowledge
+-- name: insert_acknowledgement
 -- Once for the same words of the same person: a form sent twice says nothing new.
 INSERT INTO alerting.acknowledgement (event_id, who, note, via)
 SELECT %(event)s, %(who)s, %(note)s, 'account'
@@ -75,15 +75,15 @@ WHERE NOT EXISTS (SELECT 1 FROM alerting.acknowledgement a
                   WHERE a.event_id = %(event)s AND a.who = %(who)s AND a.note = %(note)s
                     AND a.said_at > now() - interval '1 minute')
 
--- name: silences
+-- name: select_silences
 -- In force or to come; the area that a silence is bound to stands among its matchers.
 SELECT id, match, author, reason, starts_at, ends_at, kind FROM alerting.silence WHERE ends_at > now()
 ORDER BY starts_at DESC, id DESC LIMIT %(most)s
 
--- name: silence
+-- name: select_silence
 SELECT id, match, author, reason, starts_at, ends_at, kind FROM alerting.silence WHERE id = %(id)s
 
--- name: put_silence
+-- name: insert_silence
 INSERT INTO alerting.silence (match, author, reason, starts_at, ends_at, changed_by, kind)
 VALUES (%(match)s, %(author)s, %(reason)s, %(starts_at)s, %(ends_at)s, %(author)s, %(kind)s)
 RETURNING id, match, author, reason, starts_at, ends_at, kind
@@ -92,5 +92,5 @@ RETURNING id, match, author, reason, starts_at, ends_at, kind
 UPDATE alerting.silence SET ends_at = greatest(now(), starts_at), changed_at = now(), changed_by = %(who)s
 WHERE id = %(id)s AND ends_at > now()
 
--- name: wake
+-- name: notify_workers
 SELECT pg_notify('piekwacht_alerting', '')

@@ -7,9 +7,9 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from alerting.alert import Change, Severity
-from alerting.decide.reason_detail import worded
-from alerting.message.texts import CHANGES
-from alerting.vocabulary import Language, Words, severity, word
+from alerting.decide.reason_detail import describe_detail
+from alerting.message.texts import CHANGE_TEXTS
+from alerting.vocabulary import Language, Translations, severity_text, translate
 
 
 class Step(Struct, frozen=True, kw_only=True, tag_field="step"):
@@ -18,7 +18,7 @@ class Step(Struct, frozen=True, kw_only=True, tag_field="step"):
     at: datetime
 
 
-class Seen(Step, frozen=True, kw_only=True, tag="seen"):
+class RevisionStep(Step, frozen=True, kw_only=True, tag="seen"):
     """A revision of the event came in."""
 
     revision: int
@@ -27,7 +27,7 @@ class Seen(Step, frozen=True, kw_only=True, tag="seen"):
     confidence: float
 
 
-class Decided(Step, frozen=True, kw_only=True, tag="decided"):
+class DecisionStep(Step, frozen=True, kw_only=True, tag="decided"):
     """Whether a receiver is told of it, and why; `rules` is the hash of the rules that decided."""
 
     revision: int
@@ -38,7 +38,7 @@ class Decided(Step, frozen=True, kw_only=True, tag="decided"):
     rules: str
 
 
-class Tried(Step, frozen=True, kw_only=True, tag="tried"):
+class DeliveryStep(Step, frozen=True, kw_only=True, tag="tried"):
     """One attempt to deliver, with the hash of exactly what was sent."""
 
     revision: int
@@ -52,7 +52,7 @@ class Tried(Step, frozen=True, kw_only=True, tag="tried"):
     sha256: str
 
 
-class Gathered(Step, frozen=True, kw_only=True, tag="gathered"):
+class GatheredStep(Step, frozen=True, kw_only=True, tag="gathered"):
     """Sent within another message, because many came at once."""
 
     revision: int
@@ -61,7 +61,7 @@ class Gathered(Step, frozen=True, kw_only=True, tag="gathered"):
     message: str
 
 
-class Spared(Step, frozen=True, kw_only=True, tag="spared"):
+class SkippedStep(Step, frozen=True, kw_only=True, tag="spared"):
     """Not sent by this channel, because another of the receiver's order had delivered."""
 
     revision: int
@@ -69,7 +69,7 @@ class Spared(Step, frozen=True, kw_only=True, tag="spared"):
     channel: str
 
 
-class Answered(Step, frozen=True, kw_only=True, tag="answered"):
+class AcknowledgementStep(Step, frozen=True, kw_only=True, tag="answered"):
     """Somebody is on it; `via` says how they said so."""
 
     who: str
@@ -77,9 +77,9 @@ class Answered(Step, frozen=True, kw_only=True, tag="answered"):
     via: str
 
 
-AnyStep = Seen | Decided | Tried | Gathered | Spared | Answered
+AnyStep = RevisionStep | DecisionStep | DeliveryStep | GatheredStep | SkippedStep | AcknowledgementStep
 
-_WHY: Words = {
+_REASON_TEXTS: Translations = {
     "routed": ("een regel leidt naar deze ontvanger", "a route leads there"),
     "no_route": ("geen enkele regel past", "no route fits"),
     "not_sure_enough": ("de zekerheid is lager dan de regel vraagt", "less sure than the route asks for"),
@@ -99,19 +99,19 @@ _WHY: Words = {
     "escalated": ("wie het eerst is ingelicht heeft niet geantwoord", "those who were told first did not answer"),
     "unreadable": ("door een andere versie geschreven, niet te lezen", "written by another version, unreadable"),
 }
-_OUTCOMES: Words = {
+_OUTCOME_TEXTS: Translations = {
     "delivered": ("bezorgd", "delivered"),
     "refused": ("geweigerd", "refused"),
     "failed": ("mislukt, wordt opnieuw geprobeerd", "failed, is tried again"),
     "gone": ("het adres bestaat niet meer", "the address is gone"),
     "unknown": ("onbekend of het aankwam", "not known whether it arrived"),
 }
-_VIA: Words = {
+_VIA_TEXTS: Translations = {
     "command": ("op de opdrachtregel", "on the command line"),
     "link": ("via de link in het bericht", "by the link in the message"),
     "account": ("ingelogd", "signed in"),
 }
-_SAY: Mapping[Language, Mapping[str, str]] = MappingProxyType({
+_STEP_TEXTS: Mapping[Language, Mapping[str, str]] = MappingProxyType({
     "nl": {
         "seen": "{change}, {severity}, zekerheid {confidence:.0f} %",
         "told": "{receiver} wordt ingelicht: {why}",
@@ -143,62 +143,76 @@ _SAY: Mapping[Language, Mapping[str, str]] = MappingProxyType({
 })  # fmt: skip
 
 
-def why(reason: str, language: Language) -> str:
+def decision_reason_text(reason: str, language: Language) -> str:
     """One of the stages' reasons in plain words."""
-    return word(_WHY, reason, language)
+    return translate(_REASON_TEXTS, reason, language)
 
 
-def said(step: AnyStep, language: Language) -> str:
+def describe_step(step: AnyStep, language: Language) -> str:
     """The step in one sentence, without its time and its particulars."""
-    say = _SAY[language]
+    texts = _STEP_TEXTS[language]
     match step:
-        case Seen():
-            change, how = CHANGES[language][step.change], severity(step.severity, language)
-            return say["seen"].format(change=change, severity=how, confidence=step.confidence * 100)
-        case Decided():
-            receiver = step.receiver or say["nobody"]
-            return say["told" if step.told else "not_told"].format(receiver=receiver, why=why(step.reason, language))
-        case Tried():
-            again = say["again"].format(attempt=step.attempt) if step.attempt > 1 else ""
-            outcome = word(_OUTCOMES, step.outcome, language)
-            return say["tried"].format(channel=channel(step.channel), receiver=step.receiver, outcome=outcome) + again
-        case Gathered() | Spared():
-            which = "gathered" if isinstance(step, Gathered) else "spared"
-            return say[which].format(channel=channel(step.channel), receiver=step.receiver)
-        case Answered():
-            text = say["answered"].format(who=step.who, via=word(_VIA, step.via, language))
+        case RevisionStep():
+            change, severity_label = CHANGE_TEXTS[language][step.change], severity_text(step.severity, language)
+            return texts["seen"].format(change=change, severity=severity_label, confidence=step.confidence * 100)
+        case DecisionStep():
+            receiver = step.receiver or texts["nobody"]
+            return texts["told" if step.told else "not_told"].format(
+                receiver=receiver, why=decision_reason_text(step.reason, language)
+            )
+        case DeliveryStep():
+            attempt_suffix = texts["again"].format(attempt=step.attempt) if step.attempt > 1 else ""
+            outcome = translate(_OUTCOME_TEXTS, step.outcome, language)
+            return (
+                texts["tried"].format(channel=channel_name(step.channel), receiver=step.receiver, outcome=outcome)
+                + attempt_suffix
+            )
+        case GatheredStep() | SkippedStep():
+            key = "gathered" if isinstance(step, GatheredStep) else "spared"
+            return texts[key].format(channel=channel_name(step.channel), receiver=step.receiver)
+        case AcknowledgementStep():
+            text = texts["answered"].format(who=step.who, via=translate(_VIA_TEXTS, step.via, language))
             return f"{text}: {step.note}" if step.note else text
 
 
-def particulars(step: AnyStep, language: Language) -> str:
+def describe_step_details(step: AnyStep, language: Language) -> str:
     """What a record needs beside the sentence: codes, hashes, what a rule named or a server said."""
-    say = _SAY[language]
+    texts = _STEP_TEXTS[language]
     match step:
-        case Seen():
-            return say["revision"].format(step.revision)
-        case Decided():
-            return _joined(worded(step.detail, language), step.reason, *_by(step, say))
-        case Tried():
-            sent = f"{step.bytes} bytes, sha256 {step.sha256}"
-            return _joined(worded(step.detail, language), step.channel, *_by(step, say), sent)
-        case Gathered():
-            return _joined(step.channel, say["revision"].format(step.revision), say["message"].format(step.message))
-        case Spared():
-            return _joined(step.channel, say["revision"].format(step.revision))
-        case Answered():
+        case RevisionStep():
+            return texts["revision"].format(step.revision)
+        case DecisionStep():
+            return _join_nonempty(
+                describe_detail(step.detail, language), step.reason, *_revision_and_policy(step, texts)
+            )
+        case DeliveryStep():
+            content_summary = f"{step.bytes} bytes, sha256 {step.sha256}"
+            return _join_nonempty(
+                describe_detail(step.detail, language),
+                step.channel,
+                *_revision_and_policy(step, texts),
+                content_summary,
+            )
+        case GatheredStep():
+            return _join_nonempty(
+                step.channel, texts["revision"].format(step.revision), texts["message"].format(step.message)
+            )
+        case SkippedStep():
+            return _join_nonempty(step.channel, texts["revision"].format(step.revision))
+        case AcknowledgementStep():
             return step.via
 
 
-def _by(step: Decided | Tried, say: Mapping[str, str]) -> tuple[str, str]:
-    return say["revision"].format(step.revision), say["rules"].format(step.rules)
+def _revision_and_policy(step: DecisionStep | DeliveryStep, texts: Mapping[str, str]) -> tuple[str, str]:
+    return texts["revision"].format(step.revision), texts["rules"].format(step.rules)
 
 
-def channel(name: str) -> str:
+def channel_name(name: str) -> str:
     """A channel as people call it: `email:0` -> e-mail."""
     kind, _, number = name.partition(":")
-    word = {"email": "e-mail", "mqtt": "MQTT", "cap": "CAP", "zaken": "Zaken API"}.get(kind, kind)
-    return word if number in {"", "0"} else f"{word} {int(number) + 1}"
+    label = {"email": "e-mail", "mqtt": "MQTT", "cap": "CAP", "zaken": "Zaken API"}.get(kind, kind)
+    return label if number in {"", "0"} else f"{label} {int(number) + 1}"
 
 
-def _joined(*parts: str) -> str:
+def _join_nonempty(*parts: str) -> str:
     return ", ".join(part for part in parts if part)

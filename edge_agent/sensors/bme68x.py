@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from edge_agent.errors import Fault, SensorFault
-from edge_agent.sensors.driver import Measured, OnI2c
-from edge_agent.transport.i2c import Bus, bus
+from edge_agent.errors import Fault, SensorError
+from edge_agent.sensors.driver import I2cSettings, RawReading
+from edge_agent.transport.i2c import I2cBus, get_bus
 
 RANGES = MappingProxyType(
     {
@@ -24,7 +24,7 @@ RANGES = MappingProxyType(
 )
 
 
-class Bme68xSettings(OnI2c, frozen=True, kw_only=True, tag_field="driver", tag="bme68x"):
+class Bme68xSettings(I2cSettings, frozen=True, kw_only=True, tag_field="driver", tag="bme68x"):
     """`driver = "bme68x"`. The plate is heated to heater_celsius for heater_ms at each reading."""
 
     address: int = 0x76
@@ -33,15 +33,15 @@ class Bme68xSettings(OnI2c, frozen=True, kw_only=True, tag_field="driver", tag="
     heater_celsius: Annotated[int, Meta(ge=200, le=400)] = 320
     heater_ms: Annotated[int, Meta(ge=1, le=4032)] = 150
 
-    def device(self) -> "Bme68x":
+    def create_driver(self) -> "Bme68x":
         """The driver on the kernel's bus."""
-        return Bme68x(bus(self.bus), self)
+        return Bme68x(get_bus(self.bus), self)
 
 
-class Registers:
+class SmbusAdapter:
     """Our bus in the shape in which the package wants one."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: I2cBus) -> None:
         self._bus = bus
 
     def read_byte_data(self, address: int, register: int) -> int:
@@ -66,7 +66,7 @@ class Bme68x:
 
     ranges = RANGES
 
-    def __init__(self, bus: Bus, settings: Bme68xSettings) -> None:
+    def __init__(self, bus: I2cBus, settings: Bme68xSettings) -> None:
         self._bus, self._settings = bus, settings
         self._chip: Any = None
 
@@ -76,23 +76,23 @@ class Bme68x:
 
         address = self._settings.address
         try:
-            chip = bme680.BME680(i2c_addr=address, i2c_device=Registers(self._bus))
+            chip = bme680.BME680(i2c_addr=address, i2c_device=SmbusAdapter(self._bus))
         except RuntimeError as error:
-            raise SensorFault(Fault.WRONG_DEVICE, f"at 0x{address:02x} sits no BME68x ({error})") from None
+            raise SensorError(Fault.WRONG_SENSOR, f"at 0x{address:02x} sits no BME68x ({error})") from None
         chip.set_gas_heater_temperature(self._settings.heater_celsius)
         chip.set_gas_heater_duration(self._settings.heater_ms)
         chip.select_gas_heater_profile(0)
         self._chip = chip
 
-    def read(self) -> Measured:
+    def read(self) -> RawReading:
         """One measurement; the resistance is None until the plate is hot."""
         if self._chip is None:
-            raise SensorFault(Fault.NOT_MEASURING, "the BME68x was not started")
+            raise SensorError(Fault.NOT_MEASURING, "the BME68x was not started")
         self._bus.wait(self._settings.heater_ms / 1000)
         if not self._chip.get_sensor_data():
-            raise SensorFault(Fault.NOT_MEASURING, "the BME68x has no new values: it lost power")
+            raise SensorError(Fault.NOT_MEASURING, "the BME68x has no new values: it lost power")
         data = self._chip.data
-        return Measured(
+        return RawReading(
             values={
                 "temperature": round(data.temperature, 2),
                 "humidity": round(data.humidity, 3),

@@ -14,62 +14,62 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from edge_agent.errors import Fault, SensorFault
-from edge_agent.sensors.driver import Measured, OnUart
+from edge_agent.errors import Fault, SensorError
+from edge_agent.sensors.driver import RawReading, UartSettings
 from edge_agent.sensors.wind import RANGES as WIND
-from edge_agent.sensors.wind import Wind, mean
+from edge_agent.sensors.wind import WindVector, mean_wind
 from edge_agent.transport.uart import Uart
 
 RANGES = MappingProxyType({**WIND, "temperature": (-40.0, 65.0), "humidity": (0.0, 100.0)})
-_METRES_A_SECOND = 0.44704
+_METRES_PER_SECOND = 0.44704
 _HEAD, _LENGTH = b"LOO", 99
 _NO_SPEED, _NO_HUMIDITY, _NO_TEMPERATURE = 0xFF, 0xFF, 0x7FFF
 
 
-class DavisSettings(OnUart, frozen=True, kw_only=True, tag_field="driver", tag="davis"):
+class DavisSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver", tag="davis"):
     """`driver = "davis"`: a packet is asked for each interval; the transmitter itself speaks each 2.5 s."""
 
     baud: int = 19_200
     interval_seconds: float = 10.0
     north_degrees: Annotated[float, Meta(ge=0, lt=360)] = 0.0
 
-    def device(self) -> "Davis":
+    def create_driver(self) -> "Davis":
         """The driver on the kernel's port."""
         return Davis(Uart(self.port, baud=self.baud), north=self.north_degrees)
 
 
-class DavisFrames:
+class DavisFrameScanner:
     """Finds LOOP packets; one whose checksum does not fit is counted and skipped."""
 
     def __init__(self) -> None:
-        self.bad = 0
+        self.bad_count = 0
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Bytes in, whole packets with a fitting checksum out."""
         self._buffer += data
-        while (at := self._buffer.find(_HEAD)) >= 0 and len(self._buffer) >= at + _LENGTH:
-            frame = bytes(self._buffer[at : at + _LENGTH])
+        while (start := self._buffer.find(_HEAD)) >= 0 and len(self._buffer) >= start + _LENGTH:
+            frame = bytes(self._buffer[start : start + _LENGTH])
             if binascii.crc_hqx(frame, 0) == 0:  # CRC-CCITT over packet and checksum together
-                del self._buffer[: at + _LENGTH]
+                del self._buffer[: start + _LENGTH]
                 yield frame
             else:
-                self.bad += 1
-                del self._buffer[: at + 1]
-        del self._buffer[: max(0, len(self._buffer) - _LENGTH + 1) if at < 0 else at]
+                self.bad_count += 1
+                del self._buffer[: start + 1]
+        del self._buffer[: max(0, len(self._buffer) - _LENGTH + 1) if start < 0 else start]
 
 
-def decode(frame: bytes, *, north: float = 0.0) -> Measured:
+def decode(frame: bytes, *, north: float = 0.0) -> RawReading:
     """A checked packet -> wind (m/s, degrees), temperature (Celsius) and humidity (%); None for a dashed value."""
     (fahrenheit,) = struct.unpack_from("<h", frame, 12)
     speed, (direction,), humidity = frame[14], struct.unpack_from("<H", frame, 16), frame[33]
     values: dict[str, float | None] = {"wind_speed": None, "wind_direction": None}
     if speed != _NO_SPEED:
         vane = float(direction % 360) if 1 <= direction <= 360 else None
-        values = dict(mean([Wind(vane, speed * _METRES_A_SECOND)], north=north).values)
+        values = dict(mean_wind([WindVector(vane, speed * _METRES_PER_SECOND)], north=north).values)
     values["temperature"] = None if fahrenheit == _NO_TEMPERATURE else round((fahrenheit / 10 - 32) / 1.8, 2)
     values["humidity"] = None if humidity == _NO_HUMIDITY else float(humidity)
-    return Measured(values=values)
+    return RawReading(values=values)
 
 
 class Davis:
@@ -78,23 +78,23 @@ class Davis:
     ranges = RANGES
 
     def __init__(self, uart: Uart, *, north: float) -> None:
-        self._uart, self._north, self._frames = uart, north, DavisFrames()
+        self._uart, self._north, self._scanner = uart, north, DavisFrameScanner()
 
     def start(self) -> None:
         """Wake the console, which sleeps on battery; it may need three newlines (manual, section V)."""
         for _ in range(3):
             self._uart.write(b"\n")
             time.sleep(0.1)
-        self._uart.forget()
+        self._uart.discard_input()
 
-    def read(self) -> Measured:
+    def read(self) -> RawReading:
         """One packet."""
         self._uart.write(b"\n")
         self._uart.write(b"LOOP 1\n")
-        measured = decode(self._uart.newest(self._frames, patience=3.0), north=self._north)
-        if all(value is None for value in measured.values.values()):
-            raise SensorFault(Fault.NO_ANSWER, "the console hears no outdoor station: check its battery and channel")
-        return measured
+        raw = decode(self._uart.read_newest(self._scanner, timeout=3.0), north=self._north)
+        if all(value is None for value in raw.values.values()):
+            raise SensorError(Fault.NO_ANSWER, "the console hears no outdoor station: check its battery and channel")
+        return raw
 
     def recover(self) -> None:
         """The port is opened anew."""

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 Range = tuple[float, float]
 
 
-class Measured(Struct, frozen=True, kw_only=True):
+class RawReading(Struct, frozen=True, kw_only=True):
     """What one read gave.
 
     values   property -> raw value; None where the sensor says that it does not know
@@ -20,10 +20,10 @@ class Measured(Struct, frozen=True, kw_only=True):
     values: Mapping[str, float | None]
     flags: Mapping[str, int] = {}
     fresh: bool = True
-    place: tuple[float, float, float] | None = None
+    position: tuple[float, float, float] | None = None
 
 
-class Device(Protocol):
+class Driver(Protocol):
     """One physical sensor. Every method may raise SensorFault."""
 
     @property
@@ -35,7 +35,7 @@ class Device(Protocol):
         """Check that it is what it should be, and begin to measure; also after a brown-out."""
         ...
 
-    def read(self) -> Measured:
+    def read(self) -> RawReading:
         """The newest values."""
         ...
 
@@ -68,7 +68,7 @@ class Cleanable(Protocol):
         ...
 
 
-class Polling(Struct, frozen=True, kw_only=True):
+class PollingSettings(Struct, frozen=True, kw_only=True):
     """What every polled sensor can be told.
 
     name              as it appears in logs and health messages; default: the driver and where it sits
@@ -87,36 +87,36 @@ class Polling(Struct, frozen=True, kw_only=True):
     stuck_seconds: Annotated[float, Meta(gt=0)] = 3600.0
 
 
-class OnI2c(Polling, frozen=True, kw_only=True):
+class I2cSettings(PollingSettings, frozen=True, kw_only=True):
     """`bus` is the N of /dev/i2c-N."""
 
     bus: Annotated[int, Meta(ge=0, le=255)] = 1
     address: Annotated[int, Meta(ge=0x08, le=0x77)]
 
     @property
-    def place(self) -> str:
+    def endpoint(self) -> str:
         """Where it sits: no two sensors may sit there."""
         return f"I2C bus {self.bus}, address 0x{self.address:02x}"
 
 
-class OnUart(Polling, frozen=True, kw_only=True):
+class UartSettings(PollingSettings, frozen=True, kw_only=True):
     """`port` is a device file, best one that does not change: /dev/serial0, /dev/serial/by-id/..."""
 
     port: str = "/dev/serial0"
 
     @property
-    def place(self) -> str:
+    def endpoint(self) -> str:
         """Where it sits: no two sensors may sit there."""
         return self.port
 
 
-class OnSpi(Polling, frozen=True, kw_only=True):
+class SpiSettings(PollingSettings, frozen=True, kw_only=True):
     """The X and Y of /dev/spidevX.Y."""
 
     bus: Annotated[int, Meta(ge=0, le=9)] = 0
     chip: Annotated[int, Meta(ge=0, le=9)] = 0
 
     @property
-    def place(self) -> str:
+    def endpoint(self) -> str:
         """Where it sits: no two sensors may sit there."""
         return f"/dev/spidev{self.bus}.{self.chip}"

@@ -17,12 +17,12 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge_agent import clock
-from edge_agent.sensors.circumstance_flags import Circumstances, Judge
-from edge_agent.sensors.driver import Measured
+from edge_agent.sensors.circumstance_flags import CircumstanceFlagger, Circumstances
+from edge_agent.sensors.driver import RawReading
 from edge_agent.sensors.sensor import Reading, reading_at
 from edge_agent.wire import Flag
 
-_LONGEST = 16_384
+_MAX_POST_BYTES = 16_384
 RANGES = MappingProxyType(
     {
         "pm1": (0.0, 1000.0),
@@ -39,7 +39,7 @@ _CLIMATE = {"temperature": ("temperature", 1.0), "humidity": ("humidity", 1.0), 
 _EXTRAPOLATED = frozenset({"pm4", "pm10"})
 
 
-class NotReadableError(ValueError):
+class UnreadablePostError(ValueError):
     """A post that is in neither form: one sentence for whoever set the board up."""
 
 
@@ -64,66 +64,66 @@ class Esp32Settings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="
             raise ValueError(f"an esp32 gives {', '.join(RANGES)}; not {unknown[0]}")
 
     @property
-    def place(self) -> str:
+    def endpoint(self) -> str:
         """Where it listens: no two may listen there."""
         return f"{self.host}:{self.port}"
 
 
-def decode(body: bytes) -> tuple[str, Measured]:
+def decode(body: bytes) -> tuple[str, RawReading]:
     """A post -> (sender, what it says). NotReadableError and nothing else."""
     try:
-        said = msgspec.json.decode(body)
+        content = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise NotReadableError(f"not JSON: {error}") from None
+        raise UnreadablePostError(f"not JSON: {error}") from None
     try:
-        sender, values = _senml(said) if isinstance(said, list) else _airrohr(said)
+        sender, values = _decode_senml(content) if isinstance(content, list) else _decode_airrohr(content)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise NotReadableError(f"neither SenML nor airRohr's JSON: {type(error).__name__} {error}") from None
+        raise UnreadablePostError(f"neither SenML nor airRohr's JSON: {type(error).__name__} {error}") from None
     flags = {name: int(Flag.SIZE_EXTRAPOLATED) for name in values if name in _EXTRAPOLATED}
-    return sender, Measured(values=values, flags=flags)
+    return sender, RawReading(values=values, flags=flags)
 
 
-def _senml(records: list[Any]) -> tuple[str, dict[str, float | None]]:
+def _decode_senml(records: list[Any]) -> tuple[str, dict[str, float | None]]:
     """A pack in which the base name is the board's and each name a property of ours."""
     sender, values = "", {}
     for record in records:
         sender = str(record.get("bn", sender))
         if "n" in record:
-            values[str(record["n"])] = _number(record["v"])
+            values[str(record["n"])] = _finite_float(record["v"])
     return sender.rstrip(":/"), values
 
 
-def _airrohr(said: Mapping[str, Any]) -> tuple[str, dict[str, float | None]]:
+def _decode_airrohr(content: Mapping[str, Any]) -> tuple[str, dict[str, float | None]]:
     """value_type is <sensor>_<quantity>, or the quantity alone for a DHT22; values are text."""
     values: dict[str, float | None] = {}
-    for one in said["sensordatavalues"]:
-        quantity = str(one["value_type"]).rpartition("_")[2]
+    for item in content["sensordatavalues"]:
+        quantity = str(item["value_type"]).rpartition("_")[2]
         if quantity in _PARTICLES:
-            values[_PARTICLES[quantity]] = _number(one["value"])
+            values[_PARTICLES[quantity]] = _finite_float(item["value"])
         elif quantity in _CLIMATE:
             name, scale = _CLIMATE[quantity]
-            number = _number(one["value"])
+            number = _finite_float(item["value"])
             values[name] = None if number is None else round(number * scale, 4)
-    return str(said.get("esp8266id") or said["esp32id"]), values
+    return str(content.get("esp8266id") or content["esp32id"]), values
 
 
-def _number(value: object) -> float | None:
+def _finite_float(value: object) -> float | None:
     number = float(value)  # type: ignore[arg-type]  # what is no number raises, and is said so above
     return number if math.isfinite(number) else None
 
 
-class Esp32:
+class Esp32Sensor:
     """The board, as a sensor: each post is a reading."""
 
     def __init__(self, settings: Esp32Settings) -> None:
         self._settings = settings
         self.name = f"esp32 {settings.sender}"
         self.properties = list(settings.properties)
-        self.patience = max(60.0, settings.silent_seconds)
+        self.hang_timeout = max(60.0, settings.silent_seconds)
         self.state = "starting"
-        self._judge = Judge(ranges=RANGES, warm_up=0.0, stuck_after=3600.0)
+        self._flagger = CircumstanceFlagger(ranges=RANGES, warm_up=0.0, stuck_after=3600.0)
         self._humidity: float | None = None
-        self._posted: list[Measured] = []
+        self._pending: list[RawReading] = []
 
     def readings(self, stop: threading.Event) -> Iterator[Reading]:
         """A reading each post, until told to stop."""
@@ -134,10 +134,10 @@ class Esp32:
 
             def do_POST(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
-                if not 0 < length <= _LONGEST:
+                if not 0 < length <= _MAX_POST_BYTES:
                     self.send_error(413 if length else 411)
                     return
-                status, sentence = board.take(self.rfile.read(length))
+                status, sentence = board.accept_post(self.rfile.read(length))
                 body = sentence.encode() + b"\n"
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
@@ -151,7 +151,7 @@ class Esp32:
             try:
                 server = HTTPServer((settings.host, settings.port), Handler)
             except OSError as error:
-                self.state = f"cannot listen on {settings.place} ({error.strerror}): choose another host or port"
+                self.state = f"cannot listen on {settings.endpoint} ({error.strerror}): choose another host or port"
                 stop.wait(5.0)
                 continue
             with server:
@@ -159,30 +159,30 @@ class Esp32:
                 self.state = "ok"
                 while not stop.is_set():
                     server.handle_request()
-                    posted, self._posted = self._posted, []
-                    yield from map(self._reading, posted)
+                    pending, self._pending = self._pending, []
+                    yield from map(self._build_reading, pending)
 
-    def take(self, body: bytes) -> tuple[int, str]:
+    def accept_post(self, body: bytes) -> tuple[int, str]:
         """HTTP status and sentence for one post; a good one becomes a reading."""
         try:
-            sender, measured = decode(body)
-        except NotReadableError as error:
+            sender, raw = decode(body)
+        except UnreadablePostError as error:
             self.state = f"a post cannot be read: {error}"
             return 400, str(error)
         if sender != self._settings.sender:
             return 403, f"this agent listens for {self._settings.sender}, not for {sender}"
-        known = {name: measured.values[name] for name in self.properties if name in measured.values}
-        if not known:
+        values = {name: raw.values[name] for name in self.properties if name in raw.values}
+        if not values:
             self.state = f"its posts hold nothing of {', '.join(self.properties)}"
             return 422, self.state
         self.state = "ok"
-        self._posted.append(Measured(values=known, flags=measured.flags))
-        self._humidity = measured.values.get("humidity", self._humidity)
+        self._pending.append(RawReading(values=values, flags=raw.flags))
+        self._humidity = raw.values.get("humidity", self._humidity)
         return 200, "ok"
 
-    def _reading(self, measured: Measured) -> Reading:
+    def _build_reading(self, raw: RawReading) -> Reading:
         moment, now = clock.now(), time.monotonic()
-        seen = Circumstances(
+        circumstances = Circumstances(
             now=now,
             started_at=-math.inf,
             cleaning_until=-math.inf,
@@ -191,4 +191,4 @@ class Esp32:
             retried=False,
             broken=False,
         )
-        return reading_at(moment, measured.values, self._judge.flags(measured, seen))
+        return reading_at(moment, raw.values, self._flagger.compute_flags(raw, circumstances))

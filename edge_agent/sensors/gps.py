@@ -8,29 +8,29 @@ import re
 from collections.abc import Iterator
 from types import MappingProxyType
 
-from edge_agent.sensors.driver import Measured, OnUart
-from edge_agent.sensors.wind import xor
+from edge_agent.sensors.driver import RawReading, UartSettings
+from edge_agent.sensors.wind import xor_checksum
 from edge_agent.transport.uart import Uart
 
 _SENTENCE = re.compile(rb"\$([ -)+-~]{5,100})\*([0-9A-Fa-f]{2})\r?\n")
-_LONGEST = 128
+_MAX_LINE_BYTES = 128
 
 
-class GpsSettings(OnUart, frozen=True, kw_only=True, tag_field="driver", tag="gps"):
+class GpsSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver", tag="gps"):
     """`driver = "gps"`: gives no value of its own, but a place to the readings of all other sensors."""
 
     baud: int = 9600
 
-    def device(self) -> "Gps":
+    def create_driver(self) -> "Gps":
         """The driver on the kernel's port."""
         return Gps(Uart(self.port, baud=self.baud))
 
 
-class NmeaFrames:
+class NmeaLineScanner:
     """Finds GGA sentences; a wrong checksum is counted and skipped, other sentences only skipped."""
 
     def __init__(self) -> None:
-        self.bad = 0
+        self.bad_count = 0
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -40,30 +40,30 @@ class NmeaFrames:
             line = bytes(self._buffer[: end + 1])
             del self._buffer[: end + 1]
             match = _SENTENCE.search(line)
-            if match is None or xor(match[1]) != int(match[2], 16):
-                self.bad += 1
+            if match is None or xor_checksum(match[1]) != int(match[2], 16):
+                self.bad_count += 1
             elif match[1][2:6] == b"GGA,":
                 yield match[1]
-        if len(self._buffer) > _LONGEST:
-            del self._buffer[:-_LONGEST]
+        if len(self._buffer) > _MAX_LINE_BYTES:
+            del self._buffer[:-_MAX_LINE_BYTES]
 
 
-def decode(sentence: bytes) -> Measured:
+def decode(sentence: bytes) -> RawReading:
     """The content of a GGA sentence -> the place; none without a fix or where a field makes no sense."""
     fields = sentence.decode("ascii", "replace").split(",")
     try:
-        latitude, longitude = _degrees(fields[2], fields[3], "NS"), _degrees(fields[4], fields[5], "EW")
+        latitude, longitude = _parse_degrees(fields[2], fields[3], "NS"), _parse_degrees(fields[4], fields[5], "EW")
         if int(fields[6]) == 0 or abs(latitude) > 90 or abs(longitude) > 180:
-            return Measured(values={})
-        return Measured(values={}, place=(latitude, longitude, float(fields[9])))
+            return RawReading(values={})
+        return RawReading(values={}, position=(latitude, longitude, float(fields[9])))
     except (ValueError, IndexError):
-        return Measured(values={})
+        return RawReading(values={})
 
 
-def _degrees(text: str, side: str, sides: str) -> float:
+def _parse_degrees(text: str, hemisphere: str, hemispheres: str) -> float:
     """`5228.6800`, `N` -> 52.478; ValueError where it is none."""
     whole, minutes = text[: text.index(".") - 2], text[text.index(".") - 2 :]
-    sign = (1, -1)[sides.index(side)] if side else 0
+    sign = (1, -1)[hemispheres.index(hemisphere)] if hemisphere else 0
     if not sign:
         raise ValueError(text)
     return round(sign * (int(whole) + float(minutes) / 60), 7)
@@ -75,15 +75,15 @@ class Gps:
     ranges: MappingProxyType[str, tuple[float, float]] = MappingProxyType({})
 
     def __init__(self, uart: Uart) -> None:
-        self._uart, self._frames = uart, NmeaFrames()
+        self._uart, self._scanner = uart, NmeaLineScanner()
 
     def start(self) -> None:
         """Forget what came while nobody listened."""
-        self._uart.forget()
+        self._uart.discard_input()
 
-    def read(self) -> Measured:
+    def read(self) -> RawReading:
         """The newest place."""
-        return decode(self._uart.newest(self._frames, patience=3.0))
+        return decode(self._uart.read_newest(self._scanner, timeout=3.0))
 
     def recover(self) -> None:
         """The port is opened anew."""

@@ -9,9 +9,9 @@ Source: Alphasense supplemental SPI information for the OPC-N3, 072-0503 issue 3
 import struct
 from types import MappingProxyType
 
-from edge_agent.errors import Fault, SensorFault
-from edge_agent.sensors.driver import Measured, OnSpi
-from edge_agent.sensors.sps30 import shortest
+from edge_agent.errors import Fault, SensorError
+from edge_agent.sensors.driver import RawReading, SpiSettings
+from edge_agent.sensors.sps30 import shortest_decimal
 from edge_agent.transport.spi import Spi
 
 RANGES = MappingProxyType(
@@ -29,13 +29,13 @@ _LENGTH = 86
 _LAYOUT = struct.Struct("<24H4B4H3f7H")
 
 
-class Opcn3Settings(OnSpi, frozen=True, kw_only=True, tag_field="driver", tag="opcn3"):
+class Opcn3Settings(SpiSettings, frozen=True, kw_only=True, tag_field="driver", tag="opcn3"):
     """`driver = "opcn3"`. A histogram covers the time since the one before: 10 s count enough particles."""
 
     interval_seconds: float = 10.0
     warm_up_seconds: float = 30.0
 
-    def device(self) -> "Opcn3":
+    def create_driver(self) -> "Opcn3":
         """The driver on the kernel's bus."""
         return Opcn3(Spi(self.bus, self.chip, speed=300_000, mode=1))
 
@@ -50,21 +50,21 @@ def crc16(data: bytes) -> int:
     return crc
 
 
-def decode(frame: bytes) -> Measured:
+def decode(frame: bytes) -> RawReading:
     """86 bytes of a histogram -> values; SensorFault where they are none or the sensor is not counting."""
     if len(frame) != _LENGTH:
-        raise SensorFault(Fault.BAD_FRAME, f"{len(frame)} bytes where {_LENGTH} were expected")
+        raise SensorError(Fault.BAD_FRAME, f"{len(frame)} bytes where {_LENGTH} were expected")
     fields = _LAYOUT.unpack(frame)
     if crc16(frame[:-2]) != fields[-1]:
-        raise SensorFault(Fault.BAD_CHECKSUM, "the checksum of the histogram does not fit: check the SPI cable")
+        raise SensorError(Fault.BAD_CHECKSUM, "the checksum of the histogram does not fit: check the SPI cable")
     period, flow, temperature, humidity, pm1, pm2_5, pm10 = fields[28:35]
     if period == 0 or flow == 0:
-        raise SensorFault(Fault.NOT_MEASURING, "the OPC-N3 draws no air: its fan must be started again")
-    return Measured(
+        raise SensorError(Fault.NOT_MEASURING, "the OPC-N3 draws no air: its fan must be started again")
+    return RawReading(
         values={
-            "pm1": shortest(pm1),
-            "pm2_5": shortest(pm2_5),
-            "pm10": shortest(pm10),
+            "pm1": shortest_decimal(pm1),
+            "pm2_5": shortest_decimal(pm2_5),
+            "pm10": shortest_decimal(pm10),
             "temperature": round(-45 + 175 * temperature / 65_535, 2),
             "humidity": round(100 * humidity / 65_535, 2),
         }
@@ -81,28 +81,28 @@ class Opcn3:
 
     def start(self) -> None:
         """Fan and laser on; the first histogram, which covers the spin-up, is thrown away."""
-        self._order(_POWER, bytes([_FAN_ON]))
+        self._send_command(_POWER, bytes([_FAN_ON]))
         self._spi.wait(1.0)
-        self._order(_POWER, bytes([_LASER_ON]))
+        self._send_command(_POWER, bytes([_LASER_ON]))
         self._spi.wait(1.0)
-        self._order(_HISTOGRAM, bytes(_LENGTH))
+        self._send_command(_HISTOGRAM, bytes(_LENGTH))
 
-    def read(self) -> Measured:
+    def read(self) -> RawReading:
         """What was counted since the last read."""
-        return decode(self._order(_HISTOGRAM, bytes(_LENGTH)))
+        return decode(self._send_command(_HISTOGRAM, bytes(_LENGTH)))
 
     def recover(self) -> None:
         """Reset after the rest that the maker prescribes."""
         self._spi.reopen()
         self._spi.wait(2.0)
-        self._order(_RESET, b"")
+        self._send_command(_RESET, b"")
 
     def stop(self) -> None:
         """Laser and fan off."""
-        self._order(_POWER, bytes([_LASER_OFF]))
-        self._order(_POWER, bytes([_FAN_OFF]))
+        self._send_command(_POWER, bytes([_LASER_OFF]))
+        self._send_command(_POWER, bytes([_FAN_OFF]))
 
-    def _order(self, command: int, data: bytes) -> bytes:
+    def _send_command(self, command: int, data: bytes) -> bytes:
         """A command, then its bytes one by one; what came back for them."""
         for _ in range(20):
             answer = self._spi.transfer(bytes([command]))[0]
@@ -112,9 +112,9 @@ class Opcn3:
                 self._spi.wait(1.0)  # lost the rhythm: it listens again after a pause
             self._spi.wait(0.01)
         else:
-            raise SensorFault(Fault.NO_ANSWER, "the OPC-N3 is never ready: check cable, power (5 V) and chip select")
-        answer_bytes = bytearray()
+            raise SensorError(Fault.NO_ANSWER, "the OPC-N3 is never ready: check cable, power (5 V) and chip select")
+        content = bytearray()
         for byte in data:
             self._spi.wait(0.00001)
-            answer_bytes += self._spi.transfer(bytes([byte]))
-        return bytes(answer_bytes)
+            content += self._spi.transfer(bytes([byte]))
+        return bytes(content)

@@ -11,18 +11,18 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from edge_agent.errors import Fault, SensorFault
-from edge_agent.sensors.driver import Measured, OnI2c
-from edge_agent.transport.i2c import Bus, bus
+from edge_agent.errors import Fault, SensorError
+from edge_agent.sensors.driver import I2cSettings, RawReading
+from edge_agent.transport.i2c import I2cBus, get_bus
 
 _CONVERSION, _CONFIG = 0x00, 0x01
 _LSB = 4.096 / 32_768  # volts a count at a full scale of +-4.096 V
 # one conversion now; gain 1; single shot; 128 samples a second; comparator off
-_SINGLE = 0x8000 | (0b001 << 9) | (1 << 8) | (0b100 << 5) | 0b11
+_SINGLE_SHOT = 0x8000 | (0b001 << 9) | (1 << 8) | (0b100 << 5) | 0b11
 _DONE = 0x8000
 
 
-class PidSettings(OnI2c, frozen=True, kw_only=True, tag_field="driver", tag="pid"):
+class PidSettings(I2cSettings, frozen=True, kw_only=True, tag_field="driver", tag="pid"):
     """`driver = "pid"`. zero_mv and sensitivity come from the calibration of this one sensor.
 
     zero_mv                 output in clean air
@@ -39,21 +39,21 @@ class PidSettings(OnI2c, frozen=True, kw_only=True, tag_field="driver", tag="pid
     lamp_fault_mv: float = 25.0
     warm_up_seconds: float = 300.0
 
-    def device(self) -> "Pid":
+    def create_driver(self) -> "Pid":
         """The driver on the kernel's bus."""
-        return Pid(bus(self.bus), self)
+        return Pid(get_bus(self.bus), self)
 
 
-def decode(content: bytes, settings: PidSettings) -> Measured:
+def decode(content: bytes, settings: PidSettings) -> RawReading:
     """The conversion register (2 bytes) -> ppb; SensorFault where the lamp is out."""
     (counts,) = struct.unpack(">h", content)
     millivolts = counts * _LSB * 1000
     if millivolts < settings.lamp_fault_mv:
-        raise SensorFault(
+        raise SensorError(
             Fault.BROKEN, f"the PID gives {millivolts:.1f} mV: the lamp is out; clean it, replace it, check its supply"
         )
     ppm = (millivolts - settings.zero_mv) / settings.sensitivity_mv_per_ppm * settings.response_factor
-    return Measured(values={"voc_ppb": round(ppm * 1000, 1)})
+    return RawReading(values={"voc_ppb": round(ppm * 1000, 1)})
 
 
 class Pid:
@@ -61,26 +61,26 @@ class Pid:
 
     ranges = MappingProxyType({"voc_ppb": (-50.0, 40_000.0)})
 
-    def __init__(self, bus: Bus, settings: PidSettings) -> None:
+    def __init__(self, bus: I2cBus, settings: PidSettings) -> None:
         self._bus, self._settings = bus, settings
-        self._order = _SINGLE | ((0b100 | settings.channel) << 12)
+        self._configuration = _SINGLE_SHOT | ((0b100 | settings.channel) << 12)
 
     def start(self) -> None:
         """One conversion, to see that somebody is there."""
         self.read()
 
-    def read(self) -> Measured:
+    def read(self) -> RawReading:
         """One conversion, which takes 8 ms."""
         address = self._settings.address
-        self._bus.write(address, struct.pack(">BH", _CONFIG, self._order))
+        self._bus.write(address, struct.pack(">BH", _CONFIG, self._configuration))
         for _ in range(5):
             self._bus.wait(0.009)
             (config,) = struct.unpack(">H", self._bus.write_then_read(address, bytes([_CONFIG]), 2))
-            if config & 0x7000 != self._order & 0x7000:
-                raise SensorFault(Fault.NOT_MEASURING, "the ADS1115 forgot its channel: it lost power")
+            if config & 0x7000 != self._configuration & 0x7000:
+                raise SensorError(Fault.NOT_MEASURING, "the ADS1115 forgot its channel: it lost power")
             if config & _DONE:
                 return decode(self._bus.write_then_read(address, bytes([_CONVERSION]), 2), self._settings)
-        raise SensorFault(Fault.NO_ANSWER, f"the ADS1115 at 0x{address:02x} does not finish a conversion: replace it")
+        raise SensorError(Fault.NO_ANSWER, f"the ADS1115 at 0x{address:02x} does not finish a conversion: replace it")
 
     def recover(self) -> None:
         """The bus is opened anew."""

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from types import MappingProxyType
 
-from edge_agent.sensors.driver import Measured, OnUart
+from edge_agent.sensors.driver import RawReading, UartSettings
 from edge_agent.transport.uart import Uart
 from edge_agent.wire import Flag
 
@@ -23,41 +23,41 @@ _ACTIVE, _WAKE, _SLEEP = (
 )
 
 
-class PmsSettings(OnUart, frozen=True, kw_only=True, tag_field="driver", tag="pms"):
+class PmsSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver", tag="pms"):
     """`driver = "pms"`: PMS5003 or PMS7003."""
 
     warm_up_seconds: float = 30.0
 
-    def device(self) -> "Pms":
+    def create_driver(self) -> "Pms":
         """The driver on the kernel's port."""
         return Pms(Uart(self.port))
 
 
-class PmsFrames:
+class PmsFrameScanner:
     """Finds frames in the stream; whatever lies between them is skipped."""
 
     def __init__(self) -> None:
-        self.bad = 0
+        self.bad_count = 0
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Bytes in, whole frames with a fitting checksum out."""
         self._buffer += data
-        while (at := self._buffer.find(_HEAD)) >= 0 and len(self._buffer) >= at + _LENGTH:
-            frame = bytes(self._buffer[at : at + _LENGTH])
+        while (start := self._buffer.find(_HEAD)) >= 0 and len(self._buffer) >= start + _LENGTH:
+            frame = bytes(self._buffer[start : start + _LENGTH])
             if sum(frame[:30]) == int.from_bytes(frame[30:], "big"):
-                del self._buffer[: at + _LENGTH]
+                del self._buffer[: start + _LENGTH]
                 yield frame
             else:
-                self.bad += 1
-                del self._buffer[: at + 1]  # a frame may begin inside what looked like one
-        del self._buffer[: max(0, len(self._buffer) - _LENGTH + 1) if at < 0 else at]
+                self.bad_count += 1
+                del self._buffer[: start + 1]  # a frame may begin inside what looked like one
+        del self._buffer[: max(0, len(self._buffer) - _LENGTH + 1) if start < 0 else start]
 
 
-def decode(frame: bytes) -> Measured:
+def decode(frame: bytes) -> RawReading:
     """A checked frame of 32 bytes -> values."""
     words = struct.unpack(">13H", frame[4:30])
-    return Measured(
+    return RawReading(
         values={"pm1": float(words[3]), "pm2_5": float(words[4]), "pm10": float(words[5])},
         flags=_FLAGS,
     )
@@ -69,22 +69,22 @@ class Pms:
     ranges = RANGES
 
     def __init__(self, uart: Uart) -> None:
-        self._uart, self._frames = uart, PmsFrames()
+        self._uart, self._scanner = uart, PmsFrameScanner()
 
     def start(self) -> None:
         """Fan on, frames without being asked."""
         self._uart.write(_WAKE)
         self._uart.write(_ACTIVE)
 
-    def read(self) -> Measured:
+    def read(self) -> RawReading:
         """The newest frame; the sensor sends one at least each 2.3 s."""
-        before = self._frames.bad
-        measured = decode(self._uart.newest(self._frames, patience=3.0))
-        if self._frames.bad == before:
-            return measured
-        return Measured(
-            values=measured.values,
-            flags={name: measured.flags.get(name, 0) | Flag.CHECKSUM_RETRY for name in measured.values},
+        bad_before = self._scanner.bad_count
+        raw = decode(self._uart.read_newest(self._scanner, timeout=3.0))
+        if self._scanner.bad_count == bad_before:
+            return raw
+        return RawReading(
+            values=raw.values,
+            flags={name: raw.flags.get(name, 0) | Flag.CHECKSUM_RETRY for name in raw.values},
         )
 
     def recover(self) -> None:

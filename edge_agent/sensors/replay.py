@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 
 from edge_agent import clock
 from edge_agent.configuration import ConfigurationError
-from edge_agent.sensors.sensor import Reading, reading_of_the_past
+from edge_agent.sensors.sensor import Reading, historical_reading
 
 _COVARIATES = {
     "rh": "humidity",
@@ -51,19 +51,19 @@ class ReplaySettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag=
         if self.stamps == "now" and 0 < self.speed < 1:
             raise ValueError('a replay slower than recorded cannot have stamps = "now": they would lie in the future')
 
-    def open(self) -> "Replay":
+    def create_sensor(self) -> "ReplaySensor":
         """Read the recording; ConfigurationError where it is none or the station is not in it."""
-        return Replay(self)
+        return ReplaySensor(self)
 
 
-class Replay:
+class ReplaySensor:
     """One station of a recording, as a sensor."""
 
     def __init__(self, settings: ReplaySettings) -> None:
         self.name, self.state = f"replay {settings.station}", "ok"
         self._settings = settings
-        self._rows = _window(_rows(settings.file, settings.station), settings)
-        self.properties, self.patience = sorted({name for _, name, _ in self._rows}), math.inf
+        self._rows = _select_window(_read_rows(settings.file, settings.station), settings)
+        self.properties, self.hang_timeout = sorted({name for _, name, _ in self._rows}), math.inf
         if not self._rows:
             raise ConfigurationError(
                 f"{settings.file}: nothing recorded at station {settings.station!r} in this window"
@@ -72,18 +72,18 @@ class Replay:
     def readings(self, stop: threading.Event) -> Iterator[Reading]:
         """Each moment of the recording when its turn comes."""
         first, last = self._rows[0][0], self._rows[-1][0]
-        began, speed = clock.now(), self._settings.speed
+        started, speed = clock.now(), self._settings.speed
         length = (last - first) / speed if speed else 0.0
-        shift = round(began.wall + length - last) if self._settings.stamps == "now" else 0
+        shift = round(started.wall + length - last) if self._settings.stamps == "now" else 0
         for time, rows in groupby(self._rows, key=itemgetter(0)):
-            due = began.mono + (time - first) / speed if speed else 0.0
+            due = started.mono + (time - first) / speed if speed else 0.0
             if stop.wait(max(0.0, (due - clock.now().mono) / 1000)):
                 return
-            for values in _values(rows):
-                yield reading_of_the_past(clock.now(), time + shift, values)
+            for values in _group_values(rows):
+                yield historical_reading(clock.now(), time + shift, values)
 
 
-def _values(rows: Iterator[Row]) -> Iterator[dict[str, float | None]]:
+def _group_values(rows: Iterator[Row]) -> Iterator[dict[str, float | None]]:
     """Rows of one moment -> values; a property that comes twice begins another reading."""
     values: dict[str, float | None] = {}
     for _, name, value in rows:
@@ -94,13 +94,13 @@ def _values(rows: Iterator[Row]) -> Iterator[dict[str, float | None]]:
     yield values
 
 
-def _window(rows: list[Row], settings: ReplaySettings) -> list[Row]:
-    first = milliseconds(settings.first) if settings.first else rows[0][0] if rows else 0
-    last = milliseconds(settings.last) if settings.last else rows[-1][0] if rows else 0
+def _select_window(rows: list[Row], settings: ReplaySettings) -> list[Row]:
+    first = parse_ms(settings.first) if settings.first else rows[0][0] if rows else 0
+    last = parse_ms(settings.last) if settings.last else rows[-1][0] if rows else 0
     return [row for row in rows if first <= row[0] <= last]
 
 
-def _rows(path: Path, station: str) -> list[Row]:
+def _read_rows(path: Path, station: str) -> list[Row]:
     """What the station recorded, in order of time."""
     try:
         with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as file:
@@ -108,19 +108,19 @@ def _rows(path: Path, station: str) -> list[Row]:
             missing = {"station", "property", "time", "value"} - set(table.fieldnames or ())
             if missing:
                 raise ConfigurationError(f"{path}: not a recording, it lacks the column {', '.join(sorted(missing))}")
-            return _of_station(table, station, path)
+            return _parse_rows(table, station, path)
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(f"{path}: the recording cannot be read ({error})") from None
 
 
-def _of_station(table: "csv.DictReader[str]", station: str, path: Path) -> list[Row]:
+def _parse_rows(table: "csv.DictReader[str]", station: str, path: Path) -> list[Row]:
     rows: list[Row] = []
     covariates: dict[tuple[int, str], float] = {}
     for line in table:
         if line["station"] != station:
             continue
         try:
-            time = milliseconds(line["time"])
+            time = parse_ms(line["time"])
             if line["value"]:
                 rows.append((time, line["property"], float(line["value"])))
             for column, name in _COVARIATES.items():
@@ -134,7 +134,7 @@ def _of_station(table: "csv.DictReader[str]", station: str, path: Path) -> list[
     return sorted(rows, key=itemgetter(0))
 
 
-def milliseconds(text: str) -> int:
+def parse_ms(text: str) -> int:
     """RFC 3339 or epoch seconds -> ms UTC; a time without an offset is UTC."""
     try:
         return round(float(text) * 1000)

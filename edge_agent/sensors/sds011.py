@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from types import MappingProxyType
 
-from edge_agent.sensors.driver import Measured, OnUart
+from edge_agent.sensors.driver import RawReading, UartSettings
 from edge_agent.transport.uart import Uart
 from edge_agent.wire import Flag
 
@@ -18,44 +18,44 @@ _FLAGS = MappingProxyType({"pm10": int(Flag.SIZE_EXTRAPOLATED)})
 _HEAD, _TAIL, _LENGTH = b"\xaa\xc0", 0xAB, 10
 
 
-class Sds011Settings(OnUart, frozen=True, kw_only=True, tag_field="driver", tag="sds011"):
+class Sds011Settings(UartSettings, frozen=True, kw_only=True, tag_field="driver", tag="sds011"):
     """`driver = "sds011"`."""
 
     warm_up_seconds: float = 30.0
 
-    def device(self) -> "Sds011":
+    def create_driver(self) -> "Sds011":
         """The driver on the kernel's port."""
         return Sds011(Uart(self.port))
 
 
-class Sds011Frames:
+class Sds011FrameScanner:
     """Finds frames in the stream; whatever lies between them is skipped."""
 
     def __init__(self) -> None:
-        self.bad = 0
+        self.bad_count = 0
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Bytes in, whole frames with a fitting checksum out."""
         self._buffer += data
-        while (at := self._buffer.find(_HEAD)) >= 0 and len(self._buffer) >= at + _LENGTH:
-            frame = bytes(self._buffer[at : at + _LENGTH])
+        while (start := self._buffer.find(_HEAD)) >= 0 and len(self._buffer) >= start + _LENGTH:
+            frame = bytes(self._buffer[start : start + _LENGTH])
             if sum(frame[2:8]) & 0xFF == frame[8] and frame[9] == _TAIL:
-                del self._buffer[: at + _LENGTH]
+                del self._buffer[: start + _LENGTH]
                 yield frame
             else:
-                self.bad += 1
-                del self._buffer[: at + 1]
-        del self._buffer[: max(0, len(self._buffer) - _LENGTH + 1) if at < 0 else at]
+                self.bad_count += 1
+                del self._buffer[: start + 1]
+        del self._buffer[: max(0, len(self._buffer) - _LENGTH + 1) if start < 0 else start]
 
 
-def decode(frame: bytes) -> Measured:
+def decode(frame: bytes) -> RawReading:
     """A checked frame of 10 bytes -> values."""
     fine, coarse = struct.unpack("<2H", frame[2:6])
-    return Measured(values={"pm2_5": fine / 10, "pm10": coarse / 10}, flags=_FLAGS)
+    return RawReading(values={"pm2_5": fine / 10, "pm10": coarse / 10}, flags=_FLAGS)
 
 
-def command(*data: int) -> bytes:
+def build_command(*data: int) -> bytes:
     """An order to every sensor on the line: 19 bytes."""
     body = bytes(data).ljust(13, b"\0") + b"\xff\xff"
     return b"\xaa\xb4" + body + bytes([sum(body) & 0xFF, _TAIL])
@@ -67,23 +67,23 @@ class Sds011:
     ranges = RANGES
 
     def __init__(self, uart: Uart) -> None:
-        self._uart, self._frames = uart, Sds011Frames()
+        self._uart, self._scanner = uart, Sds011FrameScanner()
 
     def start(self) -> None:
         """Fan on, a frame each second without being asked."""
-        self._uart.write(command(6, 1, 1))
-        self._uart.write(command(2, 1, 0))
-        self._uart.write(command(8, 1, 0))
+        self._uart.write(build_command(6, 1, 1))
+        self._uart.write(build_command(2, 1, 0))
+        self._uart.write(build_command(8, 1, 0))
 
-    def read(self) -> Measured:
+    def read(self) -> RawReading:
         """The newest frame."""
-        before = self._frames.bad
-        measured = decode(self._uart.newest(self._frames, patience=3.0))
-        if self._frames.bad == before:
-            return measured
-        return Measured(
-            values=measured.values,
-            flags={name: measured.flags.get(name, 0) | Flag.CHECKSUM_RETRY for name in measured.values},
+        bad_before = self._scanner.bad_count
+        raw = decode(self._uart.read_newest(self._scanner, timeout=3.0))
+        if self._scanner.bad_count == bad_before:
+            return raw
+        return RawReading(
+            values=raw.values,
+            flags={name: raw.flags.get(name, 0) | Flag.CHECKSUM_RETRY for name in raw.values},
         )
 
     def recover(self) -> None:
@@ -92,4 +92,4 @@ class Sds011:
 
     def stop(self) -> None:
         """Fan and laser off."""
-        self._uart.write(command(6, 1, 0))
+        self._uart.write(build_command(6, 1, 0))

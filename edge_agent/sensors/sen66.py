@@ -6,11 +6,11 @@ Stopping takes 1.4 s, cleaning is possible only while stopped. Source: SEN6x dat
 import struct
 from types import MappingProxyType
 
-from edge_agent.errors import Fault, SensorFault
-from edge_agent.sensors.driver import Measured, OnI2c
-from edge_agent.sensors.sen5x import scaled
-from edge_agent.sensors.sensirion import Channel
-from edge_agent.transport.i2c import Bus, bus
+from edge_agent.errors import Fault, SensorError
+from edge_agent.sensors.driver import I2cSettings, RawReading
+from edge_agent.sensors.sen5x import scale_fixed_point
+from edge_agent.sensors.sensirion import SensirionI2c
+from edge_agent.transport.i2c import I2cBus, get_bus
 from edge_agent.wire import Flag
 
 RANGES = MappingProxyType(
@@ -26,8 +26,8 @@ RANGES = MappingProxyType(
 _FLAGS = MappingProxyType({"pm4": int(Flag.SIZE_EXTRAPOLATED), "pm10": int(Flag.SIZE_EXTRAPOLATED)})
 _START, _STOP, _READY, _READ, _READ_RAW = 0x0021, 0x0104, 0x0202, 0x0300, 0x0405
 _CLEAN, _STATUS, _RESET, _NAME = 0x5607, 0xD206, 0xD304, 0xD014
-_UNSIGNED, _SIGNED = 0xFFFF, 0x7FFF
-_BROKEN = (
+_UNKNOWN_UNSIGNED, _UNKNOWN_SIGNED = 0xFFFF, 0x7FFF
+_FAULT_BITS = (
     (1 << 21, "fan speed"),
     (1 << 12, "CO2 sensor"),
     (1 << 11, "PM sensor"),
@@ -37,36 +37,36 @@ _BROKEN = (
 )
 
 
-class Sen66Settings(OnI2c, frozen=True, kw_only=True, tag_field="driver", tag="sen66"):
+class Sen66Settings(I2cSettings, frozen=True, kw_only=True, tag_field="driver", tag="sen66"):
     """`driver = "sen66"`. `cleaning_hours`: a fan cleaning each so many hours; 0: never."""
 
     address: int = 0x6B
     warm_up_seconds: float = 60.0
     cleaning_hours: float = 168.0
 
-    def device(self) -> "Sen66":
+    def create_driver(self) -> "Sen66":
         """The driver on the kernel's bus."""
-        return Sen66(bus(self.bus), self.address)
+        return Sen66(get_bus(self.bus), self.address)
 
 
-def decode(content: bytes, raw: bytes) -> Measured:
+def decode(content: bytes, raw_values: bytes) -> RawReading:
     """Content of "measured values" (18 bytes) and of "raw values" (10 bytes) -> values; unknown ones are None."""
     *pm, humidity, temperature, _voc_index, _nox_index, co2 = struct.unpack(">4H4hH", content)
-    _, _, voc, nox, _co2_unfiltered = struct.unpack(">2h3H", raw)
+    _, _, voc, nox, _co2_unfiltered = struct.unpack(">2h3H", raw_values)
     values = {
         **{
-            name: scaled(number, 10, _UNSIGNED)
-            for name, number in zip(("pm1", "pm2_5", "pm4", "pm10"), pm, strict=True)
+            name: scale_fixed_point(count, 10, _UNKNOWN_UNSIGNED)
+            for name, count in zip(("pm1", "pm2_5", "pm4", "pm10"), pm, strict=True)
         },
-        "humidity": scaled(humidity, 100, _SIGNED),
-        "temperature": scaled(temperature, 200, _SIGNED),
-        "voc_raw": scaled(voc, 1, _UNSIGNED),
-        "nox_raw": scaled(nox, 1, _UNSIGNED),
-        "co2": scaled(co2, 1, _UNSIGNED),
+        "humidity": scale_fixed_point(humidity, 100, _UNKNOWN_SIGNED),
+        "temperature": scale_fixed_point(temperature, 200, _UNKNOWN_SIGNED),
+        "voc_raw": scale_fixed_point(voc, 1, _UNKNOWN_UNSIGNED),
+        "nox_raw": scale_fixed_point(nox, 1, _UNKNOWN_UNSIGNED),
+        "co2": scale_fixed_point(co2, 1, _UNKNOWN_UNSIGNED),
     }
     if all(value is None for value in values.values()):
-        raise SensorFault(Fault.NOT_MEASURING, "the SEN66 knows no value: it lost power and must be started again")
-    return Measured(values=values, flags=_FLAGS)
+        raise SensorError(Fault.NOT_MEASURING, "the SEN66 knows no value: it lost power and must be started again")
+    return RawReading(values=values, flags=_FLAGS)
 
 
 class Sen66:
@@ -75,41 +75,41 @@ class Sen66:
     ranges = RANGES
     cleaning_seconds = 14.0
 
-    def __init__(self, bus: Bus, address: int = 0x6B) -> None:
-        self._channel = Channel(bus, address)
+    def __init__(self, bus: I2cBus, address: int = 0x6B) -> None:
+        self._i2c = SensirionI2c(bus, address)
 
     def start(self) -> None:
         """Identify and measure."""
-        name = self._channel.text(_NAME)
+        name = self._i2c.query_text(_NAME)
         if not name.startswith("SEN66"):
-            raise SensorFault(Fault.WRONG_DEVICE, f"at 0x{self._channel.address:02x} sits {name!r}, no SEN66")
-        self._channel.send(_STOP, pause=1.4)
-        self._channel.send(_START, pause=0.05)
+            raise SensorError(Fault.WRONG_SENSOR, f"at 0x{self._i2c.address:02x} sits {name!r}, no SEN66")
+        self._i2c.send_command(_STOP, pause=1.4)
+        self._i2c.send_command(_START, pause=0.05)
 
-    def read(self) -> Measured:
+    def read(self) -> RawReading:
         """The newest values; not fresh where there are no new ones."""
-        fresh = self._channel.ask(_READY, 2)[1] == 1
-        measured = decode(self._channel.ask(_READ, 18), self._channel.ask(_READ_RAW, 10))
-        return measured if fresh else Measured(values=measured.values, flags=measured.flags, fresh=False)
+        fresh = self._i2c.query(_READY, 2)[1] == 1
+        raw = decode(self._i2c.query(_READ, 18), self._i2c.query(_READ_RAW, 10))
+        return raw if fresh else RawReading(values=raw.values, flags=raw.flags, fresh=False)
 
     def check(self) -> None:
         """SensorFault where the sensor says that a part of it fails."""
-        (status,) = struct.unpack(">I", self._channel.ask(_STATUS, 4))
-        broken = [name for bit, name in _BROKEN if status & bit]
+        (status,) = struct.unpack(">I", self._i2c.query(_STATUS, 4))
+        broken = [name for bit, name in _FAULT_BITS if status & bit]
         if broken:
-            raise SensorFault(Fault.BROKEN, f"the SEN66 reports a failing {' and '.join(broken)}: clean or replace it")
+            raise SensorError(Fault.BROKEN, f"the SEN66 reports a failing {' and '.join(broken)}: clean or replace it")
 
     def clean(self) -> None:
         """Stop, blow the dust out of the fan, and measure again."""
-        self._channel.send(_STOP, pause=1.4)
-        self._channel.send(_CLEAN, pause=10.5)
-        self._channel.send(_START, pause=0.05)
+        self._i2c.send_command(_STOP, pause=1.4)
+        self._i2c.send_command(_CLEAN, pause=10.5)
+        self._i2c.send_command(_START, pause=0.05)
 
     def recover(self) -> None:
         """Reset; the bus is opened anew."""
-        self._channel.bus.reopen()
-        self._channel.send(_RESET, pause=1.2)
+        self._i2c.bus.reopen()
+        self._i2c.send_command(_RESET, pause=1.2)
 
     def stop(self) -> None:
         """Idle: the fan stands still."""
-        self._channel.send(_STOP, pause=1.4)
+        self._i2c.send_command(_STOP, pause=1.4)

@@ -7,7 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from edge_agent.clock import Moment
-from edge_agent.wire import Clock
+from edge_agent.wire import ClockState
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -22,10 +22,10 @@ class Reading(Struct, frozen=True, kw_only=True):
 
     observed_at: int
     mono: int
-    clock: Clock
+    clock: ClockState
     values: Mapping[str, float | None]
     flags: Mapping[str, int] = {}
-    place: tuple[float, float, float] | None = None
+    position: tuple[float, float, float] | None = None
 
 
 class Sensor(Protocol):
@@ -42,7 +42,7 @@ class Sensor(Protocol):
         ...
 
     @property
-    def patience(self) -> float:
+    def hang_timeout(self) -> float:
         """Seconds without a reading after which it hangs; infinite where it may be silent."""
         ...
 
@@ -60,15 +60,20 @@ def reading_at(
     moment: Moment,
     values: Mapping[str, float | None],
     flags: Mapping[str, int] | None = None,
-    place: tuple[float, float, float] | None = None,
+    position: tuple[float, float, float] | None = None,
 ) -> Reading:
     """A reading taken now."""
     return Reading(
-        observed_at=moment.wall, mono=moment.mono, clock=moment.clock, values=values, flags=flags or {}, place=place
+        observed_at=moment.wall,
+        mono=moment.mono,
+        clock=moment.clock,
+        values=values,
+        flags=flags or {},
+        position=position,
     )
 
 
-def reading_of_the_past(moment: Moment, observed_at: int, values: Mapping[str, float | None]) -> Reading:
+def historical_reading(moment: Moment, observed_at: int, values: Mapping[str, float | None]) -> Reading:
     """A reading whose stamp is given; `mono` lies as far from now as the stamp does."""
     mono = moment.mono - (moment.wall - observed_at)
-    return Reading(observed_at=observed_at, mono=mono, clock=Clock.SYNCED, values=values)
+    return Reading(observed_at=observed_at, mono=mono, clock=ClockState.SYNCED, values=values)

@@ -17,11 +17,11 @@ from msgspec import Meta, Struct
 
 from edge_agent import clock
 from edge_agent.configuration import ConfigurationError
-from edge_agent.sensors.sensor import Reading, reading_at, reading_of_the_past
+from edge_agent.sensors.sensor import Reading, historical_reading, reading_at
 
 _DAY = 86_400.0
-_OPTICAL = frozenset({"pm1", "pm2_5", "pm4", "pm10"})
-_RAMP = 0.15  # a plume rises and falls over this part of its length each
+_OPTICAL_PM = frozenset({"pm1", "pm2_5", "pm4", "pm10"})
+_RAMP_FRACTION = 0.15  # a plume rises and falls over this part of its length each
 
 # property -> (typical level, daily swing as a part of it, noise as a part of it, decimals reported)
 _LEVELS = {
@@ -41,17 +41,17 @@ _LEVELS = {
 }
 
 
-class Plume(Struct, frozen=True, kw_only=True):
+class SimulatedPlume(Struct, frozen=True, kw_only=True):
     """What a plume adds at its top, a property, in its unit; `voc_raw` falls when VOC rises."""
 
     start_seconds: Annotated[float, Meta(ge=0)]
     duration_seconds: Annotated[float, Meta(gt=0)]
     excess: dict[str, float]
 
-    def shape(self, elapsed: float) -> float:
+    def fraction_at(self, elapsed: float) -> float:
         """Part of the excess that is there `elapsed` seconds after the world began, 0 to 1."""
         part = (elapsed - self.start_seconds) / self.duration_seconds
-        return max(0.0, min(1.0, part / _RAMP, (1.0 - part) / _RAMP))
+        return max(0.0, min(1.0, part / _RAMP_FRACTION, (1.0 - part) / _RAMP_FRACTION))
 
 
 class SimulatedSettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="simulated"):
@@ -64,21 +64,21 @@ class SimulatedSettings(Struct, frozen=True, kw_only=True, tag_field="driver", t
     speed: Annotated[float, Meta(ge=0)] = 1.0
     until: str | None = None
     truth: Path | None = None
-    plume: list[Plume] = []
+    plume: list[SimulatedPlume] = []
 
     def __post_init__(self) -> None:
-        used = [("properties", p) for p in self.properties]
-        used += [("plume.excess", p) for plume in self.plume for p in plume.excess]
-        for where, name in used:
+        names = [("properties", p) for p in self.properties]
+        names += [("plume.excess", p) for plume in self.plume for p in plume.excess]
+        for key, name in names:
             if name not in _LEVELS:
-                raise ValueError(f"{where}: the simulated sensor knows no {name!r}; it knows {', '.join(_LEVELS)}")
+                raise ValueError(f"{key}: the simulated sensor knows no {name!r}; it knows {', '.join(_LEVELS)}")
 
-    def open(self) -> "Simulated":
+    def create_sensor(self) -> "SimulatedSensor":
         """The sensor; its truth file is written at once."""
-        return Simulated(self)
+        return SimulatedSensor(self)
 
 
-class World:
+class SimulatedAir:
     """The air at one place: `values(elapsed, epoch)` must be called with rising times."""
 
     def __init__(self, settings: SimulatedSettings) -> None:
@@ -86,36 +86,36 @@ class World:
         self._random = random.Random(settings.seed)  # noqa: S311 - weather, not secrets
         self._drift = dict.fromkeys(_LEVELS, 0.0)
 
-    def values(self, elapsed: float, epoch: float) -> dict[str, float | None]:
+    def simulate(self, elapsed: float, epoch: float) -> dict[str, float | None]:
         """What the kit would say, `elapsed` seconds after the start, at `epoch` seconds UTC."""
-        humidity = self._humidity(epoch)
-        return {name: self._value(name, elapsed, epoch, humidity) for name in self._settings.properties}
+        humidity = self._simulate_humidity(epoch)
+        return {name: self._simulate_value(name, elapsed, epoch, humidity) for name in self._settings.properties}
 
-    def _humidity(self, epoch: float) -> float:
+    def _simulate_humidity(self, epoch: float) -> float:
         level, swing, noise, _ = _LEVELS["humidity"]
-        return min(99.9, self._background("humidity", level, swing, noise, epoch))
+        return min(99.9, self._simulate_background("humidity", level, swing, noise, epoch))
 
-    def _value(self, name: str, elapsed: float, epoch: float, humidity: float) -> float:
+    def _simulate_value(self, name: str, elapsed: float, epoch: float, humidity: float) -> float:
         level, swing, noise, decimals = _LEVELS[name]
         if name == "humidity":
             return round(humidity, decimals)
-        value = self._background(name, level, swing, noise, epoch)
+        value = self._simulate_background(name, level, swing, noise, epoch)
         for plume in self._settings.plume:
             if name in plume.excess:
-                value += plume.excess[name] * plume.shape(elapsed) * self._random.uniform(0.92, 1.08)
-        if name in _OPTICAL:
-            value *= growth(humidity)
+                value += plume.excess[name] * plume.fraction_at(elapsed) * self._random.uniform(0.92, 1.08)
+        if name in _OPTICAL_PM:
+            value *= humidity_growth(humidity)
         if name == "wind_direction":
             value %= 360.0
         return round(max(0.0, value), decimals)
 
-    def _background(self, name: str, level: float, swing: float, noise: float, epoch: float) -> float:
+    def _simulate_background(self, name: str, level: float, swing: float, noise: float, epoch: float) -> float:
         self._drift[name] = 0.97 * self._drift[name] + self._random.gauss(0.0, noise * 0.25)
         daily = swing * math.cos(2 * math.pi * (epoch / _DAY - 15.0 / 24.0))
         return level * (1.0 + daily + self._drift[name]) + self._random.gauss(0.0, level * noise * 0.2)
 
 
-def growth(humidity: float, kappa: float = 0.3) -> float:
+def humidity_growth(humidity: float, kappa: float = 0.3) -> float:
     """How much an optical counter overstates PM at this relative humidity (%), as a factor.
 
     Particles take up water: kappa-Koehler theory as used for low-cost counters by Crilley et al.,
@@ -125,42 +125,42 @@ def growth(humidity: float, kappa: float = 0.3) -> float:
     return 1.0 + kappa / 1.65 / (1.0 / max(activity, 0.01) - 1.0)
 
 
-class Simulated:
+class SimulatedSensor:
     """The sensor around the world: when to tick, and what to stamp."""
 
     def __init__(self, settings: SimulatedSettings) -> None:
         self.name, self.state = "simulated", "ok"
-        self.properties, self.patience = settings.properties, math.inf
+        self.properties, self.hang_timeout = settings.properties, math.inf
         self._settings = settings
         self._follows_clock = settings.start == "now"
-        self._start = clock.now().wall / 1000 if self._follows_clock else _epoch(settings.start, "start")
-        self._until = math.inf if settings.until is None else _epoch(settings.until, "until")
-        self._world = World(settings)
+        self._start = clock.now().wall / 1000 if self._follows_clock else _parse_epoch(settings.start, "start")
+        self._end = math.inf if settings.until is None else _parse_epoch(settings.until, "until")
+        self._air = SimulatedAir(settings)
         if settings.truth is not None:
             _write_truth(settings.truth, settings.plume, self._start)
 
     def readings(self, stop: threading.Event) -> Iterator[Reading]:
         """Tick by tick; a start in the past runs at `speed` until it has caught up with the clock."""
         interval = self._settings.interval_seconds
-        tick, began = 0, clock.now().mono / 1000
-        while self._start + tick * interval <= self._until:
-            world = self._start + tick * interval
+        tick, started = 0, clock.now().mono / 1000
+        while self._start + tick * interval <= self._end:
+            simulated_time = self._start + tick * interval
             if self._follows_clock:
-                due = began + tick * interval
+                due = started + tick * interval
             else:
-                due = began + tick * interval / self._settings.speed if self._settings.speed else 0.0
+                due = started + tick * interval / self._settings.speed if self._settings.speed else 0.0
             if stop.wait(max(0.0, due - clock.now().mono / 1000)):
                 return
             moment = clock.now()
-            if not self._follows_clock and world * 1000 >= moment.wall:
-                self._follows_clock, began = True, moment.mono / 1000 - tick * interval
-            values = self._world.values(world - self._start, world)
-            stamp = round(world * 1000)
-            yield reading_at(moment, values) if self._follows_clock else reading_of_the_past(moment, stamp, values)
+            if not self._follows_clock and simulated_time * 1000 >= moment.wall:
+                self._follows_clock, started = True, moment.mono / 1000 - tick * interval
+            values = self._air.simulate(simulated_time - self._start, simulated_time)
+            stamp = round(simulated_time * 1000)
+            yield reading_at(moment, values) if self._follows_clock else historical_reading(moment, stamp, values)
             tick += 1
 
 
-def _epoch(text: str, key: str) -> float:
+def _parse_epoch(text: str, key: str) -> float:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -168,7 +168,7 @@ def _epoch(text: str, key: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _write_truth(path: Path, plumes: list[Plume], start: float) -> None:
+def _write_truth(path: Path, plumes: list[SimulatedPlume], start: float) -> None:
     truth = [
         {
             "property": name,

@@ -9,10 +9,10 @@ import math
 import struct
 from types import MappingProxyType
 
-from edge_agent.errors import Fault, SensorFault
-from edge_agent.sensors.driver import Measured, OnI2c
-from edge_agent.sensors.sensirion import Channel
-from edge_agent.transport.i2c import Bus, bus
+from edge_agent.errors import Fault, SensorError
+from edge_agent.sensors.driver import I2cSettings, RawReading
+from edge_agent.sensors.sensirion import SensirionI2c
+from edge_agent.transport.i2c import I2cBus, get_bus
 from edge_agent.wire import Flag
 
 RANGES = MappingProxyType(dict.fromkeys(("pm1", "pm2_5", "pm4", "pm10"), (0.0, 1000.0)))
@@ -24,28 +24,28 @@ _FLOAT = 0x0300
 _SPEED, _LASER, _FAN = 1 << 21, 1 << 5, 1 << 4  # bits of the status register
 
 
-class Sps30Settings(OnI2c, frozen=True, kw_only=True, tag_field="driver", tag="sps30"):
+class Sps30Settings(I2cSettings, frozen=True, kw_only=True, tag_field="driver", tag="sps30"):
     """`driver = "sps30"`. `cleaning_hours`: a fan cleaning each so many hours; 0: never."""
 
     address: int = 0x69
     warm_up_seconds: float = 30.0
     cleaning_hours: float = 168.0
 
-    def device(self) -> "Sps30":
+    def create_driver(self) -> "Sps30":
         """The driver on the kernel's bus."""
-        return Sps30(bus(self.bus), self.address)
+        return Sps30(get_bus(self.bus), self.address)
 
 
-def decode(content: bytes) -> Measured:
+def decode(content: bytes) -> RawReading:
     """40 bytes of content (ten floats, big-endian) -> values; the number concentrations are left out."""
     pm1, pm2_5, pm4, pm10, *_ = struct.unpack(">10f", content)
     values = {"pm1": pm1, "pm2_5": pm2_5, "pm4": pm4, "pm10": pm10}
     if not all(math.isfinite(value) for value in values.values()):
-        raise SensorFault(Fault.NOT_MEASURING, "the SPS30 returns no numbers: it lost power and must be started again")
-    return Measured(values={name: shortest(value) for name, value in values.items()}, flags=_FLAGS)
+        raise SensorError(Fault.NOT_MEASURING, "the SPS30 returns no numbers: it lost power and must be started again")
+    return RawReading(values={name: shortest_decimal(value) for name, value in values.items()}, flags=_FLAGS)
 
 
-def shortest(value: float) -> float:
+def shortest_decimal(value: float) -> float:
     """A 32-bit float as the shortest decimal that means the same 32-bit float: 12.1, not 12.100000381469727."""
     for digits in range(6, 9):
         text = f"{value:.{digits}g}"
@@ -60,43 +60,43 @@ class Sps30:
     ranges = RANGES
     cleaning_seconds = 12.0  # ten by the datasheet, and the fan has to come to speed again
 
-    def __init__(self, bus: Bus, address: int = 0x69) -> None:
-        self._channel = Channel(bus, address)
+    def __init__(self, bus: I2cBus, address: int = 0x69) -> None:
+        self._i2c = SensirionI2c(bus, address)
 
     def start(self) -> None:
         """Wake, identify, measure as floats, own cleaning off."""
-        product = self._channel.text(_PRODUCT, 8)
+        product = self._i2c.query_text(_PRODUCT, 8)
         if not product.startswith("000800"):
-            raise SensorFault(
-                Fault.WRONG_DEVICE,
-                f"at 0x{self._channel.address:02x} sits {product!r}, no SPS30; a SEN5x has the same address",
+            raise SensorError(
+                Fault.WRONG_SENSOR,
+                f"at 0x{self._i2c.address:02x} sits {product!r}, no SPS30; a SEN5x has the same address",
             )
-        self._channel.send(_STOP)
-        self._channel.send(_CLEANING_INTERVAL, 0, 0)
-        self._channel.send(_START, _FLOAT)
+        self._i2c.send_command(_STOP)
+        self._i2c.send_command(_CLEANING_INTERVAL, 0, 0)
+        self._i2c.send_command(_START, _FLOAT)
 
-    def read(self) -> Measured:
+    def read(self) -> RawReading:
         """The newest values; not fresh where there are no new ones."""
-        fresh = self._channel.ask(_READY, 2)[1] == 1
-        measured = decode(self._channel.ask(_READ, _LENGTH))
-        return measured if fresh else Measured(values=measured.values, flags=measured.flags, fresh=False)
+        fresh = self._i2c.query(_READY, 2)[1] == 1
+        raw = decode(self._i2c.query(_READ, _LENGTH))
+        return raw if fresh else RawReading(values=raw.values, flags=raw.flags, fresh=False)
 
     def check(self) -> None:
         """SensorFault where the sensor says that its fan or laser fails."""
-        (status,) = struct.unpack(">I", self._channel.ask(_STATUS, 4))
+        (status,) = struct.unpack(">I", self._i2c.query(_STATUS, 4))
         broken = [name for bit, name in ((_LASER, "laser"), (_FAN, "fan"), (_SPEED, "fan speed")) if status & bit]
         if broken:
-            raise SensorFault(Fault.BROKEN, f"the SPS30 reports a failing {' and '.join(broken)}: clean or replace it")
+            raise SensorError(Fault.BROKEN, f"the SPS30 reports a failing {' and '.join(broken)}: clean or replace it")
 
     def clean(self) -> None:
         """Blow the dust out of the fan."""
-        self._channel.send(_CLEAN)
+        self._i2c.send_command(_CLEAN)
 
     def recover(self) -> None:
         """Reset; the bus is opened anew."""
-        self._channel.bus.reopen()
-        self._channel.send(_RESET, pause=0.1)
+        self._i2c.bus.reopen()
+        self._i2c.send_command(_RESET, pause=0.1)
 
     def stop(self) -> None:
         """Idle: the fan stands still."""
-        self._channel.send(_STOP)
+        self._i2c.send_command(_STOP)

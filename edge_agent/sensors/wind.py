@@ -14,37 +14,37 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
-from edge_agent.errors import Fault, SensorFault
-from edge_agent.sensors.driver import Measured, OnUart
+from edge_agent.errors import Fault, SensorError
+from edge_agent.sensors.driver import RawReading, UartSettings
 from edge_agent.sensors.opcn3 import crc16
 from edge_agent.transport.uart import Uart
 
 RANGES = MappingProxyType({"wind_speed": (0.0, 75.0), "wind_direction": (0.0, 360.0)})
-_METRES_A_SECOND = MappingProxyType({"M": 1.0, "N": 0.514444, "P": 0.44704, "K": 1 / 3.6, "F": 0.00508})
+_METRES_PER_SECOND = MappingProxyType({"M": 1.0, "N": 0.514444, "P": 0.44704, "K": 1 / 3.6, "F": 0.00508})
 _GILL = re.compile(rb"\x02([A-Z],(\d{3})?,(\d{3}\.\d{2}),([MNPKF]),([0-9A-F]{2}),)\x03([0-9A-F]{2})\r?\n")
-_LONGEST = 64
+_MAX_LINE_BYTES = 64
 
 
-class Wind(NamedTuple):
+class WindVector(NamedTuple):
     """From where (degrees from north; None: too weak to tell) and how fast (m/s)."""
 
     direction: float | None
     speed: float
 
 
-class GillSettings(OnUart, frozen=True, kw_only=True, tag_field="driver", tag="gill"):
+class GillSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver", tag="gill"):
     """`driver = "gill"`: ASCII, polar, continuous. north_degrees turns a mast that does not face north."""
 
     baud: int = 9600
     interval_seconds: float = 10.0
     north_degrees: Annotated[float, Meta(ge=0, lt=360)] = 0.0
 
-    def device(self) -> "Gill":
+    def create_driver(self) -> "Gill":
         """The driver on the kernel's port."""
         return Gill(Uart(self.port, baud=self.baud), north=self.north_degrees)
 
 
-class ModbusWindSettings(OnUart, frozen=True, kw_only=True, tag_field="driver", tag="modbus_wind"):
+class ModbusWindSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver", tag="modbus_wind"):
     """`driver = "modbus_wind"`: two holding or input registers of any RS-485 anemometer.
 
     speed_scale and direction_scale turn register counts into m/s and degrees.
@@ -60,16 +60,16 @@ class ModbusWindSettings(OnUart, frozen=True, kw_only=True, tag_field="driver", 
     direction_scale: Annotated[float, Meta(gt=0)] = 1.0
     north_degrees: Annotated[float, Meta(ge=0, lt=360)] = 0.0
 
-    def device(self) -> "ModbusWind":
+    def create_driver(self) -> "ModbusWind":
         """The driver on the kernel's port."""
         return ModbusWind(Uart(self.port, baud=self.baud), self)
 
 
-class GillFrames:
+class GillLineScanner:
     """Finds lines in the stream; a line with a wrong checksum or shape is counted and skipped."""
 
     def __init__(self) -> None:
-        self.bad = 0
+        self.bad_count = 0
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -79,15 +79,15 @@ class GillFrames:
             line = bytes(self._buffer[: end + 1])
             del self._buffer[: end + 1]
             match = _GILL.search(line)
-            if match is not None and xor(match[1]) == int(match[6], 16):
+            if match is not None and xor_checksum(match[1]) == int(match[6], 16):
                 yield match[0]
             else:
-                self.bad += 1
-        if len(self._buffer) > _LONGEST:
-            del self._buffer[:-_LONGEST]
+                self.bad_count += 1
+        if len(self._buffer) > _MAX_LINE_BYTES:
+            del self._buffer[:-_MAX_LINE_BYTES]
 
 
-def xor(data: bytes) -> int:
+def xor_checksum(data: bytes) -> int:
     """The checksum of Gill and of NMEA."""
     result = 0
     for byte in data:
@@ -95,27 +95,27 @@ def xor(data: bytes) -> int:
     return result
 
 
-def decode_gill(line: bytes) -> Wind:
+def decode_gill(line: bytes) -> WindVector:
     """A checked line -> wind; SensorFault where the instrument reports a fault of its own."""
     match = _GILL.fullmatch(line)
     if match is None:
-        raise SensorFault(Fault.BAD_FRAME, "not a polar line of a WindSonic: set the instrument to mode M2, polar")
+        raise SensorError(Fault.BAD_FRAME, "not a polar line of a WindSonic: set the instrument to mode M2, polar")
     _, direction, speed, unit, status, _ = match.groups()
     if status not in (b"00", b"60", b"0A"):  # 60, 0A: a good reading with a note to it
-        raise SensorFault(Fault.BROKEN, f"the anemometer reports status {status.decode()}: something blocks its path")
-    return Wind(float(direction) if direction else None, float(speed) * _METRES_A_SECOND[unit.decode()])
+        raise SensorError(Fault.BROKEN, f"the anemometer reports status {status.decode()}: something blocks its path")
+    return WindVector(float(direction) if direction else None, float(speed) * _METRES_PER_SECOND[unit.decode()])
 
 
-def mean(winds: Sequence[Wind], *, north: float = 0.0) -> Measured:
+def mean_wind(winds: Sequence[WindVector], *, north: float = 0.0) -> RawReading:
     """Several winds -> the direction of their vector mean, and their mean speed."""
-    known = [(math.radians(w.direction), w.speed) for w in winds if w.direction is not None and w.speed > 0]
-    east = sum(speed * math.sin(angle) for angle, speed in known)
-    up = sum(speed * math.cos(angle) for angle, speed in known)
+    directed = [(math.radians(w.direction), w.speed) for w in winds if w.direction is not None and w.speed > 0]
+    eastward = sum(speed * math.sin(angle) for angle, speed in directed)
+    northward = sum(speed * math.cos(angle) for angle, speed in directed)
     speed = round(sum(w.speed for w in winds) / len(winds), 3)
-    if math.hypot(east, up) < 1e-9:
-        return Measured(values={"wind_speed": speed, "wind_direction": None})
-    direction = (math.degrees(math.atan2(east, up)) + north) % 360
-    return Measured(values={"wind_speed": speed, "wind_direction": round(direction, 1) % 360})
+    if math.hypot(eastward, northward) < 1e-9:
+        return RawReading(values={"wind_speed": speed, "wind_direction": None})
+    direction = (math.degrees(math.atan2(eastward, northward)) + north) % 360
+    return RawReading(values={"wind_speed": speed, "wind_direction": round(direction, 1) % 360})
 
 
 class Gill:
@@ -124,16 +124,16 @@ class Gill:
     ranges = RANGES
 
     def __init__(self, uart: Uart, *, north: float) -> None:
-        self._uart, self._north, self._frames = uart, north, GillFrames()
+        self._uart, self._north, self._scanner = uart, north, GillLineScanner()
 
     def start(self) -> None:
         """Forget what came while nobody listened."""
-        self._uart.forget()
+        self._uart.discard_input()
 
-    def read(self) -> Measured:
+    def read(self) -> RawReading:
         """All that came since the last read, as one wind."""
-        lines = self._uart.arrived(self._frames, patience=5.0)
-        return mean([decode_gill(line) for line in lines], north=self._north)
+        lines = self._uart.read_all(self._scanner, timeout=5.0)
+        return mean_wind([decode_gill(line) for line in lines], north=self._north)
 
     def recover(self) -> None:
         """The port is opened anew."""
@@ -143,34 +143,34 @@ class Gill:
         """It goes on talking; nobody listens."""
 
 
-def modbus_request(unit: int, function: int, register: int, count: int) -> bytes:
+def build_modbus_request(unit: int, function: int, register: int, count: int) -> bytes:
     """The question for `count` registers."""
     body = struct.pack(">BBHH", unit, function, register, count)
     return body + struct.pack("<H", crc16(body))
 
 
-class ModbusFrames:
+class ModbusFrameScanner:
     """Waits for the answer to one question: its length is known."""
 
     def __init__(self, unit: int, function: int, count: int) -> None:
-        self.bad = 0
+        self.bad_count = 0
         self._head, self._length = bytes([unit, function, 2 * count]), 5 + 2 * count
-        self._refusal = bytes([unit, function | 0x80])
+        self._exception_head = bytes([unit, function | 0x80])
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Bytes in; the registers, or the refusal (1 byte), of answers whose checksum fits out."""
         self._buffer += data
-        for head, length in ((self._head, self._length), (self._refusal, 5)):
-            at = self._buffer.find(head)
-            if at >= 0 and len(self._buffer) >= at + length:
-                frame = bytes(self._buffer[at : at + length])
-                del self._buffer[: at + 1]
+        for head, length in ((self._head, self._length), (self._exception_head, 5)):
+            start = self._buffer.find(head)
+            if start >= 0 and len(self._buffer) >= start + length:
+                frame = bytes(self._buffer[start : start + length])
+                del self._buffer[: start + 1]
                 if crc16(frame[:-2]) == int.from_bytes(frame[-2:], "little"):
                     self._buffer.clear()
                     yield frame[3:-2] if head is self._head else frame[2:3]
                 else:
-                    self.bad += 1
+                    self.bad_count += 1
                 return
         del self._buffer[: max(0, len(self._buffer) - 2 * self._length)]
 
@@ -187,12 +187,12 @@ class ModbusWind:
         """One read, to see that somebody is there."""
         self.read()
 
-    def read(self) -> Measured:
+    def read(self) -> RawReading:
         """The wind now."""
         settings = self._settings
-        speed = self._register(settings.speed_register) * settings.speed_scale
-        direction = self._register(settings.direction_register) * settings.direction_scale
-        return mean([Wind(direction, speed)], north=settings.north_degrees)
+        speed = self._read_register(settings.speed_register) * settings.speed_scale
+        direction = self._read_register(settings.direction_register) * settings.direction_scale
+        return mean_wind([WindVector(direction, speed)], north=settings.north_degrees)
 
     def recover(self) -> None:
         """The port is opened anew."""
@@ -201,11 +201,11 @@ class ModbusWind:
     def stop(self) -> None:
         """It speaks only when asked."""
 
-    def _register(self, register: int) -> int:
+    def _read_register(self, register: int) -> int:
         unit, function = self._settings.unit, self._settings.function
-        self._uart.forget()
-        self._uart.write(modbus_request(unit, function, register, 1))
-        answer = self._uart.newest(ModbusFrames(unit, function, 1), patience=1.0)
+        self._uart.discard_input()
+        self._uart.write(build_modbus_request(unit, function, register, 1))
+        answer = self._uart.read_newest(ModbusFrameScanner(unit, function, 1), timeout=1.0)
         if len(answer) == 1:
-            raise SensorFault(Fault.WRONG_DEVICE, f"Modbus unit {unit} has no register {register}: see its manual")
+            raise SensorError(Fault.WRONG_SENSOR, f"Modbus unit {unit} has no register {register}: see its manual")
         return int.from_bytes(answer, "big")

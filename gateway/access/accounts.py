@@ -14,16 +14,16 @@ from pathlib import Path
 import psycopg
 from msgspec import Struct, convert
 
-from alerting.sql import load
+from alerting.sql import load_queries
 from gateway.access import credentials
-from gateway.access.identity import Identity, Role, Scope, narrowed, scopes_of
+from gateway.access.identity import Identity, Role, Scope, narrow_identity, scopes_of
 
-_QUERIES = load(Path(__file__).with_name("queries.sql"))
-_MOST_FAILURES = 5
+_QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
+_MAX_FAILURES = 5
 _LOCK_SECONDS = 900
 
 
-class SignIn(StrEnum):
+class SignInOutcome(StrEnum):
     """How an attempt to sign in ended; people are told only whether it worked."""
 
     SIGNED_IN = "signed_in"
@@ -48,19 +48,21 @@ class Account(Struct, frozen=True, kw_only=True):
     disabled_at: datetime | None
 
 
-def judge(account: Account | None, password: str, code: str, now: datetime) -> tuple[SignIn, int | None]:
+def check_sign_in(account: Account | None, password: str, code: str, now: datetime) -> tuple[SignInOutcome, int | None]:
     """(how it ended, the time step of the code where it worked). Pure, and as slow for who is not there."""
-    right = credentials.fits(password, account.password_hash if account else None)
+    password_matches = credentials.verify_password(password, account.password_hash if account else None)
     if account is None:
-        return SignIn.UNKNOWN, None
+        return SignInOutcome.UNKNOWN, None
     if account.disabled_at is not None:
-        return SignIn.DISABLED, None
+        return SignInOutcome.DISABLED, None
     if account.locked_until is not None and account.locked_until > now:
-        return SignIn.LOCKED, None
-    if not right:
-        return SignIn.WRONG_PASSWORD, None
-    step = credentials.totp_step(account.totp_secret, code, now, account.totp_used) if account.totp_secret else None
-    return (SignIn.SIGNED_IN, step) if step is not None else (SignIn.WRONG_CODE, None)
+        return SignInOutcome.LOCKED, None
+    if not password_matches:
+        return SignInOutcome.WRONG_PASSWORD, None
+    step = (
+        credentials.match_totp_step(account.totp_secret, code, now, account.totp_used) if account.totp_secret else None
+    )
+    return (SignInOutcome.SIGNED_IN, step) if step is not None else (SignInOutcome.WRONG_CODE, None)
 
 
 class Accounts:
@@ -76,14 +78,14 @@ class Accounts:
         ) as connection:
             yield connection
 
-    async def put(self, name: str, role: Role, areas: Iterable[str], password: str | None) -> str | None:
+    async def put_account(self, name: str, role: Role, areas: Iterable[str], password: str | None) -> str | None:
         """Make or change an account; returns the secret of its second factor where it got a password."""
-        totp = credentials.new_totp() if password is not None else None
+        totp = credentials.new_totp_secret() if password is not None else None
         values = {
             "name": name,
             "role": role.value,
             "areas": sorted(areas),
-            "password_hash": credentials.hashed(password) if password is not None else None,
+            "password_hash": credentials.hash_password(password) if password is not None else None,
             "totp_secret": totp,
         }
         async with self._transaction() as tx:
@@ -91,64 +93,68 @@ class Accounts:
             await tx.execute(_QUERIES["end_sessions"], {"name": name})
         return totp
 
-    async def disable(self, name: str) -> bool:
+    async def disable_account(self, name: str) -> bool:
         """Nothing of this account works from now on; False where there is no such account in force."""
         async with self._transaction() as tx:
-            done = await tx.execute(_QUERIES["disable_account"], {"name": name})
+            result = await tx.execute(_QUERIES["disable_account"], {"name": name})
             await tx.execute(_QUERIES["end_sessions"], {"name": name})
-            return done.rowcount > 0
+            return result.rowcount > 0
 
-    async def find(self, name: str) -> Account | None:
+    async def find_account(self, name: str) -> Account | None:
         """The account of this name, disabled or not."""
         async with self._transaction() as tx:
-            cursor = await tx.execute(_QUERIES["account"], {"name": name})
+            cursor = await tx.execute(_QUERIES["select_account"], {"name": name})
             row = await cursor.fetchone()
-        return None if row is None else convert(_named(row), Account)
+        return None if row is None else convert(_account_fields(row), Account)
 
-    async def sign_in(self, name: str, password: str, code: str, seconds: float) -> tuple[SignIn, str | None]:
+    async def sign_in(
+        self, name: str, password: str, code: str, session_seconds: float
+    ) -> tuple[SignInOutcome, str | None]:
         """(how it ended, the new session's token). Five failures lock the account for a quarter of an hour."""
-        outcome, step = judge(await self.find(name), password, code, datetime.now(UTC))
+        outcome, step = check_sign_in(await self.find_account(name), password, code, datetime.now(UTC))
         async with self._transaction() as tx:
-            if outcome is SignIn.SIGNED_IN:
-                used = await tx.execute(_QUERIES["use_code"], {"name": name, "step": step})
-                if used.rowcount == 0:  # another sign-in used this code a moment ago
-                    return SignIn.WRONG_CODE, None
-                await tx.execute(_QUERIES["succeeded"], {"name": name})
-                return outcome, await _begin(tx, name, seconds)
-            if outcome in {SignIn.WRONG_PASSWORD, SignIn.WRONG_CODE}:
-                await tx.execute(_QUERIES["failed"], {"name": name, "most": _MOST_FAILURES, "lock": _LOCK_SECONDS})
+            if outcome is SignInOutcome.SIGNED_IN:
+                code_use = await tx.execute(_QUERIES["record_totp_step"], {"name": name, "step": step})
+                if code_use.rowcount == 0:  # another sign-in used this code a moment ago
+                    return SignInOutcome.WRONG_CODE, None
+                await tx.execute(_QUERIES["reset_failures"], {"name": name})
+                return outcome, await _begin_session(tx, name, session_seconds)
+            if outcome in {SignInOutcome.WRONG_PASSWORD, SignInOutcome.WRONG_CODE}:
+                await tx.execute(
+                    _QUERIES["record_failed_sign_in"], {"name": name, "most": _MAX_FAILURES, "lock": _LOCK_SECONDS}
+                )
         return outcome, None
 
-    async def sign_in_as(self, name: str, seconds: float) -> tuple[SignIn, str | None]:
+    async def sign_in_as(self, name: str, session_seconds: float) -> tuple[SignInOutcome, str | None]:
         """For somebody whom a provider has vouched for; only accounts that an administrator made."""
-        account = await self.find(name)
+        account = await self.find_account(name)
         if account is None:
-            return SignIn.UNKNOWN, None
+            return SignInOutcome.UNKNOWN, None
         if account.disabled_at is not None:
-            return SignIn.DISABLED, None
+            return SignInOutcome.DISABLED, None
         async with self._transaction() as tx:
-            return SignIn.SIGNED_IN, await _begin(tx, name, seconds)
+            return SignInOutcome.SIGNED_IN, await _begin_session(tx, name, session_seconds)
 
-    async def by_session(self, token: str) -> Identity | None:
+    async def find_by_session(self, token: str) -> Identity | None:
         """Whose session this is, if it is one."""
         async with self._transaction() as tx:
-            cursor = await tx.execute(_QUERIES["session"], {"token": credentials.digest(token)})
+            cursor = await tx.execute(_QUERIES["select_session_account"], {"token": credentials.hash_token(token)})
             row = await cursor.fetchone()
-        return None if row is None else _identity(*row)
+        return None if row is None else _identity_from_row(*row)
 
     async def end_session(self, token: str) -> None:
         """Sign out."""
         async with self._transaction() as tx:
-            await tx.execute(_QUERIES["end_session"], {"token": credentials.digest(token)})
+            await tx.execute(_QUERIES["end_session"], {"token": credentials.hash_token(token)})
 
     async def put_key(
         self, name: str, scopes: Iterable[Scope], areas: Iterable[str], *, purpose: str, days: float
-    ) -> credentials.NewKey:
+    ) -> credentials.ApiKey:
         """A key for a program, shown this once."""
-        key = credentials.new_key()
+        key = credentials.new_api_key()
         values = {
             "id": key.id,
-            "secret": credentials.digest(key.secret),
+            "secret": credentials.hash_token(key.secret),
             "name": name,
             "scopes": sorted(scope.value for scope in scopes),
             "areas": sorted(areas),
@@ -164,41 +170,41 @@ class Accounts:
         async with self._transaction() as tx:
             return (await tx.execute(_QUERIES["revoke_key"], {"id": id_})).rowcount > 0
 
-    async def by_key(self, text: str) -> Identity | None:
+    async def find_by_key(self, text: str) -> Identity | None:
         """Whose key this is, if it is one, with what it may do."""
-        key = credentials.read_key(text)
+        key = credentials.parse_api_key(text)
         if key is None:
             return None
         async with self._transaction() as tx:
-            row = await (await tx.execute(_QUERIES["key"], {"id": key.id})).fetchone()
-        if row is None or not hmac.compare_digest(row[5], credentials.digest(key.secret)):
+            row = await (await tx.execute(_QUERIES["select_key"], {"id": key.id})).fetchone()
+        if row is None or not hmac.compare_digest(row[5], credentials.hash_token(key.secret)):
             return None
-        return narrowed(_identity(*row[:3]), frozenset(map(Scope, row[3])), frozenset(row[4]), key.id)
+        return narrow_identity(_identity_from_row(*row[:3]), frozenset(map(Scope, row[3])), frozenset(row[4]), key.id)
 
-    async def audit(self, who: str, action: str, object_: str, *, address: str, outcome: str) -> None:
+    async def record_audit(self, actor: str, action: str, object_: str, *, address: str, outcome: str) -> None:
         """Put down who did what."""
-        values = {"who": who[:128], "action": action, "object": object_[:256], "address": address, "outcome": outcome}
+        values = {"who": actor[:128], "action": action, "object": object_[:256], "address": address, "outcome": outcome}
         async with self._transaction() as tx:
-            await tx.execute(_QUERIES["audit"], values)
+            await tx.execute(_QUERIES["insert_audit"], values)
 
-    async def rows(self, query: str, **values: object) -> list[tuple[object, ...]]:
+    async def fetch_rows(self, query: str, **values: object) -> list[tuple[object, ...]]:
         """For lists."""
         async with self._transaction() as tx:
             return await (await tx.execute(_QUERIES[query], values)).fetchall()
 
 
-async def _begin(tx: psycopg.AsyncConnection, name: str, seconds: float) -> str:
-    token = credentials.new_session()
-    await tx.execute(_QUERIES["forget_sessions"])
-    values = {"token": credentials.digest(token), "name": name, "seconds": seconds}
+async def _begin_session(tx: psycopg.AsyncConnection, name: str, session_seconds: float) -> str:
+    token = credentials.new_session_token()
+    await tx.execute(_QUERIES["delete_expired_sessions"])
+    values = {"token": credentials.hash_token(token), "name": name, "seconds": session_seconds}
     await tx.execute(_QUERIES["begin_session"], values)
     return token
 
 
-def _identity(name: str, role: str, areas: list[str]) -> Identity:
-    known = Role(role)
-    return Identity(name=name, role=known, scopes=scopes_of(known), areas=frozenset(areas))
+def _identity_from_row(name: str, role: str, areas: list[str]) -> Identity:
+    account_role = Role(role)
+    return Identity(name=name, role=account_role, scopes=scopes_of(account_role), areas=frozenset(areas))
 
 
-def _named(row: tuple[object, ...]) -> dict[str, object]:
+def _account_fields(row: tuple[object, ...]) -> dict[str, object]:
     return dict(zip(Account.__struct_fields__, row, strict=True))

@@ -5,47 +5,49 @@ from urllib.parse import urlsplit
 from fastapi import HTTPException, Request
 
 from gateway.access.accounts import Accounts
-from gateway.access.identity import Identity, Scope, Verdict, decide
+from gateway.access.identity import AccessDecision, Identity, Scope, decide_access
 
 _REFUSALS = {
-    Verdict.NOT_SIGNED_IN: (401, "sign in, or send a key"),
-    Verdict.NOT_IN_ROLE: (403, "your role does not include this"),
-    Verdict.OTHER_AREA: (403, "this belongs to an area that is not yours"),
+    AccessDecision.NOT_SIGNED_IN: (401, "sign in, or send a key"),
+    AccessDecision.NOT_IN_ROLE: (403, "your role does not include this"),
+    AccessDecision.OTHER_AREA: (403, "this belongs to an area that is not yours"),
 }
 
 
 def identity_of(request: Request) -> Identity | None:
     """Who has proved who they are, or None for the public."""
-    found: Identity | None = getattr(request.state, "identity", None)
-    return found
+    identity: Identity | None = getattr(request.state, "identity", None)
+    return identity
 
 
-async def permit(request: Request, scope: Scope, object_: str, area: str | None = None) -> Identity:
+async def require_scope(request: Request, scope: Scope, object_: str, area: str | None = None) -> Identity:
     """Let them do it and put it down, or raise 401 or 403 and put that down too where we know who asked."""
     identity = identity_of(request)
-    verdict = decide(identity, scope, area)
+    decision = decide_access(identity, scope, area)
     if identity is not None:
         accounts: Accounts = request.app.state.accounts
         address = getattr(request.state, "address", "")
-        who = identity.name if identity.key is None else f"{identity.name}/{identity.key}"
-        await accounts.audit(who, scope.value, object_, address=address, outcome=verdict.value)
-    if identity is None or verdict is not Verdict.ALLOWED:
-        status, detail = _REFUSALS[verdict]
+        actor = identity.name if identity.key_id is None else f"{identity.name}/{identity.key_id}"
+        await accounts.record_audit(actor, scope.value, object_, address=address, outcome=decision.value)
+    if identity is None or decision is not AccessDecision.ALLOWED:
+        status, detail = _REFUSALS[decision]
         raise HTTPException(status, detail, {"WWW-Authenticate": "Bearer"} if status == 401 else None)
     return identity
 
 
-def from_our_own_page(request: Request, public_url: str) -> None:
+def require_same_origin(request: Request, public_url: str) -> None:
     """A browser says where a form came from; another site's form is refused (403)."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None:  # this one no page can hide, while `origin` is "null" where a page wants no referrer
-        ours = site in {"same-origin", "none"} and (origin in {None, "null"} or _same_host(request, public_url))
+        is_same_origin = site in {"same-origin", "none"} and (
+            origin in {None, "null"} or _is_same_host(request, public_url)
+        )
     else:
-        ours = origin is None or _same_host(request, public_url)
-    if not ours:
+        is_same_origin = origin is None or _is_same_host(request, public_url)
+    if not is_same_origin:
         raise HTTPException(403, "this form came from another site")
 
 
-def _same_host(request: Request, public_url: str) -> bool:
+def _is_same_host(request: Request, public_url: str) -> bool:
     host = urlsplit(request.headers.get("origin", "")).netloc
     return bool(host) and host in {urlsplit(public_url).netloc, request.headers.get("host", "")}

@@ -12,11 +12,11 @@ import psycopg
 
 from edge_agent.configuration import ConfigurationError
 from gateway.access.accounts import Accounts
-from gateway.access.credentials import WeakPasswordError, totp_address
+from gateway.access.credentials import WeakPasswordError, totp_uri
 from gateway.access.identity import EVERY_AREA, Role, Scope
 from gateway.errors import GatewayError, StartError
 
-_LONGEST_KEY_DAYS = 366
+_MAX_KEY_DAYS = 366
 
 
 def add_arguments(
@@ -27,108 +27,110 @@ def add_arguments(
     """The arguments of the command; `add_config` adds --config as the others have it, `dsn_of` reads that file."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
-    def action(name: str, do: Callable[..., Coroutine[Any, Any, None]], help_: str) -> argparse.ArgumentParser:
-        one = actions.add_parser(name, help=help_)
-        add_config(one)
-        one.set_defaults(run=_run, do=do, dsn_of=dsn_of)
-        return one
+    def add_action(name: str, do: Callable[..., Coroutine[Any, Any, None]], help_: str) -> argparse.ArgumentParser:
+        subparser = actions.add_parser(name, help=help_)
+        add_config(subparser)
+        subparser.set_defaults(run=_run, do=do, dsn_of=dsn_of)
+        return subparser
 
-    add = action("add", _add, "make or change an account; asks for a password, or reads it from standard input")
+    add = add_action(
+        "add", _add_account, "make or change an account; asks for a password, or reads it from standard input"
+    )
     add.add_argument("name", help="such as an e-mail address; small letters")
     add.add_argument("--role", type=Role, choices=list(Role), required=True)
     add.add_argument("--area", action="append", default=[], help="may be repeated; without: every area")
     add.add_argument("--no-password", action="store_true", help="signs in through the organisation's provider only")
-    disable = action("disable", _disable, "nothing of this account works from now on, nor any of its keys")
+    disable = add_action("disable", _disable_account, "nothing of this account works from now on, nor any of its keys")
     disable.add_argument("name")
-    key = action("key", _key, "a key for a program, shown once")
+    key = add_action("key", _create_key, "a key for a program, shown once")
     key.add_argument("name", help="the account it belongs to")
     key.add_argument("--purpose", required=True)
     key.add_argument("--scope", action="append", default=[], type=Scope, choices=list(Scope), help="may be repeated")
     key.add_argument("--area", action="append", default=[], help="may be repeated; without: every area of the account")
-    key.add_argument("--days", type=int, default=90, help=f"in force for so long, at most {_LONGEST_KEY_DAYS}")
-    revoke = action("revoke-key", _revoke_key, "this key works no more")
+    key.add_argument("--days", type=int, default=90, help=f"in force for so long, at most {_MAX_KEY_DAYS}")
+    revoke = add_action("revoke-key", _revoke_key, "this key works no more")
     revoke.add_argument("id", help="the middle part of the key, as `list` shows it")
-    action("list", _list, "accounts and keys")
-    audit = action("audit", _audit, "who did what, the newest first")
+    add_action("list", _print_accounts, "accounts and keys")
+    audit = add_action("audit", _print_audit, "who did what, the newest first")
     audit.add_argument("--most", type=int, default=50)
 
 
-def _run(given: argparse.Namespace) -> None:
-    accounts = Accounts(given.dsn_of(given.config))
+def _run(args: argparse.Namespace) -> None:
+    accounts = Accounts(args.dsn_of(args.config))
     try:
-        asyncio.run(given.do(given, accounts))
+        asyncio.run(args.do(args, accounts))
     except psycopg.OperationalError as error:
         raise StartError(f"no database: {' '.join(str(error).split())}; check [database] dsn") from None
     except psycopg.errors.UndefinedTable:
         raise StartError("the database is older than this version: run `piekwacht migrate`") from None
 
 
-async def _add(given: argparse.Namespace, accounts: Accounts) -> None:
-    name = given.name.lower()
+async def _add_account(args: argparse.Namespace, accounts: Accounts) -> None:
+    name = args.name.lower()
     try:
-        totp = await accounts.put(name, given.role, given.area or [EVERY_AREA], _password(given))
+        totp = await accounts.put_account(name, args.role, args.area or [EVERY_AREA], _read_password(args))
     except WeakPasswordError as error:
         raise ConfigurationError(str(error)) from None
     except psycopg.errors.CheckViolation:
-        raise ConfigurationError(f"{given.name!r} cannot be a name: letters, digits, and . _ @ - between") from None
-    await _put_down(accounts, "put account", name)
-    print(f"{name} is {given.role} of {', '.join(given.area) or 'every area'}")
+        raise ConfigurationError(f"{args.name!r} cannot be a name: letters, digits, and . _ @ - between") from None
+    await _record_audit(accounts, "put account", name)
+    print(f"{name} is {args.role} of {', '.join(args.area) or 'every area'}")
     if totp is not None:
-        print(f"for the authenticator app (shown once): {totp_address(totp, name)}")
+        print(f"for the authenticator app (shown once): {totp_uri(totp, name)}")
 
 
-def _password(given: argparse.Namespace) -> str | None:
-    if given.no_password:
+def _read_password(args: argparse.Namespace) -> str | None:
+    if args.no_password:
         return None
     return getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
 
 
-async def _disable(given: argparse.Namespace, accounts: Accounts) -> None:
-    if not await accounts.disable(given.name):
-        raise GatewayError(f"there is no account {given.name!r} in force; `piekwacht access list` shows them")
-    await _put_down(accounts, "disable account", given.name)
-    print(f"{given.name} is disabled")
+async def _disable_account(args: argparse.Namespace, accounts: Accounts) -> None:
+    if not await accounts.disable_account(args.name):
+        raise GatewayError(f"there is no account {args.name!r} in force; `piekwacht access list` shows them")
+    await _record_audit(accounts, "disable account", args.name)
+    print(f"{args.name} is disabled")
 
 
-async def _key(given: argparse.Namespace, accounts: Accounts) -> None:
-    if not 1 <= given.days <= _LONGEST_KEY_DAYS:
-        raise ConfigurationError(f"--days: 1 to {_LONGEST_KEY_DAYS}; a key that lasts for ever is lost for ever")
+async def _create_key(args: argparse.Namespace, accounts: Accounts) -> None:
+    if not 1 <= args.days <= _MAX_KEY_DAYS:
+        raise ConfigurationError(f"--days: 1 to {_MAX_KEY_DAYS}; a key that lasts for ever is lost for ever")
     try:
         key = await accounts.put_key(
-            given.name, given.scope, given.area or [EVERY_AREA], purpose=given.purpose, days=given.days
+            args.name, args.scope, args.area or [EVERY_AREA], purpose=args.purpose, days=args.days
         )
     except psycopg.errors.ForeignKeyViolation:
-        raise GatewayError(f"there is no account {given.name!r}; `piekwacht access add` makes one") from None
-    await _put_down(accounts, "put key", key.id)
+        raise GatewayError(f"there is no account {args.name!r}; `piekwacht access add` makes one") from None
+    await _record_audit(accounts, "put key", key.id)
     print(key)
 
 
-async def _revoke_key(given: argparse.Namespace, accounts: Accounts) -> None:
-    if not await accounts.revoke_key(given.id):
-        raise GatewayError(f"there is no key {given.id!r} in force; `piekwacht access list` shows them")
-    await _put_down(accounts, "revoke key", given.id)
-    print(f"{given.id} is revoked")
+async def _revoke_key(args: argparse.Namespace, accounts: Accounts) -> None:
+    if not await accounts.revoke_key(args.id):
+        raise GatewayError(f"there is no key {args.id!r} in force; `piekwacht access list` shows them")
+    await _record_audit(accounts, "revoke key", args.id)
+    print(f"{args.id} is revoked")
 
 
-async def _list(given: argparse.Namespace, accounts: Accounts) -> None:
-    del given
-    for name, role, areas, password, second, disabled in await accounts.rows("accounts"):
-        how = "password and code" if password and second else "provider"
-        state = f"disabled {disabled}" if disabled else how
+async def _print_accounts(args: argparse.Namespace, accounts: Accounts) -> None:
+    del args
+    for name, role, areas, has_password, has_totp, disabled_at in await accounts.fetch_rows("accounts"):
+        sign_in_method = "password and code" if has_password and has_totp else "provider"
+        state = f"disabled {disabled_at}" if disabled_at else sign_in_method
         print(f"{name}  {role}  {','.join(map(str, _texts(areas)))}  {state}")
-    for id_, account, scopes, areas, purpose, ends, revoked in await accounts.rows("keys"):
-        state = f"revoked {revoked}" if revoked else f"until {ends}"
+    for id_, account, scopes, areas, purpose, expires_at, revoked_at in await accounts.fetch_rows("keys"):
+        state = f"revoked {revoked_at}" if revoked_at else f"until {expires_at}"
         print(f"key {id_}  {account}  {','.join(_texts(scopes))}  {','.join(_texts(areas))}  {state}  {purpose}")
 
 
 def _texts(value: object) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else []
+    return [str(item) for item in value] if isinstance(value, list) else []
 
 
-async def _audit(given: argparse.Namespace, accounts: Accounts) -> None:
-    for row in await accounts.rows("audited", most=given.most):
-        print("  ".join(str(one) for one in row))
+async def _print_audit(args: argparse.Namespace, accounts: Accounts) -> None:
+    for row in await accounts.fetch_rows("audited", most=args.most):
+        print("  ".join(str(cell) for cell in row))
 
 
-async def _put_down(accounts: Accounts, action: str, object_: str) -> None:
-    await accounts.audit(getpass.getuser(), action, object_, address="this machine", outcome="done")
+async def _record_audit(accounts: Accounts, action: str, object_: str) -> None:
+    await accounts.record_audit(getpass.getuser(), action, object_, address="this machine", outcome="done")

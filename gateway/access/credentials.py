@@ -10,76 +10,78 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from msgspec import Struct
 
 _HASHER = PasswordHasher()  # argon2id with the parameters of RFC 9106 for small memory
-_STEP = 30  # seconds a code is for (RFC 6238)
-_LEAST = 12  # characters; length is what counts (NIST SP 800-63B)
-_KEY = "pwk"
-_NOBODY = _HASHER.hash(secrets.token_hex(16))
+_STEP_SECONDS = 30  # seconds a code is for (RFC 6238)
+_MIN_PASSWORD_LENGTH = 12  # characters; length is what counts (NIST SP 800-63B)
+_KEY_PREFIX = "pwk"
+_DUMMY_HASH = _HASHER.hash(secrets.token_hex(16))
 
 
 class WeakPasswordError(ValueError):
     """The password is too short; the message says how long it has to be."""
 
 
-def hashed(password: str) -> str:
+def hash_password(password: str) -> str:
     """For the table; WeakPasswordError where it is too short."""
-    if len(password) < _LEAST:
-        raise WeakPasswordError(f"a password needs at least {_LEAST} characters; a sentence is a good one")
+    if len(password) < _MIN_PASSWORD_LENGTH:
+        raise WeakPasswordError(
+            f"a password needs at least {_MIN_PASSWORD_LENGTH} characters; a sentence is a good one"
+        )
     return _HASHER.hash(password)
 
 
-def fits(password: str, stored: str | None) -> bool:
+def verify_password(password: str, stored: str | None) -> bool:
     """Whether this is the password; as slow for an account without one, so that time does not tell which there are."""
     try:
-        return _HASHER.verify(stored or _NOBODY, password) and stored is not None
+        return _HASHER.verify(stored or _DUMMY_HASH, password) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
 
 
-def new_totp() -> str:
+def new_totp_secret() -> str:
     """A secret for an authenticator app."""
     return pyotp.random_base32()
 
 
-def totp_address(secret: str, name: str) -> str:
+def totp_uri(secret: str, name: str) -> str:
     """What the app reads as a QR code."""
     return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name="Piekwacht")
 
 
-def totp_step(secret: str, code: str, now: datetime, used: int) -> int | None:
+def match_totp_step(secret: str, code: str, now: datetime, last_used_step: int) -> int | None:
     """The time step a code is for, or None: wrong, too old, or used before. A clock may be one step off."""
-    step = int(now.timestamp()) // _STEP
+    step = int(now.timestamp()) // _STEP_SECONDS
     for candidate in (step - 1, step, step + 1):
-        if candidate > used and pyotp.TOTP(secret).verify(code, for_time=candidate * _STEP):
+        if candidate > last_used_step and pyotp.TOTP(secret).verify(code, for_time=candidate * _STEP_SECONDS):
             return candidate
     return None
 
 
-def digest(token: str) -> bytes:
+def hash_token(token: str) -> bytes:
     """What is stored of a token; it is random, so one round is enough."""
     return hashlib.sha256(token.encode()).digest()
 
 
-def new_session() -> str:
+def new_session_token() -> str:
     """For the cookie."""
     return secrets.token_urlsafe(32)
 
 
-class NewKey(Struct, frozen=True, kw_only=True):
+class ApiKey(Struct, frozen=True, kw_only=True):
     """An API key as it is shown once."""
 
     id: str
     secret: str
 
     def __str__(self) -> str:
-        return f"{_KEY}_{self.id}_{self.secret}"
+        return f"{_KEY_PREFIX}_{self.id}_{self.secret}"
 
 
-def new_key() -> NewKey:
+def new_api_key() -> ApiKey:
     """For a program."""
-    return NewKey(id=secrets.token_hex(6), secret=secrets.token_hex(24))
+    return ApiKey(id=secrets.token_hex(6), secret=secrets.token_hex(24))
 
 
-def read_key(text: str) -> NewKey | None:
+def parse_api_key(text: str) -> ApiKey | None:
     """What a program shows, or None where it is no key of ours."""
     parts = text.split("_")
-    return NewKey(id=parts[1], secret=parts[2]) if len(parts) == 3 and parts[0] == _KEY else None
+    return ApiKey(id=parts[1], secret=parts[2]) if len(parts) == 3 and parts[0] == _KEY_PREFIX else None

@@ -27,7 +27,7 @@ class Scope(StrEnum):
     MANAGE_ACCOUNTS = "write:accounts"
 
 
-_ADDED: Mapping[Role, frozenset[Scope]] = {
+_ADDED_SCOPES: Mapping[Role, frozenset[Scope]] = {
     Role.RESIDENT: frozenset(),
     Role.INSPECTOR: frozenset({Scope.READ_EXACT_LOCATION, Scope.ANSWER_ALERTS}),
     Role.OPERATOR: frozenset({Scope.READ_QUARANTINE, Scope.MANAGE_NODES}),
@@ -37,8 +37,8 @@ _ADDED: Mapping[Role, frozenset[Scope]] = {
 
 def scopes_of(role: Role) -> frozenset[Scope]:
     """What a role may do: each may what those before it may."""
-    order = list(Role)
-    return frozenset().union(*(_ADDED[one] for one in order[: order.index(role) + 1]))
+    roles = list(Role)
+    return frozenset().union(*(_ADDED_SCOPES[lower_role] for lower_role in roles[: roles.index(role) + 1]))
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -48,10 +48,10 @@ class Identity(Struct, frozen=True, kw_only=True):
     role: Role
     scopes: frozenset[Scope]
     areas: frozenset[str]
-    key: str | None = None  # id of the API key, where it was one
+    key_id: str | None = None  # id of the API key, where it was one
 
 
-class Verdict(StrEnum):
+class AccessDecision(StrEnum):
     """Whether it may be done, and why not."""
 
     ALLOWED = "allowed"
@@ -60,19 +60,21 @@ class Verdict(StrEnum):
     OTHER_AREA = "other_area"
 
 
-def decide(identity: Identity | None, scope: Scope, area: str | None = None) -> Verdict:
+def decide_access(identity: Identity | None, scope: Scope, area: str | None = None) -> AccessDecision:
     """Whether they may do this in this area; what belongs to no area (None) needs every area."""
     if identity is None:
-        return Verdict.NOT_SIGNED_IN
+        return AccessDecision.NOT_SIGNED_IN
     if scope not in identity.scopes:
-        return Verdict.NOT_IN_ROLE
+        return AccessDecision.NOT_IN_ROLE
     if EVERY_AREA not in identity.areas and area not in identity.areas:
-        return Verdict.OTHER_AREA
-    return Verdict.ALLOWED
+        return AccessDecision.OTHER_AREA
+    return AccessDecision.ALLOWED
 
 
-def narrowed(identity: Identity, scopes: frozenset[Scope], areas: frozenset[str], key: str) -> Identity:
+def narrow_identity(identity: Identity, scopes: frozenset[Scope], areas: frozenset[str], key_id: str) -> Identity:
     """What a key may do: never more than its account may today."""
-    everywhere = EVERY_AREA in identity.areas
-    kept = areas if everywhere else identity.areas if EVERY_AREA in areas else areas & identity.areas
-    return Identity(name=identity.name, role=identity.role, scopes=scopes & identity.scopes, areas=kept, key=key)
+    has_every_area = EVERY_AREA in identity.areas
+    key_areas = areas if has_every_area else identity.areas if EVERY_AREA in areas else areas & identity.areas
+    return Identity(
+        name=identity.name, role=identity.role, scopes=scopes & identity.scopes, areas=key_areas, key_id=key_id
+    )

@@ -6,15 +6,15 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse
 
 
-class ProviderError(Exception):
+class IdentityProviderError(Exception):
     """The provider did not vouch for anybody; the message is for the log."""
 
 
-class Provider(Protocol):
+class IdentityProvider(Protocol):
     """Says who somebody is. Both raise ProviderError."""
 
-    async def send_there(self, request: Request, back: str) -> RedirectResponse:
+    async def redirect_to_provider(self, request: Request, return_url: str) -> RedirectResponse:
         """To the provider's page, which sends people to `back` afterwards."""
 
-    async def vouched(self, request: Request) -> str:
+    async def fetch_account_name(self, request: Request) -> str:
         """The name of the account, when they are back."""

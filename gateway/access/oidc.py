@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from httpx import HTTPError
 from joserfc.errors import JoseError
 
-from gateway.access.identity_provider import ProviderError
+from gateway.access.identity_provider import IdentityProviderError
 from gateway.access.settings import OidcSettings
 
 
@@ -22,8 +22,8 @@ class OidcProvider:
     def __init__(self, settings: OidcSettings) -> None:
         self._settings, secret = settings, settings.client_secret_file.read_text().strip()
         self.cookie_secret = hashlib.sha256(b"sign-in under way:" + secret.encode()).hexdigest()
-        registry = OAuth()
-        self._client = registry.register(
+        oauth = OAuth()
+        self._client = oauth.register(
             "provider",
             client_id=settings.client_id,
             client_secret=secret,
@@ -31,24 +31,24 @@ class OidcProvider:
             client_kwargs={"scope": "openid email profile", "code_challenge_method": "S256", "trust_env": False},
         )
 
-    async def send_there(self, request: Request, back: str) -> RedirectResponse:
+    async def redirect_to_provider(self, request: Request, return_url: str) -> RedirectResponse:
         """To the provider's page. ProviderError where it does not answer."""
         try:
-            answer: RedirectResponse = await self._client.authorize_redirect(request, back)
+            response: RedirectResponse = await self._client.authorize_redirect(request, return_url)
         except (HTTPError, AuthlibBaseError, ValueError) as error:
-            raise ProviderError(f"the provider does not answer: {error}") from None
-        return answer
+            raise IdentityProviderError(f"the provider does not answer: {error}") from None
+        return response
 
-    async def vouched(self, request: Request) -> str:
+    async def fetch_account_name(self, request: Request) -> str:
         """The name of the account, from a token that was checked: signature, issuer, audience, nonce, state."""
         try:
             token = await self._client.authorize_access_token(request)
         except (AuthlibBaseError, JoseError, HTTPError, ValueError, KeyError) as error:
-            raise ProviderError(f"the provider's answer was not accepted: {error}") from None
+            raise IdentityProviderError(f"the provider's answer was not accepted: {error}") from None
         claims = token.get("userinfo") or {}
         name = claims.get(self._settings.claim)
         if self._settings.claim == "email" and claims.get("email_verified") is False:
-            raise ProviderError("the provider has not verified the address")
+            raise IdentityProviderError("the provider has not verified the address")
         if not isinstance(name, str) or not name:
-            raise ProviderError(f"the provider's token has no claim {self._settings.claim}")
+            raise IdentityProviderError(f"the provider's token has no claim {self._settings.claim}")
         return name.lower()

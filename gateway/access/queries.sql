@@ -7,7 +7,7 @@ SET role = excluded.role, areas = excluded.areas,
     totp_secret = coalesce(excluded.totp_secret, account.totp_secret),
     disabled_at = NULL, failures = 0, locked_until = NULL;
 
--- name: account
+-- name: select_account
 SELECT name, role, areas, password_hash, totp_secret, totp_used, failures, locked_until, disabled_at
 FROM access.account WHERE name = %(name)s;
 
@@ -21,26 +21,26 @@ UPDATE access.account SET disabled_at = now() WHERE name = %(name)s AND disabled
 -- name: end_sessions
 DELETE FROM access.session WHERE account = %(name)s;
 
--- name: failed
+-- name: record_failed_sign_in
 UPDATE access.account
 SET failures = failures + 1,
     locked_until = CASE WHEN failures + 1 >= %(most)s THEN now() + %(lock)s * interval '1 second' END
 WHERE name = %(name)s;
 
--- name: use_code
+-- name: record_totp_step
 UPDATE access.account SET totp_used = %(step)s WHERE name = %(name)s AND totp_used < %(step)s;
 
--- name: succeeded
+-- name: reset_failures
 UPDATE access.account SET failures = 0, locked_until = NULL WHERE name = %(name)s;
 
 -- name: begin_session
 INSERT INTO access.session (token_sha256, account, created_at, expires_at)
 VALUES (%(token)s, %(name)s, now(), now() + %(seconds)s * interval '1 second');
 
--- name: forget_sessions
+-- name: delete_expired_sessions
 DELETE FROM access.session WHERE expires_at < now();
 
--- name: session
+-- name: select_session_account
 SELECT account.name, account.role, account.areas
 FROM access.session JOIN access.account ON account.name = session.account
 WHERE session.token_sha256 = %(token)s AND session.expires_at > now() AND account.disabled_at IS NULL;
@@ -52,7 +52,7 @@ DELETE FROM access.session WHERE token_sha256 = %(token)s;
 INSERT INTO access.api_key (id, secret_sha256, account, scopes, areas, purpose, expires_at)
 VALUES (%(id)s, %(secret)s, %(name)s, %(scopes)s, %(areas)s, %(purpose)s, now() + %(days)s * interval '1 day');
 
--- name: key
+-- name: select_key
 SELECT account.name, account.role, account.areas, api_key.scopes, api_key.areas, api_key.secret_sha256
 FROM access.api_key JOIN access.account ON account.name = api_key.account
 WHERE api_key.id = %(id)s AND api_key.expires_at > now() AND api_key.revoked_at IS NULL AND account.disabled_at IS NULL;
@@ -63,7 +63,7 @@ SELECT id, account, scopes, areas, purpose, expires_at, revoked_at FROM access.a
 -- name: revoke_key
 UPDATE access.api_key SET revoked_at = now() WHERE id = %(id)s AND revoked_at IS NULL;
 
--- name: audit
+-- name: insert_audit
 INSERT INTO access.audit (who, action, object, address, outcome)
 VALUES (%(who)s, %(action)s, %(object)s, %(address)s, %(outcome)s);
 

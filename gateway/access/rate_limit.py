@@ -3,35 +3,35 @@
 import ipaddress
 from collections import OrderedDict
 
-_MOST = 50_000
+_MAX_CLIENTS = 50_000
 
 
-class Buckets:
+class TokenBuckets:
     """Fills with `per_minute` tokens a minute up to as many; the one unused for longest is forgotten first.
 
     Who is forgotten begins with a full bucket: with 50,000 addresses at once we are under attack by so many
     that a limit for each does not help, and memory must not be what gives way.
     """
 
-    def __init__(self, per_minute: int, most: int = _MOST) -> None:
-        self._size, self._rate, self._most = float(per_minute), per_minute / 60, most
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+    def __init__(self, per_minute: int, max_clients: int = _MAX_CLIENTS) -> None:
+        self._capacity, self._tokens_per_second, self._max_clients = float(per_minute), per_minute / 60, max_clients
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, who: str, now: float) -> float:
+    def take_token(self, client: str, now: float) -> float:
         """0 where the request may pass, else after how many seconds one may. `now` in seconds, never backwards."""
-        tokens, at = self._left.pop(who, (self._size, now))
-        tokens = min(self._size, tokens + (now - at) * self._rate)
-        wait = 0.0 if tokens >= 1 else (1 - tokens) / self._rate
-        self._left[who] = (tokens if wait else tokens - 1, now)
-        if len(self._left) > self._most:
-            self._left.popitem(last=False)
+        tokens, updated_at = self._buckets.pop(client, (self._capacity, now))
+        tokens = min(self._capacity, tokens + (now - updated_at) * self._tokens_per_second)
+        wait = 0.0 if tokens >= 1 else (1 - tokens) / self._tokens_per_second
+        self._buckets[client] = (tokens if wait else tokens - 1, now)
+        if len(self._buckets) > self._max_clients:
+            self._buckets.popitem(last=False)
         return wait
 
     def __len__(self) -> int:
-        return len(self._left)
+        return len(self._buckets)
 
 
-def household(address: str) -> str:
+def rate_limit_key(address: str) -> str:
     """Whom an address stands for: itself, or in IPv6 the /64 that one connection is given whole."""
     try:
         parsed = ipaddress.ip_address(address)

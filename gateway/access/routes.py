@@ -1,6 +1,5 @@
 """Signing in and out, and the one thing of a station that is not public."""
 
-import logging
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -10,58 +9,60 @@ from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from gateway.access.accounts import Accounts, SignIn
-from gateway.access.authentication import Doorkeeper, shown
-from gateway.access.authorization import from_our_own_page, identity_of, permit
+from alerting.errors import one_line
+from alerting.log import get_logger
+from gateway.access.accounts import Accounts, SignInOutcome
+from gateway.access.authentication import Authenticator, credential_from_headers
+from gateway.access.authorization import identity_of, require_same_origin, require_scope
 from gateway.access.identity import Scope
-from gateway.access.identity_provider import Provider, ProviderError
+from gateway.access.identity_provider import IdentityProvider, IdentityProviderError
 from gateway.access.telemetry import SIGN_INS
 
 T = TypeVar("T")
 
-_LOG = logging.getLogger(__name__)
-_PAGE = Environment(
+_LOG = get_logger("gateway.access")
+_ACCOUNT_TEMPLATE = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")),
     autoescape=select_autoescape(["html"]),
     undefined=StrictUndefined,
 ).get_template("account.html")
-_ROLES = {"resident": "bewoner", "inspector": "inspecteur", "operator": "beheerder", "admin": "hoofdbeheerder"}
-_WRONG = "Naam, wachtwoord of code klopt niet. Na vijf pogingen wacht u een kwartier."
-_UNVOUCHED = "Inloggen via uw organisatie is niet gelukt, of u heeft hier geen account."
+_ROLE_NAMES = {"resident": "bewoner", "inspector": "inspecteur", "operator": "beheerder", "admin": "hoofdbeheerder"}
+_WRONG_CREDENTIALS = "Naam, wachtwoord of code klopt niet. Na vijf pogingen wacht u een kwartier."
+_PROVIDER_FAILED = "Inloggen via uw organisatie is niet gelukt, of u heeft hier geen account."
 
 
-class Desk:
+class AccountRoutes:
     """Everything the routes need, once an application."""
 
     def __init__(
         self,
         accounts: Accounts,
-        doorkeeper: Doorkeeper,
-        provider: Provider | None,
+        authenticator: Authenticator,
+        provider: IdentityProvider | None,
         *,
         cookie: str,
         public_url: str,
-        seconds: float,
+        session_seconds: float,
     ) -> None:
-        self._accounts, self._doorkeeper, self._provider = accounts, doorkeeper, provider
-        self._cookie, self._url, self._seconds = cookie, public_url.rstrip("/"), seconds
+        self._accounts, self._authenticator, self._provider = accounts, authenticator, provider
+        self._cookie, self._url, self._session_seconds = cookie, public_url.rstrip("/"), session_seconds
 
     def router(self) -> APIRouter:
         """All of them; none belongs to the public API's description."""
         routes = APIRouter(include_in_schema=False)
-        routes.add_api_route("/account", self.account, methods=["GET"])
+        routes.add_api_route("/account", self.show_account, methods=["GET"])
         routes.add_api_route("/account/sign-in", self.sign_in, methods=["POST"])
         routes.add_api_route("/account/sign-out", self.sign_out, methods=["POST"])
-        routes.add_api_route("/api/v1/account", self.who, methods=["GET"])
-        routes.add_api_route("/api/v1/stations/{id}/exact-location", self.exact_location, methods=["GET"])
+        routes.add_api_route("/api/v1/account", self.show_identity, methods=["GET"])
+        routes.add_api_route("/api/v1/stations/{id}/exact-location", self.show_exact_location, methods=["GET"])
         if self._provider is not None:
-            routes.add_api_route("/account/provider", self.to_provider, methods=["GET"])
-            routes.add_api_route("/account/provider/back", self.from_provider, methods=["GET"])
+            routes.add_api_route("/account/provider", self.redirect_to_provider, methods=["GET"])
+            routes.add_api_route("/account/provider/back", self.return_from_provider, methods=["GET"])
         return routes
 
-    async def account(self, request: Request) -> HTMLResponse:
+    async def show_account(self, request: Request) -> HTMLResponse:
         """Who you are, or the form."""
-        return self._page(request)
+        return self._render_page(request)
 
     async def sign_in(
         self,
@@ -71,46 +72,48 @@ class Desk:
         code: Annotated[str, Form(max_length=16)],
     ) -> Response:
         """Name, password and code; the reason for a refusal is in the audit log only."""
-        self._from_our_own_page(request)
-        wanted = name.strip().lower()
-        outcome, token = await _trying(self._accounts.sign_in(wanted, password, code, self._seconds))
-        return await self._signed_in(request, wanted, outcome, token, _WRONG)
+        self._require_same_origin(request)
+        account_name = name.strip().lower()
+        outcome, token = await _await_database(
+            self._accounts.sign_in(account_name, password, code, self._session_seconds)
+        )
+        return await self._sign_in_response(request, account_name, outcome, token, _WRONG_CREDENTIALS)
 
     async def sign_out(self, request: Request) -> Response:
         """End the session here and in the database."""
-        self._from_our_own_page(request)
-        credential = shown(request.headers, self._cookie)
+        self._require_same_origin(request)
+        credential = credential_from_headers(request.headers, self._cookie)
         if credential is not None and not credential.is_key:
             await self._accounts.end_session(credential.text)
-            self._doorkeeper.forget(credential)
-        answer = RedirectResponse("/account", 303)
-        answer.delete_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="lax")
-        return answer
+            self._authenticator.forget(credential)
+        response = RedirectResponse("/account", 303)
+        response.delete_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="lax")
+        return response
 
-    async def to_provider(self, request: Request) -> Response:
+    async def redirect_to_provider(self, request: Request) -> Response:
         """Off to the organisation's own page."""
         if self._provider is None:
             raise HTTPException(404, "there is no provider")
         try:
-            return await self._provider.send_there(request, f"{self._url}/account/provider/back")
-        except ProviderError as error:
-            _LOG.warning("%s", error)
-            return self._page(request, said=_UNVOUCHED, status=502)
+            return await self._provider.redirect_to_provider(request, f"{self._url}/account/provider/back")
+        except IdentityProviderError as error:
+            _LOG.warning("identity provider failed", error=one_line(error))
+            return self._render_page(request, notice=_PROVIDER_FAILED, status=502)
 
-    async def from_provider(self, request: Request) -> Response:
+    async def return_from_provider(self, request: Request) -> Response:
         """Back from there."""
         if self._provider is None:
             raise HTTPException(404, "there is no provider")
         try:
-            name = await self._provider.vouched(request)
-        except ProviderError as error:
-            _LOG.warning("%s", error)
+            name = await self._provider.fetch_account_name(request)
+        except IdentityProviderError as error:
+            _LOG.warning("identity provider failed", error=one_line(error))
             SIGN_INS.labels("not_vouched").inc()
-            return self._page(request, said=_UNVOUCHED, status=403)
-        outcome, token = await _trying(self._accounts.sign_in_as(name, self._seconds))
-        return await self._signed_in(request, name, outcome, token, _UNVOUCHED)
+            return self._render_page(request, notice=_PROVIDER_FAILED, status=403)
+        outcome, token = await _await_database(self._accounts.sign_in_as(name, self._session_seconds))
+        return await self._sign_in_response(request, name, outcome, token, _PROVIDER_FAILED)
 
-    async def who(self, request: Request) -> dict[str, object]:
+    async def show_identity(self, request: Request) -> dict[str, object]:
         """For programs: whose key this is and what it may do."""
         identity = identity_of(request)
         if identity is None:
@@ -122,11 +125,11 @@ class Desk:
             "areas": sorted(identity.areas),
         }
 
-    async def exact_location(self, request: Request, id: str) -> dict[str, object]:  # noqa: A002 - the path's word
+    async def show_exact_location(self, request: Request, id: str) -> dict[str, object]:  # noqa: A002 - the path's word
         """Where a node really stands. Homes are personal data: every look is put down."""
-        rows = await _trying(self._accounts.rows("exact_location", id=id))
+        rows = await _await_database(self._accounts.fetch_rows("exact_location", id=id))
         area, latitude, longitude = rows[0] if rows else (None, None, None)
-        await permit(request, Scope.READ_EXACT_LOCATION, f"station {id}", None if area is None else str(area))
+        await require_scope(request, Scope.READ_EXACT_LOCATION, f"station {id}", None if area is None else str(area))
         if not rows:
             raise HTTPException(404, f"there is no station {id[:80]!r}")
         return {"station": id, "latitude": latitude, "longitude": longitude}
@@ -135,33 +138,41 @@ class Desk:
     def _secure(self) -> bool:
         return self._url.startswith("https:")
 
-    async def _signed_in(
-        self, request: Request, name: str, outcome: SignIn, token: str | None, refusal: str
+    async def _sign_in_response(
+        self, request: Request, name: str, outcome: SignInOutcome, token: str | None, refusal: str
     ) -> Response:
         address = getattr(request.state, "address", "")
         SIGN_INS.labels(outcome.value).inc()
-        await _trying(self._accounts.audit(name, "sign-in", "", address=address, outcome=outcome.value))
+        await _await_database(self._accounts.record_audit(name, "sign-in", "", address=address, outcome=outcome.value))
         if token is None:
-            return self._page(request, said=refusal, status=403)
-        answer = RedirectResponse("/account", 303)
-        answer.set_cookie(
-            self._cookie, token, int(self._seconds), path="/", secure=self._secure, httponly=True, samesite="lax"
+            return self._render_page(request, notice=refusal, status=403)
+        response = RedirectResponse("/account", 303)
+        response.set_cookie(
+            self._cookie,
+            token,
+            int(self._session_seconds),
+            path="/",
+            secure=self._secure,
+            httponly=True,
+            samesite="lax",
         )
-        return answer
+        return response
 
-    def _page(self, request: Request, *, said: str = "", status: int = 200) -> HTMLResponse:
+    def _render_page(self, request: Request, *, notice: str = "", status: int = 200) -> HTMLResponse:
         identity, provider = identity_of(request), self._provider is not None
         return HTMLResponse(
-            _PAGE.render(identity=identity, said=said, provider=provider, roles=_ROLES, answers=Scope.ANSWER_ALERTS),
+            _ACCOUNT_TEMPLATE.render(
+                identity=identity, said=notice, provider=provider, roles=_ROLE_NAMES, answers=Scope.ANSWER_ALERTS
+            ),
             status,
         )
 
-    def _from_our_own_page(self, request: Request) -> None:
-        from_our_own_page(request, self._url)
+    def _require_same_origin(self, request: Request) -> None:
+        require_same_origin(request, self._url)
 
 
-async def _trying(asked: Awaitable[T]) -> T:
+async def _await_database(query: Awaitable[T]) -> T:
     try:
-        return await asked
+        return await query
     except psycopg.OperationalError:
         raise HTTPException(503, "the database does not answer; try again", {"Retry-After": "5"}) from None

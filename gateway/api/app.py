@@ -14,44 +14,44 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway.access import install
-from gateway.api.data.averages import Means
-from gateway.api.data.database import Reader
-from gateway.api.data.latest_values import Board
+from gateway.api.data.averages import MeanCache
+from gateway.api.data.database import Database
+from gateway.api.data.latest_values import LatestValues
 from gateway.api.feeds import routes as feeds
 from gateway.api.http import openapi, problems, static_files
-from gateway.api.http.cache import Cache, Questions
-from gateway.api.http.cache_middleware import Shortcut
-from gateway.api.http.headers import VERSION, Headers
-from gateway.api.http.responses import ownership
+from gateway.api.http.cache import Cache, RequestIndex
+from gateway.api.http.cache_middleware import CacheMiddleware
+from gateway.api.http.headers import VERSION, HeadersMiddleware
+from gateway.api.http.responses import licence_headers
 from gateway.api.inspector import routes as inspector
 from gateway.api.inspector import service
 from gateway.api.live import routes as live
 from gateway.api.live.hub import Hub
-from gateway.api.live.protocol import Door
+from gateway.api.live.protocol import LiveProtocol
 from gateway.api.pages import routes as pages
 from gateway.api.routes import acknowledge, alerts, basemap, detection, events, health, index, observations, places
-from gateway.api.routes.basemap import Tiles
+from gateway.api.routes.basemap import TileCache
 from gateway.api.schemas.schema import LICENCE
 from gateway.api.settings import ApiSettings
 from gateway.errors import StartError
 from gateway.mqtt.settings import BrokerSettings
-from gateway.system.gc_tuning import settle
+from gateway.system.gc_tuning import freeze_gc
 
 
 def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastAPI:
     """Everything wired; connections open with the application's lifespan."""
-    reader = Reader(dsn)
-    board = Board(reader)
-    hub = Hub(settings, board)
-    tiles = Tiles(settings.base_map)
+    database = Database(dsn)
+    latest_values = LatestValues(database)
+    hub = Hub(settings, latest_values)
+    tile_cache = TileCache(settings.base_map)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with reader.opened(), tiles.opened():
-            name = f"piekwacht-api-{secrets.token_hex(6)}"
+        async with database.open_pool(), tile_cache.open_client():
+            client_id = f"piekwacht-api-{secrets.token_hex(6)}"
             tasks = [
-                asyncio.create_task(hub.listen(broker, name, board.committed)),
-                asyncio.create_task(hub.keep_house()),
+                asyncio.create_task(hub.listen(broker, client_id, latest_values.fetch_commit)),
+                asyncio.create_task(hub.maintain_viewers()),
             ]
             try:
                 yield
@@ -73,19 +73,24 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    app.state.settings, app.state.reader, app.state.board, app.state.hub = settings, reader, board, hub
-    app.state.cache, app.state.questions, app.state.means = Cache(), Questions(), Means(reader)
-    app.state.seldom, app.state.tiles = {}, tiles
+    app.state.settings, app.state.database, app.state.latest_values, app.state.hub = (
+        settings,
+        database,
+        latest_values,
+        hub,
+    )
+    app.state.cache, app.state.request_index, app.state.mean_cache = Cache(), RequestIndex(), MeanCache(database)
+    app.state.status_cache, app.state.tile_cache = {}, tile_cache
     problems.install(app)
     openapi.install(app)
-    app.add_middleware(Shortcut)
-    install.install(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.proxies)
-    app.add_middleware(Headers)
+    app.add_middleware(CacheMiddleware)
+    install.install_access(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.proxies)
+    app.add_middleware(HeadersMiddleware)
     service.install(app, dsn)
-    for part in (index, places, observations, events, alerts, live, detection, inspector):
-        app.include_router(part.router, prefix="/api/v1")
+    for route_module in (index, places, observations, events, alerts, live, detection, inspector):
+        app.include_router(route_module.router, prefix="/api/v1")
     app.include_router(health.router)
-    app.state.files = static_files.read()
+    app.state.static_files = static_files.load_files()
     app.include_router(static_files.router)
     app.include_router(basemap.router)
     app.include_router(feeds.router)
@@ -105,10 +110,10 @@ class _Server(uvicorn.Server):
 async def serve(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> None:
     """Answer until cancelled; then tell the streams to end, and leave within seconds."""
     app = create_app(settings, dsn, broker)
-    link = f"Link: {ownership(settings)['Link']}\r\n".encode()
+    link_header = f"Link: {licence_headers(settings)['Link']}\r\n".encode()
     config = uvicorn.Config(
         app,
-        http=cast("type[asyncio.Protocol]", partial(Door, app.state.hub, settings, link)),
+        http=cast("type[asyncio.Protocol]", partial(LiveProtocol, app.state.hub, settings, link_header)),
         ws="websockets-sansio",
         ws_max_size=4_096,
         log_level="warning",
@@ -118,27 +123,27 @@ async def serve(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> None
         backlog=4_096,
     )
     server = _Server(config)
-    settle()
-    with listen(settings.host, settings.port) as listening:
-        running = asyncio.create_task(server.serve(sockets=[listening]))
+    freeze_gc()
+    with open_listener(settings.host, settings.port) as listener:
+        server_task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            await asyncio.shield(running)
+            await asyncio.shield(server_task)
         finally:
             app.state.hub.close()
             server.should_exit = True
-            await running
+            await server_task
 
 
-def listen(host: str, port: int) -> socket.socket:
+def open_listener(host: str, port: int) -> socket.socket:
     """A socket there. Raises StartError where that is in use or cannot be."""
-    kind = socket.AF_INET6 if ":" in host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # named as TCP, or the event loop leaves the delay of small packets on: 40 ms between head and body
-    listening = socket.socket(kind, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((host, port))
+        listener.bind((host, port))
     except OSError as error:
-        listening.close()
-        words = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
-        raise StartError(f"{host}:{port} {words}: change [api] host or port") from None
-    return listening
+        listener.close()
+        reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+        raise StartError(f"{host}:{port} {reason}: change [api] host or port") from None
+    return listener

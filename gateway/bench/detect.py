@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from gateway.detection.detector import Detector
-from gateway.detection.records import CHANGE, EVENT, STREAM, Rows
+from gateway.detection.records import CHANGE, EVENT, STREAM, KernelRows
 from gateway.detection.settings import DetectionSettings
 from gateway.model.registry import Datastream, ObservedProperty, Registry, Station
 
-_STEP = 10_000  # ms between readings
-_WARM_UP = 30  # readings before anything is measured
-_FEW = 5  # sensors of a small area
-_SETTLED = 3_600_000  # ms after which a stream learns no faster than it will ever after
+_INTERVAL_MS = 10_000  # ms between readings
+_WARM_UP_READINGS = 30  # readings before anything is measured
+_SMALL_AREA = 5  # sensors of a small area
+_SETTLING_MS = 3_600_000  # ms after which a stream learns no faster than it will ever after
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,34 +33,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=int, default=7, help="runs of which the median is told (7)")
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Measure and print; the last line is JSON."""
-    alone = _cost(registry_of(given.sensors, areas=given.sensors), given.runs)
-    together = _cost(registry_of(given.sensors, areas=1), given.runs)
-    few = _cost(registry_of(given.sensors, areas=max(1, given.sensors // _FEW)), given.runs)
-    many = _cost(registry_of(given.datastreams, areas=max(1, given.datastreams // given.sensors)), given.runs)
-    river, reason = _river(given.runs)
+    alone = _measure_detector(build_registry(args.sensors, areas=args.sensors), args.runs)
+    together = _measure_detector(build_registry(args.sensors, areas=1), args.runs)
+    few = _measure_detector(build_registry(args.sensors, areas=max(1, args.sensors // _SMALL_AREA)), args.runs)
+    many = _measure_detector(
+        build_registry(args.datastreams, areas=max(1, args.datastreams // args.sensors)), args.runs
+    )
+    river, reason = _measure_river(args.runs)
     result = {
         "ns_per_reading": round(alone, 1),
         "ns_per_reading_network": round(together, 1),
         "ns_per_reading_small_areas": round(few, 1),
         "ns_per_reading_many": round(many, 1),
-        "sensors": given.sensors,
-        "datastreams": given.datastreams,
+        "sensors": args.sensors,
+        "datastreams": args.datastreams,
         "bytes_per_datastream": STREAM.itemsize + EVENT.itemsize,
         "river_ns_per_reading": None if river is None else round(river),
         "river_ratio": None if river is None else round(river / alone, 1),
         "river_reason": reason,
     }
-    words = (
-        f"a reading costs {alone:.1f} ns, {together:.1f} with its neighbours, {many:.1f} among {given.datastreams:,}"
-    )
-    print(words)  # noqa: T201 - the command's own output
+    text = f"a reading costs {alone:.1f} ns, {together:.1f} with its neighbours, {many:.1f} among {args.datastreams:,}"
+    print(text)  # noqa: T201 - the command's own output
     print(json.dumps(result))  # noqa: T201
     return 0
 
 
-def registry_of(sensors: int, *, areas: int) -> Registry:
+def build_registry(sensors: int, *, areas: int) -> Registry:
     """Made-up stations spread over `areas` areas of 40 by 40 km, each with one PM2.5 sensor."""
     places = np.random.default_rng(1).random((sensors, 2)) * [0.36, 0.58] + [52.3, 4.5]
     stations = {
@@ -79,35 +79,37 @@ def registry_of(sensors: int, *, areas: int) -> Registry:
     )
 
 
-def _cost(registry: Registry, runs: int) -> float:
+def _measure_detector(registry: Registry, runs: int) -> float:
     """Median ns a reading."""
-    detector, m = Detector(DetectionSettings()), len(registry.datastreams)
+    detector, stream_count = Detector(DetectionSettings()), len(registry.datastreams)
     states = detector.initial(registry)
-    rounds = max(_WARM_UP, 400_000 // m)
-    slots = np.tile(np.arange(m, dtype=np.int32), rounds)
-    value = 8 + np.random.default_rng(2).normal(0, 0.4, m * rounds)
-    at = np.repeat(np.arange(rounds) * _STEP, m)
-    changes = np.zeros(4 * len(value) + m, CHANGE)
-    rows = Rows(slots=slots, at=at, value=value, flags=np.zeros(len(at), np.int32), wind=np.zeros((0, 3), np.float32))
+    rounds = max(_WARM_UP_READINGS, 400_000 // stream_count)
+    slots = np.tile(np.arange(stream_count, dtype=np.int32), rounds)
+    value = 8 + np.random.default_rng(2).normal(0, 0.4, stream_count * rounds)
+    at = np.repeat(np.arange(rounds) * _INTERVAL_MS, stream_count)
+    changes = np.zeros(4 * len(value) + stream_count, CHANGE)
+    rows = KernelRows(
+        slots=slots, at=at, value=value, flags=np.zeros(len(at), np.int32), wind=np.zeros((0, 3), np.float32)
+    )
 
-    def once(begin: int) -> None:
+    def run_once(begin: int) -> None:
         detector.advance(states, rows._replace(at=at + begin), changes)
 
-    once(0)
-    once(_SETTLED)
-    return _median(once, [_SETTLED + (1 + i) * rounds * _STEP for i in range(runs)]) / len(value)
+    run_once(0)
+    run_once(_SETTLING_MS)
+    return _median_ns(run_once, [_SETTLING_MS + (1 + i) * rounds * _INTERVAL_MS for i in range(runs)]) / len(value)
 
 
-def _median(once: Callable[[int], None], arguments: list[int]) -> float:
+def _median_ns(run_once: Callable[[int], None], arguments: list[int]) -> float:
     """Median ns of CPU of a call."""
-    told = [time.thread_time_ns()]
+    times_ns = [time.thread_time_ns()]
     for argument in arguments:
-        once(argument)
-        told.append(time.thread_time_ns())
-    return statistics.median(after - before for before, after in pairwise(told))
+        run_once(argument)
+        times_ns.append(time.thread_time_ns())
+    return statistics.median(after - before for before, after in pairwise(times_ns))
 
 
-def _river(runs: int) -> tuple[float | None, str | None]:
+def _measure_river(runs: int) -> tuple[float | None, str | None]:
     """Ns a reading of river's GaussianScorer, the fastest of its detectors; or why there is none."""
     try:
         anomaly: Any = importlib.import_module("river.anomaly")
@@ -116,9 +118,9 @@ def _river(runs: int) -> tuple[float | None, str | None]:
     values = (8 + np.random.default_rng(2).normal(0, 0.4, 5_000)).tolist()
     scorer = anomaly.GaussianScorer(window_size=144)
 
-    def once(_: int) -> None:
+    def run_once(_: int) -> None:
         for value in values:
             scorer.score_one(None, value)
             scorer.learn_one(None, value)
 
-    return _median(once, list(range(runs))) / len(values), None
+    return _median_ns(run_once, list(range(runs))) / len(values), None

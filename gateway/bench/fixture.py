@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 
-from edge_agent.wire import Clock, Kind, ReadingBatch, Signer, Topic
+from edge_agent.wire import ClockState, ReadingBatch, Signer, Topic, TopicKind
 from gateway.model.registry import Area, Node, Station
 from gateway.mqtt.settings import BrokerSettings
 from gateway.store import stations
@@ -16,7 +16,7 @@ from gateway.system.child_process import Child
 from gateway.system.embedded_servers import Postgres
 
 AREA = "bench"
-LEVELS = {
+TYPICAL_VALUES = {
     "pm1": 6.0,
     "pm2_5": 9.0,
     "pm4": 11.0,
@@ -29,41 +29,48 @@ LEVELS = {
 
 
 # what timescaledb-tune gives a machine of 4 GB, as operators run it
-_TUNED = {"shared_buffers": "1GB", "max_wal_size": "4GB", "min_wal_size": "2GB", "checkpoint_timeout": "15min"}
-_SEGMENTS = 100  # of 16 MB
+_POSTGRES_OPTIONS = {
+    "shared_buffers": "1GB",
+    "max_wal_size": "4GB",
+    "min_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
+}
+_WAL_SEGMENTS = 100  # of 16 MB
 
 
-def database(stack: ExitStack, folder: Path, dsn: str | None) -> str:
+def prepare_database(stack: ExitStack, folder: Path, dsn: str | None) -> str:
     """The given database or an embedded one, with our schema."""
     if dsn is None:
-        dsn = stack.enter_context(Postgres(folder, options=_TUNED)).create_database("bench")
-        _age(dsn)
+        dsn = stack.enter_context(Postgres(folder, options=_POSTGRES_OPTIONS)).create_database("bench")
+        _fill_wal_segments(dsn)
     migrate(dsn)
     return dsn
 
 
-def _age(dsn: str) -> None:
+def _fill_wal_segments(dsn: str) -> None:
     """A server that has run for a while writes its log over old segments; a new one first fills each with zeros."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        for _ in range(_SEGMENTS):
+        for _ in range(_WAL_SEGMENTS):
             connection.execute("SELECT pg_logical_emit_message(false, '', ''), pg_switch_wal()")
         connection.execute("CHECKPOINT")
 
 
-def enrolled(dsn: str, count: int) -> list[Signer]:
+def enrol_nodes(dsn: str, count: int) -> list[Signer]:
     """Nodes at stations some hundred metres apart."""
     signers = [Signer.generate(f"bench-{i:05}") for i in range(count)]
     outline = {"type": "Polygon", "coordinates": [[[4, 52], [6, 52], [6, 54], [4, 52]]]}
     with connect(dsn) as connection, connection.transaction():
         stations.put_area(connection, Area(id=AREA, name="Bench", authority="Bench", outline=outline))
         for i, signer in enumerate(signers):
-            place = {"latitude": 52 + i // 100 * 0.005, "longitude": 4 + i % 100 * 0.005}
-            stations.put_station(connection, Station(id=signer.name, area=AREA, name=signer.name, **place))
+            coordinates = {"latitude": 52 + i // 100 * 0.005, "longitude": 4 + i % 100 * 0.005}
+            stations.put_station(connection, Station(id=signer.name, area=AREA, name=signer.name, **coordinates))
             stations.put_node(connection, Node(id=signer.name, area=AREA, station=signer.name, key=signer.verifier))
     return signers
 
 
-def signed(signer: Signer, seq: int, t0: int, step: int, values: Mapping[str, Sequence[float]]) -> tuple[str, bytes]:
+def sign_batch(
+    signer: Signer, seq: int, t0: int, step: int, values: Mapping[str, Sequence[float]]
+) -> tuple[str, bytes]:
     """(topic, payload) of one batch: columns of equal length, readings from `t0` (ms UTC) on, `step` ms apart."""
     batch = ReadingBatch(
         v=1,
@@ -71,17 +78,17 @@ def signed(signer: Signer, seq: int, t0: int, step: int, values: Mapping[str, Se
         inc="b" * 12,
         seq=seq,
         boot="bench",
-        clock=Clock.SYNCED,
+        clock=ClockState.SYNCED,
         mono=seq * 1_000,
         t0=t0,
         dt=[i * step for i in range(len(next(iter(values.values()))))],
         values={name: list(column) for name, column in values.items()},
     )
-    return str(Topic(area=AREA, node=signer.name, kind=Kind.READINGS)), signer.sign(batch.encode())
+    return str(Topic(area=AREA, node=signer.name, kind=TopicKind.READINGS)), signer.sign(batch.encode())
 
 
 @contextmanager
-def gateway(folder: Path, dsn: str, broker: BrokerSettings, key: Signer) -> Iterator[Child]:
+def run_gateway(folder: Path, dsn: str, broker: BrokerSettings, key: Signer) -> Iterator[Child]:
     """The real one, as a process."""
     (folder / "gateway.key").write_text(key.export())
     config = folder / "piekwacht.toml"
@@ -95,16 +102,16 @@ ingest = {{ key_file = "gateway.key", areas = ["{AREA}"] }}
         yield child
 
 
-def family(pid: int) -> list[int]:
+def process_tree(pid: int) -> list[int]:
     """A process and its children."""
-    known = ((int(path.name), _status(path)) for path in Path("/proc").glob("[0-9]*"))
-    return [pid, *(one for one, status in known if status.get("PPid") == str(pid))]
+    statuses = ((int(path.name), _status(path)) for path in Path("/proc").glob("[0-9]*"))
+    return [pid, *(process_id for process_id, status in statuses if status.get("PPid") == str(pid))]
 
 
-def resident(pid: int) -> float:
+def resident_megabytes(pid: int) -> float:
     """MB that a process and its children hold in memory; pages that they share count for each."""
-    held = (_status(Path(f"/proc/{one}")).get("VmRSS", "0") for one in family(pid))
-    return sum(int(kilobytes.split()[0]) for kilobytes in held) / 1024
+    sizes = (_status(Path(f"/proc/{process_id}")).get("VmRSS", "0") for process_id in process_tree(pid))
+    return sum(int(kilobytes.split()[0]) for kilobytes in sizes) / 1024
 
 
 def _status(process: Path) -> dict[str, str]:

@@ -23,28 +23,37 @@ import numpy as np
 import psycopg
 
 from edge_agent.wire import Signer
-from gateway.bench.fixture import AREA, LEVELS, database, enrolled, family, gateway, resident, signed
+from gateway.bench.fixture import (
+    AREA,
+    TYPICAL_VALUES,
+    enrol_nodes,
+    prepare_database,
+    process_tree,
+    resident_megabytes,
+    run_gateway,
+    sign_batch,
+)
 from gateway.errors import GatewayError
-from gateway.ingest.consumer import session_name
-from gateway.mqtt.connection import linked
+from gateway.ingest.consumer import derive_session_name
+from gateway.mqtt.connection import open_connection
 from gateway.mqtt.settings import BrokerSettings
 from gateway.store.connection import QUERIES
-from gateway.store.copy_observations import encode
+from gateway.store.copy_observations import encode_observations
 from gateway.store.migrate import connect
 from gateway.system.child_process import Child
 from gateway.system.embedded_servers import Broker
 
-_LEVEL = np.array(list(LEVELS.values()))
-_READINGS = 10  # in a batch
-_ROWS = _READINGS * len(LEVELS)
-_BATCHES = 1_000  # in one transaction, ours and COPY's
-_GUESS = 4_500  # batches a second that are made ready: more than any machine here takes in
-_TURN = 3.0  # s of taking in between COPYs: the machine's slower and quicker seconds meet both
-_SLOW = 30.0  # s after which a turn ends, however few transactions it saw
-_SWALLOW = 0.3  # s
-_NOBODY = 1_000_000  # from here on, datastreams that no node has
-_FEWEST = 3  # transactions that a rate is worth naming for
-_PATIENCE = 300  # s until the last node has been heard
+_TYPICAL = np.array(list(TYPICAL_VALUES.values()))
+_READINGS_PER_BATCH = 10  # in a batch
+_ROWS_PER_BATCH = _READINGS_PER_BATCH * len(TYPICAL_VALUES)
+_BATCHES_PER_TRANSACTION = 1_000  # in one transaction, ours and COPY's
+_MAX_BATCHES_PER_SECOND = 4_500  # batches a second that are made ready: more than any machine here takes in
+_INTERVAL_SECONDS = 3.0  # s of taking in between COPYs: the machine's slower and quicker seconds meet both
+_MAX_INTERVAL_SECONDS = 30.0  # s after which a turn ends, however few transactions it saw
+_DRAIN_SECONDS = 0.3  # s
+_UNUSED_DATASTREAMS = 1_000_000  # from here on, datastreams that no node has
+_MIN_TRANSACTIONS = 3  # transactions that a rate is worth naming for
+_START_TIMEOUT_SECONDS = 300  # s until the last node has been heard
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,75 +63,80 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dsn", help="an empty database to use, such as one with TimescaleDB; else an embedded one")
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Measure and print; the last line is JSON."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="piekwacht-bench-")))
         folder.chmod(0o755)
-        dsn = database(stack, folder, given.dsn)
+        dsn = prepare_database(stack, folder, args.dsn)
         broker = stack.enter_context(Broker(folder / "broker"))
-        nodes = enrolled(dsn, given.nodes)
+        nodes = enrol_nodes(dsn, args.nodes)
         key = Signer.generate("gateway.bench")
-        asyncio.run(_subscribe(broker.settings, session_name(key, [AREA])))
-        batches = given.nodes + int((given.seconds + _TURN) * _GUESS)
-        asyncio.run(_publish(broker.settings, nodes, batches))
-        with gateway(folder, dsn, broker.settings, key) as child:
-            _wait_for_all(dsn, child, given.nodes)
-            turns = _turns(dsn, child, given.nodes, given.seconds)
-            rss = resident(child.process.pid)
-        result = _measured(turns, _transactions(dsn)) | {"rss_mb": round(rss, 1), "database": _database(dsn)}
-    print(f"{len(turns)} turns of {_TURN} s, batches of {_ROWS} values from {given.nodes} nodes")  # noqa: T201 - the command's own output
+        asyncio.run(_subscribe(broker.settings, derive_session_name(key, [AREA])))
+        batches = args.nodes + int((args.seconds + _INTERVAL_SECONDS) * _MAX_BATCHES_PER_SECOND)
+        asyncio.run(_publish_batches(broker.settings, nodes, batches))
+        with run_gateway(folder, dsn, broker.settings, key) as child:
+            _wait_for_nodes(dsn, child, args.nodes)
+            intervals = _measure_intervals(dsn, child, args.nodes, args.seconds)
+            rss = resident_megabytes(child.process.pid)
+        result = _summarize(intervals, _load_transactions(dsn)) | {
+            "rss_mb": round(rss, 1),
+            "database": _describe_database(dsn),
+        }
+    print(
+        f"{len(intervals)} turns of {_INTERVAL_SECONDS} s, batches of {_ROWS_PER_BATCH} values from {args.nodes} nodes"
+    )
     print(json.dumps(result))  # noqa: T201
     return 0
 
 
-def _payloads(nodes: list[Signer], batches: int) -> Iterator[tuple[str, bytes]]:
+def _generate_payloads(nodes: list[Signer], batches: int) -> Iterator[tuple[str, bytes]]:
     """Node after node, round after round, as a network sends them: the values wander a little."""
     noise = np.random.default_rng(1)
-    began = time.time_ns() // 1_000_000 - batches // len(nodes) * _READINGS * 1000
+    start = time.time_ns() // 1_000_000 - batches // len(nodes) * _READINGS_PER_BATCH * 1000
     for number in range(batches):
         signer, seq = nodes[number % len(nodes)], number // len(nodes) + 1
-        values = np.round(_LEVEL * (1 + 0.02 * noise.standard_normal((_READINGS, len(LEVELS)))), 2)
-        columns = {name: values[:, i].tolist() for i, name in enumerate(LEVELS)}
-        yield signed(signer, seq, began + seq * _READINGS * 1000, 1000, columns)
+        values = np.round(_TYPICAL * (1 + 0.02 * noise.standard_normal((_READINGS_PER_BATCH, len(TYPICAL_VALUES)))), 2)
+        columns = {name: values[:, i].tolist() for i, name in enumerate(TYPICAL_VALUES)}
+        yield sign_batch(signer, seq, start + seq * _READINGS_PER_BATCH * 1000, 1000, columns)
 
 
 async def _subscribe(settings: BrokerSettings, session: str) -> None:
     """As the gateway that will come: its session collects from now on."""
-    async with linked(settings, session, most=1) as link:
+    async with open_connection(settings, session, max_waiting=1) as link:
         await link.subscribe([f"pw/v1/{AREA}/+/readings"])
 
 
-async def _publish(settings: BrokerSettings, nodes: list[Signer], batches: int) -> None:
+async def _publish_batches(settings: BrokerSettings, nodes: list[Signer], batches: int) -> None:
     """Sign, send, and wait until the broker has every batch."""
-    async with linked(settings, "bench-publisher", most=1) as link:
-        for topic, body in _payloads(nodes, batches):
-            await link.publish(topic, body, sure=True)
+    async with open_connection(settings, "bench-publisher", max_waiting=1) as link:
+        for topic, body in _generate_payloads(nodes, batches):
+            await link.publish(topic, body, at_least_once=True)
         await link.subscribe(["bench/nothing"])  # who answers this has read all before it
 
 
-def _wait_for_all(dsn: str, child: Child, nodes: int) -> None:
+def _wait_for_nodes(dsn: str, child: Child, nodes: int) -> None:
     """Until every node has told something: its datastreams are there, and the kernels are loaded."""
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + _START_TIMEOUT_SECONDS
     with psycopg.connect(dsn, autocommit=True) as connection:
-        while (known := _stored(connection)) < nodes:
+        while (batch_count := _count_batches(connection)) < nodes:
             if time.monotonic() > until:
-                raise GatewayError(f"the gateway took in {known} batches: {child.last_words()}")
+                raise GatewayError(f"the gateway took in {batch_count} batches: {child.read_log_tail()}")
             time.sleep(0.05)
 
 
-def _stored(connection: psycopg.Connection) -> int:
+def _count_batches(connection: psycopg.Connection) -> int:
     row = connection.execute("SELECT count(*) FROM batch").fetchone()
     return int(row[0]) if row else 0
 
 
 @contextmanager
-def _halted(child: Child) -> Iterator[None]:
+def _pause_gateway(child: Child) -> Iterator[None]:
     """The gateway and its decoding process stand still, and the database has swallowed what it was given."""
-    pids = family(child.process.pid)
+    pids = process_tree(child.process.pid)
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
-    time.sleep(_SWALLOW)
+    time.sleep(_DRAIN_SECONDS)
     try:
         yield
     finally:
@@ -131,68 +145,71 @@ def _halted(child: Child) -> Iterator[None]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Turn:
+class _Interval:
     """Some seconds of taking in, by the clock, and the COPYs before and after them in rows a second."""
 
-    began: float
-    ended: float
+    start: float
+    end: float
     copies: list[float]
 
 
-def _turns(dsn: str, child: Child, nodes: int, seconds: float) -> list[_Turn]:
-    turns, number = list[_Turn](), max(round(seconds / _TURN), 1)
+def _measure_intervals(dsn: str, child: Child, nodes: int, seconds: float) -> list[_Interval]:
+    intervals, count = list[_Interval](), max(round(seconds / _INTERVAL_SECONDS), 1)
     with connect(dsn) as connection:
-        copier = _Copier(connection, nodes)
-        with _halted(child):
-            before = copier.rates(_TURN / 2)
-        for _ in range(number):
-            began = time.time()
-            time.sleep(_TURN)  # looking would cost the database, too
-            while _seen(connection, began) < _FEWEST and time.time() < began + _SLOW:
+        copy_benchmark = _CopyBenchmark(connection, nodes)
+        with _pause_gateway(child):
+            before = copy_benchmark.measure_rates(_INTERVAL_SECONDS / 2)
+        for _ in range(count):
+            start = time.time()
+            time.sleep(_INTERVAL_SECONDS)  # looking would cost the database, too
+            while (
+                _count_transactions(connection, start) < _MIN_TRANSACTIONS
+                and time.time() < start + _MAX_INTERVAL_SECONDS
+            ):
                 time.sleep(0.5)
-            ended = time.time()
-            with _halted(child):
-                after = copier.rates(_TURN / 2)
-            turns.append(_Turn(began=began, ended=ended, copies=before + after))
+            end = time.time()
+            with _pause_gateway(child):
+                after = copy_benchmark.measure_rates(_INTERVAL_SECONDS / 2)
+            intervals.append(_Interval(start=start, end=end, copies=before + after))
             before = after
-    return turns
+    return intervals
 
 
-def _seen(connection: psycopg.Connection, since: float) -> int:
+def _count_transactions(connection: psycopg.Connection, since: float) -> int:
     """The gateway's transactions since then."""
     query = "SELECT count(DISTINCT received_at) FROM batch WHERE committed_at > to_timestamp(%s)"
     row = connection.execute(query, [since]).fetchone()
     return int(row[0]) if row else 0
 
 
-class _Copier:
+class _CopyBenchmark:
     """The database's own COPY: rows ready made, in transactions and with as many rows of a datastream as ours."""
 
     def __init__(self, connection: psycopg.Connection, nodes: int) -> None:
         self._connection, self._noise = connection, np.random.default_rng(2)
-        self._each = max(_BATCHES // nodes, 1) * _READINGS
-        self._at = time.time_ns() // 1_000_000
+        self._rows_per_stream = max(_BATCHES_PER_TRANSACTION // nodes, 1) * _READINGS_PER_BATCH
+        self._next_at = time.time_ns() // 1_000_000
 
-    def rates(self, seconds: float) -> list[float]:
+    def measure_rates(self, seconds: float) -> list[float]:
         """Rows a second of each transaction, into the gateway's own table."""
         rates, until = list[float](), time.monotonic() + seconds
-        while time.monotonic() < until or len(rates) < _FEWEST:
-            rows, stream = self._stream()
-            began = time.perf_counter()
+        while time.monotonic() < until or len(rates) < _MIN_TRANSACTIONS:
+            rows, data = self._encode_rows()
+            start = time.perf_counter()
             with self._connection.transaction(), self._connection.cursor().copy(QUERIES["copy_observations"]) as out:
-                out.write(stream)
-            rates.append(rows / (time.perf_counter() - began))
+                out.write(data)
+            rates.append(rows / (time.perf_counter() - start))
         self._connection.execute("VACUUM observation")  # now, and not by itself beside what is measured next
         return rates
 
-    def _stream(self) -> tuple[int, bytes]:
+    def _encode_rows(self) -> tuple[int, bytes]:
         """How many rows, and they."""
-        streams = _BATCHES * _ROWS // self._each
-        rows = streams * self._each
-        self._at += self._each * 1000
-        return rows, encode(
-            np.repeat(np.arange(streams), self._each) + _NOBODY,
-            self._at + np.tile(np.arange(self._each) * 1000, streams),
+        datastreams = _BATCHES_PER_TRANSACTION * _ROWS_PER_BATCH // self._rows_per_stream
+        rows = datastreams * self._rows_per_stream
+        self._next_at += self._rows_per_stream * 1000
+        return rows, encode_observations(
+            np.repeat(np.arange(datastreams), self._rows_per_stream) + _UNUSED_DATASTREAMS,
+            self._next_at + np.tile(np.arange(self._rows_per_stream) * 1000, datastreams),
             self._noise.normal(10, 1, rows),
             np.zeros(rows, np.int32),
             np.full(rows, -1),
@@ -208,7 +225,7 @@ class _Transaction:
     batches: int
 
 
-def _transactions(dsn: str) -> list[_Transaction]:
+def _load_transactions(dsn: str) -> list[_Transaction]:
     with psycopg.connect(dsn, autocommit=True) as connection:
         rows = connection.execute(
             "SELECT extract(epoch FROM received_at), extract(epoch FROM max(committed_at)), count(*)"
@@ -217,37 +234,44 @@ def _transactions(dsn: str) -> list[_Transaction]:
         return [_Transaction(received_at=float(a), committed_at=float(b), batches=n) for a, b, n in rows]
 
 
-def _within(turn: _Turn, transactions: Sequence[_Transaction]) -> list[_Transaction]:
-    return [t for t in transactions if turn.began < t.committed_at < turn.ended]
+def _transactions_within(interval: _Interval, transactions: Sequence[_Transaction]) -> list[_Transaction]:
+    return [t for t in transactions if interval.start < t.committed_at < interval.end]
 
 
-def _rate(transactions: Sequence[_Transaction]) -> float:
+def _compute_rate(transactions: Sequence[_Transaction]) -> float:
     """Rows a second from the first COMMIT to the last: what was under way before the first counts for nothing."""
-    first, *others = transactions
-    return sum(t.batches for t in others) * _ROWS / (others[-1].committed_at - first.committed_at)
+    first, *later = transactions
+    return sum(t.batches for t in later) * _ROWS_PER_BATCH / (later[-1].committed_at - first.committed_at)
 
 
-def _measured(turns: Sequence[_Turn], transactions: Sequence[_Transaction]) -> dict[str, object]:
+def _summarize(intervals: Sequence[_Interval], transactions: Sequence[_Transaction]) -> dict[str, object]:
     """Each turn against the COPYs beside it, as the machine's own speed changes by the second; medians of these."""
     pairs = [
-        (_rate(ours), statistics.median(turn.copies))
-        for turn in turns
-        if len(ours := _within(turn, transactions)) >= _FEWEST
+        (_compute_rate(contained), statistics.median(interval.copies))
+        for interval in intervals
+        if len(contained := _transactions_within(interval, transactions)) >= _MIN_TRANSACTIONS
     ]
     if not pairs:
-        raise GatewayError(f"in none of {len(turns)} turns were {_FEWEST} transactions seen: is the machine busy?")
-    whole = [t for turn in turns for t in _within(turn, transactions) if t.received_at > turn.began]
+        raise GatewayError(
+            f"in none of {len(intervals)} turns were {_MIN_TRANSACTIONS} transactions seen: is the machine busy?"
+        )
+    complete = [
+        t
+        for interval in intervals
+        for t in _transactions_within(interval, transactions)
+        if t.received_at > interval.start
+    ]
     ratios = [round(rate / copy, 3) for rate, copy in pairs]
     return {
         "ratio_to_copy": round(statistics.median(ratios), 3),
         "rows_per_second": round(statistics.median(rate for rate, _ in pairs)),
         "copy_rows_per_second": round(statistics.median(copy for _, copy in pairs)),
         "ratios": ratios,
-        "commit_p99_seconds": round(float(np.quantile([t.committed_at - t.received_at for t in whole], 0.99)), 3),
+        "commit_p99_seconds": round(float(np.quantile([t.committed_at - t.received_at for t in complete], 0.99)), 3),
     }
 
 
-def _database(dsn: str) -> str:
+def _describe_database(dsn: str) -> str:
     with connect(dsn) as connection:
         extension = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'").fetchone()
         version = connection.info.server_version // 10_000

@@ -23,21 +23,29 @@ import psycopg
 from numpy.typing import NDArray
 
 from edge_agent.wire import Signer
-from gateway.bench.fixture import LEVELS, database, enrolled, gateway, processor_times, resident, signed
+from gateway.bench.fixture import (
+    TYPICAL_VALUES,
+    enrol_nodes,
+    prepare_database,
+    processor_times,
+    resident_megabytes,
+    run_gateway,
+    sign_batch,
+)
 from gateway.errors import GatewayError
-from gateway.mqtt.connection import linked
+from gateway.mqtt.connection import open_connection
 from gateway.mqtt.settings import BrokerSettings
 from gateway.system.embedded_servers import Broker
 
-_READINGS = 10
-_LOOK = 1.0  # s between looks at the memory
-_SAMPLE = 10_000  # batches to judge lateness by
-_RUN_IN = 0.2  # of the time, before memory is judged
-_BREATH = 0.005  # s that the sender sleeps at least
-_STEAL = 7  # its place in `processor_times`
-_OURS = 0.05  # of the processors may be taken from us in a second that is said to be ours,
-_AFTER = 3.0  # s after one that was not
-_LATENESS = """
+_READINGS_PER_BATCH = 10
+_SAMPLE_SECONDS = 1.0  # s between looks at the memory
+_DELAY_SAMPLE = 10_000  # batches to judge lateness by
+_WARM_UP_SHARE = 0.2  # of the time, before memory is judged
+_MIN_SLEEP_SECONDS = 0.005  # s that the sender sleeps at least
+_STEAL_INDEX = 7  # its place in `processor_times`
+_MAX_STOLEN_SHARE = 0.05  # of the processors may be taken from us in a second that is said to be ours,
+_DISTURBED_SECONDS = 3.0  # s after one that was not
+_SELECT_DELAYS = """
 SELECT n.newest, extract(epoch FROM b.committed_at) - n.newest
 FROM batch b JOIN LATERAL (
     SELECT extract(epoch FROM max(observed_at)) + %(shift)s AS newest FROM observation o
@@ -56,104 +64,110 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dsn", help="an empty database to use, such as one with TimescaleDB; else an embedded one")
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Measure and print; the last line is JSON."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="piekwacht-bench-")))
         folder.chmod(0o755)
-        dsn = database(stack, folder, given.dsn)
+        dsn = prepare_database(stack, folder, args.dsn)
         broker = stack.enter_context(Broker(folder / "broker"))
-        nodes = enrolled(dsn, given.nodes)
-        batches = int(given.rate * given.seconds)
-        timetable = _prepare(folder / "batches", nodes, given.rate, batches)
-        child = stack.enter_context(gateway(folder, dsn, broker.settings, Signer.generate("gateway.bench")))
-        child.wait_until(lambda: "taking in" in child.last_words(), timeout=120)
+        nodes = enrol_nodes(dsn, args.nodes)
+        batches = int(args.rate * args.seconds)
+        first_due = _sign_batches(folder / "batches", nodes, args.rate, batches)
+        child = stack.enter_context(run_gateway(folder, dsn, broker.settings, Signer.generate("gateway.bench")))
+        child.wait_until(lambda: "ingest started" in child.read_log_tail(), timeout=120)
         sender = stack.enter_context(ThreadPoolExecutor(1))
-        sending = sender.submit(asyncio.run, _send(broker.settings, folder / "batches", given.rate, batches))
-        looks = list(_looks(child.process.pid, sending))
-        found = _lateness(dsn, batches, sending.result() - timetable)
-    print(json.dumps(_result(batches, found, looks)))  # noqa: T201 - the command's own output
+        sent = sender.submit(asyncio.run, _send_batches(broker.settings, folder / "batches", args.rate, batches))
+        samples = list(_sample_process(child.process.pid, sent))
+        delays = _load_delays(dsn, batches, sent.result() - first_due)
+    print(json.dumps(_summarize(batches, delays, samples)))  # noqa: T201 - the command's own output
     return 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Look:
+class _Sample:
     """At a time (s since 1970): the gateway's memory, and what part of the processors others took since the last."""
 
     at: float
     megabytes: float
-    stolen: float
+    stolen_share: float
 
 
-def _looks(pid: int, until: Future[float]) -> Iterator[_Look]:
-    before = processor_times()
-    while not until.done():
-        time.sleep(_LOOK)
-        now = processor_times()
-        spent = [b - a for a, b in zip(before, now, strict=True)]
-        yield _Look(at=time.time(), megabytes=resident(pid), stolen=spent[_STEAL] / max(1, sum(spent)))
-        before = now
+def _sample_process(pid: int, sending: Future[float]) -> Iterator[_Sample]:
+    previous = processor_times()
+    while not sending.done():
+        time.sleep(_SAMPLE_SECONDS)
+        current = processor_times()
+        ticks = [b - a for a, b in zip(previous, current, strict=True)]
+        yield _Sample(
+            at=time.time(), megabytes=resident_megabytes(pid), stolen_share=ticks[_STEAL_INDEX] / max(1, sum(ticks))
+        )
+        previous = current
 
 
-def _prepare(path: Path, nodes: list[Signer], rate: int, batches: int) -> float:
+def _sign_batches(path: Path, nodes: list[Signer], rate: int, batches: int) -> float:
     """Sign all; returns when the first is due by its own stamps, s since 1970."""
-    began = time.time()
+    start = time.time()
     with path.open("wb") as file:
-        for one in _payloads(nodes, batches, began, rate):
-            pickle.dump(one, file)
-    return began
+        for payload in _generate_payloads(nodes, batches, start, rate):
+            pickle.dump(payload, file)
+    return start
 
 
-async def _send(settings: BrokerSettings, path: Path, rate: int, batches: int) -> float:
+async def _send_batches(settings: BrokerSettings, path: Path, rate: int, batches: int) -> float:
     """Each when it is due; returns when the first was, s since 1970."""
-    async with linked(settings, "bench-steady", most=1) as link:
+    async with open_connection(settings, "bench-steady", max_waiting=1) as link:
         with path.open("rb") as file:
-            began = time.time()
+            start = time.time()
             for number in range(batches):
-                if (wait := began + number / rate - time.time()) > 0:
-                    await asyncio.sleep(max(wait, _BREATH))
+                if (delay := start + number / rate - time.time()) > 0:
+                    await asyncio.sleep(max(delay, _MIN_SLEEP_SECONDS))
                 topic, body = pickle.load(file)  # noqa: S301 - our own
-                await link.publish(topic, body, sure=True)
-    return began
+                await link.publish(topic, body, at_least_once=True)
+    return start
 
 
-def _payloads(nodes: list[Signer], batches: int, began: float, rate: int) -> Iterator[tuple[str, bytes]]:
+def _generate_payloads(nodes: list[Signer], batches: int, start: float, rate: int) -> Iterator[tuple[str, bytes]]:
     """Each node in turn: ten readings of the second that ends when it is due."""
     for number in range(batches):
         signer, seq = nodes[number % len(nodes)], number // len(nodes) + 1
-        wave = 1 + 0.02 * ((seq * 7 + number) % 11 - 5) / 5
-        columns = {name: [round(level * wave, 2)] * _READINGS for name, level in LEVELS.items()}
-        due = int((began + number / rate) * 1000)
-        yield signed(signer, seq, due - (_READINGS - 1) * 100, 100, columns)
+        factor = 1 + 0.02 * ((seq * 7 + number) % 11 - 5) / 5
+        columns = {name: [round(level * factor, 2)] * _READINGS_PER_BATCH for name, level in TYPICAL_VALUES.items()}
+        due = int((start + number / rate) * 1000)
+        yield sign_batch(signer, seq, due - (_READINGS_PER_BATCH - 1) * 100, 100, columns)
 
 
-def _lateness(dsn: str, sent: int, shift: float) -> NDArray[np.float64]:
+def _load_delays(dsn: str, batch_count: int, shift: float) -> NDArray[np.float64]:
     """Shape (some of the batches, 2): when its newest reading was due, s since 1970; from then to COMMIT, s."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         until = time.monotonic() + 60
-        while (row := connection.execute("SELECT count(*) FROM batch").fetchone()) != (sent,):
+        while (row := connection.execute("SELECT count(*) FROM batch").fetchone()) != (batch_count,):
             if time.monotonic() > until:
-                raise GatewayError(f"{sent} batches were sent and {row and row[0]} are stored")
+                raise GatewayError(f"{batch_count} batches were sent and {row and row[0]} are stored")
             time.sleep(0.2)
-        values = {"every": max(1, sent // _SAMPLE), "shift": shift}
-        return np.array(connection.execute(_LATENESS, values).fetchall(), np.float64)
+        values = {"every": max(1, batch_count // _DELAY_SAMPLE), "shift": shift}
+        return np.array(connection.execute(_SELECT_DELAYS, values).fetchall(), np.float64)
 
 
-def _result(sent: int, lateness: NDArray[np.float64], looks: Sequence[_Look]) -> dict[str, object]:
-    settled = [look.megabytes for look in looks][int(len(looks) * _RUN_IN) :]
-    fifth = max(1, len(settled) // 5)
-    begin, end = statistics.median(settled[:fifth]), statistics.median(settled[-fifth:])
-    due, late = lateness.T
-    taken = np.array([look.at for look in looks if look.stolen > _OURS])
-    ours = ~((due[:, None] > taken - _LOOK) & (due[:, None] < taken + _AFTER)).any(axis=1)
-    p50, p99 = np.quantile(late, [0.5, 0.99])
+def _summarize(batch_count: int, delays: NDArray[np.float64], samples: Sequence[_Sample]) -> dict[str, object]:
+    megabytes = [sample.megabytes for sample in samples][int(len(samples) * _WARM_UP_SHARE) :]
+    fifth = max(1, len(megabytes) // 5)
+    begin, end = statistics.median(megabytes[:fifth]), statistics.median(megabytes[-fifth:])
+    due, delay = delays.T
+    stolen_at = np.array([sample.at for sample in samples if sample.stolen_share > _MAX_STOLEN_SHARE])
+    is_undisturbed = ~(
+        (due[:, None] > stolen_at - _SAMPLE_SECONDS) & (due[:, None] < stolen_at + _DISTURBED_SECONDS)
+    ).any(axis=1)
+    p50, p99 = np.quantile(delay, [0.5, 0.99])
     return {
-        "batches": sent,
+        "batches": batch_count,
         "commit_p50_seconds": round(float(p50), 3),
         "commit_p99_seconds": round(float(p99), 3),
-        "stolen_percent": round(statistics.mean(look.stolen for look in looks) * 100, 1),
-        "ours_percent": round(float(ours.mean()) * 100, 1),
-        "commit_p99_seconds_ours": round(float(np.quantile(late[ours], 0.99)), 3) if ours.any() else None,
+        "stolen_percent": round(statistics.mean(sample.stolen_share for sample in samples) * 100, 1),
+        "ours_percent": round(float(is_undisturbed.mean()) * 100, 1),
+        "commit_p99_seconds_ours": round(float(np.quantile(delay[is_undisturbed], 0.99)), 3)
+        if is_undisturbed.any()
+        else None,
         "rss_mb": round(end, 1),
         "rss_growth": round(end / begin - 1, 3),
     }

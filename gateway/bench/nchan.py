@@ -12,15 +12,15 @@ from pathlib import Path
 import uvloop
 from msgspec import json
 
-from gateway.api.data.latest_values import Window
-from gateway.api.schemas.observations import live_value
-from gateway.bench.viewers import Crowd, commit, measure
+from gateway.api.data.latest_values import MinuteWindow
+from gateway.api.schemas.observations import build_live_value
+from gateway.bench.viewers import ViewerGroup, build_message, measure_viewers
 from gateway.errors import StartError
-from gateway.system.child_process import answers, free_port
+from gateway.system.child_process import find_free_port, is_port_open
 
-_PLACES = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
-_MODULES = (Path("/usr/lib/nginx/modules"), Path("/usr/lib64/nginx/modules"), Path("/usr/share/nginx/modules"))
-_SETTINGS = """
+_PROGRAM_FOLDERS = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
+_MODULE_FOLDERS = (Path("/usr/lib/nginx/modules"), Path("/usr/lib64/nginx/modules"), Path("/usr/share/nginx/modules"))
+_NGINX_CONFIG = """
 load_module {module};
 user {user};
 pid {folder}/nginx.pid;
@@ -47,59 +47,63 @@ http {{
 
 def run(viewers: int, seconds: int) -> dict[str, float] | None:
     """The same figures; None where nginx or its module is not installed."""
-    program = shutil.which("nginx", path=_PLACES)
-    module = next((one for folder in _MODULES for one in folder.glob("*nchan_module.so")), None)
+    program = shutil.which("nginx", path=_PROGRAM_FOLDERS)
+    module = next((file for folder in _MODULE_FOLDERS for file in folder.glob("*nchan_module.so")), None)
     if program is None or module is None:
         return None
     with tempfile.TemporaryDirectory(prefix="piekwacht-nchan-") as folder:
-        port, path = free_port(), Path(folder) / "nginx.conf"
+        port, path = find_free_port(), Path(folder) / "nginx.conf"
         path.write_text(
-            _SETTINGS.format(module=module, user=getpass.getuser(), folder=folder, port=port, files=2 * viewers + 1_000)
+            _NGINX_CONFIG.format(
+                module=module, user=getpass.getuser(), folder=folder, port=port, files=2 * viewers + 1_000
+            )
         )
         command = [program, "-e", f"{folder}/error.log", "-c", str(path), "-g", "daemon off;"]
         server = subprocess.Popen(command)  # noqa: S603 - our own settings
         try:
-            while not answers("127.0.0.1", port) or not _workers(server.pid):
+            while not is_port_open("127.0.0.1", port) or not _worker_pids(server.pid):
                 if server.poll() is not None:
                     raise StartError(
                         f"bench live: nginx does not start: {(Path(folder) / 'error.log').read_text()[-300:]}"
                     )
                 time.sleep(0.05)
-            return uvloop.run(_measured(viewers, seconds, port, _workers(server.pid)[0]))
+            return uvloop.run(_measure_nchan(viewers, seconds, port, _worker_pids(server.pid)[0]))
         finally:
             server.terminate()
             server.wait(10)
 
 
-def _workers(master: int) -> list[int]:
+def _worker_pids(master: int) -> list[int]:
     """The one process that serves, once it is there."""
     children = Path(f"/proc/{master}/task/{master}/children")
-    return [int(one) for one in children.read_text().split()] if children.exists() else []
+    return [int(pid) for pid in children.read_text().split()] if children.exists() else []
 
 
-async def _measured(viewers: int, seconds: int, port: int, pid: int) -> dict[str, float]:
+async def _measure_nchan(viewers: int, seconds: int, port: int, pid: int) -> dict[str, float]:
     request = b"GET /live HTTP/1.1\r\nHost: here\r\nAccept: text/event-stream\r\n\r\n"
-    crowd = Crowd(port, request, _number)
+    viewer_group = ViewerGroup(port, request, _frame_number)
 
     async def publish(number: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        body = _frame(number)
+        body = _encode_frame(number)
         writer.write(b"POST /publish HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         await reader.read()
         writer.close()
 
-    return await measure(crowd, viewers, seconds, pid, publish)
+    return await measure_viewers(viewer_group, viewers, seconds, pid, publish)
 
 
-def _frame(number: int) -> bytes:
+def _encode_frame(number: int) -> bytes:
     """What our own feed says of the same commit, with its number before it."""
     values = [
-        live_value(one.station, one.observed_property, Window("ug/m3", one.readings()).minute)
-        for one in commit(number).observations
+        build_live_value(
+            observation.station, observation.observed_property, MinuteWindow("ug/m3", observation.readings()).minute
+        )
+        for observation in build_message(number).observations
     ]
     return b"<%d>" % number + json.encode(values)
 
 
-def _number(frame: bytes) -> int:
-    found = re.search(rb"<([0-9]+)>", frame)
-    return 0 if found is None else int(found[1])
+def _frame_number(frame: bytes) -> int:
+    match = re.search(rb"<([0-9]+)>", frame)
+    return 0 if match is None else int(match[1])

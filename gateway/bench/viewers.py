@@ -11,29 +11,29 @@ from typing import cast
 from gateway.errors import StartError
 from gateway.live.message import LiveMessage, LiveObservation
 
-_PER_SOURCE = 20_000  # connections from one loopback address: ports are not endless
+_CONNECTIONS_PER_SOURCE = 20_000  # connections from one loopback address: ports are not endless
 _PROPERTIES = 10
 
 
-class Eye(asyncio.Protocol):
+class FeedViewer(asyncio.Protocol):
     """One viewer: counts whole commits by the blank line after each last frame; `number` reads which one it is of."""
 
-    def __init__(self, crowd: "Crowd") -> None:
-        self._crowd, self._rest = crowd, b""
+    def __init__(self, group: "ViewerGroup") -> None:
+        self._group, self._buffer = group, b""
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the feed."""
-        self._crowd.open.add(self)
+        self._group.connected.add(self)
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.write(self._crowd.request)
+        self._transport.write(self._group.request)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The server has gone."""
         del exc
-        self._crowd.open.discard(self)
+        self._group.connected.discard(self)
 
-    def leave(self) -> None:
+    def disconnect(self) -> None:
         """It has seen enough."""
         if self._transport is not None:
             self._transport.abort()
@@ -41,68 +41,72 @@ class Eye(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Note the age of each frame."""
         now = time.monotonic()
-        *whole, self._rest = (self._rest + data).split(b"\n\n")
-        for frame in whole:
-            at = self._crowd.sent.get(self._crowd.number(frame))
+        *frames, self._buffer = (self._buffer + data).split(b"\n\n")
+        for frame in frames:
+            at = self._group.sent_at.get(self._group.frame_number(frame))
             if at is not None:
-                self._crowd.ages.append(now - at)
+                self._group.ages.append(now - at)
 
 
-class Crowd:
+class ViewerGroup:
     """All viewers of one server, and what they saw."""
 
-    def __init__(self, port: int, request: bytes, number: Callable[[bytes], int]) -> None:
-        self.port, self.request, self.number = port, request, number
+    def __init__(self, port: int, request: bytes, frame_number: Callable[[bytes], int]) -> None:
+        self.port, self.request, self.frame_number = port, request, frame_number
         self.ages: list[float] = []
-        self.sent: dict[int, float] = {}
-        self.open: set[Eye] = set()
+        self.sent_at: dict[int, float] = {}
+        self.connected: set[FeedViewer] = set()
 
-    async def gather(self, count: int) -> None:
+    async def connect_all(self, count: int) -> None:
         """Open that many."""
         loop = asyncio.get_running_loop()
         for first in range(0, count, 200):
             opening = []
             for number in range(first, min(count, first + 200)):
-                source = f"127.0.0.{2 + number // _PER_SOURCE}", 0
-                opening.append(loop.create_connection(lambda: Eye(self), "127.0.0.1", self.port, local_addr=source))
+                source = f"127.0.0.{2 + number // _CONNECTIONS_PER_SOURCE}", 0
+                opening.append(
+                    loop.create_connection(lambda: FeedViewer(self), "127.0.0.1", self.port, local_addr=source)
+                )
             await asyncio.gather(*opening)
         await asyncio.sleep(2)
 
 
-async def measure(
-    crowd: Crowd, viewers: int, seconds: int, pid: int, publish: Callable[[int], Awaitable[None]]
+async def measure_viewers(
+    group: ViewerGroup, viewers: int, seconds: int, pid: int, publish: Callable[[int], Awaitable[None]]
 ) -> dict[str, float]:
     """A commit a second to all viewers of the server `pid`. Raises StartError where not every frame arrived."""
     for number in range(1, 4):  # what is made at first use is made before it is measured
         await publish(number)
         await asyncio.sleep(0.3)
-    before = _memory(pid)
-    await crowd.gather(viewers)
-    crowd.ages.clear()
-    began, used = time.monotonic(), _cpu(pid)
+    memory_before = _resident_bytes(pid)
+    await group.connect_all(viewers)
+    group.ages.clear()
+    start, cpu_before = time.monotonic(), _cpu_seconds(pid)
     for number in range(4, 4 + seconds):
-        crowd.sent[number] = time.monotonic()
+        group.sent_at[number] = time.monotonic()
         await publish(number)
-        await asyncio.sleep(max(0.0, began + number - 3 - time.monotonic()))
-    cpu = 100 * (_cpu(pid) - used) / (time.monotonic() - began)
-    memory = (_memory(pid) - before) / 1024 / viewers
+        await asyncio.sleep(max(0.0, start + number - 3 - time.monotonic()))
+    cpu = 100 * (_cpu_seconds(pid) - cpu_before) / (time.monotonic() - start)
+    memory = (_resident_bytes(pid) - memory_before) / 1024 / viewers
     await asyncio.sleep(1)
-    if len(crowd.ages) < viewers * seconds:
-        wanted = viewers * seconds
-        raise StartError(f"bench live: {len(crowd.ages)} of {wanted} frames arrived at {len(crowd.open)} viewers")
-    there = len(crowd.open)
-    for one in list(crowd.open):
-        one.leave()
+    if len(group.ages) < viewers * seconds:
+        expected = viewers * seconds
+        raise StartError(
+            f"bench live: {len(group.ages)} of {expected} frames arrived at {len(group.connected)} viewers"
+        )
+    connected = len(group.connected)
+    for viewer in list(group.connected):
+        viewer.disconnect()
     await asyncio.sleep(0.1)
     return {
-        "viewers": there,
-        **_percentiles(crowd.ages),
+        "viewers": connected,
+        **_percentiles(group.ages),
         "kib_per_viewer": round(memory, 2),
         "cpu_percent": round(cpu, 1),
     }
 
 
-def commit(number: int) -> LiveMessage:
+def build_message(number: int) -> LiveMessage:
     """Ten values of one station."""
     now = datetime.now(UTC)
     observations = [
@@ -122,12 +126,12 @@ def _percentiles(ages: Sequence[float]) -> dict[str, float]:
     }
 
 
-def _memory(pid: int) -> int:
+def _resident_bytes(pid: int) -> int:
     """Resident bytes of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _cpu(pid: int) -> float:
+def _cpu_seconds(pid: int) -> float:
     """Seconds of processor a process has had."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

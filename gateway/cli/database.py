@@ -7,21 +7,21 @@ from gateway.store import retention
 from gateway.store.migrate import migrate
 
 
-def bring_up_to_date(given: argparse.Namespace) -> None:
+def run_migrate(args: argparse.Namespace) -> None:
     """Apply what is missing, or with `--check` only name it; then bring retention to the settings."""
-    read = settings.read(given.config)
-    names = migrate(read.database.dsn, check=given.check)
+    configuration = settings.read(args.config)
+    names = migrate(configuration.database.dsn, check=args.check)
     for name in names:
-        print(f"{'would apply' if given.check else 'applied'} {name}")
+        print(f"{'would apply' if args.check else 'applied'} {name}")
     if not names:
         print("the schema is up to date")
-    for sentence in [] if given.check else retention.apply(read.database.dsn, read.retention):
+    for sentence in [] if args.check else retention.apply_policies(configuration.database.dsn, configuration.retention):
         print(sentence)
 
 
-def prune(given: argparse.Namespace) -> None:
+def run_prune(args: argparse.Namespace) -> None:
     """Delete what is too old and say how much that was."""
-    read = settings.read(given.config)
-    gone = retention.prune(read.database.dsn, read.retention)
-    print(f"{gone.observations} observations deleted, the signed bytes of {gone.batches} batches")
-    print(f"{gone.shadow_events} events of shadows, {gone.selftest_hours} examined hours of the self-test")
+    configuration = settings.read(args.config)
+    deleted = retention.prune_old_rows(configuration.database.dsn, configuration.retention)
+    print(f"{deleted.observations} observations deleted, the signed bytes of {deleted.batches} batches")
+    print(f"{deleted.shadow_events} events of shadows, {deleted.selftest_hours} examined hours of the self-test")

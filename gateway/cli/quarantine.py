@@ -8,15 +8,15 @@ from msgspec import Struct
 from psycopg.rows import class_row
 
 from edge_agent.configuration import ConfigurationError
-from gateway.decoding.rejection import Reason
+from gateway.decoding.rejection import RejectionReason
 from gateway.errors import GatewayError
 from gateway.store.connection import QUERIES
 from gateway.store.migrate import connect
 
-_SHOWN = 4096
+_MAX_SHOWN_BYTES = 4096
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class QuarantineEntry(Struct, frozen=True, kw_only=True):
     """One line of the list."""
 
     id: int
@@ -29,7 +29,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     outcome: str | None
 
 
-class Whole(Struct, frozen=True, kw_only=True):
+class QuarantinedPayload(Struct, frozen=True, kw_only=True):
     """One payload with all that is known of it."""
 
     id: int
@@ -48,76 +48,80 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     list_ = actions.add_parser("list", help="the newest first; without --reason also how many there are of each")
-    list_.add_argument("--since", type=_moment, metavar="TIME", help="RFC 3339, such as 2026-11-21T03:00:00Z")
+    list_.add_argument("--since", type=_parse_time, metavar="TIME", help="RFC 3339, such as 2026-11-21T03:00:00Z")
     list_.add_argument("--limit", type=int, default=20)
-    list_.set_defaults(action=_list)
+    list_.set_defaults(action=_list_entries)
     show = actions.add_parser("show", help="one payload, whole, as it came")
     show.add_argument("id", type=int)
-    show.set_defaults(action=_show)
+    show.set_defaults(action=_show_payload)
     replay = actions.add_parser("replay", help="let the running gateway try these again")
     replay.add_argument("id", type=int, nargs="*")
-    replay.set_defaults(action=_replay)
+    replay.set_defaults(action=_request_replay)
     empty = actions.add_parser("empty", help="delete for good; id, topic, reason and hash of each stay on record")
-    empty.add_argument("--before", type=_moment, required=True, metavar="TIME")
+    empty.add_argument("--before", type=_parse_time, required=True, metavar="TIME")
     empty.add_argument("--yes", action="store_true", help="really")
-    empty.set_defaults(action=_empty)
-    for one in (list_, replay, empty):
-        one.add_argument("--reason", choices=[reason.value for reason in Reason])
+    empty.set_defaults(action=_delete_payloads)
+    for subparser in (list_, replay, empty):
+        subparser.add_argument("--reason", choices=[reason.value for reason in RejectionReason])
 
 
-def run(given: argparse.Namespace, dsn: str) -> int:
+def run(args: argparse.Namespace, dsn: str) -> int:
     """Do what was asked."""
-    return int(given.action(given, dsn) or 0)
+    return int(args.action(args, dsn) or 0)
 
 
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _parse_time(text: str) -> datetime:
+    parsed = datetime.fromisoformat(text)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-def _list(given: argparse.Namespace, dsn: str) -> None:
+def _list_entries(args: argparse.Namespace, dsn: str) -> None:
     with connect(dsn) as connection:
-        if given.reason is None:
+        if args.reason is None:
             for reason, count, first, last in connection.execute(QUERIES["sum_quarantine"]):
                 print(f"{count:8} {reason:18} {first:%Y-%m-%d %H:%M:%S}Z to {last:%Y-%m-%d %H:%M:%S}Z")
-        asked = {"reason": given.reason, "since": given.since, "limit": given.limit}
-        for row in connection.cursor(row_factory=class_row(Entry)).execute(QUERIES["list_quarantine"], asked):
+        parameters = {"reason": args.reason, "since": args.since, "limit": args.limit}
+        for row in connection.cursor(row_factory=class_row(QuarantineEntry)).execute(
+            QUERIES["list_quarantine"], parameters
+        ):
             state = f"  [{row.outcome or 'to be tried again'}]" if row.replay_asked_at else ""
             print(f"#{row.id} {row.received_at:%Y-%m-%d %H:%M:%S}Z {row.topic} {row.size} bytes")
             print(f"    {row.reason}: {row.detail}{state}")
 
 
-def _show(given: argparse.Namespace, dsn: str) -> None:
+def _show_payload(args: argparse.Namespace, dsn: str) -> None:
     with connect(dsn) as connection:
-        cursor = connection.cursor(row_factory=class_row(Whole))
-        row = cursor.execute(QUERIES["read_quarantine"], {"id": given.id}).fetchone()
+        cursor = connection.cursor(row_factory=class_row(QuarantinedPayload))
+        row = cursor.execute(QUERIES["read_quarantine"], {"id": args.id}).fetchone()
     if row is None:
-        raise GatewayError(f"there is no #{given.id} in quarantine; `piekwacht quarantine list` shows what is")
+        raise GatewayError(f"there is no #{args.id} in quarantine; `piekwacht quarantine list` shows what is")
     print(f"#{row.id} came at {row.received_at.isoformat()} on {row.topic}")
     print(f"{row.reason}: {row.detail}")
     if row.replay_asked_at:
-        tried = f"tried {row.replayed_at.isoformat()}: {row.outcome}" if row.replayed_at else "not yet tried"
-        print(f"replay asked by {row.replay_asked_by} at {row.replay_asked_at.isoformat()}; {tried}")
+        attempt = f"tried {row.replayed_at.isoformat()}: {row.outcome}" if row.replayed_at else "not yet tried"
+        print(f"replay asked by {row.replay_asked_by} at {row.replay_asked_at.isoformat()}; {attempt}")
     print(f"{len(row.payload)} bytes:")
-    shown = row.payload[:_SHOWN].decode("utf-8", "backslashreplace")
-    print("".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in shown))  # no terminal is steered
-    if len(row.payload) > _SHOWN:
-        print(f"... and {len(row.payload) - _SHOWN} more bytes")
+    text = row.payload[:_MAX_SHOWN_BYTES].decode("utf-8", "backslashreplace")
+    print(
+        "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
+    )  # no terminal is steered
+    if len(row.payload) > _MAX_SHOWN_BYTES:
+        print(f"... and {len(row.payload) - _MAX_SHOWN_BYTES} more bytes")
 
 
-def _replay(given: argparse.Namespace, dsn: str) -> None:
-    if not given.id and given.reason is None:
+def _request_replay(args: argparse.Namespace, dsn: str) -> None:
+    if not args.id and args.reason is None:
         raise ConfigurationError("say which: ids, or --reason for all of one kind")
     with connect(dsn) as connection:
-        asked = {"ids": given.id, "reason": given.reason, "by": getpass.getuser()}
-        count = connection.execute(QUERIES["ask_replay"], asked).rowcount
+        parameters = {"ids": args.id, "reason": args.reason, "by": getpass.getuser()}
+        count = connection.execute(QUERIES["ask_replay"], parameters).rowcount
     print(f"{count} payloads will be tried again by the running gateway; `list` and `show` tell what became of them")
 
 
-def _empty(given: argparse.Namespace, dsn: str) -> None:
-    if not given.yes:
+def _delete_payloads(args: argparse.Namespace, dsn: str) -> None:
+    if not args.yes:
         raise ConfigurationError("what is deleted is gone for good; add --yes if that is what you want")
     with connect(dsn) as connection:
-        asked = {"before": given.before, "reason": given.reason, "by": getpass.getuser()}
-        count = connection.execute(QUERIES["empty_quarantine"], asked).rowcount
+        parameters = {"before": args.before, "reason": args.reason, "by": getpass.getuser()}
+        count = connection.execute(QUERIES["empty_quarantine"], parameters).rowcount
     print(f"{count} payloads are deleted; table quarantine_emptied says who did it and what they were")

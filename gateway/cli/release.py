@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from edge_agent.wire import NoteError, Signer, Verifier, split
+from edge_agent.wire import NoteError, Signer, Verifier, split_note
 from gateway.errors import GatewayError
 
 _SUMS, _NOTE, _RAW, _PEM = "SHA256SUMS", "SHA256SUMS.note", "SHA256SUMS.sig", "release.pem"
@@ -22,14 +22,14 @@ class ReleaseError(GatewayError):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `piekwacht release`."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    one = actions.add_parser("sign", help="write SHA256SUMS of a folder, and sign it")
-    one.add_argument("folder", type=Path)
-    one.add_argument("--key", type=Path, required=True, help="private key, made by `piekwacht key`")
-    one.set_defaults(run=_sign)
-    one = actions.add_parser("verify", help="0: every file is what was signed; 1: it is not")
-    one.add_argument("folder", type=Path)
-    one.add_argument("--key", type=Path, required=True, help="file with the public half of the key")
-    one.set_defaults(run=_verify)
+    subparser = actions.add_parser("sign", help="write SHA256SUMS of a folder, and sign it")
+    subparser.add_argument("folder", type=Path)
+    subparser.add_argument("--key", type=Path, required=True, help="private key, made by `piekwacht key`")
+    subparser.set_defaults(run=_sign_release)
+    subparser = actions.add_parser("verify", help="0: every file is what was signed; 1: it is not")
+    subparser.add_argument("folder", type=Path)
+    subparser.add_argument("--key", type=Path, required=True, help="file with the public half of the key")
+    subparser.set_defaults(run=_verify_release)
 
 
 def _read(path: Path) -> bytes:
@@ -39,37 +39,37 @@ def _read(path: Path) -> bytes:
         raise ReleaseError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _sum(path: Path) -> str:
+def _hash_file(path: Path) -> str:
     return hashlib.sha256(_read(path)).hexdigest()
 
 
-def _sign(given: argparse.Namespace) -> None:
-    own = {_SUMS, _NOTE, _RAW, _PEM}
-    files = sorted(path for path in given.folder.glob("*") if path.is_file() and path.name not in own)
+def _sign_release(args: argparse.Namespace) -> None:
+    own_names = {_SUMS, _NOTE, _RAW, _PEM}
+    files = sorted(path for path in args.folder.glob("*") if path.is_file() and path.name not in own_names)
     if not files:
-        raise ReleaseError(f"there is nothing to sign in {given.folder}")
-    text = "".join(f"{_sum(path)}  {path.name}\n" for path in files).encode()
+        raise ReleaseError(f"there is nothing to sign in {args.folder}")
+    text = "".join(f"{_hash_file(path)}  {path.name}\n" for path in files).encode()
     try:
-        signer = Signer.parse(_read(given.key).decode())
+        signer = Signer.parse(_read(args.key).decode())
     except (NoteError, UnicodeDecodeError) as error:
-        raise ReleaseError(f"{given.key}: {error}") from None
+        raise ReleaseError(f"{args.key}: {error}") from None
     note = signer.sign(text)
     pem = signer.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    (given.folder / _SUMS).write_bytes(text)
-    (given.folder / _NOTE).write_bytes(note)
-    (given.folder / _RAW).write_bytes(split(note)[1][0].signature)
-    (given.folder / _PEM).write_bytes(pem)
+    (args.folder / _SUMS).write_bytes(text)
+    (args.folder / _NOTE).write_bytes(note)
+    (args.folder / _RAW).write_bytes(split_note(note)[1][0].signature)
+    (args.folder / _PEM).write_bytes(pem)
     print(f"{len(files)} files signed by {signer.verifier}")
 
 
-def _verify(given: argparse.Namespace) -> None:
+def _verify_release(args: argparse.Namespace) -> None:
     try:
-        verifier = Verifier.parse(_read(given.key).decode())
-        lines = verifier.open(_read(given.folder / _NOTE)).decode().splitlines()
+        verifier = Verifier.parse(_read(args.key).decode())
+        lines = verifier.open(_read(args.folder / _NOTE)).decode().splitlines()
     except (NoteError, UnicodeDecodeError) as error:
-        raise ReleaseError(f"{given.folder / _NOTE}: {error}; do not install this") from None
+        raise ReleaseError(f"{args.folder / _NOTE}: {error}; do not install this") from None
     for line in lines:
         sha256, _, name = line.partition("  ")
-        if Path(name).name != name or _sum(given.folder / name) != sha256:
-            raise ReleaseError(f"{given.folder / name} is not what {verifier.name} signed; do not install it")
+        if Path(name).name != name or _hash_file(args.folder / name) != sha256:
+            raise ReleaseError(f"{args.folder / name} is not what {verifier.name} signed; do not install it")
     print(f"{len(lines)} files are what {verifier.name} signed")

@@ -15,14 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Write the private half, print the public one."""
     try:
-        signer = Signer.generate(given.name)
-        given.file.touch(mode=0o600, exist_ok=False)
+        signer = Signer.generate(args.name)
+        args.file.touch(mode=0o600, exist_ok=False)
     except NoteError as error:
         raise ConfigurationError(str(error)) from None
     except OSError as error:
-        raise GatewayError(f"{given.file}: {error.strerror}; give the path of a new file") from None
-    given.file.write_text(signer.export() + "\n")
+        raise GatewayError(f"{args.file}: {error.strerror}; give the path of a new file") from None
+    args.file.write_text(signer.export() + "\n")
     print(signer.verifier)

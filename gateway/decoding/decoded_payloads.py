@@ -6,43 +6,52 @@ from typing import Self
 
 import numpy as np
 
-from gateway.decoding.decode import Heading, Payload, Rejected, Verified, decode, place
+from gateway.decoding.decode import (
+    BatchHeader,
+    Payload,
+    RejectedPayload,
+    VerifiedBatch,
+    decode_payload,
+    place_observations,
+)
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Registry
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decoded:
+class DecodedPayloads:
     """Payloads as one registry reads them. `rows.batch` counts the headings."""
 
     payloads: Sequence[Payload]
     registry: Registry | None  # None: not read yet
-    headings: Sequence[Heading] = ()
-    rejected: Sequence[Rejected] = ()
-    rows: ObservationBatch = field(default_factory=lambda: ObservationBatch.of([], [], []))
+    headers: Sequence[BatchHeader] = ()
+    rejected: Sequence[RejectedPayload] = ()
+    rows: ObservationBatch = field(default_factory=lambda: ObservationBatch.from_columns([], [], []))
 
     @classmethod
-    def of(cls, payloads: Sequence[Payload], registry: Registry) -> Self:
+    def from_payloads(cls, payloads: Sequence[Payload], registry: Registry) -> Self:
         """Verified and read, each for itself."""
-        decoded = [decode(payload, registry) for payload in payloads]
-        verified = [d for d in decoded if isinstance(d, Verified)]
+        results = [decode_payload(payload, registry) for payload in payloads]
+        verified = [d for d in results if isinstance(d, VerifiedBatch)]
         return cls(
             payloads=payloads,
             registry=registry,
-            headings=[v.heading(registry) for v in verified],
-            rejected=[d for d in decoded if isinstance(d, Rejected)],
-            rows=place(verified, registry),
+            headers=[v.build_header(registry) for v in verified],
+            rejected=[d for d in results if isinstance(d, RejectedPayload)],
+            rows=place_observations(verified, registry),
         )
 
-    def by(self, registry: Registry) -> "Decoded":
+    def with_registry(self, registry: Registry) -> "DecodedPayloads":
         """As this registry reads them."""
-        return self if self.registry is registry else Decoded.of(self.payloads, registry)
+        return self if self.registry is registry else DecodedPayloads.from_payloads(self.payloads, registry)
 
-    def rows_of(self, chosen: Sequence[Heading]) -> ObservationBatch:
+    def select_rows(self, headers: Sequence[BatchHeader]) -> ObservationBatch:
         """Of some of the headings, in their order; `batch` counts these."""
-        if len(chosen) == len(self.headings):
+        if len(headers) == len(self.headers):
             return self.rows
-        numbers = {id(heading.payload): number for number, heading in enumerate(chosen)}
-        number = np.array([numbers.pop(id(h.payload), -1) for h in self.headings], np.int32)  # one payload, once
-        rows = self.rows[number[self.rows.batch] >= 0]
-        return replace(rows, batch=number[rows.batch])
+        index_by_payload = {id(header.payload): batch_index for batch_index, header in enumerate(headers)}
+        batch_index = np.array(
+            [index_by_payload.pop(id(h.payload), -1) for h in self.headers], np.int32
+        )  # one payload, once
+        rows = self.rows[batch_index[self.rows.batch] >= 0]
+        return replace(rows, batch=batch_index[rows.batch])

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Reason(StrEnum):
+class RejectionReason(StrEnum):
     """Why a payload, or a part of it, is in quarantine; also the metric's label."""
 
     FOREIGN_TOPIC = "foreign_topic"  # not one of ours, or another node's or area's

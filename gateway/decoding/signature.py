@@ -11,20 +11,20 @@ from nacl.signing import SigningKey, VerifyKey
 
 
 @lru_cache(maxsize=100_000)
-def _key(public: bytes) -> VerifyKey:
-    return VerifyKey(public)
+def _load_verify_key(public_key: bytes) -> VerifyKey:
+    return VerifyKey(public_key)
 
 
-def fits(public: bytes, signature: bytes, text: bytes) -> bool:
+def is_valid_signature(public_key: bytes, signature: bytes, message: bytes) -> bool:
     """Whether the signature (64 bytes) is that of the text by the owner of the key (32 bytes)."""
     try:
-        _key(public).verify(text, signature)
+        _load_verify_key(public_key).verify(message, signature)
     except BadSignatureError:
         return False
     return True
 
 
-def signing(private: bytes) -> Callable[[bytes], bytes]:
+def make_sign_function(private_key: bytes) -> Callable[[bytes], bytes]:
     """Makes the signatures (64 bytes) of the owner of this private key (32 bytes); the same that OpenSSL makes."""
-    key = SigningKey(private)
+    key = SigningKey(private_key)
     return lambda text: key.sign(text).signature

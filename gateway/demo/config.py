@@ -6,23 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.demo.nodes import DemoNode
-from gateway.demo.stations import WORLD
+from gateway.demo.stations import SITE_PATH
 from gateway.enrolment import site_file
 from gateway.mqtt.settings import BrokerSettings
 
 
-def enrol(dsn: str, nodes: Sequence[DemoNode]) -> None:
+def enrol_nodes(dsn: str, nodes: Sequence[DemoNode]) -> None:
     """Area, site, the nodes' stations and the nodes themselves, into the registry."""
-    described = site_file.read(WORLD)
-    site_file.apply(
+    site = site_file.read_site_file(SITE_PATH)
+    site_file.apply_site_file(
         site_file.SiteFile(
-            area=described.area,
-            site=described.site,
+            area=site.area,
+            site=site.site,
             station=[node.station for node in nodes],
             node=[site_file.NodeTable(id=n.id, station=n.station.id, key=str(n.key.verifier)) for n in nodes],
         ),
         dsn,
-        beside=WORLD.parent,
+        folder=SITE_PATH.parent,
     )
 
 

@@ -26,10 +26,10 @@ _PROPERTIES = (
     "wind_direction",
 )
 _SHARES = {"pm1": 0.6, "pm2_5": 1.0, "pm4": 1.3, "pm10": 2.0, "voc_raw": -25.0}  # SRAW ticks fall when VOC rises
-_FIRST_PLUME = 28  # seconds: after the detector's warm-up of 24 readings
-_BETWEEN_PLUMES = 75
-_PLUMES = 48  # an hour's worth of them over all nodes
-_LEAD = timedelta(days=1)  # how far back a faster world begins
+_FIRST_PLUME_SECONDS = 28  # seconds: after the detector's warm-up of 24 readings
+_PLUME_INTERVAL_SECONDS = 75
+_PLUME_COUNT = 48  # an hour's worth of them over all nodes
+_HEAD_START = timedelta(days=1)  # how far back a faster world begins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class DemoNode:
     folder: Path
 
     @property
-    def generated(self) -> Path:
+    def readings_log(self) -> Path:
         """The node's own log of every reading it made: the oracle of the account."""
         return self.folder / "generated.jsonl"
 
@@ -52,7 +52,7 @@ class DemoNode:
         return Child(f"node {self.id}", command, log=self.folder / "agent.log")
 
 
-def plan(
+def plan_nodes(
     stations: Sequence[DemoStation],
     *,
     folder: Path,
@@ -65,16 +65,24 @@ def plan(
     nodes = []
     for number, station in enumerate(stations):
         id_ = f"ijm-{number + 1:03}"
-        home = folder / id_
-        home.mkdir(parents=True, exist_ok=True)
-        node = DemoNode(id=id_, station=station.table, key=kept_key(home / "node.key", id_), folder=home)
-        sensor = _simulated(number, len(stations), speed) if replay is None else _replayed(station, replay, speed)
-        (home / "agent.toml").write_text(_AGENT.format(node=id_, gateway=gateway, port=broker.port) + sensor)
+        node_folder = folder / id_
+        node_folder.mkdir(parents=True, exist_ok=True)
+        node = DemoNode(
+            id=id_, station=station.table, key=load_or_create_key(node_folder / "node.key", id_), folder=node_folder
+        )
+        sensor = (
+            _simulated_sensor(number, len(stations), speed)
+            if replay is None
+            else _replay_sensor(station, replay, speed)
+        )
+        (node_folder / "agent.toml").write_text(
+            _AGENT_TEMPLATE.format(node=id_, gateway=gateway, port=broker.port) + sensor
+        )
         nodes.append(node)
     return nodes
 
 
-def kept_key(path: Path, name: str) -> Signer:
+def load_or_create_key(path: Path, name: str) -> Signer:
     """The key in this file, made where there is none yet."""
     if path.exists():
         return Signer.parse(path.read_text())
@@ -84,7 +92,7 @@ def kept_key(path: Path, name: str) -> Signer:
     return signer
 
 
-_AGENT = """# Written by `piekwacht demo`.
+_AGENT_TEMPLATE = """# Written by `piekwacht demo`.
 [node]
 id = "{node}"
 area = "ijmond"
@@ -110,8 +118,8 @@ generated = "generated.jsonl"
 """
 
 
-def _simulated(number: int, count: int, speed: float) -> str:
-    start = "now" if speed == 1 else f"{datetime.now(UTC) - _LEAD:%Y-%m-%dT%H:%M:%SZ}"
+def _simulated_sensor(number: int, count: int, speed: float) -> str:
+    start = "now" if speed == 1 else f"{datetime.now(UTC) - _HEAD_START:%Y-%m-%dT%H:%M:%SZ}"
     lines = [
         "[[sensor]]",
         'driver = "simulated"',
@@ -122,7 +130,7 @@ def _simulated(number: int, count: int, speed: float) -> str:
         f"speed = {speed}",
         'truth = "truth.json"',
     ]
-    for begin, excess in _plumes(number, count):
+    for begin, excess in _plan_plumes(number, count):
         lines += [
             "[[sensor.plume]]",
             f"start_seconds = {begin}",
@@ -132,23 +140,25 @@ def _simulated(number: int, count: int, speed: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _plumes(number: int, count: int) -> list[tuple[int, float]]:
+def _plan_plumes(number: int, count: int) -> list[tuple[int, float]]:
     """(start in s, excess of PM2.5 in ug/m3) of this node's plumes; the same in every demo of this size."""
-    world = random.Random(20)  # noqa: S311 - a fixed play, no secret
+    rng = random.Random(20)  # noqa: S311 - a fixed play, no secret
     plumes = []
-    for k in range(_PLUMES):
-        centre, excess = world.randrange(count) if k else 0, world.uniform(25, 70)
+    for k in range(_PLUME_COUNT):
+        centre, excess = rng.randrange(count) if k else 0, rng.uniform(25, 70)
         for neighbour, share in ((centre, 1.0), ((centre + 1) % count, 0.45)):
             if neighbour == number:
-                plumes.append((_FIRST_PLUME + k * _BETWEEN_PLUMES + 4 * (neighbour != centre), share * excess))
+                plumes.append(
+                    (_FIRST_PLUME_SECONDS + k * _PLUME_INTERVAL_SECONDS + 4 * (neighbour != centre), share * excess)
+                )
     return plumes
 
 
-def _replayed(station: DemoStation, recording: Path, speed: float) -> str:
+def _replay_sensor(station: DemoStation, recording: Path, speed: float) -> str:
     return f"""[[sensor]]
 driver = "replay"
 file = "{recording.resolve()}"
-station = "{station.recorded}"
+station = "{station.recorded_name}"
 speed = {speed}
 stamps = "now"
 """

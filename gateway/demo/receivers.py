@@ -13,13 +13,13 @@ from typing import Self
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from gateway.system.child_process import free_port
+from gateway.system.child_process import find_free_port
 
 _HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Received:
+class ReceivedNotification:
     """One thing an inspector got."""
 
     at: datetime
@@ -28,15 +28,15 @@ class Received:
     body: str
 
 
-Remember = Callable[[Received], None]
+OnReceived = Callable[[ReceivedNotification], None]
 
 
 class Mailbox:
     """An SMTP server. A context manager."""
 
-    def __init__(self, remember: Remember) -> None:
-        self.port = free_port()
-        self._controller = Controller(_Handler(remember), hostname=_HOST, port=self.port)
+    def __init__(self, on_received: OnReceived) -> None:
+        self.port = find_free_port()
+        self._controller = Controller(_SmtpHandler(on_received), hostname=_HOST, port=self.port)
 
     def __enter__(self) -> Self:
         self._controller.start()
@@ -46,17 +46,19 @@ class Mailbox:
         self._controller.stop()
 
 
-class _Handler:
-    def __init__(self, remember: Remember) -> None:
-        self._remember = remember
+class _SmtpHandler:
+    def __init__(self, on_received: OnReceived) -> None:
+        self._on_received = on_received
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         message = email.message_from_bytes(content, policy=email.policy.default)
         part = message.get_body(preferencelist=("plain",))
         text = part.get_content() if part is not None else ""
-        self._remember(
-            Received(at=datetime.now(UTC), channel="e-mail", title=str(message["subject"]), body=text.strip())
+        self._on_received(
+            ReceivedNotification(
+                at=datetime.now(UTC), channel="e-mail", title=str(message["subject"]), body=text.strip()
+            )
         )
         return "250 OK"
 
@@ -64,11 +66,11 @@ class _Handler:
 class Webhook:
     """An HTTP server that answers 204 to every POST. A context manager."""
 
-    def __init__(self, remember: Remember) -> None:
+    def __init__(self, on_received: OnReceived) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                remember(_webhook(body))
+                on_received(_parse_webhook(body))
                 self.send_response(204)
                 self.end_headers()
 
@@ -87,9 +89,11 @@ class Webhook:
         self._server.server_close()
 
 
-def _webhook(body: bytes) -> Received:
+def _parse_webhook(body: bytes) -> ReceivedNotification:
     try:
         title = str(json.loads(body).get("type", "?"))
     except (ValueError, AttributeError):
         title = "not a CloudEvent"
-    return Received(at=datetime.now(UTC), channel="webhook", title=title, body=body.decode(errors="replace"))
+    return ReceivedNotification(
+        at=datetime.now(UTC), channel="webhook", title=title, body=body.decode(errors="replace")
+    )

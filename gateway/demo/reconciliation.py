@@ -12,15 +12,15 @@ from pathlib import Path
 
 import psycopg
 
-from alerting.sql import load
+from alerting.sql import load_queries
 
-_QUERIES = load(Path(__file__).with_name("queries.sql"))
+_QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
-Value = tuple[str, str, int, float]
+StoredValue = tuple[str, str, int, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Account:
+class Reconciliation:
     """The last line of a demo. Latencies are from observed_at to COMMIT, in seconds."""
 
     readings: int
@@ -33,34 +33,34 @@ class Account:
     p50_seconds: float | None
     p99_seconds: float | None
 
-    def line(self) -> str:
+    def to_json(self) -> str:
         """One line of JSON."""
         return json.dumps(asdict(self))
 
 
-def draw_up(dsn: str, logs: Mapping[str, Path], *, live: bool) -> Account:
+def reconcile(dsn: str, logs: Mapping[str, Path], *, live: bool) -> Reconciliation:
     """Compare the nodes' own logs (node -> file) with the database. Only of a live world is there a latency."""
-    readings, generated = 0, Counter[Value]()
+    readings, generated = 0, Counter[StoredValue]()
     for node, path in logs.items():
-        for observed_at, values in _readings(path):
+        for observed_at, values in _read_log(path):
             readings += 1
-            generated.update((node, name, observed_at, v) for name, v in values.items() if v is not None)
+            generated.update((node, name, observed_at, value) for name, value in values.items() if value is not None)
     with psycopg.connect(dsn) as connection:
-        stored = Counter[Value](connection.execute(_QUERIES["values"]).fetchall())
-        count = {name: _one(connection, name) for name in ("events", "alerts", "deliveries")}
-        p50, p99 = (connection.execute(_QUERIES["latency"]).fetchone() if live else None) or (None, None)
-    return Account(
+        stored = Counter[StoredValue](connection.execute(_QUERIES["select_values"]).fetchall())
+        counts = {name: _count_rows(connection, name) for name in ("events", "alerts", "deliveries")}
+        p50, p99 = (connection.execute(_QUERIES["select_latency"]).fetchone() if live else None) or (None, None)
+    return Reconciliation(
         readings=readings,
         observations=stored.total(),
         duplicates=(stored - generated).total(),
         lost=(generated - stored).total(),
-        **count,
+        **counts,
         p50_seconds=None if p50 is None else round(p50, 3),
         p99_seconds=None if p99 is None else round(p99, 3),
     )
 
 
-def _readings(path: Path) -> Iterator[tuple[int, dict[str, float | None]]]:
+def _read_log(path: Path) -> Iterator[tuple[int, dict[str, float | None]]]:
     if not path.exists():
         return
     with path.open() as lines:
@@ -69,6 +69,6 @@ def _readings(path: Path) -> Iterator[tuple[int, dict[str, float | None]]]:
             yield entry["observed_at"], entry["values"]
 
 
-def _one(connection: psycopg.Connection, name: str) -> int:
+def _count_rows(connection: psycopg.Connection, name: str) -> int:
     row = connection.execute(_QUERIES[name]).fetchone()
     return int(row[0]) if row else 0

@@ -17,15 +17,15 @@ import psycopg
 from rich.console import Console
 from rich.live import Live
 
-from alerting.sql import load
+from alerting.sql import load_queries
 from gateway.demo import config, nodes, reconciliation, stations, terminal
-from gateway.demo.receivers import Mailbox, Received, Webhook
+from gateway.demo.receivers import Mailbox, ReceivedNotification, Webhook
 from gateway.errors import StartError
 from gateway.store.migrate import migrate
-from gateway.system.child_process import Child, answers
+from gateway.system.child_process import Child, is_port_open
 from gateway.system.embedded_servers import Broker, Postgres
 
-_QUERIES = load(Path(__file__).with_name("queries.sql"))
+_QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 _HOST = "127.0.0.1"
 
 
@@ -48,25 +48,25 @@ class Options:
 
 def run(options: Options) -> int:
     """Run until Ctrl-C or `duration`; then the account as one line of JSON. Returns the exit code."""
-    if answers(_HOST, options.port):
+    if is_port_open(_HOST, options.port):
         raise StartError(f"port {options.port} is in use: give another with --port")
-    with _folder(options.data_dir) as folder, ExitStack() as stack:
+    with _open_folder(options.data_dir) as folder, ExitStack() as stack:
         demo = Demo(options, folder, stack)
         demo.start()
         demo.watch()
         result = demo.finish()
-    print(result.line(), flush=True)  # noqa: T201 - the command's own output
+    print(result.to_json(), flush=True)  # noqa: T201 - the command's own output
     return 0 if result.lost == result.duplicates == 0 else 1
 
 
 @contextlib.contextmanager
-def _folder(given: Path | None) -> Iterator[Path]:
-    if given is not None:
+def _open_folder(data_dir: Path | None) -> Iterator[Path]:
+    if data_dir is not None:
         try:
-            given.mkdir(parents=True, exist_ok=True)
+            data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StartError(f"cannot use {given}: {error.strerror}; give another --data-dir") from None
-        yield given.resolve()
+            raise StartError(f"cannot use {data_dir}: {error.strerror}; give another --data-dir") from None
+        yield data_dir.resolve()
         return
     with tempfile.TemporaryDirectory(prefix="piekwacht-demo-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)  # PostgreSQL runs as `nobody` where we are root
@@ -79,33 +79,33 @@ class Demo:
     def __init__(self, options: Options, folder: Path, stack: ExitStack) -> None:
         self._options, self._folder, self._stack = options, folder, stack
         self._console = Console(stderr=True)
-        self._told = threading.Event()
-        self._received: list[Received] = []
+        self._stop_requested = threading.Event()
+        self._received: list[ReceivedNotification] = []
         self._agents: list[Child] = []
         self._gateway: Child | None = None
 
     def start(self) -> None:
         """Broker, database, schema, registry, mailbox, gateway, nodes."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self._told.set())
-        self._say("starting broker and database ...")
+        for signal_number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signal_number, lambda *_: self._stop_requested.set())
+        self._print("starting broker and database ...")
         broker = self._stack.enter_context(Broker(self._folder))
         postgres = self._stack.enter_context(Postgres(self._folder))
         self._dsn = postgres.create_database("piekwacht")
         migrate(self._dsn)
         mailbox = self._stack.enter_context(Mailbox(self._received.append))
         webhook = self._stack.enter_context(Webhook(self._received.append))
-        signer = nodes.kept_key(self._folder / "gateway.key", "gateway.ijmond")
-        self._nodes = nodes.plan(
-            stations.choose(self._options.nodes, self._options.replay),
+        signer = nodes.load_or_create_key(self._folder / "gateway.key", "gateway.ijmond")
+        self._nodes = nodes.plan_nodes(
+            stations.choose_stations(self._options.nodes, self._options.replay),
             folder=self._folder / "nodes",
             broker=broker.settings,
             gateway=signer.verifier,
             speed=self._options.speed,
             replay=self._options.replay,
         )
-        config.enrol(self._dsn, self._nodes)
-        self._config = config.write_settings(
+        config.enrol_nodes(self._dsn, self._nodes)
+        self._config_path = config.write_settings(
             self._folder / "piekwacht.toml",
             dsn=self._dsn,
             broker=broker.settings,
@@ -115,13 +115,13 @@ class Demo:
             webhook=webhook.url,
             replay=not self._options.live,
         )
-        self._say(f"starting the gateway ({broker.program}, PostgreSQL) ...")
+        self._print(f"starting the gateway ({broker.program}, PostgreSQL) ...")
         self._gateway = self._start_gateway()
-        self._gateway.wait_until(self._taking_in, timeout=120)
+        self._gateway.wait_until(self._is_ingesting, timeout=120)
         self._agents = [self._stack.enter_context(node.start()) for node in self._nodes]
         for url in self._urls():
-            self._say(url)
-        self._began = time.monotonic()
+            self._print(url)
+        self._started_at = time.monotonic()
 
     def watch(self) -> None:
         """Show what happens until told to stop or time is up; a gateway that dies is started again."""
@@ -129,34 +129,34 @@ class Demo:
             live = None
             if self._console.is_terminal:
                 live = stack.enter_context(Live(console=self._console, screen=True, auto_refresh=False))
-            told = 0
-            while not self._told.wait(0.5) and not self._over():
-                self._revive()
+            shown_count = 0
+            while not self._stop_requested.wait(0.5) and not self._is_over():
+                self._restart_gateway()
                 if live is not None:
-                    live.update(terminal.render(self._moment()), refresh=True)
-                for received in self._received[told:] if live is None else []:
-                    self._say(f"{received.channel}: {received.title}")
-                told = len(self._received)
+                    live.update(terminal.render(self._load_state()), refresh=True)
+                for notification in self._received[shown_count:] if live is None else []:
+                    self._print(f"{notification.channel}: {notification.title}")
+                shown_count = len(self._received)
 
-    def finish(self) -> reconciliation.Account:
+    def finish(self) -> reconciliation.Reconciliation:
         """Let the nodes hand over what they have, let alerting finish, stop, and draw up the account."""
-        self._say("stopping the nodes; they hand over what they still hold ...")
+        self._print("stopping the nodes; they hand over what they still hold ...")
         for agent in self._agents:
             agent.process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + 30
-        while any(agent.running for agent in self._agents) and time.monotonic() < deadline:
-            self._revive()
+        while any(agent.is_running for agent in self._agents) and time.monotonic() < deadline:
+            self._restart_gateway()
             time.sleep(0.1)
         for agent in self._agents:
             agent.stop()
         self._wait_for_deliveries(timeout=10)
-        logs = {node.id: node.generated for node in self._nodes}
-        result = reconciliation.draw_up(self._dsn, logs, live=self._options.live)
+        logs = {node.id: node.readings_log for node in self._nodes}
+        result = reconciliation.reconcile(self._dsn, logs, live=self._options.live)
         if self._gateway is not None:
             self._gateway.stop()
         return result
 
-    def _taking_in(self) -> bool:
+    def _is_ingesting(self) -> bool:
         """Whether the gateway listens to the nodes: what is sent before that would wait for a repetition."""
         try:
             metrics = httpx.get(f"http://{_HOST}:{self._options.port}/metrics", timeout=2).text
@@ -165,31 +165,31 @@ class Demo:
         return "piekwacht_ingest_connected 1.0" in metrics
 
     def _start_gateway(self) -> Child:
-        command: list[str | Path] = [sys.executable, "-m", "gateway", "up", "--config", self._config]
+        command: list[str | Path] = [sys.executable, "-m", "gateway", "up", "--config", self._config_path]
         return self._stack.enter_context(Child("the gateway", command, log=self._folder / "gateway.log"))
 
-    def _revive(self) -> None:
-        if self._gateway is not None and not self._gateway.running:
-            self._say(f"the gateway ended ({self._gateway.last_words(1)}); starting it again")
+    def _restart_gateway(self) -> None:
+        if self._gateway is not None and not self._gateway.is_running:
+            self._print(f"the gateway ended ({self._gateway.read_log_tail(1)}); starting it again")
             self._gateway = self._start_gateway()
 
     def _wait_for_deliveries(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
         with psycopg.connect(self._dsn, autocommit=True) as connection:
             while time.monotonic() < deadline:
-                row = connection.execute(_QUERIES["waiting"]).fetchone()
+                row = connection.execute(_QUERIES["count_waiting_deliveries"]).fetchone()
                 if row is None or row[0] == 0:
                     return
                 time.sleep(0.1)
 
-    def _moment(self) -> terminal.Moment:
+    def _load_state(self) -> terminal.DemoState:
         with psycopg.connect(self._dsn, autocommit=True) as connection:
-            counts = connection.execute(_QUERIES["stored"]).fetchone() or (0, 0, 0)
-            return terminal.Moment(
+            counts = connection.execute(_QUERIES["count_stored"]).fetchone() or (0, 0, 0)
+            return terminal.DemoState(
                 now=datetime.now(UTC),
                 urls=self._urls(),
-                stations=connection.execute(_QUERIES["newest"]).fetchall(),
-                peaks=connection.execute(_QUERIES["peaks"]).fetchall(),
+                stations=connection.execute(_QUERIES["select_newest_values"]).fetchall(),
+                peaks=connection.execute(_QUERIES["select_newest_peaks"]).fetchall(),
                 counts=(counts[0], counts[1], counts[2]),
                 received=list(self._received),
             )
@@ -198,8 +198,8 @@ class Demo:
         base = f"http://{_HOST}:{self._options.port}"
         return [f"map: {base}/", f"API: {base}/api/v1/stations", f"metrics: {base}/metrics"]
 
-    def _over(self) -> bool:
-        return self._options.duration is not None and time.monotonic() - self._began > self._options.duration
+    def _is_over(self) -> bool:
+        return self._options.duration is not None and time.monotonic() - self._started_at > self._options.duration
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         self._console.print(f"piekwacht: {line}", highlight=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from edge_agent.configuration import ConfigurationError
 from gateway.enrolment import site_file
 
-WORLD = Path(__file__).with_name("config.toml")
+SITE_PATH = Path(__file__).with_name("config.toml")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,31 +17,31 @@ class DemoStation:
     """Where one node of the demo stands; `recorded` is its name in a recording that it replays."""
 
     table: site_file.StationTable
-    recorded: str | None = None
+    recorded_name: str | None = None
 
 
-def choose(count: int, replay: Path | None) -> list[DemoStation]:
+def choose_stations(count: int, replay: Path | None) -> list[DemoStation]:
     """The first `count` places of the world; with a recording, one for each of its first stations."""
-    places = site_file.read(WORLD).station
-    if not 1 <= count <= len(places):
-        raise ConfigurationError(f"--nodes {count}: the demo's world has 1 to {len(places)} stations")
+    site_stations = site_file.read_site_file(SITE_PATH).station
+    if not 1 <= count <= len(site_stations):
+        raise ConfigurationError(f"--nodes {count}: the demo's world has 1 to {len(site_stations)} stations")
     if replay is None:
-        return [DemoStation(table=place) for place in places[:count]]
+        return [DemoStation(table=site_station) for site_station in site_stations[:count]]
     return [
         DemoStation(
             table=site_file.StationTable(
                 id=re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),
                 name=name,
-                latitude=place.latitude,
-                longitude=place.longitude,
+                latitude=site_station.latitude,
+                longitude=site_station.longitude,
             ),
-            recorded=name,
+            recorded_name=name,
         )
-        for name, place in zip(recorded_stations(replay)[:count], places, strict=False)
+        for name, site_station in zip(read_recorded_stations(replay)[:count], site_stations, strict=False)
     ]
 
 
-def recorded_stations(recording: Path) -> list[str]:
+def read_recorded_stations(recording: Path) -> list[str]:
     """The stations of a CSV recording, in order of first appearance; ConfigurationError where it is none."""
     try:
         with gzip.open(recording, "rt") if recording.suffix == ".gz" else recording.open() as file:

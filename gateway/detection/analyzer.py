@@ -8,16 +8,15 @@ from typing import Any
 
 from edge_agent.wire import Flag
 from gateway.detection.detector import Detector
-from gateway.detection.detector import States as DetectorStates
+from gateway.detection.detector import DetectorState as DetectorStates
 from gateway.model.event import Event
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Registry
-from gateway.quality.flagger import Flagger
-from gateway.quality.flagger import States as QualityStates
+from gateway.quality.flagger import Flagger, QualityStates
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class AnalyzerState:
     """All that detection knows at one moment; replaced as a whole after each COMMIT."""
 
     registry: Registry
@@ -36,69 +35,71 @@ class NodeStates:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Senses:
+class Analyzer:
     """What a gateway examines readings with."""
 
     flagger: Flagger
     detector: Detector
 
-    def initial(self, registry: Registry) -> Memory:
+    def initial(self, registry: Registry) -> AnalyzerState:
         """Nothing is known of any datastream."""
         quality, detection = self.flagger.initial(registry), self.detector.initial(registry)
-        return Memory(registry=registry, quality=quality, detection=detection)
+        return AnalyzerState(registry=registry, quality=quality, detection=detection)
 
-    def grow(self, memory: Memory, registry: Registry) -> Memory:
+    def grow(self, state: AnalyzerState, registry: Registry) -> AnalyzerState:
         """The same by a registry read anew; new datastreams start fresh."""
-        quality, detection = self.flagger.grow(memory.quality, registry), self.detector.grow(memory.detection, registry)
-        return replace(memory, registry=registry, quality=quality, detection=detection)
+        quality, detection = self.flagger.grow(state.quality, registry), self.detector.grow(state.detection, registry)
+        return replace(state, registry=registry, quality=quality, detection=detection)
 
-    def load(self, registry: Registry, quality: Mapping[int, bytes], detection: Mapping[int, bytes]) -> Memory:
+    def load(self, registry: Registry, quality: Mapping[int, bytes], detection: Mapping[int, bytes]) -> AnalyzerState:
         """From states by slot, as they were kept; a datastream without one starts fresh."""
-        return Memory(
+        return AnalyzerState(
             registry=registry,
             quality=self.flagger.load(registry, quality),
             detection=self.detector.load(registry, detection),
         )
 
-    def states_of(self, memory: Memory, nodes: Sequence[str]) -> list[NodeStates]:
+    def dump_nodes(self, state: AnalyzerState, nodes: Sequence[str]) -> list[NodeStates]:
         """All states of each node, for a row in the database is a node."""
-        registry = memory.registry
-        slots = [slot for node in nodes for slot in registry.slots_of[node]]
-        quality = iter(self.flagger.dump(memory.quality, slots))
-        detection = iter(self.detector.dump(memory.detection, slots))
+        registry = state.registry
+        slots = [slot for node in nodes for slot in registry.slots_by_node[node]]
+        quality = iter(self.flagger.dump(state.quality, slots))
+        detection = iter(self.detector.dump(state.detection, slots))
         return [
             NodeStates(
                 node=node,
-                datastreams=[registry.ids[slot] for slot in registry.slots_of[node]],
-                quality=b"".join(islice(quality, len(registry.slots_of[node]))),
-                detection=b"".join(islice(detection, len(registry.slots_of[node]))),
+                datastreams=[registry.datastream_ids[slot] for slot in registry.slots_by_node[node]],
+                quality=b"".join(islice(quality, len(registry.slots_by_node[node]))),
+                detection=b"".join(islice(detection, len(registry.slots_by_node[node]))),
             )
             for node in nodes
         ]
 
-    def pack(self, memory: Memory, *, level: int = -1) -> dict[str, Any]:
+    def pack(self, state: AnalyzerState, *, level: int = -1) -> dict[str, Any]:
         """All of it for the database: ids of the datastreams, and their states in turn; `level` is zlib's."""
-        slots = range(len(memory.registry.datastreams))
+        slots = range(len(state.registry.datastreams))
         return {
-            "ids": memory.registry.ids.tolist(),
-            "quality": zlib.compress(b"".join(self.flagger.dump(memory.quality, slots)), level),
-            "detection": zlib.compress(b"".join(self.detector.dump(memory.detection, slots)), level),
+            "ids": state.registry.datastream_ids.tolist(),
+            "quality": zlib.compress(b"".join(self.flagger.dump(state.quality, slots)), level),
+            "detection": zlib.compress(b"".join(self.detector.dump(state.detection, slots)), level),
         }
 
-    def unpack(self, registry: Registry, ids: Sequence[int], quality: bytes, detection: bytes) -> Memory:
+    def unpack(self, registry: Registry, ids: Sequence[int], quality: bytes, detection: bytes) -> AnalyzerState:
         """What `pack` made; datastreams that the registry does not know are left out."""
         slots = {d.id: d.slot for d in registry.datastreams}
-        return self.load(registry, _parted(quality, ids, slots), _parted(detection, ids, slots))
+        return self.load(registry, _split_states(quality, ids, slots), _split_states(detection, ids, slots))
 
-    def examine(self, memory: Memory, rows: ObservationBatch) -> tuple[Memory, ObservationBatch, list[Event]]:
+    def analyze(
+        self, state: AnalyzerState, rows: ObservationBatch
+    ) -> tuple[AnalyzerState, ObservationBatch, list[Event]]:
         """Flag and detect. Rows whose time cannot be believed are kept, and never detected on."""
-        quality, rows = self.flagger.flag(memory.quality, rows, memory.registry)
-        believable = rows[(rows.flags & int(Flag.TIME_SUSPECT)) == 0]
-        detection, events = self.detector.detect(memory.detection, believable, memory.registry)
-        return replace(memory, quality=quality, detection=detection), rows, events
+        quality, rows = self.flagger.flag(state.quality, rows, state.registry)
+        trusted = rows[(rows.flags & int(Flag.TIME_SUSPECT)) == 0]
+        detection, events = self.detector.detect(state.detection, trusted, state.registry)
+        return replace(state, quality=quality, detection=detection), rows, events
 
 
-def _parted(compressed: bytes, ids: Sequence[int], slots: Mapping[int, int]) -> dict[int, bytes]:
-    whole = zlib.decompress(compressed)
-    size = len(whole) // max(1, len(ids))
-    return {slots[id_]: whole[i * size : (i + 1) * size] for i, id_ in enumerate(ids) if id_ in slots}
+def _split_states(compressed: bytes, ids: Sequence[int], slots: Mapping[int, int]) -> dict[int, bytes]:
+    states = zlib.decompress(compressed)
+    size = len(states) // max(1, len(ids))
+    return {slots[id_]: states[i * size : (i + 1) * size] for i, id_ in enumerate(ids) if id_ in slots}

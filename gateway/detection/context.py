@@ -6,29 +6,33 @@ from collections.abc import Sequence
 from gateway.model.event import Neighbours, UpwindSite, Wind
 from gateway.model.registry import Registry, Site, Station
 
-_EARTH = 6_371_008.8  # m, mean radius (IUGG)
-_SECTOR = 22.5  # degrees: half a sector is never narrower than this
-_WIDEST = 60.0
-_FARTHEST = 25_000.0  # m
-_CALM = 0.5  # m/s: below it a vane shows nothing
+_EARTH_RADIUS = 6_371_008.8  # m, mean radius (IUGG)
+_MIN_HALF_SECTOR = 22.5  # degrees: half a sector is never narrower than this
+_MAX_WIND_SPREAD = 60.0
+_MAX_DISTANCE = 25_000.0  # m
+_CALM_SPEED = 0.5  # m/s: below it a vane shows nothing
 
 
 def bearing_and_distance(station: Station, site: Site) -> tuple[float, float]:
     """Degrees from north and metres from the station to the site, along the great circle."""
     lat_1, lat_2 = math.radians(station.latitude), math.radians(site.latitude)
-    across = math.radians(site.longitude - station.longitude)
-    north = math.cos(lat_1) * math.sin(lat_2) - math.sin(lat_1) * math.cos(lat_2) * math.cos(across)
-    east = math.sin(across) * math.cos(lat_2)
-    along = math.sin(lat_1) * math.sin(lat_2) + math.cos(lat_1) * math.cos(lat_2) * math.cos(across)
-    return math.degrees(math.atan2(east, north)) % 360, _EARTH * math.atan2(math.hypot(east, north), along)
+    longitude_difference = math.radians(site.longitude - station.longitude)
+    north = math.cos(lat_1) * math.sin(lat_2) - math.sin(lat_1) * math.cos(lat_2) * math.cos(longitude_difference)
+    east = math.sin(longitude_difference) * math.cos(lat_2)
+    cos_distance = math.sin(lat_1) * math.sin(lat_2) + math.cos(lat_1) * math.cos(lat_2) * math.cos(
+        longitude_difference
+    )
+    return math.degrees(math.atan2(east, north)) % 360, _EARTH_RADIUS * math.atan2(
+        math.hypot(east, north), cos_distance
+    )
 
 
-def wind_of(east: float, north: float, speed: float, readings: int) -> Wind | None:
+def wind_from_sums(east: float, north: float, speed: float, readings: int) -> Wind | None:
     """The wind from sums over `readings` unit vectors; None where there was no reading, or no wind."""
-    if readings == 0 or speed / readings < _CALM:
+    if readings == 0 or speed / readings < _CALM_SPEED:
         return None
-    steady = min(math.hypot(east, north) / readings, 1.0)
-    spread = math.degrees(math.sqrt(-2 * math.log(max(steady, 1e-6))))
+    resultant_length = min(math.hypot(east, north) / readings, 1.0)
+    spread = math.degrees(math.sqrt(-2 * math.log(max(resultant_length, 1e-6))))
     return Wind(
         direction=round(math.degrees(math.atan2(east, north)) % 360, 1),
         spread=round(spread, 1),
@@ -37,28 +41,32 @@ def wind_of(east: float, north: float, speed: float, readings: int) -> Wind | No
     )
 
 
-def upwind(station: Station, wind: Wind | None, registry: Registry) -> tuple[UpwindSite, ...]:
+def find_upwind_sites(station: Station, wind: Wind | None, registry: Registry) -> tuple[UpwindSite, ...]:
     """The area's facilities in the sector the wind came from, the one most upwind first."""
-    if wind is None or wind.spread > _WIDEST:
+    if wind is None or wind.spread > _MAX_WIND_SPREAD:
         return ()
-    found = []
+    ranked_sites = []
     for site in registry.sites:
         bearing, distance = bearing_and_distance(station, site)
-        off = abs((bearing - wind.direction + 180) % 360 - 180)
-        if site.area == station.area and distance <= _FARTHEST and off <= max(_SECTOR, wind.spread):
-            one = UpwindSite(id=site.id, name=site.name, bearing=round(bearing, 1), distance=round(distance))
-            found.append((off, one))
-    return tuple(one for _, one in sorted(found, key=lambda pair: (pair[0], pair[1].id)))
+        deviation = abs((bearing - wind.direction + 180) % 360 - 180)
+        if site.area == station.area and distance <= _MAX_DISTANCE and deviation <= max(_MIN_HALF_SECTOR, wind.spread):
+            upwind_site = UpwindSite(id=site.id, name=site.name, bearing=round(bearing, 1), distance=round(distance))
+            ranked_sites.append((deviation, upwind_site))
+    return tuple(upwind_site for _, upwind_site in sorted(ranked_sites, key=lambda pair: (pair[0], pair[1].id)))
 
 
-def neighbours_of(station: Station, fresh: int, risen: int, slots: Sequence[int], registry: Registry) -> Neighbours:
+def neighbours_from_slots(
+    station: Station, fresh: int, risen: int, slots: Sequence[int], registry: Registry
+) -> Neighbours:
     """Neighbours as values; slots of those that rose, as many as were noted."""
-    others = dict.fromkeys(registry.datastreams[slot].station for slot in slots)
-    near = sorted(others, key=lambda other: (_apart(station, registry.stations[other]), other))
-    return Neighbours(fresh=fresh, risen=risen, stations=tuple(near))
+    station_ids = dict.fromkeys(registry.datastreams[slot].station for slot in slots)
+    nearest_first = sorted(
+        station_ids, key=lambda station_id: (_squared_distance(station, registry.stations[station_id]), station_id)
+    )
+    return Neighbours(fresh=fresh, risen=risen, stations=tuple(nearest_first))
 
 
-def _apart(one: Station, other: Station) -> float:
-    north = one.latitude - other.latitude
-    east = (one.longitude - other.longitude) * math.cos(math.radians(one.latitude))
+def _squared_distance(station: Station, other: Station) -> float:
+    north = station.latitude - other.latitude
+    east = (station.longitude - other.longitude) * math.cos(math.radians(station.latitude))
     return north * north + east * east

@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.detection.event_builder import told
+from gateway.detection.event_builder import build_event
 from gateway.detection.kernels.detect import detect_rows
-from gateway.detection.neighbours import Neighbourhoods, neighbourhoods
+from gateway.detection.neighbours import NeighbourGroups, build_neighbour_groups
 from gateway.detection.records import (
     CHANGE,
     EVENT,
@@ -25,11 +25,11 @@ from gateway.detection.records import (
     PARAMETERS,
     STREAM,
     WIND,
-    Memory,
-    Rows,
-    aligned,
-    bytes_of,
-    copied,
+    KernelRows,
+    StateArrays,
+    allocate_aligned,
+    copy_records,
+    view_bytes,
 )
 from gateway.detection.settings import DetectionSettings, PeakSettings
 from gateway.model.event import Event
@@ -37,24 +37,24 @@ from gateway.model.observation import ObservationBatch
 from gateway.model.registry import ObservedProperty, Registry
 
 _VERSION = 5
-_CHUNK = 1 << 15  # rows a call of the kernel: bounds the memory for changes
+_CHUNK_ROWS = 1 << 15  # rows a call of the kernel: bounds the memory for changes
 
 
 @dataclass(frozen=True, kw_only=True)
-class States:
+class DetectorState:
     """All that the detector remembers (see `layout`), and who is where."""
 
-    memory: Memory
-    around: Neighbourhoods
+    arrays: StateArrays
+    neighbour_groups: NeighbourGroups
 
     @property
     def streams(self) -> NDArray[np.void]:
         """(m,) STREAM: what every reading touches."""
-        return self.memory.streams
+        return self.arrays.streams
 
-    def copy(self) -> "States":
+    def copy(self) -> "DetectorState":
         """The same in memory of its own."""
-        return replace(self, memory=Memory(*(copied(records) for records in self.memory)))
+        return replace(self, arrays=StateArrays(*(copy_records(records) for records in self.arrays)))
 
 
 class Detector:
@@ -62,95 +62,113 @@ class Detector:
 
     def __init__(self, settings: DetectionSettings) -> None:
         self._settings = settings
-        self._parameters: WeakKeyDictionary[Neighbourhoods, NDArray[np.void]] = WeakKeyDictionary()
-        self.parameters_text = msgspec.json.encode(settings, order="deterministic").decode()
-        self.name = f"peak@{_VERSION}#{hashlib.sha256(self.parameters_text.encode()).hexdigest()[:8]}"
+        self._parameter_cache: WeakKeyDictionary[NeighbourGroups, NDArray[np.void]] = WeakKeyDictionary()
+        self.parameters_json = msgspec.json.encode(settings, order="deterministic").decode()
+        self.name = f"peak@{_VERSION}#{hashlib.sha256(self.parameters_json.encode()).hexdigest()[:8]}"
 
-    def initial(self, registry: Registry) -> States:
+    def initial(self, registry: Registry) -> DetectorState:
         """States of datastreams that nothing is known of."""
-        around = neighbourhoods(registry)
-        return States(
-            memory=Memory(
-                streams=aligned(len(registry.datastreams), STREAM),
-                events=aligned(len(registry.datastreams), EVENT),
-                groups=aligned(len(around.begins) - 1, GROUP),
-                winds=aligned(len(around.areas), WIND),
+        neighbour_groups = build_neighbour_groups(registry)
+        return DetectorState(
+            arrays=StateArrays(
+                streams=allocate_aligned(len(registry.datastreams), STREAM),
+                events=allocate_aligned(len(registry.datastreams), EVENT),
+                groups=allocate_aligned(len(neighbour_groups.offsets) - 1, GROUP),
+                winds=allocate_aligned(len(neighbour_groups.areas), WIND),
             ),
-            around=around,
+            neighbour_groups=neighbour_groups,
         )
 
-    def grow(self, states: States, registry: Registry) -> States:
+    def grow(self, states: DetectorState, registry: Registry) -> DetectorState:
         """The same states, and fresh ones for the datastreams that came."""
-        after, before, count = self.initial(registry), states.memory, len(states.streams)
-        after.memory.streams[:count], after.memory.events[:count] = before.streams, before.events
-        group, was = after.around.group_of[:count], states.around.group_of
+        after, before, count = self.initial(registry), states.arrays, len(states.streams)
+        after.arrays.streams[:count], after.arrays.events[:count] = before.streams, before.events
+        group, old_group = after.neighbour_groups.group_of[:count], states.neighbour_groups.group_of
         # a group that was split or joined, an area that took over a station: as they were kept last
-        _keep_last(after.memory.groups, group, before.groups[was], ("at", "turn"))
-        _keep_last(after.memory.winds, after.around.area_of[group], before.winds[states.around.area_of[was]], ("at",))
+        _assign_latest(after.arrays.groups, group, before.groups[old_group], ("at", "turn"))
+        _assign_latest(
+            after.arrays.winds,
+            after.neighbour_groups.area_of[group],
+            before.winds[states.neighbour_groups.area_of[old_group]],
+            ("at",),
+        )
         return after
 
-    def dump(self, states: States, slots: Sequence[int]) -> list[bytes]:
+    def dump(self, states: DetectorState, slots: Sequence[int]) -> list[bytes]:
         """The states of these slots, each with its group's and its area's, for the database."""
-        at = np.asarray(slots, np.int32)
-        group = states.around.group_of[at]
-        places = at, at, group, states.around.area_of[group]
-        parts = [bytes_of(records)[place] for records, place in zip(states.memory, places, strict=True)]
+        stream_slots = np.asarray(slots, np.int32)
+        group = states.neighbour_groups.group_of[stream_slots]
+        positions = stream_slots, stream_slots, group, states.neighbour_groups.area_of[group]
+        parts = [view_bytes(records)[position] for records, position in zip(states.arrays, positions, strict=True)]
         return [row.tobytes() for row in np.concatenate(parts, axis=1)]
 
-    def load(self, registry: Registry, saved: Mapping[int, bytes]) -> States:
+    def load(self, registry: Registry, saved: Mapping[int, bytes]) -> DetectorState:
         """States from the database; a datastream without one starts fresh, a group is as it was kept last."""
         states = self.initial(registry)
-        streams, events, groups, winds = states.memory
+        streams, events, groups, winds = states.arrays
         for slot, state in saved.items():
-            number = states.around.group_of[slot]
-            area = states.around.area_of[number]
-            stream, event, group, wind = (np.frombuffer(part, kind)[0] for kind, part in _parts(state))
+            group_number = states.neighbour_groups.group_of[slot]
+            area = states.neighbour_groups.area_of[group_number]
+            stream, event, group, wind = (np.frombuffer(part, kind)[0] for kind, part in _split_state(state))
             streams[slot] = stream
             events[slot] = event
-            if (group["turn"], group["at"]) >= (groups[number]["turn"], groups[number]["at"]):
-                groups[number] = group
+            if (group["turn"], group["at"]) >= (groups[group_number]["turn"], groups[group_number]["at"]):
+                groups[group_number] = group
             if wind["at"] >= winds[area]["at"]:
                 winds[area] = wind
         return states
 
-    def detect(self, states: States, batch: ObservationBatch, registry: Registry) -> tuple[States, list[Event]]:
+    def detect(
+        self, states: DetectorState, batch: ObservationBatch, registry: Registry
+    ) -> tuple[DetectorState, list[Event]]:
         """Events that these rows open, change or end. Late rows are passed over."""
         after = states.copy()
         rows = batch[~batch.late] if batch.late.any() else batch
         events = []
-        for begin in range(0, len(rows), _CHUNK):
-            events += self._detect(after, rows[begin : begin + _CHUNK], registry)
+        for begin in range(0, len(rows), _CHUNK_ROWS):
+            events += self._detect_chunk(after, rows[begin : begin + _CHUNK_ROWS], registry)
         return after, events
 
-    def _detect(self, states: States, batch: ObservationBatch, registry: Registry) -> list[Event]:
+    def _detect_chunk(self, states: DetectorState, batch: ObservationBatch, registry: Registry) -> list[Event]:
         """Moves the states on in place."""
         changes = np.empty(4 * len(batch) + len(states.streams), CHANGE)  # tens of MB, of which nearly nothing is used
-        count = self.advance(states, rows_of(batch), changes)
-        return [told(change, self.name, self._settings, registry) for change in changes[:count]]
+        count = self.advance(states, rows_from_batch(batch), changes)
+        return [build_event(change, self.name, self._settings, registry) for change in changes[:count]]
 
-    def advance(self, states: States, rows: Rows, changes: NDArray[np.void]) -> int:
+    def advance(self, states: DetectorState, rows: KernelRows, changes: NDArray[np.void]) -> int:
         """Move the states on in place; the first so many of `changes`, (4 n + m,) CHANGE, are what happened."""
-        return int(detect_rows(states.memory, states.around.places, self.parameters(states.around), rows, changes))
+        return int(
+            detect_rows(
+                states.arrays,
+                states.neighbour_groups.topology,
+                self.parameters_for(states.neighbour_groups),
+                rows,
+                changes,
+            )
+        )
 
-    def parameters(self, around: Neighbourhoods) -> NDArray[np.void]:
+    def parameters_for(self, neighbour_groups: NeighbourGroups) -> NDArray[np.void]:
         """Of each observed property, PARAMETERS."""
-        found = self._parameters.get(around)
-        if found is None:
-            watched = self._settings.watched()
-            chosen = [_record(watched.get(one.id), one) for one in around.properties]
-            found = self._parameters[around] = np.array(chosen, PARAMETERS)
-        return found
+        parameters = self._parameter_cache.get(neighbour_groups)
+        if parameters is None:
+            watched = self._settings.enabled_properties()
+            parameter_rows = [
+                _parameter_row(watched.get(observed_property.id), observed_property)
+                for observed_property in neighbour_groups.properties
+            ]
+            parameters = self._parameter_cache[neighbour_groups] = np.array(parameter_rows, PARAMETERS)
+        return parameters
 
 
-def _keep_last(
-    records: NDArray[np.void], places: NDArray[np.int32], given: NDArray[np.void], by: tuple[str, ...]
+def _assign_latest(
+    records: NDArray[np.void], positions: NDArray[np.int32], values: NDArray[np.void], order_by: tuple[str, ...]
 ) -> None:
     """`records[places[i]] = given[i]` in the order of the fields named; the first of them matters least."""
-    order = np.lexsort([given[name] for name in by])
-    records[places[order]] = given[order]
+    order = np.lexsort([values[name] for name in order_by])
+    records[positions[order]] = values[order]
 
 
-def _parts(state: bytes) -> Iterator[tuple[np.dtype[np.void], bytes]]:
+def _split_state(state: bytes) -> Iterator[tuple[np.dtype[np.void], bytes]]:
     """What `dump` put together."""
     begin = 0
     for kind in (STREAM, EVENT, GROUP, WIND):
@@ -158,18 +176,18 @@ def _parts(state: bytes) -> Iterator[tuple[np.dtype[np.void], bytes]]:
         begin += kind.itemsize
 
 
-def rows_of(batch: ObservationBatch) -> Rows:
+def rows_from_batch(batch: ObservationBatch) -> KernelRows:
     """The columns that the kernel reads."""
-    return Rows(
+    return KernelRows(
         slots=batch.datastream,
         at=batch.observed_at,
         value=batch.value,
         flags=batch.flags,
-        wind=_wind(batch),
+        wind=_wind_vectors(batch),
     )
 
 
-def _wind(rows: ObservationBatch) -> NDArray[np.float32]:
+def _wind_vectors(rows: ObservationBatch) -> NDArray[np.float32]:
     """(n, 3): where the wind comes from, east and north of a unit vector, and m/s; (0, 3) where nobody knows."""
     if not np.isfinite(rows.wind_direction).any():
         return np.zeros((0, 3), np.float32)
@@ -178,10 +196,10 @@ def _wind(rows: ObservationBatch) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.stack([np.sin(angle), np.cos(angle), speed], axis=1), np.float32)
 
 
-def _record(settings: PeakSettings | None, observed_property: ObservedProperty) -> tuple[float, ...]:
+def _parameter_row(settings: PeakSettings | None, observed_property: ObservedProperty) -> tuple[float, ...]:
     if settings is None:
         return tuple(float(name != "on") for name in PARAMETERS.names or ())
-    _, moderate, severe, extreme = observed_property.severity or (math.inf,) * 4
+    _, moderate, severe, extreme = observed_property.severity_levels or (math.inf,) * 4
     derived = {
         "on": 1.0,
         "background_rate": 1 / settings.background_minutes,
@@ -194,5 +212,5 @@ def _record(settings: PeakSettings | None, observed_property: ObservedProperty) 
         "severe": severe,
         "extreme": extreme,
     }
-    given = {**msgspec.structs.asdict(settings), **derived}
-    return tuple(float(given[name]) for name in PARAMETERS.names or ())
+    values = {**msgspec.structs.asdict(settings), **derived}
+    return tuple(float(values[name]) for name in PARAMETERS.names or ())

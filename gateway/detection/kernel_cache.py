@@ -10,31 +10,33 @@ import shutil
 import tempfile
 from pathlib import Path
 
-_OURS = Path("/var/cache/piekwacht")  # made by systemd's CacheDirectory= and by the image
+_SERVICE_CACHE = Path("/var/cache/piekwacht")  # made by systemd's CacheDirectory= and by the image
 
 
-def provide() -> None:
+def choose_cache_folder() -> None:
     """Before numba is imported: leave it its ways where it has one, else name a folder that is ours alone."""
-    given = os.environ.get("NUMBA_CACHE_DIR")
-    if given is not None and not _writable(Path(given)):  # the image names one; a read-only root may have no hole there
+    configured = os.environ.get("NUMBA_CACHE_DIR")
+    if configured is not None and not _is_writable(
+        Path(configured)
+    ):  # the image names one; a read-only root may have no hole there
         del os.environ["NUMBA_CACHE_DIR"]
-    elif given is not None or _writable(Path(__file__).parent) or _writable(_of_home()):
+    elif configured is not None or _is_writable(Path(__file__).parent) or _is_writable(_user_cache()):
         return
-    if _OURS.is_dir() and _OURS.stat().st_uid == os.geteuid() and _writable(_OURS):
-        os.environ["NUMBA_CACHE_DIR"] = str(_OURS)
+    if _SERVICE_CACHE.is_dir() and _SERVICE_CACHE.stat().st_uid == os.geteuid() and _is_writable(_SERVICE_CACHE):
+        os.environ["NUMBA_CACHE_DIR"] = str(_SERVICE_CACHE)
         return
     folder = tempfile.mkdtemp(prefix="piekwacht-kernels-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["NUMBA_CACHE_DIR"] = folder
 
 
-def _of_home() -> Path:
+def _user_cache() -> Path:
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:  # a user that nobody knows
         return Path("/nonexistent")
 
 
-def _writable(folder: Path) -> bool:
-    existing = next(one for one in (folder, *folder.parents) if one.exists())
+def _is_writable(folder: Path) -> bool:
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     return os.access(existing, os.W_OK)

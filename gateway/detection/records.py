@@ -125,7 +125,7 @@ PARAMETERS = np.dtype(
     ]
 )
 
-WHO = 8  # neighbours named with a change
+MAX_RISEN_SLOTS = 8  # neighbours named with a change
 CHANGE = np.dtype(
     [
         ("row", np.int64),
@@ -134,7 +134,7 @@ CHANGE = np.dtype(
         ("slot", np.int32),
         ("fresh", np.int32),  # neighbours that spoke lately
         ("risen", np.int32),  # those of them that rose too
-        ("who", np.int32, (WHO,)),
+        ("who", np.int32, (MAX_RISEN_SLOTS,)),
         ("stream", STREAM),
         ("event", EVENT),
         ("group", GROUP),
@@ -144,7 +144,7 @@ OPENED, UPDATED, ENDED, VOIDED, MERGED = 1, 2, 3, 4, 5
 PEAK, REGIONAL, GLITCH, HUMIDITY, SENSOR = 0, 1, 2, 3, 4
 
 
-class Memory(NamedTuple):
+class StateArrays(NamedTuple):
     """All that is remembered: streams (m,) STREAM, events (m,) EVENT, groups (k,) GROUP, winds (areas,) WIND."""
 
     streams: NDArray[np.void]
@@ -153,18 +153,18 @@ class Memory(NamedTuple):
     winds: NDArray[np.void]
 
 
-class Places(NamedTuple):
+class Topology(NamedTuple):
     """Who stands where, as in `neighbours.Neighbourhoods`."""
 
     group_of: NDArray[np.int32]
     members: NDArray[np.int32]
-    begins: NDArray[np.int64]
+    offsets: NDArray[np.int64]
     property_of: NDArray[np.int32]
     area_of: NDArray[np.int32]
     twin_of: NDArray[np.int32]
 
 
-class Rows(NamedTuple):
+class KernelRows(NamedTuple):
     """Readings in their order: slots, at (ms), value, flags (n,); wind (n, 3) or (0, 3), east, north, speed."""
 
     slots: NDArray[np.int32]
@@ -174,20 +174,20 @@ class Rows(NamedTuple):
     wind: NDArray[np.float32]
 
 
-def aligned(count: int, kind: np.dtype[np.void]) -> NDArray[np.void]:
+def allocate_aligned(count: int, dtype: np.dtype[np.void]) -> NDArray[np.void]:
     """(count,) zeros whose first byte begins a line of the cache."""
-    raw = np.zeros(count * kind.itemsize + 64, np.uint8)
+    raw = np.zeros(count * dtype.itemsize + 64, np.uint8)
     begin = -raw.ctypes.data % 64
-    return raw[begin : begin + count * kind.itemsize].view(kind)
+    return raw[begin : begin + count * dtype.itemsize].view(dtype)
 
 
-def copied(records: NDArray[np.void]) -> NDArray[np.void]:
+def copy_records(records: NDArray[np.void]) -> NDArray[np.void]:
     """The same in memory of its own, aligned."""
-    found = aligned(len(records), records.dtype)
-    bytes_of(found)[:] = bytes_of(records)
-    return found
+    copies = allocate_aligned(len(records), records.dtype)
+    view_bytes(copies)[:] = view_bytes(records)
+    return copies
 
 
-def bytes_of(records: NDArray[np.void]) -> NDArray[np.uint8]:
+def view_bytes(records: NDArray[np.void]) -> NDArray[np.uint8]:
     """The same memory as (n, bytes of a record): numpy copies records field by field, and bytes at once."""
     return records.view(np.uint8).reshape(len(records), records.dtype.itemsize)

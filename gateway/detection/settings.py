@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct, field
 
-from edge_agent.configuration import UNDER
+from edge_agent.configuration import DEFAULTS
 
 Positive = Annotated[float, Meta(gt=0)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
@@ -92,16 +92,16 @@ _DEFAULTS = {
 }
 
 
-SHIPPED = {name: msgspec.to_builtins(settings) for name, settings in _DEFAULTS.items()}
+DEFAULT_TABLES = {name: msgspec.to_builtins(settings) for name, settings in _DEFAULTS.items()}
 
 
 class DetectionSettings(Struct, frozen=True, kw_only=True):
     """`[detection]` of piekwacht.toml: what its tables say, over what is shipped."""
 
-    property: Annotated[dict[str, PeakSettings], Meta(extra={UNDER: SHIPPED})] = field(
+    property: Annotated[dict[str, PeakSettings], Meta(extra={DEFAULTS: DEFAULT_TABLES})] = field(
         default_factory=lambda: dict(_DEFAULTS)
     )
 
-    def watched(self) -> dict[str, PeakSettings]:
+    def enabled_properties(self) -> dict[str, PeakSettings]:
         """The observed properties that are detected on: the one answer for whoever detects, examines or counts."""
         return {name: settings for name, settings in self.property.items() if settings.on}

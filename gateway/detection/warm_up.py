@@ -4,12 +4,13 @@ numba keeps compiled code on disk. A process killed while writing leaves a trunc
 EOFError in every later process (numba#10434); then the files go, and the kernels are compiled again.
 """
 
-import logging
 import pickle
 from pathlib import Path
 
 from numba.extending import is_jitted
 
+from alerting.errors import one_line
+from alerting.log import get_logger
 from gateway.detection.detector import Detector
 from gateway.detection.kernels import baseline, changes, common_mode, detect, event_lifecycle, quartiles, regional
 from gateway.model.observation import ObservationBatch
@@ -17,13 +18,13 @@ from gateway.model.registry import Datastream, ObservedProperty, Registry, Stati
 from gateway.quality.flagger import Flagger
 from gateway.quality.kernels import flag_rows
 
-_LOG = logging.getLogger(__name__)
-_BROKEN = (EOFError, pickle.UnpicklingError, AttributeError, ImportError, IndexError, ValueError)
-_MODULES = (regional, baseline, event_lifecycle, quartiles, changes, detect, common_mode)
-_KERNELS = (flag_rows, *(kernel for module in _MODULES for kernel in vars(module).values() if is_jitted(kernel)))
+_LOG = get_logger("gateway.detection")
+_CACHE_ERRORS = (EOFError, pickle.UnpicklingError, AttributeError, ImportError, IndexError, ValueError)
+_KERNEL_MODULES = (regional, baseline, event_lifecycle, quartiles, changes, detect, common_mode)
+_KERNELS = (flag_rows, *(kernel for module in _KERNEL_MODULES for kernel in vars(module).values() if is_jitted(kernel)))
 
 
-def _play(flagger: Flagger, detector: Detector) -> None:
+def _run_kernels(flagger: Flagger, detector: Detector) -> None:
     """Two made-up readings of one datastream through every kernel."""
     stream = Datastream(slot=0, id=0, station="rehearsal", node="rehearsal", observed_property="pm2_5")
     registry = Registry(
@@ -35,17 +36,19 @@ def _play(flagger: Flagger, detector: Detector) -> None:
         datastreams=[stream],
         slots={("rehearsal", "pm2_5"): 0},
     )
-    _, rows = flagger.flag(flagger.initial(registry), ObservationBatch.of([0, 0], [1, 2], [8.0, 8.0]), registry)
+    _, rows = flagger.flag(
+        flagger.initial(registry), ObservationBatch.from_columns([0, 0], [1, 2], [8.0, 8.0]), registry
+    )
     detector.detect(detector.initial(registry), rows, registry)
 
 
-def rehearse(flagger: Flagger, detector: Detector) -> None:
+def warm_up_kernels(flagger: Flagger, detector: Detector) -> None:
     """Leave every kernel compiled and in memory."""
     try:
-        _play(flagger, detector)
-    except _BROKEN as error:
-        _LOG.warning("the kernels' cache cannot be read (%s: %s); compiling again", type(error).__name__, error)
+        _run_kernels(flagger, detector)
+    except _CACHE_ERRORS as error:
+        _LOG.warning("kernel cache unreadable; compiling again", kind=type(error).__name__, error=one_line(error))
         for kernel in _KERNELS:
             for file in Path(str(kernel.stats.cache_path)).glob(f"*{kernel.py_func.__name__}*.nb[ic]"):
                 file.unlink(missing_ok=True)
-        _play(flagger, detector)
+        _run_kernels(flagger, detector)

@@ -7,19 +7,29 @@ from collections.abc import Iterable
 import msgspec
 
 from gateway import settings
-from gateway.doctor.checks import checks, examine
-from gateway.doctor.finding import Finding, Level, told
+from gateway.doctor.checks import build_checks, run_checks
+from gateway.doctor.finding import Finding, FindingLevel, filter_findings
 
-_MARKS = {Level.WELL: "ok", Level.NOTE: "note", Level.WARNING: "WARNING", Level.FAULT: "FAULT"}
+_MARKS = {
+    FindingLevel.OK: "ok",
+    FindingLevel.NOTE: "note",
+    FindingLevel.WARNING: "WARNING",
+    FindingLevel.FAULT: "FAULT",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command, --config aside."""
     parser.add_argument(
-        "--only", action="append", default=[], metavar="CHECK", choices=list(checks()), help=", ".join(checks())
+        "--only",
+        action="append",
+        default=[],
+        metavar="CHECK",
+        choices=list(build_checks()),
+        help=", ".join(build_checks()),
     )
     parser.add_argument(
-        "--at", action="append", default=[], type=_place, metavar="PART=HOST",
+        "--at", action="append", default=[], type=_parse_host, metavar="PART=HOST",
         help="where gateway, api, alerting or beside runs, if not here; may be repeated",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="say only what somebody has to do something about")
@@ -27,27 +37,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
-def _place(text: str) -> tuple[str, str]:
-    part, found, host = text.partition("=")
-    if not found or part not in {"gateway", "api", "alerting", "beside"}:
+def _parse_host(text: str) -> tuple[str, str]:
+    part, separator, host = text.partition("=")
+    if not separator or part not in {"gateway", "api", "alerting", "beside"}:
         raise argparse.ArgumentTypeError(f"{text!r} is not such as api=web-1")
     return part, host
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """0: well, perhaps with warnings; 1: something does not work; 2 (raised): the settings cannot be read."""
-    read = settings.read(given.config)
-    findings = _shown(examine(read, given.only, dict(given.at)), given)
-    return 1 if any(one.level is Level.FAULT for one in findings) else 0
+    config = settings.read(args.config)
+    findings = _print_findings(run_checks(config, args.only, dict(args.at)), args)
+    return 1 if any(finding.level is FindingLevel.FAULT for finding in findings) else 0
 
 
-def _shown(findings: Iterable[Finding], given: argparse.Namespace) -> list[Finding]:
-    kept = []
-    for one in findings:
-        kept.append(one)
-        if not given.json:
-            for line in told([one], quiet=given.quiet):
-                print(f"{_MARKS[line.level]:8}{line.check:13}{line}", flush=True)
-    if given.json:
-        sys.stdout.write(msgspec.json.encode(list(told(kept, quiet=given.quiet))).decode() + "\n")
-    return kept
+def _print_findings(findings: Iterable[Finding], args: argparse.Namespace) -> list[Finding]:
+    collected = []
+    for finding in findings:
+        collected.append(finding)
+        if not args.json:
+            for shown in filter_findings([finding], quiet=args.quiet):
+                print(f"{_MARKS[shown.level]:8}{shown.check:13}{shown}", flush=True)
+    if args.json:
+        sys.stdout.write(msgspec.json.encode(list(filter_findings(collected, quiet=args.quiet))).decode() + "\n")
+    return collected

@@ -4,81 +4,83 @@ from collections.abc import Iterator, Mapping
 
 import psycopg
 
-from gateway.doctor.finding import Finding, Findings
+from gateway.doctor.finding import Finding, FindingFactory
 from gateway.errors import StartError
 from gateway.store.connection import QUERIES
-from gateway.store.migrate import SchemaError, connect, meant_for, pending, shipped
+from gateway.store.migrate import SchemaError, connect, find_pending, load_migrations, select_for_server
 
-_OLDEST_SERVER = 150_000  # PostgreSQL 15
+_MIN_SERVER_VERSION = 150_000  # PostgreSQL 15
 _TOO_SLOW = 0.25  # seconds for an answer to nothing
 
 
-def examine(dsn: str) -> Iterator[Finding]:
+def check_database(dsn: str) -> Iterator[Finding]:
     """Connect once; everything else only where that works."""
-    say = Findings("database")
+    finding = FindingFactory("database")
     try:
         connection = connect(dsn)
     except StartError as error:
-        yield say.fault("the database does not answer", str(error))
+        yield finding.fault("the database does not answer", str(error))
         return
     with connection:
         try:
-            yield from _server(connection)
-            yield from _schema(connection)
-            yield from _timescale(connection)
+            yield from _check_server(connection)
+            yield from _check_schema(connection)
+            yield from _check_timescale(connection)
         except psycopg.Error as error:
-            yield say.fault(f"the database answers with an error ({' '.join(str(error).split())})", "look at its log")
+            yield finding.fault(
+                f"the database answers with an error ({' '.join(str(error).split())})", "look at its log"
+            )
 
 
-def _server(connection: psycopg.Connection) -> Iterator[Finding]:
-    say, version = Findings("database"), connection.info.server_version
-    if version < _OLDEST_SERVER:
-        yield say.fault(f"the server is PostgreSQL {version // 10_000}", "install PostgreSQL 15 or newer")
+def _check_server(connection: psycopg.Connection) -> Iterator[Finding]:
+    finding, version = FindingFactory("database"), connection.info.server_version
+    if version < _MIN_SERVER_VERSION:
+        yield finding.fault(f"the server is PostgreSQL {version // 10_000}", "install PostgreSQL 15 or newer")
         return
-    settings: Mapping[str, str] = dict(connection.execute(QUERIES["doctor_durability"]).fetchall())
-    for name, value in settings.items():
+    durability: Mapping[str, str] = dict(connection.execute(QUERIES["doctor_durability"]).fetchall())
+    for name, value in durability.items():
         if value == "off":
             remedy = f"set {name} = on in postgresql.conf, or a power cut loses what nodes were told to forget"
-            yield say.fault(f"the server runs with {name} = off", remedy)
-    if "off" not in settings.values():
-        yield say.well(f"PostgreSQL {version // 10_000} answers and keeps what it confirms")
+            yield finding.fault(f"the server runs with {name} = off", remedy)
+    if "off" not in durability.values():
+        yield finding.ok(f"PostgreSQL {version // 10_000} answers and keeps what it confirms")
 
 
-def _schema(connection: psycopg.Connection) -> Iterator[Finding]:
-    say = Findings("schema")
+def _check_schema(connection: psycopg.Connection) -> Iterator[Finding]:
+    finding = FindingFactory("schema")
     row = connection.execute(QUERIES["doctor_has_schema"]).fetchone()
     if row is None or not row[0]:
-        yield say.fault("the database is empty", "run `piekwacht migrate`")
+        yield finding.fault("the database is empty", "run `piekwacht migrate`")
         return
     applied: dict[str, str] = dict(connection.execute(QUERIES["doctor_applied"]).fetchall())
     timescale = any(name.endswith(".timescale.sql") for name in applied)
     try:
-        todo = pending(meant_for(shipped(), timescale=timescale), applied)
+        missing = find_pending(select_for_server(load_migrations(), timescale=timescale), applied)
     except SchemaError as error:
-        yield say.fault("the database is not of this version", str(error))
+        yield finding.fault("the database is not of this version", str(error))
         return
-    if todo:
-        yield say.fault(
-            f"the database is older, it lacks {len(todo)} migrations", "back up, then run `piekwacht migrate`"
+    if missing:
+        yield finding.fault(
+            f"the database is older, it lacks {len(missing)} migrations", "back up, then run `piekwacht migrate`"
         )
     else:
-        yield say.well(f"the schema is this version's, up to {max(applied)}")
+        yield finding.ok(f"the schema is this version's, up to {max(applied)}")
 
 
-def _timescale(connection: psycopg.Connection) -> Iterator[Finding]:
-    say = Findings("timescale")
+def _check_timescale(connection: psycopg.Connection) -> Iterator[Finding]:
+    finding = FindingFactory("timescale")
     row = connection.execute(QUERIES["doctor_timescale"]).fetchone()
-    version, began_with_it = row or (None, False)
+    version, made_with_timescale = row or (None, False)
     if version:
-        failing = connection.execute(QUERIES["doctor_timescale_jobs"]).fetchall()
-        if failing:
+        failed_jobs = connection.execute(QUERIES["doctor_timescale_jobs"]).fetchall()
+        if failed_jobs:
             remedy = "look at timescaledb_information.job_errors"
-            yield say.warning(f"{len(failing)} of TimescaleDB's jobs failed last time", remedy)
+            yield finding.warning(f"{len(failed_jobs)} of TimescaleDB's jobs failed last time", remedy)
         else:
-            yield say.well(f"TimescaleDB {version} is there")
-    elif began_with_it:
-        yield say.fault("the database was made with TimescaleDB and it is gone", "install it again on the server")
+            yield finding.ok(f"TimescaleDB {version} is there")
+    elif made_with_timescale:
+        yield finding.fault("the database was made with TimescaleDB and it is gone", "install it again on the server")
     else:
-        yield say.note(
+        yield finding.note(
             "there is no TimescaleDB", "nothing is compressed; fine for some ten nodes, see docs/operator/sizing.md"
         )

@@ -10,14 +10,14 @@ from pathlib import Path
 import psycopg
 from msgspec import Struct
 
-from gateway.doctor.finding import Finding, Findings
+from gateway.doctor.finding import Finding, FindingFactory
 from gateway.errors import StartError
 from gateway.store.connection import QUERIES
 from gateway.store.migrate import connect
 
-_BUILT = datetime(2026, 11, 1, tzinfo=UTC)  # no clock that is right shows a time before this program was written
-_FAR = datetime(2100, 1, 1, tzinfo=UTC)
-_APART = timedelta(seconds=2)
+_EARLIEST = datetime(2026, 11, 1, tzinfo=UTC)  # no clock that is right shows a time before this program was written
+_LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+_MAX_DIFFERENCE = timedelta(seconds=2)
 _TIME_ERROR = 5  # adjtimex(2): not synchronised
 _GIGABYTE = 10**9
 
@@ -32,38 +32,40 @@ class Clocks(Struct, frozen=True, kw_only=True):
     synchronised: bool | None = None
 
 
-def judge_clock(clocks: Clocks) -> Iterator[Finding]:
+def check_clock(clocks: Clocks) -> Iterator[Finding]:
     """Whether this machine's clock is to be believed. Pure."""
-    say, here = Findings("clock"), clocks.here
-    shown, remedy = f"this machine's clock shows {here:%Y-%m-%d %H:%M:%S}Z", "set it: `timedatectl set-ntp true`"
-    if not _BUILT < here < _FAR:
-        yield say.fault(f"{shown}, which cannot be", remedy)
+    finding, here = FindingFactory("clock"), clocks.here
+    summary, remedy = f"this machine's clock shows {here:%Y-%m-%d %H:%M:%S}Z", "set it: `timedatectl set-ntp true`"
+    if not _EARLIEST < here < _LATEST:
+        yield finding.fault(f"{summary}, which cannot be", remedy)
     elif clocks.authority_made is not None and here < clocks.authority_made:
-        yield say.fault(f"{shown}, before the certificate authority was made", remedy)
-    elif clocks.newest_row is not None and here < clocks.newest_row - _APART:
-        yield say.fault(f"{shown}, and the newest stored batch is of {clocks.newest_row:%Y-%m-%d %H:%M:%S}Z", remedy)
-    elif clocks.database is not None and abs(clocks.database - here) > _APART:
-        apart = abs(clocks.database - here).total_seconds()
-        yield say.fault(f"this machine and the database differ by {apart:.0f} s", "synchronise both by NTP")
+        yield finding.fault(f"{summary}, before the certificate authority was made", remedy)
+    elif clocks.newest_row is not None and here < clocks.newest_row - _MAX_DIFFERENCE:
+        yield finding.fault(
+            f"{summary}, and the newest stored batch is of {clocks.newest_row:%Y-%m-%d %H:%M:%S}Z", remedy
+        )
+    elif clocks.database is not None and abs(clocks.database - here) > _MAX_DIFFERENCE:
+        difference = abs(clocks.database - here).total_seconds()
+        yield finding.fault(f"this machine and the database differ by {difference:.0f} s", "synchronise both by NTP")
     elif clocks.synchronised is False:
-        yield say.warning("nothing keeps this machine's clock right", remedy)
+        yield finding.warning("nothing keeps this machine's clock right", remedy)
     else:
-        yield say.well(f"{shown}{', kept right by NTP' if clocks.synchronised else ''}")
+        yield finding.ok(f"{summary}{', kept right by NTP' if clocks.synchronised else ''}")
 
 
-def look_at_clocks(dsn: str, authority_made: datetime | None) -> Clocks:
+def read_clocks(dsn: str, authority_made: datetime | None) -> Clocks:
     """Ask the kernel and the database."""
-    database, newest = _database_clock(dsn)
+    database, newest_row = _read_database_clock(dsn)
     return Clocks(
         here=datetime.now(UTC),
         database=database,
-        newest_row=newest,
+        newest_row=newest_row,
         authority_made=authority_made,
-        synchronised=synchronised(),
+        synchronised=is_synchronised(),
     )
 
 
-def _database_clock(dsn: str) -> tuple[datetime | None, datetime | None]:
+def _read_database_clock(dsn: str) -> tuple[datetime | None, datetime | None]:
     try:
         with connect(dsn) as connection:
             row = connection.execute(QUERIES["doctor_clock"]).fetchone()
@@ -79,7 +81,7 @@ class _Timex(ctypes.Structure):
     _fields_ = (("modes", ctypes.c_uint), ("rest", ctypes.c_byte * 512))  # modes 0: look, don't touch
 
 
-def synchronised() -> bool | None:
+def is_synchronised() -> bool | None:
     """What the kernel says of its clock; None where it cannot be asked."""
     if sys.platform != "linux":
         return None
@@ -95,27 +97,27 @@ class Disk(Struct, frozen=True, kw_only=True):
     free: int
 
 
-def judge_disk(disk: Disk) -> Finding:
+def check_disk(disk: Disk) -> Finding:
     """Whether there is room. Pure."""
-    say, share = Findings("disk"), disk.free / max(disk.total, 1)
-    shown = f"{disk.free / _GIGABYTE:.1f} GB ({share:.0%}) are free at {disk.path}"
+    finding, share = FindingFactory("disk"), disk.free / max(disk.total, 1)
+    summary = f"{disk.free / _GIGABYTE:.1f} GB ({share:.0%}) are free at {disk.path}"
     remedy = "make room or grow the disk, before the database stops"
     if disk.free < _GIGABYTE // 5 or share < 0.02:
-        return say.fault(f"only {shown}", remedy)
+        return finding.fault(f"only {summary}", remedy)
     if disk.free < _GIGABYTE or share < 0.1:
-        return say.warning(f"only {shown}", remedy)
-    return say.well(shown)
+        return finding.warning(f"only {summary}", remedy)
+    return finding.ok(summary)
 
 
-def look_at_disks(paths: Sequence[Path]) -> Iterator[Disk]:
+def read_disks(paths: Sequence[Path]) -> Iterator[Disk]:
     """Each file system once, where there is such a folder on this machine."""
-    seen = set()
+    devices = set()
     for path in paths:
         try:
             device = path.stat().st_dev
             usage = shutil.disk_usage(path)
         except OSError:
             continue
-        if device not in seen:
-            seen.add(device)
+        if device not in devices:
+            devices.add(device)
             yield Disk(path=path, total=usage.total, free=usage.free)

@@ -5,51 +5,57 @@ import ssl
 from collections.abc import Iterator
 
 from alerting.settings import AlertingSettings
-from gateway.doctor.finding import Finding, Findings
+from gateway.doctor.finding import Finding, FindingFactory
 
-_PATIENCE = 10.0  # s
+_TIMEOUT = 10.0  # s
 
 
-def examine(settings: AlertingSettings) -> Iterator[Finding]:
+def check_mail(settings: AlertingSettings) -> Iterator[Finding]:
     """A server that is away may be back before the next alert; one that refuses us will refuse that, too."""
-    say, smtp = Findings("mail"), settings.smtp
+    finding, smtp = FindingFactory("mail"), settings.smtp
     if not any(receiver.email for receiver in settings.receiver):
-        yield say.note("nobody is told by mail")
+        yield finding.note("nobody is told by mail")
         return
-    where = f"the mail server {smtp.host}:{smtp.port}"
+    server = f"the mail server {smtp.host}:{smtp.port}"
     try:
-        _knock(settings)
+        _connect(settings)
     except smtplib.SMTPAuthenticationError as error:
-        answer = f"{error.smtp_code} {_words(error.smtp_error)}"
-        yield say.fault(f"{where} does not let us in ({answer})", "check [alerting.smtp] username and password_file")
+        answer = f"{error.smtp_code} {_error_text(error.smtp_error)}"
+        yield finding.fault(
+            f"{server} does not let us in ({answer})", "check [alerting.smtp] username and password_file"
+        )
     except (smtplib.SMTPNotSupportedError, smtplib.SMTPResponseException) as error:
-        yield say.fault(f"{where} does not speak as it should ({_words(error)})", "check [alerting.smtp] port and tls")
+        yield finding.fault(
+            f"{server} does not speak as it should ({_error_text(error)})", "check [alerting.smtp] port and tls"
+        )
     except ssl.SSLError as error:
-        yield say.fault(f"{where} cannot be believed ({_words(error)})", "check [alerting.smtp] tls and ca_file")
+        yield finding.fault(
+            f"{server} cannot be believed ({_error_text(error)})", "check [alerting.smtp] tls and ca_file"
+        )
     except (OSError, smtplib.SMTPException) as error:
-        yield say.warning(
-            f"{where} does not answer ({_words(error)})",
+        yield finding.warning(
+            f"{server} does not answer ({_error_text(error)})",
             "check [alerting.smtp] host and port, and whether there is a way out; alerts wait and are tried again",
         )
     else:
-        yield say.well(f"{where} answers, and would take our mail")
+        yield finding.ok(f"{server} answers, and would take our mail")
 
 
-def _knock(settings: AlertingSettings) -> None:
+def _connect(settings: AlertingSettings) -> None:
     smtp = settings.smtp
-    trusted = ssl.create_default_context(cafile=str(smtp.ca_file) if smtp.ca_file else None)
+    context = ssl.create_default_context(cafile=str(smtp.ca_file) if smtp.ca_file else None)
     if smtp.tls == "tls":
-        server: smtplib.SMTP = smtplib.SMTP_SSL(smtp.host, smtp.port, timeout=_PATIENCE, context=trusted)
+        server: smtplib.SMTP = smtplib.SMTP_SSL(smtp.host, smtp.port, timeout=_TIMEOUT, context=context)
     else:
-        server = smtplib.SMTP(smtp.host, smtp.port, timeout=_PATIENCE)
+        server = smtplib.SMTP(smtp.host, smtp.port, timeout=_TIMEOUT)
     with server:
         if smtp.tls == "starttls":
-            server.starttls(context=trusted)
+            server.starttls(context=context)
         if smtp.username:
             server.login(smtp.username, smtp.password() or "")
         server.noop()
 
 
-def _words(error: object) -> str:
+def _error_text(error: object) -> str:
     text = error.decode(errors="replace") if isinstance(error, bytes) else str(error)
     return " ".join(text.split())[:200] or type(error).__name__

@@ -5,26 +5,26 @@ from collections.abc import Iterator, Mapping
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.doctor.finding import Finding, Findings
+from gateway.doctor.finding import Finding, FindingFactory
 from gateway.settings import Settings
 
-_PATIENCE = 5.0
-_STALE_BEAT = 300.0  # seconds
+_TIMEOUT = 5.0
+_STALE_HEARTBEAT = 300.0  # seconds
 _STALE_SHADOW = 3600.0  # seconds
-_QUEUES = {"inbox": "alerts wait undecided", "outbox": "notifications wait"}
+_QUEUE_LABELS = {"inbox": "alerts wait undecided", "outbox": "notifications wait"}
 
-_START = "start it; where it was started, the end of its log says what it waits for"
-_NEWEST = "piekwacht_shadow_newest_timestamp_seconds/"
+_START_REMEDY = "start it; where it was started, the end of its log says what it waits for"
+_SHADOW_NEWEST = "piekwacht_shadow_newest_timestamp_seconds/"
 
 Samples = Mapping[str, float]
 Hosts = Mapping[str, str]
 """Part -> where it runs, where that is not this machine."""
 
 
-def samples(url: str) -> Samples | None:
+def fetch_samples(url: str) -> Samples | None:
     """Every sample at a metrics address by its name and labels; None where nobody answers."""
     try:
-        text = httpx.get(url, timeout=_PATIENCE, trust_env=False).raise_for_status().text
+        text = httpx.get(url, timeout=_TIMEOUT, trust_env=False).raise_for_status().text
         families = list(text_string_to_metric_families(text))
     except (httpx.HTTPError, ValueError):
         return None
@@ -35,121 +35,133 @@ def samples(url: str) -> Samples | None:
     }
 
 
-def _here(host: str) -> str:
+def _url_host(host: str) -> str:
     """Where to ask a process on this machine that listens on `host`."""
-    plain = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"[{plain}]" if ":" in plain else plain
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{address}]" if ":" in address else address
 
 
-def _at(settings: Settings, hosts: Hosts, part: str) -> str | None:
+def _metrics_url(settings: Settings, hosts: Hosts, part: str) -> str | None:
     port = settings.telemetry.port_of([part])
-    return None if port is None else f"http://{hosts.get(part) or _here(settings.telemetry.host)}:{port}/metrics"
+    return None if port is None else f"http://{hosts.get(part) or _url_host(settings.telemetry.host)}:{port}/metrics"
 
 
-def _api(settings: Settings, hosts: Hosts) -> str:
-    return f"http://{hosts.get('api') or _here(settings.api.host)}:{settings.api.port}"
+def _api_url(settings: Settings, hosts: Hosts) -> str:
+    return f"http://{hosts.get('api') or _url_host(settings.api.host)}:{settings.api.port}"
 
 
-def _metrics(settings: Settings, hosts: Hosts, part: str, sign: str) -> Samples | None:
+def _fetch_metrics(settings: Settings, hosts: Hosts, part: str, required: str) -> Samples | None:
     """The metrics of a part: where `[telemetry]` says, else at the API where one process is all."""
-    for url in (_at(settings, hosts, part), f"{_api(settings, hosts)}/metrics"):
-        found = samples(url) if url else None
-        if found is not None and sign in found:
-            return found
+    for url in (_metrics_url(settings, hosts, part), f"{_api_url(settings, hosts)}/metrics"):
+        metrics = fetch_samples(url) if url else None
+        if metrics is not None and required in metrics:
+            return metrics
     return None
 
 
-def gateway(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
+def check_gateway(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
     """Whether it is there and takes in."""
-    say = Findings("gateway")
+    finding = FindingFactory("gateway")
     if settings.ingest is None:
-        yield say.note("there is no [ingest] in these settings, so no gateway is expected")
+        yield finding.note("there is no [ingest] in these settings, so no gateway is expected")
         return
-    found = _metrics(settings, hosts, "gateway", "piekwacht_ingest_connected")
-    if found is None:
-        yield say.fault(f"the gateway does not answer at {_where(settings, hosts, 'gateway')}", _START)
-    elif settings.ingest.share and not found.get("piekwacht_leased_areas"):
-        yield say.note("this gateway has no area now: other workers have them all")
-    elif not found["piekwacht_ingest_connected"]:
-        yield say.fault("the gateway runs and takes nothing in", "its log says whether broker or database is away")
+    metrics = _fetch_metrics(settings, hosts, "gateway", "piekwacht_ingest_connected")
+    if metrics is None:
+        yield finding.fault(
+            f"the gateway does not answer at {_expected_url(settings, hosts, 'gateway')}", _START_REMEDY
+        )
+    elif settings.ingest.share and not metrics.get("piekwacht_leased_areas"):
+        yield finding.note("this gateway has no area now: other workers have them all")
+    elif not metrics["piekwacht_ingest_connected"]:
+        yield finding.fault("the gateway runs and takes nothing in", "its log says whether broker or database is away")
     else:
-        yield say.well("the gateway takes readings in")
+        yield finding.ok("the gateway takes readings in")
 
 
-def api(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
+def check_api(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
     """Whether it is there and can serve."""
-    say, url = Findings("api"), f"{_api(settings, hosts)}/readyz"
+    finding, url = FindingFactory("api"), f"{_api_url(settings, hosts)}/readyz"
     try:
-        answer = httpx.get(url, timeout=_PATIENCE, trust_env=False)
+        response = httpx.get(url, timeout=_TIMEOUT, trust_env=False)
     except httpx.HTTPError as error:
-        yield say.fault(
-            f"the API does not answer at {_api(settings, hosts)} ({type(error).__name__})",
-            _START,
+        yield finding.fault(
+            f"the API does not answer at {_api_url(settings, hosts)} ({type(error).__name__})",
+            _START_REMEDY,
         )
         return
-    if answer.is_success:
-        yield say.well(f"the API answers at {_api(settings, hosts)}")
+    if response.is_success:
+        yield finding.ok(f"the API answers at {_api_url(settings, hosts)}")
     else:
-        yield say.fault(f"the API answers {answer.status_code}", "look at its log: it cannot reach the database")
+        yield finding.fault(f"the API answers {response.status_code}", "look at its log: it cannot reach the database")
 
 
-def alerting(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
+def check_alerting(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
     """Whether it is there, and what waits."""
-    say, receivers = Findings("alerting"), settings.alerting.receiver
+    finding, receivers = FindingFactory("alerting"), settings.alerting.receiver
     if not receivers:
-        yield say.warning("nobody would be told of a peak", "give [[alerting.receiver]] and [[alerting.route]]")
-    found = _metrics(settings, hosts, "alerting", "piekwacht_alerting_queue_size/inbox")
-    if found is None:
-        yield say.fault(f"alerting does not answer at {_where(settings, hosts, 'alerting')}", _START)
+        yield finding.warning("nobody would be told of a peak", "give [[alerting.receiver]] and [[alerting.route]]")
+    metrics = _fetch_metrics(settings, hosts, "alerting", "piekwacht_alerting_queue_size/inbox")
+    if metrics is None:
+        yield finding.fault(f"alerting does not answer at {_expected_url(settings, hosts, 'alerting')}", _START_REMEDY)
         return
-    waiting = {words: found.get(f"piekwacht_alerting_queue_size/{queue}", 0) for queue, words in _QUEUES.items()}
-    for words, size in waiting.items():
+    waiting = {
+        label: metrics.get(f"piekwacht_alerting_queue_size/{queue}", 0) for queue, label in _QUEUE_LABELS.items()
+    }
+    for label, size in waiting.items():
         if size > 10:
-            yield say.warning(f"{size:.0f} {words}", "look at alerting's log: is the mail server or a receiver away?")
-    yield say.well(f"alerting answers, {len(receivers)} receivers")
+            yield finding.warning(
+                f"{size:.0f} {label}", "look at alerting's log: is the mail server or a receiver away?"
+            )
+    yield finding.ok(f"alerting answers, {len(receivers)} receivers")
 
 
-def beside(settings: Settings, hosts: Hosts, now: float) -> Iterator[Finding]:
+def check_evaluation(settings: Settings, hosts: Hosts, now: float) -> Iterator[Finding]:
     """Whether what judges the detector runs, where it was asked for."""
-    say, at = Findings("beside"), _at(settings, hosts, "beside")
-    if not settings.judges:
-        yield say.note("nothing judges the detector while it works", "a choice: [selftest] and [shadow] would")
+    finding, url = FindingFactory("beside"), _metrics_url(settings, hosts, "beside")
+    if not settings.has_evaluation:
+        yield finding.note("nothing judges the detector while it works", "a choice: [selftest] and [shadow] would")
         return
-    if at is None:
-        yield say.note("whether `piekwacht beside` runs cannot be seen", "give [telemetry] beside_port")
+    if url is None:
+        yield finding.note("whether `piekwacht beside` runs cannot be seen", "give [telemetry] beside_port")
         return
-    found = samples(at)
-    if found is None:
-        yield say.warning(
-            f"what judges the detector does not answer at {at}", "start `piekwacht beside`, or look at its log"
+    metrics = fetch_samples(url)
+    if metrics is None:
+        yield finding.warning(
+            f"what judges the detector does not answer at {url}", "start `piekwacht beside`, or look at its log"
         )
         return
-    shadows = {name.rpartition("/")[2]: value for name, value in found.items() if name.startswith(_NEWEST)}
+    shadows = {name.rpartition("/")[2]: value for name, value in metrics.items() if name.startswith(_SHADOW_NEWEST)}
     stale = {name: now - value for name, value in shadows.items() if now - value > _STALE_SHADOW}
     for name, age in stale.items():
-        yield say.warning(
+        yield finding.warning(
             f"the shadow {name} has come to batches that are {age / 3600:.0f} hours old",
             "it may be catching up; if not, look at its log, and whether the gateway takes anything in",
         )
     if not stale:
-        yield say.well("what judges the detector answers")
+        yield finding.ok("what judges the detector answers")
 
 
-def heartbeat(settings: Settings, hosts: Hosts, now: float) -> Iterator[Finding]:
+def check_heartbeat(settings: Settings, hosts: Hosts, now: float) -> Iterator[Finding]:
     """Whether somebody outside would notice if all of this fell silent."""
-    say = Findings("heartbeat")
+    finding = FindingFactory("heartbeat")
     if settings.alerting.heartbeat is None:
-        yield say.warning("nobody outside would notice if this machine fell silent", "give [alerting.heartbeat] url")
+        yield finding.warning(
+            "nobody outside would notice if this machine fell silent", "give [alerting.heartbeat] url"
+        )
         return
-    found = _metrics(settings, hosts, "alerting", "piekwacht_alerting_queue_size/inbox") or {}
-    beat = found.get("piekwacht_alerting_heartbeat_timestamp_seconds", 0)
-    if not beat:
-        yield say.fault("the watcher outside has not taken a heartbeat", "is its url right, and is there a way out?")
-    elif now - beat > _STALE_BEAT:
-        yield say.fault(f"the watcher outside took the last heartbeat {now - beat:.0f} s ago", "look at alerting's log")
+    metrics = _fetch_metrics(settings, hosts, "alerting", "piekwacht_alerting_queue_size/inbox") or {}
+    last_heartbeat = metrics.get("piekwacht_alerting_heartbeat_timestamp_seconds", 0)
+    if not last_heartbeat:
+        yield finding.fault(
+            "the watcher outside has not taken a heartbeat", "is its url right, and is there a way out?"
+        )
+    elif now - last_heartbeat > _STALE_HEARTBEAT:
+        yield finding.fault(
+            f"the watcher outside took the last heartbeat {now - last_heartbeat:.0f} s ago", "look at alerting's log"
+        )
     else:
-        yield say.well(f"the watcher outside took a heartbeat {now - beat:.0f} s ago")
+        yield finding.ok(f"the watcher outside took a heartbeat {now - last_heartbeat:.0f} s ago")
 
 
-def _where(settings: Settings, hosts: Hosts, part: str) -> str:
-    return _at(settings, hosts, part) or f"{_api(settings, hosts)}/metrics"
+def _expected_url(settings: Settings, hosts: Hosts, part: str) -> str:
+    return _metrics_url(settings, hosts, part) or f"{_api_url(settings, hosts)}/metrics"

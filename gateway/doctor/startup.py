@@ -3,27 +3,27 @@
 It goes on all the same: a clock may be set and a disk emptied while it runs.
 """
 
-import logging
 from collections.abc import Iterator, Sequence
 
+from alerting.log import get_logger
 from gateway.doctor import certificates
-from gateway.doctor.checks import examine
-from gateway.doctor.finding import Finding, Level
+from gateway.doctor.checks import run_checks
+from gateway.doctor.finding import Finding, FindingLevel
 from gateway.settings import Settings
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("gateway.doctor")
 
 
-def look(settings: Settings, parts: Sequence[str]) -> None:
+def log_faults(settings: Settings, parts: Sequence[str]) -> None:
     """Log every fault of clock, disk and of the certificates that these parts show."""
-    for finding in _found(settings, parts):
-        if finding.level is Level.FAULT:
-            _LOG.error("%s", finding)
+    for finding in _check_startup(settings, parts):
+        if finding.level is FindingLevel.FAULT:
+            _LOG.error(str(finding))
 
 
-def _found(settings: Settings, parts: Sequence[str]) -> Iterator[Finding]:
-    yield from examine(settings, ["clock", "disk"])
+def _check_startup(settings: Settings, parts: Sequence[str]) -> Iterator[Finding]:
+    yield from run_checks(settings, ["clock", "disk"])
     if "gateway" in parts:
-        yield from certificates.examine(settings.broker, certificates.today())
+        yield from certificates.check_certificates(settings.broker, certificates.current_time())
     if "api" in parts:
-        yield from certificates.examine(settings.broker.of_api(), certificates.today())
+        yield from certificates.check_certificates(settings.broker.for_api(), certificates.current_time())

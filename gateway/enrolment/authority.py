@@ -22,13 +22,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from gateway.errors import GatewayError
 
 _PEM = serialization.Encoding.PEM
-_AUTHORITY_DAYS = 3653
+_CA_DAYS = 3653
 LEAF_DAYS = 825  # longest that common TLS stacks accept of a leaf
-_BEFORE = dt.timedelta(hours=1)  # a node's clock may be a little behind at its first start
-_USES = {"client": ExtendedKeyUsageOID.CLIENT_AUTH, "server": ExtendedKeyUsageOID.SERVER_AUTH}
+_CLOCK_TOLERANCE = dt.timedelta(hours=1)  # a node's clock may be a little behind at its first start
+_EXTENDED_KEY_USAGES = {"client": ExtendedKeyUsageOID.CLIENT_AUTH, "server": ExtendedKeyUsageOID.SERVER_AUTH}
 
 
-class Authority:
+class CertificateAuthority:
     """An authority in a folder; everything it signs is P-256 with SHA-256."""
 
     def __init__(self, folder: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
@@ -41,16 +41,18 @@ class Authority:
             raise GatewayError(f"{folder} holds an authority already; name another folder")
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        until = now + dt.timedelta(days=_AUTHORITY_DAYS)
-        builder = _builder(subject, subject, key.public_key(), (now - _BEFORE, until), key.public_key())
+        not_after = now + dt.timedelta(days=_CA_DAYS)
+        builder = _certificate_builder(
+            subject, subject, key.public_key(), (now - _CLOCK_TOLERANCE, not_after), key.public_key()
+        )
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        certificate = builder.add_extension(_usage(authority=True), critical=True).sign(key, hashes.SHA256())
+        certificate = builder.add_extension(_key_usage(is_authority=True), critical=True).sign(key, hashes.SHA256())
         authority = cls(folder, key, certificate)
-        authority._save(key)
+        authority._write_files(key)
         return authority
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def load(cls, folder: Path) -> Self:
         """The authority of this folder; GatewayError says what is wrong with it."""
         try:
             certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
@@ -80,54 +82,63 @@ class Authority:
         hosts: Sequence[str] = (),
     ) -> bytes:
         """A certificate for `name` as PEM, for a client or a server (then good for `hosts`). Kept in issued/."""
-        ends = self._certificate.not_valid_after_utc
-        if now > ends:
-            raise GatewayError(f"the authority in {self._folder} expired on {ends:%Y-%m-%d}; make a new one")
+        authority_expires_at = self._certificate.not_valid_after_utc
+        if now > authority_expires_at:
+            raise GatewayError(
+                f"the authority in {self._folder} expired on {authority_expires_at:%Y-%m-%d}; make a new one"
+            )
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        until = min(now + dt.timedelta(days=LEAF_DAYS), ends)
-        builder = _builder(subject, self._certificate.subject, key, (now - _BEFORE, until), self._key.public_key())
+        not_after = min(now + dt.timedelta(days=LEAF_DAYS), authority_expires_at)
+        builder = _certificate_builder(
+            subject, self._certificate.subject, key, (now - _CLOCK_TOLERANCE, not_after), self._key.public_key()
+        )
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        builder = builder.add_extension(_usage(authority=False), critical=True)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([_USES[use]]), critical=False)
+        builder = builder.add_extension(_key_usage(is_authority=False), critical=True)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([_EXTENDED_KEY_USAGES[use]]), critical=False)
         if hosts:
             builder = builder.add_extension(
-                x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False
+                x509.SubjectAlternativeName([_general_name(host) for host in hosts]), critical=False
             )
         certificate = builder.sign(self._key, hashes.SHA256())
         pem = certificate.public_bytes(_PEM)
-        _write(self._folder / "issued" / f"{name}-{certificate.serial_number:x}.pem", pem)
+        _write_atomically(self._folder / "issued" / f"{name}-{certificate.serial_number:x}.pem", pem)
         return pem
 
-    def issued(self, name: str) -> list[x509.Certificate]:
+    def find_certificates(self, name: str) -> list[x509.Certificate]:
         """Every certificate of this name, the newest last."""
-        found = [
+        certificates = [
             x509.load_pem_x509_certificate(p.read_bytes()) for p in (self._folder / "issued").glob(f"{name}-*.pem")
         ]
-        named = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        return sorted((one for one in found if one.subject == named), key=lambda one: one.not_valid_before_utc)
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        return sorted(
+            (certificate for certificate in certificates if certificate.subject == subject),
+            key=lambda certificate: certificate.not_valid_before_utc,
+        )
 
     def revoke(self, name: str, now: dt.datetime) -> int:
         """Put every certificate of this name on the revocation list; returns how many are new there."""
-        before = x509.load_pem_x509_crl((self._folder / "crl.pem").read_bytes())
-        known = {one.serial_number for one in before}
-        new = [one.serial_number for one in self.issued(name) if one.serial_number not in known]
-        added = [x509.RevokedCertificateBuilder().serial_number(n).revocation_date(now).build() for n in new]
-        self._list([*before, *added], now)
-        return len(new)
+        entries = x509.load_pem_x509_crl((self._folder / "crl.pem").read_bytes())
+        revoked_serials = {item.serial_number for item in entries}
+        serials = [
+            item.serial_number for item in self.find_certificates(name) if item.serial_number not in revoked_serials
+        ]
+        new_entries = [x509.RevokedCertificateBuilder().serial_number(n).revocation_date(now).build() for n in serials]
+        self._write_crl([*entries, *new_entries], now)
+        return len(serials)
 
-    def _list(self, revoked: Sequence[x509.RevokedCertificate], now: dt.datetime) -> None:
+    def _write_crl(self, entries: Sequence[x509.RevokedCertificate], now: dt.datetime) -> None:
         builder = x509.CertificateRevocationListBuilder().issuer_name(self._certificate.subject).last_update(now)
         builder = builder.next_update(self._certificate.not_valid_after_utc)
-        for one in revoked:
-            builder = builder.add_revoked_certificate(one)
-        _write(self._folder / "crl.pem", builder.sign(self._key, hashes.SHA256()).public_bytes(_PEM))
+        for entry in entries:
+            builder = builder.add_revoked_certificate(entry)
+        _write_atomically(self._folder / "crl.pem", builder.sign(self._key, hashes.SHA256()).public_bytes(_PEM))
 
-    def _save(self, key: ec.EllipticCurvePrivateKey) -> None:
+    def _write_files(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "issued").mkdir(exist_ok=True)
-        _write(self._folder / "ca.key", private_pem(key), mode=0o600)
-        _write(self._folder / "ca.pem", self.pem)
-        self._list([], self._certificate.not_valid_before_utc)
+        _write_atomically(self._folder / "ca.key", private_pem(key), mode=0o600)
+        _write_atomically(self._folder / "ca.pem", self.pem)
+        self._write_crl([], self._certificate.not_valid_before_utc)
 
 
 def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -135,11 +146,11 @@ def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
-def _builder(
+def _certificate_builder(
     subject: x509.Name,
     issuer: x509.Name,
     key: ec.EllipticCurvePublicKey,
-    valid: tuple[dt.datetime, dt.datetime],
+    validity: tuple[dt.datetime, dt.datetime],
     issuer_key: ec.EllipticCurvePublicKey,
 ) -> x509.CertificateBuilder:
     return (
@@ -148,18 +159,18 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(valid[0])
-        .not_valid_after(valid[1])
+        .not_valid_before(validity[0])
+        .not_valid_after(validity[1])
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
     )
 
 
-def _usage(*, authority: bool) -> x509.KeyUsage:
+def _key_usage(*, is_authority: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=True,
-        key_cert_sign=authority,
-        crl_sign=authority,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
         content_commitment=False,
         key_encipherment=False,
         data_encipherment=False,
@@ -169,19 +180,19 @@ def _usage(*, authority: bool) -> x509.KeyUsage:
     )
 
 
-def _host(host: str) -> x509.GeneralName:
+def _general_name(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
 
 
-def _write(path: Path, contents: bytes, *, mode: int = 0o644) -> None:
+def _write_atomically(path: Path, contents: bytes, *, mode: int = 0o644) -> None:
     """Whole or not at all: a broker may be reading the old one."""
-    fresh = path.with_suffix(".new")
+    temporary = path.with_suffix(".new")
     try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             file.write(contents)
-        fresh.replace(path)
+        temporary.replace(path)
     except OSError as error:
         raise GatewayError(f"{path} cannot be written ({error.strerror})") from None

@@ -5,9 +5,9 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-_FIRST_BOOT = ("user-data", "network-config")  # cloud-init finds these at the top of the boot partition
+_BOOT_FILES = ("user-data", "network-config")  # cloud-init finds these at the top of the boot partition
 _FOLDER = "piekwacht"
-_READ_ME = """\
+_READ_ME_TEMPLATE = """\
 Node {node}: unpack this archive onto the boot partition of a fresh Raspberry Pi OS card, put the card
 into the Pi and switch it on. It sets itself up, wipes the keys from the boot partition and restarts once.
 
@@ -17,29 +17,29 @@ Add the Wi-Fi or mobile network to network-config first if there is no cable. {p
 Then: `piekwacht-agent check --config /etc/piekwacht/agent.toml` on the node says in words what is wrong.
 This archive holds the node's private keys: do not mail it, and delete it when the card is made.
 """
-_PACKAGE = "The agent's package is in here."
-_NO_PACKAGE = "Copy the agent's package (piekwacht-agent_*.deb) into piekwacht/ as well."
+_PACKAGE_INCLUDED = "The agent's package is in here."
+_PACKAGE_MISSING = "Copy the agent's package (piekwacht-agent_*.deb) into piekwacht/ as well."
 
 
-def contents(
+def collect_files(
     node: str, rendered: Mapping[str, str], secrets: Mapping[str, bytes], package: Path | None
 ) -> dict[str, bytes]:
     """Path in the archive -> bytes. `rendered` as by `edge_agent.provisioning.render`."""
-    files = {name: rendered[name].encode() for name in _FIRST_BOOT}
-    rest = {name: text.encode() for name, text in rendered.items() if name not in _FIRST_BOOT}
-    files |= {f"{_FOLDER}/{name}": text for name, text in {**rest, **secrets}.items()}
+    files = {name: rendered[name].encode() for name in _BOOT_FILES}
+    other_files = {name: text.encode() for name, text in rendered.items() if name not in _BOOT_FILES}
+    files |= {f"{_FOLDER}/{name}": text for name, text in {**other_files, **secrets}.items()}
     if package is not None:
         files[f"{_FOLDER}/{package.name}"] = package.read_bytes()
-    said = _READ_ME.format(node=node, package=_PACKAGE if package else _NO_PACKAGE)
-    return {f"{_FOLDER}/READ-ME.txt": said.encode(), **files}
+    read_me = _READ_ME_TEMPLATE.format(node=node, package=_PACKAGE_INCLUDED if package else _PACKAGE_MISSING)
+    return {f"{_FOLDER}/READ-ME.txt": read_me.encode(), **files}
 
 
-def pack(files: Mapping[str, bytes]) -> bytes:
+def pack_archive(files: Mapping[str, bytes]) -> bytes:
     """A tar archive in which only the owner may read, and whose bytes depend on nothing but the files."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, body in files.items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(body), 0o600
             archive.addfile(entry, io.BytesIO(body))
-    return packed.getvalue()
+    return buffer.getvalue()

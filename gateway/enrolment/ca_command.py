@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_agent.configuration import ConfigurationError
-from gateway.enrolment.authority import Authority, private_pem
+from gateway.enrolment.authority import CertificateAuthority, private_pem
 from gateway.errors import GatewayError
 
 
@@ -17,42 +17,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     init = actions.add_parser("init", help="make the area's certificate authority, in a folder of its own")
     init.add_argument("name", help="such as ijmond")
-    add_folder(init)
-    init.set_defaults(run=_init)
-    for use, of in (("server", "a broker or a proxy"), ("client", "a gateway or an API process")):
-        one = actions.add_parser(use, help=f"key and certificate for {of}")
-        one.add_argument("name", help="common name: the client id, or the server's name")
-        one.add_argument(
+    add_ca_argument(init)
+    init.set_defaults(run=_create_authority)
+    for use, holder in (("server", "a broker or a proxy"), ("client", "a gateway or an API process")):
+        subparser = actions.add_parser(use, help=f"key and certificate for {holder}")
+        subparser.add_argument("name", help="common name: the client id, or the server's name")
+        subparser.add_argument(
             "--host", action="append", default=[], help="DNS name or address it is reached by; may be repeated"
         )
-        one.add_argument("--out", type=Path, default=Path(), metavar="DIR")
-        add_folder(one)
-        one.set_defaults(run=_issue, use=use)
+        subparser.add_argument("--out", type=Path, default=Path(), metavar="DIR")
+        add_ca_argument(subparser)
+        subparser.set_defaults(run=_issue_certificate, use=use)
 
 
-def add_folder(parser: argparse.ArgumentParser) -> None:
+def add_ca_argument(parser: argparse.ArgumentParser) -> None:
     """The argument that names the authority."""
     parser.add_argument("--ca", type=Path, default=Path("ca"), metavar="DIR", help="folder of the authority")
 
 
-def _init(given: argparse.Namespace) -> None:
-    Authority.create(given.ca, given.name, datetime.now(UTC))
-    print(f"{given.ca}/ca.pem is made. Keep {given.ca}/ca.key where no server reaches it, and a copy elsewhere.")
+def _create_authority(args: argparse.Namespace) -> None:
+    CertificateAuthority.create(args.ca, args.name, datetime.now(UTC))
+    print(f"{args.ca}/ca.pem is made. Keep {args.ca}/ca.key where no server reaches it, and a copy elsewhere.")
 
 
-def _issue(given: argparse.Namespace) -> None:
-    if given.use == "server" and not given.host:
-        raise ConfigurationError(f"say by which --host {given.name} is reached; clients check it")
+def _issue_certificate(args: argparse.Namespace) -> None:
+    if args.use == "server" and not args.host:
+        raise ConfigurationError(f"say by which --host {args.name} is reached; clients check it")
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = Authority.open(given.ca).issue(
-        given.name, key.public_key(), datetime.now(UTC), use=given.use, hosts=given.host
+    certificate = CertificateAuthority.load(args.ca).issue(
+        args.name, key.public_key(), datetime.now(UTC), use=args.use, hosts=args.host
     )
-    write_new(given.out / f"{given.name}.key", private_pem(key))
-    write_new(given.out / f"{given.name}.pem", certificate, mode=0o644)
-    print(f"{given.out / given.name}.pem and .key are made")
+    write_new_file(args.out / f"{args.name}.key", private_pem(key))
+    write_new_file(args.out / f"{args.name}.pem", certificate, mode=0o644)
+    print(f"{args.out / args.name}.pem and .key are made")
 
 
-def write_new(path: Path, contents: bytes, *, mode: int = 0o600) -> None:
+def write_new_file(path: Path, contents: bytes, *, mode: int = 0o600) -> None:
     """Write a file that was not there; a key is never overwritten."""
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from edge_agent.configuration import ConfigurationError, load
+from edge_agent.configuration import ConfigurationError, load_toml
 from edge_agent.wire import Name, NoteError, Verifier
 from gateway.model.registry import Area, Node, Site, Station
 from gateway.store import stations
@@ -65,45 +65,47 @@ class SiteFile(Struct, frozen=True, kw_only=True):
     node: list[NodeTable] = []
 
 
-def read(path: Path) -> SiteFile:
+def read_site_file(path: Path) -> SiteFile:
     """Read and check the file, or raise ConfigurationError."""
-    described = load(path, SiteFile)
-    known = {station.id for station in described.station}
-    for node in described.node:
-        if node.station not in known:
+    contents = load_toml(path, SiteFile)
+    station_ids = {station.id for station in contents.station}
+    for node in contents.node:
+        if node.station not in station_ids:
             raise ConfigurationError(f"{path}: node `{node.id}` stands at `{node.station}`, which is no station here")
-    return described
+    return contents
 
 
-def apply(described: SiteFile, dsn: str, *, beside: Path) -> None:
+def apply_site_file(contents: SiteFile, dsn: str, *, folder: Path) -> None:
     """Put it into the registry, all or nothing. Running gateways notice by themselves."""
-    area = _area(described.area, beside)
-    nodes = [Node(id=n.id, area=area.id, station=n.station, key=_key(n)) for n in described.node]
+    area = _build_area(contents.area, folder)
+    nodes = [Node(id=n.id, area=area.id, station=n.station, key=_parse_key(n)) for n in contents.node]
     with connect(dsn) as connection, connection.transaction():
         stations.put_area(connection, area)
-        for s in described.site:
+        for site in contents.site:
             stations.put_site(
                 connection,
                 Site(
-                    id=s.id,
+                    id=site.id,
                     area=area.id,
-                    name=s.name,
-                    operator=s.operator,
-                    latitude=s.latitude,
-                    longitude=s.longitude,
+                    name=site.name,
+                    operator=site.operator,
+                    latitude=site.latitude,
+                    longitude=site.longitude,
                 ),
             )
-        for p in described.station:
-            place = Station(id=p.id, area=area.id, name=p.name, latitude=p.latitude, longitude=p.longitude)
-            stations.put_station(connection, place)
+        for station in contents.station:
+            registry_station = Station(
+                id=station.id, area=area.id, name=station.name, latitude=station.latitude, longitude=station.longitude
+            )
+            stations.put_station(connection, registry_station)
         for node in nodes:
             stations.put_node(connection, node)
 
 
-def _area(table: AreaTable, beside: Path) -> Area:
+def _build_area(table: AreaTable, folder: Path) -> Area:
     outline = table.outline
     if table.outline_file is not None:
-        path = beside / table.outline_file
+        path = folder / table.outline_file
         try:
             outline = json.loads(path.read_text())
         except (OSError, ValueError) as error:
@@ -113,7 +115,7 @@ def _area(table: AreaTable, beside: Path) -> Area:
     return Area(id=table.id, name=table.name, authority=table.authority, outline=outline)
 
 
-def _key(node: NodeTable) -> Verifier:
+def _parse_key(node: NodeTable) -> Verifier:
     try:
         return Verifier.parse(node.key)
     except NoteError as error:

@@ -19,7 +19,8 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from edge_agent.configuration import ConfigurationError, load
+from alerting.errors import one_line
+from edge_agent.configuration import ConfigurationError, load_toml
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.model.event import Event
@@ -27,7 +28,7 @@ from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Datastream, ObservedProperty, Registry, Station
 from gateway.quality.flagger import Flagger
 
-_NEEDED = ("station", "property", "time", "value")
+_REQUIRED_COLUMNS = ("station", "property", "time", "value")
 _COVARIATES = ("rh", "wind_speed", "wind_direction")
 
 
@@ -39,53 +40,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detector", type=Path, metavar="FILE.toml", help="settings other than the shipped ones")
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Read, detect, write. ConfigurationError where the recording cannot be used."""
-    settings = load(given.detector, DetectionSettings) if given.detector else DetectionSettings()
-    events = backtest(read(given.file), settings, all_kinds=given.all)
+    settings = load_toml(args.detector, DetectionSettings) if args.detector else DetectionSettings()
+    events = detect_events(read_recording(args.file), settings, all_kinds=args.all)
     try:
-        given.output.write_text(json.dumps([_row(event) for event in events], indent=1) + "\n")
+        args.output.write_text(json.dumps([_event_to_dict(event) for event in events], indent=1) + "\n")
     except OSError as error:
-        raise ConfigurationError(f"{given.output}: cannot be written ({error.strerror})") from None
-    print(f"{len(events)} events in {given.output}")  # noqa: T201 - the command's own output
+        raise ConfigurationError(f"{args.output}: cannot be written ({error.strerror})") from None
+    print(f"{len(events)} events in {args.output}")  # noqa: T201 - the command's own output
     return 0
 
 
-def backtest(table: pa.Table, settings: DetectionSettings, *, all_kinds: bool = False) -> list[Event]:
+def detect_events(table: pa.Table, settings: DetectionSettings, *, all_kinds: bool = False) -> list[Event]:
     """The events of a recording as they stood when each was over (or the recording was), by detected_at.
 
     Without `all_kinds` those that alarm: not what is regional, a glitch, fog or a sick sensor, nor what was taken back.
     """
-    newest = {event.id: event for event in revisions(table, settings)}
-    standing = [event for event in newest.values() if all_kinds or event.stands]
+    last_revisions = {event.id: event for event in detect_revisions(table, settings)}
+    standing = [event for event in last_revisions.values() if all_kinds or event.is_valid_peak]
     return sorted(standing, key=lambda event: (event.detected_at, event.id))
 
 
-def revisions(table: pa.Table, settings: DetectionSettings) -> list[Event]:
+def detect_revisions(table: pa.Table, settings: DetectionSettings) -> list[Event]:
     """All that live detection would have told of a recording, in that order."""
-    registry, batch = _placed(table)
+    registry, batch = _load_rows(table)
     flagger, detector = Flagger(), Detector(settings)
     _, batch = flagger.flag(flagger.initial(registry), batch, registry)
     return detector.detect(detector.initial(registry), batch, registry)[1]
 
 
-def read(path: Path) -> pa.Table:
+def read_recording(path: Path) -> pa.Table:
     """The recording as a table, or ConfigurationError in one sentence."""
     try:
         if path.suffix == ".parquet":
             table = pa.parquet.read_table(path)
         else:
-            table = pa.csv.read_csv(path, convert_options=pa.csv.ConvertOptions(column_types=_TYPES))
+            table = pa.csv.read_csv(path, convert_options=pa.csv.ConvertOptions(column_types=_COLUMN_TYPES))
     except (OSError, pa.ArrowException) as error:
-        words = " ".join(str(error).split())
-        raise ConfigurationError(f"{path}: not a recording in CSV or Parquet ({words[:200]})") from None
-    missing = [name for name in _NEEDED if name not in table.column_names]
+        reason = one_line(error)
+        raise ConfigurationError(f"{path}: not a recording in CSV or Parquet ({reason[:200]})") from None
+    missing = [name for name in _REQUIRED_COLUMNS if name not in table.column_names]
     if missing:
-        raise ConfigurationError(f"{path}: no column {', '.join(missing)}; needed are {', '.join(_NEEDED)}")
+        raise ConfigurationError(f"{path}: no column {', '.join(missing)}; needed are {', '.join(_REQUIRED_COLUMNS)}")
     return table
 
 
-_TYPES = {
+_COLUMN_TYPES = {
     "station": pa.string(),
     "property": pa.string(),
     "value": pa.float64(),
@@ -93,21 +94,21 @@ _TYPES = {
 }
 
 
-def _placed(table: pa.Table) -> tuple[Registry, ObservationBatch]:
+def _load_rows(table: pa.Table) -> tuple[Registry, ObservationBatch]:
     """Rows in the order of time, and a registry of their own."""
-    at = _milliseconds(table["time"])
+    at = _to_ms(table["time"])
     order = np.lexsort((np.arange(len(at)), at))
     pairs = pc.binary_join_element_wise(table["station"].cast(pa.string()), table["property"].cast(pa.string()), "\x1f")
     encoded = pairs.combine_chunks().dictionary_encode()
     names = [tuple(text.split("\x1f")) for text in encoded.dictionary.to_pylist()]
-    columns = {name: _floats(table[name])[order] for name in _COVARIATES if name in table.column_names}
-    batch = ObservationBatch.of(
-        encoded.indices.to_numpy(zero_copy_only=False)[order], at[order], _floats(table["value"])[order], **columns
+    columns = {name: _to_floats(table[name])[order] for name in _COVARIATES if name in table.column_names}
+    batch = ObservationBatch.from_columns(
+        encoded.indices.to_numpy(zero_copy_only=False)[order], at[order], _to_floats(table["value"])[order], **columns
     )
-    return _registry(names), batch
+    return _build_registry(names), batch
 
 
-def _registry(names: Sequence[tuple[str, ...]]) -> Registry:
+def _build_registry(names: Sequence[tuple[str, ...]]) -> Registry:
     datastreams = [
         Datastream(slot=slot, id=slot, station=station, node=station, observed_property=name)
         for slot, (station, name) in enumerate(names)
@@ -116,7 +117,10 @@ def _registry(names: Sequence[tuple[str, ...]]) -> Registry:
     return Registry(
         areas={},
         sites=[],
-        stations={s: Station(id=s, area="recording", name=s, latitude=0.0, longitude=0.0) for s in stations},
+        stations={
+            station_id: Station(id=station_id, area="recording", name=station_id, latitude=0.0, longitude=0.0)
+            for station_id in stations
+        },
         nodes={},
         properties={name: ObservedProperty(id=name, unit="1", name={}) for _, name in names},
         datastreams=datastreams,
@@ -124,27 +128,27 @@ def _registry(names: Sequence[tuple[str, ...]]) -> Registry:
     )
 
 
-def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
+def _to_floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
     return np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
 
 
-def _milliseconds(column: pa.ChunkedArray) -> NDArray[np.int64]:
+def _to_ms(column: pa.ChunkedArray) -> NDArray[np.int64]:
     """RFC 3339 or epoch seconds -> ms UTC."""
     if pa.types.is_timestamp(column.type):
-        found = column.cast(pa.timestamp("ms"), safe=False)
+        timestamps = column.cast(pa.timestamp("ms"), safe=False)
     elif pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         seconds = column.cast(pa.float64()).to_numpy()
         if not np.isfinite(seconds).all():
             raise ConfigurationError("time: a row has none")
         return np.asarray(np.round(seconds * 1000), np.int64)
     else:
-        found = pa.chunked_array([[_instant(text) for text in column.to_pylist()]], pa.int64())
-    if found.null_count:
+        timestamps = pa.chunked_array([[_parse_time(text) for text in column.to_pylist()]], pa.int64())
+    if timestamps.null_count:
         raise ConfigurationError("time: a row has none")
-    return np.asarray(found.cast(pa.int64()).to_numpy(), np.int64)
+    return np.asarray(timestamps.cast(pa.int64()).to_numpy(), np.int64)
 
 
-def _instant(text: str | None) -> int:
+def _parse_time(text: str | None) -> int:
     try:
         at = datetime.fromisoformat(text or "")
     except ValueError:
@@ -152,18 +156,18 @@ def _instant(text: str | None) -> int:
     return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _row(event: Event) -> dict[str, Any]:
+def _event_to_dict(event: Event) -> dict[str, Any]:
     return {
         "station": event.station,
         "property": event.observed_property,
-        "onset": _written(event.onset),
-        "peak_at": _written(event.peak_at),
-        "end": _written(event.end),
+        "onset": _format_time(event.onset),
+        "peak_at": _format_time(event.peak_at),
+        "end": _format_time(event.end),
         "peak": event.peak,
         "background": event.background,
         "excess": event.excess,
         "confidence": event.confidence,
-        "detected_at": _written(event.detected_at),
+        "detected_at": _format_time(event.detected_at),
         "kind": event.kind.value,
         "change": event.change.value,
         "words": event.words,
@@ -172,5 +176,5 @@ def _row(event: Event) -> dict[str, Any]:
     }
 
 
-def _written(at: datetime | None) -> str | None:
+def _format_time(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 import msgspec
 import psycopg
 
-from gateway.decoding.decode import Payload, Verified, decode, place
-from gateway.detection.analyzer import Memory, Senses
+from gateway.decoding.decode import Payload, VerifiedBatch, decode_payload, place_observations
+from gateway.detection.analyzer import Analyzer, AnalyzerState
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.errors import GatewayError, StartError
@@ -22,8 +22,8 @@ from gateway.quality.flagger import Flagger
 from gateway.store import checkpoints, stations
 from gateway.store.connection import QUERIES, Transaction
 
-_BATCHES = 500
-_COMMITTED = timedelta(minutes=2)  # a revision is stamped when its transaction begins, its batches when it ends
+_BATCH_LIMIT = 500
+_COMMIT_MARGIN = timedelta(minutes=2)  # a revision is stamped when its transaction begins, its batches when it ends
 
 
 class ReplayError(GatewayError):
@@ -31,7 +31,7 @@ class ReplayError(GatewayError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Story:
+class StoredEvent:
     """A stored event with what is needed to find it again."""
 
     event: Event
@@ -41,84 +41,105 @@ class Story:
     changed_at: datetime
 
 
-def run(dsn: str, id_: str) -> int:
+def run(dsn: str, event_id: str) -> int:
     """Print the stored and the found event; 0 where they are equal, 1 where they differ."""
-    stored, found = asyncio.run(_replay(dsn, id_))
-    same = found is not None and _facts(stored) == _facts(found)
-    print(f"stored {_text(stored)}")  # noqa: T201 - the command's own output
-    print(f"found  {_text(found) if found else 'nothing'}")  # noqa: T201
-    print("equal" if same else "different")  # noqa: T201
-    return 0 if same else 1
+    stored_event, replayed_event = asyncio.run(_load_and_replay(dsn, event_id))
+    is_equal = replayed_event is not None and _canonical_json(stored_event) == _canonical_json(replayed_event)
+    print(f"stored {_to_text(stored_event)}")  # noqa: T201 - the command's own output
+    print(f"found  {_to_text(replayed_event) if replayed_event else 'nothing'}")  # noqa: T201
+    print("equal" if is_equal else "different")  # noqa: T201
+    return 0 if is_equal else 1
 
 
-async def _replay(dsn: str, id_: str) -> tuple[Event, Event | None]:
+async def _load_and_replay(dsn: str, event_id: str) -> tuple[Event, Event | None]:
     try:
         connection = await psycopg.AsyncConnection.connect(dsn, autocommit=True, connect_timeout=5)
     except psycopg.Error as error:
         raise StartError(f"no database: {' '.join(str(error).split())}; check [database] dsn") from None
     async with connection:
-        story = await _story(connection, id_)
-        settings = msgspec.json.decode(story.parameters, type=DetectionSettings)
-        senses = Senses(flagger=Flagger(), detector=Detector(settings))
-        if senses.detector.name != story.event.detector:
+        stored_event = await _load_event(connection, event_id)
+        settings = msgspec.json.decode(stored_event.parameters, type=DetectionSettings)
+        analyzer = Analyzer(flagger=Flagger(), detector=Detector(settings))
+        if analyzer.detector.name != stored_event.event.detector:
             raise ReplayError(
-                f"{id_} was found by {story.event.detector}; this version has {senses.detector.name}: "
+                f"{event_id} was found by {stored_event.event.detector}; this version has {analyzer.detector.name}: "
                 "install the version that found it"
             )
-        registry = await checkpoints.as_it_was(connection, await stations.load(connection), story.changed_at)
-        return story.event, await _found(connection, senses, registry, story)
+        registry = await checkpoints.load_registry_at(
+            connection, await stations.load_registry(connection), stored_event.changed_at
+        )
+        return stored_event.event, await _replay_event(connection, analyzer, registry, stored_event)
 
 
-async def _story(tx: Transaction, id_: str) -> Story:
-    row = await (await tx.execute(QUERIES["event_story"], {"id": id_})).fetchone()
+async def _load_event(tx: Transaction, event_id: str) -> StoredEvent:
+    row = await (await tx.execute(QUERIES["event_story"], {"id": event_id})).fetchone()
     if row is None:
-        raise ReplayError(f"no event {id_}; `GET /v1/events` lists them")
+        raise ReplayError(f"no event {event_id}; `GET /v1/events` lists them")
     area, detector, body, changed_at, opened_at, late = row
     if late:
-        raise ReplayError(f"{id_} was found when a gap was repaired; only events found live are replayed")
-    known = await (await tx.execute(QUERIES["detector_parameters"], {"name": detector})).fetchone()
-    if known is None:
-        raise ReplayError(f"the parameters of {detector} were not kept: {id_} is older than this table")
+        raise ReplayError(f"{event_id} was found when a gap was repaired; only events found live are replayed")
+    parameters_row = await (await tx.execute(QUERIES["detector_parameters"], {"name": detector})).fetchone()
+    if parameters_row is None:
+        raise ReplayError(f"the parameters of {detector} were not kept: {event_id} is older than this table")
     event = msgspec.json.decode(body, type=Event)
-    return Story(event=event, area=area, parameters=known[0], opened_at=opened_at, changed_at=changed_at)
+    return StoredEvent(event=event, area=area, parameters=parameters_row[0], opened_at=opened_at, changed_at=changed_at)
 
 
-async def _found(tx: Transaction, senses: Senses, registry: Registry, story: Story) -> Event | None:
+async def _replay_event(
+    tx: Transaction, analyzer: Analyzer, registry: Registry, stored_event: StoredEvent
+) -> Event | None:
     """The same revision of the event, or the newest that comes of the batches up to it."""
-    opening = await (await tx.execute(QUERIES["first_batch_since"], {"at": story.opened_at})).fetchone()
-    first = int(opening[0]) if opening else 0
-    saved = await checkpoints.last(tx, senses, registry, story.area, batch=first or None, since=None)
-    if saved is None:
-        raise ReplayError(f"no checkpoint of {story.area} before {story.event.id}: it is older than what was kept")
-    before, memory = saved
-    newest = None
+    first_batch_row = await (await tx.execute(QUERIES["first_batch_since"], {"at": stored_event.opened_at})).fetchone()
+    first_batch = int(first_batch_row[0]) if first_batch_row else 0
+    checkpoint = await checkpoints.load_checkpoint(
+        tx, analyzer, registry, stored_event.area, batch=first_batch or None, since=None
+    )
+    if checkpoint is None:
+        raise ReplayError(
+            f"no checkpoint of {stored_event.area} before {stored_event.event.id}: it is older than what was kept"
+        )
+    next_batch, state = checkpoint
+    replayed = None
     while True:
-        values = {"area": story.area, "first": before, "until": story.changed_at + _COMMITTED, "limit": _BATCHES}
-        stored = await checkpoints.payloads(tx, "batches_between", values, registry)
-        memory, event = _examined(senses, memory, registry, stored, story)
-        newest = event or newest
-        if len(stored) < _BATCHES or (newest and newest.revision >= story.event.revision):
-            return newest
-        before = stored[-1][0] + 1
+        values = {
+            "area": stored_event.area,
+            "first": next_batch,
+            "until": stored_event.changed_at + _COMMIT_MARGIN,
+            "limit": _BATCH_LIMIT,
+        }
+        batches = await checkpoints.load_payloads(tx, "batches_between", values, registry)
+        state, event = _analyze_batches(analyzer, state, registry, batches, stored_event)
+        replayed = event or replayed
+        if len(batches) < _BATCH_LIMIT or (replayed and replayed.revision >= stored_event.event.revision):
+            return replayed
+        next_batch = batches[-1][0] + 1
 
 
-def _examined(
-    senses: Senses, memory: Memory, registry: Registry, stored: list[tuple[int, Payload]], story: Story
-) -> tuple[Memory, Event | None]:
-    read = [decode(payload, registry) for _, payload in stored]
-    refused = next((one for one in read if not isinstance(one, Verified)), None)
-    if refused is not None:
-        raise ReplayError(f"a stored batch can no longer be read ({refused.detail}): was a node's key changed?")
-    rows = place([one for one in read if isinstance(one, Verified)], registry)
-    memory, _, events = senses.examine(memory, rows)
-    mine = [e for e in events if e.id == story.event.id and e.revision <= story.event.revision]
-    return memory, mine[-1] if mine else None
+def _analyze_batches(
+    analyzer: Analyzer,
+    state: AnalyzerState,
+    registry: Registry,
+    batches: list[tuple[int, Payload]],
+    stored_event: StoredEvent,
+) -> tuple[AnalyzerState, Event | None]:
+    decoded = [decode_payload(payload, registry) for _, payload in batches]
+    rejection = next((batch for batch in decoded if not isinstance(batch, VerifiedBatch)), None)
+    if rejection is not None:
+        raise ReplayError(f"a stored batch can no longer be read ({rejection.detail}): was a node's key changed?")
+    rows = place_observations([batch for batch in decoded if isinstance(batch, VerifiedBatch)], registry)
+    state, _, events = analyzer.analyze(state, rows)
+    revisions = [
+        candidate
+        for candidate in events
+        if candidate.id == stored_event.event.id and candidate.revision <= stored_event.event.revision
+    ]
+    return state, revisions[-1] if revisions else None
 
 
-def _facts(event: Event) -> bytes:
+def _canonical_json(event: Event) -> bytes:
     """All of the event but the slot, which is this process's own."""
     return msgspec.json.encode(msgspec.structs.replace(event, datastream=0), order="deterministic")
 
 
-def _text(event: Event) -> str:
-    return _facts(event).decode()
+def _to_text(event: Event) -> str:
+    return _canonical_json(event).decode()

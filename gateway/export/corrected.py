@@ -5,70 +5,75 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.export.selection import Averaging, Fetch, Selection
 from gateway.quality import humidity_correction
-from gateway.quality.humidity_correction import NOTHING, Air, Corrected
+from gateway.quality.humidity_correction import NO_CORRECTION, AirHumidity, CorrectedValue
 
-Correct = Callable[[int, datetime, float | None, int], Corrected]
+Corrector = Callable[[int, datetime, float | None, int], CorrectedValue]
 """(datastream, moment or beginning of the bucket, value, readings with a value) -> what stands beside it."""
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-_WIDTH = {Averaging.RAW: _MINUTE, Averaging.MINUTE: _MINUTE, Averaging.HOUR: _HOUR, Averaging.DAY: _HOUR}
-_QUERY = {_MINUTE: "air_1min", _HOUR: "air_1h"}
+_AIR_BUCKET = {Averaging.RAW: _MINUTE, Averaging.MINUTE: _MINUTE, Averaging.HOUR: _HOUR, Averaging.DAY: _HOUR}
+_AIR_QUERY = {_MINUTE: "air_1min", _HOUR: "air_1h"}
 
-Airs = Mapping[tuple[int, datetime], Air]
+AirByBucket = Mapping[tuple[int, datetime], AirHumidity]
 
 
-async def corrections(selection: Selection, start: datetime, end: datetime, fetch: Fetch) -> Correct:
+async def build_corrector(selection: Selection, start: datetime, end: datetime, fetch: Fetch) -> Corrector:
     """What corrects the selection's values from `start` until before `end`."""
-    if humidity_correction.rule_for(selection.observed_property) is None:
-        return lambda *_: NOTHING
-    width = _WIDTH[selection.averaging]
-    period = _begin(start, width), end
+    if humidity_correction.find_rule(selection.observed_property) is None:
+        return lambda *_: NO_CORRECTION
+    width = _AIR_BUCKET[selection.averaging]
+    period = _bucket_start(start, width), end
     if selection.averaging is Averaging.DAY:
-        period = _begin(start, _DAY), _begin(end - _MINUTE, _DAY) + _DAY
-    airs = await _airs(selection, period, _QUERY[width], fetch)
-    humidity = selection.humidity
+        period = _bucket_start(start, _DAY), _bucket_start(end - _MINUTE, _DAY) + _DAY
+    air_by_bucket = await _load_air(selection, period, _AIR_QUERY[width], fetch)
+    humidity = selection.humidity_datastreams
     if selection.averaging is Averaging.DAY:
-        return _days(await _hours(selection, period, fetch), humidity, airs)
+        return _build_daily_corrector(await _load_hourly_means(selection, period, fetch), humidity, air_by_bucket)
 
-    def correct(datastream: int, at: datetime, value: float | None, _: int) -> Corrected:
-        return humidity_correction.dry(value, airs.get((humidity.get(datastream, 0), _begin(at, width))))
+    def correct(datastream: int, at: datetime, value: float | None, _: int) -> CorrectedValue:
+        return humidity_correction.correct_for_humidity(
+            value, air_by_bucket.get((humidity.get(datastream, 0), _bucket_start(at, width)))
+        )
 
     return correct
 
 
-async def _airs(selection: Selection, period: tuple[datetime, datetime], query: str, fetch: Fetch) -> Airs:
-    ids = sorted(set(selection.humidity.values()))
+async def _load_air(selection: Selection, period: tuple[datetime, datetime], query: str, fetch: Fetch) -> AirByBucket:
+    ids = sorted(set(selection.humidity_datastreams.values()))
     if not ids:
         return {}
-    rows = await fetch(query, {"ids": ids, "start": period[0], "end": period[1]})
-    return {(row[0], row[1]): Air(humidity=row[2], flags=row[3]) for row in rows}
+    air_rows = await fetch(query, {"ids": ids, "start": period[0], "end": period[1]})
+    return {(row[0], row[1]): AirHumidity(percent=row[2], flags=row[3]) for row in air_rows}
 
 
-Hours = Mapping[tuple[int, datetime], list[tuple[datetime, float | None, int]]]
+MeansByDay = Mapping[tuple[int, datetime], list[tuple[datetime, float | None, int]]]
 
 
-async def _hours(selection: Selection, period: tuple[datetime, datetime], fetch: Fetch) -> Hours:
+async def _load_hourly_means(selection: Selection, period: tuple[datetime, datetime], fetch: Fetch) -> MeansByDay:
     """Hourly means by datastream and day (UTC)."""
-    asked = {"ids": list(selection.ids), "start": period[0], "end": period[1]}
-    out: dict[tuple[int, datetime], list[tuple[datetime, float | None, int]]] = {}
-    for datastream, bucket, _, valid, mean, *_rest in await fetch("export_1h", asked):
-        out.setdefault((datastream, _begin(bucket, _DAY)), []).append((bucket, mean, valid))
-    return out
+    values = {"ids": list(selection.ids), "start": period[0], "end": period[1]}
+    means_by_day: dict[tuple[int, datetime], list[tuple[datetime, float | None, int]]] = {}
+    for datastream, bucket, _, valid, mean, *_unused in await fetch("export_1h", values):
+        means_by_day.setdefault((datastream, _bucket_start(bucket, _DAY)), []).append((bucket, mean, valid))
+    return means_by_day
 
 
-def _days(hours: Hours, humidity: Mapping[int, int], airs: Airs) -> Correct:
-    def correct(datastream: int, at: datetime, value: float | None, readings: int) -> Corrected:
-        source = humidity.get(datastream, 0)
-        there = hours.get((datastream, at), [])
-        dried = [(humidity_correction.dry(mean, airs.get((source, bucket)))[0], valid) for bucket, mean, valid in there]
-        return humidity_correction.day(value, readings, dried)
+def _build_daily_corrector(hours: MeansByDay, humidity: Mapping[int, int], air_by_bucket: AirByBucket) -> Corrector:
+    def correct(datastream: int, at: datetime, value: float | None, readings: int) -> CorrectedValue:
+        humidity_id = humidity.get(datastream, 0)
+        hourly_means = hours.get((datastream, at), [])
+        corrected_means = [
+            (humidity_correction.correct_for_humidity(mean, air_by_bucket.get((humidity_id, bucket)))[0], valid)
+            for bucket, mean, valid in hourly_means
+        ]
+        return humidity_correction.correct_day(value, readings, corrected_means)
 
     return correct
 
 
-def _begin(at: datetime, width: timedelta) -> datetime:
+def _bucket_start(at: datetime, width: timedelta) -> datetime:
     """Of the minute, hour or day (UTC) in which a moment lies."""
     if width == _MINUTE:
         return at.replace(second=0, microsecond=0)
-    begun = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    return begun if width == _HOUR else begun.replace(hour=0)
+    hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return hour if width == _HOUR else hour.replace(hour=0)

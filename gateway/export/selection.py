@@ -7,9 +7,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from alerting.sql import load
+from alerting.sql import load_queries
 
-QUERIES = load(Path(__file__).with_name("queries.sql"))
+QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
 
 class Averaging(StrEnum):
@@ -21,14 +21,14 @@ class Averaging(StrEnum):
     DAY = "1day"
 
 
-class Format(StrEnum):
+class TableFormat(StrEnum):
     """What a table can be written as."""
 
     CSV = "csv"
     PARQUET = "parquet"
 
 
-_SLICE = {
+_SLICE_WIDTH = {
     Averaging.RAW: timedelta(hours=2),
     Averaging.MINUTE: timedelta(days=1),
     Averaging.HOUR: timedelta(days=10),
@@ -53,16 +53,16 @@ class Selection:
     start: datetime
     end: datetime
     averaging: Averaging = Averaging.RAW
-    humidity: Mapping[int, int] = field(default_factory=dict)
+    humidity_datastreams: Mapping[int, int] = field(default_factory=dict)
 
     @property
-    def name(self) -> str:
+    def file_stem(self) -> str:
         """A file's name for it, without its extension."""
         return f"{self.station}-{self.observed_property}-{self.averaging}-{self.start:%Y%m%dT%H%M%SZ}"
 
     def slices(self) -> Iterator[tuple[datetime, datetime]]:
         """The period in parts of which each is read at once."""
-        start, width = self.start, _SLICE[self.averaging]
+        start, width = self.start, _SLICE_WIDTH[self.averaging]
         while start < self.end:
             end = min(self.end, start + width)
             yield start, end

@@ -11,128 +11,130 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edge_agent.wire import Flag
-from gateway.export.selection import Averaging, Format, Rows, Selection
-from gateway.quality.humidity_correction import rule_for
+from gateway.export.selection import Averaging, Rows, Selection, TableFormat
+from gateway.quality.humidity_correction import find_rule
 
-_BESIDE = ("corrected", "correction", "uncorrected")  # the value, by which rule; or why there is none
-_RAW = ("observed_at", "value", "flags", "node", "incarnation", "seq", *_BESIDE)
-_MEANS = ("start", "count", "valid_count", "mean", "min", "max", "flags", *_BESIDE)
-_AT = pa.timestamp("us", tz="UTC")
-_TYPES: Mapping[str, Any] = {
-    "observed_at": _AT, "start": _AT, "seq": pa.int64(), "count": pa.int64(), "valid_count": pa.int64(),
+_CORRECTION_COLUMNS = ("corrected", "correction", "uncorrected")  # the value, by which rule; or why there is none
+_RAW_COLUMNS = ("observed_at", "value", "flags", "node", "incarnation", "seq", *_CORRECTION_COLUMNS)
+_MEAN_COLUMNS = ("start", "count", "valid_count", "mean", "min", "max", "flags", *_CORRECTION_COLUMNS)
+_TIMESTAMP = pa.timestamp("us", tz="UTC")
+_COLUMN_TYPES: Mapping[str, Any] = {
+    "observed_at": _TIMESTAMP, "start": _TIMESTAMP, "seq": pa.int64(), "count": pa.int64(), "valid_count": pa.int64(),
     "value": pa.float64(), "mean": pa.float64(), "min": pa.float64(), "max": pa.float64(),
     "flags": pa.list_(pa.dictionary(pa.int8(), pa.string())), "node": pa.dictionary(pa.int32(), pa.string()),
     "incarnation": pa.dictionary(pa.int32(), pa.string()), "corrected": pa.float64(),
     "correction": pa.dictionary(pa.int8(), pa.string()), "uncorrected": pa.dictionary(pa.int8(), pa.string()),
 }  # fmt: skip
-_GROUP = 100_000  # rows of a Parquet row group
+_ROW_GROUP_SIZE = 100_000  # rows of a Parquet row group
 
 
-MEDIA = {Format.CSV: "text/csv", Format.PARQUET: "application/vnd.apache.parquet"}
+MEDIA_TYPES = {TableFormat.CSV: "text/csv", TableFormat.PARQUET: "application/vnd.apache.parquet"}
 
 
-def columns(selection: Selection) -> Sequence[str]:
+def column_names(selection: Selection) -> Sequence[str]:
     """Names of the columns, in the order of the rows."""
-    return _RAW if selection.averaging is Averaging.RAW else _MEANS
+    return _RAW_COLUMNS if selection.averaging is Averaging.RAW else _MEAN_COLUMNS
 
 
-def write(
-    selection: Selection, found: AsyncIterator[Rows], format_: Format, notes: Mapping[str, str]
+def write_table(
+    selection: Selection, slices: AsyncIterator[Rows], format_: TableFormat, notes: Mapping[str, str]
 ) -> AsyncIterator[bytes]:
     """The table's bytes, piece by piece. `notes` (licence, attribution) go into the file where it has a place."""
-    return _csv(selection, found) if format_ is Format.CSV else _parquet(selection, found, notes)
+    return _write_csv(selection, slices) if format_ is TableFormat.CSV else _write_parquet(selection, slices, notes)
 
 
-async def _csv(selection: Selection, found: AsyncIterator[Rows]) -> AsyncIterator[bytes]:
-    what = selection.station, selection.observed_property, selection.unit
-    names = columns(selection)
-    yield head(selection.averaging)
-    flags = names.index("flags")
-    async for rows in found:
-        yield await asyncio.to_thread(_lines, [(*what, *_written(row, flags)) for row in rows])
+async def _write_csv(selection: Selection, slices: AsyncIterator[Rows]) -> AsyncIterator[bytes]:
+    leading_cells = selection.station, selection.observed_property, selection.unit
+    names = column_names(selection)
+    yield csv_header(selection.averaging)
+    flags_index = names.index("flags")
+    async for rows in slices:
+        yield await asyncio.to_thread(_csv_lines, [(*leading_cells, *_csv_cells(row, flags_index)) for row in rows])
 
 
-def head(averaging: Averaging) -> bytes:
+def csv_header(averaging: Averaging) -> bytes:
     """The first line of a table as CSV."""
-    names = _RAW if averaging is Averaging.RAW else _MEANS
-    return _lines([("station", "observed_property", "unit", *names)])
+    names = _RAW_COLUMNS if averaging is Averaging.RAW else _MEAN_COLUMNS
+    return _csv_lines([("station", "observed_property", "unit", *names)])
 
 
-def mean_lines(selection: Selection, means: Sequence[Any]) -> bytes:
+def csv_from_means(selection: Selection, means: Sequence[Any]) -> bytes:
     """Means that are known already (start, flags as text) as lines of CSV, in the same columns."""
-    what = selection.station, selection.observed_property, selection.unit
-    rule = rule_for(selection.observed_property)
+    leading_cells = selection.station, selection.observed_property, selection.unit
+    rule = find_rule(selection.observed_property)
     label = None if rule is None else rule.label
-    return _lines([
-        (*what, m.start, m.count, m.valid_count, m.mean, m.min, m.max, " ".join(m.flags),
+    return _csv_lines([
+        (*leading_cells, m.start, m.count, m.valid_count, m.mean, m.min, m.max, " ".join(m.flags),
          m.corrected, None if m.corrected is None else label, m.uncorrected)
         for m in means
     ])  # fmt: skip
 
 
-def _lines(rows: Sequence[Sequence[object]]) -> bytes:
+def _csv_lines(rows: Sequence[Sequence[object]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     return text.getvalue().encode()
 
 
-def _written(row: Sequence[Any], flags: int) -> list[object]:
-    out = list(row)
-    out[0] = moment(row[0])
-    out[flags] = " ".join(_names(row[flags]))
-    return out
+def _csv_cells(row: Sequence[Any], flags_index: int) -> list[object]:
+    cells = list(row)
+    cells[0] = format_time(row[0])
+    cells[flags_index] = " ".join(_flag_names(row[flags_index]))
+    return cells
 
 
-def moment(at: datetime) -> str:
+def format_time(at: datetime) -> str:
     """RFC 3339 in UTC with milliseconds and Z."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _names(bits: int) -> list[str]:
+def _flag_names(bits: int) -> list[str]:
     return [str(flag.name).lower() for flag in Flag if bits & flag] if bits else []
 
 
-async def _parquet(selection: Selection, found: AsyncIterator[Rows], notes: Mapping[str, str]) -> AsyncIterator[bytes]:
-    names = columns(selection)
-    about = {
+async def _write_parquet(
+    selection: Selection, slices: AsyncIterator[Rows], notes: Mapping[str, str]
+) -> AsyncIterator[bytes]:
+    names = column_names(selection)
+    metadata = {
         "station": selection.station,
         "observed_property": selection.observed_property,
         "unit": selection.unit,
         "averaging": selection.averaging.value,
-        "start": moment(selection.start),
-        "end": moment(selection.end),
+        "start": format_time(selection.start),
+        "end": format_time(selection.end),
         **notes,
     }
-    schema = pa.schema([(name, _TYPES[name]) for name in names], metadata=about)
-    sink = _Sink()
-    waiting: list[Sequence[Any]] = []
+    schema = pa.schema([(name, _COLUMN_TYPES[name]) for name in names], metadata=metadata)
+    sink = _ByteSink()
+    buffered: list[Sequence[Any]] = []
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
-        async for rows in found:
-            waiting += rows
-            if len(waiting) >= _GROUP:
-                await asyncio.to_thread(_group, writer, schema, waiting)
-                waiting = []
-                yield sink.taken()
-        if waiting:
-            await asyncio.to_thread(_group, writer, schema, waiting)
-    yield sink.taken()
+        async for rows in slices:
+            buffered += rows
+            if len(buffered) >= _ROW_GROUP_SIZE:
+                await asyncio.to_thread(_write_row_group, writer, schema, buffered)
+                buffered = []
+                yield sink.take()
+        if buffered:
+            await asyncio.to_thread(_write_row_group, writer, schema, buffered)
+    yield sink.take()
 
 
-def _group(writer: Any, schema: Any, rows: Rows) -> None:  # noqa: ANN401 - pyarrow has no types
-    flags = schema.names.index("flags")
+def _write_row_group(writer: Any, schema: Any, rows: Rows) -> None:  # noqa: ANN401 - pyarrow has no types
+    flags_index = schema.names.index("flags")
     arrays = [
-        pa.array([_names(v) for v in column] if i == flags else column, type=schema.field(i).type)
+        pa.array([_flag_names(v) for v in column] if i == flags_index else column, type=schema.field(i).type)
         for i, column in enumerate(zip(*rows, strict=True))
     ]
-    writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=_GROUP)
+    writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=_ROW_GROUP_SIZE)
 
 
-class _Sink(io.RawIOBase):
+class _ByteSink(io.RawIOBase):
     """A file that is given away while it is written."""
 
     def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._at = 0
+        self._chunks: list[bytes] = []
+        self._position = 0
 
     def writable(self) -> bool:
         """It is."""
@@ -140,16 +142,16 @@ class _Sink(io.RawIOBase):
 
     def write(self, data: Any, /) -> int:  # noqa: ANN401 - any buffer
         """Keep the bytes until they are taken."""
-        part = bytes(data)
-        self._parts.append(part)
-        self._at += len(part)
-        return len(part)
+        chunk = bytes(data)
+        self._chunks.append(chunk)
+        self._position += len(chunk)
+        return len(chunk)
 
     def tell(self) -> int:
         """How much was ever written."""
-        return self._at
+        return self._position
 
-    def taken(self) -> bytes:
+    def take(self) -> bytes:
         """What was written since the last time."""
-        out, self._parts = b"".join(self._parts), []
-        return out
+        content, self._chunks = b"".join(self._chunks), []
+        return content

@@ -2,24 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 
-from edge_agent.wire import Desired
+from edge_agent.wire import DesiredConfig
 from gateway.model.registry import Node
 
 
-class Wishes:
+class DesiredConfigTracker:
     """Remembers what one connection was told; `areas` empty: every area."""
 
     def __init__(self, areas: Sequence[str]) -> None:
         self._areas = set(areas)
-        self._seen: Mapping[str, Node] = {}
-        self._told: dict[str, int] = {}
+        self._last_nodes: Mapping[str, Node] = {}
+        self._published_versions: dict[str, int] = {}
 
-    def new(self, nodes: Mapping[str, Node]) -> list[tuple[Desired, str]]:
+    def collect_changes(self, nodes: Mapping[str, Node]) -> list[tuple[DesiredConfig, str]]:
         """(what to tell, area), nothing as long as the registry is the same."""
-        if nodes is self._seen:
+        if nodes is self._last_nodes:
             return []
-        self._seen = nodes
-        ours = [n for n in nodes.values() if n.desired and not n.revoked and (not self._areas or n.area in self._areas)]
-        wishes = [(n.desired, n.area) for n in ours if n.desired and self._told.get(n.id) != n.desired.version]
-        self._told |= {desired.node: desired.version for desired, _ in wishes}
-        return wishes
+        self._last_nodes = nodes
+        own_nodes = [
+            n
+            for n in nodes.values()
+            if n.desired_config and not n.revoked and (not self._areas or n.area in self._areas)
+        ]
+        changed = [
+            (n.desired_config, n.area)
+            for n in own_nodes
+            if n.desired_config and self._published_versions.get(n.id) != n.desired_config.version
+        ]
+        self._published_versions |= {desired.node: desired.version for desired, _ in changed}
+        return changed

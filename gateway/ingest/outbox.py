@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from alerting import inbox
-from gateway.ingest.alert_mapping import severity, to_alerts
+from gateway.ingest.alert_mapping import build_alerts, classify_severity
 from gateway.live.message import LiveEvent, LiveMessage, LiveObservation
 from gateway.model.event import Event
 from gateway.model.registry import Registry
@@ -12,33 +12,36 @@ from gateway.store import events as event_store
 from gateway.store.connection import QUERIES, Transaction
 
 
-async def announce(
-    tx: Transaction, news: Sequence[LiveObservation], events: Sequence[Event], registry: Registry
+async def write_outbox(
+    tx: Transaction, live_observations: Sequence[LiveObservation], events: Sequence[Event], registry: Registry
 ) -> list[LiveMessage]:
     """Keep the events, with their alerts, in this transaction; returns what viewers should see after its COMMIT."""
-    levels = [severity(event, registry.properties[event.observed_property]).value for event in events]
-    await event_store.save(tx, events, levels, registry)
-    await inbox.put(tx, to_alerts(events, registry))
-    return await _live(tx, news, zip(events, levels, strict=True), registry)
+    severities = [classify_severity(event, registry.properties[event.observed_property]).value for event in events]
+    await event_store.save_events(tx, events, severities, registry)
+    await inbox.put_alerts(tx, build_alerts(events, registry))
+    return await _build_live_messages(tx, live_observations, zip(events, severities, strict=True), registry)
 
 
-async def _live(
-    tx: Transaction, news: Sequence[LiveObservation], events: Iterable[tuple[Event, str]], registry: Registry
+async def _build_live_messages(
+    tx: Transaction,
+    live_observations: Sequence[LiveObservation],
+    events: Iterable[tuple[Event, str]],
+    registry: Registry,
 ) -> list[LiveMessage]:
     """One message an area, each with its own number: the newest live value of each datastream, every event change."""
-    areas: dict[str, tuple[list[LiveObservation], list[LiveEvent]]] = {}
-    for observation in news:
-        areas.setdefault(registry.stations[observation.station].area, ([], []))[0].append(observation)
-    for event, level in events:
+    by_area: dict[str, tuple[list[LiveObservation], list[LiveEvent]]] = {}
+    for observation in live_observations:
+        by_area.setdefault(registry.stations[observation.station].area, ([], []))[0].append(observation)
+    for event, severity in events:
         area = registry.stations[event.station].area
         unit = registry.properties[event.observed_property].unit
-        live = LiveEvent(event=event, area=area, severity=level, unit=unit)
-        areas.setdefault(area, ([], []))[1].append(live)
-    if not areas:
+        live_event = LiveEvent(event=event, area=area, severity=severity, unit=unit)
+        by_area.setdefault(area, ([], []))[1].append(live_event)
+    if not by_area:
         return []
-    numbers = await (await tx.execute(QUERIES["next_live_ids"], {"count": len(areas)})).fetchall()
+    numbers = await (await tx.execute(QUERIES["next_live_ids"], {"count": len(by_area)})).fetchall()
     now = datetime.now(UTC)
     return [
-        LiveMessage(id=number, area=area, committed_at=now, observations=seen, events=found)
-        for (number,), (area, (seen, found)) in zip(numbers, areas.items(), strict=True)
+        LiveMessage(id=number, area=area, committed_at=now, observations=area_observations, events=area_events)
+        for (number,), (area, (area_observations, area_events)) in zip(numbers, by_area.items(), strict=True)
     ]

@@ -5,7 +5,6 @@ feed. States are replaced only after COMMIT, so that a failed transaction can si
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,55 +12,68 @@ from dataclasses import dataclass, field, replace
 import msgspec
 import psycopg
 
+from alerting.errors import one_line
+from alerting.log import get_logger
 from edge_agent.wire import StoredRanges
 from gateway import telemetry
-from gateway.decoding.decode import Heading, Payload, Rejected, Unplaced, Verified, decode, place, unplaced
-from gateway.decoding.decoded_payloads import Decoded
+from gateway.decoding.decode import (
+    BatchHeader,
+    Payload,
+    RejectedPayload,
+    UnplacedValues,
+    VerifiedBatch,
+    decode_payload,
+    find_unplaced,
+    place_observations,
+)
+from gateway.decoding.decoded_payloads import DecodedPayloads
 from gateway.decoding.process import Decoder
-from gateway.decoding.rejection import Reason
-from gateway.detection.analyzer import Memory, Senses
+from gateway.decoding.rejection import RejectionReason
+from gateway.detection.analyzer import Analyzer, AnalyzerState
 from gateway.detection.detector import Detector
 from gateway.ingest import late_data, transaction_log
-from gateway.ingest.metrics import account
-from gateway.ingest.outbox import announce
-from gateway.ingest.speculation import Outcome
+from gateway.ingest.metrics import count_transaction
+from gateway.ingest.outbox import write_outbox
+from gateway.ingest.speculation import BatchOutcome
 from gateway.live.message import LiveMessage
 from gateway.model.registry import Node, Registry
 from gateway.quality.flagger import Flagger
 from gateway.store import checkpoints, clock_offsets, ledger, nodes, observations, quarantine, stations
 from gateway.store import events as event_store
 from gateway.store.connection import Store, Transaction
-from gateway.store.copy_observations import prepare
+from gateway.store.copy_observations import prepare_records
 
-_LOG = logging.getLogger(__name__)
-_QUALITY = "quality"
-_HOUR = 3_600.0  # s between checkpoints
-ASIDE = 0.02  # s after a COMMIT: the next transaction has given the database its rows, and threads hold up nobody
-_QUIET = 60.0  # s without a late reading after which a gap counts as repaired
+_LOG = get_logger("gateway.ingest")
+_QUALITY_COMPONENT = "quality"
+_CHECKPOINT_INTERVAL = 3_600.0  # s between checkpoints
+REPORT_DELAY = (
+    0.02  # s after a COMMIT: the next transaction has given the database its rows, and threads hold up nobody
+)
+_GAP_QUIET_SECONDS = 60.0  # s without a late reading after which a gap counts as repaired
 
 
 @dataclass(frozen=True, kw_only=True)
-class Committed:
+class CommitResult:
     """What one transaction stored: what nodes may forget, and what viewers should see."""
 
-    stored: list[StoredRanges] = field(default_factory=list)
-    live: list[LiveMessage] = field(default_factory=list)
+    stored_ranges: list[StoredRanges] = field(default_factory=list)
+    live_messages: list[LiveMessage] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Foreseen:
+class Speculation:
     """Payloads on their way to `Pipeline.process`, and where they lead if nothing comes between."""
 
-    decoded: Decoded
-    outcome: Outcome | None
-    settled: asyncio.Event = field(default_factory=asyncio.Event)  # it is known what the next ones start from
+    decoded: DecodedPayloads
+    outcome: BatchOutcome | None
+    state_known: asyncio.Event = field(default_factory=asyncio.Event)  # it is known what the next ones start from
 
-    def outcome_for(self, memory: Memory, fresh: Sequence[Heading]) -> Outcome | None:
+    def outcome_for(self, state: AnalyzerState, headers: Sequence[BatchHeader]) -> BatchOutcome | None:
         """The outcome, where these turned out to be all new and to start from this memory."""
-        found = self.outcome
-        if found is None or found.before is not memory or len(fresh) != len(self.decoded.headings):
+        outcome = self.outcome
+        if outcome is None or outcome.state_before is not state or len(headers) != len(self.decoded.headers):
             return None
-        return found
+        return outcome
 
 
 class Pipeline:
@@ -69,231 +81,260 @@ class Pipeline:
 
     def __init__(self, store: Store, flagger: Flagger, detector: Detector, decoder: Decoder | None = None) -> None:
         """`decoder`: who reads payloads ahead; None: this process."""
-        self._store, self._senses = store, Senses(flagger=flagger, detector=detector)
-        self._decode = decoder.decode if decoder else Decoded.of
-        self._memory: Memory | None = None
-        self._ahead: Memory | None = None  # what the transaction that runs will leave
-        self._anchored: clock_offsets.Anchored = frozenset()
-        self._lease: Transaction | None = None  # the connection since which nobody but us has written for our areas
-        self._reporting: asyncio.Task[None] | None = None
+        self._store, self._analyzer = store, Analyzer(flagger=flagger, detector=detector)
+        self._decode = decoder.decode if decoder else DecodedPayloads.from_payloads
+        self._state: AnalyzerState | None = None
+        self._next_state: AnalyzerState | None = None  # what the transaction that runs will leave
+        self._anchored_clocks: clock_offsets.AnchoredBoots = frozenset()
+        self._lock_connection: Transaction | None = (
+            None  # the connection since which nobody but us has written for our areas
+        )
+        self._report_task: asyncio.Task[None] | None = None
         self._checkpoint_due = 0.0  # by the monotonic clock
-        self._repair_due = 0.0  # gaps may have been left by the process before this one
+        self._gap_detection_due = 0.0  # gaps may have been left by the process before this one
 
-    async def foresee(self, payloads: Sequence[Payload], after: Foreseen | None = None) -> Foreseen:
+    async def speculate(self, payloads: Sequence[Payload], previous: Speculation | None = None) -> Speculation:
         """All that `process` can know before it asks the database, in another thread; `after` are those before these.
 
         Their signatures are checked at once; what they lead to is worked out as soon as it is known what they start
         from, which is long before those before them are committed.
         """
-        registry = self._memory.registry if self._memory else None
-        decoded = Decoded(payloads=payloads, registry=None)
+        registry = self._state.registry if self._state else None
+        decoded = DecodedPayloads(payloads=payloads, registry=None)
         if registry is not None:
             decoded = await asyncio.to_thread(self._decode, payloads, registry)
-        if after is not None:
-            await after.settled.wait()
-        memory = self._ahead or self._memory
-        if memory is None:
-            return Foreseen(decoded=decoded, outcome=None)
-        return await asyncio.to_thread(self._foresee, decoded, memory)
+        if previous is not None:
+            await previous.state_known.wait()
+        state = self._next_state or self._state
+        if state is None:
+            return Speculation(decoded=decoded, outcome=None)
+        return await asyncio.to_thread(self._speculate, decoded, state)
 
-    def _foresee(self, decoded: Decoded, memory: Memory) -> Foreseen:
-        decoded = decoded.by(memory.registry)
-        return Foreseen(decoded=decoded, outcome=self._outcome(memory, decoded, decoded.headings))
+    def _speculate(self, decoded: DecodedPayloads, state: AnalyzerState) -> Speculation:
+        decoded = decoded.with_registry(state.registry)
+        return Speculation(decoded=decoded, outcome=self._compute_outcome(state, decoded, decoded.headers))
 
-    def _outcome(self, memory: Memory, decoded: Decoded, fresh: Sequence[Heading]) -> Outcome:
-        rows = decoded.by(memory.registry).rows_of(fresh)
-        with telemetry.DETECT.time():
-            return Outcome.of(self._senses, memory, fresh, rows)
+    def _compute_outcome(
+        self, state: AnalyzerState, decoded: DecodedPayloads, headers: Sequence[BatchHeader]
+    ) -> BatchOutcome:
+        rows = decoded.with_registry(state.registry).select_rows(headers)
+        with telemetry.DETECT_SECONDS.time():
+            return BatchOutcome.compute(self._analyzer, state, headers, rows)
 
     async def process(
-        self, payloads: Sequence[Payload], words: Sequence[nodes.Word] = (), foreseen: Foreseen | None = None
-    ) -> Committed:
+        self,
+        payloads: Sequence[Payload],
+        node_messages: Sequence[nodes.NodeMessage] = (),
+        speculation: Speculation | None = None,
+    ) -> CommitResult:
         """Store all that is new among the payloads, and what nodes said of themselves.
 
         `foreseen` spares the work that was done on these payloads already, where it still holds.
         Raises psycopg.Error, and then nothing is stored.
         """
-        if foreseen is None:
-            foreseen = Foreseen(decoded=Decoded(payloads=payloads, registry=None), outcome=None)
+        if speculation is None:
+            speculation = Speculation(decoded=DecodedPayloads(payloads=payloads, registry=None), outcome=None)
         try:
-            return await self._process(foreseen, words)
+            return await self._run_transaction(speculation, node_messages)
         finally:
-            self._ahead = None
-            foreseen.settled.set()
+            self._next_state = None
+            speculation.state_known.set()
 
-    async def _process(self, foreseen: Foreseen, words: Sequence[nodes.Word]) -> Committed:
-        began = time.perf_counter()
+    async def _run_transaction(
+        self, speculation: Speculation, node_messages: Sequence[nodes.NodeMessage]
+    ) -> CommitResult:
+        started_at = time.perf_counter()
         async with self._store.transaction() as tx:
-            accepted = await ledger.accept(tx, foreseen.decoded.headings)
-            memory = await self._current(tx, accepted.version)
-            decoded = foreseen.decoded.by(memory.registry)
-            if decoded is not foreseen.decoded:
-                accepted = await ledger.accept(tx, decoded.headings)
+            accepted = await ledger.accept_batches(tx, speculation.decoded.headers)
+            state = await self._refresh_state(tx, accepted.registry_version)
+            decoded = speculation.decoded.with_registry(state.registry)
+            if decoded is not speculation.decoded:
+                accepted = await ledger.accept_batches(tx, decoded.headers)
             ids = accepted.ids
-            lacking = unplaced(accepted.fresh)
-            memory = await self._make_room(tx, memory, lacking)
-            rejected = [*decoded.rejected, *accepted.tampered, *lacking.unknown]
-            outcome = foreseen.outcome_for(memory, accepted.fresh)
+            unplaced = find_unplaced(accepted.new)
+            state = await self._create_datastreams(tx, state, unplaced)
+            rejected = [*decoded.rejected, *accepted.tampered, *unplaced.rejections]
+            outcome = speculation.outcome_for(state, accepted.new)
             if outcome is None:
-                outcome = await asyncio.to_thread(self._outcome, memory, decoded, accepted.fresh)
-            registry, events = memory.registry, outcome.events
-            await self._keep_checkpoint(tx, memory, ids)
+                outcome = await asyncio.to_thread(self._compute_outcome, state, decoded, accepted.new)
+            registry, events = state.registry, outcome.events
+            await self._save_checkpoint(tx, state, ids)
 
-            self._ahead = outcome.after  # no earlier: the database has nothing to do until it is given the rows
-            foreseen.settled.set()
-            await observations.copy(tx, outcome.records, ids)
-            kept = [v.key for v in accepted.fresh] + [r.key for r in rejected if r.key is not None]
+            self._next_state = (
+                outcome.state_after
+            )  # no earlier: the database has nothing to do until it is given the rows
+            speculation.state_known.set()
+            await observations.copy_observations(tx, outcome.records, ids)
+            received_keys = [header.key for header in accepted.new] + [
+                rejection.key for rejection in rejected if rejection.key is not None
+            ]
             async with tx.pipeline():
-                await event_store.save_states(tx, self._senses.detector.name, outcome.kept)
-                await quarantine.put(tx, rejected)
-                await ledger.record(tx, kept)
-                await nodes.touch(tx, words, accepted.fresh, registry)
-                anchored = await clock_offsets.resolve(tx, accepted.fresh, ids, self._anchored)
-                await late_data.note(tx, outcome.rows, registry)
-                live = await announce(tx, outcome.news, events, registry)
-                stored = await ledger.stored_ranges(tx, kept + [v.key for v in accepted.duplicates])
-            await ledger.keep(tx, outcome.evidence, ids)
-        self._memory, self._anchored, self._lease = outcome.after, anchored, tx  # only after COMMIT
+                await event_store.save_states(tx, self._analyzer.detector.name, outcome.node_states)
+                await quarantine.insert_payloads(tx, rejected)
+                await ledger.record_received(tx, received_keys)
+                await nodes.update_node_status(tx, node_messages, accepted.new, registry)
+                anchored_clocks = await clock_offsets.record_clock_offsets(tx, accepted.new, ids, self._anchored_clocks)
+                await late_data.record_gaps(tx, outcome.rows, registry)
+                live_messages = await write_outbox(tx, outcome.live_observations, events, registry)
+                stored_ranges = await ledger.load_stored_ranges(
+                    tx, received_keys + [header.key for header in accepted.duplicates]
+                )
+            await ledger.copy_batches(tx, outcome.batch_rows, ids)
+        self._state, self._anchored_clocks, self._lock_connection = (
+            outcome.state_after,
+            anchored_clocks,
+            tx,
+        )  # only after COMMIT
         if outcome.rows.late.any():
-            self._repair_due = time.monotonic() + _QUIET
-        if self._reporting is not None:
-            await self._reporting
-        self._reporting = asyncio.create_task(
-            _report(
+            self._gap_detection_due = time.monotonic() + _GAP_QUIET_SECONDS
+        if self._report_task is not None:
+            await self._report_task
+        self._report_task = asyncio.create_task(
+            _report_transaction(
                 registry=registry,
                 accepted=accepted,
                 rejected=rejected,
                 outcome=outcome,
-                seconds=time.perf_counter() - began,
+                seconds=time.perf_counter() - started_at,
             )
         )
-        return Committed(stored=stored, live=live + await self._repair(registry))
+        return CommitResult(
+            stored_ranges=stored_ranges, live_messages=live_messages + await self._detect_in_gaps(registry)
+        )
 
-    async def _keep_checkpoint(self, tx: Transaction, before: Memory, ids: Sequence[int]) -> None:
+    async def _save_checkpoint(self, tx: Transaction, state: AnalyzerState, ids: Sequence[int]) -> None:
         """About hourly, and when the process begins: what was known before these batches."""
         if ids and time.monotonic() >= self._checkpoint_due:
-            await checkpoints.introduce(tx, self._senses)
-            await checkpoints.keep(tx, self._senses, before, ids[0], list(self._store.areas))
-            self._checkpoint_due = time.monotonic() + _HOUR
+            await checkpoints.save_detector(tx, self._analyzer)
+            await checkpoints.save_checkpoint(tx, self._analyzer, state, ids[0], list(self._store.areas))
+            self._checkpoint_due = time.monotonic() + _CHECKPOINT_INTERVAL
 
-    async def _repair(self, registry: Registry) -> list[LiveMessage]:
+    async def _detect_in_gaps(self, registry: Registry) -> list[LiveMessage]:
         """Detect over gaps that were filled, once nothing more comes for them. A failure only puts it off."""
-        if time.monotonic() < self._repair_due:
+        if time.monotonic() < self._gap_detection_due:
             return []
-        self._repair_due = time.monotonic() + _QUIET
+        self._gap_detection_due = time.monotonic() + _GAP_QUIET_SECONDS
         try:
             async with self._store.transaction() as tx:
-                events = await late_data.detect(tx, self._senses, registry, _QUIET, self._store.areas)
-                live = await announce(tx, [], events, registry)
+                events = await late_data.detect_in_gaps(
+                    tx, self._analyzer, registry, _GAP_QUIET_SECONDS, self._store.areas
+                )
+                live_messages = await write_outbox(tx, [], events, registry)
         except psycopg.Error as error:
-            _LOG.warning("gaps are detected on later: %s", " ".join(str(error).split()))
+            _LOG.warning("detection in gaps postponed: database unavailable", error=one_line(error))
             return []
-        return live
+        return live_messages
 
-    async def _current(self, tx: Transaction, version: int) -> Memory:
+    async def _refresh_state(self, tx: Transaction, version: int) -> AnalyzerState:
         """What we know, brought up to date where an operator changed the registry.
 
         At start, and on every new connection, as last committed: the old one may have broken in a COMMIT whose
         outcome we do not know, and another gateway may have written for our areas since.
         """
-        if self._memory is None or self._lease is not tx:
-            self._anchored = frozenset()
-            registry = await stations.load(tx, areas=self._store.areas)
-            quality = await event_store.load_states(tx, _QUALITY, registry)
-            detection = await event_store.load_states(tx, self._senses.detector.name, registry)
-            return self._senses.load(registry, quality, detection)
-        if self._memory.registry.version == version:
-            return self._memory
-        return await self._enlarged(tx, self._memory)
+        if self._state is None or self._lock_connection is not tx:
+            self._anchored_clocks = frozenset()
+            registry = await stations.load_registry(tx, areas=self._store.areas)
+            quality = await event_store.load_states(tx, _QUALITY_COMPONENT, registry)
+            detection = await event_store.load_states(tx, self._analyzer.detector.name, registry)
+            return self._analyzer.load(registry, quality, detection)
+        if self._state.registry.version == version:
+            return self._state
+        return await self._reload_registry(tx, self._state)
 
-    async def _enlarged(self, tx: Transaction, memory: Memory) -> Memory:
+    async def _reload_registry(self, tx: Transaction, state: AnalyzerState) -> AnalyzerState:
         """The same memory with the registry read anew; new datastreams start fresh."""
-        return self._senses.grow(memory, await stations.load(tx, memory.registry, areas=self._store.areas))
+        return self._analyzer.grow(state, await stations.load_registry(tx, state.registry, areas=self._store.areas))
 
-    async def ready(self) -> None:
+    async def acquire_areas(self) -> None:
         """Return once the database answers and is ours to write; raises psycopg.OperationalError until then."""
-        await self._store.connected()
+        await self._store.ensure_connection()
 
-    async def release(self) -> None:
+    async def release_areas(self) -> None:
         """Let another gateway write for our areas; `ready` asks for them again."""
         await self._store.close()
 
-    async def refuse(self, rejected: Rejected) -> Committed:
+    async def quarantine_payload(self, rejected: RejectedPayload) -> CommitResult:
         """Quarantine what the database would not take."""
         async with self._store.transaction() as tx:
-            await quarantine.put(tx, [rejected])
-        telemetry.REJECTED.labels(rejected.reason.value).inc()
-        return Committed()
+            await quarantine.insert_payloads(tx, [rejected])
+        telemetry.REJECTED_PAYLOADS.labels(rejected.reason.value).inc()
+        return CommitResult()
 
-    async def replay(self, limit: int = 100) -> int:
+    async def replay_quarantined(self, limit: int = 100) -> int:
         """Try again what operators asked for, one payload a transaction; returns how many there were."""
         async with self._store.transaction() as tx:
-            wanted = await quarantine.to_replay(tx, limit, self._store.areas)
-        for retry in wanted:
-            outcome = await self._retry(retry)
+            requests = await quarantine.load_replay_requests(tx, limit, self._store.areas)
+        for request in requests:
+            outcome = await self._replay_payload(request)
             async with self._store.transaction() as tx:
-                await quarantine.replayed(tx, {retry.id: outcome})
-        return len(wanted)
+                await quarantine.record_replay_outcomes(tx, {request.id: outcome})
+        return len(requests)
 
-    async def _retry(self, retry: quarantine.Retry) -> str:
+    async def _replay_payload(self, request: quarantine.ReplayRequest) -> str:
         """What became of it. Refused again, it stays where it is, and no second copy is made."""
         async with self._store.transaction() as tx:
-            memory = await self._current(tx, await stations.version(tx))
-            verified = decode(retry.payload, memory.registry)
-            if isinstance(verified, Rejected):
+            state = await self._refresh_state(tx, await stations.load_version(tx))
+            verified = decode_payload(request.payload, state.registry)
+            if isinstance(verified, RejectedPayload):
                 return verified.reason.value
-            if retry.reason is Reason.UNKNOWN_PROPERTY:
-                memory, outcome = await self._complete(tx, memory, verified)
-                self._memory = memory  # only datastreams were added: true whatever becomes of the transaction
+            if request.reason is RejectionReason.UNKNOWN_PROPERTY:
+                state, outcome = await self._store_new_properties(tx, state, verified)
+                self._state = state  # only datastreams were added: true whatever becomes of the transaction
                 return outcome
-            accepted = await ledger.accept(tx, [verified.heading(memory.registry)])
+            accepted = await ledger.accept_batches(tx, [verified.build_header(state.registry)])
         if accepted.tampered:
-            return Reason.TAMPERED.value
-        await self.process([retry.payload])
-        return "stored" if accepted.fresh else "duplicate"
+            return RejectionReason.TAMPERED.value
+        await self.process([request.payload])
+        return "stored" if accepted.new else "duplicate"
 
-    async def _complete(self, tx: Transaction, memory: Memory, verified: Verified) -> tuple[Memory, str]:
+    async def _store_new_properties(
+        self, tx: Transaction, state: AnalyzerState, verified: VerifiedBatch
+    ) -> tuple[AnalyzerState, str]:
         """Store those properties of a stored batch that nobody knew when it came."""
-        found = await quarantine.stored_as(tx, verified)
-        if found is None:
-            return memory, "duplicate"
-        id_, known = found
-        rest = {name: column for name, column in verified.batch.values.items() if name not in known}
-        batch = msgspec.structs.replace(verified.batch, values=rest, flags={}, hist=True)
-        missing = replace(verified, batch=batch)
-        lacking = unplaced([missing.heading(memory.registry)])
-        memory = await self._make_room(tx, memory, lacking)
-        if lacking.unknown:
-            return memory, Reason.UNKNOWN_PROPERTY.value
-        await observations.copy(tx, prepare(place([missing], memory.registry), memory.registry), [id_])
-        return memory, "stored" if rest else "duplicate"
+        stored_batch = await quarantine.find_stored_batch(tx, verified)
+        if stored_batch is None:
+            return state, "duplicate"
+        id_, stored_properties = stored_batch
+        new_values = {name: column for name, column in verified.batch.values.items() if name not in stored_properties}
+        batch = msgspec.structs.replace(verified.batch, values=new_values, flags={}, hist=True)
+        remainder = replace(verified, batch=batch)
+        unplaced = find_unplaced([remainder.build_header(state.registry)])
+        state = await self._create_datastreams(tx, state, unplaced)
+        if unplaced.rejections:
+            return state, RejectionReason.UNKNOWN_PROPERTY.value
+        await observations.copy_observations(
+            tx, prepare_records(place_observations([remainder], state.registry), state.registry), [id_]
+        )
+        return state, "stored" if new_values else "duplicate"
 
     @property
     def nodes(self) -> Mapping[str, Node]:
         """Every enrolled node, as of the last transaction."""
-        return self._memory.registry.nodes if self._memory else {}
+        return self._state.registry.nodes if self._state else {}
 
-    async def _make_room(self, tx: Transaction, memory: Memory, lacking: Unplaced) -> Memory:
+    async def _create_datastreams(
+        self, tx: Transaction, state: AnalyzerState, unplaced: UnplacedValues
+    ) -> AnalyzerState:
         """Create the datastreams that are missing."""
-        if not lacking.missing:
-            return memory
-        await stations.create_datastreams(tx, lacking.missing)
-        return await self._enlarged(tx, memory)
+        if not unplaced.missing_datastreams:
+            return state
+        await stations.create_datastreams(tx, unplaced.missing_datastreams)
+        return await self._reload_registry(tx, state)
 
 
-async def _report(
+async def _report_transaction(
     *,
     registry: Registry,
-    accepted: ledger.Accepted,
-    rejected: Sequence[Rejected],
-    outcome: Outcome,
+    accepted: ledger.AcceptedBatches,
+    rejected: Sequence[RejectedPayload],
+    outcome: BatchOutcome,
     seconds: float,
 ) -> None:
     """To the log and to Prometheus."""
 
-    def report() -> None:
-        transaction_log.tell(registry, accepted, rejected, outcome.events)
-        account(
+    def write_report() -> None:
+        transaction_log.log_transaction(registry, accepted, rejected, outcome.events)
+        count_transaction(
             registry=registry,
             accepted=accepted,
             rejected=rejected,
@@ -303,6 +344,6 @@ async def _report(
         )
 
     try:
-        await asyncio.sleep(ASIDE)
+        await asyncio.sleep(REPORT_DELAY)
     finally:  # also when we end
-        await asyncio.to_thread(report)
+        await asyncio.to_thread(write_report)

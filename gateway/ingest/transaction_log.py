@@ -3,55 +3,60 @@
 import logging
 from collections.abc import Sequence
 
-from gateway.decoding.decode import Heading, Rejected
+from alerting.log import get_logger
+from gateway.decoding.decode import BatchHeader, RejectedPayload
 from gateway.model.event import Event
 from gateway.model.registry import Registry
 from gateway.store import ledger
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger("gateway.ingest")
 
 
-def tell(
+def log_transaction(
     registry: Registry,
-    accepted: ledger.Accepted,
-    rejected: Sequence[Rejected],
+    accepted: ledger.AcceptedBatches,
+    rejected: Sequence[RejectedPayload],
     events: Sequence[Event],
 ) -> None:
     """After COMMIT. Batches only at `debug`: there are many."""
     if _LOG.isEnabledFor(logging.DEBUG):
-        for id_, heading in zip(accepted.ids, accepted.fresh, strict=True):
-            _LOG.debug("batch stored", extra={"about": {"batch": id_, **_of(heading, registry)}})
-        for heading in accepted.duplicates:
-            _LOG.debug("batch was stored before", extra={"about": _of(heading, registry)})
-    for one in rejected:
-        about = {"reason": one.reason.value, "topic": one.payload.topic[:200], "detail": one.detail[:200]}
-        _LOG.info("payload goes into quarantine", extra={"about": about})
+        for id_, header in zip(accepted.ids, accepted.new, strict=True):
+            _LOG.debug("batch stored", batch_id=id_, **_describe_batch(header, registry))
+        for header in accepted.duplicates:
+            _LOG.debug("batch stored before", **_describe_batch(header, registry))
+    for rejection in rejected:
+        _LOG.info(
+            "payload quarantined",
+            reason=rejection.reason.value,
+            topic=rejection.payload.topic[:200],
+            detail=rejection.detail[:200],
+        )
     for event in events:
-        _LOG.info("event %s", event.change.value, extra={"about": _event(event, accepted.ids, registry)})
+        _LOG.info(f"event {event.change.value}", **_describe_event(event, accepted.ids, registry))
 
 
-def _of(heading: Heading, registry: Registry) -> dict[str, object]:
+def _describe_batch(header: BatchHeader, registry: Registry) -> dict[str, object]:
     return {
-        "node": heading.node,
-        "incarnation": heading.inc,
-        "seq": heading.seq,
-        "area": registry.nodes[heading.node].area,
-        "readings": heading.readings,
-        "received_at": heading.payload.received_at,
+        "node": header.node,
+        "incarnation": header.inc,
+        "seq": header.seq,
+        "area": registry.nodes[header.node].area,
+        "readings": header.readings,
+        "received_at": header.payload.received_at,
     }
 
 
-def _event(event: Event, ids: Sequence[int], registry: Registry) -> dict[str, object]:
-    stream = registry.datastreams[event.datastream]
-    about: dict[str, object] = {
-        "event": event.id,
+def _describe_event(event: Event, ids: Sequence[int], registry: Registry) -> dict[str, object]:
+    datastream = registry.datastreams[event.datastream]
+    context: dict[str, object] = {
+        "event_id": event.id,
         "revision": event.revision,
         "area": registry.stations[event.station].area,
         "station": event.station,
-        "node": stream.node,
+        "node": datastream.node,
         "property": event.observed_property,
         "onset": event.onset,
     }
     if ids:  # the transaction's batches: the one that told is among them
-        about |= {"first_batch": ids[0], "last_batch": ids[-1]}
-    return about
+        context |= {"first_batch_id": ids[0], "last_batch_id": ids[-1]}
+    return context

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from gateway.live.message import MINUTE, LiveObservation, Recent
+from gateway.live.message import MINUTE_MS, LiveObservation, RecentReadings
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Datastream, Registry
-from gateway.model.timestamps import moment
+from gateway.model.timestamps import from_ms
 
 
-def newest(rows: ObservationBatch, registry: Registry) -> list[LiveObservation]:
+def select_latest(rows: ObservationBatch, registry: Registry) -> list[LiveObservation]:
     """The newest live value of each datastream, with what led to it in the same minute."""
     live = np.flatnonzero(~rows.late)
     order = live[np.argsort(rows.datastream[live], kind="stable")]
@@ -17,27 +17,29 @@ def newest(rows: ObservationBatch, registry: Registry) -> list[LiveObservation]:
     lengths = np.diff(np.flatnonzero(np.diff(rows.datastream[order], prepend=-1, append=-1)))
     last_at = rows.observed_at[order[np.cumsum(lengths) - 1]]
     dt = rows.observed_at[order] - np.repeat(last_at, lengths)
-    recent = dt > -MINUTE
+    recent = dt > -MINUTE_MS
     ends = np.cumsum(np.add.reduceat(recent, np.cumsum(lengths) - lengths))  # each datastream keeps its last at least
     order = order[recent]
     # to lists once: a reading's own Python costs more than all of its numpy
-    whole = Recent(dt=dt[recent].tolist(), values=rows.value[order].tolist(), flags=rows.flags[order].tolist())
+    columns = RecentReadings(
+        dt=dt[recent].tolist(), values=rows.value[order].tolist(), flags=rows.flags[order].tolist()
+    )
     for gap in np.flatnonzero(np.isnan(rows.value[order])).tolist():
-        whole.values[gap] = None
+        columns.values[gap] = None
     slots, ends = rows.datastream[order[ends - 1]].tolist(), ends.tolist()
     return [
-        _observation(registry.datastreams[slot], at, whole, slice(begin, end))
+        _build_observation(registry.datastreams[slot], at, columns, slice(begin, end))
         for slot, at, begin, end in zip(slots, last_at.tolist(), [0, *ends[:-1]], ends, strict=True)
     ]
 
 
-def _observation(datastream: Datastream, at: int, whole: Recent, span: slice) -> LiveObservation:
-    values, flags = whole.values[span], whole.flags[span]
+def _build_observation(datastream: Datastream, at: int, columns: RecentReadings, span: slice) -> LiveObservation:
+    values, flags = columns.values[span], columns.flags[span]
     return LiveObservation(
         station=datastream.station,
         observed_property=datastream.observed_property,
-        observed_at=moment(at),
+        observed_at=from_ms(at),
         value=values[-1],
         flags=flags[-1],
-        recent=Recent(dt=whole.dt[span], values=values, flags=flags if any(flags) else []),
+        recent=RecentReadings(dt=columns.dt[span], values=values, flags=flags if any(flags) else []),
     )

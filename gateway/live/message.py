@@ -10,12 +10,12 @@ from itertools import repeat
 from msgspec import Struct, json
 
 from gateway.model.event import Event
-from gateway.model.timestamps import stamp_of
+from gateway.model.timestamps import to_ms
 
-MINUTE = 60_000  # ms
+MINUTE_MS = 60_000  # ms
 
 
-class Recent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RecentReadings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Readings in columns, as in a ReadingBatch: `dt` in ms from the newest (<= 0); no `flags` where none has any."""
 
     dt: list[int]
@@ -35,11 +35,11 @@ class LiveObservation(Struct, frozen=True, kw_only=True):
     observed_at: datetime
     value: float | None
     flags: int
-    recent: Recent | None = None
+    recent: RecentReadings | None = None
 
     def readings(self) -> list[tuple[int, float | None, int]]:
         """`recent` as (ms UTC, value, flags), or where there is none the one reading itself."""
-        at = stamp_of(self.observed_at)
+        at = to_ms(self.observed_at)
         recent = self.recent
         if recent is None:
             return [(at, self.value, self.flags)]
@@ -73,6 +73,6 @@ class LiveMessage(Struct, frozen=True, kw_only=True):
 _DECODER = json.Decoder(LiveMessage)
 
 
-def decode(payload: bytes) -> LiveMessage:
+def decode_live_message(payload: bytes) -> LiveMessage:
     """Reader of `encode`'s form; raises msgspec.MsgspecError."""
     return _DECODER.decode(payload)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 
-class Change(StrEnum):
+class EventChange(StrEnum):
     """What happened to the event in a revision."""
 
     OPENED = "opened"
@@ -23,7 +23,7 @@ class Change(StrEnum):
     MERGED = "merged"  # it is the beginning of an episode of the whole area: see `merged_into`
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """What the detector takes it for. Only `peak` and `regional` are ever paged."""
 
     PEAK = "peak"
@@ -80,8 +80,8 @@ class Event(Struct, frozen=True, kw_only=True):
 
     id: str
     revision: int
-    change: Change
-    kind: Kind = Kind.PEAK
+    change: EventChange
+    kind: EventKind = EventKind.PEAK
     datastream: int
     station: str
     observed_property: str
@@ -105,18 +105,20 @@ class Event(Struct, frozen=True, kw_only=True):
     state_hash: str = ""
 
     @property
-    def stands(self) -> bool:
+    def is_valid_peak(self) -> bool:
         """Whether it is a peak of its station that nothing took back: what somebody could be alerted of."""
-        return self.kind is Kind.PEAK and self.change not in {Change.VOIDED, Change.MERGED}
+        return self.kind is EventKind.PEAK and self.change not in {EventChange.VOIDED, EventChange.MERGED}
 
 
-def event_id(place: str, observed_property: str, detector: str, onset: datetime, kind: Kind = Kind.PEAK) -> str:
+def derive_event_id(
+    place: str, observed_property: str, detector: str, onset: datetime, kind: EventKind = EventKind.PEAK
+) -> str:
     """A stable 16-character id: the same event found again has the same id.
 
     `place` is the station, of a regional event the area. A peak may turn out to be less than one and keeps its id;
     a glitch is another event than the peak that follows it.
     """
     text = f"{place}\n{observed_property}\n{detector}\n{onset.isoformat()}"
-    if kind in {Kind.GLITCH, Kind.REGIONAL}:
+    if kind in {EventKind.GLITCH, EventKind.REGIONAL}:
         text += f"\n{kind.value}"
     return base64.b32encode(hashlib.sha256(text.encode()).digest()[:10]).decode().lower()

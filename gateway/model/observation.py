@@ -20,7 +20,7 @@ FlagArray = NDArray[np.int32]
 SlotArray = NDArray[np.int32]
 
 
-_NEUTRAL: dict[str, tuple[Any, type[np.generic]]] = {
+_DEFAULTS: dict[str, tuple[Any, type[np.generic]]] = {
     "batch": (0, np.int32),
     "flags": (0, np.int32),
     "rh": (np.nan, np.float64),
@@ -58,7 +58,7 @@ class ObservationBatch:
         return len(self.observed_at)
 
     @classmethod
-    def of(
+    def from_columns(
         cls,
         datastream: Sequence[int] | NDArray[Any],
         observed_at: Sequence[int] | NDArray[Any],
@@ -66,16 +66,16 @@ class ObservationBatch:
         **columns: Sequence[float] | NDArray[Any],
     ) -> Self:
         """A batch from the columns at hand; the others get their neutral value."""
-        n = len(observed_at)
-        rest = {
-            name: np.ascontiguousarray(columns[name], kind) if name in columns else np.full(n, fill, kind)
-            for name, (fill, kind) in _NEUTRAL.items()
+        length = len(observed_at)
+        optional_columns = {
+            name: np.ascontiguousarray(columns[name], dtype) if name in columns else np.full(length, fill, dtype)
+            for name, (fill, dtype) in _DEFAULTS.items()
         }
         return cls(
             datastream=np.ascontiguousarray(datastream, np.int32),
             observed_at=np.ascontiguousarray(observed_at, np.int64),
             value=np.ascontiguousarray(value, np.float64),
-            **rest,
+            **optional_columns,
         )
 
     def __getitem__(self, rows: slice | NDArray[Any]) -> Self:
@@ -84,15 +84,15 @@ class ObservationBatch:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled without the columns that say nothing, which are half of most rows."""
-        told = {name: column for name in self.__slots__ if not _says_nothing(name, column := getattr(self, name))}
-        return partial(type(self).of, **told), ()
+        columns = {name: column for name in self.__slots__ if not _is_default(name, column := getattr(self, name))}
+        return partial(type(self).from_columns, **columns), ()
 
     def with_flags(self, flags: FlagArray) -> Self:
         """The same rows with other flags."""
         return replace(self, flags=flags)
 
 
-def _says_nothing(name: str, column: NDArray[Any]) -> bool:
-    if name not in _NEUTRAL:
+def _is_default(name: str, column: NDArray[Any]) -> bool:
+    if name not in _DEFAULTS:
         return False
     return bool(np.isnan(column).all()) if column.dtype == np.float64 else not column.any()

@@ -12,7 +12,7 @@ from functools import cached_property, wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from edge_agent.wire import Desired, Verifier
+from edge_agent.wire import DesiredConfig, Verifier
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class ObservedProperty:
     lower: float | None = None
     upper: float | None = None
     max_rise: float | None = None
-    severity: tuple[float, float, float, float] | None = None
+    severity_levels: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class Node:
     station: str
     key: Verifier
     revoked: bool = False
-    desired: Desired | None = None  # what operators want it to be, where they said so
+    desired_config: DesiredConfig | None = None  # what operators want it to be, where they said so
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,27 +110,27 @@ class Registry:
     slots: Mapping[tuple[str, str], int] = field(repr=False)  # (node, property) -> slot
 
     @cached_property
-    def ids(self) -> "array[int]":
+    def datastream_ids(self) -> "array[int]":
         """The database's id of each datastream, by slot."""
         return array("q", (d.id for d in self.datastreams))
 
     @cached_property
-    def slots_of(self) -> Mapping[str, Sequence[int]]:
+    def slots_by_node(self) -> Mapping[str, Sequence[int]]:
         """Every slot of each node."""
-        found: dict[str, list[int]] = {}
+        slots_by_node: dict[str, list[int]] = {}
         for datastream in self.datastreams:
-            found.setdefault(datastream.node, []).append(datastream.slot)
-        return found
+            slots_by_node.setdefault(datastream.node, []).append(datastream.slot)
+        return slots_by_node
 
 
-def remembered(derive: Callable[[Registry], T]) -> Callable[[Registry], T]:
+def cache_per_registry(compute: Callable[[Registry], T]) -> Callable[[Registry], T]:
     """The same, worked out once a registry and kept for as long as there is that registry, which never changes."""
-    known: WeakKeyDictionary[Registry, T] = WeakKeyDictionary()
+    cache: WeakKeyDictionary[Registry, T] = WeakKeyDictionary()
 
-    @wraps(derive)
-    def found(registry: Registry) -> T:
-        if registry not in known:
-            known[registry] = derive(registry)
-        return known[registry]
+    @wraps(compute)
+    def cached(registry: Registry) -> T:
+        if registry not in cache:
+            cache[registry] = compute(registry)
+        return cache[registry]
 
-    return found
+    return cached

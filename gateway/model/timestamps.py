@@ -7,11 +7,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-def moment(stamp: SupportsInt) -> datetime:
+def from_ms(ms: SupportsInt) -> datetime:
     """The datetime, UTC, of a stamp in ms; numpy's integers are welcome."""
-    return _EPOCH + timedelta(milliseconds=int(stamp))
+    return _EPOCH + timedelta(milliseconds=int(ms))
 
 
-def stamp_of(at: datetime) -> int:
+def to_ms(at: datetime) -> int:
     """The stamp in ms of an aware datetime; what is finer than a millisecond falls off."""
     return (at - _EPOCH) // _MILLISECOND

@@ -12,14 +12,14 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from gateway.mqtt import packets
-from gateway.mqtt.packets import Kind, Message, Packet, ProtocolError
+from gateway.mqtt.packets import Message, Packet, PacketType, ProtocolError
 from gateway.mqtt.settings import BrokerSettings
 
 _KEEPALIVE = 30  # s
-_CHUNK = 1 << 18  # bytes read at once
-_PATIENCE = 10.0  # s for an answer to CONNECT and SUBSCRIBE
-_REFUSED = 0x80  # return code of a SUBACK
-_REFUSALS = {  # return codes of a CONNACK, section 3.2.2.3
+_READ_BYTES = 1 << 18  # bytes read at once
+_REPLY_TIMEOUT = 10.0  # s for an answer to CONNECT and SUBSCRIBE
+_SUBACK_FAILURE = 0x80  # return code of a SUBACK
+_CONNACK_REFUSALS = {  # return codes of a CONNACK, section 3.2.2.3
     1: "it does not speak MQTT 3.1.1",
     2: "it does not take this client id",
     3: "its MQTT service is not available",
@@ -28,179 +28,195 @@ _REFUSALS = {  # return codes of a CONNACK, section 3.2.2.3
 }
 
 
-class BrokerAwayError(Exception):
+class BrokerUnavailableError(Exception):
     """The broker cannot be reached, refuses us, or is gone."""
 
 
 @asynccontextmanager
-async def linked(settings: BrokerSettings, identifier: str, *, most: int) -> AsyncGenerator["Link", None]:
+async def open_connection(
+    settings: BrokerSettings, client_id: str, *, max_waiting: int
+) -> AsyncGenerator["MqttConnection", None]:
     """A link until the block is left. BrokerAwayError where there is none; inside, from every call on a dead one."""
     try:
-        async with asyncio.timeout(_PATIENCE):
-            link = await _connected(settings, identifier, most=most)
+        async with asyncio.timeout(_REPLY_TIMEOUT):
+            connection = await _connect(settings, client_id, max_waiting=max_waiting)
     except TimeoutError:
-        raise BrokerAwayError(f"no answer in {_PATIENCE:.0f} s") from None
+        raise BrokerUnavailableError(f"no answer in {_REPLY_TIMEOUT:.0f} s") from None
     except (OSError, ProtocolError) as error:
-        raise BrokerAwayError(_said(error)) from None
-    tasks = [asyncio.create_task(link.read()), asyncio.create_task(link.keep_alive())]
+        raise BrokerUnavailableError(_describe_error(error)) from None
+    tasks = [asyncio.create_task(connection.read_packets()), asyncio.create_task(connection.keep_alive())]
     try:
-        yield link
+        yield connection
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await link.leave()
+        await connection.disconnect()
 
 
-async def _connected(settings: BrokerSettings, identifier: str, *, most: int) -> "Link":
-    tls = settings.tls.context() if settings.tls else None
-    streams = await asyncio.open_connection(settings.host, settings.port, limit=_CHUNK, ssl=tls)
-    link = Link(*streams, most=most)
+async def _connect(settings: BrokerSettings, client_id: str, *, max_waiting: int) -> "MqttConnection":
+    tls = settings.tls.create_context() if settings.tls else None
+    streams = await asyncio.open_connection(settings.host, settings.port, limit=_READ_BYTES, ssl=tls)
+    connection = MqttConnection(*streams, max_waiting=max_waiting)
     try:
-        await link.introduce(settings, identifier)
+        await connection.handshake(settings, client_id)
     except BaseException:
         streams[1].close()
         raise
-    return link
+    return connection
 
 
-def _said(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-class Link:
+class MqttConnection:
     """One connection; made by `linked`."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, most: int) -> None:
-        self._reader, self._writer, self._most = reader, writer, most
-        self._packets = packets.Reader()
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, max_waiting: int) -> None:
+        self._reader, self._writer, self._max_waiting = reader, writer, max_waiting
+        self._packet_parser = packets.PacketParser()
         self._messages: deque[Message] = deque()
-        self._changed = asyncio.Condition()
-        self._answers: deque[Packet] = deque()
-        self._asking = False  # whether an answer is awaited, which may stand behind any number of messages
-        self._trouble: str | None = None
-        self._heard_at = time.monotonic()
-        self._number = 0
+        self._state_changed = asyncio.Condition()
+        self._replies: deque[Packet] = deque()
+        self._is_awaiting_reply = False  # whether an answer is awaited, which may stand behind any number of messages
+        self._close_reason: str | None = None
+        self._last_received_at = time.monotonic()
+        self._last_packet_id = 0
 
     def __len__(self) -> int:
         """Messages that are here and not yet taken."""
         return len(self._messages)
 
-    async def introduce(self, settings: BrokerSettings, identifier: str) -> None:
+    async def handshake(self, settings: BrokerSettings, client_id: str) -> None:
         """CONNECT, and wait for the answer; before anything else."""
         password = settings.password_file.read_text().strip() if settings.password_file else None
         self._writer.write(
-            packets.connect(identifier, username=settings.username, password=password, keepalive=_KEEPALIVE)
+            packets.encode_connect(client_id, username=settings.username, password=password, keepalive=_KEEPALIVE)
         )
-        while not self._answers:
-            await self._take(await self._reader.read(_CHUNK))
-        answer = self._answers.popleft()
-        if answer.kind != Kind.CONNACK or len(answer.body) != 2:
-            raise BrokerAwayError("what answers there is no MQTT broker")
-        if code := answer.body[1]:
-            raise BrokerAwayError(f"the broker refuses us: {_REFUSALS.get(code, f'code {code}')}")
+        while not self._replies:
+            await self._handle_data(await self._reader.read(_READ_BYTES))
+        reply = self._replies.popleft()
+        if reply.packet_type != PacketType.CONNACK or len(reply.body) != 2:
+            raise BrokerUnavailableError("what answers there is no MQTT broker")
+        if return_code := reply.body[1]:
+            raise BrokerUnavailableError(
+                f"the broker refuses us: {_CONNACK_REFUSALS.get(return_code, f'code {return_code}')}"
+            )
 
     async def subscribe(self, filters: Sequence[str]) -> None:
         """At QoS 1."""
-        self._asking = True
-        await self._send(packets.subscribe(self._next(), filters))
+        self._is_awaiting_reply = True
+        await self._write(packets.encode_subscribe(self._next_packet_id(), filters))
         try:
-            async with asyncio.timeout(_PATIENCE), self._changed:
-                self._changed.notify_all()
-                await self._changed.wait_for(lambda: self._answers or self._trouble)
+            async with asyncio.timeout(_REPLY_TIMEOUT), self._state_changed:
+                self._state_changed.notify_all()
+                await self._state_changed.wait_for(lambda: self._replies or self._close_reason)
         except TimeoutError:
-            raise BrokerAwayError("the broker does not answer a subscription") from None
+            raise BrokerUnavailableError("the broker does not answer a subscription") from None
         finally:
-            self._asking = False
-        self._check()
-        codes = self._answers.popleft().body[2:]
-        refused = [one for one, code in zip(filters, codes, strict=False) if code == _REFUSED]
-        if refused:
-            raise BrokerAwayError(f"the broker does not let us read {', '.join(refused)}; check its access list")
+            self._is_awaiting_reply = False
+        self._raise_if_closed()
+        return_codes = self._replies.popleft().body[2:]
+        refused_filters = [
+            topic_filter
+            for topic_filter, return_code in zip(filters, return_codes, strict=False)
+            if return_code == _SUBACK_FAILURE
+        ]
+        if refused_filters:
+            raise BrokerUnavailableError(
+                f"the broker does not let us read {', '.join(refused_filters)}; check its access list"
+            )
 
-    async def take(self, limit: int, window: float) -> list[Message]:
+    async def receive(self, limit: int, window_seconds: float) -> list[Message]:
         """At least one message; then what has come within `window` seconds, `limit` at most.
 
         Cancelled, it takes none: they stay for the next call.
         """
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._messages or self._trouble)
-        self._check()
+        async with self._state_changed:
+            await self._state_changed.wait_for(lambda: self._messages or self._close_reason)
+        self._raise_if_closed()
         if len(self._messages) < limit:
-            await asyncio.sleep(window)
-        taken = [self._messages.popleft() for _ in range(min(limit, len(self._messages)))]
-        async with self._changed:
-            self._changed.notify_all()  # there is room again
-        return taken
+            await asyncio.sleep(window_seconds)
+        messages = [self._messages.popleft() for _ in range(min(limit, len(self._messages)))]
+        async with self._state_changed:
+            self._state_changed.notify_all()  # there is room again
+        return messages
 
     async def acknowledge(self, messages: Sequence[Message]) -> None:
         """Tell the broker that these need not come again."""
-        await self._send(packets.acknowledge(messages))
+        await self._write(packets.encode_puback(messages))
 
-    async def publish(self, topic: str, payload: bytes, *, retain: bool = False, sure: bool = False) -> None:
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False, at_least_once: bool = False) -> None:
         """Hand to the broker; `sure`: at QoS 1, though nobody waits for its answer."""
-        await self._send(packets.publish(topic, payload, number=self._next() if sure else 0, retain=retain))
+        await self._write(
+            packets.encode_publish(
+                topic, payload, packet_id=self._next_packet_id() if at_least_once else 0, retain=retain
+            )
+        )
 
-    async def read(self) -> None:
+    async def read_packets(self) -> None:
         """Until the connection ends: what comes, as long as there is room for it."""
-        trouble = "the broker closed the connection"
+        reason = "the broker closed the connection"
         try:
-            while data := await self._reader.read(_CHUNK):
-                await self._take(data)
-                async with self._changed:
-                    await self._changed.wait_for(lambda: self._asking or len(self._messages) < self._most)
-                self._heard_at = time.monotonic()
+            while data := await self._reader.read(_READ_BYTES):
+                await self._handle_data(data)
+                async with self._state_changed:
+                    await self._state_changed.wait_for(
+                        lambda: self._is_awaiting_reply or len(self._messages) < self._max_waiting
+                    )
+                self._last_received_at = time.monotonic()
         except (OSError, ProtocolError) as error:
-            trouble = _said(error)
-        await self._end(trouble)
+            reason = _describe_error(error)
+        await self._mark_closed(reason)
 
     async def keep_alive(self) -> None:
         """Ask now and then whether the broker is there."""
         while True:
             await asyncio.sleep(_KEEPALIVE / 2)
-            if len(self._messages) < self._most and time.monotonic() > self._heard_at + 1.5 * _KEEPALIVE:
-                return await self._end("the broker is silent")
-            with suppress(BrokerAwayError):
-                await self._send(packets.PINGREQ)
+            if len(self._messages) < self._max_waiting and time.monotonic() > self._last_received_at + 1.5 * _KEEPALIVE:
+                return await self._mark_closed("the broker is silent")
+            with suppress(BrokerUnavailableError):
+                await self._write(packets.PINGREQ)
 
-    async def leave(self) -> None:
+    async def disconnect(self) -> None:
         """Say goodbye where anybody still hears it."""
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(1):
-                if self._trouble is None:
+                if self._close_reason is None:
                     self._writer.write(packets.DISCONNECT)
                     await self._writer.drain()
                 self._writer.close()
                 await self._writer.wait_closed()
 
-    async def _take(self, data: bytes) -> None:
+    async def _handle_data(self, data: bytes) -> None:
         if not data:
-            raise BrokerAwayError("the broker closed the connection")
-        async with self._changed:
-            for packet in self._packets.feed(data):
+            raise BrokerUnavailableError("the broker closed the connection")
+        async with self._state_changed:
+            for packet in self._packet_parser.feed(data):
                 if isinstance(packet, Message):
                     self._messages.append(packet)
-                elif packet.kind in {Kind.CONNACK, Kind.SUBACK}:
-                    self._answers.append(packet)
-            self._changed.notify_all()
+                elif packet.packet_type in {PacketType.CONNACK, PacketType.SUBACK}:
+                    self._replies.append(packet)
+            self._state_changed.notify_all()
 
-    async def _send(self, data: bytes) -> None:
-        self._check()
+    async def _write(self, data: bytes) -> None:
+        self._raise_if_closed()
         self._writer.write(data)
         try:
             await self._writer.drain()
         except OSError as error:
-            raise BrokerAwayError(_said(error)) from None
+            raise BrokerUnavailableError(_describe_error(error)) from None
 
-    async def _end(self, trouble: str) -> None:
-        self._trouble = self._trouble or trouble
-        async with self._changed:
-            self._changed.notify_all()
+    async def _mark_closed(self, reason: str) -> None:
+        self._close_reason = self._close_reason or reason
+        async with self._state_changed:
+            self._state_changed.notify_all()
 
-    def _check(self) -> None:
-        if self._trouble is not None:
-            raise BrokerAwayError(self._trouble)
+    def _raise_if_closed(self) -> None:
+        if self._close_reason is not None:
+            raise BrokerUnavailableError(self._close_reason)
 
-    def _next(self) -> int:
-        self._number = self._number % 0xFFFF + 1
-        return self._number
+    def _next_packet_id(self) -> int:
+        self._last_packet_id = self._last_packet_id % 0xFFFF + 1
+        return self._last_packet_id

@@ -9,11 +9,11 @@ from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
 
-_TWO = Struct(">H")
-_LENGTH_BYTES = 4  # of the remaining length, at most
+_UINT16 = Struct(">H")
+_MAX_LENGTH_BYTES = 4  # of the remaining length, at most
 
 
-class Kind(IntEnum):
+class PacketType(IntEnum):
     """The upper four bits of a packet's first byte."""
 
     CONNECT = 1
@@ -32,14 +32,14 @@ class Message(NamedTuple):
 
     topic: str
     payload: bytes
-    number: int
+    packet_id: int
     retained: bool
 
 
 class Packet(NamedTuple):
     """Any other packet: its kind and what follows the fixed header."""
 
-    kind: int
+    packet_type: int
     body: bytes
 
 
@@ -47,7 +47,7 @@ class ProtocolError(Exception):
     """What came is not MQTT 3.1.1."""
 
 
-class Reader:
+class PacketParser:
     """Bytes in, packets out; what is not yet whole waits for more."""
 
     def __init__(self) -> None:
@@ -60,77 +60,80 @@ class Reader:
         begin, size = 0, len(buffer)
         try:
             while size - begin >= 2:
-                at, length = _length(buffer, begin + 1)
-                if at < 0 or at + length > size:
+                body_at, length = _decode_length(buffer, begin + 1)
+                if body_at < 0 or body_at + length > size:
                     return
-                first, begin = begin, at + length
-                yield _packet(buffer, buffer[first], at, begin)
+                first_at, begin = begin, body_at + length
+                yield _decode_packet(buffer, buffer[first_at], body_at, begin)
         finally:
             del buffer[:begin]
 
 
-def _length(buffer: bytearray, at: int) -> tuple[int, int]:
+def _decode_length(buffer: bytearray, start: int) -> tuple[int, int]:
     """(where the body begins, its length); the first is -1 while bytes are missing. Section 2.2.3."""
     length = 0
-    for digit in range(_LENGTH_BYTES):
-        if at + digit >= len(buffer):
+    for digit in range(_MAX_LENGTH_BYTES):
+        if start + digit >= len(buffer):
             return -1, 0
-        byte = buffer[at + digit]
+        byte = buffer[start + digit]
         length |= (byte & 0x7F) << 7 * digit
         if byte < 0x80:
-            return at + digit + 1, length
+            return start + digit + 1, length
     raise ProtocolError("a packet's length has more than four bytes")
 
 
-def _packet(buffer: bytearray, first: int, at: int, end: int) -> Message | Packet:
-    if first >> 4 != Kind.PUBLISH:
-        return Packet(first >> 4, bytes(buffer[at:end]))
-    if end - at < 2 or (body := at + 2 + _TWO.unpack_from(buffer, at)[0] + (2 if first & 0x06 else 0)) > end:
+def _decode_packet(buffer: bytearray, first_byte: int, start: int, end: int) -> Message | Packet:
+    if first_byte >> 4 != PacketType.PUBLISH:
+        return Packet(first_byte >> 4, bytes(buffer[start:end]))
+    if (
+        end - start < 2
+        or (payload_at := start + 2 + _UINT16.unpack_from(buffer, start)[0] + (2 if first_byte & 0x06 else 0)) > end
+    ):
         raise ProtocolError("a message ends before its topic does")
-    numbered = first & 0x06
-    topic = str(buffer[at + 2 : body - 2 if numbered else body], "utf-8", "replace")
-    number = _TWO.unpack_from(buffer, body - 2)[0] if numbered else 0
-    return Message(topic, bytes(buffer[body:end]), number, bool(first & 0x01))
+    has_packet_id = first_byte & 0x06
+    topic = str(buffer[start + 2 : payload_at - 2 if has_packet_id else payload_at], "utf-8", "replace")
+    packet_id = _UINT16.unpack_from(buffer, payload_at - 2)[0] if has_packet_id else 0
+    return Message(topic, bytes(buffer[payload_at:end]), packet_id, bool(first_byte & 0x01))
 
 
-def _framed(first: int, body: bytes) -> bytes:
-    length, digits = len(body), bytearray()
+def _encode_packet(first_byte: int, body: bytes) -> bytes:
+    length, length_bytes = len(body), bytearray()
     while True:
-        length, digit = length >> 7, length & 0x7F
-        digits.append(digit | (0x80 if length else 0))
+        length, byte = length >> 7, length & 0x7F
+        length_bytes.append(byte | (0x80 if length else 0))
         if not length:
-            return bytes((first,)) + digits + body
+            return bytes((first_byte,)) + length_bytes + body
 
 
-def _text(text: str | bytes) -> bytes:
+def _encode_text(text: str | bytes) -> bytes:
     raw = text.encode() if isinstance(text, str) else text
-    return _TWO.pack(len(raw)) + raw
+    return _UINT16.pack(len(raw)) + raw
 
 
-def connect(identifier: str, *, username: str | None, password: str | None, keepalive: int) -> bytes:
+def encode_connect(client_id: str, *, username: str | None, password: str | None, keepalive: int) -> bytes:
     """CONNECT to a session that outlives the connection. `keepalive` in seconds."""
     flags = (0x80 if username is not None else 0) | (0x40 if password is not None else 0)
-    parts = [_text("MQTT"), bytes((4, flags)), _TWO.pack(keepalive), _text(identifier)]
-    parts += [_text(part) for part in (username, password) if part is not None]
-    return _framed(Kind.CONNECT << 4, b"".join(parts))
+    parts = [_encode_text("MQTT"), bytes((4, flags)), _UINT16.pack(keepalive), _encode_text(client_id)]
+    parts += [_encode_text(part) for part in (username, password) if part is not None]
+    return _encode_packet(PacketType.CONNECT << 4, b"".join(parts))
 
 
-def subscribe(number: int, filters: Sequence[str]) -> bytes:
+def encode_subscribe(packet_id: int, filters: Sequence[str]) -> bytes:
     """SUBSCRIBE at QoS 1."""
-    body = _TWO.pack(number) + b"".join(_text(one) + b"\x01" for one in filters)
-    return _framed(Kind.SUBSCRIBE << 4 | 0x02, body)
+    body = _UINT16.pack(packet_id) + b"".join(_encode_text(topic_filter) + b"\x01" for topic_filter in filters)
+    return _encode_packet(PacketType.SUBSCRIBE << 4 | 0x02, body)
 
 
-def publish(topic: str, payload: bytes, *, number: int = 0, retain: bool = False) -> bytes:
+def encode_publish(topic: str, payload: bytes, *, packet_id: int = 0, retain: bool = False) -> bytes:
     """PUBLISH at QoS 1, or at QoS 0 where there is no number."""
-    first = Kind.PUBLISH << 4 | (0x02 if number else 0) | (0x01 if retain else 0)
-    return _framed(first, _text(topic) + (_TWO.pack(number) if number else b"") + payload)
+    first_byte = PacketType.PUBLISH << 4 | (0x02 if packet_id else 0) | (0x01 if retain else 0)
+    return _encode_packet(first_byte, _encode_text(topic) + (_UINT16.pack(packet_id) if packet_id else b"") + payload)
 
 
-def acknowledge(messages: Iterable[Message]) -> bytes:
+def encode_puback(messages: Iterable[Message]) -> bytes:
     """PUBACK for every message that waits for one, in their order."""
-    return b"".join(b"\x40\x02" + _TWO.pack(message.number) for message in messages if message.number)
+    return b"".join(b"\x40\x02" + _UINT16.pack(message.packet_id) for message in messages if message.packet_id)
 
 
-PINGREQ = _framed(Kind.PINGREQ << 4, b"")
-DISCONNECT = _framed(Kind.DISCONNECT << 4, b"")
+PINGREQ = _encode_packet(PacketType.PINGREQ << 4, b"")
+DISCONNECT = _encode_packet(PacketType.DISCONNECT << 4, b"")

@@ -17,12 +17,12 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
     certificate: Path
     key: Path
 
-    def of_area(self, area: str) -> "TlsSettings":
+    def for_area(self, area: str) -> "TlsSettings":
         """The certificate beside ours that has the area's name in its own, where there is one."""
-        certificate, key = (p.with_name(f"{p.stem}.{area}{p.suffix}") for p in (self.certificate, self.key))
+        certificate, key = (path.with_name(f"{path.stem}.{area}{path.suffix}") for path in (self.certificate, self.key))
         return structs.replace(self, certificate=certificate, key=key) if certificate.exists() else self
 
-    def context(self) -> ssl.SSLContext:
+    def create_context(self) -> ssl.SSLContext:
         """TLS 1.3 with our certificate, trusting only `ca`."""
         context = ssl.create_default_context(cafile=str(self.ca))
         context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -44,11 +44,11 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
     tls: TlsSettings | None = None
     api_tls: TlsSettings | None = None
 
-    def of_area(self, area: str) -> "BrokerSettings":
+    def for_area(self, area: str) -> "BrokerSettings":
         """How a worker that shares areas connects: a session each, which some brokers name by certificate."""
-        return structs.replace(self, tls=self.tls.of_area(area) if self.tls else None)
+        return structs.replace(self, tls=self.tls.for_area(area) if self.tls else None)
 
-    def of_api(self) -> "BrokerSettings":
+    def for_api(self) -> "BrokerSettings":
         """How the API connects."""
         return structs.replace(self, tls=self.api_tls or self.tls)
 
@@ -56,7 +56,7 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
         return f"mqtt{'s' if self.tls else ''}://{self.host}:{self.port}"
 
 
-def client(settings: BrokerSettings, identifier: str) -> "aiomqtt.Client":
+def create_client(settings: BrokerSettings, client_id: str) -> "aiomqtt.Client":
     """A client, not yet connected."""
     import aiomqtt  # noqa: PLC0415 - heavy, and settings are read where nobody connects
 
@@ -64,9 +64,9 @@ def client(settings: BrokerSettings, identifier: str) -> "aiomqtt.Client":
     return aiomqtt.Client(
         settings.host,
         settings.port,
-        identifier=identifier,
+        identifier=client_id,
         username=settings.username,
         password=password,
-        tls_context=settings.tls.context() if settings.tls else None,
+        tls_context=settings.tls.create_context() if settings.tls else None,
         keepalive=30,
     )

@@ -9,45 +9,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.model.observation import ObservationBatch
-from gateway.model.registry import ObservedProperty, Registry, remembered
+from gateway.model.registry import ObservedProperty, Registry, cache_per_registry
 from gateway.quality.kernels import STATE, flag_rows
 
-States = NDArray[np.void]
+QualityStates = NDArray[np.void]
 
 
 class Flagger:
     """Adds out_of_range, stuck, jump and humidity. States are one STATE record a datastream, shape (m,)."""
 
-    def initial(self, registry: Registry) -> States:
+    def initial(self, registry: Registry) -> QualityStates:
         """No history."""
         return np.zeros(len(registry.datastreams), STATE)
 
-    def grow(self, states: States, registry: Registry) -> States:
+    def grow(self, states: QualityStates, registry: Registry) -> QualityStates:
         """The same history, and none for the datastreams that came."""
         return np.concatenate([states, np.zeros(len(registry.datastreams) - len(states), STATE)])
 
-    def flag(self, states: States, batch: ObservationBatch, registry: Registry) -> tuple[States, ObservationBatch]:
+    def flag(
+        self, states: QualityStates, batch: ObservationBatch, registry: Registry
+    ) -> tuple[QualityStates, ObservationBatch]:
         """Flags added, and the states after these rows; the given states stay as they were."""
-        after, flags = states.copy(), batch.flags.copy()
+        new_states, flags = states.copy(), batch.flags.copy()
         live = ~batch.late
-        part = flags[live]
+        live_flags = flags[live]
         flag_rows(
-            after,
-            _limits(registry),
+            new_states,
+            _build_limits(registry),
             batch.datastream[live],
             batch.observed_at[live],
             batch.value[live],
             batch.rh[live],
-            part,
+            live_flags,
         )
-        flags[live] = part
-        return after, batch.with_flags(flags)
+        flags[live] = live_flags
+        return new_states, batch.with_flags(flags)
 
-    def dump(self, states: States, slots: Sequence[int]) -> list[bytes]:
+    def dump(self, states: QualityStates, slots: Sequence[int]) -> list[bytes]:
         """The states of these slots, for the database."""
         return [states[slot].tobytes() for slot in slots]
 
-    def load(self, registry: Registry, saved: Mapping[int, bytes]) -> States:
+    def load(self, registry: Registry, saved: Mapping[int, bytes]) -> QualityStates:
         """States from the database; a datastream without one starts fresh."""
         states = self.initial(registry)
         for slot, state in saved.items():
@@ -55,12 +57,15 @@ class Flagger:
         return states
 
 
-@remembered
-def _limits(registry: Registry) -> NDArray[np.float64]:
+@cache_per_registry
+def _build_limits(registry: Registry) -> NDArray[np.float64]:
     """(m, 4)."""
-    return np.array([_limit(registry.properties[d.observed_property]) for d in registry.datastreams]).reshape(-1, 4)
+    return np.array([_limits_of(registry.properties[d.observed_property]) for d in registry.datastreams]).reshape(-1, 4)
 
 
-def _limit(found: ObservedProperty) -> tuple[float, float, float, float]:
-    bounds = [np.nan if bound is None else bound for bound in (found.lower, found.upper, found.max_rise)]
-    return bounds[0], bounds[1], bounds[2], float(found.id.startswith("pm"))
+def _limits_of(observed_property: ObservedProperty) -> tuple[float, float, float, float]:
+    bounds = [
+        np.nan if bound is None else bound
+        for bound in (observed_property.lower, observed_property.upper, observed_property.max_rise)
+    ]
+    return bounds[0], bounds[1], bounds[2], float(observed_property.id.startswith("pm"))

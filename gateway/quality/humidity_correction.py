@@ -24,17 +24,17 @@ from edge_agent.wire import Flag
 
 KAPPA = 0.3
 DENSITY = 1.65  # g/cm3 of dry particles, in equation 6
-DRY_ENOUGH = 0.95  # water activity up to which a value is given
-SHARE = 0.75  # of a day's readings that its corrected hours must hold
-HUMIDITY = "humidity"
+MAX_WATER_ACTIVITY = 0.95  # water activity up to which a value is given
+MIN_DAY_SHARE = 0.75  # of a day's readings that its corrected hours must hold
+HUMIDITY_PROPERTY = "humidity"
 
-_BAD = int(
+_UNTRUSTED_FLAGS = int(
     Flag.WARM_UP | Flag.OUT_OF_RANGE | Flag.STALE | Flag.STUCK | Flag.SENSOR_FAULT | Flag.JUMP
     | Flag.NEIGHBOUR_DISAGREES | Flag.MAINTENANCE | Flag.CALIBRATION_EXPIRED | Flag.TIME_SUSPECT
 )  # fmt: skip
 
 
-class Uncorrected(StrEnum):
+class MissingCorrection(StrEnum):
     """Why there is no corrected value beside a raw one."""
 
     NO_HUMIDITY = "no_humidity"  # the station measured none at that time
@@ -43,7 +43,7 @@ class Uncorrected(StrEnum):
     TOO_FEW_HOURS = "too_few_hours"  # of this day
 
 
-class Correction(Struct, frozen=True, kw_only=True):
+class CorrectionRule(Struct, frozen=True, kw_only=True):
     """A rule; together with its version the name stands for these figures for ever."""
 
     name: str
@@ -59,53 +59,55 @@ class Correction(Struct, frozen=True, kw_only=True):
         return f"{self.name}@{self.version}"
 
 
-HUMIDITY_GROWTH = Correction(
+HUMIDITY_GROWTH = CorrectionRule(
     name="kappa-koehler",
     version=1,
     properties=("pm1", "pm2_5", "pm4", "pm10"),
-    parameters=MappingProxyType({"kappa": KAPPA, "density": DENSITY, "highestWaterActivity": DRY_ENOUGH}),
+    parameters=MappingProxyType({"kappa": KAPPA, "density": DENSITY, "highestWaterActivity": MAX_WATER_ACTIVITY}),
     formula="dry = raw / (1 + (kappa / density) / (1 / a_w - 1)), a_w = relative humidity / 100",
     source="https://doi.org/10.5194/amt-11-709-2018",
 )
-CORRECTIONS = (HUMIDITY_GROWTH,)
+CORRECTION_RULES = (HUMIDITY_GROWTH,)
 
 
-class Air(Struct, frozen=True, kw_only=True, gc=False):
+class AirHumidity(Struct, frozen=True, kw_only=True, gc=False):
     """How humid it was: mean relative humidity in %, None where there was no value, and what it was flagged with."""
 
-    humidity: float | None
+    percent: float | None
     flags: int
 
 
-Corrected = tuple[float | None, Uncorrected | None]  # the value, or why there is none; neither where raw has none
-NOTHING: Corrected = (None, None)
+CorrectedValue = tuple[
+    float | None, MissingCorrection | None
+]  # the value, or why there is none; neither where raw has none
+NO_CORRECTION: CorrectedValue = (None, None)
 
 
-def rule_for(observed_property: str) -> Correction | None:
+def find_rule(observed_property: str) -> CorrectionRule | None:
     """The rule that this property is corrected by; None: by none."""
-    return next((one for one in CORRECTIONS if observed_property in one.properties), None)
+    return next((rule for rule in CORRECTION_RULES if observed_property in rule.properties), None)
 
 
-def dry(value: float | None, air: Air | None) -> Corrected:
+def correct_for_humidity(value: float | None, humidity: AirHumidity | None) -> CorrectedValue:
     """A mass concentration without its water, in the unit it came in."""
     if value is None:
-        return NOTHING
-    if air is None or air.humidity is None:
-        return None, Uncorrected.NO_HUMIDITY
-    if air.flags & _BAD or not 0 <= air.humidity <= 100:
-        return None, Uncorrected.HUMIDITY_FLAGGED
-    activity = air.humidity / 100
-    if activity > DRY_ENOUGH:
-        return None, Uncorrected.TOO_HUMID
+        return NO_CORRECTION
+    if humidity is None or humidity.percent is None:
+        return None, MissingCorrection.NO_HUMIDITY
+    if humidity.flags & _UNTRUSTED_FLAGS or not 0 <= humidity.percent <= 100:
+        return None, MissingCorrection.HUMIDITY_FLAGGED
+    activity = humidity.percent / 100
+    if activity > MAX_WATER_ACTIVITY:
+        return None, MissingCorrection.TOO_HUMID
     return value / (1 + KAPPA / DENSITY * activity / (1 - activity)), None
 
 
-def day(value: float | None, readings: int, hours: Iterable[tuple[float | None, int]]) -> Corrected:
+def correct_day(value: float | None, readings: int, hours: Iterable[tuple[float | None, int]]) -> CorrectedValue:
     """A day from its corrected hours, as (value, readings with a value), of `readings` in the whole day."""
     if value is None:
-        return NOTHING
-    held = [(one, count) for one, count in hours if one is not None]
-    count = sum(n for _, n in held)
-    if count == 0 or count < SHARE * readings:
-        return None, Uncorrected.TOO_FEW_HOURS
-    return fsum(one * n for one, n in held) / count, None
+        return NO_CORRECTION
+    corrected_hours = [(mean, count) for mean, count in hours if mean is not None]
+    count = sum(n for _, n in corrected_hours)
+    if count == 0 or count < MIN_DAY_SHARE * readings:
+        return None, MissingCorrection.TOO_FEW_HOURS
+    return fsum(mean * n for mean, n in corrected_hours) / count, None

@@ -15,7 +15,7 @@ _HUMIDITY = int(Flag.HUMIDITY)
 
 _STUCK_READINGS = 30
 _STUCK_MS = 600_000
-_HUMID = 85.0  # % RH from which the optical artefact is large (Crilley, AMT 11, 709)
+_HUMID_AIR_PERCENT = 85.0  # % RH from which the optical artefact is large (Crilley, AMT 11, 709)
 
 
 @njit(nogil=True, cache=True)
@@ -39,21 +39,21 @@ def flag_rows(
             continue
         slot = slots[i]
         state = states[slot]
-        bound = limits[slot]
-        found = 0
-        if x < bound[0] or x > bound[1] or np.isinf(x):
-            found |= _OUT_OF_RANGE
-        if state.same > 0 and abs(x - state.value) > bound[2]:
-            found |= _JUMP
-        if bound[3] > 0 and rh[i] > _HUMID:
-            found |= _HUMIDITY
+        limit = limits[slot]
+        new_flags = 0
+        if x < limit[0] or x > limit[1] or np.isinf(x):
+            new_flags |= _OUT_OF_RANGE
+        if state.same > 0 and abs(x - state.value) > limit[2]:
+            new_flags |= _JUMP
+        if limit[3] > 0 and rh[i] > _HUMID_AIR_PERCENT:
+            new_flags |= _HUMIDITY
         if state.same > 0 and x == state.value:
             state.same += 1
             if state.same >= _STUCK_READINGS and at[i] - state.same_since >= _STUCK_MS:
-                found |= _STUCK
+                new_flags |= _STUCK
         else:
             state.same = 1
             state.same_since = at[i]
         state.value = x
         state.at = at[i]
-        flags[i] |= found
+        flags[i] |= new_flags

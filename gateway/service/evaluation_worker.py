@@ -4,74 +4,74 @@
 """
 
 import asyncio
-import logging
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 
+from alerting.log import get_logger
 from gateway.detection.detector import Detector
-from gateway.detection.warm_up import rehearse
+from gateway.detection.warm_up import warm_up_kernels
 from gateway.errors import StartError
-from gateway.evaluation.selftest.runner import Runner
-from gateway.evaluation.shadow.follower import Follower
+from gateway.evaluation.selftest.runner import SelfTestRunner
+from gateway.evaluation.shadow.follower import ShadowFollower
 from gateway.evaluation.shadow.settings import ShadowSettings
 from gateway.quality.flagger import Flagger
 from gateway.settings import Settings
-from gateway.system.child_process import dying_with_parent
+from gateway.system.child_process import make_parent_death_hook
 
-_LOG = logging.getLogger(__name__)
-_NICE = 10  # whoever takes in readings goes first
-_FIRST, _LONGEST = 5.0, 300.0  # s until a child that ended is started again; doubled each time
-_LEAVE = 5.0  # s to end in order
+_LOG = get_logger("gateway.service")
+_NICENESS = 10  # whoever takes in readings goes first
+_FIRST_RESTART_PAUSE, _MAX_RESTART_PAUSE = 5.0, 300.0  # s until a child that ended is started again; doubled each time
+_STOP_TIMEOUT = 5.0  # s to end in order
 
 
 async def run(settings: Settings) -> None:
     """Until cancelled. StartError where nothing is asked for."""
-    if not settings.judges:
+    if not settings.has_evaluation:
         raise StartError("nothing to do beside the gateway: put [shadow] or [selftest] into the configuration")
     with suppress(PermissionError):  # a unit that forbids it has set it itself
-        os.nice(_NICE)
-    await asyncio.to_thread(rehearse, Flagger(), Detector(settings.detection))
+        os.nice(_NICENESS)
+    await asyncio.to_thread(warm_up_kernels, Flagger(), Detector(settings.detection))
     async with asyncio.TaskGroup() as group:
         if settings.shadow is not None:
-            group.create_task(_follow(settings.database.dsn, settings.shadow))
+            group.create_task(_run_follower(settings.database.dsn, settings.shadow))
         if settings.selftest is not None:
-            group.create_task(Runner(settings.database.dsn, settings.detection, settings.selftest).run())
+            group.create_task(SelfTestRunner(settings.database.dsn, settings.detection, settings.selftest).run())
 
 
-async def _follow(dsn: str, shadow: ShadowSettings) -> None:
-    follower = Follower(dsn, shadow)
+async def _run_follower(dsn: str, shadow: ShadowSettings) -> None:
+    follower = ShadowFollower(dsn, shadow)
     try:
         await follower.run()
     finally:
         await follower.close()
 
 
-async def accompany(settings: Settings, config: Path) -> None:
+async def supervise_child(settings: Settings, config: Path) -> None:
     """Keep `piekwacht beside` running as a child until cancelled. How it ends is of no consequence here."""
-    pause = _FIRST
-    while settings.judges:
+    pause = _FIRST_RESTART_PAUSE
+    while settings.has_evaluation:
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gateway", "beside", "--config", str(config)),
             stdin=asyncio.subprocess.DEVNULL,
-            preexec_fn=dying_with_parent(os.getpid()),
+            preexec_fn=make_parent_death_hook(os.getpid()),
             process_group=0,
         )
         try:
             code = await child.wait()
         finally:
-            await _end(child)
-        _LOG.warning("what runs beside the gateway ended (%s); it begins again in %.0f s", code, pause)
+            await _stop_child(child)
+        _LOG.warning("evaluation process ended; restarting", exit_code=code, pause_seconds=pause)
         await asyncio.sleep(pause)
-        pause = min(2 * pause, _LONGEST)
+        pause = min(2 * pause, _MAX_RESTART_PAUSE)
 
 
-async def _end(child: asyncio.subprocess.Process) -> None:
+async def _stop_child(child: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError):
         if child.returncode is None:
             child.terminate()
             with suppress(TimeoutError):
-                await asyncio.wait_for(child.wait(), _LEAVE)
+                await asyncio.wait_for(child.wait(), _STOP_TIMEOUT)
         if child.returncode is None:
             child.kill()

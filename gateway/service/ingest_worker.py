@@ -9,16 +9,16 @@ from msgspec import structs
 
 from gateway.decoding.process import Decoder
 from gateway.detection.detector import Detector
-from gateway.detection.warm_up import rehearse
+from gateway.detection.warm_up import warm_up_kernels
 from gateway.errors import StartError
-from gateway.ingest.consumer import Ingest
+from gateway.ingest.consumer import IngestConsumer
 from gateway.ingest.pipeline import Pipeline
 from gateway.ingest.settings import IngestSettings
 from gateway.quality.flagger import Flagger
 from gateway.settings import Settings
-from gateway.sharding.pool import Pool
+from gateway.sharding.pool import AreaPool
 from gateway.store.connection import Store
-from gateway.system.gc_tuning import settle
+from gateway.system.gc_tuning import freeze_gc
 
 
 async def run(settings: Settings) -> None:
@@ -26,36 +26,47 @@ async def run(settings: Settings) -> None:
     ingest = settings.ingest
     if ingest is None:
         raise StartError("the gateway needs [ingest] with key_file in its configuration")
-    await asyncio.to_thread(rehearse, Flagger(), Detector(settings.detection))
+    await asyncio.to_thread(warm_up_kernels, Flagger(), Detector(settings.detection))
     _favour_throughput()
     with closing(Decoder()) as decoder:
         if not ingest.share:
-            return await _take_in(settings, ingest, decoder)
+            return await _ingest_areas(settings, ingest, decoder)
 
-        begun = False
+        started = False
 
-        def part(area: str, name: str) -> Coroutine[None, None, None]:
-            nonlocal begun
-            met, begun = begun, True
-            return _take_in(settings, structs.replace(ingest, areas=[area]), decoder, name=name, met=met)
+        def ingest_area(area: str, name: str) -> Coroutine[None, None, None]:
+            nonlocal started
+            wait_for_broker, started = started, True
+            return _ingest_areas(
+                settings,
+                structs.replace(ingest, areas=[area]),
+                decoder,
+                connection_name=name,
+                wait_for_broker=wait_for_broker,
+            )
 
-        return await Pool(settings.database.dsn, ingest.areas, ingest.lease, part).run()
+        return await AreaPool(settings.database.dsn, ingest.areas, ingest.lease, ingest_area).run()
 
 
-async def _take_in(
-    settings: Settings, ingest: IngestSettings, decoder: Decoder, *, name: str = "piekwacht gateway", met: bool = False
+async def _ingest_areas(
+    settings: Settings,
+    ingest: IngestSettings,
+    decoder: Decoder,
+    *,
+    connection_name: str = "piekwacht gateway",
+    wait_for_broker: bool = False,
 ) -> None:
     """`name` is what the database sees; `met`: the broker has answered before, and is waited for."""
-    store = Store(settings.database.dsn, areas=ingest.areas or ["*"], name=name)
+    store = Store(settings.database.dsn, areas=ingest.areas or ["*"], name=connection_name)
     pipeline = Pipeline(store, Flagger(), Detector(settings.detection), decoder)
-    broker = settings.broker.of_area(ingest.areas[0]) if ingest.share else settings.broker
+    broker = settings.broker.for_area(ingest.areas[0]) if ingest.share else settings.broker
     try:
-        await Ingest(ingest, broker, pipeline, met=met).run()
+        await IngestConsumer(ingest, broker, pipeline, wait_for_broker=wait_for_broker).run()
     finally:
         await store.close()
 
 
 def _favour_throughput() -> None:
     """Who feeds the database must not wait 5 ms, Python's own interval, for a thread that reckons."""
-    settle(seldom=True)
+    freeze_gc(raise_thresholds=True)
     sys.setswitchinterval(0.0005)

@@ -18,23 +18,23 @@ from alerting.dispatch import dispatcher
 from alerting.errors import AlertingError
 from gateway.api import app
 from gateway.errors import StartError
-from gateway.settings import Settings, files
-from gateway.store.connection import check
+from gateway.settings import Settings, list_files
+from gateway.store.connection import check_schema
 from gateway.system import logging_setup
 
-E = TypeVar("E", bound=BaseException)
-Part = Coroutine[None, None, None]
+ErrorT = TypeVar("ErrorT", bound=BaseException)
+Service = Coroutine[None, None, None]
 
 
-def parts(settings: Settings, config: Path) -> Mapping[str, Callable[[], Part]]:
+def build_services(settings: Settings, config: Path) -> Mapping[str, Callable[[], Service]]:
     """Every part by its name on the command line."""
     dsn = settings.database.dsn
     return {
-        "gateway": lambda: _taking_in(settings),
-        "api": lambda: app.serve(settings.api, dsn, settings.broker.of_api()),
+        "gateway": lambda: _ingest_service(settings),
+        "api": lambda: app.serve(settings.api, dsn, settings.broker.for_api()),
         "alerting": lambda: dispatcher.run(settings.alerting, dsn),
-        "beside": lambda: _beside(settings),
-        "companion": lambda: _companion(settings, config),
+        "beside": lambda: _evaluation_service(settings),
+        "companion": lambda: _evaluation_child_service(settings, config),
     }
 
 
@@ -42,75 +42,79 @@ def parts(settings: Settings, config: Path) -> Mapping[str, Callable[[], Part]]:
 # there numba cannot even be imported.
 
 
-def _taking_in(settings: Settings) -> Part:
+def _ingest_service(settings: Settings) -> Service:
     from gateway.service import ingest_worker
 
     return ingest_worker.run(settings)
 
 
-def _beside(settings: Settings) -> Part:
+def _evaluation_service(settings: Settings) -> Service:
     from gateway.service import evaluation_worker
 
     return evaluation_worker.run(settings)
 
 
-def _companion(settings: Settings, config: Path) -> Part:
+def _evaluation_child_service(settings: Settings, config: Path) -> Service:
     from gateway.service import evaluation_worker
 
-    return evaluation_worker.accompany(settings, config)
+    return evaluation_worker.supervise_child(settings, config)
 
 
-def run(settings: Settings, names: list[str], config: Path, look: Callable[[Settings, list[str]], None]) -> None:
+def run(
+    settings: Settings, service_names: list[str], config: Path, check_machine: Callable[[Settings, list[str]], None]
+) -> None:
     """Run these parts, as `config` has them, until a signal comes. Raises StartError where one cannot start.
 
     `look` is asked once what it thinks of the machine, and says it in the log.
     """
-    logging_setup.begin(settings.log)
-    _check_files(settings, names)
-    check(settings.database.dsn)
-    look(settings, names)
-    port = settings.telemetry.port_of(names)
+    logging_setup.configure_logging(settings.log)
+    _check_files(settings, service_names)
+    check_schema(settings.database.dsn)
+    check_machine(settings, service_names)
+    port = settings.telemetry.port_of(service_names)
     if port is not None:
-        _show_metrics(settings.telemetry.host, port)
+        _serve_metrics(settings.telemetry.host, port)
     try:
-        (uvloop.run if "api" in names else asyncio.run)(_until_told(settings, names, config))
+        (uvloop.run if "api" in service_names else asyncio.run)(_run_until_signal(settings, service_names, config))
     except BaseExceptionGroup as group:
-        told = next(_leaves(group, StartError), None) or next(_leaves(group, AlertingError), None)
-        raise group if told is None else told from None
+        error = next(_find_errors(group, StartError), None) or next(_find_errors(group, AlertingError), None)
+        raise group if error is None else error from None
 
 
-_TABLES = {"gateway": ("broker", "ingest"), "api": ("broker",), "alerting": ("alerting",)}
+_TABLES_BY_SERVICE = {"gateway": ("broker", "ingest"), "api": ("broker",), "alerting": ("alerting",)}
 
 
-def _check_files(settings: Settings, names: list[str]) -> None:
-    for table in sorted({table for name in names for table in _TABLES.get(name, ())}):
-        for setting, file in files(getattr(settings, table), table):
+def _check_files(settings: Settings, service_names: list[str]) -> None:
+    for table in sorted(
+        {table for service_name in service_names for table in _TABLES_BY_SERVICE.get(service_name, ())}
+    ):
+        for setting, file in list_files(getattr(settings, table), table):
             if not os.access(file, os.R_OK):
-                trouble = "cannot be read by this user" if file.exists() else "is not there"
-                raise StartError(f"{setting}: {file} {trouble}; `piekwacht doctor` says more")
+                problem = "cannot be read by this user" if file.exists() else "is not there"
+                raise StartError(f"{setting}: {file} {problem}; `piekwacht doctor` says more")
 
 
-def _leaves(group: BaseExceptionGroup[BaseException], kind: type[E]) -> Iterator[E]:
-    for one in group.exceptions:
-        if isinstance(one, kind):
-            yield one
-        elif isinstance(one, BaseExceptionGroup):
-            yield from _leaves(one, kind)
+def _find_errors(group: BaseExceptionGroup[BaseException], kind: type[ErrorT]) -> Iterator[ErrorT]:
+    for error in group.exceptions:
+        if isinstance(error, kind):
+            yield error
+        elif isinstance(error, BaseExceptionGroup):
+            yield from _find_errors(error, kind)
 
 
-async def _until_told(settings: Settings, names: list[str], config: Path) -> None:
-    loop, told = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    available = parts(settings, config)
+async def _run_until_signal(settings: Settings, service_names: list[str], config: Path) -> None:
+    loop, stop_requested = asyncio.get_running_loop(), asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop_requested.set)
+    services = build_services(settings, config)
     async with asyncio.TaskGroup() as group:
-        running = [group.create_task(available[name](), name=name) for name in names]
-        await told.wait()
+        running = [group.create_task(services[name](), name=name) for name in service_names]
+        await stop_requested.wait()
         for task in running:
             task.cancel()
 
 
-def _show_metrics(host: str, port: int) -> None:
+def _serve_metrics(host: str, port: int) -> None:
     try:
         prometheus_client.start_http_server(port, addr=host)
     except OSError as error:

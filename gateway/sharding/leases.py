@@ -12,21 +12,21 @@ from pathlib import Path
 
 import psycopg
 
-from alerting.sql import load
-from gateway.sharding.assignment import Plan, Shares, decide
+from alerting.sql import load_queries
+from gateway.sharding.assignment import LeasePlan, LeaseTable, plan_changes
 
-_QUERIES = load(Path(__file__).with_name("leases.sql"))
-NAME = "piekwacht gateway "  # and the worker's id: what its connections are called
+_QUERIES = load_queries(Path(__file__).with_name("leases.sql"))
+CONNECTION_NAME_PREFIX = "piekwacht gateway "  # and the worker's id: what its connections are called
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
+class LeaseRenewal:
     """What is to be done; `numbers` are of the leases just taken, `dead` the workers found dead."""
 
-    plan: Plan
-    areas: int
-    numbers: Mapping[str, int]
-    dead: Mapping[str, int]  # and how many of its connections were ended
+    plan: LeasePlan
+    area_count: int
+    lease_numbers: Mapping[str, int]
+    dead_workers: Mapping[str, int]  # and how many of its connections were ended
 
 
 class Leases:
@@ -37,43 +37,50 @@ class Leases:
         self._dsn, self._worker, self._areas, self._expiry = dsn, worker, areas, expiry
         self._connection: psycopg.AsyncConnection | None = None
 
-    async def turn(self, running: frozenset[str]) -> Turn:
+    async def renew(self, running: frozenset[str]) -> LeaseRenewal:
         """Show that we live, bury the dead, take what is ours. Raises psycopg.Error while the database is away."""
-        tx = await self._connected()
+        tx = await self._ensure_connected()
         try:
             async with tx.transaction():
-                await tx.execute(_QUERIES["alone"])
-                await tx.execute(_QUERIES["seen"], {"worker": self._worker})
-                ended = await tx.execute(_QUERIES["end_dead"], {"after": self._expiry, "name": NAME})
-                dead: dict[str, int] = dict(await ended.fetchall())
-                plan, areas = await self._plan(tx, running)
-                values = {"worker": self._worker, "areas": sorted(plan.begin)}
-                taken = await tx.execute(_QUERIES["take"], values)
-                return Turn(plan=plan, areas=areas, numbers=dict(await taken.fetchall()), dead=dead)
+                await tx.execute(_QUERIES["lock_leases"])
+                await tx.execute(_QUERIES["record_heartbeat"], {"worker": self._worker})
+                terminated = await tx.execute(
+                    _QUERIES["remove_dead_workers"], {"after": self._expiry, "name": CONNECTION_NAME_PREFIX}
+                )
+                dead_workers: dict[str, int] = dict(await terminated.fetchall())
+                plan, areas = await self._plan_changes(tx, running)
+                values = {"worker": self._worker, "areas": sorted(plan.start)}
+                acquired = await tx.execute(_QUERIES["insert_leases"], values)
+                return LeaseRenewal(
+                    plan=plan,
+                    area_count=areas,
+                    lease_numbers=dict(await acquired.fetchall()),
+                    dead_workers=dead_workers,
+                )
         except psycopg.Error:
             await self.close()
             raise
 
-    async def _plan(self, tx: psycopg.AsyncConnection, running: frozenset[str]) -> tuple[Plan, int]:
-        workers = await (await tx.execute(_QUERIES["workers"])).fetchall()
-        rows = await (await tx.execute(_QUERIES["areas_and_holders"], {"areas": self._areas})).fetchall()
-        shares = Shares(
+    async def _plan_changes(self, tx: psycopg.AsyncConnection, running: frozenset[str]) -> tuple[LeasePlan, int]:
+        workers = await (await tx.execute(_QUERIES["select_workers"])).fetchall()
+        rows = await (await tx.execute(_QUERIES["select_areas"], {"areas": self._areas})).fetchall()
+        table = LeaseTable(
             workers=frozenset(row[0] for row in workers),
-            nodes={area: nodes for area, nodes, _ in rows},
-            holders={area: holder for area, _, holder in rows if holder is not None},
+            node_counts={area: nodes for area, nodes, _ in rows},
+            holder_by_area={area: holder for area, _, holder in rows if holder is not None},
         )
-        return decide(shares, self._worker, running), len(rows)
+        return plan_changes(table, self._worker, running), len(rows)
 
-    async def give(self, areas: frozenset[str]) -> None:
+    async def release(self, areas: frozenset[str]) -> None:
         """Whoever should have these may take them now."""
-        tx = await self._connected()
-        await tx.execute(_QUERIES["give"], {"worker": self._worker, "areas": sorted(areas)})
+        tx = await self._ensure_connected()
+        await tx.execute(_QUERIES["delete_leases"], {"worker": self._worker, "areas": sorted(areas)})
 
-    async def leave(self) -> None:
+    async def release_all(self) -> None:
         """We end: all of ours is free. Where this fails the leases run out by themselves."""
         with suppress(psycopg.Error):
-            tx = await self._connected()
-            await tx.execute(_QUERIES["leave"], {"worker": self._worker})
+            tx = await self._ensure_connected()
+            await tx.execute(_QUERIES["delete_worker"], {"worker": self._worker})
         await self.close()
 
     async def close(self) -> None:
@@ -83,9 +90,9 @@ class Leases:
             with suppress(psycopg.Error):
                 await connection.close()
 
-    async def _connected(self) -> psycopg.AsyncConnection:
+    async def _ensure_connected(self) -> psycopg.AsyncConnection:
         if self._connection is None or self._connection.closed:
             self._connection = await psycopg.AsyncConnection.connect(
-                self._dsn, autocommit=True, connect_timeout=5, application_name=NAME + self._worker
+                self._dsn, autocommit=True, connect_timeout=5, application_name=CONNECTION_NAME_PREFIX + self._worker
             )
         return self._connection

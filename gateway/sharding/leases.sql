@@ -1,13 +1,13 @@
 -- Which worker writes for which area. One worker at a time looks and takes: `alone` holds until the transaction ends.
 
--- name: alone
+-- name: lock_leases
 SELECT pg_advisory_xact_lock(7431102)
 
--- name: seen
+-- name: record_heartbeat
 INSERT INTO gateway_worker (id) VALUES (%(worker)s)
 ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp()
 
--- name: end_dead
+-- name: remove_dead_workers
 -- Who has not been seen loses its leases, and every connection it still has: what hangs now can never commit later.
 WITH dead AS (
     DELETE FROM gateway_worker WHERE seen_at < clock_timestamp() - make_interval(secs => %(after)s) RETURNING id
@@ -16,21 +16,21 @@ SELECT dead.id, count(pg_terminate_backend(a.pid)) FROM dead
 LEFT JOIN pg_stat_activity a ON a.datname = current_database() AND a.application_name = %(name)s || dead.id
 GROUP BY dead.id
 
--- name: workers
+-- name: select_workers
 SELECT id FROM gateway_worker
 
--- name: areas_and_holders
+-- name: select_areas
 -- Every area, how many nodes it has, and who holds it.
 SELECT a.id, (SELECT count(*) FROM node n WHERE n.area_id = a.id AND n.revoked_at IS NULL), l.worker_id
 FROM area a LEFT JOIN area_lease l ON l.area_id = a.id
 WHERE cardinality(%(areas)s::text[]) = 0 OR a.id = ANY(%(areas)s)
 
--- name: take
+-- name: insert_leases
 INSERT INTO area_lease (area_id, worker_id) SELECT a, %(worker)s FROM unnest(%(areas)s::text[]) AS a
 ON CONFLICT DO NOTHING RETURNING area_id, number
 
--- name: give
+-- name: delete_leases
 DELETE FROM area_lease WHERE worker_id = %(worker)s AND area_id = ANY(%(areas)s)
 
--- name: leave
+-- name: delete_worker
 DELETE FROM gateway_worker WHERE id = %(worker)s

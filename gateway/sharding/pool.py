@@ -6,72 +6,75 @@ what was not committed was not acknowledged either, and what was is known to the
 """
 
 import asyncio
-import logging
 import secrets
 import socket
 from collections.abc import Callable, Coroutine, Iterable
 
 import psycopg
 
+from alerting.errors import one_line
+from alerting.log import get_logger
 from gateway import telemetry
-from gateway.sharding.leases import NAME, Leases, Turn
+from gateway.sharding.leases import CONNECTION_NAME_PREFIX, LeaseRenewal, Leases
 
-_LOG = logging.getLogger(__name__)
-_TURNS = 5  # looks at the table before a lease would run out
+_LOG = get_logger("gateway.sharding")
+_RENEWALS_PER_EXPIRY = 5  # looks at the table before a lease would run out
 
 
-class Pool:
+class AreaPool:
     """Runs one part an area, for as long as this worker holds its lease."""
 
     def __init__(
-        self, dsn: str, areas: list[str], expiry: float, part: Callable[[str, str], Coroutine[None, None, None]]
+        self, dsn: str, areas: list[str], expiry: float, ingest_area: Callable[[str, str], Coroutine[None, None, None]]
     ) -> None:
         """`part(area, name of its connection)` runs until cancelled."""
-        self.worker = f"{socket.gethostname()[:20]}-{secrets.token_hex(4)}"
-        self._leases = Leases(dsn, self.worker, areas, expiry)
-        self._pause, self._part = expiry / _TURNS, part
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self.worker_id = f"{socket.gethostname()[:20]}-{secrets.token_hex(4)}"
+        self._leases = Leases(dsn, self.worker_id, areas, expiry)
+        self._renewal_interval, self._ingest_area = expiry / _RENEWALS_PER_EXPIRY, ingest_area
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Until cancelled; then every lease is given back. The first part that fails takes the worker with it."""
-        _LOG.info("worker %s shares areas with the others", self.worker)
+        _LOG.info("worker shares areas with other workers", worker=self.worker_id)
         try:
             async with asyncio.TaskGroup() as group:
                 while True:
                     try:
-                        await self._turn(group)
+                        await self._renew_leases(group)
                     except psycopg.Error as error:
                         telemetry.FAILURES.labels("leases").inc()
-                        _LOG.warning("leases cannot be looked at: %s", " ".join(str(error).split()))
-                    await asyncio.sleep(self._pause)
+                        _LOG.warning("leases unreadable: database unavailable", error=one_line(error))
+                    await asyncio.sleep(self._renewal_interval)
         finally:
-            await self._leases.leave()
+            await self._leases.release_all()
 
-    async def _turn(self, group: asyncio.TaskGroup) -> None:
-        turn = await self._leases.turn(frozenset(self._running))
-        _tell(turn)
-        await self._stop(turn.plan.lost | (turn.plan.give & self._running.keys()))
-        if turn.plan.give:
-            await self._leases.give(turn.plan.give)
-        for area in sorted(turn.plan.begin):
-            _LOG.info("area %s is ours, lease %s", area, turn.numbers.get(area, "as before"))
-            self._running[area] = group.create_task(self._part(area, NAME + self.worker), name=area)
-        telemetry.AREAS.set(turn.areas)
-        telemetry.LEASED.set(len(self._running))
+    async def _renew_leases(self, group: asyncio.TaskGroup) -> None:
+        renewal = await self._leases.renew(frozenset(self._tasks))
+        _log_changes(renewal)
+        await self._stop_areas(renewal.plan.lost | (renewal.plan.release & self._tasks.keys()))
+        if renewal.plan.release:
+            await self._leases.release(renewal.plan.release)
+        for area in sorted(renewal.plan.start):
+            _LOG.info("lease acquired", area=area, lease=renewal.lease_numbers.get(area, "unchanged"))
+            self._tasks[area] = group.create_task(
+                self._ingest_area(area, CONNECTION_NAME_PREFIX + self.worker_id), name=area
+            )
+        telemetry.AREAS.set(renewal.area_count)
+        telemetry.LEASED_AREAS.set(len(self._tasks))
 
-    async def _stop(self, areas: Iterable[str]) -> None:
+    async def _stop_areas(self, areas: Iterable[str]) -> None:
         """In the middle of a transaction too: what it held is acknowledged by whoever stores it."""
-        ending = [self._running.pop(area) for area in areas]
-        for task in ending:
+        tasks = [self._tasks.pop(area) for area in areas]
+        for task in tasks:
             task.cancel()
-        if ending:
-            await asyncio.wait(ending)
+        if tasks:
+            await asyncio.wait(tasks)
 
 
-def _tell(turn: Turn) -> None:
-    for worker, connections in turn.dead.items():
-        _LOG.warning("worker %s has not been seen: its areas are free, %d connections ended", worker, connections)
-    for area in sorted(turn.plan.give):
-        _LOG.info("area %s is handed over", area)
-    for area in sorted(turn.plan.lost):
-        _LOG.warning("area %s was taken by another worker", area)
+def _log_changes(renewal: LeaseRenewal) -> None:
+    for worker, connections in renewal.dead_workers.items():
+        _LOG.warning("worker expired: its areas are free", worker=worker, closed_connections=connections)
+    for area in sorted(renewal.plan.release):
+        _LOG.info("lease released", area=area)
+    for area in sorted(renewal.plan.lost):
+        _LOG.warning("lease lost to another worker", area=area)

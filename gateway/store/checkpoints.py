@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from edge_agent.wire import Kind, Topic
+from edge_agent.wire import Topic, TopicKind
 from gateway.decoding.decode import Payload
-from gateway.detection.analyzer import Memory, Senses
+from gateway.detection.analyzer import Analyzer, AnalyzerState
 from gateway.model.registry import Registry
-from gateway.model.timestamps import moment
+from gateway.model.timestamps import from_ms
 from gateway.store.connection import QUERIES, Transaction
 
 
@@ -22,58 +22,62 @@ class Checkpoint:
     detection: Mapping[int, bytes]
 
 
-async def introduce(tx: Transaction, senses: Senses) -> None:
+async def save_detector(tx: Transaction, analyzer: Analyzer) -> None:
     """Keep the detector's parameters under its name."""
-    values = {"name": senses.detector.name, "parameters": senses.detector.parameters_text}
-    await tx.execute(QUERIES["know_detector"], values)
+    values = {"name": analyzer.detector.name, "parameters": analyzer.detector.parameters_json}
+    await tx.execute(QUERIES["insert_detector"], values)
 
 
-async def keep(tx: Transaction, senses: Senses, memory: Memory, before: int, areas: list[str]) -> None:
+async def save_checkpoint(
+    tx: Transaction, analyzer: Analyzer, state: AnalyzerState, before: int, areas: list[str]
+) -> None:
     """Keep what is known before this batch, and thin out what is old."""
-    newest = int(memory.detection.streams["at"].max(initial=0))
+    newest_reading_ms = int(state.detection.streams["at"].max(initial=0))
     await tx.execute(
-        QUERIES["keep_checkpoint"],
+        QUERIES["insert_checkpoint"],
         {
-            "detector": senses.detector.name,
+            "detector": analyzer.detector.name,
             "areas": areas,
             "before": before,
-            "newest": moment(newest),
-            **senses.pack(memory),
+            "newest": from_ms(newest_reading_ms),
+            **analyzer.pack(state),
         },
     )
-    await tx.execute(QUERIES["thin_checkpoints"])
+    await tx.execute(QUERIES["delete_surplus_checkpoints"])
 
 
-async def last(
-    tx: Transaction, senses: Senses, registry: Registry, area: str, *, batch: int | None, since: datetime | None
-) -> tuple[int, Memory] | None:
+async def load_checkpoint(
+    tx: Transaction, analyzer: Analyzer, registry: Registry, area: str, *, batch: int | None, since: datetime | None
+) -> tuple[int, AnalyzerState] | None:
     """The newest checkpoint of the area that knew neither this batch nor readings from `since` on: (before, memory)."""
-    values = {"detector": senses.detector.name, "area": area, "batch": batch, "since": since}
-    row = await (await tx.execute(QUERIES["checkpoint_before"], values)).fetchone()
+    values = {"detector": analyzer.detector.name, "area": area, "batch": batch, "since": since}
+    row = await (await tx.execute(QUERIES["select_checkpoint_before"], values)).fetchone()
     if row is None:
         return None
-    before, ids, quality, detection = row
-    return int(before), senses.unpack(registry, ids, quality, detection)
+    next_batch, ids, quality, detection = row
+    return int(next_batch), analyzer.unpack(registry, ids, quality, detection)
 
 
-async def payloads(
+async def load_payloads(
     tx: Transaction, query: str, values: Mapping[str, Any], registry: Registry
 ) -> list[tuple[int, Payload]]:
     """(batch id, the signed bytes as they came) of a query for batches."""
     rows = await (await tx.execute(QUERIES[query], values)).fetchall()
-    return [(int(id_), stored(registry, *batch)) for id_, *batch in rows]
+    return [(int(id_), payload_from_row(registry, *batch)) for id_, *batch in rows]
 
 
-def stored(registry: Registry, node: str, body: bytes | None, received_at: datetime, late: bool) -> Payload:  # noqa: FBT001 - a row
+def payload_from_row(registry: Registry, node: str, body: bytes | None, received_at: datetime, late: bool) -> Payload:  # noqa: FBT001 - a row
     """A stored batch as it came in. Of a node that the registry does not know nothing can be decoded."""
-    known = registry.nodes.get(node)
-    topic = str(Topic(area=known.area if known else "-", node=node, kind=Kind.READINGS))
+    enrolled_node = registry.nodes.get(node)
+    topic = str(Topic(area=enrolled_node.area if enrolled_node else "-", node=node, kind=TopicKind.READINGS))
     return Payload(topic=topic, body=bytes(body or b""), received_at=received_at, replayed=late)
 
 
-async def as_it_was(tx: Transaction, registry: Registry, at: datetime) -> Registry:
+async def load_registry_at(tx: Transaction, registry: Registry, at: datetime) -> Registry:
     """The registry without the datastreams that came later."""
-    known = {row[0] for row in await (await tx.execute(QUERIES["datastreams_until"], {"until": at})).fetchall()}
-    kept = [d for d in registry.datastreams if d.id in known]
-    streams = [replace(d, slot=slot) for slot, d in enumerate(kept)]
+    existing_ids = {
+        row[0] for row in await (await tx.execute(QUERIES["select_datastreams_until"], {"until": at})).fetchall()
+    }
+    existing = [d for d in registry.datastreams if d.id in existing_ids]
+    streams = [replace(d, slot=slot) for slot, d in enumerate(existing)]
     return replace(registry, datastreams=streams, slots={(d.node, d.observed_property): d.slot for d in streams})

@@ -7,25 +7,27 @@ in a column of its own (`observation_resolved` shows both).
 
 from collections.abc import Sequence
 
-from edge_agent.wire import Clock
-from gateway.decoding.decode import Heading
+from edge_agent.wire import ClockState
+from gateway.decoding.decode import BatchHeader
 from gateway.store.connection import QUERIES, Transaction
 
 Boot = tuple[str, str]  # node, boot id
-Anchored = frozenset[Boot]  # whose clock was trusted once
+AnchoredBoots = frozenset[Boot]  # whose clock was trusted once
 
 
-async def resolve(tx: Transaction, batches: Sequence[Heading], ids: Sequence[int], known: Anchored) -> Anchored:
+async def record_clock_offsets(
+    tx: Transaction, batches: Sequence[BatchHeader], batch_ids: Sequence[int], anchored: AnchoredBoots
+) -> AnchoredBoots:
     """Keep new anchors and suspects; returns the boots that have an anchor now. `known`: those that had one."""
     anchors = {
         (b.node, b.boot): b.t0 - b.mono
         for b in reversed(batches)
-        if b.clock is Clock.SYNCED and (b.node, b.boot) not in known
+        if b.clock is ClockState.SYNCED and (b.node, b.boot) not in anchored
     }
-    suspects = [(b, id_) for b, id_ in zip(batches, ids, strict=True) if b.clock is not Clock.SYNCED]
+    suspects = [(b, id_) for b, id_ in zip(batches, batch_ids, strict=True) if b.clock is not ClockState.SYNCED]
     if suspects:
         await tx.execute(
-            QUERIES["suspect_clocks"],
+            QUERIES["insert_clock_suspects"],
             {
                 "batches": [id_ for _, id_ in suspects],
                 "nodes": [b.node for b, _ in suspects],
@@ -34,7 +36,7 @@ async def resolve(tx: Transaction, batches: Sequence[Heading], ids: Sequence[int
             },
         )
     if anchors:
-        of = {"nodes": [node for node, _ in anchors], "boots": [boot for _, boot in anchors]}
-        await tx.execute(QUERIES["anchor_clocks"], {**of, "offsets": list(anchors.values())})
-        await tx.execute(QUERIES["shift_suspects"], of)
-    return known | anchors.keys()
+        keys = {"nodes": [node for node, _ in anchors], "boots": [boot for _, boot in anchors]}
+        await tx.execute(QUERIES["insert_clock_anchors"], {**keys, "offsets": list(anchors.values())})
+        await tx.execute(QUERIES["update_suspect_shifts"], keys)
+    return anchored | anchors.keys()

@@ -14,19 +14,19 @@ from pathlib import Path
 
 import psycopg
 
-from alerting.sql import load
+from alerting.sql import load_queries
 from gateway.errors import StartError
 from gateway.store.migrate import SchemaError, migrate
 
-QUERIES = load(Path(__file__).with_name("queries.sql"))
+QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
 Transaction = psycopg.AsyncConnection
 
-_GOODBYE = 1.0  # s
-_ON_THE_WAY = 4 << 20  # B to the database: a micro-batch
+_CLOSE_TIMEOUT = 1.0  # s
+_SEND_BUFFER = 4 << 20  # B to the database: a micro-batch
 
 
-class HeldError(psycopg.OperationalError):
+class AreasLockedError(psycopg.OperationalError):
     """Another gateway writes for one of our areas: as good as a database that is away, until that one is gone."""
 
 
@@ -43,7 +43,7 @@ class Store:
         """Whose topics are written here; "*" stands for all."""
         return self._areas
 
-    async def connected(self) -> psycopg.AsyncConnection:
+    async def ensure_connection(self) -> psycopg.AsyncConnection:
         """The live connection, made anew where it broke.
 
         Raises psycopg.OperationalError while the database is away, HeldError while another gateway still
@@ -54,25 +54,25 @@ class Store:
                 self._dsn, autocommit=True, connect_timeout=5, application_name=self._name
             )
             try:
-                await self._lock(connection)
+                await self._lock_areas(connection)
             except BaseException:  # also where we are cancelled here
                 await connection.close()
                 raise
-            _widen(connection)
+            _enlarge_send_buffer(connection)
             self._connection = connection
         return self._connection
 
-    async def _lock(self, connection: psycopg.AsyncConnection) -> None:
-        await connection.execute(QUERIES["notice_death"])
+    async def _lock_areas(self, connection: psycopg.AsyncConnection) -> None:
+        await connection.execute(QUERIES["set_keepalives"])
         cursor = await connection.execute(QUERIES["lock_areas"], {"areas": self._areas})
         row = await cursor.fetchone()
         if row is None or not row[0]:
-            raise HeldError(f"another gateway writes for {', '.join(self._areas)}")
+            raise AreasLockedError(f"another gateway writes for {', '.join(self._areas)}")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """All or nothing; on any error nothing of it stays."""
-        connection = await self.connected()
+        connection = await self.ensure_connection()
         try:
             async with connection.transaction():
                 yield connection
@@ -87,28 +87,28 @@ class Store:
             return
         try:
             with suppress(psycopg.Error, TimeoutError):  # who comes next need not wait until the server has noticed
-                async with asyncio.timeout(_GOODBYE):
+                async with asyncio.timeout(_CLOSE_TIMEOUT):
                     await connection.execute(QUERIES["unlock_areas"])
         finally:
             with suppress(psycopg.Error):
                 await connection.close()
 
 
-def _widen(connection: psycopg.AsyncConnection) -> None:
+def _enlarge_send_buffer(connection: psycopg.AsyncConnection) -> None:
     """Let the kernel take much of a COPY at once, so that the database has work while we have other things to do.
 
     How much is the kernel's own to say (`net.core.wmem_max`). TCP finds its size by itself.
     """
-    with socket.socket(fileno=os.dup(connection.fileno())) as link:
-        if link.family == socket.AF_UNIX:
-            link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ON_THE_WAY)
+    with socket.socket(fileno=os.dup(connection.fileno())) as connection_socket:
+        if connection_socket.family == socket.AF_UNIX:
+            connection_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
 
 
-def check(dsn: str) -> None:
+def check_schema(dsn: str) -> None:
     """StartError where the database cannot be reached or has not the schema of this version."""
     try:
-        todo = migrate(dsn, check=True)
+        pending = migrate(dsn, check=True)
     except SchemaError as error:
         raise StartError(str(error)) from None
-    if todo:
-        raise StartError(f"the database lacks {len(todo)} migration(s), first {todo[0]}: run `piekwacht migrate`")
+    if pending:
+        raise StartError(f"the database lacks {len(pending)} migration(s), first {pending[0]}: run `piekwacht migrate`")

@@ -10,47 +10,47 @@ from functools import lru_cache
 from struct import Struct
 from typing import Self
 
-from gateway.decoding.decode import Heading
+from gateway.decoding.decode import BatchHeader
 from gateway.store.copy_observations import HEADER, TRAILER
 
-_BEGINNING = Struct("!hiq")  # number of columns; id
-_FIXED = Struct("!iqiqi?iqi32si")  # seq, mono, hist, received_at, sha256; then the length of the payload
+_ROW_START = Struct("!hiq")  # number of columns; id
+_FIXED_COLUMNS = Struct("!iqiqi?iqi32si")  # seq, mono, hist, received_at, sha256; then the length of the payload
 _LENGTH = Struct("!i")
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class BatchRows:
     """Rows of `batch`, each without its beginning."""
 
     rows: Sequence[bytes]
 
     @classmethod
-    def of(cls, headings: Sequence[Heading]) -> Self:
+    def from_headers(cls, headers: Sequence[BatchHeader]) -> Self:
         """In their order."""
-        return cls(rows=[b"".join(_parts(heading)) for heading in headings])
+        return cls(rows=[b"".join(_encode_columns(header)) for header in headers])
 
-    def numbered(self, ids: Sequence[int]) -> bytes:
+    def encode_stream(self, batch_ids: Sequence[int]) -> bytes:
         """The whole stream (the columns are those of `copy_batches`), once it is known what id each batch has."""
-        pairs = ((_BEGINNING.pack(11, 8, id_), row) for id_, row in zip(ids, self.rows, strict=True))
+        pairs = ((_ROW_START.pack(11, 8, id_), row) for id_, row in zip(batch_ids, self.rows, strict=True))
         return b"".join((HEADER, *(part for pair in pairs for part in pair), TRAILER))
 
 
-def _parts(heading: Heading) -> Iterator[bytes]:
-    payload = heading.payload
-    yield _names(heading.node, heading.inc, heading.boot, heading.clock.value)
-    received_at = _microseconds(payload.received_at)
-    numbers = (8, heading.seq, 8, heading.mono, 1, heading.late, 8, received_at)  # each after its length
-    yield _FIXED.pack(*numbers, 32, heading.sha256, len(payload.body))
+def _encode_columns(header: BatchHeader) -> Iterator[bytes]:
+    payload = header.payload
+    yield _encode_texts(header.node, header.inc, header.boot, header.clock.value)
+    received_at = _postgres_microseconds(payload.received_at)
+    numbers = (8, header.seq, 8, header.mono, 1, header.late, 8, received_at)  # each after its length
+    yield _FIXED_COLUMNS.pack(*numbers, 32, header.sha256, len(payload.body))
     yield payload.body
 
 
 @lru_cache(maxsize=20_000)  # the same for months
-def _names(*names: str) -> bytes:
-    return b"".join(_LENGTH.pack(len(raw)) + raw for raw in (name.encode() for name in names))
+def _encode_texts(*texts: str) -> bytes:
+    return b"".join(_LENGTH.pack(len(raw)) + raw for raw in (name.encode() for name in texts))
 
 
 @lru_cache(maxsize=4)  # of a micro-batch all are the same
-def _microseconds(at: datetime) -> int:
+def _postgres_microseconds(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND

@@ -10,10 +10,10 @@ from gateway.model.registry import Registry
 from gateway.store.connection import QUERIES, Transaction
 
 
-async def save(tx: Transaction, events: Sequence[Event], severities: Sequence[str], registry: Registry) -> None:
+async def save_events(tx: Transaction, events: Sequence[Event], severities: Sequence[str], registry: Registry) -> None:
     """Store each revision, and the newest one as the event. The same revision again changes nothing."""
     for event, severity in zip(events, severities, strict=True):
-        row = _row(event, severity, registry)
+        row = _event_row(event, severity, registry)
         await tx.execute(QUERIES["save_event"], row)
         await tx.execute(
             QUERIES["save_event_revision"],
@@ -21,7 +21,7 @@ async def save(tx: Transaction, events: Sequence[Event], severities: Sequence[st
         )
 
 
-def _row(event: Event, severity: str, registry: Registry) -> dict[str, object]:
+def _event_row(event: Event, severity: str, registry: Registry) -> dict[str, object]:
     return {
         "id": event.id,
         "revision": event.revision,
@@ -46,23 +46,23 @@ def _row(event: Event, severity: str, registry: Registry) -> dict[str, object]:
         "detected_late": event.detected_late,
         "merged_into": event.merged_into,
         "state_hash": event.state_hash,
-        "around": json.encode({name: getattr(event, name) for name in _AROUND}).decode(),
+        "around": json.encode({name: getattr(event, name) for name in _CONTEXT_FIELDS}).decode(),
     }
 
 
-_AROUND = ("neighbours", "wind", "upwind", "words")
+_CONTEXT_FIELDS = ("neighbours", "wind", "upwind", "words")
 
 
-class _Node(Struct):
+class _NodeDatastreams(Struct):
     node_id: str
     datastreams: Sequence[int]
 
 
-async def save_states(tx: Transaction, detector: str, kept: Sequence[NodeStates]) -> None:
+async def save_states(tx: Transaction, detector: str, states: Sequence[NodeStates]) -> None:
     """Keep these instead of what was kept of their nodes; `detector`: the name of the one whose states they are."""
-    if kept:
-        nodes = json.encode([_Node(one.node, one.datastreams) for one in kept])
-        quality, detection = [one.quality for one in kept], [one.detection for one in kept]
+    if states:
+        nodes = json.encode([_NodeDatastreams(state.node, state.datastreams) for state in states])
+        quality, detection = [state.quality for state in states], [state.detection for state in states]
         await tx.execute(
             QUERIES["save_states"], {"nodes": nodes, "quality": quality, "detection": detection, "detector": detector}
         )
@@ -72,7 +72,7 @@ async def load_states(connection: Transaction, component: str, registry: Registr
     """Slot -> state, as last committed."""
     slots = {d.id: d.slot for d in registry.datastreams}
     cursor = await connection.execute(
-        QUERIES["load_states"], {"component": component, "nodes": list(registry.slots_of)}
+        QUERIES["load_states"], {"component": component, "nodes": list(registry.slots_by_node)}
     )
     loaded: dict[int, bytes] = {}
     for datastreams, state in await cursor.fetchall():

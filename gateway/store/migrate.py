@@ -17,8 +17,8 @@ import psycopg
 
 from gateway.errors import GatewayError, StartError
 
-_LOCK = 7_431_100  # any number, as long as it is ours alone
-_TABLE = """
+_LOCK_KEY = 7_431_100  # any number, as long as it is ours alone
+_CREATE_TABLE = """
 CREATE TABLE IF NOT EXISTS schema_migration (
     name       text PRIMARY KEY,
     sha256     text NOT NULL,
@@ -44,31 +44,31 @@ class Migration:
         return hashlib.sha256(self.statements.encode()).hexdigest()
 
 
-def shipped() -> list[Migration]:
+def load_migrations() -> list[Migration]:
     """Every migration of this version, in order."""
     folder = files("gateway.store") / "migrations"
-    found = [Migration(name=f.name, statements=f.read_text()) for f in folder.iterdir() if f.name.endswith(".sql")]
-    return sorted(found, key=lambda migration: migration.name)
+    migrations = [Migration(name=f.name, statements=f.read_text()) for f in folder.iterdir() if f.name.endswith(".sql")]
+    return sorted(migrations, key=lambda migration: migration.name)
 
 
-def meant_for(migrations: list[Migration], *, timescale: bool) -> list[Migration]:
+def select_for_server(migrations: list[Migration], *, timescale: bool) -> list[Migration]:
     """Those of the migrations that this kind of server gets."""
     other = ".plain.sql" if timescale else ".timescale.sql"
     return [migration for migration in migrations if not migration.name.endswith(other)]
 
 
-def pending(all_: list[Migration], applied: dict[str, str]) -> list[Migration]:
+def find_pending(migrations: list[Migration], applied: dict[str, str]) -> list[Migration]:
     """What still has to run, or SchemaError where the database and this version disagree."""
-    known = {migration.name: migration for migration in all_}
+    by_name = {migration.name: migration for migration in migrations}
     for name, sha256 in applied.items():
-        if name not in known:
+        if name not in by_name:
             raise SchemaError(
                 f"the database knows migration {name}, this version does not: install a newer piekwacht, "
                 "or restore the backup of before the upgrade"
             )
-        if known[name].sha256 != sha256:
+        if by_name[name].sha256 != sha256:
             raise SchemaError(f"migration {name} was changed after it was applied: restore the released file")
-    return [migration for migration in all_ if migration.name not in applied]
+    return [migration for migration in migrations if migration.name not in applied]
 
 
 def connect(dsn: str) -> psycopg.Connection:
@@ -81,7 +81,7 @@ def connect(dsn: str) -> psycopg.Connection:
         raise StartError(f"the DSN cannot be read: {' '.join(str(error).split())}; check [database] dsn") from None
 
 
-def _has_timescale(connection: psycopg.Connection, applied: Iterable[str]) -> bool:
+def _uses_timescale(connection: psycopg.Connection, applied: Iterable[str]) -> bool:
     """Whether to use TimescaleDB: what the database began with, else what the server offers."""
     kinds = {name.rsplit(".", 2)[-2] for name in applied}
     if "timescale" in kinds or "plain" in kinds:
@@ -93,15 +93,17 @@ def _has_timescale(connection: psycopg.Connection, applied: Iterable[str]) -> bo
 def migrate(dsn: str, *, check: bool = False) -> list[str]:
     """Apply what is pending and return the names; with `check` only return them."""
     with connect(dsn) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK_KEY])
         connection.execute("SET client_min_messages = warning")
-        connection.execute(_TABLE)
+        connection.execute(_CREATE_TABLE)
         applied: dict[str, str] = dict(connection.execute("SELECT name, sha256 FROM schema_migration").fetchall())
-        todo = pending(meant_for(shipped(), timescale=_has_timescale(connection, applied)), applied)
-        for migration in [] if check else todo:
+        pending_migrations = find_pending(
+            select_for_server(load_migrations(), timescale=_uses_timescale(connection, applied)), applied
+        )
+        for migration in [] if check else pending_migrations:
             with connection.transaction():
                 connection.execute(migration.statements.encode())
                 connection.execute(
                     "INSERT INTO schema_migration (name, sha256) VALUES (%s, %s)", [migration.name, migration.sha256]
                 )
-    return [migration.name for migration in todo]
+    return [migration.name for migration in pending_migrations]

@@ -6,41 +6,43 @@ from datetime import datetime
 
 import msgspec
 
-from edge_agent.wire import Kind, Topic
-from gateway.decoding.decode import Heading
+from edge_agent.wire import Topic, TopicKind
+from gateway.decoding.decode import BatchHeader
 from gateway.model.registry import Registry
 from gateway.store.connection import QUERIES, Transaction
 
-_LONGEST = 16_384
+_MAX_BODY = 16_384
 
 
 @dataclass(frozen=True, kw_only=True)
-class Word:
+class NodeMessage:
     """One status or health message. A retained one was said earlier and is no sign of life."""
 
     topic: Topic
     body: bytes
-    said_at: datetime
+    received_at: datetime
     retained: bool
 
 
 @dataclass(kw_only=True)
-class _Entry:
-    seen: datetime
+class _NodeStatus:
+    last_seen: datetime
     online: bool | None = None
     status: str | None = None
     health: str | None = None
 
 
-async def touch(tx: Transaction, words: Sequence[Word], batches: Iterable[Heading], registry: Registry) -> None:
+async def update_node_status(
+    tx: Transaction, messages: Sequence[NodeMessage], headers: Iterable[BatchHeader], registry: Registry
+) -> None:
     """Note the words, and that the senders of these batches were heard. Unknown nodes and bad JSON are passed over."""
-    entries = digest(words, batches, registry)
+    entries = merge_messages(messages, headers, registry)
     if entries:
         await tx.execute(
-            QUERIES["touch_nodes"],
+            QUERIES["upsert_node_status"],
             {
                 "nodes": list(entries),
-                "seen": [e.seen for e in entries.values()],
+                "seen": [e.last_seen for e in entries.values()],
                 "online": [e.online for e in entries.values()],
                 "status": [e.status for e in entries.values()],
                 "health": [e.health for e in entries.values()],
@@ -48,21 +50,23 @@ async def touch(tx: Transaction, words: Sequence[Word], batches: Iterable[Headin
         )
 
 
-def digest(words: Sequence[Word], batches: Iterable[Heading], registry: Registry) -> dict[str, _Entry]:
+def merge_messages(
+    messages: Sequence[NodeMessage], headers: Iterable[BatchHeader], registry: Registry
+) -> dict[str, _NodeStatus]:
     """One entry a node, the later word winning. Pure."""
-    entries: dict[str, _Entry] = {}
-    for heading in batches:
-        seen = heading.payload.received_at
-        entries.setdefault(heading.node, _Entry(seen=seen)).seen = seen
-    for word in words:
-        node = registry.nodes.get(word.topic.node)
-        said = _object(word.body)
-        if node is None or node.area != word.topic.area or said is None:
+    entries: dict[str, _NodeStatus] = {}
+    for header in headers:
+        received_at = header.payload.received_at
+        entries.setdefault(header.node, _NodeStatus(last_seen=received_at)).last_seen = received_at
+    for message in messages:
+        node = registry.nodes.get(message.topic.node)
+        content = _decode_object(message.body)
+        if node is None or node.area != message.topic.area or content is None:
             continue
-        entry = entries.setdefault(node.id, _Entry(seen=word.said_at))
-        text = msgspec.json.encode(said).decode().replace("\\u0000", "")
-        if word.topic.kind is Kind.STATUS:
-            online = said.get("online")
+        entry = entries.setdefault(node.id, _NodeStatus(last_seen=message.received_at))
+        text = msgspec.json.encode(content).decode().replace("\\u0000", "")
+        if message.topic.kind is TopicKind.STATUS:
+            online = content.get("online")
             entry.online = online if isinstance(online, bool) else entry.online
             entry.status = text
         else:
@@ -70,8 +74,8 @@ def digest(words: Sequence[Word], batches: Iterable[Heading], registry: Registry
     return entries
 
 
-def _object(body: bytes) -> dict[str, object] | None:
-    if len(body) > _LONGEST:
+def _decode_object(body: bytes) -> dict[str, object] | None:
+    if len(body) > _MAX_BODY:
         return None
     try:
         return msgspec.json.decode(body, type=dict[str, object])

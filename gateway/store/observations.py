@@ -5,16 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from gateway.store.connection import QUERIES, Transaction
-from gateway.store.copy_observations import HEADER, TRAILER, Run
+from gateway.store.copy_observations import HEADER, TRAILER, CopyRecords
 
 
-async def copy(tx: Transaction, runs: Sequence[Run], batch_ids: Sequence[int]) -> None:
+async def copy_observations(tx: Transaction, groups: Sequence[CopyRecords], batch_ids: Sequence[int]) -> None:
     """Append the rows; each run's `batch` indexes `batch_ids`."""
-    if not any(len(run.records) for run in runs):
+    if not any(len(group.records) for group in groups):
         return
-    ids = np.array(batch_ids, np.int64)
+    batch_id_array = np.array(batch_ids, np.int64)
     async with tx.cursor() as cursor, cursor.copy(QUERIES["copy_observations"]) as out:
         await out.write(HEADER)
-        for run in runs:
-            await out.write(run.numbered(ids))
+        for group in groups:
+            await out.write(group.encode_records(batch_id_array))
         await out.write(TRAILER)

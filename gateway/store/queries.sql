@@ -1,6 +1,6 @@
 -- What the gateway itself reads and writes. Arrays are unnested, so that a micro-batch is one round trip a statement.
 
--- name: notice_death
+-- name: set_keepalives
 -- A machine that lost its power holds its areas for 15 s, not for the two hours after which TCP would ask.
 SELECT set_config('tcp_keepalives_' || name, value, false)
 FROM (VALUES ('idle', '5'), ('interval', '5'), ('count', '2')) AS t(name, value)
@@ -14,7 +14,7 @@ FROM unnest(%(areas)s::text[]) AS a
 -- name: unlock_areas
 SELECT pg_advisory_unlock_all()
 
--- name: registry_version
+-- name: select_registry_version
 SELECT version FROM registry_version
 
 -- name: areas
@@ -66,7 +66,7 @@ FROM json_to_recordset(convert_from(%(keys)b, 'UTF8')::json) AS k(node_id text, 
 GROUP BY node_id, incarnation
 ON CONFLICT (node_id, incarnation) DO UPDATE SET received = ledger.received + excluded.received, updated_at = now()
 
--- name: received_ranges
+-- name: select_received_ranges
 -- As the JSON that nodes are told; an inclusive range is a pair.
 SELECT json_agg(json_build_object('v', 1, 'node', l.node_id, 'inc', l.incarnation, 'ranges', (
     SELECT json_agg(json_build_array(lower(part), upper(part) - 1)) FROM unnest(l.received) AS part)))::text
@@ -81,7 +81,7 @@ COPY batch (id, node_id, incarnation, boot, clock, seq, mono, hist, received_at,
 -- name: copy_observations
 COPY observation (datastream_id, observed_at, value, flags, batch_id) FROM STDIN (FORMAT binary)
 
--- name: quarantine
+-- name: insert_quarantine
 INSERT INTO quarantine (received_at, topic, reason, detail, payload)
 SELECT * FROM unnest(%(received)s::timestamptz[], %(topics)s::text[], %(reasons)s::text[], %(details)s::text[], %(payloads)b::bytea[])
 
@@ -120,7 +120,7 @@ INSERT INTO event_revision (event_id, revision, body) VALUES (%(id)s, %(revision
 -- name: next_live_ids
 SELECT nextval('live_id') FROM generate_series(1, %(count)s)
 
--- name: touch_nodes
+-- name: upsert_node_status
 -- What a node said of itself, and that it was heard; absent parts keep what was there.
 INSERT INTO node_status (node_id, last_seen, online, status, health)
 SELECT * FROM unnest(%(nodes)s::text[], %(seen)s::timestamptz[], %(online)s::boolean[], %(status)s::jsonb[], %(health)s::jsonb[])
@@ -173,7 +173,7 @@ SELECT area_id FROM station WHERE id = %(id)s
 -- name: known_node
 SELECT revoked_at IS NOT NULL FROM node WHERE id = %(id)s
 
--- name: desire
+-- name: insert_desired_config
 -- A new version for a node; what is not given stays as in the version before.
 INSERT INTO node_desired (node_id, version, toml, certificate, desired_by)
 SELECT %(node)s, coalesce(max(version), 0) + 1,
@@ -186,18 +186,18 @@ RETURNING version
 -- name: desired
 SELECT DISTINCT ON (node_id) node_id, version, toml, certificate FROM node_desired ORDER BY node_id, version DESC
 
--- name: suspect_clocks
+-- name: insert_clock_suspects
 INSERT INTO clock_suspect (batch_id, node_id, boot, offset_ms, shift_ms)
 SELECT u.batch_id, u.node_id, u.boot, u.offset_ms, a.offset_ms - u.offset_ms
 FROM unnest(%(batches)s::bigint[], %(nodes)s::text[], %(boots)s::text[], %(offsets)s::bigint[]) AS u(batch_id, node_id, boot, offset_ms)
 LEFT JOIN clock_anchor a USING (node_id, boot)
 
--- name: anchor_clocks
+-- name: insert_clock_anchors
 INSERT INTO clock_anchor (node_id, boot, offset_ms)
 SELECT * FROM unnest(%(nodes)s::text[], %(boots)s::text[], %(offsets)s::bigint[])
 ON CONFLICT DO NOTHING
 
--- name: shift_suspects
+-- name: update_suspect_shifts
 UPDATE clock_suspect s SET shift_ms = a.offset_ms - s.offset_ms
 FROM clock_anchor a JOIN unnest(%(nodes)s::text[], %(boots)s::text[]) AS k(node_id, boot) USING (node_id, boot)
 WHERE s.node_id = a.node_id AND s.boot = a.boot AND s.shift_ms IS NULL
@@ -243,12 +243,12 @@ FROM quarantine WHERE id = %(id)s
 UPDATE quarantine SET replay_asked_at = now(), replay_asked_by = %(by)s, replayed_at = NULL, outcome = NULL
 WHERE id = ANY(%(ids)s) OR reason = %(reason)s
 
--- name: to_replay
+-- name: select_replay_requests
 SELECT id, received_at, topic, reason, payload FROM quarantine
 WHERE replay_asked_at IS NOT NULL AND replayed_at IS NULL AND ARRAY['*', split_part(topic, '/', 3)] && %(areas)s
 ORDER BY id LIMIT %(limit)s
 
--- name: replayed
+-- name: update_replay_outcomes
 UPDATE quarantine q SET replayed_at = now(), outcome = u.outcome
 FROM unnest(%(ids)s::bigint[], %(outcomes)s::text[]) AS u(id, outcome) WHERE q.id = u.id
 
@@ -261,7 +261,7 @@ WITH gone AS (
 INSERT INTO quarantine_emptied (emptied_by, quarantined, received_at, topic, reason, sha256)
 SELECT %(by)s, * FROM gone
 
--- name: batch_ids
+-- name: select_stored_batches
 -- The ids under which these keys were stored, and the properties that were stored of each.
 SELECT k.ordinal - 1, b.id, ARRAY(SELECT DISTINCT d.property_id FROM datastream d WHERE d.node_id = b.node_id
                                   AND EXISTS (SELECT 1 FROM observation o WHERE o.datastream_id = d.id AND o.batch_id = b.id))
@@ -269,23 +269,23 @@ FROM unnest(%(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[])
      WITH ORDINALITY AS k(node_id, incarnation, seq, ordinal)
 JOIN batch b USING (node_id, incarnation, seq)
 
--- name: know_detector
+-- name: insert_detector
 INSERT INTO detector (name, parameters) VALUES (%(name)s, %(parameters)s::jsonb) ON CONFLICT DO NOTHING
 
 -- name: detector_parameters
 SELECT parameters::text FROM detector WHERE name = %(name)s
 
--- name: keep_checkpoint
+-- name: insert_checkpoint
 INSERT INTO checkpoint (detector, areas, before_batch, newest, ids, quality, detection)
 VALUES (%(detector)s, %(areas)s, %(before)s, %(newest)s, %(ids)s, %(quality)s, %(detection)s)
 
--- name: thin_checkpoints
+-- name: delete_surplus_checkpoints
 -- After eight days one a day is enough.
 DELETE FROM checkpoint c WHERE made_at < now() - interval '8 days' AND EXISTS (
     SELECT FROM checkpoint e WHERE e.detector = c.detector AND e.areas = c.areas
     AND e.made_at < c.made_at AND e.made_at >= date_trunc('day', c.made_at))
 
--- name: checkpoint_before
+-- name: select_checkpoint_before
 -- The newest one that knew nothing of this batch, nor of readings from this time on.
 SELECT before_batch, ids, quality, detection FROM checkpoint
 WHERE detector = %(detector)s AND areas && ARRAY['*', %(area)s::text]
@@ -305,7 +305,7 @@ WHERE b.id IN (
     WHERE n.area_id = %(area)s AND o.observed_at > %(since)s AND o.observed_at <= %(until)s)
 ORDER BY b.id
 
--- name: datastreams_until
+-- name: select_datastreams_until
 SELECT id FROM datastream WHERE created_at <= %(until)s
 
 -- name: event_story

@@ -11,11 +11,11 @@ from typing import Annotated
 import psycopg
 from msgspec import Meta, Struct
 
-from alerting.sql import load
+from alerting.sql import load_queries
 from gateway.store.migrate import connect
 
-_QUERIES = load(Path(__file__).with_name("retention.sql"))
-Days = Annotated[int, Meta(ge=40)]
+_QUERIES = load_queries(Path(__file__).with_name("retention.sql"))
+RetentionDays = Annotated[int, Meta(ge=40)]
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):
@@ -32,16 +32,16 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
 
     chunk_hours: Annotated[int, Meta(ge=1, le=24 * 30)] = 24
     compress_after_days: Annotated[int, Meta(ge=1)] | None = 7
-    raw_days: Days | None = None
-    evidence_days: Days | None = None
-    shadow_days: Days | None = None
-    selftest_days: Days | None = None
-    minute_days: Days | None = None
-    hour_days: Days | None = None
-    day_days: Days | None = None
+    raw_days: RetentionDays | None = None
+    evidence_days: RetentionDays | None = None
+    shadow_days: RetentionDays | None = None
+    selftest_days: RetentionDays | None = None
+    minute_days: RetentionDays | None = None
+    hour_days: RetentionDays | None = None
+    day_days: RetentionDays | None = None
 
 
-class Pruned(Struct, frozen=True, kw_only=True):
+class PruneResult(Struct, frozen=True, kw_only=True):
     """How much was deleted; of `batches` the signed bytes."""
 
     observations: int = 0
@@ -50,53 +50,53 @@ class Pruned(Struct, frozen=True, kw_only=True):
     selftest_hours: int = 0
 
 
-def apply(dsn: str, settings: RetentionSettings) -> list[str]:
+def apply_policies(dsn: str, settings: RetentionSettings) -> list[str]:
     """Bring TimescaleDB's policies to the settings; returns what is in force, in words. Plain PostgreSQL: nothing."""
     with connect(dsn) as connection:
         if connection.execute(_QUERIES["has_timescale"]).fetchone() is None:
             return []
         with connection.transaction():
-            return [*_compression(connection, settings), *_retention(connection, settings)]
+            return [*_apply_compression(connection, settings), *_apply_retention(connection, settings)]
 
 
-def _compression(connection: psycopg.Connection, settings: RetentionSettings) -> list[str]:
+def _apply_compression(connection: psycopg.Connection, settings: RetentionSettings) -> list[str]:
     connection.execute("SET client_min_messages = warning")
-    connection.execute(_QUERIES["chunk"], {"hours": settings.chunk_hours})
-    connection.execute(_QUERIES["no_compression"])
+    connection.execute(_QUERIES["set_chunk_interval"], {"hours": settings.chunk_hours})
+    connection.execute(_QUERIES["remove_compression_policy"])
     if settings.compress_after_days is None:
         return ["observations are never compressed"]
-    connection.execute(_QUERIES["compression"], {"days": settings.compress_after_days})
+    connection.execute(_QUERIES["add_compression_policy"], {"days": settings.compress_after_days})
     return [f"observations are compressed after {settings.compress_after_days} days"]
 
 
-def _retention(connection: psycopg.Connection, settings: RetentionSettings) -> list[str]:
-    said = []
+def _apply_retention(connection: psycopg.Connection, settings: RetentionSettings) -> list[str]:
+    descriptions = []
     for name, days in (
         ("observation", settings.raw_days),
         ("observation_1min", settings.minute_days),
         ("observation_1h", settings.hour_days),
         ("observation_1day", settings.day_days),
     ):
-        connection.execute(_QUERIES["no_retention"], {"of": name})
+        connection.execute(_QUERIES["remove_retention_policy"], {"of": name})
         if days is not None:
-            connection.execute(_QUERIES["retention"], {"of": name, "days": days})
-            said.append(f"{name} is kept for {days} days")
-    return said
+            connection.execute(_QUERIES["add_retention_policy"], {"of": name, "days": days})
+            descriptions.append(f"{name} is kept for {days} days")
+    return descriptions
 
 
-def prune(dsn: str, settings: RetentionSettings) -> Pruned:
+def prune_old_rows(dsn: str, settings: RetentionSettings) -> PruneResult:
     """Delete what is too old, a slice a transaction. What was told of events and to whom is never among it."""
     with connect(dsn) as connection:
         timescale = connection.execute(_QUERIES["has_timescale"]).fetchone() is not None
-        return Pruned(
-            observations=0 if timescale else _slices(connection, "prune_observations", settings.raw_days),
-            batches=_slices(connection, "prune_evidence", settings.evidence_days),
-            shadow_events=_slices(connection, "prune_shadow", settings.shadow_days),
-            selftest_hours=_slices(connection, "prune_selftest", settings.selftest_days),
+        return PruneResult(
+            observations=0 if timescale else _delete_in_slices(connection, "prune_observations", settings.raw_days),
+            batches=_delete_in_slices(connection, "prune_evidence", settings.evidence_days),
+            shadow_events=_delete_in_slices(connection, "prune_shadow", settings.shadow_days),
+            selftest_hours=_delete_in_slices(connection, "prune_selftest", settings.selftest_days),
         )
 
 
-def _slices(connection: psycopg.Connection, query: str, days: int | None) -> int:
+def _delete_in_slices(connection: psycopg.Connection, query: str, days: int | None) -> int:
     total = 0
     while days is not None and (count := connection.execute(_QUERIES[query], {"days": days}).rowcount):
         total += count

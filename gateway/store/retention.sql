@@ -3,19 +3,19 @@
 -- name: has_timescale
 SELECT 1 FROM pg_extension WHERE extname = 'timescaledb'
 
--- name: chunk
+-- name: set_chunk_interval
 SELECT set_chunk_time_interval('observation', make_interval(hours => %(hours)s))
 
--- name: no_compression
+-- name: remove_compression_policy
 SELECT remove_compression_policy('observation', if_exists => true)
 
--- name: compression
+-- name: add_compression_policy
 SELECT add_compression_policy('observation', compress_after => make_interval(days => %(days)s))
 
--- name: no_retention
+-- name: remove_retention_policy
 SELECT remove_retention_policy(%(of)s::regclass, if_exists => true)
 
--- name: retention
+-- name: add_retention_policy
 SELECT add_retention_policy(%(of)s::regclass, drop_after => make_interval(days => %(days)s))
 
 -- name: prune_observations

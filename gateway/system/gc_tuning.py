@@ -3,7 +3,7 @@
 import gc
 
 
-def settle(*, seldom: bool = False) -> None:
+def freeze_gc(*, raise_thresholds: bool = False) -> None:
     """What is there from the start stays: a collection that looks through it all makes everybody wait 0.1 to 0.3 s.
 
     `seldom`: for whoever handles micro-batches, each a hundred thousand objects without a cycle: looking for some
@@ -11,5 +11,5 @@ def settle(*, seldom: bool = False) -> None:
     """
     gc.collect()
     gc.freeze()
-    if seldom:
+    if raise_thresholds:
         gc.set_threshold(200_000, 20, 20)

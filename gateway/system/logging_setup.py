@@ -1,27 +1,26 @@
-"""What our processes write to standard error: a line a record, as text or as JSON, with the ids that lead on.
+"""Log format of our processes on standard error: one record per line, as text or as JSON, with ids as keys.
 
-A record's ids travel in `extra={"about": {...}}`: batch, node, event, revision, receiver. Whoever collects the lines
-follows a reading by them from the broker to the mail (docs/operator/logs.md).
+Modules log through `alerting.log.get_logger`. Ids such as `batch_id`, `node`, `event_id` and `receiver` let an operator
+follow a reading from the broker to the mail (docs/operator/logs.md).
 """
 
 import logging
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 
-import msgspec
+import structlog
 from msgspec import Struct
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 
-class Format(StrEnum):
+class LogFormat(StrEnum):
     """How a line looks."""
 
     TEXT = "text"
     JSON = "json"
 
 
-class Level(StrEnum):
-    """From which weight on something is written; `debug` names every batch."""
+class LogLevel(StrEnum):
+    """Lowest level that is written; `debug` names every batch."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -32,46 +31,41 @@ class Level(StrEnum):
 class LogSettings(Struct, frozen=True, kw_only=True):
     """`[log]` of piekwacht.toml."""
 
-    format: Format = Format.TEXT
-    level: Level = Level.INFO
+    format: LogFormat = LogFormat.TEXT
+    level: LogLevel = LogLevel.INFO
 
 
-def begin(settings: LogSettings) -> None:
-    """From here on everything that is logged goes to standard error like this; libraries only from `info` on."""
+_RECORD: list[Processor] = [
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.ExtraAdder(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+]
+_REMOVE_META = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+_JSON: list[Processor] = [_REMOVE_META, structlog.processors.JSONRenderer(default=str)]
+
+
+def _render_text(_logger: WrappedLogger, _method: str, fields: EventDict) -> str:
+    """Render `2026-11-28T10:00:00Z WARNING gateway.ingest: database unavailable error=...`."""
+    head = f"{fields.pop('timestamp')} {fields.pop('level').upper()} {fields.pop('logger')}: {fields.pop('event')}"
+    exception = fields.pop("exception", None)
+    keys = "".join(f" {name}={value}" for name, value in fields.items())
+    return f"{head}{keys}" + (f"\n{exception}" if exception else "")
+
+
+_TEXT: list[Processor] = [_REMOVE_META, _render_text]
+
+
+def configure_logging(settings: LogSettings) -> None:
+    """Send every record of this process to standard error in this format; libraries from `info` on at most."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_Json() if settings.format is Format.JSON else _Text())
-    logging.basicConfig(level=max(logging.INFO, _weight(settings)), handlers=[handler])
-    for ours in ("gateway", "alerting"):
-        logging.getLogger(ours).setLevel(_weight(settings))
+    processors = _JSON if settings.format is LogFormat.JSON else _TEXT
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_RECORD, processors=processors))
+    logging.basicConfig(level=max(logging.INFO, _level(settings)), handlers=[handler])
+    for package in ("gateway", "alerting"):
+        logging.getLogger(package).setLevel(_level(settings))
 
 
-def _weight(settings: LogSettings) -> int:
+def _level(settings: LogSettings) -> int:
     return logging.getLevelNamesMapping()[settings.level.upper()]
-
-
-def _about(record: logging.LogRecord) -> Mapping[str, object]:
-    found = getattr(record, "about", None)
-    return found if isinstance(found, Mapping) else {}
-
-
-class _Text(logging.Formatter):
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s%(ids)s")
-
-    def format(self, record: logging.LogRecord) -> str:
-        record.ids = "".join(f" {name}={value}" for name, value in _about(record).items())
-        return super().format(record)
-
-
-class _Json(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, object] = {
-            "at": datetime.fromtimestamp(record.created, UTC),
-            "level": record.levelname.lower(),
-            "part": record.name,
-            "says": record.getMessage(),
-            **_about(record),
-        }
-        if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line, enc_hook=str).decode(errors="replace")

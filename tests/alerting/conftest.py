@@ -7,7 +7,7 @@ from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings, SmtpSettings
 from alerting.delivery.webhook import WebhookSettings
 from alerting.settings import AlertingSettings, ReceiverSettings
-from gateway.system.child_process import free_port
+from gateway.system.child_process import find_free_port
 
 hypothesis.settings.register_profile("busy", deadline=None)  # laws are about results; the machine may be busy
 hypothesis.settings.load_profile("busy")
@@ -20,10 +20,10 @@ def settings(tmp_path):
     secret = tmp_path / "secret"
     secret.write_text(SECRET)
 
-    def make(*, mail=None, web=None, **more):
+    def make_settings(*, mail=None, web=None, **overrides):
         return AlertingSettings(
-            **{"allow_private": True, "route": [Route(receiver="od")], "calm_minutes": 0, **more},
-            smtp=SmtpSettings(port=mail.controller.port if mail else free_port(), tls="none", timeout=2),
+            **{"allow_private": True, "route": [Route(receiver="od")], "calm_minutes": 0, **overrides},
+            smtp=SmtpSettings(port=mail.controller.port if mail else find_free_port(), tls="none", timeout=2),
             receiver=[
                 ReceiverSettings(
                     name="od",
@@ -33,4 +33,4 @@ def settings(tmp_path):
             ],
         )
 
-    return make
+    return make_settings

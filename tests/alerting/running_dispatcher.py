@@ -12,18 +12,18 @@ _UNDECIDED = "SELECT 1 FROM alerting.inbox WHERE dispatched_at IS NULL"
 _UNSENT = "SELECT 1 FROM alerting.outbox WHERE state IN ('pending', 'sending')"
 
 
-async def put(dsn, *alerts):
+async def insert_alerts(dsn, *alerts):
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
-        await inbox.put(connection, alerts)
+        await inbox.put_alerts(connection, alerts)
 
 
-def rows(dsn, statement):
+def fetch_rows(dsn, statement):
     with psycopg.connect(dsn) as connection:
         return connection.execute(statement).fetchall()
 
 
 @asynccontextmanager
-async def dispatching(settings, dsn, workers=1):
+async def run_dispatchers(settings, dsn, workers=1):
     tasks = [asyncio.create_task(dispatcher.run(settings, dsn)) for _ in range(workers)]
     try:
         yield
@@ -34,32 +34,32 @@ async def dispatching(settings, dsn, workers=1):
                 await task
 
 
-async def until(condition, within=15.0):
-    async with asyncio.timeout(within):
+async def wait_until(condition, timeout=15.0):
+    async with asyncio.timeout(timeout):
         while not condition():
             await asyncio.sleep(0.02)
 
 
-async def gone(dsn, *statements, within=15.0):
+async def wait_until_absent(dsn, *statements, timeout=15.0):
     """Wait until one statement after the other finds nothing: over one connection, which costs the server little."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         for statement in statements:
-            await until(lambda statement=statement: connection.execute(statement).fetchone() is None, within)
+            await wait_until(lambda statement=statement: connection.execute(statement).fetchone() is None, timeout)
 
 
-async def there(dsn, statement, within=15.0):
+async def wait_until_present(dsn, statement, timeout=15.0):
     """Wait until the statement finds something."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        await until(lambda: connection.execute(statement).fetchone() is not None, within)
+        await wait_until(lambda: connection.execute(statement).fetchone() is not None, timeout)
 
 
-async def settled(dsn, within=15.0):
-    await gone(dsn, _UNDECIDED, _UNSENT, within=within)
+async def wait_until_delivered(dsn, timeout=15.0):
+    await wait_until_absent(dsn, _UNDECIDED, _UNSENT, timeout=timeout)
 
 
-async def hurry(dsn):
+async def skip_retry_delay(dsn):
     """Wait for the first attempt to have failed, and do not wait for the second."""
-    await there(dsn, "SELECT 1 FROM alerting.delivery")
+    await wait_until_present(dsn, "SELECT 1 FROM alerting.delivery")
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("UPDATE alerting.outbox SET next_attempt_at = now() WHERE state = 'pending'")
         connection.execute("NOTIFY piekwacht_alerting")

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 from alerting.alert import Alert, Change, Place, Severity
 
-BEGAN = datetime(2026, 11, 21, 2, 3, 4, tzinfo=UTC)
+ONSET = datetime(2026, 11, 21, 2, 3, 4, tzinfo=UTC)
 
 
-def alert(revision=1, **changes) -> Alert:
-    known = {
+def make_alert(revision=1, **changes) -> Alert:
+    defaults = {
         "event_id": "7ckljx4okjr6urfo",
         "revision": revision,
         "change": Change.OPENED,
@@ -19,16 +19,16 @@ def alert(revision=1, **changes) -> Alert:
         "unit": "ug/m3",
         "severity": Severity.SEVERE,
         "confidence": 0.93,
-        "onset": BEGAN,
-        "peak_at": BEGAN + timedelta(seconds=20),
-        "detected_at": BEGAN + timedelta(seconds=9),
+        "onset": ONSET,
+        "peak_at": ONSET + timedelta(seconds=20),
+        "detected_at": ONSET + timedelta(seconds=9),
         "peak": 84.0,
         "background": 8.4,
         "excess": 75.6,
         "detector": "peak@1#0123abcd",
     }
-    return Alert(**{**known, **changes})
+    return Alert(**{**defaults, **changes})
 
 
-def ended(revision=2, **changes) -> Alert:
-    return alert(revision, **{"change": Change.ENDED, "end": BEGAN + timedelta(minutes=12), **changes})
+def make_ended_alert(revision=2, **changes) -> Alert:
+    return make_alert(revision, **{"change": Change.ENDED, "end": ONSET + timedelta(minutes=12), **changes})

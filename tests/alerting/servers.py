@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from aiosmtpd.controller import Controller
 
-from gateway.system.child_process import free_port
+from gateway.system.child_process import find_free_port
 
 
 class MailServer:
@@ -18,17 +18,17 @@ class MailServer:
     """
 
     def __init__(self, *answers, tls="none", certificate=None):
-        self.answers, self.taken = list(answers or ["250 OK"]), []
-        shown = {
+        self.answers, self.received = list(answers or ["250 OK"]), []
+        tls_options = {
             "starttls": {"tls_context": certificate, "require_starttls": True},
             "tls": {"ssl_context": certificate},
         }
-        self.controller = Controller(self, hostname="localhost", port=free_port(), **shown.get(tls, {}))
+        self.controller = Controller(self, hostname="localhost", port=find_free_port(), **tls_options.get(tls, {}))
 
     async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - aiosmtpd's name
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if answer.startswith("250"):
-            self.taken.append(envelope)
+            self.received.append(envelope)
         return answer
 
     def __enter__(self):

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import psycopg
 
-from tests.gateway.enrolled_node import enrol
+from tests.gateway.enrolled_node import enrol_node
 
 
-def observe(dsn, values, *, began, station="wijk-aan-zee", observed_property="pm2_5", flags=0):
+def insert_observations(dsn, values, *, first_at, station="wijk-aan-zee", observed_property="pm2_5", flags=0):
     """One value a second from `began` on."""
-    enrol(dsn, station=station)
+    enrol_node(dsn, station=station)
     with psycopg.connect(dsn, autocommit=True) as connection:
         (slot,) = connection.execute(
             "INSERT INTO datastream (station_id, node_id, property_id) VALUES (%s, 'ijm-001', %s) RETURNING id",
@@ -17,4 +17,4 @@ def observe(dsn, values, *, began, station="wijk-aan-zee", observed_property="pm
         ).fetchone()
         with connection.cursor().copy("COPY observation FROM STDIN") as copy:
             for n, value in enumerate(values):
-                copy.write_row((slot, began + timedelta(seconds=n), value, flags, 1))
+                copy.write_row((slot, first_at + timedelta(seconds=n), value, flags, 1))

@@ -8,10 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 
 
-class Handler(BaseHTTPRequestHandler):
+class ZakenHandler(BaseHTTPRequestHandler):
     def answer(self, status, body=None):
-        if self.server.api.lose:  # done, and nobody hears of it
-            self.server.api.lose -= 1
+        if self.server.api.lost_responses:  # done, and nobody hears of it
+            self.server.api.lost_responses -= 1
             self.connection.close()
             return
         content = json.dumps(body or {}).encode()
@@ -21,40 +21,40 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def wrong(self, name, code):
+    def reject_field(self, name, code):
         self.answer(400, {"title": "Invalid input.", "invalidParams": [{"name": name, "code": code}]})
 
-    def allowed(self):
+    def is_authorized(self):
         self.server.api.requests.append((self.command, self.path))
         token = self.headers["authorization"].removeprefix("Bearer ")
         claims = jwt.decode(token, self.server.api.secret, algorithms=["HS256"], options={"verify_iat": False})
         return claims["client_id"] == claims["iss"] == "piekwacht" and claims["user_representation"]
 
     def do_GET(self):
-        assert self.allowed()
+        assert self.is_authorized()
         assert self.headers["accept-crs"] == "EPSG:4326"
         query = parse_qs(urlsplit(self.path).query)
-        found = [z for z in self.server.api.zaken.values() if z["identificatie"] == query["identificatie"][0]]
-        self.answer(200, {"count": len(found), "next": None, "previous": None, "results": found})
+        matches = [z for z in self.server.api.zaken.values() if z["identificatie"] == query["identificatie"][0]]
+        self.answer(200, {"count": len(matches), "next": None, "previous": None, "results": matches})
 
     def do_POST(self):
-        assert self.allowed()
+        assert self.is_authorized()
         assert self.headers["content-crs"] == "EPSG:4326"
         zaak = json.loads(self.rfile.read(int(self.headers["content-length"])))
         for name in ("bronorganisatie", "verantwoordelijkeOrganisatie", "zaaktype", "startdatum"):
             if name not in zaak:
-                return self.wrong(name, "required")
-        for name, most in (("identificatie", 40), ("omschrijving", 80), ("toelichting", 1000)):
-            if len(zaak[name]) > most:
-                return self.wrong(name, "max_length")
+                return self.reject_field(name, "required")
+        for name, max_length in (("identificatie", 40), ("omschrijving", 80), ("toelichting", 1000)):
+            if len(zaak[name]) > max_length:
+                return self.reject_field(name, "max_length")
         if any(z["identificatie"] == zaak["identificatie"] for z in self.server.api.zaken.values()):
-            return self.wrong("identificatie", "identificatie-niet-uniek")
+            return self.reject_field("identificatie", "identificatie-niet-uniek")
         url = f"{self.server.api.url}/zaken/{len(self.server.api.zaken)}"
         self.server.api.zaken[url] = {**zaak, "url": url}
         return self.answer(201, self.server.api.zaken[url])
 
     def do_PATCH(self):
-        assert self.allowed()
+        assert self.is_authorized()
         url = f"{self.server.api.url}/zaken/{self.path.rsplit('/', 1)[1]}"
         self.server.api.zaken[url] |= json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.answer(200, self.server.api.zaken[url])
@@ -65,8 +65,8 @@ class Handler(BaseHTTPRequestHandler):
 
 class ZakenApi:
     def __init__(self, secret):
-        self.secret, self.zaken, self.requests, self.lose = secret, {}, [], 0
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.secret, self.zaken, self.requests, self.lost_responses = secret, {}, [], 0
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), ZakenHandler)
         self.server.api = self
         self.url = f"http://127.0.0.1:{self.server.server_port}/zaken/api/v1"
 

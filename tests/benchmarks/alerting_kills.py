@@ -25,13 +25,13 @@ from gateway.store.migrate import migrate
 from gateway.system.embedded_servers import Postgres
 from tests.alerting.conftest import SECRET
 from tests.alerting.dispatch.test_kills import WORKER
-from tests.alerting.running_dispatcher import dispatching, put, settled
-from tests.alerting.sample_alerts import alert
+from tests.alerting.running_dispatcher import insert_alerts, run_dispatchers, wait_until_delivered
+from tests.alerting.sample_alerts import make_alert
 from tests.alerting.servers import MailServer, WebServer
 
 
 async def run(dsn: str, folder: Path, kills: int) -> None:
-    chance, events = random.Random(20261121), 0
+    rng, events = random.Random(20261121), 0
     (folder / "secret").write_text(SECRET)
     with MailServer() as server, WebServer() as web:
         settings = AlertingSettings(
@@ -48,34 +48,36 @@ async def run(dsn: str, folder: Path, kills: int) -> None:
             route=[Route(receiver="od")],
         )
         text = msgspec.json.encode(settings, enc_hook=str).decode()
-        start = lambda: subprocess.Popen([sys.executable, "-c", WORKER, text, dsn])  # noqa: E731
-        workers, began = [start(), start()], time.perf_counter()
+        start_worker = lambda: subprocess.Popen([sys.executable, "-c", WORKER, text, dsn])  # noqa: E731
+        workers, started = [start_worker(), start_worker()], time.perf_counter()
         for _ in range(kills):
-            for _ in range(chance.randrange(1, 6)):
-                await put(dsn, alert(event_id=f"event{events}", station=f"s{events}"))
+            for _ in range(rng.randrange(1, 6)):
+                await insert_alerts(dsn, make_alert(event_id=f"event{events}", station=f"s{events}"))
                 events += 1
-            await asyncio.sleep(chance.random() * 2)
-            victim = chance.randrange(2)
+            await asyncio.sleep(rng.random() * 2)
+            victim = rng.randrange(2)
             workers[victim].kill()
             workers[victim].wait()
-            workers[victim] = start()
+            workers[victim] = start_worker()
         for worker in workers:
             worker.kill()
             worker.wait()
-        async with dispatching(settings, dsn):
-            await settled(dsn, within=300)
-        took = time.perf_counter() - began
+        async with run_dispatchers(settings, dsn):
+            await wait_until_delivered(dsn, timeout=300)
+        durations = time.perf_counter() - started
     ids = Counter(headers["webhook-id"] for headers, _ in web.requests)
-    mails = [email.message_from_bytes(one.content, policy=email.policy.default) for one in server.taken]
-    seen: Counter[str] = Counter()
-    unmarked = 0
+    mails = [email.message_from_bytes(envelope.content, policy=email.policy.default) for envelope in server.received]
+    deliveries: Counter[str] = Counter()
+    unmarked_repeats = 0
     for message in mails:
-        seen[message["Message-ID"]] += 1
+        deliveries[message["Message-ID"]] += 1
         repeat = "Mogelijk een herhaling" in message.get_body(("plain",)).get_content()
-        unmarked += seen[message["Message-ID"]] > 1 and not repeat
-    print(f"{kills} kills, {events} events, {took:.0f} s")
+        unmarked_repeats += deliveries[message["Message-ID"]] > 1 and not repeat
+    print(f"{kills} kills, {events} events, {durations:.0f} s")
     print(f"webhook: {events - len(ids)} lost, {ids.total() - len(ids)} arrived twice under the same id")
-    print(f"mail: {events - len(seen)} lost, {seen.total() - len(seen)} arrived twice, {unmarked} of these not marked")
+    print(
+        f"mail: {events - len(deliveries)} lost, {deliveries.total() - len(deliveries)} arrived twice, {unmarked_repeats} of these not marked"
+    )
 
 
 if __name__ == "__main__":

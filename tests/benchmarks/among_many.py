@@ -17,26 +17,26 @@ import numpy as np
 import psycopg
 
 from gateway.store.connection import QUERIES
-from gateway.store.copy_observations import encode
+from gateway.store.copy_observations import encode_observations
 from gateway.store.migrate import connect, migrate
 from gateway.system.embedded_servers import Postgres
 
-STREAMS, INTERVAL, IN_BATCH = 2_000, 10_000, 6  # datastreams, ms, readings
+STREAMS, INTERVAL, READINGS_PER_BATCH = 2_000, 10_000, 6  # datastreams, ms, readings
 FIRST = 1_793_000_000_000  # ms UTC
 DAY = 86_400_000
-ASKED = 300
+QUERY_COUNT = 300
 
 
-def fill(dsn: str, rows: int) -> None:
-    rng, turn = np.random.default_rng(1), STREAMS * IN_BATCH
+def insert_observations(dsn: str, rows: int) -> None:
+    rng, turn = np.random.default_rng(1), STREAMS * READINGS_PER_BATCH
     with connect(dsn) as connection:
         done = connection.execute("SELECT count(*) FROM (SELECT FROM observation LIMIT %s) o", [rows]).fetchone()[0]
         for number in range(done // turn, rows // turn, 10):
             turns = np.arange(number, number + 10)
-            began = np.repeat(turns * IN_BATCH * INTERVAL, turn)
-            stream = encode(
-                np.tile(np.repeat(np.arange(1, STREAMS + 1), IN_BATCH), 10),
-                FIRST + began + np.tile(np.arange(IN_BATCH) * INTERVAL, STREAMS * 10),
+            began = np.repeat(turns * READINGS_PER_BATCH * INTERVAL, turn)
+            stream = encode_observations(
+                np.tile(np.repeat(np.arange(1, STREAMS + 1), READINGS_PER_BATCH), 10),
+                FIRST + began + np.tile(np.arange(READINGS_PER_BATCH) * INTERVAL, STREAMS * 10),
                 rng.normal(10, 1, turn * 10),
                 np.zeros(turn * 10, np.int32),
                 np.repeat(turns, turn),
@@ -48,12 +48,12 @@ def fill(dsn: str, rows: int) -> None:
         connection.execute("VACUUM ANALYZE observation")
 
 
-def ask(dsn: str, rows: int) -> list[float]:
+def time_queries(dsn: str, rows: int) -> list[float]:
     """Seconds of each of so many days, of a datastream and from a moment chosen at random."""
     rng, last = np.random.default_rng(2), rows // STREAMS * INTERVAL - DAY
     taken = []
     with psycopg.connect(dsn, autocommit=True) as connection:
-        for _ in range(ASKED):
+        for _ in range(QUERY_COUNT):
             id_, since = int(rng.integers(1, STREAMS + 1)), (FIRST + int(rng.integers(0, last))) // 60_000 * 60
             began = time.perf_counter()
             found = connection.execute(
@@ -77,8 +77,8 @@ def main() -> None:
         folder.chmod(0o755)
         dsn = given.dsn or stack.enter_context(Postgres(folder)).create_database("bench")
         migrate(dsn)
-        fill(dsn, given.rows)
-        taken = ask(dsn, given.rows)
+        insert_observations(dsn, given.rows)
+        taken = time_queries(dsn, given.rows)
     print(
         f"a day of one-minute values among {given.rows / 1e6:.0f} million observations: "
         f"median {statistics.median(taken) * 1000:.1f} ms, p99 {np.quantile(taken, 0.99) * 1000:.1f} ms"

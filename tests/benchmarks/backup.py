@@ -19,11 +19,11 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from gateway.store.migrate import migrate
-from gateway.system.embedded_servers import Postgres, _programs
+from gateway.system.embedded_servers import Postgres, _locate_programs
 
 SCRIPTS = Path(__file__).parents[2] / "deploy/systemd"
 STEP = 2_000_000  # rows filled in one statement, two of them at a time
-EVERY = 15.0  # s between lines of progress
+PROGRESS_SECONDS = 15.0  # s between lines of progress
 # all columns of a real row: a datastream, a second, a value with noise in it, seldom a flag, the batch of ten seconds
 FILL = """
     INSERT INTO observation
@@ -37,11 +37,11 @@ DIGEST = "SELECT count(*), sum(hashtextextended(o::text, 0)::numeric) FROM obser
 COMPRESS = "SELECT count(compress_chunk(c)) FROM show_chunks('observation', older_than => timestamptz '2026-11-22') c"
 SIZE = "SELECT pg_database_size(current_database())"
 # B a row: both databases with their indexes, the dump, what sorting takes meanwhile; and the log of writing
-NEEDED, LOG = 2 * 160 + 20 + 50, 6e9
+BYTES_PER_ROW, WAL_BYTES = 2 * 160 + 20 + 50, 6e9
 
 
 @contextmanager
-def two_databases(dsn: str | None, folder: Path) -> Iterator[tuple[str, str]]:
+def create_databases(dsn: str | None, folder: Path) -> Iterator[tuple[str, str]]:
     """DSNs of two empty databases, on this server or an embedded one."""
     if dsn is None:
         with Postgres(folder, options={"max_wal_size": "4GB"}) as server:  # as timescaledb-tune has it
@@ -56,61 +56,67 @@ def two_databases(dsn: str | None, folder: Path) -> Iterator[tuple[str, str]]:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def fill(dsn: str, rows: int, *, afterwards: bool) -> None:
+def insert_observations(dsn: str, rows: int, *, index_last: bool) -> None:
     """`afterwards`: the index is made when all rows are there, which is several times faster."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         index = connection.execute(INDEX).fetchone()[0]
-        if afterwards:
+        if index_last:
             connection.execute("DROP INDEX observation_by_time")
-        done = 0
-        with ThreadPoolExecutor(2) as both:
-            for count in both.map(lambda begin: _step(dsn, begin, min(begin + STEP, rows)), range(0, rows, STEP)):
-                done += count
-                say(f"{done:,} of {rows:,} rows are there")
-        if afterwards:
+        row_count = 0
+        with ThreadPoolExecutor(2) as pool:
+            for count in pool.map(
+                lambda begin: _insert_step(dsn, begin, min(begin + STEP, rows)), range(0, rows, STEP)
+            ):
+                row_count += count
+                print_progress(f"{row_count:,} of {rows:,} rows are there")
+        if index_last:
             connection.execute("SET maintenance_work_mem = '1GB'")
             connection.execute(index)
-            say("and their index")
+            print_progress("and their index")
         connection.execute("ANALYZE")
 
 
-def _step(dsn: str, begin: int, end: int) -> int:
+def _insert_step(dsn: str, begin: int, end: int) -> int:
     with psycopg.connect(dsn, autocommit=True) as connection:
         return connection.execute(FILL.format(begin=begin, end=end)).rowcount
 
 
-def timed(name: str, *arguments: str, of_the_path: bool, progress: Callable[[], str], **environment: str) -> float:
-    path = f"{os.environ['PATH']}:{_programs(None)}" if of_the_path else f"{_programs(None)}:{os.environ['PATH']}"
-    start = time.monotonic()
+def time_script(name: str, *arguments: str, path_first: bool, progress: Callable[[], str], **environment: str) -> float:
+    path = (
+        f"{os.environ['PATH']}:{_locate_programs(None)}"
+        if path_first
+        else f"{_locate_programs(None)}:{os.environ['PATH']}"
+    )
+    started = time.monotonic()
     command = [str(SCRIPTS / name), *arguments]
     with subprocess.Popen(command, env={**os.environ, "PATH": path, **environment}) as process:
         while True:
             try:
-                code = process.wait(EVERY)
+                code = process.wait(PROGRESS_SECONDS)
                 break
             except subprocess.TimeoutExpired:
-                say(f"{name}: {time.monotonic() - start:.0f} s, {progress()}")
+                print_progress(f"{name}: {time.monotonic() - started:.0f} s, {progress()}")
     if code:
         raise SystemExit(f"{name} failed")
-    return time.monotonic() - start
+    return time.monotonic() - started
 
 
-def size(dsn: str) -> int:
+def read_size(dsn: str) -> int:
     with psycopg.connect(dsn) as connection:
         return int(connection.execute(SIZE).fetchone()[0])
 
 
-def digest(dsn: str) -> tuple[int, int]:
+def compute_digest(dsn: str) -> tuple[int, int]:
     with psycopg.connect(dsn) as connection:
         return connection.execute(DIGEST).fetchone()
 
 
-def say(text: str) -> None:
+def print_progress(text: str) -> None:
     print(f"  {time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
-def room(rows: int, folder: Path) -> None:
-    free, needed = shutil.disk_usage(folder).free, rows * NEEDED + LOG
+def check_free_space(rows: int, folder: Path) -> None:
+    free, needed = shutil.disk_usage(folder).free, rows * BYTES_PER_ROW + WAL_BYTES
     if free < needed:
         raise SystemExit(f"{rows:,} rows need about {needed / 1e9:.0f} GB at {folder}, {free / 1e9:.0f} are free")
 
@@ -119,38 +125,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--dsn", help="of a server with TimescaleDB; its own pg_dump must be the first on PATH")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder, backups = Path(name), Path(name) / "backups"
         folder.chmod(0o711)
         backups.mkdir()
-        room(given.rows, folder)
-        with two_databases(given.dsn, folder) as (before, after):
+        check_free_space(options.rows, folder)
+        with create_databases(options.dsn, folder) as (before, after):
             migrate(before)
-            fill(before, given.rows, afterwards=given.dsn is None)
-            if given.dsn:
-                print(f"as it came in {size(before) / 1e9:.2f} GB; older chunks made columns:")
+            insert_observations(before, options.rows, index_last=options.dsn is None)
+            if options.dsn:
+                print(f"as it came in {read_size(before) / 1e9:.2f} GB; older chunks made columns:")
                 with psycopg.connect(before, autocommit=True) as connection:
                     connection.execute(COMPRESS)
-            measure(before, after, backups, of_the_path=bool(given.dsn))
+            measure(before, after, backups, path_first=bool(options.dsn))
 
 
-def measure(before: str, after: str, backups: Path, *, of_the_path: bool) -> None:
-    def written() -> str:
+def measure(before: str, after: str, backups: Path, *, path_first: bool) -> None:
+    def progress_text() -> str:
         return f"{sum(file.stat().st_size for file in backups.iterdir()) / 1e9:.2f} GB written"
 
     environment = {"PIEKWACHT_DSN": before, "PIEKWACHT_BACKUPS": str(backups)}
-    backup = timed("backup", of_the_path=of_the_path, progress=written, **environment)
+    backup = time_script("backup", path_first=path_first, progress=progress_text, **environment)
     (dump,) = backups.glob("*.dump")
-    say(f"backup: {backup:.0f} s")
-    restore = timed(
-        "restore", str(dump), after, of_the_path=of_the_path, progress=lambda: f"{size(after) / 1e9:.2f} GB are back"
+    print_progress(f"backup: {backup:.0f} s")
+    restore = time_script(
+        "restore", str(dump), after, path_first=path_first, progress=lambda: f"{read_size(after) / 1e9:.2f} GB are back"
     )
-    say(f"restore: {restore:.0f} s; now every row on both sides is read")
-    found = [digest(dsn) for dsn in (before, after)]
-    print(f"{found[0][0]:,} rows: database {size(before) / 1e9:.2f} GB, dump {dump.stat().st_size / 1e9:.2f} GB")
-    print(f"backup {backup:.0f} s, restore {restore:.0f} s, row for row equal: {found[0] == found[1]}")
-    if found[0] != found[1]:
+    print_progress(f"restore: {restore:.0f} s; now every row on both sides is read")
+    digests = [compute_digest(dsn) for dsn in (before, after)]
+    print(f"{digests[0][0]:,} rows: database {read_size(before) / 1e9:.2f} GB, dump {dump.stat().st_size / 1e9:.2f} GB")
+    print(f"backup {backup:.0f} s, restore {restore:.0f} s, row for row equal: {digests[0] == digests[1]}")
+    if digests[0] != digests[1]:
         raise SystemExit(1)
 
 

@@ -26,7 +26,7 @@ from gateway.bench.fixture import processor_times
 from gateway.store.migrate import migrate
 from gateway.system.child_process import Child
 from gateway.system.embedded_servers import Broker, Postgres
-from tests.gateway.enrolled_node import T0, enrol
+from tests.gateway.enrolled_node import T0, enrol_node
 
 _READINGS = 10
 _PROPERTIES = ("pm1", "pm2_5", "pm4", "pm10", "voc_raw", "nox_raw", "temperature", "humidity")
@@ -40,20 +40,20 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cores", type=float, help="hold each worker to so much of a core")
-    given = parser.parse_args()
-    found = {workers: [] for workers in given.workers}
-    for _ in range(given.rounds):
-        for workers in given.workers:
-            found[workers].append(measure(given, workers))
-            print(json.dumps({"workers": workers, **found[workers][-1]}), flush=True)
+    options = parser.parse_args()
+    results = {workers: [] for workers in options.workers}
+    for _ in range(options.rounds):
+        for workers in options.workers:
+            results[workers].append(run_benchmark(options, workers))
+            print(json.dumps({"workers": workers, **results[workers][-1]}), flush=True)
     medians = {
-        workers: {name: round(statistics.median(one[name] for one in rounds), 2) for name in rounds[0]}
-        for workers, rounds in found.items()
+        workers: {name: round(statistics.median(result[name] for result in rounds), 2) for name in rounds[0]}
+        for workers, rounds in results.items()
     }
     print(json.dumps(medians))
 
 
-def measure(given: argparse.Namespace, workers: int) -> dict[str, float]:
+def run_benchmark(options: argparse.Namespace, workers: int) -> dict[str, float]:
     """Of one backlog: values a second, cores that the workers used, how busy the machine was (0 to 1)."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="piekwacht-scale-")))
@@ -61,30 +61,32 @@ def measure(given: argparse.Namespace, workers: int) -> dict[str, float]:
         dsn = stack.enter_context(Postgres(folder)).create_database("scale")
         migrate(dsn)
         broker = stack.enter_context(Broker(folder / "broker"))
-        payloads = signed(dsn, given)
-        children = [stack.enter_context(worker(folder, dsn, broker, number)) for number in range(workers)]
+        payloads = sign_payloads(dsn, options)
+        children = [stack.enter_context(start_worker(folder, dsn, broker, number)) for number in range(workers)]
         connection = stack.enter_context(psycopg.connect(dsn, autocommit=True))
-        wait_until_shared(connection, folder, given.areas, workers)
-        for child in children if given.cores else []:
-            stack.enter_context(held_to(given.cores, child.process.pid))
+        wait_until_shared(connection, folder, options.areas, workers)
+        for child in children if options.cores else []:
+            stack.enter_context(limit_cpu(options.cores, child.process.pid))
         publish(broker, payloads)
-        return drained(connection, given.batches, [child.process.pid for child in children])
+        return measure_drain(connection, options.batches, [child.process.pid for child in children])
 
 
-def signed(dsn: str, given: argparse.Namespace) -> list[tuple[str, bytes]]:
+def sign_payloads(dsn: str, options: argparse.Namespace) -> list[tuple[str, bytes]]:
     """Batches of every node in turn."""
-    nodes = [enrol(dsn, f"node-{i:04}", f"station-{i:04}", f"area-{i % given.areas}") for i in range(given.nodes)]
+    nodes = [
+        enrol_node(dsn, f"node-{i:04}", f"station-{i:04}", f"area-{i % options.areas}") for i in range(options.nodes)
+    ]
     payloads = []
-    for number in range(given.batches):
+    for number in range(options.batches):
         seq = number // len(nodes) + 1
         values = {name: [8.0 + (seq + i) % 3 for i in range(_READINGS)] for name in _PROPERTIES}
         dt = list(range(0, _READINGS * 1000, 1000))
-        made = nodes[number % len(nodes)].payload(seq, t0=T0 + seq * 10_000, dt=dt, values=values)
-        payloads.append((made.topic, made.body))
+        payload = nodes[number % len(nodes)].payload(seq, t0=T0 + seq * 10_000, dt=dt, values=values)
+        payloads.append((payload.topic, payload.body))
     return payloads
 
 
-def worker(folder: Path, dsn: str, broker: Broker, number: int) -> Child:
+def start_worker(folder: Path, dsn: str, broker: Broker, number: int) -> Child:
     """A real gateway that shares areas."""
     key = folder / "gateway.key"
     if not key.exists():
@@ -100,17 +102,17 @@ def worker(folder: Path, dsn: str, broker: Broker, number: int) -> Child:
 
 def wait_until_shared(connection: psycopg.Connection, folder: Path, areas: int, workers: int) -> None:
     """Every worker holds as many areas as another, and listens."""
-    until = time.monotonic() + 180
+    deadline = time.monotonic() + 180
     query = "SELECT count(*), count(DISTINCT worker_id) FROM area_lease"
     while connection.execute(query).fetchone() != (areas, workers):
-        if time.monotonic() > until:
+        if time.monotonic() > deadline:
             raise SystemExit(f"the workers did not share {areas} areas: {sorted(folder.glob('*.log'))}")
         time.sleep(0.2)
     time.sleep(5)
 
 
 @contextmanager
-def held_to(cores: float, pid: int) -> Iterator[None]:
+def limit_cpu(cores: float, pid: int) -> Iterator[None]:
     """No more processor than that for this process."""
     group = Path(f"/sys/fs/cgroup/cpu/piekwacht-scale-{pid}")
     group.mkdir()
@@ -134,33 +136,33 @@ def publish(broker: Broker, payloads: list[tuple[str, bytes]]) -> None:
     client.loop_stop()
 
 
-def drained(connection: psycopg.Connection, batches: int, pids: list[int]) -> dict[str, float]:
+def measure_drain(connection: psycopg.Connection, batches: int, pids: list[int]) -> dict[str, float]:
     """From the end of publishing until 98 % are stored."""
-    first, began = stored(connection), time.monotonic()
-    used, busy = sum(cpu(pid) for pid in pids), machine()
-    while (now := stored(connection)) < 0.98 * batches:
+    first_count, started = count_batches(connection), time.monotonic()
+    cpu_before, ticks_before = sum(read_cpu_seconds(pid) for pid in pids), read_machine_ticks()
+    while (now := count_batches(connection)) < 0.98 * batches:
         time.sleep(0.05)
-    seconds = time.monotonic() - began
-    after = machine()
+    seconds = time.monotonic() - started
+    ticks_after = read_machine_ticks()
     return {
-        "rows_per_second": (now - first) * _READINGS * len(_PROPERTIES) / seconds,
-        "cores_of_workers": (sum(cpu(pid) for pid in pids) - used) / seconds,
-        "machine_busy": 1 - (after[0] - busy[0]) / (after[1] - busy[1]),
-        "batches": now - first,
+        "rows_per_second": (now - first_count) * _READINGS * len(_PROPERTIES) / seconds,
+        "cores_of_workers": (sum(read_cpu_seconds(pid) for pid in pids) - cpu_before) / seconds,
+        "machine_busy": 1 - (ticks_after[0] - ticks_before[0]) / (ticks_after[1] - ticks_before[1]),
+        "batches": now - first_count,
     }
 
 
-def stored(connection: psycopg.Connection) -> int:
+def count_batches(connection: psycopg.Connection) -> int:
     return int(connection.execute("SELECT last_value FROM batch_id").fetchone()[0])
 
 
-def cpu(pid: int) -> float:
+def read_cpu_seconds(pid: int) -> float:
     """Seconds of processor that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-def machine() -> tuple[int, int]:
+def read_machine_ticks() -> tuple[int, int]:
     """(idle, all) ticks of all cores."""
     ticks = processor_times()
     return ticks[3] + ticks[4], sum(ticks)

@@ -18,15 +18,15 @@ import numpy as np
 import pandas as pd
 import psycopg
 
-from edge_agent.wire import Kind, ReadingBatch, Signer, Topic
+from edge_agent.wire import ReadingBatch, Signer, Topic, TopicKind
 from gateway.decoding.decode import Payload
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
-from gateway.evaluation.selftest.command import sentence
-from gateway.evaluation.selftest.hour_loader import Examiner
+from gateway.evaluation.selftest.command import format_detection_rate
+from gateway.evaluation.selftest.hour_loader import HourExaminer
 from gateway.evaluation.selftest.settings import SelfTestSettings
-from gateway.evaluation.selftest.statistics import summed, together
-from gateway.evaluation.shadow.follower import Follower
+from gateway.evaluation.selftest.statistics import compute_detection_rates, sum_exposures
+from gateway.evaluation.shadow.follower import ShadowFollower
 from gateway.evaluation.shadow.settings import ShadowSettings
 from gateway.ingest.pipeline import Pipeline
 from gateway.model.registry import Area, Node, Station
@@ -45,83 +45,86 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--days", type=float, default=5.0)
-    given = parser.parse_args()
+    options = parser.parse_args()
     for name in RECORDINGS:
         with tempfile.TemporaryDirectory(prefix="piekwacht-bench-") as folder:
             Path(folder).chmod(0o755)
             with Postgres(Path(folder)) as server:
                 dsn = server.create_database("bench")
                 migrate(dsn)
-                asyncio.run(_judge(dsn, given.folder / name, given.days))
+                asyncio.run(_measure_recording(dsn, options.folder / name, options.days))
 
 
-async def _judge(dsn, path, days):
+async def _measure_recording(dsn, path, days):
     frame = pd.read_csv(path)
     moments = pd.to_datetime(frame["time"], utc=True, format="ISO8601")
     frame["at"] = ((moments - pd.Timestamp(0, tz="UTC")) // pd.Timedelta("1ms")).astype(np.int64)
     frame = frame[(frame["at"] < frame["at"].min() + days * 86_400_000) & frame["value"].notna()].sort_values("at")
     begin = datetime.fromtimestamp(int(frame["at"].min()) / 1000, UTC).replace(minute=0, second=0, microsecond=0)
-    nodes = _enrol(dsn, sorted(frame["station"].unique()))
-    count = await _take_in(dsn, frame, nodes)
+    nodes = _enrol_nodes(dsn, sorted(frame["station"].unique()))
+    count = await _ingest_recording(dsn, frame, nodes)
     print(f"{path.name}: {len(frame)} readings of {len(nodes)} sensors in {count} batches")
-    examiner, seconds, results = Examiner(DetectionSettings(), SelfTestSettings()), [], []
+    examiner, seconds, results = HourExaminer(DetectionSettings(), SelfTestSettings()), [], []
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as tx:
         for number in range(6, int(days * 24) - 2):
-            began = time.perf_counter()
+            started = time.perf_counter()
             results.append(await examiner.examine(tx, "bench", begin + number * HOUR))
-            seconds.append(time.perf_counter() - began)
-    for one in summed(v for r in results for v in r.verdicts):
-        print(f"  {sentence(one)}")
-    for one in together(e for r in results for e in r.exposures):
-        told = f"{one.peaks} peaks, {one.alone} alone ({one.alone / one.sensor_days:.2f} a day)"
-        print(f"  {one.interval} s, {one.sensor_days:.1f} sensor-days: {told}")
+            seconds.append(time.perf_counter() - started)
+    for item in compute_detection_rates(v for r in results for v in r.verdicts):
+        print(f"  {format_detection_rate(item)}")
+    for item in sum_exposures(e for r in results for e in r.exposures):
+        peaks_text = f"{item.peaks} peaks, {item.alone} alone ({item.alone / item.sensor_days:.2f} a day)"
+        print(f"  {item.interval} s, {item.sensor_days:.1f} sensor-days: {peaks_text}")
     print(f"  an hour of the area was examined in {statistics.median(seconds):.2f} s (median)")
-    follower = Follower(dsn, ShadowSettings(name="bench", begin_hours=1e5), settled=0.0)
+    follower = ShadowFollower(dsn, ShadowSettings(name="bench", begin_hours=1e5), settle_seconds=0.0)
     await follower.catch_up()
-    began = time.perf_counter()
+    started = time.perf_counter()
     await follower.catch_up()
-    print(f"  a shadow followed the {count} batches in {time.perf_counter() - began:.2f} s")
+    print(f"  a shadow followed the {count} batches in {time.perf_counter() - started:.2f} s")
     await follower.close()
 
 
-def _enrol(dsn, names):
+def _enrol_nodes(dsn, names):
     with psycopg.connect(dsn, autocommit=True) as connection:
         stations.put_area(connection, Area(id="bench", name="", authority="", outline=OUTLINE))
-        found = {}
+        signers = {}
         for number, name in enumerate(names):
-            signer = found[name] = Signer.generate(f"node-{number}")
-            place = Station(id=f"s{number}", area="bench", name=name, latitude=50 + number / 100, longitude=0.5)
-            stations.put_station(connection, place)
-            stations.put_node(connection, Node(id=signer.name, area="bench", station=place.id, key=signer.verifier))
-    return found
+            signer = signers[name] = Signer.generate(f"node-{number}")
+            station = Station(id=f"s{number}", area="bench", name=name, latitude=50 + number / 100, longitude=0.5)
+            stations.put_station(connection, station)
+            stations.put_node(connection, Node(id=signer.name, area="bench", station=station.id, key=signer.verifier))
+    return signers
 
 
-async def _take_in(dsn, frame, nodes):
+async def _ingest_recording(dsn, frame, nodes):
     """Ten minutes of every sensor a transaction, as it would have come live."""
     store = Store(dsn)
     pipeline, count = Pipeline(store, Flagger(), Detector(DetectionSettings())), 0
-    for turn, rows in frame.groupby(frame["at"] // 600_000):
-        received = datetime.fromtimestamp((turn + 1) * 600, UTC)
-        payloads = [_payload(nodes[name], turn, mine, received) for name, mine in rows.groupby("station")]
+    for period, rows in frame.groupby(frame["at"] // 600_000):
+        received = datetime.fromtimestamp((period + 1) * 600, UTC)
+        payloads = [
+            _build_payload(nodes[name], period, station_rows, received)
+            for name, station_rows in rows.groupby("station")
+        ]
         await pipeline.process(payloads)
         count += len(payloads)
     await store.close()
     return count
 
 
-def _payload(signer, turn, rows, received):
+def _build_payload(signer, period, rows, received):
     t0 = int(rows["at"].iloc[0])
     batch = ReadingBatch(
         v=1,
         node=signer.name,
         inc="k3v5x2m2q7ab",
-        seq=int(turn),
+        seq=int(period),
         boot="bench",
         t0=t0,
         dt=(rows["at"] - t0).tolist(),
         values={"pm2_5": rows["value"].tolist()},
     )
-    topic = str(Topic(area="bench", node=signer.name, kind=Kind.READINGS))
+    topic = str(Topic(area="bench", node=signer.name, kind=TopicKind.READINGS))
     return Payload(topic=topic, body=signer.sign(batch.encode()), received_at=received)
 
 

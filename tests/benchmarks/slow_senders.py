@@ -24,17 +24,17 @@ from functools import cache
 from pathlib import Path
 
 from gateway.store.migrate import migrate
-from gateway.system.child_process import Child, answers, free_port
+from gateway.system.child_process import Child, find_free_port, is_port_open
 from gateway.system.embedded_servers import Broker, Postgres
-from tests.benchmarks.api_read import api, fill
+from tests.benchmarks.api_read import insert_stations, serve_api
 
 ROOT = Path(__file__).parents[2]
 STATIONS = 1000
 PATH = "/api/v1/stations"
-FORM = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 4096"
-HEADS = {
+FORM_HEADERS = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 4096"
+REQUEST_HEADS = {
     "head": "GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
-    "body": f"POST /acknowledge/nothing HTTP/1.1\r\nHost: localhost\r\n{FORM}\r\n\r\n",
+    "body": f"POST /acknowledge/nothing HTTP/1.1\r\nHost: localhost\r\n{FORM_HEADERS}\r\n\r\n",
     "read": f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n",
 }
 
@@ -43,39 +43,43 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--connections", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=40)
-    parser.add_argument("--manner", nargs="+", choices=list(HEADS), default=list(HEADS))
+    parser.add_argument("--manner", nargs="+", choices=list(REQUEST_HEADS), default=list(REQUEST_HEADS))
     parser.add_argument("--again", action="store_true", help="who is cut comes back at once")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="piekwacht-slow-")))
         folder.chmod(0o755)
         dsn = stack.enter_context(Postgres(folder)).create_database("bench")
         migrate(dsn)
-        fill(dsn, STATIONS)
+        insert_stations(dsn, STATIONS)
         broker = stack.enter_context(Broker(folder / "broker"))
-        port = stack.enter_context(serving(dsn, broker))
-        doors = {"API": (port, False)}
+        port = stack.enter_context(running_api(dsn, broker))
+        servers = {"API": (port, False)}
         caddy = shutil.which("caddy", path=f"{os.environ['PATH']}:{ROOT}/.venv/programs/usr/bin")
         if caddy:
-            doors["Caddy"] = (stack.enter_context(proxy(caddy, folder, port)), True)
-        rows = [row for name, (door, tls) in doors.items() for row in faced(name, door, given, tls=tls)]
-    print("", HEADING, *rows, *([] if caddy else ["Caddy: not on this machine"]), sep="\n")
+            servers["Caddy"] = (stack.enter_context(running_caddy(caddy, folder, port)), True)
+        rows = [
+            row
+            for name, (server_port, tls) in servers.items()
+            for row in measure_server(name, server_port, options, tls=tls)
+        ]
+    print("", TABLE_HEADER, *rows, *([] if caddy else ["Caddy: not on this machine"]), sep="\n")
 
 
-def faced(name: str, door: int, given: argparse.Namespace, *, tls: bool) -> Iterator[str]:
+def measure_server(name: str, server_port: int, options: argparse.Namespace, *, tls: bool) -> Iterator[str]:
     """A row for nobody and for each manner."""
-    asyncio.run(visit(door, tls=tls, seconds=2))  # what is slow once is not what dawdlers cost
-    yield row(name, "nobody", asyncio.run(visit(door, tls=tls, seconds=10)), "")
-    for manner in given.manner:
-        yield row(name, manner, *beset(door, manner, given, tls=tls))
+    asyncio.run(measure_visits(server_port, tls=tls, duration=2))  # what is slow once is not what dawdlers cost
+    yield format_row(name, "nobody", asyncio.run(measure_visits(server_port, tls=tls, duration=10)), "")
+    for manner in options.manner:
+        yield format_row(name, manner, *measure_under_load(server_port, manner, options, tls=tls))
 
 
 @contextmanager
-def serving(dsn: str, broker: Broker) -> Iterator[int]:
-    port = free_port()
-    process = multiprocessing.get_context("spawn").Process(target=api, args=(dsn, broker.settings, port))
+def running_api(dsn: str, broker: Broker) -> Iterator[int]:
+    port = find_free_port()
+    process = multiprocessing.get_context("spawn").Process(target=serve_api, args=(dsn, broker.settings, port))
     process.start()
-    while not answers("127.0.0.1", port):
+    while not is_port_open("127.0.0.1", port):
         time.sleep(0.05)
     yield port
     process.kill()
@@ -83,9 +87,9 @@ def serving(dsn: str, broker: Broker) -> Iterator[int]:
 
 
 @contextmanager
-def proxy(program: str, folder: Path, api_port: int) -> Iterator[int]:
+def running_caddy(program: str, folder: Path, api_port: int) -> Iterator[int]:
     """Caddy with our file, on ports that are free."""
-    ports = {name: free_port() for name in ("http", "https", "check")}
+    ports = {name: find_free_port() for name in ("http", "https", "check")}
     text = (ROOT / "deploy/caddy/Caddyfile").read_text().replace("127.0.0.1:8081", f"127.0.0.1:{ports['check']}")
     own = f"admin off\n\thttp_port {ports['http']}\n\thttps_port {ports['https']}\n\tskip_install_trust\n"
     (folder / "Caddyfile").write_text(text.replace("admin off\n", own))
@@ -101,144 +105,152 @@ def proxy(program: str, folder: Path, api_port: int) -> Iterator[int]:
     }
     command = [program, "run", "--config", folder / "Caddyfile", "--adapter", "caddyfile"]
     with Child("caddy", command, log=folder / "caddy.log", environment=environment) as child:
-        child.wait_until(lambda: asyncio.run(well(ports["https"])))
+        child.wait_until(lambda: asyncio.run(is_answering(ports["https"])))
         yield ports["https"]
 
 
-async def well(port: int) -> bool:
+async def is_answering(port: int) -> bool:
     with suppress(OSError, IndexError):
-        await request(port, tls=True)
+        await time_request(port, tls=True)
         return True
     return False
 
 
-def beset(door: int, manner: str, given: argparse.Namespace, *, tls: bool) -> tuple[list[float], str]:
+def measure_under_load(
+    server_port: int, manner: str, options: argparse.Namespace, *, tls: bool
+) -> tuple[list[float], str]:
     """What a good visitor measures meanwhile, and how long the others were borne."""
     context = multiprocessing.get_context("spawn")
-    lives = context.Queue()
-    process = context.Process(target=dawdle, args=(door, manner, given, tls, lives))
+    results = context.Queue()
+    process = context.Process(target=run_slow_clients, args=(server_port, manner, options, tls, results))
     process.start()
     time.sleep(6)  # until they are all there
-    measured = asyncio.run(visit(door, tls=tls, seconds=given.seconds))
-    said = lives.get(timeout=60)
+    seconds = asyncio.run(measure_visits(server_port, tls=tls, duration=options.seconds))
+    summary = results.get(timeout=60)
     process.join()
-    return measured, said
+    return seconds, summary
 
 
 @cache
-def context_of(tls: bool) -> ssl.SSLContext | None:
+def create_context(tls: bool) -> ssl.SSLContext | None:
     if not tls:
         return None
-    made = ssl.create_default_context()
-    made.check_hostname = False
-    made.verify_mode = ssl.CERT_NONE  # Caddy's own authority, on loopback
-    return made
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # Caddy's own authority, on loopback
+    return context
 
 
-async def request(port: int, *, tls: bool) -> float:
+async def time_request(port: int, *, tls: bool) -> float:
     """Seconds from before the connection until the answer is there."""
-    began = time.perf_counter()
+    started = time.perf_counter()
     reader, writer = await asyncio.open_connection(
         "127.0.0.1",
         port,
-        ssl=context_of(tls),
+        ssl=create_context(tls),
         server_hostname="localhost" if tls else None,
         local_addr=("127.0.0.2", 0),  # a visitor from elsewhere: limits are for each address
     )
     writer.write(f"GET {PATH}/s1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     status = await reader.readline()
     await reader.read()
-    took = time.perf_counter() - began
+    seconds = time.perf_counter() - started
     writer.close()
     if status.split()[1] != b"200":
         raise OSError(status)
-    return took
+    return seconds
 
 
-async def visit(port: int, *, tls: bool, seconds: float) -> list[float]:
+async def measure_visits(port: int, *, tls: bool, duration: float) -> list[float]:
     """Five good requests a second; one that fails counts as infinite."""
-    took: list[float] = []
+    durations: list[float] = []
 
-    async def one() -> None:
+    async def send_request() -> None:
         try:
-            took.append(await asyncio.wait_for(request(port, tls=tls), 10))
+            durations.append(await asyncio.wait_for(time_request(port, tls=tls), 10))
         except (OSError, TimeoutError, IndexError) as error:
             print(f"failed: {error!r}", file=sys.stderr, flush=True)
-            took.append(float("inf"))
+            durations.append(float("inf"))
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(int(seconds * 5)):
-            group.create_task(one())
+        for _ in range(int(duration * 5)):
+            group.create_task(send_request())
             await asyncio.sleep(0.2)
-    return took
+    return durations
 
 
-def dawdle(port: int, manner: str, given: argparse.Namespace, tls: bool, lives: multiprocessing.Queue) -> None:
-    lives.put(asyncio.run(_crowd(port, manner, given, context_of(tls))))
+def run_slow_clients(
+    port: int, manner: str, options: argparse.Namespace, tls: bool, results: multiprocessing.Queue
+) -> None:
+    results.put(asyncio.run(_run_slow_clients_async(port, manner, options, create_context(tls))))
 
 
-async def _crowd(port: int, manner: str, given: argparse.Namespace, context: ssl.SSLContext | None) -> str:
-    ended: list[float] = []
+async def _run_slow_clients_async(
+    port: int, manner: str, options: argparse.Namespace, context: ssl.SSLContext | None
+) -> str:
+    lifetimes: list[float] = []
 
-    async def one(number: int) -> None:
+    async def run_client(number: int) -> None:
         await asyncio.sleep(number / 200)
         while True:
-            began = time.monotonic()
+            started = time.monotonic()
             with suppress(OSError):
-                await _slowly(*await _connected(port, context), manner)
-            ended.append(time.monotonic() - began)
-            if not given.again:
+                await _send_slowly(*await _open_slow_connection(port, context), manner)
+            lifetimes.append(time.monotonic() - started)
+            if not options.again:
                 return
 
-    tasks = [asyncio.create_task(one(number)) for number in range(given.connections)]
-    await asyncio.sleep(given.seconds + 6)
-    there = sum(not task.done() for task in tasks)
+    tasks = [asyncio.create_task(run_client(number)) for number in range(options.connections)]
+    await asyncio.sleep(options.seconds + 6)
+    open_count = sum(not task.done() for task in tasks)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    borne = f"{len(ended)} cut after {statistics.median(ended):.0f} s" if ended else "nobody cut"
-    return f"{borne}, {there} left"
+    cut_text = f"{len(lifetimes)} cut after {statistics.median(lifetimes):.0f} s" if lifetimes else "nobody cut"
+    return f"{cut_text}, {open_count} left"
 
 
-async def _connected(port: int, context: ssl.SSLContext | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    plain = socket.socket()
-    plain.setblocking(False)
-    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", port))
+async def _open_slow_connection(
+    port: int, context: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    sock = socket.socket()
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
     return await asyncio.open_connection(
-        sock=plain, ssl=context, server_hostname="localhost" if context else None, limit=1024
+        sock=sock, ssl=context, server_hostname="localhost" if context else None, limit=1024
     )
 
 
-async def _slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, manner: str) -> None:
+async def _send_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, manner: str) -> None:
     """Until the other side has enough."""
-    writer.write(HEADS[manner].encode())
-    cut = asyncio.create_task(_ended(reader, 1 if manner == "read" else 65_536))
+    writer.write(REQUEST_HEADS[manner].encode())
+    end_task = asyncio.create_task(_read_until_end(reader, 1 if manner == "read" else 65_536))
     try:
-        while not cut.done():
-            await asyncio.wait({cut}, timeout=1)
+        while not end_task.done():
+            await asyncio.wait({end_task}, timeout=1)
             if manner != "read":
                 writer.write(b"x")
                 await writer.drain()
     finally:
-        cut.cancel()
+        end_task.cancel()
         writer.transport.abort()
 
 
-async def _ended(reader: asyncio.StreamReader, at_once: int) -> None:
+async def _read_until_end(reader: asyncio.StreamReader, at_once: int) -> None:
     with suppress(OSError):
         while await reader.read(at_once):
             await asyncio.sleep(1)
 
 
-HEADING = "door    slow    requests  failed  p50 ms  p99 ms  max ms  the slow ones"
+TABLE_HEADER = "door    slow    requests  failed  p50 ms  p99 ms  max ms  the slow ones"
 
 
-def row(door: str, manner: str, took: list[float], lives: str) -> str:
-    took.sort()
-    p50, p99, worst = (took[int((len(took) - 1) * share)] * 1e3 for share in (0.5, 0.99, 1))
-    failed = took.count(float("inf"))
-    text = f"{door:7} {manner:7} {len(took):8}  {failed:6}  {p50:6.0f}  {p99:6.0f}  {worst:6.0f}  {lives}"
+def format_row(server: str, manner: str, seconds: list[float], slow_summary: str) -> str:
+    seconds.sort()
+    p50, p99, longest = (seconds[int((len(seconds) - 1) * share)] * 1e3 for share in (0.5, 0.99, 1))
+    failed = seconds.count(float("inf"))
+    text = f"{server:7} {manner:7} {len(seconds):8}  {failed:6}  {p50:6.0f}  {p99:6.0f}  {longest:6.0f}  {slow_summary}"
     print(text, file=sys.stderr, flush=True)  # as it goes; all together at the end
     return text
 

@@ -12,11 +12,11 @@ from playwright.async_api import async_playwright
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.ingest.pipeline import Pipeline
-from gateway.mqtt.settings import client
+from gateway.mqtt.settings import create_client
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
-from tests.gateway.api.conftest import serving
-from tests.gateway.enrolled_node import enrol
+from tests.gateway.api.conftest import running_api
+from tests.gateway.enrolled_node import enrol_node
 
 ARTEFACTS = Path(__file__).parents[1] / "artefacts"
 WIDE, PHONE = {"width": 1440, "height": 1000}, {"width": 360, "height": 740}
@@ -38,21 +38,21 @@ async def browser():
 @pytest.fixture
 async def site(database, broker):
     """(address, pipeline, node, broker): a station that measures, and the page that shows it."""
-    node = enrol(database)
+    node = enrol_node(database)
     store = Store(database)
-    async with serving(database, broker) as (client, _):
+    async with running_api(database, broker) as (client, _):
         yield str(client.base_url).rstrip("/"), Pipeline(store, Flagger(), Detector(DetectionSettings())), node, broker
     await store.close()
     await asyncio.sleep(0)
 
 
-class Air:
+class LiveFeed:
     """Feeds the station seconds of air that end now, the way ingest does: process, then tell the viewers."""
 
     def __init__(self, pipeline, node, broker):
         self.pipeline, self.node, self.broker, self.seq = pipeline, node, broker, 0
 
-    async def breathe(self, *values):
+    async def publish_values(self, *values):
         self.seq += 1
         now = datetime.now(UTC)
         payload = self.node.payload(
@@ -63,7 +63,7 @@ class Air:
             received_at=now,
         )
         committed = await self.pipeline.process([payload])
-        async with client(self.broker, f"gateway-{self.seq}") as connection:
+        async with create_client(self.broker, f"gateway-{self.seq}") as connection:
             for live in committed.live:
                 await connection.publish(f"pw/v1/{live.area}/live", live.encode())
         return committed
@@ -72,9 +72,9 @@ class Air:
 @pytest.fixture
 async def air(site):
     _, pipeline, node, broker = site
-    found = Air(pipeline, node, broker)
-    await found.breathe(*(8.0 + 0.1 * (i % 3) for i in range(60)))
-    return found
+    feed = LiveFeed(pipeline, node, broker)
+    await feed.publish_values(*(8.0 + 0.1 * (i % 3) for i in range(60)))
+    return feed
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def visit(browser, site):
     """Opens a page and fails the test where anything asked another host or the console complained."""
     pages = []
 
-    async def go(path="/", viewport=WIDE, **options):
+    async def open_page(path="/", viewport=WIDE, **options):
         context = await browser.new_context(viewport=viewport, **{"locale": "nl-NL", **options})
         page = await context.new_page()
         page.complaints = []
@@ -93,14 +93,14 @@ async def visit(browser, site):
         pages.append(page)
         return page
 
-    yield go
+    yield open_page
     for page in pages:
         assert page.complaints == []
         assert await page.context.cookies() == []
         await page.context.close()
 
 
-async def keep(page, name):
+async def save_screenshot(page, name):
     ARTEFACTS.mkdir(exist_ok=True)
     await page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
 
@@ -120,17 +120,17 @@ def axe(tmp_path_factory) -> str:
     return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
-async def violations(page, axe) -> list[str]:
+async def find_violations(page, axe) -> list[str]:
     """What axe and our own checks find wrong on the page: rule and element."""
     await page.evaluate(axe)
-    found = await page.evaluate(
+    axe_violations = await page.evaluate(
         """async () => (await axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] })).violations
              .flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html.slice(0, 200)}`))"""
     )
-    small = await page.evaluate(
+    small_targets = await page.evaluate(
         """() => [...document.querySelectorAll("button, select, input, nav a, .tabs a, .marker")]
              .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 24)
              .map((one) => `small: ${one.outerHTML.slice(0, 200)}`)"""
     )
-    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    return found + small + (["wider than the screen"] if wide > 0 else [])
+    overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return axe_violations + small_targets + (["wider than the screen"] if overflow > 0 else [])

@@ -9,15 +9,15 @@ from playwright.async_api import expect
 
 from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings, SmtpSettings
-from alerting.inbox import put
+from alerting.inbox import put_alerts
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.access.accounts import Accounts
 from gateway.access.identity import Role
-from tests.alerting.running_dispatcher import dispatching, settled
-from tests.alerting.sample_alerts import alert
+from tests.alerting.running_dispatcher import run_dispatchers, wait_until_delivered
+from tests.alerting.sample_alerts import make_alert
 from tests.alerting.servers import MailServer
-from tests.browser.conftest import PHONE, WIDE, keep, violations
-from tests.gateway.api.observation_batches import fill
+from tests.browser.conftest import PHONE, WIDE, find_violations, save_screenshot
+from tests.gateway.api.observation_batches import ingest_observations
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PASSWORD = "een zin van vijf woorden"
@@ -29,17 +29,17 @@ async def peaking(site, database):
     """A peak that goes on, of which an inspectorate was told by mail, and one elsewhere; returns the first's id."""
     _, pipeline, node, _ = site
     began = int(time.time() * 1000) - 900_000
-    await fill(pipeline, node, 900, start=began, plume=range(700, 900))
+    await ingest_observations(pipeline, node, 900, start=began, plume=range(700, 900))
     async with await psycopg.AsyncConnection.connect(database) as connection:
-        await put(connection, [alert(event_id="elsewhere", area="chemelot", station="geleen")])
+        await put_alerts(connection, [make_alert(event_id="elsewhere", area="chemelot", station="geleen")])
     with MailServer() as server:
         settings = AlertingSettings(
             smtp=SmtpSettings(port=server.controller.port, tls="none"),
             receiver=[ReceiverSettings(name="omgevingsdienst", email=[EmailSettings(to=["piket@od.example"])])],
             route=[Route(receiver="omgevingsdienst", least_confidence=0.0)],
         )
-        async with dispatching(settings, database):
-            await settled(database, within=30)
+        async with run_dispatchers(settings, database):
+            await wait_until_delivered(database, timeout=30)
     with psycopg.connect(database) as connection:
         (event,) = connection.execute(
             "SELECT event_id FROM alerting.member WHERE state = 'open' AND event_id <> 'elsewhere'"
@@ -50,7 +50,7 @@ async def peaking(site, database):
 @pytest.fixture
 async def signed_in(browser, site, database):
     """Opens a page of Anna's, inspector of the IJmond, in a browser of her own."""
-    secret = await Accounts(database).put("anna@od.example", Role.INSPECTOR, ["ijmond"], PASSWORD)
+    secret = await Accounts(database).put_account("anna@od.example", Role.INSPECTOR, ["ijmond"], PASSWORD)
     contexts = []
 
     async def go(path, viewport=WIDE, **options):
@@ -89,9 +89,9 @@ async def test_her_pages_are_accessible_and_fit(signed_in, peaking, axe, site, v
             await page.goto(f"{site[0]}/{language}/{path}")
             assert await page.locator("html").get_attribute("lang") == language
             assert await page.locator("h1").count() == 1
-            assert await violations(page, axe) == [], path
+            assert await find_violations(page, axe) == [], path
             name = path.split("?")[0].replace(peaking, "one").replace("/", "-")
-            await keep(page, f"{name}-{language}-{viewport['width']}")
+            await save_screenshot(page, f"{name}-{language}-{viewport['width']}")
 
 
 async def test_without_javascript_she_sees_answers_and_silences(signed_in, peaking, database):
@@ -115,7 +115,7 @@ async def test_without_javascript_she_sees_answers_and_silences(signed_in, peaki
     await page.click("text=Ja, dempen")
     await expect(page.locator("main")).to_contain_text("gebied IJmond, station Wijk aan Zee · gedempt")
     await expect(page.locator("main")).to_contain_text("onweer, de sensor staat in de regen")
-    await keep(page, "inspector-silenced-nl-360")
+    await save_screenshot(page, "inspector-silenced-nl-360")
     await page.click("text=Beëindigen")
     await expect(page.locator("main")).to_contain_text("Er is niets gedempt.")
     with psycopg.connect(database) as connection:

@@ -5,7 +5,7 @@ import time
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import PHONE, WIDE, keep
+from tests.browser.conftest import PHONE, WIDE, save_screenshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -15,7 +15,7 @@ async def test_a_live_value_appears_and_changes(visit, air):
     await expect(page.locator("#state")).to_have_text("live")
     await expect(page.locator(".marker span")).to_have_text("8")
     await expect(page.locator("tr[data-station] td[data-property=pm2_5]")).to_contain_text("8,1")
-    await air.breathe(*[300.0] * 30)  # of which the seconds that were not told before count, one at least
+    await air.publish_values(*[300.0] * 30)  # of which the seconds that were not told before count, one at least
     await expect(page.locator("tr[data-station] td[data-property=pm2_5]")).not_to_contain_text("8,1")
     await expect(page.locator(".marker span")).not_to_have_text("8")
 
@@ -24,7 +24,7 @@ async def test_what_is_read_again_does_not_take_back_what_came_meanwhile(visit, 
     page = await visit()
     await expect(page.locator("#state")).to_have_text("live")
     before = await page.evaluate("fetch(`/api/v1/stations`).then((answer) => answer.text())")
-    await air.breathe(*[300.0] * 30)  # of which the seconds that were not told before count, one at least
+    await air.publish_values(*[300.0] * 30)  # of which the seconds that were not told before count, one at least
     await expect(page.locator(".marker span")).not_to_have_text("8")
     await page.route("**/api/v1/stations", lambda route: route.fulfill(body=before, content_type="application/json"))
     async with page.expect_response("**/api/v1/stations"):
@@ -39,16 +39,16 @@ async def test_a_peak_is_on_map_and_list_within_two_seconds_of_its_commit(visit,
     await expect(page.locator("#no-peaks")).to_be_visible()
     committed = None
     while not (committed and committed.live[0].events):
-        committed = await air.breathe(*[95.0] * 10)
+        committed = await air.publish_values(*[95.0] * 10)
     began = time.monotonic()
     await expect(page.locator("#peaks li")).to_have_count(1, timeout=2_000)
     await expect(page.locator(".marker.peaking")).to_have_count(1, timeout=2_000)
     assert time.monotonic() - began < 2
     await expect(page.locator("#peaks li")).to_contain_text("Wijk aan Zee")
-    await keep(page, "map-nl-wide")
+    await save_screenshot(page, "map-nl-wide")
     await page.locator("#peaks a").click()
     await expect(page.locator("h1")).to_contain_text("Wijk aan Zee")
-    await keep(page, "event-nl-wide")
+    await save_screenshot(page, "event-nl-wide")
 
 
 @pytest.mark.parametrize(("path", "language", "words"), [("/", "nl", "Pieken nu"), ("/en/", "en", "Peaks now")])
@@ -63,7 +63,7 @@ async def test_both_languages_fit_both_screens(visit, air, path, language, words
     outer, marker = await page.locator("#map").bounding_box(), await page.locator(".marker").bounding_box()
     assert outer["x"] < marker["x"] < outer["x"] + outer["width"] - marker["width"]
     assert outer["y"] < marker["y"] < outer["y"] + outer["height"] - marker["height"]
-    await keep(page, f"map-{language}-{viewport['width']}")
+    await save_screenshot(page, f"map-{language}-{viewport['width']}")
 
 
 async def test_without_javascript_everything_can_be_read(visit, air):

@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import PHONE, WIDE, Air, keep, violations
-from tests.gateway.api.observation_batches import fill
-from tests.gateway.enrolled_node import enrol
+from tests.browser.conftest import PHONE, WIDE, LiveFeed, find_violations, save_screenshot
+from tests.gateway.api.observation_batches import ingest_observations
+from tests.gateway.enrolled_node import enrol_node
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -20,19 +20,19 @@ HOSTILE = """</script><script>alert(1)</script>"'><img src=x onerror=alert(2)>{{
 async def air(site, database):
     """Twenty minutes of air at two stations, with a peak that is over and one inspectorate that was told."""
     _, pipeline, node, broker = site
-    other = enrol(database, "ijm-002", "beverwijk")
+    other = enrol_node(database, "ijm-002", "beverwijk")
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE station SET name = 'Beverwijk', latitude = 52.480 WHERE id = 'beverwijk'")
     began = int(time.time() * 1000) - 1_200_000
-    await fill(pipeline, other, 1200, start=began, plume=range(0))
-    await fill(pipeline, node, 1200, start=began, plume=range(600, 660))
+    await ingest_observations(pipeline, other, 1200, start=began, plume=range(0))
+    await ingest_observations(pipeline, node, 1200, start=began, plume=range(600, 660))
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(
             """INSERT INTO alerting.outbox (event_id, revision, receiver, channel, message_id, state, finished_at)
                SELECT id, 1, 'omgevingsdienst', 'email:0', '<1@example.org>', 'delivered', now() FROM event"""
         )
         (event,) = connection.execute("SELECT id FROM event WHERE kind = 'peak'").fetchone()
-    made = Air(pipeline, node, broker)
+    made = LiveFeed(pipeline, node, broker)
     made.seq, made.event = 5_000, event
     return made
 
@@ -49,9 +49,9 @@ async def test_every_page_is_accessible_and_fits(visit, air, axe, language, view
         await page.wait_for_load_state("networkidle" if "widget" in path or path in {"about", "offline"} else "load")
         assert await page.locator("html").get_attribute("lang") == language
         assert await page.locator("h1").count() == 1
-        assert await violations(page, axe) == [], path
+        assert await find_violations(page, axe) == [], path
         name = {"events/EVENT": "event"}.get(path, path.split("?")[0].split("/")[0] or "map")
-        await keep(page, f"{name}{'-week' if '?' in path else ''}-{language}-{viewport['width']}")
+        await save_screenshot(page, f"{name}{'-week' if '?' in path else ''}-{language}-{viewport['width']}")
         page.complaints[:] = [one for one in page.complaints if "404" not in one]
 
 
@@ -63,7 +63,7 @@ async def test_the_checks_find_what_is_planted(visit, air, axe):
              document.querySelector("main").append(bad); }"""
     )
     page.complaints.clear()
-    found = " ".join(await violations(page, axe))
+    found = " ".join(await find_violations(page, axe))
     assert "image-alt" in found
     assert "button-name" in found
 
@@ -82,9 +82,9 @@ async def test_a_station_shows_a_chart_to_read_and_figures_as_they_come(visit, a
     await expect(page.locator("#state")).to_have_text("live")
     cell = page.locator("tr[data-property=pm2_5] .mean")
     await expect(cell).to_contain_text("8,1 µg/m³")
-    await air.breathe(*[30.0] * 30)
+    await air.publish_values(*[30.0] * 30)
     await expect(cell).not_to_contain_text("8,1")
-    await keep(page, "station-live-nl")
+    await save_screenshot(page, "station-live-nl")
 
 
 async def test_a_station_reads_without_javascript(visit, air):
@@ -93,7 +93,7 @@ async def test_a_station_reads_without_javascript(visit, air):
     await expect(page.locator("svg.chart .marked")).to_have_count(1)
     await expect(page.locator("#hours")).to_be_visible()
     await expect(page.locator("#peaks li")).to_have_count(1)
-    await keep(page, "station-no-script")
+    await save_screenshot(page, "station-no-script")
 
 
 async def test_an_event_says_what_happened_and_who_was_told(visit, air):
@@ -114,13 +114,13 @@ async def test_an_event_says_what_happened_and_who_was_told(visit, air):
 async def test_an_event_page_follows_its_event(visit, air):
     committed = None
     while not (committed and committed.live[0].events):
-        committed = await air.breathe(*[95.0] * 10)
+        committed = await air.publish_values(*[95.0] * 10)
     event = committed.live[0].events[0].event.id
     page = await visit(f"/nl/events/{event}")
     await expect(page.locator("main")).to_contain_text("nog bezig")
     revision = await page.locator("#corrections ~ div tbody tr").count()
     while not any(e.event.revision > revision for live in committed.live for e in live.events):
-        committed = await air.breathe(*[400.0] * 10)
+        committed = await air.publish_values(*[400.0] * 10)
     await expect(page.locator("#corrections ~ div tbody tr")).not_to_have_count(revision, timeout=10_000)
 
 
@@ -164,13 +164,13 @@ async def test_one_stream_serves_all_tabs(visit, air, site):
         await expect(page.locator("#state")).to_have_text("live")
     held = await first.evaluate("navigator.locks.query().then((all) => all.held.length + all.pending.length)")
     assert held == 2
-    await air.breathe(*[30.0] * 30)
+    await air.publish_values(*[30.0] * 30)
     await expect(first.locator("tr[data-station=wijk-aan-zee] td[data-property=pm2_5]")).not_to_contain_text("8,1")
     await expect(second.locator("tr[data-property=pm2_5] .mean")).not_to_contain_text("8,1")
     await first.close()
     await expect(second.locator("#state")).to_have_text("live")
     before = await second.locator("tr[data-property=pm2_5] .mean").inner_text()
-    await air.breathe(*[300.0] * 10)
+    await air.publish_values(*[300.0] * 10)
     await expect(second.locator("tr[data-property=pm2_5] .mean")).not_to_have_text(before)
 
 

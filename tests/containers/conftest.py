@@ -13,9 +13,9 @@ from tests.containers.installation import Installation
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder: Path = tmp_path_factory.mktemp("containers")
     try:
-        with docker.found() as client:
-            made = Installation(client, folder, stand_ins=images.provide(client))
-            with made.running():
-                yield made
+        with docker.available_docker() as client:
+            started = Installation(client, folder, stand_ins=images.provide_images(client))
+            with started.running():
+                yield started
     except docker.NoDockerError as error:
         pytest.skip(str(error))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from gateway.system.child_process import Child
 
-_KEPT = Path(__file__).resolve().parents[2] / ".venv/containers"  # images, so that a second run is quick
-_LONGEST = 1800.0  # s for one command: the first build downloads
+_IMAGE_FOLDER = Path(__file__).resolve().parents[2] / ".venv/containers"  # images, so that a second run is quick
+_TIMEOUT_SECONDS = 1800.0  # s for one command: the first build downloads
 
 
 class NoDockerError(Exception):
@@ -25,28 +25,32 @@ class Docker:
     def __init__(self, host: str | None) -> None:
         self.environment = {**os.environ, "DOCKER_BUILDKIT": "0", **({"DOCKER_HOST": host} if host else {})}
 
-    def run(self, *words: str | Path, cwd: Path | None = None, check: bool = True, text: str | None = None) -> str:
+    def run(self, *arguments: str | Path, cwd: Path | None = None, check: bool = True, text: str | None = None) -> str:
         """What it prints; AssertionError with its complaints where it fails and `check`."""
-        done = subprocess.run(
-            ["docker", *map(str, words)],
+        process = subprocess.run(
+            ["docker", *map(str, arguments)],
             env=self.environment,
             capture_output=True,
             text=True,
             cwd=cwd,
             input=text,
-            timeout=_LONGEST,
+            timeout=_TIMEOUT_SECONDS,
         )
-        assert done.returncode == 0 or not check, f"docker {words}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
-        return done.stdout
+        assert process.returncode == 0 or not check, (
+            f"docker {arguments}: {process.stdout[-3000:]}{process.stderr[-3000:]}"
+        )
+        return process.stdout
 
-    def can(self, *words: str | Path) -> bool:
+    def can(self, *arguments: str | Path) -> bool:
         """Whether a command succeeds."""
-        command = ["docker", *map(str, words)]
-        return not subprocess.run(command, env=self.environment, capture_output=True, timeout=_LONGEST).returncode
+        command = ["docker", *map(str, arguments)]
+        return not subprocess.run(
+            command, env=self.environment, capture_output=True, timeout=_TIMEOUT_SECONDS
+        ).returncode
 
 
 @contextmanager
-def found() -> Iterator[Docker]:
+def available_docker() -> Iterator[Docker]:
     """NoDockerError, in words, where nothing is to be had."""
     if shutil.which("docker") is None:
         raise NoDockerError("no docker on this machine: apt install docker.io")
@@ -59,8 +63,8 @@ def found() -> Iterator[Docker]:
     daemon = shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin")
     if daemon is None or os.geteuid() != 0:
         raise NoDockerError("no Docker answers, and none can be started (it takes root and dockerd)")
-    with tempfile.TemporaryDirectory(prefix="pw-docker-") as folder, _daemon(daemon, Path(folder)) as own:
-        yield own
+    with tempfile.TemporaryDirectory(prefix="pw-docker-") as folder, _daemon(daemon, Path(folder)) as client:
+        yield client
 
 
 @contextmanager
@@ -71,19 +75,19 @@ def _daemon(program: str, folder: Path) -> Iterator[Docker]:
         "--host",
         socket,
         "--data-root",
-        _KEPT,
+        _IMAGE_FOLDER,
         "--exec-root",
         folder / "exec",
         "--pidfile",
         folder / "pid",
     ]
-    _KEPT.mkdir(parents=True, exist_ok=True)
+    _IMAGE_FOLDER.mkdir(parents=True, exist_ok=True)
     docker = Docker(socket)
     with Child("dockerd", command, log=folder / "log") as child:
-        until = time.monotonic() + 60
+        deadline = time.monotonic() + 60
         while not docker.can("info"):
-            if not child.running or time.monotonic() > until:
-                raise NoDockerError(f"dockerd does not start here: {child.last_words()}")
+            if not child.is_running or time.monotonic() > deadline:
+                raise NoDockerError(f"dockerd does not start here: {child.read_log_tail()}")
             time.sleep(0.5)
         yield docker
     # what it leaves mounted would keep the folder

@@ -16,7 +16,7 @@ _PACKAGES = (
 )
 _CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 _PYTHON = "python:3.12.11-slim-bookworm"
-_PART_OF = {
+_IMAGE_BY_PART = {
     "python": _PYTHON,
     "database": "timescale/timescaledb:2.23.0-pg17",
     "broker": "eclipse-mosquitto:2.0.22",
@@ -26,12 +26,12 @@ _PART_OF = {
 }
 
 
-def provide(docker: Docker) -> bool:
+def provide_images(docker: Docker) -> bool:
     """All but Grafana's, and ours built from deploy/Dockerfile. Returns whether others' are stand-ins."""
     stand_ins = docker.can("image", "inspect", _BASE) or not docker.can("pull", "--quiet", _PYTHON)
     if stand_ins:
-        _base(docker)
-        for part, image in _PART_OF.items():
+        _build_base(docker)
+        for part, image in _IMAGE_BY_PART.items():
             docker.run("build", "--quiet", "--target", part, "--tag", image, STAND_INS)
     docker.run(
         *("build", "--network", "host", "--file", ROOT / "deploy/Dockerfile", "--tag", "piekwacht:0.1.0", ROOT),
@@ -39,7 +39,7 @@ def provide(docker: Docker) -> bool:
     return stand_ins
 
 
-def _base(docker: Docker) -> None:
+def _build_base(docker: Docker) -> None:
     if docker.can("image", "inspect", _BASE):
         return
     program = shutil.which("debootstrap", path="/usr/sbin:/usr/bin")
@@ -48,9 +48,9 @@ def _base(docker: Docker) -> None:
     with tempfile.TemporaryDirectory(prefix="pw-stand-in-") as folder:
         root = Path(folder) / "root"
         command = [program, "--variant=minbase", f"--include={','.join(_PACKAGES)}", "bookworm", root]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise NoDockerError(f"debootstrap failed: {done.stdout.splitlines()[-1:]}")
+        process = subprocess.run(command, capture_output=True, text=True)
+        if process.returncode:
+            raise NoDockerError(f"debootstrap failed: {process.stdout.splitlines()[-1:]}")
         shutil.copy(f"/{_CERTIFICATES}", root / _CERTIFICATES)  # who a machine behind a proxy believes
         archive = Path(folder) / "root.tar"
         subprocess.run(["tar", "-C", root, "-cf", archive, "."], check=True)

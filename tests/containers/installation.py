@@ -20,7 +20,7 @@ PARTS = (
     *("prometheus", "alertmanager"),
 )
 # What a trial has other than an operator: ports.
-_TRIAL = """
+_TEST_OVERRIDES = """
 services:
   broker: { ports: !override ["127.0.0.1::8883"] }
   public-broker: { ports: !override ["127.0.0.1::1883"] }
@@ -64,12 +64,12 @@ class Installation:
 
     def _prepare(self) -> None:
         (self.home / ".env").write_text(_ENV)
-        (self.home / "trial.yaml").write_text(_TRIAL)
+        (self.home / "trial.yaml").write_text(_TEST_OVERRIDES)
         settings = self.home / "piekwacht.toml"
         settings.write_text(settings.read_text().replace("# [selftest]", "[selftest]"))
         command = [self.home / "prepare", "localhost"]
-        done = subprocess.run(command, env=self.docker.environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        process = subprocess.run(command, env=self.docker.environment, capture_output=True, text=True)
+        assert process.returncode == 0, process.stderr
 
     def enrol(self, node: str) -> Path:
         """Its archive, made as docs/operator/nodes.md says, unpacked; returns the folder with agent.toml."""
@@ -92,17 +92,17 @@ class Installation:
         config.write_text(text.replace("/var/lib/piekwacht", str(card)))
         return config
 
-    def compose(self, *words: str, check: bool = True) -> str:
+    def compose(self, *arguments: str, check: bool = True) -> str:
         """`docker compose ...` in the installation's folder."""
         files = ("--file", "compose.yaml", "--file", "trial.yaml", "--profile", "beside")
-        return self.docker.run("compose", *files, *words, cwd=self.home, check=check)
+        return self.docker.run("compose", *files, *arguments, cwd=self.home, check=check)
 
     def states(self) -> dict[str, str]:
         """Part -> `running, healthy`."""
         lines = self.compose("ps", "--format", "json").splitlines()
-        return {one["Service"]: f"{one['State']}, {one['Health']}" for one in map(json.loads, lines)}
+        return {service["Service"]: f"{service['State']}, {service['Health']}" for service in map(json.loads, lines)}
 
-    def inside(self, part: str, program: str) -> str:
+    def run_python(self, part: str, program: str) -> str:
         """What a line of Python prints in a container of ours."""
         return self.compose("exec", "-T", part, "python", "-c", program).strip()
 
@@ -117,7 +117,7 @@ class Installation:
         return self.compose("logs", "--no-color", "--no-log-prefix", part)
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
-        until = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds
         while not ready():
-            assert time.monotonic() < until, f"waited in vain: {self.states()}"
+            assert time.monotonic() < deadline, f"waited in vain: {self.states()}"
             time.sleep(1)

@@ -69,7 +69,7 @@ def test_every_part_is_healthy(installation):
 
 @pytest.mark.parametrize("part", OURS)
 def test_ours_are_nobody_can_nothing_and_write_nowhere(installation, part):
-    user, *refusals = installation.inside(part, _BOUNDS).splitlines()
+    user, *refusals = installation.run_python(part, _BOUNDS).splitlines()
     assert user == "10001 0 1"
     assert refusals == ["30", "30", "30"]  # EROFS
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import pytest
 from msgspec import Meta, Struct
 
-from edge_agent.configuration import ConfigurationError, load
+from edge_agent.configuration import ConfigurationError, load_toml
 
 
 class Inner(Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ def read(tmp_path):
     def read(text: str | bytes) -> Outer:
         path = tmp_path / "some.toml"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return load(path, Outer)
+        return load_toml(path, Outer)
 
     return read
 
@@ -74,7 +74,7 @@ def test_what_is_wrong_is_one_sentence_with_file_and_path(read, tmp_path, text, 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigurationError, match=r"nowhere\.toml: cannot be read"):
-        load(tmp_path / "nowhere.toml", Outer)
+        load_toml(tmp_path / "nowhere.toml", Outer)
 
 
 def test_paths_begin_in_the_folder_of_the_file(read, tmp_path):

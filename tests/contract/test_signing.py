@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.signing import Forged, NoteError, Signer, Unsigned, Verifier, split
+from edge_agent.signing import ForgedError, NoteError, Signer, UnsignedError, Verifier, split_note
 
 # The example in the documentation of Go's golang.org/x/mod/sumdb/note, the form's first implementation.
 TEXT = b"If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
@@ -66,7 +66,7 @@ def test_a_signature_is_written_in_one_way_only():
 
 
 def test_a_signature_by_another_key_of_the_same_name_is_no_signature():
-    with pytest.raises(Unsigned):
+    with pytest.raises(UnsignedError):
         SIGNER.verifier.open(Signer.generate("ijm-001").sign(b"x\n"))
 
 
@@ -74,7 +74,7 @@ def test_a_stolen_key_id_does_not_help():
     note = Signer.generate("ijm-001").sign(b"x\n")
     line = note.rsplit(b" ", 1)
     blob = SIGNER.verifier.key_id + base64.b64decode(line[1])[4:]
-    with pytest.raises(Forged):
+    with pytest.raises(ForgedError):
         SIGNER.verifier.open(line[0] + b" " + base64.b64encode(blob) + b"\n")
 
 
@@ -88,7 +88,7 @@ def test_a_note_may_carry_signatures_of_others():
 def test_reading_a_note_raises_nothing_but_note_error(note):
     for body in (note, note + b"\n\n" + "— ".encode() + note):
         try:
-            split(body)
+            split_note(body)
             SIGNER.verifier.open(body)
         except NoteError:
             continue

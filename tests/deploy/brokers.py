@@ -13,14 +13,16 @@ import pytest
 
 from gateway.__main__ import main
 from gateway.enrolment import authority as enrolment
-from gateway.system.child_process import Child, answers, free_port
-from gateway.system.embedded_servers import _programs
+from gateway.system.child_process import Child, find_free_port, is_port_open
+from gateway.system.embedded_servers import _locate_programs
 from tests.deploy.conftest import DEPLOY
 
-_PLACES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", sysconfig.get_path("scripts")))
+_SEARCH_PATH = os.pathsep.join(
+    (os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", sysconfig.get_path("scripts"))
+)
 
 
-class Authority:
+class CommandLineAuthority:
     """A certificate authority of ours, used by the commands an operator uses."""
 
     def __init__(self, folder: Path, name: str = "ours") -> None:
@@ -33,44 +35,44 @@ class Authority:
 
     def revoke(self, name: str) -> None:
         """Put every certificate of this name on the list."""
-        enrolment.Authority.open(self.folder).revoke(name, datetime.now(UTC))
+        enrolment.CertificateAuthority.load(self.folder).revoke(name, datetime.now(UTC))
 
     def issue(self, name: str, *, use: str = "client") -> dict[str, Path]:
         """Certificate and key for this name, in a folder of their own with the authority's certificate and list."""
-        made = self.folder / f"{use}-{name}-{len(list(self.folder.iterdir()))}"
-        made.mkdir()
+        target = self.folder / f"{use}-{name}-{len(list(self.folder.iterdir()))}"
+        target.mkdir()
         hosts = ["--host", "127.0.0.1", "--host", "localhost"] if use == "server" else []
-        self.run(use, name, *hosts, "--out", made)
-        (made / f"{name}.pem").rename(made / "certificate.pem")
-        (made / f"{name}.key").rename(made / "key.pem")
+        self.run(use, name, *hosts, "--out", target)
+        (target / f"{name}.pem").rename(target / "certificate.pem")
+        (target / f"{name}.key").rename(target / "key.pem")
         for file in ("ca.pem", "crl.pem"):
-            shutil.copy(self.folder / file, made)
-        return {"ca": made / "ca.pem", "certificate": made / "certificate.pem", "key": made / "key.pem"}
+            shutil.copy(self.folder / file, target)
+        return {"ca": target / "ca.pem", "certificate": target / "certificate.pem", "key": target / "key.pem"}
 
 
-class Broker:
+class DeployedBroker:
     """One of the two, from its file in deploy/."""
 
-    def __init__(self, kind: str, folder: Path, authority: Authority) -> None:
-        program = self.program(kind)
-        self.kind, self.folder, self.port, self.authority = kind, folder, free_port(), authority
+    def __init__(self, kind: str, folder: Path, authority: CommandLineAuthority) -> None:
+        program = self.find_program(kind)
+        self.kind, self.folder, self.port, self.authority = kind, folder, find_free_port(), authority
         self._program = program
         folder.mkdir(exist_ok=True)
         self.tls = authority.issue("piekwacht.broker", use="server")["certificate"].parent
-        self._command = self._mosquitto() if kind == "mosquitto" else self._nats()
+        self._command = self._mosquitto_arguments() if kind == "mosquitto" else self._nats_arguments()
         self.start()
 
     @staticmethod
-    def program(kind: str) -> str:
+    def find_program(kind: str) -> str:
         """Where it is; the test is skipped where it is not."""
-        found = shutil.which(kind, path=_PLACES)
-        if found is None:
+        path = shutil.which(kind, path=_SEARCH_PATH)
+        if path is None:
             pytest.skip(f"no {kind} on this machine: sh deploy/prepare --test-programs")
-        return found
+        return path
 
     def start(self) -> None:
         self._child = Child(self.kind, [self._program, *self._command], log=self.folder / "broker.log")
-        self._child.wait_until(lambda: answers("127.0.0.1", self.port))
+        self._child.wait_until(lambda: is_port_open("127.0.0.1", self.port))
 
     def stop(self) -> None:
         self._child.stop()
@@ -81,7 +83,7 @@ class Broker:
     def log(self) -> str:
         return (self.folder / "broker.log").read_text(errors="replace")
 
-    def _written(self, name: str, changes: Mapping[str, str]) -> str:
+    def _write_config(self, name: str, changes: Mapping[str, str]) -> str:
         text = (DEPLOY / name).read_text()
         for before, after in changes.items():
             assert before in text, f"{name} has no {before!r}"
@@ -90,7 +92,7 @@ class Broker:
         path.write_text(text)
         return str(path)
 
-    def _mosquitto(self) -> list[str]:
+    def _mosquitto_arguments(self) -> list[str]:
         (self.folder / "data").mkdir()
         shutil.copy(DEPLOY / "mosquitto/acl", self.folder / "acl")
         changes = {
@@ -99,23 +101,23 @@ class Broker:
             "/mosquitto/data/": f"{self.folder}/data/",
             "listener 8883": f"user {getpass.getuser()}\nlistener {self.port} 127.0.0.1",
         }
-        return ["-c", self._written("mosquitto/mosquitto.conf", changes)]
+        return ["-c", self._write_config("mosquitto/mosquitto.conf", changes)]
 
-    def _nats(self) -> list[str]:
+    def _nats_arguments(self) -> list[str]:
         changes = {
             "/etc/piekwacht/tls": str(self.tls),
             "/var/lib/nats": str(self.folder / "data"),
             "0.0.0.0:8883": f"127.0.0.1:{self.port}",
-            "127.0.0.1:4222": f"127.0.0.1:{free_port()}",
+            "127.0.0.1:4222": f"127.0.0.1:{find_free_port()}",
         }
-        return ["-c", self._written("nats/nats.conf", changes)]
+        return ["-c", self._write_config("nats/nats.conf", changes)]
 
 
 def write_users(folder: Path, dsn: str) -> None:
     """users.conf for NATS, by the script that an operator runs."""
-    path = f"{_programs(None)}:{os.environ['PATH']}"
+    path = f"{_locate_programs(None)}:{os.environ['PATH']}"
     command = [DEPLOY / "nats/nodes", dsn]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": path})
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": path})
+    assert process.returncode == 0, process.stderr
     folder.mkdir(exist_ok=True)
-    (folder / "users.conf").write_text(done.stdout)
+    (folder / "users.conf").write_text(process.stdout)

@@ -8,22 +8,24 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-_PLACES = [str(ROOT / ".venv/programs/usr/bin"), *os.environ.get("PATH", "").split(os.pathsep), "/usr/sbin"]
+_SEARCH_PATH = [str(ROOT / ".venv/programs/usr/bin"), *os.environ.get("PATH", "").split(os.pathsep), "/usr/sbin"]
 
 
 @pytest.fixture(scope="session")
 def judge() -> Callable[..., str]:
     """Run a program that judges files; its words where it is content. Skips where the machine has it not."""
 
-    def run(program: str, *arguments: str | Path, cwd: Path = DEPLOY, environment: dict[str, str] | None = None) -> str:
-        path = shutil.which(program, path=os.pathsep.join(_PLACES))
+    def run_checker(
+        program: str, *arguments: str | Path, cwd: Path = DEPLOY, environment: dict[str, str] | None = None
+    ) -> str:
+        path = shutil.which(program, path=os.pathsep.join(_SEARCH_PATH))
         if path is None:
             pytest.skip(f"no {program} on this machine: sh deploy/prepare --test-programs")
         command = [path, *map(str, arguments)]
-        done = subprocess.run(
+        process = subprocess.run(
             command, capture_output=True, text=True, cwd=cwd, env={**os.environ, **(environment or {})}
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert process.returncode == 0, process.stdout + process.stderr
+        return process.stdout
 
-    return run
+    return run_checker

@@ -12,10 +12,10 @@ from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
-from gateway.store.connection import Store, check
-from gateway.system.embedded_servers import _programs
+from gateway.store.connection import Store, check_schema
+from gateway.system.embedded_servers import _locate_programs
 from tests.deploy.conftest import DEPLOY
-from tests.gateway.enrolled_node import enrol
+from tests.gateway.enrolled_node import enrol_node
 from tests.gateway.ingest.test_pipeline import plume
 
 SCRIPTS = DEPLOY / "systemd"
@@ -31,7 +31,7 @@ def backups(tmp_path):
 @pytest.fixture
 def run(backups):
     """Run one of the scripts with the server's own pg_dump, pg_restore and psql."""
-    path = f"{_programs(None)}:{os.environ['PATH']}"
+    path = f"{_locate_programs(None)}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PIEKWACHT_BACKUPS": str(backups)}
 
     def call(script, *arguments, **more):
@@ -44,7 +44,7 @@ def run(backups):
 @pytest.fixture
 async def lived_in(database, tmp_path):
     """A database with readings, an event, an alert in the inbox, poison and a silence in it."""
-    node = enrol(database)
+    node = enrol_node(database)
     store = Store(database)
     pipeline = Pipeline(store, Flagger(), Detector(DetectionSettings()))
     await pipeline.process(plume(node))
@@ -96,7 +96,7 @@ def test_every_row_and_every_silence_comes_back(run, backups, lived_in, empty_da
     done = run("restore", dump, empty_database)
     assert done.returncode == 0, done.stderr
     assert contents(empty_database) == before
-    check(empty_database)
+    check_schema(empty_database)
 
 
 def test_a_dump_that_was_damaged_is_refused_before_anything_is_touched(run, backups, lived_in, empty_database):

@@ -11,15 +11,15 @@ import psycopg
 import pytest
 
 from edge_agent.wire import Signer
-from gateway.ingest.consumer import session_name
-from tests.deploy.brokers import Authority, Broker, write_users
-from tests.gateway.enrolled_node import enrol
+from gateway.ingest.consumer import derive_session_name
+from tests.deploy.brokers import CommandLineAuthority, DeployedBroker, write_users
+from tests.gateway.enrolled_node import enrol_node
 
 pytestmark = pytest.mark.slow
 
 READINGS = "pw/v1/ijmond/ijm-001/readings"
 QUEUED = [f"reading {number}".encode() for number in range(50)]
-GATEWAY = session_name(Signer.generate("gateway.ijmond"), ["ijmond"])
+GATEWAY = derive_session_name(Signer.generate("gateway.ijmond"), ["ijmond"])
 
 
 class Client:
@@ -94,10 +94,10 @@ class Site:
     def __init__(self, kind, folder, dsn):
         self.folder, self.dsn, self.taken = folder, dsn, []
         for node in ("ijm-001", "ijm-002"):
-            enrol(dsn, node, station=f"station-{node}")
-        self.authority = Authority(folder)
+            enrol_node(dsn, node, station=f"station-{node}")
+        self.authority = CommandLineAuthority(folder)
         write_users(folder / "broker", dsn)
-        self.broker = Broker(kind, folder / "broker", self.authority)
+        self.broker = DeployedBroker(kind, folder / "broker", self.authority)
         self.names = ("piekwacht.gateway", "piekwacht.api", "ijm-001", "ijm-002")
         self.tls = {name: self.authority.issue(name) for name in self.names}
 
@@ -156,7 +156,7 @@ def test_without_a_certificate_nobody_is_let_in(site):
 
 
 def test_with_a_certificate_of_another_authority_nobody_is_let_in(site):
-    foreign = Authority(site.folder, "foreign")
+    foreign = CommandLineAuthority(site.folder, "foreign")
     for name in ("piekwacht.gateway", "ijm-001"):
         tls = {**foreign.issue(name), "ca": site.tls["ijm-001"]["ca"]}
         assert not Client(site.broker, tls, name).connect()

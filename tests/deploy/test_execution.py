@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from gateway.system.child_process import Child, answers, free_port
+from gateway.system.child_process import Child, find_free_port, is_port_open
 from tests.deploy.conftest import DEPLOY
 
 _PR_SET_MDWE = 65  # linux/prctl.h, from 6.3 on: what MemoryDenyWriteExecute= asks for
@@ -29,7 +29,7 @@ def held():
 
 @pytest.fixture
 def ports():
-    return {"api": free_port(), "alerting": free_port()}
+    return {"api": find_free_port(), "alerting": find_free_port()}
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_part_that_may_not_compile_starts_and_answers(part, config, ports, tmp
         assert done.returncode == 0, done.stderr
         return
     with Child(part, command, log=tmp_path / "log") as child:
-        child.wait_until(lambda: answers("127.0.0.1", ports[part]))
+        child.wait_until(lambda: is_port_open("127.0.0.1", ports[part]))
 
 
 def test_there_are_such_parts_and_the_kernel_does_refuse_what_compiles(config):

@@ -8,11 +8,11 @@ from contextlib import suppress
 import paho.mqtt.client as mqtt
 import pytest
 
-from gateway.system.child_process import Child, answers, free_port
-from tests.deploy.brokers import Authority, Broker, write_users
+from gateway.system.child_process import Child, find_free_port, is_port_open
+from tests.deploy.brokers import CommandLineAuthority, DeployedBroker, write_users
 from tests.deploy.conftest import DEPLOY
 from tests.deploy.test_broker_security import Client, wait_until
-from tests.gateway.enrolled_node import enrol
+from tests.gateway.enrolled_node import enrol_node
 
 pytestmark = pytest.mark.slow
 LIVE = "pw/v1/ijmond/live"
@@ -23,14 +23,14 @@ class House:
     """The nodes' broker and beside it the one for everybody."""
 
     def __init__(self, kind, folder, dsn):
-        enrol(dsn, "ijm-001")
-        authority = Authority(folder)
+        enrol_node(dsn, "ijm-001")
+        authority = CommandLineAuthority(folder)
         write_users(folder / "inner", dsn)
-        self.inner = Broker(kind, folder / "inner", authority)
+        self.inner = DeployedBroker(kind, folder / "inner", authority)
         names = ("piekwacht.gateway", "piekwacht.public", "ijm-001")
         self.tls = {name: authority.issue(name) for name in names}
-        self.port, self.web, self.folder = free_port(), free_port(), folder
-        self.command = [str(Broker.program("mosquitto")), "-c", str(self._written())]
+        self.port, self.web, self.folder = find_free_port(), find_free_port(), folder
+        self.command = [str(DeployedBroker.find_program("mosquitto")), "-c", str(self._written())]
         self.start()
         self.gateway = self.named("piekwacht.gateway")
         assert self.gateway.connect()
@@ -53,7 +53,7 @@ class House:
 
     def start(self):
         self.child = Child("public", self.command, log=self.folder / "public.log")
-        self.child.wait_until(lambda: answers("127.0.0.1", self.port) and answers("127.0.0.1", self.web))
+        self.child.wait_until(lambda: is_port_open("127.0.0.1", self.port) and is_port_open("127.0.0.1", self.web))
 
     def stop(self):
         self.gateway.close()

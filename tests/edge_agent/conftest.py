@@ -5,25 +5,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge_agent.running_agent import Ear, Node
+from tests.edge_agent.running_agent import FakeGateway, NodeProcess
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    node = Node(tmp_path / "node")
+def node(tmp_path: Path) -> Iterator[NodeProcess]:
+    node = NodeProcess(tmp_path / "node")
     yield node
     node.close()
 
 
 @pytest.fixture
-def listen(node: Node) -> Iterator[Callable[[int], Ear]]:
+def start_gateway(node: NodeProcess) -> Iterator[Callable[[int], FakeGateway]]:
     """listen(port) -> an Ear that knows the node."""
-    ears: list[Ear] = []
+    ears: list[FakeGateway] = []
 
-    def listen(port: int) -> Ear:
-        ears.append(Ear(port, node.key.verifier, node.gateway))
+    def start_gateway(port: int) -> FakeGateway:
+        ears.append(FakeGateway(port, node.key.verifier, node.gateway))
         return ears[-1]
 
-    yield listen
+    yield start_gateway
     for ear in ears:
         ear.close()

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable
 
 from edge_agent.sensors.opcn3 import crc16
 from edge_agent.sensors.sensirion import crc8
-from edge_agent.transport.i2c import Bus
+from edge_agent.transport.i2c import I2cBus
 
 
-class Chip:
+class FakeChip:
     """Something at an I2C address."""
 
     def written(self, data: bytes) -> None:
@@ -28,10 +28,10 @@ class Chip:
         raise NotImplementedError
 
 
-class FakeLines:
+class FakeDeviceFile:
     """What `smbus2.SMBus` is to a Bus."""
 
-    def __init__(self, chips: dict[int, Chip]) -> None:
+    def __init__(self, chips: dict[int, FakeChip]) -> None:
         self.chips, self.open = chips, True
 
     def i2c_rdwr(self, *messages) -> None:
@@ -50,16 +50,16 @@ class FakeLines:
         self.open = False
 
 
-def bus_with(chips: dict[int, Chip], *, wait: Callable[[float], None] = lambda _: None) -> Bus:
-    return Bus(1, lambda _: FakeLines(chips), wait)
+def make_bus(chips: dict[int, FakeChip], *, wait: Callable[[float], None] = lambda _: None) -> I2cBus:
+    return I2cBus(1, lambda _: FakeDeviceFile(chips), wait)
 
 
-def words(content: bytes) -> bytes:
+def pack_words(content: bytes) -> bytes:
     """Content as Sensirion sends it."""
     return b"".join(content[i : i + 2] + bytes([crc8(content[i : i + 2])]) for i in range(0, len(content), 2))
 
 
-class Sensirion(Chip):
+class FakeSensirion(FakeChip):
     """A Sensirion sensor: `answers` maps commands to content; `script` holds one misbehaviour a transaction.
 
     nack       nobody answers
@@ -79,7 +79,7 @@ class Sensirion(Chip):
         self._misbehave({"nack", "brown_out"})
         self.command = int.from_bytes(data[:2], "big")
         self.commands.append(self.command)
-        assert words(bytes(b for i in range(2, len(data), 3) for b in data[i : i + 2])) == data[2:]
+        assert pack_words(bytes(b for i in range(2, len(data), 3) for b in data[i : i + 2])) == data[2:]
         if self.command == self.start:
             self.measuring = True
         elif self.command in {0x0104, 0xD304}:
@@ -93,7 +93,7 @@ class Sensirion(Chip):
             content = self.unknown[self.command]
         else:
             content = self.answers[self.command]
-        frame = bytearray(words(content).ljust(length, b"\xff"))
+        frame = bytearray(pack_words(content).ljust(length, b"\xff"))
         if fault == "crc":
             frame[2] ^= 0x40
         if fault == "short":
@@ -111,17 +111,17 @@ class Sensirion(Chip):
         return fault
 
 
-def sps30() -> Sensirion:
+def sps30() -> FakeSensirion:
     values = struct.pack(">10f", 5.5, 12.1, 13.0, 14.25, 30.0, 31.0, 32.0, 33.0, 34.0, 0.5)
-    return Sensirion(
+    return FakeSensirion(
         start=0x0010,
         answers={0x0300: values, 0xD002: b"00080000", 0xD206: bytes(4)},
         unknown={0x0300: struct.pack(">10f", *[float("nan")] * 10)},
     )
 
 
-def sen5x() -> Sensirion:
-    return Sensirion(
+def sen5x() -> FakeSensirion:
+    return FakeSensirion(
         start=0x0021,
         answers={
             0x03C4: struct.pack(">4H4h", 55, 121, 130, 142, 6543, 4210, 1000, 10),
@@ -136,8 +136,8 @@ def sen5x() -> Sensirion:
     )
 
 
-def sen66() -> Sensirion:
-    return Sensirion(
+def sen66() -> FakeSensirion:
+    return FakeSensirion(
         start=0x0021,
         answers={
             0x0300: struct.pack(">4H4hH", 55, 121, 130, 142, 6543, 4210, 1000, 10, 431),
@@ -152,8 +152,8 @@ def sen66() -> Sensirion:
     )
 
 
-def sgp41() -> Sensirion:
-    return Sensirion(
+def sgp41() -> FakeSensirion:
+    return FakeSensirion(
         start=0,
         answers={
             0x280E: b"\xd4\x00",
@@ -164,7 +164,7 @@ def sgp41() -> Sensirion:
     )
 
 
-class Ads1115(Chip):
+class FakeAds1115(FakeChip):
     """The converter of a PID."""
 
     def __init__(self, millivolts: float) -> None:
@@ -181,13 +181,13 @@ class Ads1115(Chip):
         return struct.pack(">h", round(self.millivolts / 1000 / 4.096 * 32_768))[:length]
 
 
-class Opc:
+class FakeOpcn3:
     """An OPC-N3 as an Spi: busy for a while, then ready; counts once fan and laser are on."""
 
     def __init__(self, *, busy: int = 2) -> None:
-        self.busy, self.left = busy, busy
-        self.on: set[int] = set()
-        self.expecting, self.command, self.noise = 0, 0, False
+        self.busy, self.busy_left = busy, busy
+        self.powered: set[int] = set()
+        self.expected_bytes, self.command, self.noise = 0, 0, False
 
     def wait(self, _seconds: float) -> None: ...
 
@@ -195,44 +195,44 @@ class Opc:
 
     def transfer(self, data: bytes) -> bytes:
         (byte,) = data
-        if self.expecting:
+        if self.expected_bytes:
             return bytes([self._next(byte)])
-        if self.left:
-            self.left -= 1
+        if self.busy_left:
+            self.busy_left -= 1
             return b"\x31"
-        self.left, self.command = self.busy, byte
-        self.expecting = {0x03: 1, 0x30: 86}.get(byte, 0)
+        self.busy_left, self.command = self.busy, byte
+        self.expected_bytes = {0x03: 1, 0x30: 86}.get(byte, 0)
         return b"\xf3"
 
     def _next(self, byte: int) -> int:
-        at = 86 - self.expecting
-        self.expecting -= 1
+        at = 86 - self.expected_bytes
+        self.expected_bytes -= 1
         if self.command == 0x03:
-            (self.on.discard if byte in {2, 6} else self.on.add)({2: 3, 6: 7}.get(byte, byte))
+            (self.powered.discard if byte in {2, 6} else self.powered.add)({2: 3, 6: 7}.get(byte, byte))
             return byte
         frame = self.frame()
         return frame[at] ^ (0x10 if self.noise and at == 60 else 0)
 
     def frame(self) -> bytes:
-        counting = {3, 7} <= self.on
+        counting = {3, 7} <= self.powered
         fields = [*range(24), 1, 2, 3, 4, 1000, 280 if counting else 0, 24_000, 42_000, 5.5, 12.1, 20.25, *[0] * 6]
         body = struct.pack("<24H4B4H3f6H", *fields)
         return body + struct.pack("<H", crc16(body))
 
 
-class Talker:
+class FakeSerialDevice:
     """Something that talks on a serial line: a pty, and a thread that plays `script` into it."""
 
     def __init__(self, script: Iterable[bytes], *, pause: float = 0.02) -> None:
-        self._ours, theirs = os.openpty()
-        tty.setraw(theirs)
-        self.port = os.ttyname(theirs)
-        self._theirs: int | None = theirs
+        self._master, slave = os.openpty()
+        tty.setraw(slave)
+        self.port = os.ttyname(slave)
+        self._slave: int | None = slave
         self._script, self._pause = script, pause
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._talk, daemon=True)
 
-    def play(self) -> None:
+    def start(self) -> None:
         """Begin to talk; what was said before the port was opened is lost, as on a real line."""
         self._thread.start()
 
@@ -241,13 +241,13 @@ class Talker:
             if self._stop.is_set():
                 return
             if chunk:
-                os.write(self._ours, chunk)
+                os.write(self._master, chunk)
             time.sleep(self._pause)
 
-    def heard(self) -> bytes:
-        os.set_blocking(self._ours, False)
+    def read_received(self) -> bytes:
+        os.set_blocking(self._master, False)
         try:
-            return os.read(self._ours, 4096)
+            return os.read(self._master, 4096)
         except BlockingIOError:
             return b""
 
@@ -255,9 +255,9 @@ class Talker:
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join()
-        os.close(self._ours)
-        if self._theirs is not None:
-            os.close(self._theirs)
+        os.close(self._master)
+        if self._slave is not None:
+            os.close(self._slave)
 
 
 def pms_frame(pm1: int = 5, pm2_5: int = 12, pm10: int = 20) -> bytes:

@@ -12,14 +12,16 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--seed", type=int, default=time.time_ns())
-    given = parser.parse_args()
-    noise, rounds = random.Random(given.seed), 0
-    until = time.monotonic() + given.seconds
+    options = parser.parse_args()
+    noise, rounds = random.Random(options.seed), 0
+    until = time.monotonic() + options.seconds
     while time.monotonic() < until:
         noise_to_every_decoder(noise, 100)
         noise_to_every_framer(noise, 1000)
         rounds += 1
-    print(f"seed {given.seed}: {rounds * 100} rounds to every decoder, {rounds * 1000} to every framer; nothing raised")
+    print(
+        f"seed {options.seed}: {rounds * 100} rounds to every decoder, {rounds * 1000} to every framer; nothing raised"
+    )
     return 0
 
 

@@ -13,7 +13,7 @@ SECTOR = 512
 Event = tuple[str, str, int, bytes]
 
 
-class Recorder(apsw.VFS):
+class RecordingVfs(apsw.VFS):
     """Passes everything on to the real file system, and keeps a log."""
 
     def __init__(self, name: str) -> None:
@@ -29,7 +29,7 @@ class Recorder(apsw.VFS):
 
 
 class _File(apsw.VFSFile):
-    def __init__(self, vfs: Recorder, name, flags) -> None:
+    def __init__(self, vfs: RecordingVfs, name, flags) -> None:
         self._log = vfs.log
         self._name = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
         super().__init__("", name, flags)
@@ -81,14 +81,14 @@ class Connection:
         self._db.close()
 
 
-class Disk:
+class FakeDisk:
     """What is on the card, event by event; `after_cut` is what a power cut leaves now."""
 
     def __init__(self) -> None:
         self._durable: dict[str, bytearray] = {}
         self._pending: dict[str, list[Event]] = {}
 
-    def happen(self, event: Event) -> None:
+    def apply_event(self, event: Event) -> None:
         kind, name, _, _ = event
         if kind == "sync":
             for pending in self._pending.pop(name, []):
@@ -99,12 +99,12 @@ class Disk:
         else:
             self._pending.setdefault(name, []).append(event)
 
-    def after_cut(self, chance: random.Random) -> dict[str, bytes]:
+    def files_after_cut(self, rng: random.Random) -> dict[str, bytes]:
         files = {name: bytearray(content) for name, content in self._durable.items()}
         for name, events in self._pending.items():
             content = files.setdefault(name, bytearray())
             for event in events:
-                for part in _torn(event, chance):
+                for part in _tear_event(event, rng):
                     _apply(content, part)
         return {name: bytes(content) for name, content in files.items()}
 
@@ -119,12 +119,12 @@ def _apply(content: bytearray, event: Event) -> None:
     content[at : at + len(data)] = data
 
 
-def _torn(event: Event, chance: random.Random) -> list[Event]:
+def _tear_event(event: Event, rng: random.Random) -> list[Event]:
     kind, name, at, data = event
-    fate = chance.random()
-    if fate < 0.4:
+    draw = rng.random()
+    if draw < 0.4:
         return []
-    if fate < 0.7 or kind == "truncate":
+    if draw < 0.7 or kind == "truncate":
         return [event]
     sectors = [(at + i, data[i : i + SECTOR]) for i in range(0, len(data), SECTOR)]
-    return [(kind, name, where, part) for where, part in sectors if chance.random() < 0.5]
+    return [(kind, name, offset, part) for offset, part in sectors if rng.random() < 0.5]

@@ -13,21 +13,21 @@ from pathlib import Path
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edge_agent.wire import Kind, ReadingBatch, Signer, StoredRanges, Topic, Verifier
+from edge_agent.wire import ReadingBatch, Signer, StoredRanges, Topic, TopicKind, Verifier
 
 Key = tuple[str, int]
 
 
-class Ear:
+class FakeGateway:
     """Listens as a gateway does: keeps what is signed, and says so, unless told to be silent."""
 
     def __init__(self, port: int, node: Verifier, key: Signer, *, area: str = "ijmond") -> None:
         self.node, self.key, self.area = node, key, area
-        self.silent, self.pause, self._told_at = False, 0.0, 0.0
+        self.is_silent, self.pause, self._confirmed_at = False, 0.0, 0.0
         self.ages: list[float] = []  # seconds from the last reading of a live batch to its arrival
         self.payloads: list[bytes] = []
         self.batches: dict[Key, ReadingBatch] = {}
-        self.words: list[dict] = []
+        self.status_messages: list[dict] = []
         self._lock = threading.Lock()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, "ear", clean_session=True)
         self._client.on_message = self._on_message
@@ -43,8 +43,8 @@ class Ear:
 
     def _on_message(self, _client, _data, message) -> None:
         topic = Topic.parse(message.topic)
-        if topic.kind is not Kind.READINGS:
-            self.words.append({"kind": topic.kind, "retained": message.retain, **json.loads(message.payload)})
+        if topic.kind is not TopicKind.READINGS:
+            self.status_messages.append({"kind": topic.kind, "retained": message.retain, **json.loads(message.payload)})
             return
         batch = ReadingBatch.decode(self.node.open(message.payload))
         with self._lock:
@@ -52,28 +52,32 @@ class Ear:
             self.batches[batch.inc, batch.seq] = batch
         if not batch.hist:
             self.ages.append(time.time() - (batch.t0 + max(batch.dt)) / 1000)
-        if not self.silent and time.monotonic() - self._told_at >= self.pause:
-            self._told_at = time.monotonic()
-            self.tell(batch.inc)
+        if not self.is_silent and time.monotonic() - self._confirmed_at >= self.pause:
+            self._confirmed_at = time.monotonic()
+            self.confirm(batch.inc)
 
-    def tell(self, inc: str, *, key: Signer | None = None, node: str | None = None) -> None:
+    def confirm(self, inc: str, *, key: Signer | None = None, node: str | None = None) -> None:
         """Say which numbers of this incarnation we hold."""
         with self._lock:
-            held = sorted(seq for i, seq in self.batches if i == inc)
-        self.say(StoredRanges(v=1, node=node or self.node.name, inc=inc, ranges=ranges_of(held)), key or self.key)
+            stored_seqs = sorted(seq for i, seq in self.batches if i == inc)
+        self.publish_stored_ranges(
+            StoredRanges(v=1, node=node or self.node.name, inc=inc, ranges=ranges_of(stored_seqs)), key or self.key
+        )
 
-    def say(self, stored: StoredRanges, key: Signer) -> None:
-        topic = Topic(area=self.area, node=self.node.name, kind=Kind.STORED)
+    def publish_stored_ranges(self, stored: StoredRanges, key: Signer) -> None:
+        topic = Topic(area=self.area, node=self.node.name, kind=TopicKind.STORED)
         self._client.publish(str(topic), key.sign(stored.encode()), qos=1, retain=True)
 
-    def want(self, desired, key: Signer) -> None:
+    def publish_desired_config(self, desired_config, key: Signer) -> None:
         """Publish a configuration, as a gateway does."""
-        topic = Topic(area=self.area, node=self.node.name, kind=Kind.CONFIG)
-        self._client.publish(str(topic), key.sign(desired.encode()), qos=1, retain=True)
+        topic = Topic(area=self.area, node=self.node.name, kind=TopicKind.CONFIG)
+        self._client.publish(str(topic), key.sign(desired_config.encode()), qos=1, retain=True)
 
-    def remote(self) -> dict:
+    def find_remote_state(self) -> dict:
         """What the node last said of configurations from afar."""
-        return next((w.get("remote", {}) for w in reversed(self.words) if w["kind"] == "status" and w["online"]), {})
+        return next(
+            (w.get("remote", {}) for w in reversed(self.status_messages) if w["kind"] == "status" and w["online"]), {}
+        )
 
     def values(self) -> list[tuple[str, int, float]]:
         """Every value heard, once a batch: (property, ms, value)."""
@@ -109,7 +113,7 @@ def wait_until(condition: Callable[[], object], timeout: float = 60.0) -> None:
         time.sleep(0.02)
 
 
-class Node:
+class NodeProcess:
     """A node's folder with its keys, and the agent in it as a process."""
 
     def __init__(self, folder: Path, *, node: str = "ijm-001", area: str = "ijmond") -> None:
@@ -123,7 +127,7 @@ class Node:
         self.spool = folder / "spool.sqlite"
         self.processes: list[subprocess.Popen[str]] = []
 
-    def write(self, port: int, sensor: str, *, batch: str = "", broker: str = "", spool: str = "") -> Path:
+    def write_config(self, port: int, sensor: str, *, batch: str = "", broker: str = "", spool: str = "") -> Path:
         self.config.write_text(f"""
 [node]
 id = "{self.id}"
@@ -158,7 +162,7 @@ generated = "generated.jsonl"
         self.processes.append(process)
         return process
 
-    def made(self) -> list[tuple[str, int, float]]:
+    def read_generated_values(self) -> list[tuple[str, int, float]]:
         """Every value made, by the record outside the spool."""
         lines = [json.loads(line) for line in self.generated.read_text().splitlines() if line.endswith("}")]
         return [(n, e["observed_at"], v) for e in lines for n, v in e["values"].items() if v is not None]

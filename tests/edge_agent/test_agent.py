@@ -10,10 +10,10 @@ from datetime import datetime
 
 import pytest
 
-from edge_agent.collector import signing
+from edge_agent.collector import make_batch_factory
 from edge_agent.sensors.sensor import Reading
 from edge_agent.spool import Spool
-from edge_agent.wire import Clock, Signer, StoredRanges
+from edge_agent.wire import ClockState, Signer, StoredRanges
 from tests.edge_agent.running_agent import kill, ranges_of, stop, wait_until
 
 pytestmark = pytest.mark.slow  # a real agent, as a process
@@ -30,45 +30,45 @@ def waiting(node) -> list[int]:
 
 def test_what_was_made_arrives_and_is_forgotten(node, listen, each_broker):
     ear = listen(each_broker.port)
-    node.write(each_broker.port, SIMULATED)
+    node.write_config(each_broker.port, SIMULATED)
     process = node.start()
     wait_until(lambda: len(ear.values()) > 60)
     assert stop(process).splitlines()[-1] == "piekwacht-agent: 0 batches remain in the spool"
-    assert Counter(ear.values()) == Counter(node.made())
+    assert Counter(ear.values()) == Counter(node.read_generated_values())
     assert waiting(node) == []
-    assert [word["online"] for word in ear.words if word["kind"] == "status"] == [True, False]
+    assert [word["online"] for word in ear.status_messages if word["kind"] == "status"] == [True, False]
 
 
 def test_without_a_broker_everything_waits_and_comes_later(node, listen, broker):
-    node.write(1, SIMULATED, batch="drain_seconds = 0.5")
+    node.write_config(1, SIMULATED, batch="drain_seconds = 0.5")
     process = node.start()
-    wait_until(lambda: node.generated.exists() and len(node.made()) > 30)
+    wait_until(lambda: node.generated.exists() and len(node.read_generated_values()) > 30)
     errors = stop(process)
     assert int(errors.splitlines()[-1].split()[1]) == len(waiting(node)) > 0
     assert "nothing is lost" in errors
     ear = listen(broker.port)
-    node.write(broker.port, SIMULATED)
+    node.write_config(broker.port, SIMULATED)
     process = node.start()
-    wait_until(lambda: len(ear.values()) > len(node.made()) / 2)
+    wait_until(lambda: len(ear.values()) > len(node.read_generated_values()) / 2)
     stop(process)
-    assert Counter(ear.values()) == Counter(node.made())
+    assert Counter(ear.values()) == Counter(node.read_generated_values())
 
 
 def test_what_was_read_offline_is_held_through_a_kill_and_comes_once_in_few_batches(node, listen, broker):
-    node.write(1, SIMULATED, batch="offline_seconds = 0.5\nmerge_seconds = 60\ndrain_seconds = 0")
+    node.write_config(1, SIMULATED, batch="offline_seconds = 0.5\nmerge_seconds = 60\ndrain_seconds = 0")
     process = node.start()
-    wait_until(lambda: node.generated.exists() and len(node.made()) > 150)
+    wait_until(lambda: node.generated.exists() and len(node.read_generated_values()) > 150)
     kill(process)
     with sqlite3.connect(node.spool) as db:
         (held,) = db.execute("SELECT count(*) FROM held").fetchone()
     assert held > 3, "committed each 0.2 s, and not yet numbered"
-    made = node.made()
+    made = node.read_generated_values()
     ear = listen(broker.port)
-    node.write(broker.port, SIMULATED)
+    node.write_config(broker.port, SIMULATED)
     process = node.start()
     wait_until(lambda: len(ear.values()) > len(made) + 30)
     stop(process)
-    got, lost = Counter(ear.values()), Counter(node.made()) - Counter(ear.values())
+    got, lost = Counter(ear.values()), Counter(node.read_generated_values()) - Counter(ear.values())
     assert max(got.values()) == 1
     assert sum(lost.values()) <= 0.4 / 0.05 * 3, "only what was not committed when the kill came"
     late = [batch for batch in ear.batches.values() if batch.hist]
@@ -77,8 +77,8 @@ def test_what_was_read_offline_is_held_through_a_kill_and_comes_once_in_few_batc
 
 def test_numbers_go_on_after_a_kill_and_committed_batches_survive_it(node, listen, broker):
     ear = listen(broker.port)
-    ear.silent = True
-    node.write(broker.port, SIMULATED)
+    ear.is_silent = True
+    node.write_config(broker.port, SIMULATED)
     for _ in range(3):
         process = node.start()
         before = len(ear.batches)
@@ -86,22 +86,22 @@ def test_numbers_go_on_after_a_kill_and_committed_batches_survive_it(node, liste
         kill(process)
     committed = waiting(node)
     assert committed == list(range(1, len(committed) + 1)), "a silent gateway: nothing may be gone"
-    ear.silent = False
+    ear.is_silent = False
     process = node.start()
     wait_until(lambda: max(seq for _, seq in ear.batches) > committed[-1] + 2)
     stop(process)
     assert set(committed) <= {seq for _, seq in ear.batches}
     assert len({inc for inc, _ in ear.batches}) == 1
     # what was read and not committed may be gone with a kill: at most one commit's worth a kill
-    heard, made = Counter(ear.values()), Counter(node.made())
+    heard, made = Counter(ear.values()), Counter(node.read_generated_values())
     assert not heard - made
     assert (made - heard).total() <= 3 * 3 * 20
 
 
 def test_a_sent_batch_never_changes_its_bytes(node, listen, broker):
     ear = listen(broker.port)
-    ear.silent = True
-    node.write(broker.port, SIMULATED, batch="resend_seconds = 0.3")
+    ear.is_silent = True
+    node.write_config(broker.port, SIMULATED, batch="resend_seconds = 0.3")
     process = node.start()
     wait_until(lambda: len(ear.payloads) > len(ear.batches) + 5)
     kill(process)
@@ -113,16 +113,16 @@ def test_a_sent_batch_never_changes_its_bytes(node, listen, broker):
 
 def test_nothing_is_forgotten_on_a_forged_word(node, listen, broker):
     ear = listen(broker.port)
-    ear.silent = True
-    node.write(broker.port, SIMULATED, batch="drain_seconds = 0.5")
+    ear.is_silent = True
+    node.write_config(broker.port, SIMULATED, batch="drain_seconds = 0.5")
     process = node.start()
     wait_until(lambda: len(ear.batches) > 3)
     ((inc, _), *_) = ear.batches
     everything = StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 10**6)])
-    ear.say(everything, Signer.generate("gateway.ijmond"))
-    ear.say(everything, node.key)
-    ear.say(StoredRanges(v=1, node="ijm-002", inc=inc, ranges=[(1, 10**6)]), node.gateway)
-    ear.say(StoredRanges(v=1, node="ijm-001", inc="a" * 12, ranges=[(1, 10**6)]), node.gateway)
+    ear.publish_stored_ranges(everything, Signer.generate("gateway.ijmond"))
+    ear.publish_stored_ranges(everything, node.key)
+    ear.publish_stored_ranges(StoredRanges(v=1, node="ijm-002", inc=inc, ranges=[(1, 10**6)]), node.gateway)
+    ear.publish_stored_ranges(StoredRanges(v=1, node="ijm-001", inc="a" * 12, ranges=[(1, 10**6)]), node.gateway)
     time.sleep(0.5)
     errors = stop(process)
     assert errors.count("ignored a word that is not the gateway's") == 3, "the fourth is true, of another incarnation"
@@ -131,12 +131,12 @@ def test_nothing_is_forgotten_on_a_forged_word(node, listen, broker):
 
 def test_ranges_with_holes_leave_the_holes(node, listen, broker):
     ear = listen(broker.port)
-    ear.silent = True
-    node.write(broker.port, SIMULATED, batch="drain_seconds = 0.5")
+    ear.is_silent = True
+    node.write_config(broker.port, SIMULATED, batch="drain_seconds = 0.5")
     process = node.start()
     wait_until(lambda: len(ear.batches) > 5)
     ((inc, _), *_) = ear.batches
-    ear.say(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=ranges_of([1, 3, 4])), node.gateway)
+    ear.publish_stored_ranges(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=ranges_of([1, 3, 4])), node.gateway)
     wait_until(lambda: waiting(node)[:2] == [2, 5])
     stop(process)
 
@@ -144,7 +144,7 @@ def test_ranges_with_holes_leave_the_holes(node, listen, broker):
 def test_a_recording_arrives_bit_for_bit(node, listen, broker, recordings):
     ear = listen(broker.port)
     file, station = recordings / "controlled_releases.csv.gz", "aded2022:E"
-    node.write(broker.port, f'driver = "replay"\nfile = "{file}"\nstation = "{station}"\nspeed = 0')
+    node.write_config(broker.port, f'driver = "replay"\nfile = "{file}"\nstation = "{station}"\nspeed = 0')
     process = node.start("--until-done")
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
@@ -157,12 +157,12 @@ def test_a_recording_arrives_bit_for_bit(node, listen, broker, recordings):
         for name in ("wind_speed", "wind_direction"):
             if row[name]:
                 expected[name, at, float(row[name])] += 1
-    assert Counter(ear.values()) == expected == Counter(node.made())
+    assert Counter(ear.values()) == expected == Counter(node.read_generated_values())
 
 
 def test_a_recording_shifted_to_now_ends_now_and_never_in_the_future(node, listen, broker, recordings):
     ear = listen(broker.port)
-    node.write(
+    node.write_config(
         broker.port,
         f"""driver = "replay"
 file = "{recordings / "pm_dust_1s.csv.gz"}"
@@ -185,7 +185,7 @@ stamps = "now" """,
 
 def test_the_truth_of_a_plume_is_told_and_seen(node, listen, broker):
     ear = listen(broker.port)
-    node.write(
+    node.write_config(
         broker.port,
         """driver = "simulated"
 properties = ["pm10"]
@@ -213,16 +213,16 @@ def test_a_backlog_of_a_week_drains_while_live_readings_stay_fresh(node, listen,
         for day in range(7):
             rows = [
                 [
-                    Reading(observed_at=past + i * 60_000 + j, mono=0, clock=Clock.SYNCED, values={"pm10": 20.0})
+                    Reading(observed_at=past + i * 60_000 + j, mono=0, clock=ClockState.SYNCED, values={"pm10": 20.0})
                     for j in range(6)
                 ]
                 for i in range(day * 1440, (day + 1) * 1440)
             ]
-            spool.add([signing(readings, signer=node.key, hist=True) for readings in rows])
+            spool.add([make_batch_factory(readings, signer=node.key, hist=True) for readings in rows])
     ear = listen(broker.port)
     ear.pause = 0.5
     batch = "backlog_per_second = 300"
-    node.write(broker.port, 'driver = "simulated"\ninterval_seconds = 0.2\nproperties = ["pm10"]', batch=batch)
+    node.write_config(broker.port, 'driver = "simulated"\ninterval_seconds = 0.2\nproperties = ["pm10"]', batch=batch)
     began = time.monotonic()
     process = node.start()
     wait_until(lambda: len([b for b in list(ear.batches.values()) if b.hist]) == made, timeout=100)
@@ -237,7 +237,7 @@ def test_a_backlog_of_a_week_drains_while_live_readings_stay_fresh(node, listen,
 
 
 def test_wrong_settings_are_one_clear_line(node, broker):
-    node.write(broker.port, 'driver = "simulated"\nproperteis = ["pm10"]')
+    node.write_config(broker.port, 'driver = "simulated"\nproperteis = ["pm10"]')
     process = node.start()
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
@@ -248,13 +248,13 @@ def test_wrong_settings_are_one_clear_line(node, broker):
 
 
 def test_a_spool_belongs_to_one_node(node, listen, broker):
-    node.write(1, SIMULATED, batch="drain_seconds = 0")
+    node.write_config(1, SIMULATED, batch="drain_seconds = 0")
     stop_after_first = node.start()
     wait_until(node.generated.exists)
     stop(stop_after_first)
     node.id, node.key = "ijm-009", Signer.generate("ijm-009")
     (node.folder / "node.key").write_text(node.key.export())
-    node.write(1, SIMULATED)
+    node.write_config(1, SIMULATED)
     process = node.start()
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1

@@ -8,24 +8,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent import clock
-from edge_agent.collector import BatchSettings, Collector, folding, joined, signing
+from edge_agent.collector import BatchSettings, Collector, make_batch_factory, make_merge_factories, merge_batches
 from edge_agent.sensors.sensor import Reading
-from edge_agent.wire import Clock, ReadingBatch, Signer
+from edge_agent.wire import ClockState, ReadingBatch, Signer
 
 SIGNER = Signer.generate("ijm-001")
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
 def reading(wall: int, mono: int, value: float | None = 1.0, **flags: int) -> Reading:
-    return Reading(observed_at=wall, mono=mono, clock=Clock.SYNCED, values={"pm10": value}, flags=flags)
+    return Reading(observed_at=wall, mono=mono, clock=ClockState.SYNCED, values={"pm10": value}, flags=flags)
 
 
 def batch_of(readings, *, hist: bool = False) -> ReadingBatch:
-    return signing(readings, signer=SIGNER, hist=hist)("a" * 12, 1).batch
+    return make_batch_factory(readings, signer=SIGNER, hist=hist)("a" * 12, 1).batch
 
 
 def sent(readings) -> ReadingBatch:
-    return ReadingBatch.decode(SIGNER.verifier.open(signing(readings, signer=SIGNER, hist=False)("a" * 12, 1).payload))
+    return ReadingBatch.decode(
+        SIGNER.verifier.open(make_batch_factory(readings, signer=SIGNER, hist=False)("a" * 12, 1).payload)
+    )
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.none() | finite, st.integers(0, 1023)), min_size=1, max_size=20))
@@ -40,14 +42,14 @@ def test_what_was_read_is_what_is_sent_to_the_last_bit(rows):
 
 
 def test_a_whole_number_is_written_without_its_point_and_minus_zero_keeps_its_sign():
-    payload = signing([reading(0, 0, 30512.0)], signer=SIGNER, hist=False)("a" * 12, 1).payload
+    payload = make_batch_factory([reading(0, 0, 30512.0)], signer=SIGNER, hist=False)("a" * 12, 1).payload
     assert b'"pm10":[30512]' in payload
     assert math.copysign(1, sent([reading(0, 0, -0.0)]).values["pm10"][0]) == -1
 
 
 def test_a_property_that_comes_and_goes_is_none_where_it_is_not():
-    first = Reading(observed_at=0, mono=0, clock=Clock.SYNCED, values={"pm10": 1.5})
-    second = Reading(observed_at=1, mono=1, clock=Clock.SYNCED, values={"co2": 431.0}, flags={"co2": 4})
+    first = Reading(observed_at=0, mono=0, clock=ClockState.SYNCED, values={"pm10": 1.5})
+    second = Reading(observed_at=1, mono=1, clock=ClockState.SYNCED, values={"co2": 431.0}, flags={"co2": 4})
     batch = batch_of([first, second])
     assert batch.values == {"pm10": [1.5, None], "co2": [None, 431.0]}
     assert batch.flags == {"co2": [0, 4]}
@@ -55,23 +57,23 @@ def test_a_property_that_comes_and_goes_is_none_where_it_is_not():
 
 def test_a_place_is_sent_only_where_every_reading_has_one():
     here = (52.478, 4.604, 3.0)
-    placed = Reading(observed_at=0, mono=0, clock=Clock.SYNCED, values={"pm10": 1.5}, place=here)
+    placed = Reading(observed_at=0, mono=0, clock=ClockState.SYNCED, values={"pm10": 1.5}, position=here)
     assert sent([placed]).pos == [here]
     assert batch_of([placed, reading(1, 1)]).pos is None
 
 
 def test_a_batch_is_due_after_its_interval_or_when_many_wait_and_never_without_readings():
     collector = Collector(BatchSettings(interval_seconds=60, max_readings=3), now=0.0)
-    assert not collector.due(1000.0)
-    assert collector.wait(1000.0) == 60
+    assert not collector.is_due(1000.0)
+    assert collector.seconds_until_due(1000.0) == 60
     collector.add("a", reading(0, 0))
-    assert not collector.due(59.0)
-    assert collector.due(60.0)
+    assert not collector.is_due(59.0)
+    assert collector.is_due(60.0)
     collector.add("b", reading(0, 0))
     collector.add("b", reading(1, 1))
-    assert collector.due(0.0)
-    assert [len(run) for run in collector.take(0.0)] == [1, 2]
-    assert not collector.due(1000.0)
+    assert collector.is_due(0.0)
+    assert [len(run) for run in collector.take_runs(0.0)] == [1, 2]
+    assert not collector.is_due(1000.0)
 
 
 STEPS = st.sampled_from([0, 0, 0, 200, -200, 3_600_000, -3_600_000, 5 * 365 * 86_400_000])
@@ -86,19 +88,19 @@ def test_a_clock_step_begins_a_new_batch_that_says_so_and_loses_nothing(steps, c
         made.append(reading(mono + offset, mono))
         collector.add("it", made[-1])
         if i % cut == 0:
-            runs += collector.take(0.0)
-    runs += collector.take(0.0)
+            runs += collector.take_runs(0.0)
+    runs += collector.take_runs(0.0)
     assert [r.observed_at for run in runs for r in run] == [r.observed_at for r in made]
     for run in runs:
         offsets = [r.observed_at - r.mono for r in run]
         assert all(abs(b - a) <= clock.STEP_MS for a, b in itertools.pairwise(offsets))
     stepped = sum(abs(step) > clock.STEP_MS for step in steps[1:])
-    assert sum(batch_of(run).clock is Clock.STEPPED for run in runs) == stepped
+    assert sum(batch_of(run).clock is ClockState.STEPPED for run in runs) == stepped
 
 
 def test_the_node_knows_its_boot_and_whether_its_clock_is_set():
     moment = clock.now()
-    assert moment.clock in {Clock.SYNCED, Clock.UNSYNCED}
+    assert moment.clock in {ClockState.SYNCED, ClockState.UNSYNCED}
     assert clock.now().mono >= moment.mono
     assert clock.boot_id() == clock.boot_id() != ""
 
@@ -119,7 +121,7 @@ def told(batches) -> list[tuple]:
             st.sampled_from(["pm10", "co2"]),
             st.integers(0, 3_000),
             st.sampled_from([0, 0, 0, 90_000]),
-            st.sampled_from(list(Clock)),
+            st.sampled_from(list(ClockState)),
             st.sampled_from([0, 4]),
         ),
         max_size=12,
@@ -131,7 +133,7 @@ def test_joined_batches_tell_the_same_and_no_clock_step_is_inside_one(steps):
         at, offset = at + gap, offset + step
         one = Reading(observed_at=offset + at, mono=at, clock=trust, values={name: float(at)}, flags={name: flag})
         batches.append(batch_of([one]))
-    whole = joined(batches)
+    whole = merge_batches(batches)
     assert sorted(told(whole)) == sorted(told(batches))
     assert len(whole) <= len(batches)
     for batch in whole:
@@ -140,7 +142,7 @@ def test_joined_batches_tell_the_same_and_no_clock_step_is_inside_one(steps):
 
 def test_what_waited_without_a_broker_is_few_batches_of_history():
     minutes = [batch_of([reading(60_000 * i + s, 60_000 * i + s, float(i)) for s in (0, 10_000)]) for i in range(30)]
-    (sign,) = folding([batch.encode() for batch in minutes], signer=SIGNER)
+    (sign,) = make_merge_factories([batch.encode() for batch in minutes], signer=SIGNER)
     numbered = sign("b" * 12, 77)
     batch = ReadingBatch.decode(SIGNER.verifier.open(numbered.payload))
     assert (batch.inc, batch.seq, batch.hist, len(batch.dt)) == ("b" * 12, 77, True, 60)

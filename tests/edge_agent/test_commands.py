@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from edge_agent import bus_scan, check
 from edge_agent.__main__ import main
-from edge_agent.check import Verdict
+from edge_agent.check import NodeFindingLevel
 from tests.edge_agent import fakes
 from tests.edge_agent.running_agent import stop, wait_until
 
@@ -27,7 +27,7 @@ def agent(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_check_tells_of_every_part_and_ends_with_0_when_nothing_is_bad(node, broker, capsys):
-    node.write(broker.port, SIMULATED)
+    node.write_config(broker.port, SIMULATED)
     (node.folder / "node.key").chmod(0o600)
     assert main(["check", "--config", str(node.config)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -39,15 +39,15 @@ def test_check_tells_of_every_part_and_ends_with_0_when_nothing_is_bad(node, bro
     [
         (lambda node: (node.folder / "node.key").unlink(), "node.key cannot be read"),
         (lambda node: (node.folder / "node.key").chmod(0o644), "chmod 600"),
-        (lambda node: node.write(1, SIMULATED), "check host, port, firewall and certificate"),
+        (lambda node: node.write_config(1, SIMULATED), "check host, port, firewall and certificate"),
         (lambda node: node.spool.write_bytes(b"junk" * 5000), "is damaged"),
-        (lambda node: node.write(1, 'driver = "sps30"\nbus = 97'), "/dev/i2c-97 is not there"),
-        (lambda node: node.write(1, 'driver = "pms"\nport = "/dev/nothing"'), "/dev/nothing is not there"),
-        (lambda node: node.write(1, 'driver = "opcn3"\nbus = 9'), "spidev"),
+        (lambda node: node.write_config(1, 'driver = "sps30"\nbus = 97'), "/dev/i2c-97 is not there"),
+        (lambda node: node.write_config(1, 'driver = "pms"\nport = "/dev/nothing"'), "/dev/nothing is not there"),
+        (lambda node: node.write_config(1, 'driver = "opcn3"\nbus = 9'), "spidev"),
     ],
 )
 def test_check_names_what_is_wrong_and_the_remedy(node, broker, capsys, broken, sentence):
-    node.write(broker.port, SIMULATED)
+    node.write_config(broker.port, SIMULATED)
     broken(node)
     code = main(["check", "--config", str(node.config)])
     (line,) = [line for line in capsys.readouterr().out.splitlines() if sentence in line]
@@ -66,17 +66,17 @@ def certificate(begins: int, ends: int) -> bytes:
 @pytest.mark.parametrize(
     ("begins", "ends", "verdict", "word"),
     [
-        (-10, 300, Verdict.GOOD, "valid until"),
-        (-10, 20, Verdict.WARNING, "renew"),
-        (-10, -1, Verdict.BAD, "expired"),
-        (5, 300, Verdict.BAD, "clock"),
+        (-10, 300, NodeFindingLevel.GOOD, "valid until"),
+        (-10, 20, NodeFindingLevel.WARNING, "renew"),
+        (-10, -1, NodeFindingLevel.BAD, "expired"),
+        (5, 300, NodeFindingLevel.BAD, "clock"),
     ],
 )
 def test_a_certificate_is_looked_at_before_it_expires(tmp_path, begins, ends, verdict, word):
     path = tmp_path / "node.pem"
     path.write_bytes(certificate(begins, ends))
-    finding = check._certificate(path, dt.datetime.now(dt.UTC))
-    assert finding.verdict is verdict
+    finding = check._check_certificate(path, dt.datetime.now(dt.UTC))
+    assert finding.level is verdict
     assert word in finding.sentence
 
 
@@ -84,19 +84,19 @@ def test_sensors_lists_what_answers_and_how_to_write_it_down(tmp_path):
     (tmp_path / "i2c-1").touch()
     (tmp_path / "ttyUSB0").touch()
     (tmp_path / "spidev0.0").touch()
-    bus = fakes.bus_with({0x48: fakes.Ads1115(100.0)})
-    assert list(bus_scan.find(tmp_path, lambda _: bus)) == [
+    bus = fakes.make_bus({0x48: fakes.FakeAds1115(100.0)})
+    assert list(bus_scan.scan_buses(tmp_path, lambda _: bus)) == [
         "/dev/i2c-1, address 0x48: an ADS1115 (pid?)",
         f"{tmp_path}/ttyUSB0: a serial port; pms, sds011, gill, davis, modbus_wind or gps may sit there",
         f"{tmp_path}/spidev0.0: SPI; an opcn3 may sit there",
     ]
-    assert list(bus_scan.find(tmp_path / "empty")) == [
+    assert list(bus_scan.scan_buses(tmp_path / "empty")) == [
         "no I2C bus: switch it on with dtparam=i2c_arm=on in config.txt and reboot"
     ]
 
 
 def test_tail_shows_what_a_running_agent_reads(node):
-    node.write(1, SIMULATED, batch="drain_seconds = 0")
+    node.write_config(1, SIMULATED, batch="drain_seconds = 0")
     process = node.start()
     wait_until(lambda: node.generated.exists() and node.generated.stat().st_size)
     shown = agent("tail", "--config", str(node.config), "--count", "3")

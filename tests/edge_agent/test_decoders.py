@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.errors import Fault, SensorFault
+from edge_agent.errors import Fault, SensorError
 from edge_agent.sensors import davis, esp32, gps, opcn3, pid, pms, sds011, sen5x, sen66, sensirion, sgp4x, sps30, wind
 from edge_agent.wire import Flag
 from tests.edge_agent import fakes
@@ -22,7 +22,7 @@ def flagged(measured) -> set[str]:
 
 def test_the_checksum_of_sensirion_is_that_of_the_datasheet():
     assert sensirion.crc8(b"\xbe\xef") == 0x92
-    assert sensirion.pack([0xBEEF]) == b"\xbe\xef\x92"
+    assert sensirion.pack_words([0xBEEF]) == b"\xbe\xef\x92"
 
 
 def test_an_sps30_frame_reads_as_the_maker_reads_it():
@@ -37,14 +37,14 @@ def test_an_sps30_frame_reads_as_the_maker_reads_it():
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_the_shortest_decimal_means_the_same_32_bit_float(value):
-    assert struct.pack(">f", sps30.shortest(value)) == struct.pack(">f", value)
-    assert len(repr(sps30.shortest(value))) <= len(repr(value))
+    assert struct.pack(">f", sps30.shortest_decimal(value)) == struct.pack(">f", value)
+    assert len(repr(sps30.shortest_decimal(value))) <= len(repr(value))
 
 
 def test_a_sen5x_frame_reads_as_the_maker_reads_it():
     oracle = pytest.importorskip("sensirion_i2c_sen5x.commands", reason="the maker's package is not installed")
     content = struct.pack(">4H4h", 55, 121, 130, 142, 6543, -4210, 1000, 10)
-    theirs = oracle.Sen5xI2cCmdReadMeasuredValues().interpret_response(fakes.words(content))
+    theirs = oracle.Sen5xI2cCmdReadMeasuredValues().interpret_response(fakes.pack_words(content))
     values = sen5x.decode(content, struct.pack(">2h2H", 0, 0, 30_512, 0xFFFF)).values
     assert values["pm2_5"] == theirs.mass_concentration_2p5.physical == 12.1
     assert values["humidity"] == theirs.ambient_humidity.percent_rh == 65.43
@@ -66,16 +66,16 @@ def test_a_sen66_frame_reads_as_the_maker_reads_it():
 
 def test_an_sgp41_is_asked_and_read_as_the_maker_does_it():
     oracle = pytest.importorskip("sensirion_i2c_sgp4x.sgp41.commands", reason="the maker's package is not installed")
-    rh, celsius = sgp4x.ticks(65.43, -21.05)
+    rh, celsius = sgp4x.to_ticks(65.43, -21.05)
     command = oracle.Sgp41I2cCmdMeasureRawSignals(rh, celsius)
-    assert bytes(command.tx_data) == struct.pack(">H", 0x2619) + sensirion.pack([rh, celsius])
-    frame = fakes.words(struct.pack(">2H", 30_512, 16_480))
+    assert bytes(command.tx_data) == struct.pack(">H", 0x2619) + sensirion.pack_words([rh, celsius])
+    frame = fakes.pack_words(struct.pack(">2H", 30_512, 16_480))
     voc, nox = command.interpret_response(frame)
-    assert sgp4x.decode(sensirion.unpack(frame, 4)).values == {"voc_raw": voc.ticks, "nox_raw": nox.ticks}
+    assert sgp4x.decode(sensirion.unpack_words(frame, 4)).values == {"voc_raw": voc.ticks, "nox_raw": nox.ticks}
 
 
 def test_an_unknown_climate_gives_the_makers_default_ticks():
-    assert sgp4x.ticks(None, None) == (0x8000, 0x6666)
+    assert sgp4x.to_ticks(None, None) == (0x8000, 0x6666)
 
 
 NO_PM, NO_CLIMATE = struct.pack(">4H", *[0xFFFF] * 4), struct.pack(">2h", 0x7FFF, 0x7FFF)
@@ -90,36 +90,36 @@ NO_PM, NO_CLIMATE = struct.pack(">4H", *[0xFFFF] * 4), struct.pack(">2h", 0x7FFF
     ],
 )
 def test_a_sensor_that_browned_out_is_noticed(decode, contents):
-    with pytest.raises(SensorFault) as raised:
+    with pytest.raises(SensorError) as raised:
         decode(*contents)
     assert raised.value.reason is Fault.NOT_MEASURING
 
 
 def test_a_pms_frame_gives_the_words_for_outdoor_air():
-    (frame,) = pms.PmsFrames().feed(fakes.pms_frame(5, 12, 20))
+    (frame,) = pms.PmsFrameScanner().feed(fakes.pms_frame(5, 12, 20))
     measured = pms.decode(frame)
     assert measured.values == {"pm1": 5.0, "pm2_5": 12.0, "pm10": 20.0}
     assert flagged(measured) == {"pm10"}
 
 
 def test_the_sds011_example_of_the_maker_reads_as_printed_there():
-    (frame,) = sds011.Sds011Frames().feed(fakes.SDS011_FRAME)
+    (frame,) = sds011.Sds011FrameScanner().feed(fakes.SDS011_FRAME)
     assert sds011.decode(frame).values == {"pm2_5": 123.6, "pm10": 261.8}
 
 
 def test_an_order_to_an_sds011_is_the_makers():
     wake = bytes.fromhex("aa b4 06 01 01 00 00 00 00 00 00 00 00 00 00 ff ff 06 ab")
-    assert sds011.command(6, 1, 1) == wake
+    assert sds011.build_command(6, 1, 1) == wake
 
 
 def test_the_checksum_of_opc_and_modbus_is_the_known_one():
     assert opcn3.crc16(b"123456789") == 0x4B37  # CRC-16/MODBUS, catalogue of parametrised CRC algorithms
-    assert wind.modbus_request(0x11, 3, 0x6B, 3) == bytes.fromhex("11 03 00 6b 00 03 76 87")
+    assert wind.build_modbus_request(0x11, 3, 0x6B, 3) == bytes.fromhex("11 03 00 6b 00 03 76 87")
 
 
 def test_an_opc_histogram_gives_mass_and_climate():
-    opc = fakes.Opc()
-    opc.on = {3, 7}
+    opc = fakes.FakeOpcn3()
+    opc.powered = {3, 7}
     values = opcn3.decode(opc.frame()).values
     assert values == {"pm1": 5.5, "pm2_5": 12.1, "pm10": 20.25, "temperature": 19.09, "humidity": 64.09}
 
@@ -131,47 +131,50 @@ def test_a_pid_gives_isobutylene_equivalents():
 
 
 def test_a_pid_whose_lamp_is_out_gives_no_clean_air():
-    with pytest.raises(SensorFault, match="lamp") as raised:
+    with pytest.raises(SensorError, match="lamp") as raised:
         pid.decode(struct.pack(">h", 40), PID)
     assert raised.value.reason is Fault.BROKEN
 
 
 def test_a_gill_line_reads_as_printed_in_its_manual():
-    (line,) = wind.GillFrames().feed(b"\x02Q,229,002.74,M,00,\x0316\r\n")
-    assert wind.decode_gill(line) == wind.Wind(229.0, 2.74)
+    (line,) = wind.GillLineScanner().feed(b"\x02Q,229,002.74,M,00,\x0316\r\n")
+    assert wind.decode_gill(line) == wind.WindVector(229.0, 2.74)
 
 
 def test_a_gill_in_knots_is_metres_a_second_and_a_blocked_one_is_broken():
     def line(text: bytes) -> bytes:
-        return b"\x02" + text + b"\x03" + b"%02X" % wind.xor(text) + b"\r\n"
+        return b"\x02" + text + b"\x03" + b"%02X" % wind.xor_checksum(text) + b"\r\n"
 
     assert wind.decode_gill(line(b"Q,229,010.00,N,00,")).speed == pytest.approx(5.14444)
     assert wind.decode_gill(line(b"Q,,000.01,M,00,")).direction is None
-    with pytest.raises(SensorFault) as raised:
+    with pytest.raises(SensorError) as raised:
         wind.decode_gill(line(b"Q,229,010.00,M,04,"))
     assert raised.value.reason is Fault.BROKEN
 
 
 def test_wind_around_north_is_north_and_not_south():
-    measured = wind.mean([wind.Wind(350, 4.0), wind.Wind(10, 4.0)])
+    measured = wind.mean_wind([wind.WindVector(350, 4.0), wind.WindVector(10, 4.0)])
     assert measured.values == {"wind_speed": 4.0, "wind_direction": pytest.approx(0.0, abs=0.1)}
-    assert wind.mean([wind.Wind(0, 3), wind.Wind(180, 3)]).values == {"wind_speed": 3, "wind_direction": None}
-    assert wind.mean([wind.Wind(350, 4.0)], north=20).values["wind_direction"] == 10.0
+    assert wind.mean_wind([wind.WindVector(0, 3), wind.WindVector(180, 3)]).values == {
+        "wind_speed": 3,
+        "wind_direction": None,
+    }
+    assert wind.mean_wind([wind.WindVector(350, 4.0)], north=20).values["wind_direction"] == 10.0
 
 
 def test_a_gga_sentence_reads_as_everywhere():
-    (sentence,) = gps.NmeaFrames().feed(b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n")
-    assert gps.decode(sentence).place == (48.1173, 11.5166667, 545.4)
+    (sentence,) = gps.NmeaLineScanner().feed(b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n")
+    assert gps.decode(sentence).position == (48.1173, 11.5166667, 545.4)
     south_west = sentence.replace(b",N,", b",S,").replace(b",E,", b",W,")
-    assert gps.decode(south_west).place == (-48.1173, -11.5166667, 545.4)
+    assert gps.decode(south_west).position == (-48.1173, -11.5166667, 545.4)
 
 
 def test_without_a_fix_there_is_no_place():
-    assert gps.decode(b"GPGGA,123519,,,,,0,00,,,M,,M,,").place is None
+    assert gps.decode(b"GPGGA,123519,,,,,0,00,,,M,,M,,").position is None
 
 
 def test_a_davis_packet_reads_by_the_makers_table():
-    (frame,) = davis.DavisFrames().feed(
+    (frame,) = davis.DavisFrameScanner().feed(
         b"\x06" + fakes.davis_frame(mph=10, direction=360, fahrenheit=68.0, humidity=65)
     )
     assert davis.decode(frame).values == {
@@ -219,7 +222,7 @@ def test_what_other_peoples_boards_post_is_read():
     "body", [b"", b"{}", b"[1]", b'{"sensordatavalues":[{}]}', b"[" * 5000, b'[{"n":"pm1"}]', b"\xff"]
 )
 def test_a_post_in_no_known_form_is_named_as_such(body):
-    with pytest.raises(esp32.NotReadableError):
+    with pytest.raises(esp32.UnreadablePostError):
         esp32.decode(body)
 
 
@@ -233,14 +236,14 @@ def _damaged(noise: random.Random, body: bytes) -> bytes:
 def attempt(decode, *contents) -> None:
     try:
         decode(*contents)
-    except (SensorFault, esp32.NotReadableError):
+    except (SensorError, esp32.UnreadablePostError):
         return
 
 
 def noise_to_every_decoder(noise: random.Random, rounds: int) -> None:
     """Nothing but SensorFault may come out, whatever goes in."""
     for _ in range(rounds):
-        attempt(sensirion.unpack, noise.randbytes(noise.randrange(80)), 2 * noise.randrange(20))
+        attempt(sensirion.unpack_words, noise.randbytes(noise.randrange(80)), 2 * noise.randrange(20))
         attempt(sps30.decode, noise.randbytes(40))
         attempt(sen5x.decode, noise.randbytes(16), noise.randbytes(8))
         attempt(sen66.decode, noise.randbytes(18), noise.randbytes(10))
@@ -250,20 +253,20 @@ def noise_to_every_decoder(noise: random.Random, rounds: int) -> None:
         attempt(gps.decode, noise.randbytes(noise.randrange(90)))
         attempt(davis.decode, noise.randbytes(99))
         attempt(esp32.decode, _damaged(noise, noise.choice(POSTS)))
-        body = bytearray(fakes.Opc().frame())
+        body = bytearray(fakes.FakeOpcn3().frame())
         body[noise.randrange(86)] ^= 1 << noise.randrange(8)
-        with pytest.raises(SensorFault):
+        with pytest.raises(SensorError):
             opcn3.decode(bytes(body))
 
 
 MODBUS = bytes.fromhex("01 03 02 00 fa")
 FRAMERS = {
-    "pms": (pms.PmsFrames, fakes.pms_frame(), pms.decode),
-    "sds011": (sds011.Sds011Frames, fakes.SDS011_FRAME, sds011.decode),
-    "gill": (wind.GillFrames, b"\x02Q,229,002.74,M,00,\x0316\r\n", wind.decode_gill),
-    "davis": (davis.DavisFrames, fakes.davis_frame(), davis.decode),
-    "gps": (gps.NmeaFrames, b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n", gps.decode),
-    "modbus": (lambda: wind.ModbusFrames(1, 3, 1), MODBUS + struct.pack("<H", opcn3.crc16(MODBUS)), bytes),
+    "pms": (pms.PmsFrameScanner, fakes.pms_frame(), pms.decode),
+    "sds011": (sds011.Sds011FrameScanner, fakes.SDS011_FRAME, sds011.decode),
+    "gill": (wind.GillLineScanner, b"\x02Q,229,002.74,M,00,\x0316\r\n", wind.decode_gill),
+    "davis": (davis.DavisFrameScanner, fakes.davis_frame(), davis.decode),
+    "gps": (gps.NmeaLineScanner, b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n", gps.decode),
+    "modbus": (lambda: wind.ModbusFrameScanner(1, 3, 1), MODBUS + struct.pack("<H", opcn3.crc16(MODBUS)), bytes),
 }
 
 
@@ -277,7 +280,7 @@ def test_good_frames_are_found_however_the_stream_is_cut(kind, data):
         cut = data.draw(st.integers(1, len(stream)))
         found += [decode(frame) for frame in frames.feed(stream[:cut])]
         stream = stream[cut:]
-    assert frames.bad == 0
+    assert frames.bad_count == 0
     assert len(found) == 3 or (kind == "modbus" and found)
     assert len(set(map(repr, found))) == 1
 

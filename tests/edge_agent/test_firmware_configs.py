@@ -15,11 +15,11 @@ import pytest
 import yaml
 
 from edge_agent import provisioning
-from edge_agent.configuration import ConfigurationError, load
-from edge_agent.settings import Settings, read
+from edge_agent.configuration import ConfigurationError, load_toml
+from edge_agent.settings import Settings, read_configuration
 
 FOLDER = Path(__file__).resolve().parents[2] / "firmware_configs"
-NODES = provisioning.nodes(FOLDER)
+NODES = provisioning.list_nodes(FOLDER)
 
 
 def golden(path: Path, text: str) -> None:
@@ -31,7 +31,7 @@ def golden(path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(("site", "node"), NODES)
 def test_every_node_renders_to_its_golden_files(site, node):
-    for name, text in provisioning.render(FOLDER, site, node).items():
+    for name, text in provisioning.render_node(FOLDER, site, node).items():
         golden(FOLDER / "golden" / node / name, text)
 
 
@@ -41,9 +41,9 @@ def test_no_golden_file_is_left_over():
 
 @pytest.mark.parametrize(("site", "node"), NODES)
 def test_what_is_rendered_is_read_by_the_agent(site, node, tmp_path):
-    files = provisioning.render(FOLDER, site, node)
+    files = provisioning.render_node(FOLDER, site, node)
     (tmp_path / "agent.toml").write_text(files["agent.toml"])
-    settings = load(tmp_path / "agent.toml", Settings)
+    settings = load_toml(tmp_path / "agent.toml", Settings)
     assert (settings.node.id, settings.node.area) == (node, site)
     assert settings.broker.tls is not None, "never without TLS in the field"
     assert yaml.safe_load(files["user-data"])["hostname"] == node
@@ -60,16 +60,16 @@ def test_every_pilot_kit_and_board_is_used_somewhere():
 
 def test_the_commented_example_is_valid_and_so_is_what_it_comments_out(tmp_path):
     example = FOLDER / "examples/agent.toml"
-    read(example)
+    read_configuration(example)
     text = re.sub(r"^# (\[|\w+ = )", r"\1", example.read_text(), flags=re.MULTILINE)
     assert text.count("[[sensor]]") == 2
     (tmp_path / "all.toml").write_text(text)
-    assert len(read(tmp_path / "all.toml").settings.sensor) == 2
+    assert len(read_configuration(tmp_path / "all.toml").settings.sensor) == 2
 
 
 def test_the_schema_for_editors_is_the_agents_own():
-    golden(FOLDER / "schema/agent.json", provisioning.schema())
-    schema = json.loads(provisioning.schema())
+    golden(FOLDER / "schema/agent.json", provisioning.build_schema())
+    schema = json.loads(provisioning.build_schema())
     assert {"Sps30Settings", "ReplaySettings", "SpoolSettings"} <= set(schema["$defs"])
 
 
@@ -102,18 +102,18 @@ def test_a_mistake_is_one_sentence(copy, file, before, after, sentence):
     path = copy / file
     path.write_text(path.read_text().replace(before, after, 1))
     with pytest.raises(ConfigurationError) as raised:
-        provisioning.render(copy, "ijmond", "ijm-001")
+        provisioning.render_node(copy, "ijmond", "ijm-001")
     assert sentence in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
 def test_a_calibration_goes_to_its_sensor_and_to_no_other(copy):
-    rendered = tomllib.loads(provisioning.render(copy, "ijmond", "ijm-002")["agent.toml"])
+    rendered = tomllib.loads(provisioning.render_node(copy, "ijmond", "ijm-002")["agent.toml"])
     assert [sensor.get("zero_mv") for sensor in rendered["sensor"]] == [None, 51.3, None]
     plan = copy / "sites/ijmond/nodes/ijm-001.toml"
     plan.write_text(plan.read_text() + '\n[calibration]\npid = "pid-ah2-204711"\n')
     with pytest.raises(ConfigurationError, match="kit sps30-sgp41 has no such pid"):
-        provisioning.render(copy, "ijmond", "ijm-001")
+        provisioning.render_node(copy, "ijmond", "ijm-001")
 
 
 def test_the_unit_is_hardened():

@@ -10,12 +10,12 @@ from edge_agent.lanes import (
     BACKLOG_OUTSTANDING,
     IN_FLIGHT,
     OUTSTANDING,
-    Again,
     Idle,
     Lane,
     Lanes,
-    Next,
     Reconnect,
+    Resend,
+    SendNext,
 )
 
 SETTINGS = BatchSettings(resend_seconds=30.0, backlog_per_second=10.0)
@@ -26,26 +26,26 @@ class Link:
 
     def __init__(self, waiting: int, *, settings: BatchSettings = SETTINGS, start: float = 0.0) -> None:
         self.now, self.spool = 0.0, list(range(1, waiting + 1))
-        self.lanes = Lanes(settings, top=waiting, now=0.0, start=start)
+        self.lanes = Lanes(settings, backlog_end=waiting, now=0.0, backlog_delay=start)
         self.sent: list[tuple[float, int, Lane | None]] = []
 
     def store(self) -> int:
         self.spool.append(max([0, *self.spool]) + 1)
-        self.lanes.news()
+        self.lanes.notify_stored()
         return self.spool[-1]
 
-    def step(self) -> Next | Again | Idle | Reconnect:
+    def step(self) -> SendNext | Resend | Idle | Reconnect:
         decision = self.lanes.decide(self.now)
         match decision:
-            case Next(lane=lane, after=after, until=until):
+            case SendNext(lane=lane, after=after, until=until):
                 found = [s for s in self.spool if s > after and (until is None or s <= until)]
                 if found:
-                    self.lanes.sent(found[0], lane, self.now)
+                    self.lanes.record_sent(found[0], lane, self.now)
                     self.sent.append((self.now, found[0], lane))
                 else:
-                    self.lanes.exhausted(lane)
-            case Again(seq=seq):
-                self.lanes.sent_again(seq, self.now)
+                    self.lanes.mark_exhausted(lane)
+            case Resend(seq=seq):
+                self.lanes.record_resent(seq, self.now)
                 self.sent.append((self.now, seq, None))
         return decision
 
@@ -53,7 +53,7 @@ class Link:
         """Send all that may be sent now."""
         while not isinstance(self.step(), Idle | Reconnect):
             if acknowledge and self.sent:
-                self.lanes.acknowledged(self.sent[-1][1])
+                self.lanes.record_acknowledged(self.sent[-1][1])
 
     def run_until(self, end: float, *, acknowledge: bool = True) -> None:
         while self.now < end:
@@ -106,7 +106,7 @@ def test_what_the_gateway_does_not_confirm_is_sent_again_ever_later():
 def test_what_the_gateway_confirms_is_not_sent_again():
     link = Link(5)
     link.run_until(1.0)
-    link.lanes.stored([(1, 3), (5, 5)])
+    link.lanes.record_stored([(1, 3), (5, 5)])
     link.run_until(100.0)
     assert {seq for at, seq, _ in link.sent if at > 1.0} == {4}
 
@@ -135,9 +135,9 @@ def test_when_all_is_confirmed_there_is_nothing_left_to_do():
     link = Link(3)
     link.store()
     link.run_until(1.0)
-    link.lanes.stored([(1, 4)])
+    link.lanes.record_stored([(1, 4)])
     link.settle()
-    assert link.lanes.idle
+    assert link.lanes.is_idle
 
 
 @given(st.lists(st.sampled_from(["store", "second", "confirm", "lost"]), max_size=60), st.integers(0, 30))
@@ -147,11 +147,11 @@ def test_whatever_happens_every_batch_is_sent_and_none_before_its_turn(story, wa
         if event == "store":
             link.store()
         elif event == "confirm" and link.sent:
-            link.lanes.stored([(link.sent[-1][1], link.sent[-1][1])])
+            link.lanes.record_stored([(link.sent[-1][1], link.sent[-1][1])])
         link.now += 1.0 if event == "second" else 0.0
         link.settle(acknowledge=event != "lost")
         for _, seq, _ in link.sent:
-            link.lanes.acknowledged(seq)
+            link.lanes.record_acknowledged(seq)
     link.run_until(link.now + 20.0)
     assert {seq for _, seq, _ in link.sent} == set(link.spool)
     live = [seq for _, seq, lane in link.sent if lane is Lane.LIVE]

@@ -5,10 +5,10 @@ import sqlite3
 
 import pytest
 
-from edge_agent.collector import folding, signing
+from edge_agent.collector import make_batch_factory, make_merge_factories
 from edge_agent.sensors.sensor import Reading
 from edge_agent.spool import Spool
-from edge_agent.wire import Clock, ReadingBatch, Signer, StoredRanges
+from edge_agent.wire import ClockState, ReadingBatch, Signer, StoredRanges
 
 power = pytest.importorskip("tests.edge_agent.power", reason="apsw is not installed")
 
@@ -18,10 +18,10 @@ COMMITS = 400
 
 def batch(i: int):
     readings = [
-        Reading(observed_at=i * 60_000 + j, mono=j, clock=Clock.SYNCED, values={"pm10": i + j / 7, "co2": 431.0})
+        Reading(observed_at=i * 60_000 + j, mono=j, clock=ClockState.SYNCED, values={"pm10": i + j / 7, "co2": 431.0})
         for j in range(20)
     ]
-    return signing(readings, signer=SIGNER, hist=False)
+    return make_batch_factory(readings, signer=SIGNER, hist=False)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def history(tmp_path_factory):
             log.append(("stored", "", numbered.batch.seq, numbered.payload))
         if i % 50 == 49:
             top = 2 * (i - 20)
-            spool.forget(StoredRanges(v=1, node="ijm-001", inc=spool.incarnation(), ranges=[(1, top)]))
+            spool.delete_stored(StoredRanges(v=1, node="ijm-001", inc=spool.read_incarnation(), ranges=[(1, top)]))
             log.append(("forgotten", "", top, b""))
     events = list(log)  # what closing writes is no part of the story
     spool.close()
@@ -75,10 +75,10 @@ def play(path, events, tmp_path, *, cuts: int) -> None:
         elif kind == "forgotten":
             forgotten = number
         elif kind != "founded":
-            disk.happen(event)
+            disk.apply_event(event)
         while moments and moments[0] == at:
             moments.pop(0)
-            judge(tmp_path, path, disk.after_cut(chance), promised, max(forgotten, under_way(events, at)))
+            judge(tmp_path, path, disk.files_after_cut(chance), promised, max(forgotten, under_way(events, at)))
     assert not moments
     assert len(promised) == 2 * COMMITS
 
@@ -118,10 +118,10 @@ def offline(tmp_path_factory):
     spool = Spool(path, node="ijm-001", connect=lambda path: power.Connection(path, "offline"))
     log.append(("founded", "", 0, b""))
     for i in range(HELD):
-        spool.hold([batch(i)(spool.incarnation(), 1).batch])
+        spool.hold_batches([batch(i)(spool.read_incarnation(), 1).batch])
         log.append(("held", "", i, b""))
         if i % EACH == EACH - 1:
-            spool.fold(lambda held: folding(held, signer=SIGNER))
+            spool.number_held(lambda held: make_merge_factories(held, signer=SIGNER))
     events = list(log)
     spool.close()
     yield path, events
@@ -138,10 +138,10 @@ def test_whatever_was_held_is_there_once_whether_the_cut_came_before_or_after_th
         if event[0] == "held":
             committed = event[2]
         elif event[0] != "founded":
-            disk.happen(event)
+            disk.apply_event(event)
         while moments and moments[0] == at:
             moments.pop(0)
-            found = readings_after(tmp_path, path, disk.after_cut(chance))
+            found = readings_after(tmp_path, path, disk.files_after_cut(chance))
             assert len(found) == len(set(found)), "a reading is there twice"
             assert set(found) >= {i * 60_000 + j for i in range(committed + 1) for j in range(20)}
     assert committed == HELD - 1

@@ -3,8 +3,8 @@
 import pytest
 
 from edge_agent.configuration import ConfigurationError
-from edge_agent.remote_config import Remote, merged
-from edge_agent.wire import Desired, Malformed, Signer
+from edge_agent.remote_config import RemoteConfig, merge_overlay
+from edge_agent.wire import DesiredConfig, MalformedError, Signer
 from tests.edge_agent.running_agent import stop, wait_until
 
 pytestmark = pytest.mark.slow  # a real agent, as a process
@@ -15,8 +15,8 @@ SICK = '[[sensor]]\ndriver = "sps30"\nbus = 97\ninterval_seconds = 0.1\n'
 BATCH = "[batch]\ninterval_seconds = 0.2\nforget_seconds = 0\ndrain_seconds = 1\n"
 
 
-def desired(version: int, toml: str, *, node: str = "ijm-001") -> Desired:
-    return Desired(v=1, node=node, version=version, toml=toml)
+def desired(version: int, toml: str, *, node: str = "ijm-001") -> DesiredConfig:
+    return DesiredConfig(v=1, node=node, version=version, toml=toml)
 
 
 def heard(ear, name: str) -> bool:
@@ -25,12 +25,12 @@ def heard(ear, name: str) -> bool:
 
 def test_a_good_one_is_tried_kept_and_in_force_after_a_restart(node, listen, broker):
     ear = listen(broker.port)
-    node.write(broker.port, PM10)
+    node.write_config(broker.port, PM10)
     process = node.start()
     wait_until(lambda: heard(ear, "pm10"))
-    ear.want(desired(7, BATCH + CO2), node.gateway)
+    ear.publish_desired_config(desired(7, BATCH + CO2), node.gateway)
     wait_until(lambda: heard(ear, "co2"))
-    wait_until(lambda: Remote(node.spool.with_suffix(".remote")).standing.version == 7)
+    wait_until(lambda: RemoteConfig(node.spool.with_suffix(".remote")).state.version == 7)
     errors = stop(process)
     assert "configuration 7 from afar is tried" in errors
     assert "configuration 7 from afar is kept" in errors
@@ -39,18 +39,18 @@ def test_a_good_one_is_tried_kept_and_in_force_after_a_restart(node, listen, bro
     wait_until(lambda: len(ear.batches) > before + 3)
     stop(process)
     assert "co2" in list(ear.batches.values())[-1].values
-    assert ear.remote()["version"] == 7
-    assert sorted(ear.values()) == sorted(node.made()), "nothing was lost by the change"
+    assert ear.find_remote_state()["version"] == 7
+    assert sorted(ear.values()) == sorted(node.read_generated_values()), "nothing was lost by the change"
 
 
 def test_one_under_which_no_sensor_works_is_taken_back(node, listen, broker):
     ear = listen(broker.port)
-    node.write(broker.port, PM10)
+    node.write_config(broker.port, PM10)
     process = node.start("--trial-seconds", "1.5")
     wait_until(lambda: heard(ear, "pm10"))
-    ear.want(desired(8, BATCH + SICK), node.gateway)
-    wait_until(lambda: ear.remote().get("refused") == 8, timeout=30)
-    assert "/dev/i2c-97 is not there" in ear.remote()["error"]
+    ear.publish_desired_config(desired(8, BATCH + SICK), node.gateway)
+    wait_until(lambda: ear.find_remote_state().get("refused") == 8, timeout=30)
+    assert "/dev/i2c-97 is not there" in ear.find_remote_state()["error"]
     before = len(ear.batches)
     wait_until(lambda: len(ear.batches) > before + 3)
     stop(process)
@@ -68,23 +68,23 @@ def test_one_under_which_no_sensor_works_is_taken_back(node, listen, broker):
 )
 def test_a_bad_one_is_refused_at_once_and_the_reason_is_told(node, listen, broker, toml, sentence):
     ear = listen(broker.port)
-    node.write(broker.port, PM10)
+    node.write_config(broker.port, PM10)
     process = node.start()
     wait_until(lambda: heard(ear, "pm10"))
-    ear.want(desired(9, toml), node.gateway)
-    wait_until(lambda: ear.remote().get("refused") == 9)
-    assert sentence in ear.remote()["error"]
+    ear.publish_desired_config(desired(9, toml), node.gateway)
+    wait_until(lambda: ear.find_remote_state().get("refused") == 9)
+    assert sentence in ear.find_remote_state()["error"]
     assert "is tried" not in stop(process)
 
 
 def test_nobody_but_the_gateway_is_believed(node, listen, broker):
     ear = listen(broker.port)
-    node.write(broker.port, PM10)
+    node.write_config(broker.port, PM10)
     process = node.start()
     wait_until(lambda: heard(ear, "pm10"))
-    ear.want(desired(10, CO2), Signer.generate("gateway.ijmond"))
-    ear.want(desired(11, CO2), node.key)
-    ear.want(desired(12, CO2, node="ijm-002"), node.gateway)
+    ear.publish_desired_config(desired(10, CO2), Signer.generate("gateway.ijmond"))
+    ear.publish_desired_config(desired(11, CO2), node.key)
+    ear.publish_desired_config(desired(12, CO2, node="ijm-002"), node.gateway)
     before = len(ear.batches)
     wait_until(lambda: len(ear.batches) > before + 5)
     errors = stop(process)
@@ -94,52 +94,52 @@ def test_nobody_but_the_gateway_is_believed(node, listen, broker):
 
 @pytest.fixture
 def card(node):
-    return node.write(1, PM10)
+    return node.write_config(1, PM10)
 
 
 @pytest.fixture
 def remote(tmp_path):
-    return Remote(tmp_path / "it.remote")
+    return RemoteConfig(tmp_path / "it.remote")
 
 
 def test_an_older_or_known_version_changes_nothing(remote, card):
-    assert remote.consider(desired(5, CO2), card)
-    assert not remote.consider(desired(5, CO2), card)
-    remote.accept()
-    assert not remote.consider(desired(4, CO2), card)
-    assert remote.consider(desired(6, CO2), card)
-    remote.refuse("no good")
-    assert not remote.consider(desired(6, CO2), card)
-    assert remote.standing.version == 5
-    assert remote.effective(card).settings.sensor[0].properties == ("co2",)
+    assert remote.start_trial(desired(5, CO2), card)
+    assert not remote.start_trial(desired(5, CO2), card)
+    remote.accept_trial()
+    assert not remote.start_trial(desired(4, CO2), card)
+    assert remote.start_trial(desired(6, CO2), card)
+    remote.refuse_trial("no good")
+    assert not remote.start_trial(desired(6, CO2), card)
+    assert remote.state.version == 5
+    assert remote.load_effective(card).settings.sensor[0].properties == ("co2",)
 
 
 def test_one_that_kills_the_agent_three_times_is_over(tmp_path, card):
-    Remote(tmp_path / "it.remote").consider(desired(5, CO2), card)
-    tried = [Remote(tmp_path / "it.remote").effective(card).settings.sensor[0].properties for _ in range(4)]
+    RemoteConfig(tmp_path / "it.remote").start_trial(desired(5, CO2), card)
+    tried = [RemoteConfig(tmp_path / "it.remote").load_effective(card).settings.sensor[0].properties for _ in range(4)]
     assert tried == [("co2",)] * 3 + [("pm10",)]
-    standing = Remote(tmp_path / "it.remote").standing
+    standing = RemoteConfig(tmp_path / "it.remote").state
     assert standing.refused_version == 5
     assert "died 3 times" in standing.error
 
 
 def test_what_is_remembered_may_be_damaged(tmp_path, card):
     (tmp_path / "it.remote").write_bytes(b"{")
-    assert Remote(tmp_path / "it.remote").effective(card).settings.sensor[0].properties == ("pm10",)
+    assert RemoteConfig(tmp_path / "it.remote").load_effective(card).settings.sensor[0].properties == ("pm10",)
 
 
 def test_each_version_has_its_own_hash(card):
-    assert len({merged(card, text).hash for text in ("", CO2, CO2 + "\n")}) == 3
+    assert len({merge_overlay(card, text).hash for text in ("", CO2, CO2 + "\n")}) == 3
 
 
 def test_reading_one_raises_nothing_but_malformed():
-    assert Desired.decode(desired(1, CO2).encode()) == desired(1, CO2)
+    assert DesiredConfig.decode(desired(1, CO2).encode()) == desired(1, CO2)
     for text in (b"", b"{}", b"\xff", b"[" * 100_000, desired(1, "").encode().replace(b":1,", b":0,")):
-        with pytest.raises(Malformed):
-            Desired.decode(text)
+        with pytest.raises(MalformedError):
+            DesiredConfig.decode(text)
 
 
 def test_a_card_that_is_wrong_is_named_before_what_comes_from_afar(card):
     card.write_text(card.read_text().replace("interval_seconds", "interval", 1))
     with pytest.raises(ConfigurationError, match=r"agent\.toml"):
-        merged(card, CO2)
+        merge_overlay(card, CO2)

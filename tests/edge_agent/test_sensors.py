@@ -9,31 +9,31 @@ import urllib.request
 import pytest
 
 from edge_agent import sensor_factory
-from edge_agent.configuration import ConfigurationError, convert
-from edge_agent.errors import Fault, SensorFault
+from edge_agent.configuration import ConfigurationError, convert_table
+from edge_agent.errors import Fault, SensorError
 from edge_agent.sampler import Sampler
-from edge_agent.sensor_state import Memory
+from edge_agent.sensor_state import SensorState
 from edge_agent.sensors import polled
-from edge_agent.sensors.circumstance_flags import Circumstances, Judge
+from edge_agent.sensors.circumstance_flags import CircumstanceFlagger, Circumstances
 from edge_agent.sensors.davis import Davis
-from edge_agent.sensors.driver import Measured
-from edge_agent.sensors.esp32 import Esp32, Esp32Settings
+from edge_agent.sensors.driver import RawReading
+from edge_agent.sensors.esp32 import Esp32Sensor, Esp32Settings
 from edge_agent.sensors.gps import Gps
 from edge_agent.sensors.opcn3 import Opcn3, Opcn3Settings
 from edge_agent.sensors.pid import Pid, PidSettings
 from edge_agent.sensors.pms import Pms, PmsSettings
-from edge_agent.sensors.polled import Polled, Rung, Surroundings, rung
+from edge_agent.sensors.polled import PolledSensor, RecoveryStep, SharedConditions, recovery_step
 from edge_agent.sensors.sds011 import Sds011
 from edge_agent.sensors.sen5x import Sen5x, Sen5xSettings
 from edge_agent.sensors.sen66 import Sen66
-from edge_agent.sensors.sgp4x import Sgp4x, ticks
+from edge_agent.sensors.sgp4x import Sgp4x, to_ticks
 from edge_agent.sensors.sps30 import Sps30, Sps30Settings
-from edge_agent.sensors.wind import Gill, ModbusWind, ModbusWindSettings, modbus_request
+from edge_agent.sensors.wind import Gill, ModbusWind, ModbusWindSettings, build_modbus_request
 from edge_agent.settings import Settings
-from edge_agent.transport.i2c import Bus
+from edge_agent.transport.i2c import I2cBus
 from edge_agent.transport.uart import Uart
-from edge_agent.wire import Clock, Flag
-from gateway.system.child_process import free_port
+from edge_agent.wire import ClockState, Flag
+from gateway.system.child_process import find_free_port
 from tests.edge_agent import fakes
 from tests.edge_agent.running_agent import wait_until
 from tests.edge_agent.test_decoders import SENML
@@ -44,7 +44,7 @@ def talk():
     talkers = []
 
     def talk(script, **options):
-        talkers.append(fakes.Talker(script, **options))
+        talkers.append(fakes.FakeSerialDevice(script, **options))
         return talkers[-1]
 
     yield talk
@@ -52,9 +52,11 @@ def talk():
         talker.close()
 
 
-def polled_sensor(device, settings, tmp_path, **options) -> Polled:
-    surroundings = options.pop("surroundings", Surroundings())
-    return Polled("it", device, settings, surroundings=surroundings, memory=Memory(tmp_path / "memory"), **options)
+def polled_sensor(driver, settings, tmp_path, **options) -> PolledSensor:
+    conditions = options.pop("conditions", SharedConditions())
+    return PolledSensor(
+        "it", driver, settings, conditions=conditions, sensor_state=SensorState(tmp_path / "memory"), **options
+    )
 
 
 def take(sensor, count, timeout=20.0):
@@ -74,7 +76,9 @@ QUICK = Sps30Settings(interval_seconds=0.1, warm_up_seconds=0, cleaning_hours=0)
 
 
 def test_every_i2c_sensor_starts_reads_and_stops():
-    bus = fakes.bus_with({0x69: fakes.sps30(), 0x6A: fakes.sen5x(), 0x6B: fakes.sen66(), 0x48: fakes.Ads1115(100.0)})
+    bus = fakes.make_bus(
+        {0x69: fakes.sps30(), 0x6A: fakes.sen5x(), 0x6B: fakes.sen66(), 0x48: fakes.FakeAds1115(100.0)}
+    )
     devices = [Sps30(bus), Sen5x(bus, 0x6A), Sen66(bus)]
     for device in devices:
         device.start()
@@ -84,7 +88,7 @@ def test_every_i2c_sensor_starts_reads_and_stops():
         assert measured.values["pm2_5"] == 12.1
         assert set(measured.values) == set(device.ranges)
         device.stop()
-        with pytest.raises(SensorFault) as raised:
+        with pytest.raises(SensorError) as raised:
             device.read()
         assert raised.value.reason is Fault.NOT_MEASURING
     pid = Pid(bus, PidSettings(zero_mv=50, sensitivity_mv_per_ppm=25))
@@ -94,20 +98,20 @@ def test_every_i2c_sensor_starts_reads_and_stops():
 
 def test_an_sgp41_is_conditioned_for_ten_readings_and_told_of_the_air():
     chip = fakes.sgp41()
-    device = Sgp4x(fakes.bus_with({0x59: chip}), air=lambda: (80.0, 12.0))
+    device = Sgp4x(fakes.make_bus({0x59: chip}), read_conditions=lambda: (80.0, 12.0))
     device.start()
     readings = [device.read().values for _ in range(12)]
     assert [values["nox_raw"] for values in readings] == [None] * 10 + [16_480.0] * 2
     assert [values["voc_raw"] for values in readings] == [30_400.0] * 10 + [30_512.0] * 2
-    assert ticks(80.0, 12.0) == (52_428, 21_346)
+    assert to_ticks(80.0, 12.0) == (52_428, 21_346)
 
 
 def test_an_opc_that_is_busy_is_asked_again_and_one_that_stays_busy_is_reported():
-    device = Opcn3(fakes.Opc(busy=5))
+    device = Opcn3(fakes.FakeOpcn3(busy=5))
     device.start()
     assert device.read().values["pm10"] == 20.25
-    with pytest.raises(SensorFault) as raised:
-        Opcn3(fakes.Opc(busy=1000)).start()
+    with pytest.raises(SensorError) as raised:
+        Opcn3(fakes.FakeOpcn3(busy=1000)).start()
     assert raised.value.reason is Fault.NO_ANSWER
 
 
@@ -119,8 +123,8 @@ def test_a_serial_sensor_is_read_through_junk_and_split_frames(talk, make, frame
     talker = talk([b"\x42\xaa junk", frame[:7], frame[7:], frame[:-1] + b"\x00", frame])
     device = make(Uart(talker.port))
     device.start()
-    assert talker.heard() != b""
-    talker.play()
+    assert talker.read_received() != b""
+    talker.start()
     assert device.read().values["pm10"] == pm10
     time.sleep(0.2)
     after_a_bad_one = device.read()
@@ -130,8 +134,8 @@ def test_a_serial_sensor_is_read_through_junk_and_split_frames(talk, make, frame
 
 def test_a_silent_line_is_a_sentence_and_no_wait_for_ever(talk):
     uart = Uart(talk([]).port)
-    with pytest.raises(SensorFault, match="check plug") as raised:
-        uart.arrived(Pms(uart)._frames, patience=0.3)
+    with pytest.raises(SensorError, match="check plug") as raised:
+        uart.read_all(Pms(uart)._scanner, timeout=0.3)
     assert raised.value.reason is Fault.NO_ANSWER
 
 
@@ -141,7 +145,7 @@ def test_wind_is_averaged_over_all_lines_since_the_last_read(talk):
     talker = talk(lines)
     device = Gill(Uart(talker.port), north=0.0)
     device.start()
-    talker.play()
+    talker.start()
     time.sleep(0.4)
     assert device.read().values == {"wind_speed": 4.0, "wind_direction": pytest.approx(0.0, abs=0.1)}
 
@@ -158,37 +162,37 @@ def test_a_modbus_anemometer_is_asked_register_by_register():
         def __init__(self):
             self.asked = []
 
-        def forget(self): ...
+        def discard_input(self): ...
 
         def write(self, request):
             self.asked.append(request)
 
-        def newest(self, frames, patience):
+        def read_newest(self, splitter, timeout):
             value = {0: 1234, 1: 270}[int.from_bytes(self.asked[-1][2:4], "big")]
             body = bytes([1, 3, 2]) + struct.pack(">H", value)
-            (answer,) = frames.feed(b"\xff" + body + struct.pack("<H", fakes.crc16(body)))
+            (answer,) = splitter.feed(b"\xff" + body + struct.pack("<H", fakes.crc16(body)))
             return answer
 
     line = Anemometer()
     device = ModbusWind(line, ModbusWindSettings())
     assert device.read().values == {"wind_speed": 12.34, "wind_direction": 270.0}
-    assert line.asked == [modbus_request(1, 3, 0, 1), modbus_request(1, 3, 1, 1)]
+    assert line.asked == [build_modbus_request(1, 3, 0, 1), build_modbus_request(1, 3, 1, 1)]
 
 
 def test_a_moving_node_says_where_each_reading_was_taken(talk, tmp_path):
     place = b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n"
-    surroundings = Surroundings()
+    surroundings = SharedConditions()
     talker = talk([place, place])
     gps = Gps(Uart(talker.port))
     gps.start()
-    talker.play()
-    surroundings.tell(gps.read(), time.monotonic())
-    sensor = polled_sensor(Sps30(fakes.bus_with({0x69: fakes.sps30()})), QUICK, tmp_path, surroundings=surroundings)
-    assert take(sensor, 1)[0].place == (48.1173, 11.5166667, 545.4)
+    talker.start()
+    surroundings.update(gps.read(), time.monotonic())
+    sensor = polled_sensor(Sps30(fakes.make_bus({0x69: fakes.sps30()})), QUICK, tmp_path, conditions=surroundings)
+    assert take(sensor, 1)[0].position == (48.1173, 11.5166667, 545.4)
 
 
 def test_readings_come_on_their_grid(tmp_path):
-    sensor = polled_sensor(Sps30(fakes.bus_with({0x69: fakes.sps30()})), QUICK, tmp_path)
+    sensor = polled_sensor(Sps30(fakes.make_bus({0x69: fakes.sps30()})), QUICK, tmp_path)
     times = [reading.mono for reading in take(sensor, 11)]
     assert times[-1] - times[0] == pytest.approx(1000, abs=150)
 
@@ -206,7 +210,7 @@ def test_readings_come_on_their_grid(tmp_path):
 )
 def test_a_sick_sensor_is_flagged_and_comes_back(tmp_path, script, recovers_within):
     chip = fakes.sps30()
-    sensor = polled_sensor(Sps30(fakes.bus_with({0x69: chip})), QUICK, tmp_path)
+    sensor = polled_sensor(Sps30(fakes.make_bus({0x69: chip})), QUICK, tmp_path)
     assert not take(sensor, 1)[0].flags["pm10"] & Flag.SENSOR_FAULT
     chip.script.extend(script)
     readings = take(sensor, recovers_within + 2)
@@ -220,7 +224,7 @@ def test_a_sick_sensor_is_flagged_and_comes_back(tmp_path, script, recovers_with
 
 def test_a_good_reading_after_a_bad_checksum_says_so(tmp_path):
     chip = fakes.sps30()
-    sensor = polled_sensor(Sps30(fakes.bus_with({0x69: chip})), QUICK, tmp_path)
+    sensor = polled_sensor(Sps30(fakes.make_bus({0x69: chip})), QUICK, tmp_path)
     take(sensor, 1)
     chip.script.extend(["crc"])
     flags = [reading.flags.get("pm1", 0) & ~Flag.CLOCK_UNSYNCED for reading in take(sensor, 3)]
@@ -229,7 +233,7 @@ def test_a_good_reading_after_a_bad_checksum_says_so(tmp_path):
 
 def test_an_unplugged_sensor_is_flagged_named_and_found_again(tmp_path):
     chip = fakes.sps30()
-    sensor = polled_sensor(Sps30(fakes.bus_with({0x69: chip})), QUICK, tmp_path)
+    sensor = polled_sensor(Sps30(fakes.make_bus({0x69: chip})), QUICK, tmp_path)
     chip.plugged = False
     assert set(take(sensor, 2)[-1].values.values()) == {None}
     assert sensor.state == "nobody answers at address 0x69 of /dev/i2c-1: check plug, power and address"
@@ -239,7 +243,7 @@ def test_an_unplugged_sensor_is_flagged_named_and_found_again(tmp_path):
 
 def test_values_the_sensor_only_repeats_are_stale(tmp_path):
     chip = fakes.sps30()
-    sensor = polled_sensor(Sps30(fakes.bus_with({0x69: chip})), QUICK, tmp_path)
+    sensor = polled_sensor(Sps30(fakes.make_bus({0x69: chip})), QUICK, tmp_path)
     chip.fresh = False
     (reading,) = take(sensor, 1)
     assert all(reading.flags[name] & Flag.STALE for name in reading.values)
@@ -249,17 +253,17 @@ def test_values_the_sensor_only_repeats_are_stale(tmp_path):
 def test_an_sps30_where_a_sen5x_was_expected_is_told_apart():
     chip = fakes.sps30()
     chip.answers[0xD014] = bytes(32)
-    device = Sen5x(fakes.bus_with({0x69: chip}))
-    with pytest.raises(SensorFault, match="an SPS30 has the same address") as raised:
+    device = Sen5x(fakes.make_bus({0x69: chip}))
+    with pytest.raises(SensorError, match="an SPS30 has the same address") as raised:
         device.start()
-    assert raised.value.reason is Fault.WRONG_DEVICE
+    assert raised.value.reason is Fault.WRONG_SENSOR
 
 
 def test_a_failing_fan_keeps_its_values_and_flags_them(tmp_path):
     chip = fakes.sen5x()
     chip.answers[0xD206] = struct.pack(">I", 1 << 4)
     settings = Sen5xSettings(interval_seconds=0.1, warm_up_seconds=0, cleaning_hours=0)
-    sensor = polled_sensor(Sen5x(fakes.bus_with({0x69: chip})), settings, tmp_path)
+    sensor = polled_sensor(Sen5x(fakes.make_bus({0x69: chip})), settings, tmp_path)
     (reading,) = take(sensor, 1)
     assert reading.values["pm2_5"] == 12.1
     assert reading.flags["pm2_5"] & Flag.SENSOR_FAULT
@@ -268,7 +272,7 @@ def test_a_failing_fan_keeps_its_values_and_flags_them(tmp_path):
 
 def test_warming_up_is_flagged_and_ends(tmp_path):
     settings = Sps30Settings(interval_seconds=0.1, warm_up_seconds=0.35, cleaning_hours=0)
-    sensor = polled_sensor(Sps30(fakes.bus_with({0x69: fakes.sps30()})), settings, tmp_path)
+    sensor = polled_sensor(Sps30(fakes.make_bus({0x69: fakes.sps30()})), settings, tmp_path)
     warm = [bool(reading.flags["pm10"] & Flag.WARM_UP) for reading in take(sensor, 7)]
     assert warm[0]
     assert not warm[-1]
@@ -278,69 +282,74 @@ def test_warming_up_is_flagged_and_ends(tmp_path):
 def test_the_agent_owns_the_cleaning_and_flags_it(tmp_path):
     chip = fakes.sps30()
     settings = Sps30Settings(interval_seconds=0.1, warm_up_seconds=0, cleaning_hours=1)
-    device = Sps30(fakes.bus_with({0x69: chip}))
+    device = Sps30(fakes.make_bus({0x69: chip}))
     (first,) = take(polled_sensor(device, settings, tmp_path), 1)
     assert 0x5607 not in chip.commands, "after a power loss nobody knows: the count begins now"
     assert not first.flags["pm10"] & Flag.CLEANING
-    Memory(tmp_path / "memory").put("it", "cleaned_at", time.time() - 3601)
+    SensorState(tmp_path / "memory").put("it", "cleaned_at", time.time() - 3601)
     readings = take(polled_sensor(device, settings, tmp_path), 3)
     assert chip.commands.count(0x5607) == 1
     assert all(reading.flags["pm10"] & Flag.CLEANING for reading in readings)
 
 
 def seen(now=0.0, **changes) -> Circumstances:
-    defaults = {"started_at": -1e9, "cleaning_until": 0.0, "humidity": None, "clock": Clock.SYNCED}
+    defaults = {"started_at": -1e9, "cleaning_until": 0.0, "humidity": None, "clock": ClockState.SYNCED}
     return Circumstances(now=now, **{**defaults, "retried": False, "broken": False, **changes})
 
 
 def test_flags_follow_from_circumstance_and_never_touch_a_value():
-    judge = Judge(ranges={"pm10": (0, 1000)}, warm_up=30, stuck_after=60)
-    good = Measured(values={"pm10": 20.0, "temperature": 11.0})
-    assert judge.flags(good, seen()) == {}
-    assert judge.flags(good, seen(humidity=86.0)) == {"pm10": Flag.HUMIDITY}
-    assert judge.flags(good, seen(humidity=84.0)) == {}
-    assert judge.flags(good, seen(clock=Clock.UNSYNCED)) == dict.fromkeys(good.values, Flag.CLOCK_UNSYNCED)
-    assert judge.flags(Measured(values={"pm10": 1000.1}), seen()) == {"pm10": Flag.OUT_OF_RANGE}
-    assert judge.flags(Measured(values={"pm10": None}), seen()) == {}
+    judge = CircumstanceFlagger(ranges={"pm10": (0, 1000)}, warm_up=30, stuck_after=60)
+    good = RawReading(values={"pm10": 20.0, "temperature": 11.0})
+    assert judge.compute_flags(good, seen()) == {}
+    assert judge.compute_flags(good, seen(humidity=86.0)) == {"pm10": Flag.HUMIDITY}
+    assert judge.compute_flags(good, seen(humidity=84.0)) == {}
+    assert judge.compute_flags(good, seen(clock=ClockState.UNSYNCED)) == dict.fromkeys(good.values, Flag.CLOCK_UNSYNCED)
+    assert judge.compute_flags(RawReading(values={"pm10": 1000.1}), seen()) == {"pm10": Flag.OUT_OF_RANGE}
+    assert judge.compute_flags(RawReading(values={"pm10": None}), seen()) == {}
 
 
 def test_a_value_that_does_not_move_is_stuck_until_it_moves():
-    judge = Judge(ranges={}, warm_up=0, stuck_after=60)
-    same = Measured(values={"pm10": 20.0})
-    assert [judge.flags(same, seen(now)) for now in (0, 30, 59)] == [{}, {}, {}]
-    assert judge.flags(same, seen(60)) == {"pm10": Flag.STUCK}
-    assert judge.flags(Measured(values={"pm10": 20.1}), seen(61)) == {}
-    assert judge.flags(Measured(values={"pm10": 20.1}), seen(62)) == {}
+    judge = CircumstanceFlagger(ranges={}, warm_up=0, stuck_after=60)
+    same = RawReading(values={"pm10": 20.0})
+    assert [judge.compute_flags(same, seen(now)) for now in (0, 30, 59)] == [{}, {}, {}]
+    assert judge.compute_flags(same, seen(60)) == {"pm10": Flag.STUCK}
+    assert judge.compute_flags(RawReading(values={"pm10": 20.1}), seen(61)) == {}
+    assert judge.compute_flags(RawReading(values={"pm10": 20.1}), seen(62)) == {}
 
 
 def test_the_ladder_climbs_and_a_brown_out_starts_at_once():
-    assert [rung(n, Fault.NO_ANSWER) for n in (1, 2, 3, 4)] == [Rung.AGAIN, Rung.START, Rung.RESET, Rung.RESET]
-    assert rung(1, Fault.NOT_MEASURING) is Rung.START
-    assert all(polled.pause(n, 1.0) <= 30 for n in range(1, 1000))
+    assert [recovery_step(n, Fault.NO_ANSWER) for n in (1, 2, 3, 4)] == [
+        RecoveryStep.READ_AGAIN,
+        RecoveryStep.RESTART,
+        RecoveryStep.RESET,
+        RecoveryStep.RESET,
+    ]
+    assert recovery_step(1, Fault.NOT_MEASURING) is RecoveryStep.RESTART
+    assert all(polled.retry_pause(n, 1.0) <= 30 for n in range(1, 1000))
 
 
 def test_a_hung_sensor_disturbs_no_other_and_is_flagged(tmp_path):
     class Hanging:
-        name, properties, patience, state = "hanging", ("co2",), 0.3, "ok"
+        name, properties, hang_timeout, state = "hanging", ("co2",), 0.3, "ok"
 
         def readings(self, stop):
             release.wait(20)
             yield from ()
 
     class Raising(Hanging):
-        name, properties, patience = "raising", ("voc_ppb",), 600.0
+        name, properties, hang_timeout = "raising", ("voc_ppb",), 600.0
 
         def readings(self, stop):
             raise ZeroDivisionError("nobody thought of this")
 
     release = threading.Event()
-    well = polled_sensor(Sps30(fakes.bus_with({0x69: fakes.sps30()})), QUICK, tmp_path)
-    well.patience = 600.0
+    well = polled_sensor(Sps30(fakes.make_bus({0x69: fakes.sps30()})), QUICK, tmp_path)
+    well.hang_timeout = 600.0
     sampler = Sampler([Hanging(), Raising(), well])
     sampler.start()
-    readings = [sampler.next(2.0) for _ in range(8)]
+    readings = [sampler.next_reading(2.0) for _ in range(8)]
     assert [taken.sensor for taken in readings] == ["it"] * 8
-    (taken,) = sampler.silent(time.monotonic() + 100)
+    (taken,) = sampler.fault_readings(time.monotonic() + 100)
     assert taken.sensor == "hanging"
     assert taken.reading.flags == {"co2": Flag.SENSOR_FAULT}
     assert "hangs" in sampler.states["hanging"]
@@ -363,13 +372,13 @@ def test_what_is_wrong_with_a_bus_is_said_with_the_remedy(error, reason, remedy)
     def refuse(_number):
         raise error
 
-    with pytest.raises(SensorFault, match=remedy) as raised:
-        Bus(1, refuse, time.sleep).write(0x69, b"\0")
+    with pytest.raises(SensorError, match=remedy) as raised:
+        I2cBus(1, refuse, time.sleep).write(0x69, b"\0")
     assert raised.value.reason is reason
 
 
 def test_a_missing_serial_port_is_said_with_the_remedy():
-    with pytest.raises(SensorFault, match="not there") as raised:
+    with pytest.raises(SensorError, match="not there") as raised:
         Uart("/dev/serial-of-nobody").write(b"x")
     assert raised.value.reason is Fault.BUS_MISSING
 
@@ -377,7 +386,7 @@ def test_a_missing_serial_port_is_said_with_the_remedy():
 def sensors(*tables):
     node = {"id": "n", "area": "a", "key_file": "k"}
     table = {"node": node, "gateway": {"keys": []}, "spool": {"path": "s"}, "sensor": list(tables)}
-    return convert(table, Settings, source="agent.toml").sensor
+    return convert_table(table, Settings, source="agent.toml").sensor
 
 
 @pytest.mark.parametrize(
@@ -391,28 +400,30 @@ def sensors(*tables):
 )
 def test_sensors_that_cannot_go_together_are_refused(tmp_path, tables, sentence):
     with pytest.raises(ConfigurationError) as raised:
-        sensor_factory.assemble(sensors(*tables), Memory(tmp_path / "m"))
+        sensor_factory.create_sensors(sensors(*tables), SensorState(tmp_path / "m"))
     assert sentence in str(raised.value)
 
 
 def test_two_sensors_of_one_property_go_together_when_one_leaves_it_out(tmp_path):
     tables = ({"driver": "sen66"}, {"driver": "sps30", "properties": []}, {"driver": "opcn3", "properties": []})
-    assert [len(s.properties) for s in sensor_factory.assemble(sensors(*tables), Memory(tmp_path / "m"))] == [9, 0, 0]
+    assert [
+        len(s.properties) for s in sensor_factory.create_sensors(sensors(*tables), SensorState(tmp_path / "m"))
+    ] == [9, 0, 0]
 
 
 def test_memory_survives_damage(tmp_path):
     path = tmp_path / "memory"
-    Memory(path).put("a", "b", 1.5)
-    assert Memory(path).get("a", "b") == 1.5
+    SensorState(path).put("a", "b", 1.5)
+    assert SensorState(path).get("a", "b") == 1.5
     path.write_text('{"a": {"b": 1')
-    assert Memory(path).get("a", "b") is None
+    assert SensorState(path).get("a", "b") is None
     path.write_text("[]")
-    assert Memory(path).get("a", "b") is None
+    assert SensorState(path).get("a", "b") is None
 
 
 def test_settings_of_drivers_have_the_makers_defaults():
     assert PmsSettings().interval_seconds == 1.0
-    assert Opcn3Settings().place == "/dev/spidev0.0"
+    assert Opcn3Settings().endpoint == "/dev/spidev0.0"
 
 
 def posted(port: int, body: bytes) -> tuple[int, str]:
@@ -426,8 +437,8 @@ def posted(port: int, body: bytes) -> tuple[int, str]:
 
 
 def test_a_board_that_posts_becomes_readings_and_a_strange_post_becomes_a_sentence():
-    settings = Esp32Settings(port=free_port(), sender="esp-01", properties=("pm2_5", "humidity"))
-    board, stop, readings = Esp32(settings), threading.Event(), []
+    settings = Esp32Settings(port=find_free_port(), sender="esp-01", properties=("pm2_5", "humidity"))
+    board, stop, readings = Esp32Sensor(settings), threading.Event(), []
     thread = threading.Thread(target=lambda: readings.extend(board.readings(stop)))
     thread.start()
     wait_until(lambda: board.state == "ok")
@@ -456,5 +467,5 @@ def test_a_davis_console_is_woken_and_asked(talk):
     talker = talk([b"\x06" + fakes.davis_frame(mph=10, direction=270)])
     device = Davis(Uart(talker.port), north=0.0)
     device.start()
-    talker.play()
+    talker.start()
     assert device.read().values["wind_direction"] == 270.0

@@ -4,18 +4,18 @@ import sqlite3
 
 import pytest
 
-from edge_agent.collector import gap_record, signing
+from edge_agent.collector import build_gap_record, make_batch_factory
 from edge_agent.errors import AgentError
 from edge_agent.sensors.sensor import Reading
 from edge_agent.spool import Spool
-from edge_agent.spool_writer import Keeper, recovered
-from edge_agent.wire import Clock, ReadingBatch, Signer, StoredRanges
+from edge_agent.spool_writer import SpoolWriter, open_or_recover
+from edge_agent.wire import ClockState, ReadingBatch, Signer, StoredRanges
 
 SIGNER = Signer.generate("ijm-001")
 
 
 def reading(at: int, value: float = 1.0) -> Reading:
-    return Reading(observed_at=at, mono=at, clock=Clock.SYNCED, values={"pm10": value})
+    return Reading(observed_at=at, mono=at, clock=ClockState.SYNCED, values={"pm10": value})
 
 
 def batches(first: int, count: int, length: int = 10) -> list[list[Reading]]:
@@ -23,7 +23,7 @@ def batches(first: int, count: int, length: int = 10) -> list[list[Reading]]:
 
 
 def sign(readings):
-    return [signing(one, signer=SIGNER, hist=False) for one in readings]
+    return [make_batch_factory(one, signer=SIGNER, hist=False) for one in readings]
 
 
 def contents(spool: Spool) -> list[ReadingBatch]:
@@ -42,8 +42,8 @@ def spool(path):
         yield spool
 
 
-def keeper(spool, path, **changes) -> Keeper:
-    return Keeper(spool, path=path, signer=SIGNER, quota=changes.get("quota", 2**26))
+def keeper(spool, path, **changes) -> SpoolWriter:
+    return SpoolWriter(spool, path=path, signer=SIGNER, quota=changes.get("quota", 2**26))
 
 
 def lost(batch: ReadingBatch) -> float:
@@ -58,8 +58,8 @@ def test_it_is_opened_as_durably_as_sqlite_can(spool):
 def test_numbers_count_on_even_when_the_spool_was_emptied(spool, path):
     spool.add(sign(batches(0, 3)))
     (inc,) = {batch.inc for batch in contents(spool)}
-    assert spool.forget(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 3)])) == 3
-    assert spool.empty()
+    assert spool.delete_stored(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 3)])) == 3
+    assert spool.is_empty()
     with Spool(path, node="ijm-001") as again:
         assert [numbered.batch.seq for numbered in again.add(sign(batches(100, 2)))] == [4, 5]
 
@@ -70,16 +70,16 @@ def test_a_failed_transaction_leaves_no_number_used(spool):
 
     with pytest.raises(RuntimeError):
         spool.add([*sign(batches(0, 1)), fail])
-    assert spool.empty()
+    assert spool.is_empty()
     assert spool.add(sign(batches(0, 1)))[0].batch.seq == 1
 
 
 def test_a_copy_of_an_older_state_goes_on_as_a_new_incarnation(spool):
     spool.add(sign(batches(0, 3)))
     (inc,) = {batch.inc for batch in contents(spool)}
-    assert not spool.outrun(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 3)]))
-    assert not spool.outrun(StoredRanges(v=1, node="ijm-001", inc="a" * 12, ranges=[(1, 99)]))
-    assert spool.outrun(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 2), (10, 20)]))
+    assert not spool.renew_if_copied(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 3)]))
+    assert not spool.renew_if_copied(StoredRanges(v=1, node="ijm-001", inc="a" * 12, ranges=[(1, 99)]))
+    assert spool.renew_if_copied(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 2), (10, 20)]))
     (new,) = spool.add(sign(batches(100, 1)))
     assert new.batch.seq == 21
     assert new.batch.inc != inc
@@ -110,11 +110,11 @@ def test_a_full_disk_stops_nothing_and_what_waited_is_written_when_there_is_room
     spool._db.execute(f"PRAGMA max_page_count = {spool._db.execute('PRAGMA page_count').fetchone()[0]}")
     held = [kept.store(batches(1000 + 500 * i, 5, 100), hist=False) for i in range(5)]
     assert held[-1] is False
-    assert "full" in kept.trouble
+    assert "full" in kept.problem
     assert contents(spool)[:2] == before
     spool._db.execute("PRAGMA max_page_count = 1000000")
     assert kept.store([], hist=False)
-    assert kept.trouble is None
+    assert kept.problem is None
     stamps = [batch.t0 + dt for batch in contents(spool) for dt in batch.dt]
     assert stamps == [*range(20), *range(1000, 3500)]
 
@@ -124,7 +124,7 @@ def test_what_falls_out_of_memory_while_the_disk_refuses_is_counted(spool, path)
     spool._db.execute("PRAGMA query_only = on")
     for i in range(30):
         assert not kept.store(batches(1000 * i, 1, 1000), hist=False)
-    assert "readonly" in kept.trouble.replace("-", "").replace(" ", "")
+    assert "readonly" in kept.problem.replace("-", "").replace(" ", "")
     spool._db.execute("PRAGMA query_only = off")
     assert kept.store([], hist=False)
     gap, *rest = contents(spool)
@@ -141,7 +141,7 @@ def test_a_damaged_file_is_put_aside_and_what_can_be_read_is_saved(spool, path):
         file.seek(path.stat().st_size // 2)
         file.write(b"\xee" * 20_000)
     path.with_suffix(".suspect").touch()
-    with recovered(path, node="ijm-001") as fresh:
+    with open_or_recover(path, node="ijm-001") as fresh:
         saved = {batch.seq: batch for batch in contents(fresh)}
         assert saved
         assert saved.items() <= before.items(), "never a wrong byte"
@@ -155,8 +155,8 @@ def test_a_damaged_file_is_put_aside_and_what_can_be_read_is_saved(spool, path):
 def test_a_file_that_is_no_database_is_put_aside(path):
     path.write_bytes(b"\0" * 50_000)
     path.with_suffix(".suspect").touch()
-    with recovered(path, node="ijm-001") as fresh:
-        assert fresh.empty()
+    with open_or_recover(path, node="ijm-001") as fresh:
+        assert fresh.is_empty()
 
 
 def test_damage_met_at_work_ends_the_agent_so_that_the_next_start_mends_it(spool, path):
@@ -178,14 +178,14 @@ def test_damage_met_at_work_ends_the_agent_so_that_the_next_start_mends_it(spool
 def test_an_orderly_end_costs_no_check(spool, path):
     spool.add(sign(batches(0, 1)))
     spool.close()
-    recovered(path, node="ijm-001", check=lambda _: pytest.fail("checked")).close()
+    open_or_recover(path, node="ijm-001", is_readable=lambda _: pytest.fail("checked")).close()
 
 
 def test_a_gap_record_can_be_let_go_too_and_its_count_is_not(spool, path):
     spool.add(sign(batches(0, 1)))
     for _ in range(3):
         spool.add(sign(batches(0, 40, 100)))
-        spool.make_room(1, lambda inc, seq, loss: gap_record(inc, seq, loss, signer=SIGNER))
+        spool.make_room(1, lambda inc, seq, loss: build_gap_record(inc, seq, loss, signer=SIGNER))
     found = contents(spool)
     counted = sum(lost(batch) for batch in found if "lost_readings" in batch.values)
     held = sum(len(batch.dt) for batch in found if "pm10" in batch.values)

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.system.child_process import free_port
+from gateway.system.child_process import find_free_port
 from tests.edge_agent.running_agent import stop, wait_until
 
 pytestmark = pytest.mark.slow  # a real agent, as a process
@@ -71,7 +71,7 @@ class Broker:
     """Mosquitto with one port for nodes, TLS and certificates only, and one open to the test's ear."""
 
     def __init__(self, folder: Path, authority: Authority) -> None:
-        self.port, self.open_port = free_port(), free_port()
+        self.port, self.open_port = find_free_port(), find_free_port()
         self.authority = authority
         certificate, key = authority.issue("broker")
         (folder / "broker.conf").write_text(f"""
@@ -119,11 +119,11 @@ def tls(ca: Path, certificate: Path, key: Path) -> str:
 
 def test_readings_go_over_tls_with_our_certificate(node, listen, secure, authority):
     ear = listen(secure.open_port)
-    node.write(secure.port, SIMULATED, broker=tls(authority.path, *authority.issue(node.id)))
+    node.write_config(secure.port, SIMULATED, broker=tls(authority.path, *authority.issue(node.id)))
     process = node.start()
     wait_until(lambda: len(ear.values()) > 40)
     assert stop(process).splitlines()[-1] == "piekwacht-agent: 0 batches remain in the spool"
-    assert sorted(ear.values()) == sorted(node.made())
+    assert sorted(ear.values()) == sorted(node.read_generated_values())
 
 
 @pytest.mark.parametrize("fault", ["foreign broker", "foreign node", "expired node", "no tls"])
@@ -134,9 +134,11 @@ def test_where_a_certificate_does_not_fit_nothing_is_sent_and_nothing_lost(tmp_p
     files = (foreign.path if fault == "foreign broker" else authority.path, *ours)
     if fault == "foreign node":
         files = (authority.path, *foreign.issue(node.id))
-    node.write(secure.port, SIMULATED, batch="drain_seconds = 0.2", broker="" if fault == "no tls" else tls(*files))
+    node.write_config(
+        secure.port, SIMULATED, batch="drain_seconds = 0.2", broker="" if fault == "no tls" else tls(*files)
+    )
     process = node.start()
-    wait_until(lambda: node.generated.exists() and len(node.made()) > 20)
+    wait_until(lambda: node.generated.exists() and len(node.read_generated_values()) > 20)
     time.sleep(0.5)
     last = stop(process).splitlines()[-1]
     assert not ear.batches
@@ -145,13 +147,13 @@ def test_where_a_certificate_does_not_fit_nothing_is_sent_and_nothing_lost(tmp_p
 
 def test_files_that_do_not_fit_each_other_are_named(tmp_path, node, authority):
     (_, key), (certificate, _) = authority.issue("other"), authority.issue(node.id)
-    node.write(1, SIMULATED, broker=tls(authority.path, certificate, key))
+    node.write_config(1, SIMULATED, broker=tls(authority.path, certificate, key))
     process = node.start()
     _, errors = process.communicate(timeout=10)
     assert process.returncode == 2
     assert errors.startswith("piekwacht-agent: broker.tls: ")
     assert len(errors.splitlines()) == 1
-    node.write(1, SIMULATED, broker=tls(tmp_path / "nowhere.pem", certificate, key))
+    node.write_config(1, SIMULATED, broker=tls(tmp_path / "nowhere.pem", certificate, key))
     process = node.start()
     _, errors = process.communicate(timeout=10)
     assert process.returncode == 2

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Self
 
 
-class Weather(StrEnum):
+class NetworkState(StrEnum):
     """What the network does with what passes."""
 
     FINE = "fine"
@@ -17,21 +17,21 @@ class Weather(StrEnum):
     HALF_OPEN = "half open"  # everything is taken and nothing arrives, and nobody is told
 
 
-class Chaos:
+class ChaosProxy:
     """Listens on `port` and passes to `to`; each chunk may be the connection's last (`cut_chance`)."""
 
-    def __init__(self, to: int, *, seed: int, cut_chance: float = 0.0) -> None:
-        self.weather, self.cut_chance = Weather.FINE, cut_chance
+    def __init__(self, target_port: int, *, seed: int, cut_chance: float = 0.0) -> None:
+        self.state, self.cut_chance = NetworkState.FINE, cut_chance
         self.port, self.cuts = 0, 0
-        self._to, self._chance = to, random.Random(seed)
+        self._target_port, self._rng = target_port, random.Random(seed)
         self._writers: set[asyncio.StreamWriter] = set()
         self._ready, self._stop = threading.Event(), asyncio.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
-    def turn(self, weather: Weather) -> None:
+    def set_state(self, state: NetworkState) -> None:
         """Change the weather; a cut ends what is open."""
-        self.weather = weather
-        if weather is not Weather.HALF_OPEN:  # what was half open never recovers by itself
+        self.state = state
+        if state is not NetworkState.HALF_OPEN:  # what was half open never recovers by itself
             self._loop.call_soon_threadsafe(self._cut_all)
 
     def _cut_all(self) -> None:
@@ -49,28 +49,28 @@ class Chaos:
             await asyncio.sleep(0.1)  # what was cut ends its task
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.weather is Weather.CUT:
+        if self.state is NetworkState.CUT:
             writer.transport.abort()
             return
         try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
         except OSError:
             writer.transport.abort()
             return
         self._writers |= {writer, far_writer}
-        await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+        await asyncio.gather(self._forward(reader, far_writer), self._forward(far_reader, writer))
         self._writers -= {writer, far_writer}
         writer.transport.abort()
         far_writer.transport.abort()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(4096):
-                if self.weather is Weather.HALF_OPEN:
+                if self.state is NetworkState.HALF_OPEN:
                     continue
-                if self._chance.random() < self.cut_chance:
+                if self._rng.random() < self.cut_chance:
                     self.cuts += 1
-                    writer.write(data[: self._chance.randrange(len(data))])  # in the middle of a packet
+                    writer.write(data[: self._rng.randrange(len(data))])  # in the middle of a packet
                     break
                 writer.write(data)
                 await writer.drain()
@@ -87,7 +87,7 @@ class Chaos:
 
 
 @contextlib.contextmanager
-def network(to: int, *, seed: int, cut_chance: float = 0.0) -> Iterator[Chaos]:
+def start_proxy(target_port: int, *, seed: int, cut_chance: float = 0.0) -> Iterator[ChaosProxy]:
     """A proxy for the length of a block."""
-    with Chaos(to, seed=seed, cut_chance=cut_chance) as chaos:
-        yield chaos
+    with ChaosProxy(target_port, seed=seed, cut_chance=cut_chance) as proxy:
+        yield proxy

@@ -20,7 +20,7 @@ from edge_agent.wire import Signer
 from gateway.model.registry import Area, Node, Station
 from gateway.store import stations
 from gateway.store.migrate import migrate
-from gateway.system.child_process import Child, free_port
+from gateway.system.child_process import Child, find_free_port
 from gateway.system.embedded_servers import Broker, Postgres
 from tests.gateway.enrolled_node import OUTLINE
 
@@ -57,7 +57,7 @@ properties = ["pm2_5", "pm10", "humidity"]
 """
 
 
-class World:
+class Cluster:
     """A small site on loopback."""
 
     def __init__(self, folder: Path, *, nodes: int = 2, node_port: int | None = None) -> None:
@@ -65,7 +65,7 @@ class World:
         self.postgres = Postgres(folder / "db")
         self.dsn = self.postgres.create_database("piekwacht")
         migrate(self.dsn)
-        self.port = free_port()
+        self.port = find_free_port()
         self.broker = Broker(folder / "broker", port=self.port)
         self.key = Signer.generate("gateway.ijmond")
         (folder / "gateway.key").write_text(self.key.export())
@@ -77,31 +77,31 @@ ingest = {{ key_file = "gateway.key", areas = ["ijmond"], window = 0.02, retry =
 """)
         self.ids = [f"ijm-{i:03}" for i in range(nodes)]
         for i, node in enumerate(self.ids):
-            self._make(node, seed=i, port=node_port or self.port)
+            self._create_node(node, seed=i, port=node_port or self.port)
         self.agents: dict[str, Child] = {}
         self.gateway: Child | None = None
 
-    def _make(self, node: str, *, seed: int, port: int) -> None:
-        home = self.folder / node
-        home.mkdir()
+    def _create_node(self, node: str, *, seed: int, port: int) -> None:
+        folder = self.folder / node
+        folder.mkdir()
         key = Signer.generate(node)
-        (home / "node.key").write_text(key.export())
-        (home / "agent.toml").write_text(_AGENT.format(node=node, gateway=self.key.verifier, port=port, seed=seed))
+        (folder / "node.key").write_text(key.export())
+        (folder / "agent.toml").write_text(_AGENT.format(node=node, gateway=self.key.verifier, port=port, seed=seed))
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             stations.put_area(connection, Area(id="ijmond", name="IJmond", authority="OD", outline=OUTLINE))
-            place = {"latitude": 52.49, "longitude": 4.59}
-            stations.put_station(connection, Station(id=node, area="ijmond", name=node, **place))
+            position = {"latitude": 52.49, "longitude": 4.59}
+            stations.put_station(connection, Station(id=node, area="ijmond", name=node, **position))
             stations.put_node(connection, Node(id=node, area="ijmond", station=node, key=key.verifier))
 
     def start_agent(self, node: str) -> None:
-        words = [sys.executable, "-m", "edge_agent", "run", "--config", self.folder / node / "agent.toml"]
-        self.agents[node] = Child(node, words, log=self.folder / node / "agent.log")
+        command = [sys.executable, "-m", "edge_agent", "run", "--config", self.folder / node / "agent.toml"]
+        self.agents[node] = Child(node, command, log=self.folder / node / "agent.log")
 
     def start_gateway(self, *failpoint: object) -> Child:
         """A gateway, or one that will die at a point of tests.faults.failpoints."""
         module = ["tests.faults.failpoints", *map(str, failpoint)] if failpoint else ["gateway"]
-        words = [sys.executable, "-m", *module, "gateway", "--config", self.config]
-        self.gateway = Child("gateway", words, log=self.folder / "gateway.log")
+        command = [sys.executable, "-m", *module, "gateway", "--config", self.config]
+        self.gateway = Child("gateway", command, log=self.folder / "gateway.log")
         return self.gateway
 
     def restart(self, part: str) -> None:
@@ -124,20 +124,20 @@ ingest = {{ key_file = "gateway.key", areas = ["ijmond"], window = 0.02, retry =
             self.agents[part].stop()
             self.start_agent(part)
 
-    def _log_of(self, node: str) -> Path:
+    def _log_path(self, node: str) -> Path:
         return self.folder / node / "generated.jsonl"
 
-    def made(self) -> Counter[Value]:
+    def read_generated_values(self) -> Counter[Value]:
         """Every value that the nodes made, by their logs."""
         lines = [
             (node, json.loads(line))
             for node in self.ids
-            for line in self._log_of(node).read_text().splitlines()
+            for line in self._log_path(node).read_text().splitlines()
             if line.endswith("}")
         ]
         return Counter((n, p, e["observed_at"], v) for n, e in lines for p, v in e["values"].items() if v is not None)
 
-    def stored(self) -> Counter[Value]:
+    def read_stored_values(self) -> Counter[Value]:
         """Every value in the database."""
         with psycopg.connect(self.dsn, connect_timeout=5) as connection:
             return Counter(
@@ -148,11 +148,11 @@ ingest = {{ key_file = "gateway.key", areas = ["ijmond"], window = 0.02, retry =
                 ).fetchall()
             )
 
-    def batches(self) -> int:
+    def count_batches(self) -> int:
         with psycopg.connect(self.dsn, connect_timeout=5) as connection:
             return connection.execute("SELECT count(*) FROM batch").fetchone()[0]
 
-    def batches_of(self, value: Value) -> list[tuple[object, ...]]:
+    def find_batches(self, value: Value) -> list[tuple[object, ...]]:
         """The batches in which a value is."""
         with psycopg.connect(self.dsn) as connection:
             return connection.execute(
@@ -162,26 +162,28 @@ ingest = {{ key_file = "gateway.key", areas = ["ijmond"], window = 0.02, retry =
                 value[:3],
             ).fetchall()
 
-    def finish(self, *, uncommitted: int = 0) -> None:
+    def finish_and_check(self, *, uncommitted: int = 0) -> None:
         """Let the nodes hand over, and hold the database to the oracle: nothing lost, nothing twice.
 
         `uncommitted`: values that killed nodes may have made and not yet committed to their spools.
         """
         before = {
-            node: self._log_of(node).stat().st_size for node in self.agents
+            node: self._log_path(node).stat().st_size for node in self.agents
         }  # who was just killed is still starting
-        wait_until(lambda: all(self._log_of(node).stat().st_size > size for node, size in before.items()))
+        wait_until(lambda: all(self._log_path(node).stat().st_size > size for node, size in before.items()))
         for agent in self.agents.values():
             agent.process.send_signal(signal.SIGTERM)
         for agent in self.agents.values():
             code = agent.process.wait(90)  # asked once: a second SIGTERM may meet an interpreter that is taking leave
-            assert code == 0, f"{agent.last_words(5)} | {self.gateway and self.gateway.last_words(5)}"
-            assert "0 batches remain in the spool" in agent.last_words(), agent.last_words()
-        made, stored = self.made(), self.stored()
-        twice = list((stored - made).items())
-        assert not twice, f"{len(twice)} values are there more often than made: {self.batches_of(twice[0][0])}"
-        lost = made - stored
-        assert sum(lost.values()) <= uncommitted, f"{sum(lost.values())} of {sum(made.values())} values are lost"
+            assert code == 0, f"{agent.read_log_tail(5)} | {self.gateway and self.gateway.read_log_tail(5)}"
+            assert "0 batches remain in the spool" in agent.read_log_tail(), agent.read_log_tail()
+        generated, stored = self.read_generated_values(), self.read_stored_values()
+        duplicates = list((stored - generated).items())
+        assert not duplicates, (
+            f"{len(duplicates)} values are there more often than made: {self.find_batches(duplicates[0][0])}"
+        )
+        lost = generated - stored
+        assert sum(lost.values()) <= uncommitted, f"{sum(lost.values())} of {sum(generated.values())} values are lost"
         with psycopg.connect(self.dsn) as connection:
             assert connection.execute("SELECT reason, detail FROM quarantine").fetchall() == []
 
@@ -205,7 +207,7 @@ def kill(pid: int) -> None:
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    until = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < until, "waited in vain"
+        assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)

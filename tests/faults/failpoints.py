@@ -19,55 +19,55 @@ from gateway.store.connection import Store
 Wrapped = Callable[..., Any]
 
 
-def before(owner: object, name: str, reach: Callable[[], None]) -> None:
+def wrap_before(owner: object, name: str, reach_point: Callable[[], None]) -> None:
     """Reach the point as the function is entered."""
     function: Wrapped = getattr(owner, name)
 
     def wrapped(*arguments: object, **named: object) -> object:
-        reach()
+        reach_point()
         return function(*arguments, **named)
 
     setattr(owner, name, wrapped)
 
 
-def after(owner: object, name: str, reach: Callable[[], None]) -> None:
+def wrap_after(owner: object, name: str, reach_point: Callable[[], None]) -> None:
     """Reach the point when the coroutine has returned."""
     function: Wrapped = getattr(owner, name)
 
     async def wrapped(*arguments: object, **named: object) -> object:
         result = await function(*arguments, **named)
-        reach()
+        reach_point()
         return result
 
     setattr(owner, name, wrapped)
 
 
 POINTS = {
-    "before_the_transaction": (before, Store, "transaction"),
-    "before_copy": (before, observations, "copy"),
-    "after_copy": (after, observations, "copy"),
-    "before_commit": (after, ledger, "keep"),  # the last statement of the transaction
-    "after_commit": (after, consumer.Ingest, "_commit"),
-    "before_acknowledge": (before, connection.Link, "acknowledge"),
-    "after_acknowledge": (before, consumer.Ingest, "_tell"),
-    "before_stored_ranges": (before, consumer.Ingest, "_publish_stored"),
-    "after_stored_ranges": (after, consumer.Ingest, "_publish_stored"),
+    "before_the_transaction": (wrap_before, Store, "transaction"),
+    "before_copy": (wrap_before, observations, "copy_observations"),
+    "after_copy": (wrap_after, observations, "copy_observations"),
+    "before_commit": (wrap_after, ledger, "copy_batches"),  # the last statement of the transaction
+    "after_commit": (wrap_after, consumer.IngestConsumer, "_commit"),
+    "before_acknowledge": (wrap_before, connection.MqttConnection, "acknowledge"),
+    "after_acknowledge": (wrap_before, consumer.IngestConsumer, "_publish_results"),
+    "before_stored_ranges": (wrap_before, consumer.IngestConsumer, "_publish_stored_ranges"),
+    "after_stored_ranges": (wrap_after, consumer.IngestConsumer, "_publish_stored_ranges"),
 }
 
 
-def lay(name: str, count: int) -> None:
+def arm_failpoint(name: str, count: int) -> None:
     """Die when the point is reached for the `count`-th time."""
-    left = [count]
+    remaining = [count]
 
-    def reach() -> None:
-        left[0] -= 1
-        if left[0] <= 0:
+    def reach_point() -> None:
+        remaining[0] -= 1
+        if remaining[0] <= 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    lay_at, owner, attribute = POINTS[name]
-    lay_at(owner, attribute, reach)
+    wrap, owner, attribute = POINTS[name]
+    wrap(owner, attribute, reach_point)
 
 
 if __name__ == "__main__":
-    lay(sys.argv[1], int(sys.argv[2]))
+    arm_failpoint(sys.argv[1], int(sys.argv[2]))
     sys.exit(command.main(sys.argv[3:]))

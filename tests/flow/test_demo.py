@@ -13,13 +13,13 @@ import psycopg
 import pytest
 
 from gateway import settings
-from gateway.system.child_process import free_port
+from gateway.system.child_process import find_free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "gateway", "demo", "--port", str(free_port()), "--data-dir", str(folder)]
+    command = [sys.executable, "-m", "gateway", "demo", "--port", str(find_free_port()), "--data-dir", str(folder)]
     return subprocess.Popen(
         [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )

@@ -16,7 +16,7 @@ from edge_agent.wire import Signer
 from gateway import __main__ as command
 from gateway.model.registry import Area, Station
 from gateway.store import stations
-from gateway.system.child_process import Child, answers, free_port
+from gateway.system.child_process import Child, find_free_port, is_port_open
 from tests.gateway.enrolled_node import OUTLINE
 
 FOLDER = Path(__file__).resolve().parents[2] / "firmware_configs"
@@ -30,7 +30,7 @@ class Site:
     """A gateway's folder, its database, and the firmware configurations of one site."""
 
     def __init__(self, folder: Path, dsn: str) -> None:
-        self.folder, self.dsn, self.port = folder, dsn, free_port()
+        self.folder, self.dsn, self.port = folder, dsn, find_free_port()
         self.firmware = Path(shutil.copytree(FOLDER, folder / "firmware_configs"))
         (self.firmware / "kits/sps30-sgp41.toml").write_text(KIT + "[batch]\ninterval_seconds = 0.2\n")
         site = self.firmware / "sites/ijmond/site.toml"
@@ -107,7 +107,7 @@ require_certificate true
 use_identity_as_username true
 """)
     child = Child("broker", [MOSQUITTO, "-c", str(site.folder / "broker.conf")], log=site.folder / "broker.log")
-    wait_until(lambda: answers("127.0.0.1", site.port))
+    wait_until(lambda: is_port_open("127.0.0.1", site.port))
     return child
 
 
@@ -135,7 +135,7 @@ def test_from_the_authority_to_revocation_without_losing_a_reading(site, tmp_pat
         assert site.run("node", "renew", "ijm-001") == 0
         wait_until(lambda: "configuration 2 from afar is kept" in (tmp_path / "agent.log").read_text())
         issued = sorted((tmp_path / "ca/issued").glob("ijm-001-*.pem"), key=lambda p: p.stat().st_mtime)
-        in_force = (tmp_path / "card/spool.kept.pem", tmp_path / "card/spool.tried.pem")
+        in_force = (tmp_path / "card/spool.accepted.pem", tmp_path / "card/spool.trial.pem")
         assert issued[-1].read_text() in {path.read_text() for path in in_force if path.exists()}
         capsys.readouterr()
         wait_until(lambda: site.run("node", "list") == 0 and "configuration 2 in force" in capsys.readouterr().out, 70)
@@ -156,7 +156,7 @@ def test_from_the_authority_to_revocation_without_losing_a_reading(site, tmp_pat
 
 
 def test_keys_made_on_the_node_never_leave_it(site, tmp_path, capsys):
-    request = identity.make("ijm-001", tmp_path / "node")
+    request = identity.create_keys("ijm-001", tmp_path / "node")
     assert {p.name: p.stat().st_mode & 0o777 for p in (tmp_path / "node").glob("*.key")} == {
         "node.key": 0o600,
         "node-tls.key": 0o600,
@@ -217,11 +217,11 @@ def test_no_card_is_made_with_names_that_nobody_filled_in(site, tmp_path, capsys
 
 
 def test_a_request_that_does_not_hold_is_refused(site, tmp_path, capsys):
-    mine, other = identity.Identity.generate("ijm-001"), identity.Identity.generate("ijm-002")
-    forged = mine.request().replace(str(mine.signer.verifier).encode(), str(other.signer.verifier).encode())
+    mine, other = identity.NodeKeys.generate("ijm-001"), identity.NodeKeys.generate("ijm-002")
+    forged = mine.build_request().replace(str(mine.signer.verifier).encode(), str(other.signer.verifier).encode())
     for body, sentence in (
         (forged, "no signature by ijm-002"),
-        (other.request(), "the request of ijm-002, not of ijm-001"),
+        (other.build_request(), "the request of ijm-002, not of ijm-001"),
         (b"x", "no request to enrol by"),
     ):
         (tmp_path / "bad.request").write_bytes(body)

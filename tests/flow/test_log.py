@@ -8,10 +8,10 @@ import time
 import pytest
 
 from edge_agent.wire import Signer
-from gateway.mqtt.settings import client
-from gateway.system.child_process import Child, answers, free_port
+from gateway.mqtt.settings import create_client
+from gateway.system.child_process import Child, find_free_port, is_port_open
 from tests.alerting.servers import MailServer
-from tests.gateway.enrolled_node import enrol
+from tests.gateway.enrolled_node import enrol_node
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 @pytest.fixture
 def up(tmp_path, database, broker):
     """(a function that reads the log, the mail server, the broker's settings) of a small site with a log in JSON."""
-    port, log = free_port(), tmp_path / "log"
+    port, log = find_free_port(), tmp_path / "log"
     (tmp_path / "gateway.key").write_text(Signer.generate("gateway.ijmond").export())
     with MailServer() as mail:
         (tmp_path / "piekwacht.toml").write_text(f"""
@@ -50,15 +50,17 @@ def up(tmp_path, database, broker):
         """)
         command = [sys.executable, "-m", "gateway", "up", "--config", tmp_path / "piekwacht.toml"]
         with Child("piekwacht", command, log=log) as child:
-            child.wait_until(lambda: answers("127.0.0.1", port) and "taking in from" in log.read_text(), timeout=90)
+            child.wait_until(
+                lambda: is_port_open("127.0.0.1", port) and "ingest started" in log.read_text(), timeout=90
+            )
             yield lambda: [json.loads(line) for line in log.read_text().splitlines()], mail, broker
 
 
 async def test_from_the_batch_to_the_mail_by_ids_alone(up, database):
     read, mail, broker = up
-    node = enrol(database)
+    node = enrol_node(database)
     began = time.time_ns() // 1_000_000 - 81_000
-    async with client(broker, "ijm-001") as connection:
+    async with create_client(broker, "ijm-001") as connection:
         for s in range(80):
             value = 8.0 + 0.1 * (s % 3) + (90.0 if 40 <= s < 55 else 0.0)
             payload = node.payload(s + 1, t0=began + s * 1000, dt=[0], values={"pm2_5": [value]})
@@ -67,17 +69,23 @@ async def test_from_the_batch_to_the_mail_by_ids_alone(up, database):
         forged[20] ^= 1
         await connection.publish(payload.topic, bytes(forged), qos=1)
     until = time.monotonic() + 60
-    while not (mail.taken and any("delivered" in line["says"] for line in read())):
+    while not (mail.received and any(line["event"] == "delivery succeeded" for line in read())):
         assert time.monotonic() < until, read()[-5:]
         await asyncio.sleep(0.2)
 
     lines = read()
-    peak = next(line for line in lines if line["says"] == "batch stored" and line["seq"] == 46)
+    peak = next(line for line in lines if line["event"] == "batch stored" and line["seq"] == 46)
     assert (peak["node"], peak["area"], peak["readings"]) == ("ijm-001", "ijmond", 1)
-    opened = next(line for line in lines if line["says"] == "event opened" and line["first_batch"] <= peak["batch"])
-    told = next(line for line in lines if line["says"] == "told" and line["event"] == opened["event"])
+    opened = next(
+        line for line in lines if line["event"] == "event opened" and line["first_batch_id"] <= peak["batch_id"]
+    )
+    told = next(
+        line for line in lines if line["event"] == "receiver notified" and line["event_id"] == opened["event_id"]
+    )
     assert told["receiver"] == "piket"
-    delivered = next(line for line in lines if "delivered" in line["says"] and line["event"] == opened["event"])
-    assert delivered["message"] in mail.taken[0].content.decode()
-    assert any(line["says"] == "payload goes into quarantine" and line["reason"] == "forged" for line in lines)
-    assert all({"at", "level", "part", "says"} <= set(line) for line in lines)
+    delivered = next(
+        line for line in lines if line["event"] == "delivery succeeded" and line["event_id"] == opened["event_id"]
+    )
+    assert delivered["notification_id"] in mail.received[0].content.decode()
+    assert any(line["event"] == "payload quarantined" and line["reason"] == "forged" for line in lines)
+    assert all({"timestamp", "level", "logger", "event"} <= set(line) for line in lines)

@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from gateway.demo import config, nodes, reconciliation, stations
-from gateway.demo.receivers import Mailbox, Received, Webhook
-from gateway.system.child_process import Child, answers, free_port
+from gateway.demo.receivers import Mailbox, ReceivedNotification, Webhook
+from gateway.system.child_process import Child, find_free_port, is_port_open
 from gateway.system.embedded_servers import Broker
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -50,13 +50,13 @@ def values_in(recording: Path) -> Counter:
 def replayed(database, recordings, open_folder):
     """The controlled releases, played through agents and gateway; yields what inspectors received."""
     recording = recordings / "controlled_releases.csv.gz"
-    received: list[Received] = []
-    port = free_port()
+    received: list[ReceivedNotification] = []
+    port = find_free_port()
     with Broker(open_folder) as broker, Mailbox(received.append) as mailbox, Webhook(received.append) as webhook:
         key_file = open_folder / "gateway.key"
-        signer = nodes.kept_key(key_file, "gateway.ijmond")
-        planned = nodes.plan(
-            stations.choose(12, recording),
+        signer = nodes.load_or_create_key(key_file, "gateway.ijmond")
+        planned = nodes.plan_nodes(
+            stations.choose_stations(12, recording),
             folder=open_folder / "nodes",
             broker=broker.settings,
             gateway=signer.verifier,
@@ -66,7 +66,7 @@ def replayed(database, recordings, open_folder):
         for node in planned:
             agent = node.folder / "agent.toml"
             agent.write_text(agent.read_text().replace('stamps = "now"', 'stamps = "recorded"'))
-        config.enrol(database, planned)
+        config.enrol_nodes(database, planned)
         settings = config.write_settings(
             open_folder / "piekwacht.toml",
             dsn=database,
@@ -79,7 +79,7 @@ def replayed(database, recordings, open_folder):
         )
         up = [sys.executable, "-m", "gateway", "up", "--config", settings]
         with Child("gateway", up, log=open_folder / "gateway.log") as gateway:
-            gateway.wait_until(lambda: answers("127.0.0.1", port), timeout=60)
+            gateway.wait_until(lambda: is_port_open("127.0.0.1", port), timeout=60)
             agents = [
                 Child(
                     node.id,
@@ -99,7 +99,7 @@ def replayed(database, recordings, open_folder):
 
 def test_what_is_stored_is_the_recording_and_its_releases_raised_alerts(replayed, database, recordings):
     recording, planned, received = replayed
-    drawn_up = reconciliation.draw_up(database, {node.id: node.generated for node in planned}, live=False)
+    drawn_up = reconciliation.reconcile(database, {node.id: node.generated for node in planned}, live=False)
     assert (drawn_up.lost, drawn_up.duplicates) == (0, 0)
 
     names = {node.station.id: node.station.name for node in planned}

@@ -14,10 +14,10 @@ import pytest
 
 from edge_agent.wire import Signer
 from gateway.errors import StartError
-from gateway.mqtt.settings import BrokerSettings, client
-from gateway.system.child_process import Child, answers, free_port
-from gateway.system.embedded_servers import _broker_program
-from tests.gateway.enrolled_node import T0, enrol
+from gateway.mqtt.settings import BrokerSettings, create_client
+from gateway.system.child_process import Child, find_free_port, is_port_open
+from gateway.system.embedded_servers import _find_broker_program
+from tests.gateway.enrolled_node import T0, enrol_node
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 _TAKEN_OVER = 30.0  # seconds
@@ -28,17 +28,17 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         try:
-            self._program = _broker_program("nats-server")[1]
+            self._program = _find_broker_program("nats-server")[1]
         except StartError as error:
             pytest.skip(str(error))
         self._folder = folder
-        self.ports = [free_port() for _ in range(3)]
-        routes = [free_port() for _ in range(3)]
+        self.ports = [find_free_port() for _ in range(3)]
+        routes = [find_free_port() for _ in range(3)]
         listed = ", ".join(f'"nats-route://127.0.0.1:{port}"' for port in routes)
         for number, (port, route) in enumerate(zip(self.ports, routes, strict=True)):
             (folder / f"nats-{number}.conf").write_text(f"""
 server_name: "n{number}"
-listen: "127.0.0.1:{free_port()}"
+listen: "127.0.0.1:{find_free_port()}"
 jetstream {{ store_dir: "{folder}/n{number}", max_mem: 64MB, max_file: 256MB }}
 cluster {{ name: "piekwacht", listen: "127.0.0.1:{route}", routes: [{listed}] }}
 mqtt {{ listen: "127.0.0.1:{port}", stream_replicas: 3, max_ack_pending: 1000, ack_wait: "5s" }}
@@ -71,7 +71,7 @@ class Nodes:
     """Sends a batch at a time to whichever broker answers, and again whatever the database does not have."""
 
     def __init__(self, cluster: Cluster, dsn: str) -> None:
-        self._cluster, self.dsn, self.node = cluster, dsn, enrol(dsn)
+        self._cluster, self.dsn, self.node = cluster, dsn, enrol_node(dsn)
         self.made: dict[int, object] = {}
 
     def make(self) -> None:
@@ -81,7 +81,7 @@ class Nodes:
     async def send(self, payloads) -> None:
         for port in self._cluster.ports[::-1]:
             with suppress(aiomqtt.MqttError, TimeoutError):
-                async with asyncio.timeout(10), client(BrokerSettings(port=port), "ijm-001") as connection:
+                async with asyncio.timeout(10), create_client(BrokerSettings(port=port), "ijm-001") as connection:
                     for payload in payloads:
                         await connection.publish(payload.topic, payload.body, qos=1, timeout=5)
                 return
@@ -109,7 +109,7 @@ def stage(tmp_path, database):
         for number in range(3):
             stack.callback(lambda number=number: cluster.children[number].stop())
         for number, port in enumerate(cluster.ports):
-            cluster.children[number].wait_until(lambda port=port: answers("127.0.0.1", port))
+            cluster.children[number].wait_until(lambda port=port: is_port_open("127.0.0.1", port))
         nodes = Nodes(cluster, database)
         (tmp_path / "gateway.key").write_text(Signer.generate("gateway.ijmond").export())
         gateways = []
@@ -134,7 +134,7 @@ def said(folder: Path, number: int, words: str) -> bool:
 async def test_a_worker_and_a_broker_are_killed_and_the_other_takes_the_area_over(stage):
     cluster, nodes, running, folder = stage
     deadline = time.monotonic() + 60
-    while not any(said(folder, n, "taking in from") and said(folder, 1 - n, "standing by") for n in (0, 1)):
+    while not any(said(folder, n, "ingest started") and said(folder, 1 - n, "standing by") for n in (0, 1)):
         assert time.monotonic() < deadline, [(folder / f"g{n}.log").read_text()[-500:] for n in (0, 1)]
         await asyncio.sleep(0.2)
     await nodes.until_more_is_stored(30)
@@ -163,5 +163,5 @@ async def test_a_worker_and_a_broker_are_killed_and_the_other_takes_the_area_ove
 def writer(folder: Path) -> int:
     """Which gateway took the area last, by their logs."""
     lines = {n: (folder / f"g{n}.log").read_text(errors="replace").splitlines() for n in (0, 1)}
-    last = {n: max((line[:23] for line in lines[n] if "taking in from" in line), default="") for n in (0, 1)}
+    last = {n: max((line[:23] for line in lines[n] if "ingest started" in line), default="") for n in (0, 1)}
     return max(last, key=last.__getitem__)

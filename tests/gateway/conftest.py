@@ -1,9 +1,9 @@
 import pytest
 
-from tests.gateway.enrolled_node import Enrolled, enrol
+from tests.gateway.enrolled_node import EnrolledNode, enrol_node
 
 
 @pytest.fixture
-def node(database) -> Enrolled:
+def node(database) -> EnrolledNode:
     """One enrolled node in a fresh database."""
-    return enrol(database)
+    return enrol_node(database)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from edge_agent.wire import Kind, ReadingBatch, Signer, Topic, Verifier
+from edge_agent.wire import ReadingBatch, Signer, Topic, TopicKind, Verifier
 from gateway.decoding.decode import Payload
 from gateway.model.registry import Area, Node, Station
 from gateway.store import stations
@@ -15,7 +15,7 @@ T0 = 1_795_228_800_000  # 2026-11-21T02:40:00Z
 
 
 @dataclass
-class Enrolled:
+class EnrolledNode:
     """A node with its key; makes signed payloads."""
 
     signer: Signer
@@ -28,24 +28,24 @@ class Enrolled:
 
     def batch(self, seq=1, *, values=None, dt=(0, 1000), **fields) -> ReadingBatch:
         values = values if values is not None else {"pm2_5": [12.1, 12.3], "humidity": [60.0, 61.0]}
-        known = {"v": 1, "node": self.id, "inc": self.inc, "seq": seq, "boot": "boot-1", "t0": T0, "dt": list(dt)}
-        return ReadingBatch(**{**known, "values": values, **fields})
+        defaults = {"v": 1, "node": self.id, "inc": self.inc, "seq": seq, "boot": "boot-1", "t0": T0, "dt": list(dt)}
+        return ReadingBatch(**{**defaults, "values": values, **fields})
 
     def payload(self, seq=1, *, received_at=None, **fields) -> Payload:
         return Payload(
-            topic=str(Topic(area=self.area, node=self.id, kind=Kind.READINGS)),
+            topic=str(Topic(area=self.area, node=self.id, kind=TopicKind.READINGS)),
             body=self.signer.sign(self.batch(seq, **fields).encode()),
             received_at=received_at or datetime.fromtimestamp(T0 / 1000 + 2, UTC),
         )
 
 
-def enrol(dsn: str, node: str = "ijm-001", station: str = "wijk-aan-zee", area: str = "ijmond") -> Enrolled:
+def enrol_node(dsn: str, node: str = "ijm-001", station: str = "wijk-aan-zee", area: str = "ijmond") -> EnrolledNode:
     """Put an area, a station and a node into the registry."""
     signer = Signer.generate(node)
     verifier: Verifier = signer.verifier
     with psycopg.connect(dsn, autocommit=True) as connection:
         stations.put_area(connection, Area(id=area, name="IJmond", authority="Omgevingsdienst", outline=OUTLINE))
-        place = Station(id=station, area=area, name="Wijk aan Zee", latitude=52.494, longitude=4.594)
-        stations.put_station(connection, place)
+        station_row = Station(id=station, area=area, name="Wijk aan Zee", latitude=52.494, longitude=4.594)
+        stations.put_station(connection, station_row)
         stations.put_node(connection, Node(id=node, area=area, station=station, key=verifier))
-    return Enrolled(signer=signer, area=area)
+    return EnrolledNode(signer=signer, area=area)

@@ -19,10 +19,10 @@ def test_the_example_of_a_small_site_is_read_strictly():
 
 
 def test_the_example_of_a_site_file_is_applied_twice_without_a_difference(database):
-    described = site_file.read(EXAMPLES / "site.toml")
+    described = site_file.read_site_file(EXAMPLES / "site.toml")
     found = []
     for _ in range(2):
-        site_file.apply(described, database, beside=EXAMPLES)
+        site_file.apply_site_file(described, database, folder=EXAMPLES)
         with psycopg.connect(database) as connection:
             found.append(connection.execute("SELECT * FROM station, area, site").fetchall())
     assert found[0] == found[1] != []

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from gateway.store.migrate import migrate
-from gateway.system.child_process import Child, answers, free_port
+from gateway.system.child_process import Child, find_free_port, is_port_open
 
 HERE = Path(__file__).parent
 
@@ -22,9 +22,9 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="session")
 def timescale(tmp_path_factory) -> Iterator[str]:
     """DSN of an empty database with TimescaleDB."""
-    given = os.environ.get("PIEKWACHT_TEST_DSN")
-    if given:
-        yield given
+    dsn = os.environ.get("PIEKWACHT_TEST_DSN")
+    if dsn:
+        yield dsn
         return
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:
@@ -35,9 +35,11 @@ def timescale(tmp_path_factory) -> Iterator[str]:
     subprocess.run(
         [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True, capture_output=True
     )
-    port = free_port()
+    port = find_free_port()
     with Child("TimescaleDB", [node, folder / "server.mjs", str(port)], log=folder / "log") as server:
-        server.wait_until(lambda: "ready" in (folder / "log").read_text() and answers("127.0.0.1", port), timeout=60)
+        server.wait_until(
+            lambda: "ready" in (folder / "log").read_text() and is_port_open("127.0.0.1", port), timeout=60
+        )
         yield f"host=127.0.0.1 port={port} user=postgres password=any dbname=postgres sslmode=disable"
 
 

@@ -12,12 +12,12 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from gateway.store import retention
-from gateway.store.connection import check
+from gateway.store.connection import check_schema
 from gateway.store.migrate import migrate
 from gateway.store.retention import RetentionSettings
-from gateway.system.embedded_servers import _programs
+from gateway.system.embedded_servers import _locate_programs
 from tests.deploy.conftest import DEPLOY
-from tests.gateway.enrolled_node import enrol
+from tests.gateway.enrolled_node import enrol_node
 
 pytestmark = [pytest.mark.timescale, pytest.mark.slow]
 OWNER = "piekwacht_owner"
@@ -60,8 +60,8 @@ def before(pair) -> str:
     """A database of twelve days of readings, eight of them compressed, with means and policies."""
     dsn = owned(pair[0])
     migrate(dsn)
-    retention.apply(dsn, RetentionSettings(raw_days=400))
-    enrol(dsn)
+    retention.apply_policies(dsn, RetentionSettings(raw_days=400))
+    enrol_node(dsn)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("SET client_min_messages = warning")
         connection.execute(
@@ -83,7 +83,7 @@ def before(pair) -> str:
 def run(script, dsn, *arguments, **environment):
     with psycopg.connect(dsn) as connection:
         major = connection.info.server_version // 10_000
-    path = f"/usr/lib/postgresql/{major}/bin:{_programs(None)}:{os.environ['PATH']}"
+    path = f"/usr/lib/postgresql/{major}/bin:{_locate_programs(None)}:{os.environ['PATH']}"
     return subprocess.run(
         [DEPLOY / "systemd" / script, *map(str, arguments)],
         env={**os.environ, "PATH": path, **environment},
@@ -119,7 +119,7 @@ def test_what_was_backed_up_is_all_there_and_goes_on(before, pair, tmp_path):
     got = contents(after)
     assert {of for of in had if got[of] != had[of]} == set()
 
-    check(after)
+    check_schema(after)
     with psycopg.connect(after, autocommit=True) as connection:
         assert connection.execute("SHOW timescaledb.restoring").fetchone() == ("off",)
         connection.execute("INSERT INTO observation VALUES (1, now(), 99, 0, 1)")

@@ -11,26 +11,32 @@ import pytest
 
 import gateway.api
 import gateway.export
-from alerting.sql import load
+from alerting.sql import load_queries
 from gateway.store import retention
 from gateway.store.retention import RetentionSettings
-from tests.gateway.enrolled_node import enrol
+from tests.gateway.enrolled_node import enrol_node
 
 pytestmark = [pytest.mark.timescale, pytest.mark.slow]
 
 BEGAN = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 QUERIES = {
-    **load(Path(gateway.api.__file__).parent / "data" / "queries.sql"),
-    **load(Path(gateway.export.__file__).with_name("queries.sql")),
+    **load_queries(Path(gateway.api.__file__).parent / "data" / "queries.sql"),
+    **load_queries(Path(gateway.export.__file__).with_name("queries.sql")),
 }
 ANY = {
     "area": None, "station": "wijk-aan-zee", "property": "pm2_5", "start": BEGAN, "end": BEGAN + timedelta(days=3),
-    "before": None, "before_id": None, "key": None, "given": 0, "limit": 500, "id": None, "open": None, "event": None,
+    "before": None, "before_id": None, "key": None, "offset": 0, "limit": 500, "id": None, "open": None, "event": None,
     "ids": [1], "kinds": None,
 }  # fmt: skip
 ABSENT = {  # of these the little world of this test has none
-    "events", "sites", "alerts", "revisions", "selftest_peaks", "selftest_exposure", "export_humidity",
-}  # fmt: skip
+    "select_events",
+    "select_sites",
+    "select_alerts",
+    "select_revisions",
+    "summarise_selftest_peaks",
+    "summarise_selftest_exposure",
+    "export_humidity",
+}
 
 
 def fill(connection):
@@ -55,7 +61,7 @@ def fill(connection):
 
 @pytest.fixture
 def enrolled(migrated):
-    enrol(migrated)
+    enrol_node(migrated)
 
 
 def test_observations_are_in_chunks_of_a_day(enrolled, hypertable):
@@ -92,7 +98,7 @@ def policies(connection):
 
 def test_policies_follow_the_settings_and_can_be_taken_back(migrated):
     kept = RetentionSettings(compress_after_days=3, raw_days=60, minute_days=400, chunk_hours=12)
-    assert retention.apply(migrated, kept) == retention.apply(migrated, kept)
+    assert retention.apply_policies(migrated, kept) == retention.apply_policies(migrated, kept)
     with psycopg.connect(migrated, prepare_threshold=None) as connection:
         found = policies(connection)
         assert sorted(((name, drop, compress) for name, _, drop, compress in found), key=str) == [
@@ -100,7 +106,7 @@ def test_policies_follow_the_settings_and_can_be_taken_back(migrated):
             ("policy_retention", "400 days", None),
             ("policy_retention", "60 days", None),
         ]
-    retention.apply(migrated, RetentionSettings(compress_after_days=None))
+    retention.apply_policies(migrated, RetentionSettings(compress_after_days=None))
     with psycopg.connect(migrated, prepare_threshold=None) as connection:
         assert policies(connection) == []
 
@@ -139,7 +145,7 @@ def test_a_recording_is_compressed(enrolled, hypertable, recordings, recording):
 
 @pytest.mark.parametrize("query", sorted(QUERIES))
 def test_every_read_query_answers_as_on_plain_postgresql(enrolled, hypertable, database, query):
-    enrol(database)
+    enrol_node(database)
     fill(hypertable)
     with psycopg.connect(database) as plain:
         fill(plain)
@@ -154,7 +160,7 @@ def test_every_read_query_answers_as_on_plain_postgresql(enrolled, hypertable, d
 
 def test_directions_are_averaged_as_directions_here_and_on_plain_postgresql(enrolled, hypertable, database):
     """North from both sides; the vane turned round in the second minute; nothing in the third."""
-    enrol(database)
+    enrol_node(database)
     values = [350, 10, 20, 340, 0, 180, 0, 180, None, None, None, None]
     with psycopg.connect(database) as plain:
         for connection in (hypertable, plain):

@@ -11,15 +11,15 @@ from psycopg.errors import QueryCanceled
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from alerting.sql import load
-from gateway.export.selection import QUERIES as EXPORT
+from alerting.sql import load_queries
+from gateway.export.selection import QUERIES as EXPORT_QUERIES
 
-_QUERIES = {**load(Path(__file__).with_name("queries.sql")), **EXPORT}
+_QUERIES = {**load_queries(Path(__file__).with_name("queries.sql")), **EXPORT_QUERIES}
 _OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=5000 -c timezone=UTC -c jit=off"
-_BATCH = 500
+_FETCH_SIZE = 500
 
 
-class Reader:
+class Database:
     """Runs named queries. A database that is away is 503, never a hanging request."""
 
     def __init__(self, dsn: str) -> None:
@@ -34,23 +34,23 @@ class Reader:
         )
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator["Reader"]:
+    async def open_pool(self) -> AsyncIterator["Database"]:
         """Connections while the block runs."""
         async with self._pool:
             yield self
 
-    async def rows(self, query: str, values: Mapping[str, Any] | None = None) -> list[TupleRow]:
+    async def fetch_rows(self, query: str, values: Mapping[str, Any] | None = None) -> list[TupleRow]:
         """Every row of a named query."""
         async with self.connection() as connection:
             return await (await connection.execute(_QUERIES[query], values, binary=True)).fetchall()
 
-    async def batches(self, query: str) -> AsyncIterator[list[TupleRow]]:
+    async def stream_rows(self, query: str) -> AsyncIterator[list[TupleRow]]:
         """The rows of a query too large to be read at once, some at a time, so that others get their turn."""
         async with self.connection() as connection, connection.transaction():
             await connection.execute("SET LOCAL statement_timeout = 60000")
             async with connection.cursor("batches", binary=True) as cursor:
                 await cursor.execute(_QUERIES[query])
-                while rows := await cursor.fetchmany(_BATCH):
+                while rows := await cursor.fetchmany(_FETCH_SIZE):
                     yield rows
 
     @asynccontextmanager

@@ -7,117 +7,124 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from alerting.vocabulary import LOCAL
-from gateway.api.data.averages import Means
+from alerting.vocabulary import LOCAL_TIMEZONE
+from gateway.api.data.averages import MeanCache
 from gateway.api.feeds import cap, syndication
-from gateway.api.http.problems import only_known_parameters
-from gateway.api.http.responses import answer, ownership
-from gateway.api.pages.events import sentence
-from gateway.api.pages.renderer import View, view_of
+from gateway.api.http.problems import reject_unknown_parameters
+from gateway.api.http.responses import licence_headers, respond_cached
+from gateway.api.pages.events import build_sentence
+from gateway.api.pages.renderer import View, build_view
 from gateway.api.routes import alerts, events, places
-from gateway.api.routes.places import AreaId, board_of
+from gateway.api.routes.places import AreaId, get_latest_values
 from gateway.api.schemas.alerts import Alert
 from gateway.api.schemas.events import Event
 from gateway.api.schemas.schema import LICENCE
 from gateway.export import tables
-from gateway.export.selection import Averaging, Format
+from gateway.export.selection import Averaging, TableFormat
 
-router = APIRouter(prefix="/feeds", dependencies=[Depends(only_known_parameters)], include_in_schema=False)
+router = APIRouter(prefix="/feeds", dependencies=[Depends(reject_unknown_parameters)], include_in_schema=False)
 
 Lang = Annotated[Literal["nl", "en"], Query()]
-_ENTRIES = 50
-_FRESH = 10.0
+_MAX_ENTRIES = 50
+_MAX_AGE = 10.0
 
 
-async def _entries(view: View, what: str, area: str | None) -> list[syndication.Entry]:
+async def _build_entries(view: View, collection: str, area: str | None) -> list[syndication.FeedEntry]:
     root = view.settings.public_url.rstrip("/")
-    view.board.check(area=area)
-    if what == "events":
-        found = await events.found(view.request, _ENTRIES, area=area, kinds=events.PUBLIC)
-        return [_event_entry(view, root, one) for one in found]
-    told = await alerts.found(view.request, _ENTRIES, area=area)
-    return [_alert_entry(view, root, one) for one in told]
+    view.latest_values.check_parameters(area=area)
+    if collection == "events":
+        public_events = await events.fetch_events(view.request, _MAX_ENTRIES, area=area, kinds=events.PUBLIC_KINDS)
+        return [_build_event_entry(view, root, item) for item in public_events]
+    public_alerts = await alerts.fetch_alerts(view.request, _MAX_ENTRIES, area=area)
+    return [_build_alert_entry(view, root, item) for item in public_alerts]
 
 
-def _event_entry(view: View, root: str, one: Event) -> syndication.Entry:
-    row = view.board.places.stations.get(one.station)
-    return syndication.Entry(
-        id=f"{root}/events/{one.id}",
-        link=f"{root}/{view.language}/events/{one.id}",
-        title=f"{view.name_of(one.observed_property)}, {one.station_name}: "
-        f"{view.number(one.peak)} {view.unit_of(one.unit)}",
-        text=view.words["voided"] if one.change == "voided" else sentence(view, one),
-        published=datetime.fromisoformat(one.detected_at),
-        updated=datetime.fromisoformat(one.changed_at),
+def _build_event_entry(view: View, root: str, event: Event) -> syndication.FeedEntry:
+    row = view.latest_values.registry.stations.get(event.station)
+    return syndication.FeedEntry(
+        id=f"{root}/events/{event.id}",
+        link=f"{root}/{view.language}/events/{event.id}",
+        title=f"{view.name_of(event.observed_property)}, {event.station_name}: "
+        f"{view.number(event.peak)} {view.unit_of(event.unit)}",
+        text=view.texts["voided"] if event.change == "voided" else build_sentence(view, event),
+        published=datetime.fromisoformat(event.detected_at),
+        updated=datetime.fromisoformat(event.changed_at),
         point=None if row is None else (row[3], row[4]),
-        also=f"{root}/feeds/events/{one.id}.cap",
+        cap_link=f"{root}/feeds/events/{event.id}.cap",
     )
 
 
-def _alert_entry(view: View, root: str, one: Alert) -> syndication.Entry:
-    made = datetime.fromisoformat(one.finished_at or one.created_at)
-    what = view.words.get(one.state, one.state)
-    return syndication.Entry(
-        id=f"{root}/api/v1/alerts/{one.id}",
-        link=f"{root}/{view.language}/events/{one.event}",
-        title=f"{one.receiver}: {view.name_of(one.observed_property)}, {one.station_name}",
-        text=f"{view.words.get(one.channel, one.channel)}, {what}. "
-        f"{view.number(one.peak)} {view.unit_of(one.unit)}, {view.dated(one.onset)}.",
-        published=datetime.fromisoformat(one.created_at),
-        updated=made,
+def _build_alert_entry(view: View, root: str, alert: Alert) -> syndication.FeedEntry:
+    updated = datetime.fromisoformat(alert.finished_at or alert.created_at)
+    state = view.texts.get(alert.state, alert.state)
+    return syndication.FeedEntry(
+        id=f"{root}/api/v1/alerts/{alert.id}",
+        link=f"{root}/{view.language}/events/{alert.event}",
+        title=f"{alert.receiver}: {view.name_of(alert.observed_property)}, {alert.station_name}",
+        text=f"{view.texts.get(alert.channel, alert.channel)}, {state}. "
+        f"{view.number(alert.peak)} {view.unit_of(alert.unit)}, {view.date_time(alert.onset)}.",
+        published=datetime.fromisoformat(alert.created_at),
+        updated=updated,
     )
 
 
 @router.get("/now.geojson")
-async def now(request: Request, area: AreaId = None) -> Response:
+async def get_stations(request: Request, area: AreaId = None) -> Response:
     """The same as the stations of the API."""
     return await places.list_stations(request, area, 20_000, None)
 
 
 @router.get("/events/{id}.cap")
-async def common_alerting_protocol(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def get_cap(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
     """One event as CAP 1.2: for systems that take in warnings."""
 
     async def make() -> bytes:
-        event = await events.known(request, id)
-        view = view_of(request, "nl", "/nl", await board_of(request))
-        row = view.board.places.stations[event.station]
-        revisions = await events.revisions_of(request, id)
-        return cap.alert(event, revisions, words=sentence(view, event), headline=_event_entry(view, "", event).title,
-                         place=(row[3], row[4]), settings=view.settings)  # fmt: skip
+        event = await events.fetch_event(request, id)
+        view = build_view(request, "nl", "/nl", await get_latest_values(request))
+        row = view.latest_values.registry.stations[event.station]
+        revisions = await events.fetch_revisions(request, id)
+        return cap.build_cap_alert(
+            event,
+            revisions,
+            description=build_sentence(view, event),
+            headline=_build_event_entry(view, "", event).title,
+            position=(row[3], row[4]),
+            settings=view.settings,
+        )
 
-    return await answer(request, make, fresh=_FRESH, media="application/cap+xml")
+    return await respond_cached(request, make, max_age=_MAX_AGE, media="application/cap+xml")
 
 
 @router.get("/today.csv")
-async def today(request: Request, property: Annotated[str, Query(max_length=100)] = "pm2_5") -> Response:  # noqa: A002
+async def get_today_csv(request: Request, property: Annotated[str, Query(max_length=100)] = "pm2_5") -> Response:  # noqa: A002
     """One-minute means of one property at every station since local midnight."""
-    board = await board_of(request)
-    board.check(property=property)
-    house: Means = request.app.state.means
+    latest_values = await get_latest_values(request)
+    latest_values.check_parameters(property=property)
+    mean_cache: MeanCache = request.app.state.mean_cache
     end = datetime.now(UTC)
-    start = end.astimezone(LOCAL).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    start = end.astimezone(LOCAL_TIMEZONE).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     selections = [
-        board.places.selection(id_, property, (start, end), Averaging.MINUTE) for id_ in board.places.stations
+        latest_values.registry.build_selection(id_, property, (start, end), Averaging.MINUTE)
+        for id_ in latest_values.registry.stations
     ]
 
     async def parts() -> AsyncIterator[bytes]:
-        yield tables.head(Averaging.MINUTE)
+        yield tables.csv_header(Averaging.MINUTE)
         for selection in selections:
             if selection.ids:
-                page = await house.page(selection, None, 2 * int(timedelta(days=1) / timedelta(minutes=1)))
+                page = await mean_cache.fetch_page(selection, None, 2 * int(timedelta(days=1) / timedelta(minutes=1)))
                 means = [mean for _, mean in reversed(page)]
-                yield tables.mean_lines(selection, means)
+                yield tables.csv_from_means(selection, means)
 
-    headers = {"Cache-Control": "public, max-age=60", **ownership(request.app.state.settings)}
-    return StreamingResponse(parts(), media_type=tables.MEDIA[Format.CSV], headers=headers)
+    headers = {"Cache-Control": "public, max-age=60", **licence_headers(request.app.state.settings)}
+    return StreamingResponse(parts(), media_type=tables.MEDIA_TYPES[TableFormat.CSV], headers=headers)
 
 
-@router.get("/{what}.{kind}")
-async def feed(
+@router.get("/{collection}.{format_}")
+async def get_feed(
     request: Request,
-    what: Literal["events", "alerts"],
-    kind: Literal["atom", "rss"],
+    collection: Literal["events", "alerts"],
+    format_: Literal["atom", "rss"],
     lang: Lang = "nl",
     area: AreaId = None,
 ) -> Response:
@@ -125,18 +132,18 @@ async def feed(
     settings = request.app.state.settings
 
     async def make() -> bytes:
-        view = view_of(request, lang, f"/{lang}", await board_of(request))
-        entries = await _entries(view, what, area)
+        view = build_view(request, lang, f"/{lang}", await get_latest_values(request))
+        entries = await _build_entries(view, collection, area)
         root = settings.public_url.rstrip("/")
-        about = syndication.Feed(
-            title=f"Piekwacht: {view.words['events' if what == 'events' else 'told'].lower()}",
-            address=f"{root}{request.url.path}?lang={lang}",
+        feed = syndication.Feed(
+            title=f"Piekwacht: {view.texts['events' if collection == 'events' else 'told'].lower()}",
+            url=f"{root}{request.url.path}?lang={lang}",
             home=f"{root}/{lang}/",
             language=lang,
             author=settings.operator,
             rights=LICENCE,
         )
-        return (syndication.atom if kind == "atom" else syndication.rss)(about, entries)
+        return (syndication.build_atom if format_ == "atom" else syndication.build_rss)(feed, entries)
 
-    media = "application/atom+xml" if kind == "atom" else "application/rss+xml"
-    return await answer(request, make, fresh=_FRESH, media=f"{media}; charset=utf-8")
+    media = "application/atom+xml" if format_ == "atom" else "application/rss+xml"
+    return await respond_cached(request, make, max_age=_MAX_AGE, media=f"{media}; charset=utf-8")

@@ -16,9 +16,9 @@ from datetime import datetime
 
 from starlette.requests import Request
 
-_MOST_BYTES = 64 * 2**20
-_MOST_QUESTIONS = 2_000
-_LARGE = 100_000
+_MAX_BYTES = 64 * 2**20
+_MAX_INDEXED_REQUESTS = 2_000
+_LARGE_BYTES = 100_000
 
 
 class Body:
@@ -26,100 +26,100 @@ class Body:
 
     def __init__(self, content: bytes, modified: datetime | None = None) -> None:
         self.content, self.modified = content, modified
-        self._packed: bytes | None = None
-        self._packing: asyncio.Future[bytes] | None = None
+        self._gzipped: bytes | None = None
+        self._compression: asyncio.Future[bytes] | None = None
         # a checksum, not a cryptographic digest: it tells our own versions of one answer apart at a fifth of the cost
         self.etag = f'W/"{len(content):x}-{zlib.crc32(content):08x}{zlib.adler32(content):08x}"'
 
     @property
-    def packed(self) -> bytes:
+    def gzipped(self) -> bytes:
         """The same, gzipped."""
-        if self._packed is None:
-            self._packed = _pack(self.content)
-        return self._packed
+        if self._gzipped is None:
+            self._gzipped = _gzip(self.content)
+        return self._gzipped
 
-    async def pack(self) -> None:
+    async def compress(self) -> None:
         """Gzip what is large, once, in a thread: everybody else would wait for it."""
-        if self._packed is None and len(self.content) > _LARGE:
-            if self._packing is None:
-                self._packing = asyncio.ensure_future(asyncio.to_thread(_pack, self.content))
-            self._packed = await asyncio.shield(self._packing)
+        if self._gzipped is None and len(self.content) > _LARGE_BYTES:
+            if self._compression is None:
+                self._compression = asyncio.ensure_future(asyncio.to_thread(_gzip, self.content))
+            self._gzipped = await asyncio.shield(self._compression)
 
 
 class Cache:
     """Bodies by the question they answer."""
 
-    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
-        self._most, self._size = most_bytes, 0
-        self._kept: OrderedDict[str, tuple[float, Body]] = OrderedDict()
-        self._coming: dict[str, asyncio.Future[Body]] = {}
+    def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
+        self._max_bytes, self._size = max_bytes, 0
+        self._entries: OrderedDict[str, tuple[float, Body]] = OrderedDict()
+        self._pending: dict[str, asyncio.Future[Body]] = {}
 
-    async def get(self, key: str, fresh: float, make: Callable[[], Awaitable[Body]]) -> Body:
+    async def get(self, key: str, max_age: float, make: Callable[[], Awaitable[Body]]) -> Body:
         """The body kept under `key` if younger than `fresh` seconds, else a new one, made once for all who wait."""
-        kept = self.known(key, fresh)
-        if kept is not None:
-            return kept
-        coming = self._coming.get(key)
-        if coming is None:
-            coming = self._coming[key] = asyncio.ensure_future(self._made(key, make))
-            coming.add_done_callback(lambda _: self._coming.pop(key, None))
-        return await asyncio.shield(coming)
+        body = self.find_fresh(key, max_age)
+        if body is not None:
+            return body
+        pending = self._pending.get(key)
+        if pending is None:
+            pending = self._pending[key] = asyncio.ensure_future(self._fill(key, make))
+            pending.add_done_callback(lambda _: self._pending.pop(key, None))
+        return await asyncio.shield(pending)
 
-    def known(self, key: str, fresh: float) -> Body | None:
+    def find_fresh(self, key: str, max_age: float) -> Body | None:
         """The body kept under `key` if younger than `fresh` seconds."""
-        kept = self._kept.get(key)
-        if kept is None or time.monotonic() - kept[0] >= fresh:
+        entry = self._entries.get(key)
+        if entry is None or time.monotonic() - entry[0] >= max_age:
             return None
-        self._kept.move_to_end(key)
-        return kept[1]
+        self._entries.move_to_end(key)
+        return entry[1]
 
-    async def _made(self, key: str, make: Callable[[], Awaitable[Body]]) -> Body:
+    async def _fill(self, key: str, make: Callable[[], Awaitable[Body]]) -> Body:
         body = await make()
-        self._forget(key)
-        self._kept[key] = time.monotonic(), body
+        self._evict(key)
+        self._entries[key] = time.monotonic(), body
         self._size += len(body.content)
-        while self._size > self._most:
-            self._forget(next(iter(self._kept)))
+        while self._size > self._max_bytes:
+            self._evict(next(iter(self._entries)))
         return body
 
-    def _forget(self, key: str) -> None:
-        kept = self._kept.pop(key, None)
-        if kept is not None:
-            self._size -= len(kept[1].content)
+    def _evict(self, key: str) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._size -= len(entry[1].content)
 
 
-def _pack(content: bytes) -> bytes:
-    return gzip.compress(content, compresslevel=1 if len(content) > _LARGE else 5, mtime=0)
+def _gzip(content: bytes) -> bytes:
+    return gzip.compress(content, compresslevel=1 if len(content) > _LARGE_BYTES else 5, mtime=0)
 
 
-Words = tuple[str, bytes, str | None]  # path, query as it came, Accept
+RequestKey = tuple[str, bytes, str | None]  # path, query as it came, Accept
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class IndexEntry:
     """Where the answer to a question lies, how long it is believed, and what it is."""
 
     key: str
-    fresh: float
+    max_age: float
     media: str
 
 
-class Questions:
+class RequestIndex:
     """Those asked last, in the very words they were asked in."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Words, Known] = OrderedDict()
+        self._entries: OrderedDict[RequestKey, IndexEntry] = OrderedDict()
 
-    def note(self, request: Request, known: Known) -> None:
+    def add(self, request: Request, entry: IndexEntry) -> None:
         """Somebody asked this, and it was answered well."""
-        self._known[_words(request)] = known
-        while len(self._known) > _MOST_QUESTIONS:
-            self._known.popitem(last=False)
+        self._entries[_request_key(request)] = entry
+        while len(self._entries) > _MAX_INDEXED_REQUESTS:
+            self._entries.popitem(last=False)
 
-    def get(self, request: Request) -> Known | None:
+    def get(self, request: Request) -> IndexEntry | None:
         """What is known of this question."""
-        return self._known.get(_words(request))
+        return self._entries.get(_request_key(request))
 
 
-def _words(request: Request) -> Words:
+def _request_key(request: Request) -> RequestKey:
     return request.scope["path"], request.scope["query_string"], request.headers.get("accept")

@@ -6,10 +6,10 @@ Behind the guard, so that everybody's rate, size and key count for it, and in fr
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.api.http.responses import packed
+from gateway.api.http.responses import respond_compressed
 
 
-class Shortcut:
+class CacheMiddleware:
     """ASGI middleware."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -20,10 +20,10 @@ class Shortcut:
         if scope["type"] == "http" and scope["method"] == "GET":
             request = Request(scope)
             state = request.app.state
-            known = state.questions.get(request)
-            body = known and state.cache.known(known.key, known.fresh)
-            if known and body:
-                response = await packed(request, body, fresh=known.fresh, media=known.media)
+            entry = state.request_index.get(request)
+            body = entry and state.cache.find_fresh(entry.key, entry.max_age)
+            if entry and body:
+                response = await respond_compressed(request, body, max_age=entry.max_age, media=entry.media)
                 await response(scope, receive, send)
                 return
         await self._app(scope, receive, send)

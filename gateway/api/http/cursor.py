@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from fastapi import HTTPException
 
-_FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:?\d\d)?")
 
 
@@ -23,15 +23,15 @@ def read(text: str | None, *kinds: type) -> list[datetime | int | str | None]:
         return [None] * len(kinds)
     try:
         parts = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode().split("|")
-        return [_key(part, kind) for part, kind in zip(parts, kinds, strict=True)]
+        return [_parse_key(part, kind) for part, kind in zip(parts, kinds, strict=True)]
     except (ValueError, OverflowError, binascii.Error):
         raise HTTPException(400, "cursor: not one that this API gave out; start again without it") from None
 
 
-def _key(part: str, kind: type) -> datetime | int | str:
+def _parse_key(part: str, kind: type) -> datetime | int | str:
     if kind is datetime:
         at = datetime.fromisoformat(part)
-        if at.tzinfo is None or not _FIRST <= at <= _LAST:
+        if at.tzinfo is None or not _EARLIEST <= at <= _LATEST:
             raise ValueError(part)
         return at
     if kind is int:
@@ -44,19 +44,19 @@ def _key(part: str, kind: type) -> datetime | int | str:
     return part
 
 
-def moment(name: str, text: str | None) -> datetime | None:
+def parse_instant(name: str, text: str | None) -> datetime | None:
     """RFC 3339 with a time zone, between 2000 and 2100; 400 names the parameter."""
     if text is None:
         return None
-    given = text.strip().replace(" ", "+") if "T" in text.upper() else text  # a plus sign arrives as a space
-    if not _RFC3339.fullmatch(given):
+    normalised = text.strip().replace(" ", "+") if "T" in text.upper() else text  # a plus sign arrives as a space
+    if not _RFC3339.fullmatch(normalised):
         raise HTTPException(400, f"{name}: {text[:40]!r} is no moment; write it as 2026-11-21T16:00:00Z")
     try:
-        at = datetime.fromisoformat(given.upper())
+        at = datetime.fromisoformat(normalised.upper())
     except ValueError as error:
         raise HTTPException(400, f"{name}: {error}; write it as 2026-11-21T16:00:00Z") from None
     if at.tzinfo is None:
         raise HTTPException(400, f"{name}: say the time zone, such as 2026-11-21T16:00:00Z")
-    if not _FIRST <= at <= _LAST:
+    if not _EARLIEST <= at <= _LATEST:
         raise HTTPException(400, f"{name}: must be between 2000 and 2100")
     return at.astimezone(UTC)

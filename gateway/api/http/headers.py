@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping
 
-from starlette.datastructures import Headers as Given
+from starlette.datastructures import Headers as RequestHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.api.http.problems import problem
+from gateway.api.http.problems import build_problem
 
 VERSION = "1.0.0"
-LONGEST_ADDRESS = 4_096
-LARGEST_BODY = 65_536
+MAX_URL_BYTES = 4_096
+MAX_BODY_BYTES = 65_536
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors "
 )
-EVERYWHERE = {
+COMMON_HEADERS = {
     "Content-Security-Policy": _POLICY + "'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -23,28 +23,34 @@ EVERYWHERE = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     "Permissions-Policy": "geolocation=(), camera=(), microphone=()",
 }
-API = {"API-Version": VERSION, "Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "API-Version, Link"}
-_OPEN = ("/api/", "/feeds/")
+API_HEADERS = {
+    "API-Version": VERSION,
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "API-Version, Link",
+}
+_API_PREFIXES = ("/api/", "/feeds/")
 
 
-def widget_policy() -> dict[str, str]:
+def build_widget_policy() -> dict[str, str]:
     """For the one page that others may show in a frame."""
     return {"Content-Security-Policy": _POLICY + "*"}
 
 
-Raw = tuple[tuple[bytes, bytes], ...]
+EncodedHeaders = tuple[tuple[bytes, bytes], ...]
 
 
-def _raw(headers: Mapping[str, str]) -> Raw:
-    every = {**headers, "Cache-Control": "no-store"}
-    return tuple((name.lower().encode(), value.encode()) for name, value in every.items())
+def _encode_headers(headers: Mapping[str, str]) -> EncodedHeaders:
+    all_headers = {**headers, "Cache-Control": "no-store"}
+    return tuple((name.lower().encode(), value.encode()) for name, value in all_headers.items())
 
 
-_RAW, _RAW_API = _raw(EVERYWHERE), _raw(EVERYWHERE | API)
-_RAW_FRAMED = _raw({name: value for name, value in EVERYWHERE.items() if name != "X-Frame-Options"} | widget_policy())
+_ENCODED_PAGE, _ENCODED_API = _encode_headers(COMMON_HEADERS), _encode_headers(COMMON_HEADERS | API_HEADERS)
+_ENCODED_WIDGET = _encode_headers(
+    {name: value for name, value in COMMON_HEADERS.items() if name != "X-Frame-Options"} | build_widget_policy()
+)
 
 
-class Headers:
+class HeadersMiddleware:
     """ASGI middleware; adds what an answer does not say itself, answers HEAD wherever there is a GET."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -55,34 +61,34 @@ class Headers:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        wanted, head = _of(scope["path"]), scope["method"] == "HEAD"
+        extra_headers, is_head = _select_headers(scope["path"]), scope["method"] == "HEAD"
 
-        async def with_headers(message: Message) -> None:
+        async def add_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = {name.lower() for name, _ in message["headers"]}
-                more = [(name, value) for name, value in wanted if name not in given]
-                message = {**message, "headers": [*message["headers"], *more]}
-            elif head:
+                present_names = {name.lower() for name, _ in message["headers"]}
+                missing_headers = [(name, value) for name, value in extra_headers if name not in present_names]
+                message = {**message, "headers": [*message["headers"], *missing_headers]}
+            elif is_head:
                 message = {**message, "body": b""}
             await send(message)
 
-        refused = _too_large(scope)
-        app = self._app if refused is None else refused
-        await app({**scope, "method": "GET"} if head else scope, receive, with_headers)
+        refusal = _refuse_oversized(scope)
+        app = self._app if refusal is None else refusal
+        await app({**scope, "method": "GET"} if is_head else scope, receive, add_headers)
 
 
-def _of(path: str) -> Raw:
-    if path.startswith(_OPEN):
-        return _RAW_API
-    return _RAW_FRAMED if path.startswith(("/widget/", "/nl/widget/", "/en/widget/")) else _RAW
+def _select_headers(path: str) -> EncodedHeaders:
+    if path.startswith(_API_PREFIXES):
+        return _ENCODED_API
+    return _ENCODED_WIDGET if path.startswith(("/widget/", "/nl/widget/", "/en/widget/")) else _ENCODED_PAGE
 
 
-def _too_large(scope: Scope) -> ASGIApp | None:
+def _refuse_oversized(scope: Scope) -> ASGIApp | None:
     """414 and 413, before anything reads it."""
     query = len(scope["query_string"])
-    if query + len(scope.get("raw_path") or b"") > LONGEST_ADDRESS:
-        return problem(414, f"the address has more than {LONGEST_ADDRESS} bytes; its query has {query}")
-    length = Given(scope=scope).get("content-length", "0")
-    if length.isdecimal() and int(length[:18]) > LARGEST_BODY:
-        return problem(413, f"content-length: a body may have {LARGEST_BODY} bytes here")
+    if query + len(scope.get("raw_path") or b"") > MAX_URL_BYTES:
+        return build_problem(414, f"the address has more than {MAX_URL_BYTES} bytes; its query has {query}")
+    length = RequestHeaders(scope=scope).get("content-length", "0")
+    if length.isdecimal() and int(length[:18]) > MAX_BODY_BYTES:
+        return build_problem(413, f"content-length: a body may have {MAX_BODY_BYTES} bytes here")
     return None

@@ -7,8 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from msgspec import json as msgjson
 
 from gateway.api.http.headers import VERSION
-from gateway.api.schemas import detection as d
-from gateway.api.schemas import inspector
+from gateway.api.schemas import detection, inspector
 from gateway.api.schemas.alerts import Alert, Alerts
 from gateway.api.schemas.corrections import Correction, Corrections
 from gateway.api.schemas.events import Event, Events, Revisions
@@ -28,8 +27,8 @@ from gateway.api.schemas.places import (
 from gateway.api.schemas.service import Landing, Problem
 
 _REF = "#/components/schemas/{name}"
-_PROBLEM = "application/problem+json"
-_WRONG = {
+_PROBLEM_MEDIA_TYPE = "application/problem+json"
+_PROBLEMS = {
     400: "A parameter makes no sense; `detail` names it",
     404: "There is no such thing, or no such address",
     405: "This address knows other methods",
@@ -37,64 +36,71 @@ _WRONG = {
     414: "The address is too long",
     503: "The database, or a place in the house, is not to be had now",
 }
-_PRIVATE = {
+_PRIVATE_PROBLEMS = {
     401: "Sign in, or send a key",
     403: "Your role or your areas do not include this",
     413: "The body is too long",
     415: "The body is not JSON",
     429: "Too many requests; Retry-After says when to try again",
 }
-_SHAPES = (
-    *inspector.SHAPES,
+_SCHEMA_TYPES = (
+    *inspector.SCHEMA_TYPES,
     Areas, Area, Sites, Site, Stations, Station, ObservedProperties, ObservedProperty, Datastreams,
     Datastream, Reading, Mean, Observations, Events, Event, Revisions, Alerts, Alert, Landing,
-    Correction, Corrections, Problem, d.DetectionFigures, d.DetectionFigure, d.SyntheticPeaks,
+    Correction, Corrections, Problem, detection.DetectionFigures, detection.DetectionFigure, detection.SyntheticPeaks,
 )  # fmt: skip
 
 
-def answers_with(
-    shape: type, *medias: str, status: int = 200, private: bool = False
+def describe_responses(
+    schema_type: type, *media_types: str, status: int = 200, private: bool = False
 ) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that answers with this type, and with problems; `private`: to who signed in."""
-    reference = {"schema": {"$ref": _REF.format(name=shape.__name__)}}
+    reference = {"schema": {"$ref": _REF.format(name=schema_type.__name__)}}
     content: dict[str, Any] = {}
-    for media in medias or ("application/json",):
+    for media in media_types or ("application/json",):
         is_json = media.endswith("json")
         content[media] = reference if is_json else {"schema": {"type": "string", "format": "binary"}}
-    answers: dict[int | str, dict[str, Any]] = {status: {"description": shape.__doc__ or "", "content": content}}
+    responses: dict[int | str, dict[str, Any]] = {
+        status: {"description": schema_type.__doc__ or "", "content": content}
+    }
     if status == 204:
-        answers[status] = {"description": "Done"}
-    for wrong, words in {**_WRONG, **(_PRIVATE if private else {})}.items():
-        answers[wrong] = {
-            "description": words,
-            "content": {_PROBLEM: {"schema": {"$ref": _REF.format(name="Problem")}, "example": _problem(wrong, words)}},
+        responses[status] = {"description": "Done"}
+    for code, text in {**_PROBLEMS, **(_PRIVATE_PROBLEMS if private else {})}.items():
+        responses[code] = {
+            "description": text,
+            "content": {
+                _PROBLEM_MEDIA_TYPE: {
+                    "schema": {"$ref": _REF.format(name="Problem")},
+                    "example": _problem_example(code, text),
+                }
+            },
         }
-    return answers
+    return responses
 
 
-def body_of(shape: type) -> dict[str, Any]:
+def describe_body(schema_type: type) -> dict[str, Any]:
     """What a route's `openapi_extra` says of the body it reads."""
-    schema = {"schema": {"$ref": _REF.format(name=shape.__name__)}}
+    schema = {"schema": {"$ref": _REF.format(name=schema_type.__name__)}}
     return {"requestBody": {"required": True, "content": {"application/json": schema}}}
 
 
-def _problem(status: int, words: str) -> dict[str, object]:
-    return {"type": "about:blank", "title": words.split(";", maxsplit=1)[0], "status": status, "detail": words}
+def _problem_example(status: int, text: str) -> dict[str, object]:
+    return {"type": "about:blank", "title": text.split(";", maxsplit=1)[0], "status": status, "detail": text}
 
 
 def install(app: FastAPI) -> None:
     """Give the application its own document, made once."""
 
-    def document() -> dict[str, Any]:
+    def build_document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _made(app)
+            app.openapi_schema = _build_document(app)
         return app.openapi_schema
 
-    app.openapi = document  # type: ignore[method-assign]
+    app.openapi = build_document  # type: ignore[method-assign]
 
 
-def _made(app: FastAPI) -> dict[str, Any]:
-    made = get_openapi(
+def _build_document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
         title=app.title,
         version=app.version,
         description=app.description,
@@ -104,53 +110,55 @@ def _made(app: FastAPI) -> dict[str, Any]:
         license_info=app.license_info,
         tags=_TAGS,
     )
-    _, components = msgjson.schema_components(_SHAPES, ref_template=_REF)
-    kept = made.setdefault("components", {}).setdefault("schemas", {})
+    _, components = msgjson.schema_components(_SCHEMA_TYPES, ref_template=_REF)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
-        kept.pop(name, None)
-    kept.update(components)
-    made["components"]["securitySchemes"] = _SCHEMES
-    for path in made["paths"].values():
+        schemas.pop(name, None)
+    schemas.update(components)
+    document["components"]["securitySchemes"] = _SCHEMES
+    for path in document["paths"].values():
         for operation in path.values():
             operation["responses"].pop("422", None)
-            for answer in operation["responses"].values():
-                answer.setdefault("headers", {})["API-Version"] = {
+            for response in operation["responses"].values():
+                response.setdefault("headers", {})["API-Version"] = {
                     "description": "Version of this API",
                     "schema": {"type": "string", "example": VERSION},
                 }
-            _exemplify(operation, components)
-    return made
+            _add_examples(operation, components)
+    return document
 
 
-def _exemplify(operation: dict[str, Any], components: dict[str, Any]) -> None:
+def _add_examples(operation: dict[str, Any], components: dict[str, Any]) -> None:
     content = operation["responses"].get("200", {}).get("content", {})
     if content.get("application/json", {}).get("schema") == {}:
         del content["application/json"]  # FastAPI's own guess
     medias = [operation["responses"].get(status, {}).get("content", {}) for status in ("200", "201")]
     for media in (
-        one for found in [*medias, operation.get("requestBody", {}).get("content", {})] for one in found.values()
+        media_object
+        for content_by_type in [*medias, operation.get("requestBody", {}).get("content", {})]
+        for media_object in content_by_type.values()
     ):
         reference = media.get("schema", {}).get("$ref")
         if reference:
-            media["example"] = _example({"$ref": reference}, components)
+            media["example"] = _build_example({"$ref": reference}, components)
 
 
-def _example(schema: dict[str, Any], components: dict[str, Any]) -> Any:  # noqa: ANN401, PLR0911 - JSON
+def _build_example(schema: dict[str, Any], components: dict[str, Any]) -> Any:  # noqa: ANN401, PLR0911 - JSON
     """A value of that schema: its own example where it has one."""
     if "$ref" in schema:
-        return _example(components[schema["$ref"].rsplit("/", 1)[1]], components)
+        return _build_example(components[schema["$ref"].rsplit("/", 1)[1]], components)
     for name in ("examples", "enum"):
         if schema.get(name):
             return schema[name][0]
     if "default" in schema and schema["default"] is not None:
         return schema["default"]
     if "anyOf" in schema:
-        return _example(schema["anyOf"][0], components)
+        return _build_example(schema["anyOf"][0], components)
     kind = schema.get("type")
     if kind == "object":
-        return {name: _example(part, components) for name, part in schema.get("properties", {}).items()}
+        return {name: _build_example(part, components) for name, part in schema.get("properties", {}).items()}
     if kind == "array":
-        return [_example(schema["items"], components)] if schema.get("items") else []
+        return [_build_example(schema["items"], components)] if schema.get("items") else []
     return {"string": "Wijk aan Zee", "integer": 1, "number": 8.1, "boolean": False}.get(str(kind))
 
 

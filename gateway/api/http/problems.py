@@ -14,14 +14,14 @@ from starlette.requests import ClientDisconnect
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\uffff]")
 
 
-def problem(status: int, detail: str, **more: object) -> JSONResponse:
+def build_problem(status: int, detail: str, **extra: object) -> JSONResponse:
     """One problem document."""
     detail = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", detail)[:1_000]
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **extra}
     return JSONResponse(body, status, media_type="application/problem+json")
 
 
-async def only_known_parameters(request: Request) -> None:
+async def reject_unknown_parameters(request: Request) -> None:
     """A query parameter nobody reads, or given twice, is a typing error, not a wish: 400.
 
     Async, so that no thread has to be waited for.
@@ -29,23 +29,23 @@ async def only_known_parameters(request: Request) -> None:
     route = request.scope.get("route")
     if not isinstance(route, APIRoute):
         return
-    known = _known(route.dependant)
-    given = [name for name, _ in request.query_params.multi_items()]
-    for name in given:
-        if name not in known:
-            listed = ", ".join(sorted(known)) or "none"
-            raise HTTPException(400, f"unknown query parameter {name[:80]!r}; there are: {listed}")
-        if given.count(name) > 1:
-            raise HTTPException(400, f"{name}: given {given.count(name)} times; once is enough")
+    allowed = _query_parameters(route.dependant)
+    requested = [name for name, _ in request.query_params.multi_items()]
+    for name in requested:
+        if name not in allowed:
+            allowed_text = ", ".join(sorted(allowed)) or "none"
+            raise HTTPException(400, f"unknown query parameter {name[:80]!r}; there are: {allowed_text}")
+        if requested.count(name) > 1:
+            raise HTTPException(400, f"{name}: given {requested.count(name)} times; once is enough")
     for name, value in (*request.query_params.items(), *request.path_params.items()):
         if "\0" in str(value):
             raise HTTPException(400, f"{name}: holds a NUL character")
 
 
-def _known(dependant: Dependant) -> set[str]:
+def _query_parameters(dependant: Dependant) -> set[str]:
     """Every query parameter of a route and of what it depends on."""
     names = {field.alias for field in dependant.query_params}
-    return names.union(*map(_known, dependant.dependencies))
+    return names.union(*map(_query_parameters, dependant.dependencies))
 
 
 def install(app: FastAPI) -> None:
@@ -59,17 +59,17 @@ def install(app: FastAPI) -> None:
             detail = (
                 f"method {request.method[:20]!r} is not for this address; it knows {headers.get('Allow', 'others')}"
             )
-        answer = problem(error.status_code, detail)
-        answer.headers.update(headers)
-        return answer
+        response = build_problem(error.status_code, detail)
+        response.headers.update(headers)
+        return response
 
     @app.exception_handler(RequestValidationError)
     async def _(_request: Request, error: RequestValidationError) -> JSONResponse:
-        wrong = [{"name": ".".join(map(str, e["loc"][1:])), "reason": e["msg"]} for e in error.errors()]
-        detail = "; ".join(f"{one['name']}: {one['reason']}" for one in wrong)
-        return problem(400, detail, invalidParams=wrong)
+        invalid = [{"name": ".".join(map(str, e["loc"][1:])), "reason": e["msg"]} for e in error.errors()]
+        detail = "; ".join(f"{parameter['name']}: {parameter['reason']}" for parameter in invalid)
+        return build_problem(400, detail, invalidParams=invalid)
 
     @app.exception_handler(ClientDisconnect)
     async def _(_request: Request, _error: ClientDisconnect) -> JSONResponse:
         # nobody is there to read it; without it each who hangs up while sending would fill the log with a traceback
-        return problem(400, "the request ended before it was complete")
+        return build_problem(400, "the request ended before it was complete")

@@ -10,77 +10,82 @@ from urllib.parse import quote
 from fastapi import Request, Response
 from msgspec import json
 
-from gateway.api.http.cache import Body, Known
+from gateway.api.http.cache import Body, IndexEntry
 from gateway.api.schemas.schema import LICENCE
 from gateway.api.settings import ApiSettings
 
-_WORTH_PACKING = 1_000
+_MIN_GZIP_BYTES = 1_000
 
-Make = Callable[[], Awaitable[object]]
+MakeDocument = Callable[[], Awaitable[object]]
 
 
-async def answer(
-    request: Request, make: Make, *, fresh: float = 1.0, media: str = "application/json", modified: str | None = None
+async def respond_cached(
+    request: Request,
+    make: MakeDocument,
+    *,
+    max_age: float = 1.0,
+    media: str = "application/json",
+    modified_field: str | None = None,
 ) -> Response:
     """The document that `make` gives, encoded; 304 where the client has it. `modified` names its field of change."""
 
-    async def encoded() -> Body:
+    async def encode_body() -> Body:
         document = await make()
         content = document if isinstance(document, bytes) else json.encode(document)
-        return Body(content, _modified(document, modified))
+        return Body(content, _last_modified(document, modified_field))
 
-    key = question(request)
-    body = await request.app.state.cache.get(key, fresh, encoded)
-    request.app.state.questions.note(request, Known(key=key, fresh=fresh, media=media))
-    return await packed(request, body, fresh=fresh, media=media)
+    key = cache_key(request)
+    body = await request.app.state.cache.get(key, max_age, encode_body)
+    request.app.state.request_index.add(request, IndexEntry(key=key, max_age=max_age, media=media))
+    return await respond_compressed(request, body, max_age=max_age, media=media)
 
 
-def question(request: Request) -> str:
+def cache_key(request: Request) -> str:
     """What is asked, whatever the order of its words."""
     return f"{request.url.path}?{sorted(request.query_params.multi_items())}"
 
 
-async def packed(request: Request, body: Body, *, fresh: float, media: str) -> Response:
+async def respond_compressed(request: Request, body: Body, *, max_age: float, media: str) -> Response:
     """The same as `respond`; nobody waits while a large body is packed."""
-    if _takes_gzip(request) and not _has(request, body):
-        await body.pack()
-    return respond(request, body, fresh=fresh, media=media)
+    if _accepts_gzip(request) and not _has_current_copy(request, body):
+        await body.compress()
+    return respond(request, body, max_age=max_age, media=media)
 
 
-def respond(request: Request, body: Body, *, fresh: float, media: str) -> Response:
+def respond(request: Request, body: Body, *, max_age: float, media: str) -> Response:
     """The body as an answer to this request, packed where it can be."""
     headers = {
         "ETag": body.etag,
-        "Cache-Control": f"public, max-age={max(0, round(fresh))}",
+        "Cache-Control": f"public, max-age={max(0, round(max_age))}",
         "Vary": "Accept, Accept-Encoding",
-        **ownership(request.app.state.settings),
+        **licence_headers(request.app.state.settings),
     }
     if body.modified is not None:
         headers["Last-Modified"] = format_datetime(body.modified.astimezone(UTC), usegmt=True)
-    if _has(request, body):
+    if _has_current_copy(request, body):
         return Response(status_code=304, headers=headers)
     content = body.content
-    if len(content) > _WORTH_PACKING and _takes_gzip(request):
-        content, headers["Content-Encoding"] = body.packed, "gzip"
+    if len(content) > _MIN_GZIP_BYTES and _accepts_gzip(request):
+        content, headers["Content-Encoding"] = body.gzipped, "gzip"
     return Response(content, media_type=media, headers=headers)
 
 
-def ownership(settings: ApiSettings) -> dict[str, str]:
+def licence_headers(settings: ApiSettings) -> dict[str, str]:
     """Licence and maker as a header, for every kind of answer."""
-    return {"Link": _link(settings.contact, settings.operator)}
+    return {"Link": _licence_link(settings.contact, settings.operator)}
 
 
 @lru_cache
-def _link(contact: str, operator: str) -> str:
-    maker = f"<{quote(contact, safe=':/?#&=%')}>; rel=\"author\"; title*=UTF-8''{quote(operator)}"
-    return f'<{LICENCE}>; rel="license", {maker}'
+def _licence_link(contact: str, operator: str) -> str:
+    author = f"<{quote(contact, safe=':/?#&=%')}>; rel=\"author\"; title*=UTF-8''{quote(operator)}"
+    return f'<{LICENCE}>; rel="license", {author}'
 
 
-def _takes_gzip(request: Request) -> bool:
+def _accepts_gzip(request: Request) -> bool:
     return "gzip" in request.headers.get("accept-encoding", "")
 
 
-def _has(request: Request, body: Body) -> bool:
+def _has_current_copy(request: Request, body: Body) -> bool:
     """Whether the client's copy is this very one (RFC 9110, 13.1)."""
     tags = request.headers.get("if-none-match")
     if tags is not None:
@@ -94,10 +99,10 @@ def _has(request: Request, body: Body) -> bool:
         return False
 
 
-def _modified(document: Any, name: str | None) -> datetime | None:  # noqa: ANN401 - any of the shapes
+def _last_modified(document: Any, name: str | None) -> datetime | None:  # noqa: ANN401 - any of the shapes
     """When the newest of the document's items changed, by the field of that name."""
     if name is None or isinstance(document, bytes):
         return None
     items = getattr(document, "items", None)
-    found = [getattr(one, name) for one in (items if isinstance(items, list) else [document])]
-    return datetime.fromisoformat(max(found)) if found else None
+    times = [getattr(item, name) for item in (items if isinstance(items, list) else [document])]
+    return datetime.fromisoformat(max(times)) if times else None

@@ -10,11 +10,11 @@ from gateway.api.http.responses import respond
 
 router = APIRouter(prefix="/static", include_in_schema=False)
 _FOLDER = Path(__file__).parents[1] / "static"
-_FRESH = 300.0
-_KINDS = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+_MAX_AGE = 300.0
+_MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 
 
-def read() -> dict[str, Body]:
+def load_files() -> dict[str, Body]:
     """Every file below the folder by its path; once, at start."""
     return {
         path.relative_to(_FOLDER).as_posix(): Body(path.read_bytes())
@@ -24,10 +24,10 @@ def read() -> dict[str, Body]:
 
 
 @router.get("/{path:path}")
-async def file(request: Request, path: str) -> Response:
+async def get_file(request: Request, path: str) -> Response:
     """One file."""
-    body: Body | None = request.app.state.files.get(path)
+    body: Body | None = request.app.state.static_files.get(path)
     if body is None:
         raise HTTPException(404, f"no file {path[:80]!r}")
-    kind = _KINDS.get(Path(path).suffix) or guess_type(path)[0] or "text/plain; charset=utf-8"
-    return respond(request, body, fresh=_FRESH, media=kind)
+    media = _MEDIA_TYPES.get(Path(path).suffix) or guess_type(path)[0] or "text/plain; charset=utf-8"
+    return respond(request, body, max_age=_MAX_AGE, media=media)

@@ -12,28 +12,56 @@ from fastapi import FastAPI, HTTPException, Request
 
 from alerting.decide.silence import Silence
 from alerting.errors import AlertingError
-from alerting.message.texts import headline
-from alerting.record.cases import Case, Duty, Wanted, areas_of, withheld
-from alerting.record.history import AnyStep, Decided, Tried, channel, particulars, said
+from alerting.message.texts import build_headline
+from alerting.record.cases import Case, CaseStore, SilenceRequest, areas_from_matchers, find_silenced_cases
+from alerting.record.history import (
+    AnyStep,
+    DecisionStep,
+    DeliveryStep,
+    channel_name,
+    describe_step,
+    describe_step_details,
+)
 from alerting.vocabulary import Language
-from gateway.access.authorization import identity_of, permit
-from gateway.access.identity import EVERY_AREA, Identity, Scope, Verdict, decide
+from gateway.access.authorization import identity_of, require_scope
+from gateway.access.identity import EVERY_AREA, AccessDecision, Identity, Scope, decide_access
 
 __all__ = [
-    "AnyStep", "Case", "Decided", "Language", "Silence", "Tried", "Wanted", "acknowledge", "case", "cases", "channel",
-    "end", "headline", "install", "may_end", "named", "particulars", "preview", "put", "reading", "said", "silence",
-    "silences", "wanted",
+    "AnyStep",
+    "Case",
+    "DecisionStep",
+    "DeliveryStep",
+    "Language",
+    "Silence",
+    "SilenceRequest",
+    "acknowledge",
+    "author_name",
+    "build_headline",
+    "build_silence_request",
+    "can_end",
+    "channel_name",
+    "create_silence",
+    "describe_step",
+    "describe_step_details",
+    "end_silence",
+    "get_case",
+    "get_silence",
+    "install",
+    "list_cases",
+    "list_silences",
+    "preview_silence",
+    "require_inspector",
 ]  # fmt: skip
 _SCOPE = Scope.ANSWER_ALERTS
-_LONGEST_NOTE = 1_000
+_MAX_NOTE_LENGTH = 1_000
 
 
 def install(app: FastAPI, dsn: str) -> None:
     """Give the application its way to alerting."""
-    app.state.duty = Duty(dsn)
+    app.state.case_store = CaseStore(dsn)
 
 
-def reading(request: Request) -> Identity:
+def require_inspector(request: Request) -> Identity:
     """Who reads what alerting keeps; 401 or 403 for whom it is not."""
     identity = identity_of(request)
     if identity is None:
@@ -43,132 +71,134 @@ def reading(request: Request) -> Identity:
     return identity
 
 
-async def cases(request: Request) -> list[Case]:
+async def list_cases(request: Request) -> list[Case]:
     """What goes on in the areas of who asks, and what was over since yesterday."""
-    identity = reading(request)
-    with _trying():
-        return await _duty(request).cases(_areas(identity))
+    identity = require_inspector(request)
+    with _translate_database_errors():
+        return await _case_store(request).list_cases(_readable_areas(identity))
 
 
-async def case(request: Request, event: str) -> Case:
+async def get_case(request: Request, event: str) -> Case:
     """One event with all that was decided, sent and answered; 404 where there is none, 403 in another's area."""
-    identity = reading(request)
-    with _trying():
-        found = await _duty(request).case(event)
-    if found is None:
+    identity = require_inspector(request)
+    with _translate_database_errors():
+        case = await _case_store(request).get_case(event)
+    if case is None:
         raise HTTPException(404, f"alerting has never heard of event {event[:80]!r}")
-    if decide(identity, _SCOPE, found.alert.area) is not Verdict.ALLOWED:
+    if decide_access(identity, _SCOPE, case.alert.area) is not AccessDecision.ALLOWED:
         raise HTTPException(403, "this belongs to an area that is not yours")
-    return found
+    return case
 
 
 async def acknowledge(request: Request, event: str, note: str) -> Case:
     """Say "I am on it"; returns the event as it is then."""
-    found = await case(request, event)
-    with _trying():
-        identity = await permit(request, _SCOPE, f"acknowledge {event}", found.alert.area)
-        await _duty(request).acknowledge(event, named(identity), _line(note))
-    return await case(request, event)
+    case = await get_case(request, event)
+    with _translate_database_errors():
+        identity = await require_scope(request, _SCOPE, f"acknowledge {event}", case.alert.area)
+        await _case_store(request).acknowledge(event, author_name(identity), _to_single_line(note))
+    return await get_case(request, event)
 
 
-async def silences(request: Request) -> list[Silence]:
+async def list_silences(request: Request) -> list[Silence]:
     """Those in force or to come that touch an area of who asks."""
-    identity = reading(request)
-    with _trying():
-        found = await _duty(request).silences()
-    return [one for one in found if _touches(identity, one)]
+    identity = require_inspector(request)
+    with _translate_database_errors():
+        silences = await _case_store(request).list_silences()
+    return [silence for silence in silences if _touches_own_area(identity, silence)]
 
 
-async def silence(request: Request, number: int) -> Silence:
+async def get_silence(request: Request, number: int) -> Silence:
     """One of them, over or not."""
-    identity = reading(request)
-    with _trying():
-        found = await _duty(request).silence(number)
-    if found is None or not _touches(identity, found):
+    identity = require_inspector(request)
+    with _translate_database_errors():
+        silence = await _case_store(request).get_silence(number)
+    if silence is None or not _touches_own_area(identity, silence):
         raise HTTPException(404, f"no silence {number} touches an area of yours")
-    return found
+    return silence
 
 
-def wanted(  # noqa: PLR0917 - they are a form's fields
+def build_silence_request(  # noqa: PLR0917 - they are a form's fields
     area: str | None, match: Sequence[str], reason: str, starts_at: datetime | None, ends_at: datetime, kind: str
-) -> Wanted:
+) -> SilenceRequest:
     """A silence in that area (None: everywhere), or 400 with what is wrong."""
     now = datetime.now(UTC)
     try:
-        bound = [] if area is None else [f'area="{area}"']
-        made = Wanted(
-            match=tuple(dict.fromkeys([*bound, *match])),
-            reason=_line(reason),
+        area_matchers = [] if area is None else [f'area="{area}"']
+        silence_request = SilenceRequest(
+            match=tuple(dict.fromkeys([*area_matchers, *match])),
+            reason=_to_single_line(reason),
             starts_at=starts_at or now,
             ends_at=ends_at,
             kind="maintenance" if kind == "maintenance" else "silence",
         )
     except AlertingError as error:
         raise HTTPException(400, str(error)) from None
-    if made.ends_at <= now:
+    if silence_request.ends_at <= now:
         raise HTTPException(400, "endsAt: this moment has passed already")
-    return made
+    return silence_request
 
 
-async def preview(request: Request, asked: Wanted) -> list[Case]:
+async def preview_silence(request: Request, silence_request: SilenceRequest) -> list[Case]:
     """What goes on now that it would silence, in the areas of who asks."""
-    return withheld(asked, await cases(request))
+    return find_silenced_cases(silence_request, await list_cases(request))
 
 
-async def put(request: Request, asked: Wanted) -> Silence:
+async def create_silence(request: Request, silence_request: SilenceRequest) -> Silence:
     """Silence it, where who asks may: all of it within their areas."""
-    with _trying():
-        for area in _areas_or_none(asked):
-            identity = await permit(request, _SCOPE, f"{asked.kind} {', '.join(asked.match)}", area)
-        return await _duty(request).put(asked, named(identity))
+    with _translate_database_errors():
+        for area in _required_areas(silence_request):
+            identity = await require_scope(
+                request, _SCOPE, f"{silence_request.kind} {', '.join(silence_request.match)}", area
+            )
+        return await _case_store(request).add_silence(silence_request, author_name(identity))
 
 
-async def end(request: Request, number: int) -> None:
+async def end_silence(request: Request, number: int) -> None:
     """End it now, where who asks may; 404 where nothing is left to end."""
-    found = await silence(request, number)
-    with _trying():
-        for area in _areas_or_none(found):
-            identity = await permit(request, _SCOPE, f"end silence {number}", area)
-        if not await _duty(request).end(number, named(identity)):
+    silence = await get_silence(request, number)
+    with _translate_database_errors():
+        for area in _required_areas(silence):
+            identity = await require_scope(request, _SCOPE, f"end silence {number}", area)
+        if not await _case_store(request).end_silence(number, author_name(identity)):
             raise HTTPException(404, f"silence {number} is over already")
 
 
-def may_end(identity: Identity, one: Silence) -> bool:
+def can_end(identity: Identity, silence: Silence) -> bool:
     """Whether they would be let."""
-    return all(decide(identity, _SCOPE, area) is Verdict.ALLOWED for area in _areas_or_none(one))
+    return all(decide_access(identity, _SCOPE, area) is AccessDecision.ALLOWED for area in _required_areas(silence))
 
 
-def named(identity: Identity) -> str:
+def author_name(identity: Identity) -> str:
     """As the record names who spoke: an account, with its key where it was a program."""
-    return identity.name if identity.key is None else f"{identity.name}/{identity.key}"
+    return identity.name if identity.key_id is None else f"{identity.name}/{identity.key_id}"
 
 
-def _touches(identity: Identity, one: Silence) -> bool:
-    areas = areas_of(one.match)
+def _touches_own_area(identity: Identity, silence: Silence) -> bool:
+    areas = areas_from_matchers(silence.match)
     return EVERY_AREA in identity.areas or not areas or bool(areas & identity.areas)
 
 
-def _areas_or_none(one: Silence | Wanted) -> list[str | None]:
+def _required_areas(silence: Silence | SilenceRequest) -> list[str | None]:
     """Whose permission it takes: of each area it names, or of everywhere."""
-    return [*sorted(areas_of(one.match))] or [None]
+    return [*sorted(areas_from_matchers(silence.match))] or [None]
 
 
-def _areas(identity: Identity) -> list[str] | None:
+def _readable_areas(identity: Identity) -> list[str] | None:
     return None if EVERY_AREA in identity.areas else sorted(identity.areas)
 
 
-def _line(text: str) -> str:
+def _to_single_line(text: str) -> str:
     """As one printable line: it goes into mails and records."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_LONGEST_NOTE]
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_MAX_NOTE_LENGTH]
 
 
-def _duty(request: Request) -> Duty:
-    found: Duty = request.app.state.duty
-    return found
+def _case_store(request: Request) -> CaseStore:
+    store: CaseStore = request.app.state.case_store
+    return store
 
 
 @contextmanager
-def _trying() -> Iterator[None]:
+def _translate_database_errors() -> Iterator[None]:
     try:
         yield
     except psycopg.DataError as error:

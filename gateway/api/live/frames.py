@@ -8,11 +8,11 @@ from msgspec import json
 from gateway.api.schemas.events import Event
 from gateway.api.schemas.observations import LiveValue
 
-_UNREAD_EVENTS = 500
+_MAX_BACKLOG_EVENTS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class News:
+class LiveUpdate:
     """`id` is the commit from which to resume."""
 
     id: int
@@ -25,14 +25,14 @@ class News:
 
 
 @dataclass(frozen=True)
-class Wish:
+class Subscription:
     """What a viewer wants to see; None: all."""
 
     area: str | None = None
     station: str | None = None
     observed_property: str | None = None
 
-    def fits(self, area: str, station: str, observed_property: str) -> bool:
+    def matches(self, area: str, station: str, observed_property: str) -> bool:
         """Whether this is wished for."""
         return (
             self.area in {None, area}
@@ -40,18 +40,18 @@ class Wish:
             and self.observed_property in {None, observed_property}
         )
 
-    def of(self, news: News) -> News:
+    def select(self, update: LiveUpdate) -> LiveUpdate:
         """The part of the news that is wished for."""
-        if self.area not in {None, news.area}:
-            return replace(news, values=[], events=[])
+        if self.area not in {None, update.area}:
+            return replace(update, values=[], events=[])
         if self.station is None and self.observed_property is None:
-            return news
-        values = [one for one in news.values if self.fits(news.area, one.station, one.observed_property)]
-        events = [one for one in news.events if self.fits(news.area, one.station, one.observed_property)]
-        return replace(news, values=values, events=events)
+            return update
+        values = [item for item in update.values if self.matches(update.area, item.station, item.observed_property)]
+        events = [item for item in update.events if self.matches(update.area, item.station, item.observed_property)]
+        return replace(update, values=values, events=events)
 
 
-class Unread:
+class Backlog:
     """What waits for a viewer that reads slowly: of values only the newest, of events every one."""
 
     __slots__ = ("_events", "_id", "_stale", "_values")
@@ -61,43 +61,44 @@ class Unread:
         self._events: list[Event] = []
         self._id, self._stale = 0, False
 
-    def add(self, news: News | None) -> bool:
+    def add(self, update: LiveUpdate | None) -> bool:
         """Note it; None: tell the viewer to read everything again. False where too many events are unread."""
-        if news is None:
+        if update is None:
             self._stale = True
             return True
-        self._id = max(self._id, news.id)
-        for value in news.values:
+        self._id = max(self._id, update.id)
+        for value in update.values:
             self._values[value.station, value.observed_property] = value
-        self._events += news.events
-        return len(self._events) <= _UNREAD_EVENTS
+        self._events += update.events
+        return len(self._events) <= _MAX_BACKLOG_EVENTS
 
-    def take(self) -> tuple[bool, News]:
+    def drain(self) -> tuple[bool, LiveUpdate]:
         """(whether it should read again, all that is unread), which is read with this."""
-        out = self._stale, News(id=self._id, area="", values=list(self._values.values()), events=self._events)
+        backlog = self._stale, LiveUpdate(id=self._id, area="", values=list(self._values.values()), events=self._events)
         self._values, self._events, self._stale = {}, [], False
-        return out
+        return backlog
 
 
-def sse(news: News) -> bytes:
+def encode_sse(update: LiveUpdate) -> bytes:
     """As server-sent events: events first, each with the id from which to resume."""
     # Only the last frame carries the commit's own id: a viewer cut off before it gets the whole commit again.
-    frames = [(b"event", json.encode(event)) for event in news.events]
-    if news.values:
-        frames.append((b"observation", json.encode(news.values)))
+    frames = [(b"event", json.encode(event)) for event in update.events]
+    if update.values:
+        frames.append((b"observation", json.encode(update.values)))
     last = len(frames) - 1
     return b"".join(
-        b"id: %d\nevent: %b\ndata: %b\n\n" % (news.id - (i < last), name, data) for i, (name, data) in enumerate(frames)
+        b"id: %d\nevent: %b\ndata: %b\n\n" % (update.id - (i < last), name, data)
+        for i, (name, data) in enumerate(frames)
     )
 
 
-def messages(news: News) -> list[str]:
+def encode_websocket(update: LiveUpdate) -> list[str]:
     """The same for a WebSocket: one JSON object a message."""
-    found = [(news.id, "event", json.encode(event)) for event in news.events]
-    if news.values:
-        found.append((news.id, "observation", json.encode(news.values)))
-    last = len(found) - 1
+    frames = [(update.id, "event", json.encode(event)) for event in update.events]
+    if update.values:
+        frames.append((update.id, "observation", json.encode(update.values)))
+    last = len(frames) - 1
     return [
         f'{{"id":{id_ - (i < last)},"event":"{name}","data":{data.decode()}}}'
-        for i, (id_, name, data) in enumerate(found)
+        for i, (id_, name, data) in enumerate(frames)
     ]

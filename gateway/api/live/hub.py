@@ -6,7 +6,6 @@ hub knows in which commit each one changed last; of events the newest thousands 
 """
 
 import asyncio
-import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
@@ -15,72 +14,74 @@ from dataclasses import replace
 import aiomqtt
 import msgspec
 
+from alerting.errors import one_line
+from alerting.log import get_logger
 from gateway import telemetry
-from gateway.api.data.latest_values import Board
-from gateway.api.live.frames import News, Wish, sse
-from gateway.api.live.sequencer import Released, Sequencer
-from gateway.api.live.subscribers import Group, Viewer
-from gateway.api.schemas.events import Event, live_event
-from gateway.api.schemas.observations import LiveValue, live_value
+from gateway.api.data.latest_values import LatestValues
+from gateway.api.live.frames import LiveUpdate, Subscription, encode_sse
+from gateway.api.live.sequencer import ReleasedMessages, Sequencer
+from gateway.api.live.subscribers import SubscriberGroup, Viewer
+from gateway.api.schemas.events import Event, build_live_event
+from gateway.api.schemas.observations import LiveValue, build_live_value
 from gateway.api.settings import ApiSettings
 from gateway.api.telemetry import DROPPED, LIVE_AGE, VIEWERS
-from gateway.live.message import LiveMessage, decode
-from gateway.mqtt.settings import BrokerSettings, client
+from gateway.live.message import LiveMessage, decode_live_message
+from gateway.mqtt.settings import BrokerSettings, create_client
 
-_LOG = logging.getLogger(__name__)
-_EVENTS = 5_000
-_PAUSE = 1.0
-_AHEAD = 10_000  # commits another replica may be ahead of this one
-STALE = b"event: stale\ndata: {}\n\n"
+_LOG = get_logger("gateway.api")
+_MAX_EVENTS = 5_000
+_RECONNECT_SECONDS = 1.0
+_MAX_COMMITS_AHEAD = 10_000  # commits another replica may be ahead of this one
+STALE_FRAME = b"event: stale\ndata: {}\n\n"
 
 
 class Hub:
     """All viewers of this process, and what they may have missed."""
 
-    def __init__(self, settings: ApiSettings, board: Board) -> None:
-        self._settings, self.board = settings, board
+    def __init__(self, settings: ApiSettings, latest_values: LatestValues) -> None:
+        self._settings, self.latest_values = settings, latest_values
         self._sequencer = Sequencer()
-        self._changed: OrderedDict[tuple[str, str], tuple[int, str]] = OrderedDict()  # -> commit, area
+        self._last_changes: OrderedDict[tuple[str, str], tuple[int, str]] = OrderedDict()  # -> commit, area
         self._events: deque[tuple[int, Event]] = deque()
-        self._since: int | None = None  # nothing before this commit is known
-        self._groups: dict[Wish, Group] = {}
-        self._count = 0
-        self._of_address: dict[str, int] = {}
-        self._replays: dict[tuple[Wish, int], bytes] = {}
+        self._known_since: int | None = None  # nothing before this commit is known
+        self._groups: dict[Subscription, SubscriberGroup] = {}
+        self._viewer_count = 0
+        self._viewers_by_address: dict[str, int] = {}
+        self._replay_frames: dict[tuple[Subscription, int], bytes] = {}
 
     @property
-    def seen(self) -> int:
+    def last_commit(self) -> int:
         """The number of the newest commit that was taken in."""
         return self._sequencer.last or 0
 
     # --- what comes in ----------------------------------------------------------------------------
 
-    async def listen(self, broker: BrokerSettings, identifier: str, committed: Callable[[], Awaitable[int]]) -> None:
+    async def listen(self, broker: BrokerSettings, client_id: str, fetch_commit: Callable[[], Awaitable[int]]) -> None:
         """Take in live messages until cancelled; the broker may come and go. `committed` asks the database."""
         while True:
             try:
-                async with client(broker, identifier) as connection:
+                async with create_client(broker, client_id) as connection:
                     await connection.subscribe("pw/v1/+/live", qos=0)
-                    self.begin(await committed())
+                    self.begin(await fetch_commit())
                     async for message in connection.messages:
-                        self._take_in(message.payload)
+                        self._receive(message.payload)
             except aiomqtt.MqttError as error:
                 telemetry.FAILURES.labels("live").inc()
-                _LOG.warning("broker %s is away: %s", broker, error)
-                await asyncio.sleep(_PAUSE)
+                _LOG.warning("broker unavailable", broker=str(broker), error=one_line(error))
+                await asyncio.sleep(_RECONNECT_SECONDS)
 
-    def begin(self, committed: int) -> None:
+    def begin(self, commit: int) -> None:
         """We listen from this commit on; where others were made while we did not, viewers are told."""
-        if self._since is None:
-            self._since = committed
-            self._sequencer.begin(committed)
-        elif committed > self.seen:
-            self._sequencer.begin(committed)
-            self._lost(committed)
+        if self._known_since is None:
+            self._known_since = commit
+            self._sequencer.begin(commit)
+        elif commit > self.last_commit:
+            self._sequencer.begin(commit)
+            self._invalidate(commit)
 
-    def _take_in(self, payload: object) -> None:
+    def _receive(self, payload: object) -> None:
         try:
-            message = decode(payload if isinstance(payload, bytes) else b"")
+            message = decode_live_message(payload if isinstance(payload, bytes) else b"")
         except (msgspec.MsgspecError, UnicodeDecodeError):
             DROPPED.labels("undecodable").inc()
             return
@@ -88,138 +89,138 @@ class Hub:
 
     def publish(self, message: LiveMessage) -> None:
         """Show it to everybody, in its turn."""
-        self._show(self._sequencer.take(message, time.monotonic()))
+        self._release(self._sequencer.add(message, time.monotonic()))
 
-    def _show(self, released: Released) -> None:
-        if released.messages and self._since is None:
-            self._since = released.messages[0].id - 1
+    def _release(self, released: ReleasedMessages) -> None:
+        if released.messages and self._known_since is None:
+            self._known_since = released.messages[0].id - 1
         if released.lost:
-            self._lost(released.messages[0].id - 1)
+            self._invalidate(released.messages[0].id - 1)
         for message in released.messages:
-            self._offer(self._noted(message), message)
+            self._broadcast(self._build_update(message), message)
 
-    def _lost(self, number: int) -> None:
+    def _invalidate(self, commit: int) -> None:
         """Something before this commit is missing: everybody should read again."""
         DROPPED.labels("lost").inc()
-        self._since = number
+        self._known_since = commit
         self._events.clear()
-        self._replays.clear()
-        self.board.distrust()
+        self._replay_frames.clear()
+        self.latest_values.invalidate()
         for group in tuple(self._groups.values()):
             for viewer in tuple(group.viewers):
-                viewer.offer(STALE, None)
+                viewer.offer(STALE_FRAME, None)
 
-    def _noted(self, message: LiveMessage) -> News:
-        taken, stations = self.board.take(message), self.board.places.stations
-        values = [live_value(one.station, one.observed_property, minute) for one, minute in taken]
+    def _build_update(self, message: LiveMessage) -> LiveUpdate:
+        observations, stations = self.latest_values.apply(message), self.latest_values.registry.stations
+        values = [build_live_value(item.station, item.observed_property, minute) for item, minute in observations]
         events = []
-        for one in message.events:
-            row = stations.get(one.event.station)
-            name = one.event.station if row is None else row[2]
-            events.append(live_event(one, name, message.committed_at, self._settings.operator))
+        for item in message.events:
+            row = stations.get(item.event.station)
+            name = item.event.station if row is None else row[2]
+            events.append(build_live_event(item, name, message.committed_at, self._settings.operator))
         for value in values:
             key = value.station, value.observed_property
-            self._changed[key] = message.id, message.area
-            self._changed.move_to_end(key)
+            self._last_changes[key] = message.id, message.area
+            self._last_changes.move_to_end(key)
         self._events.extend((message.id, event) for event in events)
-        while len(self._events) > _EVENTS:
-            self._since = max(self._since or 0, self._events.popleft()[0])
+        while len(self._events) > _MAX_EVENTS:
+            self._known_since = max(self._known_since or 0, self._events.popleft()[0])
         now = message.committed_at.timestamp()
         for observation in message.observations:
             LIVE_AGE.observe(max(0.0, now - observation.observed_at.timestamp()))
-        return News(id=message.id, area=message.area, values=values, events=events)
+        return LiveUpdate(id=message.id, area=message.area, values=values, events=events)
 
-    def _offer(self, news: News, message: LiveMessage) -> None:
-        self._replays.clear()
+    def _broadcast(self, update: LiveUpdate, message: LiveMessage) -> None:
+        self._replay_frames.clear()
         now = time.monotonic()
-        for wish, group in tuple(self._groups.items()):
-            wished = wish.of(news)
-            if not wished:
+        for subscription, group in tuple(self._groups.items()):
+            selected = subscription.select(update)
+            if not selected:
                 continue
-            frame = sse(wished)
-            group.written = now
+            frame = encode_sse(selected)
+            group.last_sent_at = now
             for viewer in tuple(group.viewers):
-                if viewer.after < message.id:
-                    viewer.offer(frame, wished)
+                if viewer.seen_commit < message.id:
+                    viewer.offer(frame, selected)
 
     # --- who looks --------------------------------------------------------------------------------
 
     def join(self, viewer: Viewer, last_id: int | None) -> bool:
         """Let a viewer in that saw `last_id`; False where the house, or its address's part of it, is full."""
-        here = self._of_address.get(viewer.address, 0)
-        if self._count >= self._settings.viewers or here >= self._settings.viewers_per_address:
+        address_count = self._viewers_by_address.get(viewer.address, 0)
+        if self._viewer_count >= self._settings.viewers or address_count >= self._settings.viewers_per_address:
             DROPPED.labels("full").inc()
             return False
-        self._groups.setdefault(viewer.wish, Group()).viewers.add(viewer)
-        self._of_address[viewer.address] = here + 1
-        self._count += 1
-        VIEWERS.set(self._count)
+        self._groups.setdefault(viewer.subscription, SubscriberGroup()).viewers.add(viewer)
+        self._viewers_by_address[viewer.address] = address_count + 1
+        self._viewer_count += 1
+        VIEWERS.set(self._viewer_count)
         if last_id is not None:
-            viewer.after = last_id if last_id <= self.seen + _AHEAD else 0
+            viewer.seen_commit = last_id if last_id <= self.last_commit + _MAX_COMMITS_AHEAD else 0
         return True
 
-    def missed(self, wish: Wish, last_id: int | None) -> bytes:
+    def render_missed(self, subscription: Subscription, last_id: int | None) -> bytes:
         """As frames, rendered once for all who missed the same; `stale` where it is too long ago."""
         if last_id is None:
             return b""
-        kept = self._replays.get((wish, last_id))
-        if kept is None:
-            stale, news = self.missed_news(wish, last_id)
-            kept = self._replays[wish, last_id] = (STALE if stale else b"") + sse(news)
-        return kept
+        frames = self._replay_frames.get((subscription, last_id))
+        if frames is None:
+            stale, update = self.find_missed(subscription, last_id)
+            frames = self._replay_frames[subscription, last_id] = (STALE_FRAME if stale else b"") + encode_sse(update)
+        return frames
 
-    def missed_news(self, wish: Wish, last_id: int | None) -> tuple[bool, News]:
+    def find_missed(self, subscription: Subscription, last_id: int | None) -> tuple[bool, LiveUpdate]:
         """(whether it is too long ago, what was missed since)."""
-        nothing = News(id=self.seen, area="", values=[], events=[])
+        empty = LiveUpdate(id=self.last_commit, area="", values=[], events=[])
         if last_id is None:
-            return False, nothing
-        if self._since is None or last_id < self._since or last_id > self.seen + _AHEAD:
-            return True, nothing
+            return False, empty
+        if self._known_since is None or last_id < self._known_since or last_id > self.last_commit + _MAX_COMMITS_AHEAD:
+            return True, empty
         values = []
-        for (station, name), (changed, area) in reversed(self._changed.items()):
-            if changed <= last_id:
+        for (station, name), (commit, area) in reversed(self._last_changes.items()):
+            if commit <= last_id:
                 break
-            if wish.fits(area, station, name):
-                values += self._value(station, name)
+            if subscription.matches(area, station, name):
+                values += self._current_value(station, name)
         events = [
             event for id_, event in self._events
-            if id_ > last_id and wish.fits(event.area, event.station, event.observed_property)
+            if id_ > last_id and subscription.matches(event.area, event.station, event.observed_property)
         ]  # fmt: skip
-        return False, replace(nothing, values=values, events=events)
+        return False, replace(empty, values=values, events=events)
 
-    def _value(self, station: str, name: str) -> list[LiveValue]:
-        if name not in self.board.windows.get(station, {}):
+    def _current_value(self, station: str, name: str) -> list[LiveValue]:
+        if name not in self.latest_values.windows.get(station, {}):
             return []
-        return [live_value(station, name, self.board.minute(station, name))]
+        return [build_live_value(station, name, self.latest_values.build_minute(station, name))]
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer; twice is once."""
-        group = self._groups.get(viewer.wish)
+        group = self._groups.get(viewer.subscription)
         if group is None or viewer not in group.viewers:
             return
         group.viewers.discard(viewer)
         if not group.viewers:
-            del self._groups[viewer.wish]
-        here = self._of_address.pop(viewer.address) - 1
-        if here:
-            self._of_address[viewer.address] = here
-        self._count -= 1
-        VIEWERS.set(self._count)
+            del self._groups[viewer.subscription]
+        address_count = self._viewers_by_address.pop(viewer.address) - 1
+        if address_count:
+            self._viewers_by_address[viewer.address] = address_count
+        self._viewer_count -= 1
+        VIEWERS.set(self._viewer_count)
 
-    async def keep_house(self) -> None:
+    async def maintain_viewers(self) -> None:
         """Signs of life, ends of leases, cutting off those who do not read: until cancelled."""
         settings = self._settings
         pause = min(0.5, settings.heartbeat / 3, settings.lease / 3)
         while True:
             await asyncio.sleep(pause)
             now = time.monotonic()
-            self._show(self._sequencer.expire(now))
+            self._release(self._sequencer.release_overdue(now))
             for group in tuple(self._groups.values()):
-                quiet = now - group.written >= settings.heartbeat
+                quiet = now - group.last_sent_at >= settings.heartbeat
                 if quiet:
-                    group.written = now
+                    group.last_sent_at = now
                 for viewer in tuple(group.viewers):
-                    viewer.tended(now, quiet=quiet)
+                    viewer.maintain(now, quiet=quiet)
 
     def close(self) -> None:
         """End every stream."""

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from gateway.live.message import LiveMessage
 
-_MOST_WAITING = 1_000
+_MAX_WAITING = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Released:
+class ReleasedMessages:
     """What may be shown now; `lost`: before these something is missing."""
 
     messages: Sequence[LiveMessage] = ()
@@ -40,31 +40,31 @@ class Sequencer:
         """When `expire` should be called, None where nothing waits."""
         return self._since + self._hold if self._waiting else None
 
-    def take(self, message: LiveMessage, now: float) -> Released:
+    def add(self, message: LiveMessage, now: float) -> ReleasedMessages:
         """One message that arrived."""
         if self.last is None:
             self.last = message.id - 1
         if message.id <= self.last:  # another area's part of a commit, or one given up on
-            return Released(messages=[message])
+            return ReleasedMessages(messages=[message])
         if not self._waiting:
             self._since = now
         self._waiting[message.id].append(message)
-        if sum(map(len, self._waiting.values())) > _MOST_WAITING:
-            return self._given_up()
-        return Released(messages=self._next())
+        if sum(map(len, self._waiting.values())) > _MAX_WAITING:
+            return self._release_incomplete()
+        return ReleasedMessages(messages=self._pop_consecutive())
 
-    def expire(self, now: float) -> Released:
+    def release_overdue(self, now: float) -> ReleasedMessages:
         """What has waited long enough goes on without what it waited for."""
         due = self.due
-        return Released() if due is None or now < due else self._given_up()
+        return ReleasedMessages() if due is None or now < due else self._release_incomplete()
 
-    def _given_up(self) -> Released:
+    def _release_incomplete(self) -> ReleasedMessages:
         self.last = min(self._waiting) - 1
-        return Released(messages=self._next(), lost=True)
+        return ReleasedMessages(messages=self._pop_consecutive(), lost=True)
 
-    def _next(self) -> list[LiveMessage]:
-        out: list[LiveMessage] = []
+    def _pop_consecutive(self) -> list[LiveMessage]:
+        messages: list[LiveMessage] = []
         while self.last is not None and self.last + 1 in self._waiting:
             self.last += 1
-            out += self._waiting.pop(self.last)
-        return out
+            messages += self._waiting.pop(self.last)
+        return messages

@@ -12,31 +12,31 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 
-from gateway.api.http.headers import API, EVERYWHERE
-from gateway.api.live.frames import News, Unread, Wish, sse
+from gateway.api.http.headers import API_HEADERS, COMMON_HEADERS
+from gateway.api.live.frames import Backlog, LiveUpdate, Subscription, encode_sse
 from gateway.api.settings import ApiSettings
 from gateway.api.telemetry import DROPPED
 
-_UNREAD_SECONDS = 10.0
-_HIGH = 32_768  # bytes in our own buffer before a viewer counts as slow
-_KERNEL = 65_536  # bytes the kernel may hold for it
-_HERE = b": here\n\n"
+_STALL_TIMEOUT = 10.0
+_WRITE_BUFFER_BYTES = 32_768  # bytes in our own buffer before a viewer counts as slow
+_SEND_BUFFER_BYTES = 65_536  # bytes the kernel may hold for it
+_HEARTBEAT = b": here\n\n"
 
 
 class Viewer(ABC):
     """One open stream. `after`: commits up to this one it has seen already."""
 
-    __slots__ = ("address", "after", "wish")
+    __slots__ = ("address", "seen_commit", "subscription")
 
-    def __init__(self, wish: Wish, address: str) -> None:
-        self.wish, self.address, self.after = wish, address, 0
+    def __init__(self, subscription: Subscription, address: str) -> None:
+        self.subscription, self.address, self.seen_commit = subscription, address, 0
 
     @abstractmethod
-    def offer(self, frame: bytes, news: News | None) -> None:
+    def offer(self, frame: bytes, update: LiveUpdate | None) -> None:
         """Take a rendered frame or note its news; never waits. News None: `stale`."""
 
     @abstractmethod
-    def tended(self, now: float, *, quiet: bool) -> None:
+    def maintain(self, now: float, *, quiet: bool) -> None:
         """Called often: a sign of life where it is quiet, the end where it is time."""
 
     @abstractmethod
@@ -44,95 +44,100 @@ class Viewer(ABC):
         """Close in order."""
 
 
-class Group:
+class SubscriberGroup:
     """Viewers with one wish, for whom a frame is rendered once."""
 
-    __slots__ = ("viewers", "written")
+    __slots__ = ("last_sent_at", "viewers")
 
     def __init__(self) -> None:
         self.viewers: set[Viewer] = set()
-        self.written = time.monotonic()
+        self.last_sent_at = time.monotonic()
 
 
-def _head() -> bytes:
+def _build_head() -> bytes:
     lines = {
         "Content-Type": "text/event-stream; charset=utf-8",
         "Cache-Control": "no-store",
         "X-Accel-Buffering": "no",
         "Connection": "close",
-        **EVERYWHERE,
-        **API,
+        **COMMON_HEADERS,
+        **API_HEADERS,
     }
     return "".join(["HTTP/1.1 200 OK\r\n", *(f"{k}: {v}\r\n" for k, v in lines.items()), "\r\n"]).encode()
 
 
-HEAD = _head()
+RESPONSE_HEAD = _build_head()
 
 
-class Stream(Viewer, asyncio.Protocol):
+class SseViewer(Viewer, asyncio.Protocol):
     """Server-sent events, written straight to the transport: a kilobyte or two a viewer."""
 
-    __slots__ = ("_ends", "_leave", "_paused", "_transport", "_unread")
+    __slots__ = ("_backlog", "_ends_at", "_leave", "_paused_at", "_transport")
 
     def __init__(
-        self, wish: Wish, address: str, transport: asyncio.Transport, lease: float, leave: Callable[[Viewer], None]
+        self,
+        subscription: Subscription,
+        address: str,
+        transport: asyncio.Transport,
+        lease: float,
+        leave: Callable[[Viewer], None],
     ) -> None:
-        super().__init__(wish, address)
+        super().__init__(subscription, address)
         self._transport, self._leave = transport, leave
-        self._ends = time.monotonic() + lease
-        self._paused: float | None = None
-        self._unread: Unread | None = None
+        self._ends_at = time.monotonic() + lease
+        self._paused_at: float | None = None
+        self._backlog: Backlog | None = None
 
-    def begin(self, missed: bytes, link: bytes) -> None:
+    def begin(self, missed_frames: bytes, link_header: bytes) -> None:
         """The answer's head and what this viewer missed."""
-        self._transport.set_write_buffer_limits(high=_HIGH)
-        kernel = self._transport.get_extra_info("socket")
-        if kernel is not None:
+        self._transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None:
             with suppress(OSError):
-                kernel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         retry = random.randint(1_000, 4_000)  # noqa: S311 - only spreads reconnects
-        self._transport.write(HEAD[:-2] + link + b"\r\nretry: %d\n\n" % retry + missed)
+        self._transport.write(RESPONSE_HEAD[:-2] + link_header + b"\r\nretry: %d\n\n" % retry + missed_frames)
 
-    def offer(self, frame: bytes, news: News | None) -> None:
+    def offer(self, frame: bytes, update: LiveUpdate | None) -> None:
         """Write it, or note it where the buffer is full."""
-        if self._paused is None:
+        if self._paused_at is None:
             self._transport.write(frame)
             return
-        if self._unread is None:
-            self._unread = Unread()
-        if not self._unread.add(news):
-            self._cut()
+        if self._backlog is None:
+            self._backlog = Backlog()
+        if not self._backlog.add(update):
+            self._disconnect()
 
     def pause_writing(self) -> None:
         """The buffer is full: from now on only the newest counts."""
-        self._paused = time.monotonic()
+        self._paused_at = time.monotonic()
 
     def resume_writing(self) -> None:
         """It has read: what it missed meanwhile, as one frame."""
-        self._paused = None
-        unread, self._unread = self._unread, None
-        if unread is not None:
-            stale, news = unread.take()
-            self._transport.write((b"event: stale\ndata: {}\n\n" if stale else b"") + sse(news))
+        self._paused_at = None
+        backlog, self._backlog = self._backlog, None
+        if backlog is not None:
+            stale, update = backlog.drain()
+            self._transport.write((b"event: stale\ndata: {}\n\n" if stale else b"") + encode_sse(update))
 
-    def tended(self, now: float, *, quiet: bool) -> None:
+    def maintain(self, now: float, *, quiet: bool) -> None:
         """See Viewer."""
-        if self._paused is not None:
-            if now - self._paused > _UNREAD_SECONDS:
-                self._cut()
-        elif now > self._ends:
+        if self._paused_at is not None:
+            if now - self._paused_at > _STALL_TIMEOUT:
+                self._disconnect()
+        elif now > self._ends_at:
             self.end()
         elif quiet:
-            self._transport.write(_HERE)
+            self._transport.write(_HEARTBEAT)
 
-    def _cut(self) -> None:
+    def _disconnect(self) -> None:
         DROPPED.labels("too_slow").inc()
         self._transport.abort()
         self._leave(self)
 
     def end(self) -> None:
         """See Viewer; a transport that cannot be emptied is aborted."""
-        if self._paused is None:
+        if self._paused_at is None:
             self._transport.close()
         else:
             self._transport.abort()
@@ -152,31 +157,31 @@ class Stream(Viewer, asyncio.Protocol):
 class SocketViewer(Viewer):
     """A WebSocket's place: its own task takes from here and writes."""
 
-    __slots__ = ("_ends", "beat", "closed", "news", "unread")
+    __slots__ = ("_ends_at", "backlog", "closed", "heartbeat_due", "wake_up")
 
-    def __init__(self, wish: Wish, address: str, settings: ApiSettings) -> None:
-        super().__init__(wish, address)
-        self._ends = time.monotonic() + settings.lease
-        self.unread, self.news = Unread(), asyncio.Event()
-        self.closed = self.beat = False
+    def __init__(self, subscription: Subscription, address: str, settings: ApiSettings) -> None:
+        super().__init__(subscription, address)
+        self._ends_at = time.monotonic() + settings.lease
+        self.backlog, self.wake_up = Backlog(), asyncio.Event()
+        self.closed = self.heartbeat_due = False
 
-    def offer(self, frame: bytes, news: News | None) -> None:
+    def offer(self, frame: bytes, update: LiveUpdate | None) -> None:
         """See Viewer."""
         del frame
-        if not self.unread.add(news):
+        if not self.backlog.add(update):
             DROPPED.labels("too_slow").inc()
             self.closed = True
-        self.news.set()
+        self.wake_up.set()
 
-    def tended(self, now: float, *, quiet: bool) -> None:
+    def maintain(self, now: float, *, quiet: bool) -> None:
         """See Viewer."""
-        if now > self._ends:
+        if now > self._ends_at:
             self.end()
         elif quiet:
-            self.beat = True
-            self.news.set()
+            self.heartbeat_due = True
+            self.wake_up.set()
 
     def end(self) -> None:
         """See Viewer."""
         self.closed = True
-        self.news.set()
+        self.wake_up.set()

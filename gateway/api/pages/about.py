@@ -8,80 +8,100 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from gateway.api.data.database import Reader
-from gateway.api.pages.renderer import View, html, look
-from gateway.api.schemas.detection import DetectionFigures, figures
+from gateway.api.data.database import Database
+from gateway.api.pages.renderer import View, get_view, respond_html
+from gateway.api.schemas.detection import DetectionFigures, fetch_detection_figures
 
 router = APIRouter()
-Look = Annotated[View, Depends(look)]
+ViewDependency = Annotated[View, Depends(get_view)]
 _STATIC = Path(__file__).parents[1] / "static"
-_SELDOM = 60.0
+_CACHE_SECONDS = 60.0
 
 
 @router.get("/about")
-async def about(view: Look) -> HTMLResponse:
+async def about(view: ViewDependency) -> HTMLResponse:
     """Method, sensors, uncertainty, use, makers, privacy."""
-    return html(view, view.render(f"about.{view.language}.html"))
+    return respond_html(view, view.render(f"about.{view.language}.html"))
 
 
 @router.get("/status")
-async def status(view: Look) -> HTMLResponse:
+async def status(view: ViewDependency) -> HTMLResponse:
     """How fresh and how complete the data are, and how fast alerts were."""
-    completeness = await _asked(view, "completeness", {"start": view.now - timedelta(days=1), "end": view.now})
-    latency = await _asked(view, "alert_latency", {"start": view.now - timedelta(days=30)})
-    detection = await _asked(view, "detection", {"start": view.now - timedelta(days=30)})
-    whole = {row[0]: row for row in completeness or []}
+    completeness = await _fetch_cached_rows(
+        view, "summarise_completeness", {"start": view.now - timedelta(days=1), "end": view.now}
+    )
+    latency = await _fetch_cached_rows(view, "summarise_alert_latency", {"start": view.now - timedelta(days=30)})
+    detection = await _fetch_cached_rows(view, "summarise_detection", {"start": view.now - timedelta(days=30)})
+    completeness_by_station = {row[0]: row for row in completeness or []}
     rows = []
-    for id_, (_, _, name, *_) in sorted(view.board.places.stations.items(), key=lambda one: str(one[1][2])):
-        windows = view.board.windows.get(id_, {})
+    for id_, (_, _, name, *_) in sorted(view.latest_values.registry.stations.items(), key=lambda item: str(item[1][2])):
+        windows = view.latest_values.windows.get(id_, {})
         newest = max((window.minute.observed_at for window in windows.values()), default=None)
         flags = sorted({flag for window in windows.values() for flag in window.minute.flags})
-        rows.append({"id": id_, "name": name, "newest": newest, "flags": flags, "whole": whole.get(id_)})
-    told = latency[0] if latency else (0, None, None)
-    tested = await _tested(view)
-    found = detection[0] if detection else (0, 0, None)
-    known = completeness is not None
-    return html(view, view.render("status.html", rows=rows, told=told, found=found, known=known, tested=tested))
+        rows.append(
+            {
+                "id": id_,
+                "name": name,
+                "newest": newest,
+                "flags": flags,
+                "completeness": completeness_by_station.get(id_),
+            }
+        )
+    alert_latency = latency[0] if latency else (0, None, None)
+    detection_figures = await _fetch_detection_figures(view)
+    detection_counts = detection[0] if detection else (0, 0, None)
+    has_completeness = completeness is not None
+    return respond_html(
+        view,
+        view.render(
+            "status.html",
+            rows=rows,
+            latency=alert_latency,
+            detection=detection_counts,
+            has_completeness=has_completeness,
+            figures=detection_figures,
+        ),
+    )
 
 
-async def _tested(view: View) -> DetectionFigures | None:
+async def _fetch_detection_figures(view: View) -> DetectionFigures | None:
     """How well peaks are found, read once a minute at most; None where the database will not say in time."""
-    house: dict[str, tuple[float, DetectionFigures]] = view.request.app.state.seldom
-    kept = house.get("tested")
-    if kept is None or time.monotonic() - kept[0] > _SELDOM:
+    status_cache: dict[str, tuple[float, DetectionFigures]] = view.request.app.state.status_cache
+    entry = status_cache.get("detection_figures")
+    if entry is None or time.monotonic() - entry[0] > _CACHE_SECONDS:
         try:
-            found = await figures(view.request.app.state.reader, view.settings.operator)
+            detection_figures = await fetch_detection_figures(view.request.app.state.database, view.settings.operator)
         except HTTPException:
             return None
-        kept = house["tested"] = time.monotonic(), found
-    return kept[1]
+        entry = status_cache["detection_figures"] = time.monotonic(), detection_figures
+    return entry[1]
 
 
-async def _asked(view: View, query: str, values: dict[str, Any]) -> list[Any] | None:
+async def _fetch_cached_rows(view: View, query: str, values: dict[str, Any]) -> list[Any] | None:
     """Rows that are read once a minute at most; None where the database will not say in time."""
-    house: dict[str, tuple[float, list[Any]]] = view.request.app.state.seldom
-    reader: Reader = view.request.app.state.reader
-    kept = house.get(query)
-    if kept is None or time.monotonic() - kept[0] > _SELDOM:
+    status_cache: dict[str, tuple[float, list[Any]]] = view.request.app.state.status_cache
+    reader: Database = view.request.app.state.database
+    entry = status_cache.get(query)
+    if entry is None or time.monotonic() - entry[0] > _CACHE_SECONDS:
         try:
-            kept = house[query] = time.monotonic(), await reader.rows(query, values)
+            entry = status_cache[query] = time.monotonic(), await reader.fetch_rows(query, values)
         except HTTPException:
             return None
-    return kept[1]
+    return entry[1]
 
 
 @router.get("/offline")
-async def offline(view: Look) -> HTMLResponse:
+async def offline(view: ViewDependency) -> HTMLResponse:
     """What the app shows where there is no network."""
-    return html(view, view.render("offline.html"))
+    return respond_html(view, view.render("offline.html"))
 
 
 @router.get("/manifest.webmanifest")
-async def manifest(view: Look) -> Response:
+async def manifest(view: ViewDependency) -> Response:
     """The app, for a phone's home screen."""
     icon = {"src": "/static/icon.svg", "sizes": "any", "type": "image/svg+xml", "purpose": "any"}
-    found = {
-        "name": f"Piekwacht – {view.words['title']}",
+    document = {
+        "name": f"Piekwacht – {view.texts['title']}",
         "short_name": "Piekwacht",
         "lang": view.language,
         "start_url": f"{view.prefix}/",
@@ -92,20 +112,20 @@ async def manifest(view: Look) -> Response:
         "icons": [icon],
     }
     return JSONResponse(
-        found, media_type="application/manifest+json", headers={"Cache-Control": "public, max-age=3600"}
+        document, media_type="application/manifest+json", headers={"Cache-Control": "public, max-age=3600"}
     )
 
 
-only_once = APIRouter()
+root_router = APIRouter()
 
 
-@only_once.get("/sw.js")
+@root_router.get("/sw.js")
 async def service_worker() -> Response:
     """At the root, because a worker only sees what lies below it."""
     return FileResponse(_STATIC / "sw.js", media_type="text/javascript", headers={"Cache-Control": "no-cache"})
 
 
-@only_once.get("/robots.txt")
+@root_router.get("/robots.txt")
 async def robots() -> Response:
     """Everybody may read the pages; files of data are asked for, not crawled."""
     return PlainTextResponse("User-agent: *\nDisallow: /api/\nDisallow: /widget/\n")

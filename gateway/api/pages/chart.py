@@ -11,10 +11,10 @@ from math import ceil, floor, log10
 
 from markupsafe import Markup, escape
 
-from alerting.vocabulary import LOCAL
+from alerting.vocabulary import LOCAL_TIMEZONE
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 14, 26
-_STEPS = (  # hours between marks, and how they are written
+_TICK_STEPS = (  # hours between marks, and how they are written
     *((hours, "%H:%M") for hours in (1 / 60, 1 / 30, 1 / 12, 0.25, 0.5, 1, 4)),
     *((24.0 * days, "%d-%m") for days in (1, 5)),
     *((24.0 * days, "%m-%Y") for days in (30, 90)),
@@ -31,13 +31,13 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Span:
+class MarkedPeriod:
     """A period that is marked behind the lines; `words` say why."""
 
     start: datetime
     end: datetime
     css: str
-    words: str
+    label: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Chart:
     end: datetime
     lines: Sequence[Line] = ()
     band: Sequence[tuple[datetime, float, float]] = ()
-    spans: Sequence[Span] = ()
+    spans: Sequence[MarkedPeriod] = ()
     width: int = 900
     height: int = 300
     from_zero: bool = True
@@ -69,7 +69,14 @@ class Chart:
             f"<title>{escape(self.title)}</title>"
             f'<defs><pattern id="hatch-{self.kind}" width="6" height="6" patternUnits="userSpaceOnUse" '
             'patternTransform="rotate(45)"><rect width="2" height="6" class="hatching"/></pattern></defs>'
-            + "".join([*map(self._span, self.spans), *self._grid(comma), self._band(), *map(self._line, self.lines)])
+            + "".join(
+                [
+                    *map(self._draw_span, self.spans),
+                    *self._draw_grid(comma),
+                    self._draw_band(),
+                    *map(self._draw_line, self.lines),
+                ]
+            )
             + "</svg>"
         )
 
@@ -108,66 +115,68 @@ class Chart:
         share = (value - self.bottom) / (self.top - self.bottom)
         return self.height - _BOTTOM - share * (self.height - _TOP - _BOTTOM)
 
-    def _line(self, line: Line) -> str:
-        parts, before = [], None
+    def _draw_line(self, line: Line) -> str:
+        parts, previous = [], None
         top, bottom = self.top, self.bottom
         scale = (self.height - _TOP - _BOTTOM) / (top - bottom)
         for at, value in line.points:
             if value is None:
-                before = None
+                previous = None
                 continue
-            joined = before is not None and (at - before).total_seconds() <= line.step * 1.5
+            is_continuous = previous is not None and (at - previous).total_seconds() <= line.step * 1.5
             y = self.height - _BOTTOM - (value - bottom) * scale
-            parts.append(f"{'L' if joined else 'M'}{self.x(at):.1f} {y:.1f}{'' if joined else 'h.1'}")
-            before = at
+            parts.append(f"{'L' if is_continuous else 'M'}{self.x(at):.1f} {y:.1f}{'' if is_continuous else 'h.1'}")
+            previous = at
         return f'<path class="line {line.css}" d="{"".join(parts)}"/>'
 
-    def _band(self) -> str:
+    def _draw_band(self) -> str:
         if len(self.band) < 2:
             return ""
         upper = "L".join(f"{self.x(at):.1f} {self.y(high):.1f}" for at, _, high in self.band)
         lower = "L".join(f"{self.x(at):.1f} {self.y(low):.1f}" for at, low, _ in reversed(self.band))
         return f'<path class="band" d="M{upper}L{lower}Z"/>'
 
-    def _span(self, span: Span) -> str:
+    def _draw_span(self, span: MarkedPeriod) -> str:
         x = self.x(span.start)
         width = max(2.0, self.x(span.end) - x)
         return (
             f'<rect class="{span.css}" x="{x:.1f}" y="{_TOP}" width="{width:.1f}" '
-            f'height="{self.height - _TOP - _BOTTOM}"><title>{escape(span.words)}</title></rect>'
+            f'height="{self.height - _TOP - _BOTTOM}"><title>{escape(span.label)}</title></rect>'
         )
 
-    def _grid(self, comma: str) -> list[str]:
-        out, step = [], _round_step((self.top - self.bottom) / 4)
+    def _draw_grid(self, comma: str) -> list[str]:
+        parts, step = [], _round_step((self.top - self.bottom) / 4)
         value = self.bottom
         while value <= self.top + step / 1e6:
             y = self.y(value)
             text = f"{value:.{max(0, -floor(log10(step)))}f}".replace(".", comma)
-            out.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{self.width - _RIGHT}"/>')
-            out.append(f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
+            parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{self.width - _RIGHT}"/>')
+            parts.append(f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
             value += step
-        for at, words in ticks(self.start, self.end, max(4, self.width // 110)):
+        for at, label in build_ticks(self.start, self.end, max(4, self.width // 110)):
             x = self.x(at)
-            out.append(f'<path class="grid" d="M{x:.1f} {_TOP}V{self.height - _BOTTOM}"/>')
-            out.append(f'<text class="tick" x="{x:.1f}" y="{self.height - 8}" text-anchor="middle">{words}</text>')
-        return out
+            parts.append(f'<path class="grid" d="M{x:.1f} {_TOP}V{self.height - _BOTTOM}"/>')
+            parts.append(f'<text class="tick" x="{x:.1f}" y="{self.height - 8}" text-anchor="middle">{label}</text>')
+        return parts
 
 
-def ticks(start: datetime, end: datetime, most: int = 8) -> list[tuple[datetime, str]]:
+def build_ticks(start: datetime, end: datetime, max_ticks: int = 8) -> list[tuple[datetime, str]]:
     """Some six round moments in local time, with what is written below them."""
     hours = (end - start).total_seconds() / 3600
-    step, form = next((one for one in _STEPS if hours / one[0] <= most), _STEPS[-1])
-    local = start.astimezone(LOCAL)
+    step, time_format = next(
+        (tick_step for tick_step in _TICK_STEPS if hours / tick_step[0] <= max_ticks), _TICK_STEPS[-1]
+    )
+    local = start.astimezone(LOCAL_TIMEZONE)
     at = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    out = []
+    marks = []
     while at < end:
         if at >= start:
-            out.append((at, f"{at:{form}}"))
-        at = (at.replace(tzinfo=None) + timedelta(hours=step)).replace(tzinfo=LOCAL)
-    return out
+            marks.append((at, f"{at:{time_format}}"))
+        at = (at.replace(tzinfo=None) + timedelta(hours=step)).replace(tzinfo=LOCAL_TIMEZONE)
+    return marks
 
 
-def _round_step(about: float) -> float:
+def _round_step(minimum: float) -> float:
     """1, 2 or 5 times a power of ten, at least `about`."""
-    power = 10.0 ** floor(log10(about))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= about * 0.999)
+    power = 10.0 ** floor(log10(minimum))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= minimum * 0.999)

@@ -5,35 +5,35 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse
 
-from alerting.vocabulary import UNITS
-from gateway.api.pages.plumes import grouped
-from gateway.api.pages.renderer import SHOWN, View, bare, html, look, missing
-from gateway.api.pages.texts import LIVE_WORDS
+from alerting.vocabulary import UNIT_SYMBOLS
+from gateway.api.pages.plumes import group_into_plumes
+from gateway.api.pages.renderer import SHOWN_PROPERTIES, View, get_view, respond_html, respond_missing, strip_licence
+from gateway.api.pages.texts import LIVE_TEXTS
 from gateway.api.routes import events
-from gateway.api.routes.places import station
+from gateway.api.routes.places import build_station
 from gateway.api.settings import BaseMapSettings
 
 router = APIRouter()
-Look = Annotated[View, Depends(look)]
+ViewDependency = Annotated[View, Depends(get_view)]
 
 
 @router.get("/")
-async def now(view: Look) -> HTMLResponse:
+async def show_map(view: ViewDependency) -> HTMLResponse:
     """The map."""
-    places = view.board.places
-    features = [bare(station(view.board, id_, "")) for id_ in places.stations]
+    places = view.latest_values.registry
+    features = [strip_licence(build_station(view.latest_values, id_, "")) for id_ in places.stations]
     features.sort(key=lambda feature: feature["properties"]["name"])
-    peaks = [bare(event) for event in await events.found(view.request, 60, kinds=events.PUBLIC)]
-    shown_peaks = grouped([one for one in peaks if one["kind"] == "peak"])
-    open_ = [one for one in shown_peaks if one.main["end"] is None and one.main["change"] != "voided"]
-    past = [one for one in shown_peaks if one.main["end"] is not None]
-    measured = {name for feature in features for name in feature["properties"]["newest"]}
-    shown = [name for name in SHOWN if name in measured][:6] or ["pm2_5"]
+    peaks = [strip_licence(event) for event in await events.fetch_events(view.request, 60, kinds=events.PUBLIC_KINDS)]
+    plumes = group_into_plumes([item for item in peaks if item["kind"] == "peak"])
+    open_plumes = [item for item in plumes if item.main["end"] is None and item.main["change"] != "voided"]
+    past_plumes = [item for item in plumes if item.main["end"] is not None]
+    measured_properties = {name for feature in features for name in feature["properties"]["newest"]}
+    shown_properties = [name for name in SHOWN_PROPERTIES if name in measured_properties][:6] or ["pm2_5"]
     boot = {
         "language": view.language,
         "home": f"{view.prefix}/",
-        "words": {name: view.words[name] for name in LIVE_WORDS},
-        "units": dict(UNITS),
+        "words": {name: view.texts[name] for name in LIVE_TEXTS},
+        "units": dict(UNIT_SYMBOLS),
         "stations": features,
         "events": peaks,
         "outlines": [row[3] for row in places.areas.values()],
@@ -43,15 +43,23 @@ async def now(view: Look) -> HTMLResponse:
         ],
         "silentAfter": view.settings.silent_after,
         "replay": view.settings.replay,
-        "baseMap": base_map(view.settings.base_map),
+        "baseMap": describe_base_map(view.settings.base_map),
         "names": {name: view.name_of(name) for name in places.properties},
     }
-    return html(
-        view, view.render("map.html", boot=boot, features=features, open=open_[:12], past=past[:5], shown=shown)
+    return respond_html(
+        view,
+        view.render(
+            "map.html",
+            boot=boot,
+            features=features,
+            open=open_plumes[:12],
+            past=past_plumes[:5],
+            shown=shown_properties,
+        ),
     )
 
 
-def base_map(settings: BaseMapSettings) -> dict[str, object] | None:
+def describe_base_map(settings: BaseMapSettings) -> dict[str, object] | None:
     """What the page needs to know of it."""
     if not settings.url:
         return None
@@ -59,12 +67,17 @@ def base_map(settings: BaseMapSettings) -> dict[str, object] | None:
 
 
 @router.get("/widget/{id}")
-async def widget(view: Look, id: str) -> HTMLResponse:  # noqa: A002 - the path's word
+async def show_widget(view: ViewDependency, id: str) -> HTMLResponse:  # noqa: A002 - the path's word
     """One station, small, to be shown in a frame on another site; it reads itself again each minute."""
-    if id not in view.board.places.stations:
-        return missing(view)
-    feature = bare(station(view.board, id, ""))
+    if id not in view.latest_values.registry.stations:
+        return respond_missing(view)
+    feature = strip_licence(build_station(view.latest_values, id, ""))
     values = feature["properties"]["newest"]
-    shown = [name for name in SHOWN if name in values][:3]
-    open_ = [bare(event) for event in await events.found(view.request, 5, station=id, open=True, kinds=["peak"])]
-    return html(view, view.render("widget.html", feature=feature, shown=shown, values=values, peaks=open_))
+    shown_properties = [name for name in SHOWN_PROPERTIES if name in values][:3]
+    open_peaks = [
+        strip_licence(event)
+        for event in await events.fetch_events(view.request, 5, station=id, open=True, kinds=["peak"])
+    ]
+    return respond_html(
+        view, view.render("widget.html", feature=feature, shown=shown_properties, values=values, peaks=open_peaks)
+    )

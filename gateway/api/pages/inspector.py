@@ -11,66 +11,70 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from gateway.access.authorization import from_our_own_page
+from gateway.access.authorization import require_same_origin
 from gateway.access.identity import EVERY_AREA
 from gateway.api.inspector import service
-from gateway.api.pages.inspector_texts import WORDS
-from gateway.api.pages.renderer import View, look
+from gateway.api.pages.inspector_texts import TEXTS
+from gateway.api.pages.renderer import View, get_view
 
 router = APIRouter()
-Look = Annotated[View, Depends(look)]
-HOURS = (1, 4, 8, 24, 72, 168)
-_SIMPLE = re.compile(r'(\w+)="([^"]*)"')
-_SHOWN = 100  # alerts in one list; a storm has more
+ViewDependency = Annotated[View, Depends(get_view)]
+SILENCE_HOURS = (1, 4, 8, 24, 72, 168)
+_EQUALITY_MATCHER = re.compile(r'(\w+)="([^"]*)"')
+_MAX_ALERTS = 100  # alerts in one list; a storm has more
 
 
 @router.get("/inspector")
-async def alerts(view: Look) -> Response:
+async def show_alerts(view: ViewDependency) -> Response:
     """What goes on, what is over, what is silenced."""
 
     async def make() -> Response:
-        identity, found = service.reading(view.request), await service.cases(view.request)
-        areas = view.board.places.areas
-        names = [str(areas[one][1]) if one in areas else one for one in sorted(identity.areas)]
-        return _page(
+        identity, cases = service.require_inspector(view.request), await service.list_cases(view.request)
+        areas = view.latest_values.registry.areas
+        area_names = [str(areas[item][1]) if item in areas else item for item in sorted(identity.areas)]
+        return _render_page(
             view,
             "inspector.html",
-            who=identity.name,
-            areas=WORDS[view.language]["everywhere"] if EVERY_AREA in identity.areas else ", ".join(names),
-            open=[one for one in found if one.goes_on][:_SHOWN],
-            over=[one for one in found if not one.goes_on][:_SHOWN],
-            silences=[(one, service.may_end(identity, one)) for one in await service.silences(view.request)],
+            account=identity.name,
+            areas=TEXTS[view.language]["everywhere"] if EVERY_AREA in identity.areas else ", ".join(area_names),
+            open=[item for item in cases if item.is_ongoing][:_MAX_ALERTS],
+            ended=[item for item in cases if not item.is_ongoing][:_MAX_ALERTS],
+            silences=[(item, service.can_end(identity, item)) for item in await service.list_silences(view.request)],
         )
 
-    return await _trying(view, make)
+    return await _render_problems(view, make)
 
 
 @router.get("/inspector/events/{id}")
-async def one_alert(view: Look, id: str) -> Response:  # noqa: A002 - the path's word
+async def show_alert(view: ViewDependency, id: str) -> Response:  # noqa: A002 - the path's word
     """All that happened to one alert, and what can be done."""
 
     async def make() -> Response:
-        found = await service.case(view.request, id)
-        return _page(view, "inspector_event.html", case=found, choices=list(_choices(found)), hours=HOURS)
+        case = await service.get_case(view.request, id)
+        return _render_page(
+            view, "inspector_event.html", case=case, choices=list(_silence_choices(case)), hours=SILENCE_HOURS
+        )
 
-    return await _trying(view, make)
+    return await _render_problems(view, make)
 
 
 @router.post("/inspector/events/{id}/acknowledge")
-async def acknowledge(view: Look, id: str, note: Annotated[str, Form(max_length=1_000)] = "") -> Response:  # noqa: A002
+async def acknowledge_event(
+    view: ViewDependency, id: str, note: Annotated[str, Form(max_length=1_000)] = ""
+) -> Response:
     """I am on it."""
 
     async def make() -> Response:
-        _ours(view)
+        _check_origin(view)
         await service.acknowledge(view.request, id, note)
-        return _then(view, f"inspector/events/{id}")
+        return _redirect(view, f"inspector/events/{id}")
 
-    return await _trying(view, make)
+    return await _render_problems(view, make)
 
 
 @router.get("/inspector/silence")
-async def preview(  # noqa: PLR0917 - they are a form's fields
-    view: Look,
+async def show_preview(  # noqa: PLR0917 - they are a form's fields
+    view: ViewDependency,
     event: str,
     what: str,
     hours: Annotated[int, Query(ge=1, le=168)],
@@ -80,19 +84,24 @@ async def preview(  # noqa: PLR0917 - they are a form's fields
     """What would be silenced; nothing is yet."""
 
     async def make() -> Response:
-        wanted = await _wanted(view.request, event, what, hours, reason or "-", kind)
-        items = await service.preview(view.request, wanted)
-        asked = {"event": event, "what": what, "hours": hours, "reason": reason, "kind": kind}
-        return _page(
-            view, "inspector_silence.html", wanted=wanted, items=items, asked=asked, missing=not reason.strip()
+        silence_request = await _build_silence_request(view.request, event, what, hours, reason or "-", kind)
+        items = await service.preview_silence(view.request, silence_request)
+        form_values = {"event": event, "what": what, "hours": hours, "reason": reason, "kind": kind}
+        return _render_page(
+            view,
+            "inspector_silence.html",
+            silence_request=silence_request,
+            items=items,
+            form=form_values,
+            reason_missing=not reason.strip(),
         )
 
-    return await _trying(view, make)
+    return await _render_problems(view, make)
 
 
 @router.post("/inspector/silences")
-async def silence(  # noqa: PLR0917 - they are a form's fields
-    view: Look,
+async def create_silence(  # noqa: PLR0917 - they are a form's fields
+    view: ViewDependency,
     event: Annotated[str, Form(max_length=100)],
     what: Annotated[str, Form(max_length=20)],
     hours: Annotated[int, Form(ge=1, le=168)],
@@ -102,90 +111,96 @@ async def silence(  # noqa: PLR0917 - they are a form's fields
     """Silence it."""
 
     async def make() -> Response:
-        _ours(view)
-        await service.put(view.request, await _wanted(view.request, event, what, hours, reason, kind))
-        return _then(view, "inspector#silences")
+        _check_origin(view)
+        await service.create_silence(
+            view.request, await _build_silence_request(view.request, event, what, hours, reason, kind)
+        )
+        return _redirect(view, "inspector#silences")
 
-    return await _trying(view, make)
+    return await _render_problems(view, make)
 
 
 @router.post("/inspector/silences/{number}/end")
-async def end(view: Look, number: int) -> Response:
+async def end_silence(view: ViewDependency, number: int) -> Response:
     """End a silence now."""
 
     async def make() -> Response:
-        _ours(view)
-        await service.end(view.request, number)
-        return _then(view, "inspector#silences")
+        _check_origin(view)
+        await service.end_silence(view.request, number)
+        return _redirect(view, "inspector#silences")
 
-    return await _trying(view, make)
+    return await _render_problems(view, make)
 
 
-def _choices(found: service.Case) -> dict[str, Sequence[str]]:
+def _silence_choices(case: service.Case) -> dict[str, Sequence[str]]:
     """What can be silenced around one alert: the word for it, and its matchers beside the area."""
-    alert = found.alert
-    if alert.quiet:
+    alert = case.alert
+    if alert.is_about_network:
         return {"network": [f'kind="{alert.kind}"']}
-    station, observed = f'station="{alert.station}"', f'property="{alert.observed_property}"'
-    return {"station": [station], "property": [station, observed], "area": [observed]}
+    station_matcher, property_matcher = f'station="{alert.station}"', f'property="{alert.observed_property}"'
+    return {"station": [station_matcher], "property": [station_matcher, property_matcher], "area": [property_matcher]}
 
 
-async def _wanted(request: Request, event: str, what: str, hours: int, reason: str, kind: str) -> service.Wanted:  # noqa: PLR0917
-    found = await service.case(request, event)
-    chosen = _choices(found).get(what)
-    if chosen is None:
+async def _build_silence_request(
+    request: Request, event: str, what: str, hours: int, reason: str, kind: str
+) -> service.SilenceRequest:
+    case = await service.get_case(request, event)
+    matchers = _silence_choices(case).get(what)
+    if matchers is None:
         raise HTTPException(400, f"what: {what[:20]!r} is nothing that can be silenced here")
-    until = datetime.now(UTC) + timedelta(hours=hours)
-    return service.wanted(found.alert.area or None, chosen, reason, None, until, kind)
+    ends_at = datetime.now(UTC) + timedelta(hours=hours)
+    return service.build_silence_request(case.alert.area or None, matchers, reason, None, ends_at, kind)
 
 
-def _page(view: View, template: str, status: int = 200, **values: object) -> HTMLResponse:
+def _render_page(view: View, template: str, status: int = 200, **values: object) -> HTMLResponse:
     """Never kept by anybody on the way: it is one person's view."""
     content = view.render(
         template,
-        i=WORDS[view.language],
-        duty=service,
-        sentence=lambda one: _sentence(view, one),
-        plain=lambda match: _plain(view, match),
+        texts=TEXTS[view.language],
+        service=service,
+        sentence=lambda case: _event_sentence(view, case),
+        describe_matchers=lambda match: _describe_matchers(view, match),
         **values,
     )
     headers = {"Cache-Control": "no-store", "Content-Language": view.language, "X-Robots-Tag": "noindex"}
     return HTMLResponse(content, status, headers)
 
 
-def _sentence(view: View, one: service.Case) -> str:
+def _event_sentence(view: View, case: service.Case) -> str:
     """What the detector says of it, where that is more than the headline."""
-    return "" if one.alert.quiet else one.alert.sentence.get(view.language, "")
+    return "" if case.alert.is_about_network else case.alert.sentence.get(view.language, "")
 
 
-def _plain(view: View, match: Sequence[str]) -> str:
+def _describe_matchers(view: View, match: Sequence[str]) -> str:
     """Matchers in words where they are simple, else as they are written."""
-    return ", ".join(_SIMPLE.sub(lambda found: _named(view, found[1], found[2]), text) for text in match)
+    return ", ".join(
+        _EQUALITY_MATCHER.sub(lambda matcher: _describe_matcher(view, matcher[1], matcher[2]), text) for text in match
+    )
 
 
-def _named(view: View, label: str, value: str) -> str:
-    places, word = view.board.places, WORDS[view.language].get(f"label_{label}", label)
+def _describe_matcher(view: View, label: str, value: str) -> str:
+    places, label_text = view.latest_values.registry, TEXTS[view.language].get(f"label_{label}", label)
     if label == "area" and value in places.areas:
         value = str(places.areas[value][1])  # id, name, ...
     elif label == "station" and value in places.stations:
         value = str(places.stations[value][2])  # id, area, name, ...
     elif label == "property":
         value = view.name_of(value)
-    return f"{word} {value}"
+    return f"{label_text} {value}"
 
 
-async def _trying(view: View, make: Callable[[], Awaitable[Response]]) -> Response:
+async def _render_problems(view: View, make: Callable[[], Awaitable[Response]]) -> Response:
     try:
         return await make()
     except HTTPException as error:
         status = error.status_code if error.status_code in {400, 401, 403, 404, 503} else 400
-        return _page(view, "inspector_refused.html", status, why=status)
+        return _render_page(view, "inspector_refused.html", status, status_code=status)
 
 
-def _ours(view: View) -> None:
-    from_our_own_page(view.request, view.settings.public_url)
+def _check_origin(view: View) -> None:
+    require_same_origin(view.request, view.settings.public_url)
 
 
-def _then(view: View, where: str) -> RedirectResponse:
+def _redirect(view: View, path: str) -> RedirectResponse:
     """A reload of what follows posts nothing again."""
-    return RedirectResponse(f"{view.prefix}/{where}", 303)
+    return RedirectResponse(f"{view.prefix}/{path}", 303)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-_TEXTS: Mapping[str, tuple[str, str]] = {
+_TEXT_PAIRS: Mapping[str, tuple[str, str]] = {
     "title": ("Meldingen", "Alerts"),
     "lead": (
         "Wat er nu speelt in {areas}, wie dat weet, en wat u kunt doen.",
@@ -101,7 +101,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "sign_in": ("Inloggen", "Sign in"),
 }
 
-WORDS: Mapping[str, Mapping[str, str]] = {
-    "nl": {name: texts[0] for name, texts in _TEXTS.items()},
-    "en": {name: texts[1] for name, texts in _TEXTS.items()},
+TEXTS: Mapping[str, Mapping[str, str]] = {
+    "nl": {name: texts[0] for name, texts in _TEXT_PAIRS.items()},
+    "en": {name: texts[1] for name, texts in _TEXT_PAIRS.items()},
 }

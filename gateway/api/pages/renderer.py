@@ -16,17 +16,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from msgspec import to_builtins
 
 from alerting import vocabulary
-from alerting.vocabulary import LOCAL, Language
-from gateway.api.data.latest_values import Board
-from gateway.api.pages.texts import MONTHS, WORDS
-from gateway.api.routes.places import board_of
-from gateway.api.schemas.schema import LICENCE, Shape, instant
+from alerting.vocabulary import LOCAL_TIMEZONE, Language
+from gateway.api.data.latest_values import LatestValues
+from gateway.api.pages.texts import MONTHS, TEXTS
+from gateway.api.routes.places import get_latest_values
+from gateway.api.schemas.schema import LICENCE, Schema, format_instant
 from gateway.api.settings import ApiSettings
-from gateway.model.timestamps import moment
+from gateway.model.timestamps import from_ms
 
 PREFIXES = ("", "/nl", "/en")
-SHOWN = ("pm2_5", "pm10", "pm1", "pm4", "voc_raw", "voc_ppb", "nox_raw", "ch4", "co2", "sound_laeq")
-SIGNALS = ("{ticks}", "Ohm", "hPa")  # units whose zero says nothing: a chart of them need not begin there
+SHOWN_PROPERTIES = ("pm2_5", "pm10", "pm1", "pm4", "voc_raw", "voc_ppb", "nox_raw", "ch4", "co2", "sound_laeq")
+ARBITRARY_SCALE_UNITS = ("{ticks}", "Ohm", "hPa")  # units whose zero says nothing: a chart of them need not begin there
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
     autoescape=select_autoescape(["html"]),
@@ -36,7 +36,7 @@ TEMPLATES = Environment(
 )
 
 
-def language_of(path: str, accepted: str) -> Language:
+def negotiate_language(path: str, accepted: str) -> Language:
     """The address's language, else the one the browser likes best, else Dutch."""
     if path.startswith(("/nl/", "/en/")):
         return "nl" if path.startswith("/nl/") else "en"
@@ -44,12 +44,12 @@ def language_of(path: str, accepted: str) -> Language:
     for part in accepted[:1_000].split(","):
         name, _, q = part.strip().partition(";q=")
         try:
-            given = float(q) if q else 1.0
+            quality = float(q) if q else 1.0
         except ValueError:
             continue
         short = name.lower()[:2]
-        if short in {"nl", "en"} and given > weight:
-            best, weight = short, given
+        if short in {"nl", "en"} and quality > weight:
+            best, weight = short, quality
     return "en" if best == "en" else "nl"
 
 
@@ -60,97 +60,97 @@ class View:
     request: Request
     language: Language
     prefix: str
-    board: Board
+    latest_values: LatestValues
     settings: ApiSettings
     now: datetime
 
     @property
-    def words(self) -> Mapping[str, str]:
+    def texts(self) -> Mapping[str, str]:
         """Every text, in this language."""
-        return WORDS[self.language]
+        return TEXTS[self.language]
 
     @property
-    def comma(self) -> str:
+    def decimal_separator(self) -> str:
         """What separates decimals."""
         return "," if self.language == "nl" else "."
 
     def name_of(self, observed_property: str) -> str:
         """A property in words."""
-        row = self.board.places.properties.get(observed_property)
+        row = self.latest_values.registry.properties.get(observed_property)
         return observed_property if row is None else str(row[2 if self.language == "nl" else 3])
 
     def unit_of(self, code: str) -> str:
         """A UCUM unit as people write it."""
-        return vocabulary.unit(code)
+        return vocabulary.unit_symbol(code)
 
     def flags(self, names: list[str]) -> str:
         """Flags in words."""
-        return ", ".join(vocabulary.flag(name, self.language) for name in names)
+        return ", ".join(vocabulary.flag_text(name, self.language) for name in names)
 
     def reasons(self, codes: list[str]) -> str:
         """Why, in words."""
-        return "; ".join(vocabulary.reason(code, self.language) for code in codes)
+        return "; ".join(vocabulary.reason_text(code, self.language) for code in codes)
 
     def number(self, value: float | None) -> str:
         """A figure in three digits or so."""
-        return "–" if value is None else vocabulary.number(value, self.language)
+        return "–" if value is None else vocabulary.format_number(value, self.language)
 
-    def short(self, value: float) -> str:
+    def plain_number(self, value: float) -> str:
         """A figure as it was chosen."""
-        return vocabulary.decimal(f"{value:g}", self.language)
+        return vocabulary.localize_decimal(f"{value:g}", self.language)
 
-    def share(self, value: float) -> str:
+    def percent(self, value: float) -> str:
         """A share in whole percents."""
         return f"{100 * value:.0f}"
 
-    def clock(self, text: str | None) -> str:
+    def time_of_day(self, text: str | None) -> str:
         """Local time of day."""
         return "–" if text is None else f"{_local(text):%H:%M:%S}"
 
-    def moment(self, text: str) -> str:
+    def short_date_time(self, text: str) -> str:
         """Local date and time, with the day left out where it is today."""
         at = _local(text)
-        return f"{at:%H:%M}" if at.date() == self.now.astimezone(LOCAL).date() else self.dated(text)
+        return f"{at:%H:%M}" if at.date() == self.now.astimezone(LOCAL_TIMEZONE).date() else self.date_time(text)
 
-    def dated(self, text: str) -> str:
+    def date_time(self, text: str) -> str:
         """Local date and time, for what is kept, printed or sent and read on another day."""
         at = _local(text)
         return f"{at.day} {MONTHS[self.language][at.month - 1]} {at.year}, {at:%H:%M}"
 
-    def exact(self, text: str) -> str:
+    def date_time_seconds(self, text: str) -> str:
         """The same to the second."""
-        return f"{self.dated(text)}:{_local(text):%S}"
+        return f"{self.date_time(text)}:{_local(text):%S}"
 
-    def whole(self, text: str) -> str:
+    def iso_date_time(self, text: str) -> str:
         """The whole of it, with the offset, for a title."""
         return f"{_local(text):%Y-%m-%d %H:%M:%S %z}"
 
-    def lasted(self, start: str, end: str | None) -> str:
+    def duration(self, start: str, end: str | None) -> str:
         """How long, in words."""
-        until = self.now if end is None else datetime.fromisoformat(end)
-        seconds = max(1, round((until - datetime.fromisoformat(start)).total_seconds()))
+        ends_at = self.now if end is None else datetime.fromisoformat(end)
+        seconds = max(1, round((ends_at - datetime.fromisoformat(start)).total_seconds()))
         if seconds < 90:
-            return f"{seconds} {self.words['second' if seconds == 1 else 'seconds_long']}"
+            return f"{seconds} {self.texts['second' if seconds == 1 else 'seconds_long']}"
         if seconds < 5_400:
-            return f"{round(seconds / 60)} {self.words['minutes_long']}"
-        return f"{self.number(seconds / 3600)} {self.words['hours_long']}"
+            return f"{round(seconds / 60)} {self.texts['minutes_long']}"
+        return f"{self.number(seconds / 3600)} {self.texts['hours_long']}"
 
-    def silent(self, at: str | None) -> bool:
+    def has_no_data(self, at: str | None) -> bool:
         """Whether that is too long ago to call it now."""
         return at is None or self.now - datetime.fromisoformat(at) > timedelta(seconds=self.settings.silent_after)
 
     def age(self, at: str | None) -> str:
         """How long ago, or since when there is nothing."""
         if at is None:
-            return self.words["never"]
-        if self.silent(at):
-            return f"{self.words['silent']} {self.moment(at)}"
+            return self.texts["never"]
+        if self.has_no_data(at):
+            return f"{self.texts['silent']} {self.short_date_time(at)}"
         seconds = max(0, round((self.now - datetime.fromisoformat(at)).total_seconds()))
         if seconds < 120:
-            return f"{seconds} {self.words['seconds']}"
-        return f"{round(seconds / 60)} {self.words['minutes']}"
+            return f"{seconds} {self.texts['seconds']}"
+        return f"{round(seconds / 60)} {self.texts['minutes']}"
 
-    def times(self, peak: float, background: float) -> str:
+    def ratio(self, peak: float, background: float) -> str:
         """In multiples of the background, where there is enough of one to say so."""
         if background <= 0 or peak < 1.5 * background:
             return ""
@@ -159,17 +159,17 @@ class View:
     def render(self, template: str, **values: object) -> bytes:
         """The page."""
         path = self.request.url.path
-        bare = path[3:] if path.startswith(("/nl/", "/en/")) else path
-        other = "en" if self.language == "nl" else "nl"
+        path_without_language = path[3:] if path.startswith(("/nl/", "/en/")) else path
+        other_language = "en" if self.language == "nl" else "nl"
         return (
             TEMPLATES.get_template(template)
             .render(
                 v=self,
-                w=self.words,
+                w=self.texts,
                 language=self.language,
                 home=f"{self.prefix}/",
-                here=bare,
-                other=other,
+                here=path_without_language,
+                other=other_language,
                 query=self.request.url.query,
                 settings=self.settings,
                 licence=LICENCE,
@@ -179,48 +179,57 @@ class View:
         )
 
 
-async def look(request: Request) -> View:
+async def get_view(request: Request) -> View:
     """The dependency of every page."""
     path = request.url.path
     prefix = path[:3] if path.startswith(("/nl/", "/en/")) else ""
-    language = language_of(path, request.headers.get("accept-language", ""))
-    return view_of(request, language, prefix, await board_of(request))
+    language = negotiate_language(path, request.headers.get("accept-language", ""))
+    return build_view(request, language, prefix, await get_latest_values(request))
 
 
-def view_of(request: Request, language: Language, prefix: str, board: Board) -> View:
+def build_view(request: Request, language: Language, prefix: str, latest_values: LatestValues) -> View:
     """A look in that language; in a replay `now` is when the newest reading was made."""
     settings: ApiSettings = request.app.state.settings
-    newest = max((w.newest for there in board.windows.values() for w in there.values()), default=None)
+    newest = max(
+        (window.newest_ms for station_windows in latest_values.windows.values() for window in station_windows.values()),
+        default=None,
+    )
     now = datetime.now(UTC)
     if settings.replay and newest is not None:
-        now = moment(newest)
-    return View(request=request, language=language, prefix=prefix, board=board, settings=settings, now=now)
+        now = from_ms(newest)
+    return View(
+        request=request, language=language, prefix=prefix, latest_values=latest_values, settings=settings, now=now
+    )
 
 
-def html(view: View, content: bytes, status: int = 200) -> HTMLResponse:
+def respond_html(view: View, content: bytes, status: int = 200) -> HTMLResponse:
     """The page as an answer; what depends on the browser's language says so."""
-    kept = "public, max-age=2" if status == 200 else "no-store"
-    headers = {"Cache-Control": kept, "Content-Language": view.language, "Vary": "Accept-Language, Accept-Encoding"}
+    cache_control = "public, max-age=2" if status == 200 else "no-store"
+    headers = {
+        "Cache-Control": cache_control,
+        "Content-Language": view.language,
+        "Vary": "Accept-Language, Accept-Encoding",
+    }
     if "gzip" in view.request.headers.get("accept-encoding", ""):
         content, headers["Content-Encoding"] = gzip.compress(content, compresslevel=5, mtime=0), "gzip"
     return HTMLResponse(content, status, headers)
 
 
-def missing(view: View) -> HTMLResponse:
+def respond_missing(view: View) -> HTMLResponse:
     """There is no such page."""
-    return html(view, view.render("missing.html"), 404)
+    return respond_html(view, view.render("missing.html"), 404)
 
 
-def bare(document: Shape) -> dict[str, Any]:
+def strip_licence(document: Schema) -> dict[str, Any]:
     """As the API shows it, but the licence, which stands on the page itself."""
-    found: dict[str, Any] = to_builtins(document)
-    return {name: value for name, value in found.items() if name not in {"licence", "attribution"}}
+    fields: dict[str, Any] = to_builtins(document)
+    return {name: value for name, value in fields.items() if name not in {"licence", "attribution"}}
 
 
 def _local(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(LOCAL)
+    return datetime.fromisoformat(text).astimezone(LOCAL_TIMEZONE)
 
 
 def rfc3339(at: datetime) -> str:
     """As the API writes it."""
-    return instant(at)
+    return format_instant(at)

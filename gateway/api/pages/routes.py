@@ -6,18 +6,18 @@ from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import HTMLResponse
 
 from gateway.api.pages import about, events, home, inspector, station
-from gateway.api.pages.renderer import PREFIXES, View, look, missing
+from gateway.api.pages.renderer import PREFIXES, View, get_view, respond_missing
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 for _prefix in PREFIXES:
-    for _part in (home, station, events, about, inspector):
-        router.include_router(_part.router, prefix=_prefix)
-router.include_router(about.only_once)
+    for _page_module in (home, station, events, about, inspector):
+        router.include_router(_page_module.router, prefix=_prefix)
+router.include_router(about.root_router)
 
 
-@router.get("/{rest:path}")
-async def nothing(view: Annotated[View, Depends(look)], rest: str) -> HTMLResponse:
+@router.get("/{path:path}")
+async def show_not_found(view: Annotated[View, Depends(get_view)], path: str) -> HTMLResponse:
     """Any other address: a page that says so, for people; a problem for programs."""
-    if rest.startswith(("api/", "feeds/", "static/")):
-        raise HTTPException(404, f"there is nothing at /{rest[:200]}")
-    return missing(view)
+    if path.startswith(("api/", "feeds/", "static/")):
+        raise HTTPException(404, f"there is nothing at /{path[:200]}")
+    return respond_missing(view)

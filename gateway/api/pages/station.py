@@ -6,17 +6,26 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
-from alerting.vocabulary import UNITS
-from gateway.api.data.averages import Means
-from gateway.api.pages.chart import Chart, Line, Span
-from gateway.api.pages.plumes import grouped
-from gateway.api.pages.renderer import SHOWN, SIGNALS, View, bare, html, look, missing, rfc3339
-from gateway.api.pages.texts import LIVE_WORDS
+from alerting.vocabulary import UNIT_SYMBOLS
+from gateway.api.data.averages import MeanCache
+from gateway.api.pages.chart import Chart, Line, MarkedPeriod
+from gateway.api.pages.plumes import group_into_plumes
+from gateway.api.pages.renderer import (
+    ARBITRARY_SCALE_UNITS,
+    SHOWN_PROPERTIES,
+    View,
+    get_view,
+    respond_html,
+    respond_missing,
+    rfc3339,
+    strip_licence,
+)
+from gateway.api.pages.texts import LIVE_TEXTS
 from gateway.api.routes import events
-from gateway.api.routes.places import station
+from gateway.api.routes.places import build_station
 from gateway.api.schemas.observations import Mean
 from gateway.export.selection import Averaging
-from gateway.quality.humidity_correction import rule_for
+from gateway.quality.humidity_correction import find_rule
 
 router = APIRouter()
 PERIODS = {
@@ -26,47 +35,52 @@ PERIODS = {
     "month": (timedelta(days=31), Averaging.HOUR, 3_600.0),
     "year": (timedelta(days=366), Averaging.DAY, 86_400.0),
 }
-Look = Annotated[View, Depends(look)]
+ViewDependency = Annotated[View, Depends(get_view)]
 
 
 @router.get("/stations/{id}")
-async def one_station(view: Look, id: str, period: str = "", property: str = "") -> HTMLResponse:  # noqa: A002
+async def show_station(view: ViewDependency, id: str, period: str = "", property: str = "") -> HTMLResponse:  # noqa: A002
     """One station."""
-    if id not in view.board.places.stations:
-        return missing(view)
-    feature = bare(station(view.board, id, ""))
+    if id not in view.latest_values.registry.stations:
+        return respond_missing(view)
+    feature = strip_licence(build_station(view.latest_values, id, ""))
     values = feature["properties"]["newest"]
-    shown = [name for name in SHOWN if name in values] + sorted(set(values) - set(SHOWN) - {"lost_readings"})
-    chosen = property if property in shown else next(iter(shown), "pm2_5")
-    hours = await measured(view, id, chosen, (view.now - timedelta(days=1), view.now), Averaging.HOUR)
+    shown_properties = [name for name in SHOWN_PROPERTIES if name in values] + sorted(
+        set(values) - set(SHOWN_PROPERTIES) - {"lost_readings"}
+    )
+    property_id = property if property in shown_properties else next(iter(shown_properties), "pm2_5")
+    hours = await fetch_means(view, id, property_id, (view.now - timedelta(days=1), view.now), Averaging.HOUR)
     if period not in PERIODS:
         period = "day" if len(hours) > 2 else "last_hour"  # of a new station a day is an empty chart
-    length, averaging, step = PERIODS[period]
-    rule = rule_for(chosen)
-    means = await measured(view, id, chosen, (view.now - length, view.now), averaging)
-    found = [
-        bare(e) for e in await events.found(view.request, 50, station=id, property=chosen, start=view.now - length)
+    period_length, averaging, step = PERIODS[period]
+    rule = find_rule(property_id)
+    means = await fetch_means(view, id, property_id, (view.now - period_length, view.now), averaging)
+    event_documents = [
+        strip_licence(e)
+        for e in await events.fetch_events(
+            view.request, 50, station=id, property=property_id, start=view.now - period_length
+        )
     ]
     chart = Chart(
-        title=view.words["chart_of"].format(
-            name=view.name_of(chosen), station=feature["properties"]["name"], period=view.words[period]
+        title=view.texts["chart_of"].format(
+            name=view.name_of(property_id), station=feature["properties"]["name"], period=view.texts[period]
         ),
-        unit=view.unit_of(view.board.places.properties[chosen][1]),
-        start=view.now - length,
+        unit=view.unit_of(view.latest_values.registry.properties[property_id][1]),
+        start=view.now - period_length,
         end=view.now,
-        lines=lines(means, step, corrected=rule is not None),
-        from_zero=view.board.places.properties[chosen][1] not in SIGNALS,
-        band=background(means) if averaging is Averaging.MINUTE else (),
-        spans=[*flagged(view, means, step), *peaks(view, found)],
+        lines=build_lines(means, step, corrected=rule is not None),
+        from_zero=view.latest_values.registry.properties[property_id][1] not in ARBITRARY_SCALE_UNITS,
+        band=estimate_background(means) if averaging is Averaging.MINUTE else (),
+        spans=[*build_flag_spans(view, means, step), *build_peak_spans(view, event_documents)],
     )
     boot = {
         "language": view.language,
-        "words": {name: view.words[name] for name in LIVE_WORDS},
+        "words": {name: view.texts[name] for name in LIVE_TEXTS},
         "station": id,
-        "property": chosen,
+        "property": property_id,
         "unit": chart.unit,
-        "units": dict(UNITS),
-        "names": {name: view.name_of(name) for name in shown},
+        "units": dict(UNIT_SYMBOLS),
+        "names": {name: view.name_of(name) for name in shown_properties},
         "averaging": averaging.value,
         "corrected": rule is not None,
         "fromZero": chart.from_zero,
@@ -76,82 +90,100 @@ async def one_station(view: Look, id: str, period: str = "", property: str = "")
         "replay": view.settings.replay,
         "silentAfter": view.settings.silent_after,
         "band": [[rfc3339(at), low, high] for at, low, high in chart.band],
-        "flagged": [[rfc3339(one.start), rfc3339(one.end)] for one in chart.spans if one.css == "flagged"],
-        "peaks": [[e["onset"], e["end"]] for e in found if e["kind"] == "peak" and e["change"] != "voided"],
+        "flagged": [[rfc3339(item.start), rfc3339(item.end)] for item in chart.spans if item.css == "flagged"],
+        "peaks": [[e["onset"], e["end"]] for e in event_documents if e["kind"] == "peak" and e["change"] != "voided"],
     }
-    groups = grouped([one for one in found if one["kind"] == "peak"])
-    return html(view, view.render("station.html", feature=feature, values=values, shown=shown, chosen=chosen,
-                                  period=period, periods=list(PERIODS), chart=chart, hours=hours, groups=groups,
-                                  averaging=averaging.value, rule=rule, boot=boot))  # fmt: skip
+    plumes = group_into_plumes([item for item in event_documents if item["kind"] == "peak"])
+    return respond_html(
+        view,
+        view.render(
+            "station.html",
+            feature=feature,
+            values=values,
+            shown=shown_properties,
+            property_id=property_id,
+            period=period,
+            periods=list(PERIODS),
+            chart=chart,
+            hours=hours,
+            plumes=plumes,
+            averaging=averaging.value,
+            rule=rule,
+            boot=boot,
+        ),
+    )
 
 
-async def measured(
+async def fetch_means(
     view: View, station_id: str, name: str, period: tuple[datetime, datetime], averaging: Averaging
 ) -> list[Mean]:
     """Means of a property at a station, oldest first."""
     request: Request = view.request
-    house: Means = request.app.state.means
-    selection = view.board.places.selection(station_id, name, period, averaging)
+    mean_cache: MeanCache = request.app.state.mean_cache
+    selection = view.latest_values.registry.build_selection(station_id, name, period, averaging)
     if not selection.ids:
         return []
-    return [mean for _, mean in reversed(await house.page(selection, None, 12_000))]
+    return [mean for _, mean in reversed(await mean_cache.fetch_page(selection, None, 12_000))]
 
 
-def lines(means: list[Mean], step: float, *, corrected: bool = False) -> list[Line]:
+def build_lines(means: list[Mean], step: float, *, corrected: bool = False) -> list[Line]:
     """Highest and mean, as two lines; the corrected mean as a third."""
-    times = [datetime.fromisoformat(one.start) for one in means]
-    highest = list(zip(times, [one.max for one in means], strict=True))
-    middle = list(zip(times, [one.mean for one in means], strict=True))
-    found = [Line(points=highest, css="highest", step=step), Line(points=middle, css="mean", step=step)]
+    times = [datetime.fromisoformat(mean.start) for mean in means]
+    highest_points = list(zip(times, [mean.max for mean in means], strict=True))
+    mean_points = list(zip(times, [mean.mean for mean in means], strict=True))
+    chart_lines = [
+        Line(points=highest_points, css="highest", step=step),
+        Line(points=mean_points, css="mean", step=step),
+    ]
     if corrected:
-        points = list(zip(times, [one.corrected for one in means], strict=True))
-        found.append(Line(points=points, css="corrected", step=step))
-    return found
+        points = list(zip(times, [mean.corrected for mean in means], strict=True))
+        chart_lines.append(Line(points=points, css="corrected", step=step))
+    return chart_lines
 
 
-def background(means: list[Mean]) -> list[tuple[datetime, float, float]]:
+def estimate_background(means: list[Mean]) -> list[tuple[datetime, float, float]]:
     """Of each half hour the 10th and the 50th percentile of the one-minute means: the air between the peaks."""
-    parts: dict[datetime, list[float]] = {}
-    for one in means:
-        if one.mean is not None:
-            at = datetime.fromisoformat(one.start)
-            parts.setdefault(at.replace(minute=at.minute // 30 * 30), []).append(one.mean)
-    out = []
-    for at, values in sorted(parts.items()):
+    half_hours: dict[datetime, list[float]] = {}
+    for mean in means:
+        if mean.mean is not None:
+            at = datetime.fromisoformat(mean.start)
+            half_hours.setdefault(at.replace(minute=at.minute // 30 * 30), []).append(mean.mean)
+    band = []
+    for at, values in sorted(half_hours.items()):
         values.sort()
         if len(values) >= 3:
-            out.append((at + timedelta(minutes=15), values[len(values) // 10], values[len(values) // 2]))
-    if len(out) == 1:  # a band has two ends
-        ((_, low, middle),) = out
-        return [(datetime.fromisoformat(one.start), low, middle) for one in (means[0], means[-1])]
-    return out
+            band.append((at + timedelta(minutes=15), values[len(values) // 10], values[len(values) // 2]))
+    if len(band) == 1:  # a band has two ends
+        ((_, low, median),) = band
+        return [(datetime.fromisoformat(mean.start), low, median) for mean in (means[0], means[-1])]
+    return band
 
 
-def flagged(view: View, means: list[Mean], step: float) -> list[Span]:
+def build_flag_spans(view: View, means: list[Mean], step: float) -> list[MarkedPeriod]:
     """Where values are flagged: hatched, with the reason; neighbours as one."""
-    out: list[Span] = []
-    for one in means:
-        if not one.flags:
+    spans: list[MarkedPeriod] = []
+    for mean in means:
+        if not mean.flags:
             continue
-        start = datetime.fromisoformat(one.start)
-        words = view.flags(one.flags)
+        start = datetime.fromisoformat(mean.start)
+        label = view.flags(mean.flags)
         end = start + timedelta(seconds=step)
-        if out and out[-1].words == words and (start - out[-1].end).total_seconds() < step / 2:
-            out[-1] = Span(start=out[-1].start, end=end, css="flagged", words=words)
+        if spans and spans[-1].label == label and (start - spans[-1].end).total_seconds() < step / 2:
+            spans[-1] = MarkedPeriod(start=spans[-1].start, end=end, css="flagged", label=label)
         else:
-            out.append(Span(start=start, end=end, css="flagged", words=words))
-    return out
+            spans.append(MarkedPeriod(start=start, end=end, css="flagged", label=label))
+    return spans
 
 
-def peaks(view: View, found: list[dict[str, Any]]) -> list[Span]:
+def build_peak_spans(view: View, event_documents: list[dict[str, Any]]) -> list[MarkedPeriod]:
     """Where events were."""
     return [
-        Span(
+        MarkedPeriod(
             start=datetime.fromisoformat(e["onset"]),
             end=view.now if e["end"] is None else datetime.fromisoformat(e["end"]),
             css="marked",
-            words=f"{view.words['event']}: {view.number(e['peak'])} {view.unit_of(e['unit'])}",
+            label=f"{view.texts['event']}: {view.number(e['peak'])} {view.unit_of(e['unit'])}",
         )
-        for e in found
+        for e in event_documents
         if e["kind"] == "peak" and e["change"] != "voided"
     ]

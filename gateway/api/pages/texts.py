@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from alerting.vocabulary import SEVERITIES, Words
+from alerting.vocabulary import SEVERITY_TEXTS, Translations
 
-_TEXTS: Words = {
-    **SEVERITIES,
+_TEXT_PAIRS: Translations = {
+    **SEVERITY_TEXTS,
     "title": ("Wat hangt er nu in de lucht?", "What is in the air right now?"),
     "lead": (
         "Sensoren meten elke seconde. De kaart laat het gemiddelde van de laatste minuut zien.",
@@ -258,15 +258,15 @@ _TEXTS: Words = {
     "widget": ("Voor uw eigen site", "For your own site"),
 }
 
-WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+TEXTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        "nl": MappingProxyType({name: texts[0] for name, texts in _TEXTS.items()}),
-        "en": MappingProxyType({name: texts[1] for name, texts in _TEXTS.items()}),
+        "nl": MappingProxyType({name: texts[0] for name, texts in _TEXT_PAIRS.items()}),
+        "en": MappingProxyType({name: texts[1] for name, texts in _TEXT_PAIRS.items()}),
     }
 )
 
 # What the modules in the browser say themselves.
-LIVE_WORDS = (
+LIVE_TEXTS = (
     "minute", "silent", "never", "live", "connecting", "lost", "resting", "since", "until", "times", "seconds",
     "minutes", "minor", "moderate", "severe", "extreme", "peak", "mean", "when", "corrected",
     "also", "second", "seconds_long", "minutes_long", "hours_long", "no_humidity",

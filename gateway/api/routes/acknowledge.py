@@ -4,42 +4,42 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerting.record.acknowledgement_store import Answers, Page
+from alerting.record.acknowledgement_store import AcknowledgementPage, AcknowledgementStore
 
-_LONGEST = 8_192  # bytes of a form
+_MAX_FORM_BYTES = 8_192  # bytes of a form
 
 
 def router(dsn: str) -> APIRouter:
     """The two routes, which write answers to the database at `dsn`."""
-    routes, answers = APIRouter(include_in_schema=False), Answers(dsn)
+    api_router, store = APIRouter(include_in_schema=False), AcknowledgementStore(dsn)
 
-    @routes.get("/acknowledge/{token}")
-    async def ask(token: str) -> Response:
+    @api_router.get("/acknowledge/{token}")
+    async def show_question(token: str) -> Response:
         try:
-            return _html(await answers.ask(token))
+            return _html_response(await store.render_page(token))
         except psycopg.Error:
-            raise _away() from None
+            raise _unavailable() from None
 
-    @routes.post("/acknowledge/{token}")
+    @api_router.post("/acknowledge/{token}")
     async def acknowledge(token: str, request: Request) -> Response:
         body = b""
         async for part in request.stream():
             body += part
-            if len(body) > _LONGEST:
+            if len(body) > _MAX_FORM_BYTES:
                 raise HTTPException(413, "the answer is too long")
         try:
-            page = await answers.record(token, body)
+            page = await store.record(token, body)
         except psycopg.Error:
-            raise _away() from None
+            raise _unavailable() from None
         # a reload of what follows posts nothing again
-        return RedirectResponse(f"/acknowledge/{token}", 303) if page is None else _html(page)
+        return RedirectResponse(f"/acknowledge/{token}", 303) if page is None else _html_response(page)
 
-    return routes
+    return api_router
 
 
-def _html(page: Page) -> HTMLResponse:
+def _html_response(page: AcknowledgementPage) -> HTMLResponse:
     return HTMLResponse(page.html, page.status, headers={"X-Robots-Tag": "noindex"})
 
 
-def _away() -> HTTPException:
+def _unavailable() -> HTTPException:
     return HTTPException(503, "the database does not answer; try again", {"Retry-After": "5"})

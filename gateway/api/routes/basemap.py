@@ -13,92 +13,94 @@ from typing import Any
 import httpx
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from gateway.api.data.latest_values import Board
+from gateway.api.data.latest_values import LatestValues
 from gateway.api.http.cache import Body, Cache
 from gateway.api.http.responses import respond
-from gateway.api.routes.places import board_of
+from gateway.api.routes.places import get_latest_values
 from gateway.api.settings import BaseMapSettings
 
 router = APIRouter(prefix="/map", include_in_schema=False)
-_FRESH = 86_400.0
-_LARGEST = 524_288  # bytes
-_KEPT = 32 * 2**20
-_AROUND = 0.3  # degrees around the areas
-_KINDS = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
+_MAX_AGE = 86_400.0
+_MAX_TILE_BYTES = 524_288  # bytes
+_CACHE_BYTES = 32 * 2**20
+_MARGIN_DEGREES = 0.3  # degrees around the areas
+_MEDIA_TYPES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
 
 
-class Tiles:
+class TileCache:
     """Owned by one process."""
 
     def __init__(self, settings: BaseMapSettings) -> None:
-        self.settings, self._cache, self._few = settings, Cache(_KEPT), asyncio.Semaphore(6)
+        self.settings, self._cache, self._download_slots = settings, Cache(_CACHE_BYTES), asyncio.Semaphore(6)
         self._client: httpx.AsyncClient | None = None
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator["Tiles"]:
+    async def open_client(self) -> AsyncIterator["TileCache"]:
         """Connections to the map's server while the block runs."""
         async with httpx.AsyncClient(timeout=5, headers={"User-Agent": "Piekwacht"}) as self._client:
             yield self
 
-    async def tile(self, z: int, x: int, y: int) -> Body:
+    async def get_tile(self, z: int, x: int, y: int) -> Body:
         """One picture; 404 where it is none of ours, 503 where the map's server does not give it."""
-        return await self._cache.get(f"{z}/{x}/{y}", _FRESH, lambda: self._fetched(z, x, y))
+        return await self._cache.get(f"{z}/{x}/{y}", _MAX_AGE, lambda: self._download(z, x, y))
 
-    async def _fetched(self, z: int, x: int, y: int) -> Body:
+    async def _download(self, z: int, x: int, y: int) -> Body:
         address = self.settings.url.replace("{z}", str(z)).replace("{x}", str(x)).replace("{y}", str(y))
         try:
-            async with self._few:
+            async with self._download_slots:
                 if self._client is None:
                     raise HTTPException(503, "the map is not open yet")
-                answer = await self._client.get(address)
-                answer.raise_for_status()
+                response = await self._client.get(address)
+                response.raise_for_status()
         except httpx.HTTPError:
             raise HTTPException(503, "the map's server does not answer") from None
-        if len(answer.content) > _LARGEST or kind_of(answer.content) is None:
+        if len(response.content) > _MAX_TILE_BYTES or media_type_of(response.content) is None:
             raise HTTPException(503, "the map's server gave no picture")
-        return Body(answer.content)
+        return Body(response.content)
 
 
 @router.get("/{z}/{x}/{y}.png")
-async def tile(request: Request, z: int, x: int, y: int) -> Response:
+async def show_tile(request: Request, z: int, x: int, y: int) -> Response:
     """A tile, in the numbering of the web (EPSG:3857)."""
-    tiles: Tiles = request.app.state.tiles
-    settings = tiles.settings
+    tile_cache: TileCache = request.app.state.tile_cache
+    settings = tile_cache.settings
     if not settings.url or not settings.lowest <= z <= settings.highest:
         raise HTTPException(404, "there is no such tile")
-    if not touches(await board_of(request), z, x, y):
+    if not is_near_area(await get_latest_values(request), z, x, y):
         raise HTTPException(404, "there is no such tile: it lies outside our areas")
-    body = await tiles.tile(z, x, y)
-    return respond(request, body, fresh=_FRESH, media=kind_of(body.content) or "image/png")
+    body = await tile_cache.get_tile(z, x, y)
+    return respond(request, body, max_age=_MAX_AGE, media=media_type_of(body.content) or "image/png")
 
 
-def kind_of(content: bytes) -> str | None:
+def media_type_of(content: bytes) -> str | None:
     """The media type of a picture by its first bytes."""
-    return next((kind for begin, kind in _KINDS.items() if content.startswith(begin)), None)
+    return next((kind for prefix, kind in _MEDIA_TYPES.items() if content.startswith(prefix)), None)
 
 
-def touches(board: Board, z: int, x: int, y: int) -> bool:
+def is_near_area(latest_values: LatestValues, z: int, x: int, y: int) -> bool:
     """Whether a tile lies at or near one of our areas."""
     if not (0 <= x < 2**z and 0 <= y < 2**z):
         return False
     west, east = (n / 2**z * 360 - 180 for n in (x, x + 1))
     south, north = (degrees(atan(sinh(pi * (1 - 2 * n / 2**z)))) for n in (y + 1, y))
-    for row in board.places.areas.values():
-        corners = list(_corners(row[3].get("coordinates", ())))
+    for row in latest_values.registry.areas.values():
+        corners = list(_iterate_positions(row[3].get("coordinates", ())))
         if not corners:
             continue
-        longitudes, latitudes = [one[0] for one in corners], [one[1] for one in corners]
-        beside = east < min(longitudes) - _AROUND or west > max(longitudes) + _AROUND
-        if not (beside or north < min(latitudes) - _AROUND or south > max(latitudes) + _AROUND):
+        longitudes, latitudes = [position[0] for position in corners], [position[1] for position in corners]
+        outside_longitudes = east < min(longitudes) - _MARGIN_DEGREES or west > max(longitudes) + _MARGIN_DEGREES
+        if not (
+            outside_longitudes or north < min(latitudes) - _MARGIN_DEGREES or south > max(latitudes) + _MARGIN_DEGREES
+        ):
             return True
     return False
 
 
-def _corners(coordinates: Sequence[Any]) -> Iterator[Sequence[float]]:
+def _iterate_positions(coordinates: Sequence[Any]) -> Iterator[Sequence[float]]:
     """Every position in a GeoJSON geometry's coordinates, however deep."""
     if coordinates and isinstance(coordinates[0], int | float):
         yield coordinates
         return
     parts: Iterable[Any] = coordinates
     for part in parts:
-        yield from _corners(part)
+        yield from _iterate_positions(part)

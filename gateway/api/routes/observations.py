@@ -10,39 +10,39 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from msgspec import Raw
 from starlette.responses import StreamingResponse
 
-from gateway.api.data.database import Reader
-from gateway.api.data.latest_values import Board
+from gateway.api.data.database import Database
+from gateway.api.data.latest_values import LatestValues
 from gateway.api.http import cursor
-from gateway.api.http.openapi import answers_with
-from gateway.api.http.problems import only_known_parameters
-from gateway.api.http.responses import answer, ownership
-from gateway.api.routes.places import CursorText, board_of, number_of
-from gateway.api.schemas.corrections import correction_of
-from gateway.api.schemas.observations import Observations, Reading, reading_of
-from gateway.api.schemas.schema import LICENCE, instant
+from gateway.api.http.openapi import describe_responses
+from gateway.api.http.problems import reject_unknown_parameters
+from gateway.api.http.responses import licence_headers, respond_cached
+from gateway.api.routes.places import CursorText, get_latest_values, parse_datastream_id
+from gateway.api.schemas.corrections import find_correction_name
+from gateway.api.schemas.observations import Observations, Reading, reading_from_row
+from gateway.api.schemas.schema import LICENCE, format_instant
 from gateway.export import tables
-from gateway.export.corrected import corrections
-from gateway.export.rows import rows
-from gateway.export.selection import Averaging, Format, Rows, Selection
+from gateway.export.corrected import build_corrector
+from gateway.export.rows import stream_rows
+from gateway.export.selection import Averaging, Rows, Selection, TableFormat
 
-router = APIRouter(dependencies=[Depends(only_known_parameters)], tags=["observations"])
+router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["observations"])
 
-_DAYS = {Averaging.RAW: 2, Averaging.MINUTE: 31, Averaging.HOUR: 731, Averaging.DAY: 7310}
-_EXPORT_DAYS = {Averaging.RAW: 31, Averaging.MINUTE: 366, Averaging.HOUR: 3655, Averaging.DAY: 7310}
-_FRESH = 2.0
-_OVER = timedelta(hours=1)  # after its end a period changes only where data come late
-_EXPORTS = asyncio.Semaphore(4)
+_MAX_DAYS = {Averaging.RAW: 2, Averaging.MINUTE: 31, Averaging.HOUR: 731, Averaging.DAY: 7310}
+_MAX_EXPORT_DAYS = {Averaging.RAW: 31, Averaging.MINUTE: 366, Averaging.HOUR: 3655, Averaging.DAY: 7310}
+_MAX_AGE = 2.0
+_SETTLING_TIME = timedelta(hours=1)  # after its end a period changes only where data come late
+_EXPORT_SLOTS = asyncio.Semaphore(4)
 
-Kind = Annotated[
+FormatName = Annotated[
     Literal["json", "csv", "parquet"] | None, Query(description="instead of the Accept header", alias="format")
 ]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
-Moment = Annotated[str | None, Query(max_length=40, description="RFC 3339 with time zone")]
-_ANSWERS = answers_with(Observations, "application/json", "text/csv", "application/vnd.apache.parquet")
+InstantText = Annotated[str | None, Query(max_length=40, description="RFC 3339 with time zone")]
+_RESPONSES = describe_responses(Observations, "application/json", "text/csv", "application/vnd.apache.parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class PageRequest:
     """Which part of a selection is asked."""
 
     averaging: Averaging
@@ -52,169 +52,191 @@ class Page:
     cursor: str | None
 
 
-async def page(
+async def read_page_request(
     averaging: Annotated[Averaging, Query(description="raw: single readings")] = Averaging.MINUTE,
-    start: Annotated[Moment, Query(description="from then; without it: a day before the end")] = None,
-    end: Annotated[Moment, Query(description="until just before then; without it: now")] = None,
+    start: Annotated[InstantText, Query(description="from then; without it: a day before the end")] = None,
+    end: Annotated[InstantText, Query(description="until just before then; without it: now")] = None,
     limit: Limit = 1_440,
     cursor_: CursorText = None,
-) -> Page:
+) -> PageRequest:
     """The query parameters that all have in common."""
-    return Page(averaging=averaging, start=start, end=end, limit=limit, cursor=cursor_)
+    return PageRequest(averaging=averaging, start=start, end=end, limit=limit, cursor=cursor_)
 
 
 @router.get(
-    "/stations/{id}/observations", summary="What a station measured, newest first, in pages", responses=_ANSWERS
+    "/stations/{id}/observations", summary="What a station measured, newest first, in pages", responses=_RESPONSES
 )
-async def of_station(
+async def list_station_observations(
     request: Request,
     id: str,  # noqa: A002 - the path's word
-    asked: Annotated[Page, Depends(page)],
+    page_request: Annotated[PageRequest, Depends(read_page_request)],
     property: Annotated[str, Query(description="such as pm2_5", max_length=100)] = "pm2_5",  # noqa: A002
-    format_: Kind = None,
+    format_: FormatName = None,
 ) -> Response:
-    board = await board_of(request)
-    board.known("station", id)
-    board.check(property=property)
-    return await _answer(request, board, asked, format_, (id, property, board.places.datastreams_of(id, property)))
+    latest_values = await get_latest_values(request)
+    latest_values.require_place("station", id)
+    latest_values.check_parameters(property=property)
+    return await _respond(
+        request,
+        latest_values,
+        page_request,
+        format_,
+        (id, property, latest_values.registry.datastreams_of(id, property)),
+    )
 
 
-@router.get("/datastreams/{id}/observations", summary="What one sensor measured", responses=_ANSWERS)
-async def of_datastream(
+@router.get("/datastreams/{id}/observations", summary="What one sensor measured", responses=_RESPONSES)
+async def list_datastream_observations(
     request: Request,
     id: str,  # noqa: A002 - the path's word
-    asked: Annotated[Page, Depends(page)],
-    format_: Kind = None,
+    page_request: Annotated[PageRequest, Depends(read_page_request)],
+    format_: FormatName = None,
 ) -> Response:
-    board = await board_of(request)
-    number = number_of(board, id)
-    row = board.places.datastreams[number]
-    return await _answer(request, board, asked, format_, (row[1], row[3], [number]))
+    latest_values = await get_latest_values(request)
+    number = parse_datastream_id(latest_values, id)
+    row = latest_values.registry.datastreams[number]
+    return await _respond(request, latest_values, page_request, format_, (row[1], row[3], [number]))
 
 
-async def _answer(
-    request: Request, board: Board, asked: Page, format_: str | None, of: tuple[str, str, Sequence[int]]
+async def _respond(
+    request: Request,
+    latest_values: LatestValues,
+    page_request: PageRequest,
+    format_: str | None,
+    target: tuple[str, str, Sequence[int]],
 ) -> Response:
-    station, observed_property, ids = of
-    wanted = format_ or negotiated(request.headers.get("accept"))
-    longest = (_DAYS if wanted == "json" else _EXPORT_DAYS)[asked.averaging]
-    start, end = span(asked.start, asked.end, asked.averaging, longest)
-    selection = board.places.selection(station, observed_property, (start, end), asked.averaging, ids)
-    if wanted != "json":
-        if asked.cursor is not None:
-            raise HTTPException(400, f"cursor: {wanted} comes whole, not in pages")
-        return stream(request, selection, Format(wanted))
-    at, key, given = cursor.read(asked.cursor, datetime, int, int)
+    station, observed_property, ids = target
+    format_name = format_ or negotiate_format(request.headers.get("accept"))
+    max_days = (_MAX_DAYS if format_name == "json" else _MAX_EXPORT_DAYS)[page_request.averaging]
+    start, end = resolve_period(page_request.start, page_request.end, page_request.averaging, max_days)
+    selection = latest_values.registry.build_selection(
+        station, observed_property, (start, end), page_request.averaging, ids
+    )
+    if format_name != "json":
+        if page_request.cursor is not None:
+            raise HTTPException(400, f"cursor: {format_name} comes whole, not in pages")
+        return stream_file(request, selection, TableFormat(format_name))
+    at, key, offset = cursor.read(page_request.cursor, datetime, int, int)
 
     async def make() -> Observations:
-        page_ = await (_readings if asked.averaging is Averaging.RAW else _means)(
-            request, selection, After(at=at, key=key, given=given or 0), asked.limit
+        page = await (_fetch_readings if page_request.averaging is Averaging.RAW else _fetch_means)(
+            request, selection, PageCursor(at=at, key=key, offset=offset or 0), page_request.limit
         )
         return Observations(
             station=station,
             observed_property=observed_property,
             unit=selection.unit,
-            averaging=asked.averaging.value,
-            correction=correction_of(observed_property),
-            start=instant(start),
-            end=instant(end),
-            items=list(page_[0]),
-            next_cursor=page_[1],
+            averaging=page_request.averaging.value,
+            correction=find_correction_name(observed_property),
+            start=format_instant(start),
+            end=format_instant(end),
+            items=list(page[0]),
+            next_cursor=page[1],
             attribution=request.app.state.settings.operator,
         )
 
-    return await answer(request, make, fresh=_FRESH if end > datetime.now(UTC) - _OVER else 30 * _FRESH)
+    return await respond_cached(
+        request, make, max_age=_MAX_AGE if end > datetime.now(UTC) - _SETTLING_TIME else 30 * _MAX_AGE
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
-class After:
+class PageCursor:
     """Where the last page ended: its last row's time, its batch or datastream, and how many rows had just these."""
 
     at: Any = None
     key: Any = None
-    given: Any = 0
+    offset: Any = 0
 
 
-Found = tuple[Sequence[Reading | Raw], str | None]  # `Raw`: a number of means as JSON, with commas between
+ObservationPage = tuple[Sequence[Reading | Raw], str | None]  # `Raw`: a number of means as JSON, with commas between
 
 
-async def _readings(request: Request, selection: Selection, after: After, limit: int) -> Found:
+async def _fetch_readings(request: Request, selection: Selection, after: PageCursor, limit: int) -> ObservationPage:
     """One page of single readings, and the cursor of the next."""
-    reader: Reader = request.app.state.reader
+    database: Database = request.app.state.database
     period = {"ids": list(selection.ids), "start": selection.start, "end": selection.end}
-    place = {"before": after.at, "key": after.key, "given": after.given, "limit": limit + 1}
-    found = await reader.rows("raw", {**period, **place})
-    rows_ = found[:limit]
-    more = cursor.write(rows_[-1][1], rows_[-1][4], _given(rows_, after)) if len(found) > limit else None
-    if not rows_:
+    position = {"before": after.at, "key": after.key, "offset": after.offset, "limit": limit + 1}
+    rows_found = await database.fetch_rows("select_readings", {**period, **position})
+    page_rows = rows_found[:limit]
+    next_cursor = (
+        cursor.write(page_rows[-1][1], page_rows[-1][4], _next_offset(page_rows, after))
+        if len(rows_found) > limit
+        else None
+    )
+    if not page_rows:
         return [], None
-    correct = await corrections(selection, rows_[-1][1], rows_[0][1] + timedelta(microseconds=1), reader.rows)
-    return [reading_of(row, correct(row[0], row[1], row[2], 1)) for row in rows_], more
+    correct = await build_corrector(
+        selection, page_rows[-1][1], page_rows[0][1] + timedelta(microseconds=1), database.fetch_rows
+    )
+    return [reading_from_row(row, correct(row[0], row[1], row[2], 1)) for row in page_rows], next_cursor
 
 
-async def _means(request: Request, selection: Selection, after: After, limit: int) -> Found:
+async def _fetch_means(request: Request, selection: Selection, after: PageCursor, limit: int) -> ObservationPage:
     """One page of means, and the cursor of the next."""
-    before = None if after.at is None else (after.at, after.key)
-    shown: list[Raw] = []
-    left, last = limit, None
-    for part in await request.app.state.means.parts(selection, before, limit + 1):
-        if left:
-            shown.append(Raw(part.encoded(left)))
-            last = part.dated[:left][-1]
-        if len(part) > left:
-            return shown, None if last is None else cursor.write(last[0], last[1].datastream, 0)
-        left -= len(part)
-    return shown, None
+    position = None if after.at is None else (after.at, after.key)
+    encoded_slices: list[Raw] = []
+    remaining, last_mean = limit, None
+    for block_slice in await request.app.state.mean_cache.fetch_slices(selection, position, limit + 1):
+        if remaining:
+            encoded_slices.append(Raw(block_slice.encode(remaining)))
+            last_mean = block_slice.means[:remaining][-1]
+        if len(block_slice) > remaining:
+            return encoded_slices, None if last_mean is None else cursor.write(last_mean[0], last_mean[1].datastream, 0)
+        remaining -= len(block_slice)
+    return encoded_slices, None
 
 
-def _given(rows_: Sequence[Sequence[Any]], after: After) -> int:
+def _next_offset(page_rows: Sequence[Sequence[Any]], after: PageCursor) -> int:
     """How many rows with the last one's time and batch have been given up to here."""
-    last = rows_[-1][1], rows_[-1][4]
-    same = sum((row[1], row[4]) == last for row in rows_)
-    return same + (int(after.given) if (after.at, after.key) == last else 0)
+    last = page_rows[-1][1], page_rows[-1][4]
+    same_count = sum((row[1], row[4]) == last for row in page_rows)
+    return same_count + (int(after.offset) if (after.at, after.key) == last else 0)
 
 
-def stream(request: Request, selection: Selection, format_: Format) -> Response:
+def stream_file(request: Request, selection: Selection, format_: TableFormat) -> Response:
     """The whole selection as a file, made while it is sent; 503 where too many are being made."""
-    if _EXPORTS.locked():
+    if _EXPORT_SLOTS.locked():
         raise HTTPException(503, "too many files are being made; try again in a minute", {"Retry-After": "60"})
-    reader: Reader = request.app.state.reader
+    database: Database = request.app.state.database
     notes = {"licence": LICENCE, "attribution": request.app.state.settings.operator}
 
     async def fetch(query: str, values: Mapping[str, Any]) -> Rows:
-        return await reader.rows(query, values)
+        return await database.fetch_rows(query, values)
 
     async def parts() -> AsyncIterator[bytes]:
-        async with _EXPORTS:
-            async for part in tables.write(selection, rows(selection, fetch), format_, notes):
+        async with _EXPORT_SLOTS:
+            async for part in tables.write_table(selection, stream_rows(selection, fetch), format_, notes):
                 yield part
 
-    name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in selection.name)
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in selection.file_stem)
     headers = {
         "Content-Disposition": f'attachment; filename="{name}.{format_}"',
         "Cache-Control": "public, max-age=10",
         "Vary": "Accept",
-        **ownership(request.app.state.settings),
+        **licence_headers(request.app.state.settings),
     }
-    return StreamingResponse(parts(), media_type=tables.MEDIA[format_], headers=headers)
+    return StreamingResponse(parts(), media_type=tables.MEDIA_TYPES[format_], headers=headers)
 
 
-def negotiated(accept: str | None) -> str:
+def negotiate_format(accept: str | None) -> str:
     """json, csv or parquet by the Accept header's own order of weight; 406 where it wants none of them."""
     kinds = {"application/json": "json", "text/csv": "csv", "application/vnd.apache.parquet": "parquet"}
     best, weight = None, 0.0
     for part in (accept or "*/*").split(","):
         media, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        given = _weight(parameters)
-        found = next((kind for name, kind in kinds.items() if media in {name, name.split("/")[0] + "/*", "*/*"}), None)
-        if found is not None and given > weight:
-            best, weight = found, given
+        quality = _parse_quality(parameters)
+        matched = next(
+            (kind for name, kind in kinds.items() if media in {name, name.split("/")[0] + "/*", "*/*"}), None
+        )
+        if matched is not None and quality > weight:
+            best, weight = matched, quality
     if best is None:
         raise HTTPException(406, f"Accept: there are {', '.join(kinds)}")
     return best
 
 
-def _weight(parameters: Sequence[str]) -> float:
+def _parse_quality(parameters: Sequence[str]) -> float:
     for parameter in parameters:
         if parameter.startswith("q="):
             try:
@@ -224,12 +246,14 @@ def _weight(parameters: Sequence[str]) -> float:
     return 1.0
 
 
-def span(start: str | None, end: str | None, averaging: Averaging, longest: int) -> tuple[datetime, datetime]:
+def resolve_period(
+    start: str | None, end: str | None, averaging: Averaging, max_days: int
+) -> tuple[datetime, datetime]:
     """The period [start, end); 400 where it makes no sense or is longer than `longest` days."""
-    last = cursor.moment("end", end) or datetime.now(UTC)
-    first = cursor.moment("start", start) or last - timedelta(days=1)
-    if first >= last:
+    period_end = cursor.parse_instant("end", end) or datetime.now(UTC)
+    period_start = cursor.parse_instant("start", start) or period_end - timedelta(days=1)
+    if period_start >= period_end:
         raise HTTPException(400, "start: must be before end")
-    if last - first > timedelta(days=longest):
-        raise HTTPException(400, f"start: {averaging} values are given for at most {longest} days at a time")
-    return first, last
+    if period_end - period_start > timedelta(days=max_days):
+        raise HTTPException(400, f"start: {averaging} values are given for at most {max_days} days at a time")
+    return period_start, period_end

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from msgspec import Raw, json
 
-from gateway.api.data.latest_values import Board
+from gateway.api.data.latest_values import LatestValues
 from gateway.api.http import cursor
-from gateway.api.http.openapi import answers_with
-from gateway.api.http.problems import only_known_parameters
-from gateway.api.http.responses import answer
-from gateway.api.schemas.corrections import Corrections, every_correction
+from gateway.api.http.openapi import describe_responses
+from gateway.api.http.problems import reject_unknown_parameters
+from gateway.api.http.responses import respond_cached
+from gateway.api.schemas.corrections import Corrections, build_corrections
 from gateway.api.schemas.places import (
     Area,
     AreaProperties,
@@ -25,14 +25,14 @@ from gateway.api.schemas.places import (
     Station,
     StationProperties,
     Stations,
-    point,
+    build_point,
 )
-from gateway.api.schemas.schema import instant
+from gateway.api.schemas.schema import format_instant
 
-router = APIRouter(dependencies=[Depends(only_known_parameters)], tags=["places"])
+router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["places"])
 
 GEOJSON = "application/geo+json"
-_SELDOM = 10.0
+_MAX_AGE = 10.0
 Limit = Annotated[int, Query(ge=1, le=20_000, description="most items of a page")]
 CursorText = Annotated[str | None, Query(alias="cursor", max_length=400, description="`nextCursor` of the last page")]
 AreaId = Annotated[str | None, Query(description="only of this area", max_length=100)]
@@ -40,106 +40,109 @@ StationId = Annotated[str | None, Query(description="only of this station", max_
 PropertyId = Annotated[str | None, Query(description="such as pm2_5", max_length=100)]
 
 
-async def board_of(request: Request) -> Board:
+async def get_latest_values(request: Request) -> LatestValues:
     """The board, brought up to date."""
-    board: Board = request.app.state.board
-    return await board.current()
+    latest_values: LatestValues = request.app.state.latest_values
+    return await latest_values.refresh_if_stale()
 
 
-def _whose(request: Request) -> str:
+def _attribution(request: Request) -> str:
     return str(request.app.state.settings.operator)
 
 
-def area(row: Any, whose: str) -> Area:  # noqa: ANN401 - a row of `areas`
+def build_area(row: Any, attribution: str) -> Area:  # noqa: ANN401 - a row of `areas`
     """A row of `areas`."""
     id_, name, authority, outline = row
-    words = AreaProperties(id=id_, name=name, authority=authority)
-    return Area(id=id_, geometry=outline, properties=words, attribution=whose)
+    properties = AreaProperties(id=id_, name=name, authority=authority)
+    return Area(id=id_, geometry=outline, properties=properties, attribution=attribution)
 
 
-def site(row: Any, whose: str) -> Site:  # noqa: ANN401 - a row of `sites`
+def build_site(row: Any, attribution: str) -> Site:  # noqa: ANN401 - a row of `sites`
     """A row of `sites`."""
     id_, area_id, name, operator, latitude, longitude = row
-    words = SiteProperties(id=id_, name=name, area=area_id, operator=operator)
-    return Site(id=id_, geometry=point(longitude, latitude), properties=words, attribution=whose)
+    properties = SiteProperties(id=id_, name=name, area=area_id, operator=operator)
+    return Site(id=id_, geometry=build_point(longitude, latitude), properties=properties, attribution=attribution)
 
 
-def station(board: Board, id_: str, whose: str) -> Station:
+def build_station(latest_values: LatestValues, id_: str, attribution: str) -> Station:
     """A station with its newest minutes."""
-    _, area_id, name, latitude, longitude = board.places.stations[id_]
-    words = StationProperties(id=id_, name=name, area=area_id, newest=board.minutes(id_))
-    return Station(id=id_, geometry=point(longitude, latitude), properties=words, attribution=whose)
+    _, area_id, name, latitude, longitude = latest_values.registry.stations[id_]
+    properties = StationProperties(id=id_, name=name, area=area_id, newest=latest_values.build_minutes(id_))
+    return Station(id=id_, geometry=build_point(longitude, latitude), properties=properties, attribution=attribution)
 
 
-def rendered(board: Board, id_: str, whose: str) -> Raw:
+def render_station(latest_values: LatestValues, id_: str, attribution: str) -> Raw:
     """The same as JSON, made once until it changes: ten thousand stations should cost no more than what is new."""
-    found = board.rendered.get(id_)
-    if found is None:
-        found = board.rendered[id_] = Raw(json.encode(station(board, id_, whose)))
-    return found
+    encoded = latest_values.station_json.get(id_)
+    if encoded is None:
+        encoded = latest_values.station_json[id_] = Raw(json.encode(build_station(latest_values, id_, attribution)))
+    return encoded
 
 
-def datastream(board: Board, id_: int, whose: str) -> Datastream:
+def build_datastream(latest_values: LatestValues, id_: int, attribution: str) -> Datastream:
     """A row of `datastreams`, with its unit."""
-    _, station_id, node, observed_property, created_at = board.places.datastreams[id_]
+    _, station_id, node, observed_property, created_at = latest_values.registry.datastreams[id_]
     return Datastream(
         id=id_,
         station=station_id,
         node=node,
         observed_property=observed_property,
-        unit=board.places.properties[observed_property][1],
-        created_at=instant(created_at),
-        attribution=whose,
+        unit=latest_values.registry.properties[observed_property][1],
+        created_at=format_instant(created_at),
+        attribution=attribution,
     )
 
 
-def observed_property(row: Any, whose: str) -> ObservedProperty:  # noqa: ANN401 - a row of `properties`
+def build_observed_property(row: Any, attribution: str) -> ObservedProperty:  # noqa: ANN401 - a row of `properties`
     """A row of `properties`."""
-    id_, unit, dutch, english, lower, upper = row
-    names = {"nl": dutch, "en": english}
-    return ObservedProperty(id=id_, unit=unit, name=names, lower=lower, upper=upper, attribution=whose)
+    id_, unit, name_nl, name_en, lower, upper = row
+    names = {"nl": name_nl, "en": name_en}
+    return ObservedProperty(id=id_, unit=unit, name=names, lower=lower, upper=upper, attribution=attribution)
 
 
-@router.get("/areas", summary="Areas of jurisdiction, as GeoJSON", responses=answers_with(Areas, GEOJSON))
+@router.get("/areas", summary="Areas of jurisdiction, as GeoJSON", responses=describe_responses(Areas, GEOJSON))
 async def list_areas(request: Request) -> Response:
     async def make() -> Areas:
-        board, whose = await board_of(request), _whose(request)
-        return Areas(features=[area(row, whose) for row in board.places.areas.values()], attribution=whose)
+        latest_values, attribution = await get_latest_values(request), _attribution(request)
+        return Areas(
+            features=[build_area(row, attribution) for row in latest_values.registry.areas.values()],
+            attribution=attribution,
+        )
 
-    return await answer(request, make, fresh=_SELDOM, media=GEOJSON)
+    return await respond_cached(request, make, max_age=_MAX_AGE, media=GEOJSON)
 
 
-@router.get("/areas/{id}", summary="One area", responses=answers_with(Area, GEOJSON))
-async def one_area(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+@router.get("/areas/{id}", summary="One area", responses=describe_responses(Area, GEOJSON))
+async def get_area(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
     async def make() -> Area:
-        return area((await board_of(request)).known("area", id), _whose(request))
+        return build_area((await get_latest_values(request)).require_place("area", id), _attribution(request))
 
-    return await answer(request, make, fresh=_SELDOM, media=GEOJSON)
+    return await respond_cached(request, make, max_age=_MAX_AGE, media=GEOJSON)
 
 
-@router.get("/sites", summary="Watched facilities, as GeoJSON", responses=answers_with(Sites, GEOJSON))
+@router.get("/sites", summary="Watched facilities, as GeoJSON", responses=describe_responses(Sites, GEOJSON))
 async def list_sites(request: Request, area: AreaId = None) -> Response:
     async def make() -> Sites:
-        board, whose = await board_of(request), _whose(request)
-        board.check(area=area)
-        rows = [row for row in board.places.sites.values() if area in {None, row[1]}]
-        return Sites(features=[site(row, whose) for row in rows], attribution=whose)
+        latest_values, attribution = await get_latest_values(request), _attribution(request)
+        latest_values.check_parameters(area=area)
+        rows = [row for row in latest_values.registry.sites.values() if area in {None, row[1]}]
+        return Sites(features=[build_site(row, attribution) for row in rows], attribution=attribution)
 
-    return await answer(request, make, fresh=_SELDOM, media=GEOJSON)
+    return await respond_cached(request, make, max_age=_MAX_AGE, media=GEOJSON)
 
 
-@router.get("/sites/{id}", summary="One watched facility", responses=answers_with(Site, GEOJSON))
-async def one_site(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+@router.get("/sites/{id}", summary="One watched facility", responses=describe_responses(Site, GEOJSON))
+async def get_site(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
     async def make() -> Site:
-        return site((await board_of(request)).known("site", id), _whose(request))
+        return build_site((await get_latest_values(request)).require_place("site", id), _attribution(request))
 
-    return await answer(request, make, fresh=_SELDOM, media=GEOJSON)
+    return await respond_cached(request, make, max_age=_MAX_AGE, media=GEOJSON)
 
 
 @router.get(
     "/stations",
     summary="Stations with the newest minute of each property, as GeoJSON",
-    responses=answers_with(Stations, GEOJSON),
+    responses=describe_responses(Stations, GEOJSON),
 )
 async def list_stations(
     request: Request, area: AreaId = None, limit: Limit = 20_000, cursor_: CursorText = None
@@ -147,28 +150,28 @@ async def list_stations(
     (after,) = cursor.read(cursor_, str)
 
     async def make() -> Stations:
-        board, whose = await board_of(request), _whose(request)
-        board.check(area=area)
-        rows = board.places.stations.values()
+        latest_values, attribution = await get_latest_values(request), _attribution(request)
+        latest_values.check_parameters(area=area)
+        rows = latest_values.registry.stations.values()
         ids = [row[0] for row in rows if area in {None, row[1]} and (after is None or row[0] > str(after))]
-        more = cursor.write(ids[limit - 1]) if len(ids) > limit else None
-        features = [rendered(board, id_, whose) for id_ in ids[:limit]]
-        return Stations(features=features, next_cursor=more, attribution=whose)
+        next_cursor = cursor.write(ids[limit - 1]) if len(ids) > limit else None
+        features = [render_station(latest_values, id_, attribution) for id_ in ids[:limit]]
+        return Stations(features=features, next_cursor=next_cursor, attribution=attribution)
 
-    return await answer(request, make, media=GEOJSON)
+    return await respond_cached(request, make, media=GEOJSON)
 
 
-@router.get("/stations/{id}", summary="One station", responses=answers_with(Station, GEOJSON))
-async def one_station(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+@router.get("/stations/{id}", summary="One station", responses=describe_responses(Station, GEOJSON))
+async def get_station(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
     async def make() -> Station:
-        board = await board_of(request)
-        board.known("station", id)
-        return station(board, id, _whose(request))
+        latest_values = await get_latest_values(request)
+        latest_values.require_place("station", id)
+        return build_station(latest_values, id, _attribution(request))
 
-    return await answer(request, make, media=GEOJSON)
+    return await respond_cached(request, make, media=GEOJSON)
 
 
-@router.get("/datastreams", summary="Datastreams, in pages", responses=answers_with(Datastreams))
+@router.get("/datastreams", summary="Datastreams, in pages", responses=describe_responses(Datastreams))
 async def list_datastreams(  # noqa: PLR0917 - they are query parameters
     request: Request,
     area: AreaId = None,
@@ -180,67 +183,71 @@ async def list_datastreams(  # noqa: PLR0917 - they are query parameters
     (after,) = cursor.read(cursor_, int)
 
     async def make() -> Datastreams:
-        board, whose = await board_of(request), _whose(request)
-        board.check(area=area, station=station, property=property)
+        latest_values, attribution = await get_latest_values(request), _attribution(request)
+        latest_values.check_parameters(area=area, station=station, property=property)
         ids = [
             row[0]
-            for row in board.places.datastreams.values()
+            for row in latest_values.registry.datastreams.values()
             if station in {None, row[1]}
             and property in {None, row[3]}
-            and area in {None, board.places.stations[row[1]][1]}
+            and area in {None, latest_values.registry.stations[row[1]][1]}
             and (after is None or row[0] > int(str(after)))
         ]
-        more = cursor.write(ids[limit - 1]) if len(ids) > limit else None
-        items = [datastream(board, id_, whose) for id_ in ids[:limit]]
-        return Datastreams(items=items, next_cursor=more, attribution=whose)
+        next_cursor = cursor.write(ids[limit - 1]) if len(ids) > limit else None
+        items = [build_datastream(latest_values, id_, attribution) for id_ in ids[:limit]]
+        return Datastreams(items=items, next_cursor=next_cursor, attribution=attribution)
 
-    return await answer(request, make, fresh=_SELDOM)
+    return await respond_cached(request, make, max_age=_MAX_AGE)
 
 
-@router.get("/datastreams/{id}", summary="One datastream", responses=answers_with(Datastream))
-async def one_datastream(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+@router.get("/datastreams/{id}", summary="One datastream", responses=describe_responses(Datastream))
+async def get_datastream(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
     async def make() -> Datastream:
-        board = await board_of(request)
-        return datastream(board, number_of(board, id), _whose(request))
+        latest_values = await get_latest_values(request)
+        return build_datastream(latest_values, parse_datastream_id(latest_values, id), _attribution(request))
 
-    return await answer(request, make, fresh=_SELDOM)
+    return await respond_cached(request, make, max_age=_MAX_AGE)
 
 
 @router.get(
     "/corrections",
     summary="How corrected values beside raw ones are made",
-    responses=answers_with(Corrections),
+    responses=describe_responses(Corrections),
 )
 async def list_corrections(request: Request) -> Response:
     async def make() -> Corrections:
-        return every_correction(_whose(request))
+        return build_corrections(_attribution(request))
 
-    return await answer(request, make, fresh=_SELDOM)
+    return await respond_cached(request, make, max_age=_MAX_AGE)
 
 
-def number_of(board: Board, text: str) -> int:
+def parse_datastream_id(latest_values: LatestValues, text: str) -> int:
     """The datastream that a path names; 404 where there is none."""
     number = int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else None
-    if number is None or number not in board.places.datastreams:
+    if number is None or number not in latest_values.registry.datastreams:
         raise HTTPException(404, f"no datastream {text[:80]!r}")
     return number
 
 
 @router.get(
-    "/observed-properties", summary="What can be measured, with units", responses=answers_with(ObservedProperties)
+    "/observed-properties", summary="What can be measured, with units", responses=describe_responses(ObservedProperties)
 )
 async def list_properties(request: Request) -> Response:
     async def make() -> ObservedProperties:
-        board, whose = await board_of(request), _whose(request)
-        items = [observed_property(row, whose) for row in board.places.properties.values()]
-        return ObservedProperties(items=items, attribution=whose)
+        latest_values, attribution = await get_latest_values(request), _attribution(request)
+        items = [build_observed_property(row, attribution) for row in latest_values.registry.properties.values()]
+        return ObservedProperties(items=items, attribution=attribution)
 
-    return await answer(request, make, fresh=_SELDOM)
+    return await respond_cached(request, make, max_age=_MAX_AGE)
 
 
-@router.get("/observed-properties/{id}", summary="One observed property", responses=answers_with(ObservedProperty))
-async def one_property(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+@router.get(
+    "/observed-properties/{id}", summary="One observed property", responses=describe_responses(ObservedProperty)
+)
+async def get_property(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
     async def make() -> ObservedProperty:
-        return observed_property((await board_of(request)).known("property", id), _whose(request))
+        return build_observed_property(
+            (await get_latest_values(request)).require_place("property", id), _attribution(request)
+        )
 
-    return await answer(request, make, fresh=_SELDOM)
+    return await respond_cached(request, make, max_age=_MAX_AGE)

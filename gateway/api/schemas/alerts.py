@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from gateway.api.schemas.schema import Id, Instant, Open, named
+from gateway.api.schemas.schema import Id, Instant, LicensedDocument, fields_from_row
 
 
-class Alert(Open, frozen=True, kw_only=True):
+class Alert(LicensedDocument, frozen=True, kw_only=True):
     """One message about one revision of an event to one inspectorate. Never an address, never a person."""
 
     id: int
@@ -31,13 +31,13 @@ class Alert(Open, frozen=True, kw_only=True):
     finished_at: Instant | None
 
 
-class Alerts(Open, frozen=True, kw_only=True):
+class Alerts(LicensedDocument, frozen=True, kw_only=True):
     """A page of them, newest first."""
 
     items: list[Alert]
     next_cursor: str | None = None
 
 
-def alert_of(row: Sequence[Any], attribution: str) -> Alert:
+def alert_from_row(row: Sequence[Any], attribution: str) -> Alert:
     """A row of `alerts`."""
-    return Alert(**named(Alert, row), attribution=attribution)
+    return Alert(**fields_from_row(Alert, row), attribution=attribution)

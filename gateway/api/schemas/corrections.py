@@ -4,18 +4,18 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.api.schemas.schema import Open, Shape
-from gateway.quality.humidity_correction import CORRECTIONS, rule_for
+from gateway.api.schemas.schema import LicensedDocument, Schema
+from gateway.quality.humidity_correction import CORRECTION_RULES, find_rule
 
 
-class CorrectionName(Shape, frozen=True, kw_only=True):
+class CorrectionName(Schema, frozen=True, kw_only=True):
     """By which rule; all of it is at `/corrections`."""
 
     name: Annotated[str, Meta(examples=["kappa-koehler"])]
     version: int
 
 
-class Correction(Open, frozen=True, kw_only=True):
+class Correction(LicensedDocument, frozen=True, kw_only=True):
     """A rule for values beside the raw ones, which stay what is stored and alerted on. A change is a new version."""
 
     name: Annotated[str, Meta(examples=["kappa-koehler"])]
@@ -26,30 +26,30 @@ class Correction(Open, frozen=True, kw_only=True):
     source: str
 
 
-class Corrections(Open, frozen=True, kw_only=True):
+class Corrections(LicensedDocument, frozen=True, kw_only=True):
     """Every one of them."""
 
     items: list[Correction]
 
 
-def correction_of(observed_property: str) -> CorrectionName | None:
+def find_correction_name(observed_property: str) -> CorrectionName | None:
     """The rule for it, by name."""
-    rule = rule_for(observed_property)
+    rule = find_rule(observed_property)
     return None if rule is None else CorrectionName(name=rule.name, version=rule.version)
 
 
-def every_correction(attribution: str) -> Corrections:
+def build_corrections(attribution: str) -> Corrections:
     """Every rule, described."""
     items = [
         Correction(
-            name=one.name,
-            version=one.version,
-            observed_properties=list(one.properties),
-            formula=one.formula,
-            parameters=dict(one.parameters),
-            source=one.source,
+            name=rule.name,
+            version=rule.version,
+            observed_properties=list(rule.properties),
+            formula=rule.formula,
+            parameters=dict(rule.parameters),
+            source=rule.source,
             attribution=attribution,
         )
-        for one in CORRECTIONS
+        for rule in CORRECTION_RULES
     ]
     return Corrections(items=items, attribution=attribution)

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from gateway.api.data.database import Reader
-from gateway.api.schemas.schema import Id, Instant, Open, Shape, instant
+from gateway.api.data.database import Database
+from gateway.api.schemas.schema import Id, Instant, LicensedDocument, Schema, format_instant
 from gateway.evaluation.selftest import telemetry
-from gateway.evaluation.selftest.statistics import Found
+from gateway.evaluation.selftest.statistics import DetectionRate
 
 
-class SyntheticPeaks(Shape, frozen=True, kw_only=True):
+class SyntheticPeaks(Schema, frozen=True, kw_only=True):
     """Synthetic peaks of one height, added to a copy of what stations measured; nobody is alerted of them."""
 
     multiple: Annotated[float, Meta(description="height, times the stream's own noise", examples=[10.0])]
@@ -25,7 +25,7 @@ class SyntheticPeaks(Shape, frozen=True, kw_only=True):
     median_size_ratio: Annotated[float | None, Meta(description="size as found, of the true one", examples=[0.95])]
 
 
-class DetectionFigure(Shape, frozen=True, kw_only=True):
+class DetectionFigure(Schema, frozen=True, kw_only=True):
     """How well peaks of one property are found in streams of one sampling interval."""
 
     observed_property: Id
@@ -37,7 +37,7 @@ class DetectionFigure(Shape, frozen=True, kw_only=True):
     synthetic: list[SyntheticPeaks]
 
 
-class DetectionFigures(Open, frozen=True, kw_only=True):
+class DetectionFigures(LicensedDocument, frozen=True, kw_only=True):
     """The detector, judged while it works: over the thirty days up to the hour examined last."""
 
     detector: Annotated[str | None, Meta(description="null: not tested here", examples=["peak@2#7ec8e0b6"])] = None
@@ -46,27 +46,30 @@ class DetectionFigures(Open, frozen=True, kw_only=True):
     items: list[DetectionFigure]
 
 
-async def figures(reader: Reader, attribution: str) -> DetectionFigures:
+async def fetch_detection_figures(database: Database, attribution: str) -> DetectionFigures:
     """Read them, and show them to Prometheus too."""
-    peaks, watched = await reader.rows("selftest_peaks"), await reader.rows("selftest_exposure")
-    found = [_found(row) for row in peaks]
-    _show(found, watched)
+    peaks, exposures = (
+        await database.fetch_rows("summarise_selftest_peaks"),
+        await database.fetch_rows("summarise_selftest_exposure"),
+    )
+    rates = [_rate_from_row(row) for row in peaks]
+    _export_metrics(rates, exposures)
     return DetectionFigures(
         detector=peaks[0][0] if peaks else None,
-        since=_edge(min, [row[1] for row in peaks]),
-        until=_edge(max, [row[2] for row in peaks]),
-        items=[_item(row, found) for row in watched],
+        since=_bound_hour(min, [row[1] for row in peaks]),
+        until=_bound_hour(max, [row[2] for row in peaks]),
+        items=[_build_figure(row, rates) for row in exposures],
         attribution=attribution,
     )
 
 
-def _edge(which: Any, hours: Sequence[datetime]) -> str | None:  # noqa: ANN401 - min or max
-    return instant(which(hours)) if hours else None
+def _bound_hour(pick: Any, hours: Sequence[datetime]) -> str | None:  # noqa: ANN401 - min or max
+    return format_instant(pick(hours)) if hours else None
 
 
-def _found(row: Sequence[Any]) -> Found:
+def _rate_from_row(row: Sequence[Any]) -> DetectionRate:
     _, _, _, name, interval, multiple, injected, found, delay, ratio = row
-    return Found(
+    return DetectionRate(
         observed_property=name,
         interval=interval,
         multiple=multiple,
@@ -77,7 +80,7 @@ def _found(row: Sequence[Any]) -> Found:
     )
 
 
-def _item(row: Sequence[Any], found: Sequence[Found]) -> DetectionFigure:
+def _build_figure(row: Sequence[Any], rates: Sequence[DetectionRate]) -> DetectionFigure:
     name, interval, days, peaks, alone = row
     return DetectionFigure(
         observed_property=name,
@@ -86,32 +89,36 @@ def _item(row: Sequence[Any], found: Sequence[Found]) -> DetectionFigure:
         peaks=peaks,
         alone=alone,
         alone_per_sensor_day=alone / days if days else None,
-        synthetic=[_synthetic(one) for one in found if (one.observed_property, one.interval) == (name, interval)],
+        synthetic=[
+            _build_synthetic_peaks(rate)
+            for rate in rates
+            if (rate.observed_property, rate.interval) == (name, interval)
+        ],
     )
 
 
-def _synthetic(one: Found) -> SyntheticPeaks:
-    low, high = one.between
+def _build_synthetic_peaks(rate: DetectionRate) -> SyntheticPeaks:
+    low, high = rate.confidence_interval
     return SyntheticPeaks(
-        multiple=one.multiple,
-        injected=one.injected,
-        found=one.found,
-        probability=one.probability,
+        multiple=rate.multiple,
+        injected=rate.injected,
+        found=rate.found,
+        probability=rate.probability,
         low=low,
         high=high,
-        median_delay=one.delay,
-        median_size_ratio=one.ratio,
+        median_delay=rate.delay,
+        median_size_ratio=rate.ratio,
     )
 
 
-def _show(found: Sequence[Found], watched: Sequence[Sequence[Any]]) -> None:
-    for one in found:
-        of = one.observed_property, str(one.interval), f"{one.multiple:g}"
-        telemetry.PEAKS.labels(*of).set(one.injected)
-        telemetry.PROBABILITY.labels(*of).set(one.probability)
-        for metric, value in ((telemetry.DELAY, one.delay), (telemetry.RATIO, one.ratio)):
+def _export_metrics(rates: Sequence[DetectionRate], exposures: Sequence[Sequence[Any]]) -> None:
+    for rate in rates:
+        labels = rate.observed_property, str(rate.interval), f"{rate.multiple:g}"
+        telemetry.PEAKS.labels(*labels).set(rate.injected)
+        telemetry.PROBABILITY.labels(*labels).set(rate.probability)
+        for metric, value in ((telemetry.DELAY, rate.delay), (telemetry.RATIO, rate.ratio)):
             if value is not None:
-                metric.labels(*of).set(value)
-    for name, interval, days, _, alone in watched:
+                metric.labels(*labels).set(value)
+    for name, interval, days, _, alone in exposures:
         if days:
             telemetry.ALONE.labels(name, str(interval)).set(alone / days)

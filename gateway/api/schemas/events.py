@@ -7,11 +7,19 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from gateway.api.schemas.schema import Id, Instant, Open, Shape, instant, named, perhaps
+from gateway.api.schemas.schema import (
+    Id,
+    Instant,
+    LicensedDocument,
+    Schema,
+    fields_from_row,
+    format_instant,
+    format_optional_instant,
+)
 from gateway.live.message import LiveEvent
 
 
-class Neighbours(Shape, frozen=True, kw_only=True):
+class Neighbours(Schema, frozen=True, kw_only=True):
     """Stations near by that measured at the time, and those that rose too."""
 
     fresh: int
@@ -19,7 +27,7 @@ class Neighbours(Shape, frozen=True, kw_only=True):
     stations: list[str] = msgspec.field(default_factory=list)
 
 
-class Wind(Shape, frozen=True, kw_only=True):
+class Wind(Schema, frozen=True, kw_only=True):
     """Where the wind came from during the event: vector mean, degrees from north; spread in degrees, speed in m/s."""
 
     direction: float
@@ -28,7 +36,7 @@ class Wind(Shape, frozen=True, kw_only=True):
     readings: int
 
 
-class Upwind(Shape, frozen=True, kw_only=True):
+class Upwind(Schema, frozen=True, kw_only=True):
     """A facility in the sector that the wind came from: degrees from north and metres, as seen from the station."""
 
     id: str
@@ -37,7 +45,7 @@ class Upwind(Shape, frozen=True, kw_only=True):
     distance: float
 
 
-class Around(Shape, frozen=True, kw_only=True):
+class Around(Schema, frozen=True, kw_only=True):
     """What stood around an event; null or empty where nothing is known. `words`: a sentence each in nl and en."""
 
     neighbours: Neighbours | None = None
@@ -46,7 +54,7 @@ class Around(Shape, frozen=True, kw_only=True):
     words: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-class Event(Open, frozen=True, kw_only=True):
+class Event(LicensedDocument, frozen=True, kw_only=True):
     """An interval in which a detector's condition held. Figures are in `unit`; `end` null: not over."""
 
     id: Annotated[str, Meta(examples=["r7zq4ogyzxa5hm3t"])]
@@ -75,14 +83,14 @@ class Event(Open, frozen=True, kw_only=True):
     around: Annotated[Around, Meta(description="what else was seen; says where to look, proves nothing")] = Around()
 
 
-class Events(Open, frozen=True, kw_only=True):
+class Events(LicensedDocument, frozen=True, kw_only=True):
     """A page of them, newest onset first."""
 
     items: list[Event]
     next_cursor: str | None = None
 
 
-class Revision(Shape, frozen=True, kw_only=True):
+class Revision(Schema, frozen=True, kw_only=True):
     """What was said of an event at one moment."""
 
     revision: int
@@ -97,59 +105,59 @@ class Revision(Shape, frozen=True, kw_only=True):
     end: Instant | None
 
 
-class Revisions(Open, frozen=True, kw_only=True):
+class Revisions(LicensedDocument, frozen=True, kw_only=True):
     """Every one of them, oldest first."""
 
     event: str
     items: list[Revision]
 
 
-def event_of(row: Sequence[Any], attribution: str) -> Event:
+def event_from_row(row: Sequence[Any], attribution: str) -> Event:
     """A row of `events`."""
-    fields = named(Event, row)
+    fields = fields_from_row(Event, row)
     around = msgspec.convert(fields.pop("around"), Around)
     return Event(**fields, around=around, attribution=attribution)
 
 
-def live_event(one: LiveEvent, station_name: str, changed_at: datetime, attribution: str) -> Event:
+def build_live_event(live: LiveEvent, station_name: str, changed_at: datetime, attribution: str) -> Event:
     """What the live feed says of one revision of an event: the same as the API."""
-    found = one.event
+    event = live.event
     return Event(
-        id=found.id,
-        revision=found.revision,
-        change=found.change.value,
-        kind=found.kind.value,
-        area=one.area,
-        station=found.station,
+        id=event.id,
+        revision=event.revision,
+        change=event.change.value,
+        kind=event.kind.value,
+        area=live.area,
+        station=event.station,
         station_name=station_name,
-        observed_property=found.observed_property,
-        unit=one.unit,
-        severity=one.severity,  # type: ignore[arg-type]
-        onset=instant(found.onset),
-        peak_at=instant(found.peak_at),
-        detected_at=instant(found.detected_at),
-        end=perhaps(found.end),
-        peak=found.peak,
-        background=found.background,
-        excess=found.excess,
-        confidence=found.confidence,
-        reasons=list(found.reasons),
-        detector=found.detector,
-        detected_late=found.detected_late,
-        changed_at=instant(changed_at),
-        merged_into=found.merged_into,
-        around=msgspec.convert(msgspec.to_builtins({n: getattr(found, n) for n in Around.__struct_fields__}), Around),
+        observed_property=event.observed_property,
+        unit=live.unit,
+        severity=live.severity,  # type: ignore[arg-type]
+        onset=format_instant(event.onset),
+        peak_at=format_instant(event.peak_at),
+        detected_at=format_instant(event.detected_at),
+        end=format_optional_instant(event.end),
+        peak=event.peak,
+        background=event.background,
+        excess=event.excess,
+        confidence=event.confidence,
+        reasons=list(event.reasons),
+        detector=event.detector,
+        detected_late=event.detected_late,
+        changed_at=format_instant(changed_at),
+        merged_into=event.merged_into,
+        around=msgspec.convert(msgspec.to_builtins({n: getattr(event, n) for n in Around.__struct_fields__}), Around),
         attribution=attribution,
     )
 
 
-def revision_of(row: Sequence[Any]) -> Revision:
+def revision_from_row(row: Sequence[Any]) -> Revision:
     """A row of `revisions`; the body is the detector's own record."""
     number, changed_at, body = row
     return Revision(
         revision=number,
-        changed_at=instant(changed_at),
-        onset=instant(datetime.fromisoformat(body["onset"])),
-        end=None if body.get("end") is None else instant(datetime.fromisoformat(body["end"])),
+        changed_at=format_instant(changed_at),
+        onset=format_instant(datetime.fromisoformat(body["onset"])),
+        end=None if body.get("end") is None else format_instant(datetime.fromisoformat(body["end"])),
         **{name: body[name] for name in ("change", "kind", "peak", "background", "excess", "confidence")},
     )

@@ -4,44 +4,44 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from gateway.api.schemas.schema import Id, Instant, Shape
+from gateway.api.schemas.schema import Id, Instant, Schema
 
-Matcher = Annotated[str, Meta(max_length=200, examples=['station="wijk-aan-zee"'])]
-Text = Annotated[str, Meta(max_length=1_000, examples=["onweer: de regensensor slaat op hol"])]
-Kind = Literal["silence", "maintenance"]
+MatcherText = Annotated[str, Meta(max_length=200, examples=['station="wijk-aan-zee"'])]
+ReasonText = Annotated[str, Meta(max_length=1_000, examples=["onweer: de regensensor slaat op hol"])]
+SilenceKind = Literal["silence", "maintenance"]
 
 
-class NewSilence(Shape, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NewSilence(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to silence: all of `match`, within `area`. Without an area it holds everywhere, for who may do that."""
 
     area: Id | None = None
-    match: Annotated[list[Matcher], Meta(max_length=20)] = field(default_factory=list)
+    match: Annotated[list[MatcherText], Meta(max_length=20)] = field(default_factory=list)
     reason: Annotated[str, Meta(min_length=1, max_length=1_000, examples=["filter vervangen"])]
     starts_at: Instant | None = None
     ends_at: Instant
-    kind: Kind = "silence"
+    kind: SilenceKind = "silence"
 
 
-class Silence(Shape, frozen=True, kw_only=True):
+class Silence(Schema, frozen=True, kw_only=True):
     """While it is in force nobody is told of what fits; the decision is recorded all the same."""
 
     id: Annotated[int, Meta(examples=[7])]
-    match: list[Matcher]
-    kind: Kind
+    match: list[MatcherText]
+    kind: SilenceKind
     author: str
-    reason: Text
+    reason: ReasonText
     starts_at: Instant
     ends_at: Instant
     in_force: bool
 
 
-class Silences(Shape, frozen=True, kw_only=True):
+class Silences(Schema, frozen=True, kw_only=True):
     """Those in force or to come, newest first."""
 
     items: list[Silence]
 
 
-class SilencedAlert(Shape, frozen=True, kw_only=True):
+class SilencedAlert(Schema, frozen=True, kw_only=True):
     """An event that goes on and would be silenced."""
 
     event: Annotated[str, Meta(examples=["7ckljx4okjr6urfo"])]
@@ -52,20 +52,20 @@ class SilencedAlert(Shape, frozen=True, kw_only=True):
     told: list[str]
 
 
-class SilencePreview(Shape, frozen=True, kw_only=True):
+class SilencePreview(Schema, frozen=True, kw_only=True):
     """What a silence would withhold of what goes on now."""
 
-    match: list[Matcher]
+    match: list[MatcherText]
     items: list[SilencedAlert]
 
 
-class NewAcknowledgement(Shape, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NewAcknowledgement(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Somebody is on it."""
 
     note: Annotated[str, Meta(max_length=1_000, examples=["collega is onderweg"])] = ""
 
 
-class Acknowledgement(Shape, frozen=True, kw_only=True):
+class Acknowledgement(Schema, frozen=True, kw_only=True):
     """Who said so, when, and by which way: command, link or account."""
 
     who: str
@@ -74,14 +74,14 @@ class Acknowledgement(Shape, frozen=True, kw_only=True):
     via: Annotated[str, Meta(examples=["account"])]
 
 
-class Acknowledgements(Shape, frozen=True, kw_only=True):
+class Acknowledgements(Schema, frozen=True, kw_only=True):
     """All of one event, oldest first."""
 
     event: str
     items: list[Acknowledgement]
 
 
-class ExplanationStep(Shape, frozen=True, kw_only=True):
+class ExplanationStep(Schema, frozen=True, kw_only=True):
     """One thing that happened; `code` is seen, decided, tried, gathered, spared or answered."""
 
     at: Instant
@@ -90,7 +90,7 @@ class ExplanationStep(Shape, frozen=True, kw_only=True):
     particulars: Annotated[str, Meta(examples=["routed, revision 1, rules 0123456789ab"])]
 
 
-class Explanation(Shape, frozen=True, kw_only=True):
+class Explanation(Schema, frozen=True, kw_only=True):
     """Who was told of an event, when and why, and why others were not."""
 
     event: str
@@ -99,7 +99,7 @@ class Explanation(Shape, frozen=True, kw_only=True):
     items: list[ExplanationStep]
 
 
-SHAPES = (
+SCHEMA_TYPES = (
     NewSilence, Silence, Silences, SilencedAlert, SilencePreview, NewAcknowledgement, Acknowledgement,
     Acknowledgements, ExplanationStep, Explanation,
 )  # fmt: skip

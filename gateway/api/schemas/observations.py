@@ -8,16 +8,18 @@ from msgspec.structs import replace
 
 from edge_agent.wire import Flag
 from gateway.api.schemas.corrections import CorrectionName
-from gateway.api.schemas.schema import Id, Instant, Open, Shape, instant, ref
-from gateway.quality.humidity_correction import Corrected, Uncorrected
-from gateway.quality.humidity_correction import Correction as Rule
+from gateway.api.schemas.schema import Id, Instant, LicensedDocument, Schema, format_instant, ref
+from gateway.quality.humidity_correction import CorrectedValue, MissingCorrection
+from gateway.quality.humidity_correction import CorrectionRule as Rule
 
 CorrectedMean = Annotated[float | None, Meta(description="`mean` by the named correction; null: see `uncorrected`")]
-Label = Annotated[str | None, Meta(description="name@version of the rule", examples=["kappa-koehler@1"])]
-Why = Annotated[Uncorrected | None, Meta(description="why there is no corrected value", examples=["too_humid"])]
+CorrectionLabel = Annotated[str | None, Meta(description="name@version of the rule", examples=["kappa-koehler@1"])]
+UncorrectedReason = Annotated[
+    MissingCorrection | None, Meta(description="why there is no corrected value", examples=["too_humid"])
+]
 
 
-class Minutely(Shape, frozen=True, kw_only=True):
+class MinuteSummary(Schema, frozen=True, kw_only=True):
     """What the 60 seconds that end at the newest reading say."""
 
     value: Annotated[float | None, Meta(description="the newest reading itself")]
@@ -26,11 +28,11 @@ class Minutely(Shape, frozen=True, kw_only=True):
     valid_count: int
     flags: list[str]
     corrected: CorrectedMean = None
-    correction: Label = None
-    uncorrected: Why = None
+    correction: CorrectionLabel = None
+    uncorrected: UncorrectedReason = None
 
 
-class Minute(Minutely, frozen=True, kw_only=True):
+class Minute(MinuteSummary, frozen=True, kw_only=True):
     """The 60 seconds that end at the newest reading of one property at one station."""
 
     unit: Annotated[str, Meta(description="UCUM", examples=["ug/m3"])]
@@ -38,7 +40,7 @@ class Minute(Minutely, frozen=True, kw_only=True):
     averaging_seconds: int = 60
 
 
-class Batch(Shape, frozen=True, kw_only=True):
+class Batch(Schema, frozen=True, kw_only=True):
     """The signed batch in which a reading came: its evidence."""
 
     node: str
@@ -46,7 +48,7 @@ class Batch(Shape, frozen=True, kw_only=True):
     seq: int
 
 
-class Reading(Shape, frozen=True, kw_only=True):
+class Reading(Schema, frozen=True, kw_only=True):
     """One single value."""
 
     datastream: int
@@ -55,10 +57,10 @@ class Reading(Shape, frozen=True, kw_only=True):
     flags: list[str]
     batch: Batch
     corrected: Annotated[float | None, Meta(description="`value` by the page's `correction`; null: see `uncorrected`")]
-    uncorrected: Why
+    uncorrected: UncorrectedReason
 
 
-class Mean(Shape, frozen=True, kw_only=True):
+class Mean(Schema, frozen=True, kw_only=True):
     """One minute, hour or day; `validCount` of `count` readings had a value."""
 
     datastream: int
@@ -70,10 +72,10 @@ class Mean(Shape, frozen=True, kw_only=True):
     max: float | None
     flags: list[str]
     corrected: CorrectedMean
-    uncorrected: Why
+    uncorrected: UncorrectedReason
 
 
-class Observations(Open, frozen=True, kw_only=True):
+class Observations(LicensedDocument, frozen=True, kw_only=True):
     """A page of what was measured, newest first. `raw` items are readings, all others are means."""
 
     station: Id
@@ -89,7 +91,7 @@ class Observations(Open, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
-class LiveValue(Minutely, frozen=True, kw_only=True):
+class LiveValue(MinuteSummary, frozen=True, kw_only=True):
     """The newest reading of one property at one station, with the minute that ends at it."""
 
     station: Id
@@ -103,12 +105,12 @@ def flag_names(bits: int) -> list[str]:
     return [str(flag.name).lower() for flag in Flag if bits & flag] if bits else []
 
 
-def reading_of(row: Sequence[Any], corrected: Corrected) -> Reading:
+def reading_from_row(row: Sequence[Any], corrected: CorrectedValue) -> Reading:
     """A row of `raw`."""
     datastream, observed_at, value, flags, _, node, incarnation, seq = row
     return Reading(
         datastream=datastream,
-        observed_at=instant(observed_at),
+        observed_at=format_instant(observed_at),
         value=value,
         flags=flag_names(flags),
         batch=Batch(node=node, incarnation=incarnation, seq=seq),
@@ -117,12 +119,12 @@ def reading_of(row: Sequence[Any], corrected: Corrected) -> Reading:
     )
 
 
-def mean_of(row: Sequence[Any], corrected: Corrected) -> Mean:
+def mean_from_row(row: Sequence[Any], corrected: CorrectedValue) -> Mean:
     """A row of `means_*`."""
     datastream, bucket, count, valid, average, smallest, largest, flags = row
     return Mean(
         datastream=datastream,
-        start=instant(bucket),
+        start=format_instant(bucket),
         count=count,
         valid_count=valid,
         mean=average,
@@ -134,18 +136,18 @@ def mean_of(row: Sequence[Any], corrected: Corrected) -> Mean:
     )
 
 
-def beside(minute: Minute, rule: Rule, corrected: Corrected) -> Minute:
+def with_correction(minute: Minute, rule: Rule, corrected: CorrectedValue) -> Minute:
     """The minute with what a correction makes of its mean."""
-    value, why = corrected
-    return replace(minute, corrected=value, correction=None if value is None else rule.label, uncorrected=why)
+    value, reason = corrected
+    return replace(minute, corrected=value, correction=None if value is None else rule.label, uncorrected=reason)
 
 
-def live_value(station: str, observed_property: str, minute: Minute) -> LiveValue:
+def build_live_value(station: str, observed_property: str, minute: Minute) -> LiveValue:
     """What the live feed says of one property at one station."""
     return LiveValue(
         station=station,
         observed_property=observed_property,
         unit=minute.unit,
         observed_at=minute.observed_at,
-        **{name: getattr(minute, name) for name in Minutely.__struct_fields__},
+        **{name: getattr(minute, name) for name in MinuteSummary.__struct_fields__},
     )

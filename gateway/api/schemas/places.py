@@ -5,17 +5,17 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from gateway.api.schemas.observations import Minute
-from gateway.api.schemas.schema import Id, Instant, Json, Open, Shape, ref
+from gateway.api.schemas.schema import Id, Instant, Json, LicensedDocument, Schema, ref
 
 
-class Point(Shape, frozen=True, kw_only=True):
+class Point(Schema, frozen=True, kw_only=True):
     """CRS84: longitude, latitude."""
 
     type: Literal["Point"] = "Point"
     coordinates: Annotated[list[float], Meta(min_length=2, max_length=2, examples=[[4.594, 52.494]])]
 
 
-class AreaProperties(Shape, frozen=True, kw_only=True):
+class AreaProperties(Schema, frozen=True, kw_only=True):
     """An area in words."""
 
     id: Id
@@ -23,7 +23,7 @@ class AreaProperties(Shape, frozen=True, kw_only=True):
     authority: Annotated[str, Meta(description="the inspectorate (omgevingsdienst) whose jurisdiction this is")]
 
 
-class Area(Open, frozen=True, kw_only=True):
+class Area(LicensedDocument, frozen=True, kw_only=True):
     """The polygon of one jurisdiction, as a GeoJSON Feature."""
 
     type: Literal["Feature"] = "Feature"
@@ -32,7 +32,7 @@ class Area(Open, frozen=True, kw_only=True):
     properties: AreaProperties
 
 
-class SiteProperties(Shape, frozen=True, kw_only=True):
+class SiteProperties(Schema, frozen=True, kw_only=True):
     """A site in words."""
 
     id: Id
@@ -41,7 +41,7 @@ class SiteProperties(Shape, frozen=True, kw_only=True):
     operator: str
 
 
-class Site(Open, frozen=True, kw_only=True):
+class Site(LicensedDocument, frozen=True, kw_only=True):
     """A watched facility, as a GeoJSON Feature."""
 
     type: Literal["Feature"] = "Feature"
@@ -50,7 +50,7 @@ class Site(Open, frozen=True, kw_only=True):
     properties: SiteProperties
 
 
-class StationProperties(Shape, frozen=True, kw_only=True):
+class StationProperties(Schema, frozen=True, kw_only=True):
     """A station in words, with what it measures now."""
 
     id: Id
@@ -59,7 +59,7 @@ class StationProperties(Shape, frozen=True, kw_only=True):
     newest: Annotated[dict[str, Minute], Meta(description="by observed property")]
 
 
-class Station(Open, frozen=True, kw_only=True):
+class Station(LicensedDocument, frozen=True, kw_only=True):
     """A place where air is measured, as a GeoJSON Feature; its position is rounded to about 100 m."""
 
     type: Literal["Feature"] = "Feature"
@@ -68,21 +68,21 @@ class Station(Open, frozen=True, kw_only=True):
     properties: StationProperties
 
 
-class Areas(Open, frozen=True, kw_only=True):
+class Areas(LicensedDocument, frozen=True, kw_only=True):
     """A GeoJSON FeatureCollection."""
 
     type: Literal["FeatureCollection"] = "FeatureCollection"
     features: list[Area]
 
 
-class Sites(Open, frozen=True, kw_only=True):
+class Sites(LicensedDocument, frozen=True, kw_only=True):
     """A GeoJSON FeatureCollection."""
 
     type: Literal["FeatureCollection"] = "FeatureCollection"
     features: list[Site]
 
 
-class Stations(Open, frozen=True, kw_only=True):
+class Stations(LicensedDocument, frozen=True, kw_only=True):
     """A GeoJSON FeatureCollection."""
 
     type: Literal["FeatureCollection"] = "FeatureCollection"
@@ -90,7 +90,7 @@ class Stations(Open, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
-class ObservedProperty(Open, frozen=True, kw_only=True):
+class ObservedProperty(LicensedDocument, frozen=True, kw_only=True):
     """What can be measured; outside [lower, upper] a value is flagged, never dropped."""
 
     id: Annotated[str, Meta(examples=["pm2_5"])]
@@ -100,13 +100,13 @@ class ObservedProperty(Open, frozen=True, kw_only=True):
     upper: float | None
 
 
-class ObservedProperties(Open, frozen=True, kw_only=True):
+class ObservedProperties(LicensedDocument, frozen=True, kw_only=True):
     """Every one of them."""
 
     items: list[ObservedProperty]
 
 
-class Datastream(Open, frozen=True, kw_only=True):
+class Datastream(LicensedDocument, frozen=True, kw_only=True):
     """One observed property, one node's sensor, one station."""
 
     id: int
@@ -117,13 +117,13 @@ class Datastream(Open, frozen=True, kw_only=True):
     created_at: Instant
 
 
-class Datastreams(Open, frozen=True, kw_only=True):
+class Datastreams(LicensedDocument, frozen=True, kw_only=True):
     """A page of them."""
 
     items: list[Datastream]
     next_cursor: str | None = None
 
 
-def point(longitude: float, latitude: float) -> Point:
+def build_point(longitude: float, latitude: float) -> Point:
     """A place, at most some 100 m precise."""
     return Point(coordinates=[round(longitude, 3), round(latitude, 3)])

@@ -21,30 +21,31 @@ def ref(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-class Shape(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+class Schema(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """What all of them are: trees, so that the garbage collector need not look at them."""
 
 
-class Open(Shape, frozen=True, kw_only=True):
+class LicensedDocument(Schema, frozen=True, kw_only=True):
     """A whole answer: whose it is, and what one may do with it."""
 
     licence: Annotated[str, Meta(examples=[LICENCE])] = LICENCE
     attribution: str = "Piekwacht"
 
 
-def instant(at: datetime) -> str:
+def format_instant(at: datetime) -> str:
     """RFC 3339 in UTC with milliseconds and Z."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def perhaps(at: datetime | None) -> str | None:
+def format_optional_instant(at: datetime | None) -> str | None:
     """`instant`, where there is one."""
-    return None if at is None else instant(at)
+    return None if at is None else format_instant(at)
 
 
-def named(kind: type[Open], row: Sequence[Any]) -> dict[str, Any]:
+def fields_from_row(document_type: type[LicensedDocument], row: Sequence[Any]) -> dict[str, Any]:
     """The row's values by the type's own fields, which stand in the query's order."""
-    fields = [name for name in kind.__struct_fields__ if name not in Open.__struct_fields__]
+    fields = [name for name in document_type.__struct_fields__ if name not in LicensedDocument.__struct_fields__]
     return {
-        name: instant(value) if isinstance(value, datetime) else value for name, value in zip(fields, row, strict=True)
+        name: format_instant(value) if isinstance(value, datetime) else value
+        for name, value in zip(fields, row, strict=True)
     }

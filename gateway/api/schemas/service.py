@@ -2,10 +2,10 @@
 
 import msgspec
 
-from gateway.api.schemas.schema import Open, Shape
+from gateway.api.schemas.schema import LicensedDocument, Schema
 
 
-class Landing(Open, frozen=True, kw_only=True):
+class Landing(LicensedDocument, frozen=True, kw_only=True):
     """Where everything is."""
 
     title: str
@@ -13,14 +13,14 @@ class Landing(Open, frozen=True, kw_only=True):
     links: dict[str, str]
 
 
-class InvalidParameter(Shape, frozen=True, kw_only=True):
+class InvalidParameter(Schema, frozen=True, kw_only=True):
     """One thing that was wrong with a request."""
 
     name: str
     reason: str
 
 
-class Problem(Shape, frozen=True, kw_only=True, omit_defaults=True):
+class Problem(Schema, frozen=True, kw_only=True, omit_defaults=True):
     """RFC 9457."""
 
     type: str

@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 
-def forget_stale(kernel: Any) -> None:
+def remove_stale_cache(kernel: Any) -> None:
     """Remove what was compiled of this package from sources other than those that stand here, where it can be written.
 
     One of its kernels says where that is kept.
     """
-    here = Path(__file__).parent
-    sources = [*sorted(here.glob("*.py")), here.parent / "records.py"]
+    package = Path(__file__).parent
+    sources = [*sorted(package.glob("*.py")), package.parent / "records.py"]
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
-    folder = Path(str(kernel.stats.cache_path))
-    marker = folder / "kernels.sha256"
+    cache = Path(str(kernel.stats.cache_path))
+    marker = cache / "kernels.sha256"
     with suppress(OSError):
         if marker.exists() and marker.read_text() == digest:
             return
     with suppress(OSError):
-        for file in folder.glob("*.nb[ic]"):
+        for file in cache.glob("*.nb[ic]"):
             file.unlink(missing_ok=True)
-        folder.mkdir(parents=True, exist_ok=True)
+        cache.mkdir(parents=True, exist_ok=True)
         marker.write_text(digest)

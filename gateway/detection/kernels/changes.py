@@ -7,16 +7,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from gateway.detection.kernels.baseline import WARM_UP
-from gateway.detection.kernels.common_mode import FRESH
-from gateway.detection.records import REGIONAL, WHO, Memory, Places
+from gateway.detection.kernels.baseline import WARM_UP_READINGS
+from gateway.detection.kernels.common_mode import MAX_AGE_MS
+from gateway.detection.records import MAX_RISEN_SLOTS, REGIONAL, StateArrays, Topology
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def tell(change: Any, row: int, what: int, kind: int, slot: int, s: Any, e: Any, g: Any) -> None:
+def write_change(change: Any, row: int, change_code: int, kind: int, slot: int, s: Any, e: Any, g: Any) -> None:
     """Write down what happened to the datastream of a slot: s STREAM, e EVENT, g GROUP. Neighbours are named after."""
     change.row = row
-    change.change = what
+    change.change = change_code
     change.kind = kind
     change.slot = slot
     change.stream = s
@@ -27,30 +27,32 @@ def tell(change: Any, row: int, what: int, kind: int, slot: int, s: Any, e: Any,
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def name_neighbours(
+def add_risen_neighbours(
     changes: NDArray[np.void],
     begin: int,
     end: int,
-    memory: Memory,
-    places: Places,
+    state: StateArrays,
+    topology: Topology,
     p: Any,
 ) -> None:
     """Say of changes[begin:end] which neighbours rose too; of what is odd nobody asks that."""
-    for n in range(begin, end):
-        change = changes[n]
+    for i in range(begin, end):
+        change = changes[i]
         if change.kind != REGIONAL and change.stream.revision == 0:
             continue
-        number = places.group_of[change.slot]
-        for place in range(places.begins[number], places.begins[number + 1]):
-            j = places.members[place]
-            s, e = memory.streams[j], memory.events[j]
-            if j == change.slot or s.count <= WARM_UP or abs(change.stream.at - s.at) > FRESH:
+        group = topology.group_of[change.slot]
+        for position in range(topology.offsets[group], topology.offsets[group + 1]):
+            j = topology.members[position]
+            s, e = state.streams[j], state.events[j]
+            if j == change.slot or s.count <= WARM_UP_READINGS or abs(change.stream.at - s.at) > MAX_AGE_MS:
                 continue
             change.fresh += 1
-            floor = p.noise_absolute + p.noise_relative * abs(s.background)
-            lately = change.stream.revision > 0 and e.peak_at > 0 and e.peak_at >= change.event.onset - FRESH
-            stands_out = s.residual > p.smallest and s.residual > 3 * math.sqrt(s.variance + floor * floor)
-            if lately or s.revision > 0 or stands_out:
-                if change.risen < WHO:
+            noise_floor = p.noise_absolute + p.noise_relative * abs(s.background)
+            peaked_recently = (
+                change.stream.revision > 0 and e.peak_at > 0 and e.peak_at >= change.event.onset - MAX_AGE_MS
+            )
+            stands_out = s.residual > p.smallest and s.residual > 3 * math.sqrt(s.variance + noise_floor * noise_floor)
+            if peaked_recently or s.revision > 0 or stands_out:
+                if change.risen < MAX_RISEN_SLOTS:
                     change.who[change.risen] = j
                 change.risen += 1

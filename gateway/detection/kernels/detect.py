@@ -7,148 +7,184 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from gateway.detection.kernels.baseline import MEANINGLESS, approach, set_aside, steps
-from gateway.detection.kernels.cache_invalidation import forget_stale
-from gateway.detection.kernels.changes import name_neighbours
-from gateway.detection.kernels.common_mode import FEW, FRESH, SMALL, look_around, worth_telling
-from gateway.detection.kernels.event_lifecycle import STUCK, Reading, blow, conclude, follow, has_tail, settle_odd
-from gateway.detection.kernels.prefetch import AHEAD, MANY, prefetch
-from gateway.detection.kernels.quartiles import MOST
-from gateway.detection.kernels.regional import go_through
-from gateway.detection.records import Memory, Places, Rows
+from gateway.detection.kernels.baseline import (
+    UNTRUSTED_FLAGS,
+    compute_step_sizes,
+    exponential_steps,
+    handle_excluded_reading,
+)
+from gateway.detection.kernels.cache_invalidation import remove_stale_cache
+from gateway.detection.kernels.changes import add_risen_neighbours
+from gateway.detection.kernels.common_mode import (
+    MAX_AGE_MS,
+    MIN_FOR_QUARTILES,
+    SMALL_GROUP,
+    compute_min_excess,
+    update_common_mode,
+)
+from gateway.detection.kernels.event_lifecycle import (
+    STUCK_FLAG,
+    ScoredRow,
+    accumulate_wind,
+    apply_change,
+    follow_reading,
+    has_tail,
+    resolve_outlier,
+)
+from gateway.detection.kernels.prefetch import PREFETCH_DISTANCE, PREFETCH_MIN_STREAMS, prefetch
+from gateway.detection.kernels.quartiles import MAX_VALUES
+from gateway.detection.kernels.regional import follow_regional
+from gateway.detection.records import KernelRows, StateArrays, Topology
 
-_BELOW = 1.5  # times the noise below its background: the background hurries down
-_NEARLY = 0.999  # less than this part of what makes evidence makes none, however a quotient is rounded
+_FAST_FALL_Z = 1.5  # times the noise below its background: the background hurries down
+_SKIP_MARGIN = 0.999  # less than this part of what makes evidence makes none, however a quotient is rounded
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def feel(w: Any, wind: NDArray[np.float32], row: int, at: int) -> None:
+def update_wind(w: Any, wind: NDArray[np.float32], row: int, at: int) -> None:
     """Move an area's wind on, unless the row has none or is an older one."""
     if np.isnan(wind[row, 0]) or at < w.at:
         return
-    part, _ = approach((at - w.at) * (1 / 600_000), 0.0)
-    part = 1.0 if at - w.at > FRESH else part
-    w.east += part * (wind[row, 0] - w.east)
-    w.north += part * (wind[row, 1] - w.north)
-    w.speed += part * (wind[row, 2] - w.speed)
+    weight, _ = exponential_steps((at - w.at) * (1 / 600_000), 0.0)
+    weight = 1.0 if at - w.at > MAX_AGE_MS else weight
+    w.east += weight * (wind[row, 0] - w.east)
+    w.north += weight * (wind[row, 1] - w.north)
+    w.speed += weight * (wind[row, 2] - w.speed)
     w.at = at
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def detect_rows(
-    memory: Memory, places: Places, parameters: NDArray[np.void], rows: Rows, changes: NDArray[np.void]
+    state: StateArrays, topology: Topology, parameters: NDArray[np.void], rows: KernelRows, changes: NDArray[np.void]
 ) -> int:
     """Move the memory on in place, write what happened into `changes`, return how many changes there were.
 
     parameters (properties,) PARAMETERS; changes (4 n + m,) CHANGE for n rows of m streams. Readings that are not
     finite, or not newer than the last one of their datastream, teach nothing.
     """
-    n = 0
-    scratch = np.empty(MOST)
+    change_count = 0
+    scratch = np.empty(MAX_VALUES)
     # named once: a reading counts no reference
-    streams, events, members = memory.streams, memory.events, places.members
-    windy = len(rows.wind) > 0
-    far = len(streams) > MANY
-    last_span, last_property = -1, np.uint64(0)
+    streams, events, members = state.streams, state.events, topology.members
+    has_wind = len(rows.wind) > 0
+    use_prefetch = len(streams) > PREFETCH_MIN_STREAMS
+    last_gap_ms, last_property_index = -1, np.uint64(0)
     p = parameters[0]
-    unit = sure = towards = hurried = taken = 0.0
+    cusum_weight = fast_cusum_weight = background_step = falling_step = noise_step = 0.0
     for i in range(len(rows.value)):
-        if far and i + AHEAD < len(rows.value):
-            prefetch(streams, rows.slots[np.uint64(i + AHEAD)])
+        if use_prefetch and i + PREFETCH_DISTANCE < len(rows.value):
+            prefetch(streams, rows.slots[np.uint64(i + PREFETCH_DISTANCE)])
         row = np.uint64(i)  # without a sign numba need not ask whether it counts from the end
         slot = int(rows.slots[row])
-        place = np.uint64(slot)
-        number = np.uint64(places.group_of[place])
-        which = np.uint64(places.property_of[number])
-        s, e, g = streams[place], events[place], memory.groups[number]
+        slot_index = np.uint64(slot)
+        group = np.uint64(topology.group_of[slot_index])
+        property_index = np.uint64(topology.property_of[group])
+        s, e, g = streams[slot_index], events[slot_index], state.groups[group]
         at, flags, value = rows.at[row], rows.flags[row], rows.value[row]
-        if windy:
-            feel(memory.winds[places.area_of[number]], rows.wind, i, at)
-        if flags & MEANINGLESS or s.count == 0 or at <= s.at or not abs(value) < np.inf:
-            set_aside(s, e, parameters[which], at, value, flags)
+        if has_wind:
+            update_wind(state.winds[topology.area_of[group]], rows.wind, i, at)
+        if flags & UNTRUSTED_FLAGS or s.count == 0 or at <= s.at or not abs(value) < np.inf:
+            handle_excluded_reading(s, e, parameters[property_index], at, value, flags)
             continue
-        span = at - s.at
-        known = at - s.first
-        if which != last_property or span != last_span or known < p.settled:
-            p = parameters[which]  # only here, so that a reading like the last one need not wait to be told which
-            unit, sure, towards, hurried, taken = steps(p, span, known)
-            last_span = span if known >= p.settled else -1
-            last_property = which
+        gap_ms = at - s.at
+        age_ms = at - s.first
+        if property_index != last_property_index or gap_ms != last_gap_ms or age_ms < p.settled:
+            p = parameters[
+                property_index
+            ]  # only here, so that a reading like the last one need not wait to be told which
+            cusum_weight, fast_cusum_weight, background_step, falling_step, noise_step = compute_step_sizes(
+                p, gap_ms, age_ms
+            )
+            last_gap_ms = gap_ms if age_ms >= p.settled else -1
+            last_property_index = property_index
         if p.on == 0.0:
             continue
         x = value * p.polarity
         background = s.background
-        last = background + s.residual
+        previous_x = background + s.residual
         s.at = at
         s.count += 1
         residual = x - background
         s.residual = residual
-        floor = p.noise_absolute + p.noise_relative * abs(background)
+        noise_floor = p.noise_absolute + p.noise_relative * abs(background)
         variance = s.variance  # what is kept at hand need not be asked of memory again
-        power = variance + floor * floor
-        own = math.sqrt(power)
-        told = n
-        noise, level, part = own, background, 0.0
-        size = places.begins[number + np.uint64(1)] - places.begins[number]
-        if size > 2:
+        own_noise_squared = variance + noise_floor * noise_floor
+        own_noise = math.sqrt(own_noise_squared)
+        first_change = change_count
+        noise, level, common_part = own_noise, background, 0.0
+        group_size = topology.offsets[group + np.uint64(1)] - topology.offsets[group]
+        if group_size > 2:
             g.turn += 1
             share = p.share
-            if size <= SMALL or g.turn >= g.due:
-                alone = slot if size <= SMALL else -1
-                fresh = look_around(g, streams, members, places.begins[number], size, alone, at, p.lift, scratch)
-                share = p.few_share if size <= SMALL and fresh < FEW else share
-                if g.common > own or g.evidence > 0.0 or g.revision > 0:
-                    n = go_through(memory, places, p, slot, own, fresh, i, changes, n)
+            if group_size <= SMALL_GROUP or g.turn >= g.due:
+                excluded = slot if group_size <= SMALL_GROUP else -1
+                fresh_count = update_common_mode(
+                    g, streams, members, topology.offsets[group], group_size, excluded, at, p.lift, scratch
+                )
+                share = p.few_share if group_size <= SMALL_GROUP and fresh_count < MIN_FOR_QUARTILES else share
+                if g.common > own_noise or g.evidence > 0.0 or g.revision > 0:
+                    change_count = follow_regional(
+                        state, topology, p, slot, own_noise, fresh_count, i, changes, change_count
+                    )
                 else:
                     g.at = at
             common = g.common
-            noise = math.sqrt(power + (p.spread * g.spread) * (p.spread * g.spread))
+            noise = math.sqrt(own_noise_squared + (p.spread * g.spread) * (p.spread * g.spread))
             if common > 0.0:
-                if common > 2 * own and common > p.smallest:
+                if common > 2 * own_noise and common > p.smallest:
                     s.gain += 0.02 * (min(max(s.residual / common, 0.3), 2.0) - s.gain)
                 level += share * s.gain * common
-            part = s.gain * common  # what all see of it
+            common_part = s.gain * common  # what all see of it
         excess = x - level
-        slower = 1.0
+        learning_factor = 1.0
         # Without evidence, and with nothing near what makes some, all of this would change nothing: nearly always.
-        if s.evidence > 0.0 or excess > _NEARLY * p.drift * noise or s.revision > 0 or s.odd_count > 0:
+        if s.evidence > 0.0 or excess > _SKIP_MARGIN * p.drift * noise or s.revision > 0 or s.odd_count > 0:
             z = excess / noise
-            before = s.evidence
-            evidence = before + (sure if z >= p.sure else unit) * ((z if z < p.clip else p.clip) - p.drift)
-            evidence = 0.0 if evidence < 0.0 or flags & STUCK else evidence
-            evidence = evidence if evidence < 4 * p.threshold else 4 * p.threshold
-            s.evidence = evidence
-            if evidence > 0.0 or s.revision > 0 or s.odd_count > 0:
-                twin = places.twin_of[place]
-                least = p.smallest
-                if evidence > p.threshold and p.smallest_among > least and s.revision == 0:
-                    least = worth_telling(memory, places, p, slot, at)
+            previous_cusum = s.evidence
+            cusum = previous_cusum + (fast_cusum_weight if z >= p.sure else cusum_weight) * (
+                (z if z < p.clip else p.clip) - p.drift
+            )
+            cusum = 0.0 if cusum < 0.0 or flags & STUCK_FLAG else cusum
+            cusum = cusum if cusum < 4 * p.threshold else 4 * p.threshold
+            s.evidence = cusum
+            if cusum > 0.0 or s.revision > 0 or s.odd_count > 0:
+                twin = topology.twin_of[slot_index]
+                min_excess = p.smallest
+                if cusum > p.threshold and p.smallest_among > min_excess and s.revision == 0:
+                    min_excess = compute_min_excess(state, topology, p, slot, at)
                     e.peak_at = at if excess > p.smallest else e.peak_at  # told or not, its neighbours are to know
-                r = Reading(i, slot, at, x, flags, level, noise, excess, z, before, last, twin >= 0, least)
-                trailing = s.odd_count > 0 and has_tail(s, e, p, r)
-                if evidence > 0.0 or s.revision > 0 or trailing:
-                    change = follow(s, e, g, streams[twin if twin >= 0 else slot], p, r, trailing)
-                    w = memory.winds[places.area_of[number]]
-                    if windy and not np.isnan(rows.wind[i, 0]):
-                        blow(e, rows.wind[i, 0], rows.wind[i, 1], rows.wind[i, 2])
-                    elif w.at > 0 and abs(at - w.at) <= FRESH:
-                        blow(e, w.east, w.north, w.speed)
-                    if change:
-                        conclude(changes[n], change, s, e, g, r)
-                        n += 1
+                r = ScoredRow(
+                    i, slot, at, x, flags, level, noise, excess, z, previous_cusum, previous_x, twin >= 0, min_excess
+                )
+                is_tail = s.odd_count > 0 and has_tail(s, e, p, r)
+                if cusum > 0.0 or s.revision > 0 or is_tail:
+                    change_code = follow_reading(s, e, g, streams[twin if twin >= 0 else slot], p, r, is_tail)
+                    w = state.winds[topology.area_of[group]]
+                    if has_wind and not np.isnan(rows.wind[i, 0]):
+                        accumulate_wind(e, rows.wind[i, 0], rows.wind[i, 1], rows.wind[i, 2])
+                    elif w.at > 0 and abs(at - w.at) <= MAX_AGE_MS:
+                        accumulate_wind(e, w.east, w.north, w.speed)
+                    if change_code:
+                        apply_change(changes[change_count], change_code, s, e, g, r)
+                        change_count += 1
                 if s.odd_count > 0 and e.odd_until != at:
-                    n += settle_odd(changes[n], s, e, g, p, r)
-                slower = p.freeze if s.revision > 0 else 1.0 / (1.0 + p.hold * s.evidence)
+                    change_count += resolve_outlier(changes[change_count], s, e, g, p, r)
+                learning_factor = p.freeze if s.revision > 0 else 1.0 / (1.0 + p.hold * s.evidence)
                 background = s.background
-        if n > told:
-            name_neighbours(changes, told, n, memory, places, p)
-        clipped = min(max(x - background, -p.fall_limit * own), p.rise_limit * own)
+        if change_count > first_change:
+            add_risen_neighbours(changes, first_change, change_count, state, topology, p)
+        clipped = min(max(x - background, -p.fall_limit * own_noise), p.rise_limit * own_noise)
         square = clipped * clipped
-        left = (residual - part) * (residual - part)  # not under `if`, which costs a quarter more
-        square = left if left < square else square
-        s.background = background + slower * (hurried if clipped < -_BELOW * own else towards) * clipped
-        s.variance = variance + slower * taken * (square - variance)
-    return n
+        unexplained_square = (residual - common_part) * (
+            residual - common_part
+        )  # not under `if`, which costs a quarter more
+        square = unexplained_square if unexplained_square < square else square
+        s.background = (
+            background
+            + learning_factor * (falling_step if clipped < -_FAST_FALL_Z * own_noise else background_step) * clipped
+        )
+        s.variance = variance + learning_factor * noise_step * (square - variance)
+    return change_count
 
 
-forget_stale(detect_rows)
+remove_stale_cache(detect_rows)

@@ -7,39 +7,39 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-MOST = 32
+MAX_VALUES = 32
 
 
-def _network(n: int) -> list[tuple[int, int]]:
+def _build_network(n: int) -> list[tuple[int, int]]:
     """Which places to compare, one pair after the other."""
-    found = []
+    pairs = []
     p = 1
     while p < n:
         k = p
         while k >= 1:
             for j in range(k % p, n - k, 2 * k):
-                low = range(j, j + min(k, n - j - k))
-                found += [(i, i + k) for i in low if i // (2 * p) == (i + k) // (2 * p)]
+                lows = range(j, j + min(k, n - j - k))
+                pairs += [(i, i + k) for i in lows if i // (2 * p) == (i + k) // (2 * p)]
             k //= 2
         p *= 2
-    return found
+    return pairs
 
 
-_NETWORKS = np.array(_network(4) + _network(8) + _network(16) + _network(32), np.uint8)
-_END_4, _END_8, _END_16, _END_32 = 5, 5 + 19, 5 + 19 + 63, 5 + 19 + 63 + 191
+_NETWORKS = np.array(_build_network(4) + _build_network(8) + _build_network(16) + _build_network(32), np.uint8)
+_NETWORK_4_END, _NETWORK_8_END, _NETWORK_16_END, _NETWORK_32_END = 5, 5 + 19, 5 + 19 + 63, 5 + 19 + 63 + 191
 
 
 @njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
-def put_in_order(a: NDArray[np.float64], n: int) -> None:
+def sort_in_place(a: NDArray[np.float64], n: int) -> None:
     """Sort a[:n] in place, n <= 32; the rest of `a` (32,) is lost."""
-    begin, end, full = _END_16, _END_32, 32
+    begin, end, padded_size = _NETWORK_16_END, _NETWORK_32_END, 32
     if n <= 4:
-        begin, end, full = 0, _END_4, 4
+        begin, end, padded_size = 0, _NETWORK_4_END, 4
     elif n <= 8:
-        begin, end, full = _END_4, _END_8, 8
+        begin, end, padded_size = _NETWORK_4_END, _NETWORK_8_END, 8
     elif n <= 16:
-        begin, end, full = _END_8, _END_16, 16
-    for i in range(n, full):
+        begin, end, padded_size = _NETWORK_8_END, _NETWORK_16_END, 16
+    for i in range(n, padded_size):
         a[i] = np.inf
     for k in range(begin, end):
         i, j = _NETWORKS[np.uint64(k), 0], _NETWORKS[np.uint64(k), 1]
@@ -50,18 +50,18 @@ def put_in_order(a: NDArray[np.float64], n: int) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
-def interpolated(ordered: NDArray[np.float64], place: float) -> float:
+def interpolate(sorted_values: NDArray[np.float64], position: float) -> float:
     """The value at a place between two."""
-    k = int(place)
-    part = place - k
-    if part == 0.0:
-        return float(ordered[k])
-    return float(ordered[k] + part * (ordered[k + 1] - ordered[k]))
+    k = int(position)
+    fraction = position - k
+    if fraction == 0.0:
+        return float(sorted_values[k])
+    return float(sorted_values[k] + fraction * (sorted_values[k + 1] - sorted_values[k]))
 
 
 @njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
-def quarters(a: NDArray[np.float64], n: int) -> tuple[float, float, float]:
+def compute_quartiles(a: NDArray[np.float64], n: int) -> tuple[float, float, float]:
     """The quartiles of a[:n], interpolated linearly as numpy does; 1 <= n <= 32. `a` (32,) is put in order."""
-    put_in_order(a, n)
-    last = n - 1
-    return interpolated(a, 0.25 * last), interpolated(a, 0.5 * last), interpolated(a, 0.75 * last)
+    sort_in_place(a, n)
+    last_index = n - 1
+    return interpolate(a, 0.25 * last_index), interpolate(a, 0.5 * last_index), interpolate(a, 0.75 * last_index)

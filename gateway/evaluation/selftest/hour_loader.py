@@ -12,97 +12,112 @@ from pathlib import Path
 
 import numpy as np
 
-from alerting.sql import load
-from gateway.decoding.decode import Payload, observed
-from gateway.detection.analyzer import Memory, Senses
+from alerting.sql import load_queries
+from gateway.decoding.decode import Payload, decode_observations
+from gateway.detection.analyzer import Analyzer, AnalyzerState
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
-from gateway.evaluation.selftest.injection import Trial
-from gateway.evaluation.selftest.injection_plan import LONGEST, Draw, Peak, draw, sized
-from gateway.evaluation.selftest.outcome import Exposure, Outcome, Verdict
+from gateway.evaluation.selftest.injection import InjectionTrial
+from gateway.evaluation.selftest.injection_plan import MAX_DURATION_MS, DrawnPeak, SyntheticPeak, draw_peaks, size_peak
+from gateway.evaluation.selftest.outcome import Exposure, PeakOutcome, PeakResult
 from gateway.evaluation.selftest.settings import SelfTestSettings
 from gateway.model.registry import Datastream, Registry
-from gateway.model.timestamps import stamp_of
+from gateway.model.timestamps import to_ms
 from gateway.quality.flagger import Flagger
 from gateway.store import checkpoints, stations
 from gateway.store.connection import Transaction
 
-QUERIES = load(Path(__file__).with_name("queries.sql"))
-ONE = timedelta(hours=1)
-AFTER = timedelta(milliseconds=LONGEST, minutes=10)  # so long after the hour its last peak is over, and found or not
+QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
+ONE_HOUR = timedelta(hours=1)
+EXAMINE_DELAY = timedelta(
+    milliseconds=MAX_DURATION_MS, minutes=10
+)  # so long after the hour its last peak is over, and found or not
 _WARM_UP = timedelta(hours=6)
-_FRESH = timedelta(hours=3)  # an older checkpoint is no beginning
-_SPOKE = timedelta(minutes=15)
-_BATCHES = 1_000
+_MAX_CHECKPOINT_AGE = timedelta(hours=3)  # an older checkpoint is no beginning
+_ACTIVE_WITHIN = timedelta(minutes=15)
+_BATCH_LIMIT = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class HourResult:
     """What an hour of an area showed."""
 
     area: str
     hour: datetime
     detector: str
-    verdicts: Sequence[Verdict]
+    peak_results: Sequence[PeakResult]
     exposures: Sequence[Exposure]
 
 
-class Examiner:
+class HourExaminer:
     """Examines hours with one detector's settings; keeps nothing between them."""
 
     def __init__(self, detection: DetectionSettings, settings: SelfTestSettings) -> None:
         self._detection, self._settings = detection, settings
-        self.senses = Senses(flagger=Flagger(), detector=Detector(detection))
+        self.analyzer = Analyzer(flagger=Flagger(), detector=Detector(detection))
 
-    async def examine(self, tx: Transaction, area: str, hour: datetime) -> Result:
+    async def examine(self, tx: Transaction, area: str, hour: datetime) -> HourResult:
         """The hour that begins at `hour`. Raises psycopg.Error."""
-        registry = await stations.load(tx)
-        draws = draw(hour, area, await self._spoke(tx, registry, area, hour), self._settings)
-        peaks = [(one, await self._sized(tx, one, hour)) for one in draws]
-        first, memory, since = await self._beginning(tx, registry, area, hour)
-        real = [peak for _, peak in peaks if peak is not None]
-        trial = Trial(self.senses, self._detection, memory, hour=stamp_of(hour), peaks=real)
-        values = {"area": area, "since": since, "until": hour + ONE + AFTER, "first": first}
-        ids = [int(row[0]) for row in await (await tx.execute(QUERIES["batches"], values)).fetchall()]
-        for begin in range(0, len(ids), _BATCHES):
-            payloads = await _payloads(tx, registry, ids[begin : begin + _BATCHES])
-            await asyncio.to_thread(_take, trial, payloads, registry)
-        silent = [Verdict(draw=one, interval=0, outcome=Outcome.SILENT) for one, peak in peaks if peak is None]
-        return Result(
+        registry = await stations.load_registry(tx)
+        draws = draw_peaks(hour, area, await self._active_datastreams(tx, registry, area, hour), self._settings)
+        peaks = [(drawn_peak, await self._size_peak(tx, drawn_peak, hour)) for drawn_peak in draws]
+        first_batch, state, since = await self._load_start(tx, registry, area, hour)
+        sized_peaks = [peak for _, peak in peaks if peak is not None]
+        trial = InjectionTrial(self.analyzer, self._detection, state, hour=to_ms(hour), peaks=sized_peaks)
+        values = {"area": area, "since": since, "until": hour + ONE_HOUR + EXAMINE_DELAY, "first": first_batch}
+        ids = [int(row[0]) for row in await (await tx.execute(QUERIES["select_batch_ids"], values)).fetchall()]
+        for begin in range(0, len(ids), _BATCH_LIMIT):
+            payloads = await _load_payloads(tx, registry, ids[begin : begin + _BATCH_LIMIT])
+            await asyncio.to_thread(_feed_trial, trial, payloads, registry)
+        silent_results = [
+            PeakResult(drawn_peak=drawn_peak, interval=0, outcome=PeakOutcome.SILENT)
+            for drawn_peak, peak in peaks
+            if peak is None
+        ]
+        return HourResult(
             area=area,
             hour=hour,
-            detector=self.senses.detector.name,
-            verdicts=[*trial.verdicts(), *silent],
+            detector=self.analyzer.detector.name,
+            peak_results=[*trial.peak_results(), *silent_results],
             exposures=trial.exposures(),
         )
 
-    async def _spoke(self, tx: Transaction, registry: Registry, area: str, hour: datetime) -> list[Datastream]:
-        streams = {d.id: d for d in registry.datastreams}
-        values = {"area": area, "properties": list(self._detection.watched()), "since": hour - _SPOKE, "until": hour}
-        rows = await (await tx.execute(QUERIES["spoke"], values)).fetchall()
-        return [streams[id_] for (id_,) in rows if id_ in streams]
-
-    async def _sized(self, tx: Transaction, one: Draw, hour: datetime) -> Peak | None:
-        values = {"id": one.stream.id, "since": hour - _WARM_UP, "until": hour + ONE + AFTER}
-        rows = await (await tx.execute(QUERIES["readings"], values)).fetchall()
-        at, value = np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows], np.float64)
-        least = self._detection.watched()[one.stream.observed_property].noise_absolute
-        return sized(one, stamp_of(hour), at, value, least)
-
-    async def _beginning(
+    async def _active_datastreams(
         self, tx: Transaction, registry: Registry, area: str, hour: datetime
-    ) -> tuple[int, Memory, datetime]:
+    ) -> list[Datastream]:
+        datastreams = {datastream.id: datastream for datastream in registry.datastreams}
+        values = {
+            "area": area,
+            "properties": list(self._detection.enabled_properties()),
+            "since": hour - _ACTIVE_WITHIN,
+            "until": hour,
+        }
+        rows = await (await tx.execute(QUERIES["select_active_datastreams"], values)).fetchall()
+        return [datastreams[id_] for (id_,) in rows if id_ in datastreams]
+
+    async def _size_peak(self, tx: Transaction, drawn_peak: DrawnPeak, hour: datetime) -> SyntheticPeak | None:
+        values = {"id": drawn_peak.stream.id, "since": hour - _WARM_UP, "until": hour + ONE_HOUR + EXAMINE_DELAY}
+        rows = await (await tx.execute(QUERIES["select_readings"], values)).fetchall()
+        at, value = np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows], np.float64)
+        min_noise = self._detection.enabled_properties()[drawn_peak.stream.observed_property].noise_absolute
+        return size_peak(drawn_peak, to_ms(hour), at, value, min_noise)
+
+    async def _load_start(
+        self, tx: Transaction, registry: Registry, area: str, hour: datetime
+    ) -> tuple[int, AnalyzerState, datetime]:
         """The first batch, what was known before it, and from when on readings are wanted."""
-        saved = await checkpoints.last(tx, self.senses, registry, area, batch=None, since=hour)
-        if saved is not None and saved[1].detection.streams["at"].max(initial=0) >= stamp_of(hour - _FRESH):
-            return saved[0], saved[1], hour - _FRESH
-        return 0, self.senses.initial(registry), hour - _WARM_UP
+        checkpoint = await checkpoints.load_checkpoint(tx, self.analyzer, registry, area, batch=None, since=hour)
+        if checkpoint is not None and checkpoint[1].detection.streams["at"].max(initial=0) >= to_ms(
+            hour - _MAX_CHECKPOINT_AGE
+        ):
+            return checkpoint[0], checkpoint[1], hour - _MAX_CHECKPOINT_AGE
+        return 0, self.analyzer.initial(registry), hour - _WARM_UP
 
 
-async def _payloads(tx: Transaction, registry: Registry, ids: Sequence[int]) -> list[Payload]:
-    rows = await (await tx.execute(QUERIES["payloads"], {"ids": list(ids)})).fetchall()
-    return [checkpoints.stored(registry, *batch) for _, *batch in rows]
+async def _load_payloads(tx: Transaction, registry: Registry, ids: Sequence[int]) -> list[Payload]:
+    rows = await (await tx.execute(QUERIES["select_payloads"], {"ids": list(ids)})).fetchall()
+    return [checkpoints.payload_from_row(registry, *batch) for _, *batch in rows]
 
 
-def _take(trial: Trial, payloads: Sequence[Payload], registry: Registry) -> None:
-    trial.take(observed(payloads, registry))
+def _feed_trial(trial: InjectionTrial, payloads: Sequence[Payload], registry: Registry) -> None:
+    trial.feed(decode_observations(payloads, registry))

@@ -12,45 +12,45 @@ from numpy.typing import NDArray
 from gateway.evaluation.selftest.settings import SelfTestSettings
 from gateway.model.registry import Datastream
 
-HOUR = 3_600_000  # ms
-LONGEST = 3_600_000  # ms that a peak lasts at most
-_SHORTEST, _USUAL = 120_000, 1_800_000  # ms; slow streams get longer ones, as many readings long
-_TENTH = 0.1
+HOUR_MS = 3_600_000  # ms
+MAX_DURATION_MS = 3_600_000  # ms that a peak lasts at most
+_MIN_DURATION_MS, _TYPICAL_DURATION_MS = 120_000, 1_800_000  # ms; slow streams get longer ones, as many readings long
+_EDGE_LEVEL = 0.1
 _GRID = np.linspace(1e-3, 14.0, 6_000)  # times of the peak's own rise
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draw:
+class DrawnPeak:
     """One peak before the stream's own noise and interval are known: its place in the hour, 0..1, and its form."""
 
     copy: int
     stream: Datastream
-    moment: float
-    length: float
+    onset_fraction: float
+    duration_fraction: float
     shape: float
     multiple: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class Peak:
+class SyntheticPeak:
     """A synthetic peak. Times in ms UTC; `height` in the property's unit; `seen`, the largest that a reading shows."""
 
-    draw: Draw
+    drawn_peak: DrawnPeak
     onset: int
     end: int
     interval: float
     height: float
-    seen: float
+    sampled_height: float
 
 
-def draw(hour: datetime, area: str, streams: Sequence[Datastream], settings: SelfTestSettings) -> list[Draw]:
+def draw_peaks(hour: datetime, area: str, streams: Sequence[Datastream], settings: SelfTestSettings) -> list[DrawnPeak]:
     """For each property and copy one of the streams that spoke; which, when and how depends on these names only."""
-    together: dict[str, list[Datastream]] = defaultdict(list)
-    for stream in sorted(streams, key=lambda one: (one.station, one.node)):
-        together[stream.observed_property].append(stream)
+    streams_by_property: dict[str, list[Datastream]] = defaultdict(list)
+    for stream in sorted(streams, key=lambda datastream: (datastream.station, datastream.node)):
+        streams_by_property[stream.observed_property].append(stream)
     return [
-        _drawn(copy, candidates, _seed(hour, area, name, copy), settings)
-        for name, candidates in sorted(together.items())
+        _draw_peak(copy, candidates, _seed(hour, area, name, copy), settings)
+        for name, candidates in sorted(streams_by_property.items())
         for copy in range(settings.copies)
     ]
 
@@ -60,47 +60,51 @@ def _seed(hour: datetime, area: str, observed_property: str, copy: int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
 
 
-def _drawn(copy: int, candidates: Sequence[Datastream], seed: int, settings: SelfTestSettings) -> Draw:
+def _draw_peak(copy: int, candidates: Sequence[Datastream], seed: int, settings: SelfTestSettings) -> DrawnPeak:
     rng = np.random.default_rng(seed)
-    return Draw(
+    return DrawnPeak(
         copy=copy,
         stream=candidates[int(rng.integers(len(candidates)))],
-        moment=float(rng.random()),
-        length=float(rng.random()),
+        onset_fraction=float(rng.random()),
+        duration_fraction=float(rng.random()),
         shape=float(rng.uniform(1.6, 4.0)),
         multiple=settings.multiples[int(rng.integers(len(settings.multiples)))],
     )
 
 
-def sized(one: Draw, hour: int, at: NDArray[np.int64], value: NDArray[np.float64], least: float) -> Peak | None:
+def size_peak(
+    drawn_peak: DrawnPeak, hour: int, at: NDArray[np.int64], value: NDArray[np.float64], min_noise: float
+) -> SyntheticPeak | None:
     """The peak on this stream's readings around the hour (ms, ascending); None where it spoke too little to judge.
 
     Noise is the robust standard deviation of the readings in the hour before the onset (of 24 readings where
     an hour holds fewer), never below `least`.
     """
-    onset = hour + int(one.moment * HOUR)
-    before = (at < onset) & (at >= onset - HOUR)
+    onset = hour + int(drawn_peak.onset_fraction * HOUR_MS)
+    before = (at < onset) & (at >= onset - HOUR_MS)
     if before.sum() < 24:
         before = (at < onset) & (np.arange(len(at)) >= np.searchsorted(at, onset) - 24)
     if before.sum() < 12:
         return None
     interval = float(np.median(np.diff(at[before])))
-    shortest, usual = max(_SHORTEST, 3 * interval), max(_USUAL, 6 * interval)
-    end = onset + int(shortest * (usual / shortest) ** one.length)
+    shortest, typical = max(_MIN_DURATION_MS, 3 * interval), max(_TYPICAL_DURATION_MS, 6 * interval)
+    end = onset + int(shortest * (typical / shortest) ** drawn_peak.duration_fraction)
     inside = (at >= onset) & (at <= end)
-    if end - onset > LONGEST or inside.sum() < 2:
+    if end - onset > MAX_DURATION_MS or inside.sum() < 2:
         return None
     noise = 1.4826 * float(np.median(np.abs(value[before] - np.median(value[before]))))
-    height = one.multiple * max(noise, least)
-    seen = height * float(relative(at[inside], onset, end, one.shape).max())
-    return Peak(draw=one, onset=onset, end=end, interval=interval, height=height, seen=seen)
+    height = drawn_peak.multiple * max(noise, min_noise)
+    seen = height * float(pulse_shape(at[inside], onset, end, drawn_peak.shape).max())
+    return SyntheticPeak(
+        drawn_peak=drawn_peak, onset=onset, end=end, interval=interval, height=height, sampled_height=seen
+    )
 
 
-def relative(at: NDArray[np.int64], onset: int, end: int, shape: float) -> NDArray[np.float64]:
+def pulse_shape(at: NDArray[np.int64], onset: int, end: int, shape: float) -> NDArray[np.float64]:
     """A gamma-shaped pulse of height 1 that stands above a tenth from `onset` to `end` (ms), at these times."""
     curve = _GRID ** (shape - 1) * np.exp((shape - 1) * (1 - _GRID))
-    above = _GRID[curve > _TENTH]
+    above = _GRID[curve > _EDGE_LEVEL]
     rise = (end - onset) / (above[-1] - above[0])
     u = (at - onset) / rise + above[0]
-    found: NDArray[np.float64] = np.interp(u, _GRID, curve, left=0.0, right=0.0)
-    return found
+    pulse: NDArray[np.float64] = np.interp(u, _GRID, curve, left=0.0, right=0.0)
+    return pulse

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.evaluation.selftest.injection_plan import Draw, Peak
+from gateway.evaluation.selftest.injection_plan import DrawnPeak, SyntheticPeak
 
 
-class Outcome(StrEnum):
+class PeakOutcome(StrEnum):
     """What became of a synthetic peak. Only `found` and `missed` count."""
 
     FOUND = "found"
@@ -16,14 +16,14 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class PeakResult:
     """A peak and what became of it; s after its onset, excess as a share of the largest reading's."""
 
-    draw: Draw
+    drawn_peak: DrawnPeak
     interval: int
-    outcome: Outcome
-    peak: Peak | None = None
-    called: str | None = None
+    outcome: PeakOutcome
+    peak: SyntheticPeak | None = None
+    detected_kind: str | None = None
     delay: float | None = None
     ratio: float | None = None
 

@@ -1,25 +1,25 @@
 -- What the self-test reads of stored readings, and the results it keeps. It writes nothing else.
 
--- name: hold
+-- name: try_lock
 SELECT pg_try_advisory_lock(7431103, 0)
 
--- name: areas
+-- name: select_areas
 SELECT id FROM area ORDER BY id
 
--- name: spoke
+-- name: select_active_datastreams
 -- The datastreams of an area that had a reading in the span.
 SELECT d.id FROM datastream d JOIN node n ON n.id = d.node_id
 WHERE n.area_id = %(area)s AND d.property_id = ANY(%(properties)s)
   AND EXISTS (SELECT FROM observation o
               WHERE o.datastream_id = d.id AND o.observed_at >= %(since)s AND o.observed_at < %(until)s)
 
--- name: readings
+-- name: select_readings
 -- Valid readings of a datastream over a span, by time.
 SELECT (extract(epoch FROM observed_at) * 1000)::bigint, value FROM observation
 WHERE datastream_id = %(id)s AND observed_at >= %(since)s AND observed_at < %(until)s AND value IS NOT NULL AND flags = 0
 ORDER BY observed_at
 
--- name: batches
+-- name: select_batch_ids
 -- The batches of an area with a reading in the span, in the order in which they were taken in; not what came late.
 SELECT b.id FROM batch b
 WHERE b.id IN (
@@ -28,28 +28,28 @@ WHERE b.id IN (
   AND NOT b.hist AND b.id >= %(first)s
 ORDER BY b.id
 
--- name: payloads
+-- name: select_payloads
 SELECT id, node_id, payload, received_at, hist FROM batch WHERE id = ANY(%(ids)s) ORDER BY id
 
--- name: examined
+-- name: select_last_hour
 SELECT max(hour) FROM selftest_hour WHERE area_id = %(area)s AND detector = %(detector)s
 
--- name: newest_hour
+-- name: select_newest_hour
 SELECT date_trunc('hour', max(o.observed_at)) + interval '1 hour' FROM datastream d JOIN node n ON n.id = d.node_id
 CROSS JOIN LATERAL (SELECT observed_at FROM observation WHERE datastream_id = d.id AND observed_at <= now()
                     ORDER BY observed_at DESC LIMIT 1) o
 WHERE n.area_id = %(area)s
 
--- name: examine
+-- name: insert_hour
 INSERT INTO selftest_hour (area_id, detector, hour) VALUES (%(area)s, %(detector)s, %(hour)s)
 ON CONFLICT DO NOTHING RETURNING hour
 
--- name: keep_peak
+-- name: insert_peak
 INSERT INTO selftest_peak (area_id, detector, hour, copy, property_id, station_id, interval_s, onset, ends_at, shape, multiple,
                            height, outcome, called, delay_s, size_ratio)
 VALUES (%(area)s, %(detector)s, %(hour)s, %(copy)s, %(property)s, %(station)s, %(interval)s, %(onset)s, %(end)s, %(shape)s,
         %(multiple)s, %(height)s, %(outcome)s, %(called)s, %(delay)s, %(ratio)s)
 
--- name: keep_exposure
+-- name: insert_exposure
 INSERT INTO selftest_exposure (area_id, detector, hour, property_id, interval_s, sensor_days, peaks, alone)
 VALUES (%(area)s, %(detector)s, %(hour)s, %(property)s, %(interval)s, %(sensor_days)s, %(peaks)s, %(alone)s)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import median
 
-from gateway.evaluation.selftest.outcome import Exposure, Outcome, Verdict
+from gateway.evaluation.selftest.outcome import Exposure, PeakOutcome, PeakResult
 
 _Z = 1.959963984540054  # 95 %, two-sided
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class DetectionRate:
     """Peaks of one property, interval (s) and height (times the noise): how many, found, medians of delay and size."""
 
     observed_property: str
@@ -29,55 +29,59 @@ class Found:
         return self.found / self.injected
 
     @property
-    def between(self) -> tuple[float, float]:
+    def confidence_interval(self) -> tuple[float, float]:
         """95 % interval of it."""
-        return wilson(self.found, self.injected)
+        return wilson_interval(self.found, self.injected)
 
 
-def wilson(found: int, of: int) -> tuple[float, float]:
+def wilson_interval(successes: int, total: int) -> tuple[float, float]:
     """Wilson's score interval of a share, 95 % (JASA 22, 209); (0, 1) of none."""
-    if of == 0:
+    if total == 0:
         return 0.0, 1.0
-    share, z2 = found / of, _Z * _Z
-    centre, half = share + z2 / (2 * of), _Z * sqrt(share * (1 - share) / of + z2 / (4 * of * of))
-    low, high = (centre - half) / (1 + z2 / of), (centre + half) / (1 + z2 / of)
-    return max(0.0, low) if found else 0.0, min(1.0, high) if found < of else 1.0
+    share, z2 = successes / total, _Z * _Z
+    centre, half = share + z2 / (2 * total), _Z * sqrt(share * (1 - share) / total + z2 / (4 * total * total))
+    low, high = (centre - half) / (1 + z2 / total), (centre + half) / (1 + z2 / total)
+    return max(0.0, low) if successes else 0.0, min(1.0, high) if successes < total else 1.0
 
 
-def summed(verdicts: Iterable[Verdict]) -> list[Found]:
+def compute_detection_rates(peak_results: Iterable[PeakResult]) -> list[DetectionRate]:
     """Figures of the verdicts that count."""
-    groups: dict[tuple[str, int, float], list[Verdict]] = defaultdict(list)
-    for one in verdicts:
-        if one.outcome in {Outcome.FOUND, Outcome.MISSED}:
-            groups[one.draw.stream.observed_property, one.interval, one.draw.multiple].append(one)
-    return [_figure(*key, ones) for key, ones in sorted(groups.items())]
+    groups: dict[tuple[str, int, float], list[PeakResult]] = defaultdict(list)
+    for result in peak_results:
+        if result.outcome in {PeakOutcome.FOUND, PeakOutcome.MISSED}:
+            groups[result.drawn_peak.stream.observed_property, result.interval, result.drawn_peak.multiple].append(
+                result
+            )
+    return [_compute_detection_rate(*key, group) for key, group in sorted(groups.items())]
 
 
-def _figure(observed_property: str, interval: int, multiple: float, verdicts: Sequence[Verdict]) -> Found:
-    hits = [v for v in verdicts if v.outcome is Outcome.FOUND]
-    return Found(
+def _compute_detection_rate(
+    observed_property: str, interval: int, multiple: float, peak_results: Sequence[PeakResult]
+) -> DetectionRate:
+    hits = [result for result in peak_results if result.outcome is PeakOutcome.FOUND]
+    return DetectionRate(
         observed_property=observed_property,
         interval=interval,
         multiple=multiple,
-        injected=len(verdicts),
+        injected=len(peak_results),
         found=len(hits),
-        delay=median([v.delay for v in hits if v.delay is not None]) if hits else None,
-        ratio=median([v.ratio for v in hits if v.ratio is not None]) if hits else None,
+        delay=median([result.delay for result in hits if result.delay is not None]) if hits else None,
+        ratio=median([result.ratio for result in hits if result.ratio is not None]) if hits else None,
     )
 
 
-def together(exposures: Iterable[Exposure]) -> list[Exposure]:
+def sum_exposures(exposures: Iterable[Exposure]) -> list[Exposure]:
     """Hours of the same property and interval as one."""
     sums: dict[tuple[str, int], list[Exposure]] = defaultdict(list)
-    for one in exposures:
-        sums[one.observed_property, one.interval].append(one)
+    for exposure in exposures:
+        sums[exposure.observed_property, exposure.interval].append(exposure)
     return [
         Exposure(
             observed_property=name,
             interval=interval,
-            sensor_days=sum(one.sensor_days for one in ones),
-            peaks=sum(one.peaks for one in ones),
-            alone=sum(one.alone for one in ones),
+            sensor_days=sum(exposure.sensor_days for exposure in group),
+            peaks=sum(exposure.peaks for exposure in group),
+            alone=sum(exposure.alone for exposure in group),
         )
-        for (name, interval), ones in sorted(sums.items())
+        for (name, interval), group in sorted(sums.items())
     ]

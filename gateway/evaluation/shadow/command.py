@@ -10,13 +10,13 @@ import psycopg
 from msgspec import Struct
 
 from gateway.errors import GatewayError
-from gateway.evaluation.shadow.comparison import Comparison, compare
+from gateway.evaluation.shadow.comparison import Comparison, compare_events
 from gateway.evaluation.shadow.state_store import QUERIES
 from gateway.model.event import Event
 from gateway.store.migrate import connect
 
 
-class Report(Struct, frozen=True, kw_only=True):
+class ShadowReport(Struct, frozen=True, kw_only=True):
     """A comparison, and of what."""
 
     shadow: str
@@ -34,72 +34,72 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="the whole events of both, for programs")
 
 
-def run(given: argparse.Namespace, dsn: str) -> int:
+def run(args: argparse.Namespace, dsn: str) -> int:
     """Print the comparison. GatewayError where nothing has followed yet."""
     with connect(dsn) as connection:
-        report = _report(connection, given.name, given.days)
-    print(msgspec.json.encode(report).decode() if given.json else _text(report))  # noqa: T201 - the command's own output
+        report = _build_report(connection, args.name, args.days)
+    print(msgspec.json.encode(report).decode() if args.json else _format_report(report))  # noqa: T201 - the command's own output
     return 0
 
 
-def _report(connection: psycopg.Connection, wanted: str | None, days: float) -> Report:
-    known = connection.execute(QUERIES["shadows"]).fetchall()
-    chosen = [row for row in known if wanted in {None, row[0]}]
-    if not known:
+def _build_report(connection: psycopg.Connection, requested_name: str | None, days: float) -> ShadowReport:
+    shadows = connection.execute(QUERIES["select_shadows"]).fetchall()
+    chosen = [row for row in shadows if requested_name in {None, row[0]}]
+    if not shadows:
         raise GatewayError("no shadow has run: put [shadow] into the configuration and run `piekwacht beside`")
     if len(chosen) != 1:
-        raise GatewayError(f"which shadow? give --name with one of {', '.join(row[0] for row in known)}")
-    name, detector, begun, until = chosen[0]
-    since = max(begun, until - timedelta(days=days))
+        raise GatewayError(f"which shadow? give --name with one of {', '.join(row[0] for row in shadows)}")
+    name, detector, first_at, until = chosen[0]
+    since = max(first_at, until - timedelta(days=days))
     values = {"name": name, "detector": detector, "since": since, "until": until}
     live, shadow = (
         [msgspec.json.decode(row[0], type=Event) for row in connection.execute(QUERIES[query], values)]
         for query in ("found_live", "found_in_shadow")
     )
-    return Report(
+    return ShadowReport(
         shadow=name,
         detector=detector,
         live_detectors=tuple(sorted({event.detector for event in live})),
         since=since,
         until=until,
-        found=compare(live, shadow),
+        found=compare_events(live, shadow),
     )
 
 
-def _text(report: Report) -> str:
-    found = report.found
+def _format_report(report: ShadowReport) -> str:
+    comparison = report.found
     lines = [
         f"shadow {report.shadow} ({report.detector}) beside {', '.join(report.live_detectors) or 'a live detector'}",
         (
             f"from {report.since:%Y-%m-%d %H:%M}Z to {report.until:%Y-%m-%d %H:%M}Z: "
-            f"{len(found.agreed)} agreed, {len(found.only_live)} only live, {len(found.only_shadow)} only shadow"
+            f"{len(comparison.agreed)} agreed, {len(comparison.only_live)} only live, {len(comparison.only_shadow)} only shadow"
         ),
     ]
     rows = [
-        *(_row("agreed", pair.live, pair.shadow) for pair in found.agreed),
-        *(_row("only live", event, None) for event in found.only_live),
-        *(_row("only shadow", None, event) for event in found.only_shadow),
+        *(_format_row("agreed", pair.live, pair.shadow) for pair in comparison.agreed),
+        *(_format_row("only live", event, None) for event in comparison.only_live),
+        *(_format_row("only shadow", None, event) for event in comparison.only_shadow),
     ]
     rows.sort(key=lambda row: row[3])
-    return "\n".join(lines + (_table([_HEAD, *rows]) if rows else []))
+    return "\n".join(lines + (_format_table([_HEADER, *rows]) if rows else []))
 
 
-_HEAD = ("", "station", "property", "onset", "delay", "excess", "sure", "live", "delay", "excess", "sure", "shadow")
+_HEADER = ("", "station", "property", "onset", "delay", "excess", "sure", "live", "delay", "excess", "sure", "shadow")
 
 
-def _row(what: str, live: Event | None, shadow: Event | None) -> tuple[str, ...]:
+def _format_row(category: str, live: Event | None, shadow: Event | None) -> tuple[str, ...]:
     event: Any = live or shadow
-    at = f"{event.onset:%Y-%m-%d %H:%M:%S}"
-    return what, event.station, event.observed_property, at, *_scores(live), *_scores(shadow)
+    onset = f"{event.onset:%Y-%m-%d %H:%M:%S}"
+    return category, event.station, event.observed_property, onset, *_format_scores(live), *_format_scores(shadow)
 
 
-def _scores(event: Event | None) -> tuple[str, ...]:
+def _format_scores(event: Event | None) -> tuple[str, ...]:
     if event is None:
         return "-", "-", "-", "-"
     delay = (event.detected_at - event.onset).total_seconds()
     return f"{delay:.0f} s", f"{event.excess:.1f}", f"{event.confidence:.2f}", event.id
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+def _format_table(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -8,10 +8,10 @@ from msgspec import Struct
 
 from gateway.model.event import Event
 
-_FAR = datetime.max.replace(tzinfo=UTC)
+_OPEN_END = datetime.max.replace(tzinfo=UTC)
 
 
-class Pair(Struct, frozen=True, kw_only=True):
+class EventPair(Struct, frozen=True, kw_only=True):
     """The same peak, as the live detector and as the shadow saw it."""
 
     live: Event
@@ -21,33 +21,41 @@ class Pair(Struct, frozen=True, kw_only=True):
 class Comparison(Struct, frozen=True, kw_only=True):
     """Every standing peak of either detector, once."""
 
-    agreed: tuple[Pair, ...]
+    agreed: tuple[EventPair, ...]
     only_live: tuple[Event, ...]
     only_shadow: tuple[Event, ...]
 
 
-def compare(live: Iterable[Event], shadow: Iterable[Event]) -> Comparison:
+def compare_events(live: Iterable[Event], shadow: Iterable[Event]) -> Comparison:
     """Peaks of the same station and property that overlap in time are the same one; more than one may meet one."""
-    ours, theirs = ([e for e in found if e.stands] for found in (live, shadow))
-    places: dict[tuple[str, str], list[Event]] = defaultdict(list)
-    for event in theirs:
-        places[event.station, event.observed_property].append(event)
-    agreed, only_live, met = [], [], set[str]()
-    for event in ours:
-        same = [e for e in places[event.station, event.observed_property] if _overlap(event, e)]
-        if not same:
+    live_events, shadow_events = (
+        [candidate for candidate in events if candidate.is_valid_peak] for events in (live, shadow)
+    )
+    events_by_place: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    for event in shadow_events:
+        events_by_place[event.station, event.observed_property].append(event)
+    agreed, only_live, matched_ids = [], [], set[str]()
+    for event in live_events:
+        overlapping = [
+            candidate
+            for candidate in events_by_place[event.station, event.observed_property]
+            if _overlap(event, candidate)
+        ]
+        if not overlapping:
             only_live.append(event)
             continue
-        met.update(e.id for e in same)
-        agreed.append(Pair(live=event, shadow=_nearest(event, same)))
+        matched_ids.update(candidate.id for candidate in overlapping)
+        agreed.append(EventPair(live=event, shadow=_nearest(event, overlapping)))
     return Comparison(
-        agreed=tuple(agreed), only_live=tuple(only_live), only_shadow=tuple(e for e in theirs if e.id not in met)
+        agreed=tuple(agreed),
+        only_live=tuple(only_live),
+        only_shadow=tuple(candidate for candidate in shadow_events if candidate.id not in matched_ids),
     )
 
 
-def _overlap(one: Event, other: Event) -> bool:
-    return one.onset <= (other.end or _FAR) and other.onset <= (one.end or _FAR)
+def _overlap(first: Event, second: Event) -> bool:
+    return first.onset <= (second.end or _OPEN_END) and second.onset <= (first.end or _OPEN_END)
 
 
-def _nearest(event: Event, others: Sequence[Event]) -> Event:
-    return min(others, key=lambda e: (abs(e.onset - event.onset), e.id))
+def _nearest(event: Event, candidates: Sequence[Event]) -> Event:
+    return min(candidates, key=lambda candidate: (abs(candidate.onset - event.onset), candidate.id))

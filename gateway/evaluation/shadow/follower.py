@@ -6,58 +6,59 @@ transaction that ran when its id was the newest is over: no earlier one can appe
 """
 
 import asyncio
-import logging
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from gateway.decoding.decode import observed
-from gateway.detection.analyzer import Memory, Senses
+from alerting.errors import one_line
+from alerting.log import get_logger
+from gateway.decoding.decode import decode_observations
+from gateway.detection.analyzer import Analyzer, AnalyzerState
 from gateway.detection.detector import Detector
 from gateway.evaluation.shadow import state_store, telemetry
 from gateway.evaluation.shadow.settings import ShadowSettings
-from gateway.evaluation.shadow.state_store import QUERIES, Followed
+from gateway.evaluation.shadow.state_store import QUERIES, BatchPage
 from gateway.model.event import Event
 from gateway.quality.flagger import Flagger
 from gateway.store import checkpoints, stations
 from gateway.store.connection import Transaction
 
-_LOG = logging.getLogger(__name__)
-_BATCHES = 2_000  # in one transaction
-_SETTLED = 5.0  # s after which a transaction that was given an id has surely begun to write
-_AGAIN = 10.0  # s after a failure
+_LOG = get_logger("gateway.evaluation")
+_BATCH_LIMIT = 2_000  # in one transaction
+_SETTLE_SECONDS = 5.0  # s after which a transaction that was given an id has surely begun to write
+_RETRY_SECONDS = 10.0  # s after a failure
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
+class BatchBound:
     """The newest id at a moment (monotonic s); sure once no transaction before `after` runs."""
 
-    newest: int
-    after: int
+    newest_batch: int
+    next_transaction: int
     at: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class Following:
+class FollowerState:
     """What the shadow knows, and which batch is next. `streams` is the newest datastream it knows."""
 
-    memory: Memory
-    next: int
-    streams: int
+    analyzer_state: AnalyzerState
+    next_batch: int
+    newest_datastream: int
 
 
-class Follower:
+class ShadowFollower:
     """Owns the memory of one shadow."""
 
-    def __init__(self, dsn: str, settings: ShadowSettings, *, settled: float = _SETTLED) -> None:
-        self._dsn, self._settings, self._settled = dsn, settings, settled
-        self.senses = Senses(flagger=Flagger(), detector=Detector(settings.detection))
+    def __init__(self, dsn: str, settings: ShadowSettings, *, settle_seconds: float = _SETTLE_SECONDS) -> None:
+        self._dsn, self._settings, self._settle_seconds = dsn, settings, settle_seconds
+        self.analyzer = Analyzer(flagger=Flagger(), detector=Detector(settings.detection))
         self._connection: psycopg.AsyncConnection | None = None
-        self._following: Following | None = None
-        self._mark: Mark | None = None
-        self._sure = 0  # every batch up to this one is committed or never will be
+        self._state: FollowerState | None = None
+        self._bound: BatchBound | None = None
+        self._settled_batch = 0  # every batch up to this one is committed or never will be
 
     async def run(self) -> None:
         """Follow until cancelled; a database that is away only puts it off."""
@@ -66,93 +67,103 @@ class Follower:
             try:
                 await self.catch_up()
             except psycopg.Error as error:
-                _LOG.warning("shadow %s goes on later: %s", self._settings.name, " ".join(str(error).split()))
+                _LOG.warning(
+                    "shadow postponed: database unavailable", shadow=self._settings.name, error=one_line(error)
+                )
                 await self.close()
-                pause = max(pause, _AGAIN)
+                pause = max(pause, _RETRY_SECONDS)
             await asyncio.sleep(pause)
 
     async def catch_up(self) -> None:
         """Follow all that is sure by now. Raises psycopg.Error."""
-        await self._look()
-        followed = True
-        while followed:
-            followed = bool(await self.step())
+        await self._update_settled_batch()
+        has_more = True
+        while has_more:
+            has_more = bool(await self.step())
 
     async def step(self) -> int:
         """One transaction; returns how many batches it followed."""
-        connection = await self._connected()
+        connection = await self._connect()
         async with connection.transaction():
-            following = await self._current(connection)
-            followed = await state_store.batches(
-                connection, following.memory.registry, following.next, self._sure, _BATCHES
+            state = await self._current_state(connection)
+            page = await state_store.load_batches(
+                connection, state.analyzer_state.registry, state.next_batch, self._settled_batch, _BATCH_LIMIT
             )
-            if followed is None:
+            if page is None:
                 return 0
-            memory, events = self._examined(following.memory, followed)
-            await checkpoints.introduce(connection, self.senses)
-            await state_store.save(connection, self._settings.name, events, followed.newest)
-            await state_store.keep(
-                connection, self._settings.name, self.senses, memory, first=following.next, followed=followed
+            analyzer_state, events = self._analyze(state.analyzer_state, page)
+            await checkpoints.save_detector(connection, self.analyzer)
+            await state_store.save_events(connection, self._settings.name, events, page.newest)
+            await state_store.save_state(
+                connection, self._settings.name, self.analyzer, analyzer_state, first=state.next_batch, batch_page=page
             )
-        self._following = replace(following, memory=memory, next=followed.last + 1)  # only after COMMIT
-        self._account(followed, events)
-        return len(followed.payloads)
+        self._state = replace(state, analyzer_state=analyzer_state, next_batch=page.last + 1)  # only after COMMIT
+        self._count_metrics(page, events)
+        return len(page.payloads)
 
     async def close(self) -> None:
         """Let go of the database; what is not kept there is forgotten."""
         connection, self._connection = self._connection, None
-        self._following = self._mark = None
+        self._state = self._bound = None
         if connection is not None:
             await connection.close()
 
-    async def _connected(self) -> psycopg.AsyncConnection:
+    async def _connect(self) -> psycopg.AsyncConnection:
         """The connection, which holds the shadow's name. Raises psycopg.OperationalError."""
         if self._connection is None or self._connection.closed:
             connection = await psycopg.AsyncConnection.connect(
                 self._dsn, autocommit=True, connect_timeout=5, application_name="piekwacht shadow"
             )
-            row = await (await connection.execute(QUERIES["hold"], {"name": self._settings.name})).fetchone()
+            row = await (await connection.execute(QUERIES["try_lock"], {"name": self._settings.name})).fetchone()
             if row is None or not row[0]:
                 await connection.close()
                 raise psycopg.OperationalError("another process runs it")
-            self._connection, self._following = connection, None
+            self._connection, self._state = connection, None
         return self._connection
 
-    async def _look(self) -> None:
+    async def _update_settled_batch(self) -> None:
         """Learn up to which batch nothing can appear any more."""
-        connection = await self._connected()
-        row = await (await connection.execute(QUERIES["numbered"])).fetchone()
-        newest, oldest_running, next_ = row or (0, 0, 0)
-        mark, now = self._mark, time.monotonic()
-        if mark is not None and oldest_running >= mark.after and now - mark.at >= self._settled:
-            self._sure, mark = mark.newest, None
-        self._mark = mark or Mark(newest=newest, after=next_, at=now)
+        connection = await self._connect()
+        row = await (await connection.execute(QUERIES["select_batch_bounds"])).fetchone()
+        newest, oldest_running, next_transaction = row or (0, 0, 0)
+        bound, now = self._bound, time.monotonic()
+        if bound is not None and oldest_running >= bound.next_transaction and now - bound.at >= self._settle_seconds:
+            self._settled_batch, bound = bound.newest_batch, None
+        self._bound = bound or BatchBound(newest_batch=newest, next_transaction=next_transaction, at=now)
 
-    async def _current(self, tx: Transaction) -> Following:
+    async def _current_state(self, tx: Transaction) -> FollowerState:
         """What we know, with the registry as it is now."""
-        row = await (await tx.execute(QUERIES["registry"])).fetchone()
-        version, streams = row or (0, 0)
-        following = self._following
-        if following is None:
-            registry = await stations.load(tx)
-            kept = await state_store.place(tx, self._settings.name, self.senses, registry)
-            if kept is not None:
-                return Following(next=kept[0], memory=kept[1], streams=streams)
+        row = await (await tx.execute(QUERIES["select_registry_version"])).fetchone()
+        version, newest_datastream = row or (0, 0)
+        state = self._state
+        if state is None:
+            registry = await stations.load_registry(tx)
+            saved = await state_store.load_state(tx, self._settings.name, self.analyzer, registry)
+            if saved is not None:
+                return FollowerState(next_batch=saved[0], analyzer_state=saved[1], newest_datastream=newest_datastream)
             since = datetime.now(UTC) - timedelta(hours=self._settings.begin_hours)
-            memory = self.senses.initial(registry)
-            return Following(next=await state_store.begin(tx, since), memory=memory, streams=streams)
-        if following.memory.registry.version == version and following.streams == streams:
-            return following
-        registry = await stations.load(tx, following.memory.registry)
-        return replace(following, memory=self.senses.grow(following.memory, registry), streams=streams)
+            analyzer_state = self.analyzer.initial(registry)
+            return FollowerState(
+                next_batch=await state_store.find_first_batch(tx, since),
+                analyzer_state=analyzer_state,
+                newest_datastream=newest_datastream,
+            )
+        if state.analyzer_state.registry.version == version and state.newest_datastream == newest_datastream:
+            return state
+        registry = await stations.load_registry(tx, state.analyzer_state.registry)
+        return replace(
+            state,
+            analyzer_state=self.analyzer.grow(state.analyzer_state, registry),
+            newest_datastream=newest_datastream,
+        )
 
-    def _examined(self, memory: Memory, followed: Followed) -> tuple[Memory, list[Event]]:
-        memory, _, events = self.senses.examine(memory, observed(followed.payloads, memory.registry))
-        return memory, events
+    def _analyze(self, state: AnalyzerState, page: BatchPage) -> tuple[AnalyzerState, list[Event]]:
+        state, _, events = self.analyzer.analyze(state, decode_observations(page.payloads, state.registry))
+        return state, events
 
-    def _account(self, followed: Followed, events: list[Event]) -> None:
+    def _count_metrics(self, page: BatchPage, events: list[Event]) -> None:
         name = self._settings.name
-        telemetry.FOLLOWED.labels(name).inc(len(followed.payloads))
-        telemetry.NEWEST.labels(name).set(followed.newest.timestamp())
+        telemetry.FOLLOWED.labels(name).inc(len(page.payloads))
+        telemetry.NEWEST.labels(name).set(page.newest.timestamp())
         for event in events:
             telemetry.EVENTS.labels(name, event.change.value, event.kind.value).inc()

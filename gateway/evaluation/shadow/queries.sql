@@ -1,30 +1,30 @@
 -- What a shadow reads of the gateway's tables, and keeps in its own. It writes nowhere else but its detector's name.
 
--- name: hold
+-- name: try_lock
 -- One process a shadow; the lock goes with the connection.
 SELECT pg_try_advisory_lock(7431102, hashtext(%(name)s))
 
--- name: numbered
+-- name: select_batch_bounds
 -- The newest batch id that was given out, and which transactions run: the oldest, and the next to begin.
 SELECT CASE WHEN is_called THEN last_value ELSE 0 END,
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint
 FROM batch_id
 
--- name: registry
+-- name: select_registry_version
 -- Whether a snapshot of the registry is still whole: operators' changes, and the newest datastream.
 SELECT version, (SELECT coalesce(max(id), 0) FROM datastream) FROM registry_version
 
--- name: place
+-- name: select_state
 SELECT next_batch, ids, quality, detection FROM shadow WHERE name = %(name)s AND detector = %(detector)s
 
--- name: begin_after
+-- name: select_last_batch_before
 SELECT id FROM batch WHERE committed_at < %(at)s ORDER BY id DESC LIMIT 1
 
--- name: follow
+-- name: select_batches
 SELECT id, node_id, payload, received_at, hist, committed_at FROM batch
 WHERE id >= %(first)s AND id <= %(last)s ORDER BY id LIMIT %(limit)s
 
--- name: keep_place
+-- name: upsert_state
 INSERT INTO shadow (name, detector, first_batch, next_batch, ids, quality, detection, newest, since)
 VALUES (%(name)s, %(detector)s, %(first)s, %(next)s, %(ids)s, %(quality)s, %(detection)s, %(newest)s, %(oldest)s)
 ON CONFLICT (name) DO UPDATE SET
@@ -33,7 +33,7 @@ ON CONFLICT (name) DO UPDATE SET
     first_batch = CASE WHEN shadow.detector = excluded.detector THEN shadow.first_batch ELSE excluded.first_batch END,
     since = CASE WHEN shadow.detector = excluded.detector THEN shadow.since ELSE excluded.since END
 
--- name: save_event
+-- name: upsert_event
 INSERT INTO shadow_event (shadow, id, revision, detector, change, kind, station_id, property_id, onset, ended_at,
                           committed_at, body)
 VALUES (%(shadow)s, %(id)s, %(revision)s, %(detector)s, %(change)s, %(kind)s, %(station)s, %(property)s, %(onset)s,
@@ -43,7 +43,7 @@ ON CONFLICT (shadow, id) DO UPDATE SET
     body = excluded.body
 WHERE excluded.revision > shadow_event.revision
 
--- name: shadows
+-- name: select_shadows
 SELECT name, detector, since, newest FROM shadow ORDER BY name
 
 -- name: found_live

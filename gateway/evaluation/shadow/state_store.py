@@ -7,19 +7,19 @@ from pathlib import Path
 
 import msgspec
 
-from alerting.sql import load
+from alerting.sql import load_queries
 from gateway.decoding.decode import Payload
-from gateway.detection.analyzer import Memory, Senses
+from gateway.detection.analyzer import Analyzer, AnalyzerState
 from gateway.model.event import Event
 from gateway.model.registry import Registry
 from gateway.store import checkpoints
 from gateway.store.connection import Transaction
 
-QUERIES = load(Path(__file__).with_name("queries.sql"))
+QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Followed:
+class BatchPage:
     """Batches in the order in which they were taken in, and when the first and the last were committed."""
 
     payloads: Sequence[Payload]
@@ -28,48 +28,52 @@ class Followed:
     newest: datetime
 
 
-async def place(tx: Transaction, name: str, senses: Senses, registry: Registry) -> tuple[int, Memory] | None:
+async def load_state(
+    tx: Transaction, name: str, analyzer: Analyzer, registry: Registry
+) -> tuple[int, AnalyzerState] | None:
     """The next batch and what was known before it; None where this detector has not begun."""
-    values = {"name": name, "detector": senses.detector.name}
-    row = await (await tx.execute(QUERIES["place"], values)).fetchone()
+    values = {"name": name, "detector": analyzer.detector.name}
+    row = await (await tx.execute(QUERIES["select_state"], values)).fetchone()
     if row is None:
         return None
-    next_, ids, quality, detection = row
-    return int(next_), senses.unpack(registry, ids, quality, detection)
+    next_batch, ids, quality, detection = row
+    return int(next_batch), analyzer.unpack(registry, ids, quality, detection)
 
 
-async def begin(tx: Transaction, at: datetime) -> int:
+async def find_first_batch(tx: Transaction, at: datetime) -> int:
     """The first batch that was committed at that time or later."""
-    row = await (await tx.execute(QUERIES["begin_after"], {"at": at})).fetchone()
+    row = await (await tx.execute(QUERIES["select_last_batch_before"], {"at": at})).fetchone()
     return int(row[0]) + 1 if row else 0
 
 
-async def batches(tx: Transaction, registry: Registry, first: int, last: int, limit: int) -> Followed | None:
+async def load_batches(tx: Transaction, registry: Registry, first: int, last: int, limit: int) -> BatchPage | None:
     """Stored batches first..last, at most `limit`; None where there are none."""
     values = {"first": first, "last": last, "limit": limit}
-    rows = await (await tx.execute(QUERIES["follow"], values)).fetchall()
+    rows = await (await tx.execute(QUERIES["select_batches"], values)).fetchall()
     if not rows:
         return None
-    found = [checkpoints.stored(registry, *batch) for _, *batch, _ in rows]
-    committed = [row[-1] for row in rows]
-    return Followed(payloads=found, last=int(rows[-1][0]), oldest=min(committed), newest=max(committed))
+    payloads = [checkpoints.payload_from_row(registry, *batch) for _, *batch, _ in rows]
+    committed_at = [row[-1] for row in rows]
+    return BatchPage(payloads=payloads, last=int(rows[-1][0]), oldest=min(committed_at), newest=max(committed_at))
 
 
-async def keep(tx: Transaction, name: str, senses: Senses, memory: Memory, *, first: int, followed: Followed) -> None:
+async def save_state(
+    tx: Transaction, name: str, analyzer: Analyzer, state: AnalyzerState, *, first: int, batch_page: BatchPage
+) -> None:
     """Keep what is known after these batches."""
     values = {
         "name": name,
-        "detector": senses.detector.name,
+        "detector": analyzer.detector.name,
         "first": first,
-        "next": followed.last + 1,
-        **senses.pack(memory, level=1),
-        "newest": followed.newest,
-        "oldest": followed.oldest,
+        "next": batch_page.last + 1,
+        **analyzer.pack(state, level=1),
+        "newest": batch_page.newest,
+        "oldest": batch_page.oldest,
     }
-    await tx.execute(QUERIES["keep_place"], values)
+    await tx.execute(QUERIES["upsert_state"], values)
 
 
-async def save(tx: Transaction, name: str, events: Sequence[Event], committed: datetime) -> None:
+async def save_events(tx: Transaction, name: str, events: Sequence[Event], committed_at: datetime) -> None:
     """Keep the newest revision of each event, and about when its batches were committed."""
     for event in events:
         values = {
@@ -83,7 +87,7 @@ async def save(tx: Transaction, name: str, events: Sequence[Event], committed: d
             "property": event.observed_property,
             "onset": event.onset,
             "end": event.end,
-            "committed": committed,
+            "committed": committed_at,
             "body": msgspec.json.encode(event).decode(),
         }
-        await tx.execute(QUERIES["save_event"], values)
+        await tx.execute(QUERIES["upsert_event"], values)

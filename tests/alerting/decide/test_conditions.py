@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from alerting.decide import polygon, time_intervals
 from alerting.decide.on_call import Roster, Rosters, Shift
-from alerting.decide.reason_detail import worded
-from alerting.decide.routing import Reason, Route
-from alerting.decide.rules import Rules
+from alerting.decide.reason_detail import describe_detail
+from alerting.decide.routing import DecisionReason, Route
+from alerting.decide.rules import NotificationPolicy
 from alerting.errors import SettingsError
-from tests.alerting.sample_alerts import BEGAN, alert
+from tests.alerting.sample_alerts import ONSET, make_alert
 
 SQUARE = "POLYGON((4 52, 5 52, 5 53, 4 53, 4 52), (4.4 52.4, 4.6 52.4, 4.6 52.6, 4.4 52.6, 4.4 52.4))"
 GEOJSON = {
@@ -69,8 +69,8 @@ def test_what_encloses_nothing_is_refused(given_):
 def test_a_route_takes_only_what_is_inside_its_jurisdiction():
     inside, outside = "POLYGON((4 52, 5 52, 5 53, 4 53, 4 52))", "POLYGON((6 50, 7 50, 7 51, 6 51, 6 50))"
     routes = [Route(receiver="limburg", inside=outside), Route(receiver="noord-holland", inside=inside)]
-    assert [v.receiver for v in Rules(routes).decide(alert(), {}, BEGAN)] == ["noord-holland"]
-    assert Rules(routes[:1]).decide(alert(), {}, BEGAN)[0].reason is Reason.NO_ROUTE
+    assert [v.receiver for v in NotificationPolicy(routes).decide(make_alert(), {}, ONSET)] == ["noord-holland"]
+    assert NotificationPolicy(routes[:1]).decide(make_alert(), {}, ONSET)[0].reason is DecisionReason.NO_ROUTE
 
 
 @pytest.mark.parametrize(
@@ -133,25 +133,25 @@ TURNS = Roster(
     ],
 )
 def test_turns_change_at_the_same_hour_summer_and_winter(when, who):
-    assert TURNS.on_duty(datetime.fromisoformat(when)) == who
+    assert TURNS.find_on_duty(datetime.fromisoformat(when)) == who
 
 
 @given(MOMENTS)
 def test_somebody_is_always_on_duty(now):
-    assert TURNS.on_duty(now) in TURNS.members
+    assert TURNS.find_on_duty(now) in TURNS.members
 
 
 def test_a_route_to_a_roster_tells_who_is_on_duty_and_reminds_the_same_person():
-    rules = Rules([Route(receiver="piket")], rosters=[TURNS])
-    (verdict,) = rules.decide(alert(), {}, datetime.fromisoformat("2026-11-20T12:00:00+01:00"))
-    assert (verdict.receiver, worded(verdict.detail, "en")) == ("mulder", "on duty for piket")
-    assert Rosters([TURNS]).leads_to("piket", "mulder")
-    assert not Rosters([TURNS]).leads_to("piket", "de-wit")
+    rules = NotificationPolicy([Route(receiver="piket")], rosters=[TURNS])
+    (verdict,) = rules.decide(make_alert(), {}, datetime.fromisoformat("2026-11-20T12:00:00+01:00"))
+    assert (verdict.receiver, describe_detail(verdict.detail, "en")) == ("mulder", "on duty for piket")
+    assert Rosters([TURNS]).can_lead_to("piket", "mulder")
+    assert not Rosters([TURNS]).can_lead_to("piket", "de-wit")
 
 
 @pytest.mark.parametrize(
     "fields",
-    [{"turn": ["a"]}, {"shift": [{"receiver": "a", "begins": BEGAN, "ends": BEGAN - timedelta(1)}]}],
+    [{"turn": ["a"]}, {"shift": [{"receiver": "a", "begins": ONSET, "ends": ONSET - timedelta(1)}]}],
 )
 def test_a_roster_that_cannot_work_is_refused(fields):
     shifts = fields.pop("shift", [])
@@ -162,7 +162,9 @@ def test_a_roster_that_cannot_work_is_refused(fields):
 def test_routes_hold_at_their_hours_only():
     routes = [Route(receiver="dag", hours=["mon-fri 08:00-18:00"]), Route(receiver="nacht")]
     for when, who in (("2026-11-20T10:00:00+00:00", "dag"), ("2026-11-21T02:00:00+00:00", "nacht")):
-        assert [v.receiver for v in Rules(routes).decide(alert(), {}, datetime.fromisoformat(when))] == [who]
+        assert [
+            v.receiver for v in NotificationPolicy(routes).decide(make_alert(), {}, datetime.fromisoformat(when))
+        ] == [who]
 
 
 @given(st.lists(st.tuples(st.integers(-40, 40), st.integers(-40, 40)), min_size=3, max_size=12), st.data())
@@ -188,6 +190,6 @@ def test_a_point_is_inside_as_by_asking_every_edge(corners, data):
     MOMENTS,
 )
 def test_the_week_in_minutes_is_what_its_spans_say(texts, now):
-    week = time_intervals.week(texts)
+    week = time_intervals.build_week_mask(texts)
     covered = not texts or any(time_intervals.parse(text).covers(now) for text in texts)
     assert (week is None or bool(week[time_intervals.minute_of_week(now)])) is covered

@@ -8,80 +8,82 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from alerting.alert import Change, Severity
-from alerting.decide.dedup import Told
+from alerting.decide.dedup import LastNotified
 from alerting.decide.matcher import Matcher
-from alerting.decide.routing import Reason, Route
-from alerting.decide.rules import Rules
+from alerting.decide.routing import DecisionReason, Route
+from alerting.decide.rules import NotificationPolicy
 from alerting.delivery.email import EmailSettings
 from alerting.errors import SettingsError
 from alerting.settings import AlertingSettings, ReceiverSettings
-from tests.alerting.sample_alerts import BEGAN, alert, ended
+from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 
-TOLD = {"od": Told(severity=Severity.SEVERE)}
+TOLD = {"od": LastNotified(severity=Severity.SEVERE)}
 
 
 def reason(one, *routes, told=None):
-    (verdict,) = Rules(routes or [Route(receiver="od")]).decide(one, told or {}, BEGAN)
-    assert verdict.told == (verdict.reason is Reason.ROUTED)
+    (verdict,) = NotificationPolicy(routes or [Route(receiver="od")]).decide(one, told or {}, ONSET)
+    assert verdict.notify == (verdict.reason is DecisionReason.ROUTED)
     return verdict.reason
 
 
 def test_an_opened_event_is_told():
-    assert reason(alert()) is Reason.ROUTED
+    assert reason(make_alert()) is DecisionReason.ROUTED
 
 
 def test_no_route_is_a_reason_too():
-    assert reason(alert(), Route(receiver="od", match=['area="chemelot"'])) is Reason.NO_ROUTE
+    assert reason(make_alert(), Route(receiver="od", match=['area="chemelot"'])) is DecisionReason.NO_ROUTE
 
 
 @pytest.mark.parametrize("level", list(Severity))
 def test_a_route_takes_its_least_severity_and_all_above(level):
-    expected = Reason.ROUTED if level.rank >= Severity.MODERATE.rank else Reason.NO_ROUTE
-    assert reason(alert(severity=level), Route(receiver="od", least_severity=Severity.MODERATE)) is expected
+    expected = DecisionReason.ROUTED if level.rank >= Severity.MODERATE.rank else DecisionReason.NO_ROUTE
+    assert reason(make_alert(severity=level), Route(receiver="od", least_severity=Severity.MODERATE)) is expected
 
 
 def test_an_unsure_event_is_kept_and_not_paged():
-    assert reason(alert(confidence=0.3)) is Reason.NOT_SURE_ENOUGH
+    assert reason(make_alert(confidence=0.3)) is DecisionReason.NOT_SURE_ENOUGH
 
 
 def test_an_event_found_in_late_data_is_never_paged():
-    assert reason(alert(detected_late=True)) is Reason.DETECTED_LATE
+    assert reason(make_alert(detected_late=True)) is DecisionReason.DETECTED_LATE
 
 
 def test_who_waits_for_a_severity_that_only_the_end_reaches_is_told_then():
-    moderate, severe = Told(severity=Severity.MODERATE), Told(severity=Severity.SEVERE)
-    rules = Rules([Route(receiver="all", go_on=True), Route(receiver="worst", least_severity=Severity.SEVERE)])
+    moderate, severe = LastNotified(severity=Severity.MODERATE), LastNotified(severity=Severity.SEVERE)
+    rules = NotificationPolicy(
+        [Route(receiver="all", go_on=True), Route(receiver="worst", least_severity=Severity.SEVERE)]
+    )
 
     def told(known, *, rose):
-        return {v.receiver: v.told for v in rules.decide(ended(), known, BEGAN, rose=rose)}
+        return {v.receiver: v.notify for v in rules.decide(make_ended_alert(), known, ONSET, rose_at_end=rose)}
 
     assert told({"all": moderate}, rose=True) == {"all": True, "worst": True}
     assert told({"all": moderate}, rose=False) == {"all": True}
-    of_the_plume = structs.replace(moderate, this=False)
+    of_the_plume = structs.replace(moderate, of_this_event=False)
     assert told({"all": of_the_plume}, rose=True) == {"all": True, "worst": True}
-    assert told({"worst": structs.replace(severe, this=False)}, rose=True) == {"all": True, "worst": False}
+    assert told({"worst": structs.replace(severe, of_this_event=False)}, rose=True) == {"all": True, "worst": False}
     assert told({}, rose=False) == {"all": False, "worst": False}
 
 
 def test_an_update_is_told_only_where_it_got_worse():
-    worse = alert(2, change=Change.UPDATED, severity=Severity.EXTREME)
-    assert reason(worse, told=TOLD) is Reason.ROUTED
-    assert reason(alert(2, change=Change.UPDATED), told=TOLD) is Reason.NOT_WORSE
+    worse = make_alert(2, change=Change.UPDATED, severity=Severity.EXTREME)
+    assert reason(worse, told=TOLD) is DecisionReason.ROUTED
+    assert reason(make_alert(2, change=Change.UPDATED), told=TOLD) is DecisionReason.NOT_WORSE
 
 
 @pytest.mark.parametrize("change", [Change.ENDED, Change.VOIDED])
 def test_the_end_is_told_to_who_was_told_the_beginning(change):
-    assert reason(alert(2, change=change), told=TOLD) is Reason.ROUTED
-    assert reason(alert(2, change=change)) is Reason.NEVER_TOLD
+    assert reason(make_alert(2, change=change), told=TOLD) is DecisionReason.ROUTED
+    assert reason(make_alert(2, change=change)) is DecisionReason.NEVER_TOLD
 
 
 def test_the_end_of_what_was_told_is_told_however_unsure_it_became():
-    assert reason(ended(confidence=0.1), told=TOLD) is Reason.ROUTED
+    assert reason(make_ended_alert(confidence=0.1), told=TOLD) is DecisionReason.ROUTED
 
 
 def test_the_first_route_that_fits_ends_it_unless_it_says_go_on():
     routes = [Route(receiver="a", go_on=True), Route(receiver="b"), Route(receiver="c")]
-    assert [v.receiver for v in Rules(routes).decide(alert(), {}, BEGAN)] == ["a", "b"]
+    assert [v.receiver for v in NotificationPolicy(routes).decide(make_alert(), {}, ONSET)] == ["a", "b"]
 
 
 @given(
@@ -92,9 +94,9 @@ def test_the_first_route_that_fits_ends_it_unless_it_says_go_on():
     st.lists(st.sampled_from(['area="ijmond"', 'area!="ijmond"', 'severity=~"severe|extreme"']), max_size=3),
 )
 def test_deciding_is_total(change, severity, confidence, late, match):
-    one = alert(change=change, severity=severity, confidence=confidence, detected_late=late)
+    one = make_alert(change=change, severity=severity, confidence=confidence, detected_late=late)
     for told in ({}, TOLD):
-        assert Rules([Route(receiver="od", match=match)]).decide(one, told, BEGAN)
+        assert NotificationPolicy([Route(receiver="od", match=match)]).decide(one, told, ONSET)
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,27 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from alerting.alert import Change, Severity
-from alerting.decide.dedup import Course, eased
-from alerting.decide.no_data import Facility, Heard, SilentSettings, Unreached, quiet
-from alerting.decide.no_data import ended as silence_ended
-from alerting.decide.routing import Reason, Route
-from tests.alerting.running_dispatcher import dispatching, put, rows, settled, there, until
-from tests.alerting.sample_alerts import BEGAN, alert, ended
+from alerting.decide.dedup import PlumeSeverity, decide_severity_drop
+from alerting.decide.no_data import (
+    NoDataSettings,
+    StationContact,
+    UnreachableReceiver,
+    WatchedSite,
+    find_network_alerts,
+)
+from alerting.decide.no_data import end_network_alert as silence_ended
+from alerting.decide.routing import DecisionReason, Route
+from tests.alerting.running_dispatcher import (
+    fetch_rows,
+    insert_alerts,
+    run_dispatchers,
+    wait_until,
+    wait_until_delivered,
+    wait_until_present,
+)
+from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 from tests.alerting.servers import MailServer, WebServer
-from tests.gateway.enrolled_node import enrol
+from tests.gateway.enrolled_node import enrol_node
 
 REASONS = "SELECT event_id, revision, reason FROM alerting.decision ORDER BY decided_at"
 
@@ -36,27 +49,27 @@ def subject(envelope):
 
 async def decided(database, *alerts):
     for one in alerts:
-        await put(database, one)
-        await settled(database)
+        await insert_alerts(database, one)
+        await wait_until_delivered(database)
 
 
 async def test_all_properties_of_a_station_are_one_plume_which_ends_with_its_last(database, settings):
     pm10 = {"event_id": "pm10", "observed_property": "pm10", "severity": Severity.MODERATE}
     with MailServer() as server:
-        async with dispatching(settings(mail=server), database):
-            await decided(database, alert(), alert(**pm10), ended(), ended(**pm10))
-            await until(lambda: len(server.taken) == 2)
-    assert [reason for *_, reason in rows(database, REASONS)] == [
+        async with run_dispatchers(settings(mail=server), database):
+            await decided(database, make_alert(), make_alert(**pm10), make_ended_alert(), make_ended_alert(**pm10))
+            await wait_until(lambda: len(server.received) == 2)
+    assert [reason for *_, reason in fetch_rows(database, REASONS)] == [
         "routed", "same_plume", "calm_awaited", "never_told", "calm",
     ]  # fmt: skip
-    assert b"voorbij" in server.taken[1].content
+    assert b"voorbij" in server.received[1].content
 
 
 async def test_a_worse_property_of_the_same_plume_is_told(database, settings):
     with MailServer() as server:
-        async with dispatching(settings(mail=server), database):
-            await decided(database, alert(), alert(event_id="pm10", severity=Severity.EXTREME))
-    assert len(server.taken) == 2
+        async with run_dispatchers(settings(mail=server), database):
+            await decided(database, make_alert(), make_alert(event_id="pm10", severity=Severity.EXTREME))
+    assert len(server.received) == 2
 
 
 def happening(minutes=0, **changes):
@@ -64,134 +77,134 @@ def happening(minutes=0, **changes):
     began = datetime.now(UTC) - timedelta(minutes=minutes)
     over = began + timedelta(seconds=1)
     times = {"onset": began, "peak_at": began, "detected_at": began}
-    return alert(**times, **changes), ended(**{**times, "end": over}, **changes)
+    return make_alert(**times, **changes), make_ended_alert(**{**times, "end": over}, **changes)
 
 
 async def test_a_flickering_event_raises_one_alert_and_ends_once(database, settings):
     with MailServer() as server:
-        async with dispatching(settings(mail=server, calm_minutes=5), database):
+        async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             for n in range(6):
                 await decided(database, *happening(event_id=f"e{n}"))
-            assert len(server.taken) == 1
+            assert len(server.received) == 1
             change(database, "UPDATE alerting.member SET changed_at = now() - interval '6 minutes'")
-            await until(lambda: len(server.taken) == 2)
+            await wait_until(lambda: len(server.received) == 2)
             await decided(database, happening(event_id="later")[0])
-            assert len(server.taken) == 3
-    assert subject(server.taken[1]).startswith("Piek voorbij")
+            assert len(server.received) == 3
+    assert subject(server.received[1]).startswith("Piek voorbij")
 
 
 async def test_what_waited_while_alerting_was_away_is_told_as_if_it_had_been_there(database, settings):
     """By the times of the events and not by those of deciding: two peaks two hours apart are two plumes."""
     with MailServer() as server:
         first, second = happening(minutes=180, event_id="first"), happening(minutes=60, event_id="second")
-        await put(database, *first, *second)
-        async with dispatching(settings(mail=server, calm_minutes=5), database):
-            await settled(database)
-            await until(lambda: len(server.taken) == 4)
-    reasons = rows(database, "SELECT event_id FROM alerting.decision WHERE told ORDER BY decided_at")
+        await insert_alerts(database, *first, *second)
+        async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
+            await wait_until_delivered(database)
+            await wait_until(lambda: len(server.received) == 4)
+    reasons = fetch_rows(database, "SELECT event_id FROM alerting.decision WHERE told ORDER BY decided_at")
     assert sorted(reasons) == [("first",), ("first",), ("second",), ("second",)]
 
 
 async def test_an_event_that_never_ends_keeps_no_later_one_from_being_told_and_its_end_is_told_too(database, settings):
     with MailServer() as server:
-        async with dispatching(settings(mail=server, calm_minutes=5), database):
+        async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             hung, over = happening(event_id="hung")
             await decided(database, hung)
             change(database, "UPDATE alerting.plume SET opened_at = now() - interval '7 hours'")
             await decided(database, happening(event_id="new")[0])
-            assert len(server.taken) == 2
+            assert len(server.received) == 2
             await decided(database, over)
-    assert len(server.taken) == 3
+    assert len(server.received) == 3
 
 
 async def test_the_end_of_what_was_told_before_there_were_plumes_is_told(database, settings):
     with MailServer() as server:
-        async with dispatching(settings(mail=server, calm_minutes=5), database):
+        async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             one, over = happening()
             await decided(database, one)
             change(database, "DELETE FROM alerting.member")
             await decided(database, over)
-    assert len(server.taken) == 2
+    assert len(server.received) == 2
 
 
 async def test_a_correction_goes_at_once_to_exactly_who_was_told_of_that_event(database, settings):
     with MailServer() as server:
-        async with dispatching(settings(mail=server, calm_minutes=5), database):
-            other = alert(event_id="pm10")
-            await decided(database, alert(), other, alert(2, change=Change.VOIDED))
-            assert b"Correctie" in server.taken[1].content
-            await decided(database, alert(2, event_id="pm10", change=Change.VOIDED))
-    assert len(server.taken) == 2
+        async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
+            other = make_alert(event_id="pm10")
+            await decided(database, make_alert(), other, make_alert(2, change=Change.VOIDED))
+            assert b"Correctie" in server.received[1].content
+            await decided(database, make_alert(2, event_id="pm10", change=Change.VOIDED))
+    assert len(server.received) == 2
 
 
 async def test_a_fall_in_severity_is_told_after_it_held_and_a_rise_at_once(database, settings):
     lower, higher = Severity.MINOR, Severity.EXTREME
     with MailServer() as server:
-        async with dispatching(settings(mail=server), database):
-            await decided(database, alert(), alert(2, change=Change.UPDATED, severity=lower))
-            assert len(server.taken) == 1
+        async with run_dispatchers(settings(mail=server), database):
+            await decided(database, make_alert(), make_alert(2, change=Change.UPDATED, severity=lower))
+            assert len(server.received) == 1
             change(database, "UPDATE alerting.inbox SET received_at = now() - interval '11 minutes'")
-            await until(lambda: len(server.taken) == 2)
-            assert subject(server.taken[1]).startswith("Minder ernstig: Piek PM2,5")
-            await decided(database, alert(3, change=Change.UPDATED, severity=higher))
-            assert len(server.taken) == 3
-            await decided(database, alert(4, change=Change.UPDATED, severity=Severity.SEVERE))
-    assert len(server.taken) == 3
+            await wait_until(lambda: len(server.received) == 2)
+            assert subject(server.received[1]).startswith("Minder ernstig: Piek PM2,5")
+            await decided(database, make_alert(3, change=Change.UPDATED, severity=higher))
+            assert len(server.received) == 3
+            await decided(database, make_alert(4, change=Change.UPDATED, severity=Severity.SEVERE))
+    assert len(server.received) == 3
 
 
 @given(st.lists(st.tuples(st.sampled_from(list(Severity)), st.integers(1, 2000)), min_size=2, max_size=30))
 def test_a_fall_is_never_told_before_it_held(steps):
-    told, now, hold = Severity.EXTREME, BEGAN, timedelta(minutes=10)
+    told, now, hold = Severity.EXTREME, ONSET, timedelta(minutes=10)
     for (severity, _), (_, wait) in itertools.pairwise(steps):
-        course = Course(receiver="od", told=told, now=severity, since=now)
+        course = PlumeSeverity(receiver="od", last_notified=told, current=severity, since=now)
         now += timedelta(seconds=wait)
-        verdict = eased(course, now, hold)
+        verdict = decide_severity_drop(course, now, hold)
         assert (verdict is not None) == (severity.rank < told.rank and wait >= 600)
         if verdict is not None:
-            assert verdict.reason is Reason.EASED
+            assert verdict.reason is DecisionReason.EASED
             told = severity
 
 
 async def test_a_station_that_falls_silent_ends_nothing_and_says_so_once(database, settings):
-    enrol(database)
+    enrol_node(database)
     put_status = "INSERT INTO node_status (node_id, last_seen) VALUES ('ijm-001', now() - interval '1 hour')"
     with MailServer() as server:
-        async with dispatching(settings(mail=server), database):
-            await decided(database, alert())
+        async with run_dispatchers(settings(mail=server), database):
+            await decided(database, make_alert())
             change(database, put_status)
-            await until(lambda: len(server.taken) == 2)
-            assert subject(server.taken[1]).startswith("Geen gegevens meer: Piek PM2,5")
+            await wait_until(lambda: len(server.received) == 2)
+            assert subject(server.received[1]).startswith("Geen gegevens meer: Piek PM2,5")
             change(database, "UPDATE node_status SET last_seen = now()")
-            await there(database, "SELECT 1 FROM alerting.watch WHERE no_data_at IS NULL")
-    assert len(server.taken) == 2
-    assert rows(database, "SELECT state FROM alerting.member") == [("open",)]
+            await wait_until_present(database, "SELECT 1 FROM alerting.watch WHERE no_data_at IS NULL")
+    assert len(server.received) == 2
+    assert fetch_rows(database, "SELECT state FROM alerting.member") == [("open",)]
 
 
 async def test_what_was_found_late_pages_nobody_and_is_in_one_digest(database, settings):
     with MailServer() as server, WebServer() as web:
         chosen = settings(mail=server, web=web, digest_at="00:00")
-        async with dispatching(chosen, database):  # the day's digest is made while there is nothing to tell
-            await there(database, "SELECT 1 FROM alerting.digest")
-            late = [alert(event_id=f"e{n}", station=f"s{n}", detected_late=True) for n in range(3)]
-            await decided(database, *late, ended(event_id="e0", station="s0", detected_late=True))
-            assert server.taken == web.requests == []
+        async with run_dispatchers(chosen, database):  # the day's digest is made while there is nothing to tell
+            await wait_until_present(database, "SELECT 1 FROM alerting.digest")
+            late = [make_alert(event_id=f"e{n}", station=f"s{n}", detected_late=True) for n in range(3)]
+            await decided(database, *late, make_ended_alert(event_id="e0", station="s0", detected_late=True))
+            assert server.received == web.requests == []
             change(database, "DELETE FROM alerting.digest")
-            await until(lambda: server.taken and web.requests)
+            await wait_until(lambda: server.received and web.requests)
             change(database, "DELETE FROM alerting.digest")
-            await there(database, "SELECT 1 FROM alerting.digest")
-            await settled(database)
-    assert (len(server.taken), len(web.requests)) == (1, 1)
-    assert b"Dagoverzicht: 3 achteraf gevonden" in server.taken[0].content
+            await wait_until_present(database, "SELECT 1 FROM alerting.digest")
+            await wait_until_delivered(database)
+    assert (len(server.received), len(web.requests)) == (1, 1)
+    assert b"Dagoverzicht: 3 achteraf gevonden" in server.received[0].content
     assert b"dagoverzicht" in web.requests[0][1]
 
 
 NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
-SITE = Facility(name="Tata Steel", area="ijmond", latitude=52.478, longitude=4.604)
+SITE = WatchedSite(name="Tata Steel", area="ijmond", latitude=52.478, longitude=4.604)
 
 
 def heard(minutes, station="wijk-aan-zee", area="ijmond", latitude=52.494):
     last = NOW - timedelta(minutes=minutes)
-    return Heard(station=station, area=area, latitude=latitude, longitude=4.594, last_heard=last)
+    return StationContact(station=station, area=area, latitude=latitude, longitude=4.594, last_heard=last)
 
 
 @pytest.mark.parametrize(
@@ -206,14 +219,14 @@ def heard(minutes, station="wijk-aan-zee", area="ijmond", latitude=52.494):
     ],
 )
 def test_an_area_or_a_site_is_silent_when_all_its_stations_are(stations, silent):
-    found = quiet(stations, [SITE], [], NOW, timedelta(minutes=15))
+    found = find_network_alerts(stations, [SITE], [], NOW, timedelta(minutes=15))
     assert [one.place.name for one in found] == silent
-    later = quiet(stations, [SITE], [], NOW + timedelta(seconds=30), timedelta(minutes=15))
+    later = find_network_alerts(stations, [SITE], [], NOW + timedelta(seconds=30), timedelta(minutes=15))
     assert {one.event_id for one in found} <= {one.event_id for one in later}
 
 
 def test_a_silence_says_in_both_languages_what_it_is_and_that_it_is_over():
-    (one,) = quiet([], [], [Unreached(receiver="od", since=NOW)], NOW, timedelta(minutes=15))
+    (one,) = find_network_alerts([], [], [UnreachableReceiver(receiver="od", since=NOW)], NOW, timedelta(minutes=15))
     assert one.sentence == {
         "nl": "Meldingen aan od komen sinds 04:00:00 niet aan",
         "en": "Alerts to od have not arrived since 04:00:00",
@@ -222,28 +235,28 @@ def test_a_silence_says_in_both_languages_what_it_is_and_that_it_is_over():
 
 
 async def test_who_looks_after_the_network_is_told_of_a_silent_area_and_nobody_else_is(database, settings):
-    enrol(database)
+    enrol_node(database)
     change(database, "INSERT INTO node_status (node_id, last_seen) VALUES ('ijm-001', now() - interval '1 hour')")
     with MailServer() as server, WebServer() as web:
-        chosen = settings(mail=server, web=web, silent=SilentSettings(receiver="od"), route=[])
-        async with dispatching(chosen, database, workers=2):
-            await until(lambda: server.taken and web.requests)
-            await settled(database)
-    assert (len(server.taken), len(web.requests)) == (1, 1)
-    assert b"Geen gegevens uit ijmond sinds" in server.taken[0].content
+        chosen = settings(mail=server, web=web, silent=NoDataSettings(receiver="od"), route=[])
+        async with run_dispatchers(chosen, database, workers=2):
+            await wait_until(lambda: server.received and web.requests)
+            await wait_until_delivered(database)
+    assert (len(server.received), len(web.requests)) == (1, 1)
+    assert b"Geen gegevens uit ijmond sinds" in server.received[0].content
     assert b"nl.piekwacht.stiltes.gedetecteerd.v1" in web.requests[0][1]
     assert b'"peak"' not in web.requests[0][1]
 
 
 async def test_an_end_that_was_worse_than_told_says_so(database, settings):
     with MailServer() as server:
-        async with dispatching(settings(mail=server), database):
+        async with run_dispatchers(settings(mail=server), database):
             opened, over = happening(severity=Severity.MODERATE)
             await decided(database, opened, structs.replace(over, severity=Severity.SEVERE))
-            await until(lambda: len(server.taken) == 2)
+            await wait_until(lambda: len(server.received) == 2)
     first, last = (
         email.message_from_bytes(one.content, policy=email.policy.default).get_body(("plain",)).get_content()
-        for one in server.taken
+        for one in server.received
     )
     assert "ernstiger" not in first
     assert "De piek was ernstiger dan wij toen meldden." in last
@@ -252,11 +265,11 @@ async def test_an_end_that_was_worse_than_told_says_so(database, settings):
 async def test_what_only_its_end_shows_to_be_severe_is_told_to_who_waits_for_that(database, settings):
     with MailServer() as server:
         severe = [Route(receiver="od", least_severity=Severity.SEVERE)]
-        async with dispatching(settings(mail=server, calm_minutes=5, route=severe), database):
+        async with run_dispatchers(settings(mail=server, calm_minutes=5, route=severe), database):
             opened, over = happening(severity=Severity.MODERATE)
             await decided(database, opened)
-            assert server.taken == []
+            assert server.received == []
             await decided(database, structs.replace(over, severity=Severity.SEVERE))
-            await settled(database)
-    (mail,) = server.taken
+            await wait_until_delivered(database)
+    (mail,) = server.received
     assert subject(mail).startswith("Piek voorbij")

@@ -7,27 +7,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.alert import Change, Severity
-from alerting.decide.dedup import Told
-from alerting.decide.escalation import Watched
+from alerting.decide.dedup import LastNotified
+from alerting.decide.escalation import UnacknowledgedAlert
 from alerting.decide.inhibition import KnownSource
-from alerting.decide.matcher import Matcher, Matching
-from alerting.decide.routing import Reason, Route
-from alerting.decide.rules import Rules
+from alerting.decide.matcher import Matcher, MatcherIndex
+from alerting.decide.routing import DecisionReason, Route
+from alerting.decide.rules import NotificationPolicy
 from alerting.decide.silence import Silence
 from alerting.delivery.email import EmailSettings
 from alerting.errors import SettingsError
 from alerting.settings import AlertingSettings, ReceiverSettings
-from tests.alerting.sample_alerts import BEGAN, alert, ended
+from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 
 ROUTES = [Route(receiver="od")]
-TOLD = {"od": Told(severity=Severity.SEVERE)}
+TOLD = {"od": LastNotified(severity=Severity.SEVERE)}
 SILENCE = Silence(
     id=7,
     match=('station="wijk-aan-zee"',),
     author="Jansen",
     reason="onderhoud",
-    starts_at=BEGAN,
-    ends_at=BEGAN + timedelta(hours=1),
+    starts_at=ONSET,
+    ends_at=ONSET + timedelta(hours=1),
 )
 SOURCE = KnownSource(
     name="Sinterfabriek",
@@ -41,11 +41,11 @@ SOURCE = KnownSource(
 
 @given(st.integers(-10_000, 10_000))
 def test_a_silence_never_outlives_its_end_and_never_begins_early(seconds):
-    now = BEGAN + timedelta(seconds=seconds)
-    (verdict,) = Rules(ROUTES, silences=[SILENCE]).decide(alert(), {}, now)
-    assert verdict.told == (not 0 <= seconds < 3600)
-    if not verdict.told:
-        assert verdict.reason is Reason.SILENCED
+    now = ONSET + timedelta(seconds=seconds)
+    (verdict,) = NotificationPolicy(ROUTES, silences=[SILENCE]).decide(make_alert(), {}, now)
+    assert verdict.notify == (not 0 <= seconds < 3600)
+    if not verdict.notify:
+        assert verdict.reason is DecisionReason.SILENCED
         assert "Jansen" in verdict.detail
 
 
@@ -54,32 +54,34 @@ def test_a_silence_never_outlives_its_end_and_never_begins_early(seconds):
     [(75.6, 1, False), (100.0, 1, True), (250.0, 1, True), (75.6, 41, False), (75.6, 42, True)],
 )
 def test_a_known_source_withholds_below_its_own_level_and_through_its_last_day(excess, day, told):
-    (verdict,) = Rules(ROUTES, [SOURCE]).decide(alert(excess=excess), {}, BEGAN + timedelta(days=day - 1))
-    assert verdict.told is told
-    assert told or (verdict.reason is Reason.KNOWN_SOURCE and "vergunning 12-34" in verdict.detail)
+    (verdict,) = NotificationPolicy(ROUTES, [SOURCE]).decide(
+        make_alert(excess=excess), {}, ONSET + timedelta(days=day - 1)
+    )
+    assert verdict.notify is told
+    assert told or (verdict.reason is DecisionReason.KNOWN_SOURCE and "vergunning 12-34" in verdict.detail)
 
 
 @pytest.mark.parametrize("change", [Change.ENDED, Change.VOIDED])
 def test_exactly_who_was_told_is_told_of_end_and_correction_whatever_the_rules_say_by_then(change):
-    rules = Rules([Route(receiver="another")], [SOURCE], [SILENCE])
-    verdicts = rules.decide(alert(2, change=change, confidence=0.0), TOLD, BEGAN)
-    assert [(v.receiver, v.told) for v in verdicts] == [("od", True)]
+    rules = NotificationPolicy([Route(receiver="another")], [SOURCE], [SILENCE])
+    verdicts = rules.decide(make_alert(2, change=change, confidence=0.0), TOLD, ONSET)
+    assert [(v.receiver, v.notify) for v in verdicts] == [("od", True)]
 
 
 @pytest.mark.parametrize(
     ("minutes", "expected"),
-    [(4, []), (6, [Reason.REMINDED]), (16, [Reason.REMINDED, Reason.ESCALATED])],
+    [(4, []), (6, [DecisionReason.REMINDED]), (16, [DecisionReason.REMINDED, DecisionReason.ESCALATED])],
 )
 def test_while_nobody_answers_there_is_a_reminder_and_then_somebody_else(minutes, expected):
-    rules = Rules([Route(receiver="od", remind_minutes=5, escalate_to="chief", escalate_minutes=15)])
-    watched = Watched(receiver="od", told_at=BEGAN, last_at=BEGAN, escalated=False)
-    verdicts = rules.remind(alert(), watched, BEGAN + timedelta(minutes=minutes))
+    rules = NotificationPolicy([Route(receiver="od", remind_minutes=5, escalate_to="chief", escalate_minutes=15)])
+    watched = UnacknowledgedAlert(receiver="od", notified_at=ONSET, last_notified_at=ONSET, escalated=False)
+    verdicts = rules.decide_reminders(make_alert(), watched, ONSET + timedelta(minutes=minutes))
     assert [v.reason for v in verdicts] == expected
-    assert rules.remind(ended(), watched, BEGAN + timedelta(days=1)) == []
-    assert Rules(
+    assert rules.decide_reminders(make_ended_alert(), watched, ONSET + timedelta(days=1)) == []
+    assert NotificationPolicy(
         [Route(receiver="od", remind_minutes=5)],
         silences=[SILENCE],
-    ).remind(alert(), watched, BEGAN + timedelta(minutes=30)) == []  # fmt: skip
+    ).decide_reminders(make_alert(), watched, ONSET + timedelta(minutes=30)) == []  # fmt: skip
 
 
 LABEL_SETS = st.fixed_dictionaries(
@@ -103,7 +105,7 @@ MATCHERS = st.lists(
 @given(st.lists(MATCHERS, max_size=8), LABEL_SETS)
 def test_filed_things_are_found_as_by_asking_each_in_order(many, labels):
     slow = [n for n, texts in enumerate(many) if all(Matcher.parse(text).matches(labels) for text in texts)]
-    assert list(Matching(list(enumerate(many))).fitting(labels)) == slow
+    assert list(MatcherIndex(list(enumerate(many))).find_matching(labels)) == slow
 
 
 @pytest.mark.parametrize(

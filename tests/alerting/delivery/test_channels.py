@@ -16,31 +16,33 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from alerting.alert import Change, Place
-from alerting.decide.reason_detail import worded
+from alerting.decide.reason_detail import describe_detail
 from alerting.decide.routing import Route
 from alerting.delivery.apprise import AppriseSettings
 from alerting.delivery.cap import CapSettings
-from alerting.delivery.channel import Origin, Outcome
+from alerting.delivery.channel import DeliveryContext, DeliveryOutcome
 from alerting.delivery.mqtt import MqttSettings
 from alerting.delivery.notificaties import NotificatiesSettings
 from alerting.delivery.webhook import WebhookSettings
 from alerting.delivery.zaken import ZakenSettings
-from alerting.dispatch.deliver import attempt
+from alerting.dispatch.deliver import deliver
 from alerting.errors import SettingsError
-from alerting.message.cap import document
-from alerting.message.notification import Notification, Original
+from alerting.message.cap import build_cap_document
+from alerting.message.notification import Notification, OriginalNotification
 from alerting.settings import AlertingSettings, ReceiverSettings
-from gateway.system.child_process import free_port
+from gateway.system.child_process import find_free_port
 from tests.alerting.conftest import SECRET
-from tests.alerting.running_dispatcher import dispatching, put, rows, settled
-from tests.alerting.sample_alerts import BEGAN, alert, ended
+from tests.alerting.running_dispatcher import fetch_rows, insert_alerts, run_dispatchers, wait_until_delivered
+from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 from tests.alerting.servers import WebServer
 from tests.alerting.zaken_server import ZakenApi
 
-ORIGIN = Origin(public_url="https://p.example", source="urn:nld:oin:1:systeem:p", allow_private=True, received_at=BEGAN)
-TOLD = Notification(alert=alert(), id="7ckljx4okjr6urfo-1-od-x-0-0")
-FIRST = Original(id=TOLD.id, sent_at=BEGAN, received_at=BEGAN)
-VOIDED = structs.replace(TOLD, alert=alert(2, change=Change.VOIDED), id="e-2-od-x-0-0", original=FIRST)
+ORIGIN = DeliveryContext(
+    public_url="https://p.example", source="urn:nld:oin:1:systeem:p", allow_private=True, received_at=ONSET
+)
+TOLD = Notification(alert=make_alert(), id="7ckljx4okjr6urfo-1-od-x-0-0")
+FIRST = OriginalNotification(id=TOLD.id, sent_at=ONSET, received_at=ONSET)
+VOIDED = structs.replace(TOLD, alert=make_alert(2, change=Change.VOIDED), id="e-2-od-x-0-0", original=FIRST)
 RSIN = "123456782"
 OLD_IMPORT = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # apprise's, before Python 3.13
 
@@ -67,18 +69,25 @@ def made(kind, url, secret):
 
 
 async def sent(channel, told=TOLD, origin=ORIGIN):
-    return await attempt(told, channel, AlertingSettings(public_url=origin.public_url), origin, at=BEGAN)
+    return await deliver(told, channel, AlertingSettings(public_url=origin.public_url), origin, at=ONSET)
 
 
 @pytest.mark.parametrize("kind", ["webhook", "cap", "notificaties", "zaken"])
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (201, Outcome.DELIVERED), (400, Outcome.REFUSED), (403, Outcome.REFUSED), (410, Outcome.GONE),
-        (302, Outcome.REFUSED), (429, Outcome.FAILED), (503, Outcome.FAILED), (0, Outcome.UNKNOWN),
-        (-1, Outcome.UNKNOWN), (-2, Outcome.UNKNOWN),
+        (201, DeliveryOutcome.DELIVERED),
+        (400, DeliveryOutcome.REFUSED),
+        (403, DeliveryOutcome.REFUSED),
+        (410, DeliveryOutcome.GONE),
+        (302, DeliveryOutcome.REFUSED),
+        (429, DeliveryOutcome.FAILED),
+        (503, DeliveryOutcome.FAILED),
+        (0, DeliveryOutcome.UNKNOWN),
+        (-1, DeliveryOutcome.UNKNOWN),
+        (-2, DeliveryOutcome.UNKNOWN),
     ],
-)  # fmt: skip
+)
 async def test_every_answer_over_http_has_its_meaning(secret, kind, status, outcome):
     with WebServer(status) as web:
         done = await sent(made(kind, web.url, secret))
@@ -89,10 +98,13 @@ async def test_every_answer_over_http_has_its_meaning(secret, kind, status, outc
 
 @pytest.mark.parametrize("kind", ["webhook", "cap", "notificaties", "zaken"])
 async def test_where_nobody_listens_it_is_tried_later_and_inside_our_walls_never(secret, kind):
-    channel = made(kind, f"http://127.0.0.1:{free_port()}/", secret)
-    assert (await sent(channel)).outcome is Outcome.FAILED
+    channel = made(kind, f"http://127.0.0.1:{find_free_port()}/", secret)
+    assert (await sent(channel)).outcome is DeliveryOutcome.FAILED
     done = await sent(channel, origin=structs.replace(ORIGIN, allow_private=False))
-    assert (done.outcome, worded(done.detail, "nl")) == (Outcome.REFUSED, "127.0.0.1 is geen openbaar adres")
+    assert (done.outcome, describe_detail(done.detail, "nl")) == (
+        DeliveryOutcome.REFUSED,
+        "127.0.0.1 is geen openbaar adres",
+    )
 
 
 @pytest.mark.parametrize("url", ["ftp://example.org/", "nonsense", "https://", "http://[::1"])
@@ -105,15 +117,15 @@ def test_an_address_that_is_none_is_refused_when_it_is_read(secret, url):
 async def test_a_zaak_is_opened_once_however_often_the_answer_is_lost_and_told_how_it_ended(secret):
     with ZakenApi(SECRET) as api:
         channel = made("zaken", api.url, secret)
-        api.lose = 1
-        assert (await sent(channel)).outcome is Outcome.UNKNOWN
-        assert (await sent(channel)).outcome is Outcome.DELIVERED
+        api.lost_responses = 1
+        assert (await sent(channel)).outcome is DeliveryOutcome.UNKNOWN
+        assert (await sent(channel)).outcome is DeliveryOutcome.DELIVERED
         (zaak,) = api.zaken.values()
         assert (zaak["identificatie"], zaak["startdatum"]) == ("PW-7ckljx4okjr6urfo", "2026-11-21")
         assert zaak["zaakgeometrie"] == {"type": "Point", "coordinates": [4.594, 52.494]}
-        over = structs.replace(TOLD, alert=ended(), id="e-2", original=FIRST)
-        assert (await sent(channel, over)).outcome is Outcome.DELIVERED
-        assert (await sent(channel, VOIDED)).outcome is Outcome.DELIVERED
+        over = structs.replace(TOLD, alert=make_ended_alert(), id="e-2", original=FIRST)
+        assert (await sent(channel, over)).outcome is DeliveryOutcome.DELIVERED
+        assert (await sent(channel, VOIDED)).outcome is DeliveryOutcome.DELIVERED
     (zaak,) = api.zaken.values()
     assert "geen piek" in zaak["toelichting"]
     assert [method for method, _ in api.requests] == ["POST", "POST", "GET", "PATCH", "GET", "PATCH"]
@@ -124,7 +136,7 @@ async def test_a_zaak_that_is_said_to_be_elsewhere_is_left_alone(secret):
         channel = made("zaken", api.url, secret)
         await sent(channel)
         next(iter(api.zaken.values()))["url"] = "http://127.0.0.1:1/zaken/api/v1/zaken/0"
-        assert (await sent(channel, VOIDED)).outcome is Outcome.REFUSED
+        assert (await sent(channel, VOIDED)).outcome is DeliveryOutcome.REFUSED
 
 
 async def test_a_notificatie_has_the_standards_fields_and_a_token(secret):
@@ -133,7 +145,7 @@ async def test_a_notificatie_has_the_standards_fields_and_a_token(secret):
     headers, body = web.requests[0]
     lowered = {name.lower(): value for name, value in headers.items()}
     claims = jwt.decode(lowered["authorization"][7:], SECRET, algorithms=["HS256"], options={"verify_iat": False})
-    assert claims["iat"] == int(BEGAN.timestamp())
+    assert claims["iat"] == int(ONSET.timestamp())
     assert json.loads(body) == {
         "kanaal": "pieken",
         "hoofdObject": "https://p.example/api/v1/events/7ckljx4okjr6urfo",
@@ -204,7 +216,7 @@ def check_cap(element):
 
 def cap(told, **more):
     known = {"sender": "p@example.org", "scope": "Private", "addresses": "od", "public_url": "https://p.example"}
-    return ET.fromstring(document(told, **{**known, **more}, sent=BEGAN))
+    return ET.fromstring(build_cap_document(told, **{**known, **more}, sent=ONSET))
 
 
 def cap_field(root, path):
@@ -214,7 +226,7 @@ def cap_field(root, path):
 async def test_a_cap_document_keeps_the_schemas_rules_and_refers_to_the_first(secret):
     with WebServer(200) as web:
         for told in (TOLD, VOIDED):
-            assert (await sent(made("cap", web.url, secret), told)).outcome is Outcome.DELIVERED
+            assert (await sent(made("cap", web.url, secret), told)).outcome is DeliveryOutcome.DELIVERED
     first, cancel = (ET.fromstring(body) for _, body in web.requests)
     check_cap(first)
     check_cap(cancel)
@@ -234,13 +246,13 @@ async def test_a_cap_document_keeps_the_schemas_rules_and_refers_to_the_first(se
 )  # fmt: skip
 def test_no_name_breaks_a_cap_document(place, event, change, confidence, gathered):
     where = Place(name=place, latitude=52.4, longitude=4.6)
-    one = alert(place=where, event_id=event, change=change, confidence=confidence, observed_property=event)
+    one = make_alert(place=where, event_id=event, change=change, confidence=confidence, observed_property=event)
     check_cap(cap(structs.replace(TOLD, alert=one, id=f"{event}-1", gathered=(one,) * gathered), sender=place + "x"))
 
 
 def test_the_end_is_past_and_a_silence_is_no_event_of_the_air():
-    assert cap_field(cap(structs.replace(TOLD, alert=ended())), "info/urgency") == "Past"
-    silent = cap(structs.replace(TOLD, alert=alert(kind="silent", sentence={"nl": "Geen gegevens"})))
+    assert cap_field(cap(structs.replace(TOLD, alert=make_ended_alert())), "info/urgency") == "Past"
+    silent = cap(structs.replace(TOLD, alert=make_alert(kind="silent", sentence={"nl": "Geen gegevens"})))
     check_cap(silent)
     assert (cap_field(silent, "status"), cap_field(silent, "info/category")) == ("System", "Infra")
     assert "peak" not in [one.text for one in silent.iter(f"{SPACE}valueName")]
@@ -256,17 +268,17 @@ async def heard_on(broker, topic, publish):
 
 async def test_an_alert_is_on_its_topic_when_the_broker_has_said_so(broker):
     channel = MqttSettings(host=broker.host, port=broker.port, topic="alerts/{area}/{station}")
-    hostile = structs.replace(TOLD, alert=alert(station="a/+/#"))
+    hostile = structs.replace(TOLD, alert=make_alert(station="a/+/#"))
     done, message = await heard_on(broker, "alerts/#", lambda: sent(channel, hostile))
-    assert done.outcome is Outcome.DELIVERED
+    assert done.outcome is DeliveryOutcome.DELIVERED
     assert str(message.topic) == "alerts/ijmond/a----"
     assert message.payload == done.content
-    assert msgspec.json.decode(message.payload)["data"]["event_id"] == alert().event_id
+    assert msgspec.json.decode(message.payload)["data"]["event_id"] == make_alert().event_id
 
 
 async def test_a_broker_that_is_away_is_tried_later_and_one_that_never_acknowledges_is_unknown():
-    channel = MqttSettings(host="127.0.0.1", port=free_port(), topic="alerts", timeout=1)
-    assert (await sent(channel)).outcome is Outcome.FAILED
+    channel = MqttSettings(host="127.0.0.1", port=find_free_port(), topic="alerts", timeout=1)
+    assert (await sent(channel)).outcome is DeliveryOutcome.FAILED
 
     async def silent_after_connecting(reader, writer):
         await reader.read(100)
@@ -277,7 +289,7 @@ async def test_a_broker_that_is_away_is_tried_later_and_one_that_never_acknowled
 
     async with await asyncio.start_server(silent_after_connecting, "127.0.0.1", channel.port):
         done = await sent(channel)
-    assert done.outcome is Outcome.UNKNOWN
+    assert done.outcome is DeliveryOutcome.UNKNOWN
 
 
 @pytest.mark.parametrize("topic", ["", "a/#", "a/+/b", "{river}"])
@@ -288,7 +300,7 @@ def test_a_topic_that_cannot_be_published_on_is_refused(topic):
 
 @OLD_IMPORT
 @pytest.mark.parametrize("short", [False, True])
-@pytest.mark.parametrize(("status", "outcome"), [(200, Outcome.DELIVERED), (500, Outcome.FAILED)])
+@pytest.mark.parametrize(("status", "outcome"), [(200, DeliveryOutcome.DELIVERED), (500, DeliveryOutcome.FAILED)])
 async def test_apprise_reaches_ntfy(tmp_path, status, outcome, short):
     with WebServer(status) as web:
         (tmp_path / "url").write_text(f"ntfy://127.0.0.1:{web.server.server_port}/pieken")
@@ -303,7 +315,7 @@ async def test_apprise_reaches_ntfy(tmp_path, status, outcome, short):
 async def test_a_url_that_apprise_does_not_know_is_said_to_be_one(tmp_path):
     (tmp_path / "url").write_text("carrier-pigeon://home")
     done = await sent(AppriseSettings(url_file=tmp_path / "url"))
-    assert done.outcome is Outcome.FAILED
+    assert done.outcome is DeliveryOutcome.FAILED
     assert "no URL that apprise knows" in done.detail
 
 
@@ -318,8 +330,8 @@ async def test_all_channels_of_a_receiver_are_told_and_recorded(database, broker
             mqtt=[MqttSettings(host=broker.host, port=broker.port, topic="alerts")],
         )
         chosen = AlertingSettings(receiver=[receiver], route=[Route(receiver="od")], allow_private=True)
-        async with dispatching(chosen, database):
-            await put(database, alert())
-            await settled(database)
-    told = rows(database, "SELECT channel, state FROM alerting.outbox ORDER BY 1")
+        async with run_dispatchers(chosen, database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
+    told = fetch_rows(database, "SELECT channel, state FROM alerting.outbox ORDER BY 1")
     assert told == [(f"{kind}:0", "delivered") for kind in ("cap", "mqtt", "notificaties", "webhook", "zaken")]

@@ -12,14 +12,21 @@ from alerting.alert import Change
 from alerting.decide.routing import Route
 from alerting.dispatch import heartbeat
 from alerting.dispatch.heartbeat import HeartbeatSettings
-from alerting.inbox import put as leave
-from alerting.message.email_content import mail
+from alerting.inbox import put_alerts as leave
+from alerting.message.email_content import render_email
 from alerting.message.notification import Notification
 from gateway.__main__ import main
-from tests.alerting.running_dispatcher import dispatching, put, rows, settled, there, until
-from tests.alerting.sample_alerts import alert, ended
+from tests.alerting.running_dispatcher import (
+    fetch_rows,
+    insert_alerts,
+    run_dispatchers,
+    wait_until,
+    wait_until_delivered,
+    wait_until_present,
+)
+from tests.alerting.sample_alerts import make_alert, make_ended_alert
 from tests.alerting.servers import MailServer, WebServer
-from tests.gateway.enrolled_node import enrol
+from tests.gateway.enrolled_node import enrol_node
 
 
 @pytest.fixture
@@ -52,11 +59,11 @@ def change(dsn, statement):
 
 async def test_explain_tells_who_was_told_what_and_who_answered(database, settings, command):
     with MailServer() as server:
-        async with dispatching(settings(mail=server), database):
-            await put(database, alert(), alert(2, change=Change.UPDATED))
-            await settled(database)
-    assert command("ack", alert().event_id, "--who", "Jansen", "--note", "ga kijken")[0] == 0
-    code, text = await asyncio.to_thread(command, "explain", alert().event_id)
+        async with run_dispatchers(settings(mail=server), database):
+            await insert_alerts(database, make_alert(), make_alert(2, change=Change.UPDATED))
+            await wait_until_delivered(database)
+    assert command("ack", make_alert().event_id, "--who", "Jansen", "--note", "ga kijken")[0] == 0
+    code, text = await asyncio.to_thread(command, "explain", make_alert().event_id)
     assert code == 0
     for words in (
         "Peak rises: PM2.5 at Wijk aan Zee: 84.0 µg/m³", "od is told: a route leads there",
@@ -65,7 +72,7 @@ async def test_explain_tells_who_was_told_what_and_who_answered(database, settin
         "sha256 ", "Jansen is on it (on the command line): ga kijken",
     ):  # fmt: skip
         assert words in text
-    _, dutch = await asyncio.to_thread(command, "explain", alert().event_id, "--language", "nl")
+    _, dutch = await asyncio.to_thread(command, "explain", make_alert().event_id, "--language", "nl")
     assert "od wordt ingelicht: een regel leidt" in dutch
     assert (await asyncio.to_thread(command, "explain", "nothing"))[0] == 1
     assert command("ack", "nothing") == (1, "piekwacht: alerting has never heard of event 'nothing'\n")
@@ -75,21 +82,24 @@ async def test_a_silence_from_the_command_line_holds_and_ends(database, settings
     code, text = command("silence", 'station="wijk-aan-zee"', "--for", "8h", "--reason", "onderhoud", "--who", "Jansen")
     assert (code, text[:10]) == (0, "silence 1 ")
     with MailServer() as server:
-        async with dispatching(settings(mail=server), database):
-            await put(database, alert())
-            await settled(database)
-            assert server.taken == []
+        async with run_dispatchers(settings(mail=server), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
+            assert server.received == []
             assert command("unsilence", "1", "--who", "Jansen")[0] == 0
-            await put(database, alert(2, change=Change.UPDATED))
-            await settled(database)
-    assert len(server.taken) == 1
-    assert rows(database, "SELECT reason FROM alerting.decision ORDER BY revision") == [("silenced",), ("routed",)]
+            await insert_alerts(database, make_alert(2, change=Change.UPDATED))
+            await wait_until_delivered(database)
+    assert len(server.received) == 1
+    assert fetch_rows(database, "SELECT reason FROM alerting.decision ORDER BY revision") == [
+        ("silenced",),
+        ("routed",),
+    ]
     assert command("silence", 'colour="red"', "--for", "8h", "--reason", "x")[0] == 1
     assert command("silence", 'area="a"', "--for", "soon", "--reason", "x")[0] == 1
 
 
 async def test_maintenance_pages_nobody_and_is_kept_with_author_and_reason(database, settings, command):
-    enrol(database)
+    enrol_node(database)
     works = ("maintenance", "--for", "4h", "--reason", "filter vervangen", "--who", "Jansen")
     code, text = command(*works, "--station", "wijk-aan-zea")
     assert code == 1
@@ -98,18 +108,18 @@ async def test_maintenance_pages_nobody_and_is_kept_with_author_and_reason(datab
     assert command(*works, "--station", "wijk-aan-zee", "--from", "2099-01-01T08:00+01:00")[0] == 0
     assert command(*works, "--station", "wijk-aan-zee", "--from", "soon")[0] == 1
     with MailServer() as server:
-        async with dispatching(settings(mail=server), database):
-            await put(database, alert())
-            await settled(database)
-    assert server.taken == []
-    assert rows(database, "SELECT reason FROM alerting.decision") == [("maintenance",)]
+        async with run_dispatchers(settings(mail=server), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
+    assert server.received == []
+    assert fetch_rows(database, "SELECT reason FROM alerting.decision") == [("maintenance",)]
     code, text = command("silences")
     assert "maintenance 1 by Jansen" in text
     assert '2099-01-01T07:00:00Z to 2099-01-01T11:00:00Z: station="wijk-aan-zee": filter vervangen' in text
 
 
 def test_check_names_what_could_never_work(database, command, tmp_path):
-    enrol(database)
+    enrol_node(database)
     assert command("check") == (0, "1 receivers and 1 routes are in order\n")
     config = tmp_path / "piekwacht.toml"
     config.write_text(
@@ -145,7 +155,7 @@ def test_rules_that_cannot_work_are_refused_by_every_command(command, tmp_path, 
 
 
 def test_route_shows_the_path_of_an_alert_without_sending(command, tmp_path):
-    (tmp_path / "alert.json").write_bytes(msgspec.json.encode(alert()))
+    (tmp_path / "alert.json").write_bytes(msgspec.json.encode(make_alert()))
     assert command("route", "--event", str(tmp_path / "alert.json")) == (0, "od is told: routed\n")
     (tmp_path / "alert.json").write_text("{}")
     assert command("route", "--event", str(tmp_path / "alert.json"))[0] == 1
@@ -154,58 +164,58 @@ def test_route_shows_the_path_of_an_alert_without_sending(command, tmp_path):
 async def test_unanswered_it_is_said_again_until_somebody_acknowledges(database, settings, command):
     with MailServer() as server:
         chosen = settings(mail=server, route=[Route(receiver="od", remind_minutes=10, escalate_to="od")])
-        async with dispatching(chosen, database):
-            await put(database, alert())
-            await settled(database)
+        async with run_dispatchers(chosen, database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
             change(database, "UPDATE alerting.watch SET last_at = now() - interval '11 minutes'")
-            await until(lambda: len(server.taken) == 2)
-            assert b"Herinnering" in server.taken[1].content
-            command("ack", alert().event_id)
+            await wait_until(lambda: len(server.received) == 2)
+            assert b"Herinnering" in server.received[1].content
+            command("ack", make_alert().event_id)
             change(database, "UPDATE alerting.watch SET last_at = now() - interval '11 minutes'")
             await asyncio.sleep(2.5)
-            assert len(server.taken) == 2
-            await put(database, ended())
-            await settled(database)
-    assert len(server.taken) == 3
-    assert rows(database, "SELECT * FROM alerting.watch") == []
+            assert len(server.received) == 2
+            await insert_alerts(database, make_ended_alert())
+            await wait_until_delivered(database)
+    assert len(server.received) == 3
+    assert fetch_rows(database, "SELECT * FROM alerting.watch") == []
 
 
 async def test_a_storm_is_gathered_and_nothing_of_it_is_lost(database, settings):
-    alerts = [alert(event_id=f"event{n}", station=f"s{n}") for n in range(1000)]
+    alerts = [make_alert(event_id=f"event{n}", station=f"s{n}") for n in range(1000)]
     with MailServer() as server, WebServer() as web:
         chosen = settings(mail=server, web=web, burst=5, gather_seconds=1.0)
-        async with dispatching(chosen, database, workers=2):
+        async with run_dispatchers(chosen, database, workers=2):
             for start in range(0, 1000, 100):
                 async with await psycopg.AsyncConnection.connect(database) as connection:
                     await leave(connection, alerts[start : start + 100])
-            await settled(database, within=60)
-    assert 6 <= len(server.taken) <= 12
+            await wait_until_delivered(database, timeout=60)
+    assert 6 <= len(server.received) <= 12
     assert 6 <= len(web.requests) <= 12
-    assert any(b"meldingen van" in one.content for one in server.taken)
+    assert any(b"meldingen van" in one.content for one in server.received)
     told = [json.loads(body) for _, body in web.requests]
     assert sum(one["data"].get("count", 1) for one in told) == 1000
     assert all(len(body) <= 65_536 for _, body in web.requests)
     told = "SELECT count(DISTINCT event_id) FROM alerting.outbox WHERE state IN ('delivered', 'gathered')"
-    assert rows(database, told) == [(1000,)]
+    assert fetch_rows(database, told) == [(1000,)]
 
 
 async def test_a_webhook_that_hangs_holds_up_no_mail(database, settings):
     with MailServer() as server, WebServer(-1) as web:
-        async with dispatching(settings(mail=server, web=web), database):
-            await put(database, *[alert(event_id=f"event{n}", station=f"s{n}") for n in range(5)])
-            await until(lambda: len(server.taken) == 5, within=4)
+        async with run_dispatchers(settings(mail=server, web=web), database):
+            await insert_alerts(database, *[make_alert(event_id=f"event{n}", station=f"s{n}") for n in range(5)])
+            await wait_until(lambda: len(server.received) == 5, timeout=4)
 
 
 async def test_a_webhook_that_is_gone_is_left_alone_until_somebody_enables_it(database, settings, command):
     with WebServer(410, 204) as web:
-        async with dispatching(settings(web=web), database):
+        async with run_dispatchers(settings(web=web), database):
             for name in ("one", "two"):
-                await put(database, alert(event_id=name, station=name))
-                await settled(database)
+                await insert_alerts(database, make_alert(event_id=name, station=name))
+                await wait_until_delivered(database)
             assert len(web.requests) == 1
             assert command("enable", web.url)[0] == 0
-            await put(database, alert(event_id="three", station="three"))
-            await settled(database)
+            await insert_alerts(database, make_alert(event_id="three", station="three"))
+            await wait_until_delivered(database)
     assert len(web.requests) == 2
 
 
@@ -213,27 +223,27 @@ async def test_a_secret_that_cannot_be_read_stops_nobody_else(database, settings
     with MailServer() as server, WebServer() as web:
         chosen = settings(mail=server, web=web)
         (tmp_path / "secret").unlink()
-        async with dispatching(chosen, database):
-            await put(database, alert())
-            await there(database, "SELECT 1 FROM alerting.delivery WHERE outcome = 'failed'")
-            await until(lambda: len(server.taken) == 1)
-    ((detail,),) = rows(database, "SELECT detail FROM alerting.delivery WHERE outcome = 'failed'")
+        async with run_dispatchers(chosen, database):
+            await insert_alerts(database, make_alert())
+            await wait_until_present(database, "SELECT 1 FROM alerting.delivery WHERE outcome = 'failed'")
+            await wait_until(lambda: len(server.received) == 1)
+    ((detail,),) = fetch_rows(database, "SELECT detail FROM alerting.delivery WHERE outcome = 'failed'")
     assert "secret" in detail
 
 
 async def test_what_no_version_can_read_blocks_nothing(database, settings):
     change(database, "INSERT INTO alerting.inbox (event_id, revision, alert) VALUES ('odd', 1, '{}')")
     with MailServer() as server:
-        async with dispatching(settings(mail=server), database):
-            await put(database, alert())
-            await settled(database)
-    assert len(server.taken) == 1
-    assert rows(database, "SELECT reason FROM alerting.decision WHERE event_id = 'odd'") == [("unreadable",)]
+        async with run_dispatchers(settings(mail=server), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
+    assert len(server.received) == 1
+    assert fetch_rows(database, "SELECT reason FROM alerting.decision WHERE event_id = 'odd'") == [("unreadable",)]
 
 
 def test_a_broken_template_falls_back_to_the_plainest_message():
     broken = Environment(loader=DictLoader({"mail.txt": "{{ nothing.at.all }}", "mail.html": "{% if %}"}))
-    contents = mail(Notification(alert=alert(), id="x"), public_url="https://p.example", templates=broken)
+    contents = render_email(Notification(alert=make_alert(), id="x"), public_url="https://p.example", templates=broken)
     assert contents.html is None
     assert "https://p.example/events/7ckljx4okjr6urfo" in contents.text
     assert contents.subject.startswith("Piek PM2,5")
@@ -242,26 +252,28 @@ def test_a_broken_template_falls_back_to_the_plainest_message():
 async def test_the_heart_beats_only_while_nothing_waits_too_long(database):
     with WebServer(200) as web:
         settings = HeartbeatSettings(url=web.url, stale_seconds=60)
-        assert await heartbeat.beat(settings, database)
-        await put(database, alert())
-        assert await heartbeat.beat(settings, database)
+        assert await heartbeat.post_heartbeat(settings, database)
+        await insert_alerts(database, make_alert())
+        assert await heartbeat.post_heartbeat(settings, database)
         change(database, "UPDATE alerting.inbox SET received_at = now() - interval '2 minutes'")
-        assert not await heartbeat.beat(settings, database)
+        assert not await heartbeat.post_heartbeat(settings, database)
     assert len(web.requests) == 2
 
 
 async def test_a_record_is_written_verified_and_refused_once_somebody_changed_it(database, settings, command, tmp_path):
     with MailServer() as server:
-        async with dispatching(settings(mail=server), database):
-            await put(database, alert())
-            await settled(database)
+        async with run_dispatchers(settings(mail=server), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
     file, folder = tmp_path / "record.json", tmp_path / "sent"
-    code, text = await asyncio.to_thread(command, "record", "--event", alert().event_id, "--output", str(file))
+    code, text = await asyncio.to_thread(command, "record", "--event", make_alert().event_id, "--output", str(file))
     assert (code, "3 entries" in text) == (0, True)
     code, text = command("verify", str(file), "--messages", str(folder))
     assert (code, "in order: 3 entries, 1 messages" in text) == (0, True)
     (mail_file,) = folder.iterdir()
-    assert mail_file.read_bytes() == server.taken[0].content.rstrip(b"\r\n") or b"Message-ID" in mail_file.read_bytes()
+    assert (
+        mail_file.read_bytes() == server.received[0].content.rstrip(b"\r\n") or b"Message-ID" in mail_file.read_bytes()
+    )
     assert mail_file.suffix == ".eml"
     file.write_text(file.read_text().replace("routed", "silenced", 1))
     assert command("verify", str(file)) == (

@@ -4,8 +4,15 @@ import pytest
 from msgspec import structs
 
 from alerting.errors import SettingsError
-from tests.alerting.running_dispatcher import dispatching, hurry, put, rows, settled, until
-from tests.alerting.sample_alerts import alert
+from tests.alerting.running_dispatcher import (
+    fetch_rows,
+    insert_alerts,
+    run_dispatchers,
+    skip_retry_delay,
+    wait_until,
+    wait_until_delivered,
+)
+from tests.alerting.sample_alerts import make_alert
 from tests.alerting.servers import MailServer, WebServer
 
 STATES = "SELECT channel, state FROM alerting.outbox ORDER BY channel"
@@ -18,44 +25,44 @@ def in_order(settings, *order, **given):
 
 async def test_when_the_first_channel_works_the_second_hears_nothing(database, settings):
     with MailServer() as mail, WebServer() as web:
-        async with dispatching(in_order(settings, "webhook:0", "email:0", mail=mail, web=web), database):
-            await put(database, alert())
-            await settled(database)
-    assert (len(web.requests), len(mail.taken)) == (1, 0)
+        async with run_dispatchers(in_order(settings, "webhook:0", "email:0", mail=mail, web=web), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
+    assert (len(web.requests), len(mail.received)) == (1, 0)
 
 
 @pytest.mark.parametrize(("status", "state"), [(500, "spared"), (403, "refused"), (0, "spared")])
 async def test_when_the_first_channel_fails_the_second_is_told_at_once(database, settings, status, state):
     with MailServer() as mail, WebServer(status) as web:
-        async with dispatching(in_order(settings, "webhook:0", "email:0", mail=mail, web=web), database):
-            await put(database, alert())
-            await until(lambda: len(mail.taken) == 1, within=3)
-            await settled(database)
-    assert (len(web.requests), len(mail.taken)) == (1, 1)
-    assert rows(database, STATES) == [("email:0", "delivered"), ("webhook:0", state)]
+        async with run_dispatchers(in_order(settings, "webhook:0", "email:0", mail=mail, web=web), database):
+            await insert_alerts(database, make_alert())
+            await wait_until(lambda: len(mail.received) == 1, timeout=3)
+            await wait_until_delivered(database)
+    assert (len(web.requests), len(mail.received)) == (1, 1)
+    assert fetch_rows(database, STATES) == [("email:0", "delivered"), ("webhook:0", state)]
 
 
 async def test_when_none_works_all_go_on_trying_until_the_first_does(database, settings):
     with MailServer("451 later") as mail, WebServer(500, 204) as web:
-        async with dispatching(in_order(settings, "webhook:0", "email:0", mail=mail, web=web), database):
-            await put(database, alert())
-            await until(lambda: len(rows(database, "SELECT 1 FROM alerting.delivery")) == 2)
-            await hurry(database)
-            await settled(database)
+        async with run_dispatchers(in_order(settings, "webhook:0", "email:0", mail=mail, web=web), database):
+            await insert_alerts(database, make_alert())
+            await wait_until(lambda: len(fetch_rows(database, "SELECT 1 FROM alerting.delivery")) == 2)
+            await skip_retry_delay(database)
+            await wait_until_delivered(database)
     assert len(web.requests) == 2
-    assert dict(rows(database, STATES))["webhook:0"] == "delivered"
+    assert dict(fetch_rows(database, STATES))["webhook:0"] == "delivered"
 
 
 async def test_what_a_storm_gathered_goes_to_the_next_channel_as_a_whole(database, settings):
     with MailServer() as mail, WebServer(204, 204, 500) as web:
         chosen = in_order(settings, "webhook:0", "email:0", mail=mail, web=web, burst=2, gather_seconds=1.0)
-        async with dispatching(chosen, database):
-            await put(database, *[alert(event_id=f"event{n}", station=f"s{n}") for n in range(12)])
-            await settled(database, within=15)
+        async with run_dispatchers(chosen, database):
+            await insert_alerts(database, *[make_alert(event_id=f"event{n}", station=f"s{n}") for n in range(12)])
+            await wait_until_delivered(database, timeout=15)
     told = (
         "SELECT count(DISTINCT o.event_id) FROM alerting.outbox o LEFT JOIN alerting.outbox h ON h.id = o.gathered_into"
     )
-    assert rows(database, f"{told} WHERE coalesce(h.state, o.state) = 'delivered'") == [(12,)]
+    assert fetch_rows(database, f"{told} WHERE coalesce(h.state, o.state) = 'delivered'") == [(12,)]
 
 
 @pytest.mark.parametrize(

@@ -10,29 +10,35 @@ import pytest
 from standardwebhooks import Webhook
 
 from alerting.alert import Change, Place
-from alerting.decide.reason_detail import worded
-from alerting.delivery.channel import Attempt, Finished, Outcome, Retry, after
+from alerting.decide.reason_detail import describe_detail
+from alerting.delivery.channel import Delivery, DeliveryOutcome, FinalState, NextAttempt, plan_next_attempt
 from alerting.dispatch import sender
-from alerting.dispatch.inbox_worker import Decider
-from alerting.message.email_content import mail
+from alerting.dispatch.inbox_worker import InboxWorker
+from alerting.message.email_content import render_email
 from alerting.message.notification import Notification
 from tests.alerting.conftest import SECRET
-from tests.alerting.running_dispatcher import dispatching, hurry, put, rows, settled
-from tests.alerting.sample_alerts import BEGAN, alert, ended
+from tests.alerting.running_dispatcher import (
+    fetch_rows,
+    insert_alerts,
+    run_dispatchers,
+    skip_retry_delay,
+    wait_until_delivered,
+)
+from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 from tests.alerting.servers import MailServer, WebServer
 
 
 async def test_an_event_reaches_mail_and_webhook_and_its_end_too(database, settings):
     with MailServer() as mail, WebServer() as web:
-        async with dispatching(settings(mail=mail, web=web), database):
-            await put(database, alert())
-            await settled(database)
-            await put(database, alert(2, change=Change.UPDATED), ended(3))
-            await settled(database)
-    subjects = [e.content.decode() for e in mail.taken]
+        async with run_dispatchers(settings(mail=mail, web=web), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
+            await insert_alerts(database, make_alert(2, change=Change.UPDATED), make_ended_alert(3))
+            await wait_until_delivered(database)
+    subjects = [e.content.decode() for e in mail.received]
     assert len(subjects) == len(web.requests) == 2
     assert [json.loads(body)["data"]["revision"] for _, body in web.requests] == [1, 3]
-    assert rows(database, "SELECT revision, told, reason FROM alerting.decision ORDER BY 1") == [
+    assert fetch_rows(database, "SELECT revision, told, reason FROM alerting.decision ORDER BY 1") == [
         (1, True, "routed"),
         (2, False, "not_worse"),
         (3, True, "routed"),
@@ -41,129 +47,138 @@ async def test_an_event_reaches_mail_and_webhook_and_its_end_too(database, setti
 
 async def test_a_webhook_is_verified_by_the_standards_own_library(database, settings):
     with WebServer() as web:
-        async with dispatching(settings(web=web), database):
-            await put(database, alert())
-            await settled(database)
+        async with run_dispatchers(settings(web=web), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
     headers, body = web.requests[0]
     lowered = {name.lower(): value for name, value in headers.items()}
-    assert Webhook(SECRET).verify(body, lowered)["data"]["event_id"] == alert().event_id
+    assert Webhook(SECRET).verify(body, lowered)["data"]["event_id"] == make_alert().event_id
     assert lowered["content-type"].startswith("application/cloudevents+json")
 
 
 async def test_the_same_alert_put_twice_is_told_once(database, settings):
     with MailServer() as mail:
-        async with dispatching(settings(mail=mail), database, workers=3):
+        async with run_dispatchers(settings(mail=mail), database, workers=3):
             for _ in range(3):
-                await put(database, alert(), alert())
-            await settled(database)
-    assert len(mail.taken) == 1
+                await insert_alerts(database, make_alert(), make_alert())
+            await wait_until_delivered(database)
+    assert len(mail.received) == 1
 
 
 async def test_a_busy_mail_server_is_tried_again_with_the_same_message_id(database, settings):
     with MailServer("451 try later", "250 OK") as mail:
-        async with dispatching(settings(mail=mail), database):
-            await put(database, alert())
-            await hurry(database)
-            await settled(database)
-    assert rows(database, "SELECT attempt, outcome FROM alerting.delivery ORDER BY 1") == [
+        async with run_dispatchers(settings(mail=mail), database):
+            await insert_alerts(database, make_alert())
+            await skip_retry_delay(database)
+            await wait_until_delivered(database)
+    assert fetch_rows(database, "SELECT attempt, outcome FROM alerting.delivery ORDER BY 1") == [
         (1, "failed"),
         (2, "delivered"),
     ]
-    assert b"Mogelijk een herhaling" in mail.taken[0].content.replace(b"=\r\n", b"")
+    assert b"Mogelijk een herhaling" in mail.received[0].content.replace(b"=\r\n", b"")
 
 
 @pytest.mark.parametrize(("status", "outcome"), [(410, "refused"), (400, "refused"), (302, "refused")])
 async def test_a_webhook_that_says_no_for_good_is_not_asked_again(database, settings, status, outcome):
     with WebServer(status) as web:
-        async with dispatching(settings(web=web), database):
-            await put(database, alert())
-            await settled(database)
+        async with run_dispatchers(settings(web=web), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
         assert len(web.requests) == 1
-    assert rows(database, "SELECT state FROM alerting.outbox") == [(outcome,)]
+    assert fetch_rows(database, "SELECT state FROM alerting.outbox") == [(outcome,)]
 
 
 @pytest.mark.parametrize(("status", "outcome"), [(500, "failed"), (429, "failed"), (0, "unknown")])
 async def test_a_webhook_that_fails_is_tried_again_later_with_the_same_id(database, settings, status, outcome):
     with WebServer(status, 204) as web:
-        async with dispatching(settings(web=web), database):
-            await put(database, alert())
-            await hurry(database)
-            await settled(database)
+        async with run_dispatchers(settings(web=web), database):
+            await insert_alerts(database, make_alert())
+            await skip_retry_delay(database)
+            await wait_until_delivered(database)
         assert len(web.requests) == 2
     ids = {headers["webhook-id"] for headers, _ in web.requests}
     assert len(ids) == 1
-    assert rows(database, "SELECT outcome FROM alerting.delivery ORDER BY attempt") == [(outcome,), ("delivered",)]
+    assert fetch_rows(database, "SELECT outcome FROM alerting.delivery ORDER BY attempt") == [
+        (outcome,),
+        ("delivered",),
+    ]
 
 
 async def test_a_webhook_inside_our_own_walls_is_refused_without_a_connection(database, settings):
     with WebServer() as web:
-        async with dispatching(settings(web=web, allow_private=False), database):
-            await put(database, alert())
-            await settled(database)
+        async with run_dispatchers(settings(web=web, allow_private=False), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
         assert web.requests == []
-    ((state, detail),) = rows(
+    ((state, detail),) = fetch_rows(
         database, "SELECT o.state, d.detail FROM alerting.outbox o JOIN alerting.delivery d ON d.outbox_id = o.id"
     )
-    assert (state, worded(detail, "en")) == ("refused", "localhost is no public address")
+    assert (state, describe_detail(detail, "en")) == ("refused", "localhost is no public address")
 
 
 async def test_a_worker_whose_lease_ran_out_cannot_finish_what_another_took_over(database, settings):
     with WebServer() as web:
         chosen = settings(web=web)
-        await put(database, alert())
+        await insert_alerts(database, make_alert())
         async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
-            await Decider(chosen).decide_waiting(connection)
-            slow = await sender.claim(chosen, connection)
+            await InboxWorker(chosen).decide_inbox(connection)
+            slow = await sender.acquire_lease(chosen, connection)
             await connection.execute("UPDATE alerting.outbox SET lease_until = now() - interval '1 second'")
-            quick = await sender.claim(chosen, connection)
-            assert (slow.id, slow.fence + 1) == (quick.id, quick.fence)
-            await sender._record(slow, Attempt(outcome=Outcome.REFUSED, detail=""), BEGAN, None, connection)
-            assert rows(database, "SELECT state FROM alerting.outbox") == [("sending",)]
-            await sender._record(quick, Attempt(outcome=Outcome.DELIVERED, detail=""), BEGAN, None, connection)
-    assert rows(database, "SELECT state FROM alerting.outbox") == [("delivered",)]
+            quick = await sender.acquire_lease(chosen, connection)
+            assert (slow.id, slow.fencing_token + 1) == (quick.id, quick.fencing_token)
+            await sender._record_delivery(
+                slow, Delivery(outcome=DeliveryOutcome.REFUSED, detail=""), ONSET, None, connection
+            )
+            assert fetch_rows(database, "SELECT state FROM alerting.outbox") == [("sending",)]
+            await sender._record_delivery(
+                quick, Delivery(outcome=DeliveryOutcome.DELIVERED, detail=""), ONSET, None, connection
+            )
+    assert fetch_rows(database, "SELECT state FROM alerting.outbox") == [("delivered",)]
 
 
 async def test_what_a_dead_worker_had_claimed_is_sent_by_the_next(database, settings):
     with WebServer() as web:
         chosen = settings(web=web)
-        await put(database, alert())
+        await insert_alerts(database, make_alert())
         async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
-            await Decider(chosen).decide_waiting(connection)
-            await sender.claim(chosen, connection)  # and dies
+            await InboxWorker(chosen).decide_inbox(connection)
+            await sender.acquire_lease(chosen, connection)  # and dies
             await connection.execute("UPDATE alerting.outbox SET lease_until = now() - interval '1 second'")
-        async with dispatching(chosen, database):
-            await settled(database)
+        async with run_dispatchers(chosen, database):
+            await wait_until_delivered(database)
         assert len(web.requests) == 1
 
 
 async def test_a_subject_arrives_letter_for_letter_and_the_hash_is_of_what_arrived(database, settings):
     place = Place(name="Wijk aan Zee, Bosweg én de Dorpsduinen ë (5× é)", latitude=52.5, longitude=4.6)
-    one = alert(place=place)
+    one = make_alert(place=place)
     with MailServer() as server:
-        async with dispatching(settings(mail=server), database):
-            await put(database, one)
-            await settled(database)
-    (taken,) = server.taken
+        async with run_dispatchers(settings(mail=server), database):
+            await insert_alerts(database, one)
+            await wait_until_delivered(database)
+    (taken,) = server.received
     assert taken.rcpt_tos == ["piket@od.example"]
     subject = email.message_from_bytes(taken.content, policy=email.policy.default)["subject"]
-    assert subject == mail(Notification(alert=one, id="x"), public_url="").subject
-    assert rows(database, "SELECT sha256 FROM alerting.delivery") == [(hashlib.sha256(taken.content).digest(),)]
+    assert subject == render_email(Notification(alert=one, id="x"), public_url="").subject
+    assert fetch_rows(database, "SELECT sha256 FROM alerting.delivery") == [(hashlib.sha256(taken.content).digest(),)]
 
 
 async def test_every_attempt_keeps_the_hash_of_what_was_sent(database, settings):
     with WebServer() as web:
-        async with dispatching(settings(web=web), database):
-            await put(database, alert())
-            await settled(database)
-    assert rows(database, "SELECT sha256 FROM alerting.delivery") == [(hashlib.sha256(web.requests[0][1]).digest(),)]
+        async with run_dispatchers(settings(web=web), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
+    assert fetch_rows(database, "SELECT sha256 FROM alerting.delivery") == [
+        (hashlib.sha256(web.requests[0][1]).digest(),)
+    ]
 
 
 def test_the_pauses_are_those_of_standard_webhooks_and_end():
-    failed = Attempt(outcome=Outcome.FAILED, detail="")
-    pauses = [after(failed, attempts=n, now=BEGAN) for n in range(1, 10)]
-    assert [round((p.at - BEGAN).total_seconds()) for p in pauses if isinstance(p, Retry)] == [
+    failed = Delivery(outcome=DeliveryOutcome.FAILED, detail="")
+    pauses = [plan_next_attempt(failed, attempts=n, now=ONSET) for n in range(1, 10)]
+    assert [round((p.at - ONSET).total_seconds()) for p in pauses if isinstance(p, NextAttempt)] == [
         5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400,
     ]  # fmt: skip
-    assert after(failed, attempts=10, now=BEGAN) == Finished(state=Outcome.REFUSED)
-    unknown = Attempt(outcome=Outcome.UNKNOWN, detail="")
-    assert after(unknown, attempts=10, now=BEGAN) == Finished(state=Outcome.UNKNOWN)
+    assert plan_next_attempt(failed, attempts=10, now=ONSET) == FinalState(state=DeliveryOutcome.REFUSED)
+    unknown = Delivery(outcome=DeliveryOutcome.UNKNOWN, detail="")
+    assert plan_next_attempt(unknown, attempts=10, now=ONSET) == FinalState(state=DeliveryOutcome.UNKNOWN)

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from tests.alerting.running_dispatcher import dispatching, put, settled
-from tests.alerting.sample_alerts import alert
+from tests.alerting.running_dispatcher import insert_alerts, run_dispatchers, wait_until_delivered
+from tests.alerting.sample_alerts import make_alert
 from tests.alerting.servers import WebServer
 
 WORKER = """
@@ -33,7 +33,7 @@ async def test_two_workers_killed_again_and_again_lose_nothing(database, setting
         start = lambda: subprocess.Popen([sys.executable, "-c", WORKER, text, database])  # noqa: E731
         workers = [start(), start()]
         for n in range(events):
-            await put(database, alert(event_id=f"event{n}", station=f"s{n}"))
+            await insert_alerts(database, make_alert(event_id=f"event{n}", station=f"s{n}"))
             await asyncio.sleep(0.1)
             if n % 20 == 19:
                 victim = chance.randrange(2)
@@ -43,8 +43,8 @@ async def test_two_workers_killed_again_and_again_lose_nothing(database, setting
         for worker in workers:
             worker.kill()
             worker.wait()
-        async with dispatching(chosen, database):
-            await settled(database, within=60)
+        async with run_dispatchers(chosen, database):
+            await wait_until_delivered(database, timeout=60)
         ids = [headers["webhook-id"] for headers, _ in web.requests]
     assert len(set(ids)) == events
     assert len(ids) - events <= 12  # at most one for each kill

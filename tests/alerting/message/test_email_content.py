@@ -18,21 +18,29 @@ from PIL import Image
 from alerting.alert import Change, NearSite, Place, Severity
 from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings, SmtpSettings, compose
-from alerting.message.chart import draw
-from alerting.message.email_content import mail
-from alerting.message.notification import Notification, Original
-from alerting.message.time_series import FLAGS, Curve, Point, window
+from alerting.message.chart import draw_chart
+from alerting.message.email_content import render_email
+from alerting.message.notification import Notification, OriginalNotification
+from alerting.message.time_series import FLAG_NAMES, TimeSeries, TimeSeriesPoint, select_window
 from alerting.settings import AlertingSettings, ReceiverSettings
 from edge_agent.wire import Flag
-from tests.alerting.running_dispatcher import dispatching, put, rows, settled, there
-from tests.alerting.sample_alerts import BEGAN, alert, ended
+from tests.alerting.running_dispatcher import (
+    fetch_rows,
+    insert_alerts,
+    run_dispatchers,
+    wait_until_delivered,
+    wait_until_present,
+)
+from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 from tests.alerting.servers import MailServer
-from tests.alerting.stored_observations import observe
+from tests.alerting.stored_observations import insert_observations
 
 URL = "https://piekwacht.example"
 VALUES = [8.0] * 300 + [84.0] * 60 + [20.0] * 60
-CURVE = Curve(
-    points=tuple(Point(at=BEGAN + timedelta(seconds=n - 300), value=v, flags=64) for n, v in enumerate(VALUES))
+CURVE = TimeSeries(
+    points=tuple(
+        TimeSeriesPoint(at=ONSET + timedelta(seconds=n - 300), value=v, flags=64) for n, v in enumerate(VALUES)
+    )
 )
 
 
@@ -65,10 +73,10 @@ def authority(tmp_path):
 async def test_mail_goes_over_tls_to_a_server_with_a_good_certificate(database, authority, tls):
     ca, shown_by = authority
     with MailServer(tls=tls, certificate=shown_by("localhost")) as server:
-        async with dispatching(settings_for(server, tls=tls, ca_file=ca), database):
-            await put(database, alert())
-            await settled(database)
-    assert len(server.taken) == 1
+        async with run_dispatchers(settings_for(server, tls=tls, ca_file=ca), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
+    assert len(server.received) == 1
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
@@ -76,30 +84,30 @@ async def test_mail_goes_over_tls_to_a_server_with_a_good_certificate(database, 
 async def test_no_word_goes_to_a_server_whose_certificate_is_wrong(database, authority, tls, name, believed):
     ca, shown_by = authority
     with MailServer(tls=tls, certificate=shown_by(name)) as server:
-        async with dispatching(settings_for(server, tls=tls, ca_file=ca if believed else None), database):
-            await put(database, alert())
-            await there(database, "SELECT 1 FROM alerting.delivery")
-    assert server.taken == []
-    ((outcome, detail),) = rows(database, "SELECT outcome, detail FROM alerting.delivery")
+        async with run_dispatchers(settings_for(server, tls=tls, ca_file=ca if believed else None), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_present(database, "SELECT 1 FROM alerting.delivery")
+    assert server.received == []
+    ((outcome, detail),) = fetch_rows(database, "SELECT outcome, detail FROM alerting.delivery")
     assert outcome == "failed"
     assert "certificate" in detail.lower()
 
 
 async def test_a_server_that_offers_no_tls_gets_nothing(database):
     with MailServer() as server:
-        async with dispatching(settings_for(server, tls="starttls"), database):
-            await put(database, alert())
-            await there(database, "SELECT 1 FROM alerting.delivery")
-    assert server.taken == []
+        async with run_dispatchers(settings_for(server, tls="starttls"), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_present(database, "SELECT 1 FROM alerting.delivery")
+    assert server.received == []
 
 
 async def test_the_peak_is_drawn_from_what_was_measured(database, settings):
-    observe(database, VALUES, began=BEGAN - timedelta(seconds=300), flags=64)
+    insert_observations(database, VALUES, first_at=ONSET - timedelta(seconds=300), flags=64)
     with MailServer() as server:
-        async with dispatching(settings(mail=server), database):
-            await put(database, alert())
-            await settled(database)
-    message = parsed(server.taken[0])
+        async with run_dispatchers(settings(mail=server), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
+    message = parsed(server.received[0])
     (image,) = [part for part in message.walk() if part.get_content_type() == "image/png"]
     html = message.get_body(("html",)).get_content()
     assert f"cid:{image['Content-ID'].strip('<>')}" in html
@@ -112,11 +120,11 @@ async def test_the_peak_is_drawn_from_what_was_measured(database, settings):
 
 async def test_end_and_correction_answer_the_message_they_belong_to(database, settings):
     with MailServer() as server:
-        async with dispatching(settings(mail=server), database):
-            for one in (alert(), alert(2, change=Change.VOIDED)):
-                await put(database, one)
-                await settled(database)
-    first, correction = map(parsed, server.taken)
+        async with run_dispatchers(settings(mail=server), database):
+            for one in (make_alert(), make_alert(2, change=Change.VOIDED)):
+                await insert_alerts(database, one)
+                await wait_until_delivered(database)
+    first, correction = map(parsed, server.received)
     assert correction["In-Reply-To"] == correction["References"] == first["Message-ID"]
     assert "hoort bij ons bericht van" in correction.get_body(("plain",)).get_content()
     assert first["In-Reply-To"] is None
@@ -125,12 +133,16 @@ async def test_end_and_correction_answer_the_message_they_belong_to(database, se
 def test_the_same_is_said_in_english():
     site = NearSite(name="Tata Steel", bearing=251.4, distance=1830.0)
     told = Notification(
-        alert=ended(sites=(site,), reasons=("far_above_noise",)), id="x", language="en", curve=CURVE,
-        original=Original(id="first", sent_at=BEGAN, received_at=BEGAN), acknowledge=f"{URL}/acknowledge/t",
-    )  # fmt: skip
-    contents = mail(told, public_url=URL)
+        alert=make_ended_alert(sites=(site,), reasons=("far_above_noise",)),
+        id="x",
+        language="en",
+        time_series=CURVE,
+        original=OriginalNotification(id="first", sent_at=ONSET, received_at=ONSET),
+        acknowledge_url=f"{URL}/acknowledge/t",
+    )
+    contents = render_email(told, public_url=URL)
     assert contents.subject == "Peak over: PM2.5 at Wijk aan Zee: 84.0 µg/m³ (10× background)"
-    dutch = mail(structs.replace(told, language="nl"), public_url=URL)
+    dutch = render_email(structs.replace(told, language="nl"), public_url=URL)
     for words in (
         "Mean",
         "humid air",
@@ -147,30 +159,32 @@ def test_the_same_is_said_in_english():
 
 
 def test_flags_are_those_of_the_wire():
-    assert [one.name.lower() for one in sorted(Flag)] == list(FLAGS)
+    assert [one.name.lower() for one in sorted(Flag)] == list(FLAG_NAMES)
 
 
 def test_the_window_is_bounded_however_long_an_event_lasts():
-    since, until = window(alert(), BEGAN + timedelta(days=9))
-    assert since <= alert().peak_at <= until <= since + timedelta(hours=3)
-    since, until = window(alert(peak_at=BEGAN + timedelta(days=2)), BEGAN + timedelta(days=9))
-    assert since <= BEGAN + timedelta(days=2) <= until <= since + timedelta(hours=3)
-    assert window(ended(), BEGAN + timedelta(days=9))[1] == BEGAN + timedelta(minutes=17)
+    since, until = select_window(make_alert(), ONSET + timedelta(days=9))
+    assert since <= make_alert().peak_at <= until <= since + timedelta(hours=3)
+    since, until = select_window(make_alert(peak_at=ONSET + timedelta(days=2)), ONSET + timedelta(days=9))
+    assert since <= ONSET + timedelta(days=2) <= until <= since + timedelta(hours=3)
+    assert select_window(make_ended_alert(), ONSET + timedelta(days=9))[1] == ONSET + timedelta(minutes=17)
 
 
 @pytest.mark.parametrize("points", [(), CURVE.points[:1]])
 def test_what_cannot_be_drawn_is_a_value_error(points):
     with pytest.raises(ValueError, match="too few"):
-        draw(Notification(alert=alert(), id="x", curve=Curve(points=points)))
+        draw_chart(Notification(alert=make_alert(), id="x", time_series=TimeSeries(points=points)))
 
 
 @hypothesis_settings(max_examples=20, deadline=None)
 @given(st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=3, max_size=50))
 def test_any_curve_is_drawn_or_refused(values):
-    points = tuple(Point(at=BEGAN + timedelta(seconds=n), value=v) for n, v in enumerate(values))
+    points = tuple(TimeSeriesPoint(at=ONSET + timedelta(seconds=n), value=v) for n, v in enumerate(values))
     known = sum(value is not None for value in values)
     with pytest.raises(ValueError, match="too few") if known < 2 else nullcontext():
-        assert draw(Notification(alert=alert(), id="x", curve=Curve(points=points))).startswith(b"\x89PNG")
+        assert draw_chart(Notification(alert=make_alert(), id="x", time_series=TimeSeries(points=points))).startswith(
+            b"\x89PNG"
+        )
 
 
 ANY = st.text(alphabet=st.characters(codec="utf-8"), max_size=60) | st.sampled_from(
@@ -190,12 +204,12 @@ ANY = st.text(alphabet=st.characters(codec="utf-8"), max_size=60) | st.sampled_f
 @given(st.tuples(ANY, ANY, ANY, ANY, ANY, ANY))
 def test_no_field_can_add_a_header_or_a_tag(hostile):
     place, observed_property, unit, reason, detector, event = hostile
-    one = alert(
+    one = make_alert(
         place=Place(name=place, latitude=52, longitude=4), observed_property=observed_property, unit=unit,
         reasons=(reason,), detector=detector, event_id=event, severity=Severity.MINOR,
     )  # fmt: skip
-    told = Notification(alert=one, id="e-1-od", gathered=(one,) * (len(place) % 2), acknowledge=f"{URL}/{event}")
-    message = compose(told, channel=EmailSettings(to=["a@b.nl"]), smtp=SmtpSettings(), public_url=URL, at=BEGAN)
+    told = Notification(alert=one, id="e-1-od", gathered=(one,) * (len(place) % 2), acknowledge_url=f"{URL}/{event}")
+    message = compose(told, channel=EmailSettings(to=["a@b.nl"]), smtp=SmtpSettings(), public_url=URL, at=ONSET)
     sent = email.message_from_bytes(message.as_bytes(), policy=email.policy.default)
     assert sorted(sent.keys()) == sorted([
         "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "Content-Language", "MIME-Version",

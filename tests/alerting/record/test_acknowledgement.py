@@ -10,67 +10,76 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.decide.routing import Route
-from alerting.record.acknowledgement import Invitation, Refusal, answer, question, read, sign
-from tests.alerting.running_dispatcher import dispatching, put, rows, settled
-from tests.alerting.sample_alerts import BEGAN, alert, ended
+from alerting.record.acknowledgement import (
+    TokenPayload,
+    TokenRejection,
+    parse_form,
+    render_page,
+    sign_token,
+    verify_token,
+)
+from tests.alerting.running_dispatcher import fetch_rows, insert_alerts, run_dispatchers, wait_until_delivered
+from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 from tests.alerting.servers import MailServer
-from tests.gateway.api.conftest import serving
+from tests.gateway.api.conftest import running_api
 
 KEYS = {1: b"k" * 32, 2: b"n" * 32}
-EXPIRES = int((BEGAN + timedelta(days=1)).timestamp())
-INVITATION = Invitation(event="e1", receiver="od", message="e1-1-od-email-0-0", expires=EXPIRES, language="nl")
-TOKEN = sign(INVITATION, KEYS)
+EXPIRES = int((ONSET + timedelta(days=1)).timestamp())
+INVITATION = TokenPayload(
+    event="e1", receiver="od", notification_id="e1-1-od-email-0-0", expires=EXPIRES, language="nl"
+)
+TOKEN = sign_token(INVITATION, KEYS)
 
 
-@given(st.builds(Invitation, event=st.text(), receiver=st.text(), message=st.text(), expires=st.just(EXPIRES),
+@given(st.builds(TokenPayload, event=st.text(), receiver=st.text(), notification_id=st.text(), expires=st.just(EXPIRES),
                  language=st.sampled_from(["nl", "en"])))  # fmt: skip
 def test_reading_is_the_inverse_of_signing(invitation):
-    assert read(sign(invitation, KEYS), KEYS, BEGAN) == invitation
+    assert verify_token(sign_token(invitation, KEYS), KEYS, ONSET) == invitation
 
 
 def test_a_token_ends_when_it_says_and_not_before():
-    last = BEGAN + timedelta(days=1) - timedelta(seconds=1)
-    assert read(TOKEN, KEYS, last) == INVITATION
-    assert read(TOKEN, KEYS, last + timedelta(seconds=1)) is Refusal.EXPIRED
+    last = ONSET + timedelta(days=1) - timedelta(seconds=1)
+    assert verify_token(TOKEN, KEYS, last) == INVITATION
+    assert verify_token(TOKEN, KEYS, last + timedelta(seconds=1)) is TokenRejection.EXPIRED
 
 
 @given(st.text(max_size=400))
 def test_what_we_did_not_sign_is_forged_and_never_an_error(text):
-    assert read(text, KEYS, BEGAN) is Refusal.FORGED
+    assert verify_token(text, KEYS, ONSET) is TokenRejection.FORGED
 
 
 @given(st.integers(0, len(TOKEN) - 1), st.sampled_from("AZaz09-_.é"))
 def test_no_letter_of_a_token_can_be_changed(at, letter):
     changed = TOKEN[:at] + letter + TOKEN[at + 1 :]
     if changed != TOKEN:
-        found = read(changed, KEYS, BEGAN)
-        assert found is Refusal.FORGED or (at == len(TOKEN) - 1 and found == INVITATION)  # base64's spare bits
+        found = verify_token(changed, KEYS, ONSET)
+        assert found is TokenRejection.FORGED or (at == len(TOKEN) - 1 and found == INVITATION)  # base64's spare bits
 
 
 def test_a_retired_key_is_no_longer_believed():
-    assert read(sign(INVITATION, {1: KEYS[1]}), KEYS, BEGAN) == INVITATION
-    assert read(sign(INVITATION, {1: KEYS[1]}), {2: KEYS[2]}, BEGAN) is Refusal.FORGED
+    assert verify_token(sign_token(INVITATION, {1: KEYS[1]}), KEYS, ONSET) == INVITATION
+    assert verify_token(sign_token(INVITATION, {1: KEYS[1]}), {2: KEYS[2]}, ONSET) is TokenRejection.FORGED
 
 
 @pytest.mark.parametrize("body", [b"", b"x", b"List-Unsubscribe=One-Click", b"acknowledge=no", b"\xff", b"&" * 50])
 def test_without_the_button_nothing_is_said(body):
-    assert answer(body) is None
+    assert parse_form(body) is None
 
 
 @given(st.binary(max_size=200))
 def test_no_form_is_an_error(body):
-    answer(body)
+    parse_form(body)
 
 
 def test_an_answer_is_one_printable_line():
-    said = answer(b"acknowledge=yes&name=J%0D%0A%00Jansen&note=" + b"x" * 3000)
+    said = parse_form(b"acknowledge=yes&name=J%0D%0A%00Jansen&note=" + b"x" * 3000)
     assert said.name == "J Jansen"
     assert len(said.note) == 1000
 
 
 def test_the_page_is_in_the_receivers_language_and_hides_nothing_hostile():
-    hostile = Invitation(event="e1", receiver="<b>", message="m", expires=1, language="en")
-    page = question(hostile, alert(), [], token=TOKEN, over=False)
+    hostile = TokenPayload(event="e1", receiver="<b>", notification_id="m", expires=1, language="en")
+    page = render_page(hostile, make_alert(), [], token=TOKEN, event_ended=False)
     assert '<html lang="en">' in page
     assert "Peak PM2.5 at Wijk aan Zee: 84.0" in page
     assert "<b>" not in page
@@ -84,54 +93,54 @@ def link_in(envelope):
 
 async def test_a_scanner_that_opens_the_link_acknowledges_nothing_and_a_person_does(database, broker, settings):
     with MailServer() as server:
-        async with dispatching(settings(mail=server, route=[Route(receiver="od", remind_minutes=10)]), database):
-            await put(database, alert())
-            await settled(database)
-    path = f"/acknowledge/{link_in(server.taken[0])}"
+        async with run_dispatchers(settings(mail=server, route=[Route(receiver="od", remind_minutes=10)]), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
+    path = f"/acknowledge/{link_in(server.received[0])}"
     said = "SELECT event_id, who, note, receiver, via FROM alerting.acknowledgement"
-    async with serving(database, broker) as (client, _):
+    async with running_api(database, broker) as (client, _):
         for _ in range(3):
             page = await client.get(path)
             assert page.status_code == 200
             assert "no-store" in page.headers["cache-control"]
             assert "noindex" in page.headers["x-robots-tag"]
         assert (await client.post(path)).status_code == 200  # a scanner that posts what it finds, without the button
-        assert rows(database, said) == []
+        assert fetch_rows(database, said) == []
         form = {"acknowledge": "yes", "name": "Jansen", "note": "ga kijken"}
         for _ in range(2):
             assert (await client.post(path, data=form)).status_code == 303
-        assert rows(database, said) == [(alert().event_id, "Jansen", "ga kijken", "od", "link")]
+        assert fetch_rows(database, said) == [(make_alert().event_id, "Jansen", "ga kijken", "od", "link")]
         assert "Jansen" in (await client.get(path)).text
         assert (await client.post(path, data={"acknowledge": "yes"})).status_code == 303  # one click, no name
-        assert [row[1] for row in rows(database, said)] == ["Jansen", "od"]
+        assert [row[1] for row in fetch_rows(database, said)] == ["Jansen", "od"]
 
 
 async def test_links_that_are_not_ours_say_so_and_write_nothing(database, broker):
-    async with serving(database, broker) as (client, _):
+    async with running_api(database, broker) as (client, _):
         for method in ("GET", "POST"):
             answered = await client.request(method, f"/acknowledge/{TOKEN}", content=b"acknowledge=yes")
             assert (answered.status_code, "Deze link klopt niet" in answered.text) == (404, True)
         assert (await client.post(f"/acknowledge/{TOKEN}", content=b"x" * 10_000)).status_code == 413
-    assert rows(database, "SELECT * FROM alerting.acknowledgement") == []
+    assert fetch_rows(database, "SELECT * FROM alerting.acknowledgement") == []
 
 
 async def test_one_press_answers_all_that_a_storm_gathered_into_the_message(database, broker, settings):
     with MailServer() as server:
         chosen = settings(mail=server, burst=1, gather_seconds=1.0)
-        async with dispatching(chosen, database):
-            await put(database, *[alert(event_id=f"event{n}", station=f"s{n}") for n in range(20)])
-            await settled(database)
-    async with serving(database, broker) as (client, _):
-        for envelope in server.taken:
+        async with run_dispatchers(chosen, database):
+            await insert_alerts(database, *[make_alert(event_id=f"event{n}", station=f"s{n}") for n in range(20)])
+            await wait_until_delivered(database)
+    async with running_api(database, broker) as (client, _):
+        for envelope in server.received:
             await client.post(f"/acknowledge/{link_in(envelope)}", data={"acknowledge": "yes"})
-    assert rows(database, "SELECT count(DISTINCT event_id) FROM alerting.acknowledgement") == [(20,)]
+    assert fetch_rows(database, "SELECT count(DISTINCT event_id) FROM alerting.acknowledgement") == [(20,)]
 
 
 async def test_the_end_of_a_peak_asks_for_no_answer(database, settings):
     with MailServer() as server:
-        async with dispatching(settings(mail=server), database):
-            await put(database, alert())
-            await settled(database)
-            await put(database, ended())
-            await settled(database)
-    assert b"/acknowledge/" not in server.taken[1].content
+        async with run_dispatchers(settings(mail=server), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
+            await insert_alerts(database, make_ended_alert())
+            await wait_until_delivered(database)
+    assert b"/acknowledge/" not in server.received[1].content

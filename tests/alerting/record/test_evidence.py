@@ -11,18 +11,18 @@ from msgspec import structs
 
 from alerting.errors import AlertingError
 from alerting.record import evidence
-from alerting.record.cases import Duty
-from tests.alerting.running_dispatcher import dispatching, put, rows, settled
-from tests.alerting.sample_alerts import BEGAN, alert, ended
+from alerting.record.cases import CaseStore
+from tests.alerting.running_dispatcher import fetch_rows, insert_alerts, run_dispatchers, wait_until_delivered
+from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 from tests.alerting.servers import MailServer, WebServer
 
 
 @pytest.fixture
 async def told(database, settings):
     with WebServer() as web:
-        async with dispatching(settings(web=web), database):
-            await put(database, alert())
-            await settled(database)
+        async with run_dispatchers(settings(web=web), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
     with psycopg.connect(database) as connection:
         connection.execute("INSERT INTO alerting.acknowledgement (event_id, who, note) VALUES ('e', 'Jansen', '')")
         connection.execute(
@@ -56,33 +56,35 @@ async def test_nothing_recorded_can_be_changed_or_removed(database, told, statem
 
 
 async def test_a_delivery_keeps_hash_size_and_rules_of_what_was_sent(database, told):
-    ((sha256, size, rules),) = rows(database, "SELECT sha256, bytes, rules FROM alerting.delivery")
+    ((sha256, size, rules),) = fetch_rows(database, "SELECT sha256, bytes, rules FROM alerting.delivery")
     assert (sha256, size) == (hashlib.sha256(told).digest(), len(told))
-    assert rows(database, "SELECT rules FROM alerting.decision") == [(rules,)]
+    assert fetch_rows(database, "SELECT rules FROM alerting.decision") == [(rules,)]
     assert len(rules) == 12
 
 
 async def test_a_record_holds_every_message_and_tells_when_anything_of_it_was_changed(database, settings):
     with MailServer() as server, WebServer() as web:
-        async with dispatching(settings(mail=server, web=web), database):
-            await put(database, alert())
-            await settled(database)
-            await put(database, ended())
-            await settled(database)
-    await Duty(database).acknowledge(alert().event_id, "anna", "gezien")
-    found = evidence.read(evidence.write(await Duty(database).record(alert().event_id)))
-    assert list(evidence.wrong(found)) == []
-    sent = dict(evidence.messages(found)).values()
+        async with run_dispatchers(settings(mail=server, web=web), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
+            await insert_alerts(database, make_ended_alert())
+            await wait_until_delivered(database)
+    await CaseStore(database).acknowledge(make_alert().event_id, "anna", "gezien")
+    found = evidence.decode_record(
+        evidence.encode_record(await CaseStore(database).build_record(make_alert().event_id))
+    )
+    assert list(evidence.find_errors(found)) == []
+    sent = dict(evidence.extract_contents(found)).values()
     assert {body for _, body in web.requests} <= set(sent)
     assert [b"Piek voorbij" in one or b"voorbij" in one for one in sent].count(True) >= 1
     assert len(sent) == 4
     seen = [entry for entry in found.entries if entry["step"] == "seen"]
     assert [entry["alert"]["revision"] for entry in seen] == [1, 2]
     assert found.entries[-1]["sentence"]["nl"] == "anna is ermee bezig (ingelogd): gezien"
-    assert await Duty(database).record("nothing") is None
+    assert await CaseStore(database).build_record("nothing") is None
 
     head = ""  # as docs/alerting-evidence.md tells anybody to check it, without us
-    for entry in json.loads(evidence.write(found))["entries"]:
+    for entry in json.loads(evidence.encode_record(found))["entries"]:
         told = entry.pop("hash")
         text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         head = hashlib.sha256((head + text).encode()).hexdigest()
@@ -95,7 +97,7 @@ async def test_a_record_holds_every_message_and_tells_when_anything_of_it_was_ch
             found.entries[:number] + found.entries[number + 1 :],
             [*found.entries[:number], entry, *found.entries[number:]],
         ):
-            assert list(evidence.wrong(structs.replace(found, entries=changed))) != []
+            assert list(evidence.find_errors(structs.replace(found, entries=changed))) != []
 
 
 def test_what_is_no_record_is_refused_in_one_sentence():
@@ -106,13 +108,13 @@ def test_what_is_no_record_is_refused_in_one_sentence():
         b'{"form":"x","event":"e","made_at":"2026-11-21T00:00:00Z","entries":[],"head":""}',
     ):
         with pytest.raises(AlertingError, match="no record"):
-            evidence.read(content)
+            evidence.decode_record(content)
 
 
 @given(st.text(max_size=10))
 def test_a_forged_message_never_passes(text):
     entry = {"step": "tried", "sha256": hashlib.sha256(b"the one that was sent").hexdigest(), "content": text}
-    forged = evidence.made("e", [], {}, {}, BEGAN)
-    head = evidence._hash("", entry)
+    forged = evidence.build_record("e", [], {}, {}, ONSET)
+    head = evidence._hash_entry("", entry)
     forged = structs.replace(forged, entries=[{**entry, "hash": head}], head=head)
-    assert list(evidence.wrong(forged)) == ["entry 1: the message is not the one that was sent"]
+    assert list(evidence.find_errors(forged)) == ["entry 1: the message is not the one that was sent"]

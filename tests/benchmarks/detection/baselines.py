@@ -30,43 +30,43 @@ def _window(step, hours=2.0):
 
 
 def rolling_mean(x, step):
-    before = x.shift(1).rolling(_window(step), min_periods=12)
-    return ((x - before.mean()) / (before.std() + 0.3)).to_numpy(), before.mean().to_numpy()
+    history = x.shift(1).rolling(_window(step), min_periods=12)
+    return ((x - history.mean()) / (history.std() + 0.3)).to_numpy(), history.mean().to_numpy()
 
 
 def rolling_mad(x, step):
-    before = x.shift(1).rolling(_window(step), min_periods=12)
-    middle = before.median()
+    history = x.shift(1).rolling(_window(step), min_periods=12)
+    middle = history.median()
     mad = (x.shift(1) - middle).abs().rolling(_window(step), min_periods=12).median()
     return ((x - middle) / (1.4826 * mad + 0.3)).to_numpy(), middle.to_numpy()
 
 
 def ewma(x, step, half=1800.0):
-    before = x.shift(1).ewm(halflife=half / step, min_periods=12)
-    return ((x - before.mean()) / (before.std() + 0.3)).to_numpy(), before.mean().to_numpy()
+    history = x.shift(1).ewm(halflife=half / step, min_periods=12)
+    return ((x - history.mean()) / (history.std() + 0.3)).to_numpy(), history.mean().to_numpy()
 
 
 def cusum(x, step):
     """Page's CUSUM with drift 1 on the same standardised excess as `ewma`."""
     z, middle = ewma(x, step)
-    total, found = 0.0, np.zeros(len(z))
-    for i, one in enumerate(np.nan_to_num(z)):
-        total = min(max(total + min(one, 6.0) - 1.0, 0.0), 40.0)
-        found[i] = total if one > 0 else 0.0
-    return found, middle
+    total, scores = 0.0, np.zeros(len(z))
+    for i, deviation in enumerate(np.nan_to_num(z)):
+        total = min(max(total + min(deviation, 6.0) - 1.0, 0.0), 40.0)
+        scores[i] = total if deviation > 0 else 0.0
+    return scores, middle
 
 
 def river_gaussian(x, step):
     scorer, width = anomaly.GaussianScorer(window_size=_window(step), grace_period=12), _window(step)
-    found = np.zeros(len(x))
-    for i, one in enumerate(x):
+    scores = np.zeros(len(x))
+    for i, value in enumerate(x):
         if i > 12:
             with suppress(TypeError):  # its rolling variance may come out below zero
-                found[i] = scorer.score_one(None, one)
-        scorer.learn_one(None, one)
+                scores[i] = scorer.score_one(None, value)
+        scorer.learn_one(None, value)
     middle = x.shift(1).rolling(width, min_periods=12).mean().to_numpy()
-    odds = -np.log10(np.maximum(1 - found, 1e-16))  # the score is a probability: told as how many nines
-    return np.where(x > middle, odds, 0.0), middle
+    nines = -np.log10(np.maximum(1 - scores, 1e-16))  # the score is a probability: told as how many nines
+    return np.where(x > middle, nines, 0.0), middle
 
 
 BASELINES = [
@@ -78,30 +78,30 @@ BASELINES = [
 ]
 
 
-def alarms(score, x, middle, limit):
+def find_alarms(score, x, middle, limit):
     """(first, last + 1, excess) of each alarm."""
     high, low = (score > limit) & (x - middle > SMALLEST), ~(score > limit / 2)
-    found, i = [], 0
+    intervals, i = [], 0
     starts = np.flatnonzero(high)
     while True:
         k = np.searchsorted(starts, i)
         if k == len(starts):
-            return found
+            return intervals
         begin = end = int(starts[k])
         while end < len(x) and not (low[end] and (end + 1 == len(x) or low[end + 1])):
             end += 1
         end = max(end, begin + 1)
-        found.append((begin, end, float(np.max(x[begin:end]) - middle[begin])))
+        intervals.append((begin, end, float(np.max(x[begin:end]) - middle[begin])))
         i = end
 
 
-def events(frame, baseline, step, limit=None):
+def detect_events(frame, baseline, step, limit=None):
     """The events of every station, as the scorer reads them."""
-    found = []
+    detections = []
     for station, rows in frame.groupby("station"):
         time, x = rows["time"].to_numpy(float), rows["value"].reset_index(drop=True)
         score, middle = baseline.score(x, step)
-        for begin, end, excess in alarms(score, x.to_numpy(), middle, limit or baseline.limit):
-            one = {"station": station, "detected_at": time[begin], "onset": time[begin], "excess": excess}
-            found.append(one | {"end": float(time[min(end, len(time) - 1)])})
-    return found
+        for begin, end, excess in find_alarms(score, x.to_numpy(), middle, limit or baseline.limit):
+            event = {"station": station, "detected_at": time[begin], "onset": time[begin], "excess": excess}
+            detections.append(event | {"end": float(time[min(end, len(time) - 1)])})
+    return detections

@@ -17,40 +17,40 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from judging import Labels, judged
-from sets import make, missing, sets
-from table import BUILD, put, written
+from judging import Labels, judge_detections
+from sets import list_missing_files, list_sets, make_set
+from table import BUILD, format_table, insert_table
 
-from gateway.detection.confidence import OVER, RISING, TRAILING, Reason
+from gateway.detection.confidence import ENDED_MODEL, RISING_MODEL, SINGLE_READING_MODEL, ConfidenceReason
 from gateway.detection.settings import DetectionSettings
 from gateway.evaluation import backtest
-from gateway.model.event import Change
+from gateway.model.event import EventChange
 
 _EDGES = [0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0]
 _BEGIN, _END = "<!-- table: confidence.py -->", "<!-- end of confidence -->"
 
 
 def main() -> int:
-    given = arguments()
-    if set(given.fit) & set(given.judge):
+    options = parse_arguments()
+    if set(options.fit) & set(options.judge):
         sys.exit("a seed that fits does not judge")
-    absent = missing(given.shared)
-    if absent:
-        print(f"no benchmark here: {absent[0]} is not there; say where with --shared FOLDER")
+    missing_files = list_missing_files(options.shared)
+    if missing_files:
+        print(f"no benchmark here: {missing_files[0]} is not there; say where with --shared FOLDER")
         return 0
-    with ProcessPoolExecutor(given.workers) as pool:
-        fit, judge = (known(pool, given.shared, seeds) for seeds in (given.fit, given.judge))
-    if given.fit:
-        print("\n".join(coefficients(fit)))
-    if given.judge:
-        table = reliability(judge)
+    with ProcessPoolExecutor(options.workers) as pool:
+        fit, judge = (load_revisions(pool, options.shared, seeds) for seeds in (options.fit, options.judge))
+    if options.fit:
+        print("\n".join(format_coefficients(fit)))
+    if options.judge:
+        table = format_reliability(judge)
         print(table)
-        if given.write:
-            put(given.docs / "detection.md", table, _BEGIN, _END)
+        if options.write:
+            insert_table(options.docs / "detection.md", table, _BEGIN, _END)
     return 0
 
 
-def arguments():
+def parse_arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--docs", type=Path, default=Path("docs"))
@@ -61,88 +61,93 @@ def arguments():
     return parser.parse_args()
 
 
-def known(pool, shared, seeds):
+def load_revisions(pool, shared, seeds):
     """All revisions of the events of these seeds' sets of which is known whether they are true."""
-    chosen = [one for one in sets(seeds) if one.tier is not None]
-    found = list(pool.map(told, [shared] * len(chosen), chosen))
-    return pd.concat(found, ignore_index=True) if found else None
+    labelled_sets = [labelled_set for labelled_set in list_sets(seeds) if labelled_set.tier is not None]
+    frames = list(pool.map(revisions_of_set, [shared] * len(labelled_sets), labelled_sets))
+    return pd.concat(frames, ignore_index=True) if frames else None
 
 
-def told(shared, one):
+def revisions_of_set(shared, labelled_set):
     """The revisions of the peaks of a set that stood to their end, and whether they were true."""
-    place = BUILD / one.folder
-    make(shared, one, place)
-    revisions = backtest.revisions(backtest.read(place / "observations.csv.gz"), DetectionSettings())
+    folder = BUILD / labelled_set.folder
+    make_set(shared, labelled_set, folder)
+    revisions = backtest.detect_revisions(backtest.read_recording(folder / "observations.csv.gz"), DetectionSettings())
     last = {event.id: event for event in revisions}
-    standing = [event for event in revisions if last[event.id].stands]
-    found = pd.DataFrame([row(event, last[event.id], one) for event in standing])
-    _, true, false = judged(Labels.of(one, place), found)
-    return found.assign(true=true)[true | false]
+    confirmed = [event for event in revisions if last[event.id].is_valid_peak]
+    detections = pd.DataFrame([build_row(event, last[event.id], labelled_set) for event in confirmed])
+    _, true, false = judge_detections(Labels.of(labelled_set, folder), detections)
+    return detections.assign(true=true)[true | false]
 
 
-def row(event, last, one):
-    until = event.peak_at if event.change in {Change.OPENED, Change.UPDATED} else event.end
+def build_row(event, last, labelled_set):
+    until_time = event.peak_at if event.change in {EventChange.OPENED, EventChange.UPDATED} else event.end
     return {
-        "set": one.name,
+        "set": labelled_set.name,
         "station": event.station,
         "detected_at": event.detected_at.timestamp(),
-        "first": event.change is Change.OPENED,
+        "first": event.change is EventChange.OPENED,
         "last": event is last,
-        "over": event.change is Change.ENDED,
-        "alone": Reason.SINGLE_READING in event.reasons,
+        "over": event.change is EventChange.ENDED,
+        "alone": ConfidenceReason.SINGLE_READING in event.reasons,
         "ratio": event.excess / event.noise,
-        "minutes": (until - event.onset).total_seconds() / 60,
+        "minutes": (until_time - event.onset).total_seconds() / 60,
         "waited": (event.detected_at - event.onset).total_seconds() / 60,
         "said": event.confidence,
     }
 
 
-def coefficients(found):
+def format_coefficients(revisions):
     """The lines of gateway/detection/confidence.py."""
-    many = found[~found["alone"]]
+    several_readings = revisions[~revisions["alone"]]
     for name, shape, rows, length in (
-        ("RISING", RISING, many[~many["over"]], "minutes"),
-        ("OVER", OVER, many[many["over"]], "minutes"),
-        ("TRAILING", TRAILING, found[found["alone"] & found["first"]], "waited"),
+        ("RISING", RISING_MODEL, several_readings[~several_readings["over"]], "minutes"),
+        ("OVER", ENDED_MODEL, several_readings[several_readings["over"]], "minutes"),
+        ("TRAILING", SINGLE_READING_MODEL, revisions[revisions["alone"] & revisions["first"]], "waited"),
     ):
-        given = np.array([shape.terms(r, m) for r, m in zip(rows["ratio"], rows[length], strict=True)])
-        given[:, 1] *= shape.by_size != 0  # of one reading its size says nothing
-        base, size, span = regression(given, rows["true"].to_numpy(float))
+        terms = np.array([shape.terms(r, m) for r, m in zip(rows["ratio"], rows[length], strict=True)])
+        terms[:, 1] *= shape.ratio_coefficient != 0  # of one reading its size says nothing
+        base, size, span = fit_regression(terms, rows["true"].to_numpy(float))
         yield f"{name}: base={base:.2f}, by_size={size:.2f}, by_length={span:.2f}, from {len(rows)} revisions"
 
 
-def regression(given, true):
+def fit_regression(terms, true):
     """Coefficients of a logistic regression, by Newton's method."""
-    found = np.zeros(given.shape[1])
+    estimates = np.zeros(terms.shape[1])
     for _ in range(25):
-        p = 1 / (1 + np.exp(-given @ found))
-        curvature = (given * (p * (1 - p))[:, None]).T @ given + 1e-6 * np.eye(len(found))
-        found = found + np.linalg.solve(curvature, given.T @ (true - p))
-    return found
+        p = 1 / (1 + np.exp(-terms @ estimates))
+        curvature = (terms * (p * (1 - p))[:, None]).T @ terms + 1e-6 * np.eye(len(estimates))
+        estimates = estimates + np.linalg.solve(curvature, terms.T @ (true - p))
+    return estimates
 
 
-def reliability(found):
+def format_reliability(revisions):
     """A table with a row per bin of confidence and a column per group of events."""
     bins = [f"{low:g} to {high:g}" for low, high in pairwise(_EDGES)]
-    names = list(dict.fromkeys(found["set"]))
-    groups = {"all sets, first revision": found[found["first"]], "all sets, last revision": found[found["last"]]}
-    groups |= {f"{name}, first revision": found[found["first"] & (found["set"] == name)] for name in names}
-    groups["one reading and its tail"] = found[found["alone"] & found["first"]]
-    columns = [column(rows) for rows in groups.values()]
+    names = list(dict.fromkeys(revisions["set"]))
+    groups = {
+        "all sets, first revision": revisions[revisions["first"]],
+        "all sets, last revision": revisions[revisions["last"]],
+    }
+    groups |= {f"{name}, first revision": revisions[revisions["first"] & (revisions["set"] == name)] for name in names}
+    groups["one reading and its tail"] = revisions[revisions["alone"] & revisions["first"]]
+    columns = [format_column(rows) for rows in groups.values()]
     lines = zip([*bins, "events", "Brier score"], *columns, strict=True)
-    return written([list(line) for line in lines], ["confidence", *groups])
+    return format_table([list(line) for line in lines], ["confidence", *groups])
 
 
-def column(rows):
+def format_column(rows):
     """For each bin: mean confidence, share that was true, number of events; then number of events and Brier score."""
-    said, true = rows["said"].to_numpy(), rows["true"].to_numpy()
-    which = np.clip(np.digitize(said, _EDGES) - 1, 0, len(_EDGES) - 2)
+    confidences, true = rows["said"].to_numpy(), rows["true"].to_numpy()
+    bins = np.clip(np.digitize(confidences, _EDGES) - 1, 0, len(_EDGES) - 2)
     cells = []
     for number in range(len(_EDGES) - 1):
-        mine = which == number
-        cells.append(f"{said[mine].mean():.2f}: {true[mine].mean():.2f} ({mine.sum()})" if mine.any() else "-")
-    brier = float(np.mean((said - true) ** 2)) if len(said) else math.nan
-    return [*cells, str(len(said)), f"{brier:.3f}"]
+        in_bin = bins == number
+        cells.append(
+            f"{confidences[in_bin].mean():.2f}: {true[in_bin].mean():.2f} ({in_bin.sum()})" if in_bin.any() else "-"
+        )
+    brier = float(np.mean((confidences - true) ** 2)) if len(confidences) else math.nan
+    return [*cells, str(len(confidences)), f"{brier:.3f}"]
 
 
 if __name__ == "__main__":

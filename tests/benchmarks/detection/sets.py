@@ -7,15 +7,15 @@ import sys
 from dataclasses import dataclass
 
 import pandas as pd
-from baselines import BASELINES, events
+from baselines import BASELINES, detect_events
 
 OURS = "**Piekwacht**"
 METHODS = [OURS, *(baseline.name for baseline in BASELINES)]
-_UNKNOWN = "2022-05-11T02:00:00Z/2022-05-11T16:00:00Z"  # hours of methane outside every listed release
+_EXCLUDED_HOURS = "2022-05-11T02:00:00Z/2022-05-11T16:00:00Z"  # hours of methane outside every listed release
 
 
 @dataclass(frozen=True, kw_only=True)
-class Set:
+class LabelledSet:
     """A recording with plumes added (`tier`), or one of controlled releases (no tier)."""
 
     name: str
@@ -29,70 +29,79 @@ class Set:
         return f"{self.step}-{self.tier or 'releases'}-{self.seed or 0}"
 
 
-RELEASES = Set(name="controlled releases of methane, 60 s", recording="controlled_releases.csv.gz", step=60)
-UNLABELLED = Set(name="a dusty street, 1 s", recording="pm_dust_1s.csv.gz", step=1)
-_KINDS = [
+RELEASES = LabelledSet(name="controlled releases of methane, 60 s", recording="controlled_releases.csv.gz", step=60)
+UNLABELLED = LabelledSet(name="a dusty street, 1 s", recording="pm_dust_1s.csv.gz", step=1)
+_SET_TYPES = [
     ("small peaks, 150 s", "pm_aberdeen_2019.csv.gz", 150, "small"),
     ("industrial peaks, 150 s", "pm_aberdeen_2019.csv.gz", 150, "industrial"),
     ("industrial peaks, 60 s", "pm_rtp_2019_1min.csv.gz", 60, "industrial"),
 ]
 
 
-def sets(seeds):
+def list_sets(seeds):
     return [
-        Set(name=name, recording=recording, step=step, tier=tier, seed=seed)
-        for name, recording, step, tier in _KINDS
+        LabelledSet(name=name, recording=recording, step=step, tier=tier, seed=seed)
+        for name, recording, step, tier in _SET_TYPES
         for seed in seeds
     ] + [RELEASES]
 
 
-def missing(shared):
+def list_missing_files(shared):
     """What is not there of what the benchmark needs."""
     files = {shared / "bench" / "benchmark.py", shared / "data" / UNLABELLED.recording}
-    files |= {shared / "data" / one.recording for one in sets([1])} | {truth(shared)}
+    files |= {shared / "data" / labelled_set.recording for labelled_set in list_sets([1])} | {truth_path(shared)}
     return sorted(str(file) for file in files if not file.exists())
 
 
-def truth(shared):
+def truth_path(shared):
     return shared / "data" / "controlled_releases_truth.csv"
 
 
-def make(shared, one, place):
+def make_set(shared, labelled_set, folder):
     """The set's observations in a folder of its own."""
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    recording = shared / "data" / one.recording
-    if one.tier is None:
-        (place / "observations.csv.gz").symlink_to(recording.resolve())
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    recording = shared / "data" / labelled_set.recording
+    if labelled_set.tier is None:
+        (folder / "observations.csv.gz").symlink_to(recording.resolve())
         return
-    words = ("--step", one.step, "--tier", one.tier, "--seed", one.seed, "--out", place)
-    _call(shared, "make", "--background", recording, *words)
+    arguments = ("--step", labelled_set.step, "--tier", labelled_set.tier, "--seed", labelled_set.seed, "--out", folder)
+    _run_benchmark(shared, "make", "--background", recording, *arguments)
 
 
-def find(one, place, method):
+def detect(labelled_set, folder, method):
     """The method's events of a set, in a file."""
-    found = place / f"{METHODS.index(method)}.json"
+    output = folder / f"{METHODS.index(method)}.json"
     if method == OURS:
-        command = [sys.executable, "-m", "gateway", "backtest", place / "observations.csv.gz", "--output", found]
+        command = [sys.executable, "-m", "gateway", "backtest", folder / "observations.csv.gz", "--output", output]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        return found
-    frame = pd.read_csv(place / "observations.csv.gz").sort_values(["station", "time"])
+        return output
+    frame = pd.read_csv(folder / "observations.csv.gz").sort_values(["station", "time"])
     if not pd.api.types.is_numeric_dtype(frame["time"]):
         moments = pd.to_datetime(frame["time"], utc=True, format="ISO8601")
         frame["time"] = (moments - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
     baseline = next(b for b in BASELINES if b.name == method)
-    found.write_text(json.dumps(events(frame, baseline, one.step)))
-    return found
+    output.write_text(json.dumps(detect_events(frame, baseline, labelled_set.step)))
+    return output
 
 
-def score(shared, one, place, found):
+def score(shared, labelled_set, folder, detections):
     """By the benchmark's rules."""
-    if one.tier is not None:
-        return json.loads(_call(shared, "score", "--dir", place, "--events", found, "--step", one.step))
-    where = ("--releases", truth(shared), "--observations", place / "observations.csv.gz", "--exclude", _UNKNOWN)
-    return json.loads(_call(shared, "score", *where, "--events", found, "--step", one.step))
+    if labelled_set.tier is not None:
+        return json.loads(
+            _run_benchmark(shared, "score", "--dir", folder, "--events", detections, "--step", labelled_set.step)
+        )
+    arguments = (
+        "--releases",
+        truth_path(shared),
+        "--observations",
+        folder / "observations.csv.gz",
+        "--exclude",
+        _EXCLUDED_HOURS,
+    )
+    return json.loads(_run_benchmark(shared, "score", *arguments, "--events", detections, "--step", labelled_set.step))
 
 
-def _call(shared, *words):
+def _run_benchmark(shared, *words):
     script = shared / "bench" / "benchmark.py"
     return subprocess.run([sys.executable, script, *map(str, words)], check=True, capture_output=True, text=True).stdout

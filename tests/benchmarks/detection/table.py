@@ -16,8 +16,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import plots
-from judging import read
-from sets import METHODS, OURS, UNLABELLED, find, make, missing, score, sets
+from judging import read_detections
+from sets import METHODS, OURS, UNLABELLED, detect, list_missing_files, list_sets, make_set, score
 
 COLUMNS = [
     "set",
@@ -54,32 +54,46 @@ SUMMARY_BEGIN, SUMMARY_END = "<!-- summary: make benchmark-detection -->", "<!--
 
 
 def main() -> int:
-    given, began = arguments(), time.monotonic()
-    absent = missing(given.shared)
-    if absent:
-        print(f"no benchmark here: {absent[0]} is not there; say where with SHARED=folder, see {Path(__file__).name}")
+    options, started = parse_arguments(), time.monotonic()
+    missing_files = list_missing_files(options.shared)
+    if missing_files:
+        print(
+            f"no benchmark here: {missing_files[0]} is not there; say where with SHARED=folder, see {Path(__file__).name}"
+        )
         return 0
-    places = {one: BUILD / one.folder for one in [*sets(given.seeds), UNLABELLED]}
-    with ProcessPoolExecutor(given.workers) as pool:
-        list(pool.map(make, [given.shared] * len(places), places, places.values()))
-        asked = [(one, method) for one in places for method in METHODS if wanted(given, one, method)]
-        waiting = {(one, m): pool.submit(judged, given.shared, one, places[one], m) for one, m in asked}
-        found = {which: answer.result() for which, answer in waiting.items()}
-    scores = {which: score_ for which, score_ in found.items() if which[0] is not UNLABELLED}
-    summary = summary_table(scores, given.seeds)
-    table = written([row(one, method, s) for (one, method), s in scores.items()])
-    table += "\n\n" + unlabelled({method: n for (one, method), n in found.items() if one is UNLABELLED})
+    folders = {labelled_set: BUILD / labelled_set.folder for labelled_set in [*list_sets(options.seeds), UNLABELLED]}
+    with ProcessPoolExecutor(options.workers) as pool:
+        list(pool.map(make_set, [options.shared] * len(folders), folders, folders.values()))
+        tasks = [
+            (labelled_set, method)
+            for labelled_set in folders
+            for method in METHODS
+            if is_due(options, labelled_set, method)
+        ]
+        futures = {
+            (labelled_set, m): pool.submit(score_method, options.shared, labelled_set, folders[labelled_set], m)
+            for labelled_set, m in tasks
+        }
+        results = {task: future.result() for task, future in futures.items()}
+    scores = {task: score_ for task, score_ in results.items() if task[0] is not UNLABELLED}
+    summary = summary_table(scores, options.seeds)
+    table = format_table([format_row(labelled_set, method, s) for (labelled_set, method), s in scores.items()])
+    table += "\n\n" + describe_unlabelled(
+        {method: n for (labelled_set, method), n in results.items() if labelled_set is UNLABELLED}
+    )
     print(summary, table, sep="\n\n")
-    if given.write:
-        put(given.docs / "detection.md", summary, SUMMARY_BEGIN, SUMMARY_END)
-        put(given.docs / "detection.md", table)
-    labelled = {one: place for one, place in places.items() if one.seed == given.seeds[0]}
-    plots.draw(labelled, given.docs / "images" if given.write else BUILD)
-    print(f"{len(found)} runs in {time.monotonic() - began:.0f} s; sets in {BUILD}", file=sys.stderr)
+    if options.write:
+        insert_table(options.docs / "detection.md", summary, SUMMARY_BEGIN, SUMMARY_END)
+        insert_table(options.docs / "detection.md", table)
+    labelled = {
+        labelled_set: folder for labelled_set, folder in folders.items() if labelled_set.seed == options.seeds[0]
+    }
+    plots.draw_plots(labelled, options.docs / "images" if options.write else BUILD)
+    print(f"{len(results)} runs in {time.monotonic() - started:.0f} s; sets in {BUILD}", file=sys.stderr)
     return 0
 
 
-def arguments():
+def parse_arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--docs", type=Path, default=Path("docs"))
@@ -89,28 +103,32 @@ def arguments():
     return parser.parse_args()
 
 
-def wanted(given, one, method):
+def is_due(options, labelled_set, method):
     """The other methods are judged on the first seed only: they are slow, and do not change."""
-    return method == OURS or one.seed in {None, given.seeds[0]}
+    return method == OURS or labelled_set.seed in {None, options.seeds[0]}
 
 
-def judged(shared, one, place, method):
+def score_method(shared, labelled_set, folder, method):
     """The score of a method on a set; where nothing is labelled the number of events."""
-    found = find(one, place, method)
-    return len(read(found)) if one == UNLABELLED else score(shared, one, place, found)
+    detections = detect(labelled_set, folder, method)
+    return (
+        len(read_detections(detections))
+        if labelled_set == UNLABELLED
+        else score(shared, labelled_set, folder, detections)
+    )
 
 
-def row(one, method, s):
+def format_row(labelled_set, method, s):
     high = [s.get(f"recall_snr_{t}") for t in ("10_20", "20_up") if s.get(f"recall_snr_{t}") is not None]
-    sure = f"{sum(high) / len(high):.2f}" if high else "-"
+    strong_recall = f"{sum(high) / len(high):.2f}" if high else "-"
     shares = [f"{s[k]:.3f}" for k in ("recall", "precision", "f1")]
     seconds = [f"{s[k]:.0f} s" if s.get(k) is not None else "-" for k in ("median_delay_s", "median_onset_error_s")]
     size = "-" if s.get("median_excess_ratio") is None else f"{s['median_excess_ratio']:.2f}"
-    first = [one.name, "-" if one.seed is None else str(one.seed), method]
-    return [*first, *shares, f"{s['false_per_sensor_day']:.2f}", sure, *seconds, size]
+    first = [labelled_set.name, "-" if labelled_set.seed is None else str(labelled_set.seed), method]
+    return [*first, *shares, f"{s['false_per_sensor_day']:.2f}", strong_recall, *seconds, size]
 
 
-def written(rows, columns=COLUMNS):
+def format_table(rows, columns=COLUMNS):
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -118,7 +136,7 @@ def written(rows, columns=COLUMNS):
 def summary_table(scores, seeds):
     """One row per kind of set: ours on the hold-out seeds (all but the first), the best other method on the first."""
     names = list(dict.fromkeys(labelled.name for labelled, _ in scores))
-    return written([summary_row(name, scores, seeds) for name in names], SUMMARY_COLUMNS)
+    return format_table([summary_row(name, scores, seeds) for name in names], SUMMARY_COLUMNS)
 
 
 def summary_row(name, scores, seeds):
@@ -138,13 +156,13 @@ def summary_row(name, scores, seeds):
     return [name, used, *shares, each("false_per_sensor_day", ".2f"), delay or "-", GOALS.get(name, "-"), other]
 
 
-def unlabelled(counts):
+def describe_unlabelled(counts):
     """The numbers of events on the set without labels, as a table."""
     heading = [f"{UNLABELLED.name} (no labels)", "events reported"]
-    return written([[method, str(number)] for method, number in counts.items()], heading)
+    return format_table([[method, str(number)] for method, number in counts.items()], heading)
 
 
-def put(document, table, begin=BEGIN, end=END):
+def insert_table(document, table, begin=BEGIN, end=END):
     """Replace what stands between the two marks of a document."""
     text = document.read_text()
     head, mark, rest = text.partition(begin)

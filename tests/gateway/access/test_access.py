@@ -14,11 +14,11 @@ import pytest
 
 from gateway.__main__ import main
 from gateway.access.accounts import Accounts
-from gateway.access.authentication import REMEMBERED_SECONDS
+from gateway.access.authentication import CACHE_SECONDS
 from gateway.access.identity import Role, Scope
 from gateway.access.settings import AccessSettings, OidcSettings
-from gateway.system.child_process import Child, answers, free_port
-from tests.gateway.api.conftest import serving
+from gateway.system.child_process import Child, find_free_port, is_port_open
+from tests.gateway.api.conftest import running_api
 
 PASSWORD = "een zin van vijf woorden"
 EXACT = "52.4941234"
@@ -47,7 +47,7 @@ def audited(database):
 
 
 async def test_the_public_needs_no_login_and_never_sees_an_exact_place(database, broker, accounts):
-    async with serving(database, broker) as (client, _):
+    async with running_api(database, broker) as (client, _):
         for path in ("/", "/api/v1/stations", "/api/v1/stations/wijk-aan-zee"):
             answer = await client.get(path)
             assert answer.status_code == 200
@@ -59,7 +59,7 @@ async def test_the_public_needs_no_login_and_never_sees_an_exact_place(database,
 
 
 async def test_name_password_and_code_begin_a_session_and_signing_out_ends_it(database, broker, inspector):
-    async with serving(database, broker) as (client, _):
+    async with running_api(database, broker) as (client, _):
         page = await client.get("/account")
         assert "<form" in page.text
         assert "script-src 'self'" in page.headers["content-security-policy"]
@@ -81,7 +81,7 @@ async def test_name_password_and_code_begin_a_session_and_signing_out_ends_it(da
 
 
 async def test_over_tls_the_cookie_goes_nowhere_else(database, broker, inspector):
-    async with serving(database, broker, public_url="https://piekwacht.example") as (client, _):
+    async with running_api(database, broker, public_url="https://piekwacht.example") as (client, _):
         answer = await client.post("/account/sign-in", data=form(inspector))
         cookie = answer.headers["set-cookie"]
         assert cookie.startswith("__Host-piekwacht=")
@@ -90,7 +90,7 @@ async def test_over_tls_the_cookie_goes_nowhere_else(database, broker, inspector
 
 
 async def test_a_code_works_once_and_five_wrong_ones_lock_the_account(database, broker, inspector):
-    async with serving(database, broker) as (client, _):
+    async with running_api(database, broker) as (client, _):
         right = form(inspector)
         assert (await client.post("/account/sign-in", data=right)).status_code == 303
         client.cookies.clear()
@@ -109,7 +109,7 @@ async def test_a_code_works_once_and_five_wrong_ones_lock_the_account(database, 
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
 async def test_a_form_of_another_site_is_refused(database, broker, inspector, headers):
-    async with serving(database, broker) as (client, _):
+    async with running_api(database, broker) as (client, _):
         answer = await client.post("/account/sign-in", data=form(inspector), headers=headers)
         assert answer.status_code == 403
         assert "set-cookie" not in answer.headers
@@ -123,7 +123,7 @@ async def test_a_key_may_what_it_was_made_for_where_it_was_made_for(database, br
     narrow = await accounts.put_key("anna@od.example", [], ["*"], purpose="test", days=1)
     expired = await accounts.put_key("anna@od.example", list(Scope), ["*"], purpose="test", days=-1)
     path = "/api/v1/stations/wijk-aan-zee/exact-location"
-    async with serving(database, broker) as (client, _):
+    async with running_api(database, broker) as (client, _):
 
         async def status(key):
             return (await client.get(path, headers={"Authorization": f"Bearer {key}"})).status_code
@@ -136,7 +136,7 @@ async def test_a_key_may_what_it_was_made_for_where_it_was_made_for(database, br
         assert await status("pwk_x_y") == 401
         assert await status(str(keys["anna@od.example"])[:-1] + "x") == 401
         await accounts.revoke_key(keys["anna@od.example"].id)
-        time.sleep(REMEMBERED_SECONDS)  # noqa: ASYNC251 - nothing else has to run
+        time.sleep(CACHE_SECONDS)  # noqa: ASYNC251 - nothing else has to run
         assert await status(keys["anna@od.example"]) == 401
     assert {row[3] for row in audited(database)} == {"allowed", "not_in_role", "other_area"}
 
@@ -162,7 +162,7 @@ def test_what_was_put_down_cannot_be_changed_or_wiped(database):
 
 
 async def test_who_asks_too_often_waits_and_nobody_else_does(database, broker):
-    async with serving(database, broker, access=AccessSettings(per_minute=5)) as (client, _):
+    async with running_api(database, broker, access=AccessSettings(per_minute=5)) as (client, _):
 
         async def get(address=None):
             headers = {"X-Forwarded-For": address} if address else {}
@@ -184,14 +184,14 @@ async def test_a_key_has_an_allowance_of_its_own(database, broker, accounts, ins
     key = await accounts.put_key("anna@od.example", [], ["*"], purpose="test", days=1)
     headers = {"Authorization": f"Bearer {key}", "X-Forwarded-For": "192.0.2.1"}
     settings = AccessSettings(per_minute=2, per_minute_key=6)
-    async with serving(database, broker, access=settings) as (client, _):
+    async with running_api(database, broker, access=settings) as (client, _):
         statuses = [(await client.get("/api/v1/account", headers=headers)).status_code for _ in range(10)]
     assert statuses[:7] == [200] * 7
     assert statuses[-1] == 429
 
 
 async def test_the_machine_room_is_not_shown_through_a_proxy(database, broker):
-    async with serving(database, broker) as (client, _):
+    async with running_api(database, broker) as (client, _):
         for path in ("/metrics", "/healthz", "/readyz"):
             assert (await client.get(path)).status_code == 200
             assert (await client.get(path, headers={"X-Forwarded-For": "192.0.2.1"})).status_code == 404
@@ -202,7 +202,7 @@ async def test_a_body_without_end_is_cut(database, broker):
         for _ in range(200):
             yield b"name=" + b"x" * 1_000
 
-    async with serving(database, broker) as (client, _):
+    async with running_api(database, broker) as (client, _):
         said = await client.post("/account/sign-in", content=b"x" * 70_000)
         assert said.status_code == 413
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -214,13 +214,13 @@ async def test_a_body_without_end_is_cut(database, broker):
 @pytest.fixture
 def provider(tmp_path):
     """A real OpenID Connect provider, on loopback."""
-    port = free_port()
+    port = find_free_port()
     program = [
         Path(sys.executable).with_name("oidc-provider-mock"), "--port", str(port), "--require-nonce", "true",
     ]  # fmt: skip
     environment = {"AUTHLIB_INSECURE_TRANSPORT": "1"}
     with Child("provider", program, log=tmp_path / "provider.log", environment=environment) as child:
-        child.wait_until(lambda: answers("127.0.0.1", port))
+        child.wait_until(lambda: is_port_open("127.0.0.1", port))
         (tmp_path / "secret").write_text("geheim")
         yield OidcSettings(
             issuer=f"http://127.0.0.1:{port}",
@@ -236,9 +236,9 @@ async def test_whom_the_provider_vouches_for_is_let_in_if_an_administrator_made_
     database, broker, accounts, provider, known
 ):
     await accounts.put("bart@od.example" if known else "someone-else", Role.OPERATOR, ["ijmond"], None)
-    port = free_port()
+    port = find_free_port()
     settings = {"access": AccessSettings(oidc=provider), "public_url": f"http://127.0.0.1:{port}"}
-    async with serving(database, broker, **settings) as (client, _), httpx.AsyncClient(trust_env=False) as browser:
+    async with running_api(database, broker, **settings) as (client, _), httpx.AsyncClient(trust_env=False) as browser:
         away = await client.get("/account/provider")
         assert away.status_code == 302
         asked = parse_qs(urlsplit(away.headers["location"]).query)

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.access import credentials
-from gateway.access.accounts import Account, SignIn, judge
-from gateway.access.identity import Identity, Role, Scope, Verdict, decide, narrowed, scopes_of
-from gateway.access.rate_limit import Buckets, household
+from gateway.access.accounts import Account, SignInOutcome, check_sign_in
+from gateway.access.identity import AccessDecision, Identity, Role, Scope, decide_access, narrow_identity, scopes_of
+from gateway.access.rate_limit import TokenBuckets, rate_limit_key
 
 NOW = datetime(2026, 11, 21, 12, 0, 5, tzinfo=UTC)
 SECRET = pyotp.random_base32()
 PASSWORD = "een zin van vijf woorden"
-HASH = credentials.hashed(PASSWORD)
+HASH = credentials.hash_password(PASSWORD)
 
 
 def somebody(role=Role.INSPECTOR, *areas):
@@ -33,18 +33,18 @@ def test_each_role_may_what_those_before_it_may_and_the_last_may_all():
 @pytest.mark.parametrize(
     ("identity", "scope", "area", "verdict"),
     [
-        (None, Scope.READ_EXACT_LOCATION, "ijmond", Verdict.NOT_SIGNED_IN),
-        (somebody(Role.RESIDENT), Scope.READ_EXACT_LOCATION, "ijmond", Verdict.NOT_IN_ROLE),
-        (somebody(), Scope.READ_EXACT_LOCATION, "ijmond", Verdict.ALLOWED),
-        (somebody(), Scope.READ_EXACT_LOCATION, "chemelot", Verdict.OTHER_AREA),
-        (somebody(), Scope.READ_EXACT_LOCATION, None, Verdict.OTHER_AREA),
-        (somebody(Role.INSPECTOR, "*"), Scope.READ_EXACT_LOCATION, None, Verdict.ALLOWED),
-        (somebody(Role.OPERATOR, "*"), Scope.MANAGE_ACCOUNTS, None, Verdict.NOT_IN_ROLE),
-        (somebody(Role.ADMIN, "*"), Scope.MANAGE_ACCOUNTS, None, Verdict.ALLOWED),
+        (None, Scope.READ_EXACT_LOCATION, "ijmond", AccessDecision.NOT_SIGNED_IN),
+        (somebody(Role.RESIDENT), Scope.READ_EXACT_LOCATION, "ijmond", AccessDecision.NOT_IN_ROLE),
+        (somebody(), Scope.READ_EXACT_LOCATION, "ijmond", AccessDecision.ALLOWED),
+        (somebody(), Scope.READ_EXACT_LOCATION, "chemelot", AccessDecision.OTHER_AREA),
+        (somebody(), Scope.READ_EXACT_LOCATION, None, AccessDecision.OTHER_AREA),
+        (somebody(Role.INSPECTOR, "*"), Scope.READ_EXACT_LOCATION, None, AccessDecision.ALLOWED),
+        (somebody(Role.OPERATOR, "*"), Scope.MANAGE_ACCOUNTS, None, AccessDecision.NOT_IN_ROLE),
+        (somebody(Role.ADMIN, "*"), Scope.MANAGE_ACCOUNTS, None, AccessDecision.ALLOWED),
     ],
 )
 def test_decisions_have_reasons(identity, scope, area, verdict):
-    assert decide(identity, scope, area) is verdict
+    assert decide_access(identity, scope, area) is verdict
 
 
 AREAS = st.frozensets(st.sampled_from(["*", "a", "b", "c"]))
@@ -53,11 +53,11 @@ AREAS = st.frozensets(st.sampled_from(["*", "a", "b", "c"]))
 @given(role=st.sampled_from(Role), areas=AREAS, scopes=st.frozensets(st.sampled_from(Scope)), wanted=AREAS)
 def test_a_key_never_may_more_than_its_account(role, areas, scopes, wanted):
     account = Identity(name="x", role=role, scopes=scopes_of(role), areas=areas)
-    key = narrowed(account, scopes, wanted, "k")
+    key = narrow_identity(account, scopes, wanted, "k")
     for scope in Scope:
         for area in ("a", "b", "c", None):
-            if decide(key, scope, area) is Verdict.ALLOWED:
-                assert decide(account, scope, area) is Verdict.ALLOWED
+            if decide_access(key, scope, area) is AccessDecision.ALLOWED:
+                assert decide_access(account, scope, area) is AccessDecision.ALLOWED
                 assert scope in scopes
 
 
@@ -76,66 +76,71 @@ def code(at=NOW):
 @pytest.mark.parametrize(
     ("who", "password", "shown", "outcome"),
     [
-        (account(), PASSWORD, code(), SignIn.SIGNED_IN),
-        (account(), PASSWORD, code(NOW - timedelta(seconds=30)), SignIn.SIGNED_IN),
-        (account(), PASSWORD, code(NOW - timedelta(seconds=90)), SignIn.WRONG_CODE),
-        (account(), PASSWORD, "", SignIn.WRONG_CODE),
-        (account(), PASSWORD + " ", code(), SignIn.WRONG_PASSWORD),
-        (account(totp_used=int(NOW.timestamp()) // 30), PASSWORD, code(), SignIn.WRONG_CODE),  # a code works once
-        (account(totp_secret=None), PASSWORD, code(), SignIn.WRONG_CODE),  # never without a second factor
-        (account(password_hash=None), "", code(), SignIn.WRONG_PASSWORD),  # comes through the provider only
-        (account(locked_until=NOW + timedelta(seconds=1)), PASSWORD, code(), SignIn.LOCKED),
-        (account(locked_until=NOW - timedelta(seconds=1)), PASSWORD, code(), SignIn.SIGNED_IN),
-        (account(disabled_at=NOW), PASSWORD, code(), SignIn.DISABLED),
-        (None, PASSWORD, code(), SignIn.UNKNOWN),
+        (account(), PASSWORD, code(), SignInOutcome.SIGNED_IN),
+        (account(), PASSWORD, code(NOW - timedelta(seconds=30)), SignInOutcome.SIGNED_IN),
+        (account(), PASSWORD, code(NOW - timedelta(seconds=90)), SignInOutcome.WRONG_CODE),
+        (account(), PASSWORD, "", SignInOutcome.WRONG_CODE),
+        (account(), PASSWORD + " ", code(), SignInOutcome.WRONG_PASSWORD),
+        (
+            account(totp_used=int(NOW.timestamp()) // 30),
+            PASSWORD,
+            code(),
+            SignInOutcome.WRONG_CODE,
+        ),  # a code works once
+        (account(totp_secret=None), PASSWORD, code(), SignInOutcome.WRONG_CODE),  # never without a second factor
+        (account(password_hash=None), "", code(), SignInOutcome.WRONG_PASSWORD),  # comes through the provider only
+        (account(locked_until=NOW + timedelta(seconds=1)), PASSWORD, code(), SignInOutcome.LOCKED),
+        (account(locked_until=NOW - timedelta(seconds=1)), PASSWORD, code(), SignInOutcome.SIGNED_IN),
+        (account(disabled_at=NOW), PASSWORD, code(), SignInOutcome.DISABLED),
+        (None, PASSWORD, code(), SignInOutcome.UNKNOWN),
     ],
     ids=map(str, range(12)),  # the codes are new in each process
 )
 def test_who_signs_in_and_who_does_not(who, password, shown, outcome):
-    assert judge(who, password, shown, NOW)[0] is outcome
+    assert check_sign_in(who, password, shown, NOW)[0] is outcome
 
 
 def test_a_short_password_is_refused_and_a_stored_one_is_not_the_password():
     with pytest.raises(credentials.WeakPasswordError, match="at least 12 characters"):
-        credentials.hashed("kort")
+        credentials.hash_password("kort")
     assert HASH.startswith("$argon2id$")
 
 
 @given(st.text(max_size=60))
 def test_whatever_is_shown_as_a_key_is_read_or_is_none(text):
-    key = credentials.read_key(text)
+    key = credentials.parse_api_key(text)
     assert key is None or str(key) == text
 
 
 def test_a_key_is_read_as_it_was_shown():
-    key = credentials.new_key()
-    assert credentials.read_key(str(key)) == key
+    key = credentials.new_api_key()
+    assert credentials.parse_api_key(str(key)) == key
 
 
 @given(st.integers(1, 50), st.lists(st.floats(0, 30), max_size=150))
 def test_nobody_gets_more_than_the_burst_and_the_rate(per_minute, pauses):
-    buckets, now, passed = Buckets(per_minute), 1_000.0, 0
+    buckets, now, passed = TokenBuckets(per_minute), 1_000.0, 0
     for pause in pauses:
         now += pause
-        passed += buckets.take("x", now) == 0
+        passed += buckets.take_token("x", now) == 0
     assert passed <= per_minute + per_minute / 60 * (now - 1_000.0) + 1e-6
 
 
 @given(st.integers(1, 50))
 def test_who_waits_as_long_as_told_is_let_in(per_minute):
-    buckets = Buckets(per_minute)
+    buckets = TokenBuckets(per_minute)
     for _ in range(per_minute):
-        assert buckets.take("x", 0.0) == 0
-    wait = buckets.take("x", 0.0)
+        assert buckets.take_token("x", 0.0) == 0
+    wait = buckets.take_token("x", 0.0)
     assert 0 < wait <= 60 / per_minute + 1e-6
-    assert buckets.take("x", wait + 1e-6) == 0
-    assert buckets.take("y", 0.0) == 0, "and nobody else waits"
+    assert buckets.take_token("x", wait + 1e-6) == 0
+    assert buckets.take_token("y", 0.0) == 0, "and nobody else waits"
 
 
 def test_a_flood_of_addresses_does_not_fill_the_memory():
-    buckets = Buckets(10, most=100)
+    buckets = TokenBuckets(10, max_clients=100)
     for number in range(1_000):
-        buckets.take(str(number), 0.0)
+        buckets.take_token(str(number), 0.0)
     assert len(buckets) == 100
 
 
@@ -150,4 +155,4 @@ def test_a_flood_of_addresses_does_not_fill_the_memory():
     ],
 )
 def test_one_connection_is_one_household(address, whom):
-    assert household(address) == whom
+    assert rate_limit_key(address) == whom

@@ -13,17 +13,17 @@ from gateway.detection.settings import DetectionSettings
 from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
-from gateway.system.child_process import answers, free_port
+from gateway.system.child_process import find_free_port, is_port_open
 
 
 @asynccontextmanager
-async def serving(dsn, broker, **settings):
+async def running_api(dsn, broker, **settings):
     """Yields (client, task)."""
-    port = free_port()
+    port = find_free_port()
     task = asyncio.create_task(serve(ApiSettings(port=port, **settings), dsn, broker))
     try:
         async with asyncio.timeout(10):
-            while not answers("127.0.0.1", port):
+            while not is_port_open("127.0.0.1", port):
                 await asyncio.sleep(0.02)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
             yield client, task
@@ -42,5 +42,5 @@ async def pipeline(database, node):
 
 @pytest.fixture
 async def api(database, broker):
-    async with serving(database, broker) as (client, _):
+    async with running_api(database, broker) as (client, _):
         yield client

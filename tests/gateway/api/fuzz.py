@@ -22,13 +22,13 @@ from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
 from gateway.store.migrate import migrate
-from gateway.system.child_process import answers, free_port
+from gateway.system.child_process import find_free_port, is_port_open
 from gateway.system.embedded_servers import Broker, Postgres
-from tests.gateway.api.observation_batches import fill
-from tests.gateway.enrolled_node import enrol
+from tests.gateway.api.observation_batches import ingest_observations
+from tests.gateway.enrolled_node import enrol_node
 
 _OPERATIONS = 21  # of the description, without the live feed
-_ROUND = 2_500
+_CASES_PER_ROUND = 2_500
 
 
 def main() -> int:
@@ -36,43 +36,58 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--cases", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="piekwacht-fuzz-") as folder:
         Path(folder).chmod(0o755)
         with Postgres(Path(folder), options={"fsync": "off"}) as postgres, Broker(Path(folder) / "broker") as broker:
             dsn = postgres.create_database("fuzz")
             migrate(dsn)
-            return uvloop.run(asked(given, dsn, broker))
+            return uvloop.run(run_fuzz(options, dsn, broker))
 
 
-async def asked(given: argparse.Namespace, dsn: str, broker: Broker) -> int:
+async def run_fuzz(options: argparse.Namespace, dsn: str, broker: Broker) -> int:
     """Serve, ask, and say how it went."""
-    store, node = Store(dsn), enrol(dsn)
-    await fill(Pipeline(store, Flagger(), Detector(DetectionSettings())), node, humidity=lambda _: 70.0)
+    store, node = Store(dsn), enrol_node(dsn)
+    await ingest_observations(Pipeline(store, Flagger(), Detector(DetectionSettings())), node, humidity=lambda _: 70.0)
     await store.close()
-    port = free_port()
+    port = find_free_port()
     task = asyncio.create_task(serve(ApiSettings(port=port), dsn, broker.settings))
-    while not answers("127.0.0.1", port):
+    while not is_port_open("127.0.0.1", port):
         await asyncio.sleep(0.05)
-    began, done, worst, number = time.monotonic(), 0, 0, 0
-    while done < given.cases:  # some operations have fewer questions than are asked for: it is counted what was asked
-        phases = "fuzzing" if number else "coverage,fuzzing"  # the first are the same whatever the seed
-        output = await asyncio.to_thread(_round, port, min(_ROUND, given.cases - done), given.seed + number, phases)
-        found = re.search(r"(\d+) generated", output.stdout)
-        if found is None:
+    began, case_count, exit_code, round_number = time.monotonic(), 0, 0, 0
+    while (
+        case_count < options.cases
+    ):  # some operations have fewer questions than are asked for: it is counted what was asked
+        phases = "fuzzing" if round_number else "coverage,fuzzing"  # the first are the same whatever the seed
+        output = await asyncio.to_thread(
+            _run_schemathesis,
+            port,
+            min(_CASES_PER_ROUND, options.cases - case_count),
+            options.seed + round_number,
+            phases,
+        )
+        match = re.search(r"(\d+) generated", output.stdout)
+        if match is None:
             print(output.stdout[-4_000:], output.stderr[-1_000:])
-            worst = 1
+            exit_code = 1
             break
-        done, worst, number = done + int(found[1]), max(worst, output.returncode), number + 1
+        case_count, exit_code, round_number = (
+            case_count + int(match[1]),
+            max(exit_code, output.returncode),
+            round_number + 1,
+        )
         print(output.stdout[-4_000:] if output.returncode else "", end="")
-        print(f"{done} cases, seeds {given.seed} to {given.seed + number - 1}, {time.monotonic() - began:.0f} s, "
-              f"{'a server error' if worst else 'no server error'}", flush=True)  # fmt: skip
+        print(
+            f"{case_count} cases, seeds {options.seed} to {options.seed + round_number - 1}, {time.monotonic() - began:.0f} s, "
+            f"{'a server error' if exit_code else 'no server error'}",
+            flush=True,
+        )
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    return worst
+    return exit_code
 
 
-def _round(port: int, cases: int, seed: int, phases: str) -> subprocess.CompletedProcess[str]:
+def _run_schemathesis(port: int, cases: int, seed: int, phases: str) -> subprocess.CompletedProcess[str]:
     address = f"http://127.0.0.1:{port}"
     command = [Path(sys.executable).with_name("schemathesis"), "run", f"{address}/api/v1/openapi.json",
                "--checks", "not_a_server_error", "--phases", phases, "--exclude-path", "/api/v1/live",

@@ -13,7 +13,7 @@ from gateway.model.registry import Node
 from gateway.quality.flagger import Flagger
 from gateway.store import stations
 from gateway.store.connection import Store
-from tests.gateway.enrolled_node import Enrolled
+from tests.gateway.enrolled_node import EnrolledNode
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def register(dsn, statement):
 
 
 async def test_a_node_that_was_enrolled_too_late_loses_nothing(pipeline, node, database, run):
-    late = Enrolled(signer=Signer.generate("ijm-002"))
+    late = EnrolledNode(signer=Signer.generate("ijm-002"))
     await pipeline.process([late.payload(1), late.payload(2)])
     assert rows(database, "SELECT reason FROM quarantine") == [("unknown_node",)] * 2
     with psycopg.connect(database, autocommit=True) as connection:

@@ -10,12 +10,19 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from edge_agent.wire import Flag, Signer
-from gateway.decoding.decode import Payload, Rejected, Verified, decode, place, unplaced
-from gateway.decoding.rejection import Reason
+from gateway.decoding.decode import (
+    Payload,
+    RejectedPayload,
+    VerifiedBatch,
+    decode_payload,
+    find_unplaced,
+    place_observations,
+)
+from gateway.decoding.rejection import RejectionReason
 from gateway.model.registry import Datastream, Node, ObservedProperty, Registry
-from tests.gateway.enrolled_node import T0, Enrolled
+from tests.gateway.enrolled_node import T0, EnrolledNode
 
-NODE = Enrolled(signer=Signer.generate("ijm-001"))
+NODE = EnrolledNode(signer=Signer.generate("ijm-001"))
 PROPERTIES = ("pm2_5", "humidity")
 REGISTRY = Registry(
     areas={},
@@ -34,15 +41,15 @@ REGISTRY = Registry(
 )
 
 
-def reason_of(payload: Payload) -> Reason:
-    outcome = decode(payload, REGISTRY)
-    assert isinstance(outcome, Rejected)
+def reason_of(payload: Payload) -> RejectionReason:
+    outcome = decode_payload(payload, REGISTRY)
+    assert isinstance(outcome, RejectedPayload)
     return outcome.reason
 
 
 def test_a_good_payload_is_verified_with_its_hash():
-    outcome = decode(NODE.payload(seq=7), REGISTRY)
-    assert isinstance(outcome, Verified)
+    outcome = decode_payload(NODE.payload(seq=7), REGISTRY)
+    assert isinstance(outcome, VerifiedBatch)
     assert outcome.key == ("ijm-001", NODE.inc, 7)
     assert len(outcome.sha256) == 32
 
@@ -50,36 +57,36 @@ def test_a_good_payload_is_verified_with_its_hash():
 def test_each_fault_has_its_own_reason():
     good = NODE.payload()
     text, _, _ = good.body.partition(b"\n\n")
-    other = Enrolled(signer=Signer.generate("ijm-001"))
-    assert reason_of(replace(good, topic="pw/v1/ijmond/nobody/readings")) is Reason.UNKNOWN_NODE
-    assert reason_of(replace(good, topic="pw/v1/ijmond/old-001/readings")) is Reason.REVOKED_NODE
-    assert reason_of(replace(good, topic="pw/v1/chemelot/ijm-001/readings")) is Reason.FOREIGN_TOPIC
-    assert reason_of(replace(good, topic="something/else")) is Reason.FOREIGN_TOPIC
-    assert reason_of(replace(good, body=text)) is Reason.UNSIGNED
-    assert reason_of(other.payload()) is Reason.UNSIGNED  # another key's signature is none by ours
-    assert reason_of(replace(good, body=good.body.replace(b"12.1", b"99.9"))) is Reason.FORGED
-    assert reason_of(replace(good, body=b"x" * 2_000_000)) is Reason.TOO_LONG
-    assert reason_of(replace(good, body=NODE.signer.sign(b"not json\n"))) is Reason.MALFORMED
-    assert reason_of(NODE.payload(dt=[0, 1, 2])) is Reason.MALFORMED
-    assert reason_of(NODE.payload(node="ijm-002")) is Reason.FOREIGN_TOPIC
-    assert reason_of(NODE.payload(t0=2**51)) is Reason.IMPOSSIBLE_TIME
+    other = EnrolledNode(signer=Signer.generate("ijm-001"))
+    assert reason_of(replace(good, topic="pw/v1/ijmond/nobody/readings")) is RejectionReason.UNKNOWN_NODE
+    assert reason_of(replace(good, topic="pw/v1/ijmond/old-001/readings")) is RejectionReason.REVOKED_NODE
+    assert reason_of(replace(good, topic="pw/v1/chemelot/ijm-001/readings")) is RejectionReason.FOREIGN_TOPIC
+    assert reason_of(replace(good, topic="something/else")) is RejectionReason.FOREIGN_TOPIC
+    assert reason_of(replace(good, body=text)) is RejectionReason.UNSIGNED
+    assert reason_of(other.payload()) is RejectionReason.UNSIGNED  # another key's signature is none by ours
+    assert reason_of(replace(good, body=good.body.replace(b"12.1", b"99.9"))) is RejectionReason.FORGED
+    assert reason_of(replace(good, body=b"x" * 2_000_000)) is RejectionReason.TOO_LONG
+    assert reason_of(replace(good, body=NODE.signer.sign(b"not json\n"))) is RejectionReason.MALFORMED
+    assert reason_of(NODE.payload(dt=[0, 1, 2])) is RejectionReason.MALFORMED
+    assert reason_of(NODE.payload(node="ijm-002")) is RejectionReason.FOREIGN_TOPIC
+    assert reason_of(NODE.payload(t0=2**51)) is RejectionReason.IMPOSSIBLE_TIME
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", '"12"', "true", "[1]", "{}"])
 def test_no_value_but_a_finite_number_is_taken(number):
     line = NODE.batch().encode().replace(b"12.1", number.encode())
     body = NODE.signer.sign(line)
-    assert reason_of(replace(NODE.payload(), body=body)) is Reason.MALFORMED
+    assert reason_of(replace(NODE.payload(), body=body)) is RejectionReason.MALFORMED
 
 
 def test_deep_nesting_is_malformed_and_no_crash():
     bomb = b'{"v":1,"extra":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"
-    assert reason_of(replace(NODE.payload(), body=NODE.signer.sign(bomb))) is Reason.MALFORMED
+    assert reason_of(replace(NODE.payload(), body=NODE.signer.sign(bomb))) is RejectionReason.MALFORMED
 
 
 def test_unknown_fields_from_a_newer_node_are_tolerated():
     line = NODE.batch().encode().replace(b'{"v":1', b'{"v":1,"colour":"blue"')
-    assert isinstance(decode(replace(NODE.payload(), body=NODE.signer.sign(line)), REGISTRY), Verified)
+    assert isinstance(decode_payload(replace(NODE.payload(), body=NODE.signer.sign(line)), REGISTRY), VerifiedBatch)
 
 
 @given(topic=st.text(max_size=60), body=st.binary(max_size=400))
@@ -90,11 +97,11 @@ def test_nothing_makes_decode_raise(topic, body):
         Payload(topic="pw/v1/ijmond/ijm-001/readings", body=body, received_at=now),
         Payload(topic="pw/v1/ijmond/ijm-001/readings", body=NODE.signer.sign(body + b"\n"), received_at=now),
     ):
-        assert isinstance(decode(payload, REGISTRY), Rejected)
+        assert isinstance(decode_payload(payload, REGISTRY), RejectedPayload)
 
 
 def placed(*payloads: Payload):
-    return place([decode(p, REGISTRY) for p in payloads], REGISTRY)
+    return place_observations([decode_payload(p, REGISTRY) for p in payloads], REGISTRY)
 
 
 def test_values_are_placed_property_by_property_with_their_covariates():
@@ -124,12 +131,14 @@ def test_a_clock_that_cannot_be_right_is_flagged_and_kept(t0):
 
 def test_unknown_properties_are_named_and_the_known_ones_stay():
     payload = NODE.payload(values={"pm2_5": [1.0, 2.0], "moonlight": [3.0, 4.0]})
-    verified = decode(payload, REGISTRY)
-    found = unplaced([verified.heading(REGISTRY)])
-    assert [r.detail for r in found.unknown] == ["no observed property moonlight"]
+    verified = decode_payload(payload, REGISTRY)
+    found = find_unplaced([verified.build_header(REGISTRY)])
+    assert [r.detail for r in found.rejections] == ["no observed property moonlight"]
     assert placed(payload).value.tolist() == [1, 2]
 
 
 def test_a_property_without_a_datastream_is_asked_for():
     registry = dataclasses.replace(REGISTRY, slots={("ijm-001", "humidity"): 1})
-    assert unplaced([decode(NODE.payload(), registry).heading(registry)]).missing == (("ijm-001", "pm2_5"),)
+    assert find_unplaced([decode_payload(NODE.payload(), registry).build_header(registry)]).missing_datastreams == (
+        ("ijm-001", "pm2_5"),
+    )

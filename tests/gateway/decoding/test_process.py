@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from gateway.decoding.decoded_payloads import Decoded
+from gateway.decoding.decoded_payloads import DecodedPayloads
 from gateway.decoding.process import Decoder
 from tests.gateway.decoding.test_decode import NODE, REGISTRY
 
 
 @pytest.fixture
 def decoder():
-    made = Decoder(worth=1, patience=20)
+    made = Decoder(min_payloads=1, timeout=20)
     begin(made)
     yield made
     made.close()
@@ -35,9 +35,9 @@ def begin(decoder):
 
 
 def same(decoder, payloads, registry=REGISTRY):
-    found, expected = decoder.decode(payloads, registry), Decoded.of(payloads, registry)
-    assert found.headings == expected.headings
-    assert [h.payload is e.payload for h, e in zip(found.headings, expected.headings, strict=True)].count(False) == 0
+    found, expected = decoder.decode(payloads, registry), DecodedPayloads.from_payloads(payloads, registry)
+    assert found.headings == expected.headers
+    assert [h.payload is e.payload for h, e in zip(found.headings, expected.headers, strict=True)].count(False) == 0
     assert found.rejected == expected.rejected
     assert found.registry is registry
     for name in found.rows.__slots__:

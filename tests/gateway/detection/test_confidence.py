@@ -2,12 +2,12 @@
 
 import pytest
 
-from gateway.detection.confidence import judge
-from gateway.model.event import Change, Kind, Neighbours
+from gateway.detection.confidence import assess_confidence
+from gateway.model.event import EventChange, EventKind, Neighbours
 
 EVENT = {
-    "change": Change.ENDED,
-    "kind": Kind.PEAK,
+    "change": EventChange.ENDED,
+    "kind": EventKind.PEAK,
     "excess": 8.0,
     "background": 8.0,
     "noise": 1.0,
@@ -21,10 +21,10 @@ EVENT = {
 
 
 def sure(**changes):
-    return judge(**{**EVENT, **changes}).confidence
+    return assess_confidence(**{**EVENT, **changes}).value
 
 
-@pytest.mark.parametrize("change", list(Change))
+@pytest.mark.parametrize("change", list(EventChange))
 def test_the_larger_the_surer_up_to_what_was_seen_to_matter(change):
     said = [sure(change=change, excess=excess) for excess in (1e-12, 1, 3, 10, 30, 40, 1e6)]
     assert said == sorted(said)
@@ -32,7 +32,7 @@ def test_the_larger_the_surer_up_to_what_was_seen_to_matter(change):
     assert said[0] >= 0.01
 
 
-@pytest.mark.parametrize("change", [Change.OPENED, Change.UPDATED, Change.ENDED])
+@pytest.mark.parametrize("change", [EventChange.OPENED, EventChange.UPDATED, EventChange.ENDED])
 def test_what_takes_long_is_doubted_and_a_release_of_an_hour_no_more_than_that(change):
     said = [sure(change=change, minutes=minutes) for minutes in (0, 5, 10, 60, 180)]
     assert said == sorted(said, reverse=True)
@@ -41,14 +41,14 @@ def test_what_takes_long_is_doubted_and_a_release_of_an_hour_no_more_than_that(c
 
 
 def test_one_reading_and_its_tail_are_believed_by_how_soon_the_tail_was_known():
-    said = [sure(change=Change.OPENED, excess=500.0, waited=minutes) for minutes in (0.5, 1, 2, 2.5, 5)]
+    said = [sure(change=EventChange.OPENED, excess=500.0, waited=minutes) for minutes in (0.5, 1, 2, 2.5, 5)]
     assert said == sorted(said, reverse=True)
     assert said[0] == said[1]
     assert said[1] > 0.6 > said[2] > said[3] > 0.3 > said[4]
-    assert judge(**{**EVENT, "waited": 1.0}).reasons[-1] == "single_reading"
+    assert assess_confidence(**{**EVENT, "waited": 1.0}).reasons[-1] == "single_reading"
     assert sure(excess=1.0, waited=1.0) == sure(excess=1.0)
 
 
-@pytest.mark.parametrize("kind", [Kind.GLITCH, Kind.SENSOR, Kind.HUMIDITY])
+@pytest.mark.parametrize("kind", [EventKind.GLITCH, EventKind.SENSOR, EventKind.HUMIDITY])
 def test_what_is_no_peak_is_not_believed_however_high(kind):
     assert sure(kind=kind, excess=1e4) < 0.15

@@ -8,10 +8,10 @@ import pytest
 from edge_agent.wire import Flag
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
-from gateway.model.event import Change, Kind, Wind
+from gateway.model.event import EventChange, EventKind, Wind
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Datastream, Site, Station
-from tests.laws import T0, registry_of, run
+from tests.laws import T0, build_registry, run_detector
 
 DETECTOR = Detector(DetectionSettings())
 STEP = 60_000
@@ -22,9 +22,9 @@ def network(values, registry, **columns):
     readings, streams = values.shape
     at = np.repeat(T0 + np.arange(readings) * STEP, streams)
     columns = {name: np.broadcast_to(column, values.shape).ravel() for name, column in columns.items()}
-    batch = ObservationBatch.of(np.tile(np.arange(streams), readings), at, values.ravel(), **columns)
+    batch = ObservationBatch.from_columns(np.tile(np.arange(streams), readings), at, values.ravel(), **columns)
     found = {}
-    for event in run(DETECTOR, batch, registry):
+    for event in run_detector(DETECTOR, batch, registry):
         found.setdefault(event.kind, []).append(event)
     return found
 
@@ -37,41 +37,41 @@ def calm(readings, streams, seed=1):
 def test_what_all_stations_see_is_one_event_of_the_area(streams):
     values = calm(400, streams)
     values[200:260] += np.minimum(np.arange(60) / 10, 1)[:, None] * 30
-    found = network(values, registry_of(streams))
-    assert len({e.id for e in found[Kind.REGIONAL]}) == 1
-    assert found[Kind.REGIONAL][-1].change is Change.ENDED
-    assert "all_neighbours" in found[Kind.REGIONAL][0].reasons
-    standing = {e.id: e for e in found.get(Kind.PEAK, [])}
-    assert all(e.change is Change.MERGED for e in standing.values())
-    assert {e.merged_into for e in standing.values()} <= {found[Kind.REGIONAL][0].id}
+    found = network(values, build_registry(streams))
+    assert len({e.id for e in found[EventKind.REGIONAL]}) == 1
+    assert found[EventKind.REGIONAL][-1].change is EventChange.ENDED
+    assert "all_neighbours" in found[EventKind.REGIONAL][0].reasons
+    standing = {e.id: e for e in found.get(EventKind.PEAK, [])}
+    assert all(e.change is EventChange.MERGED for e in standing.values())
+    assert {e.merged_into for e in standing.values()} <= {found[EventKind.REGIONAL][0].id}
 
 
 def test_fog_is_named_and_told_when_it_grows_beyond_what_fog_can_do():
     values, humidity = calm(400, 1), np.full((400, 1), int(Flag.HUMIDITY), np.int32)
     values[200:230] += 10
-    found = network(values, registry_of(1), flags=humidity)
-    assert Kind.PEAK not in found
-    assert "humidity" in found[Kind.HUMIDITY][0].reasons
-    assert found[Kind.HUMIDITY][0].confidence < 0.2
+    found = network(values, build_registry(1), flags=humidity)
+    assert EventKind.PEAK not in found
+    assert "humidity" in found[EventKind.HUMIDITY][0].reasons
+    assert found[EventKind.HUMIDITY][0].confidence < 0.2
     values[210:230] += 60
-    found = network(values, registry_of(1), flags=humidity)
-    assert found[Kind.PEAK][0].id == found[Kind.HUMIDITY][0].id
+    found = network(values, build_registry(1), flags=humidity)
+    assert found[EventKind.PEAK][0].id == found[EventKind.HUMIDITY][0].id
 
 
 def test_a_sensor_that_sticks_high_is_taken_back():
     values = calm(400, 1)
     values[200:300] = 60.0
     stuck = np.where(np.arange(400) >= 230, int(Flag.STUCK), 0)[:, None] * (values == 60.0)
-    found = network(values, registry_of(1), flags=stuck)
-    assert found[Kind.PEAK][-1].change is Change.VOIDED
-    assert "stuck" in found[Kind.PEAK][-1].reasons
-    assert found[Kind.PEAK][-1].confidence < 0.1
-    assert len({e.id for e in found[Kind.PEAK]}) == 1
+    found = network(values, build_registry(1), flags=stuck)
+    assert found[EventKind.PEAK][-1].change is EventChange.VOIDED
+    assert "stuck" in found[EventKind.PEAK][-1].reasons
+    assert found[EventKind.PEAK][-1].confidence < 0.1
+    assert len({e.id for e in found[EventKind.PEAK]}) == 1
 
 
 def twins():
     """Two sensors at one station."""
-    registry = registry_of(1)
+    registry = build_registry(1)
     second = Datastream(slot=1, id=1, station="s0", node="other", observed_property="pm2_5")
     return replace(registry, datastreams=[*registry.datastreams, second])
 
@@ -80,17 +80,21 @@ def test_a_sensor_that_its_twin_contradicts_alarms_nobody():
     values = calm(400, 2)
     values[200:230, 0] += 40
     found = network(values, twins())
-    assert {e.change for e in found.get(Kind.PEAK, [])} <= {Change.OPENED, Change.UPDATED, Change.VOIDED}
-    assert all(e.change is Change.VOIDED for e in found.get(Kind.PEAK, [])[-1:])
-    assert "twin_disagrees" in found[Kind.SENSOR][0].reasons
+    assert {e.change for e in found.get(EventKind.PEAK, [])} <= {
+        EventChange.OPENED,
+        EventChange.UPDATED,
+        EventChange.VOIDED,
+    }
+    assert all(e.change is EventChange.VOIDED for e in found.get(EventKind.PEAK, [])[-1:])
+    assert "twin_disagrees" in found[EventKind.SENSOR][0].reasons
     values[200:230, 1] += 38
     found = network(values, twins())
-    assert Kind.SENSOR not in found
-    assert "twin_agrees" in found[Kind.PEAK][-1].reasons
+    assert EventKind.SENSOR not in found
+    assert "twin_agrees" in found[EventKind.PEAK][-1].reasons
 
 
 def test_neighbours_wind_and_the_site_upwind_are_told_with_the_event():
-    registry = registry_of(24)
+    registry = build_registry(24)
     here = registry.stations["s5"]
     west = Site(id="x", area="a", name="Terrein X", operator="X", latitude=here.latitude, longitude=4.5)
     south = Site(id="y", area="a", name="Terrein Y", operator="Y", latitude=here.latitude - 0.1, longitude=4.6)
@@ -101,8 +105,8 @@ def test_neighbours_wind_and_the_site_upwind_are_told_with_the_event():
     values[200:212, 4] += 40
     values[200:212, 6] += 40
     found = network(values, registry, wind_direction=np.full((400, 1), 265.0), wind_speed=np.full((400, 1), 4.0))
-    event = [e for e in found[Kind.PEAK] if e.station == "s5"][-1]
-    assert event.change is Change.ENDED
+    event = [e for e in found[EventKind.PEAK] if e.station == "s5"][-1]
+    assert event.change is EventChange.ENDED
     assert set(event.neighbours.stations) == {"s4", "s6"}
     assert event.wind == Wind(direction=265.0, spread=0.0, speed=4.0, readings=event.wind.readings)
     assert [site.id for site in event.upwind] == ["x"]
@@ -120,6 +124,6 @@ def test_wind_that_turned_all_around_names_no_site():
     values = calm(400, 1)
     values[200:240] += 40
     turning = (np.arange(400) * 47.0 % 360)[:, None]
-    found = network(values, registry_of(1), wind_direction=turning, wind_speed=np.full((400, 1), 4.0))
-    assert found[Kind.PEAK][-1].wind.spread > 60
-    assert found[Kind.PEAK][-1].upwind == ()
+    found = network(values, build_registry(1), wind_direction=turning, wind_speed=np.full((400, 1), 4.0))
+    assert found[EventKind.PEAK][-1].wind.spread > 60
+    assert found[EventKind.PEAK][-1].upwind == ()

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.detection.summary import sentences
-from gateway.model.event import Change, Event, Kind, Neighbours
-from tests.laws import registry_of
+from gateway.detection.summary import summarize_event
+from gateway.model.event import Event, EventChange, EventKind, Neighbours
+from tests.laws import build_registry
 
 ONSET = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 
@@ -14,13 +14,13 @@ ONSET = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 def told(**facts):
     event = Event(
         **{
-            "id": "a" * 16, "revision": 1, "change": Change.UPDATED, "datastream": 0, "station": "s0",
+            "id": "a" * 16, "revision": 1, "change": EventChange.UPDATED, "datastream": 0, "station": "s0",
             "observed_property": "pm2_5", "onset": ONSET, "peak_at": ONSET, "detected_at": ONSET, "peak": 84.0,
             "background": 14.0, "excess": 70.0, "noise": 1.0, "confidence": 0.9, "detector": "peak@5#1",
         }
         | facts
     )  # fmt: skip
-    found = sentences(event, registry_of(1))
+    found = summarize_event(event, build_registry(1))
     return found["nl"], found["en"]
 
 
@@ -38,10 +38,10 @@ def test_multiples_of_a_background_within_the_noise_are_not_told():
 @pytest.mark.parametrize(
     ("kind", "dutch", "english"),
     [
-        (Kind.GLITCH, "vrijwel zeker een storing", "probably a fault"),
-        (Kind.HUMIDITY, "waarschijnlijk mist", "probably fog"),
-        (Kind.SENSOR, "niet te vertrouwen", "cannot be trusted"),
-        (Kind.REGIONAL, "in het hele gebied rond S0, met 70 µg/m³", "in the whole area around S0, by 70 µg/m³"),
+        (EventKind.GLITCH, "vrijwel zeker een storing", "probably a fault"),
+        (EventKind.HUMIDITY, "waarschijnlijk mist", "probably fog"),
+        (EventKind.SENSOR, "niet te vertrouwen", "cannot be trusted"),
+        (EventKind.REGIONAL, "in het hele gebied rond S0, met 70 µg/m³", "in the whole area around S0, by 70 µg/m³"),
     ],
 )
 def test_what_is_no_peak_of_one_station_says_so(kind, dutch, english):

@@ -14,14 +14,14 @@ import pytest
 from gateway import enrolment, settings
 from gateway.__main__ import main
 from gateway.doctor import certificates, database, files, machine, services
-from gateway.doctor.checks import checks
-from gateway.doctor.finding import Level
-from gateway.enrolment.authority import Authority as OldAuthority
+from gateway.doctor.checks import build_checks
+from gateway.doctor.finding import FindingLevel
+from gateway.enrolment.authority import CertificateAuthority as OldAuthority
 from gateway.enrolment.authority import private_pem
 from gateway.evaluation.shadow import telemetry as shadow_telemetry
 from gateway.mqtt.settings import BrokerSettings, TlsSettings
 from gateway.store.migrate import migrate
-from gateway.system.child_process import Child, answers, free_port
+from gateway.system.child_process import Child, find_free_port, is_port_open
 from gateway.system.embedded_servers import Postgres
 from tests.deploy import brokers
 
@@ -30,21 +30,21 @@ EXAMPLE = Path(enrolment.__file__).parents[2] / "deploy/compose/piekwacht.toml"
 
 
 def faults(findings):
-    return [str(one) for one in findings if one.level is Level.FAULT]
+    return [str(one) for one in findings if one.level is FindingLevel.FAULT]
 
 
 def worst(findings):
-    return max((one.level for one in findings), key=list(Level).index)
+    return max((one.level for one in findings), key=list(FindingLevel).index)
 
 
 @pytest.fixture
 def authority(tmp_path):
-    return brokers.Authority(tmp_path)
+    return brokers.CommandLineAuthority(tmp_path)
 
 
 @pytest.fixture
 def mosquitto(tmp_path, authority):
-    broker = brokers.Broker("mosquitto", tmp_path / "broker", authority)
+    broker = brokers.DeployedBroker("mosquitto", tmp_path / "broker", authority)
     yield broker
     broker.stop()
 
@@ -72,7 +72,7 @@ def test_files_that_are_missing_or_open_to_everybody_are_named(tmp_path):
     (tmp_path / "piekwacht.toml").write_text(
         '[database]\ndsn = ""\n[ingest]\nkey_file = "gateway.key"\n[broker]\npassword_file = "gone"\n'
     )
-    found = [str(one) for one in files.examine(settings.read(tmp_path / "piekwacht.toml"))]
+    found = [str(one) for one in files.check_files(settings.read(tmp_path / "piekwacht.toml"))]
     assert found == [
         f"broker.password_file: {tmp_path}/gone is not there: put the file there, or change the setting",
         f"ingest.key_file: everybody on this machine can read {key}: chmod 0600 {key}",
@@ -81,13 +81,13 @@ def test_files_that_are_missing_or_open_to_everybody_are_named(tmp_path):
 
 class TestDatabase:
     def test_away(self):
-        (one,) = faults(database.examine("host=/nonexistent dbname=x"))
+        (one,) = faults(database.check_database("host=/nonexistent dbname=x"))
         assert "the database does not answer" in one
         assert "check [database] dsn" in one
         assert "\n" not in one
 
     def test_empty(self, empty_database):
-        assert "the database is empty: run `piekwacht migrate`" in faults(database.examine(empty_database))
+        assert "the database is empty: run `piekwacht migrate`" in faults(database.check_database(empty_database))
 
     def test_older(self, database):
         with psycopg.connect(database, autocommit=True) as connection:
@@ -107,10 +107,10 @@ class TestDatabase:
 
     def test_without_timescale_is_a_choice(self, database):
         notes = [one for one in examine_database(database) if one.check == "timescale"]
-        assert [one.level for one in notes] == [Level.NOTE]
+        assert [one.level for one in notes] == [FindingLevel.NOTE]
 
 
-examine_database = database.examine
+examine_database = database.check_database
 
 
 class TestCertificates:
@@ -126,7 +126,7 @@ class TestCertificates:
         return {"ca": tmp_path / "old/ca.pem", "certificate": tmp_path / "old.pem", "key": tmp_path / "old.key"}
 
     def examined(self, tls, now=NOW):
-        return list(certificates.examine(BrokerSettings(tls=TlsSettings(**tls)), now))
+        return list(certificates.check_certificates(BrokerSettings(tls=TlsSettings(**tls)), now))
 
     def test_an_expired_authority(self, old):
         found = faults(self.examined(old))
@@ -135,8 +135,8 @@ class TestCertificates:
 
     def test_one_that_will_expire_is_said_in_time(self, old):
         before = datetime(2018, 3, 20, tzinfo=UTC)
-        assert worst(self.examined(old, before)) is Level.WARNING
-        assert worst(self.examined(old, before - timedelta(days=60))) is Level.WELL
+        assert worst(self.examined(old, before)) is FindingLevel.WARNING
+        assert worst(self.examined(old, before - timedelta(days=60))) is FindingLevel.OK
 
     def test_one_that_is_not_in_force_yet_points_at_the_clock(self, old):
         assert any(
@@ -146,8 +146,8 @@ class TestCertificates:
 
     def test_a_mixture(self, authority, tmp_path, old):
         ours, other = authority.issue("a"), authority.issue("b")
-        assert worst(self.examined(ours, certificates.today())) is Level.WELL
-        mixed = faults(self.examined({**ours, "key": other["key"]}, certificates.today()))
+        assert worst(self.examined(ours, certificates.current_time())) is FindingLevel.OK
+        mixed = faults(self.examined({**ours, "key": other["key"]}, certificates.current_time()))
         assert len(mixed) == 1
         assert "is not the key of" in mixed[0]
         assert any("was not issued by" in one for one in faults(self.examined({**ours, "ca": old["ca"]})))
@@ -161,26 +161,28 @@ class TestCertificates:
 
 class TestBroker:
     def examined(self, broker_settings):
-        return list(certificates.examine_broker(broker_settings, certificates.today()))
+        return list(certificates.check_broker(broker_settings, certificates.current_time()))
 
     def test_all_is_well(self, mosquitto, authority):
         found = self.examined(reaching(mosquitto, authority.issue("piekwacht.gateway")))
-        assert worst(found) is Level.WELL
+        assert worst(found) is FindingLevel.OK
         assert "answers, and takes our certificate" in str(found[0])
         assert "as piekwacht" not in mosquitto.log(), "no session was begun, so none was taken over"
 
     def test_nobody_listens(self):
-        (one,) = faults(self.examined(BrokerSettings(port=free_port())))
+        (one,) = faults(self.examined(BrokerSettings(port=find_free_port())))
         assert one.endswith("(Connection refused): start the broker, or change [broker] host and port")
 
     def test_a_certificate_from_elsewhere(self, mosquitto, authority, tmp_path):
-        foreign = brokers.Authority(tmp_path, "foreign").issue("piekwacht.gateway")
+        foreign = brokers.CommandLineAuthority(tmp_path, "foreign").issue("piekwacht.gateway")
         found = faults(self.examined(reaching(mosquitto, {**foreign, "ca": authority.issue("x")["ca"]})))
         assert len(found) == 1
         assert "does not take our certificate" in found[0] or "hangs up" in found[0]
 
     def test_a_broker_with_a_certificate_from_elsewhere(self, mosquitto, tmp_path):
-        (one,) = faults(self.examined(reaching(mosquitto, brokers.Authority(tmp_path, "foreign").issue("x"))))
+        (one,) = faults(
+            self.examined(reaching(mosquitto, brokers.CommandLineAuthority(tmp_path, "foreign").issue("x")))
+        )
         assert "give the authority it is from in [broker.tls] ca" in one
 
     def test_a_name_that_the_certificate_was_not_made_for(self, mosquitto, authority):
@@ -190,13 +192,13 @@ class TestBroker:
 
 class TestClock:
     def judged(self, **known):
-        (one,) = machine.judge_clock(machine.Clocks(**{"here": NOW, **known}))
+        (one,) = machine.check_clock(machine.Clocks(**{"here": NOW, **known}))
         return one
 
     @pytest.mark.parametrize("years", [-5, -50, 80])
     def test_years_off(self, years):
         one = self.judged(here=NOW + timedelta(days=365 * years))
-        assert one.level is Level.FAULT
+        assert one.level is FindingLevel.FAULT
         assert "which cannot be: set it" in str(one)
 
     def test_before_what_is_stored_already(self):
@@ -211,11 +213,11 @@ class TestClock:
         )
 
     def test_kept_by_nobody_is_a_warning_and_kept_is_well(self):
-        assert self.judged(synchronised=False).level is Level.WARNING
-        assert self.judged(synchronised=True, database=NOW, newest_row=NOW).level is Level.WELL
+        assert self.judged(synchronised=False).level is FindingLevel.WARNING
+        assert self.judged(synchronised=True, database=NOW, newest_row=NOW).level is FindingLevel.OK
 
     def test_the_database_is_really_asked(self, database):
-        clocks = machine.look_at_clocks(database, None)
+        clocks = machine.read_clocks(database, None)
         assert abs(clocks.database - clocks.here) < timedelta(seconds=5)
 
 
@@ -223,32 +225,32 @@ class TestDisk:
     @pytest.mark.parametrize(
         ("free", "level"),
         [
-            (0, Level.FAULT),
-            (10**8, Level.FAULT),
-            (3 * 10**9, Level.WARNING),
-            (5 * 10**9, Level.WARNING),
-            (5 * 10**10, Level.WELL),
+            (0, FindingLevel.FAULT),
+            (10**8, FindingLevel.FAULT),
+            (3 * 10**9, FindingLevel.WARNING),
+            (5 * 10**9, FindingLevel.WARNING),
+            (5 * 10**10, FindingLevel.OK),
         ],
     )
     def test_is_judged_before_it_is_full(self, free, level):
-        one = machine.judge_disk(machine.Disk(path=Path("/"), total=10**11, free=free))
+        one = machine.check_disk(machine.Disk(path=Path("/"), total=10**11, free=free))
         assert one.level is level
-        assert level is Level.WELL or "make room" in one.remedy
+        assert level is FindingLevel.OK or "make room" in one.remedy
 
     def test_the_real_ones_are_looked_at_once_each(self):
-        found = list(machine.look_at_disks([Path("/"), Path("/"), Path("/nonexistent")]))
+        found = list(machine.read_disks([Path("/"), Path("/"), Path("/nonexistent")]))
         assert [disk.path for disk in found] == [Path("/")]
 
 
 def test_processes_that_do_not_answer(tmp_path):
     (tmp_path / "p.toml").write_text(
-        f'[database]\ndsn = ""\n[ingest]\nkey_file = "k"\n[api]\nport = {free_port()}\n'
-        f'[telemetry]\nport = {free_port()}\n[alerting.heartbeat]\nurl = "http://127.0.0.1:1/"\n'
+        f'[database]\ndsn = ""\n[ingest]\nkey_file = "k"\n[api]\nport = {find_free_port()}\n'
+        f'[telemetry]\nport = {find_free_port()}\n[alerting.heartbeat]\nurl = "http://127.0.0.1:1/"\n'
     )
     read = settings.read(tmp_path / "p.toml")
-    for check in (services.gateway, services.api, services.alerting):
+    for check in (services.check_gateway, services.check_api, services.check_alerting):
         assert any("does not answer" in one for one in faults(check(read, {})))
-    assert "has not taken a heartbeat" in faults(services.heartbeat(read, {}, 0))[0]
+    assert "has not taken a heartbeat" in faults(services.check_heartbeat(read, {}, 0))[0]
 
 
 class TestBeside:
@@ -256,30 +258,30 @@ class TestBeside:
 
     def examined(self, tmp_path, text, now=0.0):
         (tmp_path / "p.toml").write_text(f'[database]\ndsn = ""\n{text}')
-        (one,) = services.beside(settings.read(tmp_path / "p.toml"), {}, now)
+        (one,) = services.check_evaluation(settings.read(tmp_path / "p.toml"), {}, now)
         return one
 
     def test_not_asked_for_or_not_to_be_seen(self, tmp_path):
-        assert self.examined(tmp_path, "").level is Level.NOTE
+        assert self.examined(tmp_path, "").level is FindingLevel.NOTE
         assert "give [telemetry] beside_port" in str(self.examined(tmp_path, "[selftest]\n"))
 
     def test_not_there(self, tmp_path):
-        one = self.examined(tmp_path, f"[selftest]\n[telemetry]\nbeside_port = {free_port()}\n")
-        assert one.level is Level.WARNING
+        one = self.examined(tmp_path, f"[selftest]\n[telemetry]\nbeside_port = {find_free_port()}\n")
+        assert one.level is FindingLevel.WARNING
         assert "start `piekwacht beside`" in one.remedy
 
     def test_there_and_how_far_it_has_come(self, tmp_path):
         shadow_telemetry.NEWEST.labels("calmer").set(1_000_000)
-        server, _ = prometheus_client.start_http_server(port := free_port(), addr="127.0.0.1")
+        server, _ = prometheus_client.start_http_server(port := find_free_port(), addr="127.0.0.1")
         try:
             text = f'[shadow]\nname = "calmer"\n[telemetry]\nbeside_port = {port}\n'
-            assert self.examined(tmp_path, text, 1_000_060).level is Level.WELL
+            assert self.examined(tmp_path, text, 1_000_060).level is FindingLevel.OK
             late = self.examined(tmp_path, text, 1_000_000 + 7200)
         finally:
             server.shutdown()
             server.server_close()
             shadow_telemetry.NEWEST.remove("calmer")
-        assert late.level is Level.WARNING
+        assert late.level is FindingLevel.WARNING
         assert "the shadow calmer has come to batches that are 2 hours old" in str(late)
 
 
@@ -302,9 +304,9 @@ api_tls = {{ ca = "{api_tls["ca"]}", certificate = "{api_tls["certificate"]}", k
 [ingest]
 key_file = "gateway.key"
 [api]
-port = {(api := free_port())}
+port = {(api := find_free_port())}
 [telemetry]
-port = {free_port()}
+port = {find_free_port()}
 [[alerting.receiver]]
 name = "piket"
 email = [{{ to = ["piket@example.org"] }}]
@@ -313,7 +315,7 @@ receiver = "piket"
 """)
         program = [Path(sys.executable).with_name("piekwacht"), "up", "--config", path]
         with Child("up", program, log=tmp_path / "up.log") as child:
-            child.wait_until(lambda: answers("127.0.0.1", api), timeout=60)
+            child.wait_until(lambda: is_port_open("127.0.0.1", api), timeout=60)
             yield path
 
 
@@ -324,7 +326,7 @@ def test_a_whole_installation_is_well_until_its_broker_goes(installation, mosqui
     done = subprocess.run(command, capture_output=True, text=True)
     findings = json.loads(done.stdout)
     assert done.returncode == 0, [one for one in findings if one["level"] == "fault"]
-    assert {one["check"] for one in findings} == {*checks(), "schema", "timescale"}
+    assert {one["check"] for one in findings} == {*build_checks(), "schema", "timescale"}
     mosquitto.stop()
     wait_until_connected(installation, connected=False)
     assert main(["doctor", "--config", str(installation), "--quiet"]) == 1

@@ -7,13 +7,13 @@ from aiosmtpd.smtp import AuthResult
 from alerting.delivery.settings import EmailSettings, SmtpSettings
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.doctor import mail
-from gateway.system.child_process import free_port
+from gateway.system.child_process import find_free_port
 from tests.alerting.servers import MailServer
 
 
 def found(**smtp):
     receiver = ReceiverSettings(name="piket", email=[EmailSettings(to=["piket@example.org"])])
-    (finding,) = mail.examine(AlertingSettings(smtp=SmtpSettings(**smtp), receiver=[receiver]))
+    (finding,) = mail.check_mail(AlertingSettings(smtp=SmtpSettings(**smtp), receiver=[receiver]))
     return finding.level.value, str(finding)
 
 
@@ -27,7 +27,7 @@ def guarded():
     controller = Controller(
         object(),
         hostname="127.0.0.1",
-        port=free_port(),
+        port=find_free_port(),
         authenticator=known,
         auth_require_tls=False,
         auth_required=True,
@@ -41,7 +41,7 @@ def test_a_server_that_takes_our_mail_is_well_and_is_sent_nothing():
     with MailServer() as server:
         level, _ = found(port=server.controller.port, host="localhost", tls="none")
         assert level == "well"
-        assert server.taken == []
+        assert server.received == []
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH")  # without TLS, on loopback
@@ -62,11 +62,11 @@ def test_a_server_without_the_tls_that_was_asked_for_is_a_fault():
 
 
 def test_a_server_that_is_away_is_a_warning():
-    level, words = found(port=free_port(), tls="none")
+    level, words = found(port=find_free_port(), tls="none")
     assert level == "warning"
     assert "does not answer" in words
 
 
 def test_who_has_no_mail_needs_no_server():
-    (finding,) = mail.examine(AlertingSettings())
+    (finding,) = mail.check_mail(AlertingSettings())
     assert finding.level.value == "note"

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway import settings
 from gateway.doctor import checks, startup
-from gateway.enrolment.authority import Authority, private_pem
-from gateway.system.child_process import free_port
+from gateway.enrolment.authority import CertificateAuthority, private_pem
+from gateway.system.child_process import find_free_port
 from tests.gateway.doctor.test_doctor import EXAMPLE
 
 
@@ -24,7 +24,7 @@ def says(tmp_path, *words):
 
 def of_year(year, folder):
     """[broker.tls] with an authority of that year, and what it issued."""
-    made = Authority.create(folder / "ca", "one", datetime(year, 1, 1, tzinfo=UTC))
+    made = CertificateAuthority.create(folder / "ca", "one", datetime(year, 1, 1, tzinfo=UTC))
     key = ec.generate_private_key(ec.SECP256R1())
     (folder / "key.pem").write_bytes(private_pem(key))
     (folder / "ours.pem").write_bytes(made.issue("gateway", key.public_key(), datetime(year, 1, 2, tzinfo=UTC)))
@@ -32,12 +32,12 @@ def of_year(year, folder):
 
 
 def write(tmp_path, dsn, more=""):
-    (tmp_path / "piekwacht.toml").write_text(f'[database]\ndsn = "{dsn}"\n[broker]\nport = {free_port()}\n{more}')
+    (tmp_path / "piekwacht.toml").write_text(f'[database]\ndsn = "{dsn}"\n[broker]\nport = {find_free_port()}\n{more}')
 
 
 def logged(tmp_path, caplog):
     with caplog.at_level(logging.ERROR, "gateway.doctor.startup"):
-        startup.look(settings.read(tmp_path / "piekwacht.toml"), ["gateway", "api"])
+        startup.log_faults(settings.read(tmp_path / "piekwacht.toml"), ["gateway", "api"])
     return [record.getMessage() for record in caplog.records]
 
 

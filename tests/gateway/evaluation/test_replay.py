@@ -18,7 +18,7 @@ from gateway.model.registry import Node
 from gateway.quality.flagger import Flagger
 from gateway.store import stations
 from gateway.store.connection import QUERIES, Store
-from tests.gateway.enrolled_node import T0, Enrolled, enrol
+from tests.gateway.enrolled_node import T0, EnrolledNode, enrol_node
 
 
 def batch(node, seq, *, hist=False):
@@ -65,8 +65,8 @@ async def test_an_event_with_a_restart_in_the_middle_of_it_is_found_again(databa
     await run(database, payloads[:45])
     await run(database, payloads[45:])
     (event,) = events(database)
-    stored, found = await replay._replay(database, event.id)
-    assert replay._facts(stored) == replay._facts(found)
+    stored, found = await replay._load_and_replay(database, event.id)
+    assert replay._canonical_json(stored) == replay._canonical_json(found)
 
 
 async def test_a_repaired_gap_holds_the_event_that_live_detection_would_have_found(
@@ -75,7 +75,7 @@ async def test_a_repaired_gap_holds_the_event_that_live_detection_would_have_fou
     await run(database, [batch(node, seq) for seq in range(1, 120)])
     (expected,) = events(database)
     other = postgres.create_database(database.rpartition("=")[2] + "gap", template="migrated")
-    twin = enrol(other)
+    twin = enrol_node(other)
     live = [batch(twin, seq) for seq in (*range(1, 35), *range(70, 120))]
     late = [batch(twin, seq, hist=True) for seq in range(35, 70)]
     await run(other, [*live[:60], *late, *live[60:70]])
@@ -94,7 +94,7 @@ async def test_a_repaired_gap_holds_the_event_that_live_detection_would_have_fou
 
 
 async def test_what_was_tried_again_from_quarantine_is_as_late_in_a_replay_as_it_was_live(database, node):
-    late = Enrolled(signer=Signer.generate("ijm-002"))
+    late = EnrolledNode(signer=Signer.generate("ijm-002"))
     store = Store(database)
     pipeline = Pipeline(store, Flagger(), Detector(DetectionSettings()))
     for seq in range(1, 48):
@@ -103,15 +103,15 @@ async def test_what_was_tried_again_from_quarantine_is_as_late_in_a_replay_as_it
         known = Node(id="ijm-002", area="ijmond", station="wijk-aan-zee", key=late.signer.verifier)
         stations.put_node(connection, known)
         connection.execute(QUERIES["ask_replay"], {"ids": [], "reason": "unknown_node", "by": "test"})
-    assert await pipeline.replay() == 47
+    assert await pipeline.replay_quarantined() == 47
     for seq in range(48, 90):
         await pipeline.process([batch(node, seq)])
     await store.close()
     (event,) = events(database)
-    stored, found = await replay._replay(database, event.id)
-    assert replay._facts(stored) == replay._facts(found)
+    stored, found = await replay._load_and_replay(database, event.id)
+    assert replay._canonical_json(stored) == replay._canonical_json(found)
 
 
 async def test_what_cannot_be_replayed_is_said_in_one_sentence(database, node):
     with pytest.raises(replay.ReplayError, match="no event nosuchevent"):
-        await replay._replay(database, "nosuchevent")
+        await replay._load_and_replay(database, "nosuchevent")

@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from gateway.__main__ import main
-from gateway.api.schemas.schema import instant
+from gateway.api.schemas.schema import format_instant
 from tests.gateway.api.conftest import api, pipeline  # noqa: F401 - fixtures
-from tests.gateway.api.observation_batches import fill
+from tests.gateway.api.observation_batches import ingest_observations
 from tests.gateway.enrolled_node import T0
 
 START = datetime.fromtimestamp(T0 / 1000, UTC)
-PERIOD = {"start": instant(START), "end": instant(START + timedelta(hours=1))}
+PERIOD = {"start": format_instant(START), "end": format_instant(START + timedelta(hours=1))}
 PATH = "/api/v1/stations/wijk-aan-zee/observations"
 
 
@@ -24,7 +24,7 @@ def table(text):
 
 
 async def test_csv_and_parquet_and_pages_hold_the_same_figures(api, pipeline, node):  # noqa: F811
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     for averaging, time, value in (("raw", "observed_at", "value"), ("1min", "start", "mean"), ("1h", "start", "mean")):
         query = {**PERIOD, "averaging": averaging}
         pages = (await api.get(PATH, params=query)).json()["items"][::-1]
@@ -38,7 +38,7 @@ async def test_csv_and_parquet_and_pages_hold_the_same_figures(api, pipeline, no
         assert answer.headers["content-type"] == "application/vnd.apache.parquet"
         found = pq.read_table(io.BytesIO(answer.content))
         assert found[value].to_pylist() == [item[value] for item in pages]
-        assert [instant(at) for at in found[time].to_pylist()] == [row[time] for row in rows]
+        assert [format_instant(at) for at in found[time].to_pylist()] == [row[time] for row in rows]
         assert found["flags"].to_pylist() == [item["flags"] for item in pages]
         assert found.schema.metadata[b"unit"] == b"ug/m3"
         assert found.schema.metadata[b"licence"].startswith(b"https://creativecommons.org")
@@ -51,7 +51,7 @@ async def test_a_client_that_wants_none_of_our_kinds_is_told_which_there_are(api
 
 
 async def test_the_command_writes_what_the_api_says(pipeline, node, database, tmp_path):  # noqa: F811
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     config = tmp_path / "piekwacht.toml"
     config.write_text(f'[database]\ndsn = "{database}"\n')
     command = ["export", "--config", str(config), "--station", "wijk-aan-zee", "--property", "pm2_5",

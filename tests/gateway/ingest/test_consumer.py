@@ -8,19 +8,19 @@ import psycopg
 import pytest
 from prometheus_client import REGISTRY
 
-from edge_agent.wire import Kind, Signer, StoredRanges, Topic
+from edge_agent.wire import Signer, StoredRanges, Topic, TopicKind
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
-from gateway.detection.warm_up import rehearse
+from gateway.detection.warm_up import warm_up_kernels
 from gateway.errors import StartError
-from gateway.ingest.consumer import Ingest
+from gateway.ingest.consumer import IngestConsumer
 from gateway.ingest.pipeline import Pipeline
 from gateway.ingest.settings import IngestSettings
-from gateway.live.message import decode as decode_live
-from gateway.mqtt.settings import client
+from gateway.live.message import decode_live_message as decode_live
+from gateway.mqtt.settings import create_client
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
-from gateway.system.child_process import free_port
+from gateway.system.child_process import find_free_port
 
 KEY = Signer.generate("gateway.ijmond")
 
@@ -28,7 +28,7 @@ KEY = Signer.generate("gateway.ijmond")
 @pytest.fixture(scope="module", autouse=True)
 def warm_kernels():
     """As the gateway does before it listens."""
-    rehearse(Flagger(), Detector(DetectionSettings()))
+    warm_up_kernels(Flagger(), Detector(DetectionSettings()))
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ async def running(settings, broker, dsn):
     """A gateway's ingest, until the block ends."""
     store = Store(dsn)
     task = asyncio.create_task(
-        Ingest(settings, broker, Pipeline(store, Flagger(), Detector(DetectionSettings()))).run()
+        IngestConsumer(settings, broker, Pipeline(store, Flagger(), Detector(DetectionSettings()))).run()
     )
     try:
         until = time.monotonic() + 5.0
@@ -59,7 +59,7 @@ async def running(settings, broker, dsn):
 
 
 async def publish(broker, *payloads):
-    async with client(broker, "node-under-test") as connection:
+    async with create_client(broker, "node-under-test") as connection:
         for payload in payloads:
             await connection.publish(payload.topic, payload.body, qos=1)
 
@@ -82,8 +82,8 @@ async def test_a_node_is_told_in_a_signed_and_retained_message_what_it_may_forge
         await publish(each_broker, node.payload(1), node.payload(2), node.payload(4))
         assert await stored(database, 3) == [1, 2, 4]
         await asyncio.sleep(0.2)
-    topic = str(Topic(area="ijmond", node=node.id, kind=Kind.STORED))
-    async with client(each_broker, "late-listener") as connection:
+    topic = str(Topic(area="ijmond", node=node.id, kind=TopicKind.STORED))
+    async with create_client(each_broker, "late-listener") as connection:
         await connection.subscribe(topic, qos=1)
         message = await asyncio.wait_for(anext(connection.messages), 5)
     assert message.retain
@@ -166,7 +166,7 @@ async def test_one_payload_that_the_database_refuses_does_not_take_the_others_wi
 
 
 async def test_the_live_feed_hears_of_it_after_commit(broker, database, node, settings):
-    async with client(broker, "viewer") as viewer:
+    async with create_client(broker, "viewer") as viewer:
         await viewer.subscribe("pw/v1/ijmond/live")
         async with running(settings, broker, database):
             await publish(broker, node.payload(1))
@@ -178,7 +178,7 @@ async def test_the_live_feed_hears_of_it_after_commit(broker, database, node, se
 
 async def test_status_and_health_are_kept_and_bad_ones_passed_over(broker, database, node, settings):
     async with running(settings, broker, database):
-        async with client(broker, "node-under-test") as connection:
+        async with create_client(broker, "node-under-test") as connection:
             for kind, body in (
                 ("status", b'{"online":true,"agent":"0.1.0"}'),
                 ("health", b'{"disk":0.5,"nul":"\\u0000"}'),
@@ -193,7 +193,7 @@ async def test_status_and_health_are_kept_and_bad_ones_passed_over(broker, datab
 
 
 async def test_no_broker_at_the_start_is_an_error_in_one_sentence(broker, database, settings):
-    gone = type(broker)(host="127.0.0.1", port=free_port())
+    gone = type(broker)(host="127.0.0.1", port=find_free_port())
     with pytest.raises(StartError, match="no broker at mqtt://127"):
         async with running(settings, gone, database):
             pass

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from gateway.decoding.rejection import Reason
+from gateway.decoding.rejection import RejectionReason
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
-from tests.gateway.enrolled_node import T0, enrol
+from tests.gateway.enrolled_node import T0, enrol_node
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ async def test_duplicates_and_reorder_leave_events_and_alerts_as_a_clean_run_doe
     for payload in plume(node):
         await pipeline.process([payload])
     other = postgres.create_database(database.rpartition("=")[2] + "again", template="migrated")
-    twin = enrol(other)
+    twin = enrol_node(other)
     store = Store(other)
     noisy = Pipeline(store, Flagger(), Detector(DetectionSettings()))
     seen = []
@@ -119,7 +119,7 @@ async def test_state_survives_a_restart_at_any_moment(postgres, node, database, 
     for payload in plume(node):
         await pipeline.process([payload])
     other = postgres.create_database(database.rpartition("=")[2] + "restart", template="migrated")
-    twin = enrol(other)
+    twin = enrol_node(other)
     for payload in plume(twin):
         store = Store(other)
         await Pipeline(store, Flagger(), Detector(DetectionSettings())).process([payload])
@@ -145,7 +145,7 @@ async def test_a_failed_transaction_leaves_no_trace_and_can_be_run_again(pipelin
 async def test_the_same_number_with_other_bytes_is_kept_as_evidence(pipeline, node, database):
     await pipeline.process([node.payload(seq=1)])
     await pipeline.process([node.payload(seq=1, values={"pm2_5": [0.1, 0.1]})])
-    assert rows(database, "SELECT reason FROM quarantine") == [(Reason.TAMPERED,)]
+    assert rows(database, "SELECT reason FROM quarantine") == [(RejectionReason.TAMPERED,)]
     assert len(stored(database)) == 4
 
 
@@ -153,7 +153,7 @@ async def test_poison_goes_to_quarantine_and_the_good_beside_it_is_stored(pipeli
     bad = node.payload(seq=1)
     bad = type(bad)(topic=bad.topic, body=b"\x00" + bad.body, received_at=bad.received_at)
     await pipeline.process([bad, node.payload(seq=2)])
-    assert rows(database, "SELECT reason, payload FROM quarantine") == [(Reason.FORGED, bad.body)]
+    assert rows(database, "SELECT reason, payload FROM quarantine") == [(RejectionReason.FORGED, bad.body)]
     assert {r[3] for r in stored(database)} == {2}
 
 
@@ -161,26 +161,26 @@ async def test_an_unknown_property_is_quarantined_and_the_known_ones_are_stored(
     committed = await pipeline.process([node.payload(seq=1, values={"pm10": [1.0, 2.0], "moonlight": [3.0, 4.0]})])
     assert [r[:3] for r in stored(database)] == [("pm10", T0, 1.0), ("pm10", T0 + 1000, 2.0)]
     assert rows(database, "SELECT reason, detail FROM quarantine") == [
-        (Reason.UNKNOWN_PROPERTY, "no observed property moonlight")
+        (RejectionReason.UNKNOWN_PROPERTY, "no observed property moonlight")
     ]
     assert committed.stored[0].ranges == [(1, 1)]
 
 
 async def test_a_batch_with_impossible_times_is_kept_in_quarantine_and_the_node_may_forget_it(pipeline, node, database):
     committed = await pipeline.process([node.payload(seq=1, t0=2**51)])
-    assert rows(database, "SELECT reason FROM quarantine") == [(Reason.IMPOSSIBLE_TIME,)]
+    assert rows(database, "SELECT reason FROM quarantine") == [(RejectionReason.IMPOSSIBLE_TIME,)]
     assert committed.stored[0].ranges == [(1, 1)]
     assert stored(database) == []
 
 
 async def test_a_node_enrolled_or_revoked_while_running_is_noticed(pipeline, node, database):
     await pipeline.process([node.payload(seq=1)])
-    later = enrol(database, node="ijm-002", station="velsen-noord")
+    later = enrol_node(database, node="ijm-002", station="velsen-noord")
     assert (await pipeline.process([later.payload(seq=1)])).stored
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE node SET revoked_at = now() WHERE id = 'ijm-001'")
     await pipeline.process([node.payload(seq=2)])
-    assert rows(database, "SELECT reason FROM quarantine") == [(Reason.REVOKED_NODE,)]
+    assert rows(database, "SELECT reason FROM quarantine") == [(RejectionReason.REVOKED_NODE,)]
 
 
 async def test_a_wrong_clock_raises_no_alert(pipeline, node, database):
@@ -203,11 +203,11 @@ async def test_a_wrong_clock_raises_no_alert(pipeline, node, database):
 
 async def test_two_gateways_never_write_for_the_same_area(database, node):
     first, second = Store(database), Store(database)
-    await first.connected()
+    await first.ensure_connection()
     with pytest.raises(psycopg.OperationalError, match="another gateway writes"):
-        await second.connected()
+        await second.ensure_connection()
     await first.close()
-    await second.connected()
+    await second.ensure_connection()
     await second.close()
 
 

@@ -14,7 +14,7 @@ from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
 from tests.gateway.decoding.test_process import begin
-from tests.gateway.enrolled_node import T0, enrol
+from tests.gateway.enrolled_node import T0, enrol_node
 from tests.gateway.ingest.test_pipeline import plume, rows
 
 FACTS = "SELECT id, revision, change, onset, peak_at, ended_at, peak, background, confidence, state_hash FROM event"
@@ -24,10 +24,10 @@ STATES = "SELECT component, state FROM node_state ORDER BY component"
 @pytest.fixture(params=["in this process", "in another"])
 async def pipeline(database, request):
     store = Store(database, name="looks ahead")
-    with closing(Decoder(worth=1)) as decoder:
+    with closing(Decoder(min_payloads=1)) as decoder:
         if request.param == "in another":
             begin(decoder)
-        yield Pipeline(store, Flagger(), Detector(DetectionSettings()), decoder if decoder.begun else None)
+        yield Pipeline(store, Flagger(), Detector(DetectionSettings()), decoder if decoder.has_used_helper else None)
     await store.close()
 
 
@@ -57,7 +57,7 @@ async def test_looking_ahead_finds_what_one_after_the_other_finds_whatever_comes
     other = postgres.create_database(database.rpartition("=")[2] + "plain", template="migrated")
     store = Store(other)
     plain = Pipeline(store, Flagger(), Detector(DetectionSettings()))
-    for group in micro_batches(enrol(other)):
+    for group in micro_batches(enrol_node(other)):
         await plain.process(group)
     await store.close()
 

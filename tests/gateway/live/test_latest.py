@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 
 from edge_agent.wire import Flag
-from gateway.live.latest import newest
-from gateway.live.message import LiveMessage, decode
+from gateway.live.latest import select_latest
+from gateway.live.message import LiveMessage, decode_live_message
 from gateway.model.observation import ObservationBatch
 from tests.gateway.decoding.test_decode import NODE, REGISTRY, T0, placed
 
@@ -20,17 +20,17 @@ def test_the_newest_of_each_datastream_with_its_minute():
             seq=2, t0=T0 + 61_000, values={"pm2_5": [1.0, None], "humidity": [60, 61]}, flags={"pm2_5": [0, STALE]}
         ),
     )
-    dust, humidity = newest(rows, REGISTRY)
+    dust, humidity = select_latest(rows, REGISTRY)
     assert (dust.value, dust.flags) == (None, STALE)
     assert dust.readings() == [(T0 + 61_000, 1.0, 0), (T0 + 62_000, None, STALE)]
     assert humidity.recent.flags == []
     assert humidity.readings() == [(T0 + 61_000, 60.0, 0), (T0 + 62_000, 61.0, 0)]
     message = LiveMessage(id=1, area="ijmond", committed_at=dust.observed_at, observations=[dust, humidity], events=[])
-    assert decode(message.encode()) == message
+    assert decode_live_message(message.encode()) == message
 
 
 def test_what_came_late_is_no_news():
-    assert newest(placed(NODE.payload(hist=True)), REGISTRY) == []
+    assert select_latest(placed(NODE.payload(hist=True)), REGISTRY) == []
 
 
 def test_observations_are_handed_on_without_the_columns_that_say_nothing():

@@ -4,16 +4,16 @@ import asyncio
 
 import pytest
 
-from gateway.mqtt.connection import BrokerAwayError, linked
-from gateway.mqtt.settings import BrokerSettings, client
-from gateway.system.child_process import free_port
+from gateway.mqtt.connection import BrokerUnavailableError, open_connection
+from gateway.mqtt.settings import BrokerSettings, create_client
+from gateway.system.child_process import find_free_port
 from gateway.system.embedded_servers import Broker
 
 TOPIC = "pw/v1/ijmond/ijm-001/readings"
 
 
 async def send(broker, count, *, start=0):
-    async with client(broker, "sender") as sender:
+    async with create_client(broker, "sender") as sender:
         for number in range(start, start + count):
             await sender.publish(TOPIC, b"%d" % number, qos=1)
 
@@ -31,7 +31,7 @@ def numbers(messages):
 
 
 async def test_what_is_not_acknowledged_comes_again_on_the_next_link(each_broker):
-    async with linked(each_broker, "gateway", most=100) as link:
+    async with open_connection(each_broker, "gateway", most=100) as link:
         await link.subscribe(["pw/v1/+/+/readings"])
         await send(each_broker, 5)
         taken = await take(link, 5)
@@ -39,43 +39,43 @@ async def test_what_is_not_acknowledged_comes_again_on_the_next_link(each_broker
         assert {message.topic for message in taken} == {TOPIC}
         await link.acknowledge(taken[:2])
     await send(each_broker, 1, start=5)
-    async with linked(each_broker, "gateway", most=100) as link:
+    async with open_connection(each_broker, "gateway", most=100) as link:
         assert sorted(numbers(await take(link, 4))) == [2, 3, 4, 5]
 
 
 async def test_no_more_wait_here_than_may_and_none_is_lost(broker):
-    async with linked(broker, "gateway", most=10) as link:
+    async with open_connection(broker, "gateway", most=10) as link:
         await link.subscribe(["pw/v1/+/+/readings"])
         await send(broker, 1)
         await take(link, 1)
-        async with client(broker, "sender") as sender:
+        async with create_client(broker, "sender") as sender:
             for number in range(200):  # 10 kB each: more than one read brings
                 await sender.publish(TOPIC, b"%d" % number + b" " * 100_000, qos=1)
         await asyncio.sleep(0.3)
         assert len(link) < 100
         taken = []
         while len(taken) < 200:
-            taken += await link.take(10, 0)
+            taken += await link.receive(10, 0)
             await link.acknowledge(taken[-10:])
         assert numbers(taken) == list(range(200))
 
 
 async def test_a_broker_that_sends_more_than_may_wait_here_before_it_answers_is_heard(broker):
-    async with linked(broker, "gateway", most=1) as link:
+    async with open_connection(broker, "gateway", most=1) as link:
         await link.subscribe(["pw/v1/+/+/readings"])
-    async with client(broker, "sender") as sender:
+    async with create_client(broker, "sender") as sender:
         for number in range(20):
             await sender.publish(TOPIC, b"%d" % number + b" " * 100_000, qos=1)
-    async with linked(broker, "gateway", most=1) as link:
+    async with open_connection(broker, "gateway", most=1) as link:
         await asyncio.sleep(0.3)  # it has filled up
         await link.subscribe(["pw/v1/+/+/readings"])
         assert sorted(set(numbers(await take(link, 20)))) == list(range(20))
 
 
 async def test_a_wait_that_is_cancelled_takes_nothing(broker):
-    async with linked(broker, "gateway", most=100) as link:
+    async with open_connection(broker, "gateway", most=100) as link:
         await link.subscribe(["pw/v1/+/+/readings"])
-        waiting = asyncio.create_task(link.take(10, 5.0))
+        waiting = asyncio.create_task(link.receive(10, 5.0))
         await send(broker, 3)
         while len(link) < 3:
             await asyncio.sleep(0.01)
@@ -85,9 +85,9 @@ async def test_a_wait_that_is_cancelled_takes_nothing(broker):
 
 
 async def test_what_it_publishes_is_kept_for_who_comes_later(each_broker):
-    async with linked(each_broker, "gateway", most=100) as link:
-        await link.publish("pw/v1/ijmond/ijm-001/stored", b"word", retain=True, sure=True)
-    async with client(each_broker, "node") as node:
+    async with open_connection(each_broker, "gateway", most=100) as link:
+        await link.publish("pw/v1/ijmond/ijm-001/stored", b"word", retain=True, at_least_once=True)
+    async with create_client(each_broker, "node") as node:
         await node.subscribe("pw/v1/ijmond/ijm-001/stored", qos=1)
         async with asyncio.timeout(10):
             message = await anext(node.messages)
@@ -96,21 +96,21 @@ async def test_what_it_publishes_is_kept_for_who_comes_later(each_broker):
 
 async def test_a_broker_that_goes_away_ends_every_wait(tmp_path):
     server = Broker(tmp_path / "broker")
-    async with linked(server.settings, "gateway", most=100) as link:
+    async with open_connection(server.settings, "gateway", most=100) as link:
         await link.subscribe(["pw/v1/+/+/readings"])
-        waiting = asyncio.create_task(link.take(10, 0.01))
+        waiting = asyncio.create_task(link.receive(10, 0.01))
         await asyncio.sleep(0.05)
         await asyncio.to_thread(server.stop)
-        with pytest.raises(BrokerAwayError, match="closed the connection"):
+        with pytest.raises(BrokerUnavailableError, match="closed the connection"):
             async with asyncio.timeout(10):
                 await waiting
-        with pytest.raises(BrokerAwayError):
+        with pytest.raises(BrokerUnavailableError):
             await link.acknowledge([])
 
 
 async def test_nobody_there_is_said_in_plain_words():
-    with pytest.raises(BrokerAwayError, match="Connect call failed"):
-        async with linked(BrokerSettings(port=free_port()), "gateway", most=1):
+    with pytest.raises(BrokerUnavailableError, match="Connect call failed"):
+        async with open_connection(BrokerSettings(port=find_free_port()), "gateway", most=1):
             pass
 
 
@@ -133,6 +133,6 @@ async def test_a_stranger_and_a_refusal_are_said_in_plain_words(answer, said):
         await writer.wait_closed()
 
     async with await asyncio.start_server(reply, "127.0.0.1", 0) as stranger:
-        with pytest.raises(BrokerAwayError, match=said):
-            async with linked(BrokerSettings(port=stranger.sockets[0].getsockname()[1]), "gateway", most=1):
+        with pytest.raises(BrokerUnavailableError, match=said):
+            async with open_connection(BrokerSettings(port=stranger.sockets[0].getsockname()[1]), "gateway", most=1):
                 pass

@@ -6,17 +6,17 @@ from edge_agent.wire import Flag
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import ObservedProperty
 from gateway.quality.flagger import Flagger
-from tests.laws import T0, registry_of
+from tests.laws import T0, build_registry
 from tests.naive import NaiveFlagger
 
-REGISTRY = registry_of(1)
+REGISTRY = build_registry(1)
 REGISTRY.properties["pm2_5"] = ObservedProperty(id="pm2_5", unit="ug/m3", name={}, lower=0, upper=1000, max_rise=500)
 
 _VALUE = st.one_of(st.floats(-10, 1500), st.sampled_from([5.0, 5.0, 5.0, float("nan"), float("inf")]))
 
 
 def flagged(values, at, rh=None, cuts=()):
-    batch = ObservationBatch.of(np.zeros(len(values), int), at, values, **({} if rh is None else {"rh": rh}))
+    batch = ObservationBatch.from_columns(np.zeros(len(values), int), at, values, **({} if rh is None else {"rh": rh}))
     flagger = Flagger()
     states, flags = flagger.initial(REGISTRY), []
     for begin, end in zip([0, *cuts], [*cuts, len(values)], strict=True):
@@ -35,7 +35,9 @@ def test_the_kernel_is_its_naive_twin_wherever_it_is_cut(values, step, data):
     )
     cut = data.draw(st.integers(0, len(values)))
     twin = NaiveFlagger(0, 1000, 500, humid=True)
-    expected = [sum(Flag[name] for name in twin.take(int(t), v, h)) for t, v, h in zip(at, values, rh, strict=True)]
+    expected = [
+        sum(Flag[name] for name in twin.flag_value(int(t), v, h)) for t, v, h in zip(at, values, rh, strict=True)
+    ]
     assert flagged(values, at, rh, cuts=(cut,)) == expected
 
 
@@ -45,7 +47,7 @@ def test_a_value_that_never_moves_for_ten_minutes_is_stuck():
 
 
 def test_flags_of_the_node_stay():
-    batch = ObservationBatch.of([0], [T0], [5.0], flags=[int(Flag.WARM_UP)])
+    batch = ObservationBatch.from_columns([0], [T0], [5.0], flags=[int(Flag.WARM_UP)])
     _, after = Flagger().flag(Flagger().initial(REGISTRY), batch, REGISTRY)
     assert after.flags.tolist() == [Flag.WARM_UP]
 
@@ -53,5 +55,5 @@ def test_flags_of_the_node_stay():
 def test_the_given_states_stay():
     flagger = Flagger()
     states = flagger.initial(REGISTRY)
-    flagger.flag(states, ObservationBatch.of([0], [T0], [5.0]), REGISTRY)
+    flagger.flag(states, ObservationBatch.from_columns([0], [T0], [5.0]), REGISTRY)
     assert states.tobytes() == flagger.initial(REGISTRY).tobytes()

@@ -10,14 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.wire import Flag
-from gateway.api.schemas.schema import instant
-from gateway.quality.humidity_correction import CORRECTIONS, Air, Uncorrected, day, dry, rule_for
+from gateway.api.schemas.schema import format_instant
+from gateway.quality.humidity_correction import (
+    CORRECTION_RULES,
+    AirHumidity,
+    MissingCorrection,
+    correct_day,
+    correct_for_humidity,
+    find_rule,
+)
 from tests.gateway.api.conftest import api, pipeline  # noqa: F401 - fixtures
-from tests.gateway.api.observation_batches import fill
+from tests.gateway.api.observation_batches import ingest_observations
 from tests.gateway.enrolled_node import T0
 
 START = datetime.fromtimestamp(T0 / 1000, UTC)
-PERIOD = {"start": instant(START), "end": instant(START + timedelta(hours=1))}
+PERIOD = {"start": format_instant(START), "end": format_instant(START + timedelta(hours=1))}
 PATH = "/api/v1/stations/wijk-aan-zee/observations"
 RULE = {"name": "kappa-koehler", "version": 1}
 
@@ -29,7 +36,7 @@ def growth(humidity):
 
 @given(st.floats(0, 2_000), st.floats(0.01, 95))
 def test_the_rule_is_the_published_one(value, humidity):
-    found, why = dry(value, Air(humidity=humidity, flags=0))
+    found, why = correct_for_humidity(value, AirHumidity(percent=humidity, flags=0))
     assert found == pytest.approx(value / growth(humidity))
     assert why is None
 
@@ -39,41 +46,43 @@ def test_the_rule_is_the_published_one(value, humidity):
     [(0.0, 1.0), (50.0, 1.1818), (80.0, 1.7273), (95.0, 4.4545)],
 )
 def test_figures_of_this_version_stay_the_same(humidity, factor):
-    assert dry(100.0, Air(humidity=humidity, flags=0))[0] == pytest.approx(100 / factor, rel=1e-4)
+    assert correct_for_humidity(100.0, AirHumidity(percent=humidity, flags=0))[0] == pytest.approx(
+        100 / factor, rel=1e-4
+    )
 
 
 @pytest.mark.parametrize(
     ("air", "why"),
     [
-        (None, Uncorrected.NO_HUMIDITY),
-        (Air(humidity=None, flags=int(Flag.STALE)), Uncorrected.NO_HUMIDITY),
-        (Air(humidity=60.0, flags=int(Flag.SENSOR_FAULT)), Uncorrected.HUMIDITY_FLAGGED),
-        (Air(humidity=112.0, flags=0), Uncorrected.HUMIDITY_FLAGGED),
-        (Air(humidity=95.1, flags=0), Uncorrected.TOO_HUMID),
+        (None, MissingCorrection.NO_HUMIDITY),
+        (AirHumidity(percent=None, flags=int(Flag.STALE)), MissingCorrection.NO_HUMIDITY),
+        (AirHumidity(percent=60.0, flags=int(Flag.SENSOR_FAULT)), MissingCorrection.HUMIDITY_FLAGGED),
+        (AirHumidity(percent=112.0, flags=0), MissingCorrection.HUMIDITY_FLAGGED),
+        (AirHumidity(percent=95.1, flags=0), MissingCorrection.TOO_HUMID),
     ],
 )
 def test_where_the_rule_does_not_hold_there_is_no_value_but_a_reason(air, why):
-    assert dry(12.0, air) == (None, why)
+    assert correct_for_humidity(12.0, air) == (None, why)
 
 
 def test_no_raw_value_no_corrected_value_and_no_reason():
-    assert dry(None, Air(humidity=60.0, flags=0)) == (None, None)
-    assert day(None, 0, []) == (None, None)
+    assert correct_for_humidity(None, AirHumidity(percent=60.0, flags=0)) == (None, None)
+    assert correct_day(None, 0, []) == (None, None)
 
 
 def test_a_day_is_the_mean_of_its_hours_where_they_hold_enough_of_it():
-    assert day(9.0, 200, [(4.0, 100), (8.0, 60), (None, 40)])[0] == pytest.approx(5.5)
-    assert day(9.0, 200, [(4.0, 100), (None, 100)]) == (None, Uncorrected.TOO_FEW_HOURS)
+    assert correct_day(9.0, 200, [(4.0, 100), (8.0, 60), (None, 40)])[0] == pytest.approx(5.5)
+    assert correct_day(9.0, 200, [(4.0, 100), (None, 100)]) == (None, MissingCorrection.TOO_FEW_HOURS)
 
 
 def test_only_particulates_have_a_rule_and_every_name_stands_once():
-    assert rule_for("voc_raw") is None
-    assert rule_for("pm2_5").label == "kappa-koehler@1"
-    assert len({one.label for one in CORRECTIONS}) == len(CORRECTIONS)
+    assert find_rule("voc_raw") is None
+    assert find_rule("pm2_5").label == "kappa-koehler@1"
+    assert len({one.label for one in CORRECTION_RULES}) == len(CORRECTION_RULES)
 
 
 async def test_pages_now_and_files_give_the_corrected_value_beside_the_raw_one(api, pipeline, node):  # noqa: F811
-    await fill(pipeline, node, 180, humidity=lambda s: 80.0 if s < 120 else 97.0)
+    await ingest_observations(pipeline, node, 180, humidity=lambda s: 80.0 if s < 120 else 97.0)
     query = {**PERIOD, "averaging": "1min"}
     page = (await api.get(PATH, params=query)).json()
     assert page["correction"] == RULE
@@ -100,11 +109,13 @@ async def test_pages_now_and_files_give_the_corrected_value_beside_the_raw_one(a
 
 async def test_a_day_is_made_of_its_corrected_hours(api, pipeline, node):  # noqa: F811
     hour = 3_600
-    await fill(pipeline, node, 60, plume=(), humidity=lambda _: 80.0)
-    await fill(pipeline, node, 60, plume=range(60), start=T0 + hour * 1000, first=1_000, humidity=lambda _: 40.0)
+    await ingest_observations(pipeline, node, 60, plume=(), humidity=lambda _: 80.0)
+    await ingest_observations(
+        pipeline, node, 60, plume=range(60), start=T0 + hour * 1000, first_seq=1_000, humidity=lambda _: 40.0
+    )
     asked = {
-        "start": instant(START - timedelta(days=1)),
-        "end": instant(START + timedelta(days=1)),
+        "start": format_instant(START - timedelta(days=1)),
+        "end": format_instant(START + timedelta(days=1)),
         "averaging": "1day",
     }
     (item,) = (await api.get(PATH, params=asked)).json()["items"]
@@ -114,7 +125,7 @@ async def test_a_day_is_made_of_its_corrected_hours(api, pipeline, node):  # noq
 
 
 async def test_a_station_without_humidity_says_so_and_keeps_its_raw_value(api, pipeline, node):  # noqa: F811
-    await fill(pipeline, node, 60)
+    await ingest_observations(pipeline, node, 60)
     newest = (await api.get("/api/v1/stations/wijk-aan-zee")).json()["properties"]["newest"]["pm2_5"]
     assert newest["mean"] == pytest.approx(8.1, abs=0.01)
     assert (newest["corrected"], newest["correction"], newest["uncorrected"]) == (None, None, "no_humidity")

@@ -44,7 +44,7 @@ async def test_a_killed_companion_comes_back_and_goes_on_where_it_was(database, 
             return connection.execute("SELECT max(next_batch) FROM shadow").fetchone()[0] or 0
 
     await live(database, [batch(node, seq) for seq in range(1, 30)])
-    task = asyncio.create_task(evaluation_worker.accompany(settings.read(config), config))
+    task = asyncio.create_task(evaluation_worker.supervise_child(settings.read(config), config))
     try:
         await until(lambda: followed() == 30)
         (first,) = children()

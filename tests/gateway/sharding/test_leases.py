@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.wire import Signer
-from gateway.mqtt.settings import client
-from gateway.sharding.assignment import Shares, decide, fair
-from gateway.sharding.leases import NAME, Leases
-from gateway.store.connection import HeldError, Store
+from gateway.mqtt.settings import create_client
+from gateway.sharding.assignment import LeaseTable, assign_areas, plan_changes
+from gateway.sharding.leases import CONNECTION_NAME_PREFIX, Leases
+from gateway.store.connection import AreasLockedError, Store
 from gateway.system.child_process import Child
-from tests.gateway.enrolled_node import T0, enrol
+from tests.gateway.enrolled_node import T0, enrol_node
 
 AREAS = ("ijmond", "dordrecht", "chemelot", "nijmegen")
 names = st.sampled_from(["a", "b", "c", "d", "e"])
@@ -29,78 +29,82 @@ def shares(draw):
     workers = draw(st.frozensets(names, min_size=1))
     nodes = draw(st.dictionaries(st.sampled_from([f"area-{i}" for i in range(12)]), st.integers(0, 300)))
     held = draw(st.dictionaries(st.sampled_from(sorted(nodes)), st.sampled_from(sorted(workers)))) if nodes else {}
-    return Shares(workers=workers, nodes=nodes, holders=held)
+    return LeaseTable(workers=workers, node_counts=nodes, holder_by_area=held)
 
 
 @settings(max_examples=50)
 @given(shares())
 def test_every_area_has_one_worker_and_then_nothing_moves_any_more(now):
-    settled = Shares(workers=now.workers, nodes=now.nodes, holders=fair(now))
-    assert settled.holders.keys() == now.nodes.keys()
-    assert fair(settled) == settled.holders
+    settled = LeaseTable(workers=now.workers, node_counts=now.nodes, holder_by_area=assign_areas(now))
+    assert settled.holder_by_area.keys() == now.nodes.keys()
+    assert assign_areas(settled) == settled.holder_by_area
     for worker in now.workers:
-        mine = frozenset(area for area, one in settled.holders.items() if one == worker)
-        plan = decide(settled, worker, mine)
-        assert not plan.begin | plan.give | plan.lost
+        mine = frozenset(area for area, one in settled.holder_by_area.items() if one == worker)
+        plan = plan_changes(settled, worker, mine)
+        assert not plan.start | plan.release | plan.lost
 
 
 @settings(max_examples=50)
 @given(shares())
 def test_no_area_is_begun_while_another_holds_it(now):
     for worker in now.workers:
-        plan = decide(now, worker, frozenset())
-        assert all(now.holders.get(area, worker) == worker for area in plan.begin)
-        assert all(now.holders[area] == worker for area in plan.give)
+        plan = plan_changes(now, worker, frozenset())
+        assert all(now.holders.get(area, worker) == worker for area in plan.start)
+        assert all(now.holders[area] == worker for area in plan.release)
 
 
 def test_who_joins_gets_its_share_and_who_stays_keeps_the_rest():
     nodes = dict.fromkeys(AREAS, 20)
-    before = Shares(workers=frozenset({"a", "b"}), nodes=nodes, holders=dict.fromkeys(AREAS, "a"))
-    after = fair(before)
+    before = LeaseTable(workers=frozenset({"a", "b"}), node_counts=nodes, holder_by_area=dict.fromkeys(AREAS, "a"))
+    after = assign_areas(before)
     assert sorted(after.values()) == ["a", "a", "b", "b"]
-    assert decide(before, "a", frozenset(AREAS)).give == {area for area, worker in after.items() if worker == "b"}
-    assert not decide(before, "b", frozenset()).begin, "what is still held is waited for"
+    assert plan_changes(before, "a", frozenset(AREAS)).release == {
+        area for area, worker in after.items() if worker == "b"
+    }
+    assert not plan_changes(before, "b", frozenset()).start, "what is still held is waited for"
 
 
 def test_a_large_area_weighs_as_much_as_many_small_ones():
     nodes = {"large": 90, **{f"small-{i}": 29 for i in range(3)}}
-    after = fair(Shares(workers=frozenset({"a", "b"}), nodes=nodes, holders={}))
+    after = assign_areas(LeaseTable(workers=frozenset({"a", "b"}), node_counts=nodes, holder_by_area={}))
     assert {worker for area, worker in after.items() if area != "large"} != {after["large"]}
     assert sum(worker == after["large"] for worker in after.values()) == 1
 
 
 async def test_who_hangs_is_buried_and_can_never_commit_again(database):
-    enrol(database)
+    enrol_node(database)
     hung, next_one = (Leases(database, worker, [], 1) for worker in ("hung", "next"))
-    assert (await hung.turn(frozenset())).plan.begin == {"ijmond"}
-    writer, heir = (Store(database, areas=["ijmond"], name=NAME + worker) for worker in ("hung", "next"))
-    connection = await writer.connected()
-    with pytest.raises(HeldError):
-        await heir.connected()
+    assert (await hung.renew(frozenset())).plan.start == {"ijmond"}
+    writer, heir = (
+        Store(database, areas=["ijmond"], name=CONNECTION_NAME_PREFIX + worker) for worker in ("hung", "next")
+    )
+    connection = await writer.ensure_connection()
+    with pytest.raises(AreasLockedError):
+        await heir.ensure_connection()
 
     await asyncio.sleep(1.1)
-    turn = await next_one.turn(frozenset())
-    assert turn.plan.begin == {"ijmond"}
-    assert turn.dead == {"hung": 2}
+    turn = await next_one.renew(frozenset())
+    assert turn.plan.start == {"ijmond"}
+    assert turn.dead_workers == {"hung": 2}
     with pytest.raises(psycopg.OperationalError):
         await connection.execute("SELECT 1")
     await asyncio.sleep(0.1)
-    await heir.connected()
+    await heir.ensure_connection()
     for one in (hung, next_one, writer, heir):
         await one.close()
 
 
 async def test_for_all_areas_and_for_one_shut_each_other_out(database):
     one, other, all_ = Store(database, areas=["a"]), Store(database, areas=["b"]), Store(database)
-    await one.connected()
-    await other.connected()
-    with pytest.raises(HeldError):
-        await all_.connected()
+    await one.ensure_connection()
+    await other.ensure_connection()
+    with pytest.raises(AreasLockedError):
+        await all_.ensure_connection()
     await one.close()
     await other.close()
-    await all_.connected()
-    with pytest.raises(HeldError):
-        await one.connected()
+    await all_.ensure_connection()
+    with pytest.raises(AreasLockedError):
+        await one.ensure_connection()
     await all_.close()
 
 
@@ -109,7 +113,7 @@ class Network:
 
     def __init__(self, dsn: str, broker) -> None:
         self._dsn, self._broker = dsn, broker
-        self._nodes = [enrol(dsn, f"{area[:3]}-001", f"station-{area}", area) for area in AREAS]
+        self._nodes = [enrol_node(dsn, f"{area[:3]}-001", f"station-{area}", area) for area in AREAS]
         self.made: dict[tuple[str, int], object] = {}
 
     def make(self) -> None:
@@ -119,7 +123,7 @@ class Network:
             self.made[node.id, seq] = payload
 
     async def send(self, keys) -> None:
-        async with client(self._broker, "network") as connection:
+        async with create_client(self._broker, "network") as connection:
             for key in keys:
                 await connection.publish(self.made[key].topic, self.made[key].body, qos=1)
 

@@ -7,8 +7,8 @@ from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
-from gateway.store.connection import HeldError, Store
-from tests.gateway.enrolled_node import enrol
+from gateway.store.connection import AreasLockedError, Store
+from tests.gateway.enrolled_node import enrol_node
 from tests.gateway.ingest.test_pipeline import plume, rows
 
 FOUND = """
@@ -26,30 +26,30 @@ async def test_what_is_found_does_not_depend_on_who_was_at_it_when(postgres, dat
     alone = gateway(database)
     for payload in payloads:
         await alone.process([payload])
-    await alone.release()
+    await alone.release_areas()
     expected = rows(database, FOUND)
     assert expected, "there is something to find"
 
     other = postgres.create_database(f"{database.rpartition('=')[2]}_taken_over", template="migrated")
-    second = enrol(other)
+    second = enrol_node(other)
     pair, turn = [gateway(other), gateway(other)], 0
     for number, payload in enumerate(plume(second)):
         if number % 7 == 0:
-            await pair[turn].release()
+            await pair[turn].release_areas()
             turn = 1 - turn
         await pair[turn].process([payload])
     for one in pair:
-        await one.release()
+        await one.release_areas()
     assert rows(other, FOUND) == expected
     assert rows(other, "SELECT count(*) FROM observation") == rows(database, "SELECT count(*) FROM observation")
 
 
 async def test_who_is_second_waits_and_leaves_no_connection_behind(database, node):
     first, second = Store(database), Store(database)
-    await first.connected()
+    await first.ensure_connection()
     for _ in range(3):
-        with pytest.raises(HeldError, match="another gateway writes"):
-            await second.connected()
+        with pytest.raises(AreasLockedError, match="another gateway writes"):
+            await second.ensure_connection()
     with psycopg.connect(database) as connection:
         gateways = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'piekwacht gateway' AND datname = %s"
         name = database.rpartition("=")[2]

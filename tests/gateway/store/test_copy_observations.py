@@ -7,8 +7,8 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.decoding.decode import decode, place
-from gateway.store.copy_observations import encode, prepare
+from gateway.decoding.decode import decode_payload, place_observations
+from gateway.store.copy_observations import encode_observations, prepare_records
 from tests.gateway.decoding.test_decode import NODE, REGISTRY
 
 _ROW = st.tuples(
@@ -25,7 +25,7 @@ _ROW = st.tuples(
 def test_what_is_copied_is_what_is_read_back(database, rows):
     columns = list(zip(*rows, strict=True)) or [[]] * 5
     kinds = (np.int64, np.int64, np.float64, np.int32, np.int64)
-    stream = encode(*(np.array(c, k) for c, k in zip(columns, kinds, strict=True)))
+    stream = encode_observations(*(np.array(c, k) for c, k in zip(columns, kinds, strict=True)))
     with psycopg.connect(database) as connection:
         with connection.cursor().copy("COPY observation FROM STDIN (FORMAT binary)") as copy:
             copy.write(stream)
@@ -41,10 +41,10 @@ def test_what_is_copied_is_what_is_read_back(database, rows):
 
 def test_what_is_prepared_stands_in_the_order_of_the_index_and_names_its_batch():
     payloads = NODE.payload(), NODE.payload(seq=2, values={"pm2_5": [None, 1.5], "humidity": [50, 51]})
-    rows = place([decode(one, REGISTRY) for one in payloads], REGISTRY)
-    (full, empty), ids = prepare(rows, REGISTRY), np.array([700, 701])
+    rows = place_observations([decode_payload(one, REGISTRY) for one in payloads], REGISTRY)
+    (full, empty), ids = prepare_records(rows, REGISTRY), np.array([700, 701])
     assert len(empty.records) == 0  # a value that is missing, and no flag that says why, is no observation
-    full.numbered(ids)
+    full.encode_records(ids)
     expected = sorted(
         (REGISTRY.datastreams[slot].id, value, ids[batch])
         for slot, value, batch in zip(rows.datastream, rows.value, rows.batch, strict=True)

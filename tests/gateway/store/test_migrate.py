@@ -2,17 +2,19 @@ import psycopg
 import pytest
 
 from gateway.errors import StartError
-from gateway.store.migrate import Migration, SchemaError, meant_for, migrate, pending, shipped
+from gateway.store.migrate import Migration, SchemaError, find_pending, load_migrations, migrate, select_for_server
 
 
 def test_a_fresh_database_gets_every_migration_once(empty_database):
-    assert migrate(empty_database) == [migration.name for migration in meant_for(shipped(), timescale=False)]
+    assert migrate(empty_database) == [
+        migration.name for migration in select_for_server(load_migrations(), timescale=False)
+    ]
     assert migrate(empty_database) == []
 
 
 def test_check_names_what_would_run_and_changes_nothing(empty_database):
     assert migrate(empty_database, check=True) == [
-        migration.name for migration in meant_for(shipped(), timescale=False)
+        migration.name for migration in select_for_server(load_migrations(), timescale=False)
     ]
     with psycopg.connect(empty_database) as connection:
         assert connection.execute("SELECT to_regclass('observation')").fetchone() == (None,)
@@ -21,12 +23,12 @@ def test_check_names_what_would_run_and_changes_nothing(empty_database):
 def test_a_changed_file_is_refused():
     one = Migration(name="0001.sql", statements="SELECT 1")
     with pytest.raises(SchemaError, match=r"0001\.sql was changed after it was applied"):
-        pending([one], {"0001.sql": "another hash"})
+        find_pending([one], {"0001.sql": "another hash"})
 
 
 def test_a_database_one_version_too_new_is_refused():
     with pytest.raises(SchemaError, match=r"knows migration 0002\.sql, this version does not"):
-        pending([], {"0002.sql": "hash"})
+        find_pending([], {"0002.sql": "hash"})
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,7 @@ def as_released(dsn, count):
     """A database as a version with so many migrations left it."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         migrate(dsn, check=True)  # makes its own table
-        for migration in meant_for(shipped(), timescale=False)[:count]:
+        for migration in select_for_server(load_migrations(), timescale=False)[:count]:
             connection.execute(migration.statements.encode())
             row = [migration.name, migration.sha256]
             connection.execute("INSERT INTO schema_migration (name, sha256) VALUES (%s, %s)", row)
@@ -69,7 +71,7 @@ def schema(dsn):
 
 
 def test_every_earlier_schema_becomes_the_newest(postgres, database):
-    everything = meant_for(shipped(), timescale=False)
+    everything = select_for_server(load_migrations(), timescale=False)
     for count in range(1, len(everything)):
         dsn = postgres.create_database(f"released{count}")
         as_released(dsn, count)
@@ -78,7 +80,9 @@ def test_every_earlier_schema_becomes_the_newest(postgres, database):
 
 
 def test_states_that_were_kept_by_datastream_are_kept_by_node(empty_database):
-    as_released(empty_database, [m.name < "0065" for m in meant_for(shipped(), timescale=False)].count(True))
+    as_released(
+        empty_database, [m.name < "0065" for m in select_for_server(load_migrations(), timescale=False)].count(True)
+    )
     with psycopg.connect(empty_database) as connection:
         connection.execute(
             """INSERT INTO area (id, name, authority, outline) VALUES ('a', 'A', 'OD', '{}');

@@ -9,7 +9,7 @@ from gateway.enrolment import site_file
 from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
-from tests.gateway.enrolled_node import T0, Enrolled, Signer, enrol
+from tests.gateway.enrolled_node import T0, EnrolledNode, Signer, enrol_node
 
 AREA = """
 [area]
@@ -33,7 +33,7 @@ key = "{key}"
 
 @pytest.fixture
 def registry(database):
-    enrol(database)
+    enrol_node(database)
     with psycopg.connect(database, autocommit=True) as connection:
         yield connection
 
@@ -49,7 +49,7 @@ def rename(connection, name):
 def described(folder, signers):
     nodes = [NODE.format(id=signer.name, key=signer.verifier) for signer in signers]
     (folder / "site.toml").write_text(AREA + "".join(nodes))
-    return site_file.read(folder / "site.toml")
+    return site_file.read_site_file(folder / "site.toml")
 
 
 def test_a_transaction_counts_once_and_the_next_one_again(registry):
@@ -97,13 +97,13 @@ def test_who_waits_for_another_operator_counts_after_him(registry, database):
 async def test_a_running_gateway_notices_two_thousand_nodes_of_one_file(database, registry, tmp_path):
     store = Store(database)
     pipeline = Pipeline(store, Flagger(), Detector(DetectionSettings()))
-    known = Enrolled(signer=Signer.generate("ijm-002"))
-    assert (await pipeline.process([known.payload()])).stored == []
+    known = EnrolledNode(signer=Signer.generate("ijm-002"))
+    assert (await pipeline.process([known.payload()])).stored_ranges == []
     signers = [known.signer, *(Signer.generate(f"many-{i}") for i in range(1_999))]
     before = version(registry)
-    site_file.apply(described(tmp_path, signers), database, beside=tmp_path)
+    site_file.apply_site_file(described(tmp_path, signers), database, folder=tmp_path)
     assert version(registry) == before + 1
-    nodes = [Enrolled(signer=signer) for signer in (signers[0], signers[1], signers[-1])]
+    nodes = [EnrolledNode(signer=signer) for signer in (signers[0], signers[1], signers[-1])]
     committed = await pipeline.process([node.payload(seq=2, t0=T0 + 2000) for node in nodes])
     await store.close()
-    assert {stored.node for stored in committed.stored} == {node.id for node in nodes}
+    assert {stored.node for stored in committed.stored_ranges} == {node.id for node in nodes}

@@ -6,12 +6,12 @@ import pytest
 from edge_agent.configuration import ConfigurationError
 from gateway import settings
 from gateway.store import retention
-from gateway.store.retention import Pruned, RetentionSettings
-from tests.gateway.enrolled_node import enrol
+from gateway.store.retention import PruneResult, RetentionSettings
+from tests.gateway.enrolled_node import enrol_node
 
 
 def fill(dsn: str) -> None:
-    enrol(dsn)
+    enrol_node(dsn)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(
             """INSERT INTO batch
@@ -32,14 +32,14 @@ def counts(dsn: str) -> tuple[int, ...]:
 
 def test_by_default_everything_is_kept(database):
     fill(database)
-    assert retention.prune(database, RetentionSettings()) == Pruned()
-    assert retention.apply(database, RetentionSettings()) == []
+    assert retention.prune_old_rows(database, RetentionSettings()) == PruneResult()
+    assert retention.apply_policies(database, RetentionSettings()) == []
     assert counts(database) == (100, 100, 100)
 
 
 def test_what_is_too_old_goes_and_the_hash_of_the_evidence_stays(database):
     fill(database)
-    assert retention.prune(database, RetentionSettings(raw_days=50, evidence_days=80)) == Pruned(
+    assert retention.prune_old_rows(database, RetentionSettings(raw_days=50, evidence_days=80)) == PruneResult(
         observations=51, batches=21
     )
     assert counts(database) == (49, 100, 79)
@@ -72,8 +72,8 @@ def test_what_judged_the_detector_goes_after_its_own_time(database):
             "INSERT INTO selftest_exposure SELECT area_id, detector, hour, "
             "(SELECT min(id) FROM observed_property), 1, 1, 0, 0 FROM selftest_hour"
         )
-    gone = retention.prune(database, RetentionSettings(shadow_days=50, selftest_days=80))
-    assert gone == Pruned(shadow_events=51, selftest_hours=21)
+    gone = retention.prune_old_rows(database, RetentionSettings(shadow_days=50, selftest_days=80))
+    assert gone == PruneResult(shadow_events=51, selftest_hours=21)
     with psycopg.connect(database) as connection:
         left = connection.execute(
             "SELECT (SELECT count(*) FROM shadow_event), (SELECT count(*) FROM selftest_hour),"

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from lxml import etree
 
-from tests.gateway.api.observation_batches import fill
+from tests.gateway.api.observation_batches import ingest_observations
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
@@ -23,7 +23,7 @@ TOP = ["identifier", "sender", "sent", "status", "msgType", "source", "scope", "
 
 
 async def test_atom_and_rss_tell_of_events_and_alerts(api, pipeline, node, database):
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE station SET name = 'A\x01<b>&\"'")
         connection.execute(
@@ -45,7 +45,7 @@ async def test_atom_and_rss_tell_of_events_and_alerts(api, pipeline, node, datab
 
 
 async def test_a_warning_for_other_systems_keeps_to_the_order_and_forms_of_its_schema(api, pipeline, node):
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     event = (await api.get("/api/v1/events")).json()["items"][0]
     answer = await api.get(f"/feeds/events/{event['id']}.cap")
     assert answer.headers["content-type"] == "application/cap+xml"
@@ -68,7 +68,7 @@ async def test_a_warning_for_other_systems_keeps_to_the_order_and_forms_of_its_s
 
 
 async def test_the_schema_finds_what_is_planted(api, pipeline, node):
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     event = (await api.get("/api/v1/events")).json()["items"][0]
     right = (await api.get(f"/feeds/events/{event['id']}.cap")).text
     for before, after in (
@@ -82,7 +82,7 @@ async def test_the_schema_finds_what_is_planted(api, pipeline, node):
 
 @pytest.mark.parametrize("change", ["opened", "updated", "ended", "voided"])
 async def test_whatever_became_of_an_event_its_warning_is_valid(api, pipeline, node, database, change):
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE station SET name = %s", ["<a> & \x01 b, " * 40])
         connection.execute(
@@ -101,7 +101,7 @@ def cap_schema():
 
 
 async def test_today_is_one_table_of_all_stations_and_now_is_geojson(api, pipeline, node):
-    await fill(pipeline, node, 120, start=int(time.time() * 1000) - 120_000)
+    await ingest_observations(pipeline, node, 120, start=int(time.time() * 1000) - 120_000)
     rows = list(csv.DictReader(io.StringIO((await api.get("/feeds/today.csv")).text)))
     assert sum(int(row["count"]) for row in rows) in range(1, 121)  # less around midnight
     assert {row["station"] for row in rows} == {"wijk-aan-zee"}

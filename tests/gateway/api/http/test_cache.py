@@ -10,15 +10,15 @@ import pytest
 
 from gateway.api.data import averages
 from gateway.api.http import cache
-from gateway.api.schemas.observations import mean_of
-from tests.gateway.api.observation_batches import fill
+from gateway.api.schemas.observations import mean_from_row
+from tests.gateway.api.observation_batches import ingest_observations
 from tests.gateway.enrolled_node import T0
 
 _PATH = "/api/v1/stations/wijk-aan-zee/observations"
 
 
 async def test_the_same_words_asked_again_give_what_the_header_wants_this_time(api, pipeline, node):
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     query = {"start": "2026-11-21T02:00:00Z", "end": "2026-11-21T04:00:00Z"}
     for _ in range(2):
         document = await api.get(_PATH, params=query, headers={"Accept": "application/json"})
@@ -44,9 +44,9 @@ def _answered(page):
 
 async def test_what_is_being_measured_now_is_added_to_what_is_known(api, pipeline, node):
     start = int(time.time() - 300) * 1000
-    await fill(pipeline, node, 120, start=start)
+    await ingest_observations(pipeline, node, 120, start=start)
     known = (await api.get(_PATH)).json()["items"]
-    await fill(pipeline, node, 120, start=start + 180_000, first=1000)
+    await ingest_observations(pipeline, node, 120, start=start + 180_000, first_seq=1000)
     await asyncio.sleep(2.1)
     items = (await api.get(_PATH)).json()["items"]
     assert sum(item["count"] for item in items) == 240
@@ -57,13 +57,13 @@ async def test_what_is_being_measured_now_is_added_to_what_is_known(api, pipelin
 
 async def test_a_large_body_is_packed_once_beside_the_others():
     body = cache.Body(b"fresh air " * 1_000_000)
-    waited = asyncio.gather(*(body.pack() for _ in range(20)))
+    waited = asyncio.gather(*(body.compress() for _ in range(20)))
     turns = 0
     while not waited.done():
         await asyncio.sleep(0)
         turns += 1
     assert turns > 1
-    assert gzip.decompress(body.packed) == body.content
+    assert gzip.decompress(body.gzipped) == body.content
 
 
 def _what(item):
@@ -71,7 +71,7 @@ def _what(item):
 
 
 async def test_minutes_cut_anywhere_are_the_minutes_that_are_stored(api, pipeline, node):
-    await fill(pipeline, node, 600)
+    await ingest_observations(pipeline, node, 600)
     at = datetime.fromtimestamp(T0 / 1000, UTC).replace(second=0, microsecond=0)
     whole = {"start": (at - timedelta(hours=2)).isoformat(), "end": (at + timedelta(hours=2)).isoformat()}
     everything = (await api.get(_PATH, params=whole)).json()["items"]
@@ -91,13 +91,13 @@ async def test_minutes_cut_anywhere_are_the_minutes_that_are_stored(api, pipelin
 def _block(*minutes, read=0.0, whole=0.0):
     at = datetime(2026, 11, 21, 12, tzinfo=UTC)
     row = lambda n: (1, at + timedelta(minutes=n), 60, 60, float(n), 0.0, 9.0, 0)  # noqa: E731 - one row
-    return averages.Block([(row(n)[1], mean_of(row(n), (None, None))) for n in minutes], read, whole)
+    return averages.Block([(row(n)[1], mean_from_row(row(n), (None, None))) for n in minutes], read, whole)
 
 
 @pytest.mark.parametrize(("since", "kept"), [(5, [9, 8, 4, 3]), (4, [9, 8, 3]), (3, [9, 8])])
 def test_what_was_read_again_stands_before_what_was_not(since, kept):
     begin = datetime(2026, 11, 21, 12, tzinfo=UTC)
-    new, older = _block(9, 8).dated, _block(9, 8, 4, 3)
-    joined = averages.joined(new, 7.0, begin, begin + timedelta(minutes=since), older)
-    assert [mean.mean for _, mean in joined.dated] == kept
-    assert (joined.read, joined.whole) == (7.0, 0.0)
+    new, older = _block(9, 8).means, _block(9, 8, 4, 3)
+    joined = averages.merge_block(new, 7.0, begin, begin + timedelta(minutes=since), older)
+    assert [mean.mean for _, mean in joined.means] == kept
+    assert (joined.read_at, joined.complete_at) == (7.0, 0.0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.api.observation_batches import fill
+from tests.gateway.api.observation_batches import ingest_observations
 
 pytestmark = pytest.mark.slow
 SPECTRAL = Path(__file__).parents[3] / "spectral"
@@ -52,7 +52,7 @@ async def test_the_description_keeps_to_the_design_rules(api, spectral):
 
 @pytest.mark.timeout(300)
 async def test_no_question_that_can_be_made_up_is_answered_with_a_server_error(api, pipeline, node):
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     command = [Path(sys.executable).with_name("schemathesis"), "run", f"{api.base_url}/api/v1/openapi.json",
                "--checks", "not_a_server_error", "--phases", "examples,coverage,fuzzing", "--max-examples", "8",
                "--exclude-path", "/api/v1/live", "--request-timeout", "20", "--seed", "7",

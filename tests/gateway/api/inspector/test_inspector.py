@@ -8,12 +8,12 @@ import pytest
 from alerting.alert import Severity
 from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings
-from alerting.dispatch.inbox_worker import Decider
-from alerting.inbox import put
+from alerting.dispatch.inbox_worker import InboxWorker
+from alerting.inbox import put_alerts
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.access.accounts import Accounts
 from gateway.access.identity import Role, Scope
-from tests.alerting.sample_alerts import alert
+from tests.alerting.sample_alerts import make_alert
 
 SETTINGS = AlertingSettings(
     receiver=[ReceiverSettings(name="od", email=[EmailSettings(to=["a@b.nl"])])], route=[Route(receiver="od")]
@@ -22,8 +22,8 @@ SETTINGS = AlertingSettings(
 
 async def happens(dsn, *alerts):
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-        await put(connection, alerts)
-        await Decider(SETTINGS).decide_waiting(connection)
+        await put_alerts(connection, alerts)
+        await InboxWorker(SETTINGS).decide_inbox(connection)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def keys(database, node):
         ("anna", Role.INSPECTOR, ["ijmond"]), ("bob", Role.INSPECTOR, ["chemelot"]), ("carla", Role.OPERATOR, ["*"]),
         ("dirk", Role.RESIDENT, ["*"]),
     ):  # fmt: skip
-        await accounts.put(name, role, areas, None)
+        await accounts.put_account(name, role, areas, None)
         key = await accounts.put_key(name, [Scope.ANSWER_ALERTS], ["*"], purpose="test", days=1)
         made[name] = {"Authorization": f"Bearer {key}"}
     return made
@@ -53,9 +53,9 @@ def audited(dsn):
 
 
 async def test_an_inspector_silences_a_station_of_hers_and_nobody_is_told_until_she_ends_it(api, database, keys):
-    await happens(database, alert())
+    await happens(database, make_alert())
     preview = await api.post("/api/v1/silences/preview", json=silence(), headers=keys["anna"])
-    assert [one["event"] for one in preview.json()["items"]] == [alert().event_id]
+    assert [one["event"] for one in preview.json()["items"]] == [make_alert().event_id]
     assert preview.json()["items"][0]["told"] == ["od"]
     assert (await api.get("/api/v1/silences", headers=keys["anna"])).json() == {"items": []}
 
@@ -67,7 +67,7 @@ async def test_an_inspector_silences_a_station_of_hers_and_nobody_is_told_until_
     assert made.json()["author"].startswith("anna/")
     assert made.json()["inForce"] is True
 
-    await happens(database, alert(event_id="while-silenced", severity=Severity.EXTREME))
+    await happens(database, make_alert(event_id="while-silenced", severity=Severity.EXTREME))
     explained = await api.get("/api/v1/events/while-silenced/explanation", headers=keys["anna"])
     assert explained.json()["ongoing"] is True
     assert "od wordt niet ingelicht: iemand heeft gevraagd" in str(explained.json()["items"])
@@ -152,8 +152,8 @@ async def test_lists_show_what_touches_an_area_of_ones_own(api, keys):
 
 
 async def test_an_answer_is_in_the_name_of_who_gave_it_and_once(api, database, keys):
-    await happens(database, alert())
-    path = f"/api/v1/events/{alert().event_id}/acknowledgements"
+    await happens(database, make_alert())
+    path = f"/api/v1/events/{make_alert().event_id}/acknowledgements"
     for _ in range(2):
         said = await api.post(path, json={"note": "collega\r\nBcc: x is onderweg"}, headers=keys["anna"])
         assert said.status_code == 201
@@ -164,12 +164,12 @@ async def test_an_answer_is_in_the_name_of_who_gave_it_and_once(api, database, k
     assert (await api.post(path, json={})).status_code == 401
     nothing = await api.post("/api/v1/events/nothing/acknowledgements", json={}, headers=keys["anna"])
     assert nothing.status_code == 404
-    assert audited(database)[0][1:] == (f"acknowledge {alert().event_id}", "allowed")
+    assert audited(database)[0][1:] == (f"acknowledge {make_alert().event_id}", "allowed")
 
 
 async def test_an_explanation_speaks_either_language_and_only_to_inspectors(api, database, keys):
-    await happens(database, alert())
-    path = f"/api/v1/events/{alert().event_id}/explanation"
+    await happens(database, make_alert())
+    path = f"/api/v1/events/{make_alert().event_id}/explanation"
     steps = (await api.get(f"{path}?language=en", headers=keys["anna"])).json()["items"]
     assert [one["code"] for one in steps] == ["seen", "decided"]
     assert steps[1]["sentence"] == "od is told: a route leads there"

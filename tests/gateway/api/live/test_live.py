@@ -12,16 +12,16 @@ from msgspec.structs import replace
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from gateway.api.data.latest_values import Window
-from gateway.api.live.frames import News, Unread
+from gateway.api.data.latest_values import MinuteWindow
+from gateway.api.live.frames import Backlog, LiveUpdate
 from gateway.api.live.sequencer import Sequencer
-from gateway.api.schemas.events import live_event
-from gateway.api.schemas.observations import live_value
+from gateway.api.schemas.events import build_live_event
+from gateway.api.schemas.observations import build_live_value
 from gateway.api.telemetry import VIEWERS
 from gateway.live.message import LiveEvent, LiveMessage, LiveObservation
-from gateway.model.event import Change, Event
-from gateway.mqtt.settings import client as mqtt
-from tests.gateway.api.conftest import serving
+from gateway.model.event import Event, EventChange
+from gateway.mqtt.settings import create_client as mqtt
+from tests.gateway.api.conftest import running_api
 
 AT = datetime(2026, 11, 21, 16, tzinfo=UTC)
 
@@ -36,7 +36,7 @@ def message(number, value=1.0, *, area="ijmond", event=None):
 
 def event(revision=1):
     return Event(
-        id="abc", revision=revision, change=Change.OPENED, datastream=0, station="wijk-aan-zee",
+        id="abc", revision=revision, change=EventChange.OPENED, datastream=0, station="wijk-aan-zee",
         observed_property="pm2_5", onset=AT, peak_at=AT, detected_at=AT, peak=9.0, background=1.0, excess=8.0,
         noise=1.0, confidence=0.9, detector="d",
     )  # fmt: skip
@@ -67,7 +67,7 @@ async def publish(broker, *messages):
 
 
 async def test_a_viewer_sees_values_and_events_as_they_come(database, broker):
-    async with serving(database, broker) as (api, _), api.stream("GET", "/api/v1/live") as answer:
+    async with running_api(database, broker) as (api, _), api.stream("GET", "/api/v1/live") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert answer.headers["cache-control"] == "no-store"
         await publish(broker, message(1, 12.5, event=event()))
@@ -79,7 +79,7 @@ async def test_a_viewer_sees_values_and_events_as_they_come(database, broker):
 
 
 async def test_a_viewer_comes_back_and_misses_nothing(database, broker):
-    async with serving(database, broker) as (api, _):
+    async with running_api(database, broker) as (api, _):
         async with api.stream("GET", "/api/v1/live") as answer:
             await publish(broker, message(1), message(2, event=event(1)))
             await frames(answer, 2)
@@ -92,7 +92,7 @@ async def test_a_viewer_comes_back_and_misses_nothing(database, broker):
 
 
 async def test_a_viewer_that_was_away_too_long_is_told_so(database, broker):
-    async with serving(database, broker) as (api, _):
+    async with running_api(database, broker) as (api, _):
         await publish(broker, message(100))
         await asyncio.sleep(0.3)
         async with api.stream("GET", "/api/v1/live", headers={"Last-Event-ID": "7"}) as answer:
@@ -100,7 +100,7 @@ async def test_a_viewer_that_was_away_too_long_is_told_so(database, broker):
 
 
 async def test_a_viewer_of_one_area_sees_no_other(database, broker):
-    async with serving(database, broker) as (api, _), api.stream("GET", "/api/v1/live?area=chemelot") as answer:
+    async with running_api(database, broker) as (api, _), api.stream("GET", "/api/v1/live?area=chemelot") as answer:
         elsewhere = message(2, 5.0, area="chemelot")
         elsewhere = replace(elsewhere, observations=[replace(elsewhere.observations[0], station="geleen")])
         await publish(broker, message(1), elsewhere)
@@ -111,7 +111,7 @@ async def test_a_viewer_of_one_area_sees_no_other(database, broker):
 
 
 async def test_a_quiet_stream_gives_a_sign_of_life_and_ends_with_its_lease(database, broker):
-    async with serving(database, broker, heartbeat=0.1, lease=0.5) as (api, _):
+    async with running_api(database, broker, heartbeat=0.1, lease=0.5) as (api, _):
         began = time.monotonic()
         text = (await api.get("/api/v1/live")).text
     assert text.count(": here") >= 2
@@ -119,7 +119,7 @@ async def test_a_quiet_stream_gives_a_sign_of_life_and_ends_with_its_lease(datab
 
 
 async def test_streams_are_ended_when_the_process_stops_and_no_place_leaks(database, broker):
-    async with serving(database, broker) as (api, task):
+    async with running_api(database, broker) as (api, task):
         streams = [asyncio.create_task(api.get("/api/v1/live")) for _ in range(20)]
         async with asyncio.timeout(5):
             while VIEWERS._value.get() < 20:
@@ -134,7 +134,7 @@ async def test_streams_are_ended_when_the_process_stops_and_no_place_leaks(datab
 
 async def test_a_full_house_says_so(database, broker):
     async with (
-        serving(database, broker, viewers=1) as (api, _),
+        running_api(database, broker, viewers=1) as (api, _),
         api.stream("GET", "/api/v1/live"),
         httpx.AsyncClient(base_url=api.base_url) as other,
     ):
@@ -144,7 +144,7 @@ async def test_a_full_house_says_so(database, broker):
 
 async def test_a_viewer_of_one_station_and_property_sees_no_other(database, broker):
     async with (
-        serving(database, broker) as (api, _),
+        running_api(database, broker) as (api, _),
         api.stream("GET", "/api/v1/live?station=heemskerk&property=pm10") as answer,
     ):
         there = message(2)
@@ -155,10 +155,10 @@ async def test_a_viewer_of_one_station_and_property_sees_no_other(database, brok
 
 
 def test_unread_values_are_replaced_and_unread_events_never():
-    unread = Unread()
+    unread = Backlog()
     for number in range(1, 101):
         assert unread.add(news(number))
-    stale, found = unread.take()
+    stale, found = unread.drain()
     assert not stale
     assert [one.value for one in found.values] == [100.0]
     assert [one.revision for one in found.events] == list(range(1, 101))
@@ -166,34 +166,36 @@ def test_unread_values_are_replaced_and_unread_events_never():
 
 
 def test_a_viewer_that_leaves_too_many_events_unread_is_cut():
-    unread = Unread()
+    unread = Backlog()
     assert [unread.add(news(number)) for number in range(1, 600)].count(False) > 0
 
 
 def news(number):
-    minute = Window("ug/m3", message(number, float(number)).observations[0].readings()).minute
+    minute = MinuteWindow("ug/m3", message(number, float(number)).observations[0].readings()).minute
     live = message(number, event=event(number)).events[0]
-    found = live_event(live, "Wijk aan Zee", AT, "Piekwacht")
-    return News(id=number, area="ijmond", values=[live_value("wijk-aan-zee", "pm2_5", minute)], events=[found])
+    found = build_live_event(live, "Wijk aan Zee", AT, "Piekwacht")
+    return LiveUpdate(
+        id=number, area="ijmond", values=[build_live_value("wijk-aan-zee", "pm2_5", minute)], events=[found]
+    )
 
 
 def test_messages_are_shown_in_the_order_of_their_commits():
     sequencer = Sequencer(hold=0.5)
-    assert ids(sequencer.take(message(1), 0)) == [1]
-    assert ids(sequencer.take(message(3), 0)) == []
-    assert ids(sequencer.take(message(4), 0.1)) == []
-    assert ids(sequencer.take(message(2), 0.2)) == [2, 3, 4]
+    assert ids(sequencer.add(message(1), 0)) == [1]
+    assert ids(sequencer.add(message(3), 0)) == []
+    assert ids(sequencer.add(message(4), 0.1)) == []
+    assert ids(sequencer.add(message(2), 0.2)) == [2, 3, 4]
     assert sequencer.due is None
 
 
 def test_a_message_that_never_comes_is_given_up_and_said():
     sequencer = Sequencer(hold=0.5)
-    sequencer.take(message(1), 0)
-    sequencer.take(message(3), 0)
-    assert ids(sequencer.expire(0.4)) == []
-    released = sequencer.expire(0.6)
+    sequencer.add(message(1), 0)
+    sequencer.add(message(3), 0)
+    assert ids(sequencer.release_overdue(0.4)) == []
+    released = sequencer.release_overdue(0.6)
     assert (ids(released), released.lost) == ([3], True)
-    assert ids(sequencer.take(message(2), 0.7)) == [2]  # late is better than never
+    assert ids(sequencer.add(message(2), 0.7)) == [2]  # late is better than never
 
 
 def ids(released):
@@ -201,7 +203,7 @@ def ids(released):
 
 
 async def test_what_was_missed_by_the_feed_itself_makes_it_stale(database, broker):
-    async with serving(database, broker) as (api, _), api.stream("GET", "/api/v1/live") as answer:
+    async with running_api(database, broker) as (api, _), api.stream("GET", "/api/v1/live") as answer:
         await publish(broker, message(1), message(3))
         found = await frames(answer, 3)
     assert [one[0] for one in found] == ["observation", "stale", "observation"]
@@ -209,7 +211,7 @@ async def test_what_was_missed_by_the_feed_itself_makes_it_stale(database, broke
 
 async def test_one_address_has_only_its_part_of_the_house(database, broker):
     async with (
-        serving(database, broker, viewers_per_address=1) as (api, _),
+        running_api(database, broker, viewers_per_address=1) as (api, _),
         api.stream("GET", "/api/v1/live"),
         httpx.AsyncClient(base_url=api.base_url) as other,
     ):
@@ -219,7 +221,7 @@ async def test_one_address_has_only_its_part_of_the_house(database, broker):
 
 
 async def test_a_websocket_says_the_same_and_resumes(database, broker):
-    async with serving(database, broker) as (api, _):
+    async with running_api(database, broker) as (api, _):
         address = str(api.base_url).replace("http", "ws") + "/api/v1/live"
         async with connect(address) as door:
             await publish(broker, message(1, 12.5, event=event()))
@@ -237,7 +239,7 @@ async def test_a_websocket_says_the_same_and_resumes(database, broker):
 
 async def test_a_quiet_websocket_gives_a_sign_of_life_and_ends_with_its_lease(database, broker):
     async with (
-        serving(database, broker, heartbeat=0.1, lease=0.5) as (api, _),
+        running_api(database, broker, heartbeat=0.1, lease=0.5) as (api, _),
         connect(str(api.base_url).replace("http", "ws") + "/api/v1/live") as door,
     ):
         said = [json.loads(text)["event"] async for text in door]
@@ -245,8 +247,8 @@ async def test_a_quiet_websocket_gives_a_sign_of_life_and_ends_with_its_lease(da
 
 
 async def test_a_reader_that_stops_reading_is_cut_and_its_place_is_free(database, broker, monkeypatch):
-    monkeypatch.setattr("gateway.api.live.subscribers._UNREAD_SECONDS", 0.3)
-    async with serving(database, broker) as (api, _):
+    monkeypatch.setattr("gateway.api.live.subscribers._STALL_TIMEOUT", 0.3)
+    async with running_api(database, broker) as (api, _):
         frozen = socket.create_connection((api.base_url.host, api.base_url.port))
         frozen.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         frozen.sendall(b"GET /api/v1/live HTTP/1.1\r\nHost: here\r\n\r\n")

@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack, suppress
 
 import httpx
 
-from gateway.system.child_process import answers
-from tests.gateway.api.conftest import serving
+from gateway.system.child_process import is_port_open
+from tests.gateway.api.conftest import running_api
 from tests.gateway.api.live.test_live import event, message, publish
 
 
@@ -32,7 +32,7 @@ class Proxy:
         task = asyncio.current_task()
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
-        port = next(port for port in self.ports if answers("127.0.0.1", port))
+        port = next(port for port in self.ports if is_port_open("127.0.0.1", port))
         behind = await asyncio.open_connection("127.0.0.1", port)
         with suppress(OSError):
             await asyncio.gather(self.pour(reader, behind[1]), self.pour(behind[0], writer))
@@ -72,8 +72,8 @@ async def client_until(port, wanted, seen):
 async def test_a_stream_goes_on_across_the_restart_of_a_replica_without_loss(database, broker):
     async with AsyncExitStack() as stack:
         first = AsyncExitStack()
-        one, _ = await first.enter_async_context(serving(database, broker))
-        two, _ = await stack.enter_async_context(serving(database, broker))
+        one, _ = await first.enter_async_context(running_api(database, broker))
+        two, _ = await stack.enter_async_context(running_api(database, broker))
         ports = one.base_url.port, two.base_url.port
         proxy = await stack.enter_async_context(Proxy(*ports))
         seen = []
@@ -89,7 +89,7 @@ async def test_a_stream_goes_on_across_the_restart_of_a_replica_without_loss(dat
                     stopping = asyncio.create_task(first.aclose())  # the one that serves goes away under it
             if phase == 1:
                 await stopping
-                again, _ = await stack.enter_async_context(serving(database, broker))
+                again, _ = await stack.enter_async_context(running_api(database, broker))
                 proxy.ports = [two.base_url.port, again.base_url.port]
         async with asyncio.timeout(20):
             await client

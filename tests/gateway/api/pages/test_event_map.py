@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from gateway.api.pages.plumes import grouped
-from tests.gateway.api.observation_batches import fill
+from gateway.api.pages.plumes import group_into_plumes
+from tests.gateway.api.observation_batches import ingest_observations
 
 
 async def test_an_event_is_drawn_from_above_with_facilities_and_hostile_names_as_text(api, pipeline, node, database):
@@ -15,7 +15,7 @@ async def test_an_event_is_drawn_from_above_with_facilities_and_hostile_names_as
             "INSERT INTO site (id, area_id, name, operator, latitude, longitude) "
             "VALUES ('works', 'ijmond', '<script>alert(1)</script>', 'Works', 52.48, 4.60)"
         )
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     (event,) = (await api.get("/api/v1/events")).json()["items"]
     page = (await api.get(f"/nl/events/{event['id']}")).text
     drawn = re.search(r'<svg class="sketch".*?</svg>', page, re.DOTALL)[0]
@@ -33,5 +33,5 @@ def test_a_second_peak_of_one_property_is_a_group_of_its_own():
                 "observedProperty": name, "onset": (at + timedelta(seconds=seconds)).isoformat()}  # fmt: skip
 
     found = [peak(70, "pm10"), peak(70, "pm2_5"), peak(1, "pm10"), peak(0, "pm2_5"), peak(0, "voc_raw")]
-    names = [[one["observedProperty"] for one in (group.main, *group.others)] for group in grouped(found)]
+    names = [[one["observedProperty"] for one in (group.main, *group.others)] for group in group_into_plumes(found)]
     assert names == [["pm2_5", "pm10"], ["pm2_5", "pm10", "voc_raw"]]

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from gateway.api.pages.chart import Chart, Line
-from gateway.api.pages.plumes import grouped
-from tests.gateway.api.observation_batches import fill
+from gateway.api.pages.plumes import group_into_plumes
+from tests.gateway.api.observation_batches import ingest_observations
 
 AT = datetime(2026, 11, 21, 16, tzinfo=UTC)
 
@@ -17,7 +17,7 @@ def event(seconds, name="pm2_5", *, station="a", severity="minor", end="later", 
 
 def test_what_rises_together_at_one_station_is_one_peak():
     found = [event(5, "pm10"), event(3, "voc_raw", severity="moderate"), event(0), event(0, station="b"), event(-300)]
-    first, other, before = grouped(found)
+    first, other, before = group_into_plumes(found)
     assert first.main["observedProperty"] == "voc_raw"
     assert [one["observedProperty"] for one in first.others] == ["pm2_5", "pm10"]
     assert other.main["station"] == "b"
@@ -25,7 +25,7 @@ def test_what_rises_together_at_one_station_is_one_peak():
 
 
 def test_what_is_over_and_what_is_not_are_two():
-    assert len(grouped([event(0, end=None, change="opened"), event(0, "pm10")])) == 2
+    assert len(group_into_plumes([event(0, end=None, change="opened"), event(0, "pm10")])) == 2
 
 
 def test_a_signal_far_from_zero_is_drawn_where_it_is_and_dust_from_zero():
@@ -37,7 +37,7 @@ def test_a_signal_far_from_zero_is_drawn_where_it_is_and_dust_from_zero():
 
 
 async def test_a_peak_of_seconds_is_drawn_from_single_readings(api, pipeline, node):
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     (found,) = (await api.get("/api/v1/events")).json()["items"]
     page = (await api.get(f"/nl/events/{found['id']}")).text
     assert "losse metingen" in page
@@ -46,7 +46,7 @@ async def test_a_peak_of_seconds_is_drawn_from_single_readings(api, pipeline, no
 
 
 async def test_peaks_are_listed_by_day_and_nonsense_is_no_day(api, pipeline, node):
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     for query, count in {
         "from=2026-11-21&to=2026-11-21": 1,
         "from=2026-11-22": 0,
@@ -59,7 +59,7 @@ async def test_peaks_are_listed_by_day_and_nonsense_is_no_day(api, pipeline, nod
 
 
 async def test_others_may_show_the_widget_in_a_frame_in_every_language_and_no_other_page(api, pipeline, node):
-    await fill(pipeline, node, 60)
+    await ingest_observations(pipeline, node, 60)
     for prefix in ("", "/nl", "/en"):
         headers = (await api.get(f"{prefix}/widget/wijk-aan-zee")).headers
         assert "frame-ancestors *" in headers["content-security-policy"]
@@ -68,5 +68,5 @@ async def test_others_may_show_the_widget_in_a_frame_in_every_language_and_no_ot
 
 
 async def test_the_page_of_figures_says_how_well_peaks_are_found(api, pipeline, node):
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     assert "Pieken in 30 dagen: 1" in (await api.get("/nl/status")).text

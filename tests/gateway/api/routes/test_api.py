@@ -8,16 +8,16 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from gateway.api.app import listen, serve
+from gateway.api.app import open_listener, serve
 from gateway.api.settings import ApiSettings
 from gateway.errors import StartError
-from tests.gateway.api.conftest import serving
-from tests.gateway.api.observation_batches import fill
+from tests.gateway.api.conftest import running_api
+from tests.gateway.api.observation_batches import ingest_observations
 from tests.gateway.enrolled_node import T0
 
 
 async def test_stations_are_geojson_with_their_newest_minute(api, pipeline, node):
-    await fill(pipeline, node, 60)
+    await ingest_observations(pipeline, node, 60)
     answer = await api.get("/api/v1/stations")
     assert answer.status_code == 200
     assert answer.headers["api-version"]
@@ -30,8 +30,8 @@ async def test_stations_are_geojson_with_their_newest_minute(api, pipeline, node
 
 
 async def test_who_sends_a_body_too_slowly_is_cut_and_the_log_says_nothing_of_it(database, broker, monkeypatch, caplog):
-    monkeypatch.setattr("gateway.api.live.protocol._BODY_SECONDS", 0.3)
-    async with serving(database, broker) as (client, _):
+    monkeypatch.setattr("gateway.api.live.protocol._BODY_TIMEOUT", 0.3)
+    async with running_api(database, broker) as (client, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
         writer.write(b"POST /acknowledge/x HTTP/1.1\r\nHost: here\r\nContent-Length: 10\r\n\r\n12345")
         async with asyncio.timeout(5):
@@ -56,7 +56,7 @@ async def test_who_sends_a_body_too_slowly_is_cut_and_the_log_says_nothing_of_it
     ids=["in pieces", "too long, not waited for", "asks first", "another behind it", "chunked"],
 )
 async def test_a_body_is_waited_for_at_the_door(database, broker, pieces, status):
-    async with serving(database, broker) as (client, _):
+    async with running_api(database, broker) as (client, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
         writer.write(b"POST /acknowledge/x HTTP/1.1\r\nHost: here\r\n")
         for piece in pieces:
@@ -71,7 +71,7 @@ async def test_a_body_is_waited_for_at_the_door(database, broker, pieces, status
 
 
 async def test_raw_observations_come_in_pages_without_gap_or_repeat_and_name_their_batch(api, pipeline, node):
-    await fill(pipeline, node, 60)
+    await ingest_observations(pipeline, node, 60)
     at = datetime.fromtimestamp(T0 / 1000, UTC)
     query = {"property": "pm2_5", "averaging": "raw", "limit": 7, "start": at.isoformat(),
              "end": (at + timedelta(hours=1)).isoformat()}  # fmt: skip
@@ -94,7 +94,7 @@ async def test_raw_observations_come_in_pages_without_gap_or_repeat_and_name_the
 
 
 async def test_minute_means_count_what_they_are_made_of(api, pipeline, node):
-    await fill(pipeline, node, 120)
+    await ingest_observations(pipeline, node, 120)
     at = datetime.fromtimestamp(T0 / 1000, UTC)
     query = {"start": at.isoformat(), "end": (at + timedelta(hours=1)).isoformat()}
     items = (await api.get("/api/v1/stations/wijk-aan-zee/observations", params=query)).json()["items"]
@@ -103,7 +103,7 @@ async def test_minute_means_count_what_they_are_made_of(api, pipeline, node):
 
 
 async def test_an_event_is_listed_and_stays_at_its_address(api, pipeline, node):
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     (event,) = (await api.get("/api/v1/events", params={"area": "ijmond", "property": "pm2_5"})).json()["items"]
     assert event["excess"] == pytest.approx(90, rel=0.1)
     assert event["stationName"] == "Wijk aan Zee"
@@ -188,7 +188,7 @@ async def test_a_body_that_nobody_asked_for_is_refused_by_its_size(api):
 
 
 async def test_an_answer_is_known_again_by_its_tag_and_says_whose_it_is(api, pipeline, node):
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     for path in ("/api/v1", "/api/v1/areas", "/api/v1/stations", "/api/v1/observed-properties", "/api/v1/events",
                  "/api/v1/datastreams", "/api/v1/alerts", "/api/v1/sites"):  # fmt: skip
         first = await api.get(path)
@@ -205,7 +205,7 @@ async def test_an_answer_is_known_again_by_its_tag_and_says_whose_it_is(api, pip
 
 
 async def test_places_are_geojson_and_datastreams_say_what_they_measure(api, pipeline, node):
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     (area,) = (await api.get("/api/v1/areas")).json()["features"]
     assert (area["id"], area["geometry"]["type"]) == ("ijmond", "Polygon")
     assert (await api.get("/api/v1/areas/ijmond")).json() == area
@@ -217,7 +217,7 @@ async def test_places_are_geojson_and_datastreams_say_what_they_measure(api, pip
 
 
 async def test_what_was_said_of_an_event_before_stays(api, pipeline, node):
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     (event,) = (await api.get("/api/v1/events")).json()["items"]
     items = (await api.get(f"/api/v1/events/{event['id']}/revisions")).json()["items"]
     assert [one["revision"] for one in items] == list(range(1, event["revision"] + 1))
@@ -225,7 +225,7 @@ async def test_what_was_said_of_an_event_before_stays(api, pipeline, node):
 
 
 async def test_who_was_told_is_public_and_their_address_is_not(api, pipeline, node, database):
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     (event,) = (await api.get("/api/v1/events")).json()["items"]
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(
@@ -262,12 +262,12 @@ async def test_machines_can_watch_it(api):
 
 
 async def test_a_database_without_a_schema_is_not_ready(empty_database, broker):
-    async with serving(empty_database, broker) as (client, _):
+    async with running_api(empty_database, broker) as (client, _):
         assert (await client.get("/readyz")).status_code in {500, 503}
 
 
 async def test_pages_are_whole_without_javascript_and_ask_no_other_host(api, pipeline, node):
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     for path, words in (("/", "Wat hangt er nu in de lucht?"), ("/en/", "What is in the air right now?")):
         page = await api.get(path)
         assert words in page.text
@@ -284,7 +284,7 @@ async def test_pages_are_whole_without_javascript_and_ask_no_other_host(api, pip
 async def test_a_hostile_name_is_only_text_on_every_page(api, pipeline, node, database):
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE station SET name = '</script><script>alert(1)</script>'")
-    await fill(pipeline, node)
+    await ingest_observations(pipeline, node)
     for path in ("/", "/en/"):
         assert "<script>alert" not in (await api.get(path)).text
 
@@ -296,5 +296,5 @@ async def test_a_port_in_use_is_one_sentence(database, broker):
 
 def test_a_small_answer_does_not_wait_for_a_larger_one():
     """An event loop switches Nagle's delay off only where the socket says that it is TCP: 40 ms an answer."""
-    with listen("127.0.0.1", 0) as listening:
+    with open_listener("127.0.0.1", 0) as listening:
         assert listening.proto == socket.IPPROTO_TCP

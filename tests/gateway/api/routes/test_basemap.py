@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from gateway.api.settings import BaseMapSettings
-from tests.gateway.api.conftest import serving
+from tests.gateway.api.conftest import running_api
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -47,7 +47,7 @@ def settings(server):
 
 
 async def test_a_tile_is_fetched_once_for_all_and_says_nothing_of_who_asks(database, broker, node, elsewhere):
-    async with serving(database, broker, base_map=settings(elsewhere)) as (api, _):
+    async with running_api(database, broker, base_map=settings(elsewhere)) as (api, _):
         for _ in range(3):
             answer = await api.get(f"/map/{HERE}.png", headers={"Cookie": "a=b", "Referer": "http://x"})
             assert (answer.status_code, answer.content) == (200, PIXEL)
@@ -60,7 +60,7 @@ async def test_a_tile_is_fetched_once_for_all_and_says_nothing_of_who_asks(datab
 
 
 async def test_tiles_elsewhere_are_none_of_ours(database, broker, node, elsewhere):
-    async with serving(database, broker, base_map=settings(elsewhere)) as (api, _):
+    async with running_api(database, broker, base_map=settings(elsewhere)) as (api, _):
         for path in ("10/0/0", "10/525/99999999", "99/1/1", "10/-1/336", "3/4/2"):
             assert (await api.get(f"/map/{path}.png")).status_code == 404, path
         assert elsewhere.asked == []
@@ -71,7 +71,7 @@ async def test_tiles_elsewhere_are_none_of_ours(database, broker, node, elsewher
 )
 async def test_what_is_no_picture_is_not_passed_on(database, broker, node, elsewhere, given):
     elsewhere.answer = given
-    async with serving(database, broker, base_map=settings(elsewhere)) as (api, _):
+    async with running_api(database, broker, base_map=settings(elsewhere)) as (api, _):
         answer = await api.get(f"/map/{HERE}.png")
         assert answer.status_code == 503
         elsewhere.answer = (200, PIXEL)

@@ -11,12 +11,12 @@ import pytest
 from gateway import __main__ as command
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
-from gateway.evaluation.selftest.runner import Runner
+from gateway.evaluation.selftest.runner import SelfTestRunner
 from gateway.evaluation.selftest.settings import SelfTestSettings
 from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
-from tests.gateway.enrolled_node import enrol
+from tests.gateway.enrolled_node import enrol_node
 
 BEGIN = datetime(2026, 11, 19, 0, 0, tzinfo=UTC)
 HOURS, STEP, BLOCK = 10, 10, 60  # hours of data, s between readings, readings a batch
@@ -49,7 +49,7 @@ async def measured(dsn, nodes, hours=HOURS):
 
 @pytest.fixture
 async def hours(database):
-    nodes = [enrol(database, f"ijm-00{i}", f"station-{i}") for i in (1, 2)]
+    nodes = [enrol_node(database, f"ijm-00{i}", f"station-{i}") for i in (1, 2)]
     await measured(database, nodes)
     return database
 
@@ -80,9 +80,9 @@ def stored(dsn):
 
 
 async def examine(dsn, now):
-    runner = Runner(dsn, DetectionSettings(), SelfTestSettings(copies=6))
+    runner = SelfTestRunner(dsn, DetectionSettings(), SelfTestSettings(copies=6))
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-        return await runner.examine_ripe(connection, now)
+        return await runner.examine_due_hours(connection, now)
 
 
 async def test_peaks_are_found_again_and_nothing_of_them_is_stored_as_real(hours, database):
@@ -122,7 +122,7 @@ async def test_an_hour_is_examined_once_and_anybody_finds_the_same(hours, databa
 
 
 def test_the_command_prints_figures_and_keeps_nothing(database, selftest):
-    asyncio.run(measured(database, [enrol(database, f"ijm-00{i}", f"station-{i}") for i in (1, 2)]))
+    asyncio.run(measured(database, [enrol_node(database, f"ijm-00{i}", f"station-{i}") for i in (1, 2)]))
     until = (BEGIN + timedelta(hours=5)).isoformat()
     code, said = selftest("--hours", "2", "--until", until)
     assert code == 0

@@ -9,7 +9,7 @@ import pytest
 from gateway import __main__ as command
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings, PeakSettings
-from gateway.evaluation.shadow.follower import Follower
+from gateway.evaluation.shadow.follower import ShadowFollower
 from gateway.evaluation.shadow.settings import ShadowSettings
 from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
@@ -41,7 +41,7 @@ async def live(dsn, payloads):
 
 async def follow(dsn, settings):
     """Look twice: what was committed before the first look is sure at the second."""
-    follower = Follower(dsn, settings, settled=0.0)
+    follower = ShadowFollower(dsn, settings, settle_seconds=0.0)
     try:
         await follower.catch_up()
         await follower.catch_up()
@@ -94,7 +94,7 @@ async def test_another_detector_is_compared_and_alerts_nobody(database, node, re
 
 async def test_nothing_is_followed_while_an_earlier_batch_may_still_appear(database, node):
     await live(database, [batch(node, 1)])
-    follower = Follower(database, ShadowSettings(name="patient", detection=DEAF), settled=0.0)
+    follower = ShadowFollower(database, ShadowSettings(name="patient", detection=DEAF), settle_seconds=0.0)
     async with await psycopg.AsyncConnection.connect(database) as slow:
         await slow.execute("SELECT nextval('batch_id'), pg_current_xact_id()")  # as a gateway of another area does
         await live(database, [batch(node, 2)])
@@ -113,14 +113,14 @@ async def test_a_transaction_that_fails_is_run_again_and_two_do_not_share_a_name
     settings = ShadowSettings(name="same", detection=DetectionSettings())
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("ALTER TABLE shadow ADD CONSTRAINT broken CHECK (next_batch < 0)")
-    first = Follower(database, settings, settled=0.0)
+    first = ShadowFollower(database, settings, settle_seconds=0.0)
     await first.catch_up()
     with pytest.raises(psycopg.Error):
         await first.catch_up()
     assert rows(database, "SELECT count(*) FROM shadow_event") == [(0,)]
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("ALTER TABLE shadow DROP CONSTRAINT broken")
-    second = Follower(database, settings, settled=0.0)
+    second = ShadowFollower(database, settings, settle_seconds=0.0)
     with pytest.raises(psycopg.OperationalError, match="another process"):
         await second.catch_up()
     await first.catch_up()

@@ -1,0 +1,93 @@
+"""Names and folders of the packages. `python -m tests.measure_house` prints the whole table."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.measure_house import (
+    PACKAGES,
+    classes_of_one_name,
+    modules,
+    positional_row_accesses,
+    root_modules,
+    vague_identifiers,
+)
+
+REPO = Path(__file__).parents[1]
+
+# A package's root says what the package is; everything else has a folder.
+ROOTS = {
+    "gateway": {"__init__", "__main__", "errors", "settings", "telemetry"},
+    "alerting": {
+        "__init__",
+        "alert",
+        "cli",
+        "errors",
+        "inbox",
+        "settings",
+        "sql",
+        "telemetry",
+        "vocabulary",
+    },
+}
+_SCHEMA = "the API's schema mirrors the class of the domain under the name that clients read"
+_SIDES = "agent and gateway read their own file; neither imports the other"
+# Public classes that share a name on purpose: their modules, and why.
+SHARED_NAMES = {
+    "Alert": ({"gateway/api/schemas/alerts.py", "alerting/alert.py"}, _SCHEMA),
+    "Area": ({"gateway/api/schemas/places.py", "gateway/model/registry.py"}, _SCHEMA),
+    "Correction": ({"gateway/api/schemas/corrections.py", "gateway/quality/humidity_correction.py"}, _SCHEMA),
+    "Datastream": ({"gateway/api/schemas/places.py", "gateway/model/registry.py"}, _SCHEMA),
+    "Event": ({"gateway/api/schemas/events.py", "gateway/model/event.py"}, _SCHEMA),
+    "Neighbours": ({"gateway/api/schemas/events.py", "gateway/model/event.py"}, _SCHEMA),
+    "ObservedProperty": ({"gateway/api/schemas/places.py", "gateway/model/registry.py"}, _SCHEMA),
+    "Silence": ({"gateway/api/schemas/inspector.py", "alerting/decide/silence.py"}, _SCHEMA),
+    "Station": ({"gateway/api/schemas/places.py", "gateway/model/registry.py"}, _SCHEMA),
+    "Site": (
+        {"gateway/api/schemas/places.py", "gateway/model/registry.py", "edge_agent/provisioning.py"},
+        _SCHEMA + "; the agent's is its file on the card",
+    ),
+    "Wind": (
+        {"gateway/api/schemas/events.py", "gateway/model/event.py", "edge_agent/sensors/wind.py"},
+        _SCHEMA + "; the agent's is what the sensor measures",
+    ),
+    "Change": ({"gateway/model/event.py", "alerting/alert.py"}, "the two sides of the alert contract"),
+    "BrokerSettings": ({"gateway/mqtt/settings.py", "edge_agent/broker.py"}, _SIDES),
+    "LogSettings": ({"gateway/system/logging_setup.py", "edge_agent/settings.py"}, _SIDES),
+    "Settings": ({"gateway/settings.py", "edge_agent/settings.py"}, _SIDES),
+    "TlsSettings": ({"gateway/mqtt/settings.py", "edge_agent/broker.py"}, _SIDES),
+}
+
+
+@pytest.fixture(scope="module")
+def packages():
+    return {package: modules(REPO, package) for package in PACKAGES}
+
+
+def test_every_shared_name_is_still_shared(packages):
+    shared = classes_of_one_name([module for parsed in packages.values() for module in parsed])
+    assert set(SHARED_NAMES) <= set(shared), f"not shared any more: {sorted(set(SHARED_NAMES) - set(shared))}"
+
+
+@pytest.mark.parametrize("package", ROOTS)
+def test_the_root_of_a_package_holds_only_what_belongs_there(package):
+    extra = set(root_modules(REPO, package)) - ROOTS[package]
+    assert not extra, f"in the root of {package}, give these a folder: {sorted(extra)}"
+
+
+def test_the_measures_count_what_they_say(tmp_path):
+    (tmp_path / "alerting").mkdir()
+    (tmp_path / "alerting" / "module.py").write_text(
+        "from m import f as told\n"
+        "def kept(one, *rest, name): ...\n"
+        "_found = [what for what in rows]\n"
+        "found.given = asked(told)\n"
+        "a = row[0] + r[12] + rows[3][1] + cursor.fetchone()[0] + row[-1] + row['id'] + values[0]\n"
+        "row[2] = 1\n"
+        "b = (await (await c.execute(q)).fetchone())[0]\n"
+    )
+    [module] = modules(tmp_path, "alerting")
+    assert sorted(place.text for place in vague_identifiers(module)) == [
+        "_found", "kept", "one", "rest", "told", "what",
+    ]  # fmt: skip
+    assert sorted(place.line for place in positional_row_accesses(module)) == [5, 5, 5, 5, 6, 7]
