@@ -1,6 +1,6 @@
 """The CAP 1.2 writer (OASIS Common Alerting Protocol, 1 July 2010), for safety regions and warning services. Pure.
 
-The CAP channel of alerting and the public feed of the API both write through this module, so that one peak has the same
+The CAP channel and the public feed of the API both write through this module. One peak therefore has the same
 certainty, urgency, circle and expiry in both. A document is valid by the schema of OASIS for any text: characters that
 XML or the schema does not allow are replaced. The schema fixes the order of the elements and requires times with an
 offset and without fractions, and identifiers without spaces, commas, `<` and `&`.
@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from alerting.alert import Alert, Change
 from alerting.message.texts import build_headline
-from alerting.vocabulary import LOCAL_TIMEZONE, Language, format_number, property_name, unit_symbol
+from alerting.vocabulary import LOCAL_TIMEZONE, Language, format_number, unit_symbol
 
 _NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 _FORBIDDEN = re.compile(r"[\s,<&]+")
@@ -111,7 +111,7 @@ def build_cap(message: CapMessage) -> bytes:
 def describe_alert(alert: Alert, *, language: Language, description: str, public_url: str) -> CapInfo:
     """One alert as an info block: the rules for certainty, urgency, circle and expiry are here."""
     about_network = alert.is_about_network
-    peak_name = f"{property_name(alert.observed_property, language)} ({alert.kind})"
+    peak_name = f"{alert.name_property(language)} ({alert.kind})"
     has_place = alert.kind != "undeliverable"
     return CapInfo(
         language=language,

@@ -1,6 +1,6 @@
 """The public API and pages as one ASGI application, and the uvicorn server that runs it.
 
-`gateway.service` calls `serve`. The application has no state of its own, so several processes can run side by side.
+`gateway.service` calls `serve`. The application is stateless: several processes can run side by side.
 Raises StartError if the address is in use.
 """
 

@@ -22,12 +22,12 @@ class BaseMapSettings(Struct, frozen=True, kw_only=True):
 
 
 class ApiSettings(Struct, frozen=True, kw_only=True):
-    """Where the API and pages listen, and how they behave.
+    """Address and behaviour of the API and pages.
 
     replay          the data are a recording: pages show a banner, and ages count from the newest reading
     silent_after    seconds without data after which a station is shown as having no data
     viewers         maximum number of live streams; viewers_per_address: of one address
-    proxies         addresses of our own proxies, whose X-Forwarded-For is trusted
+    proxies         addresses of our reverse proxies, whose X-Forwarded-For is trusted
     heartbeat       seconds between heartbeats on an idle live stream
     lease           seconds after which a live stream is closed; the browser reconnects by itself
     """

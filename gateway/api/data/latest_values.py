@@ -20,7 +20,7 @@ from msgspec import Raw
 from psycopg.rows import TupleRow
 
 from gateway.api.data.database import Database
-from gateway.api.data.registry import AreaRow, DatastreamRow, PropertyRow, PublicRegistry, SiteRow, StationRow
+from gateway.api.data.registry import AreaRow, DatastreamRow, ObservedPropertyRow, PublicRegistry, SiteRow, StationRow
 from gateway.api.schemas.observations import Minute, flag_names, with_correction
 from gateway.api.schemas.schema import format_instant
 from gateway.live.message import MINUTE_MS, LiveMessage, LiveObservation
@@ -178,7 +178,7 @@ class LatestValues:
             areas={row.id: row for row in await self._fetch_sorted(AreaRow, "select_areas")},
             sites={row.id: row for row in await self._fetch_sorted(SiteRow, "select_sites")},
             stations={row.id: row for row in await self._fetch_sorted(StationRow, "select_stations")},
-            properties={row.id: row for row in await self._fetch_sorted(PropertyRow, "select_properties")},
+            properties={row.id: row for row in await self._fetch_sorted(ObservedPropertyRow, "select_properties")},
             datastreams={row.id: row for row in await self._fetch_sorted(DatastreamRow, "select_datastreams")},
         )
 

@@ -11,6 +11,7 @@ from functools import cached_property
 
 from gateway.api.schemas.schema import Json
 from gateway.export.selection import Averaging, Selection
+from gateway.model.properties import PROPERTIES
 from gateway.quality.humidity_correction import HUMIDITY_PROPERTY
 
 
@@ -48,7 +49,7 @@ class StationRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PropertyRow:
+class ObservedPropertyRow:
     """An observed property, its UCUM unit, its names, and the limits outside which a value is flagged."""
 
     id: str
@@ -57,6 +58,12 @@ class PropertyRow:
     name_en: str
     lower: float | None
     upper: float | None
+
+    @property
+    def names_in_text(self) -> dict[str, str]:
+        """The name in mails and sentences by language: of the shipped registry, else of the database."""
+        shipped = PROPERTIES.get(self.id)
+        return {"nl": self.name_nl, "en": self.name_en} if shipped is None else shipped.names_in_text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +84,7 @@ class PublicRegistry:
     areas: Mapping[str, AreaRow] = field(default_factory=dict)
     sites: Mapping[str, SiteRow] = field(default_factory=dict)
     stations: Mapping[str, StationRow] = field(default_factory=dict)
-    properties: Mapping[str, PropertyRow] = field(default_factory=dict)
+    properties: Mapping[str, ObservedPropertyRow] = field(default_factory=dict)
     datastreams: Mapping[int, DatastreamRow] = field(default_factory=dict)
 
     def datastreams_of(self, station: str, observed_property: str) -> Sequence[int]:

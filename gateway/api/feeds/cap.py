@@ -8,6 +8,7 @@ from msgspec import structs
 from alerting.alert import Alert, Change, Place, Severity
 from alerting.message.cap import CapMessage, CapReference, CapStatus, describe_alert
 from alerting.vocabulary import Language
+from gateway.api.data.registry import PublicRegistry
 from gateway.api.schemas.events import Event, Revision
 from gateway.api.settings import ApiSettings
 
@@ -21,13 +22,12 @@ def map_event(
     *,
     language: Language,
     description: str,
-    position: tuple[float, float],
+    registry: PublicRegistry,
     settings: ApiSettings,
 ) -> CapMessage:
-    """The newest revision, with a reference to each earlier one. `position`: latitude and longitude in degrees."""
-    info = describe_alert(
-        build_alert(event, position), language=language, description=description, public_url=settings.public_url
-    )
+    """The newest revision, with a reference to each earlier one."""
+    alert = build_alert(event, registry)
+    info = describe_alert(alert, language=language, description=description, public_url=settings.public_url)
     return CapMessage(
         identifier=_identifier(event.id, event.revision),
         sender=settings.email,
@@ -46,16 +46,18 @@ def map_event(
     )
 
 
-def build_alert(event: Event, position: tuple[float, float]) -> Alert:
+def build_alert(event: Event, registry: PublicRegistry) -> Alert:
     """The event as alerting sees it, without the texts and sites that CAP does not use."""
+    station = registry.stations[event.station]
     return Alert(
         event_id=event.id,
         revision=event.revision,
         change=_CHANGES.get(event.change) or Change(event.change),
         area=event.area,
         station=event.station,
-        place=Place(name=event.station_name, latitude=position[0], longitude=position[1]),
+        place=Place(name=event.station_name, latitude=station.latitude, longitude=station.longitude),
         observed_property=event.observed_property,
+        property_name=registry.properties[event.observed_property].names_in_text,
         unit=event.unit,
         severity=Severity(event.severity),
         confidence=event.confidence,

@@ -86,14 +86,13 @@ async def get_cap(request: Request, id_: ItemId) -> Response:
     async def make() -> bytes:
         event = await events.fetch_event(request, id_)
         view = build_view(request, "nl", "/nl", await get_latest_values(request))
-        station = view.latest_values.registry.stations[event.station]
         revisions = await events.fetch_revisions(request, id_)
         message = cap.map_event(
             event,
             revisions,
             language=view.language,
             description=build_sentence(view, event),
-            position=(station.latitude, station.longitude),
+            registry=view.latest_values.registry,
             settings=view.settings,
         )
         return build_cap(message)

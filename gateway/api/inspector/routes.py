@@ -85,7 +85,7 @@ async def get_silence(request: Request, id_: ItemId) -> Response:
     openapi_extra=_SECURITY,
 )
 async def end_silence(request: Request, id_: ItemId) -> Response:
-    """The silence is not deleted: its end is brought forward, and the record says by whom."""
+    """The silence is not deleted: its end is brought forward, and the record names the inspector."""
     await service.end_silence(request, _parse_silence_id(id_))
     return Response(status_code=204)
 

@@ -1,4 +1,4 @@
-"""What inspectors may read and do, each within their own areas: cases, acknowledgements, silences.
+"""Operations of inspectors, each within their own areas: read cases, acknowledge, silence.
 
 The inspector pages and the inspector API both call it, so that authorization, audit log and alerting's rules are the
 same. Functions raise HTTPException: 401 or 403 without the right, 404 or 400 for a wrong request, and 503 if the

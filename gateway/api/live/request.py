@@ -11,14 +11,14 @@ _PARAMETERS = ("area", "station", "property", "lastEventId")
 
 @dataclass(frozen=True)
 class LiveRequest:
-    """What a viewer subscribes to, and the last commit that it saw."""
+    """The subscription of a viewer, and the last commit that it saw."""
 
     subscription: Subscription
     last_id: int | None
 
 
 def parse_live_request(query: bytes, headers: Iterable[tuple[bytes, bytes]]) -> LiveRequest | str:
-    """The parsed request, or one sentence that says what is wrong with it."""
+    """The parsed request, or one sentence with the error in it."""
     parameters = parse_qs(query.decode("latin-1"), keep_blank_values=True)
     for name, values in parameters.items():
         if name not in _PARAMETERS:

@@ -17,7 +17,6 @@ from gateway.api.pages.event_map import describe_wind, draw_event_map
 from gateway.api.pages.plumes import group_into_plumes
 from gateway.api.pages.renderer import (
     ARBITRARY_SCALE_UNITS,
-    SHOWN_PROPERTIES,
     View,
     ViewDependency,
     respond_html,
@@ -31,6 +30,7 @@ from gateway.api.routes.events import EventFilters
 from gateway.api.routes.newest import cut_page
 from gateway.api.schemas.events import Event
 from gateway.export.selection import Averaging
+from gateway.model.properties import SHOWN_PROPERTIES
 
 router = APIRouter()
 FromDay = Annotated[str, Query(alias="from", max_length=40)]

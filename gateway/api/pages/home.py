@@ -6,12 +6,13 @@ from fastapi.responses import HTMLResponse
 from alerting.vocabulary import UNIT_SYMBOLS
 from gateway.api.http.parameters import ItemId
 from gateway.api.pages.plumes import group_into_plumes
-from gateway.api.pages.renderer import SHOWN_PROPERTIES, ViewDependency, respond_html, respond_missing, strip_licence
+from gateway.api.pages.renderer import ViewDependency, respond_html, respond_missing, strip_licence
 from gateway.api.pages.texts import LIVE_TEXTS
 from gateway.api.routes import events
 from gateway.api.routes.events import EventFilters
 from gateway.api.routes.places import build_station
 from gateway.api.settings import BaseMapSettings
+from gateway.model.properties import PROPERTIES, SHOWN_PROPERTIES
 
 router = APIRouter()
 
@@ -33,6 +34,7 @@ async def show_map(view: ViewDependency) -> HTMLResponse:
         "language": view.language,
         "home": f"{view.prefix}/",
         "words": {name: view.texts[name] for name in LIVE_TEXTS},
+        "colourSteps": {row.id: row.colour_steps for row in PROPERTIES.values() if row.colour_steps},
         "units": dict(UNIT_SYMBOLS),
         "stations": features,
         "events": peaks,
@@ -60,7 +62,7 @@ async def show_map(view: ViewDependency) -> HTMLResponse:
 
 
 def describe_base_map(settings: BaseMapSettings) -> dict[str, object] | None:
-    """What the map script has to know about the base map; None without one."""
+    """The facts about the base map that the map script needs; None without one."""
     if not settings.url:
         return None
     return {"attribution": settings.attribution, "lowest": settings.lowest, "highest": settings.highest}

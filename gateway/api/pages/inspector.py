@@ -15,8 +15,8 @@ from gateway.access.authorization import require_same_origin
 from gateway.access.identity import EVERY_AREA
 from gateway.api.http.parameters import ItemId
 from gateway.api.inspector import service
-from gateway.api.pages.inspector_texts import TEXTS
 from gateway.api.pages.renderer import View, ViewDependency
+from gateway.model.texts import texts_of
 
 router = APIRouter()
 SILENCE_HOURS = (1, 4, 8, 24, 72, 168)
@@ -36,7 +36,9 @@ async def show_alerts(view: ViewDependency) -> Response:
             view,
             "inspector.html",
             account=identity.name,
-            areas=TEXTS[view.language]["everywhere"] if EVERY_AREA in identity.areas else ", ".join(area_names),
+            areas=texts_of("inspector", view.language)["everywhere"]
+            if EVERY_AREA in identity.areas
+            else ", ".join(area_names),
             open=[case for case in cases if case.is_ongoing][:_MAX_ALERTS],
             ended=[case for case in cases if not case.is_ongoing][:_MAX_ALERTS],
             silences=[
@@ -160,7 +162,7 @@ def _render_page(view: View, template: str, status: int = 200, **values: object)
     """A page of one person, so no cache may store it."""
     content = view.render(
         template,
-        texts=TEXTS[view.language],
+        texts=texts_of("inspector", view.language),
         service=service,
         sentence=lambda case: _event_sentence(view, case),
         describe_matchers=lambda match: _describe_matchers(view, match),
@@ -171,7 +173,7 @@ def _render_page(view: View, template: str, status: int = 200, **values: object)
 
 
 def _event_sentence(view: View, case: service.Case) -> str:
-    """The detector's sentence; empty for alerts about the network, whose headline says all."""
+    """The detector's sentence; empty for alerts about the network, whose headline is enough."""
     return "" if case.alert.is_about_network else case.alert.sentence.get(view.language, "")
 
 
@@ -183,7 +185,8 @@ def _describe_matchers(view: View, match: Sequence[str]) -> str:
 
 
 def _describe_matcher(view: View, label: str, value: str) -> str:
-    registry, label_text = view.latest_values.registry, TEXTS[view.language].get(f"label_{label}", label)
+    registry = view.latest_values.registry
+    label_text = texts_of("inspector", view.language).get(f"label_{label}") or label
     if label == "area" and value in registry.areas:
         value = registry.areas[value].name
     elif label == "station" and value in registry.stations:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from alerting.alert import Severity
-from gateway.api.pages.renderer import SHOWN_PROPERTIES
+from gateway.model.properties import SHOWN_PROPERTIES
 
 _MAX_ONSET_DISTANCE = timedelta(minutes=2)
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from msgspec import Raw, json
 
 from gateway.api.data.latest_values import LatestValues, require_row
-from gateway.api.data.registry import AreaRow, PropertyRow, SiteRow
+from gateway.api.data.registry import AreaRow, ObservedPropertyRow, SiteRow
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_responses
 from gateway.api.http.parameters import AreaId, CursorText, ItemId, PropertyId, StationId
@@ -91,7 +91,7 @@ def build_datastream(latest_values: LatestValues, id_: int, attribution: str) ->
     )
 
 
-def build_observed_property(row: PropertyRow, attribution: str) -> ObservedProperty:
+def build_observed_property(row: ObservedPropertyRow, attribution: str) -> ObservedProperty:
     """An observed property as the API shows it."""
     return ObservedProperty(
         id=row.id,

@@ -66,7 +66,7 @@ class NewAcknowledgement(Schema, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Acknowledgement(Schema, frozen=True, kw_only=True):
-    """Who acknowledged, when, and by which way: command, link or account."""
+    """One acknowledgement. `via`: command, link or account."""
 
     who: str
     note: str
@@ -91,7 +91,7 @@ class ExplanationStep(Schema, frozen=True, kw_only=True):
 
 
 class Explanation(Schema, frozen=True, kw_only=True):
-    """Who was notified of an event, when and why, and why others were not."""
+    """The reasons why some receivers were notified of an event, and others were not."""
 
     event: str
     headline: str
