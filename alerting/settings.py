@@ -92,10 +92,10 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
     known_source: list[KnownSource] = []
     heartbeat: HeartbeatSettings | None = None
     silent: NoDataSettings | None = None
-    calm_minutes: Annotated[float, Meta(ge=0)] = 5.0  # a plume is over when nothing of it was seen for so long
-    ease_minutes: Annotated[float, Meta(ge=0)] = 10.0  # a lower severity is told once it has held for so long
+    plume_end_minutes: Annotated[float, Meta(ge=0)] = 5.0  # a plume is over when nothing of it was seen for so long
+    severity_drop_minutes: Annotated[float, Meta(ge=0)] = 10.0  # a lower severity is told once it has held for so long
     digest_at: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "07:30"  # local time
-    senders: Annotated[int, Meta(ge=1, le=64)] = 4  # notifications on their way at once, one a channel
+    delivery_workers: Annotated[int, Meta(ge=1, le=64)] = 4  # notifications on their way at once, one a channel
     burst: Annotated[int, Meta(ge=1)] = 10  # a channel's notifications in ten minutes before the rest is gathered
     gather_seconds: Annotated[float, Meta(ge=1)] = 60.0  # then one message so often
 

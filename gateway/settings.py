@@ -28,17 +28,17 @@ class TelemetrySettings(Struct, frozen=True, kw_only=True):
     """`[telemetry]`: where a process shows its metrics; none without a port.
 
     alerting_port   where `piekwacht alerting` does, so that it can stand beside a gateway on one machine
-    beside_port     where `piekwacht beside` does
+    evaluation_port     where `piekwacht evaluate` does
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535)] | None = None
     alerting_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
-    beside_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    evaluation_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
 
     def port_of(self, services: Sequence[str]) -> int | None:
         """The port for a process of these parts; `piekwacht api` shows its metrics where it answers anyway."""
-        single_service_ports = {"api": None, "alerting": self.alerting_port or self.port, "beside": self.beside_port}
+        single_service_ports = {"api": None, "alerting": self.alerting_port or self.port, "evaluation": self.evaluation_port}
         return single_service_ports.get(services[0], self.port) if len(services) == 1 else self.port
 
 
@@ -59,7 +59,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def has_evaluation(self) -> bool:
-        """Whether anything judges the detector while it works: `piekwacht beside` has something to do."""
+        """Whether anything judges the detector while it works: `piekwacht evaluate` has something to do."""
         return self.shadow is not None or self.selftest is not None
 
 

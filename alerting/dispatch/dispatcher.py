@@ -37,7 +37,7 @@ async def run(settings: AlertingSettings, dsn: str) -> None:
     """Until cancelled; comes back by itself when the database was away."""
     async with asyncio.TaskGroup() as group:
         group.create_task(_run_worker(dsn, _build_decision_step(settings)), name="decide")
-        for number in range(settings.senders):
+        for number in range(settings.delivery_workers):
             group.create_task(_run_worker(dsn, _build_delivery_step(settings)), name=f"send {number}")
         if settings.heartbeat is not None:
             group.create_task(heartbeat.run(settings.heartbeat, dsn), name="heartbeat")

@@ -28,8 +28,8 @@ class AccessSettings(Struct, frozen=True, kw_only=True):
     session_seconds     after which staff sign in again
     """
 
-    per_minute: Annotated[int, Meta(ge=1)] = 600
-    per_minute_key: Annotated[int, Meta(ge=1)] = 6_000
-    longest_body: Annotated[int, Meta(ge=1_024)] = 65_536
+    requests_per_minute: Annotated[int, Meta(ge=1)] = 600
+    requests_per_minute_with_key: Annotated[int, Meta(ge=1)] = 6_000
+    max_body_bytes: Annotated[int, Meta(ge=1_024)] = 65_536
     session_seconds: Annotated[float, Meta(gt=0)] = 8 * 3_600.0
     oidc: OidcSettings | None = None

@@ -17,8 +17,8 @@ class BaseMapSettings(Struct, frozen=True, kw_only=True):
 
     url: Annotated[str, Meta(pattern=r"^$|^https?://[^ ]*\{z\}[^ ]*$")] = ""
     attribution: str = "Kaartgegevens © Kadaster"
-    lowest: Annotated[int, Meta(ge=0, le=22)] = 6
-    highest: Annotated[int, Meta(ge=0, le=22)] = 17
+    min_zoom: Annotated[int, Meta(ge=0, le=22)] = 6
+    max_zoom: Annotated[int, Meta(ge=0, le=22)] = 17
 
 
 class ApiSettings(Struct, frozen=True, kw_only=True):
@@ -36,12 +36,12 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=1, le=65535)] = 8080
     public_url: str = "http://127.0.0.1:8080"
     replay: bool = False
-    silent_after: Annotated[float, Meta(gt=0)] = 120.0
-    viewers: Annotated[int, Meta(ge=1)] = 12_000
-    viewers_per_address: Annotated[int, Meta(ge=1)] = 200
-    proxies: list[str] = field(default_factory=lambda: ["127.0.0.1", "::1"])
-    heartbeat: Annotated[float, Meta(gt=0)] = 15.0
-    lease: Annotated[float, Meta(gt=0)] = 3_600.0
+    no_data_after_seconds: Annotated[float, Meta(gt=0)] = 120.0
+    max_viewers: Annotated[int, Meta(ge=1)] = 12_000
+    max_viewers_per_address: Annotated[int, Meta(ge=1)] = 200
+    trusted_proxies: list[str] = field(default_factory=lambda: ["127.0.0.1", "::1"])
+    heartbeat_seconds: Annotated[float, Meta(gt=0)] = 15.0
+    stream_seconds: Annotated[float, Meta(gt=0)] = 3_600.0
     operator: str = "Piekwacht"
     contact: str = "https://example.org/piekwacht"
     email: str = "piekwacht@example.org"

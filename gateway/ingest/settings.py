@@ -24,12 +24,12 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
 
     key_file: Path
     areas: list[str] = []
-    share: bool = False
-    lease: Annotated[float, Meta(ge=1, le=60)] = 10.0
-    window: Annotated[float, Meta(ge=0, le=10)] = 0.05
-    batches: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
-    retry: Annotated[float, Meta(gt=0, le=60)] = 1.0
-    patience: Annotated[float, Meta(ge=0, le=60)] = 5.0
+    share_areas: bool = False
+    lease_seconds: Annotated[float, Meta(ge=1, le=60)] = 10.0
+    window_seconds: Annotated[float, Meta(ge=0, le=10)] = 0.05
+    max_batches: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
+    retry_seconds: Annotated[float, Meta(gt=0, le=60)] = 1.0
+    patience_seconds: Annotated[float, Meta(ge=0, le=60)] = 5.0
 
     def signer(self) -> Signer:
         """The gateway's key, or StartError."""

@@ -19,4 +19,4 @@ class ShadowSettings(Struct, frozen=True, kw_only=True):
     name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,39}$")]
     detection: DetectionSettings = DetectionSettings()
     begin_hours: Annotated[float, Meta(ge=0)] = 6.0
-    seconds: Annotated[float, Meta(gt=0)] = 10.0
+    poll_seconds: Annotated[float, Meta(gt=0)] = 10.0
