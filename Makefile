@@ -8,7 +8,7 @@ SHARED ?= ../shared
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/prepared: requirements.lock pyproject.toml deploy/prepare hatch_build.py gateway/api/static/package-lock.json
+.venv/prepared: requirements.lock pyproject.toml deploy/prepare hatch_build.py gateway/api/static/package-lock.json $(wildcard */locale/*/*/*.po)
 	sh deploy/prepare
 
 demo: .venv/prepared  ## the whole of Piekwacht on this machine: map, alerts, twelve nodes (ARGS="--duration 60")

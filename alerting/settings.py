@@ -92,8 +92,8 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
     known_source: list[KnownSource] = []
     heartbeat: HeartbeatSettings | None = None
     silent: NoDataSettings | None = None
-    plume_end_minutes: Annotated[float, Meta(ge=0)] = 5.0  # a plume is over when nothing of it was seen for so long
-    severity_drop_minutes: Annotated[float, Meta(ge=0)] = 10.0  # a lower severity is told once it has held for so long
+    calm_minutes: Annotated[float, Meta(ge=0)] = 5.0  # a plume is over when nothing of it was seen for so long
+    ease_minutes: Annotated[float, Meta(ge=0)] = 10.0  # a lower severity is told once it has held for so long
     digest_at: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "07:30"  # local time
     delivery_workers: Annotated[int, Meta(ge=1, le=64)] = 4  # notifications on their way at once, one a channel
     burst: Annotated[int, Meta(ge=1)] = 10  # a channel's notifications in ten minutes before the rest is gathered

@@ -75,11 +75,11 @@ class DecisionStore:
     async def close_plumes(
         self, connection: psycopg.AsyncConnection, at: datetime | None = None, station: str | None = None
     ) -> int:
-        """Tell the end of what was over for `plume_end_minutes` at `at` (now) to exactly those who were told; to how many.
+        """Tell the end of what was over for `calm_minutes` at `at` (now) to exactly those who were told; to how many.
 
         Only `station`'s where a new event begins there: what lies too far back is another plume.
         """
-        until = (at or datetime.now(UTC)) - timedelta(minutes=self._settings.plume_end_minutes)
+        until = (at or datetime.now(UTC)) - timedelta(minutes=self._settings.calm_minutes)
         rows = await (
             await connection.execute(_QUERIES["close_calm_plumes"], {"until": until, "station": station})
         ).fetchall()

@@ -24,7 +24,7 @@ class InboxWorker:
 
     def __init__(self, settings: AlertingSettings, decision_store: DecisionStore | None = None) -> None:
         self._decision_store = decision_store or DecisionStore(settings)
-        self._ends_at_once = settings.plume_end_minutes == 0
+        self._ends_at_once = settings.calm_minutes == 0
 
     async def decide_inbox(self, connection: psycopg.AsyncConnection) -> int:
         """Decide what waits in the inbox; returns how many alerts that were."""

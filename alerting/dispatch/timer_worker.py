@@ -64,7 +64,7 @@ class TimerWorker:
         return count
 
     async def _notify_severity_drops(self, connection: psycopg.AsyncConnection, now: datetime) -> int:
-        count, hold = 0, timedelta(minutes=self._settings.severity_drop_minutes)
+        count, hold = 0, timedelta(minutes=self._settings.ease_minutes)
         plumes = defaultdict[tuple[str, int], list[TupleRow]](list)
         for row in await (await connection.execute(_QUERIES["select_plume_severities"])).fetchall():
             plumes[row[0], row[1]].append(row)

@@ -64,8 +64,8 @@ replay = {str(replay).lower()}
 public_url = "http://127.0.0.1:{api_port}"
 allow_private = true  # the demo's webhook is on this machine
 burst = 500  # shows every message, however many
-plume_end_minutes = 0.5  # so that who watches for some minutes sees the end as well
-severity_drop_minutes = 1
+calm_minutes = 0.5  # so that who watches for some minutes sees the end as well
+ease_minutes = 1
 
 [alerting.smtp]
 host = "127.0.0.1"

@@ -22,7 +22,7 @@ def settings(tmp_path):
 
     def make_settings(*, mail=None, web=None, **overrides):
         return AlertingSettings(
-            **{"allow_private": True, "route": [Route(receiver="od")], "plume_end_minutes": 0, **overrides},
+            **{"allow_private": True, "route": [Route(receiver="od")], "calm_minutes": 0, **overrides},
             smtp=SmtpSettings(port=mail.controller.port if mail else find_free_port(), tls="none", timeout=2),
             receiver=[
                 ReceiverSettings(

@@ -81,7 +81,7 @@ def main(seconds: float, count: int) -> None:
             folder / "piekwacht.toml", dsn=dsn, broker=broker.settings, key_file=folder / "gateway.key", api_port=port,
             smtp_port=mailbox.port, webhook=webhook.url, replay=False,
         )  # fmt: skip
-        settings.write_text(settings.read_text().replace("plume_end_minutes = 0.5", "plume_end_minutes = 0"))
+        settings.write_text(settings.read_text().replace("calm_minutes = 0.5", "calm_minutes = 0"))
         for number, node in enumerate(planned):
             agent = node.folder / "agent.toml"
             agent.write_text(agent.read_text().partition("[[sensor.plume]]")[0] + plume_tables(number, seconds))

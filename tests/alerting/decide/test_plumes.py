@@ -82,7 +82,7 @@ def happening(minutes=0, **changes):
 
 async def test_a_flickering_event_raises_one_alert_and_ends_once(database, settings):
     with MailServer() as server:
-        async with run_dispatchers(settings(mail=server, plume_end_minutes=5), database):
+        async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             for n in range(6):
                 await decided(database, *happening(event_id=f"e{n}"))
             assert len(server.received) == 1
@@ -98,7 +98,7 @@ async def test_what_waited_while_alerting_was_away_is_told_as_if_it_had_been_the
     with MailServer() as server:
         first, second = happening(minutes=180, event_id="first"), happening(minutes=60, event_id="second")
         await insert_alerts(database, *first, *second)
-        async with run_dispatchers(settings(mail=server, plume_end_minutes=5), database):
+        async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             await wait_until_delivered(database)
             await wait_until(lambda: len(server.received) == 4)
     reasons = fetch_rows(database, "SELECT event_id FROM alerting.decision WHERE told ORDER BY decided_at")
@@ -107,7 +107,7 @@ async def test_what_waited_while_alerting_was_away_is_told_as_if_it_had_been_the
 
 async def test_an_event_that_never_ends_keeps_no_later_one_from_being_told_and_its_end_is_told_too(database, settings):
     with MailServer() as server:
-        async with run_dispatchers(settings(mail=server, plume_end_minutes=5), database):
+        async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             hung, over = happening(event_id="hung")
             await decided(database, hung)
             change(database, "UPDATE alerting.plume SET opened_at = now() - interval '7 hours'")
@@ -119,7 +119,7 @@ async def test_an_event_that_never_ends_keeps_no_later_one_from_being_told_and_i
 
 async def test_the_end_of_what_was_told_before_there_were_plumes_is_told(database, settings):
     with MailServer() as server:
-        async with run_dispatchers(settings(mail=server, plume_end_minutes=5), database):
+        async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             one, over = happening()
             await decided(database, one)
             change(database, "DELETE FROM alerting.member")
@@ -129,7 +129,7 @@ async def test_the_end_of_what_was_told_before_there_were_plumes_is_told(databas
 
 async def test_a_correction_goes_at_once_to_exactly_who_was_told_of_that_event(database, settings):
     with MailServer() as server:
-        async with run_dispatchers(settings(mail=server, plume_end_minutes=5), database):
+        async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             other = make_alert(event_id="pm10")
             await decided(database, make_alert(), other, make_alert(2, change=Change.VOIDED))
             assert b"Correctie" in server.received[1].content
@@ -265,7 +265,7 @@ async def test_an_end_that_was_worse_than_told_says_so(database, settings):
 async def test_what_only_its_end_shows_to_be_severe_is_told_to_who_waits_for_that(database, settings):
     with MailServer() as server:
         severe = [Route(receiver="od", least_severity=Severity.SEVERE)]
-        async with run_dispatchers(settings(mail=server, plume_end_minutes=5, route=severe), database):
+        async with run_dispatchers(settings(mail=server, calm_minutes=5, route=severe), database):
             opened, over = happening(severity=Severity.MODERATE)
             await decided(database, opened)
             assert server.received == []
