@@ -1,7 +1,7 @@
 """`[alerting]` of piekwacht.toml: how to send, whom to tell, and when."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, structs
 
@@ -82,6 +82,8 @@ class ReceiverSettings(Struct, frozen=True, kw_only=True):
 class AlertingSettings(Struct, frozen=True, kw_only=True):
     """The whole table. `source` is this system's name in CloudEvents, `urn:nld:oin:<OIN>:systeem:<name>`."""
 
+    FORMER_KEYS: ClassVar[Mapping[str, str]] = {"silent": "no_data", "senders": "delivery_workers"}
+
     public_url: str = "http://127.0.0.1:8080"
     source: str = "urn:nld:oin:00000000000000000000:systeem:piekwacht"
     allow_private: bool = False  # whether webhooks may point at private and loopback addresses
@@ -91,7 +93,7 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
     route: list[Route] = []
     known_source: list[KnownSource] = []
     heartbeat: HeartbeatSettings | None = None
-    silent: NoDataSettings | None = None
+    no_data: NoDataSettings | None = None
     calm_minutes: Annotated[float, Meta(ge=0)] = 5.0  # a plume is over when nothing of it was seen for so long
     ease_minutes: Annotated[float, Meta(ge=0)] = 10.0  # a lower severity is told once it has held for so long
     digest_at: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "07:30"  # local time
@@ -107,9 +109,9 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
                 check_known(f"receiver[{number}].order", name, list(receiver.channels), "channel")
             if len(set(receiver.order)) != len(receiver.order):
                 raise SettingsError(f"alerting.receiver[{number}].order: a channel stands in it twice")
-        if self.silent is not None:
+        if self.no_data is not None:
             names = [*(receiver.name for receiver in self.receiver), *(roster.name for roster in self.roster)]
-            check_known("silent.receiver", self.silent.receiver, names)
+            check_known("no_data.receiver", self.no_data.receiver, names)
         check_names([receiver.name for receiver in self.receiver], self.roster, self.route)
         check_conditions(self.route, self.known_source)
 

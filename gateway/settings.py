@@ -1,8 +1,9 @@
 """`piekwacht.toml`: each table is the settings type of one component; this only assembles them."""
 
-from collections.abc import Iterator, Sequence
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, structs
 
@@ -31,6 +32,8 @@ class TelemetrySettings(Struct, frozen=True, kw_only=True):
     evaluation_port     where `piekwacht evaluate` does
     """
 
+    FORMER_KEYS: ClassVar[Mapping[str, str]] = {"beside_port": "evaluation_port"}
+
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535)] | None = None
     alerting_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
@@ -38,7 +41,11 @@ class TelemetrySettings(Struct, frozen=True, kw_only=True):
 
     def port_of(self, services: Sequence[str]) -> int | None:
         """The port for a process of these parts; `piekwacht api` shows its metrics where it answers anyway."""
-        single_service_ports = {"api": None, "alerting": self.alerting_port or self.port, "evaluation": self.evaluation_port}
+        single_service_ports = {
+            "api": None,
+            "alerting": self.alerting_port or self.port,
+            "evaluation": self.evaluation_port,
+        }
         return single_service_ports.get(services[0], self.port) if len(services) == 1 else self.port
 
 
@@ -76,5 +83,16 @@ def list_files(value: object, key: str = "") -> Iterator[tuple[str, Path]]:
 
 
 def read(path: Path) -> Settings:
-    """Read the file strictly, or raise ConfigurationError in one sentence."""
+    """Read the file strictly, or raise ConfigurationError with one sentence."""
     return load_toml(path, Settings)
+
+
+def add_config_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--config FILE.toml`, the same for every command; `args.config` is a path for `read`."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path("piekwacht.toml"),
+        metavar="FILE.toml",
+        help="the configuration (piekwacht.toml in this folder)",
+    )

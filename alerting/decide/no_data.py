@@ -19,7 +19,7 @@ _METRES_PER_DEGREE = 111_195.0  # metres
 
 
 class NoDataSettings(Struct, frozen=True, kw_only=True):
-    """`[alerting.silent]`: who looks after the network; told of what has been silent for `after_minutes`."""
+    """`[alerting.no_data]`: who looks after the network; told of what has been silent for `after_minutes`."""
 
     receiver: str
     after_minutes: Annotated[float, Meta(ge=1)] = 15.0

@@ -76,9 +76,9 @@ def _build_decision_step(settings: AlertingSettings) -> WorkerStep:
             row = await (await connection.execute(_QUERIES["count_queues"])).fetchone()
             for name, size in zip(("inbox", "outbox"), row or (), strict=False):
                 telemetry.QUEUE_SIZE.labels(name).set(size)
-        if settings.silent is not None and now - network_checked_at >= _NETWORK_CHECK_INTERVAL:
+        if settings.no_data is not None and now - network_checked_at >= _NETWORK_CHECK_INTERVAL:
             network_checked_at = now
-            await check_network(settings.silent, connection)
+            await check_network(settings.no_data, connection)
         return decision_count > 0
 
     return step

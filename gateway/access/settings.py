@@ -1,7 +1,8 @@
 """`[api.access]` of piekwacht.toml."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -27,6 +28,12 @@ class AccessSettings(Struct, frozen=True, kw_only=True):
     longest_body        bytes of a request
     session_seconds     after which staff sign in again
     """
+
+    FORMER_KEYS: ClassVar[Mapping[str, str]] = {
+        "per_minute": "requests_per_minute",
+        "per_minute_key": "requests_per_minute_with_key",
+        "longest_body": "max_body_bytes",
+    }
 
     requests_per_minute: Annotated[int, Meta(ge=1)] = 600
     requests_per_minute_with_key: Annotated[int, Meta(ge=1)] = 6_000

@@ -1,6 +1,7 @@
 """`[api]` of piekwacht.toml."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, field
 
@@ -14,6 +15,8 @@ class BaseMapSettings(Struct, frozen=True, kw_only=True):
     attribution     whose map it is, shown on it
     lowest, highest zoom levels that there are
     """
+
+    FORMER_KEYS: ClassVar[Mapping[str, str]] = {"lowest": "min_zoom", "highest": "max_zoom"}
 
     url: Annotated[str, Meta(pattern=r"^$|^https?://[^ ]*\{z\}[^ ]*$")] = ""
     attribution: str = "Kaartgegevens © Kadaster"
@@ -31,6 +34,15 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     heartbeat       seconds between signs of life on a quiet stream
     lease           seconds after which a stream is ended; the browser comes back by itself
     """
+
+    FORMER_KEYS: ClassVar[Mapping[str, str]] = {
+        "silent_after": "no_data_after_seconds",
+        "viewers": "max_viewers",
+        "viewers_per_address": "max_viewers_per_address",
+        "proxies": "trusted_proxies",
+        "heartbeat": "heartbeat_seconds",
+        "lease": "stream_seconds",
+    }
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535)] = 8080

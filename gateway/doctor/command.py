@@ -19,7 +19,8 @@ _MARKS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command, --config aside."""
+    """Add the arguments of the command."""
+    settings.add_config_argument(parser)
     parser.add_argument(
         "--only",
         action="append",
@@ -29,12 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=", ".join(build_checks()),
     )
     parser.add_argument(
-        "--at", action="append", default=[], type=_parse_host, metavar="PART=HOST",
+        "--at", action="append", default=[], type=_parse_host, metavar="SERVICE=HOST",
         help="where gateway, api, alerting or evaluation runs, if not here; may be repeated",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="say only what somebody has to do something about")
     parser.add_argument("--json", action="store_true", help="a list of findings, for programs")
-    parser.set_defaults(run=run)
 
 
 def _parse_host(text: str) -> tuple[str, str]:

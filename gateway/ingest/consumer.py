@@ -173,7 +173,9 @@ class IngestConsumer:
             await queue.put(
                 MicroBatch(messages=messages, payloads=payloads, node_messages=node_messages, speculation=speculation)
             )
-            if len(connection) < self._settings.max_batches:  # what comes now can still join the next one, and waits less
+            if (
+                len(connection) < self._settings.max_batches
+            ):  # what comes now can still join the next one, and waits less
                 await queue.join()
 
     async def _commit(self, micro_batch: MicroBatch) -> CommitResult:

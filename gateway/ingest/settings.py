@@ -1,7 +1,8 @@
 """What is set for taking in. Apart from `ingest`: whoever reads the settings loads neither pipeline nor kernels."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -21,6 +22,15 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
     retry       seconds between attempts while broker or database are away
     patience    seconds to hold on to what was taken in while the database is away, before leaving it to the broker
     """
+
+    FORMER_KEYS: ClassVar[Mapping[str, str]] = {
+        "share": "share_areas",
+        "lease": "lease_seconds",
+        "window": "window_seconds",
+        "batches": "max_batches",
+        "retry": "retry_seconds",
+        "patience": "patience_seconds",
+    }
 
     key_file: Path
     areas: list[str] = []

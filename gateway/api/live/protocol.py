@@ -115,7 +115,11 @@ class LiveProtocol(HttpToolsProtocol):
 
     def _start_stream(self, live_request: LiveRequest) -> bool:
         stream = SseViewer(
-            live_request.subscription, self._client_address(), self.transport, self._settings.stream_seconds, self._hub.leave
+            live_request.subscription,
+            self._client_address(),
+            self.transport,
+            self._settings.stream_seconds,
+            self._hub.leave,
         )
         if not self._hub.join(stream, live_request.last_id):
             return False

@@ -1,6 +1,7 @@
 """`[shadow]` of piekwacht.toml."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -15,6 +16,8 @@ class ShadowSettings(Struct, frozen=True, kw_only=True):
     begin_hours   how far back in what is stored it begins
     seconds       between two looks at what was committed
     """
+
+    FORMER_KEYS: ClassVar[Mapping[str, str]] = {"seconds": "poll_seconds"}
 
     name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,39}$")]
     detection: DetectionSettings = DetectionSettings()
