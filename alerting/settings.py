@@ -35,10 +35,19 @@ ChannelSettings = (
 
 
 class ReceiverSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver]]`: an inspectorate's named set of channels.
+    """`[[alerting.receiver]]`: an inspectorate's named set of channels. At least one channel is needed.
 
-    order   channels by name, such as ["webhook:0", "email:0"]: one after the other until one delivers. Without it
-            every channel gets everything.
+    name          name in routes and rosters
+    language      language of the notifications
+    order         channels by name, such as ["webhook:0", "email:0"]: the next is used only if the one before did not
+                  deliver. Without it every channel gets every notification
+    email         mails
+    webhook       webhooks
+    mqtt          MQTT topics
+    cap           CAP servers
+    zaken         Zaken APIs
+    notificaties  Notificaties APIs
+    apprise       services of apprise
     """
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -80,7 +89,25 @@ class ReceiverSettings(Struct, frozen=True, kw_only=True):
 
 
 class AlertingSettings(Struct, frozen=True, kw_only=True):
-    """The whole table. `source` is this system's name in CloudEvents, `urn:nld:oin:<OIN>:systeem:<name>`."""
+    """`[alerting]`: who is notified of which events, how and when.
+
+    public_url        address of the pages, for the links in notifications
+    source            name of this system in CloudEvents: `urn:nld:oin:<OIN>:systeem:<name>`
+    allow_private     whether webhooks may point at private and loopback addresses
+    smtp              mail server
+    receiver          receivers
+    roster            duty rosters
+    route             routes, tried in order
+    known_source      known sources
+    heartbeat         heartbeat to a monitor outside
+    no_data           alerts about missing data
+    calm_minutes      time without an event after which a plume is over
+    ease_minutes      time that a lower severity must last before it is notified
+    digest_at         local time of the daily overview of events that were detected late
+    delivery_workers  number of notifications that are sent at the same time, at most one per channel
+    burst             notifications per channel within ten minutes before further ones are gathered
+    gather_seconds    time between two gathered notifications
+    """
 
     FORMER_KEYS: ClassVar[Mapping[str, str]] = {"silent": "no_data", "senders": "delivery_workers"}
 

@@ -20,16 +20,24 @@ from gateway.system.logging_setup import LogSettings
 
 
 class DatabaseSettings(Struct, frozen=True, kw_only=True):
-    """`[database]`: dsn as libpq reads it; keep a password in ~/.pgpass or PGPASSFILE, not here."""
+    """`[database]`: the PostgreSQL or TimescaleDB server.
+
+    dsn  connection string as libpq reads it; put a password into ~/.pgpass or PGPASSFILE, not here
+    """
 
     dsn: str
 
 
 class TelemetrySettings(Struct, frozen=True, kw_only=True):
-    """`[telemetry]`: where a process shows its metrics; none without a port.
+    """`[telemetry]`: where a process serves its metrics. Without a port it serves none.
 
-    alerting_port   where `piekwacht alerting` does, so that it can stand beside a gateway on one machine
-    evaluation_port     where `piekwacht evaluate` does
+    `piekwacht api` serves its metrics at its own address, `[api]` host and port.
+
+    host             address that the metrics listen on
+    port             port of `piekwacht gateway` and `piekwacht up`
+    alerting_port    port of `piekwacht alerting`, so that it can run on one machine with a gateway; without it:
+                     `port`
+    evaluation_port  port of `piekwacht evaluate`
     """
 
     FORMER_KEYS: ClassVar[Mapping[str, str]] = {"beside_port": "evaluation_port"}

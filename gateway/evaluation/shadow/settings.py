@@ -9,12 +9,12 @@ from gateway.detection.settings import DetectionSettings
 
 
 class ShadowSettings(Struct, frozen=True, kw_only=True):
-    """A second detector that runs beside the live one and alerts nobody.
+    """`[shadow]`: a second detector on the same readings. It alerts nobody.
 
-    name          what its events are kept under; other settings under the same name begin anew
-    detection     as `[detection]`: the tables `[shadow.detection.property.<name>]`
-    begin_hours   how far back in what is stored it begins
-    seconds       between two looks at what was committed
+    name          name under which its events are stored; if its settings change under the same name, it starts again
+    detection     detection settings, as `[detection]`: tables `[shadow.detection.property.<name>]`
+    begin_hours   age of the stored readings that it starts with
+    poll_seconds  pause between two queries for new batches
     """
 
     FORMER_KEYS: ClassVar[Mapping[str, str]] = {"seconds": "poll_seconds"}
