@@ -71,7 +71,7 @@ def _parse_verifier(source: str, text: str) -> Verifier:
 
 
 class LogSettings(Struct, frozen=True, kw_only=True):
-    """`[log]` of agent.toml.
+    """`[log]`: logs on standard error, and a record of readings.
 
     generated  file that records every reading, outside the spool, to check the system against
     level      lowest level that is written

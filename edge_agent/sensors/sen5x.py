@@ -38,7 +38,7 @@ _FAULT_BITS = (
 
 
 class Sen5xSettings(I2cSettings, frozen=True, kw_only=True, tag_field="driver", tag="sen5x"):
-    """`driver = "sen5x"`: Sensirion SEN5X.
+    """`driver = "sen5x"`: Sensirion SEN50, SEN54 or SEN55.
 
     cleaning_hours  time between fan cleanings; 0: never
     """

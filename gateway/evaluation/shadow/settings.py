@@ -11,6 +11,8 @@ from gateway.detection.settings import DetectionSettings
 class ShadowSettings(Struct, frozen=True, kw_only=True):
     """`[shadow]`: a second detector on the same readings. It alerts nobody.
 
+    Its detector has the tables `[shadow.detection.property.<name>]`, as `[detection]`.
+
     name          name under which its events are stored; if its settings change under the same name, it starts again
     detection     detection settings, as `[detection]`: tables `[shadow.detection.property.<name>]`
     begin_hours   age of the stored readings that it starts with
