@@ -43,7 +43,7 @@ async def show_map(view: ViewDependency) -> HTMLResponse:
             {"name": site.name, "latitude": round(site.latitude, 3), "longitude": round(site.longitude, 3)}
             for site in registry.sites.values()
         ],
-        "silentAfter": view.settings.silent_after,
+        "silentAfter": view.settings.no_data_after_seconds,
         "replay": view.settings.replay,
         "baseMap": describe_base_map(view.settings.base_map),
         "names": {name: view.name_of(name) for name in registry.properties},
@@ -65,7 +65,7 @@ def describe_base_map(settings: BaseMapSettings) -> dict[str, object] | None:
     """The facts about the base map that the map script needs; None without one."""
     if not settings.url:
         return None
-    return {"attribution": settings.attribution, "lowest": settings.lowest, "highest": settings.highest}
+    return {"attribution": settings.attribution, "minZoom": settings.min_zoom, "maxZoom": settings.max_zoom}
 
 
 @router.get("/widget/{id}")

@@ -152,8 +152,10 @@ class View:
         return f"{self.number(seconds / 3600)} {self.texts['hours_long']}"
 
     def has_no_data(self, at: str | None) -> bool:
-        """Whether the newest reading is older than `[api] silent_after`, or missing."""
-        return at is None or self.now - datetime.fromisoformat(at) > timedelta(seconds=self.settings.silent_after)
+        """Whether the newest reading is older than `[api] no_data_after_seconds`, or missing."""
+        return at is None or self.now - datetime.fromisoformat(at) > timedelta(
+            seconds=self.settings.no_data_after_seconds
+        )
 
     def age(self, at: str | None) -> str:
         """How long ago, or since when there are no data."""

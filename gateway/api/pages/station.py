@@ -88,7 +88,7 @@ async def show_station(
         "start": format_instant(chart.start),
         "end": format_instant(chart.end),
         "replay": view.settings.replay,
-        "silentAfter": view.settings.silent_after,
+        "silentAfter": view.settings.no_data_after_seconds,
         "band": [[format_instant(at), low, high] for at, low, high in chart.band],
         "flagged": [
             [format_instant(span.start), format_instant(span.end)] for span in chart.spans if span.css == "flagged"
