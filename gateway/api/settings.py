@@ -1,4 +1,4 @@
-"""`[api]` of piekwacht.toml."""
+"""Section `[api]` of piekwacht.toml: the public API and pages."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
