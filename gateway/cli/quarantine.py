@@ -78,7 +78,7 @@ def _parse_time(text: str) -> datetime:
 def _list_entries(args: argparse.Namespace, dsn: str) -> None:
     with connect(dsn) as connection:
         if args.reason is None:
-            for reason, count, first, last in connection.execute(QUERIES["sum_quarantine"]):
+            for reason, count, first, last in connection.execute(QUERIES["count_quarantine_by_reason"]):
                 print(f"{count:8} {reason:18} {first:%Y-%m-%d %H:%M:%S}Z to {last:%Y-%m-%d %H:%M:%S}Z")
         parameters = {"reason": args.reason, "since": args.since, "limit": args.limit}
         for row in connection.cursor(row_factory=class_row(QuarantineEntry)).execute(
@@ -92,7 +92,7 @@ def _list_entries(args: argparse.Namespace, dsn: str) -> None:
 def _show_payload(args: argparse.Namespace, dsn: str) -> None:
     with connect(dsn) as connection:
         cursor = connection.cursor(row_factory=class_row(QuarantinedPayload))
-        row = cursor.execute(QUERIES["read_quarantine"], {"id": args.id}).fetchone()
+        row = cursor.execute(QUERIES["select_quarantine_entry"], {"id": args.id}).fetchone()
     if row is None:
         raise GatewayError(f"there is no #{args.id} in quarantine; `piekwacht quarantine list` shows what is")
     print(f"#{row.id} came at {row.received_at.isoformat()} on {row.topic}")
@@ -114,7 +114,7 @@ def _request_replay(args: argparse.Namespace, dsn: str) -> None:
         raise ConfigurationError("say which: ids, or --reason for all of one kind")
     with connect(dsn) as connection:
         parameters = {"ids": args.id, "reason": args.reason, "by": getpass.getuser()}
-        count = connection.execute(QUERIES["ask_replay"], parameters).rowcount
+        count = connection.execute(QUERIES["request_replay"], parameters).rowcount
     print(f"{count} payloads will be tried again by the running gateway; `list` and `show` tell what became of them")
 
 
@@ -123,5 +123,5 @@ def _delete_payloads(args: argparse.Namespace, dsn: str) -> None:
         raise ConfigurationError("what is deleted is gone for good; add --yes if that is what you want")
     with connect(dsn) as connection:
         parameters = {"before": args.before, "reason": args.reason, "by": getpass.getuser()}
-        count = connection.execute(QUERIES["empty_quarantine"], parameters).rowcount
+        count = connection.execute(QUERIES["delete_quarantine"], parameters).rowcount
     print(f"{count} payloads are deleted; table quarantine_emptied says who did it and what they were")
