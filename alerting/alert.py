@@ -72,6 +72,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     station: str
     place: Place
     observed_property: str
+    property_name: dict[str, str] = {}  # how people call it, per language: {"nl": ..., "en": ...}
     unit: str
     severity: Severity
     confidence: Annotated[float, Meta(ge=0, le=1)]
@@ -101,6 +102,10 @@ class Alert(Struct, frozen=True, kw_only=True):
             "kind": self.kind,
             "late": str(self.detected_late).lower(),
         }
+
+    def name_property(self, language: str) -> str:
+        """Return the property's name for people; its id if the alert carries no name."""
+        return self.property_name.get(language, self.observed_property)
 
     @property
     def is_about_network(self) -> bool:

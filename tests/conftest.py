@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 
 from gateway.errors import StartError
 from gateway.mqtt.settings import BrokerSettings
@@ -14,6 +16,18 @@ from gateway.store.migrate import migrate
 from gateway.system.embedded_servers import Broker, Postgres
 
 _DATABASE_NUMBER = itertools.count()
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure():
+    """Compile catalogues of texts that are newer than what the last build compiled."""
+    for source in _ROOT.glob("*/locale/*/LC_MESSAGES/*.po"):
+        compiled = source.with_suffix(".mo")
+        if not compiled.exists() or compiled.stat().st_mtime < source.stat().st_mtime:
+            with source.open("rb") as file, tempfile.NamedTemporaryFile(dir=source.parent, delete=False) as output:
+                write_mo(output, read_po(file, abort_invalid=True))
+            Path(output.name).chmod(0o644)
+            Path(output.name).replace(compiled)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import numpy as np
 
 from gateway.model.event import EventChange, EventKind
 from gateway.model.observation import ObservationBatch
+from gateway.model.properties import PROPERTIES
 from gateway.model.registry import Datastream, ObservedProperty, Registry, Station
 
 T0 = 1_795_228_800_000
@@ -14,6 +15,8 @@ T0 = 1_795_228_800_000
 
 def build_registry(count: int, observed_property: str = "pm2_5", severity: tuple | None = None) -> Registry:
     """`count` stations with one datastream each."""
+    row = PROPERTIES.get(observed_property)
+    names_in_text = row.names_in_text if row is not None else {}
     return Registry(
         areas={},
         sites=[],
@@ -23,7 +26,9 @@ def build_registry(count: int, observed_property: str = "pm2_5", severity: tuple
         },
         nodes={},
         properties={
-            observed_property: ObservedProperty(id=observed_property, unit="ug/m3", name={}, severity_levels=severity)
+            observed_property: ObservedProperty(
+                id=observed_property, unit="ug/m3", name={}, names_in_text=names_in_text, severity_levels=severity
+            )
         },
         datastreams=[
             Datastream(slot=i, id=i, station=f"s{i}", node=f"s{i}", observed_property=observed_property)

@@ -5,13 +5,12 @@ mail server answered, what an earlier version wrote) and is shown as it is.
 """
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 
 import msgspec
 
-from alerting.vocabulary import SEVERITY_TEXTS, Language, format_short_number, format_time, translate
+from alerting.vocabulary import Language, format_short_number, format_time, severity_text, texts_of
 
 
 class DetailCode(StrEnum):
@@ -32,33 +31,6 @@ class DetailCode(StrEnum):
     GONE = "gone"  # at: when it answered 410
 
 
-_TEMPLATES: Mapping[DetailCode, tuple[str, str]] = {
-    DetailCode.ON_DUTY: ("dienst volgens rooster {receiver}", "on duty for {receiver}"),
-    DetailCode.FELL: ("was {was}, is nu {now}", "was {was}, is {now}"),
-    DetailCode.HEARD: ("niets meer gehoord sinds {at}", "nothing heard since {at}"),
-    DetailCode.SOURCE: (
-        "{name} ({basis}, {owner}), tot niveau {level}, geldig tot en met {day}",
-        "{name} ({basis}, {owner}), up to {level}, until {day}",
-    ),
-    DetailCode.UNANSWERED: (
-        "{receiver} is ingelicht op {at} en niemand heeft geantwoord",
-        "{receiver} was told at {at} and nobody acknowledged",
-    ),
-    DetailCode.SILENCE: (
-        "demping {id} door {author} tot {until}: {reason}",
-        "silence {id} by {author} until {until}: {reason}",
-    ),
-    DetailCode.MAINTENANCE: (
-        "onderhoud {id} door {author} tot {until}: {reason}",
-        "maintenance {id} by {author} until {until}: {reason}",
-    ),
-    DetailCode.UNCONFIGURED: ("dit kanaal staat niet meer in de instellingen", "the channel is no longer configured"),
-    DetailCode.NO_ANSWER: ("{host}: geen antwoord ({error})", "{host}: no answer ({error})"),
-    DetailCode.TOO_SLOW: ("geen antwoord binnen {seconds} s", "no answer within {seconds} s"),
-    DetailCode.NO_CONNECTION: ("{host}: geen verbinding ({error})", "{host}: no connection ({error})"),
-    DetailCode.PRIVATE: ("{host} is geen openbaar adres", "{host} is no public address"),
-    DetailCode.GONE: ("uitgezet: antwoordde 410 (bestaat niet meer) op {at}", "disabled: it answered 410 at {at}"),
-}
 _TIME_FIELDS = frozenset({"at", "until"})
 _SEVERITY_FIELDS = frozenset({"was", "now"})
 
@@ -73,7 +45,7 @@ def describe_detail(text: str, language: Language) -> str:
     """What was stored, in plain words; a text that is none of ours as it is."""
     try:
         fields = msgspec.json.decode(text, type=dict[str, str | float | int])
-        template = _TEMPLATES[DetailCode(str(fields.pop("code")))][0 if language == "nl" else 1]
+        template = texts_of("detail", language)[DetailCode(str(fields.pop("code"))).value]
         return template.format(**{name: _format_value(name, value, language) for name, value in fields.items()})
     except (msgspec.DecodeError, KeyError, ValueError):
         return text
@@ -87,5 +59,5 @@ def _format_value(name: str, value: str | float, language: Language) -> str:
     if name in _TIME_FIELDS:
         return format_time(datetime.fromisoformat(str(value)), language)
     if name in _SEVERITY_FIELDS:
-        return translate(SEVERITY_TEXTS, str(value), language)
+        return severity_text(str(value), language)
     return value if isinstance(value, str) else format_short_number(value, language)

@@ -13,7 +13,7 @@ from alerting.alert import Alert, Change, Severity
 from alerting.message.email_content import render_email
 from alerting.message.notification import Notification
 from alerting.message.texts import build_headline
-from alerting.vocabulary import LOCAL_TIMEZONE, format_number, property_name, unit_symbol
+from alerting.vocabulary import LOCAL_TIMEZONE, format_number, unit_symbol
 
 _NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 _FORBIDDEN = re.compile(r"[\s,<&]+")
@@ -66,7 +66,7 @@ def _add_info(root: ET.Element, notification: Notification, public_url: str) -> 
     _add_element(
         info,
         "event",
-        alert.kind if alert.is_about_network else f"{property_name(alert.observed_property, language)} ({alert.kind})",
+        alert.kind if alert.is_about_network else f"{alert.name_property(language)} ({alert.kind})",
     )
     _add_element(info, "urgency", "Immediate" if alert.firing else "Past")
     _add_element(info, "severity", _SEVERITIES[alert.severity])

@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta
 from PIL import Image, ImageDraw, ImageFont
 
 from alerting.message.notification import Notification
-from alerting.message.texts import EMAIL_TEXTS
 from alerting.message.time_series import TimeSeriesPoint
-from alerting.vocabulary import format_number, format_time_of_day, unit_symbol
+from alerting.vocabulary import format_number, format_time_of_day, texts_of, unit_symbol
 
 _SIZE = (1040, 440)  # shown at half that size: sharp on a telephone
 _LEFT, _RIGHT, _TOP, _BOTTOM = 110, 20, 46, 56
@@ -54,7 +53,7 @@ def draw_chart(notification: Notification) -> bytes:
         pen.line([(x(p.at), y(p.value or 0.0)) for p in segment], fill=_LINE, width=4, joint="curve")
     peak_point = (x(alert.peak_at), y(alert.peak))
     pen.ellipse((peak_point[0] - 8, peak_point[1] - 8, peak_point[0] + 8, peak_point[1] + 8), outline=_PEAK, width=4)
-    texts = EMAIL_TEXTS[notification.language]
+    texts = texts_of("email", notification.language)
     scale = unit_symbol(alert.unit).replace("µ", "u").replace("³", "3")  # Pillow's font has neither
     title = f"{scale}   - - {texts['background']}   o {texts['highest'].lower()}"
     pen.text((_LEFT, 10), title, fill=_INK, font=font)

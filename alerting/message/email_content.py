@@ -10,10 +10,9 @@ from alerting.alert import Alert, Change
 from alerting.decide.routing import DecisionReason
 from alerting.message.notification import Notification
 from alerting.message.texts import (
-    CHANGE_TEXTS,
-    EMAIL_TEXTS,
     build_headline,
     build_opening,
+    change_text,
     describe_site,
     format_duration,
     format_ratio,
@@ -25,9 +24,9 @@ from alerting.vocabulary import (
     format_time,
     format_time_of_day,
     localize_decimal,
-    property_name,
     reason_text,
     severity_text,
+    texts_of,
     unit_symbol,
 )
 
@@ -67,7 +66,7 @@ def render_email(
             templates.get_template(f"{template_name}.{extension}").render(values) for extension in ("txt", "html")
         )
     except TemplateError as error:
-        texts = EMAIL_TEXTS[notification.language]
+        texts = texts_of("email", notification.language)
         lines = [subject, f"{texts['data']}: {values['url']}", f"{texts['answer']}: {values['acknowledge'] or '-'}"]
         text = "\n\n".join([*lines, f"({texts['broken']}: {error})", ""])
         return EmailContent(subject=subject, text=text, html=None, template_error=f"{template_name}: {error}")
@@ -86,14 +85,14 @@ def _template_values(notification: Notification, public_url: str) -> dict[str, o
     pages_url = public_url.rstrip("/") + ("" if language == "nl" else "/en")
     alerts = sorted([alert, *notification.gathered], key=lambda entry: (-entry.severity.rank, entry.onset))
     note = (
-        EMAIL_TEXTS[language][f"{notification.reason.value}_note"]
+        texts_of("email", language)[f"{notification.reason.value}_note"]
         if notification.reason in _REASONS_WITH_NOTE
         else None
     )
     return {
         **_alert_values(notification),
         **_summary_values(alerts, notification, f"{pages_url}/events"),
-        "w": EMAIL_TEXTS[language],
+        "w": texts_of("email", language),
         "language": language,
         "subject": _build_subject(alerts, notification),
         "url": f"{pages_url}/"
@@ -108,21 +107,24 @@ def _template_values(notification: Notification, public_url: str) -> dict[str, o
 
 
 def _build_subject(alerts: Sequence[Alert], notification: Notification) -> str:
-    alert, language, texts = notification.alert, notification.language, EMAIL_TEXTS[notification.language]
+    alert, language, texts = notification.alert, notification.language, texts_of("email", notification.language)
     if notification.reason is DecisionReason.DIGEST:
-        return texts["digest"].format(len(alerts))
+        return texts["digest"].format(count=len(alerts))
     if notification.gathered:
         places = len({entry.station for entry in alerts})
-        places_text = texts["one_place"] if places == 1 else texts["places"].format(places)
-        return texts["storm"].format(count=len(alerts), where=places_text, worst=build_headline(alerts[0], language))
-    return f"{texts[notification.reason.value] if notification.reason in _REASONS_WITH_NOTE else ''}{build_headline(alert, language)}"
+        worst = build_headline(alerts[0], language)
+        return texts["storm"].format(count=len(alerts), where=texts.plural("places", places), worst=worst)
+    prefix = texts[notification.reason.value] if notification.reason in _REASONS_WITH_NOTE else ""
+    return f"{prefix}{build_headline(alert, language)}"
 
 
 def _summary_values(alerts: Sequence[Alert], notification: Notification, events_url: str) -> dict[str, object]:
     """What a message about many lists."""
-    language, texts, count = notification.language, EMAIL_TEXTS[notification.language], len(alerts)
+    language, texts, count = notification.language, texts_of("email", notification.language), len(alerts)
     return {
-        "intro": texts["digested"] if notification.reason is DecisionReason.DIGEST else texts["gathered"].format(count),
+        "intro": texts["digested"]
+        if notification.reason is DecisionReason.DIGEST
+        else texts["gathered"].format(count=count),
         "lines": [
             (build_headline(alert, language), format_time(alert.onset, language), f"{events_url}/{alert.event_id}")
             for alert in alerts[:_MAX_LISTED]
@@ -146,10 +148,10 @@ def _alert_values(notification: Notification) -> dict[str, object]:
     reasons = ", ".join(reason_text(code, language) for code in alert.reasons)
     return {
         "alert": alert,
-        "what": property_name(alert.observed_property, language),
+        "what": alert.name_property(language),
         "unit": unit_symbol(alert.unit),
         "severity": severity_text(alert.severity, language),
-        "change": CHANGE_TEXTS[language][alert.change],
+        "change": change_text(alert.change, language),
         "opening": build_opening(alert, language),
         "near": [describe_site(site, language) for site in alert.sites],
         "times": format_ratio(alert, language),
@@ -174,20 +176,19 @@ def _time_series_values(notification: Notification) -> dict[str, object]:
     alert, language, time_series = notification.alert, notification.language, notification.time_series
     if time_series is None or not time_series.points:
         return {"averaging": None, "mean": None, "flags": None}
-    texts, spacing, until = EMAIL_TEXTS[language], time_series.spacing, alert.end or time_series.points[-1].at
+    texts, spacing, until = texts_of("email", language), time_series.spacing, alert.end or time_series.points[-1].at
     mean, flag_codes = time_series.mean(alert.onset, until), time_series.flag_names(alert.onset, until)
+    period = f"{format_time_of_day(alert.onset)}–{format_time_of_day(until)}"
     return {
         "averaging": _describe_averaging(spacing, language) if spacing else None,
-        "mean": None
-        if mean is None
-        else f"{format_number(mean, language)} {unit_symbol(alert.unit)} ({format_time_of_day(alert.onset)}–{format_time_of_day(until)})",
+        "mean": None if mean is None else f"{format_number(mean, language)} {unit_symbol(alert.unit)} ({period})",
         "flags": ", ".join(flag_text(code, language) for code in flag_codes) or texts["no_flags"],
     }
 
 
 def _describe_averaging(spacing: float, language: Language) -> str:
-    texts, seconds = EMAIL_TEXTS[language], localize_decimal(f"{spacing:.2g}", language)
-    return texts["each_second"] if seconds == "1" else texts["averaging"].format(seconds)
+    texts, seconds = texts_of("email", language), localize_decimal(f"{spacing:.2g}", language)
+    return texts["each_second"] if seconds == "1" else texts["averaging"].format(seconds=seconds)
 
 
 def _format_event_duration(alert: Alert, language: Language) -> str | None:

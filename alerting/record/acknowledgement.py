@@ -20,8 +20,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from msgspec import DecodeError, Meta, Struct, json
 
 from alerting.alert import Alert
-from alerting.message.texts import ACKNOWLEDGE_TEXTS, build_headline
-from alerting.vocabulary import Language, format_time
+from alerting.message.texts import build_headline
+from alerting.vocabulary import Language, format_time, texts_of
 
 VALIDITY = timedelta(days=7)
 _MAC_LENGTH = 16  # bytes: forging one takes 2^128 tries
@@ -108,7 +108,7 @@ def render_page(
     """The page: what it is about, who answered already, and the button."""
     language = payload.language
     return _TEMPLATES.get_template("acknowledge.html").render(
-        w=ACKNOWLEDGE_TEXTS[language],
+        w=texts_of("acknowledge", language),
         language=language,
         headline=build_headline(alert, language),
         since=format_time(alert.onset, language),
@@ -127,9 +127,9 @@ def render_page(
 def render_rejection(reason: TokenRejection, language: Language = "nl") -> str:
     """The page for a link that is not believed: in both languages, for only the token knows which."""
     return _TEMPLATES.get_template("acknowledge.html").render(
-        w=ACKNOWLEDGE_TEXTS[language],
+        w=texts_of("acknowledge", language),
         language=language,
-        refused=[ACKNOWLEDGE_TEXTS[page_language][reason.value] for page_language in ("nl", "en")],
+        refused=[texts_of("acknowledge", page_language)[reason.value] for page_language in ("nl", "en")],
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from edge_agent.configuration import DEFAULTS
+from gateway.model.properties import PROPERTIES
 
 Positive = Annotated[float, Meta(gt=0)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
@@ -59,36 +60,7 @@ class PeakSettings(Struct, frozen=True, kw_only=True):
 
 
 _DEFAULTS = {
-    "pm1": PeakSettings(),
-    "pm2_5": PeakSettings(),
-    "pm4": PeakSettings(),
-    "pm10": PeakSettings(noise_absolute=0.75, smallest=1.2),
-    "voc_raw": PeakSettings(polarity=-1, noise_absolute=20.0, noise_relative=0.0, smallest=100.0),
-    "voc_ohm": PeakSettings(polarity=-1, noise_absolute=500.0, noise_relative=0.02, smallest=2_000.0),
-    "voc_ppb": PeakSettings(noise_absolute=5.0, smallest=20.0),
-    "ch4": PeakSettings(
-        background_minutes=10.0,
-        noise_minutes=30.0,
-        drift=1.05,
-        threshold=3.1,
-        clip=4.1,
-        unit_seconds=90.0,
-        sure=8.0,
-        noise_absolute=0.2,
-        noise_relative=0.01,
-        smallest=1.2,
-        smallest_among=5.0,
-        freeze=0.14,
-        hold=0.0,
-        rise_limit=2.3,
-        fall_limit=2.3,
-        share=1.55,
-        few_share=1.0,
-        lift=0.0,
-        spread=0.3,
-        tail=1e6,
-        tail_now=1e6,  # a release lasts: one high reading and its tail are no release
-    ),
+    row.id: msgspec.convert(row.detection, PeakSettings) for row in PROPERTIES.values() if row.detection is not None
 }
 
 

@@ -40,6 +40,7 @@ def _build_alert(event: Event, registry: Registry) -> Alert:
         station=station.id,
         place=Place(name=station.name, latitude=round(station.latitude, 3), longitude=round(station.longitude, 3)),
         observed_property=event.observed_property,
+        property_name=dict(observed_property.names_in_text),
         unit=observed_property.unit,
         severity=classify_severity(event, observed_property),
         confidence=event.confidence,

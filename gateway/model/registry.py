@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class ObservedProperty:
-    """One row of the open registry of properties. Adding one is a row, not code.
+    """One row of the registry of properties, as the database has it (see properties.toml).
 
     unit is UCUM; below `lower` or above `upper` a value is flagged, never dropped; `max_rise` is
     the largest believable change from one reading to the next (None: not checked); `severity`
@@ -29,6 +29,7 @@ class ObservedProperty:
     id: str
     unit: str
     name: Mapping[str, str]
+    names_in_text: Mapping[str, str] = field(default_factory=dict)  # as mails and sentences call it, per language
     lower: float | None = None
     upper: float | None = None
     max_rise: float | None = None

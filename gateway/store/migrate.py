@@ -16,6 +16,7 @@ from importlib.resources import files
 import psycopg
 
 from gateway.errors import GatewayError, StartError
+from gateway.store.properties import add_missing_properties
 
 _LOCK_KEY = 7_431_100  # any number, as long as it is ours alone
 _CREATE_TABLE = """
@@ -106,4 +107,6 @@ def migrate(dsn: str, *, check: bool = False) -> list[str]:
                 connection.execute(
                     "INSERT INTO schema_migration (name, sha256) VALUES (%s, %s)", [migration.name, migration.sha256]
                 )
+        if not check:
+            add_missing_properties(connection)
     return [migration.name for migration in pending_migrations]

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from edge_agent.wire import DesiredConfig, Verifier
+from gateway.model.properties import PROPERTIES
 from gateway.model.registry import Area, Datastream, Node, ObservedProperty, Registry, Site, Station
 from gateway.store.connection import QUERIES, Transaction
 
@@ -64,10 +65,12 @@ async def load_version(connection: Transaction) -> int:
 
 
 def _property_from_row(row: Sequence[Any]) -> ObservedProperty:
+    name, shipped = {"nl": row[2], "en": row[3]}, PROPERTIES.get(row[0])
     return ObservedProperty(
         id=row[0],
         unit=row[1],
-        name={"nl": row[2], "en": row[3]},
+        name=name,
+        names_in_text=shipped.names_in_text if shipped is not None else name,
         lower=row[4],
         upper=row[5],
         max_rise=row[6],

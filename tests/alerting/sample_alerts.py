@@ -16,6 +16,7 @@ def make_alert(revision=1, **changes) -> Alert:
         "station": "wijk-aan-zee",
         "place": Place(name="Wijk aan Zee", latitude=52.494, longitude=4.594),
         "observed_property": "pm2_5",
+        "property_name": {"nl": "PM2,5", "en": "PM2.5"},
         "unit": "ug/m3",
         "severity": Severity.SEVERE,
         "confidence": 0.93,

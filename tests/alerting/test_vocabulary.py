@@ -1,15 +1,15 @@
-"""Every code that reaches a person has words in both languages, and old records stay readable."""
+"""Every code that reaches a person has a text in both languages, and old records stay readable."""
 
 from datetime import UTC, datetime
 
-import psycopg
 import pytest
 
 from alerting import vocabulary
-from alerting.alert import Severity
-from alerting.decide.reason_detail import _TEMPLATES, DetailCode, describe_detail, encode_detail
+from alerting.alert import Change, Severity
+from alerting.decide.reason_detail import DetailCode, describe_detail, encode_detail
 from alerting.decide.routing import DecisionReason
-from alerting.record.history import _OUTCOME_TEXTS, _REASON_TEXTS, DecisionStep, describe_step_details
+from alerting.delivery.channel import DeliveryOutcome
+from alerting.record.history import DecisionStep, describe_step_details
 from edge_agent.wire import Flag
 from gateway.detection.confidence import ConfidenceReason as DetectionReason
 
@@ -37,29 +37,27 @@ FIGURES = {
 }
 
 
+@pytest.mark.parametrize("language", vocabulary.LANGUAGES)
 @pytest.mark.parametrize(
-    ("codes", "named"),
+    ("codes", "context"),
     [
-        ([flag.name.lower() for flag in Flag], vocabulary.FLAG_TEXTS),
-        ([reason.value for reason in DetectionReason], vocabulary.REASON_TEXTS),
-        ([severity.value for severity in Severity], vocabulary.SEVERITY_TEXTS),
-        ([reason.value for reason in DecisionReason], _REASON_TEXTS),
-        (["delivered", "refused", "failed", "gone", "unknown"], _OUTCOME_TEXTS),
-        (list(DetailCode), _TEMPLATES),
+        ([flag.name.lower() for flag in Flag], "flag"),
+        ([severity.value for severity in Severity], "severity"),
+        ([change.value for change in Change], "change"),
+        ([reason.value for reason in DecisionReason], "decision"),
+        ([outcome.value for outcome in DeliveryOutcome], "outcome"),
+        ([code.value for code in DetailCode], "detail"),
     ],
 )
-def test_every_code_has_words_in_both_languages(codes, named):
-    for code in codes:
-        dutch, english = named[code]
-        assert dutch
-        assert english
+def test_every_code_has_a_text_in_both_languages(codes, context, language):
+    texts = vocabulary.texts_of(context, language)
+    assert [code for code in codes if code not in texts] == []
 
 
-def test_a_property_is_called_what_the_registry_calls_it_or_shorter(database):
-    with psycopg.connect(database) as connection:
-        rows = {row[0]: row[1:] for row in connection.execute("SELECT id, name_nl, name_en FROM observed_property")}
-    for one, names in vocabulary.PROPERTY_NAMES.items():
-        assert all(long.endswith(short) for long, short in zip(rows[one], names, strict=True)), one
+@pytest.mark.parametrize("language", vocabulary.LANGUAGES)
+def test_every_reason_of_the_detector_has_a_text(language):
+    reasons, flags = (vocabulary.texts_of(context, language) for context in ("reason", "flag"))
+    assert [reason for reason in DetectionReason if reason.value not in reasons and reason.value not in flags] == []
 
 
 @pytest.mark.parametrize("code", DetailCode)

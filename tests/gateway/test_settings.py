@@ -29,7 +29,7 @@ def test_the_example_of_a_site_file_is_applied_twice_without_a_difference(databa
 
 
 def test_what_the_document_on_alerting_shows_is_read_strictly(tmp_path):
-    first, *channels = re.findall(r"```toml\n(.*?)```", (DOCS / "alerting.md").read_text(), re.DOTALL)
+    first, *channels = re.findall(r"```toml\n(.*?)```", (DOCS / "alerting-settings.md").read_text(), re.DOTALL)
     assert len(channels) == 5
     (tmp_path / "piekwacht.toml").write_text('[database]\ndsn = ""\n' + first)
     assert len(settings.read(tmp_path / "piekwacht.toml").alerting.route) == 2

@@ -14,7 +14,6 @@ from gateway.api.pages.event_map import describe_wind, draw_event_map
 from gateway.api.pages.plumes import group_into_plumes
 from gateway.api.pages.renderer import (
     ARBITRARY_SCALE_UNITS,
-    SHOWN_PROPERTIES,
     View,
     get_view,
     respond_html,
@@ -25,6 +24,7 @@ from gateway.api.pages.station import build_flag_spans, build_lines, build_peak_
 from gateway.api.routes import alerts, events
 from gateway.api.schemas.events import Event
 from gateway.export.selection import Averaging
+from gateway.model.properties import SHOWN_PROPERTIES
 
 router = APIRouter()
 ViewDependency = Annotated[View, Depends(get_view)]

@@ -7,11 +7,12 @@ from fastapi.responses import HTMLResponse
 
 from alerting.vocabulary import UNIT_SYMBOLS
 from gateway.api.pages.plumes import group_into_plumes
-from gateway.api.pages.renderer import SHOWN_PROPERTIES, View, get_view, respond_html, respond_missing, strip_licence
+from gateway.api.pages.renderer import View, get_view, respond_html, respond_missing, strip_licence
 from gateway.api.pages.texts import LIVE_TEXTS
 from gateway.api.routes import events
 from gateway.api.routes.places import build_station
 from gateway.api.settings import BaseMapSettings
+from gateway.model.properties import PROPERTIES, SHOWN_PROPERTIES
 
 router = APIRouter()
 ViewDependency = Annotated[View, Depends(get_view)]
@@ -33,6 +34,7 @@ async def show_map(view: ViewDependency) -> HTMLResponse:
         "language": view.language,
         "home": f"{view.prefix}/",
         "words": {name: view.texts[name] for name in LIVE_TEXTS},
+        "colourSteps": {row.id: row.colour_steps for row in PROPERTIES.values() if row.colour_steps},
         "units": dict(UNIT_SYMBOLS),
         "stations": features,
         "events": peaks,

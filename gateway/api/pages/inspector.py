@@ -14,8 +14,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from gateway.access.authorization import require_same_origin
 from gateway.access.identity import EVERY_AREA
 from gateway.api.inspector import service
-from gateway.api.pages.inspector_texts import TEXTS
 from gateway.api.pages.renderer import View, get_view
+from gateway.model.texts import texts_of
 
 router = APIRouter()
 ViewDependency = Annotated[View, Depends(get_view)]
@@ -36,7 +36,9 @@ async def show_alerts(view: ViewDependency) -> Response:
             view,
             "inspector.html",
             account=identity.name,
-            areas=TEXTS[view.language]["everywhere"] if EVERY_AREA in identity.areas else ", ".join(area_names),
+            areas=texts_of("inspector", view.language)["everywhere"]
+            if EVERY_AREA in identity.areas
+            else ", ".join(area_names),
             open=[item for item in cases if item.is_ongoing][:_MAX_ALERTS],
             ended=[item for item in cases if not item.is_ongoing][:_MAX_ALERTS],
             silences=[(item, service.can_end(identity, item)) for item in await service.list_silences(view.request)],
@@ -156,7 +158,7 @@ def _render_page(view: View, template: str, status: int = 200, **values: object)
     """Never kept by anybody on the way: it is one person's view."""
     content = view.render(
         template,
-        texts=TEXTS[view.language],
+        texts=texts_of("inspector", view.language),
         service=service,
         sentence=lambda case: _event_sentence(view, case),
         describe_matchers=lambda match: _describe_matchers(view, match),
@@ -179,7 +181,10 @@ def _describe_matchers(view: View, match: Sequence[str]) -> str:
 
 
 def _describe_matcher(view: View, label: str, value: str) -> str:
-    places, label_text = view.latest_values.registry, TEXTS[view.language].get(f"label_{label}", label)
+    places, label_text = (
+        view.latest_values.registry,
+        texts_of("inspector", view.language).get(f"label_{label}") or label,
+    )
     if label == "area" and value in places.areas:
         value = str(places.areas[value][1])  # id, name, ...
     elif label == "station" and value in places.stations:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.api.pages.renderer import SHOWN_PROPERTIES
+from gateway.model.properties import SHOWN_PROPERTIES
 
 _MAX_ONSET_DISTANCE = timedelta(minutes=2)
 _SEVERITIES = ("minor", "moderate", "severe", "extreme")

@@ -4,7 +4,6 @@ The language is the address's (`/nl/...`, `/en/...`); without one, the browser's
 """
 
 import gzip
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,16 +15,30 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from msgspec import to_builtins
 
 from alerting import vocabulary
+from alerting.catalogue import Texts
 from alerting.vocabulary import LOCAL_TIMEZONE, Language
 from gateway.api.data.latest_values import LatestValues
-from gateway.api.pages.texts import MONTHS, TEXTS
 from gateway.api.routes.places import get_latest_values
 from gateway.api.schemas.schema import LICENCE, Schema, format_instant
 from gateway.api.settings import ApiSettings
+from gateway.model.texts import texts_of
 from gateway.model.timestamps import from_ms
 
 PREFIXES = ("", "/nl", "/en")
-SHOWN_PROPERTIES = ("pm2_5", "pm10", "pm1", "pm4", "voc_raw", "voc_ppb", "nox_raw", "ch4", "co2", "sound_laeq")
+_MONTHS = (
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+)
 ARBITRARY_SCALE_UNITS = ("{ticks}", "Ohm", "hPa")  # units whose zero says nothing: a chart of them need not begin there
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
@@ -65,9 +78,9 @@ class View:
     now: datetime
 
     @property
-    def texts(self) -> Mapping[str, str]:
+    def texts(self) -> Texts:
         """Every text, in this language."""
-        return TEXTS[self.language]
+        return texts_of("page", self.language)
 
     @property
     def decimal_separator(self) -> str:
@@ -115,7 +128,8 @@ class View:
     def date_time(self, text: str) -> str:
         """Local date and time, for what is kept, printed or sent and read on another day."""
         at = _local(text)
-        return f"{at.day} {MONTHS[self.language][at.month - 1]} {at.year}, {at:%H:%M}"
+        month = texts_of("month", self.language)[_MONTHS[at.month - 1]]
+        return f"{at.day} {month} {at.year}, {at:%H:%M}"
 
     def date_time_seconds(self, text: str) -> str:
         """The same to the second."""

@@ -12,7 +12,6 @@ from gateway.api.pages.chart import Chart, Line, MarkedPeriod
 from gateway.api.pages.plumes import group_into_plumes
 from gateway.api.pages.renderer import (
     ARBITRARY_SCALE_UNITS,
-    SHOWN_PROPERTIES,
     View,
     get_view,
     respond_html,
@@ -25,6 +24,7 @@ from gateway.api.routes import events
 from gateway.api.routes.places import build_station
 from gateway.api.schemas.observations import Mean
 from gateway.export.selection import Averaging
+from gateway.model.properties import SHOWN_PROPERTIES
 from gateway.quality.humidity_correction import find_rule
 
 router = APIRouter()

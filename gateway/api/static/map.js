@@ -12,8 +12,6 @@ const markers = new Map();
 let shown = document.getElementById("property").value;
 let newest = Math.max(0, ...boot.stations.flatMap((f) => Object.values(f.properties.newest).map((v) => Date.parse(v.observedAt))));
 
-// Steps of a scale of our own for one-minute values, per property; not a legal or health index.
-const STEPS = { pm1: [10, 20, 35, 70, 140], pm2_5: [10, 20, 35, 70, 140], pm4: [15, 30, 50, 100, 200], pm10: [20, 40, 70, 140, 280] };
 
 const now = () => (boot.replay ? newest : Date.now());
 const silent = (value) => write.silent(value?.observedAt, now());
@@ -73,7 +71,7 @@ function height(feature) {
 function icon(feature) {
   const value = feature.properties.newest[shown];
   const quiet = silent(value);
-  const steps = STEPS[shown];
+  const steps = boot.colourSteps[shown];
   const step = !quiet && steps && value.mean !== null ? ` c${steps.filter((s) => value.mean >= s).length}` : "";
   const name = `marker${quiet ? " silent" : step}${peaking(feature.id) ? " peaking" : ""}`;
   const text = quiet || value.mean === null ? "–" : Math.abs(value.mean) >= 1000 ? `${Math.round(value.mean / 1000)}k` : String(Math.round(value.mean));
@@ -91,7 +89,7 @@ function popup(feature) {
 function legend() {
   const place = document.getElementById("legend");
   place.querySelectorAll(".step").forEach((one) => one.remove());
-  const steps = STEPS[shown];
+  const steps = boot.colourSteps[shown];
   const known = [...stations.values()].map((f) => f.properties.newest[shown]).find(Boolean);
   document.getElementById("legend-unit").textContent = known && unit(known.unit) ? `, ${unit(known.unit)}` : "";
   if (!steps) return;

@@ -83,7 +83,7 @@ async def test_a_record_holds_every_message_and_tells_when_anything_of_it_was_ch
     assert found.entries[-1]["sentence"]["nl"] == "anna is ermee bezig (ingelogd): gezien"
     assert await CaseStore(database).build_record("nothing") is None
 
-    head = ""  # as docs/alerting.md tells anybody to check it, without us
+    head = ""  # as docs/alerting-evidence.md tells anybody to check it, without us
     for entry in json.loads(evidence.encode_record(found))["entries"]:
         told = entry.pop("hash")
         text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,52 @@
+"""The registry of observed properties: one row per property, read from properties.toml when the module is imported.
+
+Used by the migration (which adds missing rows to the database), detection (default settings), pages (order and colours)
+and alerts (names). A row that cannot be read raises ConfigurationError, which names the key.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from msgspec import Struct
+
+from edge_agent.configuration import load_toml
+
+
+class LocalizedName(Struct, frozen=True, kw_only=True):
+    """A name in both languages."""
+
+    nl: str
+    en: str
+
+
+class PropertyRow(Struct, frozen=True, kw_only=True):
+    """One observed property; properties.toml says what each field means."""
+
+    id: str
+    unit: str
+    name: LocalizedName
+    short_name: LocalizedName | None = None
+    lower: float | None = None
+    upper: float | None = None
+    max_rise: float | None = None
+    severity: tuple[float, float, float, float] | None = None
+    colour_steps: tuple[float, float, float, float, float] | None = None
+    shown: bool = False
+    detection: dict[str, Any] | None = None  # fields of detection's PeakSettings, which reads it strictly
+
+    @property
+    def names_in_text(self) -> dict[str, str]:
+        """How mails and sentences call it: {"nl": ..., "en": ...}."""
+        name = self.short_name or self.name
+        return {"nl": name.nl, "en": name.en}
+
+
+class _PropertyFile(Struct, frozen=True, kw_only=True):
+    property: list[PropertyRow]
+
+
+_ROWS = load_toml(Path(__file__).with_name("properties.toml"), _PropertyFile).property
+PROPERTIES: Mapping[str, PropertyRow] = MappingProxyType({row.id: row for row in _ROWS})
+SHOWN_PROPERTIES = tuple(row.id for row in _ROWS if row.shown)
