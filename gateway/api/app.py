@@ -84,7 +84,7 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     problems.install(app)
     openapi.install(app)
     app.add_middleware(CacheMiddleware)
-    install.install_access(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.proxies)
+    install.install_access(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.trusted_proxies)
     app.add_middleware(HeadersMiddleware)
     service.install(app, dsn)
     for route_module in (index, places, observations, events, alerts, live, detection, inspector):

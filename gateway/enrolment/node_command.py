@@ -39,14 +39,14 @@ class NodeRow(Struct, frozen=True, kw_only=True):
     health: dict[str, Any] | None
 
 
-def add_arguments(parser: argparse.ArgumentParser, add_config: Callable[[argparse.ArgumentParser], None]) -> None:
-    """The arguments of the command; `add_config` adds --config in the manner of the others."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the actions, each with --config."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
-    def add_action(name: str, run: Callable[..., None], help_: str) -> argparse.ArgumentParser:
+    def add_action(name: str, action: Callable[..., None], help_: str) -> argparse.ArgumentParser:
         subparser = actions.add_parser(name, help=help_)
-        add_config(subparser)
-        subparser.set_defaults(run=run)
+        settings.add_config_argument(subparser)
+        subparser.set_defaults(action=action)
         return subparser
 
     enrol = add_action(
@@ -75,6 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser, add_config: Callable[[argpars
     configure.add_argument("node")
     configure.add_argument("file", type=Path, metavar="FILE.toml", help="[batch] and [[sensor]] as in agent.toml")
     add_action("list", _list, "every node: where it stands, when it was heard, what it says of itself")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the chosen action."""
+    args.action(args)
 
 
 def _enrol(args: argparse.Namespace) -> None:

@@ -100,12 +100,12 @@ class IngestConsumer:
                     raise StartError(f"no broker at {self._broker}: {error}; check [broker] host and port") from None
                 telemetry.FAILURES.labels("broker").inc()
                 _LOG.warning("broker unavailable", broker=str(self._broker), error=one_line(error))
-            await asyncio.sleep(self._settings.retry)
+            await asyncio.sleep(self._settings.retry_seconds)
 
     async def _run_session(self) -> None:
         name = derive_session_name(self._signer, self._settings.areas)
         async with open_connection(
-            self._broker, name, max_waiting=_MAX_WAITING_BATCHES * self._settings.batches
+            self._broker, name, max_waiting=_MAX_WAITING_BATCHES * self._settings.max_batches
         ) as connection:
             self._wait_for_broker = True
             areas = self._settings.areas or ["+"]
@@ -166,19 +166,21 @@ class IngestConsumer:
     async def _produce_micro_batches(self, connection: MqttConnection, queue: asyncio.Queue[MicroBatch]) -> NoReturn:
         speculation: Speculation | None = None
         while True:
-            messages = await connection.receive(self._settings.batches, self._settings.window)
+            messages = await connection.receive(self._settings.max_batches, self._settings.window_seconds)
             telemetry.QUEUE.labels("ingest").set(len(connection))
             payloads, node_messages = _split_messages(messages)
             speculation = await self._pipeline.speculate(payloads, previous=speculation)
             await queue.put(
                 MicroBatch(messages=messages, payloads=payloads, node_messages=node_messages, speculation=speculation)
             )
-            if len(connection) < self._settings.batches:  # what comes now can still join the next one, and waits less
+            if (
+                len(connection) < self._settings.max_batches
+            ):  # what comes now can still join the next one, and waits less
                 await queue.join()
 
     async def _commit(self, micro_batch: MicroBatch) -> CommitResult:
         """Try until the database has it or patience ends; the ledger makes every repetition safe."""
-        deadline = time.monotonic() + self._settings.patience
+        deadline = time.monotonic() + self._settings.patience_seconds
         while True:
             try:
                 return await self._store_micro_batch(micro_batch)
@@ -186,7 +188,7 @@ class IngestConsumer:
                 _report_database_failure(error)
                 if time.monotonic() > deadline:
                     raise _DatabaseUnavailableError from None
-                await asyncio.sleep(self._settings.retry)
+                await asyncio.sleep(self._settings.retry_seconds)
 
     async def _wait_for_areas(self) -> None:
         """Wait, without a word to the broker, while another gateway writes for our areas."""
@@ -199,7 +201,7 @@ class IngestConsumer:
                 self._wait_for_broker = True  # it has been here for a while: a broker that is away is waited for
             except (psycopg.OperationalError, psycopg.InterfaceError):
                 return None  # what comes will have to wait, and the session says so
-            await asyncio.sleep(self._settings.retry)
+            await asyncio.sleep(self._settings.retry_seconds)
 
     async def _wait_for_database(self) -> None:
         """Wait, disconnected from the broker: who cannot store takes nothing in, and no queue grows here."""
@@ -210,7 +212,7 @@ class IngestConsumer:
                 return None
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 _report_database_failure(error)
-                await asyncio.sleep(self._settings.retry)
+                await asyncio.sleep(self._settings.retry_seconds)
 
     async def _store_micro_batch(self, micro_batch: MicroBatch) -> CommitResult:
         """All at once; where the database refuses the whole, each payload goes alone and only the culprit stays out."""

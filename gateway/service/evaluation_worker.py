@@ -1,6 +1,6 @@
 """What judges the detector while it works, in a process of its own: it reads what was committed and alerts nobody.
 
-`piekwacht beside` runs it; so does `piekwacht up`, as a child that may die without anything else noticing.
+`piekwacht evaluate` runs it; so does `piekwacht up`, as a child that may die without anything else noticing.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _STOP_TIMEOUT = 5.0  # s to end in order
 async def run(settings: Settings) -> None:
     """Until cancelled. StartError where nothing is asked for."""
     if not settings.has_evaluation:
-        raise StartError("nothing to do beside the gateway: put [shadow] or [selftest] into the configuration")
+        raise StartError("nothing to evaluate: put [shadow] or [selftest] into the configuration")
     with suppress(PermissionError):  # a unit that forbids it has set it itself
         os.nice(_NICENESS)
     await asyncio.to_thread(warm_up_kernels, Flagger(), Detector(settings.detection))
@@ -49,11 +49,11 @@ async def _run_follower(dsn: str, shadow: ShadowSettings) -> None:
 
 
 async def supervise_child(settings: Settings, config: Path) -> None:
-    """Keep `piekwacht beside` running as a child until cancelled. How it ends is of no consequence here."""
+    """Keep `piekwacht evaluate` running as a child until cancelled. How it ends is of no consequence here."""
     pause = _FIRST_RESTART_PAUSE
     while settings.has_evaluation:
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway", "beside", "--config", str(config)),
+            *(sys.executable, "-m", "gateway", "evaluate", "--config", str(config)),
             stdin=asyncio.subprocess.DEVNULL,
             preexec_fn=make_parent_death_hook(os.getpid()),
             process_group=0,

@@ -29,7 +29,11 @@ class LogLevel(StrEnum):
 
 
 class LogSettings(Struct, frozen=True, kw_only=True):
-    """`[log]` of piekwacht.toml."""
+    """`[log]`: lines on standard error.
+
+    format  text for people, or JSON with one object per line
+    level   lowest level that is written; `debug` names every batch
+    """
 
     format: LogFormat = LogFormat.TEXT
     level: LogLevel = LogLevel.INFO

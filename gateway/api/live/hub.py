@@ -148,7 +148,7 @@ class Hub:
     def join(self, viewer: Viewer, last_id: int | None) -> bool:
         """Let a viewer in that saw `last_id`; False where the house, or its address's part of it, is full."""
         address_count = self._viewers_by_address.get(viewer.address, 0)
-        if self._viewer_count >= self._settings.viewers or address_count >= self._settings.viewers_per_address:
+        if self._viewer_count >= self._settings.max_viewers or address_count >= self._settings.max_viewers_per_address:
             DROPPED.labels("full").inc()
             return False
         self._groups.setdefault(viewer.subscription, SubscriberGroup()).viewers.add(viewer)
@@ -210,13 +210,13 @@ class Hub:
     async def maintain_viewers(self) -> None:
         """Signs of life, ends of leases, cutting off those who do not read: until cancelled."""
         settings = self._settings
-        pause = min(0.5, settings.heartbeat / 3, settings.lease / 3)
+        pause = min(0.5, settings.heartbeat_seconds / 3, settings.stream_seconds / 3)
         while True:
             await asyncio.sleep(pause)
             now = time.monotonic()
             self._release(self._sequencer.release_overdue(now))
             for group in tuple(self._groups.values()):
-                quiet = now - group.last_sent_at >= settings.heartbeat
+                quiet = now - group.last_sent_at >= settings.heartbeat_seconds
                 if quiet:
                     group.last_sent_at = now
                 for viewer in tuple(group.viewers):

@@ -115,7 +115,11 @@ class LiveProtocol(HttpToolsProtocol):
 
     def _start_stream(self, live_request: LiveRequest) -> bool:
         stream = SseViewer(
-            live_request.subscription, self._client_address(), self.transport, self._settings.lease, self._hub.leave
+            live_request.subscription,
+            self._client_address(),
+            self.transport,
+            self._settings.stream_seconds,
+            self._hub.leave,
         )
         if not self._hub.join(stream, live_request.last_id):
             return False
@@ -128,7 +132,7 @@ class LiveProtocol(HttpToolsProtocol):
     def _client_address(self) -> str:
         """Whose part of the house it takes: behind a proxy of ours the address that the proxy names."""
         peer = self.client[0] if self.client else "local"
-        return client_address(peer, self.headers, self._settings.proxies)
+        return client_address(peer, self.headers, self._settings.trusted_proxies)
 
     def on_body(self, body: bytes) -> None:
         """A stream's request has none."""

@@ -161,7 +161,7 @@ class SocketViewer(Viewer):
 
     def __init__(self, subscription: Subscription, address: str, settings: ApiSettings) -> None:
         super().__init__(subscription, address)
-        self._ends_at = time.monotonic() + settings.lease
+        self._ends_at = time.monotonic() + settings.stream_seconds
         self.backlog, self.wake_up = Backlog(), asyncio.Event()
         self.closed = self.heartbeat_due = False
 

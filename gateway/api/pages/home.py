@@ -43,7 +43,7 @@ async def show_map(view: ViewDependency) -> HTMLResponse:
             {"name": row[2], "latitude": round(row[4], 3), "longitude": round(row[5], 3)}
             for row in places.sites.values()
         ],
-        "silentAfter": view.settings.silent_after,
+        "silentAfter": view.settings.no_data_after_seconds,
         "replay": view.settings.replay,
         "baseMap": describe_base_map(view.settings.base_map),
         "names": {name: view.name_of(name) for name in places.properties},
@@ -65,7 +65,7 @@ def describe_base_map(settings: BaseMapSettings) -> dict[str, object] | None:
     """What the page needs to know of it."""
     if not settings.url:
         return None
-    return {"attribution": settings.attribution, "lowest": settings.lowest, "highest": settings.highest}
+    return {"attribution": settings.attribution, "minZoom": settings.min_zoom, "maxZoom": settings.max_zoom}
 
 
 @router.get("/widget/{id}")

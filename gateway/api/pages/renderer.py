@@ -151,7 +151,9 @@ class View:
 
     def has_no_data(self, at: str | None) -> bool:
         """Whether that is too long ago to call it now."""
-        return at is None or self.now - datetime.fromisoformat(at) > timedelta(seconds=self.settings.silent_after)
+        return at is None or self.now - datetime.fromisoformat(at) > timedelta(
+            seconds=self.settings.no_data_after_seconds
+        )
 
     def age(self, at: str | None) -> str:
         """How long ago, or since when there is nothing."""

@@ -88,7 +88,7 @@ async def show_station(view: ViewDependency, id: str, period: str = "", property
         "start": rfc3339(chart.start),
         "end": rfc3339(chart.end),
         "replay": view.settings.replay,
-        "silentAfter": view.settings.silent_after,
+        "silentAfter": view.settings.no_data_after_seconds,
         "band": [[rfc3339(at), low, high] for at, low, high in chart.band],
         "flagged": [[rfc3339(item.start), rfc3339(item.end)] for item in chart.spans if item.css == "flagged"],
         "peaks": [[e["onset"], e["end"]] for e in event_documents if e["kind"] == "peak" and e["change"] != "voided"],

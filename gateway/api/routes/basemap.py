@@ -64,7 +64,7 @@ async def show_tile(request: Request, z: int, x: int, y: int) -> Response:
     """A tile, in the numbering of the web (EPSG:3857)."""
     tile_cache: TileCache = request.app.state.tile_cache
     settings = tile_cache.settings
-    if not settings.url or not settings.lowest <= z <= settings.highest:
+    if not settings.url or not settings.min_zoom <= z <= settings.max_zoom:
         raise HTTPException(404, "there is no such tile")
     if not is_near_area(await get_latest_values(request), z, x, y):
         raise HTTPException(404, "there is no such tile: it lies outside our areas")
