@@ -110,11 +110,11 @@ async def _revoke_key(args: argparse.Namespace, accounts: Accounts) -> None:
 
 async def _print_accounts(args: argparse.Namespace, accounts: Accounts) -> None:
     del args
-    for name, role, areas, has_password, has_totp, disabled_at in await accounts.fetch_rows("accounts"):
+    for name, role, areas, has_password, has_totp, disabled_at in await accounts.fetch_rows("select_accounts"):
         sign_in_method = "password and code" if has_password and has_totp else "provider"
         state = f"disabled {disabled_at}" if disabled_at else sign_in_method
         print(f"{name}  {role}  {','.join(map(str, _texts(areas)))}  {state}")
-    for id_, account, scopes, areas, purpose, expires_at, revoked_at in await accounts.fetch_rows("keys"):
+    for id_, account, scopes, areas, purpose, expires_at, revoked_at in await accounts.fetch_rows("select_keys"):
         state = f"revoked {revoked_at}" if revoked_at else f"until {expires_at}"
         print(f"key {id_}  {account}  {','.join(_texts(scopes))}  {','.join(_texts(areas))}  {state}  {purpose}")
 
@@ -124,7 +124,7 @@ def _texts(value: object) -> list[str]:
 
 
 async def _print_audit(args: argparse.Namespace, accounts: Accounts) -> None:
-    for row in await accounts.fetch_rows("audited", most=args.limit):
+    for row in await accounts.fetch_rows("select_audit", most=args.limit):
         print("  ".join(str(cell) for cell in row))
 
 

@@ -80,7 +80,7 @@ def _parse_time(text: str) -> datetime:
 def _list_entries(args: argparse.Namespace, dsn: str) -> None:
     with connect(dsn) as connection:
         if args.reason is None:
-            for reason, count, first, last in connection.execute(QUERIES["sum_quarantine"]):
+            for reason, count, first, last in connection.execute(QUERIES["count_quarantine_by_reason"]):
                 print(f"{count:8} {reason:18} {first:%Y-%m-%d %H:%M:%S}Z to {last:%Y-%m-%d %H:%M:%S}Z")
         parameters = {"reason": args.reason, "since": args.since, "limit": args.limit}
         for row in connection.cursor(row_factory=class_row(QuarantineEntry)).execute(
@@ -94,7 +94,7 @@ def _list_entries(args: argparse.Namespace, dsn: str) -> None:
 def _show_payload(args: argparse.Namespace, dsn: str) -> None:
     with connect(dsn) as connection:
         cursor = connection.cursor(row_factory=class_row(QuarantinedPayload))
-        row = cursor.execute(QUERIES["read_quarantine"], {"id": args.id}).fetchone()
+        row = cursor.execute(QUERIES["select_quarantine_entry"], {"id": args.id}).fetchone()
     if row is None:
         raise GatewayError(f"no payload #{args.id} is in quarantine; `piekwacht quarantine list` shows their ids")
     print(f"#{row.id} was received at {row.received_at.isoformat()} on {row.topic}")
@@ -115,7 +115,7 @@ def _request_replay(args: argparse.Namespace, dsn: str) -> None:
         raise ConfigurationError("give ids, or --reason for all payloads with that reason")
     with connect(dsn) as connection:
         parameters = {"ids": args.id, "reason": args.reason, "by": getpass.getuser()}
-        count = connection.execute(QUERIES["ask_replay"], parameters).rowcount
+        count = connection.execute(QUERIES["request_replay"], parameters).rowcount
     print(f"{count} payloads will be retried by the running gateway; `list` and `show` print the outcome")
 
 
@@ -124,5 +124,5 @@ def _delete_payloads(args: argparse.Namespace, dsn: str) -> None:
         raise ConfigurationError("deleted payloads cannot be restored; add --yes to confirm")
     with connect(dsn) as connection:
         parameters = {"before": args.before, "reason": args.reason, "by": getpass.getuser()}
-        count = connection.execute(QUERIES["empty_quarantine"], parameters).rowcount
+        count = connection.execute(QUERIES["delete_quarantine"], parameters).rowcount
     print(f"{count} payloads are deleted; the table quarantine_emptied records who deleted which")

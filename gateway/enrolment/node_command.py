@@ -207,14 +207,14 @@ def _read_request(path: Path, node: str) -> EnrolmentRequest:
 
 def _check_registry(connection: psycopg.Connection, node: Node, *, again: bool) -> None:
     """GatewayError where the registry has no such station in the area, or has the node already."""
-    area_row = connection.execute(QUERIES["area_of_station"], {"id": node.station}).fetchone()
+    area_row = connection.execute(QUERIES["select_area_of_station"], {"id": node.station}).fetchone()
     if area_row is None or area_row[0] != node.area:
         actual_place = "no such station" if area_row is None else f"that station in {area_row[0]}"
         raise GatewayError(
             f"{node.id} is planned at {node.station} in {node.area}, and the registry has {actual_place}; "
             "run `piekwacht site apply` first"
         )
-    enrolled = connection.execute(QUERIES["known_node"], {"id": node.id}).fetchone()
+    enrolled = connection.execute(QUERIES["select_node_revoked"], {"id": node.id}).fetchone()
     if enrolled is not None and not enrolled[0] and not again:
         raise GatewayError(
             f"{node.id} is enrolled already; `piekwacht node renew` gives it a new certificate, "
@@ -223,5 +223,5 @@ def _check_registry(connection: psycopg.Connection, node: Node, *, again: bool) 
 
 
 def _check_enrolled(connection: psycopg.Connection, node: str) -> None:
-    if connection.execute(QUERIES["known_node"], {"id": node}).fetchone() is None:
+    if connection.execute(QUERIES["select_node_revoked"], {"id": node}).fetchone() is None:
         raise GatewayError(f"no node {node} is enrolled; `piekwacht node list` shows those that are")
