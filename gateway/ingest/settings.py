@@ -1,4 +1,4 @@
-"""What is set for taking in. Apart from `ingest`: whoever reads the settings loads neither pipeline nor kernels."""
+"""Settings of ingest. A separate module, so that reading settings loads neither pipeline nor kernels."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,14 +12,14 @@ from gateway.errors import StartError
 class IngestSettings(Struct, frozen=True, kw_only=True):
     """`[ingest]` of piekwacht.toml.
 
-    areas       whose topics to take in; empty: every area
-    share       several gateways share these areas out among themselves, by leases in the database
-    lease       seconds after which a worker that is not heard of is dead, and its areas are free
+    areas       areas to ingest; empty: every area
+    share       several gateways divide these areas among themselves, by leases in the database
+    lease       seconds without a heartbeat until a worker counts as dead and its areas are free
     key_file    private key that signs StoredRanges (`piekwacht key generate`)
     window      seconds to wait for more payloads before a transaction begins
     batches     most payloads in one transaction
-    retry       seconds between attempts while broker or database are away
-    patience    seconds to hold on to what was taken in while the database is away, before leaving it to the broker
+    retry       seconds between attempts while broker or database are unavailable
+    patience    seconds to hold received payloads while the database is unavailable; then they stay with the broker
     """
 
     key_file: Path
@@ -32,7 +32,7 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
     patience: Annotated[float, Meta(ge=0, le=60)] = 5.0
 
     def signer(self) -> Signer:
-        """The gateway's key, or StartError."""
+        """Read the gateway's private key. StartError if it cannot be read."""
         try:
             return Signer.parse(self.key_file.read_text())
         except OSError as error:

@@ -1,4 +1,4 @@
-"""How the gateway's processes reach the MQTT broker."""
+"""Connection settings of the MQTT broker, `[broker]` of piekwacht.toml."""
 
 import ssl
 from pathlib import Path
@@ -18,7 +18,7 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
     key: Path
 
     def for_area(self, area: str) -> "TlsSettings":
-        """The certificate beside ours that has the area's name in its own, where there is one."""
+        """Return these settings with the certificate `NAME.AREA.pem` beside ours, if that file exists."""
         certificate, key = (path.with_name(f"{path.stem}.{area}{path.suffix}") for path in (self.certificate, self.key))
         return structs.replace(self, certificate=certificate, key=key) if certificate.exists() else self
 
@@ -33,8 +33,8 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
 class BrokerSettings(Struct, frozen=True, kw_only=True):
     """`[broker]` of piekwacht.toml.
 
-    api_tls   the public API's own certificate, needed with `piekwacht up`: a broker that names sessions by certificate
-              takes gateway and API for one and the same, and throws out one for the other, for ever
+    api_tls   certificate of the public API, needed with `piekwacht up`. A broker that names sessions by certificate
+              would mistake gateway and API for each other, and each connection would end the other's.
     """
 
     host: str = "127.0.0.1"
@@ -45,11 +45,11 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
     api_tls: TlsSettings | None = None
 
     def for_area(self, area: str) -> "BrokerSettings":
-        """How a worker that shares areas connects: a session each, which some brokers name by certificate."""
+        """Return the settings of one shared area: it has a separate session, which some brokers name by certificate."""
         return structs.replace(self, tls=self.tls.for_area(area) if self.tls else None)
 
     def for_api(self) -> "BrokerSettings":
-        """How the API connects."""
+        """Return the settings of the API."""
         return structs.replace(self, tls=self.api_tls or self.tls)
 
     def __str__(self) -> str:
@@ -57,8 +57,8 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
 
 
 def create_client(settings: BrokerSettings, client_id: str) -> "aiomqtt.Client":
-    """A client, not yet connected."""
-    import aiomqtt  # noqa: PLC0415 - heavy, and settings are read where nobody connects
+    """Create a client that is not yet connected."""
+    import aiomqtt  # noqa: PLC0415 - heavy, and most readers of settings never connect
 
     password = settings.password_file.read_text().strip() if settings.password_file else None
     return aiomqtt.Client(

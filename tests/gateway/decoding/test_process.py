@@ -1,7 +1,9 @@
 """What the decoding process reads is what this one would have read, whatever becomes of that process."""
 
 import dataclasses
+import io
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -13,8 +15,9 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.decoding.decoded_payloads import DecodedPayloads
-from gateway.decoding.process import Decoder
-from tests.gateway.decoding.test_decode import NODE, REGISTRY
+from gateway.decoding.process import Decoder, _PayloadPickler
+from gateway.model.observation import ObservationBatch
+from tests.gateway.decoding.test_decode import NODE, REGISTRY, placed
 
 
 @pytest.fixture
@@ -68,7 +71,9 @@ def test_it_reads_what_we_would_read(decoder):
 def test_it_goes_by_the_registry_it_is_asked_by(decoder):
     smaller = dataclasses.replace(REGISTRY, slots={("ijm-001", "humidity"): 1}, nodes={})
     assert not same(decoder, mixed(), smaller).headers
-    assert same(decoder, mixed(), dataclasses.replace(smaller, nodes=REGISTRY.nodes)).headers[0].unplaced_properties == ("pm2_5",)
+    assert same(decoder, mixed(), dataclasses.replace(smaller, nodes=REGISTRY.nodes)).headers[
+        0
+    ].unplaced_properties == ("pm2_5",)
     assert not same(decoder, mixed()).headers[0].unplaced_properties
 
 
@@ -81,6 +86,17 @@ def test_a_process_that_dies_or_falls_silent_costs_nothing_but_time(decoder, num
     assert first.poll() is not None
     begin(decoder)
     assert decoder._helper.process is not first
+
+
+def test_neutral_columns_of_observations_are_not_sent_and_come_back_equal():
+    for rows in (placed(NODE.payload(values={"pm2_5": [1.0, 2.0]})), placed(NODE.payload()), placed()):
+        buffer = io.BytesIO()
+        _PayloadPickler(buffer, []).dump(rows)
+        received = pickle.loads(buffer.getvalue())
+        for name in ObservationBatch.__slots__:
+            np.testing.assert_array_equal(getattr(received, name), getattr(rows, name))
+            assert getattr(received, name).dtype == getattr(rows, name).dtype
+        assert b"wind_speed" not in buffer.getvalue()
 
 
 def test_a_few_payloads_are_not_worth_a_process():
