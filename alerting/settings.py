@@ -1,7 +1,7 @@
 """`[alerting]` of piekwacht.toml: how to send, whom to tell, and when."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, structs
 
@@ -35,10 +35,19 @@ ChannelSettings = (
 
 
 class ReceiverSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver]]`: an inspectorate's named set of channels.
+    """`[[alerting.receiver]]`: an inspectorate's named set of channels. At least one channel is needed.
 
-    order   channels by name, such as ["webhook:0", "email:0"]: one after the other until one delivers. Without it
-            every channel gets everything.
+    name          name in routes and rosters
+    language      language of the notifications
+    order         channels by name, such as ["webhook:0", "email:0"]: the next is used only if the one before did not
+                  deliver. Without it every channel gets every notification
+    email         mails
+    webhook       webhooks
+    mqtt          MQTT topics
+    cap           CAP servers
+    zaken         Zaken APIs
+    notificaties  Notificaties APIs
+    apprise       services of apprise
     """
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -80,7 +89,27 @@ class ReceiverSettings(Struct, frozen=True, kw_only=True):
 
 
 class AlertingSettings(Struct, frozen=True, kw_only=True):
-    """The whole table. `source` is this system's name in CloudEvents, `urn:nld:oin:<OIN>:systeem:<name>`."""
+    """`[alerting]`: receivers, routes and the mail server.
+
+    public_url        address of the pages, for the links in notifications
+    source            name of this system in CloudEvents: `urn:nld:oin:<OIN>:systeem:<name>`
+    allow_private     whether webhooks may point at private and loopback addresses
+    smtp              mail server
+    receiver          receivers
+    roster            duty rosters
+    route             routes, tried in order
+    known_source      known sources
+    heartbeat         heartbeat to a monitor outside
+    no_data           alerts about missing data
+    calm_minutes      time without an event after which a plume is over
+    ease_minutes      time that a lower severity must last before it is notified
+    digest_at         local time of the daily overview of events that were detected late
+    delivery_workers  number of notifications that are sent at the same time, at most one per channel
+    burst             notifications per channel within ten minutes before further ones are gathered
+    gather_seconds    time between two gathered notifications
+    """
+
+    FORMER_KEYS: ClassVar[Mapping[str, str]] = {"silent": "no_data", "senders": "delivery_workers"}
 
     public_url: str = "http://127.0.0.1:8080"
     source: str = "urn:nld:oin:00000000000000000000:systeem:piekwacht"
@@ -91,11 +120,11 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
     route: list[Route] = []
     known_source: list[KnownSource] = []
     heartbeat: HeartbeatSettings | None = None
-    silent: NoDataSettings | None = None
+    no_data: NoDataSettings | None = None
     calm_minutes: Annotated[float, Meta(ge=0)] = 5.0  # a plume is over when nothing of it was seen for so long
     ease_minutes: Annotated[float, Meta(ge=0)] = 10.0  # a lower severity is told once it has held for so long
     digest_at: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "07:30"  # local time
-    senders: Annotated[int, Meta(ge=1, le=64)] = 4  # notifications on their way at once, one a channel
+    delivery_workers: Annotated[int, Meta(ge=1, le=64)] = 4  # notifications on their way at once, one a channel
     burst: Annotated[int, Meta(ge=1)] = 10  # a channel's notifications in ten minutes before the rest is gathered
     gather_seconds: Annotated[float, Meta(ge=1)] = 60.0  # then one message so often
 
@@ -107,9 +136,9 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
                 check_known(f"receiver[{number}].order", name, list(receiver.channels), "channel")
             if len(set(receiver.order)) != len(receiver.order):
                 raise SettingsError(f"alerting.receiver[{number}].order: a channel stands in it twice")
-        if self.silent is not None:
+        if self.no_data is not None:
             names = [*(receiver.name for receiver in self.receiver), *(roster.name for roster in self.roster)]
-            check_known("silent.receiver", self.silent.receiver, names)
+            check_known("no_data.receiver", self.no_data.receiver, names)
         check_names([receiver.name for receiver in self.receiver], self.roster, self.route)
         check_conditions(self.route, self.known_source)
 

@@ -19,14 +19,23 @@ _METRES_PER_DEGREE = 111_195.0  # metres
 
 
 class NoDataSettings(Struct, frozen=True, kw_only=True):
-    """`[alerting.silent]`: who looks after the network; told of what has been silent for `after_minutes`."""
+    """`[alerting.no_data]`: alerts if an area, the surroundings of a site or a receiver cannot be reached.
+
+    receiver       receiver or roster that looks after the network
+    after_minutes  time without data before the alert
+    """
 
     receiver: str
     after_minutes: Annotated[float, Meta(ge=1)] = 15.0
 
 
 class HeartbeatSettings(Struct, frozen=True, kw_only=True):
-    """`[alerting.heartbeat]`: `url` is called every `seconds`, unless an alert has waited for `stale_seconds`."""
+    """`[alerting.heartbeat]`: calls to a monitor outside, which raises the alarm when they stop.
+
+    url            address to call
+    seconds        time between two calls, in seconds
+    stale_seconds  no call is made while an alert has waited longer than this
+    """
 
     url: str
     seconds: Annotated[float, Meta(gt=0)] = 60.0

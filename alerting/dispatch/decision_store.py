@@ -23,7 +23,7 @@ class DecisionStore:
         self._settings = settings
         self._receivers = {receiver.name: receiver for receiver in settings.receiver}
         self._silences_version: object = None
-        network_receiver = settings.silent.receiver if settings.silent else None
+        network_receiver = settings.no_data.receiver if settings.no_data else None
         self.policy = NotificationPolicy(
             settings.load_routes(), settings.known_source, (), settings.roster, network_receiver
         )

@@ -37,7 +37,7 @@ async def run(settings: AlertingSettings, dsn: str) -> None:
     """Until cancelled; comes back by itself when the database was away."""
     async with asyncio.TaskGroup() as group:
         group.create_task(_run_worker(dsn, _build_decision_step(settings)), name="decide")
-        for number in range(settings.senders):
+        for number in range(settings.delivery_workers):
             group.create_task(_run_worker(dsn, _build_delivery_step(settings)), name=f"send {number}")
         if settings.heartbeat is not None:
             group.create_task(heartbeat.run(settings.heartbeat, dsn), name="heartbeat")
@@ -76,9 +76,9 @@ def _build_decision_step(settings: AlertingSettings) -> WorkerStep:
             row = await (await connection.execute(_QUERIES["count_queues"])).fetchone()
             for name, size in zip(("inbox", "outbox"), row or (), strict=False):
                 telemetry.QUEUE_SIZE.labels(name).set(size)
-        if settings.silent is not None and now - network_checked_at >= _NETWORK_CHECK_INTERVAL:
+        if settings.no_data is not None and now - network_checked_at >= _NETWORK_CHECK_INTERVAL:
             network_checked_at = now
-            await check_network(settings.silent, connection)
+            await check_network(settings.no_data, connection)
         return decision_count > 0
 
     return step

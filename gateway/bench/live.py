@@ -39,7 +39,7 @@ def run(viewers: int, seconds: int) -> None:
             dsn = database.create_database("bench")
             migrate(dsn)
             port = find_free_port()
-            settings = ApiSettings(port=port, viewers=viewers + 10, viewers_per_address=viewers + 10)
+            settings = ApiSettings(port=port, max_viewers=viewers + 10, max_viewers_per_address=viewers + 10)
             server = multiprocessing.get_context("spawn").Process(
                 target=_serve, args=(settings, dsn, broker.settings), daemon=True
             )
@@ -60,7 +60,7 @@ def run(viewers: int, seconds: int) -> None:
 
 
 def _serve(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> None:
-    _raise_file_limit(settings.viewers + 200)
+    _raise_file_limit(settings.max_viewers + 200)
     uvloop.run(serve(settings, dsn, broker))
 
 

@@ -62,10 +62,10 @@ class IngestConsumer:
                     raise StartError(f"no broker at {self._broker}: {error}; check [broker] host and port") from None
                 telemetry.FAILURES.labels("broker").inc()
                 _LOG.warning("broker unavailable", broker=str(self._broker), error=one_line(error))
-            await asyncio.sleep(self._settings.retry)
+            await asyncio.sleep(self._settings.retry_seconds)
 
     async def _run_session(self) -> None:
-        max_waiting = _MAX_WAITING_BATCHES * self._settings.batches
+        max_waiting = _MAX_WAITING_BATCHES * self._settings.max_batches
         name = derive_session_name(self._signer, self._settings.areas)
         async with open_connection(self._broker, name, max_waiting=max_waiting) as connection:
             self._wait_for_broker = True
@@ -85,7 +85,7 @@ class IngestConsumer:
                 self._wait_for_broker = True  # this process has run for a while: from now on, wait for the broker too
             except (psycopg.OperationalError, psycopg.InterfaceError):
                 return None  # the session will log it and hold what it receives
-            await asyncio.sleep(self._settings.retry)
+            await asyncio.sleep(self._settings.retry_seconds)
 
     async def _wait_for_database(self) -> None:
         """Wait, disconnected from the broker, so that messages stay there and no queue grows here."""
@@ -96,4 +96,4 @@ class IngestConsumer:
                 return None
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 report_database_failure(error)
-                await asyncio.sleep(self._settings.retry)
+                await asyncio.sleep(self._settings.retry_seconds)

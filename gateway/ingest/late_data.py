@@ -80,14 +80,14 @@ async def record_gaps(tx: Transaction, rows: ObservationBatch, registry: Registr
         "since": [from_ms(times.min()) for _, times in spans],
         "until": [from_ms(times.max()) for _, times in spans],
     }
-    await tx.execute(QUERIES["note_gaps"], values)
+    await tx.execute(QUERIES["upsert_gaps"], values)
 
 
 async def detect_in_gaps(
     tx: Transaction, analyzer: Analyzer, registry: Registry, quiet_seconds: float, areas: Sequence[str] = ("*",)
 ) -> list[Event]:
     """Return the events of all gaps without late readings for `quiet_seconds`, and close these gaps."""
-    cursor = await tx.execute(QUERIES["repaired_gaps"], {"quiet": quiet_seconds, "areas": list(areas)})
+    cursor = await tx.execute(QUERIES["take_repaired_gaps"], {"quiet": quiet_seconds, "areas": list(areas)})
     by_area: dict[str, list[Gap]] = defaultdict(list)
     for area, id_, since, until in await cursor.fetchall():
         by_area[area].append(Gap(datastream=id_, since=since, until=until))
@@ -137,7 +137,7 @@ async def _load_known_events(
     tx: Transaction, gaps: Sequence[Gap], since: datetime, until: datetime
 ) -> list[tuple[str, int, datetime, datetime]]:
     values = {"ids": [g.datastream for g in gaps], "since": since, "until": until + _MARGIN_AFTER}
-    rows = await (await tx.execute(QUERIES["events_over"], values)).fetchall()
+    rows = await (await tx.execute(QUERIES["select_overlapping_events"], values)).fetchall()
     end_of_time = datetime.max.replace(tzinfo=UTC)
     return [
         (id_, stream, onset, end_of_time if ended_at is None else ended_at) for id_, stream, onset, ended_at in rows
@@ -149,7 +149,7 @@ async def _load_rows(
 ) -> ObservationBatch:
     """All observations of the area in the time span, ordered by time, as if none had been late."""
     values = {"area": area, "since": since, "until": until}
-    batches = await checkpoints.load_payloads(tx, "batches_of_span", values, registry)
+    batches = await checkpoints.load_payloads(tx, "select_batches_in_span", values, registry)
     rows = decode_observations((payload for _, payload in batches), registry)
     first, last = (to_ms(at) for at in (since, until))
     rows = rows[(rows.observed_at > first) & (rows.observed_at <= last)]

@@ -39,7 +39,7 @@ async def _build_live_messages(
         by_area.setdefault(area, ([], []))[1].append(live_event)
     if not by_area:
         return []
-    numbers = await (await tx.execute(QUERIES["next_live_ids"], {"count": len(by_area)})).fetchall()
+    numbers = await (await tx.execute(QUERIES["take_live_ids"], {"count": len(by_area)})).fetchall()
     now = datetime.now(UTC)
     return [
         LiveMessage(id=number, area=area, committed_at=now, observations=area_observations, events=area_events)

@@ -66,14 +66,14 @@ class IngestSession:
         speculation: Speculation | None = None
         while True:
             async with self._finish_transaction_first():
-                messages = await self._connection.receive(self._settings.batches, self._settings.window)
+                messages = await self._connection.receive(self._settings.max_batches, self._settings.window_seconds)
             telemetry.QUEUE.labels("ingest").set(len(self._connection))
             payloads, node_messages = split_messages(messages, datetime.now(UTC))
             speculation = await self._pipeline.speculate(payloads, previous=speculation)
             await self._queue.put(
                 MicroBatch(messages=messages, payloads=payloads, node_messages=node_messages, speculation=speculation)
             )
-            if len(self._connection) < self._settings.batches:
+            if len(self._connection) < self._settings.max_batches:
                 await self._queue.join()  # messages that arrive now join the next micro-batch, and wait less
 
     async def _commit_micro_batches(self, tasks: asyncio.TaskGroup) -> NoReturn:
@@ -84,7 +84,10 @@ class IngestSession:
             if micro_batch is not None:
                 async with self._transaction_lock:
                     result = await commit_with_retry(
-                        self._pipeline, micro_batch, retry=self._settings.retry, patience=self._settings.patience
+                        self._pipeline,
+                        micro_batch,
+                        retry=self._settings.retry_seconds,
+                        patience=self._settings.patience_seconds,
                     )
                 if publishing is not None:
                     await publishing  # in order, so that the retained ranges are the newest

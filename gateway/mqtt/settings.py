@@ -1,4 +1,4 @@
-"""Connection settings of the MQTT broker, `[broker]` of piekwacht.toml."""
+"""Connection settings of the MQTT broker."""
 
 import ssl
 from pathlib import Path
@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 
 
 class TlsSettings(Struct, frozen=True, kw_only=True):
-    """Files of a mutual TLS connection."""
+    """`[broker.tls]` and `[broker.api_tls]`: files of a mutual TLS connection, in PEM.
+
+    ca           certificate of the authority that the broker must have; no other is trusted
+    certificate  own certificate
+    key          its private key
+    """
 
     ca: Path
     certificate: Path
@@ -31,10 +36,15 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
 
 
 class BrokerSettings(Struct, frozen=True, kw_only=True):
-    """`[broker]` of piekwacht.toml.
+    """`[broker]`: the MQTT broker, as the gateway and the API reach it.
 
-    api_tls   certificate of the public API, needed with `piekwacht up`. A broker that names sessions by certificate
-              would mistake gateway and API for each other, and each connection would end the other's.
+    host           host name or address
+    port           8883 is usual with TLS
+    username       user name, if the broker asks for one
+    password_file  file with the password
+    tls            TLS files of the gateway; without them the connection is not encrypted
+    api_tls        TLS files of the API, needed with `piekwacht up`: a broker that names sessions by certificate takes
+                   gateway and API with one certificate for the same client, and disconnects each in turn
     """
 
     host: str = "127.0.0.1"

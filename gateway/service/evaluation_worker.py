@@ -1,6 +1,6 @@
 """Evaluates the detector in a separate process: it reads committed batches and alerts nobody.
 
-`piekwacht beside` runs it. `piekwacht up` runs it as a child process that may die without any effect on the others.
+`piekwacht evaluate` runs it. `piekwacht up` runs it as a child process that may die without any effect on the others.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _STOP_TIMEOUT = 5.0  # s until a child that does not stop is killed
 async def run(settings: Settings) -> None:
     """Until cancelled. StartError if neither [shadow] nor [selftest] is configured."""
     if not settings.has_evaluation:
-        raise StartError("nothing to do beside the gateway: put [shadow] or [selftest] into the configuration")
+        raise StartError("nothing to evaluate: put [shadow] or [selftest] into the configuration")
     with suppress(PermissionError):  # a systemd unit that forbids it sets the niceness itself
         os.nice(_NICENESS)
     await asyncio.to_thread(warm_up_kernels, Flagger(), Detector(settings.detection))
@@ -49,11 +49,11 @@ async def _run_follower(dsn: str, shadow: ShadowSettings) -> None:
 
 
 async def supervise_child(settings: Settings, config: Path) -> None:
-    """Keep `piekwacht beside` running as a child until cancelled, however it ends."""
+    """Keep `piekwacht evaluate` running as a child until cancelled, however it ends."""
     pause = _FIRST_RESTART_PAUSE
     while settings.has_evaluation:
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway", "beside", "--config", str(config)),
+            *(sys.executable, "-m", "gateway", "evaluate", "--config", str(config)),
             stdin=asyncio.subprocess.DEVNULL,
             preexec_fn=make_parent_death_hook(os.getpid()),
             process_group=0,

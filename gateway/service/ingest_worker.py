@@ -29,7 +29,7 @@ async def run(settings: Settings) -> None:
     await asyncio.to_thread(warm_up_kernels, Flagger(), Detector(settings.detection))
     _favour_throughput()
     with closing(Decoder()) as decoder:
-        if not ingest.share:
+        if not ingest.share_areas:
             return await _ingest_areas(settings, ingest, decoder)
 
         started = False
@@ -45,7 +45,7 @@ async def run(settings: Settings) -> None:
                 wait_for_broker=wait_for_broker,
             )
 
-        return await AreaPool(settings.database.dsn, ingest.areas, ingest.lease, ingest_area).run()
+        return await AreaPool(settings.database.dsn, ingest.areas, ingest.lease_seconds, ingest_area).run()
 
 
 async def _ingest_areas(
@@ -59,7 +59,7 @@ async def _ingest_areas(
     """`connection_name` is shown by the database; `wait_for_broker`: it has answered before, so wait for it."""
     store = Store(settings.database.dsn, areas=ingest.areas or ["*"], name=connection_name)
     pipeline = Pipeline(store, Flagger(), Detector(settings.detection), decoder)
-    broker = settings.broker.for_area(ingest.areas[0]) if ingest.share else settings.broker
+    broker = settings.broker.for_area(ingest.areas[0]) if ingest.share_areas else settings.broker
     try:
         await IngestConsumer(ingest, broker, pipeline, wait_for_broker=wait_for_broker).run()
     finally:

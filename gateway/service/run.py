@@ -32,8 +32,8 @@ def build_services(settings: Settings, config: Path) -> Mapping[str, Callable[[]
         "gateway": lambda: _ingest_service(settings),
         "api": lambda: app.serve(settings.api, dsn, settings.broker.for_api()),
         "alerting": lambda: dispatcher.run(settings.alerting, dsn),
-        "beside": lambda: _evaluation_service(settings),
-        "companion": lambda: _evaluation_child_service(settings, config),
+        "evaluation": lambda: _evaluation_service(settings),
+        "evaluation_child": lambda: _evaluation_child_service(settings, config),
     }
 
 

@@ -73,7 +73,12 @@ class Cluster:
         self.config.write_text(f"""
 database = {{ dsn = "{self.dsn}" }}
 broker = {{ port = {self.port} }}
-ingest = {{ key_file = "gateway.key", areas = ["ijmond"], window = 0.02, retry = 0.2, patience = 2.0 }}
+[ingest]
+key_file = "gateway.key"
+areas = ["ijmond"]
+window_seconds = 0.02
+retry_seconds = 0.2
+patience_seconds = 2.0
 """)
         self.ids = [f"ijm-{i:03}" for i in range(nodes)]
         for i, node in enumerate(self.ids):

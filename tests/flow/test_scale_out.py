@@ -117,7 +117,7 @@ def stage(tmp_path, database):
             config = tmp_path / f"gateway-{number}.toml"
             config.write_text(
                 f'[database]\ndsn = "{database}"\n[broker]\nport = {cluster.ports[number]}\n'
-                f'[ingest]\nkey_file = "{tmp_path}/gateway.key"\nareas = ["ijmond"]\nretry = 0.5\n'
+                f'[ingest]\nkey_file = "{tmp_path}/gateway.key"\nareas = ["ijmond"]\nretry_seconds = 0.5\n'
             )
             command = [Path(sys.executable).with_name("piekwacht"), "gateway", "--config", config]
             gateways.append(

@@ -38,7 +38,7 @@ function drawMap() {
   map = L.map("map", { zoomSnap: below ? 1 : 0.25, attributionControl: false, scrollWheelZoom: false });
   if (below) {
     const attribution = element("span", { textContent: below.attribution }).innerHTML; // escaped: it is shown as HTML
-    L.tileLayer("/map/{z}/{x}/{y}.png", { attribution, minZoom: below.lowest, maxZoom: below.highest }).addTo(map);
+    L.tileLayer("/map/{z}/{x}/{y}.png", { attribution, minZoom: below.minZoom, maxZoom: below.maxZoom }).addTo(map);
     L.control.attribution({ prefix: false }).addTo(map);
   }
   const outline = L.geoJSON(boot.outlines, { style: { color: "#5c7a6b", weight: 2, fillColor: "#f4f2e6", fillOpacity: below ? 0 : 1 }, interactive: false }).addTo(map);

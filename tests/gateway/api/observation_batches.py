@@ -23,5 +23,5 @@ async def ingest_observations(
             values={"pm2_5": values, **humidity_values},
             received_at=datetime.fromtimestamp(start / 1000 + second + 10, UTC),
         )
-        live_messages += (await pipeline.process([payload])).live
+        live_messages += (await pipeline.process([payload])).live_messages
     return live_messages

@@ -134,5 +134,7 @@ async def test_a_stranger_and_a_refusal_are_said_in_plain_words(answer, error_te
 
     async with await asyncio.start_server(reply, "127.0.0.1", 0) as stranger:
         with pytest.raises(BrokerUnavailableError, match=error_text):
-            async with open_connection(BrokerSettings(port=stranger.sockets[0].getsockname()[1]), "gateway", max_waiting=1):
+            async with open_connection(
+                BrokerSettings(port=stranger.sockets[0].getsockname()[1]), "gateway", max_waiting=1
+            ):
                 pass

@@ -19,7 +19,7 @@ def children():
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             words = path.read_text().rpartition(")")[2].split()
-            if int(words[1]) == os.getpid() and b"beside" in (path.parent / "cmdline").read_bytes():
+            if int(words[1]) == os.getpid() and b"evaluate" in (path.parent / "cmdline").read_bytes():
                 mine.append(int(path.parent.name))
     return mine
 
@@ -32,11 +32,11 @@ async def until(true, seconds=140):
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_a_killed_companion_comes_back_and_goes_on_where_it_was(database, node, tmp_path, monkeypatch):
+async def test_a_killed_evaluation_process_comes_back_and_goes_on_where_it_was(database, node, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluation_worker, "_FIRST_RESTART_PAUSE", 0.1)
     config = tmp_path / "piekwacht.toml"
     config.write_text(
-        f'database = {{ dsn = "{database}" }}\nshadow = {{ name = "night", seconds = 0.2 }}\nselftest = {{}}\n'
+        f'database = {{ dsn = "{database}" }}\nshadow = {{ name = "night", poll_seconds = 0.2 }}\nselftest = {{}}\n'
     )
 
     def followed():

@@ -160,7 +160,7 @@ def workers(tmp_path, database, broker):
     config = tmp_path / "piekwacht.toml"
     config.write_text(
         f'[database]\ndsn = "{database}"\n[broker]\nport = {broker.port}\n'
-        f'[ingest]\nkey_file = "{tmp_path}/gateway.key"\nshare = true\nlease = 4\nretry = 0.5\n'
+        f'[ingest]\nkey_file = "{tmp_path}/gateway.key"\nshare_areas = true\nlease_seconds = 4\nretry_seconds = 0.5\n'
     )
     command = [Path(sys.executable).with_name("piekwacht"), "gateway", "--config", config]
     with ExitStack() as stack:

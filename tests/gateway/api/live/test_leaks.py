@@ -23,8 +23,8 @@ def files():
 
 
 async def test_five_hundred_frozen_readers_are_cut_and_the_others_see_everything(database, broker, monkeypatch):
-    monkeypatch.setattr("gateway.api.live.subscribers._STALL_TIMEOUT", 1.0)
-    async with running_api(database, broker, viewers_per_address=1_000) as (api, _):
+    monkeypatch.setattr("gateway.api.live.subscribers.STALL_TIMEOUT", 1.0)
+    async with running_api(database, broker, max_viewers_per_address=1_000) as (api, _):
         await api.get("/healthz")
         before, frozen = files(), []
         for _ in range(500):
@@ -55,7 +55,7 @@ async def test_five_hundred_frozen_readers_are_cut_and_the_others_see_everything
 
 
 async def test_ten_thousand_that_connect_and_vanish_leave_nothing(database, broker):
-    async with running_api(database, broker, viewers_per_address=1_000) as (api, _):
+    async with running_api(database, broker, max_viewers_per_address=1_000) as (api, _):
         await api.get("/healthz")
         before = files()
         for number in range(10_000):

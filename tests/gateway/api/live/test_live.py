@@ -111,7 +111,7 @@ async def test_a_viewer_of_one_area_sees_no_other(database, broker):
 
 
 async def test_a_quiet_stream_gives_a_sign_of_life_and_ends_with_its_lease(database, broker):
-    async with running_api(database, broker, heartbeat=0.1, lease=0.5) as (api, _):
+    async with running_api(database, broker, heartbeat_seconds=0.1, stream_seconds=0.5) as (api, _):
         began = time.monotonic()
         text = (await api.get("/api/v1/live")).text
     assert text.count(": here") >= 2
@@ -134,7 +134,7 @@ async def test_streams_are_ended_when_the_process_stops_and_no_place_leaks(datab
 
 async def test_a_full_house_says_so(database, broker):
     async with (
-        running_api(database, broker, viewers=1) as (api, _),
+        running_api(database, broker, max_viewers=1) as (api, _),
         api.stream("GET", "/api/v1/live"),
         httpx.AsyncClient(base_url=api.base_url) as other,
     ):
@@ -211,7 +211,7 @@ async def test_what_was_missed_by_the_feed_itself_makes_it_stale(database, broke
 
 async def test_one_address_has_only_its_part_of_the_house(database, broker):
     async with (
-        running_api(database, broker, viewers_per_address=1) as (api, _),
+        running_api(database, broker, max_viewers_per_address=1) as (api, _),
         api.stream("GET", "/api/v1/live"),
         httpx.AsyncClient(base_url=api.base_url) as other,
     ):
@@ -239,7 +239,7 @@ async def test_a_websocket_says_the_same_and_resumes(database, broker):
 
 async def test_a_quiet_websocket_gives_a_sign_of_life_and_ends_with_its_lease(database, broker):
     async with (
-        running_api(database, broker, heartbeat=0.1, lease=0.5) as (api, _),
+        running_api(database, broker, heartbeat_seconds=0.1, stream_seconds=0.5) as (api, _),
         connect(str(api.base_url).replace("http", "ws") + "/api/v1/live") as door,
     ):
         said = [json.loads(text)["event"] async for text in door]
@@ -247,7 +247,7 @@ async def test_a_quiet_websocket_gives_a_sign_of_life_and_ends_with_its_lease(da
 
 
 async def test_a_reader_that_stops_reading_is_cut_and_its_place_is_free(database, broker, monkeypatch):
-    monkeypatch.setattr("gateway.api.live.subscribers._STALL_TIMEOUT", 0.3)
+    monkeypatch.setattr("gateway.api.live.subscribers.STALL_TIMEOUT", 0.3)
     async with running_api(database, broker) as (api, _):
         frozen = socket.create_connection((api.base_url.host, api.base_url.port))
         frozen.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
