@@ -7,7 +7,7 @@ can be run again over exactly the same rows.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,10 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 FlagArray = NDArray[np.int32]
 SlotArray = NDArray[np.int32]
+IndexArray = NDArray[np.integer | np.bool_]
+Column = NDArray[np.generic]
 
-
-_NEUTRAL_VALUES: dict[str, tuple[Any, type[np.generic]]] = {
+_NEUTRAL_VALUES: dict[str, tuple[float, type[np.generic]]] = {
     "batch": (0, np.int32),
     "flags": (0, np.int32),
     "rh": (np.nan, np.float64),
@@ -58,10 +59,10 @@ class ObservationBatch:
     @classmethod
     def from_columns(
         cls,
-        datastream: Sequence[int] | NDArray[Any],
-        observed_at: Sequence[int] | NDArray[Any],
-        value: Sequence[float] | NDArray[Any],
-        **columns: Sequence[float] | NDArray[Any],
+        datastream: Sequence[int] | Column,
+        observed_at: Sequence[int] | Column,
+        value: Sequence[float] | Column,
+        **columns: Sequence[float] | Column,
     ) -> Self:
         """Build a batch from some columns; the others get their neutral value."""
         length = len(observed_at)
@@ -76,11 +77,11 @@ class ObservationBatch:
             **optional_columns,
         )
 
-    def __getitem__(self, rows: slice | NDArray[Any]) -> Self:
+    def __getitem__(self, rows: slice | IndexArray) -> Self:
         """The chosen rows, in the order given."""
         return type(self)(**{name: getattr(self, name)[rows] for name in self.__slots__})
 
-    def non_neutral_columns(self) -> dict[str, NDArray[Any]]:
+    def non_neutral_columns(self) -> dict[str, Column]:
         """Columns that `from_columns` needs to build an equal batch; the neutral ones are half of most batches."""
         return {name: column for name in self.__slots__ if not _is_neutral(name, column := getattr(self, name))}
 
@@ -89,7 +90,7 @@ class ObservationBatch:
         return replace(self, flags=flags)
 
 
-def _is_neutral(name: str, column: NDArray[Any]) -> bool:
+def _is_neutral(name: str, column: Column) -> bool:
     if name not in _NEUTRAL_VALUES:
         return False
     return bool(np.isnan(column).all()) if column.dtype == np.float64 else not column.any()

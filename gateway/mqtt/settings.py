@@ -23,7 +23,7 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
     key: Path
 
     def for_area(self, area: str) -> "TlsSettings":
-        """Return these settings with the certificate `NAME.AREA.pem` beside ours, if that file exists."""
+        """Return these settings with the area's certificate and key (`NAME.AREA.pem`), if these files exist."""
         certificate, key = (path.with_name(f"{path.stem}.{area}{path.suffix}") for path in (self.certificate, self.key))
         return structs.replace(self, certificate=certificate, key=key) if certificate.exists() else self
 
