@@ -2,12 +2,9 @@
 
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from msgspec import Meta, Struct, structs
-
-if TYPE_CHECKING:
-    import aiomqtt
 
 
 class TlsSettings(Struct, frozen=True, kw_only=True):
@@ -64,19 +61,3 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return f"mqtt{'s' if self.tls else ''}://{self.host}:{self.port}"
-
-
-def create_client(settings: BrokerSettings, client_id: str) -> "aiomqtt.Client":
-    """Create a client that is not yet connected."""
-    import aiomqtt  # noqa: PLC0415 - heavy, and most readers of settings never connect
-
-    password = settings.password_file.read_text().strip() if settings.password_file else None
-    return aiomqtt.Client(
-        settings.host,
-        settings.port,
-        identifier=client_id,
-        username=settings.username,
-        password=password,
-        tls_context=settings.tls.create_context() if settings.tls else None,
-        keepalive=30,
-    )

@@ -17,7 +17,7 @@ from gateway.ingest.consumer import IngestConsumer
 from gateway.ingest.pipeline import Pipeline
 from gateway.ingest.settings import IngestSettings
 from gateway.live.message import decode_live_message as decode_live
-from gateway.mqtt.settings import create_client
+from gateway.mqtt.client import create_client
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
 from gateway.system.child_process import find_free_port

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
+from gateway.mqtt.client import create_client
 from gateway.mqtt.connection import BrokerUnavailableError, open_connection
-from gateway.mqtt.settings import BrokerSettings, create_client
+from gateway.mqtt.settings import BrokerSettings
 from gateway.system.child_process import find_free_port
 from gateway.system.embedded_servers import Broker
 

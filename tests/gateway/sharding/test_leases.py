@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.wire import Signer
-from gateway.mqtt.settings import create_client
+from gateway.mqtt.client import create_client
 from gateway.sharding.assignment import LeaseTable, assign_areas, plan_changes
 from gateway.sharding.leases import CONNECTION_NAME_PREFIX, Leases
 from gateway.store.connection import AreasLockedError, Store
