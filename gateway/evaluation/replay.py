@@ -89,7 +89,9 @@ async def _replay_event(
     tx: Transaction, analyzer: Analyzer, registry: Registry, stored_event: StoredEvent
 ) -> Event | None:
     """The same revision of the event, or the newest that comes of the batches up to it."""
-    first_batch_row = await (await tx.execute(QUERIES["select_first_batch_since"], {"at": stored_event.opened_at})).fetchone()
+    first_batch_row = await (
+        await tx.execute(QUERIES["select_first_batch_since"], {"at": stored_event.opened_at})
+    ).fetchone()
     first_batch = int(first_batch_row[0]) if first_batch_row else 0
     checkpoint = await checkpoints.load_checkpoint(
         tx, analyzer, registry, stored_event.area, batch=first_batch or None, since=None

@@ -12,7 +12,7 @@ from playwright.async_api import async_playwright
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.ingest.pipeline import Pipeline
-from gateway.mqtt.settings import create_client
+from gateway.mqtt.client import create_client
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
 from tests.gateway.api.conftest import running_api

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from gateway.api.telemetry import VIEWERS
 from gateway.live.message import LiveObservation
-from gateway.mqtt.settings import create_client as mqtt
+from gateway.mqtt.client import create_client as mqtt
 from tests.gateway.api.conftest import running_api
 from tests.gateway.api.live.test_live import AT, message, until
 

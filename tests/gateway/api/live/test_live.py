@@ -20,7 +20,7 @@ from gateway.api.schemas.observations import build_live_value
 from gateway.api.telemetry import VIEWERS
 from gateway.live.message import LiveEvent, LiveMessage, LiveObservation
 from gateway.model.event import Event, EventChange
-from gateway.mqtt.settings import create_client as mqtt
+from gateway.mqtt.client import create_client as mqtt
 from tests.gateway.api.conftest import running_api
 
 AT = datetime(2026, 11, 21, 16, tzinfo=UTC)
