@@ -1,4 +1,4 @@
-"""`piekwacht bench live`: many viewers of one live feed, on this machine, through the door that the public uses.
+"""`piekwacht bench live`: many viewers of one live feed, on this machine, through the public API.
 
 The server is a process of its own with a real broker; a commit of a station's ten properties and now and then an event
 comes a second; each viewer is a bare connection that notes when the last byte of each frame arrived. Client and
