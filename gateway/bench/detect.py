@@ -1,7 +1,7 @@
 """`piekwacht bench detect`: cost of the detector per reading, compared with river.
 
-Medians of CPU time over several runs of the kernel as live detection calls it. The readings are made up: what they say
-changes neither the work nor its order. With the network term all sensors stand in one area of 40 by 40 km.
+Medians of CPU time over several runs of the kernel as live detection calls it. The readings are made up: their
+values change neither the work nor its order. With the network term all sensors are in one area of 40 by 40 km.
 """
 
 import argparse

@@ -28,7 +28,7 @@ TYPICAL_VALUES = {
 }  # typical value of each property of a node
 
 
-# what timescaledb-tune gives a machine of 4 GB, as operators run it
+# settings of timescaledb-tune for a machine of 4 GB, as operators use them
 _POSTGRES_OPTIONS = {
     "shared_buffers": "1GB",
     "max_wal_size": "4GB",

@@ -1,8 +1,9 @@
 """`piekwacht bench steady`: commit delay and memory growth at a steady rate of batches.
 
-All are signed before the clock starts, each with the stamps of a timetable that the sender then keeps: its own work
-takes little of the machine, and where it is late, that counts. On a virtual machine others may take the processors away
-for seconds; what is `ours` was due when they did not (at most 5 % in that second and in the three before).
+All batches are signed before the measurement, each with its time in a timetable that the sender then follows. The sender
+takes little of the machine, and its own delays count. On a virtual machine other guests may take the processors for
+seconds. The `ours` figures are those of batches that were due when at most 5 % was stolen, in that second and in the
+three before.
 """
 
 import argparse

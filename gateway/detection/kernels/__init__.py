@@ -12,7 +12,8 @@ For a reading x after a gap d (minutes, capped), with background b, variance v a
     open        C > threshold and e > smallest, after the warm-up; the onset is the first reading since C was 0
                 or a single outlier (z >= odd) left a tail. At intervals of 30 to 180 s, with o the reading before it,
                 x1 the next, x2 the one after: x1 - o > tail_now q d or x1 - (o + x2) / 2 > tail q d,
-                and more than 1 % of the height; q = sqrt(v + (noise_absolute / 4)^2) before it, d the interval in minutes (>= 1)
+                and more than 1 % of the height; q = sqrt(v + (noise_absolute / 4)^2) before it, d the interval in
+                minutes (>= 1)
                 `smallest` is `smallest_among` where two neighbours rise or did within 15 minutes
     size        x - share beta max(0, c) above the background before the rise, which learnt part of it since
     close       e below 0.3 of the peak's, or in the noise, for two readings and `close_seconds`; or after 2 hours

@@ -94,8 +94,8 @@ def _format_report(report: SelfTestReport) -> str:
     ]
     lines += [format_detection_rate(item) for item in report.peaks] or ["no synthetic peak that counts"]
     lines += [
-        f"{item.observed_property} every {item.interval} s, {item.sensor_days:.2f} sensor-days without synthetic peaks: "
-        f"{item.peaks} peaks, {item.alone} of them at one station only"
+        f"{item.observed_property} every {item.interval} s, {item.sensor_days:.2f} sensor-days "
+        f"without synthetic peaks: {item.peaks} peaks, {item.alone} of them at one station only"
         for item in report.watched
     ]
     return "\n".join(lines)
@@ -105,8 +105,8 @@ def format_detection_rate(rate: DetectionRate) -> str:
     """Return a detection rate as one line of English."""
     low, high = rate.confidence_interval
     text = (
-        f"{rate.observed_property} every {rate.interval} s: of {rate.injected} synthetic peaks of {rate.multiple:g} times "
-        f"the noise {rate.found} were found ({100 * low:.0f} to {100 * high:.0f} %)"
+        f"{rate.observed_property} every {rate.interval} s: of {rate.injected} synthetic peaks "
+        f"of {rate.multiple:g} times the noise {rate.found} were found ({100 * low:.0f} to {100 * high:.0f} %)"
     )
     if rate.delay is None or rate.ratio is None:
         return text

@@ -1,7 +1,7 @@
 """An hour of an area from the database: active datastreams, injected peaks, readings in order, results.
 
-It begins from the live detector's own checkpoint where there is one, else with nothing known some hours before,
-so that both the original and the copies are what live detection would have been.
+It starts from the live detector's checkpoint, or without history some hours earlier if there is none. Original and
+copies then equal what live detection would have seen.
 """
 
 import asyncio

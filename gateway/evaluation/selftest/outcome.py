@@ -30,7 +30,7 @@ class PeakResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Exposure:
-    """Streams of one property and interval (s) without synthetic peaks: duration, number of peaks, peaks without a neighbour."""
+    """Streams of one property and interval (s) without synthetic peaks: duration, peaks, peaks without neighbours."""
 
     observed_property: str
     interval: int

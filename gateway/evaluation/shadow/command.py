@@ -72,7 +72,8 @@ def _format_report(report: ShadowReport) -> str:
         f"shadow {report.shadow} ({report.detector}) beside {', '.join(report.live_detectors) or 'a live detector'}",
         (
             f"from {report.since:%Y-%m-%d %H:%M}Z to {report.until:%Y-%m-%d %H:%M}Z: "
-            f"{len(comparison.agreed)} agreed, {len(comparison.only_live)} only live, {len(comparison.only_shadow)} only shadow"
+            f"{len(comparison.agreed)} agreed, {len(comparison.only_live)} only live, "
+            f"{len(comparison.only_shadow)} only shadow"
         ),
     ]
     rows = [

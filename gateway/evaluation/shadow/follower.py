@@ -1,8 +1,8 @@
-"""A second detector that follows what the gateway has committed, in order, each batch exactly once.
+"""A second detector that processes what the gateway has committed, in order, each batch exactly once.
 
-It reads the database on a connection of its own and writes its own tables only: what goes wrong here cannot touch
-ingest. Ids of batches are given out before their COMMIT, so a batch is followed only once every
-transaction that ran when its id was the newest is over: no earlier one can appear any more.
+It has a separate connection and writes only its own tables, so that its faults cannot affect ingest. A batch gets its id
+before its COMMIT. A batch is therefore processed only after every transaction has ended that ran when its id was the
+newest: then no earlier batch can appear any more.
 """
 
 import asyncio
