@@ -1,40 +1,26 @@
-"""What stood around an event: neighbours, the wind during it, and the facilities upwind. Pure."""
+"""Context of an event: neighbours, wind, and the facilities upwind. Pure."""
 
 import math
 from collections.abc import Sequence
 
 from gateway.model.event import Neighbours, UpwindSite, Wind
-from gateway.model.registry import Registry, Site, Station
+from gateway.model.geodesy import bearing_and_distance, bearing_degrees, offset_metres
+from gateway.model.registry import Registry, Station
 
-_EARTH_RADIUS = 6_371_008.8  # m, mean radius (IUGG)
-_MIN_HALF_SECTOR = 22.5  # degrees: half a sector is never narrower than this
+_MIN_HALF_SECTOR = 22.5  # degrees; half of the narrowest sector
 _MAX_WIND_SPREAD = 60.0
 _MAX_DISTANCE = 25_000.0  # m
-_CALM_SPEED = 0.5  # m/s: below it a vane shows nothing
-
-
-def bearing_and_distance(station: Station, site: Site) -> tuple[float, float]:
-    """Degrees from north and metres from the station to the site, along the great circle."""
-    lat_1, lat_2 = math.radians(station.latitude), math.radians(site.latitude)
-    longitude_difference = math.radians(site.longitude - station.longitude)
-    north = math.cos(lat_1) * math.sin(lat_2) - math.sin(lat_1) * math.cos(lat_2) * math.cos(longitude_difference)
-    east = math.sin(longitude_difference) * math.cos(lat_2)
-    cos_distance = math.sin(lat_1) * math.sin(lat_2) + math.cos(lat_1) * math.cos(lat_2) * math.cos(
-        longitude_difference
-    )
-    return math.degrees(math.atan2(east, north)) % 360, _EARTH_RADIUS * math.atan2(
-        math.hypot(east, north), cos_distance
-    )
+_CALM_SPEED = 0.5  # m/s: below it the direction of a vane means nothing
 
 
 def wind_from_sums(east: float, north: float, speed: float, readings: int) -> Wind | None:
-    """The wind from sums over `readings` unit vectors; None where there was no reading, or no wind."""
+    """Return the wind from sums over `readings` unit vectors; None without a reading or in calm air."""
     if readings == 0 or speed / readings < _CALM_SPEED:
         return None
     resultant_length = min(math.hypot(east, north) / readings, 1.0)
     spread = math.degrees(math.sqrt(-2 * math.log(max(resultant_length, 1e-6))))
     return Wind(
-        direction=round(math.degrees(math.atan2(east, north)) % 360, 1),
+        direction=round(bearing_degrees(east, north), 1),
         spread=round(spread, 1),
         speed=round(speed / readings, 1),
         readings=readings,
@@ -42,12 +28,12 @@ def wind_from_sums(east: float, north: float, speed: float, readings: int) -> Wi
 
 
 def find_upwind_sites(station: Station, wind: Wind | None, registry: Registry) -> tuple[UpwindSite, ...]:
-    """The area's facilities in the sector the wind came from, the one most upwind first."""
+    """Return the area's facilities in the sector that the wind came from, the most upwind first."""
     if wind is None or wind.spread > _MAX_WIND_SPREAD:
         return ()
     ranked_sites = []
     for site in registry.sites:
-        bearing, distance = bearing_and_distance(station, site)
+        bearing, distance = bearing_and_distance(station.latitude, station.longitude, site.latitude, site.longitude)
         deviation = abs((bearing - wind.direction + 180) % 360 - 180)
         if site.area == station.area and distance <= _MAX_DISTANCE and deviation <= max(_MIN_HALF_SECTOR, wind.spread):
             upwind_site = UpwindSite(id=site.id, name=site.name, bearing=round(bearing, 1), distance=round(distance))
@@ -58,7 +44,7 @@ def find_upwind_sites(station: Station, wind: Wind | None, registry: Registry) -
 def neighbours_from_slots(
     station: Station, fresh: int, risen: int, slots: Sequence[int], registry: Registry
 ) -> Neighbours:
-    """Neighbours as values; slots of those that rose, as many as were noted."""
+    """Return the numbers of neighbours, and the stations of the slots that rose, nearest first."""
     station_ids = dict.fromkeys(registry.datastreams[slot].station for slot in slots)
     nearest_first = sorted(
         station_ids, key=lambda station_id: (_squared_distance(station, registry.stations[station_id]), station_id)
@@ -67,6 +53,5 @@ def neighbours_from_slots(
 
 
 def _squared_distance(station: Station, other: Station) -> float:
-    north = station.latitude - other.latitude
-    east = (station.longitude - other.longitude) * math.cos(math.radians(station.latitude))
+    east, north = offset_metres(station.latitude, station.longitude, other.latitude, other.longitude)
     return north * north + east * east

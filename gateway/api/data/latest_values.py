@@ -24,6 +24,7 @@ from gateway.api.data.registry import AreaRow, DatastreamRow, ObservedPropertyRo
 from gateway.api.schemas.observations import Minute, flag_names, with_correction
 from gateway.api.schemas.schema import format_instant
 from gateway.live.message import MINUTE_MS, LiveMessage, LiveObservation
+from gateway.model.geodesy import bearing_degrees
 from gateway.model.timestamps import from_ms
 from gateway.quality.humidity_correction import HUMIDITY_PROPERTY, AirHumidity, correct_for_humidity, find_rule
 
@@ -83,7 +84,7 @@ def _mean_direction(values: Sequence[float]) -> float:
     """The circular mean in degrees from north: of 359 and 1 it is 0."""
     east = math.fsum(math.sin(math.radians(value)) for value in values)
     north = math.fsum(math.cos(math.radians(value)) for value in values)
-    return math.degrees(math.atan2(east, north)) % 360
+    return bearing_degrees(east, north)
 
 
 @dataclass(frozen=True, kw_only=True)
