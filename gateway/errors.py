@@ -1,13 +1,20 @@
-"""What can go wrong in the gateway, as one tree.
+"""The gateway's errors, as one tree.
 
 GatewayError
   StartError      something outside is missing or in use: one line for the operator, exit code 1
 """
 
+from alerting.errors import one_line
+
 
 class GatewayError(Exception):
-    """Root of the gateway's own errors."""
+    """Root of the gateway's errors."""
 
 
 class StartError(GatewayError):
-    """The process cannot start or go on: the message names the thing and the remedy."""
+    """The process cannot start or continue: the message names the cause and the remedy."""
+
+
+def database_unavailable(error: Exception) -> StartError:
+    """Build the StartError for a failed connection; `error` is psycopg's."""
+    return StartError(f"no database: {one_line(error)}; check [database] dsn")

@@ -6,8 +6,8 @@ import psycopg
 
 from gateway.doctor.finding import Finding, FindingFactory
 from gateway.errors import StartError
-from gateway.store.connection import QUERIES
-from gateway.store.migrate import SchemaError, connect, find_pending, load_migrations, select_for_server
+from gateway.store.connection import QUERIES, connect
+from gateway.store.migrate import SchemaError, find_pending, load_migrations, select_for_server
 
 _MIN_SERVER_VERSION = 150_000  # PostgreSQL 15
 _TOO_SLOW = 0.25  # seconds for an answer to nothing

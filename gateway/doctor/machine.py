@@ -12,8 +12,7 @@ from msgspec import Struct
 
 from gateway.doctor.finding import Finding, FindingFactory
 from gateway.errors import StartError
-from gateway.store.connection import QUERIES
-from gateway.store.migrate import connect
+from gateway.store.connection import QUERIES, connect
 
 _EARLIEST = datetime(2026, 11, 1, tzinfo=UTC)  # no clock that is right shows a time before this program was written
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)

@@ -22,8 +22,7 @@ from gateway.enrolment.ca_command import add_ca_argument, write_new_file
 from gateway.errors import GatewayError, StartError
 from gateway.model.registry import Node
 from gateway.store import stations
-from gateway.store.connection import QUERIES
-from gateway.store.migrate import connect
+from gateway.store.connection import QUERIES, connect
 
 
 class NodeRow(Struct, frozen=True, kw_only=True):

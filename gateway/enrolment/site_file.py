@@ -13,7 +13,7 @@ from edge_agent.configuration import ConfigurationError, load_toml
 from edge_agent.wire import Name, NoteError, Verifier
 from gateway.model.registry import Area, Node, Site, Station
 from gateway.store import stations
-from gateway.store.migrate import connect
+from gateway.store.connection import connect
 
 Latitude = Annotated[float, Meta(ge=-90, le=90)]
 Longitude = Annotated[float, Meta(ge=-180, le=180)]

@@ -30,7 +30,7 @@ from gateway.mqtt.connection import BrokerUnavailableError, MqttConnection, open
 from gateway.mqtt.packets import Message
 from gateway.mqtt.settings import BrokerSettings
 from gateway.store import nodes
-from gateway.store.connection import AreasLockedError
+from gateway.store.connection import LockHeldError
 
 _LOG = get_logger("gateway.ingest")
 _Publication = tuple[str, bytes]  # topic, what is published there
@@ -195,7 +195,7 @@ class IngestConsumer:
         while True:
             try:
                 return await self._pipeline.acquire_areas()
-            except AreasLockedError as error:
+            except LockHeldError as error:
                 if not self._wait_for_broker:
                     _LOG.info("standing by: another gateway holds the areas", error=one_line(error))
                 self._wait_for_broker = True  # it has been here for a while: a broker that is away is waited for
@@ -208,7 +208,7 @@ class IngestConsumer:
         while True:
             try:
                 return await self._pipeline.acquire_areas()
-            except AreasLockedError:
+            except LockHeldError:
                 return None
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 _report_database_failure(error)

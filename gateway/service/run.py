@@ -19,7 +19,7 @@ from alerting.errors import AlertingError
 from gateway.api import app
 from gateway.errors import StartError
 from gateway.settings import Settings, list_files
-from gateway.store.connection import check_schema
+from gateway.store.migrate import check_schema
 from gateway.system import logging_setup
 
 ErrorT = TypeVar("ErrorT", bound=BaseException)

@@ -12,7 +12,8 @@ from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
-from gateway.store.connection import Store, check_schema
+from gateway.store.connection import Store
+from gateway.store.migrate import check_schema
 from gateway.system.embedded_servers import _locate_programs
 from tests.deploy.conftest import DEPLOY
 from tests.gateway.enrolled_node import enrol_node

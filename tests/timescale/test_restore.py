@@ -12,8 +12,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from gateway.store import retention
-from gateway.store.connection import check_schema
-from gateway.store.migrate import migrate
+from gateway.store.migrate import check_schema, migrate
 from gateway.store.retention import RetentionSettings
 from gateway.system.embedded_servers import _locate_programs
 from tests.deploy.conftest import DEPLOY

@@ -16,7 +16,7 @@ from edge_agent.wire import Signer
 from gateway.mqtt.settings import create_client
 from gateway.sharding.assignment import LeaseTable, assign_areas, plan_changes
 from gateway.sharding.leases import CONNECTION_NAME_PREFIX, Leases
-from gateway.store.connection import AreasLockedError, Store
+from gateway.store.connection import LockHeldError, Store
 from gateway.system.child_process import Child
 from tests.gateway.enrolled_node import T0, enrol_node
 
@@ -79,7 +79,7 @@ async def test_who_hangs_is_buried_and_can_never_commit_again(database):
         Store(database, areas=["ijmond"], name=CONNECTION_NAME_PREFIX + worker) for worker in ("hung", "next")
     )
     connection = await writer.ensure_connection()
-    with pytest.raises(AreasLockedError):
+    with pytest.raises(LockHeldError):
         await heir.ensure_connection()
 
     await asyncio.sleep(1.1)
@@ -98,12 +98,12 @@ async def test_for_all_areas_and_for_one_shut_each_other_out(database):
     one, other, all_ = Store(database, areas=["a"]), Store(database, areas=["b"]), Store(database)
     await one.ensure_connection()
     await other.ensure_connection()
-    with pytest.raises(AreasLockedError):
+    with pytest.raises(LockHeldError):
         await all_.ensure_connection()
     await one.close()
     await other.close()
     await all_.ensure_connection()
-    with pytest.raises(AreasLockedError):
+    with pytest.raises(LockHeldError):
         await one.ensure_connection()
     await all_.close()
 

@@ -49,6 +49,6 @@ def test_what_is_prepared_stands_in_the_order_of_the_index_and_names_its_batch()
         (REGISTRY.datastreams[slot].id, value, ids[batch])
         for slot, value, batch in zip(rows.datastream, rows.value, rows.batch, strict=True)
     )
-    found = [(record["id"], record["value"], record["batch"]) for record in full.records]
+    found = [(record["datastream_id"], record["value"], record["batch_id"]) for record in full.records]
     assert sorted(found) == expected
     assert [id_ for id_, _, _ in found] == [id_ for id_, _, _ in expected]
