@@ -87,7 +87,7 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
 
 
 class ExactLocation(Struct, frozen=True, kw_only=True):
-    """Where a station stands, in degrees WGS 84, and its area."""
+    """Area and unrounded position of a station, in degrees WGS 84."""
 
     area: str
     latitude: float

@@ -33,7 +33,9 @@ def add_actions(parser: argparse.ArgumentParser) -> Iterable[argparse.ArgumentPa
     add.add_argument("name", help="such as an e-mail address, in lower case")
     add.add_argument("--role", type=Role, choices=list(Role), required=True)
     add.add_argument("--area", action="append", default=[], help="may be repeated; without: every area")
-    add.add_argument("--no-password", action="store_true", help="the account signs in only through the organisation's provider")
+    add.add_argument(
+        "--no-password", action="store_true", help="the account signs in only through the organisation's provider"
+    )
     disable = add_action("disable", _disable_account, "disable an account with its sessions and keys")
     disable.add_argument("name")
     key = add_action("key", _create_key, "create a key for a program, printed once")
@@ -68,7 +70,9 @@ async def _add_account(args: argparse.Namespace, accounts: Accounts) -> None:
     except WeakPasswordError as error:
         raise ConfigurationError(str(error)) from None
     except psycopg.errors.CheckViolation:
-        raise ConfigurationError(f"{args.name!r} is no account name: use letters and digits, with . _ @ - between them") from None
+        raise ConfigurationError(
+            f"{args.name!r} is no account name: use letters and digits, with . _ @ - between them"
+        ) from None
     await _record_audit(accounts, "put account", name)
     print(f"{name} is {args.role} of {', '.join(args.area) or 'every area'}")
     if totp is not None:

@@ -1,4 +1,4 @@
-"""Node status: the newest status and health message of each node, and when it was last heard. Called by ingest."""
+"""Node status: the newest status and health message of each node, and when it last sent anything. Called by ingest."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class _NodeStatus:
 async def update_node_status(
     tx: Transaction, messages: Sequence[NodeMessage], headers: Iterable[BatchHeader], registry: Registry
 ) -> None:
-    """Store the messages, and when the senders of these batches were heard. Unknown nodes and bad JSON are ignored."""
+    """Store the messages, and the time of the last batch of each node. Unknown nodes and bad JSON are ignored."""
     entries = merge_messages(messages, headers, registry)
     if entries:
         await tx.execute(

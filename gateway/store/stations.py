@@ -18,7 +18,6 @@ from gateway.model.properties import PROPERTIES
 from gateway.model.registry import Area, Datastream, Node, ObservedProperty, Registry, Site, Station
 from gateway.store.connection import QUERIES, Transaction, fetch_all, fetch_scalar
 
-
 _SeverityLevels = tuple[float, float, float, float]
 
 
