@@ -89,7 +89,7 @@ class ReceiverSettings(Struct, frozen=True, kw_only=True):
 
 
 class AlertingSettings(Struct, frozen=True, kw_only=True):
-    """`[alerting]`: who is notified of which events, how and when.
+    """`[alerting]`: receivers, routes and the mail server.
 
     public_url        address of the pages, for the links in notifications
     source            name of this system in CloudEvents: `urn:nld:oin:<OIN>:systeem:<name>`

@@ -29,7 +29,7 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True):
 
 
 class TelemetrySettings(Struct, frozen=True, kw_only=True):
-    """`[telemetry]`: where a process serves its metrics. Without a port it serves none.
+    """`[telemetry]`: address and ports of the metrics. A process without a port serves none.
 
     `piekwacht api` serves its metrics at its own address, `[api]` host and port.
 

@@ -1,6 +1,6 @@
 """docs/configuration.md: every key of the configuration files, from the settings types and their docstrings.
 
-    python -m tests.configuration_reference --write
+    python -m tests.configuration_reference --write        (make configuration)
 
 Types, bounds and defaults are those that msgspec checks. The meaning of a key is its line in the docstring of the type:
 `key  meaning`, two spaces or more between them; further lines are indented. `find_faults` lists keys without a meaning.
@@ -32,7 +32,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
 _INTRODUCTION = """# Configuration
 
 Every key of the three configuration files. This page is generated from the settings types:
-`python -m tests.configuration_reference --write`.
+`make configuration`.
 
 The files are TOML. An unknown key is an error that names the nearest valid one. A relative path begins in the folder of
 its file. A key without a default must be given; a key with the default "none" may be absent. `[[name]]` is a table that

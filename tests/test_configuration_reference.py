@@ -17,7 +17,7 @@ def test_every_key_has_a_meaning_and_every_meaning_a_key():
 
 
 def test_the_page_is_up_to_date():
-    assert PAGE.read_text() == render(), "run `python -m tests.configuration_reference --write`"
+    assert PAGE.read_text() == render(), "run `make configuration`"
 
 
 def settings_types(hint):

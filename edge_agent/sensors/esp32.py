@@ -44,13 +44,13 @@ class UnreadablePostError(ValueError):
 
 
 class Esp32Settings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="esp32"):
-    """`driver = "esp32"`: receives the posts of one board.
+    """`driver = "esp32"`: receives the posts of one ESP32.
 
-    host            address to listen on; a board elsewhere in the building needs an address of this machine
+    host            address to listen on; a sender elsewhere in the building needs an address of this machine
     port            port to listen on
-    sender          name of the board (SenML base name, airRohr's esp8266id); others are rejected
-    properties      properties that the board measures
-    silent_seconds  time without a post after which the board is reported as silent
+    sender          name of the ESP32 (SenML base name, airRohr's esp8266id); others are rejected
+    properties      properties that the ESP32 measures
+    silent_seconds  time without a post after which the ESP32 is reported as silent
     """
 
     host: str = "127.0.0.1"

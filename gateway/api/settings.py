@@ -1,4 +1,4 @@
-"""`[api]` of piekwacht.toml."""
+"""Section `[api]` of piekwacht.toml: the public API and pages."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
@@ -27,7 +27,7 @@ class BaseMapSettings(Struct, frozen=True, kw_only=True):
 
 
 class ApiSettings(Struct, frozen=True, kw_only=True):
-    """`[api]`: where the public API and the pages listen, and how they behave.
+    """`[api]`: the public API and the pages.
 
     host                     address to listen on
     port                     port to listen on
@@ -36,7 +36,7 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     no_data_after_seconds    time without data after which a station is shown as having no data
     max_viewers              maximum number of live streams
     max_viewers_per_address  maximum number of live streams of one address
-    trusted_proxies          addresses of our own proxies, whose X-Forwarded-For is trusted
+    trusted_proxies          addresses of proxies of this site, whose X-Forwarded-For is trusted
     heartbeat_seconds        time between heartbeats on an idle live stream
     stream_seconds           time after which a live stream is closed; the browser reconnects by itself
     operator                 organisation that runs this site, named on pages and in exports

@@ -41,9 +41,13 @@ class DecodedPayloads:
             rows=place_observations(verified, registry),
         )
 
+    def is_decoded_with(self, registry: Registry) -> bool:
+        """Whether this very snapshot was used: a change of datastreams alone does not raise `Registry.version`."""
+        return self.registry is registry
+
     def with_registry(self, registry: Registry) -> "DecodedPayloads":
-        """As this registry reads them."""
-        return self if self.registry is registry else DecodedPayloads.from_payloads(self.payloads, registry)
+        """Return the payloads decoded with this registry; decode again only if it is another one."""
+        return self if self.is_decoded_with(registry) else DecodedPayloads.from_payloads(self.payloads, registry)
 
     def select_rows(self, headers: Sequence[BatchHeader]) -> ObservationBatch:
         """Of some of the headings, in their order; `batch` counts these."""

@@ -7,9 +7,8 @@ that fails takes the others with it, so that a half-dead gateway never looks ali
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import prometheus_client
 import uvloop
@@ -21,8 +20,8 @@ from gateway.errors import StartError
 from gateway.settings import Settings, list_files
 from gateway.store.migrate import check_schema
 from gateway.system import logging_setup
+from gateway.system.exception_groups import find_error
 
-ErrorT = TypeVar("ErrorT", bound=BaseException)
 Service = Coroutine[None, None, None]
 
 
@@ -77,7 +76,7 @@ def run(
     try:
         (uvloop.run if "api" in service_names else asyncio.run)(_run_until_signal(settings, service_names, config))
     except BaseExceptionGroup as group:
-        error = next(_find_errors(group, StartError), None) or next(_find_errors(group, AlertingError), None)
+        error = find_error(group, StartError) or find_error(group, AlertingError)
         raise group if error is None else error from None
 
 
@@ -92,14 +91,6 @@ def _check_files(settings: Settings, service_names: list[str]) -> None:
             if not os.access(file, os.R_OK):
                 problem = "cannot be read by this user" if file.exists() else "is not there"
                 raise StartError(f"{setting}: {file} {problem}; `piekwacht doctor` says more")
-
-
-def _find_errors(group: BaseExceptionGroup[BaseException], kind: type[ErrorT]) -> Iterator[ErrorT]:
-    for error in group.exceptions:
-        if isinstance(error, kind):
-            yield error
-        elif isinstance(error, BaseExceptionGroup):
-            yield from _find_errors(error, kind)
 
 
 async def _run_until_signal(settings: Settings, service_names: list[str], config: Path) -> None:

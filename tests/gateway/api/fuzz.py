@@ -78,7 +78,8 @@ async def run_fuzz(options: argparse.Namespace, dsn: str, broker: Broker) -> int
         )
         print(output.stdout[-4_000:] if output.returncode else "", end="")
         print(
-            f"{case_count} cases, seeds {options.seed} to {options.seed + round_number - 1}, {time.monotonic() - began:.0f} s, "
+            f"{case_count} cases, seeds {options.seed} to {options.seed + round_number - 1}, "
+            f"{time.monotonic() - began:.0f} s, "
             f"{'a server error' if exit_code else 'no server error'}",
             flush=True,
         )

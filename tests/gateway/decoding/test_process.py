@@ -28,21 +28,21 @@ def decoder():
 def begin(decoder):
     """Return once the other process does the work; the payloads of an hour are asked for meanwhile."""
     deadline = time.monotonic() + 20
-    while not decoder.begun:
+    while not decoder.has_used_helper:
         same(decoder, [NODE.payload()])
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
 def same(decoder, payloads, registry=REGISTRY):
-    found, expected = decoder.decode(payloads, registry), DecodedPayloads.from_payloads(payloads, registry)
-    assert found.headings == expected.headers
-    assert [h.payload is e.payload for h, e in zip(found.headings, expected.headers, strict=True)].count(False) == 0
-    assert found.rejected == expected.rejected
-    assert found.registry is registry
-    for name in found.rows.__slots__:
-        np.testing.assert_array_equal(getattr(found.rows, name), getattr(expected.rows, name))
-    return found
+    decoded, expected = decoder.decode(payloads, registry), DecodedPayloads.from_payloads(payloads, registry)
+    assert decoded.headers == expected.headers
+    assert [h.payload is e.payload for h, e in zip(decoded.headers, expected.headers, strict=True)].count(False) == 0
+    assert decoded.rejected == expected.rejected
+    assert decoded.registry is registry
+    for name in decoded.rows.__slots__:
+        np.testing.assert_array_equal(getattr(decoded.rows, name), getattr(expected.rows, name))
+    return decoded
 
 
 def mixed():
@@ -61,20 +61,22 @@ def mixed():
 
 
 def test_it_reads_what_we_would_read(decoder):
-    found = same(decoder, mixed())
-    assert (len(found.headings), len(found.rejected)) == (5, 3)
+    decoded = same(decoder, mixed())
+    assert (len(decoded.headers), len(decoded.rejected)) == (5, 3)
 
 
 def test_it_goes_by_the_registry_it_is_asked_by(decoder):
     smaller = dataclasses.replace(REGISTRY, slots={("ijm-001", "humidity"): 1}, nodes={})
-    assert not same(decoder, mixed(), smaller).headings
-    assert same(decoder, mixed(), dataclasses.replace(smaller, nodes=REGISTRY.nodes)).headings[0].missing == ("pm2_5",)
-    assert not same(decoder, mixed()).headings[0].missing
+    assert not same(decoder, mixed(), smaller).headers
+    assert same(decoder, mixed(), dataclasses.replace(smaller, nodes=REGISTRY.nodes)).headers[
+        0
+    ].unplaced_properties == ("pm2_5",)
+    assert not same(decoder, mixed()).headers[0].unplaced_properties
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_process_that_dies_or_falls_silent_costs_nothing_but_time(decoder, number):
-    decoder._patience, decoder._next_at = 0.3, 0
+    decoder._timeout, decoder._next_start_at = 0.3, 0
     first = decoder._helper.process
     os.kill(first.pid, number)
     same(decoder, mixed())
@@ -93,8 +95,8 @@ def test_a_few_payloads_are_not_worth_a_process():
 PARENT = """
 import sys, time
 from gateway.decoding.process import Decoder
-from tests.gateway.test_decoder import begin
-decoder = Decoder(worth=1)
+from tests.gateway.decoding.test_process import begin
+decoder = Decoder(min_payloads=1)
 begin(decoder)
 print(decoder._helper.process.pid, flush=True)
 time.sleep(60)

@@ -66,8 +66,8 @@ async def test_a_payload_becomes_rows_that_lead_back_to_their_signed_bytes(pipel
         ("pm2_5", T0 + 1000, 12.3, 3),
     ]
     assert rows(database, "SELECT payload FROM batch") == [(payload.body,)]
-    assert [r.ranges for r in committed.stored] == [[(3, 3)]]
-    assert {o.observed_property for o in committed.live[0].observations} == {"pm2_5", "humidity"}
+    assert [r.ranges for r in committed.stored_ranges] == [[(3, 3)]]
+    assert {o.observed_property for o in committed.live_messages[0].observations} == {"pm2_5", "humidity"}
 
 
 async def test_every_word_of_a_batch_stands_beside_its_bytes(pipeline, node, database):
@@ -92,8 +92,8 @@ async def test_a_redelivery_changes_nothing_and_is_still_answered(pipeline, node
     before = stored(database)
     again = await pipeline.process([*reversed(payloads), *payloads])
     assert stored(database) == before
-    assert [r.ranges for r in again.stored] == [[(1, 2)]]
-    assert again.live == []
+    assert [r.ranges for r in again.stored_ranges] == [[(1, 2)]]
+    assert again.live_messages == []
 
 
 async def test_duplicates_and_reorder_leave_events_and_alerts_as_a_clean_run_does(postgres, node, database, pipeline):
@@ -139,7 +139,7 @@ async def test_a_failed_transaction_leaves_no_trace_and_can_be_run_again(pipelin
         connection.execute("ALTER TABLE batch DROP CONSTRAINT no_more")
     committed = await pipeline.process([node.payload(seq=2, t0=T0 + 2000)])
     assert len(stored(database)) == 8
-    assert committed.stored[0].ranges == [(1, 2)]
+    assert committed.stored_ranges[0].ranges == [(1, 2)]
 
 
 async def test_the_same_number_with_other_bytes_is_kept_as_evidence(pipeline, node, database):
@@ -163,20 +163,20 @@ async def test_an_unknown_property_is_quarantined_and_the_known_ones_are_stored(
     assert rows(database, "SELECT reason, detail FROM quarantine") == [
         (RejectionReason.UNKNOWN_PROPERTY, "no observed property moonlight")
     ]
-    assert committed.stored[0].ranges == [(1, 1)]
+    assert committed.stored_ranges[0].ranges == [(1, 1)]
 
 
 async def test_a_batch_with_impossible_times_is_kept_in_quarantine_and_the_node_may_forget_it(pipeline, node, database):
     committed = await pipeline.process([node.payload(seq=1, t0=2**51)])
     assert rows(database, "SELECT reason FROM quarantine") == [(RejectionReason.IMPOSSIBLE_TIME,)]
-    assert committed.stored[0].ranges == [(1, 1)]
+    assert committed.stored_ranges[0].ranges == [(1, 1)]
     assert stored(database) == []
 
 
 async def test_a_node_enrolled_or_revoked_while_running_is_noticed(pipeline, node, database):
     await pipeline.process([node.payload(seq=1)])
     later = enrol_node(database, node="ijm-002", station="velsen-noord")
-    assert (await pipeline.process([later.payload(seq=1)])).stored
+    assert (await pipeline.process([later.payload(seq=1)])).stored_ranges
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE node SET revoked_at = now() WHERE id = 'ijm-001'")
     await pipeline.process([node.payload(seq=2)])

@@ -33,15 +33,15 @@ async def pipeline(database, request):
 
 async def look_ahead(pipeline, groups, disturb=lambda _: None):
     """As ingest does it: while one micro-batch is committed the next is worked out; a failure is tried again."""
-    foreseen = await pipeline.foresee(groups[0])
+    speculation = await pipeline.speculate(groups[0])
     for number, group in enumerate(groups):
-        after = asyncio.create_task(pipeline.foresee(([*groups, []])[number + 1], after=foreseen))
+        after = asyncio.create_task(pipeline.speculate(([*groups, []])[number + 1], previous=speculation))
         disturb(number)
         try:
-            await pipeline.process(group, (), foreseen)
+            await pipeline.process(group, (), speculation)
         except psycopg.OperationalError:
-            await pipeline.process(group, (), foreseen)
-        foreseen = await after
+            await pipeline.process(group, (), speculation)
+        speculation = await after
 
 
 def micro_batches(node):
@@ -89,5 +89,5 @@ async def test_a_payload_that_comes_twice_in_one_micro_batch_is_stored_once(data
     first, second = plume(node)[:2]
     await pipeline.process([first])
     group = [second, first, second]
-    await pipeline.process(group, (), await pipeline.foresee(group))
+    await pipeline.process(group, (), await pipeline.speculate(group))
     assert rows(database, "SELECT count(*), count(DISTINCT (datastream_id, observed_at)) FROM observation") == [(2, 2)]

@@ -9,7 +9,7 @@ from gateway.mqtt.packets import Message, Packet, PacketParser, PacketType, Prot
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0#+"), min_size=1, max_size=40)
 MESSAGES = st.builds(
-    Message, topic=NAMES, payload=st.binary(max_size=300), number=st.integers(0, 0xFFFF), retained=st.booleans()
+    Message, topic=NAMES, payload=st.binary(max_size=300), packet_id=st.integers(0, 0xFFFF), retained=st.booleans()
 )
 
 
@@ -19,11 +19,11 @@ def sent(message: Message) -> bytes:
 
 @given(st.lists(MESSAGES, max_size=8), st.data())
 def test_however_a_stream_is_cut_the_messages_are_those_sent(messages, data):
-    stream, reader, got = b"".join(map(sent, messages)), PacketParser(), []
+    stream, parser, parsed = b"".join(map(sent, messages)), PacketParser(), []
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
     for begin, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        got += reader.feed(stream[begin:end])
-    assert got == messages
+        parsed += parser.feed(stream[begin:end])
+    assert parsed == messages
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152])
@@ -34,10 +34,10 @@ def test_every_width_of_a_length_is_read(size):
 
 @given(st.lists(st.binary(max_size=40), max_size=6))
 def test_any_bytes_are_packets_or_a_protocol_error_and_nothing_else(chunks):
-    reader = PacketParser()
+    parser = PacketParser()
     try:
         for chunk in chunks:
-            for packet in reader.feed(chunk):
+            for packet in parser.feed(chunk):
                 assert isinstance(packet, Message | Packet)
     except ProtocolError:
         pass

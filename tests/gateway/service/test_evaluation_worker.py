@@ -33,7 +33,7 @@ async def until(true, seconds=140):
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_a_killed_evaluation_process_comes_back_and_goes_on_where_it_was(database, node, tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluation_worker, "_FIRST", 0.1)
+    monkeypatch.setattr(evaluation_worker, "_FIRST_RESTART_PAUSE", 0.1)
     config = tmp_path / "piekwacht.toml"
     config.write_text(
         f'database = {{ dsn = "{database}" }}\nshadow = {{ name = "night", poll_seconds = 0.2 }}\nselftest = {{}}\n'

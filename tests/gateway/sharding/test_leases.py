@@ -34,23 +34,23 @@ def shares(draw):
 
 @settings(max_examples=50)
 @given(shares())
-def test_every_area_has_one_worker_and_then_nothing_moves_any_more(now):
-    settled = LeaseTable(workers=now.workers, node_counts=now.nodes, holder_by_area=assign_areas(now))
-    assert settled.holder_by_area.keys() == now.nodes.keys()
+def test_every_area_has_one_worker_and_then_nothing_moves_any_more(table):
+    settled = LeaseTable(workers=table.workers, node_counts=table.node_counts, holder_by_area=assign_areas(table))
+    assert settled.holder_by_area.keys() == table.node_counts.keys()
     assert assign_areas(settled) == settled.holder_by_area
-    for worker in now.workers:
-        mine = frozenset(area for area, one in settled.holder_by_area.items() if one == worker)
+    for worker in table.workers:
+        mine = frozenset(area for area, holder in settled.holder_by_area.items() if holder == worker)
         plan = plan_changes(settled, worker, mine)
         assert not plan.start | plan.release | plan.lost
 
 
 @settings(max_examples=50)
 @given(shares())
-def test_no_area_is_begun_while_another_holds_it(now):
-    for worker in now.workers:
-        plan = plan_changes(now, worker, frozenset())
-        assert all(now.holders.get(area, worker) == worker for area in plan.start)
-        assert all(now.holders[area] == worker for area in plan.release)
+def test_no_area_is_begun_while_another_holds_it(table):
+    for worker in table.workers:
+        plan = plan_changes(table, worker, frozenset())
+        assert all(table.holder_by_area.get(area, worker) == worker for area in plan.start)
+        assert all(table.holder_by_area[area] == worker for area in plan.release)
 
 
 def test_who_joins_gets_its_share_and_who_stays_keeps_the_rest():
@@ -83,9 +83,9 @@ async def test_who_hangs_is_buried_and_can_never_commit_again(database):
         await heir.ensure_connection()
 
     await asyncio.sleep(1.1)
-    turn = await next_one.renew(frozenset())
-    assert turn.plan.start == {"ijmond"}
-    assert turn.dead_workers == {"hung": 2}
+    renewal = await next_one.renew(frozenset())
+    assert renewal.plan.start == {"ijmond"}
+    assert renewal.dead_workers == {"hung": 2}
     with pytest.raises(psycopg.OperationalError):
         await connection.execute("SELECT 1")
     await asyncio.sleep(0.1)

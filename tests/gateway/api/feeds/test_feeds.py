@@ -4,13 +4,20 @@ import csv
 import io
 import re
 import time
+from datetime import UTC, datetime
 from importlib.metadata import files
 from xml.etree import ElementTree as ET
 
+import msgspec
 import psycopg
 import pytest
 from lxml import etree
 
+from alerting.alert import Alert
+from alerting.delivery.cap import map_notification
+from alerting.delivery.settings import CapSettings
+from alerting.message.cap import build_cap
+from alerting.message.notification import Notification
 from tests.gateway.api.observation_batches import ingest_observations
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -63,7 +70,7 @@ async def test_a_warning_for_other_systems_keeps_to_the_order_and_forms_of_its_s
     assert re.fullmatch(r"(\S+,\S+,\S+ ?)+", root.find(f"{CAP}references").text)
     assert not re.search(r"[\s,<&]", root.find(f"{CAP}identifier").text)
     assert info.find(f"{CAP}severity").text in {"Minor", "Moderate", "Severe", "Extreme"}
-    assert re.fullmatch(r"-?\d+\.\d+,-?\d+\.\d+ \d+", info.find(f"{CAP}area/{CAP}circle").text)
+    assert re.fullmatch(r"-?\d+\.\d+,-?\d+\.\d+ 0\.5", info.find(f"{CAP}area/{CAP}circle").text)
     assert (await api.get("/feeds/events/nothing.cap")).status_code == 404
 
 
@@ -80,7 +87,7 @@ async def test_the_schema_finds_what_is_planted(api, pipeline, node):
         assert not cap_schema().validate(etree.fromstring(right.replace(before, after).encode())), after
 
 
-@pytest.mark.parametrize("change", ["opened", "updated", "ended", "voided"])
+@pytest.mark.parametrize("change", ["opened", "updated", "ended", "voided", "merged"])
 async def test_whatever_became_of_an_event_its_warning_is_valid(api, pipeline, node, database, change):
     await ingest_observations(pipeline, node)
     with psycopg.connect(database, autocommit=True) as connection:
@@ -92,6 +99,31 @@ async def test_whatever_became_of_an_event_its_warning_is_valid(api, pipeline, n
     schema = cap_schema()
     document = etree.fromstring((await api.get(f"/feeds/events/{event['id']}.cap")).content)
     assert schema.validate(document), schema.error_log
+    message_type = document.findtext(f"{CAP}msgType")
+    assert message_type == ("Cancel" if change in {"voided", "merged"} else "Update")
+
+
+async def test_the_feed_and_the_channel_say_the_same_of_one_event(api, pipeline, node, database):
+    await ingest_observations(pipeline, node)
+    event = (await api.get("/api/v1/events")).json()["items"][0]
+    feed = ET.fromstring((await api.get(f"/feeds/events/{event['id']}.cap")).content)
+    with psycopg.connect(database) as connection:
+        query = "SELECT alert FROM alerting.inbox WHERE event_id = %s ORDER BY revision DESC LIMIT 1"
+        ((body,),) = connection.execute(query, [event["id"]]).fetchall()
+    notification = Notification(alert=msgspec.convert(body, Alert), id="n-1")
+    settings = CapSettings(url="https://cap.example/", sender="p@example.org")
+    message = map_notification(notification, settings, public_url="http://127.0.0.1:8080", sent=datetime.now(UTC))
+    channel = ET.fromstring(build_cap(message))
+    for name in ("event", "certainty", "urgency", "severity", "onset", "expires", "headline", "web", "area/circle"):
+        path = "/".join(f"{CAP}{part}" for part in ("info", *name.split("/")))
+        assert feed.findtext(path) == channel.findtext(path) is not None, name
+    assert list(map(parameter_pair, feed.iter(f"{CAP}parameter"))) == list(
+        map(parameter_pair, channel.iter(f"{CAP}parameter"))
+    )
+
+
+def parameter_pair(element):
+    return element.findtext(f"{CAP}valueName"), element.findtext(f"{CAP}value")
 
 
 def cap_schema():

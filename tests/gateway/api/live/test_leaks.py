@@ -23,7 +23,7 @@ def files():
 
 
 async def test_five_hundred_frozen_readers_are_cut_and_the_others_see_everything(database, broker, monkeypatch):
-    monkeypatch.setattr("gateway.api.live.subscribers._STALL_TIMEOUT", 1.0)
+    monkeypatch.setattr("gateway.api.live.subscribers.STALL_TIMEOUT", 1.0)
     async with running_api(database, broker, max_viewers_per_address=1_000) as (api, _):
         await api.get("/healthz")
         before, frozen = files(), []

@@ -247,7 +247,7 @@ async def test_a_quiet_websocket_gives_a_sign_of_life_and_ends_with_its_lease(da
 
 
 async def test_a_reader_that_stops_reading_is_cut_and_its_place_is_free(database, broker, monkeypatch):
-    monkeypatch.setattr("gateway.api.live.subscribers._STALL_TIMEOUT", 0.3)
+    monkeypatch.setattr("gateway.api.live.subscribers.STALL_TIMEOUT", 0.3)
     async with running_api(database, broker) as (api, _):
         frozen = socket.create_connection((api.base_url.host, api.base_url.port))
         frozen.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
