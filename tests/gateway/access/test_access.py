@@ -232,9 +232,7 @@ def provider(tmp_path):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("has_account", [True, False])
-async def test_the_provider_signs_in_only_people_with_an_account(
-    database, broker, accounts, provider, has_account
-):
+async def test_the_provider_signs_in_only_people_with_an_account(database, broker, accounts, provider, has_account):
     await accounts.put_account("bart@od.example" if has_account else "someone-else", Role.OPERATOR, ["ijmond"], None)
     port = find_free_port()
     settings = {"access": AccessSettings(oidc=provider), "public_url": f"http://127.0.0.1:{port}"}
