@@ -81,8 +81,8 @@ def _csv_lines(rows: Sequence[Sequence[object]]) -> bytes:
 
 
 def _csv_cells(row: Sequence[Any], flags_index: int) -> list[object]:
-    cells = list(row)
-    cells[0] = format_time(row[0])
+    at, *columns = row
+    cells = [format_time(at), *columns]
     cells[flags_index] = " ".join(_flag_names(row[flags_index]))
     return cells
 

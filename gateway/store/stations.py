@@ -42,21 +42,14 @@ class _PropertyRow:
     severity: list[float] | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class _DatastreamRow:
-    id: int
-    station: str
-    node: str
-    observed_property: str
-
-
 async def load_registry(
     tx: Transaction, previous: Registry | None = None, *, areas: Sequence[str] = ("*",)
 ) -> Registry:
     """Load the registry with the datastreams of these areas. Datastreams of `previous` keep their slots."""
     version = await load_version(tx)  # first: a change during the reads below is then seen the next time
-    datastream_rows = await fetch_all(tx, _DatastreamRow, QUERIES["select_datastreams"], {"areas": list(areas)})
-    datastreams = _assign_slots(datastream_rows, previous)
+    # tuples: class_row takes twice as long for 70,000 rows
+    cursor = await tx.execute(QUERIES["select_datastreams"], {"areas": list(areas)})
+    datastreams = _assign_slots(await cursor.fetchall(), previous)
     desired_configs = await _load_desired_configs(tx)
     return Registry(
         version=version,
@@ -125,14 +118,17 @@ def _property_from_row(row: _PropertyRow) -> ObservedProperty:
     )
 
 
-def _assign_slots(rows: Sequence[_DatastreamRow], previous: Registry | None) -> list[Datastream]:
-    existing = list(previous.datastreams) if previous else []
-    existing_ids = {d.id for d in existing}
-    new_rows = (row for row in rows if row.id not in existing_ids)
-    return existing + [
-        Datastream(slot=slot, id=row.id, station=row.station, node=row.node, observed_property=row.observed_property)
-        for slot, row in enumerate(new_rows, start=len(existing))
-    ]
+def _assign_slots(rows: Sequence[tuple[int, str, str, str]], previous: Registry | None) -> list[Datastream]:
+    """Append the datastreams that are new: rows of (id, station, node, observed property)."""
+    datastreams = list(previous.datastreams) if previous else []
+    existing_ids = {d.id for d in datastreams}
+    for id_, station, node, observed_property in rows:
+        if id_ not in existing_ids:
+            slot = len(datastreams)
+            datastreams.append(
+                Datastream(slot=slot, id=id_, station=station, node=node, observed_property=observed_property)
+            )
+    return datastreams
 
 
 async def create_datastreams(tx: Transaction, pairs: Sequence[tuple[str, str]]) -> None:

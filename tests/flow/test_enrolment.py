@@ -226,7 +226,7 @@ def test_a_request_that_does_not_hold_is_refused(site, tmp_path, capsys):
     for body, sentence in (
         (forged, "no signature by ijm-002"),
         (other.build_request(), "the request of ijm-002, not of ijm-001"),
-        (b"x", "no request to enrol by"),
+        (b"x", "no enrolment request"),
     ):
         (tmp_path / "bad.request").write_bytes(body)
         assert site.enrol("--request", str(tmp_path / "bad.request"), "--out", str(tmp_path / "card.tar")) == 2
