@@ -1,7 +1,7 @@
-"""The gateway's errors, as one tree.
+"""Errors of the gateway, as one tree.
 
 GatewayError
-  StartError      something outside is missing or in use: one line for the operator, exit code 1
+  StartError      something outside the process is missing or in use: one line for the operator, exit code 1
 """
 
 from alerting.errors import one_line
@@ -12,7 +12,7 @@ class GatewayError(Exception):
 
 
 class StartError(GatewayError):
-    """The process cannot start or continue: the message names the cause and the remedy."""
+    """The process cannot start or continue; the message names the cause and the remedy."""
 
 
 def database_unavailable(error: Exception) -> StartError:

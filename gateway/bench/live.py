@@ -22,7 +22,8 @@ from gateway.api.settings import ApiSettings
 from gateway.bench import nchan
 from gateway.bench.viewers import ViewerGroup, build_message, measure_viewers
 from gateway.errors import StartError
-from gateway.mqtt.settings import BrokerSettings, create_client
+from gateway.mqtt.client import create_client
+from gateway.mqtt.settings import BrokerSettings
 from gateway.store.migrate import migrate
 from gateway.system.child_process import find_free_port, is_port_open
 from gateway.system.embedded_servers import Broker, Postgres

@@ -20,7 +20,7 @@ _LOG = get_logger("gateway.ingest")
 
 
 class DatabaseUnavailableError(Exception):
-    """The database stayed away longer than `[ingest] patience`."""
+    """The database stayed away longer than `[ingest] patience_seconds`."""
 
 
 def report_database_failure(error: psycopg.Error) -> None:

@@ -28,7 +28,7 @@ _MAX_WAITING_BATCHES = 4  # micro-batches that may wait in this process, if the 
 
 
 def derive_session_name(signer: Signer, areas: Sequence[str]) -> str:
-    """Name of our session on the broker: the same after a restart, and hard to guess for whoever would take it over."""
+    """Name of our session on the broker: the same after a restart, and a secret, so that nobody can take it over."""
     key_hash = hashlib.sha256(signer.export().encode()).hexdigest()[:16]
     return "-".join(["piekwacht-gateway", *areas, key_hash])
 

@@ -37,7 +37,7 @@ from gateway.store.nodes import NodeMessage, update_node_status
 
 @dataclass(frozen=True, kw_only=True)
 class CommitResult:
-    """What one transaction stored: ranges that nodes may delete, and messages for viewers."""
+    """Results of one transaction to publish: ranges that nodes may delete, and messages for viewers."""
 
     stored_ranges: list[StoredRanges] = field(default_factory=list)
     live_messages: list[LiveMessage] = field(default_factory=list)
@@ -128,9 +128,9 @@ class Pipeline:
     async def _accept(self, tx: Transaction, decoded: DecodedPayloads) -> _Accepted:
         """Compare with the ledger, assign ids, create missing datastreams.
 
-        The first query returns registry version, ledger and ids at once: each further answer costs 3 to 5 ms per
-        micro-batch, as the event loop has to regain the interpreter lock (docs/adr/0008). Only if the payloads were
-        decoded with another registry, and so may have other headers, the ledger is queried again.
+        One query returns registry version, ledger and ids: each further answer would cost 3 to 5 ms per micro-batch, as
+        the event loop has to regain the interpreter lock (docs/adr/0008). The ledger is queried again only if the
+        payloads were decoded with another registry, as the headers may then differ.
         """
         batches = await ledger.accept_batches(tx, decoded.headers)
         state = await self._state.refresh(tx, batches.registry_version)

@@ -1,4 +1,4 @@
-"""What is set for taking in. Apart from `ingest`: whoever reads the settings loads neither pipeline nor kernels."""
+"""Settings of ingest. A separate module, so that reading settings loads neither pipeline nor kernels."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,7 +43,7 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
     patience_seconds: Annotated[float, Meta(ge=0, le=60)] = 5.0
 
     def signer(self) -> Signer:
-        """The gateway's key, or StartError."""
+        """Read the gateway's private key. StartError if it cannot be read."""
         try:
             return Signer.parse(self.key_file.read_text())
         except OSError as error:

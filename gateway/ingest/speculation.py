@@ -1,6 +1,6 @@
 """Speculation: decode and analyse the next micro-batch while the transaction before it still runs (docs/adr/0008).
 
-Only the database can say which batches are new. If it contradicts the assumption that all are, or if the transaction
+Only the database knows which batches are new. If it contradicts the assumption that all are, or if the transaction
 starts from another state than the computation did, the outcome is dropped and computed again. The work runs in threads;
 it raises only what the decoder or the analyzer raise, which is nothing for any payload.
 """

@@ -49,8 +49,8 @@ class IngestState:
     async def refresh(self, tx: Transaction, registry_version: int) -> VersionedState:
         """Return the current state, with the registry read again if an operator changed it.
 
-        At the start and on every new connection, load the state as last committed: the old connection may have broken
-        in a COMMIT whose outcome is unknown, and another gateway may have written for our areas since.
+        At the start and on every new connection, load the state as last committed. The old connection may have broken
+        during a COMMIT, so that its outcome is unknown, and another gateway may have written for our areas since.
         """
         if self._current is None or self._lock_connection is not tx:
             self.anchored_boots = frozenset()

@@ -11,7 +11,7 @@ from gateway.store.ledger import AcceptedBatches
 
 @dataclass(frozen=True, kw_only=True)
 class TransactionReport:
-    """What was stored, what went into quarantine, and the seconds from the start of the transaction to its COMMIT."""
+    """Stored and rejected payloads with their outcome; `seconds` from the start of the transaction to its COMMIT."""
 
     registry: Registry
     accepted: AcceptedBatches

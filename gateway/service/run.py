@@ -1,7 +1,7 @@
-"""Run parts of the gateway until told to stop.
+"""Runs services of the gateway in one process until SIGTERM or SIGINT.
 
-Each part is a coroutine that runs until cancelled. SIGTERM and SIGINT cancel them all; the first
-that fails takes the others with it, so that a half-dead gateway never looks alive.
+Each service is a coroutine that runs until cancelled. The first that fails stops the others, so that a gateway with
+a failed service never appears to work.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ Service = Coroutine[None, None, None]
 
 
 def build_services(settings: Settings, config: Path) -> Mapping[str, Callable[[], Service]]:
-    """Every part by its name on the command line."""
+    """Return every service by its name on the command line."""
     dsn = settings.database.dsn
     return {
         "gateway": lambda: _ingest_service(settings),
@@ -37,8 +37,8 @@ def build_services(settings: Settings, config: Path) -> Mapping[str, Callable[[]
     }
 
 
-# What compiles is loaded when it runs: the units of all other parts forbid memory that is written and executed, and
-# there numba cannot even be imported.
+# Modules that compile are imported when they run: the systemd units of all other services forbid memory that is both
+# writable and executable, and numba cannot even be imported there.
 
 
 def _ingest_service(settings: Settings) -> Service:
@@ -62,10 +62,7 @@ def _evaluation_child_service(settings: Settings, config: Path) -> Service:
 def run(
     settings: Settings, service_names: list[str], config: Path, check_machine: Callable[[Settings, list[str]], None]
 ) -> None:
-    """Run these parts, as `config` has them, until a signal comes. Raises StartError where one cannot start.
-
-    `look` is asked once what it thinks of the machine, and says it in the log.
-    """
+    """Run these services until a signal. StartError if one cannot start; `check_machine` logs problems once."""
     logging_setup.configure_logging(settings.log)
     _check_files(settings, service_names)
     check_schema(settings.database.dsn)

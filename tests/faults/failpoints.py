@@ -1,7 +1,7 @@
-"""`python -m tests.faults.failpoints NAME COUNT <words of piekwacht>`: a gateway that dies at a named boundary.
+"""`python -m tests.faults.failpoints NAME COUNT <piekwacht arguments>`: a gateway that dies at a named boundary.
 
-The points are laid from outside: the gateway's own code knows nothing of them. At the COUNT-th time a
-point is reached the process kills itself with SIGKILL, so that nothing is flushed, closed or said.
+The points are added from outside: the gateway's code does not know them. When a point is reached for the COUNT-th time
+the process kills itself with SIGKILL, so that nothing is flushed, closed or sent.
 """
 
 import os

@@ -14,7 +14,8 @@ import pytest
 
 from edge_agent.wire import Signer
 from gateway.errors import StartError
-from gateway.mqtt.settings import BrokerSettings, create_client
+from gateway.mqtt.client import create_client
+from gateway.mqtt.settings import BrokerSettings
 from gateway.system.child_process import Child, find_free_port, is_port_open
 from gateway.system.embedded_servers import _find_broker_program
 from tests.gateway.enrolled_node import T0, enrol_node

@@ -6,6 +6,11 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
+from alerting.decide.silence import Silence
+from alerting.message.texts import build_headline
+from alerting.record.cases import Case, SilenceRequest
+from alerting.record.history import describe_step, describe_step_details
+from alerting.vocabulary import Language
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_body, describe_responses
 from gateway.api.http.parameters import ItemId
@@ -17,8 +22,8 @@ from gateway.api.schemas.schema import format_instant
 T = TypeVar("T")
 
 _SECURITY: dict[str, Any] = {"security": [{"key": []}, {"session": []}]}
-router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["duty"])
-LanguageText = Annotated[service.Language, Query(description="language of the sentences")]
+router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["inspector"])
+LanguageText = Annotated[Language, Query(description="language of the sentences")]
 
 
 def _describe_responses(schema_type: type, status: int = 200) -> dict[int | str, dict[str, Any]]:
@@ -62,7 +67,7 @@ async def preview_silence(request: Request) -> Response:
             area=case.alert.area,
             station=case.alert.station,
             severity=case.alert.severity.value,
-            headline=service.build_headline(case.alert, "nl"),
+            headline=build_headline(case.alert, "nl"),
             told=list(case.notified_receivers),
         )
         for case in await service.preview_silence(request, silence_request)
@@ -119,19 +124,19 @@ async def get_explanation(request: Request, id_: ItemId, language: LanguageText 
         schemas.ExplanationStep(
             at=format_instant(step.at),
             code=str(type(step).__struct_config__.tag),
-            sentence=service.describe_step(step, language),
-            particulars=service.describe_step_details(step, language),
+            sentence=describe_step(step, language),
+            particulars=describe_step_details(step, language),
         )
         for step in case.steps
     ]
     return _json_response(
         schemas.Explanation(
-            event=id_, headline=service.build_headline(case.alert, language), ongoing=case.is_ongoing, items=steps
+            event=id_, headline=build_headline(case.alert, language), ongoing=case.is_ongoing, items=steps
         )
     )
 
 
-async def _read_silence_request(request: Request) -> service.SilenceRequest:
+async def _read_silence_request(request: Request) -> SilenceRequest:
     service.require_inspector(request)  # 401 and 403 before the body is read
     body = await _read_body(request, schemas.NewSilence)
     starts, ends = cursor.parse_instant("startsAt", body.starts_at), cursor.parse_instant("endsAt", body.ends_at)
@@ -151,7 +156,7 @@ async def _read_body(request: Request, schema_type: type[T]) -> T:
         raise HTTPException(400, f"body: {error}") from None
 
 
-def _build_silence(silence: service.Silence) -> schemas.Silence:
+def _build_silence(silence: Silence) -> schemas.Silence:
     return schemas.Silence(
         id=silence.id,
         match=list(silence.match),
@@ -164,7 +169,7 @@ def _build_silence(silence: service.Silence) -> schemas.Silence:
     )
 
 
-def _build_acknowledgements(case: service.Case) -> schemas.Acknowledgements:
+def _build_acknowledgements(case: Case) -> schemas.Acknowledgements:
     items = [
         schemas.Acknowledgement(who=entry.who, note=entry.note, said_at=format_instant(entry.at), via=entry.via)
         for entry in case.acknowledgements

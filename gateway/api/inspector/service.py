@@ -14,46 +14,10 @@ from fastapi import FastAPI, HTTPException, Request
 
 from alerting.decide.silence import Silence
 from alerting.errors import AlertingError
-from alerting.message.texts import build_headline
 from alerting.record.cases import Case, CaseStore, SilenceRequest, areas_from_matchers, find_silenced_cases
-from alerting.record.history import (
-    AnyStep,
-    DecisionStep,
-    DeliveryStep,
-    channel_name,
-    describe_step,
-    describe_step_details,
-)
-from alerting.vocabulary import Language
 from gateway.access.authorization import identity_of, require_scope
 from gateway.access.identity import EVERY_AREA, AccessDecision, Identity, Scope, decide_access
 
-__all__ = [
-    "AnyStep",
-    "Case",
-    "DecisionStep",
-    "DeliveryStep",
-    "Language",
-    "Silence",
-    "SilenceRequest",
-    "acknowledge",
-    "author_name",
-    "build_headline",
-    "build_silence_request",
-    "can_end",
-    "channel_name",
-    "create_silence",
-    "describe_step",
-    "describe_step_details",
-    "end_silence",
-    "get_case",
-    "get_silence",
-    "install",
-    "list_cases",
-    "list_silences",
-    "preview_silence",
-    "require_inspector",
-]  # fmt: skip
 _SCOPE = Scope.ANSWER_ALERTS
 _MAX_NOTE_LENGTH = 1_000
 

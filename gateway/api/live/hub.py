@@ -26,7 +26,8 @@ from gateway.api.schemas.observations import LiveValue, build_live_value
 from gateway.api.settings import ApiSettings
 from gateway.api.telemetry import DROPPED, LIVE_AGE, VIEWERS
 from gateway.live.message import LiveMessage, decode_live_message
-from gateway.mqtt.settings import BrokerSettings, create_client
+from gateway.mqtt.client import create_client
+from gateway.mqtt.settings import BrokerSettings
 
 _LOG = get_logger("gateway.api")
 _MAX_EVENTS = 5_000

@@ -37,7 +37,7 @@ class Viewer(ABC):
 
     @abstractmethod
     def maintain(self, now: float, *, quiet: bool) -> None:
-        """Called every half second: send a heartbeat if `quiet`, close after `[api] lease` seconds."""
+        """Called every half second: send a heartbeat if `quiet`, close after `[api] stream_seconds`."""
 
     @abstractmethod
     def end(self) -> None:
@@ -79,12 +79,12 @@ class SseViewer(Viewer, asyncio.Protocol):
         subscription: Subscription,
         address: str,
         transport: asyncio.Transport,
-        lease: float,
+        stream_seconds: float,
         leave: Callable[[Viewer], None],
     ) -> None:
         super().__init__(subscription, address)
         self._transport, self._leave = transport, leave
-        self._ends_at = time.monotonic() + lease
+        self._ends_at = time.monotonic() + stream_seconds
         self._paused_at: float | None = None
         self._backlog: Backlog | None = None
 

@@ -3,7 +3,6 @@
 Plain pages and forms, so that it works without JavaScript and on a telephone.
 """
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -11,16 +10,17 @@ from typing import Annotated
 from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from alerting.record.cases import Case, SilenceRequest
 from gateway.access.authorization import require_same_origin
 from gateway.access.identity import EVERY_AREA
 from gateway.api.http.parameters import ItemId
 from gateway.api.inspector import service
+from gateway.api.pages.case_texts import CaseTexts
 from gateway.api.pages.renderer import View, ViewDependency
 from gateway.model.texts import texts_of
 
 router = APIRouter()
 SILENCE_HOURS = (1, 4, 8, 24, 72, 168)
-_EQUALITY_MATCHER = re.compile(r'(\w+)="([^"]*)"')
 _MAX_ALERTS = 100  # per list; a storm has more
 
 
@@ -138,7 +138,7 @@ async def end_silence(view: ViewDependency, number: int) -> Response:
     return await _render_problems(view, make)
 
 
-def _silence_choices(case: service.Case) -> dict[str, Sequence[str]]:
+def _silence_choices(case: Case) -> dict[str, Sequence[str]]:
     """The choices of what to silence around one alert, each with its matchers besides the area."""
     alert = case.alert
     if alert.is_about_network:
@@ -149,7 +149,7 @@ def _silence_choices(case: service.Case) -> dict[str, Sequence[str]]:
 
 async def _build_silence_request(  # noqa: PLR0917 - the fields of a form
     request: Request, event: str, what: str, hours: int, reason: str, kind: str
-) -> service.SilenceRequest:
+) -> SilenceRequest:
     case = await service.get_case(request, event)
     matchers = _silence_choices(case).get(what)
     if matchers is None:
@@ -163,37 +163,11 @@ def _render_page(view: View, template: str, status: int = 200, **values: object)
     content = view.render(
         template,
         texts=texts_of("inspector", view.language),
-        service=service,
-        sentence=lambda case: _event_sentence(view, case),
-        describe_matchers=lambda match: _describe_matchers(view, match),
+        case_texts=CaseTexts(view),
         **values,
     )
     headers = {"Cache-Control": "no-store", "Content-Language": view.language, "X-Robots-Tag": "noindex"}
     return HTMLResponse(content, status, headers)
-
-
-def _event_sentence(view: View, case: service.Case) -> str:
-    """The detector's sentence; empty for alerts about the network, whose headline is enough."""
-    return "" if case.alert.is_about_network else case.alert.sentence.get(view.language, "")
-
-
-def _describe_matchers(view: View, match: Sequence[str]) -> str:
-    """Simple matchers as text, others as they are written."""
-    return ", ".join(
-        _EQUALITY_MATCHER.sub(lambda matcher: _describe_matcher(view, matcher[1], matcher[2]), text) for text in match
-    )
-
-
-def _describe_matcher(view: View, label: str, value: str) -> str:
-    registry = view.latest_values.registry
-    label_text = texts_of("inspector", view.language).get(f"label_{label}") or label
-    if label == "area" and value in registry.areas:
-        value = registry.areas[value].name
-    elif label == "station" and value in registry.stations:
-        value = registry.stations[value].name
-    elif label == "property":
-        value = view.name_of(value)
-    return f"{label_text} {value}"
 
 
 async def _render_problems(view: View, make: Callable[[], Awaitable[Response]]) -> Response:

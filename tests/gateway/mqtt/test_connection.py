@@ -1,11 +1,12 @@
-"""The connection on real brokers: acknowledged when we say so, bounded, and dead in plain words."""
+"""MqttConnection on real brokers: explicit acknowledgement, bounded waiting, plain error texts."""
 
 import asyncio
 
 import pytest
 
+from gateway.mqtt.client import create_client
 from gateway.mqtt.connection import BrokerUnavailableError, open_connection
-from gateway.mqtt.settings import BrokerSettings, create_client
+from gateway.mqtt.settings import BrokerSettings
 from gateway.system.child_process import find_free_port
 from gateway.system.embedded_servers import Broker
 
@@ -30,7 +31,7 @@ def read_numbers(messages):
     return [int(message.payload) for message in messages]
 
 
-async def test_what_is_not_acknowledged_comes_again_on_the_next_link(each_broker):
+async def test_unacknowledged_messages_are_delivered_again_on_the_next_connection(each_broker):
     async with open_connection(each_broker, "gateway", max_waiting=100) as connection:
         await connection.subscribe(["pw/v1/+/+/readings"])
         await send(each_broker, 5)
@@ -43,7 +44,7 @@ async def test_what_is_not_acknowledged_comes_again_on_the_next_link(each_broker
         assert sorted(read_numbers(await receive(connection, 4))) == [2, 3, 4, 5]
 
 
-async def test_no_more_wait_here_than_may_and_none_is_lost(broker):
+async def test_reading_pauses_at_max_waiting_and_no_message_is_lost(broker):
     async with open_connection(broker, "gateway", max_waiting=10) as connection:
         await connection.subscribe(["pw/v1/+/+/readings"])
         await send(broker, 1)
@@ -60,7 +61,7 @@ async def test_no_more_wait_here_than_may_and_none_is_lost(broker):
         assert read_numbers(received) == list(range(200))
 
 
-async def test_a_broker_that_sends_more_than_may_wait_here_before_it_answers_is_heard(broker):
+async def test_a_subscription_succeeds_if_its_reply_follows_more_than_max_waiting_messages(broker):
     async with open_connection(broker, "gateway", max_waiting=1) as connection:
         await connection.subscribe(["pw/v1/+/+/readings"])
     async with create_client(broker, "sender") as sender:
@@ -72,7 +73,7 @@ async def test_a_broker_that_sends_more_than_may_wait_here_before_it_answers_is_
         assert sorted(set(read_numbers(await receive(connection, 20)))) == list(range(20))
 
 
-async def test_a_wait_that_is_cancelled_takes_nothing(broker):
+async def test_a_cancelled_receive_takes_no_message(broker):
     async with open_connection(broker, "gateway", max_waiting=100) as connection:
         await connection.subscribe(["pw/v1/+/+/readings"])
         waiting = asyncio.create_task(connection.receive(10, 5.0))
@@ -84,7 +85,7 @@ async def test_a_wait_that_is_cancelled_takes_nothing(broker):
         assert read_numbers(await receive(connection, 3)) == [0, 1, 2]
 
 
-async def test_what_it_publishes_is_kept_for_who_comes_later(each_broker):
+async def test_a_retained_message_reaches_later_subscribers(each_broker):
     async with open_connection(each_broker, "gateway", max_waiting=100) as connection:
         await connection.publish("pw/v1/ijmond/ijm-001/stored", b"word", retain=True, at_least_once=True)
     async with create_client(each_broker, "node") as node:
@@ -94,7 +95,7 @@ async def test_what_it_publishes_is_kept_for_who_comes_later(each_broker):
     assert (message.payload, message.retain) == (b"word", True)
 
 
-async def test_a_broker_that_goes_away_ends_every_wait(tmp_path):
+async def test_a_stopped_broker_ends_every_pending_call(tmp_path):
     server = Broker(tmp_path / "broker")
     async with open_connection(server.settings, "gateway", max_waiting=100) as connection:
         await connection.subscribe(["pw/v1/+/+/readings"])
@@ -108,7 +109,7 @@ async def test_a_broker_that_goes_away_ends_every_wait(tmp_path):
             await connection.acknowledge([])
 
 
-async def test_nobody_there_is_said_in_plain_words():
+async def test_a_refused_connection_has_a_plain_error_text():
     with pytest.raises(BrokerUnavailableError, match="Connect call failed"):
         async with open_connection(BrokerSettings(port=find_free_port()), "gateway", max_waiting=1):
             pass
@@ -124,7 +125,7 @@ async def test_nobody_there_is_said_in_plain_words():
         (b"", "closed the connection"),
     ],
 )
-async def test_a_stranger_and_a_refusal_are_said_in_plain_words(answer, error_text):
+async def test_unexpected_replies_have_plain_error_texts(answer, error_text):
     async def reply(reader, writer):
         await reader.read(1000)
         writer.write(answer)
@@ -132,9 +133,9 @@ async def test_a_stranger_and_a_refusal_are_said_in_plain_words(answer, error_te
         writer.close()
         await writer.wait_closed()
 
-    async with await asyncio.start_server(reply, "127.0.0.1", 0) as stranger:
+    async with await asyncio.start_server(reply, "127.0.0.1", 0) as server:
         with pytest.raises(BrokerUnavailableError, match=error_text):
             async with open_connection(
-                BrokerSettings(port=stranger.sockets[0].getsockname()[1]), "gateway", max_waiting=1
+                BrokerSettings(port=server.sockets[0].getsockname()[1]), "gateway", max_waiting=1
             ):
                 pass
