@@ -1,4 +1,7 @@
-"""`[alerting]` of piekwacht.toml: how to send, whom to tell, and when."""
+"""`[alerting]` of piekwacht.toml: receivers with their channels, routes to them, and timing.
+
+Raises SettingsError if a name, matcher, polygon or time cannot work.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -6,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, structs
 
 from alerting.decide.inhibition import KnownSource
-from alerting.decide.no_data import HeartbeatSettings, NoDataSettings
+from alerting.decide.no_data import NoDataSettings
 from alerting.decide.on_call import Roster
 from alerting.decide.routing import Route, prepare_route
 from alerting.decide.validation import check_conditions, check_known, check_names
@@ -37,8 +40,8 @@ ChannelSettings = (
 class ReceiverSettings(Struct, frozen=True, kw_only=True):
     """`[[alerting.receiver]]`: an inspectorate's named set of channels.
 
-    order   channels by name, such as ["webhook:0", "email:0"]: one after the other until one delivers. Without it
-            every channel gets everything.
+    order   channels by name, such as ["webhook:0", "email:0"]: tried one after the other until one delivers.
+            Without it every channel gets every notification.
     """
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -70,13 +73,21 @@ class ReceiverSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def initial_channels(self) -> Sequence[str]:
-        """The channels that a notification is put into at once."""
+        """The channels that get a notification first."""
         return self.order[:1] or list(self.channels)
 
     def next_channel(self, channel: str) -> str | None:
-        """The channel that is tried when this one did not deliver."""
+        """Return the channel to try if this one did not deliver, or None."""
         remaining = self.order[self.order.index(channel) + 1 :] if channel in self.order else []
         return next(iter(remaining), None)
+
+
+class HeartbeatSettings(Struct, frozen=True, kw_only=True):
+    """`[alerting.heartbeat]`: POST to `url` every `seconds`, unless an alert has waited for `stale_seconds`."""
+
+    url: str
+    seconds: Annotated[float, Meta(gt=0)] = 60.0
+    stale_seconds: Annotated[float, Meta(gt=0)] = 120.0
 
 
 class AlertingSettings(Struct, frozen=True, kw_only=True):
@@ -91,13 +102,13 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
     route: list[Route] = []
     known_source: list[KnownSource] = []
     heartbeat: HeartbeatSettings | None = None
-    silent: NoDataSettings | None = None
-    calm_minutes: Annotated[float, Meta(ge=0)] = 5.0  # a plume is over when nothing of it was seen for so long
-    ease_minutes: Annotated[float, Meta(ge=0)] = 10.0  # a lower severity is told once it has held for so long
+    no_data: NoDataSettings | None = None
+    calm_minutes: Annotated[float, Meta(ge=0)] = 5.0  # a plume is over if it had no open event for so long
+    ease_minutes: Annotated[float, Meta(ge=0)] = 10.0  # notify of a lower severity once it has held for so long
     digest_at: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "07:30"  # local time
-    senders: Annotated[int, Meta(ge=1, le=64)] = 4  # notifications on their way at once, one a channel
-    burst: Annotated[int, Meta(ge=1)] = 10  # a channel's notifications in ten minutes before the rest is gathered
-    gather_seconds: Annotated[float, Meta(ge=1)] = 60.0  # then one message so often
+    senders: Annotated[int, Meta(ge=1, le=64)] = 4  # deliveries at the same time, at most one per channel
+    burst: Annotated[int, Meta(ge=1)] = 10  # notifications per channel in ten minutes; those beyond are gathered
+    gather_seconds: Annotated[float, Meta(ge=1)] = 60.0  # interval of gathered notifications
 
     def __post_init__(self) -> None:
         for number, receiver in enumerate(self.receiver):
@@ -106,15 +117,15 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
             for name in receiver.order:
                 check_known(f"receiver[{number}].order", name, list(receiver.channels), "channel")
             if len(set(receiver.order)) != len(receiver.order):
-                raise SettingsError(f"alerting.receiver[{number}].order: a channel stands in it twice")
-        if self.silent is not None:
+                raise SettingsError(f"alerting.receiver[{number}].order: holds a channel twice")
+        if self.no_data is not None:
             names = [*(receiver.name for receiver in self.receiver), *(roster.name for roster in self.roster)]
-            check_known("silent.receiver", self.silent.receiver, names)
+            check_known("no_data.receiver", self.no_data.receiver, names)
         check_names([receiver.name for receiver in self.receiver], self.roster, self.route)
         check_conditions(self.route, self.known_source)
 
     def load_routes(self) -> list[Route]:
-        """The routes with the polygons that stand in files. Raises SettingsError where one cannot be read."""
+        """Return the routes with the polygons of `inside_file` read. Raises SettingsError if a file cannot be read."""
         return [_load_polygon(number, route) for number, route in enumerate(self.route)]
 
 

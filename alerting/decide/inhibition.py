@@ -1,4 +1,4 @@
-"""Known sources: what has a permit and an owner is recorded and not paged, until it exceeds its own level. Pure."""
+"""Known sources: a permitted source's peak below its level is recorded and notifies nobody. Pure."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -11,9 +11,9 @@ from alerting.decide.routing import Decision, DecisionReason
 
 
 class KnownSource(Struct, frozen=True, kw_only=True):
-    """`[[alerting.known_source]]`: through the day `until`, peaks whose excess is below `level` are not paged.
+    """`[[alerting.known_source]]`: through the day `until`, peaks whose excess is below `level` notify nobody.
 
-    `level` is in the property's unit; `legal_basis` is the permit or exemption, `owner` who answers for it.
+    `level` is in the property's unit; `legal_basis` is the permit or exemption, `owner` the responsible party.
     """
 
     name: str
@@ -25,7 +25,7 @@ class KnownSource(Struct, frozen=True, kw_only=True):
 
 
 def inhibit(alert: Alert, decision: Decision, sources: Iterable[KnownSource], today: date) -> Decision:
-    """Not told where a source that is still valid explains the peak; the verdict names it."""
+    """Return the decision, turned into no notification if a valid source explains the peak; `detail` names it."""
     source = next((source for source in sources if today <= source.until and alert.excess < source.level), None)
     if source is None or not decision.notify:
         return decision

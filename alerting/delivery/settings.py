@@ -1,4 +1,4 @@
-"""What is set for each channel. Light: whoever reads the settings loads none of what the channels send with."""
+"""Settings of each channel. Light to import: it loads no client library. Raises SettingsError for bad values."""
 
 import re
 from pathlib import Path
@@ -15,9 +15,9 @@ Rsin = Annotated[str, Meta(pattern=r"^[0-9]{9}$")]
 
 
 class SmtpSettings(Struct, frozen=True, kw_only=True):
-    """`[alerting.smtp]`: the mail server; its certificate must be in order. Without TLS only towards this machine.
+    """`[alerting.smtp]`: the mail server; its certificate must be valid. Use `tls = "none"` for this machine only.
 
-    `ca_file` holds an inspectorate's own authority; otherwise those of the system are believed.
+    `ca_file`: certificate authorities to trust instead of those of the system.
     """
 
     host: str = "127.0.0.1"
@@ -30,12 +30,12 @@ class SmtpSettings(Struct, frozen=True, kw_only=True):
     timeout: Annotated[float, Meta(gt=0, le=120)] = 15.0
 
     def password(self) -> str | None:
-        """As its file has it now. Raises OSError."""
+        """Read the password from its file. Raises OSError."""
         return self.password_file.read_text().strip() if self.password_file else None
 
 
 class EmailSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.email]]`; `plot`: whether the peak is drawn in the mail."""
+    """`[[alerting.receiver.email]]`; `plot`: whether the mail has a drawing of the peak."""
 
     to: Annotated[list[str], Meta(min_length=1)]
     plot: bool = True
@@ -43,7 +43,7 @@ class EmailSettings(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for address in self.to:
             if not _ADDRESS.fullmatch(address):
-                raise SettingsError(f"{address!r} is no e-mail address: write name@domain, one a string")
+                raise SettingsError(f"{address!r} is no e-mail address: write name@domain, one per string")
 
 
 class WebhookSettings(Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class WebhookSettings(Struct, frozen=True, kw_only=True):
 class MqttSettings(Struct, frozen=True, kw_only=True):
     """`[[alerting.receiver.mqtt]]`: a broker and a topic, in which `{area}` and `{station}` are filled in.
 
-    `tls` believes the system's authorities, `ca_file` turns it on with an authority of your own.
+    `tls` trusts the system's certificate authorities; `ca_file` turns TLS on and trusts those in the file instead.
     """
 
     host: str
@@ -81,7 +81,7 @@ class MqttSettings(Struct, frozen=True, kw_only=True):
 
 
 class CapSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.cap]]`: where to POST; `sender` as that side knows us; token_file for a bearer token."""
+    """`[[alerting.receiver.cap]]`: the URL to POST to; `sender`: our name there; token_file holds a bearer token."""
 
     url: str
     sender: str
@@ -138,14 +138,14 @@ class AppriseSettings(Struct, frozen=True, kw_only=True):
 
 
 def fill_topic(topic: str, *, area: str, station: str) -> str:
-    """A topic for one alert. No name can reach another level of the tree or make a wildcard."""
+    """Return the topic for one alert; +, # and / in a name become -, so that no name adds a level or a wildcard."""
     for key, value in (("{area}", area), ("{station}", station)):
         topic = topic.replace(key, "".join(c if c not in "+#/\0" else "-" for c in value))
     return topic
 
 
 def _check_url(url: str) -> None:
-    """Raise SettingsError where nothing can be asked at this address."""
+    """Raise SettingsError if this is no HTTP URL."""
     try:
         target = urlsplit(url)
         is_invalid = target.scheme not in {"http", "https"} or not target.hostname or target.port == 0

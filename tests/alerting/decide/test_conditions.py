@@ -12,7 +12,7 @@ from alerting.decide import polygon, time_intervals
 from alerting.decide.on_call import Roster, Rosters, Shift
 from alerting.decide.reason_detail import describe_detail
 from alerting.decide.routing import DecisionReason, Route
-from alerting.decide.rules import NotificationPolicy
+from alerting.decide.policy import NotificationPolicy
 from alerting.errors import SettingsError
 from tests.alerting.sample_alerts import ONSET, make_alert
 

@@ -11,7 +11,7 @@ from alerting.alert import Change, Severity
 from alerting.decide.dedup import LastNotified
 from alerting.decide.matcher import Matcher
 from alerting.decide.routing import DecisionReason, Route
-from alerting.decide.rules import NotificationPolicy
+from alerting.decide.policy import NotificationPolicy
 from alerting.delivery.email import EmailSettings
 from alerting.errors import SettingsError
 from alerting.settings import AlertingSettings, ReceiverSettings

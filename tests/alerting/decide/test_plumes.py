@@ -238,7 +238,7 @@ async def test_who_looks_after_the_network_is_told_of_a_silent_area_and_nobody_e
     enrol_node(database)
     change(database, "INSERT INTO node_status (node_id, last_seen) VALUES ('ijm-001', now() - interval '1 hour')")
     with MailServer() as server, WebServer() as web:
-        chosen = settings(mail=server, web=web, silent=NoDataSettings(receiver="od"), route=[])
+        chosen = settings(mail=server, web=web, no_data=NoDataSettings(receiver="od"), route=[])
         async with run_dispatchers(chosen, database, workers=2):
             await wait_until(lambda: server.received and web.requests)
             await wait_until_delivered(database)

@@ -12,7 +12,7 @@ from alerting.decide.escalation import UnacknowledgedAlert
 from alerting.decide.inhibition import KnownSource
 from alerting.decide.matcher import Matcher, MatcherIndex
 from alerting.decide.routing import DecisionReason, Route
-from alerting.decide.rules import NotificationPolicy
+from alerting.decide.policy import NotificationPolicy
 from alerting.decide.silence import Silence
 from alerting.delivery.email import EmailSettings
 from alerting.errors import SettingsError

@@ -11,7 +11,7 @@ from jinja2 import DictLoader, Environment
 from alerting.alert import Change
 from alerting.decide.routing import Route
 from alerting.dispatch import heartbeat
-from alerting.dispatch.heartbeat import HeartbeatSettings
+from alerting.settings import HeartbeatSettings
 from alerting.inbox import put_alerts as leave
 from alerting.message.email_content import render_email
 from alerting.message.notification import Notification
@@ -242,7 +242,7 @@ async def test_what_no_version_can_read_blocks_nothing(database, settings):
 
 
 def test_a_broken_template_falls_back_to_the_plainest_message():
-    broken = Environment(loader=DictLoader({"mail.txt": "{{ nothing.at.all }}", "mail.html": "{% if %}"}))
+    broken = Environment(loader=DictLoader({"alert.txt": "{{ nothing.at.all }}", "alert.html": "{% if %}"}))
     contents = render_email(Notification(alert=make_alert(), id="x"), public_url="https://p.example", templates=broken)
     assert contents.html is None
     assert "https://p.example/events/7ckljx4okjr6urfo" in contents.text

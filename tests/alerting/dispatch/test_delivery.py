@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 from alerting.alert import Change, Place
 from alerting.decide.reason_detail import describe_detail
 from alerting.delivery.channel import Delivery, DeliveryOutcome, FinalState, NextAttempt, plan_next_attempt
-from alerting.dispatch import sender
+from alerting.dispatch import delivery_worker, outbox
 from alerting.dispatch.inbox_worker import InboxWorker
 from alerting.message.email_content import render_email
 from alerting.message.notification import Notification
@@ -122,15 +122,15 @@ async def test_a_worker_whose_lease_ran_out_cannot_finish_what_another_took_over
         await insert_alerts(database, make_alert())
         async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
             await InboxWorker(chosen).decide_inbox(connection)
-            slow = await sender.acquire_lease(chosen, connection)
+            slow = await outbox.acquire_lease(chosen, connection)
             await connection.execute("UPDATE alerting.outbox SET lease_until = now() - interval '1 second'")
-            quick = await sender.acquire_lease(chosen, connection)
+            quick = await outbox.acquire_lease(chosen, connection)
             assert (slow.id, slow.fencing_token + 1) == (quick.id, quick.fencing_token)
-            await sender._record_delivery(
+            await delivery_worker.record_delivery(
                 slow, Delivery(outcome=DeliveryOutcome.REFUSED, detail=""), ONSET, None, connection
             )
             assert fetch_rows(database, "SELECT state FROM alerting.outbox") == [("sending",)]
-            await sender._record_delivery(
+            await delivery_worker.record_delivery(
                 quick, Delivery(outcome=DeliveryOutcome.DELIVERED, detail=""), ONSET, None, connection
             )
     assert fetch_rows(database, "SELECT state FROM alerting.outbox") == [("delivered",)]
@@ -142,7 +142,7 @@ async def test_what_a_dead_worker_had_claimed_is_sent_by_the_next(database, sett
         await insert_alerts(database, make_alert())
         async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
             await InboxWorker(chosen).decide_inbox(connection)
-            await sender.acquire_lease(chosen, connection)  # and dies
+            await outbox.acquire_lease(chosen, connection)  # and dies
             await connection.execute("UPDATE alerting.outbox SET lease_until = now() - interval '1 second'")
         async with run_dispatchers(chosen, database):
             await wait_until_delivered(database)
