@@ -18,7 +18,7 @@ NETWORK_KINDS = frozenset({"silent", "undeliverable"})
 
 
 class Change(StrEnum):
-    """What happened to the event in this revision."""
+    """The change to the event in this revision."""
 
     OPENED = "opened"
     UPDATED = "updated"

@@ -17,8 +17,8 @@ import msgspec
 
 from alerting.alert import Alert
 from alerting.decide.matcher import Matcher
-from alerting.decide.reason_detail import describe_detail
 from alerting.decide.policy import NotificationPolicy
+from alerting.decide.reason_detail import describe_detail
 from alerting.decide.validation import check_known, find_unknown_values
 from alerting.errors import AlertingError, one_line
 from alerting.message.texts import build_headline

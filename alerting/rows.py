@@ -1,7 +1,8 @@
 """Query results as objects: each column goes into the field of the same name.
 
 SQL therefore names every column. A column without a field, or a field without a column, raises TypeError at the
-first row. Nothing is converted: JSON read as text stays `str`. psycopg.Error passes through.
+first row. A single value of another type raises it too. Nothing is converted: JSON read as text stays `str`.
+psycopg.Error passes through.
 """
 
 from collections.abc import Mapping
@@ -35,8 +36,7 @@ async def fetch_column(
 ) -> list[T]:
     """Return the only column of a query; `value_type` is the Python type that psycopg reads it as."""
     cursor = connection.cursor(row_factory=scalar_row)
-    values: list[T] = await (await cursor.execute(query, parameters)).fetchall()
-    return values
+    return [_checked(value, value_type) for value in await (await cursor.execute(query, parameters)).fetchall()]
 
 
 async def fetch_value(
@@ -44,5 +44,12 @@ async def fetch_value(
 ) -> T | None:
     """Return the first row's only column, or None if there is no row."""
     cursor = connection.cursor(row_factory=scalar_row)
-    value: T | None = await (await cursor.execute(query, parameters)).fetchone()
+    value = await (await cursor.execute(query, parameters)).fetchone()
+    return None if value is None else _checked(value, value_type)
+
+
+def _checked(value: object, value_type: type[T]) -> T:
+    if not isinstance(value, value_type):
+        msg = f"the query returned {type(value).__name__}, not {value_type.__name__}"
+        raise TypeError(msg)
     return value

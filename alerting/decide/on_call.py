@@ -12,7 +12,7 @@ from alerting.vocabulary import LOCAL_TIMEZONE
 
 
 class Shift(Struct, frozen=True, kw_only=True):
-    """`[[alerting.roster.shift]]`: `receiver` replaces the turn from `begins` until `ends`; the last listed one wins."""
+    """`[[alerting.roster.shift]]`: `receiver` replaces the turn from `begins` until `ends`; the last listed wins."""
 
     receiver: str
     begins: AwareTime

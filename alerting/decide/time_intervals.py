@@ -1,4 +1,4 @@
-"""Times of the week at which a route applies: `mon-fri 18:00-08:00`, `sat-sun`, `22:00-06:00`; Dutch local time. Pure."""
+"""Times of the week at which a route applies: `mon-fri 18:00-08:00`, `sat-sun`; in Dutch local time. Pure."""
 
 import re
 from collections.abc import Sequence

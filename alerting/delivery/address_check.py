@@ -1,4 +1,4 @@
-"""Tells public addresses from private ones, which webhooks must not reach.
+"""Distinguishes public addresses from private ones, which webhooks must not reach.
 
 Resolve a name once and connect to the checked address.
 """

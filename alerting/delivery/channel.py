@@ -54,7 +54,7 @@ def plan_next_attempt(delivery: Delivery, *, attempts: int, now: datetime) -> Ne
 
 
 class DeliveryContext(Struct, frozen=True, kw_only=True):
-    """What every delivery needs beside its notification.
+    """Parameters of every delivery, beside its notification.
 
     public_url      base URL of links to the pages
     source          this system's name in CloudEvents

@@ -1,4 +1,4 @@
-"""Where decisions are stored, with the policy they are made by; used by the inbox worker and the timer worker.
+"""Stores decisions, and holds the policy that makes them; used by the inbox worker and the timer worker.
 
 A stored decision has its reason, and queues a notification for each channel that comes first. Raises psycopg.Error.
 """

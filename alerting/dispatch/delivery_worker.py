@@ -142,7 +142,7 @@ async def record_delivery(
     """Store the attempt and what follows from it; count it and log it."""
     now = datetime.now(UTC)
     next_step = plan_next_attempt(delivery, attempts=lease.attempts, now=now)
-    await outbox.finish_attempt(lease, delivery, began_at, next_step, receiver, connection)
+    await outbox.finish_attempt(lease, delivery, began_at, receiver, connection, next_step=next_step)
     _report_delivery(lease, delivery, now, is_final=isinstance(next_step, FinalState))
 
 

@@ -1,7 +1,7 @@
 """Decides for each alert in the inbox which receivers are notified; the decision worker calls it.
 
-An alert that this version cannot read is recorded as unreadable and does not stop those after it.
-psycopg.Error passes through; the transaction is then undone and the alerts stay in the inbox.
+An alert that this version cannot read is recorded as unreadable and does not stop those after it. After a
+psycopg.Error, which passes through, the transaction is undone and the alerts stay in the inbox.
 """
 
 from collections.abc import Mapping

@@ -111,9 +111,10 @@ async def finish_attempt(
     lease: OutboxLease,
     delivery: Delivery,
     began_at: datetime,
-    next_step: NextAttempt | FinalState,
     receiver: ReceiverSettings | None,
     connection: psycopg.AsyncConnection,
+    *,
+    next_step: NextAttempt | FinalState,
 ) -> None:
     """Store the attempt, and the notification's new state if the lease is still ours."""
     async with connection.transaction():

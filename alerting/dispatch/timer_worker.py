@@ -1,7 +1,7 @@
 """Decisions that become due with time; the decision worker calls it every few seconds.
 
-Reminders and escalations, ends after calm, drops in severity, stations that stopped sending during a peak, and the
-daily digest of events detected late. psycopg.Error passes through; the transaction is then undone.
+These are reminders and escalations, ends after calm, drops in severity, stations that stopped sending during a peak,
+and the daily digest of events detected late. After a psycopg.Error, which passes through, the transaction is undone.
 """
 
 from collections import defaultdict

@@ -21,7 +21,7 @@ _TICK_MINUTES = (1, 2, 5, 10, 15, 30, 60)
 
 
 def draw_chart(notification: Notification) -> bytes:
-    """Draw the values, the background (dashed), the event (shaded) and the peak. Raises ValueError for too few values."""
+    """Draw the values, the background (dashed), the event (shaded) and the peak. Raises ValueError for under two."""
     alert, time_series = notification.alert, notification.time_series
     points = [p for p in time_series.points if p.value is not None] if time_series else []
     if len(points) < 2 or points[0].at == points[-1].at:

@@ -26,11 +26,10 @@ class OriginalNotification(Struct, frozen=True, kw_only=True):
 class Notification(Struct, frozen=True, kw_only=True):
     """One notification; `id` is the same at every attempt.
 
-    gathered          alerts that a storm put into the same notification.
-    repeat            an earlier attempt may have arrived.
-    acknowledge_url   the signed link with which this receiver acknowledges; None if the event has ended.
-    time_series       the values around the peak that were stored at the time of the attempt.
-    original          the notification that this one corrects or ends.
+    gathered: alerts that a storm put into the same notification. repeat: an earlier attempt may have arrived.
+    acknowledge_url: the signed link with which this receiver acknowledges; None if the event has ended.
+    time_series: the values around the peak that were stored at the time of the attempt.
+    original: the notification that this one corrects or ends.
     """
 
     alert: Alert

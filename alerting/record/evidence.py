@@ -32,7 +32,7 @@ class EvidenceRecord(Struct, frozen=True, kw_only=True):
 def build_record(
     event: str, steps: Sequence[AnyStep], alerts: Mapping[int, Any], contents: Mapping[str, bytes], now: datetime
 ) -> EvidenceRecord:
-    """Build it. `alerts`: revision -> the alert as it came in; `contents`: sha256 in hex -> the bytes that were sent."""
+    """Build it. `alerts`: revision -> the alert as it came in; `contents`: sha256 in hex -> the bytes sent."""
     entries, head = [], ""
     for step in steps:
         entry: dict[str, Any] = to_builtins(step)
