@@ -4,7 +4,7 @@ Raises SettingsError if a name, matcher, polygon or time cannot work.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, structs
 
@@ -38,10 +38,19 @@ ChannelSettings = (
 
 
 class ReceiverSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver]]`: an inspectorate's named set of channels.
+    """`[[alerting.receiver]]`: an inspectorate's named set of channels. At least one channel is needed.
 
-    order   channels by name, such as ["webhook:0", "email:0"]: tried one after the other until one delivers.
-            Without it every channel gets every notification.
+    name          name in routes and rosters
+    language      language of the notifications
+    order         channels by name, such as ["webhook:0", "email:0"]: the next is used only if the one before did not
+                  deliver. Without it every channel gets every notification
+    email         mails
+    webhook       webhooks
+    mqtt          MQTT topics
+    cap           CAP servers
+    zaken         Zaken APIs
+    notificaties  Notificaties APIs
+    apprise       services of apprise
     """
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -83,7 +92,12 @@ class ReceiverSettings(Struct, frozen=True, kw_only=True):
 
 
 class HeartbeatSettings(Struct, frozen=True, kw_only=True):
-    """`[alerting.heartbeat]`: POST to `url` every `seconds`, unless an alert has waited for `stale_seconds`."""
+    """`[alerting.heartbeat]`: calls to a monitor outside, which raises the alarm when they stop.
+
+    url            address to call
+    seconds        time between two calls, in seconds
+    stale_seconds  no call is made while an alert has waited longer than this
+    """
 
     url: str
     seconds: Annotated[float, Meta(gt=0)] = 60.0
@@ -91,7 +105,27 @@ class HeartbeatSettings(Struct, frozen=True, kw_only=True):
 
 
 class AlertingSettings(Struct, frozen=True, kw_only=True):
-    """The whole table. `source` is this system's name in CloudEvents, `urn:nld:oin:<OIN>:systeem:<name>`."""
+    """`[alerting]`: receivers, routes and the mail server.
+
+    public_url        address of the pages, for the links in notifications
+    source            name of this system in CloudEvents: `urn:nld:oin:<OIN>:systeem:<name>`
+    allow_private     whether webhooks may point at private and loopback addresses
+    smtp              mail server
+    receiver          receivers
+    roster            duty rosters
+    route             routes, tried in order
+    known_source      known sources
+    heartbeat         heartbeat to a monitor outside
+    no_data           alerts about missing data
+    calm_minutes      time without an event after which a plume is over
+    ease_minutes      time that a lower severity must last before it is notified
+    digest_at         local time of the daily overview of events that were detected late
+    delivery_workers  number of notifications that are sent at the same time, at most one per channel
+    burst             notifications per channel within ten minutes before further ones are gathered
+    gather_seconds    time between two gathered notifications
+    """
+
+    FORMER_KEYS: ClassVar[Mapping[str, str]] = {"silent": "no_data", "senders": "delivery_workers"}
 
     public_url: str = "http://127.0.0.1:8080"
     source: str = "urn:nld:oin:00000000000000000000:systeem:piekwacht"
@@ -106,7 +140,7 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
     calm_minutes: Annotated[float, Meta(ge=0)] = 5.0  # a plume is over if it had no open event for so long
     ease_minutes: Annotated[float, Meta(ge=0)] = 10.0  # notify of a lower severity once it has held for so long
     digest_at: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "07:30"  # local time
-    senders: Annotated[int, Meta(ge=1, le=64)] = 4  # deliveries at the same time, at most one per channel
+    delivery_workers: Annotated[int, Meta(ge=1, le=64)] = 4  # deliveries at the same time, at most one per channel
     burst: Annotated[int, Meta(ge=1)] = 10  # notifications per channel in ten minutes; those beyond are gathered
     gather_seconds: Annotated[float, Meta(ge=1)] = 60.0  # interval of gathered notifications
 

@@ -21,7 +21,12 @@ from edge_agent.configuration import ConfigurationError
 
 
 class TlsSettings(Struct, frozen=True, kw_only=True):
-    """`[broker.tls]`: the authority we trust, our certificate and its key."""
+    """`[broker.tls]`: files of a mutual TLS connection, in PEM.
+
+    ca           certificate of the only authority that is trusted
+    certificate  own certificate
+    key          its private key
+    """
 
     ca: Path
     certificate: Path
@@ -53,7 +58,14 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
 
 
 class BrokerSettings(Struct, frozen=True, kw_only=True):
-    """`[broker]`: where it is. The port is 8883 with TLS and 1883 without, unless given."""
+    """`[broker]`: the MQTT broker.
+
+    host               host name or address
+    port               without it: 8883 with TLS, 1883 without
+    keepalive_seconds  a dead connection is noticed after one and a half times this
+    connect_seconds    time for one attempt to connect
+    tls                TLS files; without them the connection is not encrypted
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535)] | None = None

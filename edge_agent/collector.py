@@ -18,15 +18,18 @@ _MAX_MERGED_READINGS = 1000  # readings in one joined batch
 class BatchSettings(Struct, frozen=True, kw_only=True):
     """`[batch]`: how readings become batches and how batches leave.
 
-    interval_seconds      a commit, and a batch a sensor, each so often: what a power cut may cost
-    max_readings          or as soon as so many readings wait
-    resend_seconds        a batch of which the gateway says nothing is sent again, then after twice as long, ...
-    drain_seconds         how long to wait for the gateway's word at the end
-    offline_seconds       readings of a node without a broker for so long go to the backlog lane
-    backlog_per_second    token bucket of the backlog lane, batches
-    forget_seconds        what the gateway holds is deleted at most so often: each deletion is written to the card
-    merge_seconds         without a broker, what is committed becomes one batch a sensor only each so often: fewer bytes
-    backlog_start_seconds the backlog begins a random part of this after connecting: a fleet comes back at once
+    interval_seconds       time between commits, each with one batch per sensor: a power cut loses at most this
+    max_readings           number of waiting readings that also starts a commit
+    resend_seconds         a batch that the gateway does not confirm is sent again after this, then after twice as
+                           long, and so on
+    drain_seconds          time to wait for confirmations when the agent stops
+    offline_seconds        readings of a node without a broker for longer than this go to the backlog lane
+    backlog_per_second     token bucket of the backlog lane, in batches per second
+    forget_seconds         minimum time between deletions of confirmed batches: each deletion is written to the card
+    merge_seconds          without a broker, committed readings become one batch per sensor only at this interval:
+                           fewer bytes
+    backlog_start_seconds  the backlog begins a random part of this after connecting, so that a fleet spreads its
+                           return
     """
 
     interval_seconds: Annotated[float, Meta(gt=0, le=3600)] = 60.0

@@ -1,13 +1,14 @@
-"""Read a TOML file strictly into a Struct, and say in one sentence what is wrong with it.
+"""Read a TOML file strictly into a Struct, or raise ConfigurationError with one sentence that names the mistake.
 
-Used by all three packages: an unknown key is an error that names the file, the path and the
-nearest valid key, so that a typing error can never silently become a default.
+The agent and the gateway read their settings with it. An unknown key is an error that names the file, the path and the
+nearest valid key, so that a typing error can never silently become a default. A Struct with renamed keys has the class
+attribute `FORMER_KEYS` (former name -> present name): the error for a former key names the present one.
 """
 
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -17,7 +18,7 @@ from msgspec import Struct
 
 T = TypeVar("T", bound=Struct)
 
-DEFAULTS = "under"  # of msgspec.Meta(extra=...): a table whose values stand where the file's table says nothing
+DEFAULTS = "defaults"  # key of msgspec.Meta(extra=...): a table with the values of keys that the file's table lacks
 _PATH_SUFFIX = re.compile(r"(?: - at `(?P<path>\$[^`]*)`)$")
 
 
@@ -26,7 +27,7 @@ class ConfigurationError(ValueError):
 
 
 def load_toml(path: Path, struct_type: type[T]) -> T:
-    """Read `path` into `kind` (which should be a frozen Struct), or raise ConfigurationError."""
+    """Read `path` into `struct_type` (which should be a frozen Struct), or raise ConfigurationError."""
     try:
         with path.open("rb") as file:
             table = tomllib.load(file)
@@ -40,7 +41,7 @@ def load_toml(path: Path, struct_type: type[T]) -> T:
 
 
 def convert_table(table: dict[str, Any], struct_type: type[T], *, source: str, folder: Path | None = None) -> T:
-    """Parsed TOML -> `kind`; `source` names the origin in errors, relative paths begin in `folder`."""
+    """Parsed TOML -> `struct_type`; `source` names the origin in errors, relative paths begin in `folder`."""
     problem = _find_unknown_key(table, struct_type, "")
     if problem is not None:
         raise ConfigurationError(f"{source}: {problem}")
@@ -53,7 +54,7 @@ def convert_table(table: dict[str, Any], struct_type: type[T], *, source: str, f
 
 
 def _fill_defaults(table: dict[str, Any], struct_type: type[Struct]) -> dict[str, Any]:
-    """The same table over those that fields of the Struct have `UNDER` them."""
+    """Fill in missing keys from the tables that fields of the Struct have under `DEFAULTS`."""
     completed, hints = dict(table), get_type_hints(struct_type, include_extras=True)
     for field in msgspec.structs.fields(struct_type):
         inner, hint = completed.get(field.encode_name), hints[field.name]
@@ -71,7 +72,7 @@ def _default_table(hint: object) -> dict[str, Any]:
 
 
 def _merge_tables(defaults: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
-    """Per key, to any depth: what `table` says, or else what stands under it."""
+    """Per key, to any depth: the value of `table`, or else the default."""
     merged = {**defaults, **table}
     for key in defaults.keys() & table.keys():
         if isinstance(defaults[key], dict) and isinstance(table[key], dict):
@@ -104,7 +105,7 @@ def _find_structs(annotation: object) -> list[type[Struct]]:
 
 
 def _find_unknown_key(value: object, annotation: object, path: str) -> str | None:
-    """The first key that no type knows, as a sentence, or None. Tagged unions are followed by tag."""
+    """Describe the first key that no type has, in a sentence, or return None. Tagged unions are followed by tag."""
     if isinstance(value, list):
         return _first_not_none(_find_unknown_key(inner, annotation, f"{path}[{i}]") for i, inner in enumerate(value))
     structs = _find_structs(annotation)
@@ -119,12 +120,15 @@ def _find_unknown_key(value: object, annotation: object, path: str) -> str | Non
 
 def _find_unknown_key_in_table(table: dict[str, Any], struct: type[Struct], path: str) -> str | None:
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    former_keys: Mapping[str, str] = getattr(struct, "FORMER_KEYS", {})
     tag = struct.__struct_config__.tag_field
     hints = get_type_hints(struct, include_extras=True)
     for key, inner in table.items():
         key_path = f"{path}.{key}".lstrip(".")
         if key == tag:
             continue
+        if key not in fields and key in former_keys:
+            return f"unknown key `{key_path}`; it is called `{f'{path}.{former_keys[key]}'.lstrip('.')}` now"
         if key not in fields:
             close_matches = difflib.get_close_matches(key, [*fields, *([tag] if tag else [])], n=1, cutoff=0)
             return (

@@ -15,7 +15,12 @@ from edge_agent.wire import Name, NoteError, Signer, Verifier
 
 
 class NodeSettings(Struct, frozen=True, kw_only=True):
-    """`[node]`: who we are. `key_file` holds the private key in the form PRIVATE+KEY+..."""
+    """`[node]`: the identity of this node.
+
+    id        MQTT client id and common name of the certificate
+    area      area whose gateway receives the readings
+    key_file  private key that signs every batch, `PRIVATE+KEY+...`, mode 0600
+    """
 
     id: Name
     area: Name
@@ -36,7 +41,11 @@ class NodeSettings(Struct, frozen=True, kw_only=True):
 
 
 class GatewaySettings(Struct, frozen=True, kw_only=True):
-    """`[gateway]`: whose word on what is stored we believe. Two keys while one replaces the other."""
+    """`[gateway]`: keys that verify the gateway's StoredRanges. Give two while one replaces the other.
+
+    keys       verifier keys
+    key_files  files with one verifier key each
+    """
 
     keys: list[str] = []
     key_files: list[Path] = []
@@ -62,7 +71,11 @@ def _parse_verifier(source: str, text: str) -> Verifier:
 
 
 class LogSettings(Struct, frozen=True, kw_only=True):
-    """`[log]`: `generated` is a record of every reading made, outside the spool, to judge the system by."""
+    """`[log]`: logs on standard error, and a record of readings.
+
+    generated  file that records every reading, outside the spool, to check the system against
+    level      lowest level that is written
+    """
 
     generated: Path | None = None
     level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"

@@ -32,7 +32,11 @@ _PRAGMAS = (
 
 
 class SpoolSettings(Struct, frozen=True, kw_only=True):
-    """`[spool]`: where the file is, and how large it may grow."""
+    """`[spool]`: the file that keeps batches until the gateway confirms them.
+
+    path      SQLite file
+    quota_mb  size above which the oldest batches are deleted; a signed record of the gap replaces them
+    """
 
     path: Path
     quota_mb: Annotated[int, Meta(ge=1)] = 64

@@ -1,7 +1,7 @@
-"""What can go wrong in the gateway, as one tree.
+"""Errors of the gateway, as one tree.
 
 GatewayError
-  StartError      something outside is missing or in use: one line for the operator, exit code 1
+  StartError      something outside the process is missing or in use: one line for the operator, exit code 1
 """
 
 
@@ -10,4 +10,4 @@ class GatewayError(Exception):
 
 
 class StartError(GatewayError):
-    """The process cannot start or go on: the message names the thing and the remedy."""
+    """The process cannot start or continue; the message names the cause and the remedy."""

@@ -1,8 +1,9 @@
 """`piekwacht.toml`: each table is the settings type of one component; this only assembles them."""
 
-from collections.abc import Iterator, Sequence
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, structs
 
@@ -19,26 +20,40 @@ from gateway.system.logging_setup import LogSettings
 
 
 class DatabaseSettings(Struct, frozen=True, kw_only=True):
-    """`[database]`: dsn as libpq reads it; keep a password in ~/.pgpass or PGPASSFILE, not here."""
+    """`[database]`: the PostgreSQL or TimescaleDB server.
+
+    dsn  connection string as libpq reads it; put a password into ~/.pgpass or PGPASSFILE, not here
+    """
 
     dsn: str
 
 
 class TelemetrySettings(Struct, frozen=True, kw_only=True):
-    """`[telemetry]`: where a process shows its metrics; none without a port.
+    """`[telemetry]`: address and ports of the metrics. A process without a port serves none.
 
-    alerting_port   where `piekwacht alerting` does, so that it can stand beside a gateway on one machine
-    beside_port     where `piekwacht beside` does
+    `piekwacht api` serves its metrics at its own address, `[api]` host and port.
+
+    host             address that the metrics listen on
+    port             port of `piekwacht gateway` and `piekwacht up`
+    alerting_port    port of `piekwacht alerting`, so that it can run on one machine with a gateway; without it:
+                     `port`
+    evaluation_port  port of `piekwacht evaluate`
     """
+
+    FORMER_KEYS: ClassVar[Mapping[str, str]] = {"beside_port": "evaluation_port"}
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535)] | None = None
     alerting_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
-    beside_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    evaluation_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
 
     def port_of(self, services: Sequence[str]) -> int | None:
         """The port for a process of these parts; `piekwacht api` shows its metrics where it answers anyway."""
-        single_service_ports = {"api": None, "alerting": self.alerting_port or self.port, "beside": self.beside_port}
+        single_service_ports = {
+            "api": None,
+            "alerting": self.alerting_port or self.port,
+            "evaluation": self.evaluation_port,
+        }
         return single_service_ports.get(services[0], self.port) if len(services) == 1 else self.port
 
 
@@ -59,7 +74,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def has_evaluation(self) -> bool:
-        """Whether anything judges the detector while it works: `piekwacht beside` has something to do."""
+        """Whether anything judges the detector while it works: `piekwacht evaluate` has something to do."""
         return self.shadow is not None or self.selftest is not None
 
 
@@ -76,5 +91,16 @@ def list_files(value: object, key: str = "") -> Iterator[tuple[str, Path]]:
 
 
 def read(path: Path) -> Settings:
-    """Read the file strictly, or raise ConfigurationError in one sentence."""
+    """Read the file strictly, or raise ConfigurationError with one sentence."""
     return load_toml(path, Settings)
+
+
+def add_config_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--config FILE.toml`, the same for every command; `args.config` is a path for `read`."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path("piekwacht.toml"),
+        metavar="FILE.toml",
+        help="the configuration (piekwacht.toml in this folder)",
+    )

@@ -1,10 +1,10 @@
-"""What the gateway counts and times, for Prometheus. Names are part of the interface: docs/metrics.md."""
+"""Prometheus metrics of ingest and its workers. Their names are part of the interface: docs/metrics.md."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 
-BATCHES = Counter("piekwacht_batches_total", "ReadingBatches received, by what became of them", ["area", "outcome"])
+BATCHES = Counter("piekwacht_batches_total", "ReadingBatches received, by outcome", ["area", "outcome"])
 READINGS = Counter("piekwacht_readings_total", "Readings (points in time of a node) committed", ["area"])
 OBSERVATIONS = Counter("piekwacht_observations_total", "Observations (values of a datastream) committed", ["area"])
 FLAGGED_OBSERVATIONS = Counter("piekwacht_flagged_observations_total", "Observations committed with a flag", ["flag"])
@@ -22,8 +22,8 @@ OBSERVED_TO_COMMITTED_SECONDS = Histogram(
     buckets=_SECONDS_BUCKETS,
 )
 QUEUE = Gauge("piekwacht_queue_size", "Entries waiting, by queue", ["queue"])
-LAST_SEEN = Gauge("piekwacht_node_last_seen_timestamp_seconds", "When a node was last heard", ["area", "node"])
-CONNECTED_SESSIONS = Gauge("piekwacht_ingest_connected", "Sessions in which payloads are taken in from the broker")
+LAST_SEEN = Gauge("piekwacht_node_last_seen_timestamp_seconds", "When a node last sent a batch", ["area", "node"])
+CONNECTED_SESSIONS = Gauge("piekwacht_ingest_connected", "Broker sessions that ingest payloads")
 AREAS = Gauge("piekwacht_areas", "Areas that the workers share")
-LEASED_AREAS = Gauge("piekwacht_leased_areas", "Areas that this worker takes in, of those shared")
-FAILURES = Counter("piekwacht_failures_total", "Passing failures that were retried", ["part"])
+LEASED_AREAS = Gauge("piekwacht_leased_areas", "Areas that this worker ingests, of those shared")
+FAILURES = Counter("piekwacht_failures_total", "Temporary failures that were retried", ["part"])

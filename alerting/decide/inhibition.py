@@ -11,9 +11,14 @@ from alerting.decide.routing import Decision, DecisionReason
 
 
 class KnownSource(Struct, frozen=True, kw_only=True):
-    """`[[alerting.known_source]]`: through the day `until`, peaks whose excess is below `level` notify nobody.
+    """`[[alerting.known_source]]`: peaks of a permitted source are recorded, and not notified, up to a level.
 
-    `level` is in the property's unit; `legal_basis` is the permit or exemption, `owner` the responsible party.
+    name         name of the source
+    match        matchers on labels of the alert
+    legal_basis  permit or exemption
+    owner        who is responsible for the source
+    until        last day on which this holds
+    level        excess from which peaks are notified all the same, in the unit of the property
     """
 
     name: str

@@ -20,7 +20,11 @@ _METRES_PER_DEGREE = 111_195.0  # metres
 
 
 class NoDataSettings(Struct, frozen=True, kw_only=True):
-    """`[alerting.no_data]`: the receiver of network alerts, and after how many minutes without data there is one."""
+    """`[alerting.no_data]`: alerts if an area, the surroundings of a site or a receiver cannot be reached.
+
+    receiver       receiver or roster that looks after the network
+    after_minutes  time without data before the alert
+    """
 
     receiver: str
     after_minutes: Annotated[float, Meta(ge=1)] = 15.0

@@ -12,7 +12,12 @@ from alerting.vocabulary import LOCAL_TIMEZONE
 
 
 class Shift(Struct, frozen=True, kw_only=True):
-    """`[[alerting.roster.shift]]`: `receiver` replaces the turn from `begins` until `ends`; the last listed wins."""
+    """`[[alerting.roster.shift]]`: an exchange of duty. If several hold, the last listed one counts.
+
+    receiver  receiver on duty
+    begins    first moment of the exchange
+    ends      first moment after it
+    """
 
     receiver: str
     begins: AwareTime
@@ -24,10 +29,14 @@ class Shift(Struct, frozen=True, kw_only=True):
 
 
 class Roster(Struct, frozen=True, kw_only=True):
-    """`[[alerting.roster]]`: receivers in `turn`, each for `days`, the first from `begins` on.
+    """`[[alerting.roster]]`: a name for the receiver on duty.
 
-    Turns change at the same local time, summer and winter. `otherwise` is on duty before `begins` and if there are
-    no turns, so that a receiver is always on duty.
+    name       name in routes
+    otherwise  receiver on duty before `begins` and without turns, so that there always is one
+    turn       receivers in the order of their turns
+    begins     start of the first turn; turns change at this local time of day, in summer and winter
+    days       length of a turn
+    shift      exchanges of duty
     """
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]

@@ -42,14 +42,21 @@ _HIGHEST_RANK = max(severity.rank for severity in Severity)
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """`[[alerting.route]]`: applies if all of `match`, `inside` and `hours` match the alert.
+    """`[[alerting.route]]`: which alerts a receiver gets. All of its conditions must hold.
 
-    Routes are tried in order; the first that applies is the last, unless it has `go_on`. While nobody acknowledges,
-    the receiver is reminded every `remind_minutes`, and `escalate_to` is notified once after `escalate_minutes`.
+    Routes are tried in order. The first that holds ends the search, unless it has `go_on`.
 
-    receiver      a receiver, or a roster, which stands for the receiver on duty.
-    inside        a jurisdiction in WKT or GeoJSON, or `inside_file` with it. The station's public position counts.
-    hours         times of the week, such as `mon-fri 18:00-08:00`. Without any: always.
+    receiver          a receiver, or a roster: then the receiver on duty
+    match             matchers on labels of the alert, such as `area="ijmond"`, with =, !=, =~ or !~
+    inside            jurisdiction in WKT or GeoJSON that must contain the public position of the station
+    inside_file       file with the jurisdiction, instead of `inside`
+    hours             times of the week in Dutch local time, such as `mon-fri 18:00-08:00`; empty: always
+    least_severity    lowest severity
+    least_confidence  lowest confidence
+    go_on             whether later routes are tried after this one holds
+    remind_minutes    time between reminders until somebody acknowledges
+    escalate_to       receiver that is notified once if nobody acknowledges
+    escalate_minutes  time before the escalation
     """
 
     receiver: str

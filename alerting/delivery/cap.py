@@ -1,25 +1,52 @@
-"""CAP 1.2 documents, posted to where an alerting authority takes them."""
+"""The CAP channel: POST one CAP 1.2 document per notification to an alerting authority."""
 
+from datetime import datetime
+
+from msgspec import structs
+
+from alerting.alert import Alert, Change
 from alerting.delivery import http_client
 from alerting.delivery.channel import Delivery, DeliveryContext
 from alerting.delivery.settings import CapSettings
-from alerting.message.cap import build_cap_document
+from alerting.message.cap import CapInfo, CapMessage, CapReference, CapStatus, build_cap, describe_alert
+from alerting.message.email_content import render_email
 from alerting.message.notification import Notification
+
+_MAX_INFOS = 100  # alerts of a storm in one document
 
 
 async def deliver(notification: Notification, channel: CapSettings, context: DeliveryContext) -> Delivery:
-    """POST the document once. Its identifier never changes, so that a repeat can be told."""
-    body = build_cap_document(
-        notification,
-        sender=channel.sender,
-        scope=channel.scope,
-        addresses=channel.addresses,
-        public_url=context.public_url,
-        sent=context.received_at,
-    )
+    """POST the document once. Its identifier never changes, so that the receiver can recognise a repeat."""
+    body = build_cap(map_notification(notification, channel, public_url=context.public_url, sent=context.received_at))
     headers = {"content-type": "application/cap+xml; charset=utf-8"}
     if channel.token_file is not None:
         headers["authorization"] = f"Bearer {channel.token_file.read_text().strip()}"
     return await http_client.post(
         channel.url, content=body, headers=headers, timeout=channel.timeout, allow_private=context.allow_private
     )
+
+
+def map_notification(
+    notification: Notification, channel: CapSettings, *, public_url: str, sent: datetime
+) -> CapMessage:
+    """The CAP facts of a notification. `sent` is when the alert came in, so that every attempt has the same bytes."""
+    alert, original = notification.alert, notification.original
+    return CapMessage(
+        identifier=notification.id,
+        sender=channel.sender,
+        sent=sent,
+        status=CapStatus.SYSTEM if alert.is_about_network else CapStatus.ACTUAL,
+        is_cancelled=alert.change is Change.VOIDED,
+        scope=channel.scope,
+        addresses=channel.addresses,
+        references=[]
+        if original is None or original.id == notification.id
+        else [CapReference(identifier=original.id, sent=original.received_at)],
+        infos=[_map_alert(notification, listed, public_url) for listed in [alert, *notification.gathered][:_MAX_INFOS]],
+    )
+
+
+def _map_alert(notification: Notification, alert: Alert, public_url: str) -> CapInfo:
+    single = structs.replace(notification, alert=alert, gathered=())
+    description = render_email(single, public_url=public_url).text
+    return describe_alert(alert, language=notification.language, description=description, public_url=public_url)

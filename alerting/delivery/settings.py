@@ -15,9 +15,16 @@ Rsin = Annotated[str, Meta(pattern=r"^[0-9]{9}$")]
 
 
 class SmtpSettings(Struct, frozen=True, kw_only=True):
-    """`[alerting.smtp]`: the mail server; its certificate must be valid. Use `tls = "none"` for this machine only.
+    """`[alerting.smtp]`: the mail server. Its certificate must be valid.
 
-    `ca_file`: certificate authorities to trust instead of those of the system.
+    host           host name; the certificate must be for it
+    port           587 is usual with starttls, 465 with tls
+    tls            how the connection is encrypted; `none` only to this machine
+    ca_file        certificate of an authority to trust instead of those of the system
+    username       user name, if the server asks for one
+    password_file  file with the password, read for each mail
+    sender         From address of the mails
+    timeout        time to wait for the other side, in seconds
     """
 
     host: str = "127.0.0.1"
@@ -35,7 +42,11 @@ class SmtpSettings(Struct, frozen=True, kw_only=True):
 
 
 class EmailSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.email]]`; `plot`: whether the mail has a drawing of the peak."""
+    """`[[alerting.receiver.email]]`: mails to people.
+
+    to    e-mail addresses
+    plot  whether the mail has a chart of the peak
+    """
 
     to: Annotated[list[str], Meta(min_length=1)]
     plot: bool = True
@@ -47,7 +58,12 @@ class EmailSettings(Struct, frozen=True, kw_only=True):
 
 
 class WebhookSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.webhook]]`: secret_file holds a Standard Webhooks secret, `whsec_...`."""
+    """`[[alerting.receiver.webhook]]`: CloudEvents by HTTP POST, signed as Standard Webhooks.
+
+    url          where to POST
+    secret_file  file with the secret, `whsec_...`
+    timeout      time to wait for the other side, in seconds
+    """
 
     url: str
     secret_file: Path
@@ -58,9 +74,17 @@ class WebhookSettings(Struct, frozen=True, kw_only=True):
 
 
 class MqttSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.mqtt]]`: a broker and a topic, in which `{area}` and `{station}` are filled in.
+    """`[[alerting.receiver.mqtt]]`: messages on a topic of a broker.
 
-    `tls` trusts the system's certificate authorities; `ca_file` turns TLS on and trusts those in the file instead.
+    host           host name of the broker
+    topic          topic, in which `{area}` and `{station}` are filled in
+    port           port of the broker
+    tls            encrypt, and trust the authorities of the system
+    ca_file        encrypt, and trust the authority in this file
+    username       user name, if the broker asks for one
+    password_file  file with the password
+    retain         ask the broker to retain the last message
+    timeout        time to wait for the other side, in seconds
     """
 
     host: str
@@ -81,7 +105,15 @@ class MqttSettings(Struct, frozen=True, kw_only=True):
 
 
 class CapSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.cap]]`: the URL to POST to; `sender`: our name there; token_file holds a bearer token."""
+    """`[[alerting.receiver.cap]]`: CAP 1.2 by HTTP POST.
+
+    url         where to POST
+    sender      our identifier at the receiving system
+    scope       CAP scope
+    addresses   CAP addresses, for the scope Private
+    token_file  file with a bearer token
+    timeout     time to wait for the other side, in seconds
+    """
 
     url: str
     sender: str
@@ -95,7 +127,16 @@ class CapSettings(Struct, frozen=True, kw_only=True):
 
 
 class ZakenSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.zaken]]`: `url` ends before `/zaken`; `zaaktype` is a URL of the Catalogi API."""
+    """`[[alerting.receiver.zaken]]`: a zaak in the VNG Zaken API.
+
+    url                            address of the API, up to and without `/zaken`
+    zaaktype                       URL of the zaaktype in the Catalogi API
+    bronorganisatie                RSIN of the source organisation
+    verantwoordelijke_organisatie  RSIN of the responsible organisation
+    client_id                      client id for the token
+    secret_file                    file with the secret for the token
+    timeout                        time to wait for the other side, in seconds
+    """
 
     url: str
     zaaktype: str
@@ -111,9 +152,14 @@ class ZakenSettings(Struct, frozen=True, kw_only=True):
 
 
 class NotificatiesSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.notificaties]]`: `url` ends before `/notificaties`.
+    """`[[alerting.receiver.notificaties]]`: a notificatie in the VNG Notificaties API.
 
-    `kenmerken` are those that the kanaal filters on.
+    url          address of the API, up to and without `/notificaties`
+    kanaal       kanaal to publish on
+    client_id    client id for the token
+    secret_file  file with the secret for the token
+    kenmerken    features that the kanaal filters on
+    timeout      time to wait for the other side, in seconds
     """
 
     url: str
@@ -128,9 +174,10 @@ class NotificatiesSettings(Struct, frozen=True, kw_only=True):
 
 
 class AppriseSettings(Struct, frozen=True, kw_only=True):
-    """`[[alerting.receiver.apprise]]`: url_file holds one of apprise's URLs, which has its secrets in it.
+    """`[[alerting.receiver.apprise]]`: any service that apprise supports, SMS among them.
 
-    `short`: the subject and the link only, for SMS.
+    url_file  file with one URL of apprise, which contains its secrets
+    short     send only the subject and the link, for SMS
     """
 
     url_file: Path

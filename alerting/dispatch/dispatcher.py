@@ -36,7 +36,7 @@ async def run(settings: AlertingSettings, dsn: str) -> None:
     )
     async with asyncio.TaskGroup() as group:
         group.create_task(_run_worker(dsn, decision_worker.step), name="decide")
-        for number in range(settings.senders):
+        for number in range(settings.delivery_workers):
             group.create_task(_run_worker(dsn, partial(deliver_next, settings)), name=f"deliver {number}")
         if settings.heartbeat is not None:
             group.create_task(heartbeat.run(settings.heartbeat, dsn), name="heartbeat")

@@ -25,7 +25,11 @@ RANGES = MappingProxyType(
 
 
 class Bme68xSettings(I2cSettings, frozen=True, kw_only=True, tag_field="driver", tag="bme68x"):
-    """`driver = "bme68x"`. The plate is heated to heater_celsius for heater_ms at each reading."""
+    """`driver = "bme68x"`: Bosch BME680 or BME688.
+
+    heater_celsius  temperature of the heated plate at each reading
+    heater_ms       time that the plate is heated
+    """
 
     address: int = 0x76
     interval_seconds: float = 3.0

@@ -27,7 +27,11 @@ _NO_SPEED, _NO_HUMIDITY, _NO_TEMPERATURE = 0xFF, 0xFF, 0x7FFF
 
 
 class DavisSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver", tag="davis"):
-    """`driver = "davis"`: a packet is asked for each interval; the transmitter itself speaks each 2.5 s."""
+    """`driver = "davis"`: Davis station; one packet per interval is requested, the transmitter sends every 2.5 s.
+
+    baud           speed of the serial port, in baud
+    north_degrees  added to the measured direction, if the mast does not face north
+    """
 
     baud: int = 19_200
     interval_seconds: float = 10.0

@@ -69,14 +69,15 @@ class Cleanable(Protocol):
 
 
 class PollingSettings(Struct, frozen=True, kw_only=True):
-    """What every polled sensor can be told.
+    """Keys of every polled sensor.
 
-    name              as it appears in logs and health messages; default: the driver and where it sits
-    interval_seconds  a reading each so often
-    warm_up_seconds   readings are flagged for so long after a start
-    properties        keep only these (where two sensors know the same)
-    ranges            property -> [lowest, highest] beyond which a value is flagged, narrower than the sensor's own
-    stuck_seconds     a value that has not changed for so long is flagged
+    name              name in logs and health messages; default: the driver and its bus or port
+    interval_seconds  time between readings
+    warm_up_seconds   readings are flagged for this time after a start
+    properties        properties to report, if two sensors measure the same one; default: all
+    ranges            property -> [lowest, highest]; values outside are flagged; narrower than the limits of the
+                      sensor itself
+    stuck_seconds     a value that does not change for this time is flagged
     """
 
     name: str | None = None
@@ -88,7 +89,11 @@ class PollingSettings(Struct, frozen=True, kw_only=True):
 
 
 class I2cSettings(PollingSettings, frozen=True, kw_only=True):
-    """`bus` is the N of /dev/i2c-N."""
+    """Keys of a sensor on an I2C bus.
+
+    bus      N of /dev/i2c-N
+    address  address on the bus
+    """
 
     bus: Annotated[int, Meta(ge=0, le=255)] = 1
     address: Annotated[int, Meta(ge=0x08, le=0x77)]
@@ -100,7 +105,10 @@ class I2cSettings(PollingSettings, frozen=True, kw_only=True):
 
 
 class UartSettings(PollingSettings, frozen=True, kw_only=True):
-    """`port` is a device file, best one that does not change: /dev/serial0, /dev/serial/by-id/..."""
+    """Keys of a sensor on a serial port.
+
+    port  device file; a stable one such as /dev/serial0 or /dev/serial/by-id/... is best
+    """
 
     port: str = "/dev/serial0"
 
@@ -111,7 +119,11 @@ class UartSettings(PollingSettings, frozen=True, kw_only=True):
 
 
 class SpiSettings(PollingSettings, frozen=True, kw_only=True):
-    """The X and Y of /dev/spidevX.Y."""
+    """Keys of a sensor on an SPI bus.
+
+    bus   X of /dev/spidevX.Y
+    chip  Y of /dev/spidevX.Y
+    """
 
     bus: Annotated[int, Meta(ge=0, le=9)] = 0
     chip: Annotated[int, Meta(ge=0, le=9)] = 0

@@ -44,12 +44,13 @@ class UnreadablePostError(ValueError):
 
 
 class Esp32Settings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="esp32"):
-    """`driver = "esp32"`: listens for one board.
+    """`driver = "esp32"`: receives the posts of one ESP32.
 
-    host, port      where it posts to; a board elsewhere in the house needs this machine's own address
-    sender          the board's own name (SenML base name, airRohr's esp8266id); others are refused
-    properties      what it measures
-    silent_seconds  without a post for so long the board is said to be silent
+    host            address to listen on; a sender elsewhere in the building needs an address of this machine
+    port            port to listen on
+    sender          name of the ESP32 (SenML base name, airRohr's esp8266id); others are rejected
+    properties      properties that the ESP32 measures
+    silent_seconds  time without a post after which the ESP32 is reported as silent
     """
 
     host: str = "127.0.0.1"

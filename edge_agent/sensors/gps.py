@@ -17,7 +17,10 @@ _MAX_LINE_BYTES = 128
 
 
 class GpsSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver", tag="gps"):
-    """`driver = "gps"`: gives no value of its own, but a place to the readings of all other sensors."""
+    """`driver = "gps"`: has no values, but gives the readings of the other sensors a position.
+
+    baud  speed of the serial port, in baud
+    """
 
     baud: int = 9600
 

@@ -30,7 +30,10 @@ _LAYOUT = struct.Struct("<24H4B4H3f7H")
 
 
 class Opcn3Settings(SpiSettings, frozen=True, kw_only=True, tag_field="driver", tag="opcn3"):
-    """`driver = "opcn3"`. A histogram covers the time since the one before: 10 s count enough particles."""
+    """`driver = "opcn3"`: Alphasense OPC-N3.
+
+    A histogram covers the time since the one before: 10 s count enough particles.
+    """
 
     interval_seconds: float = 10.0
     warm_up_seconds: float = 30.0

@@ -23,12 +23,15 @@ _DONE = 0x8000
 
 
 class PidSettings(I2cSettings, frozen=True, kw_only=True, tag_field="driver", tag="pid"):
-    """`driver = "pid"`. zero_mv and sensitivity come from the calibration of this one sensor.
+    """`driver = "pid"`: photo-ionisation detector on an ADC.
 
+    zero_mv and sensitivity_mv_per_ppm are of the calibration of this one sensor.
+
+    channel                 channel of the ADC
     zero_mv                 output in clean air
-    sensitivity_mv_per_ppm  output a ppm of isobutylene
+    sensitivity_mv_per_ppm  output per ppm of isobutylene
     response_factor         1 for isobutylene itself
-    lamp_fault_mv           below this the lamp is out
+    lamp_fault_mv           output below which the lamp has failed
     """
 
     address: int = 0x48

@@ -34,10 +34,13 @@ Row = tuple[int, str, float]  # ms UTC, property, value
 class ReplaySettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="replay"):
     """`driver = "replay"`: one station of a recording.
 
-    speed    how many times faster than recorded; 0: as fast as possible
-    stamps   "recorded": the original times. "now": the whole recording shifted so that its last
-             reading carries the real time at which it is played, and none lies in the future
-    first, last   play only this part (RFC 3339 or epoch seconds, inclusive)
+    file     CSV, also gzipped: station,property,time,value[,rh,temperature,wind_speed,wind_direction]
+    station  station of the recording
+    speed    times faster than recorded; 0: as fast as possible
+    stamps   "recorded": the original times; "now": the whole recording is shifted so that its last reading has the
+             real time at which it is played, and none lies in the future
+    first    play from this moment on (RFC 3339 or epoch seconds)
+    last     play up to and including this moment
     """
 
     file: Path

@@ -19,7 +19,7 @@ _HEAD, _TAIL, _LENGTH = b"\xaa\xc0", 0xAB, 10
 
 
 class Sds011Settings(UartSettings, frozen=True, kw_only=True, tag_field="driver", tag="sds011"):
-    """`driver = "sds011"`."""
+    """`driver = "sds011"`: Nova SDS011."""
 
     warm_up_seconds: float = 30.0
 

@@ -38,7 +38,10 @@ _FAULT_BITS = (
 
 
 class Sen5xSettings(I2cSettings, frozen=True, kw_only=True, tag_field="driver", tag="sen5x"):
-    """`driver = "sen5x"`. `cleaning_hours`: a fan cleaning each so many hours; 0: never."""
+    """`driver = "sen5x"`: Sensirion SEN50, SEN54 or SEN55.
+
+    cleaning_hours  time between fan cleanings; 0: never
+    """
 
     address: int = 0x69
     warm_up_seconds: float = 60.0

@@ -38,7 +38,10 @@ _FAULT_BITS = (
 
 
 class Sen66Settings(I2cSettings, frozen=True, kw_only=True, tag_field="driver", tag="sen66"):
-    """`driver = "sen66"`. `cleaning_hours`: a fan cleaning each so many hours; 0: never."""
+    """`driver = "sen66"`: Sensirion SEN66.
+
+    cleaning_hours  time between fan cleanings; 0: never
+    """
 
     address: int = 0x6B
     warm_up_seconds: float = 60.0

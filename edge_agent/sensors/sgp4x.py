@@ -24,7 +24,10 @@ ConditionsReader = Callable[[], tuple[float | None, float | None]]
 
 
 class Sgp4xSettings(I2cSettings, frozen=True, kw_only=True, tag_field="driver", tag="sgp4x"):
-    """`driver = "sgp4x"`. It must be read once a second: the pixels' heaters depend on it."""
+    """`driver = "sgp4x"`: Sensirion SGP40 or SGP41. Its heaters depend on one reading per second.
+
+    model  model of the sensor
+    """
 
     address: int = 0x59
     model: Literal["sgp40", "sgp41"] = "sgp41"

@@ -42,7 +42,12 @@ _LEVELS = {
 
 
 class SimulatedPlume(Struct, frozen=True, kw_only=True):
-    """What a plume adds at its top, a property, in its unit; `voc_raw` falls when VOC rises."""
+    """`[[sensor.plume]]`: a peak in the simulated values.
+
+    start_seconds     time after the start of the simulation
+    duration_seconds  length of the peak
+    excess            property -> excess at the top, in its unit; `voc_raw` falls when VOC rises
+    """
 
     start_seconds: Annotated[float, Meta(ge=0)]
     duration_seconds: Annotated[float, Meta(gt=0)]
@@ -55,7 +60,17 @@ class SimulatedPlume(Struct, frozen=True, kw_only=True):
 
 
 class SimulatedSettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="simulated"):
-    """`driver = "simulated"`: see `firmware_configs/examples/agent.toml` for every key."""
+    """`driver = "simulated"`: made-up values for demos and tests.
+
+    properties        properties to simulate
+    seed              seed of the random numbers
+    interval_seconds  time between readings
+    start             "now" or RFC 3339: a start in the past runs at `speed` until it has caught up
+    speed             speed of the simulated time; 0: as fast as possible
+    until             end of the simulation, RFC 3339; without it: never
+    truth             file for the plumes that were added
+    plume             peaks
+    """
 
     properties: Annotated[tuple[str, ...], Meta(min_length=1)] = ("pm1", "pm2_5", "pm4", "pm10", "humidity")
     seed: int = 0

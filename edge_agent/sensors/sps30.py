@@ -25,7 +25,10 @@ _SPEED, _LASER, _FAN = 1 << 21, 1 << 5, 1 << 4  # bits of the status register
 
 
 class Sps30Settings(I2cSettings, frozen=True, kw_only=True, tag_field="driver", tag="sps30"):
-    """`driver = "sps30"`. `cleaning_hours`: a fan cleaning each so many hours; 0: never."""
+    """`driver = "sps30"`: Sensirion SPS30.
+
+    cleaning_hours  time between fan cleanings; 0: never
+    """
 
     address: int = 0x69
     warm_up_seconds: float = 30.0

@@ -33,7 +33,11 @@ class WindVector(NamedTuple):
 
 
 class GillSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver", tag="gill"):
-    """`driver = "gill"`: ASCII, polar, continuous. north_degrees turns a mast that does not face north."""
+    """`driver = "gill"`: Gill anemometer; ASCII, polar, continuous.
+
+    baud           speed of the serial port, in baud
+    north_degrees  added to the measured direction, if the mast does not face north
+    """
 
     baud: int = 9600
     interval_seconds: float = 10.0
@@ -47,7 +51,14 @@ class GillSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver", 
 class ModbusWindSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver", tag="modbus_wind"):
     """`driver = "modbus_wind"`: two holding or input registers of any RS-485 anemometer.
 
-    speed_scale and direction_scale turn register counts into m/s and degrees.
+    baud                speed of the serial port, in baud
+    unit                Modbus address
+    function            Modbus function: 3 holding registers, 4 input registers
+    speed_register      register of the wind speed
+    direction_register  register of the wind direction
+    speed_scale         m/s per register count
+    direction_scale     degrees per register count
+    north_degrees       added to the measured direction, if the mast does not face north
     """
 
     baud: int = 9600

@@ -4,8 +4,7 @@ import argparse
 import asyncio
 import getpass
 import sys
-from collections.abc import Callable, Coroutine
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import psycopg
@@ -19,18 +18,13 @@ from gateway.errors import GatewayError, StartError
 _MAX_KEY_DAYS = 366
 
 
-def add_arguments(
-    parser: argparse.ArgumentParser,
-    add_config: Callable[[argparse.ArgumentParser], None],
-    dsn_of: Callable[[Path], str],
-) -> None:
-    """The arguments of the command; `add_config` adds --config as the others have it, `dsn_of` reads that file."""
+def add_actions(parser: argparse.ArgumentParser) -> Iterable[argparse.ArgumentParser]:
+    """Add the actions and return their parsers; the caller adds --config to each."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
-    def add_action(name: str, do: Callable[..., Coroutine[Any, Any, None]], help_: str) -> argparse.ArgumentParser:
+    def add_action(name: str, action: Callable[..., Coroutine[Any, Any, None]], help_: str) -> argparse.ArgumentParser:
         subparser = actions.add_parser(name, help=help_)
-        add_config(subparser)
-        subparser.set_defaults(run=_run, do=do, dsn_of=dsn_of)
+        subparser.set_defaults(action=action)
         return subparser
 
     add = add_action(
@@ -52,13 +46,15 @@ def add_arguments(
     revoke.add_argument("id", help="the middle part of the key, as `list` shows it")
     add_action("list", _print_accounts, "accounts and keys")
     audit = add_action("audit", _print_audit, "who did what, the newest first")
-    audit.add_argument("--most", type=int, default=50)
+    audit.add_argument("--limit", type=int, default=50, help="number of entries (50)")
+    return actions.choices.values()
 
 
-def _run(args: argparse.Namespace) -> None:
-    accounts = Accounts(args.dsn_of(args.config))
+def run(args: argparse.Namespace, dsn: str) -> None:
+    """Run the chosen action. Raises StartError if the database cannot be used."""
+    accounts = Accounts(dsn)
     try:
-        asyncio.run(args.do(args, accounts))
+        asyncio.run(args.action(args, accounts))
     except psycopg.OperationalError as error:
         raise StartError(f"no database: {' '.join(str(error).split())}; check [database] dsn") from None
     except psycopg.errors.UndefinedTable:
@@ -114,11 +110,11 @@ async def _revoke_key(args: argparse.Namespace, accounts: Accounts) -> None:
 
 async def _print_accounts(args: argparse.Namespace, accounts: Accounts) -> None:
     del args
-    for name, role, areas, has_password, has_totp, disabled_at in await accounts.fetch_rows("accounts"):
+    for name, role, areas, has_password, has_totp, disabled_at in await accounts.fetch_rows("select_accounts"):
         sign_in_method = "password and code" if has_password and has_totp else "provider"
         state = f"disabled {disabled_at}" if disabled_at else sign_in_method
         print(f"{name}  {role}  {','.join(map(str, _texts(areas)))}  {state}")
-    for id_, account, scopes, areas, purpose, expires_at, revoked_at in await accounts.fetch_rows("keys"):
+    for id_, account, scopes, areas, purpose, expires_at, revoked_at in await accounts.fetch_rows("select_keys"):
         state = f"revoked {revoked_at}" if revoked_at else f"until {expires_at}"
         print(f"key {id_}  {account}  {','.join(_texts(scopes))}  {','.join(_texts(areas))}  {state}  {purpose}")
 
@@ -128,7 +124,7 @@ def _texts(value: object) -> list[str]:
 
 
 async def _print_audit(args: argparse.Namespace, accounts: Accounts) -> None:
-    for row in await accounts.fetch_rows("audited", most=args.most):
+    for row in await accounts.fetch_rows("select_audit", most=args.limit):
         print("  ".join(str(cell) for cell in row))
 
 

@@ -38,8 +38,8 @@ class AccessMiddleware:
         self._app, self._settings, self._authenticator, self._cookie = app, settings, authenticator, cookie
         self._proxies = frozenset(proxies)
         self._anonymous_buckets, self._authenticated_buckets = (
-            TokenBuckets(settings.per_minute),
-            TokenBuckets(settings.per_minute_key),
+            TokenBuckets(settings.requests_per_minute),
+            TokenBuckets(settings.requests_per_minute_with_key),
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,7 +47,7 @@ class AccessMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        meter = _BodyMeter(receive, self._settings.longest_body)
+        meter = _BodyMeter(receive, self._settings.max_body_bytes)
         try:
             state = await self._admit(scope)
             scope["state"] = {**scope.get("state", {}), **state}
@@ -62,8 +62,8 @@ class AccessMiddleware:
         if "x-forwarded-for" in headers and scope["path"] in _INTERNAL_PATHS:
             raise _RefusedError(404, "machine_room", "there is nothing here")
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length[:18]) > self._settings.longest_body:
-            raise _body_too_long(self._settings.longest_body)
+        if not length.isdecimal() or int(length[:18]) > self._settings.max_body_bytes:
+            raise _body_too_long(self._settings.max_body_bytes)
         credential = credential_from_headers(headers, self._cookie)
         identity = self._authenticator.get_cached(credential) if credential else None
         if identity is None:

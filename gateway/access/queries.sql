@@ -11,7 +11,7 @@ SET role = excluded.role, areas = excluded.areas,
 SELECT name, role, areas, password_hash, totp_secret, totp_used, failures, locked_until, disabled_at
 FROM access.account WHERE name = %(name)s;
 
--- name: accounts
+-- name: select_accounts
 SELECT name, role, areas, password_hash IS NOT NULL, totp_secret IS NOT NULL, disabled_at
 FROM access.account ORDER BY name;
 
@@ -57,7 +57,7 @@ SELECT account.name, account.role, account.areas, api_key.scopes, api_key.areas,
 FROM access.api_key JOIN access.account ON account.name = api_key.account
 WHERE api_key.id = %(id)s AND api_key.expires_at > now() AND api_key.revoked_at IS NULL AND account.disabled_at IS NULL;
 
--- name: keys
+-- name: select_keys
 SELECT id, account, scopes, areas, purpose, expires_at, revoked_at FROM access.api_key ORDER BY account, id;
 
 -- name: revoke_key
@@ -67,8 +67,8 @@ UPDATE access.api_key SET revoked_at = now() WHERE id = %(id)s AND revoked_at IS
 INSERT INTO access.audit (who, action, object, address, outcome)
 VALUES (%(who)s, %(action)s, %(object)s, %(address)s, %(outcome)s);
 
--- name: audited
+-- name: select_audit
 SELECT at, who, action, object, address, outcome FROM access.audit ORDER BY id DESC LIMIT %(most)s;
 
--- name: exact_location
+-- name: select_exact_location
 SELECT area_id, latitude, longitude FROM station WHERE id = %(id)s;

@@ -127,7 +127,7 @@ class AccountRoutes:
 
     async def show_exact_location(self, request: Request, id: str) -> dict[str, object]:  # noqa: A002 - the path's word
         """Where a node really stands. Homes are personal data: every look is put down."""
-        rows = await _await_database(self._accounts.fetch_rows("exact_location", id=id))
+        rows = await _await_database(self._accounts.fetch_rows("select_exact_location", id=id))
         area, latitude, longitude = rows[0] if rows else (None, None, None)
         await require_scope(request, Scope.READ_EXACT_LOCATION, f"station {id}", None if area is None else str(area))
         if not rows:

@@ -1,16 +1,19 @@
 """`[api.access]` of piekwacht.toml."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
 
 class OidcSettings(Struct, frozen=True, kw_only=True):
-    """`[api.access.oidc]`: signing in through the organisation's own provider.
+    """`[api.access.oidc]`: sign in through the organisation's OpenID Connect provider.
 
-    issuer      its address; the rest is read from /.well-known/openid-configuration below it
-    claim       which claim is the name of an account here; accounts are made by an administrator, never by signing in
+    issuer              address of the provider; the rest is read from /.well-known/openid-configuration below it
+    client_id           client id that the provider gave
+    client_secret_file  file with the client secret
+    claim               claim that is the name of an account; administrators create accounts, signing in never does
     """
 
     issuer: str
@@ -20,16 +23,23 @@ class OidcSettings(Struct, frozen=True, kw_only=True):
 
 
 class AccessSettings(Struct, frozen=True, kw_only=True):
-    """How often anybody may ask, and how staff sign in.
+    """`[api.access]`: rate limits, and how staff sign in.
 
-    per_minute          requests a minute from one address without a key; a burst of as many is let through
-    per_minute_key      with a key or a session, for each
-    longest_body        bytes of a request
-    session_seconds     after which staff sign in again
+    requests_per_minute           requests per minute of one address without a key; a burst of as many is accepted
+    requests_per_minute_with_key  the same of one key or session
+    max_body_bytes                maximum size of a request body
+    session_seconds               time after which staff must sign in again
+    oidc                          identity provider; without it: name, password and code
     """
 
-    per_minute: Annotated[int, Meta(ge=1)] = 600
-    per_minute_key: Annotated[int, Meta(ge=1)] = 6_000
-    longest_body: Annotated[int, Meta(ge=1_024)] = 65_536
+    FORMER_KEYS: ClassVar[Mapping[str, str]] = {
+        "per_minute": "requests_per_minute",
+        "per_minute_key": "requests_per_minute_with_key",
+        "longest_body": "max_body_bytes",
+    }
+
+    requests_per_minute: Annotated[int, Meta(ge=1)] = 600
+    requests_per_minute_with_key: Annotated[int, Meta(ge=1)] = 6_000
+    max_body_bytes: Annotated[int, Meta(ge=1_024)] = 65_536
     session_seconds: Annotated[float, Meta(gt=0)] = 8 * 3_600.0
     oidc: OidcSettings | None = None

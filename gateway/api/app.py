@@ -1,4 +1,8 @@
-"""The public face as one ASGI application, and the server that runs it. Stateless: run as many as you like."""
+"""The public API and pages as one ASGI application, and the uvicorn server that runs it.
+
+`gateway.service` calls `serve`. The application is stateless: several processes can run side by side.
+Raises StartError if the address is in use.
+"""
 
 import asyncio
 import contextlib
@@ -19,7 +23,7 @@ from gateway.api.data.database import Database
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.feeds import routes as feeds
 from gateway.api.http import openapi, problems, static_files
-from gateway.api.http.cache import Cache, RequestIndex
+from gateway.api.http.cache import Cache, RequestIndex, TtlCache
 from gateway.api.http.cache_middleware import CacheMiddleware
 from gateway.api.http.headers import VERSION, HeadersMiddleware
 from gateway.api.http.responses import licence_headers
@@ -39,7 +43,7 @@ from gateway.system.gc_tuning import freeze_gc
 
 
 def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastAPI:
-    """Everything wired; connections open with the application's lifespan."""
+    """Build the application; its connections open and close with its lifespan."""
     database = Database(dsn)
     latest_values = LatestValues(database)
     hub = Hub(settings, latest_values)
@@ -73,18 +77,14 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    app.state.settings, app.state.database, app.state.latest_values, app.state.hub = (
-        settings,
-        database,
-        latest_values,
-        hub,
-    )
+    app.state.settings, app.state.database = settings, database
+    app.state.latest_values, app.state.hub = latest_values, hub
     app.state.cache, app.state.request_index, app.state.mean_cache = Cache(), RequestIndex(), MeanCache(database)
-    app.state.status_cache, app.state.tile_cache = {}, tile_cache
+    app.state.status_cache, app.state.tile_cache = TtlCache(), tile_cache
     problems.install(app)
     openapi.install(app)
     app.add_middleware(CacheMiddleware)
-    install.install_access(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.proxies)
+    install.install_access(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.trusted_proxies)
     app.add_middleware(HeadersMiddleware)
     service.install(app, dsn)
     for route_module in (index, places, observations, events, alerts, live, detection, inspector):
@@ -95,12 +95,12 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     app.include_router(basemap.router)
     app.include_router(feeds.router)
     app.include_router(acknowledge.router(dsn))
-    app.include_router(pages.router)  # the last: it answers every address that nobody else knows
+    app.include_router(pages.router)  # last, because it answers every address that no other router has
     return app
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: whoever runs us decides when to stop."""
+    """uvicorn without its signal handlers: the calling service decides when to stop."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -108,7 +108,7 @@ class _Server(uvicorn.Server):
 
 
 async def serve(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> None:
-    """Answer until cancelled; then tell the streams to end, and leave within seconds."""
+    """Serve until cancelled, then close all live streams and stop within about 3 s."""
     app = create_app(settings, dsn, broker)
     link_header = f"Link: {licence_headers(settings)['Link']}\r\n".encode()
     config = uvicorn.Config(
@@ -135,9 +135,9 @@ async def serve(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> None
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """A socket there. Raises StartError where that is in use or cannot be."""
+    """A listening socket at that address. Raises StartError if the address is in use or not available."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # named as TCP, or the event loop leaves the delay of small packets on: 40 ms between head and body
+    # IPPROTO_TCP explicitly: else asyncio does not set TCP_NODELAY, which delays the body by 40 ms
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,4 +1,4 @@
-"""What the public face counts and times, for Prometheus."""
+"""Prometheus metrics of the live feed."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

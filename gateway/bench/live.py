@@ -22,7 +22,8 @@ from gateway.api.settings import ApiSettings
 from gateway.bench import nchan
 from gateway.bench.viewers import ViewerGroup, build_message, measure_viewers
 from gateway.errors import StartError
-from gateway.mqtt.settings import BrokerSettings, create_client
+from gateway.mqtt.client import create_client
+from gateway.mqtt.settings import BrokerSettings
 from gateway.store.migrate import migrate
 from gateway.system.child_process import find_free_port, is_port_open
 from gateway.system.embedded_servers import Broker, Postgres
@@ -39,7 +40,7 @@ def run(viewers: int, seconds: int) -> None:
             dsn = database.create_database("bench")
             migrate(dsn)
             port = find_free_port()
-            settings = ApiSettings(port=port, viewers=viewers + 10, viewers_per_address=viewers + 10)
+            settings = ApiSettings(port=port, max_viewers=viewers + 10, max_viewers_per_address=viewers + 10)
             server = multiprocessing.get_context("spawn").Process(
                 target=_serve, args=(settings, dsn, broker.settings), daemon=True
             )
@@ -60,7 +61,7 @@ def run(viewers: int, seconds: int) -> None:
 
 
 def _serve(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> None:
-    _raise_file_limit(settings.viewers + 200)
+    _raise_file_limit(settings.max_viewers + 200)
     uvloop.run(serve(settings, dsn, broker))
 
 

@@ -1,4 +1,4 @@
-"""`piekwacht quarantine`: what was refused and why; try it again, or take it away with a name under it."""
+"""`piekwacht quarantine`: list and show rejected payloads, have them retried, or delete them under your name."""
 
 import argparse
 import getpass
@@ -8,6 +8,7 @@ from msgspec import Struct
 from psycopg.rows import class_row
 
 from edge_agent.configuration import ConfigurationError
+from gateway import settings
 from gateway.decoding.rejection import RejectionReason
 from gateway.errors import GatewayError
 from gateway.store.connection import QUERIES
@@ -17,7 +18,7 @@ _MAX_SHOWN_BYTES = 4096
 
 
 class QuarantineEntry(Struct, frozen=True, kw_only=True):
-    """One line of the list."""
+    """One row of `list`."""
 
     id: int
     received_at: datetime
@@ -30,7 +31,7 @@ class QuarantineEntry(Struct, frozen=True, kw_only=True):
 
 
 class QuarantinedPayload(Struct, frozen=True, kw_only=True):
-    """One payload with all that is known of it."""
+    """One payload, as `show` prints it."""
 
     id: int
     received_at: datetime
@@ -45,29 +46,30 @@ class QuarantinedPayload(Struct, frozen=True, kw_only=True):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line."""
+    """Add --config and the actions."""
+    settings.add_config_argument(parser)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    list_ = actions.add_parser("list", help="the newest first; without --reason also how many there are of each")
+    list_ = actions.add_parser("list", help="newest first; without --reason also the number of payloads per reason")
     list_.add_argument("--since", type=_parse_time, metavar="TIME", help="RFC 3339, such as 2026-11-21T03:00:00Z")
     list_.add_argument("--limit", type=int, default=20)
     list_.set_defaults(action=_list_entries)
-    show = actions.add_parser("show", help="one payload, whole, as it came")
+    show = actions.add_parser("show", help="print one payload as it was received")
     show.add_argument("id", type=int)
     show.set_defaults(action=_show_payload)
-    replay = actions.add_parser("replay", help="let the running gateway try these again")
+    replay = actions.add_parser("replay", help="let the running gateway decode these payloads again")
     replay.add_argument("id", type=int, nargs="*")
     replay.set_defaults(action=_request_replay)
-    empty = actions.add_parser("empty", help="delete for good; id, topic, reason and hash of each stay on record")
+    empty = actions.add_parser("empty", help="delete payloads; id, topic, reason and hash of each stay on record")
     empty.add_argument("--before", type=_parse_time, required=True, metavar="TIME")
-    empty.add_argument("--yes", action="store_true", help="really")
+    empty.add_argument("--yes", action="store_true", help="confirm the deletion")
     empty.set_defaults(action=_delete_payloads)
     for subparser in (list_, replay, empty):
         subparser.add_argument("--reason", choices=[reason.value for reason in RejectionReason])
 
 
-def run(args: argparse.Namespace, dsn: str) -> int:
-    """Do what was asked."""
-    return int(args.action(args, dsn) or 0)
+def run(args: argparse.Namespace) -> None:
+    """Run the chosen action."""
+    args.action(args, settings.read(args.config).database.dsn)
 
 
 def _parse_time(text: str) -> datetime:
@@ -78,13 +80,13 @@ def _parse_time(text: str) -> datetime:
 def _list_entries(args: argparse.Namespace, dsn: str) -> None:
     with connect(dsn) as connection:
         if args.reason is None:
-            for reason, count, first, last in connection.execute(QUERIES["sum_quarantine"]):
+            for reason, count, first, last in connection.execute(QUERIES["count_quarantine_by_reason"]):
                 print(f"{count:8} {reason:18} {first:%Y-%m-%d %H:%M:%S}Z to {last:%Y-%m-%d %H:%M:%S}Z")
         parameters = {"reason": args.reason, "since": args.since, "limit": args.limit}
         for row in connection.cursor(row_factory=class_row(QuarantineEntry)).execute(
             QUERIES["list_quarantine"], parameters
         ):
-            state = f"  [{row.outcome or 'to be tried again'}]" if row.replay_asked_at else ""
+            state = f"  [{row.outcome or 'to be retried'}]" if row.replay_asked_at else ""
             print(f"#{row.id} {row.received_at:%Y-%m-%d %H:%M:%S}Z {row.topic} {row.size} bytes")
             print(f"    {row.reason}: {row.detail}{state}")
 
@@ -92,36 +94,35 @@ def _list_entries(args: argparse.Namespace, dsn: str) -> None:
 def _show_payload(args: argparse.Namespace, dsn: str) -> None:
     with connect(dsn) as connection:
         cursor = connection.cursor(row_factory=class_row(QuarantinedPayload))
-        row = cursor.execute(QUERIES["read_quarantine"], {"id": args.id}).fetchone()
+        row = cursor.execute(QUERIES["select_quarantine_entry"], {"id": args.id}).fetchone()
     if row is None:
-        raise GatewayError(f"there is no #{args.id} in quarantine; `piekwacht quarantine list` shows what is")
-    print(f"#{row.id} came at {row.received_at.isoformat()} on {row.topic}")
+        raise GatewayError(f"no payload #{args.id} is in quarantine; `piekwacht quarantine list` shows their ids")
+    print(f"#{row.id} was received at {row.received_at.isoformat()} on {row.topic}")
     print(f"{row.reason}: {row.detail}")
     if row.replay_asked_at:
-        attempt = f"tried {row.replayed_at.isoformat()}: {row.outcome}" if row.replayed_at else "not yet tried"
-        print(f"replay asked by {row.replay_asked_by} at {row.replay_asked_at.isoformat()}; {attempt}")
+        attempt = f"retried {row.replayed_at.isoformat()}: {row.outcome}" if row.replayed_at else "not yet retried"
+        print(f"replay requested by {row.replay_asked_by} at {row.replay_asked_at.isoformat()}; {attempt}")
     print(f"{len(row.payload)} bytes:")
     text = row.payload[:_MAX_SHOWN_BYTES].decode("utf-8", "backslashreplace")
-    print(
-        "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
-    )  # no terminal is steered
+    # escaped, so that no payload can send control sequences to the terminal
+    print("".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text))
     if len(row.payload) > _MAX_SHOWN_BYTES:
         print(f"... and {len(row.payload) - _MAX_SHOWN_BYTES} more bytes")
 
 
 def _request_replay(args: argparse.Namespace, dsn: str) -> None:
     if not args.id and args.reason is None:
-        raise ConfigurationError("say which: ids, or --reason for all of one kind")
+        raise ConfigurationError("give ids, or --reason for all payloads with that reason")
     with connect(dsn) as connection:
         parameters = {"ids": args.id, "reason": args.reason, "by": getpass.getuser()}
-        count = connection.execute(QUERIES["ask_replay"], parameters).rowcount
-    print(f"{count} payloads will be tried again by the running gateway; `list` and `show` tell what became of them")
+        count = connection.execute(QUERIES["request_replay"], parameters).rowcount
+    print(f"{count} payloads will be retried by the running gateway; `list` and `show` print the outcome")
 
 
 def _delete_payloads(args: argparse.Namespace, dsn: str) -> None:
     if not args.yes:
-        raise ConfigurationError("what is deleted is gone for good; add --yes if that is what you want")
+        raise ConfigurationError("deleted payloads cannot be restored; add --yes to confirm")
     with connect(dsn) as connection:
         parameters = {"before": args.before, "reason": args.reason, "by": getpass.getuser()}
-        count = connection.execute(QUERIES["empty_quarantine"], parameters).rowcount
-    print(f"{count} payloads are deleted; table quarantine_emptied says who did it and what they were")
+        count = connection.execute(QUERIES["delete_quarantine"], parameters).rowcount
+    print(f"{count} payloads are deleted; the table quarantine_emptied records who deleted which")

@@ -1,6 +1,7 @@
-"""`piekwacht release`: a release is a folder with SHA256SUMS of its files, and a signed note of that text.
+"""`piekwacht release`: sign or verify a folder with SHA256SUMS of its files and a signed note of that text.
 
-`SHA256SUMS.sig` is the same signature as 64 raw bytes, for who has openssl and not yet us (docs/operator/release.md).
+`SHA256SUMS.sig` is the same signature as 64 raw bytes, to verify with openssl before Piekwacht is installed
+(docs/operator/release.md).
 """
 
 import argparse
@@ -16,20 +17,25 @@ _SUMS, _NOTE, _RAW, _PEM = "SHA256SUMS", "SHA256SUMS.note", "SHA256SUMS.sig", "r
 
 
 class ReleaseError(GatewayError):
-    """The release is not what was signed, or not signed by whom it should be."""
+    """A file differs from the signed one, or the signature is not by the expected key."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `piekwacht release`."""
+    """Add the actions `sign` and `verify`."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    subparser = actions.add_parser("sign", help="write SHA256SUMS of a folder, and sign it")
+    subparser = actions.add_parser("sign", help="write SHA256SUMS of a folder and sign it")
     subparser.add_argument("folder", type=Path)
-    subparser.add_argument("--key", type=Path, required=True, help="private key, made by `piekwacht key`")
-    subparser.set_defaults(run=_sign_release)
-    subparser = actions.add_parser("verify", help="0: every file is what was signed; 1: it is not")
+    subparser.add_argument("--key", type=Path, required=True, help="private key, created by `piekwacht key`")
+    subparser.set_defaults(action=_sign_release)
+    subparser = actions.add_parser("verify", help="exit code 0 if every file equals the signed one, else 1")
     subparser.add_argument("folder", type=Path)
-    subparser.add_argument("--key", type=Path, required=True, help="file with the public half of the key")
-    subparser.set_defaults(run=_verify_release)
+    subparser.add_argument("--key", type=Path, required=True, help="file with the public key")
+    subparser.set_defaults(action=_verify_release)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the chosen action."""
+    args.action(args)
 
 
 def _read(path: Path) -> bytes:

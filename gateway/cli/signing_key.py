@@ -1,4 +1,4 @@
-"""`piekwacht key`: makes the gateway's signing key, once."""
+"""`piekwacht key`: create the gateway's signing key, once."""
 
 import argparse
 from pathlib import Path
@@ -9,14 +9,15 @@ from gateway.errors import GatewayError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give the parser of `piekwacht key` its arguments."""
+    """Add the name and the file of the key."""
     parser.add_argument("name", help="name in signatures, such as gateway.ijmond")
-    parser.add_argument("file", type=Path, help="where the private key goes (mode 0600); never overwritten")
-    parser.set_defaults(run=run)
+    parser.add_argument(
+        "file", type=Path, help="new file for the private key (mode 0600); an existing file is an error"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the private half, print the public one."""
+    """Write the private key to the file and print the public one."""
     try:
         signer = Signer.generate(args.name)
         args.file.touch(mode=0o600, exist_ok=False)

@@ -1,7 +1,7 @@
-"""From MQTT payloads to observations: verify, decode once, strictly, and place in datastreams.
+"""Turns MQTT payloads into observations: verify, decode once and strictly, place in datastreams. Pure.
 
-Pure. What cannot be believed or read becomes a Rejected with a reason, never an exception: it goes
-to quarantine and blocks nothing that comes after it.
+A payload that cannot be verified or decoded becomes a RejectedPayload with a reason, never an exception. It goes to
+quarantine and blocks none of the payloads after it.
 """
 
 import hashlib
@@ -21,11 +21,12 @@ from gateway.decoding.signature import is_valid_signature
 from gateway.model.observation import FlagArray, FloatArray, IntArray, ObservationBatch
 from gateway.model.registry import Node, Registry
 
-_EARLIEST_MS = -2_208_988_800_000  # 1900-01-01, ms: before it a stamp is no time at all
+_EARLIEST_MS = -2_208_988_800_000  # 1900-01-01; earlier timestamps are rejected
 _LATEST_MS = 7_258_118_400_000  # 2200-01-01
-_EARLIEST_PLAUSIBLE_MS = 1_420_070_400_000  # 2015-01-01: an older stamp is a clock that was never set
-_MAX_AHEAD_MS = 120_000  # a stamp this far in the future is a wrong clock, ms
+_EARLIEST_PLAUSIBLE_MS = 1_420_070_400_000  # 2015-01-01; an earlier timestamp is of a clock that was never set
+_MAX_AHEAD_MS = 120_000  # a timestamp further in the future is of a wrong clock
 _MAX_BODY_BYTES = 1 << 20
+_COVARIATES = {"rh": "humidity", "wind_speed": "wind_speed", "wind_direction": "wind_direction"}
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,12 +35,12 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     body: bytes
     received_at: datetime
-    replayed: bool = False  # from quarantine: as late as a batch from the backlog
+    replayed: bool = False  # replayed from quarantine: counts as late, like the backlog
 
 
 @dataclass(frozen=True, kw_only=True)
 class RejectedPayload:
-    """A payload for quarantine. `key` is known, and counts as received, where its signature was good."""
+    """A payload for quarantine. If its signature was valid, `key` is set and counts as received."""
 
     payload: Payload
     reason: RejectionReason
@@ -48,13 +49,13 @@ class RejectedPayload:
 
 
 class BatchHeader(msgspec.Struct, frozen=True):
-    """What a verified batch says of itself, without its values: all that ledger, clocks and log go by.
+    """Metadata of a verified batch without its values; ledger, clock offsets and log need no more.
 
-    first      its earliest stamp, ms UTC
-    readings   how many it holds
-    late       from the backlog lane, or from quarantine: stored, and never detected on as if it came now
-    missing    known properties that have no datastream yet
-    strange    properties that nobody knows
+    earliest_ms          its earliest timestamp, ms UTC
+    readings             number of readings in it
+    late                 from the backlog lane or from quarantine: stored, never detected on as live
+    unplaced_properties  known properties that have no datastream yet
+    unknown_properties   properties that the registry does not have
     """
 
     payload: Payload
@@ -74,13 +75,13 @@ class BatchHeader(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """(node, incarnation, seq): unique for ever."""
+        """(node, incarnation, seq), which is unique."""
         return self.node, self.inc, self.seq
 
 
 @dataclass(frozen=True, kw_only=True)
 class VerifiedBatch:
-    """A payload whose signature fits and whose text could be read."""
+    """A payload with a valid signature and well-formed content."""
 
     payload: Payload
     batch: ReadingBatch
@@ -88,16 +89,16 @@ class VerifiedBatch:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """(node, incarnation, seq): unique for ever."""
+        """(node, incarnation, seq), which is unique."""
         return self.batch.node, self.batch.inc, self.batch.seq
 
     @property
     def late(self) -> bool:
-        """From the backlog lane, or from quarantine."""
+        """Whether it came from the backlog lane or from quarantine."""
         return self.batch.hist or self.payload.replayed
 
     def build_header(self, registry: Registry) -> BatchHeader:
-        """As this registry knows its properties."""
+        """Build the header, with the properties as this registry has them."""
         batch, properties = self.batch, registry.properties
         return BatchHeader(
             payload=self.payload,
@@ -120,7 +121,7 @@ class VerifiedBatch:
 
 
 def decode_payload(payload: Payload, registry: Registry) -> VerifiedBatch | RejectedPayload:
-    """Check topic, signature and contents, in that order; total: it raises nothing."""
+    """Check topic, signature and content, in that order; never raises."""
     try:
         batch = _verify(payload, registry)
     except _RejectionError as error:
@@ -128,7 +129,7 @@ def decode_payload(payload: Payload, registry: Registry) -> VerifiedBatch | Reje
     verified = VerifiedBatch(payload=payload, batch=batch, sha256=hashlib.sha256(payload.body).digest())
     first, last = batch.t0 + min(batch.dt), batch.t0 + max(batch.dt)
     if first < _EARLIEST_MS or last > _LATEST_MS:
-        detail = f"stamps from {first} to {last} ms"
+        detail = f"timestamps from {first} to {last} ms"
         return RejectedPayload(payload=payload, reason=RejectionReason.IMPOSSIBLE_TIME, detail=detail, key=verified.key)
     return verified
 
@@ -153,7 +154,7 @@ def _verify(payload: Payload, registry: Registry) -> ReadingBatch:
     return batch
 
 
-_parse_topic = lru_cache(maxsize=20_000)(Topic.parse)  # a node has one for years
+_parse_topic = lru_cache(maxsize=20_000)(Topic.parse)  # a node keeps its topic for years
 
 
 def _find_sender(payload: Payload, registry: Registry) -> Node:
@@ -175,14 +176,14 @@ def _find_sender(payload: Payload, registry: Registry) -> Node:
 
 @dataclass(frozen=True, kw_only=True)
 class UnplacedValues:
-    """What of some batches has no datastream: (node, property) to create, and batches with unknown properties."""
+    """Values without a datastream: (node, property) pairs to create, and batches with unknown properties."""
 
     missing_datastreams: tuple[tuple[str, str], ...]
     rejections: tuple[RejectedPayload, ...]
 
 
 def find_unplaced(headers: Sequence[BatchHeader]) -> UnplacedValues:
-    """What `place` left out, so that the caller creates or quarantines it."""
+    """Find what `place_observations` leaves out, so that the caller can create or quarantine it."""
     missing_datastreams = dict.fromkeys(
         (h.node, p) for h in headers if h.unplaced_properties for p in h.unplaced_properties
     )
@@ -199,9 +200,9 @@ def find_unplaced(headers: Sequence[BatchHeader]) -> UnplacedValues:
 
 
 def place_observations(batches: Sequence[VerifiedBatch], registry: Registry) -> ObservationBatch:
-    """Verified batches -> observations in order of arrival; values without a datastream are left out.
+    """Return the observations in order of arrival, without values that have no datastream.
 
-    A value that is None and carries no flag is no observation and is left out too.
+    A value that is None and has no flag is no observation and is left out too.
     """
     placed_properties = [[p for p in v.batch.values if (v.batch.node, p) in registry.slots] for v in batches]
     if not any(placed_properties):
@@ -233,13 +234,13 @@ def place_observations(batches: Sequence[VerifiedBatch], registry: Registry) -> 
 
 
 def decode_observations(payloads: Iterable[Payload], registry: Registry) -> ObservationBatch:
-    """What stands in those payloads that can be believed; the others are left out."""
+    """Return the observations of all payloads that can be verified; leave out the others."""
     results = (decode_payload(payload, registry) for payload in payloads)
     return place_observations([result for result in results if isinstance(result, VerifiedBatch)], registry)
 
 
 def _expand_spans(starts: IntArray, lengths: IntArray) -> NDArray[np.intp]:
-    """`starts[i], starts[i] + 1, ...`, `lengths[i]` of them, one after the other."""
+    """Concatenate the ranges `starts[i], starts[i] + 1, ...` of `lengths[i]` elements."""
     before = np.cumsum(lengths) - lengths
     spans: NDArray[np.intp] = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
     return spans
@@ -248,7 +249,7 @@ def _expand_spans(starts: IntArray, lengths: IntArray) -> NDArray[np.intp]:
 def _collect_flags(
     batches: Sequence[VerifiedBatch], placed_properties: Sequence[Sequence[str]], lengths: IntArray
 ) -> FlagArray:
-    """The nodes' own flags, as `place` orders them; most batches have none."""
+    """Return the flags that nodes set, in the order of `place_observations`; most batches have none."""
     flags, ends = np.zeros(int(lengths.sum()), np.int32), np.cumsum(lengths)
     columns = (v.batch.flags.get(name) for v, names in zip(batches, placed_properties, strict=True) for name in names)
     for i, column in enumerate(columns):
@@ -258,7 +259,7 @@ def _collect_flags(
 
 
 def _flag_suspect_times(batches: Sequence[VerifiedBatch], stamps: IntArray, lengths: IntArray) -> FlagArray:
-    """A batch of which a stamp cannot be believed is marked as a whole: shape (batches,)."""
+    """Flag a whole batch if one of its timestamps is implausible: shape (batches,)."""
     starts = np.cumsum(lengths) - lengths
     latest_plausible = np.array(
         [batch.payload.received_at.timestamp() * 1000 + _MAX_AHEAD_MS for batch in batches], np.int64
@@ -270,15 +271,12 @@ def _flag_suspect_times(batches: Sequence[VerifiedBatch], stamps: IntArray, leng
 
 
 def _collect_covariates(batches: Sequence[VerifiedBatch], reading_index: NDArray[np.intp]) -> dict[str, FloatArray]:
-    """Those that any of the batches has, at each of these readings."""
+    """Return the covariates that any batch has, for each of these readings."""
     present = {name: p for name, p in _COVARIATES.items() if any(p in v.batch.values for v in batches)}
     return {name: _read_covariate(batches, p)[reading_index] for name, p in present.items()}
 
 
 def _read_covariate(batches: Sequence[VerifiedBatch], name: str) -> FloatArray:
-    """One property of every batch, as many values as it has readings; NaN where it has none."""
+    """Return one property of all batches, a value per reading; NaN if a batch does not have it."""
     columns = (v.batch.values.get(name) or repeat(None, len(v.batch.dt)) for v in batches)
     return np.array(list(chain.from_iterable(columns)), np.float64)
-
-
-_COVARIATES = {"rh": "humidity", "wind_speed": "wind_speed", "wind_direction": "wind_direction"}

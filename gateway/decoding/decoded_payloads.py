@@ -1,4 +1,4 @@
-"""Payloads as they were read: what stands in each, and all their rows together. Pure."""
+"""Decoded payloads of one micro-batch: a header for each, and all their rows together. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -20,17 +20,17 @@ from gateway.model.registry import Registry
 
 @dataclass(frozen=True, kw_only=True)
 class DecodedPayloads:
-    """Payloads as one registry reads them. `rows.batch` counts the headings."""
+    """Payloads decoded with one registry. `rows.batch` indexes `headers`."""
 
     payloads: Sequence[Payload]
-    registry: Registry | None  # None: not read yet
+    registry: Registry | None  # None: not decoded yet
     headers: Sequence[BatchHeader] = ()
     rejected: Sequence[RejectedPayload] = ()
     rows: ObservationBatch = field(default_factory=lambda: ObservationBatch.from_columns([], [], []))
 
     @classmethod
     def from_payloads(cls, payloads: Sequence[Payload], registry: Registry) -> Self:
-        """Verified and read, each for itself."""
+        """Verify and decode each payload."""
         results = [decode_payload(payload, registry) for payload in payloads]
         verified = [d for d in results if isinstance(d, VerifiedBatch)]
         return cls(
@@ -41,12 +41,16 @@ class DecodedPayloads:
             rows=place_observations(verified, registry),
         )
 
+    def is_decoded_with(self, registry: Registry) -> bool:
+        """Whether this very snapshot was used: a change of datastreams alone does not raise `Registry.version`."""
+        return self.registry is registry
+
     def with_registry(self, registry: Registry) -> "DecodedPayloads":
-        """As this registry reads them."""
-        return self if self.registry is registry else DecodedPayloads.from_payloads(self.payloads, registry)
+        """Return the payloads decoded with this registry; decode again only if it is another one."""
+        return self if self.is_decoded_with(registry) else DecodedPayloads.from_payloads(self.payloads, registry)
 
     def select_rows(self, headers: Sequence[BatchHeader]) -> ObservationBatch:
-        """Of some of the headings, in their order; `batch` counts these."""
+        """Return the rows of some of the headers; their `batch` indexes these."""
         if len(headers) == len(self.headers):
             return self.rows
         index_by_payload = {id(header.payload): batch_index for batch_index, header in enumerate(headers)}

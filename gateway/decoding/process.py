@@ -1,9 +1,10 @@
-"""Verifying and reading in a process of its own, where it takes no time from the one that feeds the database.
+"""Decoding in a separate process, so that it takes no time from the process that feeds the database.
 
-Threads of one process wait for each other here: both need the interpreter's lock. A small site never
-starts the process; where it dies, falls silent or is not there yet, the work is done in the caller's own.
+Threads of one process would wait for each other: both need the interpreter lock. A small site never starts the helper
+process. If the helper dies, does not answer or is still loading, the caller's own process decodes.
 """
 
+import copyreg
 import io
 import pickle
 import signal
@@ -11,8 +12,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -22,23 +24,26 @@ from alerting.errors import one_line
 from alerting.log import get_logger
 from gateway.decoding.decode import Payload
 from gateway.decoding.decoded_payloads import DecodedPayloads
+from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Registry
 from gateway.system.gc_tuning import freeze_gc
 
 _LOG = get_logger("gateway.decoding")
+_GREETING = f"piekwacht {version('piekwacht')}".encode()  # differs if another version was installed meanwhile
+_RESTART_INTERVAL = 10.0  # s from one start to the next
 
 
 class Decoder:
-    """Reads payloads for one gateway; may be called from several threads."""
+    """Decodes payloads for one gateway; may be called from several threads."""
 
     def __init__(self, *, min_payloads: int = 100, timeout: float = 30.0) -> None:
-        """`worth`: fewest payloads for which another process is asked; `patience`: s until it counts as dead."""
+        """`min_payloads`: fewest for which the helper is used; `timeout`: s without an answer until it is killed."""
         self._min_payloads, self._timeout, self._lock = min_payloads, timeout, threading.Lock()
         self._helper: _HelperProcess | None = None
-        self._next_start_at = 0.0  # when another may be started, by the monotonic clock
+        self._next_start_at = 0.0  # monotonic clock
 
     def decode(self, payloads: Sequence[Payload], registry: Registry) -> DecodedPayloads:
-        """As `Decoded.of`."""
+        """Return the same as `DecodedPayloads.from_payloads`."""
         if len(payloads) < self._min_payloads:
             return DecodedPayloads.from_payloads(payloads, registry)
         with self._lock:
@@ -55,11 +60,11 @@ class Decoder:
 
     @property
     def has_used_helper(self) -> bool:
-        """Whether the other process has done any of the work."""
+        """Whether the helper process has decoded anything yet."""
         return self._helper is not None and self._helper.registry is not None
 
     def close(self) -> None:
-        """End the process."""
+        """Stop the helper process."""
         with self._lock:
             self._stop_helper()
 
@@ -70,23 +75,23 @@ class Decoder:
 
 
 class _HelperProcess:
-    """The other process, as long as it lives. It ends by itself when nobody holds the other end of its pipe."""
+    """The helper process. It ends by itself when the other end of its pipe is closed."""
 
     def __init__(self) -> None:
         self._pipe, child_end = Pipe()
-        self.registry: Registry | None = None  # what it decodes by
+        self.registry: Registry | None = None  # last one sent to it
         self._is_loaded = False
         with child_end:
             self.process = subprocess.Popen(  # noqa: S603 - the command is ours
                 [sys.executable, "-m", "gateway.decoding.process", str(child_end.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[child_end.fileno()],
-                process_group=0,  # Ctrl-C in the terminal reaches the gateway alone, which ends us in order
+                process_group=0,  # Ctrl-C in the terminal reaches only the gateway, which then stops us in order
             )
 
     @property
     def is_ready(self) -> bool:
-        """Whether it has loaded what it needs; OSError or EOFError where it died of that or is not of our version."""
+        """Whether it has finished loading. OSError or EOFError if it died or has another version."""
         if not self._is_loaded and self._pipe.poll():
             greeting = self._pipe.recv_bytes()
             if greeting != _GREETING:
@@ -106,27 +111,29 @@ class _HelperProcess:
 
     def kill(self) -> None:
         self._pipe.close()
-        self.process.kill()  # it holds nothing that could be lost
+        self.process.kill()  # it has nothing to lose
         self.process.wait()
 
 
-_GREETING = f"piekwacht {version('piekwacht')}".encode()  # another one was installed meanwhile: it is not for us
-_RESTART_INTERVAL = 10.0  # s from one start to the next
-
-
 def _strip_registry(registry: Registry) -> Registry:
-    """What decoding reads of a registry; all of a large network takes long to send."""
+    """Keep what decoding reads: the registry of a large network takes long to send."""
     return replace(registry, areas={}, sites=(), stations={}, datastreams=())
 
 
+def _reduce_observations(rows: ObservationBatch) -> tuple[Callable[[], ObservationBatch], tuple[()]]:
+    return partial(ObservationBatch.from_columns, **rows.non_neutral_columns()), ()
+
+
 class _PayloadPickler(pickle.Pickler):
-    """Payloads are told by their number: who asked has them."""
+    """Replaces each payload by its index, as the parent has it, and leaves out neutral columns of observations."""
+
+    dispatch_table = copyreg.dispatch_table | {ObservationBatch: _reduce_observations}
 
     def __init__(self, file: io.BytesIO, payloads: Sequence[Payload]) -> None:
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
         self._numbers = {id(payload): number for number, payload in enumerate(payloads)}
 
-    def persistent_id(self, obj: Any) -> int | None:  # noqa: ANN401 - as pickle has it
+    def persistent_id(self, obj: Any) -> int | None:  # noqa: ANN401 - pickle's signature
         return self._numbers[id(obj)] if type(obj) is Payload else None
 
 
@@ -140,17 +147,18 @@ class _PayloadUnpickler(pickle.Unpickler):
 
 
 def _serve_requests(pipe: Connection) -> None:
-    """In the other process: until nobody asks any more."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # whoever ends a whole service ends the gateway first
+    """Run in the helper process: decode until the parent closes the pipe."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a service manager signals all processes; the gateway stops us
     freeze_gc(raise_thresholds=True)
-    registry: Any = None
+    registry: Registry
     pipe.send_bytes(_GREETING)
     while True:
         try:
             new_registry, columns = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from our parent
         except (EOFError, OSError):
             return
-        registry = new_registry or registry
+        if new_registry is not None:  # always in the first request
+            registry = new_registry
         payloads = [Payload(topic=t, body=b, received_at=at, replayed=replayed) for t, b, at, replayed in columns]
         decoded, buffer = DecodedPayloads.from_payloads(payloads, registry), io.BytesIO()
         _PayloadPickler(buffer, payloads).dump((decoded.headers, decoded.rejected, decoded.rows))

@@ -1,6 +1,7 @@
-"""Ed25519 by libsodium: half the time of OpenSSL's, and threads may do it at once, as it holds no interpreter lock.
+"""Ed25519 signatures by libsodium, for the gateway.
 
-It is also the stricter of the two: keys and points of small order are refused.
+It takes half the time of OpenSSL and releases the interpreter lock, so that threads can work at once. It is also
+stricter: it rejects keys and points of small order.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ def _load_verify_key(public_key: bytes) -> VerifyKey:
 
 
 def is_valid_signature(public_key: bytes, signature: bytes, message: bytes) -> bool:
-    """Whether the signature (64 bytes) is that of the text by the owner of the key (32 bytes)."""
+    """Whether the signature (64 bytes) of the message was made with the private key of `public_key` (32 bytes)."""
     try:
         _load_verify_key(public_key).verify(message, signature)
     except BadSignatureError:
@@ -25,6 +26,6 @@ def is_valid_signature(public_key: bytes, signature: bytes, message: bytes) -> b
 
 
 def make_sign_function(private_key: bytes) -> Callable[[bytes], bytes]:
-    """Makes the signatures (64 bytes) of the owner of this private key (32 bytes); the same that OpenSSL makes."""
+    """Return a function that signs with this private key (32 bytes); its signatures equal OpenSSL's (64 bytes)."""
     key = SigningKey(private_key)
     return lambda text: key.sign(text).signature

@@ -18,10 +18,39 @@ Fraction = Annotated[float, Meta(ge=0, le=1)]
 
 
 class PeakSettings(Struct, frozen=True, kw_only=True):
-    """`[detection.property.<name>]`. Values in the property's unit; see `kernels` for the formulas.
+    """`[detection.property.<name>]`: how peaks of one property are detected.
 
-    What a table leaves out is as shipped for its property; of a property without shipped settings, as for PM2.5.
-    `on = false`: not detected on.
+    The formulas are in the docstring of gateway/detection/kernels/__init__.py. A key that a table lacks has the
+    default of its property (gateway/model/properties.toml); for other properties it has the default of PM2.5, as
+    listed.
+
+    on                  whether peaks of this property are detected
+    polarity            1 if the signal rises with pollution, -1 if it falls
+    background_minutes  time constant of the background
+    noise_minutes       time constant of the noise
+    drift               standardised excess that is subtracted from the CUSUM statistic per unit of time
+    threshold           value of the CUSUM statistic above which an event opens
+    clip                largest standardised excess that counts; clip - drift must be below threshold
+    unit_seconds        time in which one reading adds its full excess to the CUSUM statistic
+    sure                standardised excess that is beyond doubt
+    sure_seconds        unit of time instead of `unit_seconds` for an excess that is beyond doubt
+    noise_absolute      noise of the sensor, in the unit of the property
+    noise_relative      noise of the sensor, as a fraction of the background
+    smallest            smallest excess that opens an event, in the unit of the property
+    smallest_among      the same while two neighbours rise or did so within 15 minutes
+    freeze              speed of the background while an event is open, as a fraction of its normal speed
+    hold                how much the CUSUM statistic slows down the background
+    rise_limit          largest upward step that the background learns from, in standard deviations of the noise
+    fall_limit          largest downward step that the background learns from, in standard deviations of the noise
+    fall_speed          factor on the speed of the background while readings are well below it
+    close_seconds       time that a peak must be over before its event ends
+    odd                 standardised excess at which a single reading may open an event by its tail
+    tail                tail after a single reading, judged with two later readings, as a multiple of the noise
+    tail_now            tail after a single reading, judged with one later reading, as a multiple of the noise
+    share               part of the common excess of the neighbours that is subtracted
+    few_share           the same in a group of few stations
+    lift                how far the common excess is moved from the median towards the upper quartile
+    spread              weight of the spread among neighbours in the noise
     """
 
     on: bool = True
@@ -68,7 +97,10 @@ DEFAULT_TABLES = {name: msgspec.to_builtins(settings) for name, settings in _DEF
 
 
 class DetectionSettings(Struct, frozen=True, kw_only=True):
-    """`[detection]` of piekwacht.toml: what its tables say, over what is shipped."""
+    """`[detection]`: one table `[detection.property.<name>]` per property.
+
+    property  settings per property; other properties have their defaults
+    """
 
     property: Annotated[dict[str, PeakSettings], Meta(extra={DEFAULTS: DEFAULT_TABLES})] = field(
         default_factory=lambda: dict(_DEFAULTS)

@@ -28,7 +28,7 @@ def build_checks(hosts: services.Hosts = MappingProxyType({})) -> Mapping[str, C
         "api": lambda settings: services.check_api(settings, hosts),
         "alerting": lambda settings: services.check_alerting(settings, hosts),
         "mail": lambda settings: mail.check_mail(settings.alerting),
-        "beside": lambda settings: services.check_evaluation(settings, hosts, time.time()),
+        "evaluation": lambda settings: services.check_evaluation(settings, hosts, time.time()),
         "heartbeat": lambda settings: services.check_heartbeat(settings, hosts, time.time()),
     }
 

@@ -19,7 +19,8 @@ _MARKS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command, --config aside."""
+    """Add the arguments of the command."""
+    settings.add_config_argument(parser)
     parser.add_argument(
         "--only",
         action="append",
@@ -29,17 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=", ".join(build_checks()),
     )
     parser.add_argument(
-        "--at", action="append", default=[], type=_parse_host, metavar="PART=HOST",
-        help="where gateway, api, alerting or beside runs, if not here; may be repeated",
+        "--at", action="append", default=[], type=_parse_host, metavar="SERVICE=HOST",
+        help="where gateway, api, alerting or evaluation runs, if not here; may be repeated",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="say only what somebody has to do something about")
     parser.add_argument("--json", action="store_true", help="a list of findings, for programs")
-    parser.set_defaults(run=run)
 
 
 def _parse_host(text: str) -> tuple[str, str]:
     part, separator, host = text.partition("=")
-    if not separator or part not in {"gateway", "api", "alerting", "beside"}:
+    if not separator or part not in {"gateway", "api", "alerting", "evaluation"}:
         raise argparse.ArgumentTypeError(f"{text!r} is not such as api=web-1")
     return part, host
 

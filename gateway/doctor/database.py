@@ -37,7 +37,7 @@ def _check_server(connection: psycopg.Connection) -> Iterator[Finding]:
     if version < _MIN_SERVER_VERSION:
         yield finding.fault(f"the server is PostgreSQL {version // 10_000}", "install PostgreSQL 15 or newer")
         return
-    durability: Mapping[str, str] = dict(connection.execute(QUERIES["doctor_durability"]).fetchall())
+    durability: Mapping[str, str] = dict(connection.execute(QUERIES["select_durability_settings"]).fetchall())
     for name, value in durability.items():
         if value == "off":
             remedy = f"set {name} = on in postgresql.conf, or a power cut loses what nodes were told to forget"
@@ -48,11 +48,11 @@ def _check_server(connection: psycopg.Connection) -> Iterator[Finding]:
 
 def _check_schema(connection: psycopg.Connection) -> Iterator[Finding]:
     finding = FindingFactory("schema")
-    row = connection.execute(QUERIES["doctor_has_schema"]).fetchone()
+    row = connection.execute(QUERIES["has_schema"]).fetchone()
     if row is None or not row[0]:
         yield finding.fault("the database is empty", "run `piekwacht migrate`")
         return
-    applied: dict[str, str] = dict(connection.execute(QUERIES["doctor_applied"]).fetchall())
+    applied: dict[str, str] = dict(connection.execute(QUERIES["select_applied_migrations"]).fetchall())
     timescale = any(name.endswith(".timescale.sql") for name in applied)
     try:
         missing = find_pending(select_for_server(load_migrations(), timescale=timescale), applied)
@@ -69,10 +69,10 @@ def _check_schema(connection: psycopg.Connection) -> Iterator[Finding]:
 
 def _check_timescale(connection: psycopg.Connection) -> Iterator[Finding]:
     finding = FindingFactory("timescale")
-    row = connection.execute(QUERIES["doctor_timescale"]).fetchone()
+    row = connection.execute(QUERIES["select_timescale_version"]).fetchone()
     version, made_with_timescale = row or (None, False)
     if version:
-        failed_jobs = connection.execute(QUERIES["doctor_timescale_jobs"]).fetchall()
+        failed_jobs = connection.execute(QUERIES["count_failed_jobs"]).fetchall()
         if failed_jobs:
             remedy = "look at timescaledb_information.job_errors"
             yield finding.warning(f"{len(failed_jobs)} of TimescaleDB's jobs failed last time", remedy)

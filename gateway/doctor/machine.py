@@ -68,7 +68,7 @@ def read_clocks(dsn: str, authority_made: datetime | None) -> Clocks:
 def _read_database_clock(dsn: str) -> tuple[datetime | None, datetime | None]:
     try:
         with connect(dsn) as connection:
-            row = connection.execute(QUERIES["doctor_clock"]).fetchone()
+            row = connection.execute(QUERIES["select_database_clock"]).fetchone()
     except (StartError, psycopg.Error):  # said by the check of the database
         return None, None
     now, newest = row or (None, None)

@@ -70,7 +70,7 @@ def check_gateway(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
         yield finding.fault(
             f"the gateway does not answer at {_expected_url(settings, hosts, 'gateway')}", _START_REMEDY
         )
-    elif settings.ingest.share and not metrics.get("piekwacht_leased_areas"):
+    elif settings.ingest.share_areas and not metrics.get("piekwacht_leased_areas"):
         yield finding.note("this gateway has no area now: other workers have them all")
     elif not metrics["piekwacht_ingest_connected"]:
         yield finding.fault("the gateway runs and takes nothing in", "its log says whether broker or database is away")
@@ -117,17 +117,17 @@ def check_alerting(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
 
 def check_evaluation(settings: Settings, hosts: Hosts, now: float) -> Iterator[Finding]:
     """Whether what judges the detector runs, where it was asked for."""
-    finding, url = FindingFactory("beside"), _metrics_url(settings, hosts, "beside")
+    finding, url = FindingFactory("evaluation"), _metrics_url(settings, hosts, "evaluation")
     if not settings.has_evaluation:
         yield finding.note("nothing judges the detector while it works", "a choice: [selftest] and [shadow] would")
         return
     if url is None:
-        yield finding.note("whether `piekwacht beside` runs cannot be seen", "give [telemetry] beside_port")
+        yield finding.note("whether `piekwacht evaluate` runs cannot be seen", "give [telemetry] evaluation_port")
         return
     metrics = fetch_samples(url)
     if metrics is None:
         yield finding.warning(
-            f"what judges the detector does not answer at {url}", "start `piekwacht beside`, or look at its log"
+            f"what judges the detector does not answer at {url}", "start `piekwacht evaluate`, or look at its log"
         )
         return
     shadows = {name.rpartition("/")[2]: value for name, value in metrics.items() if name.startswith(_SHADOW_NEWEST)}

@@ -13,12 +13,12 @@ from gateway.errors import GatewayError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `piekwacht ca`."""
+    """Add the actions `init`, `server` and `client`."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     init = actions.add_parser("init", help="make the area's certificate authority, in a folder of its own")
     init.add_argument("name", help="such as ijmond")
     add_ca_argument(init)
-    init.set_defaults(run=_create_authority)
+    init.set_defaults(action=_create_authority)
     for use, holder in (("server", "a broker or a proxy"), ("client", "a gateway or an API process")):
         subparser = actions.add_parser(use, help=f"key and certificate for {holder}")
         subparser.add_argument("name", help="common name: the client id, or the server's name")
@@ -27,12 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         subparser.add_argument("--out", type=Path, default=Path(), metavar="DIR")
         add_ca_argument(subparser)
-        subparser.set_defaults(run=_issue_certificate, use=use)
+        subparser.set_defaults(action=_issue_certificate, use=use)
 
 
 def add_ca_argument(parser: argparse.ArgumentParser) -> None:
     """The argument that names the authority."""
     parser.add_argument("--ca", type=Path, default=Path("ca"), metavar="DIR", help="folder of the authority")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the chosen action."""
+    args.action(args)
 
 
 def _create_authority(args: argparse.Namespace) -> None:

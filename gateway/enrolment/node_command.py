@@ -39,14 +39,14 @@ class NodeRow(Struct, frozen=True, kw_only=True):
     health: dict[str, Any] | None
 
 
-def add_arguments(parser: argparse.ArgumentParser, add_config: Callable[[argparse.ArgumentParser], None]) -> None:
-    """The arguments of the command; `add_config` adds --config in the manner of the others."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the actions, each with --config."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
-    def add_action(name: str, run: Callable[..., None], help_: str) -> argparse.ArgumentParser:
+    def add_action(name: str, action: Callable[..., None], help_: str) -> argparse.ArgumentParser:
         subparser = actions.add_parser(name, help=help_)
-        add_config(subparser)
-        subparser.set_defaults(run=run)
+        settings.add_config_argument(subparser)
+        subparser.set_defaults(action=action)
         return subparser
 
     enrol = add_action(
@@ -75,6 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser, add_config: Callable[[argpars
     configure.add_argument("node")
     configure.add_argument("file", type=Path, metavar="FILE.toml", help="[batch] and [[sensor]] as in agent.toml")
     add_action("list", _list, "every node: where it stands, when it was heard, what it says of itself")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the chosen action."""
+    args.action(args)
 
 
 def _enrol(args: argparse.Namespace) -> None:
@@ -202,14 +207,14 @@ def _read_request(path: Path, node: str) -> EnrolmentRequest:
 
 def _check_registry(connection: psycopg.Connection, node: Node, *, again: bool) -> None:
     """GatewayError where the registry has no such station in the area, or has the node already."""
-    area_row = connection.execute(QUERIES["area_of_station"], {"id": node.station}).fetchone()
+    area_row = connection.execute(QUERIES["select_area_of_station"], {"id": node.station}).fetchone()
     if area_row is None or area_row[0] != node.area:
         actual_place = "no such station" if area_row is None else f"that station in {area_row[0]}"
         raise GatewayError(
             f"{node.id} is planned at {node.station} in {node.area}, and the registry has {actual_place}; "
             "run `piekwacht site apply` first"
         )
-    enrolled = connection.execute(QUERIES["known_node"], {"id": node.id}).fetchone()
+    enrolled = connection.execute(QUERIES["select_node_revoked"], {"id": node.id}).fetchone()
     if enrolled is not None and not enrolled[0] and not again:
         raise GatewayError(
             f"{node.id} is enrolled already; `piekwacht node renew` gives it a new certificate, "
@@ -218,5 +223,5 @@ def _check_registry(connection: psycopg.Connection, node: Node, *, again: bool) 
 
 
 def _check_enrolled(connection: psycopg.Connection, node: str) -> None:
-    if connection.execute(QUERIES["known_node"], {"id": node}).fetchone() is None:
+    if connection.execute(QUERIES["select_node_revoked"], {"id": node}).fetchone() is None:
         raise GatewayError(f"no node {node} is enrolled; `piekwacht node list` shows those that are")

@@ -20,7 +20,14 @@ Longitude = Annotated[float, Meta(ge=-180, le=180)]
 
 
 class AreaTable(Struct, frozen=True, kw_only=True):
-    """`[area]`: outline is a GeoJSON geometry (CRS84), in the file itself or beside it."""
+    """`[area]`: the area that the file describes.
+
+    id            short name, used in topics and addresses
+    name          name on pages
+    authority     authority that supervises the area
+    outline       GeoJSON geometry (CRS84)
+    outline_file  file with the geometry, instead of `outline`
+    """
 
     id: Name
     name: str
@@ -30,7 +37,14 @@ class AreaTable(Struct, frozen=True, kw_only=True):
 
 
 class SiteTable(Struct, frozen=True, kw_only=True):
-    """`[[site]]`: a watched facility."""
+    """`[[site]]`: a watched facility.
+
+    id         short name
+    name       name on pages
+    operator   company that runs the facility
+    latitude   WGS 84, in degrees
+    longitude  WGS 84, in degrees
+    """
 
     id: Name
     name: str
@@ -40,7 +54,13 @@ class SiteTable(Struct, frozen=True, kw_only=True):
 
 
 class StationTable(Struct, frozen=True, kw_only=True):
-    """`[[station]]`: a place's public identity."""
+    """`[[station]]`: the public identity of a place.
+
+    id         short name, used in addresses
+    name       name on pages
+    latitude   WGS 84, in degrees
+    longitude  WGS 84, in degrees
+    """
 
     id: Name
     name: str
@@ -49,7 +69,12 @@ class StationTable(Struct, frozen=True, kw_only=True):
 
 
 class NodeTable(Struct, frozen=True, kw_only=True):
-    """`[[node]]`: key is the node's verifier key, `<name>+<key id>+<base64>`."""
+    """`[[node]]`: a node at a station.
+
+    id       short name, as in its agent.toml
+    station  id of a station in this file
+    key      verifier key of the node: `<name>+<key id>+<base64>`
+    """
 
     id: Name
     station: Name

@@ -72,13 +72,13 @@ async def _load_and_replay(dsn: str, event_id: str) -> tuple[Event, Event | None
 
 
 async def _load_event(tx: Transaction, event_id: str) -> StoredEvent:
-    row = await (await tx.execute(QUERIES["event_story"], {"id": event_id})).fetchone()
+    row = await (await tx.execute(QUERIES["select_event_for_replay"], {"id": event_id})).fetchone()
     if row is None:
         raise ReplayError(f"no event {event_id}; `GET /v1/events` lists them")
     area, detector, body, changed_at, opened_at, late = row
     if late:
         raise ReplayError(f"{event_id} was found when a gap was repaired; only events found live are replayed")
-    parameters_row = await (await tx.execute(QUERIES["detector_parameters"], {"name": detector})).fetchone()
+    parameters_row = await (await tx.execute(QUERIES["select_detector_parameters"], {"name": detector})).fetchone()
     if parameters_row is None:
         raise ReplayError(f"the parameters of {detector} were not kept: {event_id} is older than this table")
     event = msgspec.json.decode(body, type=Event)
@@ -89,7 +89,9 @@ async def _replay_event(
     tx: Transaction, analyzer: Analyzer, registry: Registry, stored_event: StoredEvent
 ) -> Event | None:
     """The same revision of the event, or the newest that comes of the batches up to it."""
-    first_batch_row = await (await tx.execute(QUERIES["first_batch_since"], {"at": stored_event.opened_at})).fetchone()
+    first_batch_row = await (
+        await tx.execute(QUERIES["select_first_batch_since"], {"at": stored_event.opened_at})
+    ).fetchone()
     first_batch = int(first_batch_row[0]) if first_batch_row else 0
     checkpoint = await checkpoints.load_checkpoint(
         tx, analyzer, registry, stored_event.area, batch=first_batch or None, since=None
@@ -107,7 +109,7 @@ async def _replay_event(
             "until": stored_event.changed_at + _COMMIT_MARGIN,
             "limit": _BATCH_LIMIT,
         }
-        batches = await checkpoints.load_payloads(tx, "batches_between", values, registry)
+        batches = await checkpoints.load_payloads(tx, "select_batches_between", values, registry)
         state, event = _analyze_batches(analyzer, state, registry, batches, stored_event)
         replayed = event or replayed
         if len(batches) < _BATCH_LIMIT or (replayed and replayed.revision >= stored_event.event.revision):

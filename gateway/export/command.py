@@ -81,7 +81,7 @@ async def _export(args: argparse.Namespace, dsn: str, notes: Mapping[str, str]) 
 
 
 async def _load_selection(args: argparse.Namespace, fetch: Any) -> Selection:  # noqa: ANN401 - as above
-    matches = await fetch("export_place", {"station": args.station, "property": args.property})
+    matches = await fetch("select_datastreams_of_property", {"station": args.station, "property": args.property})
     if not matches:
         raise StartError(f"no station {args.station!r} or no observed property {args.property!r} in the registry")
     ((station, observed_property, unit, ids),) = matches
@@ -93,7 +93,7 @@ async def _load_selection(args: argparse.Namespace, fetch: Any) -> Selection:  #
         start=args.start,
         end=args.end,
         averaging=Averaging(args.averaging),
-        humidity_datastreams=dict(await fetch("export_humidity", {"ids": list(ids)})),
+        humidity_datastreams=dict(await fetch("select_humidity_datastreams", {"ids": list(ids)})),
     )
 
 

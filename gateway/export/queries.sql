@@ -18,7 +18,7 @@ FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket, m.datastr
 SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
 FROM means_1day(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket, m.datastream_id
 
--- name: export_place
+-- name: select_datastreams_of_property
 -- What the command line names: the datastreams of a property at a station, with the unit.
 SELECT s.id, p.id, p.unit, array_remove(array_agg(d.id ORDER BY d.id), NULL)
 FROM station s CROSS JOIN observed_property p
@@ -26,7 +26,7 @@ LEFT JOIN datastream d ON d.station_id = s.id AND d.property_id = p.id
 WHERE s.id = %(station)s AND p.id = %(property)s
 GROUP BY s.id, p.id, p.unit
 
--- name: export_humidity
+-- name: select_humidity_datastreams
 -- Of each datastream the one that tells how humid it was there: of the same node, else of another at the station.
 SELECT DISTINCT ON (d.id) d.id, h.id
 FROM datastream d JOIN datastream h ON h.station_id = d.station_id AND h.property_id = 'humidity'

@@ -1,4 +1,4 @@
-"""From events to alerts: which change of an event is told, and how bad it is. Pure."""
+"""Maps events to alerts: which changes are alerted, and their severity. Pure."""
 
 from collections.abc import Sequence
 from math import atan2, cos, degrees, hypot, radians
@@ -7,7 +7,7 @@ from alerting.alert import Alert, Change, NearSite, Place, Severity
 from gateway.model.event import Event, EventChange, EventKind
 from gateway.model.registry import ObservedProperty, Registry, Station
 
-_ALERTED_KINDS = {EventKind.PEAK, EventKind.REGIONAL}  # glitches and humidity are kept as events and shown, never sent
+_ALERTED_KINDS = {EventKind.PEAK, EventKind.REGIONAL}  # glitches and humidity are stored and shown, never sent
 
 
 _NEAR_METRES = 15_000.0  # metres within which a watched facility is named
@@ -15,17 +15,17 @@ _METRES_PER_DEGREE = 111_195.0  # metres of a degree of latitude on a sphere of 
 
 
 def classify_severity(event: Event, observed_property: ObservedProperty) -> Severity:
-    """The highest level whose excess is reached; a property without levels is always minor."""
+    """Return the highest level whose excess is reached; a property without levels is always minor."""
     levels = observed_property.severity_levels or ()
     levels_reached = sum(event.excess >= level for level in levels)
     return list(Severity)[max(0, levels_reached - 1)]
 
 
-_ALERT_CHANGES = {EventChange.MERGED: Change.ENDED}  # what it was the beginning of is told as an event of its own
+_ALERT_CHANGES = {EventChange.MERGED: Change.ENDED}  # the regional event is alerted separately
 
 
 def build_alerts(events: Sequence[Event], registry: Registry) -> list[Alert]:
-    """One alert for each change that somebody may have to act on."""
+    """Build one alert for each change that somebody may have to act on."""
     return [_build_alert(event, registry) for event in events if event.kind in _ALERTED_KINDS]
 
 

@@ -1,4 +1,4 @@
-"""What operators want nodes to be, each version told once a connection: the broker retains it. Pure."""
+"""Desired configurations of nodes: each version is published once per connection, as the broker retains it. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,7 @@ from gateway.model.registry import Node
 
 
 class DesiredConfigTracker:
-    """Remembers what one connection was told; `areas` empty: every area."""
+    """Records which versions were published on one connection; `areas` empty: every area."""
 
     def __init__(self, areas: Sequence[str]) -> None:
         self._areas = set(areas)
@@ -15,7 +15,7 @@ class DesiredConfigTracker:
         self._published_versions: dict[str, int] = {}
 
     def collect_changes(self, nodes: Mapping[str, Node]) -> list[tuple[DesiredConfig, str]]:
-        """(what to tell, area), nothing as long as the registry is the same."""
+        """Return (configuration to publish, area); empty as long as the registry is the same."""
         if nodes is self._last_nodes:
             return []
         self._last_nodes = nodes

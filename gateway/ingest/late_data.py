@@ -1,9 +1,10 @@
-"""Late data: detection over a repaired gap, from a saved state, as it would have gone had nothing been missing.
+"""Late data: detection over a repaired gap, from a checkpoint, as if nothing had been missing.
 
-Live detection goes on meanwhile and knows nothing of it. What is found here is told as found late, and is never
-paged as if it happened now.
+The pipeline records gaps in its transaction and runs the detection after COMMIT. Live detection continues without its
+results. Its events are marked `detected_late` and never page anybody as if they happened now.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,31 +12,63 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import numpy as np
+import psycopg
 
+from alerting.errors import one_line
+from alerting.log import get_logger
 from gateway.decoding.decode import decode_observations
 from gateway.detection.analyzer import Analyzer, AnalyzerState
+from gateway.ingest.outbox import write_outbox
+from gateway.live.message import LiveMessage
 from gateway.model.event import Event, EventKind
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Registry
 from gateway.model.timestamps import from_ms, to_ms
 from gateway.store import checkpoints
-from gateway.store.connection import QUERIES, Transaction
+from gateway.store.connection import QUERIES, Store, Transaction
 
+_LOG = get_logger("gateway.ingest")
+_GAP_QUIET_SECONDS = 60.0  # without a late reading, after which a gap counts as repaired
 _MARGIN_BEFORE = timedelta(minutes=5)
-_MARGIN_AFTER = timedelta(hours=2, minutes=30)  # so long after a gap an event that began in it may last
+_MARGIN_AFTER = timedelta(hours=2, minutes=30)  # longest time that an event which began in a gap lasts after it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """A span of one datastream that was filled late."""
+    """A time span of one datastream that late readings filled. `datastream` is the database id."""
 
-    datastream: int  # database id
+    datastream: int
     since: datetime
     until: datetime
 
 
+class LateDataDetector:
+    """Runs the detection over repaired gaps of one store's areas, once no more late readings arrive."""
+
+    def __init__(self, store: Store, analyzer: Analyzer) -> None:
+        self._store, self._analyzer = store, analyzer
+        self._due_at = 0.0  # monotonic clock; due at once, as the process before this one may have left gaps
+
+    def postpone(self) -> None:
+        """Wait until no late reading has arrived for a while."""
+        self._due_at = time.monotonic() + _GAP_QUIET_SECONDS
+
+    async def run_if_due(self, registry: Registry) -> list[LiveMessage]:
+        """Detect and store events of repaired gaps, and return them for viewers. A database failure postpones it."""
+        if time.monotonic() < self._due_at:
+            return []
+        self.postpone()
+        try:
+            async with self._store.transaction() as tx:
+                events = await detect_in_gaps(tx, self._analyzer, registry, _GAP_QUIET_SECONDS, self._store.areas)
+                return await write_outbox(tx, [], events, registry)
+        except psycopg.Error as error:
+            _LOG.warning("detection in gaps postponed: database unavailable", error=one_line(error))
+            return []
+
+
 async def record_gaps(tx: Transaction, rows: ObservationBatch, registry: Registry) -> None:
-    """Remember where late rows were filled in."""
+    """Record the time spans that late rows filled, per datastream."""
     late_rows = rows[rows.late]
     if not len(late_rows):
         return
@@ -47,14 +80,14 @@ async def record_gaps(tx: Transaction, rows: ObservationBatch, registry: Registr
         "since": [from_ms(times.min()) for _, times in spans],
         "until": [from_ms(times.max()) for _, times in spans],
     }
-    await tx.execute(QUERIES["note_gaps"], values)
+    await tx.execute(QUERIES["upsert_gaps"], values)
 
 
 async def detect_in_gaps(
     tx: Transaction, analyzer: Analyzer, registry: Registry, quiet_seconds: float, areas: Sequence[str] = ("*",)
 ) -> list[Event]:
-    """The events of every gap of these areas that is `quiet` seconds old; the gaps are closed with them."""
-    cursor = await tx.execute(QUERIES["repaired_gaps"], {"quiet": quiet_seconds, "areas": list(areas)})
+    """Return the events of all gaps without late readings for `quiet_seconds`, and close these gaps."""
+    cursor = await tx.execute(QUERIES["take_repaired_gaps"], {"quiet": quiet_seconds, "areas": list(areas)})
     by_area: dict[str, list[Gap]] = defaultdict(list)
     for area, id_, since, until in await cursor.fetchall():
         by_area[area].append(Gap(datastream=id_, since=since, until=until))
@@ -89,7 +122,7 @@ def _is_missed(
     known_events: list[tuple[str, int, datetime, datetime]],
     registry: Registry,
 ) -> bool:
-    """Whether the event began in a gap of its datastream, and live detection saw nothing of it."""
+    """Whether the event began in a gap of its datastream and live detection missed it."""
     gap = gap_by_slot.get(event.datastream)
     if gap is None or event.kind is EventKind.REGIONAL or not gap.since - _MARGIN_BEFORE <= event.onset <= gap.until:
         return False
@@ -104,7 +137,7 @@ async def _load_known_events(
     tx: Transaction, gaps: Sequence[Gap], since: datetime, until: datetime
 ) -> list[tuple[str, int, datetime, datetime]]:
     values = {"ids": [g.datastream for g in gaps], "since": since, "until": until + _MARGIN_AFTER}
-    rows = await (await tx.execute(QUERIES["events_over"], values)).fetchall()
+    rows = await (await tx.execute(QUERIES["select_overlapping_events"], values)).fetchall()
     end_of_time = datetime.max.replace(tzinfo=UTC)
     return [
         (id_, stream, onset, end_of_time if ended_at is None else ended_at) for id_, stream, onset, ended_at in rows
@@ -114,9 +147,9 @@ async def _load_known_events(
 async def _load_rows(
     tx: Transaction, registry: Registry, area: str, since: datetime, until: datetime
 ) -> ObservationBatch:
-    """All that the area's stations measured in the span, by time, as if none of it had been late."""
+    """All observations of the area in the time span, ordered by time, as if none had been late."""
     values = {"area": area, "since": since, "until": until}
-    batches = await checkpoints.load_payloads(tx, "batches_of_span", values, registry)
+    batches = await checkpoints.load_payloads(tx, "select_batches_in_span", values, registry)
     rows = decode_observations((payload for _, payload in batches), registry)
     first, last = (to_ms(at) for at in (since, until))
     rows = rows[(rows.observed_at > first) & (rows.observed_at <= last)]

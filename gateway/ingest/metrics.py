@@ -1,45 +1,36 @@
-"""What one transaction did, for Prometheus."""
+"""Counts and times a committed transaction for Prometheus."""
 
 import time
 from collections import Counter
-from collections.abc import Sequence
 
 import numpy as np
 
 from edge_agent.wire import Flag
 from gateway import telemetry
-from gateway.decoding.decode import RejectedPayload
-from gateway.model.event import Event
+from gateway.ingest.transaction_report import TransactionReport
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Registry
 from gateway.store import ledger
 
 
-def count_transaction(
-    *,
-    registry: Registry,
-    accepted: ledger.AcceptedBatches,
-    rejected: Sequence[RejectedPayload],
-    rows: ObservationBatch,
-    events: Sequence[Event],
-    seconds: float,
-) -> None:
-    """Count and time it, after COMMIT."""
-    telemetry.COMMIT_SECONDS.observe(seconds)
-    _count_batches(registry, accepted, rows)
-    for rejection in rejected:
+def count_transaction(report: TransactionReport) -> None:
+    """Update all counters and histograms of ingest."""
+    registry, rows = report.registry, report.outcome.rows
+    telemetry.COMMIT_SECONDS.observe(report.seconds)
+    _count_batches(registry, report.accepted, rows)
+    for rejection in report.rejected:
         telemetry.REJECTED_PAYLOADS.labels(rejection.reason.value).inc()
     for flag in Flag:
         flagged = int(((rows.flags & int(flag)) != 0).sum())
         if flagged:
             telemetry.FLAGGED_OBSERVATIONS.labels((flag.name or "").lower()).inc(flagged)
-    for event in events:
+    for event in report.outcome.events:
         telemetry.EVENTS.labels(registry.stations[event.station].area, event.change.value, event.kind.value).inc()
 
 
 def _count_batches(registry: Registry, accepted: ledger.AcceptedBatches, rows: ObservationBatch) -> None:
     now = time.time()
-    # summed first: finding a labelled metric costs as much as decoding a batch
+    # Summed first: looking up a labelled metric costs as much as decoding a batch.
     batches, readings, observations = Counter[tuple[str, str]](), Counter[str](), Counter[str]()
     for header in accepted.new:
         area = registry.nodes[header.node].area

@@ -1,4 +1,4 @@
-"""What a transaction tells the world: events kept, alerts handed to alerting, messages for the live feed."""
+"""Results of a transaction for others: stored events, alerts for alerting, messages for the live feed."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from gateway.store.connection import QUERIES, Transaction
 async def write_outbox(
     tx: Transaction, live_observations: Sequence[LiveObservation], events: Sequence[Event], registry: Registry
 ) -> list[LiveMessage]:
-    """Keep the events, with their alerts, in this transaction; returns what viewers should see after its COMMIT."""
+    """Store the events and their alerts in this transaction; return the messages to publish after its COMMIT."""
     severities = [classify_severity(event, registry.properties[event.observed_property]).value for event in events]
     await event_store.save_events(tx, events, severities, registry)
     await inbox.put_alerts(tx, build_alerts(events, registry))
@@ -28,7 +28,7 @@ async def _build_live_messages(
     events: Iterable[tuple[Event, str]],
     registry: Registry,
 ) -> list[LiveMessage]:
-    """One message an area, each with its own number: the newest live value of each datastream, every event change."""
+    """Build one numbered message per area: the newest live value of each datastream, every event change."""
     by_area: dict[str, tuple[list[LiveObservation], list[LiveEvent]]] = {}
     for observation in live_observations:
         by_area.setdefault(registry.stations[observation.station].area, ([], []))[0].append(observation)
@@ -39,7 +39,7 @@ async def _build_live_messages(
         by_area.setdefault(area, ([], []))[1].append(live_event)
     if not by_area:
         return []
-    numbers = await (await tx.execute(QUERIES["next_live_ids"], {"count": len(by_area)})).fetchall()
+    numbers = await (await tx.execute(QUERIES["take_live_ids"], {"count": len(by_area)})).fetchall()
     now = datetime.now(UTC)
     return [
         LiveMessage(id=number, area=area, committed_at=now, observations=area_observations, events=area_events)

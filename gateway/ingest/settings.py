@@ -1,7 +1,8 @@
-"""What is set for taking in. Apart from `ingest`: whoever reads the settings loads neither pipeline nor kernels."""
+"""Settings of ingest. A separate module, so that reading settings loads neither pipeline nor kernels."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -10,29 +11,39 @@ from gateway.errors import StartError
 
 
 class IngestSettings(Struct, frozen=True, kw_only=True):
-    """`[ingest]` of piekwacht.toml.
+    """`[ingest]`: how the gateway receives and stores batches.
 
-    areas       whose topics to take in; empty: every area
-    share       several gateways share these areas out among themselves, by leases in the database
-    lease       seconds after which a worker that is not heard of is dead, and its areas are free
-    key_file    private key that signs StoredRanges (`piekwacht key generate`)
-    window      seconds to wait for more payloads before a transaction begins
-    batches     most payloads in one transaction
-    retry       seconds between attempts while broker or database are away
-    patience    seconds to hold on to what was taken in while the database is away, before leaving it to the broker
+    key_file          private key that signs StoredRanges, created by `piekwacht key`
+    areas             areas whose topics are received; empty: every area
+    share_areas       several gateways share these areas among themselves, by leases in the database
+    lease_seconds     time without a sign of life after which a worker counts as stopped and its areas are free
+    window_seconds    time to wait for more payloads before a transaction begins
+    max_batches       maximum number of payloads in one transaction
+    retry_seconds     pause between attempts while broker or database is unavailable
+    patience_seconds  time to hold received payloads while the database is unavailable, before they are left to the
+                      broker
     """
+
+    FORMER_KEYS: ClassVar[Mapping[str, str]] = {
+        "share": "share_areas",
+        "lease": "lease_seconds",
+        "window": "window_seconds",
+        "batches": "max_batches",
+        "retry": "retry_seconds",
+        "patience": "patience_seconds",
+    }
 
     key_file: Path
     areas: list[str] = []
-    share: bool = False
-    lease: Annotated[float, Meta(ge=1, le=60)] = 10.0
-    window: Annotated[float, Meta(ge=0, le=10)] = 0.05
-    batches: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
-    retry: Annotated[float, Meta(gt=0, le=60)] = 1.0
-    patience: Annotated[float, Meta(ge=0, le=60)] = 5.0
+    share_areas: bool = False
+    lease_seconds: Annotated[float, Meta(ge=1, le=60)] = 10.0
+    window_seconds: Annotated[float, Meta(ge=0, le=10)] = 0.05
+    max_batches: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
+    retry_seconds: Annotated[float, Meta(gt=0, le=60)] = 1.0
+    patience_seconds: Annotated[float, Meta(ge=0, le=60)] = 5.0
 
     def signer(self) -> Signer:
-        """The gateway's key, or StartError."""
+        """Read the gateway's private key. StartError if it cannot be read."""
         try:
             return Signer.parse(self.key_file.read_text())
         except OSError as error:

@@ -1,57 +1,77 @@
-"""What follows from payloads if all of them are new, worked out while the transaction before theirs still runs. Pure.
+"""Speculation: decode and analyse the next micro-batch while the transaction before it still runs (docs/adr/0008).
 
-Only the database can say whether they are new. Where it says otherwise, or the memory that was
-reckoned from is not the one that was committed, the outcome is dropped and worked out again.
+Only the database knows which batches are new. If it contradicts the assumption that all are, or if the transaction
+starts from another state than the computation did, the outcome is dropped and computed again. The work runs in threads;
+it raises only what the decoder or the analyzer raise, which is nothing for any payload.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from gateway.decoding.decode import BatchHeader
-from gateway.detection.analyzer import Analyzer, AnalyzerState, NodeStates
-from gateway.live.latest import select_latest
-from gateway.live.message import LiveObservation
-from gateway.model.event import Event
-from gateway.model.observation import ObservationBatch
+from gateway import telemetry
+from gateway.decoding.decode import BatchHeader, Payload
+from gateway.decoding.decoded_payloads import DecodedPayloads
+from gateway.detection.analyzer import Analyzer
+from gateway.ingest.batch_outcome import BatchOutcome, VersionedState
+from gateway.ingest.state import IngestState
 from gateway.model.registry import Registry
-from gateway.store.copy_batches import BatchRows
-from gateway.store.copy_observations import CopyRecords, prepare_records
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchOutcome:
-    """What one micro-batch of new readings leads to: all that needs no database."""
+class Speculation:
+    """Decoded payloads on their way to `Pipeline.process`, with the outcome if all of them are new.
 
-    state_before: AnalyzerState
-    state_after: AnalyzerState
-    rows: ObservationBatch
-    events: Sequence[Event]
-    records: Sequence[CopyRecords]  # the rows, ready to be written
-    batch_rows: BatchRows  # and what they were signed in
-    node_states: Sequence[NodeStates]  # of each node that told something
-    live_observations: Sequence[LiveObservation]  # to viewers
+    state_known  set once it is known from which state the next micro-batch starts
+    """
 
-    @classmethod
-    def compute(
-        cls, analyzer: Analyzer, state_before: AnalyzerState, headers: Sequence[BatchHeader], rows: ObservationBatch
-    ) -> Self:
-        """Flags, detection, and what is kept of them; `rows.batch` counts the headings, by the registry of `before`."""
-        state_after, rows, events = analyzer.analyze(state_before, rows)
-        return cls(
-            state_before=state_before,
-            state_after=state_after,
-            rows=rows,
-            events=events,
-            records=prepare_records(rows, state_before.registry),
-            batch_rows=BatchRows.from_headers(headers),
-            node_states=analyzer.dump_nodes(state_after, _find_nodes(rows, state_before.registry)),
-            live_observations=select_latest(rows, state_before.registry),
-        )
+    decoded: DecodedPayloads
+    outcome: BatchOutcome | None
+    state_known: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def outcome_for(self, state: VersionedState, headers: Sequence[BatchHeader]) -> BatchOutcome | None:
+        """Return the outcome if `headers` (the new batches) are all of them and it started from `state`."""
+        outcome = self.outcome
+        if outcome is None or outcome.version_before != state.version or len(headers) != len(self.decoded.headers):
+            return None
+        return outcome
 
 
-def _find_nodes(rows: ObservationBatch, registry: Registry) -> list[str]:
-    slots = np.flatnonzero(np.bincount(rows.datastream)).tolist()
-    return list(dict.fromkeys(registry.datastreams[slot].node for slot in slots))
+class Speculator:
+    """Computes outcomes: ahead of a transaction, or within it for a speculation that did not hold."""
+
+    def __init__(
+        self,
+        analyzer: Analyzer,
+        state: IngestState,
+        decode: Callable[[Sequence[Payload], Registry], DecodedPayloads],
+    ) -> None:
+        self._analyzer, self._state, self._decode = analyzer, state, decode
+
+    async def speculate(self, payloads: Sequence[Payload], previous: Speculation | None) -> Speculation:
+        """Verify signatures at once; compute the outcome as soon as the state after `previous` is known.
+
+        That state is known when the transaction of `previous` begins to write, long before its COMMIT.
+        """
+        state = self._state.expected
+        decoded = DecodedPayloads(payloads=payloads, registry=None)
+        if state is not None:
+            decoded = await asyncio.to_thread(self._decode, payloads, state.registry)
+        if previous is not None:
+            await previous.state_known.wait()
+        state = self._state.expected
+        if state is None:
+            return Speculation(decoded=decoded, outcome=None)
+        return await asyncio.to_thread(self._speculate, decoded, state)
+
+    def _speculate(self, decoded: DecodedPayloads, state: VersionedState) -> Speculation:
+        decoded = decoded.with_registry(state.registry)
+        return Speculation(decoded=decoded, outcome=self.compute_outcome(state, decoded, decoded.headers))
+
+    def compute_outcome(
+        self, state: VersionedState, decoded: DecodedPayloads, headers: Sequence[BatchHeader]
+    ) -> BatchOutcome:
+        """Flags and detection of the batches of `headers`; blocks for milliseconds, so call it in a thread."""
+        rows = decoded.with_registry(state.registry).select_rows(headers)
+        with telemetry.DETECT_SECONDS.time():
+            return BatchOutcome.compute(self._analyzer, state, headers, rows)

@@ -1,37 +1,33 @@
-"""What one transaction did, for the log: with the ids by which a reading is followed."""
+"""Writes a committed transaction to the log, with the ids by which an operator follows a reading."""
 
 import logging
 from collections.abc import Sequence
 
 from alerting.log import get_logger
-from gateway.decoding.decode import BatchHeader, RejectedPayload
+from gateway.decoding.decode import BatchHeader
+from gateway.ingest.transaction_report import TransactionReport
 from gateway.model.event import Event
 from gateway.model.registry import Registry
-from gateway.store import ledger
 
 _LOG = get_logger("gateway.ingest")
 
 
-def log_transaction(
-    registry: Registry,
-    accepted: ledger.AcceptedBatches,
-    rejected: Sequence[RejectedPayload],
-    events: Sequence[Event],
-) -> None:
-    """After COMMIT. Batches only at `debug`: there are many."""
+def log_transaction(report: TransactionReport) -> None:
+    """Log events and quarantined payloads; batches only at `debug`, as there are many."""
+    accepted, registry = report.accepted, report.registry
     if _LOG.isEnabledFor(logging.DEBUG):
         for id_, header in zip(accepted.ids, accepted.new, strict=True):
             _LOG.debug("batch stored", batch_id=id_, **_describe_batch(header, registry))
         for header in accepted.duplicates:
             _LOG.debug("batch stored before", **_describe_batch(header, registry))
-    for rejection in rejected:
+    for rejection in report.rejected:
         _LOG.info(
             "payload quarantined",
             reason=rejection.reason.value,
             topic=rejection.payload.topic[:200],
             detail=rejection.detail[:200],
         )
-    for event in events:
+    for event in report.outcome.events:
         _LOG.info(f"event {event.change.value}", **_describe_event(event, accepted.ids, registry))
 
 
@@ -57,6 +53,6 @@ def _describe_event(event: Event, ids: Sequence[int], registry: Registry) -> dic
         "property": event.observed_property,
         "onset": event.onset,
     }
-    if ids:  # the transaction's batches: the one that told is among them
+    if ids:  # the batches of the transaction; one of them caused the event
         context |= {"first_batch_id": ids[0], "last_batch_id": ids[-1]}
     return context

@@ -1,4 +1,4 @@
-"""What of a commit is news to a viewer: the newest live value of each datastream. Pure."""
+"""Selects what viewers get from a commit: the newest live value of each datastream. Pure."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from gateway.model.timestamps import from_ms
 
 
 def select_latest(rows: ObservationBatch, registry: Registry) -> list[LiveObservation]:
-    """The newest live value of each datastream, with what led to it in the same minute."""
+    """Return the newest live value of each datastream, with the readings of the minute before it."""
     live = np.flatnonzero(~rows.late)
     order = live[np.argsort(rows.datastream[live], kind="stable")]
     if not len(order):
@@ -18,9 +18,9 @@ def select_latest(rows: ObservationBatch, registry: Registry) -> list[LiveObserv
     last_at = rows.observed_at[order[np.cumsum(lengths) - 1]]
     dt = rows.observed_at[order] - np.repeat(last_at, lengths)
     recent = dt > -MINUTE_MS
-    ends = np.cumsum(np.add.reduceat(recent, np.cumsum(lengths) - lengths))  # each datastream keeps its last at least
+    ends = np.cumsum(np.add.reduceat(recent, np.cumsum(lengths) - lengths))  # at least the last row of each datastream
     order = order[recent]
-    # to lists once: a reading's own Python costs more than all of its numpy
+    # Convert to lists once: per-reading Python costs more than all of the numpy work.
     columns = RecentReadings(
         dt=dt[recent].tolist(), values=rows.value[order].tolist(), flags=rows.flags[order].tolist()
     )

@@ -1,7 +1,7 @@
-"""What a gateway says right after COMMIT, for API replicas: the newest values and event changes.
+"""Live message: newest values and event changes, published right after COMMIT for API replicas.
 
-Published on `pw/v1/{area}/live` at QoS 0: a replica that misses one reads the database. `id` comes
-from one database sequence, a number a commit, so that every replica gives a client the same resume point.
+Published on `pw/v1/{area}/live` at QoS 0: a replica that misses one reads the database. `id` comes from one database
+sequence, one number per message, so that every replica gives a client the same resume point.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ MINUTE_MS = 60_000  # ms
 
 
 class RecentReadings(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Readings in columns, as in a ReadingBatch: `dt` in ms from the newest (<= 0); no `flags` where none has any."""
+    """Readings in columns, as in a ReadingBatch: `dt` in ms from the newest (<= 0); `flags` is empty if all are 0."""
 
     dt: list[int]
     values: list[float | None]
@@ -24,10 +24,10 @@ class RecentReadings(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LiveObservation(Struct, frozen=True, kw_only=True):
-    """The newest value of one datastream in a commit. `value` None: the sensor gave none.
+    """The newest value of one datastream in a commit. `value` None: the sensor returned none.
 
-    `recent` holds this commit's readings of the 60 s that end at `observed_at`: what is needed to keep a mean of the
-    last minute, however many readings came in one batch.
+    `recent` holds this commit's readings of the 60 s up to `observed_at`. A replica needs them for the mean of the last
+    minute, however many readings one batch has.
     """
 
     station: str
@@ -38,7 +38,7 @@ class LiveObservation(Struct, frozen=True, kw_only=True):
     recent: RecentReadings | None = None
 
     def readings(self) -> list[tuple[int, float | None, int]]:
-        """`recent` as (ms UTC, value, flags), or where there is none the one reading itself."""
+        """Return `recent` as (ms UTC, value, flags); without `recent`, the newest reading alone."""
         at = to_ms(self.observed_at)
         recent = self.recent
         if recent is None:
@@ -48,7 +48,7 @@ class LiveObservation(Struct, frozen=True, kw_only=True):
 
 
 class LiveEvent(Struct, frozen=True, kw_only=True):
-    """One revision of an event, with what only the registry knows."""
+    """One revision of an event, with area, severity and unit from the registry."""
 
     event: Event
     area: str
@@ -57,7 +57,7 @@ class LiveEvent(Struct, frozen=True, kw_only=True):
 
 
 class LiveMessage(Struct, frozen=True, kw_only=True):
-    """All that is new in one commit of one area."""
+    """Everything new of one area in one commit."""
 
     id: int
     area: str
@@ -66,7 +66,7 @@ class LiveMessage(Struct, frozen=True, kw_only=True):
     events: list[LiveEvent]
 
     def encode(self) -> bytes:
-        """JSON, as published."""
+        """Encode as JSON for publishing."""
         return json.encode(self)
 
 
@@ -74,5 +74,5 @@ _DECODER = json.Decoder(LiveMessage)
 
 
 def decode_live_message(payload: bytes) -> LiveMessage:
-    """Reader of `encode`'s form; raises msgspec.MsgspecError."""
+    """Decode what `encode` returned. Raises msgspec.MsgspecError."""
     return _DECODER.decode(payload)

@@ -1,8 +1,8 @@
 """The Event: an interval in which a detector's condition held at one datastream.
 
-Events are values. A detector returns EventChanges: the whole event as it is after the change, so
-that storing, alerting and showing need nothing but the newest revision. The id is derived from what
-the event is of (datastream, detector, onset), so the same data give the same event again.
+Events are values. For each change a detector returns the whole event as it is after the change, so that storing,
+alerting and display need only the newest revision. The id is derived from place, property, detector and onset, so the
+same data give the same event again.
 """
 
 import base64
@@ -14,27 +14,32 @@ from msgspec import Struct
 
 
 class EventChange(StrEnum):
-    """What happened to the event in a revision."""
+    """Change of the event in one revision."""
 
     OPENED = "opened"
     UPDATED = "updated"
     ENDED = "ended"
-    VOIDED = "voided"  # later readings say that it was none: a twin that saw nothing, a sensor that is stuck
-    MERGED = "merged"  # it is the beginning of an episode of the whole area: see `merged_into`
+    VOIDED = "voided"  # later readings disprove it: a collocated twin without it, a stuck sensor
+    MERGED = "merged"  # it was the beginning of an episode of the whole area: see `merged_into`
 
 
 class EventKind(StrEnum):
-    """What the detector takes it for. Only `peak` and `regional` are ever paged."""
+    """Kind that the detector assigns. Only `peak` and `regional` are ever paged."""
 
     PEAK = "peak"
     REGIONAL = "regional"
     GLITCH = "glitch"
     HUMIDITY = "humidity"
-    SENSOR = "sensor"  # a sensor that says it is unwell, or that its collocated twin contradicts
+    SENSOR = "sensor"  # a sensor that reports a fault, or that its collocated twin contradicts
 
 
 class Neighbours(Struct, frozen=True, kw_only=True):
-    """How many others of the property near by spoke lately, how many of them rose too, and where, nearest first."""
+    """Nearby datastreams of the same property.
+
+    fresh     how many sent a reading lately
+    risen     how many of these rose too
+    stations  the stations of those that rose, nearest first
+    """
 
     fresh: int
     risen: int
@@ -42,9 +47,12 @@ class Neighbours(Struct, frozen=True, kw_only=True):
 
 
 class Wind(Struct, frozen=True, kw_only=True):
-    """Where the wind came from during an event: vector mean in degrees from north, and how much it turned.
+    """Wind during an event.
 
-    spread is the circular standard deviation in degrees, speed the mean in m/s.
+    direction  where it came from: vector mean, degrees from north
+    spread     circular standard deviation, degrees
+    speed      mean, m/s
+    readings   how many the means are of
     """
 
     direction: float
@@ -54,7 +62,7 @@ class Wind(Struct, frozen=True, kw_only=True):
 
 
 class UpwindSite(Struct, frozen=True, kw_only=True):
-    """A watched facility that lies where the wind came from, as seen from the station: degrees from north, metres."""
+    """A watched facility upwind of the station: its bearing (degrees from north) and distance (m) from there."""
 
     id: str
     name: str
@@ -65,17 +73,17 @@ class UpwindSite(Struct, frozen=True, kw_only=True):
 class Event(Struct, frozen=True, kw_only=True):
     """One revision of one event. Values are in the property's unit, times are UTC and aware.
 
-    datastream  slot in the registry; station and property name the same in words
-    onset       when the excess began; peak_at, when it was largest; end, when it was over (None: open)
-    peak        the largest observation; background, what it would have been; excess = peak - background
-    noise       one standard deviation of this datastream at that time
-    confidence  0..1, calibrated: of events with confidence 0.8 about 80 % are real
-    reasons     why the detector believes or doubts it, as stable words
-    detector    name@version#hash of its parameters; state_hash, of all that the detector knew at that moment
-    neighbours, wind, upwind   what else was seen; None or empty where nothing is known
-    words       one plain sentence each in `nl` and `en`
-    detected_late   found when a gap was repaired, not as it happened: never paged as live
-    merged_into     the regional event that this one was the beginning of
+    datastream     slot in the registry; `station` and `observed_property` identify the same datastream by name
+    onset          when the excess began; `peak_at`: when it was largest; `end`: when it ended (None: open)
+    peak           largest observation; `background`: expected value without the event; excess = peak - background
+    noise          one standard deviation of this datastream at that time
+    confidence     0..1, calibrated: of events with confidence 0.8 about 80 % are real
+    reasons        codes for what raises or lowers the detector's confidence; they never change
+    detector       name@version#hash of its parameters; `state_hash`: hash of the detector's state at that moment
+    neighbours, wind, upwind   surroundings; None or empty if unknown
+    words          one plain sentence each in `nl` and `en`
+    detected_late  detected when a gap was repaired, not as it happened: never paged as live
+    merged_into    the regional event that this one was the beginning of
     """
 
     id: str
@@ -106,17 +114,17 @@ class Event(Struct, frozen=True, kw_only=True):
 
     @property
     def is_valid_peak(self) -> bool:
-        """Whether it is a peak of its station that nothing took back: what somebody could be alerted of."""
+        """Whether it is a peak at its station that is neither voided nor merged: one that can be alerted."""
         return self.kind is EventKind.PEAK and self.change not in {EventChange.VOIDED, EventChange.MERGED}
 
 
 def derive_event_id(
     place: str, observed_property: str, detector: str, onset: datetime, kind: EventKind = EventKind.PEAK
 ) -> str:
-    """A stable 16-character id: the same event found again has the same id.
+    """Return a stable 16-character id: the same event detected again has the same id.
 
-    `place` is the station, of a regional event the area. A peak may turn out to be less than one and keeps its id;
-    a glitch is another event than the peak that follows it.
+    `place` is the station or, for a regional event, the area. A peak that changes its kind keeps its id. A glitch is
+    another event than the peak that follows it.
     """
     text = f"{place}\n{observed_property}\n{detector}\n{onset.isoformat()}"
     if kind in {EventKind.GLITCH, EventKind.REGIONAL}:

@@ -1,8 +1,8 @@
-"""What the gateway knows of the world at one moment: areas, sites, stations, nodes, properties, datastreams.
+"""The registry at one moment: areas, sites, stations, nodes, properties, datastreams.
 
-An immutable snapshot, read from the database by `store.stations` and replaced as a whole when it
-changes. Datastreams have a database id (for ever) and a slot (their place in the arrays of this
-process); the snapshot maps one to the other.
+An immutable snapshot. `store.stations` reads it from the database; it is replaced as a whole when it changes. A
+datastream has a permanent database id and a slot (its index in the arrays of this process); the snapshot maps one to
+the other.
 """
 
 from array import array
@@ -21,9 +21,9 @@ T = TypeVar("T")
 class ObservedProperty:
     """One row of the registry of properties, as the database has it (see properties.toml).
 
-    unit is UCUM; below `lower` or above `upper` a value is flagged, never dropped; `max_rise` is
-    the largest believable change from one reading to the next (None: not checked); `severity`
-    holds the excess at which an event is minor, moderate, severe and extreme.
+    `unit` is UCUM. Below `lower` or above `upper` a value is flagged, never dropped. `max_rise` is the largest
+    plausible change from one reading to the next (None: not checked). `severity_levels` holds the excess at which an
+    event is minor, moderate, severe and extreme.
     """
 
     id: str
@@ -78,7 +78,7 @@ class Node:
     station: str
     key: Verifier
     revoked: bool = False
-    desired_config: DesiredConfig | None = None  # what operators want it to be, where they said so
+    desired_config: DesiredConfig | None = None  # None if operators have set none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +96,9 @@ class Datastream:
 class Registry:
     """The whole snapshot. `datastreams[slot].slot == slot`; slots only ever grow.
 
-    Snapshots are told apart by identity, so that what is derived from one can be remembered with it.
+    Snapshots are compared by identity, so that derived values can be cached per snapshot.
 
-    `version` counts the operator's changes in the database, so that a process sees when to read it anew.
+    `version` counts the operators' changes in the database, so that a process sees when to read it again.
     """
 
     version: int = 0
@@ -112,12 +112,12 @@ class Registry:
 
     @cached_property
     def datastream_ids(self) -> "array[int]":
-        """The database's id of each datastream, by slot."""
+        """Database id of each datastream, by slot."""
         return array("q", (d.id for d in self.datastreams))
 
     @cached_property
     def slots_by_node(self) -> Mapping[str, Sequence[int]]:
-        """Every slot of each node."""
+        """All slots of each node."""
         slots_by_node: dict[str, list[int]] = {}
         for datastream in self.datastreams:
             slots_by_node.setdefault(datastream.node, []).append(datastream.slot)
@@ -125,7 +125,7 @@ class Registry:
 
 
 def cache_per_registry(compute: Callable[[Registry], T]) -> Callable[[Registry], T]:
-    """The same, worked out once a registry and kept for as long as there is that registry, which never changes."""
+    """Memoise a function of the registry, which is immutable, for as long as that registry exists."""
     cache: WeakKeyDictionary[Registry, T] = WeakKeyDictionary()
 
     @wraps(compute)

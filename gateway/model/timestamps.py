@@ -1,4 +1,4 @@
-"""Moments as nodes stamp them, in whole milliseconds UTC since 1970, and as datetimes. Exact both ways. Pure."""
+"""Converts timestamps: whole milliseconds UTC since 1970, as nodes send them, and datetimes. Exact both ways. Pure."""
 
 from datetime import UTC, datetime, timedelta
 from typing import SupportsInt
@@ -8,10 +8,10 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def from_ms(ms: SupportsInt) -> datetime:
-    """The datetime, UTC, of a stamp in ms; numpy's integers are welcome."""
+    """Return the UTC datetime of a timestamp in ms; numpy integers are accepted."""
     return _EPOCH + timedelta(milliseconds=int(ms))
 
 
 def to_ms(at: datetime) -> int:
-    """The stamp in ms of an aware datetime; what is finer than a millisecond falls off."""
+    """Return the timestamp in ms of an aware datetime; fractions of a millisecond are cut off."""
     return (at - _EPOCH) // _MILLISECOND

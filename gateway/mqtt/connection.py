@@ -1,8 +1,8 @@
-"""A connection to the broker on which nothing is acknowledged before its time.
+"""A connection to the broker on which the caller decides when a message is acknowledged.
 
-The broker's session outlives the connection: what was not acknowledged comes again on the next one.
-How much waits here is bounded twice: by the broker's own window of unacknowledged messages, and by
-`most`, at which reading from the socket pauses, but for an answer that is awaited; nothing is ever discarded.
+The broker's session outlives the connection: it delivers unacknowledged messages again on the next one. The number of
+messages that wait here is bounded by the broker's window of unacknowledged messages and by `max_waiting`. At that limit
+reading from the socket pauses, unless a reply is expected. Nothing is ever discarded.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from gateway.mqtt.settings import BrokerSettings
 
 _KEEPALIVE = 30  # s
 _READ_BYTES = 1 << 18  # bytes read at once
-_REPLY_TIMEOUT = 10.0  # s for an answer to CONNECT and SUBSCRIBE
+_REPLY_TIMEOUT = 10.0  # s for the reply to CONNECT and SUBSCRIBE
 _SUBACK_FAILURE = 0x80  # return code of a SUBACK
 _CONNACK_REFUSALS = {  # return codes of a CONNACK, section 3.2.2.3
-    1: "it does not speak MQTT 3.1.1",
-    2: "it does not take this client id",
+    1: "it does not support MQTT 3.1.1",
+    2: "it does not accept this client id",
     3: "its MQTT service is not available",
     4: "wrong user name or password",
     5: "not authorised",
@@ -29,14 +29,14 @@ _CONNACK_REFUSALS = {  # return codes of a CONNACK, section 3.2.2.3
 
 
 class BrokerUnavailableError(Exception):
-    """The broker cannot be reached, refuses us, or is gone."""
+    """The broker cannot be reached, refuses us, or closed the connection."""
 
 
 @asynccontextmanager
 async def open_connection(
     settings: BrokerSettings, client_id: str, *, max_waiting: int
 ) -> AsyncGenerator["MqttConnection", None]:
-    """A link until the block is left. BrokerAwayError where there is none; inside, from every call on a dead one."""
+    """Connect for the length of a block. BrokerUnavailableError if that fails, or from every call once it is closed."""
     try:
         async with asyncio.timeout(_REPLY_TIMEOUT):
             connection = await _connect(settings, client_id, max_waiting=max_waiting)
@@ -71,7 +71,7 @@ def _describe_error(error: Exception) -> str:
 
 
 class MqttConnection:
-    """One connection; made by `linked`."""
+    """One connection; `open_connection` makes it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, max_waiting: int) -> None:
         self._reader, self._writer, self._max_waiting = reader, writer, max_waiting
@@ -79,17 +79,17 @@ class MqttConnection:
         self._messages: deque[Message] = deque()
         self._state_changed = asyncio.Condition()
         self._replies: deque[Packet] = deque()
-        self._is_awaiting_reply = False  # whether an answer is awaited, which may stand behind any number of messages
+        self._is_awaiting_reply = False  # the reply may follow any number of messages
         self._close_reason: str | None = None
         self._last_received_at = time.monotonic()
         self._last_packet_id = 0
 
     def __len__(self) -> int:
-        """Messages that are here and not yet taken."""
+        """Return the number of messages that wait here."""
         return len(self._messages)
 
     async def handshake(self, settings: BrokerSettings, client_id: str) -> None:
-        """CONNECT, and wait for the answer; before anything else."""
+        """Send CONNECT and wait for the reply; before anything else."""
         password = settings.password_file.read_text().strip() if settings.password_file else None
         self._writer.write(
             packets.encode_connect(client_id, username=settings.username, password=password, keepalive=_KEEPALIVE)
@@ -98,14 +98,14 @@ class MqttConnection:
             await self._handle_data(await self._reader.read(_READ_BYTES))
         reply = self._replies.popleft()
         if reply.packet_type != PacketType.CONNACK or len(reply.body) != 2:
-            raise BrokerUnavailableError("what answers there is no MQTT broker")
+            raise BrokerUnavailableError("the server there is no MQTT broker")
         if return_code := reply.body[1]:
             raise BrokerUnavailableError(
                 f"the broker refuses us: {_CONNACK_REFUSALS.get(return_code, f'code {return_code}')}"
             )
 
     async def subscribe(self, filters: Sequence[str]) -> None:
-        """At QoS 1."""
+        """Subscribe at QoS 1."""
         self._is_awaiting_reply = True
         await self._write(packets.encode_subscribe(self._next_packet_id(), filters))
         try:
@@ -129,9 +129,9 @@ class MqttConnection:
             )
 
     async def receive(self, limit: int, window_seconds: float) -> list[Message]:
-        """At least one message; then what has come within `window` seconds, `limit` at most.
+        """Wait for a message, then `window_seconds` for more; return `limit` at most.
 
-        Cancelled, it takes none: they stay for the next call.
+        If cancelled it takes none: they stay for the next call.
         """
         async with self._state_changed:
             await self._state_changed.wait_for(lambda: self._messages or self._close_reason)
@@ -140,15 +140,15 @@ class MqttConnection:
             await asyncio.sleep(window_seconds)
         messages = [self._messages.popleft() for _ in range(min(limit, len(self._messages)))]
         async with self._state_changed:
-            self._state_changed.notify_all()  # there is room again
+            self._state_changed.notify_all()  # for `read_packets`: there is room again
         return messages
 
     async def acknowledge(self, messages: Sequence[Message]) -> None:
-        """Tell the broker that these need not come again."""
+        """Acknowledge messages, so that the broker does not deliver them again."""
         await self._write(packets.encode_puback(messages))
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False, at_least_once: bool = False) -> None:
-        """Hand to the broker; `sure`: at QoS 1, though nobody waits for its answer."""
+        """Publish; `at_least_once`: at QoS 1, without waiting for the broker's acknowledgement."""
         await self._write(
             packets.encode_publish(
                 topic, payload, packet_id=self._next_packet_id() if at_least_once else 0, retain=retain
@@ -156,7 +156,7 @@ class MqttConnection:
         )
 
     async def read_packets(self) -> None:
-        """Until the connection ends: what comes, as long as there is room for it."""
+        """Receive packets until the connection ends; pause while `max_waiting` messages wait."""
         reason = "the broker closed the connection"
         try:
             while data := await self._reader.read(_READ_BYTES):
@@ -171,16 +171,16 @@ class MqttConnection:
         await self._mark_closed(reason)
 
     async def keep_alive(self) -> None:
-        """Ask now and then whether the broker is there."""
+        """Ping the broker, and close the connection if it does not answer."""
         while True:
             await asyncio.sleep(_KEEPALIVE / 2)
             if len(self._messages) < self._max_waiting and time.monotonic() > self._last_received_at + 1.5 * _KEEPALIVE:
-                return await self._mark_closed("the broker is silent")
+                return await self._mark_closed("the broker does not answer")
             with suppress(BrokerUnavailableError):
                 await self._write(packets.PINGREQ)
 
     async def disconnect(self) -> None:
-        """Say goodbye where anybody still hears it."""
+        """Send DISCONNECT, if the connection still works, and close it."""
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(1):
                 if self._close_reason is None:

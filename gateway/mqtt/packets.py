@@ -1,7 +1,7 @@
-"""MQTT 3.1.1 packets from and to bytes. Pure. Source: OASIS MQTT 3.1.1, sections 2 and 3.
+"""Encodes and decodes MQTT 3.1.1 packets. Pure. Source: OASIS MQTT 3.1.1, sections 2 and 3.
 
-Nothing is copied but the payloads, and a packet is looked at once it is whole: a queue of thousands
-of batches is read at about ten microseconds a packet.
+Only payloads are copied, and a packet is decoded once it is complete: a queue of thousands of batches is read at about
+ten microseconds per packet.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ class PacketType(IntEnum):
 
 
 class Message(NamedTuple):
-    """What somebody published. `number` is what it is acknowledged by; 0 where nobody waits for that."""
+    """A published message. `packet_id` identifies it in the acknowledgement; 0 if none is expected."""
 
     topic: str
     payload: bytes
@@ -37,24 +37,24 @@ class Message(NamedTuple):
 
 
 class Packet(NamedTuple):
-    """Any other packet: its kind and what follows the fixed header."""
+    """Any other packet: its type and the bytes after the fixed header."""
 
     packet_type: int
     body: bytes
 
 
 class ProtocolError(Exception):
-    """What came is not MQTT 3.1.1."""
+    """The bytes are not MQTT 3.1.1."""
 
 
 class PacketParser:
-    """Bytes in, packets out; what is not yet whole waits for more."""
+    """Splits a stream of bytes into packets; an incomplete packet waits for more bytes."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Message | Packet]:
-        """The packets that are whole now. Take them all before feeding more. Raises ProtocolError."""
+        """Yield the packets that are complete now. Consume all before feeding more. Raises ProtocolError."""
         buffer = self._buffer
         buffer += data
         begin, size = 0, len(buffer)
@@ -70,7 +70,7 @@ class PacketParser:
 
 
 def _decode_length(buffer: bytearray, start: int) -> tuple[int, int]:
-    """(where the body begins, its length); the first is -1 while bytes are missing. Section 2.2.3."""
+    """Return (start of the body, its length); the start is -1 while bytes are missing. Section 2.2.3."""
     length = 0
     for digit in range(_MAX_LENGTH_BYTES):
         if start + digit >= len(buffer):
@@ -111,7 +111,7 @@ def _encode_text(text: str | bytes) -> bytes:
 
 
 def encode_connect(client_id: str, *, username: str | None, password: str | None, keepalive: int) -> bytes:
-    """CONNECT to a session that outlives the connection. `keepalive` in seconds."""
+    """Encode CONNECT to a session that outlives the connection. `keepalive` in seconds."""
     flags = (0x80 if username is not None else 0) | (0x40 if password is not None else 0)
     parts = [_encode_text("MQTT"), bytes((4, flags)), _UINT16.pack(keepalive), _encode_text(client_id)]
     parts += [_encode_text(part) for part in (username, password) if part is not None]
@@ -119,19 +119,19 @@ def encode_connect(client_id: str, *, username: str | None, password: str | None
 
 
 def encode_subscribe(packet_id: int, filters: Sequence[str]) -> bytes:
-    """SUBSCRIBE at QoS 1."""
+    """Encode SUBSCRIBE at QoS 1."""
     body = _UINT16.pack(packet_id) + b"".join(_encode_text(topic_filter) + b"\x01" for topic_filter in filters)
     return _encode_packet(PacketType.SUBSCRIBE << 4 | 0x02, body)
 
 
 def encode_publish(topic: str, payload: bytes, *, packet_id: int = 0, retain: bool = False) -> bytes:
-    """PUBLISH at QoS 1, or at QoS 0 where there is no number."""
+    """Encode PUBLISH at QoS 1, or at QoS 0 without a packet id."""
     first_byte = PacketType.PUBLISH << 4 | (0x02 if packet_id else 0) | (0x01 if retain else 0)
     return _encode_packet(first_byte, _encode_text(topic) + (_UINT16.pack(packet_id) if packet_id else b"") + payload)
 
 
 def encode_puback(messages: Iterable[Message]) -> bytes:
-    """PUBACK for every message that waits for one, in their order."""
+    """Encode PUBACK for each message that needs one, in order."""
     return b"".join(b"\x40\x02" + _UINT16.pack(message.packet_id) for message in messages if message.packet_id)
 
 

@@ -1,24 +1,26 @@
-"""How the gateway's processes reach the MQTT broker."""
+"""Connection settings of the MQTT broker."""
 
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from msgspec import Meta, Struct, structs
 
-if TYPE_CHECKING:
-    import aiomqtt
-
 
 class TlsSettings(Struct, frozen=True, kw_only=True):
-    """Files of a mutual TLS connection."""
+    """`[broker.tls]` and `[broker.api_tls]`: files of a mutual TLS connection, in PEM.
+
+    ca           certificate of the authority that the broker must have; no other is trusted
+    certificate  own certificate
+    key          its private key
+    """
 
     ca: Path
     certificate: Path
     key: Path
 
     def for_area(self, area: str) -> "TlsSettings":
-        """The certificate beside ours that has the area's name in its own, where there is one."""
+        """Return these settings with the area's certificate and key (`NAME.AREA.pem`), if these files exist."""
         certificate, key = (path.with_name(f"{path.stem}.{area}{path.suffix}") for path in (self.certificate, self.key))
         return structs.replace(self, certificate=certificate, key=key) if certificate.exists() else self
 
@@ -31,10 +33,15 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
 
 
 class BrokerSettings(Struct, frozen=True, kw_only=True):
-    """`[broker]` of piekwacht.toml.
+    """`[broker]`: the MQTT broker, as the gateway and the API reach it.
 
-    api_tls   the public API's own certificate, needed with `piekwacht up`: a broker that names sessions by certificate
-              takes gateway and API for one and the same, and throws out one for the other, for ever
+    host           host name or address
+    port           8883 is usual with TLS
+    username       user name, if the broker asks for one
+    password_file  file with the password
+    tls            TLS files of the gateway; without them the connection is not encrypted
+    api_tls        TLS files of the API, needed with `piekwacht up`: a broker that names sessions by certificate takes
+                   gateway and API with one certificate for the same client, and disconnects each in turn
     """
 
     host: str = "127.0.0.1"
@@ -45,28 +52,12 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
     api_tls: TlsSettings | None = None
 
     def for_area(self, area: str) -> "BrokerSettings":
-        """How a worker that shares areas connects: a session each, which some brokers name by certificate."""
+        """Return the settings of one shared area: it has a separate session, which some brokers name by certificate."""
         return structs.replace(self, tls=self.tls.for_area(area) if self.tls else None)
 
     def for_api(self) -> "BrokerSettings":
-        """How the API connects."""
+        """Return the settings of the API."""
         return structs.replace(self, tls=self.api_tls or self.tls)
 
     def __str__(self) -> str:
         return f"mqtt{'s' if self.tls else ''}://{self.host}:{self.port}"
-
-
-def create_client(settings: BrokerSettings, client_id: str) -> "aiomqtt.Client":
-    """A client, not yet connected."""
-    import aiomqtt  # noqa: PLC0415 - heavy, and settings are read where nobody connects
-
-    password = settings.password_file.read_text().strip() if settings.password_file else None
-    return aiomqtt.Client(
-        settings.host,
-        settings.port,
-        identifier=client_id,
-        username=settings.username,
-        password=password,
-        tls_context=settings.tls.create_context() if settings.tls else None,
-        keepalive=30,
-    )

@@ -1,6 +1,6 @@
 """Quality flags that need a datastream's history or the property's limits.
 
-Raw values are never changed or dropped: a flag says what to think of a value. Flags set by the node stay.
+Raw values are never changed or dropped: a flag marks a value. Flags set by the node stay. The analyzer calls it. Pure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,20 +16,20 @@ QualityStates = NDArray[np.void]
 
 
 class Flagger:
-    """Adds out_of_range, stuck, jump and humidity. States are one STATE record a datastream, shape (m,)."""
+    """Adds the flags out_of_range, stuck, jump and humidity. States: one STATE record per datastream, shape (m,)."""
 
     def initial(self, registry: Registry) -> QualityStates:
-        """No history."""
+        """Return states without history."""
         return np.zeros(len(registry.datastreams), STATE)
 
     def grow(self, states: QualityStates, registry: Registry) -> QualityStates:
-        """The same history, and none for the datastreams that came."""
+        """Return the states with records without history for new datastreams."""
         return np.concatenate([states, np.zeros(len(registry.datastreams) - len(states), STATE)])
 
     def flag(
         self, states: QualityStates, batch: ObservationBatch, registry: Registry
     ) -> tuple[QualityStates, ObservationBatch]:
-        """Flags added, and the states after these rows; the given states stay as they were."""
+        """Return the states after these rows, and the rows with flags; the given states stay unchanged."""
         new_states, flags = states.copy(), batch.flags.copy()
         live = ~batch.late
         live_flags = flags[live]
@@ -46,11 +46,11 @@ class Flagger:
         return new_states, batch.with_flags(flags)
 
     def dump(self, states: QualityStates, slots: Sequence[int]) -> list[bytes]:
-        """The states of these slots, for the database."""
+        """Encode the states of these slots for the database."""
         return [states[slot].tobytes() for slot in slots]
 
     def load(self, registry: Registry, saved: Mapping[int, bytes]) -> QualityStates:
-        """States from the database; a datastream without one starts fresh."""
+        """Decode states from the database; a datastream without one starts without history."""
         states = self.initial(registry)
         for slot, state in saved.items():
             states[slot] = np.frombuffer(state, STATE)[0]
@@ -59,7 +59,7 @@ class Flagger:
 
 @cache_per_registry
 def _build_limits(registry: Registry) -> NDArray[np.float64]:
-    """(m, 4)."""
+    """Shape (m, 4): lower, upper, max_rise, 1 if humidity matters."""
     return np.array([_limits_of(registry.properties[d.observed_property]) for d in registry.datastreams]).reshape(-1, 4)
 
 

@@ -1,16 +1,17 @@
-"""What humid air adds to optical particulates, taken off again: a named, versioned rule beside the raw value.
+"""Humidity correction of optical particulate values: a named, versioned rule. Pure.
 
+API, pages and exports give the corrected value beside the raw one; the raw value is stored, detected on and alerted on.
 Particles take up water, and an optical sensor counts the water as dust. Crilley et al. (Atmos. Meas. Tech. 11, 709-720,
 2018, doi:10.5194/amt-11-709-2018, equations 5 and 6) divide by the growth that kappa-Koehler theory gives:
 
     dry = raw / (1 + (kappa / 1.65) / (1 / a_w - 1)),    a_w = relative humidity / 100
 
 with kappa 0.3, near the mean over continents of Pringle et al. (Atmos. Chem. Phys. 10, 5241-5255, 2010, 0.27 +- 0.21).
-Above a_w 0.95 the divisor grows without bound and says more of the humidity sensor's error than of the dust: no value.
+Above a_w 0.95 the divisor grows without bound and reflects the humidity sensor's error more than the dust: no value.
 
-A reading is corrected by the mean humidity of its minute, a minute and an hour by that of the same minute or hour, as
-the same station measured it. A day is the mean of its corrected hours where these hold three quarters of its readings.
-The raw value stays what is stored, detected on and alerted on. What changes the figures changes the version. Pure.
+A reading is corrected by the mean humidity of its minute, a minute or hour by that of the same minute or hour, as
+measured at the same station. A day is the mean of its corrected hours if these hold three quarters of its readings.
+A change that alters corrected values raises the version.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,10 +25,12 @@ from edge_agent.wire import Flag
 
 KAPPA = 0.3
 DENSITY = 1.65  # g/cm3 of dry particles, in equation 6
-MAX_WATER_ACTIVITY = 0.95  # water activity up to which a value is given
-MIN_DAY_SHARE = 0.75  # of a day's readings that its corrected hours must hold
+MAX_WATER_ACTIVITY = 0.95  # a_w up to which there is a corrected value
+MIN_DAY_SHARE = 0.75  # of a day's readings that its corrected hours must contain
 HUMIDITY_PROPERTY = "humidity"
 
+# Not the set of detection: a jump or a disagreement may be the very peak that a detector must see, but it is no
+# reliable humidity.
 _UNTRUSTED_FLAGS = int(
     Flag.WARM_UP | Flag.OUT_OF_RANGE | Flag.STALE | Flag.STUCK | Flag.SENSOR_FAULT | Flag.JUMP
     | Flag.NEIGHBOUR_DISAGREES | Flag.MAINTENANCE | Flag.CALIBRATION_EXPIRED | Flag.TIME_SUSPECT
@@ -35,16 +38,16 @@ _UNTRUSTED_FLAGS = int(
 
 
 class MissingCorrection(StrEnum):
-    """Why there is no corrected value beside a raw one."""
+    """Why a raw value has no corrected value."""
 
-    NO_HUMIDITY = "no_humidity"  # the station measured none at that time
-    HUMIDITY_FLAGGED = "humidity_flagged"  # it did, and the figure cannot be trusted
-    TOO_HUMID = "too_humid"  # the rule does not hold there
-    TOO_FEW_HOURS = "too_few_hours"  # of this day
+    NO_HUMIDITY = "no_humidity"  # the station measured no humidity at that time
+    HUMIDITY_FLAGGED = "humidity_flagged"  # it did, but the value is flagged or impossible
+    TOO_HUMID = "too_humid"  # the rule does not hold above MAX_WATER_ACTIVITY
+    TOO_FEW_HOURS = "too_few_hours"  # less than MIN_DAY_SHARE of the day
 
 
 class CorrectionRule(Struct, frozen=True, kw_only=True):
-    """A rule; together with its version the name stands for these figures for ever."""
+    """A correction rule. Name and version identify formula and parameters; a published version never changes."""
 
     name: str
     version: int
@@ -55,7 +58,7 @@ class CorrectionRule(Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """Name and version as one word."""
+        """Name and version, as `name@version`."""
         return f"{self.name}@{self.version}"
 
 
@@ -71,7 +74,7 @@ CORRECTION_RULES = (HUMIDITY_GROWTH,)
 
 
 class AirHumidity(Struct, frozen=True, kw_only=True, gc=False):
-    """How humid it was: mean relative humidity in %, None where there was no value, and what it was flagged with."""
+    """Mean relative humidity in %, None if there was no value, and the flags of its readings."""
 
     percent: float | None
     flags: int
@@ -79,17 +82,17 @@ class AirHumidity(Struct, frozen=True, kw_only=True, gc=False):
 
 CorrectedValue = tuple[
     float | None, MissingCorrection | None
-]  # the value, or why there is none; neither where raw has none
+]  # the value, or why there is none; (None, None) if the raw value is None
 NO_CORRECTION: CorrectedValue = (None, None)
 
 
 def find_rule(observed_property: str) -> CorrectionRule | None:
-    """The rule that this property is corrected by; None: by none."""
+    """Return the rule for this property; None if it is not corrected."""
     return next((rule for rule in CORRECTION_RULES if observed_property in rule.properties), None)
 
 
 def correct_for_humidity(value: float | None, humidity: AirHumidity | None) -> CorrectedValue:
-    """A mass concentration without its water, in the unit it came in."""
+    """Correct a mass concentration; the unit stays."""
     if value is None:
         return NO_CORRECTION
     if humidity is None or humidity.percent is None:
@@ -103,7 +106,7 @@ def correct_for_humidity(value: float | None, humidity: AirHumidity | None) -> C
 
 
 def correct_day(value: float | None, readings: int, hours: Iterable[tuple[float | None, int]]) -> CorrectedValue:
-    """A day from its corrected hours, as (value, readings with a value), of `readings` in the whole day."""
+    """Correct a day from its hours (corrected value, readings with a value); the day has `readings` in all."""
     if value is None:
         return NO_CORRECTION
     corrected_hours = [(mean, count) for mean, count in hours if mean is not None]

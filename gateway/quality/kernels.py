@@ -1,4 +1,4 @@
-"""The kernel that flags values one after the other, in the order of arrival."""
+"""Kernel of the flagger: flags values one after the other, in the order of arrival. Pure."""
 
 import numpy as np
 from numba import njit
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from edge_agent.wire import Flag
 
-STATE = np.dtype([("value", np.float64), ("at", np.int64), ("same_since", np.int64), ("same", np.int64)])
+STATE = np.dtype([("value", np.float64), ("at", np.int64), ("equal_since", np.int64), ("equal_count", np.int64)])
 
 _OUT_OF_RANGE = int(Flag.OUT_OF_RANGE)
 _STUCK = int(Flag.STUCK)
@@ -28,10 +28,10 @@ def flag_rows(
     rh: NDArray[np.float64],
     flags: NDArray[np.int32],
 ) -> None:
-    """Add flags in place and move the states on.
+    """Add flags and update states, both in place.
 
-    states (m,) STATE; limits (m, 4): lower, upper, largest rise, 1 where humidity matters (NaN: no limit);
-    slots, at (ms), value, rh, flags: (n,). A value stays "stuck" from the 30th equal one on that spans ten minutes.
+    states (m,) STATE; limits (m, 4): lower, upper, largest rise, 1 if humidity matters (NaN: no limit);
+    slots, at (ms), value, rh, flags: (n,). A value is "stuck" from the 30th equal one that spans ten minutes.
     """
     for i in range(len(value)):
         x = value[i]
@@ -43,17 +43,17 @@ def flag_rows(
         new_flags = 0
         if x < limit[0] or x > limit[1] or np.isinf(x):
             new_flags |= _OUT_OF_RANGE
-        if state.same > 0 and abs(x - state.value) > limit[2]:
+        if state.equal_count > 0 and abs(x - state.value) > limit[2]:
             new_flags |= _JUMP
         if limit[3] > 0 and rh[i] > _HUMID_AIR_PERCENT:
             new_flags |= _HUMIDITY
-        if state.same > 0 and x == state.value:
-            state.same += 1
-            if state.same >= _STUCK_READINGS and at[i] - state.same_since >= _STUCK_MS:
+        if state.equal_count > 0 and x == state.value:
+            state.equal_count += 1
+            if state.equal_count >= _STUCK_READINGS and at[i] - state.equal_since >= _STUCK_MS:
                 new_flags |= _STUCK
         else:
-            state.same = 1
-            state.same_since = at[i]
+            state.equal_count = 1
+            state.equal_since = at[i]
         state.value = x
         state.at = at[i]
         flags[i] |= new_flags

@@ -1,6 +1,6 @@
-"""What judges the detector while it works, in a process of its own: it reads what was committed and alerts nobody.
+"""Evaluates the detector in a separate process: it reads committed batches and alerts nobody.
 
-`piekwacht beside` runs it; so does `piekwacht up`, as a child that may die without anything else noticing.
+`piekwacht evaluate` runs it. `piekwacht up` runs it as a child process that may die without any effect on the others.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ from gateway.settings import Settings
 from gateway.system.child_process import make_parent_death_hook
 
 _LOG = get_logger("gateway.service")
-_NICENESS = 10  # whoever takes in readings goes first
-_FIRST_RESTART_PAUSE, _MAX_RESTART_PAUSE = 5.0, 300.0  # s until a child that ended is started again; doubled each time
-_STOP_TIMEOUT = 5.0  # s to end in order
+_NICENESS = 10  # ingest has priority
+_FIRST_RESTART_PAUSE, _MAX_RESTART_PAUSE = 5.0, 300.0  # s until a child is restarted; doubled each time
+_STOP_TIMEOUT = 5.0  # s until a child that does not stop is killed
 
 
 async def run(settings: Settings) -> None:
-    """Until cancelled. StartError where nothing is asked for."""
+    """Until cancelled. StartError if neither [shadow] nor [selftest] is configured."""
     if not settings.has_evaluation:
-        raise StartError("nothing to do beside the gateway: put [shadow] or [selftest] into the configuration")
-    with suppress(PermissionError):  # a unit that forbids it has set it itself
+        raise StartError("nothing to evaluate: put [shadow] or [selftest] into the configuration")
+    with suppress(PermissionError):  # a systemd unit that forbids it sets the niceness itself
         os.nice(_NICENESS)
     await asyncio.to_thread(warm_up_kernels, Flagger(), Detector(settings.detection))
     async with asyncio.TaskGroup() as group:
@@ -49,11 +49,11 @@ async def _run_follower(dsn: str, shadow: ShadowSettings) -> None:
 
 
 async def supervise_child(settings: Settings, config: Path) -> None:
-    """Keep `piekwacht beside` running as a child until cancelled. How it ends is of no consequence here."""
+    """Keep `piekwacht evaluate` running as a child until cancelled, however it ends."""
     pause = _FIRST_RESTART_PAUSE
     while settings.has_evaluation:
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway", "beside", "--config", str(config)),
+            *(sys.executable, "-m", "gateway", "evaluate", "--config", str(config)),
             stdin=asyncio.subprocess.DEVNULL,
             preexec_fn=make_parent_death_hook(os.getpid()),
             process_group=0,

@@ -1,4 +1,4 @@
-"""The part of the gateway that takes in, flags, detects and stores: the one that compiles."""
+"""Runs ingest: receive, flag, detect and store. It compiles kernels, which other services are not allowed to."""
 
 import asyncio
 import sys
@@ -22,14 +22,14 @@ from gateway.system.gc_tuning import freeze_gc
 
 
 async def run(settings: Settings) -> None:
-    """Take in for the areas of [ingest], or for those that are shared out to us, until cancelled."""
+    """Ingest the areas of [ingest], or our share of them, until cancelled. StartError if [ingest] is missing."""
     ingest = settings.ingest
     if ingest is None:
         raise StartError("the gateway needs [ingest] with key_file in its configuration")
     await asyncio.to_thread(warm_up_kernels, Flagger(), Detector(settings.detection))
     _favour_throughput()
     with closing(Decoder()) as decoder:
-        if not ingest.share:
+        if not ingest.share_areas:
             return await _ingest_areas(settings, ingest, decoder)
 
         started = False
@@ -45,7 +45,7 @@ async def run(settings: Settings) -> None:
                 wait_for_broker=wait_for_broker,
             )
 
-        return await AreaPool(settings.database.dsn, ingest.areas, ingest.lease, ingest_area).run()
+        return await AreaPool(settings.database.dsn, ingest.areas, ingest.lease_seconds, ingest_area).run()
 
 
 async def _ingest_areas(
@@ -56,10 +56,10 @@ async def _ingest_areas(
     connection_name: str = "piekwacht gateway",
     wait_for_broker: bool = False,
 ) -> None:
-    """`name` is what the database sees; `met`: the broker has answered before, and is waited for."""
+    """`connection_name` is shown by the database; `wait_for_broker`: it has answered before, so wait for it."""
     store = Store(settings.database.dsn, areas=ingest.areas or ["*"], name=connection_name)
     pipeline = Pipeline(store, Flagger(), Detector(settings.detection), decoder)
-    broker = settings.broker.for_area(ingest.areas[0]) if ingest.share else settings.broker
+    broker = settings.broker.for_area(ingest.areas[0]) if ingest.share_areas else settings.broker
     try:
         await IngestConsumer(ingest, broker, pipeline, wait_for_broker=wait_for_broker).run()
     finally:
@@ -67,6 +67,6 @@ async def _ingest_areas(
 
 
 def _favour_throughput() -> None:
-    """Who feeds the database must not wait 5 ms, Python's own interval, for a thread that reckons."""
+    """Let the thread that feeds the database interrupt a computing thread sooner than after the default 5 ms."""
     freeze_gc(raise_thresholds=True)
     sys.setswitchinterval(0.0005)

@@ -1,15 +1,14 @@
-"""Run parts of the gateway until told to stop.
+"""Runs services of the gateway in one process until SIGTERM or SIGINT.
 
-Each part is a coroutine that runs until cancelled. SIGTERM and SIGINT cancel them all; the first
-that fails takes the others with it, so that a half-dead gateway never looks alive.
+Each service is a coroutine that runs until cancelled. The first that fails stops the others, so that a gateway with
+a failed service never appears to work.
 """
 
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import prometheus_client
 import uvloop
@@ -21,25 +20,25 @@ from gateway.errors import StartError
 from gateway.settings import Settings, list_files
 from gateway.store.connection import check_schema
 from gateway.system import logging_setup
+from gateway.system.exception_groups import find_error
 
-ErrorT = TypeVar("ErrorT", bound=BaseException)
 Service = Coroutine[None, None, None]
 
 
 def build_services(settings: Settings, config: Path) -> Mapping[str, Callable[[], Service]]:
-    """Every part by its name on the command line."""
+    """Return every service by its name on the command line."""
     dsn = settings.database.dsn
     return {
         "gateway": lambda: _ingest_service(settings),
         "api": lambda: app.serve(settings.api, dsn, settings.broker.for_api()),
         "alerting": lambda: dispatcher.run(settings.alerting, dsn),
-        "beside": lambda: _evaluation_service(settings),
-        "companion": lambda: _evaluation_child_service(settings, config),
+        "evaluation": lambda: _evaluation_service(settings),
+        "evaluation_child": lambda: _evaluation_child_service(settings, config),
     }
 
 
-# What compiles is loaded when it runs: the units of all other parts forbid memory that is written and executed, and
-# there numba cannot even be imported.
+# Modules that compile are imported when they run: the systemd units of all other services forbid memory that is both
+# writable and executable, and numba cannot even be imported there.
 
 
 def _ingest_service(settings: Settings) -> Service:
@@ -63,10 +62,7 @@ def _evaluation_child_service(settings: Settings, config: Path) -> Service:
 def run(
     settings: Settings, service_names: list[str], config: Path, check_machine: Callable[[Settings, list[str]], None]
 ) -> None:
-    """Run these parts, as `config` has them, until a signal comes. Raises StartError where one cannot start.
-
-    `look` is asked once what it thinks of the machine, and says it in the log.
-    """
+    """Run these services until a signal. StartError if one cannot start; `check_machine` logs problems once."""
     logging_setup.configure_logging(settings.log)
     _check_files(settings, service_names)
     check_schema(settings.database.dsn)
@@ -77,7 +73,7 @@ def run(
     try:
         (uvloop.run if "api" in service_names else asyncio.run)(_run_until_signal(settings, service_names, config))
     except BaseExceptionGroup as group:
-        error = next(_find_errors(group, StartError), None) or next(_find_errors(group, AlertingError), None)
+        error = find_error(group, StartError) or find_error(group, AlertingError)
         raise group if error is None else error from None
 
 
@@ -92,14 +88,6 @@ def _check_files(settings: Settings, service_names: list[str]) -> None:
             if not os.access(file, os.R_OK):
                 problem = "cannot be read by this user" if file.exists() else "is not there"
                 raise StartError(f"{setting}: {file} {problem}; `piekwacht doctor` says more")
-
-
-def _find_errors(group: BaseExceptionGroup[BaseException], kind: type[ErrorT]) -> Iterator[ErrorT]:
-    for error in group.exceptions:
-        if isinstance(error, kind):
-            yield error
-        elif isinstance(error, BaseExceptionGroup):
-            yield from _find_errors(error, kind)
 
 
 async def _run_until_signal(settings: Settings, service_names: list[str], config: Path) -> None:

@@ -1,18 +1,18 @@
-"""Which of several gateways writes for which area: what to take, what to hand over. Pure.
+"""Assigns areas to workers: which areas a worker starts and which it releases. Pure.
 
-Every worker works this out from the same table, so they agree without talking. Areas stay where they
-are as long as nobody has much more to do than another; an area weighs as many nodes as it has.
+Every worker computes the assignment from the same table, so that they agree without messages. Areas move only if one
+worker has much more load than another; the weight of an area is its number of nodes.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_TOLERATED_IMBALANCE = 0.1  # of a fair share: below such a difference nothing moves
+_TOLERATED_IMBALANCE = 0.1  # of the mean load; at smaller differences no area moves
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeaseTable:
-    """The table at one moment: live workers, areas with their nodes, and who holds which."""
+    """Live workers, number of nodes per area, and the lease holder per area, at one moment."""
 
     workers: frozenset[str]
     node_counts: Mapping[str, int]
@@ -21,7 +21,7 @@ class LeaseTable:
 
 @dataclass(frozen=True, kw_only=True)
 class LeasePlan:
-    """What one worker does now: `begin` and `give` go through the table, `lost` are somebody else's already."""
+    """Changes for one worker: leases to take and to release; `lost` areas belong to another worker already."""
 
     start: frozenset[str]
     release: frozenset[str]
@@ -29,7 +29,7 @@ class LeasePlan:
 
 
 def plan_changes(table: LeaseTable, worker_id: str, running: frozenset[str]) -> LeasePlan:
-    """What `me`, who now takes in `running`, has to change. What another still holds is waited for."""
+    """Plan the changes of a worker that now ingests `running`. It waits for areas that another still holds."""
     assigned = frozenset(area for area, worker in assign_areas(table).items() if worker == worker_id)
     held_areas = frozenset(area for area, worker in table.holder_by_area.items() if worker == worker_id)
     free_areas = table.node_counts.keys() - table.holder_by_area.keys()
@@ -39,7 +39,7 @@ def plan_changes(table: LeaseTable, worker_id: str, running: frozenset[str]) -> 
 
 
 def assign_areas(table: LeaseTable) -> dict[str, str]:
-    """Area -> worker, with as few moves as it takes; empty without workers."""
+    """Return area -> worker with as few moves as possible; empty without workers."""
     if not table.workers:
         return {}
     owner = {area: worker for area, worker in table.holder_by_area.items() if worker in table.workers}
@@ -62,7 +62,7 @@ def _least_loaded(load: Mapping[str, int]) -> str:
 
 
 def _pick_move(owner: Mapping[str, str], weight: Mapping[str, int], load: Mapping[str, int]) -> str | None:
-    """The area whose move from the busiest to the idlest worker levels them best; None where none helps."""
+    """Return the area whose move from the busiest to the idlest worker balances them best; None if no move helps."""
     busiest = max(load, key=lambda worker: (load[worker], worker))
     difference = load[busiest] - load[_least_loaded(load)]
     if difference <= _TOLERATED_IMBALANCE * sum(load.values()) / len(load):

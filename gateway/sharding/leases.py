@@ -1,8 +1,8 @@
-"""Leases of areas: a worker shows that it lives, learns who holds what, takes what is free.
+"""Leases of areas in the database: heartbeat, current holders, taking free leases. The area pool calls it.
 
-The lease says who should write; the advisory lock on the writer's own connection (`store.connection`) is what keeps
-anybody else out. So a worker that hangs is fenced by ending its connections, and no number needs to be compared in
-every transaction: who wakes up later finds that its connection is gone, and with it what it had not committed.
+A lease determines which worker should write. The advisory lock on the writer's connection (`store.connection`) is what
+excludes all others. A worker that hangs is therefore fenced by terminating its connections, and no lease number has
+to be compared in every transaction. When it wakes up, its connection is gone, with everything it had not committed.
 """
 
 from collections.abc import Mapping
@@ -11,49 +11,62 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from psycopg.rows import class_row
 
 from alerting.sql import load_queries
 from gateway.sharding.assignment import LeasePlan, LeaseTable, plan_changes
 
 _QUERIES = load_queries(Path(__file__).with_name("leases.sql"))
-CONNECTION_NAME_PREFIX = "piekwacht gateway "  # and the worker's id: what its connections are called
+CONNECTION_NAME_PREFIX = "piekwacht gateway "  # followed by the worker's id
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeaseRenewal:
-    """What is to be done; `numbers` are of the leases just taken, `dead` the workers found dead."""
+    """Result of one renewal.
+
+    lease_numbers  area -> number of each lease just taken
+    dead_workers   expired worker -> how many of its connections were terminated
+    """
 
     plan: LeasePlan
     area_count: int
     lease_numbers: Mapping[str, int]
-    dead_workers: Mapping[str, int]  # and how many of its connections were ended
+    dead_workers: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _AreaRow:
+    area: str
+    node_count: int
+    holder: str | None
 
 
 class Leases:
-    """One worker's place at the table; its connection is made anew where it broke."""
+    """Leases of one worker; reconnects if its connection broke."""
 
     def __init__(self, dsn: str, worker: str, areas: list[str], expiry: float) -> None:
-        """`areas` empty: every area of the registry. Who is not seen for `expiry` seconds is dead."""
+        """`areas` empty: every area of the registry. A worker without a heartbeat for `expiry` seconds is dead."""
         self._dsn, self._worker, self._areas, self._expiry = dsn, worker, areas, expiry
         self._connection: psycopg.AsyncConnection | None = None
 
     async def renew(self, running: frozenset[str]) -> LeaseRenewal:
-        """Show that we live, bury the dead, take what is ours. Raises psycopg.Error while the database is away."""
+        """Send a heartbeat, remove dead workers, take free leases. Raises psycopg.Error if the database fails."""
         tx = await self._ensure_connected()
         try:
             async with tx.transaction():
                 await tx.execute(_QUERIES["lock_leases"])
                 await tx.execute(_QUERIES["record_heartbeat"], {"worker": self._worker})
                 terminated = await tx.execute(
-                    _QUERIES["remove_dead_workers"], {"after": self._expiry, "name": CONNECTION_NAME_PREFIX}
+                    _QUERIES["remove_dead_workers"],
+                    {"expiry_seconds": self._expiry, "name_prefix": CONNECTION_NAME_PREFIX},
                 )
                 dead_workers: dict[str, int] = dict(await terminated.fetchall())
-                plan, areas = await self._plan_changes(tx, running)
+                plan, area_count = await self._plan_changes(tx, running)
                 values = {"worker": self._worker, "areas": sorted(plan.start)}
                 acquired = await tx.execute(_QUERIES["insert_leases"], values)
                 return LeaseRenewal(
                     plan=plan,
-                    area_count=areas,
+                    area_count=area_count,
                     lease_numbers=dict(await acquired.fetchall()),
                     dead_workers=dead_workers,
                 )
@@ -63,28 +76,29 @@ class Leases:
 
     async def _plan_changes(self, tx: psycopg.AsyncConnection, running: frozenset[str]) -> tuple[LeasePlan, int]:
         workers = await (await tx.execute(_QUERIES["select_workers"])).fetchall()
-        rows = await (await tx.execute(_QUERIES["select_areas"], {"areas": self._areas})).fetchall()
+        cursor = tx.cursor(row_factory=class_row(_AreaRow))
+        rows = await (await cursor.execute(_QUERIES["select_areas"], {"areas": self._areas})).fetchall()
         table = LeaseTable(
-            workers=frozenset(row[0] for row in workers),
-            node_counts={area: nodes for area, nodes, _ in rows},
-            holder_by_area={area: holder for area, _, holder in rows if holder is not None},
+            workers=frozenset(worker for (worker,) in workers),
+            node_counts={row.area: row.node_count for row in rows},
+            holder_by_area={row.area: row.holder for row in rows if row.holder is not None},
         )
         return plan_changes(table, self._worker, running), len(rows)
 
     async def release(self, areas: frozenset[str]) -> None:
-        """Whoever should have these may take them now."""
+        """Give up the leases of these areas."""
         tx = await self._ensure_connected()
         await tx.execute(_QUERIES["delete_leases"], {"worker": self._worker, "areas": sorted(areas)})
 
     async def release_all(self) -> None:
-        """We end: all of ours is free. Where this fails the leases run out by themselves."""
+        """Give up all leases at the end of the process. If this fails, they expire."""
         with suppress(psycopg.Error):
             tx = await self._ensure_connected()
             await tx.execute(_QUERIES["delete_worker"], {"worker": self._worker})
         await self.close()
 
     async def close(self) -> None:
-        """Drop the connection."""
+        """Close the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(psycopg.Error):

@@ -1,4 +1,5 @@
--- Which worker writes for which area. One worker at a time looks and takes: `alone` holds until the transaction ends.
+-- Which worker writes for which area. One worker at a time reads and takes leases: `lock_leases` holds until the
+-- transaction ends.
 
 -- name: lock_leases
 SELECT pg_advisory_xact_lock(7431102)
@@ -8,20 +9,22 @@ INSERT INTO gateway_worker (id) VALUES (%(worker)s)
 ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp()
 
 -- name: remove_dead_workers
--- Who has not been seen loses its leases, and every connection it still has: what hangs now can never commit later.
+-- A worker without a heartbeat loses its leases and all its connections, so that it can never commit later.
 WITH dead AS (
-    DELETE FROM gateway_worker WHERE seen_at < clock_timestamp() - make_interval(secs => %(after)s) RETURNING id
+    DELETE FROM gateway_worker WHERE seen_at < clock_timestamp() - make_interval(secs => %(expiry_seconds)s) RETURNING id
 )
 SELECT dead.id, count(pg_terminate_backend(a.pid)) FROM dead
-LEFT JOIN pg_stat_activity a ON a.datname = current_database() AND a.application_name = %(name)s || dead.id
+LEFT JOIN pg_stat_activity a ON a.datname = current_database() AND a.application_name = %(name_prefix)s || dead.id
 GROUP BY dead.id
 
 -- name: select_workers
 SELECT id FROM gateway_worker
 
 -- name: select_areas
--- Every area, how many nodes it has, and who holds it.
-SELECT a.id, (SELECT count(*) FROM node n WHERE n.area_id = a.id AND n.revoked_at IS NULL), l.worker_id
+-- Every area, its number of nodes, and the worker that holds its lease.
+SELECT a.id AS area,
+       (SELECT count(*) FROM node n WHERE n.area_id = a.id AND n.revoked_at IS NULL) AS node_count,
+       l.worker_id AS holder
 FROM area a LEFT JOIN area_lease l ON l.area_id = a.id
 WHERE cardinality(%(areas)s::text[]) = 0 OR a.id = ANY(%(areas)s)
 

@@ -1,8 +1,8 @@
-"""One worker of several: takes in the areas it has leases for, and hands over what is another's.
+"""One of several workers that share areas: ingests the areas it has leases for, and releases areas of others.
 
-Each area is an Ingest of its own, with its own session on the broker and its own connection to the database.
-The session stays on the broker when an area changes hands, so that what came in between waits for the next one;
-what was not committed was not acknowledged either, and what was is known to the ledger.
+Each area has a separate IngestConsumer, with a broker session and a database connection. The session stays on the
+broker when an area moves to another worker. Messages that arrive meanwhile wait there, and messages that were not
+committed were not acknowledged either. The ledger recognises those that were committed but not acknowledged.
 """
 
 import asyncio
@@ -18,23 +18,23 @@ from gateway import telemetry
 from gateway.sharding.leases import CONNECTION_NAME_PREFIX, LeaseRenewal, Leases
 
 _LOG = get_logger("gateway.sharding")
-_RENEWALS_PER_EXPIRY = 5  # looks at the table before a lease would run out
+_RENEWALS_PER_EXPIRY = 5  # renewals before a lease would expire
 
 
 class AreaPool:
-    """Runs one part an area, for as long as this worker holds its lease."""
+    """Runs one ingest task per area, as long as this worker holds its lease."""
 
     def __init__(
         self, dsn: str, areas: list[str], expiry: float, ingest_area: Callable[[str, str], Coroutine[None, None, None]]
     ) -> None:
-        """`part(area, name of its connection)` runs until cancelled."""
+        """`ingest_area(area, connection name)` runs until cancelled."""
         self.worker_id = f"{socket.gethostname()[:20]}-{secrets.token_hex(4)}"
         self._leases = Leases(dsn, self.worker_id, areas, expiry)
         self._renewal_interval, self._ingest_area = expiry / _RENEWALS_PER_EXPIRY, ingest_area
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        """Until cancelled; then every lease is given back. The first part that fails takes the worker with it."""
+        """Until cancelled; then give up all leases. The first task that fails stops the worker."""
         _LOG.info("worker shares areas with other workers", worker=self.worker_id)
         try:
             async with asyncio.TaskGroup() as group:
@@ -63,7 +63,7 @@ class AreaPool:
         telemetry.LEASED_AREAS.set(len(self._tasks))
 
     async def _stop_areas(self, areas: Iterable[str]) -> None:
-        """In the middle of a transaction too: what it held is acknowledged by whoever stores it."""
+        """Cancel the tasks of these areas, also during a transaction: the next worker stores the messages again."""
         tasks = [self._tasks.pop(area) for area in areas]
         for task in tasks:
             task.cancel()

@@ -17,24 +17,24 @@ SELECT pg_advisory_unlock_all()
 -- name: select_registry_version
 SELECT version FROM registry_version
 
--- name: areas
+-- name: select_areas
 SELECT id, name, authority, outline FROM area ORDER BY id
 
--- name: sites
+-- name: select_sites
 SELECT id, area_id, name, operator, latitude, longitude FROM site ORDER BY id
 
--- name: stations
+-- name: select_stations
 SELECT id, area_id, name, latitude, longitude FROM station ORDER BY id
 
--- name: nodes
+-- name: select_nodes
 SELECT n.id, n.area_id, i.station_id, n.verifier_key, n.revoked_at IS NOT NULL
 FROM node n JOIN installation i ON i.node_id = n.id AND i.until IS NULL
 ORDER BY n.id
 
--- name: properties
+-- name: select_properties
 SELECT id, unit, name_nl, name_en, lower, upper, max_rise, severity FROM observed_property ORDER BY id
 
--- name: datastreams
+-- name: select_datastreams
 SELECT d.id, d.station_id, d.node_id, d.property_id
 FROM datastream d JOIN node n ON n.id = d.node_id JOIN station s ON s.id = d.station_id
 WHERE ARRAY['*', n.area_id, s.area_id] && %(areas)s ORDER BY d.id
@@ -117,7 +117,7 @@ WHERE excluded.revision > event.revision
 -- name: save_event_revision
 INSERT INTO event_revision (event_id, revision, body) VALUES (%(id)s, %(revision)s, %(body)s::jsonb) ON CONFLICT DO NOTHING
 
--- name: next_live_ids
+-- name: take_live_ids
 SELECT nextval('live_id') FROM generate_series(1, %(count)s)
 
 -- name: upsert_node_status
@@ -167,10 +167,10 @@ LEFT JOIN installation i ON i.node_id = n.id AND i.until IS NULL
 LEFT JOIN node_status s ON s.node_id = n.id
 ORDER BY n.id
 
--- name: area_of_station
+-- name: select_area_of_station
 SELECT area_id FROM station WHERE id = %(id)s
 
--- name: known_node
+-- name: select_node_revoked
 SELECT revoked_at IS NOT NULL FROM node WHERE id = %(id)s
 
 -- name: insert_desired_config
@@ -183,7 +183,7 @@ SELECT %(node)s, coalesce(max(version), 0) + 1,
 FROM node_desired WHERE node_id = %(node)s
 RETURNING version
 
--- name: desired
+-- name: select_desired_configs
 SELECT DISTINCT ON (node_id) node_id, version, toml, certificate FROM node_desired ORDER BY node_id, version DESC
 
 -- name: insert_clock_suspects
@@ -202,26 +202,26 @@ UPDATE clock_suspect s SET shift_ms = a.offset_ms - s.offset_ms
 FROM clock_anchor a JOIN unnest(%(nodes)s::text[], %(boots)s::text[]) AS k(node_id, boot) USING (node_id, boot)
 WHERE s.node_id = a.node_id AND s.boot = a.boot AND s.shift_ms IS NULL
 
--- name: doctor_durability
+-- name: select_durability_settings
 SELECT name, setting FROM pg_settings
 WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit');
 
--- name: doctor_has_schema
+-- name: has_schema
 SELECT to_regclass('schema_migration') IS NOT NULL;
 
--- name: doctor_applied
+-- name: select_applied_migrations
 SELECT name, sha256 FROM schema_migration;
 
--- name: doctor_timescale
+-- name: select_timescale_version
 SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
        to_regclass('observation_1min') IS NOT NULL
        AND EXISTS (SELECT 1 FROM pg_class WHERE relname = 'schema_migration')
        AND EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = '_timescaledb_catalog');
 
--- name: doctor_timescale_jobs
+-- name: count_failed_jobs
 SELECT job_id FROM timescaledb_information.job_stats WHERE last_run_status = 'Failed';
 
--- name: doctor_clock
+-- name: select_database_clock
 SELECT extract(epoch FROM clock_timestamp())::double precision,
        extract(epoch FROM max(committed_at))::double precision
 FROM batch;
@@ -232,14 +232,14 @@ FROM quarantine
 WHERE (%(reason)s::text IS NULL OR reason = %(reason)s) AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s)
 ORDER BY id DESC LIMIT %(limit)s
 
--- name: sum_quarantine
+-- name: count_quarantine_by_reason
 SELECT reason, count(*), min(received_at), max(received_at) FROM quarantine GROUP BY reason ORDER BY reason
 
--- name: read_quarantine
+-- name: select_quarantine_entry
 SELECT id, received_at, topic, reason, detail, payload, replay_asked_at, replay_asked_by, replayed_at, outcome
 FROM quarantine WHERE id = %(id)s
 
--- name: ask_replay
+-- name: request_replay
 UPDATE quarantine SET replay_asked_at = now(), replay_asked_by = %(by)s, replayed_at = NULL, outcome = NULL
 WHERE id = ANY(%(ids)s) OR reason = %(reason)s
 
@@ -252,7 +252,7 @@ ORDER BY id LIMIT %(limit)s
 UPDATE quarantine q SET replayed_at = now(), outcome = u.outcome
 FROM unnest(%(ids)s::bigint[], %(outcomes)s::text[]) AS u(id, outcome) WHERE q.id = u.id
 
--- name: empty_quarantine
+-- name: delete_quarantine
 WITH gone AS (
     DELETE FROM quarantine
     WHERE received_at < %(before)s AND (%(reason)s::text IS NULL OR reason = %(reason)s)
@@ -272,7 +272,7 @@ JOIN batch b USING (node_id, incarnation, seq)
 -- name: insert_detector
 INSERT INTO detector (name, parameters) VALUES (%(name)s, %(parameters)s::jsonb) ON CONFLICT DO NOTHING
 
--- name: detector_parameters
+-- name: select_detector_parameters
 SELECT parameters::text FROM detector WHERE name = %(name)s
 
 -- name: insert_checkpoint
@@ -292,12 +292,12 @@ WHERE detector = %(detector)s AND areas && ARRAY['*', %(area)s::text]
   AND before_batch <= coalesce(%(batch)s::bigint, before_batch) AND newest < coalesce(%(since)s::timestamptz, 'infinity')
 ORDER BY before_batch DESC LIMIT 1
 
--- name: batches_between
+-- name: select_batches_between
 SELECT b.id, b.node_id, b.payload, b.received_at, b.hist FROM batch b JOIN node n ON n.id = b.node_id
 WHERE n.area_id = %(area)s AND b.id >= %(first)s AND b.committed_at <= %(until)s
 ORDER BY b.id LIMIT %(limit)s
 
--- name: batches_of_span
+-- name: select_batches_in_span
 -- Every batch of an area that has a reading in the span.
 SELECT b.id, b.node_id, b.payload, b.received_at, b.hist FROM batch b
 WHERE b.id IN (
@@ -308,32 +308,32 @@ ORDER BY b.id
 -- name: select_datastreams_until
 SELECT id FROM datastream WHERE created_at <= %(until)s
 
--- name: event_story
+-- name: select_event_for_replay
 -- The event's newest revision, when it was stored, and when its first one was.
 SELECT e.area_id, e.detector, r.body::text, r.changed_at, (SELECT min(changed_at) FROM event_revision WHERE event_id = e.id),
        e.detected_late
 FROM event e JOIN event_revision r ON r.event_id = e.id AND r.revision = e.revision WHERE e.id = %(id)s
 
--- name: first_batch_since
+-- name: select_first_batch_since
 -- OFFSET 0 keeps the planner from walking all ids for the smallest.
 SELECT coalesce(min(id), 0) FROM (
     SELECT id FROM batch WHERE committed_at >= %(at)s AND committed_at < %(at)s + interval '10 minutes' OFFSET 0
 ) AS about_then
 
--- name: note_gaps
+-- name: upsert_gaps
 INSERT INTO gap (datastream_id, since, until)
 SELECT * FROM unnest(%(ids)s::int[], %(since)s::timestamptz[], %(until)s::timestamptz[])
 ON CONFLICT (datastream_id) DO UPDATE SET
     since = least(gap.since, excluded.since), until = greatest(gap.until, excluded.until), changed_at = now()
 
--- name: repaired_gaps
+-- name: take_repaired_gaps
 -- Gaps that nothing was added to for a while; they are ours from here on.
 DELETE FROM gap g USING datastream d JOIN node n ON n.id = d.node_id
 WHERE d.id = g.datastream_id AND g.changed_at <= now() - make_interval(secs => %(quiet)s)
   AND ARRAY['*', n.area_id] && %(areas)s
 RETURNING n.area_id, g.datastream_id, g.since, g.until
 
--- name: events_over
+-- name: select_overlapping_events
 -- What is known already of these datastreams in a span.
 SELECT id, datastream_id, onset, ended_at FROM event
 WHERE datastream_id = ANY(%(ids)s) AND onset <= %(until)s AND coalesce(ended_at, 'infinity') >= %(since)s

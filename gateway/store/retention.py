@@ -19,15 +19,19 @@ RetentionDays = Annotated[int, Meta(ge=40)]
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):
-    """`[retention]`: days; without a number what is meant is kept for ever.
+    """`[retention]`: days that data are stored. Data without a number are never deleted.
 
-    chunk_hours           TimescaleDB: how much time one chunk holds; the newest and its index should fit in memory
-    compress_after_days   TimescaleDB: older chunks become columns, some ten times smaller, and stay readable
-    raw_days              single observations
-    evidence_days         the signed bytes that they came in; numbers and hashes stay
-    shadow_days           events of a shadow detector, by when they were found
-    selftest_days         hours that were examined, with their synthetic peaks; what is shown is of the last thirty days
-    minute_days, hour_days, day_days   TimescaleDB: the means; on plain PostgreSQL they live and die with raw
+    TimescaleDB deletes observations and means by policy, `piekwacht prune` deletes all else.
+
+    chunk_hours          TimescaleDB: time span of one chunk; the newest chunk and its index should fit in memory
+    compress_after_days  TimescaleDB: older chunks are compressed to about a tenth and stay readable
+    raw_days             single observations
+    evidence_days        signed bytes of batches; their numbers and hashes stay
+    shadow_days          events of shadow detectors, by detection time
+    selftest_days        hours that the self-test examined, with their synthetic peaks; pages show the last 30 days
+    minute_days          TimescaleDB: means per minute; on plain PostgreSQL all means go with the raw observations
+    hour_days            TimescaleDB: means per hour
+    day_days             TimescaleDB: means per day
     """
 
     chunk_hours: Annotated[int, Meta(ge=1, le=24 * 30)] = 24

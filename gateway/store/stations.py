@@ -22,21 +22,21 @@ async def load_registry(
         return await (await connection.execute(QUERIES[query], values)).fetchall()
 
     registry_version = await load_version(connection)  # first: a change that comes while we read is then seen next time
-    datastreams = _assign_slots(await fetch_rows("datastreams", {"areas": list(areas)}), previous)
+    datastreams = _assign_slots(await fetch_rows("select_datastreams", {"areas": list(areas)}), previous)
     desired_configs = {
         r[0]: DesiredConfig(v=1, node=r[0], version=r[1], toml=r[2], certificate=r[3])
-        for r in await fetch_rows("desired")
+        for r in await fetch_rows("select_desired_configs")
     }
     return Registry(
         version=registry_version,
-        areas={r[0]: Area(id=r[0], name=r[1], authority=r[2], outline=r[3]) for r in await fetch_rows("areas")},
+        areas={r[0]: Area(id=r[0], name=r[1], authority=r[2], outline=r[3]) for r in await fetch_rows("select_areas")},
         sites=[
             Site(id=r[0], area=r[1], name=r[2], operator=r[3], latitude=r[4], longitude=r[5])
-            for r in await fetch_rows("sites")
+            for r in await fetch_rows("select_sites")
         ],
         stations={
             r[0]: Station(id=r[0], area=r[1], name=r[2], latitude=r[3], longitude=r[4])
-            for r in await fetch_rows("stations")
+            for r in await fetch_rows("select_stations")
         },
         nodes={
             r[0]: Node(
@@ -47,9 +47,9 @@ async def load_registry(
                 revoked=r[4],
                 desired_config=desired_configs.get(r[0]),
             )
-            for r in await fetch_rows("nodes")
+            for r in await fetch_rows("select_nodes")
         },
-        properties={r[0]: _property_from_row(r) for r in await fetch_rows("properties")},
+        properties={r[0]: _property_from_row(r) for r in await fetch_rows("select_properties")},
         datastreams=datastreams,
         slots={(d.node, d.observed_property): d.slot for d in datastreams},
     )

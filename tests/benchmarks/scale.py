@@ -94,7 +94,7 @@ def start_worker(folder: Path, dsn: str, broker: Broker, number: int) -> Child:
     config = folder / "piekwacht.toml"
     config.write_text(
         f'[database]\ndsn = "{dsn}"\n[broker]\nport = {broker.settings.port}\n'
-        f'[ingest]\nkey_file = "{key}"\nshare = true\n'
+        f'[ingest]\nkey_file = "{key}"\nshare_areas = true\n'
     )
     command = [Path(sys.executable).with_name("piekwacht"), "gateway", "--config", config]
     return Child("gateway", command, log=folder / f"{number}.log")

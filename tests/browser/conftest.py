@@ -1,4 +1,4 @@
-"""A real Chromium on a real server with real data; screenshots of what it saw are kept in tests/artefacts/."""
+"""Fixtures: Chromium on a running server with data in a database. Screenshots are written to tests/artefacts/."""
 
 import asyncio
 import shutil
@@ -12,7 +12,7 @@ from playwright.async_api import async_playwright
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.ingest.pipeline import Pipeline
-from gateway.mqtt.settings import create_client
+from gateway.mqtt.client import create_client
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
 from tests.gateway.api.conftest import running_api
@@ -47,7 +47,7 @@ async def site(database, broker):
 
 
 class LiveFeed:
-    """Feeds the station seconds of air that end now, the way ingest does: process, then tell the viewers."""
+    """Publishes readings of a station that end now, as ingest does: process, then send to the viewers."""
 
     def __init__(self, pipeline, node, broker):
         self.pipeline, self.node, self.broker, self.seq = pipeline, node, broker, 0
@@ -64,7 +64,7 @@ class LiveFeed:
         )
         committed = await self.pipeline.process([payload])
         async with create_client(self.broker, f"gateway-{self.seq}") as connection:
-            for live in committed.live:
+            for live in committed.live_messages:
                 await connection.publish(f"pw/v1/{live.area}/live", live.encode())
         return committed
 
@@ -79,7 +79,7 @@ async def air(site):
 
 @pytest.fixture
 async def visit(browser, site):
-    """Opens a page and fails the test where anything asked another host or the console complained."""
+    """Opens a page; the test fails if it loads from another host or logs a warning or an error."""
     pages = []
 
     async def open_page(path="/", viewport=WIDE, **options):
@@ -121,16 +121,16 @@ def axe(tmp_path_factory) -> str:
 
 
 async def find_violations(page, axe) -> list[str]:
-    """What axe and our own checks find wrong on the page: rule and element."""
+    """Accessibility violations on the page, each as rule and element."""
     await page.evaluate(axe)
     axe_violations = await page.evaluate(
         """async () => (await axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] })).violations
-             .flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html.slice(0, 200)}`))"""
+             .flatMap((violation) => violation.nodes.map((node) => `${violation.id}: ${node.html.slice(0, 200)}`))"""
     )
     small_targets = await page.evaluate(
         """() => [...document.querySelectorAll("button, select, input, nav a, .tabs a, .marker")]
-             .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 24)
-             .map((one) => `small: ${one.outerHTML.slice(0, 200)}`)"""
+             .filter((target) => target.checkVisibility() && target.getBoundingClientRect().height < 24)
+             .map((target) => `small: ${target.outerHTML.slice(0, 200)}`)"""
     )
     overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return axe_violations + small_targets + (["wider than the screen"] if overflow > 0 else [])

@@ -1,4 +1,4 @@
-"""The inspector's pages as she uses them at three in the morning: on a telephone, with or without JavaScript."""
+"""The inspector pages on a wide screen and on a telephone, with and without JavaScript."""
 
 import time
 
@@ -26,7 +26,7 @@ HOSTILE = """</p><script>alert(1)</script>"'{{7*7}}"""
 
 @pytest.fixture
 async def peaking(site, database):
-    """A peak that goes on, of which an inspectorate was told by mail, and one elsewhere; returns the first's id."""
+    """An open peak with a notification by mail, and one in another area; returns the id of the first."""
     _, pipeline, node, _ = site
     began = int(time.time() * 1000) - 900_000
     await ingest_observations(pipeline, node, 900, start=began, plume=range(700, 900))
@@ -49,11 +49,11 @@ async def peaking(site, database):
 
 @pytest.fixture
 async def signed_in(browser, site, database):
-    """Opens a page of Anna's, inspector of the IJmond, in a browser of her own."""
+    """Opens a page as Anna, inspector of the IJmond, in a separate browser context."""
     secret = await Accounts(database).put_account("anna@od.example", Role.INSPECTOR, ["ijmond"], PASSWORD)
     contexts = []
 
-    async def go(path, viewport=WIDE, **options):
+    async def open_page(path, viewport=WIDE, **options):
         context = await browser.new_context(viewport=viewport, locale="nl-NL", **options)
         contexts.append(context)
         context.set_default_timeout(15_000)
@@ -72,7 +72,7 @@ async def signed_in(browser, site, database):
         await page.goto(site[0] + path)
         return page
 
-    yield go
+    yield open_page
     for context in contexts:
         for page in context.pages:
             assert page.complaints == []
@@ -81,10 +81,10 @@ async def signed_in(browser, site, database):
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
-async def test_her_pages_are_accessible_and_fit(signed_in, peaking, axe, site, viewport):
+async def test_the_inspector_pages_are_accessible_and_fit_both_screens(signed_in, peaking, axe, site, viewport):
     page = await signed_in("/inspector", viewport)
-    asked = "what=station&hours=8&reason=onweer"
-    for path in ("inspector", f"inspector/events/{peaking}", f"inspector/silence?event={peaking}&{asked}"):
+    parameters = "what=station&hours=8&reason=onweer"
+    for path in ("inspector", f"inspector/events/{peaking}", f"inspector/silence?event={peaking}&{parameters}"):
         for language in ("nl", "en") if path.startswith("inspector/events") else ("nl",):
             await page.goto(f"{site[0]}/{language}/{path}")
             assert await page.locator("html").get_attribute("lang") == language
@@ -94,10 +94,10 @@ async def test_her_pages_are_accessible_and_fit(signed_in, peaking, axe, site, v
             await save_screenshot(page, f"{name}-{language}-{viewport['width']}")
 
 
-async def test_without_javascript_she_sees_answers_and_silences(signed_in, peaking, database):
+async def test_an_inspector_acknowledges_and_silences_without_javascript(signed_in, peaking, database):
     page = await signed_in("/inspector", PHONE, java_script_enabled=False)
     case = page.locator("section", has_text="Nu bezig").locator(".case")
-    await expect(case).to_have_count(1)  # what goes on in another's area is not hers to see
+    await expect(case).to_have_count(1)  # the open peak in another area is not listed
     await expect(case).to_contain_text("Wijk aan Zee")
     await expect(case).to_contain_text("Ingelicht: omgevingsdienst (e-mail")
     await case.locator("[name=note]").fill(HOSTILE)
@@ -119,26 +119,24 @@ async def test_without_javascript_she_sees_answers_and_silences(signed_in, peaki
     await page.click("text=Beëindigen")
     await expect(page.locator("main")).to_contain_text("Er is niets gedempt.")
     with psycopg.connect(database) as connection:
-        done = connection.execute(
+        actions = connection.execute(
             "SELECT object FROM access.audit WHERE action = 'write:alerts' ORDER BY id"
         ).fetchall()
-    assert [one.split(" ")[0] for (one,) in done] == ["acknowledge", "silence", "end"]
+    assert [action.split(" ")[0] for (action,) in actions] == ["acknowledge", "silence", "end"]
 
 
-async def test_what_is_not_hers_is_refused_in_words_and_a_stranger_is_sent_to_sign_in(
-    signed_in, peaking, browser, site
-):
+async def test_another_area_is_refused_and_a_visitor_is_sent_to_sign_in(signed_in, peaking, browser, site):
     page = await signed_in("/inspector/events/elsewhere")
     await expect(page.locator("main")).to_contain_text("Uw rol of uw gebieden gaan hier niet over")
     await page.goto(f"{site[0]}/inspector/events/nothing")
     await expect(page.locator("main")).to_contain_text("Dit is er niet")
     page.complaints.clear()
     context = await browser.new_context(locale="nl-NL")
-    stranger = await context.new_page()
-    answer = await stranger.goto(f"{site[0]}/inspector")
-    assert answer.status == 401
-    await stranger.click("text=Inloggen")
-    assert stranger.url.endswith("/account")
+    visitor = await context.new_page()
+    response = await visitor.goto(f"{site[0]}/inspector")
+    assert response.status == 401
+    await visitor.click("text=Inloggen")
+    assert visitor.url.endswith("/account")
     forged = await context.request.post(
         f"{site[0]}/inspector/events/{peaking}/acknowledge", headers={"Origin": "https://evil.example"}
     )

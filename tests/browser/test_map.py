@@ -1,4 +1,4 @@
-"""What a resident sees: the value, the peak while it lasts, in two languages, on a phone, without JavaScript too."""
+"""The map page: live values and peaks, in two languages, on a phone, and without JavaScript."""
 
 import time
 
@@ -15,30 +15,30 @@ async def test_a_live_value_appears_and_changes(visit, air):
     await expect(page.locator("#state")).to_have_text("live")
     await expect(page.locator(".marker span")).to_have_text("8")
     await expect(page.locator("tr[data-station] td[data-property=pm2_5]")).to_contain_text("8,1")
-    await air.publish_values(*[300.0] * 30)  # of which the seconds that were not told before count, one at least
+    await air.publish_values(*[300.0] * 30)  # only the seconds after the last published one count, at least one
     await expect(page.locator("tr[data-station] td[data-property=pm2_5]")).not_to_contain_text("8,1")
     await expect(page.locator(".marker span")).not_to_have_text("8")
 
 
-async def test_what_is_read_again_does_not_take_back_what_came_meanwhile(visit, air):
+async def test_a_reload_does_not_overwrite_newer_live_values(visit, air):
     page = await visit()
     await expect(page.locator("#state")).to_have_text("live")
-    before = await page.evaluate("fetch(`/api/v1/stations`).then((answer) => answer.text())")
-    await air.publish_values(*[300.0] * 30)  # of which the seconds that were not told before count, one at least
+    before = await page.evaluate("fetch(`/api/v1/stations`).then((response) => response.text())")
+    await air.publish_values(*[300.0] * 30)  # only the seconds after the last published one count, at least one
     await expect(page.locator(".marker span")).not_to_have_text("8")
     await page.route("**/api/v1/stations", lambda route: route.fulfill(body=before, content_type="application/json"))
     async with page.expect_response("**/api/v1/stations"):
         await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
-    await page.wait_for_timeout(600)  # it is drawn a quarter of a second later
+    await page.wait_for_timeout(600)  # drawn after a quarter of a second
     await expect(page.locator(".marker span")).not_to_have_text("8")
 
 
-async def test_a_peak_is_on_map_and_list_within_two_seconds_of_its_commit(visit, air):
+async def test_a_peak_is_on_the_map_and_in_the_list_within_two_seconds_of_its_commit(visit, air):
     page = await visit()
     await expect(page.locator("#state")).to_have_text("live")
     await expect(page.locator("#no-peaks")).to_be_visible()
     committed = None
-    while not (committed and committed.live[0].events):
+    while not (committed and committed.live_messages[0].events):
         committed = await air.publish_values(*[95.0] * 10)
     began = time.monotonic()
     await expect(page.locator("#peaks li")).to_have_count(1, timeout=2_000)
@@ -51,11 +51,11 @@ async def test_a_peak_is_on_map_and_list_within_two_seconds_of_its_commit(visit,
     await save_screenshot(page, "event-nl-wide")
 
 
-@pytest.mark.parametrize(("path", "language", "words"), [("/", "nl", "Pieken nu"), ("/en/", "en", "Peaks now")])
+@pytest.mark.parametrize(("path", "language", "title"), [("/", "nl", "Pieken nu"), ("/en/", "en", "Peaks now")])
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
-async def test_both_languages_fit_both_screens(visit, air, path, language, words, viewport):  # noqa: PLR0917 - a table
+async def test_both_languages_fit_both_screens(visit, air, path, language, title, viewport):  # noqa: PLR0917 - a table
     page = await visit(path, viewport)
-    await expect(page.locator("#now")).to_have_text(words)
+    await expect(page.locator("#now")).to_have_text(title)
     assert await page.locator("html").get_attribute("lang") == language
     overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
@@ -66,14 +66,14 @@ async def test_both_languages_fit_both_screens(visit, air, path, language, words
     await save_screenshot(page, f"map-{language}-{viewport['width']}")
 
 
-async def test_without_javascript_everything_can_be_read(visit, air):
+async def test_the_map_page_is_complete_without_javascript(visit, air):
     page = await visit(java_script_enabled=False)
     await expect(page.locator("tr[data-station]")).to_contain_text("Wijk aan Zee")
     await expect(page.locator("tr[data-station] td[data-property=pm2_5]")).to_contain_text("8,1")
     await expect(page.locator("#no-peaks")).to_be_visible()
 
 
-async def test_a_station_that_falls_silent_turns_grey_and_says_since_when(visit, air, site):
+async def test_a_station_without_data_turns_grey_and_shows_since_when(visit, air, site):
     page = await visit()
     await expect(page.locator(".marker.silent")).to_have_count(0)
     await page.clock.install()

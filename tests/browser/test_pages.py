@@ -1,4 +1,4 @@
-"""Every page, in both languages, on a desk and in a hand: whole, accessible, honest, and deaf to hostile words."""
+"""Every page in both languages on both screens: complete, accessible, and safe against hostile names."""
 
 import json
 import time
@@ -18,7 +18,7 @@ HOSTILE = """</script><script>alert(1)</script>"'><img src=x onerror=alert(2)>{{
 
 @pytest.fixture
 async def air(site, database):
-    """Twenty minutes of air at two stations, with a peak that is over and one inspectorate that was told."""
+    """Twenty minutes of readings at two stations, with an ended peak and one notification."""
     _, pipeline, node, broker = site
     other = enrol_node(database, "ijm-002", "beverwijk")
     with psycopg.connect(database, autocommit=True) as connection:
@@ -32,9 +32,9 @@ async def air(site, database):
                SELECT id, 1, 'omgevingsdienst', 'email:0', '<1@example.org>', 'delivered', now() FROM event"""
         )
         (event,) = connection.execute("SELECT id FROM event WHERE kind = 'peak'").fetchone()
-    made = LiveFeed(pipeline, node, broker)
-    made.seq, made.event = 5_000, event
-    return made
+    feed = LiveFeed(pipeline, node, broker)
+    feed.seq, feed.event = 5_000, event
+    return feed
 
 
 PAGES = ["", "stations/wijk-aan-zee", "stations/wijk-aan-zee?period=week", "events", "events/EVENT", "about", "status",
@@ -43,7 +43,7 @@ PAGES = ["", "stations/wijk-aan-zee", "stations/wijk-aan-zee?period=week", "even
 
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
 @pytest.mark.parametrize("language", ["nl", "en"])
-async def test_every_page_is_accessible_and_fits(visit, air, axe, language, viewport):
+async def test_every_page_is_accessible_and_fits_both_screens(visit, air, axe, language, viewport):
     for path in PAGES:
         page = await visit(f"/{language}/{path.replace('EVENT', air.event)}", viewport)
         await page.wait_for_load_state("networkidle" if "widget" in path or path in {"about", "offline"} else "load")
@@ -52,23 +52,24 @@ async def test_every_page_is_accessible_and_fits(visit, air, axe, language, view
         assert await find_violations(page, axe) == [], path
         name = {"events/EVENT": "event"}.get(path, path.split("?")[0].split("/")[0] or "map")
         await save_screenshot(page, f"{name}{'-week' if '?' in path else ''}-{language}-{viewport['width']}")
-        page.complaints[:] = [one for one in page.complaints if "404" not in one]
+        page.complaints[:] = [text for text in page.complaints if "404" not in text]
 
 
-async def test_the_checks_find_what_is_planted(visit, air, axe):
+async def test_the_accessibility_checks_find_planted_errors(visit, air, axe):
     page = await visit("/nl/about")
     await page.evaluate(
-        """() => { const bad = document.createElement("div");
-             bad.innerHTML = '<img src="/static/icon.svg"><button style="height:12px;padding:0;min-height:0"></button>';
-             document.querySelector("main").append(bad); }"""
+        """() => { const element = document.createElement("div");
+             element.innerHTML = '<img src="/static/icon.svg">' +
+               '<button style="height:12px;padding:0;min-height:0"></button>';
+             document.querySelector("main").append(element); }"""
     )
     page.complaints.clear()
-    found = " ".join(await find_violations(page, axe))
-    assert "image-alt" in found
-    assert "button-name" in found
+    violations = " ".join(await find_violations(page, axe))
+    assert "image-alt" in violations
+    assert "button-name" in violations
 
 
-async def test_the_browser_chooses_the_language_where_the_address_does_not(visit, air):
+async def test_the_browser_chooses_the_language_if_the_address_does_not(visit, air):
     page = await visit("/", locale="en-GB")
     await expect(page.locator("h1")).to_have_text("What is in the air right now?")
     await page.locator(".other").click()
@@ -76,7 +77,7 @@ async def test_the_browser_chooses_the_language_where_the_address_does_not(visit
     assert page.url.endswith("/nl/")
 
 
-async def test_a_station_shows_a_chart_to_read_and_figures_as_they_come(visit, air):
+async def test_a_station_page_shows_an_interactive_chart_and_live_values(visit, air):
     page = await visit("/nl/stations/wijk-aan-zee")
     await expect(page.locator("#plot canvas")).to_be_visible()
     await expect(page.locator("#state")).to_have_text("live")
@@ -87,7 +88,7 @@ async def test_a_station_shows_a_chart_to_read_and_figures_as_they_come(visit, a
     await save_screenshot(page, "station-live-nl")
 
 
-async def test_a_station_reads_without_javascript(visit, air):
+async def test_a_station_page_is_complete_without_javascript(visit, air):
     page = await visit("/nl/stations/wijk-aan-zee", java_script_enabled=False)
     await expect(page.locator("svg.chart path.mean")).to_have_count(1)
     await expect(page.locator("svg.chart .marked")).to_have_count(1)
@@ -96,7 +97,7 @@ async def test_a_station_reads_without_javascript(visit, air):
     await save_screenshot(page, "station-no-script")
 
 
-async def test_an_event_says_what_happened_and_who_was_told(visit, air):
+async def test_an_event_page_shows_the_event_and_its_notifications(visit, air):
     page = await visit(f"/nl/events/{air.event}")
     text = await page.locator("main").inner_text()
     assert "op of boven het niveau" in text
@@ -111,20 +112,20 @@ async def test_an_event_says_what_happened_and_who_was_told(visit, air):
     assert "exceed" not in (await english.locator("main").inner_text()).lower()
 
 
-async def test_an_event_page_follows_its_event(visit, air):
+async def test_an_event_page_reloads_with_a_new_revision(visit, air):
     committed = None
-    while not (committed and committed.live[0].events):
+    while not (committed and committed.live_messages[0].events):
         committed = await air.publish_values(*[95.0] * 10)
-    event = committed.live[0].events[0].event.id
+    event = committed.live_messages[0].events[0].event.id
     page = await visit(f"/nl/events/{event}")
     await expect(page.locator("main")).to_contain_text("nog bezig")
     revision = await page.locator("#corrections ~ div tbody tr").count()
-    while not any(e.event.revision > revision for live in committed.live for e in live.events):
+    while not any(e.event.revision > revision for live in committed.live_messages for e in live.events):
         committed = await air.publish_values(*[400.0] * 10)
     await expect(page.locator("#corrections ~ div tbody tr")).not_to_have_count(revision, timeout=10_000)
 
 
-async def test_hostile_words_are_only_words(visit, air, database):
+async def test_hostile_names_are_shown_as_text(visit, air, database):
     with psycopg.connect(database, autocommit=True) as connection:
         for table in ("station", "area"):
             connection.execute(f"UPDATE {table} SET name = %s", [HOSTILE])
@@ -133,16 +134,16 @@ async def test_hostile_words_are_only_words(visit, air, database):
         connection.execute("UPDATE event SET detector = %s, reasons = ARRAY[%s]", [HOSTILE, HOSTILE])
         connection.execute("INSERT INTO site VALUES ('plant', 'ijmond', %s, %s, 52.49, 4.59)", [HOSTILE, HOSTILE])
         connection.execute("UPDATE observed_property SET name_nl = %s, name_en = %s", [HOSTILE, HOSTILE])
-    time.sleep(1.2)  # noqa: ASYNC251 - the board asks once a second
+    time.sleep(1.2)  # noqa: ASYNC251 - the API checks the registry once a second
     for path in PAGES[:-1]:
         page = await visit(f"/nl/{path.replace('EVENT', air.event)}")
-        page.on("dialog", lambda _, there=page: there.complaints.append("a dialog"))
+        page.on("dialog", lambda _, page=page: page.complaints.append("a dialog"))
         await page.wait_for_timeout(200)
         assert await page.evaluate("document.querySelectorAll('img[src=x]').length") == 0
         assert "49" not in await page.title()
 
 
-async def test_without_a_network_the_app_says_so_and_shows_nothing_old(visit, air):
+async def test_without_a_network_the_app_shows_the_offline_page(visit, air):
     page = await visit("/nl/")
     await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     await page.wait_for_function("caches.match('/nl/offline').then(Boolean)")
@@ -150,9 +151,9 @@ async def test_without_a_network_the_app_says_so_and_shows_nothing_old(visit, ai
     await page.context.set_offline(True)
     await page.goto(page.url)
     await expect(page.locator("main")).to_contain_text("geen verbinding")
-    page.complaints.clear()  # the browser complains of the network, which is away
+    page.complaints.clear()  # the browser logs errors about the missing network
     await page.context.set_offline(False)
-    manifest = await page.evaluate("fetch('/nl/manifest.webmanifest').then((answer) => answer.json())")
+    manifest = await page.evaluate("fetch('/nl/manifest.webmanifest').then((response) => response.json())")
     assert (manifest["lang"], manifest["display"], manifest["start_url"]) == ("nl", "standalone", "/nl/")
 
 
@@ -174,13 +175,13 @@ async def test_one_stream_serves_all_tabs(visit, air, site):
     await expect(second.locator("tr[data-property=pm2_5] .mean")).not_to_have_text(before)
 
 
-async def test_a_page_weighs_little(visit, air, site):
+async def test_a_page_is_small(visit, air, site):
     context = (await visit("/nl/about")).context
     page = await context.new_page()
     session = await context.new_cdp_session(page)
     await session.send("Network.enable")
     sizes = []
-    session.on("Network.loadingFinished", lambda one: sizes.append(one["encodedDataLength"]))
+    session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
     await page.goto(site[0] + "/nl/")
     await expect(page.locator("#state")).to_have_text("live")
     assert 0 < sum(sizes) <= 100_000, json.dumps(sizes)

@@ -16,7 +16,7 @@ from tests.containers.docker import Docker
 from tests.containers.images import ROOT
 
 PARTS = (
-    *("database", "broker", "public-broker", "gateway", "api", "alerting", "beside", "web"),
+    *("database", "broker", "public-broker", "gateway", "api", "alerting", "evaluation", "web"),
     *("prometheus", "alertmanager"),
 )
 # What a trial has other than an operator: ports.
@@ -94,7 +94,7 @@ class Installation:
 
     def compose(self, *arguments: str, check: bool = True) -> str:
         """`docker compose ...` in the installation's folder."""
-        files = ("--file", "compose.yaml", "--file", "trial.yaml", "--profile", "beside")
+        files = ("--file", "compose.yaml", "--file", "trial.yaml", "--profile", "evaluation")
         return self.docker.run("compose", *files, *arguments, cwd=self.home, check=check)
 
     def states(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ from gateway.system.child_process import Child
 from tests.containers.installation import PARTS, Installation
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(1800)]
-OURS = ("gateway", "api", "alerting", "beside")
+OURS = ("gateway", "api", "alerting", "evaluation")
 _BOUNDS = """
 import os
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))

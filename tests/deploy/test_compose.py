@@ -21,7 +21,7 @@ from tests.deploy.conftest import DEPLOY, ROOT
 COMPOSE = DEPLOY / "compose"
 PLAN = yaml.safe_load((COMPOSE / "compose.yaml").read_text())
 SERVICES = PLAN["services"]
-OURS = ["migrate", "gateway", "api", "alerting", "beside", "doctor"]
+OURS = ["migrate", "gateway", "api", "alerting", "evaluation", "doctor"]
 PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*")
 
 
@@ -94,13 +94,13 @@ def test_the_settings_of_the_containers_are_read_strictly_and_fit_them():
     scraped = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())["scrape_configs"]
     targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in scraped if "static_configs" in job}
     (sought,) = (job["dns_sd_configs"][0] for job in scraped if "dns_sd_configs" in job)
-    assert (sought["names"], sought["port"]) == (["beside"], read.telemetry.port_of(["beside"]))
+    assert (sought["names"], sought["port"]) == (["evaluation"], read.telemetry.port_of(["evaluation"]))
     assert targets == {"gateway": ["gateway:9464"], "alerting": ["alerting:9465"], "api": [f"api:{read.api.port}"]}
 
 
 def test_the_api_believes_the_proxy_that_is_there_and_no_other():
     address = SERVICES["web"]["networks"]["inside"]["ipv4_address"]
-    assert settings.read(COMPOSE / "piekwacht.toml").api.proxies == [address, "127.0.0.1"]
+    assert settings.read(COMPOSE / "piekwacht.toml").api.trusted_proxies == [address, "127.0.0.1"]
     (given,) = PLAN["networks"]["inside"]["ipam"]["config"]
     assert ipaddress.ip_address(address) in ipaddress.ip_network(given["subnet"])
     assert ipaddress.ip_address(address) not in ipaddress.ip_network(given["ip_range"]), (

@@ -56,14 +56,14 @@ def test_what_an_overlay_renders_is_too_and_has_what_it_refers_to(rendered):
     assert {d["spec"]["replicas"] for d in rendered if d["metadata"]["name"] == "api" and "replicas" in d["spec"]} == {
         3
     }
-    assert "beside" in pods(rendered)
+    assert "evaluation" in pods(rendered)
     images = {container["image"] for pod in pods(rendered).values() for container in pod["containers"]}
     assert images == {"piekwacht:0.1.0"}
 
 
 def test_every_pod_would_be_admitted_where_only_restricted_ones_are():
     found = pods([document for _, document in WRITTEN])
-    assert set(found) == {"migrate", "gateway", "api", "alerting", "beside"}
+    assert set(found) == {"migrate", "gateway", "api", "alerting", "evaluation"}
     for pod in found.values():
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -88,6 +88,6 @@ def test_the_settings_of_the_pods_are_read_strictly_and_fit_them():
     assert ports == {
         "gateway": read.telemetry.port_of(["gateway"]),
         "alerting": read.telemetry.port_of(["alerting"]),
-        "beside": read.telemetry.port_of(["beside"]),
+        "evaluation": read.telemetry.port_of(["evaluation"]),
         "api": read.api.port,
     }

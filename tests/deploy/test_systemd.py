@@ -28,12 +28,12 @@ def test_every_unit_is_read_by_systemd_without_a_complaint(judge, unit, tmp_path
 
 def test_the_parts_are_the_commands_that_there_are():
     started = {line.split()[1] for unit in UNITS for line in unit.read_text().splitlines() if "/bin/piekwacht " in line}
-    assert started == {"gateway", "api", "alerting", "beside", "migrate", "prune"}
+    assert started == {"gateway", "api", "alerting", "evaluate", "migrate", "prune"}
 
 
 def test_only_what_compiles_may_make_memory_executable():
     free = {unit.stem for unit in UNITS if "MemoryDenyWriteExecute=yes" not in unit.read_text()}
-    assert free == {"piekwacht-gateway", "piekwacht-beside"}
+    assert free == {"piekwacht-gateway", "piekwacht-evaluate"}
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)

@@ -1,4 +1,4 @@
-"""A release is installed beside the old one; what cannot run is never switched to."""
+"""A release is installed next to the old one; a release that cannot run is never switched to."""
 
 import os
 import shutil
@@ -28,11 +28,25 @@ def wheel(tmp_path_factory):
     return made
 
 
+# A unit is enabled if there is a file of its name in `enabled`, and installed if there is one in `units`.
+_SYSTEMCTL = """#!/bin/sh
+for unit; do :; done
+case $1 in
+    is-enabled) test -e {home}/enabled/$unit; exit ;;
+    cat) test -e {home}/units/$unit.service; exit ;;
+    enable) touch {home}/enabled/$unit ;;
+    disable) rm {home}/enabled/$unit ;;
+esac
+echo "$1" >>{home}/asked
+"""
+
+
 @pytest.fixture
 def home(tmp_path, empty_database):
-    (tmp_path / "releases").mkdir()
+    for folder in ("releases", "units", "enabled"):
+        (tmp_path / folder).mkdir()
     (tmp_path / "piekwacht.toml").write_text(f'[database]\ndsn = "{empty_database}"\n')
-    (tmp_path / "systemctl").write_text(f'#!/bin/sh\n[ "$1" != is-enabled ] || exit 1\necho "$1" >>{tmp_path}/asked\n')
+    (tmp_path / "systemctl").write_text(_SYSTEMCTL.format(home=tmp_path))
     (tmp_path / "backup").write_text(f"#!/bin/sh\necho backup >>{tmp_path}/asked\n")
     for name in ("systemctl", "backup"):
         (tmp_path / name).chmod(0o755)
@@ -47,6 +61,7 @@ def run(home, script, *arguments):
         "PIEKWACHT_BACKUP": str(home / "backup"),
         "SYSTEMCTL": str(home / "systemctl"),
         "PIEKWACHT_AS": "",
+        "PIEKWACHT_UNITS": str(home / "units"),
         "PYTHON": sys.executable,
     }
     command = [DEPLOY / "systemd" / script, *map(str, arguments)]
@@ -67,6 +82,14 @@ def renamed(wheel, folder, version):
     return target
 
 
+def test_an_installation_with_the_old_unit_name_is_told_to_install_the_new_one(home):
+    (home / "enabled/piekwacht-beside").touch()
+    refused = run(home, "upgrade", home / "any.whl", home / "any.lock")
+    assert refused.returncode == 2
+    assert "piekwacht-beside is called piekwacht-evaluate now" in refused.stderr
+    assert not (home / "asked").exists(), "nothing was stopped"
+
+
 @pytest.mark.timeout(600)
 def test_install_upgrade_rollback_and_what_must_not_happen(home, wheel, empty_database):
     lock = DEPLOY / "gateway.lock"
@@ -84,10 +107,15 @@ def test_install_upgrade_rollback_and_what_must_not_happen(home, wheel, empty_da
     assert not (home / "releases/0.2.0").exists()
     assert (home / "asked").read_text().split() == ["backup", "stop"], "nothing that ran was touched"
 
+    for file in ("units/piekwacht-beside.service", "units/piekwacht-evaluate.service", "enabled/piekwacht-beside"):
+        (home / file).touch()
     second = run(home, "upgrade", renamed(wheel, home, "0.3.0"), lock)
     assert second.returncode == 0, second.stderr
     assert (home / "current").readlink() == Path("releases/0.3.0")
-    assert (home / "asked").read_text().split()[2:] == ["stop", "start"], "no migration, so no backup is asked for"
+    asked = (home / "asked").read_text().split()[2:]
+    assert asked == ["stop", "disable", "enable", "start"], "no migration, so no backup is asked for"
+    assert {file.name for file in (home / "enabled").iterdir()} == {"piekwacht-evaluate"}
+    assert not (home / "units/piekwacht-beside.service").exists()
 
     back = run(home, "rollback")
     assert back.returncode == 0, back.stderr

@@ -1,4 +1,4 @@
-"""A TCP proxy that is a bad network: cuts, swallows, stalls. Runs its own loop in a thread."""
+"""A TCP proxy that behaves like a bad network: it cuts, stalls and discards. It runs a loop in a thread."""
 
 import asyncio
 import contextlib
@@ -10,15 +10,15 @@ from typing import Self
 
 
 class NetworkState(StrEnum):
-    """What the network does with what passes."""
+    """How the network treats traffic."""
 
     FINE = "fine"
     CUT = "cut"  # connections end, new ones are refused
-    HALF_OPEN = "half open"  # everything is taken and nothing arrives, and nobody is told
+    HALF_OPEN = "half open"  # data is accepted and never arrives, and no side is notified
 
 
 class ChaosProxy:
-    """Listens on `port` and passes to `to`; each chunk may be the connection's last (`cut_chance`)."""
+    """Forwards `port` to `target_port`; `cut_chance` is the chance per chunk that the connection is cut."""
 
     def __init__(self, target_port: int, *, seed: int, cut_chance: float = 0.0) -> None:
         self.state, self.cut_chance = NetworkState.FINE, cut_chance
@@ -29,9 +29,9 @@ class ChaosProxy:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     def set_state(self, state: NetworkState) -> None:
-        """Change the weather; a cut ends what is open."""
+        """Change the state; a cut closes all connections."""
         self.state = state
-        if state is not NetworkState.HALF_OPEN:  # what was half open never recovers by itself
+        if state is not NetworkState.HALF_OPEN:  # half-open connections never recover by themselves
             self._loop.call_soon_threadsafe(self._cut_all)
 
     def _cut_all(self) -> None:
@@ -46,7 +46,7 @@ class ChaosProxy:
         async with server:
             await self._stop.wait()
             self._cut_all()
-            await asyncio.sleep(0.1)  # what was cut ends its task
+            await asyncio.sleep(0.1)  # tasks of cut connections end
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.state is NetworkState.CUT:
@@ -88,6 +88,6 @@ class ChaosProxy:
 
 @contextlib.contextmanager
 def start_proxy(target_port: int, *, seed: int, cut_chance: float = 0.0) -> Iterator[ChaosProxy]:
-    """A proxy for the length of a block."""
+    """Run a proxy for the length of a block."""
     with ChaosProxy(target_port, seed=seed, cut_chance=cut_chance) as proxy:
         yield proxy

@@ -1,6 +1,6 @@
-"""Nodes, broker, database and gateway as processes, each of which can be killed; and an oracle outside them all.
+"""Nodes, broker, database and gateway as processes, each of which can be killed, and an oracle outside them.
 
-The oracle is the nodes' own log of every reading made, written before anything is stored anywhere.
+The oracle is the nodes' own log of every reading, written before anything is stored.
 """
 
 import json
@@ -73,7 +73,12 @@ class Cluster:
         self.config.write_text(f"""
 database = {{ dsn = "{self.dsn}" }}
 broker = {{ port = {self.port} }}
-ingest = {{ key_file = "gateway.key", areas = ["ijmond"], window = 0.02, retry = 0.2, patience = 2.0 }}
+[ingest]
+key_file = "gateway.key"
+areas = ["ijmond"]
+window_seconds = 0.02
+retry_seconds = 0.2
+patience_seconds = 2.0
 """)
         self.ids = [f"ijm-{i:03}" for i in range(nodes)]
         for i, node in enumerate(self.ids):
@@ -98,37 +103,37 @@ ingest = {{ key_file = "gateway.key", areas = ["ijmond"], window = 0.02, retry =
         self.agents[node] = Child(node, command, log=self.folder / node / "agent.log")
 
     def start_gateway(self, *failpoint: object) -> Child:
-        """A gateway, or one that will die at a point of tests.faults.failpoints."""
+        """Start a gateway; with `failpoint`, one that dies at that point of tests.faults.failpoints."""
         module = ["tests.faults.failpoints", *map(str, failpoint)] if failpoint else ["gateway"]
         command = [sys.executable, "-m", *module, "gateway", "--config", self.config]
         self.gateway = Child("gateway", command, log=self.folder / "gateway.log")
         return self.gateway
 
-    def restart(self, part: str) -> None:
-        """kill -9, and start it again as a service manager would."""
-        if part == "database":
+    def restart(self, process: str) -> None:
+        """Kill a process with SIGKILL and start it again, as a service manager would."""
+        if process == "database":
             kill(self.postgres.pid)
             self.postgres.stop()
             self.postgres = Postgres(self.folder / "db")
-        elif part == "broker":
+        elif process == "broker":
             kill(self.broker.pid)
             self.broker.stop()
             self.broker = Broker(self.folder / "broker", port=self.port)
-        elif part == "gateway":
+        elif process == "gateway":
             assert self.gateway is not None
             kill(self.gateway.process.pid)
             self.gateway.stop()
             self.start_gateway()
         else:
-            kill(self.agents[part].process.pid)
-            self.agents[part].stop()
-            self.start_agent(part)
+            kill(self.agents[process].process.pid)
+            self.agents[process].stop()
+            self.start_agent(process)
 
     def _log_path(self, node: str) -> Path:
         return self.folder / node / "generated.jsonl"
 
     def read_generated_values(self) -> Counter[Value]:
-        """Every value that the nodes made, by their logs."""
+        """Count every value that the nodes generated, according to their logs."""
         lines = [
             (node, json.loads(line))
             for node in self.ids
@@ -138,7 +143,7 @@ ingest = {{ key_file = "gateway.key", areas = ["ijmond"], window = 0.02, retry =
         return Counter((n, p, e["observed_at"], v) for n, e in lines for p, v in e["values"].items() if v is not None)
 
     def read_stored_values(self) -> Counter[Value]:
-        """Every value in the database."""
+        """Count every value in the database."""
         with psycopg.connect(self.dsn, connect_timeout=5) as connection:
             return Counter(
                 connection.execute(
@@ -153,7 +158,7 @@ ingest = {{ key_file = "gateway.key", areas = ["ijmond"], window = 0.02, retry =
             return connection.execute("SELECT count(*) FROM batch").fetchone()[0]
 
     def find_batches(self, value: Value) -> list[tuple[object, ...]]:
-        """The batches in which a value is."""
+        """Return the batches that contain a value."""
         with psycopg.connect(self.dsn) as connection:
             return connection.execute(
                 """SELECT b.id, b.incarnation, b.seq, b.hist, convert_from(b.payload, 'UTF8'), value, o.observed_at
@@ -163,24 +168,24 @@ ingest = {{ key_file = "gateway.key", areas = ["ijmond"], window = 0.02, retry =
             ).fetchall()
 
     def finish_and_check(self, *, uncommitted: int = 0) -> None:
-        """Let the nodes hand over, and hold the database to the oracle: nothing lost, nothing twice.
+        """Let the nodes send everything, and compare the database with the oracle: nothing lost, nothing stored twice.
 
-        `uncommitted`: values that killed nodes may have made and not yet committed to their spools.
+        `uncommitted`: values that killed nodes may have generated without committing them to their spools.
         """
         before = {
             node: self._log_path(node).stat().st_size for node in self.agents
-        }  # who was just killed is still starting
+        }  # a node that was just killed is still starting
         wait_until(lambda: all(self._log_path(node).stat().st_size > size for node, size in before.items()))
         for agent in self.agents.values():
             agent.process.send_signal(signal.SIGTERM)
         for agent in self.agents.values():
-            code = agent.process.wait(90)  # asked once: a second SIGTERM may meet an interpreter that is taking leave
+            code = agent.process.wait(90)  # one SIGTERM only: a second one may arrive while the interpreter shuts down
             assert code == 0, f"{agent.read_log_tail(5)} | {self.gateway and self.gateway.read_log_tail(5)}"
             assert "0 batches remain in the spool" in agent.read_log_tail(), agent.read_log_tail()
         generated, stored = self.read_generated_values(), self.read_stored_values()
         duplicates = list((stored - generated).items())
         assert not duplicates, (
-            f"{len(duplicates)} values are there more often than made: {self.find_batches(duplicates[0][0])}"
+            f"{len(duplicates)} values are stored more often than generated: {self.find_batches(duplicates[0][0])}"
         )
         lost = generated - stored
         assert sum(lost.values()) <= uncommitted, f"{sum(lost.values())} of {sum(generated.values())} values are lost"
@@ -202,12 +207,12 @@ ingest = {{ key_file = "gateway.key", areas = ["ijmond"], window = 0.02, retry =
 
 
 def kill(pid: int) -> None:
-    with suppress(ProcessLookupError):  # it is dead already
+    with suppress(ProcessLookupError):  # it has ended already
         os.kill(pid, signal.SIGKILL)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "time is up"
         time.sleep(0.05)

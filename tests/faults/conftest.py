@@ -1,4 +1,4 @@
-"""How hard to try is a matter of time: `make faults` tries longer."""
+"""Options for the number of kills and the seed: `make faults` runs more kills."""
 
 import pytest
 

@@ -1,7 +1,7 @@
-"""`python -m tests.faults.failpoints NAME COUNT <words of piekwacht>`: a gateway that dies at a named boundary.
+"""`python -m tests.faults.failpoints NAME COUNT <piekwacht arguments>`: a gateway that dies at a named boundary.
 
-The points are laid from outside: the gateway's own code knows nothing of them. At the COUNT-th time a
-point is reached the process kills itself with SIGKILL, so that nothing is flushed, closed or said.
+The points are added from outside: the gateway's code does not know them. When a point is reached for the COUNT-th time
+the process kills itself with SIGKILL, so that nothing is flushed, closed or sent.
 """
 
 import os
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway import __main__ as command
-from gateway.ingest import consumer
+from gateway.ingest import session
 from gateway.mqtt import connection
 from gateway.store import ledger, observations
 from gateway.store.connection import Store
@@ -47,11 +47,11 @@ POINTS = {
     "before_copy": (wrap_before, observations, "copy_observations"),
     "after_copy": (wrap_after, observations, "copy_observations"),
     "before_commit": (wrap_after, ledger, "copy_batches"),  # the last statement of the transaction
-    "after_commit": (wrap_after, consumer.IngestConsumer, "_commit"),
+    "after_commit": (wrap_after, session, "commit_with_retry"),
     "before_acknowledge": (wrap_before, connection.MqttConnection, "acknowledge"),
-    "after_acknowledge": (wrap_before, consumer.IngestConsumer, "_publish_results"),
-    "before_stored_ranges": (wrap_before, consumer.IngestConsumer, "_publish_stored_ranges"),
-    "after_stored_ranges": (wrap_after, consumer.IngestConsumer, "_publish_stored_ranges"),
+    "after_acknowledge": (wrap_after, connection.MqttConnection, "acknowledge"),
+    "before_stored_ranges": (wrap_before, session.IngestSession, "_publish_stored_ranges"),
+    "after_stored_ranges": (wrap_after, session.IngestSession, "_publish_stored_ranges"),
 }
 
 

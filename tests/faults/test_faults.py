@@ -1,4 +1,4 @@
-"""Whatever dies, and whenever: what the nodes made is in the database, once. The oracle is their own log."""
+"""Whichever process dies at whatever moment, every reading is stored exactly once. The oracle is the nodes' own log."""
 
 import random
 import shutil
@@ -14,85 +14,85 @@ from tests.faults.cluster import PROPERTIES, Cluster, wait_until
 from tests.faults.failpoints import POINTS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
-_COMMIT = 0.3 / 0.1 * len(PROPERTIES)  # values that one kill of a node may cost: those since its last commit
+_COMMIT = 0.3 / 0.1 * len(PROPERTIES)  # values that a killed node may lose: those since its last commit
 
 
-def test_a_gateway_that_dies_at_every_boundary_loses_and_doubles_nothing(open_folder):
-    with Cluster(open_folder) as world:
-        for node in world.ids:
-            world.start_agent(node)
+def test_a_gateway_killed_at_every_boundary_loses_and_doubles_nothing(open_folder):
+    with Cluster(open_folder) as cluster:
+        for node in cluster.ids:
+            cluster.start_agent(node)
         for count, point in enumerate(POINTS, start=1):
-            gateway = world.start_gateway(point, 1 + count % 3)
+            gateway = cluster.start_gateway(point, 1 + count % 3)
             wait_until(lambda gateway=gateway: not gateway.is_running)
             assert gateway.process.returncode == -9, gateway.read_log_tail()
-        before = world.count_batches()
-        world.start_gateway()
-        wait_until(lambda: world.count_batches() > before + 10)
-        world.finish_and_check()
+        before = cluster.count_batches()
+        cluster.start_gateway()
+        wait_until(lambda: cluster.count_batches() > before + 10)
+        cluster.finish_and_check()
 
 
-def test_seeded_kills_of_every_part_lose_and_double_nothing(open_folder, kills, seed):
-    chance, killed_nodes = random.Random(seed), 0
-    with Cluster(open_folder) as world:
-        world.start_gateway()
-        for node in world.ids:
-            world.start_agent(node)
-        wait_until(lambda: world.count_batches() > 5)
+def test_seeded_kills_of_every_process_lose_and_double_nothing(open_folder, kills, seed):
+    rng, killed_nodes = random.Random(seed), 0
+    with Cluster(open_folder) as cluster:
+        cluster.start_gateway()
+        for node in cluster.ids:
+            cluster.start_agent(node)
+        wait_until(lambda: cluster.count_batches() > 5)
         slowest = 0.0
         for _ in range(kills):
-            time.sleep(chance.uniform(0.2, 2.0))
-            part = chance.choice(["gateway", "broker", "database", *world.ids])
-            killed_nodes += part in world.ids
-            before = world.count_batches()
+            time.sleep(rng.uniform(0.2, 2.0))
+            part = rng.choice(["gateway", "broker", "database", *cluster.ids])
+            killed_nodes += part in cluster.ids
+            before = cluster.count_batches()
             began = time.monotonic()
-            world.restart(part)
-            wait_until(lambda before=before: world.count_batches() > before)
+            cluster.restart(part)
+            wait_until(lambda before=before: cluster.count_batches() > before)
             slowest = max(slowest, time.monotonic() - began)
-        world.finish_and_check(uncommitted=round(killed_nodes * 2 * _COMMIT))
+        cluster.finish_and_check(uncommitted=round(killed_nodes * 2 * _COMMIT))
     print(f"{kills} kills, {killed_nodes} of them nodes; slowest recovery {slowest:.1f} s")
 
 
-def test_a_network_that_cuts_stalls_and_parts_loses_and_doubles_nothing(open_folder, kills, seed):
-    chance = random.Random(seed)
-    with Cluster(open_folder) as plain, start_proxy(plain.port, seed=seed, cut_chance=0.1) as bad:
-        for node in plain.ids:
-            config = plain.folder / node / "agent.toml"
-            config.write_text(config.read_text().replace(f"port = {plain.port}", f"port = {bad.port}"))
-        plain.start_gateway()
-        for node in plain.ids:
-            plain.start_agent(node)
-        wait_until(lambda: plain.count_batches() > 3)
+def test_a_network_that_cuts_and_stalls_loses_and_doubles_nothing(open_folder, kills, seed):
+    rng = random.Random(seed)
+    with Cluster(open_folder) as cluster, start_proxy(cluster.port, seed=seed, cut_chance=0.1) as proxy:
+        for node in cluster.ids:
+            config = cluster.folder / node / "agent.toml"
+            config.write_text(config.read_text().replace(f"port = {cluster.port}", f"port = {proxy.port}"))
+        cluster.start_gateway()
+        for node in cluster.ids:
+            cluster.start_agent(node)
+        wait_until(lambda: cluster.count_batches() > 3)
         for _ in range(max(3, kills // 2)):
-            bad.set_state(chance.choice([NetworkState.CUT, NetworkState.HALF_OPEN]))
-            time.sleep(chance.uniform(0.5, 3.0))
-            bad.set_state(NetworkState.FINE)
-            time.sleep(chance.uniform(0.5, 2.0))
-        assert bad.cuts > 0
-        bad.cut_chance = 0.0
-        plain.finish_and_check()
+            proxy.set_state(rng.choice([NetworkState.CUT, NetworkState.HALF_OPEN]))
+            time.sleep(rng.uniform(0.5, 3.0))
+            proxy.set_state(NetworkState.FINE)
+            time.sleep(rng.uniform(0.5, 2.0))
+        assert proxy.cuts > 0
+        proxy.cut_chance = 0.0
+        cluster.finish_and_check()
 
 
-def test_a_broker_that_forgets_everything_it_took_loses_nothing(open_folder):
-    with Cluster(open_folder) as world:
-        for node in world.ids:
-            world.start_agent(node)
-        world.start_gateway()
-        wait_until(lambda: world.count_batches() > 3)
-        world.gateway.stop()  # now the broker alone holds what is sent
+def test_a_broker_that_loses_its_storage_loses_no_reading(open_folder):
+    with Cluster(open_folder) as cluster:
+        for node in cluster.ids:
+            cluster.start_agent(node)
+        cluster.start_gateway()
+        wait_until(lambda: cluster.count_batches() > 3)
+        cluster.gateway.stop()  # now only the broker holds the batches
         time.sleep(3.0)
-        world.broker.stop()
+        cluster.broker.stop()
         for store in ("mosquitto", "nats"):
             shutil.rmtree(open_folder / "broker" / store, ignore_errors=True)
-        world.restart("broker")
-        world.start_gateway()
-        before = world.count_batches()
-        wait_until(lambda: world.count_batches() > before + 5)
-        world.finish_and_check()
+        cluster.restart("broker")
+        cluster.start_gateway()
+        before = cluster.count_batches()
+        wait_until(lambda: cluster.count_batches() > before + 5)
+        cluster.finish_and_check()
 
 
 @pytest.fixture
 def small_disk(open_folder):
-    """A disk of its own for the database."""
+    """A separate small disk for the database."""
     folder = open_folder / "db"
     folder.mkdir()
     mounted = subprocess.run(
@@ -102,7 +102,7 @@ def small_disk(open_folder):
         check=False,
     )
     if mounted.returncode:
-        pytest.skip(f"a disk that fills needs the right to mount one: {mounted.stderr.strip()}")
+        pytest.skip(f"filling a disk needs the right to mount one: {mounted.stderr.strip()}")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
 
@@ -114,20 +114,18 @@ def fill(ballast: Path) -> None:
             file.flush()
 
 
-def test_a_disk_that_fills_under_the_database_loses_nothing_and_work_goes_on_when_there_is_room(
-    open_folder, small_disk
-):
-    with Cluster(open_folder) as world:
-        world.start_gateway()
-        for node in world.ids:
-            world.start_agent(node)
-        wait_until(lambda: world.count_batches() > 5)
+def test_a_full_database_disk_loses_nothing_and_ingest_continues_when_there_is_room(open_folder, small_disk):
+    with Cluster(open_folder) as cluster:
+        cluster.start_gateway()
+        for node in cluster.ids:
+            cluster.start_agent(node)
+        wait_until(lambda: cluster.count_batches() > 5)
         fill(small_disk / "ballast")
-        wait_until(lambda: "No space left on device" in world.gateway.log.read_text())
-        stored = world.read_stored_values()
+        wait_until(lambda: "No space left on device" in cluster.gateway.log.read_text())
+        stored = cluster.read_stored_values()
         time.sleep(2.0)
         (small_disk / "ballast").unlink()
-        before = world.count_batches()
-        wait_until(lambda: world.count_batches() > before)
-        assert not stored - world.read_stored_values(), "what was committed is still there"
-        world.finish_and_check()
+        before = cluster.count_batches()
+        wait_until(lambda: cluster.count_batches() > before)
+        assert not stored - cluster.read_stored_values(), "committed values are still stored"
+        cluster.finish_and_check()

@@ -48,7 +48,7 @@ tls = {{ ca = "ca/ca.pem", certificate = "gateway.pem", key = "gateway.key.pem" 
 [ingest]
 key_file = "gateway.key"
 areas = ["ijmond"]
-window = 0.01
+window_seconds = 0.01
 """)
         with psycopg.connect(dsn, autocommit=True) as connection:
             stations.put_area(connection, Area(id="ijmond", name="IJmond", authority="OD", outline=OUTLINE))

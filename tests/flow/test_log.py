@@ -8,7 +8,7 @@ import time
 import pytest
 
 from edge_agent.wire import Signer
-from gateway.mqtt.settings import create_client
+from gateway.mqtt.client import create_client
 from gateway.system.child_process import Child, find_free_port, is_port_open
 from tests.alerting.servers import MailServer
 from tests.gateway.enrolled_node import enrol_node

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from edge_agent.wire import Signer
-from gateway.mqtt.settings import create_client
+from gateway.mqtt.client import create_client
 from gateway.system.child_process import Child, find_free_port, is_port_open
 from tests.gateway.enrolled_node import enrol_node
 

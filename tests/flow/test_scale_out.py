@@ -14,7 +14,8 @@ import pytest
 
 from edge_agent.wire import Signer
 from gateway.errors import StartError
-from gateway.mqtt.settings import BrokerSettings, create_client
+from gateway.mqtt.client import create_client
+from gateway.mqtt.settings import BrokerSettings
 from gateway.system.child_process import Child, find_free_port, is_port_open
 from gateway.system.embedded_servers import _find_broker_program
 from tests.gateway.enrolled_node import T0, enrol_node
@@ -117,7 +118,7 @@ def stage(tmp_path, database):
             config = tmp_path / f"gateway-{number}.toml"
             config.write_text(
                 f'[database]\ndsn = "{database}"\n[broker]\nport = {cluster.ports[number]}\n'
-                f'[ingest]\nkey_file = "{tmp_path}/gateway.key"\nareas = ["ijmond"]\nretry = 0.5\n'
+                f'[ingest]\nkey_file = "{tmp_path}/gateway.key"\nareas = ["ijmond"]\nretry_seconds = 0.5\n'
             )
             command = [Path(sys.executable).with_name("piekwacht"), "gateway", "--config", config]
             gateways.append(

@@ -1,4 +1,4 @@
-"""What an operator copies has to work."""
+"""The example files that an operator copies are valid."""
 
 import re
 from pathlib import Path
@@ -12,23 +12,23 @@ DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 
 
-def test_the_example_of_a_small_site_is_read_strictly():
+def test_the_example_configuration_is_valid():
     read = settings.read(EXAMPLES / "piekwacht.toml")
     assert read.ingest.key_file == EXAMPLES / "gateway.key"
     assert [route.receiver for route in read.alerting.route] == ["piket", "kantoor"]
 
 
-def test_the_example_of_a_site_file_is_applied_twice_without_a_difference(database):
-    described = site_file.read_site_file(EXAMPLES / "site.toml")
-    found = []
+def test_applying_the_example_site_file_again_changes_nothing(database):
+    contents = site_file.read_site_file(EXAMPLES / "site.toml")
+    stored = []
     for _ in range(2):
-        site_file.apply_site_file(described, database, folder=EXAMPLES)
+        site_file.apply_site_file(contents, database, folder=EXAMPLES)
         with psycopg.connect(database) as connection:
-            found.append(connection.execute("SELECT * FROM station, area, site").fetchall())
-    assert found[0] == found[1] != []
+            stored.append(connection.execute("SELECT * FROM station, area, site").fetchall())
+    assert stored[0] == stored[1] != []
 
 
-def test_what_the_document_on_alerting_shows_is_read_strictly(tmp_path):
+def test_the_examples_in_the_document_on_alerting_settings_are_valid(tmp_path):
     first, *channels = re.findall(r"```toml\n(.*?)```", (DOCS / "alerting-settings.md").read_text(), re.DOTALL)
     assert len(channels) == 5
     (tmp_path / "piekwacht.toml").write_text('[database]\ndsn = ""\n' + first)

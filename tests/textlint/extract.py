@@ -18,6 +18,7 @@ _DIRECTIVE = re.compile(
 )
 _SECTION = re.compile(r"^(Args|Arguments|Attributes|Raises|Returns|Yields|Note|Notes|Warning|Example|Examples):$")
 _ITEM = re.compile(r"^(`[^`]+`(, `[^`]+`)*|\*{0,2}\w+( \([^)]*\))?): ")
+_KEY = re.compile(r"^\w+ {2,}\S")  # a row of a table of names, as in the docstrings of settings types
 _LIST = re.compile(r"^([-*+]|\d+[.)]) ")
 _TABLE = re.compile(r"\S {3,}\S.* {3,}\S|^[-=+|─│┌└├ ]{4,}$|\|.*\||[─│┌└├▶◀▼▲]|-->|──")
 _FORMULA = re.compile(r"(^|\s)(=|:=|<=|>=|≤|≥|≈|\+=|∑|√|·|→|<-|\^)(\s|$)")
@@ -56,7 +57,7 @@ def _paragraphs(block: list[Line]) -> Iterator[Line | None]:
             if literal or _is_code(text):
                 yield None
             else:
-                if _ITEM.match(text) or _LIST.match(text):
+                if _ITEM.match(text) or _LIST.match(text) or _KEY.match(text):
                     yield None
                 yield number, text
         previous = text

@@ -34,6 +34,23 @@ def test_a_comment_keeps_its_line_and_its_reason():
     assert 5 not in lines
 
 
+def test_each_row_of_a_table_of_names_is_a_paragraph():
+    text, _ = markdown(
+        '"""Settings.\n\nport      port of the broker\ntimeout   time to wait,\n          in seconds\n"""'
+    )
+    assert text == [
+        "Settings.",
+        "",
+        "",
+        "port      port of the broker",
+        "",
+        "timeout   time to wait,",
+        "in seconds",
+        "",
+        "",
+    ]
+
+
 @pytest.mark.slow
 def test_findings_name_the_line_of_the_source(tmp_path):
     (tmp_path / "module.py").write_text(SOURCE)

@@ -35,7 +35,7 @@ ABSENT = {  # of these the little world of this test has none
     "select_revisions",
     "summarise_selftest_peaks",
     "summarise_selftest_exposure",
-    "export_humidity",
+    "select_humidity_datastreams",
 }
 
 

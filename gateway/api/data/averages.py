@@ -1,9 +1,10 @@
-"""Means in pages, newest first, with what is long past kept a while in memory.
+"""Cache of means over minutes, hours and days, in pages, newest first. Routes and pages read it.
 
-Where the database has no continuous aggregates a day of one-minute means is gathered from 86,400 readings. Periods
-that ended some time ago seldom change, so they are read in blocks and each block is believed for a minute. Of what is
-being measured now only the last minutes are read again, once a second. Each block is written as JSON once, for every
-answer that it is part of. The house is bounded: blocks longest unused leave first.
+Without continuous aggregates the database computes a day of one-minute means from 86,400 readings. Past periods seldom
+change, so they are read in blocks, and a block stays valid for a minute. Of the current block only the last minutes
+are read again, once a second. Each block is encoded as JSON once, for every response that contains it. The cache is
+bounded: the least recently used blocks go first. If the database is away or a page takes more than 10 s, the caller
+gets an HTTPException with status 503.
 """
 
 import asyncio
@@ -32,46 +33,46 @@ _BUCKET_LENGTHS = {
     Averaging.HOUR: timedelta(hours=1),
     Averaging.DAY: timedelta(days=1),
 }
-_BLOCKS_PER_QUERY = 24  # blocks of one query
-_SETTLING_TIME = timedelta(minutes=10)
-_BLOCK_MAX_AGE = 60.0  # seconds; late data show after this at the latest
-_RECENT_MAX_AGE = 1.0  # the same for what is being measured now: an answer is kept for two seconds anyway
-_MAX_BLOCKS = 4_000  # blocks
-_TIMEOUT = 10.0
+_BLOCKS_PER_QUERY = 24
+_SETTLING_TIME = timedelta(minutes=10)  # means change until so long after their period
+_BLOCK_MAX_AGE = 60.0  # s; late data are visible after this at the latest
+_RECENT_MAX_AGE = 1.0  # s, for the current block; responses are cached for 2 s anyway
+_MAX_BLOCKS = 4_000
+_TIMEOUT = 10.0  # s
 
 BlockKey = tuple[Averaging, tuple[int, ...], datetime]
-DatedMean = tuple[datetime, Mean]  # the bucket, and what is shown of it
-MeanPosition = tuple[datetime, int]  # bucket and datastream: by these all means stand in order, newest first
+DatedMean = tuple[datetime, Mean]  # start of the bucket, and its document
+MeanPosition = tuple[datetime, int]  # bucket and datastream, the sort key of all means
 
 
 class Block:
-    """All means of a stretch of time, newest first; when they were read, and when all of them were at once."""
+    """The means of one period, newest first. `read_at`: last read in part; `complete_at`: last read as a whole."""
 
     def __init__(self, means: list[DatedMean], read_at: float, complete_at: float) -> None:
         self.means, self.read_at, self.complete_at = means, read_at, complete_at
 
     @cached_property
     def json_items(self) -> bytes:
-        """As JSON, one after another with commas between."""
+        """The means as JSON, separated by commas."""
         return _encode_means(self.means)
 
 
 class BlockSlice:
-    """Those means of a block that belong to a page, at least one."""
+    """The means of a block that belong to a page, at least one."""
 
     def __init__(self, block: Block, first: int, last: int) -> None:
         self._block, self._first, self._last = block, first, last
 
     @property
     def means(self) -> list[DatedMean]:
-        """Newest first."""
+        """The means, newest first."""
         return self._block.means[self._first : self._last]
 
     def __len__(self) -> int:
         return max(0, self._last - self._first)
 
     def encode(self, max_count: int) -> bytes:
-        """At most that many of them as JSON, one after another with commas between."""
+        """At most `max_count` means as JSON, separated by commas."""
         if len(self) == len(self._block.means) <= max_count:
             return self._block.json_items
         return _encode_means(self.means[:max_count])
@@ -86,12 +87,12 @@ class MeanCache:
         self._locks: WeakValueDictionary[tuple[int, ...], asyncio.Lock] = WeakValueDictionary()
 
     async def fetch_page(self, selection: Selection, before: MeanPosition | None, count: int) -> list[DatedMean]:
-        """At most `count` means, newest first, before that bucket and datastream; 503 where it takes too long."""
+        """At most `count` means, newest first, before that bucket and datastream."""
         slices = await self.fetch_slices(selection, before, count)
         return [mean for block_slice in slices for mean in block_slice.means][:count]
 
     async def fetch_slices(self, selection: Selection, before: MeanPosition | None, count: int) -> list[BlockSlice]:
-        """The same in the parts in which they are kept; the last may hold more than is wanted."""
+        """The same as slices of blocks; the last slice may exceed `count`."""
         slices: list[BlockSlice] = []
         end = selection.end, -1
         upper, lower = end if before is None else min(end, before), (selection.start, -1)
@@ -101,7 +102,7 @@ class MeanCache:
         try:
             async with asyncio.timeout(_TIMEOUT):
                 for i in range(0, len(starts), _BLOCKS_PER_QUERY):
-                    # one at a time for each datastream: what many ask is read once, the others find it known
+                    # one query at a time per datastreams: concurrent requests find the blocks in the cache
                     async with self._locks.setdefault(tuple(selection.ids), asyncio.Lock()):
                         blocks = await self._load_blocks(selection, starts[i : i + _BLOCKS_PER_QUERY])
                     candidates = (
@@ -116,7 +117,7 @@ class MeanCache:
         return slices
 
     async def _load_blocks(self, selection: Selection, starts: Sequence[datetime]) -> list[Block]:
-        """These blocks; what is not known of them is read in one question."""
+        """The blocks of these starts; the stale ones are read in one query."""
         ids, now = tuple(selection.ids), datetime.now(UTC)
         keys: list[BlockKey] = [(selection.averaging, ids, start) for start in starts]
         read_since = {key: self._stale_since(key, now) for key in keys}
@@ -131,7 +132,7 @@ class MeanCache:
         return [blocks[key] for key in keys]
 
     def _stale_since(self, key: BlockKey, now: datetime) -> datetime | None:
-        """Since when a block has to be read; None where it is known."""
+        """The time from which a block has to be read again; None if it is fresh."""
         block, at, (averaging, _, begin) = self._blocks.get(key), time.monotonic(), key
         if block is None or at - block.complete_at > _BLOCK_MAX_AGE:
             return begin
@@ -149,23 +150,24 @@ class MeanCache:
         )
         new: dict[BlockKey, list[DatedMean]] = {key: [] for key in stale}
         for row in rows:
-            key = averaging, ids, _bucket_start(row[1], _BLOCK_LENGTHS[averaging])
-            if key in new and row[1] >= stale[key]:
-                new[key].append((row[1], mean_from_row(row, correct(row[0], row[1], row[4], row[3]))))
+            datastream, bucket, _, valid_count, mean, _, _, _ = row
+            key = averaging, ids, _bucket_start(bucket, _BLOCK_LENGTHS[averaging])
+            if key in new and bucket >= stale[key]:
+                new[key].append((bucket, mean_from_row(row, correct(datastream, bucket, mean, valid_count))))
         return {key: merge_block(means, read_at, key[2], stale[key], previous[key]) for key, means in new.items()}
 
 
 def merge_block(
     means: list[DatedMean], read_at: float, begin: datetime, since: datetime, previous: Block | None
 ) -> Block:
-    """A block of what was read, and of what was known from before that."""
+    """A block of the means that were read since `since`, and of the previous ones before that."""
     if previous is None or since == begin:
         return Block(means, read_at, read_at)
     return Block(means + previous.means[_count_from(previous.means, (since, -1)) :], read_at, previous.complete_at)
 
 
 def _count_from(means: Sequence[DatedMean], bound: MeanPosition) -> int:
-    """How many of these, newest first, stand at or after a place."""
+    """The number of means, newest first, at or after a position."""
     if not means or _position(means[0]) < bound:
         return 0
     if _position(means[-1]) >= bound:
@@ -187,7 +189,7 @@ def _bucket_start(at: datetime, width: timedelta) -> datetime:
 
 
 def _block_starts(averaging: Averaging, start: datetime, end: datetime) -> list[datetime]:
-    """Beginnings of the blocks that hold the period, newest first."""
+    """Starts of the blocks that cover the period, newest first."""
     width, starts = _BLOCK_LENGTHS[averaging], []
     block_start = _bucket_start(end - timedelta(microseconds=1), width)
     while block_start > start - width:

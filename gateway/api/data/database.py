@@ -1,18 +1,25 @@
-"""The API's way to the database: a small pool of read-only connections."""
+"""The API's access to PostgreSQL: a small pool of read-only connections and the named queries in queries.sql.
 
-from collections.abc import AsyncIterator, Mapping
+Routes and pages call it. If the database is away or a query takes longer than 5 s, the caller gets an HTTPException
+with status 503, never a request that hangs.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from fastapi import HTTPException
 from psycopg import AsyncConnection, DataError, OperationalError
 from psycopg.errors import QueryCanceled
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, kwargs_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from alerting.sql import load_queries
 from gateway.export.selection import QUERIES as EXPORT_QUERIES
+
+T = TypeVar("T")
+QueryValues = Mapping[str, object]
 
 _QUERIES = {**load_queries(Path(__file__).with_name("queries.sql")), **EXPORT_QUERIES}
 _OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=5000 -c timezone=UTC -c jit=off"
@@ -20,7 +27,7 @@ _FETCH_SIZE = 500
 
 
 class Database:
-    """Runs named queries. A database that is away is 503, never a hanging request."""
+    """Runs named queries. Raises HTTPException 503 if the database is away."""
 
     def __init__(self, dsn: str) -> None:
         self._pool = AsyncConnectionPool(
@@ -35,17 +42,23 @@ class Database:
 
     @asynccontextmanager
     async def open_pool(self) -> AsyncIterator["Database"]:
-        """Connections while the block runs."""
+        """Keep the connections open while the block runs."""
         async with self._pool:
             yield self
 
-    async def fetch_rows(self, query: str, values: Mapping[str, Any] | None = None) -> list[TupleRow]:
-        """Every row of a named query."""
+    async def fetch(self, make_row: Callable[..., T], query: str, values: QueryValues | None = None) -> list[T]:
+        """Every row of a named query, as `make_row(**columns)`: the columns are named as its parameters."""
+        async with self.connection() as connection:
+            cursor = connection.cursor(binary=True, row_factory=kwargs_row(make_row))
+            return await (await cursor.execute(_QUERIES[query], values)).fetchall()
+
+    async def fetch_rows(self, query: str, values: QueryValues | None = None) -> list[TupleRow]:
+        """Every row of a named query as a tuple, for queries with many thousands of rows."""
         async with self.connection() as connection:
             return await (await connection.execute(_QUERIES[query], values, binary=True)).fetchall()
 
     async def stream_rows(self, query: str) -> AsyncIterator[list[TupleRow]]:
-        """The rows of a query too large to be read at once, some at a time, so that others get their turn."""
+        """The rows of a large query, 500 at a time, so that other requests are served in between."""
         async with self.connection() as connection, connection.transaction():
             await connection.execute("SET LOCAL statement_timeout = 60000")
             async with connection.cursor("batches", binary=True) as cursor:
@@ -55,7 +68,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
-        """One connection of the pool; what goes wrong on it is told as a problem."""
+        """One connection of the pool; database errors become HTTPException 503 or 400."""
         try:
             async with self._pool.connection() as connection:
                 yield connection

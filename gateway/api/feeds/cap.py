@@ -1,79 +1,78 @@
-"""One event as a CAP 1.2 alert (OASIS Common Alerting Protocol), for systems that take in warnings.
-
-Its schema fixes the order of the elements and wants local times with an offset, without fractions and without Z.
-"""
+"""Maps an event of the API to the CAP 1.2 writer of alerting; called by the CAP feed. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from xml.etree import ElementTree as ET
 
-from alerting.vocabulary import LOCAL_TIMEZONE
-from gateway.api.feeds.syndication import add_element, encode_document
+from msgspec import structs
+
+from alerting.alert import Alert, Change, Place, Severity
+from alerting.message.cap import CapMessage, CapReference, CapStatus, describe_alert
+from alerting.vocabulary import Language
+from gateway.api.data.registry import PublicRegistry
 from gateway.api.schemas.events import Event, Revision
 from gateway.api.settings import ApiSettings
 
-_NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
-_RADIUS_KM = 1.0  # how far around a station's rounded position a short peak says something
+_CHANGES = {"merged": Change.ENDED}  # as in the alert that the gateway writes: the regional event goes on
+_CANCELLING_CHANGES = {"voided", "merged"}
 
 
-def build_cap_alert(
+def map_event(
     event: Event,
     revisions: Sequence[Revision],
     *,
+    language: Language,
     description: str,
-    headline: str,
-    position: tuple[float, float],
+    registry: PublicRegistry,
     settings: ApiSettings,
-) -> bytes:
-    """The newest revision, referring to the ones before it. `place` is latitude, longitude."""
-    sender = settings.email
-    earlier = [revision for revision in revisions if revision.revision < event.revision]
-    root = ET.Element("alert", {"xmlns": _NAMESPACE})
-    add_element(root, "identifier", _identifier(event.id, event.revision))
-    add_element(root, "sender", sender)
-    add_element(root, "sent", _format_time(event.changed_at))
-    add_element(root, "status", "Exercise" if settings.replay else "Actual")
-    add_element(root, "msgType", "Cancel" if event.change == "voided" else "Update" if earlier else "Alert")
-    add_element(root, "scope", "Public")
-    if earlier:
-        references = (
-            f"{sender},{_identifier(event.id, revision.revision)},{_format_time(revision.changed_at)}"
-            for revision in earlier
-        )
-        add_element(root, "references", " ".join(references))
-    _add_info(root, event, description, headline, settings)
-    area = add_element(root[-1], "area")
-    add_element(area, "areaDesc", event.station_name)
-    add_element(area, "circle", f"{position[0]:.3f},{position[1]:.3f} {_RADIUS_KM:.0f}")
-    return encode_document(root)
+) -> CapMessage:
+    """The newest revision, with a reference to each earlier one."""
+    alert = build_alert(event, registry)
+    info = describe_alert(alert, language=language, description=description, public_url=settings.public_url)
+    return CapMessage(
+        identifier=_identifier(event.id, event.revision),
+        sender=settings.email,
+        sent=datetime.fromisoformat(event.changed_at),
+        status=CapStatus.EXERCISE if settings.replay else CapStatus.ACTUAL,
+        is_cancelled=event.change in _CANCELLING_CHANGES,
+        scope="Public",
+        references=[
+            CapReference(
+                identifier=_identifier(event.id, revision.revision), sent=datetime.fromisoformat(revision.changed_at)
+            )
+            for revision in revisions
+            if revision.revision < event.revision
+        ],
+        infos=[structs.replace(info, response_type="Monitor", sender_name=settings.operator, contact=settings.contact)],
+    )
 
 
-def _add_info(root: ET.Element, event: Event, description: str, headline: str, settings: ApiSettings) -> None:
-    info = add_element(root, "info")
-    add_element(info, "language", "nl-NL")
-    add_element(info, "category", "Env")
-    add_element(info, "category", "Health")
-    add_element(info, "event", f"Korte piek {event.observed_property}")
-    add_element(info, "responseType", "Monitor")
-    add_element(info, "urgency", "Past" if event.end else "Immediate")
-    add_element(info, "severity", event.severity.capitalize())
-    add_element(info, "certainty", "Likely" if event.confidence > 0.5 else "Possible")
-    add_element(info, "onset", _format_time(event.onset))
-    add_element(info, "senderName", settings.operator)
-    add_element(info, "headline", headline[:160])
-    add_element(info, "description", description)
-    add_element(info, "web", f"{settings.public_url.rstrip('/')}/events/{event.id}")
-    add_element(info, "contact", settings.contact)
-    for name, value in (("peak", event.peak), ("background", event.background), ("confidence", event.confidence),
-                        ("unit", event.unit), ("detector", event.detector)):  # fmt: skip
-        parameter = add_element(info, "parameter")
-        add_element(parameter, "valueName", name)
-        add_element(parameter, "value", str(value))
+def build_alert(event: Event, registry: PublicRegistry) -> Alert:
+    """The event as alerting sees it, without the texts and sites that CAP does not use."""
+    station = registry.stations[event.station]
+    return Alert(
+        event_id=event.id,
+        revision=event.revision,
+        change=_CHANGES.get(event.change) or Change(event.change),
+        area=event.area,
+        station=event.station,
+        place=Place(name=event.station_name, latitude=station.latitude, longitude=station.longitude),
+        observed_property=event.observed_property,
+        property_name=registry.properties[event.observed_property].names_in_text,
+        unit=event.unit,
+        severity=Severity(event.severity),
+        confidence=event.confidence,
+        kind=event.kind,
+        onset=datetime.fromisoformat(event.onset),
+        peak_at=datetime.fromisoformat(event.peak_at),
+        detected_at=datetime.fromisoformat(event.detected_at),
+        end=None if event.end is None else datetime.fromisoformat(event.end),
+        peak=event.peak,
+        background=event.background,
+        excess=event.excess,
+        detector=event.detector,
+        detected_late=event.detected_late,
+    )
 
 
 def _identifier(event: str, revision: int) -> str:
     return f"piekwacht-{event}-{revision}"
-
-
-def _format_time(text: str) -> str:
-    return datetime.fromisoformat(text).astimezone(LOCAL_TIMEZONE).isoformat(timespec="seconds")

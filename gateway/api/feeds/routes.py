@@ -1,4 +1,4 @@
-"""Feeds: Atom and RSS of events and of alerts, GeoJSON of now, CAP of one event, CSV of today."""
+"""`/feeds`: Atom and RSS of events and alerts, GeoJSON of the stations, CAP of one event, CSV of today."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -7,15 +7,19 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
+from alerting.message.cap import build_cap
 from alerting.vocabulary import LOCAL_TIMEZONE
 from gateway.api.data.averages import MeanCache
 from gateway.api.feeds import cap, syndication
+from gateway.api.http.parameters import AreaId, ItemId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import licence_headers, respond_cached
 from gateway.api.pages.events import build_sentence
 from gateway.api.pages.renderer import View, build_view
 from gateway.api.routes import alerts, events, places
-from gateway.api.routes.places import AreaId, get_latest_values
+from gateway.api.routes.alerts import AlertFilters
+from gateway.api.routes.events import EventFilters
+from gateway.api.routes.places import get_latest_values
 from gateway.api.schemas.alerts import Alert
 from gateway.api.schemas.events import Event
 from gateway.api.schemas.schema import LICENCE
@@ -33,14 +37,15 @@ async def _build_entries(view: View, collection: str, area: str | None) -> list[
     root = view.settings.public_url.rstrip("/")
     view.latest_values.check_parameters(area=area)
     if collection == "events":
-        public_events = await events.fetch_events(view.request, _MAX_ENTRIES, area=area, kinds=events.PUBLIC_KINDS)
-        return [_build_event_entry(view, root, item) for item in public_events]
-    public_alerts = await alerts.fetch_alerts(view.request, _MAX_ENTRIES, area=area)
-    return [_build_alert_entry(view, root, item) for item in public_alerts]
+        filters = EventFilters(area=area, kinds=events.PUBLIC_KINDS)
+        public_events = await events.fetch_events(view.request, _MAX_ENTRIES, filters)
+        return [_build_event_entry(view, root, event) for event in public_events]
+    public_alerts = await alerts.fetch_alerts(view.request, _MAX_ENTRIES, AlertFilters(area=area))
+    return [_build_alert_entry(view, root, alert) for alert in public_alerts]
 
 
 def _build_event_entry(view: View, root: str, event: Event) -> syndication.FeedEntry:
-    row = view.latest_values.registry.stations.get(event.station)
+    station = view.latest_values.registry.stations.get(event.station)
     return syndication.FeedEntry(
         id=f"{root}/events/{event.id}",
         link=f"{root}/{view.language}/events/{event.id}",
@@ -49,7 +54,7 @@ def _build_event_entry(view: View, root: str, event: Event) -> syndication.FeedE
         text=view.texts["voided"] if event.change == "voided" else build_sentence(view, event),
         published=datetime.fromisoformat(event.detected_at),
         updated=datetime.fromisoformat(event.changed_at),
-        point=None if row is None else (row[3], row[4]),
+        point=None if station is None else (station.latitude, station.longitude),
         cap_link=f"{root}/feeds/events/{event.id}.cap",
     )
 
@@ -70,41 +75,43 @@ def _build_alert_entry(view: View, root: str, alert: Alert) -> syndication.FeedE
 
 @router.get("/now.geojson")
 async def get_stations(request: Request, area: AreaId = None) -> Response:
-    """The same as the stations of the API."""
+    """The same document as the stations of the API."""
     return await places.list_stations(request, area, 20_000, None)
 
 
 @router.get("/events/{id}.cap")
-async def get_cap(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
-    """One event as CAP 1.2: for systems that take in warnings."""
+async def get_cap(request: Request, id_: ItemId) -> Response:
+    """One event as CAP 1.2, for systems of warning services."""
 
     async def make() -> bytes:
-        event = await events.fetch_event(request, id)
+        event = await events.fetch_event(request, id_)
         view = build_view(request, "nl", "/nl", await get_latest_values(request))
-        row = view.latest_values.registry.stations[event.station]
-        revisions = await events.fetch_revisions(request, id)
-        return cap.build_cap_alert(
+        revisions = await events.fetch_revisions(request, id_)
+        message = cap.map_event(
             event,
             revisions,
+            language=view.language,
             description=build_sentence(view, event),
-            headline=_build_event_entry(view, "", event).title,
-            position=(row[3], row[4]),
+            registry=view.latest_values.registry,
             settings=view.settings,
         )
+        return build_cap(message)
 
     return await respond_cached(request, make, max_age=_MAX_AGE, media="application/cap+xml")
 
 
 @router.get("/today.csv")
-async def get_today_csv(request: Request, property: Annotated[str, Query(max_length=100)] = "pm2_5") -> Response:  # noqa: A002
+async def get_today_csv(
+    request: Request, property_: Annotated[str, Query(alias="property", max_length=100)] = "pm2_5"
+) -> Response:
     """One-minute means of one property at every station since local midnight."""
     latest_values = await get_latest_values(request)
-    latest_values.check_parameters(property=property)
+    latest_values.check_parameters(observed_property=property_)
     mean_cache: MeanCache = request.app.state.mean_cache
     end = datetime.now(UTC)
     start = end.astimezone(LOCAL_TIMEZONE).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     selections = [
-        latest_values.registry.build_selection(id_, property, (start, end), Averaging.MINUTE)
+        latest_values.registry.build_selection(id_, property_, (start, end), Averaging.MINUTE)
         for id_ in latest_values.registry.stations
     ]
 
@@ -128,7 +135,7 @@ async def get_feed(
     lang: Lang = "nl",
     area: AreaId = None,
 ) -> Response:
-    """The newest fifty."""
+    """The newest fifty events or alerts."""
     settings = request.app.state.settings
 
     async def make() -> bytes:

@@ -14,7 +14,7 @@ ET.register_namespace("georss", _GEORSS)
 
 @dataclass(frozen=True, kw_only=True)
 class FeedEntry:
-    """One thing that is told. `id` never changes; `also` is the same in another form; `point` latitude, longitude."""
+    """One event or alert. `id` never changes. `point`: latitude, longitude in degrees. `cap_link`: the event as CAP."""
 
     id: str
     link: str
@@ -28,7 +28,7 @@ class FeedEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Feed:
-    """What the entries are part of."""
+    """Title, addresses, language and licence of a feed."""
 
     title: str
     url: str
@@ -39,20 +39,20 @@ class Feed:
 
 
 def add_element(parent: ET.Element, name: str, text: str = "", **attributes: str) -> ET.Element:
-    """A child with text that XML can hold."""
+    """Append a child; characters that XML does not allow are dropped."""
     child = ET.SubElement(parent, name, {key: _NOT_XML.sub("", value) for key, value in attributes.items()})
     child.text = _NOT_XML.sub("", text) or None
     return child
 
 
 def encode_document(root: ET.Element) -> bytes:
-    """The whole document."""
+    """The document as UTF-8 with its XML declaration."""
     text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return text
 
 
 def build_atom(feed: Feed, entries: Sequence[FeedEntry]) -> bytes:
-    """As Atom."""
+    """The feed as Atom."""
     root = ET.Element("feed", {"xmlns": _ATOM, "xml:lang": feed.language})
     add_element(root, "id", feed.url)
     add_element(root, "title", feed.title)
@@ -76,7 +76,7 @@ def build_atom(feed: Feed, entries: Sequence[FeedEntry]) -> bytes:
 
 
 def build_rss(feed: Feed, entries: Sequence[FeedEntry]) -> bytes:
-    """As RSS 2.0."""
+    """The feed as RSS 2.0."""
     root = ET.Element("rss", {"version": "2.0", "xmlns:atom": _ATOM})
     channel = add_element(root, "channel")
     add_element(channel, "title", feed.title)

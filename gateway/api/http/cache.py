@@ -1,8 +1,7 @@
-"""Answers kept as bytes for a moment.
+"""In-memory caches of responses. `http.responses` fills them, `http.cache_middleware` reads them.
 
-What is asked by many at one moment (a storm of phones after a peak) is read from the database once:
-a question that is being answered is waited for, an answer stays fresh for the seconds its route says.
-The house is bounded: the longest unused answers leave first.
+After a peak many phones request the same document at once. Concurrent identical requests share one computation, and
+its response stays fresh for the seconds that its route sets. The cache is bounded: the least recently used go first.
 """
 
 import asyncio
@@ -13,8 +12,11 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar, cast
 
 from starlette.requests import Request
+
+T = TypeVar("T")
 
 _MAX_BYTES = 64 * 2**20
 _MAX_INDEXED_REQUESTS = 2_000
@@ -22,24 +24,24 @@ _LARGE_BYTES = 100_000
 
 
 class Body:
-    """The bytes of one answer, plain and packed, and how to recognise them."""
+    """The bytes of one response, plain and gzipped, with their ETag."""
 
     def __init__(self, content: bytes, modified: datetime | None = None) -> None:
         self.content, self.modified = content, modified
         self._gzipped: bytes | None = None
         self._compression: asyncio.Future[bytes] | None = None
-        # a checksum, not a cryptographic digest: it tells our own versions of one answer apart at a fifth of the cost
+        # a checksum suffices for versions of one response, at a fifth of the cost of a cryptographic digest
         self.etag = f'W/"{len(content):x}-{zlib.crc32(content):08x}{zlib.adler32(content):08x}"'
 
     @property
     def gzipped(self) -> bytes:
-        """The same, gzipped."""
+        """The content, gzipped."""
         if self._gzipped is None:
             self._gzipped = _gzip(self.content)
         return self._gzipped
 
     async def compress(self) -> None:
-        """Gzip what is large, once, in a thread: everybody else would wait for it."""
+        """Gzip a large body once, in a thread, so that other requests do not wait for it."""
         if self._gzipped is None and len(self.content) > _LARGE_BYTES:
             if self._compression is None:
                 self._compression = asyncio.ensure_future(asyncio.to_thread(_gzip, self.content))
@@ -47,7 +49,7 @@ class Body:
 
 
 class Cache:
-    """Bodies by the question they answer."""
+    """Bodies by request."""
 
     def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
         self._max_bytes, self._size = max_bytes, 0
@@ -55,7 +57,7 @@ class Cache:
         self._pending: dict[str, asyncio.Future[Body]] = {}
 
     async def get(self, key: str, max_age: float, make: Callable[[], Awaitable[Body]]) -> Body:
-        """The body kept under `key` if younger than `fresh` seconds, else a new one, made once for all who wait."""
+        """The cached body if younger than `max_age` seconds, else a new one, made once for all concurrent callers."""
         body = self.find_fresh(key, max_age)
         if body is not None:
             return body
@@ -66,7 +68,7 @@ class Cache:
         return await asyncio.shield(pending)
 
     def find_fresh(self, key: str, max_age: float) -> Body | None:
-        """The body kept under `key` if younger than `fresh` seconds."""
+        """The cached body if younger than `max_age` seconds."""
         entry = self._entries.get(key)
         if entry is None or time.monotonic() - entry[0] >= max_age:
             return None
@@ -88,16 +90,30 @@ class Cache:
             self._size -= len(entry[1].content)
 
 
+class TtlCache:
+    """Values by key, for a small fixed set of keys. The caller knows the type that belongs to a key."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, tuple[float, object]] = {}
+
+    async def get(self, key: str, max_age: float, make: Callable[[], Awaitable[T]]) -> T:
+        """The cached value if younger than `max_age` seconds, else a new one; an error of `make` is not cached."""
+        entry = self._entries.get(key)
+        if entry is None or time.monotonic() - entry[0] >= max_age:
+            entry = self._entries[key] = time.monotonic(), await make()
+        return cast("T", entry[1])
+
+
 def _gzip(content: bytes) -> bytes:
     return gzip.compress(content, compresslevel=1 if len(content) > _LARGE_BYTES else 5, mtime=0)
 
 
-RequestKey = tuple[str, bytes, str | None]  # path, query as it came, Accept
+RequestKey = tuple[str, bytes, str | None]  # path, query string as received, Accept
 
 
 @dataclass(frozen=True, kw_only=True)
 class IndexEntry:
-    """Where the answer to a question lies, how long it is believed, and what it is."""
+    """Cache key, freshness in seconds and media type of the response to a request."""
 
     key: str
     max_age: float
@@ -105,19 +121,19 @@ class IndexEntry:
 
 
 class RequestIndex:
-    """Those asked last, in the very words they were asked in."""
+    """The latest successful requests, exactly as received."""
 
     def __init__(self) -> None:
         self._entries: OrderedDict[RequestKey, IndexEntry] = OrderedDict()
 
     def add(self, request: Request, entry: IndexEntry) -> None:
-        """Somebody asked this, and it was answered well."""
+        """Remember a request that was answered successfully."""
         self._entries[_request_key(request)] = entry
         while len(self._entries) > _MAX_INDEXED_REQUESTS:
             self._entries.popitem(last=False)
 
     def get(self, request: Request) -> IndexEntry | None:
-        """What is known of this question."""
+        """The entry of an identical request, or None."""
         return self._entries.get(_request_key(request))
 
 

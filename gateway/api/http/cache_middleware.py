@@ -1,6 +1,6 @@
-"""What is asked in the very same words as a moment ago is sent as it lies there: not routed, checked or made again.
+"""Serves repeated identical GETs from the response cache before routing.
 
-Behind the guard, so that everybody's rate, size and key count for it, and in front of everything else.
+It runs behind the access middleware, so that rate limit, size limit and keys apply, and before everything else.
 """
 
 from starlette.requests import Request
@@ -16,7 +16,7 @@ class CacheMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer from what is kept, or ask on."""
+        """Respond from the cache, or pass the request on."""
         if scope["type"] == "http" and scope["method"] == "GET":
             request = Request(scope)
             state = request.app.state

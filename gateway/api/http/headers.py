@@ -1,4 +1,4 @@
-"""Headers on every answer: who may embed it, what it may load, which version it is. And the largest question."""
+"""ASGI middleware for headers on every response: content policy, API version, CORS. It also limits request sizes."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ COMMON_HEADERS = {
     "Content-Security-Policy": _POLICY + "'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",  # without any, a browser would not say that a form is ours
+    "Referrer-Policy": "same-origin",  # with "no-referrer" a browser would send no Origin with our own forms
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     "Permissions-Policy": "geolocation=(), camera=(), microphone=()",
 }
@@ -32,7 +32,7 @@ _API_PREFIXES = ("/api/", "/feeds/")
 
 
 def build_widget_policy() -> dict[str, str]:
-    """For the one page that others may show in a frame."""
+    """For the widget, the only page that other sites may show in a frame."""
     return {"Content-Security-Policy": _POLICY + "*"}
 
 
@@ -51,13 +51,13 @@ _ENCODED_WIDGET = _encode_headers(
 
 
 class HeadersMiddleware:
-    """ASGI middleware; adds what an answer does not say itself, answers HEAD wherever there is a GET."""
+    """ASGI middleware: adds the headers that a response lacks, and answers HEAD for every GET."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, with the headers."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -84,7 +84,7 @@ def _select_headers(path: str) -> EncodedHeaders:
 
 
 def _refuse_oversized(scope: Scope) -> ASGIApp | None:
-    """414 and 413, before anything reads it."""
+    """The 414 or 413 response, before anything reads the request; None if its size is allowed."""
     query = len(scope["query_string"])
     if query + len(scope.get("raw_path") or b"") > MAX_URL_BYTES:
         return build_problem(414, f"the address has more than {MAX_URL_BYTES} bytes; its query has {query}")

@@ -1,4 +1,4 @@
-"""The OpenAPI document: schemas made from the shapes, an example for every answer."""
+"""The OpenAPI document, generated from the types in `schemas`, with an example for every response."""
 
 from typing import Any
 
@@ -29,12 +29,12 @@ from gateway.api.schemas.service import Landing, Problem
 _REF = "#/components/schemas/{name}"
 _PROBLEM_MEDIA_TYPE = "application/problem+json"
 _PROBLEMS = {
-    400: "A parameter makes no sense; `detail` names it",
-    404: "There is no such thing, or no such address",
-    405: "This address knows other methods",
-    406: "Accept asks for a kind that is not made here",
+    400: "A parameter is not valid; `detail` names it",
+    404: "There is no such item or address",
+    405: "This address allows other methods",
+    406: "None of the formats in Accept is available",
     414: "The address is too long",
-    503: "The database, or a place in the house, is not to be had now",
+    503: "The database does not answer, or there are too many viewers",
 }
 _PRIVATE_PROBLEMS = {
     401: "Sign in, or send a key",
@@ -54,7 +54,7 @@ _SCHEMA_TYPES = (
 def describe_responses(
     schema_type: type, *media_types: str, status: int = 200, private: bool = False
 ) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that answers with this type, and with problems; `private`: to who signed in."""
+    """The `responses` of a route with this type; `private`: also the errors of routes that need a sign-in."""
     reference = {"schema": {"$ref": _REF.format(name=schema_type.__name__)}}
     content: dict[str, Any] = {}
     for media in media_types or ("application/json",):
@@ -79,7 +79,7 @@ def describe_responses(
 
 
 def describe_body(schema_type: type) -> dict[str, Any]:
-    """What a route's `openapi_extra` says of the body it reads."""
+    """The `openapi_extra` of a route that reads a body of this type."""
     schema = {"schema": {"$ref": _REF.format(name=schema_type.__name__)}}
     return {"requestBody": {"required": True, "content": {"application/json": schema}}}
 
@@ -89,7 +89,7 @@ def _problem_example(status: int, text: str) -> dict[str, object]:
 
 
 def install(app: FastAPI) -> None:
-    """Give the application its own document, made once."""
+    """Make the application generate its document once."""
 
     def build_document() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -131,7 +131,7 @@ def _build_document(app: FastAPI) -> dict[str, Any]:
 def _add_examples(operation: dict[str, Any], components: dict[str, Any]) -> None:
     content = operation["responses"].get("200", {}).get("content", {})
     if content.get("application/json", {}).get("schema") == {}:
-        del content["application/json"]  # FastAPI's own guess
+        del content["application/json"]  # FastAPI's default
     medias = [operation["responses"].get(status, {}).get("content", {}) for status in ("200", "201")]
     for media in (
         media_object
@@ -144,7 +144,7 @@ def _add_examples(operation: dict[str, Any], components: dict[str, Any]) -> None
 
 
 def _build_example(schema: dict[str, Any], components: dict[str, Any]) -> Any:  # noqa: ANN401, PLR0911 - JSON
-    """A value of that schema: its own example where it has one."""
+    """A value that fits the schema: its example if it has one."""
     if "$ref" in schema:
         return _build_example(components[schema["$ref"].rsplit("/", 1)[1]], components)
     for name in ("examples", "enum"):
@@ -165,9 +165,9 @@ def _build_example(schema: dict[str, Any], components: dict[str, Any]) -> Any:  
 _TAGS = [
     {"name": "places", "description": "Areas, sites, stations, datastreams and what can be measured"},
     {"name": "observations", "description": "What was measured: raw and as means over a minute, an hour, a day"},
-    {"name": "events", "description": "Short peaks, with background, certainty and every correction"},
-    {"name": "alerts", "description": "Which inspectorate was told, and when"},
-    {"name": "duty", "description": "For inspectors: silences, acknowledgements, why somebody was told or not"},
+    {"name": "events", "description": "Short peaks, with background, confidence and every correction"},
+    {"name": "alerts", "description": "Which inspectorate was notified, and when"},
+    {"name": "inspector", "description": "For inspectors: silences, acknowledgements, why a receiver was notified or not"},
     {"name": "live", "description": "Server-sent events and WebSocket: new values and events as they are committed"},
 ]
 _SCHEMES = {

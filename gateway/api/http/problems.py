@@ -1,4 +1,4 @@
-"""Every error as application/problem+json (RFC 9457), naming what was wrong."""
+"""Error responses as application/problem+json (RFC 9457), with the cause in `detail`."""
 
 import re
 from http import HTTPStatus
@@ -22,9 +22,9 @@ def build_problem(status: int, detail: str, **extra: object) -> JSONResponse:
 
 
 async def reject_unknown_parameters(request: Request) -> None:
-    """A query parameter nobody reads, or given twice, is a typing error, not a wish: 400.
+    """Dependency of routes: an unknown or repeated query parameter is probably a typing error and gets 400.
 
-    Async, so that no thread has to be waited for.
+    Async, because FastAPI runs a synchronous dependency in a thread.
     """
     route = request.scope.get("route")
     if not isinstance(route, APIRoute):
@@ -43,13 +43,13 @@ async def reject_unknown_parameters(request: Request) -> None:
 
 
 def _query_parameters(dependant: Dependant) -> set[str]:
-    """Every query parameter of a route and of what it depends on."""
+    """Every query parameter of a route and its dependencies."""
     names = {field.alias for field in dependant.query_params}
     return names.union(*map(_query_parameters, dependant.dependencies))
 
 
 def install(app: FastAPI) -> None:
-    """Make the application answer in problem documents."""
+    """Install the error handlers."""
 
     @app.exception_handler(StarletteHTTPException)
     async def _(request: Request, error: StarletteHTTPException) -> JSONResponse:
@@ -57,7 +57,7 @@ def install(app: FastAPI) -> None:
         detail = str(error.detail)
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             detail = (
-                f"method {request.method[:20]!r} is not for this address; it knows {headers.get('Allow', 'others')}"
+                f"method {request.method[:20]!r} is not for this address; it allows {headers.get('Allow', 'others')}"
             )
         response = build_problem(error.status_code, detail)
         response.headers.update(headers)
@@ -71,5 +71,5 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def _(_request: Request, _error: ClientDisconnect) -> JSONResponse:
-        # nobody is there to read it; without it each who hangs up while sending would fill the log with a traceback
+        # the client is gone; without this handler every aborted upload would log a traceback
         return build_problem(400, "the request ended before it was complete")

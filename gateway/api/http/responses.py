@@ -1,10 +1,9 @@
-"""How a document becomes an answer: rendered once for many, with a tag by which nobody reads it twice."""
+"""Turns documents into responses: cached, gzipped, and with an ETag so that clients need not download them again."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
-from typing import Any
 from urllib.parse import quote
 
 from fastapi import Request, Response
@@ -27,7 +26,7 @@ async def respond_cached(
     media: str = "application/json",
     modified_field: str | None = None,
 ) -> Response:
-    """The document that `make` gives, encoded; 304 where the client has it. `modified` names its field of change."""
+    """The document of `make` as JSON, or 304. `modified_field`: the time of change, for Last-Modified."""
 
     async def encode_body() -> Body:
         document = await make()
@@ -41,19 +40,19 @@ async def respond_cached(
 
 
 def cache_key(request: Request) -> str:
-    """What is asked, whatever the order of its words."""
+    """Path and query, independent of the order of the parameters."""
     return f"{request.url.path}?{sorted(request.query_params.multi_items())}"
 
 
 async def respond_compressed(request: Request, body: Body, *, max_age: float, media: str) -> Response:
-    """The same as `respond`; nobody waits while a large body is packed."""
+    """The same as `respond`, but a large body is gzipped in a thread."""
     if _accepts_gzip(request) and not _has_current_copy(request, body):
         await body.compress()
     return respond(request, body, max_age=max_age, media=media)
 
 
 def respond(request: Request, body: Body, *, max_age: float, media: str) -> Response:
-    """The body as an answer to this request, packed where it can be."""
+    """The body as a response to this request, gzipped if the client accepts it; 304 if the client has it."""
     headers = {
         "ETag": body.etag,
         "Cache-Control": f"public, max-age={max(0, round(max_age))}",
@@ -71,7 +70,7 @@ def respond(request: Request, body: Body, *, max_age: float, media: str) -> Resp
 
 
 def licence_headers(settings: ApiSettings) -> dict[str, str]:
-    """Licence and maker as a header, for every kind of answer."""
+    """Licence and author as a Link header, for every format."""
     return {"Link": _licence_link(settings.contact, settings.operator)}
 
 
@@ -86,7 +85,7 @@ def _accepts_gzip(request: Request) -> bool:
 
 
 def _has_current_copy(request: Request, body: Body) -> bool:
-    """Whether the client's copy is this very one (RFC 9110, 13.1)."""
+    """Whether the client's copy is current (RFC 9110, 13.1)."""
     tags = request.headers.get("if-none-match")
     if tags is not None:
         return tags.strip() == "*" or body.etag in {tag.strip() for tag in tags.split(",")}
@@ -99,8 +98,8 @@ def _has_current_copy(request: Request, body: Body) -> bool:
         return False
 
 
-def _last_modified(document: Any, name: str | None) -> datetime | None:  # noqa: ANN401 - any of the shapes
-    """When the newest of the document's items changed, by the field of that name."""
+def _last_modified(document: object, name: str | None) -> datetime | None:
+    """The latest value of that field among the document's items."""
     if name is None or isinstance(document, bytes):
         return None
     items = getattr(document, "items", None)

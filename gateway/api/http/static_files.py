@@ -1,4 +1,4 @@
-"""The pages' own files, kept in memory, plain and packed; known again by their tag."""
+"""Scripts, style sheet and icons of the pages, held in memory, plain and gzipped."""
 
 from mimetypes import guess_type
 from pathlib import Path
@@ -15,7 +15,7 @@ _MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; char
 
 
 def load_files() -> dict[str, Body]:
-    """Every file below the folder by its path; once, at start."""
+    """Every file of the folder by its path; called once at start."""
     return {
         path.relative_to(_FOLDER).as_posix(): Body(path.read_bytes())
         for path in _FOLDER.rglob("*")

@@ -1,14 +1,19 @@
-"""For inspectors' programs: silences, acknowledgements, and why somebody was told or not. With a key or a session."""
+"""The inspector API: silences, acknowledgements and explanations. It needs an API key or a session."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
+from alerting.decide.silence import Silence
+from alerting.message.texts import build_headline
+from alerting.record.cases import Case, SilenceRequest
+from alerting.record.history import describe_step, describe_step_details
+from alerting.vocabulary import Language
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_body, describe_responses
+from gateway.api.http.parameters import ItemId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.inspector import service
 from gateway.api.schemas import inspector as schemas
@@ -17,18 +22,18 @@ from gateway.api.schemas.schema import format_instant
 T = TypeVar("T")
 
 _SECURITY: dict[str, Any] = {"security": [{"key": []}, {"session": []}]}
-router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["duty"])
-LanguageText = Annotated[service.Language, Query(description="of the sentences")]
+router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["inspector"])
+LanguageText = Annotated[Language, Query(description="language of the sentences")]
 
 
 def _describe_responses(schema_type: type, status: int = 200) -> dict[int | str, dict[str, Any]]:
     return describe_responses(schema_type, status=status, private=True)
 
 
-@router.get("/silences", summary="What is silenced, now or later", responses=_describe_responses(schemas.Silences),
+@router.get("/silences", summary="Silences in force or to come", responses=_describe_responses(schemas.Silences),
             openapi_extra=_SECURITY)  # fmt: skip
 async def list_silences(request: Request) -> Response:
-    """Those that touch an area of yours."""
+    """The silences that touch one of your areas."""
     return _json_response(
         schemas.Silences(items=[_build_silence(silence) for silence in await service.list_silences(request)])
     )
@@ -36,20 +41,20 @@ async def list_silences(request: Request) -> Response:
 
 @router.post(
     "/silences",
-    summary="Silence what fits, until a moment, with a reason",
+    summary="Silence matching events until a time, with a reason",
     status_code=201,
     responses=_describe_responses(schemas.Silence, 201),
     openapi_extra={**_SECURITY, **describe_body(schemas.NewSilence)},
 )
 async def create_silence(request: Request) -> Response:
-    """The author is who asks; nobody can name another."""
+    """The author is the account that sends the request."""
     silence = await service.create_silence(request, await _read_silence_request(request))
     return _json_response(_build_silence(silence), 201, Location=f"/api/v1/silences/{silence.id}")
 
 
 @router.post(
     "/silences/preview",
-    summary="What a silence would withhold of what goes on now",
+    summary="The open events that a silence would withhold",
     responses=_describe_responses(schemas.SilencePreview),
     openapi_extra={**_SECURITY, **describe_body(schemas.NewSilence)},
 )
@@ -62,7 +67,7 @@ async def preview_silence(request: Request) -> Response:
             area=case.alert.area,
             station=case.alert.station,
             severity=case.alert.severity.value,
-            headline=service.build_headline(case.alert, "nl"),
+            headline=build_headline(case.alert, "nl"),
             told=list(case.notified_receivers),
         )
         for case in await service.preview_silence(request, silence_request)
@@ -70,11 +75,11 @@ async def preview_silence(request: Request) -> Response:
     return _json_response(schemas.SilencePreview(match=list(silence_request.match), items=items))
 
 
-@router.get("/silences/{id}", summary="One silence, over or not", responses=_describe_responses(schemas.Silence),
+@router.get("/silences/{id}", summary="One silence", responses=_describe_responses(schemas.Silence),
             openapi_extra=_SECURITY)  # fmt: skip
-async def get_silence(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
-    """Also one that is over: it says why nobody was told then."""
-    return _json_response(_build_silence(await service.get_silence(request, _parse_silence_id(id))))
+async def get_silence(request: Request, id_: ItemId) -> Response:
+    """Also one that has ended: it explains why nobody was notified then."""
+    return _json_response(_build_silence(await service.get_silence(request, _parse_silence_id(id_))))
 
 
 @router.delete(
@@ -84,59 +89,59 @@ async def get_silence(request: Request, id: str) -> Response:  # noqa: A002 - th
     status_code=204,
     openapi_extra=_SECURITY,
 )
-async def end_silence(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
-    """Nothing is removed: its end is brought forward, and the record says by whom."""
-    await service.end_silence(request, _parse_silence_id(id))
+async def end_silence(request: Request, id_: ItemId) -> Response:
+    """The silence is not deleted: its end is brought forward, and the record names the inspector."""
+    await service.end_silence(request, _parse_silence_id(id_))
     return Response(status_code=204)
 
 
 @router.get(
     "/events/{id}/acknowledgements",
-    summary="Who is on it",
+    summary="Who acknowledged an event",
     responses=_describe_responses(schemas.Acknowledgements),
     openapi_extra=_SECURITY,
 )
-async def list_acknowledgements(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
-    """Oldest first: the first stopped the reminders."""
-    return _json_response(_build_acknowledgements(await service.get_case(request, id)))
+async def list_acknowledgements(request: Request, id_: ItemId) -> Response:
+    """Oldest first; the first one stopped the reminders."""
+    return _json_response(_build_acknowledgements(await service.get_case(request, id_)))
 
 
-@router.post("/events/{id}/acknowledgements", summary="Say that you are on it: stops reminders and escalation",
+@router.post("/events/{id}/acknowledgements", summary="Acknowledge an event: stops reminders and escalation",
              status_code=201, responses=_describe_responses(schemas.Acknowledgements, 201),
              openapi_extra={**_SECURITY, **describe_body(schemas.NewAcknowledgement)})  # fmt: skip
-async def acknowledge_event(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
-    """In the name of who asks."""
+async def acknowledge_event(request: Request, id_: ItemId) -> Response:
+    """In the name of the account that sends the request."""
     body = await _read_body(request, schemas.NewAcknowledgement)
-    return _json_response(_build_acknowledgements(await service.acknowledge(request, id, body.note)), 201)
+    return _json_response(_build_acknowledgements(await service.acknowledge(request, id_, body.note)), 201)
 
 
-@router.get("/events/{id}/explanation", summary="Who was told of an event and why, and why others were not",
+@router.get("/events/{id}/explanation", summary="Who was notified of an event and why, and why others were not",
             responses=_describe_responses(schemas.Explanation), openapi_extra=_SECURITY)  # fmt: skip
-async def get_explanation(request: Request, id: str, language: LanguageText = "nl") -> Response:  # noqa: A002 - the path's word
-    """All that was seen, decided, sent and answered, in the order it happened."""
-    case = await service.get_case(request, id)
+async def get_explanation(request: Request, id_: ItemId, language: LanguageText = "nl") -> Response:
+    """Every revision, decision, delivery and acknowledgement, in order of time."""
+    case = await service.get_case(request, id_)
     steps = [
         schemas.ExplanationStep(
             at=format_instant(step.at),
             code=str(type(step).__struct_config__.tag),
-            sentence=service.describe_step(step, language),
-            particulars=service.describe_step_details(step, language),
+            sentence=describe_step(step, language),
+            particulars=describe_step_details(step, language),
         )
         for step in case.steps
     ]
     return _json_response(
         schemas.Explanation(
-            event=id, headline=service.build_headline(case.alert, language), ongoing=case.is_ongoing, items=steps
+            event=id_, headline=build_headline(case.alert, language), ongoing=case.is_ongoing, items=steps
         )
     )
 
 
-async def _read_silence_request(request: Request) -> service.SilenceRequest:
-    service.require_inspector(request)  # a stranger is told so before anything else
+async def _read_silence_request(request: Request) -> SilenceRequest:
+    service.require_inspector(request)  # 401 and 403 before the body is read
     body = await _read_body(request, schemas.NewSilence)
     starts, ends = cursor.parse_instant("startsAt", body.starts_at), cursor.parse_instant("endsAt", body.ends_at)
     if ends is None:
-        raise HTTPException(400, "endsAt: say until when")
+        raise HTTPException(400, "endsAt: the end is missing")
     return service.build_silence_request(body.area, body.match, body.reason, starts, ends, body.kind)
 
 
@@ -151,7 +156,7 @@ async def _read_body(request: Request, schema_type: type[T]) -> T:
         raise HTTPException(400, f"body: {error}") from None
 
 
-def _build_silence(silence: service.Silence) -> schemas.Silence:
+def _build_silence(silence: Silence) -> schemas.Silence:
     return schemas.Silence(
         id=silence.id,
         match=list(silence.match),
@@ -164,12 +169,12 @@ def _build_silence(silence: service.Silence) -> schemas.Silence:
     )
 
 
-def _build_acknowledgements(case: service.Case) -> schemas.Acknowledgements:
-    items: Sequence[schemas.Acknowledgement] = [
-        schemas.Acknowledgement(who=answer.who, note=answer.note, said_at=format_instant(answer.at), via=answer.via)
-        for answer in case.acknowledgements
+def _build_acknowledgements(case: Case) -> schemas.Acknowledgements:
+    items = [
+        schemas.Acknowledgement(who=entry.who, note=entry.note, said_at=format_instant(entry.at), via=entry.via)
+        for entry in case.acknowledgements
     ]
-    return schemas.Acknowledgements(event=case.alert.event_id, items=list(items))
+    return schemas.Acknowledgements(event=case.alert.event_id, items=items)
 
 
 def _parse_silence_id(text: str) -> int:

@@ -1,6 +1,8 @@
-"""What inspectors may ask and say of alerts, each within their own areas; every word of theirs is put down.
+"""Operations of inspectors, each within their own areas: read cases, acknowledge, silence.
 
-The pages and the API both speak through here: permission, audit log and alerting's own rules are the same for both.
+The inspector pages and the inspector API both call it, so that authorization, audit log and alerting's rules are the
+same. Functions raise HTTPException: 401 or 403 without the right, 404 or 400 for a wrong request, and 503 if the
+database is away.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,57 +14,21 @@ from fastapi import FastAPI, HTTPException, Request
 
 from alerting.decide.silence import Silence
 from alerting.errors import AlertingError
-from alerting.message.texts import build_headline
 from alerting.record.cases import Case, CaseStore, SilenceRequest, areas_from_matchers, find_silenced_cases
-from alerting.record.history import (
-    AnyStep,
-    DecisionStep,
-    DeliveryStep,
-    channel_name,
-    describe_step,
-    describe_step_details,
-)
-from alerting.vocabulary import Language
 from gateway.access.authorization import identity_of, require_scope
 from gateway.access.identity import EVERY_AREA, AccessDecision, Identity, Scope, decide_access
 
-__all__ = [
-    "AnyStep",
-    "Case",
-    "DecisionStep",
-    "DeliveryStep",
-    "Language",
-    "Silence",
-    "SilenceRequest",
-    "acknowledge",
-    "author_name",
-    "build_headline",
-    "build_silence_request",
-    "can_end",
-    "channel_name",
-    "create_silence",
-    "describe_step",
-    "describe_step_details",
-    "end_silence",
-    "get_case",
-    "get_silence",
-    "install",
-    "list_cases",
-    "list_silences",
-    "preview_silence",
-    "require_inspector",
-]  # fmt: skip
 _SCOPE = Scope.ANSWER_ALERTS
 _MAX_NOTE_LENGTH = 1_000
 
 
 def install(app: FastAPI, dsn: str) -> None:
-    """Give the application its way to alerting."""
+    """Give the application its access to the records of alerting."""
     app.state.case_store = CaseStore(dsn)
 
 
 def require_inspector(request: Request) -> Identity:
-    """Who reads what alerting keeps; 401 or 403 for whom it is not."""
+    """The identity of the request; raises HTTPException 401 or 403 if it is not an inspector."""
     identity = identity_of(request)
     if identity is None:
         raise HTTPException(401, "sign in, or send a key", {"WWW-Authenticate": "Bearer"})
@@ -72,26 +38,26 @@ def require_inspector(request: Request) -> Identity:
 
 
 async def list_cases(request: Request) -> list[Case]:
-    """What goes on in the areas of who asks, and what was over since yesterday."""
+    """The open events in the inspector's areas, and those that ended since yesterday."""
     identity = require_inspector(request)
     with _translate_database_errors():
         return await _case_store(request).list_cases(_readable_areas(identity))
 
 
 async def get_case(request: Request, event: str) -> Case:
-    """One event with all that was decided, sent and answered; 404 where there is none, 403 in another's area."""
+    """One event with its decisions, deliveries and acknowledgements; 404 if unknown, 403 in another's area."""
     identity = require_inspector(request)
     with _translate_database_errors():
         case = await _case_store(request).get_case(event)
     if case is None:
-        raise HTTPException(404, f"alerting has never heard of event {event[:80]!r}")
+        raise HTTPException(404, f"alerting has no event {event[:80]!r}")
     if decide_access(identity, _SCOPE, case.alert.area) is not AccessDecision.ALLOWED:
         raise HTTPException(403, "this belongs to an area that is not yours")
     return case
 
 
 async def acknowledge(request: Request, event: str, note: str) -> Case:
-    """Say "I am on it"; returns the event as it is then."""
+    """Record an acknowledgement; returns the event afterwards."""
     case = await get_case(request, event)
     with _translate_database_errors():
         identity = await require_scope(request, _SCOPE, f"acknowledge {event}", case.alert.area)
@@ -100,7 +66,7 @@ async def acknowledge(request: Request, event: str, note: str) -> Case:
 
 
 async def list_silences(request: Request) -> list[Silence]:
-    """Those in force or to come that touch an area of who asks."""
+    """The silences in force or to come that touch an area of the inspector."""
     identity = require_inspector(request)
     with _translate_database_errors():
         silences = await _case_store(request).list_silences()
@@ -108,7 +74,7 @@ async def list_silences(request: Request) -> list[Silence]:
 
 
 async def get_silence(request: Request, number: int) -> Silence:
-    """One of them, over or not."""
+    """One silence, also if it has ended."""
     identity = require_inspector(request)
     with _translate_database_errors():
         silence = await _case_store(request).get_silence(number)
@@ -117,10 +83,10 @@ async def get_silence(request: Request, number: int) -> Silence:
     return silence
 
 
-def build_silence_request(  # noqa: PLR0917 - they are a form's fields
+def build_silence_request(  # noqa: PLR0917 - the fields of a form
     area: str | None, match: Sequence[str], reason: str, starts_at: datetime | None, ends_at: datetime, kind: str
 ) -> SilenceRequest:
-    """A silence in that area (None: everywhere), or 400 with what is wrong."""
+    """A silence in that area (None: everywhere); raises HTTPException 400 with the cause."""
     now = datetime.now(UTC)
     try:
         area_matchers = [] if area is None else [f'area="{area}"']
@@ -134,17 +100,17 @@ def build_silence_request(  # noqa: PLR0917 - they are a form's fields
     except AlertingError as error:
         raise HTTPException(400, str(error)) from None
     if silence_request.ends_at <= now:
-        raise HTTPException(400, "endsAt: this moment has passed already")
+        raise HTTPException(400, "endsAt: this time has passed already")
     return silence_request
 
 
 async def preview_silence(request: Request, silence_request: SilenceRequest) -> list[Case]:
-    """What goes on now that it would silence, in the areas of who asks."""
+    """The open events in the inspector's areas that it would silence."""
     return find_silenced_cases(silence_request, await list_cases(request))
 
 
 async def create_silence(request: Request, silence_request: SilenceRequest) -> Silence:
-    """Silence it, where who asks may: all of it within their areas."""
+    """Create a silence; the inspector needs the right to every area that it touches."""
     with _translate_database_errors():
         for area in _required_areas(silence_request):
             identity = await require_scope(
@@ -154,22 +120,22 @@ async def create_silence(request: Request, silence_request: SilenceRequest) -> S
 
 
 async def end_silence(request: Request, number: int) -> None:
-    """End it now, where who asks may; 404 where nothing is left to end."""
+    """End a silence now; raises HTTPException 404 if it has ended already."""
     silence = await get_silence(request, number)
     with _translate_database_errors():
         for area in _required_areas(silence):
             identity = await require_scope(request, _SCOPE, f"end silence {number}", area)
         if not await _case_store(request).end_silence(number, author_name(identity)):
-            raise HTTPException(404, f"silence {number} is over already")
+            raise HTTPException(404, f"silence {number} has ended already")
 
 
 def can_end(identity: Identity, silence: Silence) -> bool:
-    """Whether they would be let."""
+    """Whether this inspector may end it."""
     return all(decide_access(identity, _SCOPE, area) is AccessDecision.ALLOWED for area in _required_areas(silence))
 
 
 def author_name(identity: Identity) -> str:
-    """As the record names who spoke: an account, with its key where it was a program."""
+    """The name in the record: the account, with the key's id if a program acted for it."""
     return identity.name if identity.key_id is None else f"{identity.name}/{identity.key_id}"
 
 
@@ -179,7 +145,7 @@ def _touches_own_area(identity: Identity, silence: Silence) -> bool:
 
 
 def _required_areas(silence: Silence | SilenceRequest) -> list[str | None]:
-    """Whose permission it takes: of each area it names, or of everywhere."""
+    """The areas that the inspector needs a right to; None: every area."""
     return [*sorted(areas_from_matchers(silence.match))] or [None]
 
 
@@ -188,7 +154,7 @@ def _readable_areas(identity: Identity) -> list[str] | None:
 
 
 def _to_single_line(text: str) -> str:
-    """As one printable line: it goes into mails and records."""
+    """The text as one printable line, for mails and records."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_MAX_NOTE_LENGTH]
 
 

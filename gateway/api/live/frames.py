@@ -1,4 +1,4 @@
-"""What is new in a commit, as a viewer wished it, and as bytes. Pure."""
+"""Updates of the live feed: selected by subscription, collected for slow viewers, encoded as bytes. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ _MAX_BACKLOG_EVENTS = 500
 
 @dataclass(frozen=True, kw_only=True)
 class LiveUpdate:
-    """`id` is the commit from which to resume."""
+    """The values and events of one commit. `id`: the commit from which to resume."""
 
     id: int
     area: str
@@ -26,14 +26,14 @@ class LiveUpdate:
 
 @dataclass(frozen=True)
 class Subscription:
-    """What a viewer wants to see; None: all."""
+    """The filters of a viewer; None matches everything."""
 
     area: str | None = None
     station: str | None = None
     observed_property: str | None = None
 
     def matches(self, area: str, station: str, observed_property: str) -> bool:
-        """Whether this is wished for."""
+        """Whether a value or event of these matches."""
         return (
             self.area in {None, area}
             and self.station in {None, station}
@@ -41,7 +41,7 @@ class Subscription:
         )
 
     def select(self, update: LiveUpdate) -> LiveUpdate:
-        """The part of the news that is wished for."""
+        """The matching part of an update."""
         if self.area not in {None, update.area}:
             return replace(update, values=[], events=[])
         if self.station is None and self.observed_property is None:
@@ -52,7 +52,7 @@ class Subscription:
 
 
 class Backlog:
-    """What waits for a viewer that reads slowly: of values only the newest, of events every one."""
+    """The unread updates of a slow viewer: the newest value of each property and station, and every event."""
 
     __slots__ = ("_events", "_id", "_stale", "_values")
 
@@ -62,7 +62,7 @@ class Backlog:
         self._id, self._stale = 0, False
 
     def add(self, update: LiveUpdate | None) -> bool:
-        """Note it; None: tell the viewer to read everything again. False where too many events are unread."""
+        """Add an update; None: the viewer has to read everything again. False if over 500 events are unread."""
         if update is None:
             self._stale = True
             return True
@@ -73,15 +73,15 @@ class Backlog:
         return len(self._events) <= _MAX_BACKLOG_EVENTS
 
     def drain(self) -> tuple[bool, LiveUpdate]:
-        """(whether it should read again, all that is unread), which is read with this."""
+        """Whether the viewer has to read everything again, and the unread updates; both are reset."""
         backlog = self._stale, LiveUpdate(id=self._id, area="", values=list(self._values.values()), events=self._events)
         self._values, self._events, self._stale = {}, [], False
         return backlog
 
 
 def encode_sse(update: LiveUpdate) -> bytes:
-    """As server-sent events: events first, each with the id from which to resume."""
-    # Only the last frame carries the commit's own id: a viewer cut off before it gets the whole commit again.
+    """The update as server-sent events: events first, each with the id from which to resume."""
+    # Only the last frame has the id of the commit: a viewer disconnected before it gets the whole commit again.
     frames = [(b"event", json.encode(event)) for event in update.events]
     if update.values:
         frames.append((b"observation", json.encode(update.values)))
@@ -93,7 +93,7 @@ def encode_sse(update: LiveUpdate) -> bytes:
 
 
 def encode_websocket(update: LiveUpdate) -> list[str]:
-    """The same for a WebSocket: one JSON object a message."""
+    """The same for a WebSocket: one JSON object per frame."""
     frames = [(update.id, "event", json.encode(event)) for event in update.events]
     if update.values:
         frames.append((update.id, "observation", json.encode(update.values)))

@@ -1,8 +1,8 @@
-"""The live hub: what comes over the broker, in the order of the commits, offered to every viewer.
+"""The live hub: live messages from the broker, in the order of commits, sent to every viewer.
 
-Viewers that ask for the same (area, station, property) stand in one group, and a frame is rendered once for each
-group. What a viewer missed is known without keeping old frames: of values only the newest matters, and the
-hub knows in which commit each one changed last; of events the newest thousands are kept.
+Viewers with the same subscription (area, station, property) form one group, and a frame is rendered once per group.
+The hub stores no frames for viewers that return. Of values only the newest counts, and the hub knows in which commit
+each value changed last; of events it stores the newest 5,000. If a message was lost, viewers get `stale`.
 """
 
 import asyncio
@@ -26,24 +26,25 @@ from gateway.api.schemas.observations import LiveValue, build_live_value
 from gateway.api.settings import ApiSettings
 from gateway.api.telemetry import DROPPED, LIVE_AGE, VIEWERS
 from gateway.live.message import LiveMessage, decode_live_message
-from gateway.mqtt.settings import BrokerSettings, create_client
+from gateway.mqtt.client import create_client
+from gateway.mqtt.settings import BrokerSettings
 
 _LOG = get_logger("gateway.api")
 _MAX_EVENTS = 5_000
 _RECONNECT_SECONDS = 1.0
-_MAX_COMMITS_AHEAD = 10_000  # commits another replica may be ahead of this one
+_MAX_COMMITS_AHEAD = 10_000  # of another replica of the API
 STALE_FRAME = b"event: stale\ndata: {}\n\n"
 
 
 class Hub:
-    """All viewers of this process, and what they may have missed."""
+    """All viewers of this process, and the changes that a returning viewer may have missed."""
 
     def __init__(self, settings: ApiSettings, latest_values: LatestValues) -> None:
         self._settings, self.latest_values = settings, latest_values
         self._sequencer = Sequencer()
         self._last_changes: OrderedDict[tuple[str, str], tuple[int, str]] = OrderedDict()  # -> commit, area
         self._events: deque[tuple[int, Event]] = deque()
-        self._known_since: int | None = None  # nothing before this commit is known
+        self._known_since: int | None = None  # changes before this commit are unknown
         self._groups: dict[Subscription, SubscriberGroup] = {}
         self._viewer_count = 0
         self._viewers_by_address: dict[str, int] = {}
@@ -51,13 +52,13 @@ class Hub:
 
     @property
     def last_commit(self) -> int:
-        """The number of the newest commit that was taken in."""
+        """The number of the newest commit that was processed."""
         return self._sequencer.last or 0
 
-    # --- what comes in ----------------------------------------------------------------------------
+    # --- live messages ----------------------------------------------------------------------------
 
     async def listen(self, broker: BrokerSettings, client_id: str, fetch_commit: Callable[[], Awaitable[int]]) -> None:
-        """Take in live messages until cancelled; the broker may come and go. `committed` asks the database."""
+        """Receive live messages until cancelled, and reconnect to the broker. `fetch_commit` reads the database."""
         while True:
             try:
                 async with create_client(broker, client_id) as connection:
@@ -71,7 +72,7 @@ class Hub:
                 await asyncio.sleep(_RECONNECT_SECONDS)
 
     def begin(self, commit: int) -> None:
-        """We listen from this commit on; where others were made while we did not, viewers are told."""
+        """Start with this commit. If commits were missed while disconnected, viewers get `stale`."""
         if self._known_since is None:
             self._known_since = commit
             self._sequencer.begin(commit)
@@ -88,7 +89,7 @@ class Hub:
         self.publish(message)
 
     def publish(self, message: LiveMessage) -> None:
-        """Show it to everybody, in its turn."""
+        """Send a message to all viewers in the order of commits."""
         self._release(self._sequencer.add(message, time.monotonic()))
 
     def _release(self, released: ReleasedMessages) -> None:
@@ -100,7 +101,7 @@ class Hub:
             self._broadcast(self._build_update(message), message)
 
     def _invalidate(self, commit: int) -> None:
-        """Something before this commit is missing: everybody should read again."""
+        """A change before this commit was missed: every viewer has to read everything again."""
         DROPPED.labels("lost").inc()
         self._known_since = commit
         self._events.clear()
@@ -115,8 +116,8 @@ class Hub:
         values = [build_live_value(item.station, item.observed_property, minute) for item, minute in observations]
         events = []
         for item in message.events:
-            row = stations.get(item.event.station)
-            name = item.event.station if row is None else row[2]
+            station = stations.get(item.event.station)
+            name = item.event.station if station is None else station.name
             events.append(build_live_event(item, name, message.committed_at, self._settings.operator))
         for value in values:
             key = value.station, value.observed_property
@@ -143,12 +144,12 @@ class Hub:
                 if viewer.seen_commit < message.id:
                     viewer.offer(frame, selected)
 
-    # --- who looks --------------------------------------------------------------------------------
+    # --- viewers ----------------------------------------------------------------------------------
 
     def join(self, viewer: Viewer, last_id: int | None) -> bool:
-        """Let a viewer in that saw `last_id`; False where the house, or its address's part of it, is full."""
+        """Add a viewer that saw `last_id`; False if there are too many viewers, in all or of its address."""
         address_count = self._viewers_by_address.get(viewer.address, 0)
-        if self._viewer_count >= self._settings.viewers or address_count >= self._settings.viewers_per_address:
+        if self._viewer_count >= self._settings.max_viewers or address_count >= self._settings.max_viewers_per_address:
             DROPPED.labels("full").inc()
             return False
         self._groups.setdefault(viewer.subscription, SubscriberGroup()).viewers.add(viewer)
@@ -160,7 +161,7 @@ class Hub:
         return True
 
     def render_missed(self, subscription: Subscription, last_id: int | None) -> bytes:
-        """As frames, rendered once for all who missed the same; `stale` where it is too long ago."""
+        """The missed changes as frames, rendered once per subscription and id; `stale` if `last_id` is too old."""
         if last_id is None:
             return b""
         frames = self._replay_frames.get((subscription, last_id))
@@ -170,7 +171,7 @@ class Hub:
         return frames
 
     def find_missed(self, subscription: Subscription, last_id: int | None) -> tuple[bool, LiveUpdate]:
-        """(whether it is too long ago, what was missed since)."""
+        """Whether `last_id` is too old to resume from, and the changes since."""
         empty = LiveUpdate(id=self.last_commit, area="", values=[], events=[])
         if last_id is None:
             return False, empty
@@ -194,7 +195,7 @@ class Hub:
         return [build_live_value(station, name, self.latest_values.build_minute(station, name))]
 
     def leave(self, viewer: Viewer) -> None:
-        """Forget a viewer; twice is once."""
+        """Remove a viewer; a second call has no effect."""
         group = self._groups.get(viewer.subscription)
         if group is None or viewer not in group.viewers:
             return
@@ -208,22 +209,22 @@ class Hub:
         VIEWERS.set(self._viewer_count)
 
     async def maintain_viewers(self) -> None:
-        """Signs of life, ends of leases, cutting off those who do not read: until cancelled."""
+        """Send heartbeats, close old streams and disconnect viewers that do not read, until cancelled."""
         settings = self._settings
-        pause = min(0.5, settings.heartbeat / 3, settings.lease / 3)
+        pause = min(0.5, settings.heartbeat_seconds / 3, settings.stream_seconds / 3)
         while True:
             await asyncio.sleep(pause)
             now = time.monotonic()
             self._release(self._sequencer.release_overdue(now))
             for group in tuple(self._groups.values()):
-                quiet = now - group.last_sent_at >= settings.heartbeat
+                quiet = now - group.last_sent_at >= settings.heartbeat_seconds
                 if quiet:
                     group.last_sent_at = now
                 for viewer in tuple(group.viewers):
                     viewer.maintain(now, quiet=quiet)
 
     def close(self) -> None:
-        """End every stream."""
+        """Close every stream."""
         for group in tuple(self._groups.values()):
             for viewer in tuple(group.viewers):
                 viewer.end()

@@ -1,9 +1,9 @@
-"""The door: HTTP as uvicorn speaks it, except that a live stream leaves it for a few bytes of its own.
+"""uvicorn's HTTP protocol, except that a request for the live feed is handed to a viewer object.
 
-Ten thousand open streams should cost ten thousand transports, not ten thousand ASGI tasks. A well-formed request
-for the live feed is taken over here; everything else, and everything that is wrong with such a request, goes the
-ordinary way. The door also closes on who does not send a request in time, head or body, whose head has no end, or who
-does not read the answer.
+`app.serve` gives it to uvicorn. Ten thousand open streams should cost ten thousand transports, not ten thousand ASGI
+tasks. A valid request for the live feed is taken over here; any other request, and an invalid one, goes through ASGI.
+The protocol also closes connections that exceed the timeouts for head, body or response, or the size limit of the head.
+It reads attributes that uvicorn does not document; tests/gateway/api/live/test_protocol.py names them.
 """
 
 import asyncio
@@ -13,26 +13,26 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.api.live.hub import Hub
-from gateway.api.live.routes import LiveRequest, parse_live_request
+from gateway.api.live.request import LiveRequest, parse_live_request
 from gateway.api.live.subscribers import SseViewer
 from gateway.api.settings import ApiSettings
 
 _MAX_HEAD_BYTES = 65_536
-_HEAD_TIMEOUT = 20.0
-_BODY_TIMEOUT = 20.0  # ours are some kilobytes
-_MAX_HELD_BYTES = 16_384  # bytes of a body that wait here for the rest
-_WRITE_TIMEOUT = 60.0
+_HEAD_TIMEOUT = 20.0  # s
+_BODY_TIMEOUT = 20.0  # s; valid bodies have a few kilobytes
+_MAX_HELD_BYTES = 16_384  # of a body, until it is complete
+_WRITE_TIMEOUT = 60.0  # s
 LIVE_PATH = b"/api/v1/live"
 
 
 class HeadTooLongError(ValueError):
-    """A request's head has no end; the parser makes it a 400."""
+    """The head of a request exceeds 64 KiB; the parser turns this into a 400."""
 
 
 class LiveProtocol(HttpToolsProtocol):
-    """One connection."""
+    """One HTTP connection."""
 
-    def __init__(self, hub: Hub, settings: ApiSettings, link_header: bytes, **protocol_options: Any) -> None:  # noqa: ANN401 - uvicorn's
+    def __init__(self, hub: Hub, settings: ApiSettings, link_header: bytes, **protocol_options: Any) -> None:  # noqa: ANN401 - uvicorn's own arguments
         super().__init__(**protocol_options)
         self._hub, self._settings, self._link_header = hub, settings, link_header
         self._head_size, self._is_live_stream = 0, False
@@ -41,24 +41,24 @@ class LiveProtocol(HttpToolsProtocol):
         self._held_body: bytearray | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A request has to follow soon."""
+        """Start the timeout for the head of the first request."""
         super().connection_made(transport)
         self._deadline = self.loop.call_later(_HEAD_TIMEOUT, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing stays behind."""
+        """Cancel both timeouts."""
         self._cancel_deadline()
         self._cancel_body_deadline()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """The client does not read: not for ever."""
+        """The client does not read: start the write timeout."""
         super().pause_writing()
         self._cancel_deadline()
         self._deadline = self.loop.call_later(_WRITE_TIMEOUT, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """It reads."""
+        """The client reads again."""
         self._cancel_deadline()
         super().resume_writing()
 
@@ -73,17 +73,17 @@ class LiveProtocol(HttpToolsProtocol):
             self._body_deadline = None
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Reset the size of the head."""
         super().on_message_begin()
         self._head_size = 0
 
     def on_url(self, url: bytes) -> None:
-        """Part of the address."""
+        """Count part of the address."""
         self._count_head_bytes(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
+        """Count one header."""
         self._count_head_bytes(len(name) + len(value))
         super().on_header(name, value)
 
@@ -93,7 +93,7 @@ class LiveProtocol(HttpToolsProtocol):
             raise HeadTooLongError
 
     def on_headers_complete(self) -> None:
-        """Take the request over, or let it pass."""
+        """Take over a live request, or pass the request on to uvicorn."""
         self._cancel_deadline()
         path, _, query = self.url.partition(b"?")
         is_idle = self.cycle is None or self.cycle.response_complete
@@ -102,7 +102,7 @@ class LiveProtocol(HttpToolsProtocol):
             if isinstance(live_request, LiveRequest) and self._start_stream(live_request):
                 return
         self._body_deadline = self.loop.call_later(_BODY_TIMEOUT, self.transport.abort)
-        if self.parser.should_upgrade() or self.expect_100_continue:  # who waits for our word gets it
+        if self.parser.should_upgrade() or self.expect_100_continue:  # the client waits for a response first
             super().on_headers_complete()
         else:
             self._held_body = bytearray()
@@ -115,7 +115,11 @@ class LiveProtocol(HttpToolsProtocol):
 
     def _start_stream(self, live_request: LiveRequest) -> bool:
         stream = SseViewer(
-            live_request.subscription, self._client_address(), self.transport, self._settings.lease, self._hub.leave
+            live_request.subscription,
+            self._client_address(),
+            self.transport,
+            self._settings.stream_seconds,
+            self._hub.leave,
         )
         if not self._hub.join(stream, live_request.last_id):
             return False
@@ -128,10 +132,10 @@ class LiveProtocol(HttpToolsProtocol):
     def _client_address(self) -> str:
         """Whose part of the house it takes: behind a proxy of ours the address that the proxy names."""
         peer = self.client[0] if self.client else "local"
-        return client_address(peer, self.headers, self._settings.proxies)
+        return client_address(peer, self.headers, self._settings.trusted_proxies)
 
     def on_body(self, body: bytes) -> None:
-        """A stream's request has none."""
+        """Hold the body until it is complete or larger than 16 KiB; a live stream ignores it."""
         if self._is_live_stream:
             return
         if self._held_body is None:
@@ -142,7 +146,7 @@ class LiveProtocol(HttpToolsProtocol):
             self._forward_request()
 
     def on_message_complete(self) -> None:
-        """A stream's request is complete with its head."""
+        """Pass on what was held."""
         self._cancel_body_deadline()
         if not self._is_live_stream:
             self._forward_request()

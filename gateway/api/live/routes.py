@@ -1,60 +1,33 @@
-"""`/api/v1/live`: server-sent events (through the door) and WebSocket, with the same wishes and the same resuming.
+"""`/api/v1/live`: server-sent events and WebSocket, with the same parameters.
 
-A viewer resumes with Last-Event-ID, or `lastEventId` where it cannot set a header. Where that is too long ago it
-gets one `stale` and should read stations and events again. A quiet stream carries a sign of life.
+`live.protocol` serves server-sent events before a request reaches this route; here are the WebSocket and the errors.
+A viewer resumes with Last-Event-ID, or with `lastEventId` if it cannot set a header. If that is too long ago it gets
+one `stale` and should read stations and events again. An idle stream carries heartbeats.
 """
 
 import asyncio
-from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.api.http.openapi import describe_responses
 from gateway.api.http.problems import reject_unknown_parameters
-from gateway.api.live.frames import Subscription, encode_websocket
+from gateway.api.live.frames import encode_websocket
 from gateway.api.live.hub import Hub
-from gateway.api.live.subscribers import SocketViewer
+from gateway.api.live.request import parse_live_request
+from gateway.api.live.subscribers import STALL_TIMEOUT, SocketViewer
 from gateway.api.schemas.observations import LiveValue
 from gateway.api.settings import ApiSettings
 
 router = APIRouter(tags=["live"])
-_SEND_TIMEOUT = 10.0
-_PARAMETERS = ("area", "station", "property", "lastEventId")
-_TRY_AGAIN_LATER, _POLICY_VIOLATION = 1013, 1008  # WebSocket's "try again later" and "policy violation"
-
-
-@dataclass(frozen=True)
-class LiveRequest:
-    """What a viewer wants, and the last commit it saw."""
-
-    subscription: Subscription
-    last_id: int | None
-
-
-def parse_live_request(query: bytes, headers: Iterable[tuple[bytes, bytes]]) -> LiveRequest | str:
-    """What is asked for, or in one sentence what is wrong with it."""
-    parameters = parse_qs(query.decode("latin-1"), keep_blank_values=True)
-    for name, values in parameters.items():
-        if name not in _PARAMETERS:
-            return f"unknown query parameter {name[:80]!r}; there are: {', '.join(_PARAMETERS)}"
-        if len(values) > 1 or len(values[0]) > 100 or not values[0].isprintable():
-            return f"{name}: must be given once, in at most 100 characters"
-    last_id_text = next((value.decode("latin-1") for name, value in headers if name.lower() == b"last-event-id"), "")
-    last_id_text = last_id_text or parameters.get("lastEventId", [""])[0]
-    if last_id_text and not (last_id_text.isascii() and last_id_text.isdecimal() and len(last_id_text) < 19):
-        return f"Last-Event-ID: {last_id_text[:40]!r} is not an id that this feed gave out"
-    subscription = Subscription(*(parameters.get(name, [None])[0] for name in _PARAMETERS[:3]))
-    return LiveRequest(subscription, int(last_id_text) if last_id_text else None)
+_TRY_AGAIN_LATER, _POLICY_VIOLATION = 1013, 1008  # WebSocket close codes
 
 
 @router.get(
     "/live",
-    summary="What is new, as it is committed: server-sent events, or a WebSocket at the same address",
+    summary="New values and events as they are committed: server-sent events, or a WebSocket at the same address",
     responses=describe_responses(LiveValue, "text/event-stream"),
     dependencies=[Depends(reject_unknown_parameters)],
 )
@@ -62,11 +35,11 @@ async def get_live(
     request: Request,
     area: Annotated[str | None, Query(max_length=100)] = None,
     station: Annotated[str | None, Query(max_length=100)] = None,
-    property: Annotated[str | None, Query(max_length=100)] = None,  # noqa: A002
+    property_: Annotated[str | None, Query(alias="property", max_length=100)] = None,
     last_event_id: Annotated[str | None, Query(alias="lastEventId", description="resume after this id")] = None,
 ) -> Response:
-    """Reached only where the door did not take the request over: it was wrong, a HEAD, or the house is full."""
-    del area, station, property, last_event_id
+    """Reached only if `live.protocol` did not take the request: invalid, a HEAD, or too many viewers."""
+    del area, station, property_, last_event_id
     live_request = parse_live_request(request.url.query.encode("latin-1", "replace"), request.headers.raw)
     if isinstance(live_request, str):
         raise HTTPException(400, live_request)
@@ -75,7 +48,7 @@ async def get_live(
 
 @router.websocket("/live")
 async def serve_live_socket(socket: WebSocket) -> None:
-    """The same over a WebSocket: one JSON object a message, `{"id":…, "event":…, "data":…}`."""
+    """The same over a WebSocket: one JSON object per frame, `{"id":…, "event":…, "data":…}`."""
     hub: Hub = socket.app.state.hub
     settings: ApiSettings = socket.app.state.settings
     await socket.accept()
@@ -125,8 +98,8 @@ async def _send_updates(socket: WebSocket, viewer: SocketViewer) -> None:
 
 
 async def _send_text(socket: WebSocket, text: str) -> None:
-    """TimeoutError where the viewer does not read."""
-    async with asyncio.timeout(_SEND_TIMEOUT):
+    """Raises TimeoutError if the viewer does not read for 10 s."""
+    async with asyncio.timeout(STALL_TIMEOUT):
         await socket.send_text(text)
 
 

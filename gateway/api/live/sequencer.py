@@ -1,7 +1,7 @@
-"""Live messages in the order of their commits, whichever way they came.
+"""Puts live messages into the order of their commits. Pure.
 
-Every commit has a number from one sequence. A message that is ahead waits a moment for the ones before it;
-where they do not come (a message lost on its way, or a commit undone) it goes on without them and says so.
+Every commit has a number from one sequence. A message that arrives early waits half a second for the ones before it.
+If they do not come (a lost message, or a rolled-back commit), it is released without them, marked `lost`.
 """
 
 from collections import defaultdict
@@ -15,14 +15,14 @@ _MAX_WAITING = 1_000
 
 @dataclass(frozen=True, kw_only=True)
 class ReleasedMessages:
-    """What may be shown now; `lost`: before these something is missing."""
+    """Messages to send now; `lost`: a message before these is missing."""
 
     messages: Sequence[LiveMessage] = ()
     lost: bool = False
 
 
 class Sequencer:
-    """Owned by one hub; times are of any steady clock, in seconds."""
+    """Owned by one hub. Times are seconds of any monotonic clock."""
 
     def __init__(self, hold: float = 0.5) -> None:
         self._hold = hold
@@ -31,20 +31,20 @@ class Sequencer:
         self.last: int | None = None
 
     def begin(self, number: int) -> None:
-        """Everything up to `number` counts as seen."""
+        """Commits up to `number` count as released."""
         self.last = number
         self._waiting.clear()
 
     @property
     def due(self) -> float | None:
-        """When `expire` should be called, None where nothing waits."""
+        """The time to call `release_overdue`; None if no message waits."""
         return self._since + self._hold if self._waiting else None
 
     def add(self, message: LiveMessage, now: float) -> ReleasedMessages:
-        """One message that arrived."""
+        """Add a message that arrived at `now`."""
         if self.last is None:
             self.last = message.id - 1
-        if message.id <= self.last:  # another area's part of a commit, or one given up on
+        if message.id <= self.last:  # of another area in the same commit, or later than the wait
             return ReleasedMessages(messages=[message])
         if not self._waiting:
             self._since = now
@@ -54,7 +54,7 @@ class Sequencer:
         return ReleasedMessages(messages=self._pop_consecutive())
 
     def release_overdue(self, now: float) -> ReleasedMessages:
-        """What has waited long enough goes on without what it waited for."""
+        """Release messages that waited longer than `hold`, without the missing ones."""
         due = self.due
         return ReleasedMessages() if due is None or now < due else self._release_incomplete()
 

@@ -1,7 +1,7 @@
-"""Viewers: one that reads server-sent events from a bare transport, and one that reads a WebSocket.
+"""Viewers of the live feed: one for server-sent events on a bare transport, and one for a WebSocket.
 
-Both have a bounded place of their own: what they have not read gives way to newer values, never events; who does
-not read for ten seconds, or leaves hundreds of events unread, is cut off.
+Both have a bounded backlog: unread values are replaced by newer ones, events never. A viewer that does not read for
+ten seconds, or leaves more than 500 events unread, is disconnected.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from gateway.api.live.frames import Backlog, LiveUpdate, Subscription, encode_ss
 from gateway.api.settings import ApiSettings
 from gateway.api.telemetry import DROPPED
 
-_STALL_TIMEOUT = 10.0
-_WRITE_BUFFER_BYTES = 32_768  # bytes in our own buffer before a viewer counts as slow
-_SEND_BUFFER_BYTES = 65_536  # bytes the kernel may hold for it
+STALL_TIMEOUT = 10.0  # s without reading
+_WRITE_BUFFER_BYTES = 32_768  # in this process, before a viewer counts as slow
+_SEND_BUFFER_BYTES = 65_536  # in the kernel, per viewer
 _HEARTBEAT = b": here\n\n"
 
 
 class Viewer(ABC):
-    """One open stream. `after`: commits up to this one it has seen already."""
+    """One open stream. `seen_commit`: the viewer has commits up to this one already."""
 
     __slots__ = ("address", "seen_commit", "subscription")
 
@@ -33,19 +33,19 @@ class Viewer(ABC):
 
     @abstractmethod
     def offer(self, frame: bytes, update: LiveUpdate | None) -> None:
-        """Take a rendered frame or note its news; never waits. News None: `stale`."""
+        """Write the frame, or put the update into the backlog; never waits. Update None: the frame is `stale`."""
 
     @abstractmethod
     def maintain(self, now: float, *, quiet: bool) -> None:
-        """Called often: a sign of life where it is quiet, the end where it is time."""
+        """Called every half second: send a heartbeat if `quiet`, close after `[api] stream_seconds`."""
 
     @abstractmethod
     def end(self) -> None:
-        """Close in order."""
+        """Close the stream."""
 
 
 class SubscriberGroup:
-    """Viewers with one wish, for whom a frame is rendered once."""
+    """Viewers with equal subscriptions, so that a frame is rendered once for all of them."""
 
     __slots__ = ("last_sent_at", "viewers")
 
@@ -70,7 +70,7 @@ RESPONSE_HEAD = _build_head()
 
 
 class SseViewer(Viewer, asyncio.Protocol):
-    """Server-sent events, written straight to the transport: a kilobyte or two a viewer."""
+    """Server-sent events, written directly to the transport: one or two kilobytes per viewer."""
 
     __slots__ = ("_backlog", "_ends_at", "_leave", "_paused_at", "_transport")
 
@@ -79,27 +79,27 @@ class SseViewer(Viewer, asyncio.Protocol):
         subscription: Subscription,
         address: str,
         transport: asyncio.Transport,
-        lease: float,
+        stream_seconds: float,
         leave: Callable[[Viewer], None],
     ) -> None:
         super().__init__(subscription, address)
         self._transport, self._leave = transport, leave
-        self._ends_at = time.monotonic() + lease
+        self._ends_at = time.monotonic() + stream_seconds
         self._paused_at: float | None = None
         self._backlog: Backlog | None = None
 
     def begin(self, missed_frames: bytes, link_header: bytes) -> None:
-        """The answer's head and what this viewer missed."""
+        """Write the head of the response and the frames that this viewer missed."""
         self._transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
         sock = self._transport.get_extra_info("socket")
         if sock is not None:
             with suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-        retry = random.randint(1_000, 4_000)  # noqa: S311 - only spreads reconnects
+        retry = random.randint(1_000, 4_000)  # noqa: S311 - spreads reconnects, needs no cryptographic randomness
         self._transport.write(RESPONSE_HEAD[:-2] + link_header + b"\r\nretry: %d\n\n" % retry + missed_frames)
 
     def offer(self, frame: bytes, update: LiveUpdate | None) -> None:
-        """Write it, or note it where the buffer is full."""
+        """See Viewer; a full buffer sends the update to the backlog."""
         if self._paused_at is None:
             self._transport.write(frame)
             return
@@ -109,11 +109,11 @@ class SseViewer(Viewer, asyncio.Protocol):
             self._disconnect()
 
     def pause_writing(self) -> None:
-        """The buffer is full: from now on only the newest counts."""
+        """The buffer is full: collect updates in the backlog."""
         self._paused_at = time.monotonic()
 
     def resume_writing(self) -> None:
-        """It has read: what it missed meanwhile, as one frame."""
+        """The viewer reads again: write the backlog."""
         self._paused_at = None
         backlog, self._backlog = self._backlog, None
         if backlog is not None:
@@ -123,7 +123,7 @@ class SseViewer(Viewer, asyncio.Protocol):
     def maintain(self, now: float, *, quiet: bool) -> None:
         """See Viewer."""
         if self._paused_at is not None:
-            if now - self._paused_at > _STALL_TIMEOUT:
+            if now - self._paused_at > STALL_TIMEOUT:
                 self._disconnect()
         elif now > self._ends_at:
             self.end()
@@ -136,7 +136,7 @@ class SseViewer(Viewer, asyncio.Protocol):
         self._leave(self)
 
     def end(self) -> None:
-        """See Viewer; a transport that cannot be emptied is aborted."""
+        """See Viewer; a transport with unread bytes is aborted."""
         if self._paused_at is None:
             self._transport.close()
         else:
@@ -148,20 +148,20 @@ class SseViewer(Viewer, asyncio.Protocol):
         self._leave(self)
 
     def data_received(self, data: bytes) -> None:
-        """Nothing is expected from a viewer, and nothing is kept."""
+        """Ignore what a viewer sends."""
 
     def eof_received(self) -> None:
-        """It will not speak again, as it should; it may still read."""
+        """The viewer closed its side; it may still read."""
 
 
 class SocketViewer(Viewer):
-    """A WebSocket's place: its own task takes from here and writes."""
+    """A WebSocket. The task of its connection waits for `wake_up`, drains the backlog and writes."""
 
     __slots__ = ("_ends_at", "backlog", "closed", "heartbeat_due", "wake_up")
 
     def __init__(self, subscription: Subscription, address: str, settings: ApiSettings) -> None:
         super().__init__(subscription, address)
-        self._ends_at = time.monotonic() + settings.lease
+        self._ends_at = time.monotonic() + settings.stream_seconds
         self.backlog, self.wake_up = Backlog(), asyncio.Event()
         self.closed = self.heartbeat_due = False
 

@@ -1,104 +1,129 @@
-"""`/about` and `/status`; and what makes the pages an app: manifest, service worker, a page without net."""
+"""`/about` and `/status`, and the parts of the installable app: manifest, service worker and offline page."""
 
-import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TypeVar
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from gateway.api.data.database import Database
-from gateway.api.pages.renderer import View, get_view, respond_html
-from gateway.api.schemas.detection import DetectionFigures, fetch_detection_figures
+from gateway.api.data.database import Database, QueryValues
+from gateway.api.http.cache import TtlCache
+from gateway.api.pages.renderer import View, ViewDependency, respond_html
+from gateway.api.routes.detection import build_detection_figures, fetch_selftest_summary
+from gateway.api.schemas.detection import DetectionFigures
+
+T = TypeVar("T")
 
 router = APIRouter()
-ViewDependency = Annotated[View, Depends(get_view)]
 _STATIC = Path(__file__).parents[1] / "static"
 _CACHE_SECONDS = 60.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class CompletenessRow:
+    """Of one station in the last day: hours with values, readings with a value, readings."""
+
+    station: str
+    hours: int
+    valid_count: int
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertLatencyRow:
+    """Seconds from the commit of an event to the delivery of its first notification."""
+
+    count: int
+    median: float | None
+    percentile_99: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionRow:
+    """Peaks, those voided later, and the median time from onset to detection in seconds."""
+
+    count: int
+    voided: int
+    median_delay: float | None
+
+
 @router.get("/about")
 async def about(view: ViewDependency) -> HTMLResponse:
-    """Method, sensors, uncertainty, use, makers, privacy."""
+    """Method, sensors, uncertainty, reuse, makers and privacy."""
     return respond_html(view, view.render(f"about.{view.language}.html"))
 
 
 @router.get("/status")
 async def status(view: ViewDependency) -> HTMLResponse:
-    """How fresh and how complete the data are, and how fast alerts were."""
-    completeness = await _fetch_cached_rows(
-        view, "summarise_completeness", {"start": view.now - timedelta(days=1), "end": view.now}
+    """How recent and complete the data are, how fast alerts are delivered and how well peaks are detected."""
+    last_day, last_month = view.now - timedelta(days=1), view.now - timedelta(days=30)
+    completeness = await _fetch_cached(
+        view, CompletenessRow, "summarise_completeness", {"start": last_day, "end": view.now}
     )
-    latency = await _fetch_cached_rows(view, "summarise_alert_latency", {"start": view.now - timedelta(days=30)})
-    detection = await _fetch_cached_rows(view, "summarise_detection", {"start": view.now - timedelta(days=30)})
-    completeness_by_station = {row[0]: row for row in completeness or []}
+    latency = await _fetch_cached(view, AlertLatencyRow, "summarise_alert_latency", {"start": last_month})
+    detection = await _fetch_cached(view, DetectionRow, "summarise_detection", {"start": last_month})
+    completeness_by_station = {row.station: row for row in completeness or []}
     rows = []
-    for id_, (_, _, name, *_) in sorted(view.latest_values.registry.stations.items(), key=lambda item: str(item[1][2])):
-        windows = view.latest_values.windows.get(id_, {})
-        newest = max((window.minute.observed_at for window in windows.values()), default=None)
-        flags = sorted({flag for window in windows.values() for flag in window.minute.flags})
+    for station in sorted(view.latest_values.registry.stations.values(), key=lambda row: row.name):
+        windows = view.latest_values.windows.get(station.id, {})
         rows.append(
             {
-                "id": id_,
-                "name": name,
-                "newest": newest,
-                "flags": flags,
-                "completeness": completeness_by_station.get(id_),
+                "id": station.id,
+                "name": station.name,
+                "newest": max((window.minute.observed_at for window in windows.values()), default=None),
+                "flags": sorted({flag for window in windows.values() for flag in window.minute.flags}),
+                "completeness": completeness_by_station.get(station.id),
             }
         )
-    alert_latency = latency[0] if latency else (0, None, None)
-    detection_figures = await _fetch_detection_figures(view)
-    detection_counts = detection[0] if detection else (0, 0, None)
-    has_completeness = completeness is not None
     return respond_html(
         view,
         view.render(
             "status.html",
             rows=rows,
-            latency=alert_latency,
-            detection=detection_counts,
-            has_completeness=has_completeness,
-            figures=detection_figures,
+            latency=latency[0] if latency else AlertLatencyRow(count=0, median=None, percentile_99=None),
+            detection=detection[0] if detection else DetectionRow(count=0, voided=0, median_delay=None),
+            has_completeness=completeness is not None,
+            figures=await _fetch_detection_figures(view),
         ),
     )
 
 
 async def _fetch_detection_figures(view: View) -> DetectionFigures | None:
-    """How well peaks are found, read once a minute at most; None where the database will not say in time."""
-    status_cache: dict[str, tuple[float, DetectionFigures]] = view.request.app.state.status_cache
-    entry = status_cache.get("detection_figures")
-    if entry is None or time.monotonic() - entry[0] > _CACHE_SECONDS:
-        try:
-            detection_figures = await fetch_detection_figures(view.request.app.state.database, view.settings.operator)
-        except HTTPException:
-            return None
-        entry = status_cache["detection_figures"] = time.monotonic(), detection_figures
-    return entry[1]
+    """Read at most once a minute; None if the database does not answer in time."""
+    database: Database = view.request.app.state.database
+    status_cache: TtlCache = view.request.app.state.status_cache
+
+    async def fetch() -> DetectionFigures:
+        return build_detection_figures(await fetch_selftest_summary(database), view.settings.operator)
+
+    try:
+        return await status_cache.get("detection_figures", _CACHE_SECONDS, fetch)
+    except HTTPException:
+        return None
 
 
-async def _fetch_cached_rows(view: View, query: str, values: dict[str, Any]) -> list[Any] | None:
-    """Rows that are read once a minute at most; None where the database will not say in time."""
-    status_cache: dict[str, tuple[float, list[Any]]] = view.request.app.state.status_cache
-    reader: Database = view.request.app.state.database
-    entry = status_cache.get(query)
-    if entry is None or time.monotonic() - entry[0] > _CACHE_SECONDS:
-        try:
-            entry = status_cache[query] = time.monotonic(), await reader.fetch_rows(query, values)
-        except HTTPException:
-            return None
-    return entry[1]
+async def _fetch_cached(view: View, make_row: Callable[..., T], query: str, values: QueryValues) -> list[T] | None:
+    """Rows that are read at most once a minute; None if the database does not answer in time."""
+    database: Database = view.request.app.state.database
+    status_cache: TtlCache = view.request.app.state.status_cache
+    try:
+        return await status_cache.get(query, _CACHE_SECONDS, lambda: database.fetch(make_row, query, values))
+    except HTTPException:
+        return None
 
 
 @router.get("/offline")
 async def offline(view: ViewDependency) -> HTMLResponse:
-    """What the app shows where there is no network."""
+    """The page that the app shows without a network."""
     return respond_html(view, view.render("offline.html"))
 
 
 @router.get("/manifest.webmanifest")
 async def manifest(view: ViewDependency) -> Response:
-    """The app, for a phone's home screen."""
+    """The web app manifest, for a phone's home screen."""
     icon = {"src": "/static/icon.svg", "sizes": "any", "type": "image/svg+xml", "purpose": "any"}
     document = {
         "name": f"Piekwacht – {view.texts['title']}",
@@ -121,11 +146,11 @@ root_router = APIRouter()
 
 @root_router.get("/sw.js")
 async def service_worker() -> Response:
-    """At the root, because a worker only sees what lies below it."""
+    """The service worker. It is at the root because a worker only controls pages below its own address."""
     return FileResponse(_STATIC / "sw.js", media_type="text/javascript", headers={"Cache-Control": "no-cache"})
 
 
 @root_router.get("/robots.txt")
 async def robots() -> Response:
-    """Everybody may read the pages; files of data are asked for, not crawled."""
+    """Crawlers may read the pages, but not the API and the widget."""
     return PlainTextResponse("User-agent: *\nDisallow: /api/\nDisallow: /widget/\n")

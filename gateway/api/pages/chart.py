@@ -1,6 +1,6 @@
-"""Charts as SVG, drawn on the server: what a reader without JavaScript, a printer or a screen reader gets.
+"""Charts as SVG, drawn on the server, for readers without JavaScript, printers and screen readers. Pure.
 
-A line breaks where there is no value: a gap stays a gap. What is flagged is hatched behind the line and stays visible.
+A line breaks if a value is missing, so a gap stays visible. Periods with flagged values are hatched behind the line.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from alerting.vocabulary import LOCAL_TIMEZONE
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 14, 26
-_TICK_STEPS = (  # hours between marks, and how they are written
+_TICK_STEPS = (  # hours between ticks, and the format of their labels
     *((hours, "%H:%M") for hours in (1 / 60, 1 / 30, 1 / 12, 0.25, 0.5, 1, 4)),
     *((24.0 * days, "%d-%m") for days in (1, 5)),
     *((24.0 * days, "%m-%Y") for days in (30, 90)),
@@ -23,7 +23,7 @@ _TICK_STEPS = (  # hours between marks, and how they are written
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line: (moment, value) in order of time; `css` is its class; a longer pause than `step` seconds is a gap."""
+    """One line: (time, value) in order of time, with its class; a pause over 1.5 `step` seconds is a gap."""
 
     points: Sequence[tuple[datetime, float | None]]
     css: str
@@ -32,7 +32,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class MarkedPeriod:
-    """A period that is marked behind the lines; `words` say why."""
+    """A period that is marked behind the lines; `label` gives the reason."""
 
     start: datetime
     end: datetime
@@ -42,7 +42,7 @@ class MarkedPeriod:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """`band` holds (moment, lowest, highest) of the background; `title` says in words what is drawn."""
+    """One chart. `band`: (time, low, high) of the background. `title`: the description for screen readers."""
 
     title: str
     unit: str
@@ -58,12 +58,12 @@ class Chart:
 
     @property
     def narrow(self) -> "Chart":
-        """The same for a phone, where a wide one's figures are too small; the style sheet shows one of the two."""
+        """The same chart for a phone, with larger text; the style sheet shows one of the two."""
         return replace(self, width=430, height=320, kind="narrow")
 
     def svg(self, comma: str = ",") -> Markup:
-        """The picture. Colours are the style sheet's; `comma` separates decimals."""
-        return Markup(  # noqa: S704 - every text in it is escaped where it is put in
+        """The chart as SVG; the style sheet sets the colours. `comma`: the decimal separator."""
+        return Markup(  # noqa: S704 - every text is escaped at its place
             f'<svg class="chart {self.kind}" viewBox="0 0 {self.width} {self.height}" '
             f'role="img" aria-label="{escape(self.title)}">'
             f"<title>{escape(self.title)}</title>"
@@ -82,12 +82,12 @@ class Chart:
 
     @property
     def top(self) -> float:
-        """The scale's upper end: above every value, a round number."""
+        """The upper end of the scale: a round number above every value."""
         return self._scale[1]
 
     @property
     def bottom(self) -> float:
-        """The scale's lower end: zero, or below the lowest value."""
+        """The lower end of the scale: zero, or a round number below the lowest value."""
         return self._scale[0]
 
     @cached_property
@@ -106,12 +106,12 @@ class Chart:
         return floor(lowest / below) * below, top
 
     def x(self, at: datetime) -> float:
-        """Where a moment is."""
+        """The x coordinate of a time."""
         share = (at - self.start) / (self.end - self.start)
         return _LEFT + min(1.0, max(0.0, share)) * (self.width - _LEFT - _RIGHT)
 
     def y(self, value: float) -> float:
-        """Where a value is."""
+        """The y coordinate of a value."""
         share = (value - self.bottom) / (self.top - self.bottom)
         return self.height - _BOTTOM - share * (self.height - _TOP - _BOTTOM)
 
@@ -161,7 +161,7 @@ class Chart:
 
 
 def build_ticks(start: datetime, end: datetime, max_ticks: int = 8) -> list[tuple[datetime, str]]:
-    """Some six round moments in local time, with what is written below them."""
+    """At most about `max_ticks` round local times, with their labels."""
     hours = (end - start).total_seconds() / 3600
     step, time_format = next(
         (tick_step for tick_step in _TICK_STEPS if hours / tick_step[0] <= max_ticks), _TICK_STEPS[-1]
@@ -177,6 +177,6 @@ def build_ticks(start: datetime, end: datetime, max_ticks: int = 8) -> list[tupl
 
 
 def _round_step(minimum: float) -> float:
-    """1, 2 or 5 times a power of ten, at least `about`."""
+    """The smallest 1, 2 or 5 times a power of ten that is at least `minimum`."""
     power = 10.0 ** floor(log10(minimum))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= minimum * 0.999)

@@ -1,29 +1,29 @@
-"""An event seen from above, drawn: its station, the others, the facilities, and where the wind came from.
+"""The map of one event as SVG: its station, the other stations, the facilities, and the sector of the wind.
 
-Drawn on the server from the registry, so that it reads on paper, without JavaScript, and asks nobody for a map.
+It is drawn on the server from the registry, so that it works on paper and without JavaScript or a map server.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import cos, hypot, radians, sin
 
 from markupsafe import Markup, escape
 
 from alerting.vocabulary import compass_direction
+from gateway.api.data.registry import StationRow
 from gateway.api.pages.renderer import View
 from gateway.api.schemas.events import Around, Event, Wind
 
 _WIDTH, _HEIGHT, _MARGIN = 380.0, 260.0, 34.0
 _MIN_HALF_SECTOR = 22.5
-_MAX_DISTANCE_KM = 15.0  # km; what lies farther from the station is not drawn
-_MIN_REACH_KM = 0.6  # km to each side, where everything lies close together
-_SCALE_BAR_KM = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # km
-_KM_PER_DEGREE = 111.2  # a degree of latitude
+_MAX_DISTANCE_KM = 15.0  # markers farther from the station are not drawn
+_MIN_REACH_KM = 0.6  # shown to each side, even if all markers are nearer
+_SCALE_BAR_KM = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_KM_PER_DEGREE = 111.2  # of latitude
 
 
 @dataclass(frozen=True, kw_only=True)
 class Marker:
-    """Something on the ground, in km east and north of the station; `css` is its class."""
+    """A facility or station, in km east and north of the event's station; `css` is its class."""
 
     east: float
     north: float
@@ -32,16 +32,16 @@ class Marker:
 
 
 def draw_event_map(view: View, event: Event) -> Markup:
-    """SVG, north up; the wind as a sector and an arrow where it is known. Empty where the station is not known."""
-    station_row = view.latest_values.registry.stations.get(event.station)
-    if station_row is None:
+    """SVG with north up; a known wind is a sector and an arrow. Empty if the registry lacks the station."""
+    station = view.latest_values.registry.stations.get(event.station)
+    if station is None:
         return Markup("")
-    markers = _build_markers(view, event.around, station_row)
+    markers = _build_markers(view, event.around, station)
     reach = max([_MIN_REACH_KM, *(max(abs(marker.east) * _HEIGHT / _WIDTH, abs(marker.north)) for marker in markers)])
     scale = (_HEIGHT / 2 - _MARGIN) / reach
     wind = event.around.wind
     title = view.texts["rose"].format(wind=describe_wind(view, event.around)) if wind else view.texts["map"]
-    return Markup(  # noqa: S704 - every text in it is escaped where it is put in
+    return Markup(  # noqa: S704 - every text is escaped at its place
         f'<svg class="sketch" viewBox="{-_WIDTH / 2:.0f} {-_HEIGHT / 2:.0f} {_WIDTH:.0f} {_HEIGHT:.0f}" role="img" '
         f'aria-label="{escape(title)}"><title>{escape(title)}</title>'
         + (_draw_wind(wind) if wind else "")
@@ -51,7 +51,7 @@ def draw_event_map(view: View, event: Event) -> Markup:
 
 
 def describe_wind(view: View, around: Around) -> str:
-    """`uit het westen, 4,2 m/s`."""
+    """`uit het westen, 4,2 m/s`; empty without a wind."""
     wind = around.wind
     if wind is None:
         return ""
@@ -59,34 +59,28 @@ def describe_wind(view: View, around: Around) -> str:
     return str(view.texts["wind_from"].format(where=direction_name, speed=view.number(wind.speed)))
 
 
-def _build_markers(view: View, around: Around, station_row: Sequence[object]) -> list[Marker]:
-    """Facilities, then the area's other stations; those that rose too are named."""
-    places = view.latest_values.registry
+def _build_markers(view: View, around: Around, station: StationRow) -> list[Marker]:
+    """The facilities, then the area's other stations. Stations that rose too have a name."""
+    registry = view.latest_values.registry
     risen_stations = set(around.neighbours.stations) if around.neighbours else set()
-    upwind_ids = {item.id for item in around.upwind}
+    upwind_ids = {site.id for site in around.upwind}
     markers = [
-        _build_marker(station_row, row[4], row[5], row[2], "site upwind" if row[0] in upwind_ids else "site")
-        for row in places.sites.values()
-        if row[1] == station_row[1]
-    ]
-    markers += [
         _build_marker(
-            station_row,
-            row[3],
-            row[4],
-            row[2] if row[0] in risen_stations else "",
-            "rose" if row[0] in risen_stations else "other",
+            station, site.latitude, site.longitude, site.name, "site upwind" if site.id in upwind_ids else "site"
         )
-        for row in places.stations.values()
-        if row[1] == station_row[1] and row[0] != station_row[0]
+        for site in registry.sites.values()
+        if site.area == station.area
     ]
-    return [item for item in markers if hypot(item.east, item.north) <= _MAX_DISTANCE_KM]
+    for other in registry.stations.values():
+        if other.area == station.area and other.id != station.id:
+            name, css = (other.name, "rose") if other.id in risen_stations else ("", "other")
+            markers.append(_build_marker(station, other.latitude, other.longitude, name, css))
+    return [marker for marker in markers if hypot(marker.east, marker.north) <= _MAX_DISTANCE_KM]
 
 
-def _build_marker(station_row: Sequence[object], latitude: float, longitude: float, name: str, css: str) -> Marker:
-    middle, meridian = float(str(station_row[3])), float(str(station_row[4]))
-    east = (longitude - meridian) * _KM_PER_DEGREE * cos(radians(middle))
-    return Marker(east=east, north=(latitude - middle) * _KM_PER_DEGREE, name=name, css=css)
+def _build_marker(station: StationRow, latitude: float, longitude: float, name: str, css: str) -> Marker:
+    east = (longitude - station.longitude) * _KM_PER_DEGREE * cos(radians(station.latitude))
+    return Marker(east=east, north=(latitude - station.latitude) * _KM_PER_DEGREE, name=name, css=css)
 
 
 def _draw_marker(marker: Marker, scale: float) -> str:
@@ -103,7 +97,7 @@ def _draw_marker(marker: Marker, scale: float) -> str:
 
 
 def _draw_wind(wind: Wind) -> str:
-    """Where the air came from, to the edge of the picture and beyond."""
+    """The sector that the air came from, up to beyond the edge of the map."""
     half, reach = min(60.0, max(_MIN_HALF_SECTOR, wind.spread)), hypot(_WIDTH, _HEIGHT)
     (x1, y1), (x2, y2) = _polar_offset(wind.direction - half, reach), _polar_offset(wind.direction + half, reach)
     (tip_x, tip_y), (tail_x, tail_y) = _polar_offset(wind.direction, 20), _polar_offset(wind.direction, 72)

@@ -1,30 +1,30 @@
-"""`/`: the map and the list of what every station measures now. And the small window on one station for other sites."""
+"""`/`: the map and the list of all stations with their newest values. `/widget/{id}`: one station, for other sites."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from alerting.vocabulary import UNIT_SYMBOLS
+from gateway.api.http.parameters import ItemId
 from gateway.api.pages.plumes import group_into_plumes
-from gateway.api.pages.renderer import View, get_view, respond_html, respond_missing, strip_licence
+from gateway.api.pages.renderer import ViewDependency, respond_html, respond_missing, strip_licence
 from gateway.api.pages.texts import LIVE_TEXTS
 from gateway.api.routes import events
+from gateway.api.routes.events import EventFilters
 from gateway.api.routes.places import build_station
 from gateway.api.settings import BaseMapSettings
 from gateway.model.properties import PROPERTIES, SHOWN_PROPERTIES
 
 router = APIRouter()
-ViewDependency = Annotated[View, Depends(get_view)]
 
 
 @router.get("/")
 async def show_map(view: ViewDependency) -> HTMLResponse:
-    """The map."""
-    places = view.latest_values.registry
-    features = [strip_licence(build_station(view.latest_values, id_, "")) for id_ in places.stations]
+    """The map with its list of stations and the newest peaks."""
+    registry = view.latest_values.registry
+    features = [strip_licence(build_station(view.latest_values, id_, "")) for id_ in registry.stations]
     features.sort(key=lambda feature: feature["properties"]["name"])
-    peaks = [strip_licence(event) for event in await events.fetch_events(view.request, 60, kinds=events.PUBLIC_KINDS)]
+    newest_events = await events.fetch_events(view.request, 60, EventFilters(kinds=events.PUBLIC_KINDS))
+    peaks = [strip_licence(event) for event in newest_events]
     plumes = group_into_plumes([item for item in peaks if item["kind"] == "peak"])
     open_plumes = [item for item in plumes if item.main["end"] is None and item.main["change"] != "voided"]
     past_plumes = [item for item in plumes if item.main["end"] is not None]
@@ -38,15 +38,15 @@ async def show_map(view: ViewDependency) -> HTMLResponse:
         "units": dict(UNIT_SYMBOLS),
         "stations": features,
         "events": peaks,
-        "outlines": [row[3] for row in places.areas.values()],
+        "outlines": [area.outline for area in registry.areas.values()],
         "sites": [
-            {"name": row[2], "latitude": round(row[4], 3), "longitude": round(row[5], 3)}
-            for row in places.sites.values()
+            {"name": site.name, "latitude": round(site.latitude, 3), "longitude": round(site.longitude, 3)}
+            for site in registry.sites.values()
         ],
-        "silentAfter": view.settings.silent_after,
+        "silentAfter": view.settings.no_data_after_seconds,
         "replay": view.settings.replay,
         "baseMap": describe_base_map(view.settings.base_map),
-        "names": {name: view.name_of(name) for name in places.properties},
+        "names": {name: view.name_of(name) for name in registry.properties},
     }
     return respond_html(
         view,
@@ -62,24 +62,22 @@ async def show_map(view: ViewDependency) -> HTMLResponse:
 
 
 def describe_base_map(settings: BaseMapSettings) -> dict[str, object] | None:
-    """What the page needs to know of it."""
+    """The facts about the base map that the map script needs; None without one."""
     if not settings.url:
         return None
-    return {"attribution": settings.attribution, "lowest": settings.lowest, "highest": settings.highest}
+    return {"attribution": settings.attribution, "minZoom": settings.min_zoom, "maxZoom": settings.max_zoom}
 
 
 @router.get("/widget/{id}")
-async def show_widget(view: ViewDependency, id: str) -> HTMLResponse:  # noqa: A002 - the path's word
-    """One station, small, to be shown in a frame on another site; it reads itself again each minute."""
-    if id not in view.latest_values.registry.stations:
+async def show_widget(view: ViewDependency, id_: ItemId) -> HTMLResponse:
+    """One station, for a frame on another site; the page reloads itself every minute."""
+    if id_ not in view.latest_values.registry.stations:
         return respond_missing(view)
-    feature = strip_licence(build_station(view.latest_values, id, ""))
+    feature = strip_licence(build_station(view.latest_values, id_, ""))
     values = feature["properties"]["newest"]
     shown_properties = [name for name in SHOWN_PROPERTIES if name in values][:3]
-    open_peaks = [
-        strip_licence(event)
-        for event in await events.fetch_events(view.request, 5, station=id, open=True, kinds=["peak"])
-    ]
+    filters = EventFilters(station=id_, open=True, kinds=["peak"])
+    open_peaks = [strip_licence(event) for event in await events.fetch_events(view.request, 5, filters)]
     return respond_html(
         view, view.render("widget.html", feature=feature, shown=shown_properties, values=values, peaks=open_peaks)
     )

@@ -1,37 +1,37 @@
-"""`/inspector`: what goes on in my areas, who knows, and what I can do: say that I am on it, silence it, see why.
+"""`/inspector`: open alerts in the inspector's areas, who was notified, and forms to acknowledge and silence them.
 
-Forms and pages only: it works without JavaScript, on a telephone, at three in the morning.
+Plain pages and forms, so that it works without JavaScript and on a telephone.
 """
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
+from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from alerting.record.cases import Case, SilenceRequest
 from gateway.access.authorization import require_same_origin
 from gateway.access.identity import EVERY_AREA
+from gateway.api.http.parameters import ItemId
 from gateway.api.inspector import service
-from gateway.api.pages.renderer import View, get_view
+from gateway.api.pages.case_texts import CaseTexts
+from gateway.api.pages.renderer import View, ViewDependency
 from gateway.model.texts import texts_of
 
 router = APIRouter()
-ViewDependency = Annotated[View, Depends(get_view)]
 SILENCE_HOURS = (1, 4, 8, 24, 72, 168)
-_EQUALITY_MATCHER = re.compile(r'(\w+)="([^"]*)"')
-_MAX_ALERTS = 100  # alerts in one list; a storm has more
+_MAX_ALERTS = 100  # per list; a storm has more
 
 
 @router.get("/inspector")
 async def show_alerts(view: ViewDependency) -> Response:
-    """What goes on, what is over, what is silenced."""
+    """Open alerts, ended alerts and silences."""
 
     async def make() -> Response:
         identity, cases = service.require_inspector(view.request), await service.list_cases(view.request)
         areas = view.latest_values.registry.areas
-        area_names = [str(areas[item][1]) if item in areas else item for item in sorted(identity.areas)]
+        area_names = [areas[id_].name if id_ in areas else id_ for id_ in sorted(identity.areas)]
         return _render_page(
             view,
             "inspector.html",
@@ -39,20 +39,22 @@ async def show_alerts(view: ViewDependency) -> Response:
             areas=texts_of("inspector", view.language)["everywhere"]
             if EVERY_AREA in identity.areas
             else ", ".join(area_names),
-            open=[item for item in cases if item.is_ongoing][:_MAX_ALERTS],
-            ended=[item for item in cases if not item.is_ongoing][:_MAX_ALERTS],
-            silences=[(item, service.can_end(identity, item)) for item in await service.list_silences(view.request)],
+            open=[case for case in cases if case.is_ongoing][:_MAX_ALERTS],
+            ended=[case for case in cases if not case.is_ongoing][:_MAX_ALERTS],
+            silences=[
+                (silence, service.can_end(identity, silence)) for silence in await service.list_silences(view.request)
+            ],
         )
 
     return await _render_problems(view, make)
 
 
 @router.get("/inspector/events/{id}")
-async def show_alert(view: ViewDependency, id: str) -> Response:  # noqa: A002 - the path's word
-    """All that happened to one alert, and what can be done."""
+async def show_alert(view: ViewDependency, id_: ItemId) -> Response:
+    """The history of one alert, and the forms to acknowledge and silence it."""
 
     async def make() -> Response:
-        case = await service.get_case(view.request, id)
+        case = await service.get_case(view.request, id_)
         return _render_page(
             view, "inspector_event.html", case=case, choices=list(_silence_choices(case)), hours=SILENCE_HOURS
         )
@@ -62,20 +64,22 @@ async def show_alert(view: ViewDependency, id: str) -> Response:  # noqa: A002 -
 
 @router.post("/inspector/events/{id}/acknowledge")
 async def acknowledge_event(
-    view: ViewDependency, id: str, note: Annotated[str, Form(max_length=1_000)] = ""
+    view: ViewDependency,
+    id_: ItemId,
+    note: Annotated[str, Form(max_length=1_000)] = "",
 ) -> Response:
-    """I am on it."""
+    """Acknowledge one event."""
 
     async def make() -> Response:
         _check_origin(view)
-        await service.acknowledge(view.request, id, note)
-        return _redirect(view, f"inspector/events/{id}")
+        await service.acknowledge(view.request, id_, note)
+        return _redirect(view, f"inspector/events/{id_}")
 
     return await _render_problems(view, make)
 
 
 @router.get("/inspector/silence")
-async def show_preview(  # noqa: PLR0917 - they are a form's fields
+async def show_preview(  # noqa: PLR0917 - the fields of a form
     view: ViewDependency,
     event: str,
     what: str,
@@ -83,7 +87,7 @@ async def show_preview(  # noqa: PLR0917 - they are a form's fields
     reason: Annotated[str, Query(max_length=1_000)] = "",
     kind: str = "silence",
 ) -> Response:
-    """What would be silenced; nothing is yet."""
+    """The events that a silence would withhold; changes nothing."""
 
     async def make() -> Response:
         silence_request = await _build_silence_request(view.request, event, what, hours, reason or "-", kind)
@@ -102,7 +106,7 @@ async def show_preview(  # noqa: PLR0917 - they are a form's fields
 
 
 @router.post("/inspector/silences")
-async def create_silence(  # noqa: PLR0917 - they are a form's fields
+async def create_silence(  # noqa: PLR0917 - the fields of a form
     view: ViewDependency,
     event: Annotated[str, Form(max_length=100)],
     what: Annotated[str, Form(max_length=20)],
@@ -110,7 +114,7 @@ async def create_silence(  # noqa: PLR0917 - they are a form's fields
     reason: Annotated[str, Form(max_length=1_000)],
     kind: Annotated[str, Form(max_length=20)] = "silence",
 ) -> Response:
-    """Silence it."""
+    """Create the silence."""
 
     async def make() -> Response:
         _check_origin(view)
@@ -134,8 +138,8 @@ async def end_silence(view: ViewDependency, number: int) -> Response:
     return await _render_problems(view, make)
 
 
-def _silence_choices(case: service.Case) -> dict[str, Sequence[str]]:
-    """What can be silenced around one alert: the word for it, and its matchers beside the area."""
+def _silence_choices(case: Case) -> dict[str, Sequence[str]]:
+    """The choices of what to silence around one alert, each with its matchers besides the area."""
     alert = case.alert
     if alert.is_about_network:
         return {"network": [f'kind="{alert.kind}"']}
@@ -143,9 +147,9 @@ def _silence_choices(case: service.Case) -> dict[str, Sequence[str]]:
     return {"station": [station_matcher], "property": [station_matcher, property_matcher], "area": [property_matcher]}
 
 
-async def _build_silence_request(
+async def _build_silence_request(  # noqa: PLR0917 - the fields of a form
     request: Request, event: str, what: str, hours: int, reason: str, kind: str
-) -> service.SilenceRequest:
+) -> SilenceRequest:
     case = await service.get_case(request, event)
     matchers = _silence_choices(case).get(what)
     if matchers is None:
@@ -155,43 +159,15 @@ async def _build_silence_request(
 
 
 def _render_page(view: View, template: str, status: int = 200, **values: object) -> HTMLResponse:
-    """Never kept by anybody on the way: it is one person's view."""
+    """A page of one person, so no cache may store it."""
     content = view.render(
         template,
         texts=texts_of("inspector", view.language),
-        service=service,
-        sentence=lambda case: _event_sentence(view, case),
-        describe_matchers=lambda match: _describe_matchers(view, match),
+        case_texts=CaseTexts(view),
         **values,
     )
     headers = {"Cache-Control": "no-store", "Content-Language": view.language, "X-Robots-Tag": "noindex"}
     return HTMLResponse(content, status, headers)
-
-
-def _event_sentence(view: View, case: service.Case) -> str:
-    """What the detector says of it, where that is more than the headline."""
-    return "" if case.alert.is_about_network else case.alert.sentence.get(view.language, "")
-
-
-def _describe_matchers(view: View, match: Sequence[str]) -> str:
-    """Matchers in words where they are simple, else as they are written."""
-    return ", ".join(
-        _EQUALITY_MATCHER.sub(lambda matcher: _describe_matcher(view, matcher[1], matcher[2]), text) for text in match
-    )
-
-
-def _describe_matcher(view: View, label: str, value: str) -> str:
-    places, label_text = (
-        view.latest_values.registry,
-        texts_of("inspector", view.language).get(f"label_{label}") or label,
-    )
-    if label == "area" and value in places.areas:
-        value = str(places.areas[value][1])  # id, name, ...
-    elif label == "station" and value in places.stations:
-        value = str(places.stations[value][2])  # id, area, name, ...
-    elif label == "property":
-        value = view.name_of(value)
-    return f"{label_text} {value}"
 
 
 async def _render_problems(view: View, make: Callable[[], Awaitable[Response]]) -> Response:
@@ -207,5 +183,5 @@ def _check_origin(view: View) -> None:
 
 
 def _redirect(view: View, path: str) -> RedirectResponse:
-    """A reload of what follows posts nothing again."""
+    """Redirect after a POST, so that a reload does not post again."""
     return RedirectResponse(f"{view.prefix}/{path}", 303)

@@ -1,35 +1,35 @@
-"""Peaks of one plume at one station as one: five properties that rise together are one thing to a resident."""
+"""Group the peaks of one plume at one station: five properties that rise together are one event to a resident. Pure."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from alerting.alert import Severity
 from gateway.model.properties import SHOWN_PROPERTIES
 
 _MAX_ONSET_DISTANCE = timedelta(minutes=2)
-_SEVERITIES = ("minor", "moderate", "severe", "extreme")
 
 
 @dataclass(kw_only=True)
 class Plume:
-    """What is shown of it: the most severe, and the others beside it."""
+    """The peaks of one plume, as documents of the API."""
 
     members: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def main(self) -> dict[str, Any]:
-        """The most severe; of equals the one that people know best."""
+        """The most severe peak; of equals the property that comes first on the pages."""
         return min(self.members, key=_rank)
 
     @property
     def others(self) -> list[dict[str, Any]]:
-        """In the same order."""
+        """The other peaks, in the same order."""
         return sorted(self.members, key=_rank)[1:]
 
     def matches(self, event: dict[str, Any]) -> bool:
-        """Whether this belongs to it: same station and kind, over or not alike, begun within two minutes.
+        """Whether a peak belongs to the plume: same station, kind and end state, and an onset within two minutes.
 
-        And another property: what rises again is another peak.
+        Its property must be a new one: a second peak of the same property is another plume.
         """
         first = self.members[0]
         same_place = all(first[name] == event[name] for name in ("station", "kind"))
@@ -42,12 +42,12 @@ class Plume:
         )
 
     def onset_distance(self, event: dict[str, Any]) -> timedelta:
-        """Time between the beginnings."""
+        """Time between the onset of a peak and that of the plume's first member."""
         return abs(datetime.fromisoformat(self.members[0]["onset"]) - datetime.fromisoformat(event["onset"]))
 
 
 def group_into_plumes(events: list[dict[str, Any]]) -> list[Plume]:
-    """In the order of their newest members, as they were given."""
+    """The plumes of a list of peaks, newest first, in the order of their first members."""
     plumes: list[Plume] = []
     for event in events:
         nearest = min(
@@ -68,6 +68,5 @@ def _end_state(event: dict[str, Any]) -> tuple[bool, bool]:
 
 def _rank(event: dict[str, Any]) -> tuple[int, int]:
     name = event["observedProperty"]
-    return -_SEVERITIES.index(event["severity"]), SHOWN_PROPERTIES.index(name) if name in SHOWN_PROPERTIES else len(
-        SHOWN_PROPERTIES
-    )
+    position = SHOWN_PROPERTIES.index(name) if name in SHOWN_PROPERTIES else len(SHOWN_PROPERTIES)
+    return -Severity(event["severity"]).rank, position

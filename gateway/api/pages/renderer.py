@@ -1,15 +1,15 @@
-"""One look at one page: its language, its words, and how figures and times are written in it.
+"""Rendering of pages: language, texts, formats of numbers and times, and Jinja templates. Every page depends on it.
 
-The language is the address's (`/nl/...`, `/en/...`); without one, the browser's; without that, Dutch.
+The language comes from the address (`/nl/...`, `/en/...`), else from the browser's Accept-Language, else it is Dutch.
 """
 
 import gzip
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from msgspec import to_builtins
@@ -19,7 +19,7 @@ from alerting.catalogue import Texts
 from alerting.vocabulary import LOCAL_TIMEZONE, Language
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.routes.places import get_latest_values
-from gateway.api.schemas.schema import LICENCE, Schema, format_instant
+from gateway.api.schemas.schema import LICENCE, Schema
 from gateway.api.settings import ApiSettings
 from gateway.model.texts import texts_of
 from gateway.model.timestamps import from_ms
@@ -39,7 +39,7 @@ _MONTHS = (
     "november",
     "december",
 )
-ARBITRARY_SCALE_UNITS = ("{ticks}", "Ohm", "hPa")  # units whose zero says nothing: a chart of them need not begin there
+ARBITRARY_SCALE_UNITS = ("{ticks}", "Ohm", "hPa")  # charts of these need not begin at zero
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
     autoescape=select_autoescape(["html"]),
@@ -50,7 +50,7 @@ TEMPLATES = Environment(
 
 
 def negotiate_language(path: str, accepted: str) -> Language:
-    """The address's language, else the one the browser likes best, else Dutch."""
+    """The language of the address, else the one that the browser prefers, else Dutch."""
     if path.startswith(("/nl/", "/en/")):
         return "nl" if path.startswith("/nl/") else "en"
     best, weight = "nl", 0.0
@@ -68,7 +68,7 @@ def negotiate_language(path: str, accepted: str) -> Language:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What a page is made with."""
+    """One request for a page, with the data and formats that its template uses as `v`."""
 
     request: Request
     language: Language
@@ -79,41 +79,43 @@ class View:
 
     @property
     def texts(self) -> Texts:
-        """Every text, in this language."""
+        """Every text in the page's language."""
         return texts_of("page", self.language)
 
     @property
     def decimal_separator(self) -> str:
-        """What separates decimals."""
+        """The decimal comma or point."""
         return "," if self.language == "nl" else "."
 
     def name_of(self, observed_property: str) -> str:
-        """A property in words."""
+        """The name of a property, or its id if the registry lacks it."""
         row = self.latest_values.registry.properties.get(observed_property)
-        return observed_property if row is None else str(row[2 if self.language == "nl" else 3])
+        if row is None:
+            return observed_property
+        return row.name_nl if self.language == "nl" else row.name_en
 
     def unit_of(self, code: str) -> str:
-        """A UCUM unit as people write it."""
+        """The symbol of a UCUM unit."""
         return vocabulary.unit_symbol(code)
 
     def flags(self, names: list[str]) -> str:
-        """Flags in words."""
+        """The texts of flags."""
         return ", ".join(vocabulary.flag_text(name, self.language) for name in names)
 
     def reasons(self, codes: list[str]) -> str:
-        """Why, in words."""
+        """The texts of reason codes."""
         return "; ".join(vocabulary.reason_text(code, self.language) for code in codes)
 
     def number(self, value: float | None) -> str:
-        """A figure in three digits or so."""
+        """A number in about three digits; a dash for None."""
         return "–" if value is None else vocabulary.format_number(value, self.language)
 
     def plain_number(self, value: float) -> str:
-        """A figure as it was chosen."""
+        """A number with all its digits, as configured."""
         return vocabulary.localize_decimal(f"{value:g}", self.language)
 
     def percent(self, value: float) -> str:
-        """A share in whole percents."""
+        """A share in whole percents, without the sign."""
         return f"{100 * value:.0f}"
 
     def time_of_day(self, text: str | None) -> str:
@@ -121,12 +123,12 @@ class View:
         return "–" if text is None else f"{_local(text):%H:%M:%S}"
 
     def short_date_time(self, text: str) -> str:
-        """Local date and time, with the day left out where it is today."""
+        """Local date and time, without the date if it is today."""
         at = _local(text)
         return f"{at:%H:%M}" if at.date() == self.now.astimezone(LOCAL_TIMEZONE).date() else self.date_time(text)
 
     def date_time(self, text: str) -> str:
-        """Local date and time, for what is kept, printed or sent and read on another day."""
+        """Local date and time, for pages that are stored, printed or read on another day."""
         at = _local(text)
         month = texts_of("month", self.language)[_MONTHS[at.month - 1]]
         return f"{at.day} {month} {at.year}, {at:%H:%M}"
@@ -136,11 +138,11 @@ class View:
         return f"{self.date_time(text)}:{_local(text):%S}"
 
     def iso_date_time(self, text: str) -> str:
-        """The whole of it, with the offset, for a title."""
+        """Local date and time to the second with the UTC offset, for a `title`."""
         return f"{_local(text):%Y-%m-%d %H:%M:%S %z}"
 
     def duration(self, start: str, end: str | None) -> str:
-        """How long, in words."""
+        """A duration as text; without an end it lasts until now."""
         ends_at = self.now if end is None else datetime.fromisoformat(end)
         seconds = max(1, round((ends_at - datetime.fromisoformat(start)).total_seconds()))
         if seconds < 90:
@@ -150,11 +152,13 @@ class View:
         return f"{self.number(seconds / 3600)} {self.texts['hours_long']}"
 
     def has_no_data(self, at: str | None) -> bool:
-        """Whether that is too long ago to call it now."""
-        return at is None or self.now - datetime.fromisoformat(at) > timedelta(seconds=self.settings.silent_after)
+        """Whether the newest reading is older than `[api] no_data_after_seconds`, or missing."""
+        return at is None or self.now - datetime.fromisoformat(at) > timedelta(
+            seconds=self.settings.no_data_after_seconds
+        )
 
     def age(self, at: str | None) -> str:
-        """How long ago, or since when there is nothing."""
+        """How long ago, or since when there are no data."""
         if at is None:
             return self.texts["never"]
         if self.has_no_data(at):
@@ -165,13 +169,13 @@ class View:
         return f"{round(seconds / 60)} {self.texts['minutes']}"
 
     def ratio(self, peak: float, background: float) -> str:
-        """In multiples of the background, where there is enough of one to say so."""
+        """The peak as a multiple of the background; empty below 1.5 times or without a background."""
         if background <= 0 or peak < 1.5 * background:
             return ""
         return f"{self.number(peak / background) if peak < 10 * background else round(peak / background)}"
 
     def render(self, template: str, **values: object) -> bytes:
-        """The page."""
+        """The page as HTML, UTF-8."""
         path = self.request.url.path
         path_without_language = path[3:] if path.startswith(("/nl/", "/en/")) else path
         other_language = "en" if self.language == "nl" else "nl"
@@ -194,15 +198,18 @@ class View:
 
 
 async def get_view(request: Request) -> View:
-    """The dependency of every page."""
+    """The dependency of every page; raises HTTPException 503 if the database is away."""
     path = request.url.path
     prefix = path[:3] if path.startswith(("/nl/", "/en/")) else ""
     language = negotiate_language(path, request.headers.get("accept-language", ""))
     return build_view(request, language, prefix, await get_latest_values(request))
 
 
+ViewDependency = Annotated[View, Depends(get_view)]
+
+
 def build_view(request: Request, language: Language, prefix: str, latest_values: LatestValues) -> View:
-    """A look in that language; in a replay `now` is when the newest reading was made."""
+    """A view in that language. In a replay `now` is the time of the newest reading."""
     settings: ApiSettings = request.app.state.settings
     newest = max(
         (window.newest_ms for station_windows in latest_values.windows.values() for window in station_windows.values()),
@@ -217,7 +224,7 @@ def build_view(request: Request, language: Language, prefix: str, latest_values:
 
 
 def respond_html(view: View, content: bytes, status: int = 200) -> HTMLResponse:
-    """The page as an answer; what depends on the browser's language says so."""
+    """The page as a response, with gzip if the browser accepts it."""
     cache_control = "public, max-age=2" if status == 200 else "no-store"
     headers = {
         "Cache-Control": cache_control,
@@ -230,20 +237,15 @@ def respond_html(view: View, content: bytes, status: int = 200) -> HTMLResponse:
 
 
 def respond_missing(view: View) -> HTMLResponse:
-    """There is no such page."""
+    """The 404 page."""
     return respond_html(view, view.render("missing.html"), 404)
 
 
 def strip_licence(document: Schema) -> dict[str, Any]:
-    """As the API shows it, but the licence, which stands on the page itself."""
+    """A document as the API shows it, without licence and attribution: the page has these already."""
     fields: dict[str, Any] = to_builtins(document)
     return {name: value for name, value in fields.items() if name not in {"licence", "attribution"}}
 
 
 def _local(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(LOCAL_TIMEZONE)
-
-
-def rfc3339(at: datetime) -> str:
-    """As the API writes it."""
-    return format_instant(at)

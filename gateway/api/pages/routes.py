@@ -1,12 +1,10 @@
-"""Every page under each of its addresses: without a language, `/nl` and `/en`."""
+"""All pages under each prefix: without a language, `/nl` and `/en`."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
 
 from gateway.api.pages import about, events, home, inspector, station
-from gateway.api.pages.renderer import PREFIXES, View, get_view, respond_missing
+from gateway.api.pages.renderer import PREFIXES, ViewDependency, respond_missing
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 for _prefix in PREFIXES:
@@ -16,8 +14,8 @@ router.include_router(about.root_router)
 
 
 @router.get("/{path:path}")
-async def show_not_found(view: Annotated[View, Depends(get_view)], path: str) -> HTMLResponse:
-    """Any other address: a page that says so, for people; a problem for programs."""
+async def show_not_found(view: ViewDependency, path: str) -> HTMLResponse:
+    """Any other address: a 404 page for people, a problem document for programs."""
     if path.startswith(("api/", "feeds/", "static/")):
         raise HTTPException(404, f"there is nothing at /{path[:200]}")
     return respond_missing(view)

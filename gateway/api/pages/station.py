@@ -1,28 +1,30 @@
-"""`/stations/{id}`: what one station measured, as a chart, a table and a file."""
+"""`/stations/{id}`: the values of one station as a chart and a table, with links to files."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from alerting.vocabulary import UNIT_SYMBOLS
 from gateway.api.data.averages import MeanCache
+from gateway.api.http.parameters import ItemId
 from gateway.api.pages.chart import Chart, Line, MarkedPeriod
 from gateway.api.pages.plumes import group_into_plumes
 from gateway.api.pages.renderer import (
     ARBITRARY_SCALE_UNITS,
     View,
-    get_view,
+    ViewDependency,
     respond_html,
     respond_missing,
-    rfc3339,
     strip_licence,
 )
 from gateway.api.pages.texts import LIVE_TEXTS
 from gateway.api.routes import events
+from gateway.api.routes.events import EventFilters
 from gateway.api.routes.places import build_station
 from gateway.api.schemas.observations import Mean
+from gateway.api.schemas.schema import format_instant
 from gateway.export.selection import Averaging
 from gateway.model.properties import SHOWN_PROPERTIES
 from gateway.quality.humidity_correction import find_rule
@@ -35,48 +37,46 @@ PERIODS = {
     "month": (timedelta(days=31), Averaging.HOUR, 3_600.0),
     "year": (timedelta(days=366), Averaging.DAY, 86_400.0),
 }
-ViewDependency = Annotated[View, Depends(get_view)]
 
 
 @router.get("/stations/{id}")
-async def show_station(view: ViewDependency, id: str, period: str = "", property: str = "") -> HTMLResponse:  # noqa: A002
-    """One station."""
-    if id not in view.latest_values.registry.stations:
+async def show_station(
+    view: ViewDependency, id_: ItemId, period: str = "", property_: Annotated[str, Query(alias="property")] = ""
+) -> HTMLResponse:
+    """The page of one station; without a known `period` or `property` it chooses them."""
+    if id_ not in view.latest_values.registry.stations:
         return respond_missing(view)
-    feature = strip_licence(build_station(view.latest_values, id, ""))
+    feature = strip_licence(build_station(view.latest_values, id_, ""))
     values = feature["properties"]["newest"]
     shown_properties = [name for name in SHOWN_PROPERTIES if name in values] + sorted(
         set(values) - set(SHOWN_PROPERTIES) - {"lost_readings"}
     )
-    property_id = property if property in shown_properties else next(iter(shown_properties), "pm2_5")
-    hours = await fetch_means(view, id, property_id, (view.now - timedelta(days=1), view.now), Averaging.HOUR)
+    property_id = property_ if property_ in shown_properties else next(iter(shown_properties), "pm2_5")
+    hours = await fetch_means(view, id_, property_id, (view.now - timedelta(days=1), view.now), Averaging.HOUR)
     if period not in PERIODS:
-        period = "day" if len(hours) > 2 else "last_hour"  # of a new station a day is an empty chart
+        period = "day" if len(hours) > 2 else "last_hour"  # a day of a new station is an empty chart
     period_length, averaging, step = PERIODS[period]
     rule = find_rule(property_id)
-    means = await fetch_means(view, id, property_id, (view.now - period_length, view.now), averaging)
-    event_documents = [
-        strip_licence(e)
-        for e in await events.fetch_events(
-            view.request, 50, station=id, property=property_id, start=view.now - period_length
-        )
-    ]
+    means = await fetch_means(view, id_, property_id, (view.now - period_length, view.now), averaging)
+    filters = EventFilters(station=id_, property=property_id, start=view.now - period_length)
+    event_documents = [strip_licence(event) for event in await events.fetch_events(view.request, 50, filters)]
+    unit = view.latest_values.registry.properties[property_id].unit
     chart = Chart(
         title=view.texts["chart_of"].format(
             name=view.name_of(property_id), station=feature["properties"]["name"], period=view.texts[period]
         ),
-        unit=view.unit_of(view.latest_values.registry.properties[property_id][1]),
+        unit=view.unit_of(unit),
         start=view.now - period_length,
         end=view.now,
         lines=build_lines(means, step, corrected=rule is not None),
-        from_zero=view.latest_values.registry.properties[property_id][1] not in ARBITRARY_SCALE_UNITS,
+        from_zero=unit not in ARBITRARY_SCALE_UNITS,
         band=estimate_background(means) if averaging is Averaging.MINUTE else (),
         spans=[*build_flag_spans(view, means, step), *build_peak_spans(view, event_documents)],
     )
     boot = {
         "language": view.language,
         "words": {name: view.texts[name] for name in LIVE_TEXTS},
-        "station": id,
+        "station": id_,
         "property": property_id,
         "unit": chart.unit,
         "units": dict(UNIT_SYMBOLS),
@@ -85,13 +85,15 @@ async def show_station(view: ViewDependency, id: str, period: str = "", property
         "corrected": rule is not None,
         "fromZero": chart.from_zero,
         "step": step,
-        "start": rfc3339(chart.start),
-        "end": rfc3339(chart.end),
+        "start": format_instant(chart.start),
+        "end": format_instant(chart.end),
         "replay": view.settings.replay,
-        "silentAfter": view.settings.silent_after,
-        "band": [[rfc3339(at), low, high] for at, low, high in chart.band],
-        "flagged": [[rfc3339(item.start), rfc3339(item.end)] for item in chart.spans if item.css == "flagged"],
-        "peaks": [[e["onset"], e["end"]] for e in event_documents if e["kind"] == "peak" and e["change"] != "voided"],
+        "silentAfter": view.settings.no_data_after_seconds,
+        "band": [[format_instant(at), low, high] for at, low, high in chart.band],
+        "flagged": [
+            [format_instant(span.start), format_instant(span.end)] for span in chart.spans if span.css == "flagged"
+        ],
+        "peaks": [[event["onset"], event["end"]] for event in event_documents if _is_valid_peak(event)],
     }
     plumes = group_into_plumes([item for item in event_documents if item["kind"] == "peak"])
     return respond_html(
@@ -118,8 +120,7 @@ async def fetch_means(
     view: View, station_id: str, name: str, period: tuple[datetime, datetime], averaging: Averaging
 ) -> list[Mean]:
     """Means of a property at a station, oldest first."""
-    request: Request = view.request
-    mean_cache: MeanCache = request.app.state.mean_cache
+    mean_cache: MeanCache = view.request.app.state.mean_cache
     selection = view.latest_values.registry.build_selection(station_id, name, period, averaging)
     if not selection.ids:
         return []
@@ -127,7 +128,7 @@ async def fetch_means(
 
 
 def build_lines(means: list[Mean], step: float, *, corrected: bool = False) -> list[Line]:
-    """Highest and mean, as two lines; the corrected mean as a third."""
+    """The lines of the maximum and the mean; with `corrected` also that of the corrected mean."""
     times = [datetime.fromisoformat(mean.start) for mean in means]
     highest_points = list(zip(times, [mean.max for mean in means], strict=True))
     mean_points = list(zip(times, [mean.mean for mean in means], strict=True))
@@ -142,7 +143,7 @@ def build_lines(means: list[Mean], step: float, *, corrected: bool = False) -> l
 
 
 def estimate_background(means: list[Mean]) -> list[tuple[datetime, float, float]]:
-    """Of each half hour the 10th and the 50th percentile of the one-minute means: the air between the peaks."""
+    """Per half hour the 10th and 50th percentile of the one-minute means: the level between the peaks."""
     half_hours: dict[datetime, list[float]] = {}
     for mean in means:
         if mean.mean is not None:
@@ -153,14 +154,14 @@ def estimate_background(means: list[Mean]) -> list[tuple[datetime, float, float]
         values.sort()
         if len(values) >= 3:
             band.append((at + timedelta(minutes=15), values[len(values) // 10], values[len(values) // 2]))
-    if len(band) == 1:  # a band has two ends
+    if len(band) == 1:  # drawn over the whole period, because a band needs two points
         ((_, low, median),) = band
         return [(datetime.fromisoformat(mean.start), low, median) for mean in (means[0], means[-1])]
     return band
 
 
 def build_flag_spans(view: View, means: list[Mean], step: float) -> list[MarkedPeriod]:
-    """Where values are flagged: hatched, with the reason; neighbours as one."""
+    """Periods with flagged values and their reasons; adjacent periods with the same reason are merged."""
     spans: list[MarkedPeriod] = []
     for mean in means:
         if not mean.flags:
@@ -176,14 +177,18 @@ def build_flag_spans(view: View, means: list[Mean], step: float) -> list[MarkedP
 
 
 def build_peak_spans(view: View, event_documents: list[dict[str, Any]]) -> list[MarkedPeriod]:
-    """Where events were."""
+    """The periods of peaks that were not voided."""
     return [
         MarkedPeriod(
-            start=datetime.fromisoformat(e["onset"]),
-            end=view.now if e["end"] is None else datetime.fromisoformat(e["end"]),
+            start=datetime.fromisoformat(event["onset"]),
+            end=view.now if event["end"] is None else datetime.fromisoformat(event["end"]),
             css="marked",
-            label=f"{view.texts['event']}: {view.number(e['peak'])} {view.unit_of(e['unit'])}",
+            label=f"{view.texts['event']}: {view.number(event['peak'])} {view.unit_of(event['unit'])}",
         )
-        for e in event_documents
-        if e["kind"] == "peak" and e["change"] != "voided"
+        for event in event_documents
+        if _is_valid_peak(event)
     ]
+
+
+def _is_valid_peak(event: dict[str, Any]) -> bool:
+    return bool(event["kind"] == "peak" and event["change"] != "voided")

@@ -1,4 +1,8 @@
-"""The page behind the link in an alert's mail: GET shows it and changes nothing, POST acknowledges."""
+"""`/acknowledge/{token}`: the page behind the link in an alert's mail.
+
+GET shows the page and changes nothing, because mail scanners open links; POST acknowledges. HTTPException 503 if the
+database is away.
+"""
 
 import psycopg
 from fastapi import APIRouter, HTTPException, Request
@@ -6,11 +10,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from alerting.record.acknowledgement_store import AcknowledgementPage, AcknowledgementStore
 
-_MAX_FORM_BYTES = 8_192  # bytes of a form
+_MAX_FORM_BYTES = 8_192
 
 
 def router(dsn: str) -> APIRouter:
-    """The two routes, which write answers to the database at `dsn`."""
+    """The two routes; they write acknowledgements to the database at `dsn`."""
     api_router, store = APIRouter(include_in_schema=False), AcknowledgementStore(dsn)
 
     @api_router.get("/acknowledge/{token}")
@@ -31,7 +35,7 @@ def router(dsn: str) -> APIRouter:
             page = await store.record(token, body)
         except psycopg.Error:
             raise _unavailable() from None
-        # a reload of what follows posts nothing again
+        # a redirect, so that a reload of the next page does not post again
         return RedirectResponse(f"/acknowledge/{token}", 303) if page is None else _html_response(page)
 
     return api_router

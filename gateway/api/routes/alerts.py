@@ -1,32 +1,45 @@
-"""Alerts, as far as everybody may know them: which inspectorate was told of which event, and whether it arrived."""
+"""`/alerts`: which inspectorate was notified of which event, and whether the notification was delivered. Public."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
-from gateway.api.data.database import Database
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_responses
+from gateway.api.http.parameters import AreaId, CursorText, InstantText, ItemId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import respond_cached
-from gateway.api.routes.observations import InstantText
-from gateway.api.routes.places import AreaId, CursorText, get_latest_values
-from gateway.api.schemas.alerts import Alert, Alerts, alert_from_row
+from gateway.api.routes.newest import NewestFilters, cut_page, fetch_newest
+from gateway.api.routes.places import get_latest_values
+from gateway.api.schemas.alerts import Alert, Alerts, alert_from_columns
 
 router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["alerts"])
 
-_NO_FILTERS: dict[str, Any] = dict.fromkeys(("id", "area", "event", "start", "end", "before"))
+
+@dataclass(frozen=True, kw_only=True)
+class AlertFilters(NewestFilters):
+    """The parameters of the query `select_alerts`. `before`: an id, from the cursor of the last page."""
+
+    id: int | None = None
+    area: str | None = None
+    event: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    before: int | None = None
 
 
-async def fetch_alerts(request: Request, limit: int, **filters: object) -> list[Alert]:
-    """The newest alerts that fit."""
-    database: Database = request.app.state.database
-    rows = await database.fetch_rows("select_alerts", {**_NO_FILTERS, **filters, "limit": limit})
-    return [alert_from_row(row, request.app.state.settings.operator) for row in rows]
+async def fetch_alerts(request: Request, limit: int, filters: AlertFilters) -> list[Alert]:
+    """The newest alerts that match."""
+    return await fetch_newest(request, "select_alerts", alert_from_columns, filters, limit)
 
 
-@router.get("/alerts", summary="Who was told of what, newest first, in pages", responses=describe_responses(Alerts))
+@router.get(
+    "/alerts",
+    summary="Which inspectorate was notified of which event, newest first, in pages",
+    responses=describe_responses(Alerts),
+)
 async def list_alerts(  # noqa: PLR0917 - they are query parameters
     request: Request,
     area: AreaId = None,
@@ -41,21 +54,21 @@ async def list_alerts(  # noqa: PLR0917 - they are query parameters
 
     async def make() -> Alerts:
         (await get_latest_values(request)).check_parameters(area=area)
-        filters: dict[str, str | datetime | None] = {"area": area, "event": event, "start": since, "end": until}
-        items = await fetch_alerts(request, limit + 1, **filters, before=before)
-        next_cursor = cursor.write(items[limit - 1].id) if len(items) > limit else None
-        return Alerts(items=items[:limit], next_cursor=next_cursor, attribution=request.app.state.settings.operator)
+        filters = AlertFilters(area=area, event=event, start=since, end=until, before=before)
+        items, last = cut_page(await fetch_alerts(request, limit + 1, filters), limit)
+        next_cursor = None if last is None else cursor.write(last.id)
+        return Alerts(items=items, next_cursor=next_cursor, attribution=request.app.state.settings.operator)
 
     return await respond_cached(request, make)
 
 
 @router.get("/alerts/{id}", summary="One alert", responses=describe_responses(Alert))
-async def get_alert(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def get_alert(request: Request, id_: ItemId) -> Response:
     async def make() -> Alert:
-        number = int(id) if id.isascii() and id.isdecimal() and len(id) < 19 else -1
-        items = await fetch_alerts(request, 1, id=number)
+        number = int(id_) if id_.isascii() and id_.isdecimal() and len(id_) < 19 else -1
+        items = await fetch_alerts(request, 1, AlertFilters(id=number))
         if not items:
-            raise HTTPException(404, f"no alert {id[:80]!r}")
+            raise HTTPException(404, f"no alert {id_[:80]!r}")
         return items[0]
 
     return await respond_cached(request, make)

@@ -1,7 +1,7 @@
-"""A base map below the stations, where the operator wants one: fetched by us, so that no visitor asks another host.
+"""`/map`: tiles of the base map below the stations, if the operator configures one.
 
-Only tiles at or near our own areas are fetched, each once a day at most for all who look. What cannot be had is
-simply not there, and the outline of the area remains.
+This process fetches the tiles, so that no visitor's browser contacts another host. Only tiles at or near our areas are
+fetched, each at most once a day for all visitors. A tile that cannot be fetched is 503; the map then shows the outline.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ from gateway.api.settings import BaseMapSettings
 
 router = APIRouter(prefix="/map", include_in_schema=False)
 _MAX_AGE = 86_400.0
-_MAX_TILE_BYTES = 524_288  # bytes
+_MAX_TILE_BYTES = 524_288
 _CACHE_BYTES = 32 * 2**20
 _MARGIN_DEGREES = 0.3  # degrees around the areas
 _MEDIA_TYPES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
 
 
 class TileCache:
-    """Owned by one process."""
+    """Tiles of the map server, cached in memory for a day. Owned by one process."""
 
     def __init__(self, settings: BaseMapSettings) -> None:
         self.settings, self._cache, self._download_slots = settings, Cache(_CACHE_BYTES), asyncio.Semaphore(6)
@@ -36,12 +36,12 @@ class TileCache:
 
     @asynccontextmanager
     async def open_client(self) -> AsyncIterator["TileCache"]:
-        """Connections to the map's server while the block runs."""
+        """Keep connections to the map server open while the block runs."""
         async with httpx.AsyncClient(timeout=5, headers={"User-Agent": "Piekwacht"}) as self._client:
             yield self
 
     async def get_tile(self, z: int, x: int, y: int) -> Body:
-        """One picture; 404 where it is none of ours, 503 where the map's server does not give it."""
+        """One tile; raises HTTPException 503 if the map server does not deliver an image."""
         return await self._cache.get(f"{z}/{x}/{y}", _MAX_AGE, lambda: self._download(z, x, y))
 
     async def _download(self, z: int, x: int, y: int) -> Body:
@@ -55,16 +55,16 @@ class TileCache:
         except httpx.HTTPError:
             raise HTTPException(503, "the map's server does not answer") from None
         if len(response.content) > _MAX_TILE_BYTES or media_type_of(response.content) is None:
-            raise HTTPException(503, "the map's server gave no picture")
+            raise HTTPException(503, "the map's server sent no picture")
         return Body(response.content)
 
 
 @router.get("/{z}/{x}/{y}.png")
 async def show_tile(request: Request, z: int, x: int, y: int) -> Response:
-    """A tile, in the numbering of the web (EPSG:3857)."""
+    """A tile in web map numbering (EPSG:3857)."""
     tile_cache: TileCache = request.app.state.tile_cache
     settings = tile_cache.settings
-    if not settings.url or not settings.lowest <= z <= settings.highest:
+    if not settings.url or not settings.min_zoom <= z <= settings.max_zoom:
         raise HTTPException(404, "there is no such tile")
     if not is_near_area(await get_latest_values(request), z, x, y):
         raise HTTPException(404, "there is no such tile: it lies outside our areas")
@@ -78,13 +78,13 @@ def media_type_of(content: bytes) -> str | None:
 
 
 def is_near_area(latest_values: LatestValues, z: int, x: int, y: int) -> bool:
-    """Whether a tile lies at or near one of our areas."""
+    """Whether a tile lies within 0.3 degrees of one of our areas."""
     if not (0 <= x < 2**z and 0 <= y < 2**z):
         return False
     west, east = (n / 2**z * 360 - 180 for n in (x, x + 1))
     south, north = (degrees(atan(sinh(pi * (1 - 2 * n / 2**z)))) for n in (y + 1, y))
-    for row in latest_values.registry.areas.values():
-        corners = list(_iterate_positions(row[3].get("coordinates", ())))
+    for area in latest_values.registry.areas.values():
+        corners = list(_iterate_positions(area.outline.get("coordinates", ())))
         if not corners:
             continue
         longitudes, latitudes = [position[0] for position in corners], [position[1] for position in corners]
@@ -97,7 +97,7 @@ def is_near_area(latest_values: LatestValues, z: int, x: int, y: int) -> bool:
 
 
 def _iterate_positions(coordinates: Sequence[Any]) -> Iterator[Sequence[float]]:
-    """Every position in a GeoJSON geometry's coordinates, however deep."""
+    """Every position in the coordinates of a GeoJSON geometry, at any depth."""
     if coordinates and isinstance(coordinates[0], int | float):
         yield coordinates
         return

@@ -1,4 +1,4 @@
-"""`/api/v1`: where everything is."""
+"""`/api/v1`: links to every collection."""
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -15,9 +15,9 @@ _COLLECTIONS = (
 )  # fmt: skip
 
 
-@router.get("", summary="Where everything is", responses=describe_responses(Landing))
+@router.get("", summary="Links to every collection", responses=describe_responses(Landing))
 async def get_index(request: Request) -> Response:
-    """Links to every collection, the feeds and the description."""
+    """Links to every collection, the OpenAPI document and the documentation."""
     settings = request.app.state.settings
 
     async def make() -> Landing:

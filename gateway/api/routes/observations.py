@@ -1,4 +1,4 @@
-"""Observations of a station or a datastream: pages of JSON, or the whole period as CSV or Parquet, streamed."""
+"""Observations of a station or a datastream: pages of JSON, or the whole period as a CSV or Parquet stream."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -11,14 +11,16 @@ from msgspec import Raw
 from starlette.responses import StreamingResponse
 
 from gateway.api.data.database import Database
-from gateway.api.data.latest_values import LatestValues
+from gateway.api.data.latest_values import LatestValues, require_row
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_responses
+from gateway.api.http.parameters import CursorText, InstantText, ItemId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import licence_headers, respond_cached
-from gateway.api.routes.places import CursorText, get_latest_values, parse_datastream_id
+from gateway.api.routes.newest import cut_page
+from gateway.api.routes.places import get_latest_values, parse_datastream_id
 from gateway.api.schemas.corrections import find_correction_name
-from gateway.api.schemas.observations import Observations, Reading, reading_from_row
+from gateway.api.schemas.observations import Observations, Reading, ReadingRow, reading_from_row
 from gateway.api.schemas.schema import LICENCE, format_instant
 from gateway.export import tables
 from gateway.export.corrected import build_corrector
@@ -30,20 +32,19 @@ router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["obs
 _MAX_DAYS = {Averaging.RAW: 2, Averaging.MINUTE: 31, Averaging.HOUR: 731, Averaging.DAY: 7310}
 _MAX_EXPORT_DAYS = {Averaging.RAW: 31, Averaging.MINUTE: 366, Averaging.HOUR: 3655, Averaging.DAY: 7310}
 _MAX_AGE = 2.0
-_SETTLING_TIME = timedelta(hours=1)  # after its end a period changes only where data come late
+_SETTLING_TIME = timedelta(hours=1)  # after its end a period changes only by late data
 _EXPORT_SLOTS = asyncio.Semaphore(4)
 
 FormatName = Annotated[
     Literal["json", "csv", "parquet"] | None, Query(description="instead of the Accept header", alias="format")
 ]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
-InstantText = Annotated[str | None, Query(max_length=40, description="RFC 3339 with time zone")]
 _RESPONSES = describe_responses(Observations, "application/json", "text/csv", "application/vnd.apache.parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PageRequest:
-    """Which part of a selection is asked."""
+    """The query parameters that both routes have."""
 
     averaging: Averaging
     start: str | None
@@ -54,12 +55,12 @@ class PageRequest:
 
 async def read_page_request(
     averaging: Annotated[Averaging, Query(description="raw: single readings")] = Averaging.MINUTE,
-    start: Annotated[InstantText, Query(description="from then; without it: a day before the end")] = None,
-    end: Annotated[InstantText, Query(description="until just before then; without it: now")] = None,
+    start: Annotated[InstantText, Query(description="from this time on; without it: a day before the end")] = None,
+    end: Annotated[InstantText, Query(description="up to, not including, this time; without it: now")] = None,
     limit: Limit = 1_440,
     cursor_: CursorText = None,
 ) -> PageRequest:
-    """The query parameters that all have in common."""
+    """The dependency that reads them."""
     return PageRequest(averaging=averaging, start=start, end=end, limit=limit, cursor=cursor_)
 
 
@@ -68,34 +69,34 @@ async def read_page_request(
 )
 async def list_station_observations(
     request: Request,
-    id: str,  # noqa: A002 - the path's word
+    id_: ItemId,
     page_request: Annotated[PageRequest, Depends(read_page_request)],
-    property: Annotated[str, Query(description="such as pm2_5", max_length=100)] = "pm2_5",  # noqa: A002
+    property_: Annotated[str, Query(alias="property", description="such as pm2_5", max_length=100)] = "pm2_5",
     format_: FormatName = None,
 ) -> Response:
     latest_values = await get_latest_values(request)
-    latest_values.require_place("station", id)
-    latest_values.check_parameters(property=property)
+    require_row(latest_values.registry.stations, "station", id_)
+    latest_values.check_parameters(observed_property=property_)
     return await _respond(
         request,
         latest_values,
         page_request,
         format_,
-        (id, property, latest_values.registry.datastreams_of(id, property)),
+        (id_, property_, latest_values.registry.datastreams_of(id_, property_)),
     )
 
 
 @router.get("/datastreams/{id}/observations", summary="What one sensor measured", responses=_RESPONSES)
 async def list_datastream_observations(
     request: Request,
-    id: str,  # noqa: A002 - the path's word
+    id_: ItemId,
     page_request: Annotated[PageRequest, Depends(read_page_request)],
     format_: FormatName = None,
 ) -> Response:
     latest_values = await get_latest_values(request)
-    number = parse_datastream_id(latest_values, id)
+    number = parse_datastream_id(latest_values, id_)
     row = latest_values.registry.datastreams[number]
-    return await _respond(request, latest_values, page_request, format_, (row[1], row[3], [number]))
+    return await _respond(request, latest_values, page_request, format_, (row.station, row.observed_property, [number]))
 
 
 async def _respond(
@@ -142,39 +143,35 @@ async def _respond(
 
 @dataclass(frozen=True, kw_only=True)
 class PageCursor:
-    """Where the last page ended: its last row's time, its batch or datastream, and how many rows had just these."""
+    """End of the last page: its last row's time, its batch or datastream, and how many rows had exactly these."""
 
-    at: Any = None
-    key: Any = None
-    offset: Any = 0
+    at: datetime | None = None
+    key: int | None = None
+    offset: int = 0
 
 
-ObservationPage = tuple[Sequence[Reading | Raw], str | None]  # `Raw`: a number of means as JSON, with commas between
+ObservationPage = tuple[Sequence[Reading | Raw], str | None]  # items and cursor; a `Raw` holds several means as JSON
 
 
 async def _fetch_readings(request: Request, selection: Selection, after: PageCursor, limit: int) -> ObservationPage:
-    """One page of single readings, and the cursor of the next."""
+    """One page of single readings, and the cursor of the next page."""
     database: Database = request.app.state.database
     period = {"ids": list(selection.ids), "start": selection.start, "end": selection.end}
     position = {"before": after.at, "key": after.key, "offset": after.offset, "limit": limit + 1}
-    rows_found = await database.fetch_rows("select_readings", {**period, **position})
-    page_rows = rows_found[:limit]
-    next_cursor = (
-        cursor.write(page_rows[-1][1], page_rows[-1][4], _next_offset(page_rows, after))
-        if len(rows_found) > limit
-        else None
-    )
+    rows = [ReadingRow._make(row) for row in await database.fetch_rows("select_readings", {**period, **position})]
+    page_rows, last = cut_page(rows, limit)
+    next_cursor = None if last is None else cursor.write(*last.position, _next_offset(page_rows, after))
     if not page_rows:
         return [], None
-    correct = await build_corrector(
-        selection, page_rows[-1][1], page_rows[0][1] + timedelta(microseconds=1), database.fetch_rows
-    )
-    return [reading_from_row(row, correct(row[0], row[1], row[2], 1)) for row in page_rows], next_cursor
+    end = page_rows[0].observed_at + timedelta(microseconds=1)
+    correct = await build_corrector(selection, page_rows[-1].observed_at, end, database.fetch_rows)
+    readings = [reading_from_row(row, correct(row.datastream, row.observed_at, row.value, 1)) for row in page_rows]
+    return readings, next_cursor
 
 
 async def _fetch_means(request: Request, selection: Selection, after: PageCursor, limit: int) -> ObservationPage:
-    """One page of means, and the cursor of the next."""
-    position = None if after.at is None else (after.at, after.key)
+    """One page of means, and the cursor of the next page."""
+    position = None if after.at is None or after.key is None else (after.at, after.key)
     encoded_slices: list[Raw] = []
     remaining, last_mean = limit, None
     for block_slice in await request.app.state.mean_cache.fetch_slices(selection, position, limit + 1):
@@ -187,15 +184,15 @@ async def _fetch_means(request: Request, selection: Selection, after: PageCursor
     return encoded_slices, None
 
 
-def _next_offset(page_rows: Sequence[Sequence[Any]], after: PageCursor) -> int:
-    """How many rows with the last one's time and batch have been given up to here."""
-    last = page_rows[-1][1], page_rows[-1][4]
-    same_count = sum((row[1], row[4]) == last for row in page_rows)
-    return same_count + (int(after.offset) if (after.at, after.key) == last else 0)
+def _next_offset(page_rows: Sequence[ReadingRow], after: PageCursor) -> int:
+    """How many rows with the last row's time and batch the pages up to here hold."""
+    last = page_rows[-1].position
+    same_count = sum(row.position == last for row in page_rows)
+    return same_count + (after.offset if (after.at, after.key) == last else 0)
 
 
 def stream_file(request: Request, selection: Selection, format_: TableFormat) -> Response:
-    """The whole selection as a file, made while it is sent; 503 where too many are being made."""
+    """The whole selection as a file, written while it is sent; raises HTTPException 503 above four at a time."""
     if _EXPORT_SLOTS.locked():
         raise HTTPException(503, "too many files are being made; try again in a minute", {"Retry-After": "60"})
     database: Database = request.app.state.database
@@ -220,7 +217,7 @@ def stream_file(request: Request, selection: Selection, format_: TableFormat) ->
 
 
 def negotiate_format(accept: str | None) -> str:
-    """json, csv or parquet by the Accept header's own order of weight; 406 where it wants none of them."""
+    """json, csv or parquet by the weights of the Accept header; raises HTTPException 406 if it allows none of them."""
     kinds = {"application/json": "json", "text/csv": "csv", "application/vnd.apache.parquet": "parquet"}
     best, weight = None, 0.0
     for part in (accept or "*/*").split(","):
@@ -249,11 +246,11 @@ def _parse_quality(parameters: Sequence[str]) -> float:
 def resolve_period(
     start: str | None, end: str | None, averaging: Averaging, max_days: int
 ) -> tuple[datetime, datetime]:
-    """The period [start, end); 400 where it makes no sense or is longer than `longest` days."""
+    """The period [start, end); raises HTTPException 400 if it is empty or longer than `max_days`."""
     period_end = cursor.parse_instant("end", end) or datetime.now(UTC)
     period_start = cursor.parse_instant("start", start) or period_end - timedelta(days=1)
     if period_start >= period_end:
         raise HTTPException(400, "start: must be before end")
     if period_end - period_start > timedelta(days=max_days):
-        raise HTTPException(400, f"start: {averaging} values are given for at most {max_days} days at a time")
+        raise HTTPException(400, f"start: {averaging} values are available for at most {max_days} days at a time")
     return period_start, period_end

@@ -1,13 +1,15 @@
-"""Areas, sites, stations, datastreams and observed properties: what there is, where it has a place as GeoJSON."""
+"""Areas, sites and stations as GeoJSON; datastreams, observed properties and corrections as JSON."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from msgspec import Raw, json
 
-from gateway.api.data.latest_values import LatestValues
+from gateway.api.data.latest_values import LatestValues, require_row
+from gateway.api.data.registry import AreaRow, ObservedPropertyRow, SiteRow
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_responses
+from gateway.api.http.parameters import AreaId, CursorText, ItemId, PropertyId, StationId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import respond_cached
 from gateway.api.schemas.corrections import Corrections, build_corrections
@@ -33,15 +35,11 @@ router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["pla
 
 GEOJSON = "application/geo+json"
 _MAX_AGE = 10.0
-Limit = Annotated[int, Query(ge=1, le=20_000, description="most items of a page")]
-CursorText = Annotated[str | None, Query(alias="cursor", max_length=400, description="`nextCursor` of the last page")]
-AreaId = Annotated[str | None, Query(description="only of this area", max_length=100)]
-StationId = Annotated[str | None, Query(description="only of this station", max_length=100)]
-PropertyId = Annotated[str | None, Query(description="such as pm2_5", max_length=100)]
+Limit = Annotated[int, Query(ge=1, le=20_000, description="maximum number of items of a page")]
 
 
 async def get_latest_values(request: Request) -> LatestValues:
-    """The board, brought up to date."""
+    """The newest values, at most about a second behind the database; raises HTTPException 503 if that is away."""
     latest_values: LatestValues = request.app.state.latest_values
     return await latest_values.refresh_if_stale()
 
@@ -50,29 +48,29 @@ def _attribution(request: Request) -> str:
     return str(request.app.state.settings.operator)
 
 
-def build_area(row: Any, attribution: str) -> Area:  # noqa: ANN401 - a row of `areas`
-    """A row of `areas`."""
-    id_, name, authority, outline = row
-    properties = AreaProperties(id=id_, name=name, authority=authority)
-    return Area(id=id_, geometry=outline, properties=properties, attribution=attribution)
+def build_area(row: AreaRow, attribution: str) -> Area:
+    """An area as the API shows it."""
+    properties = AreaProperties(id=row.id, name=row.name, authority=row.authority)
+    return Area(id=row.id, geometry=row.outline, properties=properties, attribution=attribution)
 
 
-def build_site(row: Any, attribution: str) -> Site:  # noqa: ANN401 - a row of `sites`
-    """A row of `sites`."""
-    id_, area_id, name, operator, latitude, longitude = row
-    properties = SiteProperties(id=id_, name=name, area=area_id, operator=operator)
-    return Site(id=id_, geometry=build_point(longitude, latitude), properties=properties, attribution=attribution)
+def build_site(row: SiteRow, attribution: str) -> Site:
+    """A site as the API shows it."""
+    properties = SiteProperties(id=row.id, name=row.name, area=row.area, operator=row.operator)
+    point = build_point(row.longitude, row.latitude)
+    return Site(id=row.id, geometry=point, properties=properties, attribution=attribution)
 
 
-def build_station(latest_values: LatestValues, id_: str, attribution: str) -> Station:
+def build_station(latest_values: LatestValues, id_: ItemId, attribution: str) -> Station:
     """A station with its newest minutes."""
-    _, area_id, name, latitude, longitude = latest_values.registry.stations[id_]
-    properties = StationProperties(id=id_, name=name, area=area_id, newest=latest_values.build_minutes(id_))
-    return Station(id=id_, geometry=build_point(longitude, latitude), properties=properties, attribution=attribution)
+    row = latest_values.registry.stations[id_]
+    properties = StationProperties(id=id_, name=row.name, area=row.area, newest=latest_values.build_minutes(id_))
+    point = build_point(row.longitude, row.latitude)
+    return Station(id=id_, geometry=point, properties=properties, attribution=attribution)
 
 
-def render_station(latest_values: LatestValues, id_: str, attribution: str) -> Raw:
-    """The same as JSON, made once until it changes: ten thousand stations should cost no more than what is new."""
+def render_station(latest_values: LatestValues, id_: ItemId, attribution: str) -> Raw:
+    """The same as JSON, reused until a value changes: of ten thousand stations only the changed ones are encoded."""
     encoded = latest_values.station_json.get(id_)
     if encoded is None:
         encoded = latest_values.station_json[id_] = Raw(json.encode(build_station(latest_values, id_, attribution)))
@@ -80,24 +78,29 @@ def render_station(latest_values: LatestValues, id_: str, attribution: str) -> R
 
 
 def build_datastream(latest_values: LatestValues, id_: int, attribution: str) -> Datastream:
-    """A row of `datastreams`, with its unit."""
-    _, station_id, node, observed_property, created_at = latest_values.registry.datastreams[id_]
+    """A datastream with its unit, as the API shows it."""
+    row = latest_values.registry.datastreams[id_]
     return Datastream(
         id=id_,
-        station=station_id,
-        node=node,
-        observed_property=observed_property,
-        unit=latest_values.registry.properties[observed_property][1],
-        created_at=format_instant(created_at),
+        station=row.station,
+        node=row.node,
+        observed_property=row.observed_property,
+        unit=latest_values.registry.properties[row.observed_property].unit,
+        created_at=format_instant(row.created_at),
         attribution=attribution,
     )
 
 
-def build_observed_property(row: Any, attribution: str) -> ObservedProperty:  # noqa: ANN401 - a row of `properties`
-    """A row of `properties`."""
-    id_, unit, name_nl, name_en, lower, upper = row
-    names = {"nl": name_nl, "en": name_en}
-    return ObservedProperty(id=id_, unit=unit, name=names, lower=lower, upper=upper, attribution=attribution)
+def build_observed_property(row: ObservedPropertyRow, attribution: str) -> ObservedProperty:
+    """An observed property as the API shows it."""
+    return ObservedProperty(
+        id=row.id,
+        unit=row.unit,
+        name={"nl": row.name_nl, "en": row.name_en},
+        lower=row.lower,
+        upper=row.upper,
+        attribution=attribution,
+    )
 
 
 @router.get("/areas", summary="Areas of jurisdiction, as GeoJSON", responses=describe_responses(Areas, GEOJSON))
@@ -113,9 +116,10 @@ async def list_areas(request: Request) -> Response:
 
 
 @router.get("/areas/{id}", summary="One area", responses=describe_responses(Area, GEOJSON))
-async def get_area(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def get_area(request: Request, id_: ItemId) -> Response:
     async def make() -> Area:
-        return build_area((await get_latest_values(request)).require_place("area", id), _attribution(request))
+        latest_values = await get_latest_values(request)
+        return build_area(require_row(latest_values.registry.areas, "area", id_), _attribution(request))
 
     return await respond_cached(request, make, max_age=_MAX_AGE, media=GEOJSON)
 
@@ -125,16 +129,17 @@ async def list_sites(request: Request, area: AreaId = None) -> Response:
     async def make() -> Sites:
         latest_values, attribution = await get_latest_values(request), _attribution(request)
         latest_values.check_parameters(area=area)
-        rows = [row for row in latest_values.registry.sites.values() if area in {None, row[1]}]
+        rows = [row for row in latest_values.registry.sites.values() if area in {None, row.area}]
         return Sites(features=[build_site(row, attribution) for row in rows], attribution=attribution)
 
     return await respond_cached(request, make, max_age=_MAX_AGE, media=GEOJSON)
 
 
 @router.get("/sites/{id}", summary="One watched facility", responses=describe_responses(Site, GEOJSON))
-async def get_site(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def get_site(request: Request, id_: ItemId) -> Response:
     async def make() -> Site:
-        return build_site((await get_latest_values(request)).require_place("site", id), _attribution(request))
+        latest_values = await get_latest_values(request)
+        return build_site(require_row(latest_values.registry.sites, "site", id_), _attribution(request))
 
     return await respond_cached(request, make, max_age=_MAX_AGE, media=GEOJSON)
 
@@ -153,7 +158,7 @@ async def list_stations(
         latest_values, attribution = await get_latest_values(request), _attribution(request)
         latest_values.check_parameters(area=area)
         rows = latest_values.registry.stations.values()
-        ids = [row[0] for row in rows if area in {None, row[1]} and (after is None or row[0] > str(after))]
+        ids = [row.id for row in rows if area in {None, row.area} and (after is None or row.id > after)]
         next_cursor = cursor.write(ids[limit - 1]) if len(ids) > limit else None
         features = [render_station(latest_values, id_, attribution) for id_ in ids[:limit]]
         return Stations(features=features, next_cursor=next_cursor, attribution=attribution)
@@ -162,11 +167,11 @@ async def list_stations(
 
 
 @router.get("/stations/{id}", summary="One station", responses=describe_responses(Station, GEOJSON))
-async def get_station(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def get_station(request: Request, id_: ItemId) -> Response:
     async def make() -> Station:
         latest_values = await get_latest_values(request)
-        latest_values.require_place("station", id)
-        return build_station(latest_values, id, _attribution(request))
+        require_row(latest_values.registry.stations, "station", id_)
+        return build_station(latest_values, id_, _attribution(request))
 
     return await respond_cached(request, make, media=GEOJSON)
 
@@ -176,7 +181,7 @@ async def list_datastreams(  # noqa: PLR0917 - they are query parameters
     request: Request,
     area: AreaId = None,
     station: StationId = None,
-    property: PropertyId = None,  # noqa: A002
+    property_: PropertyId = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     cursor_: CursorText = None,
 ) -> Response:
@@ -184,14 +189,14 @@ async def list_datastreams(  # noqa: PLR0917 - they are query parameters
 
     async def make() -> Datastreams:
         latest_values, attribution = await get_latest_values(request), _attribution(request)
-        latest_values.check_parameters(area=area, station=station, property=property)
+        latest_values.check_parameters(area=area, station=station, observed_property=property_)
         ids = [
-            row[0]
+            row.id
             for row in latest_values.registry.datastreams.values()
-            if station in {None, row[1]}
-            and property in {None, row[3]}
-            and area in {None, latest_values.registry.stations[row[1]][1]}
-            and (after is None or row[0] > int(str(after)))
+            if station in {None, row.station}
+            and property_ in {None, row.observed_property}
+            and area in {None, latest_values.registry.stations[row.station].area}
+            and (after is None or row.id > after)
         ]
         next_cursor = cursor.write(ids[limit - 1]) if len(ids) > limit else None
         items = [build_datastream(latest_values, id_, attribution) for id_ in ids[:limit]]
@@ -201,10 +206,10 @@ async def list_datastreams(  # noqa: PLR0917 - they are query parameters
 
 
 @router.get("/datastreams/{id}", summary="One datastream", responses=describe_responses(Datastream))
-async def get_datastream(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def get_datastream(request: Request, id_: ItemId) -> Response:
     async def make() -> Datastream:
         latest_values = await get_latest_values(request)
-        return build_datastream(latest_values, parse_datastream_id(latest_values, id), _attribution(request))
+        return build_datastream(latest_values, parse_datastream_id(latest_values, id_), _attribution(request))
 
     return await respond_cached(request, make, max_age=_MAX_AGE)
 
@@ -222,7 +227,7 @@ async def list_corrections(request: Request) -> Response:
 
 
 def parse_datastream_id(latest_values: LatestValues, text: str) -> int:
-    """The datastream that a path names; 404 where there is none."""
+    """The id of the datastream that a path names; raises HTTPException 404 if there is none."""
     number = int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else None
     if number is None or number not in latest_values.registry.datastreams:
         raise HTTPException(404, f"no datastream {text[:80]!r}")
@@ -244,10 +249,11 @@ async def list_properties(request: Request) -> Response:
 @router.get(
     "/observed-properties/{id}", summary="One observed property", responses=describe_responses(ObservedProperty)
 )
-async def get_property(request: Request, id: str) -> Response:  # noqa: A002 - the path's word
+async def get_property(request: Request, id_: ItemId) -> Response:
     async def make() -> ObservedProperty:
+        latest_values = await get_latest_values(request)
         return build_observed_property(
-            (await get_latest_values(request)).require_place("property", id), _attribution(request)
+            require_row(latest_values.registry.properties, "property", id_), _attribution(request)
         )
 
     return await respond_cached(request, make, max_age=_MAX_AGE)

@@ -1,20 +1,19 @@
-"""Who was told of what: the public part."""
+"""Public part of the notifications to inspectorates: no address and no person."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta
 
-from gateway.api.schemas.schema import Id, Instant, LicensedDocument, fields_from_row
+from gateway.api.schemas.schema import Id, Instant, LicensedDocument, format_instants
 
 
 class Alert(LicensedDocument, frozen=True, kw_only=True):
-    """One message about one revision of an event to one inspectorate. Never an address, never a person."""
+    """One notification about one revision of an event to one inspectorate. Never an address, never a person."""
 
     id: int
     event: str
     revision: int
-    reminder: Annotated[int, Meta(description="0: the first message; 1 and more: reminders")]
+    reminder: Annotated[int, Meta(description="0: the first notification; 1 and more: reminders")]
     area: Id
     authority: str
     station: Id
@@ -32,12 +31,12 @@ class Alert(LicensedDocument, frozen=True, kw_only=True):
 
 
 class Alerts(LicensedDocument, frozen=True, kw_only=True):
-    """A page of them, newest first."""
+    """A page of alerts, newest first."""
 
     items: list[Alert]
     next_cursor: str | None = None
 
 
-def alert_from_row(row: Sequence[Any], attribution: str) -> Alert:
-    """A row of `alerts`."""
-    return Alert(**fields_from_row(Alert, row), attribution=attribution)
+def alert_from_columns(attribution: str, **columns: Any) -> Alert:  # noqa: ANN401 - the columns of `select_alerts`
+    """A row of the query `select_alerts`."""
+    return Alert(**format_instants(columns), attribution=attribution)

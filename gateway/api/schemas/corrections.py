@@ -1,4 +1,4 @@
-"""How corrected values beside raw ones are made."""
+"""Types of the rules by which corrected values are computed from raw ones."""
 
 from typing import Annotated
 
@@ -9,14 +9,14 @@ from gateway.quality.humidity_correction import CORRECTION_RULES, find_rule
 
 
 class CorrectionName(Schema, frozen=True, kw_only=True):
-    """By which rule; all of it is at `/corrections`."""
+    """Name and version of a rule; `/corrections` describes it."""
 
     name: Annotated[str, Meta(examples=["kappa-koehler"])]
     version: int
 
 
 class Correction(LicensedDocument, frozen=True, kw_only=True):
-    """A rule for values beside the raw ones, which stay what is stored and alerted on. A change is a new version."""
+    """A rule for corrected values. Raw values stay what is stored and alerted on. A changed rule has a new version."""
 
     name: Annotated[str, Meta(examples=["kappa-koehler"])]
     version: int
@@ -27,19 +27,19 @@ class Correction(LicensedDocument, frozen=True, kw_only=True):
 
 
 class Corrections(LicensedDocument, frozen=True, kw_only=True):
-    """Every one of them."""
+    """Every correction rule."""
 
     items: list[Correction]
 
 
 def find_correction_name(observed_property: str) -> CorrectionName | None:
-    """The rule for it, by name."""
+    """The rule of a property, by name; None if it has none."""
     rule = find_rule(observed_property)
     return None if rule is None else CorrectionName(name=rule.name, version=rule.version)
 
 
 def build_corrections(attribution: str) -> Corrections:
-    """Every rule, described."""
+    """Every rule as the API shows it."""
     items = [
         Correction(
             name=rule.name,

@@ -1,6 +1,5 @@
-"""Events: what was seen, what stood around it, and what was said of it before."""
+"""Types of events: one event, its context (neighbours, wind, facilities upwind) and its revisions."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -10,17 +9,18 @@ from msgspec import Meta
 from gateway.api.schemas.schema import (
     Id,
     Instant,
+    Json,
     LicensedDocument,
     Schema,
-    fields_from_row,
     format_instant,
+    format_instants,
     format_optional_instant,
 )
 from gateway.live.message import LiveEvent
 
 
 class Neighbours(Schema, frozen=True, kw_only=True):
-    """Stations near by that measured at the time, and those that rose too."""
+    """Nearby stations: how many measured at the time, and which of them rose too."""
 
     fresh: int
     risen: int
@@ -28,7 +28,7 @@ class Neighbours(Schema, frozen=True, kw_only=True):
 
 
 class Wind(Schema, frozen=True, kw_only=True):
-    """Where the wind came from during the event: vector mean, degrees from north; spread in degrees, speed in m/s."""
+    """Wind during the event: vector mean direction in degrees from north, spread in degrees, speed in m/s."""
 
     direction: float
     spread: float
@@ -37,7 +37,7 @@ class Wind(Schema, frozen=True, kw_only=True):
 
 
 class Upwind(Schema, frozen=True, kw_only=True):
-    """A facility in the sector that the wind came from: degrees from north and metres, as seen from the station."""
+    """A facility in the sector of the wind: bearing in degrees from north and distance in m, from the station."""
 
     id: str
     name: str
@@ -46,7 +46,7 @@ class Upwind(Schema, frozen=True, kw_only=True):
 
 
 class Around(Schema, frozen=True, kw_only=True):
-    """What stood around an event; null or empty where nothing is known. `words`: a sentence each in nl and en."""
+    """Context of an event; null or empty if unknown. `words`: one sentence per language, nl and en."""
 
     neighbours: Neighbours | None = None
     wind: Wind | None = None
@@ -55,7 +55,7 @@ class Around(Schema, frozen=True, kw_only=True):
 
 
 class Event(LicensedDocument, frozen=True, kw_only=True):
-    """An interval in which a detector's condition held. Figures are in `unit`; `end` null: not over."""
+    """An interval in which a detector's condition held. Values are in `unit`; `end` null: it goes on."""
 
     id: Annotated[str, Meta(examples=["r7zq4ogyzxa5hm3t"])]
     revision: int
@@ -74,24 +74,24 @@ class Event(LicensedDocument, frozen=True, kw_only=True):
     peak: float
     background: float
     excess: float
-    confidence: Annotated[float, Meta(description="of events with 0.8 about 80 % are real")]
+    confidence: Annotated[float, Meta(description="about 80 % of the events with 0.8 are real")]
     reasons: list[str]
     detector: str
     detected_late: bool
     changed_at: Instant
-    merged_into: Annotated[str | None, Meta(description="the regional event that this was the beginning of")] = None
-    around: Annotated[Around, Meta(description="what else was seen; says where to look, proves nothing")] = Around()
+    merged_into: Annotated[str | None, Meta(description="the regional event that this one became part of")] = None
+    around: Annotated[Around, Meta(description="context; it hints at a source but proves nothing")] = Around()
 
 
 class Events(LicensedDocument, frozen=True, kw_only=True):
-    """A page of them, newest onset first."""
+    """A page of events, newest onset first."""
 
     items: list[Event]
     next_cursor: str | None = None
 
 
 class Revision(Schema, frozen=True, kw_only=True):
-    """What was said of an event at one moment."""
+    """One revision of an event."""
 
     revision: int
     changed_at: Instant
@@ -106,21 +106,19 @@ class Revision(Schema, frozen=True, kw_only=True):
 
 
 class Revisions(LicensedDocument, frozen=True, kw_only=True):
-    """Every one of them, oldest first."""
+    """Every revision of an event, oldest first."""
 
     event: str
     items: list[Revision]
 
 
-def event_from_row(row: Sequence[Any], attribution: str) -> Event:
-    """A row of `events`."""
-    fields = fields_from_row(Event, row)
-    around = msgspec.convert(fields.pop("around"), Around)
-    return Event(**fields, around=around, attribution=attribution)
+def event_from_columns(attribution: str, *, around: Json, **columns: Any) -> Event:  # noqa: ANN401 - of any column
+    """A row of the query `select_events`."""
+    return Event(**format_instants(columns), around=msgspec.convert(around, Around), attribution=attribution)
 
 
 def build_live_event(live: LiveEvent, station_name: str, changed_at: datetime, attribution: str) -> Event:
-    """What the live feed says of one revision of an event: the same as the API."""
+    """A revision of an event from the live feed, with the same fields as in the API."""
     event = live.event
     return Event(
         id=event.id,
@@ -151,11 +149,10 @@ def build_live_event(live: LiveEvent, station_name: str, changed_at: datetime, a
     )
 
 
-def revision_from_row(row: Sequence[Any]) -> Revision:
-    """A row of `revisions`; the body is the detector's own record."""
-    number, changed_at, body = row
+def revision_from_columns(*, revision: int, changed_at: datetime, body: Json) -> Revision:
+    """A row of the query `select_revisions`; `body` is the detector's record of the event."""
     return Revision(
-        revision=number,
+        revision=revision,
         changed_at=format_instant(changed_at),
         onset=format_instant(datetime.fromisoformat(body["onset"])),
         end=None if body.get("end") is None else format_instant(datetime.fromisoformat(body["end"])),

@@ -1,4 +1,4 @@
-"""What inspectors and their programs read and write, as types."""
+"""Types of the inspector API: silences, acknowledgements and explanations."""
 
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ SilenceKind = Literal["silence", "maintenance"]
 
 
 class NewSilence(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to silence: all of `match`, within `area`. Without an area it holds everywhere, for who may do that."""
+    """A silence to create: all of `match` has to hold, within `area`. None needs the right to every area."""
 
     area: Id | None = None
     match: Annotated[list[MatcherText], Meta(max_length=20)] = field(default_factory=list)
@@ -23,7 +23,7 @@ class NewSilence(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Silence(Schema, frozen=True, kw_only=True):
-    """While it is in force nobody is told of what fits; the decision is recorded all the same."""
+    """While a silence is in force, nobody is notified of matching events; the decisions are recorded all the same."""
 
     id: Annotated[int, Meta(examples=[7])]
     match: list[MatcherText]
@@ -36,13 +36,13 @@ class Silence(Schema, frozen=True, kw_only=True):
 
 
 class Silences(Schema, frozen=True, kw_only=True):
-    """Those in force or to come, newest first."""
+    """The silences in force or to come, newest first."""
 
     items: list[Silence]
 
 
 class SilencedAlert(Schema, frozen=True, kw_only=True):
-    """An event that goes on and would be silenced."""
+    """An open event that would be silenced. `told`: the receivers notified so far."""
 
     event: Annotated[str, Meta(examples=["7ckljx4okjr6urfo"])]
     area: Id
@@ -53,20 +53,20 @@ class SilencedAlert(Schema, frozen=True, kw_only=True):
 
 
 class SilencePreview(Schema, frozen=True, kw_only=True):
-    """What a silence would withhold of what goes on now."""
+    """The open events that a silence would withhold."""
 
     match: list[MatcherText]
     items: list[SilencedAlert]
 
 
 class NewAcknowledgement(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Somebody is on it."""
+    """An acknowledgement to record."""
 
     note: Annotated[str, Meta(max_length=1_000, examples=["collega is onderweg"])] = ""
 
 
 class Acknowledgement(Schema, frozen=True, kw_only=True):
-    """Who said so, when, and by which way: command, link or account."""
+    """One acknowledgement. `via`: command, link or account."""
 
     who: str
     note: str
@@ -75,14 +75,14 @@ class Acknowledgement(Schema, frozen=True, kw_only=True):
 
 
 class Acknowledgements(Schema, frozen=True, kw_only=True):
-    """All of one event, oldest first."""
+    """All acknowledgements of one event, oldest first."""
 
     event: str
     items: list[Acknowledgement]
 
 
 class ExplanationStep(Schema, frozen=True, kw_only=True):
-    """One thing that happened; `code` is seen, decided, tried, gathered, spared or answered."""
+    """One step of the history; `code` is seen, decided, tried, gathered, spared or answered."""
 
     at: Instant
     code: Annotated[str, Meta(examples=["decided"])]
@@ -91,7 +91,7 @@ class ExplanationStep(Schema, frozen=True, kw_only=True):
 
 
 class Explanation(Schema, frozen=True, kw_only=True):
-    """Who was told of an event, when and why, and why others were not."""
+    """The reasons why some receivers were notified of an event, and others were not."""
 
     event: str
     headline: str

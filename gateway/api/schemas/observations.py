@@ -1,7 +1,8 @@
-"""What was measured: the newest minute, single readings, means, and what the live feed says of them."""
+"""Types of observations: the newest minute, single readings, means, and values of the live feed."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -20,11 +21,11 @@ UncorrectedReason = Annotated[
 
 
 class MinuteSummary(Schema, frozen=True, kw_only=True):
-    """What the 60 seconds that end at the newest reading say."""
+    """Summary of the 60 seconds that end at the newest reading."""
 
-    value: Annotated[float | None, Meta(description="the newest reading itself")]
-    mean: Annotated[float | None, Meta(description="of directions their mean direction")]
-    max: Annotated[float | None, Meta(description="null where no value is the highest, as of directions")]
+    value: Annotated[float | None, Meta(description="the newest reading")]
+    mean: Annotated[float | None, Meta(description="for directions the circular mean")]
+    max: Annotated[float | None, Meta(description="null for directions, which have no maximum")]
     valid_count: int
     flags: list[str]
     corrected: CorrectedMean = None
@@ -41,7 +42,7 @@ class Minute(MinuteSummary, frozen=True, kw_only=True):
 
 
 class Batch(Schema, frozen=True, kw_only=True):
-    """The signed batch in which a reading came: its evidence."""
+    """The signed batch that a reading came in."""
 
     node: str
     incarnation: str
@@ -76,14 +77,14 @@ class Mean(Schema, frozen=True, kw_only=True):
 
 
 class Observations(LicensedDocument, frozen=True, kw_only=True):
-    """A page of what was measured, newest first. `raw` items are readings, all others are means."""
+    """A page of observations, newest first. `raw` items are readings, all others are means."""
 
     station: Id
     observed_property: str
     unit: str
     averaging: Literal["raw", "1min", "1h", "1day"]
     correction: Annotated[
-        CorrectionName | None, Meta(description="what `corrected` was made by; null: no rule for this")
+        CorrectionName | None, Meta(description="the rule behind `corrected`; null: this property has none")
     ]
     start: Instant
     end: Instant
@@ -105,22 +106,39 @@ def flag_names(bits: int) -> list[str]:
     return [str(flag.name).lower() for flag in Flag if bits & flag] if bits else []
 
 
-def reading_from_row(row: Sequence[Any], corrected: CorrectedValue) -> Reading:
-    """A row of `raw`."""
-    datastream, observed_at, value, flags, _, node, incarnation, seq = row
+class ReadingRow(NamedTuple):
+    """A row of the query `select_readings`, in the order of its columns."""
+
+    datastream: int
+    observed_at: datetime
+    value: float | None
+    flags: int
+    batch: int
+    node: str
+    incarnation: str
+    seq: int
+
+    @property
+    def position(self) -> tuple[datetime, int]:
+        """The sort key of a page's cursor."""
+        return self.observed_at, self.batch
+
+
+def reading_from_row(row: ReadingRow, corrected: CorrectedValue) -> Reading:
+    """A single reading as the API shows it."""
     return Reading(
-        datastream=datastream,
-        observed_at=format_instant(observed_at),
-        value=value,
-        flags=flag_names(flags),
-        batch=Batch(node=node, incarnation=incarnation, seq=seq),
+        datastream=row.datastream,
+        observed_at=format_instant(row.observed_at),
+        value=row.value,
+        flags=flag_names(row.flags),
+        batch=Batch(node=row.node, incarnation=row.incarnation, seq=row.seq),
         corrected=corrected[0],
         uncorrected=corrected[1],
     )
 
 
 def mean_from_row(row: Sequence[Any], corrected: CorrectedValue) -> Mean:
-    """A row of `means_*`."""
+    """A row of the queries `select_means_*`."""
     datastream, bucket, count, valid, average, smallest, largest, flags = row
     return Mean(
         datastream=datastream,
@@ -137,13 +155,13 @@ def mean_from_row(row: Sequence[Any], corrected: CorrectedValue) -> Mean:
 
 
 def with_correction(minute: Minute, rule: Rule, corrected: CorrectedValue) -> Minute:
-    """The minute with what a correction makes of its mean."""
+    """The minute with its corrected mean, or the reason why there is none."""
     value, reason = corrected
     return replace(minute, corrected=value, correction=None if value is None else rule.label, uncorrected=reason)
 
 
 def build_live_value(station: str, observed_property: str, minute: Minute) -> LiveValue:
-    """What the live feed says of one property at one station."""
+    """The value of one property at one station in the live feed."""
     return LiveValue(
         station=station,
         observed_property=observed_property,

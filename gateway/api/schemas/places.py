@@ -1,4 +1,4 @@
-"""Where is measured, and what can be: areas, sites, stations, datastreams, observed properties."""
+"""Types of areas, sites and stations (GeoJSON), datastreams and observed properties."""
 
 from typing import Annotated, Any, Literal
 
@@ -9,14 +9,14 @@ from gateway.api.schemas.schema import Id, Instant, Json, LicensedDocument, Sche
 
 
 class Point(Schema, frozen=True, kw_only=True):
-    """CRS84: longitude, latitude."""
+    """A GeoJSON point in CRS84: longitude, latitude."""
 
     type: Literal["Point"] = "Point"
     coordinates: Annotated[list[float], Meta(min_length=2, max_length=2, examples=[[4.594, 52.494]])]
 
 
 class AreaProperties(Schema, frozen=True, kw_only=True):
-    """An area in words."""
+    """The properties of an area."""
 
     id: Id
     name: str
@@ -33,7 +33,7 @@ class Area(LicensedDocument, frozen=True, kw_only=True):
 
 
 class SiteProperties(Schema, frozen=True, kw_only=True):
-    """A site in words."""
+    """The properties of a site."""
 
     id: Id
     name: str
@@ -51,7 +51,7 @@ class Site(LicensedDocument, frozen=True, kw_only=True):
 
 
 class StationProperties(Schema, frozen=True, kw_only=True):
-    """A station in words, with what it measures now."""
+    """The properties of a station, with its newest minutes."""
 
     id: Id
     name: str
@@ -60,7 +60,7 @@ class StationProperties(Schema, frozen=True, kw_only=True):
 
 
 class Station(LicensedDocument, frozen=True, kw_only=True):
-    """A place where air is measured, as a GeoJSON Feature; its position is rounded to about 100 m."""
+    """A station, as a GeoJSON Feature; its position is rounded to about 100 m."""
 
     type: Literal["Feature"] = "Feature"
     id: Id
@@ -91,7 +91,7 @@ class Stations(LicensedDocument, frozen=True, kw_only=True):
 
 
 class ObservedProperty(LicensedDocument, frozen=True, kw_only=True):
-    """What can be measured; outside [lower, upper] a value is flagged, never dropped."""
+    """An observed property; a value outside [lower, upper] is flagged, never dropped."""
 
     id: Annotated[str, Meta(examples=["pm2_5"])]
     unit: Annotated[str, Meta(description="UCUM", examples=["ug/m3"])]
@@ -101,7 +101,7 @@ class ObservedProperty(LicensedDocument, frozen=True, kw_only=True):
 
 
 class ObservedProperties(LicensedDocument, frozen=True, kw_only=True):
-    """Every one of them."""
+    """Every observed property."""
 
     items: list[ObservedProperty]
 
@@ -118,12 +118,12 @@ class Datastream(LicensedDocument, frozen=True, kw_only=True):
 
 
 class Datastreams(LicensedDocument, frozen=True, kw_only=True):
-    """A page of them."""
+    """A page of datastreams."""
 
     items: list[Datastream]
     next_cursor: str | None = None
 
 
 def build_point(longitude: float, latitude: float) -> Point:
-    """A place, at most some 100 m precise."""
+    """A point rounded to three decimals, about 100 m."""
     return Point(coordinates=[round(longitude, 3), round(latitude, 3)])

@@ -1,9 +1,8 @@
-"""What every answer is made of: camelCase, RFC 3339 in UTC, unit beside every figure, whose it is.
+"""Base types of every API response: camelCase names, times as RFC 3339 in UTC, licence and attribution.
 
-The types of this package are the API's schema too: the OpenAPI document is made from them.
+The OpenAPI document is generated from the types of this package. The package imports neither the database nor routes.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -17,16 +16,16 @@ Json = dict[str, Any]
 
 
 def ref(name: str) -> Json:
-    """Another type of the OpenAPI document."""
+    """A JSON Schema reference to another type of the OpenAPI document."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 class Schema(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
-    """What all of them are: trees, so that the garbage collector need not look at them."""
+    """Base of all types. They are trees without cycles, so the garbage collector does not track them."""
 
 
 class LicensedDocument(Schema, frozen=True, kw_only=True):
-    """A whole answer: whose it is, and what one may do with it."""
+    """A whole response, with its licence and whom to credit."""
 
     licence: Annotated[str, Meta(examples=[LICENCE])] = LICENCE
     attribution: str = "Piekwacht"
@@ -38,14 +37,10 @@ def format_instant(at: datetime) -> str:
 
 
 def format_optional_instant(at: datetime | None) -> str | None:
-    """`instant`, where there is one."""
+    """The same, or None."""
     return None if at is None else format_instant(at)
 
 
-def fields_from_row(document_type: type[LicensedDocument], row: Sequence[Any]) -> dict[str, Any]:
-    """The row's values by the type's own fields, which stand in the query's order."""
-    fields = [name for name in document_type.__struct_fields__ if name not in LicensedDocument.__struct_fields__]
-    return {
-        name: format_instant(value) if isinstance(value, datetime) else value
-        for name, value in zip(fields, row, strict=True)
-    }
+def format_instants(columns: dict[str, Any]) -> dict[str, Any]:
+    """A row's columns by name, with each time as RFC 3339 text."""
+    return {name: format_instant(value) if isinstance(value, datetime) else value for name, value in columns.items()}

@@ -1,4 +1,4 @@
-"""What the service says of itself: where everything is, and what was wrong with a request."""
+"""Types of the index of the API and of error responses."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from gateway.api.schemas.schema import LicensedDocument, Schema
 
 
 class Landing(LicensedDocument, frozen=True, kw_only=True):
-    """Where everything is."""
+    """Links to every collection."""
 
     title: str
     version: str
@@ -14,14 +14,14 @@ class Landing(LicensedDocument, frozen=True, kw_only=True):
 
 
 class InvalidParameter(Schema, frozen=True, kw_only=True):
-    """One thing that was wrong with a request."""
+    """One invalid parameter of a request."""
 
     name: str
     reason: str
 
 
 class Problem(Schema, frozen=True, kw_only=True, omit_defaults=True):
-    """RFC 9457."""
+    """A problem document (RFC 9457)."""
 
     type: str
     title: str

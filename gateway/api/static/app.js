@@ -1,2 +1,2 @@
-// Makes the pages an app: a page for when there is no network, nothing else.
+// Registers the service worker, which makes the pages an app with an offline page.
 if ("serviceWorker" in navigator) navigator.serviceWorker.register("/sw.js").catch(() => {});

@@ -1,42 +1,42 @@
-// How figures, times and ages are written, the same as on the server.
+// Formats of numbers, times and ages, the same as on the server.
 
-export function writer(boot) {
+export function formatter(boot) {
   const dutch = boot.language === "nl";
-  const words = boot.words;
+  const texts = boot.words;
   const local = { timeZone: "Europe/Amsterdam" };
-  const self = {
-    figure(value) {
+  const format = {
+    number(value) {
       if (value === null || value === undefined) return "–";
       const size = Math.abs(value);
       const text = value.toFixed(size >= 100 ? 0 : size >= 1 ? 1 : 2);
       return dutch ? text.replace(".", ",") : text;
     },
     unit: (code) => boot.units[code] ?? code,
-    clock: (text) => new Date(text).toLocaleTimeString(boot.language, { ...local, hour: "2-digit", minute: "2-digit" }),
-    silent: (at, now) => !at || now - Date.parse(at) > boot.silentAfter * 1000,
+    timeOfDay: (text) => new Date(text).toLocaleTimeString(boot.language, { ...local, hour: "2-digit", minute: "2-digit" }),
+    hasNoData: (at, now) => !at || now - Date.parse(at) > boot.silentAfter * 1000,
     age(at, now) {
-      if (!at) return words.never;
-      if (self.silent(at, now)) return `${words.silent} ${self.clock(at)}`;
+      if (!at) return texts.never;
+      if (format.hasNoData(at, now)) return `${texts.silent} ${format.timeOfDay(at)}`;
       const age = Math.max(0, Math.round((now - Date.parse(at)) / 1000));
-      return age < 120 ? `${age} ${words.seconds}` : `${Math.round(age / 60)} ${words.minutes}`;
+      return age < 120 ? `${age} ${texts.seconds}` : `${Math.round(age / 60)} ${texts.minutes}`;
     },
-    lasted(start, end) {
+    duration(start, end) {
       const seconds = Math.max(1, Math.round((Date.parse(end) - Date.parse(start)) / 1000));
-      if (seconds < 90) return `${seconds} ${seconds === 1 ? words.second : words.seconds_long}`;
-      if (seconds < 5400) return `${Math.round(seconds / 60)} ${words.minutes_long}`;
-      return `${self.figure(seconds / 3600)} ${words.hours_long}`;
+      if (seconds < 90) return `${seconds} ${seconds === 1 ? texts.second : texts.seconds_long}`;
+      if (seconds < 5400) return `${Math.round(seconds / 60)} ${texts.minutes_long}`;
+      return `${format.number(seconds / 3600)} ${texts.hours_long}`;
     },
-    times(peak, background) {
+    ratio(peak, background) {
       if (!(background > 0) || peak < 1.5 * background) return "";
-      const times = peak / background;
-      return `${times < 10 ? self.figure(times) : Math.round(times)}${words.times}`;
+      const ratio = peak / background;
+      return `${ratio < 10 ? format.number(ratio) : Math.round(ratio)}${texts.times}`;
     },
   };
-  return self;
+  return format;
 }
 
 export function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
 }

@@ -1,12 +1,12 @@
-// A station's chart that can be read by pointing, and its figures as they come. The page is complete without this.
-import { follow, sayIn } from "./stream.js";
-import { writer } from "./figures.js";
+// An interactive chart of one station, and its live values. The page is complete without this script.
+import { follow, stateWriter } from "./stream.js";
+import { formatter } from "./figures.js";
 
 const boot = JSON.parse(document.getElementById("boot").textContent);
-const write = writer(boot);
-const place = document.getElementById("plot");
+const format = formatter(boot);
+const container = document.getElementById("plot");
 const minutes = new Map(); // start, s -> [max, mean, corrected mean]
-const length = Date.parse(boot.end) - Date.parse(boot.start);
+const periodLength = Date.parse(boot.end) - Date.parse(boot.start);
 let newest = Date.parse(boot.end);
 let plot = null;
 const now = () => (boot.replay ? newest : Date.now());
@@ -14,26 +14,26 @@ const now = () => (boot.replay ? newest : Date.now());
 async function read(start) {
   const query = new URLSearchParams({ property: boot.property, averaging: boot.averaging, limit: 10000 });
   if (start) query.set("start", start);
-  const answer = await fetch(`/api/v1/stations/${encodeURIComponent(boot.station)}/observations?${query}`);
-  if (!answer.ok) throw new Error(answer.statusText);
-  for (const item of (await answer.json()).items) minutes.set(Date.parse(item.start) / 1000, [item.max, item.mean, item.corrected]);
+  const response = await fetch(`/api/v1/stations/${encodeURIComponent(boot.station)}/observations?${query}`);
+  if (!response.ok) throw new Error(response.statusText);
+  for (const item of (await response.json()).items) minutes.set(Date.parse(item.start) / 1000, [item.max, item.mean, item.corrected]);
 }
 
-// Columns for the chart: what is older than the period has left, and where something is missing there is a gap.
+// Columns for the chart: minutes before the period are dropped, and a missing minute becomes a gap.
 function columns() {
-  const first = (now() - length) / 1000;
+  const first = (now() - periodLength) / 1000;
   const times = [];
   const highest = [];
   const mean = [];
   const corrected = [];
-  let before = null;
+  let previous = null;
   for (const at of [...minutes.keys()].sort((a, b) => a - b)) {
     if (at < first) {
       minutes.delete(at);
       continue;
     }
-    if (before !== null && at - before > boot.step * 1.5) {
-      times.push(before + boot.step);
+    if (previous !== null && at - previous > boot.step * 1.5) {
+      times.push(previous + boot.step);
       highest.push(null);
       mean.push(null);
       corrected.push(null);
@@ -42,12 +42,12 @@ function columns() {
     highest.push(minutes.get(at)[0]);
     mean.push(minutes.get(at)[1]);
     corrected.push(minutes.get(at)[2]);
-    before = at;
+    previous = at;
   }
   return boot.corrected ? [times, highest, mean, corrected] : [times, highest, mean];
 }
 
-function behind(u) {
+function drawBackground(u) {
   const { ctx, bbox } = u;
   const x = (ms) => Math.min(bbox.left + bbox.width, Math.max(bbox.left, u.valToPos(ms / 1000, "x", true)));
   ctx.save();
@@ -83,86 +83,86 @@ function behind(u) {
 }
 
 function draw() {
-  const size = { width: Math.max(280, place.clientWidth), height: 320 };
-  const value = (_u, figure) => (figure === null || figure === undefined ? "–" : `${write.figure(figure)} ${boot.unit}`);
+  const size = { width: Math.max(280, container.clientWidth), height: 320 };
+  const formatValue = (_u, value) => (value === null || value === undefined ? "–" : `${format.number(value)} ${boot.unit}`);
   const axis = { stroke: "#3c4540", grid: { stroke: "#e3e7e3", width: 1 }, font: "12px system-ui, sans-serif" };
-  const shown = { timeZone: "Europe/Amsterdam", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
+  const timeOptions = { timeZone: "Europe/Amsterdam", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
   const options = {
     ...size,
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Europe/Amsterdam"),
     fmtDate: () => (date) => date.toLocaleString(boot.language, { month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit" }),
     series: [
-      { label: boot.words.when, value: (_u, at) => (at ? new Date(at * 1000).toLocaleString(boot.language, shown) : "–") },
-      { label: boot.words.peak, stroke: "#b35a12", width: 1, value, spanGaps: false, points: { show: false } },
-      { label: boot.words.mean, stroke: "#1d4d3a", width: 2, value, spanGaps: false, points: { show: false } },
-      ...(boot.corrected ? [{ label: boot.words.corrected, stroke: "#1c5d99", width: 1.5, dash: [6, 4], value, spanGaps: false, points: { show: false } }] : []),
+      { label: boot.words.when, value: (_u, at) => (at ? new Date(at * 1000).toLocaleString(boot.language, timeOptions) : "–") },
+      { label: boot.words.peak, stroke: "#b35a12", width: 1, value: formatValue, spanGaps: false, points: { show: false } },
+      { label: boot.words.mean, stroke: "#1d4d3a", width: 2, value: formatValue, spanGaps: false, points: { show: false } },
+      ...(boot.corrected ? [{ label: boot.words.corrected, stroke: "#1c5d99", width: 1.5, dash: [6, 4], value: formatValue, spanGaps: false, points: { show: false } }] : []),
     ],
     axes: [
       { ...axis, values: (_u, times) => times.map(label), space: 70 },
-      { ...axis, size: 58, values: (_u, figures) => figures.map((one) => String(one).replace(".", boot.language === "nl" ? "," : ".")) },
+      { ...axis, size: 58, values: (_u, figures) => figures.map((figure) => String(figure).replace(".", boot.language === "nl" ? "," : ".")) },
     ],
-    scales: { x: { range: () => [(now() - length) / 1000, now() / 1000] }, y: { range: scale } },
-    hooks: { drawClear: [behind] },
+    scales: { x: { range: () => [(now() - periodLength) / 1000, now() / 1000] }, y: { range: scale } },
+    hooks: { drawClear: [drawBackground] },
   };
-  const words = place.querySelector("title")?.textContent ?? "";
-  place.replaceChildren();
-  place.setAttribute("role", "img");
-  place.setAttribute("aria-label", words);
-  plot = new uPlot(options, columns(), place);
-  addEventListener("resize", () => plot.setSize({ width: Math.max(280, place.clientWidth), height: 320 }));
+  const description = container.querySelector("title")?.textContent ?? "";
+  container.replaceChildren();
+  container.setAttribute("role", "img");
+  container.setAttribute("aria-label", description);
+  plot = new uPlot(options, columns(), container);
+  addEventListener("resize", () => plot.setSize({ width: Math.max(280, container.clientWidth), height: 320 }));
 }
 
 function scale(_plot, low, high) {
   if (low === null || low === undefined) return [0, 1];
   if (boot.fromZero) return [Math.min(0, low), Math.max(1, high * 1.05)];
-  const room = Math.max(1, (high - low) * 0.1);
-  return [low - room, high + room];
+  const margin = Math.max(1, (high - low) * 0.1);
+  return [low - margin, high + margin];
 }
 
 function label(at) {
-  const hours = length / 3600000 <= 30;
-  const form = hours ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" };
-  return new Date(at * 1000).toLocaleString(boot.language, { timeZone: "Europe/Amsterdam", ...form });
+  const isShort = periodLength / 3600000 <= 30;
+  const timeOptions = isShort ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" };
+  return new Date(at * 1000).toLocaleString(boot.language, { timeZone: "Europe/Amsterdam", ...timeOptions });
 }
 
-// --- figures ------------------------------------------------------------------------------------
+// --- values -------------------------------------------------------------------------------------
 
-const known = new Map(); // property -> the newest live value
+const newestValues = new Map(); // property -> the newest live value
 
 function drawTable() {
   for (const row of document.querySelectorAll("tr[data-property]")) {
-    const value = known.get(row.dataset.property);
+    const value = newestValues.get(row.dataset.property);
     const time = row.querySelector("time");
     const at = value?.observedAt ?? time.dateTime;
-    const quiet = write.silent(at, now());
-    row.classList.toggle("silent", quiet);
+    const noData = format.hasNoData(at, now());
+    row.classList.toggle("silent", noData);
     time.dateTime = at;
-    time.textContent = write.age(at, now());
+    time.textContent = format.age(at, now());
     for (const name of ["mean", "max", "corrected"]) {
       const cell = row.querySelector(`.${name}`);
-      if (quiet) cell.textContent = "–";
+      if (noData) cell.textContent = "–";
       else if (value?.uncorrected && name === "corrected") cell.textContent = boot.words[value.uncorrected];
-      else if (value) cell.textContent = value[name] === null ? "–" : `${write.figure(value[name])} ${write.unit(value.unit)}`;
+      else if (value) cell.textContent = value[name] === null ? "–" : `${format.number(value[name])} ${format.unit(value.unit)}`;
     }
   }
 }
 
 let minute = 0;
-async function renew() {
+async function refresh() {
   await read(new Date(now() - Math.max(4 * boot.step * 1000, 240000)).toISOString());
   plot?.setData(columns());
 }
 
-function take(values) {
+function storeValues(values) {
   for (const value of values) {
     if (value.station !== boot.station) continue;
-    known.set(value.observedProperty, value);
+    newestValues.set(value.observedProperty, value);
     newest = Math.max(newest, Date.parse(value.observedAt));
   }
-  const turned = Math.floor(newest / 60000);
-  if (turned !== minute) {
-    minute = turned;
-    setTimeout(() => renew().catch(() => {}), 2000 + Math.random() * 3000);
+  const newestMinute = Math.floor(newest / 60000);
+  if (newestMinute !== minute) {
+    minute = newestMinute;
+    setTimeout(() => refresh().catch(() => {}), 2000 + Math.random() * 3000);
   }
 }
 
@@ -170,5 +170,5 @@ if (window.uPlot)
   read(boot.start)
     .then(draw)
     .catch(() => {});
-follow({ values: take, event: () => {}, again: () => renew().catch(() => {}), say: sayIn(boot.words) });
+follow({ onValues: storeValues, onEvent: () => {}, onStale: () => refresh().catch(() => {}), onState: stateWriter(boot.words) });
 setInterval(drawTable, 1000);

@@ -1,94 +1,94 @@
-// One live stream a browser: the tab that holds the lock listens, the others hear it through a channel. A stream rests
-// while nobody looks, goes on from the last commit it saw, and says when everything should be read again.
+// One live stream per browser: the tab that holds the lock listens and broadcasts to the other tabs. A stream closes
+// while the tab is hidden, resumes from the last commit it saw, and reports when everything has to be read again.
 
 const PATH = "/api/v1/live";
-const REST = 30_000; // ms out of sight before the stream is given up
+const HIDDEN_TIMEOUT = 30_000; // ms
 
-export function follow({ values, event, again, say }) {
+export function follow({ onValues, onEvent, onStale, onState }) {
   const channel = new BroadcastChannel("piekwacht-live");
   let last = null;
   let source = null;
-  let release = null;
+  let releaseLock = null;
   let state = "connecting";
-  let resting = null;
-  let waiting = null; // for the lock
+  let hiddenTimer = null;
+  let lockRequest = null;
 
-  function hear(message) {
+  function dispatch(message) {
     if (message.id) last = message.id;
-    if (message.kind === "observation") values(message.data);
-    else if (message.kind === "event") event(message.data);
-    else if (message.kind === "stale") again();
-    else if (message.kind === "state") say((state = message.data));
+    if (message.kind === "observation") onValues(message.data);
+    else if (message.kind === "event") onEvent(message.data);
+    else if (message.kind === "stale") onStale();
+    else if (message.kind === "state") onState((state = message.data));
     else if (message.kind === "hello" && source) channel.postMessage({ kind: "state", data: state });
   }
 
-  function tell(message) {
+  function broadcast(message) {
     channel.postMessage(message);
-    hear(message);
+    dispatch(message);
   }
 
   function listen() {
     source = new EventSource(last ? `${PATH}?lastEventId=${last}` : PATH);
     let lost = false;
     source.onopen = () => {
-      tell({ kind: "state", data: "live" });
-      if (lost && !last) tell({ kind: "stale" });
+      broadcast({ kind: "state", data: "live" });
+      if (lost && !last) broadcast({ kind: "stale" });
       lost = false;
     };
     source.onerror = () => {
       lost = true;
-      tell({ kind: "state", data: "lost" });
+      broadcast({ kind: "state", data: "lost" });
       if (source?.readyState === EventSource.CLOSED) setTimeout(() => source && listen(), 3000 + Math.random() * 3000);
     };
     for (const kind of ["observation", "event", "stale"])
-      source.addEventListener(kind, (message) => tell({ kind, id: message.lastEventId, data: JSON.parse(message.data) }));
+      source.addEventListener(kind, (message) => broadcast({ kind, id: message.lastEventId, data: JSON.parse(message.data) }));
   }
 
   function close() {
     source?.close();
     source = null;
-    waiting?.abort();
-    release?.();
-    release = waiting = null;
+    lockRequest?.abort();
+    releaseLock?.();
+    releaseLock = lockRequest = null;
   }
 
   function open() {
-    if (source || waiting) return;
+    if (source || lockRequest) return;
     if (!navigator.locks) return listen();
-    waiting = new AbortController();
+    lockRequest = new AbortController();
     navigator.locks
-      .request("piekwacht-live", { signal: waiting.signal }, () => {
+      .request("piekwacht-live", { signal: lockRequest.signal }, () => {
         listen();
-        return new Promise((resolve) => (release = resolve));
+        return new Promise((resolve) => (releaseLock = resolve));
       })
       .catch(() => {});
     channel.postMessage({ kind: "hello" });
   }
 
-  channel.onmessage = (message) => hear(message.data);
+  channel.onmessage = (message) => dispatch(message.data);
   document.addEventListener("visibilitychange", () => {
-    clearTimeout(resting);
+    clearTimeout(hiddenTimer);
     if (document.hidden) {
-      resting = setTimeout(() => {
+      hiddenTimer = setTimeout(() => {
         close();
-        say((state = "resting"));
-      }, REST);
+        onState((state = "resting"));
+      }, HIDDEN_TIMEOUT);
     } else if (state === "resting") {
-      say((state = "connecting"));
+      onState((state = "connecting"));
       open();
-      again();
+      onStale();
     }
   });
   addEventListener("pagehide", close);
-  addEventListener("pageshow", (shown) => shown.persisted && (open(), again()));
-  say(state);
+  addEventListener("pageshow", (event) => event.persisted && (open(), onStale()));
+  onState(state);
   open();
 }
 
-export function sayIn(words) {
-  const place = document.getElementById("state");
+export function stateWriter(texts) {
+  const output = document.getElementById("state");
   return (name) => {
-    place.textContent = words[name] ?? "";
-    place.classList.toggle("live", name === "live");
+    output.textContent = texts[name] ?? "";
+    output.classList.toggle("live", name === "live");
   };
 }

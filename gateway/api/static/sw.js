@@ -1,17 +1,17 @@
-// Without a network there is one honest page and the files that pages are made of; never an old measurement.
+// Without a network the app shows the offline page and its static files, never an old measurement.
 
-const STORE = "piekwacht-1";
-const KEPT = ["/nl/offline", "/en/offline", "/static/style.css", "/static/icon.svg", "/static/app.js"];
+const CACHE_NAME = "piekwacht-1";
+const OFFLINE_FILES = ["/nl/offline", "/en/offline", "/static/style.css", "/static/icon.svg", "/static/app.js"];
 
 self.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(STORE).then((store) => store.addAll(KEPT)).then(() => self.skipWaiting()));
+  event.waitUntil(caches.open(CACHE_NAME).then((cache) => cache.addAll(OFFLINE_FILES)).then(() => self.skipWaiting()));
 });
 
 self.addEventListener("activate", (event) => {
   event.waitUntil(
     caches
       .keys()
-      .then((names) => Promise.all(names.filter((name) => name !== STORE).map((name) => caches.delete(name))))
+      .then((names) => Promise.all(names.filter((name) => name !== CACHE_NAME).map((name) => caches.delete(name))))
       .then(() => self.clients.claim()),
   );
 });
@@ -21,10 +21,10 @@ self.addEventListener("fetch", (event) => {
   if (event.request.method !== "GET" || url.origin !== location.origin) return;
   if (event.request.mode === "navigate") {
     const english = url.pathname.startsWith("/en/") || (!url.pathname.startsWith("/nl/") && !navigator.language.startsWith("nl"));
-    // asked anew each time: the browser's own cache would show old figures as if they were now
-    const asked = fetch(url, { cache: "no-cache", credentials: "same-origin", redirect: "manual" });
-    event.respondWith(asked.catch(() => caches.match(english ? "/en/offline" : "/nl/offline")));
-  } else if (KEPT.includes(url.pathname)) {
+    // no-cache: the browser's cache would show old values as if they were current
+    const response = fetch(url, { cache: "no-cache", credentials: "same-origin", redirect: "manual" });
+    event.respondWith(response.catch(() => caches.match(english ? "/en/offline" : "/nl/offline")));
+  } else if (OFFLINE_FILES.includes(url.pathname)) {
     event.respondWith(fetch(event.request).catch(() => caches.match(event.request)));
   }
 });

@@ -1,9 +1,9 @@
-// The small window reads itself again each minute; without JavaScript it says how old it is.
-async function renew() {
-  const answer = await fetch(location.href);
-  if (!answer.ok) return;
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+// The widget reloads its content every minute; without JavaScript it shows the age of its values.
+async function reload() {
+  const response = await fetch(location.href);
+  if (!response.ok) return;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
   document.getElementById("main").replaceChildren(...page.getElementById("main").childNodes);
 }
 
-setInterval(() => document.hidden || renew().catch(() => {}), 60_000);
+setInterval(() => document.hidden || reload().catch(() => {}), 60_000);

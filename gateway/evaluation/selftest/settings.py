@@ -6,10 +6,12 @@ from msgspec import Meta, Struct
 
 
 class SelfTestSettings(Struct, frozen=True, kw_only=True):
-    """Synthetic peaks in copies of live streams; nobody is alerted of them.
+    """`[selftest]`: synthetic peaks in copies of stored readings, to see which share is detected.
 
-    copies     of each hour; in each one peak a property and area
-    multiples  heights to draw from, in units of the stream's own noise
+    Nobody is notified of them.
+
+    copies     copies of each hour; each copy gets one peak per property and area
+    multiples  heights of the peaks to draw from, in multiples of the noise of the datastream
     """
 
     copies: Annotated[int, Meta(ge=1, le=20)] = 4

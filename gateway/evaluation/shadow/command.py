@@ -46,7 +46,7 @@ def _build_report(connection: psycopg.Connection, requested_name: str | None, da
     shadows = connection.execute(QUERIES["select_shadows"]).fetchall()
     chosen = [row for row in shadows if requested_name in {None, row[0]}]
     if not shadows:
-        raise GatewayError("no shadow has run: put [shadow] into the configuration and run `piekwacht beside`")
+        raise GatewayError("no shadow has run: put [shadow] into the configuration and run `piekwacht evaluate`")
     if len(chosen) != 1:
         raise GatewayError(f"which shadow? give --name with one of {', '.join(row[0] for row in shadows)}")
     name, detector, first_at, until = chosen[0]

@@ -63,7 +63,7 @@ class ShadowFollower:
     async def run(self) -> None:
         """Follow until cancelled; a database that is away only puts it off."""
         while True:
-            pause = self._settings.seconds
+            pause = self._settings.poll_seconds
             try:
                 await self.catch_up()
             except psycopg.Error as error:

@@ -19,7 +19,7 @@ from alerting.alert import Change, Place
 from alerting.decide.reason_detail import describe_detail
 from alerting.decide.routing import Route
 from alerting.delivery.apprise import AppriseSettings
-from alerting.delivery.cap import CapSettings
+from alerting.delivery.cap import CapSettings, map_notification
 from alerting.delivery.channel import DeliveryContext, DeliveryOutcome
 from alerting.delivery.mqtt import MqttSettings
 from alerting.delivery.notificaties import NotificatiesSettings
@@ -27,7 +27,7 @@ from alerting.delivery.webhook import WebhookSettings
 from alerting.delivery.zaken import ZakenSettings
 from alerting.dispatch.deliver import deliver
 from alerting.errors import SettingsError
-from alerting.message.cap import build_cap_document
+from alerting.message.cap import build_cap
 from alerting.message.notification import Notification, OriginalNotification
 from alerting.settings import AlertingSettings, ReceiverSettings
 from gateway.system.child_process import find_free_port
@@ -214,9 +214,9 @@ def check_cap(element):
         check_cap(child)
 
 
-def cap(told, **more):
-    known = {"sender": "p@example.org", "scope": "Private", "addresses": "od", "public_url": "https://p.example"}
-    return ET.fromstring(build_cap_document(told, **{**known, **more}, sent=ONSET))
+def cap(told, sender="p@example.org"):
+    channel = CapSettings(url="https://cap.example/", sender=sender, addresses="od")
+    return ET.fromstring(build_cap(map_notification(told, channel, public_url="https://p.example", sent=ONSET)))
 
 
 def cap_field(root, path):

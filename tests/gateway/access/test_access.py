@@ -162,7 +162,7 @@ def test_what_was_put_down_cannot_be_changed_or_wiped(database):
 
 
 async def test_who_asks_too_often_waits_and_nobody_else_does(database, broker):
-    async with running_api(database, broker, access=AccessSettings(per_minute=5)) as (client, _):
+    async with running_api(database, broker, access=AccessSettings(requests_per_minute=5)) as (client, _):
 
         async def get(address=None):
             headers = {"X-Forwarded-For": address} if address else {}
@@ -183,7 +183,7 @@ async def test_who_asks_too_often_waits_and_nobody_else_does(database, broker):
 async def test_a_key_has_an_allowance_of_its_own(database, broker, accounts, inspector):
     key = await accounts.put_key("anna@od.example", [], ["*"], purpose="test", days=1)
     headers = {"Authorization": f"Bearer {key}", "X-Forwarded-For": "192.0.2.1"}
-    settings = AccessSettings(per_minute=2, per_minute_key=6)
+    settings = AccessSettings(requests_per_minute=2, requests_per_minute_with_key=6)
     async with running_api(database, broker, access=settings) as (client, _):
         statuses = [(await client.get("/api/v1/account", headers=headers)).status_code for _ in range(10)]
     assert statuses[:7] == [200] * 7

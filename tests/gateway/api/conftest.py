@@ -1,4 +1,4 @@
-"""The public face on a free port, with a node's data in a real database and a real broker behind it."""
+"""Fixtures: the API on a free port, with a running database and broker."""
 
 import asyncio
 from contextlib import asynccontextmanager, suppress

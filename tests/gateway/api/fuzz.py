@@ -46,7 +46,7 @@ def main() -> int:
 
 
 async def run_fuzz(options: argparse.Namespace, dsn: str, broker: Broker) -> int:
-    """Serve, ask, and say how it went."""
+    """Serve the API, send generated requests, and return the exit code."""
     store, node = Store(dsn), enrol_node(dsn)
     await ingest_observations(Pipeline(store, Flagger(), Detector(DetectionSettings())), node, humidity=lambda _: 70.0)
     await store.close()
@@ -55,10 +55,8 @@ async def run_fuzz(options: argparse.Namespace, dsn: str, broker: Broker) -> int
     while not is_port_open("127.0.0.1", port):
         await asyncio.sleep(0.05)
     began, case_count, exit_code, round_number = time.monotonic(), 0, 0, 0
-    while (
-        case_count < options.cases
-    ):  # some operations have fewer questions than are asked for: it is counted what was asked
-        phases = "fuzzing" if round_number else "coverage,fuzzing"  # the first are the same whatever the seed
+    while case_count < options.cases:  # counted, because some operations have fewer requests than the maximum
+        phases = "fuzzing" if round_number else "coverage,fuzzing"  # coverage gives the same requests for every seed
         output = await asyncio.to_thread(
             _run_schemathesis,
             port,
@@ -78,7 +76,8 @@ async def run_fuzz(options: argparse.Namespace, dsn: str, broker: Broker) -> int
         )
         print(output.stdout[-4_000:] if output.returncode else "", end="")
         print(
-            f"{case_count} cases, seeds {options.seed} to {options.seed + round_number - 1}, {time.monotonic() - began:.0f} s, "
+            f"{case_count} cases, seeds {options.seed} to {options.seed + round_number - 1}, "
+            f"{time.monotonic() - began:.0f} s, "
             f"{'a server error' if exit_code else 'no server error'}",
             flush=True,
         )

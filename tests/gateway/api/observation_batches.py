@@ -1,4 +1,4 @@
-"""Seconds of air for the tests of what the public reads."""
+"""Readings for the tests of the API."""
 
 from datetime import UTC, datetime
 
@@ -8,9 +8,9 @@ from tests.gateway.enrolled_node import T0
 async def ingest_observations(
     pipeline, node, seconds=170, *, start=T0, first_seq=1, plume=range(100, 120), humidity=None
 ):
-    """Clean air, and in the seconds of `plume` 90 more; all of it ends `seconds` after `start` (ms).
+    """Ingest `seconds` of clean air from `start` (ms), with 90 µg/m³ more in the seconds of `plume`.
 
-    `humidity`: a function of the second, in %; without it none is measured.
+    `humidity`: a function of the second, in %; without it no humidity is measured. Returns the live messages.
     """
     live_messages = []
     for second in range(0, seconds, 10):
@@ -23,5 +23,5 @@ async def ingest_observations(
             values={"pm2_5": values, **humidity_values},
             received_at=datetime.fromtimestamp(start / 1000 + second + 10, UTC),
         )
-        live_messages += (await pipeline.process([payload])).live
+        live_messages += (await pipeline.process([payload])).live_messages
     return live_messages

@@ -1,4 +1,4 @@
-"""What was refused can be read, tried again and, with a name under it, taken away; nothing of it is lost on the way."""
+"""Rejected payloads can be read, retried and, on record, deleted; none is lost or stored twice."""
 
 import psycopg
 import pytest
@@ -25,13 +25,13 @@ async def pipeline(database):
 
 @pytest.fixture
 def run(database, tmp_path, capsys):
-    """run(*words) -> (exit code, what was printed)."""
+    """run(*words) -> (exit code, output)."""
     (tmp_path / "piekwacht.toml").write_text(f'database = {{ dsn = "{database}" }}\n')
 
     def run(*words):
         code = command.main(["quarantine", "--config", str(tmp_path / "piekwacht.toml"), *map(str, words)])
-        said = capsys.readouterr()
-        return code, said.out + said.err
+        output = capsys.readouterr()
+        return code, output.out + output.err
 
     return run
 
@@ -46,15 +46,15 @@ def register(dsn, statement):
         connection.execute(statement)
 
 
-async def test_a_node_that_was_enrolled_too_late_loses_nothing(pipeline, node, database, run):
-    late = EnrolledNode(signer=Signer.generate("ijm-002"))
-    await pipeline.process([late.payload(1), late.payload(2)])
+async def test_replay_stores_the_payloads_of_a_node_that_was_enrolled_too_late(pipeline, node, database, run):
+    late_node = EnrolledNode(signer=Signer.generate("ijm-002"))
+    await pipeline.process([late_node.payload(1), late_node.payload(2)])
     assert rows(database, "SELECT reason FROM quarantine") == [("unknown_node",)] * 2
     with psycopg.connect(database, autocommit=True) as connection:
-        known = Node(id="ijm-002", area="ijmond", station="wijk-aan-zee", key=late.signer.verifier)
-        stations.put_node(connection, known)
-    assert run("replay", "--reason", "unknown_node")[1].startswith("2 payloads will be tried again")
-    assert "[to be tried again]" in run("list")[1]
+        registered = Node(id="ijm-002", area="ijmond", station="wijk-aan-zee", key=late_node.signer.verifier)
+        stations.put_node(connection, registered)
+    assert run("replay", "--reason", "unknown_node")[1].startswith("2 payloads will be retried")
+    assert "[to be retried]" in run("list")[1]
     assert await pipeline.replay() == 2
     assert rows(database, "SELECT seq FROM batch WHERE node_id = 'ijm-002' ORDER BY seq") == [(1,), (2,)]
     assert rows(database, "SELECT count(*) FROM observation") == [(8,)]
@@ -65,7 +65,9 @@ async def test_a_node_that_was_enrolled_too_late_loses_nothing(pipeline, node, d
     assert rows(database, "SELECT count(*) FROM observation") == [(8,)]
 
 
-async def test_a_property_that_became_known_later_joins_the_batch_it_came_in(pipeline, node, database, run):
+async def test_replay_adds_the_values_of_a_property_that_was_registered_later_to_their_batch(
+    pipeline, node, database, run
+):
     await pipeline.process([node.payload(1, values={"pm10": [1.0, 2.0], "radon": [80.0, 81.0]})])
     assert rows(database, "SELECT count(*) FROM observation") == [(2,)]
     run("replay", 1)
@@ -84,7 +86,7 @@ async def test_a_property_that_became_known_later_joins_the_batch_it_came_in(pip
     assert len(rows(database, values)) == 4
 
 
-async def test_what_is_still_wrong_stays_and_is_not_doubled(pipeline, node, database, run):
+async def test_a_payload_that_is_rejected_again_stays_in_quarantine_once(pipeline, node, database, run):
     forged = node.payload(1)
     forged = Payload(topic=forged.topic, body=forged.body.replace(b"12.1", b"99.9"), received_at=forged.received_at)
     await pipeline.process([forged])
@@ -94,22 +96,22 @@ async def test_what_is_still_wrong_stays_and_is_not_doubled(pipeline, node, data
     assert rows(database, "SELECT reason, outcome FROM quarantine") == [("forged", "forged")]
 
 
-async def test_a_payload_is_shown_whole_and_cannot_steer_the_terminal(pipeline, node, database, run):
+async def test_show_prints_the_whole_payload_without_control_characters(pipeline, node, database, run):
     payload = node.payload(1)
     await pipeline.process([Payload(topic=payload.topic, body=b"\x1b[2Jevil\xff\n", received_at=payload.received_at)])
-    code, said = run("show", 1)
+    code, output = run("show", 1)
     assert code == 0
-    assert "\x1b" not in said
-    assert "\\x1b[2Jevil\\xff" in said
-    assert "unsigned: " in said
+    assert "\x1b" not in output
+    assert "\\x1b[2Jevil\\xff" in output
+    assert "unsigned: " in output
 
 
-async def test_emptying_asks_twice_and_leaves_a_record(pipeline, node, database, run):
+async def test_empty_wants_a_confirmation_and_leaves_a_record(pipeline, node, database, run):
     payload = node.payload(1)
     await pipeline.process([Payload(topic=payload.topic, body=b"junk", received_at=payload.received_at)])
-    code, said = run("empty", "--before", "2099-01-01")
+    code, output = run("empty", "--before", "2099-01-01")
     assert code == 2
-    assert "add --yes" in said
+    assert "add --yes" in output
     assert run("empty", "--before", "2000-01-01", "--yes")[1].startswith("0 payloads are deleted")
     assert run("empty", "--before", "2099-01-01", "--yes")[1].startswith("1 payloads are deleted")
     assert rows(database, "SELECT count(*) FROM quarantine") == [(0,)]
@@ -119,9 +121,9 @@ async def test_emptying_asks_twice_and_leaves_a_record(pipeline, node, database,
 
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
-    [(["show", 77], 1, "there is no #77 in quarantine"), (["replay"], 2, "say which: ids, or --reason")],
+    [(["show", 77], 1, "no payload #77 is in quarantine"), (["replay"], 2, "give ids, or --reason")],
 )
 def test_a_mistake_is_one_sentence(run, words, code, sentence):
-    got, said = run(*words)
-    assert (got, said.count("\n")) == (code, 1)
-    assert sentence in said
+    exit_code, output = run(*words)
+    assert (exit_code, output.count("\n")) == (code, 1)
+    assert sentence in output

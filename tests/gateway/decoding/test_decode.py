@@ -1,4 +1,4 @@
-"""Decoding is total: whatever comes in, a Verified or a Rejected with its reason comes out."""
+"""Decoding never raises: any payload gives a VerifiedBatch, or a RejectedPayload with its reason."""
 
 import dataclasses
 from datetime import UTC, datetime
@@ -73,13 +73,13 @@ def test_each_fault_has_its_own_reason():
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", '"12"', "true", "[1]", "{}"])
-def test_no_value_but_a_finite_number_is_taken(number):
+def test_only_finite_numbers_are_accepted_as_values(number):
     line = NODE.batch().encode().replace(b"12.1", number.encode())
     body = NODE.signer.sign(line)
     assert reason_of(replace(NODE.payload(), body=body)) is RejectionReason.MALFORMED
 
 
-def test_deep_nesting_is_malformed_and_no_crash():
+def test_deep_nesting_is_malformed_and_does_not_crash():
     bomb = b'{"v":1,"extra":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"
     assert reason_of(replace(NODE.payload(), body=NODE.signer.sign(bomb))) is RejectionReason.MALFORMED
 
@@ -100,12 +100,12 @@ def test_nothing_makes_decode_raise(topic, body):
         assert isinstance(decode_payload(payload, REGISTRY), RejectedPayload)
 
 
-def placed(*payloads: Payload):
+def place_payloads(*payloads: Payload):
     return place_observations([decode_payload(p, REGISTRY) for p in payloads], REGISTRY)
 
 
 def test_values_are_placed_property_by_property_with_their_covariates():
-    rows = placed(NODE.payload(), NODE.payload(seq=2, t0=T0 + 2000))
+    rows = place_payloads(NODE.payload(), NODE.payload(seq=2, t0=T0 + 2000))
     assert rows.datastream.tolist() == [0, 0, 1, 1, 0, 0, 1, 1]
     assert rows.batch.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     assert rows.observed_at.tolist() == [T0, T0 + 1000] * 2 + [T0 + 2000, T0 + 3000] * 2
@@ -114,17 +114,17 @@ def test_values_are_placed_property_by_property_with_their_covariates():
     assert np.isnan(rows.wind_speed).all()
 
 
-def test_a_missing_value_is_a_row_only_where_a_flag_says_why():
+def test_a_missing_value_is_a_row_only_if_it_has_a_flag():
     values, flags = {"pm2_5": [None, None]}, {"pm2_5": [0, int(Flag.STALE)]}
-    rows = placed(NODE.payload(values=values, flags=flags))
+    rows = place_payloads(NODE.payload(values=values, flags=flags))
     assert len(rows) == 1
     assert np.isnan(rows.value[0])
     assert rows.flags[0] == Flag.STALE
 
 
 @pytest.mark.parametrize("t0", [0, T0 + 86_400_000])
-def test_a_clock_that_cannot_be_right_is_flagged_and_kept(t0):
-    rows = placed(NODE.payload(t0=t0))
+def test_implausible_timestamps_are_flagged_and_not_dropped(t0):
+    rows = place_payloads(NODE.payload(t0=t0))
     assert len(rows) == 4
     assert (rows.flags & Flag.TIME_SUSPECT != 0).all()
 
@@ -132,12 +132,12 @@ def test_a_clock_that_cannot_be_right_is_flagged_and_kept(t0):
 def test_unknown_properties_are_named_and_the_known_ones_stay():
     payload = NODE.payload(values={"pm2_5": [1.0, 2.0], "moonlight": [3.0, 4.0]})
     verified = decode_payload(payload, REGISTRY)
-    found = find_unplaced([verified.build_header(REGISTRY)])
-    assert [r.detail for r in found.rejections] == ["no observed property moonlight"]
-    assert placed(payload).value.tolist() == [1, 2]
+    unplaced = find_unplaced([verified.build_header(REGISTRY)])
+    assert [r.detail for r in unplaced.rejections] == ["no observed property moonlight"]
+    assert place_payloads(payload).value.tolist() == [1, 2]
 
 
-def test_a_property_without_a_datastream_is_asked_for():
+def test_a_property_without_a_datastream_is_reported_as_missing():
     registry = dataclasses.replace(REGISTRY, slots={("ijm-001", "humidity"): 1})
     assert find_unplaced([decode_payload(NODE.payload(), registry).build_header(registry)]).missing_datastreams == (
         ("ijm-001", "pm2_5"),

@@ -1,7 +1,9 @@
-"""What the decoding process reads is what this one would have read, whatever becomes of that process."""
+"""The helper process decodes exactly as this process does, whatever happens to it."""
 
 import dataclasses
+import io
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -13,40 +15,41 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.decoding.decoded_payloads import DecodedPayloads
-from gateway.decoding.process import Decoder
-from tests.gateway.decoding.test_decode import NODE, REGISTRY
+from gateway.decoding.process import Decoder, _PayloadPickler
+from gateway.model.observation import ObservationBatch
+from tests.gateway.decoding.test_decode import NODE, REGISTRY, place_payloads
 
 
 @pytest.fixture
 def decoder():
-    made = Decoder(min_payloads=1, timeout=20)
-    begin(made)
-    yield made
-    made.close()
+    decoder = Decoder(min_payloads=1, timeout=20)
+    wait_for_helper(decoder)
+    yield decoder
+    decoder.close()
 
 
-def begin(decoder):
-    """Return once the other process does the work; the payloads of an hour are asked for meanwhile."""
+def wait_for_helper(decoder):
+    """Decode a payload until the helper does the work."""
     deadline = time.monotonic() + 20
-    while not decoder.begun:
-        same(decoder, [NODE.payload()])
+    while not decoder.has_used_helper:
+        check_same_result(decoder, [NODE.payload()])
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-def same(decoder, payloads, registry=REGISTRY):
-    found, expected = decoder.decode(payloads, registry), DecodedPayloads.from_payloads(payloads, registry)
-    assert found.headings == expected.headers
-    assert [h.payload is e.payload for h, e in zip(found.headings, expected.headers, strict=True)].count(False) == 0
-    assert found.rejected == expected.rejected
-    assert found.registry is registry
-    for name in found.rows.__slots__:
-        np.testing.assert_array_equal(getattr(found.rows, name), getattr(expected.rows, name))
-    return found
+def check_same_result(decoder, payloads, registry=REGISTRY):
+    decoded, expected = decoder.decode(payloads, registry), DecodedPayloads.from_payloads(payloads, registry)
+    assert decoded.headers == expected.headers
+    assert [h.payload is e.payload for h, e in zip(decoded.headers, expected.headers, strict=True)].count(False) == 0
+    assert decoded.rejected == expected.rejected
+    assert decoded.registry is registry
+    for name in decoded.rows.__slots__:
+        np.testing.assert_array_equal(getattr(decoded.rows, name), getattr(expected.rows, name))
+    return decoded
 
 
-def mixed():
-    """Good, late, with a gap, with strange properties, forged, unsigned, from nobody, twice."""
+def mixed_payloads():
+    """Good, late, with a missing value and unknown property, forged, unsigned, of an unknown node, replayed, twice."""
     good = NODE.payload()
     return [
         good,
@@ -60,32 +63,49 @@ def mixed():
     ]
 
 
-def test_it_reads_what_we_would_read(decoder):
-    found = same(decoder, mixed())
-    assert (len(found.headings), len(found.rejected)) == (5, 3)
+def test_the_helper_decodes_as_this_process_does(decoder):
+    decoded = check_same_result(decoder, mixed_payloads())
+    assert (len(decoded.headers), len(decoded.rejected)) == (5, 3)
 
 
-def test_it_goes_by_the_registry_it_is_asked_by(decoder):
+def test_the_helper_uses_the_registry_of_each_request(decoder):
     smaller = dataclasses.replace(REGISTRY, slots={("ijm-001", "humidity"): 1}, nodes={})
-    assert not same(decoder, mixed(), smaller).headings
-    assert same(decoder, mixed(), dataclasses.replace(smaller, nodes=REGISTRY.nodes)).headings[0].missing == ("pm2_5",)
-    assert not same(decoder, mixed()).headings[0].missing
+    assert not check_same_result(decoder, mixed_payloads(), smaller).headers
+    assert check_same_result(decoder, mixed_payloads(), dataclasses.replace(smaller, nodes=REGISTRY.nodes)).headers[
+        0
+    ].unplaced_properties == ("pm2_5",)
+    assert not check_same_result(decoder, mixed_payloads()).headers[0].unplaced_properties
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_process_that_dies_or_falls_silent_costs_nothing_but_time(decoder, number):
-    decoder._patience, decoder._next_at = 0.3, 0
+def test_a_helper_that_dies_or_hangs_changes_no_result(decoder, number):
+    decoder._timeout, decoder._next_start_at = 0.3, 0
     first = decoder._helper.process
     os.kill(first.pid, number)
-    same(decoder, mixed())
+    check_same_result(decoder, mixed_payloads())
     assert first.poll() is not None
-    begin(decoder)
+    wait_for_helper(decoder)
     assert decoder._helper.process is not first
 
 
-def test_a_few_payloads_are_not_worth_a_process():
+def test_neutral_columns_of_observations_are_not_sent_and_come_back_equal():
+    for rows in (
+        place_payloads(NODE.payload(values={"pm2_5": [1.0, 2.0]})),
+        place_payloads(NODE.payload()),
+        place_payloads(),
+    ):
+        buffer = io.BytesIO()
+        _PayloadPickler(buffer, []).dump(rows)
+        received = pickle.loads(buffer.getvalue())
+        for name in ObservationBatch.__slots__:
+            np.testing.assert_array_equal(getattr(received, name), getattr(rows, name))
+            assert getattr(received, name).dtype == getattr(rows, name).dtype
+        assert b"wind_speed" not in buffer.getvalue()
+
+
+def test_few_payloads_start_no_helper():
     decoder = Decoder()
-    same(decoder, mixed())
+    check_same_result(decoder, mixed_payloads())
     assert decoder._helper is None
     decoder.close()
 
@@ -93,15 +113,15 @@ def test_a_few_payloads_are_not_worth_a_process():
 PARENT = """
 import sys, time
 from gateway.decoding.process import Decoder
-from tests.gateway.test_decoder import begin
-decoder = Decoder(worth=1)
-begin(decoder)
+from tests.gateway.decoding.test_process import wait_for_helper
+decoder = Decoder(min_payloads=1)
+wait_for_helper(decoder)
 print(decoder._helper.process.pid, flush=True)
 time.sleep(60)
 """
 
 
-def test_it_ends_with_the_gateway_even_if_that_was_killed():
+def test_the_helper_ends_when_the_gateway_is_killed():
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
         child = int(parent.stdout.readline())
         parent.kill()

@@ -253,7 +253,7 @@ def test_processes_that_do_not_answer(tmp_path):
     assert "has not taken a heartbeat" in faults(services.check_heartbeat(read, {}, 0))[0]
 
 
-class TestBeside:
+class TestEvaluation:
     """What judges the detector: asked for or not, there or not, up to date or not."""
 
     def examined(self, tmp_path, text, now=0.0):
@@ -263,18 +263,18 @@ class TestBeside:
 
     def test_not_asked_for_or_not_to_be_seen(self, tmp_path):
         assert self.examined(tmp_path, "").level is FindingLevel.NOTE
-        assert "give [telemetry] beside_port" in str(self.examined(tmp_path, "[selftest]\n"))
+        assert "give [telemetry] evaluation_port" in str(self.examined(tmp_path, "[selftest]\n"))
 
     def test_not_there(self, tmp_path):
-        one = self.examined(tmp_path, f"[selftest]\n[telemetry]\nbeside_port = {find_free_port()}\n")
+        one = self.examined(tmp_path, f"[selftest]\n[telemetry]\nevaluation_port = {find_free_port()}\n")
         assert one.level is FindingLevel.WARNING
-        assert "start `piekwacht beside`" in one.remedy
+        assert "start `piekwacht evaluate`" in one.remedy
 
     def test_there_and_how_far_it_has_come(self, tmp_path):
         shadow_telemetry.NEWEST.labels("calmer").set(1_000_000)
         server, _ = prometheus_client.start_http_server(port := find_free_port(), addr="127.0.0.1")
         try:
-            text = f'[shadow]\nname = "calmer"\n[telemetry]\nbeside_port = {port}\n'
+            text = f'[shadow]\nname = "calmer"\n[telemetry]\nevaluation_port = {port}\n'
             assert self.examined(tmp_path, text, 1_000_060).level is FindingLevel.OK
             late = self.examined(tmp_path, text, 1_000_000 + 7200)
         finally:

@@ -102,7 +102,7 @@ async def test_what_was_tried_again_from_quarantine_is_as_late_in_a_replay_as_it
     with psycopg.connect(database, autocommit=True) as connection:
         known = Node(id="ijm-002", area="ijmond", station="wijk-aan-zee", key=late.signer.verifier)
         stations.put_node(connection, known)
-        connection.execute(QUERIES["ask_replay"], {"ids": [], "reason": "unknown_node", "by": "test"})
+        connection.execute(QUERIES["request_replay"], {"ids": [], "reason": "unknown_node", "by": "test"})
     assert await pipeline.replay_quarantined() == 47
     for seq in range(48, 90):
         await pipeline.process([batch(node, seq)])

@@ -1,4 +1,4 @@
-"""Ingest over a real broker: nothing is acknowledged before COMMIT, and nothing blocks what comes after it."""
+"""Ingest over a real broker: nothing is acknowledged before COMMIT, and nothing blocks later messages."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from gateway.ingest.consumer import IngestConsumer
 from gateway.ingest.pipeline import Pipeline
 from gateway.ingest.settings import IngestSettings
 from gateway.live.message import decode_live_message as decode_live
-from gateway.mqtt.settings import create_client
+from gateway.mqtt.client import create_client
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
 from gateway.system.child_process import find_free_port
@@ -27,19 +27,21 @@ KEY = Signer.generate("gateway.ijmond")
 
 @pytest.fixture(scope="module", autouse=True)
 def warm_kernels():
-    """As the gateway does before it listens."""
+    """Warm up, as the gateway does before it subscribes."""
     warm_up_kernels(Flagger(), Detector(DetectionSettings()))
 
 
 @pytest.fixture
 def settings(tmp_path):
     (tmp_path / "gateway.key").write_text(KEY.export())
-    return IngestSettings(key_file=tmp_path / "gateway.key", window=0.01, retry=0.1, patience=0.3)
+    return IngestSettings(
+        key_file=tmp_path / "gateway.key", window_seconds=0.01, retry_seconds=0.1, patience_seconds=0.3
+    )
 
 
 @asynccontextmanager
-async def running(settings, broker, dsn):
-    """A gateway's ingest, until the block ends."""
+async def run_consumer(settings, broker, dsn):
+    """Run ingest for the length of the block."""
     store = Store(dsn)
     task = asyncio.create_task(
         IngestConsumer(settings, broker, Pipeline(store, Flagger(), Detector(DetectionSettings()))).run()
@@ -64,8 +66,8 @@ async def publish(broker, *payloads):
             await connection.publish(payload.topic, payload.body, qos=1)
 
 
-async def stored(dsn, count, *, within=30.0):
-    """Sequence numbers that are stored, as soon as there are `count` or time is up."""
+async def wait_for_batches(dsn, count, *, within=30.0):
+    """Wait until `count` batches are stored or time is up; return their sequence numbers."""
     deadline = time.monotonic() + within
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
         while True:
@@ -75,12 +77,10 @@ async def stored(dsn, count, *, within=30.0):
             await asyncio.sleep(0.02)
 
 
-async def test_a_node_is_told_in_a_signed_and_retained_message_what_it_may_forget(
-    each_broker, database, node, settings
-):
-    async with running(settings, each_broker, database):
+async def test_stored_ranges_are_published_signed_and_retained(each_broker, database, node, settings):
+    async with run_consumer(settings, each_broker, database):
         await publish(each_broker, node.payload(1), node.payload(2), node.payload(4))
-        assert await stored(database, 3) == [1, 2, 4]
+        assert await wait_for_batches(database, 3) == [1, 2, 4]
         await asyncio.sleep(0.2)
     topic = str(Topic(area="ijmond", node=node.id, kind=TopicKind.STORED))
     async with create_client(each_broker, "late-listener") as connection:
@@ -91,47 +91,50 @@ async def test_a_node_is_told_in_a_signed_and_retained_message_what_it_may_forge
     assert (ranges.node, ranges.inc, ranges.ranges) == (node.id, node.inc, [(1, 2), (4, 4)])
 
 
-async def test_poison_is_quarantined_and_the_next_good_one_is_stored_within_a_second(
+async def test_malformed_payloads_are_quarantined_and_the_next_valid_one_is_stored_within_a_second(
     each_broker, database, node, settings
 ):
-    stranger = type(node)(signer=Signer.generate("nobody-1"))
+    unknown_node = type(node)(signer=Signer.generate("nobody-1"))
     good = node.payload(1)
-    poison = [
+    malformed = [
         type(good)(topic=good.topic, body=body, received_at=good.received_at)
         for body in (b"", b"\xff\xfe", good.body[:-40], good.body.replace(b"12.1", b"66.6"), b"[" * 50_000)
     ]
-    async with running(settings, each_broker, database):
-        await publish(each_broker, *poison, stranger.payload(1), good)
-        assert await stored(database, 1, within=1.0) == [1]
+    async with run_consumer(settings, each_broker, database):
+        await publish(each_broker, *malformed, unknown_node.payload(1), good)
+        assert await wait_for_batches(database, 1, within=1.0) == [1]
         with psycopg.connect(database) as connection:
             reasons = [row[0] for row in connection.execute("SELECT reason FROM quarantine ORDER BY id")]
     assert sorted(reasons) == ["forged", "malformed", "unknown_node", "unsigned", "unsigned", "unsigned"]
 
 
-async def test_what_a_dead_gateway_had_not_committed_comes_again(each_broker, database, node, settings):
-    async with running(settings, each_broker, database):
+async def test_messages_that_a_stopped_gateway_had_not_committed_are_delivered_again(
+    each_broker, database, node, settings
+):
+    async with run_consumer(settings, each_broker, database):
         await publish(each_broker, node.payload(1))
-        assert await stored(database, 1) == [1]
-    await publish(each_broker, *(node.payload(seq) for seq in range(2, 30)))  # nobody is there
-    async with running(settings, each_broker, database):
-        assert await stored(database, 29) == list(range(1, 30))
+        assert await wait_for_batches(database, 1) == [1]
+    await publish(each_broker, *(node.payload(seq) for seq in range(2, 30)))  # no gateway runs
+    async with run_consumer(settings, each_broker, database):
+        assert await wait_for_batches(database, 29) == list(range(1, 30))
 
 
-async def test_what_was_taken_in_but_never_committed_is_not_acknowledged(
+async def test_received_messages_that_were_never_committed_are_not_acknowledged(
     each_broker, database, node, settings, postgres
 ):
     name = database.rpartition("=")[2]
     with psycopg.connect(postgres.dsn(), autocommit=True) as admin:
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        async with running(settings, each_broker, database):
+        async with run_consumer(settings, each_broker, database):
             await publish(each_broker, *(node.payload(seq) for seq in range(1, 6)))
-            await asyncio.sleep(0.5)  # it holds them, and cannot commit; then it dies
+            await asyncio.sleep(0.5)  # it holds the messages and cannot commit; then it stops
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-    async with running(settings, each_broker, database):
-        assert await stored(database, 5, within=20) == [1, 2, 3, 4, 5]  # NATS delivers again after its ack_wait
+    async with run_consumer(settings, each_broker, database):
+        # NATS delivers again after its ack_wait
+        assert await wait_for_batches(database, 5, within=20) == [1, 2, 3, 4, 5]
 
 
-async def test_a_database_that_goes_away_loses_nothing_and_is_found_again(broker, database, node, settings, postgres):
+async def test_a_database_outage_loses_nothing_and_ingest_recovers(broker, database, node, settings, postgres):
     name = database.rpartition("=")[2]
 
     def allow(connections):
@@ -140,44 +143,44 @@ async def test_a_database_that_goes_away_loses_nothing_and_is_found_again(broker
             if not connections:
                 admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
 
-    async with running(settings, broker, database):
+    async with run_consumer(settings, broker, database):
         await publish(broker, node.payload(1))
-        assert await stored(database, 1) == [1]
+        assert await wait_for_batches(database, 1) == [1]
         allow(False)
         await publish(broker, *(node.payload(seq) for seq in range(2, 10)))
         await asyncio.sleep(0.5)
         allow(True)
         began = time.monotonic()
-        assert await stored(database, 9) == list(range(1, 10))
+        assert await wait_for_batches(database, 9) == list(range(1, 10))
         assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("refused", ["batch ADD CHECK (seq <> 2)", "ledger ADD CHECK (NOT received @> 2::bigint)"])
-async def test_one_payload_that_the_database_refuses_does_not_take_the_others_with_it(
+async def test_a_payload_that_the_database_rejects_does_not_affect_the_others(
     broker, database, node, settings, refused
 ):
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(f"ALTER TABLE {refused}")
-    async with running(settings, broker, database):
+    async with run_consumer(settings, broker, database):
         await publish(broker, node.payload(1), node.payload(2), node.payload(3))
-        assert await stored(database, 2) == [1, 3]
+        assert await wait_for_batches(database, 2) == [1, 3]
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT reason FROM quarantine").fetchall() == [("unstorable",)]
 
 
-async def test_the_live_feed_hears_of_it_after_commit(broker, database, node, settings):
+async def test_live_messages_are_published_after_commit(broker, database, node, settings):
     async with create_client(broker, "viewer") as viewer:
         await viewer.subscribe("pw/v1/ijmond/live")
-        async with running(settings, broker, database):
+        async with run_consumer(settings, broker, database):
             await publish(broker, node.payload(1))
             message = decode_live((await asyncio.wait_for(anext(viewer.messages), 5)).payload)
-            assert await stored(database, 1, within=0) == [1]
+            assert await wait_for_batches(database, 1, within=0) == [1]
     newest = {o.observed_property: o.value for o in message.observations}
     assert newest == {"pm2_5": 12.3, "humidity": 61.0}
 
 
-async def test_status_and_health_are_kept_and_bad_ones_passed_over(broker, database, node, settings):
-    async with running(settings, broker, database):
+async def test_status_and_health_are_stored_and_malformed_ones_ignored(broker, database, node, settings):
+    async with run_consumer(settings, broker, database):
         async with create_client(broker, "node-under-test") as connection:
             for kind, body in (
                 ("status", b'{"online":true,"agent":"0.1.0"}'),
@@ -186,29 +189,29 @@ async def test_status_and_health_are_kept_and_bad_ones_passed_over(broker, datab
             ):
                 await connection.publish(f"pw/v1/ijmond/{node.id}/{kind}", body, qos=1)
         await publish(broker, node.payload(1))
-        await stored(database, 1)
+        await wait_for_batches(database, 1)
     with psycopg.connect(database) as connection:
         row = connection.execute("SELECT online, status ->> 'agent', health ->> 'disk' FROM node_status").fetchone()
     assert row == (True, "0.1.0", "0.5")
 
 
-async def test_no_broker_at_the_start_is_an_error_in_one_sentence(broker, database, settings):
-    gone = type(broker)(host="127.0.0.1", port=find_free_port())
+async def test_a_missing_broker_at_the_start_is_an_error_in_one_sentence(broker, database, settings):
+    missing_broker = type(broker)(host="127.0.0.1", port=find_free_port())
     with pytest.raises(StartError, match="no broker at mqtt://127"):
-        async with running(settings, gone, database):
+        async with run_consumer(settings, missing_broker, database):
             pass
 
 
-async def test_a_broker_that_goes_away_later_is_waited_for(tmp_path, database, node, settings):
+async def test_ingest_waits_for_a_broker_that_stops_later(tmp_path, database, node, settings):
     from gateway.system.embedded_servers import Broker  # noqa: PLC0415
 
     with Broker(tmp_path / "b") as first:
         place = first.settings
-        async with running(settings, place, database) as task:
+        async with run_consumer(settings, place, database) as task:
             first.stop()
             await asyncio.sleep(0.5)
             assert not task.done()
             with Broker(tmp_path / "b", port=place.port):
                 await asyncio.sleep(0.5)
                 await publish(place, node.payload(1))
-                assert await stored(database, 1) == [1]
+                assert await wait_for_batches(database, 1) == [1]

@@ -1,4 +1,4 @@
-"""One transaction a micro-batch: all of it or nothing, and a redelivery is a no-op."""
+"""One transaction per micro-batch stores all of it or nothing, and a redelivery changes nothing."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -40,7 +40,7 @@ def stored(dsn):
     )
 
 
-def minute(node, seq, *, second, values, **fields):
+def one_second_batch(node, seq, *, second, values, **fields):
     """One second's batch at `second` after T0."""
     at = T0 + second * 1000
     return node.payload(
@@ -49,9 +49,9 @@ def minute(node, seq, *, second, values, **fields):
 
 
 def plume(node, first=1):
-    """A minute of clean air with an unmistakable plume in it."""
+    """Eighty seconds of clean air with an unmistakable plume in them."""
     return [
-        minute(node, first + s, second=s, values=8.0 + 0.1 * (s % 3) + (90.0 if 40 <= s < 55 else 0.0))
+        one_second_batch(node, first + s, second=s, values=8.0 + 0.1 * (s % 3) + (90.0 if 40 <= s < 55 else 0.0))
         for s in range(80)
     ]
 
@@ -66,21 +66,21 @@ async def test_a_payload_becomes_rows_that_lead_back_to_their_signed_bytes(pipel
         ("pm2_5", T0 + 1000, 12.3, 3),
     ]
     assert rows(database, "SELECT payload FROM batch") == [(payload.body,)]
-    assert [r.ranges for r in committed.stored] == [[(3, 3)]]
-    assert {o.observed_property for o in committed.live[0].observations} == {"pm2_5", "humidity"}
+    assert [r.ranges for r in committed.stored_ranges] == [[(3, 3)]]
+    assert {o.observed_property for o in committed.live_messages[0].observations} == {"pm2_5", "humidity"}
 
 
-async def test_every_word_of_a_batch_stands_beside_its_bytes(pipeline, node, database):
+async def test_every_field_of_a_batch_is_stored_beside_its_bytes(pipeline, node, database):
     received = datetime(2026, 11, 21, 3, 0, 0, 123_457, UTC)
     one = node.payload(seq=2**61, boot="boot-A~1", mono=-5, clock="stepped", received_at=received)
     other = node.payload(seq=4, boot="b", mono=2**40, clock="synced", hist=True, received_at=received)
     await pipeline.process([one, other])
-    found = rows(
+    stored_batches = rows(
         database,
         """SELECT node_id, incarnation, seq, boot, mono, clock, hist, received_at, sha256 = sha256(payload), payload,
-                  committed_at BETWEEN now() - interval '1 minute' AND now() FROM batch ORDER BY id""",
+                  committed_at BETWEEN now() - interval '1 one_second_batch' AND now() FROM batch ORDER BY id""",
     )
-    assert found == [
+    assert stored_batches == [
         (node.id, node.inc, 2**61, "boot-A~1", -5, "stepped", False, received, True, one.body, True),
         (node.id, node.inc, 4, "b", 2**40, "synced", True, received, True, other.body, True),
     ]
@@ -92,21 +92,21 @@ async def test_a_redelivery_changes_nothing_and_is_still_answered(pipeline, node
     before = stored(database)
     again = await pipeline.process([*reversed(payloads), *payloads])
     assert stored(database) == before
-    assert [r.ranges for r in again.stored] == [[(1, 2)]]
-    assert again.live == []
+    assert [r.ranges for r in again.stored_ranges] == [[(1, 2)]]
+    assert again.live_messages == []
 
 
-async def test_duplicates_and_reorder_leave_events_and_alerts_as_a_clean_run_does(postgres, node, database, pipeline):
+async def test_duplicates_and_reordering_change_neither_events_nor_alerts(postgres, node, database, pipeline):
     for payload in plume(node):
         await pipeline.process([payload])
     other = postgres.create_database(database.rpartition("=")[2] + "again", template="migrated")
     twin = enrol_node(other)
     store = Store(other)
-    noisy = Pipeline(store, Flagger(), Detector(DetectionSettings()))
-    seen = []
+    disturbed_pipeline = Pipeline(store, Flagger(), Detector(DetectionSettings()))
+    sent = []
     for payload in plume(twin):
-        seen.append(payload)
-        await noisy.process([payload, *seen[-3:], payload])
+        sent.append(payload)
+        await disturbed_pipeline.process([payload, *sent[-3:], payload])
     await store.close()
     facts = "SELECT id, revision, change, onset, peak_at, ended_at, peak, background, confidence FROM event ORDER BY id"
     assert rows(database, facts) == rows(other, facts)
@@ -139,17 +139,17 @@ async def test_a_failed_transaction_leaves_no_trace_and_can_be_run_again(pipelin
         connection.execute("ALTER TABLE batch DROP CONSTRAINT no_more")
     committed = await pipeline.process([node.payload(seq=2, t0=T0 + 2000)])
     assert len(stored(database)) == 8
-    assert committed.stored[0].ranges == [(1, 2)]
+    assert committed.stored_ranges[0].ranges == [(1, 2)]
 
 
-async def test_the_same_number_with_other_bytes_is_kept_as_evidence(pipeline, node, database):
+async def test_a_stored_key_with_other_bytes_is_quarantined_as_tampered(pipeline, node, database):
     await pipeline.process([node.payload(seq=1)])
     await pipeline.process([node.payload(seq=1, values={"pm2_5": [0.1, 0.1]})])
     assert rows(database, "SELECT reason FROM quarantine") == [(RejectionReason.TAMPERED,)]
     assert len(stored(database)) == 4
 
 
-async def test_poison_goes_to_quarantine_and_the_good_beside_it_is_stored(pipeline, node, database):
+async def test_a_forged_payload_is_quarantined_and_the_valid_one_beside_it_is_stored(pipeline, node, database):
     bad = node.payload(seq=1)
     bad = type(bad)(topic=bad.topic, body=b"\x00" + bad.body, received_at=bad.received_at)
     await pipeline.process([bad, node.payload(seq=2)])
@@ -163,20 +163,20 @@ async def test_an_unknown_property_is_quarantined_and_the_known_ones_are_stored(
     assert rows(database, "SELECT reason, detail FROM quarantine") == [
         (RejectionReason.UNKNOWN_PROPERTY, "no observed property moonlight")
     ]
-    assert committed.stored[0].ranges == [(1, 1)]
+    assert committed.stored_ranges[0].ranges == [(1, 1)]
 
 
-async def test_a_batch_with_impossible_times_is_kept_in_quarantine_and_the_node_may_forget_it(pipeline, node, database):
+async def test_a_batch_with_impossible_times_is_quarantined_and_counts_as_received(pipeline, node, database):
     committed = await pipeline.process([node.payload(seq=1, t0=2**51)])
     assert rows(database, "SELECT reason FROM quarantine") == [(RejectionReason.IMPOSSIBLE_TIME,)]
-    assert committed.stored[0].ranges == [(1, 1)]
+    assert committed.stored_ranges[0].ranges == [(1, 1)]
     assert stored(database) == []
 
 
 async def test_a_node_enrolled_or_revoked_while_running_is_noticed(pipeline, node, database):
     await pipeline.process([node.payload(seq=1)])
     later = enrol_node(database, node="ijm-002", station="velsen-noord")
-    assert (await pipeline.process([later.payload(seq=1)])).stored
+    assert (await pipeline.process([later.payload(seq=1)])).stored_ranges
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE node SET revoked_at = now() WHERE id = 'ijm-001'")
     await pipeline.process([node.payload(seq=2)])
@@ -192,7 +192,7 @@ async def test_a_wrong_clock_raises_no_alert(pipeline, node, database):
             value = 8.0 + (90.0 if 40 <= s < 55 else 0.0)
             await pipeline.process(
                 [
-                    minute(node, first + s, second=s + shift // 1000, values=value)
+                    one_second_batch(node, first + s, second=s + shift // 1000, values=value)
                     if shift < 0
                     else node.payload(first + s, t0=T0 + shift + s * 1000, dt=[0], values={"pm2_5": [value]})
                 ]
@@ -211,15 +211,15 @@ async def test_two_gateways_never_write_for_the_same_area(database, node):
     await second.close()
 
 
-async def test_stamps_of_an_unset_clock_are_resolved_by_the_same_boot_and_never_rewritten(pipeline, node, database):
+async def test_timestamps_of_an_unset_clock_are_resolved_by_the_same_boot_and_never_rewritten(pipeline, node, database):
     unset = {"clock": "unsynced", "mono": 5_000, "t0": 978_307_200_000, "dt": [0], "values": {"pm10": [1.0]}}
     await pipeline.process([node.payload(1, **unset)])
     shifts = "(extract(epoch FROM resolved_at - observed_at) * 1000)::bigint"
     resolved = f"SELECT {shifts} FROM observation_resolved ORDER BY batch_id"
-    assert rows(database, resolved) == [(0,)], "nothing of this boot can be trusted yet"
+    assert rows(database, resolved) == [(0,)], "this boot has no trusted clock yet"
     anchor = {"clock": "synced", "mono": 65_000, "dt": [0], "values": {"pm10": [1.0]}}
     await pipeline.process([node.payload(2, boot="other", **anchor)])
-    assert rows(database, resolved)[0] == (0,), "another boot says nothing of this one"
+    assert rows(database, resolved)[0] == (0,), "another boot does not resolve this one"
     await pipeline.process([node.payload(3, **anchor)])
     await pipeline.process([node.payload(4, **{**unset, "mono": 6_000, "t0": 978_307_201_000})])
     shift = T0 - 60_000 - 978_307_200_000

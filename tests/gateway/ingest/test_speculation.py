@@ -1,4 +1,4 @@
-"""What is worked out ahead of the database's answer is used where it holds, and changes nothing where it does not."""
+"""An outcome computed ahead of the database's answer is used if it holds, and changes no result if it does not."""
 
 import asyncio
 from contextlib import closing
@@ -13,7 +13,7 @@ from gateway.detection.settings import DetectionSettings
 from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
-from tests.gateway.decoding.test_process import begin
+from tests.gateway.decoding.test_process import wait_for_helper
 from tests.gateway.enrolled_node import T0, enrol_node
 from tests.gateway.ingest.test_pipeline import plume, rows
 
@@ -26,39 +26,37 @@ async def pipeline(database, request):
     store = Store(database, name="looks ahead")
     with closing(Decoder(min_payloads=1)) as decoder:
         if request.param == "in another":
-            begin(decoder)
+            wait_for_helper(decoder)
         yield Pipeline(store, Flagger(), Detector(DetectionSettings()), decoder if decoder.has_used_helper else None)
     await store.close()
 
 
-async def look_ahead(pipeline, groups, disturb=lambda _: None):
-    """As ingest does it: while one micro-batch is committed the next is worked out; a failure is tried again."""
-    foreseen = await pipeline.foresee(groups[0])
-    for number, group in enumerate(groups):
-        after = asyncio.create_task(pipeline.foresee(([*groups, []])[number + 1], after=foreseen))
+async def process_speculatively(pipeline, batches, disturb=lambda _: None):
+    """Process as the session does: speculate on the next micro-batch during a commit; repeat a failed commit."""
+    speculation = await pipeline.speculate(batches[0])
+    for number, payloads in enumerate(batches):
+        next_speculation = asyncio.create_task(pipeline.speculate(([*batches, []])[number + 1], previous=speculation))
         disturb(number)
         try:
-            await pipeline.process(group, (), foreseen)
+            await pipeline.process(payloads, (), speculation)
         except psycopg.OperationalError:
-            await pipeline.process(group, (), foreseen)
-        foreseen = await after
+            await pipeline.process(payloads, (), speculation)
+        speculation = await next_speculation
 
 
 def micro_batches(node):
-    """One payload each; some come again in the next, and a property that nobody sent before comes in between."""
+    """Micro-batches of one payload; some payloads come twice, and one of them has a new property."""
     payloads = plume(node)
     payloads[60] = node.payload(61, t0=T0 + 60_000, dt=[0], values={"pm2_5": [8.0], "pm10": [12.0]})
     return [[payload, *payloads[n - 1 : n][: n % 5 == 2]] for n, payload in enumerate(payloads)]
 
 
-async def test_looking_ahead_finds_what_one_after_the_other_finds_whatever_comes_between(
-    postgres, database, node, pipeline
-):
+async def test_speculation_gives_the_same_events_and_states_whatever_disturbs_it(postgres, database, node, pipeline):
     other = postgres.create_database(database.rpartition("=")[2] + "plain", template="migrated")
     store = Store(other)
     plain = Pipeline(store, Flagger(), Detector(DetectionSettings()))
-    for group in micro_batches(enrol_node(other)):
-        await plain.process(group)
+    for payloads in micro_batches(enrol_node(other)):
+        await plain.process(payloads)
     await store.close()
 
     def disturb(number):
@@ -70,24 +68,45 @@ async def test_looking_ahead_finds_what_one_after_the_other_finds_whatever_comes
             if number % 11 == 5:
                 connection.execute("UPDATE station SET name = name || '!'")
 
-    await look_ahead(pipeline, micro_batches(node), disturb)
+    await process_speculatively(pipeline, micro_batches(node), disturb)
     assert rows(database, FACTS) == rows(other, FACTS) != []
     assert rows(database, STATES) == rows(other, STATES) != []
 
 
-async def test_nothing_is_examined_twice_where_nothing_comes_between(database, node, pipeline):
-    def examined():
+async def test_nothing_is_analysed_twice_if_nothing_disturbs_it(database, node, pipeline):
+    def count_analyses():
         return REGISTRY.get_sample_value("piekwacht_detect_seconds_count")
 
-    before = examined()
-    await look_ahead(pipeline, [[payload] for payload in plume(node)])
-    assert examined() - before == 80 + 1  # and the empty one at the end
+    before = count_analyses()
+    await process_speculatively(pipeline, [[payload] for payload in plume(node)])
+    assert count_analyses() - before == 80 + 1  # and the empty one at the end
     assert rows(database, FACTS) != []
 
 
 async def test_a_payload_that_comes_twice_in_one_micro_batch_is_stored_once(database, node, pipeline):
     first, second = plume(node)[:2]
     await pipeline.process([first])
-    group = [second, first, second]
-    await pipeline.process(group, (), await pipeline.foresee(group))
+    payloads = [second, first, second]
+    await pipeline.process(payloads, (), await pipeline.speculate(payloads))
     assert rows(database, "SELECT count(*), count(DISTINCT (datastream_id, observed_at)) FROM observation") == [(2, 2)]
+
+
+async def test_a_speculation_from_the_state_of_a_failed_transaction_does_not_hold(postgres, database, node, pipeline):
+    first, rejected, last = plume(node)[:3]
+    await pipeline.process([first])
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("ALTER TABLE batch ADD CHECK (seq <> 2)")
+    speculation = await pipeline.speculate([rejected])
+    next_speculation = asyncio.create_task(pipeline.speculate([last], previous=speculation))
+    with pytest.raises(psycopg.errors.CheckViolation):
+        await pipeline.process([rejected], (), speculation)
+    await pipeline.process([last], (), await next_speculation)
+
+    other = postgres.create_database(database.rpartition("=")[2] + "plain", template="migrated")
+    store = Store(other)
+    plain = Pipeline(store, Flagger(), Detector(DetectionSettings()))
+    first, _, last = plume(enrol_node(other))[:3]
+    for payload in (first, last):
+        await plain.process([payload])
+    await store.close()
+    assert rows(database, STATES) == rows(other, STATES) != []

@@ -1,11 +1,12 @@
-"""The link on real brokers: acknowledged when we say so, bounded, and dead in plain words."""
+"""MqttConnection on real brokers: explicit acknowledgement, bounded waiting, plain error texts."""
 
 import asyncio
 
 import pytest
 
+from gateway.mqtt.client import create_client
 from gateway.mqtt.connection import BrokerUnavailableError, open_connection
-from gateway.mqtt.settings import BrokerSettings, create_client
+from gateway.mqtt.settings import BrokerSettings
 from gateway.system.child_process import find_free_port
 from gateway.system.embedded_servers import Broker
 
@@ -18,75 +19,75 @@ async def send(broker, count, *, start=0):
             await sender.publish(TOPIC, b"%d" % number, qos=1)
 
 
-async def take(link, count):
-    taken = []
+async def receive(connection, count):
+    received = []
     async with asyncio.timeout(30):  # nats-server sends again after its ack_wait of 10 s
-        while len(taken) < count:
-            taken += await link.take(1000, 0.01)
-    return taken
+        while len(received) < count:
+            received += await connection.receive(1000, 0.01)
+    return received
 
 
-def numbers(messages):
+def read_numbers(messages):
     return [int(message.payload) for message in messages]
 
 
-async def test_what_is_not_acknowledged_comes_again_on_the_next_link(each_broker):
-    async with open_connection(each_broker, "gateway", most=100) as link:
-        await link.subscribe(["pw/v1/+/+/readings"])
+async def test_unacknowledged_messages_are_delivered_again_on_the_next_connection(each_broker):
+    async with open_connection(each_broker, "gateway", max_waiting=100) as connection:
+        await connection.subscribe(["pw/v1/+/+/readings"])
         await send(each_broker, 5)
-        taken = await take(link, 5)
-        assert numbers(taken) == [0, 1, 2, 3, 4]
-        assert {message.topic for message in taken} == {TOPIC}
-        await link.acknowledge(taken[:2])
+        received = await receive(connection, 5)
+        assert read_numbers(received) == [0, 1, 2, 3, 4]
+        assert {message.topic for message in received} == {TOPIC}
+        await connection.acknowledge(received[:2])
     await send(each_broker, 1, start=5)
-    async with open_connection(each_broker, "gateway", most=100) as link:
-        assert sorted(numbers(await take(link, 4))) == [2, 3, 4, 5]
+    async with open_connection(each_broker, "gateway", max_waiting=100) as connection:
+        assert sorted(read_numbers(await receive(connection, 4))) == [2, 3, 4, 5]
 
 
-async def test_no_more_wait_here_than_may_and_none_is_lost(broker):
-    async with open_connection(broker, "gateway", most=10) as link:
-        await link.subscribe(["pw/v1/+/+/readings"])
+async def test_reading_pauses_at_max_waiting_and_no_message_is_lost(broker):
+    async with open_connection(broker, "gateway", max_waiting=10) as connection:
+        await connection.subscribe(["pw/v1/+/+/readings"])
         await send(broker, 1)
-        await take(link, 1)
+        await receive(connection, 1)
         async with create_client(broker, "sender") as sender:
             for number in range(200):  # 10 kB each: more than one read brings
                 await sender.publish(TOPIC, b"%d" % number + b" " * 100_000, qos=1)
         await asyncio.sleep(0.3)
-        assert len(link) < 100
-        taken = []
-        while len(taken) < 200:
-            taken += await link.receive(10, 0)
-            await link.acknowledge(taken[-10:])
-        assert numbers(taken) == list(range(200))
+        assert len(connection) < 100
+        received = []
+        while len(received) < 200:
+            received += await connection.receive(10, 0)
+            await connection.acknowledge(received[-10:])
+        assert read_numbers(received) == list(range(200))
 
 
-async def test_a_broker_that_sends_more_than_may_wait_here_before_it_answers_is_heard(broker):
-    async with open_connection(broker, "gateway", most=1) as link:
-        await link.subscribe(["pw/v1/+/+/readings"])
+async def test_a_subscription_succeeds_if_its_reply_follows_more_than_max_waiting_messages(broker):
+    async with open_connection(broker, "gateway", max_waiting=1) as connection:
+        await connection.subscribe(["pw/v1/+/+/readings"])
     async with create_client(broker, "sender") as sender:
         for number in range(20):
             await sender.publish(TOPIC, b"%d" % number + b" " * 100_000, qos=1)
-    async with open_connection(broker, "gateway", most=1) as link:
+    async with open_connection(broker, "gateway", max_waiting=1) as connection:
         await asyncio.sleep(0.3)  # it has filled up
-        await link.subscribe(["pw/v1/+/+/readings"])
-        assert sorted(set(numbers(await take(link, 20)))) == list(range(20))
+        await connection.subscribe(["pw/v1/+/+/readings"])
+        assert sorted(set(read_numbers(await receive(connection, 20)))) == list(range(20))
 
 
-async def test_a_wait_that_is_cancelled_takes_nothing(broker):
-    async with open_connection(broker, "gateway", most=100) as link:
-        await link.subscribe(["pw/v1/+/+/readings"])
-        waiting = asyncio.create_task(link.receive(10, 5.0))
+async def test_a_cancelled_receive_takes_no_message(broker):
+    async with open_connection(broker, "gateway", max_waiting=100) as connection:
+        await connection.subscribe(["pw/v1/+/+/readings"])
+        waiting = asyncio.create_task(connection.receive(10, 5.0))
         await send(broker, 3)
-        while len(link) < 3:
+        while len(connection) < 3:
             await asyncio.sleep(0.01)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        assert numbers(await take(link, 3)) == [0, 1, 2]
+        assert read_numbers(await receive(connection, 3)) == [0, 1, 2]
 
 
-async def test_what_it_publishes_is_kept_for_who_comes_later(each_broker):
-    async with open_connection(each_broker, "gateway", most=100) as link:
-        await link.publish("pw/v1/ijmond/ijm-001/stored", b"word", retain=True, at_least_once=True)
+async def test_a_retained_message_reaches_later_subscribers(each_broker):
+    async with open_connection(each_broker, "gateway", max_waiting=100) as connection:
+        await connection.publish("pw/v1/ijmond/ijm-001/stored", b"word", retain=True, at_least_once=True)
     async with create_client(each_broker, "node") as node:
         await node.subscribe("pw/v1/ijmond/ijm-001/stored", qos=1)
         async with asyncio.timeout(10):
@@ -94,28 +95,28 @@ async def test_what_it_publishes_is_kept_for_who_comes_later(each_broker):
     assert (message.payload, message.retain) == (b"word", True)
 
 
-async def test_a_broker_that_goes_away_ends_every_wait(tmp_path):
+async def test_a_stopped_broker_ends_every_pending_call(tmp_path):
     server = Broker(tmp_path / "broker")
-    async with open_connection(server.settings, "gateway", most=100) as link:
-        await link.subscribe(["pw/v1/+/+/readings"])
-        waiting = asyncio.create_task(link.receive(10, 0.01))
+    async with open_connection(server.settings, "gateway", max_waiting=100) as connection:
+        await connection.subscribe(["pw/v1/+/+/readings"])
+        waiting = asyncio.create_task(connection.receive(10, 0.01))
         await asyncio.sleep(0.05)
         await asyncio.to_thread(server.stop)
         with pytest.raises(BrokerUnavailableError, match="closed the connection"):
             async with asyncio.timeout(10):
                 await waiting
         with pytest.raises(BrokerUnavailableError):
-            await link.acknowledge([])
+            await connection.acknowledge([])
 
 
-async def test_nobody_there_is_said_in_plain_words():
+async def test_a_refused_connection_has_a_plain_error_text():
     with pytest.raises(BrokerUnavailableError, match="Connect call failed"):
-        async with open_connection(BrokerSettings(port=find_free_port()), "gateway", most=1):
+        async with open_connection(BrokerSettings(port=find_free_port()), "gateway", max_waiting=1):
             pass
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "error_text"),
     [
         (b"HTTP/1.1 400 Bad Request\r\n", "no MQTT broker|closed the connection"),
         (b"\x20\x02\x00\x05", "refuses us: not authorised"),
@@ -124,7 +125,7 @@ async def test_nobody_there_is_said_in_plain_words():
         (b"", "closed the connection"),
     ],
 )
-async def test_a_stranger_and_a_refusal_are_said_in_plain_words(answer, said):
+async def test_unexpected_replies_have_plain_error_texts(answer, error_text):
     async def reply(reader, writer):
         await reader.read(1000)
         writer.write(answer)
@@ -132,7 +133,9 @@ async def test_a_stranger_and_a_refusal_are_said_in_plain_words(answer, said):
         writer.close()
         await writer.wait_closed()
 
-    async with await asyncio.start_server(reply, "127.0.0.1", 0) as stranger:
-        with pytest.raises(BrokerUnavailableError, match=said):
-            async with open_connection(BrokerSettings(port=stranger.sockets[0].getsockname()[1]), "gateway", most=1):
+    async with await asyncio.start_server(reply, "127.0.0.1", 0) as server:
+        with pytest.raises(BrokerUnavailableError, match=error_text):
+            async with open_connection(
+                BrokerSettings(port=server.sockets[0].getsockname()[1]), "gateway", max_waiting=1
+            ):
                 pass

@@ -1,3 +1,5 @@
+"""Quality flags: the kernel equals its naive twin, and flags of the node stay."""
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ REGISTRY.properties["pm2_5"] = ObservedProperty(id="pm2_5", unit="ug/m3", name={
 _VALUE = st.one_of(st.floats(-10, 1500), st.sampled_from([5.0, 5.0, 5.0, float("nan"), float("inf")]))
 
 
-def flagged(values, at, rh=None, cuts=()):
+def flag_values(values, at, rh=None, cuts=()):
     batch = ObservationBatch.from_columns(np.zeros(len(values), int), at, values, **({} if rh is None else {"rh": rh}))
     flagger = Flagger()
     states, flags = flagger.initial(REGISTRY), []
@@ -28,7 +30,7 @@ def flagged(values, at, rh=None, cuts=()):
 
 @settings(max_examples=100, deadline=None)
 @given(values=st.lists(_VALUE, min_size=1, max_size=80), step=st.sampled_from([1_000, 60_000]), data=st.data())
-def test_the_kernel_is_its_naive_twin_wherever_it_is_cut(values, step, data):
+def test_the_kernel_equals_its_naive_twin_however_the_rows_are_split(values, step, data):
     at = T0 + np.arange(len(values)) * step
     rh = data.draw(
         st.lists(st.sampled_from([50.0, 85.0, 86.0, float("nan")]), min_size=len(values), max_size=len(values))
@@ -38,11 +40,11 @@ def test_the_kernel_is_its_naive_twin_wherever_it_is_cut(values, step, data):
     expected = [
         sum(Flag[name] for name in twin.flag_value(int(t), v, h)) for t, v, h in zip(at, values, rh, strict=True)
     ]
-    assert flagged(values, at, rh, cuts=(cut,)) == expected
+    assert flag_values(values, at, rh, cuts=(cut,)) == expected
 
 
-def test_a_value_that_never_moves_for_ten_minutes_is_stuck():
-    flags = flagged(np.full(100, 7.0), T0 + np.arange(100) * 30_000)
+def test_a_value_that_does_not_change_for_ten_minutes_is_stuck():
+    flags = flag_values(np.full(100, 7.0), T0 + np.arange(100) * 30_000)
     assert [bool(f & Flag.STUCK) for f in flags] == [i >= 29 for i in range(100)]
 
 
@@ -52,7 +54,7 @@ def test_flags_of_the_node_stay():
     assert after.flags.tolist() == [Flag.WARM_UP]
 
 
-def test_the_given_states_stay():
+def test_the_given_states_are_not_changed():
     flagger = Flagger()
     states = flagger.initial(REGISTRY)
     flagger.flag(states, ObservationBatch.from_columns([0], [T0], [5.0]), REGISTRY)

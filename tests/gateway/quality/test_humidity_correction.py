@@ -1,4 +1,4 @@
-"""What humid air adds is taken off where it is known how humid it was, and never where the rule does not hold."""
+"""Humidity correction: the published equation, applied only if the humidity is known and within the rule's limits."""
 
 import csv
 import io
@@ -36,23 +36,23 @@ def growth(humidity):
 
 @given(st.floats(0, 2_000), st.floats(0.01, 95))
 def test_the_rule_is_the_published_one(value, humidity):
-    found, why = correct_for_humidity(value, AirHumidity(percent=humidity, flags=0))
-    assert found == pytest.approx(value / growth(humidity))
-    assert why is None
+    corrected, reason = correct_for_humidity(value, AirHumidity(percent=humidity, flags=0))
+    assert corrected == pytest.approx(value / growth(humidity))
+    assert reason is None
 
 
 @pytest.mark.parametrize(
     ("humidity", "factor"),
     [(0.0, 1.0), (50.0, 1.1818), (80.0, 1.7273), (95.0, 4.4545)],
 )
-def test_figures_of_this_version_stay_the_same(humidity, factor):
+def test_corrected_values_of_this_version_never_change(humidity, factor):
     assert correct_for_humidity(100.0, AirHumidity(percent=humidity, flags=0))[0] == pytest.approx(
         100 / factor, rel=1e-4
     )
 
 
 @pytest.mark.parametrize(
-    ("air", "why"),
+    ("air", "reason"),
     [
         (None, MissingCorrection.NO_HUMIDITY),
         (AirHumidity(percent=None, flags=int(Flag.STALE)), MissingCorrection.NO_HUMIDITY),
@@ -61,27 +61,27 @@ def test_figures_of_this_version_stay_the_same(humidity, factor):
         (AirHumidity(percent=95.1, flags=0), MissingCorrection.TOO_HUMID),
     ],
 )
-def test_where_the_rule_does_not_hold_there_is_no_value_but_a_reason(air, why):
-    assert correct_for_humidity(12.0, air) == (None, why)
+def test_without_a_valid_humidity_there_is_a_reason_instead_of_a_value(air, reason):
+    assert correct_for_humidity(12.0, air) == (None, reason)
 
 
-def test_no_raw_value_no_corrected_value_and_no_reason():
+def test_without_a_raw_value_there_is_neither_value_nor_reason():
     assert correct_for_humidity(None, AirHumidity(percent=60.0, flags=0)) == (None, None)
     assert correct_day(None, 0, []) == (None, None)
 
 
-def test_a_day_is_the_mean_of_its_hours_where_they_hold_enough_of_it():
+def test_a_day_is_the_mean_of_its_hours_if_they_hold_enough_of_its_readings():
     assert correct_day(9.0, 200, [(4.0, 100), (8.0, 60), (None, 40)])[0] == pytest.approx(5.5)
     assert correct_day(9.0, 200, [(4.0, 100), (None, 100)]) == (None, MissingCorrection.TOO_FEW_HOURS)
 
 
-def test_only_particulates_have_a_rule_and_every_name_stands_once():
+def test_only_particulates_have_a_rule_and_labels_are_unique():
     assert find_rule("voc_raw") is None
     assert find_rule("pm2_5").label == "kappa-koehler@1"
-    assert len({one.label for one in CORRECTION_RULES}) == len(CORRECTION_RULES)
+    assert len({rule.label for rule in CORRECTION_RULES}) == len(CORRECTION_RULES)
 
 
-async def test_pages_now_and_files_give_the_corrected_value_beside_the_raw_one(api, pipeline, node):  # noqa: F811
+async def test_json_csv_and_parquet_give_the_corrected_value_beside_the_raw_one(api, pipeline, node):  # noqa: F811
     await ingest_observations(pipeline, node, 180, humidity=lambda s: 80.0 if s < 120 else 97.0)
     query = {**PERIOD, "averaging": "1min"}
     page = (await api.get(PATH, params=query)).json()
@@ -96,35 +96,35 @@ async def test_pages_now_and_files_give_the_corrected_value_beside_the_raw_one(a
     assert newest["pm2_5"]["uncorrected"] == "too_humid"
     assert newest["humidity"]["uncorrected"] is None
     for averaging in ("raw", "1min", "1h"):
-        asked = {**query, "averaging": averaging}
-        items = (await api.get(PATH, params=asked)).json()["items"][::-1]
-        text = (await api.get(PATH, params={**asked, "format": "csv"})).text
+        query = {**query, "averaging": averaging}
+        items = (await api.get(PATH, params=query)).json()["items"][::-1]
+        text = (await api.get(PATH, params={**query, "format": "csv"})).text
         for item, row in zip(items, csv.DictReader(io.StringIO(text)), strict=True):
             assert row["corrected"] == ("" if item["corrected"] is None else repr(item["corrected"]))
             assert row["correction"] == ("" if item["corrected"] is None else "kappa-koehler@1")
             assert row["uncorrected"] == (item["uncorrected"] or "")
-        table = pq.read_table(io.BytesIO((await api.get(PATH, params={**asked, "format": "parquet"})).content))
+        table = pq.read_table(io.BytesIO((await api.get(PATH, params={**query, "format": "parquet"})).content))
         assert table["corrected"].to_pylist() == [item["corrected"] for item in items]
 
 
-async def test_a_day_is_made_of_its_corrected_hours(api, pipeline, node):  # noqa: F811
+async def test_a_day_is_corrected_from_its_hours(api, pipeline, node):  # noqa: F811
     hour = 3_600
     await ingest_observations(pipeline, node, 60, plume=(), humidity=lambda _: 80.0)
     await ingest_observations(
         pipeline, node, 60, plume=range(60), start=T0 + hour * 1000, first_seq=1_000, humidity=lambda _: 40.0
     )
-    asked = {
+    query = {
         "start": format_instant(START - timedelta(days=1)),
         "end": format_instant(START + timedelta(days=1)),
         "averaging": "1day",
     }
-    (item,) = (await api.get(PATH, params=asked)).json()["items"]
+    (item,) = (await api.get(PATH, params=query)).json()["items"]
     assert item["corrected"] == pytest.approx((8.1 / growth(80.0) + 98.1 / growth(40.0)) / 2)
-    (row,) = csv.DictReader(io.StringIO((await api.get(PATH, params={**asked, "format": "csv"})).text))
+    (row,) = csv.DictReader(io.StringIO((await api.get(PATH, params={**query, "format": "csv"})).text))
     assert float(row["corrected"]) == pytest.approx(item["corrected"])
 
 
-async def test_a_station_without_humidity_says_so_and_keeps_its_raw_value(api, pipeline, node):  # noqa: F811
+async def test_a_station_without_humidity_gives_the_reason_and_its_raw_value(api, pipeline, node):  # noqa: F811
     await ingest_observations(pipeline, node, 60)
     newest = (await api.get("/api/v1/stations/wijk-aan-zee")).json()["properties"]["newest"]["pm2_5"]
     assert newest["mean"] == pytest.approx(8.1, abs=0.01)

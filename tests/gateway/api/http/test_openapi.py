@@ -1,4 +1,4 @@
-"""The API's description, judged by two programs: one that reads it, and one that believes every word and tries it."""
+"""The OpenAPI document, checked by a linter and by a program that generates requests from it."""
 
 import asyncio
 import shutil
@@ -37,7 +37,7 @@ async def lint(folder, text):
 
 
 @pytest.mark.timeout(300)
-async def test_the_description_keeps_to_the_design_rules(api, spectral):
+async def test_the_openapi_document_follows_the_design_rules(api, spectral):
     text = (await api.get("/api/v1/openapi.json")).text
     result = await lint(spectral, text)
     assert result.returncode == 0, result.stdout
@@ -51,7 +51,7 @@ async def test_the_description_keeps_to_the_design_rules(api, spectral):
 
 
 @pytest.mark.timeout(300)
-async def test_no_question_that_can_be_made_up_is_answered_with_a_server_error(api, pipeline, node):
+async def test_no_generated_request_causes_a_server_error(api, pipeline, node):
     await ingest_observations(pipeline, node)
     command = [Path(sys.executable).with_name("schemathesis"), "run", f"{api.base_url}/api/v1/openapi.json",
                "--checks", "not_a_server_error", "--phases", "examples,coverage,fuzzing", "--max-examples", "8",

@@ -1,4 +1,4 @@
-"""Replicas share the load: a stream behind a proxy goes on where it was, whichever replica it comes back to."""
+"""Replicas share the load: a stream behind a proxy resumes at any replica."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from tests.gateway.api.live.test_live import event, message, publish
 
 
 class Proxy:
-    """Passes each connection on to the first of its replicas that answers."""
+    """Forwards each connection to the first replica that accepts one."""
 
     def __init__(self, *ports):
         self.ports, self.tasks = list(ports), set()
@@ -33,11 +33,11 @@ class Proxy:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         port = next(port for port in self.ports if is_port_open("127.0.0.1", port))
-        behind = await asyncio.open_connection("127.0.0.1", port)
+        upstream = await asyncio.open_connection("127.0.0.1", port)
         with suppress(OSError):
-            await asyncio.gather(self.pour(reader, behind[1]), self.pour(behind[0], writer))
+            await asyncio.gather(self.copy_stream(reader, upstream[1]), self.copy_stream(upstream[0], writer))
 
-    async def pour(self, reader, writer):
+    async def copy_stream(self, reader, writer):
         try:
             while data := await reader.read(65_536):
                 writer.write(data)
@@ -46,35 +46,35 @@ class Proxy:
             writer.close()
 
 
-async def client_until(port, wanted, seen):
-    """An EventSource, as browsers have it: it comes back by itself and says where it was."""
+async def client_until(port, count, seen):
+    """An EventSource as in browsers: it reconnects by itself with the last id; collects `count` revisions in `seen`."""
     last = None
-    while len(seen) < wanted:
+    while len(seen) < count:
         headers = {} if last is None else {"Last-Event-ID": last}
         with suppress(httpx.HTTPError):
             async with (
                 httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=5) as client,
-                client.stream("GET", "/api/v1/live", headers=headers) as answer,
+                client.stream("GET", "/api/v1/live", headers=headers) as response,
             ):
                 name = None
-                async for line in answer.aiter_lines():
+                async for line in response.aiter_lines():
                     field, _, value = line.partition(": ")
                     last = value if field == "id" else last
                     name = value if field == "event" else name
                     assert name != "stale"
                     if field == "data" and name == "event" and json.loads(value)["revision"] not in seen:
                         seen.append(json.loads(value)["revision"])
-                    if len(seen) == wanted:
+                    if len(seen) == count:
                         return
         await asyncio.sleep(0.1)
 
 
-async def test_a_stream_goes_on_across_the_restart_of_a_replica_without_loss(database, broker):
+async def test_a_stream_resumes_at_another_replica_without_loss(database, broker):
     async with AsyncExitStack() as stack:
         first = AsyncExitStack()
-        one, _ = await first.enter_async_context(running_api(database, broker))
-        two, _ = await stack.enter_async_context(running_api(database, broker))
-        ports = one.base_url.port, two.base_url.port
+        replica_1, _ = await first.enter_async_context(running_api(database, broker))
+        replica_2, _ = await stack.enter_async_context(running_api(database, broker))
+        ports = replica_1.base_url.port, replica_2.base_url.port
         proxy = await stack.enter_async_context(Proxy(*ports))
         seen = []
         client = asyncio.create_task(client_until(proxy.port, 60, seen))
@@ -86,11 +86,11 @@ async def test_a_stream_goes_on_across_the_restart_of_a_replica_without_loss(dat
                 await publish(broker, message(number, event=event(number)))
                 await asyncio.sleep(0.01)
                 if phase == 1 and number == 30:
-                    stopping = asyncio.create_task(first.aclose())  # the one that serves goes away under it
+                    stopping = asyncio.create_task(first.aclose())  # stop the replica that serves the stream
             if phase == 1:
                 await stopping
-                again, _ = await stack.enter_async_context(running_api(database, broker))
-                proxy.ports = [two.base_url.port, again.base_url.port]
+                replica_3, _ = await stack.enter_async_context(running_api(database, broker))
+                proxy.ports = [replica_2.base_url.port, replica_3.base_url.port]
         async with asyncio.timeout(20):
             await client
     assert seen == list(range(1, 61)), json.dumps(seen)

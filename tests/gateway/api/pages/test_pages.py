@@ -1,4 +1,4 @@
-"""What a page shows: one plume as one peak, the days asked for, charts to the second, frames where they are allowed."""
+"""Pages: plumes, lists by day, charts of single readings, and frames."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,37 +15,37 @@ def event(seconds, name="pm2_5", *, station="a", severity="minor", end="later", 
             "end": end, "change": change}  # fmt: skip
 
 
-def test_what_rises_together_at_one_station_is_one_peak():
-    found = [event(5, "pm10"), event(3, "voc_raw", severity="moderate"), event(0), event(0, station="b"), event(-300)]
-    first, other, before = group_into_plumes(found)
+def test_properties_that_rise_together_at_one_station_are_one_plume():
+    peaks = [event(5, "pm10"), event(3, "voc_raw", severity="moderate"), event(0), event(0, station="b"), event(-300)]
+    first, other_station, earlier = group_into_plumes(peaks)
     assert first.main["observedProperty"] == "voc_raw"
-    assert [one["observedProperty"] for one in first.others] == ["pm2_5", "pm10"]
-    assert other.main["station"] == "b"
-    assert before.others == []
+    assert [member["observedProperty"] for member in first.others] == ["pm2_5", "pm10"]
+    assert other_station.main["station"] == "b"
+    assert earlier.others == []
 
 
-def test_what_is_over_and_what_is_not_are_two():
+def test_an_open_and_an_ended_peak_are_two_plumes():
     assert len(group_into_plumes([event(0, end=None, change="opened"), event(0, "pm10")])) == 2
 
 
-def test_a_signal_far_from_zero_is_drawn_where_it_is_and_dust_from_zero():
+def test_a_chart_starts_at_zero_unless_the_scale_is_arbitrary():
     line = Line(points=[(AT, 30_500.0), (AT + timedelta(minutes=1), 29_800.0)], css="mean", step=60)
-    drawn = {"title": "", "unit": "", "start": AT, "end": AT + timedelta(minutes=5), "lines": [line]}
-    assert Chart(**drawn, from_zero=False).bottom > 29_000
-    assert Chart(**drawn).bottom == 0
-    assert Chart(**drawn).narrow.svg().count('class="chart narrow"') == 1
+    options = {"title": "", "unit": "", "start": AT, "end": AT + timedelta(minutes=5), "lines": [line]}
+    assert Chart(**options, from_zero=False).bottom > 29_000
+    assert Chart(**options).bottom == 0
+    assert Chart(**options).narrow.svg().count('class="chart narrow"') == 1
 
 
 async def test_a_peak_of_seconds_is_drawn_from_single_readings(api, pipeline, node):
     await ingest_observations(pipeline, node)
-    (found,) = (await api.get("/api/v1/events")).json()["items"]
-    page = (await api.get(f"/nl/events/{found['id']}")).text
+    (peak,) = (await api.get("/api/v1/events")).json()["items"]
+    page = (await api.get(f"/nl/events/{peak['id']}")).text
     assert "losse metingen" in page
     path = page.split('class="line highest" d="')[1].split('"')[0]
     assert path.count("L") > 100
 
 
-async def test_peaks_are_listed_by_day_and_nonsense_is_no_day(api, pipeline, node):
+async def test_peaks_are_listed_by_day_and_invalid_days_are_ignored(api, pipeline, node):
     await ingest_observations(pipeline, node)
     for query, count in {
         "from=2026-11-21&to=2026-11-21": 1,
@@ -54,11 +54,11 @@ async def test_peaks_are_listed_by_day_and_nonsense_is_no_day(api, pipeline, nod
         "from=soon&to=9999-99-99": 1,
         "from=0001-01-01": 1,
     }.items():
-        answer = await api.get(f"/nl/events?{query}")
-        assert (answer.status_code, answer.text.count('<li class="peak')) == (200, count), query
+        response = await api.get(f"/nl/events?{query}")
+        assert (response.status_code, response.text.count('<li class="peak')) == (200, count), query
 
 
-async def test_others_may_show_the_widget_in_a_frame_in_every_language_and_no_other_page(api, pipeline, node):
+async def test_other_sites_may_frame_the_widget_in_every_language_and_no_other_page(api, pipeline, node):
     await ingest_observations(pipeline, node, 60)
     for prefix in ("", "/nl", "/en"):
         headers = (await api.get(f"{prefix}/widget/wijk-aan-zee")).headers
@@ -67,6 +67,6 @@ async def test_others_may_show_the_widget_in_a_frame_in_every_language_and_no_ot
         assert (await api.get(f"{prefix}/events")).headers["x-frame-options"] == "DENY"
 
 
-async def test_the_page_of_figures_says_how_well_peaks_are_found(api, pipeline, node):
+async def test_the_status_page_shows_how_well_peaks_are_detected(api, pipeline, node):
     await ingest_observations(pipeline, node)
     assert "Pieken in 30 dagen: 1" in (await api.get("/nl/status")).text

@@ -1,4 +1,4 @@
-"""What a program reads: GeoJSON, pages of observations, events; and what it is told when it asks wrongly."""
+"""The API for programs: GeoJSON, pages of observations, events, and the errors for invalid requests."""
 
 import asyncio
 import re
@@ -18,10 +18,10 @@ from tests.gateway.enrolled_node import T0
 
 async def test_stations_are_geojson_with_their_newest_minute(api, pipeline, node):
     await ingest_observations(pipeline, node, 60)
-    answer = await api.get("/api/v1/stations")
-    assert answer.status_code == 200
-    assert answer.headers["api-version"]
-    (feature,) = answer.json()["features"]
+    response = await api.get("/api/v1/stations")
+    assert response.status_code == 200
+    assert response.headers["api-version"]
+    (feature,) = response.json()["features"]
     assert feature["geometry"] == {"type": "Point", "coordinates": [4.594, 52.494]}
     newest = feature["properties"]["newest"]["pm2_5"]
     assert newest["mean"] == pytest.approx(8.1, abs=0.01)
@@ -29,7 +29,9 @@ async def test_stations_are_geojson_with_their_newest_minute(api, pipeline, node
     assert newest["observedAt"].endswith("T02:40:59.000Z")
 
 
-async def test_who_sends_a_body_too_slowly_is_cut_and_the_log_says_nothing_of_it(database, broker, monkeypatch, caplog):
+async def test_a_client_that_sends_a_body_too_slowly_is_disconnected_without_a_log_line(
+    database, broker, monkeypatch, caplog
+):
     monkeypatch.setattr("gateway.api.live.protocol._BODY_TIMEOUT", 0.3)
     async with running_api(database, broker) as (client, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
@@ -39,7 +41,7 @@ async def test_who_sends_a_body_too_slowly_is_cut_and_the_log_says_nothing_of_it
         writer.close()
         whole = await client.post("/acknowledge/x", content=b"0123456789")
         await asyncio.sleep(0.4)
-        assert (await client.get("/healthz")).status_code == 200, "the same connection, after a body that was whole"
+        assert (await client.get("/healthz")).status_code == 200, "the same connection, after a complete body"
         assert whole.status_code < 500
     assert not [record for record in caplog.records if record.exc_info]
 
@@ -53,9 +55,9 @@ async def test_who_sends_a_body_too_slowly_is_cut_and_the_log_says_nothing_of_it
         ([b"", b"Content-Length: 4\r\n\r\n", b"a=bcGET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"], b"404"),
         ([b"", b"Transfer-Encoding: chunked\r\n\r\n", b"2\r\na=\r\n", b"1\r\nb\r\n0\r\n\r\n"], b"404"),
     ],
-    ids=["in pieces", "too long, not waited for", "asks first", "another behind it", "chunked"],
+    ids=["in pieces", "too long", "expects 100", "pipelined", "chunked"],
 )
-async def test_a_body_is_waited_for_at_the_door(database, broker, pieces, status):
+async def test_a_body_is_held_until_it_is_complete(database, broker, pieces, status):
     async with running_api(database, broker) as (client, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
         writer.write(b"POST /acknowledge/x HTTP/1.1\r\nHost: here\r\n")
@@ -70,7 +72,7 @@ async def test_a_body_is_waited_for_at_the_door(database, broker, pieces, status
         writer.close()
 
 
-async def test_raw_observations_come_in_pages_without_gap_or_repeat_and_name_their_batch(api, pipeline, node):
+async def test_pages_of_raw_observations_have_no_gap_or_repeat_and_name_the_batch(api, pipeline, node):
     await ingest_observations(pipeline, node, 60)
     at = datetime.fromtimestamp(T0 / 1000, UTC)
     query = {"property": "pm2_5", "averaging": "raw", "limit": 7, "start": at.isoformat(),
@@ -93,7 +95,7 @@ async def test_raw_observations_come_in_pages_without_gap_or_repeat_and_name_the
     assert seen[0]["batch"] == {"node": node.id, "incarnation": node.inc, "seq": 51}
 
 
-async def test_minute_means_count_what_they_are_made_of(api, pipeline, node):
+async def test_minute_means_count_their_readings(api, pipeline, node):
     await ingest_observations(pipeline, node, 120)
     at = datetime.fromtimestamp(T0 / 1000, UTC)
     query = {"start": at.isoformat(), "end": (at + timedelta(hours=1)).isoformat()}
@@ -102,7 +104,7 @@ async def test_minute_means_count_what_they_are_made_of(api, pipeline, node):
     assert items[0]["max"] == pytest.approx(98.2)
 
 
-async def test_an_event_is_listed_and_stays_at_its_address(api, pipeline, node):
+async def test_an_event_is_listed_and_has_a_permanent_address(api, pipeline, node):
     await ingest_observations(pipeline, node)
     (event,) = (await api.get("/api/v1/events", params={"area": "ijmond", "property": "pm2_5"})).json()["items"]
     assert event["excess"] == pytest.approx(90, rel=0.1)
@@ -111,7 +113,7 @@ async def test_an_event_is_listed_and_stays_at_its_address(api, pipeline, node):
     assert (await api.get("/api/v1/events", params={"open": "true"})).json()["items"] == []
 
 
-WRONG = [
+INVALID_REQUESTS = [
     ("/api/v1/stations?colour=red", 400, "'colour'"),
     ("/api/v1/stations/nowhere", 404, "nowhere"),
     ("/api/v1/stations/", 404, ""),
@@ -158,36 +160,36 @@ WRONG = [
 ]
 
 
-async def test_a_wrong_question_is_answered_with_a_problem_that_names_it(api, node):
-    for path, status, words in WRONG:
-        answer = await api.get(path)
-        assert answer.status_code == status, path
-        assert answer.headers["content-type"] == "application/problem+json", path
-        assert answer.json()["status"] == status, path
-        assert words in answer.json()["detail"], path
+async def test_an_invalid_request_gets_a_problem_that_names_the_cause(api, node):
+    for path, status, detail in INVALID_REQUESTS:
+        response = await api.get(path)
+        assert response.status_code == status, path
+        assert response.headers["content-type"] == "application/problem+json", path
+        assert response.json()["status"] == status, path
+        assert detail in response.json()["detail"], path
 
 
-async def test_a_wrong_method_is_a_problem_that_names_it_and_what_is_known(api):
-    asked = {
+async def test_a_wrong_method_gets_a_problem_that_names_the_allowed_ones(api):
+    methods = {
         "POST": "/api/v1/stations",
         "DELETE": "/api/v1/events/x",
         "PUT": "/api/v1/live",
         "PATCH": "/",
         "TRACE": "/en/",
     }
-    for method, path in asked.items():
-        answer = await api.request(method, path)
-        assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
-        assert repr(method) in answer.json()["detail"]
-        assert "GET" in answer.headers["allow"]
+    for method, path in methods.items():
+        response = await api.request(method, path)
+        assert (response.status_code, response.headers["content-type"]) == (405, "application/problem+json")
+        assert repr(method) in response.json()["detail"]
+        assert "GET" in response.headers["allow"]
 
 
-async def test_a_body_that_nobody_asked_for_is_refused_by_its_size(api):
-    answer = await api.request("GET", "/api/v1/stations", content=b"x" * 70_000)
-    assert (answer.status_code, answer.json()["status"]) == (413, 413)
+async def test_a_body_that_is_too_large_is_refused(api):
+    response = await api.request("GET", "/api/v1/stations", content=b"x" * 70_000)
+    assert (response.status_code, response.json()["status"]) == (413, 413)
 
 
-async def test_an_answer_is_known_again_by_its_tag_and_says_whose_it_is(api, pipeline, node):
+async def test_a_response_has_an_etag_and_names_its_licence(api, pipeline, node):
     await ingest_observations(pipeline, node)
     for path in ("/api/v1", "/api/v1/areas", "/api/v1/stations", "/api/v1/observed-properties", "/api/v1/events",
                  "/api/v1/datastreams", "/api/v1/alerts", "/api/v1/sites"):  # fmt: skip
@@ -204,7 +206,7 @@ async def test_an_answer_is_known_again_by_its_tag_and_says_whose_it_is(api, pip
     assert (await api.get("/api/v1/events", headers=since)).status_code == 304
 
 
-async def test_places_are_geojson_and_datastreams_say_what_they_measure(api, pipeline, node):
+async def test_places_are_geojson_and_datastreams_name_their_property(api, pipeline, node):
     await ingest_observations(pipeline, node)
     (area,) = (await api.get("/api/v1/areas")).json()["features"]
     assert (area["id"], area["geometry"]["type"]) == ("ijmond", "Polygon")
@@ -212,19 +214,19 @@ async def test_places_are_geojson_and_datastreams_say_what_they_measure(api, pip
     (stream,) = (await api.get("/api/v1/datastreams", params={"station": "wijk-aan-zee"})).json()["items"]
     assert (stream["observedProperty"], stream["unit"], stream["node"]) == ("pm2_5", "ug/m3", node.id)
     assert (await api.get(f"/api/v1/datastreams/{stream['id']}")).json() == stream
-    found = await api.get("/api/v1/observed-properties/pm2_5")
-    assert found.json()["name"] == {"nl": "fijnstof PM2,5", "en": "particulates PM2.5"}
+    observed_property = await api.get("/api/v1/observed-properties/pm2_5")
+    assert observed_property.json()["name"] == {"nl": "fijnstof PM2,5", "en": "particulates PM2.5"}
 
 
-async def test_what_was_said_of_an_event_before_stays(api, pipeline, node):
+async def test_earlier_revisions_of_an_event_stay_available(api, pipeline, node):
     await ingest_observations(pipeline, node)
     (event,) = (await api.get("/api/v1/events")).json()["items"]
     items = (await api.get(f"/api/v1/events/{event['id']}/revisions")).json()["items"]
-    assert [one["revision"] for one in items] == list(range(1, event["revision"] + 1))
+    assert [item["revision"] for item in items] == list(range(1, event["revision"] + 1))
     assert items[0]["change"] == "opened"
 
 
-async def test_who_was_told_is_public_and_their_address_is_not(api, pipeline, node, database):
+async def test_notified_receivers_are_public_and_their_addresses_are_not(api, pipeline, node, database):
     await ingest_observations(pipeline, node)
     (event,) = (await api.get("/api/v1/events")).json()["items"]
     with psycopg.connect(database, autocommit=True) as connection:
@@ -239,23 +241,23 @@ async def test_who_was_told_is_public_and_their_address_is_not(api, pipeline, no
     assert (await api.get(f"/api/v1/alerts/{alert['id']}")).json() == alert
 
 
-async def test_the_description_of_the_api_is_public_and_complete(api):
-    answer = await api.get("/api/v1/openapi.json")
-    document = answer.json()
-    assert answer.headers["access-control-allow-origin"] == "*"
+async def test_the_openapi_document_is_public_and_complete(api):
+    response = await api.get("/api/v1/openapi.json")
+    document = response.json()
+    assert response.headers["access-control-allow-origin"] == "*"
     assert {"name", "url", "email"} <= document["info"]["contact"].keys()
     for path, operations in document["paths"].items():
         assert path == path.lower()
         for operation in operations.values():
             assert operation["tags"]
             assert {"400", "404"} <= operation["responses"].keys()
-            done = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
-            assert done
-            for media in done[0].get("content", {}).values():
+            successes = [response for status, response in operation["responses"].items() if status.startswith("2")]
+            assert successes
+            for media in successes[0].get("content", {}).values():
                 assert "example" in media or "$ref" not in media["schema"]
 
 
-async def test_machines_can_watch_it(api):
+async def test_health_readiness_and_metrics_are_served(api):
     assert (await api.get("/healthz")).status_code == 200
     assert (await api.get("/readyz")).json() == {"status": "ready"}
     assert "piekwacht_commit_seconds_bucket" in (await api.get("/metrics")).text
@@ -266,11 +268,11 @@ async def test_a_database_without_a_schema_is_not_ready(empty_database, broker):
         assert (await client.get("/readyz")).status_code in {500, 503}
 
 
-async def test_pages_are_whole_without_javascript_and_ask_no_other_host(api, pipeline, node):
+async def test_pages_are_complete_without_javascript_and_load_nothing_from_other_hosts(api, pipeline, node):
     await ingest_observations(pipeline, node)
-    for path, words in (("/", "Wat hangt er nu in de lucht?"), ("/en/", "What is in the air right now?")):
+    for path, title in (("/", "Wat hangt er nu in de lucht?"), ("/en/", "What is in the air right now?")):
         page = await api.get(path)
-        assert words in page.text
+        assert title in page.text
         assert "Wijk aan Zee" in page.text
         for address in re.findall(r'(?:src|srcset|action|<link[^>]*href)="([^"]*)"', page.text):
             assert address.startswith("/"), address
@@ -289,12 +291,12 @@ async def test_a_hostile_name_is_only_text_on_every_page(api, pipeline, node, da
         assert "<script>alert" not in (await api.get(path)).text
 
 
-async def test_a_port_in_use_is_one_sentence(database, broker):
+async def test_a_port_in_use_is_reported_in_one_sentence(database, broker):
     with pytest.raises(StartError, match=f":{broker.port} is in use"):
         await serve(ApiSettings(port=broker.port), database, broker)
 
 
-def test_a_small_answer_does_not_wait_for_a_larger_one():
-    """An event loop switches Nagle's delay off only where the socket says that it is TCP: 40 ms an answer."""
+def test_a_small_response_is_sent_without_delay():
+    """asyncio sets TCP_NODELAY only if the socket has the protocol TCP; without it a response takes 40 ms longer."""
     with open_listener("127.0.0.1", 0) as listening:
         assert listening.proto == socket.IPPROTO_TCP

@@ -1,4 +1,4 @@
-"""The map below the stations comes through us, from a real server; and from nowhere where nobody asked for one."""
+"""The base map: tiles come through the API from a map server, and only if the operator configures one."""
 
 import base64
 import threading
@@ -12,18 +12,18 @@ from tests.gateway.api.conftest import running_api
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
-HERE = "10/525/336"  # the IJmond, zoom 10
+TILE = "10/525/336"  # the IJmond, zoom 10
 
 
 @pytest.fixture
-def elsewhere():
-    """A map server; remembers what it was asked, gives `answer`."""
-    asked = []
+def map_server():
+    """A map server: stores the requests in `requests` and sends `response`, a status and a body."""
+    requests = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            asked.append((self.path, self.client_address, dict(self.headers)))
-            status, body = server.answer
+            requests.append((self.path, self.client_address, dict(self.headers)))
+            status, body = server.response
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -33,7 +33,7 @@ def elsewhere():
             """Nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.answer, server.asked = (200, PIXEL), asked
+    server.response, server.requests = (200, PIXEL), requests
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -46,37 +46,37 @@ def settings(server):
     return BaseMapSettings(url=f"http://127.0.0.1:{server.server_port}/{{z}}/{{x}}/{{y}}.png", attribution="<Kadaster>")
 
 
-async def test_a_tile_is_fetched_once_for_all_and_says_nothing_of_who_asks(database, broker, node, elsewhere):
-    async with running_api(database, broker, base_map=settings(elsewhere)) as (api, _):
+async def test_a_tile_is_fetched_once_for_all_visitors_without_their_headers(database, broker, node, map_server):
+    async with running_api(database, broker, base_map=settings(map_server)) as (api, _):
         for _ in range(3):
-            answer = await api.get(f"/map/{HERE}.png", headers={"Cookie": "a=b", "Referer": "http://x"})
-            assert (answer.status_code, answer.content) == (200, PIXEL)
-            assert answer.headers["content-type"] == "image/png"
-        assert "max-age=86400" in answer.headers["cache-control"]
-        ((path, _, headers),) = elsewhere.asked
-        assert path == f"/{HERE}.png"
+            response = await api.get(f"/map/{TILE}.png", headers={"Cookie": "a=b", "Referer": "http://x"})
+            assert (response.status_code, response.content) == (200, PIXEL)
+            assert response.headers["content-type"] == "image/png"
+        assert "max-age=86400" in response.headers["cache-control"]
+        ((path, _, headers),) = map_server.requests
+        assert path == f"/{TILE}.png"
         assert not {"Cookie", "Referer", "X-Forwarded-For"} & headers.keys()
         assert "\\u003cKadaster\\u003e" in (await api.get("/nl/")).text
 
 
-async def test_tiles_elsewhere_are_none_of_ours(database, broker, node, elsewhere):
-    async with running_api(database, broker, base_map=settings(elsewhere)) as (api, _):
+async def test_tiles_outside_our_areas_are_not_fetched(database, broker, node, map_server):
+    async with running_api(database, broker, base_map=settings(map_server)) as (api, _):
         for path in ("10/0/0", "10/525/99999999", "99/1/1", "10/-1/336", "3/4/2"):
             assert (await api.get(f"/map/{path}.png")).status_code == 404, path
-        assert elsewhere.asked == []
+        assert map_server.requests == []
 
 
 @pytest.mark.parametrize(
-    "given", [(500, b"no"), (200, b"<script>alert(1)</script>"), (200, b"\x89PNG" + b"0" * 600_000)]
+    "map_response", [(500, b"no"), (200, b"<script>alert(1)</script>"), (200, b"\x89PNG" + b"0" * 600_000)]
 )
-async def test_what_is_no_picture_is_not_passed_on(database, broker, node, elsewhere, given):
-    elsewhere.answer = given
-    async with running_api(database, broker, base_map=settings(elsewhere)) as (api, _):
-        answer = await api.get(f"/map/{HERE}.png")
-        assert answer.status_code == 503
-        elsewhere.answer = (200, PIXEL)
-        assert (await api.get(f"/map/{HERE}.png")).status_code == 200
+async def test_a_response_that_is_not_an_image_is_not_passed_on(database, broker, node, map_server, map_response):
+    map_server.response = map_response
+    async with running_api(database, broker, base_map=settings(map_server)) as (api, _):
+        response = await api.get(f"/map/{TILE}.png")
+        assert response.status_code == 503
+        map_server.response = (200, PIXEL)
+        assert (await api.get(f"/map/{TILE}.png")).status_code == 200
 
 
-async def test_without_an_address_there_is_no_map(api, node):
-    assert (await api.get(f"/map/{HERE}.png")).status_code == 404
+async def test_without_a_url_there_is_no_base_map(api, node):
+    assert (await api.get(f"/map/{TILE}.png")).status_code == 404

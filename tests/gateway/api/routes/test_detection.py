@@ -1,4 +1,4 @@
-"""What is published of the detector's tests: at an address, on a page, for Prometheus."""
+"""The figures of the self-test: in the API, on the status page, and for Prometheus."""
 
 from datetime import UTC, datetime
 
@@ -8,8 +8,8 @@ import pytest
 HOUR = datetime(2026, 11, 20, 3, tzinfo=UTC)
 
 
-def an_hour_of_results(dsn, detector="peak@2#7ec8e0b6", found=117, of=120):
-    """An hour's results, as the self-test keeps them."""
+def insert_results(dsn, detector="peak@2#7ec8e0b6", found=117, injected=120):
+    """Insert the results of one hour, as the self-test stores them."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("INSERT INTO selftest_hour VALUES ('ijmond', %s, %s)", [detector, HOUR])
         connection.execute(
@@ -18,38 +18,38 @@ def an_hour_of_results(dsn, detector="peak@2#7ec8e0b6", found=117, of=120):
                       CASE WHEN i < %s THEN 'found' WHEN i < %s THEN 'missed' ELSE 'obscured' END, 'peak',
                       CASE WHEN i < %s THEN 40.0 END, CASE WHEN i < %s THEN 0.95 END
                FROM generate_series(0, %s) i""",
-            [detector, HOUR, HOUR, HOUR, found, of, found, found, of + 4],
+            [detector, HOUR, HOUR, HOUR, found, injected, found, found, injected + 4],
         )
         connection.execute(
             "INSERT INTO selftest_exposure VALUES ('ijmond', %s, %s, 'pm2_5', 10, 240.0, 31, 12)", [detector, HOUR]
         )
 
 
-async def test_without_a_test_nothing_is_claimed(api, node):
+async def test_without_a_self_test_there_are_no_figures(api, node):
     figures = (await api.get("/api/v1/detection-figures")).json()
     assert (figures["detector"], figures["items"]) == (None, [])
     assert "De zelftest heeft hier nog niet gelopen." in (await api.get("/nl/status")).text
 
 
-async def test_figures_are_told_with_what_they_leave_uncertain(api, node, database):
-    an_hour_of_results(database)
-    answer = await api.get("/api/v1/detection-figures")
-    assert answer.status_code == 200
-    figures = answer.json()
+async def test_figures_have_confidence_intervals(api, node, database):
+    insert_results(database)
+    response = await api.get("/api/v1/detection-figures")
+    assert response.status_code == 200
+    figures = response.json()
     assert (figures["detector"], figures["since"]) == ("peak@2#7ec8e0b6", "2026-11-20T03:00:00.000Z")
     (item,) = figures["items"]
     assert (item["observedProperty"], item["interval"], item["alonePerSensorDay"]) == ("pm2_5", 10, 0.05)
-    (one,) = item["synthetic"]
-    assert (one["injected"], one["found"], one["probability"], one["medianDelay"]) == (120, 117, 0.975, 40.0)
-    assert (one["low"], one["high"]) == pytest.approx((0.929, 0.991), abs=1e-3)
+    (peaks,) = item["synthetic"]
+    assert (peaks["injected"], peaks["found"], peaks["probability"], peaks["medianDelay"]) == (120, 117, 0.975, 40.0)
+    assert (peaks["low"], peaks["high"]) == pytest.approx((0.929, 0.991), abs=1e-3)
 
 
-async def test_the_page_says_it_in_a_plain_sentence_and_prometheus_sees_it(api, node, database):
-    an_hour_of_results(database)
+async def test_the_status_page_and_prometheus_show_the_figures(api, node, database):
+    insert_results(database)
     dutch, english = (await api.get("/nl/status")).text, (await api.get("/en/status")).text
     assert "Van 120 nagebootste pieken van 10× de ruis vond de detector er 117 (93–99 %), na 40 s (mediaan)." in dutch
     assert "hoogstens 0,05 valse meldingen per sensor per dag" in dutch
     assert "Of 120 synthetic peaks of 10× the noise the detector found 117 (93–99 %), after 40 s (median)." in english
-    shown = (await api.get("/metrics")).text
-    assert 'piekwacht_selftest_probability{interval="10",multiple="10",property="pm2_5"} 0.975' in shown
-    assert 'piekwacht_selftest_alone_per_sensor_day{interval="10",property="pm2_5"} 0.05' in shown
+    metrics = (await api.get("/metrics")).text
+    assert 'piekwacht_selftest_probability{interval="10",multiple="10",property="pm2_5"} 0.975' in metrics
+    assert 'piekwacht_selftest_alone_per_sensor_day{interval="10",property="pm2_5"} 0.05' in metrics

@@ -1,0 +1,29 @@
+"""`piekwacht demo`: its arguments."""
+
+import argparse
+from pathlib import Path
+
+from gateway.demo import run as demo
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the demo."""
+    parser.add_argument("--port", type=int, default=8080, help="port of the map and the API (8080)")
+    parser.add_argument("--nodes", type=int, default=12, help="number of simulated nodes, 1 to 12 (12)")
+    parser.add_argument("--speed", type=float, default=1.0, help="speed of the simulated time (1)")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="let the nodes replay a recording")
+    parser.add_argument("--data-dir", type=Path, help="keep all data in this folder instead of a temporary one")
+    parser.add_argument("--duration", type=float, metavar="SECONDS", help="stop then, and print the result as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo until Ctrl-C or --duration; 1 if readings were lost or stored twice."""
+    options = demo.Options(
+        port=args.port,
+        nodes=args.nodes,
+        speed=args.speed,
+        replay=args.replay,
+        data_dir=args.data_dir,
+        duration=args.duration,
+    )
+    return demo.run(options)

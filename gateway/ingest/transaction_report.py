@@ -1,0 +1,20 @@
+"""Facts of one committed transaction, for the log and for Prometheus."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.decoding.decode import RejectedPayload
+from gateway.ingest.batch_outcome import BatchOutcome
+from gateway.model.registry import Registry
+from gateway.store.ledger import AcceptedBatches
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransactionReport:
+    """Stored and rejected payloads with their outcome; `seconds` from the start of the transaction to its COMMIT."""
+
+    registry: Registry
+    accepted: AcceptedBatches
+    rejected: Sequence[RejectedPayload]
+    outcome: BatchOutcome
+    seconds: float
