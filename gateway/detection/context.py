@@ -4,27 +4,13 @@ import math
 from collections.abc import Sequence
 
 from gateway.model.event import Neighbours, UpwindSite, Wind
-from gateway.model.registry import Registry, Site, Station
+from gateway.model.geodesy import bearing_and_distance, direction, plane_offset
+from gateway.model.registry import Registry, Station
 
-_EARTH_RADIUS = 6_371_008.8  # m, mean radius (IUGG)
 _MIN_HALF_SECTOR = 22.5  # degrees: half a sector is never narrower than this
 _MAX_WIND_SPREAD = 60.0
 _MAX_DISTANCE = 25_000.0  # m
 _CALM_SPEED = 0.5  # m/s: below it a vane shows nothing
-
-
-def bearing_and_distance(station: Station, site: Site) -> tuple[float, float]:
-    """Degrees from north and metres from the station to the site, along the great circle."""
-    lat_1, lat_2 = math.radians(station.latitude), math.radians(site.latitude)
-    longitude_difference = math.radians(site.longitude - station.longitude)
-    north = math.cos(lat_1) * math.sin(lat_2) - math.sin(lat_1) * math.cos(lat_2) * math.cos(longitude_difference)
-    east = math.sin(longitude_difference) * math.cos(lat_2)
-    cos_distance = math.sin(lat_1) * math.sin(lat_2) + math.cos(lat_1) * math.cos(lat_2) * math.cos(
-        longitude_difference
-    )
-    return math.degrees(math.atan2(east, north)) % 360, _EARTH_RADIUS * math.atan2(
-        math.hypot(east, north), cos_distance
-    )
 
 
 def wind_from_sums(east: float, north: float, speed: float, readings: int) -> Wind | None:
@@ -34,7 +20,7 @@ def wind_from_sums(east: float, north: float, speed: float, readings: int) -> Wi
     resultant_length = min(math.hypot(east, north) / readings, 1.0)
     spread = math.degrees(math.sqrt(-2 * math.log(max(resultant_length, 1e-6))))
     return Wind(
-        direction=round(math.degrees(math.atan2(east, north)) % 360, 1),
+        direction=round(direction(east, north), 1),
         spread=round(spread, 1),
         speed=round(speed / readings, 1),
         readings=readings,
@@ -47,7 +33,7 @@ def find_upwind_sites(station: Station, wind: Wind | None, registry: Registry) -
         return ()
     ranked_sites = []
     for site in registry.sites:
-        bearing, distance = bearing_and_distance(station, site)
+        bearing, distance = bearing_and_distance(station.latitude, station.longitude, site.latitude, site.longitude)
         deviation = abs((bearing - wind.direction + 180) % 360 - 180)
         if site.area == station.area and distance <= _MAX_DISTANCE and deviation <= max(_MIN_HALF_SECTOR, wind.spread):
             upwind_site = UpwindSite(id=site.id, name=site.name, bearing=round(bearing, 1), distance=round(distance))
@@ -61,12 +47,10 @@ def neighbours_from_slots(
     """Neighbours as values; slots of those that rose, as many as were noted."""
     station_ids = dict.fromkeys(registry.datastreams[slot].station for slot in slots)
     nearest_first = sorted(
-        station_ids, key=lambda station_id: (_squared_distance(station, registry.stations[station_id]), station_id)
+        station_ids, key=lambda station_id: (_distance(station, registry.stations[station_id]), station_id)
     )
     return Neighbours(fresh=fresh, risen=risen, stations=tuple(nearest_first))
 
 
-def _squared_distance(station: Station, other: Station) -> float:
-    north = station.latitude - other.latitude
-    east = (station.longitude - other.longitude) * math.cos(math.radians(station.latitude))
-    return north * north + east * east
+def _distance(station: Station, other: Station) -> float:
+    return math.hypot(*plane_offset(station.latitude, station.longitude, other.latitude, other.longitude))

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detection.records import Topology
+from gateway.model.geodesy import METRES_PER_DEGREE
 from gateway.model.registry import ObservedProperty, Registry, cache_per_registry
 
-_TWIN_DISTANCE = 30 / 111_195  # degrees of latitude
+_TWIN_DISTANCE = 30 / METRES_PER_DEGREE  # degrees of latitude
 _MAX_GROUP_SIZE = 256  # members of a group; more are halved by where they stand, so that neighbours are near
 
 

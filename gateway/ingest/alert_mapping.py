@@ -1,17 +1,17 @@
 """Maps events to alerts: which changes are alerted, and their severity. Pure."""
 
 from collections.abc import Sequence
-from math import atan2, cos, degrees, hypot, radians
+from math import hypot
 
 from alerting.alert import Alert, Change, NearSite, Place, Severity
 from gateway.model.event import Event, EventChange, EventKind
+from gateway.model.geodesy import direction, plane_offset
 from gateway.model.registry import ObservedProperty, Registry, Station
 
 _ALERTED_KINDS = {EventKind.PEAK, EventKind.REGIONAL}  # glitches and humidity are stored and shown, never sent
 
 
 _NEAR_METRES = 15_000.0  # metres within which a watched facility is named
-_METRES_PER_DEGREE = 111_195.0  # metres of a degree of latitude on a sphere of 6,371 km
 
 
 def classify_severity(event: Event, observed_property: ObservedProperty) -> Severity:
@@ -64,9 +64,8 @@ def find_near_sites(station: Station, registry: Registry) -> tuple[NearSite, ...
     """The area's watched facilities within fifteen kilometres, the nearest first. On a plane: right to a percent."""
     sites = []
     for site in registry.sites:
-        north = (site.latitude - station.latitude) * _METRES_PER_DEGREE
-        east = (site.longitude - station.longitude) * _METRES_PER_DEGREE * cos(radians(station.latitude))
+        east, north = plane_offset(station.latitude, station.longitude, site.latitude, site.longitude)
         if site.area == station.area and hypot(north, east) <= _NEAR_METRES:
-            bearing = degrees(atan2(east, north)) % 360
+            bearing = direction(east, north)
             sites.append(NearSite(name=site.name, bearing=round(bearing) % 360, distance=round(hypot(north, east), -1)))
     return tuple(sorted(sites, key=lambda near_site: near_site.distance))
