@@ -22,6 +22,7 @@ from msgspec import Meta, Struct
 from edge_agent.signing import ForgedError, NoteError, Signer, UnsignedError, Verifier, split_note
 
 __all__ = [
+    "UNTRUSTED_FLAGS",
     "ClockState",
     "Flag",
     "ForgedError",
@@ -74,6 +75,10 @@ class Flag(IntFlag):
     MAINTENANCE = 4096
     CALIBRATION_EXPIRED = 8192
     TIME_SUSPECT = 16384
+
+
+# A value with one of these flags is not a measurement of the air: no peak, and nothing to learn from.
+UNTRUSTED_FLAGS = (Flag.WARM_UP, Flag.CLEANING, Flag.STALE, Flag.SENSOR_FAULT, Flag.OUT_OF_RANGE, Flag.MAINTENANCE)
 
 
 class ClockState(StrEnum):

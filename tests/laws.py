@@ -166,7 +166,7 @@ def _check_bad_input(detector):
         states, _ = detector.detect(
             detector.initial(registry), ObservationBatch.from_columns(np.zeros(len(at), int), at, values), registry
         )
-        assert all(np.isfinite(states.streams[name]).all() for name in ("background", "variance", "evidence", "gain"))
+        assert all(np.isfinite(states.streams[name]).all() for name in ("background", "variance", "cusum", "gain"))
         return [e for e in new_events if e.kind is EventKind.PEAK]
 
     weeks = at + np.where(np.arange(600) >= 300, 21 * 86_400_000, 0)

@@ -1,7 +1,7 @@
-"""`piekwacht bench detect`: what a reading costs the detector, beside river's.
+"""`piekwacht bench detect`: cost of the detector per reading, compared with river.
 
-Medians of CPU time over several runs of the kernel as live detection calls it. The readings are made up: what they say
-changes neither the work nor its order. With the network term all sensors stand in one area of 40 by 40 km.
+Medians of CPU time over several runs of the kernel as live detection calls it. The readings are made up: their
+values change neither the work nor its order. With the network term all sensors are in one area of 40 by 40 km.
 """
 
 import argparse
@@ -21,9 +21,9 @@ from gateway.detection.settings import DetectionSettings
 from gateway.model.registry import Datastream, ObservedProperty, Registry, Station
 
 _INTERVAL_MS = 10_000  # ms between readings
-_WARM_UP_READINGS = 30  # readings before anything is measured
+_WARM_UP_READINGS = 30  # readings before the measurement
 _SMALL_AREA = 5  # sensors of a small area
-_SETTLING_MS = 3_600_000  # ms after which a stream learns no faster than it will ever after
+_SETTLING_MS = 3_600_000  # ms until the learning rate of a stream is constant
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def build_registry(sensors: int, *, areas: int) -> Registry:
-    """Made-up stations spread over `areas` areas of 40 by 40 km, each with one PM2.5 sensor."""
+    """Build made-up stations spread over `areas` areas of 40 by 40 km, each with one PM2.5 sensor."""
     places = np.random.default_rng(1).random((sensors, 2)) * [0.36, 0.58] + [52.3, 4.5]
     stations = {
         f"s{i}": Station(id=f"s{i}", area=f"a{i % areas}", name="", latitude=latitude, longitude=longitude)
@@ -80,7 +80,7 @@ def build_registry(sensors: int, *, areas: int) -> Registry:
 
 
 def _measure_detector(registry: Registry, runs: int) -> float:
-    """Median ns a reading."""
+    """Return the median of ns per reading."""
     detector, stream_count = Detector(DetectionSettings()), len(registry.datastreams)
     states = detector.initial(registry)
     rounds = max(_WARM_UP_READINGS, 400_000 // stream_count)
@@ -101,7 +101,7 @@ def _measure_detector(registry: Registry, runs: int) -> float:
 
 
 def _median_ns(run_once: Callable[[int], None], arguments: list[int]) -> float:
-    """Median ns of CPU of a call."""
+    """Return the median CPU time of a call in ns."""
     times_ns = [time.thread_time_ns()]
     for argument in arguments:
         run_once(argument)
@@ -110,7 +110,7 @@ def _median_ns(run_once: Callable[[int], None], arguments: list[int]) -> float:
 
 
 def _measure_river(runs: int) -> tuple[float | None, str | None]:
-    """Ns a reading of river's GaussianScorer, the fastest of its detectors; or why there is none."""
+    """Return ns per reading of river's GaussianScorer, its fastest detector, or the reason why it is missing."""
     try:
         anomaly: Any = importlib.import_module("river.anomaly")
     except ImportError:

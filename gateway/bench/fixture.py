@@ -1,4 +1,4 @@
-"""What the benchmarks of ingest stand on: enrolled nodes that sign, a client of the broker, a real gateway."""
+"""Fixture of the ingest benchmarks: enrolled nodes that sign, a database, a real gateway process."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,10 +25,10 @@ TYPICAL_VALUES = {
     "nox_raw": 16_500.0,
     "temperature": 11.0,
     "humidity": 78.0,
-}  # what a node measures, and about how much of it
+}  # typical value of each property of a node
 
 
-# what timescaledb-tune gives a machine of 4 GB, as operators run it
+# settings of timescaledb-tune for a machine of 4 GB, as operators use them
 _POSTGRES_OPTIONS = {
     "shared_buffers": "1GB",
     "max_wal_size": "4GB",
@@ -39,7 +39,7 @@ _WAL_SEGMENTS = 100  # of 16 MB
 
 
 def prepare_database(stack: ExitStack, folder: Path, dsn: str | None) -> str:
-    """The given database or an embedded one, with our schema."""
+    """Provide the given database or an embedded one, with the current schema."""
     if dsn is None:
         dsn = stack.enter_context(Postgres(folder, options=_POSTGRES_OPTIONS)).create_database("bench")
         _fill_wal_segments(dsn)
@@ -48,7 +48,7 @@ def prepare_database(stack: ExitStack, folder: Path, dsn: str | None) -> str:
 
 
 def _fill_wal_segments(dsn: str) -> None:
-    """A server that has run for a while writes its log over old segments; a new one first fills each with zeros."""
+    """Fill the write-ahead log once: a new server first fills each segment with zeros, a used one overwrites."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         for _ in range(_WAL_SEGMENTS):
             connection.execute("SELECT pg_logical_emit_message(false, '', ''), pg_switch_wal()")
@@ -56,7 +56,7 @@ def _fill_wal_segments(dsn: str) -> None:
 
 
 def enrol_nodes(dsn: str, count: int) -> list[Signer]:
-    """Nodes at stations some hundred metres apart."""
+    """Enrol nodes at stations some hundred metres apart."""
     signers = [Signer.generate(f"bench-{i:05}") for i in range(count)]
     outline = {"type": "Polygon", "coordinates": [[[4, 52], [6, 52], [6, 54], [4, 52]]]}
     with connect(dsn) as connection, connection.transaction():
@@ -89,7 +89,7 @@ def sign_batch(
 
 @contextmanager
 def run_gateway(folder: Path, dsn: str, broker: BrokerSettings, key: Signer) -> Iterator[Child]:
-    """The real one, as a process."""
+    """Start a real gateway process."""
     (folder / "gateway.key").write_text(key.export())
     config = folder / "piekwacht.toml"
     config.write_text(f"""
@@ -103,24 +103,24 @@ ingest = {{ key_file = "gateway.key", areas = ["{AREA}"] }}
 
 
 def process_tree(pid: int) -> list[int]:
-    """A process and its children."""
+    """Return a process and its children."""
     statuses = ((int(path.name), _status(path)) for path in Path("/proc").glob("[0-9]*"))
     return [pid, *(process_id for process_id, status in statuses if status.get("PPid") == str(pid))]
 
 
 def resident_megabytes(pid: int) -> float:
-    """MB that a process and its children hold in memory; pages that they share count for each."""
+    """Return the resident MB of a process and its children; shared pages count for each."""
     sizes = (_status(Path(f"/proc/{process_id}")).get("VmRSS", "0") for process_id in process_tree(pid))
     return sum(int(kilobytes.split()[0]) for kilobytes in sizes) / 1024
 
 
 def _status(process: Path) -> dict[str, str]:
-    """What the kernel says of a process; nothing of one that has just ended."""
+    """Read /proc/PID/status; empty if the process has just ended."""
     with suppress(OSError):
         return dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
     return {}
 
 
 def processor_times() -> list[int]:
-    """Ticks of all processors together: user, nice, system, idle, iowait, irq, softirq, steal."""
+    """Return ticks of all processors together: user, nice, system, idle, iowait, irq, softirq, steal."""
     return [int(ticks) for ticks in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]

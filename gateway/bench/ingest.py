@@ -1,9 +1,9 @@
-"""`piekwacht bench ingest`: signed batches from a broker's queue to committed rows, beside the database's own COPY.
+"""`piekwacht bench ingest`: signed batches from the broker's queue to committed rows, compared with COPY.
 
-Both in one run on one machine, into the same table of the same server. The batches are signed before
-the clock starts and wait in the persistent session of a gateway that is not there yet; then a real
-`piekwacht gateway` takes them in: signatures, ledger, quality, detection, live feed, all of it. Every
-few seconds it is halted (SIGSTOP), and COPY is measured.
+Both run on one machine in one run, into the same table of the same server. The batches are signed before the
+measurement and wait in the persistent session of a gateway that is not started yet. Then a real `piekwacht gateway`
+receives them, with signatures, ledger, quality, detection and live feed. Every few seconds it is halted (SIGSTOP), and
+COPY is measured.
 """
 
 import argparse
@@ -44,16 +44,16 @@ from gateway.system.child_process import Child
 from gateway.system.embedded_servers import Broker
 
 _TYPICAL = np.array(list(TYPICAL_VALUES.values()))
-_READINGS_PER_BATCH = 10  # in a batch
+_READINGS_PER_BATCH = 10  # per batch
 _ROWS_PER_BATCH = _READINGS_PER_BATCH * len(TYPICAL_VALUES)
-_BATCHES_PER_TRANSACTION = 1_000  # in one transaction, ours and COPY's
-_MAX_BATCHES_PER_SECOND = 4_500  # batches a second that are made ready: more than any machine here takes in
-_INTERVAL_SECONDS = 3.0  # s of taking in between COPYs: the machine's slower and quicker seconds meet both
-_MAX_INTERVAL_SECONDS = 30.0  # s after which a turn ends, however few transactions it saw
+_BATCHES_PER_TRANSACTION = 1_000  # per transaction, of the gateway and of COPY
+_MAX_BATCHES_PER_SECOND = 4_500  # batches per second that are prepared: more than the gateway can store
+_INTERVAL_SECONDS = 3.0  # s of ingest between COPYs, so that slow and fast phases of the machine affect both
+_MAX_INTERVAL_SECONDS = 30.0  # s until a turn ends, with any number of transactions
 _DRAIN_SECONDS = 0.3  # s
-_UNUSED_DATASTREAMS = 1_000_000  # from here on, datastreams that no node has
-_MIN_TRANSACTIONS = 3  # transactions that a rate is worth naming for
-_START_TIMEOUT_SECONDS = 300  # s until the last node has been heard
+_UNUSED_DATASTREAMS = 1_000_000  # first id of datastreams that no node has
+_MIN_TRANSACTIONS = 3  # fewer transactions give no rate
+_START_TIMEOUT_SECONDS = 300  # s until the gateway has received from every node
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,15 +83,14 @@ def run(args: argparse.Namespace) -> int:
             "rss_mb": round(rss, 1),
             "database": _describe_database(dsn),
         }
-    print(
-        f"{len(intervals)} turns of {_INTERVAL_SECONDS} s, batches of {_ROWS_PER_BATCH} values from {args.nodes} nodes"
-    )
-    print(json.dumps(result))  # noqa: T201
+    turns = f"{len(intervals)} turns of {_INTERVAL_SECONDS} s"
+    print(f"{turns}, batches of {_ROWS_PER_BATCH} values from {args.nodes} nodes")  # noqa: T201 - a command prints
+    print(json.dumps(result))  # noqa: T201 - a command prints
     return 0
 
 
 def _generate_payloads(nodes: list[Signer], batches: int) -> Iterator[tuple[str, bytes]]:
-    """Node after node, round after round, as a network sends them: the values wander a little."""
+    """Return batches node by node, round by round, as a network sends them; values vary a little."""
     noise = np.random.default_rng(1)
     start = time.time_ns() // 1_000_000 - batches // len(nodes) * _READINGS_PER_BATCH * 1000
     for number in range(batches):
@@ -102,7 +101,7 @@ def _generate_payloads(nodes: list[Signer], batches: int) -> Iterator[tuple[str,
 
 
 async def _subscribe(settings: BrokerSettings, session: str) -> None:
-    """As the gateway that will come: its session collects from now on."""
+    """Create the gateway's broker session, so that the broker collects messages for it."""
     async with open_connection(settings, session, max_waiting=1) as link:
         await link.subscribe([f"pw/v1/{AREA}/+/readings"])
 
@@ -112,11 +111,11 @@ async def _publish_batches(settings: BrokerSettings, nodes: list[Signer], batche
     async with open_connection(settings, "bench-publisher", max_waiting=1) as link:
         for topic, body in _generate_payloads(nodes, batches):
             await link.publish(topic, body, at_least_once=True)
-        await link.subscribe(["bench/nothing"])  # who answers this has read all before it
+        await link.subscribe(["bench/nothing"])  # its answer shows that the broker has read everything before
 
 
 def _wait_for_nodes(dsn: str, child: Child, nodes: int) -> None:
-    """Until every node has told something: its datastreams are there, and the kernels are loaded."""
+    """Wait until the gateway has a reading of every node: datastreams exist, kernels are compiled."""
     until = time.monotonic() + _START_TIMEOUT_SECONDS
     with psycopg.connect(dsn, autocommit=True) as connection:
         while (batch_count := _count_batches(connection)) < nodes:
@@ -132,7 +131,7 @@ def _count_batches(connection: psycopg.Connection) -> int:
 
 @contextmanager
 def _pause_gateway(child: Child) -> Iterator[None]:
-    """The gateway and its decoding process stand still, and the database has swallowed what it was given."""
+    """Stop the gateway and its decoding process (SIGSTOP) and wait until the database is idle."""
     pids = process_tree(child.process.pid)
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
@@ -146,7 +145,7 @@ def _pause_gateway(child: Child) -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Interval:
-    """Some seconds of taking in, by the clock, and the COPYs before and after them in rows a second."""
+    """Measure one turn: seconds of ingest, and COPY before and after it in rows per second."""
 
     start: float
     end: float
@@ -161,7 +160,7 @@ def _measure_intervals(dsn: str, child: Child, nodes: int, seconds: float) -> li
             before = copy_benchmark.measure_rates(_INTERVAL_SECONDS / 2)
         for _ in range(count):
             start = time.time()
-            time.sleep(_INTERVAL_SECONDS)  # looking would cost the database, too
+            time.sleep(_INTERVAL_SECONDS)  # polling would load the database
             while (
                 _count_transactions(connection, start) < _MIN_TRANSACTIONS
                 and time.time() < start + _MAX_INTERVAL_SECONDS
@@ -176,14 +175,14 @@ def _measure_intervals(dsn: str, child: Child, nodes: int, seconds: float) -> li
 
 
 def _count_transactions(connection: psycopg.Connection, since: float) -> int:
-    """The gateway's transactions since then."""
+    """Return the gateway's transactions since then."""
     query = "SELECT count(DISTINCT received_at) FROM batch WHERE committed_at > to_timestamp(%s)"
     row = connection.execute(query, [since]).fetchone()
     return int(row[0]) if row else 0
 
 
 class _CopyBenchmark:
-    """The database's own COPY: rows ready made, in transactions and with as many rows of a datastream as ours."""
+    """COPY of prepared rows, with as many rows per transaction and datastream as the gateway's."""
 
     def __init__(self, connection: psycopg.Connection, nodes: int) -> None:
         self._connection, self._noise = connection, np.random.default_rng(2)
@@ -191,7 +190,7 @@ class _CopyBenchmark:
         self._next_at = time.time_ns() // 1_000_000
 
     def measure_rates(self, seconds: float) -> list[float]:
-        """Rows a second of each transaction, into the gateway's own table."""
+        """Return rows per second of each transaction into the gateway's table."""
         rates, until = list[float](), time.monotonic() + seconds
         while time.monotonic() < until or len(rates) < _MIN_TRANSACTIONS:
             rows, data = self._encode_rows()
@@ -199,11 +198,13 @@ class _CopyBenchmark:
             with self._connection.transaction(), self._connection.cursor().copy(QUERIES["copy_observations"]) as out:
                 out.write(data)
             rates.append(rows / (time.perf_counter() - start))
-        self._connection.execute("VACUUM observation")  # now, and not by itself beside what is measured next
+        self._connection.execute(
+            "VACUUM observation"
+        )  # now, so that autovacuum does not run during the next measurement
         return rates
 
     def _encode_rows(self) -> tuple[int, bytes]:
-        """How many rows, and they."""
+        """Return the number of rows and their bytes."""
         datastreams = _BATCHES_PER_TRANSACTION * _ROWS_PER_BATCH // self._rows_per_stream
         rows = datastreams * self._rows_per_stream
         self._next_at += self._rows_per_stream * 1000
@@ -218,7 +219,7 @@ class _CopyBenchmark:
 
 @dataclass(frozen=True, kw_only=True)
 class _Transaction:
-    """One of the gateway's: what it holds was received at one moment. Times by the clock, in s."""
+    """One transaction of the gateway; its batches were received together. Times in s since 1970."""
 
     received_at: float
     committed_at: float
@@ -239,13 +240,13 @@ def _transactions_within(interval: _Interval, transactions: Sequence[_Transactio
 
 
 def _compute_rate(transactions: Sequence[_Transaction]) -> float:
-    """Rows a second from the first COMMIT to the last: what was under way before the first counts for nothing."""
+    """Return rows per second from the first COMMIT to the last; rows of the first do not count."""
     first, *later = transactions
     return sum(t.batches for t in later) * _ROWS_PER_BATCH / (later[-1].committed_at - first.committed_at)
 
 
 def _summarize(intervals: Sequence[_Interval], transactions: Sequence[_Transaction]) -> dict[str, object]:
-    """Each turn against the COPYs beside it, as the machine's own speed changes by the second; medians of these."""
+    """Compare each turn with the COPYs next to it, as the machine's speed varies; return medians."""
     pairs = [
         (_compute_rate(contained), statistics.median(interval.copies))
         for interval in intervals

@@ -1,8 +1,9 @@
-"""`piekwacht bench steady`: batches at a steady rate: how late they are committed, and whether memory stays flat.
+"""`piekwacht bench steady`: commit delay and memory growth at a steady rate of batches.
 
-All are signed before the clock starts, each with the stamps of a timetable that the sender then keeps: its own work
-takes little of the machine, and where it is late, that counts. On a virtual machine others may take the processors away
-for seconds; what is `ours` was due when they did not (at most 5 % in that second and in the three before).
+All batches are signed before the measurement, each with its time in a timetable that the sender then follows. The sender
+takes little of the machine, and its own delays count. On a virtual machine other guests may take the processors for
+seconds. The `ours` figures are those of batches that were due when at most 5 % was stolen, in that second and in the
+three before.
 """
 
 import argparse
@@ -38,13 +39,13 @@ from gateway.mqtt.settings import BrokerSettings
 from gateway.system.embedded_servers import Broker
 
 _READINGS_PER_BATCH = 10
-_SAMPLE_SECONDS = 1.0  # s between looks at the memory
-_DELAY_SAMPLE = 10_000  # batches to judge lateness by
-_WARM_UP_SHARE = 0.2  # of the time, before memory is judged
-_MIN_SLEEP_SECONDS = 0.005  # s that the sender sleeps at least
-_STEAL_INDEX = 7  # its place in `processor_times`
-_MAX_STOLEN_SHARE = 0.05  # of the processors may be taken from us in a second that is said to be ours,
-_DISTURBED_SECONDS = 3.0  # s after one that was not
+_SAMPLE_SECONDS = 1.0  # s between samples of the memory
+_DELAY_SAMPLE = 10_000  # batches whose delay is measured
+_WARM_UP_SHARE = 0.2  # of the run, excluded from the memory figure
+_MIN_SLEEP_SECONDS = 0.005  # s, shortest sleep of the sender
+_STEAL_INDEX = 7  # index in `processor_times`
+_MAX_STOLEN_SHARE = 0.05  # of processor time; a second with more stolen time counts as disturbed,
+_DISTURBED_SECONDS = 3.0  # as do so many seconds after it
 _SELECT_DELAYS = """
 SELECT n.newest, extract(epoch FROM b.committed_at) - n.newest
 FROM batch b JOIN LATERAL (
@@ -86,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class _Sample:
-    """At a time (s since 1970): the gateway's memory, and what part of the processors others took since the last."""
+    """One sample: time (s since 1970), the gateway's memory, share of processor time stolen since the last."""
 
     at: float
     megabytes: float
@@ -106,7 +107,7 @@ def _sample_process(pid: int, sending: Future[float]) -> Iterator[_Sample]:
 
 
 def _sign_batches(path: Path, nodes: list[Signer], rate: int, batches: int) -> float:
-    """Sign all; returns when the first is due by its own stamps, s since 1970."""
+    """Sign all batches into a file; return the time at which the first is due, s since 1970."""
     start = time.time()
     with path.open("wb") as file:
         for payload in _generate_payloads(nodes, batches, start, rate):
@@ -115,7 +116,7 @@ def _sign_batches(path: Path, nodes: list[Signer], rate: int, batches: int) -> f
 
 
 async def _send_batches(settings: BrokerSettings, path: Path, rate: int, batches: int) -> float:
-    """Each when it is due; returns when the first was, s since 1970."""
+    """Send each batch when it is due; return the time of the first, s since 1970."""
     async with open_connection(settings, "bench-steady", max_waiting=1) as link:
         with path.open("rb") as file:
             start = time.time()
@@ -128,7 +129,7 @@ async def _send_batches(settings: BrokerSettings, path: Path, rate: int, batches
 
 
 def _generate_payloads(nodes: list[Signer], batches: int, start: float, rate: int) -> Iterator[tuple[str, bytes]]:
-    """Each node in turn: ten readings of the second that ends when it is due."""
+    """Return a batch of ten readings of the second that ends when the batch is due; nodes take turns."""
     for number in range(batches):
         signer, seq = nodes[number % len(nodes)], number // len(nodes) + 1
         factor = 1 + 0.02 * ((seq * 7 + number) % 11 - 5) / 5
@@ -138,7 +139,7 @@ def _generate_payloads(nodes: list[Signer], batches: int, start: float, rate: in
 
 
 def _load_delays(dsn: str, batch_count: int, shift: float) -> NDArray[np.float64]:
-    """Shape (some of the batches, 2): when its newest reading was due, s since 1970; from then to COMMIT, s."""
+    """Return (n, 2): time at which the newest reading was due (s since 1970), delay until COMMIT (s)."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         until = time.monotonic() + 60
         while (row := connection.execute("SELECT count(*) FROM batch").fetchone()) != (batch_count,):

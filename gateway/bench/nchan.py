@@ -1,4 +1,4 @@
-"""The same viewers before nginx with nchan, a server that does nothing else: what ours is compared with."""
+"""The same viewers on nginx with nchan, a dedicated push server: the peer of `bench live`."""
 
 import asyncio
 import getpass
@@ -46,7 +46,7 @@ http {{
 
 
 def run(viewers: int, seconds: int) -> dict[str, float] | None:
-    """The same figures; None where nginx or its module is not installed."""
+    """Return the same figures; None if nginx or its module is not installed."""
     program = shutil.which("nginx", path=_PROGRAM_FOLDERS)
     module = next((file for folder in _MODULE_FOLDERS for file in folder.glob("*nchan_module.so")), None)
     if program is None or module is None:
@@ -74,7 +74,7 @@ def run(viewers: int, seconds: int) -> dict[str, float] | None:
 
 
 def _worker_pids(master: int) -> list[int]:
-    """The one process that serves, once it is there."""
+    """Return the worker process, once it has started."""
     children = Path(f"/proc/{master}/task/{master}/children")
     return [int(pid) for pid in children.read_text().split()] if children.exists() else []
 
@@ -94,7 +94,7 @@ async def _measure_nchan(viewers: int, seconds: int, port: int, pid: int) -> dic
 
 
 def _encode_frame(number: int) -> bytes:
-    """What our own feed says of the same commit, with its number before it."""
+    """Return the frames of our feed for one commit, after its number."""
     values = [
         build_live_value(
             observation.station, observation.observed_property, MinuteWindow("ug/m3", observation.readings()).minute

@@ -1,4 +1,4 @@
-"""Viewers of a live feed, whoever gives it, and what they see of a commit a second."""
+"""Viewers of any server's live feed, and the age of the frames that they receive at one commit per second."""
 
 import asyncio
 import os
@@ -11,19 +11,19 @@ from typing import cast
 from gateway.errors import StartError
 from gateway.live.message import LiveMessage, LiveObservation
 
-_CONNECTIONS_PER_SOURCE = 20_000  # connections from one loopback address: ports are not endless
+_CONNECTIONS_PER_SOURCE = 20_000  # connections from one loopback address, within its range of ports
 _PROPERTIES = 10
 
 
 class FeedViewer(asyncio.Protocol):
-    """One viewer: counts whole commits by the blank line after each last frame; `number` reads which one it is of."""
+    """One viewer. It counts commits by the blank line after the last frame; `number` parses the commit number."""
 
     def __init__(self, group: "ViewerGroup") -> None:
         self._group, self._buffer = group, b""
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the feed."""
+        """Request the feed."""
         self._group.connected.add(self)
         self._transport = cast("asyncio.Transport", transport)
         self._transport.write(self._group.request)
@@ -34,7 +34,7 @@ class FeedViewer(asyncio.Protocol):
         self._group.connected.discard(self)
 
     def disconnect(self) -> None:
-        """It has seen enough."""
+        """Close the connection."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -49,7 +49,7 @@ class FeedViewer(asyncio.Protocol):
 
 
 class ViewerGroup:
-    """All viewers of one server, and what they saw."""
+    """All viewers of one server, and the frames that they received."""
 
     def __init__(self, port: int, request: bytes, frame_number: Callable[[bytes], int]) -> None:
         self.port, self.request, self.frame_number = port, request, frame_number
@@ -58,7 +58,7 @@ class ViewerGroup:
         self.connected: set[FeedViewer] = set()
 
     async def connect_all(self, count: int) -> None:
-        """Open that many."""
+        """Open so many viewers."""
         loop = asyncio.get_running_loop()
         for first in range(0, count, 200):
             opening = []
@@ -74,8 +74,8 @@ class ViewerGroup:
 async def measure_viewers(
     group: ViewerGroup, viewers: int, seconds: int, pid: int, publish: Callable[[int], Awaitable[None]]
 ) -> dict[str, float]:
-    """A commit a second to all viewers of the server `pid`. Raises StartError where not every frame arrived."""
-    for number in range(1, 4):  # what is made at first use is made before it is measured
+    """Send one commit per second to all viewers of server `pid`. Raises StartError if a frame is missing."""
+    for number in range(1, 4):  # warm-up: lazily created objects exist before the measurement
         await publish(number)
         await asyncio.sleep(0.3)
     memory_before = _resident_bytes(pid)
@@ -107,7 +107,7 @@ async def measure_viewers(
 
 
 def build_message(number: int) -> LiveMessage:
-    """Ten values of one station."""
+    """Return ten values of one station."""
     now = datetime.now(UTC)
     observations = [
         LiveObservation(
@@ -127,11 +127,11 @@ def _percentiles(ages: Sequence[float]) -> dict[str, float]:
 
 
 def _resident_bytes(pid: int) -> int:
-    """Resident bytes of a process."""
+    """Return the resident bytes of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Seconds of processor a process has had."""
+    """Return the CPU seconds of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

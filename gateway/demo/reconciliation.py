@@ -1,4 +1,4 @@
-"""The account at the end: what the nodes made, by logs of their own, against what the database holds.
+"""Reconciliation at the end of a demo: the nodes' own logs of readings against the database.
 
 `lost` and `duplicates` compare multisets of (node, property, time, value): the generator's log lies
 outside the system it judges.
@@ -39,7 +39,7 @@ class Reconciliation:
 
 
 def reconcile(dsn: str, logs: Mapping[str, Path], *, live: bool) -> Reconciliation:
-    """Compare the nodes' own logs (node -> file) with the database. Only of a live world is there a latency."""
+    """Compare the nodes' logs (node -> file) with the database. Latency exists only if the simulation is live."""
     readings, generated = 0, Counter[StoredValue]()
     for node, path in logs.items():
         for observed_at, values in _read_log(path):

@@ -1,4 +1,4 @@
-"""The demo's course: start everything in order, watch, stop everything in the opposite order."""
+"""The demo: start everything in order, watch, stop everything in reverse order."""
 
 import contextlib
 import signal
@@ -42,12 +42,12 @@ class Options:
 
     @property
     def live(self) -> bool:
-        """Whether the nodes' world is now, and runs as fast as ours."""
+        """Whether the simulation runs in real time, from now."""
         return self.replay is None and self.speed == 1
 
 
 def run(options: Options) -> int:
-    """Run until Ctrl-C or `duration`; then the account as one line of JSON. Returns the exit code."""
+    """Run until Ctrl-C or `duration`; then print the reconciliation as one line of JSON. Returns the exit code."""
     if is_port_open(_HOST, options.port):
         raise StartError(f"port {options.port} is in use: give another with --port")
     with _open_folder(options.data_dir) as folder, ExitStack() as stack:
@@ -69,7 +69,7 @@ def _open_folder(data_dir: Path | None) -> Iterator[Path]:
         yield data_dir.resolve()
         return
     with tempfile.TemporaryDirectory(prefix="piekwacht-demo-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o711)  # PostgreSQL runs as `nobody` where we are root
+        Path(folder).chmod(0o711)  # PostgreSQL runs as `nobody` if we are root
         yield Path(folder)
 
 
@@ -124,7 +124,7 @@ class Demo:
         self._started_at = time.monotonic()
 
     def watch(self) -> None:
-        """Show what happens until told to stop or time is up; a gateway that dies is started again."""
+        """Show the state until a signal or `duration`; restart a gateway that ended."""
         with contextlib.ExitStack() as stack:
             live = None
             if self._console.is_terminal:
@@ -139,7 +139,7 @@ class Demo:
                 shown_count = len(self._received)
 
     def finish(self) -> reconciliation.Reconciliation:
-        """Let the nodes hand over what they have, let alerting finish, stop, and draw up the account."""
+        """Let the nodes send their remaining readings, let alerting finish, stop everything, and reconcile."""
         self._print("stopping the nodes; they hand over what they still hold ...")
         for agent in self._agents:
             agent.process.send_signal(signal.SIGTERM)
@@ -157,7 +157,7 @@ class Demo:
         return result
 
     def _is_ingesting(self) -> bool:
-        """Whether the gateway listens to the nodes: what is sent before that would wait for a repetition."""
+        """Whether the gateway is subscribed: messages sent earlier would wait for a repetition."""
         try:
             metrics = httpx.get(f"http://{_HOST}:{self._options.port}/metrics", timeout=2).text
         except httpx.HTTPError:

@@ -1,4 +1,4 @@
-"""Where the demo's nodes stand: places of its world, or the stations of a recording."""
+"""Stations of the demo's nodes: those of its site file, or those of a recording."""
 
 import csv
 import gzip
@@ -9,19 +9,19 @@ from pathlib import Path
 from edge_agent.configuration import ConfigurationError
 from gateway.enrolment import site_file
 
-SITE_PATH = Path(__file__).with_name("config.toml")
+SITE_PATH = Path(__file__).with_name("site.toml")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoStation:
-    """Where one node of the demo stands; `recorded` is its name in a recording that it replays."""
+    """Station of one node; `recorded` is its name in the recording that the node replays."""
 
     table: site_file.StationTable
     recorded_name: str | None = None
 
 
 def choose_stations(count: int, replay: Path | None) -> list[DemoStation]:
-    """The first `count` places of the world; with a recording, one for each of its first stations."""
+    """Return the first `count` stations; with a recording, one for each of its first stations."""
     site_stations = site_file.read_site_file(SITE_PATH).station
     if not 1 <= count <= len(site_stations):
         raise ConfigurationError(f"--nodes {count}: the demo's world has 1 to {len(site_stations)} stations")
@@ -42,7 +42,7 @@ def choose_stations(count: int, replay: Path | None) -> list[DemoStation]:
 
 
 def read_recorded_stations(recording: Path) -> list[str]:
-    """The stations of a CSV recording, in order of first appearance; ConfigurationError where it is none."""
+    """Return the stations of a CSV recording in order of first appearance. Raises ConfigurationError."""
     try:
         with gzip.open(recording, "rt") if recording.suffix == ".gz" else recording.open() as file:
             names = list(dict.fromkeys(row["station"] for row in csv.DictReader(file)))

@@ -1,4 +1,4 @@
-"""What the terminal shows while the demo runs: readings, peaks, and what an inspector got."""
+"""The terminal view of the demo: readings, peaks, and the notifications that an inspector received."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _SEVERITY_STYLES = {"minor": "yellow", "moderate": "dark_orange", "severe": "red
 
 @dataclass(frozen=True, kw_only=True)
 class DemoState:
-    """Everything the view needs at one moment; rows as `queries.sql` gives them."""
+    """State of the demo at one moment; rows as returned by `queries.sql`."""
 
     now: datetime
     urls: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""Flags and detection, one after the other, over rows in their order. Pure."""
+"""Quality flags and detection over rows of observations. Pure; used by ingest, replay and evaluation."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -7,8 +7,7 @@ from itertools import islice
 from typing import Any
 
 from edge_agent.wire import Flag
-from gateway.detection.detector import Detector
-from gateway.detection.detector import DetectorState as DetectorStates
+from gateway.detection.detector import Detector, DetectorState
 from gateway.model.event import Event
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Registry
@@ -17,16 +16,16 @@ from gateway.quality.flagger import Flagger, QualityStates
 
 @dataclass(frozen=True, kw_only=True)
 class AnalyzerState:
-    """All that detection knows at one moment; replaced as a whole after each COMMIT."""
+    """State of flagging and detection at one moment; ingest replaces it after each COMMIT."""
 
     registry: Registry
     quality: QualityStates
-    detection: DetectorStates
+    detection: DetectorState
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeStates:
-    """What is stored of the memory of one node's datastreams: their ids in the database, and their states in turn."""
+    """Stored states of one node's datastreams: database ids, and the states in the same order."""
 
     node: str
     datastreams: Sequence[int]
@@ -36,23 +35,23 @@ class NodeStates:
 
 @dataclass(frozen=True, kw_only=True)
 class Analyzer:
-    """What a gateway examines readings with."""
+    """Flagger and detector as one step."""
 
     flagger: Flagger
     detector: Detector
 
     def initial(self, registry: Registry) -> AnalyzerState:
-        """Nothing is known of any datastream."""
+        """Return the state without any history."""
         quality, detection = self.flagger.initial(registry), self.detector.initial(registry)
         return AnalyzerState(registry=registry, quality=quality, detection=detection)
 
     def grow(self, state: AnalyzerState, registry: Registry) -> AnalyzerState:
-        """The same by a registry read anew; new datastreams start fresh."""
+        """Return the state for a newer registry; new datastreams start without history."""
         quality, detection = self.flagger.grow(state.quality, registry), self.detector.grow(state.detection, registry)
         return replace(state, registry=registry, quality=quality, detection=detection)
 
     def load(self, registry: Registry, quality: Mapping[int, bytes], detection: Mapping[int, bytes]) -> AnalyzerState:
-        """From states by slot, as they were kept; a datastream without one starts fresh."""
+        """Return the state from stored states by slot; a datastream without one starts without history."""
         return AnalyzerState(
             registry=registry,
             quality=self.flagger.load(registry, quality),
@@ -60,7 +59,7 @@ class Analyzer:
         )
 
     def dump_nodes(self, state: AnalyzerState, nodes: Sequence[str]) -> list[NodeStates]:
-        """All states of each node, for a row in the database is a node."""
+        """Return the states of each node: the database has one row per node."""
         registry = state.registry
         slots = [slot for node in nodes for slot in registry.slots_by_node[node]]
         quality = iter(self.flagger.dump(state.quality, slots))
@@ -76,7 +75,7 @@ class Analyzer:
         ]
 
     def pack(self, state: AnalyzerState, *, level: int = -1) -> dict[str, Any]:
-        """All of it for the database: ids of the datastreams, and their states in turn; `level` is zlib's."""
+        """Return ids of the datastreams and their states for a checkpoint; `level` is zlib's."""
         slots = range(len(state.registry.datastreams))
         return {
             "ids": state.registry.datastream_ids.tolist(),
@@ -85,14 +84,14 @@ class Analyzer:
         }
 
     def unpack(self, registry: Registry, ids: Sequence[int], quality: bytes, detection: bytes) -> AnalyzerState:
-        """What `pack` made; datastreams that the registry does not know are left out."""
+        """Return the state from packed bytes; datastreams that the registry does not have are left out."""
         slots = {d.id: d.slot for d in registry.datastreams}
         return self.load(registry, _split_states(quality, ids, slots), _split_states(detection, ids, slots))
 
     def analyze(
         self, state: AnalyzerState, rows: ObservationBatch
     ) -> tuple[AnalyzerState, ObservationBatch, list[Event]]:
-        """Flag and detect. Rows whose time cannot be believed are kept, and never detected on."""
+        """Flag and detect. Rows with a suspect time are returned and not used for detection."""
         quality, rows = self.flagger.flag(state.quality, rows, state.registry)
         trusted = rows[(rows.flags & int(Flag.TIME_SUSPECT)) == 0]
         detection, events = self.detector.detect(state.detection, trusted, state.registry)

@@ -1,26 +1,26 @@
-"""What stood around an event: neighbours, the wind during it, and the facilities upwind. Pure."""
+"""Context of an event: neighbours, wind, and the facilities upwind. Pure."""
 
 import math
 from collections.abc import Sequence
 
 from gateway.model.event import Neighbours, UpwindSite, Wind
-from gateway.model.geodesy import bearing_and_distance, direction, plane_offset
+from gateway.model.geodesy import bearing_and_distance, bearing_degrees, offset_metres
 from gateway.model.registry import Registry, Station
 
-_MIN_HALF_SECTOR = 22.5  # degrees: half a sector is never narrower than this
+_MIN_HALF_SECTOR = 22.5  # degrees; half of the narrowest sector
 _MAX_WIND_SPREAD = 60.0
 _MAX_DISTANCE = 25_000.0  # m
-_CALM_SPEED = 0.5  # m/s: below it a vane shows nothing
+_CALM_SPEED = 0.5  # m/s: below it the direction of a vane means nothing
 
 
 def wind_from_sums(east: float, north: float, speed: float, readings: int) -> Wind | None:
-    """The wind from sums over `readings` unit vectors; None where there was no reading, or no wind."""
+    """Return the wind from sums over `readings` unit vectors; None without a reading or in calm air."""
     if readings == 0 or speed / readings < _CALM_SPEED:
         return None
     resultant_length = min(math.hypot(east, north) / readings, 1.0)
     spread = math.degrees(math.sqrt(-2 * math.log(max(resultant_length, 1e-6))))
     return Wind(
-        direction=round(direction(east, north), 1),
+        direction=round(bearing_degrees(east, north), 1),
         spread=round(spread, 1),
         speed=round(speed / readings, 1),
         readings=readings,
@@ -28,7 +28,7 @@ def wind_from_sums(east: float, north: float, speed: float, readings: int) -> Wi
 
 
 def find_upwind_sites(station: Station, wind: Wind | None, registry: Registry) -> tuple[UpwindSite, ...]:
-    """The area's facilities in the sector the wind came from, the one most upwind first."""
+    """Return the area's facilities in the sector that the wind came from, the most upwind first."""
     if wind is None or wind.spread > _MAX_WIND_SPREAD:
         return ()
     ranked_sites = []
@@ -44,13 +44,14 @@ def find_upwind_sites(station: Station, wind: Wind | None, registry: Registry) -
 def neighbours_from_slots(
     station: Station, fresh: int, risen: int, slots: Sequence[int], registry: Registry
 ) -> Neighbours:
-    """Neighbours as values; slots of those that rose, as many as were noted."""
+    """Return the numbers of neighbours, and the stations of the slots that rose, nearest first."""
     station_ids = dict.fromkeys(registry.datastreams[slot].station for slot in slots)
     nearest_first = sorted(
-        station_ids, key=lambda station_id: (_distance(station, registry.stations[station_id]), station_id)
+        station_ids, key=lambda station_id: (_squared_distance(station, registry.stations[station_id]), station_id)
     )
     return Neighbours(fresh=fresh, risen=risen, stations=tuple(nearest_first))
 
 
-def _distance(station: Station, other: Station) -> float:
-    return math.hypot(*plane_offset(station.latitude, station.longitude, other.latitude, other.longitude))
+def _squared_distance(station: Station, other: Station) -> float:
+    east, north = offset_metres(station.latitude, station.longitude, other.latitude, other.longitude)
+    return north * north + east * east

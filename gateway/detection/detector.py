@@ -37,28 +37,28 @@ from gateway.model.observation import ObservationBatch
 from gateway.model.registry import ObservedProperty, Registry
 
 _VERSION = 5
-_CHUNK_ROWS = 1 << 15  # rows a call of the kernel: bounds the memory for changes
+_CHUNK_ROWS = 1 << 15  # rows per call of the kernel; bounds the memory for changes
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorState:
-    """All that the detector remembers (see `layout`), and who is where."""
+    """State of the detector (see `records`), and its groups of neighbours."""
 
     arrays: StateArrays
     neighbour_groups: NeighbourGroups
 
     @property
     def streams(self) -> NDArray[np.void]:
-        """(m,) STREAM: what every reading touches."""
+        """(m,) STREAM."""
         return self.arrays.streams
 
     def copy(self) -> "DetectorState":
-        """The same in memory of its own."""
+        """Return a copy that shares no memory."""
         return replace(self, arrays=StateArrays(*(copy_records(records) for records in self.arrays)))
 
 
 class Detector:
-    """The peak detector with its settings. `name` is what events carry: name@version#hash of the parameters."""
+    """The peak detector with its settings. Events carry `name`: name@version#hash of the settings."""
 
     def __init__(self, settings: DetectionSettings) -> None:
         self._settings = settings
@@ -67,7 +67,7 @@ class Detector:
         self.name = f"peak@{_VERSION}#{hashlib.sha256(self.parameters_json.encode()).hexdigest()[:8]}"
 
     def initial(self, registry: Registry) -> DetectorState:
-        """States of datastreams that nothing is known of."""
+        """Return the state without any history."""
         neighbour_groups = build_neighbour_groups(registry)
         return DetectorState(
             arrays=StateArrays(
@@ -80,12 +80,12 @@ class Detector:
         )
 
     def grow(self, states: DetectorState, registry: Registry) -> DetectorState:
-        """The same states, and fresh ones for the datastreams that came."""
+        """Return the state for a newer registry; new datastreams start without history."""
         after, before, count = self.initial(registry), states.arrays, len(states.streams)
         after.arrays.streams[:count], after.arrays.events[:count] = before.streams, before.events
         group, old_group = after.neighbour_groups.group_of[:count], states.neighbour_groups.group_of
-        # a group that was split or joined, an area that took over a station: as they were kept last
-        _assign_latest(after.arrays.groups, group, before.groups[old_group], ("at", "turn"))
+        # a group that was split or joined, or an area that took over a station, gets the latest stored state
+        _assign_latest(after.arrays.groups, group, before.groups[old_group], ("at", "reading_count"))
         _assign_latest(
             after.arrays.winds,
             after.neighbour_groups.area_of[group],
@@ -95,7 +95,7 @@ class Detector:
         return after
 
     def dump(self, states: DetectorState, slots: Sequence[int]) -> list[bytes]:
-        """The states of these slots, each with its group's and its area's, for the database."""
+        """Return the states of these slots for the database, each with the states of its group and area."""
         stream_slots = np.asarray(slots, np.int32)
         group = states.neighbour_groups.group_of[stream_slots]
         positions = stream_slots, stream_slots, group, states.neighbour_groups.area_of[group]
@@ -103,7 +103,7 @@ class Detector:
         return [row.tobytes() for row in np.concatenate(parts, axis=1)]
 
     def load(self, registry: Registry, saved: Mapping[int, bytes]) -> DetectorState:
-        """States from the database; a datastream without one starts fresh, a group is as it was kept last."""
+        """Return the state from stored bytes; a datastream without bytes starts fresh, a group gets the latest."""
         states = self.initial(registry)
         streams, events, groups, winds = states.arrays
         for slot, state in saved.items():
@@ -112,7 +112,10 @@ class Detector:
             stream, event, group, wind = (np.frombuffer(part, kind)[0] for kind, part in _split_state(state))
             streams[slot] = stream
             events[slot] = event
-            if (group["turn"], group["at"]) >= (groups[group_number]["turn"], groups[group_number]["at"]):
+            if (group["reading_count"], group["at"]) >= (
+                groups[group_number]["reading_count"],
+                groups[group_number]["at"],
+            ):
                 groups[group_number] = group
             if wind["at"] >= winds[area]["at"]:
                 winds[area] = wind
@@ -121,7 +124,7 @@ class Detector:
     def detect(
         self, states: DetectorState, batch: ObservationBatch, registry: Registry
     ) -> tuple[DetectorState, list[Event]]:
-        """Events that these rows open, change or end. Late rows are passed over."""
+        """Return events that these rows open, change or end; late rows are skipped."""
         after = states.copy()
         rows = batch[~batch.late] if batch.late.any() else batch
         events = []
@@ -130,13 +133,15 @@ class Detector:
         return after, events
 
     def _detect_chunk(self, states: DetectorState, batch: ObservationBatch, registry: Registry) -> list[Event]:
-        """Moves the states on in place."""
-        changes = np.empty(4 * len(batch) + len(states.streams), CHANGE)  # tens of MB, of which nearly nothing is used
+        """Update the state in place."""
+        changes = np.empty(
+            4 * len(batch) + len(states.streams), CHANGE
+        )  # tens of MB; only the written part uses memory
         count = self.advance(states, rows_from_batch(batch), changes)
         return [build_event(change, self.name, self._settings, registry) for change in changes[:count]]
 
     def advance(self, states: DetectorState, rows: KernelRows, changes: NDArray[np.void]) -> int:
-        """Move the states on in place; the first so many of `changes`, (4 n + m,) CHANGE, are what happened."""
+        """Update the state in place and fill `changes`, (4 n + m,) CHANGE; return their number."""
         return int(
             detect_rows(
                 states.arrays,
@@ -148,7 +153,7 @@ class Detector:
         )
 
     def parameters_for(self, neighbour_groups: NeighbourGroups) -> NDArray[np.void]:
-        """Of each observed property, PARAMETERS."""
+        """Return PARAMETERS of each observed property."""
         parameters = self._parameter_cache.get(neighbour_groups)
         if parameters is None:
             watched = self._settings.enabled_properties()
@@ -163,13 +168,13 @@ class Detector:
 def _assign_latest(
     records: NDArray[np.void], positions: NDArray[np.int32], values: NDArray[np.void], order_by: tuple[str, ...]
 ) -> None:
-    """`records[places[i]] = given[i]` in the order of the fields named; the first of them matters least."""
+    """Assign `records[places[i]] = given[i]`, ordered by the named fields, so that the latest one remains."""
     order = np.lexsort([values[name] for name in order_by])
     records[positions[order]] = values[order]
 
 
 def _split_state(state: bytes) -> Iterator[tuple[np.dtype[np.void], bytes]]:
-    """What `dump` put together."""
+    """Split the bytes that `dump` joined."""
     begin = 0
     for kind in (STREAM, EVENT, GROUP, WIND):
         yield kind, state[begin : begin + kind.itemsize]
@@ -177,7 +182,7 @@ def _split_state(state: bytes) -> Iterator[tuple[np.dtype[np.void], bytes]]:
 
 
 def rows_from_batch(batch: ObservationBatch) -> KernelRows:
-    """The columns that the kernel reads."""
+    """Return the columns that the kernel reads."""
     return KernelRows(
         slots=batch.datastream,
         at=batch.observed_at,
@@ -188,7 +193,7 @@ def rows_from_batch(batch: ObservationBatch) -> KernelRows:
 
 
 def _wind_vectors(rows: ObservationBatch) -> NDArray[np.float32]:
-    """(n, 3): where the wind comes from, east and north of a unit vector, and m/s; (0, 3) where nobody knows."""
+    """Return (n, 3): unit vector (east, north) that the wind comes from, and m/s; (0, 3) without wind data."""
     if not np.isfinite(rows.wind_direction).any():
         return np.zeros((0, 3), np.float32)
     angle = np.radians(rows.wind_direction)
@@ -204,9 +209,9 @@ def _parameter_row(settings: PeakSettings | None, observed_property: ObservedPro
         "on": 1.0,
         "background_rate": 1 / settings.background_minutes,
         "noise_rate": 1 / settings.noise_minutes,
-        "settled": 60_000 * max(settings.background_minutes, settings.noise_minutes),
-        "unit_rate": 60 / settings.unit_seconds,
-        "sure_rate": 60 / settings.sure_seconds,
+        "settling_ms": 60_000 * max(settings.background_minutes, settings.noise_minutes),
+        "cusum_rate": 60 / settings.unit_seconds,
+        "fast_cusum_rate": 60 / settings.sure_seconds,
         "hold": settings.hold / settings.threshold,
         "moderate": moderate,
         "severe": severe,

@@ -1,6 +1,8 @@
-"""From a change in the kernel's records to an Event, with all that is known around it. Pure."""
+"""Build an Event from a change that the kernels recorded, with neighbours, wind and confidence. Pure."""
 
 import hashlib
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
@@ -30,51 +32,68 @@ _KINDS = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class _EventFacts:
+    """Times and sizes of one event; values have the polarity of the detector (higher is worse)."""
+
+    onset: datetime
+    peak_at: datetime
+    detected_at: datetime
+    end: datetime
+    revision: int
+    peak: float
+    background: float
+    noise: float
+    flags: int
+
+
 def build_event(record: Any, detector_name: str, settings: DetectionSettings, registry: Registry) -> Event:  # noqa: ANN401 - numpy
-    """The event as it is after this change."""
+    """Return the event as it is after this change."""
     slot, kind = int(record["slot"]), _KINDS[int(record["kind"])]
     datastream = registry.datastreams[slot]
     station = registry.stations[datastream.station]
     facts = _extract_facts(record, kind)
     polarity = settings.property[datastream.observed_property].polarity
-    event_record, change_record = record["event"], record
+    event_record = record["event"]
     location = station.area if kind is EventKind.REGIONAL else station.id
     east, north, speed = (float(event_record[f"wind_{part}"]) for part in ("east", "north", "speed"))
     wind = wind_from_sums(east, north, speed, int(event_record["wind_readings"]))
-    risen_slots = [int(j) for j in change_record["who"][: min(int(change_record["risen"]), records.MAX_RISEN_SLOTS)]]
+    risen_slots = [
+        int(j) for j in record["risen_slots"][: min(int(record["risen_neighbours"]), records.MAX_RISEN_SLOTS)]
+    ]
     neighbours = neighbours_from_slots(
-        station, int(change_record["fresh"]), int(change_record["risen"]), risen_slots, registry
+        station, int(record["fresh_neighbours"]), int(record["risen_neighbours"]), risen_slots, registry
     )
-    change = _CHANGES[int(record["change"])]
+    change = _CHANGES[int(record["change_code"])]
     confidence = assess_confidence(
         change=change,
         kind=kind,
-        excess=facts["peak"] - facts["background"],
-        background=facts["background"],
-        noise=facts["noise"],
-        flags=facts["flags"],
+        excess=facts.peak - facts.background,
+        background=facts.background,
+        noise=facts.noise,
+        flags=facts.flags,
         neighbours=neighbours,
-        agrees=int(event_record["agrees"]),
-        disagrees=int(event_record["disagrees"]),
+        agrees=int(event_record["twin_agreements"]),
+        disagrees=int(event_record["twin_disagreements"]),
         minutes=_minutes_since_onset(facts, change),
         waited=_minutes_to_tail(event_record),
     )
     event = Event(
-        id=derive_event_id(location, datastream.observed_property, detector_name, facts["onset"], kind),
-        revision=facts["revision"],
+        id=derive_event_id(location, datastream.observed_property, detector_name, facts.onset, kind),
+        revision=facts.revision,
         change=change,
         kind=kind,
         datastream=slot,
         station=station.id,
         observed_property=datastream.observed_property,
-        onset=facts["onset"],
-        peak_at=facts["peak_at"],
-        detected_at=facts["detected"],
-        end=facts["end"] if change in {EventChange.ENDED, EventChange.VOIDED, EventChange.MERGED} else None,
-        peak=polarity * facts["peak"],
-        background=polarity * facts["background"],
-        excess=facts["peak"] - facts["background"],
-        noise=facts["noise"],
+        onset=facts.onset,
+        peak_at=facts.peak_at,
+        detected_at=facts.detected_at,
+        end=facts.end if change in {EventChange.ENDED, EventChange.VOIDED, EventChange.MERGED} else None,
+        peak=polarity * facts.peak,
+        background=polarity * facts.background,
+        excess=facts.peak - facts.background,
+        noise=facts.noise,
         confidence=confidence.value,
         reasons=confidence.reasons,
         detector=detector_name,
@@ -89,61 +108,76 @@ def build_event(record: Any, detector_name: str, settings: DetectionSettings, re
     return replace(event, words=summarize_event(event, registry))
 
 
-def _extract_facts(record: Any, kind: EventKind) -> dict[str, Any]:  # noqa: ANN401 - numpy
-    """What stands in which record differs between a peak, an episode of all, and what is odd."""
-    stream, event_record, group = record["stream"], record["event"], record["group"]
+def _extract_facts(record: Any, kind: EventKind) -> _EventFacts:  # noqa: ANN401 - numpy
+    """Read the facts from the record that holds them: of the peak, the regional episode or the outlier."""
     if kind is EventKind.REGIONAL:
-        background = float(group["peak_background"])
-        return {
-            **{f: from_ms(group[f]) for f in ("onset", "peak_at", "detected")},
-            "end": from_ms(group["below_since"]),
-            "revision": int(group["revision"]),
-            "peak": background + float(group["peak"]),
-            "background": background,
-            "noise": float(group["peak_noise"]),
-            "flags": 0,
-        }
+        return _episode_facts(record["group"])
     if (
-        int(stream["odd_count"]) > 0
-        and int(record["change"]) == records.ENDED
+        int(record["stream"]["outlier_count"]) > 0
+        and int(record["change_code"]) == records.ENDED
         and kind in {EventKind.GLITCH, EventKind.SENSOR}
     ):
-        return {
-            "onset": from_ms(event_record["odd_since"]),
-            "peak_at": from_ms(event_record["odd_since"]),
-            "detected": from_ms(stream["at"]),
-            "end": from_ms(stream["at"]),
-            "revision": 1,
-            "peak": float(event_record["odd_peak"]),
-            "background": float(event_record["odd_level"]),
-            "noise": float(event_record["odd_noise"]),
-            "flags": int(event_record["odd_flags"]),
-        }
-    return {
-        **{f: from_ms(event_record[f]) for f in ("onset", "peak_at", "detected")},
-        "end": from_ms(event_record["below_since"] if int(record["change"]) != records.MERGED else stream["at"]),
-        "revision": int(stream["revision"]),
-        "peak": float(event_record["peak"]),
-        "background": float(event_record["peak_background"]),
-        "noise": float(event_record["peak_noise"]),
-        "flags": int(event_record["flags"]),
-    }
+        return _outlier_facts(record["stream"], record["event"])
+    return _peak_facts(record["stream"], record["event"], is_merged=int(record["change_code"]) == records.MERGED)
 
 
-def _minutes_since_onset(facts: dict[str, Any], change: EventChange) -> float:
-    """How long it has lasted, as far as is known."""
-    until = facts["peak_at"] if change in {EventChange.OPENED, EventChange.UPDATED} else facts["end"]
-    return float((until - facts["onset"]).total_seconds() / 60)
+def _episode_facts(group: Any) -> _EventFacts:  # noqa: ANN401 - numpy
+    background = float(group["peak_background"])
+    return _EventFacts(
+        onset=from_ms(group["onset"]),
+        peak_at=from_ms(group["peak_at"]),
+        detected_at=from_ms(group["detected_at"]),
+        end=from_ms(group["below_since"]),
+        revision=int(group["revision"]),
+        peak=background + float(group["peak"]),
+        background=background,
+        noise=float(group["peak_noise"]),
+        flags=0,
+    )
+
+
+def _outlier_facts(stream: Any, event: Any) -> _EventFacts:  # noqa: ANN401 - numpy
+    return _EventFacts(
+        onset=from_ms(event["outlier_since"]),
+        peak_at=from_ms(event["outlier_since"]),
+        detected_at=from_ms(stream["at"]),
+        end=from_ms(stream["at"]),
+        revision=1,
+        peak=float(event["outlier_peak"]),
+        background=float(event["outlier_level"]),
+        noise=float(event["outlier_noise"]),
+        flags=int(event["outlier_flags"]),
+    )
+
+
+def _peak_facts(stream: Any, event: Any, *, is_merged: bool) -> _EventFacts:  # noqa: ANN401 - numpy
+    return _EventFacts(
+        onset=from_ms(event["onset"]),
+        peak_at=from_ms(event["peak_at"]),
+        detected_at=from_ms(event["detected_at"]),
+        end=from_ms(stream["at"] if is_merged else event["below_since"]),
+        revision=int(stream["revision"]),
+        peak=float(event["peak"]),
+        background=float(event["peak_background"]),
+        noise=float(event["peak_noise"]),
+        flags=int(event["flags"]),
+    )
+
+
+def _minutes_since_onset(facts: _EventFacts, change: EventChange) -> float:
+    """Return the duration in minutes: until the peak while the event is open, until its end after that."""
+    until = facts.peak_at if change in {EventChange.OPENED, EventChange.UPDATED} else facts.end
+    return (until - facts.onset).total_seconds() / 60
 
 
 def _minutes_to_tail(event_record: Any) -> float | None:  # noqa: ANN401 - numpy
-    """Minutes from the one reading that made the event until its tail was known."""
-    is_single_reading = event_record["trailing"] and event_record["peak_at"] == event_record["onset"]
-    return float(event_record["detected"] - event_record["onset"]) / 60_000 if is_single_reading else None
+    """Return the minutes from a single-reading peak until its tail was detected; None for other events."""
+    is_single_reading = event_record["confirmed_by_tail"] and event_record["peak_at"] == event_record["onset"]
+    return float(event_record["detected_at"] - event_record["onset"]) / 60_000 if is_single_reading else None
 
 
 def _episode_id(record: Any, detector_name: str, registry: Registry) -> str:  # noqa: ANN401 - numpy
-    """The id of the episode that the event is the beginning of."""
+    """Return the id of the episode into which the event was merged."""
     datastream = registry.datastreams[int(record["slot"])]
     area = registry.stations[datastream.station].area
     return derive_event_id(

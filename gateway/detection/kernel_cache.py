@@ -1,7 +1,7 @@
-"""Where numba may keep compiled kernels. Where it may keep them nowhere, it refuses even to be imported.
+"""Choose the folder of numba's cache. Without a writable folder numba cannot even be imported.
 
-The user of a service has no home and may not write into the release. Never a folder in /tmp that others could have
-filled before us: what is in it is run.
+The user of a service has no home and may not write into the release. A shared folder in /tmp is never used: another
+user could have filled it, and its contents are executed.
 """
 
 import atexit
@@ -14,11 +14,9 @@ _SERVICE_CACHE = Path("/var/cache/piekwacht")  # made by systemd's CacheDirector
 
 
 def choose_cache_folder() -> None:
-    """Before numba is imported: leave it its ways where it has one, else name a folder that is ours alone."""
+    """Set NUMBA_CACHE_DIR before numba is imported, unless numba has a writable folder already."""
     configured = os.environ.get("NUMBA_CACHE_DIR")
-    if configured is not None and not _is_writable(
-        Path(configured)
-    ):  # the image names one; a read-only root may have no hole there
+    if configured is not None and not _is_writable(Path(configured)):  # a container with a read-only root
         del os.environ["NUMBA_CACHE_DIR"]
     elif configured is not None or _is_writable(Path(__file__).parent) or _is_writable(_user_cache()):
         return
@@ -33,7 +31,7 @@ def choose_cache_folder() -> None:
 def _user_cache() -> Path:
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # a user that nobody knows
+    except RuntimeError:  # a user without an entry in passwd
         return Path("/nonexistent")
 
 

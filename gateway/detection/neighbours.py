@@ -1,4 +1,4 @@
-"""Who is whose neighbour: the datastreams of one property in one area, the near ones together where there are many."""
+"""Groups of neighbours: the datastreams of one property in one area; large areas are split into near ones."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ from gateway.model.geodesy import METRES_PER_DEGREE
 from gateway.model.registry import ObservedProperty, Registry, cache_per_registry
 
 _TWIN_DISTANCE = 30 / METRES_PER_DEGREE  # degrees of latitude
-_MAX_GROUP_SIZE = 256  # members of a group; more are halved by where they stand, so that neighbours are near
+_MAX_GROUP_SIZE = 256  # members of a group; a larger group is halved by position
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NeighbourGroups:
-    """group_of (m,): the group of each slot; the slots of group g stand at members[begins[g]:begins[g + 1]].
+    """group_of (m,): the group of each slot; the slots of group g are members[offsets[g]:offsets[g + 1]].
 
-    properties: the observed properties there are; property_of (k,), area_of (k,): the place of each group's in them.
-    twin_of (m,): the datastream of the same property that stands beside it, or -1.
+    property_of (k,), area_of (k,): index of each group's property in `properties` and of its area in `areas`.
+    twin_of (m,): the datastream of the same property beside it, or -1.
     """
 
     group_of: NDArray[np.int32]
@@ -34,7 +34,7 @@ class NeighbourGroups:
 
     @property
     def topology(self) -> Topology:
-        """What the kernel asks of it."""
+        """The arrays that the kernels read."""
         return Topology(
             group_of=self.group_of,
             members=self.members,
@@ -47,7 +47,7 @@ class NeighbourGroups:
 
 @cache_per_registry
 def build_neighbour_groups(registry: Registry) -> NeighbourGroups:
-    """The groups of a registry."""
+    """Build the groups of a registry."""
     slots_by_place: dict[tuple[str, str], list[int]] = defaultdict(list)
     for datastream in registry.datastreams:
         slots_by_place[registry.stations[datastream.station].area, datastream.observed_property].append(datastream.slot)
@@ -83,7 +83,7 @@ def _position(registry: Registry, station: str) -> tuple[float, float]:
 
 
 def _split_group(slots: NDArray[np.int64], positions: NDArray[np.float64]) -> Iterator[NDArray[np.int64]]:
-    """Halves across the longer side until no part is too large (a k-d tree's leaves)."""
+    """Split across the longer side until no part is too large (leaves of a k-d tree)."""
     if len(slots) <= _MAX_GROUP_SIZE:
         yield slots
         return
@@ -94,7 +94,7 @@ def _split_group(slots: NDArray[np.int64], positions: NDArray[np.float64]) -> It
 
 
 def _find_twins(registry: Registry, groups: list[list[int]], positions: NDArray[np.float64]) -> NDArray[np.int32]:
-    """The nearest one within 30 m, or at the same station; a place of 0, 0 is no place."""
+    """Return the nearest datastream within 30 m or at the same station; position 0, 0 counts as unknown."""
     twin_of = np.full(len(registry.datastreams), -1, np.int32)
     station_numbers = {name: number for number, name in enumerate(registry.stations)}
     station = np.array([station_numbers[datastream.station] for datastream in registry.datastreams])
@@ -106,5 +106,5 @@ def _find_twins(registry: Registry, groups: list[list[int]], positions: NDArray[
         )
         are_twins = are_close | (station[first] == station[second])
         twin_of[first[are_twins]] = second[are_twins]
-        twin_of[second[are_twins]] = first[are_twins]  # of two, the one before
+        twin_of[second[are_twins]] = first[are_twins]  # of two candidates, the earlier one
     return twin_of

@@ -1,7 +1,8 @@
-"""What the kernels remember, are told, and tell: records of fixed width. Times are ms UTC.
+"""Records of fixed width that the kernels read and write: state, parameters and changes. Times are ms UTC.
 
-A datastream has two records in two arrays: every reading touches STREAM, one line of the cache (64 bytes), and what
-its neighbours ask of it stands there too; EVENT only matters while something rises.
+A datastream has two records in two arrays. Every reading touches STREAM, one cache line of 64 bytes; it also holds the
+fields that neighbours read. EVENT is used only while a datastream rises. The order of the fields is stored (see
+`Detector.dump`): a change of it needs a new detector version.
 """
 
 from typing import NamedTuple
@@ -15,93 +16,93 @@ STREAM = np.dtype(
         ("residual", np.float64),  # last reading above its background
         ("background", np.float64),
         ("variance", np.float64),
-        ("evidence", np.float64),
+        ("cusum", np.float64),
         ("gain", np.float64),  # beta
-        ("first", np.int64),  # first reading
+        ("first_at", np.int64),  # first reading
         ("count", np.int32),
         ("revision", np.int16),  # 0: no event is open
-        ("odd_count", np.int16),  # readings that stand out but are no peak
+        ("outlier_count", np.int16),  # outliers that are not resolved yet
     ]
 )
 
 EVENT = np.dtype(
     [
-        ("rise", np.int64),  # first reading since the evidence was 0
+        ("rise_at", np.int64),  # first reading since C was 0
         ("rise_background", np.float64),  # and the background before it
-        ("readings", np.int32),  # since the rise; so are the following
-        ("humid", np.int32),  # readings in humid air
+        ("readings", np.int32),  # since the rise, as are the following
+        ("humid_readings", np.int32),  # readings in humid air
         ("flags", np.int32),  # any reading's
-        ("agrees", np.int16),  # readings to which a collocated twin said the same
-        ("disagrees", np.int16),
+        ("twin_agreements", np.int16),  # readings that a collocated twin confirms
+        ("twin_disagreements", np.int16),
         ("wind_east", np.float32),  # sums of unit vectors the wind comes from
         ("wind_north", np.float32),
         ("wind_speed", np.float32),
         ("wind_readings", np.int32),
-        ("below", np.int32),  # readings; of the open event, so are the following
+        ("below_count", np.int32),  # readings; of the open event, as are the following
         ("kind", np.int32),
         ("onset", np.int64),
-        ("detected", np.int64),
+        ("detected_at", np.int64),
         ("peak_at", np.int64),
         ("below_since", np.int64),  # 0: not below
         ("peak", np.float64),
         ("peak_background", np.float64),
         ("peak_noise", np.float64),
-        ("told", np.float64),  # excess as last told
-        ("odd_since", np.int64),  # what stands out but is no peak: one reading, or a sensor that says it is unwell
-        ("odd_until", np.int64),
-        ("odd_peak", np.float64),
-        ("odd_level", np.float64),
-        ("odd_noise", np.float64),
-        ("odd_before", np.float64),  # the value before it
-        ("odd_flags", np.int32),
-        ("trailing", np.int32),  # 1: one reading, and the tail in the next one, are all that opened it
-        ("odd_after", np.float64),  # the value after it
-        ("odd_own", np.float32),  # how the stream trembled before it, without the least noise of the settings
-        ("peak_common", np.float32),  # what the neighbours were thought to add at the peak
+        ("reported_excess", np.float64),  # excess of the last reported revision
+        ("outlier_since", np.int64),  # outlier: a single reading, or readings with an untrusted flag
+        ("outlier_until", np.int64),
+        ("outlier_peak", np.float64),
+        ("outlier_level", np.float64),
+        ("outlier_noise", np.float64),
+        ("outlier_before", np.float64),  # the value before it
+        ("outlier_flags", np.int32),
+        ("confirmed_by_tail", np.int32),  # 1: one reading and its tail opened the event
+        ("outlier_after", np.float64),  # the value after it
+        ("outlier_own_noise", np.float32),  # noise of the stream before it, without noise_absolute
+        ("peak_common", np.float32),  # common mode at the peak
     ]
 )
 
-# Of each group of neighbours: what they have in common, and the episode that all of them are in.
+# Of each group of neighbours: common mode, and the episode of the group.
 GROUP = np.dtype(
     [
         ("common", np.float64),
         ("spread", np.float64),
-        ("turn", np.int64),
-        ("due", np.int64),  # the turn at which a large group looks anew
+        ("reading_count", np.int64),
+        ("due_count", np.int64),  # reading_count of the next update in a large group
         ("at", np.int64),
-        ("evidence", np.float64),
-        ("rise", np.int64),
+        ("cusum", np.float64),
+        ("rise_at", np.int64),
         ("revision", np.int64),  # 0: no episode
         ("onset", np.int64),
-        ("detected", np.int64),
+        ("detected_at", np.int64),
         ("peak_at", np.int64),
-        ("peak", np.float64),  # of what they have in common
-        ("peak_background", np.float64),  # and of the datastream that spoke then
+        ("peak", np.float64),  # of the common mode
+        ("peak_background", np.float64),  # of the datastream whose reading set the peak
         ("peak_noise", np.float64),
-        ("told", np.float64),
-        ("below", np.int64),
+        ("reported_excess", np.float64),
+        ("below_count", np.int64),
         ("below_since", np.int64),
-        ("slot", np.int64),  # the datastream that spoke when it began
+        ("slot", np.int64),  # the datastream whose reading opened the episode
     ]
 )
 
-# Of each area: where the wind came from last, as an exponential mean over ten minutes of unit vectors.
+# Of each area: direction that the wind comes from, an exponential mean over ten minutes of unit vectors.
 WIND = np.dtype([("east", np.float64), ("north", np.float64), ("speed", np.float64), ("at", np.int64)])
 
 # Of each observed property.
 PARAMETERS = np.dtype(
     [
         ("on", np.float64),  # 0: not detected on
-        ("polarity", np.float64),  # -1 where the signal falls when pollution rises
+        ("polarity", np.float64),  # -1 if the signal falls when pollution rises
         ("background_rate", np.float64),  # a minute
         ("noise_rate", np.float64),  # a minute
-        ("settled", np.float64),  # ms after which a stream no longer learns as fast as a running mean
+        ("settling_ms", np.float64),  # ms; a younger stream learns as fast as a running mean
         ("drift", np.float64),
         ("threshold", np.float64),
         ("clip", np.float64),
-        ("unit_rate", np.float64),  # a minute
+        ("cusum_rate", np.float64),  # a minute
         ("sure", np.float64),
-        ("sure_rate", np.float64),  # a minute
+        ("fast_cusum_rate", np.float64),  # a minute
         ("noise_absolute", np.float64),
         ("noise_relative", np.float64),
         ("smallest", np.float64),
@@ -119,7 +120,7 @@ PARAMETERS = np.dtype(
         ("few_share", np.float64),
         ("lift", np.float64),
         ("spread", np.float64),
-        ("moderate", np.float64),  # the excess at which it begins; of the property itself, infinite where it has none
+        ("moderate", np.float64),  # lowest excess of the severity, in the unit of the property; infinite if it has none
         ("severe", np.float64),
         ("extreme", np.float64),
     ]
@@ -129,12 +130,12 @@ MAX_RISEN_SLOTS = 8  # neighbours named with a change
 CHANGE = np.dtype(
     [
         ("row", np.int64),
-        ("change", np.int32),
+        ("change_code", np.int32),
         ("kind", np.int32),
         ("slot", np.int32),
-        ("fresh", np.int32),  # neighbours that spoke lately
-        ("risen", np.int32),  # those of them that rose too
-        ("who", np.int32, (MAX_RISEN_SLOTS,)),
+        ("fresh_neighbours", np.int32),  # neighbours with a recent reading
+        ("risen_neighbours", np.int32),  # those of them that rose too
+        ("risen_slots", np.int32, (MAX_RISEN_SLOTS,)),
         ("stream", STREAM),
         ("event", EVENT),
         ("group", GROUP),
@@ -145,7 +146,7 @@ PEAK, REGIONAL, GLITCH, HUMIDITY, SENSOR = 0, 1, 2, 3, 4
 
 
 class StateArrays(NamedTuple):
-    """All that is remembered: streams (m,) STREAM, events (m,) EVENT, groups (k,) GROUP, winds (areas,) WIND."""
+    """State of the detector: streams (m,) STREAM, events (m,) EVENT, groups (k,) GROUP, winds (areas,) WIND."""
 
     streams: NDArray[np.void]
     events: NDArray[np.void]
@@ -154,7 +155,7 @@ class StateArrays(NamedTuple):
 
 
 class Topology(NamedTuple):
-    """Who stands where, as in `neighbours.Neighbourhoods`."""
+    """Positions of datastreams in groups and areas, as in `neighbours.NeighbourGroups`."""
 
     group_of: NDArray[np.int32]
     members: NDArray[np.int32]
@@ -182,7 +183,7 @@ def allocate_aligned(count: int, dtype: np.dtype[np.void]) -> NDArray[np.void]:
 
 
 def copy_records(records: NDArray[np.void]) -> NDArray[np.void]:
-    """The same in memory of its own, aligned."""
+    """Return a copy in aligned memory."""
     copies = allocate_aligned(len(records), records.dtype)
     view_bytes(copies)[:] = view_bytes(records)
     return copies

@@ -1,7 +1,7 @@
-"""How peaks of each property are found: one table a property, with shipped defaults.
+"""Settings of detection: one table per property, with the defaults of gateway/model/properties.toml.
 
-The figures for PM2.5 were chosen on recordings of real sensors at 60 s and 150 s, those for methane on
-controlled releases; the others are scaled by the property's own noise and by what is worth telling. See
+The values for PM2.5 were chosen on recordings of real sensors at 60 s and 150 s, those for methane on controlled
+releases. The others are scaled by the noise of the property and by the smallest excess worth an alert. See
 docs/detection.md.
 """
 
@@ -107,5 +107,5 @@ class DetectionSettings(Struct, frozen=True, kw_only=True):
     )
 
     def enabled_properties(self) -> dict[str, PeakSettings]:
-        """The observed properties that are detected on: the one answer for whoever detects, examines or counts."""
+        """Return the properties on which peaks are detected; detection, self-test and statistics all use this."""
         return {name: settings for name, settings in self.property.items() if settings.on}

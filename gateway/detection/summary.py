@@ -6,7 +6,7 @@ from gateway.model.event import Event
 from gateway.model.registry import ObservedProperty, Registry
 from gateway.model.texts import texts_of
 
-_WRITTEN_COUNT = 3  # neighbours up to this number are written as a word
+_WRITTEN_COUNT = 3  # up to this number neighbours are written in letters
 
 
 def summarize_event(event: Event, registry: Registry) -> dict[str, str]:

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read, detect, write. ConfigurationError where the recording cannot be used."""
+    """Read, detect, write. Raises ConfigurationError if the recording cannot be used."""
     settings = load_toml(args.detector, DetectionSettings) if args.detector else DetectionSettings()
     events = detect_events(read_recording(args.file), settings, all_kinds=args.all)
     try:
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def detect_events(table: pa.Table, settings: DetectionSettings, *, all_kinds: bool = False) -> list[Event]:
-    """The events of a recording as they stood when each was over (or the recording was), by detected_at.
+    """Return the last revision of each event of a recording, by detected_at.
 
     Without `all_kinds` those that alarm: not what is regional, a glitch, fog or a sick sensor, nor what was taken back.
     """
@@ -63,7 +63,7 @@ def detect_events(table: pa.Table, settings: DetectionSettings, *, all_kinds: bo
 
 
 def detect_revisions(table: pa.Table, settings: DetectionSettings) -> list[Event]:
-    """All that live detection would have told of a recording, in that order."""
+    """Return all revisions that live detection would have reported for a recording, in order."""
     registry, batch = _load_rows(table)
     flagger, detector = Flagger(), Detector(settings)
     _, batch = flagger.flag(flagger.initial(registry), batch, registry)
@@ -71,7 +71,7 @@ def detect_revisions(table: pa.Table, settings: DetectionSettings) -> list[Event
 
 
 def read_recording(path: Path) -> pa.Table:
-    """The recording as a table, or ConfigurationError in one sentence."""
+    """Read the recording as a table. Raises ConfigurationError in one sentence."""
     try:
         if path.suffix == ".parquet":
             table = pa.parquet.read_table(path)
@@ -95,7 +95,7 @@ _COLUMN_TYPES = {
 
 
 def _load_rows(table: pa.Table) -> tuple[Registry, ObservationBatch]:
-    """Rows in the order of time, and a registry of their own."""
+    """Return rows in order of time, and a registry of their stations and properties."""
     at = _to_ms(table["time"])
     order = np.lexsort((np.arange(len(at)), at))
     pairs = pc.binary_join_element_wise(table["station"].cast(pa.string()), table["property"].cast(pa.string()), "\x1f")

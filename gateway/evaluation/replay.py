@@ -1,4 +1,4 @@
-"""`piekwacht events replay ID`: the event found again from the signed bytes, and held against what is stored.
+"""`piekwacht events replay ID`: detect a stored event again from the signed bytes and compare both.
 
 From the last checkpoint before it, the same detector with the same parameters runs over the same batches in the same
 order. Nothing of the stored event goes into it.
@@ -23,16 +23,18 @@ from gateway.store import checkpoints, stations
 from gateway.store.connection import QUERIES, Transaction
 
 _BATCH_LIMIT = 500
-_COMMIT_MARGIN = timedelta(minutes=2)  # a revision is stamped when its transaction begins, its batches when it ends
+_COMMIT_MARGIN = timedelta(
+    minutes=2
+)  # a revision has the time at which its transaction began, its batches the time at which it ended
 
 
 class ReplayError(GatewayError):
-    """The event cannot be found again; the message says what is missing."""
+    """The event cannot be detected again; the message names the missing data."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredEvent:
-    """A stored event with what is needed to find it again."""
+    """A stored event with the data needed to detect it again."""
 
     event: Event
     area: str
@@ -42,7 +44,7 @@ class StoredEvent:
 
 
 def run(dsn: str, event_id: str) -> int:
-    """Print the stored and the found event; 0 where they are equal, 1 where they differ."""
+    """Print the stored and the replayed event; return 0 if they are equal, 1 if they differ."""
     stored_event, replayed_event = asyncio.run(_load_and_replay(dsn, event_id))
     is_equal = replayed_event is not None and _canonical_json(stored_event) == _canonical_json(replayed_event)
     print(f"stored {_to_text(stored_event)}")  # noqa: T201 - the command's own output
@@ -88,7 +90,7 @@ async def _load_event(tx: Transaction, event_id: str) -> StoredEvent:
 async def _replay_event(
     tx: Transaction, analyzer: Analyzer, registry: Registry, stored_event: StoredEvent
 ) -> Event | None:
-    """The same revision of the event, or the newest that comes of the batches up to it."""
+    """Return the same revision of the event, or the newest one from the batches up to it."""
     first_batch_row = await (
         await tx.execute(QUERIES["select_first_batch_since"], {"at": stored_event.opened_at})
     ).fetchone()
@@ -139,7 +141,7 @@ def _analyze_batches(
 
 
 def _canonical_json(event: Event) -> bytes:
-    """All of the event but the slot, which is this process's own."""
+    """Return the event without its slot, which differs between processes."""
     return msgspec.json.encode(msgspec.structs.replace(event, datastream=0), order="deterministic")
 
 

@@ -5,7 +5,7 @@ from math import hypot
 
 from alerting.alert import Alert, Change, NearSite, Place, Severity
 from gateway.model.event import Event, EventChange, EventKind
-from gateway.model.geodesy import direction, plane_offset
+from gateway.model.geodesy import bearing_degrees, offset_metres
 from gateway.model.registry import ObservedProperty, Registry, Station
 
 _ALERTED_KINDS = {EventKind.PEAK, EventKind.REGIONAL}  # glitches and humidity are stored and shown, never sent
@@ -64,8 +64,8 @@ def find_near_sites(station: Station, registry: Registry) -> tuple[NearSite, ...
     """The area's watched facilities within fifteen kilometres, the nearest first. On a plane: right to a percent."""
     sites = []
     for site in registry.sites:
-        east, north = plane_offset(station.latitude, station.longitude, site.latitude, site.longitude)
+        east, north = offset_metres(station.latitude, station.longitude, site.latitude, site.longitude)
         if site.area == station.area and hypot(north, east) <= _NEAR_METRES:
-            bearing = direction(east, north)
-            sites.append(NearSite(name=site.name, bearing=round(bearing) % 360, distance=round(hypot(north, east), -1)))
+            bearing = round(bearing_degrees(east, north)) % 360
+            sites.append(NearSite(name=site.name, bearing=bearing, distance=round(hypot(north, east), -1)))
     return tuple(sorted(sites, key=lambda near_site: near_site.distance))

@@ -1,4 +1,4 @@
-"""The demo is the whole system in small: what it accounts for is what the system promises."""
+"""The demo runs the whole system in small, and its reconciliation proves that nothing is lost or stored twice."""
 
 import json
 import os
@@ -18,22 +18,22 @@ from gateway.system.child_process import find_free_port
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def start_demo(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "gateway", "demo", "--port", str(find_free_port()), "--data-dir", str(folder)]
     return subprocess.Popen(
         [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
 
 
-def account_of(demo: subprocess.Popen[str]) -> dict:
+def read_reconciliation(demo: subprocess.Popen[str]) -> dict:
     output, errors = demo.communicate(timeout=200)
     assert demo.returncode == 0, errors
     return json.loads(output.splitlines()[-1])
 
 
-def processes_using(folder: Path) -> list[tuple[int, str]]:
-    """(pid, command line) of every process that names the folder."""
-    found = []
+def find_processes(folder: Path) -> list[tuple[int, str]]:
+    """Return (pid, command line) of every process that names the folder."""
+    processes = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
@@ -41,83 +41,83 @@ def processes_using(folder: Path) -> list[tuple[int, str]]:
             except OSError:
                 continue
             if str(folder) in command:
-                found.append((int(entry.name), command))
-    return found
+                processes.append((int(entry.name), command))
+    return processes
 
 
-def until(true, seconds: float, what: str) -> None:
+def wait_until(condition, seconds: float, failure: str) -> None:
     deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, what
+    while not condition():
+        assert time.monotonic() < deadline, failure
         time.sleep(0.2)
 
 
 def wait_for_nodes(folder: Path) -> None:
-    nodes = lambda: any(" -m edge_agent run " in command for _, command in processes_using(folder))  # noqa: E731
-    until(nodes, 90, "the demo started no node")
+    nodes = lambda: any(" -m edge_agent run " in command for _, command in find_processes(folder))  # noqa: E731
+    wait_until(nodes, 90, "the demo started no node")
 
 
-def told(folder: Path) -> bool:
+def has_delivered_mail(folder: Path) -> bool:
     """Whether a mail reached the demo's inspector."""
     with psycopg.connect(settings.read(folder / "piekwacht.toml").database.dsn) as connection:
         mails = "SELECT 1 FROM alerting.outbox WHERE state = 'delivered' AND channel LIKE 'email%'"
         return connection.execute(mails).fetchone() is not None
 
 
-def gateway_of(folder: Path) -> int | None:
-    """Its pid, once it takes in."""
+def find_ingesting_gateway(folder: Path) -> int | None:
+    """Return the pid of the gateway once it is connected to the broker."""
     port = settings.read(folder / "piekwacht.toml").api.port
     try:
         metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=2).text
     except httpx.HTTPError:
         return None
-    running = [pid for pid, command in processes_using(folder) if " -m gateway up " in command]
+    running = [pid for pid, command in find_processes(folder) if " -m gateway up " in command]
     return running[0] if running and "piekwacht_ingest_connected 1.0" in metrics else None
 
 
-def test_the_demo_tells_an_inspector_and_ctrl_c_ends_it_with_nothing_lost(open_folder):
-    demo = start(open_folder)
+def test_the_demo_notifies_an_inspector_and_ctrl_c_ends_it_with_nothing_lost(open_folder):
+    demo = start_demo(open_folder)
     wait_for_nodes(open_folder)
-    until(lambda: told(open_folder), 90, "nobody was told")
+    wait_until(lambda: has_delivered_mail(open_folder), 90, "no mail was delivered")
     demo.send_signal(signal.SIGINT)
-    account = account_of(demo)
-    assert account["lost"] == account["duplicates"] == 0
-    assert account["observations"] > 1000
-    assert account["events"] >= 1
-    assert account["deliveries"] >= 1
-    assert not processes_using(open_folder)
+    reconciliation = read_reconciliation(demo)
+    assert reconciliation["lost"] == reconciliation["duplicates"] == 0
+    assert reconciliation["observations"] > 1000
+    assert reconciliation["events"] >= 1
+    assert reconciliation["deliveries"] >= 1
+    assert not find_processes(open_folder)
 
 
 def test_killing_the_gateway_loses_and_doubles_nothing(open_folder):
-    demo = start(open_folder, "--nodes", "4")
+    demo = start_demo(open_folder, "--nodes", "4")
     wait_for_nodes(open_folder)
     killed: set[int | None] = {None}
     while len(killed) < 4:
-        until(lambda: gateway_of(open_folder) not in killed, 60, "no gateway took over")
-        pid = gateway_of(open_folder)
-        time.sleep(2)  # in the midst of taking in
+        wait_until(lambda: find_ingesting_gateway(open_folder) not in killed, 60, "no gateway took over")
+        pid = find_ingesting_gateway(open_folder)
+        time.sleep(2)  # while it ingests
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
             killed.add(pid)
-    until(lambda: gateway_of(open_folder) not in killed, 60, "no gateway took over")
+    wait_until(lambda: find_ingesting_gateway(open_folder) not in killed, 60, "no gateway took over")
     demo.send_signal(signal.SIGINT)
-    account = account_of(demo)
-    assert account["lost"] == account["duplicates"] == 0
-    assert account["observations"] > 300
+    reconciliation = read_reconciliation(demo)
+    assert reconciliation["lost"] == reconciliation["duplicates"] == 0
+    assert reconciliation["observations"] > 300
 
 
 def test_a_demo_of_some_seconds_ends_by_itself(open_folder):
-    account = account_of(start(open_folder, "--duration", "3", "--nodes", "1"))
-    assert account["lost"] == account["duplicates"] == 0
-    assert not processes_using(open_folder)
+    reconciliation = read_reconciliation(start_demo(open_folder, "--duration", "3", "--nodes", "1"))
+    assert reconciliation["lost"] == reconciliation["duplicates"] == 0
+    assert not find_processes(open_folder)
 
 
 def test_a_killed_demo_leaves_no_process_behind(open_folder):
-    demo = start(open_folder, "--nodes", "2")
+    demo = start_demo(open_folder, "--nodes", "2")
     wait_for_nodes(open_folder)
     demo.kill()
     demo.communicate()
     deadline = time.monotonic() + 10
-    while processes_using(open_folder) and time.monotonic() < deadline:
+    while find_processes(open_folder) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not processes_using(open_folder)
+    assert not find_processes(open_folder)

@@ -1,4 +1,4 @@
-"""From `piekwacht ca init` to a node that is no longer believed: commands, archive, broker with TLS, agent, gateway."""
+"""From `piekwacht ca init` to a revoked node: commands, archive, broker with TLS, agent and gateway."""
 
 import getpass
 import shutil
@@ -56,7 +56,7 @@ window_seconds = 0.01
             stations.put_station(connection, Station(**place))
 
     def run(self, *words: str) -> int:
-        """A command with the options that an operator would give."""
+        """Run a command with the options that an operator would give."""
         options = ["--ca", str(self.folder / "ca")]
         if words[0] == "node":
             options = ["--config", str(self.config), *([] if words[1] in {"list", "configure"} else options)]
@@ -91,7 +91,7 @@ def unpack(archive: Path, card: Path) -> Path:
 def wait_until(condition, seconds=20.0):
     until = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < until, "waited in vain"
+        assert time.monotonic() < until, "time is up"
         time.sleep(0.05)
 
 
@@ -184,7 +184,7 @@ def test_keys_made_on_the_node_never_leave_it(site, tmp_path, capsys):
         (["ca", "server", "broker"], 2, "say by which --host broker is reached"),
     ],
 )
-def test_a_mistake_is_one_sentence(site, capsys, words, code, sentence):
+def test_an_operator_mistake_gives_one_sentence(site, capsys, words, code, sentence):
     capsys.readouterr()
     assert site.run(*words) == code
     error = capsys.readouterr().err
@@ -193,7 +193,7 @@ def test_a_mistake_is_one_sentence(site, capsys, words, code, sentence):
     assert error.count("\n") == 1
 
 
-def test_enrolling_again_is_asked_for_and_an_unknown_station_is_named(site, tmp_path, capsys):
+def test_enrolling_again_needs_an_option_and_an_unknown_station_is_named(site, tmp_path, capsys):
     assert site.enrol("--out", str(tmp_path / "1.tar")) == 0
     assert site.enrol("--out", str(tmp_path / "2.tar")) == 1
     assert "--again makes a new card for it" in capsys.readouterr().err
@@ -207,7 +207,7 @@ def test_enrolling_again_is_asked_for_and_an_unknown_station_is_named(site, tmp_
     assert not (tmp_path / "3.tar").exists()
 
 
-def test_no_card_is_made_with_names_that_nobody_filled_in(site, tmp_path, capsys):
+def test_placeholder_names_in_the_site_file_are_refused(site, tmp_path, capsys):
     file = site.firmware / "sites/ijmond/site.toml"
     file.write_text(file.read_text().replace('"127.0.0.1"]', '"ntp.piekwacht.example"]'))
     assert site.enrol("--out", str(tmp_path / "1.tar")) == 1
@@ -216,12 +216,14 @@ def test_no_card_is_made_with_names_that_nobody_filled_in(site, tmp_path, capsys
     assert not (tmp_path / "1.tar").exists()
 
 
-def test_a_request_that_does_not_hold_is_refused(site, tmp_path, capsys):
-    mine, other = identity.NodeKeys.generate("ijm-001"), identity.NodeKeys.generate("ijm-002")
-    forged = mine.build_request().replace(str(mine.signer.verifier).encode(), str(other.signer.verifier).encode())
+def test_an_invalid_request_is_refused(site, tmp_path, capsys):
+    own_keys, other_keys = identity.NodeKeys.generate("ijm-001"), identity.NodeKeys.generate("ijm-002")
+    forged = own_keys.build_request().replace(
+        str(own_keys.signer.verifier).encode(), str(other_keys.signer.verifier).encode()
+    )
     for body, sentence in (
         (forged, "no signature by ijm-002"),
-        (other.build_request(), "the request of ijm-002, not of ijm-001"),
+        (other_keys.build_request(), "the request of ijm-002, not of ijm-001"),
         (b"x", "no request to enrol by"),
     ):
         (tmp_path / "bad.request").write_bytes(body)

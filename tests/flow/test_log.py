@@ -1,4 +1,4 @@
-"""One reading is followed through the log, by the ids in it, from the broker to the mail."""
+"""An operator follows one reading through the log by its ids, from the broker to the mail."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
-def up(tmp_path, database, broker):
+def system(tmp_path, database, broker):
     """(a function that reads the log, the mail server, the broker's settings) of a small site with a log in JSON."""
     port, log = find_free_port(), tmp_path / "log"
     (tmp_path / "gateway.key").write_text(Signer.generate("gateway.ijmond").export())
@@ -56,14 +56,14 @@ def up(tmp_path, database, broker):
             yield lambda: [json.loads(line) for line in log.read_text().splitlines()], mail, broker
 
 
-async def test_from_the_batch_to_the_mail_by_ids_alone(up, database):
-    read, mail, broker = up
+async def test_a_reading_is_traceable_from_batch_to_mail_by_ids(system, database):
+    read, mail, broker = system
     node = enrol_node(database)
-    began = time.time_ns() // 1_000_000 - 81_000
+    started_at = time.time_ns() // 1_000_000 - 81_000
     async with create_client(broker, "ijm-001") as connection:
         for s in range(80):
             value = 8.0 + 0.1 * (s % 3) + (90.0 if 40 <= s < 55 else 0.0)
-            payload = node.payload(s + 1, t0=began + s * 1000, dt=[0], values={"pm2_5": [value]})
+            payload = node.payload(s + 1, t0=started_at + s * 1000, dt=[0], values={"pm2_5": [value]})
             await connection.publish(payload.topic, payload.body, qos=1)
         forged = bytearray(payload.body)
         forged[20] ^= 1
@@ -79,10 +79,10 @@ async def test_from_the_batch_to_the_mail_by_ids_alone(up, database):
     opened = next(
         line for line in lines if line["event"] == "event opened" and line["first_batch_id"] <= peak["batch_id"]
     )
-    told = next(
+    notified = next(
         line for line in lines if line["event"] == "receiver notified" and line["event_id"] == opened["event_id"]
     )
-    assert told["receiver"] == "piket"
+    assert notified["receiver"] == "piket"
     delivered = next(
         line for line in lines if line["event"] == "delivery succeeded" and line["event_id"] == opened["event_id"]
     )

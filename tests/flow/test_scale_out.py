@@ -1,4 +1,4 @@
-"""Three brokers, two gateways for one area, killed while readings come in: none lost, none twice, soon taken over."""
+"""Three brokers and two gateways for one area: any of them may be killed, and nothing is lost or stored twice."""
 
 import asyncio
 import os
@@ -21,11 +21,11 @@ from gateway.system.embedded_servers import _find_broker_program
 from tests.gateway.enrolled_node import T0, enrol_node
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
-_TAKEN_OVER = 30.0  # seconds
+_TAKEOVER_SECONDS = 30.0
 
 
 class Cluster:
-    """Three nats-servers that keep every MQTT message three times."""
+    """Three nats-servers that store every MQTT message three times."""
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -58,26 +58,26 @@ mqtt {{ listen: "127.0.0.1:{port}", stream_replicas: 3, max_ack_pending: 1000, a
         self.children[number] = self._child(number)
 
     def leader(self) -> int:
-        """The server that was last heard to lead the cluster's metadata."""
-        said = {
+        """Return the server that was most often elected leader of the cluster's metadata."""
+        elections = {
             number: (self._folder / f"nats-{number}.log")
             .read_text()
             .count("Self is new JetStream cluster metadata leader")
             for number in range(3)
         }
-        return max(said, key=said.__getitem__)
+        return max(elections, key=elections.__getitem__)
 
 
 class Nodes:
-    """Sends a batch at a time to whichever broker answers, and again whatever the database does not have."""
+    """Sends one batch at a time to the first broker that answers, and sends again what the database lacks."""
 
     def __init__(self, cluster: Cluster, dsn: str) -> None:
         self._cluster, self.dsn, self.node = cluster, dsn, enrol_node(dsn)
-        self.made: dict[int, object] = {}
+        self.sent_payloads: dict[int, object] = {}
 
-    def make(self) -> None:
-        seq = len(self.made) + 1
-        self.made[seq] = self.node.payload(seq, t0=T0 + seq * 1_000, dt=[0], values={"pm2_5": [8.0 + seq % 3]})
+    def make_payload(self) -> None:
+        seq = len(self.sent_payloads) + 1
+        self.sent_payloads[seq] = self.node.payload(seq, t0=T0 + seq * 1_000, dt=[0], values={"pm2_5": [8.0 + seq % 3]})
 
     async def send(self, payloads) -> None:
         for port in self._cluster.ports[::-1]:
@@ -87,24 +87,24 @@ class Nodes:
                         await connection.publish(payload.topic, payload.body, qos=1, timeout=5)
                 return
 
-    def stored(self) -> list[int]:
+    def read_stored_seqs(self) -> list[int]:
         with psycopg.connect(self.dsn) as connection:
             return [row[0] for row in connection.execute("SELECT seq FROM batch ORDER BY seq")]
 
-    async def until_more_is_stored(self, within: float) -> float:
-        """Seconds until something new is stored, while readings go on coming; fails after `within`."""
-        before, began = len(self.stored()), time.monotonic()
-        while len(self.stored()) <= before:
-            assert time.monotonic() - began < within, "nobody took over"
-            self.make()
-            await self.send(list(self.made.values())[-5:])
+    async def measure_time_until_stored(self, within: float) -> float:
+        """Return the seconds until a new batch is stored, while batches keep arriving; fail after `within`."""
+        before, started_at = len(self.read_stored_seqs()), time.monotonic()
+        while len(self.read_stored_seqs()) <= before:
+            assert time.monotonic() - started_at < within, "nobody took over"
+            self.make_payload()
+            await self.send(list(self.sent_payloads.values())[-5:])
             await asyncio.sleep(0.2)
-        return time.monotonic() - began
+        return time.monotonic() - started_at
 
 
 @pytest.fixture
-def stage(tmp_path, database):
-    """(cluster, nodes, gateways): two gateways for one area, each on a broker of its own."""
+def system(tmp_path, database):
+    """Yield (cluster, nodes, gateways, folder): two gateways for one area, each on its own broker."""
     with ExitStack() as stack:
         cluster = Cluster(tmp_path)
         for number in range(3):
@@ -128,41 +128,43 @@ def stage(tmp_path, database):
         yield cluster, nodes, running, tmp_path
 
 
-def said(folder: Path, number: int, words: str) -> bool:
+def log_contains(folder: Path, number: int, words: str) -> bool:
     return words in (folder / f"g{number}.log").read_text(errors="replace")
 
 
-async def test_a_worker_and_a_broker_are_killed_and_the_other_takes_the_area_over(stage):
-    cluster, nodes, running, folder = stage
+async def test_a_worker_and_a_broker_are_killed_and_the_other_takes_the_area_over(system):
+    cluster, nodes, running, folder = system
     deadline = time.monotonic() + 60
-    while not any(said(folder, n, "ingest started") and said(folder, 1 - n, "standing by") for n in (0, 1)):
+    while not any(
+        log_contains(folder, n, "ingest started") and log_contains(folder, 1 - n, "standing by") for n in (0, 1)
+    ):
         assert time.monotonic() < deadline, [(folder / f"g{n}.log").read_text()[-500:] for n in (0, 1)]
         await asyncio.sleep(0.2)
-    await nodes.until_more_is_stored(30)
+    await nodes.measure_time_until_stored(30)
 
     leader = cluster.leader()
-    cluster.kill(leader)  # the leader of the brokers, with whoever is on it
-    took = {"a broker": await nodes.until_more_is_stored(_TAKEN_OVER)}
+    cluster.kill(leader)  # the leader of the brokers, with all its clients
+    durations = {"a broker": await nodes.measure_time_until_stored(_TAKEOVER_SECONDS)}
     cluster.start(leader)
 
-    took["its return"] = await nodes.until_more_is_stored(_TAKEN_OVER)
-    running[writer(folder)].process.kill()
-    took["a gateway"] = await nodes.until_more_is_stored(_TAKEN_OVER)
-    print(f"taken over after: {took}")
+    durations["its return"] = await nodes.measure_time_until_stored(_TAKEOVER_SECONDS)
+    running[find_writer(folder)].process.kill()
+    durations["a gateway"] = await nodes.measure_time_until_stored(_TAKEOVER_SECONDS)
+    print(f"taken over after: {durations}")
 
     until = time.monotonic() + 60
-    while set(missing := set(nodes.made) - set(nodes.stored())) and time.monotonic() < until:
-        await nodes.send([nodes.made[seq] for seq in sorted(missing)])
+    while set(missing := set(nodes.sent_payloads) - set(nodes.read_stored_seqs())) and time.monotonic() < until:
+        await nodes.send([nodes.sent_payloads[seq] for seq in sorted(missing)])
         await asyncio.sleep(1)
-    assert nodes.stored() == sorted(nodes.made), "each once, none lost"
+    assert nodes.read_stored_seqs() == sorted(nodes.sent_payloads), "each once, none lost"
     with psycopg.connect(nodes.dsn) as connection:
         twice = "SELECT count(*) FROM (SELECT observed_at FROM observation GROUP BY 1 HAVING count(*) > 1) AS t"
         assert connection.execute(twice).fetchone() == (0,)
-        assert connection.execute("SELECT count(*) FROM observation").fetchone() == (len(nodes.made),)
+        assert connection.execute("SELECT count(*) FROM observation").fetchone() == (len(nodes.sent_payloads),)
 
 
-def writer(folder: Path) -> int:
-    """Which gateway took the area last, by their logs."""
+def find_writer(folder: Path) -> int:
+    """Return the gateway that acquired the area last, according to the logs."""
     lines = {n: (folder / f"g{n}.log").read_text(errors="replace").splitlines() for n in (0, 1)}
     last = {n: max((line[:23] for line in lines[n] if "ingest started" in line), default="") for n in (0, 1)}
     return max(last, key=last.__getitem__)

@@ -167,7 +167,10 @@ _TAGS = [
     {"name": "observations", "description": "What was measured: raw and as means over a minute, an hour, a day"},
     {"name": "events", "description": "Short peaks, with background, confidence and every correction"},
     {"name": "alerts", "description": "Which inspectorate was notified, and when"},
-    {"name": "inspector", "description": "For inspectors: silences, acknowledgements, why a receiver was notified or not"},
+    {
+        "name": "inspector",
+        "description": "For inspectors: silences, acknowledgements, why a receiver was notified or not",
+    },
     {"name": "live", "description": "Server-sent events and WebSocket: new values and events as they are committed"},
 ]
 _SCHEMES = {

@@ -12,7 +12,7 @@ from alerting.vocabulary import compass_direction
 from gateway.api.data.registry import StationRow
 from gateway.api.pages.renderer import View
 from gateway.api.schemas.events import Around, Event, Wind
-from gateway.model.geodesy import plane_offset
+from gateway.model.geodesy import offset_metres
 
 _WIDTH, _HEIGHT, _MARGIN = 380.0, 260.0, 34.0
 _MIN_HALF_SECTOR = 22.5
@@ -79,7 +79,7 @@ def _build_markers(view: View, around: Around, station: StationRow) -> list[Mark
 
 
 def _build_marker(station: StationRow, latitude: float, longitude: float, name: str, css: str) -> Marker:
-    east, north = plane_offset(station.latitude, station.longitude, latitude, longitude)
+    east, north = offset_metres(station.latitude, station.longitude, latitude, longitude)
     return Marker(east=east / 1_000, north=north / 1_000, name=name, css=css)
 
 

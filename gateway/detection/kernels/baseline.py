@@ -1,24 +1,22 @@
-"""How fast background and noise follow, and what is set aside: readings that teach nothing."""
+"""Learning rates of background and noise, and readings that are excluded from learning."""
 
 import math
 from typing import Any
 
 from numba import njit
 
-from edge_agent.wire import Flag
+from edge_agent.wire import UNTRUSTED_FLAGS
 
-# A value with one of these flags says nothing of the air. The raw value is stored all the same.
-UNTRUSTED_FLAGS = int(
-    Flag.WARM_UP | Flag.CLEANING | Flag.STALE | Flag.SENSOR_FAULT | Flag.OUT_OF_RANGE | Flag.MAINTENANCE
-)
+HYGROSCOPIC_GROWTH = 2.0  # apparent mass of particles in humid air, at most about (Crilley, AMT 11, 709)
+UNTRUSTED_MASK = sum(int(flag) for flag in UNTRUSTED_FLAGS)
 WARM_UP_READINGS = 24  # readings
-_MAX_GAP = 30.0  # minutes: a longer gap teaches no more
-_MAX_COUNT = 9_999
+_MAX_GAP = 30.0  # minutes: a longer gap counts as this
+MAX_COUNT = 9_999
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def exponential_steps(u: float, v: float) -> tuple[float, float]:
-    """1 - exp(-u) and 1 - exp(-v) for u, v >= 0, with one division for both: see `kernels`."""
+    """1 - exp(-u) and 1 - exp(-v) for u, v >= 0, with one division for both (see the package)."""
     u = u if u < 3.0 else 3.0
     v = v if v < 3.0 else 3.0
     denominator_u = 1.0 + u * (0.5 + u * (1 / 12))
@@ -29,14 +27,14 @@ def exponential_steps(u: float, v: float) -> tuple[float, float]:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def compute_step_sizes(p: Any, gap_ms: int, age_ms: int) -> tuple[float, float, float, float, float]:
-    """What a gap of `span` ms weighs in a stream known for `known` ms.
+    """Return the weights of a gap of `gap_ms` in a stream of age `age_ms`.
 
-    (weight of evidence, the same beyond doubt, step of the background, the same hurrying down, step of the noise)
+    (CUSUM weight, CUSUM weight if z >= sure, background step, background step while falling, noise step)
     """
     gap = gap_ms * (1 / 60_000)
     gap = gap if gap < _MAX_GAP else _MAX_GAP
-    initial_rate = 0.0 if age_ms >= p.settled else 60_000 / age_ms
-    cusum_weight, fast_cusum_weight = gap * p.unit_rate, gap * p.sure_rate
+    initial_rate = 0.0 if age_ms >= p.settling_ms else 60_000 / age_ms
+    cusum_weight, fast_cusum_weight = gap * p.cusum_rate, gap * p.fast_cusum_rate
     background_step, noise_step = exponential_steps(
         gap * (p.background_rate if p.background_rate > initial_rate else initial_rate),
         gap * (p.noise_rate if p.noise_rate > initial_rate else initial_rate),
@@ -53,37 +51,37 @@ def compute_step_sizes(p: Any, gap_ms: int, age_ms: int) -> tuple[float, float, 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def note_outlier(s: Any, e: Any, at: int, x: float, level: float, noise: float, flags: int) -> None:
-    """Remember a reading that stands out and may be no peak."""
-    if s.odd_count == 0 or x - level > e.odd_peak - e.odd_level:
-        e.odd_peak = x
-        e.odd_level = level
-        e.odd_noise = noise
-    if s.odd_count == 0:
-        e.odd_since = at
-        e.odd_flags = 0
-    e.odd_until = at
-    e.odd_flags |= flags
-    s.odd_count = min(s.odd_count + 1, _MAX_COUNT)
+    """Record a reading that stands out and may not be a peak."""
+    if s.outlier_count == 0 or x - level > e.outlier_peak - e.outlier_level:
+        e.outlier_peak = x
+        e.outlier_level = level
+        e.outlier_noise = noise
+    if s.outlier_count == 0:
+        e.outlier_since = at
+        e.outlier_flags = 0
+    e.outlier_until = at
+    e.outlier_flags |= flags
+    s.outlier_count = min(s.outlier_count + 1, MAX_COUNT)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def handle_excluded_reading(s: Any, e: Any, p: Any, at: int, value: float, flags: int) -> None:
-    """The first reading, one that is not newer or not finite, or one that says nothing of the air."""
+    """Handle the first reading, a reading that is not newer or not finite, and a reading with an untrusted flag."""
     if p.on == 0.0 or not abs(value) < float("inf"):
         return
     x = value * p.polarity
     if s.count == 0:
-        if flags & UNTRUSTED_FLAGS == 0:
+        if flags & UNTRUSTED_MASK == 0:
             s.background = x
             s.variance = p.noise_absolute * p.noise_absolute
-            s.first = at
+            s.first_at = at
             s.at = at
             s.gain = 1.0
             s.count = 1
         return
-    if at <= s.at or flags & UNTRUSTED_FLAGS == 0:
+    if at <= s.at or flags & UNTRUSTED_MASK == 0:
         return
     noise_floor = p.noise_absolute + p.noise_relative * abs(s.background)
     own_noise = math.sqrt(s.variance + noise_floor * noise_floor)
     if s.count > WARM_UP_READINGS and x - s.background > max(p.sure * own_noise, p.smallest):
-        note_outlier(s, e, at, x, s.background, own_noise, flags & UNTRUSTED_FLAGS)
+        note_outlier(s, e, at, x, s.background, own_noise, flags & UNTRUSTED_MASK)

@@ -1,6 +1,6 @@
-"""Compiled code is kept only as long as the sources of the whole package are the same.
+"""Remove compiled kernels if any source of the package changed.
 
-numba looks at the file of a function alone: a caller whose callee stands in another file would go on with the old one
+numba compares only the file of a function: a caller would keep using the old code of a callee in another file
 (https://numba.readthedocs.io/en/stable/developer/caching.html, "Limitations").
 """
 
@@ -11,9 +11,9 @@ from typing import Any
 
 
 def remove_stale_cache(kernel: Any) -> None:
-    """Remove what was compiled of this package from sources other than those that stand here, where it can be written.
+    """Remove kernels that were compiled from other sources, if the cache folder can be written.
 
-    One of its kernels says where that is kept.
+    `kernel`: any kernel of the package; its statistics hold the path of the cache.
     """
     package = Path(__file__).parent
     sources = [*sorted(package.glob("*.py")), package.parent / "records.py"]

@@ -1,4 +1,4 @@
-"""What the neighbours of a datastream have in common at this moment."""
+"""The common mode: the excess that the neighbours of a datastream share at this moment."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from gateway.detection.kernels.baseline import WARM_UP_READINGS
 from gateway.detection.kernels.quartiles import MAX_VALUES, compute_quartiles
 from gateway.detection.records import StateArrays, Topology
 
-MAX_AGE_MS = 15 * 60_000  # ms: an older reading says nothing of now
-MIN_FOR_QUARTILES = 4  # neighbours from which on there are quartiles
-SMALL_GROUP = 9  # members up to which a group leaves the station itself out
+MAX_AGE_MS = 15 * 60_000  # ms: an older reading is not used
+MIN_FOR_QUARTILES = 4  # fewer neighbours have no quartiles
+SMALL_GROUP = 9  # up to this size the station itself is left out
 _MIN_RISING_NEIGHBOURS = 2
-_LARGE_GROUP = 24  # members from which a group looks anew only when a third of them have spoken
+_LARGE_GROUP = 24  # from this size the common mode is updated once per size / 3 readings
 
 
 @njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
@@ -29,19 +29,19 @@ def update_common_mode(
     lift: float,
     scratch: NDArray[np.float64],
 ) -> int:
-    """Write (c, M) of the fresh ones of `size` members into the group, return how many are fresh.
+    """Write (c, M) of the fresh members into the group, return the number of fresh members.
 
-    members[begin : begin + size] are asked but for `alone` (-1: all of them); zeros where fewer than two are fresh. Of
-    more than 32 every k-th is asked, beginning with another one each time.
+    Uses members[begin : begin + size] except `excluded` (-1: none); zeros if fewer than two are fresh. Of more than 32
+    members every k-th is used, with another start each time.
     """
     fresh_count = 0
     step = (size + MAX_VALUES - 1) // MAX_VALUES
-    for position in range(begin + (g.turn % step if step > 1 else 0), begin + size, step):
+    for position in range(begin + (g.reading_count % step if step > 1 else 0), begin + size, step):
         j = members[np.uint64(position)]
         s = streams[np.uint64(j)]
         scratch[np.uint64(fresh_count)] = s.residual
         fresh_count += 1 if j != excluded and s.count > WARM_UP_READINGS and abs(now - s.at) <= MAX_AGE_MS else 0
-    g.due = g.turn + (1 if size < _LARGE_GROUP else size // 3)
+    g.due_count = g.reading_count + (1 if size < _LARGE_GROUP else size // 3)
     g.spread = 0.0
     g.common = 0.0
     if fresh_count >= MIN_FOR_QUARTILES:
@@ -58,10 +58,10 @@ def update_common_mode(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def compute_min_excess(state: StateArrays, topology: Topology, p: Any, slot: int, now: int) -> float:
-    """From which excess on a peak is told: more where at least two neighbours rise, or did so a while ago.
+    """Return the excess that an event needs: more if at least two neighbours rise or rose recently.
 
-    A plume is narrow. What comes over several stations, one after the other and from all sides, is what hangs in still
-    air, and no station's own.
+    A plume is narrow. A rise at several stations, one after the other and from all sides, is pollution in still air
+    and not a plume of one station.
     """
     group = topology.group_of[slot]
     rising_count = 0
@@ -70,7 +70,5 @@ def compute_min_excess(state: StateArrays, topology: Topology, p: Any, slot: int
         s, e = state.streams[j], state.events[j]
         if j != slot and abs(now - s.at) <= MAX_AGE_MS:
             peaked_recently = e.peak_at > 0 and abs(now - e.peak_at) <= MAX_AGE_MS
-            rising_count += (
-                1 if peaked_recently or s.revision > 0 or (s.residual > p.smallest and s.evidence > 0.0) else 0
-            )
+            rising_count += 1 if peaked_recently or s.revision > 0 or (s.residual > p.smallest and s.cusum > 0.0) else 0
     return float(p.smallest_among if rising_count >= _MIN_RISING_NEIGHBOURS else p.smallest)

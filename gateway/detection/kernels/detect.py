@@ -1,4 +1,4 @@
-"""Readings one after the other through the detector: the loop. The formulas stand in the package's own words."""
+"""The detector's loop over readings; the package's docstring has the formulas."""
 
 import math
 from typing import Any
@@ -8,7 +8,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from gateway.detection.kernels.baseline import (
-    UNTRUSTED_FLAGS,
+    UNTRUSTED_MASK,
     compute_step_sizes,
     exponential_steps,
     handle_excluded_reading,
@@ -36,13 +36,13 @@ from gateway.detection.kernels.quartiles import MAX_VALUES
 from gateway.detection.kernels.regional import follow_regional
 from gateway.detection.records import KernelRows, StateArrays, Topology
 
-_FAST_FALL_Z = 1.5  # times the noise below its background: the background hurries down
-_SKIP_MARGIN = 0.999  # less than this part of what makes evidence makes none, however a quotient is rounded
+_FAST_FALL_Z = 1.5  # a reading so many times the noise below the background speeds up its fall
+_SKIP_MARGIN = 0.999  # below this share of the drift C stays 0, however the quotient is rounded
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def update_wind(w: Any, wind: NDArray[np.float32], row: int, at: int) -> None:
-    """Move an area's wind on, unless the row has none or is an older one."""
+    """Update an area's mean wind, unless the row has no wind or is older."""
     if np.isnan(wind[row, 0]) or at < w.at:
         return
     weight, _ = exponential_steps((at - w.at) * (1 / 600_000), 0.0)
@@ -57,14 +57,14 @@ def update_wind(w: Any, wind: NDArray[np.float32], row: int, at: int) -> None:
 def detect_rows(
     state: StateArrays, topology: Topology, parameters: NDArray[np.void], rows: KernelRows, changes: NDArray[np.void]
 ) -> int:
-    """Move the memory on in place, write what happened into `changes`, return how many changes there were.
+    """Update the state in place, write changes of events into `changes`, return their number.
 
     parameters (properties,) PARAMETERS; changes (4 n + m,) CHANGE for n rows of m streams. Readings that are not
-    finite, or not newer than the last one of their datastream, teach nothing.
+    finite, or not newer than the last one of their datastream, leave the state unchanged.
     """
     change_count = 0
     scratch = np.empty(MAX_VALUES)
-    # named once: a reading counts no reference
+    # local names: numba then counts no reference per reading
     streams, events, members = state.streams, state.events, topology.members
     has_wind = len(rows.wind) > 0
     use_prefetch = len(streams) > PREFETCH_MIN_STREAMS
@@ -74,7 +74,7 @@ def detect_rows(
     for i in range(len(rows.value)):
         if use_prefetch and i + PREFETCH_DISTANCE < len(rows.value):
             prefetch(streams, rows.slots[np.uint64(i + PREFETCH_DISTANCE)])
-        row = np.uint64(i)  # without a sign numba need not ask whether it counts from the end
+        row = np.uint64(i)  # unsigned: numba omits the check for a negative index
         slot = int(rows.slots[row])
         slot_index = np.uint64(slot)
         group = np.uint64(topology.group_of[slot_index])
@@ -83,19 +83,17 @@ def detect_rows(
         at, flags, value = rows.at[row], rows.flags[row], rows.value[row]
         if has_wind:
             update_wind(state.winds[topology.area_of[group]], rows.wind, i, at)
-        if flags & UNTRUSTED_FLAGS or s.count == 0 or at <= s.at or not abs(value) < np.inf:
+        if flags & UNTRUSTED_MASK or s.count == 0 or at <= s.at or not abs(value) < np.inf:
             handle_excluded_reading(s, e, parameters[property_index], at, value, flags)
             continue
         gap_ms = at - s.at
-        age_ms = at - s.first
-        if property_index != last_property_index or gap_ms != last_gap_ms or age_ms < p.settled:
-            p = parameters[
-                property_index
-            ]  # only here, so that a reading like the last one need not wait to be told which
+        age_ms = at - s.first_at
+        if property_index != last_property_index or gap_ms != last_gap_ms or age_ms < p.settling_ms:
+            p = parameters[property_index]  # only here: a reading with the same gap does not wait for this load
             cusum_weight, fast_cusum_weight, background_step, falling_step, noise_step = compute_step_sizes(
                 p, gap_ms, age_ms
             )
-            last_gap_ms = gap_ms if age_ms >= p.settled else -1
+            last_gap_ms = gap_ms if age_ms >= p.settling_ms else -1
             last_property_index = property_index
         if p.on == 0.0:
             continue
@@ -107,22 +105,22 @@ def detect_rows(
         residual = x - background
         s.residual = residual
         noise_floor = p.noise_absolute + p.noise_relative * abs(background)
-        variance = s.variance  # what is kept at hand need not be asked of memory again
+        variance = s.variance  # a local is not loaded from memory again
         own_noise_squared = variance + noise_floor * noise_floor
         own_noise = math.sqrt(own_noise_squared)
         first_change = change_count
         noise, level, common_part = own_noise, background, 0.0
         group_size = topology.offsets[group + np.uint64(1)] - topology.offsets[group]
         if group_size > 2:
-            g.turn += 1
+            g.reading_count += 1
             share = p.share
-            if group_size <= SMALL_GROUP or g.turn >= g.due:
+            if group_size <= SMALL_GROUP or g.reading_count >= g.due_count:
                 excluded = slot if group_size <= SMALL_GROUP else -1
                 fresh_count = update_common_mode(
                     g, streams, members, topology.offsets[group], group_size, excluded, at, p.lift, scratch
                 )
                 share = p.few_share if group_size <= SMALL_GROUP and fresh_count < MIN_FOR_QUARTILES else share
-                if g.common > own_noise or g.evidence > 0.0 or g.revision > 0:
+                if g.common > own_noise or g.cusum > 0.0 or g.revision > 0:
                     change_count = follow_regional(
                         state, topology, p, slot, own_noise, fresh_count, i, changes, change_count
                     )
@@ -134,29 +132,29 @@ def detect_rows(
                 if common > 2 * own_noise and common > p.smallest:
                     s.gain += 0.02 * (min(max(s.residual / common, 0.3), 2.0) - s.gain)
                 level += share * s.gain * common
-            common_part = s.gain * common  # what all see of it
+            common_part = s.gain * common  # the common mode at this station
         excess = x - level
         learning_factor = 1.0
-        # Without evidence, and with nothing near what makes some, all of this would change nothing: nearly always.
-        if s.evidence > 0.0 or excess > _SKIP_MARGIN * p.drift * noise or s.revision > 0 or s.odd_count > 0:
+        # If C is 0 and stays 0, none of this changes anything: nearly always so.
+        if s.cusum > 0.0 or excess > _SKIP_MARGIN * p.drift * noise or s.revision > 0 or s.outlier_count > 0:
             z = excess / noise
-            previous_cusum = s.evidence
+            previous_cusum = s.cusum
             cusum = previous_cusum + (fast_cusum_weight if z >= p.sure else cusum_weight) * (
                 (z if z < p.clip else p.clip) - p.drift
             )
             cusum = 0.0 if cusum < 0.0 or flags & STUCK_FLAG else cusum
             cusum = cusum if cusum < 4 * p.threshold else 4 * p.threshold
-            s.evidence = cusum
-            if cusum > 0.0 or s.revision > 0 or s.odd_count > 0:
+            s.cusum = cusum
+            if cusum > 0.0 or s.revision > 0 or s.outlier_count > 0:
                 twin = topology.twin_of[slot_index]
                 min_excess = p.smallest
                 if cusum > p.threshold and p.smallest_among > min_excess and s.revision == 0:
                     min_excess = compute_min_excess(state, topology, p, slot, at)
-                    e.peak_at = at if excess > p.smallest else e.peak_at  # told or not, its neighbours are to know
+                    e.peak_at = at if excess > p.smallest else e.peak_at  # neighbours count it, reported or not
                 r = ScoredRow(
                     i, slot, at, x, flags, level, noise, excess, z, previous_cusum, previous_x, twin >= 0, min_excess
                 )
-                is_tail = s.odd_count > 0 and has_tail(s, e, p, r)
+                is_tail = s.outlier_count > 0 and has_tail(s, e, p, r)
                 if cusum > 0.0 or s.revision > 0 or is_tail:
                     change_code = follow_reading(s, e, g, streams[twin if twin >= 0 else slot], p, r, is_tail)
                     w = state.winds[topology.area_of[group]]
@@ -167,17 +165,16 @@ def detect_rows(
                     if change_code:
                         apply_change(changes[change_count], change_code, s, e, g, r)
                         change_count += 1
-                if s.odd_count > 0 and e.odd_until != at:
+                if s.outlier_count > 0 and e.outlier_until != at:
                     change_count += resolve_outlier(changes[change_count], s, e, g, p, r)
-                learning_factor = p.freeze if s.revision > 0 else 1.0 / (1.0 + p.hold * s.evidence)
+                learning_factor = p.freeze if s.revision > 0 else 1.0 / (1.0 + p.hold * s.cusum)
                 background = s.background
         if change_count > first_change:
             add_risen_neighbours(changes, first_change, change_count, state, topology, p)
         clipped = min(max(x - background, -p.fall_limit * own_noise), p.rise_limit * own_noise)
         square = clipped * clipped
-        unexplained_square = (residual - common_part) * (
-            residual - common_part
-        )  # not under `if`, which costs a quarter more
+        unexplained = residual - common_part  # computed without `if`, which costs a quarter more
+        unexplained_square = unexplained * unexplained
         square = unexplained_square if unexplained_square < square else square
         s.background = (
             background

@@ -1,4 +1,4 @@
-"""Ask memory for a record some readings before it is needed: with very many datastreams nothing else is so slow."""
+"""Prefetch a record some readings before it is needed: with very many datastreams memory is the bottleneck."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from numba import types
 from numba.extending import intrinsic
 
 PREFETCH_DISTANCE = 12  # readings
-PREFETCH_MIN_STREAMS = 4_096  # datastreams; fewer are near anyway
+PREFETCH_MIN_STREAMS = 4_096  # datastreams; fewer stay in the cache
 
 
 @intrinsic
@@ -17,7 +17,7 @@ def prefetch(_typing: Any, records: Any, index: Any) -> Any:
 
 
 def _build_prefetch_call(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """LLVM's own instruction for it; https://llvm.org/docs/LangRef.html#llvm-prefetch-intrinsic."""
+    """LLVM's prefetch instruction; https://llvm.org/docs/LangRef.html#llvm-prefetch-intrinsic."""
     array = context.make_array(signature.args[0])(context, builder, arguments[0])
     int64, int32, byte_pointer = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
     index = builder.zext(arguments[1], int64) if arguments[1].type.width < int64.width else arguments[1]

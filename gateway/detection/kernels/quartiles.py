@@ -1,4 +1,4 @@
-"""Quartiles of a few values, fast: a sorting network has no branch to guess wrong.
+"""Quartiles of a few values, fast: a sorting network has no mispredicted branch.
 
 Batcher's odd-even merge sort (AFIPS 32, 307): 5, 19, 63 and 191 comparisons for 4, 8, 16 and 32 values.
 """
@@ -11,7 +11,7 @@ MAX_VALUES = 32
 
 
 def _build_network(n: int) -> list[tuple[int, int]]:
-    """Which places to compare, one pair after the other."""
+    """Return the pairs of places to compare, in order."""
     pairs = []
     p = 1
     while p < n:

@@ -1,4 +1,4 @@
-"""`piekwacht selftest`: once over stored hours, printed; nothing is kept."""
+"""`piekwacht selftest`: run the self-test once over stored hours and print the result; nothing is stored."""
 
 import argparse
 import asyncio
@@ -18,7 +18,7 @@ from gateway.evaluation.selftest.statistics import DetectionRate, compute_detect
 
 
 class SelfTestReport(Struct, frozen=True, kw_only=True):
-    """What is printed with --json."""
+    """Output of --json."""
 
     detector: str
     since: datetime
@@ -48,7 +48,7 @@ def _parse_hour(text: str) -> datetime:
 
 
 def run(args: argparse.Namespace, dsn: str, detection: DetectionSettings, settings: SelfTestSettings) -> int:
-    """Examine and print. GatewayError where there is nothing to examine."""
+    """Examine and print. Raises GatewayError if there is nothing to examine."""
     try:
         results = asyncio.run(_examine_hours(args, dsn, HourExaminer(detection, settings)))
     except psycopg.OperationalError as error:
@@ -94,19 +94,19 @@ def _format_report(report: SelfTestReport) -> str:
     ]
     lines += [format_detection_rate(item) for item in report.peaks] or ["no synthetic peak that counts"]
     lines += [
-        f"{item.observed_property} every {item.interval} s, {item.sensor_days:.2f} sensor-days without synthetic peaks: "
-        f"{item.peaks} peaks told, {item.alone} of them at one station only"
+        f"{item.observed_property} every {item.interval} s, {item.sensor_days:.2f} sensor-days "
+        f"without synthetic peaks: {item.peaks} peaks, {item.alone} of them at one station only"
         for item in report.watched
     ]
     return "\n".join(lines)
 
 
 def format_detection_rate(rate: DetectionRate) -> str:
-    """A figure in English, on one line."""
+    """Return a detection rate as one line of English."""
     low, high = rate.confidence_interval
     text = (
-        f"{rate.observed_property} every {rate.interval} s: of {rate.injected} synthetic peaks of {rate.multiple:g} times "
-        f"the noise {rate.found} were found ({100 * low:.0f} to {100 * high:.0f} %)"
+        f"{rate.observed_property} every {rate.interval} s: of {rate.injected} synthetic peaks "
+        f"of {rate.multiple:g} times the noise {rate.found} were found ({100 * low:.0f} to {100 * high:.0f} %)"
     )
     if rate.delay is None or rate.ratio is None:
         return text

@@ -1,7 +1,7 @@
-"""An hour of an area from the database: what spoke, the peaks it gets, the readings in their order, the verdicts.
+"""An hour of an area from the database: active datastreams, injected peaks, readings in order, results.
 
-It begins from the live detector's own checkpoint where there is one, else with nothing known some hours before,
-so that both the original and the copies are what live detection would have been.
+It starts from the live detector's checkpoint, or without history some hours earlier if there is none. Original and
+copies then equal what live detection would have seen.
 """
 
 import asyncio
@@ -31,16 +31,16 @@ QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 ONE_HOUR = timedelta(hours=1)
 EXAMINE_DELAY = timedelta(
     milliseconds=MAX_DURATION_MS, minutes=10
-)  # so long after the hour its last peak is over, and found or not
+)  # so long after the hour its last peak is over, detected or not
 _WARM_UP = timedelta(hours=6)
-_MAX_CHECKPOINT_AGE = timedelta(hours=3)  # an older checkpoint is no beginning
+_MAX_CHECKPOINT_AGE = timedelta(hours=3)  # an older checkpoint is not used
 _ACTIVE_WITHIN = timedelta(minutes=15)
 _BATCH_LIMIT = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class HourResult:
-    """What an hour of an area showed."""
+    """Results of one hour of an area."""
 
     area: str
     hour: datetime
@@ -50,14 +50,14 @@ class HourResult:
 
 
 class HourExaminer:
-    """Examines hours with one detector's settings; keeps nothing between them."""
+    """Examines hours with one detector's settings; holds no state between them."""
 
     def __init__(self, detection: DetectionSettings, settings: SelfTestSettings) -> None:
         self._detection, self._settings = detection, settings
         self.analyzer = Analyzer(flagger=Flagger(), detector=Detector(detection))
 
     async def examine(self, tx: Transaction, area: str, hour: datetime) -> HourResult:
-        """The hour that begins at `hour`. Raises psycopg.Error."""
+        """Examine the hour that begins at `hour`. Raises psycopg.Error."""
         registry = await stations.load_registry(tx)
         draws = draw_peaks(hour, area, await self._active_datastreams(tx, registry, area, hour), self._settings)
         peaks = [(drawn_peak, await self._size_peak(tx, drawn_peak, hour)) for drawn_peak in draws]
@@ -105,7 +105,7 @@ class HourExaminer:
     async def _load_start(
         self, tx: Transaction, registry: Registry, area: str, hour: datetime
     ) -> tuple[int, AnalyzerState, datetime]:
-        """The first batch, what was known before it, and from when on readings are wanted."""
+        """Return the first batch, the state before it, and the time from which readings are used."""
         checkpoint = await checkpoints.load_checkpoint(tx, self.analyzer, registry, area, batch=None, since=hour)
         if checkpoint is not None and checkpoint[1].detection.streams["at"].max(initial=0) >= to_ms(
             hour - _MAX_CHECKPOINT_AGE

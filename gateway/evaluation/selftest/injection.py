@@ -1,4 +1,4 @@
-"""One hour of an area, as it was and in copies with synthetic peaks, through the live detector's settings. Pure."""
+"""Detection on one hour of an area, original and with synthetic peaks, with the live settings. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,19 +17,19 @@ from gateway.model.observation import ObservationBatch
 from gateway.model.timestamps import from_ms
 
 _NOMINAL_INTERVALS = np.array([1, 2, 5, 10, 15, 20, 30, 60, 120, 150, 300, 600, 900, 1_800, 3_600])  # s
-_OBSCURE_WINDOW = timedelta(minutes=10)  # an event this shortly before hides a peak
+_OBSCURE_WINDOW = timedelta(minutes=10)  # an event so shortly before obscures a peak
 
 
 @dataclass(kw_only=True)
 class _HourCopy:
     state: AnalyzerState
     peaks: list[SyntheticPeak] = field(default_factory=list)
-    is_modified: bool = False  # until then it is as the original
+    is_modified: bool = False  # before its first peak the copy equals the original
     events: dict[str, Event] = field(default_factory=dict)
 
 
 class InjectionTrial:
-    """Takes the hour's rows in their order, as many at a time as one likes, then tells the verdicts."""
+    """Detects on an hour's rows, in order and in parts of any size, and returns the results of its peaks."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class InjectionTrial:
         self._readings, self._first, self._last = (np.zeros(count, np.int64) for _ in range(3))
 
     def feed(self, rows: ObservationBatch) -> None:
-        """The next rows."""
+        """Detect on the next rows."""
         self._count_readings(rows)
         state, _, events = self._analyzer.analyze(self._original.state, rows)
         for copy in self._copies.values():
@@ -66,7 +66,7 @@ class InjectionTrial:
         self._original.events.update((event.id, event) for event in events)
 
     def _inject_peaks(self, rows: ObservationBatch, peaks: Sequence[SyntheticPeak]) -> NDArray[np.float64] | None:
-        """The rows' values with the peaks added; None where none of them is there."""
+        """Return the values with the peaks added; None if no row has a peak."""
         values, enabled = None, self._settings.enabled_properties()
         for peak in peaks:
             positions = np.flatnonzero(np.isin(rows.datastream, self._slots[peak.drawn_peak]))
@@ -77,7 +77,7 @@ class InjectionTrial:
         return values
 
     def _affected_slots(self, peak: SyntheticPeak) -> NDArray[np.int64]:
-        """The slots that would see the same: of the property at that station, and a collocated twin."""
+        """Return slots that measure the same air: of the property at that station, and a collocated twin."""
         state, stream = self._original.state, peak.drawn_peak.stream
         twins, registry = state.detection.neighbour_groups.twin_of, state.registry
         slots = [
@@ -93,7 +93,7 @@ class InjectionTrial:
         return np.array(slots)
 
     def _count_readings(self, rows: ObservationBatch) -> None:
-        """Readings of each stream in the hour, the first and the last."""
+        """Return per stream the number of readings in the hour, the first and the last time."""
         rows = rows[(rows.observed_at >= self._hour) & (rows.observed_at < self._hour + HOUR_MS) & ~rows.late]
         slots, first_positions, counts = np.unique(rows.datastream, return_index=True, return_counts=True)
         is_new = self._readings[slots] == 0
@@ -102,7 +102,7 @@ class InjectionTrial:
         np.maximum.at(self._last, rows.datastream, rows.observed_at)
 
     def _intervals(self) -> dict[int, int]:
-        """Slot -> nominal s between its readings in the hour."""
+        """Return slot -> nominal interval in s."""
         spans = self._last - self._first
         return {
             int(slot): nominal_interval(float(spans[slot] / (self._readings[slot] - 1)))
@@ -110,7 +110,7 @@ class InjectionTrial:
         }
 
     def peak_results(self) -> list[PeakResult]:
-        """What became of each peak."""
+        """Return the result of each peak."""
         return [self._judge_peak(copy, peak) for copy in self._copies.values() for peak in copy.peaks]
 
     def _judge_peak(self, copy: _HourCopy, peak: SyntheticPeak) -> PeakResult:
@@ -151,7 +151,7 @@ class InjectionTrial:
         )
 
     def exposures(self) -> list[Exposure]:
-        """How much was watched of the properties that are detected on, and which peaks the detector told there."""
+        """Return the exposure of each property and interval, and the peaks detected without synthetic ones."""
         sums: dict[tuple[str, int], list[float]] = {}
         intervals, registry, enabled = (
             self._intervals(),
@@ -176,5 +176,5 @@ class InjectionTrial:
 
 
 def nominal_interval(milliseconds: float) -> int:
-    """The usual number of seconds that is nearest by ratio."""
+    """Return the common interval (s) that is nearest by ratio."""
     return int(_NOMINAL_INTERVALS[np.argmin(np.abs(np.log(_NOMINAL_INTERVALS * 1000 / max(milliseconds, 1.0))))])

@@ -1,4 +1,4 @@
-"""Which synthetic peaks an hour gets: drawn from the hour's own name, so that anybody can draw them again. Pure."""
+"""Choose the synthetic peaks of an hour, seeded by area and hour, so that anybody can repeat it. Pure."""
 
 import hashlib
 from collections import defaultdict
@@ -13,15 +13,15 @@ from gateway.evaluation.selftest.settings import SelfTestSettings
 from gateway.model.registry import Datastream
 
 HOUR_MS = 3_600_000  # ms
-MAX_DURATION_MS = 3_600_000  # ms that a peak lasts at most
-_MIN_DURATION_MS, _TYPICAL_DURATION_MS = 120_000, 1_800_000  # ms; slow streams get longer ones, as many readings long
+MAX_DURATION_MS = 3_600_000  # ms, longest peak
+_MIN_DURATION_MS, _TYPICAL_DURATION_MS = 120_000, 1_800_000  # ms; slow streams get longer peaks
 _EDGE_LEVEL = 0.1
-_GRID = np.linspace(1e-3, 14.0, 6_000)  # times of the peak's own rise
+_GRID = np.linspace(1e-3, 14.0, 6_000)  # in units of the rise time
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnPeak:
-    """One peak before the stream's own noise and interval are known: its place in the hour, 0..1, and its form."""
+    """A planned peak: position in the hour (0..1) and shape; its size follows from the stream's noise."""
 
     copy: int
     stream: Datastream
@@ -44,7 +44,7 @@ class SyntheticPeak:
 
 
 def draw_peaks(hour: datetime, area: str, streams: Sequence[Datastream], settings: SelfTestSettings) -> list[DrawnPeak]:
-    """For each property and copy one of the streams that spoke; which, when and how depends on these names only."""
+    """Choose one active stream per property and copy; the choice depends only on these names."""
     streams_by_property: dict[str, list[Datastream]] = defaultdict(list)
     for stream in sorted(streams, key=lambda datastream: (datastream.station, datastream.node)):
         streams_by_property[stream.observed_property].append(stream)
@@ -75,7 +75,7 @@ def _draw_peak(copy: int, candidates: Sequence[Datastream], seed: int, settings:
 def size_peak(
     drawn_peak: DrawnPeak, hour: int, at: NDArray[np.int64], value: NDArray[np.float64], min_noise: float
 ) -> SyntheticPeak | None:
-    """The peak on this stream's readings around the hour (ms, ascending); None where it spoke too little to judge.
+    """The peak on this stream's readings around the hour (ms, ascending); None if there are too few.
 
     Noise is the robust standard deviation of the readings in the hour before the onset (of 24 readings where
     an hour holds fewer), never below `least`.
@@ -101,7 +101,7 @@ def size_peak(
 
 
 def pulse_shape(at: NDArray[np.int64], onset: int, end: int, shape: float) -> NDArray[np.float64]:
-    """A gamma-shaped pulse of height 1 that stands above a tenth from `onset` to `end` (ms), at these times."""
+    """Return a gamma-shaped pulse of height 1, above a tenth from `onset` to `end` (ms), at these times."""
     curve = _GRID ** (shape - 1) * np.exp((shape - 1) * (1 - _GRID))
     above = _GRID[curve > _EDGE_LEVEL]
     rise = (end - onset) / (above[-1] - above[0])

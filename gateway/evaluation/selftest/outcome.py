@@ -1,4 +1,4 @@
-"""What became of a synthetic peak, and of streams without one: read also where nothing may be compiled."""
+"""Results of synthetic peaks and of streams without them. Imports no kernels: the API reads it too."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,17 +7,17 @@ from gateway.evaluation.selftest.injection_plan import DrawnPeak, SyntheticPeak
 
 
 class PeakOutcome(StrEnum):
-    """What became of a synthetic peak. Only `found` and `missed` count."""
+    """Outcome of a synthetic peak. Only `found` and `missed` count."""
 
     FOUND = "found"
     MISSED = "missed"
-    OBSCURED = "obscured"  # the stream had an event of its own just then
+    OBSCURED = "obscured"  # the stream had another event at that time
     SILENT = "silent"  # too few readings around it
 
 
 @dataclass(frozen=True, kw_only=True)
 class PeakResult:
-    """A peak and what became of it; s after its onset, excess as a share of the largest reading's."""
+    """A peak and its outcome; delay in s after its onset, size as a share of the largest reading."""
 
     drawn_peak: DrawnPeak
     interval: int
@@ -30,7 +30,7 @@ class PeakResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Exposure:
-    """Streams of one property and interval (s) without synthetic peaks: how long, how many peaks, with no neighbour."""
+    """Streams of one property and interval (s) without synthetic peaks: duration, peaks, peaks without neighbours."""
 
     observed_property: str
     interval: int

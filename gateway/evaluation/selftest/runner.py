@@ -1,4 +1,4 @@
-"""Hour after hour, each once: examine, keep the results, all in one transaction. Nothing of it touches the gateway."""
+"""Examine each hour once and store its results in one transaction. The gateway is not affected."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -15,19 +15,19 @@ from gateway.model.timestamps import from_ms
 from gateway.store.connection import Transaction
 
 _LOG = get_logger("gateway.evaluation")
-_MAX_BACKLOG = timedelta(hours=24)  # so far back it begins, and catches up after it was away
-_POLL_SECONDS = 60.0  # s between looks at whether an hour is ripe
-_COMMIT_MARGIN = timedelta(minutes=5)  # until what was under way is committed
+_MAX_BACKLOG = timedelta(hours=24)  # oldest hour that is examined after a pause
+_POLL_SECONDS = 60.0  # s between checks for an hour that is due
+_COMMIT_MARGIN = timedelta(minutes=5)  # time for running transactions to commit
 
 
 class SelfTestRunner:
-    """Examines what is ripe: an hour whose last synthetic peak would be over by now."""
+    """Examines hours that are due: those whose last synthetic peak is over by now."""
 
     def __init__(self, dsn: str, detection: DetectionSettings, settings: SelfTestSettings) -> None:
         self._dsn, self._examiner = dsn, HourExaminer(detection, settings)
 
     async def run(self) -> None:
-        """Until cancelled; a database that is away only puts it off."""
+        """Run until cancelled; a database that is unavailable only delays it."""
         while True:
             try:
                 await self._run_connected()
@@ -48,7 +48,7 @@ class SelfTestRunner:
                 await asyncio.sleep(_POLL_SECONDS)
 
     async def examine_due_hours(self, connection: psycopg.AsyncConnection, now: datetime) -> int:
-        """Examine every hour that is ripe and was not examined; returns how many."""
+        """Examine every due hour that was not examined; return their number."""
         count = 0
         for (area,) in await (await connection.execute(QUERIES["select_areas"])).fetchall():
             for hour in await self._due_hours(connection, area, now):
@@ -70,7 +70,7 @@ class SelfTestRunner:
 
 
 async def store_hour_result(tx: Transaction, result: HourResult) -> None:
-    """Keep an hour's results; examined before, nothing changes."""
+    """Store an hour's results; an hour that was examined before does not change."""
     key = {"area": result.area, "detector": result.detector, "hour": result.hour}
     if await (await tx.execute(QUERIES["insert_hour"], key)).fetchone() is None:
         return

@@ -1,4 +1,4 @@
-"""From many synthetic peaks to a few figures with what they leave uncertain. Pure."""
+"""Detection rates of synthetic peaks, with their uncertainty. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -25,17 +25,17 @@ class DetectionRate:
 
     @property
     def probability(self) -> float:
-        """Share that was found."""
+        """Share of detected peaks."""
         return self.found / self.injected
 
     @property
     def confidence_interval(self) -> tuple[float, float]:
-        """95 % interval of it."""
+        """95 % interval of the share."""
         return wilson_interval(self.found, self.injected)
 
 
 def wilson_interval(successes: int, total: int) -> tuple[float, float]:
-    """Wilson's score interval of a share, 95 % (JASA 22, 209); (0, 1) of none."""
+    """Return Wilson's score interval of a share, 95 % (JASA 22, 209); (0, 1) for a total of 0."""
     if total == 0:
         return 0.0, 1.0
     share, z2 = successes / total, _Z * _Z
@@ -45,7 +45,7 @@ def wilson_interval(successes: int, total: int) -> tuple[float, float]:
 
 
 def compute_detection_rates(peak_results: Iterable[PeakResult]) -> list[DetectionRate]:
-    """Figures of the verdicts that count."""
+    """Return detection rates of the results that count."""
     groups: dict[tuple[str, int, float], list[PeakResult]] = defaultdict(list)
     for result in peak_results:
         if result.outcome in {PeakOutcome.FOUND, PeakOutcome.MISSED}:
@@ -71,7 +71,7 @@ def _compute_detection_rate(
 
 
 def sum_exposures(exposures: Iterable[Exposure]) -> list[Exposure]:
-    """Hours of the same property and interval as one."""
+    """Sum exposures of the same property and interval."""
     sums: dict[tuple[str, int], list[Exposure]] = defaultdict(list)
     for exposure in exposures:
         sums[exposure.observed_property, exposure.interval].append(exposure)

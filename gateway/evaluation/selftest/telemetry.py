@@ -1,4 +1,4 @@
-"""What synthetic peaks say of the detector, for Prometheus: over the thirty days up to the hour examined last."""
+"""Self-test metrics for Prometheus, over the thirty days up to the last examined hour."""
 
 from prometheus_client import Counter, Gauge
 

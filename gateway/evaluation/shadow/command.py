@@ -1,4 +1,4 @@
-"""`piekwacht shadow report`: what the live detector and its shadow found in the same readings."""
+"""`piekwacht shadow report`: compare live detector and shadow on the same readings."""
 
 import argparse
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from gateway.store.migrate import connect
 
 
 class ShadowReport(Struct, frozen=True, kw_only=True):
-    """A comparison, and of what."""
+    """A comparison, with its detectors and period."""
 
     shadow: str
     detector: str
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, dsn: str) -> int:
-    """Print the comparison. GatewayError where nothing has followed yet."""
+    """Print the comparison. Raises GatewayError if no shadow has run yet."""
     with connect(dsn) as connection:
         report = _build_report(connection, args.name, args.days)
     print(msgspec.json.encode(report).decode() if args.json else _format_report(report))  # noqa: T201 - the command's own output
@@ -72,7 +72,8 @@ def _format_report(report: ShadowReport) -> str:
         f"shadow {report.shadow} ({report.detector}) beside {', '.join(report.live_detectors) or 'a live detector'}",
         (
             f"from {report.since:%Y-%m-%d %H:%M}Z to {report.until:%Y-%m-%d %H:%M}Z: "
-            f"{len(comparison.agreed)} agreed, {len(comparison.only_live)} only live, {len(comparison.only_shadow)} only shadow"
+            f"{len(comparison.agreed)} agreed, {len(comparison.only_live)} only live, "
+            f"{len(comparison.only_shadow)} only shadow"
         ),
     ]
     rows = [

@@ -1,4 +1,4 @@
-"""What two detectors found in the same readings: what both saw, and what only one did. Pure."""
+"""Compare the events of two detectors on the same readings. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,14 +12,14 @@ _OPEN_END = datetime.max.replace(tzinfo=UTC)
 
 
 class EventPair(Struct, frozen=True, kw_only=True):
-    """The same peak, as the live detector and as the shadow saw it."""
+    """One peak as both detectors report it."""
 
     live: Event
     shadow: Event
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
-    """Every standing peak of either detector, once."""
+    """Every valid peak of either detector, once."""
 
     agreed: tuple[EventPair, ...]
     only_live: tuple[Event, ...]
@@ -27,7 +27,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
 
 def compare_events(live: Iterable[Event], shadow: Iterable[Event]) -> Comparison:
-    """Peaks of the same station and property that overlap in time are the same one; more than one may meet one."""
+    """Peaks of the same station and property that overlap in time count as one; several may match one."""
     live_events, shadow_events = (
         [candidate for candidate in events if candidate.is_valid_peak] for events in (live, shadow)
     )

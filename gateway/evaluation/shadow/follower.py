@@ -1,8 +1,8 @@
-"""A second detector that follows what the gateway has committed, in order, each batch exactly once.
+"""A second detector that processes what the gateway has committed, in order, each batch exactly once.
 
-It reads the database on a connection of its own and writes its own tables only: what goes wrong here cannot touch
-ingest. Ids of batches are given out before their COMMIT, so a batch is followed only once every
-transaction that ran when its id was the newest is over: no earlier one can appear any more.
+It has a separate connection and writes only its own tables, so that its faults cannot affect ingest. A batch gets its id
+before its COMMIT. A batch is therefore processed only after every transaction has ended that ran when its id was the
+newest: then no earlier batch can appear any more.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ from gateway.store import checkpoints, stations
 from gateway.store.connection import Transaction
 
 _LOG = get_logger("gateway.evaluation")
-_BATCH_LIMIT = 2_000  # in one transaction
-_SETTLE_SECONDS = 5.0  # s after which a transaction that was given an id has surely begun to write
+_BATCH_LIMIT = 2_000  # per transaction
+_SETTLE_SECONDS = 5.0  # s after which a transaction that has an id has begun to write
 _RETRY_SECONDS = 10.0  # s after a failure
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchBound:
-    """The newest id at a moment (monotonic s); sure once no transaction before `after` runs."""
+    """The newest id at a moment (monotonic s); settled once no transaction from before `after` runs."""
 
     newest_batch: int
     next_transaction: int
@@ -42,7 +42,7 @@ class BatchBound:
 
 @dataclass(frozen=True, kw_only=True)
 class FollowerState:
-    """What the shadow knows, and which batch is next. `streams` is the newest datastream it knows."""
+    """State of the shadow: analyzer state, next batch, newest datastream in the registry."""
 
     analyzer_state: AnalyzerState
     next_batch: int
@@ -50,7 +50,7 @@ class FollowerState:
 
 
 class ShadowFollower:
-    """Owns the memory of one shadow."""
+    """Runs one shadow and holds its state."""
 
     def __init__(self, dsn: str, settings: ShadowSettings, *, settle_seconds: float = _SETTLE_SECONDS) -> None:
         self._dsn, self._settings, self._settle_seconds = dsn, settings, settle_seconds
@@ -58,10 +58,10 @@ class ShadowFollower:
         self._connection: psycopg.AsyncConnection | None = None
         self._state: FollowerState | None = None
         self._bound: BatchBound | None = None
-        self._settled_batch = 0  # every batch up to this one is committed or never will be
+        self._settled_batch = 0  # up to this batch nothing can be committed any more
 
     async def run(self) -> None:
-        """Follow until cancelled; a database that is away only puts it off."""
+        """Run until cancelled; a database that is unavailable only delays it."""
         while True:
             pause = self._settings.poll_seconds
             try:
@@ -75,14 +75,14 @@ class ShadowFollower:
             await asyncio.sleep(pause)
 
     async def catch_up(self) -> None:
-        """Follow all that is sure by now. Raises psycopg.Error."""
+        """Process all settled batches. Raises psycopg.Error."""
         await self._update_settled_batch()
         has_more = True
         while has_more:
             has_more = bool(await self.step())
 
     async def step(self) -> int:
-        """One transaction; returns how many batches it followed."""
+        """Run one transaction; return the number of batches it processed."""
         connection = await self._connect()
         async with connection.transaction():
             state = await self._current_state(connection)
@@ -102,14 +102,14 @@ class ShadowFollower:
         return len(page.payloads)
 
     async def close(self) -> None:
-        """Let go of the database; what is not kept there is forgotten."""
+        """Close the connection and drop the state in memory."""
         connection, self._connection = self._connection, None
         self._state = self._bound = None
         if connection is not None:
             await connection.close()
 
     async def _connect(self) -> psycopg.AsyncConnection:
-        """The connection, which holds the shadow's name. Raises psycopg.OperationalError."""
+        """Return the connection, which holds the lock of the shadow's name. Raises psycopg.OperationalError."""
         if self._connection is None or self._connection.closed:
             connection = await psycopg.AsyncConnection.connect(
                 self._dsn, autocommit=True, connect_timeout=5, application_name="piekwacht shadow"
@@ -122,7 +122,7 @@ class ShadowFollower:
         return self._connection
 
     async def _update_settled_batch(self) -> None:
-        """Learn up to which batch nothing can appear any more."""
+        """Find the newest settled batch."""
         connection = await self._connect()
         row = await (await connection.execute(QUERIES["select_batch_bounds"])).fetchone()
         newest, oldest_running, next_transaction = row or (0, 0, 0)
@@ -132,7 +132,7 @@ class ShadowFollower:
         self._bound = bound or BatchBound(newest_batch=newest, next_transaction=next_transaction, at=now)
 
     async def _current_state(self, tx: Transaction) -> FollowerState:
-        """What we know, with the registry as it is now."""
+        """Return the state with the current registry."""
         row = await (await tx.execute(QUERIES["select_registry_version"])).fetchone()
         version, newest_datastream = row or (0, 0)
         state = self._state

@@ -1,4 +1,4 @@
-"""Where a shadow has come to and what it knows, in its own table, in the transaction of its events."""
+"""State of a shadow in the database, stored in the transaction of its events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
 @dataclass(frozen=True, kw_only=True)
 class BatchPage:
-    """Batches in the order in which they were taken in, and when the first and the last were committed."""
+    """Batches in the order of their ids, with the commit times of the first and the last."""
 
     payloads: Sequence[Payload]
     last: int
@@ -31,7 +31,7 @@ class BatchPage:
 async def load_state(
     tx: Transaction, name: str, analyzer: Analyzer, registry: Registry
 ) -> tuple[int, AnalyzerState] | None:
-    """The next batch and what was known before it; None where this detector has not begun."""
+    """Return the next batch and the state before it; None if this detector has not begun."""
     values = {"name": name, "detector": analyzer.detector.name}
     row = await (await tx.execute(QUERIES["select_state"], values)).fetchone()
     if row is None:
@@ -41,13 +41,13 @@ async def load_state(
 
 
 async def find_first_batch(tx: Transaction, at: datetime) -> int:
-    """The first batch that was committed at that time or later."""
+    """Return the first batch that was committed at that time or later."""
     row = await (await tx.execute(QUERIES["select_last_batch_before"], {"at": at})).fetchone()
     return int(row[0]) + 1 if row else 0
 
 
 async def load_batches(tx: Transaction, registry: Registry, first: int, last: int, limit: int) -> BatchPage | None:
-    """Stored batches first..last, at most `limit`; None where there are none."""
+    """Return stored batches first..last, at most `limit`; None if there are none."""
     values = {"first": first, "last": last, "limit": limit}
     rows = await (await tx.execute(QUERIES["select_batches"], values)).fetchall()
     if not rows:
@@ -60,7 +60,7 @@ async def load_batches(tx: Transaction, registry: Registry, first: int, last: in
 async def save_state(
     tx: Transaction, name: str, analyzer: Analyzer, state: AnalyzerState, *, first: int, batch_page: BatchPage
 ) -> None:
-    """Keep what is known after these batches."""
+    """Store the state after these batches."""
     values = {
         "name": name,
         "detector": analyzer.detector.name,
@@ -74,7 +74,7 @@ async def save_state(
 
 
 async def save_events(tx: Transaction, name: str, events: Sequence[Event], committed_at: datetime) -> None:
-    """Keep the newest revision of each event, and about when its batches were committed."""
+    """Store the newest revision of each event, with the commit times of its batches."""
     for event in events:
         values = {
             "shadow": name,

@@ -1,4 +1,4 @@
-"""What a shadow counts, for Prometheus."""
+"""Metrics of a shadow detector."""
 
 from prometheus_client import Counter, Gauge
 

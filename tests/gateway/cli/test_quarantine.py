@@ -55,12 +55,12 @@ async def test_replay_stores_the_payloads_of_a_node_that_was_enrolled_too_late(p
         stations.put_node(connection, registered)
     assert run("replay", "--reason", "unknown_node")[1].startswith("2 payloads will be retried")
     assert "[to be retried]" in run("list")[1]
-    assert await pipeline.replay() == 2
+    assert await pipeline.replay_quarantined() == 2
     assert rows(database, "SELECT seq FROM batch WHERE node_id = 'ijm-002' ORDER BY seq") == [(1,), (2,)]
     assert rows(database, "SELECT count(*) FROM observation") == [(8,)]
     assert "[stored]" in run("list")[1]
     run("replay", 1)
-    assert await pipeline.replay() == 1
+    assert await pipeline.replay_quarantined() == 1
     assert rows(database, "SELECT outcome FROM quarantine ORDER BY id") == [("duplicate",), ("stored",)]
     assert rows(database, "SELECT count(*) FROM observation") == [(8,)]
 
@@ -71,18 +71,18 @@ async def test_replay_adds_the_values_of_a_property_that_was_registered_later_to
     await pipeline.process([node.payload(1, values={"pm10": [1.0, 2.0], "radon": [80.0, 81.0]})])
     assert rows(database, "SELECT count(*) FROM observation") == [(2,)]
     run("replay", 1)
-    assert await pipeline.replay() == 1
+    assert await pipeline.replay_quarantined() == 1
     assert rows(database, "SELECT outcome FROM quarantine") == [("unknown_property",)]
     register(database, "INSERT INTO observed_property VALUES ('radon', 'Bq/m3', 'radon', 'radon')")
     run("replay", 1)
-    assert await pipeline.replay() == 1
+    assert await pipeline.replay_quarantined() == 1
     assert rows(database, "SELECT outcome, (SELECT count(*) FROM quarantine) FROM quarantine") == [("stored", 1)]
     values = (
         "SELECT property_id, value, batch_id FROM observation o JOIN datastream d ON d.id = datastream_id ORDER BY 1, 2"
     )
     assert rows(database, values) == [("pm10", 1.0, 1), ("pm10", 2.0, 1), ("radon", 80.0, 1), ("radon", 81.0, 1)]
     run("replay", 1)
-    assert await pipeline.replay() == 1
+    assert await pipeline.replay_quarantined() == 1
     assert len(rows(database, values)) == 4
 
 
@@ -91,8 +91,8 @@ async def test_a_payload_that_is_rejected_again_stays_in_quarantine_once(pipelin
     forged = Payload(topic=forged.topic, body=forged.body.replace(b"12.1", b"99.9"), received_at=forged.received_at)
     await pipeline.process([forged])
     run("replay", 1)
-    assert await pipeline.replay() == 1
-    assert await pipeline.replay() == 0
+    assert await pipeline.replay_quarantined() == 1
+    assert await pipeline.replay_quarantined() == 0
     assert rows(database, "SELECT reason, outcome FROM quarantine") == [("forged", "forged")]
 
 

@@ -291,7 +291,7 @@ def test_what_is_known_when_datastreams_come_is_what_was_kept_of_it(came):
     kept = dict(enumerate(found.dump(states, range(200))))
     grown, loaded = found.grow(states, after), found.load(after, kept)
     assert all(one.tobytes() == other.tobytes() for one, other in zip(grown.arrays, loaded.arrays, strict=True))
-    assert states.arrays.groups["turn"].any()
+    assert states.arrays.groups["reading_count"].any()
 
 
 def test_many_neighbours_are_grouped_by_where_they_stand():

@@ -9,8 +9,8 @@ REHEARSE = """
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.quality.flagger import Flagger
-from gateway.detection.warm_up import rehearse
-rehearse(Flagger(), Detector(DetectionSettings()))
+from gateway.detection.warm_up import warm_up_kernels
+warm_up_kernels(Flagger(), Detector(DetectionSettings()))
 """
 
 

@@ -11,7 +11,7 @@ from edge_agent.wire import Signer
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.evaluation import replay
-from gateway.ingest import pipeline as pipelines
+from gateway.ingest import late_data
 from gateway.ingest.pipeline import Pipeline
 from gateway.model.event import Event
 from gateway.model.registry import Node
@@ -80,7 +80,7 @@ async def test_a_repaired_gap_holds_the_event_that_live_detection_would_have_fou
     late = [batch(twin, seq, hist=True) for seq in range(35, 70)]
     await run(other, [*live[:60], *late, *live[60:70]])
     assert events(other) == []  # more may come
-    monkeypatch.setattr(pipelines, "_QUIET", 0.0)
+    monkeypatch.setattr(late_data, "_GAP_QUIET_SECONDS", 0.0)
     await run(other, live[70:])
     (found,) = events(other)
     assert found.detected_late
