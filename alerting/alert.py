@@ -1,8 +1,8 @@
-"""The contract between who detects and who tells people: the Alert.
+"""The contract between detection and alerting: the Alert.
 
-The receiver owns its inbox, so the contract lives here; the gateway imports it and puts Alerts
-into `alerting.inbox` inside the transaction that stores the event. One Alert is one revision of
-one event: (event_id, revision) is its key for ever, so that putting it twice changes nothing.
+Alerting owns its inbox, so the contract is here; the gateway imports it and puts Alerts into
+`alerting.inbox` inside the transaction that stores the event. One Alert is one revision of one
+event. (event_id, revision) is its permanent key, so that putting it twice changes nothing.
 """
 
 from datetime import datetime
@@ -18,16 +18,16 @@ NETWORK_KINDS = frozenset({"silent", "undeliverable"})
 
 
 class Change(StrEnum):
-    """What happened to the event in this revision."""
+    """The change to the event in this revision."""
 
     OPENED = "opened"
     UPDATED = "updated"
     ENDED = "ended"
-    VOIDED = "voided"  # later evidence says it was no event: everyone who was told gets a correction
+    VOIDED = "voided"  # later readings show that it was no event: every notified receiver gets a correction
 
 
 class Severity(StrEnum):
-    """How bad, in CAP 1.2's words; ordered from least to worst."""
+    """The severities of CAP 1.2, from least to worst."""
 
     MINOR = "minor"
     MODERATE = "moderate"
@@ -36,7 +36,7 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for the least; compare severities by this."""
+        """0 for the least; severities are compared by rank."""
         return _RANKS[self]
 
 
@@ -44,7 +44,7 @@ _RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """Where: the public position, WGS 84 degrees."""
+    """A name and its public position in WGS 84 degrees."""
 
     name: str
     latitude: Annotated[float, Meta(ge=-90, le=90)]
@@ -60,7 +60,7 @@ class NearSite(Struct, frozen=True, kw_only=True):
 
 
 class Alert(Struct, frozen=True, kw_only=True):
-    """One revision of one event, with all that a rule or a reader needs.
+    """One revision of one event, with all that a route or a reader needs.
 
     Concentrations are in `unit` (UCUM); `excess` is peak above background; times are UTC.
     """
@@ -92,7 +92,7 @@ class Alert(Struct, frozen=True, kw_only=True):
 
     @property
     def labels(self) -> dict[str, str | tuple[str, ...]]:
-        """What matchers see; a label with several values fits where one of them does."""
+        """The labels that matchers test; of a label with several values one must match."""
         return {
             "area": self.area,
             "site": tuple(site.name for site in self.sites),
@@ -109,7 +109,7 @@ class Alert(Struct, frozen=True, kw_only=True):
 
     @property
     def is_about_network(self) -> bool:
-        """Whether it is about silence in the network and not about the air: `sentence` says all there is to say."""
+        """Whether it is about missing data or deliveries and not about the air; `sentence` then holds all of it."""
         return self.kind in NETWORK_KINDS
 
     @property

@@ -1,12 +1,13 @@
-"""`piekwacht alerts`: why somebody was told or not, what would happen, and the answers people give.
+"""`piekwacht alerts`: history and evidence of an event, checks of the settings, acknowledgements and silences.
 
-`add_arguments(parser)` mounts the actions, `run(arguments, settings, dsn)` does the chosen one. Light to import:
-what needs the database's driver asks for it when it runs.
+`add_arguments(parser)` adds the actions, `run(arguments, settings, dsn)` runs the chosen one. Light to import: the
+database driver and the modules that need it are imported when an action runs.
 """
 
 import argparse
 import asyncio
 import getpass
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,10 +17,10 @@ import msgspec
 
 from alerting.alert import Alert
 from alerting.decide.matcher import Matcher
+from alerting.decide.policy import NotificationPolicy
 from alerting.decide.reason_detail import describe_detail
-from alerting.decide.rules import NotificationPolicy
 from alerting.decide.validation import check_known, find_unknown_values
-from alerting.errors import AlertingError
+from alerting.errors import AlertingError, one_line
 from alerting.message.texts import build_headline
 from alerting.record import evidence
 from alerting.record.history import describe_step, describe_step_details
@@ -30,71 +31,73 @@ if TYPE_CHECKING:
 
     from alerting.settings import AlertingSettings
 
-_QUERIES = load_queries(Path(__file__).with_name("dispatch") / "queries.sql")
+_QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 _DURATION_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give the parser of `piekwacht alerts` its actions; the chosen one is `arguments.action`."""
+    """Add the actions to the parser of `piekwacht alerts`; the chosen one is `arguments.action`."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    explain = actions.add_parser("explain", help="who was told what of an event, when, and why others were not")
+    explain = actions.add_parser("explain", help="which receivers were notified of an event, when, and why others not")
     explain.add_argument("event", metavar="EVENT")
     explain.add_argument("--language", choices=("nl", "en"), default="en")
     explain.set_defaults(action=_explain)
-    record = actions.add_parser("record", help="the record of an event as evidence: every step and every message")
+    record = actions.add_parser("record", help="the record of an event as evidence: every step, every content sent")
     record.add_argument("--event", required=True)
-    record.add_argument("--output", type=Path, metavar="FILE", help="otherwise it is printed")
+    record.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
     record.set_defaults(action=_record)
-    verify = actions.add_parser("verify", help="does a record hold together? Needs nothing but the file")
+    verify = actions.add_parser("verify", help="check that a record is unchanged; needs only the file")
     verify.add_argument("file", type=Path)
-    verify.add_argument("--messages", type=Path, metavar="FOLDER", help="put every message that was sent there")
+    verify.add_argument("--messages", type=Path, metavar="FOLDER", help="write every content that was sent there")
     verify.set_defaults(action=_verify)
-    route = actions.add_parser("route", help="which receivers an alert would go to; asks and sends nothing")
+    route = actions.add_parser("route", help="which receivers an alert would notify; needs no database, sends nothing")
     route.add_argument("--event", type=Path, required=True, metavar="FILE", help="an alert in JSON")
     route.set_defaults(action=_route)
-    ack = actions.add_parser("ack", help="answer: somebody is on it; stops reminders and escalation")
+    ack = actions.add_parser("ack", help="acknowledge an event; stops reminders and escalation")
     ack.add_argument("event", metavar="EVENT")
     ack.add_argument("--note", default="")
     ack.set_defaults(action=_acknowledge)
-    silence = actions.add_parser("silence", help="do not tell of what fits, until a moment, with a reason")
+    silence = actions.add_parser("silence", help="suppress notifications of matching alerts for a while, with a reason")
     silence.add_argument("match", nargs="+", metavar="MATCHER", help="such as 'station=\"wijk-aan-zee\"'")
     silence.add_argument("--for", dest="length", required=True, metavar="TIME", help="how long: 30m, 8h, 2d")
     silence.add_argument("--reason", required=True)
     silence.set_defaults(action=_silence)
     maintenance = actions.add_parser(
-        "maintenance", help="work at a station, site or area: what it measures pages nobody"
+        "maintenance", help="suppress notifications of a station, site or area during work there"
     )
     target = maintenance.add_mutually_exclusive_group(required=True)
     for label in ("station", "site", "area"):
         target.add_argument(f"--{label}", metavar="NAME")
     maintenance.add_argument("--for", dest="length", required=True, metavar="TIME", help="how long: 30m, 8h, 2d")
     maintenance.add_argument(
-        "--from", dest="begins", metavar="WHEN", help="when it begins, as 2026-11-21T08:00+01:00; now"
+        "--from", dest="begins", metavar="WHEN", help="when it begins, as 2026-11-21T08:00+01:00; default: now"
     )
     maintenance.add_argument("--reason", required=True)
     maintenance.set_defaults(action=_maintenance)
-    silences = actions.add_parser("silences", help="what is silenced or under maintenance, by whom and until when")
+    silences = actions.add_parser("silences", help="list silences and maintenance, with author and end")
     silences.set_defaults(action=_silences)
-    check = actions.add_parser("check", help="do rules, channels and names work? Asks the registry; sends nothing")
+    check = actions.add_parser("check", help="check routes, channels and names against the registry; sends nothing")
     check.set_defaults(action=_check)
     unsilence = actions.add_parser("unsilence", help="end a silence now")
     unsilence.add_argument("id", type=int)
     unsilence.set_defaults(action=_end_silence)
-    enable = actions.add_parser("enable", help="send to a webhook again that had answered 410 (gone)")
+    enable = actions.add_parser("enable", help="deliver again to a webhook that answered 410 (gone)")
     enable.add_argument("url")
     enable.set_defaults(action=_enable)
     for action in (ack, silence, maintenance, unsilence):
-        action.add_argument("--who", default=getpass.getuser(), help="who says so; otherwise your login name")
+        action.add_argument(
+            "--who", dest="author", default=getpass.getuser(), help="the name to record; default: your login name"
+        )
 
 
 def run(arguments: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> int:
-    """Do what was asked. Raises AlertingError in one sentence where that cannot be done."""
+    """Run the chosen action and return the exit code. Raises AlertingError, in one sentence, if it fails."""
     import psycopg
 
     try:
         return int(arguments.action(arguments, settings, dsn) or 0)
     except psycopg.Error as error:
-        raise AlertingError(f"database: {' '.join(str(error).split())}") from None
+        raise AlertingError(f"database: {one_line(error)}") from None
 
 
 def _explain(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
@@ -102,7 +105,7 @@ def _explain(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> 
 
     case = asyncio.run(CaseStore(dsn).get_case(arguments.event))
     if case is None:
-        raise AlertingError(f"alerting has never heard of event {arguments.event!r}")
+        raise AlertingError(f"alerting has no event {arguments.event!r}")
     print(build_headline(case.alert, arguments.language))
     for step in case.steps:
         print(f"{step.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z  {describe_step(step, arguments.language)}")
@@ -114,7 +117,7 @@ def _record(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> N
 
     record = asyncio.run(CaseStore(dsn).build_record(arguments.event))
     if record is None:
-        raise AlertingError(f"alerting has never heard of event {arguments.event!r}")
+        raise AlertingError(f"alerting has no event {arguments.event!r}")
     if arguments.output is None:
         print(evidence.encode_record(record).decode(), end="")
         return
@@ -122,18 +125,18 @@ def _record(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> N
         arguments.output.write_bytes(evidence.encode_record(record))
     except OSError as error:
         raise AlertingError(f"{arguments.output}: cannot be written ({error.strerror})") from None
-    print(f"{len(record.entries)} entries; the last hash, to be kept elsewhere: {record.head}")
+    print(f"{len(record.entries)} entries; store the last hash elsewhere: {record.head}")
 
 
 def _verify(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> int:
-    del dsn  # it must hold without us
+    del dsn  # a record must verify without the database
     try:
         record = evidence.decode_record(arguments.file.read_bytes())
     except OSError as error:
         raise AlertingError(f"{arguments.file}: cannot be read ({error.strerror})") from None
     errors = list(evidence.find_errors(record))
-    for sentence in errors:
-        print(sentence)
+    for error_text in errors:
+        print(error_text)
     if errors:
         return 1
     files = list(evidence.extract_contents(record))
@@ -146,27 +149,27 @@ def _verify(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> i
 
 
 def _route(arguments: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> None:
-    del dsn  # a question about the rules, not about what happened
+    del dsn  # the settings decide, not stored decisions
     try:
         alert = msgspec.json.decode(arguments.event.read_bytes(), type=Alert)
     except OSError as error:
         raise AlertingError(f"{arguments.event}: cannot be read ({error.strerror})") from None
     except msgspec.DecodeError as error:
-        raise AlertingError(f"{arguments.event}: no alert: {error}") from None
+        raise AlertingError(f"{arguments.event}: not an alert: {error}") from None
     policy = NotificationPolicy(settings.load_routes(), settings.known_source, (), settings.roster)
     for decision in policy.decide(alert, {}, datetime.now(UTC)):
         detail = f" ({describe_detail(decision.detail, 'en')})" if decision.detail else ""
-        outcome = "is told" if decision.notify else "is not told"
+        outcome = "is notified" if decision.notify else "is not notified"
         print(f"{decision.receiver or 'nobody'} {outcome}: {decision.reason.value}{detail}")
 
 
 def _acknowledge(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
-    values = {"event": arguments.event, "who": arguments.who, "note": arguments.note}
+    values = {"event": arguments.event, "author": arguments.author, "note": arguments.note}
     with _connect(dsn) as connection:
         if connection.execute(_QUERIES["select_event"], values).fetchone() is None:
-            raise AlertingError(f"alerting has never heard of event {arguments.event!r}")
+            raise AlertingError(f"alerting has no event {arguments.event!r}")
         connection.execute(_QUERIES["insert_acknowledgement"], values)
-    print(f"{arguments.event} acknowledged by {arguments.who}")
+    print(f"{arguments.event} acknowledged by {arguments.author}")
 
 
 def _silence(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
@@ -178,13 +181,7 @@ def _silence(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> 
 def _maintenance(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
     label = next(label for label in ("station", "site", "area") if getattr(arguments, label) is not None)
     name = getattr(arguments, label)
-    with _connect(dsn) as connection:
-        names = [
-            value
-            for value_label, value in connection.execute(_QUERIES["select_registry_values"])
-            if value_label == label
-        ]
-    check_known("maintenance", name, names, label)
+    check_known("maintenance", name, sorted(_select_registry_values(dsn)[label]), label)
     try:
         begins = datetime.fromisoformat(arguments.begins) if arguments.begins else datetime.now(UTC)
     except ValueError:
@@ -196,30 +193,39 @@ def _insert_silence(arguments: argparse.Namespace, match: list[str], kind: str, 
     ends = begins + parse_duration(arguments.length)
     values: Mapping[str, object] = {
         "match": match,
-        "author": arguments.who,
+        "author": arguments.author,
         "reason": arguments.reason,
         "starts": begins,
         "ends": ends,
         "kind": kind,
     }
     with _connect(dsn) as connection:
-        row = connection.execute(_QUERIES["insert_silence"], values).fetchone()
-    print(f"{kind} {row[0] if row else '?'} until {ends:%Y-%m-%dT%H:%M:%SZ}")
+        (number,) = connection.execute(_QUERIES["insert_silence"], values).fetchone() or ("?",)
+    print(f"{kind} {number} until {ends:%Y-%m-%dT%H:%M:%SZ}")
 
 
 def _silences(_arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
+    from alerting.record.cases import CaseStore
+
+    silences = asyncio.run(CaseStore(dsn).list_silences())
+    for silence in sorted(silences, key=lambda silence: (silence.starts_at, silence.id)):
+        since, until = (f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for at in (silence.starts_at, silence.ends_at))
+        match = ", ".join(silence.match)
+        print(f"{silence.kind} {silence.id} by {silence.author}, {since} to {until}: {match}: {silence.reason}")
+
+
+def _select_registry_values(dsn: str) -> Mapping[str, set[str]]:
+    """Return label -> the values that the registry has for it."""
+    values_by_label = defaultdict[str, set[str]](set)
     with _connect(dsn) as connection:
-        for number, kind, match, author, reason, begins, ends in connection.execute(_QUERIES["list_silences"]):
-            since, until = (f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for at in (begins, ends))
-            print(f"{kind} {number} by {author}, {since} to {until}: {', '.join(match)}: {reason}")
+        for label, value in connection.execute(_QUERIES["select_registry_values"]):
+            values_by_label[label].add(value)
+    return values_by_label
 
 
 def _check(_arguments: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> int:
-    """All that can be wrong without sending anything, a line each."""
-    routes, registry_values = settings.load_routes(), dict[str, set[str]]()
-    with _connect(dsn) as connection:
-        for label, value in connection.execute(_QUERIES["select_registry_values"]):
-            registry_values.setdefault(label, set()).add(value)
+    """Print every problem that shows without sending anything, one per line."""
+    routes, registry_values = settings.load_routes(), _select_registry_values(dsn)
     problems = [*find_unknown_values(routes, settings.known_source, registry_values), *find_unreadable_files(settings)]
     for sentence in problems:
         print(sentence)
@@ -229,10 +235,11 @@ def _check(_arguments: argparse.Namespace, settings: "AlertingSettings", dsn: st
 
 
 def _end_silence(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
-    with _connect(dsn) as connection:
-        if connection.execute(_QUERIES["end_silence"], {"id": arguments.id, "who": arguments.who}).rowcount == 0:
-            raise AlertingError(f"no silence {arguments.id} is in force")
-    print(f"silence {arguments.id} ended by {arguments.who}")
+    from alerting.record.cases import CaseStore
+
+    if not asyncio.run(CaseStore(dsn).end_silence(arguments.id, arguments.author)):
+        raise AlertingError(f"no silence {arguments.id} is in force")
+    print(f"silence {arguments.id} ended by {arguments.author}")
 
 
 def _enable(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
@@ -243,7 +250,7 @@ def _enable(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> N
 
 
 def find_unreadable_files(settings: "AlertingSettings") -> Iterator[str]:
-    """Channels whose files cannot be read: they would fail when it matters."""
+    """Yield a sentence per secret or certificate file that cannot be read: its channel would fail at an alert."""
     files = [
         ("alerting.smtp.password_file", settings.smtp.password_file),
         ("alerting.smtp.ca_file", settings.smtp.ca_file),

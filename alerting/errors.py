@@ -1,4 +1,4 @@
-"""What can go wrong in alerting, as one tree.
+"""Alerting's errors, as one tree.
 
 AlertingError
   SettingsError    a receiver, route or channel that cannot be used
@@ -10,7 +10,7 @@ class AlertingError(Exception):
 
 
 class SettingsError(AlertingError, ValueError):
-    """The settings name something that cannot work; the message says what and where."""
+    """The settings hold something that cannot work; the text names it and its path."""
 
 
 def one_line(error: BaseException) -> str:

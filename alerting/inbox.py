@@ -1,4 +1,7 @@
-"""Where the gateway leaves alerts, inside the transaction that stores their events."""
+"""The inbox: the gateway puts alerts into it, inside the transaction that stores their events.
+
+psycopg.Error passes through to the caller, whose transaction then fails as a whole.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +12,11 @@ from msgspec import json
 from alerting.alert import Alert
 from alerting.sql import load_queries
 
-_QUERIES = load_queries(Path(__file__).with_name("dispatch") / "queries.sql")
+_QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 
 
 async def put_alerts(connection: psycopg.AsyncConnection, alerts: Sequence[Alert]) -> None:
-    """Leave these alerts; the same revision of an event again changes nothing. Wakes the dispatcher at COMMIT."""
+    """Insert these alerts; a revision that is there already changes nothing. Wakes the dispatcher at COMMIT."""
     if alerts:
         await connection.execute(
             _QUERIES["insert_alerts"],
@@ -23,4 +26,9 @@ async def put_alerts(connection: psycopg.AsyncConnection, alerts: Sequence[Alert
                 "alerts": [json.encode(a).decode() for a in alerts],
             },
         )
-        await connection.execute(_QUERIES["notify_workers"])
+        await notify_workers(connection)
+
+
+async def notify_workers(connection: psycopg.AsyncConnection) -> None:
+    """Wake every worker of every dispatcher; inside a transaction, at its COMMIT."""
+    await connection.execute(_QUERIES["notify_workers"])

@@ -1,4 +1,7 @@
-"""`[alerting]` of piekwacht.toml: how to send, whom to tell, and when."""
+"""`[alerting]` of piekwacht.toml: receivers with their channels, routes to them, and timing.
+
+Raises SettingsError if a name, matcher, polygon or time cannot work.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar
@@ -6,7 +9,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta, Struct, structs
 
 from alerting.decide.inhibition import KnownSource
-from alerting.decide.no_data import HeartbeatSettings, NoDataSettings
+from alerting.decide.no_data import NoDataSettings
 from alerting.decide.on_call import Roster
 from alerting.decide.routing import Route, prepare_route
 from alerting.decide.validation import check_conditions, check_known, check_names
@@ -79,13 +82,26 @@ class ReceiverSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def initial_channels(self) -> Sequence[str]:
-        """The channels that a notification is put into at once."""
+        """The channels that get a notification first."""
         return self.order[:1] or list(self.channels)
 
     def next_channel(self, channel: str) -> str | None:
-        """The channel that is tried when this one did not deliver."""
+        """Return the channel to try if this one did not deliver, or None."""
         remaining = self.order[self.order.index(channel) + 1 :] if channel in self.order else []
         return next(iter(remaining), None)
+
+
+class HeartbeatSettings(Struct, frozen=True, kw_only=True):
+    """`[alerting.heartbeat]`: calls to a monitor outside, which raises the alarm when they stop.
+
+    url            address to call
+    seconds        time between two calls, in seconds
+    stale_seconds  no call is made while an alert has waited longer than this
+    """
+
+    url: str
+    seconds: Annotated[float, Meta(gt=0)] = 60.0
+    stale_seconds: Annotated[float, Meta(gt=0)] = 120.0
 
 
 class AlertingSettings(Struct, frozen=True, kw_only=True):
@@ -121,12 +137,12 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
     known_source: list[KnownSource] = []
     heartbeat: HeartbeatSettings | None = None
     no_data: NoDataSettings | None = None
-    calm_minutes: Annotated[float, Meta(ge=0)] = 5.0  # a plume is over when nothing of it was seen for so long
-    ease_minutes: Annotated[float, Meta(ge=0)] = 10.0  # a lower severity is told once it has held for so long
+    calm_minutes: Annotated[float, Meta(ge=0)] = 5.0  # a plume is over if it had no open event for so long
+    ease_minutes: Annotated[float, Meta(ge=0)] = 10.0  # notify of a lower severity once it has held for so long
     digest_at: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "07:30"  # local time
-    delivery_workers: Annotated[int, Meta(ge=1, le=64)] = 4  # notifications on their way at once, one a channel
-    burst: Annotated[int, Meta(ge=1)] = 10  # a channel's notifications in ten minutes before the rest is gathered
-    gather_seconds: Annotated[float, Meta(ge=1)] = 60.0  # then one message so often
+    delivery_workers: Annotated[int, Meta(ge=1, le=64)] = 4  # deliveries at the same time, at most one per channel
+    burst: Annotated[int, Meta(ge=1)] = 10  # notifications per channel in ten minutes; those beyond are gathered
+    gather_seconds: Annotated[float, Meta(ge=1)] = 60.0  # interval of gathered notifications
 
     def __post_init__(self) -> None:
         for number, receiver in enumerate(self.receiver):
@@ -135,7 +151,7 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
             for name in receiver.order:
                 check_known(f"receiver[{number}].order", name, list(receiver.channels), "channel")
             if len(set(receiver.order)) != len(receiver.order):
-                raise SettingsError(f"alerting.receiver[{number}].order: a channel stands in it twice")
+                raise SettingsError(f"alerting.receiver[{number}].order: holds a channel twice")
         if self.no_data is not None:
             names = [*(receiver.name for receiver in self.receiver), *(roster.name for roster in self.roster)]
             check_known("no_data.receiver", self.no_data.receiver, names)
@@ -143,7 +159,7 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
         check_conditions(self.route, self.known_source)
 
     def load_routes(self) -> list[Route]:
-        """The routes with the polygons that stand in files. Raises SettingsError where one cannot be read."""
+        """Return the routes with the polygons of `inside_file` read. Raises SettingsError if a file cannot be read."""
         return [_load_polygon(number, route) for number, route in enumerate(self.route)]
 
 

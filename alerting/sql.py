@@ -1,4 +1,4 @@
-"""SQL lives in `.sql` files as named blocks; this reads them.
+"""Reads `.sql` files, which hold SQL as named blocks. A name that is used twice raises ValueError.
 
 -- name: pending_inbox
 SELECT ...
@@ -15,7 +15,7 @@ _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
 @cache
 def load_queries(path: Path) -> Mapping[str, str]:
-    """`.sql` file -> {name: statement}; what stands before the first name is the file's own comment."""
+    """`.sql` file -> {name: statement}; text before the first name is the file's comment."""
     _, *parts = _NAME.split(path.read_text(encoding="utf-8"))
     names, statements = parts[::2], parts[1::2]
     if len(set(names)) != len(names):

@@ -1,4 +1,4 @@
-"""What alerting counts and times, for Prometheus."""
+"""Alerting's metrics for Prometheus."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -21,9 +21,12 @@ ROOTS = {
     "alerting": {
         "__init__",
         "alert",
+        "catalogue",
         "cli",
         "errors",
         "inbox",
+        "log",
+        "rows",
         "settings",
         "sql",
         "telemetry",

@@ -1,4 +1,4 @@
-"""Whether a receiver learns anything new from this revision of an event. Pure."""
+"""Whether this revision of an event is news for a receiver, after its earlier notifications. Pure."""
 
 from datetime import datetime, timedelta
 
@@ -10,14 +10,17 @@ from alerting.decide.routing import Decision, DecisionReason
 
 
 class LastNotified(Struct, frozen=True, kw_only=True):
-    """How bad a receiver believes the plume to be that an event belongs to; `this`: it was told of this very event."""
+    """Last severity sent to a receiver for a plume; `of_this_event`: whether any notification was for this event."""
 
     severity: Severity
     of_this_event: bool = True
 
 
 def deduplicate(alert: Alert, decision: Decision, last: LastNotified | None, *, rose_at_end: bool = False) -> Decision:
-    """A plume's first event is told, later ones and updates where it got worse, an end where only that did (`rose`)."""
+    """Notify for the first event of a plume, then only if severity rises.
+
+    An end notifies if the receiver was notified of the event, or if only the end raised severity (`rose_at_end`).
+    """
     if not decision.notify:
         return decision
     if last is None:
@@ -30,7 +33,7 @@ def deduplicate(alert: Alert, decision: Decision, last: LastNotified | None, *, 
 
 
 def decide_end(alert: Alert, receiver: str, last: LastNotified, *, calm: bool) -> Decision:
-    """What somebody who was told hears of the end or of the correction; an end waits until the plume is `calm`."""
+    """Decide about an end or a correction for a notified receiver; an end waits until the plume is `calm`."""
     decision = Decision(receiver=receiver, notify=True, reason=DecisionReason.ROUTED)
     if not last.of_this_event:
         return _suppress(decision, DecisionReason.NEVER_TOLD)
@@ -40,7 +43,7 @@ def decide_end(alert: Alert, receiver: str, last: LastNotified, *, calm: bool) -
 
 
 class PlumeSeverity(Struct, frozen=True, kw_only=True):
-    """How bad a plume is now, since when, and how bad a receiver still believes it to be."""
+    """A plume's present severity, since when, and the severity that a receiver was last notified of."""
 
     receiver: str
     last_notified: Severity
@@ -49,7 +52,7 @@ class PlumeSeverity(Struct, frozen=True, kw_only=True):
 
 
 def decide_severity_drop(severity: PlumeSeverity, now: datetime, hold: timedelta) -> Decision | None:
-    """A fall is told once it has held: what goes up and down again within `hold` is told once."""
+    """Notify of a lower severity once it has held for `hold`, so that a brief rise brings one notification."""
     if severity.current.rank >= severity.last_notified.rank or now - severity.since < hold:
         return None
     detail = encode_detail(DetailCode.FELL, was=severity.last_notified.value, now=severity.current.value)

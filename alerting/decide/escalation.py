@@ -1,4 +1,4 @@
-"""What happens while nobody answers: who was told is reminded, then somebody else is told. Pure."""
+"""Reminders and escalation while nobody acknowledges: remind the receiver, then notify another. Pure."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from alerting.decide.routing import Decision, DecisionReason, Route
 
 
 class UnacknowledgedAlert(Struct, frozen=True, kw_only=True):
-    """An event that is not over, that nobody has acknowledged, and that `receiver` was told of."""
+    """An open event that `receiver` was notified of and that nobody has acknowledged."""
 
     receiver: str
     notified_at: datetime
@@ -20,7 +20,7 @@ class UnacknowledgedAlert(Struct, frozen=True, kw_only=True):
 
 
 def iter_delays(route: Route) -> Iterator[float]:
-    """The minutes after which the route does anything."""
+    """Yield the minutes after which the route reminds or escalates."""
     if route.remind_minutes is not None:
         yield route.remind_minutes
     if route.escalate_to is not None:
@@ -30,7 +30,7 @@ def iter_delays(route: Route) -> Iterator[float]:
 def decide_reminders(
     alert: UnacknowledgedAlert, routes: Sequence[Route], rosters: Rosters, now: datetime
 ) -> list[Decision]:
-    """What to tell now because nobody answered; `routes` are those that fit the alert and lead to the receiver."""
+    """Return what is due now without an acknowledgement; `routes`: those that match and lead to the receiver."""
     decisions = []
     for route in routes:
         if route.remind_minutes is not None and now >= alert.last_notified_at + timedelta(minutes=route.remind_minutes):

@@ -1,4 +1,4 @@
-"""Known sources: what has a permit and an owner is recorded and not paged, until it exceeds its own level. Pure."""
+"""Known sources: a permitted source's peak below its level is recorded and notifies nobody. Pure."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -30,7 +30,7 @@ class KnownSource(Struct, frozen=True, kw_only=True):
 
 
 def inhibit(alert: Alert, decision: Decision, sources: Iterable[KnownSource], today: date) -> Decision:
-    """Not told where a source that is still valid explains the peak; the verdict names it."""
+    """Return the decision, turned into no notification if a valid source explains the peak; `detail` names it."""
     source = next((source for source in sources if today <= source.until and alert.excess < source.level), None)
     if source is None or not decision.notify:
         return decision

@@ -16,11 +16,11 @@ _PATTERN = re.compile(r'\s*(?P<label>[a-z_]+)\s*(?P<operator>=~|!~|!=|=)\s*"(?P<
 LABELS = ("area", "site", "station", "property", "severity", "kind", "late")
 _LABELS_NARROWEST_FIRST = ("station", "site", "area", "property", "kind", "severity", "late")
 Labels = Mapping[str, str | tuple[str, ...]]
-_Entry = tuple[int, T, tuple[Callable[[Labels], bool], ...]]  # its number, itself, what is left to be asked
+_Entry = tuple[int, T, tuple[Callable[[Labels], bool], ...]]  # position, item, tests that the index does not answer
 
 
 class Matcher(Struct, frozen=True, kw_only=True, gc=False):
-    """One condition; a regular expression must fit the whole value."""
+    """One condition; a regular expression must match the whole value."""
 
     label: str
     operator: str
@@ -28,7 +28,7 @@ class Matcher(Struct, frozen=True, kw_only=True, gc=False):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read one matcher, or SettingsError with what is wrong."""
+        """Read one matcher. Raises SettingsError, which states the error."""
         match = _PATTERN.fullmatch(text)
         if match is None:
             raise SettingsError(f'matcher {text!r}: write label="value", with =, !=, =~ or !~')
@@ -42,7 +42,7 @@ class Matcher(Struct, frozen=True, kw_only=True, gc=False):
         return cls(label=match["label"], operator=match["operator"], value=match["value"])
 
     def matches(self, labels: Labels) -> bool:
-        """Whether the labels fulfil it; a label that is not there counts as empty, of several values one must fit."""
+        """Return whether the labels match; a missing label counts as empty, of several values one must match."""
         equal = any(self._equals(value) for value in label_values(labels.get(self.label, "")) or ("",))
         return equal != self.operator.startswith("!")
 
@@ -58,7 +58,7 @@ class Matcher(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def label_values(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    """A label's values, one or several."""
+    """Return a label's values as a tuple."""
     return (value,) if isinstance(value, str) else value
 
 
@@ -68,7 +68,7 @@ def _compile_pattern(pattern: str) -> re.Pattern[str]:
 
 
 def _compile_test(matcher: Matcher) -> Callable[[Labels], bool]:
-    """`matcher.matches`, with all that is known beforehand looked up beforehand."""
+    """Return `matcher.matches`, with the pattern compiled beforehand."""
     label, matches = matcher.label, matcher.matches
     if matcher.operator != "=~":
         return matches
@@ -82,19 +82,19 @@ def _compile_test(matcher: Matcher) -> Callable[[Labels], bool]:
 
 
 class MatcherIndex(Generic[T]):
-    """Things with matchers, found by the labels they fit.
+    """Items with matchers, looked up by an alert's labels.
 
-    Each is filed under its narrowest equality, so that ten thousand silences of single stations cost
+    Each item is indexed by its narrowest equality, so that ten thousand silences of single stations cost
     one look-up and not ten thousand comparisons.
     """
 
     def __init__(self, items: Sequence[tuple[T, Sequence[str]]]) -> None:
-        """`things`: (the thing, its matchers as text), in order."""
+        """`items`: (item, its matchers as text), in order. Raises SettingsError if a matcher cannot be read."""
         self._by_equality: dict[tuple[str, str], list[_Entry[T]]] = {}
         self._unindexed: list[_Entry[T]] = []
         for number, (item, texts) in enumerate(items):
             matchers = [Matcher.parse(text) for text in texts]
-            # an equality with nothing also fits a label that is not there, so nothing can be filed under it
+            # an equality with the empty string also matches a missing label, which no look-up finds
             equalities = [matcher for matcher in matchers if matcher.operator == "=" and matcher.value]
             if equalities:
                 key = min(equalities, key=lambda matcher: _LABELS_NARROWEST_FIRST.index(matcher.label))
@@ -104,7 +104,7 @@ class MatcherIndex(Generic[T]):
                 self._unindexed.append((number, item, tuple(map(_compile_test, matchers))))
 
     def find_matching(self, labels: Labels) -> Iterator[T]:
-        """All that fit, in the order they were given in."""
+        """Yield the items whose matchers all match, in their original order."""
         pairs = [(label, value) for label, label_value in labels.items() for value in label_values(label_value)]
         candidates = [entry for pair in pairs for entry in self._by_equality.get(pair, ())]
         entries = sorted(candidates + self._unindexed, key=itemgetter(0)) if candidates else self._unindexed

@@ -1,6 +1,7 @@
-"""Where nothing is heard any more: an area, the surroundings of a site, or a receiver whom no message reaches. Pure.
+"""Network alerts: no data from an area or from around a site, or a receiver that no notification reaches. Pure.
 
-Silence is no event of the air, and never ends one: it is told to who looks after the network, as an alert of its own.
+A data gap is not an event and never ends one; it alerts network operations. Stored alerts spell the kind of missing
+data `silent`: event ids and an index of the database hold that value, so it stays.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from msgspec import Meta, Struct, structs
 from alerting.alert import Alert, Change, Place, Severity
 from alerting.vocabulary import format_time_of_day
 
-_SITE_RADIUS = 5_000.0  # metres: stations that watch a site
+_SITE_RADIUS = 5_000.0  # metres: stations within it watch a site
 _METRES_PER_DEGREE = 111_195.0  # metres
 
 
@@ -29,21 +30,8 @@ class NoDataSettings(Struct, frozen=True, kw_only=True):
     after_minutes: Annotated[float, Meta(ge=1)] = 15.0
 
 
-class HeartbeatSettings(Struct, frozen=True, kw_only=True):
-    """`[alerting.heartbeat]`: calls to a monitor outside, which raises the alarm when they stop.
-
-    url            address to call
-    seconds        time between two calls, in seconds
-    stale_seconds  no call is made while an alert has waited longer than this
-    """
-
-    url: str
-    seconds: Annotated[float, Meta(gt=0)] = 60.0
-    stale_seconds: Annotated[float, Meta(gt=0)] = 120.0
-
-
 class StationContact(Struct, frozen=True, kw_only=True):
-    """A station and when anything last came from it."""
+    """A station and when it last sent anything."""
 
     station: str
     area: str
@@ -62,7 +50,7 @@ class WatchedSite(Struct, frozen=True, kw_only=True):
 
 
 class UnreachableReceiver(Struct, frozen=True, kw_only=True):
-    """A receiver to whom nothing could be delivered since then."""
+    """A receiver to which nothing was delivered since then."""
 
     receiver: str
     since: datetime
@@ -75,21 +63,21 @@ def find_network_alerts(
     now: datetime,
     timeout: timedelta,
 ) -> list[Alert]:
-    """What is silent now, as opened alerts whose id says what and since when, so that the same silence is one alert."""
+    """Return the present faults as opened alerts; kind, area, name and start make the id, so one fault is one alert."""
     faults: list[_NetworkFault] = []
     areas = {contact.area: [other for other in contacts if other.area == contact.area] for contact in contacts}
-    silent_areas = {area for area, stations in areas.items() if _has_no_data(stations, now, timeout)}
-    faults += [_build_no_data_fault(area, area, areas[area], Severity.SEVERE) for area in sorted(silent_areas)]
+    areas_without_data = {area for area, stations in areas.items() if _has_no_data(stations, now, timeout)}
+    faults += [_build_no_data_fault(area, area, areas[area], Severity.SEVERE) for area in sorted(areas_without_data)]
     for site in sites:
         nearby = [contact for contact in contacts if _distance(contact, site) <= _SITE_RADIUS]
-        if site.area not in silent_areas and _has_no_data(nearby, now, timeout):
+        if site.area not in areas_without_data and _has_no_data(nearby, now, timeout):
             faults.append(_build_no_data_fault(site.name, site.area, nearby, Severity.MODERATE))
     faults += [_build_unreachable_fault(receiver) for receiver in unreachable]
     return [_build_alert(fault, now) for fault in faults]
 
 
 def end_network_alert(alert: Alert, revision: int, now: datetime) -> Alert:
-    """The same silence, broken."""
+    """Return the alert's next revision: data, or deliveries, arrive again."""
     name = alert.place.name
     sentence = {
         "nl": f"Weer gegevens uit {name}" if alert.kind == "silent" else f"Weer berichten bezorgd bij {name}",

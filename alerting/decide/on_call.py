@@ -1,4 +1,4 @@
-"""Duty rosters: a name that a route can lead to, behind which another receiver stands each week. Pure."""
+"""Duty rosters: a name in a route that stands for the receiver on duty, another one each week. Pure."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ class Shift(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.begins >= self.ends:
-            raise SettingsError(f"shift of {self.receiver!r}: it ends before it begins")
+            raise SettingsError(f"shift of {self.receiver!r}: ends before it begins")
 
 
 class Roster(Struct, frozen=True, kw_only=True):
@@ -48,15 +48,15 @@ class Roster(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.turn and self.begins is None:
-            raise SettingsError(f"roster {self.name!r}: say when the first turn begins")
+            raise SettingsError(f"roster {self.name!r}: `begins` is missing: when does the first turn begin?")
 
     @property
     def members(self) -> frozenset[str]:
-        """Everybody who can be on duty."""
+        """Receivers that can be on duty."""
         return frozenset({self.otherwise, *self.turn, *(shift.receiver for shift in self.shift)})
 
     def find_on_duty(self, now: datetime) -> str:
-        """The receiver who is on duty at that moment; always one."""
+        """Return the receiver on duty at that moment; there is always one."""
         for shift in reversed(self.shift):
             if shift.begins <= now < shift.ends:
                 return shift.receiver
@@ -69,17 +69,17 @@ class Roster(Struct, frozen=True, kw_only=True):
 
 
 class Rosters:
-    """All rosters by name. A name that is no roster stands for itself."""
+    """All rosters by name. A name without a roster is a receiver."""
 
     def __init__(self, rosters: Iterable[Roster] = ()) -> None:
         self._by_name = {roster.name: roster for roster in rosters}
 
     def resolve(self, name: str, now: datetime) -> str:
-        """Who gets what is meant for that name."""
+        """Return the receiver that the name stands for at that moment."""
         roster = self._by_name.get(name)
         return roster.find_on_duty(now) if roster else name
 
     def can_lead_to(self, name: str, receiver: str) -> bool:
-        """Whether that name can stand for the receiver."""
+        """Return whether the name can stand for the receiver."""
         roster = self._by_name.get(name)
         return receiver in roster.members if roster else name == receiver

@@ -1,6 +1,6 @@
 """Polygons of jurisdictions, from GeoJSON or WKT, in degrees WGS 84 with the longitude first. Pure.
 
-A point on an edge may fall either way: borders of jurisdictions are not known to the metre, nor are public positions.
+A point on an edge may count as inside or outside: neither borders nor public positions are exact to the metre.
 """
 
 import re
@@ -14,7 +14,7 @@ from alerting.errors import SettingsError
 
 Position = tuple[float, float]
 Ring = tuple[Position, ...]
-Edge = tuple[float, float, float, float]  # from which latitude to which, longitude at the first, change a degree
+Edge = tuple[float, float, float, float]  # low and high latitude, longitude at the low one, change per degree
 
 _MAX_SLICES = 1_024
 _MIN_HEIGHT = 1e-9  # degrees, a tenth of a millimetre
@@ -26,9 +26,9 @@ _PAIR = re.compile(rf"\s*({_NUMBER})\s+({_NUMBER})(?:\s+{_NUMBER})*\s*")
 
 
 class Polygon:
-    """One or more polygons; in each the rings beyond the first are holes, which the even-odd rule takes care of.
+    """One or more polygons; rings after the first are holes, by the even-odd rule.
 
-    Edges are filed by the slices of latitude they pass through, so that a coast of thousands of corners costs no
+    Edges are indexed by the slices of latitude that they cross, so that a coast of thousands of corners costs no
     more than a square.
     """
 
@@ -43,12 +43,12 @@ class Polygon:
         self._slices: list[list[Edge]] = [[] for _ in range(self._last_slice + 1)]
         for start, end in edges:
             (x1, y1), (x2, y2) = sorted((start, end), key=itemgetter(1))
-            if y1 != y2:  # what runs from west to east is never crossed by a ray to the east
+            if y1 != y2:  # a ray to the east never crosses an edge that runs from west to east
                 for number in range(self._slice_index(y1), self._slice_index(y2) + 1):
                     self._slices[number].append((y1, y2, x1, (x2 - x1) / (y2 - y1)))
 
     def contains(self, latitude: float, longitude: float) -> bool:
-        """Whether the point is inside."""
+        """Return whether the point is inside."""
         if not (self._west <= longitude <= self._east and self._south <= latitude <= self._north):
             return False
         inside = False
@@ -85,7 +85,7 @@ def _from_geojson(table: dict[str, Any]) -> list[Ring]:
         case "MultiPolygon":
             return [ring for polygon in table["coordinates"] for ring in _iter_rings(polygon)]
         case kind:
-            raise SettingsError(f"a {kind!r} encloses nothing: give a Polygon or a MultiPolygon")
+            raise SettingsError(f"a {kind!r} has no area: give a Polygon or a MultiPolygon")
 
 
 def _iter_rings(coordinates: Iterable[Iterable[Sequence[float]]]) -> Iterator[Ring]:

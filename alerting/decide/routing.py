@@ -16,26 +16,26 @@ from alerting.decide.reason_detail import DetailCode, encode_detail
 
 
 class DecisionReason(StrEnum):
-    """Why a receiver is told of an alert, or not. Kept with every alert; also a metric's label."""
+    """Why a receiver is notified of an alert, or not. Stored with every decision; also a metric's label."""
 
     ROUTED = "routed"
     NO_ROUTE = "no_route"
     NOT_SURE_ENOUGH = "not_sure_enough"
-    DETECTED_LATE = "detected_late"  # kept for the record and the digest, never paged as if it were now
-    NOT_WORSE = "not_worse"  # an update that says nothing new to who was told already
-    SAME_PLUME = "same_plume"  # another property or another rise of what they were told of already
-    CALM_AWAITED = "calm_awaited"  # the end, until the whole plume has been over for a while
-    CALM = "calm"  # the end, now that it has
-    EASED = "eased"  # less severe for a while
-    NO_DATA = "no_data"  # the station fell silent while the peak went on: that is no end
-    DIGEST = "digest"  # found late, in the day's overview
-    NEVER_TOLD = "never_told"  # the end of something they were not told of
+    DETECTED_LATE = "detected_late"  # for the record and the digest; never a notification as if it were now
+    NOT_WORSE = "not_worse"  # an update with no higher severity than the receiver was notified of
+    SAME_PLUME = "same_plume"  # another property or another rise of a plume that the receiver was notified of
+    CALM_AWAITED = "calm_awaited"  # the end, until the whole plume has been calm for `calm_minutes`
+    CALM = "calm"  # the end, after that
+    EASED = "eased"  # a lower severity has held for `ease_minutes`
+    NO_DATA = "no_data"  # the station stopped sending during the peak: that is no end
+    DIGEST = "digest"  # detected late, in the daily digest
+    NEVER_TOLD = "never_told"  # the end of an event that the receiver was not notified of
     SILENCED = "silenced"
     MAINTENANCE = "maintenance"
     KNOWN_SOURCE = "known_source"
-    REMINDED = "reminded"  # nobody answered
-    ESCALATED = "escalated"  # nobody answered those who were told first
-    UNREADABLE = "unreadable"  # written by a version that this one cannot read
+    REMINDED = "reminded"  # nobody acknowledged
+    ESCALATED = "escalated"  # nobody acknowledged; another receiver is notified
+    UNREADABLE = "unreadable"  # an alert that this version cannot read
 
 
 _HIGHEST_RANK = max(severity.rank for severity in Severity)
@@ -73,7 +73,7 @@ class Route(Struct, frozen=True, kw_only=True):
 
 
 class Decision(Struct, frozen=True, kw_only=True, gc=False):
-    """Whether one receiver is told, and the reason; `detail` names the silence, the source or the roster."""
+    """Whether one receiver is notified, and the reason; `detail` names the silence, the source or the roster."""
 
     receiver: str
     notify: bool
@@ -82,7 +82,7 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class PreparedRoute(Struct, frozen=True, kw_only=True):
-    """A route with its conditions read, once."""
+    """A route with its polygon and hours parsed once."""
 
     route: Route
     polygon: Polygon | None
@@ -91,14 +91,14 @@ class PreparedRoute(Struct, frozen=True, kw_only=True):
     routed_decision: Decision
 
     def accepts(self, place: Place, rank: int, minute: int) -> bool:
-        """Whether the conditions beside the matchers hold: severity (its rank), minute of the week, and place."""
+        """Return whether severity (by rank), minute of the week and place match; matchers are tested elsewhere."""
         if rank < self.min_rank or (self.week_mask is not None and not self.week_mask[minute]):
             return False
         return self.polygon is None or self.polygon.contains(place.latitude, place.longitude)
 
 
 def prepare_route(route: Route) -> PreparedRoute:
-    """Read what the route says. Raises SettingsError."""
+    """Parse the route's polygon and hours. Raises SettingsError."""
     jurisdiction = polygon.parse(route.inside) if route.inside is not None else None
     return PreparedRoute(
         route=route,
@@ -110,15 +110,14 @@ def prepare_route(route: Route) -> PreparedRoute:
 
 
 def route_alert(alert: Alert, routes: MatcherIndex[PreparedRoute], rosters: Rosters, now: datetime) -> list[Decision]:
-    """One verdict for each route that fits; NO_ROUTE in the name of nobody where none does.
+    """Return one decision per receiver of the routes that apply; NO_ROUTE with receiver "" if none does.
 
-    A receiver that two routes lead to is told once: if either would tell it.
+    A receiver that two routes lead to is notified if either route notifies it.
     """
     decisions: dict[str, Decision] = {}
     minute, firing = time_intervals.minute_of_week(now), alert.firing
-    rank, confidence = (
-        (alert.severity.rank, alert.confidence) if firing else (_HIGHEST_RANK, 1.0)
-    )  # an end is told at any
+    # an end passes any threshold of severity and confidence
+    rank, confidence = (alert.severity.rank, alert.confidence) if firing else (_HIGHEST_RANK, 1.0)
     late = alert.detected_late and firing
     for prepared_route in routes.find_matching(alert.labels):
         if not prepared_route.accepts(alert.place, rank, minute):

@@ -1,6 +1,6 @@
-"""Silences and maintenance windows: somebody asked, with a reason and until a moment, not to be told. Pure."""
+"""Silences and maintenance windows: matching alerts notify nobody until a set time, for a stated reason. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -14,7 +14,7 @@ class Silence(Struct, frozen=True, kw_only=True, gc=False):
     """In force from `starts_at` until just before `ends_at`."""
 
     id: int
-    match: tuple[str, ...]
+    match: Sequence[str]
     author: str
     reason: str
     starts_at: datetime
@@ -22,12 +22,12 @@ class Silence(Struct, frozen=True, kw_only=True, gc=False):
     kind: Literal["silence", "maintenance"] = "silence"
 
     def is_in_force(self, now: datetime) -> bool:
-        """Never before its start, never from its end on."""
+        """Return whether `now` is within; the end itself is not."""
         return self.starts_at <= now < self.ends_at
 
 
 def find_silence_reason(silences: Iterable[Silence], now: datetime) -> tuple[DecisionReason, str] | None:
-    """Why nobody is told while a silence that fits the alert is in force, and whose it is."""
+    """Return reason and detail of the first silence in force, or None; `silences` are those that match the alert."""
     silence = next((silence for silence in silences if silence.is_in_force(now)), None)
     if silence is None:
         return None
@@ -42,7 +42,7 @@ def find_silence_reason(silences: Iterable[Silence], now: datetime) -> tuple[Dec
 
 
 def apply_silence(decision: Decision, silence_reason: tuple[DecisionReason, str] | None) -> Decision:
-    """The verdict, withheld where there is a silence."""
+    """Return the decision, turned into no notification if there is a silence."""
     if silence_reason is None or not decision.notify:
         return decision
     return structs.replace(decision, notify=False, reason=silence_reason[0], detail=silence_reason[1])

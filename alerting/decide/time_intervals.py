@@ -1,4 +1,4 @@
-"""Times of the week at which a route holds: `mon-fri 18:00-08:00`, `sat-sun`, `22:00-06:00`; Dutch local time. Pure."""
+"""Times of the week at which a route applies: `mon-fri 18:00-08:00`, `sat-sun`; in Dutch local time. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -20,18 +20,18 @@ _PATTERN = re.compile(
 
 
 class TimeInterval(Struct, frozen=True, kw_only=True):
-    """From `begin` until just before `end` on `days` (0: Monday); past midnight it belongs to the day it began on."""
+    """From `begin` until `end` (exclusive) on `days` (0: Monday); past midnight it belongs to the day it began on."""
 
     days: frozenset[int]
     begin: time
     end: time | None  # None: until midnight
 
     def covers(self, now: datetime) -> bool:
-        """Whether the moment is within."""
+        """Return whether the moment is within."""
         return self.covers_local(now.astimezone(LOCAL_TIMEZONE))
 
     def covers_local(self, local: datetime) -> bool:
-        """The same for a moment on the Dutch clock."""
+        """Return the same for a moment in Dutch local time."""
         today, at = local.weekday(), local.time()
         if self.end is None or self.begin < self.end:
             return today in self.days and self.begin <= at and (self.end is None or at < self.end)
@@ -39,7 +39,7 @@ class TimeInterval(Struct, frozen=True, kw_only=True):
 
 
 def parse(text: str) -> TimeInterval:
-    """Read one span, or SettingsError."""
+    """Read one interval. Raises SettingsError."""
     match = _PATTERN.fullmatch(text.strip().lower())
     if match is None or not text.strip():
         raise SettingsError(f"hours {text!r}: write days, times or both, such as 'mon-fri 18:00-08:00'")
@@ -49,16 +49,16 @@ def parse(text: str) -> TimeInterval:
     except ValueError:
         raise SettingsError(f"hours {text!r}: a time is 00:00 to 23:59") from None
     if begin == end:
-        raise SettingsError(f"hours {text!r}: begins when it ends; leave the times out for the whole day")
+        raise SettingsError(f"hours {text!r}: begins and ends at the same time; leave the times out for the whole day")
     first = _DAYS.index(match["first"] or "mon")
     last = _DAYS.index(match["last"] or match["first"] or "sun")
     return TimeInterval(days=frozenset((first + n) % 7 for n in range((last - first) % 7 + 1)), begin=begin, end=end)
 
 
 def build_week_mask(texts: Sequence[str]) -> bytes | None:
-    """Every minute of the Dutch week from Monday 00:00 on, 1 where a span covers it; None for always: no span at all.
+    """Return one byte per minute of the Dutch week from Monday 00:00: 1 if an interval covers it; None without any.
 
-    One for all routes with the same hours. Raises SettingsError.
+    Routes with the same hours share one mask. Raises SettingsError.
     """
     return _build_week_mask(tuple(texts)) if texts else None
 
@@ -71,6 +71,6 @@ def _build_week_mask(texts: tuple[str, ...]) -> bytes:
 
 
 def minute_of_week(now: datetime) -> int:
-    """Where in `week` a moment is."""
+    """Return the moment's index in a week mask."""
     local = now.astimezone(LOCAL_TIMEZONE)
     return local.weekday() * 1440 + local.hour * 60 + local.minute

@@ -1,4 +1,4 @@
-"""Rules that cannot work are refused before anybody relies on them, with path and nearest valid name. Pure."""
+"""Checks of routes, rosters and known sources at start-up, with path and nearest valid name in the error. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -14,7 +14,7 @@ _MULTIVALUED_LABELS = {"site"}  # labels of which one alert has several values
 
 
 def check_names(receivers: Sequence[str], rosters: Sequence[Roster], routes: Sequence[Route]) -> None:
-    """Every name leads to somebody, and no name to two."""
+    """Raise SettingsError if a name is unknown or used twice."""
     names = [*receivers, *(roster.name for roster in rosters)]
     duplicates = sorted({name for name in names if names.count(name) > 1})
     if duplicates:
@@ -29,7 +29,7 @@ def check_names(receivers: Sequence[str], rosters: Sequence[Roster], routes: Seq
 
 
 def check_conditions(routes: Sequence[Route], sources: Sequence[KnownSource]) -> None:
-    """Every matcher, polygon and time can be read and can fit something."""
+    """Raise SettingsError if a matcher, polygon or time cannot be read, or a route can never apply."""
     for number, source in enumerate(sources):
         _parse_matchers(f"known_source[{number}].match", source.match)
     for number, route in enumerate(routes):
@@ -41,7 +41,7 @@ def check_conditions(routes: Sequence[Route], sources: Sequence[KnownSource]) ->
         for index, other in enumerate(routes[:number]):
             if _covers(other, route):
                 raise SettingsError(
-                    f"alerting.route[{number}]: never reached, route[{index}] takes all of it; "
+                    f"alerting.route[{number}]: never reached, route[{index}] matches all that it matches; "
                     "give that one go_on = true or put this one before it"
                 )
 
@@ -49,7 +49,7 @@ def check_conditions(routes: Sequence[Route], sources: Sequence[KnownSource]) ->
 def find_unknown_values(
     routes: Sequence[Route], sources: Sequence[KnownSource], registry_values: Mapping[str, AbstractSet[str]]
 ) -> Iterable[str]:
-    """What matchers ask for that does not exist, a sentence each; `there_are`: label -> its values in the registry."""
+    """Yield a sentence per matcher that no value matches; `registry_values`: label -> its values in the registry."""
     conditions = [(f"route[{n}].match", text) for n, route in enumerate(routes) for text in route.match]
     conditions += [(f"known_source[{n}].match", text) for n, source in enumerate(sources) for text in source.match]
     for path, text in conditions:
@@ -59,11 +59,11 @@ def find_unknown_values(
             continue
         nearest_value = find_nearest(matcher.value, values)
         remedy = f"the nearest is {nearest_value!r}" if nearest_value else f"there is no {matcher.label} yet"
-        yield f"alerting.{path}: {text} fits no {matcher.label}; {remedy}"
+        yield f"alerting.{path}: {text} matches no {matcher.label}; {remedy}"
 
 
 def check_known(path: str, name: str, names: Sequence[str], noun: str = "receiver") -> None:
-    """Raise SettingsError where the name is none of `names`."""
+    """Raise SettingsError if the name is none of `names`."""
     if name not in names:
         nearest_name = find_nearest(name, names)
         remedy = f"the nearest {noun} is {nearest_name!r}" if nearest_name else f"there are no {noun}s"
@@ -71,7 +71,7 @@ def check_known(path: str, name: str, names: Sequence[str], noun: str = "receive
 
 
 def find_nearest(name: str, names: Iterable[str]) -> str | None:
-    """The valid name that looks most like this one."""
+    """Return the valid name that is most similar, or None without names."""
     return next(iter(get_close_matches(name, sorted(names), n=1, cutoff=0)), None)
 
 
@@ -83,7 +83,7 @@ def _parse_matchers(path: str, texts: Sequence[str]) -> list[Matcher]:
 
 
 def _check_satisfiable(path: str, route: Route, matchers: Sequence[Matcher]) -> None:
-    """Refuse matchers that exclude each other, and a severity below the least one."""
+    """Raise SettingsError if matchers exclude each other, or match only severities below the least one."""
     if route.inside is not None and route.inside_file is not None:
         raise SettingsError(f"alerting.{path}: give `inside` or `inside_file`, not both")
     for matcher in matchers:
@@ -103,7 +103,7 @@ def _check_satisfiable(path: str, route: Route, matchers: Sequence[Matcher]) -> 
 
 
 def _covers(other: Route, route: Route) -> bool:
-    """Whether nothing gets past `other` to `route`: it has the same conditions or fewer, and no `go_on`."""
+    """Return whether `other` takes every alert of `route`: the same conditions or fewer, and no `go_on`."""
     return (
         not other.go_on
         and set(other.match) <= set(route.match)

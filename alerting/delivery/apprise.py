@@ -1,7 +1,7 @@
-"""Whatever `apprise` can reach: ntfy, Matrix, SMS gateways, Teams and a hundred others. Wants `piekwacht[apprise]`.
+"""Channel for all services of `apprise`: ntfy, Matrix, SMS gateways, Teams and more. Needs `piekwacht[apprise]`.
 
-Apprise makes its own requests: where these go is what the operator wrote in the URL, and the guard against addresses
-inside our own walls does not see them. It says only whether it worked, so every failure is tried again.
+Apprise makes its own requests, to the URL that the operator configured; the check for private addresses does not
+apply to them. Apprise returns only success or failure, so every failure is retried.
 """
 
 from alerting.delivery.channel import Delivery, DeliveryOutcome
@@ -11,13 +11,13 @@ from alerting.message.notification import Notification
 
 
 async def deliver(notification: Notification, channel: AppriseSettings, *, public_url: str) -> Delivery:
-    """Hand it to apprise once."""
+    """Deliver once through apprise."""
     contents = render_email(notification, public_url=public_url)
     link = notification.acknowledge_url or f"{public_url.rstrip('/')}/events/{notification.alert.event_id}"
     text = link if channel.short else contents.text
     content = f"{contents.subject}\n\n{text}".encode()
     try:
-        import apprise  # noqa: PLC0415 - an extra, and heavy
+        import apprise  # noqa: PLC0415 - an optional dependency, and slow to import
     except ImportError:
         detail = "apprise is not installed: pip install 'piekwacht[apprise]'"
         return Delivery(outcome=DeliveryOutcome.FAILED, detail=detail, content=content)
@@ -32,5 +32,5 @@ async def deliver(notification: Notification, channel: AppriseSettings, *, publi
         succeeded = await client.async_notify(body=text, title=contents.subject, body_format=apprise.NotifyFormat.TEXT)
         log_text = " ".join(log.getvalue().split())
     if succeeded:
-        return Delivery(outcome=DeliveryOutcome.DELIVERED, detail="apprise says so", content=content)
-    return Delivery(outcome=DeliveryOutcome.FAILED, detail=log_text or "apprise says it failed", content=content)
+        return Delivery(outcome=DeliveryOutcome.DELIVERED, detail="apprise reports success", content=content)
+    return Delivery(outcome=DeliveryOutcome.FAILED, detail=log_text or "apprise reports failure", content=content)

@@ -1,4 +1,4 @@
-"""What every channel answers after an attempt. A failure is permanent or it isn't; that is decided here, once."""
+"""The outcome of an attempt, the same for every channel, and the decision whether to retry."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,14 +10,14 @@ class DeliveryOutcome(StrEnum):
     """How one attempt ended; also a metric's label."""
 
     DELIVERED = "delivered"
-    REFUSED = "refused"  # the other side said no, for good
-    GONE = "gone"  # it never wants to hear from us again
-    FAILED = "failed"  # try again later
-    UNKNOWN = "unknown"  # it may have arrived
+    REFUSED = "refused"  # refused permanently
+    GONE = "gone"  # the target is gone: deliver nothing more to it
+    FAILED = "failed"  # temporary: retry later
+    UNKNOWN = "unknown"  # it may have arrived: retry later
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
-    """One attempt's outcome, in words, and the exact bytes that were sent."""
+    """One attempt's outcome, a detail to show, and the exact bytes that were sent."""
 
     outcome: DeliveryOutcome
     detail: str
@@ -25,23 +25,23 @@ class Delivery(Struct, frozen=True, kw_only=True):
 
 
 class NextAttempt(Struct, frozen=True, kw_only=True):
-    """Try again at `at`."""
+    """Retry at `at`."""
 
     at: datetime
 
 
 class FinalState(Struct, frozen=True, kw_only=True):
-    """No further attempt: `state` is what the outbox says from now on."""
+    """No further attempt: `state` is the notification's final state in the outbox."""
 
     state: DeliveryOutcome
 
 
-# Standard Webhooks' schedule; it serves mail as well.
+# The schedule of Standard Webhooks, for every channel: 5 s to 24 h.
 _RETRY_DELAYS = tuple(timedelta(seconds=s) for s in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400))
 
 
 def plan_next_attempt(delivery: Delivery, *, attempts: int, now: datetime) -> NextAttempt | FinalState:
-    """What follows an attempt, the `attempts`-th of its notification."""
+    """Return what follows an attempt, the `attempts`-th of its notification."""
     if delivery.outcome is DeliveryOutcome.GONE:
         return FinalState(state=DeliveryOutcome.REFUSED)
     if delivery.outcome in {DeliveryOutcome.DELIVERED, DeliveryOutcome.REFUSED}:
@@ -54,9 +54,12 @@ def plan_next_attempt(delivery: Delivery, *, attempts: int, now: datetime) -> Ne
 
 
 class DeliveryContext(Struct, frozen=True, kw_only=True):
-    """Who says it and where more is to be found; `received_at` is when the alert came in.
+    """Parameters of every delivery, beside its notification.
 
+    public_url      base URL of links to the pages
+    source          this system's name in CloudEvents
     allow_private   whether requests may go to private and loopback addresses
+    received_at     when the alert came in
     """
 
     public_url: str

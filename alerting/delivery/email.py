@@ -1,6 +1,6 @@
-"""E-mail over SMTP: plain text, HTML beside it, the peak drawn.
+"""E-mail over SMTP: plain text, with HTML and a drawing of the peak.
 
-At most one possible repeat a crash, with the same Message-ID.
+A crash can repeat at most one mail, with the same Message-ID.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _LOG = get_logger("alerting.delivery")
 
 
 class _SubjectPolicy(EmailPolicy):
-    """Python's own folding loses spaces between two encoded words; a subject is encoded whole instead."""
+    """Encodes a subject as a whole: Python's folding loses spaces between two encoded parts (RFC 2047)."""
 
     def fold_binary(self, name: str, value: str) -> bytes:
         if name.lower() == "subject" and not value.isascii():
@@ -39,7 +39,7 @@ _WIRE_POLICY = _SubjectPolicy(linesep="\r\n", cte_type="7bit")
 async def deliver(
     notification: Notification, channel: EmailSettings, *, smtp: SmtpSettings, public_url: str, at: datetime
 ) -> Delivery:
-    """Draw, compose and hand it to the mail server."""
+    """Draw the chart, compose the mail and submit it."""
     chart = None
     if channel.plot and notification.time_series is not None and not notification.gathered:
         chart = await asyncio.to_thread(_draw_chart, notification)
@@ -48,11 +48,11 @@ async def deliver(
 
 
 def _draw_chart(notification: Notification) -> bytes | None:
-    """The drawing; a mail without one is better than none."""
+    """Return the drawing, or None if it fails: the mail then goes without."""
     try:
         return draw_chart(notification)
     except (ValueError, OSError, ArithmeticError):
-        telemetry.FAILURES.labels("plot").inc()
+        telemetry.FAILURES.labels("chart").inc()
         return None
 
 
@@ -65,7 +65,7 @@ def compose(
     at: datetime,
     chart: bytes | None = None,
 ) -> EmailMessage:
-    """The whole message. EmailMessage refuses line breaks in headers, so nothing can be smuggled in."""
+    """Return the whole mail. EmailMessage refuses line breaks in headers, so no text can inject a header."""
     contents = render_email(notification, public_url=public_url, with_chart=chart is not None)
     message = EmailMessage()
     message["From"] = smtp.sender
@@ -88,7 +88,7 @@ def compose(
             html.add_related(
                 chart, "image", "png", cid=f"<{CHART_CONTENT_ID}>", disposition="inline", filename="piek.png"
             )
-    message["Content-Language"] = notification.language  # last: adding a part moves such headers into the first
+    message["Content-Language"] = notification.language  # last: adding a part moves such headers into that part
     return message
 
 
@@ -97,8 +97,8 @@ def _message_id(message_id: str) -> str:
 
 
 async def submit(message: EmailMessage, smtp: SmtpSettings) -> Delivery:
-    """Hand it to the mail server."""
-    content = message.as_bytes(policy=_WIRE_POLICY)  # what is hashed is what is sent
+    """Submit the mail to the mail server. The outcome is permanent for 5xx answers, temporary or unknown otherwise."""
+    content = message.as_bytes(policy=_WIRE_POLICY)  # the record hashes exactly these bytes
     password = smtp.password()
     try:
         _, answer = await aiosmtplib.send(

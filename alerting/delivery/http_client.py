@@ -1,4 +1,4 @@
-"""Every HTTP request that alerting makes to somebody else: resolved once, connected to that address, no redirects."""
+"""HTTP requests of the channels: the name is resolved once, the checked address is used, redirects are not followed."""
 
 import asyncio
 import socket
@@ -13,11 +13,11 @@ from alerting.decide.reason_detail import DetailCode, encode_detail
 from alerting.delivery.address_check import is_public
 from alerting.delivery.channel import Delivery, DeliveryOutcome
 
-_MAX_BODY = 65_536  # bytes of an answer that are read
+_MAX_BODY = 65_536  # bytes of a response that are read
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """What the other side answered."""
+    """An HTTP response."""
 
     status: int
     body: bytes
@@ -29,10 +29,10 @@ async def request(
     *,
     content: bytes,
     headers: Mapping[str, str],
-    timeout: float,  # noqa: ASYNC109 - httpx's own, a phase at a time
+    timeout: float,  # noqa: ASYNC109 - httpx's own timeout, per phase of the request
     allow_private: bool,
 ) -> Reply | Delivery:
-    """Ask once. An Attempt says why there is no reply: nothing goes to an address inside our own walls."""
+    """Request once. Without a response, returns the failed delivery; a private address is refused unless allowed."""
     target = httpx.URL(url)
     try:
         address = await _resolve(target, allow_private=allow_private)
@@ -73,10 +73,10 @@ async def post(
     *,
     content: bytes,
     headers: Mapping[str, str],
-    timeout: float,  # noqa: ASYNC109 - as above
+    timeout: float,  # noqa: ASYNC109 - httpx's own timeout, as in `request`
     allow_private: bool,
 ) -> Delivery:
-    """POST once and judge by the status alone."""
+    """POST once; the status alone decides the outcome."""
     reply = await request("POST", url, content=content, headers=headers, timeout=timeout, allow_private=allow_private)
     if isinstance(reply, Delivery):
         return reply
@@ -84,7 +84,7 @@ async def post(
 
 
 def outcome_from_status(status: int) -> DeliveryOutcome:
-    """What an HTTP status means for this delivery. A redirect is never followed, and never right."""
+    """Return the outcome for an HTTP status. A redirect is refused: webhooks must name their final address."""
     if 200 <= status < 300:
         return DeliveryOutcome.DELIVERED
     if status == 410:
@@ -95,7 +95,7 @@ def outcome_from_status(status: int) -> DeliveryOutcome:
 
 
 async def _read_body(answer: httpx.Response) -> bytes:
-    """As much of the body as could matter; who answers without end is not listened to without end."""
+    """Return the start of the body, so that an endless response ends here."""
     body = b""
     async for part in answer.aiter_bytes():
         body += part
@@ -106,12 +106,12 @@ async def _read_body(answer: httpx.Response) -> bytes:
 
 @cache
 def _ssl_context() -> ssl.SSLContext:
-    """Reading the certificates of all authorities takes longer than a whole delivery: once a process."""
+    """Load the certificate authorities once per process: that takes longer than a whole delivery."""
     return httpx.create_ssl_context(trust_env=False)
 
 
 async def _resolve(url: httpx.URL, *, allow_private: bool) -> str | None:
-    """The one address to connect to; None where it is inside our own walls."""
+    """Return the address to connect to; None if one of the name's addresses is private and that is not allowed."""
     port = url.port or (80 if url.scheme == "http" else 443)
     entries = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in entries]

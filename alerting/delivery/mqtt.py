@@ -11,7 +11,7 @@ from alerting.message.notification import Notification
 
 
 async def deliver(notification: Notification, channel: MqttSettings, context: DeliveryContext) -> Delivery:
-    """Publish once, on a connection of its own: alerts are rare."""
+    """Publish once, on a new connection, because alerts are rare."""
     alert = notification.alert
     body = build_cloud_event(notification, source=context.source, public_url=context.public_url, at=context.received_at)
     topic = fill_topic(channel.topic, area=alert.area, station=alert.station)

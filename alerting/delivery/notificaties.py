@@ -1,4 +1,4 @@
-"""VNG Notificaties API 1.0: tells subscribers of an omgevingsdienst's own channel that there is something to fetch."""
+"""VNG Notificaties API 1.0: notifies the subscribers of an omgevingsdienst's kanaal that there is data to fetch."""
 
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ _ACTIONS = {Change.OPENED: "create", Change.UPDATED: "update", Change.ENDED: "up
 async def deliver(
     notification: Notification, channel: NotificatiesSettings, context: DeliveryContext, *, at: datetime
 ) -> Delivery:
-    """POST it once."""
+    """POST the notificatie once."""
     return await http_client.post(
         f"{channel.url.rstrip('/')}/notificaties",
         content=build_body(notification, channel, context),
@@ -27,7 +27,7 @@ async def deliver(
 
 
 def build_body(notification: Notification, channel: NotificatiesSettings, context: DeliveryContext) -> bytes:
-    """The notificatie: no content, only where it is; the same bytes at every attempt."""
+    """Return the notificatie: no content, only its URL; the same bytes at every attempt."""
     alert = notification.alert
     features = {
         "gebied": alert.area,

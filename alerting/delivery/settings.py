@@ -1,4 +1,4 @@
-"""What is set for each channel. Light: whoever reads the settings loads none of what the channels send with."""
+"""Settings of each channel. Light to import: it loads no client library. Raises SettingsError for bad values."""
 
 import re
 from pathlib import Path
@@ -37,7 +37,7 @@ class SmtpSettings(Struct, frozen=True, kw_only=True):
     timeout: Annotated[float, Meta(gt=0, le=120)] = 15.0
 
     def password(self) -> str | None:
-        """As its file has it now. Raises OSError."""
+        """Read the password from its file. Raises OSError."""
         return self.password_file.read_text().strip() if self.password_file else None
 
 
@@ -54,7 +54,7 @@ class EmailSettings(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for address in self.to:
             if not _ADDRESS.fullmatch(address):
-                raise SettingsError(f"{address!r} is no e-mail address: write name@domain, one a string")
+                raise SettingsError(f"{address!r} is no e-mail address: write name@domain, one per string")
 
 
 class WebhookSettings(Struct, frozen=True, kw_only=True):
@@ -185,14 +185,14 @@ class AppriseSettings(Struct, frozen=True, kw_only=True):
 
 
 def fill_topic(topic: str, *, area: str, station: str) -> str:
-    """A topic for one alert. No name can reach another level of the tree or make a wildcard."""
+    """Return the topic for one alert; +, # and / in a name become -, so that no name adds a level or a wildcard."""
     for key, value in (("{area}", area), ("{station}", station)):
         topic = topic.replace(key, "".join(c if c not in "+#/\0" else "-" for c in value))
     return topic
 
 
 def _check_url(url: str) -> None:
-    """Raise SettingsError where nothing can be asked at this address."""
+    """Raise SettingsError if this is no HTTP URL."""
     try:
         target = urlsplit(url)
         is_invalid = target.scheme not in {"http", "https"} or not target.hostname or target.port == 0

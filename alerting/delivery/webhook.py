@@ -14,7 +14,7 @@ from alerting.message.notification import Notification
 async def deliver(
     notification: Notification, channel: WebhookSettings, context: DeliveryContext, *, at: datetime
 ) -> Delivery:
-    """POST it once, and judge the answer."""
+    """POST the CloudEvent once; the status decides the outcome."""
     body = build_cloud_event(notification, source=context.source, public_url=context.public_url, at=context.received_at)
     secret = channel.secret_file.read_text().strip()
     headers = {

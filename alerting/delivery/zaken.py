@@ -1,7 +1,7 @@
-"""VNG Zaken API 1.x: a peak opens a zaak; what follows is written into its explanation.
+"""VNG Zaken API 1.x: a peak opens a zaak; later notifications replace its explanation (`toelichting`).
 
-The zaak's `identificatie` is made of the event's id, and the API takes each one once: however often an attempt is
-repeated, there is one zaak.
+The zaak's `identificatie` is made of the event's id, and the API accepts each one once: repeated attempts make one
+zaak.
 """
 
 from datetime import datetime
@@ -21,7 +21,7 @@ from alerting.vocabulary import LOCAL_TIMEZONE
 async def deliver(
     notification: Notification, channel: ZakenSettings, context: DeliveryContext, *, at: datetime
 ) -> Delivery:
-    """Open the zaak, or write into the one that is there."""
+    """Open the zaak, or update the existing one."""
     client = _ZakenClient(channel, context, at)
     zaak = _build_zaak(notification, channel, context.public_url)
     if notification.alert.revision > 1 or notification.original is not None:
@@ -34,14 +34,14 @@ async def deliver(
 
 
 class _ZakenClient:
-    """The requests, with what they have in common."""
+    """The requests to the Zaken API, with their common parameters."""
 
     def __init__(self, channel: ZakenSettings, context: DeliveryContext, at: datetime) -> None:
         self._channel, self._context, self._at = channel, context, at
         self._url = f"{channel.url.rstrip('/')}/zaken"
 
     async def find(self, identification: str) -> str | Delivery:
-        """URL of the zaak, empty where there is none."""
+        """Return the URL of the zaak, empty if there is none."""
         query = urlencode({"identificatie": identification, "bronorganisatie": self._channel.bronorganisatie})
         reply = await self._request("GET", f"{self._url}?{query}", b"")
         if isinstance(reply, Delivery):
@@ -54,7 +54,7 @@ class _ZakenClient:
         return str(results[0].get("url", "")) if results and isinstance(results[0], dict) else ""
 
     async def open(self, zaak: dict[str, object]) -> Delivery:
-        """201, or it was opened by an attempt whose answer we did not get."""
+        """Open the zaak; it counts as delivered if an earlier attempt, without an answer, opened it."""
         body = json.encode(zaak)
         reply = await self._request("POST", self._url, body)
         if isinstance(reply, Delivery):
@@ -64,7 +64,7 @@ class _ZakenClient:
         return _delivery_from_reply(reply, body)
 
     async def update_explanation(self, url: str, explanation: object) -> Delivery:
-        """Write the newest into the zaak; only where the answer pointed into the same API."""
+        """Replace the zaak's explanation; refused if the zaak's URL points outside this API."""
         body = json.encode({"toelichting": explanation})
         if not url.startswith(f"{self._url}/"):
             return Delivery(
@@ -87,7 +87,7 @@ class _ZakenClient:
 
 
 def outcome_from_query_status(status: int) -> DeliveryOutcome:
-    """A question that was not answered with 200 has not delivered anything."""
+    """Return the outcome of a query that did not answer 200: nothing was delivered."""
     outcome = outcome_from_status(status)
     return DeliveryOutcome.FAILED if outcome is DeliveryOutcome.DELIVERED else outcome
 

@@ -1,4 +1,4 @@
-"""What VNG's APIs for case-oriented working (ZGW) have in common: a short-lived token, and problem documents."""
+"""The common parts of VNG's APIs for case-oriented working (ZGW): a short-lived token, and problem documents."""
 
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +9,7 @@ from msgspec import DecodeError, json
 
 
 def build_headers(client_id: str, secret_file: Path, at: datetime) -> dict[str, str]:
-    """Bearer token as the standard describes it (HS256; iss, iat, client_id, user_id, user_representation)."""
+    """Return headers with the standard's bearer token (HS256; iss, iat, client_id, user_id, user_representation)."""
     payload = {
         "iss": client_id,
         "iat": int(at.timestamp()),
@@ -22,7 +22,7 @@ def build_headers(client_id: str, secret_file: Path, at: datetime) -> dict[str, 
 
 
 def decode_object(body: bytes) -> dict[str, Any]:
-    """A JSON object; empty where it is none."""
+    """Decode a JSON object; empty if the body is none."""
     try:
         document = json.decode(body)
     except DecodeError:
@@ -31,7 +31,7 @@ def decode_object(body: bytes) -> dict[str, Any]:
 
 
 def describe_problem(status: int, body: bytes) -> str:
-    """What the other side says is wrong, in one line."""
+    """Return the response's status, title and invalid parameters in one line."""
     problem = decode_object(body)
     field_errors = [
         f"{field.get('name')}: {field.get('code')}"
@@ -42,5 +42,5 @@ def describe_problem(status: int, body: bytes) -> str:
 
 
 def error_codes(body: bytes) -> set[str]:
-    """The codes of all that is wrong."""
+    """Return the codes of the invalid parameters."""
     return {str(field.get("code")) for field in decode_object(body).get("invalidParams", []) if isinstance(field, dict)}

@@ -1,50 +1,57 @@
-"""The rules as they stand now, and where verdicts are written: the decision with its reason, and what is to be sent."""
+"""Stores decisions, and holds the policy that makes them; used by the inbox worker and the timer worker.
+
+A stored decision has its reason, and queues a notification for each channel that comes first. Raises psycopg.Error.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
+from msgspec import Struct
 
 from alerting import telemetry
+from alerting.decide.policy import NotificationPolicy
 from alerting.decide.routing import Decision, DecisionReason
-from alerting.decide.rules import NotificationPolicy
 from alerting.decide.silence import Silence
+from alerting.rows import fetch_all, fetch_value
 from alerting.settings import AlertingSettings
 from alerting.sql import load_queries
 
-_QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
+_QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
+
+
+class _EndedEvent(Struct, frozen=True, kw_only=True):
+    event_id: str
+    revision: int
+    receiver: str
 
 
 class DecisionStore:
-    """One worker's rules, with the silences as they were last read. Raises SettingsError where a file is missing."""
+    """One worker's policy, with the silences as last read. Raises SettingsError if a route's file is missing."""
 
     def __init__(self, settings: AlertingSettings) -> None:
         self._settings = settings
         self._receivers = {receiver.name: receiver for receiver in settings.receiver}
-        self._silences_version: object = None
+        self._silences_version: tuple[object, ...] | None = None
         network_receiver = settings.no_data.receiver if settings.no_data else None
         self.policy = NotificationPolicy(
             settings.load_routes(), settings.known_source, (), settings.roster, network_receiver
         )
 
     async def lock_and_refresh(self, connection: psycopg.AsyncConnection) -> None:
-        """Inside a transaction: be the only one who decides, by the silences of now."""
+        """Inside a transaction: lock out other deciding workers, and read the silences if they changed."""
         await connection.execute(_QUERIES["lock_decisions"])
         version = await (await connection.execute(_QUERIES["select_silences_version"])).fetchone()
         if version == self._silences_version:
             return
-        rows = await (await connection.execute(_QUERIES["select_silences"])).fetchall()
-        self.policy = self.policy.with_silences([
-            Silence(id=r[0], match=tuple(r[1]), author=r[2], reason=r[3], starts_at=r[4], ends_at=r[5], kind=r[6])
-            for r in rows
-        ])  # fmt: skip
+        self.policy = self.policy.with_silences(await fetch_all(connection, Silence, _QUERIES["select_silences"]))
         self._silences_version = version
 
     async def write_decision(
         self, decision: Decision, event: str, revision: int, round_: int, connection: psycopg.AsyncConnection
     ) -> None:
-        """Keep the verdict; queue what is told for each channel that comes first."""
+        """Store the decision; if it notifies, queue it for each of the receiver's first channels."""
         telemetry.DECISIONS.labels(decision.reason.value).inc()
         values: Mapping[str, object] = {
             "event": event,
@@ -65,26 +72,24 @@ class DecisionStore:
     async def write_next_round(
         self, decision: Decision, event: str, revision: int, connection: psycopg.AsyncConnection
     ) -> int:
-        """Keep a further verdict on a revision that was decided before; returns its round."""
+        """Store a further decision on a revision that was decided before; returns its round."""
         key = {"event": event, "revision": revision, "receiver": decision.receiver}
-        row = await (await connection.execute(_QUERIES["select_next_round"], key)).fetchone()
-        round_ = int(row[0]) if row else 0
+        round_ = await fetch_value(connection, int, _QUERIES["select_next_round"], key) or 0
         await self.write_decision(decision, event, revision, round_, connection)
         return round_
 
     async def close_plumes(
         self, connection: psycopg.AsyncConnection, at: datetime | None = None, station: str | None = None
     ) -> int:
-        """Tell the end of what was over for `calm_minutes` at `at` (now) to exactly those who were told; to how many.
+        """Close plumes that were over for `calm_minutes` at `at` (default now); notify of their end; returns how often.
 
-        Only `station`'s where a new event begins there: what lies too far back is another plume.
+        Only receivers that were notified of the event are notified of its end. `station`: only that station's
+        plume, because a new event begins there and an older plume must not take it in.
         """
         until = (at or datetime.now(UTC)) - timedelta(minutes=self._settings.calm_minutes)
-        rows = await (
-            await connection.execute(_QUERIES["close_calm_plumes"], {"until": until, "station": station})
-        ).fetchall()
-        for event, revision, receiver in rows:
-            await self.write_next_round(
-                Decision(receiver=receiver, notify=True, reason=DecisionReason.CALM), event, revision, connection
-            )
-        return len(rows)
+        parameters = {"until": until, "station": station}
+        ended_events = await fetch_all(connection, _EndedEvent, _QUERIES["close_calm_plumes"], parameters)
+        for ended in ended_events:
+            decision = Decision(receiver=ended.receiver, notify=True, reason=DecisionReason.CALM)
+            await self.write_next_round(decision, ended.event_id, ended.revision, connection)
+        return len(ended_events)

@@ -1,4 +1,4 @@
-"""One attempt to deliver one notification, by whatever channel it is meant for."""
+"""One attempt to deliver one notification by its channel; called by the delivery worker. Errors pass through."""
 
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from alerting.message.notification import Notification
 from alerting.settings import AlertingSettings, ChannelSettings
 
 
-async def deliver(  # noqa: PLR0911 - one a channel
+async def deliver(  # noqa: PLR0911 - one return per channel
     notification: Notification,
     channel: ChannelSettings,
     settings: AlertingSettings,
@@ -25,7 +25,7 @@ async def deliver(  # noqa: PLR0911 - one a channel
     *,
     at: datetime,
 ) -> Delivery:
-    """Try once; `at` is now."""
+    """Deliver once; `at` is the present time."""
     match channel:
         case EmailSettings():
             smtp, public_url = settings.smtp, settings.public_url

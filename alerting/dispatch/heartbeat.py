@@ -1,7 +1,7 @@
-"""The dead man's switch: as long as alerting works, an outside watcher hears from us; when it stops, that one calls.
+"""The dead man's switch: an outside watcher gets a request as long as alerting works, and calls when none comes.
 
-The beat goes out only where the database answers and no notification has waited too long, so that an
-alerting that runs and does nothing falls silent as well.
+The request is sent only if the database answers and nothing has waited too long: an alerting that runs but does
+nothing must not look alive. A failed heartbeat is logged and counted; the next one follows. Run by the dispatcher.
 """
 
 import asyncio
@@ -11,17 +11,18 @@ import httpx
 import psycopg
 
 from alerting import telemetry
-from alerting.decide.no_data import HeartbeatSettings
 from alerting.errors import one_line
 from alerting.log import get_logger
+from alerting.rows import fetch_value
+from alerting.settings import HeartbeatSettings
 from alerting.sql import load_queries
 
 _LOG = get_logger("alerting.dispatch")
-_QUERIES = load_queries(Path(__file__).with_name("heartbeat.sql"))
+_QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 
 
 async def run(settings: HeartbeatSettings, dsn: str) -> None:
-    """Until cancelled."""
+    """Post a heartbeat every `settings.seconds` until cancelled."""
     while True:
         try:
             await post_heartbeat(settings, dsn)
@@ -32,10 +33,11 @@ async def run(settings: HeartbeatSettings, dsn: str) -> None:
 
 
 async def post_heartbeat(settings: HeartbeatSettings, dsn: str) -> bool:
-    """Beat once; False where we are not well and stay silent."""
+    """Post once; False, without a request, if alerts have waited too long."""
     async with await psycopg.AsyncConnection.connect(dsn, connect_timeout=5) as connection:
-        row = await (await connection.execute(_QUERIES["check_stale"], {"seconds": settings.stale_seconds})).fetchone()
-    if row is None or row[0]:
+        parameters = {"seconds": settings.stale_seconds}
+        is_stale = await fetch_value(connection, bool, _QUERIES["has_stale_alerts"], parameters)
+    if is_stale is None or is_stale:
         _LOG.error("heartbeat withheld: alerts wait too long", seconds=settings.stale_seconds)
         return False
     async with httpx.AsyncClient(timeout=10, trust_env=False) as client:

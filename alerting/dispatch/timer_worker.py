@@ -1,35 +1,78 @@
-"""What time brings: reminders, ends after calm, falls in severity, stations fallen silent, the day's digest."""
+"""Decisions that become due with time; the decision worker calls it every few seconds.
+
+These are reminders and escalations, ends after calm, drops in severity, stations that stopped sending during a peak,
+and the daily digest of events detected late. After a psycopg.Error, which passes through, the transaction is undone.
+"""
 
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
-from msgspec import json
-from psycopg.rows import TupleRow
+from msgspec import Struct, json
 
+from alerting import inbox
 from alerting.alert import Alert, Severity
 from alerting.decide.dedup import PlumeSeverity, decide_severity_drop
 from alerting.decide.escalation import UnacknowledgedAlert
 from alerting.decide.reason_detail import DetailCode, encode_detail
 from alerting.decide.routing import Decision, DecisionReason
 from alerting.dispatch.decision_store import DecisionStore
+from alerting.rows import fetch_all, fetch_value
 from alerting.settings import AlertingSettings
 from alerting.sql import load_queries
 from alerting.vocabulary import LOCAL_TIMEZONE
 
-_QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
-_NO_DATA_AFTER = 300.0  # seconds without a word from a station that sees a peak
+_QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
+_NO_DATA_AFTER = 300.0  # seconds without data from a station whose event is open
+
+
+class _Watch(Struct, frozen=True, kw_only=True):
+    """A receiver that was notified of an open event which nobody has acknowledged; `alert` is its JSON."""
+
+    event_id: str
+    receiver: str
+    revision: int
+    notified_at: datetime
+    last_notified_at: datetime
+    escalated: bool
+    alert: str
+
+
+class _OpenEventSeverity(Struct, frozen=True, kw_only=True):
+    """One open event of a plume, for one receiver; `last_ended_at`: when an event of the plume last ended."""
+
+    receiver: str
+    plume_id: int
+    event_id: str
+    revision: int
+    severity: str
+    received_at: datetime
+    last_ended_at: datetime | None
+    last_notified: str
+
+
+class _LostStation(Struct, frozen=True, kw_only=True):
+    event_id: str
+    revision: int
+    receiver: str
+    last_heard: datetime
+
+
+class _LateEvent(Struct, frozen=True, kw_only=True):
+    receiver: str
+    event_id: str
+    revision: int
 
 
 class TimerWorker:
-    """Looks every few seconds at what was told and is not over."""
+    """Checks every few seconds the events that receivers were notified of and that are open."""
 
     def __init__(self, settings: AlertingSettings, decision_store: DecisionStore) -> None:
         self._settings, self._decision_store = settings, decision_store
 
     async def run_due_tasks(self, connection: psycopg.AsyncConnection) -> int:
-        """Tell whatever is due; returns how many were told."""
+        """Decide whatever is due; returns the number of notifications that follow."""
         now = datetime.now(UTC)
         async with connection.transaction():
             await self._decision_store.lock_and_refresh(connection)
@@ -39,7 +82,7 @@ class TimerWorker:
             count += await self._notify_lost_stations(connection, now)
             count += await self._notify_late_events(connection, now)
             if count:
-                await connection.execute(_QUERIES["notify_workers"])
+                await inbox.notify_workers(connection)
         return count
 
     async def _notify_unacknowledged(self, connection: psycopg.AsyncConnection, now: datetime) -> int:
@@ -47,79 +90,82 @@ class TimerWorker:
         if min_delay_minutes is None:
             return 0
         parameters = {"before": now - timedelta(minutes=min_delay_minutes)}
-        for event, receiver, revision, _, notified_at, last_notified_at, escalated, alert_json in await (
-            await connection.execute(_QUERIES["select_unacknowledged"], parameters)
-        ).fetchall():
+        for watch in await fetch_all(connection, _Watch, _QUERIES["select_unacknowledged"], parameters):
+            alert = json.decode(watch.alert, type=Alert)
             pending = UnacknowledgedAlert(
-                receiver=receiver, notified_at=notified_at, last_notified_at=last_notified_at, escalated=escalated
+                receiver=watch.receiver,
+                notified_at=watch.notified_at,
+                last_notified_at=watch.last_notified_at,
+                escalated=watch.escalated,
             )
-            for decision in self._decision_store.policy.decide_reminders(
-                json.decode(alert_json, type=Alert), pending, now
-            ):
-                await self._decision_store.write_next_round(decision, event, revision, connection)
-                escalates = decision.reason is DecisionReason.ESCALATED
-                watch = {"event": event, "receiver": receiver, "escalated": escalates, "now": now}
-                await connection.execute(_QUERIES["update_watch"], watch)
+            for decision in self._decision_store.policy.decide_reminders(alert, pending, now):
+                await self._decision_store.write_next_round(decision, watch.event_id, watch.revision, connection)
+                escalated = decision.reason is DecisionReason.ESCALATED
+                key = {"event": watch.event_id, "receiver": watch.receiver}
+                await connection.execute(_QUERIES["update_watch"], {**key, "escalated": escalated, "now": now})
                 count += 1
         return count
 
     async def _notify_severity_drops(self, connection: psycopg.AsyncConnection, now: datetime) -> int:
         count, hold = 0, timedelta(minutes=self._settings.ease_minutes)
-        plumes = defaultdict[tuple[str, int], list[TupleRow]](list)
-        for row in await (await connection.execute(_QUERIES["select_plume_severities"])).fetchall():
-            plumes[row[0], row[1]].append(row)
-        for (receiver, _), rows in plumes.items():
-            worst = max(rows, key=lambda row: Severity(row[4]).rank)
-            since = max(at for row in rows for at in (row[5], row[6]) if at is not None)
+        events_by_plume = defaultdict[tuple[str, int], list[_OpenEventSeverity]](list)
+        for row in await fetch_all(connection, _OpenEventSeverity, _QUERIES["select_plume_severities"]):
+            events_by_plume[row.receiver, row.plume_id].append(row)
+        for (receiver, _), events in events_by_plume.items():
+            worst = max(events, key=lambda event: Severity(event.severity).rank)
+            since = max(at for event in events for at in (event.received_at, event.last_ended_at) if at is not None)
             plume_severity = PlumeSeverity(
-                receiver=receiver, last_notified=Severity(worst[7]), current=Severity(worst[4]), since=since
+                receiver=receiver,
+                last_notified=Severity(worst.last_notified),
+                current=Severity(worst.severity),
+                since=since,
             )
-            decision, event, revision = decide_severity_drop(plume_severity, now, hold), worst[2], worst[3]
-            if decision is not None and await self._passes_silences(decision, event, revision, connection, now):
-                await self._decision_store.write_next_round(decision, event, revision, connection)
-                count += 1
+            decision = decide_severity_drop(plume_severity, now, hold)
+            if decision is not None:
+                count += await self._notify_if_not_silenced(decision, worst.event_id, worst.revision, connection, now)
         return count
 
     async def _notify_lost_stations(self, connection: psycopg.AsyncConnection, now: datetime) -> int:
-        """A station that fell silent in the middle of a peak: no end, and no reason to think all is well."""
+        """Notify if a station stopped sending during a peak: that is no end, and the peak may go on."""
         await connection.execute(_QUERIES["clear_no_data"])
-        count = 0
-        for event, revision, receiver, last_heard in await (
-            await connection.execute(_QUERIES["select_lost_stations"], {"seconds": _NO_DATA_AFTER})
-        ).fetchall():
-            await connection.execute(_QUERIES["mark_no_data"], {"event": event, "receiver": receiver})
-            detail = encode_detail(DetailCode.HEARD, at=last_heard)
-            decision = Decision(receiver=receiver, notify=True, reason=DecisionReason.NO_DATA, detail=detail)
-            if await self._passes_silences(decision, event, revision, connection, now):
-                await self._decision_store.write_next_round(decision, event, revision, connection)
-                count += 1
+        count, parameters = 0, {"seconds": _NO_DATA_AFTER}
+        for lost in await fetch_all(connection, _LostStation, _QUERIES["select_lost_stations"], parameters):
+            await connection.execute(_QUERIES["mark_no_data"], {"event": lost.event_id, "receiver": lost.receiver})
+            detail = encode_detail(DetailCode.HEARD, at=lost.last_heard)
+            decision = Decision(receiver=lost.receiver, notify=True, reason=DecisionReason.NO_DATA, detail=detail)
+            count += await self._notify_if_not_silenced(decision, lost.event_id, lost.revision, connection, now)
         return count
 
     async def _notify_late_events(self, connection: psycopg.AsyncConnection, now: datetime) -> int:
-        """Once a day what was found late, in one message a receiver."""
+        """Once a day notify each receiver of all events that were detected late, in one notification."""
         local = now.astimezone(LOCAL_TIMEZONE)
         if f"{local:%H:%M}" < self._settings.digest_at:
             return 0
         if await (await connection.execute(_QUERIES["insert_digest_day"], {"day": local.date()})).fetchone() is None:
             return 0
         first_by_receiver: dict[str, dict[str, object]] = {}
-        for receiver, event, revision in await (await connection.execute(_QUERIES["select_late_events"])).fetchall():
-            decision = Decision(
-                receiver=receiver, notify=receiver not in first_by_receiver, reason=DecisionReason.DIGEST
-            )
+        for late in await fetch_all(connection, _LateEvent, _QUERIES["select_late_events"]):
+            receiver, event, revision = late.receiver, late.event_id, late.revision
+            is_first = receiver not in first_by_receiver
+            decision = Decision(receiver=receiver, notify=is_first, reason=DecisionReason.DIGEST)
             round_ = await self._decision_store.write_next_round(decision, event, revision, connection)
-            if decision.notify:
+            if is_first:
                 first_by_receiver[receiver] = {"head": event, "head_revision": revision, "head_round": round_}
             else:
                 key = {"event": event, "revision": revision, "round": round_, "receiver": receiver}
                 await connection.execute(_QUERIES["insert_gathered"], {**first_by_receiver[receiver], **key})
         return len(first_by_receiver)
 
-    async def _passes_silences(
+    async def _notify_if_not_silenced(
         self, decision: Decision, event: str, revision: int, connection: psycopg.AsyncConnection, now: datetime
     ) -> bool:
+        """Store the decision unless a silence suppresses it; returns whether it was stored."""
         key = {"event": event, "revision": revision}
-        row = await (await connection.execute(_QUERIES["select_alert"], key)).fetchone()
-        return row is not None and self._decision_store.policy.passes_silences(
-            json.decode(row[0], type=Alert), decision, now
-        )
+        alert_json = await fetch_value(connection, str, _QUERIES["select_alert"], key)
+        if alert_json is None:
+            return False
+        alert = json.decode(alert_json, type=Alert)
+        if not self._decision_store.policy.passes_silences(alert, decision, now):
+            return False
+        await self._decision_store.write_next_round(decision, event, revision, connection)
+        return True

@@ -1,6 +1,6 @@
-"""The peak as a small PNG, for mail: clients show neither SVG nor scripts. Pure, in the Pillow sense.
+"""The peak as a small PNG for mail, because mail clients show neither SVG nor scripts. Pure: draws in memory.
 
-Every column of pixels shows the whole range of the values in it, so that no short peak is averaged away.
+Every value is drawn, so that no short peak is averaged away.
 """
 
 import io
@@ -13,7 +13,7 @@ from alerting.message.notification import Notification
 from alerting.message.time_series import TimeSeriesPoint
 from alerting.vocabulary import format_number, format_time_of_day, texts_of, unit_symbol
 
-_SIZE = (1040, 440)  # shown at half that size: sharp on a telephone
+_SIZE = (1040, 440)  # pixels; shown at half that size, so that it is sharp on a telephone
 _LEFT, _RIGHT, _TOP, _BOTTOM = 110, 20, 46, 56
 _INK, _FAINT, _LINE, _PEAK, _SHADE = "#1b1f1d", "#c9cfca", "#1d4d3a", "#b3261e", "#fdecea"
 _GRID_STEPS = (1, 2, 5)
@@ -21,7 +21,7 @@ _TICK_MINUTES = (1, 2, 5, 10, 15, 30, 60)
 
 
 def draw_chart(notification: Notification) -> bytes:
-    """The values, the background (dashed), the time of the event (shaded) and the highest value. Raises ValueError."""
+    """Draw the values, the background (dashed), the event (shaded) and the peak. Raises ValueError for under two."""
     alert, time_series = notification.alert, notification.time_series
     points = [p for p in time_series.points if p.value is not None] if time_series else []
     if len(points) < 2 or points[0].at == points[-1].at:
@@ -64,7 +64,7 @@ def draw_chart(notification: Notification) -> bytes:
 
 
 def _grid_values(low: float, high: float) -> Sequence[float]:
-    """Three to six round values between the two."""
+    """Return three to six round values between the two."""
     target_step, power = (high - low) / 5, 1.0
     while power > target_step:
         power /= 10
@@ -76,7 +76,7 @@ def _grid_values(low: float, high: float) -> Sequence[float]:
 
 
 def _iter_tick_times(since: datetime, until: datetime) -> Iterator[datetime]:
-    """Round moments, at most seven."""
+    """Yield round times, at most seven."""
     length = (until - since) / timedelta(minutes=1)
     minutes = next((step for step in _TICK_MINUTES if length / step <= 7), 60)
     at = since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
@@ -87,7 +87,7 @@ def _iter_tick_times(since: datetime, until: datetime) -> Iterator[datetime]:
 
 
 def _iter_segments(points: Sequence[TimeSeriesPoint], spacing: float | None) -> Iterator[Sequence[TimeSeriesPoint]]:
-    """The curve in pieces: where values are missing there is no line."""
+    """Yield the values in pieces without gaps, so that no line crosses missing values."""
     longest = timedelta(seconds=max(5 * (spacing or 1.0), 10.0))
     segment: list[TimeSeriesPoint] = []
     for point in points:

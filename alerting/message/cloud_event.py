@@ -20,11 +20,11 @@ _REASON_TYPES = {
     DecisionReason.EASED: "afgenomen",
     DecisionReason.NO_DATA: "zonder-gegevens",
 }
-_MAX_LISTED = 400  # alerts in the CloudEvent of a storm, which may be 64 KB
+_MAX_LISTED = 400  # alerts in the CloudEvent about many, which may be 64 KB
 
 
 def build_cloud_event(notification: Notification, *, source: str, public_url: str, at: datetime) -> bytes:
-    """The notification in JSON. The same bytes at every attempt."""
+    """Return the notification in JSON; the same bytes at every attempt."""
     alert = notification.alert
     event: dict[str, object] = {
         "specversion": "1.0",
@@ -65,7 +65,7 @@ def build_cloud_event(notification: Notification, *, source: str, public_url: st
 
 
 def _network_data(alert: Alert) -> dict[str, object]:
-    """A silence has no concentrations; zeros would look like some."""
+    """Return a network alert without its concentrations: they are zeros, which would look measured."""
     return {
         "event_id": alert.event_id,
         "revision": alert.revision,

@@ -1,4 +1,7 @@
-"""What a person reads at three in the morning: subject, text and HTML, in the receiver's language. Pure."""
+"""An e-mail's subject, text and HTML in the receiver's language, from the templates. Pure.
+
+Called by the channels email, zaken and apprise. A template that fails does not raise: the text is then minimal.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,13 +40,13 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_MAX_LISTED = 40  # alerts in the mail of a storm
+_MAX_LISTED = 40  # alerts in the mail about many
 _REASONS_WITH_NOTE = {DecisionReason.REMINDED, DecisionReason.ESCALATED, DecisionReason.EASED, DecisionReason.NO_DATA}
 CHART_CONTENT_ID = "piek@piekwacht"  # the Content-ID of the drawing
 
 
 class EmailContent(Struct, frozen=True, kw_only=True):
-    """One e-mail's contents; the subject is a single line. `broken`: what was wrong with a template, then no html."""
+    """One e-mail's contents; the subject is one line. `template_error`: a template's error, then `html` is None."""
 
     subject: str
     text: str
@@ -54,20 +57,21 @@ class EmailContent(Struct, frozen=True, kw_only=True):
 def render_email(
     notification: Notification, *, public_url: str, with_chart: bool = False, templates: Environment = _TEMPLATES
 ) -> EmailContent:
-    """The notification for people. Never fails: what a template cannot say is said without it.
+    """Render the notification for people. If a template fails, the text holds the subject and the links.
 
-    `plot`: a drawing goes with it, which the HTML shows as `cid:` PLOT.
+    `with_chart`: a drawing goes with the mail, which the HTML shows by its Content-ID.
     """
-    values = _template_values(notification, public_url) | {"plot": CHART_CONTENT_ID if with_chart else None}
+    values = _template_values(notification, public_url) | {"chart_cid": CHART_CONTENT_ID if with_chart else None}
     subject = " ".join(str(values["subject"]).split())
-    template_name = "storm" if _is_summary(notification) else "quiet" if notification.alert.is_about_network else "mail"
+    is_summary, is_about_network = _is_summary(notification), notification.alert.is_about_network
+    template_name = "summary" if is_summary else "network" if is_about_network else "alert"
     try:
         text, html = (
             templates.get_template(f"{template_name}.{extension}").render(values) for extension in ("txt", "html")
         )
     except TemplateError as error:
         texts = texts_of("email", notification.language)
-        lines = [subject, f"{texts['data']}: {values['url']}", f"{texts['answer']}: {values['acknowledge'] or '-'}"]
+        lines = [subject, f"{texts['data']}: {values['url']}", f"{texts['answer']}: {values['acknowledge_url'] or '-'}"]
         text = "\n\n".join([*lines, f"({texts['broken']}: {error})", ""])
         return EmailContent(subject=subject, text=text, html=None, template_error=f"{template_name}: {error}")
     return EmailContent(subject=subject, text=text, html=html)
@@ -78,7 +82,7 @@ def _is_summary(notification: Notification) -> bool:
 
 
 def _template_values(notification: Notification, public_url: str) -> dict[str, object]:
-    if notification.reason is DecisionReason.EASED:  # an update that does not say "rises"
+    if notification.reason is DecisionReason.EASED:  # its opening must not be that of an update, "rises"
         alert = structs.replace(notification.alert, change=Change.OPENED)
         notification = structs.replace(notification, alert=alert)
     alert, language, original = notification.alert, notification.language, notification.original
@@ -92,17 +96,17 @@ def _template_values(notification: Notification, public_url: str) -> dict[str, o
     return {
         **_alert_values(notification),
         **_summary_values(alerts, notification, f"{pages_url}/events"),
-        "w": texts_of("email", language),
+        "texts": texts_of("email", language),
         "language": language,
         "subject": _build_subject(alerts, notification),
         "url": f"{pages_url}/"
         if _is_summary(notification) or alert.is_about_network
         else f"{pages_url}/events/{alert.event_id}",
         "repeat": notification.repeat,
-        "marked": note,
-        "acknowledge": notification.acknowledge_url,
+        "note": note,
+        "acknowledge_url": notification.acknowledge_url,
         "original": format_time(original.sent_at, language) if original else None,
-        "worse": _is_worse_than_original(notification),
+        "is_worse": _is_worse_than_original(notification),
     }
 
 
@@ -119,7 +123,7 @@ def _build_subject(alerts: Sequence[Alert], notification: Notification) -> str:
 
 
 def _summary_values(alerts: Sequence[Alert], notification: Notification, events_url: str) -> dict[str, object]:
-    """What a message about many lists."""
+    """The values of a mail about many alerts."""
     language, texts, count = notification.language, texts_of("email", notification.language), len(alerts)
     return {
         "intro": texts["digested"]
@@ -129,13 +133,13 @@ def _summary_values(alerts: Sequence[Alert], notification: Notification, events_
             (build_headline(alert, language), format_time(alert.onset, language), f"{events_url}/{alert.event_id}")
             for alert in alerts[:_MAX_LISTED]
         ],
-        "more": max(0, count - _MAX_LISTED),
+        "more_count": max(0, count - _MAX_LISTED),
         "count": count,
     }
 
 
 def _is_worse_than_original(notification: Notification) -> bool:
-    """Whether it is over and was worse than the first message said."""
+    """Whether the event has ended with a higher severity than the first notification had."""
     alert, original = notification.alert, notification.original
     original_severity = original.severity if original is not None else None
     return (
@@ -148,23 +152,23 @@ def _alert_values(notification: Notification) -> dict[str, object]:
     reasons = ", ".join(reason_text(code, language) for code in alert.reasons)
     return {
         "alert": alert,
-        "what": alert.name_property(language),
+        "property_name": alert.name_property(language),
         "unit": unit_symbol(alert.unit),
         "severity": severity_text(alert.severity, language),
         "change": change_text(alert.change, language),
         "opening": build_opening(alert, language),
-        "near": [describe_site(site, language) for site in alert.sites],
-        "times": format_ratio(alert, language),
-        "since": format_time(alert.onset, language),
-        "at_peak": format_time(alert.peak_at, language),
-        "detected": format_time(alert.detected_at, language),
-        "until": format_time(alert.end, language) if alert.end else None,
-        "lasted": _format_event_duration(alert, language),
+        "sites": [describe_site(site, language) for site in alert.sites],
+        "ratio": format_ratio(alert, language),
+        "onset": format_time(alert.onset, language),
+        "peak_at": format_time(alert.peak_at, language),
+        "detected_at": format_time(alert.detected_at, language),
+        "end": format_time(alert.end, language) if alert.end else None,
+        "duration": _format_event_duration(alert, language),
         "peak": format_number(alert.peak, language),
         "background": format_number(alert.background, language),
         "excess": format_number(alert.excess, language),
-        "sure": f"{alert.confidence * 100:.0f} %" + (f" ({reasons})" if reasons else ""),
-        # of what was no peak there is nothing more to tell
+        "confidence": f"{alert.confidence * 100:.0f} %" + (f" ({reasons})" if reasons else ""),
+        # the sentence describes a peak, and a voided event was none
         "sentence": None if alert.change is Change.VOIDED else alert.sentence.get(language),
         "voided": alert.change is Change.VOIDED,
         **_time_series_values(notification),
@@ -172,7 +176,7 @@ def _alert_values(notification: Notification) -> dict[str, object]:
 
 
 def _time_series_values(notification: Notification) -> dict[str, object]:
-    """What the curve tells: how far apart the values are, their mean so far, and the flags they carry."""
+    """Spacing of the values around the peak, their mean so far, and their flags."""
     alert, language, time_series = notification.alert, notification.language, notification.time_series
     if time_series is None or not time_series.points:
         return {"averaging": None, "mean": None, "flags": None}

@@ -1,4 +1,4 @@
-"""What is said: one alert for one receiver and channel, with what a storm gathered into the same message. Pure."""
+"""A notification: one alert for one receiver and channel, with the alerts that were gathered into it. Pure."""
 
 import hashlib
 from datetime import datetime
@@ -12,9 +12,9 @@ from alerting.vocabulary import Language
 
 
 class OriginalNotification(Struct, frozen=True, kw_only=True):
-    """The first message that the same receiver got of the same event by the same channel.
+    """The first notification of the same event that reached the same receiver by the same channel.
 
-    `received_at` is when the alert in it came in, which CAP documents say as `sent`; `severity`, how bad it said it is.
+    `received_at`: when its alert came in, which is `sent` in CAP documents. `severity`: the severity that it gave.
     """
 
     id: str
@@ -26,11 +26,10 @@ class OriginalNotification(Struct, frozen=True, kw_only=True):
 class Notification(Struct, frozen=True, kw_only=True):
     """One notification; `id` is the same at every attempt.
 
-    gathered     others that a storm put into the same message
-    repeat       an earlier attempt may have arrived
-    acknowledge  the signed link with which this receiver answers, None where nothing is to be answered
-    curve        the values around the peak, as far as they were known when it was sent
-    original     what this one corrects or ends
+    gathered: alerts that a storm put into the same notification. repeat: an earlier attempt may have arrived.
+    acknowledge_url: the signed link with which this receiver acknowledges; None if the event has ended.
+    time_series: the values around the peak that were stored at the time of the attempt.
+    original: the notification that this one corrects or ends.
     """
 
     alert: Alert
@@ -45,5 +44,5 @@ class Notification(Struct, frozen=True, kw_only=True):
 
 
 def hash_content(content: bytes) -> bytes:
-    """SHA-256 of exactly what was sent."""
+    """Return the SHA-256 of exactly the bytes that were sent."""
     return hashlib.sha256(content).digest()

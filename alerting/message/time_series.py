@@ -1,4 +1,4 @@
-"""The values around a peak: what a mail draws, and what it says of their spacing, their mean and their flags. Pure."""
+"""The values around a peak, which a mail draws and describes: spacing, mean and flags. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ FLAG_NAMES = (
 
 
 class TimeSeriesPoint(Struct, frozen=True, kw_only=True):
-    """One observation; no value where the sensor gave none."""
+    """One observation; `value` is None if the sensor gave none."""
 
     at: datetime
     value: float | None
@@ -35,17 +35,17 @@ class TimeSeries(Struct, frozen=True, kw_only=True):
 
     @property
     def spacing(self) -> float | None:
-        """Seconds from one value to the next, by the median; None for fewer than three."""
+        """Median of the seconds between successive points; None for fewer than three."""
         steps = [(b.at - a.at).total_seconds() for a, b in zip(self.points, self.points[1:], strict=False)]
         return median(steps) if len(steps) > 1 else None
 
     def mean(self, since: datetime, until: datetime) -> float | None:
-        """The mean of the values from `since` through `until`; None where there are none."""
+        """Return the mean of the values from `since` through `until`; None if there are none."""
         inside = [p.value for p in self.points if p.value is not None and since <= p.at <= until]
         return sum(inside) / len(inside) if inside else None
 
     def flag_names(self, since: datetime, until: datetime) -> Sequence[str]:
-        """Names of the flags that any value in between carries."""
+        """Return the names of the flags of all points from `since` through `until`."""
         bits = 0
         for point in self.points:
             if since <= point.at <= until:
@@ -54,6 +54,6 @@ class TimeSeries(Struct, frozen=True, kw_only=True):
 
 
 def select_window(alert: Alert, now: datetime) -> tuple[datetime, datetime]:
-    """From when to when a curve of this alert is read: around the event, as known now, and never far from its peak."""
+    """Return the period to read for this alert: around the event so far, at most 90 minutes from its peak."""
     until = min(now, alert.end + MARGIN_AFTER) if alert.end else max(now, alert.peak_at)
     return max(alert.onset - MARGIN_BEFORE, alert.peak_at - MAX_FROM_PEAK), min(until, alert.peak_at + MAX_FROM_PEAK)

@@ -1,8 +1,8 @@
-"""The link in a mail with which a receiver says "we are on it": signed, expiring, safe against link scanners.
+"""The link in a mail with which a receiver acknowledges an alert: signed, expiring, safe against link scanners.
 
 Mail gateways open every link in a mail before a person does. So opening the link (GET) only shows a page; the button
-on that page (POST) acknowledges. The token names the alert and the receiver and nothing secret; who holds it can
-say "seen" for that one alert and nothing else. Pure: signing and reading take keys and the time as arguments.
+on that page (POST) acknowledges. The token names the alert and the receiver and nothing secret; its holder can
+acknowledge that one alert and nothing else. Pure: signing and verifying take keys and the time as arguments.
 """
 
 import hmac
@@ -36,9 +36,9 @@ _TEMPLATES = Environment(
 
 
 class TokenPayload(Struct, frozen=True, kw_only=True, array_like=True):
-    """What a token says: this receiver may acknowledge this event until `expires` (Unix seconds).
+    """A token's contents: this receiver may acknowledge this event until `expires` (Unix seconds).
 
-    `message`: the notification it came in; what a storm gathered into that one is acknowledged with it.
+    `notification_id`: the notification with the link; alerts gathered into it are acknowledged with it.
     """
 
     event: str
@@ -49,21 +49,21 @@ class TokenPayload(Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class TokenRejection(StrEnum):
-    """Why a token is not believed; also a metric's label."""
+    """Why a token is rejected; also a metric's label."""
 
-    FORGED = "forged"  # damaged, or never ours
+    FORGED = "forged"  # damaged, or not signed by us
     EXPIRED = "expired"
 
 
 class AcknowledgementForm(Struct, frozen=True, kw_only=True):
-    """What the page's form said; an empty name stands for the receiver as a whole."""
+    """The fields of the page's form; an empty name stands for the receiver as a whole."""
 
     name: Annotated[str, Meta(max_length=100)]
     note: Annotated[str, Meta(max_length=1_000)]
 
 
 class Acknowledgement(Struct, frozen=True, kw_only=True):
-    """An acknowledgement as it was recorded."""
+    """A stored acknowledgement."""
 
     who: str
     note: str
@@ -71,14 +71,14 @@ class Acknowledgement(Struct, frozen=True, kw_only=True):
 
 
 def sign_token(payload: TokenPayload, keys: Mapping[int, bytes]) -> str:
-    """The token, signed with the newest key."""
+    """Return the token, signed with the newest key."""
     key_id = max(keys)
     body = f"{key_id}.{_encode_base64(json.encode(payload))}"
     return f"{body}.{_encode_base64(_compute_mac(body, keys[key_id]))}"
 
 
 def verify_token(token: str, keys: Mapping[int, bytes], now: datetime) -> TokenPayload | TokenRejection:
-    """What a token says, or why it is not believed. Never raises."""
+    """Return a token's contents, or why it is rejected. Never raises."""
     body, _, mac = token[:_MAX_TOKEN_LENGTH].rpartition(".")
     key_id, _, encoded = body.partition(".")
     try:
@@ -92,7 +92,7 @@ def verify_token(token: str, keys: Mapping[int, bytes], now: datetime) -> TokenP
 
 
 def parse_form(body: bytes) -> AcknowledgementForm | None:
-    """The form's fields; None where the button was not pressed (a scanner posting nothing acknowledges nothing)."""
+    """Return the form's fields; None without the button's field, so that a scanner's POST acknowledges nothing."""
     try:
         fields = parse_qs(body.decode(), max_num_fields=10)
     except (UnicodeDecodeError, ValueError):
@@ -105,31 +105,35 @@ def parse_form(body: bytes) -> AcknowledgementForm | None:
 def render_page(
     payload: TokenPayload, alert: Alert, acknowledgements: Sequence[Acknowledgement], *, token: str, event_ended: bool
 ) -> str:
-    """The page: what it is about, who answered already, and the button."""
+    """Return the page: the alert, earlier acknowledgements, and the button."""
     language = payload.language
     return _TEMPLATES.get_template("acknowledge.html").render(
-        w=texts_of("acknowledge", language),
+        texts=texts_of("acknowledge", language),
         language=language,
         headline=build_headline(alert, language),
-        since=format_time(alert.onset, language),
-        said=[
-            (acknowledgement.who, format_time(acknowledgement.at, language), acknowledgement.note)
+        onset=format_time(alert.onset, language),
+        acknowledgements=[
+            {
+                "who": acknowledgement.who,
+                "at": format_time(acknowledgement.at, language),
+                "note": acknowledgement.note,
+            }
             for acknowledgement in acknowledgements
         ],
         receiver=payload.receiver,
-        over=event_ended,
+        event_ended=event_ended,
         event_id=None if alert.is_about_network else alert.event_id,
         action=f"/acknowledge/{token}",
-        refused=None,
+        rejections=None,
     )
 
 
 def render_rejection(reason: TokenRejection, language: Language = "nl") -> str:
-    """The page for a link that is not believed: in both languages, for only the token knows which."""
+    """Return the page for a rejected link: in both languages, because only a valid token has the language."""
     return _TEMPLATES.get_template("acknowledge.html").render(
-        w=texts_of("acknowledge", language),
+        texts=texts_of("acknowledge", language),
         language=language,
-        refused=[texts_of("acknowledge", page_language)[reason.value] for page_language in ("nl", "en")],
+        rejections=[texts_of("acknowledge", page_language)[reason.value] for page_language in ("nl", "en")],
     )
 
 

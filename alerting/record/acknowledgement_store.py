@@ -1,6 +1,7 @@
-"""The shell around `acknowledgement`: its keys, what it asks of the database, and the answer it writes there.
+"""The acknowledgement page at the database: the signing keys, the event that a link names, the stored answer.
 
-Used by whatever serves the page; a connection a question, because these are few, and none is made for a forged link.
+The API's acknowledge route calls it. Each request opens a connection, because requests are few; a forged link
+opens none.
 """
 
 from collections.abc import Mapping
@@ -14,21 +15,23 @@ from alerting import telemetry
 from alerting.alert import Alert
 from alerting.record import acknowledgement
 from alerting.record.acknowledgement import Acknowledgement, AcknowledgementForm, TokenPayload, TokenRejection
+from alerting.record.signing_keys import select_signing_keys
+from alerting.rows import fetch_all, fetch_value
 from alerting.sql import load_queries
 
-_QUERIES = load_queries(Path(__file__).with_name("acknowledgement_store.sql"))
-_KEYS_MAX_AGE = 60.0  # seconds for which keys are believed to be the newest
+_QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
+_KEYS_MAX_AGE = 60.0  # seconds until the keys are read again
 
 
 class AcknowledgementPage(Struct, frozen=True, kw_only=True):
-    """What to show; `status` is HTTP's."""
+    """The page and its HTTP status."""
 
     html: str
     status: int = 200
 
 
 class AcknowledgementStore:
-    """The page's questions to the database at `dsn`. Raises psycopg.Error where that does not answer."""
+    """The page's queries to the database at `dsn`. Raises psycopg.Error if it does not answer."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -36,19 +39,17 @@ class AcknowledgementStore:
         self._keys_read_at = datetime.min.replace(tzinfo=UTC)
 
     async def render_page(self, token: str) -> AcknowledgementPage:
-        """The page with the button. Changes nothing, however often a scanner opens it."""
+        """Return the page with the button. Changes nothing, however often a scanner opens it."""
         payload = await self._verify_token(token)
         if isinstance(payload, TokenRejection):
             return _rejection_page(payload)
+        key = {"event": payload.event}
         async with await self._connect() as connection:
-            row = await (await connection.execute(_QUERIES["select_newest_alert"], {"event": payload.event})).fetchone()
-            rows = await (
-                await connection.execute(_QUERIES["select_acknowledgements"], {"event": payload.event})
-            ).fetchall()
-        if row is None:
+            alert_json = await fetch_value(connection, str, _QUERIES["select_newest_alert"], key)
+            acknowledgements = await fetch_all(connection, Acknowledgement, _QUERIES["select_acknowledgements"], key)
+        if alert_json is None:
             return _rejection_page(TokenRejection.FORGED)
-        alert = json.decode(row[0], type=Alert)
-        acknowledgements = [Acknowledgement(who=who, note=note, at=at) for who, note, at in rows]
+        alert = json.decode(alert_json, type=Alert)
         return AcknowledgementPage(
             html=acknowledgement.render_page(
                 payload, alert, acknowledgements, token=token, event_ended=not alert.firing
@@ -56,7 +57,7 @@ class AcknowledgementStore:
         )
 
     async def record(self, token: str, body: bytes) -> AcknowledgementPage | None:
-        """Write down the answer; None where that is done (or was already), else the page that says what is wrong."""
+        """Store the acknowledgement; None if it is stored (now or before), otherwise the page with the error."""
         payload, form = await self._verify_token(token), acknowledgement.parse_form(body)
         if isinstance(payload, TokenRejection):
             return _rejection_page(payload)
@@ -71,23 +72,25 @@ class AcknowledgementStore:
         now = datetime.now(UTC)
         if (now - self._keys_read_at).total_seconds() > _KEYS_MAX_AGE:
             async with await self._connect() as connection:
-                self._keys = dict(await (await connection.execute(_QUERIES["select_signing_keys"])).fetchall())
+                self._keys = await select_signing_keys(connection)
             self._keys_read_at = now
         return acknowledgement.verify_token(token, self._keys, now)
 
     async def _connect(self) -> psycopg.AsyncConnection:
         return await psycopg.AsyncConnection.connect(
-            self._dsn, connect_timeout=5, application_name="piekwacht answers", options="-c statement_timeout=5000"
+            self._dsn,
+            connect_timeout=5,
+            application_name="piekwacht acknowledgement",
+            options="-c statement_timeout=5000",
         )
 
 
 def _sql_parameters(payload: TokenPayload, form: AcknowledgementForm) -> Mapping[str, str]:
-    who = form.name or payload.receiver
     return {
         "event": payload.event,
-        "message": payload.notification_id,
+        "notification_id": payload.notification_id,
         "receiver": payload.receiver,
-        "who": who,
+        "author": form.name or payload.receiver,
         "note": form.note,
     }
 

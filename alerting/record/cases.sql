@@ -1,9 +1,8 @@
--- What somebody on duty reads and writes.
-
 -- name: select_cases
--- Events that go on, and what came in since yesterday, by their newest revision; the newest first.
-SELECT newest.alert::text, newest.goes_on, newest.received_at FROM (
-    SELECT DISTINCT ON (i.event_id) i.event_id, i.alert, i.received_at, m.state IS NOT DISTINCT FROM 'open' AS goes_on
+-- Open events and those received in the last 24 hours, by their newest revision; the newest first.
+SELECT newest.alert::text AS alert, newest.is_ongoing, newest.received_at FROM (
+    SELECT DISTINCT ON (i.event_id) i.event_id, i.alert, i.received_at,
+           m.state IS NOT DISTINCT FROM 'open' AS is_ongoing
     FROM alerting.inbox i
     LEFT JOIN alerting.member m ON m.event_id = i.event_id
     WHERE (i.received_at > now() - interval '1 day'
@@ -14,16 +13,16 @@ SELECT newest.alert::text, newest.goes_on, newest.received_at FROM (
 ORDER BY newest.alert ->> 'onset' DESC, newest.event_id LIMIT %(most)s
 
 -- name: select_case
-SELECT i.alert::text, m.state IS NOT DISTINCT FROM 'open', i.received_at FROM alerting.inbox i
+SELECT i.alert::text AS alert, m.state IS NOT DISTINCT FROM 'open' AS is_ongoing, i.received_at FROM alerting.inbox i
 LEFT JOIN alerting.member m ON m.event_id = i.event_id
 WHERE i.event_id = %(event)s ORDER BY i.revision DESC LIMIT 1
 
 -- name: select_steps
--- All that was seen, decided, sent and answered about these events, in the order it happened.
-SELECT told.event_id, (told.what || jsonb_build_object('at', told.at))::text FROM (
+-- Every revision, decision, delivery and acknowledgement of these events, in order of time.
+SELECT step.event_id, (step.body || jsonb_build_object('at', step.at))::text AS step FROM (
     SELECT i.event_id, i.received_at AS at, 0 AS rank,
            jsonb_build_object('step', 'seen', 'revision', i.revision, 'change', i.alert -> 'change',
-                              'severity', i.alert -> 'severity', 'confidence', i.alert -> 'confidence') AS what
+                              'severity', i.alert -> 'severity', 'confidence', i.alert -> 'confidence') AS body
     FROM alerting.inbox i WHERE i.event_id = ANY(%(events)s)
   UNION ALL
     SELECT d.event_id, d.decided_at, 1,
@@ -56,27 +55,27 @@ SELECT told.event_id, (told.what || jsonb_build_object('at', told.at))::text FRO
     SELECT a.event_id, a.said_at, 4,
            jsonb_build_object('step', 'answered', 'who', a.who, 'note', a.note, 'via', a.via)
     FROM alerting.acknowledgement a WHERE a.event_id = ANY(%(events)s)
-) AS told
-ORDER BY told.at, told.rank
+) AS step
+ORDER BY step.at, step.rank
 
 -- name: select_revisions
-SELECT revision, alert::text FROM alerting.inbox WHERE event_id = %(event)s
+SELECT revision, alert::text AS alert FROM alerting.inbox WHERE event_id = %(event)s
 
 -- name: select_contents
-SELECT DISTINCT encode(s.sha256, 'hex'), s.content FROM alerting.sent s
+SELECT DISTINCT encode(s.sha256, 'hex') AS sha256, s.content FROM alerting.sent s
 JOIN alerting.delivery y ON y.sha256 = s.sha256 JOIN alerting.outbox o ON o.id = y.outbox_id
 WHERE o.event_id = %(event)s OR o.id IN (SELECT g.gathered_into FROM alerting.outbox g WHERE g.event_id = %(event)s)
 
 -- name: insert_acknowledgement
--- Once for the same words of the same person: a form sent twice says nothing new.
+-- Once per author and note within a minute: a form sent twice adds nothing.
 INSERT INTO alerting.acknowledgement (event_id, who, note, via)
-SELECT %(event)s, %(who)s, %(note)s, 'account'
+SELECT %(event)s, %(author)s, %(note)s, 'account'
 WHERE NOT EXISTS (SELECT 1 FROM alerting.acknowledgement a
-                  WHERE a.event_id = %(event)s AND a.who = %(who)s AND a.note = %(note)s
+                  WHERE a.event_id = %(event)s AND a.who = %(author)s AND a.note = %(note)s
                     AND a.said_at > now() - interval '1 minute')
 
 -- name: select_silences
--- In force or to come; the area that a silence is bound to stands among its matchers.
+-- In force or to come. The area that a silence is limited to is one of its matchers.
 SELECT id, match, author, reason, starts_at, ends_at, kind FROM alerting.silence WHERE ends_at > now()
 ORDER BY starts_at DESC, id DESC LIMIT %(most)s
 
@@ -89,8 +88,5 @@ VALUES (%(match)s, %(author)s, %(reason)s, %(starts_at)s, %(ends_at)s, %(author)
 RETURNING id, match, author, reason, starts_at, ends_at, kind
 
 -- name: end_silence
-UPDATE alerting.silence SET ends_at = greatest(now(), starts_at), changed_at = now(), changed_by = %(who)s
+UPDATE alerting.silence SET ends_at = greatest(now(), starts_at), changed_at = now(), changed_by = %(author)s
 WHERE id = %(id)s AND ends_at > now()
-
--- name: notify_workers
-SELECT pg_notify('piekwacht_alerting', '')

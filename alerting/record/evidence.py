@@ -1,8 +1,8 @@
-"""The record of one event as evidence: every step, every message byte for byte, chained by hashes. Pure.
+"""The record of one event as evidence: every step, every content sent byte for byte, chained by hashes. Pure.
 
 Each entry's `hash` is the SHA-256 of the hash before it (the first: of nothing) and of the entry itself as JSON with
-its keys sorted and without `hash`. So who knows the last hash, `head`, can tell whether anything before it was changed,
-left out or put in between. A message's own `sha256` is what the database kept when it was sent.
+its keys sorted and without `hash`. The last hash, `head`, thus proves that nothing before it was changed, left out or
+inserted. A content's own `sha256` is the one that the database stored when it was sent.
 """
 
 from base64 import b64decode, b64encode
@@ -20,7 +20,7 @@ FORMAT = "piekwacht alerts record 1"
 
 
 class EvidenceRecord(Struct, frozen=True, kw_only=True):
-    """A file of evidence. `entries` as written: what a later version adds to them is hashed all the same."""
+    """A file of evidence. `entries` stay untyped, so that fields of a later version are hashed too."""
 
     form: str
     event: str
@@ -32,7 +32,7 @@ class EvidenceRecord(Struct, frozen=True, kw_only=True):
 def build_record(
     event: str, steps: Sequence[AnyStep], alerts: Mapping[int, Any], contents: Mapping[str, bytes], now: datetime
 ) -> EvidenceRecord:
-    """`alerts`: revision -> the alert as it came in; `contents`: sha256 in hex -> the bytes that were sent."""
+    """Build it. `alerts`: revision -> the alert as it came in; `contents`: sha256 in hex -> the bytes sent."""
     entries, head = [], ""
     for step in steps:
         entry: dict[str, Any] = to_builtins(step)
@@ -50,38 +50,38 @@ def build_record(
 
 
 def encode_record(record: EvidenceRecord) -> bytes:
-    """The file, to be read by people too."""
+    """Return the file: indented JSON, so that people can read it."""
     return json.format(json.encode(record), indent=2) + b"\n"
 
 
 def decode_record(content: bytes) -> EvidenceRecord:
-    """The file's record; AlertingError where it is none."""
+    """Decode the file's record. Raises AlertingError if it is none."""
     try:
         record = json.decode(content, type=EvidenceRecord)
     except (DecodeError, ValidationError) as error:
-        raise AlertingError(f"no record of alerts: {error}") from None
+        raise AlertingError(f"not a record of alerts: {error}") from None
     if record.form != FORMAT:
-        raise AlertingError(f"no record of alerts that this version knows: form {record.form!r}")
+        raise AlertingError(f"a record of alerts in a form that this version does not know: {record.form!r}")
     return record
 
 
 def find_errors(record: EvidenceRecord) -> Iterator[str]:
-    """What does not hold together, a sentence each; nothing where all of it does."""
+    """Yield a sentence per error; none if the record is unchanged."""
     head = ""
     for number, entry in enumerate(record.entries, 1):
         head = _hash_entry(head, {name: value for name, value in entry.items() if name != "hash"})
         if entry.get("hash") != head:
-            yield f"entry {number} was changed, or something before it was changed, left out or put in"
+            yield f"entry {number} was changed, or an entry before it was changed, left out or inserted"
             return
         content = entry.get("content")
         if content is not None and sha256(_decode_base64(content)).hexdigest() != entry.get("sha256"):
-            yield f"entry {number}: the message is not the one that was sent"
+            yield f"entry {number}: the content is not the one that was sent"
     if record.head != head:
         yield "entries at the end were left out"
 
 
 def extract_contents(record: EvidenceRecord) -> Iterator[tuple[str, bytes]]:
-    """Name of a file and its content for every message that was sent."""
+    """Yield file name and bytes of every content that was sent."""
     for number, entry in enumerate(record.entries, 1):
         if "content" in entry:
             kind = str(entry.get("channel", "")).partition(":")[0]

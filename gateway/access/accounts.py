@@ -1,41 +1,45 @@
 """Accounts, sessions, keys and the audit log in the database.
 
-A connection a call: signing in is rare, and what carries a session or a key is looked up at most
-every few seconds (see `doorkeeper`). Nothing here is on the way of a reading or a public page.
+Each call opens a connection: signing in is rare, and a session or key is looked up at most every few
+seconds (see `authentication`). Neither ingest nor a public page calls this module.
 """
 
 import hmac
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg
 from msgspec import Struct, convert
+from psycopg.rows import class_row, kwargs_row
 
 from alerting.sql import load_queries
 from gateway.access import credentials
 from gateway.access.identity import Identity, Role, Scope, narrow_identity, scopes_of
 
 _QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
+T = TypeVar("T")
+
 _MAX_FAILURES = 5
 _LOCK_SECONDS = 900
 
 
 class SignInOutcome(StrEnum):
-    """How an attempt to sign in ended; people are told only whether it worked."""
+    """Outcome of an attempt to sign in; people see only whether it succeeded."""
 
     SIGNED_IN = "signed_in"
     UNKNOWN = "unknown"
     DISABLED = "disabled"
     LOCKED = "locked"
-    WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a reason
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105 - an outcome, no password
     WRONG_CODE = "wrong_code"
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """One row."""
+    """An account, to check an attempt to sign in."""
 
     name: str
     role: Role
@@ -48,8 +52,62 @@ class Account(Struct, frozen=True, kw_only=True):
     disabled_at: datetime | None
 
 
+class AccountListing(Struct, frozen=True, kw_only=True):
+    """An account, as `piekwacht access list` prints it."""
+
+    name: str
+    role: str
+    areas: list[str]
+    has_password: bool
+    has_totp: bool
+    disabled_at: datetime | None
+
+
+class KeyListing(Struct, frozen=True, kw_only=True):
+    """An API key, as `piekwacht access list` prints it."""
+
+    id: str
+    account: str
+    scopes: list[str]
+    areas: list[str]
+    purpose: str
+    expires_at: datetime
+    revoked_at: datetime | None
+
+
+class AuditEntry(Struct, frozen=True, kw_only=True):
+    """One entry of the audit log."""
+
+    at: datetime
+    who: str
+    action: str
+    object: str
+    address: str
+    outcome: str
+
+
+class ExactLocation(Struct, frozen=True, kw_only=True):
+    """Area and unrounded position of a station, in degrees WGS 84."""
+
+    area: str
+    latitude: float
+    longitude: float
+
+
+class _SessionAccount(Struct, frozen=True, kw_only=True):
+    name: str
+    role: str
+    areas: list[str]
+
+
+class _KeyRow(_SessionAccount, frozen=True, kw_only=True):
+    scopes: list[str]
+    key_areas: list[str]
+    secret_sha256: bytes
+
+
 def check_sign_in(account: Account | None, password: str, code: str, now: datetime) -> tuple[SignInOutcome, int | None]:
-    """(how it ended, the time step of the code where it worked). Pure, and as slow for who is not there."""
+    """Return the outcome, and the time step of the code if it succeeded. Pure, and equally slow without an account."""
     password_matches = credentials.verify_password(password, account.password_hash if account else None)
     if account is None:
         return SignInOutcome.UNKNOWN, None
@@ -79,7 +137,7 @@ class Accounts:
             yield connection
 
     async def put_account(self, name: str, role: Role, areas: Iterable[str], password: str | None) -> str | None:
-        """Make or change an account; returns the secret of its second factor where it got a password."""
+        """Create or change an account; return the secret of its second factor if it has a password."""
         totp = credentials.new_totp_secret() if password is not None else None
         values = {
             "name": name,
@@ -94,23 +152,23 @@ class Accounts:
         return totp
 
     async def disable_account(self, name: str) -> bool:
-        """Nothing of this account works from now on; False where there is no such account in force."""
+        """Disable an account with its sessions and keys; False if there is no such enabled account."""
         async with self._transaction() as tx:
             result = await tx.execute(_QUERIES["disable_account"], {"name": name})
             await tx.execute(_QUERIES["end_sessions"], {"name": name})
             return result.rowcount > 0
 
     async def find_account(self, name: str) -> Account | None:
-        """The account of this name, disabled or not."""
+        """Return the account of this name, disabled or not."""
         async with self._transaction() as tx:
-            cursor = await tx.execute(_QUERIES["select_account"], {"name": name})
-            row = await cursor.fetchone()
-        return None if row is None else convert(_account_fields(row), Account)
+            cursor = tx.cursor(row_factory=kwargs_row(_build_account))
+            return await (await cursor.execute(_QUERIES["select_account"], {"name": name})).fetchone()
 
     async def sign_in(
         self, name: str, password: str, code: str, session_seconds: float
     ) -> tuple[SignInOutcome, str | None]:
-        """(how it ended, the new session's token). Five failures lock the account for a quarter of an hour."""
+        """Return the outcome and the new session's token. Five failures lock the account for a quarter of an hour."""
+        # the account is read outside the transaction: record_totp_step alone ensures that a code is used once
         outcome, step = check_sign_in(await self.find_account(name), password, code, datetime.now(UTC))
         async with self._transaction() as tx:
             if outcome is SignInOutcome.SIGNED_IN:
@@ -121,12 +179,13 @@ class Accounts:
                 return outcome, await _begin_session(tx, name, session_seconds)
             if outcome in {SignInOutcome.WRONG_PASSWORD, SignInOutcome.WRONG_CODE}:
                 await tx.execute(
-                    _QUERIES["record_failed_sign_in"], {"name": name, "most": _MAX_FAILURES, "lock": _LOCK_SECONDS}
+                    _QUERIES["record_failed_sign_in"],
+                    {"name": name, "max_failures": _MAX_FAILURES, "lock_seconds": _LOCK_SECONDS},
                 )
         return outcome, None
 
     async def sign_in_as(self, name: str, session_seconds: float) -> tuple[SignInOutcome, str | None]:
-        """For somebody whom a provider has vouched for; only accounts that an administrator made."""
+        """Sign in a person whom the provider authenticated; the account must exist already."""
         account = await self.find_account(name)
         if account is None:
             return SignInOutcome.UNKNOWN, None
@@ -136,21 +195,22 @@ class Accounts:
             return SignInOutcome.SIGNED_IN, await _begin_session(tx, name, session_seconds)
 
     async def find_by_session(self, token: str) -> Identity | None:
-        """Whose session this is, if it is one."""
+        """Return the identity of a valid session, or None."""
         async with self._transaction() as tx:
-            cursor = await tx.execute(_QUERIES["select_session_account"], {"token": credentials.hash_token(token)})
-            row = await cursor.fetchone()
-        return None if row is None else _identity_from_row(*row)
+            cursor = tx.cursor(row_factory=class_row(_SessionAccount))
+            values = {"token": credentials.hash_token(token)}
+            account = await (await cursor.execute(_QUERIES["select_session_account"], values)).fetchone()
+        return None if account is None else _build_identity(account)
 
     async def end_session(self, token: str) -> None:
-        """Sign out."""
+        """Delete a session."""
         async with self._transaction() as tx:
             await tx.execute(_QUERIES["end_session"], {"token": credentials.hash_token(token)})
 
     async def put_key(
         self, name: str, scopes: Iterable[Scope], areas: Iterable[str], *, purpose: str, days: float
     ) -> credentials.ApiKey:
-        """A key for a program, shown this once."""
+        """Create a key for a program; only its hash is stored."""
         key = credentials.new_api_key()
         values = {
             "id": key.id,
@@ -166,31 +226,50 @@ class Accounts:
         return key
 
     async def revoke_key(self, id_: str) -> bool:
-        """False where there is no such key in force."""
+        """Revoke a key; False if there is no such valid key."""
         async with self._transaction() as tx:
             return (await tx.execute(_QUERIES["revoke_key"], {"id": id_})).rowcount > 0
 
     async def find_by_key(self, text: str) -> Identity | None:
-        """Whose key this is, if it is one, with what it may do."""
+        """Return the identity of a valid key, with its scopes and areas, or None."""
         key = credentials.parse_api_key(text)
         if key is None:
             return None
         async with self._transaction() as tx:
-            row = await (await tx.execute(_QUERIES["select_key"], {"id": key.id})).fetchone()
-        if row is None or not hmac.compare_digest(row[5], credentials.hash_token(key.secret)):
+            cursor = tx.cursor(row_factory=class_row(_KeyRow))
+            row = await (await cursor.execute(_QUERIES["select_key"], {"id": key.id})).fetchone()
+        if row is None or not hmac.compare_digest(row.secret_sha256, credentials.hash_token(key.secret)):
             return None
-        return narrow_identity(_identity_from_row(*row[:3]), frozenset(map(Scope, row[3])), frozenset(row[4]), key.id)
+        return narrow_identity(
+            _build_identity(row), frozenset(map(Scope, row.scopes)), frozenset(row.key_areas), key.id
+        )
 
     async def record_audit(self, actor: str, action: str, object_: str, *, address: str, outcome: str) -> None:
-        """Put down who did what."""
+        """Record in the audit log who did what."""
         values = {"who": actor[:128], "action": action, "object": object_[:256], "address": address, "outcome": outcome}
         async with self._transaction() as tx:
             await tx.execute(_QUERIES["insert_audit"], values)
 
-    async def fetch_rows(self, query: str, **values: object) -> list[tuple[object, ...]]:
-        """For lists."""
+    async def list_accounts(self) -> list[AccountListing]:
+        """Return all accounts by name."""
+        return await self._fetch_all(AccountListing, "select_accounts", {})
+
+    async def list_keys(self) -> list[KeyListing]:
+        """Return all keys by account."""
+        return await self._fetch_all(KeyListing, "select_keys", {})
+
+    async def list_audit(self, limit: int) -> list[AuditEntry]:
+        """Return the newest entries of the audit log."""
+        return await self._fetch_all(AuditEntry, "select_audit", {"limit": limit})
+
+    async def find_exact_location(self, station: str) -> ExactLocation | None:
+        """Return the unrounded location of a station, or None."""
+        locations = await self._fetch_all(ExactLocation, "select_exact_location", {"id": station})
+        return locations[0] if locations else None
+
+    async def _fetch_all(self, kind: type[T], query: str, values: Mapping[str, object]) -> list[T]:
         async with self._transaction() as tx:
-            return await (await tx.execute(_QUERIES[query], values)).fetchall()
+            return await (await tx.cursor(row_factory=class_row(kind)).execute(_QUERIES[query], values)).fetchall()
 
 
 async def _begin_session(tx: psycopg.AsyncConnection, name: str, session_seconds: float) -> str:
@@ -201,10 +280,10 @@ async def _begin_session(tx: psycopg.AsyncConnection, name: str, session_seconds
     return token
 
 
-def _identity_from_row(name: str, role: str, areas: list[str]) -> Identity:
-    account_role = Role(role)
-    return Identity(name=name, role=account_role, scopes=scopes_of(account_role), areas=frozenset(areas))
+def _build_identity(account: _SessionAccount) -> Identity:
+    role = Role(account.role)
+    return Identity(name=account.name, role=role, scopes=scopes_of(role), areas=frozenset(account.areas))
 
 
-def _account_fields(row: tuple[object, ...]) -> dict[str, object]:
-    return dict(zip(Account.__struct_fields__, row, strict=True))
+def _build_account(**columns: object) -> Account:
+    return convert(columns, Account)

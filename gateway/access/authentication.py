@@ -1,4 +1,4 @@
-"""Who is behind a request: looked up in the database, remembered for some seconds."""
+"""Authentication of requests: credentials are looked up in the database and cached for some seconds."""
 
 import time
 from collections import OrderedDict
@@ -10,20 +10,20 @@ from gateway.access.accounts import Accounts
 from gateway.access.credentials import hash_token
 from gateway.access.identity import Identity
 
-CACHE_SECONDS = 5.0  # a revoked key or a disabled account works at most so much longer
+CACHE_SECONDS = 5.0  # a revoked key or a disabled account works at most this much longer
 _MAX_CACHED = 10_000
-_MAX_CREDENTIAL_LENGTH = 200  # characters of a credential of ours
+_MAX_CREDENTIAL_LENGTH = 200  # characters; ours are shorter
 
 
 class Credential:
-    """What a request shows: a key in `Authorization: Bearer`, or the cookie of a session."""
+    """The credential of a request: a key in `Authorization: Bearer`, or the cookie of a session."""
 
     def __init__(self, text: str, *, is_key: bool) -> None:
         self.text, self.is_key, self.id = text, is_key, hash_token(text)
 
 
 def credential_from_headers(headers: Headers, cookie: str) -> Credential | None:
-    """The credential of a request, or None; a key goes before a cookie."""
+    """Return the credential of a request, or None; a key takes precedence over a cookie."""
     scheme, _, key = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return Credential(key.strip()[:_MAX_CREDENTIAL_LENGTH], is_key=True)
@@ -37,19 +37,19 @@ def credential_from_headers(headers: Headers, cookie: str) -> Credential | None:
 
 
 class Authenticator:
-    """Remembers whom it let in, and nobody for long."""
+    """Looks up identities and caches them for CACHE_SECONDS."""
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
         self._cache: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
 
     def get_cached(self, credential: Credential) -> Identity | None:
-        """Without asking the database."""
+        """Return the identity from the cache, or None."""
         at, identity = self._cache.get(credential.id, (0.0, None))
         return identity if time.monotonic() - at < CACHE_SECONDS else None
 
     async def look_up(self, credential: Credential) -> Identity | None:
-        """Ask the database. Raises psycopg.Error while it is away."""
+        """Return the identity from the database, or None. Raises psycopg.Error while the database is unavailable."""
         find = self._accounts.find_by_key if credential.is_key else self._accounts.find_by_session
         identity = await find(credential.text)
         if identity is not None:
@@ -59,5 +59,5 @@ class Authenticator:
         return identity
 
     def forget(self, credential: Credential) -> None:
-        """Signed out."""
+        """Remove a credential from the cache: its session is signed out."""
         self._cache.pop(credential.id, None)

@@ -1,4 +1,4 @@
-"""What a route asks: who this is, and whether they may."""
+"""Authorization in routes: who sent the request, whether they have a scope, and whether a form is our own."""
 
 from urllib.parse import urlsplit
 
@@ -15,13 +15,13 @@ _REFUSALS = {
 
 
 def identity_of(request: Request) -> Identity | None:
-    """Who has proved who they are, or None for the public."""
+    """Return the authenticated identity, or None for the public."""
     identity: Identity | None = getattr(request.state, "identity", None)
     return identity
 
 
 async def require_scope(request: Request, scope: Scope, object_: str, area: str | None = None) -> Identity:
-    """Let them do it and put it down, or raise 401 or 403 and put that down too where we know who asked."""
+    """Return the identity if it has the scope, else raise 401 or 403. Identified requests are audited in both cases."""
     identity = identity_of(request)
     decision = decide_access(identity, scope, area)
     if identity is not None:
@@ -36,9 +36,9 @@ async def require_scope(request: Request, scope: Scope, object_: str, area: str 
 
 
 def require_same_origin(request: Request, public_url: str) -> None:
-    """A browser says where a form came from; another site's form is refused (403)."""
+    """Raise 403 for a form of another site, by the headers that the browser sends."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    if site is not None:  # this one no page can hide, while `origin` is "null" where a page wants no referrer
+    if site is not None:  # no page can suppress this header, while `origin` is "null" if a page wants no referrer
         is_same_origin = site in {"same-origin", "none"} and (
             origin in {None, "null"} or _is_same_host(request, public_url)
         )

@@ -1,4 +1,4 @@
-"""`piekwacht access`: accounts and keys, for the administrator at the machine."""
+"""`piekwacht access`: manage accounts and API keys, and print the audit log."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ from edge_agent.configuration import ConfigurationError
 from gateway.access.accounts import Accounts
 from gateway.access.credentials import WeakPasswordError, totp_uri
 from gateway.access.identity import EVERY_AREA, Role, Scope
-from gateway.errors import GatewayError, StartError
+from gateway.errors import GatewayError, StartError, database_unavailable
 
 _MAX_KEY_DAYS = 366
 
@@ -28,24 +28,26 @@ def add_actions(parser: argparse.ArgumentParser) -> Iterable[argparse.ArgumentPa
         return subparser
 
     add = add_action(
-        "add", _add_account, "make or change an account; asks for a password, or reads it from standard input"
+        "add", _add_account, "create or change an account; prompts for a password, or reads it from standard input"
     )
-    add.add_argument("name", help="such as an e-mail address; small letters")
+    add.add_argument("name", help="such as an e-mail address, in lower case")
     add.add_argument("--role", type=Role, choices=list(Role), required=True)
     add.add_argument("--area", action="append", default=[], help="may be repeated; without: every area")
-    add.add_argument("--no-password", action="store_true", help="signs in through the organisation's provider only")
-    disable = add_action("disable", _disable_account, "nothing of this account works from now on, nor any of its keys")
+    add.add_argument(
+        "--no-password", action="store_true", help="the account signs in only through the organisation's provider"
+    )
+    disable = add_action("disable", _disable_account, "disable an account with its sessions and keys")
     disable.add_argument("name")
-    key = add_action("key", _create_key, "a key for a program, shown once")
-    key.add_argument("name", help="the account it belongs to")
+    key = add_action("key", _create_key, "create a key for a program, printed once")
+    key.add_argument("name", help="account of the key")
     key.add_argument("--purpose", required=True)
     key.add_argument("--scope", action="append", default=[], type=Scope, choices=list(Scope), help="may be repeated")
     key.add_argument("--area", action="append", default=[], help="may be repeated; without: every area of the account")
-    key.add_argument("--days", type=int, default=90, help=f"in force for so long, at most {_MAX_KEY_DAYS}")
-    revoke = add_action("revoke-key", _revoke_key, "this key works no more")
-    revoke.add_argument("id", help="the middle part of the key, as `list` shows it")
-    add_action("list", _print_accounts, "accounts and keys")
-    audit = add_action("audit", _print_audit, "who did what, the newest first")
+    key.add_argument("--days", type=int, default=90, help=f"days that the key is valid (90), at most {_MAX_KEY_DAYS}")
+    revoke = add_action("revoke-key", _revoke_key, "revoke a key")
+    revoke.add_argument("id", help="middle part of the key, as `list` prints it")
+    add_action("list", _print_accounts, "print accounts and keys")
+    audit = add_action("audit", _print_audit, "print the audit log, newest first")
     audit.add_argument("--limit", type=int, default=50, help="number of entries (50)")
     return actions.choices.values()
 
@@ -56,7 +58,7 @@ def run(args: argparse.Namespace, dsn: str) -> None:
     try:
         asyncio.run(args.action(args, accounts))
     except psycopg.OperationalError as error:
-        raise StartError(f"no database: {' '.join(str(error).split())}; check [database] dsn") from None
+        raise database_unavailable(error) from None
     except psycopg.errors.UndefinedTable:
         raise StartError("the database is older than this version: run `piekwacht migrate`") from None
 
@@ -68,11 +70,13 @@ async def _add_account(args: argparse.Namespace, accounts: Accounts) -> None:
     except WeakPasswordError as error:
         raise ConfigurationError(str(error)) from None
     except psycopg.errors.CheckViolation:
-        raise ConfigurationError(f"{args.name!r} cannot be a name: letters, digits, and . _ @ - between") from None
+        raise ConfigurationError(
+            f"{args.name!r} is no account name: use letters and digits, with . _ @ - between them"
+        ) from None
     await _record_audit(accounts, "put account", name)
     print(f"{name} is {args.role} of {', '.join(args.area) or 'every area'}")
     if totp is not None:
-        print(f"for the authenticator app (shown once): {totp_uri(totp, name)}")
+        print(f"for the authenticator app (printed once): {totp_uri(totp, name)}")
 
 
 def _read_password(args: argparse.Namespace) -> str | None:
@@ -83,49 +87,45 @@ def _read_password(args: argparse.Namespace) -> str | None:
 
 async def _disable_account(args: argparse.Namespace, accounts: Accounts) -> None:
     if not await accounts.disable_account(args.name):
-        raise GatewayError(f"there is no account {args.name!r} in force; `piekwacht access list` shows them")
+        raise GatewayError(f"there is no enabled account {args.name!r}; `piekwacht access list` prints them")
     await _record_audit(accounts, "disable account", args.name)
     print(f"{args.name} is disabled")
 
 
 async def _create_key(args: argparse.Namespace, accounts: Accounts) -> None:
     if not 1 <= args.days <= _MAX_KEY_DAYS:
-        raise ConfigurationError(f"--days: 1 to {_MAX_KEY_DAYS}; a key that lasts for ever is lost for ever")
+        raise ConfigurationError(f"--days: 1 to {_MAX_KEY_DAYS}; keys must expire")
     try:
         key = await accounts.put_key(
             args.name, args.scope, args.area or [EVERY_AREA], purpose=args.purpose, days=args.days
         )
     except psycopg.errors.ForeignKeyViolation:
-        raise GatewayError(f"there is no account {args.name!r}; `piekwacht access add` makes one") from None
+        raise GatewayError(f"there is no account {args.name!r}; `piekwacht access add` creates one") from None
     await _record_audit(accounts, "put key", key.id)
     print(key)
 
 
 async def _revoke_key(args: argparse.Namespace, accounts: Accounts) -> None:
     if not await accounts.revoke_key(args.id):
-        raise GatewayError(f"there is no key {args.id!r} in force; `piekwacht access list` shows them")
+        raise GatewayError(f"there is no valid key {args.id!r}; `piekwacht access list` prints them")
     await _record_audit(accounts, "revoke key", args.id)
     print(f"{args.id} is revoked")
 
 
 async def _print_accounts(args: argparse.Namespace, accounts: Accounts) -> None:
     del args
-    for name, role, areas, has_password, has_totp, disabled_at in await accounts.fetch_rows("select_accounts"):
-        sign_in_method = "password and code" if has_password and has_totp else "provider"
-        state = f"disabled {disabled_at}" if disabled_at else sign_in_method
-        print(f"{name}  {role}  {','.join(map(str, _texts(areas)))}  {state}")
-    for id_, account, scopes, areas, purpose, expires_at, revoked_at in await accounts.fetch_rows("select_keys"):
-        state = f"revoked {revoked_at}" if revoked_at else f"until {expires_at}"
-        print(f"key {id_}  {account}  {','.join(_texts(scopes))}  {','.join(_texts(areas))}  {state}  {purpose}")
-
-
-def _texts(value: object) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else []
+    for account in await accounts.list_accounts():
+        sign_in_method = "password and code" if account.has_password and account.has_totp else "provider"
+        state = f"disabled {account.disabled_at}" if account.disabled_at else sign_in_method
+        print(f"{account.name}  {account.role}  {','.join(account.areas)}  {state}")
+    for key in await accounts.list_keys():
+        state = f"revoked {key.revoked_at}" if key.revoked_at else f"until {key.expires_at}"
+        print(f"key {key.id}  {key.account}  {','.join(key.scopes)}  {','.join(key.areas)}  {state}  {key.purpose}")
 
 
 async def _print_audit(args: argparse.Namespace, accounts: Accounts) -> None:
-    for row in await accounts.fetch_rows("select_audit", most=args.limit):
-        print("  ".join(str(cell) for cell in row))
+    for entry in await accounts.list_audit(args.limit):
+        print(f"{entry.at}  {entry.who}  {entry.action}  {entry.object}  {entry.address}  {entry.outcome}")
 
 
 async def _record_audit(accounts: Accounts, action: str, object_: str) -> None:

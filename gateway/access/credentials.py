@@ -1,4 +1,4 @@
-"""Passwords, one-time codes, and the tokens we give out. Nothing here is stored as it was given."""
+"""Passwords, one-time codes, session tokens and API keys. Only hashes of passwords and tokens are stored."""
 
 import hashlib
 import secrets
@@ -10,18 +10,18 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from msgspec import Struct
 
 _HASHER = PasswordHasher()  # argon2id with the parameters of RFC 9106 for small memory
-_STEP_SECONDS = 30  # seconds a code is for (RFC 6238)
-_MIN_PASSWORD_LENGTH = 12  # characters; length is what counts (NIST SP 800-63B)
+_STEP_SECONDS = 30  # validity of one code (RFC 6238)
+_MIN_PASSWORD_LENGTH = 12  # characters; length matters most (NIST SP 800-63B)
 _KEY_PREFIX = "pwk"
 _DUMMY_HASH = _HASHER.hash(secrets.token_hex(16))
 
 
 class WeakPasswordError(ValueError):
-    """The password is too short; the message says how long it has to be."""
+    """The password is too short; the message names the minimum."""
 
 
 def hash_password(password: str) -> str:
-    """For the table; WeakPasswordError where it is too short."""
+    """Return the hash to store. Raises WeakPasswordError if the password is too short."""
     if len(password) < _MIN_PASSWORD_LENGTH:
         raise WeakPasswordError(
             f"a password needs at least {_MIN_PASSWORD_LENGTH} characters; a sentence is a good one"
@@ -30,7 +30,7 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password: str, stored: str | None) -> bool:
-    """Whether this is the password; as slow for an account without one, so that time does not tell which there are."""
+    """Check a password; equally slow without a stored hash, so that timing does not reveal which accounts exist."""
     try:
         return _HASHER.verify(stored or _DUMMY_HASH, password) and stored is not None
     except (VerificationError, InvalidHashError):
@@ -38,17 +38,17 @@ def verify_password(password: str, stored: str | None) -> bool:
 
 
 def new_totp_secret() -> str:
-    """A secret for an authenticator app."""
+    """Create a secret for an authenticator app."""
     return pyotp.random_base32()
 
 
 def totp_uri(secret: str, name: str) -> str:
-    """What the app reads as a QR code."""
+    """Return the URI that authenticator apps read as a QR code."""
     return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name="Piekwacht")
 
 
 def match_totp_step(secret: str, code: str, now: datetime, last_used_step: int) -> int | None:
-    """The time step a code is for, or None: wrong, too old, or used before. A clock may be one step off."""
+    """Return the time step of a code, or None if wrong, too old or used. Clocks may differ by one step."""
     step = int(now.timestamp()) // _STEP_SECONDS
     for candidate in (step - 1, step, step + 1):
         if candidate > last_used_step and pyotp.TOTP(secret).verify(code, for_time=candidate * _STEP_SECONDS):
@@ -57,17 +57,17 @@ def match_totp_step(secret: str, code: str, now: datetime, last_used_step: int) 
 
 
 def hash_token(token: str) -> bytes:
-    """What is stored of a token; it is random, so one round is enough."""
+    """Return the hash to store of a token; tokens are random, so one round is enough."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def new_session_token() -> str:
-    """For the cookie."""
+    """Create the token of a session, for the cookie."""
     return secrets.token_urlsafe(32)
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
-    """An API key as it is shown once."""
+    """An API key; it is shown only once."""
 
     id: str
     secret: str
@@ -77,11 +77,11 @@ class ApiKey(Struct, frozen=True, kw_only=True):
 
 
 def new_api_key() -> ApiKey:
-    """For a program."""
+    """Create a key for a program."""
     return ApiKey(id=secrets.token_hex(6), secret=secrets.token_hex(24))
 
 
 def parse_api_key(text: str) -> ApiKey | None:
-    """What a program shows, or None where it is no key of ours."""
+    """Parse a key as programs send it; None if it has another form."""
     parts = text.split("_")
     return ApiKey(id=parts[1], secret=parts[2]) if len(parts) == 3 and parts[0] == _KEY_PREFIX else None

@@ -1,4 +1,4 @@
-"""Who somebody is and what they may do where. Pure: decisions are values with reasons."""
+"""Identities, roles, scopes and areas, and the access decision. Pure: decisions are values with reasons."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -9,7 +9,7 @@ EVERY_AREA = "*"
 
 
 class Role(StrEnum):
-    """From the least to the most."""
+    """Roles in ascending order: each includes the scopes of those before it."""
 
     RESIDENT = "resident"
     INSPECTOR = "inspector"
@@ -18,7 +18,7 @@ class Role(StrEnum):
 
 
 class Scope(StrEnum):
-    """One thing that not everybody may do. Reading what is public needs none."""
+    """One permission. Reading public data needs none."""
 
     READ_EXACT_LOCATION = "read:exact-location"
     READ_QUARANTINE = "read:quarantine"
@@ -36,23 +36,23 @@ _ADDED_SCOPES: Mapping[Role, frozenset[Scope]] = {
 
 
 def scopes_of(role: Role) -> frozenset[Scope]:
-    """What a role may do: each may what those before it may."""
+    """Return all scopes of a role."""
     roles = list(Role)
     return frozenset().union(*(_ADDED_SCOPES[lower_role] for lower_role in roles[: roles.index(role) + 1]))
 
 
 class Identity(Struct, frozen=True, kw_only=True):
-    """Somebody who has proved who they are, by a session or a key."""
+    """An authenticated person or program, by a session or an API key."""
 
     name: str
     role: Role
     scopes: frozenset[Scope]
     areas: frozenset[str]
-    key_id: str | None = None  # id of the API key, where it was one
+    key_id: str | None = None  # id of the API key; None for a session
 
 
 class AccessDecision(StrEnum):
-    """Whether it may be done, and why not."""
+    """Whether access is allowed, and why not."""
 
     ALLOWED = "allowed"
     NOT_SIGNED_IN = "not_signed_in"
@@ -61,7 +61,7 @@ class AccessDecision(StrEnum):
 
 
 def decide_access(identity: Identity | None, scope: Scope, area: str | None = None) -> AccessDecision:
-    """Whether they may do this in this area; what belongs to no area (None) needs every area."""
+    """Decide access to a scope in an area; an object without an area (None) needs every area."""
     if identity is None:
         return AccessDecision.NOT_SIGNED_IN
     if scope not in identity.scopes:
@@ -72,7 +72,7 @@ def decide_access(identity: Identity | None, scope: Scope, area: str | None = No
 
 
 def narrow_identity(identity: Identity, scopes: frozenset[Scope], areas: frozenset[str], key_id: str) -> Identity:
-    """What a key may do: never more than its account may today."""
+    """Return the identity of an API key: never more than its account has now."""
     has_every_area = EVERY_AREA in identity.areas
     key_areas = areas if has_every_area else identity.areas if EVERY_AREA in areas else areas & identity.areas
     return Identity(

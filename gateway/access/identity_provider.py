@@ -1,4 +1,4 @@
-"""What the desk needs of a provider, without the libraries of one."""
+"""The identity provider as the account routes use it, without the libraries that implement it."""
 
 from typing import Protocol
 
@@ -7,14 +7,14 @@ from fastapi.responses import RedirectResponse
 
 
 class IdentityProviderError(Exception):
-    """The provider did not vouch for anybody; the message is for the log."""
+    """The provider authenticated nobody; the message is for the log."""
 
 
 class IdentityProvider(Protocol):
-    """Says who somebody is. Both raise ProviderError."""
+    """Authenticates people. Both methods raise IdentityProviderError."""
 
     async def redirect_to_provider(self, request: Request, return_url: str) -> RedirectResponse:
-        """To the provider's page, which sends people to `back` afterwards."""
+        """Redirect to the provider's page, which sends people to `return_url` afterwards."""
 
     async def fetch_account_name(self, request: Request) -> str:
-        """The name of the account, when they are back."""
+        """Return the account name from the request to `return_url`."""

@@ -1,4 +1,4 @@
-"""Put guard and desk into an application: the one line that the public face needs."""
+"""Install the access middleware and the account routes into the API's application. Called by gateway/api/app.py."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from gateway.access.settings import AccessSettings, OidcSettings
 def install_access(
     app: FastAPI, settings: AccessSettings, dsn: str, *, public_url: str, proxies: Sequence[str]
 ) -> None:
-    """To be called before other middleware is added, so that a refusal carries the headers of every answer."""
+    """Install before other middleware, so that rejections get the headers of every answer."""
     accounts = Accounts(dsn)
     authenticator = Authenticator(accounts)
     secure = public_url.startswith("https:")
@@ -35,10 +35,10 @@ def install_access(
 
 
 def _install_provider(app: FastAPI, settings: OidcSettings, *, secure: bool) -> IdentityProvider:
-    """Its libraries are loaded only where there is one. The signed cookie holds state and nonce for ten minutes."""
-    from starlette.middleware.sessions import SessionMiddleware  # noqa: PLC0415
+    """Install the provider and its cookie, which holds state and nonce, signed, for ten minutes."""
+    from starlette.middleware.sessions import SessionMiddleware  # noqa: PLC0415 - loaded only if configured
 
-    from gateway.access.oidc import OidcProvider  # noqa: PLC0415
+    from gateway.access.oidc import OidcProvider  # noqa: PLC0415 - loaded only if configured
 
     provider = OidcProvider(settings)
     app.add_middleware(

@@ -1,10 +1,9 @@
-"""The guard at the door: how often, how much, and who; everything else is for those behind it.
+"""ASGI middleware of the public API: rate limit, body size limit, authentication.
 
-Requests from this very machine (Prometheus, `piekwacht doctor`) are not limited; those that came through
-a proxy of ours count for the address that the proxy saw, and never see the machine room.
+Requests from this machine itself (Prometheus, `piekwacht doctor`) have no rate limit. A request through one of our
+proxies counts for the address that the proxy saw, and gets 404 for the internal paths.
 """
 
-import ipaddress
 import json
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.access.authentication import Authenticator, Credential, credential_from_headers
+from gateway.access.client_address import client_address
 from gateway.access.identity import Identity
 from gateway.access.rate_limit import TokenBuckets, rate_limit_key
 from gateway.access.settings import AccessSettings
@@ -23,14 +23,14 @@ from gateway.access.telemetry import REFUSED, REQUESTS
 _INTERNAL_PATHS = frozenset({"/metrics", "/healthz", "/readyz"})
 
 
-class _RefusedError(Exception):
+class _RefusedError(Exception):  # becomes an answer in __call__
     def __init__(self, status: int, reason: str, detail: str, **headers: str) -> None:
         super().__init__(detail)
         self.status, self.reason, self.detail, self.headers = status, reason, detail, headers
 
 
 class AccessMiddleware:
-    """ASGI middleware. Behind it, `scope["state"]` has `identity` (or None) and `address`."""
+    """For the application, `scope["state"]` gets `identity` (or None) and `address`."""
 
     def __init__(
         self, app: ASGIApp, settings: AccessSettings, authenticator: Authenticator, cookie: str, proxies: Sequence[str]
@@ -43,7 +43,7 @@ class AccessMiddleware:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let through, or refuse with a reason."""
+        """Forward the request, or answer with the reason of its rejection."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -58,16 +58,17 @@ class AccessMiddleware:
 
     async def _admit(self, scope: Scope) -> dict[str, object]:
         headers = Headers(scope=scope)
-        address, local = self._client_address(scope, headers)
+        peer = scope["client"][0] if scope.get("client") else "unknown"
+        address, is_local = client_address(peer, headers.getlist("x-forwarded-for"), self._proxies)
         if "x-forwarded-for" in headers and scope["path"] in _INTERNAL_PATHS:
-            raise _RefusedError(404, "machine_room", "there is nothing here")
+            raise _RefusedError(404, "internal_path", "this path is internal")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:18]) > self._settings.max_body_bytes:
             raise _body_too_long(self._settings.max_body_bytes)
         credential = credential_from_headers(headers, self._cookie)
         identity = self._authenticator.get_cached(credential) if credential else None
         if identity is None:
-            _take_token(self._anonymous_buckets, None if local else rate_limit_key(address))
+            _take_token(self._anonymous_buckets, None if is_local else rate_limit_key(address))
             identity = await self._identify(credential) if credential else None
         else:
             _take_token(self._authenticated_buckets, identity.key_id or identity.name)
@@ -78,40 +79,28 @@ class AccessMiddleware:
             identity = await self._authenticator.look_up(credential)
         except psycopg.Error:
             if credential.is_key:
-                raise _RefusedError(503, "away", "the database does not answer; try again", retry_after="5") from None
+                raise _RefusedError(
+                    503, "database_unavailable", "the database does not answer; try again", retry_after="5"
+                ) from None
             return None
         if identity is None and credential.is_key:
-            raise _RefusedError(401, "no_such_key", "this key is not in force", www_authenticate="Bearer")
+            raise _RefusedError(401, "invalid_key", "this key is not valid", www_authenticate="Bearer")
         return identity
-
-    def _client_address(self, scope: Scope, headers: Headers) -> tuple[str, bool]:
-        """(for whom, whether it is this machine itself)."""
-        peer = scope["client"][0] if scope.get("client") else "local"
-        forwarded = headers.get("x-forwarded-for")
-        if peer not in self._proxies and peer != "local":
-            return peer, False
-        if forwarded is None:
-            return peer, True
-        forwarded_address = forwarded.rsplit(",", 1)[-1].strip()
-        try:
-            return str(ipaddress.ip_address(forwarded_address)), False
-        except ValueError:
-            return peer, False
 
 
 def _take_token(buckets: TokenBuckets, client: str | None) -> None:
     wait = 0.0 if client is None else buckets.take_token(client, time.monotonic())
     if wait:
         seconds = str(int(wait) + 1)
-        raise _RefusedError(429, "too_many", f"too many requests; try again in {seconds} s", retry_after=seconds)
+        raise _RefusedError(429, "rate_limited", f"too many requests; try again in {seconds} s", retry_after=seconds)
 
 
 def _body_too_long(max_bytes: int) -> _RefusedError:
-    return _RefusedError(413, "too_long", f"a request may have {max_bytes} bytes")
+    return _RefusedError(413, "body_too_large", f"a request body may have at most {max_bytes} bytes")
 
 
 class _BodyMeter:
-    """Counts a body as it comes, and cuts it: who says nothing of its length is held to the same."""
+    """Counts the bytes of a body and cuts it at the limit, also without a content-length header."""
 
     def __init__(self, receive: Receive, max_bytes: int) -> None:
         self._receive, self._received, self.max_bytes = receive, 0, max_bytes
@@ -127,7 +116,7 @@ class _BodyMeter:
 
 
 class _ResponseCounter:
-    """Counts answers; where the body was cut, whatever the application makes of that becomes a 413."""
+    """Counts answers by status. If the body was cut, the application's answer is replaced by 413."""
 
     def __init__(self, send: Send, meter: _BodyMeter) -> None:
         self._send, self._meter, self._replaced = send, meter, False

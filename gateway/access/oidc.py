@@ -1,6 +1,6 @@
-"""Signing in through the organisation's provider: OpenID Connect, authorization code with PKCE, by Authlib.
+"""Sign in through the organisation's provider: OpenID Connect, authorization code with PKCE, by Authlib.
 
-The provider says who somebody is; whether they have an account here, and what it may do, an administrator says.
+The provider authenticates people. Only an administrator creates their accounts here and grants roles.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from gateway.access.settings import OidcSettings
 
 
 class OidcProvider:
-    """A `Provider` by OpenID Connect; the rest of its words at its address."""
+    """An IdentityProvider by OpenID Connect; it loads the provider's metadata from the issuer's address."""
 
     def __init__(self, settings: OidcSettings) -> None:
         self._settings, secret = settings, settings.client_secret_file.read_text().strip()
@@ -32,7 +32,7 @@ class OidcProvider:
         )
 
     async def redirect_to_provider(self, request: Request, return_url: str) -> RedirectResponse:
-        """To the provider's page. ProviderError where it does not answer."""
+        """Redirect to the provider's page. Raises IdentityProviderError if the provider does not answer."""
         try:
             response: RedirectResponse = await self._client.authorize_redirect(request, return_url)
         except (HTTPError, AuthlibBaseError, ValueError) as error:
@@ -40,7 +40,7 @@ class OidcProvider:
         return response
 
     async def fetch_account_name(self, request: Request) -> str:
-        """The name of the account, from a token that was checked: signature, issuer, audience, nonce, state."""
+        """Return the account name from a verified token: signature, issuer, audience, nonce and state are checked."""
         try:
             token = await self._client.authorize_access_token(request)
         except (AuthlibBaseError, JoseError, HTTPError, ValueError, KeyError) as error:

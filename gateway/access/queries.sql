@@ -12,7 +12,7 @@ SELECT name, role, areas, password_hash, totp_secret, totp_used, failures, locke
 FROM access.account WHERE name = %(name)s;
 
 -- name: select_accounts
-SELECT name, role, areas, password_hash IS NOT NULL, totp_secret IS NOT NULL, disabled_at
+SELECT name, role, areas, password_hash IS NOT NULL AS has_password, totp_secret IS NOT NULL AS has_totp, disabled_at
 FROM access.account ORDER BY name;
 
 -- name: disable_account
@@ -24,7 +24,7 @@ DELETE FROM access.session WHERE account = %(name)s;
 -- name: record_failed_sign_in
 UPDATE access.account
 SET failures = failures + 1,
-    locked_until = CASE WHEN failures + 1 >= %(most)s THEN now() + %(lock)s * interval '1 second' END
+    locked_until = CASE WHEN failures + 1 >= %(max_failures)s THEN now() + %(lock_seconds)s * interval '1 second' END
 WHERE name = %(name)s;
 
 -- name: record_totp_step
@@ -53,7 +53,7 @@ INSERT INTO access.api_key (id, secret_sha256, account, scopes, areas, purpose, 
 VALUES (%(id)s, %(secret)s, %(name)s, %(scopes)s, %(areas)s, %(purpose)s, now() + %(days)s * interval '1 day');
 
 -- name: select_key
-SELECT account.name, account.role, account.areas, api_key.scopes, api_key.areas, api_key.secret_sha256
+SELECT account.name, account.role, account.areas, api_key.scopes, api_key.areas AS key_areas, api_key.secret_sha256
 FROM access.api_key JOIN access.account ON account.name = api_key.account
 WHERE api_key.id = %(id)s AND api_key.expires_at > now() AND api_key.revoked_at IS NULL AND account.disabled_at IS NULL;
 
@@ -68,7 +68,7 @@ INSERT INTO access.audit (who, action, object, address, outcome)
 VALUES (%(who)s, %(action)s, %(object)s, %(address)s, %(outcome)s);
 
 -- name: select_audit
-SELECT at, who, action, object, address, outcome FROM access.audit ORDER BY id DESC LIMIT %(most)s;
+SELECT at, who, action, object, address, outcome FROM access.audit ORDER BY id DESC LIMIT %(limit)s;
 
 -- name: select_exact_location
-SELECT area_id, latitude, longitude FROM station WHERE id = %(id)s;
+SELECT area_id AS area, latitude, longitude FROM station WHERE id = %(id)s;

@@ -1,4 +1,4 @@
-"""How many requests somebody may still send: a token bucket each, for a bounded number of them. Pure: takes `now`."""
+"""Rate limit: a token bucket per client, for a bounded number of clients. Pure: takes `now`."""
 
 import ipaddress
 from collections import OrderedDict
@@ -7,10 +7,10 @@ _MAX_CLIENTS = 50_000
 
 
 class TokenBuckets:
-    """Fills with `per_minute` tokens a minute up to as many; the one unused for longest is forgotten first.
+    """Each bucket fills with `per_minute` tokens per minute, up to that number.
 
-    Who is forgotten begins with a full bucket: with 50,000 addresses at once we are under attack by so many
-    that a limit for each does not help, and memory must not be what gives way.
+    Above `max_clients` the bucket unused for longest is removed, and its client begins with a full one again.
+    An attack from 50,000 addresses at once defeats a limit per address; memory must stay bounded.
     """
 
     def __init__(self, per_minute: int, max_clients: int = _MAX_CLIENTS) -> None:
@@ -18,7 +18,7 @@ class TokenBuckets:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take_token(self, client: str, now: float) -> float:
-        """0 where the request may pass, else after how many seconds one may. `now` in seconds, never backwards."""
+        """Return 0 if the request may pass, else the seconds to wait. `now` in seconds, monotonic."""
         tokens, updated_at = self._buckets.pop(client, (self._capacity, now))
         tokens = min(self._capacity, tokens + (now - updated_at) * self._tokens_per_second)
         wait = 0.0 if tokens >= 1 else (1 - tokens) / self._tokens_per_second
@@ -32,7 +32,7 @@ class TokenBuckets:
 
 
 def rate_limit_key(address: str) -> str:
-    """Whom an address stands for: itself, or in IPv6 the /64 that one connection is given whole."""
+    """Return the client of an address: itself, or in IPv6 its /64, the smallest range of one connection."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

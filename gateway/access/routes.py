@@ -1,4 +1,4 @@
-"""Signing in and out, and the one thing of a station that is not public."""
+"""Routes for signing in and out, and for the exact location of a station, which is not public."""
 
 from collections.abc import Awaitable
 from pathlib import Path
@@ -32,7 +32,7 @@ _PROVIDER_FAILED = "Inloggen via uw organisatie is niet gelukt, of u heeft hier 
 
 
 class AccountRoutes:
-    """Everything the routes need, once an application."""
+    """The routes with their dependencies, one instance per application."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class AccountRoutes:
         self._cookie, self._url, self._session_seconds = cookie, public_url.rstrip("/"), session_seconds
 
     def router(self) -> APIRouter:
-        """All of them; none belongs to the public API's description."""
+        """Return all routes; the public API description leaves them out."""
         routes = APIRouter(include_in_schema=False)
         routes.add_api_route("/account", self.show_account, methods=["GET"])
         routes.add_api_route("/account/sign-in", self.sign_in, methods=["POST"])
@@ -61,7 +61,7 @@ class AccountRoutes:
         return routes
 
     async def show_account(self, request: Request) -> HTMLResponse:
-        """Who you are, or the form."""
+        """Show the account page: the identity, or the sign-in form."""
         return self._render_page(request)
 
     async def sign_in(
@@ -71,7 +71,7 @@ class AccountRoutes:
         password: Annotated[str, Form(max_length=1_024)],
         code: Annotated[str, Form(max_length=16)],
     ) -> Response:
-        """Name, password and code; the reason for a refusal is in the audit log only."""
+        """Sign in by name, password and code; only the audit log has the reason of a rejection."""
         self._require_same_origin(request)
         account_name = name.strip().lower()
         outcome, token = await _await_database(
@@ -80,7 +80,7 @@ class AccountRoutes:
         return await self._sign_in_response(request, account_name, outcome, token, _WRONG_CREDENTIALS)
 
     async def sign_out(self, request: Request) -> Response:
-        """End the session here and in the database."""
+        """End the session in the cache and in the database."""
         self._require_same_origin(request)
         credential = credential_from_headers(request.headers, self._cookie)
         if credential is not None and not credential.is_key:
@@ -91,9 +91,9 @@ class AccountRoutes:
         return response
 
     async def redirect_to_provider(self, request: Request) -> Response:
-        """Off to the organisation's own page."""
+        """Redirect to the sign-in page of the organisation."""
         if self._provider is None:
-            raise HTTPException(404, "there is no provider")
+            raise HTTPException(404, "no identity provider is configured")
         try:
             return await self._provider.redirect_to_provider(request, f"{self._url}/account/provider/back")
         except IdentityProviderError as error:
@@ -101,9 +101,9 @@ class AccountRoutes:
             return self._render_page(request, notice=_PROVIDER_FAILED, status=502)
 
     async def return_from_provider(self, request: Request) -> Response:
-        """Back from there."""
+        """Sign in after the provider has authenticated the person."""
         if self._provider is None:
-            raise HTTPException(404, "there is no provider")
+            raise HTTPException(404, "no identity provider is configured")
         try:
             name = await self._provider.fetch_account_name(request)
         except IdentityProviderError as error:
@@ -114,7 +114,7 @@ class AccountRoutes:
         return await self._sign_in_response(request, name, outcome, token, _PROVIDER_FAILED)
 
     async def show_identity(self, request: Request) -> dict[str, object]:
-        """For programs: whose key this is and what it may do."""
+        """Return name, role, scopes and areas of the key or session, for programs."""
         identity = identity_of(request)
         if identity is None:
             raise HTTPException(401, "sign in, or send a key", {"WWW-Authenticate": "Bearer"})
@@ -125,14 +125,13 @@ class AccountRoutes:
             "areas": sorted(identity.areas),
         }
 
-    async def show_exact_location(self, request: Request, id: str) -> dict[str, object]:  # noqa: A002 - the path's word
-        """Where a node really stands. Homes are personal data: every look is put down."""
-        rows = await _await_database(self._accounts.fetch_rows("select_exact_location", id=id))
-        area, latitude, longitude = rows[0] if rows else (None, None, None)
-        await require_scope(request, Scope.READ_EXACT_LOCATION, f"station {id}", None if area is None else str(area))
-        if not rows:
+    async def show_exact_location(self, request: Request, id: str) -> dict[str, object]:  # noqa: A002 - the name in the path
+        """Return the exact location of a station. Addresses of homes are personal data: every request is audited."""
+        location = await _await_database(self._accounts.find_exact_location(id))
+        await require_scope(request, Scope.READ_EXACT_LOCATION, f"station {id}", location.area if location else None)
+        if location is None:
             raise HTTPException(404, f"there is no station {id[:80]!r}")
-        return {"station": id, "latitude": latitude, "longitude": longitude}
+        return {"station": id, "latitude": location.latitude, "longitude": location.longitude}
 
     @property
     def _secure(self) -> bool:
@@ -162,7 +161,7 @@ class AccountRoutes:
         identity, provider = identity_of(request), self._provider is not None
         return HTMLResponse(
             _ACCOUNT_TEMPLATE.render(
-                identity=identity, said=notice, provider=provider, roles=_ROLE_NAMES, answers=Scope.ANSWER_ALERTS
+                identity=identity, notice=notice, provider=provider, roles=_ROLE_NAMES, answers=Scope.ANSWER_ALERTS
             ),
             status,
         )

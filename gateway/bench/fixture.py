@@ -11,7 +11,8 @@ from edge_agent.wire import ClockState, ReadingBatch, Signer, Topic, TopicKind
 from gateway.model.registry import Area, Node, Station
 from gateway.mqtt.settings import BrokerSettings
 from gateway.store import stations
-from gateway.store.migrate import connect, migrate
+from gateway.store.connection import connect
+from gateway.store.migrate import migrate
 from gateway.system.child_process import Child
 from gateway.system.embedded_servers import Postgres
 

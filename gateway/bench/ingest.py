@@ -37,9 +37,8 @@ from gateway.errors import GatewayError
 from gateway.ingest.consumer import derive_session_name
 from gateway.mqtt.connection import open_connection
 from gateway.mqtt.settings import BrokerSettings
-from gateway.store.connection import QUERIES
+from gateway.store.connection import QUERIES, connect
 from gateway.store.copy_observations import encode_observations
-from gateway.store.migrate import connect
 from gateway.system.child_process import Child
 from gateway.system.embedded_servers import Broker
 

@@ -11,8 +11,7 @@ from edge_agent.configuration import ConfigurationError
 from gateway import settings
 from gateway.decoding.rejection import RejectionReason
 from gateway.errors import GatewayError
-from gateway.store.connection import QUERIES
-from gateway.store.migrate import connect
+from gateway.store.connection import QUERIES, connect
 
 _MAX_SHOWN_BYTES = 4096
 

@@ -1,4 +1,4 @@
-"""Certificates, ours, the authority's and the broker's: do they fit, how long do they last, is ours taken."""
+"""Checks of certificates: our own files, the authority's, the broker's, and whether the broker accepts ours."""
 
 import contextlib
 import socket
@@ -14,47 +14,49 @@ from gateway.doctor.finding import Finding, FindingFactory
 from gateway.mqtt.settings import BrokerSettings, TlsSettings
 
 _EXPIRY_WARNING = timedelta(days=30)
-_CONNECT_TIMEOUT = 5.0  # seconds for the broker's answer
-_REFUSAL_TIMEOUT = 0.5  # seconds in which a TLS 1.3 server says that it does not take our certificate
+_CONNECT_TIMEOUT = 5.0  # s for the broker's answer
+_REFUSAL_TIMEOUT = 0.5  # s in which a TLS 1.3 server rejects our certificate after the handshake
 
 _FINDING = FindingFactory("certificates")
 
 
 def check_certificates(settings: BrokerSettings, now: datetime) -> Iterator[Finding]:
-    """Our own files; the broker's certificate is looked at by `examine_broker`."""
+    """Check our own files; `check_broker` checks the broker's certificate."""
     if settings.tls is None:
-        yield _FINDING.note("the broker is reached without TLS", "give [broker.tls], unless it is on this machine")
+        yield _FINDING.note(
+            "the connection to the broker has no TLS", "set [broker.tls], unless the broker is on this machine"
+        )
         return
     certificates = {}
     for name, path in (("authority", settings.tls.ca), ("certificate", settings.tls.certificate)):
         try:
             certificates[name] = x509.load_pem_x509_certificate(path.read_bytes())
         except (OSError, ValueError):
-            yield _FINDING.fault(f"{path} is no certificate that can be read", "copy it anew from where it was made")
+            yield _FINDING.fault(f"{path} is no readable certificate", "copy it again from where it was created")
             return
     authority, client_certificate = certificates["authority"], certificates["certificate"]
     yield from check_validity(
-        authority, "the authority's certificate", "make a new authority and enrol every node again", now
+        authority, "the authority's certificate", "create a new authority and enrol every node again", now
     )
     yield from check_validity(
-        client_certificate, "our certificate towards the broker", "make a new one: `piekwacht ca client`", now
+        client_certificate, "our certificate for the broker", "create a new one: `piekwacht ca client`", now
     )
     yield from _check_chain_and_key(settings.tls, authority, client_certificate)
 
 
 def check_validity(certificate: x509.Certificate, label: str, remedy: str, now: datetime) -> Iterator[Finding]:
-    """Whether it is in force at `now`, and for how long yet."""
+    """Whether the certificate is valid at `now`, and until when."""
     not_after, not_before = certificate.not_valid_after_utc, certificate.not_valid_before_utc
     if now > not_after:
         yield _FINDING.fault(f"{label} expired on {not_after:%Y-%m-%d}", remedy)
     elif now < not_before:
         yield _FINDING.fault(
-            f"{label} is not in force before {not_before:%Y-%m-%d %H:%M}Z", "set this machine's clock right"
+            f"{label} is not valid before {not_before:%Y-%m-%d %H:%M}Z", "set this machine's clock right"
         )
     elif not_after - now < _EXPIRY_WARNING:
         yield _FINDING.warning(f"{label} expires on {not_after:%Y-%m-%d}", remedy)
     else:
-        yield _FINDING.ok(f"{label} is in force until {not_after:%Y-%m-%d}")
+        yield _FINDING.ok(f"{label} is valid until {not_after:%Y-%m-%d}")
 
 
 def _check_chain_and_key(
@@ -63,23 +65,23 @@ def _check_chain_and_key(
     try:
         client_certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature):
-        yield _FINDING.fault(f"{tls.certificate} was not issued by {tls.ca}", "take both from the same authority")
+        yield _FINDING.fault(f"{tls.certificate} was not issued by {tls.ca}", "use files of the same authority")
     try:
         tls.create_context()
-    except OSError:  # ssl.SSLError is one
-        yield _FINDING.fault(f"{tls.key} is not the key of {tls.certificate}", "copy both from where they were made")
+    except OSError:  # also ssl.SSLError
+        yield _FINDING.fault(f"{tls.key} is not the key of {tls.certificate}", "copy both from where they were created")
 
 
 def check_broker(settings: BrokerSettings, now: datetime) -> Iterator[Finding]:
-    """Connect as the gateway would, up to where MQTT would begin.
+    """Connect and do the TLS handshake as the gateway would, without MQTT.
 
-    No further: a session by this certificate's name would take the gateway's place, and its queue with it.
+    An MQTT session under this certificate's name would replace the gateway's session and take its queue.
     """
     finding = FindingFactory("broker")
     try:
         with socket.create_connection((settings.host, settings.port), timeout=_CONNECT_TIMEOUT) as connection:
             if settings.tls is None:
-                yield finding.ok(f"something listens at {settings}")
+                yield finding.ok(f"a server listens at {settings}")
             else:
                 yield from _check_handshake(settings, connection, now)
     except OSError as error:
@@ -93,53 +95,53 @@ def _check_handshake(settings: BrokerSettings, connection: socket.socket, now: d
     try:
         context = settings.tls.create_context() if settings.tls else ssl.create_default_context()
     except OSError:
-        yield finding.note(
-            f"{settings} cannot be tried without a certificate of ours", "see what is said of certificates"
-        )
+        yield finding.note(f"{settings} cannot be checked without our certificate", "see the check `certificates`")
         return
     try:
         with context.wrap_socket(connection, server_hostname=settings.host) as tls_connection:
             server_certificate = tls_connection.getpeercert(binary_form=True)
             tls_connection.settimeout(_REFUSAL_TIMEOUT)
-            with contextlib.suppress(TimeoutError):  # silence is consent: it waits for us to speak
+            with contextlib.suppress(TimeoutError):  # no answer: the server accepts us and waits for MQTT
                 if tls_connection.recv(1) == b"":
                     yield finding.fault(
-                        f"{settings} hangs up on us", "look at the broker's log; is our certificate revoked?"
+                        f"{settings} closes the connection", "see the broker's log; is our certificate revoked?"
                     )
                     return
     except ssl.SSLCertVerificationError as error:
         yield finding.fault(
-            f"{settings} shows a certificate that is not good: {error.verify_message}", _verification_remedy(error)
+            f"{settings} has an invalid certificate: {error.verify_message}", _verification_remedy(error)
         )
     except ssl.SSLError as error:
-        remedy = "is ours revoked, expired or from another authority? look at the broker's log"
-        yield finding.fault(f"{settings} does not take our certificate ({error.reason or error})", remedy)
+        remedy = "see the broker's log: is our certificate revoked, expired or from another authority?"
+        yield finding.fault(f"{settings} rejects our certificate ({error.reason or error})", remedy)
     except (ValueError, OSError) as error:
-        yield finding.fault(f"no TLS with {settings} ({error})", "look at [broker.tls]")
+        yield finding.fault(f"no TLS with {settings} ({error})", "check [broker.tls]")
     else:
-        yield finding.ok(f"{settings} answers, and takes our certificate")
+        yield finding.ok(f"{settings} answers, and accepts our certificate")
         if server_certificate is not None:
             certificate = x509.load_der_x509_certificate(server_certificate)
             yield from check_validity(
-                certificate, "the broker's certificate", "make a new one: `piekwacht ca server`", now
+                certificate, "the broker's certificate", "create a new one: `piekwacht ca server`", now
             )
 
 
 def _verification_remedy(error: ssl.SSLCertVerificationError) -> str:
     if "expired" in error.verify_message:
-        return "make a new one: `piekwacht ca server`; or is this machine's clock wrong?"
+        return "create a new one: `piekwacht ca server`; or is this machine's clock wrong?"
     if "mismatch" in error.verify_message.lower() or "not valid for" in error.verify_message:
-        return "use the name it was made for in [broker] host, or make one for this name: `piekwacht ca server --host`"
-    return "give the authority it is from in [broker.tls] ca"
+        return (
+            "set [broker] host to a name in the certificate, or create one for this name: `piekwacht ca server --host`"
+        )
+    return "set [broker.tls] ca to the authority that issued it"
 
 
 def current_time() -> datetime:
-    """This machine's clock."""
+    """Return the time of this machine."""
     return datetime.now(UTC)
 
 
 def read_not_before(path: Path) -> datetime | None:
-    """From when on a certificate is in force: a clock before that is wrong."""
+    """Return the start of a certificate's validity, or None; an earlier clock is wrong."""
     try:
         return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_before_utc
     except (OSError, ValueError):

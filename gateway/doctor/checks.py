@@ -1,4 +1,4 @@
-"""All the checks of an installation, in the order in which one rests on another."""
+"""All checks of an installation, in the order of their dependencies. Called by `piekwacht doctor` and `startup`."""
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -16,7 +16,7 @@ Check = Callable[[Settings], Iterable[Finding]]
 
 
 def build_checks(hosts: services.Hosts = MappingProxyType({})) -> Mapping[str, Check]:
-    """Every check by its name on the command line; `hosts` says which parts run elsewhere."""
+    """Return every check by its name on the command line; `hosts` names the hosts of services that run elsewhere."""
     return {
         "settings": files.check_files,
         "clock": _check_clock,
@@ -36,15 +36,15 @@ def build_checks(hosts: services.Hosts = MappingProxyType({})) -> Mapping[str, C
 def run_checks(
     settings: Settings, only: Collection[str] = (), hosts: services.Hosts = MappingProxyType({})
 ) -> Iterator[Finding]:
-    """Findings as they are made; a check that fails for a reason nobody thought of is a fault, not a traceback."""
+    """Yield findings as checks run; an unexpected exception becomes a fault, not a traceback."""
     for name, check in build_checks(hosts).items():
         if not only or name in only:
             try:
                 yield from check(settings)
-            except Exception as error:  # noqa: BLE001 - the doctor must say something of every patient
+            except Exception as error:  # noqa: BLE001 - one broken check must not hide the others
                 reason = one_line(error)
                 yield Finding(
-                    check=name, level=FindingLevel.FAULT, what=f"{name} could not be looked at", remedy=reason
+                    check=name, level=FindingLevel.FAULT, message=f"the check {name} failed unexpectedly", remedy=reason
                 )
 
 

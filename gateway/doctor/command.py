@@ -1,4 +1,4 @@
-"""`piekwacht doctor`: looks a whole installation over and says in one sentence each what is wrong and what to do."""
+"""`piekwacht doctor`: check an installation; print one sentence per finding, with the remedy."""
 
 import argparse
 import sys
@@ -33,19 +33,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--at", action="append", default=[], type=_parse_host, metavar="SERVICE=HOST",
         help="where gateway, api, alerting or evaluation runs, if not here; may be repeated",
     )  # fmt: skip
-    parser.add_argument("--quiet", action="store_true", help="say only what somebody has to do something about")
-    parser.add_argument("--json", action="store_true", help="a list of findings, for programs")
+    parser.add_argument("--quiet", action="store_true", help="print only warnings and faults")
+    parser.add_argument("--json", action="store_true", help="print the findings as a JSON list")
 
 
 def _parse_host(text: str) -> tuple[str, str]:
     part, separator, host = text.partition("=")
     if not separator or part not in {"gateway", "api", "alerting", "evaluation"}:
-        raise argparse.ArgumentTypeError(f"{text!r} is not such as api=web-1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not SERVICE=HOST, such as api=web-1")
     return part, host
 
 
 def run(args: argparse.Namespace) -> int:
-    """0: well, perhaps with warnings; 1: something does not work; 2 (raised): the settings cannot be read."""
+    """Return 0 without faults, 1 with a fault. Raises ConfigurationError (exit code 2) for unreadable settings."""
     config = settings.read(args.config)
     findings = _print_findings(run_checks(config, args.only, dict(args.at)), args)
     return 1 if any(finding.level is FindingLevel.FAULT for finding in findings) else 0

@@ -1,20 +1,27 @@
-"""The database: does it answer, has it our schema, does it keep what it has confirmed."""
+"""Checks of the database: connection, durability settings, schema, TimescaleDB."""
 
 from collections.abc import Iterator, Mapping
 
 import psycopg
+from msgspec import Struct
+from psycopg.rows import class_row, scalar_row
 
+from alerting.errors import one_line
 from gateway.doctor.finding import Finding, FindingFactory
 from gateway.errors import StartError
-from gateway.store.connection import QUERIES
-from gateway.store.migrate import SchemaError, connect, find_pending, load_migrations, select_for_server
+from gateway.store.connection import QUERIES, connect
+from gateway.store.migrate import SchemaError, find_pending, load_migrations, select_for_server
 
 _MIN_SERVER_VERSION = 150_000  # PostgreSQL 15
-_TOO_SLOW = 0.25  # seconds for an answer to nothing
+
+
+class _TimescaleState(Struct, frozen=True, kw_only=True):
+    version: str | None
+    made_with_timescale: bool
 
 
 def check_database(dsn: str) -> Iterator[Finding]:
-    """Connect once; everything else only where that works."""
+    """Connect once; the other checks run only if that succeeds."""
     finding = FindingFactory("database")
     try:
         connection = connect(dsn)
@@ -27,9 +34,7 @@ def check_database(dsn: str) -> Iterator[Finding]:
             yield from _check_schema(connection)
             yield from _check_timescale(connection)
         except psycopg.Error as error:
-            yield finding.fault(
-                f"the database answers with an error ({' '.join(str(error).split())})", "look at its log"
-            )
+            yield finding.fault(f"the database answers with an error ({one_line(error)})", "see its log")
 
 
 def _check_server(connection: psycopg.Connection) -> Iterator[Finding]:
@@ -40,16 +45,17 @@ def _check_server(connection: psycopg.Connection) -> Iterator[Finding]:
     durability: Mapping[str, str] = dict(connection.execute(QUERIES["select_durability_settings"]).fetchall())
     for name, value in durability.items():
         if value == "off":
-            remedy = f"set {name} = on in postgresql.conf, or a power cut loses what nodes were told to forget"
+            remedy = (
+                f"set {name} = on in postgresql.conf, or a power cut loses readings that nodes have already deleted"
+            )
             yield finding.fault(f"the server runs with {name} = off", remedy)
     if "off" not in durability.values():
-        yield finding.ok(f"PostgreSQL {version // 10_000} answers and keeps what it confirms")
+        yield finding.ok(f"PostgreSQL {version // 10_000} answers, and its commits survive a power cut")
 
 
 def _check_schema(connection: psycopg.Connection) -> Iterator[Finding]:
     finding = FindingFactory("schema")
-    row = connection.execute(QUERIES["has_schema"]).fetchone()
-    if row is None or not row[0]:
+    if not connection.cursor(row_factory=scalar_row).execute(QUERIES["has_schema"]).fetchone():
         yield finding.fault("the database is empty", "run `piekwacht migrate`")
         return
     applied: dict[str, str] = dict(connection.execute(QUERIES["select_applied_migrations"]).fetchall())
@@ -57,30 +63,32 @@ def _check_schema(connection: psycopg.Connection) -> Iterator[Finding]:
     try:
         missing = find_pending(select_for_server(load_migrations(), timescale=timescale), applied)
     except SchemaError as error:
-        yield finding.fault("the database is not of this version", str(error))
+        yield finding.fault("the database does not fit this version", str(error))
         return
     if missing:
         yield finding.fault(
-            f"the database is older, it lacks {len(missing)} migrations", "back up, then run `piekwacht migrate`"
+            f"the database is older: it lacks {len(missing)} migrations", "back up, then run `piekwacht migrate`"
         )
     else:
-        yield finding.ok(f"the schema is this version's, up to {max(applied)}")
+        yield finding.ok(f"the schema is of this version, up to {max(applied)}")
 
 
 def _check_timescale(connection: psycopg.Connection) -> Iterator[Finding]:
     finding = FindingFactory("timescale")
-    row = connection.execute(QUERIES["select_timescale_version"]).fetchone()
-    version, made_with_timescale = row or (None, False)
-    if version:
-        failed_jobs = connection.execute(QUERIES["count_failed_jobs"]).fetchall()
-        if failed_jobs:
-            remedy = "look at timescaledb_information.job_errors"
-            yield finding.warning(f"{len(failed_jobs)} of TimescaleDB's jobs failed last time", remedy)
+    cursor = connection.cursor(row_factory=class_row(_TimescaleState))
+    timescale = cursor.execute(QUERIES["select_timescale_version"]).fetchone()
+    if timescale is not None and timescale.version:
+        jobs = connection.cursor(row_factory=scalar_row)
+        if failed_jobs := jobs.execute(QUERIES["count_failed_jobs"]).fetchone():
+            remedy = "see timescaledb_information.job_errors"
+            yield finding.warning(f"the last run of {failed_jobs} TimescaleDB jobs failed", remedy)
         else:
-            yield finding.ok(f"TimescaleDB {version} is there")
-    elif made_with_timescale:
-        yield finding.fault("the database was made with TimescaleDB and it is gone", "install it again on the server")
+            yield finding.ok(f"TimescaleDB {timescale.version} is installed")
+    elif timescale is not None and timescale.made_with_timescale:
+        remedy = "install it again on the server"
+        yield finding.fault("the database was created with TimescaleDB, which is no longer installed", remedy)
     else:
         yield finding.note(
-            "there is no TimescaleDB", "nothing is compressed; fine for some ten nodes, see docs/operator/sizing.md"
+            "TimescaleDB is not installed",
+            "nothing is compressed; fine for some ten nodes, see docs/operator/sizing.md",
         )

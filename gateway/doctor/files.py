@@ -1,4 +1,4 @@
-"""Every file that the settings name is there, can be read, and keeps its secret."""
+"""Check of the files that the settings name: each exists, is readable, and secrets are not readable by others."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _OTHERS_PERMISSIONS = 0o007
 
 
 def check_files(settings: Settings) -> Iterator[Finding]:
-    """One finding for each file in trouble, or one for all of them."""
+    """Return one finding per file with a problem, or one for all files."""
     named_files = list(list_files(settings))
     problems = [finding for path, file in named_files if (finding := _check_file(path, file)) is not None]
     yield from problems or [
@@ -23,11 +23,11 @@ def check_files(settings: Settings) -> Iterator[Finding]:
 def _check_file(setting: str, file: Path) -> Finding | None:
     finding = FindingFactory("settings")
     if not file.exists():
-        return finding.fault(f"{setting}: {file} is not there", "put the file there, or change the setting")
+        return finding.fault(f"{setting}: {file} does not exist", "put the file there, or change the setting")
     if not os.access(file, os.R_OK):
         return finding.fault(f"{setting}: {file} cannot be read by this user", f"chown {_owner()} {file}")
     if setting.rsplit(".", 1)[-1] in _SECRET_SETTINGS and file.stat().st_mode & _OTHERS_PERMISSIONS:
-        return finding.warning(f"{setting}: everybody on this machine can read {file}", f"chmod 0600 {file}")
+        return finding.warning(f"{setting}: every user of this machine can read {file}", f"chmod 0600 {file}")
     return None
 
 

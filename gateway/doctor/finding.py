@@ -1,4 +1,4 @@
-"""What one look at an installation found: how bad it is, in one sentence, and what to do."""
+"""Findings of the doctor: severity, one sentence, and the remedy."""
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
@@ -7,49 +7,49 @@ from msgspec import Struct
 
 
 class FindingLevel(StrEnum):
-    """How bad it is."""
+    """Severity of a finding."""
 
-    OK = "well"
-    NOTE = "note"  # could not be looked at, or is a choice
-    WARNING = "warning"  # works today
+    OK = "ok"
+    NOTE = "note"  # could not be checked, or is a choice
+    WARNING = "warning"  # works now, may fail later
     FAULT = "fault"  # does not work
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """`what` names the thing, `remedy` begins with a verb; no remedy where all is well."""
+    """`message` names the thing, `remedy` begins with a verb; a finding that is ok has none."""
 
     check: str
     level: FindingLevel
-    what: str
+    message: str
     remedy: str = ""
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.remedy}" if self.remedy else self.what
+        return f"{self.message}: {self.remedy}" if self.remedy else self.message
 
 
 class FindingFactory:
-    """Of one check; each method makes a finding of its level."""
+    """Builds the findings of one check, one method per level."""
 
     def __init__(self, check: str) -> None:
         self._check = check
 
-    def ok(self, what: str) -> Finding:
-        """All is as it should be."""
-        return Finding(check=self._check, level=FindingLevel.OK, what=what)
+    def ok(self, message: str) -> Finding:
+        """The check passed."""
+        return Finding(check=self._check, level=FindingLevel.OK, message=message)
 
-    def note(self, what: str, remedy: str = "") -> Finding:
-        """Not looked at, or a choice somebody made."""
-        return Finding(check=self._check, level=FindingLevel.NOTE, what=what, remedy=remedy)
+    def note(self, message: str, remedy: str = "") -> Finding:
+        """Not checked, or a choice of the operator."""
+        return Finding(check=self._check, level=FindingLevel.NOTE, message=message, remedy=remedy)
 
-    def warning(self, what: str, remedy: str) -> Finding:
-        """It works, and will not for ever."""
-        return Finding(check=self._check, level=FindingLevel.WARNING, what=what, remedy=remedy)
+    def warning(self, message: str, remedy: str) -> Finding:
+        """It works now, and may fail later."""
+        return Finding(check=self._check, level=FindingLevel.WARNING, message=message, remedy=remedy)
 
-    def fault(self, what: str, remedy: str) -> Finding:
+    def fault(self, message: str, remedy: str) -> Finding:
         """It does not work."""
-        return Finding(check=self._check, level=FindingLevel.FAULT, what=what, remedy=remedy)
+        return Finding(check=self._check, level=FindingLevel.FAULT, message=message, remedy=remedy)
 
 
 def filter_findings(findings: Iterable[Finding], *, quiet: bool) -> Iterator[Finding]:
-    """All of them, or with `quiet` only what somebody has to do something about."""
+    """Return all findings, or with `quiet` only warnings and faults."""
     return (finding for finding in findings if not quiet or finding.level in {FindingLevel.WARNING, FindingLevel.FAULT})

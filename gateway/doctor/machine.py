@@ -1,4 +1,4 @@
-"""The machine under it all: its clock and its disks."""
+"""Checks of this machine: its clock and its disks."""
 
 import ctypes
 import shutil
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import psycopg
 from msgspec import Struct
+from psycopg.rows import class_row
 
 from gateway.doctor.finding import Finding, FindingFactory
 from gateway.errors import StartError
-from gateway.store.connection import QUERIES
-from gateway.store.migrate import connect
+from gateway.store.connection import QUERIES, connect
 
-_EARLIEST = datetime(2026, 11, 1, tzinfo=UTC)  # no clock that is right shows a time before this program was written
+_EARLIEST = datetime(2026, 11, 1, tzinfo=UTC)  # before this program was written: no correct clock shows it
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 _MAX_DIFFERENCE = timedelta(seconds=2)
 _TIME_ERROR = 5  # adjtimex(2): not synchronised
@@ -23,66 +23,68 @@ _GIGABYTE = 10**9
 
 
 class Clocks(Struct, frozen=True, kw_only=True):
-    """What is known of the time; None where it could not be asked."""
+    """Times and clock state; None if they could not be read."""
 
-    here: datetime
+    local: datetime
     database: datetime | None = None
-    newest_row: datetime | None = None
+    newest_batch: datetime | None = None
     authority_made: datetime | None = None
     synchronised: bool | None = None
 
 
 def check_clock(clocks: Clocks) -> Iterator[Finding]:
-    """Whether this machine's clock is to be believed. Pure."""
-    finding, here = FindingFactory("clock"), clocks.here
-    summary, remedy = f"this machine's clock shows {here:%Y-%m-%d %H:%M:%S}Z", "set it: `timedatectl set-ntp true`"
-    if not _EARLIEST < here < _LATEST:
-        yield finding.fault(f"{summary}, which cannot be", remedy)
-    elif clocks.authority_made is not None and here < clocks.authority_made:
-        yield finding.fault(f"{summary}, before the certificate authority was made", remedy)
-    elif clocks.newest_row is not None and here < clocks.newest_row - _MAX_DIFFERENCE:
+    """Whether this machine's clock is right. Pure."""
+    finding, local = FindingFactory("clock"), clocks.local
+    summary, remedy = f"this machine's clock shows {local:%Y-%m-%d %H:%M:%S}Z", "set it: `timedatectl set-ntp true`"
+    if not _EARLIEST < local < _LATEST:
+        yield finding.fault(f"{summary}, which is impossible", remedy)
+    elif clocks.authority_made is not None and local < clocks.authority_made:
+        yield finding.fault(f"{summary}, before the certificate authority was created", remedy)
+    elif clocks.newest_batch is not None and local < clocks.newest_batch - _MAX_DIFFERENCE:
         yield finding.fault(
-            f"{summary}, and the newest stored batch is of {clocks.newest_row:%Y-%m-%d %H:%M:%S}Z", remedy
+            f"{summary}, and the newest stored batch is of {clocks.newest_batch:%Y-%m-%d %H:%M:%S}Z", remedy
         )
-    elif clocks.database is not None and abs(clocks.database - here) > _MAX_DIFFERENCE:
-        difference = abs(clocks.database - here).total_seconds()
+    elif clocks.database is not None and abs(clocks.database - local) > _MAX_DIFFERENCE:
+        difference = abs(clocks.database - local).total_seconds()
         yield finding.fault(f"this machine and the database differ by {difference:.0f} s", "synchronise both by NTP")
     elif clocks.synchronised is False:
-        yield finding.warning("nothing keeps this machine's clock right", remedy)
+        yield finding.warning("nothing synchronises this machine's clock", remedy)
     else:
-        yield finding.ok(f"{summary}{', kept right by NTP' if clocks.synchronised else ''}")
+        yield finding.ok(f"{summary}{', synchronised by NTP' if clocks.synchronised else ''}")
 
 
 def read_clocks(dsn: str, authority_made: datetime | None) -> Clocks:
-    """Ask the kernel and the database."""
-    database, newest_row = _read_database_clock(dsn)
+    """Read the clocks of the kernel and of the database."""
+    database_clock = _read_database_clock(dsn)
     return Clocks(
-        here=datetime.now(UTC),
-        database=database,
-        newest_row=newest_row,
+        local=datetime.now(UTC),
+        database=database_clock.now,
+        newest_batch=database_clock.newest_batch,
         authority_made=authority_made,
         synchronised=is_synchronised(),
     )
 
 
-def _read_database_clock(dsn: str) -> tuple[datetime | None, datetime | None]:
+class _DatabaseClock(Struct, frozen=True, kw_only=True):
+    now: datetime | None = None
+    newest_batch: datetime | None = None
+
+
+def _read_database_clock(dsn: str) -> _DatabaseClock:
     try:
         with connect(dsn) as connection:
-            row = connection.execute(QUERIES["select_database_clock"]).fetchone()
-    except (StartError, psycopg.Error):  # said by the check of the database
-        return None, None
-    now, newest = row or (None, None)
-    return (None if now is None else datetime.fromtimestamp(now, UTC)), (
-        None if newest is None else datetime.fromtimestamp(newest, UTC)
-    )
+            cursor = connection.cursor(row_factory=class_row(_DatabaseClock))
+            return cursor.execute(QUERIES["select_database_clock"]).fetchone() or _DatabaseClock()
+    except (StartError, psycopg.Error):  # the check of the database reports it
+        return _DatabaseClock()
 
 
 class _Timex(ctypes.Structure):
-    _fields_ = (("modes", ctypes.c_uint), ("rest", ctypes.c_byte * 512))  # modes 0: look, don't touch
+    _fields_ = (("modes", ctypes.c_uint), ("rest", ctypes.c_byte * 512))  # modes 0: read only
 
 
 def is_synchronised() -> bool | None:
-    """What the kernel says of its clock; None where it cannot be asked."""
+    """Whether the kernel's clock is synchronised; None if the kernel does not report it."""
     if sys.platform != "linux":
         return None
     state: int = ctypes.CDLL(None).adjtimex(ctypes.byref(_Timex()))
@@ -90,7 +92,7 @@ def is_synchronised() -> bool | None:
 
 
 class Disk(Struct, frozen=True, kw_only=True):
-    """One file system, in bytes, and what of ours is on it."""
+    """One file system with its sizes in bytes; `path` is one of our folders on it."""
 
     path: Path
     total: int
@@ -98,10 +100,10 @@ class Disk(Struct, frozen=True, kw_only=True):
 
 
 def check_disk(disk: Disk) -> Finding:
-    """Whether there is room. Pure."""
+    """Whether the disk has enough free space. Pure."""
     finding, share = FindingFactory("disk"), disk.free / max(disk.total, 1)
     summary = f"{disk.free / _GIGABYTE:.1f} GB ({share:.0%}) are free at {disk.path}"
-    remedy = "make room or grow the disk, before the database stops"
+    remedy = "free space or enlarge the disk, before the database stops"
     if disk.free < _GIGABYTE // 5 or share < 0.02:
         return finding.fault(f"only {summary}", remedy)
     if disk.free < _GIGABYTE or share < 0.1:
@@ -110,7 +112,7 @@ def check_disk(disk: Disk) -> Finding:
 
 
 def read_disks(paths: Sequence[Path]) -> Iterator[Disk]:
-    """Each file system once, where there is such a folder on this machine."""
+    """Read each file system once, for the folders that exist on this machine."""
     devices = set()
     for path in paths:
         try:

@@ -1,4 +1,4 @@
-"""Whether the mail server would take our alerts: asked up to the password, and nothing is sent."""
+"""Check of the mail server: connect and log in as alerting would, and send nothing."""
 
 import smtplib
 import ssl
@@ -11,10 +11,10 @@ _TIMEOUT = 10.0  # s
 
 
 def check_mail(settings: AlertingSettings) -> Iterator[Finding]:
-    """A server that is away may be back before the next alert; one that refuses us will refuse that, too."""
+    """An unreachable server is a warning, as alerts are retried; a rejected login is a fault."""
     finding, smtp = FindingFactory("mail"), settings.smtp
     if not any(receiver.email for receiver in settings.receiver):
-        yield finding.note("nobody is told by mail")
+        yield finding.note("no receiver has a mail address")
         return
     server = f"the mail server {smtp.host}:{smtp.port}"
     try:
@@ -22,23 +22,24 @@ def check_mail(settings: AlertingSettings) -> Iterator[Finding]:
     except smtplib.SMTPAuthenticationError as error:
         answer = f"{error.smtp_code} {_error_text(error.smtp_error)}"
         yield finding.fault(
-            f"{server} does not let us in ({answer})", "check [alerting.smtp] username and password_file"
+            f"{server} rejects our login ({answer})", "check [alerting.smtp] username and password_file"
         )
     except (smtplib.SMTPNotSupportedError, smtplib.SMTPResponseException) as error:
         yield finding.fault(
-            f"{server} does not speak as it should ({_error_text(error)})", "check [alerting.smtp] port and tls"
+            f"{server} does not speak the expected protocol ({_error_text(error)})",
+            "check [alerting.smtp] port and tls",
         )
     except ssl.SSLError as error:
         yield finding.fault(
-            f"{server} cannot be believed ({_error_text(error)})", "check [alerting.smtp] tls and ca_file"
+            f"{server} has no certificate that we trust ({_error_text(error)})", "check [alerting.smtp] tls and ca_file"
         )
     except (OSError, smtplib.SMTPException) as error:
         yield finding.warning(
             f"{server} does not answer ({_error_text(error)})",
-            "check [alerting.smtp] host and port, and whether there is a way out; alerts wait and are tried again",
+            "check [alerting.smtp] host and port, and whether a firewall blocks the way; alerts wait and are retried",
         )
     else:
-        yield finding.ok(f"{server} answers, and would take our mail")
+        yield finding.ok(f"{server} answers, and accepts our login")
 
 
 def _connect(settings: AlertingSettings) -> None:
@@ -56,6 +57,6 @@ def _connect(settings: AlertingSettings) -> None:
         server.noop()
 
 
-def _error_text(error: object) -> str:
+def _error_text(error: Exception | bytes | str) -> str:
     text = error.decode(errors="replace") if isinstance(error, bytes) else str(error)
     return " ".join(text.split())[:200] or type(error).__name__

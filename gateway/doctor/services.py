@@ -1,4 +1,4 @@
-"""The running processes, asked as Prometheus would ask them."""
+"""Checks of the running services, by the metrics that Prometheus reads."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,21 +8,21 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.doctor.finding import Finding, FindingFactory
 from gateway.settings import Settings
 
-_TIMEOUT = 5.0
-_STALE_HEARTBEAT = 300.0  # seconds
-_STALE_SHADOW = 3600.0  # seconds
-_QUEUE_LABELS = {"inbox": "alerts wait undecided", "outbox": "notifications wait"}
+_TIMEOUT = 5.0  # s
+_STALE_HEARTBEAT = 300.0  # s
+_STALE_SHADOW = 3600.0  # s
+_QUEUE_LABELS = {"inbox": "alerts wait for a decision", "outbox": "notifications wait"}
 
-_START_REMEDY = "start it; where it was started, the end of its log says what it waits for"
+_START_REMEDY = "start it; if it runs, the end of its log names what it waits for"
 _SHADOW_NEWEST = "piekwacht_shadow_newest_timestamp_seconds/"
 
 Samples = Mapping[str, float]
 Hosts = Mapping[str, str]
-"""Part -> where it runs, where that is not this machine."""
+"""Service -> host, for services on other machines."""
 
 
 def fetch_samples(url: str) -> Samples | None:
-    """Every sample at a metrics address by its name and labels; None where nobody answers."""
+    """Fetch all samples by name and label values; None if the address does not answer."""
     try:
         text = httpx.get(url, timeout=_TIMEOUT, trust_env=False).raise_for_status().text
         families = list(text_string_to_metric_families(text))
@@ -36,7 +36,7 @@ def fetch_samples(url: str) -> Samples | None:
 
 
 def _url_host(host: str) -> str:
-    """Where to ask a process on this machine that listens on `host`."""
+    """Return the address to reach a process on this machine that listens on `host`."""
     address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"[{address}]" if ":" in address else address
 
@@ -51,7 +51,7 @@ def _api_url(settings: Settings, hosts: Hosts) -> str:
 
 
 def _fetch_metrics(settings: Settings, hosts: Hosts, part: str, required: str) -> Samples | None:
-    """The metrics of a part: where `[telemetry]` says, else at the API where one process is all."""
+    """Fetch the metrics of a service: at its port in `[telemetry]`, else at the API if one process runs all."""
     for url in (_metrics_url(settings, hosts, part), f"{_api_url(settings, hosts)}/metrics"):
         metrics = fetch_samples(url) if url else None
         if metrics is not None and required in metrics:
@@ -60,10 +60,10 @@ def _fetch_metrics(settings: Settings, hosts: Hosts, part: str, required: str) -
 
 
 def check_gateway(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
-    """Whether it is there and takes in."""
+    """Whether the gateway runs and receives readings."""
     finding = FindingFactory("gateway")
     if settings.ingest is None:
-        yield finding.note("there is no [ingest] in these settings, so no gateway is expected")
+        yield finding.note("these settings have no [ingest], so no gateway is expected")
         return
     metrics = _fetch_metrics(settings, hosts, "gateway", "piekwacht_ingest_connected")
     if metrics is None:
@@ -71,15 +71,17 @@ def check_gateway(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
             f"the gateway does not answer at {_expected_url(settings, hosts, 'gateway')}", _START_REMEDY
         )
     elif settings.ingest.share_areas and not metrics.get("piekwacht_leased_areas"):
-        yield finding.note("this gateway has no area now: other workers have them all")
+        yield finding.note("this gateway has no area now: other workers have all areas")
     elif not metrics["piekwacht_ingest_connected"]:
-        yield finding.fault("the gateway runs and takes nothing in", "its log says whether broker or database is away")
+        yield finding.fault(
+            "the gateway runs and receives nothing", "see its log: the broker or the database is unavailable"
+        )
     else:
-        yield finding.ok("the gateway takes readings in")
+        yield finding.ok("the gateway receives readings")
 
 
 def check_api(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
-    """Whether it is there and can serve."""
+    """Whether the API runs and is ready."""
     finding, url = FindingFactory("api"), f"{_api_url(settings, hosts)}/readyz"
     try:
         response = httpx.get(url, timeout=_TIMEOUT, trust_env=False)
@@ -92,14 +94,16 @@ def check_api(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
     if response.is_success:
         yield finding.ok(f"the API answers at {_api_url(settings, hosts)}")
     else:
-        yield finding.fault(f"the API answers {response.status_code}", "look at its log: it cannot reach the database")
+        yield finding.fault(f"the API answers {response.status_code}", "see its log: it cannot reach the database")
 
 
 def check_alerting(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
-    """Whether it is there, and what waits."""
+    """Whether alerting runs, and how long its queues are."""
     finding, receivers = FindingFactory("alerting"), settings.alerting.receiver
     if not receivers:
-        yield finding.warning("nobody would be told of a peak", "give [[alerting.receiver]] and [[alerting.route]]")
+        yield finding.warning(
+            "no receiver is configured: nobody gets alerts", "set [[alerting.receiver]] and [[alerting.route]]"
+        )
     metrics = _fetch_metrics(settings, hosts, "alerting", "piekwacht_alerting_queue_size/inbox")
     if metrics is None:
         yield finding.fault(f"alerting does not answer at {_expected_url(settings, hosts, 'alerting')}", _START_REMEDY)
@@ -110,57 +114,57 @@ def check_alerting(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
     for label, size in waiting.items():
         if size > 10:
             yield finding.warning(
-                f"{size:.0f} {label}", "look at alerting's log: is the mail server or a receiver away?"
+                f"{size:.0f} {label}", "see alerting's log: is the mail server or a receiver unavailable?"
             )
     yield finding.ok(f"alerting answers, {len(receivers)} receivers")
 
 
 def check_evaluation(settings: Settings, hosts: Hosts, now: float) -> Iterator[Finding]:
-    """Whether what judges the detector runs, where it was asked for."""
+    """Whether `piekwacht evaluate` runs, if self-test or shadow are configured."""
     finding, url = FindingFactory("evaluation"), _metrics_url(settings, hosts, "evaluation")
     if not settings.has_evaluation:
-        yield finding.note("nothing judges the detector while it works", "a choice: [selftest] and [shadow] would")
+        yield finding.note(
+            "the detector is not evaluated while it runs", "a choice: [selftest] and [shadow] evaluate it"
+        )
         return
     if url is None:
-        yield finding.note("whether `piekwacht evaluate` runs cannot be seen", "give [telemetry] evaluation_port")
+        yield finding.note("whether `piekwacht evaluate` runs cannot be checked", "set [telemetry] evaluation_port")
         return
     metrics = fetch_samples(url)
     if metrics is None:
-        yield finding.warning(
-            f"what judges the detector does not answer at {url}", "start `piekwacht evaluate`, or look at its log"
-        )
+        yield finding.warning(f"`piekwacht evaluate` does not answer at {url}", "start it, or see its log")
         return
     shadows = {name.rpartition("/")[2]: value for name, value in metrics.items() if name.startswith(_SHADOW_NEWEST)}
     stale = {name: now - value for name, value in shadows.items() if now - value > _STALE_SHADOW}
     for name, age in stale.items():
         yield finding.warning(
-            f"the shadow {name} has come to batches that are {age / 3600:.0f} hours old",
-            "it may be catching up; if not, look at its log, and whether the gateway takes anything in",
+            f"the newest batch of the shadow {name} is {age / 3600:.0f} hours old",
+            "it may be catching up; if not, see its log, and whether the gateway receives readings",
         )
     if not stale:
-        yield finding.ok("what judges the detector answers")
+        yield finding.ok("`piekwacht evaluate` answers")
 
 
 def check_heartbeat(settings: Settings, hosts: Hosts, now: float) -> Iterator[Finding]:
-    """Whether somebody outside would notice if all of this fell silent."""
+    """Whether an external monitor receives our heartbeats and would notice an outage."""
     finding = FindingFactory("heartbeat")
     if settings.alerting.heartbeat is None:
         yield finding.warning(
-            "nobody outside would notice if this machine fell silent", "give [alerting.heartbeat] url"
+            "no external monitor would notice an outage of this machine", "set [alerting.heartbeat] url"
         )
         return
     metrics = _fetch_metrics(settings, hosts, "alerting", "piekwacht_alerting_queue_size/inbox") or {}
     last_heartbeat = metrics.get("piekwacht_alerting_heartbeat_timestamp_seconds", 0)
     if not last_heartbeat:
         yield finding.fault(
-            "the watcher outside has not taken a heartbeat", "is its url right, and is there a way out?"
+            "the external monitor has not accepted a heartbeat", "check its url, and whether a firewall blocks the way"
         )
     elif now - last_heartbeat > _STALE_HEARTBEAT:
         yield finding.fault(
-            f"the watcher outside took the last heartbeat {now - last_heartbeat:.0f} s ago", "look at alerting's log"
+            f"the external monitor accepted the last heartbeat {now - last_heartbeat:.0f} s ago", "see alerting's log"
         )
     else:
-        yield finding.ok(f"the watcher outside took a heartbeat {now - last_heartbeat:.0f} s ago")
+        yield finding.ok(f"the external monitor accepted a heartbeat {now - last_heartbeat:.0f} s ago")
 
 
 def _expected_url(settings: Settings, hosts: Hosts, part: str) -> str:

@@ -1,6 +1,6 @@
-"""What a service says of its machine when it starts: the doctor's own sentences, where something is at fault.
+"""Checks at the start of a service: faults of the machine are logged, in the sentences of `piekwacht doctor`.
 
-It goes on all the same: a clock may be set and a disk emptied while it runs.
+The service starts all the same: an operator can set the clock or free disk space while it runs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ _LOG = get_logger("gateway.doctor")
 
 
 def log_faults(settings: Settings, parts: Sequence[str]) -> None:
-    """Log every fault of clock, disk and of the certificates that these parts show."""
+    """Log every fault of the clock, the disks and the certificates of these services."""
     for finding in _check_startup(settings, parts):
         if finding.level is FindingLevel.FAULT:
             _LOG.error(str(finding))

@@ -1,10 +1,10 @@
-"""The area's own certificate authority: a folder of files that an operator can keep on a stick.
+"""The area's certificate authority: a folder of files that an operator can store on a USB stick.
 
     ca.pem  ca.key (0600)  crl.pem  issued/<name>-<serial>.pem
 
-Every certificate that was ever issued stays in `issued/`. The revocation list is the record of what
-was revoked. It never runs out before the authority does: a broker whose list has expired refuses
-every node (OpenSSL: "CRL has expired"), which would make a forgotten chore an outage.
+Every issued certificate stays in `issued/`. The revocation list is the record of revoked certificates.
+It expires only with the authority: with an expired list a broker rejects every node (OpenSSL: "CRL has
+expired"), and a forgotten renewal would be an outage. Called by `piekwacht ca` and `piekwacht node`.
 """
 
 import datetime as dt
@@ -23,7 +23,7 @@ from gateway.errors import GatewayError
 
 _PEM = serialization.Encoding.PEM
 _CA_DAYS = 3653
-LEAF_DAYS = 825  # longest that common TLS stacks accept of a leaf
+LEAF_DAYS = 825  # longest validity of a leaf that common TLS stacks accept
 _CLOCK_TOLERANCE = dt.timedelta(hours=1)  # a node's clock may be a little behind at its first start
 _EXTENDED_KEY_USAGES = {"client": ExtendedKeyUsageOID.CLIENT_AUTH, "server": ExtendedKeyUsageOID.SERVER_AUTH}
 
@@ -36,9 +36,9 @@ class CertificateAuthority:
 
     @classmethod
     def create(cls, folder: Path, name: str, now: dt.datetime) -> Self:
-        """A new authority with an empty revocation list; never over an existing one."""
+        """Create an authority with an empty revocation list; never overwrite one."""
         if (folder / "ca.key").exists():
-            raise GatewayError(f"{folder} holds an authority already; name another folder")
+            raise GatewayError(f"{folder} already has an authority; choose another folder")
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         not_after = now + dt.timedelta(days=_CA_DAYS)
@@ -53,13 +53,13 @@ class CertificateAuthority:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The authority of this folder; GatewayError says what is wrong with it."""
+        """Load the authority of this folder. Raises GatewayError if a file is missing or unreadable."""
         try:
             certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
             key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
         except OSError as error:
             raise GatewayError(
-                f"{error.filename}: {error.strerror}; `piekwacht ca init` makes an authority, --ca names its folder"
+                f"{error.filename}: {error.strerror}; `piekwacht ca init` creates an authority, --ca names its folder"
             ) from None
         except (ValueError, TypeError) as error:
             raise GatewayError(f"the authority in {folder} cannot be read: {error}") from None
@@ -69,7 +69,7 @@ class CertificateAuthority:
 
     @property
     def pem(self) -> bytes:
-        """The authority's own certificate."""
+        """The authority's certificate as PEM."""
         return self._certificate.public_bytes(_PEM)
 
     def issue(
@@ -81,11 +81,11 @@ class CertificateAuthority:
         use: str = "client",
         hosts: Sequence[str] = (),
     ) -> bytes:
-        """A certificate for `name` as PEM, for a client or a server (then good for `hosts`). Kept in issued/."""
+        """Issue a certificate for a client, or a server at `hosts`; store it in issued/ and return the PEM."""
         authority_expires_at = self._certificate.not_valid_after_utc
         if now > authority_expires_at:
             raise GatewayError(
-                f"the authority in {self._folder} expired on {authority_expires_at:%Y-%m-%d}; make a new one"
+                f"the authority in {self._folder} expired on {authority_expires_at:%Y-%m-%d}; create a new one"
             )
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         not_after = min(now + dt.timedelta(days=LEAF_DAYS), authority_expires_at)
@@ -105,7 +105,7 @@ class CertificateAuthority:
         return pem
 
     def find_certificates(self, name: str) -> list[x509.Certificate]:
-        """Every certificate of this name, the newest last."""
+        """Return every certificate of this name, the newest last."""
         certificates = [
             x509.load_pem_x509_certificate(p.read_bytes()) for p in (self._folder / "issued").glob(f"{name}-*.pem")
         ]
@@ -116,7 +116,7 @@ class CertificateAuthority:
         )
 
     def revoke(self, name: str, now: dt.datetime) -> int:
-        """Put every certificate of this name on the revocation list; returns how many are new there."""
+        """Put every certificate of this name on the revocation list; return how many were added."""
         entries = x509.load_pem_x509_crl((self._folder / "crl.pem").read_bytes())
         revoked_serials = {item.serial_number for item in entries}
         serials = [
@@ -142,7 +142,7 @@ class CertificateAuthority:
 
 
 def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """A private key as PKCS 8, for a file with mode 0600."""
+    """Encode a private key as PKCS 8, for a file with mode 0600."""
     return key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
@@ -188,7 +188,7 @@ def _general_name(host: str) -> x509.GeneralName:
 
 
 def _write_atomically(path: Path, contents: bytes, *, mode: int = 0o644) -> None:
-    """Whole or not at all: a broker may be reading the old one."""
+    """Replace the file atomically: a broker may read the old one meanwhile."""
     temporary = path.with_suffix(".new")
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:

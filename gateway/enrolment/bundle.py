@@ -1,11 +1,11 @@
-"""What goes on a node's SD card, in one archive: unpacked onto the boot partition, it is enough to start."""
+"""The archive for a node's SD card: all files that it needs, to be unpacked onto the boot partition."""
 
 import io
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-_BOOT_FILES = ("user-data", "network-config")  # cloud-init finds these at the top of the boot partition
+_BOOT_FILES = ("user-data", "network-config")  # cloud-init reads these at the top of the boot partition
 _FOLDER = "piekwacht"
 _READ_ME_TEMPLATE = """\
 Node {node}: unpack this archive onto the boot partition of a fresh Raspberry Pi OS card, put the card
@@ -14,17 +14,17 @@ into the Pi and switch it on. It sets itself up, wipes the keys from the boot pa
     tar -xf {node}.tar -C /path/to/bootfs
 
 Add the Wi-Fi or mobile network to network-config first if there is no cable. {package}
-Then: `piekwacht-agent check --config /etc/piekwacht/agent.toml` on the node says in words what is wrong.
-This archive holds the node's private keys: do not mail it, and delete it when the card is made.
+Then: `piekwacht-agent check --config /etc/piekwacht/agent.toml` on the node prints what is wrong.
+This archive has the node's private keys: do not mail it, and delete it when the card is written.
 """
-_PACKAGE_INCLUDED = "The agent's package is in here."
+_PACKAGE_INCLUDED = "The agent's package is included."
 _PACKAGE_MISSING = "Copy the agent's package (piekwacht-agent_*.deb) into piekwacht/ as well."
 
 
 def collect_files(
     node: str, rendered: Mapping[str, str], secrets: Mapping[str, bytes], package: Path | None
 ) -> dict[str, bytes]:
-    """Path in the archive -> bytes. `rendered` as by `edge_agent.provisioning.render`."""
+    """Return path in the archive -> bytes. `rendered` is the result of `edge_agent.provisioning.render_node`."""
     files = {name: rendered[name].encode() for name in _BOOT_FILES}
     other_files = {name: text.encode() for name, text in rendered.items() if name not in _BOOT_FILES}
     files |= {f"{_FOLDER}/{name}": text for name, text in {**other_files, **secrets}.items()}
@@ -35,7 +35,7 @@ def collect_files(
 
 
 def pack_archive(files: Mapping[str, bytes]) -> bytes:
-    """A tar archive in which only the owner may read, and whose bytes depend on nothing but the files."""
+    """Pack a tar archive with mode 0600; its bytes depend only on the files."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, body in files.items():

@@ -1,4 +1,4 @@
-"""`piekwacht ca`: the area's authority, and certificates for what is not a node."""
+"""`piekwacht ca`: create the area's authority, and certificates for servers and gateway processes."""
 
 import argparse
 import os
@@ -15,7 +15,7 @@ from gateway.errors import GatewayError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions `init`, `server` and `client`."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    init = actions.add_parser("init", help="make the area's certificate authority, in a folder of its own")
+    init = actions.add_parser("init", help="create the area's certificate authority, in a separate folder")
     init.add_argument("name", help="such as ijmond")
     add_ca_argument(init)
     init.set_defaults(action=_create_authority)
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         subparser = actions.add_parser(use, help=f"key and certificate for {holder}")
         subparser.add_argument("name", help="common name: the client id, or the server's name")
         subparser.add_argument(
-            "--host", action="append", default=[], help="DNS name or address it is reached by; may be repeated"
+            "--host", action="append", default=[], help="DNS name or address that clients use; may be repeated"
         )
         subparser.add_argument("--out", type=Path, default=Path(), metavar="DIR")
         add_ca_argument(subparser)
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_ca_argument(parser: argparse.ArgumentParser) -> None:
-    """The argument that names the authority."""
+    """Add the argument --ca."""
     parser.add_argument("--ca", type=Path, default=Path("ca"), metavar="DIR", help="folder of the authority")
 
 
@@ -42,27 +42,27 @@ def run(args: argparse.Namespace) -> None:
 
 def _create_authority(args: argparse.Namespace) -> None:
     CertificateAuthority.create(args.ca, args.name, datetime.now(UTC))
-    print(f"{args.ca}/ca.pem is made. Keep {args.ca}/ca.key where no server reaches it, and a copy elsewhere.")
+    print(f"{args.ca}/ca.pem is created. Store {args.ca}/ca.key where no server reaches it, and a copy elsewhere.")
 
 
 def _issue_certificate(args: argparse.Namespace) -> None:
     if args.use == "server" and not args.host:
-        raise ConfigurationError(f"say by which --host {args.name} is reached; clients check it")
+        raise ConfigurationError(f"give each --host by which clients reach {args.name}; they check it")
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = CertificateAuthority.load(args.ca).issue(
         args.name, key.public_key(), datetime.now(UTC), use=args.use, hosts=args.host
     )
     write_new_file(args.out / f"{args.name}.key", private_pem(key))
     write_new_file(args.out / f"{args.name}.pem", certificate, mode=0o644)
-    print(f"{args.out / args.name}.pem and .key are made")
+    print(f"{args.out / args.name}.pem and .key are created")
 
 
 def write_new_file(path: Path, contents: bytes, *, mode: int = 0o600) -> None:
-    """Write a file that was not there; a key is never overwritten."""
+    """Write a new file; never overwrite one, as it may be a key."""
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(contents)
     except FileExistsError:
-        raise GatewayError(f"{path} is there already; move it away, or name another with --out") from None
+        raise GatewayError(f"{path} exists already; move it away, or choose another with --out") from None
     except OSError as error:
         raise GatewayError(f"{path} cannot be written ({error.strerror})") from None

@@ -1,4 +1,4 @@
-"""`piekwacht node`: from the making of its card to the day it is no longer believed."""
+"""`piekwacht node`: enrol, renew, revoke, configure and list nodes."""
 
 import argparse
 import getpass
@@ -9,12 +9,12 @@ from typing import Any
 
 import psycopg
 from msgspec import Struct
-from psycopg.rows import class_row
+from psycopg.rows import class_row, scalar_row
 
 from edge_agent import provisioning
 from edge_agent.configuration import ConfigurationError
 from edge_agent.identity import EnrolmentRequest, NodeKeys
-from edge_agent.wire import NoteError
+from edge_agent.wire import NoteError, Verifier
 from gateway import settings
 from gateway.enrolment.authority import CertificateAuthority
 from gateway.enrolment.bundle import collect_files, pack_archive
@@ -22,12 +22,11 @@ from gateway.enrolment.ca_command import add_ca_argument, write_new_file
 from gateway.errors import GatewayError, StartError
 from gateway.model.registry import Node
 from gateway.store import stations
-from gateway.store.connection import QUERIES
-from gateway.store.migrate import connect
+from gateway.store.connection import QUERIES, connect
 
 
-class NodeRow(Struct, frozen=True, kw_only=True):
-    """One node of the registry with what it last said of itself; times UTC."""
+class NodeListing(Struct, frozen=True, kw_only=True):
+    """One node of the registry with its newest status and health; times UTC."""
 
     node: str
     area: str
@@ -50,31 +49,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         return subparser
 
     enrol = add_action(
-        "enrol", _enrol, "keys, certificate and one archive for the SD card; the node is in the registry then"
+        "enrol", _enrol, "create keys, certificate and an archive for the SD card, and put the node into the registry"
     )
     enrol.add_argument("site", help="folder under sites/ of the firmware configurations")
     enrol.add_argument("node")
-    enrol.add_argument("--request", type=Path, metavar="FILE", help="the keys were made on the node: its request")
+    enrol.add_argument("--request", type=Path, metavar="FILE", help="request of a node that created its keys itself")
     enrol.add_argument("--firmware-configs", type=Path, default=Path("firmware_configs"), metavar="DIR")
     enrol.add_argument(
-        "--again", action="store_true", help="it is enrolled already: new keys, the old ones are worth nothing then"
+        "--replace", action="store_true", help="replace the keys of an enrolled node; the old keys become invalid"
     )
-    enrol.add_argument("--package", type=Path, metavar="FILE.deb", help="the agent's package, put into the archive")
-    renew = add_action("renew", _renew, "a new certificate for the same TLS key, sent to the node by itself")
+    enrol.add_argument("--package", type=Path, metavar="FILE.deb", help="the agent's package, added to the archive")
+    renew = add_action(
+        "renew", _renew, "create a new certificate for the same TLS key; the gateway sends it to the node"
+    )
     renew.add_argument("node")
-    renew.add_argument("--request", type=Path, metavar="FILE", help="the node made new keys: its request")
+    renew.add_argument("--request", type=Path, metavar="FILE", help="request of a node that created new keys")
     for subparser in (enrol, renew):
         subparser.add_argument("--out", type=Path, metavar="FILE", help="the archive, or the certificate")
         add_ca_argument(subparser)
-    revoke = add_action("revoke", _revoke, "nothing more of this node is believed, from now on")
+    revoke = add_action("revoke", _revoke, "revoke a node: its batches are rejected from now on")
     revoke.add_argument("node")
     add_ca_argument(revoke)
     configure = add_action(
-        "configure", _configure, "send sensors and batching to a node, which tries and may refuse them"
+        "configure", _configure, "send sensors and batching to a node, which tries them and may reject them"
     )
     configure.add_argument("node")
     configure.add_argument("file", type=Path, metavar="FILE.toml", help="[batch] and [[sensor]] as in agent.toml")
-    add_action("list", _list, "every node: where it stands, when it was heard, what it says of itself")
+    add_action("list", _list, "print every node: its station, when it was last heard, its status")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -85,23 +86,13 @@ def run(args: argparse.Namespace) -> None:
 def _enrol(args: argparse.Namespace) -> None:
     config, folder = settings.read(args.config), args.firmware_configs
     if config.ingest is None:
-        raise StartError("the gateway's key is needed: [ingest] key_file in its configuration")
+        raise StartError("the gateway's key is missing: set [ingest] key_file")
     site, plan = provisioning.load_plan(folder, args.site, args.node)
     _check_placeholders(site, folder / "sites" / args.site / "site.toml")
-    rendered = provisioning.render_node(folder, args.site, args.node)
-    authority = CertificateAuthority.load(args.ca)
-    identity = None if args.request else NodeKeys.generate(args.node)
-    request = EnrolmentRequest.parse(identity.build_request()) if identity else _read_request(args.request, args.node)
-    secrets = {
-        "ca.pem": authority.pem,
-        "node.pem": authority.issue(args.node, request.tls_key, datetime.now(UTC)),
-        site.gateway_key_file: f"{config.ingest.signer().verifier}\n".encode(),
-        **(identity.files() if identity else {}),
-    }
-    archive = pack_archive(collect_files(args.node, rendered, secrets, args.package))
-    node = Node(id=args.node, area=site.area, station=plan.station, key=request.verifier)
+    node_key, archive = _build_archive(args, site, config.ingest.signer().verifier)
+    node = Node(id=args.node, area=site.area, station=plan.station, key=node_key)
     with connect(config.database.dsn) as connection, connection.transaction():
-        _check_registry(connection, node, again=args.again)
+        _check_registry(connection, node, replace=args.replace)
         out = args.out or Path(f"{args.node}.tar")
         stations.put_node(connection, node)
         write_new_file(out, archive)
@@ -110,10 +101,27 @@ def _enrol(args: argparse.Namespace) -> None:
     )
 
 
+def _build_archive(
+    args: argparse.Namespace, site: provisioning.SiteSettings, gateway_key: Verifier
+) -> tuple[Verifier, bytes]:
+    """Return the node's verifier key and the archive for its card, with new keys unless the node sent a request."""
+    authority = CertificateAuthority.load(args.ca)
+    identity = None if args.request else NodeKeys.generate(args.node)
+    request = EnrolmentRequest.parse(identity.build_request()) if identity else _read_request(args.request, args.node)
+    secrets = {
+        "ca.pem": authority.pem,
+        "node.pem": authority.issue(args.node, request.tls_key, datetime.now(UTC)),
+        site.gateway_key_file: f"{gateway_key}\n".encode(),
+        **(identity.files() if identity else {}),
+    }
+    rendered = provisioning.render_node(args.firmware_configs, args.site, args.node)
+    return request.verifier, pack_archive(collect_files(args.node, rendered, secrets, args.package))
+
+
 def _check_placeholders(site: provisioning.SiteSettings, file: Path) -> None:
     unfilled = [name for name in (site.broker_host, *site.time_servers) if name.endswith(".example")]
     if unfilled:
-        raise StartError(f"{file}: put your own broker and time server in the place of {' and '.join(unfilled)}")
+        raise StartError(f"{file}: replace the placeholders {' and '.join(unfilled)} by your broker and time server")
 
 
 def _renew(args: argparse.Namespace) -> None:
@@ -131,12 +139,10 @@ def _renew(args: argparse.Namespace) -> None:
     with connect(dsn) as connection:
         _check_enrolled(connection, args.node)
         if args.request:
-            print(f"{args.node} has new keys: copy {args.out or 'the certificate (--out)'} to it beside them")
+            print(f"{args.node} has new keys: copy {args.out or 'the certificate (--out)'} to it, into the same folder")
             return
         version = stations.set_desired_config(connection, args.node, author=getpass.getuser(), certificate=pem.decode())
-    print(
-        f"the new certificate of {args.node} goes to it as version {version}; it is tried there, and kept if it works"
-    )
+    print(f"the gateway sends the new certificate to {args.node} as version {version}; the node tries it first")
 
 
 def _revoke(args: argparse.Namespace) -> None:
@@ -145,8 +151,8 @@ def _revoke(args: argparse.Namespace) -> None:
         _check_enrolled(connection, args.node)
         stations.revoke_node(connection, args.node)
     revoked_count = authority.revoke(args.node, datetime.now(UTC))
-    print(f"the gateway believes nothing more of {args.node}. {revoked_count} certificates are on {args.ca}/crl.pem:")
-    print("copy that to the broker and have it read it (`systemctl reload mosquitto`), so that it refuses it too")
+    print(f"the gateway rejects batches of {args.node}. {revoked_count} certificates were added to {args.ca}/crl.pem:")
+    print("copy crl.pem to the broker and reload it (`systemctl reload mosquitto`), so that it rejects the node too")
 
 
 def _configure(args: argparse.Namespace) -> None:
@@ -158,17 +164,19 @@ def _configure(args: argparse.Namespace) -> None:
     with connect(settings.read(args.config).database.dsn) as connection:
         _check_enrolled(connection, args.node)
         version = stations.set_desired_config(connection, args.node, author=getpass.getuser(), toml=toml)
-    print(f"version {version} goes to {args.node}, which tries it for ten minutes; see `piekwacht node list`")
+    print(
+        f"the gateway sends version {version} to {args.node}, which tries it for ten minutes; see `piekwacht node list`"
+    )
 
 
 def _list(args: argparse.Namespace) -> None:
     with connect(settings.read(args.config).database.dsn) as connection:
-        for row in connection.cursor(row_factory=class_row(NodeRow)).execute(QUERIES["list_nodes"]):
+        for row in connection.cursor(row_factory=class_row(NodeListing)).execute(QUERIES["list_nodes"]):
             print(_format_node(row))
 
 
-def _format_node(row: NodeRow) -> str:
-    """One node in words, as a person asks: whether it is there, and what is wrong with it."""
+def _format_node(row: NodeListing) -> str:
+    """Format one node as a line: its state, and its problems."""
     if row.revoked_at is not None:
         state = f"revoked on {row.revoked_at:%Y-%m-%d}"
     elif row.last_seen is None:
@@ -199,29 +207,30 @@ def _read_request(path: Path, node: str) -> EnrolmentRequest:
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read ({error.strerror})") from None
     except NoteError as error:
-        raise ConfigurationError(f"{path} is no request to enrol by: {error}") from None
+        raise ConfigurationError(f"{path} is no enrolment request: {error}") from None
     if request.node != node:
         raise ConfigurationError(f"{path} is the request of {request.node}, not of {node}")
     return request
 
 
-def _check_registry(connection: psycopg.Connection, node: Node, *, again: bool) -> None:
-    """GatewayError where the registry has no such station in the area, or has the node already."""
-    area_row = connection.execute(QUERIES["select_area_of_station"], {"id": node.station}).fetchone()
-    if area_row is None or area_row[0] != node.area:
-        actual_place = "no such station" if area_row is None else f"that station in {area_row[0]}"
+def _check_registry(connection: psycopg.Connection, node: Node, *, replace: bool) -> None:
+    """Raise GatewayError if the registry lacks the station in the area, or has the node already."""
+    scalars = connection.cursor(row_factory=scalar_row)
+    area = scalars.execute(QUERIES["select_area_of_station"], {"id": node.station}).fetchone()
+    if area != node.area:
+        actual_place = "no such station" if area is None else f"that station in {area}"
         raise GatewayError(
             f"{node.id} is planned at {node.station} in {node.area}, and the registry has {actual_place}; "
             "run `piekwacht site apply` first"
         )
-    enrolled = connection.execute(QUERIES["select_node_revoked"], {"id": node.id}).fetchone()
-    if enrolled is not None and not enrolled[0] and not again:
+    is_revoked = scalars.execute(QUERIES["select_node_revoked"], {"id": node.id}).fetchone()
+    if is_revoked is False and not replace:  # None: the registry does not have the node
         raise GatewayError(
             f"{node.id} is enrolled already; `piekwacht node renew` gives it a new certificate, "
-            "--again makes a new card for it"
+            "--replace creates a new card for it"
         )
 
 
 def _check_enrolled(connection: psycopg.Connection, node: str) -> None:
     if connection.execute(QUERIES["select_node_revoked"], {"id": node}).fetchone() is None:
-        raise GatewayError(f"no node {node} is enrolled; `piekwacht node list` shows those that are")
+        raise GatewayError(f"no node {node} is enrolled; `piekwacht node list` prints the enrolled nodes")

@@ -1,6 +1,6 @@
-"""`piekwacht site apply FILE`: one TOML file that says what stands where, put into the registry.
+"""`piekwacht site apply FILE`: store areas, sites, stations and nodes of a TOML file in the registry.
 
-Applying the same file again changes nothing; what the file does not name is left alone.
+Applying the same file again changes nothing. Entries that the file does not name stay as they are.
 """
 
 import json
@@ -13,7 +13,7 @@ from edge_agent.configuration import ConfigurationError, load_toml
 from edge_agent.wire import Name, NoteError, Verifier
 from gateway.model.registry import Area, Node, Site, Station
 from gateway.store import stations
-from gateway.store.migrate import connect
+from gateway.store.connection import connect
 
 Latitude = Annotated[float, Meta(ge=-90, le=90)]
 Longitude = Annotated[float, Meta(ge=-180, le=180)]
@@ -91,17 +91,19 @@ class SiteFile(Struct, frozen=True, kw_only=True):
 
 
 def read_site_file(path: Path) -> SiteFile:
-    """Read and check the file, or raise ConfigurationError."""
+    """Read and check the file. Raises ConfigurationError."""
     contents = load_toml(path, SiteFile)
     station_ids = {station.id for station in contents.station}
     for node in contents.node:
         if node.station not in station_ids:
-            raise ConfigurationError(f"{path}: node `{node.id}` stands at `{node.station}`, which is no station here")
+            raise ConfigurationError(
+                f"{path}: node `{node.id}` is at the station `{node.station}`, which the file does not have"
+            )
     return contents
 
 
 def apply_site_file(contents: SiteFile, dsn: str, *, folder: Path) -> None:
-    """Put it into the registry, all or nothing. Running gateways notice by themselves."""
+    """Store the file in the registry in one transaction. Running gateways reload the registry by themselves."""
     area = _build_area(contents.area, folder)
     nodes = [Node(id=n.id, area=area.id, station=n.station, key=_parse_key(n)) for n in contents.node]
     with connect(dsn) as connection, connection.transaction():

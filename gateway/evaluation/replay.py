@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 import psycopg
 
-from gateway.decoding.decode import Payload, VerifiedBatch, decode_payload, place_observations
+from gateway.decoding.decode import VerifiedBatch, decode_payload, place_observations
 from gateway.detection.analyzer import Analyzer, AnalyzerState
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
@@ -20,6 +20,7 @@ from gateway.model.event import Event
 from gateway.model.registry import Registry
 from gateway.quality.flagger import Flagger
 from gateway.store import checkpoints, stations
+from gateway.store.batches import StoredBatch, load_batches_between
 from gateway.store.connection import QUERIES, Transaction
 
 _BATCH_LIMIT = 500
@@ -67,7 +68,7 @@ async def _load_and_replay(dsn: str, event_id: str) -> tuple[Event, Event | None
                 f"{event_id} was found by {stored_event.event.detector}; this version has {analyzer.detector.name}: "
                 "install the version that found it"
             )
-        registry = await checkpoints.load_registry_at(
+        registry = await stations.load_registry_at(
             connection, await stations.load_registry(connection), stored_event.changed_at
         )
         return stored_event.event, await _replay_event(connection, analyzer, registry, stored_event)
@@ -105,28 +106,23 @@ async def _replay_event(
     next_batch, state = checkpoint
     replayed = None
     while True:
-        values = {
-            "area": stored_event.area,
-            "first": next_batch,
-            "until": stored_event.changed_at + _COMMIT_MARGIN,
-            "limit": _BATCH_LIMIT,
-        }
-        batches = await checkpoints.load_payloads(tx, "select_batches_between", values, registry)
+        until = stored_event.changed_at + _COMMIT_MARGIN
+        batches = await load_batches_between(tx, stored_event.area, next_batch, until, _BATCH_LIMIT)
         state, event = _analyze_batches(analyzer, state, registry, batches, stored_event)
         replayed = event or replayed
         if len(batches) < _BATCH_LIMIT or (replayed and replayed.revision >= stored_event.event.revision):
             return replayed
-        next_batch = batches[-1][0] + 1
+        next_batch = batches[-1].id + 1
 
 
 def _analyze_batches(
     analyzer: Analyzer,
     state: AnalyzerState,
     registry: Registry,
-    batches: list[tuple[int, Payload]],
+    batches: list[StoredBatch],
     stored_event: StoredEvent,
 ) -> tuple[AnalyzerState, Event | None]:
-    decoded = [decode_payload(payload, registry) for _, payload in batches]
+    decoded = [decode_payload(batch.to_payload(registry), registry) for batch in batches]
     rejection = next((batch for batch in decoded if not isinstance(batch, VerifiedBatch)), None)
     if rejection is not None:
         raise ReplayError(f"a stored batch can no longer be read ({rejection.detail}): was a node's key changed?")

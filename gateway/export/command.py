@@ -1,16 +1,19 @@
-"""`piekwacht export`: a station's property over a period, as a file."""
+"""`piekwacht export`: write one property of a station over a period to a CSV or Parquet file."""
 
 import argparse
 import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import psycopg
+from psycopg.rows import class_row
 
+from alerting.errors import one_line
 from gateway.errors import StartError
 from gateway.export.rows import stream_rows
 from gateway.export.selection import QUERIES, Averaging, Rows, Selection, TableFormat
@@ -18,43 +21,51 @@ from gateway.export.selection import QUERIES, Averaging, Rows, Selection, TableF
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _StationProperty:
+    station: str
+    observed_property: str
+    unit: str
+    datastreams: list[int]
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("--station", required=True, metavar="ID")
     parser.add_argument("--property", required=True, metavar="ID", help="such as pm2_5")
     parser.add_argument(
-        "--from", required=True, dest="start", type=_parse_time, metavar="TIME", help="RFC 3339, from then"
+        "--from", required=True, dest="start", type=_parse_time, metavar="TIME", help="begin of the period, RFC 3339"
     )
     parser.add_argument(
-        "--to", required=True, dest="end", type=_parse_time, metavar="TIME", help="until just before then"
+        "--to", required=True, dest="end", type=_parse_time, metavar="TIME", help="end of the period, exclusive"
     )
     parser.add_argument("--format", choices=[member.value for member in TableFormat], default="csv")
     parser.add_argument("--averaging", choices=[member.value for member in Averaging], default="raw")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="without it: standard output")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
 
 
 def _parse_time(text: str) -> datetime:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no moment; write it as 2026-11-21T16:00:00Z") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write it as 2026-11-21T16:00:00Z") from None
     if parsed.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r}: say the time zone, such as 2026-11-21T16:00:00Z")
+        raise argparse.ArgumentTypeError(f"{text!r}: give the time zone, such as 2026-11-21T16:00:00Z")
     return parsed.astimezone(UTC)
 
 
 def run(args: argparse.Namespace, dsn: str, attribution: str) -> None:
-    """Write the file whole or not at all. Raises StartError for what cannot be done."""
+    """Write the file completely or not at all. Raises StartError."""
     if args.start >= args.end:
         raise StartError("--from must be before --to")
     if args.output is None and args.format == "parquet" and sys.stdout.isatty():
-        raise StartError("a Parquet file is nothing for a screen: give --output FILE")
+        raise StartError("a Parquet file is binary and not for a terminal: give --output FILE")
     try:
         asyncio.run(_export(args, dsn, {"licence": LICENCE, "attribution": attribution}))
     except psycopg.OperationalError as error:
-        raise StartError(f"the database does not answer: {str(error).splitlines()[0]}") from None
+        raise StartError(f"the database does not answer: {one_line(error)}") from None
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of the pipe has closed it
     except OSError as error:
         raise StartError(f"{args.output or 'standard output'}: {error.strerror}") from None
 
@@ -67,9 +78,9 @@ async def _export(args: argparse.Namespace, dsn: str, notes: Mapping[str, str]) 
         async def fetch(query: str, values: Mapping[str, Any]) -> Rows:
             return await (await connection.execute(QUERIES[query], values, binary=True)).fetchall()
 
-        from gateway.export import tables  # noqa: PLC0415 - pyarrow is large, and --help needs none of it
+        from gateway.export import tables  # noqa: PLC0415 - pyarrow loads slowly, and --help does not need it
 
-        selection = await _load_selection(args, fetch)
+        selection = await _load_selection(args, connection)
         parts = tables.write_table(selection, stream_rows(selection, fetch), TableFormat(args.format), notes)
         if args.output is None:
             await _write_parts(parts, sys.stdout.buffer)
@@ -80,20 +91,23 @@ async def _export(args: argparse.Namespace, dsn: str, notes: Mapping[str, str]) 
         partial_file.replace(args.output)
 
 
-async def _load_selection(args: argparse.Namespace, fetch: Any) -> Selection:  # noqa: ANN401 - as above
-    matches = await fetch("select_datastreams_of_property", {"station": args.station, "property": args.property})
-    if not matches:
+async def _load_selection(args: argparse.Namespace, connection: psycopg.AsyncConnection) -> Selection:
+    cursor = connection.cursor(row_factory=class_row(_StationProperty))
+    names = {"station": args.station, "property": args.property}
+    await cursor.execute(QUERIES["select_datastreams_of_property"], names)
+    match = await cursor.fetchone()
+    if match is None:
         raise StartError(f"no station {args.station!r} or no observed property {args.property!r} in the registry")
-    ((station, observed_property, unit, ids),) = matches
+    humidity = await connection.execute(QUERIES["select_humidity_datastreams"], {"ids": match.datastreams})
     return Selection(
-        station=station,
-        observed_property=observed_property,
-        unit=unit,
-        ids=ids,
+        station=match.station,
+        observed_property=match.observed_property,
+        unit=match.unit,
+        ids=match.datastreams,
         start=args.start,
         end=args.end,
         averaging=Averaging(args.averaging),
-        humidity_datastreams=dict(await fetch("select_humidity_datastreams", {"ids": list(ids)})),
+        humidity_datastreams=dict(await humidity.fetchall()),
     )
 
 

@@ -1,4 +1,4 @@
-"""Corrected values beside raw ones: the humidity is read with them (quality.humidity_correction)."""
+"""Corrected values for the rows of an export, from the humidity of the same time (quality.humidity_correction)."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from gateway.quality import humidity_correction
 from gateway.quality.humidity_correction import NO_CORRECTION, AirHumidity, CorrectedValue
 
 Corrector = Callable[[int, datetime, float | None, int], CorrectedValue]
-"""(datastream, moment or beginning of the bucket, value, readings with a value) -> what stands beside it."""
+"""(datastream, time or begin of the bucket, value, number of readings with a value) -> corrected value."""
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _AIR_BUCKET = {Averaging.RAW: _MINUTE, Averaging.MINUTE: _MINUTE, Averaging.HOUR: _HOUR, Averaging.DAY: _HOUR}
@@ -18,7 +18,7 @@ AirByBucket = Mapping[tuple[int, datetime], AirHumidity]
 
 
 async def build_corrector(selection: Selection, start: datetime, end: datetime, fetch: Fetch) -> Corrector:
-    """What corrects the selection's values from `start` until before `end`."""
+    """Build the function that corrects the selection's values from `start` until before `end`."""
     if humidity_correction.find_rule(selection.observed_property) is None:
         return lambda *_: NO_CORRECTION
     width = _AIR_BUCKET[selection.averaging]
@@ -43,17 +43,20 @@ async def _load_air(selection: Selection, period: tuple[datetime, datetime], que
     if not ids:
         return {}
     air_rows = await fetch(query, {"ids": ids, "start": period[0], "end": period[1]})
-    return {(row[0], row[1]): AirHumidity(percent=row[2], flags=row[3]) for row in air_rows}
+    return {
+        (datastream, bucket): AirHumidity(percent=percent, flags=flags)
+        for datastream, bucket, percent, flags in air_rows
+    }
 
 
 MeansByDay = Mapping[tuple[int, datetime], list[tuple[datetime, float | None, int]]]
 
 
 async def _load_hourly_means(selection: Selection, period: tuple[datetime, datetime], fetch: Fetch) -> MeansByDay:
-    """Hourly means by datastream and day (UTC)."""
+    """Load the hourly means by datastream and day (UTC)."""
     values = {"ids": list(selection.ids), "start": period[0], "end": period[1]}
     means_by_day: dict[tuple[int, datetime], list[tuple[datetime, float | None, int]]] = {}
-    for datastream, bucket, _, valid, mean, *_unused in await fetch("export_1h", values):
+    for datastream, bucket, _count, valid, mean, *_other_columns in await fetch("export_1h", values):
         means_by_day.setdefault((datastream, _bucket_start(bucket, _DAY)), []).append((bucket, mean, valid))
     return means_by_day
 
@@ -72,7 +75,7 @@ def _build_daily_corrector(hours: MeansByDay, humidity: Mapping[int, int], air_b
 
 
 def _bucket_start(at: datetime, width: timedelta) -> datetime:
-    """Of the minute, hour or day (UTC) in which a moment lies."""
+    """Return the begin of the minute, hour or day (UTC) that contains `at`."""
     if width == _MINUTE:
         return at.replace(second=0, microsecond=0)
     hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

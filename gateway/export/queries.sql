@@ -1,4 +1,4 @@
--- What was measured between two moments, oldest first; asked slice by slice, so that no answer is large.
+-- Observations and means between two times, oldest first; queried slice by slice, so that no result is large.
 
 -- name: export_raw
 SELECT o.datastream_id, o.observed_at, o.value, o.flags, b.node_id, b.incarnation, b.seq
@@ -19,15 +19,15 @@ SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, 
 FROM means_1day(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket, m.datastream_id
 
 -- name: select_datastreams_of_property
--- What the command line names: the datastreams of a property at a station, with the unit.
-SELECT s.id, p.id, p.unit, array_remove(array_agg(d.id ORDER BY d.id), NULL)
+-- The datastreams of a property at a station, with the unit; no row if either is unknown.
+SELECT s.id AS station, p.id AS observed_property, p.unit, array_remove(array_agg(d.id ORDER BY d.id), NULL) AS datastreams
 FROM station s CROSS JOIN observed_property p
 LEFT JOIN datastream d ON d.station_id = s.id AND d.property_id = p.id
 WHERE s.id = %(station)s AND p.id = %(property)s
 GROUP BY s.id, p.id, p.unit
 
 -- name: select_humidity_datastreams
--- Of each datastream the one that tells how humid it was there: of the same node, else of another at the station.
+-- For each datastream the humidity datastream of the same node, else of another node at the station.
 SELECT DISTINCT ON (d.id) d.id, h.id
 FROM datastream d JOIN datastream h ON h.station_id = d.station_id AND h.property_id = 'humidity'
 WHERE d.id = ANY(%(ids)s::int[])

@@ -1,6 +1,10 @@
-"""Every row of a selection, oldest first, with the corrected value beside the raw one where there is a rule for it."""
+"""Rows of a selection, oldest first, with corrected values if the property has a correction rule.
 
-from collections.abc import AsyncIterator
+Called by `piekwacht export` and by the API.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 from gateway.export.corrected import build_corrector
 from gateway.export.selection import Averaging, Fetch, Rows, Selection
@@ -8,7 +12,10 @@ from gateway.quality.humidity_correction import find_rule
 
 
 async def stream_rows(selection: Selection, fetch: Fetch) -> AsyncIterator[Rows]:
-    """A slice at a time; `fetch` runs a named query of this package."""
+    """Yield the rows of one slice at a time; `fetch` runs a named query of this package.
+
+    Rows are tuples: up to 100,000 go into one Parquet row group by columns.
+    """
     rule = find_rule(selection.observed_property)
     label = None if rule is None else rule.label
     raw = selection.averaging is Averaging.RAW
@@ -20,7 +27,19 @@ async def stream_rows(selection: Selection, fetch: Fetch) -> AsyncIterator[Rows]
         correct = await build_corrector(selection, start, end, fetch)
         corrected_rows = []
         for datastream, at, *columns in fetched:
-            value, readings = (columns[0], 1) if raw else (columns[2], columns[1])
+            value, readings = _raw_value(columns) if raw else _mean_value(columns)
             corrected, reason = correct(datastream, at, value, readings)
             corrected_rows.append((at, *columns, corrected, None if corrected is None else label, reason))
         yield corrected_rows
+
+
+def _raw_value(columns: Sequence[Any]) -> tuple[float | None, int]:
+    """Return value and number of readings of a row of `export_raw`."""
+    value, *_other_columns = columns
+    return value, 1
+
+
+def _mean_value(columns: Sequence[Any]) -> tuple[float | None, int]:
+    """Return mean and number of valid readings of a row of means."""
+    _count, valid_count, mean, *_other_columns = columns
+    return mean, valid_count

@@ -1,4 +1,4 @@
-"""What is exported: one property at one station between two moments, and in which slices it is read."""
+"""The selection of an export: one property at one station over a period, and the slices in which it is read."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
 
 class Averaging(StrEnum):
-    """Over what time a figure is a mean; `raw`: a single reading."""
+    """Time over which values are averaged; `raw`: single readings."""
 
     RAW = "raw"
     MINUTE = "1min"
@@ -22,7 +22,7 @@ class Averaging(StrEnum):
 
 
 class TableFormat(StrEnum):
-    """What a table can be written as."""
+    """File formats of a table."""
 
     CSV = "csv"
     PARQUET = "parquet"
@@ -41,9 +41,9 @@ Fetch = Callable[[str, Mapping[str, Any]], Awaitable[Rows]]
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """`ids` are the datastreams that measured the property there; the period is [start, end), in UTC.
+    """`ids` are the datastreams of the property at the station; the period is [start, end), in UTC.
 
-    `humidity`: of each of them the datastream that tells how humid it was there, where there is one.
+    `humidity_datastreams` maps each of them to the humidity datastream of its place, if there is one.
     """
 
     station: str
@@ -57,11 +57,11 @@ class Selection:
 
     @property
     def file_stem(self) -> str:
-        """A file's name for it, without its extension."""
+        """File name of the export, without extension."""
         return f"{self.station}-{self.observed_property}-{self.averaging}-{self.start:%Y%m%dT%H%M%SZ}"
 
     def slices(self) -> Iterator[tuple[datetime, datetime]]:
-        """The period in parts of which each is read at once."""
+        """Yield the period in parts; each part is read in one query."""
         start, width = self.start, _SLICE_WIDTH[self.averaging]
         while start < self.end:
             end = min(self.end, start + width)

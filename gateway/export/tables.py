@@ -1,4 +1,4 @@
-"""Rows as CSV (RFC 4180) or Parquet, made while they are read: memory is bounded by a slice, not by the period."""
+"""Rows as CSV (RFC 4180) or Parquet, written while they are read: memory is bounded by a slice, not by the period."""
 
 import asyncio
 import csv
@@ -14,7 +14,11 @@ from edge_agent.wire import Flag
 from gateway.export.selection import Averaging, Rows, Selection, TableFormat
 from gateway.quality.humidity_correction import find_rule
 
-_CORRECTION_COLUMNS = ("corrected", "correction", "uncorrected")  # the value, by which rule; or why there is none
+_CORRECTION_COLUMNS = (
+    "corrected",
+    "correction",
+    "uncorrected",
+)  # corrected value and its rule, or the reason without correction
 _RAW_COLUMNS = ("observed_at", "value", "flags", "node", "incarnation", "seq", *_CORRECTION_COLUMNS)
 _MEAN_COLUMNS = ("start", "count", "valid_count", "mean", "min", "max", "flags", *_CORRECTION_COLUMNS)
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -32,14 +36,14 @@ MEDIA_TYPES = {TableFormat.CSV: "text/csv", TableFormat.PARQUET: "application/vn
 
 
 def column_names(selection: Selection) -> Sequence[str]:
-    """Names of the columns, in the order of the rows."""
+    """Return the column names, in the order of the rows."""
     return _RAW_COLUMNS if selection.averaging is Averaging.RAW else _MEAN_COLUMNS
 
 
 def write_table(
     selection: Selection, slices: AsyncIterator[Rows], format_: TableFormat, notes: Mapping[str, str]
 ) -> AsyncIterator[bytes]:
-    """The table's bytes, piece by piece. `notes` (licence, attribution) go into the file where it has a place."""
+    """Yield the table's bytes in parts. Parquet files also get `notes` (licence, attribution) as metadata."""
     return _write_csv(selection, slices) if format_ is TableFormat.CSV else _write_parquet(selection, slices, notes)
 
 
@@ -53,13 +57,13 @@ async def _write_csv(selection: Selection, slices: AsyncIterator[Rows]) -> Async
 
 
 def csv_header(averaging: Averaging) -> bytes:
-    """The first line of a table as CSV."""
+    """Return the header line of a CSV table."""
     names = _RAW_COLUMNS if averaging is Averaging.RAW else _MEAN_COLUMNS
     return _csv_lines([("station", "observed_property", "unit", *names)])
 
 
 def csv_from_means(selection: Selection, means: Sequence[Any]) -> bytes:
-    """Means that are known already (start, flags as text) as lines of CSV, in the same columns."""
+    """Write means that are loaded already (start, flags as text) as CSV lines with the same columns."""
     leading_cells = selection.station, selection.observed_property, selection.unit
     rule = find_rule(selection.observed_property)
     label = None if rule is None else rule.label
@@ -77,14 +81,14 @@ def _csv_lines(rows: Sequence[Sequence[object]]) -> bytes:
 
 
 def _csv_cells(row: Sequence[Any], flags_index: int) -> list[object]:
-    cells = list(row)
-    cells[0] = format_time(row[0])
+    at, *columns = row
+    cells = [format_time(at), *columns]
     cells[flags_index] = " ".join(_flag_names(row[flags_index]))
     return cells
 
 
 def format_time(at: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds and Z."""
+    """Format as RFC 3339 in UTC, with milliseconds and Z."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -130,28 +134,28 @@ def _write_row_group(writer: Any, schema: Any, rows: Rows) -> None:  # noqa: ANN
 
 
 class _ByteSink(io.RawIOBase):
-    """A file that is given away while it is written."""
+    """A binary file in memory whose bytes are taken out while it is written."""
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
         self._position = 0
 
     def writable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def write(self, data: Any, /) -> int:  # noqa: ANN401 - any buffer
-        """Keep the bytes until they are taken."""
+        """Store the bytes until `take`."""
         chunk = bytes(data)
         self._chunks.append(chunk)
         self._position += len(chunk)
         return len(chunk)
 
     def tell(self) -> int:
-        """How much was ever written."""
+        """Return the number of bytes written so far."""
         return self._position
 
     def take(self) -> bytes:
-        """What was written since the last time."""
+        """Return the bytes written since the last call, and drop them."""
         content, self._chunks = b"".join(self._chunks), []
         return content

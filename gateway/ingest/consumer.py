@@ -21,7 +21,7 @@ from gateway.ingest.session import IngestSession
 from gateway.ingest.settings import IngestSettings
 from gateway.mqtt.connection import BrokerUnavailableError, open_connection
 from gateway.mqtt.settings import BrokerSettings
-from gateway.store.connection import AreasLockedError
+from gateway.store.connection import LockHeldError
 
 _LOG = get_logger("gateway.ingest")
 _MAX_WAITING_BATCHES = 4  # micro-batches that may wait in this process, if the broker's own window is wider
@@ -79,7 +79,7 @@ class IngestConsumer:
         while True:
             try:
                 return await self._pipeline.acquire_areas()
-            except AreasLockedError as error:
+            except LockHeldError as error:
                 if not self._wait_for_broker:
                     _LOG.info("standing by: another gateway holds the areas", error=one_line(error))
                 self._wait_for_broker = True  # this process has run for a while: from now on, wait for the broker too
@@ -92,7 +92,7 @@ class IngestConsumer:
         while True:
             try:
                 return await self._pipeline.acquire_areas()
-            except AreasLockedError:
+            except LockHeldError:
                 return None
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 report_database_failure(error)

@@ -25,6 +25,7 @@ from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Registry
 from gateway.model.timestamps import from_ms, to_ms
 from gateway.store import checkpoints
+from gateway.store.batches import load_batches_in_span
 from gateway.store.connection import QUERIES, Store, Transaction
 
 _LOG = get_logger("gateway.ingest")
@@ -102,7 +103,7 @@ async def _detect_in_area(
 ) -> list[Event]:
     since, until = min(g.since for g in gaps) - _MARGIN_BEFORE, max(g.until for g in gaps)
     checkpoint = await checkpoints.load_checkpoint(tx, analyzer, registry, area, batch=None, since=since)
-    state = checkpoint[1] if checkpoint else analyzer.initial(registry)
+    state = checkpoint.state if checkpoint else analyzer.initial(registry)
     rows = await _load_rows(tx, registry, area, _last_observed_at(state), until + _MARGIN_AFTER)
     _, _, changes = analyzer.analyze(state, rows)
     event_by_id = {event.id: event for event in changes}
@@ -147,10 +148,9 @@ async def _load_known_events(
 async def _load_rows(
     tx: Transaction, registry: Registry, area: str, since: datetime, until: datetime
 ) -> ObservationBatch:
-    """All observations of the area in the time span, ordered by time, as if none had been late."""
-    values = {"area": area, "since": since, "until": until}
-    batches = await checkpoints.load_payloads(tx, "select_batches_in_span", values, registry)
-    rows = decode_observations((payload for _, payload in batches), registry)
+    """Load all observations of the area in the time span, ordered by time, as if none had been late."""
+    batches = await load_batches_in_span(tx, area, since, until)
+    rows = decode_observations((batch.to_payload(registry) for batch in batches), registry)
     first, last = (to_ms(at) for at in (since, until))
     rows = rows[(rows.observed_at > first) & (rows.observed_at <= last)]
     rows = rows[np.argsort(rows.observed_at, kind="stable")]

@@ -176,7 +176,7 @@ class Pipeline:
         return await self._quarantine_replay.replay_requested(limit)
 
     async def acquire_areas(self) -> None:
-        """Connect and lock our areas. Raises psycopg.OperationalError, AreasLockedError if another gateway has them."""
+        """Connect and lock our areas. Raises psycopg.OperationalError, LockHeldError if another gateway has them."""
         await self._store.ensure_connection()
 
     async def release_areas(self) -> None:

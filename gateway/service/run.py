@@ -18,7 +18,7 @@ from alerting.errors import AlertingError
 from gateway.api import app
 from gateway.errors import StartError
 from gateway.settings import Settings, list_files
-from gateway.store.connection import check_schema
+from gateway.store.migrate import check_schema
 from gateway.system import logging_setup
 from gateway.system.exception_groups import find_error
 

@@ -1,8 +1,8 @@
-"""Stamps of a clock that was not set, put right by what the same boot said once it was.
+"""Corrections for batches whose clock was not yet set, from a trusted clock in the same boot.
 
-The node's own stamp stays what it is. A batch whose clock was trusted relates the time since boot to
-the wall clock; every batch of that boot that was stamped before is then shifted by the difference,
-in a column of its own (`observation_resolved` shows both).
+The node's own timestamp never changes. A batch with a trusted clock relates the time since boot to
+the wall clock. Every earlier batch of that boot then gets the difference as its shift, in a separate
+column (`observation_resolved` shows both times).
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from gateway.decoding.decode import BatchHeader
 from gateway.store.connection import QUERIES, Transaction
 
 Boot = tuple[str, str]  # node, boot id
-AnchoredBoots = frozenset[Boot]  # whose clock was trusted once
+AnchoredBoots = frozenset[Boot]  # boots with a trusted clock at some time
 
 
 async def record_clock_offsets(
     tx: Transaction, batches: Sequence[BatchHeader], batch_ids: Sequence[int], anchored: AnchoredBoots
 ) -> AnchoredBoots:
-    """Keep new anchors and suspects; returns the boots that have an anchor now. `known`: those that had one."""
+    """Store new anchors and suspects; return all boots with an anchor. `anchored`: those that had one before."""
     anchors = {
         (b.node, b.boot): b.t0 - b.mono
         for b in reversed(batches)

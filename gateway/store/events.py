@@ -1,4 +1,4 @@
-"""Events, their revisions, and the state from which detection goes on after a restart."""
+"""Events, their revisions, and the state from which detection continues after a restart. Called by ingest."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from gateway.store.connection import QUERIES, Transaction
 
 
 async def save_events(tx: Transaction, events: Sequence[Event], severities: Sequence[str], registry: Registry) -> None:
-    """Store each revision, and the newest one as the event. The same revision again changes nothing."""
+    """Store each revision, and the newest one as the event. A repeated revision changes nothing."""
     for event, severity in zip(events, severities, strict=True):
         row = _event_row(event, severity, registry)
         await tx.execute(QUERIES["save_event"], row)
@@ -59,7 +59,7 @@ class _NodeDatastreams(Struct):
 
 
 async def save_states(tx: Transaction, detector: str, states: Sequence[NodeStates]) -> None:
-    """Keep these instead of what was kept of their nodes; `detector`: the name of the one whose states they are."""
+    """Replace the stored states of these nodes; `detector` is the name of the detector that they belong to."""
     if states:
         nodes = json.encode([_NodeDatastreams(state.node, state.datastreams) for state in states])
         quality, detection = [state.quality for state in states], [state.detection for state in states]
@@ -68,12 +68,10 @@ async def save_states(tx: Transaction, detector: str, states: Sequence[NodeState
         )
 
 
-async def load_states(connection: Transaction, component: str, registry: Registry) -> dict[int, bytes]:
-    """Slot -> state, as last committed."""
+async def load_states(tx: Transaction, component: str, registry: Registry) -> dict[int, bytes]:
+    """Load the last committed state of each slot."""
     slots = {d.id: d.slot for d in registry.datastreams}
-    cursor = await connection.execute(
-        QUERIES["load_states"], {"component": component, "nodes": list(registry.slots_by_node)}
-    )
+    cursor = await tx.execute(QUERIES["load_states"], {"component": component, "nodes": list(registry.slots_by_node)})
     loaded: dict[int, bytes] = {}
     for datastreams, state in await cursor.fetchall():
         width = len(state) // len(datastreams)

@@ -1,13 +1,12 @@
-"""The ledger: which batches are committed. It is what makes "exactly once" exact.
+"""The ledger of committed batches, which makes "exactly once" exact. Called by the ingest pipeline.
 
-The key of a batch is (node, incarnation, seq). Ranges of received numbers are updated in the
-transaction of the COPY; the hash of every batch is kept, so that the same key with other bytes is
-seen for what it is.
+The key of a batch is (node, incarnation, seq). The ranges of received numbers are updated in the
+transaction of the COPY. The hash of every batch is stored too: the same key with other bytes is
+rejected as tampered.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,16 +14,16 @@ import numpy as np
 from edge_agent.wire import StoredRanges
 from gateway.decoding.decode import BatchHeader, Payload, RejectedPayload
 from gateway.decoding.rejection import RejectionReason
-from gateway.store.connection import QUERIES, Transaction
+from gateway.store.connection import QUERIES, Transaction, fetch_scalar
 from gateway.store.copy_batches import BatchRows
 
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptedBatches:
-    """What of a micro-batch is new, what was stored before, what came again with other bytes.
+    """A micro-batch sorted into new batches, duplicates, and batches whose key is stored with other bytes.
 
-    ids      for each of the new ones, in their order
-    version  the registry's, in the same transaction
+    ids               ids of the new batches, in their order
+    registry_version  version of the registry in the same transaction
     """
 
     new: list[BatchHeader]
@@ -35,7 +34,7 @@ class AcceptedBatches:
 
 
 def classify_batches(headers: Sequence[BatchHeader], stored_hashes: dict[int, bytes | None]) -> AcceptedBatches:
-    """Pure: `seen` maps the index of a batch that is stored already to the hash it had (None: unknown)."""
+    """Sort batches. Pure: `stored_hashes` maps the index of each stored batch to its hash (None: unknown)."""
     accepted = AcceptedBatches(new=[], duplicates=[], tampered=[])
     first_hashes: dict[tuple[str, str, int], bytes] = {}
     for index, header in enumerate(headers):
@@ -57,8 +56,9 @@ def _reject_tampered(payload: Payload, key: tuple[str, str, int]) -> RejectedPay
 
 
 async def accept_batches(tx: Transaction, headers: Sequence[BatchHeader]) -> AcceptedBatches:
-    """Tell new batches from stored ones, and number them."""
+    """Separate new batches from stored ones, and number the new ones."""
     values = _encode_keys([v.key for v in headers]) | {"count": len(headers)}
+    # a tuple, unpacked by name: the hot path of ingest
     row = await (await tx.execute(QUERIES["accept_batches"], values)).fetchone()
     version, stored_indexes, hashes, ids = row or (0, None, None, None)
     accepted = classify_batches(headers, dict(zip(stored_indexes or [], hashes or [], strict=True)))
@@ -74,23 +74,23 @@ async def record_received(tx: Transaction, keys: Sequence[tuple[str, str, int]])
 
 
 async def load_stored_ranges(tx: Transaction, keys: Sequence[tuple[str, str, int]]) -> list[StoredRanges]:
-    """For each (node, incarnation) among `keys`: all that is stored, in inclusive ranges."""
+    """Load all stored numbers of each (node, incarnation) among `keys`, in inclusive ranges."""
     if not keys:
         return []
     spools = msgspec.json.encode([_Spool(node, inc) for node, inc in dict.fromkeys(key[:2] for key in keys)])
-    row = await (await tx.execute(QUERIES["select_received_ranges"], {"spools": spools})).fetchone()
-    return msgspec.json.decode(row[0], type=list[StoredRanges]) if row and row[0] else []
+    ranges_json = await fetch_scalar(tx, QUERIES["select_received_ranges"], {"spools": spools})
+    return msgspec.json.decode(ranges_json, type=list[StoredRanges]) if ranges_json else []
 
 
 async def copy_batches(tx: Transaction, rows: BatchRows, batch_ids: Sequence[int]) -> None:
-    """Keep the signed bytes of each batch; last, so that `committed_at` is as late as it can be."""
+    """Store the signed bytes of each batch; last, so that `committed_at` is as late as possible."""
     if not batch_ids:
         return
     async with tx.cursor() as cursor, cursor.copy(QUERIES["copy_batches"]) as out:
         await out.write(rows.encode_stream(batch_ids))
 
 
-class _Spool(msgspec.Struct):  # as JSON: psycopg dumps an array element by element in Python
+class _Spool(msgspec.Struct):  # sent as JSON: psycopg encodes arrays element by element in Python
     node_id: str
     incarnation: str
 
@@ -99,5 +99,5 @@ class _Key(_Spool):
     seq: int
 
 
-def _encode_keys(keys: Sequence[tuple[str, str, int]]) -> dict[str, Any]:
+def _encode_keys(keys: Sequence[tuple[str, str, int]]) -> dict[str, object]:
     return {"keys": msgspec.json.encode([_Key(*key) for key in keys])}

@@ -1,11 +1,11 @@
-"""Bring a database to the newest schema: forward only, one transaction a file, in the order of names.
+"""Migrate a database to the newest schema: forward only, one transaction per file, in the order of names.
 
-`*.timescale.sql` runs where the server has TimescaleDB, `*.plain.sql` where it has not: both leave the
-same names and columns behind, so that nothing above the store can tell which it is.
+`*.timescale.sql` runs if the server has TimescaleDB, `*.plain.sql` if it has not. Both create the
+same names and columns, so that code above the store need not distinguish them.
 
-Each applied file is kept with its hash: a file that was changed after it was applied is an error,
-not a surprise. An advisory lock lets several processes start at once. Why no migration library:
-docs/adr/0003-migrations.md.
+Each applied file is recorded with its hash. A file that was changed after it was applied is an error.
+An advisory lock lets several processes start at once. Why no migration library:
+docs/adr/0003-migrations.md. Called by `piekwacht migrate`, and by every service to check the schema.
 """
 
 import hashlib
@@ -16,9 +16,10 @@ from importlib.resources import files
 import psycopg
 
 from gateway.errors import GatewayError, StartError
+from gateway.store.connection import connect
 from gateway.store.properties import add_missing_properties
 
-_LOCK_KEY = 7_431_100  # any number, as long as it is ours alone
+_LOCK_KEY = 7_431_100  # any number that no other program uses
 _CREATE_TABLE = """
 CREATE TABLE IF NOT EXISTS schema_migration (
     name       text PRIMARY KEY,
@@ -29,7 +30,7 @@ CREATE TABLE IF NOT EXISTS schema_migration (
 
 
 class SchemaError(GatewayError):
-    """The database's schema is not one this version can use; the message says what to do."""
+    """This version cannot use the database's schema; the message names the remedy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,25 +42,25 @@ class Migration:
 
     @property
     def sha256(self) -> str:
-        """Hash of the file, as kept in the database."""
+        """Hash of the file, as recorded in the database."""
         return hashlib.sha256(self.statements.encode()).hexdigest()
 
 
 def load_migrations() -> list[Migration]:
-    """Every migration of this version, in order."""
+    """Return every migration of this version, in order."""
     folder = files("gateway.store") / "migrations"
     migrations = [Migration(name=f.name, statements=f.read_text()) for f in folder.iterdir() if f.name.endswith(".sql")]
     return sorted(migrations, key=lambda migration: migration.name)
 
 
 def select_for_server(migrations: list[Migration], *, timescale: bool) -> list[Migration]:
-    """Those of the migrations that this kind of server gets."""
+    """Return the migrations for a server with or without TimescaleDB."""
     other = ".plain.sql" if timescale else ".timescale.sql"
     return [migration for migration in migrations if not migration.name.endswith(other)]
 
 
 def find_pending(migrations: list[Migration], applied: dict[str, str]) -> list[Migration]:
-    """What still has to run, or SchemaError where the database and this version disagree."""
+    """Return the migrations yet to run. Raises SchemaError if the database does not fit this version."""
     by_name = {migration.name: migration for migration in migrations}
     for name, sha256 in applied.items():
         if name not in by_name:
@@ -72,18 +73,8 @@ def find_pending(migrations: list[Migration], applied: dict[str, str]) -> list[M
     return [migration for migration in migrations if migration.name not in applied]
 
 
-def connect(dsn: str) -> psycopg.Connection:
-    """A connection, or StartError in one line."""
-    try:
-        return psycopg.connect(dsn, autocommit=True, connect_timeout=10)
-    except psycopg.OperationalError as error:
-        raise StartError(f"no database: {' '.join(str(error).split())}; check [database] dsn") from None
-    except psycopg.ProgrammingError as error:
-        raise StartError(f"the DSN cannot be read: {' '.join(str(error).split())}; check [database] dsn") from None
-
-
 def _uses_timescale(connection: psycopg.Connection, applied: Iterable[str]) -> bool:
-    """Whether to use TimescaleDB: what the database began with, else what the server offers."""
+    """Whether to use TimescaleDB: as the database was created, else as the server offers it."""
     kinds = {name.rsplit(".", 2)[-2] for name in applied}
     if "timescale" in kinds or "plain" in kinds:
         return "timescale" in kinds
@@ -92,7 +83,7 @@ def _uses_timescale(connection: psycopg.Connection, applied: Iterable[str]) -> b
 
 
 def migrate(dsn: str, *, check: bool = False) -> list[str]:
-    """Apply what is pending and return the names; with `check` only return them."""
+    """Apply the pending migrations and return their names; with `check` only return them."""
     with connect(dsn) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK_KEY])
         connection.execute("SET client_min_messages = warning")
@@ -110,3 +101,13 @@ def migrate(dsn: str, *, check: bool = False) -> list[str]:
         if not check:
             add_missing_properties(connection)
     return [migration.name for migration in pending_migrations]
+
+
+def check_schema(dsn: str) -> None:
+    """Raise StartError if the database is unavailable or does not have the schema of this version."""
+    try:
+        pending = migrate(dsn, check=True)
+    except SchemaError as error:
+        raise StartError(str(error)) from None
+    if pending:
+        raise StartError(f"the database lacks {len(pending)} migration(s), first {pending[0]}: run `piekwacht migrate`")

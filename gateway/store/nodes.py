@@ -1,4 +1,4 @@
-"""What nodes say of themselves: the newest status and health of each, and when it was last heard."""
+"""Node status: the newest status and health message of each node, and when it last sent anything. Called by ingest."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from gateway.decoding.decode import BatchHeader
 from gateway.model.registry import Registry
 from gateway.store.connection import QUERIES, Transaction
 
-_MAX_BODY = 16_384
+_MAX_BODY = 16_384  # bytes of a message; longer ones are ignored
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeMessage:
-    """One status or health message. A retained one was said earlier and is no sign of life."""
+    """One status or health message. A retained message is older and does not show that the node is alive."""
 
     topic: Topic
     body: bytes
@@ -35,14 +35,14 @@ class _NodeStatus:
 async def update_node_status(
     tx: Transaction, messages: Sequence[NodeMessage], headers: Iterable[BatchHeader], registry: Registry
 ) -> None:
-    """Note the words, and that the senders of these batches were heard. Unknown nodes and bad JSON are passed over."""
+    """Store the messages, and the time of the last batch of each node. Unknown nodes and bad JSON are ignored."""
     entries = merge_messages(messages, headers, registry)
     if entries:
         await tx.execute(
             QUERIES["upsert_node_status"],
             {
                 "nodes": list(entries),
-                "seen": [e.last_seen for e in entries.values()],
+                "last_seen": [e.last_seen for e in entries.values()],
                 "online": [e.online for e in entries.values()],
                 "status": [e.status for e in entries.values()],
                 "health": [e.health for e in entries.values()],
@@ -53,7 +53,7 @@ async def update_node_status(
 def merge_messages(
     messages: Sequence[NodeMessage], headers: Iterable[BatchHeader], registry: Registry
 ) -> dict[str, _NodeStatus]:
-    """One entry a node, the later word winning. Pure."""
+    """Merge into one entry per node; the later message wins. Pure."""
     entries: dict[str, _NodeStatus] = {}
     for header in headers:
         received_at = header.payload.received_at

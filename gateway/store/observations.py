@@ -1,4 +1,4 @@
-"""Observations into the database, at the speed of binary COPY."""
+"""Store observations by binary COPY. Called by the ingest pipeline in its transaction."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from gateway.store.copy_observations import HEADER, TRAILER, CopyRecords
 
 
 async def copy_observations(tx: Transaction, groups: Sequence[CopyRecords], batch_ids: Sequence[int]) -> None:
-    """Append the rows; each run's `batch` indexes `batch_ids`."""
+    """Append the rows; `batch_index` of each group indexes `batch_ids`."""
     if not any(len(group.records) for group in groups):
         return
     batch_id_array = np.array(batch_ids, np.int64)

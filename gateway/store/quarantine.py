@@ -1,24 +1,42 @@
-"""What could not be decoded, verified or placed: kept with its reason, for an operator to read and to try again."""
+"""Quarantine: payloads that could not be decoded, verified or placed, with the reason. Operators can retry them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from gateway.decoding.decode import Payload, RejectedPayload, VerifiedBatch
 from gateway.decoding.rejection import RejectionReason
-from gateway.store.connection import QUERIES, Transaction
+from gateway.store.connection import QUERIES, Transaction, fetch_all, fetch_one
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayRequest:
-    """A quarantined payload that an operator wants tried again."""
+    """A quarantined payload that an operator wants retried."""
 
     id: int
     reason: RejectionReason
     payload: Payload
 
 
+class StoredBatchProperties(NamedTuple):
+    """The id of a stored batch, and the properties with stored observations of it."""
+
+    id: int
+    properties: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ReplayRow:
+    id: int
+    received_at: datetime
+    topic: str
+    reason: str
+    payload: bytes
+
+
 async def insert_payloads(tx: Transaction, rejected: Sequence[RejectedPayload]) -> None:
-    """Keep payloads with their reasons."""
+    """Store rejected payloads with their reasons."""
     if rejected:
         await tx.execute(
             QUERIES["insert_quarantine"],
@@ -33,35 +51,31 @@ async def insert_payloads(tx: Transaction, rejected: Sequence[RejectedPayload]) 
 
 
 async def load_replay_requests(tx: Transaction, limit: int, areas: Sequence[str] = ("*",)) -> list[ReplayRequest]:
-    """What operators asked for of these areas, oldest first."""
-    rows = await (
-        await tx.execute(QUERIES["select_replay_requests"], {"limit": limit, "areas": list(areas)})
-    ).fetchall()
+    """Load the payloads of these areas that operators want retried, oldest first."""
+    values = {"limit": limit, "areas": list(areas)}
+    rows = await fetch_all(tx, _ReplayRow, QUERIES["select_replay_requests"], values)
     return [
         ReplayRequest(
-            id=id_,
-            reason=RejectionReason(reason),
-            payload=Payload(topic=topic, body=bytes(body), received_at=received_at, replayed=True),
+            id=row.id,
+            reason=RejectionReason(row.reason),
+            payload=Payload(topic=row.topic, body=bytes(row.payload), received_at=row.received_at, replayed=True),
         )
-        for id_, received_at, topic, reason, body in rows
+        for row in rows
     ]
 
 
 async def record_replay_outcomes(tx: Transaction, outcomes: dict[int, str]) -> None:
-    """Note what became of each: `stored`, `duplicate`, or the reason why it was refused again."""
+    """Store the outcome of each retry by id: `stored`, `duplicate`, or the reason of the new rejection."""
     await tx.execute(QUERIES["update_replay_outcomes"], {"ids": list(outcomes), "outcomes": list(outcomes.values())})
 
 
-async def find_stored_batch(tx: Transaction, batch: VerifiedBatch) -> tuple[int, set[str]] | None:
-    """The id under which a batch is stored, and the properties that are; None where it is not."""
+async def find_stored_batch(tx: Transaction, batch: VerifiedBatch) -> StoredBatchProperties | None:
+    """Return the stored batch with this batch's key, or None."""
     node, incarnation, seq = batch.key
-    cursor = await tx.execute(
-        QUERIES["select_stored_batches"], {"nodes": [node], "incarnations": [incarnation], "seqs": [seq]}
-    )
-    row = await cursor.fetchone()
-    return None if row is None else (int(row[1]), set(row[2]))
+    values = {"node": node, "incarnation": incarnation, "seq": seq}
+    return await fetch_one(tx, StoredBatchProperties, QUERIES["select_stored_batch"], values)
 
 
 def _replace_nul(text: str) -> str:
-    """PostgreSQL's text holds every character but NUL."""
+    """Replace NUL, the only character that PostgreSQL's text cannot hold."""
     return text.replace("\x00", "\ufffd").encode(errors="replace").decode()

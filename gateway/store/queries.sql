@@ -1,12 +1,12 @@
--- What the gateway itself reads and writes. Arrays are unnested, so that a micro-batch is one round trip a statement.
+-- Queries of the gateway. Arrays are unnested, so that a micro-batch is one round trip per statement.
 
 -- name: set_keepalives
--- A machine that lost its power holds its areas for 15 s, not for the two hours after which TCP would ask.
+-- A machine that lost its power holds its locks for 15 s, not for the two hours until TCP probes the connection.
 SELECT set_config('tcp_keepalives_' || name, value, false)
 FROM (VALUES ('idle', '5'), ('interval', '5'), ('count', '2')) AS t(name, value)
 
 -- name: lock_areas
--- Who writes for all areas shuts out who writes for one, and the other way round.
+-- A writer for all areas excludes a writer for one area, and the reverse.
 SELECT bool_and(pg_try_advisory_lock(7431101, hashtext(a))) AND
        bool_and(a = '*' OR pg_try_advisory_lock_shared(7431101, hashtext('*')))
 FROM unnest(%(areas)s::text[]) AS a
@@ -21,13 +21,13 @@ SELECT version FROM registry_version
 SELECT id, name, authority, outline FROM area ORDER BY id
 
 -- name: select_sites
-SELECT id, area_id, name, operator, latitude, longitude FROM site ORDER BY id
+SELECT id, area_id AS area, name, operator, latitude, longitude FROM site ORDER BY id
 
 -- name: select_stations
-SELECT id, area_id, name, latitude, longitude FROM station ORDER BY id
+SELECT id, area_id AS area, name, latitude, longitude FROM station ORDER BY id
 
 -- name: select_nodes
-SELECT n.id, n.area_id, i.station_id, n.verifier_key, n.revoked_at IS NOT NULL
+SELECT n.id, n.area_id AS area, i.station_id AS station, n.verifier_key AS key, n.revoked_at IS NOT NULL AS revoked
 FROM node n JOIN installation i ON i.node_id = n.id AND i.until IS NULL
 ORDER BY n.id
 
@@ -35,7 +35,7 @@ ORDER BY n.id
 SELECT id, unit, name_nl, name_en, lower, upper, max_rise, severity FROM observed_property ORDER BY id
 
 -- name: select_datastreams
-SELECT d.id, d.station_id, d.node_id, d.property_id
+SELECT d.id, d.station_id AS station, d.node_id AS node, d.property_id AS observed_property
 FROM datastream d JOIN node n ON n.id = d.node_id JOIN station s ON s.id = d.station_id
 WHERE ARRAY['*', n.area_id, s.area_id] && %(areas)s ORDER BY d.id
 
@@ -47,8 +47,8 @@ JOIN installation i ON i.node_id = m.node_id AND i.until IS NULL
 ON CONFLICT DO NOTHING
 
 -- name: accept_batches
--- All that a transaction must know before it writes, in one answer: the registry's version; which of these keys (counted
--- from 0) are committed already, with the hash they had then; as many new ids, as bytes.
+-- All that a transaction needs before it writes, in one row: the registry's version; which of these keys (counted
+-- from 0) are committed already, with their hashes; as many new ids, as bytes.
 SELECT (SELECT version FROM registry_version), s.numbers, s.hashes,
        (SELECT string_agg(int8send(nextval('batch_id')), '') FROM generate_series(1, %(count)s))
 FROM (
@@ -67,15 +67,15 @@ GROUP BY node_id, incarnation
 ON CONFLICT (node_id, incarnation) DO UPDATE SET received = ledger.received + excluded.received, updated_at = now()
 
 -- name: select_received_ranges
--- As the JSON that nodes are told; an inclusive range is a pair.
+-- As the JSON of StoredRanges, which nodes receive; an inclusive range is a pair.
 SELECT json_agg(json_build_object('v', 1, 'node', l.node_id, 'inc', l.incarnation, 'ranges', (
     SELECT json_agg(json_build_array(lower(part), upper(part) - 1)) FROM unnest(l.received) AS part)))::text
 FROM json_to_recordset(convert_from(%(spools)b, 'UTF8')::json) AS k(node_id text, incarnation text)
 JOIN ledger l USING (node_id, incarnation)
 
 -- name: copy_batches
--- In the order of gateway.evidence. committed_at is the database's clock at the end of the transaction: this is the last
--- statement but COMMIT.
+-- Columns in the order of gateway.store.copy_batches. committed_at is the database's clock at the end of the
+-- transaction: this is the last statement before COMMIT.
 COPY batch (id, node_id, incarnation, boot, clock, seq, mono, hist, received_at, sha256, payload) FROM STDIN (FORMAT binary)
 
 -- name: copy_observations
@@ -121,9 +121,9 @@ INSERT INTO event_revision (event_id, revision, body) VALUES (%(id)s, %(revision
 SELECT nextval('live_id') FROM generate_series(1, %(count)s)
 
 -- name: upsert_node_status
--- What a node said of itself, and that it was heard; absent parts keep what was there.
+-- The newest status and health of a node, and when it was heard; absent parts keep their stored values.
 INSERT INTO node_status (node_id, last_seen, online, status, health)
-SELECT * FROM unnest(%(nodes)s::text[], %(seen)s::timestamptz[], %(online)s::boolean[], %(status)s::jsonb[], %(health)s::jsonb[])
+SELECT * FROM unnest(%(nodes)s::text[], %(last_seen)s::timestamptz[], %(online)s::boolean[], %(status)s::jsonb[], %(health)s::jsonb[])
 ON CONFLICT (node_id) DO UPDATE SET
     last_seen = greatest(node_status.last_seen, excluded.last_seen),
     online = coalesce(excluded.online, node_status.online),
@@ -171,10 +171,10 @@ ORDER BY n.id
 SELECT area_id FROM station WHERE id = %(id)s
 
 -- name: select_node_revoked
-SELECT revoked_at IS NOT NULL FROM node WHERE id = %(id)s
+SELECT revoked_at IS NOT NULL AS revoked FROM node WHERE id = %(id)s
 
 -- name: insert_desired_config
--- A new version for a node; what is not given stays as in the version before.
+-- A new version for a node; parameters that are NULL keep the value of the version before.
 INSERT INTO node_desired (node_id, version, toml, certificate, desired_by)
 SELECT %(node)s, coalesce(max(version), 0) + 1,
        coalesce(%(toml)s::text, (array_agg(toml ORDER BY version DESC))[1], ''),
@@ -184,7 +184,7 @@ FROM node_desired WHERE node_id = %(node)s
 RETURNING version
 
 -- name: select_desired_configs
-SELECT DISTINCT ON (node_id) node_id, version, toml, certificate FROM node_desired ORDER BY node_id, version DESC
+SELECT DISTINCT ON (node_id) node_id AS node, version, toml, certificate FROM node_desired ORDER BY node_id, version DESC
 
 -- name: insert_clock_suspects
 INSERT INTO clock_suspect (batch_id, node_id, boot, offset_ms, shift_ms)
@@ -213,18 +213,16 @@ SELECT to_regclass('schema_migration') IS NOT NULL;
 SELECT name, sha256 FROM schema_migration;
 
 -- name: select_timescale_version
-SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
+SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS version,
        to_regclass('observation_1min') IS NOT NULL
        AND EXISTS (SELECT 1 FROM pg_class WHERE relname = 'schema_migration')
-       AND EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = '_timescaledb_catalog');
+       AND EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = '_timescaledb_catalog') AS made_with_timescale;
 
 -- name: count_failed_jobs
-SELECT job_id FROM timescaledb_information.job_stats WHERE last_run_status = 'Failed';
+SELECT count(*) FROM timescaledb_information.job_stats WHERE last_run_status = 'Failed';
 
 -- name: select_database_clock
-SELECT extract(epoch FROM clock_timestamp())::double precision,
-       extract(epoch FROM max(committed_at))::double precision
-FROM batch;
+SELECT clock_timestamp() AS now, max(committed_at) AS newest_batch FROM batch;
 
 -- name: list_quarantine
 SELECT id, received_at, topic, reason, detail, length(payload) AS size, replay_asked_at, outcome
@@ -261,13 +259,11 @@ WITH gone AS (
 INSERT INTO quarantine_emptied (emptied_by, quarantined, received_at, topic, reason, sha256)
 SELECT %(by)s, * FROM gone
 
--- name: select_stored_batches
--- The ids under which these keys were stored, and the properties that were stored of each.
-SELECT k.ordinal - 1, b.id, ARRAY(SELECT DISTINCT d.property_id FROM datastream d WHERE d.node_id = b.node_id
-                                  AND EXISTS (SELECT 1 FROM observation o WHERE o.datastream_id = d.id AND o.batch_id = b.id))
-FROM unnest(%(nodes)s::text[], %(incarnations)s::text[], %(seqs)s::bigint[])
-     WITH ORDINALITY AS k(node_id, incarnation, seq, ordinal)
-JOIN batch b USING (node_id, incarnation, seq)
+-- name: select_stored_batch
+-- The id of the batch with this key, and the properties with stored observations of it.
+SELECT b.id, ARRAY(SELECT DISTINCT d.property_id FROM datastream d WHERE d.node_id = b.node_id
+                   AND EXISTS (SELECT 1 FROM observation o WHERE o.datastream_id = d.id AND o.batch_id = b.id)) AS properties
+FROM batch b WHERE b.node_id = %(node)s AND b.incarnation = %(incarnation)s AND b.seq = %(seq)s
 
 -- name: insert_detector
 INSERT INTO detector (name, parameters) VALUES (%(name)s, %(parameters)s::jsonb) ON CONFLICT DO NOTHING
@@ -286,20 +282,20 @@ DELETE FROM checkpoint c WHERE made_at < now() - interval '8 days' AND EXISTS (
     AND e.made_at < c.made_at AND e.made_at >= date_trunc('day', c.made_at))
 
 -- name: select_checkpoint_before
--- The newest one that knew nothing of this batch, nor of readings from this time on.
-SELECT before_batch, ids, quality, detection FROM checkpoint
+-- The newest checkpoint without this batch and without readings from this time on.
+SELECT before_batch AS next_batch, ids, quality, detection FROM checkpoint
 WHERE detector = %(detector)s AND areas && ARRAY['*', %(area)s::text]
   AND before_batch <= coalesce(%(batch)s::bigint, before_batch) AND newest < coalesce(%(since)s::timestamptz, 'infinity')
 ORDER BY before_batch DESC LIMIT 1
 
 -- name: select_batches_between
-SELECT b.id, b.node_id, b.payload, b.received_at, b.hist FROM batch b JOIN node n ON n.id = b.node_id
+SELECT b.id, b.node_id AS node, b.payload, b.received_at, b.hist AS late, b.committed_at FROM batch b JOIN node n ON n.id = b.node_id
 WHERE n.area_id = %(area)s AND b.id >= %(first)s AND b.committed_at <= %(until)s
 ORDER BY b.id LIMIT %(limit)s
 
 -- name: select_batches_in_span
 -- Every batch of an area that has a reading in the span.
-SELECT b.id, b.node_id, b.payload, b.received_at, b.hist FROM batch b
+SELECT b.id, b.node_id AS node, b.payload, b.received_at, b.hist AS late, b.committed_at FROM batch b
 WHERE b.id IN (
     SELECT o.batch_id FROM observation o JOIN datastream d ON d.id = o.datastream_id JOIN node n ON n.id = d.node_id
     WHERE n.area_id = %(area)s AND o.observed_at > %(since)s AND o.observed_at <= %(until)s)
@@ -309,7 +305,7 @@ ORDER BY b.id
 SELECT id FROM datastream WHERE created_at <= %(until)s
 
 -- name: select_event_for_replay
--- The event's newest revision, when it was stored, and when its first one was.
+-- The event's newest revision, when it was stored, and when the first revision was.
 SELECT e.area_id, e.detector, r.body::text, r.changed_at, (SELECT min(changed_at) FROM event_revision WHERE event_id = e.id),
        e.detected_late
 FROM event e JOIN event_revision r ON r.event_id = e.id AND r.revision = e.revision WHERE e.id = %(id)s
@@ -327,13 +323,13 @@ ON CONFLICT (datastream_id) DO UPDATE SET
     since = least(gap.since, excluded.since), until = greatest(gap.until, excluded.until), changed_at = now()
 
 -- name: take_repaired_gaps
--- Gaps that nothing was added to for a while; they are ours from here on.
+-- Gaps that nothing was added to for a while; deleted here, and processed in the same transaction.
 DELETE FROM gap g USING datastream d JOIN node n ON n.id = d.node_id
 WHERE d.id = g.datastream_id AND g.changed_at <= now() - make_interval(secs => %(quiet)s)
   AND ARRAY['*', n.area_id] && %(areas)s
 RETURNING n.area_id, g.datastream_id, g.since, g.until
 
 -- name: select_overlapping_events
--- What is known already of these datastreams in a span.
+-- Stored events of these datastreams that overlap a span.
 SELECT id, datastream_id, onset, ended_at FROM event
 WHERE datastream_id = ANY(%(ids)s) AND onset <= %(until)s AND coalesce(ended_at, 'infinity') >= %(since)s

@@ -1,8 +1,8 @@
-"""How long what is kept: policies of TimescaleDB, or `piekwacht prune` on plain PostgreSQL. The default is: for ever.
+"""Retention: how long data are stored. By default nothing is deleted.
 
-A mean is made anew from finer values for up to 33 days after the fact, as late data come in. What is
-finer must therefore be kept for longer than that: shorter, and TimescaleDB would make the means of
-days that it no longer has, which is to say: empty them.
+`piekwacht migrate` sets TimescaleDB's policies, `piekwacht prune` deletes on plain PostgreSQL. Means are computed again
+from finer values for up to 33 days, as late data arrive. Finer values must therefore be stored for longer
+(at least 40 days): else TimescaleDB would empty the means of days whose finer values are deleted.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ import psycopg
 from msgspec import Meta, Struct
 
 from alerting.sql import load_queries
-from gateway.store.migrate import connect
+from gateway.store.connection import connect
 
 _QUERIES = load_queries(Path(__file__).with_name("retention.sql"))
 RetentionDays = Annotated[int, Meta(ge=40)]
@@ -46,7 +46,7 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
 
 
 class PruneResult(Struct, frozen=True, kw_only=True):
-    """How much was deleted; of `batches` the signed bytes."""
+    """Numbers of deleted rows; of `batches` only the signed bytes were deleted."""
 
     observations: int = 0
     batches: int = 0
@@ -55,7 +55,7 @@ class PruneResult(Struct, frozen=True, kw_only=True):
 
 
 def apply_policies(dsn: str, settings: RetentionSettings) -> list[str]:
-    """Bring TimescaleDB's policies to the settings; returns what is in force, in words. Plain PostgreSQL: nothing."""
+    """Set TimescaleDB's policies and return one sentence for each. Plain PostgreSQL: do nothing, return []."""
     with connect(dsn) as connection:
         if connection.execute(_QUERIES["has_timescale"]).fetchone() is None:
             return []
@@ -81,15 +81,15 @@ def _apply_retention(connection: psycopg.Connection, settings: RetentionSettings
         ("observation_1h", settings.hour_days),
         ("observation_1day", settings.day_days),
     ):
-        connection.execute(_QUERIES["remove_retention_policy"], {"of": name})
+        connection.execute(_QUERIES["remove_retention_policy"], {"table": name})
         if days is not None:
-            connection.execute(_QUERIES["add_retention_policy"], {"of": name, "days": days})
+            connection.execute(_QUERIES["add_retention_policy"], {"table": name, "days": days})
             descriptions.append(f"{name} is kept for {days} days")
     return descriptions
 
 
 def prune_old_rows(dsn: str, settings: RetentionSettings) -> PruneResult:
-    """Delete what is too old, a slice a transaction. What was told of events and to whom is never among it."""
+    """Delete old rows in slices, one transaction each. Alerts, notifications and their deliveries are never deleted."""
     with connect(dsn) as connection:
         timescale = connection.execute(_QUERIES["has_timescale"]).fetchone() is not None
         return PruneResult(

@@ -1,4 +1,4 @@
--- How long what is kept, and when it is compressed. Run by `piekwacht migrate`; each can be run again.
+-- Retention and compression. Run by `piekwacht migrate` and `piekwacht prune`; each can be run again.
 
 -- name: has_timescale
 SELECT 1 FROM pg_extension WHERE extname = 'timescaledb'
@@ -13,10 +13,10 @@ SELECT remove_compression_policy('observation', if_exists => true)
 SELECT add_compression_policy('observation', compress_after => make_interval(days => %(days)s))
 
 -- name: remove_retention_policy
-SELECT remove_retention_policy(%(of)s::regclass, if_exists => true)
+SELECT remove_retention_policy(%(table)s::regclass, if_exists => true)
 
 -- name: add_retention_policy
-SELECT add_retention_policy(%(of)s::regclass, drop_after => make_interval(days => %(days)s))
+SELECT add_retention_policy(%(table)s::regclass, drop_after => make_interval(days => %(days)s))
 
 -- name: prune_observations
 -- Plain PostgreSQL: a slice at a time, so that no transaction is long.
@@ -24,7 +24,7 @@ DELETE FROM observation WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM observation WHERE observed_at < now() - make_interval(days => %(days)s) LIMIT 50000))
 
 -- name: prune_evidence
--- The signed bytes go; number and hash of each batch stay, so that a redelivery is still known for what it is.
+-- Deletes the signed bytes; number and hash of each batch stay, so that a redelivery is still recognised.
 UPDATE batch SET payload = '' WHERE id = ANY(ARRAY(
     SELECT id FROM batch WHERE committed_at < now() - make_interval(days => %(days)s) AND payload <> '' LIMIT 5000))
 
@@ -33,7 +33,7 @@ DELETE FROM shadow_event WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM shadow_event WHERE committed_at < now() - make_interval(days => %(days)s) LIMIT 5000))
 
 -- name: prune_selftest
--- An hour with all that was found in it. The newest of each detector stays: it says from where to go on.
+-- Hours with all their results. The newest hour of each detector stays: the self-test continues from it.
 WITH old AS (
     SELECT area_id, detector, hour FROM selftest_hour h
     WHERE hour < now() - make_interval(days => %(days)s)

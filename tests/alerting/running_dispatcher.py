@@ -34,27 +34,27 @@ async def run_dispatchers(settings, dsn, workers=1):
                 await task
 
 
-async def wait_until(condition, timeout=15.0):
-    async with asyncio.timeout(timeout):
+async def wait_until(condition, within=15.0):
+    async with asyncio.timeout(within):
         while not condition():
             await asyncio.sleep(0.02)
 
 
-async def wait_until_absent(dsn, *statements, timeout=15.0):
+async def wait_until_absent(dsn, *statements, within=15.0):
     """Wait until one statement after the other finds nothing: over one connection, which costs the server little."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         for statement in statements:
-            await wait_until(lambda statement=statement: connection.execute(statement).fetchone() is None, timeout)
+            await wait_until(lambda statement=statement: connection.execute(statement).fetchone() is None, within)
 
 
-async def wait_until_present(dsn, statement, timeout=15.0):
+async def wait_until_present(dsn, statement, within=15.0):
     """Wait until the statement finds something."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        await wait_until(lambda: connection.execute(statement).fetchone() is not None, timeout)
+        await wait_until(lambda: connection.execute(statement).fetchone() is not None, within)
 
 
-async def wait_until_delivered(dsn, timeout=15.0):
-    await wait_until_absent(dsn, _UNDECIDED, _UNSENT, timeout=timeout)
+async def wait_until_delivered(dsn, within=15.0):
+    await wait_until_absent(dsn, _UNDECIDED, _UNSENT, within=within)
 
 
 async def skip_retry_delay(dsn):

@@ -7,7 +7,7 @@ from math import cos, pi, sin
 
 from alerting.alert import Alert
 from alerting.decide.routing import Route
-from alerting.decide.rules import NotificationPolicy
+from alerting.decide.policy import NotificationPolicy
 from alerting.decide.silence import Silence
 from tests.alerting.sample_alerts import make_alert
 

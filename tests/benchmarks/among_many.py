@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import psycopg
 
-from gateway.store.connection import QUERIES
+from gateway.store.connection import QUERIES, connect
 from gateway.store.copy_observations import encode_observations
-from gateway.store.migrate import connect, migrate
+from gateway.store.migrate import migrate
 from gateway.system.embedded_servers import Postgres
 
 STREAMS, INTERVAL, READINGS_PER_BATCH = 2_000, 10_000, 6  # datastreams, ms, readings

@@ -1,4 +1,4 @@
-"""The brokers as deploy/ configures them, with nothing changed but paths and addresses."""
+"""The brokers as deploy/ configures them; only paths and addresses differ."""
 
 import getpass
 import os
@@ -23,7 +23,7 @@ _SEARCH_PATH = os.pathsep.join(
 
 
 class CommandLineAuthority:
-    """A certificate authority of ours, used by the commands an operator uses."""
+    """A certificate authority, used through the operator's commands."""
 
     def __init__(self, folder: Path, name: str = "ours") -> None:
         self.folder = folder / name
@@ -34,11 +34,11 @@ class CommandLineAuthority:
         assert main(["ca", *map(str, arguments), "--ca", str(self.folder)]) == 0
 
     def revoke(self, name: str) -> None:
-        """Put every certificate of this name on the list."""
+        """Put every certificate of this name on the revocation list."""
         enrolment.CertificateAuthority.load(self.folder).revoke(name, datetime.now(UTC))
 
     def issue(self, name: str, *, use: str = "client") -> dict[str, Path]:
-        """Certificate and key for this name, in a folder of their own with the authority's certificate and list."""
+        """Issue certificate and key, in a new folder with the authority's certificate and revocation list."""
         target = self.folder / f"{use}-{name}-{len(list(self.folder.iterdir()))}"
         target.mkdir()
         hosts = ["--host", "127.0.0.1", "--host", "localhost"] if use == "server" else []
@@ -51,7 +51,7 @@ class CommandLineAuthority:
 
 
 class DeployedBroker:
-    """One of the two, from its file in deploy/."""
+    """A running Mosquitto or NATS with its configuration from deploy/."""
 
     def __init__(self, kind: str, folder: Path, authority: CommandLineAuthority) -> None:
         program = self.find_program(kind)
@@ -64,7 +64,7 @@ class DeployedBroker:
 
     @staticmethod
     def find_program(kind: str) -> str:
-        """Where it is; the test is skipped where it is not."""
+        """Return the program's path; skip the test if it is not installed."""
         path = shutil.which(kind, path=_SEARCH_PATH)
         if path is None:
             pytest.skip(f"no {kind} on this machine: sh deploy/prepare --test-programs")
@@ -114,7 +114,7 @@ class DeployedBroker:
 
 
 def write_users(folder: Path, dsn: str) -> None:
-    """users.conf for NATS, by the script that an operator runs."""
+    """Write users.conf for NATS by the script that an operator runs."""
     path = f"{_locate_programs(None)}:{os.environ['PATH']}"
     command = [DEPLOY / "nats/nodes", dsn]
     process = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": path})

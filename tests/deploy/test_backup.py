@@ -1,4 +1,4 @@
-"""What a backup held is all there after a restore, row for row, in every table."""
+"""A restore of a backup has every row of every table."""
 
 import os
 import subprocess
@@ -12,7 +12,8 @@ from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
-from gateway.store.connection import Store, check_schema
+from gateway.store.connection import Store
+from gateway.store.migrate import check_schema
 from gateway.system.embedded_servers import _locate_programs
 from tests.deploy.conftest import DEPLOY
 from tests.gateway.enrolled_node import enrol_node
@@ -42,14 +43,14 @@ def run(backups):
 
 
 @pytest.fixture
-async def lived_in(database, tmp_path):
-    """A database with readings, an event, an alert in the inbox, poison and a silence in it."""
+async def filled_database(database, tmp_path):
+    """A database with readings, an event, an alert in the inbox, a quarantined payload and a silence."""
     node = enrol_node(database)
     store = Store(database)
     pipeline = Pipeline(store, Flagger(), Detector(DetectionSettings()))
     await pipeline.process(plume(node))
-    poison = node.payload(999)
-    await pipeline.process([replace(poison, body=b"\x00\xff" + poison.body)])
+    malformed = node.payload(999)
+    await pipeline.process([replace(malformed, body=b"\x00\xff" + malformed.body)])
     await store.close()
     settings = tmp_path / "piekwacht.toml"
     settings.write_text(f'[database]\ndsn = "{database}"\n')
@@ -69,7 +70,7 @@ async def lived_in(database, tmp_path):
 
 
 def contents(dsn):
-    """Every row of every table as text, and where every sequence stands."""
+    """Return every row of every table as text, and the last value of every sequence."""
     with psycopg.connect(dsn) as connection:
         tables = connection.execute(
             "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('public', 'alerting')"
@@ -83,57 +84,57 @@ def contents(dsn):
     return rows
 
 
-def test_every_row_and_every_silence_comes_back(run, backups, lived_in, empty_database):
-    before = contents(lived_in)
+def test_every_row_and_every_silence_is_restored(run, backups, filled_database, empty_database):
+    before = contents(filled_database)
     for table in ("observation", "batch", "ledger", "event", "quarantine"):
         assert before[f"public.{table}"]
     assert before["alerting.inbox"]
     assert "onderhoud é" in str(before["alerting.silence"])
-    done = run("backup", PIEKWACHT_DSN=lived_in)
-    assert done.returncode == 0, done.stderr
+    result = run("backup", PIEKWACHT_DSN=filled_database)
+    assert result.returncode == 0, result.stderr
     (dump,) = backups.glob("*.dump")
     assert dump.stat().st_mode & 0o077 == 0
-    done = run("restore", dump, empty_database)
-    assert done.returncode == 0, done.stderr
+    result = run("restore", dump, empty_database)
+    assert result.returncode == 0, result.stderr
     assert contents(empty_database) == before
     check_schema(empty_database)
 
 
-def test_a_dump_that_was_damaged_is_refused_before_anything_is_touched(run, backups, lived_in, empty_database):
-    run("backup", PIEKWACHT_DSN=lived_in)
+def test_a_damaged_dump_is_rejected_before_anything_changes(run, backups, filled_database, empty_database):
+    run("backup", PIEKWACHT_DSN=filled_database)
     (dump,) = backups.glob("*.dump")
     body = bytearray(dump.read_bytes())
     body[len(body) // 2] ^= 1
     dump.write_bytes(body)
-    done = run("restore", dump, empty_database)
-    assert done.returncode == 1
-    assert "its checksum differs" in done.stderr
+    result = run("restore", dump, empty_database)
+    assert result.returncode == 1
+    assert "its checksum differs" in result.stderr
     assert contents(empty_database) == {"sequences": []}
 
 
-def test_a_database_with_tables_is_never_restored_over(run, backups, lived_in):
-    run("backup", PIEKWACHT_DSN=lived_in)
+def test_a_database_with_tables_is_never_restored_over(run, backups, filled_database):
+    run("backup", PIEKWACHT_DSN=filled_database)
     (dump,) = backups.glob("*.dump")
-    done = run("restore", dump, lived_in)
-    assert done.returncode == 1
-    assert "give an empty one" in done.stderr
+    result = run("restore", dump, filled_database)
+    assert result.returncode == 1
+    assert "give an empty one" in result.stderr
 
 
 def test_a_backup_that_fails_leaves_no_file_behind(run, backups):
-    done = run("backup", PIEKWACHT_DSN="host=/nonexistent dbname=x")
-    assert done.returncode == 1
-    assert "nothing was kept" in done.stderr
+    result = run("backup", PIEKWACHT_DSN="host=/nonexistent dbname=x")
+    assert result.returncode == 1
+    assert "nothing was kept" in result.stderr
     assert list(backups.iterdir()) == []
 
 
-def test_old_dumps_go_and_the_newest_stays(run, backups, lived_in):
+def test_old_dumps_are_deleted_and_the_newest_stays(run, backups, filled_database):
     old = backups / "piekwacht-20200101T000000Z.dump"
     old.write_text("old")
     os.utime(old, (0, 0))
     other = backups / "something-else.dump"
     other.write_text("not ours")
     os.utime(other, (0, 0))
-    assert run("backup", PIEKWACHT_DSN=lived_in).returncode == 0
+    assert run("backup", PIEKWACHT_DSN=filled_database).returncode == 0
     names = {path.name for path in backups.iterdir()}
     assert old.name not in names
     assert other.name in names

@@ -1,4 +1,4 @@
-"""What strangers, thieves and nodes gone bad try at the broker as deploy/ configures it: refused, the queue intact."""
+"""Attacks on the broker as deploy/ configures it are rejected, and the gateway's queue stays intact."""
 
 import signal
 import socket
@@ -23,10 +23,10 @@ GATEWAY = derive_session_name(Signer.generate("gateway.ijmond"), ["ijmond"])
 
 
 class Client:
-    """One connection with somebody's certificate; remembers what it was sent."""
+    """One MQTT connection with a certificate; records the messages that it receives."""
 
     def __init__(self, broker, tls, identifier, *, clean=True, version=mqtt.MQTTv311):
-        self.heard, self.refused, self._up, self._down = [], [], threading.Event(), threading.Event()
+        self.received, self.rejected, self._up, self._down = [], [], threading.Event(), threading.Event()
         self.client = mqtt.Client(
             mqtt.CallbackAPIVersion.VERSION2, client_id=identifier, clean_session=clean, protocol=version
         )
@@ -36,8 +36,8 @@ class Client:
         self.client.tls_set_context(context)
         self.client.on_connect = lambda _c, _u, _f, reason, _p: self._answered(reason)
         self.client.on_disconnect = lambda *_: self._down.set()
-        self.client.on_message = lambda _c, _u, message: self.heard.append(message)
-        self.client.on_subscribe = lambda _c, _u, _m, codes, _p: self.refused.extend(code.is_failure for code in codes)
+        self.client.on_message = lambda _c, _u, message: self.received.append(message)
+        self.client.on_subscribe = lambda _c, _u, _m, codes, _p: self.rejected.extend(code.is_failure for code in codes)
         self._broker = broker
 
     def _answered(self, reason):
@@ -45,7 +45,7 @@ class Client:
             self._up.set()
 
     def connect(self):
-        """Whether the broker let us in."""
+        """Connect; return whether the broker accepts the connection."""
         try:
             self.client.connect("127.0.0.1", self._broker.port, keepalive=10)
         except OSError:
@@ -55,18 +55,18 @@ class Client:
         return self._up.is_set() and not self._down.wait(0.2)
 
     def subscribe(self, *topics):
-        known = len(self.refused)
+        count = len(self.rejected)
         for topic in topics:
             self.client.subscribe(topic, qos=1)
-        wait_until(lambda: len(self.refused) == known + len(topics) or self._down.is_set())
+        wait_until(lambda: len(self.rejected) == count + len(topics) or self._down.is_set())
         return self
 
     def publish(self, topic, body=b"forged", **more):
-        """Publish and wait a moment for the acknowledgement, which a broker may withhold from a forger."""
+        """Publish and wait at most 1 s for the acknowledgement, which a broker may withhold from a forger."""
         self.client.publish(topic, body, qos=1, **more).wait_for_publish(1)
 
     @property
-    def cut(self):
+    def disconnected(self):
         return self._down.is_set()
 
     def close(self):
@@ -74,7 +74,7 @@ class Client:
         self.client.loop_stop()
 
     def __enter__(self):
-        assert self.connect(), "the broker refuses who should be let in"
+        assert self.connect(), "the broker rejects a client that it should accept"
         return self
 
     def __exit__(self, *_):
@@ -89,10 +89,10 @@ def wait_until(condition, seconds=5.0):
 
 
 class Site:
-    """A broker, two enrolled nodes, a gateway that is away for a moment with 50 readings waiting for it."""
+    """A broker, two enrolled nodes, and a disconnected gateway with 50 readings in its queue."""
 
     def __init__(self, kind, folder, dsn):
-        self.folder, self.dsn, self.taken = folder, dsn, []
+        self.folder, self.dsn, self.gateway_messages = folder, dsn, []
         for node in ("ijm-001", "ijm-002"):
             enrol_node(dsn, node, station=f"station-{node}")
         self.authority = CommandLineAuthority(folder)
@@ -105,25 +105,25 @@ class Site:
         return Client(self.broker, self.tls[name], identifier or name.replace(".", "-"), **more)
 
     def gateway(self):
-        """The gateway's own session; what it is sent is put down."""
+        """Return a client for the gateway's session; the site records the messages."""
         gateway = self.client("piekwacht.gateway", GATEWAY, clean=False)
-        gateway.heard = self.taken
+        gateway.received = self.gateway_messages
         return gateway
 
     def queue_up(self):
         with self.gateway() as gateway:
             gateway.subscribe("pw/v1/+/+/readings")
         with self.client("ijm-001") as node:
-            sent = [node.client.publish(READINGS, body, qos=1) for body in QUEUED]
-            for one in sent:
-                one.wait_for_publish(5)
+            publications = [node.client.publish(READINGS, body, qos=1) for body in QUEUED]
+            for publication in publications:
+                publication.wait_for_publish(5)
 
-    def gateway_heard(self):
+    def gateway_received(self):
         with self.gateway() as gateway:
             gateway.subscribe("pw/v1/+/+/readings")
-            wait_until(lambda: {message.payload for message in self.taken} >= set(QUEUED), 10)
-            time.sleep(0.2)  # and nothing that should not be there
-        return {message.payload for message in self.taken}
+            wait_until(lambda: {message.payload for message in self.gateway_messages} >= set(QUEUED), 10)
+            time.sleep(0.2)  # for messages that should not arrive
+        return {message.payload for message in self.gateway_messages}
 
 
 @pytest.fixture(params=["mosquitto", "nats-server"])
@@ -136,41 +136,41 @@ def site(request, tmp_path, database):
 
 @pytest.fixture(autouse=True)
 def queue_is_intact(site):
-    """Whatever happens in a test: the gateway gets its 50 readings, and nothing else."""
+    """After every test the gateway receives its 50 readings, and nothing else."""
     yield
-    assert site.gateway_heard() == set(QUEUED)
+    assert site.gateway_received() == set(QUEUED)
 
 
-def test_without_tls_nobody_is_heard(site):
-    with socket.create_connection(("127.0.0.1", site.broker.port), timeout=2) as link:
-        link.sendall(b"\x10\x10\x00\x04MQTT\x04\x02\x00\x0a\x00\x04evil")
+def test_without_tls_a_connection_is_rejected(site):
+    with socket.create_connection(("127.0.0.1", site.broker.port), timeout=2) as connection:
+        connection.sendall(b"\x10\x10\x00\x04MQTT\x04\x02\x00\x0a\x00\x04evil")
         try:
-            answer = link.recv(64)
+            answer = connection.recv(64)
         except OSError:
             answer = b""
         assert not answer.startswith(b"\x20"), "no CONNACK"
 
 
-def test_without_a_certificate_nobody_is_let_in(site):
+def test_without_a_certificate_a_client_is_rejected(site):
     assert not Client(site.broker, {"ca": site.tls["ijm-001"]["ca"]}, "evil").connect()
 
 
-def test_with_a_certificate_of_another_authority_nobody_is_let_in(site):
+def test_a_certificate_of_another_authority_is_rejected(site):
     foreign = CommandLineAuthority(site.folder, "foreign")
     for name in ("piekwacht.gateway", "ijm-001"):
         tls = {**foreign.issue(name), "ca": site.tls["ijm-001"]["ca"]}
         assert not Client(site.broker, tls, name).connect()
 
 
-def test_with_an_outdated_tls_nobody_is_let_in(site):
+def test_an_outdated_tls_version_is_rejected(site):
     context = ssl.create_default_context(cafile=site.tls["ijm-001"]["ca"])
     context.load_cert_chain(site.tls["ijm-001"]["certificate"], site.tls["ijm-001"]["key"])
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with socket.create_connection(("127.0.0.1", site.broker.port)) as link, pytest.raises(OSError):  # noqa: PT011
-        context.wrap_socket(link, server_hostname="127.0.0.1")
+    with socket.create_connection(("127.0.0.1", site.broker.port)) as connection, pytest.raises(OSError):  # noqa: PT011
+        context.wrap_socket(connection, server_hostname="127.0.0.1")
 
 
-def test_a_revoked_node_is_not_let_in_again(site):
+def test_a_revoked_node_is_rejected(site):
     assert site.client("ijm-002").connect()
     site.authority.revoke("ijm-002")
     with psycopg.connect(site.dsn, autocommit=True) as connection:
@@ -187,9 +187,9 @@ def test_a_revoked_node_is_not_let_in_again(site):
 
 
 FORGED = [
-    "pw/v1/ijmond/ijm-001/readings",  # in another's name
-    "pw/v1/ijmond/ijm-003/readings",  # in nobody's name
-    "pw/v1/ijmond/ijm-001/stored",  # the gateway's word: forget your readings
+    "pw/v1/ijmond/ijm-001/readings",  # in the name of another node
+    "pw/v1/ijmond/ijm-003/readings",  # in the name of no node
+    "pw/v1/ijmond/ijm-001/stored",  # only the gateway may send it: nodes delete readings then
     "pw/v1/ijmond/ijm-001/config",
     "pw/v1/ijmond/ijm-002/stored",
     "pw/v1/ijmond/live",
@@ -197,63 +197,63 @@ FORGED = [
 ]
 
 
-def test_a_node_speaks_for_itself_alone(site):
-    mine = ["pw/v1/ijmond/ijm-001/stored", "pw/v1/ijmond/ijm-001/config"]
+def test_a_node_publishes_only_its_own_topics(site):
+    topics = ["pw/v1/ijmond/ijm-001/stored", "pw/v1/ijmond/ijm-001/config"]
     with site.client("ijm-001") as victim, site.client("piekwacht.api") as api:
-        victim.subscribe(*mine)
+        victim.subscribe(*topics)
         api.subscribe("pw/v1/+/live")
         with site.client("ijm-002") as forger:
             for topic in FORGED:
                 forger.client.publish(topic, b"forged", qos=1)
                 forger.client.publish(topic, b"forged", qos=1, retain=True)
             time.sleep(0.5)
-        assert victim.heard == []
-        assert api.heard == []
+        assert victim.received == []
+        assert api.received == []
     with site.client("ijm-001") as later:
-        later.subscribe(*mine)
+        later.subscribe(*topics)
         time.sleep(0.3)
-        assert later.heard == [], "nor is it retained"
+        assert later.received == [], "no forged message is retained"
 
 
 WILDCARDS = ["#", "pw/#", "pw/v1/#", "pw/v1/+/+/readings", "+/+/+/+/+", "$SYS/#", "$MQTT/#"]
 
 
-def test_nobody_but_the_gateway_listens_to_all(site):
+def test_only_the_gateway_receives_all_topics(site):
     with site.client("ijm-002") as spy, site.client("piekwacht.api") as other, site.client("ijm-001") as node:
-        for one in (spy, other):
-            one.subscribe(*WILDCARDS)
+        for client in (spy, other):
+            client.subscribe(*WILDCARDS)
         with site.gateway() as gateway:
             gateway.publish("pw/v1/ijmond/ijm-001/stored", b"for ijm-001")
             node.publish("pw/v1/ijmond/ijm-001/status", b"status")
             time.sleep(0.3)
-        assert spy.heard + other.heard == []
+        assert spy.received + other.received == []
 
 
 @pytest.mark.parametrize("clean", [True, False])
-def test_no_node_takes_the_gateways_session(site, clean):
-    """With the gateway's id: known to a thief of Mosquitto (where it is worth nothing), not to be guessed on NATS."""
+def test_no_node_takes_over_the_gateways_session(site, clean):
+    """With the gateway's id. On Mosquitto it is useless without the certificate; on NATS it cannot be guessed."""
     guess = GATEWAY if site.broker.kind == "mosquitto" else GATEWAY.rsplit("-", 1)[0]
-    with site.client("ijm-002", guess, clean=clean) as thief:  # while the gateway is away
+    with site.client("ijm-002", guess, clean=clean) as thief:  # while the gateway is disconnected
         thief.subscribe("pw/v1/+/+/readings")
         time.sleep(0.3)
-        assert thief.heard == []
+        assert thief.received == []
     with site.gateway() as gateway:
         thief = site.client("ijm-002", guess, clean=clean)
         thief.connect()
         thief.subscribe("pw/v1/+/+/readings")
-        assert not gateway.cut
-        assert thief.heard == []
+        assert not gateway.disconnected
+        assert thief.received == []
         thief.close()
 
 
-def test_what_is_retained_for_one_is_not_read_by_another(site):
+def test_a_retained_message_is_read_only_by_its_node(site):
     topic = "pw/v1/ijmond/ijm-001/stored"
     with site.gateway() as gateway:
         gateway.publish(topic, b"ranges", retain=True)
     with site.client("ijm-002") as spy:
         spy.subscribe(topic, "pw/v1/ijmond/+/stored", "pw/v1/+/+/+")
         time.sleep(0.3)
-        assert spy.heard == []
+        assert spy.received == []
     with site.client("ijm-001") as node:
         node.subscribe(topic)
-        assert wait_until(lambda: [message.payload for message in node.heard] == [b"ranges"])
+        assert wait_until(lambda: [message.payload for message in node.received] == [b"ranges"])

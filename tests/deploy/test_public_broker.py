@@ -135,7 +135,7 @@ def test_nothing_a_stranger_says_is_passed_on(house):
                 time.sleep(0.1)
                 forger.disconnect()
                 forger.loop_stop()
-        assert house.gateway.heard == []
+        assert house.gateway.received == []
         assert b"forged" not in {payload for _, payload in other.heard}
 
 

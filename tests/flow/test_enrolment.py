@@ -177,11 +177,15 @@ def test_keys_made_on_the_node_never_leave_it(site, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["node", "revoke", "ijm-009"], 1, "no node ijm-009 is enrolled; `piekwacht node list` shows those that are"),
+        (
+            ["node", "revoke", "ijm-009"],
+            1,
+            "no node ijm-009 is enrolled; `piekwacht node list` prints the enrolled nodes",
+        ),
         (["node", "renew", "ijm-009"], 1, "never issued a certificate for ijm-009; enrol it first"),
         (["node", "configure", "ijm-001", "/nowhere.toml"], 2, "/nowhere.toml cannot be read"),
-        (["ca", "init", "ijmond"], 1, "holds an authority already; name another folder"),
-        (["ca", "server", "broker"], 2, "say by which --host broker is reached"),
+        (["ca", "init", "ijmond"], 1, "already has an authority; choose another folder"),
+        (["ca", "server", "broker"], 2, "give each --host by which clients reach broker"),
     ],
 )
 def test_an_operator_mistake_gives_one_sentence(site, capsys, words, code, sentence):
@@ -196,13 +200,13 @@ def test_an_operator_mistake_gives_one_sentence(site, capsys, words, code, sente
 def test_enrolling_again_needs_an_option_and_an_unknown_station_is_named(site, tmp_path, capsys):
     assert site.enrol("--out", str(tmp_path / "1.tar")) == 0
     assert site.enrol("--out", str(tmp_path / "2.tar")) == 1
-    assert "--again makes a new card for it" in capsys.readouterr().err
-    assert site.enrol("--out", str(tmp_path / "1.tar"), "--again") == 1
-    assert "1.tar is there already" in capsys.readouterr().err
-    assert site.enrol("--out", str(tmp_path / "2.tar"), "--again") == 0
+    assert "--replace creates a new card for it" in capsys.readouterr().err
+    assert site.enrol("--out", str(tmp_path / "1.tar"), "--replace") == 1
+    assert "1.tar exists already" in capsys.readouterr().err
+    assert site.enrol("--out", str(tmp_path / "2.tar"), "--replace") == 0
     plan = site.firmware / "sites/ijmond/nodes/ijm-001.toml"
     plan.write_text(plan.read_text().replace("wijk-aan-zee-dorp", "elsewhere"))
-    assert site.enrol("--out", str(tmp_path / "3.tar"), "--again") == 1
+    assert site.enrol("--out", str(tmp_path / "3.tar"), "--replace") == 1
     assert "the registry has no such station; run `piekwacht site apply` first" in capsys.readouterr().err
     assert not (tmp_path / "3.tar").exists()
 
@@ -211,7 +215,7 @@ def test_placeholder_names_in_the_site_file_are_refused(site, tmp_path, capsys):
     file = site.firmware / "sites/ijmond/site.toml"
     file.write_text(file.read_text().replace('"127.0.0.1"]', '"ntp.piekwacht.example"]'))
     assert site.enrol("--out", str(tmp_path / "1.tar")) == 1
-    sentence = f"piekwacht: {file}: put your own broker and time server in the place of ntp.piekwacht.example\n"
+    sentence = f"piekwacht: {file}: replace the placeholders ntp.piekwacht.example by your broker and time server\n"
     assert capsys.readouterr().err == sentence
     assert not (tmp_path / "1.tar").exists()
 
@@ -224,7 +228,7 @@ def test_an_invalid_request_is_refused(site, tmp_path, capsys):
     for body, sentence in (
         (forged, "no signature by ijm-002"),
         (other_keys.build_request(), "the request of ijm-002, not of ijm-001"),
-        (b"x", "no request to enrol by"),
+        (b"x", "no enrolment request"),
     ):
         (tmp_path / "bad.request").write_bytes(body)
         assert site.enrol("--request", str(tmp_path / "bad.request"), "--out", str(tmp_path / "card.tar")) == 2

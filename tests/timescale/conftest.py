@@ -1,4 +1,4 @@
-"""A real TimescaleDB: the server that PIEKWACHT_TEST_DSN names, or one in WebAssembly from npm.
+"""A real TimescaleDB: the server of PIEKWACHT_TEST_DSN, or one in WebAssembly from npm.
 
 The latter is PostgreSQL 17 with TimescaleDB 2.23 on a single connection, without COPY; it is pinned by a lock
 file and used for tests only.
@@ -28,7 +28,7 @@ def timescale(tmp_path_factory) -> Iterator[str]:
         return
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:
-        pytest.skip("no npm and node here for TimescaleDB in WebAssembly, and no PIEKWACHT_TEST_DSN")
+        pytest.skip("TimescaleDB in WebAssembly needs npm and node; or set PIEKWACHT_TEST_DSN")
     folder = tmp_path_factory.mktemp("timescale")
     for name in ("package.json", "package-lock.json", "server.mjs"):
         shutil.copy(HERE / name, folder)
@@ -45,7 +45,7 @@ def timescale(tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def migrated(timescale) -> str:
-    """The same database with our schema; migrated again it has nothing to do."""
+    """The same database with our schema; a second migration does nothing."""
     assert "0003_means.timescale.sql" in migrate(timescale)
     assert migrate(timescale) == []
     return timescale
@@ -53,7 +53,7 @@ def migrated(timescale) -> str:
 
 @pytest.fixture
 def hypertable(migrated) -> Iterator[psycopg.Connection]:
-    """The one connection, in a transaction that is undone."""
+    """The only connection, in a transaction that is rolled back."""
     with psycopg.connect(migrated, prepare_threshold=None) as connection:
         yield connection
         connection.rollback()

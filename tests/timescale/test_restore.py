@@ -1,6 +1,6 @@
-"""Backup and restore of a real TimescaleDB: chunks, columns, means and policies come back, and it goes on living.
+"""Backup and restore of a real TimescaleDB: chunks, columns, means and policies are restored, and it accepts new data.
 
-Only on the server that PIEKWACHT_TEST_DSN names: the one in WebAssembly has a single connection and no COPY.
+Only on the server of PIEKWACHT_TEST_DSN: the one in WebAssembly has a single connection and no COPY.
 """
 
 import os
@@ -12,8 +12,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from gateway.store import retention
-from gateway.store.connection import check_schema
-from gateway.store.migrate import migrate
+from gateway.store.migrate import check_schema, migrate
 from gateway.store.retention import RetentionSettings
 from gateway.system.embedded_servers import _locate_programs
 from tests.deploy.conftest import DEPLOY
@@ -50,15 +49,15 @@ def pair(timescale) -> Iterator[tuple[str, str]]:
         connection.execute(f"DROP ROLE {OWNER}")
 
 
-def owned(dsn: str) -> str:
-    """The same database, as the ordinary user who owns it."""
+def as_owner(dsn: str) -> str:
+    """Return the DSN of the same database for its owner, an ordinary user."""
     return make_conninfo(dsn, options=f"-c role={OWNER}")
 
 
 @pytest.fixture
 def before(pair) -> str:
     """A database of twelve days of readings, eight of them compressed, with means and policies."""
-    dsn = owned(pair[0])
+    dsn = as_owner(pair[0])
     migrate(dsn)
     retention.apply_policies(dsn, RetentionSettings(raw_days=400))
     enrol_node(dsn)
@@ -97,27 +96,30 @@ def contents(dsn):
         names = sorted(row[0] for row in connection.execute(TABLES).fetchall())
         assert names
         return {
-            **{of: connection.execute(f"SELECT t::text FROM {of} t ORDER BY 1").fetchall() for of in [*names, *MEANS]},
+            **{
+                name: connection.execute(f"SELECT t::text FROM {name} t ORDER BY 1").fetchall()
+                for name in [*names, *MEANS]
+            },
             "chunks": connection.execute(CHUNKS).fetchall(),
             "jobs": connection.execute(JOBS).fetchall(),
         }
 
 
-def test_what_was_backed_up_is_all_there_and_goes_on(before, pair, tmp_path):
-    had = contents(before)
-    assert len(had["public.observation"]) == 12 * 4320
-    assert sum(compressed for _, _, compressed in had["chunks"]) >= 7
-    assert {job[0] for job in had["jobs"]} >= {"policy_retention", "policy_refresh_continuous_aggregate"}
-    done = run("backup", before, PIEKWACHT_DSN=before, PIEKWACHT_BACKUPS=str(tmp_path))
-    assert done.returncode == 0, done.stderr
+def test_a_restored_database_has_every_row_and_accepts_new_data(before, pair, tmp_path):
+    expected = contents(before)
+    assert len(expected["public.observation"]) == 12 * 4320
+    assert sum(compressed for _, _, compressed in expected["chunks"]) >= 7
+    assert {job[0] for job in expected["jobs"]} >= {"policy_retention", "policy_refresh_continuous_aggregate"}
+    result = run("backup", before, PIEKWACHT_DSN=before, PIEKWACHT_BACKUPS=str(tmp_path))
+    assert result.returncode == 0, result.stderr
     (dump,) = tmp_path.glob("*.dump")
-    after = owned(pair[1])
-    done = run("restore", after, dump, after)
-    assert "only a superuser" in done.stderr
-    done = run("restore", after, dump, pair[1])
-    assert done.returncode == 0, done.stderr
-    got = contents(after)
-    assert {of for of in had if got[of] != had[of]} == set()
+    after = as_owner(pair[1])
+    result = run("restore", after, dump, after)
+    assert "only a superuser" in result.stderr
+    result = run("restore", after, dump, pair[1])
+    assert result.returncode == 0, result.stderr
+    restored = contents(after)
+    assert {table for table in expected if restored[table] != expected[table]} == set()
 
     check_schema(after)
     with psycopg.connect(after, autocommit=True) as connection:

@@ -7,11 +7,11 @@ It reads attributes that uvicorn does not document; tests/gateway/api/live/test_
 """
 
 import asyncio
-import ipaddress
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.access.client_address import client_address
 from gateway.api.live.hub import Hub
 from gateway.api.live.request import LiveRequest, parse_live_request
 from gateway.api.live.subscribers import SseViewer
@@ -130,9 +130,10 @@ class LiveProtocol(HttpToolsProtocol):
         return True
 
     def _client_address(self) -> str:
-        """Whose part of the house it takes: behind a proxy of ours the address that the proxy names."""
-        peer = self.client[0] if self.client else "local"
-        return client_address(peer, self.headers, self._settings.trusted_proxies)
+        """The address that the stream counts for, by the rule of the access middleware."""
+        peer = self.client[0] if self.client else "unknown"
+        forwarded = [value.decode("latin-1") for name, value in self.headers if name == b"x-forwarded-for"]
+        return client_address(peer, forwarded, self._settings.trusted_proxies)[0]
 
     def on_body(self, body: bytes) -> None:
         """Hold the body until it is complete or larger than 16 KiB; a live stream ignores it."""
@@ -151,17 +152,3 @@ class LiveProtocol(HttpToolsProtocol):
         if not self._is_live_stream:
             self._forward_request()
             super().on_message_complete()
-
-
-def client_address(peer: str, headers: list[tuple[bytes, bytes]], proxies: list[str]) -> str:
-    """The address a connection is for: the last one in X-Forwarded-For where the peer is one of our proxies."""
-    if peer not in proxies:
-        return peer
-    for name, value in headers:
-        if name == b"x-forwarded-for":
-            address_text = value.decode("latin-1").rsplit(",", 1)[-1].strip()
-            try:
-                return str(ipaddress.ip_address(address_text))
-            except ValueError:
-                return peer
-    return peer

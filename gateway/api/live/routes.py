@@ -12,6 +12,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from gateway.access.client_address import client_address
 from gateway.api.http.openapi import describe_responses
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.live.frames import encode_websocket
@@ -56,7 +57,9 @@ async def serve_live_socket(socket: WebSocket) -> None:
     if isinstance(live_request, str):
         await socket.close(_POLICY_VIOLATION, live_request[:100])
         return
-    viewer = SocketViewer(live_request.subscription, socket.client.host if socket.client else "local", settings)
+    peer = socket.client.host if socket.client else "unknown"
+    address, _ = client_address(peer, socket.headers.getlist("x-forwarded-for"), settings.trusted_proxies)
+    viewer = SocketViewer(live_request.subscription, address, settings)
     if not hub.join(viewer, live_request.last_id):
         await socket.close(_TRY_AGAIN_LATER, "too many live streams; try again in a minute")
         return

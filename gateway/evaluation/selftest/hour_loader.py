@@ -25,7 +25,8 @@ from gateway.model.registry import Datastream, Registry
 from gateway.model.timestamps import to_ms
 from gateway.quality.flagger import Flagger
 from gateway.store import checkpoints, stations
-from gateway.store.connection import Transaction
+from gateway.store.batches import StoredBatch
+from gateway.store.connection import Transaction, fetch_all
 
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 ONE_HOUR = timedelta(hours=1)
@@ -107,16 +108,16 @@ class HourExaminer:
     ) -> tuple[int, AnalyzerState, datetime]:
         """Return the first batch, the state before it, and the time from which readings are used."""
         checkpoint = await checkpoints.load_checkpoint(tx, self.analyzer, registry, area, batch=None, since=hour)
-        if checkpoint is not None and checkpoint[1].detection.streams["at"].max(initial=0) >= to_ms(
+        if checkpoint is not None and checkpoint.state.detection.streams["at"].max(initial=0) >= to_ms(
             hour - _MAX_CHECKPOINT_AGE
         ):
-            return checkpoint[0], checkpoint[1], hour - _MAX_CHECKPOINT_AGE
+            return checkpoint.next_batch, checkpoint.state, hour - _MAX_CHECKPOINT_AGE
         return 0, self.analyzer.initial(registry), hour - _WARM_UP
 
 
 async def _load_payloads(tx: Transaction, registry: Registry, ids: Sequence[int]) -> list[Payload]:
-    rows = await (await tx.execute(QUERIES["select_payloads"], {"ids": list(ids)})).fetchall()
-    return [checkpoints.payload_from_row(registry, *batch) for _, *batch in rows]
+    batches = await fetch_all(tx, StoredBatch, QUERIES["select_payloads"], {"ids": list(ids)})
+    return [batch.to_payload(registry) for batch in batches]
 
 
 def _feed_trial(trial: InjectionTrial, payloads: Sequence[Payload], registry: Registry) -> None:

@@ -29,7 +29,7 @@ WHERE b.id IN (
 ORDER BY b.id
 
 -- name: select_payloads
-SELECT id, node_id, payload, received_at, hist FROM batch WHERE id = ANY(%(ids)s) ORDER BY id
+SELECT id, node_id AS node, payload, received_at, hist AS late, committed_at FROM batch WHERE id = ANY(%(ids)s) ORDER BY id
 
 -- name: select_last_hour
 SELECT max(hour) FROM selftest_hour WHERE area_id = %(area)s AND detector = %(detector)s

@@ -12,7 +12,7 @@ from gateway.evaluation.selftest import telemetry
 from gateway.evaluation.selftest.hour_loader import EXAMINE_DELAY, ONE_HOUR, QUERIES, HourExaminer, HourResult
 from gateway.evaluation.selftest.settings import SelfTestSettings
 from gateway.model.timestamps import from_ms
-from gateway.store.connection import Transaction
+from gateway.store.connection import Transaction, open_exclusive
 
 _LOG = get_logger("gateway.evaluation")
 _MAX_BACKLOG = timedelta(hours=24)  # oldest hour that is examined after a pause
@@ -36,13 +36,7 @@ class SelfTestRunner:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _run_connected(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(
-            self._dsn, autocommit=True, connect_timeout=5, application_name="piekwacht selftest"
-        )
-        async with connection:
-            row = await (await connection.execute(QUERIES["try_lock"])).fetchone()
-            if row is None or not row[0]:
-                raise psycopg.OperationalError("another process runs it")
+        async with await open_exclusive(self._dsn, "piekwacht selftest", QUERIES["try_lock"]) as connection:
             while True:
                 await self.examine_due_hours(connection, datetime.now(UTC))
                 await asyncio.sleep(_POLL_SECONDS)

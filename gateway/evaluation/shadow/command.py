@@ -13,7 +13,7 @@ from gateway.errors import GatewayError
 from gateway.evaluation.shadow.comparison import Comparison, compare_events
 from gateway.evaluation.shadow.state_store import QUERIES
 from gateway.model.event import Event
-from gateway.store.migrate import connect
+from gateway.store.connection import connect
 
 
 class ShadowReport(Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ from gateway.evaluation.shadow.state_store import QUERIES, BatchPage
 from gateway.model.event import Event
 from gateway.quality.flagger import Flagger
 from gateway.store import checkpoints, stations
-from gateway.store.connection import Transaction
+from gateway.store.connection import Transaction, open_exclusive
 
 _LOG = get_logger("gateway.evaluation")
 _BATCH_LIMIT = 2_000  # per transaction
@@ -111,14 +111,9 @@ class ShadowFollower:
     async def _connect(self) -> psycopg.AsyncConnection:
         """Return the connection, which holds the lock of the shadow's name. Raises psycopg.OperationalError."""
         if self._connection is None or self._connection.closed:
-            connection = await psycopg.AsyncConnection.connect(
-                self._dsn, autocommit=True, connect_timeout=5, application_name="piekwacht shadow"
-            )
-            row = await (await connection.execute(QUERIES["try_lock"], {"name": self._settings.name})).fetchone()
-            if row is None or not row[0]:
-                await connection.close()
-                raise psycopg.OperationalError("another process runs it")
-            self._connection, self._state = connection, None
+            lock = {"name": self._settings.name}
+            self._connection = await open_exclusive(self._dsn, "piekwacht shadow", QUERIES["try_lock"], lock)
+            self._state = None
         return self._connection
 
     async def _update_settled_batch(self) -> None:
@@ -140,7 +135,9 @@ class ShadowFollower:
             registry = await stations.load_registry(tx)
             saved = await state_store.load_state(tx, self._settings.name, self.analyzer, registry)
             if saved is not None:
-                return FollowerState(next_batch=saved[0], analyzer_state=saved[1], newest_datastream=newest_datastream)
+                return FollowerState(
+                    next_batch=saved.next_batch, analyzer_state=saved.state, newest_datastream=newest_datastream
+                )
             since = datetime.now(UTC) - timedelta(hours=self._settings.begin_hours)
             analyzer_state = self.analyzer.initial(registry)
             return FollowerState(

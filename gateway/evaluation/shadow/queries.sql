@@ -21,7 +21,7 @@ SELECT next_batch, ids, quality, detection FROM shadow WHERE name = %(name)s AND
 SELECT id FROM batch WHERE committed_at < %(at)s ORDER BY id DESC LIMIT 1
 
 -- name: select_batches
-SELECT id, node_id, payload, received_at, hist, committed_at FROM batch
+SELECT id, node_id AS node, payload, received_at, hist AS late, committed_at FROM batch
 WHERE id >= %(first)s AND id <= %(last)s ORDER BY id LIMIT %(limit)s
 
 -- name: upsert_state

@@ -12,8 +12,9 @@ from gateway.decoding.decode import Payload
 from gateway.detection.analyzer import Analyzer, AnalyzerState
 from gateway.model.event import Event
 from gateway.model.registry import Registry
-from gateway.store import checkpoints
-from gateway.store.connection import Transaction
+from gateway.store.batches import StoredBatch
+from gateway.store.checkpoints import LoadedCheckpoint, PackedCheckpoint
+from gateway.store.connection import Transaction, fetch_all, fetch_one
 
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -28,16 +29,11 @@ class BatchPage:
     newest: datetime
 
 
-async def load_state(
-    tx: Transaction, name: str, analyzer: Analyzer, registry: Registry
-) -> tuple[int, AnalyzerState] | None:
+async def load_state(tx: Transaction, name: str, analyzer: Analyzer, registry: Registry) -> LoadedCheckpoint | None:
     """Return the next batch and the state before it; None if this detector has not begun."""
     values = {"name": name, "detector": analyzer.detector.name}
-    row = await (await tx.execute(QUERIES["select_state"], values)).fetchone()
-    if row is None:
-        return None
-    next_batch, ids, quality, detection = row
-    return int(next_batch), analyzer.unpack(registry, ids, quality, detection)
+    packed = await fetch_one(tx, PackedCheckpoint, QUERIES["select_state"], values)
+    return None if packed is None else packed.unpack(analyzer, registry)
 
 
 async def find_first_batch(tx: Transaction, at: datetime) -> int:
@@ -49,12 +45,12 @@ async def find_first_batch(tx: Transaction, at: datetime) -> int:
 async def load_batches(tx: Transaction, registry: Registry, first: int, last: int, limit: int) -> BatchPage | None:
     """Return stored batches first..last, at most `limit`; None if there are none."""
     values = {"first": first, "last": last, "limit": limit}
-    rows = await (await tx.execute(QUERIES["select_batches"], values)).fetchall()
-    if not rows:
+    batches = await fetch_all(tx, StoredBatch, QUERIES["select_batches"], values)
+    if not batches:
         return None
-    payloads = [checkpoints.payload_from_row(registry, *batch) for _, *batch, _ in rows]
-    committed_at = [row[-1] for row in rows]
-    return BatchPage(payloads=payloads, last=int(rows[-1][0]), oldest=min(committed_at), newest=max(committed_at))
+    payloads = [batch.to_payload(registry) for batch in batches]
+    committed_at = [batch.committed_at for batch in batches]
+    return BatchPage(payloads=payloads, last=batches[-1].id, oldest=min(committed_at), newest=max(committed_at))
 
 
 async def save_state(

@@ -1,4 +1,4 @@
-"""Where and when a route holds, and who is on duty: each condition against a slow or obvious twin."""
+"""Place, time and duty roster of a route: each condition against a slow or obvious twin."""
 
 import itertools
 from contextlib import suppress
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from alerting.decide import polygon, time_intervals
 from alerting.decide.on_call import Roster, Rosters, Shift
+from alerting.decide.policy import NotificationPolicy
 from alerting.decide.reason_detail import describe_detail
 from alerting.decide.routing import DecisionReason, Route
-from alerting.decide.rules import NotificationPolicy
 from alerting.errors import SettingsError
 from tests.alerting.sample_alerts import ONSET, make_alert
 
@@ -38,7 +38,7 @@ MOMENTS = st.integers(-1_000_000_000, 1_000_000_000).map(
 
 
 @given(st.floats(3.5, 5.5), st.floats(51.5, 53.5))
-def test_a_square_with_a_hole_contains_what_one_expects(x, y):
+def test_a_square_with_a_hole_contains_the_points_between(x, y):
     if min(abs(v - edge) for v, edges in ((x, (4, 5, 4.4, 4.6)), (y, (52, 53, 52.4, 52.6))) for edge in edges) < 1e-9:
         return
     expected = 4 < x < 5 and 52 < y < 53 and not (4.4 < x < 4.6 and 52.4 < y < 52.6)
@@ -137,14 +137,14 @@ def test_turns_change_at_the_same_hour_summer_and_winter(when, who):
 
 
 @given(MOMENTS)
-def test_somebody_is_always_on_duty(now):
+def test_a_receiver_is_always_on_duty(now):
     assert TURNS.find_on_duty(now) in TURNS.members
 
 
-def test_a_route_to_a_roster_tells_who_is_on_duty_and_reminds_the_same_person():
-    rules = NotificationPolicy([Route(receiver="piket")], rosters=[TURNS])
-    (verdict,) = rules.decide(make_alert(), {}, datetime.fromisoformat("2026-11-20T12:00:00+01:00"))
-    assert (verdict.receiver, describe_detail(verdict.detail, "en")) == ("mulder", "on duty for piket")
+def test_a_route_to_a_roster_notifies_and_reminds_the_receiver_on_duty():
+    policy = NotificationPolicy([Route(receiver="piket")], rosters=[TURNS])
+    (decision,) = policy.decide(make_alert(), {}, datetime.fromisoformat("2026-11-20T12:00:00+01:00"))
+    assert (decision.receiver, describe_detail(decision.detail, "en")) == ("mulder", "on duty for piket")
     assert Rosters([TURNS]).can_lead_to("piket", "mulder")
     assert not Rosters([TURNS]).can_lead_to("piket", "de-wit")
 
@@ -159,7 +159,7 @@ def test_a_roster_that_cannot_work_is_refused(fields):
         Roster(name="piket", otherwise="wacht", shift=[Shift(**one) for one in shifts], **fields)
 
 
-def test_routes_hold_at_their_hours_only():
+def test_routes_apply_only_at_their_hours():
     routes = [Route(receiver="dag", hours=["mon-fri 08:00-18:00"]), Route(receiver="nacht")]
     for when, who in (("2026-11-20T10:00:00+00:00", "dag"), ("2026-11-21T02:00:00+00:00", "nacht")):
         assert [
@@ -168,7 +168,7 @@ def test_routes_hold_at_their_hours_only():
 
 
 @given(st.lists(st.tuples(st.integers(-40, 40), st.integers(-40, 40)), min_size=3, max_size=12), st.data())
-def test_a_point_is_inside_as_by_asking_every_edge(corners, data):
+def test_a_polygon_agrees_with_a_test_of_every_edge(corners, data):
     x, y = data.draw(st.tuples(*[st.integers(-41, 41).map(lambda n: n + 0.5)] * 2))
     ring = [*corners, corners[0]]
     slow = sum(
@@ -189,7 +189,7 @@ def test_a_point_is_inside_as_by_asking_every_edge(corners, data):
     ),
     MOMENTS,
 )
-def test_the_week_in_minutes_is_what_its_spans_say(texts, now):
+def test_a_week_mask_agrees_with_its_intervals(texts, now):
     week = time_intervals.build_week_mask(texts)
     covered = not texts or any(time_intervals.parse(text).covers(now) for text in texts)
     assert (week is None or bool(week[time_intervals.minute_of_week(now)])) is covered

@@ -1,4 +1,4 @@
-"""Who is told, and why the others are not: pure, total, with a reason."""
+"""Decisions about receivers: pure, total, each with a reason."""
 
 import itertools
 
@@ -10,23 +10,23 @@ from msgspec import structs
 from alerting.alert import Change, Severity
 from alerting.decide.dedup import LastNotified
 from alerting.decide.matcher import Matcher
+from alerting.decide.policy import NotificationPolicy
 from alerting.decide.routing import DecisionReason, Route
-from alerting.decide.rules import NotificationPolicy
 from alerting.delivery.email import EmailSettings
 from alerting.errors import SettingsError
 from alerting.settings import AlertingSettings, ReceiverSettings
 from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 
-TOLD = {"od": LastNotified(severity=Severity.SEVERE)}
+LAST_NOTIFIED = {"od": LastNotified(severity=Severity.SEVERE)}
 
 
 def reason(one, *routes, told=None):
-    (verdict,) = NotificationPolicy(routes or [Route(receiver="od")]).decide(one, told or {}, ONSET)
-    assert verdict.notify == (verdict.reason is DecisionReason.ROUTED)
-    return verdict.reason
+    (decision,) = NotificationPolicy(routes or [Route(receiver="od")]).decide(one, told or {}, ONSET)
+    assert decision.notify == (decision.reason is DecisionReason.ROUTED)
+    return decision.reason
 
 
-def test_an_opened_event_is_told():
+def test_an_opened_event_notifies():
     assert reason(make_alert()) is DecisionReason.ROUTED
 
 
@@ -40,22 +40,22 @@ def test_a_route_takes_its_least_severity_and_all_above(level):
     assert reason(make_alert(severity=level), Route(receiver="od", least_severity=Severity.MODERATE)) is expected
 
 
-def test_an_unsure_event_is_kept_and_not_paged():
+def test_an_event_of_low_confidence_does_not_notify():
     assert reason(make_alert(confidence=0.3)) is DecisionReason.NOT_SURE_ENOUGH
 
 
-def test_an_event_found_in_late_data_is_never_paged():
+def test_an_event_detected_late_does_not_notify():
     assert reason(make_alert(detected_late=True)) is DecisionReason.DETECTED_LATE
 
 
-def test_who_waits_for_a_severity_that_only_the_end_reaches_is_told_then():
+def test_an_end_that_raises_severity_notifies_receivers_with_that_threshold():
     moderate, severe = LastNotified(severity=Severity.MODERATE), LastNotified(severity=Severity.SEVERE)
-    rules = NotificationPolicy(
+    policy = NotificationPolicy(
         [Route(receiver="all", go_on=True), Route(receiver="worst", least_severity=Severity.SEVERE)]
     )
 
     def told(known, *, rose):
-        return {v.receiver: v.notify for v in rules.decide(make_ended_alert(), known, ONSET, rose_at_end=rose)}
+        return {v.receiver: v.notify for v in policy.decide(make_ended_alert(), known, ONSET, rose_at_end=rose)}
 
     assert told({"all": moderate}, rose=True) == {"all": True, "worst": True}
     assert told({"all": moderate}, rose=False) == {"all": True}
@@ -65,23 +65,23 @@ def test_who_waits_for_a_severity_that_only_the_end_reaches_is_told_then():
     assert told({}, rose=False) == {"all": False, "worst": False}
 
 
-def test_an_update_is_told_only_where_it_got_worse():
+def test_an_update_notifies_only_if_severity_rises():
     worse = make_alert(2, change=Change.UPDATED, severity=Severity.EXTREME)
-    assert reason(worse, told=TOLD) is DecisionReason.ROUTED
-    assert reason(make_alert(2, change=Change.UPDATED), told=TOLD) is DecisionReason.NOT_WORSE
+    assert reason(worse, told=LAST_NOTIFIED) is DecisionReason.ROUTED
+    assert reason(make_alert(2, change=Change.UPDATED), told=LAST_NOTIFIED) is DecisionReason.NOT_WORSE
 
 
 @pytest.mark.parametrize("change", [Change.ENDED, Change.VOIDED])
-def test_the_end_is_told_to_who_was_told_the_beginning(change):
-    assert reason(make_alert(2, change=change), told=TOLD) is DecisionReason.ROUTED
+def test_an_end_notifies_the_receivers_notified_of_the_event(change):
+    assert reason(make_alert(2, change=change), told=LAST_NOTIFIED) is DecisionReason.ROUTED
     assert reason(make_alert(2, change=change)) is DecisionReason.NEVER_TOLD
 
 
-def test_the_end_of_what_was_told_is_told_however_unsure_it_became():
-    assert reason(make_ended_alert(confidence=0.1), told=TOLD) is DecisionReason.ROUTED
+def test_an_end_notifies_at_any_confidence():
+    assert reason(make_ended_alert(confidence=0.1), told=LAST_NOTIFIED) is DecisionReason.ROUTED
 
 
-def test_the_first_route_that_fits_ends_it_unless_it_says_go_on():
+def test_the_first_matching_route_is_the_last_without_go_on():
     routes = [Route(receiver="a", go_on=True), Route(receiver="b"), Route(receiver="c")]
     assert [v.receiver for v in NotificationPolicy(routes).decide(make_alert(), {}, ONSET)] == ["a", "b"]
 
@@ -95,7 +95,7 @@ def test_the_first_route_that_fits_ends_it_unless_it_says_go_on():
 )
 def test_deciding_is_total(change, severity, confidence, late, match):
     one = make_alert(change=change, severity=severity, confidence=confidence, detected_late=late)
-    for told in ({}, TOLD):
+    for told in ({}, LAST_NOTIFIED):
         assert NotificationPolicy([Route(receiver="od", match=match)]).decide(one, told, ONSET)
 
 
@@ -132,7 +132,7 @@ def test_a_matcher_that_cannot_work_is_refused(text):
         ([], [Route(receiver="od", match=["nonsense"])], "od"),
     ],
 )
-def test_settings_that_reach_nobody_are_refused(receivers, routes, words):
+def test_settings_that_notify_nobody_are_refused(receivers, routes, words):
     with pytest.raises(SettingsError, match=words):
         AlertingSettings(receiver=receivers, route=routes)
 

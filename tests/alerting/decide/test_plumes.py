@@ -1,4 +1,4 @@
-"""One plume is told once: over properties, through flicker, as it worsens and eases; silence is no end."""
+"""A plume notifies once: over properties, through flicker, at rises and drops of severity; missing data is no end."""
 
 import email
 import email.policy
@@ -18,9 +18,9 @@ from alerting.decide.no_data import (
     StationContact,
     UnreachableReceiver,
     WatchedSite,
+    end_network_alert,
     find_network_alerts,
 )
-from alerting.decide.no_data import end_network_alert as silence_ended
 from alerting.decide.routing import DecisionReason, Route
 from tests.alerting.running_dispatcher import (
     fetch_rows,
@@ -65,7 +65,7 @@ async def test_all_properties_of_a_station_are_one_plume_which_ends_with_its_las
     assert b"voorbij" in server.received[1].content
 
 
-async def test_a_worse_property_of_the_same_plume_is_told(database, settings):
+async def test_a_more_severe_property_of_the_same_plume_notifies(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
             await decided(database, make_alert(), make_alert(event_id="pm10", severity=Severity.EXTREME))
@@ -80,7 +80,7 @@ def happening(minutes=0, **changes):
     return make_alert(**times, **changes), make_ended_alert(**{**times, "end": over}, **changes)
 
 
-async def test_a_flickering_event_raises_one_alert_and_ends_once(database, settings):
+async def test_a_flickering_event_notifies_once_and_ends_once(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             for n in range(6):
@@ -93,8 +93,8 @@ async def test_a_flickering_event_raises_one_alert_and_ends_once(database, setti
     assert subject(server.received[1]).startswith("Piek voorbij")
 
 
-async def test_what_waited_while_alerting_was_away_is_told_as_if_it_had_been_there(database, settings):
-    """By the times of the events and not by those of deciding: two peaks two hours apart are two plumes."""
+async def test_alerts_that_waited_for_alerting_are_decided_by_the_times_of_their_events(database, settings):
+    """Two peaks two hours apart are two plumes, also if they are decided together."""
     with MailServer() as server:
         first, second = happening(minutes=180, event_id="first"), happening(minutes=60, event_id="second")
         await insert_alerts(database, *first, *second)
@@ -105,7 +105,7 @@ async def test_what_waited_while_alerting_was_away_is_told_as_if_it_had_been_the
     assert sorted(reasons) == [("first",), ("first",), ("second",), ("second",)]
 
 
-async def test_an_event_that_never_ends_keeps_no_later_one_from_being_told_and_its_end_is_told_too(database, settings):
+async def test_an_event_that_never_ends_does_not_suppress_a_later_one(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             hung, over = happening(event_id="hung")
@@ -117,7 +117,7 @@ async def test_an_event_that_never_ends_keeps_no_later_one_from_being_told_and_i
     assert len(server.received) == 3
 
 
-async def test_the_end_of_what_was_told_before_there_were_plumes_is_told(database, settings):
+async def test_an_event_without_a_plume_still_notifies_of_its_end(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             one, over = happening()
@@ -127,7 +127,7 @@ async def test_the_end_of_what_was_told_before_there_were_plumes_is_told(databas
     assert len(server.received) == 2
 
 
-async def test_a_correction_goes_at_once_to_exactly_who_was_told_of_that_event(database, settings):
+async def test_a_correction_goes_at_once_to_the_receivers_notified_of_that_event(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             other = make_alert(event_id="pm10")
@@ -137,7 +137,7 @@ async def test_a_correction_goes_at_once_to_exactly_who_was_told_of_that_event(d
     assert len(server.received) == 2
 
 
-async def test_a_fall_in_severity_is_told_after_it_held_and_a_rise_at_once(database, settings):
+async def test_a_severity_drop_notifies_after_its_hold_and_a_rise_at_once(database, settings):
     lower, higher = Severity.MINOR, Severity.EXTREME
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
@@ -153,19 +153,19 @@ async def test_a_fall_in_severity_is_told_after_it_held_and_a_rise_at_once(datab
 
 
 @given(st.lists(st.tuples(st.sampled_from(list(Severity)), st.integers(1, 2000)), min_size=2, max_size=30))
-def test_a_fall_is_never_told_before_it_held(steps):
+def test_a_severity_drop_never_notifies_before_its_hold(steps):
     told, now, hold = Severity.EXTREME, ONSET, timedelta(minutes=10)
     for (severity, _), (_, wait) in itertools.pairwise(steps):
         course = PlumeSeverity(receiver="od", last_notified=told, current=severity, since=now)
         now += timedelta(seconds=wait)
-        verdict = decide_severity_drop(course, now, hold)
-        assert (verdict is not None) == (severity.rank < told.rank and wait >= 600)
-        if verdict is not None:
-            assert verdict.reason is DecisionReason.EASED
+        decision = decide_severity_drop(course, now, hold)
+        assert (decision is not None) == (severity.rank < told.rank and wait >= 600)
+        if decision is not None:
+            assert decision.reason is DecisionReason.EASED
             told = severity
 
 
-async def test_a_station_that_falls_silent_ends_nothing_and_says_so_once(database, settings):
+async def test_a_station_without_data_ends_no_event_and_notifies_once(database, settings):
     enrol_node(database)
     put_status = "INSERT INTO node_status (node_id, last_seen) VALUES ('ijm-001', now() - interval '1 hour')"
     with MailServer() as server:
@@ -180,10 +180,10 @@ async def test_a_station_that_falls_silent_ends_nothing_and_says_so_once(databas
     assert fetch_rows(database, "SELECT state FROM alerting.member") == [("open",)]
 
 
-async def test_what_was_found_late_pages_nobody_and_is_in_one_digest(database, settings):
+async def test_events_detected_late_are_in_one_digest_only(database, settings):
     with MailServer() as server, WebServer() as web:
         chosen = settings(mail=server, web=web, digest_at="00:00")
-        async with run_dispatchers(chosen, database):  # the day's digest is made while there is nothing to tell
+        async with run_dispatchers(chosen, database):  # the day's digest is made while it is empty
             await wait_until_present(database, "SELECT 1 FROM alerting.digest")
             late = [make_alert(event_id=f"e{n}", station=f"s{n}", detected_late=True) for n in range(3)]
             await decided(database, *late, make_ended_alert(event_id="e0", station="s0", detected_late=True))
@@ -218,23 +218,23 @@ def heard(minutes, station="wijk-aan-zee", area="ijmond", latitude=52.494):
         ([heard(16), heard(99, "geleen", "chemelot", 50.9)], ["chemelot", "ijmond"]),
     ],
 )
-def test_an_area_or_a_site_is_silent_when_all_its_stations_are(stations, silent):
+def test_an_area_or_site_alerts_if_no_station_sends_data(stations, silent):
     found = find_network_alerts(stations, [SITE], [], NOW, timedelta(minutes=15))
     assert [one.place.name for one in found] == silent
     later = find_network_alerts(stations, [SITE], [], NOW + timedelta(seconds=30), timedelta(minutes=15))
     assert {one.event_id for one in found} <= {one.event_id for one in later}
 
 
-def test_a_silence_says_in_both_languages_what_it_is_and_that_it_is_over():
+def test_a_network_alert_has_its_sentence_in_both_languages():
     (one,) = find_network_alerts([], [], [UnreachableReceiver(receiver="od", since=NOW)], NOW, timedelta(minutes=15))
     assert one.sentence == {
         "nl": "Meldingen aan od komen sinds 04:00:00 niet aan",
         "en": "Alerts to od have not arrived since 04:00:00",
     }
-    assert silence_ended(one, 2, NOW).sentence["nl"] == "Weer berichten bezorgd bij od"
+    assert end_network_alert(one, 2, NOW).sentence["nl"] == "Weer berichten bezorgd bij od"
 
 
-async def test_who_looks_after_the_network_is_told_of_a_silent_area_and_nobody_else_is(database, settings):
+async def test_only_the_network_receiver_is_notified_of_an_area_without_data(database, settings):
     enrol_node(database)
     change(database, "INSERT INTO node_status (node_id, last_seen) VALUES ('ijm-001', now() - interval '1 hour')")
     with MailServer() as server, WebServer() as web:
@@ -248,7 +248,7 @@ async def test_who_looks_after_the_network_is_told_of_a_silent_area_and_nobody_e
     assert b'"peak"' not in web.requests[0][1]
 
 
-async def test_an_end_that_was_worse_than_told_says_so(database, settings):
+async def test_an_end_states_that_the_peak_was_more_severe_than_notified(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
             opened, over = happening(severity=Severity.MODERATE)
@@ -262,7 +262,7 @@ async def test_an_end_that_was_worse_than_told_says_so(database, settings):
     assert "De piek was ernstiger dan wij toen meldden." in last
 
 
-async def test_what_only_its_end_shows_to_be_severe_is_told_to_who_waits_for_that(database, settings):
+async def test_an_end_that_reaches_a_receivers_threshold_notifies_it(database, settings):
     with MailServer() as server:
         severe = [Route(receiver="od", least_severity=Severity.SEVERE)]
         async with run_dispatchers(settings(mail=server, calm_minutes=5, route=severe), database):

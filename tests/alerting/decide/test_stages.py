@@ -1,4 +1,4 @@
-"""Silences, known sources, reminders: each withholds or adds with a reason that names what decided."""
+"""Silences, known sources, reminders: each suppresses or adds a notification, with a reason."""
 
 from datetime import date, timedelta
 
@@ -11,8 +11,8 @@ from alerting.decide.dedup import LastNotified
 from alerting.decide.escalation import UnacknowledgedAlert
 from alerting.decide.inhibition import KnownSource
 from alerting.decide.matcher import Matcher, MatcherIndex
+from alerting.decide.policy import NotificationPolicy
 from alerting.decide.routing import DecisionReason, Route
-from alerting.decide.rules import NotificationPolicy
 from alerting.decide.silence import Silence
 from alerting.delivery.email import EmailSettings
 from alerting.errors import SettingsError
@@ -20,7 +20,7 @@ from alerting.settings import AlertingSettings, ReceiverSettings
 from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 
 ROUTES = [Route(receiver="od")]
-TOLD = {"od": LastNotified(severity=Severity.SEVERE)}
+LAST_NOTIFIED = {"od": LastNotified(severity=Severity.SEVERE)}
 SILENCE = Silence(
     id=7,
     match=('station="wijk-aan-zee"',),
@@ -42,42 +42,42 @@ SOURCE = KnownSource(
 @given(st.integers(-10_000, 10_000))
 def test_a_silence_never_outlives_its_end_and_never_begins_early(seconds):
     now = ONSET + timedelta(seconds=seconds)
-    (verdict,) = NotificationPolicy(ROUTES, silences=[SILENCE]).decide(make_alert(), {}, now)
-    assert verdict.notify == (not 0 <= seconds < 3600)
-    if not verdict.notify:
-        assert verdict.reason is DecisionReason.SILENCED
-        assert "Jansen" in verdict.detail
+    (decision,) = NotificationPolicy(ROUTES, silences=[SILENCE]).decide(make_alert(), {}, now)
+    assert decision.notify == (not 0 <= seconds < 3600)
+    if not decision.notify:
+        assert decision.reason is DecisionReason.SILENCED
+        assert "Jansen" in decision.detail
 
 
 @pytest.mark.parametrize(
     ("excess", "day", "told"),
     [(75.6, 1, False), (100.0, 1, True), (250.0, 1, True), (75.6, 41, False), (75.6, 42, True)],
 )
-def test_a_known_source_withholds_below_its_own_level_and_through_its_last_day(excess, day, told):
-    (verdict,) = NotificationPolicy(ROUTES, [SOURCE]).decide(
+def test_a_known_source_suppresses_below_its_level_and_through_its_last_day(excess, day, told):
+    (decision,) = NotificationPolicy(ROUTES, [SOURCE]).decide(
         make_alert(excess=excess), {}, ONSET + timedelta(days=day - 1)
     )
-    assert verdict.notify is told
-    assert told or (verdict.reason is DecisionReason.KNOWN_SOURCE and "vergunning 12-34" in verdict.detail)
+    assert decision.notify is told
+    assert told or (decision.reason is DecisionReason.KNOWN_SOURCE and "vergunning 12-34" in decision.detail)
 
 
 @pytest.mark.parametrize("change", [Change.ENDED, Change.VOIDED])
-def test_exactly_who_was_told_is_told_of_end_and_correction_whatever_the_rules_say_by_then(change):
-    rules = NotificationPolicy([Route(receiver="another")], [SOURCE], [SILENCE])
-    verdicts = rules.decide(make_alert(2, change=change, confidence=0.0), TOLD, ONSET)
-    assert [(v.receiver, v.notify) for v in verdicts] == [("od", True)]
+def test_end_and_correction_notify_exactly_the_notified_receivers_under_any_policy(change):
+    policy = NotificationPolicy([Route(receiver="another")], [SOURCE], [SILENCE])
+    decisions = policy.decide(make_alert(2, change=change, confidence=0.0), LAST_NOTIFIED, ONSET)
+    assert [(v.receiver, v.notify) for v in decisions] == [("od", True)]
 
 
 @pytest.mark.parametrize(
     ("minutes", "expected"),
     [(4, []), (6, [DecisionReason.REMINDED]), (16, [DecisionReason.REMINDED, DecisionReason.ESCALATED])],
 )
-def test_while_nobody_answers_there_is_a_reminder_and_then_somebody_else(minutes, expected):
-    rules = NotificationPolicy([Route(receiver="od", remind_minutes=5, escalate_to="chief", escalate_minutes=15)])
+def test_without_an_acknowledgement_a_reminder_and_then_an_escalation_follow(minutes, expected):
+    policy = NotificationPolicy([Route(receiver="od", remind_minutes=5, escalate_to="chief", escalate_minutes=15)])
     watched = UnacknowledgedAlert(receiver="od", notified_at=ONSET, last_notified_at=ONSET, escalated=False)
-    verdicts = rules.decide_reminders(make_alert(), watched, ONSET + timedelta(minutes=minutes))
-    assert [v.reason for v in verdicts] == expected
-    assert rules.decide_reminders(make_ended_alert(), watched, ONSET + timedelta(days=1)) == []
+    decisions = policy.decide_reminders(make_alert(), watched, ONSET + timedelta(minutes=minutes))
+    assert [v.reason for v in decisions] == expected
+    assert policy.decide_reminders(make_ended_alert(), watched, ONSET + timedelta(days=1)) == []
     assert NotificationPolicy(
         [Route(receiver="od", remind_minutes=5)],
         silences=[SILENCE],
@@ -103,7 +103,7 @@ MATCHERS = st.lists(
 
 
 @given(st.lists(MATCHERS, max_size=8), LABEL_SETS)
-def test_filed_things_are_found_as_by_asking_each_in_order(many, labels):
+def test_the_matcher_index_agrees_with_a_test_of_every_item_in_order(many, labels):
     slow = [n for n, texts in enumerate(many) if all(Matcher.parse(text).matches(labels) for text in texts)]
     assert list(MatcherIndex(list(enumerate(many))).find_matching(labels)) == slow
 
@@ -123,7 +123,7 @@ def test_filed_things_are_found_as_by_asking_each_in_order(many, labels):
         ([Route(receiver="od", escalate_to="chef")], r"route\[0\].escalate_to"),
     ],
 )
-def test_rules_that_cannot_work_are_refused_with_path_and_remedy(routes, words):
+def test_routes_that_cannot_work_are_refused_with_path_and_remedy(routes, words):
     receivers = [ReceiverSettings(name="od", email=[EmailSettings(to=["a@b.nl"])])]
     with pytest.raises(SettingsError, match=words):
         AlertingSettings(receiver=receivers, route=routes)

@@ -1,4 +1,4 @@
-"""What people answer and ask, a storm, a sick channel, and the outside watcher: on real servers."""
+"""Commands, acknowledgements, a storm, failing channels and the heartbeat: on real servers."""
 
 import asyncio
 import json
@@ -11,10 +11,10 @@ from jinja2 import DictLoader, Environment
 from alerting.alert import Change
 from alerting.decide.routing import Route
 from alerting.dispatch import heartbeat
-from alerting.dispatch.heartbeat import HeartbeatSettings
-from alerting.inbox import put_alerts as leave
+from alerting.inbox import put_alerts
 from alerting.message.email_content import render_email
 from alerting.message.notification import Notification
+from alerting.settings import HeartbeatSettings
 from gateway.__main__ import main
 from tests.alerting.running_dispatcher import (
     fetch_rows,
@@ -57,7 +57,7 @@ def change(dsn, statement):
         connection.execute("NOTIFY piekwacht_alerting")
 
 
-async def test_explain_tells_who_was_told_what_and_who_answered(database, settings, command):
+async def test_explain_lists_decisions_deliveries_and_acknowledgements(database, settings, command):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
             await insert_alerts(database, make_alert(), make_alert(2, change=Change.UPDATED))
@@ -75,7 +75,7 @@ async def test_explain_tells_who_was_told_what_and_who_answered(database, settin
     _, dutch = await asyncio.to_thread(command, "explain", make_alert().event_id, "--language", "nl")
     assert "od wordt ingelicht: een regel leidt" in dutch
     assert (await asyncio.to_thread(command, "explain", "nothing"))[0] == 1
-    assert command("ack", "nothing") == (1, "piekwacht: alerting has never heard of event 'nothing'\n")
+    assert command("ack", "nothing") == (1, "piekwacht: alerting has no event 'nothing'\n")
 
 
 async def test_a_silence_from_the_command_line_holds_and_ends(database, settings, command):
@@ -86,7 +86,7 @@ async def test_a_silence_from_the_command_line_holds_and_ends(database, settings
             await insert_alerts(database, make_alert())
             await wait_until_delivered(database)
             assert server.received == []
-            assert command("unsilence", "1", "--who", "Jansen")[0] == 0
+            assert (await asyncio.to_thread(command, "unsilence", "1", "--who", "Jansen"))[0] == 0
             await insert_alerts(database, make_alert(2, change=Change.UPDATED))
             await wait_until_delivered(database)
     assert len(server.received) == 1
@@ -98,7 +98,7 @@ async def test_a_silence_from_the_command_line_holds_and_ends(database, settings
     assert command("silence", 'area="a"', "--for", "soon", "--reason", "x")[0] == 1
 
 
-async def test_maintenance_pages_nobody_and_is_kept_with_author_and_reason(database, settings, command):
+async def test_maintenance_notifies_nobody_and_is_stored_with_author_and_reason(database, settings, command):
     enrol_node(database)
     works = ("maintenance", "--for", "4h", "--reason", "filter vervangen", "--who", "Jansen")
     code, text = command(*works, "--station", "wijk-aan-zea")
@@ -113,12 +113,12 @@ async def test_maintenance_pages_nobody_and_is_kept_with_author_and_reason(datab
             await wait_until_delivered(database)
     assert server.received == []
     assert fetch_rows(database, "SELECT reason FROM alerting.decision") == [("maintenance",)]
-    code, text = command("silences")
+    code, text = await asyncio.to_thread(command, "silences")
     assert "maintenance 1 by Jansen" in text
     assert '2099-01-01T07:00:00Z to 2099-01-01T11:00:00Z: station="wijk-aan-zee": filter vervangen' in text
 
 
-def test_check_names_what_could_never_work(database, command, tmp_path):
+def test_check_names_matchers_and_files_that_cannot_work(database, command, tmp_path):
     enrol_node(database)
     assert command("check") == (0, "1 receivers and 1 routes are in order\n")
     config = tmp_path / "piekwacht.toml"
@@ -131,7 +131,7 @@ webhook = [{ url = "https://zaken.example/", secret_file = "not.there" }]
     )
     code, text = command("check")
     assert code == 1
-    assert "alerting.route[0].match: area=\"ijmand\" fits no area; the nearest is 'ijmond'" in text
+    assert "alerting.route[0].match: area=\"ijmand\" matches no area; the nearest is 'ijmond'" in text
     assert "alerting.receiver[1].webhook[0].secret_file: " in text
 
 
@@ -146,7 +146,7 @@ webhook = [{ url = "https://zaken.example/", secret_file = "not.there" }]
         ("matsch = []", "match"),
     ],
 )  # fmt: skip
-def test_rules_that_cannot_work_are_refused_by_every_command(command, tmp_path, line, words):
+def test_a_route_that_cannot_work_is_refused_by_every_command(command, tmp_path, line, words):
     (tmp_path / "piekwacht.toml").write_text((tmp_path / "piekwacht.toml").read_text() + line + "\n")
     code, text = command("check")
     assert code != 0
@@ -154,14 +154,14 @@ def test_rules_that_cannot_work_are_refused_by_every_command(command, tmp_path, 
     assert "Traceback" not in text
 
 
-def test_route_shows_the_path_of_an_alert_without_sending(command, tmp_path):
+def test_route_prints_the_receivers_of_an_alert_without_delivering(command, tmp_path):
     (tmp_path / "alert.json").write_bytes(msgspec.json.encode(make_alert()))
-    assert command("route", "--event", str(tmp_path / "alert.json")) == (0, "od is told: routed\n")
+    assert command("route", "--event", str(tmp_path / "alert.json")) == (0, "od is notified: routed\n")
     (tmp_path / "alert.json").write_text("{}")
     assert command("route", "--event", str(tmp_path / "alert.json"))[0] == 1
 
 
-async def test_unanswered_it_is_said_again_until_somebody_acknowledges(database, settings, command):
+async def test_a_receiver_is_reminded_until_somebody_acknowledges(database, settings, command):
     with MailServer() as server:
         chosen = settings(mail=server, route=[Route(receiver="od", remind_minutes=10, escalate_to="od")])
         async with run_dispatchers(chosen, database):
@@ -180,15 +180,15 @@ async def test_unanswered_it_is_said_again_until_somebody_acknowledges(database,
     assert fetch_rows(database, "SELECT * FROM alerting.watch") == []
 
 
-async def test_a_storm_is_gathered_and_nothing_of_it_is_lost(database, settings):
+async def test_a_storm_is_gathered_and_no_alert_is_lost(database, settings):
     alerts = [make_alert(event_id=f"event{n}", station=f"s{n}") for n in range(1000)]
     with MailServer() as server, WebServer() as web:
         chosen = settings(mail=server, web=web, burst=5, gather_seconds=1.0)
         async with run_dispatchers(chosen, database, workers=2):
             for start in range(0, 1000, 100):
                 async with await psycopg.AsyncConnection.connect(database) as connection:
-                    await leave(connection, alerts[start : start + 100])
-            await wait_until_delivered(database, timeout=60)
+                    await put_alerts(connection, alerts[start : start + 100])
+            await wait_until_delivered(database, within=60)
     assert 6 <= len(server.received) <= 12
     assert 6 <= len(web.requests) <= 12
     assert any(b"meldingen van" in one.content for one in server.received)
@@ -199,14 +199,14 @@ async def test_a_storm_is_gathered_and_nothing_of_it_is_lost(database, settings)
     assert fetch_rows(database, told) == [(1000,)]
 
 
-async def test_a_webhook_that_hangs_holds_up_no_mail(database, settings):
+async def test_a_webhook_that_hangs_delays_no_mail(database, settings):
     with MailServer() as server, WebServer(-1) as web:
         async with run_dispatchers(settings(mail=server, web=web), database):
             await insert_alerts(database, *[make_alert(event_id=f"event{n}", station=f"s{n}") for n in range(5)])
-            await wait_until(lambda: len(server.received) == 5, timeout=4)
+            await wait_until(lambda: len(server.received) == 5, within=4)
 
 
-async def test_a_webhook_that_is_gone_is_left_alone_until_somebody_enables_it(database, settings, command):
+async def test_a_webhook_that_answers_410_gets_nothing_until_it_is_enabled(database, settings, command):
     with WebServer(410, 204) as web:
         async with run_dispatchers(settings(web=web), database):
             for name in ("one", "two"):
@@ -219,7 +219,7 @@ async def test_a_webhook_that_is_gone_is_left_alone_until_somebody_enables_it(da
     assert len(web.requests) == 2
 
 
-async def test_a_secret_that_cannot_be_read_stops_nobody_else(database, settings, tmp_path):
+async def test_an_unreadable_secret_stops_no_other_channel(database, settings, tmp_path):
     with MailServer() as server, WebServer() as web:
         chosen = settings(mail=server, web=web)
         (tmp_path / "secret").unlink()
@@ -231,7 +231,7 @@ async def test_a_secret_that_cannot_be_read_stops_nobody_else(database, settings
     assert "secret" in detail
 
 
-async def test_what_no_version_can_read_blocks_nothing(database, settings):
+async def test_an_unreadable_alert_does_not_block_the_next(database, settings):
     change(database, "INSERT INTO alerting.inbox (event_id, revision, alert) VALUES ('odd', 1, '{}')")
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
@@ -241,15 +241,15 @@ async def test_what_no_version_can_read_blocks_nothing(database, settings):
     assert fetch_rows(database, "SELECT reason FROM alerting.decision WHERE event_id = 'odd'") == [("unreadable",)]
 
 
-def test_a_broken_template_falls_back_to_the_plainest_message():
-    broken = Environment(loader=DictLoader({"mail.txt": "{{ nothing.at.all }}", "mail.html": "{% if %}"}))
+def test_a_broken_template_gives_a_plain_text_mail():
+    broken = Environment(loader=DictLoader({"alert.txt": "{{ nothing.at.all }}", "alert.html": "{% if %}"}))
     contents = render_email(Notification(alert=make_alert(), id="x"), public_url="https://p.example", templates=broken)
     assert contents.html is None
     assert "https://p.example/events/7ckljx4okjr6urfo" in contents.text
     assert contents.subject.startswith("Piek PM2,5")
 
 
-async def test_the_heart_beats_only_while_nothing_waits_too_long(database):
+async def test_the_heartbeat_is_sent_only_while_nothing_waits_too_long(database):
     with WebServer(200) as web:
         settings = HeartbeatSettings(url=web.url, stale_seconds=60)
         assert await heartbeat.post_heartbeat(settings, database)
@@ -260,7 +260,7 @@ async def test_the_heart_beats_only_while_nothing_waits_too_long(database):
     assert len(web.requests) == 2
 
 
-async def test_a_record_is_written_verified_and_refused_once_somebody_changed_it(database, settings, command, tmp_path):
+async def test_a_record_verifies_until_it_is_changed(database, settings, command, tmp_path):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
             await insert_alerts(database, make_alert())
@@ -277,7 +277,7 @@ async def test_a_record_is_written_verified_and_refused_once_somebody_changed_it
     assert mail_file.suffix == ".eml"
     file.write_text(file.read_text().replace("routed", "silenced", 1))
     assert command("verify", str(file)) == (
-        1, "entry 2 was changed, or something before it was changed, left out or put in\n"
+        1, "entry 2 was changed, or an entry before it was changed, left out or inserted\n"
     )  # fmt: skip
     assert command("verify", str(tmp_path / "nothing"))[0] == 1
     assert (await asyncio.to_thread(command, "record", "--event", "nothing"))[0] == 1

@@ -1,4 +1,4 @@
-"""Channels in order: the next is tried when one does not deliver, and nobody is told twice for it."""
+"""Channels in order: the next is tried if one does not deliver, and only one delivers."""
 
 import pytest
 from msgspec import structs
@@ -23,7 +23,7 @@ def in_order(settings, *order, **given):
     return structs.replace(chosen, receiver=[structs.replace(chosen.receiver[0], order=list(order))])
 
 
-async def test_when_the_first_channel_works_the_second_hears_nothing(database, settings):
+async def test_if_the_first_channel_delivers_the_second_gets_nothing(database, settings):
     with MailServer() as mail, WebServer() as web:
         async with run_dispatchers(in_order(settings, "webhook:0", "email:0", mail=mail, web=web), database):
             await insert_alerts(database, make_alert())
@@ -32,17 +32,17 @@ async def test_when_the_first_channel_works_the_second_hears_nothing(database, s
 
 
 @pytest.mark.parametrize(("status", "state"), [(500, "spared"), (403, "refused"), (0, "spared")])
-async def test_when_the_first_channel_fails_the_second_is_told_at_once(database, settings, status, state):
+async def test_if_the_first_channel_fails_the_second_delivers_at_once(database, settings, status, state):
     with MailServer() as mail, WebServer(status) as web:
         async with run_dispatchers(in_order(settings, "webhook:0", "email:0", mail=mail, web=web), database):
             await insert_alerts(database, make_alert())
-            await wait_until(lambda: len(mail.received) == 1, timeout=3)
+            await wait_until(lambda: len(mail.received) == 1, within=3)
             await wait_until_delivered(database)
     assert (len(web.requests), len(mail.received)) == (1, 1)
     assert fetch_rows(database, STATES) == [("email:0", "delivered"), ("webhook:0", state)]
 
 
-async def test_when_none_works_all_go_on_trying_until_the_first_does(database, settings):
+async def test_if_no_channel_delivers_all_retry_until_one_does(database, settings):
     with MailServer("451 later") as mail, WebServer(500, 204) as web:
         async with run_dispatchers(in_order(settings, "webhook:0", "email:0", mail=mail, web=web), database):
             await insert_alerts(database, make_alert())
@@ -53,12 +53,12 @@ async def test_when_none_works_all_go_on_trying_until_the_first_does(database, s
     assert dict(fetch_rows(database, STATES))["webhook:0"] == "delivered"
 
 
-async def test_what_a_storm_gathered_goes_to_the_next_channel_as_a_whole(database, settings):
+async def test_gathered_alerts_go_to_the_next_channel_together(database, settings):
     with MailServer() as mail, WebServer(204, 204, 500) as web:
         chosen = in_order(settings, "webhook:0", "email:0", mail=mail, web=web, burst=2, gather_seconds=1.0)
         async with run_dispatchers(chosen, database):
             await insert_alerts(database, *[make_alert(event_id=f"event{n}", station=f"s{n}") for n in range(12)])
-            await wait_until_delivered(database, timeout=15)
+            await wait_until_delivered(database, within=15)
     told = (
         "SELECT count(DISTINCT o.event_id) FROM alerting.outbox o LEFT JOIN alerting.outbox h ON h.id = o.gathered_into"
     )

@@ -1,4 +1,4 @@
-"""From the inbox to real servers on loopback: who gets what, how often, and what is written down."""
+"""From the inbox to real servers on loopback: deliveries, retries, and the record of each attempt."""
 
 import email
 import email.policy
@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 from alerting.alert import Change, Place
 from alerting.decide.reason_detail import describe_detail
 from alerting.delivery.channel import Delivery, DeliveryOutcome, FinalState, NextAttempt, plan_next_attempt
-from alerting.dispatch import sender
+from alerting.dispatch import delivery_worker, outbox
 from alerting.dispatch.inbox_worker import InboxWorker
 from alerting.message.email_content import render_email
 from alerting.message.notification import Notification
@@ -56,7 +56,7 @@ async def test_a_webhook_is_verified_by_the_standards_own_library(database, sett
     assert lowered["content-type"].startswith("application/cloudevents+json")
 
 
-async def test_the_same_alert_put_twice_is_told_once(database, settings):
+async def test_an_alert_put_twice_notifies_once(database, settings):
     with MailServer() as mail:
         async with run_dispatchers(settings(mail=mail), database, workers=3):
             for _ in range(3):
@@ -65,7 +65,7 @@ async def test_the_same_alert_put_twice_is_told_once(database, settings):
     assert len(mail.received) == 1
 
 
-async def test_a_busy_mail_server_is_tried_again_with_the_same_message_id(database, settings):
+async def test_a_busy_mail_server_gets_a_retry_with_the_same_message_id(database, settings):
     with MailServer("451 try later", "250 OK") as mail:
         async with run_dispatchers(settings(mail=mail), database):
             await insert_alerts(database, make_alert())
@@ -79,7 +79,7 @@ async def test_a_busy_mail_server_is_tried_again_with_the_same_message_id(databa
 
 
 @pytest.mark.parametrize(("status", "outcome"), [(410, "refused"), (400, "refused"), (302, "refused")])
-async def test_a_webhook_that_says_no_for_good_is_not_asked_again(database, settings, status, outcome):
+async def test_a_permanent_refusal_of_a_webhook_is_not_retried(database, settings, status, outcome):
     with WebServer(status) as web:
         async with run_dispatchers(settings(web=web), database):
             await insert_alerts(database, make_alert())
@@ -89,7 +89,7 @@ async def test_a_webhook_that_says_no_for_good_is_not_asked_again(database, sett
 
 
 @pytest.mark.parametrize(("status", "outcome"), [(500, "failed"), (429, "failed"), (0, "unknown")])
-async def test_a_webhook_that_fails_is_tried_again_later_with_the_same_id(database, settings, status, outcome):
+async def test_a_failed_webhook_is_retried_with_the_same_id(database, settings, status, outcome):
     with WebServer(status, 204) as web:
         async with run_dispatchers(settings(web=web), database):
             await insert_alerts(database, make_alert())
@@ -104,7 +104,7 @@ async def test_a_webhook_that_fails_is_tried_again_later_with_the_same_id(databa
     ]
 
 
-async def test_a_webhook_inside_our_own_walls_is_refused_without_a_connection(database, settings):
+async def test_a_webhook_on_a_private_address_is_refused_without_a_connection(database, settings):
     with WebServer() as web:
         async with run_dispatchers(settings(web=web, allow_private=False), database):
             await insert_alerts(database, make_alert())
@@ -116,40 +116,40 @@ async def test_a_webhook_inside_our_own_walls_is_refused_without_a_connection(da
     assert (state, describe_detail(detail, "en")) == ("refused", "localhost is no public address")
 
 
-async def test_a_worker_whose_lease_ran_out_cannot_finish_what_another_took_over(database, settings):
+async def test_a_worker_without_its_lease_cannot_finish_an_attempt_that_another_took_over(database, settings):
     with WebServer() as web:
         chosen = settings(web=web)
         await insert_alerts(database, make_alert())
         async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
             await InboxWorker(chosen).decide_inbox(connection)
-            slow = await sender.acquire_lease(chosen, connection)
+            slow = await outbox.acquire_lease(chosen, connection)
             await connection.execute("UPDATE alerting.outbox SET lease_until = now() - interval '1 second'")
-            quick = await sender.acquire_lease(chosen, connection)
+            quick = await outbox.acquire_lease(chosen, connection)
             assert (slow.id, slow.fencing_token + 1) == (quick.id, quick.fencing_token)
-            await sender._record_delivery(
+            await delivery_worker.record_delivery(
                 slow, Delivery(outcome=DeliveryOutcome.REFUSED, detail=""), ONSET, None, connection
             )
             assert fetch_rows(database, "SELECT state FROM alerting.outbox") == [("sending",)]
-            await sender._record_delivery(
+            await delivery_worker.record_delivery(
                 quick, Delivery(outcome=DeliveryOutcome.DELIVERED, detail=""), ONSET, None, connection
             )
     assert fetch_rows(database, "SELECT state FROM alerting.outbox") == [("delivered",)]
 
 
-async def test_what_a_dead_worker_had_claimed_is_sent_by_the_next(database, settings):
+async def test_the_notification_of_a_dead_worker_is_delivered_by_the_next(database, settings):
     with WebServer() as web:
         chosen = settings(web=web)
         await insert_alerts(database, make_alert())
         async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
             await InboxWorker(chosen).decide_inbox(connection)
-            await sender.acquire_lease(chosen, connection)  # and dies
+            await outbox.acquire_lease(chosen, connection)  # and dies
             await connection.execute("UPDATE alerting.outbox SET lease_until = now() - interval '1 second'")
         async with run_dispatchers(chosen, database):
             await wait_until_delivered(database)
         assert len(web.requests) == 1
 
 
-async def test_a_subject_arrives_letter_for_letter_and_the_hash_is_of_what_arrived(database, settings):
+async def test_a_subject_arrives_unchanged_and_the_stored_hash_is_of_the_received_bytes(database, settings):
     place = Place(name="Wijk aan Zee, Bosweg én de Dorpsduinen ë (5× é)", latitude=52.5, longitude=4.6)
     one = make_alert(place=place)
     with MailServer() as server:
@@ -163,7 +163,7 @@ async def test_a_subject_arrives_letter_for_letter_and_the_hash_is_of_what_arriv
     assert fetch_rows(database, "SELECT sha256 FROM alerting.delivery") == [(hashlib.sha256(taken.content).digest(),)]
 
 
-async def test_every_attempt_keeps_the_hash_of_what_was_sent(database, settings):
+async def test_every_attempt_stores_the_hash_of_the_sent_bytes(database, settings):
     with WebServer() as web:
         async with run_dispatchers(settings(web=web), database):
             await insert_alerts(database, make_alert())
@@ -173,7 +173,7 @@ async def test_every_attempt_keeps_the_hash_of_what_was_sent(database, settings)
     ]
 
 
-def test_the_pauses_are_those_of_standard_webhooks_and_end():
+def test_retry_delays_are_those_of_standard_webhooks_and_end():
     failed = Delivery(outcome=DeliveryOutcome.FAILED, detail="")
     pauses = [plan_next_attempt(failed, attempts=n, now=ONSET) for n in range(1, 10)]
     assert [round((p.at - ONSET).total_seconds()) for p in pauses if isinstance(p, NextAttempt)] == [

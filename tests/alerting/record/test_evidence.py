@@ -117,4 +117,4 @@ def test_a_forged_message_never_passes(text):
     forged = evidence.build_record("e", [], {}, {}, ONSET)
     head = evidence._hash_entry("", entry)
     forged = structs.replace(forged, entries=[{**entry, "hash": head}], head=head)
-    assert list(evidence.find_errors(forged)) == ["entry 1: the message is not the one that was sent"]
+    assert list(evidence.find_errors(forged)) == ["entry 1: the content is not the one that was sent"]

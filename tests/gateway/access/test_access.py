@@ -1,4 +1,4 @@
-"""Over HTTP, with a real database behind it: signing in, keys, limits, and what never leaves for the public."""
+"""Access over HTTP, with a real database: signing in, keys, limits, and data that the public never sees."""
 
 import io
 import re
@@ -33,28 +33,28 @@ def accounts(database, node):
 
 @pytest.fixture
 async def inspector(accounts):
-    """The secret of her second factor."""
-    return await accounts.put("anna@od.example", Role.INSPECTOR, ["ijmond"], PASSWORD)
+    """Create an inspector; return the secret of her second factor."""
+    return await accounts.put_account("anna@od.example", Role.INSPECTOR, ["ijmond"], PASSWORD)
 
 
 def form(secret, **changes):
     return {"name": "Anna@od.example", "password": PASSWORD, "code": pyotp.TOTP(secret).now(), **changes}
 
 
-def audited(database):
+def audit_rows(database):
     with psycopg.connect(database) as connection:
         return connection.execute("SELECT who, action, object, outcome FROM access.audit ORDER BY id").fetchall()
 
 
-async def test_the_public_needs_no_login_and_never_sees_an_exact_place(database, broker, accounts):
+async def test_the_public_needs_no_login_and_never_sees_an_exact_location(database, broker, accounts):
     async with running_api(database, broker) as (client, _):
         for path in ("/", "/api/v1/stations", "/api/v1/stations/wijk-aan-zee"):
             answer = await client.get(path)
             assert answer.status_code == 200
             assert EXACT not in answer.text
-        refused = await client.get("/api/v1/stations/wijk-aan-zee/exact-location")
-        assert refused.status_code == 401
-        assert refused.headers["content-type"] == "application/problem+json"
+        rejected = await client.get("/api/v1/stations/wijk-aan-zee/exact-location")
+        assert rejected.status_code == 401
+        assert rejected.headers["content-type"] == "application/problem+json"
         assert (await client.get("/api/v1/account")).status_code == 401
 
 
@@ -69,18 +69,18 @@ async def test_name_password_and_code_begin_a_session_and_signing_out_ends_it(da
         assert "httponly" in cookie
         assert "samesite=lax" in cookie
         assert "inspecteur" in (await client.get("/account")).text
-        place = (await client.get("/api/v1/stations/wijk-aan-zee/exact-location")).json()
-        assert place["latitude"] == float(EXACT)
+        location = (await client.get("/api/v1/stations/wijk-aan-zee/exact-location")).json()
+        assert location["latitude"] == float(EXACT)
         stolen = dict(client.cookies)
         await client.post("/account/sign-out")
         client.cookies.update(stolen)
         assert (await client.get("/api/v1/account")).status_code == 401
-    assert ("anna@od.example", "read:exact-location", "station wijk-aan-zee", "allowed") in audited(database)
+    assert ("anna@od.example", "read:exact-location", "station wijk-aan-zee", "allowed") in audit_rows(database)
     with psycopg.connect(database) as connection:
         assert str(stolen["piekwacht"]) not in str(connection.execute("SELECT * FROM access.session").fetchall())
 
 
-async def test_over_tls_the_cookie_goes_nowhere_else(database, broker, inspector):
+async def test_over_tls_the_cookie_is_bound_to_this_host(database, broker, inspector):
     async with running_api(database, broker, public_url="https://piekwacht.example") as (client, _):
         answer = await client.post("/account/sign-in", data=form(inspector))
         cookie = answer.headers["set-cookie"]
@@ -100,24 +100,24 @@ async def test_a_code_works_once_and_five_wrong_ones_lock_the_account(database, 
             wrong = await client.post("/account/sign-in", data=form(inspector, password="een heel ander zinnetje"))
             assert wrong.status_code == 403
         unknown = await client.post("/account/sign-in", data=form(inspector, name="niemand"))
-        assert unknown.text == wrong.text, "nobody learns which names there are"
-    outcomes = [row[3] for row in audited(database)]
+        assert unknown.text == wrong.text, "the answer does not reveal which names exist"
+    outcomes = [row[3] for row in audit_rows(database)]
     assert outcomes == ["signed_in", "wrong_code", *["wrong_password"] * 4, "unknown"]
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT locked_until > now() FROM access.account").fetchone() == (True,)
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
-async def test_a_form_of_another_site_is_refused(database, broker, inspector, headers):
+async def test_a_form_of_another_site_is_rejected(database, broker, inspector, headers):
     async with running_api(database, broker) as (client, _):
         answer = await client.post("/account/sign-in", data=form(inspector), headers=headers)
         assert answer.status_code == 403
         assert "set-cookie" not in answer.headers
 
 
-async def test_a_key_may_what_it_was_made_for_where_it_was_made_for(database, broker, accounts, inspector):
-    await accounts.put("res", Role.RESIDENT, ["*"], None)
-    await accounts.put("ver", Role.INSPECTOR, ["chemelot"], None)
+async def test_a_key_is_limited_to_its_scopes_and_areas(database, broker, accounts, inspector):
+    await accounts.put_account("res", Role.RESIDENT, ["*"], None)
+    await accounts.put_account("ver", Role.INSPECTOR, ["chemelot"], None)
     everything = {"scopes": list(Scope), "areas": ["*"], "purpose": "test", "days": 1}
     keys = {name: await accounts.put_key(name, **everything) for name in ("anna@od.example", "res", "ver")}
     narrow = await accounts.put_key("anna@od.example", [], ["*"], purpose="test", days=1)
@@ -136,22 +136,22 @@ async def test_a_key_may_what_it_was_made_for_where_it_was_made_for(database, br
         assert await status("pwk_x_y") == 401
         assert await status(str(keys["anna@od.example"])[:-1] + "x") == 401
         await accounts.revoke_key(keys["anna@od.example"].id)
-        time.sleep(CACHE_SECONDS)  # noqa: ASYNC251 - nothing else has to run
+        time.sleep(CACHE_SECONDS)  # noqa: ASYNC251 - nothing else runs meanwhile
         assert await status(keys["anna@od.example"]) == 401
-    assert {row[3] for row in audited(database)} == {"allowed", "not_in_role", "other_area"}
+    assert {row[3] for row in audit_rows(database)} == {"allowed", "not_in_role", "other_area"}
 
 
-async def test_a_disabled_account_has_nothing_any_more(accounts, inspector):
+async def test_sessions_and_keys_of_a_disabled_account_are_invalid(accounts, inspector):
     key = await accounts.put_key("anna@od.example", list(Scope), ["*"], purpose="test", days=1)
     outcome, token = await accounts.sign_in("anna@od.example", PASSWORD, pyotp.TOTP(inspector).now(), 60)
     assert token is not None, outcome
-    assert await accounts.by_session(token)
-    await accounts.disable("anna@od.example")
-    assert await accounts.by_session(token) is None
-    assert await accounts.by_key(str(key)) is None
+    assert await accounts.find_by_session(token)
+    await accounts.disable_account("anna@od.example")
+    assert await accounts.find_by_session(token) is None
+    assert await accounts.find_by_key(str(key)) is None
 
 
-def test_what_was_put_down_cannot_be_changed_or_wiped(database):
+def test_the_audit_log_cannot_be_changed_or_deleted(database):
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO access.audit (who, action, object, address, outcome) VALUES ('a', 'b', 'c', 'd', 'e')"
@@ -161,7 +161,7 @@ def test_what_was_put_down_cannot_be_changed_or_wiped(database):
                 connection.execute(statement)
 
 
-async def test_who_asks_too_often_waits_and_nobody_else_does(database, broker):
+async def test_only_the_address_that_sends_too_many_requests_must_wait(database, broker):
     async with running_api(database, broker, access=AccessSettings(requests_per_minute=5)) as (client, _):
 
         async def get(address=None):
@@ -170,17 +170,17 @@ async def test_who_asks_too_often_waits_and_nobody_else_does(database, broker):
 
         statuses = [(await get("192.0.2.1")).status_code for _ in range(7)]
         assert statuses == [200] * 5 + [429] * 2
-        refused = await get("192.0.2.1")
-        assert refused.json()["detail"].startswith("too many requests; try again in")
-        assert 1 <= int(refused.headers["retry-after"]) <= 13
-        assert refused.headers["content-type"] == "application/problem+json"
-        assert "content-security-policy" in refused.headers
-        assert (await get("spoofed, 192.0.2.1")).status_code == 429, "only what our proxy saw counts"
+        rejected = await get("192.0.2.1")
+        assert rejected.json()["detail"].startswith("too many requests; try again in")
+        assert 1 <= int(rejected.headers["retry-after"]) <= 13
+        assert rejected.headers["content-type"] == "application/problem+json"
+        assert "content-security-policy" in rejected.headers
+        assert (await get("spoofed, 192.0.2.1")).status_code == 429, "only the address that our proxy added counts"
         assert (await get("192.0.2.2")).status_code == 200
         assert {(await get()).status_code for _ in range(20)} == {200}, "the machine itself is not limited"
 
 
-async def test_a_key_has_an_allowance_of_its_own(database, broker, accounts, inspector):
+async def test_a_key_has_its_own_rate_limit(database, broker, accounts, inspector):
     key = await accounts.put_key("anna@od.example", [], ["*"], purpose="test", days=1)
     headers = {"Authorization": f"Bearer {key}", "X-Forwarded-For": "192.0.2.1"}
     settings = AccessSettings(requests_per_minute=2, requests_per_minute_with_key=6)
@@ -190,25 +190,25 @@ async def test_a_key_has_an_allowance_of_its_own(database, broker, accounts, ins
     assert statuses[-1] == 429
 
 
-async def test_the_machine_room_is_not_shown_through_a_proxy(database, broker):
+async def test_internal_paths_are_not_served_through_a_proxy(database, broker):
     async with running_api(database, broker) as (client, _):
         for path in ("/metrics", "/healthz", "/readyz"):
             assert (await client.get(path)).status_code == 200
             assert (await client.get(path, headers={"X-Forwarded-For": "192.0.2.1"})).status_code == 404
 
 
-async def test_a_body_without_end_is_cut(database, broker):
+async def test_a_body_over_the_limit_is_cut(database, broker):
     async def endless():
         for _ in range(200):
             yield b"name=" + b"x" * 1_000
 
     async with running_api(database, broker) as (client, _):
-        said = await client.post("/account/sign-in", content=b"x" * 70_000)
-        assert said.status_code == 413
-        kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        unsaid = await client.post("/account/sign-in", content=endless(), headers=kind)
-        assert unsaid.status_code == 413
-        assert unsaid.json()["detail"] == "a request may have 65536 bytes"
+        with_length = await client.post("/account/sign-in", content=b"x" * 70_000)
+        assert with_length.status_code == 413
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        without_length = await client.post("/account/sign-in", content=endless(), headers=headers)
+        assert without_length.status_code == 413
+        assert without_length.json()["detail"] == "a request body may have at most 65536 bytes"
 
 
 @pytest.fixture
@@ -231,54 +231,52 @@ def provider(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("known", [True, False])
-async def test_whom_the_provider_vouches_for_is_let_in_if_an_administrator_made_the_account(
-    database, broker, accounts, provider, known
-):
-    await accounts.put("bart@od.example" if known else "someone-else", Role.OPERATOR, ["ijmond"], None)
+@pytest.mark.parametrize("has_account", [True, False])
+async def test_the_provider_signs_in_only_people_with_an_account(database, broker, accounts, provider, has_account):
+    await accounts.put_account("bart@od.example" if has_account else "someone-else", Role.OPERATOR, ["ijmond"], None)
     port = find_free_port()
     settings = {"access": AccessSettings(oidc=provider), "public_url": f"http://127.0.0.1:{port}"}
     async with running_api(database, broker, **settings) as (client, _), httpx.AsyncClient(trust_env=False) as browser:
-        away = await client.get("/account/provider")
-        assert away.status_code == 302
-        asked = parse_qs(urlsplit(away.headers["location"]).query)
-        assert asked["code_challenge_method"] == ["S256"]
-        assert {"state", "nonce"} <= set(asked)
-        back = await browser.post(away.headers["location"], data={"sub": "bart@od.example"})
+        redirect = await client.get("/account/provider")
+        assert redirect.status_code == 302
+        parameters = parse_qs(urlsplit(redirect.headers["location"]).query)
+        assert parameters["code_challenge_method"] == ["S256"]
+        assert {"state", "nonce"} <= set(parameters)
+        back = await browser.post(redirect.headers["location"], data={"sub": "bart@od.example"})
         query = urlsplit(back.headers["location"]).query
         forged = await client.get("/account/provider/back?" + re.sub("state=[^&]*", "state=other", query))
         assert forged.status_code == 403
         answer = await client.get(f"/account/provider/back?{query}")
-        assert answer.status_code == (303 if known else 403)
-        who = await client.get("/api/v1/account")
-        assert who.status_code == (200 if known else 401)
-        if known:
-            assert who.json()["role"] == "operator"
+        assert answer.status_code == (303 if has_account else 403)
+        identity = await client.get("/api/v1/account")
+        assert identity.status_code == (200 if has_account else 401)
+        if has_account:
+            assert identity.json()["role"] == "operator"
 
 
 def test_accounts_and_keys_from_the_command_line(database, tmp_path, capsys, monkeypatch):
     config = tmp_path / "piekwacht.toml"
     config.write_text(f'[database]\ndsn = "{database}"\n')
 
-    def run(action, *words, said=PASSWORD):
-        monkeypatch.setattr("sys.stdin", io.StringIO(said + "\n"))
-        code = main(["access", action, "--config", str(config), *words])
+    def run(action, *arguments, password=PASSWORD):
+        monkeypatch.setattr("sys.stdin", io.StringIO(password + "\n"))
+        code = main(["access", action, "--config", str(config), *arguments])
         return code, capsys.readouterr()
 
-    code, said = run("add", "anna", "--role", "inspector", "--area", "ijmond")
-    assert (code, "otpauth://totp/Piekwacht:anna" in said.out) == (0, True)
-    assert run("add", "anna", "--role", "inspector", said="kort")[0] == 2
+    code, output = run("add", "anna", "--role", "inspector", "--area", "ijmond")
+    assert (code, "otpauth://totp/Piekwacht:anna" in output.out) == (0, True)
+    assert run("add", "anna", "--role", "inspector", password="kort")[0] == 2
     assert run("add", "An na", "--role", "inspector")[0] == 2
-    code, said = run("key", "anna", "--purpose", "board", "--scope", "write:alerts")
-    assert re.fullmatch(r"pwk_[0-9a-f]{12}_[0-9a-f]{48}\n", said.out)
-    key = said.out.split("_")[1]
+    code, output = run("key", "anna", "--purpose", "dashboard", "--scope", "write:alerts")
+    assert re.fullmatch(r"pwk_[0-9a-f]{12}_[0-9a-f]{48}\n", output.out)
+    key = output.out.split("_")[1]
     assert run("key", "niemand", "--purpose", "x")[0] == 1
     assert run("key", "anna", "--purpose", "x", "--days", "4000")[0] == 2
     assert key in run("list")[1].out
     assert run("revoke-key", key)[0] == 0
     assert run("revoke-key", key)[0] == 1
     assert run("disable", "anna")[0] == 0
-    code, said = run("audit")
-    assert [line.split("  ")[2] for line in said.out.splitlines()] == [
+    code, output = run("audit")
+    assert [line.split("  ")[2] for line in output.out.splitlines()] == [
         "disable account", "revoke key", "put key", "put account",
     ]  # fmt: skip

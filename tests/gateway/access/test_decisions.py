@@ -1,4 +1,4 @@
-"""Who may do what where, what a password is worth, how often one may ask: all without a clock or a database."""
+"""Access decisions, passwords, codes, keys and rate limits, all without a clock or a database."""
 
 import itertools
 from datetime import UTC, datetime, timedelta
@@ -19,41 +19,41 @@ PASSWORD = "een zin van vijf woorden"
 HASH = credentials.hash_password(PASSWORD)
 
 
-def somebody(role=Role.INSPECTOR, *areas):
+def make_identity(role=Role.INSPECTOR, *areas):
     return Identity(name="x", role=role, scopes=scopes_of(role), areas=frozenset(areas or ["ijmond"]))
 
 
-def test_each_role_may_what_those_before_it_may_and_the_last_may_all():
-    held = [scopes_of(role) for role in Role]
-    assert held[0] == frozenset()
-    assert all(less <= more for less, more in itertools.pairwise(held))
-    assert held[-1] == frozenset(Scope)
+def test_each_role_includes_the_scopes_of_the_role_before_and_the_last_has_all():
+    scopes = [scopes_of(role) for role in Role]
+    assert scopes[0] == frozenset()
+    assert all(less <= more for less, more in itertools.pairwise(scopes))
+    assert scopes[-1] == frozenset(Scope)
 
 
 @pytest.mark.parametrize(
-    ("identity", "scope", "area", "verdict"),
+    ("identity", "scope", "area", "decision"),
     [
         (None, Scope.READ_EXACT_LOCATION, "ijmond", AccessDecision.NOT_SIGNED_IN),
-        (somebody(Role.RESIDENT), Scope.READ_EXACT_LOCATION, "ijmond", AccessDecision.NOT_IN_ROLE),
-        (somebody(), Scope.READ_EXACT_LOCATION, "ijmond", AccessDecision.ALLOWED),
-        (somebody(), Scope.READ_EXACT_LOCATION, "chemelot", AccessDecision.OTHER_AREA),
-        (somebody(), Scope.READ_EXACT_LOCATION, None, AccessDecision.OTHER_AREA),
-        (somebody(Role.INSPECTOR, "*"), Scope.READ_EXACT_LOCATION, None, AccessDecision.ALLOWED),
-        (somebody(Role.OPERATOR, "*"), Scope.MANAGE_ACCOUNTS, None, AccessDecision.NOT_IN_ROLE),
-        (somebody(Role.ADMIN, "*"), Scope.MANAGE_ACCOUNTS, None, AccessDecision.ALLOWED),
+        (make_identity(Role.RESIDENT), Scope.READ_EXACT_LOCATION, "ijmond", AccessDecision.NOT_IN_ROLE),
+        (make_identity(), Scope.READ_EXACT_LOCATION, "ijmond", AccessDecision.ALLOWED),
+        (make_identity(), Scope.READ_EXACT_LOCATION, "chemelot", AccessDecision.OTHER_AREA),
+        (make_identity(), Scope.READ_EXACT_LOCATION, None, AccessDecision.OTHER_AREA),
+        (make_identity(Role.INSPECTOR, "*"), Scope.READ_EXACT_LOCATION, None, AccessDecision.ALLOWED),
+        (make_identity(Role.OPERATOR, "*"), Scope.MANAGE_ACCOUNTS, None, AccessDecision.NOT_IN_ROLE),
+        (make_identity(Role.ADMIN, "*"), Scope.MANAGE_ACCOUNTS, None, AccessDecision.ALLOWED),
     ],
 )
-def test_decisions_have_reasons(identity, scope, area, verdict):
-    assert decide_access(identity, scope, area) is verdict
+def test_decisions_have_reasons(identity, scope, area, decision):
+    assert decide_access(identity, scope, area) is decision
 
 
 AREAS = st.frozensets(st.sampled_from(["*", "a", "b", "c"]))
 
 
-@given(role=st.sampled_from(Role), areas=AREAS, scopes=st.frozensets(st.sampled_from(Scope)), wanted=AREAS)
-def test_a_key_never_may_more_than_its_account(role, areas, scopes, wanted):
+@given(role=st.sampled_from(Role), areas=AREAS, scopes=st.frozensets(st.sampled_from(Scope)), key_areas=AREAS)
+def test_a_key_never_has_more_rights_than_its_account(role, areas, scopes, key_areas):
     account = Identity(name="x", role=role, scopes=scopes_of(role), areas=areas)
-    key = narrow_identity(account, scopes, wanted, "k")
+    key = narrow_identity(account, scopes, key_areas, "k")
     for scope in Scope:
         for area in ("a", "b", "c", None):
             if decide_access(key, scope, area) is AccessDecision.ALLOWED:
@@ -62,11 +62,11 @@ def test_a_key_never_may_more_than_its_account(role, areas, scopes, wanted):
 
 
 def account(**changes):
-    known = {
+    fields = {
         "name": "x", "role": Role.INSPECTOR, "areas": ["*"], "password_hash": HASH, "totp_secret": SECRET,
         "totp_used": 0, "failures": 0, "locked_until": None, "disabled_at": None,
     }  # fmt: skip
-    return Account(**{**known, **changes})
+    return Account(**{**fields, **changes})
 
 
 def code(at=NOW):
@@ -74,7 +74,7 @@ def code(at=NOW):
 
 
 @pytest.mark.parametrize(
-    ("who", "password", "shown", "outcome"),
+    ("stored", "password", "code_entered", "outcome"),
     [
         (account(), PASSWORD, code(), SignInOutcome.SIGNED_IN),
         (account(), PASSWORD, code(NOW - timedelta(seconds=30)), SignInOutcome.SIGNED_IN),
@@ -88,7 +88,7 @@ def code(at=NOW):
             SignInOutcome.WRONG_CODE,
         ),  # a code works once
         (account(totp_secret=None), PASSWORD, code(), SignInOutcome.WRONG_CODE),  # never without a second factor
-        (account(password_hash=None), "", code(), SignInOutcome.WRONG_PASSWORD),  # comes through the provider only
+        (account(password_hash=None), "", code(), SignInOutcome.WRONG_PASSWORD),  # signs in only through the provider
         (account(locked_until=NOW + timedelta(seconds=1)), PASSWORD, code(), SignInOutcome.LOCKED),
         (account(locked_until=NOW - timedelta(seconds=1)), PASSWORD, code(), SignInOutcome.SIGNED_IN),
         (account(disabled_at=NOW), PASSWORD, code(), SignInOutcome.DISABLED),
@@ -96,29 +96,29 @@ def code(at=NOW):
     ],
     ids=map(str, range(12)),  # the codes are new in each process
 )
-def test_who_signs_in_and_who_does_not(who, password, shown, outcome):
-    assert check_sign_in(who, password, shown, NOW)[0] is outcome
+def test_signing_in_needs_password_code_and_an_enabled_account(stored, password, code_entered, outcome):
+    assert check_sign_in(stored, password, code_entered, NOW)[0] is outcome
 
 
-def test_a_short_password_is_refused_and_a_stored_one_is_not_the_password():
+def test_a_short_password_is_rejected_and_only_a_hash_is_stored():
     with pytest.raises(credentials.WeakPasswordError, match="at least 12 characters"):
         credentials.hash_password("kort")
     assert HASH.startswith("$argon2id$")
 
 
 @given(st.text(max_size=60))
-def test_whatever_is_shown_as_a_key_is_read_or_is_none(text):
+def test_any_text_is_parsed_as_a_key_or_is_none(text):
     key = credentials.parse_api_key(text)
     assert key is None or str(key) == text
 
 
-def test_a_key_is_read_as_it_was_shown():
+def test_a_printed_key_parses_to_the_same_key():
     key = credentials.new_api_key()
     assert credentials.parse_api_key(str(key)) == key
 
 
 @given(st.integers(1, 50), st.lists(st.floats(0, 30), max_size=150))
-def test_nobody_gets_more_than_the_burst_and_the_rate(per_minute, pauses):
+def test_no_client_exceeds_the_burst_and_the_rate(per_minute, pauses):
     buckets, now, passed = TokenBuckets(per_minute), 1_000.0, 0
     for pause in pauses:
         now += pause
@@ -127,17 +127,17 @@ def test_nobody_gets_more_than_the_burst_and_the_rate(per_minute, pauses):
 
 
 @given(st.integers(1, 50))
-def test_who_waits_as_long_as_told_is_let_in(per_minute):
+def test_a_client_that_waits_as_long_as_required_may_continue(per_minute):
     buckets = TokenBuckets(per_minute)
     for _ in range(per_minute):
         assert buckets.take_token("x", 0.0) == 0
     wait = buckets.take_token("x", 0.0)
     assert 0 < wait <= 60 / per_minute + 1e-6
     assert buckets.take_token("x", wait + 1e-6) == 0
-    assert buckets.take_token("y", 0.0) == 0, "and nobody else waits"
+    assert buckets.take_token("y", 0.0) == 0, "other clients do not wait"
 
 
-def test_a_flood_of_addresses_does_not_fill_the_memory():
+def test_the_number_of_buckets_is_bounded():
     buckets = TokenBuckets(10, max_clients=100)
     for number in range(1_000):
         buckets.take_token(str(number), 0.0)
@@ -145,7 +145,7 @@ def test_a_flood_of_addresses_does_not_fill_the_memory():
 
 
 @pytest.mark.parametrize(
-    ("address", "whom"),
+    ("address", "client"),
     [
         ("192.0.2.7", "192.0.2.7"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
@@ -154,5 +154,5 @@ def test_a_flood_of_addresses_does_not_fill_the_memory():
         ("testclient", "testclient"),
     ],
 )
-def test_one_connection_is_one_household(address, whom):
-    assert rate_limit_key(address) == whom
+def test_an_ipv6_network_counts_as_one_client(address, client):
+    assert rate_limit_key(address) == client

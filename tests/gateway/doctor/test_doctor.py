@@ -1,4 +1,4 @@
-"""Whatever is wrong with an installation, the doctor says it in one sentence with a remedy and an exit code."""
+"""The doctor reports each problem of an installation in finding sentence, with a remedy and an exit code."""
 
 import json
 import subprocess
@@ -30,11 +30,11 @@ EXAMPLE = Path(enrolment.__file__).parents[2] / "deploy/compose/piekwacht.toml"
 
 
 def faults(findings):
-    return [str(one) for one in findings if one.level is FindingLevel.FAULT]
+    return [str(finding) for finding in findings if finding.level is FindingLevel.FAULT]
 
 
 def worst(findings):
-    return max((one.level for one in findings), key=list(FindingLevel).index)
+    return max((finding.level for finding in findings), key=list(FindingLevel).index)
 
 
 @pytest.fixture
@@ -53,172 +53,178 @@ def reaching(broker, tls, host="127.0.0.1"):
     return BrokerSettings(host=host, port=broker.port, tls=TlsSettings(**tls))
 
 
-def test_half_a_configuration_is_one_sentence_wherever_the_pen_was_dropped(tmp_path, capsys):
+def test_a_configuration_cut_off_anywhere_gives_one_sentence(tmp_path, capsys):
     text, path = EXAMPLE.read_text(), tmp_path / "piekwacht.toml"
-    refused = 0
+    rejected = 0
     for length in range(0, len(text), 97):
         path.write_text(text[:length])
-        refused += main(["doctor", "--config", str(path), "--only", "disk"]) == 2
+        rejected += main(["doctor", "--config", str(path), "--only", "disk"]) == 2
         lines = capsys.readouterr().err.splitlines()
         assert all(line.startswith(f"piekwacht: {path}: ") for line in lines)
         assert len(lines) <= 1
-    assert refused > 5
+    assert rejected > 5
 
 
-def test_files_that_are_missing_or_open_to_everybody_are_named(tmp_path):
+def test_missing_files_and_secrets_readable_by_all_are_named(tmp_path):
     key = tmp_path / "gateway.key"
     key.write_text("secret")
     key.chmod(0o644)
     (tmp_path / "piekwacht.toml").write_text(
         '[database]\ndsn = ""\n[ingest]\nkey_file = "gateway.key"\n[broker]\npassword_file = "gone"\n'
     )
-    found = [str(one) for one in files.check_files(settings.read(tmp_path / "piekwacht.toml"))]
-    assert found == [
-        f"broker.password_file: {tmp_path}/gone is not there: put the file there, or change the setting",
-        f"ingest.key_file: everybody on this machine can read {key}: chmod 0600 {key}",
+    messages = [str(finding) for finding in files.check_files(settings.read(tmp_path / "piekwacht.toml"))]
+    assert messages == [
+        f"broker.password_file: {tmp_path}/gone does not exist: put the file there, or change the setting",
+        f"ingest.key_file: every user of this machine can read {key}: chmod 0600 {key}",
     ]
 
 
 class TestDatabase:
-    def test_away(self):
-        (one,) = faults(database.check_database("host=/nonexistent dbname=x"))
-        assert "the database does not answer" in one
-        assert "check [database] dsn" in one
-        assert "\n" not in one
+    def test_an_unavailable_database_is_one_line(self):
+        (finding,) = faults(database.check_database("host=/nonexistent dbname=x"))
+        assert "the database does not answer" in finding
+        assert "check [database] dsn" in finding
+        assert "\n" not in finding
 
-    def test_empty(self, empty_database):
+    def test_an_empty_database_needs_migrate(self, empty_database):
         assert "the database is empty: run `piekwacht migrate`" in faults(database.check_database(empty_database))
 
-    def test_older(self, database):
+    def test_an_older_schema_needs_migrate(self, database):
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute("DELETE FROM schema_migration WHERE name = (SELECT max(name) FROM schema_migration)")
-        found = faults(examine_database(database))
-        assert "the database is older, it lacks 1 migrations: back up, then run `piekwacht migrate`" in found
+        found = faults(check_database(database))
+        assert "the database is older: it lacks 1 migrations: back up, then run `piekwacht migrate`" in found
 
-    def test_one_version_too_new(self, database):
+    def test_a_schema_of_a_newer_version_needs_a_newer_program(self, database):
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute("INSERT INTO schema_migration (name, sha256) VALUES ('9999_tomorrow.sql', 'x')")
-        found = faults(examine_database(database))
-        assert any("9999_tomorrow.sql, this version does not: install a newer piekwacht" in one for one in found)
+        found = faults(check_database(database))
+        assert any(
+            "9999_tomorrow.sql, this version does not: install a newer piekwacht" in finding for finding in found
+        )
 
-    def test_one_that_forgets_what_it_confirmed(self, database):
-        found = faults(examine_database(database))  # the tests' server is without fsync
-        assert any("the server runs with fsync = off: set fsync = on" in one for one in found)
+    def test_a_server_without_fsync_is_a_fault(self, database):
+        found = faults(check_database(database))  # the tests' server runs without fsync
+        assert any("the server runs with fsync = off: set fsync = on" in finding for finding in found)
 
-    def test_without_timescale_is_a_choice(self, database):
-        notes = [one for one in examine_database(database) if one.check == "timescale"]
-        assert [one.level for one in notes] == [FindingLevel.NOTE]
+    def test_a_server_without_timescale_is_a_note(self, database):
+        notes = [finding for finding in check_database(database) if finding.check == "timescale"]
+        assert [finding.level for finding in notes] == [FindingLevel.NOTE]
 
 
-examine_database = database.check_database
+check_database = database.check_database
 
 
 class TestCertificates:
     @pytest.fixture
     def old(self, tmp_path):
-        """An authority of 2016, and what it issued then."""
+        """Create an authority of 2016 with a certificate that it issued then."""
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
 
-        made = OldAuthority.create(tmp_path / "old", "old", datetime(2016, 1, 1, tzinfo=UTC))
+        old_authority = OldAuthority.create(tmp_path / "old", "old", datetime(2016, 1, 1, tzinfo=UTC))
         key = ec.generate_private_key(ec.SECP256R1())
         (tmp_path / "old.key").write_bytes(private_pem(key))
-        (tmp_path / "old.pem").write_bytes(made.issue("gateway", key.public_key(), datetime(2016, 1, 2, tzinfo=UTC)))
+        (tmp_path / "old.pem").write_bytes(
+            old_authority.issue("gateway", key.public_key(), datetime(2016, 1, 2, tzinfo=UTC))
+        )
         return {"ca": tmp_path / "old/ca.pem", "certificate": tmp_path / "old.pem", "key": tmp_path / "old.key"}
 
-    def examined(self, tls, now=NOW):
+    def check(self, tls, now=NOW):
         return list(certificates.check_certificates(BrokerSettings(tls=TlsSettings(**tls)), now))
 
     def test_an_expired_authority(self, old):
-        found = faults(self.examined(old))
-        assert found[0].startswith("the authority's certificate expired on 2026-01-01: make a new authority")
-        assert found[1].startswith("our certificate towards the broker expired on 2018-04-06: make a new one")
+        found = faults(self.check(old))
+        assert found[0].startswith("the authority's certificate expired on 2026-01-01: create a new authority")
+        assert found[1].startswith("our certificate for the broker expired on 2018-04-06: create a new one")
 
-    def test_one_that_will_expire_is_said_in_time(self, old):
+    def test_a_certificate_that_expires_soon_is_a_warning(self, old):
         before = datetime(2018, 3, 20, tzinfo=UTC)
-        assert worst(self.examined(old, before)) is FindingLevel.WARNING
-        assert worst(self.examined(old, before - timedelta(days=60))) is FindingLevel.OK
+        assert worst(self.check(old, before)) is FindingLevel.WARNING
+        assert worst(self.check(old, before - timedelta(days=60))) is FindingLevel.OK
 
-    def test_one_that_is_not_in_force_yet_points_at_the_clock(self, old):
+    def test_a_certificate_of_the_future_points_at_the_clock(self, old):
         assert any(
-            "set this machine's clock right" in one
-            for one in faults(self.examined(old, datetime(2015, 1, 1, tzinfo=UTC)))
+            "set this machine's clock right" in finding
+            for finding in faults(self.check(old, datetime(2015, 1, 1, tzinfo=UTC)))
         )
 
-    def test_a_mixture(self, authority, tmp_path, old):
+    def test_key_and_authority_must_fit_the_certificate(self, authority, tmp_path, old):
         ours, other = authority.issue("a"), authority.issue("b")
-        assert worst(self.examined(ours, certificates.current_time())) is FindingLevel.OK
-        mixed = faults(self.examined({**ours, "key": other["key"]}, certificates.current_time()))
+        assert worst(self.check(ours, certificates.current_time())) is FindingLevel.OK
+        mixed = faults(self.check({**ours, "key": other["key"]}, certificates.current_time()))
         assert len(mixed) == 1
         assert "is not the key of" in mixed[0]
-        assert any("was not issued by" in one for one in faults(self.examined({**ours, "ca": old["ca"]})))
+        assert any("was not issued by" in finding for finding in faults(self.check({**ours, "ca": old["ca"]})))
 
-    def test_something_else_in_the_file(self, authority, tmp_path):
+    def test_an_unreadable_certificate_is_a_fault(self, authority, tmp_path):
         ours = authority.issue("a")
         ours["certificate"].write_text("-----BEGIN CERTIFICATE-----\nhalf")
-        (one,) = faults(self.examined(ours))
-        assert "is no certificate that can be read" in one
+        (finding,) = faults(self.check(ours))
+        assert "is no readable certificate" in finding
 
 
 class TestBroker:
-    def examined(self, broker_settings):
+    def check(self, broker_settings):
         return list(certificates.check_broker(broker_settings, certificates.current_time()))
 
-    def test_all_is_well(self, mosquitto, authority):
-        found = self.examined(reaching(mosquitto, authority.issue("piekwacht.gateway")))
+    def test_a_working_broker_is_ok(self, mosquitto, authority):
+        found = self.check(reaching(mosquitto, authority.issue("piekwacht.gateway")))
         assert worst(found) is FindingLevel.OK
-        assert "answers, and takes our certificate" in str(found[0])
-        assert "as piekwacht" not in mosquitto.log(), "no session was begun, so none was taken over"
+        assert "answers, and accepts our certificate" in str(found[0])
+        assert "as piekwacht" not in mosquitto.log(), "no MQTT session was started, so none was replaced"
 
-    def test_nobody_listens(self):
-        (one,) = faults(self.examined(BrokerSettings(port=find_free_port())))
-        assert one.endswith("(Connection refused): start the broker, or change [broker] host and port")
+    def test_a_port_without_a_broker_is_a_fault(self):
+        (finding,) = faults(self.check(BrokerSettings(port=find_free_port())))
+        assert finding.endswith("(Connection refused): start the broker, or change [broker] host and port")
 
-    def test_a_certificate_from_elsewhere(self, mosquitto, authority, tmp_path):
+    def test_our_certificate_of_another_authority_is_rejected(self, mosquitto, authority, tmp_path):
         foreign = brokers.CommandLineAuthority(tmp_path, "foreign").issue("piekwacht.gateway")
-        found = faults(self.examined(reaching(mosquitto, {**foreign, "ca": authority.issue("x")["ca"]})))
+        found = faults(self.check(reaching(mosquitto, {**foreign, "ca": authority.issue("x")["ca"]})))
         assert len(found) == 1
-        assert "does not take our certificate" in found[0] or "hangs up" in found[0]
+        assert "rejects our certificate" in found[0] or "closes the connection" in found[0]
 
-    def test_a_broker_with_a_certificate_from_elsewhere(self, mosquitto, tmp_path):
-        (one,) = faults(
-            self.examined(reaching(mosquitto, brokers.CommandLineAuthority(tmp_path, "foreign").issue("x")))
+    def test_a_broker_certificate_of_another_authority_is_a_fault(self, mosquitto, tmp_path):
+        (finding,) = faults(
+            self.check(reaching(mosquitto, brokers.CommandLineAuthority(tmp_path, "foreign").issue("x")))
         )
-        assert "give the authority it is from in [broker.tls] ca" in one
+        assert "set [broker.tls] ca to the authority that issued it" in finding
 
-    def test_a_name_that_the_certificate_was_not_made_for(self, mosquitto, authority):
-        (one,) = faults(self.examined(reaching(mosquitto, authority.issue("x"), host="127.0.0.2")))
-        assert "piekwacht ca server --host" in one or "no broker at" in one
+    def test_a_host_that_is_not_in_the_certificate_is_a_fault(self, mosquitto, authority):
+        (finding,) = faults(self.check(reaching(mosquitto, authority.issue("x"), host="127.0.0.2")))
+        assert "piekwacht ca server --host" in finding or "no broker at" in finding
 
 
 class TestClock:
-    def judged(self, **known):
-        (one,) = machine.check_clock(machine.Clocks(**{"here": NOW, **known}))
-        return one
+    def check(self, **clocks):
+        (finding,) = machine.check_clock(machine.Clocks(**{"local": NOW, **clocks}))
+        return finding
 
     @pytest.mark.parametrize("years", [-5, -50, 80])
-    def test_years_off(self, years):
-        one = self.judged(here=NOW + timedelta(days=365 * years))
-        assert one.level is FindingLevel.FAULT
-        assert "which cannot be: set it" in str(one)
+    def test_a_clock_years_off_is_a_fault(self, years):
+        finding = self.check(local=NOW + timedelta(days=365 * years))
+        assert finding.level is FindingLevel.FAULT
+        assert "which is impossible: set it" in str(finding)
 
-    def test_before_what_is_stored_already(self):
-        assert "newest stored batch is of" in str(self.judged(newest_row=NOW + timedelta(days=900)))
+    def test_a_clock_before_the_newest_batch_is_a_fault(self):
+        assert "newest stored batch is of" in str(self.check(newest_batch=NOW + timedelta(days=900)))
 
-    def test_before_the_authority_was_made(self):
-        assert "before the certificate authority was made" in str(self.judged(authority_made=NOW + timedelta(hours=1)))
+    def test_a_clock_before_the_authority_is_a_fault(self):
+        assert "before the certificate authority was created" in str(
+            self.check(authority_made=NOW + timedelta(hours=1))
+        )
 
-    def test_other_than_the_databases(self):
-        assert str(self.judged(database=NOW - timedelta(seconds=90))) == (
+    def test_a_clock_that_differs_from_the_databases_is_a_fault(self):
+        assert str(self.check(database=NOW - timedelta(seconds=90))) == (
             "this machine and the database differ by 90 s: synchronise both by NTP"
         )
 
-    def test_kept_by_nobody_is_a_warning_and_kept_is_well(self):
-        assert self.judged(synchronised=False).level is FindingLevel.WARNING
-        assert self.judged(synchronised=True, database=NOW, newest_row=NOW).level is FindingLevel.OK
+    def test_an_unsynchronised_clock_is_a_warning(self):
+        assert self.check(synchronised=False).level is FindingLevel.WARNING
+        assert self.check(synchronised=True, database=NOW, newest_batch=NOW).level is FindingLevel.OK
 
-    def test_the_database_is_really_asked(self, database):
+    def test_the_database_clock_is_read(self, database):
         clocks = machine.read_clocks(database, None)
-        assert abs(clocks.database - clocks.here) < timedelta(seconds=5)
+        assert abs(clocks.database - clocks.local) < timedelta(seconds=5)
 
 
 class TestDisk:
@@ -232,62 +238,62 @@ class TestDisk:
             (5 * 10**10, FindingLevel.OK),
         ],
     )
-    def test_is_judged_before_it_is_full(self, free, level):
-        one = machine.check_disk(machine.Disk(path=Path("/"), total=10**11, free=free))
-        assert one.level is level
-        assert level is FindingLevel.OK or "make room" in one.remedy
+    def test_a_disk_is_reported_before_it_is_full(self, free, level):
+        finding = machine.check_disk(machine.Disk(path=Path("/"), total=10**11, free=free))
+        assert finding.level is level
+        assert level is FindingLevel.OK or "free space" in finding.remedy
 
-    def test_the_real_ones_are_looked_at_once_each(self):
-        found = list(machine.read_disks([Path("/"), Path("/"), Path("/nonexistent")]))
-        assert [disk.path for disk in found] == [Path("/")]
+    def test_each_file_system_is_read_once(self):
+        disks = list(machine.read_disks([Path("/"), Path("/"), Path("/nonexistent")]))
+        assert [disk.path for disk in disks] == [Path("/")]
 
 
-def test_processes_that_do_not_answer(tmp_path):
+def test_services_that_do_not_answer_are_faults(tmp_path):
     (tmp_path / "p.toml").write_text(
         f'[database]\ndsn = ""\n[ingest]\nkey_file = "k"\n[api]\nport = {find_free_port()}\n'
         f'[telemetry]\nport = {find_free_port()}\n[alerting.heartbeat]\nurl = "http://127.0.0.1:1/"\n'
     )
     read = settings.read(tmp_path / "p.toml")
     for check in (services.check_gateway, services.check_api, services.check_alerting):
-        assert any("does not answer" in one for one in faults(check(read, {})))
-    assert "has not taken a heartbeat" in faults(services.check_heartbeat(read, {}, 0))[0]
+        assert any("does not answer" in finding for finding in faults(check(read, {})))
+    assert "has not accepted a heartbeat" in faults(services.check_heartbeat(read, {}, 0))[0]
 
 
 class TestEvaluation:
-    """What judges the detector: asked for or not, there or not, up to date or not."""
+    """`piekwacht evaluate`: configured or not, running or not, up to date or not."""
 
-    def examined(self, tmp_path, text, now=0.0):
+    def check(self, tmp_path, text, now=0.0):
         (tmp_path / "p.toml").write_text(f'[database]\ndsn = ""\n{text}')
-        (one,) = services.check_evaluation(settings.read(tmp_path / "p.toml"), {}, now)
-        return one
+        (finding,) = services.check_evaluation(settings.read(tmp_path / "p.toml"), {}, now)
+        return finding
 
-    def test_not_asked_for_or_not_to_be_seen(self, tmp_path):
-        assert self.examined(tmp_path, "").level is FindingLevel.NOTE
-        assert "give [telemetry] evaluation_port" in str(self.examined(tmp_path, "[selftest]\n"))
+    def test_without_settings_or_port_it_is_a_note(self, tmp_path):
+        assert self.check(tmp_path, "").level is FindingLevel.NOTE
+        assert "set [telemetry] evaluation_port" in str(self.check(tmp_path, "[selftest]\n"))
 
-    def test_not_there(self, tmp_path):
-        one = self.examined(tmp_path, f"[selftest]\n[telemetry]\nevaluation_port = {find_free_port()}\n")
-        assert one.level is FindingLevel.WARNING
-        assert "start `piekwacht evaluate`" in one.remedy
+    def test_a_process_that_does_not_answer_is_a_warning(self, tmp_path):
+        finding = self.check(tmp_path, f"[selftest]\n[telemetry]\nevaluation_port = {find_free_port()}\n")
+        assert finding.level is FindingLevel.WARNING
+        assert "`piekwacht evaluate` does not answer" in str(finding)
 
-    def test_there_and_how_far_it_has_come(self, tmp_path):
+    def test_a_shadow_far_behind_is_a_warning(self, tmp_path):
         shadow_telemetry.NEWEST.labels("calmer").set(1_000_000)
         server, _ = prometheus_client.start_http_server(port := find_free_port(), addr="127.0.0.1")
         try:
             text = f'[shadow]\nname = "calmer"\n[telemetry]\nevaluation_port = {port}\n'
-            assert self.examined(tmp_path, text, 1_000_060).level is FindingLevel.OK
-            late = self.examined(tmp_path, text, 1_000_000 + 7200)
+            assert self.check(tmp_path, text, 1_000_060).level is FindingLevel.OK
+            late = self.check(tmp_path, text, 1_000_000 + 7200)
         finally:
             server.shutdown()
             server.server_close()
             shadow_telemetry.NEWEST.remove("calmer")
         assert late.level is FindingLevel.WARNING
-        assert "the shadow calmer has come to batches that are 2 hours old" in str(late)
+        assert "the newest batch of the shadow calmer is 2 hours old" in str(late)
 
 
 @pytest.fixture
 def installation(tmp_path, authority, mosquitto, open_folder):
-    """All of it, as an operator would have it on one machine."""
+    """A whole installation on one machine."""
     with Postgres(open_folder) as server:
         dsn = server.create_database("piekwacht")
         migrate(dsn)
@@ -320,28 +326,28 @@ receiver = "piket"
 
 
 @pytest.mark.slow
-def test_a_whole_installation_is_well_until_its_broker_goes(installation, mosquitto, capsys):
+def test_a_whole_installation_has_no_fault_until_its_broker_stops(installation, mosquitto, capsys):
     command = [Path(sys.executable).with_name("piekwacht"), "doctor", "--config", installation, "--json"]
     wait_until_connected(installation)
-    done = subprocess.run(command, capture_output=True, text=True)
-    findings = json.loads(done.stdout)
-    assert done.returncode == 0, [one for one in findings if one["level"] == "fault"]
-    assert {one["check"] for one in findings} == {*build_checks(), "schema", "timescale"}
+    result = subprocess.run(command, capture_output=True, text=True)
+    findings = json.loads(result.stdout)
+    assert result.returncode == 0, [finding for finding in findings if finding["level"] == "fault"]
+    assert {finding["check"] for finding in findings} == {*build_checks(), "schema", "timescale"}
     mosquitto.stop()
     wait_until_connected(installation, connected=False)
     assert main(["doctor", "--config", str(installation), "--quiet"]) == 1
-    said = capsys.readouterr().out
-    assert "the gateway runs and takes nothing in: its log says whether broker or database is away" in said
-    assert "start the broker, or change [broker] host and port" in said
+    output = capsys.readouterr().out
+    assert "the gateway runs and receives nothing: see its log: the broker or the database is unavailable" in output
+    assert "start the broker, or change [broker] host and port" in output
 
 
 def wait_until_connected(path, *, connected=True):
     import time  # noqa: PLC0415
 
     port = settings.read(path).telemetry.port
-    wanted = f"piekwacht_ingest_connected {float(connected)}"
+    expected = f"piekwacht_ingest_connected {float(connected)}"
     for _ in range(300):
-        if wanted in httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text:
+        if expected in httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text:
             return
         time.sleep(0.1)
-    raise AssertionError(wanted)
+    raise AssertionError(expected)

@@ -1,4 +1,4 @@
-"""Who runs the doctor learns of a wrong password before the first peak does."""
+"""The doctor reports a wrong password of the mail server before the first alert needs it."""
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -11,24 +11,24 @@ from gateway.system.child_process import find_free_port
 from tests.alerting.servers import MailServer
 
 
-def found(**smtp):
+def check(**smtp):
     receiver = ReceiverSettings(name="piket", email=[EmailSettings(to=["piket@example.org"])])
     (finding,) = mail.check_mail(AlertingSettings(smtp=SmtpSettings(**smtp), receiver=[receiver]))
     return finding.level.value, str(finding)
 
 
 @pytest.fixture
-def guarded():
-    """A mail server that wants a password."""
+def server_with_password():
+    """Run a mail server that requires a password."""
 
-    def known(_server, _session, _envelope, _mechanism, given):
-        return AuthResult(success=given.password == b"geheim", handled=False)
+    def authenticate(_server, _session, _envelope, _mechanism, login):
+        return AuthResult(success=login.password == b"geheim", handled=False)
 
     controller = Controller(
         object(),
         hostname="127.0.0.1",
         port=find_free_port(),
-        authenticator=known,
+        authenticator=authenticate,
         auth_require_tls=False,
         auth_required=True,
     )
@@ -37,36 +37,36 @@ def guarded():
     controller.stop()
 
 
-def test_a_server_that_takes_our_mail_is_well_and_is_sent_nothing():
+def test_a_working_server_is_ok_and_receives_no_mail():
     with MailServer() as server:
-        level, _ = found(port=server.controller.port, host="localhost", tls="none")
-        assert level == "well"
+        level, _ = check(port=server.controller.port, host="localhost", tls="none")
+        assert level == "ok"
         assert server.received == []
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH")  # without TLS, on loopback
-@pytest.mark.parametrize(("password", "level"), [("geheim\n", "well"), ("vergeten", "fault")])
-def test_a_password_is_tried(guarded, tmp_path, password, level):
+@pytest.mark.parametrize(("password", "level"), [("geheim\n", "ok"), ("vergeten", "fault")])
+def test_the_login_is_checked(server_with_password, tmp_path, password, level):
     file = tmp_path / "smtp.password"
     file.write_text(password)
-    told, words = found(port=guarded, tls="none", username="piekwacht", password_file=file)
-    assert told == level
-    assert ("does not let us in (535" in words) is (level == "fault")
+    found_level, message = check(port=server_with_password, tls="none", username="piekwacht", password_file=file)
+    assert found_level == level
+    assert ("rejects our login (535" in message) is (level == "fault")
 
 
-def test_a_server_without_the_tls_that_was_asked_for_is_a_fault():
+def test_a_server_without_the_configured_tls_is_a_fault():
     with MailServer() as server:
-        level, words = found(port=server.controller.port, host="localhost", tls="starttls")
+        level, message = check(port=server.controller.port, host="localhost", tls="starttls")
         assert level == "fault"
-        assert "check [alerting.smtp] port and tls" in words
+        assert "check [alerting.smtp] port and tls" in message
 
 
-def test_a_server_that_is_away_is_a_warning():
-    level, words = found(port=find_free_port(), tls="none")
+def test_an_unreachable_server_is_a_warning():
+    level, message = check(port=find_free_port(), tls="none")
     assert level == "warning"
-    assert "does not answer" in words
+    assert "does not answer" in message
 
 
-def test_who_has_no_mail_needs_no_server():
+def test_without_mail_receivers_no_server_is_needed():
     (finding,) = mail.check_mail(AlertingSettings())
     assert finding.level.value == "note"

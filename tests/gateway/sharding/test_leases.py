@@ -16,7 +16,7 @@ from edge_agent.wire import Signer
 from gateway.mqtt.client import create_client
 from gateway.sharding.assignment import LeaseTable, assign_areas, plan_changes
 from gateway.sharding.leases import CONNECTION_NAME_PREFIX, Leases
-from gateway.store.connection import AreasLockedError, Store
+from gateway.store.connection import LockHeldError, Store
 from gateway.system.child_process import Child
 from tests.gateway.enrolled_node import T0, enrol_node
 
@@ -79,7 +79,7 @@ async def test_a_hung_worker_is_removed_and_can_never_commit_again(database):
         Store(database, areas=["ijmond"], name=CONNECTION_NAME_PREFIX + worker) for worker in ("hung", "next")
     )
     connection = await writer.ensure_connection()
-    with pytest.raises(AreasLockedError):
+    with pytest.raises(LockHeldError):
         await successor.ensure_connection()
 
     await asyncio.sleep(1.1)
@@ -98,12 +98,12 @@ async def test_locks_of_all_areas_and_of_one_area_exclude_each_other(database):
     first, second, all_ = Store(database, areas=["a"]), Store(database, areas=["b"]), Store(database)
     await first.ensure_connection()
     await second.ensure_connection()
-    with pytest.raises(AreasLockedError):
+    with pytest.raises(LockHeldError):
         await all_.ensure_connection()
     await first.close()
     await second.close()
     await all_.ensure_connection()
-    with pytest.raises(AreasLockedError):
+    with pytest.raises(LockHeldError):
         await first.ensure_connection()
     await all_.close()
 

@@ -7,7 +7,7 @@ from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
-from gateway.store.connection import AreasLockedError, Store
+from gateway.store.connection import LockHeldError, Store
 from tests.gateway.enrolled_node import enrol_node
 from tests.gateway.ingest.test_pipeline import plume, rows
 
@@ -48,7 +48,7 @@ async def test_the_second_gateway_waits_and_leaves_no_connection_behind(database
     first, second = Store(database), Store(database)
     await first.ensure_connection()
     for _ in range(3):
-        with pytest.raises(AreasLockedError, match="another gateway writes"):
+        with pytest.raises(LockHeldError, match="another gateway writes"):
             await second.ensure_connection()
     with psycopg.connect(database) as connection:
         gateways = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'piekwacht gateway' AND datname = %s"

@@ -1,4 +1,4 @@
-"""The COPY stream made by numpy is what PostgreSQL reads, to the last bit."""
+"""PostgreSQL reads the COPY stream that numpy builds without losing a bit."""
 
 import math
 
@@ -22,7 +22,7 @@ _ROW = st.tuples(
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(rows=st.lists(_ROW, max_size=30))
-def test_what_is_copied_is_what_is_read_back(database, rows):
+def test_copied_observations_are_read_back_unchanged(database, rows):
     columns = list(zip(*rows, strict=True)) or [[]] * 5
     kinds = (np.int64, np.int64, np.float64, np.int32, np.int64)
     stream = encode_observations(*(np.array(c, k) for c, k in zip(columns, kinds, strict=True)))
@@ -39,9 +39,9 @@ def test_what_is_copied_is_what_is_read_back(database, rows):
     assert sorted(stored, key=order) == sorted(expected, key=order)
 
 
-def test_what_is_prepared_stands_in_the_order_of_the_index_and_names_its_batch():
+def test_prepared_records_are_in_index_order_with_their_batch_ids():
     payloads = NODE.payload(), NODE.payload(seq=2, values={"pm2_5": [None, 1.5], "humidity": [50, 51]})
-    rows = place_observations([decode_payload(one, REGISTRY) for one in payloads], REGISTRY)
+    rows = place_observations([decode_payload(payload, REGISTRY) for payload in payloads], REGISTRY)
     (full, empty), ids = prepare_records(rows, REGISTRY), np.array([700, 701])
     assert len(empty.records) == 0  # a value that is missing, and no flag that says why, is no observation
     full.encode_records(ids)
@@ -49,6 +49,6 @@ def test_what_is_prepared_stands_in_the_order_of_the_index_and_names_its_batch()
         (REGISTRY.datastreams[slot].id, value, ids[batch])
         for slot, value, batch in zip(rows.datastream, rows.value, rows.batch, strict=True)
     )
-    found = [(record["id"], record["value"], record["batch"]) for record in full.records]
-    assert sorted(found) == expected
-    assert [id_ for id_, _, _ in found] == [id_ for id_, _, _ in expected]
+    records = [(record["datastream_id"], record["value"], record["batch_id"]) for record in full.records]
+    assert sorted(records) == expected
+    assert [id_ for id_, _, _ in records] == [id_ for id_, _, _ in expected]

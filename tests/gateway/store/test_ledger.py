@@ -1,3 +1,5 @@
+"""The ledger separates new batches from duplicates and tampered ones."""
+
 import psycopg
 
 from edge_agent.wire import ClockState, Signer
@@ -9,51 +11,51 @@ from tests.gateway.enrolled_node import T0, EnrolledNode
 NODE = EnrolledNode(signer=Signer.generate("ijm-001"))
 
 
-def heading(seq, sha256=b"a", inc=NODE.inc):
+def header(seq, sha256=b"a", inc=NODE.inc):
     return BatchHeader(
         NODE.payload(seq), sha256, "ijm-001", inc, seq, "boot", 0, ClockState.SYNCED, T0, T0, 2, late=False
     )
 
 
-def test_the_first_of_two_equal_batches_is_fresh_and_the_second_a_duplicate():
-    found = ledger.classify_batches([heading(1), heading(2), heading(1)], {})
-    assert [h.seq for h in found.new] == [1, 2]
-    assert [h.seq for h in found.duplicates] == [1]
+def test_the_first_of_two_equal_batches_is_new_and_the_second_a_duplicate():
+    accepted = ledger.classify_batches([header(1), header(2), header(1)], {})
+    assert [h.seq for h in accepted.new] == [1, 2]
+    assert [h.seq for h in accepted.duplicates] == [1]
 
 
-def test_the_same_key_with_other_bytes_is_tampering_whether_stored_or_in_the_same_micro_batch():
-    found = ledger.classify_batches([heading(1, b"other"), heading(2), heading(2, b"other")], {0: b"a"})
-    assert [r.reason for r in found.tampered] == [RejectionReason.TAMPERED, RejectionReason.TAMPERED]
-    assert [h.seq for h in found.new] == [2]
+def test_a_key_with_other_bytes_is_tampered_if_stored_or_in_the_same_micro_batch():
+    accepted = ledger.classify_batches([header(1, b"other"), header(2), header(2, b"other")], {0: b"a"})
+    assert [r.reason for r in accepted.tampered] == [RejectionReason.TAMPERED, RejectionReason.TAMPERED]
+    assert [h.seq for h in accepted.new] == [2]
 
 
-def test_a_stored_batch_whose_bytes_are_gone_is_a_duplicate():
-    assert len(ledger.classify_batches([heading(1)], {0: None}).duplicates) == 1
+def test_a_stored_batch_without_hash_is_a_duplicate():
+    assert len(ledger.classify_batches([header(1)], {0: None}).duplicates) == 1
 
 
-async def test_ranges_grow_together_whatever_the_order(database):
+async def test_received_numbers_merge_into_ranges_in_any_order(database):
     async with await psycopg.AsyncConnection.connect(database) as connection:
         for seq in (5, 1, 2, 4, 9):
             await ledger.record_received(connection, [("ijm-001", NODE.inc, seq)])
         (ranges,) = await ledger.load_stored_ranges(connection, [("ijm-001", NODE.inc, 1)])
         assert ranges.ranges == [(1, 2), (4, 5), (9, 9)]
-        assert (await ledger.accept_batches(connection, [heading(4), heading(3)])).new[0].seq == 3
+        assert (await ledger.accept_batches(connection, [header(4), header(3)])).new[0].seq == 3
 
 
-async def test_new_batches_are_numbered_in_their_order_and_the_registry_is_told_by_its_version(database):
+async def test_new_batches_are_numbered_in_their_order_with_the_version_of_the_registry(database):
     async with await psycopg.AsyncConnection.connect(database) as connection:
         await ledger.record_received(connection, [("ijm-001", NODE.inc, 2)])
-        first = await ledger.accept_batches(connection, [heading(1), heading(2), heading(3), heading(3)])
+        first = await ledger.accept_batches(connection, [header(1), header(2), header(3), header(3)])
         assert len(first.ids) == len(first.new) == 2
-        second = await ledger.accept_batches(connection, [heading(4)])
+        second = await ledger.accept_batches(connection, [header(4)])
         assert first.ids[0] < first.ids[1] < second.ids[0]
         assert first.registry_version == await stations.load_version(connection)
-        nothing = await ledger.accept_batches(connection, [])
-        assert (nothing.new, list(nothing.ids), nothing.registry_version) == ([], [], first.registry_version)
+        empty = await ledger.accept_batches(connection, [])
+        assert (empty.new, list(empty.ids), empty.registry_version) == ([], [], first.registry_version)
 
 
-async def test_another_incarnation_is_another_ledger(database):
+async def test_each_incarnation_has_its_own_numbers(database):
     async with await psycopg.AsyncConnection.connect(database) as connection:
         await ledger.record_received(connection, [("ijm-001", "aaaaaaaaaaaa", 1)])
-        other = heading(1, inc="bbbbbbbbbbbb")
+        other = header(1, inc="bbbbbbbbbbbb")
         assert (await ledger.accept_batches(connection, [other])).new == [other]

@@ -1,4 +1,4 @@
-"""Running gateways notice what an operator changed: once a transaction, whatever it holds, and only if it stays."""
+"""The registry's version counts committed transactions, once each, so that running gateways reload it."""
 
 import psycopg
 import pytest
@@ -46,13 +46,13 @@ def rename(connection, name):
     connection.execute("UPDATE station SET name = %s", [name])
 
 
-def described(folder, signers):
+def write_site_file(folder, signers):
     nodes = [NODE.format(id=signer.name, key=signer.verifier) for signer in signers]
     (folder / "site.toml").write_text(AREA + "".join(nodes))
     return site_file.read_site_file(folder / "site.toml")
 
 
-def test_a_transaction_counts_once_and_the_next_one_again(registry):
+def test_each_transaction_counts_once(registry):
     before = version(registry)
     for _ in range(2):
         with registry.transaction():
@@ -63,26 +63,26 @@ def test_a_transaction_counts_once_and_the_next_one_again(registry):
     assert version(registry) == before + 2
 
 
-def test_a_savepoint_taken_back_takes_its_count_back_and_what_follows_counts(registry):
+def test_a_savepoint_that_is_rolled_back_does_not_count(registry):
     before = version(registry)
     with registry.transaction():
         with registry.transaction(force_rollback=True):
-            rename(registry, "never")
+            rename(registry, "rolled back")
         assert version(registry) == before
-        rename(registry, "there")
+        rename(registry, "committed")
     assert version(registry) == before + 1
 
 
-def test_a_transaction_that_failed_counts_for_nothing_and_the_next_counts(registry):
+def test_a_transaction_that_is_rolled_back_does_not_count(registry):
     before = version(registry)
     with registry.transaction(force_rollback=True):
-        rename(registry, "never")
+        rename(registry, "rolled back")
     assert version(registry) == before
-    rename(registry, "there")
+    rename(registry, "committed")
     assert version(registry) == before + 1
 
 
-def test_who_waits_for_another_operator_counts_after_him(registry, database):
+def test_concurrent_changes_are_serialised_and_each_counts(registry, database):
     before = version(registry)
     with psycopg.connect(database) as other:
         rename(other, "first")
@@ -94,14 +94,14 @@ def test_who_waits_for_another_operator_counts_after_him(registry, database):
 
 
 @pytest.mark.slow
-async def test_a_running_gateway_notices_two_thousand_nodes_of_one_file(database, registry, tmp_path):
+async def test_a_running_gateway_loads_two_thousand_nodes_of_one_file(database, registry, tmp_path):
     store = Store(database)
     pipeline = Pipeline(store, Flagger(), Detector(DetectionSettings()))
-    known = EnrolledNode(signer=Signer.generate("ijm-002"))
-    assert (await pipeline.process([known.payload()])).stored_ranges == []
-    signers = [known.signer, *(Signer.generate(f"many-{i}") for i in range(1_999))]
+    first_node = EnrolledNode(signer=Signer.generate("ijm-002"))
+    assert (await pipeline.process([first_node.payload()])).stored_ranges == []
+    signers = [first_node.signer, *(Signer.generate(f"many-{i}") for i in range(1_999))]
     before = version(registry)
-    site_file.apply_site_file(described(tmp_path, signers), database, folder=tmp_path)
+    site_file.apply_site_file(write_site_file(tmp_path, signers), database, folder=tmp_path)
     assert version(registry) == before + 1
     nodes = [EnrolledNode(signer=signer) for signer in (signers[0], signers[1], signers[-1])]
     committed = await pipeline.process([node.payload(seq=2, t0=T0 + 2000) for node in nodes])

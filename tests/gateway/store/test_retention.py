@@ -1,4 +1,4 @@
-"""What is kept for how long on plain PostgreSQL; TimescaleDB's policies are in tests/timescale."""
+"""Retention on plain PostgreSQL; TimescaleDB's policies are in tests/timescale."""
 
 import psycopg
 import pytest
@@ -30,14 +30,14 @@ def counts(dsn: str) -> tuple[int, ...]:
         ).fetchone()
 
 
-def test_by_default_everything_is_kept(database):
+def test_by_default_nothing_is_deleted(database):
     fill(database)
     assert retention.prune_old_rows(database, RetentionSettings()) == PruneResult()
     assert retention.apply_policies(database, RetentionSettings()) == []
     assert counts(database) == (100, 100, 100)
 
 
-def test_what_is_too_old_goes_and_the_hash_of_the_evidence_stays(database):
+def test_old_data_are_deleted_and_the_hashes_of_batches_stay(database):
     fill(database)
     assert retention.prune_old_rows(database, RetentionSettings(raw_days=50, evidence_days=80)) == PruneResult(
         observations=51, batches=21
@@ -47,13 +47,13 @@ def test_what_is_too_old_goes_and_the_hash_of_the_evidence_stays(database):
         assert connection.execute("SELECT count(DISTINCT sha256) FROM batch").fetchone() == (1,)
 
 
-def test_a_time_in_which_means_are_still_made_is_refused(tmp_path):
+def test_less_than_40_days_is_rejected(tmp_path):
     (tmp_path / "piekwacht.toml").write_text("[database]\ndsn = ''\n[retention]\nraw_days = 20\n")
     with pytest.raises(ConfigurationError, match=r"retention\.raw_days: Expected `int` >= 40"):
         settings.read(tmp_path / "piekwacht.toml")
 
 
-def test_what_judged_the_detector_goes_after_its_own_time(database):
+def test_results_of_shadow_and_selftest_have_their_own_retention(database):
     fill(database)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("""
@@ -63,7 +63,7 @@ def test_what_judged_the_detector_goes_after_its_own_time(database):
             FROM generate_series(1, 100) AS i, LATERAL (SELECT now() - i * interval '1 day' AS at)""")
         hours = "FROM generate_series(1, 100) AS i, LATERAL (SELECT now() - i * interval '1 day' AS hour)"
         connection.execute(f"INSERT INTO selftest_hour (area_id, detector, hour) SELECT 'ijmond', 'd', hour {hours}")
-        connection.execute("INSERT INTO selftest_hour VALUES ('ijmond', 'of old', now() - interval '99 days')")
+        connection.execute("INSERT INTO selftest_hour VALUES ('ijmond', 'older', now() - interval '99 days')")
         connection.execute("""
             INSERT INTO selftest_peak SELECT area_id, detector, hour, copy, (SELECT min(id) FROM observed_property),
                 (SELECT min(id) FROM station), 1, hour, hour, 1, 1, 1, 'found', NULL, 1, 1
@@ -72,20 +72,20 @@ def test_what_judged_the_detector_goes_after_its_own_time(database):
             "INSERT INTO selftest_exposure SELECT area_id, detector, hour, "
             "(SELECT min(id) FROM observed_property), 1, 1, 0, 0 FROM selftest_hour"
         )
-    gone = retention.prune_old_rows(database, RetentionSettings(shadow_days=50, selftest_days=80))
-    assert gone == PruneResult(shadow_events=51, selftest_hours=21)
+    pruned = retention.prune_old_rows(database, RetentionSettings(shadow_days=50, selftest_days=80))
+    assert pruned == PruneResult(shadow_events=51, selftest_hours=21)
     with psycopg.connect(database) as connection:
-        left = connection.execute(
+        remaining = connection.execute(
             "SELECT (SELECT count(*) FROM shadow_event), (SELECT count(*) FROM selftest_hour),"
             " (SELECT count(*) FROM selftest_peak), (SELECT count(*) FROM selftest_exposure),"
-            " (SELECT count(*) FROM selftest_hour WHERE detector = 'of old')"
+            " (SELECT count(*) FROM selftest_hour WHERE detector = 'older')"
         ).fetchone()
-    assert left == (49, 80, 320, 80, 1)
+    assert remaining == (49, 80, 320, 80, 1)
 
 
-def test_what_was_sent_cannot_be_taken_away(database):
+def test_sent_notifications_cannot_be_changed_or_deleted(database):
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("INSERT INTO alerting.sent VALUES (sha256('said'), 'said')")
+        connection.execute("INSERT INTO alerting.sent VALUES (sha256('text'), 'text')")
         for change in ("DELETE FROM alerting.sent", "UPDATE alerting.sent SET content = ''", "TRUNCATE alerting.sent"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege, match="is a record"):
                 connection.execute(change)

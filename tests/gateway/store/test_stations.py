@@ -1,3 +1,5 @@
+"""The registry is loaded as operators stored it, and datastreams keep their slots."""
+
 import psycopg
 
 from gateway.model.registry import Node
@@ -5,7 +7,7 @@ from gateway.store import stations
 from tests.gateway.enrolled_node import enrol_node
 
 
-async def test_the_registry_is_read_back_as_it_was_put(database):
+async def test_the_registry_is_loaded_as_it_was_stored(database):
     node = enrol_node(database)
     async with await psycopg.AsyncConnection.connect(database) as connection:
         registry = await stations.load_registry(connection)

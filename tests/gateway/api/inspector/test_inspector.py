@@ -109,7 +109,7 @@ INVALID_CHANGES = [
     ({"match": ['staton="x"']}, "no label 'staton'"),
     ({"match": ["station=x"]}, "write label"),
     ({"match": ['station=~"("']}, "matcher"),
-    ({"area": None, "match": []}, "say what is silenced"),
+    ({"area": None, "match": []}, "write what to silence"),
     ({"reason": "  "}, "reason: say why"),
     ({"endsAt": "morgen"}, "endsAt: 'morgen' is no time"),
     ({"endsAt": "2026-01-01T00:00:00Z"}, "ends"),

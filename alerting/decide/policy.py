@@ -1,4 +1,8 @@
-"""The stages an alert goes through before anything is sent, each with a reason that is kept. Pure."""
+"""The notification policy: route, deduplicate, inhibit, silence; each stage gives a reason that is stored. Pure.
+
+The decision store holds one policy for the workers; `piekwacht alerts route` makes one. Raises SettingsError if a
+route, matcher or roster cannot be read.
+"""
 
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -19,7 +23,7 @@ from alerting.decide.silence import Silence, apply_silence, find_silence_reason
 
 
 class NotificationPolicy:
-    """All that decides who is told. `version` is a hash of it, kept with every decision."""
+    """Routes, known sources, rosters and silences. `version` hashes all but the silences; each decision stores it."""
 
     def __init__(
         self,
@@ -29,9 +33,9 @@ class NotificationPolicy:
         rosters: Sequence[Roster] = (),
         network_receiver: str | None = None,
     ) -> None:
-        """`keeper` looks after the network: what is silent goes there and nowhere else.
+        """`network_receiver`: the only receiver of network alerts.
 
-        `patience`: minutes before which nobody is reminded and nothing escalates; None: that never happens.
+        `min_delay_minutes`: the earliest that any route reminds or escalates; None if no route does.
         """
         self.network_receiver = network_receiver
         self.routes = MatcherIndex([(prepare_route(route), route.match) for route in routes])
@@ -42,7 +46,7 @@ class NotificationPolicy:
         self.version = sha256(json.encode([list(routes), list(sources), list(rosters)], enc_hook=str)).hexdigest()[:12]
 
     def with_silences(self, silences: Sequence[Silence]) -> Self:
-        """The same rules with other silences; routes and sources are not read again."""
+        """Return the same policy with other silences; routes and sources are not parsed again."""
         policy = copy(self)
         policy.silences = _index_silences(silences)
         return policy
@@ -56,41 +60,41 @@ class NotificationPolicy:
         calm: bool = True,
         rose_at_end: bool = False,
     ) -> list[Decision]:
-        """Route, dedup, inhibit, silence.
+        """Return one decision per receiver; for an end, receivers that were notified of the event come first.
 
-        `told`: receiver -> what it knows of the plume the event belongs to; `calm`: nothing of that goes on.
-        Whoever was told of an event is told of its end and of its correction, whatever a rule says meanwhile. `rose`:
-        only with its end is it as bad as this; then whoever waits for what is so bad hears of it for the first time.
+        `last_notified`: receiver -> its last severity for the event's plume. `calm`: no event of the plume is open.
+        A receiver that was notified of an event is notified of its end and its correction, whatever routes or
+        silences changed since. `rose_at_end`: the end has a higher severity than any earlier revision; receivers
+        with that threshold are notified now.
         """
-        end_decisions = (
-            {}
-            if alert.firing
-            else {name: decide_end(alert, name, last, calm=calm) for name, last in last_notified.items()}
-        )
-        if end_decisions and not rose_at_end:
-            return list(end_decisions.values())
-        routed = (
+        if alert.firing:
+            return self._decide_stages(alert, last_notified, now, rose_at_end=rose_at_end)
+        ends = {name: decide_end(alert, name, last, calm=calm) for name, last in last_notified.items()}
+        if ends and not rose_at_end:
+            return list(ends.values())
+        ends_of_event = {name: decision for name, decision in ends.items() if last_notified[name].of_this_event}
+        decisions = self._decide_stages(alert, last_notified, now, rose_at_end=rose_at_end)
+        return [*ends_of_event.values(), *(d for d in decisions if d.receiver not in ends_of_event)]
+
+    def _decide_stages(
+        self, alert: Alert, last_notified: Mapping[str, LastNotified], now: datetime, *, rose_at_end: bool
+    ) -> list[Decision]:
+        """Route, deduplicate, inhibit, silence."""
+        decisions = (
             self._decide_network_alert(now)
             if alert.is_about_network
             else route_alert(alert, self.routes, self.rosters, now)
         )
-        sources, silence_reason = list(self.sources.find_matching(alert.labels)), self._find_silence_reason(alert, now)
-        decisions = routed
         if last_notified or not alert.firing:
             decisions = [
                 deduplicate(alert, decision, last_notified.get(decision.receiver), rose_at_end=rose_at_end)
-                for decision in routed
+                for decision in decisions
             ]
+        sources = list(self.sources.find_matching(alert.labels))
         if sources:
             decisions = [inhibit(alert, decision, sources, now.date()) for decision in decisions]
-        decisions = [apply_silence(decision, silence_reason) for decision in decisions] if silence_reason else decisions
-        ends_of_event = {
-            name: decision for name, decision in end_decisions.items() if last_notified[name].of_this_event
-        }
-        return [
-            *ends_of_event.values(),
-            *(decision for decision in decisions if decision.receiver not in ends_of_event),
-        ]
+        silence_reason = self._find_silence_reason(alert, now)
+        return [apply_silence(decision, silence_reason) for decision in decisions] if silence_reason else decisions
 
     def _find_silence_reason(self, alert: Alert, now: datetime) -> tuple[DecisionReason, str] | None:
         return find_silence_reason(self.silences.find_matching(alert.labels), now)
@@ -105,23 +109,19 @@ class NotificationPolicy:
         ]
 
     def passes_silences(self, alert: Alert, decision: Decision, now: datetime) -> bool:
-        """Whether no silence withholds what is told of an event that goes on."""
+        """Return whether no silence suppresses this notification of an open event."""
         return apply_silence(decision, self._find_silence_reason(alert, now)).notify
 
     def decide_reminders(self, alert: Alert, pending: UnacknowledgedAlert, now: datetime) -> list[Decision]:
-        """What to tell now because nobody answered; a silence holds for reminders too."""
+        """Return the reminders and escalations that are due; a silence suppresses those too."""
         if alert.change in {Change.ENDED, Change.VOIDED}:
             return []
-        matching_routes = (way.route for way in self.routes.find_matching(alert.labels))
+        matching_routes = (prepared.route for prepared in self.routes.find_matching(alert.labels))
         routes = [route for route in matching_routes if self.rosters.can_lead_to(route.receiver, pending.receiver)]
         silence_reason = self._find_silence_reason(alert, now)
-        return [
-            decision
-            for decision in (
-                apply_silence(v, silence_reason) for v in decide_reminders(pending, routes, self.rosters, now)
-            )
-            if decision.notify
-        ]
+        reminders = decide_reminders(pending, routes, self.rosters, now)
+        decisions = [apply_silence(decision, silence_reason) for decision in reminders]
+        return [decision for decision in decisions if decision.notify]
 
 
 def _index_silences(silences: Sequence[Silence]) -> MatcherIndex[Silence]:

@@ -1,0 +1,42 @@
+-- name: lock_decisions
+-- One worker at a time decides: each decision depends on what earlier ones notified of the plume.
+SELECT pg_advisory_xact_lock(7402982)
+
+-- name: select_silences_version
+-- The sum, because one silence may end at the moment at which another is committed that was begun before the newest.
+SELECT count(*), max(changed_at), sum(id) FROM alerting.silence WHERE ends_at > now()
+
+-- name: select_silences
+SELECT id, match, author, reason, starts_at, ends_at, kind FROM alerting.silence WHERE ends_at > now() ORDER BY id
+
+-- name: insert_decision
+INSERT INTO alerting.decision (event_id, revision, receiver, round, told, reason, detail, rules)
+VALUES (%(event)s, %(revision)s, %(receiver)s, %(round)s, %(told)s, %(reason)s, %(detail)s, %(rules)s)
+ON CONFLICT DO NOTHING
+
+-- name: insert_outbox
+INSERT INTO alerting.outbox (event_id, revision, receiver, channel, round, message_id)
+VALUES (%(event)s, %(revision)s, %(receiver)s, %(channel)s, %(round)s,
+        concat_ws('-', %(event)s::text, %(revision)s, %(receiver)s::text, replace(%(channel)s, ':', '-'), %(round)s))
+ON CONFLICT DO NOTHING
+
+-- name: select_next_round
+SELECT coalesce(max(round) + 1, 0) FROM alerting.decision
+WHERE event_id = %(event)s AND revision = %(revision)s AND receiver = %(receiver)s
+
+-- name: close_calm_plumes
+-- Closes plumes that have had no open event since %(until)s. With %(station)s, because a new event begins there: only
+-- that station's plume, also if it is still open but older than a plume can be (6 hours).
+-- Returns each of their ended events with each receiver that waits for the end.
+WITH calm AS (
+    SELECT p.id FROM alerting.plume p JOIN alerting.member m ON m.plume_id = p.id
+    WHERE p.closed_at IS NULL AND (%(station)s::text IS NULL OR p.station = %(station)s) GROUP BY p.id
+    HAVING (bool_and(m.state <> 'open') AND max(m.changed_at) <= %(until)s)
+        OR (%(station)s::text IS NOT NULL AND p.opened_at <= now() - interval '6 hours')
+), closed AS (
+    UPDATE alerting.plume p SET closed_at = now() FROM calm WHERE p.id = calm.id RETURNING p.id
+)
+SELECT m.event_id, m.revision, d.receiver FROM closed c
+JOIN alerting.member m ON m.plume_id = c.id AND m.state = 'ended'
+JOIN alerting.decision d ON d.event_id = m.event_id AND d.revision = m.revision AND d.reason = 'calm_awaited'
+ORDER BY m.event_id, d.receiver

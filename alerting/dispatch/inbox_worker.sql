@@ -1,0 +1,60 @@
+-- name: select_inbox
+-- In order of arrival, an event's revisions one after another. One worker at a time reads it (lock_decisions).
+SELECT event_id, revision, alert::text AS alert FROM alerting.inbox WHERE dispatched_at IS NULL
+ORDER BY received_at, event_id, revision LIMIT 200 FOR UPDATE
+
+-- name: mark_dispatched
+UPDATE alerting.inbox SET dispatched_at = now() WHERE event_id = %(event)s AND revision = %(revision)s
+
+-- name: insert_plume_member
+-- The event joins the open plume of its station; without one, a plume begins.
+WITH begun AS (
+    INSERT INTO alerting.plume (station) VALUES (%(station)s)
+    ON CONFLICT (station) WHERE closed_at IS NULL DO UPDATE SET station = excluded.station RETURNING id
+)
+INSERT INTO alerting.member AS m (event_id, plume_id, revision, state)
+SELECT %(event)s, begun.id, %(revision)s, 'open' FROM begun
+ON CONFLICT (event_id) DO UPDATE
+SET plume_id = excluded.plume_id, revision = excluded.revision, state = 'open', changed_at = now()
+
+-- name: update_plume_member
+UPDATE alerting.member SET revision = %(revision)s, state = %(state)s, changed_at = least(now(), %(ended_at)s)
+WHERE event_id = %(event)s
+
+-- name: select_plume_state
+-- Whether another event of the same plume is open; whether the plume is closed, or there is none.
+SELECT coalesce(bool_or(o.event_id <> m.event_id AND o.state = 'open'), false) AS is_open,
+       coalesce(bool_or(p.closed_at IS NOT NULL), true) AS is_closed
+FROM alerting.member m JOIN alerting.plume p ON p.id = m.plume_id JOIN alerting.member o ON o.plume_id = m.plume_id
+WHERE m.event_id = %(event)s
+
+-- name: select_last_notified
+-- Notifications of the event and of the other events of its plume, in the order in which they were decided.
+WITH plume AS (
+    SELECT o.event_id FROM alerting.member m JOIN alerting.member o ON o.plume_id = m.plume_id
+    WHERE m.event_id = %(event)s
+    UNION SELECT %(event)s::text
+)
+SELECT notified.receiver, i.alert ->> 'severity' AS severity, notified.event_id = %(event)s AS of_this_event
+FROM plume
+CROSS JOIN LATERAL (  -- OFFSET 0: by the index, also in a storm when the planner's statistics of the table are old
+    SELECT * FROM alerting.decision d WHERE d.event_id = plume.event_id AND d.told AND d.reason <> 'digest' OFFSET 0
+) AS notified
+JOIN alerting.inbox i ON i.event_id = notified.event_id AND i.revision = notified.revision
+ORDER BY notified.decided_at
+
+-- name: select_earlier_severities
+-- Severities of the event's earlier revisions.
+SELECT DISTINCT alert ->> 'severity' FROM alerting.inbox WHERE event_id = %(event)s AND revision < %(revision)s
+
+-- name: upsert_watch
+INSERT INTO alerting.watch (event_id, receiver, revision, told_at, last_at)
+VALUES (%(event)s, %(receiver)s, %(revision)s, %(now)s, %(now)s)
+ON CONFLICT (event_id, receiver) DO UPDATE SET revision = excluded.revision, round = 0, last_at = excluded.last_at
+
+-- name: delete_watches
+-- Once no event of the plume is open, nobody has to acknowledge any of them.
+DELETE FROM alerting.watch w
+WHERE w.event_id = %(event)s
+   OR w.event_id IN (SELECT o.event_id FROM alerting.member m JOIN alerting.member o ON o.plume_id = m.plume_id
+                     WHERE m.event_id = %(event)s)

@@ -1,0 +1,21 @@
+-- name: select_contacts
+SELECT station, area, latitude, longitude, last_heard FROM alerting.heard WHERE last_heard IS NOT NULL
+
+-- name: select_sites
+SELECT name, area, latitude, longitude FROM alerting.facility
+
+-- name: select_unreachable
+-- Receivers to which nothing was delivered since the first notification that has been waiting, or was refused.
+SELECT o.receiver, min(o.created_at) AS since FROM alerting.outbox o
+LEFT JOIN alerting.outbox h ON h.id = o.gathered_into
+WHERE o.created_at > now() - interval '1 day' AND o.created_at < now() - make_interval(secs => %(seconds)s)
+  AND coalesce(h.state, o.state) IN ('pending', 'sending', 'refused', 'unknown') AND o.receiver <> %(network_receiver)s
+  AND NOT EXISTS (SELECT 1 FROM alerting.outbox d WHERE d.receiver = o.receiver AND d.state = 'delivered'
+                    AND d.finished_at >= o.created_at)
+GROUP BY o.receiver
+
+-- name: select_open_network_alerts
+SELECT event_id, revision, alert::text AS alert FROM (
+    SELECT DISTINCT ON (event_id) event_id, revision, alert FROM alerting.inbox
+    WHERE alert ->> 'kind' IN ('silent', 'undeliverable') ORDER BY event_id, revision DESC
+) AS newest WHERE alert ->> 'change' IN ('opened', 'updated')

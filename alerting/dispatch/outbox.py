@@ -1,0 +1,167 @@
+"""The outbox: notifications with their leases and attempts; the delivery worker calls it.
+
+A notification is leased in a short transaction before it is delivered. The lease has a fencing token: a worker that
+died or slept cannot finish what another has taken over. psycopg.Error passes through.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import psycopg
+from msgspec import Struct, json
+
+from alerting import inbox
+from alerting.alert import Alert, Severity
+from alerting.decide.reason_detail import DetailCode, encode_detail
+from alerting.decide.routing import DecisionReason
+from alerting.delivery.channel import Delivery, DeliveryOutcome, FinalState, NextAttempt
+from alerting.message.notification import OriginalNotification, hash_content
+from alerting.rows import fetch_column, fetch_one, fetch_value
+from alerting.settings import AlertingSettings, ReceiverSettings
+from alerting.sql import load_queries
+
+_QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
+
+
+class OutboxLease(Struct, frozen=True, kw_only=True):
+    """One notification that this worker may deliver until the lease ends."""
+
+    id: int
+    receiver: str
+    channel: str
+    notification_id: str
+    attempts: int
+    fencing_token: int
+    alert: Alert
+    reason: DecisionReason
+    received_at: datetime
+    gathered: tuple[Alert, ...] = ()
+
+
+class _LeaseRow(Struct, frozen=True, kw_only=True):
+    id: int
+    receiver: str
+    channel: str
+    notification_id: str
+    attempts: int
+    fencing_token: int
+    alert: str
+    reason: str
+    received_at: datetime
+    gathers: bool
+
+
+class _OriginalRow(Struct, frozen=True, kw_only=True):
+    id: str
+    sent_at: datetime
+    received_at: datetime
+    severity: str
+
+
+async def acquire_lease(settings: AlertingSettings, connection: psycopg.AsyncConnection) -> OutboxLease | None:
+    """Lease the next notification that is due, with those that a storm left waiting for the same channel."""
+    async with connection.transaction():
+        await connection.execute(_QUERIES["lock_outbox"])
+        limits = {"burst": settings.burst, "gather": settings.gather_seconds}
+        row = await fetch_one(connection, _LeaseRow, _QUERIES["lease_notification"], limits)
+        if row is None:
+            return None
+        if row.gathers:
+            await connection.execute(_QUERIES["gather_pending"], {"id": row.id})
+        gathered = await fetch_column(connection, str, _QUERIES["select_gathered"], {"id": row.id})
+    return OutboxLease(
+        id=row.id,
+        receiver=row.receiver,
+        channel=row.channel,
+        notification_id=row.notification_id,
+        attempts=row.attempts,
+        fencing_token=row.fencing_token,
+        alert=json.decode(row.alert, type=Alert),
+        reason=DecisionReason(row.reason),
+        received_at=row.received_at,
+        gathered=tuple(json.decode(alert_json, type=Alert) for alert_json in gathered),
+    )
+
+
+async def select_original(lease: OutboxLease, connection: psycopg.AsyncConnection) -> OriginalNotification | None:
+    """Return the first delivered notification of the same event, receiver and channel; None if this is the first."""
+    row = await fetch_one(connection, _OriginalRow, _QUERIES["select_original"], {"id": lease.id})
+    if row is None:
+        return None
+    return OriginalNotification(
+        id=row.id, sent_at=row.sent_at, received_at=row.received_at, severity=Severity(row.severity)
+    )
+
+
+async def find_disabled_target(url: str, connection: psycopg.AsyncConnection) -> Delivery | None:
+    """Return a refusal if the target was disabled because it answered 410."""
+    since = await fetch_value(connection, datetime, _QUERIES["select_disabled_target"], {"target": url})
+    if since is None:
+        return None
+    return Delivery(outcome=DeliveryOutcome.REFUSED, detail=encode_detail(DetailCode.GONE, at=since))
+
+
+async def disable_target(url: str, connection: psycopg.AsyncConnection) -> None:
+    """Deliver nothing more to this target, until `piekwacht alerts enable`."""
+    await connection.execute(_QUERIES["disable_target"], {"target": url})
+
+
+async def finish_attempt(
+    lease: OutboxLease,
+    delivery: Delivery,
+    began_at: datetime,
+    receiver: ReceiverSettings | None,
+    connection: psycopg.AsyncConnection,
+    *,
+    next_step: NextAttempt | FinalState,
+) -> None:
+    """Store the attempt, and the notification's new state if the lease is still ours."""
+    async with connection.transaction():
+        await _insert_delivery(lease, delivery, began_at, connection)
+        state = next_step.state.value if isinstance(next_step, FinalState) else "pending"
+        next_attempt_at = None if isinstance(next_step, FinalState) else next_step.at
+        parameters: Mapping[str, object] = {
+            "id": lease.id,
+            "fencing_token": lease.fencing_token,
+            "state": state,
+            "next_attempt_at": next_attempt_at,
+        }
+        cursor = await connection.execute(_QUERIES["finish_attempt"], parameters)
+        if cursor.rowcount and receiver is not None and receiver.order:
+            await _advance_channel_order(lease, delivery, receiver, connection)
+
+
+async def _insert_delivery(
+    lease: OutboxLease, delivery: Delivery, began_at: datetime, connection: psycopg.AsyncConnection
+) -> None:
+    """Store the attempt, and the bytes that were sent."""
+    if delivery.content:
+        await connection.execute(
+            _QUERIES["insert_content"], {"sha256": hash_content(delivery.content), "content": delivery.content}
+        )
+    parameters: Mapping[str, object] = {
+        "id": lease.id,
+        "attempt": lease.attempts,
+        "began_at": began_at,
+        "outcome": delivery.outcome.value,
+        "detail": delivery.detail[:1000].replace("\x00", ""),
+        "sha256": hash_content(delivery.content),
+        "bytes": len(delivery.content),
+    }
+    await connection.execute(_QUERIES["insert_delivery"], parameters)
+
+
+async def _advance_channel_order(
+    lease: OutboxLease, delivery: Delivery, receiver: ReceiverSettings, connection: psycopg.AsyncConnection
+) -> None:
+    """Queue the next channel of the order after one that did not deliver; skip the others after one that did."""
+    next_channel, parameters = receiver.next_channel(lease.channel), {"id": lease.id}
+    await connection.execute(_QUERIES["lock_channel_order"], parameters)
+    if delivery.outcome is DeliveryOutcome.DELIVERED:
+        await connection.execute(_QUERIES["skip_other_channels"], parameters)
+    elif (await connection.execute(_QUERIES["skip_this_channel"], parameters)).rowcount:
+        return
+    elif next_channel is not None:
+        await connection.execute(_QUERIES["insert_next_channel"], {"id": lease.id, "channel": next_channel})
+        await inbox.notify_workers(connection)
