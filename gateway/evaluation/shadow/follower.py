@@ -1,7 +1,7 @@
 """A second detector that processes what the gateway has committed, in order, each batch exactly once.
 
-It has a separate connection and writes only its own tables, so that its faults cannot affect ingest. A batch gets its id
-before its COMMIT. A batch is therefore processed only after every transaction has ended that ran when its id was the
+It has a separate connection and writes only its own tables, so that its faults cannot affect ingest. A batch gets its
+id before its COMMIT. A batch is therefore processed only after every transaction has ended that ran when its id was the
 newest: then no earlier batch can appear any more.
 """
 
