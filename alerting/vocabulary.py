@@ -36,17 +36,17 @@ def unit_symbol(code: str) -> str:
 
 
 def flag_text(code: str, language: str) -> str:
-    """A quality flag in plain words."""
+    """Return the text of a quality flag."""
     return texts_of("flag", language).describe(code)
 
 
 def reason_text(code: str, language: str) -> str:
-    """One of a detector's reasons in plain words."""
+    """Return the text of a detector's reason."""
     return texts_of("reason", language).get(code) or flag_text(code, language)
 
 
 def severity_text(code: str, language: str) -> str:
-    """How bad, in plain words."""
+    """Return the text of a severity."""
     return texts_of("severity", language).describe(code)
 
 

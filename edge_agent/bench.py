@@ -1,7 +1,7 @@
-"""`piekwacht-agent bench`: what the agent costs on this machine, measured on a real one in a folder of its own.
+"""`piekwacht-agent bench`: cost of the agent on this machine, measured on a real agent in a separate folder.
 
-The load is that of a station: a reading of eight properties each ten seconds, a batch and a commit
-each sixty, no network, and a backlog of so many days in the spool.
+The load is that of a station: a reading of eight properties per ten seconds, a batch and a commit per sixty seconds, no
+network, and a backlog of the given days in the spool.
 """
 
 import os
@@ -30,7 +30,7 @@ _LEVELS = {"pm1": 6, "pm2_5": 9, "pm4": 11, "pm10": 15, "voc_raw": 30_500, "nox_
 
 
 class BenchResult(Struct, frozen=True, kw_only=True):
-    """What was measured. A value is one number of one property; the goals are in docs/edge.md.
+    """Measured figures. A value is one number of one property; the goals are in docs/edge.md.
 
     `bytes_per_value_live` is of batches of ten readings, the form that the wire was chosen by; `_sparse` of six,
     which is a minute of the load above.

@@ -1,7 +1,7 @@
-"""One connection to the broker, driven by the thread that owns it: no thread, no queue, no reconnect of its own.
+"""One connection to the broker, driven by the thread that owns it: no thread, queue or reconnect inside.
 
-paho is held to MQTT 3.1.1 and to what it is asked: each connection is a new client, so that what
-an old one still believed to be under way cannot come back. The spool is the only queue.
+paho is limited to MQTT 3.1.1. Each connection is a new client, so that messages which an old client held as unfinished
+cannot come back. The spool is the only queue.
 """
 
 import select
@@ -49,7 +49,7 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
 
     def read_expiry(self) -> datetime | None:
         """When our certificate ends; None where it cannot be read."""
-        from cryptography import x509  # noqa: PLC0415 - only where there is a certificate: it costs a Pi a megabyte
+        from cryptography import x509  # noqa: PLC0415 - only with a certificate: the import takes a megabyte
 
         try:
             return x509.load_pem_x509_certificate(self.certificate.read_bytes()).not_valid_after_utc
@@ -83,7 +83,7 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
 
 
 class ConnectionLostError(ConnectionError):
-    """The link or the broker is gone; the message says how. Passes."""
+    """The link or the broker is unavailable; the message gives the cause. Temporary."""
 
 
 class PahoConnection:
@@ -152,7 +152,7 @@ class PahoConnection:
             raise ConnectionLostError(f"{self._settings}: {self._lost_reason}")
 
     def close(self) -> None:
-        """Say goodbye, so that the will is not sent."""
+        """Disconnect in order, so that the broker does not publish the will."""
         self._client.on_disconnect = None
         self._client.disconnect()
         with suppress(OSError, ConnectionLostError):
@@ -163,7 +163,7 @@ class PahoConnection:
         self._close_socket()
 
     def abandon(self) -> None:
-        """Let the link go without a word."""
+        """Close the link without a DISCONNECT."""
         self._client.on_disconnect = None
         self._close_socket()
 

@@ -1,4 +1,4 @@
-"""`piekwacht-agent check`: what is wrong with this node, in words for the person who stands in front of it."""
+"""`piekwacht-agent check`: faults of this node, in sentences for the person in front of it."""
 
 import contextlib
 import shutil
@@ -37,7 +37,7 @@ class NodeFindingLevel(StrEnum):
 
 
 class NodeFinding(Struct, frozen=True, kw_only=True):
-    """One thing that was looked at."""
+    """Result of one check."""
 
     subject: str
     level: NodeFindingLevel
@@ -50,7 +50,7 @@ def report_good(subject: str, sentence: str) -> NodeFinding:
 
 
 def report_warning(subject: str, sentence: str) -> NodeFinding:
-    """Works, and will not for ever."""
+    """Works now and needs attention."""
     return NodeFinding(subject=subject, level=NodeFindingLevel.WARNING, sentence=sentence)
 
 
@@ -151,7 +151,7 @@ def _check_keys(settings: Settings) -> NodeFinding:
 
 
 def _check_certificate(path: Path, now: datetime) -> NodeFinding:
-    from cryptography import x509  # noqa: PLC0415 - only where there is a certificate
+    from cryptography import x509  # noqa: PLC0415 - only with a certificate
 
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
@@ -173,7 +173,7 @@ def _check_broker(settings: Settings) -> NodeFinding:
     topic = Topic(area=settings.node.area, node=settings.node.id, kind=TopicKind.HEALTH)
     try:
         tls = settings.broker.tls.load_context() if settings.broker.tls else None
-        # under a name of its own: the same one would throw the running agent out
+        # with another client id: the same id would disconnect the running agent
         client_id, will = f"{settings.node.id}-check", MqttMessage(topic=str(topic), body=b"")
         PahoConnection(settings.broker, tls, client_id=client_id, will=will).close()
     except (ConnectionLostError, ConfigurationError) as error:

@@ -1,9 +1,8 @@
-"""What time it is, and how much to believe it.
+"""The time of this node, and how reliable it is.
 
-A node without a battery-backed clock boots with a wrong time and learns the right one minutes or
-days later. Waiting for it would lose readings, so every stamp carries what lets the gateway put it
-right afterwards: the boot's id, CLOCK_BOOTTIME, which neither steps nor stops, and whether the
-kernel held the clock to be synchronised.
+A node without a battery-backed clock boots with a wrong time and learns the right one minutes or days later. Waiting for
+it would lose readings. Every stamp therefore carries what the gateway needs to correct it: the id of the boot,
+CLOCK_BOOTTIME, which neither steps nor stops, and whether the kernel considered the clock synchronised.
 """
 
 import ctypes
@@ -25,7 +24,7 @@ _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
 
 class Moment(Struct, frozen=True, kw_only=True):
-    """One look at the clock: `wall` is ms UTC since 1970, `mono` is ms since boot."""
+    """One reading of the clock: `wall` is ms UTC since 1970, `mono` is ms since boot."""
 
     wall: int
     mono: int
@@ -33,7 +32,7 @@ class Moment(Struct, frozen=True, kw_only=True):
 
 
 def now() -> Moment:
-    """Look at the clock."""
+    """Read the clock."""
     return Moment(
         wall=time.time_ns() // 1_000_000,
         mono=time.clock_gettime_ns(_BOOTTIME) // 1_000_000,
@@ -43,7 +42,7 @@ def now() -> Moment:
 
 @cache
 def boot_id() -> str:
-    """The first part of the kernel's id of this boot (32 bits tell a node's boots apart); else one for this process."""
+    """Return the first 32 bits of the kernel's boot id, enough to distinguish a node's boots; else a random id."""
     try:
         return _BOOT_ID.read_text()[:8]
     except OSError:
@@ -62,7 +61,7 @@ def _libc() -> ctypes.CDLL | None:
 
 
 def is_synchronised() -> bool:
-    """What the kernel says; no privilege needed. False where it cannot be asked."""
+    """Whether the kernel considers the clock synchronised; needs no privilege. False if the call fails."""
     libc = _libc()
     if libc is None:
         return False

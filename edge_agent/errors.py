@@ -1,4 +1,4 @@
-"""What can go wrong on a node, as one tree; `configuration.ConfigurationError` (exit 2) stands beside it.
+"""Errors of the agent, as one tree; `configuration.ConfigurationError` (exit 2) is separate.
 
 AgentError         the agent cannot work here: exit 1
 SensorFault      one sensor cannot be read now: flagged, tried again
@@ -21,7 +21,7 @@ class Fault(StrEnum):
     WRONG_SENSOR = "wrong_device"  # something else sits at this address
     BUS_MISSING = "bus_missing"
     FORBIDDEN = "forbidden"
-    BROKEN = "broken"  # says so itself: fan, laser, lamp
+    BROKEN = "broken"  # reported by the sensor: fan, laser, lamp
 
 
 class SensorError(AgentError):

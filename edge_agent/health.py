@@ -1,4 +1,4 @@
-"""What a node says of itself: online or not (retained, and the last will), and how it is."""
+"""Status and health messages of a node: online or offline (retained, and the last will), and its condition."""
 
 import shutil
 from datetime import datetime
@@ -37,7 +37,7 @@ def encode_health(
     spool_problem: str | None,
     certificate_until: datetime | None,
 ) -> bytes:
-    """The health message. `sensors`: name -> "ok" or what is wrong, in words; `trouble`: with the spool."""
+    """The health message. `sensors`: name -> "ok" or a sentence about the fault."""
     moment = clock.now()
     content: dict[str, Any] = {
         "v": 1,

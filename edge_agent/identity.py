@@ -1,13 +1,12 @@
 """A node's two keys, and the request by which it asks to be enrolled.
 
-The signing key (Ed25519) says that readings are the node's; the TLS key (P-256) opens the link. Both
+The signing key (Ed25519) proves that readings are the node's; the TLS key (P-256) opens the link. Both
 can be made on the node, so that neither ever leaves it. The request that does leave is a signed note,
 
     <verifier key of the signing key>
     -----BEGIN CERTIFICATE REQUEST----- ... (RFC 2986, common name = the node's id)
 
-signed by the signing key; the certificate request carries the TLS key's own signature. Who sends it
-has thereby shown to hold both.
+signed by the signing key; the certificate request is signed by the TLS key. The sender thereby proves to hold both.
 """
 
 import os
@@ -65,7 +64,7 @@ class EnrolmentRequest:
 
     @classmethod
     def parse(cls, note: bytes) -> Self:
-        """Check everything; NoteError says what is wrong."""
+        """Check all signatures and names. Raises NoteError with the reason."""
         if len(note) > _MAX_REQUEST_BYTES:
             raise NoteError(f"{len(note)} bytes are no enrolment request")
         first_line, _, _ = note.partition(b"\n")

@@ -1,8 +1,8 @@
-"""Which batch to send next. Pure: the publisher asks, looks it up, sends it, and says so.
+"""Choose the batch to send next. Pure: the publisher calls `next`, sends the batch and reports it.
 
-Two lanes: what was stored since we connected goes first, so that residents and inspectors see now;
-what waited from before follows, oldest first, under a token bucket. PUBACK only frees a place in
-the window. A batch of which the gateway says nothing is sent again, later each time.
+There are two lanes. Batches stored since the connection began go first, so that residents and inspectors see the present.
+The backlog follows, oldest first, limited by a token bucket. PUBACK only frees a place in the window. A batch that the
+gateway does not confirm is sent again, after growing pauses.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from msgspec import Struct
 from edge_agent.collector import BatchSettings
 
 IN_FLIGHT = 4  # batches without PUBACK: what a broken link makes us send twice
-OUTSTANDING = 1000  # batches sent of which the gateway has said nothing yet: bounds our memory
+OUTSTANDING = 1000  # batches sent and not yet confirmed by the gateway: bounds our memory
 BACKLOG_OUTSTANDING = 200  # of which from the backlog: leaves room for live ones
 _LONGEST_PAUSE = 600.0
 _BURST = 4.0
@@ -35,7 +35,7 @@ class SendNext(Struct, frozen=True, kw_only=True):
 
 
 class Resend(Struct, frozen=True, kw_only=True):
-    """Send this batch again: the gateway has not said that it holds it."""
+    """Send this batch again: the gateway has not confirmed it."""
 
     seq: int
 
@@ -82,7 +82,7 @@ class Lanes:
         self._has_live = True
 
     def decide(self, now: float) -> SendDecision:
-        """What to do at `now`."""
+        """Decide what to send at `now`."""
         unacknowledged = [sent for sent in self._outstanding.values() if not sent.acknowledged]
         if unacknowledged and min(sent.sent_at for sent in unacknowledged) + self._settings.resend_seconds <= now:
             return Reconnect()
@@ -138,7 +138,7 @@ class Lanes:
             self._outstanding[seq].acknowledged = True
 
     def record_stored(self, ranges: Sequence[tuple[int, int]]) -> None:
-        """The gateway says that it holds these, of the spool's own incarnation."""
+        """Note that the gateway confirmed these numbers, of the spool's incarnation."""
         for seq in [s for s in self._outstanding if any(first <= s <= last for first, last in ranges)]:
             del self._outstanding[seq]
 

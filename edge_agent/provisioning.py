@@ -1,7 +1,7 @@
 """From firmware_configs/ to the files on one node's SD card: pure text in, checked text out, no secrets.
 
-A node is a board, a kit of sensors and a site. What it needs beyond this (its key, its certificate,
-the gateway's public key) is made at enrolment and laid beside these files; nothing here knows it.
+A node is a board, a kit of sensors and a site. Its key, its certificate and the gateway's public key are made at
+enrolment and added to these files; this module does not handle them.
 """
 
 import datetime as dt
@@ -57,7 +57,7 @@ class SiteSettings(Struct, frozen=True, kw_only=True):
 
 
 class Overlay(Struct, frozen=True, kw_only=True):
-    """What can be set from afar; what is left out stays as on the card."""
+    """Settings that can be changed remotely; absent ones stay as on the card."""
 
     batch: BatchSettings = BatchSettings()
     sensor: list[SensorSettings] = []
@@ -88,7 +88,7 @@ def list_nodes(folder: Path) -> list[tuple[str, str]]:
 
 
 def load_plan(folder: Path, site: str, node: str) -> tuple[SiteSettings, NodePlan]:
-    """What is written down of a site and one of its nodes; ConfigurationError says what is wrong."""
+    """Read the files of a site and one of its nodes. Raises ConfigurationError."""
     return (
         load_toml(folder / "sites" / site / "site.toml", SiteSettings),
         load_toml(folder / "sites" / site / "nodes" / f"{node}.toml", NodePlan),
@@ -96,7 +96,7 @@ def load_plan(folder: Path, site: str, node: str) -> tuple[SiteSettings, NodePla
 
 
 def render_node(folder: Path, site: str, node: str) -> dict[str, str]:
-    """File name -> text: agent.toml, config.txt, user-data, network-config. ConfigurationError says what is wrong."""
+    """File name -> text: agent.toml, config.txt, user-data, network-config. Raises ConfigurationError."""
     site_settings, plan = load_plan(folder, site, node)
     board = load_toml(folder / "boards" / f"{plan.board}.toml", Board)
     kit = load_toml(folder / "kits" / f"{plan.kit}.toml", Kit)
@@ -159,7 +159,7 @@ def _check_agent_table(agent: Mapping[str, Any], source: str) -> None:
 
 
 def check_overlay(toml: str, source: str) -> None:
-    """Whether nodes could use this as [batch] and [[sensor]] from afar; ConfigurationError says why not."""
+    """Check that nodes could use this as remote [batch] and [[sensor]]. Raises ConfigurationError with the reason."""
     try:
         table = tomllib.loads(toml)
     except tomllib.TOMLDecodeError as error:

@@ -1,7 +1,7 @@
-"""The publisher: empties the spool into the broker, in a thread of its own.
+"""The publisher: a thread that sends the spool to the broker.
 
-It knows nothing of sensors; the committer only wakes it. While there is no broker it tries again,
-more slowly each time; nothing is lost by waiting.
+It knows no sensors; the committer only wakes it. Without a broker it tries again after growing pauses; waiting loses
+nothing.
 """
 
 import logging
@@ -42,7 +42,7 @@ class Publisher(threading.Thread):
             return  # it is being woken already
 
     def finish(self, seconds: float) -> None:
-        """Wait up to `seconds` for the spool to empty, say goodbye, and end."""
+        """Wait up to `seconds` for the spool to empty, disconnect, and end."""
         self._stop_deadline.deadline = time.monotonic() + seconds
         self.wake()
         self.join(seconds + self._session_context.broker.connect_seconds + 5.0)

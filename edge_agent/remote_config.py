@@ -1,10 +1,9 @@
-"""Configuration from afar: signed, versioned, tried, and taken back by the node itself when it does no good.
+"""Remote configuration: signed, versioned, put on trial, and taken back by the node if it does not work.
 
-The gateway publishes a Desired on the node's `config` topic, retained. Only `[batch]`, `[[sensor]]` and
-the certificate can be replaced: identity, keys, broker and spool are the business of whoever holds the
-card. A new version is on trial: it is kept once the gateway has confirmed readings made under it, and
-taken back when that does not happen in time, when the agent cannot start with it, or when it keeps
-dying of it. A certificate that the broker refuses is thereby taken back like a sensor that does not work.
+The gateway publishes a DesiredConfig on the node's `config` topic, retained. Only `[batch]`, `[[sensor]]` and the
+certificate can be replaced: identity, keys, broker and spool stay as on the card. A new version is on trial. It is
+accepted once the gateway has confirmed readings made under it. It is taken back if that does not happen in time, if the
+agent cannot start with it, or if the agent keeps crashing. A certificate that the broker refuses is taken back likewise.
 """
 
 import os
@@ -28,7 +27,7 @@ _NO_TRIAL: dict[str, Any] = {"trial": None, "trial_version": 0, "trial_certifica
 
 
 class RemoteState(Struct, frozen=True, kw_only=True):
-    """What the node knows of versions from afar: the one in force, one on trial, and why the last was refused."""
+    """Remote versions on this node: in force, on trial, and the reason why the last one was rejected."""
 
     accepted: str | None = None
     version: int = 0
@@ -66,7 +65,7 @@ class RemoteConfig:
         return self.load_accepted(base)
 
     def load_accepted(self, base: Path) -> Configuration:
-        """What is in force when nothing is on trial: the card's own, or what proved itself."""
+        """The file in force without a trial: that of the card, or the accepted version."""
         if self.state.accepted is None:
             return read_configuration(base)
         return self._apply_overlay(base, self.state.accepted, self.state.certificate, "accepted")
@@ -130,7 +129,7 @@ class RemoteConfig:
 
 
 def merge_overlay(base: Path, overlay: str) -> Configuration:
-    """The card's configuration with `[batch]` and `[[sensor]]` replaced; ConfigurationError says what is wrong."""
+    """The card's configuration with `[batch]` and `[[sensor]]` replaced. Raises ConfigurationError."""
     try:
         overrides = tomllib.loads(overlay)
     except tomllib.TOMLDecodeError as error:

@@ -34,7 +34,7 @@ class Sampler:
 
     @property
     def states(self) -> dict[str, str]:
-        """Sensor -> `ok`, `done`, or in words what is wrong."""
+        """Sensor -> `ok`, `done`, or a sentence about the fault."""
         return {thread.sensor.name: thread.state for thread in self._threads}
 
     @property
@@ -66,7 +66,7 @@ class Sampler:
         return not any(thread.is_alive() for thread in self._threads) and self._readings.empty()
 
     def stop(self) -> None:
-        """Tell every sensor to stop; what was read can still be taken."""
+        """Stop every sensor; readings made so far can still be drained."""
         self._stop_event.set()
 
     def drain(self, timeout: float = 2.0) -> list[SensorReading]:
@@ -101,7 +101,7 @@ class _SensorThread(threading.Thread):
         return self._error or self.sensor.state
 
     def run(self) -> None:
-        """Until told to stop, or there is no more; what the sensor raises is written down and it begins again."""
+        """Run until stopped or exhausted; an exception of the sensor is logged and the sensor is started again."""
         failures = 0
         while not self._stop_event.is_set():
             try:
@@ -109,7 +109,7 @@ class _SensorThread(threading.Thread):
                     self._error, failures = None, 0
                     self.last_reading_at = time.monotonic()
                     self._readings.put(SensorReading(self.sensor.name, reading))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other sensors and the spool go on
+            except Exception as error:  # noqa: BLE001 - any error: the other sensors and the spool continue
                 failures += 1
                 self._error = f"{type(error).__name__}: {error}"
                 _LOG.exception("%s fails in a way that nobody thought of; it is started again", self.sensor.name)
@@ -124,7 +124,7 @@ class _SensorThread(threading.Thread):
         return is_late and now - self._reported_at >= _REMIND_SECONDS
 
     def build_fault_reading(self, now: float) -> SensorReading:
-        """What is said in its stead."""
+        """Return a reading with the flag `sensor_fault`, in place of a reading of the sensor."""
         self._reported_at = now
         _LOG.warning("%s: %s", self.sensor.name, self.state)
         properties = self.sensor.properties

@@ -1,4 +1,4 @@
-"""What sensors must remember over a restart: a handful of numbers in a file that is always whole."""
+"""Numbers that sensors need after a restart, in a file that is replaced atomically."""
 
 import json
 import os
@@ -20,7 +20,7 @@ class SensorState:
                 self._table = {k: v for k, v in table.items() if isinstance(v, dict)}
 
     def get(self, sensor: str, name: str) -> float | None:
-        """What was put, or None."""
+        """Return the stored number, or None."""
         with self._lock:
             value = self._table.get(sensor, {}).get(name)
         return value if isinstance(value, int | float) else None

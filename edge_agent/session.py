@@ -1,6 +1,6 @@
-"""One connection's work: rebuilt from the spool when it begins, gone with the link.
+"""The work of one connection: created from the spool when the connection begins, discarded with it.
 
-Sends what the lanes decide, and forgets what the gateway says, in its signed word, that it holds.
+It sends the batches that the lanes choose, and deletes the batches that the gateway confirms in a signed message.
 """
 
 import logging
@@ -26,12 +26,12 @@ _MAX_POLL_SECONDS = 5.0
 
 
 class PublisherCounts(Struct, kw_only=True):
-    """What was done since the start; part of the health message."""
+    """Counts since the start; part of the health message."""
 
     connections: int = 0
     sent: int = 0
     sent_again: int = 0
-    confirmed: int = 0  # the highest number that the gateway says it holds
+    confirmed: int = 0  # the highest number that the gateway confirmed
     stored: int = 0
     refused: int = 0  # StoredRanges that were not the gateway's
 
@@ -46,7 +46,7 @@ class StatusEncoder(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionContext:
-    """Who speaks with whom, and how."""
+    """Parties and parameters of a connection."""
 
     node: str
     area: str
@@ -64,7 +64,7 @@ class SessionContext:
         return MqttMessage(topic=str(topic), body=body, retain=kind is TopicKind.STATUS)
 
     def open_note(self, note: bytes) -> bytes:
-        """What the gateway signed; NoteError where it was not the gateway."""
+        """Return the text that the gateway signed. Raises NoteError for any other signature."""
         failure = NoteError("there is no key to check it with")
         for key in self.keys:
             try:
@@ -74,7 +74,7 @@ class SessionContext:
         raise failure
 
     def decode_stored_ranges(self, text: bytes) -> StoredRanges:
-        """The gateway's word on what it holds of this node; Malformed where it is none."""
+        """Return the ranges that the gateway has stored of this node. Raises MalformedError."""
         stored = StoredRanges.decode(text)
         if stored.node != self.node:
             raise MalformedError(f"it is for node {stored.node}")
@@ -82,7 +82,7 @@ class SessionContext:
 
 
 class StopDeadline:
-    """When to stop: not yet told, or by `deadline` (monotonic seconds) at the latest."""
+    """Whether to stop, and the latest time for it (`deadline`, monotonic seconds)."""
 
     def __init__(self) -> None:
         self.deadline: float | None = None
@@ -115,11 +115,11 @@ class Session:
         self._health_due = now + 1.0
         self._last_status: bytes | None = None
         self._stored_ranges: dict[str, StoredRanges] = {}
-        self._forget_due = now  # the first word, which the broker kept for us, spares sending all again
+        self._forget_due = now  # the first confirmation, retained by the broker, avoids sending everything again
         self._incarnation = spool.read_incarnation()
 
     def run(self) -> None:
-        """Say that we are there, work, say that we go."""
+        """Publish `online`, work, publish `offline`."""
         context = self._context
         for kind in (TopicKind.STORED, TopicKind.CONFIG):
             self._connection.subscribe(str(Topic(area=context.area, node=context.node, kind=kind)))
@@ -132,7 +132,7 @@ class Session:
         self._publish_offline()
 
     def _send_due(self) -> float:
-        """Send until the lanes say to wait; returns for how long, seconds."""
+        """Send until the lanes have nothing to send; return the pause in seconds."""
         while True:
             now = time.monotonic()
             if now >= self._health_due:
@@ -187,7 +187,7 @@ class Session:
                 self._lanes.record_acknowledged(seq)
 
     def _receive_messages(self) -> None:
-        """Take in what the gateway says, and only the gateway."""
+        """Handle messages with a valid signature of the gateway; ignore others."""
         while self._connection.received:
             message = self._connection.received.popleft()
             try:
@@ -208,7 +208,7 @@ class Session:
         if stored.inc == self._incarnation:
             self._lanes.record_stored(stored.ranges)
             self._counts.confirmed = max([self._counts.confirmed, *(last for _, last in stored.ranges)])
-        self._stored_ranges[stored.inc] = stored  # a later word contains the earlier ones
+        self._stored_ranges[stored.inc] = stored  # later ranges contain the earlier ones
 
     def _delete_stored(self, now: float) -> None:
         """Delete what the gateway holds: gathered, as each deletion is written to the card."""
@@ -227,7 +227,7 @@ class Session:
         self._publish_status()
 
     def _publish_status(self) -> None:
-        """Retained, so only when there is something new to say."""
+        """Publish the status if it changed: it is retained."""
         status = self._context.encode_status(online=True)
         if status != self._last_status:
             self._connection.publish(self._context.build_message(TopicKind.STATUS, status))

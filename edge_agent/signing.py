@@ -4,9 +4,9 @@
     <empty line>
     — <name> <base64(4-byte key id || 64-byte signature)>
 
-The key id is the first four bytes of SHA-256(name || 0x0A || 0x01 || public key), so that a
-verifier can tell at a glance whether a signature claims to be by the key it holds.  The signature
-covers exactly the bytes of the text: nothing is ever re-serialised before checking.
+The key id is the first four bytes of SHA-256(name || 0x0A || 0x01 || public key). It shows a verifier at once whether a
+signature claims to be by its key. The signature covers exactly the bytes of the text: nothing is serialised again
+before it is checked.
 
 Source: https://c2sp.org/signed-note
 """
@@ -82,7 +82,7 @@ def _is_valid(public: bytes, signature: bytes, text: bytes) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Verifier:
-    """The public half of a key, as kept by whoever checks: `<name>+<key id, hex>+<base64>`."""
+    """The public half of a key, for those who verify: `<name>+<key id, hex>+<base64>`."""
 
     name: str
     key_id: bytes
@@ -90,7 +90,7 @@ class Verifier:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a verifier key; NoteError says what is wrong with it."""
+        """Read a verifier key. Raises NoteError with the reason."""
         parts = text.strip().split("+", 2)
         if len(parts) != 3:
             msg = "a verifier key reads <name>+<key id>+<base64>"

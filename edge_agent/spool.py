@@ -1,10 +1,9 @@
-"""The spool: the only queue on the node, and what a kill or a power cut leaves behind.
+"""The spool: the only queue on the node. It survives a kill and a power cut.
 
-SQLite in WAL mode with synchronous = FULL: a committed batch survives a power cut (NORMAL lost up
-to 122 of 1,500 commits in 240 simulated cuts). A batch is signed and stored in the transaction
-that takes its number, so the bytes that were stored are the bytes that are sent, however often.
-A row goes only on the gateway's signed word, or, above the quota, the oldest go and a signed record
-of the gap takes their place: never in silence.
+SQLite in WAL mode with synchronous = FULL: a committed batch survives a power cut (NORMAL lost up to 122 of 1,500 commits
+in 240 simulated cuts). A batch is signed and stored in the transaction that assigns its number, so the stored bytes are
+the bytes that are sent, however often. A row is deleted only after a signed confirmation of the gateway. Above the quota
+the oldest rows are deleted and a signed record of the gap takes their place.
 """
 
 import sqlite3
@@ -111,7 +110,7 @@ class Spool:
             self._db.executemany(_SQL["insert_held"], rows)
 
     def number_held(self, create_factories: Callable[[list[bytes]], Sequence[BatchFactory]]) -> list[SignedBatch]:
-        """What was held becomes numbered batches, in one transaction: nothing is ever in both places, or in neither."""
+        """Turn held readings into numbered batches in one transaction: none is ever in both places, or in neither."""
         with self._transaction():
             held_batches = [row[0] for row in self._db.execute(_SQL["select_held"]).fetchall()]
             if not held_batches:

@@ -1,9 +1,8 @@
-"""Between the collector and the spool: what to do when the disk refuses.
+"""Between the collector and the spool: handles a disk that refuses to write.
 
-A disk that is full or read-only must stop neither the sensors nor what is in the spool already. What
-cannot be written waits in memory, bounded, and is written when the disk takes it again; what falls
-out of memory meanwhile is counted and recorded as a gap. A file that is damaged is put aside at the
-next start, which the agent brings about by ending: see `recovered`.
+A full or read-only disk stops neither the sensors nor the sending of stored batches. Readings that cannot be written wait
+in bounded memory and are written when the disk accepts them again. Readings dropped from memory meanwhile are counted
+and recorded as a gap. A damaged file is moved aside at the next start; the agent ends for that: see `open_or_recover`.
 """
 
 import functools
@@ -28,7 +27,7 @@ _SUSPECT_SUFFIX = ".suspect"
 
 
 class SpoolWriter:
-    """Stores what was read; says in `trouble` what is wrong with the disk, if anything."""
+    """Stores readings; `problem` describes a fault of the disk, if there is one."""
 
     def __init__(self, spool: Spool, *, path: Path, signer: Signer, quota: int, merge_seconds: float = 0.0) -> None:
         self.problem: str | None = None
@@ -38,7 +37,10 @@ class SpoolWriter:
         self._gap_factory = functools.partial(build_gap_record, signer=signer)
         self._pending: deque[tuple[Sequence[Reading], bool]] = deque()
         self._loss: Loss | None = None
-        self._merge_seconds, self._merged_at = merge_seconds, -math.inf  # what an earlier run held is folded at once
+        self._merge_seconds, self._merged_at = (
+            merge_seconds,
+            -math.inf,
+        )  # readings held by an earlier run are merged at once
 
     def store(self, runs: Sequence[Sequence[Reading]], *, hist: bool) -> bool:
         """Store readings, one list a batch; False where they had to wait in memory. AgentError: damaged."""
@@ -61,7 +63,7 @@ class SpoolWriter:
         return True
 
     def flush(self) -> None:
-        """What is held becomes batches that can be sent."""
+        """Turn held readings into batches that can be sent."""
         try:
             self._number_held()
         except sqlite3.Error as error:
@@ -119,10 +121,10 @@ class SpoolWriter:
 
 
 def open_or_recover(path: Path, *, node: str, is_readable: Callable[[Path], bool] | None = None) -> Spool:
-    """Open the spool; one that is damaged is put aside, and what can be read of it is taken over.
+    """Open the spool; move a damaged file aside and copy its readable batches.
 
-    The new file begins a new incarnation and counts on, so no number is ever used twice. The check
-    costs a read of the whole file, and so is made only after an end that was not orderly.
+    The new file begins a new incarnation and continues the numbers, so no number is used twice. The check reads the
+    whole file, so it runs only after an unclean end.
     """
     suspect = path.with_suffix(_SUSPECT_SUFFIX)
     closed_orderly = not suspect.exists() and not path.with_name(path.name + "-wal").exists()
@@ -157,7 +159,7 @@ def _read_until_damage(path: Path, query: str) -> list[Any]:
     rows: list[Any] = []
     try:
         for row in sqlite3.connect(path).execute(query):
-            rows.append(row)  # noqa: PERF402 - what came before a damaged page is kept
+            rows.append(row)  # noqa: PERF402 - rows before a damaged page are used
     except sqlite3.DatabaseError:
         _LOG.warning("%s cannot be read to its end", path)
     return rows

@@ -20,7 +20,7 @@ from edge_agent.wire import Flag
 
 
 def socket_path(spool: Path) -> Path:
-    """Where the one who looks listens."""
+    """Return the socket on which `piekwacht-agent tail` listens."""
     return spool.with_suffix(".tail")
 
 
@@ -28,11 +28,11 @@ class TailSender:
     """The agent's end."""
 
     def __init__(self, spool: Path) -> None:
-        self._address = str(socket_path(spool))  # a Path costs more to look at than a reading to make
+        self._address = str(socket_path(spool))  # using a Path would cost more time than making a reading
         self._socket: socket.socket | None = None
 
     def send(self, sensor: str, reading: Reading) -> None:
-        """Send a reading to whoever looks; one who cannot keep up misses it."""
+        """Send a reading to the listener; a slow listener misses readings."""
         if not os.path.exists(self._address):  # noqa: PTH110
             return
         if self._socket is None:

@@ -1,12 +1,12 @@
 """The contract between a node and a gateway: topics, ReadingBatch, flags, StoredRanges.
 
-A ReadingBatch is one line of JSON in columns, then a signature (see `signing`).  It is the form a
-person can still read with `mosquitto_sub`.  Its key (node, inc, seq) is unique for ever: `inc` is
-a random id made with the spool file, `seq` counts up in the transaction that stores the batch on
-the node.  What a node may forget, only the gateway says, after COMMIT, in a signed StoredRanges.
+A ReadingBatch is one line of JSON in columns, then a signature (see `signing`). A person can read it with
+`mosquitto_sub`. Its key (node, inc, seq) is unique: `inc` is a random id made with the spool file, `seq` counts up in the
+transaction that stores the batch on the node. The gateway alone decides what a node may delete: after COMMIT it sends
+signed StoredRanges.
 
-The producer speaks first, so the contract lives with the agent; it needs msgspec and nothing else
-beyond `signing`.  Unknown fields are tolerated, known ones are checked strictly.
+The contract is part of the agent, which sends first; it needs only msgspec and `signing`. Unknown fields are tolerated,
+known ones are checked strictly.
 """
 
 import re
@@ -82,7 +82,7 @@ UNTRUSTED_FLAGS = (Flag.WARM_UP, Flag.CLEANING, Flag.STALE, Flag.SENSOR_FAULT, F
 
 
 class ClockState(StrEnum):
-    """What the node knew of its own clock when it stamped a batch."""
+    """State of the node's clock when it stamped a batch."""
 
     SYNCED = "synced"
     UNSYNCED = "unsynced"
@@ -150,7 +150,7 @@ class ReadingBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
 _LENGTH_MISMATCH = "{} entries for {} readings - at `$.{}`"
 
 
-@lru_cache(maxsize=20_000)  # what a node sends is called the same for months
+@lru_cache(maxsize=20_000)  # the topics of a node stay the same for months
 def _find_invalid_name(names: tuple[str, ...]) -> str | None:
     """(node, inc, boot, properties...) -> what is wrong with the first that breaks the contract."""
     patterns = chain((("node", NAME), ("inc", INCARNATION), ("boot", BOOT)), repeat(("values", PROPERTY)))
@@ -161,7 +161,7 @@ def _find_invalid_name(names: tuple[str, ...]) -> str | None:
 
 
 class StoredRanges(Struct, frozen=True, kw_only=True):
-    """The gateway's word that these sequence numbers (inclusive, ascending) are committed."""
+    """Confirmation of the gateway that these sequence numbers (inclusive, ascending) are committed."""
 
     v: Literal[1]
     node: Name
@@ -186,7 +186,7 @@ _STORED_RANGES = msgspec.json.Decoder(StoredRanges)
 
 
 class DesiredConfig(Struct, frozen=True, kw_only=True):
-    """What the gateway wants: one JSON line under a signature by the area's gateway key, like StoredRanges."""
+    """Configuration that the gateway requests: one JSON line, signed by the area's gateway key."""
 
     v: Literal[1]
     node: Name
@@ -210,7 +210,7 @@ class DesiredConfig(Struct, frozen=True, kw_only=True):
 
 
 class TopicKind(StrEnum):
-    """What a topic of one node carries."""
+    """Content of a topic of one node."""
 
     READINGS = "readings"
     STATUS = "status"
@@ -244,7 +244,7 @@ class Topic(Struct, frozen=True, kw_only=True):
 
 
 def live_topic(area: str) -> str:
-    """Where a gateway publishes the newest observations and event changes of an area."""
+    """Return the topic of the newest observations and event changes of an area."""
     return f"pw/v1/{area}/live"
 
 

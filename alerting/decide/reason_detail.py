@@ -1,7 +1,7 @@
-"""A decision's or an attempt's particulars: kept as a code with its figures, put into words when they are read. Pure.
+"""Details of a decision or a delivery: stored as a code with figures, rendered as a sentence when read. Pure.
 
-What is kept is one JSON object, `{"code":"on_duty","receiver":"piket"}`. Anything else is somebody else's text (what a
-mail server answered, what an earlier version wrote) and is shown as it is.
+A stored detail is one JSON object, `{"code":"on_duty","receiver":"piket"}`. Any other text (an answer of a mail server,
+a text of an earlier version) is shown unchanged.
 """
 
 import json
@@ -14,13 +14,13 @@ from alerting.vocabulary import Language, format_short_number, format_time, seve
 
 
 class DetailCode(StrEnum):
-    """What there is to tell beside the reason or the outcome."""
+    """Kinds of detail in addition to the reason or the outcome."""
 
     ON_DUTY = "on_duty"  # receiver: the roster that led there
     FELL = "fell"  # was, now: severities
     HEARD = "heard"  # at: when the station last spoke
     SOURCE = "source"  # name, basis, owner, level, day
-    UNANSWERED = "unanswered"  # receiver, at: who was told and when
+    UNANSWERED = "unanswered"  # receiver, at: who was notified and when
     SILENCE = "silence"  # id, author, until, reason
     MAINTENANCE = "maintenance"  # the same
     UNCONFIGURED = "unconfigured"
@@ -42,7 +42,7 @@ def encode_detail(code: DetailCode, **fields: str | float | datetime) -> str:
 
 
 def describe_detail(text: str, language: Language) -> str:
-    """What was stored, in plain words; a text that is none of ours as it is."""
+    """Return a stored detail as a sentence; any other text unchanged."""
     try:
         fields = msgspec.json.decode(text, type=dict[str, str | float | int])
         template = texts_of("detail", language)[DetailCode(str(fields.pop("code"))).value]

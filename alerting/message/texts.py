@@ -12,7 +12,7 @@ from alerting.vocabulary import (
 
 
 def describe_site(site: NearSite, language: Language) -> str:
-    """Where a watched facility lies as seen from the station: name, distance, direction."""
+    """Describe a watched facility as seen from the station: name, distance, direction."""
     metres = round(site.distance, -1)
     distance = f"{format_short_number(metres / 1000, language)} km" if metres >= 1000 else f"{metres:.0f} m"
     bearing_name = compass_direction(site.bearing, language)
@@ -33,7 +33,7 @@ def format_duration(seconds: float, language: Language) -> str:
 
 
 def format_ratio(alert: Alert, language: Language = "nl") -> str:
-    """How many times the background the peak is, in brackets; empty where that says nothing."""
+    """Return the ratio of peak to background in brackets; empty if it is below 1.5 or undefined."""
     if alert.background <= 0 or alert.peak / alert.background < 1.5:
         return ""
     ratio = texts_of("phrase", language)["times_background"].format(ratio=f"{alert.peak / alert.background:.0f}")
@@ -59,6 +59,6 @@ def change_text(change: Change, language: Language) -> str:
 
 
 def build_opening(alert: Alert, language: Language = "nl") -> str:
-    """What a headline begins with: `Piek`, or `Piek voorbij:`."""
+    """Return the beginning of a headline: `Piek`, or `Piek voorbij:`."""
     colon = ":" if alert.change in {Change.UPDATED, Change.ENDED} else ""
     return change_text(alert.change, language) + colon

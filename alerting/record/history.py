@@ -1,4 +1,4 @@
-"""What happened to an alert, step by step, in words: what was seen, decided, sent and answered. Pure."""
+"""The steps of an alert in order, as sentences: revisions, decisions, deliveries and acknowledgements. Pure."""
 
 from datetime import datetime
 
@@ -27,7 +27,7 @@ class RevisionStep(Step, frozen=True, kw_only=True, tag="seen"):
 
 
 class DecisionStep(Step, frozen=True, kw_only=True, tag="decided"):
-    """Whether a receiver is told of it, and why; `rules` is the hash of the rules that decided."""
+    """Whether a receiver is notified, and why; `rules` is the hash of the policy that decided."""
 
     revision: int
     receiver: str
@@ -69,7 +69,7 @@ class SkippedStep(Step, frozen=True, kw_only=True, tag="spared"):
 
 
 class AcknowledgementStep(Step, frozen=True, kw_only=True, tag="answered"):
-    """Somebody is on it; `via` says how they said so."""
+    """An acknowledgement; `via` is the way by which it came."""
 
     who: str
     note: str
@@ -80,7 +80,7 @@ AnyStep = RevisionStep | DecisionStep | DeliveryStep | GatheredStep | SkippedSte
 
 
 def decision_reason_text(reason: str, language: Language) -> str:
-    """One of the stages' reasons in plain words."""
+    """Return the text of a decision's reason."""
     return texts_of("decision", language).describe(reason)
 
 
@@ -112,7 +112,7 @@ def describe_step(step: AnyStep, language: Language) -> str:
 
 
 def describe_step_details(step: AnyStep, language: Language) -> str:
-    """What a record needs beside the sentence: codes, hashes, what a rule named or a server said."""
+    """Return the details of a step for the record: codes, hashes, names, answers of servers."""
     step_texts = texts_of("step", language)
     match step:
         case RevisionStep():

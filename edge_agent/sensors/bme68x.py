@@ -66,7 +66,7 @@ class SmbusAdapter:
 
 
 class Bme68x:
-    """The driver. The sensor measures when it is asked."""
+    """The driver. The sensor measures on request."""
 
     ranges = RANGES
 

@@ -15,7 +15,7 @@ _OPTICAL_PM = frozenset({"pm1", "pm2_5", "pm4", "pm10"})
 
 
 class Circumstances(Struct, frozen=True, kw_only=True):
-    """What the sampler knows beside the frame itself; times are monotonic seconds."""
+    """Circumstances of a reading apart from its frame; times are monotonic seconds."""
 
     now: float
     started_at: float

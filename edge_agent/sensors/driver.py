@@ -1,4 +1,4 @@
-"""What a driver is: starts, reads, stops, recovers; knows nothing of time, flags by circumstance or other sensors."""
+"""Interface of a driver: it starts, reads, stops and recovers one sensor. It knows no schedule and no other sensors."""
 
 from collections.abc import Mapping
 from typing import Annotated, Protocol, runtime_checkable
@@ -9,12 +9,12 @@ Range = tuple[float, float]
 
 
 class RawReading(Struct, frozen=True, kw_only=True):
-    """What one read gave.
+    """Result of one read.
 
-    values   property -> raw value; None where the sensor says that it does not know
-    flags    property -> `wire.Flag` bits that follow from the frame or the kind of sensor
-    fresh    False: the sensor had nothing new and repeated itself
-    place    latitude, longitude (degrees, WGS 84) and altitude (m), from a sensor that knows where it is
+    values    property -> raw value; None if the sensor reports no value
+    flags     property -> `wire.Flag` bits that follow from the frame or the kind of sensor
+    fresh     False: the sensor had nothing new and repeated itself
+    position  latitude, longitude (degrees, WGS 84) and altitude (m), of a sensor with GPS
     """
 
     values: Mapping[str, float | None]
@@ -40,7 +40,7 @@ class Driver(Protocol):
         ...
 
     def recover(self) -> None:
-        """What helps when starting again does not: a reset, a port opened anew."""
+        """Recover if a restart does not help: reset the sensor, reopen the port."""
         ...
 
     def stop(self) -> None:
@@ -50,10 +50,10 @@ class Driver(Protocol):
 
 @runtime_checkable
 class SelfChecking(Protocol):
-    """A device that knows of its own broken parts."""
+    """A sensor that reports broken parts."""
 
     def check(self) -> None:
-        """SensorFault(BROKEN) names them; its readings are kept, and flagged."""
+        """Raise SensorError(BROKEN) with their names; the readings are stored and flagged."""
         ...
 
 
@@ -100,7 +100,7 @@ class I2cSettings(PollingSettings, frozen=True, kw_only=True):
 
     @property
     def endpoint(self) -> str:
-        """Where it sits: no two sensors may sit there."""
+        """The endpoint of the sensor on its bus; no two sensors may share it."""
         return f"I2C bus {self.bus}, address 0x{self.address:02x}"
 
 
@@ -114,7 +114,7 @@ class UartSettings(PollingSettings, frozen=True, kw_only=True):
 
     @property
     def endpoint(self) -> str:
-        """Where it sits: no two sensors may sit there."""
+        """The endpoint of the sensor on its bus; no two sensors may share it."""
         return self.port
 
 
@@ -130,5 +130,5 @@ class SpiSettings(PollingSettings, frozen=True, kw_only=True):
 
     @property
     def endpoint(self) -> str:
-        """Where it sits: no two sensors may sit there."""
+        """The endpoint of the sensor on its bus; no two sensors may share it."""
         return f"/dev/spidev{self.bus}.{self.chip}"

@@ -1,8 +1,8 @@
-"""Somebody else's node: an ESP32 or ESP8266 with ESPHome or airRohr, which posts what it reads to this agent.
+"""A foreign node: an ESP32 or ESP8266 with ESPHome or airRohr that posts its readings to this agent.
 
-Such a board has neither spool nor key: what it loses before the post is lost. From here on its
-readings are as safe and as signed as any. Two forms are taken: SenML (RFC 8428), which ESPHome is
-told to send, and airRohr's own JSON ("send data to own API"). Stamps are those of arrival.
+Such a board has neither spool nor key: readings lost before the post are lost. After the post they are stored and signed
+like any other. Two formats are accepted: SenML (RFC 8428), which ESPHome can be configured to send, and airRohr's JSON
+("send data to own API"). Stamps are the times of arrival.
 """
 
 import math
@@ -26,7 +26,7 @@ _MAX_POST_BYTES = 16_384
 RANGES = MappingProxyType(
     {
         "pm1": (0.0, 1000.0),
-        "pm2_5": (0.0, 999.0),  # 999.9 and 1999.9 are an SDS011's way of saying "too much or too wet"
+        "pm2_5": (0.0, 999.0),  # 999.9 and 1999.9 of an SDS011 mean "too much or too wet"
         "pm4": (0.0, 1000.0),
         "pm10": (0.0, 1999.0),
         "temperature": (-40.0, 85.0),
@@ -40,7 +40,7 @@ _EXTRAPOLATED = frozenset({"pm4", "pm10"})
 
 
 class UnreadablePostError(ValueError):
-    """A post that is in neither form: one sentence for whoever set the board up."""
+    """A post in neither format: one sentence for the person who configured the board."""
 
 
 class Esp32Settings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="esp32"):
@@ -66,12 +66,12 @@ class Esp32Settings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="
 
     @property
     def endpoint(self) -> str:
-        """Where it listens: no two may listen there."""
+        """The port on which it listens; no two sensors may share it."""
         return f"{self.host}:{self.port}"
 
 
 def decode(body: bytes) -> tuple[str, RawReading]:
-    """A post -> (sender, what it says). NotReadableError and nothing else."""
+    """Convert a post to (sender, values). Raises only NotReadableError."""
     try:
         content = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -109,7 +109,7 @@ def _decode_airrohr(content: Mapping[str, Any]) -> tuple[str, dict[str, float | 
 
 
 def _finite_float(value: object) -> float | None:
-    number = float(value)  # type: ignore[arg-type]  # what is no number raises, and is said so above
+    number = float(value)  # type: ignore[arg-type]  # raises if it is not a number; the caller reports it
     return number if math.isfinite(number) else None
 
 
@@ -127,11 +127,11 @@ class Esp32Sensor:
         self._pending: list[RawReading] = []
 
     def readings(self, stop: threading.Event) -> Iterator[Reading]:
-        """A reading each post, until told to stop."""
+        """Yield one reading per post, until stopped."""
         settings, board = self._settings, self
 
         class Handler(BaseHTTPRequestHandler):
-            timeout = 5.0  # a board that says nothing does not keep the others out
+            timeout = 5.0  # s; a silent connection does not block other boards
 
             def do_POST(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
@@ -146,7 +146,7 @@ class Esp32Sensor:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *values: object) -> None:  # noqa: A002 - the library's own shape
-                """Silent: the health message says how it is."""
+                """Log nothing: the health message has the state."""
 
         while not stop.is_set():
             try:

@@ -60,7 +60,7 @@ def decode(content: bytes, settings: PidSettings) -> RawReading:
 
 
 class Pid:
-    """The driver. The converter measures when it is asked."""
+    """The driver. The converter measures on request."""
 
     ranges = MappingProxyType({"voc_ppb": (-50.0, 40_000.0)})
 

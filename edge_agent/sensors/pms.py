@@ -72,7 +72,7 @@ class Pms:
         self._uart, self._scanner = uart, PmsFrameScanner()
 
     def start(self) -> None:
-        """Fan on, frames without being asked."""
+        """Switch the fan on; the sensor then sends frames continuously."""
         self._uart.write(_WAKE)
         self._uart.write(_ACTIVE)
 

@@ -1,8 +1,8 @@
-"""A driver on a schedule: when to read, what to do when it is sick, and what else to say of a reading.
+"""A driver on a schedule: when to read, how to recover a faulty sensor, and which circumstances to flag.
 
-Each runs in a thread of its own, so what blocks here blocks nobody else. While a sensor is sick its
-readings are None with the flag `sensor_fault`: silence would look like a broken link. The ladder of
-recovery climbs a rung at each failure: read again, start again, reset, and then a pause.
+Each runs in a separate thread, so that a blocked sensor blocks no other. While a sensor is faulty its readings are None
+with the flag `sensor_fault`: no readings at all would look like a broken link. Recovery escalates with each failure:
+read again, start again, reset, then pause.
 """
 
 import logging
@@ -27,7 +27,7 @@ _FRESH_SECONDS = 120.0  # seconds for which another sensor's humidity or place s
 
 
 class SharedConditions:
-    """What the sensors of a kit tell each other: humidity, temperature, and where we are."""
+    """Values that the sensors of a kit share: humidity, temperature and position."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -56,14 +56,14 @@ class SharedConditions:
         return self.latest("humidity", now), self.latest("temperature", now)
 
     def position(self, now: float) -> tuple[float, float, float] | None:
-        """Where we are, if we move and know it."""
+        """The position of a mobile node, if it is known."""
         with self._lock:
             position, at = self._position or (None, -math.inf)
         return position if now - at < _FRESH_SECONDS else None
 
 
 class RecoveryStep(StrEnum):
-    """What to try next with a sick sensor."""
+    """Next step to recover a faulty sensor."""
 
     READ_AGAIN = "again"
     RESTART = "start"
@@ -111,7 +111,7 @@ class PolledSensor:
         self.state = "starting"
 
     def readings(self, stop: threading.Event) -> Iterator[Reading]:
-        """A reading each interval, good or sick, until told to stop."""
+        """Yield one reading per interval, valid or faulty, until stopped."""
         interval = self._settings.interval_seconds
         due = time.monotonic()
         while not stop.wait(max(0.0, due - time.monotonic())):
@@ -190,7 +190,7 @@ class PolledSensor:
         try:
             self._driver.recover()
         except SensorError:
-            return  # what is wrong was said already; starting will say it again
+            return  # the fault was logged already; starting will log it again
 
     def _check_if_due(self) -> None:
         """Once a minute: a worn fan or laser gives values that look like any others."""

@@ -37,8 +37,8 @@ class ReplaySettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag=
     file     CSV, also gzipped: station,property,time,value[,rh,temperature,wind_speed,wind_direction]
     station  station of the recording
     speed    times faster than recorded; 0: as fast as possible
-    stamps   "recorded": the original times; "now": the whole recording is shifted so that its last reading has the
-             real time at which it is played, and none lies in the future
+    stamps   "recorded": the original times; "now": shifted so that the last reading has the time at which it is played,
+             and none lies in the future
     first    play from this moment on (RFC 3339 or epoch seconds)
     last     play up to and including this moment
     """
@@ -104,7 +104,7 @@ def _select_window(rows: list[Row], settings: ReplaySettings) -> list[Row]:
 
 
 def _read_rows(path: Path, station: str) -> list[Row]:
-    """What the station recorded, in order of time."""
+    """Return the readings of the station, in order of time."""
     try:
         with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as file:
             table = csv.DictReader(file)

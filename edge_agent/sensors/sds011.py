@@ -70,7 +70,7 @@ class Sds011:
         self._uart, self._scanner = uart, Sds011FrameScanner()
 
     def start(self) -> None:
-        """Fan on, a frame each second without being asked."""
+        """Switch the fan on; the sensor then sends one frame per second."""
         self._uart.write(build_command(6, 1, 1))
         self._uart.write(build_command(2, 1, 0))
         self._uart.write(build_command(8, 1, 0))

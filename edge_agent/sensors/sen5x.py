@@ -1,8 +1,7 @@
 """Sensirion SEN50, SEN54, SEN55: PM, and with it humidity, temperature, VOC and NOx raw signals.
 
-VOC and NOx are taken as raw ticks: the index is relative to the sensor's own last days, which an
-inspectorate cannot use. After a brown-out the sensor answers "unknown" for ever until it is
-started again. Source: SEN5x datasheet, version 2, sections 6.1 and 6.2; the command for raw values
+VOC and NOx are taken as raw ticks: the index is relative to the last days of the sensor, which an inspectorate cannot
+use. After a brown-out the sensor answers "unknown" until it is started again. Source: SEN5x datasheet, version 2, sections 6.1 and 6.2; the command for raw values
 (0x03D2) is in the maker's published Arduino driver only.
 """
 
@@ -104,7 +103,7 @@ class Sen5x:
         return raw if fresh else RawReading(values=raw.values, flags=raw.flags, fresh=False)
 
     def check(self) -> None:
-        """SensorFault where the sensor says that a part of it fails."""
+        """Raise SensorError if the sensor reports a failed part."""
         (status,) = struct.unpack(">I", self._i2c.query(_STATUS, 4))
         broken = [name for bit, name in _FAULT_BITS if status & bit]
         if broken:

@@ -96,7 +96,7 @@ class Sen66:
         return raw if fresh else RawReading(values=raw.values, flags=raw.flags, fresh=False)
 
     def check(self) -> None:
-        """SensorFault where the sensor says that a part of it fails."""
+        """Raise SensorError if the sensor reports a failed part."""
         (status,) = struct.unpack(">I", self._i2c.query(_STATUS, 4))
         broken = [name for bit, name in _FAULT_BITS if status & bit]
         if broken:

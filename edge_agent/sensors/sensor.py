@@ -1,4 +1,4 @@
-"""What every sensor is to the agent: a source of readings, in its own time, until told to stop."""
+"""Interface of a sensor for the agent: a source of readings with its own schedule, until stopped."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from edge_agent.wire import ClockState
 
 
 class Reading(Struct, frozen=True, kw_only=True):
-    """What a driver returned at one moment.
+    """The values of a driver at one moment.
 
     observed_at   ms UTC as the node believed it
     mono          CLOCK_BOOTTIME of the same moment, ms
@@ -29,7 +29,7 @@ class Reading(Struct, frozen=True, kw_only=True):
 
 
 class Sensor(Protocol):
-    """A source of readings. `readings` runs in a thread of its own."""
+    """A source of readings. `readings` runs in a separate thread."""
 
     @property
     def name(self) -> str:
@@ -38,7 +38,7 @@ class Sensor(Protocol):
 
     @property
     def properties(self) -> Sequence[str]:
-        """What it gives values of."""
+        """The properties of which it returns values."""
         ...
 
     @property

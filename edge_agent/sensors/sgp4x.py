@@ -20,7 +20,7 @@ _SELF_TEST, _SERIAL, _HEATER_OFF = 0x280E, 0x3682, 0x3615
 _CONDITIONING = 10  # readings, one a second; longer harms the pixel
 
 ConditionsReader = Callable[[], tuple[float | None, float | None]]
-"""What another sensor knows: relative humidity (%) and temperature (degrees C)."""
+"""Returns relative humidity (%) and temperature (degrees C) of another sensor."""
 
 
 class Sgp4xSettings(I2cSettings, frozen=True, kw_only=True, tag_field="driver", tag="sgp4x"):
@@ -53,7 +53,7 @@ def decode(content: bytes) -> RawReading:
 
 
 class Sgp4x:
-    """The driver. The sensor measures when it is asked."""
+    """The driver. The sensor measures on request."""
 
     def __init__(
         self, bus: I2cBus, address: int = 0x59, *, model: str = "sgp41", read_conditions: ConditionsReader

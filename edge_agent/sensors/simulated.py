@@ -1,7 +1,7 @@
 """A made-up place whose truth is known: background, daily cycle, humidity artefact, plumes.
 
 For demonstrations and for tests of everything behind it. The world is a pure function of seed and
-time, up to the noise; what a plume added, and when, goes to a truth file of its own.
+time, up to the noise; a separate truth file records what each plume added, and when.
 """
 
 import math
@@ -102,7 +102,7 @@ class SimulatedAir:
         self._drift = dict.fromkeys(_LEVELS, 0.0)
 
     def simulate(self, elapsed: float, epoch: float) -> dict[str, float | None]:
-        """What the kit would say, `elapsed` seconds after the start, at `epoch` seconds UTC."""
+        """Return the values of the kit `elapsed` seconds after the start, at `epoch` seconds UTC."""
         humidity = self._simulate_humidity(epoch)
         return {name: self._simulate_value(name, elapsed, epoch, humidity) for name in self._settings.properties}
 

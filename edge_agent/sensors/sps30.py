@@ -1,8 +1,8 @@
 """Sensirion SPS30: PM1, PM2.5, PM4, PM10 by light scattering, once a second.
 
-What it truly sees ends at about 1 um; PM4 and PM10 are extrapolated (Kuula et al., AMT 13, 2413) and
-flagged so. Its weekly fan cleaning starts to count anew at each power loss, so the agent owns the
-schedule and switches the sensor's own off. Source: SPS30 datasheet, version 1.0 D1.
+It measures particles up to about 1 um; PM4 and PM10 are extrapolated (Kuula et al., AMT 13, 2413) and flagged. The
+interval of its weekly fan cleaning restarts at each power loss, so the agent keeps the schedule and disables that of
+the sensor. Source: SPS30 datasheet, version 1.0 D1.
 """
 
 import math
@@ -85,7 +85,7 @@ class Sps30:
         return raw if fresh else RawReading(values=raw.values, flags=raw.flags, fresh=False)
 
     def check(self) -> None:
-        """SensorFault where the sensor says that its fan or laser fails."""
+        """Raise SensorError if the sensor reports a failed fan or laser."""
         (status,) = struct.unpack(">I", self._i2c.query(_STATUS, 4))
         broken = [name for bit, name in ((_LASER, "laser"), (_FAN, "fan"), (_SPEED, "fan speed")) if status & bit]
         if broken:

@@ -1,7 +1,7 @@
-"""Wind: ultrasonic anemometers that talk ASCII (Gill WindSonic and alike) or Modbus RTU.
+"""Wind: ultrasonic anemometers that send ASCII (Gill WindSonic and alike) or Modbus RTU.
 
-A reading covers all that came since the one before: the direction of the vector mean, and the scalar
-mean of the speed, as the WMO Guide to Instruments (No. 8, part I, chapter 5) has them.
+A reading covers all lines since the one before: the direction of the vector mean and the scalar mean of the speed,
+after the WMO Guide to Instruments (No. 8, part I, chapter 5).
 Sources: Gill WindSonic user manual 1405-PS-0019; Modbus over serial line V1.02.
 """
 
@@ -26,7 +26,7 @@ _MAX_LINE_BYTES = 64
 
 
 class WindVector(NamedTuple):
-    """From where (degrees from north; None: too weak to tell) and how fast (m/s)."""
+    """Direction (degrees from north; None if the wind is too weak) and speed (m/s)."""
 
     direction: float | None
     speed: float
@@ -107,7 +107,7 @@ def xor_checksum(data: bytes) -> int:
 
 
 def decode_gill(line: bytes) -> WindVector:
-    """A checked line -> wind; SensorFault where the instrument reports a fault of its own."""
+    """A checked line -> wind; raises SensorError if the instrument reports a fault."""
     match = _GILL.fullmatch(line)
     if match is None:
         raise SensorError(Fault.BAD_FRAME, "not a polar line of a WindSonic: set the instrument to mode M2, polar")

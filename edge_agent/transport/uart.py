@@ -1,4 +1,4 @@
-"""A serial line: bytes in, bytes out, never waiting longer than told, errors in sentences."""
+"""A serial line: bytes in, bytes out, with time limits, and errors as sentences."""
 
 import errno
 import time

@@ -120,7 +120,7 @@ async def serve(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> None
         access_log=False,
         timeout_graceful_shutdown=3,
         server_header=False,
-        proxy_headers=False,  # uvicorn would trust 127.0.0.1 whatever [api] trusted_proxies says
+        proxy_headers=False,  # uvicorn would trust 127.0.0.1, with any [api] trusted_proxies
         backlog=4_096,
     )
     server = _Server(config)

@@ -22,7 +22,7 @@ class LocalizedName(Struct, frozen=True, kw_only=True):
 
 
 class PropertyRow(Struct, frozen=True, kw_only=True):
-    """One observed property; properties.toml says what each field means."""
+    """One observed property; properties.toml explains each field."""
 
     id: str
     unit: str

@@ -76,7 +76,8 @@ async def run(dsn: str, folder: Path, kills: int) -> None:
     print(f"{kills} kills, {events} events, {durations:.0f} s")
     print(f"webhook: {events - len(ids)} lost, {ids.total() - len(ids)} arrived twice under the same id")
     print(
-        f"mail: {events - len(deliveries)} lost, {deliveries.total() - len(deliveries)} arrived twice, {unmarked_repeats} of these not marked"
+        f"mail: {events - len(deliveries)} lost, {deliveries.total() - len(deliveries)} arrived twice, "
+        f"{unmarked_repeats} of these not marked"
     )
 
 

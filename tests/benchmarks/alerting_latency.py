@@ -25,7 +25,8 @@ from gateway.system.child_process import Child, find_free_port, is_port_open
 from gateway.system.embedded_servers import Broker, Postgres
 
 PLUME_INTERVAL = 45  # seconds from one plume of a node to its next
-NOTIFIED_PEAKS = """SELECT i.event_id, (alert ->> 'onset')::timestamptz, (alert ->> 'detected_at')::timestamptz, received_at
+NOTIFIED_PEAKS = """SELECT i.event_id, (alert ->> 'onset')::timestamptz, (alert ->> 'detected_at')::timestamptz,
+    received_at
 FROM alerting.inbox i JOIN alerting.decision d USING (event_id, revision)
 WHERE i.revision = 1 AND alert ->> 'change' = 'opened' AND d.told"""
 SUPPRESSED_PEAKS = "SELECT reason, count(*) FROM alerting.decision WHERE revision = 1 AND NOT told GROUP BY reason"

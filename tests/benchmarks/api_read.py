@@ -150,14 +150,16 @@ async def measure_days(port: int, api_pid: int, database_pid: int, duration: int
             await asyncio.sleep(max(0.0, started + number / REQUESTS_PER_SECOND - time.perf_counter()))
     print_percentiles(f"a day of 1-minute values at {REQUESTS_PER_SECOND} requests/s", durations)
     print(
-        f"  of processor: {api_time.ms_per_request(len(durations)):.2f} ms, and {database_time.ms_per_request(len(durations)):.2f} ms in the database"
+        f"  of processor: {api_time.ms_per_request(len(durations)):.2f} ms, "
+        f"and {database_time.ms_per_request(len(durations)):.2f} ms in the database"
     )
 
 
 def print_percentiles(name: str, seconds: list[float]) -> None:
     seconds = sorted(seconds)
     print(
-        f"{name}: median {seconds[len(seconds) // 2] * 1e3:.1f} ms, p99 {seconds[int(len(seconds) * 0.99)] * 1e3:.1f} ms",
+        f"{name}: median {seconds[len(seconds) // 2] * 1e3:.1f} ms, "
+        f"p99 {seconds[int(len(seconds) * 0.99)] * 1e3:.1f} ms",
         flush=True,
     )
 

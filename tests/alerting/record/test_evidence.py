@@ -100,14 +100,14 @@ async def test_a_record_holds_every_message_and_tells_when_anything_of_it_was_ch
             assert list(evidence.find_errors(structs.replace(found, entries=changed))) != []
 
 
-def test_what_is_no_record_is_refused_in_one_sentence():
+def test_a_file_that_is_no_record_is_refused_in_one_sentence():
     for content in (
         b"",
         b"{}",
         b"[1]",
         b'{"form":"x","event":"e","made_at":"2026-11-21T00:00:00Z","entries":[],"head":""}',
     ):
-        with pytest.raises(AlertingError, match="no record"):
+        with pytest.raises(AlertingError, match="a record of alerts"):
             evidence.decode_record(content)
 
 

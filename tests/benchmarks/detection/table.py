@@ -58,7 +58,7 @@ def main() -> int:
     missing_files = list_missing_files(options.shared)
     if missing_files:
         print(
-            f"no benchmark here: {missing_files[0]} is not there; say where with SHARED=folder, see {Path(__file__).name}"
+            f"no benchmark: {missing_files[0]} is missing; give its folder with SHARED=folder, see {Path(__file__).name}"
         )
         return 0
     folders = {labelled_set: BUILD / labelled_set.folder for labelled_set in [*list_sets(options.seeds), UNLABELLED]}
