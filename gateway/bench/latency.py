@@ -1,9 +1,9 @@
 """`piekwacht bench steady`: commit delay and memory growth at a steady rate of batches.
 
 All batches are signed before the measurement, each with its time in a timetable that the sender then follows. The
-sender takes little of the machine, and its own delays count. On a virtual machine other guests may take the processors for
-seconds. The `ours` figures are those of batches that were due when at most 5 % was stolen, in that second and in the
-three before.
+sender takes little of the machine, and its own delays count. On a virtual machine other guests may take the
+processors for seconds. The `ours` figures are those of batches that were due when at most 5 % was stolen, in that
+second and in the three before.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
 The server is a separate process with a real broker. Each second brings a commit of a station's ten properties, and at
 times an event. Each viewer is a bare connection that records when the last byte of each frame arrived. Client and
-server share the machine, so the figures are an upper bound. CPU is that of the server. Memory is its growth over the server
-without viewers, without the kernel buffers of its sockets. If nginx with nchan is installed, `nchan` has the same
-figures for it, with the same bytes.
+server share the machine, so the figures are an upper bound. CPU is that of the server. Memory is its growth over the
+server without viewers, without the kernel buffers of its sockets. If nginx with nchan is installed, `nchan` has the
+same figures for it, with the same bytes.
 """
 
 import json
