@@ -9,7 +9,7 @@ from pathlib import Path
 from edge_agent.configuration import ConfigurationError
 from gateway.enrolment import site_file
 
-SITE_PATH = Path(__file__).with_name("config.toml")
+SITE_PATH = Path(__file__).with_name("site.toml")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from gateway.api.data.registry import AreaRow, DatastreamRow, ObservedPropertyRo
 from gateway.api.schemas.observations import Minute, flag_names, with_correction
 from gateway.api.schemas.schema import format_instant
 from gateway.live.message import MINUTE_MS, LiveMessage, LiveObservation
-from gateway.model.geodesy import bearing_degrees
+from gateway.model.geodesy import mean_direction
 from gateway.model.timestamps import from_ms
 from gateway.quality.humidity_correction import HUMIDITY_PROPERTY, AirHumidity, correct_for_humidity, find_rule
 
@@ -67,7 +67,7 @@ class MinuteWindow:
             flags |= bits
         at, value, _ = self.timed_values[-1]
         is_direction = self.unit == "deg"
-        mean = (_mean_direction(values) if is_direction else math.fsum(values) / len(values)) if values else None
+        mean = (mean_direction(values) if is_direction else math.fsum(values) / len(values)) if values else None
         self.air = AirHumidity(percent=mean, flags=flags)  # only used if the property is the humidity
         return Minute(
             unit=self.unit,
@@ -78,13 +78,6 @@ class MinuteWindow:
             valid_count=len(values),
             flags=flag_names(flags),
         )
-
-
-def _mean_direction(values: Sequence[float]) -> float:
-    """The circular mean in degrees from north: of 359 and 1 it is 0."""
-    east = math.fsum(math.sin(math.radians(value)) for value in values)
-    north = math.fsum(math.cos(math.radians(value)) for value in values)
-    return bearing_degrees(east, north)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,13 +12,13 @@ from alerting.vocabulary import compass_direction
 from gateway.api.data.registry import StationRow
 from gateway.api.pages.renderer import View
 from gateway.api.schemas.events import Around, Event, Wind
+from gateway.model.geodesy import offset_metres
 
 _WIDTH, _HEIGHT, _MARGIN = 380.0, 260.0, 34.0
 _MIN_HALF_SECTOR = 22.5
 _MAX_DISTANCE_KM = 15.0  # markers farther from the station are not drawn
 _MIN_REACH_KM = 0.6  # shown to each side, even if all markers are nearer
 _SCALE_BAR_KM = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-_KM_PER_DEGREE = 111.2  # of latitude
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +79,8 @@ def _build_markers(view: View, around: Around, station: StationRow) -> list[Mark
 
 
 def _build_marker(station: StationRow, latitude: float, longitude: float, name: str, css: str) -> Marker:
-    east = (longitude - station.longitude) * _KM_PER_DEGREE * cos(radians(station.latitude))
-    return Marker(east=east, north=(latitude - station.latitude) * _KM_PER_DEGREE, name=name, css=css)
+    east, north = offset_metres(station.latitude, station.longitude, latitude, longitude)
+    return Marker(east=east / 1_000, north=north / 1_000, name=name, css=css)
 
 
 def _draw_marker(marker: Marker, scale: float) -> str:
