@@ -112,7 +112,7 @@ class Spool:
     def number_held(self, create_factories: Callable[[list[bytes]], Sequence[BatchFactory]]) -> list[SignedBatch]:
         """Turn held readings into numbered batches in one transaction: none is ever in both places, or in neither."""
         with self._transaction():
-            held_batches = [row[0] for row in self._db.execute(_SQL["select_held"]).fetchall()]
+            held_batches = [held for (held,) in self._db.execute(_SQL["select_held"]).fetchall()]
             if not held_batches:
                 return []
             batches = self._insert_batches(create_factories(held_batches))
@@ -190,7 +190,8 @@ class Spool:
 
     def read_incarnation(self) -> str:
         """The incarnation that new batches get."""
-        return str(self._db.execute(_SQL["select_identity"]).fetchone()[1])
+        _, incarnation, _ = self._db.execute(_SQL["select_identity"]).fetchone()
+        return str(incarnation)
 
     def renew_if_copied(self, stored: StoredRanges) -> bool:
         """Whether the gateway holds numbers that this file never gave: then it is a copy of an older state.

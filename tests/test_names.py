@@ -41,24 +41,21 @@ _SCHEMA = "the API's schema mirrors the class of the domain under the name that 
 _SIDES = "agent and gateway read their own file; neither imports the other"
 # Public classes that share a name on purpose: their modules, and why.
 SHARED_NAMES = {
+    "Acknowledgement": ({"gateway/api/schemas/inspector.py", "alerting/record/acknowledgement.py"}, _SCHEMA),
+    "Reading": (
+        {"gateway/api/schemas/observations.py", "edge_agent/sensors/sensor.py"},
+        "the API's raw observation keeps the name of the node's reading, which clients read",
+    ),
     "Alert": ({"gateway/api/schemas/alerts.py", "alerting/alert.py"}, _SCHEMA),
     "Area": ({"gateway/api/schemas/places.py", "gateway/model/registry.py"}, _SCHEMA),
-    "Correction": ({"gateway/api/schemas/corrections.py", "gateway/quality/humidity_correction.py"}, _SCHEMA),
     "Datastream": ({"gateway/api/schemas/places.py", "gateway/model/registry.py"}, _SCHEMA),
     "Event": ({"gateway/api/schemas/events.py", "gateway/model/event.py"}, _SCHEMA),
     "Neighbours": ({"gateway/api/schemas/events.py", "gateway/model/event.py"}, _SCHEMA),
     "ObservedProperty": ({"gateway/api/schemas/places.py", "gateway/model/registry.py"}, _SCHEMA),
     "Silence": ({"gateway/api/schemas/inspector.py", "alerting/decide/silence.py"}, _SCHEMA),
     "Station": ({"gateway/api/schemas/places.py", "gateway/model/registry.py"}, _SCHEMA),
-    "Site": (
-        {"gateway/api/schemas/places.py", "gateway/model/registry.py", "edge_agent/provisioning.py"},
-        _SCHEMA + "; the agent's is its file on the card",
-    ),
-    "Wind": (
-        {"gateway/api/schemas/events.py", "gateway/model/event.py", "edge_agent/sensors/wind.py"},
-        _SCHEMA + "; the agent's is what the sensor measures",
-    ),
-    "Change": ({"gateway/model/event.py", "alerting/alert.py"}, "the two sides of the alert contract"),
+    "Site": ({"gateway/api/schemas/places.py", "gateway/model/registry.py"}, _SCHEMA),
+    "Wind": ({"gateway/api/schemas/events.py", "gateway/model/event.py"}, _SCHEMA),
     "BrokerSettings": ({"gateway/mqtt/settings.py", "edge_agent/broker.py"}, _SIDES),
     "LogSettings": ({"gateway/system/logging_setup.py", "edge_agent/settings.py"}, _SIDES),
     "Settings": ({"gateway/settings.py", "edge_agent/settings.py"}, _SIDES),

@@ -124,8 +124,8 @@ def _wait_for_nodes(dsn: str, child: Child, nodes: int) -> None:
 
 
 def _count_batches(connection: psycopg.Connection) -> int:
-    row = connection.execute("SELECT count(*) FROM batch").fetchone()
-    return int(row[0]) if row else 0
+    ((count,),) = connection.execute("SELECT count(*) FROM batch").fetchall()
+    return int(count)
 
 
 @contextmanager
@@ -176,8 +176,8 @@ def _measure_intervals(dsn: str, child: Child, nodes: int, seconds: float) -> li
 def _count_transactions(connection: psycopg.Connection, since: float) -> int:
     """Return the gateway's transactions since then."""
     query = "SELECT count(DISTINCT received_at) FROM batch WHERE committed_at > to_timestamp(%s)"
-    row = connection.execute(query, [since]).fetchone()
-    return int(row[0]) if row else 0
+    ((count,),) = connection.execute(query, [since]).fetchall()
+    return int(count)
 
 
 class _CopyBenchmark:

@@ -138,13 +138,18 @@ def _generate_payloads(nodes: list[Signer], batches: int, start: float, rate: in
         yield sign_batch(signer, seq, due - (_READINGS_PER_BATCH - 1) * 100, 100, columns)
 
 
+def _count_batches(connection: psycopg.Connection) -> int:
+    ((count,),) = connection.execute("SELECT count(*) FROM batch").fetchall()
+    return int(count)
+
+
 def _load_delays(dsn: str, batch_count: int, shift: float) -> NDArray[np.float64]:
     """Return (n, 2): time at which the newest reading was due (s since 1970), delay until COMMIT (s)."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         until = time.monotonic() + 60
-        while (row := connection.execute("SELECT count(*) FROM batch").fetchone()) != (batch_count,):
+        while (stored_count := _count_batches(connection)) != batch_count:
             if time.monotonic() > until:
-                raise GatewayError(f"{batch_count} batches were sent and {row and row[0]} are stored")
+                raise GatewayError(f"{batch_count} batches were sent and {stored_count} are stored")
             time.sleep(0.2)
         values = {"every": max(1, batch_count // _DELAY_SAMPLE), "shift": shift}
         return np.array(connection.execute(_SELECT_DELAYS, values).fetchall(), np.float64)

@@ -70,5 +70,5 @@ def _read_log(path: Path) -> Iterator[tuple[int, dict[str, float | None]]]:
 
 
 def _count_rows(connection: psycopg.Connection, name: str) -> int:
-    row = connection.execute(_QUERIES[name]).fetchone()
-    return int(row[0]) if row else 0
+    ((count,),) = connection.execute(_QUERIES[name]).fetchall()
+    return int(count)

@@ -177,8 +177,8 @@ class Demo:
         deadline = time.monotonic() + timeout
         with psycopg.connect(self._dsn, autocommit=True) as connection:
             while time.monotonic() < deadline:
-                row = connection.execute(_QUERIES["count_waiting_deliveries"]).fetchone()
-                if row is None or row[0] == 0:
+                ((waiting_count,),) = connection.execute(_QUERIES["count_waiting_deliveries"]).fetchall()
+                if waiting_count == 0:
                     return
                 time.sleep(0.1)
 

@@ -22,7 +22,7 @@ async def healthz() -> dict[str, str]:
 async def readyz(request: Request) -> dict[str, str]:
     """The process can serve: the database answers and has its schema."""
     rows = await request.app.state.database.fetch_rows("count_migrations")
-    if not rows or not rows[0][0]:
+    if rows in ([], [(0,)]):
         raise HTTPException(503, "the database has no schema: run `piekwacht migrate`")
     return {"status": "ready"}
 

@@ -15,6 +15,7 @@ from gateway.evaluation.selftest.hour_loader import ONE_HOUR, QUERIES, HourExami
 from gateway.evaluation.selftest.outcome import Exposure, PeakOutcome
 from gateway.evaluation.selftest.settings import SelfTestSettings
 from gateway.evaluation.selftest.statistics import DetectionRate, compute_detection_rates, sum_exposures
+from gateway.store.connection import fetch_scalar
 
 
 class SelfTestReport(Struct, frozen=True, kw_only=True):
@@ -72,12 +73,11 @@ def run(args: argparse.Namespace, dsn: str, detection: DetectionSettings, settin
 async def _examine_hours(args: argparse.Namespace, dsn: str, examiner: HourExaminer) -> list[HourResult]:
     results = []
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, connect_timeout=5) as tx:
-        areas = [row[0] for row in await (await tx.execute(QUERIES["select_areas"])).fetchall()]
+        areas = [area for (area,) in await (await tx.execute(QUERIES["select_areas"])).fetchall()]
         if args.area is not None and args.area not in areas:
             raise GatewayError(f"no area {args.area}; there are: {', '.join(areas) or 'none'}")
         for area in areas if args.area is None else [args.area]:
-            row = await (await tx.execute(QUERIES["select_newest_hour"], {"area": area})).fetchone()
-            until = args.until or (row[0] if row else None)
+            until = args.until or await fetch_scalar(tx, QUERIES["select_newest_hour"], {"area": area})
             hours = (
                 [] if until is None else [until - timedelta(hours=hours_ago) for hours_ago in range(args.hours, 0, -1)]
             )

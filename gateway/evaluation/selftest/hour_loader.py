@@ -66,7 +66,7 @@ class HourExaminer:
         sized_peaks = [peak for _, peak in peaks if peak is not None]
         trial = InjectionTrial(self.analyzer, self._detection, state, hour=to_ms(hour), peaks=sized_peaks)
         values = {"area": area, "since": since, "until": hour + ONE_HOUR + EXAMINE_DELAY, "first": first_batch}
-        ids = [int(row[0]) for row in await (await tx.execute(QUERIES["select_batch_ids"], values)).fetchall()]
+        ids = [int(id_) for (id_,) in await (await tx.execute(QUERIES["select_batch_ids"], values)).fetchall()]
         for begin in range(0, len(ids), _BATCH_LIMIT):
             payloads = await _load_payloads(tx, registry, ids[begin : begin + _BATCH_LIMIT])
             await asyncio.to_thread(_feed_trial, trial, payloads, registry)
@@ -99,7 +99,8 @@ class HourExaminer:
     async def _size_peak(self, tx: Transaction, drawn_peak: DrawnPeak, hour: datetime) -> SyntheticPeak | None:
         values = {"id": drawn_peak.stream.id, "since": hour - _WARM_UP, "until": hour + ONE_HOUR + EXAMINE_DELAY}
         rows = await (await tx.execute(QUERIES["select_readings"], values)).fetchall()
-        at, value = np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows], np.float64)
+        at = np.array([observed_at for observed_at, _ in rows], np.int64)
+        value = np.array([value for _, value in rows], np.float64)
         min_noise = self._detection.enabled_properties()[drawn_peak.stream.observed_property].noise_absolute
         return size_peak(drawn_peak, to_ms(hour), at, value, min_noise)
 

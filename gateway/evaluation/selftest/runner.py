@@ -12,7 +12,7 @@ from gateway.evaluation.selftest import telemetry
 from gateway.evaluation.selftest.hour_loader import EXAMINE_DELAY, ONE_HOUR, QUERIES, HourExaminer, HourResult
 from gateway.evaluation.selftest.settings import SelfTestSettings
 from gateway.model.timestamps import from_ms
-from gateway.store.connection import Transaction, open_exclusive
+from gateway.store.connection import Transaction, fetch_scalar, open_exclusive
 
 _LOG = get_logger("gateway.evaluation")
 _MAX_BACKLOG = timedelta(hours=24)  # oldest hour that is examined after a pause
@@ -55,11 +55,11 @@ class SelfTestRunner:
 
     async def _due_hours(self, tx: Transaction, area: str, now: datetime) -> list[datetime]:
         values = {"area": area, "detector": self._examiner.analyzer.detector.name}
-        row = await (await tx.execute(QUERIES["select_last_hour"], values)).fetchone()
+        examined_hour = await fetch_scalar(tx, QUERIES["select_last_hour"], values)
         last = (now - _COMMIT_MARGIN - EXAMINE_DELAY).replace(minute=0, second=0, microsecond=0) - ONE_HOUR
         first = last - _MAX_BACKLOG + ONE_HOUR
-        if row is not None and row[0] is not None:
-            first = max(first, row[0] + ONE_HOUR)
+        if examined_hour is not None:
+            first = max(first, examined_hour + ONE_HOUR)
         return [first + i * ONE_HOUR for i in range(max(0, (last - first) // ONE_HOUR + 1))]
 
 

@@ -1,6 +1,7 @@
 """`piekwacht shadow report`: compare live detector and shadow on the same readings."""
 
 import argparse
+import operator
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,16 +45,16 @@ def run(args: argparse.Namespace, dsn: str) -> int:
 
 def _build_report(connection: psycopg.Connection, requested_name: str | None, days: float) -> ShadowReport:
     shadows = connection.execute(QUERIES["select_shadows"]).fetchall()
-    chosen = [row for row in shadows if requested_name in {None, row[0]}]
+    chosen = [shadow for shadow in shadows if requested_name in {None, shadow[0]}]
     if not shadows:
         raise GatewayError("no shadow has run: put [shadow] into the configuration and run `piekwacht evaluate`")
     if len(chosen) != 1:
-        raise GatewayError(f"which shadow? give --name with one of {', '.join(row[0] for row in shadows)}")
+        raise GatewayError(f"which shadow? give --name with one of {', '.join(name for name, *_ in shadows)}")
     name, detector, first_at, until = chosen[0]
     since = max(first_at, until - timedelta(days=days))
     values = {"name": name, "detector": detector, "since": since, "until": until}
     live, shadow = (
-        [msgspec.json.decode(row[0], type=Event) for row in connection.execute(QUERIES[query], values)]
+        [msgspec.json.decode(body, type=Event) for (body,) in connection.execute(QUERIES[query], values)]
         for query in ("found_live", "found_in_shadow")
     )
     return ShadowReport(
@@ -81,7 +82,7 @@ def _format_report(report: ShadowReport) -> str:
         *(_format_row("only live", event, None) for event in comparison.only_live),
         *(_format_row("only shadow", None, event) for event in comparison.only_shadow),
     ]
-    rows.sort(key=lambda row: row[3])
+    rows.sort(key=operator.itemgetter(3))
     return "\n".join(lines + (_format_table([_HEADER, *rows]) if rows else []))
 
 

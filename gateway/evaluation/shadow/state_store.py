@@ -14,7 +14,7 @@ from gateway.model.event import Event
 from gateway.model.registry import Registry
 from gateway.store.batches import StoredBatch
 from gateway.store.checkpoints import LoadedCheckpoint, PackedCheckpoint
-from gateway.store.connection import Transaction, fetch_all, fetch_one
+from gateway.store.connection import Transaction, fetch_all, fetch_one, fetch_scalar
 
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -38,8 +38,8 @@ async def load_state(tx: Transaction, name: str, analyzer: Analyzer, registry: R
 
 async def find_first_batch(tx: Transaction, at: datetime) -> int:
     """Return the first batch that was committed at that time or later."""
-    row = await (await tx.execute(QUERIES["select_last_batch_before"], {"at": at})).fetchone()
-    return int(row[0]) + 1 if row else 0
+    last_before: int | None = await fetch_scalar(tx, QUERIES["select_last_batch_before"], {"at": at})
+    return 0 if last_before is None else last_before + 1
 
 
 async def load_batches(tx: Transaction, registry: Registry, first: int, last: int, limit: int) -> BatchPage | None:
