@@ -57,9 +57,7 @@ def main() -> int:
     options, started = parse_arguments(), time.monotonic()
     missing_files = list_missing_files(options.shared)
     if missing_files:
-        print(
-            f"no benchmark: {missing_files[0]} is missing; give its folder with SHARED=folder, see {Path(__file__).name}"
-        )
+        print(f"no benchmark here: {missing_files[0]} is missing; set SHARED=folder, see {Path(__file__).name}")
         return 0
     folders = {labelled_set: BUILD / labelled_set.folder for labelled_set in [*list_sets(options.seeds), UNLABELLED]}
     with ProcessPoolExecutor(options.workers) as pool:
