@@ -21,6 +21,7 @@ test: .venv/prepared  ## run all checks and all tests but benchmarks and contain
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -m "not benchmark and not containers" -n 2 --dist loadfile $(ARGS)
+	@$(MAKE) --no-print-directory prose ARGS=
 
 check: .venv/prepared  ## check format, lint, types and import contracts; run the fast tests
 	$(BIN)/ruff format --check .
@@ -28,6 +29,7 @@ check: .venv/prepared  ## check format, lint, types and import contracts; run th
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -q -m "not slow and not browser and not timescale and not benchmark and not containers"
+	@$(MAKE) --no-print-directory prose ARGS=
 
 prose: .venv/prepared  ## find long sentences and banned terms in documents, docstrings and comments (ARGS="--only PATH...")
 	@sh deploy/prepare --node

@@ -1,10 +1,9 @@
 """Texts for people in Dutch and English, from gettext catalogues.
 
-A package stores its texts in `locale/<language>/LC_MESSAGES/<domain>.po`, one entry per text: `msgctxt`
-is the place where it is read (a mail, a page, a flag), `msgid` a key, `msgstr` the text. The build compiles the
-catalogues with Babel.
-A key without a text raises KeyError, so that a page never shows a key; tests/test_catalogues.py requires both languages
-to be complete, with the same placeholders.
+A package stores its texts in `locale/<language>/LC_MESSAGES/<domain>.po`, one entry per text. Its `msgctxt` is the
+place where it is read (a mail, a page, a flag), its `msgid` a key, its `msgstr` the text. The build compiles the
+catalogues with Babel. A key without a text raises KeyError, so that a page never shows a key;
+tests/test_catalogues.py requires both languages to be complete, with the same placeholders.
 """
 
 import gettext

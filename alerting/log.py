@@ -3,10 +3,10 @@
     _LOG = get_logger("alerting.dispatch")
     _LOG.info("delivery succeeded", event_id="5cjs", receiver="piket")
 
-A logger's name is the folder of the code that writes, so that it survives a renamed file. docs/operator/logs.md lists
-all names. structlog collects the keys; the record goes to the standard library's logging, whose handler and format the
-process chooses (gateway/system/logging_setup.py). Keys of `logging.LogRecord` itself, such as `name`, `args` and
-`message`, raise KeyError.
+A logger's name is the folder of the code that writes, so that it survives a renamed file. The page
+docs/operator/logs.md lists all names. structlog collects the keys; the record goes to the standard library's logging,
+whose handler and format the process chooses (gateway/system/logging_setup.py). Keys of `logging.LogRecord` itself,
+such as `name`, `args` and `message`, raise KeyError.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """`piekwacht-agent bench`: cost of the agent on this machine, measured on a real agent in a separate folder.
 
-The load is that of a station: a reading of eight properties per ten seconds, a batch and a commit per sixty seconds, no
-network, and a backlog of the given days in the spool.
+The load is that of a station: a reading of eight properties per ten seconds, a batch and a commit per minute. There
+is no network, and the spool has a backlog of the given days.
 """
 
 import os

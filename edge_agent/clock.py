@@ -1,7 +1,7 @@
 """The time of this node, and how reliable it is.
 
-A node without a battery-backed clock boots with a wrong time and learns the right one minutes or days later. Waiting for
-it would lose readings. Every stamp therefore carries what the gateway needs to correct it: the id of the boot,
+A node without a battery-backed clock boots with a wrong time and learns the right one minutes or days later. Waiting
+for it would lose readings. Every stamp therefore carries what the gateway needs to correct it: the id of the boot,
 CLOCK_BOOTTIME, which neither steps nor stops, and whether the kernel considered the clock synchronised.
 """
 

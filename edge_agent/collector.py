@@ -180,7 +180,7 @@ def _worst_clock(readings: Sequence[Reading]) -> ClockState:
 
 
 def make_batch_factory(readings: Sequence[Reading], *, signer: Signer, hist: bool) -> BatchFactory:
-    """Return the function that the spool calls once the number is known. `hist` is fixed here: sent bytes never change."""
+    """Return the function that the spool calls once the number is known; `hist` is fixed here."""
 
     def create_batch(inc: str, seq: int) -> SignedBatch:
         batch = build_batch(readings, node=signer.name, inc=inc, seq=seq, hist=hist)
@@ -190,7 +190,7 @@ def make_batch_factory(readings: Sequence[Reading], *, signer: Signer, hist: boo
 
 
 def make_merge_factories(held_batches: Sequence[bytes], *, signer: Signer) -> list[BatchFactory]:
-    """Join held readings; return the function that the spool calls per batch once its number is known (`hist` is set)."""
+    """Join held readings; return the function that the spool calls per batch. `hist` is set."""
 
     def make_factory(batch: ReadingBatch) -> BatchFactory:
         def create_batch(inc: str, seq: int) -> SignedBatch:

@@ -1,8 +1,8 @@
 """Choose the batch to send next. Pure: the publisher calls `next`, sends the batch and reports it.
 
-There are two lanes. Batches stored since the connection began go first, so that residents and inspectors see the present.
-The backlog follows, oldest first, limited by a token bucket. PUBACK only frees a place in the window. A batch that the
-gateway does not confirm is sent again, after growing pauses.
+There are two lanes. Batches stored since the connection began go first, so that residents and inspectors see the
+present. The backlog follows, oldest first, limited by a token bucket. PUBACK only frees a place in the window. A
+batch that the gateway does not confirm is sent again, after growing pauses.
 """
 
 from collections.abc import Sequence

@@ -2,8 +2,9 @@
 
 The gateway publishes a DesiredConfig on the node's `config` topic, retained. Only `[batch]`, `[[sensor]]` and the
 certificate can be replaced: identity, keys, broker and spool stay as on the card. A new version is on trial. It is
-accepted once the gateway has confirmed readings made under it. It is taken back if that does not happen in time, if the
-agent cannot start with it, or if the agent keeps crashing. A certificate that the broker refuses is taken back likewise.
+accepted once the gateway has confirmed readings made under it. It is taken back if that does not happen in time, if
+the agent cannot start with it, or if the agent keeps crashing. A certificate that the broker refuses is taken back
+likewise.
 """
 
 import os

@@ -82,8 +82,9 @@ def _check_endpoints(settings: Sequence[SensorSettings]) -> None:
         if isinstance(sensor_settings, SimulatedSettings | ReplaySettings):
             continue
         if sensor_settings.endpoint in occupants:
+            names = f"{occupants[sensor_settings.endpoint]} and {sensor_name(sensor_settings)}"
             raise ConfigurationError(
-                f"sensor: {occupants[sensor_settings.endpoint]} and {sensor_name(sensor_settings)} both claim {sensor_settings.endpoint}: put one of them on another bus"
+                f"sensor: {names} both claim {sensor_settings.endpoint}: put one of them on another bus"
             )
         occupants[sensor_settings.endpoint] = sensor_name(sensor_settings)
 

@@ -1,9 +1,9 @@
 """The spool: the only queue on the node. It survives a kill and a power cut.
 
-SQLite in WAL mode with synchronous = FULL: a committed batch survives a power cut (NORMAL lost up to 122 of 1,500 commits
-in 240 simulated cuts). A batch is signed and stored in the transaction that assigns its number, so the stored bytes are
-the bytes that are sent, however often. A row is deleted only after a signed confirmation of the gateway. Above the quota
-the oldest rows are deleted and a signed record of the gap takes their place.
+SQLite in WAL mode with synchronous = FULL: a committed batch survives a power cut (NORMAL lost up to 122 of 1,500
+commits in 240 simulated cuts). A batch is signed and stored in the transaction that assigns its number, so the stored
+bytes are the bytes that are sent, however often. A row is deleted only after a signed confirmation of the gateway.
+Above the quota the oldest rows are deleted and a signed record of the gap takes their place.
 """
 
 import sqlite3

@@ -1,8 +1,9 @@
 """Between the collector and the spool: handles a disk that refuses to write.
 
-A full or read-only disk stops neither the sensors nor the sending of stored batches. Readings that cannot be written wait
-in bounded memory and are written when the disk accepts them again. Readings dropped from memory meanwhile are counted
-and recorded as a gap. A damaged file is moved aside at the next start; the agent ends for that: see `open_or_recover`.
+A full or read-only disk stops neither the sensors nor the sending of stored batches. Readings that cannot be written
+wait in bounded memory and are written when the disk accepts them again. Readings dropped from memory meanwhile are
+counted and recorded as a gap. A damaged file is moved aside at the next start; the agent ends for that: see
+`open_or_recover`.
 """
 
 import functools

@@ -1,12 +1,12 @@
 """The contract between a node and a gateway: topics, ReadingBatch, flags, StoredRanges.
 
 A ReadingBatch is one line of JSON in columns, then a signature (see `signing`). A person can read it with
-`mosquitto_sub`. Its key (node, inc, seq) is unique: `inc` is a random id made with the spool file, `seq` counts up in the
-transaction that stores the batch on the node. The gateway alone decides what a node may delete: after COMMIT it sends
-signed StoredRanges.
+`mosquitto_sub`. Its key (node, inc, seq) is unique: `inc` is a random id made with the spool file, `seq` counts up in
+the transaction that stores the batch on the node. The gateway alone decides what a node may delete: after COMMIT it
+sends signed StoredRanges.
 
-The contract is part of the agent, which sends first; it needs only msgspec and `signing`. Unknown fields are tolerated,
-known ones are checked strictly.
+The contract is part of the agent, which sends first; it needs only msgspec and `signing`. Unknown fields are
+tolerated, known ones are checked strictly.
 """
 
 import re

@@ -1,8 +1,8 @@
 """A foreign node: an ESP32 or ESP8266 with ESPHome or airRohr that posts its readings to this agent.
 
-Such a board has neither spool nor key: readings lost before the post are lost. After the post they are stored and signed
-like any other. Two formats are accepted: SenML (RFC 8428), which ESPHome can be configured to send, and airRohr's JSON
-("send data to own API"). Stamps are the times of arrival.
+Such a board has neither spool nor key: readings lost before the post are lost. After the post they are stored and
+signed like any other. Two formats are accepted: SenML (RFC 8428), which ESPHome can be configured to send, and
+airRohr's JSON ("send data to own API"). Stamps are the times of arrival.
 """
 
 import math

@@ -1,9 +1,9 @@
 """Alphasense OPC-N3: PM1, PM2.5, PM10 from a histogram of single particles, over SPI.
 
-Mode 1. A command byte is sent until the sensor answers 0xF3 (0x31: busy), and at most once per
-10 ms; after 20 s without an answer the link must pause for two seconds. The histogram is 86 bytes, little-endian, and
-ends in a CRC-16 (polynomial 0xA001 reflected, initial value 0xFFFF) of the first 84.
-Source: Alphasense supplemental SPI information for the OPC-N3, 072-0503 issue 3.
+Mode 1. A command byte is sent until the sensor answers 0xF3 (0x31: busy), at most once per 10 ms. After 20 s without
+an answer the link must pause for two seconds. The histogram is 86 bytes, little-endian, and ends in a CRC-16
+(polynomial 0xA001 reflected, initial value 0xFFFF) of the first 84. Source: Alphasense supplemental SPI information
+for the OPC-N3, 072-0503 issue 3.
 """
 
 import struct

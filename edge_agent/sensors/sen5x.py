@@ -1,8 +1,8 @@
 """Sensirion SEN50, SEN54, SEN55: PM, and with it humidity, temperature, VOC and NOx raw signals.
 
 VOC and NOx are taken as raw ticks: the index is relative to the last days of the sensor, which an inspectorate cannot
-use. After a brown-out the sensor answers "unknown" until it is started again. Source: SEN5x datasheet, version 2, sections 6.1 and 6.2; the command for raw values
-(0x03D2) is in the maker's published Arduino driver only.
+use. After a brown-out the sensor answers "unknown" until it is started again. Source: SEN5x datasheet, version 2,
+sections 6.1 and 6.2; the command for raw values (0x03D2) is in the maker's published Arduino driver only.
 """
 
 import struct

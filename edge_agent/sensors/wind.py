@@ -1,8 +1,8 @@
 """Wind: ultrasonic anemometers that send ASCII (Gill WindSonic and alike) or Modbus RTU.
 
-A reading covers all lines since the one before: the direction of the vector mean and the scalar mean of the speed,
-after the WMO Guide to Instruments (No. 8, part I, chapter 5).
-Sources: Gill WindSonic user manual 1405-PS-0019; Modbus over serial line V1.02.
+A reading covers all lines since the one before. Its direction is that of the vector mean, its speed the scalar mean
+(WMO Guide to Instruments, No. 8, part I, chapter 5). Sources: Gill WindSonic user manual 1405-PS-0019; Modbus over
+serial line V1.02.
 """
 
 import math

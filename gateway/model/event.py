@@ -81,7 +81,7 @@ class Event(Struct, frozen=True, kw_only=True):
     reasons        codes for what raises or lowers the detector's confidence; they never change
     detector       name@version#hash of its parameters; `state_hash`: hash of the detector's state at that moment
     neighbours, wind, upwind   surroundings; None or empty if unknown
-    words          one sentence each in `nl` and `en`
+    words          one sentence per language, `nl` and `en`
     detected_late  detected when a gap was repaired, not as it happened: never paged as live
     merged_into    the regional event that this one was the beginning of
     """

@@ -40,8 +40,8 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
     username       user name, if the broker asks for one
     password_file  file with the password
     tls            TLS files of the gateway; without them the connection is not encrypted
-    api_tls        TLS files of the API, needed with `piekwacht up`; a broker that uses the certificate as client id would
-                   otherwise disconnect gateway and API in turn
+    api_tls        TLS files of the API, needed with `piekwacht up`; else a broker that uses certificates as client ids
+                   disconnects gateway and API in turn
     """
 
     host: str = "127.0.0.1"

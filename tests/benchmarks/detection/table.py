@@ -4,8 +4,8 @@
 
 SHARED holds `bench/benchmark.py`, which makes the sets from `data/` and scores events. It is not part of this
 repository because the recordings belong to others. Sets and events stay in build/detection. With --write the summary,
-the full tables and the plots (all methods; examples of hits, misses and false alarms) go into docs/. Without SHARED the
-script prints what is missing and writes nothing.
+the full tables and the plots (all methods; examples of hits, misses and false alarms) go into docs/. Without SHARED
+the script prints what is missing and writes nothing.
 """
 
 import argparse
@@ -57,7 +57,9 @@ def main() -> int:
     options, started = parse_arguments(), time.monotonic()
     missing_files = list_missing_files(options.shared)
     if missing_files:
-        print(f"no benchmark here: {missing_files[0]} is missing; set SHARED=folder, see {Path(__file__).name}")
+        print(
+            f"no benchmark: {missing_files[0]} is missing; name its folder by SHARED=folder, see {Path(__file__).name}"
+        )
         return 0
     folders = {labelled_set: BUILD / labelled_set.folder for labelled_set in [*list_sets(options.seeds), UNLABELLED]}
     with ProcessPoolExecutor(options.workers) as pool:
