@@ -63,7 +63,7 @@ async def run(dsn: str, folder: Path, kills: int) -> None:
             worker.kill()
             worker.wait()
         async with run_dispatchers(settings, dsn):
-            await wait_until_delivered(dsn, timeout=300)
+            await wait_until_delivered(dsn, within=300)
         durations = time.perf_counter() - started
     ids = Counter(headers["webhook-id"] for headers, _ in web.requests)
     mails = [email.message_from_bytes(envelope.content, policy=email.policy.default) for envelope in server.received]
