@@ -39,7 +39,7 @@ async def peaking(site, database):
             route=[Route(receiver="omgevingsdienst", least_confidence=0.0)],
         )
         async with run_dispatchers(settings, database):
-            await wait_until_delivered(database, timeout=30)
+            await wait_until_delivered(database, within=30)
     with psycopg.connect(database) as connection:
         (event,) = connection.execute(
             "SELECT event_id FROM alerting.member WHERE state = 'open' AND event_id <> 'elsewhere'"
