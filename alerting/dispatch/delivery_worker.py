@@ -12,7 +12,8 @@ import psycopg
 
 from alerting import telemetry
 from alerting.decide.reason_detail import DetailCode, describe_detail, encode_detail
-from alerting.delivery.channel import Delivery, DeliveryContext, DeliveryOutcome, FinalState, plan_next_attempt
+from alerting.delivery.channel import Delivery, DeliveryContext, DeliveryOutcome
+from alerting.delivery.retry import FinalState, plan_next_attempt
 from alerting.dispatch import outbox
 from alerting.dispatch.deliver import deliver
 from alerting.dispatch.outbox import OutboxLease

@@ -15,7 +15,8 @@ from alerting import inbox
 from alerting.alert import Alert, Severity
 from alerting.decide.reason_detail import DetailCode, encode_detail
 from alerting.decide.routing import DecisionReason
-from alerting.delivery.channel import Delivery, DeliveryOutcome, FinalState, NextAttempt
+from alerting.delivery.channel import Delivery, DeliveryOutcome
+from alerting.delivery.retry import FinalState, NextAttempt
 from alerting.message.notification import OriginalNotification, hash_content
 from alerting.rows import fetch_column, fetch_one, fetch_value
 from alerting.settings import AlertingSettings, ReceiverSettings

@@ -11,7 +11,8 @@ from standardwebhooks import Webhook
 
 from alerting.alert import Change, Place
 from alerting.decide.reason_detail import describe_detail
-from alerting.delivery.channel import Delivery, DeliveryOutcome, FinalState, NextAttempt, plan_next_attempt
+from alerting.delivery.channel import Delivery, DeliveryOutcome
+from alerting.delivery.retry import FinalState, NextAttempt, plan_next_attempt
 from alerting.dispatch import delivery_worker, outbox
 from alerting.dispatch.inbox_worker import InboxWorker
 from alerting.message.email_content import render_email
