@@ -110,7 +110,7 @@ INVALID_CHANGES = [
     ({"match": ["station=x"]}, "write label"),
     ({"match": ['station=~"("']}, "matcher"),
     ({"area": None, "match": []}, "write what to silence"),
-    ({"reason": "  "}, "reason: say why"),
+    ({"reason": "  "}, "reason: write why"),
     ({"endsAt": "morgen"}, "endsAt: 'morgen' is no time"),
     ({"endsAt": "2026-01-01T00:00:00Z"}, "ends"),
     ({"endsAt": "2099-01-01T00:00:00Z"}, "at most 92 days"),
