@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
         "--until-done", action="store_true", help="end when every recording is played and the gateway holds all of it"
     )
     run.add_argument(
-        "--trial-seconds", type=float, default=600.0, metavar="N", help="how long a configuration from afar is tried"
+        "--trial-seconds", type=float, default=600.0, metavar="N", help="how long a remote configuration is tried"
     )
     run.set_defaults(command=_run)
     settings = commands.add_parser(

@@ -156,10 +156,10 @@ class Agent:
             try:
                 desired = DesiredConfig.decode(self._desired.get())
             except MalformedError as error:
-                _LOG.warning("ignored a configuration from afar: %s", error)
+                _LOG.warning("ignored a remote configuration: %s", error)
                 continue
             if desired.node == self._settings.node.id and self._remote_config.start_trial(desired, self._base):
-                _LOG.info("configuration %d from afar is tried", desired.version)
+                _LOG.info("remote configuration %d is on trial", desired.version)
                 return True
         return False
 
@@ -173,13 +173,13 @@ class Agent:
         )
         if is_confirmed and any(state in {"ok", "done"} for state in self._sampler.states.values()):
             self._remote_config.accept_trial()
-            _LOG.info("configuration %d from afar is kept", self._remote_config.state.version)
+            _LOG.info("remote configuration %d is accepted", self._remote_config.state.version)
             return False
         if time.monotonic() < deadline:
             return False
         problems = "; ".join(f"{name}: {state}" for name, state in self._sampler.states.items() if state != "ok")
         self._remote_config.refuse_trial(problems or "the gateway confirmed no reading in time")
-        _LOG.warning("configuration from afar is taken back: %s", self._remote_config.state.error)
+        _LOG.warning("remote configuration is taken back: %s", self._remote_config.state.error)
         return True
 
     def _store(self, runs: Sequence[Sequence[Reading]]) -> None:

@@ -16,7 +16,7 @@ _TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
 
 
 def encode_status(*, online: bool, version: str, configuration: str, remote_state: RemoteState) -> bytes:
-    """The status message: the hash of the configuration in force, and what became of those from afar."""
+    """The status message: the hash of the configuration in force, and the outcome of remote ones."""
     content: dict[str, Any] = {"v": 1, "online": online, "version": version, "configuration": configuration}
     if remote_state != RemoteState():
         content["remote"] = {

@@ -111,7 +111,7 @@ class RemoteConfig:
         self._update_state(**_NO_TRIAL, refused_version=version, error=reason)
 
     def _apply_overlay(self, base: Path, overlay: str, certificate: str, stage: str) -> Configuration:
-        """The card's configuration under what came from afar; the certificate lies in a file beside ours."""
+        """The card's configuration under the remote settings; the certificate lies in a file beside ours."""
         configuration = merge_overlay(base, overlay)
         if not certificate:
             return configuration
@@ -134,15 +134,15 @@ def merge_overlay(base: Path, overlay: str) -> Configuration:
     try:
         overrides = tomllib.loads(overlay)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"configuration from afar: not TOML: {error}") from None
+        raise ConfigurationError(f"remote configuration: not TOML: {error}") from None
     other_tables = sorted(set(overrides) - _ALLOWED_TABLES)
     if other_tables:
         raise ConfigurationError(
-            f"configuration from afar: `{other_tables[0]}` cannot be set there; only batch and sensor can"
+            f"remote configuration: `{other_tables[0]}` cannot be set there; only batch and sensor can"
         )
     read_configuration(base)  # its own errors first, under its own name
     table = {**tomllib.loads(base.read_text(encoding="utf-8")), **overrides}
-    settings = convert_table(table, Settings, source="configuration from afar", folder=base.resolve().parent)
+    settings = convert_table(table, Settings, source="remote configuration", folder=base.resolve().parent)
     create_sensors(settings.sensor, SensorState(settings.spool.path.with_suffix(".memory")))
     return Configuration(settings=settings, hash=hash_configuration(base.read_bytes() + overlay.encode()))
 
@@ -151,7 +151,7 @@ def _replace_certificate(configuration: Configuration, certificate: Path) -> Con
     """The same with another certificate for the same key; ConfigurationError where they do not fit."""
     broker = configuration.settings.broker
     if broker.tls is None:
-        raise ConfigurationError("configuration from afar: a certificate, and this node's broker is without TLS")
+        raise ConfigurationError("remote configuration: a certificate, and this node's broker is without TLS")
     tls = msgspec.structs.replace(broker.tls, certificate=certificate)
     tls.load_context()
     broker = msgspec.structs.replace(broker, tls=tls)

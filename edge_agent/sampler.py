@@ -112,7 +112,7 @@ class _SensorThread(threading.Thread):
             except Exception as error:  # noqa: BLE001 - any error: the other sensors and the spool continue
                 failures += 1
                 self._error = f"{type(error).__name__}: {error}"
-                _LOG.exception("%s fails in a way that nobody thought of; it is started again", self.sensor.name)
+                _LOG.exception("%s: unexpected failure; starting the sensor again", self.sensor.name)
                 self._stop_event.wait(min(_MAX_PAUSE, 2.0**failures))
             else:
                 self._finished = True

@@ -56,7 +56,7 @@ class SessionContext:
     batch: BatchSettings
     encode_status: StatusEncoder
     encode_health: Callable[[SpoolDepth, PublisherCounts], bytes]
-    on_desired_config: Callable[[bytes], None]  # takes the text of a configuration from afar, whose signature fits
+    on_desired_config: Callable[[bytes], None]  # takes the text of a remote configuration, whose signature fits
 
     def build_message(self, kind: TopicKind, body: bytes) -> MqttMessage:
         """A message on one of our topics; the status is retained."""
@@ -199,7 +199,7 @@ class Session:
                     self._record_stored_ranges(self._context.decode_stored_ranges(text))
             except (NoteError, MalformedError) as error:
                 self._counts.refused += 1
-                _LOG.warning("ignored a word that is not the gateway's, or not for us: %s", error)
+                _LOG.warning("ignored a message without a valid signature of the gateway: %s", error)
         now = time.monotonic()
         if self._stored_ranges and (now >= self._forget_due or self._stop_deadline.deadline is not None):
             self._delete_stored(now)

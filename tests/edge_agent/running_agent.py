@@ -74,7 +74,7 @@ class FakeGateway:
         self._client.publish(str(topic), key.sign(desired_config.encode()), qos=1, retain=True)
 
     def find_remote_state(self) -> dict:
-        """What the node last said of configurations from afar."""
+        """What the node last said of remote configurations."""
         return next(
             (w.get("remote", {}) for w in reversed(self.status_messages) if w["kind"] == "status" and w["online"]), {}
         )

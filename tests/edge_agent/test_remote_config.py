@@ -1,4 +1,4 @@
-"""A configuration from afar: only the gateway is believed, it is tried before it is kept, and a bad one goes again."""
+"""A remote configuration: only the gateway is believed, it is tried before it is kept, and a bad one goes again."""
 
 import pytest
 
@@ -32,8 +32,8 @@ def test_a_good_one_is_tried_kept_and_in_force_after_a_restart(node, listen, bro
     wait_until(lambda: heard(ear, "co2"))
     wait_until(lambda: RemoteConfig(node.spool.with_suffix(".remote")).state.version == 7)
     errors = stop(process)
-    assert "configuration 7 from afar is tried" in errors
-    assert "configuration 7 from afar is kept" in errors
+    assert "remote configuration 7 is on trial" in errors
+    assert "remote configuration 7 is accepted" in errors
     before = len(ear.batches)
     process = node.start()
     wait_until(lambda: len(ear.batches) > before + 3)

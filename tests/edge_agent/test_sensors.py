@@ -357,7 +357,7 @@ def test_a_hung_sensor_disturbs_no_other_and_is_flagged(tmp_path):
     assert sampler.states["it"] == "ok"
     sampler.stop()
     release.set()
-    sampler.rest()
+    sampler.drain()
 
 
 @pytest.mark.parametrize(

@@ -131,9 +131,9 @@ def test_from_the_authority_to_revocation_without_losing_a_reading(site, tmp_pat
 
         (tmp_path / "wanted.toml").write_text(CONFIGURED)
         assert site.run("node", "configure", "ijm-001", str(tmp_path / "wanted.toml")) == 0
-        wait_until(lambda: "configuration 1 from afar is kept" in (tmp_path / "agent.log").read_text())
+        wait_until(lambda: "remote configuration 1 is accepted" in (tmp_path / "agent.log").read_text())
         assert site.run("node", "renew", "ijm-001") == 0
-        wait_until(lambda: "configuration 2 from afar is kept" in (tmp_path / "agent.log").read_text())
+        wait_until(lambda: "remote configuration 2 is accepted" in (tmp_path / "agent.log").read_text())
         issued = sorted((tmp_path / "ca/issued").glob("ijm-001-*.pem"), key=lambda p: p.stat().st_mtime)
         in_force = (tmp_path / "card/spool.accepted.pem", tmp_path / "card/spool.trial.pem")
         assert issued[-1].read_text() in {path.read_text() for path in in_force if path.exists()}
