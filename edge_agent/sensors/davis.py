@@ -8,7 +8,6 @@ Source: Davis Instruments, Vantage Serial Communication Reference Manual, v2.6, 
 import binascii
 import struct
 import time
-from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from msgspec import Meta
 
 from edge_agent.errors import Fault, SensorError
 from edge_agent.sensors.driver import RawReading, UartSettings
+from edge_agent.sensors.scanners import FrameScanner
 from edge_agent.sensors.wind import RANGES as WIND
 from edge_agent.sensors.wind import WindVector, mean_wind
 from edge_agent.transport.uart import Uart
@@ -42,25 +42,9 @@ class DavisSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver",
         return Davis(Uart(self.port, baud=self.baud), north=self.north_degrees)
 
 
-class DavisFrameScanner:
-    """Finds LOOP packets; one whose checksum does not fit is counted and skipped."""
-
-    def __init__(self) -> None:
-        self.bad_count = 0
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Bytes in, whole packets with a fitting checksum out."""
-        self._buffer += data
-        while (start := self._buffer.find(_HEAD)) >= 0 and len(self._buffer) >= start + _LENGTH:
-            frame = bytes(self._buffer[start : start + _LENGTH])
-            if binascii.crc_hqx(frame, 0) == 0:  # CRC-CCITT over packet and checksum together
-                del self._buffer[: start + _LENGTH]
-                yield frame
-            else:
-                self.bad_count += 1
-                del self._buffer[: start + 1]
-        del self._buffer[: max(0, len(self._buffer) - _LENGTH + 1) if start < 0 else start]
+def create_scanner() -> FrameScanner:
+    """Return a scanner of LOOP packets; CRC-CCITT over packet and checksum together is zero."""
+    return FrameScanner(_HEAD, _LENGTH, lambda packet: binascii.crc_hqx(packet, 0) == 0)
 
 
 def decode(frame: bytes, *, north: float = 0.0) -> RawReading:
@@ -82,7 +66,7 @@ class Davis:
     ranges = RANGES
 
     def __init__(self, uart: Uart, *, north: float) -> None:
-        self._uart, self._north, self._scanner = uart, north, DavisFrameScanner()
+        self._uart, self._north, self._scanner = uart, north, create_scanner()
 
     def start(self) -> None:
         """Wake the console, which sleeps on battery; it may need three newlines (manual, section V)."""

@@ -6,10 +6,10 @@ six data bytes modulo 256, AB. Specified to 70 % RH only; PM10 is extrapolated (
 """
 
 import struct
-from collections.abc import Iterator
 from types import MappingProxyType
 
 from edge_agent.sensors.driver import RawReading, UartSettings
+from edge_agent.sensors.scanners import FrameScanner, read_newest_frame
 from edge_agent.transport.uart import Uart
 from edge_agent.wire import Flag
 
@@ -28,25 +28,9 @@ class Sds011Settings(UartSettings, frozen=True, kw_only=True, tag_field="driver"
         return Sds011(Uart(self.port))
 
 
-class Sds011FrameScanner:
-    """Finds frames in the stream; whatever lies between them is skipped."""
-
-    def __init__(self) -> None:
-        self.bad_count = 0
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Bytes in, whole frames with a fitting checksum out."""
-        self._buffer += data
-        while (start := self._buffer.find(_HEAD)) >= 0 and len(self._buffer) >= start + _LENGTH:
-            frame = bytes(self._buffer[start : start + _LENGTH])
-            if sum(frame[2:8]) & 0xFF == frame[8] and frame[9] == _TAIL:
-                del self._buffer[: start + _LENGTH]
-                yield frame
-            else:
-                self.bad_count += 1
-                del self._buffer[: start + 1]
-        del self._buffer[: max(0, len(self._buffer) - _LENGTH + 1) if start < 0 else start]
+def create_scanner() -> FrameScanner:
+    """Return a scanner of the sensor's frames."""
+    return FrameScanner(_HEAD, _LENGTH, lambda frame: sum(frame[2:8]) & 0xFF == frame[8] and frame[9] == _TAIL)
 
 
 def decode(frame: bytes) -> RawReading:
@@ -67,7 +51,7 @@ class Sds011:
     ranges = RANGES
 
     def __init__(self, uart: Uart) -> None:
-        self._uart, self._scanner = uart, Sds011FrameScanner()
+        self._uart, self._scanner = uart, create_scanner()
 
     def start(self) -> None:
         """Switch the fan on; the sensor then sends one frame per second."""
@@ -77,14 +61,7 @@ class Sds011:
 
     def read(self) -> RawReading:
         """The newest frame."""
-        bad_before = self._scanner.bad_count
-        raw = decode(self._uart.read_newest(self._scanner, timeout=3.0))
-        if self._scanner.bad_count == bad_before:
-            return raw
-        return RawReading(
-            values=raw.values,
-            flags={name: raw.flags.get(name, 0) | Flag.CHECKSUM_RETRY for name in raw.values},
-        )
+        return read_newest_frame(self._uart, self._scanner, decode, timeout=3.0)
 
     def recover(self) -> None:
         """The port is opened anew."""

@@ -13,8 +13,7 @@ import tty
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from edge_agent.sensors.opcn3 import crc16
-from edge_agent.sensors.sensirion import crc8
+from edge_agent.sensors.checksums import crc8, crc16
 from edge_agent.transport.i2c import I2cBus
 
 
