@@ -26,7 +26,7 @@ class RawReading(Struct, frozen=True, kw_only=True):
 
 
 class Driver(Protocol):
-    """One physical sensor. Every method may raise SensorFault."""
+    """One physical sensor. Every method may raise SensorError."""
 
     @property
     def ranges(self) -> Mapping[str, Range]:

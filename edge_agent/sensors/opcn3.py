@@ -45,7 +45,7 @@ class Opcn3Settings(SpiSettings, frozen=True, kw_only=True, tag_field="driver", 
 
 
 def decode(frame: bytes) -> RawReading:
-    """86 bytes of a histogram -> values; SensorFault where they are none or the sensor is not counting."""
+    """86 bytes of a histogram -> values; raises SensorError if they are invalid or the sensor is not counting."""
     if len(frame) != _LENGTH:
         raise SensorError(Fault.BAD_FRAME, f"{len(frame)} bytes where {_LENGTH} were expected")
     fields = _LAYOUT.unpack(frame)

@@ -42,7 +42,7 @@ class LineScanner:
     pattern         a whole line
     checksum_group  group of the pattern with the checksum
     content_group   group that `feed` yields; 0: the whole line
-    max_bytes       bytes of an unfinished line that are kept
+    max_bytes       longest unfinished line in the buffer
     is_wanted       given the content of a valid line: whether to yield it; None: yield all
     """
 

@@ -1,6 +1,5 @@
-"""How all Sensirion sensors speak on I2C: 16-bit commands, and words of two bytes with a CRC-8 each.
+"""I2C protocol of all Sensirion sensors: 16-bit commands, and words of two bytes with a CRC-8 each.
 
-CRC-8 with polynomial 0x31, initial value 0xFF, no reflection, no final xor; CRC(BE EF) = 0x92.
 Source: any Sensirion I2C datasheet, section "Checksum Calculation".
 """
 
@@ -15,7 +14,7 @@ UNKNOWN_UNSIGNED, UNKNOWN_SIGNED = 0xFFFF, 0x7FFF  # codes of the SEN5x and SEN6
 
 
 def unpack_words(frame: bytes, length: int) -> bytes:
-    """Words with checksums -> `length` bytes of content; SensorFault where one does not fit."""
+    """Words with checksums -> `length` bytes of content; raises SensorError if a checksum is wrong."""
     if len(frame) != length // 2 * 3:
         raise SensorError(Fault.BAD_FRAME, f"{len(frame)} bytes where {length // 2 * 3} were expected")
     content = bytearray()

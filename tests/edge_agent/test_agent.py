@@ -10,7 +10,7 @@ from datetime import datetime
 
 import pytest
 
-from edge_agent.collector import make_batch_factory
+from edge_agent.batch_builder import make_batch_factory
 from edge_agent.sensors.sensor import Reading
 from edge_agent.spool import Spool
 from edge_agent.wire import ClockState, Signer, StoredRanges

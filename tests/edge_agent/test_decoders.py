@@ -257,7 +257,7 @@ def attempt(decode, *contents) -> None:
 
 
 def noise_to_every_decoder(noise: random.Random, rounds: int) -> None:
-    """Nothing but SensorFault may come out, whatever goes in."""
+    """Nothing but SensorError may come out, whatever goes in."""
     for _ in range(rounds):
         attempt(sensirion.unpack_words, noise.randbytes(noise.randrange(80)), 2 * noise.randrange(20))
         attempt(sps30.decode, noise.randbytes(40))

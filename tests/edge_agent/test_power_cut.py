@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from edge_agent.collector import make_batch_factory, make_merge_factories
+from edge_agent.batch_builder import make_batch_factory, make_merge_factories
 from edge_agent.sensors.sensor import Reading
 from edge_agent.spool import Spool
 from edge_agent.wire import ClockState, ReadingBatch, Signer, StoredRanges
