@@ -122,7 +122,7 @@ class InjectionTrial:
             if event.datastream == slot and event.kind is not EventKind.REGIONAL
         )
         common_fields: dict[str, Any] = {
-            "draw": peak.drawn_peak,
+            "drawn_peak": peak.drawn_peak,
             "peak": peak,
             "interval": nominal_interval(peak.interval),
         }
