@@ -17,7 +17,7 @@ def node(tmp_path: Path) -> Iterator[NodeProcess]:
 
 @pytest.fixture
 def start_gateway(node: NodeProcess) -> Iterator[Callable[[int], FakeGateway]]:
-    """start_gateway(port) -> an Ear that knows the node."""
+    """start_gateway(port) -> a FakeGateway that knows the node."""
     gateways: list[FakeGateway] = []
 
     def start_gateway(port: int) -> FakeGateway:

@@ -14,7 +14,8 @@ from edge_agent.batch_builder import make_batch_factory
 from edge_agent.sensors.sensor import Reading
 from edge_agent.spool import Spool
 from edge_agent.wire import ClockState, Signer, StoredRanges
-from tests.edge_agent.running_agent import kill, ranges_of, stop, wait_until
+from tests.edge_agent.running_agent import kill, ranges_of, stop
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow  # a real agent, as a process
 
@@ -226,7 +227,7 @@ def test_a_backlog_of_a_week_drains_while_live_readings_stay_fresh(node, start_g
     node.write_config(broker.port, 'driver = "simulated"\ninterval_seconds = 0.2\nproperties = ["pm10"]', batch=batch)
     started = time.monotonic()
     process = node.start()
-    wait_until(lambda: len([b for b in list(gateway.batches.values()) if b.hist]) == batch_count, timeout=100)
+    wait_until(lambda: len([b for b in list(gateway.batches.values()) if b.hist]) == batch_count, seconds=100)
     seconds = time.monotonic() - started
     live_ages = sorted(gateway.ages)
     assert len(live_ages) > seconds  # live batches were sent all the time

@@ -5,7 +5,8 @@ import pytest
 from edge_agent.configuration import ConfigurationError
 from edge_agent.remote_config import RemoteConfig, merge_overlay
 from edge_agent.wire import DesiredConfig, MalformedError, Signer
-from tests.edge_agent.running_agent import stop, wait_until
+from tests.edge_agent.running_agent import stop
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow  # a real agent, as a process
 
@@ -49,7 +50,7 @@ def test_a_configuration_with_which_no_sensor_works_is_taken_back(node, start_ga
     process = node.start("--trial-seconds", "1.5")
     wait_until(lambda: has_received(gateway, "pm10"))
     gateway.publish_desired_config(desired(8, BATCH + FAULTY), node.gateway)
-    wait_until(lambda: gateway.find_remote_state().get("refused") == 8, timeout=30)
+    wait_until(lambda: gateway.find_remote_state().get("refused") == 8, seconds=30)
     assert "/dev/i2c-97 is not there" in gateway.find_remote_state()["error"]
     before = len(gateway.batches)
     wait_until(lambda: len(gateway.batches) > before + 3)

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.system.child_process import find_free_port
-from tests.edge_agent.running_agent import stop, wait_until
+from tests.edge_agent.running_agent import stop
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow  # a real agent, as a process
 
