@@ -1,4 +1,4 @@
-"""Every test gets its own node, broker and ear."""
+"""Every test gets its own node, broker and gateway."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,13 +17,13 @@ def node(tmp_path: Path) -> Iterator[NodeProcess]:
 
 @pytest.fixture
 def start_gateway(node: NodeProcess) -> Iterator[Callable[[int], FakeGateway]]:
-    """listen(port) -> an Ear that knows the node."""
-    ears: list[FakeGateway] = []
+    """start_gateway(port) -> a FakeGateway that has the node's key."""
+    gateways: list[FakeGateway] = []
 
     def start_gateway(port: int) -> FakeGateway:
-        ears.append(FakeGateway(port, node.key.verifier, node.gateway))
-        return ears[-1]
+        gateways.append(FakeGateway(port, node.key.verifier, node.gateway))
+        return gateways[-1]
 
     yield start_gateway
-    for ear in ears:
-        ear.close()
+    for gateway in gateways:
+        gateway.close()

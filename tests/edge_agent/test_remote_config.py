@@ -19,42 +19,42 @@ def desired(version: int, toml: str, *, node: str = "ijm-001") -> DesiredConfig:
     return DesiredConfig(v=1, node=node, version=version, toml=toml)
 
 
-def heard(ear, name: str) -> bool:
-    return any(name in batch.values for batch in list(ear.batches.values()))
+def heard(fake_gateway, name: str) -> bool:
+    return any(name in batch.values for batch in list(fake_gateway.batches.values()))
 
 
-def test_a_good_one_is_tried_kept_and_in_force_after_a_restart(node, listen, broker):
-    ear = listen(broker.port)
+def test_a_good_one_is_tried_kept_and_in_force_after_a_restart(node, start_gateway, broker):
+    fake_gateway = start_gateway(broker.port)
     node.write_config(broker.port, PM10)
     process = node.start()
-    wait_until(lambda: heard(ear, "pm10"))
-    ear.publish_desired_config(desired(7, BATCH + CO2), node.gateway)
-    wait_until(lambda: heard(ear, "co2"))
+    wait_until(lambda: heard(fake_gateway, "pm10"))
+    fake_gateway.publish_desired_config(desired(7, BATCH + CO2), node.gateway)
+    wait_until(lambda: heard(fake_gateway, "co2"))
     wait_until(lambda: RemoteConfig(node.spool.with_suffix(".remote")).state.version == 7)
     errors = stop(process)
     assert "remote configuration 7 is on trial" in errors
     assert "remote configuration 7 is accepted" in errors
-    before = len(ear.batches)
+    before = len(fake_gateway.batches)
     process = node.start()
-    wait_until(lambda: len(ear.batches) > before + 3)
+    wait_until(lambda: len(fake_gateway.batches) > before + 3)
     stop(process)
-    assert "co2" in list(ear.batches.values())[-1].values
-    assert ear.find_remote_state()["version"] == 7
-    assert sorted(ear.values()) == sorted(node.read_generated_values()), "nothing was lost by the change"
+    assert "co2" in list(fake_gateway.batches.values())[-1].values
+    assert fake_gateway.find_remote_state()["version"] == 7
+    assert sorted(fake_gateway.values()) == sorted(node.read_generated_values()), "nothing was lost by the change"
 
 
-def test_one_under_which_no_sensor_works_is_taken_back(node, listen, broker):
-    ear = listen(broker.port)
+def test_one_under_which_no_sensor_works_is_taken_back(node, start_gateway, broker):
+    fake_gateway = start_gateway(broker.port)
     node.write_config(broker.port, PM10)
     process = node.start("--trial-seconds", "1.5")
-    wait_until(lambda: heard(ear, "pm10"))
-    ear.publish_desired_config(desired(8, BATCH + SICK), node.gateway)
-    wait_until(lambda: ear.find_remote_state().get("refused") == 8, timeout=30)
-    assert "/dev/i2c-97 is not there" in ear.find_remote_state()["error"]
-    before = len(ear.batches)
-    wait_until(lambda: len(ear.batches) > before + 3)
+    wait_until(lambda: heard(fake_gateway, "pm10"))
+    fake_gateway.publish_desired_config(desired(8, BATCH + SICK), node.gateway)
+    wait_until(lambda: fake_gateway.find_remote_state().get("refused") == 8, timeout=30)
+    assert "/dev/i2c-97 is not there" in fake_gateway.find_remote_state()["error"]
+    before = len(fake_gateway.batches)
+    wait_until(lambda: len(fake_gateway.batches) > before + 3)
     stop(process)
-    assert "pm10" in list(ear.batches.values())[-1].values
+    assert "pm10" in list(fake_gateway.batches.values())[-1].values
 
 
 @pytest.mark.parametrize(
@@ -66,30 +66,30 @@ def test_one_under_which_no_sensor_works_is_taken_back(node, listen, broker):
         ('[[sensor]]\ndriver = "sps30"\n[[sensor]]\ndriver = "sen5x"\n', "both claim I2C bus 1, address 0x69"),
     ],
 )
-def test_a_bad_one_is_refused_at_once_and_the_reason_is_told(node, listen, broker, toml, sentence):
-    ear = listen(broker.port)
+def test_a_bad_one_is_refused_at_once_and_the_reason_is_told(node, start_gateway, broker, toml, sentence):
+    fake_gateway = start_gateway(broker.port)
     node.write_config(broker.port, PM10)
     process = node.start()
-    wait_until(lambda: heard(ear, "pm10"))
-    ear.publish_desired_config(desired(9, toml), node.gateway)
-    wait_until(lambda: ear.find_remote_state().get("refused") == 9)
-    assert sentence in ear.find_remote_state()["error"]
+    wait_until(lambda: heard(fake_gateway, "pm10"))
+    fake_gateway.publish_desired_config(desired(9, toml), node.gateway)
+    wait_until(lambda: fake_gateway.find_remote_state().get("refused") == 9)
+    assert sentence in fake_gateway.find_remote_state()["error"]
     assert "is tried" not in stop(process)
 
 
-def test_nobody_but_the_gateway_is_believed(node, listen, broker):
-    ear = listen(broker.port)
+def test_nobody_but_the_gateway_is_believed(node, start_gateway, broker):
+    fake_gateway = start_gateway(broker.port)
     node.write_config(broker.port, PM10)
     process = node.start()
-    wait_until(lambda: heard(ear, "pm10"))
-    ear.publish_desired_config(desired(10, CO2), Signer.generate("gateway.ijmond"))
-    ear.publish_desired_config(desired(11, CO2), node.key)
-    ear.publish_desired_config(desired(12, CO2, node="ijm-002"), node.gateway)
-    before = len(ear.batches)
-    wait_until(lambda: len(ear.batches) > before + 5)
+    wait_until(lambda: heard(fake_gateway, "pm10"))
+    fake_gateway.publish_desired_config(desired(10, CO2), Signer.generate("gateway.ijmond"))
+    fake_gateway.publish_desired_config(desired(11, CO2), node.key)
+    fake_gateway.publish_desired_config(desired(12, CO2, node="ijm-002"), node.gateway)
+    before = len(fake_gateway.batches)
+    wait_until(lambda: len(fake_gateway.batches) > before + 5)
     errors = stop(process)
     assert "is tried" not in errors
-    assert not heard(ear, "co2")
+    assert not heard(fake_gateway, "co2")
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ class Authority:
 
 
 class Broker:
-    """Mosquitto with one port for nodes, TLS and certificates only, and one open to the test's ear."""
+    """Mosquitto with one port for nodes, TLS and certificates only, and one open to the test's fake_gateway."""
 
     def __init__(self, folder: Path, authority: Authority) -> None:
         self.port, self.open_port = find_free_port(), find_free_port()
@@ -117,18 +117,20 @@ def tls(ca: Path, certificate: Path, key: Path) -> str:
     return f'tls = {{ ca = "{ca}", certificate = "{certificate}", key = "{key}" }}'
 
 
-def test_readings_go_over_tls_with_our_certificate(node, listen, secure, authority):
-    ear = listen(secure.open_port)
+def test_readings_go_over_tls_with_our_certificate(node, start_gateway, secure, authority):
+    fake_gateway = start_gateway(secure.open_port)
     node.write_config(secure.port, SIMULATED, broker=tls(authority.path, *authority.issue(node.id)))
     process = node.start()
-    wait_until(lambda: len(ear.values()) > 40)
+    wait_until(lambda: len(fake_gateway.values()) > 40)
     assert stop(process).splitlines()[-1] == "piekwacht-agent: 0 batches remain in the spool"
-    assert sorted(ear.values()) == sorted(node.read_generated_values())
+    assert sorted(fake_gateway.values()) == sorted(node.read_generated_values())
 
 
 @pytest.mark.parametrize("fault", ["foreign broker", "foreign node", "expired node", "no tls"])
-def test_where_a_certificate_does_not_fit_nothing_is_sent_and_nothing_lost(tmp_path, node, listen, secure, fault):
-    ear = listen(secure.open_port)
+def test_where_a_certificate_does_not_fit_nothing_is_sent_and_nothing_lost(
+    tmp_path, node, start_gateway, secure, fault
+):
+    fake_gateway = start_gateway(secure.open_port)
     authority, foreign = secure.authority, Authority(tmp_path, "foreign")
     ours = authority.issue(node.id, days=-1 if fault == "expired node" else 30)
     files = (foreign.path if fault == "foreign broker" else authority.path, *ours)
@@ -141,7 +143,7 @@ def test_where_a_certificate_does_not_fit_nothing_is_sent_and_nothing_lost(tmp_p
     wait_until(lambda: node.generated.exists() and len(node.read_generated_values()) > 20)
     time.sleep(0.5)
     last = stop(process).splitlines()[-1]
-    assert not ear.batches
+    assert not fake_gateway.batches
     assert int(last.split()[1]) >= 1
 
 
