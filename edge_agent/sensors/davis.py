@@ -8,7 +8,6 @@ Source: Davis Instruments, Vantage Serial Communication Reference Manual, v2.6, 
 import binascii
 import struct
 import time
-from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from msgspec import Meta
 
 from edge_agent.errors import Fault, SensorError
 from edge_agent.sensors.driver import RawReading, UartSettings
+from edge_agent.sensors.scanners import FrameScanner
 from edge_agent.sensors.wind import RANGES as WIND
 from edge_agent.sensors.wind import WindVector, mean_wind
 from edge_agent.transport.uart import Uart
@@ -42,25 +42,15 @@ class DavisSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver",
         return Davis(Uart(self.port, baud=self.baud), north=self.north_degrees)
 
 
-class DavisFrameScanner:
-    """Finds LOOP packets; one whose checksum does not fit is counted and skipped."""
+def _is_valid(frame: bytes) -> bool:
+    return binascii.crc_hqx(frame, 0) == 0  # CRC-CCITT over packet and checksum together
+
+
+class DavisFrameScanner(FrameScanner):
+    """Finds LOOP packets."""
 
     def __init__(self) -> None:
-        self.bad_count = 0
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Bytes in, whole packets with a fitting checksum out."""
-        self._buffer += data
-        while (start := self._buffer.find(_HEAD)) >= 0 and len(self._buffer) >= start + _LENGTH:
-            frame = bytes(self._buffer[start : start + _LENGTH])
-            if binascii.crc_hqx(frame, 0) == 0:  # CRC-CCITT over packet and checksum together
-                del self._buffer[: start + _LENGTH]
-                yield frame
-            else:
-                self.bad_count += 1
-                del self._buffer[: start + 1]
-        del self._buffer[: max(0, len(self._buffer) - _LENGTH + 1) if start < 0 else start]
+        super().__init__(_HEAD, _LENGTH, _is_valid)
 
 
 def decode(frame: bytes, *, north: float = 0.0) -> RawReading:

@@ -6,10 +6,10 @@ PM10 is extrapolated (Kuula et al., AMT 13, 2413). Source: PMS5003 manual, serie
 """
 
 import struct
-from collections.abc import Iterator
 from types import MappingProxyType
 
 from edge_agent.sensors.driver import RawReading, UartSettings
+from edge_agent.sensors.scanners import FrameScanner
 from edge_agent.transport.uart import Uart
 from edge_agent.wire import Flag
 
@@ -33,25 +33,15 @@ class PmsSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver", t
         return Pms(Uart(self.port))
 
 
-class PmsFrameScanner:
-    """Finds frames in the stream; whatever lies between them is skipped."""
+def _is_valid(frame: bytes) -> bool:
+    return sum(frame[:30]) == int.from_bytes(frame[30:], "big")
+
+
+class PmsFrameScanner(FrameScanner):
+    """Finds frames of a PMS5003 or PMS7003."""
 
     def __init__(self) -> None:
-        self.bad_count = 0
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Bytes in, whole frames with a fitting checksum out."""
-        self._buffer += data
-        while (start := self._buffer.find(_HEAD)) >= 0 and len(self._buffer) >= start + _LENGTH:
-            frame = bytes(self._buffer[start : start + _LENGTH])
-            if sum(frame[:30]) == int.from_bytes(frame[30:], "big"):
-                del self._buffer[: start + _LENGTH]
-                yield frame
-            else:
-                self.bad_count += 1
-                del self._buffer[: start + 1]  # a frame may begin inside what looked like one
-        del self._buffer[: max(0, len(self._buffer) - _LENGTH + 1) if start < 0 else start]
+        super().__init__(_HEAD, _LENGTH, _is_valid)
 
 
 def decode(frame: bytes) -> RawReading:

@@ -6,10 +6,10 @@ six data bytes modulo 256, AB. Specified to 70 % RH only; PM10 is extrapolated (
 """
 
 import struct
-from collections.abc import Iterator
 from types import MappingProxyType
 
 from edge_agent.sensors.driver import RawReading, UartSettings
+from edge_agent.sensors.scanners import FrameScanner
 from edge_agent.transport.uart import Uart
 from edge_agent.wire import Flag
 
@@ -28,25 +28,15 @@ class Sds011Settings(UartSettings, frozen=True, kw_only=True, tag_field="driver"
         return Sds011(Uart(self.port))
 
 
-class Sds011FrameScanner:
-    """Finds frames in the stream; whatever lies between them is skipped."""
+def _is_valid(frame: bytes) -> bool:
+    return sum(frame[2:8]) & 0xFF == frame[8] and frame[9] == _TAIL
+
+
+class Sds011FrameScanner(FrameScanner):
+    """Finds frames of an SDS011."""
 
     def __init__(self) -> None:
-        self.bad_count = 0
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Bytes in, whole frames with a fitting checksum out."""
-        self._buffer += data
-        while (start := self._buffer.find(_HEAD)) >= 0 and len(self._buffer) >= start + _LENGTH:
-            frame = bytes(self._buffer[start : start + _LENGTH])
-            if sum(frame[2:8]) & 0xFF == frame[8] and frame[9] == _TAIL:
-                del self._buffer[: start + _LENGTH]
-                yield frame
-            else:
-                self.bad_count += 1
-                del self._buffer[: start + 1]
-        del self._buffer[: max(0, len(self._buffer) - _LENGTH + 1) if start < 0 else start]
+        super().__init__(_HEAD, _LENGTH, _is_valid)
 
 
 def decode(frame: bytes) -> RawReading:
