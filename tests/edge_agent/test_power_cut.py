@@ -28,7 +28,7 @@ def batch(i: int):
 def history(tmp_path_factory):
     """(path, events and promises in order): a promise is what `add` or `forget` returned to its caller."""
     path = tmp_path_factory.mktemp("power") / "spool.sqlite"
-    recorder = power.Recorder("recorder")
+    recorder = power.RecordingVfs("recorder")
     log = recorder.log
     spool = Spool(path, node="ijm-001", connect=lambda path: power.Connection(path, "recorder"))
     log.append(("founded", "", 0, b""))
@@ -67,7 +67,7 @@ def play(path, events, tmp_path, *, cuts: int) -> None:
     chance = random.Random(cuts)
     founded = events.index(("founded", "", 0, b""))
     moments = sorted(chance.choices(range(founded, len(events)), k=cuts))
-    disk, promised, forgotten = power.Disk(), {}, 0
+    disk, promised, forgotten = power.FakeDisk(), {}, 0
     for at, event in enumerate(events):
         kind, _, number, payload = event
         if kind == "stored":
@@ -113,7 +113,7 @@ HELD, EACH = 200, 10
 def offline(tmp_path_factory):
     """The same for a node without a broker: each commit is held, each tenth folds what is held into one batch."""
     path = tmp_path_factory.mktemp("power") / "spool.sqlite"
-    recorder = power.Recorder("offline")
+    recorder = power.RecordingVfs("offline")
     log = recorder.log
     spool = Spool(path, node="ijm-001", connect=lambda path: power.Connection(path, "offline"))
     log.append(("founded", "", 0, b""))
@@ -131,7 +131,7 @@ def offline(tmp_path_factory):
 @pytest.mark.parametrize("cuts", [60, pytest.param(300, marks=pytest.mark.slow)])
 def test_whatever_was_held_is_there_once_whether_the_cut_came_before_or_after_the_fold(offline, tmp_path, cuts):
     path, events = offline
-    chance, disk, committed = random.Random(cuts), power.Disk(), -1
+    chance, disk, committed = random.Random(cuts), power.FakeDisk(), -1
     founded = events.index(("founded", "", 0, b""))
     moments = sorted(chance.choices(range(founded, len(events)), k=cuts))
     for at, event in enumerate(events):
