@@ -127,7 +127,7 @@ def test_the_command_prints_figures_and_keeps_nothing(database, selftest):
     code, said = selftest("--hours", "2", "--until", until)
     assert code == 0
     assert "synthetic peaks of 20 times the noise" in said
-    assert "pm2_5 every 10 s, 0.17 sensor-days without synthetic peaks: 0 peaks told" in said
+    assert "pm2_5 every 10 s, 0.17 sensor-days without synthetic peaks: 0 peaks, " in said
     figures = json.loads(selftest("--hours", "2", "--until", until, "--json")[1])
     assert sum(one["injected"] for one in figures["peaks"]) + figures["obscured"] + figures["silent"] == 12
     assert rows(database, "SELECT count(*) FROM selftest_hour") == [(0,)]
