@@ -15,7 +15,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from edge_agent.collector import BatchSettings, make_batch_factory, make_merge_factories
+from edge_agent.batch_builder import make_batch_factory, make_merge_factories
+from edge_agent.collector import BatchSettings
 from edge_agent.sensors.sensor import Reading
 from edge_agent.spool import BatchFactory, Spool
 from edge_agent.wire import ClockState, Signer, StoredRanges

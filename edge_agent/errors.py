@@ -1,7 +1,7 @@
 """Errors of the agent, as one tree; `configuration.ConfigurationError` (exit 2) is separate.
 
-AgentError         the agent cannot work here: exit 1
-SensorFault      one sensor cannot be read now: flagged, tried again
+AgentError       the agent cannot work here: exit 1
+  SensorError    one sensor cannot be read now: flagged, tried again
 """
 
 from enum import StrEnum
@@ -12,13 +12,13 @@ class AgentError(RuntimeError):
 
 
 class Fault(StrEnum):
-    """Why a sensor gave no reading; also the metric's label."""
+    """Reason why a sensor gave no reading; also a key of the log."""
 
     NO_ANSWER = "no_answer"  # unplugged, wrong address, no power
     BAD_CHECKSUM = "bad_checksum"  # a noisy or too long cable
     BAD_FRAME = "bad_frame"  # answers, but not in the form the maker describes
-    NOT_MEASURING = "not_measuring"  # forgot that it was started: a brown-out
-    WRONG_SENSOR = "wrong_device"  # something else sits at this address
+    NOT_MEASURING = "not_measuring"  # must be started again, as after a brown-out
+    WRONG_SENSOR = "wrong_sensor"  # another sensor has this address
     BUS_MISSING = "bus_missing"
     FORBIDDEN = "forbidden"
     BROKEN = "broken"  # reported by the sensor: fan, laser, lamp

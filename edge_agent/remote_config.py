@@ -7,7 +7,6 @@ the agent cannot start with it, or if the agent keeps crashing. A certificate th
 likewise.
 """
 
-import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from edge_agent.atomic_file import write_atomically
 from edge_agent.configuration import ConfigurationError, convert_table
 from edge_agent.sensor_factory import create_sensors
 from edge_agent.sensor_state import SensorState
@@ -119,14 +119,9 @@ class RemoteConfig:
         path.write_text(certificate)
         return _replace_certificate(configuration, path)
 
-    def _update_state(self, **changes: Any) -> None:  # noqa: ANN401 - fields of Standing
+    def _update_state(self, **changes: Any) -> None:  # noqa: ANN401 - fields of RemoteState
         self.state = msgspec.structs.replace(self.state, **changes)
-        temporary = self._path.with_suffix(".new")
-        with temporary.open("wb") as file:
-            file.write(msgspec.json.encode(self.state))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        write_atomically(self._path, msgspec.json.encode(self.state))
 
 
 def merge_overlay(base: Path, overlay: str) -> Configuration:

@@ -1,20 +1,21 @@
 """Numbers that sensors need after a restart, in a file that is replaced atomically."""
 
 import json
-import os
 import threading
 from contextlib import suppress
 from pathlib import Path
 
+from edge_agent.atomic_file import write_atomically
+
 
 class SensorState:
-    """A small table of numbers, written seldom: each change costs the card a page or two."""
+    """Table of numbers per sensor; written rarely, because each change writes a page or two to the card."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._table: dict[str, dict[str, float]] = {}
-        with suppress(OSError, ValueError):  # lost or damaged: sensors begin anew, which they can
+        with suppress(OSError, ValueError):  # lost or damaged: the sensors start without it
             table = json.loads(path.read_text())
             if isinstance(table, dict):
                 self._table = {k: v for k, v in table.items() if isinstance(v, dict)}
@@ -26,14 +27,8 @@ class SensorState:
         return value if isinstance(value, int | float) else None
 
     def put(self, sensor: str, name: str, value: float) -> None:
-        """Remember; a disk that is full or read-only is no reason to stop measuring."""
+        """Store a number. A full or read-only disk does not stop the measurements."""
         with self._lock:
             self._table.setdefault(sensor, {})[name] = value
-            text = json.dumps(self._table)
-            temporary = self._path.with_suffix(".new")
             with suppress(OSError):
-                with temporary.open("w") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(self._path)
+                write_atomically(self._path, json.dumps(self._table).encode())

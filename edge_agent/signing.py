@@ -111,7 +111,10 @@ class Verifier:
         return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(raw).decode()}"
 
     def open(self, note: bytes, is_valid: "SignatureCheck | None" = None) -> bytes:
-        """The signed text of a note, or Unsigned, Forged, NoteError. `fits` checks the signature; default: OpenSSL."""
+        """Return the signed text of a note. Raises UnsignedError, ForgedError or NoteError.
+
+        `is_valid` checks the signature; default: OpenSSL.
+        """
         text, signatures = split_note(note)
         own_signatures = [s for s in signatures if s.name == self.name and s.key_id == self.key_id]
         if not own_signatures:
@@ -188,7 +191,7 @@ class Signature:
 def split_note(note: bytes) -> tuple[bytes, list[Signature]]:
     """Signed note -> (text with its final newline, its signatures). Nothing is verified here.
 
-    Raises Unsigned where there is no signature block, NoteError where a line of it is malformed.
+    Raises UnsignedError if there is no signature block, NoteError if a line of it is malformed.
     """
     end = note.rfind(b"\n\n")
     if end < 0 or not note[end + 2 :].startswith(_DASH):

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_agent.collector import build_batch, build_gap_record, make_batch_factory, make_merge_factories
+from edge_agent.batch_builder import build_batch, build_gap_record, make_batch_factory, make_merge_factories
 from edge_agent.errors import AgentError
 from edge_agent.sensors.sensor import Reading
 from edge_agent.spool import SELECT_BATCHES, SELECT_HELD, Loss, SignedBatch, Spool
@@ -38,10 +38,8 @@ class SpoolWriter:
         self._gap_factory = functools.partial(build_gap_record, signer=signer)
         self._pending: deque[tuple[Sequence[Reading], bool]] = deque()
         self._loss: Loss | None = None
-        self._merge_seconds, self._merged_at = (
-            merge_seconds,
-            -math.inf,
-        )  # readings held by an earlier run are merged at once
+        self._merge_seconds = merge_seconds
+        self._merged_at = -math.inf  # readings held by an earlier run are merged at once
 
     def store(self, runs: Sequence[Sequence[Reading]], *, hist: bool) -> bool:
         """Store readings, one list a batch; False where they had to wait in memory. AgentError: damaged."""

@@ -95,7 +95,7 @@ class ReadingBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Every list in `values` and `flags` is as long as `dt`. None in `values` is a reading that gave
     no value for that property; absent flags are zero. `boot` and `mono` (CLOCK_BOOTTIME at t0, ms)
     let the gateway derive a better time later; the stamps themselves are never rewritten. Names
-    are checked by `decode`, which sees the same few again and again.
+    are checked by `decode`, with a cache, because the same few return.
     """
 
     v: Literal[1]
@@ -119,7 +119,7 @@ class ReadingBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @classmethod
     def decode(cls, text: bytes) -> Self:
-        """Strict reader of `encode`'s form; raises Malformed and nothing else."""
+        """Strict reader of `encode`'s form; raises MalformedError and nothing else."""
         try:
             batch = _READING_BATCH.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -174,7 +174,7 @@ class StoredRanges(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def decode(cls, text: bytes) -> Self:
-        """Strict reader of `encode`'s form; raises Malformed and nothing else."""
+        """Strict reader of `encode`'s form; raises MalformedError and nothing else."""
         try:
             return _STORED_RANGES.decode(text)  # type: ignore[return-value]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -202,7 +202,7 @@ class DesiredConfig(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def decode(cls, text: bytes) -> Self:
-        """Strict reader of `encode`'s form; raises Malformed and nothing else."""
+        """Strict reader of `encode`'s form; raises MalformedError and nothing else."""
         try:
             return msgspec.json.decode(text, type=cls)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -235,7 +235,7 @@ class Topic(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a topic; Malformed where it is none of ours."""
+        """Parse a topic. Raises MalformedError if it is not a topic of a node."""
         match = _TOPIC.fullmatch(text)
         if match is None or match[3] not in _KINDS:
             msg = f"not a topic of a node: {text[:120]!r}"

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from edge_agent.sensors.driver import Range, RawReading
+from edge_agent.sensors.driver import OPTICAL_PM, Range, RawReading
 from edge_agent.wire import ClockState, Flag
 
 HUMID = 85.0  # % RH: above it, light scattering sees water (Crilley et al., AMT 11, 709)
-_OPTICAL_PM = frozenset({"pm1", "pm2_5", "pm4", "pm10"})
 
 
 class Circumstances(Struct, frozen=True, kw_only=True):
@@ -63,7 +62,7 @@ class CircumstanceFlagger:
         lowest, highest = self._ranges.get(name, (float("-inf"), float("inf")))
         if value is not None and not lowest <= value <= highest:
             flags |= Flag.OUT_OF_RANGE
-        if name in _OPTICAL_PM and circumstances.humidity is not None and circumstances.humidity > HUMID:
+        if name in OPTICAL_PM and circumstances.humidity is not None and circumstances.humidity > HUMID:
             flags |= Flag.HUMIDITY
         previous, since = self._unchanged.get(name, (None, circumstances.now))
         if value is None or value != previous:

@@ -42,15 +42,9 @@ class DavisSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver",
         return Davis(Uart(self.port, baud=self.baud), north=self.north_degrees)
 
 
-def _is_valid(frame: bytes) -> bool:
-    return binascii.crc_hqx(frame, 0) == 0  # CRC-CCITT over packet and checksum together
-
-
-class DavisFrameScanner(FrameScanner):
-    """Finds LOOP packets."""
-
-    def __init__(self) -> None:
-        super().__init__(_HEAD, _LENGTH, _is_valid)
+def create_scanner() -> FrameScanner:
+    """Return a scanner of LOOP packets; CRC-CCITT over packet and checksum together is zero."""
+    return FrameScanner(_HEAD, _LENGTH, lambda packet: binascii.crc_hqx(packet, 0) == 0)
 
 
 def decode(frame: bytes, *, north: float = 0.0) -> RawReading:
@@ -72,7 +66,7 @@ class Davis:
     ranges = RANGES
 
     def __init__(self, uart: Uart, *, north: float) -> None:
-        self._uart, self._north, self._scanner = uart, north, DavisFrameScanner()
+        self._uart, self._north, self._scanner = uart, north, create_scanner()
 
     def start(self) -> None:
         """Wake the console, which sleeps on battery; it may need three newlines (manual, section V)."""

@@ -7,6 +7,8 @@ from msgspec import Meta, Struct
 
 Range = tuple[float, float]
 
+OPTICAL_PM = ("pm1", "pm2_5", "pm4", "pm10")  # measured by light scattering, so humid air raises them
+
 
 class RawReading(Struct, frozen=True, kw_only=True):
     """Result of one read.
@@ -24,7 +26,7 @@ class RawReading(Struct, frozen=True, kw_only=True):
 
 
 class Driver(Protocol):
-    """One physical sensor. Every method may raise SensorFault."""
+    """One physical sensor. Every method may raise SensorError."""
 
     @property
     def ranges(self) -> Mapping[str, Range]:
@@ -59,7 +61,7 @@ class SelfChecking(Protocol):
 
 @runtime_checkable
 class Cleanable(Protocol):
-    """A device with a fan that can be cleaned; not measuring meanwhile."""
+    """A sensor with a fan that can be cleaned; it does not measure meanwhile."""
 
     cleaning_seconds: float
 

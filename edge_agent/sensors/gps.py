@@ -5,11 +5,10 @@ no place, and readings go without one. Source: NMEA 0183 as described in u-blox 
 """
 
 import re
-from collections.abc import Iterator
 from types import MappingProxyType
 
 from edge_agent.sensors.driver import RawReading, UartSettings
-from edge_agent.sensors.wind import xor_checksum
+from edge_agent.sensors.scanners import LineScanner
 from edge_agent.transport.uart import Uart
 
 _SENTENCE = re.compile(rb"\$([ -)+-~]{5,100})\*([0-9A-Fa-f]{2})\r?\n")
@@ -29,26 +28,15 @@ class GpsSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver", t
         return Gps(Uart(self.port, baud=self.baud))
 
 
-class NmeaLineScanner:
-    """Finds GGA sentences; a wrong checksum is counted and skipped, other sentences only skipped."""
-
-    def __init__(self) -> None:
-        self.bad_count = 0
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Bytes in, the content of checked GGA sentences out."""
-        self._buffer += data
-        while (end := self._buffer.find(b"\n")) >= 0:
-            line = bytes(self._buffer[: end + 1])
-            del self._buffer[: end + 1]
-            match = _SENTENCE.search(line)
-            if match is None or xor_checksum(match[1]) != int(match[2], 16):
-                self.bad_count += 1
-            elif match[1][2:6] == b"GGA,":
-                yield match[1]
-        if len(self._buffer) > _MAX_LINE_BYTES:
-            del self._buffer[:-_MAX_LINE_BYTES]
+def create_scanner() -> LineScanner:
+    """Return a scanner of GGA sentences; other valid sentences are skipped and not counted as bad."""
+    return LineScanner(
+        _SENTENCE,
+        checksum_group=2,
+        content_group=1,
+        max_bytes=_MAX_LINE_BYTES,
+        is_wanted=lambda content: content[2:6] == b"GGA,",
+    )
 
 
 def decode(sentence: bytes) -> RawReading:
@@ -78,7 +66,7 @@ class Gps:
     ranges: MappingProxyType[str, tuple[float, float]] = MappingProxyType({})
 
     def __init__(self, uart: Uart) -> None:
-        self._uart, self._scanner = uart, NmeaLineScanner()
+        self._uart, self._scanner = uart, create_scanner()
 
     def start(self) -> None:
         """Forget what came while nobody listened."""

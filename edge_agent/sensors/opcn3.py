@@ -10,8 +10,9 @@ import struct
 from types import MappingProxyType
 
 from edge_agent.errors import Fault, SensorError
+from edge_agent.sensors.checksums import crc16
 from edge_agent.sensors.driver import RawReading, SpiSettings
-from edge_agent.sensors.sps30 import shortest_decimal
+from edge_agent.sensors.float32 import shortest_decimal
 from edge_agent.transport.spi import Spi
 
 RANGES = MappingProxyType(
@@ -43,18 +44,8 @@ class Opcn3Settings(SpiSettings, frozen=True, kw_only=True, tag_field="driver", 
         return Opcn3(Spi(self.bus, self.chip, speed=300_000, mode=1))
 
 
-def crc16(data: bytes) -> int:
-    """The checksum of a histogram."""
-    crc = 0xFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
-    return crc
-
-
 def decode(frame: bytes) -> RawReading:
-    """86 bytes of a histogram -> values; SensorFault where they are none or the sensor is not counting."""
+    """86 bytes of a histogram -> values; raises SensorError if they are invalid or the sensor is not counting."""
     if len(frame) != _LENGTH:
         raise SensorError(Fault.BAD_FRAME, f"{len(frame)} bytes where {_LENGTH} were expected")
     fields = _LAYOUT.unpack(frame)

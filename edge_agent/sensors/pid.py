@@ -48,7 +48,7 @@ class PidSettings(I2cSettings, frozen=True, kw_only=True, tag_field="driver", ta
 
 
 def decode(content: bytes, settings: PidSettings) -> RawReading:
-    """The conversion register (2 bytes) -> ppb; SensorFault where the lamp is out."""
+    """The conversion register (2 bytes) -> ppb; raises SensorError if the lamp is out."""
     (counts,) = struct.unpack(">h", content)
     millivolts = counts * _LSB * 1000
     if millivolts < settings.lamp_fault_mv:

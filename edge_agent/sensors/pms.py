@@ -9,7 +9,7 @@ import struct
 from types import MappingProxyType
 
 from edge_agent.sensors.driver import RawReading, UartSettings
-from edge_agent.sensors.scanners import FrameScanner
+from edge_agent.sensors.scanners import FrameScanner, read_newest_frame
 from edge_agent.transport.uart import Uart
 from edge_agent.wire import Flag
 
@@ -33,15 +33,9 @@ class PmsSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver", t
         return Pms(Uart(self.port))
 
 
-def _is_valid(frame: bytes) -> bool:
-    return sum(frame[:30]) == int.from_bytes(frame[30:], "big")
-
-
-class PmsFrameScanner(FrameScanner):
-    """Finds frames of a PMS5003 or PMS7003."""
-
-    def __init__(self) -> None:
-        super().__init__(_HEAD, _LENGTH, _is_valid)
+def create_scanner() -> FrameScanner:
+    """Return a scanner of the sensor's frames."""
+    return FrameScanner(_HEAD, _LENGTH, lambda frame: sum(frame[:30]) == int.from_bytes(frame[30:], "big"))
 
 
 def decode(frame: bytes) -> RawReading:
@@ -59,7 +53,7 @@ class Pms:
     ranges = RANGES
 
     def __init__(self, uart: Uart) -> None:
-        self._uart, self._scanner = uart, PmsFrameScanner()
+        self._uart, self._scanner = uart, create_scanner()
 
     def start(self) -> None:
         """Switch the fan on; the sensor then sends frames continuously."""
@@ -68,14 +62,7 @@ class Pms:
 
     def read(self) -> RawReading:
         """The newest frame; the sensor sends one at least each 2.3 s."""
-        bad_before = self._scanner.bad_count
-        raw = decode(self._uart.read_newest(self._scanner, timeout=3.0))
-        if self._scanner.bad_count == bad_before:
-            return raw
-        return RawReading(
-            values=raw.values,
-            flags={name: raw.flags.get(name, 0) | Flag.CHECKSUM_RETRY for name in raw.values},
-        )
+        return read_newest_frame(self._uart, self._scanner, decode, timeout=3.0)
 
     def recover(self) -> None:
         """The port is opened anew."""

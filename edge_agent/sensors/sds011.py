@@ -9,7 +9,7 @@ import struct
 from types import MappingProxyType
 
 from edge_agent.sensors.driver import RawReading, UartSettings
-from edge_agent.sensors.scanners import FrameScanner
+from edge_agent.sensors.scanners import FrameScanner, read_newest_frame
 from edge_agent.transport.uart import Uart
 from edge_agent.wire import Flag
 
@@ -28,15 +28,9 @@ class Sds011Settings(UartSettings, frozen=True, kw_only=True, tag_field="driver"
         return Sds011(Uart(self.port))
 
 
-def _is_valid(frame: bytes) -> bool:
-    return sum(frame[2:8]) & 0xFF == frame[8] and frame[9] == _TAIL
-
-
-class Sds011FrameScanner(FrameScanner):
-    """Finds frames of an SDS011."""
-
-    def __init__(self) -> None:
-        super().__init__(_HEAD, _LENGTH, _is_valid)
+def create_scanner() -> FrameScanner:
+    """Return a scanner of the sensor's frames."""
+    return FrameScanner(_HEAD, _LENGTH, lambda frame: sum(frame[2:8]) & 0xFF == frame[8] and frame[9] == _TAIL)
 
 
 def decode(frame: bytes) -> RawReading:
@@ -57,7 +51,7 @@ class Sds011:
     ranges = RANGES
 
     def __init__(self, uart: Uart) -> None:
-        self._uart, self._scanner = uart, Sds011FrameScanner()
+        self._uart, self._scanner = uart, create_scanner()
 
     def start(self) -> None:
         """Switch the fan on; the sensor then sends one frame per second."""
@@ -67,14 +61,7 @@ class Sds011:
 
     def read(self) -> RawReading:
         """The newest frame."""
-        bad_before = self._scanner.bad_count
-        raw = decode(self._uart.read_newest(self._scanner, timeout=3.0))
-        if self._scanner.bad_count == bad_before:
-            return raw
-        return RawReading(
-            values=raw.values,
-            flags={name: raw.flags.get(name, 0) | Flag.CHECKSUM_RETRY for name in raw.values},
-        )
+        return read_newest_frame(self._uart, self._scanner, decode, timeout=3.0)
 
     def recover(self) -> None:
         """The port is opened anew."""

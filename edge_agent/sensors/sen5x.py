@@ -8,15 +8,17 @@ sections 6.1 and 6.2; the command for raw values (0x03D2) is in the maker's publ
 import struct
 from types import MappingProxyType
 
+import msgspec
+
 from edge_agent.errors import Fault, SensorError
-from edge_agent.sensors.driver import I2cSettings, RawReading
-from edge_agent.sensors.sensirion import SensirionI2c
+from edge_agent.sensors.driver import OPTICAL_PM, I2cSettings, RawReading
+from edge_agent.sensors.sensirion import UNKNOWN_SIGNED, UNKNOWN_UNSIGNED, SensirionI2c, scale_fixed_point
 from edge_agent.transport.i2c import I2cBus, get_bus
 from edge_agent.wire import Flag
 
 RANGES = MappingProxyType(
     {
-        **dict.fromkeys(("pm1", "pm2_5", "pm4", "pm10"), (0.0, 1000.0)),
+        **dict.fromkeys(OPTICAL_PM, (0.0, 1000.0)),
         "humidity": (0.0, 100.0),
         "temperature": (-10.0, 50.0),
         "voc_raw": (0.0, 65_534.0),
@@ -26,7 +28,6 @@ RANGES = MappingProxyType(
 _FLAGS = MappingProxyType({"pm4": int(Flag.SIZE_EXTRAPOLATED), "pm10": int(Flag.SIZE_EXTRAPOLATED)})
 _START, _STOP, _READY, _READ, _READ_RAW = 0x0021, 0x0104, 0x0202, 0x03C4, 0x03D2
 _CLEAN, _CLEANING_INTERVAL, _STATUS, _RESET, _NAME = 0x5607, 0x8004, 0xD206, 0xD304, 0xD014
-_UNKNOWN_UNSIGNED, _UNKNOWN_SIGNED = 0xFFFF, 0x7FFF  # "unknown"
 _FAULT_BITS = (
     (1 << 21, "fan speed"),
     (1 << 7, "gas sensor"),
@@ -56,23 +57,15 @@ def decode(content: bytes, raw_values: bytes) -> RawReading:
     *pm, humidity, temperature, _voc_index, _nox_index = struct.unpack(">4H4h", content)
     _, _, voc, nox = struct.unpack(">2h2H", raw_values)
     values = {
-        **{
-            name: scale_fixed_point(count, 10, _UNKNOWN_UNSIGNED)
-            for name, count in zip(("pm1", "pm2_5", "pm4", "pm10"), pm, strict=True)
-        },
-        "humidity": scale_fixed_point(humidity, 100, _UNKNOWN_SIGNED),
-        "temperature": scale_fixed_point(temperature, 200, _UNKNOWN_SIGNED),
-        "voc_raw": scale_fixed_point(voc, 1, _UNKNOWN_UNSIGNED),
-        "nox_raw": scale_fixed_point(nox, 1, _UNKNOWN_UNSIGNED),
+        **{name: scale_fixed_point(count, 10, UNKNOWN_UNSIGNED) for name, count in zip(OPTICAL_PM, pm, strict=True)},
+        "humidity": scale_fixed_point(humidity, 100, UNKNOWN_SIGNED),
+        "temperature": scale_fixed_point(temperature, 200, UNKNOWN_SIGNED),
+        "voc_raw": scale_fixed_point(voc, 1, UNKNOWN_UNSIGNED),
+        "nox_raw": scale_fixed_point(nox, 1, UNKNOWN_UNSIGNED),
     }
     if all(value is None for value in values.values()):
         raise SensorError(Fault.NOT_MEASURING, "the SEN5x knows no value: it lost power and must be started again")
     return RawReading(values=values, flags=_FLAGS)
-
-
-def scale_fixed_point(number: int, divisor: int, unknown: int) -> float | None:
-    """A fixed-point number -> its value, or None for the code that means "unknown"."""
-    return None if number == unknown else number / divisor
 
 
 class Sen5x:
@@ -100,7 +93,7 @@ class Sen5x:
         """The newest values; not fresh where there are no new ones."""
         fresh = self._i2c.query(_READY, 2)[1] == 1
         raw = decode(self._i2c.query(_READ, 16), self._i2c.query(_READ_RAW, 8))
-        return raw if fresh else RawReading(values=raw.values, flags=raw.flags, fresh=False)
+        return msgspec.structs.replace(raw, fresh=fresh)
 
     def check(self) -> None:
         """Raise SensorError if the sensor reports a failed part."""

@@ -1,6 +1,5 @@
-"""How all Sensirion sensors speak on I2C: 16-bit commands, and words of two bytes with a CRC-8 each.
+"""I2C protocol of all Sensirion sensors: 16-bit commands, and words of two bytes with a CRC-8 each.
 
-CRC-8 with polynomial 0x31, initial value 0xFF, no reflection, no final xor; CRC(BE EF) = 0x92.
 Source: any Sensirion I2C datasheet, section "Checksum Calculation".
 """
 
@@ -8,32 +7,14 @@ import struct
 from collections.abc import Iterable
 
 from edge_agent.errors import Fault, SensorError
+from edge_agent.sensors.checksums import crc8
 from edge_agent.transport.i2c import I2cBus
 
-
-def _crc_table() -> bytes:
-    table = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = (crc << 1) ^ 0x31 if crc & 0x80 else crc << 1
-        table.append(crc & 0xFF)
-    return bytes(table)
-
-
-_CRC_TABLE = _crc_table()
-
-
-def crc8(data: bytes) -> int:
-    """The checksum of a word (or of anything)."""
-    crc = 0xFF
-    for byte in data:
-        crc = _CRC_TABLE[crc ^ byte]
-    return crc
+UNKNOWN_UNSIGNED, UNKNOWN_SIGNED = 0xFFFF, 0x7FFF  # codes of the SEN5x and SEN66 for "unknown"
 
 
 def unpack_words(frame: bytes, length: int) -> bytes:
-    """Words with checksums -> `length` bytes of content; SensorFault where one does not fit."""
+    """Words with checksums -> `length` bytes of content; raises SensorError if a checksum is wrong."""
     if len(frame) != length // 2 * 3:
         raise SensorError(Fault.BAD_FRAME, f"{len(frame)} bytes where {length // 2 * 3} were expected")
     content = bytearray()
@@ -51,6 +32,11 @@ def unpack_words(frame: bytes, length: int) -> bytes:
 def pack_words(words: Iterable[int]) -> bytes:
     """Words -> words with checksums."""
     return b"".join(raw + bytes([crc8(raw)]) for raw in (struct.pack(">H", word) for word in words))
+
+
+def scale_fixed_point(number: int, divisor: int, unknown: int) -> float | None:
+    """A fixed-point number -> its value, or None for the code that means "unknown"."""
+    return None if number == unknown else number / divisor
 
 
 class SensirionI2c:

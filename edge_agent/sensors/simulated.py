@@ -17,10 +17,10 @@ from msgspec import Meta, Struct
 
 from edge_agent import clock
 from edge_agent.configuration import ConfigurationError
+from edge_agent.sensors.driver import OPTICAL_PM
 from edge_agent.sensors.sensor import Reading, historical_reading, reading_at
 
 _DAY = 86_400.0
-_OPTICAL_PM = frozenset({"pm1", "pm2_5", "pm4", "pm10"})
 _RAMP_FRACTION = 0.15  # a plume rises and falls over this part of its length each
 
 # property -> (typical level, daily swing as a part of it, noise as a part of it, decimals reported)
@@ -118,7 +118,7 @@ class SimulatedAir:
         for plume in self._settings.plume:
             if name in plume.excess:
                 value += plume.excess[name] * plume.fraction_at(elapsed) * self._random.uniform(0.92, 1.08)
-        if name in _OPTICAL_PM:
+        if name in OPTICAL_PM:
             value *= humidity_growth(humidity)
         if name == "wind_direction":
             value %= 360.0

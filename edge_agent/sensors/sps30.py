@@ -9,13 +9,16 @@ import math
 import struct
 from types import MappingProxyType
 
+import msgspec
+
 from edge_agent.errors import Fault, SensorError
-from edge_agent.sensors.driver import I2cSettings, RawReading
+from edge_agent.sensors.driver import OPTICAL_PM, I2cSettings, RawReading
+from edge_agent.sensors.float32 import shortest_decimal
 from edge_agent.sensors.sensirion import SensirionI2c
 from edge_agent.transport.i2c import I2cBus, get_bus
 from edge_agent.wire import Flag
 
-RANGES = MappingProxyType(dict.fromkeys(("pm1", "pm2_5", "pm4", "pm10"), (0.0, 1000.0)))
+RANGES = MappingProxyType(dict.fromkeys(OPTICAL_PM, (0.0, 1000.0)))
 _FLAGS = MappingProxyType({"pm4": int(Flag.SIZE_EXTRAPOLATED), "pm10": int(Flag.SIZE_EXTRAPOLATED)})
 _LENGTH = 40
 _START, _STOP, _READY, _READ = 0x0010, 0x0104, 0x0202, 0x0300
@@ -48,15 +51,6 @@ def decode(content: bytes) -> RawReading:
     return RawReading(values={name: shortest_decimal(value) for name, value in values.items()}, flags=_FLAGS)
 
 
-def shortest_decimal(value: float) -> float:
-    """A 32-bit float as the shortest decimal that means the same 32-bit float: 12.1, not 12.100000381469727."""
-    for digits in range(6, 9):
-        text = f"{value:.{digits}g}"
-        if struct.pack(">f", float(text)) == struct.pack(">f", value):
-            return float(text)
-    return float(f"{value:.9g}")
-
-
 class Sps30:
     """The driver. Measuring once started; new values each second."""
 
@@ -82,7 +76,7 @@ class Sps30:
         """The newest values; not fresh where there are no new ones."""
         fresh = self._i2c.query(_READY, 2)[1] == 1
         raw = decode(self._i2c.query(_READ, _LENGTH))
-        return raw if fresh else RawReading(values=raw.values, flags=raw.flags, fresh=False)
+        return msgspec.structs.replace(raw, fresh=fresh)
 
     def check(self) -> None:
         """Raise SensorError if the sensor reports a failed fan or laser."""

@@ -15,8 +15,9 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta
 
 from edge_agent.errors import Fault, SensorError
+from edge_agent.sensors.checksums import crc16
 from edge_agent.sensors.driver import RawReading, UartSettings
-from edge_agent.sensors.opcn3 import crc16
+from edge_agent.sensors.scanners import LineScanner
 from edge_agent.transport.uart import Uart
 
 RANGES = MappingProxyType({"wind_speed": (0.0, 75.0), "wind_direction": (0.0, 360.0)})
@@ -76,34 +77,9 @@ class ModbusWindSettings(UartSettings, frozen=True, kw_only=True, tag_field="dri
         return ModbusWind(Uart(self.port, baud=self.baud), self)
 
 
-class GillLineScanner:
-    """Finds lines in the stream; a line with a wrong checksum or shape is counted and skipped."""
-
-    def __init__(self) -> None:
-        self.bad_count = 0
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Bytes in, whole lines with a fitting checksum out."""
-        self._buffer += data
-        while (end := self._buffer.find(b"\n")) >= 0:
-            line = bytes(self._buffer[: end + 1])
-            del self._buffer[: end + 1]
-            match = _GILL.search(line)
-            if match is not None and xor_checksum(match[1]) == int(match[6], 16):
-                yield match[0]
-            else:
-                self.bad_count += 1
-        if len(self._buffer) > _MAX_LINE_BYTES:
-            del self._buffer[:-_MAX_LINE_BYTES]
-
-
-def xor_checksum(data: bytes) -> int:
-    """The checksum of Gill and of NMEA."""
-    result = 0
-    for byte in data:
-        result ^= byte
-    return result
+def create_gill_scanner() -> LineScanner:
+    """Return a scanner of an anemometer's lines."""
+    return LineScanner(_GILL, checksum_group=6, content_group=0, max_bytes=_MAX_LINE_BYTES)
 
 
 def decode_gill(line: bytes) -> WindVector:
@@ -135,7 +111,7 @@ class Gill:
     ranges = RANGES
 
     def __init__(self, uart: Uart, *, north: float) -> None:
-        self._uart, self._north, self._scanner = uart, north, GillLineScanner()
+        self._uart, self._north, self._scanner = uart, north, create_gill_scanner()
 
     def start(self) -> None:
         """Forget what came while nobody listened."""

@@ -1,4 +1,4 @@
-"""Every test gets its own node, broker and gateway."""
+"""Fixtures: a node, and fake gateways that know it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ def node(tmp_path: Path) -> Iterator[NodeProcess]:
 
 @pytest.fixture
 def start_gateway(node: NodeProcess) -> Iterator[Callable[[int], FakeGateway]]:
-    """start_gateway(port) -> a FakeGateway that has the node's key."""
+    """start_gateway(port) -> a FakeGateway that knows the node."""
     gateways: list[FakeGateway] = []
 
     def start_gateway(port: int) -> FakeGateway:

@@ -1,6 +1,6 @@
-"""Sensors made of state machines: they measure, clean, brown out, and misbehave as the script says.
+"""Simulated sensor hardware: state machines that measure, clean, brown out and fail as scripted.
 
-The I2C bus is real `smbus2.i2c_msg` all the way; serial sensors sit behind a pty.
+The I2C messages are real `smbus2.i2c_msg`; serial sensors are behind a pty.
 """
 
 import binascii
@@ -13,13 +13,12 @@ import tty
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from edge_agent.sensors.opcn3 import crc16
-from edge_agent.sensors.sensirion import crc8
+from edge_agent.sensors.checksums import crc8, crc16
 from edge_agent.transport.i2c import I2cBus
 
 
 class FakeChip:
-    """Something at an I2C address."""
+    """A chip at an I2C address."""
 
     def written(self, data: bytes) -> None:
         raise NotImplementedError
@@ -29,7 +28,7 @@ class FakeChip:
 
 
 class FakeDeviceFile:
-    """What `smbus2.SMBus` is to a Bus."""
+    """Stand-in for `smbus2.SMBus`."""
 
     def __init__(self, chips: dict[int, FakeChip]) -> None:
         self.chips, self.open = chips, True
@@ -55,7 +54,7 @@ def make_bus(chips: dict[int, FakeChip], *, wait: Callable[[float], None] = lamb
 
 
 def pack_words(content: bytes) -> bytes:
-    """Content as Sensirion sends it."""
+    """Content with the checksums of Sensirion."""
     return b"".join(content[i : i + 2] + bytes([crc8(content[i : i + 2])]) for i in range(0, len(content), 2))
 
 
@@ -233,7 +232,7 @@ class FakeSerialDevice:
         self._thread = threading.Thread(target=self._talk, daemon=True)
 
     def start(self) -> None:
-        """Begin to talk; what was said before the port was opened is lost, as on a real line."""
+        """Start sending; bytes sent before the port is open are lost, as on a real line."""
         self._thread.start()
 
     def _talk(self) -> None:

@@ -1,7 +1,7 @@
-"""A file system that loses power: SQLite writes through a VFS that remembers what was synced and what was not.
+"""A file system that loses power: SQLite writes through a VFS that records writes and syncs.
 
-What was written after the last sync of a file may be there, may be missing, and may be torn at any
-sector; that is what a card that loses power does. WAL without shared memory, as one connection needs none.
+A write after the last sync of a file may be complete, missing or torn at any sector, as on a card that loses power.
+The WAL has no shared memory, because one connection needs none.
 """
 
 import random
@@ -14,7 +14,7 @@ Event = tuple[str, str, int, bytes]
 
 
 class RecordingVfs(apsw.VFS):
-    """Passes everything on to the real file system, and keeps a log."""
+    """VFS that passes every call to the real file system and logs it."""
 
     def __init__(self, name: str) -> None:
         self.log: list[Event] = []
@@ -48,7 +48,7 @@ class _File(apsw.VFSFile):
 
 
 class Connection:
-    """apsw in the shape of the standard library's module, as far as the spool uses that."""
+    """Adapter of apsw to the part of the standard library's sqlite3 that the spool uses."""
 
     def __init__(self, path: Path, vfs: str) -> None:
         self._db = apsw.Connection(str(path), vfs=vfs)
@@ -82,7 +82,7 @@ class Connection:
 
 
 class FakeDisk:
-    """What is on the card, event by event; `after_cut` is what a power cut leaves now."""
+    """Content of the card, event by event; `files_after_cut` returns one possible result of a power cut now."""
 
     def __init__(self) -> None:
         self._durable: dict[str, bytearray] = {}

@@ -1,4 +1,4 @@
-"""A gateway's ear on a real broker, a node's folder, and the agent as a real process."""
+"""A fake gateway on a real broker, a node's folder, and the agent as a real process."""
 
 import json
 import os
@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import paho.mqtt.client as paho
@@ -19,7 +18,7 @@ Key = tuple[str, int]
 
 
 class FakeGateway:
-    """Listens as a gateway does: keeps what is signed, and says so, unless told to be silent."""
+    """Receives as a gateway does: verifies and stores batches, and confirms them unless `is_silent`."""
 
     def __init__(self, port: int, node: Verifier, key: Signer, *, area: str = "ijmond") -> None:
         self.node, self.key, self.area = node, key, area
@@ -29,7 +28,7 @@ class FakeGateway:
         self.batches: dict[Key, ReadingBatch] = {}
         self.status_messages: list[dict] = []
         self._lock = threading.Lock()
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, "ear", clean_session=True)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, "fake-gateway", clean_session=True)
         self._client.on_message = self._on_message
         self._client.on_connect = self._on_connect
         self._subscribed = threading.Event()
@@ -57,7 +56,7 @@ class FakeGateway:
             self.confirm(batch.inc)
 
     def confirm(self, inc: str, *, key: Signer | None = None, node: str | None = None) -> None:
-        """Say which numbers of this incarnation we hold."""
+        """Confirm the stored numbers of this incarnation."""
         with self._lock:
             stored_seqs = sorted(seq for i, seq in self.batches if i == inc)
         self.publish_stored_ranges(
@@ -74,13 +73,13 @@ class FakeGateway:
         self._client.publish(str(topic), key.sign(desired_config.encode()), qos=1, retain=True)
 
     def find_remote_state(self) -> dict:
-        """What the node last said of remote configurations."""
+        """Return the newest status of remote configurations."""
         return next(
-            (w.get("remote", {}) for w in reversed(self.status_messages) if w["kind"] == "status" and w["online"]), {}
+            (m.get("remote", {}) for m in reversed(self.status_messages) if m["kind"] == "status" and m["online"]), {}
         )
 
     def values(self) -> list[tuple[str, int, float]]:
-        """Every value heard, once a batch: (property, ms, value)."""
+        """Return every received value, once per batch: (property, ms, value)."""
         with self._lock:
             batches = list(self.batches.values())
         return [
@@ -104,13 +103,6 @@ def ranges_of(numbers: list[int]) -> list[tuple[int, int]]:
         else:
             ranges.append((number, number))
     return ranges
-
-
-def wait_until(condition: Callable[[], object], timeout: float = 60.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 class NodeProcess:
@@ -163,7 +155,7 @@ generated = "generated.jsonl"
         return process
 
     def read_generated_values(self) -> list[tuple[str, int, float]]:
-        """Every value made, by the record outside the spool."""
+        """Return every generated value from the log outside the spool."""
         lines = [json.loads(line) for line in self.generated.read_text().splitlines() if line.endswith("}")]
         return [(n, e["observed_at"], v) for e in lines for n, v in e["values"].items() if v is not None]
 
@@ -175,7 +167,7 @@ generated = "generated.jsonl"
 
 
 def stop(process: subprocess.Popen[str], timeout: float = 60.0) -> str:
-    """SIGTERM, exit 0, and what it said on stderr."""
+    """Send SIGTERM, expect exit code 0, return stderr."""
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=timeout)
     assert process.returncode == 0, errors

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent import clock
-from edge_agent.collector import BatchSettings, Collector, make_batch_factory, make_merge_factories, merge_batches
+from edge_agent.batch_builder import make_batch_factory, make_merge_factories, merge_batches
+from edge_agent.collector import BatchSettings, Collector
 from edge_agent.sensors.sensor import Reading
 from edge_agent.wire import ClockState, ReadingBatch, Signer
 

@@ -15,7 +15,8 @@ from edge_agent import bus_scan, check
 from edge_agent.__main__ import main
 from edge_agent.check import NodeFindingLevel
 from tests.edge_agent import fakes
-from tests.edge_agent.running_agent import stop, wait_until
+from tests.edge_agent.running_agent import stop
+from tests.waiting import wait_until
 
 SIMULATED = 'driver = "simulated"\ninterval_seconds = 0.05\nproperties = ["pm10", "humidity"]'
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.errors import Fault, SensorError
-from edge_agent.sensors import davis, esp32, gps, opcn3, pid, pms, sds011, sen5x, sen66, sensirion, sgp4x, sps30, wind
+from edge_agent.sensors import (
+    checksums,
+    davis,
+    esp32,
+    float32,
+    gps,
+    opcn3,
+    pid,
+    pms,
+    sds011,
+    sen5x,
+    sen66,
+    sensirion,
+    sgp4x,
+    sps30,
+    wind,
+)
 from edge_agent.wire import Flag
 from tests.edge_agent import fakes
 
@@ -21,7 +37,7 @@ def flagged(measured) -> set[str]:
 
 
 def test_the_checksum_of_sensirion_is_that_of_the_datasheet():
-    assert sensirion.crc8(b"\xbe\xef") == 0x92
+    assert checksums.crc8(b"\xbe\xef") == 0x92
     assert sensirion.pack_words([0xBEEF]) == b"\xbe\xef\x92"
 
 
@@ -37,8 +53,8 @@ def test_an_sps30_frame_reads_as_the_maker_reads_it():
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_the_shortest_decimal_means_the_same_32_bit_float(value):
-    assert struct.pack(">f", sps30.shortest_decimal(value)) == struct.pack(">f", value)
-    assert len(repr(sps30.shortest_decimal(value))) <= len(repr(value))
+    assert struct.pack(">f", float32.shortest_decimal(value)) == struct.pack(">f", value)
+    assert len(repr(float32.shortest_decimal(value))) <= len(repr(value))
 
 
 def test_a_sen5x_frame_reads_as_the_maker_reads_it():
@@ -96,14 +112,14 @@ def test_a_sensor_that_browned_out_is_noticed(decode, contents):
 
 
 def test_a_pms_frame_gives_the_words_for_outdoor_air():
-    (frame,) = pms.PmsFrameScanner().feed(fakes.pms_frame(5, 12, 20))
+    (frame,) = pms.create_scanner().feed(fakes.pms_frame(5, 12, 20))
     measured = pms.decode(frame)
     assert measured.values == {"pm1": 5.0, "pm2_5": 12.0, "pm10": 20.0}
     assert flagged(measured) == {"pm10"}
 
 
 def test_the_sds011_example_of_the_maker_reads_as_printed_there():
-    (frame,) = sds011.Sds011FrameScanner().feed(fakes.SDS011_FRAME)
+    (frame,) = sds011.create_scanner().feed(fakes.SDS011_FRAME)
     assert sds011.decode(frame).values == {"pm2_5": 123.6, "pm10": 261.8}
 
 
@@ -113,7 +129,7 @@ def test_an_order_to_an_sds011_is_the_makers():
 
 
 def test_the_checksum_of_opc_and_modbus_is_the_known_one():
-    assert opcn3.crc16(b"123456789") == 0x4B37  # CRC-16/MODBUS, catalogue of parametrised CRC algorithms
+    assert checksums.crc16(b"123456789") == 0x4B37  # CRC-16/MODBUS, catalogue of parametrised CRC algorithms
     assert wind.build_modbus_request(0x11, 3, 0x6B, 3) == bytes.fromhex("11 03 00 6b 00 03 76 87")
 
 
@@ -137,13 +153,13 @@ def test_a_pid_whose_lamp_is_out_gives_no_clean_air():
 
 
 def test_a_gill_line_reads_as_printed_in_its_manual():
-    (line,) = wind.GillLineScanner().feed(b"\x02Q,229,002.74,M,00,\x0316\r\n")
+    (line,) = wind.create_gill_scanner().feed(b"\x02Q,229,002.74,M,00,\x0316\r\n")
     assert wind.decode_gill(line) == wind.WindVector(229.0, 2.74)
 
 
 def test_a_gill_in_knots_is_metres_a_second_and_a_blocked_one_is_broken():
     def line(text: bytes) -> bytes:
-        return b"\x02" + text + b"\x03" + b"%02X" % wind.xor_checksum(text) + b"\r\n"
+        return b"\x02" + text + b"\x03" + b"%02X" % checksums.xor_checksum(text) + b"\r\n"
 
     assert wind.decode_gill(line(b"Q,229,010.00,N,00,")).speed == pytest.approx(5.14444)
     assert wind.decode_gill(line(b"Q,,000.01,M,00,")).direction is None
@@ -163,7 +179,7 @@ def test_wind_around_north_is_north_and_not_south():
 
 
 def test_a_gga_sentence_reads_as_everywhere():
-    (sentence,) = gps.NmeaLineScanner().feed(b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n")
+    (sentence,) = gps.create_scanner().feed(b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n")
     assert gps.decode(sentence).position == (48.1173, 11.5166667, 545.4)
     south_west = sentence.replace(b",N,", b",S,").replace(b",E,", b",W,")
     assert gps.decode(south_west).position == (-48.1173, -11.5166667, 545.4)
@@ -174,7 +190,7 @@ def test_without_a_fix_there_is_no_place():
 
 
 def test_a_davis_packet_reads_by_the_makers_table():
-    (frame,) = davis.DavisFrameScanner().feed(
+    (frame,) = davis.create_scanner().feed(
         b"\x06" + fakes.davis_frame(mph=10, direction=360, fahrenheit=68.0, humidity=65)
     )
     assert davis.decode(frame).values == {
@@ -241,7 +257,7 @@ def attempt(decode, *contents) -> None:
 
 
 def noise_to_every_decoder(noise: random.Random, rounds: int) -> None:
-    """Nothing but SensorFault may come out, whatever goes in."""
+    """Nothing but SensorError may come out, whatever goes in."""
     for _ in range(rounds):
         attempt(sensirion.unpack_words, noise.randbytes(noise.randrange(80)), 2 * noise.randrange(20))
         attempt(sps30.decode, noise.randbytes(40))
@@ -261,12 +277,12 @@ def noise_to_every_decoder(noise: random.Random, rounds: int) -> None:
 
 MODBUS = bytes.fromhex("01 03 02 00 fa")
 FRAMERS = {
-    "pms": (pms.PmsFrameScanner, fakes.pms_frame(), pms.decode),
-    "sds011": (sds011.Sds011FrameScanner, fakes.SDS011_FRAME, sds011.decode),
-    "gill": (wind.GillLineScanner, b"\x02Q,229,002.74,M,00,\x0316\r\n", wind.decode_gill),
-    "davis": (davis.DavisFrameScanner, fakes.davis_frame(), davis.decode),
-    "gps": (gps.NmeaLineScanner, b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n", gps.decode),
-    "modbus": (lambda: wind.ModbusFrameScanner(1, 3, 1), MODBUS + struct.pack("<H", opcn3.crc16(MODBUS)), bytes),
+    "pms": (pms.create_scanner, fakes.pms_frame(), pms.decode),
+    "sds011": (sds011.create_scanner, fakes.SDS011_FRAME, sds011.decode),
+    "gill": (wind.create_gill_scanner, b"\x02Q,229,002.74,M,00,\x0316\r\n", wind.decode_gill),
+    "davis": (davis.create_scanner, fakes.davis_frame(), davis.decode),
+    "gps": (gps.create_scanner, b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n", gps.decode),
+    "modbus": (lambda: wind.ModbusFrameScanner(1, 3, 1), MODBUS + struct.pack("<H", checksums.crc16(MODBUS)), bytes),
 }
 
 

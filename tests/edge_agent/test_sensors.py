@@ -35,8 +35,8 @@ from edge_agent.transport.uart import Uart
 from edge_agent.wire import ClockState, Flag
 from gateway.system.child_process import find_free_port
 from tests.edge_agent import fakes
-from tests.edge_agent.running_agent import wait_until
 from tests.edge_agent.test_decoders import SENML
+from tests.waiting import wait_until
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from edge_agent.collector import build_gap_record, make_batch_factory
+from edge_agent.batch_builder import build_gap_record, make_batch_factory
 from edge_agent.errors import AgentError
 from edge_agent.sensors.sensor import Reading
 from edge_agent.spool import Spool

@@ -1,4 +1,4 @@
-"""The link is TLS with a certificate on both sides, or there is none."""
+"""The connection uses TLS with a certificate on both sides, or there is no connection."""
 
 import datetime as dt
 import getpass
@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.system.child_process import find_free_port
-from tests.edge_agent.running_agent import stop, wait_until
+from tests.edge_agent.running_agent import stop
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow  # a real agent, as a process
 
@@ -24,7 +25,7 @@ MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/
 
 
 class Authority:
-    """A certificate authority, and what it signs."""
+    """A certificate authority."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._key = folder, ec.generate_private_key(ec.SECP256R1())
@@ -68,7 +69,7 @@ class Authority:
 
 
 class Broker:
-    """Mosquitto with one port for nodes, TLS and certificates only, and one open to the test's fake_gateway."""
+    """Mosquitto with one port for nodes, TLS and certificates only, and one without TLS for the fake gateway."""
 
     def __init__(self, folder: Path, authority: Authority) -> None:
         self.port, self.open_port = find_free_port(), find_free_port()
@@ -117,20 +118,18 @@ def tls(ca: Path, certificate: Path, key: Path) -> str:
     return f'tls = {{ ca = "{ca}", certificate = "{certificate}", key = "{key}" }}'
 
 
-def test_readings_go_over_tls_with_our_certificate(node, start_gateway, secure, authority):
-    fake_gateway = start_gateway(secure.open_port)
+def test_readings_are_sent_over_tls_with_the_certificate_of_the_node(node, start_gateway, secure, authority):
+    gateway = start_gateway(secure.open_port)
     node.write_config(secure.port, SIMULATED, broker=tls(authority.path, *authority.issue(node.id)))
     process = node.start()
-    wait_until(lambda: len(fake_gateway.values()) > 40)
+    wait_until(lambda: len(gateway.values()) > 40)
     assert stop(process).splitlines()[-1] == "piekwacht-agent: 0 batches remain in the spool"
-    assert sorted(fake_gateway.values()) == sorted(node.read_generated_values())
+    assert sorted(gateway.values()) == sorted(node.read_generated_values())
 
 
 @pytest.mark.parametrize("fault", ["foreign broker", "foreign node", "expired node", "no tls"])
-def test_where_a_certificate_does_not_fit_nothing_is_sent_and_nothing_lost(
-    tmp_path, node, start_gateway, secure, fault
-):
-    fake_gateway = start_gateway(secure.open_port)
+def test_with_a_wrong_certificate_nothing_is_sent_and_nothing_is_lost(tmp_path, node, start_gateway, secure, fault):
+    gateway = start_gateway(secure.open_port)
     authority, foreign = secure.authority, Authority(tmp_path, "foreign")
     ours = authority.issue(node.id, days=-1 if fault == "expired node" else 30)
     files = (foreign.path if fault == "foreign broker" else authority.path, *ours)
@@ -143,11 +142,11 @@ def test_where_a_certificate_does_not_fit_nothing_is_sent_and_nothing_lost(
     wait_until(lambda: node.generated.exists() and len(node.read_generated_values()) > 20)
     time.sleep(0.5)
     last = stop(process).splitlines()[-1]
-    assert not fake_gateway.batches
+    assert not gateway.batches
     assert int(last.split()[1]) >= 1
 
 
-def test_files_that_do_not_fit_each_other_are_named(tmp_path, node, authority):
+def test_an_error_names_files_that_do_not_match(tmp_path, node, authority):
     (_, key), (certificate, _) = authority.issue("other"), authority.issue(node.id)
     node.write_config(1, SIMULATED, broker=tls(authority.path, certificate, key))
     process = node.start()

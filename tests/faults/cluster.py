@@ -7,9 +7,7 @@ import json
 import os
 import signal
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -23,6 +21,7 @@ from gateway.store.migrate import migrate
 from gateway.system.child_process import Child, find_free_port
 from gateway.system.embedded_servers import Broker, Postgres
 from tests.gateway.enrolled_node import OUTLINE
+from tests.waiting import wait_until
 
 PROPERTIES = ("pm2_5", "pm10", "humidity")
 Value = tuple[str, str, int, float]  # node, property, ms UTC, value
@@ -209,10 +208,3 @@ patience_seconds = 2.0
 def kill(pid: int) -> None:
     with suppress(ProcessLookupError):  # it has ended already
         os.kill(pid, signal.SIGKILL)
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "time is up"
-        time.sleep(0.05)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.chaos import NetworkState, start_proxy
-from tests.faults.cluster import PROPERTIES, Cluster, wait_until
+from tests.faults.cluster import PROPERTIES, Cluster
 from tests.faults.failpoints import POINTS
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 _COMMIT = 0.3 / 0.1 * len(PROPERTIES)  # values that a killed node may lose: those since its last commit

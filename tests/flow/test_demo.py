@@ -14,6 +14,7 @@ import pytest
 
 from gateway import settings
 from gateway.system.child_process import find_free_port
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -43,13 +44,6 @@ def find_processes(folder: Path) -> list[tuple[int, str]]:
             if str(folder) in command:
                 processes.append((int(entry.name), command))
     return processes
-
-
-def wait_until(condition, seconds: float, failure: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, failure
-        time.sleep(0.2)
 
 
 def wait_for_nodes(folder: Path) -> None:

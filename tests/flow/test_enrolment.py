@@ -5,7 +5,6 @@ import shutil
 import ssl
 import sys
 import tarfile
-import time
 from pathlib import Path
 
 import psycopg
@@ -18,6 +17,7 @@ from gateway.model.registry import Area, Station
 from gateway.store import stations
 from gateway.system.child_process import Child, find_free_port, is_port_open
 from tests.gateway.enrolled_node import OUTLINE
+from tests.waiting import wait_until
 
 FOLDER = Path(__file__).resolve().parents[2] / "firmware_configs"
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
@@ -86,13 +86,6 @@ def unpack(archive: Path, card: Path) -> Path:
     text = config.read_text().replace("/etc/piekwacht", str(card / "piekwacht"))
     config.write_text(text.replace("/var/lib/piekwacht", str(card)))
     return config
-
-
-def wait_until(condition, seconds=20.0):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "time is up"
-        time.sleep(0.05)
 
 
 def broker(site: Site) -> Child:
