@@ -18,7 +18,7 @@ class Fault(StrEnum):
     BAD_CHECKSUM = "bad_checksum"  # a noisy or too long cable
     BAD_FRAME = "bad_frame"  # answers, but not in the form the maker describes
     NOT_MEASURING = "not_measuring"  # must be started again, as after a brown-out
-    WRONG_SENSOR = "wrong_sensor"  # another sensor has this address
+    WRONG_SENSOR = "wrong_device"  # another sensor has this address; the value is in stored logs
     BUS_MISSING = "bus_missing"
     FORBIDDEN = "forbidden"
     BROKEN = "broken"  # reported by the sensor: fan, laser, lamp
