@@ -70,11 +70,12 @@ async def _measure_recording(dsn, path, days):
             started = time.perf_counter()
             results.append(await examiner.examine(tx, "bench", begin + number * HOUR))
             seconds.append(time.perf_counter() - started)
-    for item in compute_detection_rates(v for r in results for v in r.verdicts):
-        print(f"  {format_detection_rate(item)}")
-    for item in sum_exposures(e for r in results for e in r.exposures):
-        peaks_text = f"{item.peaks} peaks, {item.alone} alone ({item.alone / item.sensor_days:.2f} a day)"
-        print(f"  {item.interval} s, {item.sensor_days:.1f} sensor-days: {peaks_text}")
+    for rate in compute_detection_rates(peak for result in results for peak in result.peak_results):
+        print(f"  {format_detection_rate(rate)}")
+    for exposure in sum_exposures(exposure for result in results for exposure in result.exposures):
+        daily = exposure.alone / exposure.sensor_days
+        peaks_text = f"{exposure.peaks} peaks, {exposure.alone} alone ({daily:.2f} a day)"
+        print(f"  {exposure.interval} s, {exposure.sensor_days:.1f} sensor-days: {peaks_text}")
     print(f"  an hour of the area was examined in {statistics.median(seconds):.2f} s (median)")
     follower = ShadowFollower(dsn, ShadowSettings(name="bench", begin_hours=1e5), settle_seconds=0.0)
     await follower.catch_up()

@@ -51,7 +51,7 @@ class Client:
         except OSError:
             return False
         self.client.loop_start()
-        wait_until(lambda: self._up.is_set() or self._down.is_set(), 3)
+        wait_until(lambda: self._up.is_set() or self._down.is_set(), 20)
         return self._up.is_set() and not self._down.wait(0.2)
 
     def subscribe(self, *topics):
@@ -74,7 +74,9 @@ class Client:
         self.client.loop_stop()
 
     def __enter__(self):
-        assert self.connect(), "the broker rejects a client that it should accept"
+        if not self.connect():
+            self.close()
+            pytest.fail("the broker rejects a client that it should accept")
         return self
 
     def __exit__(self, *_):
@@ -129,9 +131,11 @@ class Site:
 @pytest.fixture(params=["mosquitto", "nats-server"])
 def site(request, tmp_path, database):
     site = Site(request.param, tmp_path, database)
-    site.queue_up()
-    yield site
-    site.broker.stop()
+    try:
+        site.queue_up()
+        yield site
+    finally:
+        site.broker.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -99,7 +99,7 @@ def replayed(database, recordings, open_folder):
 
 def test_what_is_stored_is_the_recording_and_its_releases_raised_alerts(replayed, database, recordings):
     recording, planned, received = replayed
-    drawn_up = reconciliation.reconcile(database, {node.id: node.generated for node in planned}, live=False)
+    drawn_up = reconciliation.reconcile(database, {node.id: node.readings_log for node in planned}, live=False)
     assert (drawn_up.lost, drawn_up.duplicates) == (0, 0)
 
     names = {node.station.id: node.station.name for node in planned}

@@ -16,7 +16,7 @@ from edge_agent.wire import Signer
 from gateway.errors import StartError
 from gateway.mqtt.client import create_client
 from gateway.mqtt.settings import BrokerSettings
-from gateway.system.child_process import Child, find_free_port, is_port_open
+from gateway.system.child_process import Child, find_free_port
 from gateway.system.embedded_servers import _find_broker_program
 from tests.gateway.enrolled_node import T0, enrol_node
 
@@ -57,6 +57,11 @@ mqtt {{ listen: "127.0.0.1:{port}", stream_replicas: 3, max_ack_pending: 1000, a
     def start(self, number: int) -> None:
         self.children[number] = self._child(number)
 
+    def wait_until_ready(self) -> None:
+        """Wait until every server accepts MQTT clients: an open port closes them until the cluster has a leader."""
+        for port, child in zip(self.ports, self.children, strict=True):
+            child.wait_until(lambda port=port: asyncio.run(accepts_clients(port)), timeout=60)
+
     def leader(self) -> int:
         """Return the server that was most often elected leader of the cluster's metadata."""
         elections = {
@@ -66,6 +71,15 @@ mqtt {{ listen: "127.0.0.1:{port}", stream_replicas: 3, max_ack_pending: 1000, a
             for number in range(3)
         }
         return max(elections, key=elections.__getitem__)
+
+
+async def accepts_clients(port: int) -> bool:
+    """Return whether an MQTT client can connect."""
+    try:
+        async with asyncio.timeout(5), create_client(BrokerSettings(port=port), "ready"):
+            return True
+    except (aiomqtt.MqttError, TimeoutError):
+        return False
 
 
 class Nodes:
@@ -109,8 +123,7 @@ def system(tmp_path, database):
         cluster = Cluster(tmp_path)
         for number in range(3):
             stack.callback(lambda number=number: cluster.children[number].stop())
-        for number, port in enumerate(cluster.ports):
-            cluster.children[number].wait_until(lambda port=port: is_port_open("127.0.0.1", port))
+        cluster.wait_until_ready()
         nodes = Nodes(cluster, database)
         (tmp_path / "gateway.key").write_text(Signer.generate("gateway.ijmond").export())
         gateways = []
