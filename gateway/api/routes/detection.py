@@ -16,49 +16,19 @@ from gateway.api.http.responses import respond_cached
 from gateway.api.schemas.detection import DetectionFigures, build_detection_figure
 from gateway.api.schemas.schema import format_instant
 from gateway.evaluation.selftest import telemetry
+from gateway.evaluation.selftest.outcome import Exposure
 from gateway.evaluation.selftest.statistics import DetectionRate
 
 router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["events"])
 
 
 @dataclass(frozen=True, kw_only=True)
-class SyntheticPeaksRow:
-    """Synthetic peaks of one property, interval (s) and height; the detector and period are the same in every row."""
+class SyntheticPeaksRow(DetectionRate):
+    """A rate with the detector and the period of the test, which are the same in every row."""
 
     detector: str
     since: datetime
     until: datetime
-    observed_property: str
-    interval: int
-    multiple: float
-    injected: int
-    found: int
-    delay: float | None
-    ratio: float | None
-
-    @property
-    def rate(self) -> DetectionRate:
-        """The row as a rate with its confidence interval."""
-        return DetectionRate(
-            observed_property=self.observed_property,
-            interval=self.interval,
-            multiple=self.multiple,
-            injected=self.injected,
-            found=self.found,
-            delay=self.delay,
-            ratio=self.ratio,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExposureRow:
-    """Sensor days without synthetic peaks, the peaks in them, and those of which no neighbour saw anything."""
-
-    observed_property: str
-    interval: int
-    sensor_days: float
-    peaks: int
-    alone: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,36 +36,25 @@ class SelftestSummary:
     """Results of the detector that was tested last, over thirty days up to its last tested hour; else empty."""
 
     synthetic: Sequence[SyntheticPeaksRow]
-    exposures: Sequence[ExposureRow]
+    exposures: Sequence[Exposure]
 
 
 async def fetch_selftest_summary(database: Database) -> SelftestSummary:
     """Read the results; raises HTTPException 503 as Database does."""
     return SelftestSummary(
         synthetic=await database.fetch(SyntheticPeaksRow, "summarise_selftest_peaks"),
-        exposures=await database.fetch(ExposureRow, "summarise_selftest_exposure"),
+        exposures=await database.fetch(Exposure, "summarise_selftest_exposure"),
     )
 
 
 def build_detection_figures(summary: SelftestSummary, attribution: str) -> DetectionFigures:
     """The results as the API shows them."""
     rows = summary.synthetic
-    rates = [row.rate for row in rows]
     return DetectionFigures(
         detector=rows[0].detector if rows else None,
         since=format_instant(min(row.since for row in rows)) if rows else None,
         until=format_instant(max(row.until for row in rows)) if rows else None,
-        items=[
-            build_detection_figure(
-                exposure.observed_property,
-                exposure.interval,
-                sensor_days=exposure.sensor_days,
-                peaks=exposure.peaks,
-                alone=exposure.alone,
-                rates=rates,
-            )
-            for exposure in summary.exposures
-        ],
+        items=[build_detection_figure(exposure, rows) for exposure in summary.exposures],
         attribution=attribution,
     )
 
@@ -105,7 +64,7 @@ def export_metrics(summary: SelftestSummary) -> None:
     for row in summary.synthetic:
         labels = row.observed_property, str(row.interval), f"{row.multiple:g}"
         telemetry.PEAKS.labels(*labels).set(row.injected)
-        telemetry.PROBABILITY.labels(*labels).set(row.rate.probability)
+        telemetry.PROBABILITY.labels(*labels).set(row.probability)
         for metric, value in ((telemetry.DELAY, row.delay), (telemetry.RATIO, row.ratio)):
             if value is not None:
                 metric.labels(*labels).set(value)

@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from gateway.api.schemas.schema import Id, Instant, LicensedDocument, Schema
+from gateway.evaluation.selftest.outcome import Exposure
 from gateway.evaluation.selftest.statistics import DetectionRate
 
 
@@ -43,27 +44,19 @@ class DetectionFigures(LicensedDocument, frozen=True, kw_only=True):
     items: list[DetectionFigure]
 
 
-def build_detection_figure(
-    observed_property: str,
-    interval: int,
-    *,
-    sensor_days: float,
-    peaks: int,
-    alone: int,
-    rates: Iterable[DetectionRate],
-) -> DetectionFigure:
+def build_detection_figure(exposure: Exposure, rates: Iterable[DetectionRate]) -> DetectionFigure:
     """The figure of one property and sampling interval. `rates`: of any; those of the same two are used."""
     return DetectionFigure(
-        observed_property=observed_property,
-        interval=interval,
-        sensor_days=sensor_days,
-        peaks=peaks,
-        alone=alone,
-        alone_per_sensor_day=alone / sensor_days if sensor_days else None,
+        observed_property=exposure.observed_property,
+        interval=exposure.interval,
+        sensor_days=exposure.sensor_days,
+        peaks=exposure.peaks,
+        alone=exposure.alone,
+        alone_per_sensor_day=exposure.alone / exposure.sensor_days if exposure.sensor_days else None,
         synthetic=[
             _build_synthetic_peaks(rate)
             for rate in rates
-            if (rate.observed_property, rate.interval) == (observed_property, interval)
+            if (rate.observed_property, rate.interval) == (exposure.observed_property, exposure.interval)
         ],
     )
 
