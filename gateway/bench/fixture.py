@@ -1,9 +1,11 @@
 """Fixture of the ingest benchmarks: enrolled nodes that sign, a database, a real gateway process."""
 
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 
@@ -14,7 +16,7 @@ from gateway.store import stations
 from gateway.store.connection import connect
 from gateway.store.migrate import migrate
 from gateway.system.child_process import Child
-from gateway.system.embedded_servers import Postgres
+from gateway.system.embedded_servers import Broker, Postgres
 
 AREA = "bench"
 TYPICAL_VALUES = {
@@ -39,13 +41,25 @@ _POSTGRES_OPTIONS = {
 _WAL_SEGMENTS = 100  # of 16 MB
 
 
-def prepare_database(stack: ExitStack, folder: Path, dsn: str | None) -> str:
-    """Provide the given database or an embedded one, with the current schema."""
-    if dsn is None:
-        dsn = stack.enter_context(Postgres(folder, options=_POSTGRES_OPTIONS)).create_database("bench")
-        _fill_wal_segments(dsn)
-    migrate(dsn)
-    return dsn
+class Servers(NamedTuple):
+    """A temporary folder, the DSN of a database with the current schema, and a broker."""
+
+    folder: Path
+    dsn: str
+    broker: Broker
+
+
+@contextmanager
+def run_servers(dsn: str | None) -> Iterator[Servers]:
+    """Start a broker, and a database unless `dsn` names an empty one; both end with the block."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="piekwacht-bench-")))
+        folder.chmod(0o755)
+        if dsn is None:
+            dsn = stack.enter_context(Postgres(folder, options=_POSTGRES_OPTIONS)).create_database("bench")
+            _fill_wal_segments(dsn)
+        migrate(dsn)
+        yield Servers(folder, dsn, stack.enter_context(Broker(folder / "broker")))
 
 
 def _fill_wal_segments(dsn: str) -> None:

@@ -12,12 +12,10 @@ import json
 import os
 import signal
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import psycopg
@@ -27,10 +25,10 @@ from gateway.bench.fixture import (
     AREA,
     TYPICAL_VALUES,
     enrol_nodes,
-    prepare_database,
     process_tree,
     resident_megabytes,
     run_gateway,
+    run_servers,
     sign_batch,
 )
 from gateway.errors import GatewayError
@@ -40,7 +38,6 @@ from gateway.mqtt.settings import BrokerSettings
 from gateway.store.connection import QUERIES, connect
 from gateway.store.copy_observations import encode_observations
 from gateway.system.child_process import Child
-from gateway.system.embedded_servers import Broker
 
 _TYPICAL = np.array(list(TYPICAL_VALUES.values()))
 _READINGS_PER_BATCH = 10  # per batch
@@ -64,11 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print; the last line is JSON."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="piekwacht-bench-")))
-        folder.chmod(0o755)
-        dsn = prepare_database(stack, folder, args.dsn)
-        broker = stack.enter_context(Broker(folder / "broker"))
+    with run_servers(args.dsn) as (folder, dsn, broker):
         nodes = enrol_nodes(dsn, args.nodes)
         key = Signer.generate("gateway.bench")
         asyncio.run(_subscribe(broker.settings, derive_session_name(key, [AREA])))

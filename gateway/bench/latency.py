@@ -11,7 +11,6 @@ import asyncio
 import json
 import pickle
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,16 +26,15 @@ from edge_agent.wire import Signer
 from gateway.bench.fixture import (
     TYPICAL_VALUES,
     enrol_nodes,
-    prepare_database,
     processor_times,
     resident_megabytes,
     run_gateway,
+    run_servers,
     sign_batch,
 )
 from gateway.errors import GatewayError
 from gateway.mqtt.connection import open_connection
 from gateway.mqtt.settings import BrokerSettings
-from gateway.system.embedded_servers import Broker
 
 _READINGS_PER_BATCH = 10
 _SAMPLE_SECONDS = 1.0  # s between samples of the memory
@@ -68,10 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print; the last line is JSON."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="piekwacht-bench-")))
-        folder.chmod(0o755)
-        dsn = prepare_database(stack, folder, args.dsn)
-        broker = stack.enter_context(Broker(folder / "broker"))
+        folder, dsn, broker = stack.enter_context(run_servers(args.dsn))
         nodes = enrol_nodes(dsn, args.nodes)
         batches = int(args.rate * args.seconds)
         first_due = _sign_batches(folder / "batches", nodes, args.rate, batches)
