@@ -34,6 +34,7 @@ ROOTS = {
         "settings",
         "sql",
         "telemetry",
+        "templates",
         "vocabulary",
     },
 }

@@ -6,7 +6,7 @@ Called by the channels email, zaken and apprise. A template that fails does not 
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
+from jinja2 import Environment, TemplateError
 from msgspec import Struct, structs
 
 from alerting.alert import Alert, Change
@@ -20,6 +20,7 @@ from alerting.message.texts import (
     format_duration,
     format_ratio,
 )
+from alerting.templates import load_templates
 from alerting.vocabulary import (
     Language,
     flag_text,
@@ -33,13 +34,7 @@ from alerting.vocabulary import (
     unit_symbol,
 )
 
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("templates")),
-    autoescape=select_autoescape(["html"]),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_TEMPLATES = load_templates(Path(__file__).with_name("templates"))
 _MAX_LISTED = 40  # alerts in the mail about many
 _REASONS_WITH_NOTE = {DecisionReason.REMINDED, DecisionReason.ESCALATED, DecisionReason.EASED, DecisionReason.NO_DATA}
 CHART_CONTENT_ID = "piek@piekwacht"  # the Content-ID of the drawing

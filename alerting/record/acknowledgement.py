@@ -16,23 +16,17 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qs
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from msgspec import DecodeError, Meta, Struct, json
 
 from alerting.alert import Alert
 from alerting.message.texts import build_headline
+from alerting.templates import load_templates
 from alerting.vocabulary import Language, format_time, texts_of
 
 VALIDITY = timedelta(days=7)
 _MAC_LENGTH = 16  # bytes: forging one takes 2^128 tries
 _MAX_TOKEN_LENGTH = 1_000  # characters of a token
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("templates")),
-    autoescape=select_autoescape(["html"]),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_TEMPLATES = load_templates(Path(__file__).with_name("templates"))
 
 
 class TokenPayload(Struct, frozen=True, kw_only=True, array_like=True):

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from msgspec import to_builtins
 
 from alerting import vocabulary
 from alerting.catalogue import Texts
+from alerting.templates import load_templates
 from alerting.vocabulary import LOCAL_TIMEZONE, Language
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.routes.places import get_latest_values
@@ -40,13 +40,7 @@ _MONTHS = (
     "december",
 )
 ARBITRARY_SCALE_UNITS = ("{ticks}", "Ohm", "hPa")  # charts of these need not begin at zero
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
-    autoescape=select_autoescape(["html"]),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+TEMPLATES = load_templates(Path(__file__).parents[1] / "templates")
 
 
 def negotiate_language(path: str, accepted: str) -> Language:
