@@ -87,9 +87,9 @@ class ConnectionLostError(ConnectionError):
 
 
 class PahoConnection:
-    """Connected while it exists. Everything happens in `turn`, in the caller's thread.
+    """Connected while it exists. Everything happens in `poll`, in the caller's thread.
 
-    `acknowledged` collects the message ids that the broker took, `arrived` what it delivered.
+    `acknowledged` collects the message ids that the broker accepted, `received` the messages that it delivered.
     """
 
     def __init__(

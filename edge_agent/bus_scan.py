@@ -52,7 +52,7 @@ def _scan_bus(bus: I2cBus) -> Iterator[str]:
         has_answer = True
         yield f"{file}, address 0x{address:02x}: {_identify_sensor(bus.number, address)}"
     if not has_answer:
-        yield f"{file}: nobody answers; check plugs and power"
+        yield f"{file}: no device answers; check plugs and power"
 
 
 def _identify_sensor(number: int, address: int) -> str:

@@ -20,7 +20,7 @@ class I2cDeviceFile(Protocol):
     """The part of `smbus2.SMBus` that we use."""
 
     def i2c_rdwr(self, *messages: Any) -> None:  # noqa: ANN401 - smbus2 has no types
-        """Carry the messages out in one transaction; OSError when nobody answers."""
+        """Carry the messages out in one transaction; OSError when no device answers."""
         ...
 
     def close(self) -> None:
@@ -87,7 +87,8 @@ class I2cBus:
             return SensorError(Fault.FORBIDDEN, f"{file} is not ours to use: add the agent's user to the group i2c")
         if error.errno in _ABSENT_ERRNOS:
             return SensorError(
-                Fault.NO_ANSWER, f"nobody answers at address 0x{address:02x} of {file}: check plug, power and address"
+                Fault.NO_ANSWER,
+                f"no device answers at address 0x{address:02x} of {file}: check plug, power and address",
             )
         return SensorError(Fault.NO_ANSWER, f"{file}, address 0x{address:02x}: {error.strerror or error}")
 

@@ -30,11 +30,11 @@ class Uart:
         self._with_port(lambda line: line.write(data))
 
     def read_newest(self, splitter: FrameSplitter, timeout: float) -> bytes:
-        """The last of the frames that have come; waits up to `patience` seconds for the first of them."""
+        """The last of the frames that have come; waits up to `timeout` seconds for the first of them."""
         return self.read_all(splitter, timeout)[-1]
 
     def read_all(self, splitter: FrameSplitter, timeout: float) -> list[bytes]:
-        """All frames that have come, at least one; waits up to `patience` seconds for the first of them."""
+        """All frames that have come, at least one; waits up to `timeout` seconds for the first of them."""
         deadline = time.monotonic() + timeout
         frames: list[bytes] = []
         bad_before = splitter.bad_count

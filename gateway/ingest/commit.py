@@ -20,7 +20,7 @@ _LOG = get_logger("gateway.ingest")
 
 
 class DatabaseUnavailableError(Exception):
-    """The database stayed away longer than `[ingest] patience_seconds`."""
+    """The database stayed away longer than `[ingest] hold_seconds`."""
 
 
 def report_database_failure(error: psycopg.Error) -> None:
@@ -29,11 +29,9 @@ def report_database_failure(error: psycopg.Error) -> None:
     _LOG.warning("database unavailable", error=one_line(error))
 
 
-async def commit_with_retry(
-    pipeline: Pipeline, micro_batch: MicroBatch, *, retry: float, patience: float
-) -> CommitResult:
-    """Try every `retry` seconds for `patience` seconds at most, then raise DatabaseUnavailableError."""
-    deadline = time.monotonic() + patience
+async def commit_with_retry(pipeline: Pipeline, micro_batch: MicroBatch, *, retry: float, hold: float) -> CommitResult:
+    """Try every `retry` seconds for `hold` seconds at most, then raise DatabaseUnavailableError."""
+    deadline = time.monotonic() + hold
     while True:
         try:
             return await _store_micro_batch(pipeline, micro_batch)

@@ -87,7 +87,7 @@ class IngestSession:
                         self._pipeline,
                         micro_batch,
                         retry=self._settings.retry_seconds,
-                        patience=self._settings.patience_seconds,
+                        hold=self._settings.hold_seconds,
                     )
                 if publishing is not None:
                     await publishing  # in order, so that the retained ranges are the newest

@@ -20,7 +20,7 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
     window_seconds    time to wait for more payloads before a transaction begins
     max_batches       maximum number of payloads in one transaction
     retry_seconds     pause between attempts while broker or database is unavailable
-    patience_seconds  time to hold received payloads while the database is unavailable, before they are left to the
+    hold_seconds      time to hold received payloads while the database is unavailable, before they are left to the
                       broker
     """
 
@@ -30,7 +30,7 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
         "window": "window_seconds",
         "batches": "max_batches",
         "retry": "retry_seconds",
-        "patience": "patience_seconds",
+        "patience": "hold_seconds",
     }
 
     key_file: Path
@@ -40,7 +40,7 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
     window_seconds: Annotated[float, Meta(ge=0, le=10)] = 0.05
     max_batches: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
     retry_seconds: Annotated[float, Meta(gt=0, le=60)] = 1.0
-    patience_seconds: Annotated[float, Meta(ge=0, le=60)] = 5.0
+    hold_seconds: Annotated[float, Meta(ge=0, le=60)] = 5.0
 
     def signer(self) -> Signer:
         """Read the gateway's private key. StartError if it cannot be read."""

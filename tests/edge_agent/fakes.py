@@ -61,7 +61,7 @@ def pack_words(content: bytes) -> bytes:
 class FakeSensirion(FakeChip):
     """A Sensirion sensor: `answers` maps commands to content; `script` holds one misbehaviour a transaction.
 
-    nack       nobody answers
+    nack       no answer
     crc        a byte of the answer is wrong
     short      the answer stops half-way (the rest reads as FF)
     brown_out  forgets that it was started

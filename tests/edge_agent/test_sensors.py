@@ -236,7 +236,7 @@ def test_an_unplugged_sensor_is_flagged_named_and_found_again(tmp_path):
     sensor = polled_sensor(Sps30(fakes.make_bus({0x69: chip})), QUICK, tmp_path)
     chip.plugged = False
     assert set(take(sensor, 2)[-1].values.values()) == {None}
-    assert sensor.state == "nobody answers at address 0x69 of /dev/i2c-1: check plug, power and address"
+    assert sensor.state == "no device answers at address 0x69 of /dev/i2c-1: check plug, power and address"
     chip.plugged = True
     assert take(sensor, 2)[-1].values["pm2_5"] == 12.1
 

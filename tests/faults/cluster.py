@@ -77,7 +77,7 @@ key_file = "gateway.key"
 areas = ["ijmond"]
 window_seconds = 0.02
 retry_seconds = 0.2
-patience_seconds = 2.0
+hold_seconds = 2.0
 """)
         self.ids = [f"ijm-{i:03}" for i in range(nodes)]
         for i, node in enumerate(self.ids):

@@ -34,9 +34,7 @@ def warm_kernels():
 @pytest.fixture
 def settings(tmp_path):
     (tmp_path / "gateway.key").write_text(KEY.export())
-    return IngestSettings(
-        key_file=tmp_path / "gateway.key", window_seconds=0.01, retry_seconds=0.1, patience_seconds=0.3
-    )
+    return IngestSettings(key_file=tmp_path / "gateway.key", window_seconds=0.01, retry_seconds=0.1, hold_seconds=0.3)
 
 
 @asynccontextmanager
