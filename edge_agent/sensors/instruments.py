@@ -1,8 +1,8 @@
 """Choose which instrument of a sensor board measures the ambient air, and name the values of the others. Pure.
 
 The rule (ADR 101): never a heated inlet or the inside of a housing; then the instrument that the operator names; then
-the order of the table of sensor models. A worse instrument never takes the place of a better one that was there since
-the start, so that a missing value is a gap and not a step to another instrument.
+the order of the table of sensor models. A worse instrument does not replace a better one while the agent runs. A
+missing value is then a gap, and not a step to another instrument.
 """
 
 import logging

@@ -24,7 +24,7 @@ class ReadingJudge:
         }
 
     def judge(self, raw: RawReading) -> RawReading:
-        """What the driver read -> the properties that the node reports, each with the flags of its model."""
+        """The result of a driver -> the properties that the node reports, each with the flags of its model."""
         judged = {quantity: self._rows.get(quantity, PHYSICAL).judge(value) for quantity, value in raw.values.items()}
         names = {quantity: self._names.get(quantity, quantity) for quantity in judged}
         return RawReading(

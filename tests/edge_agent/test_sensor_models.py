@@ -29,6 +29,7 @@ from edge_agent.wire import INVALID_FLAGS, PROPERTY, ClockState, Flag
 from gateway.model.properties import PROPERTIES
 from tests.edge_agent import fakes
 from tests.edge_agent.test_sensors import polled_sensor, sensors, take
+from tests.sensor_reference import PAGE, render
 
 ROWS = [(model, name, row) for model in MODELS.values() for name, row in model.measurements.items()]
 IDS = [f"{model.name}-{name}" for model, name, _ in ROWS]
@@ -299,3 +300,7 @@ def test_a_recording_is_judged_by_the_model_it_comes_from(tmp_path, model, direc
     readings = [sampler.next_reading(5.0).reading for _ in range(3)]
     assert [(r.values["wind_direction"], r.flags.get("wind_direction", 0)) for r in readings] == directions
     assert all(r.values["pm2_5"] == 2e200 and r.flags["pm2_5"] & Flag.OUT_OF_RANGE for r in readings)
+
+
+def test_the_page_for_operators_has_the_table_as_it_is():
+    assert PAGE.read_text() == render(PAGE.read_text()), "run `make sensors`"

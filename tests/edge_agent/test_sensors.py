@@ -402,6 +402,8 @@ def sensors(*tables):
         (({"driver": "pms"}, {"driver": "sds011"}), "both claim /dev/serial0"),
         (({"driver": "sps30"}, {"driver": "pms"}), "pm1 comes from sps30 at I2C bus 1, address 0x69 and from pms"),
         (({"driver": "sps30", "name": "x"}, {"driver": "sgp4x", "name": "x"}), "two sensors are called 'x'"),
+        (({"driver": "opcn3", "properties": ["pm1", "humidity"]},), "has no humidity: it gives pm1, pm2_5, pm10"),
+        (({"driver": "sps30", "ranges": {"pm25": [0, 900]}},), "has no pm25: it gives pm1, pm2_5, pm4, pm10"),
     ],
 )
 def test_sensors_that_cannot_go_together_are_refused(tmp_path, tables, sentence):
