@@ -3,7 +3,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 SHARED ?= ../shared
-.PHONY: help demo test check prose containers benchmark-detection faults fuzz fuzz-api configuration pictures lock clean audit sbom release
+.PHONY: help demo test check prose containers benchmark-detection faults fuzz fuzz-api configuration sensors pictures lock clean audit sbom release
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ lock: .venv/prepared  ## choose newer versions of all dependencies and write the
 
 configuration: .venv/prepared  ## write docs/configuration.md from the settings types
 	$(BIN)/python -m tests.configuration_reference --write
+
+sensors: .venv/prepared  ## write the tables of docs/operator/sensors.md from the table of sensor models
+	$(BIN)/python -m tests.sensor_reference --write
 
 pictures: .venv/prepared  ## make the pictures of README.md, from a running demo and a browser
 	$(BIN)/python -m tests.pictures

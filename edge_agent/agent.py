@@ -91,6 +91,7 @@ class Agent:
                 depth,
                 counts,
                 self._sampler.states,
+                refused_values=self._sampler.refused_counts,
                 spool_problem=self._spool_writer.problem,
                 certificate_until=certificate_expiry,
             ),

@@ -34,10 +34,14 @@ def encode_health(
     counts: PublisherCounts,
     sensors: dict[str, str],
     *,
+    refused_values: dict[str, dict[str, int]],
     spool_problem: str | None,
     certificate_until: datetime | None,
 ) -> bytes:
-    """The health message. `sensors`: name -> "ok" or a sentence about the fault."""
+    """The health message. `sensors`: name -> "ok" or a sentence about the fault.
+
+    `refused_values`: sensor -> reason -> values that it refused since the start.
+    """
     moment = clock.now()
     content: dict[str, Any] = {
         "v": 1,
@@ -50,6 +54,7 @@ def encode_health(
         "cpu_celsius": _read_cpu_celsius(),
         "publisher": counts,
         "sensors": sensors,
+        "refused_values": refused_values,
         "certificate_until": certificate_until,
     }
     return msgspec.json.encode(content)

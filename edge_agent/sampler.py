@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from edge_agent import clock
+from edge_agent.sensors.judgement import apply_physical_bound
 from edge_agent.sensors.sensor import Reading, Sensor, reading_at
 from edge_agent.wire import Flag
 
@@ -36,6 +37,12 @@ class Sampler:
     def states(self) -> dict[str, str]:
         """Sensor -> `ok`, `done`, or a sentence about the fault."""
         return {thread.sensor.name: thread.state for thread in self._threads}
+
+    @property
+    def refused_counts(self) -> dict[str, dict[str, int]]:
+        """Sensor -> reason -> values that were refused since the start, of sensors that refused any."""
+        counts = {thread.sensor.name: getattr(thread.sensor, "refused_counts", {}) for thread in self._threads}
+        return {name: dict(reasons) for name, reasons in counts.items() if reasons}
 
     @property
     def last_reading_at(self) -> float:
@@ -108,7 +115,7 @@ class _SensorThread(threading.Thread):
                 for reading in self.sensor.readings(self._stop_event):
                     self._error, failures = None, 0
                     self.last_reading_at = time.monotonic()
-                    self._readings.put(SensorReading(self.sensor.name, reading))
+                    self._readings.put(SensorReading(self.sensor.name, apply_physical_bound(reading)))
             except Exception as error:  # noqa: BLE001 - any error: the other sensors and the spool continue
                 failures += 1
                 self._error = f"{type(error).__name__}: {error}"

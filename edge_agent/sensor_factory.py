@@ -59,7 +59,18 @@ def _create_sensor(settings: SensorSettings, conditions: SharedConditions, senso
             driver: Driver = settings.create_driver(conditions.humidity_and_temperature)
         case _:
             driver = settings.create_driver()
-    return PolledSensor(sensor_name(settings), driver, settings, conditions=conditions, sensor_state=sensor_state)
+    return _create_polled(driver, settings, conditions, sensor_state)
+
+
+def _create_polled(
+    driver: Driver, settings: Sgp4xSettings | WiredSettings, conditions: SharedConditions, sensor_state: SensorState
+) -> PolledSensor:
+    name, names = sensor_name(settings), list(driver.model.reported_names.values())
+    unknown = sorted({*(settings.properties or ()), *settings.ranges} - set(names))
+    if unknown:
+        gives = ", ".join(names) or "no values"
+        raise ConfigurationError(f"sensor: {name} has no {unknown[0]}: it gives {gives}")
+    return PolledSensor(name, driver, settings, conditions=conditions, sensor_state=sensor_state)
 
 
 def sensor_name(settings: Esp32Settings | Sgp4xSettings | WiredSettings) -> str:

@@ -22,6 +22,10 @@ from msgspec import Meta, Struct
 from edge_agent.signing import ForgedError, NoteError, Signer, UnsignedError, Verifier, split_note
 
 __all__ = [
+    "DOUBTFUL_FLAGS",
+    "EXCLUDED_FLAGS",
+    "INVALID_FLAGS",
+    "UNDATED_FLAGS",
     "UNTRUSTED_FLAGS",
     "ClockState",
     "Flag",
@@ -77,6 +81,26 @@ class Flag(IntFlag):
     TIME_SUSPECT = 16384
 
 
+# Every flag belongs to one of three classes. Means, newest values, detection and limits take the classes from here,
+# and so does the database: gateway/store/validity.py.
+# Invalid: not a measurement of the air. Shown raw with its reason, never in a mean, a peak or a direction.
+INVALID_FLAGS = (
+    Flag.WARM_UP | Flag.CLEANING | Flag.OUT_OF_RANGE | Flag.STALE | Flag.STUCK | Flag.SENSOR_FAULT | Flag.MAINTENANCE
+)
+# Undated: a measurement of the air at an unknown time. Counted once it is dated.
+UNDATED_FLAGS = Flag.TIME_SUSPECT
+# Doubtful: counted, and marked in every answer.
+DOUBTFUL_FLAGS = (
+    Flag.CHECKSUM_RETRY
+    | Flag.HUMIDITY
+    | Flag.CLOCK_UNSYNCED
+    | Flag.SIZE_EXTRAPOLATED
+    | Flag.JUMP
+    | Flag.NEIGHBOUR_DISAGREES
+    | Flag.CALIBRATION_EXPIRED
+)
+# A value with one of these flags counts nowhere.
+EXCLUDED_FLAGS = INVALID_FLAGS | UNDATED_FLAGS
 # A value with one of these flags is not a measurement of the air: no peak, and nothing to learn from.
 UNTRUSTED_FLAGS = (Flag.WARM_UP, Flag.CLEANING, Flag.STALE, Flag.SENSOR_FAULT, Flag.OUT_OF_RANGE, Flag.MAINTENANCE)
 

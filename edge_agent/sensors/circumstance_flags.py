@@ -1,13 +1,13 @@
-"""Flags that follow from circumstance: warming up, cleaning, humid, out of range, stuck, clock not set. Pure.
+"""Flags that follow from circumstance: warming up, cleaning, humid, stuck, clock not set. Pure.
 
-A flag never changes a value; what to make of it is the gateway's business.
+A flag never changes a value; what to make of it is the gateway's business. Ranges and sentinels: `judgement`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from edge_agent.sensors.driver import OPTICAL_PM, Range, RawReading
+from edge_agent.sensors.driver import OPTICAL_PM, RawReading
 from edge_agent.wire import ClockState, Flag
 
 HUMID = 85.0  # % RH: above it, light scattering sees water (Crilley et al., AMT 11, 709)
@@ -19,17 +19,20 @@ class Circumstances(Struct, frozen=True, kw_only=True):
     now: float
     started_at: float
     cleaning_until: float
-    humidity: float | None
     clock: ClockState
     retried: bool
     broken: bool
 
 
 class CircumstanceFlagger:
-    """One sensor's judge; remembers since when each value has not moved."""
+    """The circumstances of one sensor; remembers since when each value has not moved.
 
-    def __init__(self, *, ranges: Mapping[str, Range], warm_up: float, stuck_after: float) -> None:
-        self._ranges, self._warm_up, self._stuck_after = ranges, warm_up, stuck_after
+    settling     property -> seconds after a start until its values can be used
+    stuck_after  seconds after which a value that has not moved is flagged
+    """
+
+    def __init__(self, *, settling: Mapping[str, float], stuck_after: float) -> None:
+        self._settling, self._stuck_after = settling, stuck_after
         self._unchanged: dict[str, tuple[float | None, float]] = {}
 
     def compute_flags(self, reading: RawReading, circumstances: Circumstances) -> dict[str, int]:
@@ -43,8 +46,6 @@ class CircumstanceFlagger:
 
     def _common_flags(self, reading: RawReading, circumstances: Circumstances) -> int:
         flags = 0
-        if circumstances.now - circumstances.started_at < self._warm_up:
-            flags |= Flag.WARM_UP
         if circumstances.now < circumstances.cleaning_until:
             flags |= Flag.CLEANING
         if not reading.fresh:
@@ -59,14 +60,24 @@ class CircumstanceFlagger:
 
     def _value_flags(self, name: str, value: float | None, circumstances: Circumstances) -> int:
         flags = 0
-        lowest, highest = self._ranges.get(name, (float("-inf"), float("inf")))
-        if value is not None and not lowest <= value <= highest:
-            flags |= Flag.OUT_OF_RANGE
-        if name in OPTICAL_PM and circumstances.humidity is not None and circumstances.humidity > HUMID:
-            flags |= Flag.HUMIDITY
+        if circumstances.now - circumstances.started_at < self._settling.get(name, 0.0):
+            flags |= Flag.WARM_UP
         previous, since = self._unchanged.get(name, (None, circumstances.now))
         if value is None or value != previous:
             self._unchanged[name] = (value, circumstances.now)
         elif circumstances.now - since >= self._stuck_after:
             flags |= Flag.STUCK
         return flags
+
+
+def add_humidity_flags(names: Iterable[str], flags: Mapping[str, int], humidity: float | None) -> dict[str, int]:
+    """The flags, with HUMIDITY on every optical particulate property if the ambient air (% RH) is too humid for it.
+
+    The properties of a second instrument, such as pm2_5_sds011, are optical too.
+    """
+    flagged = dict(flags)
+    if humidity is not None and humidity > HUMID:
+        for name in names:
+            if name.startswith(OPTICAL_PM):
+                flagged[name] = flagged.get(name, 0) | Flag.HUMIDITY
+    return flagged

@@ -8,22 +8,21 @@ Source: Davis Instruments, Vantage Serial Communication Reference Manual, v2.6, 
 import binascii
 import struct
 import time
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Annotated
 
 from msgspec import Meta
 
 from edge_agent.errors import Fault, SensorError
+from edge_agent.sensor_models import MODELS
 from edge_agent.sensors.driver import RawReading, UartSettings
 from edge_agent.sensors.scanners import FrameScanner
-from edge_agent.sensors.wind import RANGES as WIND
-from edge_agent.sensors.wind import WindVector, mean_wind
+from edge_agent.sensors.wind import WindVector, combine_winds
 from edge_agent.transport.uart import Uart
 
-RANGES = MappingProxyType({**WIND, "temperature": (-40.0, 65.0), "humidity": (0.0, 100.0)})
+_MODEL = MODELS["davis"]
 _METRES_PER_SECOND = 0.44704
 _HEAD, _LENGTH = b"LOO", 99
-_NO_SPEED, _NO_HUMIDITY, _NO_TEMPERATURE = 0xFF, 0xFF, 0x7FFF
 
 
 class DavisSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver", tag="davis"):
@@ -51,19 +50,25 @@ def decode(frame: bytes, *, north: float = 0.0) -> RawReading:
     """A checked packet -> wind (m/s, degrees), temperature (Celsius) and humidity (%); None for a dashed value."""
     (fahrenheit,) = struct.unpack_from("<h", frame, 12)
     speed, (direction,), humidity = frame[14], struct.unpack_from("<H", frame, 16), frame[33]
-    values: dict[str, float | None] = {"wind_speed": None, "wind_direction": None}
-    if speed != _NO_SPEED:
-        vane = float(direction % 360) if 1 <= direction <= 360 else None
-        values = dict(mean_wind([WindVector(vane, speed * _METRES_PER_SECOND)], north=north).values)
-    values["temperature"] = None if fahrenheit == _NO_TEMPERATURE else round((fahrenheit / 10 - 32) / 1.8, 2)
-    values["humidity"] = None if humidity == _NO_HUMIDITY else float(humidity)
+    wind = WindVector(
+        _decode("wind_direction", direction, float), _decode("wind_speed", speed, lambda mph: mph * _METRES_PER_SECOND)
+    )
+    values = {
+        **combine_winds(_MODEL, [wind], north=north).values,
+        "temperature": _decode("temperature", fahrenheit, lambda tenths: round((tenths / 10 - 32) / 1.8, 2)),
+        "humidity": _decode("humidity", humidity, float),
+    }
     return RawReading(values=values)
+
+
+def _decode(name: str, count: int, convert: Callable[[int], float]) -> float | None:
+    return None if count in _MODEL.measurement(name).no_value else convert(count)
 
 
 class Davis:
     """The driver."""
 
-    ranges = RANGES
+    model = _MODEL
 
     def __init__(self, uart: Uart, *, north: float) -> None:
         self._uart, self._north, self._scanner = uart, north, create_scanner()

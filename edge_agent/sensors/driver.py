@@ -5,6 +5,8 @@ from typing import Annotated, Protocol, runtime_checkable
 
 from msgspec import Meta, Struct
 
+from edge_agent.sensor_models import SensorModel
+
 Range = tuple[float, float]
 
 OPTICAL_PM = ("pm1", "pm2_5", "pm4", "pm10")  # measured by light scattering, so humid air raises them
@@ -13,8 +15,8 @@ OPTICAL_PM = ("pm1", "pm2_5", "pm4", "pm10")  # measured by light scattering, so
 class RawReading(Struct, frozen=True, kw_only=True):
     """Result of one read.
 
-    values    property -> raw value; None if the sensor reports no value
-    flags     property -> `wire.Flag` bits that follow from the frame or the kind of sensor
+    values    quantity -> raw value; None if the sensor reports no value
+    flags     quantity -> `wire.Flag` bits that follow from the frame or the kind of sensor
     fresh     False: the sensor had nothing new and repeated itself
     position  latitude, longitude (degrees, WGS 84) and altitude (m), of a sensor with GPS
     """
@@ -29,8 +31,8 @@ class Driver(Protocol):
     """One physical sensor. Every method may raise SensorError."""
 
     @property
-    def ranges(self) -> Mapping[str, Range]:
-        """Property -> what the sensor can truly measure, in the property's unit."""
+    def model(self) -> SensorModel:
+        """Its rows in the table of sensor models: what it measures, and how its values are judged."""
         ...
 
     def start(self) -> None:
@@ -75,16 +77,17 @@ class PollingSettings(Struct, frozen=True, kw_only=True):
 
     name              name in logs and health messages; default: the driver and its bus or port
     interval_seconds  time between readings
-    warm_up_seconds   readings are flagged for this time after a start
+    warm_up_seconds   readings are flagged for this time after a start; default: per property, from the table of sensor
+                      models
     properties        properties to report, if two sensors measure the same one; default: all
-    ranges            property -> [lowest, highest]; values outside are flagged; narrower than the limits of the
-                      sensor itself
+    ranges            property -> [lowest, highest]; values outside are flagged, as are those outside the range of the
+                      model
     stuck_seconds     a value that does not change for this time is flagged
     """
 
     name: str | None = None
     interval_seconds: Annotated[float, Meta(ge=0.1, le=3600)] = 1.0
-    warm_up_seconds: Annotated[float, Meta(ge=0)] = 0.0
+    warm_up_seconds: Annotated[float, Meta(ge=0)] | None = None
     properties: tuple[str, ...] | None = None
     ranges: dict[str, Range] = {}
     stuck_seconds: Annotated[float, Meta(gt=0)] = 3600.0

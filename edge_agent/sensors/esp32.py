@@ -1,46 +1,34 @@
 """A foreign node: an ESP32 or ESP8266 with ESPHome or airRohr that posts its readings to this agent.
 
 Such a board has neither spool nor key: readings lost before the post are lost. After the post they are stored and
-signed like any other. Two formats are accepted: SenML (RFC 8428), which ESPHome can be configured to send, and
-airRohr's JSON ("send data to own API"). Stamps are the times of arrival.
+signed like any other. `posts` reads the two formats, `instruments` chooses the ambient instrument where the board has
+several, and the table of sensor models judges each value. Stamps are the times of arrival.
 """
 
+import logging
 import math
+import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
-import msgspec
 from msgspec import Meta, Struct
 
 from edge_agent import clock
-from edge_agent.sensors.circumstance_flags import CircumstanceFlagger, Circumstances
+from edge_agent.sensor_models import UNNAMED, Inlet, find_model
+from edge_agent.sensors.circumstance_flags import CircumstanceFlagger, Circumstances, add_humidity_flags
 from edge_agent.sensors.driver import RawReading
+from edge_agent.sensors.instruments import AmbientInstruments
+from edge_agent.sensors.posts import QUANTITIES, PostedValue, UnreadablePostError, decode
 from edge_agent.sensors.sensor import Reading, reading_at
-from edge_agent.wire import Flag
+from edge_agent.wire import INVALID_FLAGS, Flag
 
+_LOG = logging.getLogger(__name__)
 _MAX_POST_BYTES = 16_384
-RANGES = MappingProxyType(
-    {
-        "pm1": (0.0, 1000.0),
-        "pm2_5": (0.0, 999.0),  # 999.9 and 1999.9 of an SDS011 mean "too much or too wet"
-        "pm4": (0.0, 1000.0),
-        "pm10": (0.0, 1999.0),
-        "temperature": (-40.0, 85.0),
-        "humidity": (0.0, 100.0),
-        "pressure": (300.0, 1100.0),
-    }
-)
-_PARTICLES = {"P0": "pm1", "P1": "pm10", "P2": "pm2_5", "P4": "pm4"}
-_CLIMATE = {"temperature": ("temperature", 1.0), "humidity": ("humidity", 1.0), "pressure": ("pressure", 0.01)}
-_EXTRAPOLATED = frozenset({"pm4", "pm10"})
-
-
-class UnreadablePostError(ValueError):
-    """A post in neither format: one sentence for the person who configured the board."""
+_EXTRAPOLATED = ("pm4", "pm10")
 
 
 class Esp32Settings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="esp32"):
@@ -49,7 +37,10 @@ class Esp32Settings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="
     host            address to listen on; a sender elsewhere in the building needs an address of this machine
     port            port to listen on
     sender          name of the ESP32 (SenML base name, airRohr's esp8266id); others are rejected
-    properties      properties that the ESP32 measures
+    properties      properties that the ESP32 measures; a second instrument of one of them is reported beside it, as
+                    humidity_heca is
+    instruments     property -> instrument that measures it in the ambient air, if the ESP32 has several; default: the
+                    order of the table of sensor models
     silent_seconds  time without a post after which the ESP32 is reported as silent
     """
 
@@ -57,12 +48,19 @@ class Esp32Settings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="
     port: Annotated[int, Meta(ge=1, le=65_535)] = 8085
     sender: Annotated[str, Meta(min_length=1)]
     properties: Annotated[tuple[str, ...], Meta(min_length=1)]
+    instruments: dict[str, str] = {}
     silent_seconds: Annotated[float, Meta(gt=0)] = 600.0
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.properties) - set(RANGES))
+        unknown = sorted({*self.properties, *self.instruments} - set(QUANTITIES))
         if unknown:
-            raise ValueError(f"an esp32 gives {', '.join(RANGES)}; not {unknown[0]}")
+            raise ValueError(f"an esp32 gives {', '.join(QUANTITIES)}; not {unknown[0]}")
+        for quantity, name in self.instruments.items():
+            model = find_model(name)
+            if model is None or not model.posted or quantity not in model.measurements:
+                raise ValueError(f"instruments: no {name!r} that measures {quantity} is in the table of sensor models")
+            if model.measurement(quantity).inlet is not Inlet.AMBIENT:
+                raise ValueError(f"instruments: {name} does not measure {quantity} of the ambient air")
 
     @property
     def endpoint(self) -> str:
@@ -70,51 +68,32 @@ class Esp32Settings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="
         return f"{self.host}:{self.port}"
 
 
-def decode(body: bytes) -> tuple[str, RawReading]:
-    """Convert a post to (sender, values). Raises only NotReadableError."""
-    try:
-        content = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreadablePostError(f"not JSON: {error}") from None
-    try:
-        sender, values = _decode_senml(content) if isinstance(content, list) else _decode_airrohr(content)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise UnreadablePostError(f"neither SenML nor airRohr's JSON: {type(error).__name__} {error}") from None
-    flags = {name: int(Flag.SIZE_EXTRAPOLATED) for name in values if name in _EXTRAPOLATED}
-    return sender, RawReading(values=values, flags=flags)
-
-
-def _decode_senml(records: list[Any]) -> tuple[str, dict[str, float | None]]:
-    """A pack in which the base name is the board's and each name a property of ours."""
-    sender, values = "", {}
-    for record in records:
-        sender = str(record.get("bn", sender))
-        if "n" in record:
-            values[str(record["n"])] = _finite_float(record["v"])
-    return sender.rstrip(":/"), values
-
-
-def _decode_airrohr(content: Mapping[str, Any]) -> tuple[str, dict[str, float | None]]:
-    """value_type is <sensor>_<quantity>, or the quantity alone for a DHT22; values are text."""
+def judge_post(placed: Mapping[str, PostedValue]) -> RawReading:
+    """Posted values -> values and flags by the rows of their models. A refused value is None and a fault."""
     values: dict[str, float | None] = {}
-    for item in content["sensordatavalues"]:
-        quantity = str(item["value_type"]).rpartition("_")[2]
-        if quantity in _PARTICLES:
-            values[_PARTICLES[quantity]] = _finite_float(item["value"])
-        elif quantity in _CLIMATE:
-            name, scale = _CLIMATE[quantity]
-            number = _finite_float(item["value"])
-            values[name] = None if number is None else round(number * scale, 4)
-    return str(content.get("esp8266id") or content["esp32id"]), values
+    flags: dict[str, int] = {}
+    for name, posted in placed.items():
+        row = (posted.model or UNNAMED).measurement(posted.quantity)
+        values[name], flags[name] = row.judge(posted.value)
+        if posted.refusal is not None:
+            flags[name] |= Flag.SENSOR_FAULT
+        if posted.quantity in _EXTRAPOLATED:
+            flags[name] |= Flag.SIZE_EXTRAPOLATED
+    return RawReading(values=values, flags=flags)
 
 
-def _finite_float(value: object) -> float | None:
-    number = float(value)  # type: ignore[arg-type]  # raises if it is not a number; the caller reports it
-    return number if math.isfinite(number) else None
+class _JudgedPost(NamedTuple):
+    """The values of one post, and the names of those to report: a humidity may serve for flags alone."""
+
+    judged: RawReading
+    reported: Sequence[str]
 
 
 class Esp32Sensor:
-    """The board, as a sensor: each post is a reading."""
+    """The board, as a sensor: each post is a reading.
+
+    `refused_counts` maps quantity and reason to the number of values that were refused since the start.
+    """
 
     def __init__(self, settings: Esp32Settings) -> None:
         self._settings = settings
@@ -122,37 +101,22 @@ class Esp32Sensor:
         self.properties = list(settings.properties)
         self.hang_timeout = max(60.0, settings.silent_seconds)
         self.state = "starting"
-        self._flagger = CircumstanceFlagger(ranges=RANGES, warm_up=0.0, stuck_after=3600.0)
-        self._humidity: float | None = None
-        self._pending: list[RawReading] = []
+        self.refused_counts: Counter[str] = Counter()
+        pinned = {quantity: find_model(name) for quantity, name in settings.instruments.items()}
+        self._instruments = AmbientInstruments({quantity: m.name for quantity, m in pinned.items() if m is not None})
+        self._flagger = CircumstanceFlagger(settling={}, stuck_after=3600.0)
+        self._humidity: tuple[float, float] | None = None  # % RH, and when it came
+        self._pending: list[_JudgedPost] = []
 
     def readings(self, stop: threading.Event) -> Iterator[Reading]:
         """Yield one reading per post, until stopped."""
-        settings, board = self._settings, self
-
-        class Handler(BaseHTTPRequestHandler):
-            timeout = 5.0  # s; a silent connection does not block other boards
-
-            def do_POST(self) -> None:
-                length = int(self.headers.get("Content-Length") or 0)
-                if not 0 < length <= _MAX_POST_BYTES:
-                    self.send_error(413 if length else 411)
-                    return
-                status, sentence = board.accept_post(self.rfile.read(length))
-                body = sentence.encode() + b"\n"
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *values: object) -> None:  # noqa: A002 - the library's own shape
-                """Log nothing: the health message has the state."""
-
+        settings = self._settings
         while not stop.is_set():
             try:
-                server = HTTPServer((settings.host, settings.port), Handler)
-            except OSError as error:
-                self.state = f"cannot listen on {settings.endpoint} ({error.strerror}): choose another host or port"
+                server = _PostServer((settings.host, settings.port), self)
+            except (OSError, OverflowError) as error:
+                reason = getattr(error, "strerror", None) or error
+                self.state = f"cannot listen on {settings.endpoint} ({reason}): choose another host or port"
                 stop.wait(5.0)
                 continue
             with server:
@@ -164,32 +128,106 @@ class Esp32Sensor:
                     yield from map(self._build_reading, pending)
 
     def accept_post(self, body: bytes) -> tuple[int, str]:
-        """HTTP status and sentence for one post; a good one becomes a reading."""
+        """HTTP status and sentence for one post; its values that can be read become a reading."""
         try:
-            sender, raw = decode(body)
+            post = decode(body)
         except UnreadablePostError as error:
             self.state = f"a post cannot be read: {error}"
             return 400, str(error)
-        if sender != self._settings.sender:
-            return 403, f"this agent listens for {self._settings.sender}, not for {sender}"
-        values = {name: raw.values[name] for name in self.properties if name in raw.values}
-        if not values:
-            self.state = f"its posts hold nothing of {', '.join(self.properties)}"
+        if post.sender != self._settings.sender:
+            return 403, f"this agent listens for {self._settings.sender}, not for {post.sender}"
+        posted = [value for value in post.values if value.quantity in self.properties]
+        refused = [value for value in posted if value.refusal is not None]
+        self._count_refused(refused)
+        placed = self._instruments.place(post.values)
+        names = [name for name, value in placed.items() if value.quantity in self.properties]
+        if names:
+            self._pending.append(_JudgedPost(judge_post(placed), names))
+        if len(refused) == len(posted):
+            nothing = f"its posts hold nothing of {', '.join(self.properties)}"
+            self.state = f"no value of its post can be used: {_list_refused(refused)}" if refused else nothing
             return 422, self.state
         self.state = "ok"
-        self._pending.append(RawReading(values=values, flags=raw.flags))
-        self._humidity = raw.values.get("humidity", self._humidity)
-        return 200, "ok"
+        return 200, f"ok; refused: {_list_refused(refused)}" if refused else "ok"
 
-    def _build_reading(self, raw: RawReading) -> Reading:
-        moment, now = clock.now(), time.monotonic()
+    def _count_refused(self, refused: Sequence[PostedValue]) -> None:
+        for value in refused:
+            reason = f"{value.quantity}: {value.refusal}"
+            self.refused_counts[reason] += 1
+            if self.refused_counts[reason] in {1, 10} or self.refused_counts[reason] % 100 == 0:
+                _LOG.warning(
+                    "%s: refused %s, %s (%d since the start); the other values of the post are stored",
+                    self.name, value.name[:64], value.refusal, self.refused_counts[reason],
+                )  # fmt: skip
+
+    def _build_reading(self, post: _JudgedPost) -> Reading:
+        moment, now, judged = clock.now(), time.monotonic(), post.judged
         circumstances = Circumstances(
             now=now,
             started_at=-math.inf,
             cleaning_until=-math.inf,
-            humidity=self._humidity,
             clock=moment.clock,
             retried=False,
             broken=False,
         )
-        return reading_at(moment, raw.values, self._flagger.compute_flags(raw, circumstances))
+        humidity = judged.values.get("humidity")
+        if humidity is not None and not judged.flags["humidity"] & INVALID_FLAGS:
+            self._humidity = humidity, now
+        flags = add_humidity_flags(
+            post.reported, self._flagger.compute_flags(judged, circumstances), self._fresh_humidity(now)
+        )
+        values = {name: judged.values[name] for name in post.reported}
+        return reading_at(moment, values, {name: flags[name] for name in post.reported if name in flags})
+
+    def _fresh_humidity(self, now: float) -> float | None:
+        if self._humidity is None or now - self._humidity[1] > self._settings.silent_seconds:
+            return None
+        return self._humidity[0]
+
+
+def _list_refused(refused: Sequence[PostedValue]) -> str:
+    return ", ".join(f"{value.name[:64]} ({value.refusal})" for value in refused)
+
+
+class _PostServer(HTTPServer):
+    """The HTTP server of one board. A connection that breaks is one line of the log."""
+
+    def __init__(self, address: tuple[str, int], board: Esp32Sensor) -> None:
+        self.board = board
+        super().__init__(address, _PostHandler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002 - the library's own shape
+        """Log the error of one request."""
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            _LOG.info("%s: the connection broke (%s); the board posts again", self.board.name, error)
+        else:
+            _LOG.exception("%s: unexpected failure with a post", self.board.name)
+
+
+class _PostHandler(BaseHTTPRequestHandler):
+    """Reads the body of one post, of a stated and bounded length."""
+
+    timeout = 5.0  # s; a silent connection does not block other boards
+    server: _PostServer
+
+    def do_POST(self) -> None:
+        """Answer with a status and a sentence."""
+        text = self.headers.get("Content-Length") or ""
+        length = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+        if length == 0:
+            self._respond(411, "a post needs a Content-Length of more than 0 bytes")
+        elif length > _MAX_POST_BYTES:
+            self._respond(413, f"a post of {length} bytes; at most {_MAX_POST_BYTES} are read: send fewer values")
+        else:
+            self._respond(*self.server.board.accept_post(self.rfile.read(length)))
+
+    def _respond(self, status: int, sentence: str) -> None:
+        body = sentence.encode("utf-8", "replace") + b"\n"
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *values: object) -> None:  # noqa: A002 - the library's own shape
+        """Log nothing: the health message has the state."""

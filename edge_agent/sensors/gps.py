@@ -5,14 +5,15 @@ no place, and readings go without one. Source: NMEA 0183 as described in u-blox 
 """
 
 import re
-from types import MappingProxyType
 
+from edge_agent.sensor_models import MODELS
 from edge_agent.sensors.driver import RawReading, UartSettings
 from edge_agent.sensors.scanners import LineScanner
 from edge_agent.transport.uart import Uart
 
 _SENTENCE = re.compile(rb"\$([ -)+-~]{5,100})\*([0-9A-Fa-f]{2})\r?\n")
 _MAX_LINE_BYTES = 128
+_LOWEST, _HIGHEST = -500.0, 10_000.0  # m; altitudes at which a node can be
 
 
 class GpsSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver", tag="gps"):
@@ -44,9 +45,11 @@ def decode(sentence: bytes) -> RawReading:
     fields = sentence.decode("ascii", "replace").split(",")
     try:
         latitude, longitude = _parse_degrees(fields[2], fields[3], "NS"), _parse_degrees(fields[4], fields[5], "EW")
-        if int(fields[6]) == 0 or abs(latitude) > 90 or abs(longitude) > 180:
+        altitude = float(fields[9])
+        is_on_earth = abs(latitude) <= 90 and abs(longitude) <= 180 and _LOWEST <= altitude <= _HIGHEST
+        if int(fields[6]) == 0 or not is_on_earth:  # a NaN is not on earth
             return RawReading(values={})
-        return RawReading(values={}, position=(latitude, longitude, float(fields[9])))
+        return RawReading(values={}, position=(latitude, longitude, altitude))
     except (ValueError, IndexError):
         return RawReading(values={})
 
@@ -55,7 +58,7 @@ def _parse_degrees(text: str, hemisphere: str, hemispheres: str) -> float:
     """`5228.6800`, `N` -> 52.478; ValueError where it is none."""
     whole, minutes = text[: text.index(".") - 2], text[text.index(".") - 2 :]
     sign = (1, -1)[hemispheres.index(hemisphere)] if hemisphere else 0
-    if not sign:
+    if not sign or not float(minutes) < 60:
         raise ValueError(text)
     return round(sign * (int(whole) + float(minutes) / 60), 7)
 
@@ -63,7 +66,7 @@ def _parse_degrees(text: str, hemisphere: str, hemispheres: str) -> float:
 class Gps:
     """The driver. The receiver talks by itself."""
 
-    ranges: MappingProxyType[str, tuple[float, float]] = MappingProxyType({})
+    model = MODELS["gps"]
 
     def __init__(self, uart: Uart) -> None:
         self._uart, self._scanner = uart, create_scanner()

@@ -6,23 +6,18 @@ an answer the link must pause for two seconds. The histogram is 86 bytes, little
 for the OPC-N3, 072-0503 issue 3.
 """
 
+import math
 import struct
-from types import MappingProxyType
 from typing import Any
 
 from edge_agent.errors import Fault, SensorError
+from edge_agent.sensor_models import MODELS
 from edge_agent.sensors.checksums import crc16
 from edge_agent.sensors.driver import RawReading, SpiSettings
 from edge_agent.sensors.float32 import shortest_decimal
 from edge_agent.transport.spi import Spi
 
-RANGES = MappingProxyType(
-    {
-        **dict.fromkeys(("pm1", "pm2_5", "pm10"), (0.0, 2000.0)),
-        "temperature": (-20.0, 60.0),
-        "humidity": (0.0, 100.0),
-    }
-)
+_MODEL = MODELS["opcn3"]
 _READY, _BUSY = 0xF3, 0x31
 _POWER, _HISTOGRAM, _RESET = 0x03, 0x30, 0x06
 _FAN_ON, _FAN_OFF, _LASER_ON, _LASER_OFF = 0x03, 0x02, 0x07, 0x06
@@ -38,7 +33,6 @@ class Opcn3Settings(SpiSettings, frozen=True, kw_only=True, tag_field="driver", 
     """
 
     interval_seconds: float = 10.0
-    warm_up_seconds: float = 30.0
 
     def create_driver(self) -> "Opcn3":
         """The driver on the kernel's bus."""
@@ -50,6 +44,9 @@ def decode(frame: bytes) -> RawReading:
     period, flow, temperature, humidity, pm1, pm2_5, pm10 = _unpack_frame(frame)[28:35]
     if period == 0 or flow == 0:
         raise SensorError(Fault.NOT_MEASURING, "the OPC-N3 draws no air: its fan must be started again")
+    if not any(math.isfinite(value) for value in (pm1, pm2_5, pm10)):
+        raise SensorError(Fault.NOT_MEASURING, "the OPC-N3 returns no numbers: it must be started again")
+    counts = {"temperature": temperature, "humidity": humidity}
     return RawReading(
         values={
             "pm1": shortest_decimal(pm1),
@@ -57,7 +54,8 @@ def decode(frame: bytes) -> RawReading:
             "pm10": shortest_decimal(pm10),
             "temperature": round(-45 + 175 * temperature / 65_535, 2),
             "humidity": round(100 * humidity / 65_535, 2),
-        }
+        },
+        flags={name: _MODEL.measurement(name).count_flags(count) for name, count in counts.items()},
     )
 
 
@@ -74,7 +72,7 @@ def _unpack_frame(frame: bytes) -> tuple[Any, ...]:
 class Opcn3:
     """The driver. Counting once fan and laser are on."""
 
-    ranges = RANGES
+    model = _MODEL
 
     def __init__(self, spi: Spi) -> None:
         self._spi = spi

@@ -6,15 +6,16 @@ Source: ADS1115 datasheet SBAS444; Alphasense PID-AH2 technical specification.
 """
 
 import struct
-from types import MappingProxyType
 from typing import Annotated
 
 from msgspec import Meta
 
 from edge_agent.errors import Fault, SensorError
+from edge_agent.sensor_models import MODELS
 from edge_agent.sensors.driver import I2cSettings, RawReading
 from edge_agent.transport.i2c import I2cBus, get_bus
 
+_MODEL = MODELS["pid"]
 _CONVERSION, _CONFIG = 0x00, 0x01
 _LSB = 4.096 / 32_768  # volts a count at a full scale of +-4.096 V
 # one conversion now; gain 1; single shot; 128 samples a second; comparator off
@@ -40,7 +41,6 @@ class PidSettings(I2cSettings, frozen=True, kw_only=True, tag_field="driver", ta
     sensitivity_mv_per_ppm: Annotated[float, Meta(gt=0)]
     response_factor: Annotated[float, Meta(gt=0)] = 1.0
     lamp_fault_mv: float = 25.0
-    warm_up_seconds: float = 300.0
 
     def create_driver(self) -> "Pid":
         """The driver on the kernel's bus."""
@@ -56,13 +56,16 @@ def decode(content: bytes, settings: PidSettings) -> RawReading:
             Fault.BROKEN, f"the PID gives {millivolts:.1f} mV: the lamp is out; clean it, replace it, check its supply"
         )
     ppm = (millivolts - settings.zero_mv) / settings.sensitivity_mv_per_ppm * settings.response_factor
-    return RawReading(values={"voc_ppb": round(ppm * 1000, 1)})
+    # at the end of the converter's scale any sensitivity gives a number that looks like others
+    return RawReading(
+        values={"voc_ppb": round(ppm * 1000, 1)}, flags={"voc_ppb": _MODEL.measurement("voc_ppb").count_flags(counts)}
+    )
 
 
 class Pid:
     """The driver. The converter measures on request."""
 
-    ranges = MappingProxyType({"voc_ppb": (-50.0, 40_000.0)})
+    model = _MODEL
 
     def __init__(self, bus: I2cBus, settings: PidSettings) -> None:
         self._bus, self._settings = bus, settings

@@ -8,12 +8,13 @@ PM10 is extrapolated (Kuula et al., AMT 13, 2413). Source: PMS5003 manual, serie
 import struct
 from types import MappingProxyType
 
+from edge_agent.sensor_models import MODELS
 from edge_agent.sensors.driver import RawReading, UartSettings
 from edge_agent.sensors.scanners import FrameScanner, read_newest_frame
 from edge_agent.transport.uart import Uart
 from edge_agent.wire import Flag
 
-RANGES = MappingProxyType(dict.fromkeys(("pm1", "pm2_5", "pm10"), (0.0, 1000.0)))
+_MODEL = MODELS["pms"]
 _FLAGS = MappingProxyType({"pm10": int(Flag.SIZE_EXTRAPOLATED)})
 _HEAD, _LENGTH = b"\x42\x4d\x00\x1c", 32
 _ACTIVE, _WAKE, _SLEEP = (
@@ -25,8 +26,6 @@ _ACTIVE, _WAKE, _SLEEP = (
 
 class PmsSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver", tag="pms"):
     """`driver = "pms"`: PMS5003 or PMS7003."""
-
-    warm_up_seconds: float = 30.0
 
     def create_driver(self) -> "Pms":
         """The driver on the kernel's port."""
@@ -41,16 +40,16 @@ def create_scanner() -> FrameScanner:
 def decode(frame: bytes) -> RawReading:
     """A checked frame of 32 bytes -> values."""
     words = struct.unpack(">13H", frame[4:30])
+    counts = {"pm1": words[3], "pm2_5": words[4], "pm10": words[5]}
     return RawReading(
-        values={"pm1": float(words[3]), "pm2_5": float(words[4]), "pm10": float(words[5])},
-        flags=_FLAGS,
+        values={name: _MODEL.measurement(name).decode_count(count) for name, count in counts.items()}, flags=_FLAGS
     )
 
 
 class Pms:
     """The driver. The sensor talks by itself."""
 
-    ranges = RANGES
+    model = _MODEL
 
     def __init__(self, uart: Uart) -> None:
         self._uart, self._scanner = uart, create_scanner()

@@ -12,18 +12,23 @@ import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 
+import msgspec
+
 from edge_agent import clock
 from edge_agent.errors import Fault, SensorError
 from edge_agent.sensor_state import SensorState
-from edge_agent.sensors.circumstance_flags import CircumstanceFlagger, Circumstances
+from edge_agent.sensors.circumstance_flags import CircumstanceFlagger, Circumstances, add_humidity_flags
 from edge_agent.sensors.driver import Cleanable, Driver, PollingSettings, RawReading, SelfChecking
+from edge_agent.sensors.judgement import ReadingJudge
 from edge_agent.sensors.sensor import Reading, reading_at
-from edge_agent.wire import ClockState, Flag
+from edge_agent.wire import INVALID_FLAGS, ClockState, Flag
 
 _LOG = logging.getLogger(__name__)
 _MAX_PAUSE = 30.0
 _CHECK_SECONDS = 60.0
 _FRESH_SECONDS = 120.0  # seconds for which another sensor's humidity or place still counts
+# A humidity that has not moved for long is 100 % in fog, which is when particulates must be flagged.
+_UNSHARED_FLAGS = INVALID_FLAGS & ~Flag.STUCK
 
 
 class SharedConditions:
@@ -35,11 +40,11 @@ class SharedConditions:
         self._position: tuple[tuple[float, float, float], float] | None = None
 
     def update(self, reading: RawReading, now: float) -> None:
-        """Note what concerns others."""
+        """Note the valid values of a judged and flagged reading that other sensors need."""
         with self._lock:
             for name in ("humidity", "temperature"):
                 value = reading.values.get(name)
-                if value is not None and reading.fresh:
+                if value is not None and not reading.flags.get(name, 0) & _UNSHARED_FLAGS:
                     self._latest_values[name] = (value, now)
             if reading.position is not None:
                 self._position = (reading.position, now)
@@ -82,6 +87,15 @@ def retry_pause(failures: int, interval: float) -> float:
     return interval if failures <= 3 else max(interval, min(_MAX_PAUSE, 2.0 ** min(failures - 3, 10)))
 
 
+def _settling_seconds(driver: Driver, settings: PollingSettings) -> dict[str, float]:
+    """Reported property -> seconds: those of the operator for all, or those of the model for each."""
+    names, operator = driver.model.reported_names, settings.warm_up_seconds
+    return {
+        names[quantity]: row.settling_seconds if operator is None else operator
+        for quantity, row in driver.model.measurements.items()
+    }
+
+
 class PolledSensor:
     """A sensor: one driver, its schedule and its judge."""
 
@@ -96,13 +110,13 @@ class PolledSensor:
         now: Callable[[], clock.Moment] = clock.now,
     ) -> None:
         self.name, self._driver, self._settings = name, driver, settings
-        selected = settings.properties
-        self.properties = [p for p in driver.ranges if selected is None or p in selected]
+        selected, names = settings.properties, driver.model.reported_names.values()
+        self.properties = [name for name in names if selected is None or name in selected]
         self.hang_timeout = max(60.0, 5 * settings.interval_seconds)
         self._conditions, self._sensor_state, self._now = conditions, sensor_state, now
-        ranges = {**driver.ranges, **settings.ranges}
+        self._judge = ReadingJudge(driver.model, settings.ranges)
         self._flagger = CircumstanceFlagger(
-            ranges=ranges, warm_up=settings.warm_up_seconds, stuck_after=settings.stuck_seconds
+            settling=_settling_seconds(driver, settings), stuck_after=settings.stuck_seconds
         )
         self._started_at, self._cleaning_until = -math.inf, -math.inf
         self._failures, self._running, self._retried = 0, False, False
@@ -154,20 +168,21 @@ class PolledSensor:
 
     def _build_reading(self, raw: RawReading) -> Reading:
         now, moment = time.monotonic(), self._now()
-        self._conditions.update(raw, now)
+        judged = self._judge.judge(raw)
         circumstances = Circumstances(
             now=now,
             started_at=self._started_at,
             cleaning_until=self._cleaning_until,
-            humidity=self._conditions.latest("humidity", now),
             clock=moment.clock,
             retried=self._retried,
             broken=self._broken is not None,
         )
-        values = {name: raw.values[name] for name in self.properties if name in raw.values}
-        selected = RawReading(values=values, flags=raw.flags, fresh=raw.fresh)
-        flags = self._flagger.compute_flags(selected, circumstances)
-        return reading_at(moment, values, flags, self._conditions.position(now))
+        flags = self._flagger.compute_flags(judged, circumstances)
+        self._conditions.update(msgspec.structs.replace(judged, flags=flags), now)
+        values = {name: judged.values[name] for name in self.properties if name in judged.values}
+        flags = add_humidity_flags(values, flags, self._conditions.latest("humidity", now))
+        selected = {name: flag for name, flag in flags.items() if name in values}
+        return reading_at(moment, values, selected, self._conditions.position(now))
 
     def _build_fault_reading(self, fault: SensorError) -> Reading:
         self._failures += 1

@@ -8,6 +8,7 @@ import csv
 import gzip
 import math
 import threading
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import groupby
@@ -19,6 +20,8 @@ from msgspec import Meta, Struct
 
 from edge_agent import clock
 from edge_agent.configuration import ConfigurationError
+from edge_agent.sensor_models import ANY, MODELS, find_model
+from edge_agent.sensors.judgement import judge_values
 from edge_agent.sensors.sensor import Reading, historical_reading
 
 _COVARIATES = {
@@ -39,6 +42,8 @@ class ReplaySettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag=
     speed    times faster than recorded; 0: as fast as possible
     stamps   "recorded": the original times; "now": shifted so that the last reading has the time at which it is played,
              and none lies in the future
+    model    sensor model of the recording, such as "sds011" or "knmi": its ranges and sentinels flag the values;
+             default: bounds that follow from the quantity
     first    play from this moment on (RFC 3339 or epoch seconds)
     last     play up to and including this moment
     """
@@ -47,10 +52,13 @@ class ReplaySettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag=
     station: str
     speed: Annotated[float, Meta(ge=0)] = 1.0
     stamps: Literal["recorded", "now"] = "recorded"
+    model: str | None = None
     first: str | None = None
     last: str | None = None
 
     def __post_init__(self) -> None:
+        if self.model is not None and find_model(self.model) is None:
+            raise ValueError(f"model: the table of sensor models has no {self.model!r}; it has {', '.join(MODELS)}")
         if self.stamps == "now" and 0 < self.speed < 1:
             raise ValueError('a replay slower than recorded cannot have stamps = "now": they would lie in the future')
 
@@ -76,6 +84,7 @@ class ReplaySensor:
         """Each moment of the recording when its turn comes."""
         first, last = self._rows[0][0], self._rows[-1][0]
         started, speed = clock.now(), self._settings.speed
+        model = find_model(self._settings.model or "") or ANY
         length = (last - first) / speed if speed else 0.0
         shift = round(started.wall + length - last) if self._settings.stamps == "now" else 0
         for time, rows in groupby(self._rows, key=itemgetter(0)):
@@ -83,7 +92,7 @@ class ReplaySensor:
             if stop.wait(max(0.0, (due - clock.now().mono) / 1000)):
                 return
             for values in _group_values(rows):
-                yield historical_reading(clock.now(), time + shift, values)
+                yield historical_reading(clock.now(), time + shift, *judge_values(values, model.measurements))
 
 
 def _group_values(rows: Iterator[Row]) -> Iterator[dict[str, float | None]]:
@@ -112,7 +121,7 @@ def _read_rows(path: Path, station: str) -> list[Row]:
             if missing:
                 raise ConfigurationError(f"{path}: not a recording, it lacks the column {', '.join(sorted(missing))}")
             return _parse_rows(table, station, path)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise ConfigurationError(f"{path}: the recording cannot be read ({error})") from None
 
 
@@ -129,7 +138,7 @@ def _parse_rows(table: "csv.DictReader[str]", station: str, path: Path) -> list[
             for column, name in _COVARIATES.items():
                 if line.get(column):
                     covariates[time, name] = float(line[column])
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise ConfigurationError(f"{path}, line {table.line_num}: {error}") from None
     # A covariate stands beside every property of its moment and is one value all the same.
     recorded = {(time, name) for time, name, _ in rows}

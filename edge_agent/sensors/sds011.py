@@ -8,20 +8,19 @@ six data bytes modulo 256, AB. Specified to 70 % RH only; PM10 is extrapolated (
 import struct
 from types import MappingProxyType
 
+from edge_agent.sensor_models import MODELS
 from edge_agent.sensors.driver import RawReading, UartSettings
 from edge_agent.sensors.scanners import FrameScanner, read_newest_frame
 from edge_agent.transport.uart import Uart
 from edge_agent.wire import Flag
 
-RANGES = MappingProxyType({"pm2_5": (0.0, 999.9), "pm10": (0.0, 1999.9)})
+_MODEL = MODELS["sds011"]
 _FLAGS = MappingProxyType({"pm10": int(Flag.SIZE_EXTRAPOLATED)})
 _HEAD, _TAIL, _LENGTH = b"\xaa\xc0", 0xAB, 10
 
 
 class Sds011Settings(UartSettings, frozen=True, kw_only=True, tag_field="driver", tag="sds011"):
     """`driver = "sds011"`: Nova SDS011."""
-
-    warm_up_seconds: float = 30.0
 
     def create_driver(self) -> "Sds011":
         """The driver on the kernel's port."""
@@ -36,7 +35,10 @@ def create_scanner() -> FrameScanner:
 def decode(frame: bytes) -> RawReading:
     """A checked frame of 10 bytes -> values."""
     fine, coarse = struct.unpack("<2H", frame[2:6])
-    return RawReading(values={"pm2_5": fine / 10, "pm10": coarse / 10}, flags=_FLAGS)
+    counts = {"pm2_5": fine, "pm10": coarse}
+    return RawReading(
+        values={name: _MODEL.measurement(name).decode_count(count) for name, count in counts.items()}, flags=_FLAGS
+    )
 
 
 def build_command(*data: int) -> bytes:
@@ -48,7 +50,7 @@ def build_command(*data: int) -> bytes:
 class Sds011:
     """The driver. The sensor talks by itself."""
 
-    ranges = RANGES
+    model = _MODEL
 
     def __init__(self, uart: Uart) -> None:
         self._uart, self._scanner = uart, create_scanner()

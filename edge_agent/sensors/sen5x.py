@@ -11,20 +11,13 @@ from types import MappingProxyType
 import msgspec
 
 from edge_agent.errors import Fault, SensorError
+from edge_agent.sensor_models import MODELS
 from edge_agent.sensors.driver import OPTICAL_PM, I2cSettings, RawReading
-from edge_agent.sensors.sensirion import UNKNOWN_SIGNED, UNKNOWN_UNSIGNED, SensirionI2c, scale_fixed_point
+from edge_agent.sensors.sensirion import SensirionI2c
 from edge_agent.transport.i2c import I2cBus, get_bus
 from edge_agent.wire import Flag
 
-RANGES = MappingProxyType(
-    {
-        **dict.fromkeys(OPTICAL_PM, (0.0, 1000.0)),
-        "humidity": (0.0, 100.0),
-        "temperature": (-10.0, 50.0),
-        "voc_raw": (0.0, 65_534.0),
-        "nox_raw": (0.0, 65_534.0),
-    }
-)
+_MODEL = MODELS["sen5x"]
 _FLAGS = MappingProxyType({"pm4": int(Flag.SIZE_EXTRAPOLATED), "pm10": int(Flag.SIZE_EXTRAPOLATED)})
 _START, _STOP, _READY, _READ, _READ_RAW = 0x0021, 0x0104, 0x0202, 0x03C4, 0x03D2
 _CLEAN, _CLEANING_INTERVAL, _STATUS, _RESET, _NAME = 0x5607, 0x8004, 0xD206, 0xD304, 0xD014
@@ -44,7 +37,6 @@ class Sen5xSettings(I2cSettings, frozen=True, kw_only=True, tag_field="driver", 
     """
 
     address: int = 0x69
-    warm_up_seconds: float = 60.0
     cleaning_hours: float = 168.0
 
     def create_driver(self) -> "Sen5x":
@@ -56,13 +48,14 @@ def decode(content: bytes, raw_values: bytes) -> RawReading:
     """Content of "measured values" (16 bytes) and of "raw values" (8 bytes) -> values; unknown ones are None."""
     *pm, humidity, temperature, _voc_index, _nox_index = struct.unpack(">4H4h", content)
     _, _, voc, nox = struct.unpack(">2h2H", raw_values)
-    values = {
-        **{name: scale_fixed_point(count, 10, UNKNOWN_UNSIGNED) for name, count in zip(OPTICAL_PM, pm, strict=True)},
-        "humidity": scale_fixed_point(humidity, 100, UNKNOWN_SIGNED),
-        "temperature": scale_fixed_point(temperature, 200, UNKNOWN_SIGNED),
-        "voc_raw": scale_fixed_point(voc, 1, UNKNOWN_UNSIGNED),
-        "nox_raw": scale_fixed_point(nox, 1, UNKNOWN_UNSIGNED),
+    counts = {
+        **dict(zip(OPTICAL_PM, pm, strict=True)),
+        "humidity": humidity,
+        "temperature": temperature,
+        "voc_raw": voc,
+        "nox_raw": nox,
     }
+    values = {name: _MODEL.measurement(name).decode_count(count) for name, count in counts.items()}
     if all(value is None for value in values.values()):
         raise SensorError(Fault.NOT_MEASURING, "the SEN5x knows no value: it lost power and must be started again")
     return RawReading(values=values, flags=_FLAGS)
@@ -71,7 +64,7 @@ def decode(content: bytes, raw_values: bytes) -> RawReading:
 class Sen5x:
     """The driver. Measuring once started; new values each second."""
 
-    ranges = RANGES
+    model = _MODEL
     cleaning_seconds = 12.0
 
     def __init__(self, bus: I2cBus, address: int = 0x69) -> None:

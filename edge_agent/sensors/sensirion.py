@@ -10,8 +10,6 @@ from edge_agent.errors import Fault, SensorError
 from edge_agent.sensors.checksums import crc8
 from edge_agent.transport.i2c import I2cBus
 
-UNKNOWN_UNSIGNED, UNKNOWN_SIGNED = 0xFFFF, 0x7FFF  # codes of the SEN5x and SEN66 for "unknown"
-
 
 def unpack_words(frame: bytes, length: int) -> bytes:
     """Words with checksums -> `length` bytes of content; raises SensorError if a checksum is wrong."""
@@ -32,11 +30,6 @@ def unpack_words(frame: bytes, length: int) -> bytes:
 def pack_words(words: Iterable[int]) -> bytes:
     """Words -> words with checksums."""
     return b"".join(raw + bytes([crc8(raw)]) for raw in (struct.pack(">H", word) for word in words))
-
-
-def scale_fixed_point(number: int, divisor: int, unknown: int) -> float | None:
-    """A fixed-point number -> its value, or None for the code that means "unknown"."""
-    return None if number == unknown else number / divisor
 
 
 class SensirionI2c:

@@ -7,10 +7,10 @@ seconds after a start, and never longer. Source: SGP40 datasheet 1.2, SGP41 data
 
 import struct
 from collections.abc import Callable
-from types import MappingProxyType
 from typing import Literal
 
 from edge_agent.errors import Fault, SensorError
+from edge_agent.sensor_models import MODELS
 from edge_agent.sensors.driver import I2cSettings, RawReading
 from edge_agent.sensors.sensirion import SensirionI2c
 from edge_agent.transport.i2c import I2cBus, get_bus
@@ -31,7 +31,6 @@ class Sgp4xSettings(I2cSettings, frozen=True, kw_only=True, tag_field="driver", 
 
     address: int = 0x59
     model: Literal["sgp40", "sgp41"] = "sgp41"
-    warm_up_seconds: float = 60.0
 
     def create_driver(self, read_conditions: ConditionsReader) -> "Sgp4x":
         """The driver on the kernel's bus."""
@@ -58,8 +57,7 @@ class Sgp4x:
     def __init__(
         self, bus: I2cBus, address: int = 0x59, *, model: str = "sgp41", read_conditions: ConditionsReader
     ) -> None:
-        names = ("voc_raw", "nox_raw") if model == "sgp41" else ("voc_raw",)
-        self.ranges = MappingProxyType(dict.fromkeys(names, (1.0, 65534.0)))
+        self.model = MODELS[model]
         self._i2c, self._read_conditions, self._has_nox = SensirionI2c(bus, address), read_conditions, model == "sgp41"
         self._conditioning_count = 0
 

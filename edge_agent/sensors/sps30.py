@@ -12,13 +12,13 @@ from types import MappingProxyType
 import msgspec
 
 from edge_agent.errors import Fault, SensorError
-from edge_agent.sensors.driver import OPTICAL_PM, I2cSettings, RawReading
+from edge_agent.sensor_models import MODELS
+from edge_agent.sensors.driver import I2cSettings, RawReading
 from edge_agent.sensors.float32 import shortest_decimal
 from edge_agent.sensors.sensirion import SensirionI2c
 from edge_agent.transport.i2c import I2cBus, get_bus
 from edge_agent.wire import Flag
 
-RANGES = MappingProxyType(dict.fromkeys(OPTICAL_PM, (0.0, 1000.0)))
 _FLAGS = MappingProxyType({"pm4": int(Flag.SIZE_EXTRAPOLATED), "pm10": int(Flag.SIZE_EXTRAPOLATED)})
 _LENGTH = 40
 _START, _STOP, _READY, _READ = 0x0010, 0x0104, 0x0202, 0x0300
@@ -34,7 +34,6 @@ class Sps30Settings(I2cSettings, frozen=True, kw_only=True, tag_field="driver", 
     """
 
     address: int = 0x69
-    warm_up_seconds: float = 30.0
     cleaning_hours: float = 168.0
 
     def create_driver(self) -> "Sps30":
@@ -46,7 +45,7 @@ def decode(content: bytes) -> RawReading:
     """40 bytes of content (ten floats, big-endian) -> values; the number concentrations are left out."""
     pm1, pm2_5, pm4, pm10, *_ = struct.unpack(">10f", content)
     values = {"pm1": pm1, "pm2_5": pm2_5, "pm4": pm4, "pm10": pm10}
-    if not all(math.isfinite(value) for value in values.values()):
+    if not any(math.isfinite(value) for value in values.values()):
         raise SensorError(Fault.NOT_MEASURING, "the SPS30 returns no numbers: it lost power and must be started again")
     return RawReading(values={name: shortest_decimal(value) for name, value in values.items()}, flags=_FLAGS)
 
@@ -54,7 +53,7 @@ def decode(content: bytes) -> RawReading:
 class Sps30:
     """The driver. Measuring once started; new values each second."""
 
-    ranges = RANGES
+    model = MODELS["sps30"]
     cleaning_seconds = 12.0  # ten by the datasheet, and the fan has to come to speed again
 
     def __init__(self, bus: I2cBus, address: int = 0x69) -> None:

@@ -1,5 +1,8 @@
 """Wind: ultrasonic anemometers that send ASCII (Gill WindSonic and alike) or Modbus RTU.
 
+A speed or a direction is judged by its row of the table of sensor models before it is turned or averaged: 65535 modulo
+360 is no direction.
+
 A reading covers all lines since the one before. Its direction is that of the vector mean, its speed the scalar mean
 (WMO Guide to Instruments, No. 8, part I, chapter 5). Sources: Gill WindSonic user manual 1405-PS-0019; Modbus over
 serial line V1.02.
@@ -15,22 +18,23 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta
 
 from edge_agent.errors import Fault, SensorError
+from edge_agent.sensor_models import MODELS, SensorModel
 from edge_agent.sensors.checksums import crc16
 from edge_agent.sensors.driver import RawReading, UartSettings
 from edge_agent.sensors.scanners import LineScanner
 from edge_agent.transport.uart import Uart
 
-RANGES = MappingProxyType({"wind_speed": (0.0, 75.0), "wind_direction": (0.0, 360.0)})
 _METRES_PER_SECOND = MappingProxyType({"M": 1.0, "N": 0.514444, "P": 0.44704, "K": 1 / 3.6, "F": 0.00508})
 _GILL = re.compile(rb"\x02([A-Z],(\d{3})?,(\d{3}\.\d{2}),([MNPKF]),([0-9A-F]{2}),)\x03([0-9A-F]{2})\r?\n")
 _MAX_LINE_BYTES = 64
+_MODBUS_MODEL = MODELS["modbus_wind"]
 
 
 class WindVector(NamedTuple):
-    """Direction (degrees from north; None if the wind is too weak) and speed (m/s)."""
+    """Direction (degrees from north) and speed (m/s); None if the instrument gives none, or the wind is too weak."""
 
     direction: float | None
-    speed: float
+    speed: float | None
 
 
 class GillSettings(UartSettings, frozen=True, kw_only=True, tag_field="driver", tag="gill"):
@@ -93,22 +97,32 @@ def decode_gill(line: bytes) -> WindVector:
     return WindVector(float(direction) if direction else None, float(speed) * _METRES_PER_SECOND[unit.decode()])
 
 
-def mean_wind(winds: Sequence[WindVector], *, north: float = 0.0) -> RawReading:
-    """Several winds -> the direction of their vector mean, and their mean speed."""
-    directed = [(math.radians(w.direction), w.speed) for w in winds if w.direction is not None and w.speed > 0]
+def combine_winds(model: SensorModel, winds: Sequence[WindVector], *, north: float = 0.0) -> RawReading:
+    """Several winds of one instrument -> their mean. Without a measurement: the newest number, as it came."""
+    speed_row, direction_row = model.measurement("wind_speed"), model.measurement("wind_direction")
+    measured_speeds = [w.speed for w in winds if w.speed is not None and not speed_row.judge(w.speed).flags]
+    speed = round(sum(measured_speeds) / len(measured_speeds), 3) if measured_speeds else winds[-1].speed
+    weighted = [w if w.speed in measured_speeds else w._replace(speed=None if measured_speeds else 1.0) for w in winds]
+    measured = [w for w in weighted if w.direction is None or not direction_row.judge(w.direction).flags]
+    direction = mean_direction(measured, north=north) if measured else winds[-1].direction
+    return RawReading(values={"wind_speed": speed, "wind_direction": direction})
+
+
+def mean_direction(winds: Sequence[WindVector], *, north: float = 0.0) -> float | None:
+    """Direction of the vector mean, turned by `north` degrees; None if the winds cancel or have no direction."""
+    directed = [(math.radians(w.direction), w.speed) for w in winds if w.direction is not None and w.speed]
     eastward = sum(speed * math.sin(angle) for angle, speed in directed)
     northward = sum(speed * math.cos(angle) for angle, speed in directed)
-    speed = round(sum(w.speed for w in winds) / len(winds), 3)
     if math.hypot(eastward, northward) < 1e-9:
-        return RawReading(values={"wind_speed": speed, "wind_direction": None})
+        return None
     direction = (math.degrees(math.atan2(eastward, northward)) + north) % 360
-    return RawReading(values={"wind_speed": speed, "wind_direction": round(direction, 1) % 360})
+    return round(direction, 1) % 360
 
 
 class Gill:
     """The driver. The instrument talks by itself."""
 
-    ranges = RANGES
+    model = MODELS["gill"]
 
     def __init__(self, uart: Uart, *, north: float) -> None:
         self._uart, self._north, self._scanner = uart, north, create_gill_scanner()
@@ -120,7 +134,7 @@ class Gill:
     def read(self) -> RawReading:
         """All that came since the last read, as one wind."""
         lines = self._uart.read_all(self._scanner, timeout=5.0)
-        return mean_wind([decode_gill(line) for line in lines], north=self._north)
+        return combine_winds(self.model, [decode_gill(line) for line in lines], north=self._north)
 
     def recover(self) -> None:
         """The port is opened anew."""
@@ -162,10 +176,21 @@ class ModbusFrameScanner:
         del self._buffer[: max(0, len(self._buffer) - 2 * self._length)]
 
 
+def decode_registers(speed: int, direction: int, settings: ModbusWindSettings) -> RawReading:
+    """Two registers -> wind; a register that is the sign of a fault is scaled, flagged and not turned to the north."""
+    counts = {"wind_speed": speed, "wind_direction": direction}
+    flags = {name: _MODBUS_MODEL.measurement(name).count_flags(count) for name, count in counts.items()}
+    scaled = {"wind_speed": speed * settings.speed_scale, "wind_direction": direction * settings.direction_scale}
+    sound = {name: None if flags[name] else value for name, value in scaled.items()}
+    wind = WindVector(sound["wind_direction"], sound["wind_speed"])
+    values = combine_winds(_MODBUS_MODEL, [wind], north=settings.north_degrees).values
+    return RawReading(values={name: scaled[name] if flags[name] else values[name] for name in scaled}, flags=flags)
+
+
 class ModbusWind:
     """The driver. Asks one register after the other, as not every instrument has them side by side."""
 
-    ranges = RANGES
+    model = _MODBUS_MODEL
 
     def __init__(self, uart: Uart, settings: ModbusWindSettings) -> None:
         self._uart, self._settings = uart, settings
@@ -177,9 +202,8 @@ class ModbusWind:
     def read(self) -> RawReading:
         """The wind now."""
         settings = self._settings
-        speed = self._read_register(settings.speed_register) * settings.speed_scale
-        direction = self._read_register(settings.direction_register) * settings.direction_scale
-        return mean_wind([WindVector(direction, speed)], north=settings.north_degrees)
+        speed = self._read_register(settings.speed_register)
+        return decode_registers(speed, self._read_register(settings.direction_register), settings)
 
     def recover(self) -> None:
         """The port is opened anew."""

@@ -2,7 +2,7 @@
 
 import argparse
 import getpass
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -188,6 +188,7 @@ def _format_node(row: NodeListing) -> str:
         for name, sensor_state in (row.health or {}).get("sensors", {}).items()
         if sensor_state not in {"ok", "done"}
     ]
+    remarks += _describe_refused((row.health or {}).get("refused_values", {}))
     remote = (row.status or {}).get("remote") or {}
     if remote.get("version"):
         remarks.append(f"configuration {remote['version']} in force")
@@ -199,6 +200,15 @@ def _format_node(row: NodeListing) -> str:
     if until:
         remarks.append(f"certificate until {until[:10]}")
     return "  ".join([f"{row.node:20} {row.area}/{row.station}", state, "; ".join(remarks)]).rstrip()
+
+
+def _describe_refused(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Values that a node refused since its start: sensor -> reason -> number."""
+    return [
+        f"{sensor}: refused {count} values, {reason}"
+        for sensor, reasons in counts.items()
+        for reason, count in reasons.items()
+    ]
 
 
 def _read_request(path: Path, node: str) -> EnrolmentRequest:

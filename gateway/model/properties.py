@@ -1,5 +1,9 @@
 """The registry of observed properties: one row per property, read from properties.toml when the module is imported.
 
+A node with two instruments of one quantity reports the ambient one as the quantity itself (`humidity`) and the others
+under names of their instruments (`humidity_heca`). Their rows follow from the quantity's row and the table of sensor
+models: the same unit and bounds, not shown on the map, and never a peak.
+
 Used by the migration (which adds missing rows to the database), detection (default settings), pages (order and colours)
 and alerts (names). A row that cannot be read raises ConfigurationError, which names the key.
 """
@@ -12,6 +16,7 @@ from typing import Any
 from msgspec import Struct
 
 from edge_agent.configuration import load_toml
+from edge_agent.sensor_models import INSTRUMENT_PROPERTIES, InstrumentProperty
 
 
 class LocalizedName(Struct, frozen=True, kw_only=True):
@@ -47,6 +52,21 @@ class _PropertyFile(Struct, frozen=True, kw_only=True):
     property: list[PropertyRow]
 
 
+def _instrument_row(quantity: PropertyRow, instrument: InstrumentProperty) -> PropertyRow:
+    title = instrument.model.title
+    return PropertyRow(
+        id=instrument.name,
+        unit=quantity.unit,
+        name=LocalizedName(nl=f"{quantity.name.nl} ({title})", en=f"{quantity.name.en} ({title})"),
+        lower=quantity.lower,
+        upper=quantity.upper,
+        max_rise=quantity.max_rise,
+    )
+
+
 _ROWS = load_toml(Path(__file__).with_name("properties.toml"), _PropertyFile).property
-PROPERTIES: Mapping[str, PropertyRow] = MappingProxyType({row.id: row for row in _ROWS})
+_QUANTITIES = {row.id: row for row in _ROWS}
+_INSTRUMENT_ROWS = [_instrument_row(_QUANTITIES[p.quantity], p) for p in INSTRUMENT_PROPERTIES]
+PROPERTIES: Mapping[str, PropertyRow] = MappingProxyType({row.id: row for row in (*_ROWS, *_INSTRUMENT_ROWS)})
+INSTRUMENT_PROPERTY_IDS = frozenset(row.id for row in _INSTRUMENT_ROWS)
 SHOWN_PROPERTIES = tuple(row.id for row in _ROWS if row.shown)

@@ -6,6 +6,7 @@ The I2C messages are real `smbus2.i2c_msg`; serial sensors are behind a pty.
 import binascii
 import errno
 import os
+import random
 import struct
 import threading
 import time
@@ -275,3 +276,25 @@ def davis_frame(*, mph: int = 12, direction: int = 229, fahrenheit: float = 51.8
     body[14], body[33] = mph, humidity
     struct.pack_into("<H", body, 16, direction)
     return bytes(body) + binascii.crc_hqx(bytes(body), 0).to_bytes(2, "big")
+
+
+class FakeBme680(FakeChip):
+    """The registers of a BME680: identity, a calibration, and one measurement that is always new."""
+
+    def __init__(self, *, pressure: int = 0x50000, temperature: int = 0x78000, humidity: int = 0x5000) -> None:
+        noise = random.Random(0)
+        self.pointer = 0
+        self.registers = bytearray(noise.randrange(1, 100) for _ in range(256))
+        self.registers[0xD0] = 0x61
+        measurement = (pressure << 4).to_bytes(3, "big") + (temperature << 4).to_bytes(3, "big")
+        measurement += humidity.to_bytes(2, "big") + bytes([0, 0, 0, 0x40, 0x34, 0x40, 0x34])
+        self.measurement = bytes([0x80, 0, *measurement])
+
+    def written(self, data: bytes) -> None:
+        self.pointer = data[0]
+        if len(data) > 1 and self.pointer != 0xE0:
+            self.registers[self.pointer : self.pointer + len(data) - 1] = data[1:]
+        self.registers[0x1D : 0x1D + 17] = self.measurement
+
+    def answer(self, length: int) -> bytes:
+        return bytes(self.registers[self.pointer : self.pointer + length]).ljust(length, b"\0")

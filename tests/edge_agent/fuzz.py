@@ -5,7 +5,7 @@ import random
 import sys
 import time
 
-from tests.edge_agent.test_decoders import noise_to_every_decoder, noise_to_every_framer
+from tests.edge_agent.test_decoders import noise_to_a_bme680, noise_to_every_decoder, noise_to_every_framer
 
 
 def main() -> int:
@@ -18,6 +18,7 @@ def main() -> int:
     while time.monotonic() < until:
         noise_to_every_decoder(noise, 100)
         noise_to_every_framer(noise, 1000)
+        noise_to_a_bme680(noise, 1)
         rounds += 1
     print(
         f"seed {options.seed}: {rounds * 100} rounds to every decoder, {rounds * 1000} to every framer; nothing raised"

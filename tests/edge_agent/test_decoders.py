@@ -9,15 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.errors import Fault, SensorError
+from edge_agent.sensor_models import MODELS
 from edge_agent.sensors import (
+    bme68x,
     checksums,
     davis,
-    esp32,
     float32,
     gps,
     opcn3,
     pid,
     pms,
+    posts,
     sds011,
     sen5x,
     sen66,
@@ -26,6 +28,9 @@ from edge_agent.sensors import (
     sps30,
     wind,
 )
+from edge_agent.sensors.esp32 import judge_post
+from edge_agent.sensors.instruments import AmbientInstruments
+from edge_agent.sensors.judgement import ReadingJudge
 from edge_agent.wire import Flag
 from tests.edge_agent import fakes
 
@@ -169,13 +174,22 @@ def test_a_gill_in_knots_is_metres_a_second_and_a_blocked_one_is_broken():
 
 
 def test_wind_around_north_is_north_and_not_south():
-    measured = wind.mean_wind([wind.WindVector(350, 4.0), wind.WindVector(10, 4.0)])
-    assert measured.values == {"wind_speed": 4.0, "wind_direction": pytest.approx(0.0, abs=0.1)}
-    assert wind.mean_wind([wind.WindVector(0, 3), wind.WindVector(180, 3)]).values == {
-        "wind_speed": 3,
-        "wind_direction": None,
-    }
-    assert wind.mean_wind([wind.WindVector(350, 4.0)], north=20).values["wind_direction"] == 10.0
+    measured = mean_of_gill(wind.WindVector(350, 4.0), wind.WindVector(10, 4.0))
+    assert measured == {"wind_speed": 4.0, "wind_direction": pytest.approx(0.0, abs=0.1)}
+    assert mean_of_gill(wind.WindVector(0, 3), wind.WindVector(180, 3)) == {"wind_speed": 3, "wind_direction": None}
+    assert mean_of_gill(wind.WindVector(350, 4.0), north=20)["wind_direction"] == 10.0
+
+
+def mean_of_gill(*winds, north=0.0):
+    return wind.combine_winds(MODELS["gill"], winds, north=north).values
+
+
+def test_a_number_that_is_no_wind_is_in_no_mean_and_is_not_turned_to_the_north():
+    good, absurd = wind.WindVector(90.0, 4.0), wind.WindVector(720.0, 999.99)
+    assert mean_of_gill(good, absurd) == {"wind_speed": 4.0, "wind_direction": 90.0}
+    assert mean_of_gill(absurd, north=20) == {"wind_speed": 999.99, "wind_direction": 720.0}
+    assert mean_of_gill(wind.WindVector(90.0, 999.99)) == {"wind_speed": 999.99, "wind_direction": 90.0}
+    assert mean_of_gill(wind.WindVector(720.0, 4.0)) == {"wind_speed": 4.0, "wind_direction": 720.0}
 
 
 def test_a_gga_sentence_reads_as_everywhere():
@@ -183,6 +197,19 @@ def test_a_gga_sentence_reads_as_everywhere():
     assert gps.decode(sentence).position == (48.1173, 11.5166667, 545.4)
     south_west = sentence.replace(b",N,", b",S,").replace(b",E,", b",W,")
     assert gps.decode(south_west).position == (-48.1173, -11.5166667, 545.4)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"545.4", b"nan"), (b"545.4", b"1e400"), (b"545.4", b"-9999"), (b"545.4", b""), (b"4807.038", b"4867.038"),
+        (b"4807.038", b"9107.038"), (b"4807.038", b""), (b",N,", b",X,"), (b",N,", b",,"),
+        (b"E,1,", b"E,0,"), (b"E,1,", b"E,,"),
+    ],
+)  # fmt: skip
+def test_a_sentence_with_a_field_that_makes_no_sense_has_no_place(before, after):
+    assert gps.decode(GGA).position is not None
+    assert gps.decode(GGA.replace(before, after)).position is None
 
 
 def test_without_a_fix_there_is_no_place():
@@ -220,55 +247,108 @@ POSTS = (AIRROHR, SENML)
 
 
 def test_what_other_peoples_boards_post_is_read():
-    sender, measured = esp32.decode(AIRROHR)
-    assert sender == "11223344"
-    assert measured.values == {
-        "pm10": 1999.9,
-        "pm2_5": 12.3,
-        "temperature": 11.25,
-        "pressure": 1013.25,
-        "humidity": 88.5,
-    }
-    assert flagged(measured) == {"pm10"}
-    assert esp32.decode(SENML)[0] == "esp-01"
-    assert esp32.decode(SENML)[1].values == {"pm2_5": 12.3, "humidity": 60.5}
+    post = posts.decode(AIRROHR)
+    assert post.sender == "11223344"
+    assert [(value.quantity, value.model.name, value.value) for value in post.values] == [
+        ("pm10", "sds011", 1999.9),
+        ("pm2_5", "sds011", 12.3),
+        ("temperature", "bme280", 11.25),
+        ("pressure", "bme280", 1013.25),
+        ("humidity", "bme280", 88.5),
+    ]
+    assert posts.decode(SENML).sender == "esp-01"
+    assert [(value.quantity, value.value) for value in posts.decode(SENML).values] == [
+        ("pm2_5", 12.3),
+        ("humidity", 60.5),
+    ]
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", b"[1]", b'{"sensordatavalues":[{}]}', b"[" * 5000, b'[{"n":"pm1"}]', b"\xff"]
+    "body", [b"", b"{}", b"[1]", b'{"sensordatavalues":[{}]}', b"[" * 5000, b'[{"bn":"a"},{"bn":"b"}]', b"\xff"]
 )
 def test_a_post_in_no_known_form_is_named_as_such(body):
-    with pytest.raises(esp32.UnreadablePostError):
-        esp32.decode(body)
+    with pytest.raises(posts.UnreadablePostError) as raised:
+        posts.decode(body)
+    assert "\n" not in str(raised.value)
 
 
-def _damaged(noise: random.Random, body: bytes) -> bytes:
+GGA = b"GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,"
+MODBUS_WIND = wind.ModbusWindSettings(north_degrees=20.0)
+
+
+def _opc_frame(body: bytes) -> bytes:
+    return body + struct.pack("<H", checksums.crc16(body))
+
+
+def _damaged(noise: random.Random, body: bytes, letters: bytes = b'{}[]",:0e9-NaIx\xff') -> bytes:
     damaged = bytearray(body)
     for _ in range(noise.randrange(6)):
-        damaged[noise.randrange(len(damaged))] = noise.choice(b'{}[]",:0e9-NaIx\xff')
+        damaged[noise.randrange(len(damaged))] = noise.choice(letters)
     return bytes(damaged[: noise.randrange(len(damaged) + 1)])
 
 
-def attempt(decode, *contents) -> None:
+def attempt(decode, *contents):
     try:
-        decode(*contents)
-    except (SensorError, esp32.UnreadablePostError):
+        return decode(*contents)
+    except (SensorError, posts.UnreadablePostError) as error:
+        sentence = str(error)
+    assert "\n" not in sentence
+    return None
+
+
+def attempt_reading(model, decode, *contents) -> None:
+    """What comes out of a decoder and is judged can be sent: numbers or None, and a place on earth."""
+    raw = attempt(decode, *contents)
+    if raw is None:
         return
+    judged = ReadingJudge(MODELS[model], {}).judge(raw)
+    for name, value in judged.values.items():
+        assert value is None or math.isfinite(value)
+        row = MODELS[model].measurement(name.removesuffix(f"_{model}"))
+        is_inside = value is None or row.range[0] <= value <= row.range[1]
+        assert is_inside or judged.flags[name] & Flag.OUT_OF_RANGE
+    assert raw.position is None or all(map(math.isfinite, raw.position))
+
+
+def attempt_post(body: bytes) -> None:
+    post = attempt(posts.decode, body)
+    if post is not None:
+        judged = judge_post(AmbientInstruments({}).place(post.values))
+        assert all(value is None or math.isfinite(value) for value in judged.values.values())
+        assert all((value.value is None) == (value.refusal is not None) for value in post.values)
+
+
+def noise_to_a_bme680(noise: random.Random, rounds: int) -> None:
+    """Registers of noise behind the identity of a BME680; slow, as the maker's package waits for the chip."""
+    for _ in range(rounds):
+        chip = fakes.FakeBme680()
+        chip.registers[:0xD0], chip.registers[0xD1:] = noise.randbytes(0xD0), noise.randbytes(0x2F)
+        chip.measurement = bytes([0x80]) + (noise.randbytes(16) if noise.random() < 0.8 else b"\xff" * 16)
+        driver = bme68x.Bme68x(fakes.make_bus({0x76: chip}), bme68x.Bme68xSettings(heater_ms=1))
+        attempt(driver.start)
+        attempt_reading("bme68x", driver.read)
 
 
 def noise_to_every_decoder(noise: random.Random, rounds: int) -> None:
     """Nothing but SensorError may come out, whatever goes in."""
     for _ in range(rounds):
         attempt(sensirion.unpack_words, noise.randbytes(noise.randrange(80)), 2 * noise.randrange(20))
-        attempt(sps30.decode, noise.randbytes(40))
-        attempt(sen5x.decode, noise.randbytes(16), noise.randbytes(8))
-        attempt(sen66.decode, noise.randbytes(18), noise.randbytes(10))
-        attempt(sgp4x.decode, noise.randbytes(4))
-        attempt(opcn3.decode, noise.randbytes(noise.choice([0, 85, 86, 87])))
-        attempt(pid.decode, noise.randbytes(2), PID)
-        attempt(gps.decode, noise.randbytes(noise.randrange(90)))
-        attempt(davis.decode, noise.randbytes(99))
-        attempt(esp32.decode, _damaged(noise, noise.choice(POSTS)))
+        attempt_reading("sps30", sps30.decode, noise.randbytes(40))
+        attempt_reading("sen5x", sen5x.decode, noise.randbytes(16), noise.randbytes(8))
+        attempt_reading("sen66", sen66.decode, noise.randbytes(18), noise.randbytes(10))
+        attempt_reading("sgp41", sgp4x.decode, noise.randbytes(4))
+        attempt_reading("opcn3", opcn3.decode, noise.randbytes(noise.choice([0, 85, 86, 87])))
+        attempt_reading("opcn3", opcn3.decode, _opc_frame(noise.randbytes(84)))
+        attempt_reading("pid", pid.decode, noise.randbytes(2), PID)
+        attempt_reading("pms", pms.decode, noise.randbytes(32))
+        attempt_reading("sds011", sds011.decode, noise.randbytes(10))
+        attempt_reading("gps", gps.decode, noise.randbytes(noise.randrange(90)))
+        attempt_reading("gps", gps.decode, _damaged(noise, GGA, b"0123456789.,-NSEWnaif"))
+        attempt_reading("davis", davis.decode, noise.randbytes(99))
+        attempt_reading(
+            "modbus_wind", wind.decode_registers, noise.randrange(65_536), noise.randrange(65_536), MODBUS_WIND
+        )
+        attempt_post(_damaged(noise, noise.choice(POSTS)))
         body = bytearray(fakes.FakeOpcn3().frame())
         body[noise.randrange(86)] ^= 1 << noise.randrange(8)
         with pytest.raises(SensorError):
@@ -330,6 +410,7 @@ def test_noise_makes_no_decoder_and_no_framer_raise():
     noise = random.Random(1)
     noise_to_every_decoder(noise, 300)
     noise_to_every_framer(noise, 3000)
+    noise_to_a_bme680(noise, 20)
 
 
 @pytest.mark.slow

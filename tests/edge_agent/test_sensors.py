@@ -14,7 +14,7 @@ from edge_agent.errors import Fault, SensorError
 from edge_agent.sampler import Sampler
 from edge_agent.sensor_state import SensorState
 from edge_agent.sensors import polled
-from edge_agent.sensors.circumstance_flags import CircumstanceFlagger, Circumstances
+from edge_agent.sensors.circumstance_flags import CircumstanceFlagger, Circumstances, add_humidity_flags
 from edge_agent.sensors.davis import Davis
 from edge_agent.sensors.driver import RawReading
 from edge_agent.sensors.esp32 import Esp32Sensor, Esp32Settings
@@ -86,7 +86,7 @@ def test_every_i2c_sensor_starts_reads_and_stops():
         device.check()
         assert measured.fresh
         assert measured.values["pm2_5"] == 12.1
-        assert set(measured.values) == set(device.ranges)
+        assert set(measured.values) == set(device.model.measurements)
         device.stop()
         with pytest.raises(SensorError) as raised:
             device.read()
@@ -293,23 +293,29 @@ def test_the_agent_owns_the_cleaning_and_flags_it(tmp_path):
 
 
 def seen(now=0.0, **changes) -> Circumstances:
-    defaults = {"started_at": -1e9, "cleaning_until": 0.0, "humidity": None, "clock": ClockState.SYNCED}
+    defaults = {"started_at": -1e9, "cleaning_until": 0.0, "clock": ClockState.SYNCED}
     return Circumstances(now=now, **{**defaults, "retried": False, "broken": False, **changes})
 
 
 def test_flags_follow_from_circumstance_and_never_touch_a_value():
-    judge = CircumstanceFlagger(ranges={"pm10": (0, 1000)}, warm_up=30, stuck_after=60)
+    flagger = CircumstanceFlagger(settling={"pm10": 30}, stuck_after=60)
     good = RawReading(values={"pm10": 20.0, "temperature": 11.0})
-    assert judge.compute_flags(good, seen()) == {}
-    assert judge.compute_flags(good, seen(humidity=86.0)) == {"pm10": Flag.HUMIDITY}
-    assert judge.compute_flags(good, seen(humidity=84.0)) == {}
-    assert judge.compute_flags(good, seen(clock=ClockState.UNSYNCED)) == dict.fromkeys(good.values, Flag.CLOCK_UNSYNCED)
-    assert judge.compute_flags(RawReading(values={"pm10": 1000.1}), seen()) == {"pm10": Flag.OUT_OF_RANGE}
-    assert judge.compute_flags(RawReading(values={"pm10": None}), seen()) == {}
+    unsynced = dict.fromkeys(good.values, Flag.CLOCK_UNSYNCED)
+    assert flagger.compute_flags(good, seen()) == {}
+    assert flagger.compute_flags(good, seen(clock=ClockState.UNSYNCED)) == unsynced
+    assert flagger.compute_flags(good, seen(started_at=-29.0)) == {"pm10": Flag.WARM_UP}
+    assert flagger.compute_flags(RawReading(values={"pm10": None}), seen()) == {}
+
+
+def test_humid_air_flags_every_optical_property_and_no_other():
+    names = ("pm10", "pm2_5_sds011", "temperature", "humidity")
+    flags = {"pm10": int(Flag.JUMP)}
+    assert add_humidity_flags(names, flags, 86.0) == {"pm10": Flag.JUMP | Flag.HUMIDITY, "pm2_5_sds011": Flag.HUMIDITY}
+    assert add_humidity_flags(names, flags, 84.0) == add_humidity_flags(names, flags, None) == flags
 
 
 def test_a_value_that_does_not_move_is_stuck_until_it_moves():
-    judge = CircumstanceFlagger(ranges={}, warm_up=0, stuck_after=60)
+    judge = CircumstanceFlagger(settling={}, stuck_after=60)
     same = RawReading(values={"pm10": 20.0})
     assert [judge.compute_flags(same, seen(now)) for now in (0, 30, 59)] == [{}, {}, {}]
     assert judge.compute_flags(same, seen(60)) == {"pm10": Flag.STUCK}
@@ -396,6 +402,8 @@ def sensors(*tables):
         (({"driver": "pms"}, {"driver": "sds011"}), "both claim /dev/serial0"),
         (({"driver": "sps30"}, {"driver": "pms"}), "pm1 comes from sps30 at I2C bus 1, address 0x69 and from pms"),
         (({"driver": "sps30", "name": "x"}, {"driver": "sgp4x", "name": "x"}), "two sensors are called 'x'"),
+        (({"driver": "opcn3", "properties": ["pm1", "humidity"]},), "has no humidity: it gives pm1, pm2_5, pm10"),
+        (({"driver": "sps30", "ranges": {"pm25": [0, 900]}},), "has no pm25: it gives pm1, pm2_5, pm4, pm10"),
     ],
 )
 def test_sensors_that_cannot_go_together_are_refused(tmp_path, tables, sentence):

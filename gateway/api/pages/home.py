@@ -12,7 +12,7 @@ from gateway.api.routes import events
 from gateway.api.routes.events import EventFilters
 from gateway.api.routes.places import build_station
 from gateway.api.settings import BaseMapSettings
-from gateway.model.properties import PROPERTIES, SHOWN_PROPERTIES
+from gateway.model.properties import INSTRUMENT_PROPERTY_IDS, PROPERTIES, SHOWN_PROPERTIES
 
 router = APIRouter()
 
@@ -30,6 +30,7 @@ async def show_map(view: ViewDependency) -> HTMLResponse:
     past_plumes = [item for item in plumes if item.main["end"] is not None]
     measured_properties = {name for feature in features for name in feature["properties"]["newest"]}
     shown_properties = [name for name in SHOWN_PROPERTIES if name in measured_properties][:6] or ["pm2_5"]
+    unmeasured_instruments = INSTRUMENT_PROPERTY_IDS - measured_properties
     boot = {
         "language": view.language,
         "home": f"{view.prefix}/",
@@ -46,7 +47,7 @@ async def show_map(view: ViewDependency) -> HTMLResponse:
         "silentAfter": view.settings.no_data_after_seconds,
         "replay": view.settings.replay,
         "baseMap": describe_base_map(view.settings.base_map),
-        "names": {name: view.name_of(name) for name in registry.properties},
+        "names": {name: view.name_of(name) for name in registry.properties if name not in unmeasured_instruments},
     }
     return respond_html(
         view,
