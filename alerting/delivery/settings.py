@@ -53,8 +53,10 @@ class EmailSettings(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for address in self.to:
-            if not _ADDRESS.fullmatch(address):
-                raise SettingsError(f"{address!r} is no e-mail address: write name@domain, one per string")
+            if not _ADDRESS.fullmatch(address) or not address.isascii():
+                raise SettingsError(f"{address!r} is no e-mail address: write name@domain in ASCII, one per string")
+        if len({address.lower() for address in self.to}) != len(self.to):
+            raise SettingsError(f"to: holds an address twice: {', '.join(self.to)}")
 
 
 class WebhookSettings(Struct, frozen=True, kw_only=True):
@@ -176,7 +178,7 @@ class NotificatiesSettings(Struct, frozen=True, kw_only=True):
 class AppriseSettings(Struct, frozen=True, kw_only=True):
     """`[[alerting.receiver.apprise]]`: any service that apprise supports, SMS among them.
 
-    url_file  file with one URL of apprise, which contains its secrets
+    url_file  file with URLs of apprise, one per line, which contain their secrets; each has its own outcome
     short     send only the subject and the link, for SMS
     """
 

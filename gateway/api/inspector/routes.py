@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from alerting.decide.silence import Silence
 from alerting.message.texts import build_headline
 from alerting.record.cases import Case, SilenceRequest
-from alerting.record.history import describe_step, describe_step_details
+from alerting.record.history import AnyStep, DeliveryStep, answer_text, describe_step, describe_step_details
 from alerting.vocabulary import Language
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_body, describe_responses
@@ -126,6 +126,7 @@ async def get_explanation(request: Request, id_: ItemId, language: LanguageText 
             code=str(type(step).__struct_config__.tag),
             sentence=describe_step(step, language),
             particulars=describe_step_details(step, language),
+            addressees=_build_addressees(step, language),
         )
         for step in case.steps
     ]
@@ -134,6 +135,15 @@ async def get_explanation(request: Request, id_: ItemId, language: LanguageText 
             event=id_, headline=build_headline(case.alert, language), ongoing=case.is_ongoing, items=steps
         )
     )
+
+
+def _build_addressees(step: AnyStep, language: Language) -> list[schemas.AddresseeAnswer]:
+    return [
+        schemas.AddresseeAnswer(
+            addressee=entry.addressee, outcome=entry.outcome, answer=answer_text(entry.detail, language)
+        )
+        for entry in (step.addressees if isinstance(step, DeliveryStep) else ())
+    ]
 
 
 async def _read_silence_request(request: Request) -> SilenceRequest:
