@@ -173,8 +173,8 @@ def _report_delivery(lease: OutboxLease, delivery: Delivery, now: datetime, *, i
         telemetry.DELIVERY_DELAY.observe(max(0.0, (now - lease.received_at).total_seconds()))
     if delivery.outcome is DeliveryOutcome.DELIVERED:
         log.info("delivery succeeded")
-        return
     for addressee, outcome, stored_detail in outbox.iter_outcomes(delivery):
+        telemetry.ADDRESSEES.labels(kind, outcome.value).inc()
         if outcome is not DeliveryOutcome.DELIVERED:
             detail = describe_detail(stored_detail, "en")
             log.warning("delivery failed", addressee=addressee, outcome=outcome.value, detail=detail, final=is_final)
