@@ -70,12 +70,12 @@ class AlertWind(Struct, frozen=True, kw_only=True):
     speed: float
 
 
-class AlertNeighbours(Struct, frozen=True, kw_only=True):
-    """Stations nearby with the same property: how many rose too, of how many, within how many seconds if known."""
+class Corroboration(Struct, frozen=True, kw_only=True):
+    """Neighbours that rose too: `risen` of `total` with valid readings, within `window` seconds (0: unknown)."""
 
     risen: int
     total: int
-    window_seconds: float | None = None
+    window: int = 0
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -107,7 +107,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     sentence: dict[str, str] = {}  # one plain sentence a language: {"nl": ..., "en": ...}
     sites: tuple[NearSite, ...] = ()
     wind: AlertWind | None = None
-    neighbours: AlertNeighbours | None = None
+    neighbours: Corroboration | None = None  # None: not known
     detector: str  # name@version#hash of its parameters
     detected_late: bool = False  # found in late data: recorded, never paged as live
 

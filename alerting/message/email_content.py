@@ -213,7 +213,7 @@ def _alert_values(notification: Notification) -> dict[str, object]:
         "accent": _ACCENTS.get(alert.severity, _ALARM_ACCENT) if alert.firing else _CALM_ACCENT,
         "sites": [describe_site(site, language) for site in alert.sites],
         "wind": describe_wind(alert.wind, language) if alert.wind else None,
-        "neighbours": describe_neighbours(alert.neighbours, language) if alert.neighbours else None,
+        "neighbours": describe_neighbours(alert.neighbours, language, falls=alert.falls) if alert.neighbours else None,
         "ratio": describe_ratio(alert, language),
         "onset": format_time(alert.onset, language),
         "peak_at": _format_beside(alert.peak_at, alert.onset, language),

@@ -1,6 +1,8 @@
 """Sentences that mails, the acknowledgement page and headlines share, in Dutch and English. Pure."""
 
-from alerting.alert import Alert, AlertNeighbours, AlertWind, Change, NearSite
+from math import ceil
+
+from alerting.alert import Alert, AlertWind, Change, Corroboration, NearSite
 from alerting.vocabulary import (
     Language,
     compass_direction,
@@ -45,11 +47,11 @@ def describe_ratio(alert: Alert, language: Language = "nl") -> str:
     return f" ({phrases['times_background'].format(ratio=ratio)})" if ratio else ""
 
 
-def describe_neighbours(neighbours: AlertNeighbours, language: Language) -> str:
-    """Return how many of how many stations rose too, and within how many minutes if that is known."""
-    phrases, seconds = texts_of("phrase", language), neighbours.window_seconds
-    text = phrases["neighbours"].format(risen=neighbours.risen, total=neighbours.total)
-    return text if seconds is None else f"{text} ({phrases['within'].format(time=format_duration(seconds, language))})"
+def describe_neighbours(neighbours: Corroboration, language: Language, *, falls: bool) -> str:
+    """Return how many of how many stations rose or fell too, within how many minutes (rounded up) if that is known."""
+    phrases, minutes = texts_of("phrase", language), ceil(neighbours.window / 60)
+    text = phrases["neighbours_fell" if falls else "neighbours"].format(risen=neighbours.risen, total=neighbours.total)
+    return f"{text} {phrases['within'].format(minutes=minutes)}" if minutes else text
 
 
 def describe_wind(wind: AlertWind, language: Language) -> str:

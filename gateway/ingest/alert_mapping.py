@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from math import hypot
 
-from alerting.alert import Alert, AlertNeighbours, AlertWind, Change, NearSite, Place, Severity
-from gateway.model.event import Event, EventChange, EventKind, Neighbours, Wind
+from alerting.alert import Alert, AlertWind, Change, Corroboration, NearSite, Place, Severity
+from gateway.model.event import Event, EventChange, EventKind, Wind
 from gateway.model.geodesy import bearing_degrees, offset_metres
 from gateway.model.registry import ObservedProperty, Registry, Station
 
@@ -56,7 +56,7 @@ def _build_alert(event: Event, registry: Registry) -> Alert:
         sentence=event.words,
         sites=find_near_sites(station, registry, {site.name for site in event.upwind}),
         wind=_map_wind(event.wind),
-        neighbours=_map_neighbours(event.neighbours),
+        neighbours=_map_neighbours(event),
         detector=event.detector,
         detected_late=event.detected_late,
     )
@@ -66,8 +66,10 @@ def _map_wind(wind: Wind | None) -> AlertWind | None:
     return None if wind is None else AlertWind(direction=wind.direction, speed=wind.speed)
 
 
-def _map_neighbours(neighbours: Neighbours | None) -> AlertNeighbours | None:
-    return None if neighbours is None else AlertNeighbours(risen=neighbours.risen, total=neighbours.fresh)
+def _map_neighbours(event: Event) -> Corroboration | None:
+    if event.neighbours is None:
+        return None
+    return Corroboration(risen=event.neighbours.risen, total=event.neighbours.fresh)
 
 
 def find_near_sites(station: Station, registry: Registry, upwind_names: Collection[str] = ()) -> tuple[NearSite, ...]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from alerting.alert import Alert, AlertNeighbours, AlertWind, Change, NearSite, Place, Severity
+from alerting.alert import Alert, AlertWind, Change, Corroboration, NearSite, Place, Severity
 from alerting.delivery.address_check import is_public
 from alerting.delivery.email import EmailSettings, SmtpSettings, compose
 from alerting.message.cloud_event import build_cloud_event
@@ -122,7 +122,7 @@ def test_the_offset_is_written_once_and_again_only_where_it_differs():
     ended = make_ended_alert(onset=night, peak_at=night, detected_at=night, end=night.replace(hour=2))
     text = text_of(ended).text
     assert "zo 25-10-2026 02:30:00 (CEST, UTC+0200)" in text
-    assert "zo 25-10-2026 03:00:00 (CET, UTC+0100)" in text
+    assert "zo 25-10-2026 03:30:00 (CET, UTC+0100)" in text
 
 
 def test_a_signal_that_falls_is_never_said_to_rise():
@@ -146,18 +146,18 @@ def test_a_signal_that_falls_is_never_said_to_rise():
 
 def test_what_is_known_of_wind_neighbours_and_facilities_is_told():
     site = NearSite(name="Tata Steel", bearing=251.4, distance=1830.0, is_upwind=True)
-    neighbours = AlertNeighbours(risen=3, total=9, window_seconds=240.0)
+    neighbours = Corroboration(risen=3, total=9, window=200)
     one = make_alert(sites=(site,), wind=AlertWind(direction=250.0, speed=4.24), neighbours=neighbours)
     contents = text_of(one, also_told=("provincie", "ggd"))
     for words in (
         "Tata Steel, 1,8 km naar het westen (251°), de wind kwam daarvandaan",
         "uit het westen, 4,2 m/s",
-        "3 van 9 stations in de buurt stegen ook (binnen 4 min. 0 s)",
+        "3 van 9 stations in de buurt stegen ook binnen 4 min.",
         "provincie, ggd",
     ):
         assert words in contents.text
         assert words in contents.html
-    assert "binnen" not in text_of(make_alert(neighbours=AlertNeighbours(risen=0, total=2))).text
+    assert "binnen" not in text_of(make_alert(neighbours=Corroboration(risen=0, total=2))).text
 
 
 @pytest.mark.parametrize(
