@@ -1,6 +1,7 @@
 """Settings of each channel. Light to import: it loads no client library. Raises SettingsError for bad values."""
 
 import re
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -35,6 +36,11 @@ class SmtpSettings(Struct, frozen=True, kw_only=True):
     password_file: Path | None = None
     sender: str = "Piekwacht <piekwacht@localhost>"
     timeout: Annotated[float, Meta(gt=0, le=120)] = 15.0
+
+    def __post_init__(self) -> None:
+        address = parseaddr(self.sender)[1]
+        if not _ADDRESS.fullmatch(address) or not address.isascii() or not self.sender.isprintable():
+            raise SettingsError(f"sender {self.sender!r}: write Name <name@domain>")
 
     def password(self) -> str | None:
         """Read the password from its file. Raises OSError."""

@@ -4,7 +4,7 @@ A notification is leased in a short transaction before it is delivered. The leas
 died or slept cannot finish what another has taken over. psycopg.Error passes through.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -69,6 +69,13 @@ class _AddresseeRow(Struct, frozen=True, kw_only=True):
     outcome: str
 
 
+class _EarlierAttempts(Struct, frozen=True, kw_only=True):
+    """`are_uncertain`: of at least one it is unknown what came of it."""
+
+    are_uncertain: bool = False
+    settled: Mapping[str, DeliveryOutcome] = {}
+
+
 class _OriginalRow(Struct, frozen=True, kw_only=True):
     id: str
     sent_at: datetime
@@ -88,8 +95,7 @@ async def acquire_lease(settings: AlertingSettings, connection: psycopg.AsyncCon
         if row.gathers:
             await connection.execute(_QUERIES["gather_pending"], {"id": row.id})
         gathered = await fetch_column(connection, str, _QUERIES["select_gathered"], {"id": row.id})
-        certain_attempts = await fetch_value(connection, int, _QUERIES["count_certain_attempts"], {"id": row.id})
-        addressees = await fetch_all(connection, _AddresseeRow, _QUERIES["select_addressees"], {"id": row.id})
+        earlier = await _select_earlier_attempts(row, connection)
     return OutboxLease(
         id=row.id,
         receiver=row.receiver,
@@ -102,14 +108,22 @@ async def acquire_lease(settings: AlertingSettings, connection: psycopg.AsyncCon
         received_at=row.received_at,
         decided_at=row.decided_at,
         gathered=tuple(json.decode(alert_json, type=Alert) for alert_json in gathered),
-        settled=_select_settled(addressees),
-        may_be_repeat=row.attempts - 1 > (certain_attempts or 0),
+        settled=earlier.settled,
+        may_be_repeat=earlier.are_uncertain,
     )
 
 
-def _select_settled(addressees: Sequence[_AddresseeRow]) -> Mapping[str, DeliveryOutcome]:
-    outcomes = {row.addressee: DeliveryOutcome(row.outcome) for row in addressees}
-    return {name: outcome for name, outcome in outcomes.items() if outcome not in WAITING_OUTCOMES}
+async def _select_earlier_attempts(row: _LeaseRow, connection: psycopg.AsyncConnection) -> _EarlierAttempts:
+    key = {"id": row.id}
+    if row.attempts == 1:
+        return _EarlierAttempts()
+    certain = await fetch_value(connection, int, _QUERIES["count_certain_attempts"], key) or 0
+    addressees = await fetch_all(connection, _AddresseeRow, _QUERIES["select_addressees"], key)
+    outcomes = {entry.addressee: DeliveryOutcome(entry.outcome) for entry in addressees}
+    return _EarlierAttempts(
+        are_uncertain=row.attempts - 1 > certain,
+        settled={name: outcome for name, outcome in outcomes.items() if outcome not in WAITING_OUTCOMES},
+    )
 
 
 async def select_original(lease: OutboxLease, connection: psycopg.AsyncConnection) -> OriginalNotification | None:

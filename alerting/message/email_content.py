@@ -175,12 +175,7 @@ def _plume_values(notification: Notification) -> dict[str, object]:
         return titles | {"plume": None}
     texts = texts_of("email", language)
     return titles | {
-        "plume": texts["plume_events"].format(
-            events=texts.plural("peak_count", plume.event_count),
-            stations=texts.plural("station_count", plume.station_count),
-            start=format_time(plume.first_onset, language),
-            end=_format_beside(plume.last_end or alert.detected_at, plume.first_onset, language),
-        ),
+        "plume": _describe_plume(plume, language),
         "plume_peak": texts["plume_peak"].format(
             property=highest.name_property(language),
             value=value,
@@ -189,6 +184,17 @@ def _plume_values(notification: Notification) -> dict[str, object]:
             at=_format_beside(plume.peak_at, plume.first_onset, language),
         ),
     }
+
+
+def _describe_plume(plume: PlumeSummary, language: Language) -> str:
+    """Return how many events at how many stations, from when until when."""
+    texts, end = texts_of("email", language), plume.last_end
+    return texts["plume_events" if end else "plume_goes_on"].format(
+        events=texts.plural("peak_count", plume.event_count),
+        stations=texts.plural("station_count", plume.station_count),
+        start=format_time(plume.first_onset, language),
+        end=_format_beside(end, plume.first_onset, language) if end else "",
+    )
 
 
 def _is_worse_than_original(notification: Notification) -> bool:

@@ -15,7 +15,7 @@ from alerting.alert import Alert, Severity
 class PlumeSummary(Struct, frozen=True, kw_only=True):
     """First onset, last end and highest peak of a plume. `event_id`: the event with that peak.
 
-    `peak` and `background` are single values in `unit`; `last_end` is None if no end is known.
+    `peak` and `background` are single values in `unit`; `last_end` is None while one of its events goes on.
     """
 
     event_count: int
@@ -36,12 +36,12 @@ def summarize_plume(alerts: Sequence[Alert]) -> PlumeSummary | None:
     """Summarize the events, each by its newest alert; None if there are none."""
     if not alerts:
         return None
-    highest, ends = max(alerts, key=_rank), [alert.end for alert in alerts if alert.end is not None]
+    highest, ends = max(alerts, key=_rank), [_end_of(alert) for alert in alerts]
     return PlumeSummary(
         event_count=len(alerts),
         station_count=len({alert.station for alert in alerts}),
         first_onset=min(alert.onset for alert in alerts),
-        last_end=max(ends, default=None),
+        last_end=None if None in ends else max(end for end in ends if end is not None),
         event_id=highest.event_id,
         observed_property=highest.observed_property,
         property_name=highest.property_name,
@@ -51,6 +51,10 @@ def summarize_plume(alerts: Sequence[Alert]) -> PlumeSummary | None:
         background=highest.background,
         peak_at=highest.peak_at,
     )
+
+
+def _end_of(alert: Alert) -> datetime | None:
+    return None if alert.firing else alert.end or alert.detected_at
 
 
 def show_highest(alert: Alert, plume: PlumeSummary | None) -> Alert:

@@ -35,6 +35,8 @@ from tests.alerting.servers import MailServer, WebServer
 ANN, BOB, CAS = "ann@od.example", "bob@od.example", "cas@od.example"
 NEWEST = """SELECT addressee, outcome FROM (SELECT DISTINCT ON (addressee) addressee, outcome
             FROM alerting.addressee_outcome ORDER BY addressee, attempt DESC) AS newest ORDER BY 1"""
+LAST_ATTEMPT = """UPDATE alerting.outbox SET attempts = 9, next_attempt_at = now() - interval '1 s'
+                  WHERE state = 'pending'"""
 DELIVERED, REFUSED, FAILED, UNKNOWN = (
     DeliveryOutcome.DELIVERED, DeliveryOutcome.REFUSED, DeliveryOutcome.FAILED, DeliveryOutcome.UNKNOWN,
 )  # fmt: skip
@@ -102,6 +104,29 @@ async def test_the_operator_is_told_of_an_addressee_that_refuses_and_of_its_end(
     assert told["sentence"]["nl"].startswith(f"Berichten aan {BOB} worden geweigerd (ontvanger od, e-mail, sinds ")
     assert told["sentence"]["nl"].endswith("550 5.1.1 no such user")
     assert (over["change"], over["event_id"]) == ("ended", told["event_id"])
+
+
+async def test_the_operator_is_told_of_a_webhook_that_is_gone_and_of_one_that_was_given_up(database, settings):
+    for status, outcome in ((410, "gone"), (500, "abandoned")):
+        with WebServer(status) as web:
+            async with run_dispatchers(settings(web=web), database):
+                await insert_alerts(database, make_alert(event_id=outcome, station=outcome))
+                if outcome == "abandoned":
+                    await wait_until(
+                        lambda: fetch_rows(
+                            database, "SELECT 1 FROM alerting.outbox WHERE attempts = 1 AND state = 'pending'"
+                        )
+                    )
+                    with psycopg.connect(database, autocommit=True) as connection:
+                        connection.execute(LAST_ATTEMPT)
+                await wait_until_delivered(database)
+        newest = "SELECT outcome FROM alerting.delivery ORDER BY ended_at DESC LIMIT 1"
+        assert fetch_rows(database, newest) == [(outcome,)]
+        assert fetch_rows(database, "SELECT receiver, channel, addressee FROM alerting.refusal") == [
+            ("od", "webhook:0", "")
+        ]
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute("DELETE FROM alerting.refusal")
 
 
 async def test_an_addressee_that_left_the_settings_is_no_fault_any_more(database, settings):
@@ -191,11 +216,16 @@ async def test_each_service_of_apprise_has_its_own_outcome(database, settings, t
     ]
 
 
-@pytest.mark.parametrize("addresses", [["ann@od.example", "Ann@od.example"], ["änn@od.example"], ["nobody"], []])
+@pytest.mark.parametrize("sender", ["nonsense", "", "a\nBcc: x <a@b.nl>", "P <p@>"])
+def test_a_sender_that_is_no_address_is_refused_in_one_sentence(sender):
+    with pytest.raises(SettingsError, match="sender"):
+        SmtpSettings(sender=sender)
+
+
+@pytest.mark.parametrize("addresses", [["ann@od.example", "Ann@od.example"], ["änn@od.example"], ["nobody"]])
 def test_addresses_that_cannot_work_are_refused_in_one_sentence(addresses):
-    if addresses:
-        with pytest.raises(SettingsError, match="address"):
-            EmailSettings(to=addresses)
+    with pytest.raises(SettingsError, match="address"):
+        EmailSettings(to=addresses)
 
 
 OUTCOMES = st.sampled_from([DELIVERED, REFUSED, FAILED, UNKNOWN])
