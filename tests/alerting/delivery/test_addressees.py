@@ -17,6 +17,7 @@ from alerting.delivery.channel import WAITING_OUTCOMES, AddresseeOutcome, Delive
 from alerting.delivery.retry import MAX_RETRY_AFTER, FinalState, NextAttempt, plan_next_attempt
 from alerting.delivery.settings import AppriseSettings, EmailSettings, SmtpSettings
 from alerting.delivery.smtp import send
+from alerting.dispatch import outbox
 from alerting.errors import SettingsError
 from alerting.record.cases import CaseStore
 from alerting.record.history import DeliveryStep, describe_step, describe_step_details
@@ -71,6 +72,28 @@ async def test_three_addressees_have_three_outcomes_and_only_the_third_is_tried_
         f"e-mail to od: partly delivered ({ANN} delivered; {BOB} refused; {CAS} failed, is tried again)"
     )
     assert f"{BOB}: 550 5.1.1 no such user" in describe_step_details(first, "en")
+
+
+async def test_a_worker_that_died_with_an_answer_repeats_nothing_to_those_who_were_settled(database, settings):
+    with MailServer(recipients={BOB: ["550 no"], CAS: ["450 later", "250 OK"]}) as server:
+        chosen = addressed(settings, mail=server)
+        async with run_dispatchers(chosen, database):
+            await insert_alerts(database, make_alert())
+            await wait_until(lambda: fetch_rows(database, "SELECT 1 FROM alerting.delivery"))
+        async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+            await connection.execute("UPDATE alerting.outbox SET next_attempt_at = now()")
+            lease = await outbox.acquire_lease(chosen, connection)
+            assert (lease.attempts, lease.may_be_repeat, set(lease.settled)) == (2, False, {ANN, BOB})
+            # and dies after the server has answered, before the record
+        async with run_dispatchers(chosen, database):
+            await wait_until_delivered(database)
+    first, last = server.received
+    assert (first.rcpt_tos, last.rcpt_tos) == ([ANN], [CAS])
+    assert b"Mogelijk een herhaling" in last.content.replace(b"=\r\n", b"")
+    assert fetch_rows(database, "SELECT attempt, outcome FROM alerting.delivery ORDER BY 1") == [
+        (1, "partial"),
+        (3, "delivered"),
+    ]
 
 
 async def test_a_mail_that_everybody_took_is_delivered_and_all_names_are_in_its_header(database, settings):
