@@ -68,6 +68,7 @@ async def test_the_closing_message_speaks_of_the_whole_plume(database, settings)
     subject, text = subject_and_text(server.received[1])
     assert subject == "Piek voorbij: PM2,5 bij Wijk aan Zee: 120 µg/m³ (14× achtergrond)"
     assert "3 pieken op 1 station, van " in text
+    assert text.index("Hoogste van de pluim") < text.index("Hieronder de piek die wij eerder meldden.") < 1000
     assert "PM2,5 120 µg/m³ (14× achtergrond), losse meting, om " in text
     plume = json.loads(web.requests[1][1])["data"]["plume"]
     assert datetime.fromisoformat(plume["first_onset"]) == FIRST
