@@ -52,11 +52,30 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 class NearSite(Struct, frozen=True, kw_only=True):
-    """A watched facility as seen from the station: bearing in degrees from north, distance in metres."""
+    """A watched facility as seen from the station: bearing in degrees from north, distance in metres.
+
+    `is_upwind`: the wind during the event came from there. It hints at a source but proves nothing.
+    """
 
     name: str
     bearing: float
     distance: float
+    is_upwind: bool = False
+
+
+class AlertWind(Struct, frozen=True, kw_only=True):
+    """Wind during the event: where it came from in degrees from north, its mean speed in m/s."""
+
+    direction: float
+    speed: float
+
+
+class Corroboration(Struct, frozen=True, kw_only=True):
+    """Neighbours that rose too: `risen` of `total` with valid readings, within `window` seconds (0: unknown)."""
+
+    risen: int
+    total: int
+    window: int = 0
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -87,6 +106,8 @@ class Alert(Struct, frozen=True, kw_only=True):
     reasons: tuple[str, ...] = ()
     sentence: dict[str, str] = {}  # one plain sentence a language: {"nl": ..., "en": ...}
     sites: tuple[NearSite, ...] = ()
+    wind: AlertWind | None = None
+    neighbours: Corroboration | None = None  # None: not known
     detector: str  # name@version#hash of its parameters
     detected_late: bool = False  # found in late data: recorded, never paged as live
 
@@ -106,6 +127,11 @@ class Alert(Struct, frozen=True, kw_only=True):
     def name_property(self, language: str) -> str:
         """Return the property's name for people; its id if the alert carries no name."""
         return self.property_name.get(language, self.observed_property)
+
+    @property
+    def falls(self) -> bool:
+        """Whether the signal fell: some raw signals do when the air gets worse."""
+        return self.peak < self.background
 
     @property
     def is_about_network(self) -> bool:

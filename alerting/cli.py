@@ -7,8 +7,10 @@ database driver and the modules that need it are imported when an action runs.
 import argparse
 import asyncio
 import getpass
+from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -230,7 +232,11 @@ def _select_registry_values(dsn: str) -> Mapping[str, set[str]]:
 def _check(_arguments: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> int:
     """Print every problem that shows without sending anything, one per line."""
     routes, registry_values = settings.load_routes(), _select_registry_values(dsn)
-    problems = [*find_unknown_values(routes, settings.known_source, registry_values), *find_unreadable_files(settings)]
+    problems = [
+        *find_unknown_values(routes, settings.known_source, registry_values),
+        *find_unreadable_files(settings),
+        *find_bad_secrets(settings),
+    ]
     for sentence in problems:
         print(sentence)
     if not problems:
@@ -277,6 +283,23 @@ def _list_channel_files(settings: "AlertingSettings") -> list[tuple[str, Path]]:
             )
             files += [(f"{path}.{field}", file) for field, file in file_fields]
     return [(path, file) for path, file in files if file is not None]
+
+
+def find_bad_secrets(settings: "AlertingSettings") -> Iterator[str]:
+    """Yield a sentence per readable secret of a webhook that is none: no receiver could verify its signatures."""
+    for number, receiver in enumerate(settings.receiver):
+        for position, channel in enumerate(receiver.webhook):
+            path = f"alerting.receiver[{number}].webhook[{position}].secret_file: {channel.secret_file}"
+            with suppress(OSError, UnicodeDecodeError):
+                if not _is_webhook_secret(channel.secret_file.read_text(encoding="utf-8").strip()):
+                    yield f"{path} holds no secret of Standard Webhooks: write whsec_ and base64"
+
+
+def _is_webhook_secret(text: str) -> bool:
+    try:
+        return bool(b64decode(text.removeprefix("whsec_"), validate=True))
+    except ValueError:  # binascii.Error is one
+        return False
 
 
 def _connect(dsn: str) -> "psycopg.Connection":

@@ -158,6 +158,14 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
         check_names([receiver.name for receiver in self.receiver], self.roster, self.route)
         check_conditions(self.route, self.known_source)
 
+    def has_addressee(self, receiver: str, channel: str, addressee: str) -> bool:
+        """Whether this addressee is configured. Only mail channels list theirs; an empty one means the channel."""
+        channels = next((entry.channels for entry in self.receiver if entry.name == receiver), {})
+        found = channels.get(channel)
+        if isinstance(found, EmailSettings) and addressee:
+            return addressee in found.to
+        return found is not None
+
     def load_routes(self) -> list[Route]:
         """Return the routes with the polygons of `inside_file` read. Raises SettingsError if a file cannot be read."""
         return [_load_polygon(number, route) for number, route in enumerate(self.route)]

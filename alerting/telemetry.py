@@ -6,6 +6,11 @@ DECISIONS = Counter("piekwacht_alert_decisions_total", "Whether receivers were t
 DELIVERIES = Counter(
     "piekwacht_deliveries_total", "Attempts to deliver, by channel and outcome", ["channel", "outcome"]
 )
+ADDRESSEES = Counter(
+    "piekwacht_delivery_addressees_total",
+    "Addressees of the attempts, by channel and outcome; one for a channel without addressees",
+    ["channel", "outcome"],
+)
 DELIVERY_DELAY = Histogram(
     "piekwacht_alert_to_channel_seconds",
     "From the event's COMMIT to a channel that took the notification",

@@ -6,6 +6,8 @@ the catalogue. A stored decision holds codes and numbers: the text is looked up 
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -61,9 +63,30 @@ def localize_decimal(text: str, language: str) -> str:
 
 
 def format_number(value: float, language: str = "nl") -> str:
-    """A figure in two or three significant digits."""
-    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 1 else f"{value:.2f}"
-    return localize_decimal(text, language)
+    """A figure in two or three significant digits; halves go away from zero, as in browsers."""
+    return localize_decimal(_round(value, 0 if abs(value) >= 100 else 1 if abs(value) >= 1 else 2), language)
+
+
+def format_ratio(peak: float, background: float, language: str = "nl") -> str:
+    """The peak as a multiple of the background; empty below 1.5 times, or without a background."""
+    if background <= 0 or peak < 1.5 * background:
+        return ""
+    ratio = peak / background
+    return localize_decimal(_round(ratio, 1 if ratio < 10 else 0), language)
+
+
+def format_share(peak: float, background: float) -> str:
+    """A peak below its background in percents of it; empty without a background, or if it is not below.
+
+    Some signals fall when the air gets worse, such as the raw one of a sensor for volatile organic compounds.
+    """
+    return _round(100 * peak / background, 0) if 0 <= peak < background else ""
+
+
+def _round(value: float, digits: int) -> str:
+    if not isfinite(value):
+        return str(value)
+    return str(Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
 
 
 def format_short_number(value: float, language: str = "nl") -> str:
@@ -74,8 +97,13 @@ def format_short_number(value: float, language: str = "nl") -> str:
 def format_time(at: datetime, language: str = "nl") -> str:
     """Local time with its offset, so that nobody has to guess about summer time."""
     local = at.astimezone(LOCAL_TIMEZONE)
-    weekday = texts_of("weekday", language)[_WEEKDAYS[local.weekday()]]
-    return f"{weekday} {local:%d-%m-%Y %H:%M:%S} ({local:%Z}, UTC{local:%z})"
+    return f"{format_local_time(at, language)} ({local:%Z}, UTC{local:%z})"
+
+
+def format_local_time(at: datetime, language: str = "nl") -> str:
+    """Local time without its offset, beside a time that has it."""
+    local = at.astimezone(LOCAL_TIMEZONE)
+    return f"{texts_of('weekday', language)[_WEEKDAYS[local.weekday()]]} {local:%d-%m-%Y %H:%M:%S}"
 
 
 def format_time_of_day(at: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Network alerts: no data from an area or from around a site, or a receiver that no notification reaches. Pure.
+"""Network alerts: no data from an area or around a site, or notifications that reach nobody or are refused. Pure.
 
 A data gap is not an event and never ends one; it alerts network operations. Stored alerts spell the kind of missing
 data `silent`: event ids and an index of the database hold that value, so it stays.
@@ -13,7 +13,8 @@ from typing import Annotated
 from msgspec import Meta, Struct, structs
 
 from alerting.alert import Alert, Change, Place, Severity
-from alerting.vocabulary import format_time_of_day
+from alerting.decide.reason_detail import describe_detail
+from alerting.vocabulary import LANGUAGES, format_time_of_day, texts_of
 
 _SITE_RADIUS = 5_000.0  # metres: stations within it watch a site
 _METRES_PER_DEGREE = 111_195.0  # metres
@@ -56,12 +57,24 @@ class UnreachableReceiver(Struct, frozen=True, kw_only=True):
     since: datetime
 
 
+class Refusal(Struct, frozen=True, kw_only=True):
+    """An addressee that has refused notifications since then; empty: the channel as a whole. `detail`: its answer."""
+
+    receiver: str
+    channel: str
+    addressee: str
+    since: datetime
+    detail: str
+
+
 def find_network_alerts(
     contacts: Sequence[StationContact],
     sites: Iterable[WatchedSite],
     unreachable: Iterable[UnreachableReceiver],
     now: datetime,
     timeout: timedelta,
+    *,
+    refusals: Iterable[Refusal] = (),
 ) -> list[Alert]:
     """Return the present faults as opened alerts; kind, area, name and start make the id, so one fault is one alert."""
     faults: list[_NetworkFault] = []
@@ -71,15 +84,15 @@ def find_network_alerts(
     sites_in_other_areas = [site for site in sites if site.area not in areas_without_data]
     faults += _find_site_faults(contacts, sites_in_other_areas, now, timeout)
     faults += [_build_unreachable_fault(receiver) for receiver in unreachable]
+    faults += [_build_refusal_fault(refusal) for refusal in refusals]
     return [_build_alert(fault, now) for fault in faults]
 
 
 def end_network_alert(alert: Alert, revision: int, now: datetime) -> Alert:
-    """Return the alert's next revision: data, or deliveries, arrive again."""
-    name = alert.place.name
-    sentence = {
-        "nl": f"Weer gegevens uit {name}" if alert.kind == "silent" else f"Weer berichten bezorgd bij {name}",
-        "en": f"Data from {name} again" if alert.kind == "silent" else f"Messages reach {name} again",
+    """Return the alert's next revision: data arrive again, or nothing waits for the receiver any more."""
+    key = "data_again" if alert.kind == "silent" else "deliverable_again"
+    sentence: dict[str, str] = {
+        language: texts_of("network", language)[key].format(name=alert.place.name) for language in LANGUAGES
     }
     return structs.replace(alert, revision=revision, change=Change.ENDED, end=now, detected_at=now, sentence=sentence)
 
@@ -136,6 +149,22 @@ def _build_unreachable_fault(unreachable: UnreachableReceiver) -> _NetworkFault:
     place = Place(name=unreachable.receiver, latitude=0.0, longitude=0.0)
     return _NetworkFault(
         kind="undeliverable", area="", place=place, severity=Severity.SEVERE, since=unreachable.since, sentence=sentence
+    )
+
+
+def _build_refusal_fault(refusal: Refusal) -> _NetworkFault:
+    sentence: dict[str, str] = {}
+    at, kind = format_time_of_day(refusal.since), refusal.channel.partition(":")[0]
+    name = refusal.addressee or f"{refusal.receiver} ({refusal.channel})"
+    for language in LANGUAGES:
+        channel = texts_of("channel", language).get(kind) or kind
+        answer = describe_detail(refusal.detail, language)
+        sentence[language] = texts_of("network", language)["refused"].format(
+            name=name, receiver=refusal.receiver, channel=channel, since=at, answer=answer
+        )
+    place = Place(name=name, latitude=0.0, longitude=0.0)
+    return _NetworkFault(
+        kind="undeliverable", area="", place=place, severity=Severity.SEVERE, since=refusal.since, sentence=sentence
     )
 
 

@@ -13,7 +13,7 @@ from typing import Self
 from msgspec import json
 
 from alerting.alert import Alert, Change
-from alerting.decide.dedup import LastNotified, decide_end, deduplicate
+from alerting.decide.dedup import NO_EARLIER_REVISIONS, EarlierRevisions, LastNotified, decide_end, deduplicate
 from alerting.decide.escalation import UnacknowledgedAlert, decide_reminders, iter_delays
 from alerting.decide.inhibition import KnownSource, inhibit
 from alerting.decide.matcher import MatcherIndex
@@ -58,32 +58,35 @@ class NotificationPolicy:
         now: datetime,
         *,
         calm: bool = True,
-        rose_at_end: bool = False,
+        earlier: EarlierRevisions = NO_EARLIER_REVISIONS,
     ) -> list[Decision]:
         """Return one decision per receiver; for an end, receivers that were notified of the event come first.
 
         `last_notified`: receiver -> its last severity for the event's plume. `calm`: no event of the plume is open.
         A receiver that was notified of an event is notified of its end and its correction, whatever routes or
-        silences changed since. `rose_at_end`: the end has a higher severity than any earlier revision; receivers
-        with that threshold are notified now.
+        silences changed since. `earlier`: if the end has a higher severity than any earlier revision, receivers with
+        that threshold are notified now; if the event was over when it was found, it goes into the digest.
         """
         if alert.firing:
-            return self._decide_stages(alert, last_notified, now, rose_at_end=rose_at_end)
-        ends = {name: decide_end(alert, name, last, calm=calm) for name, last in last_notified.items()}
-        if ends and not rose_at_end:
+            return self._decide_stages(alert, last_notified, now, earlier)
+        ends = {
+            name: decide_end(alert, name, last, calm=calm, has_changed=earlier.has_changed)
+            for name, last in last_notified.items()
+        }
+        if ends and not earlier.rose_at_end and not earlier.is_found_over:
             return list(ends.values())
         ends_of_event = {name: decision for name, decision in ends.items() if last_notified[name].of_this_event}
-        decisions = self._decide_stages(alert, last_notified, now, rose_at_end=rose_at_end)
+        decisions = self._decide_stages(alert, last_notified, now, earlier)
         return [*ends_of_event.values(), *(d for d in decisions if d.receiver not in ends_of_event)]
 
     def _decide_stages(
-        self, alert: Alert, last_notified: Mapping[str, LastNotified], now: datetime, *, rose_at_end: bool
+        self, alert: Alert, last_notified: Mapping[str, LastNotified], now: datetime, earlier: EarlierRevisions
     ) -> list[Decision]:
         """Route, deduplicate, inhibit, silence."""
-        decisions = self._route(alert, now)
+        decisions = self._route(alert, now, earlier)
         if last_notified or not alert.firing:
             decisions = [
-                deduplicate(alert, decision, last_notified.get(decision.receiver), rose_at_end=rose_at_end)
+                deduplicate(alert, decision, last_notified.get(decision.receiver), rose_at_end=earlier.rose_at_end)
                 for decision in decisions
             ]
         sources = list(self.sources.find_matching(alert.labels))
@@ -95,10 +98,10 @@ class NotificationPolicy:
     def _find_silence_reason(self, alert: Alert, now: datetime) -> tuple[DecisionReason, str] | None:
         return find_silence_reason(self.silences.find_matching(alert.labels), now)
 
-    def _route(self, alert: Alert, now: datetime) -> list[Decision]:
+    def _route(self, alert: Alert, now: datetime, earlier: EarlierRevisions) -> list[Decision]:
         if alert.is_about_network:
             return self._decide_network_alert(now)
-        return route_alert(alert, self.routes, self.rosters, now)
+        return route_alert(alert, self.routes, self.rosters, now, is_found_over=earlier.is_found_over)
 
     def _decide_network_alert(self, now: datetime) -> list[Decision]:
         if self.network_receiver is None:

@@ -21,7 +21,7 @@ class DecisionReason(StrEnum):
     ROUTED = "routed"
     NO_ROUTE = "no_route"
     NOT_SURE_ENOUGH = "not_sure_enough"
-    DETECTED_LATE = "detected_late"  # for the record and the digest; never a notification as if it were now
+    DETECTED_LATE = "detected_late"  # found in late data, or over when it was found: in the digest, not as if now
     NOT_WORSE = "not_worse"  # an update with no higher severity than the receiver was notified of
     SAME_PLUME = "same_plume"  # another property or another rise of a plume that the receiver was notified of
     CALM_AWAITED = "calm_awaited"  # the end, until the whole plume has been calm for `calm_minutes`
@@ -30,6 +30,9 @@ class DecisionReason(StrEnum):
     NO_DATA = "no_data"  # the station stopped sending during the peak: that is no end
     DIGEST = "digest"  # detected late, in the daily digest
     NEVER_TOLD = "never_told"  # the end of an event that the receiver was not notified of
+    REOPENED = "reopened"  # the event goes on after the receiver was notified of its end
+    CORRECTED = "corrected"  # what the receiver was told of the end has changed
+    REMAINING = "remaining"  # another event of the plume stands after the correction of the one it was notified of
     SILENCED = "silenced"
     MAINTENANCE = "maintenance"
     KNOWN_SOURCE = "known_source"
@@ -109,18 +112,30 @@ def prepare_route(route: Route) -> PreparedRoute:
     )
 
 
-def route_alert(alert: Alert, routes: MatcherIndex[PreparedRoute], rosters: Rosters, now: datetime) -> list[Decision]:
-    """One decision per receiver, to notify if any of its routes does; NO_ROUTE with receiver "" if no route applies."""
+def route_alert(
+    alert: Alert,
+    routes: MatcherIndex[PreparedRoute],
+    rosters: Rosters,
+    now: datetime,
+    *,
+    is_found_over: bool = False,
+) -> list[Decision]:
+    """Return one decision per receiver of the routes that apply; NO_ROUTE with receiver "" if none does.
+
+    A receiver that two routes lead to is notified if either route notifies it. `is_found_over`: the event was over
+    when it was found; it is then late, and its own severity and confidence count.
+    """
     decisions: dict[str, Decision] = {}
-    minute, firing = time_intervals.minute_of_week(now), alert.firing
-    # an end passes any threshold of severity and confidence
-    rank, confidence = (alert.severity.rank, alert.confidence) if firing else (_HIGHEST_RANK, 1.0)
-    late = alert.detected_late and firing
+    minute, counts = time_intervals.minute_of_week(now), alert.firing or is_found_over
+    # an end of something that was notified passes any threshold of severity and confidence
+    rank, confidence = (alert.severity.rank, alert.confidence) if counts else (_HIGHEST_RANK, 1.0)
+    late = is_found_over or (alert.detected_late and alert.firing)
     for prepared_route in routes.find_matching(alert.labels):
         if not prepared_route.accepts(alert.place, rank, minute):
             continue
         receiver = rosters.resolve(prepared_route.route.receiver, now)
-        if receiver not in decisions or not decisions[receiver].notify:
+        previous = decisions.get(receiver)
+        if previous is None or previous.reason is DecisionReason.NOT_SURE_ENOUGH:
             decisions[receiver] = _decide_route(prepared_route, receiver, confidence, late=late)
         if not prepared_route.route.go_on:
             break
@@ -129,11 +144,12 @@ def route_alert(alert: Alert, routes: MatcherIndex[PreparedRoute], rosters: Rost
 
 def _decide_route(prepared_route: PreparedRoute, receiver: str, confidence: float, *, late: bool) -> Decision:
     route = prepared_route.route
-    notify = not late and confidence >= route.least_confidence
+    is_sure = confidence >= route.least_confidence
+    notify = is_sure and not late
     if notify and receiver == route.receiver:
         return prepared_route.routed_decision
     reason = (
-        DecisionReason.ROUTED if notify else DecisionReason.DETECTED_LATE if late else DecisionReason.NOT_SURE_ENOUGH
+        DecisionReason.ROUTED if notify else DecisionReason.DETECTED_LATE if is_sure else DecisionReason.NOT_SURE_ENOUGH
     )
     detail = encode_detail(DetailCode.ON_DUTY, receiver=route.receiver) if receiver != route.receiver else ""
     return Decision(receiver=receiver, notify=notify, reason=reason, detail=detail)

@@ -15,9 +15,12 @@ from alerting.message.notification import Notification
 _MAX_INFOS = 100  # alerts of a storm in one document
 
 
-async def deliver(notification: Notification, channel: CapSettings, context: DeliveryContext) -> Delivery:
+async def deliver(
+    notification: Notification, channel: CapSettings, context: DeliveryContext, *, at: datetime
+) -> Delivery:
     """POST the document once. Its identifier never changes, so that the receiver can recognise a repeat."""
-    body = build_cap(map_notification(notification, channel, public_url=context.public_url, sent=context.received_at))
+    sent = context.decided_at or context.received_at
+    body = build_cap(map_notification(notification, channel, public_url=context.public_url, sent=sent, told_at=at))
     headers = {"content-type": "application/cap+xml; charset=utf-8"}
     if channel.token_file is not None:
         headers["authorization"] = f"Bearer {channel.token_file.read_text().strip()}"
@@ -27,10 +30,15 @@ async def deliver(notification: Notification, channel: CapSettings, context: Del
 
 
 def map_notification(
-    notification: Notification, channel: CapSettings, *, public_url: str, sent: datetime
+    notification: Notification, channel: CapSettings, *, public_url: str, sent: datetime, told_at: datetime
 ) -> CapMessage:
-    """The CAP facts of a notification. `sent` is when the alert came in, so that every attempt has the same bytes."""
+    """The CAP facts of a notification.
+
+    `sent` is when it was decided to notify, the same at every attempt, because later documents refer to it. `told_at`
+    is the moment of this attempt: a document that is delivered late is valid as long as one that is not.
+    """
     alert = notification.alert
+    valid_from = max(sent, told_at)
     return CapMessage(
         identifier=notification.id,
         sender=channel.sender,
@@ -40,7 +48,10 @@ def map_notification(
         scope=channel.scope,
         addresses=channel.addresses,
         references=_build_references(notification),
-        infos=[_map_alert(notification, listed, public_url) for listed in [alert, *notification.gathered][:_MAX_INFOS]],
+        infos=[
+            _map_alert(notification, listed, public_url, valid_from)
+            for listed in [alert, *notification.gathered][:_MAX_INFOS]
+        ],
     )
 
 
@@ -49,10 +60,10 @@ def _build_references(notification: Notification) -> list[CapReference]:
     original = notification.original
     if original is None or original.id == notification.id:
         return []
-    return [CapReference(identifier=original.id, sent=original.received_at)]
+    return [CapReference(identifier=original.id, sent=original.decided_at or original.received_at)]
 
 
-def _map_alert(notification: Notification, alert: Alert, public_url: str) -> CapInfo:
+def _map_alert(notification: Notification, alert: Alert, public_url: str, told_at: datetime) -> CapInfo:
     single = structs.replace(notification, alert=alert, gathered=())
-    description = render_email(single, public_url=public_url).text
-    return describe_alert(alert, language=notification.language, description=description, public_url=public_url)
+    description, language = render_email(single, public_url=public_url).text, notification.language
+    return describe_alert(alert, language=language, description=description, public_url=public_url, told_at=told_at)

@@ -1,21 +1,21 @@
 """E-mail over SMTP: plain text, with HTML and a drawing of the peak.
 
-A crash can repeat at most one mail, with the same Message-ID.
+Each addressee has its own outcome. A crash can repeat at most one mail, with the same Message-ID.
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, getaddresses
 
-import aiosmtplib
-
 from alerting import telemetry
 from alerting.decide.reason_detail import DetailCode, encode_detail
-from alerting.delivery.channel import Delivery, DeliveryOutcome
+from alerting.delivery.channel import Delivery, DeliveryContext, DeliveryOutcome
 from alerting.delivery.settings import EmailSettings, SmtpSettings
+from alerting.delivery.smtp import send
 from alerting.log import get_logger
 from alerting.message.chart import draw_chart
 from alerting.message.email_content import CHART_CONTENT_ID, render_email
@@ -37,14 +37,16 @@ _WIRE_POLICY = _SubjectPolicy(linesep="\r\n", cte_type="7bit")
 
 
 async def deliver(
-    notification: Notification, channel: EmailSettings, *, smtp: SmtpSettings, public_url: str, at: datetime
+    notification: Notification, channel: EmailSettings, context: DeliveryContext, *, smtp: SmtpSettings, at: datetime
 ) -> Delivery:
-    """Draw the chart, compose the mail and submit it."""
-    chart = None
+    """Draw the chart, compose the mail and submit it for the addressees that are not settled yet."""
+    waiting, chart = [address for address in channel.to if address not in context.settled], None
+    if not waiting:
+        return Delivery(outcome=DeliveryOutcome.REFUSED, detail=encode_detail(DetailCode.UNCONFIGURED))
     if channel.plot and notification.time_series is not None and not notification.gathered:
         chart = await asyncio.to_thread(_draw_chart, notification)
-    message = compose(notification, channel=channel, smtp=smtp, public_url=public_url, at=at, chart=chart)
-    return await submit(message, smtp)
+    message = compose(notification, channel=channel, smtp=smtp, public_url=context.public_url, at=at, chart=chart)
+    return await submit(message, smtp, waiting)
 
 
 def _draw_chart(notification: Notification) -> bytes | None:
@@ -96,43 +98,8 @@ def _message_id(message_id: str) -> str:
     return f"<{message_id}@piekwacht>"
 
 
-async def submit(message: EmailMessage, smtp: SmtpSettings) -> Delivery:
-    """Submit the mail to the mail server. The outcome is permanent for 5xx answers, temporary or unknown otherwise."""
+async def submit(message: EmailMessage, smtp: SmtpSettings, addressees: Sequence[str]) -> Delivery:
+    """Submit the mail for these addressees; the header To names all, so that each sees who else was told."""
     content = message.as_bytes(policy=_WIRE_POLICY)  # the record hashes exactly these bytes
-    password = smtp.password()
-    try:
-        _, answer = await aiosmtplib.send(
-            content,
-            sender=getaddresses([smtp.sender])[0][1],
-            recipients=[address for _, address in getaddresses([str(message["To"])])],
-            hostname=smtp.host,
-            port=smtp.port,
-            username=smtp.username,
-            password=password,
-            use_tls=smtp.tls == "tls",
-            start_tls=smtp.tls == "starttls",
-            validate_certs=True,
-            cert_bundle=str(smtp.ca_file) if smtp.ca_file else None,
-            timeout=smtp.timeout,
-        )
-    except aiosmtplib.SMTPResponseException as error:
-        permanent = 500 <= error.code < 600
-        return Delivery(
-            outcome=DeliveryOutcome.REFUSED if permanent else DeliveryOutcome.FAILED, detail=str(error), content=content
-        )
-    except aiosmtplib.SMTPRecipientsRefused as error:
-        permanent = all(500 <= recipient_error.code < 600 for recipient_error in error.recipients)
-        return Delivery(
-            outcome=DeliveryOutcome.REFUSED if permanent else DeliveryOutcome.FAILED, detail=str(error), content=content
-        )
-    except (aiosmtplib.SMTPReadTimeoutError, aiosmtplib.SMTPServerDisconnected) as error:
-        return Delivery(
-            outcome=DeliveryOutcome.UNKNOWN,
-            detail=encode_detail(DetailCode.NO_ANSWER, host=smtp.host, error=str(error)),
-            content=content,
-        )
-    except (aiosmtplib.SMTPException, OSError) as error:
-        address = f"{smtp.host}:{smtp.port}"
-        detail = encode_detail(DetailCode.NO_CONNECTION, host=address, error=str(error))
-        return Delivery(outcome=DeliveryOutcome.FAILED, detail=detail, content=content)
-    return Delivery(outcome=DeliveryOutcome.DELIVERED, detail=answer, content=content)
+    sender = getaddresses([smtp.sender])[0][1]
+    return await send(content, sender=sender, addressees=addressees, smtp=smtp)

@@ -1,9 +1,16 @@
-"""HTTP requests of the channels: the name is resolved once, the checked address is used, redirects are not followed."""
+"""HTTP requests of the channels: the name is resolved once, the checked addresses are used in turn.
+
+The status line alone decides the outcome. A body that is cut off, or that never ends, changes nothing. Redirects are
+not followed: they would lead past the check of the address.
+"""
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import cache
 
 import httpx
@@ -14,13 +21,27 @@ from alerting.delivery.address_check import is_public
 from alerting.delivery.channel import Delivery, DeliveryOutcome
 
 _MAX_BODY = 65_536  # bytes of a response that are read
+_BODY_TIMEOUT = 5.0  # seconds in which a body is read, after its status
+_MAX_ADDRESSES = 6  # of one name that are tried
+_CONNECT_TIMEOUT = 5.0  # seconds for each address of a name that has several
+_MAX_SECONDS = 10**9  # of Retry-After: more does not fit in a date
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """An HTTP response."""
+    """An HTTP response. `is_complete`: the body was read to its end. `retry_after`: when the other side wants more."""
 
     status: int
     body: bytes
+    is_complete: bool = True
+    retry_after: datetime | None = None
+
+
+class _Request(Struct, frozen=True, kw_only=True):
+    method: str
+    url: httpx.URL
+    content: bytes
+    headers: Mapping[str, str]
+    timeout: httpx.Timeout
 
 
 async def request(
@@ -32,40 +53,54 @@ async def request(
     timeout: float,  # noqa: ASYNC109 - httpx's own timeout, per phase of the request
     allow_private: bool,
 ) -> Reply | Delivery:
-    """Request once. Without a response, returns the failed delivery; a private address is refused unless allowed."""
+    """Request once. Without a response, returns the failed delivery.
+
+    Private addresses are left out unless allowed; a name that has no other address is refused.
+    """
     target = httpx.URL(url)
     try:
-        address = await _resolve(target, allow_private=allow_private)
+        addresses = await _resolve(target, allow_private=allow_private)
     except OSError as error:
-        return Delivery(
-            outcome=DeliveryOutcome.FAILED,
-            detail=encode_detail(DetailCode.NO_CONNECTION, host=target.host, error=str(error)),
-            content=content,
-        )
-    if address is None:
-        return Delivery(
-            outcome=DeliveryOutcome.REFUSED, detail=encode_detail(DetailCode.PRIVATE, host=target.host), content=content
-        )
-    try:
-        async with (
-            httpx.AsyncClient(
-                verify=_ssl_context(), timeout=timeout, follow_redirects=False, trust_env=False
-            ) as client,
-            client.stream(
-                method,
-                target.copy_with(host=address),
-                content=content,
-                headers={**headers, "host": target.netloc.decode()},
-                extensions={"sni_hostname": target.host},
-            ) as answer,
-        ):
-            return Reply(status=answer.status_code, body=await _read_body(answer))
-    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        reason = encode_detail(DetailCode.NO_CONNECTION, host=target.host, error=str(error) or type(error).__name__)
-        return Delivery(outcome=DeliveryOutcome.FAILED, detail=reason, content=content)
-    except httpx.HTTPError as error:
-        detail = encode_detail(DetailCode.NO_ANSWER, host=target.host, error=type(error).__name__)
-        return Delivery(outcome=DeliveryOutcome.UNKNOWN, detail=detail, content=content)
+        return _fail(DeliveryOutcome.FAILED, DetailCode.NO_CONNECTION, target, str(error), content)
+    if not addresses:
+        detail = encode_detail(DetailCode.PRIVATE, host=target.host)
+        return Delivery(outcome=DeliveryOutcome.REFUSED, detail=detail, content=content)
+    connect_timeout = timeout if len(addresses) == 1 else min(timeout, _CONNECT_TIMEOUT)
+    limits = httpx.Timeout(timeout, connect=connect_timeout)
+    prepared = _Request(method=method, url=target, content=content, headers=headers, timeout=limits)
+    return await _request_first_reachable(prepared, addresses)
+
+
+async def _request_first_reachable(prepared: _Request, addresses: Sequence[str]) -> Reply | Delivery:
+    """Try the addresses in order. Only a connection that was never made permits the next one."""
+    problem = ""
+    for address in addresses:
+        try:
+            return await _request_from(prepared, address)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            problem = str(error) or type(error).__name__
+        except httpx.HTTPError as error:
+            name = type(error).__name__
+            return _fail(DeliveryOutcome.UNKNOWN, DetailCode.NO_ANSWER, prepared.url, name, prepared.content)
+    return _fail(DeliveryOutcome.FAILED, DetailCode.NO_CONNECTION, prepared.url, problem, prepared.content)
+
+
+async def _request_from(prepared: _Request, address: str) -> Reply:
+    async with (
+        httpx.AsyncClient(
+            verify=_ssl_context(), timeout=prepared.timeout, follow_redirects=False, trust_env=False
+        ) as client,
+        client.stream(
+            prepared.method,
+            prepared.url.copy_with(host=address),
+            content=prepared.content,
+            headers={**prepared.headers, "host": prepared.url.netloc.decode()},
+            extensions={"sni_hostname": prepared.url.host},
+        ) as answer,
+    ):
+        retry_after = parse_retry_after(answer.headers.get("retry-after", ""), datetime.now(UTC))
+        body, is_complete = await _read_body(answer)
+        return Reply(status=answer.status_code, body=body, is_complete=is_complete, retry_after=retry_after)
 
 
 async def post(
@@ -78,30 +113,48 @@ async def post(
 ) -> Delivery:
     """POST once; the status alone decides the outcome."""
     reply = await request("POST", url, content=content, headers=headers, timeout=timeout, allow_private=allow_private)
-    if isinstance(reply, Delivery):
-        return reply
-    return Delivery(outcome=outcome_from_status(reply.status), detail=f"HTTP {reply.status}", content=content)
+    return reply if isinstance(reply, Delivery) else delivery_from_reply(reply, f"HTTP {reply.status}", content)
+
+
+def delivery_from_reply(reply: Reply, detail: str, content: bytes) -> Delivery:
+    """Return the delivery that this answer makes."""
+    outcome = outcome_from_status(reply.status)
+    return Delivery(outcome=outcome, detail=detail, content=content, retry_after=reply.retry_after)
 
 
 def outcome_from_status(status: int) -> DeliveryOutcome:
-    """Return the outcome for an HTTP status. A redirect is refused: webhooks must name their final address."""
+    """Return the outcome for an HTTP status: every answer except 2xx and 410 is tried again.
+
+    A peer that is being deployed answers 404, 401 or a redirect for a while, and an alert must not be lost by that.
+    """
     if 200 <= status < 300:
         return DeliveryOutcome.DELIVERED
-    if status == 410:
-        return DeliveryOutcome.GONE
-    if 300 <= status < 500 and status not in {408, 425, 429}:
-        return DeliveryOutcome.REFUSED
-    return DeliveryOutcome.FAILED
+    return DeliveryOutcome.GONE if status == 410 else DeliveryOutcome.FAILED
 
 
-async def _read_body(answer: httpx.Response) -> bytes:
-    """Return the start of the body, so that an endless response ends here."""
+def parse_retry_after(text: str, now: datetime) -> datetime | None:
+    """Return the moment of a Retry-After header (RFC 9110, 10.2.3): seconds, or an HTTP date. None if unreadable."""
+    text = text.strip()
+    if text.isascii() and text.isdecimal():
+        return now + timedelta(seconds=min(int(text[:12]), _MAX_SECONDS))
+    with suppress(ValueError, OverflowError):
+        at = parsedate_to_datetime(text)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+    return None
+
+
+async def _read_body(answer: httpx.Response) -> tuple[bytes, bool]:
+    """Return the start of the body, and whether that is all of it."""
     body = b""
-    async for part in answer.aiter_bytes():
-        body += part
-        if len(body) > _MAX_BODY:
-            break
-    return body[:_MAX_BODY]
+    try:
+        async with asyncio.timeout(_BODY_TIMEOUT):
+            async for part in answer.aiter_bytes():
+                body += part
+                if len(body) > _MAX_BODY:
+                    return body[:_MAX_BODY], False
+    except (httpx.HTTPError, TimeoutError):
+        return body, False
+    return body, True
 
 
 @cache
@@ -110,11 +163,14 @@ def _ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-async def _resolve(url: httpx.URL, *, allow_private: bool) -> str | None:
-    """Return the address to connect to; None if one of the name's addresses is private and that is not allowed."""
+async def _resolve(url: httpx.URL, *, allow_private: bool) -> Sequence[str]:
+    """Return the addresses to connect to, in the resolver's order; empty if all are private and that is not allowed."""
     port = url.port or (80 if url.scheme == "http" else 443)
     entries = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
-    addresses = [str(entry[4][0]) for entry in entries]
-    if not allow_private and not all(is_public(address) for address in addresses):
-        return None
-    return addresses[0]
+    addresses = dict.fromkeys(str(entry[4][0]) for entry in entries)
+    permitted = [address for address in addresses if allow_private or is_public(address)]
+    return permitted[:_MAX_ADDRESSES]
+
+
+def _fail(outcome: DeliveryOutcome, code: DetailCode, url: httpx.URL, error: str, content: bytes) -> Delivery:
+    return Delivery(outcome=outcome, detail=encode_detail(code, host=url.host, error=error), content=content)

@@ -1,6 +1,7 @@
 """Settings of each channel. Light to import: it loads no client library. Raises SettingsError for bad values."""
 
 import re
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -36,6 +37,11 @@ class SmtpSettings(Struct, frozen=True, kw_only=True):
     sender: str = "Piekwacht <piekwacht@localhost>"
     timeout: Annotated[float, Meta(gt=0, le=120)] = 15.0
 
+    def __post_init__(self) -> None:
+        address = parseaddr(self.sender)[1]
+        if not _ADDRESS.fullmatch(address) or not address.isascii() or not self.sender.isprintable():
+            raise SettingsError(f"sender {self.sender!r}: write Name <name@domain>")
+
     def password(self) -> str | None:
         """Read the password from its file. Raises OSError."""
         return self.password_file.read_text().strip() if self.password_file else None
@@ -53,8 +59,10 @@ class EmailSettings(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for address in self.to:
-            if not _ADDRESS.fullmatch(address):
-                raise SettingsError(f"{address!r} is no e-mail address: write name@domain, one per string")
+            if not _ADDRESS.fullmatch(address) or not address.isascii():
+                raise SettingsError(f"{address!r} is no e-mail address: write name@domain in ASCII, one per string")
+        if len({address.lower() for address in self.to}) != len(self.to):
+            raise SettingsError(f"to: holds an address twice: {', '.join(self.to)}")
 
 
 class WebhookSettings(Struct, frozen=True, kw_only=True):
@@ -176,7 +184,7 @@ class NotificatiesSettings(Struct, frozen=True, kw_only=True):
 class AppriseSettings(Struct, frozen=True, kw_only=True):
     """`[[alerting.receiver.apprise]]`: any service that apprise supports, SMS among them.
 
-    url_file  file with one URL of apprise, which contains its secrets
+    url_file  file with URLs of apprise, one per line, which contain their secrets; each has its own outcome
     short     send only the subject and the link, for SMS
     """
 

@@ -11,7 +11,7 @@ from msgspec import json
 
 from alerting.delivery import http_client, zgw
 from alerting.delivery.channel import Delivery, DeliveryContext, DeliveryOutcome
-from alerting.delivery.http_client import Reply, outcome_from_status
+from alerting.delivery.http_client import Reply, delivery_from_reply, outcome_from_status
 from alerting.delivery.settings import ZakenSettings
 from alerting.message.email_content import render_email
 from alerting.message.notification import Notification
@@ -46,10 +46,10 @@ class _ZakenClient:
         reply = await self._request("GET", f"{self._url}?{query}", b"")
         if isinstance(reply, Delivery):
             return reply
-        if reply.status != 200:
-            return Delivery(
-                outcome=outcome_from_query_status(reply.status), detail=zgw.describe_problem(reply.status, reply.body)
-            )
+        if reply.status != 200 or not reply.is_complete:
+            detail = zgw.describe_problem(reply.status, reply.body)
+            outcome = outcome_from_query_status(reply.status)
+            return Delivery(outcome=outcome, detail=detail, retry_after=reply.retry_after)
         results = zgw.decode_object(reply.body).get("results", [])
         return str(results[0].get("url", "")) if results and isinstance(results[0], dict) else ""
 
@@ -87,7 +87,7 @@ class _ZakenClient:
 
 
 def outcome_from_query_status(status: int) -> DeliveryOutcome:
-    """Return the outcome of a query that did not answer 200: nothing was delivered."""
+    """Return the outcome of a query without a whole answer 200: nothing was delivered."""
     outcome = outcome_from_status(status)
     return DeliveryOutcome.FAILED if outcome is DeliveryOutcome.DELIVERED else outcome
 
@@ -99,7 +99,7 @@ def _delivery_from_reply(reply: Reply, body: bytes) -> Delivery:
         if outcome is DeliveryOutcome.DELIVERED
         else zgw.describe_problem(reply.status, reply.body)
     )
-    return Delivery(outcome=outcome, detail=detail, content=body)
+    return delivery_from_reply(reply, detail, body)
 
 
 def _identification(notification: Notification) -> str:

@@ -8,13 +8,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
-from msgspec import Struct
+from msgspec import Struct, json
 
 from alerting import telemetry
+from alerting.alert import Alert
 from alerting.decide.policy import NotificationPolicy
 from alerting.decide.routing import Decision, DecisionReason
 from alerting.decide.silence import Silence
-from alerting.rows import fetch_all, fetch_value
+from alerting.message.plume import summarize_plume
+from alerting.rows import fetch_all, fetch_column, fetch_value
 from alerting.settings import AlertingSettings
 from alerting.sql import load_queries
 
@@ -91,8 +93,26 @@ class DecisionStore:
         """
         until = (at or datetime.now(UTC)) - timedelta(minutes=self._settings.calm_minutes)
         parameters = {"until": until, "station": station}
-        ended_events = await fetch_all(connection, _EndedEvent, _QUERIES["close_calm_plumes"], parameters)
+        closed = await fetch_column(connection, int, _QUERIES["close_calm_plumes"], parameters)
+        if not closed:
+            return 0
+        for plume in closed:
+            await self._write_summary(plume, connection)
+        awaited = {"plumes": closed}
+        ended_events = await fetch_all(connection, _EndedEvent, _QUERIES["select_awaited_ends"], awaited)
         for ended in ended_events:
             decision = Decision(receiver=ended.receiver, notify=True, reason=DecisionReason.CALM)
             await self.write_next_round(decision, ended.event_id, ended.revision, connection)
         return len(ended_events)
+
+    async def update_summary(self, event: str, connection: psycopg.AsyncConnection) -> None:
+        """Describe the plume of this event as it is after the end or the correction of one of its events."""
+        plume = await fetch_value(connection, int, _QUERIES["select_plume_of_event"], {"event": event})
+        if plume is not None:
+            await self._write_summary(plume, connection)
+
+    async def _write_summary(self, plume: int, connection: psycopg.AsyncConnection) -> None:
+        alerts = await fetch_column(connection, str, _QUERIES["select_plume_alerts"], {"plume": plume})
+        summary = summarize_plume([json.decode(text, type=Alert) for text in alerts])
+        values = {"plume": plume, "summary": None if summary is None else json.encode(summary).decode()}
+        await connection.execute(_QUERIES["update_plume_summary"], values)

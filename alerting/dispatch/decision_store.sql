@@ -27,7 +27,7 @@ WHERE event_id = %(event)s AND revision = %(revision)s AND receiver = %(receiver
 -- name: close_calm_plumes
 -- Closes plumes that have had no open event since %(until)s. With %(station)s, because a new event begins there: only
 -- that station's plume, also if it is still open but older than a plume can be (6 hours).
--- Returns each of their ended events with each receiver that waits for the end.
+-- Returns their ids.
 WITH calm AS (
     SELECT p.id FROM alerting.plume p JOIN alerting.member m ON m.plume_id = p.id
     WHERE p.closed_at IS NULL AND (%(station)s::text IS NULL OR p.station = %(station)s) GROUP BY p.id
@@ -36,7 +36,23 @@ WITH calm AS (
 ), closed AS (
     UPDATE alerting.plume p SET closed_at = now() FROM calm WHERE p.id = calm.id RETURNING p.id
 )
-SELECT m.event_id, m.revision, d.receiver FROM closed c
-JOIN alerting.member m ON m.plume_id = c.id AND m.state = 'ended'
+SELECT id FROM closed ORDER BY id
+
+-- name: select_awaited_ends
+-- Each ended event of these plumes with each receiver that waits for the end.
+SELECT m.event_id, m.revision, d.receiver FROM alerting.member m
 JOIN alerting.decision d ON d.event_id = m.event_id AND d.revision = m.revision AND d.reason = 'calm_awaited'
+WHERE m.plume_id = ANY(%(plumes)s) AND m.state = 'ended'
 ORDER BY m.event_id, d.receiver
+
+-- name: select_plume_of_event
+SELECT plume_id FROM alerting.member WHERE event_id = %(event)s
+
+-- name: select_plume_alerts
+-- The newest alert of each event of the plume that was not voided.
+SELECT i.alert::text FROM alerting.member m
+JOIN alerting.inbox i ON i.event_id = m.event_id AND i.revision = m.revision
+WHERE m.plume_id = %(plume)s AND m.state <> 'voided' ORDER BY m.event_id
+
+-- name: update_plume_summary
+UPDATE alerting.plume SET summary = %(summary)s::jsonb WHERE id = %(plume)s

@@ -10,11 +10,11 @@ import psycopg
 from msgspec import Struct
 
 from alerting import telemetry
-from alerting.decide.no_data import NoDataSettings
 from alerting.dispatch.inbox_worker import InboxWorker
 from alerting.dispatch.no_data_monitor import check_network
 from alerting.dispatch.timer_worker import TimerWorker
 from alerting.rows import fetch_one
+from alerting.settings import AlertingSettings
 from alerting.sql import load_queries
 
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
@@ -31,8 +31,8 @@ class _QueueSizes(Struct, frozen=True, kw_only=True):
 class DecisionWorker:
     """Decides at the pace of the inbox; timers and network checks have deadlines on the monotonic clock."""
 
-    def __init__(self, inbox_worker: InboxWorker, timer_worker: TimerWorker, no_data: NoDataSettings | None) -> None:
-        self._inbox_worker, self._timer_worker, self._no_data = inbox_worker, timer_worker, no_data
+    def __init__(self, inbox_worker: InboxWorker, timer_worker: TimerWorker, settings: AlertingSettings) -> None:
+        self._inbox_worker, self._timer_worker, self._settings = inbox_worker, timer_worker, settings
         self._timers_due_at = self._network_checked_at = float("-inf")
 
     async def step(self, connection: psycopg.AsyncConnection) -> bool:
@@ -41,9 +41,9 @@ class DecisionWorker:
         if now >= self._timers_due_at:
             await self._run_timers(connection, now)
             await _report_queue_sizes(connection)
-        if self._no_data is not None and now - self._network_checked_at >= _NETWORK_CHECK_INTERVAL:
+        if now - self._network_checked_at >= _NETWORK_CHECK_INTERVAL:
             self._network_checked_at = now
-            await check_network(self._no_data, connection)
+            await check_network(self._settings, connection)
         return decision_count > 0
 
     async def _run_timers(self, connection: psycopg.AsyncConnection, started_at: float) -> None:

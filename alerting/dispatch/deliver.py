@@ -28,17 +28,16 @@ async def deliver(  # noqa: PLR0911 - one return per channel
     """Deliver once; `at` is the present time."""
     match channel:
         case EmailSettings():
-            smtp, public_url = settings.smtp, settings.public_url
-            return await email.deliver(notification, channel, smtp=smtp, public_url=public_url, at=at)
+            return await email.deliver(notification, channel, context, smtp=settings.smtp, at=at)
         case WebhookSettings():
             return await webhook.deliver(notification, channel, context, at=at)
         case MqttSettings():
             return await mqtt.deliver(notification, channel, context)
         case CapSettings():
-            return await cap.deliver(notification, channel, context)
+            return await cap.deliver(notification, channel, context, at=at)
         case ZakenSettings():
             return await zaken.deliver(notification, channel, context, at=at)
         case NotificatiesSettings():
             return await notificaties.deliver(notification, channel, context, at=at)
         case AppriseSettings():
-            return await apprise.deliver(notification, channel, public_url=settings.public_url)
+            return await apprise.deliver(notification, channel, context)

@@ -9,20 +9,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
+from msgspec import json
 
 from alerting import telemetry
 from alerting.decide.reason_detail import DetailCode, describe_detail, encode_detail
+from alerting.delivery.addressees import has_reached_anybody
 from alerting.delivery.channel import Delivery, DeliveryContext, DeliveryOutcome
-from alerting.delivery.retry import FinalState, plan_next_attempt
+from alerting.delivery.retry import FinalState, abandon_waiting, plan_next_attempt
 from alerting.dispatch import outbox
 from alerting.dispatch.deliver import deliver
 from alerting.dispatch.outbox import OutboxLease
 from alerting.log import get_logger
 from alerting.message.notification import Notification
+from alerting.message.plume import PlumeSummary
 from alerting.message.time_series import TimeSeries, TimeSeriesPoint, select_window
 from alerting.record.acknowledgement import VALIDITY, TokenPayload, sign_token
 from alerting.record.signing_keys import select_signing_keys
-from alerting.rows import fetch_all
+from alerting.rows import fetch_all, fetch_column, fetch_value
 from alerting.settings import AlertingSettings, ChannelSettings, ReceiverSettings
 from alerting.sql import load_queries
 
@@ -54,6 +57,8 @@ async def _try_delivery(
         source=settings.source,
         allow_private=settings.allow_private,
         received_at=lease.received_at,
+        decided_at=lease.decided_at,
+        settled=lease.settled,
     )
     try:
         async with asyncio.timeout(_DELIVERY_TIMEOUT):
@@ -92,17 +97,22 @@ async def _build_notification(
     parameters = {"station": alert.station, "property": alert.observed_property, "since": since, "until": until}
     points = await fetch_all(connection, TimeSeriesPoint, _QUERIES["select_time_series"], parameters)
     original = await outbox.select_original(lease, connection)
+    key = {"event": alert.event_id, "receiver": lease.receiver}
+    summary = await fetch_value(connection, str, _QUERIES["select_plume_summary"], key) if not alert.firing else None
+    also_told = await fetch_column(connection, str, _QUERIES["select_other_receivers"], key)
     acknowledge_url = await _build_acknowledge_url(lease, receiver, settings, connection, now) if alert.firing else None
     return Notification(
         alert=alert,
         gathered=lease.gathered,
-        repeat=lease.attempts > 1,
+        repeat=lease.may_be_repeat,
         reason=lease.reason,
         id=lease.notification_id,
         language=receiver.language,
         acknowledge_url=acknowledge_url,
         time_series=TimeSeries(points=tuple(points)),
         original=original,
+        plume=None if summary is None else json.decode(summary, type=PlumeSummary),
+        also_told=tuple(also_told),
     )
 
 
@@ -142,7 +152,9 @@ async def record_delivery(
 ) -> None:
     """Store the attempt and what follows from it; count it and log it."""
     now = datetime.now(UTC)
-    next_step = plan_next_attempt(delivery, attempts=lease.attempts, now=now)
+    next_step = plan_next_attempt(delivery, attempts=lease.attempts, now=now, settled=lease.settled)
+    if isinstance(next_step, FinalState):
+        delivery = abandon_waiting(delivery)
     await outbox.finish_attempt(lease, delivery, began_at, receiver, connection, next_step=next_step)
     _report_delivery(lease, delivery, now, is_final=isinstance(next_step, FinalState))
 
@@ -157,9 +169,12 @@ def _report_delivery(lease: OutboxLease, delivery: Delivery, now: datetime, *, i
         revision=lease.alert.revision,
         notification_id=lease.notification_id,
     )
-    if delivery.outcome is DeliveryOutcome.DELIVERED:
+    if has_reached_anybody(delivery.outcome):
         telemetry.DELIVERY_DELAY.observe(max(0.0, (now - lease.received_at).total_seconds()))
+    if delivery.outcome is DeliveryOutcome.DELIVERED:
         log.info("delivery succeeded")
-    else:
-        detail = describe_detail(delivery.detail, "en")
-        log.warning("delivery failed", outcome=delivery.outcome.value, detail=detail, final=is_final)
+    for addressee, outcome, stored_detail in outbox.iter_outcomes(delivery):
+        telemetry.ADDRESSEES.labels(kind, outcome.value).inc()
+        if outcome is not DeliveryOutcome.DELIVERED:
+            detail = describe_detail(stored_detail, "en")
+            log.warning("delivery failed", addressee=addressee, outcome=outcome.value, detail=detail, final=is_final)

@@ -32,7 +32,7 @@ async def run(settings: AlertingSettings, dsn: str) -> None:
     """Run until cancelled. Raises SettingsError if a file that a route names cannot be read."""
     decision_store = DecisionStore(settings)
     decision_worker = DecisionWorker(
-        InboxWorker(settings, decision_store), TimerWorker(settings, decision_store), settings.no_data
+        InboxWorker(settings, decision_store), TimerWorker(settings, decision_store), settings
     )
     async with asyncio.TaskGroup() as group:
         group.create_task(_run_worker(dsn, decision_worker.step), name="decide")

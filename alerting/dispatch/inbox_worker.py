@@ -5,6 +5,7 @@ psycopg.Error, which passes through, the transaction is undone and the alerts st
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from msgspec import Struct, ValidationError, json
 
 from alerting import inbox
 from alerting.alert import Alert, Change, Severity
-from alerting.decide.dedup import LastNotified
+from alerting.decide.dedup import EarlierRevisions, LastNotified, compare_revisions
 from alerting.decide.routing import Decision, DecisionReason
 from alerting.dispatch.decision_store import DecisionStore
 from alerting.log import get_logger
@@ -23,6 +24,7 @@ from alerting.sql import load_queries
 
 _LOG = get_logger("alerting.dispatch")
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
+_CLOSING = frozenset({Change.ENDED, Change.VOIDED})
 
 
 class InboxEntry(Struct, frozen=True, kw_only=True):
@@ -40,10 +42,18 @@ class PlumeState(Struct, frozen=True, kw_only=True):
     is_closed: bool
 
 
-class _NotifiedSeverity(Struct, frozen=True, kw_only=True):
+class _NotifiedRow(Struct, frozen=True, kw_only=True):
     receiver: str
     severity: str
     of_this_event: bool
+    change: str
+
+
+class _RemainingMember(Struct, frozen=True, kw_only=True):
+    receiver: str
+    event_id: str
+    revision: int
+    alert: str
 
 
 class InboxWorker:
@@ -76,21 +86,41 @@ class InboxWorker:
             await self._decision_store.write_decision(unreadable, event, revision, 0, connection)
             return
         plume = await self._update_plume(alert, connection)
-        last_notified, now = await _select_last_notified(event, connection), datetime.now(UTC)
+        last_notified, now = await _select_last_notified(alert, connection), datetime.now(UTC)
         calm = plume.is_closed or (self._ends_at_once and not plume.is_open)
-        rose_at_end = await _rose_at_end(alert, connection)
-        for decision in self._decision_store.policy.decide(
-            alert, last_notified, now, calm=calm, rose_at_end=rose_at_end
-        ):
+        earlier = await _select_earlier_revisions(alert, connection)
+        for decision in self._decision_store.policy.decide(alert, last_notified, now, calm=calm, earlier=earlier):
             await self._decision_store.write_decision(decision, event, revision, 0, connection)
             _log_decision(decision, event, revision)
             if decision.notify and alert.firing:
                 parameters = {**key, "receiver": decision.receiver, "now": now}
                 await connection.execute(_QUERIES["upsert_watch"], parameters)
+        if alert.change is Change.VOIDED:
+            await connection.execute(_QUERIES["delete_watch"], key)
+            await self._notify_remaining_events(event, now, connection)
+        if not alert.firing and calm:
+            await self._decision_store.update_summary(event, connection)
         if not alert.firing and not plume.is_open:
             await connection.execute(_QUERIES["delete_watches"], key)
             if self._ends_at_once:
                 await self._decision_store.close_plumes(connection)
+
+    async def _notify_remaining_events(self, event: str, now: datetime, connection: psycopg.AsyncConnection) -> None:
+        """After a correction, notify of the worst event of the plume that stands and was suppressed in its favour."""
+        worst: dict[str, tuple[int, _RemainingMember, Alert]] = {}
+        for row in await fetch_all(
+            connection, _RemainingMember, _QUERIES["select_remaining_members"], {"event": event}
+        ):
+            alert = json.decode(row.alert, type=Alert)
+            if row.receiver not in worst or alert.severity.rank > worst[row.receiver][0]:
+                worst[row.receiver] = alert.severity.rank, row, alert
+        for receiver, (_, row, alert) in worst.items():
+            decision = Decision(receiver=receiver, notify=True, reason=DecisionReason.REMAINING)
+            await self._decision_store.write_next_round(decision, row.event_id, row.revision, connection)
+            _log_decision(decision, row.event_id, row.revision)
+            if alert.firing:
+                parameters = {"event": row.event_id, "revision": row.revision, "receiver": receiver, "now": now}
+                await connection.execute(_QUERIES["upsert_watch"], parameters)
 
     async def _update_plume(self, alert: Alert, connection: psycopg.AsyncConnection) -> PlumeState:
         """Put the event into its station's plume."""
@@ -120,22 +150,28 @@ def _log_decision(decision: Decision, event: str, revision: int) -> None:
     )
 
 
-async def _rose_at_end(alert: Alert, connection: psycopg.AsyncConnection) -> bool:
-    """Whether the end has a higher severity than every earlier revision of the event."""
-    if alert.change is not Change.ENDED:
-        return False
+async def _select_earlier_revisions(alert: Alert, connection: psycopg.AsyncConnection) -> EarlierRevisions:
+    """Compare an end or a correction with the earlier revisions; those that cannot be read count for nothing."""
+    if alert.firing or alert.is_about_network:
+        return EarlierRevisions()
     key: Mapping[str, object] = {"event": alert.event_id, "revision": alert.revision}
-    severities = await fetch_column(connection, str, _QUERIES["select_earlier_severities"], key)
-    return bool(severities) and alert.severity.rank > max(Severity(severity).rank for severity in severities)
+    earlier = []
+    for text in await fetch_column(connection, str, _QUERIES["select_earlier_revisions"], key):
+        with suppress(ValidationError):
+            earlier.append(json.decode(text, type=Alert))
+    return compare_revisions(alert, earlier)
 
 
-async def _select_last_notified(event: str, connection: psycopg.AsyncConnection) -> Mapping[str, LastNotified]:
-    """Receiver -> the severity it was last notified of, and whether that was ever for this event."""
+async def _select_last_notified(alert: Alert, connection: psycopg.AsyncConnection) -> Mapping[str, LastNotified]:
+    """Receiver -> what it was last notified of in the plume of this event."""
     last_notified: dict[str, LastNotified] = {}
-    for row in await fetch_all(connection, _NotifiedSeverity, _QUERIES["select_last_notified"], {"event": event}):
-        previous = last_notified.get(row.receiver)
+    parameters = {"event": alert.event_id, "voided": alert.change is Change.VOIDED}
+    for row in await fetch_all(connection, _NotifiedRow, _QUERIES["select_last_notified"], parameters):
+        previous, change = last_notified.get(row.receiver), Change(row.change)
         last_notified[row.receiver] = LastNotified(
             severity=Severity(row.severity),
             of_this_event=row.of_this_event or (previous is not None and previous.of_this_event),
+            of_its_end=change in _CLOSING if row.of_this_event else previous is not None and previous.of_its_end,
+            of_plume_end=change is Change.ENDED or (previous is not None and previous.of_plume_end),
         )
     return last_notified

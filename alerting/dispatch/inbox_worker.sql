@@ -35,22 +35,43 @@ WITH plume AS (
     WHERE m.event_id = %(event)s
     UNION SELECT %(event)s::text
 )
-SELECT notified.receiver, i.alert ->> 'severity' AS severity, notified.event_id = %(event)s AS of_this_event
+-- With %(voided)s also those of a digest, which has to be corrected: it told of every event that was put into it.
+SELECT notified.receiver, i.alert ->> 'severity' AS severity, notified.event_id = %(event)s AS of_this_event,
+       i.alert ->> 'change' AS change
 FROM plume
 CROSS JOIN LATERAL (  -- OFFSET 0: by the index, also in a storm when the planner's statistics of the table are old
-    SELECT * FROM alerting.decision d WHERE d.event_id = plume.event_id AND d.told AND d.reason <> 'digest' OFFSET 0
+    SELECT * FROM alerting.decision d
+    WHERE d.event_id = plume.event_id
+      AND ((d.told AND d.reason <> 'digest') OR (d.reason = 'digest' AND %(voided)s)) OFFSET 0
 ) AS notified
 JOIN alerting.inbox i ON i.event_id = notified.event_id AND i.revision = notified.revision
 ORDER BY notified.decided_at
 
--- name: select_earlier_severities
--- Severities of the event's earlier revisions.
-SELECT DISTINCT alert ->> 'severity' FROM alerting.inbox WHERE event_id = %(event)s AND revision < %(revision)s
+-- name: select_earlier_revisions
+SELECT alert::text FROM alerting.inbox WHERE event_id = %(event)s AND revision < %(revision)s ORDER BY revision
+
+-- name: select_remaining_members
+-- After the correction of an event: for each receiver that was notified of it, the events of its plume that stand and
+-- that were suppressed in its favour. None for a receiver that was notified of another event that stands.
+SELECT DISTINCT d.receiver, m.event_id, m.revision, i.alert::text AS alert
+FROM alerting.member v
+JOIN alerting.member m ON m.plume_id = v.plume_id AND m.state <> 'voided'
+JOIN alerting.decision d ON d.event_id = m.event_id AND d.reason = 'same_plume'
+JOIN alerting.inbox i ON i.event_id = m.event_id AND i.revision = m.revision
+WHERE v.event_id = %(event)s
+  AND EXISTS (SELECT 1 FROM alerting.decision t
+              WHERE t.event_id = v.event_id AND t.receiver = d.receiver AND t.told)
+  AND NOT EXISTS (SELECT 1 FROM alerting.member o JOIN alerting.decision t ON t.event_id = o.event_id
+                  WHERE o.plume_id = v.plume_id AND o.state <> 'voided' AND t.receiver = d.receiver AND t.told)
 
 -- name: upsert_watch
 INSERT INTO alerting.watch (event_id, receiver, revision, told_at, last_at)
 VALUES (%(event)s, %(receiver)s, %(revision)s, %(now)s, %(now)s)
 ON CONFLICT (event_id, receiver) DO UPDATE SET revision = excluded.revision, round = 0, last_at = excluded.last_at
+
+-- name: delete_watch
+-- Nobody has to acknowledge what was no event.
+DELETE FROM alerting.watch WHERE event_id = %(event)s
 
 -- name: delete_watches
 -- Once no event of the plume is open, nobody has to acknowledge any of them.

@@ -1,4 +1,4 @@
-"""Checks the network for missing data: an area, a site's surroundings, a receiver that nothing reaches.
+"""Checks the network for missing data: an area, a site's surroundings, a receiver that nothing reaches, a refusal.
 
 The decision worker calls `check_network`; its alerts go into the inbox. psycopg.Error passes through.
 """
@@ -12,7 +12,7 @@ from msgspec import Struct, json
 from alerting import inbox
 from alerting.alert import Alert
 from alerting.decide.no_data import (
-    NoDataSettings,
+    Refusal,
     StationContact,
     UnreachableReceiver,
     WatchedSite,
@@ -20,6 +20,7 @@ from alerting.decide.no_data import (
     find_network_alerts,
 )
 from alerting.rows import fetch_all
+from alerting.settings import AlertingSettings
 from alerting.sql import load_queries
 
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
@@ -33,17 +34,23 @@ class OpenNetworkAlert(Struct, frozen=True, kw_only=True):
     alert: str
 
 
-async def check_network(settings: NoDataSettings, connection: psycopg.AsyncConnection) -> int:
-    """Check once; returns how many alerts began or ended. Several workers that check come to the same alerts."""
-    now, timeout = datetime.now(UTC), timedelta(minutes=settings.after_minutes)
+async def check_network(settings: AlertingSettings, connection: psycopg.AsyncConnection) -> int:
+    """Check once; returns how many alerts began or ended. Several workers that check come to the same alerts.
+
+    Does nothing without `[alerting.no_data]`, because nobody looks after the network then.
+    """
+    if settings.no_data is None:
+        return 0
+    now, timeout = datetime.now(UTC), timedelta(minutes=settings.no_data.after_minutes)
     async with connection.transaction():
-        parameters = {"seconds": timeout.total_seconds(), "network_receiver": settings.receiver}
+        parameters = {"seconds": timeout.total_seconds(), "network_receiver": settings.no_data.receiver}
         found_alerts = find_network_alerts(
             await fetch_all(connection, StationContact, _QUERIES["select_contacts"]),
             await fetch_all(connection, WatchedSite, _QUERIES["select_sites"]),
             await fetch_all(connection, UnreachableReceiver, _QUERIES["select_unreachable"], parameters),
             now,
             timeout,
+            refusals=await _select_refusals(settings, connection),
         )
         open_alerts = await fetch_all(connection, OpenNetworkAlert, _QUERIES["select_open_network_alerts"])
         found_ids = {alert.event_id for alert in found_alerts}
@@ -56,3 +63,15 @@ async def check_network(settings: NoDataSettings, connection: psycopg.AsyncConne
         ]
         await inbox.put_alerts(connection, [*begun.values(), *ended])
     return len(begun) + len(ended)
+
+
+async def _select_refusals(settings: AlertingSettings, connection: psycopg.AsyncConnection) -> list[Refusal]:
+    """Return the refusals of addressees that are configured; those of others are over."""
+    present = []
+    for refusal in await fetch_all(connection, Refusal, _QUERIES["select_refusals"]):
+        if settings.has_addressee(refusal.receiver, refusal.channel, refusal.addressee):
+            present.append(refusal)
+        else:
+            key = {"receiver": refusal.receiver, "channel": refusal.channel, "addressee": refusal.addressee}
+            await connection.execute(_QUERIES["delete_refusal"], key)
+    return present

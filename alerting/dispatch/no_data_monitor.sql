@@ -10,9 +10,16 @@ SELECT o.receiver, min(o.created_at) AS since FROM alerting.outbox o
 LEFT JOIN alerting.outbox h ON h.id = o.gathered_into
 WHERE o.created_at > now() - interval '1 day' AND o.created_at < now() - make_interval(secs => %(seconds)s)
   AND coalesce(h.state, o.state) IN ('pending', 'sending', 'refused', 'unknown') AND o.receiver <> %(network_receiver)s
-  AND NOT EXISTS (SELECT 1 FROM alerting.outbox d WHERE d.receiver = o.receiver AND d.state = 'delivered'
-                    AND d.finished_at >= o.created_at)
+  AND NOT EXISTS (SELECT 1 FROM alerting.outbox d JOIN alerting.delivery y ON y.outbox_id = d.id
+                  WHERE d.receiver = o.receiver AND y.outcome IN ('delivered', 'partial')
+                    AND y.ended_at >= o.created_at)
 GROUP BY o.receiver
+
+-- name: select_refusals
+SELECT receiver, channel, addressee, since, detail FROM alerting.refusal ORDER BY receiver, channel, addressee
+
+-- name: delete_refusal
+DELETE FROM alerting.refusal WHERE receiver = %(receiver)s AND channel = %(channel)s AND addressee = %(addressee)s
 
 -- name: select_open_network_alerts
 SELECT event_id, revision, alert::text AS alert FROM (

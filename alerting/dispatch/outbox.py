@@ -4,7 +4,7 @@ A notification is leased in a short transaction before it is delivered. The leas
 died or slept cannot finish what another has taken over. psycopg.Error passes through.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -15,18 +15,25 @@ from alerting import inbox
 from alerting.alert import Alert, Severity
 from alerting.decide.reason_detail import DetailCode, encode_detail
 from alerting.decide.routing import DecisionReason
-from alerting.delivery.channel import Delivery, DeliveryOutcome
+from alerting.delivery.addressees import combine_with_settled, has_reached_anybody
+from alerting.delivery.channel import WAITING_OUTCOMES, Delivery, DeliveryOutcome
 from alerting.delivery.retry import FinalState, NextAttempt
 from alerting.message.notification import OriginalNotification, hash_content
-from alerting.rows import fetch_column, fetch_one, fetch_value
+from alerting.rows import fetch_all, fetch_column, fetch_one, fetch_value
 from alerting.settings import AlertingSettings, ReceiverSettings
 from alerting.sql import load_queries
 
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
+_MAX_DETAIL = 1000  # characters
+_REFUSING_OUTCOMES = frozenset({DeliveryOutcome.REFUSED, DeliveryOutcome.GONE, DeliveryOutcome.ABANDONED})
 
 
 class OutboxLease(Struct, frozen=True, kw_only=True):
-    """One notification that this worker may deliver until the lease ends."""
+    """One notification that this worker may deliver until the lease ends.
+
+    `settled`: the addressees that earlier attempts delivered to, or that refused for good. `may_be_repeat`: what came
+    of an earlier attempt is unknown, so this one may arrive a second time.
+    """
 
     id: int
     receiver: str
@@ -37,7 +44,10 @@ class OutboxLease(Struct, frozen=True, kw_only=True):
     alert: Alert
     reason: DecisionReason
     received_at: datetime
+    decided_at: datetime | None = None
     gathered: tuple[Alert, ...] = ()
+    settled: Mapping[str, DeliveryOutcome] = {}
+    may_be_repeat: bool = False
 
 
 class _LeaseRow(Struct, frozen=True, kw_only=True):
@@ -50,13 +60,27 @@ class _LeaseRow(Struct, frozen=True, kw_only=True):
     alert: str
     reason: str
     received_at: datetime
+    decided_at: datetime
     gathers: bool
+
+
+class _AddresseeRow(Struct, frozen=True, kw_only=True):
+    addressee: str
+    outcome: str
+
+
+class _EarlierAttempts(Struct, frozen=True, kw_only=True):
+    """`are_uncertain`: of at least one it is unknown what came of it."""
+
+    are_uncertain: bool = False
+    settled: Mapping[str, DeliveryOutcome] = {}
 
 
 class _OriginalRow(Struct, frozen=True, kw_only=True):
     id: str
     sent_at: datetime
     received_at: datetime
+    decided_at: datetime
     severity: str
 
 
@@ -71,6 +95,7 @@ async def acquire_lease(settings: AlertingSettings, connection: psycopg.AsyncCon
         if row.gathers:
             await connection.execute(_QUERIES["gather_pending"], {"id": row.id})
         gathered = await fetch_column(connection, str, _QUERIES["select_gathered"], {"id": row.id})
+        earlier = await _select_earlier_attempts(row, connection)
     return OutboxLease(
         id=row.id,
         receiver=row.receiver,
@@ -81,7 +106,23 @@ async def acquire_lease(settings: AlertingSettings, connection: psycopg.AsyncCon
         alert=json.decode(row.alert, type=Alert),
         reason=DecisionReason(row.reason),
         received_at=row.received_at,
+        decided_at=row.decided_at,
         gathered=tuple(json.decode(alert_json, type=Alert) for alert_json in gathered),
+        settled=earlier.settled,
+        may_be_repeat=earlier.are_uncertain,
+    )
+
+
+async def _select_earlier_attempts(row: _LeaseRow, connection: psycopg.AsyncConnection) -> _EarlierAttempts:
+    key = {"id": row.id}
+    if row.attempts == 1:
+        return _EarlierAttempts()
+    certain = await fetch_value(connection, int, _QUERIES["count_certain_attempts"], key) or 0
+    addressees = await fetch_all(connection, _AddresseeRow, _QUERIES["select_addressees"], key)
+    outcomes = {entry.addressee: DeliveryOutcome(entry.outcome) for entry in addressees}
+    return _EarlierAttempts(
+        are_uncertain=row.attempts - 1 > certain,
+        settled={name: outcome for name, outcome in outcomes.items() if outcome not in WAITING_OUTCOMES},
     )
 
 
@@ -91,7 +132,11 @@ async def select_original(lease: OutboxLease, connection: psycopg.AsyncConnectio
     if row is None:
         return None
     return OriginalNotification(
-        id=row.id, sent_at=row.sent_at, received_at=row.received_at, severity=Severity(row.severity)
+        id=row.id,
+        sent_at=row.sent_at,
+        received_at=row.received_at,
+        decided_at=row.decided_at,
+        severity=Severity(row.severity),
     )
 
 
@@ -129,6 +174,8 @@ async def finish_attempt(
             "next_attempt_at": next_attempt_at,
         }
         cursor = await connection.execute(_QUERIES["finish_attempt"], parameters)
+        if receiver is not None and lease.channel in receiver.channels:
+            await _update_refusals(lease, delivery, connection)
         if cursor.rowcount and receiver is not None and receiver.order:
             await _advance_channel_order(lease, delivery, receiver, connection)
 
@@ -146,11 +193,38 @@ async def _insert_delivery(
         "attempt": lease.attempts,
         "began_at": began_at,
         "outcome": delivery.outcome.value,
-        "detail": delivery.detail[:1000].replace("\x00", ""),
+        "detail": _clean(delivery.detail),
         "sha256": hash_content(delivery.content),
         "bytes": len(delivery.content),
     }
     await connection.execute(_QUERIES["insert_delivery"], parameters)
+    for entry in delivery.addressees:
+        outcome = {"addressee": _clean(entry.addressee), "outcome": entry.outcome.value, "detail": _clean(entry.detail)}
+        await connection.execute(_QUERIES["insert_addressee_outcome"], {**parameters, **outcome})
+
+
+async def _update_refusals(lease: OutboxLease, delivery: Delivery, connection: psycopg.AsyncConnection) -> None:
+    """Note who refuses, for the operator, and who no longer does."""
+    key = {"receiver": lease.receiver, "channel": lease.channel}
+    for addressee, outcome, detail in iter_outcomes(delivery):
+        values = {**key, "addressee": _clean(addressee), "detail": _clean(detail)}
+        if outcome in _REFUSING_OUTCOMES:
+            await connection.execute(_QUERIES["insert_refusal"], values)
+        elif outcome is DeliveryOutcome.DELIVERED:
+            await connection.execute(_QUERIES["delete_refusal"], values)
+
+
+def iter_outcomes(delivery: Delivery) -> Iterator[tuple[str, DeliveryOutcome, str]]:
+    """Yield addressee, outcome and detail; the addressee is empty for a channel that has none."""
+    if not delivery.addressees:
+        yield "", delivery.outcome, delivery.detail
+    for entry in delivery.addressees:
+        yield entry.addressee, entry.outcome, entry.detail
+
+
+def _clean(text: str) -> str:
+    """PostgreSQL stores no NUL in a text."""
+    return text[:_MAX_DETAIL].replace("\x00", "")
 
 
 async def _advance_channel_order(
@@ -159,7 +233,7 @@ async def _advance_channel_order(
     """Queue the next channel of the order after one that did not deliver; skip the others after one that did."""
     next_channel, parameters = receiver.next_channel(lease.channel), {"id": lease.id}
     await connection.execute(_QUERIES["lock_channel_order"], parameters)
-    if delivery.outcome is DeliveryOutcome.DELIVERED:
+    if has_reached_anybody(combine_with_settled(delivery, lease.settled)):
         await connection.execute(_QUERIES["skip_other_channels"], parameters)
     elif (await connection.execute(_QUERIES["skip_this_channel"], parameters)).rowcount:
         return

@@ -35,7 +35,7 @@ RETURNING o.id, o.receiver, o.channel, o.message_id AS notification_id, o.attemp
           i.alert::text AS alert,
           (SELECT d.reason FROM alerting.decision d WHERE d.event_id = o.event_id AND d.revision = o.revision
              AND d.receiver = o.receiver AND d.round = o.round) AS reason,
-          i.received_at, chosen.gathers
+          i.received_at, o.created_at AS decided_at, chosen.gathers
 
 -- name: gather_pending
 UPDATE alerting.outbox g SET state = 'gathered', gathered_into = h.id, finished_at = now()
@@ -47,13 +47,29 @@ SELECT i.alert::text FROM alerting.outbox g
 JOIN alerting.inbox i ON i.event_id = g.event_id AND i.revision = g.revision
 WHERE g.gathered_into = %(id)s ORDER BY g.id
 
+-- name: select_addressees
+-- Each addressee of the notification with the outcome of its newest attempt.
+SELECT DISTINCT ON (addressee) addressee, outcome FROM alerting.addressee_outcome WHERE outbox_id = %(id)s
+ORDER BY addressee, attempt DESC
+
+-- name: count_certain_attempts
+-- Attempts of which we know what came of them. One that ended with its worker has no row.
+SELECT count(*) FROM alerting.delivery y
+WHERE y.outbox_id = %(id)s AND y.outcome <> 'unknown'
+  AND NOT EXISTS (SELECT 1 FROM alerting.addressee_outcome a
+                  WHERE a.outbox_id = y.outbox_id AND a.attempt = y.attempt AND a.outcome = 'unknown')
+
 -- name: select_original
--- The first notification of the same event that reached the same receiver by the same channel, or was gathered into
--- one that did. `severity`: of the revision that it was about.
-SELECT h.message_id AS id, h.finished_at AS sent_at, i.received_at, revision.alert ->> 'severity' AS severity
+-- The first notification of the same event that reached anybody of the same receiver by the same channel, or was
+-- gathered into one that did. `severity`: of the revision that it was about.
+SELECT h.message_id AS id, reached.sent_at, i.received_at, h.created_at AS decided_at,
+       revision.alert ->> 'severity' AS severity
 FROM alerting.outbox m
 JOIN alerting.outbox o ON o.event_id = m.event_id AND o.receiver = m.receiver AND o.channel = m.channel AND o.id < m.id
-JOIN alerting.outbox h ON h.id = coalesce(o.gathered_into, o.id) AND h.state = 'delivered'
+JOIN alerting.outbox h ON h.id = coalesce(o.gathered_into, o.id)
+JOIN LATERAL (SELECT min(y.ended_at) AS sent_at FROM alerting.delivery y
+              WHERE y.outbox_id = h.id AND y.outcome IN ('delivered', 'partial')) AS reached
+     ON reached.sent_at IS NOT NULL
 JOIN alerting.inbox i ON i.event_id = h.event_id AND i.revision = h.revision
 JOIN alerting.inbox revision ON revision.event_id = o.event_id AND revision.revision = o.revision
 WHERE m.id = %(id)s ORDER BY o.id LIMIT 1
@@ -71,6 +87,20 @@ SELECT o.id, %(attempt)s, %(began_at)s, %(outcome)s, %(detail)s, %(sha256)s, %(b
                    AND d.receiver = o.receiver AND d.round = o.round), '')
 FROM alerting.outbox o WHERE o.id = %(id)s
 ON CONFLICT DO NOTHING
+
+-- name: insert_addressee_outcome
+INSERT INTO alerting.addressee_outcome (outbox_id, attempt, addressee, outcome, detail)
+VALUES (%(id)s, %(attempt)s, %(addressee)s, %(outcome)s, %(detail)s)
+ON CONFLICT DO NOTHING
+
+-- name: insert_refusal
+INSERT INTO alerting.refusal (receiver, channel, addressee, detail)
+VALUES (%(receiver)s, %(channel)s, %(addressee)s, %(detail)s)
+ON CONFLICT (receiver, channel, addressee) DO UPDATE SET detail = excluded.detail
+
+-- name: delete_refusal
+DELETE FROM alerting.refusal
+WHERE receiver = %(receiver)s AND channel = %(channel)s AND addressee IN (%(addressee)s, '')
 
 -- name: insert_content
 INSERT INTO alerting.sent (sha256, content) VALUES (%(sha256)s, %(content)s) ON CONFLICT DO NOTHING
@@ -98,7 +128,7 @@ UPDATE alerting.outbox o SET state = 'spared', finished_at = now()
 WHERE o.id = %(id)s AND o.state = 'pending'
   AND EXISTS (SELECT 1 FROM alerting.outbox d
               WHERE d.event_id = o.event_id AND d.revision = o.revision AND d.receiver = o.receiver
-                AND d.round = o.round AND d.state = 'delivered')
+                AND d.round = o.round AND d.state IN ('delivered', 'partial'))
 
 -- name: skip_other_channels
 -- One channel of the order has delivered: the others need not try.

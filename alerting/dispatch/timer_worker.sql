@@ -56,12 +56,15 @@ WHERE w.no_data_at IS NOT NULL AND i.event_id = w.event_id AND i.revision = w.re
 INSERT INTO alerting.digest (day) VALUES (%(day)s) ON CONFLICT DO NOTHING RETURNING day
 
 -- name: select_late_events
--- Events detected late that are in no digest yet, by their newest revision.
+-- Events that were over when they were found, or found in late data, and that are in no digest yet, by their newest
+-- revision. Those that were voided meanwhile are left out.
 SELECT DISTINCT ON (d.receiver, d.event_id) d.receiver, d.event_id, d.revision
 FROM alerting.decision d
 WHERE d.reason = 'detected_late' AND d.decided_at > now() - interval '8 days'
   AND NOT EXISTS (SELECT 1 FROM alerting.decision e
-                  WHERE e.event_id = d.event_id AND e.receiver = d.receiver AND e.reason = 'digest')
+                  WHERE e.event_id = d.event_id AND e.receiver = d.receiver AND e.reason = 'digest'
+                    AND e.revision >= d.revision)
+  AND NOT EXISTS (SELECT 1 FROM alerting.inbox v WHERE v.event_id = d.event_id AND v.alert ->> 'change' = 'voided')
 ORDER BY d.receiver, d.event_id, d.revision DESC
 
 -- name: insert_gathered

@@ -22,7 +22,7 @@ _NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 _FORBIDDEN = re.compile(r"[\s,<&]+")
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _RADIUS_KM = 0.5  # km: what a station's public position, rounded to some hundred metres, stands for
-_EXPIRES_AFTER = timedelta(hours=1)  # an alert that nobody updates expires
+_EXPIRES_AFTER = timedelta(hours=1)  # after the telling: an alert that nobody updates expires
 _MAX_HEADLINE_LENGTH = 160  # characters, as CAP 1.2 recommends
 
 
@@ -108,8 +108,14 @@ def build_cap(message: CapMessage) -> bytes:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}'.encode()
 
 
-def describe_alert(alert: Alert, *, language: Language, description: str, public_url: str) -> CapInfo:
-    """One alert as an info block: the rules for certainty, urgency, circle and expiry are here."""
+def describe_alert(
+    alert: Alert, *, language: Language, description: str, public_url: str, told_at: datetime
+) -> CapInfo:
+    """One alert as an info block: the rules for certainty, urgency, circle and expiry are here.
+
+    `told_at`: the moment of telling, from which the document is valid for an hour. A document that is told late thus
+    never arrives expired, and `expires` never lies before `sent`.
+    """
     about_network = alert.is_about_network
     peak_name = f"{alert.name_property(language)} ({alert.kind})"
     has_place = alert.kind != "undeliverable"
@@ -117,11 +123,11 @@ def describe_alert(alert: Alert, *, language: Language, description: str, public
         language=language,
         categories=("Infra",) if about_network else ("Env", "Health"),
         event_name=alert.kind if about_network else peak_name,
-        urgency="Immediate" if alert.firing else "Past",
+        urgency=_urgency(alert),
         severity=alert.severity.value.capitalize(),
         certainty=_certainty(alert),
         onset=alert.onset,
-        expires=(alert.end or alert.detected_at) + _EXPIRES_AFTER,
+        expires=told_at + _EXPIRES_AFTER,
         headline=build_headline(alert, language),
         description=description,
         web=f"{public_url.rstrip('/')}/events/{alert.event_id}",
@@ -157,6 +163,13 @@ def _add_info(root: ET.Element, info: CapInfo) -> None:
     if info.position is not None:
         latitude, longitude = info.position
         _add_element(area, "circle", f"{latitude:.3f},{longitude:.3f} {_RADIUS_KM}")
+
+
+def _urgency(alert: Alert) -> str:
+    """Past if it is over, Unknown if late data show a beginning without an end."""
+    if not alert.firing or alert.end is not None:
+        return "Past"
+    return "Unknown" if alert.detected_late else "Immediate"
 
 
 def _certainty(alert: Alert) -> str:

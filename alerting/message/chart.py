@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from alerting.message.notification import Notification
 from alerting.message.time_series import TimeSeriesPoint
-from alerting.vocabulary import format_number, format_time_of_day, texts_of, unit_symbol
+from alerting.vocabulary import format_number, format_time_of_day
 
 _SIZE = (1040, 440)  # pixels; shown at half that size, so that it is sharp on a telephone
 _LEFT, _RIGHT, _TOP, _BOTTOM = 110, 20, 46, 56
@@ -21,7 +21,10 @@ _TICK_MINUTES = (1, 2, 5, 10, 15, 30, 60)
 
 
 def draw_chart(notification: Notification) -> bytes:
-    """Draw the values, the background (dashed), the event (shaded) and the peak. Raises ValueError for under two."""
+    """Draw the values, the background (dashed), the event (shaded) and the peak. Raises ValueError for under two.
+
+    The mail writes the key and the unit below the picture: Pillow's font lacks their characters.
+    """
     alert, time_series = notification.alert, notification.time_series
     points = [p for p in time_series.points if p.value is not None] if time_series else []
     if len(points) < 2 or points[0].at == points[-1].at:
@@ -53,10 +56,6 @@ def draw_chart(notification: Notification) -> bytes:
         pen.line([(x(p.at), y(p.value or 0.0)) for p in segment], fill=_LINE, width=4, joint="curve")
     peak_point = (x(alert.peak_at), y(alert.peak))
     pen.ellipse((peak_point[0] - 8, peak_point[1] - 8, peak_point[0] + 8, peak_point[1] + 8), outline=_PEAK, width=4)
-    texts = texts_of("email", notification.language)
-    scale = unit_symbol(alert.unit).replace("µ", "u").replace("³", "3")  # Pillow's font has neither
-    title = f"{scale}   - - {texts['background']}   o {texts['highest'].lower()}"
-    pen.text((_LEFT, 10), title, fill=_INK, font=font)
     image = image.quantize(32)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)

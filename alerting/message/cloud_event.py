@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from msgspec import json
+from msgspec import json, to_builtins
 
 from alerting.alert import Alert, Change
 from alerting.decide.routing import DecisionReason
@@ -35,7 +35,7 @@ def build_cloud_event(notification: Notification, *, source: str, public_url: st
         "time": at,
         "datacontenttype": "application/json",
         "dataref": f"{public_url.rstrip('/')}/api/v1/events/{alert.event_id}",
-        "data": alert,
+        "data": alert if notification.plume is None else {**to_builtins(alert), "plume": notification.plume},
     }
     if notification.reason in _REASON_TYPES:
         event |= {"id": notification.id, "type": f"nl.piekwacht.pieken.{_REASON_TYPES[notification.reason]}.v1"}

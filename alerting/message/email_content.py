@@ -4,26 +4,32 @@ Called by the channels email, zaken and apprise. A template that fails does not 
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from jinja2 import Environment, TemplateError
 from msgspec import Struct, structs
 
-from alerting.alert import Alert, Change
+from alerting.alert import Alert, Change, Severity
 from alerting.decide.routing import DecisionReason
 from alerting.message.notification import Notification
+from alerting.message.plume import PlumeSummary, show_highest
 from alerting.message.texts import (
     build_headline,
     build_opening,
     change_text,
+    describe_neighbours,
+    describe_ratio,
     describe_site,
+    describe_wind,
     format_duration,
-    format_ratio,
 )
 from alerting.templates import load_templates
 from alerting.vocabulary import (
+    LOCAL_TIMEZONE,
     Language,
     flag_text,
+    format_local_time,
     format_number,
     format_time,
     format_time_of_day,
@@ -36,7 +42,13 @@ from alerting.vocabulary import (
 
 _TEMPLATES = load_templates(Path(__file__).with_name("templates"))
 _MAX_LISTED = 40  # alerts in the mail about many
-_REASONS_WITH_NOTE = {DecisionReason.REMINDED, DecisionReason.ESCALATED, DecisionReason.EASED, DecisionReason.NO_DATA}
+_REASONS_WITH_NOTE = frozenset({
+    DecisionReason.REMINDED, DecisionReason.ESCALATED, DecisionReason.EASED, DecisionReason.NO_DATA,
+    DecisionReason.REOPENED, DecisionReason.CORRECTED, DecisionReason.REMAINING,
+})  # fmt: skip
+_GOING_ON = frozenset({DecisionReason.EASED, DecisionReason.REOPENED})  # their opening is not "rises"
+_ACCENTS = {Severity.MINOR: "#c79a2b", Severity.MODERATE: "#d97228"}  # as on the pages; the others are red
+_ALARM_ACCENT, _CALM_ACCENT = "#b3261e", "#4a6b57"
 CHART_CONTENT_ID = "piek@piekwacht"  # the Content-ID of the drawing
 
 
@@ -77,19 +89,15 @@ def _is_summary(notification: Notification) -> bool:
 
 
 def _template_values(notification: Notification, public_url: str) -> dict[str, object]:
-    if notification.reason is DecisionReason.EASED:  # its opening must not be that of an update, "rises"
+    if notification.reason in _GOING_ON and notification.alert.firing:
         alert = structs.replace(notification.alert, change=Change.OPENED)
         notification = structs.replace(notification, alert=alert)
     alert, language, original = notification.alert, notification.language, notification.original
     pages_url = public_url.rstrip("/") + ("" if language == "nl" else "/en")
     alerts = sorted([alert, *notification.gathered], key=lambda entry: (-entry.severity.rank, entry.onset))
-    note = (
-        texts_of("email", language)[f"{notification.reason.value}_note"]
-        if notification.reason in _REASONS_WITH_NOTE
-        else None
-    )
     return {
         **_alert_values(notification),
+        **_plume_values(notification),
         **_summary_values(alerts, notification, f"{pages_url}/events"),
         "texts": texts_of("email", language),
         "language": language,
@@ -98,11 +106,20 @@ def _template_values(notification: Notification, public_url: str) -> dict[str, o
         if _is_summary(notification) or alert.is_about_network
         else f"{pages_url}/events/{alert.event_id}",
         "repeat": notification.repeat,
-        "note": note,
+        "inspector_url": f"{pages_url}/inspector/events/{alert.event_id}",
+        "note": _find_note(notification),
         "acknowledge_url": notification.acknowledge_url,
-        "original": format_time(original.sent_at, language) if original else None,
+        "also_told": ", ".join(notification.also_told),
+        "original": _format_beside(original.sent_at, alert.onset, language) if original else None,
         "is_worse": _is_worse_than_original(notification),
     }
+
+
+def _find_note(notification: Notification) -> str | None:
+    """Return why this is sent, for reasons that the texts below it do not show."""
+    if notification.reason not in _REASONS_WITH_NOTE or notification.alert.change is Change.VOIDED:
+        return None
+    return texts_of("email", notification.language)[f"{notification.reason.value}_note"]
 
 
 def _build_subject(alerts: Sequence[Alert], notification: Notification) -> str:
@@ -113,8 +130,8 @@ def _build_subject(alerts: Sequence[Alert], notification: Notification) -> str:
         places = len({entry.station for entry in alerts})
         worst = build_headline(alerts[0], language)
         return texts["storm"].format(count=len(alerts), where=texts.plural("places", places), worst=worst)
-    prefix = texts[notification.reason.value] if notification.reason in _REASONS_WITH_NOTE else ""
-    return f"{prefix}{build_headline(alert, language)}"
+    prefix = texts[notification.reason.value] if _find_note(notification) else ""
+    return f"{prefix}{build_headline(show_highest(alert, _plume_of_many(notification)), language)}"
 
 
 def _summary_values(alerts: Sequence[Alert], notification: Notification, events_url: str) -> dict[str, object]:
@@ -125,12 +142,59 @@ def _summary_values(alerts: Sequence[Alert], notification: Notification, events_
         if notification.reason is DecisionReason.DIGEST
         else texts["gathered"].format(count=count),
         "lines": [
-            (build_headline(alert, language), format_time(alert.onset, language), f"{events_url}/{alert.event_id}")
+            (_build_line(alert, notification), format_time(alert.onset, language), f"{events_url}/{alert.event_id}")
             for alert in alerts[:_MAX_LISTED]
         ],
         "more_count": max(0, count - _MAX_LISTED),
         "count": count,
     }
+
+
+def _build_line(alert: Alert, notification: Notification) -> str:
+    """One alert of many in one line; in the digest with the mark that it was found afterwards."""
+    headline, texts = build_headline(alert, notification.language), texts_of("email", notification.language)
+    return f"{headline} ({texts['late']})" if notification.reason is DecisionReason.DIGEST else headline
+
+
+def _plume_of_many(notification: Notification) -> PlumeSummary | None:
+    """Return the plume if it is over and had several events; of a single one the alert says all."""
+    plume = notification.plume
+    return None if plume is None or plume.event_count < 2 or notification.alert.change is not Change.ENDED else plume
+
+
+def _plume_values(notification: Notification) -> dict[str, object]:
+    """The whole plume: its events, its length and its highest peak, which the title shows."""
+    plume, alert, language = _plume_of_many(notification), notification.alert, notification.language
+    highest = show_highest(alert, plume)
+    value = f"{format_number(highest.peak, language)} {unit_symbol(highest.unit)}"
+    titles: dict[str, object] = {
+        "title_property": highest.name_property(language),
+        "title_value": value + describe_ratio(highest, language),
+    }
+    if plume is None:
+        return titles | {"plume": None}
+    texts = texts_of("email", language)
+    return titles | {
+        "plume": _describe_plume(plume, language),
+        "plume_peak": texts["plume_peak"].format(
+            property=highest.name_property(language),
+            value=value,
+            ratio=describe_ratio(highest, language),
+            averaging=texts["single"],
+            at=_format_beside(plume.peak_at, plume.first_onset, language),
+        ),
+    }
+
+
+def _describe_plume(plume: PlumeSummary, language: Language) -> str:
+    """Return how many events at how many stations, from when until when."""
+    texts, end = texts_of("email", language), plume.last_end
+    return texts["plume_events" if end else "plume_goes_on"].format(
+        events=texts.plural("peak_count", plume.event_count),
+        stations=texts.plural("station_count", plume.station_count),
+        start=format_time(plume.first_onset, language),
+        end=_format_beside(end, plume.first_onset, language) if end else "",
+    )
 
 
 def _is_worse_than_original(notification: Notification) -> bool:
@@ -152,22 +216,31 @@ def _alert_values(notification: Notification) -> dict[str, object]:
         "severity": severity_text(alert.severity, language),
         "change": change_text(alert.change, language),
         "opening": build_opening(alert, language),
+        "accent": _ACCENTS.get(alert.severity, _ALARM_ACCENT) if alert.firing else _CALM_ACCENT,
         "sites": [describe_site(site, language) for site in alert.sites],
-        "ratio": format_ratio(alert, language),
+        "wind": describe_wind(alert.wind, language) if alert.wind else None,
+        "neighbours": describe_neighbours(alert.neighbours, language, falls=alert.falls) if alert.neighbours else None,
+        "ratio": describe_ratio(alert, language),
         "onset": format_time(alert.onset, language),
-        "peak_at": format_time(alert.peak_at, language),
-        "detected_at": format_time(alert.detected_at, language),
-        "end": format_time(alert.end, language) if alert.end else None,
+        "peak_at": _format_beside(alert.peak_at, alert.onset, language),
+        "detected_at": _format_beside(alert.detected_at, alert.onset, language),
+        "end": _format_beside(alert.end, alert.onset, language) if alert.end else None,
         "duration": _format_event_duration(alert, language),
         "peak": format_number(alert.peak, language),
         "background": format_number(alert.background, language),
-        "excess": format_number(alert.excess, language),
+        "excess": format_number(abs(alert.excess), language),
         "confidence": f"{alert.confidence * 100:.0f} %" + (f" ({reasons})" if reasons else ""),
         # the sentence describes a peak, and a voided event was none
         "sentence": None if alert.change is Change.VOIDED else alert.sentence.get(language),
         "voided": alert.change is Change.VOIDED,
         **_time_series_values(notification),
     }
+
+
+def _format_beside(at: datetime, first: datetime, language: Language) -> str:
+    """Local time below a time that has its offset: that is repeated only if it differs."""
+    offsets = [moment.astimezone(LOCAL_TIMEZONE).utcoffset() for moment in (at, first)]
+    return format_local_time(at, language) if offsets[0] == offsets[1] else format_time(at, language)
 
 
 def _time_series_values(notification: Notification) -> dict[str, object]:

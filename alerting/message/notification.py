@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from alerting.alert import Alert, Severity
 from alerting.decide.routing import DecisionReason
+from alerting.message.plume import PlumeSummary
 from alerting.message.time_series import TimeSeries
 from alerting.vocabulary import Language
 
@@ -14,12 +15,14 @@ from alerting.vocabulary import Language
 class OriginalNotification(Struct, frozen=True, kw_only=True):
     """The first notification of the same event that reached the same receiver by the same channel.
 
-    `received_at`: when its alert came in, which is `sent` in CAP documents. `severity`: the severity that it gave.
+    `received_at`: when its alert came in. `decided_at`: when it was decided to send it, which is `sent` in CAP
+    documents. `severity`: the severity that it gave.
     """
 
     id: str
     sent_at: datetime
     received_at: datetime
+    decided_at: datetime | None = None
     severity: Severity | None = None
 
 
@@ -30,6 +33,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     acknowledge_url: the signed link with which this receiver acknowledges; None if the event has ended.
     time_series: the values around the peak that were stored at the time of the attempt.
     original: the notification that this one corrects or ends.
+    plume: the whole plume, once it is over. also_told: the other receivers that were notified of the event.
     """
 
     alert: Alert
@@ -41,6 +45,8 @@ class Notification(Struct, frozen=True, kw_only=True):
     acknowledge_url: str | None = None
     time_series: TimeSeries | None = None
     original: OriginalNotification | None = None
+    plume: PlumeSummary | None = None
+    also_told: tuple[str, ...] = ()
 
 
 def hash_content(content: bytes) -> bytes:

@@ -1,10 +1,14 @@
 """Sentences that mails, the acknowledgement page and headlines share, in Dutch and English. Pure."""
 
-from alerting.alert import Alert, Change, NearSite
+from math import ceil
+
+from alerting.alert import Alert, AlertWind, Change, Corroboration, NearSite
 from alerting.vocabulary import (
     Language,
     compass_direction,
     format_number,
+    format_ratio,
+    format_share,
     format_short_number,
     texts_of,
     unit_symbol,
@@ -16,9 +20,11 @@ def describe_site(site: NearSite, language: Language) -> str:
     metres = round(site.distance, -1)
     distance = f"{format_short_number(metres / 1000, language)} km" if metres >= 1000 else f"{metres:.0f} m"
     bearing_name = compass_direction(site.bearing, language)
-    return texts_of("email", language)["towards"].format(
+    texts = texts_of("email", language)
+    text = texts["towards"].format(
         name=site.name, distance=distance, where=bearing_name, bearing=round(site.bearing) % 360
     )
+    return f"{text}, {texts['upwind']}" if site.is_upwind else text
 
 
 def format_duration(seconds: float, language: Language) -> str:
@@ -32,20 +38,34 @@ def format_duration(seconds: float, language: Language) -> str:
     return f"{remaining_seconds} s"
 
 
-def format_ratio(alert: Alert, language: Language = "nl") -> str:
-    """Return the ratio of peak to background in brackets; empty if it is below 1.5 or undefined."""
-    if alert.background <= 0 or alert.peak / alert.background < 1.5:
-        return ""
-    ratio = texts_of("phrase", language)["times_background"].format(ratio=f"{alert.peak / alert.background:.0f}")
-    return f" ({ratio})"
+def describe_ratio(alert: Alert, language: Language = "nl") -> str:
+    """Return the peak against its background in brackets, as a multiple or a share; empty if that says nothing."""
+    phrases, share = texts_of("phrase", language), format_share(alert.peak, alert.background)
+    if share:
+        return f" ({phrases['share_of_background'].format(share=share)})"
+    ratio = format_ratio(alert.peak, alert.background, language)
+    return f" ({phrases['times_background'].format(ratio=ratio)})" if ratio else ""
+
+
+def describe_neighbours(neighbours: Corroboration, language: Language, *, falls: bool) -> str:
+    """Return how many of how many stations rose or fell too, within how many minutes (rounded up) if that is known."""
+    phrases, minutes = texts_of("phrase", language), ceil(neighbours.window / 60)
+    text = phrases["neighbours_fell" if falls else "neighbours"].format(risen=neighbours.risen, total=neighbours.total)
+    return f"{text} {phrases['within'].format(minutes=minutes)}" if minutes else text
+
+
+def describe_wind(wind: AlertWind, language: Language) -> str:
+    """Return where the wind came from and its speed."""
+    direction, speed = compass_direction(wind.direction, language), format_number(wind.speed, language)
+    return texts_of("phrase", language)["wind"].format(direction=direction, speed=speed)
 
 
 def build_headline(alert: Alert, language: Language = "nl") -> str:
     """One alert in one line: what, where, how high."""
     if alert.is_about_network:
         return alert.sentence.get(language, alert.place.name)
-    value = f"{format_number(alert.peak, language)} {unit_symbol(alert.unit)}{format_ratio(alert, language)}"
-    return texts_of("phrase", language)["headline"].format(
+    value = f"{format_number(alert.peak, language)} {unit_symbol(alert.unit)}{describe_ratio(alert, language)}"
+    return texts_of("phrase", language)["headline_fell" if alert.falls else "headline"].format(
         opening=build_opening(alert, language),
         property=alert.name_property(language),
         place=alert.place.name,

@@ -37,8 +37,16 @@ class DecisionStep(Step, frozen=True, kw_only=True, tag="decided"):
     rules: str
 
 
+class AddresseeStep(Struct, frozen=True, kw_only=True):
+    """What an attempt came to for one addressee; `detail` is the answer of the other side or a stored detail."""
+
+    addressee: str
+    outcome: str
+    detail: str
+
+
 class DeliveryStep(Step, frozen=True, kw_only=True, tag="tried"):
-    """One attempt to deliver, with the hash of exactly what was sent."""
+    """One attempt to deliver, with the hash of exactly what was sent and the outcome per addressee."""
 
     revision: int
     receiver: str
@@ -49,6 +57,7 @@ class DeliveryStep(Step, frozen=True, kw_only=True, tag="tried"):
     rules: str
     bytes: int
     sha256: str
+    addressees: tuple[AddresseeStep, ...] = ()
 
 
 class GatheredStep(Step, frozen=True, kw_only=True, tag="gathered"):
@@ -98,10 +107,11 @@ def describe_step(step: AnyStep, language: Language) -> str:
             )
         case DeliveryStep():
             attempt_suffix = step_texts["again"].format(attempt=step.attempt) if step.attempt > 1 else ""
-            outcome = texts_of("outcome", language).describe(step.outcome)
+            outcome = outcome_text(step.outcome, language)
             return (
                 step_texts["tried"].format(channel=channel_name(step.channel), receiver=step.receiver, outcome=outcome)
                 + attempt_suffix
+                + _describe_addressees(step, language)
             )
         case GatheredStep() | SkippedStep():
             key = "gathered" if isinstance(step, GatheredStep) else "spared"
@@ -124,7 +134,7 @@ def describe_step_details(step: AnyStep, language: Language) -> str:
         case DeliveryStep():
             content_summary = f"{step.bytes} bytes, sha256 {step.sha256}"
             return _join_nonempty(
-                describe_detail(step.detail, language),
+                _describe_answers(step, language),
                 step.channel,
                 *_revision_and_policy(step, step_texts),
                 content_summary,
@@ -139,6 +149,31 @@ def describe_step_details(step: AnyStep, language: Language) -> str:
             return _join_nonempty(step.channel, step_texts["revision"].format(revision=step.revision))
         case AcknowledgementStep():
             return step.via
+
+
+def outcome_text(code: str, language: Language) -> str:
+    """Return the text of a delivery's outcome."""
+    return texts_of("outcome", language).describe(code)
+
+
+def answer_text(detail: str, language: Language) -> str:
+    """Return what the other side answered, or why there was no answer."""
+    return describe_detail(detail, language)
+
+
+def _describe_addressees(step: DeliveryStep, language: Language) -> str:
+    """Return who got it and who did not; empty for one addressee, whose outcome is that of the attempt."""
+    if len(step.addressees) < 2:
+        return ""
+    outcomes = (f"{entry.addressee} {outcome_text(entry.outcome, language)}" for entry in step.addressees)
+    return f" ({'; '.join(outcomes)})"
+
+
+def _describe_answers(step: DeliveryStep, language: Language) -> str:
+    """Return the answer of the other side; per addressee if there are several."""
+    if not step.addressees:
+        return answer_text(step.detail, language)
+    return "; ".join(f"{entry.addressee}: {answer_text(entry.detail, language)}" for entry in step.addressees)
 
 
 def _revision_and_policy(step: DecisionStep | DeliveryStep, step_texts: Texts) -> tuple[str, str]:

@@ -34,14 +34,14 @@ def _summarize(event: Event, registry: Registry, language: str) -> str:
 
 
 def _format_value(value: float, observed_property: ObservedProperty, language: str) -> str:
-    text = f"{value:.0f}" if abs(value) >= 10 else f"{value:.1f}"
-    return f"{vocabulary.localize_decimal(text, language)} {vocabulary.unit_symbol(observed_property.unit)}"
+    return f"{vocabulary.format_number(value, language)} {vocabulary.unit_symbol(observed_property.unit)}"
 
 
 def _format_ratio(event: Event, language: str) -> str:
-    if event.background <= 0 or event.peak < 1.5 * event.background or event.background < 2 * event.noise:
+    ratio = vocabulary.format_ratio(event.peak, event.background, language)
+    if not ratio or event.background < 2 * event.noise:
         return ""
-    return texts_of("summary", language)["times_background"].format(ratio=round(event.peak / event.background))
+    return texts_of("summary", language)["times_background"].format(ratio=ratio)
 
 
 def _format_duration(event: Event, language: str) -> str:

@@ -1,10 +1,10 @@
 """Maps events to alerts: which changes are alerted, and their severity. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import hypot
 
-from alerting.alert import Alert, Change, NearSite, Place, Severity
-from gateway.model.event import Event, EventChange, EventKind
+from alerting.alert import Alert, AlertWind, Change, Corroboration, NearSite, Place, Severity
+from gateway.model.event import Event, EventChange, EventKind, Wind
 from gateway.model.geodesy import bearing_degrees, offset_metres
 from gateway.model.registry import ObservedProperty, Registry, Station
 
@@ -54,18 +54,31 @@ def _build_alert(event: Event, registry: Registry) -> Alert:
         excess=event.excess,
         reasons=event.reasons,
         sentence=event.words,
-        sites=find_near_sites(station, registry),
+        sites=find_near_sites(station, registry, {site.name for site in event.upwind}),
+        wind=_map_wind(event.wind),
+        neighbours=_map_neighbours(event),
         detector=event.detector,
         detected_late=event.detected_late,
     )
 
 
-def find_near_sites(station: Station, registry: Registry) -> tuple[NearSite, ...]:
+def _map_wind(wind: Wind | None) -> AlertWind | None:
+    return None if wind is None else AlertWind(direction=wind.direction, speed=wind.speed)
+
+
+def _map_neighbours(event: Event) -> Corroboration | None:
+    if event.neighbours is None:
+        return None
+    return Corroboration(risen=event.neighbours.risen, total=event.neighbours.fresh)
+
+
+def find_near_sites(station: Station, registry: Registry, upwind_names: Collection[str] = ()) -> tuple[NearSite, ...]:
     """The area's watched facilities within fifteen kilometres, the nearest first. On a plane: right to a percent."""
     sites = []
     for site in registry.sites:
         east, north = offset_metres(station.latitude, station.longitude, site.latitude, site.longitude)
         if site.area == station.area and hypot(north, east) <= _NEAR_METRES:
             bearing = round(bearing_degrees(east, north)) % 360
-            sites.append(NearSite(name=site.name, bearing=bearing, distance=round(hypot(north, east), -1)))
+            distance, is_upwind = round(hypot(north, east), -1), site.name in upwind_names
+            sites.append(NearSite(name=site.name, bearing=bearing, distance=distance, is_upwind=is_upwind))
     return tuple(sorted(sites, key=lambda near_site: near_site.distance))

@@ -14,19 +14,26 @@ from gateway.system.child_process import find_free_port
 class MailServer:
     """Answers each mail with the next of `answers`, the last one for ever; keeps what it took.
 
+    `recipients`: address -> its answers to RCPT, in the same way; others are accepted.
     `tls`: "starttls" demands it, "tls" speaks nothing else; both show `certificate` (an SSLContext).
     """
 
-    def __init__(self, *answers, tls="none", certificate=None):
-        self.answers, self.received = list(answers or ["250 OK"]), []
+    def __init__(self, *answers, tls="none", certificate=None, recipients=None):
+        self.answers, self.received, self.recipients = list(answers or ["250 OK"]), [], recipients or {}
         tls_options = {
             "starttls": {"tls_context": certificate, "require_starttls": True},
             "tls": {"ssl_context": certificate},
         }
         self.controller = Controller(self, hostname="localhost", port=find_free_port(), **tls_options.get(tls, {}))
 
+    async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802 - aiosmtpd's name
+        answer = _next(self.recipients[address]) if address in self.recipients else "250 OK"
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return answer
+
     async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - aiosmtpd's name
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        answer = _next(self.answers)
         if answer.startswith("250"):
             self.received.append(envelope)
         return answer
@@ -42,10 +49,11 @@ class MailServer:
 class WebServer:
     """Answers each POST with the next of `statuses`, the last one for ever.
 
-    0: hangs up without an answer; -1: takes five seconds; -2: resets the connection.
+    0: hangs up without an answer; -1: takes five seconds; -2: resets the connection. A pair of a status and a
+    dictionary: with these headers; the header `body` is the body that is sent, whatever its content-length says.
     """
 
-    def __init__(self, *statuses):
+    def __init__(self, *statuses, host="127.0.0.1"):
         self.statuses, self.requests = list(statuses or [204]), []
         outer = self
 
@@ -53,7 +61,8 @@ class WebServer:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"] or 0))
                 outer.requests.append((dict(self.headers), body))
-                status = outer.statuses.pop(0) if len(outer.statuses) > 1 else outer.statuses[0]
+                answer = _next(outer.statuses)
+                status, headers = answer if isinstance(answer, tuple) else (answer, {})
                 if status == -1:
                     time.sleep(5)
                     status = 204
@@ -67,14 +76,18 @@ class WebServer:
                 self.send_response(status)
                 if 300 <= status < 400:
                     self.send_header("location", outer.url)
+                for name, value in headers.items():
+                    if name != "body":
+                        self.send_header(name, value)
                 self.end_headers()
+                self.wfile.write(headers.get("body", "").encode())
 
             do_GET = do_PATCH = do_POST  # noqa: N815 - the library's names
 
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer((host, 0), Handler)
         self.url = f"http://localhost:{self.server.server_port}/hook"
 
     def __enter__(self):
@@ -84,3 +97,7 @@ class WebServer:
     def __exit__(self, *_):
         self.server.shutdown()
         self.server.server_close()
+
+
+def _next(answers):
+    return answers.pop(0) if len(answers) > 1 else answers[0]

@@ -87,8 +87,17 @@ SELECT r.revision, r.changed_at, r.body FROM event_revision r WHERE r.event_id =
 -- The public part of the notifications: the inspectorate's name and the kind of channel, never an address.
 SELECT o.id, o.event_id AS event, o.revision, o.round AS reminder, e.area_id AS area, a.authority, e.station_id AS station,
        s.name AS station_name, e.property_id AS observed_property, p.unit, e.severity, e.onset, e.peak, o.receiver,
-       split_part(o.channel, ':', 1) AS channel, o.state, o.created_at, o.finished_at
+       split_part(o.channel, ':', 1) AS channel, o.state, o.created_at, o.finished_at, r.addressees
 FROM alerting.outbox o
+LEFT JOIN LATERAL (  -- how many addressees have which outcome, by their newest attempt; NULL for a channel without any
+    SELECT CASE WHEN count(*) > 0 THEN jsonb_build_object(
+        'delivered', count(*) FILTER (WHERE n.outcome = 'delivered'),
+        'refused', count(*) FILTER (WHERE n.outcome IN ('refused', 'abandoned')),
+        'waiting', count(*) FILTER (WHERE n.outcome = 'failed' OR (n.outcome = 'unknown' AND o.finished_at IS NULL)),
+        'unknown', count(*) FILTER (WHERE n.outcome = 'unknown' AND o.finished_at IS NOT NULL)) END AS addressees
+    FROM (SELECT DISTINCT ON (x.addressee) x.outcome FROM alerting.addressee_outcome x
+          WHERE x.outbox_id = coalesce(o.gathered_into, o.id) ORDER BY x.addressee, x.attempt DESC) AS n
+) AS r ON true
 JOIN event e ON e.id = o.event_id
 JOIN area a ON a.id = e.area_id
 JOIN station s ON s.id = e.station_id
@@ -115,7 +124,7 @@ GROUP BY d.station_id ORDER BY d.station_id
 SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM o.finished_at - i.received_at)) AS median,
        percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM o.finished_at - i.received_at)) AS percentile_99
 FROM alerting.outbox o JOIN alerting.inbox i ON i.event_id = o.event_id AND i.revision = o.revision
-WHERE o.state = 'delivered' AND o.round = 0 AND o.created_at >= %(start)s
+WHERE o.state IN ('delivered', 'partial') AND o.round = 0 AND o.created_at >= %(start)s
 
 -- name: summarise_selftest_peaks
 -- Synthetic peaks of the detector that was tested last, over the thirty days up to its last tested hour.

@@ -1,7 +1,7 @@
 """Maps an event of the API to the CAP 1.2 writer of alerting; called by the CAP feed. Pure."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import structs
 
@@ -24,14 +24,25 @@ def map_event(
     description: str,
     registry: PublicRegistry,
     settings: ApiSettings,
+    now: datetime,
 ) -> CapMessage:
-    """The newest revision, with a reference to each earlier one."""
+    """The newest revision, with a reference to each earlier one.
+
+    The feed tells of an open event whenever it is asked, so its document is valid for an hour or more from `now`.
+    """
     alert = build_alert(event, registry)
-    info = describe_alert(alert, language=language, description=description, public_url=settings.public_url)
+    sent = datetime.fromisoformat(event.changed_at)
+    info = describe_alert(
+        alert,
+        language=language,
+        description=description,
+        public_url=settings.public_url,
+        told_at=_told_at(event, sent, now),
+    )
     return CapMessage(
         identifier=_identifier(event.id, event.revision),
         sender=settings.email,
-        sent=datetime.fromisoformat(event.changed_at),
+        sent=sent,
         status=CapStatus.EXERCISE if settings.replay else CapStatus.ACTUAL,
         is_cancelled=event.change in _CANCELLING_CHANGES,
         scope="Public",
@@ -44,6 +55,13 @@ def map_event(
         ],
         infos=[structs.replace(info, response_type="Monitor", sender_name=settings.operator, contact=settings.contact)],
     )
+
+
+def _told_at(event: Event, sent: datetime, now: datetime) -> datetime:
+    """`sent`; for an open event the next full hour, so that the document changes once an hour at most."""
+    if event.end is not None or event.change not in {"opened", "updated"}:
+        return sent
+    return max(sent, now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1))
 
 
 def build_alert(event: Event, registry: PublicRegistry) -> Alert:

@@ -94,6 +94,7 @@ async def get_cap(request: Request, id_: ItemId) -> Response:
             description=build_sentence(view, event),
             registry=view.latest_values.registry,
             settings=view.settings,
+            now=view.now,
         )
         return build_cap(message)
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from alerting.decide.silence import Silence
 from alerting.message.texts import build_headline
 from alerting.record.cases import Case, SilenceRequest
-from alerting.record.history import AnyStep, describe_step, describe_step_details
+from alerting.record.history import AnyStep, DeliveryStep, answer_text, describe_step, describe_step_details
 from alerting.vocabulary import Language
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_body, describe_responses
@@ -128,6 +128,15 @@ async def get_explanation(request: Request, id_: ItemId, language: LanguageText 
     )
 
 
+def _build_addressees(step: AnyStep, language: Language) -> list[schemas.AddresseeAnswer]:
+    return [
+        schemas.AddresseeAnswer(
+            addressee=entry.addressee, outcome=entry.outcome, answer=answer_text(entry.detail, language)
+        )
+        for entry in (step.addressees if isinstance(step, DeliveryStep) else ())
+    ]
+
+
 async def _read_silence_request(request: Request) -> SilenceRequest:
     service.require_inspector(request)  # 401 and 403 before the body is read
     body = await _read_body(request, schemas.NewSilence)
@@ -154,6 +163,7 @@ def _build_explanation_step(step: AnyStep, language: Language) -> schemas.Explan
         code=str(type(step).__struct_config__.tag),
         sentence=describe_step(step, language),
         particulars=describe_step_details(step, language),
+        addressees=_build_addressees(step, language),
     )
 
 

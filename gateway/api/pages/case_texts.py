@@ -43,10 +43,15 @@ class CaseTexts:
         return describe_step_details(step, self.view.language)
 
     def first_delivery(self, case: Case, receiver: str) -> str:
-        """Channel and time of the first delivery to a receiver; empty without one."""
+        """Channel and time of the first delivery to a receiver, and whether all addressees got it; empty without."""
         for step in case.steps:
-            if isinstance(step, DeliveryStep) and step.receiver == receiver and step.outcome == "delivered":
-                return f"{channel_name(step.channel)} {self.view.time_of_day(step.at.isoformat())}"
+            if (
+                isinstance(step, DeliveryStep)
+                and step.receiver == receiver
+                and step.outcome in {"delivered", "partial"}
+            ):
+                partly = f", {self.view.texts['partial']}" if step.outcome == "partial" else ""
+                return f"{channel_name(step.channel)} {self.view.time_of_day(step.at.isoformat())}{partly}"
         return ""
 
     def reason_not_notified(self, case: Case) -> str:

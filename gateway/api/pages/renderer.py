@@ -164,9 +164,7 @@ class View:
 
     def ratio(self, peak: float, background: float) -> str:
         """The peak as a multiple of the background; empty below 1.5 times or without a background."""
-        if background <= 0 or peak < 1.5 * background:
-            return ""
-        return f"{self.number(peak / background) if peak < 10 * background else round(peak / background)}"
+        return vocabulary.format_ratio(peak, background, self.language)
 
     def render(self, template: str, **values: object) -> bytes:
         """The page as HTML, UTF-8."""

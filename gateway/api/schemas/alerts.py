@@ -2,9 +2,23 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta
 
-from gateway.api.schemas.schema import Id, Instant, LicensedDocument, format_instants
+from gateway.api.schemas.schema import Id, Instant, Json, LicensedDocument, Schema, format_instants
+
+
+class Addressees(Schema, frozen=True, kw_only=True):
+    """How many addressees of one notification have which outcome. Never an address.
+
+    delivered: their server took it. refused: refused for good, or failed at the last attempt. waiting: tried again.
+    unknown: no answer came at the last attempt.
+    """
+
+    delivered: int
+    refused: int
+    waiting: int
+    unknown: int
 
 
 class Alert(LicensedDocument, frozen=True, kw_only=True):
@@ -25,9 +39,10 @@ class Alert(LicensedDocument, frozen=True, kw_only=True):
     peak: float
     receiver: str
     channel: Annotated[str, Meta(examples=["email"])]
-    state: str
+    state: Annotated[str, Meta(description="delivered: to every addressee; partial: to some", examples=["delivered"])]
     created_at: Instant
     finished_at: Instant | None
+    addressees: Annotated[Addressees | None, Meta(description="null: the channel has no addressees")] = None
 
 
 class Alerts(LicensedDocument, frozen=True, kw_only=True):
@@ -37,6 +52,7 @@ class Alerts(LicensedDocument, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
-def alert_from_columns(attribution: str, **columns: Any) -> Alert:  # noqa: ANN401 - the columns of `select_alerts`
+def alert_from_columns(attribution: str, *, addressees: Json | None, **columns: Any) -> Alert:  # noqa: ANN401 - any
     """A row of the query `select_alerts`."""
-    return Alert(**format_instants(columns), attribution=attribution)
+    counts = None if addressees is None else msgspec.convert(addressees, Addressees)
+    return Alert(**format_instants(columns), addressees=counts, attribution=attribution)

@@ -81,6 +81,14 @@ class Acknowledgements(Schema, frozen=True, kw_only=True):
     items: list[Acknowledgement]
 
 
+class AddresseeAnswer(Schema, frozen=True, kw_only=True):
+    """What an attempt came to for one addressee: delivered, refused, failed, unknown or abandoned."""
+
+    addressee: Annotated[str, Meta(examples=["piket@omgevingsdienst.example"])]
+    outcome: Annotated[str, Meta(examples=["refused"])]
+    answer: Annotated[str, Meta(examples=["550 5.1.1 no such user"])]
+
+
 class ExplanationStep(Schema, frozen=True, kw_only=True):
     """One step of the history; `code` is seen, decided, tried, gathered, spared or answered."""
 
@@ -88,6 +96,7 @@ class ExplanationStep(Schema, frozen=True, kw_only=True):
     code: Annotated[str, Meta(examples=["decided"])]
     sentence: Annotated[str, Meta(examples=["omgevingsdienst wordt ingelicht: een regel leidt naar deze ontvanger"])]
     particulars: Annotated[str, Meta(examples=["routed, revision 1, rules 0123456789ab"])]
+    addressees: list[AddresseeAnswer] = field(default_factory=list)
 
 
 class Explanation(Schema, frozen=True, kw_only=True):
@@ -101,5 +110,5 @@ class Explanation(Schema, frozen=True, kw_only=True):
 
 SCHEMA_TYPES = (
     NewSilence, Silence, Silences, SilencedAlert, SilencePreview, NewAcknowledgement, Acknowledgement,
-    Acknowledgements, ExplanationStep, Explanation,
+    Acknowledgements, AddresseeAnswer, ExplanationStep, Explanation,
 )  # fmt: skip

@@ -29,7 +29,8 @@ export function formatter(boot) {
     ratio(peak, background) {
       if (!(background > 0) || peak < 1.5 * background) return "";
       const ratio = peak / background;
-      return `${ratio < 10 ? format.number(ratio) : Math.round(ratio)}${texts.times}`;
+      const text = ratio.toFixed(ratio < 10 ? 1 : 0);
+      return `${dutch ? text.replace(".", ",") : text}${texts.times}`;
     },
   };
   return format;

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from alerting.alert import Change, Severity
-from alerting.decide.dedup import LastNotified
+from alerting.decide.dedup import EarlierRevisions, LastNotified
 from alerting.decide.matcher import Matcher
 from alerting.decide.policy import NotificationPolicy
 from alerting.decide.routing import DecisionReason, Route
@@ -55,7 +55,10 @@ def test_an_end_that_raises_severity_notifies_receivers_with_that_threshold():
     )
 
     def told(known, *, rose):
-        return {v.receiver: v.notify for v in policy.decide(make_ended_alert(), known, ONSET, rose_at_end=rose)}
+        return {
+            v.receiver: v.notify
+            for v in policy.decide(make_ended_alert(), known, ONSET, earlier=EarlierRevisions(rose_at_end=rose))
+        }
 
     assert told({"all": moderate}, rose=True) == {"all": True, "worst": True}
     assert told({"all": moderate}, rose=False) == {"all": True}

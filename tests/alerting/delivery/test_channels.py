@@ -77,10 +77,13 @@ async def sent(channel, told=TOLD, origin=ORIGIN):
     ("status", "outcome"),
     [
         (201, DeliveryOutcome.DELIVERED),
-        (400, DeliveryOutcome.REFUSED),
-        (403, DeliveryOutcome.REFUSED),
+        (299, DeliveryOutcome.DELIVERED),
+        (400, DeliveryOutcome.FAILED),
+        (403, DeliveryOutcome.FAILED),
+        (404, DeliveryOutcome.FAILED),
         (410, DeliveryOutcome.GONE),
-        (302, DeliveryOutcome.REFUSED),
+        (302, DeliveryOutcome.FAILED),
+        (308, DeliveryOutcome.FAILED),
         (429, DeliveryOutcome.FAILED),
         (503, DeliveryOutcome.FAILED),
         (0, DeliveryOutcome.UNKNOWN),
@@ -214,9 +217,11 @@ def check_cap(element):
         check_cap(child)
 
 
-def cap(told, sender="p@example.org"):
+def cap(told, sender="p@example.org", told_at=ONSET):
     channel = CapSettings(url="https://cap.example/", sender=sender, addresses="od")
-    return ET.fromstring(build_cap(map_notification(told, channel, public_url="https://p.example", sent=ONSET)))
+    return ET.fromstring(
+        build_cap(map_notification(told, channel, public_url="https://p.example", sent=ONSET, told_at=told_at))
+    )
 
 
 def cap_field(root, path):

@@ -133,6 +133,10 @@ webhook = [{ url = "https://zaken.example/", secret_file = "not.there" }]
     assert code == 1
     assert "alerting.route[0].match: area=\"ijmand\" matches no area; the nearest is 'ijmond'" in text
     assert "alerting.receiver[1].webhook[0].secret_file: " in text
+    (tmp_path / "not.there").write_text("whsec_ this is no base64")
+    code, text = command("check")
+    assert code == 1
+    assert "holds no secret of Standard Webhooks" in text
 
 
 @pytest.mark.parametrize(

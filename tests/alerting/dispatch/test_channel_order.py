@@ -31,7 +31,7 @@ async def test_if_the_first_channel_delivers_the_second_gets_nothing(database, s
     assert (len(web.requests), len(mail.received)) == (1, 0)
 
 
-@pytest.mark.parametrize(("status", "state"), [(500, "spared"), (403, "refused"), (0, "spared")])
+@pytest.mark.parametrize(("status", "state"), [(500, "spared"), (410, "refused"), (403, "spared"), (0, "spared")])
 async def test_if_the_first_channel_fails_the_second_delivers_at_once(database, settings, status, state):
     with MailServer() as mail, WebServer(status) as web:
         async with run_dispatchers(in_order(settings, "webhook:0", "email:0", mail=mail, web=web), database):

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from alerting.alert import Alert, Change, NearSite, Place
+from alerting.alert import Alert, AlertWind, Change, Corroboration, NearSite, Place, Severity
 from alerting.delivery.address_check import is_public
 from alerting.delivery.email import EmailSettings, SmtpSettings, compose
 from alerting.message.cloud_event import build_cloud_event
 from alerting.message.email_content import render_email
 from alerting.message.notification import Notification
-from alerting.vocabulary import format_number
+from alerting.vocabulary import format_number, format_ratio
 from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 
 URL = "https://piekwacht.example"
@@ -114,3 +114,68 @@ def test_webhooks_go_to_the_open_internet_only(address, public):
 def test_a_local_summer_time_is_named_so():
     summer = datetime(2026, 7, 1, 1, 2, 3, tzinfo=UTC)
     assert "wo 01-07-2026 03:02:03 (CEST, UTC+0200)" in text_of(make_alert(onset=summer)).text
+
+
+def test_the_offset_is_written_once_and_again_only_where_it_differs():
+    assert text_of(make_ended_alert()).text.count("UTC+0100") == 1
+    night = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)  # summer time ends half an hour later
+    ended = make_ended_alert(onset=night, peak_at=night, detected_at=night, end=night.replace(hour=2))
+    text = text_of(ended).text
+    assert "zo 25-10-2026 02:30:00 (CEST, UTC+0200)" in text
+    assert "zo 25-10-2026 03:30:00 (CET, UTC+0100)" in text
+
+
+def test_a_signal_that_falls_is_never_said_to_rise():
+    facts = {
+        "peak": 28842.0,
+        "background": 30597.0,
+        "excess": -1755.0,
+        "unit": "{ticks}",
+        "observed_property": "voc_raw",
+    }
+    contents = text_of(make_alert(**facts, property_name={"nl": "VOC", "en": "VOC"}))
+    assert contents.subject == "Piek VOC bij Wijk aan Zee: daalde naar 28842 ticks (94 % van de achtergrond)"
+    for words in ("Laagste waarde", "Onder achtergrond", "1755 ticks", "Dit ruwe signaal daalt"):
+        assert words in contents.text
+        assert words in contents.html
+    assert "Hoogste waarde" not in contents.text
+    assert "×" not in contents.text
+    english = render_email(Notification(alert=make_alert(**facts), id="x", language="en"), public_url=URL)
+    assert "fell to 28842 ticks (94 % of its background)" in english.subject
+
+
+def test_what_is_known_of_wind_neighbours_and_facilities_is_told():
+    site = NearSite(name="Tata Steel", bearing=251.4, distance=1830.0, is_upwind=True)
+    neighbours = Corroboration(risen=3, total=9, window=200)
+    one = make_alert(sites=(site,), wind=AlertWind(direction=250.0, speed=4.24), neighbours=neighbours)
+    contents = text_of(one, also_told=("provincie", "ggd"))
+    for words in (
+        "Tata Steel, 1,8 km naar het westen (251°), de wind kwam daarvandaan",
+        "uit het westen, 4,2 m/s",
+        "3 van 9 stations in de buurt stegen ook binnen 4 min.",
+        "provincie, ggd",
+    ):
+        assert words in contents.text
+        assert words in contents.html
+    assert "binnen" not in text_of(make_alert(neighbours=Corroboration(risen=0, total=2))).text
+
+
+@pytest.mark.parametrize(
+    ("severity", "colour"), [(Severity.MINOR, "#c79a2b"), (Severity.MODERATE, "#d97228"), (Severity.SEVERE, "#b3261e")]
+)
+def test_the_bar_of_a_mail_has_the_colour_of_its_severity_on_the_pages(severity, colour):
+    assert f"border-top:6px solid {colour}" in text_of(make_alert(severity=severity)).html
+    assert "border-top:6px solid #4a6b57" in text_of(make_ended_alert(severity=severity)).html
+
+
+@pytest.mark.parametrize(
+    ("peak", "background", "ratio"),
+    [(34.0, 10.0, "3,4"), (35.0, 10.0, "3,5"), (14.9, 10.0, ""), (125.0, 10.0, "13"), (5.0, 0.0, ""), (5.0, -1.0, "")],
+)
+def test_a_multiple_is_rounded_once_for_all(peak, background, ratio):
+    assert format_ratio(peak, background) == ratio
+
+
+@pytest.mark.parametrize(("value", "words"), [(100.5, "101"), (0.125, "0,13"), (-0.125, "-0,13"), (2.25, "2,3")])
+def test_halves_are_rounded_as_browsers_do(value, words):
+    assert format_number(value) == words

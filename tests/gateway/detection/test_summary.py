@@ -27,12 +27,12 @@ def told(**facts):
 def test_a_peak_is_told_in_multiples_of_its_background_and_with_nobody_beside_it():
     alone = Neighbours(fresh=3, risen=0, stations=())
     dutch, english = told(neighbours=alone, end=ONSET + timedelta(minutes=12))
-    assert dutch == "PM2,5 bij S0 steeg naar 84 µg/m³, 6 keer de achtergrond, 12 minuten lang; geen buur steeg mee."
-    assert english == "PM2.5 at S0 rose to 84 µg/m³, 6 times its background, for 12 minutes; no neighbour rose."
+    assert dutch == "PM2,5 bij S0 steeg naar 84,0 µg/m³, 6,0 keer de achtergrond, 12 minuten lang; geen buur steeg mee."
+    assert english == "PM2.5 at S0 rose to 84.0 µg/m³, 6.0 times its background, for 12 minutes; no neighbour rose."
 
 
 def test_multiples_of_a_background_within_the_noise_are_not_told():
-    assert told(background=1.0, noise=0.8) == ("PM2,5 bij S0 steeg naar 84 µg/m³.", "PM2.5 at S0 rose to 84 µg/m³.")
+    assert told(background=1.0, noise=0.8) == ("PM2,5 bij S0 steeg naar 84,0 µg/m³.", "PM2.5 at S0 rose to 84.0 µg/m³.")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,11 @@ def test_multiples_of_a_background_within_the_noise_are_not_told():
         (EventKind.GLITCH, "vrijwel zeker een storing", "probably a fault"),
         (EventKind.HUMIDITY, "waarschijnlijk mist", "probably fog"),
         (EventKind.SENSOR, "niet te vertrouwen", "cannot be trusted"),
-        (EventKind.REGIONAL, "in het hele gebied rond S0, met 70 µg/m³", "in the whole area around S0, by 70 µg/m³"),
+        (
+            EventKind.REGIONAL,
+            "in het hele gebied rond S0, met 70,0 µg/m³",
+            "in the whole area around S0, by 70.0 µg/m³",
+        ),
     ],
 )
 def test_what_is_no_peak_of_one_station_says_so(kind, dutch, english):

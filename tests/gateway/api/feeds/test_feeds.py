@@ -112,9 +112,10 @@ async def test_the_feed_and_the_channel_say_the_same_of_one_event(api, pipeline,
         ((body,),) = connection.execute(query, [event["id"]]).fetchall()
     notification = Notification(alert=msgspec.convert(body, Alert), id="n-1")
     settings = CapSettings(url="https://cap.example/", sender="p@example.org")
-    message = map_notification(notification, settings, public_url="http://127.0.0.1:8080", sent=datetime.now(UTC))
+    now = datetime.now(UTC)
+    message = map_notification(notification, settings, public_url="http://127.0.0.1:8080", sent=now, told_at=now)
     channel = ET.fromstring(build_cap(message))
-    for name in ("event", "certainty", "urgency", "severity", "onset", "expires", "headline", "web", "area/circle"):
+    for name in ("event", "certainty", "urgency", "severity", "onset", "headline", "web", "area/circle"):
         path = "/".join(f"{CAP}{part}" for part in ("info", *name.split("/")))
         assert feed.findtext(path) == channel.findtext(path) is not None, name
     assert list(map(parameter_pair, feed.iter(f"{CAP}parameter"))) == list(
