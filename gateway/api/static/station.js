@@ -133,11 +133,11 @@ function drawTable() {
   for (const row of document.querySelectorAll("tr[data-property]")) {
     const value = newestValues.get(row.dataset.property);
     const time = row.querySelector("time");
-    const at = value?.observedAt ?? time.dateTime;
+    const at = value?.observedAt ?? time?.dateTime;
     const noData = format.hasNoData(at, now());
     row.classList.toggle("silent", noData);
-    time.dateTime = at;
-    time.textContent = format.age(at, now());
+    if (time && at) time.dateTime = at;
+    (time ?? row.querySelector(".age")).textContent = format.age(at, now());
     for (const name of ["mean", "max", "corrected"]) {
       const cell = row.querySelector(`.${name}`);
       if (noData) cell.textContent = "–";
@@ -157,7 +157,7 @@ function storeValues(values) {
   for (const value of values) {
     if (value.station !== boot.station) continue;
     newestValues.set(value.observedProperty, value);
-    newest = Math.max(newest, Date.parse(value.observedAt));
+    if (value.observedAt) newest = Math.max(newest, Date.parse(value.observedAt));
   }
   const newestMinute = Math.floor(newest / 60000);
   if (newestMinute !== minute) {

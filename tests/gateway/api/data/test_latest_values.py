@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.api.data.latest_values import MinuteWindow
+from gateway.api.data.minute_window import MinuteWindow
 
 
 @pytest.mark.parametrize(
