@@ -18,7 +18,7 @@ MINUTE_MS = 60_000  # ms
 class RecentReadings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Readings in columns, as in a ReadingBatch: `dt` in ms from the newest valid one; `flags` is empty if all are 0.
 
-    A value that does not count is None, with the flags that are the cause; after the newest valid one (`dt` > 0) all are such.
+    A value that does not count is None, with its flags; after the newest valid one (`dt` > 0) none counts.
     """
 
     dt: list[int]
