@@ -169,9 +169,9 @@ class NaiveFlagger:
     def flag_value(self, at: int, value: float, rh: float) -> set[str]:
         if math.isnan(value):
             return set()
-        flags = set()
         if value < self.lower or value > self.upper or math.isinf(value):
-            flags.add("OUT_OF_RANGE")
+            return {"OUT_OF_RANGE"}
+        flags = set()
         if abs(value - self.last_value) > self.rise:
             flags.add("JUMP")
         if self.humid and rh > 85:

@@ -12,7 +12,7 @@ from pathlib import Path
 import uvloop
 from msgspec import json
 
-from gateway.api.data.latest_values import MinuteWindow
+from gateway.api.data.minute_window import MinuteWindow
 from gateway.api.schemas.observations import build_live_value
 from gateway.bench.viewers import ViewerGroup, build_message, measure_viewers
 from gateway.errors import StartError

@@ -34,7 +34,9 @@ SELECT s.name, max(n.observed_at),
 FROM station s
 JOIN datastream d ON d.station_id = s.id AND d.property_id IN ('pm2_5', 'pm10', 'voc_raw', 'ch4')
 CROSS JOIN LATERAL (
-    SELECT o.observed_at, o.value FROM observation o WHERE o.datastream_id = d.id ORDER BY o.observed_at DESC LIMIT 1
+    SELECT o.observed_at, o.value FROM observation o
+    WHERE o.datastream_id = d.id AND valid_value(o.value, o.flags) IS NOT NULL
+    ORDER BY o.observed_at DESC LIMIT 1
 ) AS n
 GROUP BY s.id, s.name
 ORDER BY s.name

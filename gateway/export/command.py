@@ -17,6 +17,7 @@ from alerting.errors import one_line
 from gateway.errors import StartError
 from gateway.export.rows import stream_rows
 from gateway.export.selection import QUERIES, Averaging, Rows, Selection, TableFormat
+from gateway.model.legal_day import LEGAL_TIME_ZONE, TimeZoneError, check_time_zone
 
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 
@@ -41,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", choices=[member.value for member in TableFormat], default="csv")
     parser.add_argument("--averaging", choices=[member.value for member in Averaging], default="raw")
+    parser.add_argument(
+        "--time-zone", default=LEGAL_TIME_ZONE, metavar="NAME", help="whose legal days `1day` averages over"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
 
 
@@ -58,6 +62,10 @@ def run(args: argparse.Namespace, dsn: str, attribution: str) -> None:
     """Write the file completely or not at all. Raises StartError."""
     if args.start >= args.end:
         raise StartError("--from must be before --to")
+    try:
+        check_time_zone(args.time_zone, args.start, args.end)
+    except TimeZoneError as error:
+        raise StartError(f"--time-zone: {error}") from None
     if args.output is None and args.format == "parquet" and sys.stdout.isatty():
         raise StartError("a Parquet file is binary and not for a terminal: give --output FILE")
     try:
@@ -108,6 +116,7 @@ async def _load_selection(args: argparse.Namespace, connection: psycopg.AsyncCon
         end=args.end,
         averaging=Averaging(args.averaging),
         humidity_datastreams=dict(await humidity.fetchall()),
+        time_zone=args.time_zone,
     )
 
 

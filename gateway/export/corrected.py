@@ -3,14 +3,16 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from gateway.export.selection import Averaging, Fetch, Selection
+from gateway.export.selection import Averaging, Fetch, MeanRow, Selection
+from gateway.model.legal_day import day_start, next_day
+from gateway.model.validity import is_excluded
 from gateway.quality import humidity_correction
-from gateway.quality.humidity_correction import NO_CORRECTION, AirHumidity, CorrectedValue
+from gateway.quality.humidity_correction import NO_CORRECTION, AirHumidity, CorrectedValue, MissingCorrection
 
-Corrector = Callable[[int, datetime, float | None, int], CorrectedValue]
-"""(datastream, time or begin of the bucket, value, number of readings with a value) -> corrected value."""
+Corrector = Callable[[int, datetime, float | None, int, int], CorrectedValue]
+"""(datastream, time or begin of the bucket, value, number of valid readings, flags of a reading) -> corrected value."""
 
-_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
 _AIR_BUCKET = {Averaging.RAW: _MINUTE, Averaging.MINUTE: _MINUTE, Averaging.HOUR: _HOUR, Averaging.DAY: _HOUR}
 _AIR_QUERY = {_MINUTE: "air_1min", _HOUR: "air_1h"}
 
@@ -24,13 +26,15 @@ async def build_corrector(selection: Selection, start: datetime, end: datetime, 
     width = _AIR_BUCKET[selection.averaging]
     period = _bucket_start(start, width), end
     if selection.averaging is Averaging.DAY:
-        period = _bucket_start(start, _DAY), _bucket_start(end - _MINUTE, _DAY) + _DAY
+        period = day_start(start, selection.time_zone), next_day(end - _MINUTE, selection.time_zone)
     air_by_bucket = await _load_air(selection, period, _AIR_QUERY[width], fetch)
     humidity = selection.humidity_datastreams
     if selection.averaging is Averaging.DAY:
         return _build_daily_corrector(await _load_hourly_means(selection, period, fetch), humidity, air_by_bucket)
 
-    def correct(datastream: int, at: datetime, value: float | None, _: int) -> CorrectedValue:
+    def correct(datastream: int, at: datetime, value: float | None, _: int, flags: int) -> CorrectedValue:
+        if value is not None and is_excluded(flags):
+            return None, MissingCorrection.VALUE_FLAGGED
         return humidity_correction.correct_for_humidity(
             value, air_by_bucket.get((humidity.get(datastream, 0), _bucket_start(at, width)))
         )
@@ -53,16 +57,16 @@ MeansByDay = Mapping[tuple[int, datetime], list[tuple[datetime, float | None, in
 
 
 async def _load_hourly_means(selection: Selection, period: tuple[datetime, datetime], fetch: Fetch) -> MeansByDay:
-    """Load the hourly means by datastream and day (UTC)."""
-    values = {"ids": list(selection.ids), "start": period[0], "end": period[1]}
+    """Load the hourly means by datastream and legal day."""
     means_by_day: dict[tuple[int, datetime], list[tuple[datetime, float | None, int]]] = {}
-    for datastream, bucket, _count, valid, mean, *_other_columns in await fetch("export_1h", values):
-        means_by_day.setdefault((datastream, _bucket_start(bucket, _DAY)), []).append((bucket, mean, valid))
+    for row in map(MeanRow._make, await fetch("export_1h", selection.parameters(*period))):
+        day = row.datastream, day_start(row.start, selection.time_zone)
+        means_by_day.setdefault(day, []).append((row.start, row.mean, row.valid_count))
     return means_by_day
 
 
 def _build_daily_corrector(hours: MeansByDay, humidity: Mapping[int, int], air_by_bucket: AirByBucket) -> Corrector:
-    def correct(datastream: int, at: datetime, value: float | None, readings: int) -> CorrectedValue:
+    def correct(datastream: int, at: datetime, value: float | None, readings: int, _: int) -> CorrectedValue:
         humidity_id = humidity.get(datastream, 0)
         hourly_means = hours.get((datastream, at), [])
         corrected_means = [
@@ -75,8 +79,6 @@ def _build_daily_corrector(hours: MeansByDay, humidity: Mapping[int, int], air_b
 
 
 def _bucket_start(at: datetime, width: timedelta) -> datetime:
-    """Return the begin of the minute, hour or day (UTC) that contains `at`."""
-    if width == _MINUTE:
-        return at.replace(second=0, microsecond=0)
-    hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    return hour if width == _HOUR else hour.replace(hour=0)
+    """Return the begin of the minute or hour (UTC) that contains `at`."""
+    minute = at.astimezone(UTC).replace(second=0, microsecond=0)
+    return minute if width == _MINUTE else minute.replace(minute=0)

@@ -1,22 +1,37 @@
 -- Observations and means between two times, oldest first; queried slice by slice, so that no result is large.
 
 -- name: export_raw
-SELECT o.datastream_id, o.observed_at, o.value, o.flags, b.node_id, b.incarnation, b.seq
+-- Every reading as it is, those that do not count as well: their flags say why.
+SELECT o.datastream_id, o.observed_at, o.value, quality_flags(o.value, o.flags) AS flags, b.node_id, b.incarnation, b.seq
 FROM observation o JOIN batch b ON b.id = o.batch_id
 WHERE o.datastream_id = ANY(%(ids)s::int[]) AND o.observed_at >= %(start)s AND o.observed_at < %(end)s
 ORDER BY o.observed_at, o.batch_id, o.datastream_id, o.value
 
+-- Means have the columns of MeanRow (selection.py). A bucket counts if its start lies in the period.
+
 -- name: export_1min
-SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
-FROM means_1min(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket, m.datastream_id
+WITH i AS MATERIALIZED (SELECT * FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s, '1 hour'))
+SELECT m.datastream_id, m.bucket, m.bucket + interval '1 minute', m.count, m.valid_count,
+       expected_count(m.bucket, m.bucket + interval '1 minute', i.seconds), m.mean, m.min, m.max, m.flags
+FROM means_1min(%(ids)s::int[], %(start)s, %(end)s) m
+LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 hour', m.bucket, 'epoch')
+ORDER BY m.bucket, m.datastream_id
 
 -- name: export_1h
-SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
-FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket, m.datastream_id
+WITH i AS MATERIALIZED (SELECT * FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s, '1 day'))
+SELECT m.datastream_id, m.bucket, m.bucket + interval '1 hour', m.count, m.valid_count,
+       expected_count(m.bucket, m.bucket + interval '1 hour', i.seconds), m.mean, m.min, m.max, m.flags
+FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m
+LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 day', m.bucket, 'epoch')
+ORDER BY m.bucket, m.datastream_id
 
 -- name: export_1day
-SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
-FROM means_1day(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket, m.datastream_id
+WITH i AS MATERIALIZED (SELECT * FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s::timestamptz + interval '1 day', '1 day'))
+SELECT m.datastream_id, m.bucket, m.ends_at, m.count, m.valid_count,
+       expected_count(m.bucket, m.ends_at, i.seconds), m.mean, m.min, m.max, m.flags
+FROM means_1day(%(ids)s::int[], %(start)s, %(end)s, %(time_zone)s) m
+LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 day', m.bucket + interval '12 hours', 'epoch')
+ORDER BY m.bucket, m.datastream_id
 
 -- name: select_datastreams_of_property
 -- The datastreams of a property at a station, with the unit; no row if either is unknown.

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from alerting.sql import load_queries
+from gateway.model.legal_day import LEGAL_TIME_ZONE
 
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -22,9 +23,10 @@ class Averaging(StrEnum):
 
 
 class TableFormat(StrEnum):
-    """File formats of a table."""
+    """File formats of a table; `csv-nl` opens with a double click in a Dutch spreadsheet program."""
 
     CSV = "csv"
+    CSV_NL = "csv-nl"
     PARQUET = "parquet"
 
 
@@ -35,6 +37,28 @@ _SLICE_WIDTH = {
     Averaging.DAY: timedelta(days=30),
 }
 
+
+class MeanRow(NamedTuple):
+    """A row of the queries of means, in the order of their columns. The bucket is [start, end).
+
+    readings        all of them, without those whose time is not believed
+    valid_count     readings that count: `mean`, `min` and `max` are of these, None if there are none
+    expected_count  readings of a complete bucket; None if the interval of the readings is unknown
+    flags           bits of all these readings: why some do not count
+    """
+
+    datastream: int
+    start: datetime
+    end: datetime
+    readings: int
+    valid_count: int
+    expected_count: int | None
+    mean: float | None
+    min: float | None
+    max: float | None
+    flags: int
+
+
 Rows = Sequence[Sequence[Any]]
 Fetch = Callable[[str, Mapping[str, Any]], Awaitable[Rows]]
 
@@ -43,7 +67,8 @@ Fetch = Callable[[str, Mapping[str, Any]], Awaitable[Rows]]
 class Selection:
     """`ids` are the datastreams of the property at the station; the period is [start, end), in UTC.
 
-    `humidity_datastreams` maps each of them to the humidity datastream of its place, if there is one.
+    `humidity_datastreams` maps each of them to the humidity datastream of its place, if there is one. Days are legal
+    days of `time_zone`, an IANA name.
     """
 
     station: str
@@ -54,11 +79,16 @@ class Selection:
     end: datetime
     averaging: Averaging = Averaging.RAW
     humidity_datastreams: Mapping[int, int] = field(default_factory=dict)
+    time_zone: str = LEGAL_TIME_ZONE
 
     @property
     def file_stem(self) -> str:
         """File name of the export, without extension."""
         return f"{self.station}-{self.observed_property}-{self.averaging}-{self.start:%Y%m%dT%H%M%SZ}"
+
+    def parameters(self, start: datetime, end: datetime) -> dict[str, object]:
+        """Return the parameters of a query of readings or means in this part of the period."""
+        return {"ids": list(self.ids), "start": start, "end": end, "time_zone": self.time_zone}
 
     def slices(self) -> Iterator[tuple[datetime, datetime]]:
         """Yield the period in parts; each part is read in one query."""

@@ -1,16 +1,16 @@
-"""Rows as CSV (RFC 4180) or Parquet, written while they are read: memory is bounded by a slice, not by the period."""
+"""Rows as CSV or Parquet, written while they are read: memory is bounded by a slice, not by the period."""
 
 import asyncio
-import csv
 import io
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edge_agent.wire import Flag
+from gateway.export.csv_dialect import Dialect, DutchDialect, format_time
 from gateway.export.selection import Averaging, Rows, Selection, TableFormat
 from gateway.quality.humidity_correction import find_rule
 
@@ -20,10 +20,15 @@ _CORRECTION_COLUMNS = (
     "uncorrected",
 )  # corrected value and its rule, or the reason without correction
 _RAW_COLUMNS = ("observed_at", "value", "flags", "node", "incarnation", "seq", *_CORRECTION_COLUMNS)
-_MEAN_COLUMNS = ("start", "count", "valid_count", "mean", "min", "max", "flags", *_CORRECTION_COLUMNS)
+_MEAN_COLUMNS = (
+    "start", "end", "count", "valid_count", "expected_count", "mean", "min", "max", "flags", *_CORRECTION_COLUMNS
+)  # fmt: skip
+_LEADING_COLUMNS = ("station", "observed_property", "unit")
+UNREADABLE = "not_read"  # in the column of flags: these values could not be read; the others of the table are complete
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 _COLUMN_TYPES: Mapping[str, Any] = {
-    "observed_at": _TIMESTAMP, "start": _TIMESTAMP, "seq": pa.int64(), "count": pa.int64(), "valid_count": pa.int64(),
+    "observed_at": _TIMESTAMP, "start": _TIMESTAMP, "end": _TIMESTAMP, "seq": pa.int64(), "count": pa.int64(),
+    "valid_count": pa.int64(), "expected_count": pa.int64(),
     "value": pa.float64(), "mean": pa.float64(), "min": pa.float64(), "max": pa.float64(),
     "flags": pa.list_(pa.dictionary(pa.int8(), pa.string())), "node": pa.dictionary(pa.int32(), pa.string()),
     "incarnation": pa.dictionary(pa.int32(), pa.string()), "corrected": pa.float64(),
@@ -32,7 +37,12 @@ _COLUMN_TYPES: Mapping[str, Any] = {
 _ROW_GROUP_SIZE = 100_000  # rows of a Parquet row group
 
 
-MEDIA_TYPES = {TableFormat.CSV: "text/csv", TableFormat.PARQUET: "application/vnd.apache.parquet"}
+MEDIA_TYPES = {
+    TableFormat.CSV: "text/csv",
+    TableFormat.CSV_NL: "text/csv",
+    TableFormat.PARQUET: "application/vnd.apache.parquet",
+}
+DIALECTS = {TableFormat.CSV: Dialect(), TableFormat.CSV_NL: DutchDialect()}
 
 
 def column_names(selection: Selection) -> Sequence[str]:
@@ -44,52 +54,55 @@ def write_table(
     selection: Selection, slices: AsyncIterator[Rows], format_: TableFormat, notes: Mapping[str, str]
 ) -> AsyncIterator[bytes]:
     """Yield the table's bytes in parts. Parquet files also get `notes` (licence, attribution) as metadata."""
-    return _write_csv(selection, slices) if format_ is TableFormat.CSV else _write_parquet(selection, slices, notes)
+    if format_ is TableFormat.PARQUET:
+        return _write_parquet(selection, slices, notes)
+    return _write_csv(selection, slices, DIALECTS[format_])
 
 
-async def _write_csv(selection: Selection, slices: AsyncIterator[Rows]) -> AsyncIterator[bytes]:
-    leading_cells = selection.station, selection.observed_property, selection.unit
-    names = column_names(selection)
-    yield csv_header(selection.averaging)
-    flags_index = names.index("flags")
+async def _write_csv(selection: Selection, slices: AsyncIterator[Rows], dialect: Dialect) -> AsyncIterator[bytes]:
+    yield csv_header(selection.averaging, dialect)
     async for rows in slices:
-        yield await asyncio.to_thread(_csv_lines, [(*leading_cells, *_csv_cells(row, flags_index)) for row in rows])
+        yield await asyncio.to_thread(csv_lines, selection, rows, dialect)
 
 
-def csv_header(averaging: Averaging) -> bytes:
+def csv_header(averaging: Averaging, dialect: Dialect) -> bytes:
     """Return the header line of a CSV table."""
     names = _RAW_COLUMNS if averaging is Averaging.RAW else _MEAN_COLUMNS
-    return _csv_lines([("station", "observed_property", "unit", *names)])
+    return dialect.format_header((*_LEADING_COLUMNS, *names))
 
 
-def csv_from_means(selection: Selection, means: Sequence[Any]) -> bytes:
-    """Write means that are loaded already (start, flags as text) as CSV lines with the same columns."""
+def csv_lines(selection: Selection, rows: Rows, dialect: Dialect) -> bytes:
+    """Return rows of `stream_rows` as lines."""
+    leading_cells = selection.station, selection.observed_property, selection.unit
+    flags_index = column_names(selection).index("flags")
+    lines = []
+    for row in rows:
+        cells = [*leading_cells, *row]
+        cells[len(leading_cells) + flags_index] = " ".join(_flag_names(row[flags_index]))
+        lines.append(cells)
+    return dialect.format_lines(lines)
+
+
+def csv_from_means(selection: Selection, means: Sequence[Any], dialect: Dialect) -> bytes:
+    """Write means that are loaded already (times as text, flags as names) as CSV lines with the same columns."""
     leading_cells = selection.station, selection.observed_property, selection.unit
     rule = find_rule(selection.observed_property)
     label = None if rule is None else rule.label
-    return _csv_lines([
-        (*leading_cells, m.start, m.count, m.valid_count, m.mean, m.min, m.max, " ".join(m.flags),
-         m.corrected, None if m.corrected is None else label, m.uncorrected)
+    return dialect.format_lines([
+        (*leading_cells, datetime.fromisoformat(m.start), datetime.fromisoformat(m.end), m.count, m.valid_count,
+         m.expected_count, m.mean, m.min, m.max, " ".join(m.flags), m.corrected,
+         None if m.corrected is None else label, m.uncorrected)
         for m in means
     ])  # fmt: skip
 
 
-def _csv_lines(rows: Sequence[Sequence[object]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
-
-
-def _csv_cells(row: Sequence[Any], flags_index: int) -> list[object]:
-    at, *columns = row
-    cells = [format_time(at), *columns]
-    cells[flags_index] = " ".join(_flag_names(row[flags_index]))
-    return cells
-
-
-def format_time(at: datetime) -> str:
-    """Format as RFC 3339 in UTC, with milliseconds and Z."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def csv_marker(selection: Selection, start: datetime, dialect: Dialect) -> bytes:
+    """Return a line without numbers: from this time on the values of this station could not be read."""
+    names = column_names(selection)
+    cells: list[object] = [selection.station, selection.observed_property, selection.unit, start]
+    cells += [None] * (len(names) - 1)
+    cells[len(_LEADING_COLUMNS) + names.index("flags")] = UNREADABLE
+    return dialect.format_lines([cells])
 
 
 def _flag_names(bits: int) -> list[str]:
@@ -105,6 +118,7 @@ async def _write_parquet(
         "observed_property": selection.observed_property,
         "unit": selection.unit,
         "averaging": selection.averaging.value,
+        **({"time_zone": selection.time_zone} if selection.averaging is Averaging.DAY else {}),
         "start": format_time(selection.start),
         "end": format_time(selection.end),
         **notes,

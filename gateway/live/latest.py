@@ -1,45 +1,70 @@
-"""Selects what viewers get from a commit: the newest live value of each datastream. Pure."""
+"""Selects what viewers get from a commit: the newest valid live value of each datastream. Pure."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.live.message import MINUTE_MS, LiveObservation, RecentReadings
-from gateway.model.observation import ObservationBatch
+from gateway.model.observation import IntArray, ObservationBatch
 from gateway.model.registry import Datastream, Registry
 from gateway.model.timestamps import from_ms
+from gateway.model.validity import UNDATED_MASK, find_valid
 
 
 def select_latest(rows: ObservationBatch, registry: Registry) -> list[LiveObservation]:
-    """Return the newest live value of each datastream, with the readings of the minute before it."""
-    live = np.flatnonzero(~rows.late)
-    order = live[np.argsort(rows.datastream[live], kind="stable")]
-    if not len(order):
+    """Return the newest valid live value of each datastream, with the readings from a minute before it on.
+
+    A datastream without a valid value in this commit is there without a value, with the flags of its newest reading.
+    Readings whose time is not believed are left out.
+    """
+    rows = rows[~rows.late & ((rows.flags & UNDATED_MASK) == 0)]
+    if not len(rows):
         return []
-    lengths = np.diff(np.flatnonzero(np.diff(rows.datastream[order], prepend=-1, append=-1)))
-    last_at = rows.observed_at[order[np.cumsum(lengths) - 1]]
-    dt = rows.observed_at[order] - np.repeat(last_at, lengths)
+    rows = rows[_order_by_datastream_and_time(rows)]
+    valid = find_valid(rows.value, rows.flags)
+    lengths = np.diff(np.flatnonzero(np.diff(rows.datastream, prepend=-1, append=-1)))
+    newest = _find_newest(valid, lengths)
+    dt = rows.observed_at - np.repeat(rows.observed_at[newest], lengths)
     recent = dt > -MINUTE_MS
-    ends = np.cumsum(np.add.reduceat(recent, np.cumsum(lengths) - lengths))  # at least the last row of each datastream
-    order = order[recent]
+    ends = np.cumsum(np.add.reduceat(recent, np.cumsum(lengths) - lengths))  # at least the newest row of each
     # Convert to lists once: per-reading Python costs more than all of the numpy work.
     columns = RecentReadings(
-        dt=dt[recent].tolist(), values=rows.value[order].tolist(), flags=rows.flags[order].tolist()
+        dt=dt[recent].tolist(), values=rows.value[recent].tolist(), flags=rows.flags[recent].tolist()
     )
-    for gap in np.flatnonzero(np.isnan(rows.value[order])).tolist():
+    for gap in np.flatnonzero(~valid[recent]).tolist():
         columns.values[gap] = None
-    slots, ends = rows.datastream[order[ends - 1]].tolist(), ends.tolist()
+    positions = (np.cumsum(recent)[newest] - 1).tolist()  # of the newest rows among the recent ones
+    spans = zip([0, *ends.tolist()[:-1]], ends.tolist(), positions, strict=True)
+    slots, last_at = rows.datastream[newest].tolist(), rows.observed_at[newest].tolist()
     return [
-        _build_observation(registry.datastreams[slot], at, columns, slice(begin, end))
-        for slot, at, begin, end in zip(slots, last_at.tolist(), [0, *ends[:-1]], ends, strict=True)
+        _build_observation(registry.datastreams[slot], at, columns, slice(begin, end), position)
+        for slot, at, (begin, end, position) in zip(slots, last_at, spans, strict=True)
     ]
 
 
-def _build_observation(datastream: Datastream, at: int, columns: RecentReadings, span: slice) -> LiveObservation:
-    values, flags = columns.values[span], columns.flags[span]
+def _order_by_datastream_and_time(rows: ObservationBatch) -> IntArray:
+    order = np.argsort(rows.datastream, kind="stable")
+    steps = np.diff(rows.observed_at[order])
+    if (steps[np.diff(rows.datastream[order]) == 0] < 0).any():  # seldom: a clock was set, or batches swapped places
+        order = np.lexsort((rows.observed_at, rows.datastream))
+    return order
+
+
+def _find_newest(valid: NDArray[np.bool_], lengths: IntArray) -> IntArray:
+    """Return the last valid row of each group of successive rows, else its last row."""
+    ends = np.cumsum(lengths)
+    last_valid: IntArray = np.maximum.reduceat(np.where(valid, np.arange(len(valid)), -1), ends - lengths)
+    return np.where(last_valid < 0, ends - 1, last_valid)
+
+
+def _build_observation(
+    datastream: Datastream, at: int, columns: RecentReadings, span: slice, position: int
+) -> LiveObservation:
+    flags = columns.flags[span]
     return LiveObservation(
         station=datastream.station,
         observed_property=datastream.observed_property,
         observed_at=from_ms(at),
-        value=values[-1],
-        flags=flags[-1],
-        recent=RecentReadings(dt=columns.dt[span], values=values, flags=flags if any(flags) else []),
+        value=columns.values[position],
+        flags=columns.flags[position],
+        recent=RecentReadings(dt=columns.dt[span], values=columns.values[span], flags=flags if any(flags) else []),
     )

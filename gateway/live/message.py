@@ -16,7 +16,10 @@ MINUTE_MS = 60_000  # ms
 
 
 class RecentReadings(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Readings in columns, as in a ReadingBatch: `dt` in ms from the newest (<= 0); `flags` is empty if all are 0."""
+    """Readings in columns, as in a ReadingBatch: `dt` in ms from the newest valid one; `flags` is empty if all are 0.
+
+    A value that does not count is None, with its flags; after the newest valid one (`dt` > 0) none counts.
+    """
 
     dt: list[int]
     values: list[float | None]
@@ -24,10 +27,10 @@ class RecentReadings(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LiveObservation(Struct, frozen=True, kw_only=True):
-    """The newest value of one datastream in a commit. `value` None: the sensor returned none.
+    """The newest valid value of one datastream in a commit. `value` None: there was none, because of `flags`.
 
-    `recent` holds this commit's readings of the 60 s up to `observed_at`. A replica needs them for the mean of the last
-    minute, however many readings one batch has.
+    `recent` holds this commit's readings from 60 s before `observed_at` on. A replica needs them for the mean of the
+    last minute, however many readings one batch has.
     """
 
     station: str

@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import ObservedProperty, Registry, cache_per_registry
+from gateway.model.validity import LARGEST_MAGNITUDE
 from gateway.quality.kernels import STATE, flag_rows
 
 QualityStates = NDArray[np.void]
 
 
 class Flagger:
-    """Adds the flags out_of_range, stuck, jump and humidity. States: one STATE record per datastream, shape (m,)."""
+    """Adds the flags out_of_range, stuck, jump and humidity. States: one STATE record per datastream, shape (m,).
+
+    Late rows get out_of_range only: the others need what came before them.
+    """
 
     def initial(self, registry: Registry) -> QualityStates:
         """Return states without history."""
@@ -31,18 +35,16 @@ class Flagger:
     ) -> tuple[QualityStates, ObservationBatch]:
         """Return the states after these rows, and the rows with flags; the given states stay unchanged."""
         new_states, flags = states.copy(), batch.flags.copy()
-        live = ~batch.late
-        live_flags = flags[live]
         flag_rows(
             new_states,
             _build_limits(registry),
-            batch.datastream[live],
-            batch.observed_at[live],
-            batch.value[live],
-            batch.rh[live],
-            live_flags,
+            batch.datastream,
+            batch.observed_at,
+            batch.value,
+            batch.rh,
+            batch.late,
+            flags,
         )
-        flags[live] = live_flags
         return new_states, batch.with_flags(flags)
 
     def dump(self, states: QualityStates, slots: Sequence[int]) -> list[bytes]:
@@ -59,13 +61,15 @@ class Flagger:
 
 @cache_per_registry
 def _build_limits(registry: Registry) -> NDArray[np.float64]:
-    """Shape (m, 4): lower, upper, max_rise, 1 if humidity matters."""
+    """Shape (m, 4): lower, upper, max_rise (NaN: not checked), 1 if humidity matters."""
     return np.array([_limits_of(registry.properties[d.observed_property]) for d in registry.datastreams]).reshape(-1, 4)
 
 
 def _limits_of(observed_property: ObservedProperty) -> tuple[float, float, float, float]:
-    bounds = [
-        np.nan if bound is None else bound
-        for bound in (observed_property.lower, observed_property.upper, observed_property.max_rise)
-    ]
-    return bounds[0], bounds[1], bounds[2], float(observed_property.id.startswith("pm"))
+    lower, upper, max_rise = observed_property.lower, observed_property.upper, observed_property.max_rise
+    return (
+        -LARGEST_MAGNITUDE if lower is None else max(lower, -LARGEST_MAGNITUDE),
+        LARGEST_MAGNITUDE if upper is None else min(upper, LARGEST_MAGNITUDE),
+        np.nan if max_rise is None else max_rise,
+        float(observed_property.id.startswith("pm")),
+    )

@@ -11,7 +11,8 @@ Above a_w 0.95 the divisor grows without bound and reflects the humidity sensor'
 
 A reading is corrected by the mean humidity of its minute, a minute or hour by that of the same minute or hour, as
 measured at the same station. A day is the mean of its corrected hours if these hold three quarters of its readings.
-A change that alters corrected values raises the version.
+A change that alters corrected values raises the version. Version 2 averages the valid humidity readings of a bucket;
+version 1 gave no value if any of them had one of ten flags.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +22,8 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from edge_agent.wire import Flag
+from gateway.model.figures import shorten
+from gateway.model.validity import is_excluded
 
 KAPPA = 0.3
 DENSITY = 1.65  # g/cm3 of dry particles, in equation 6
@@ -29,21 +31,15 @@ MAX_WATER_ACTIVITY = 0.95  # a_w up to which there is a corrected value
 MIN_DAY_SHARE = 0.75  # of a day's readings that its corrected hours must contain
 HUMIDITY_PROPERTY = "humidity"
 
-# Not the set of detection: a jump or a disagreement may be the very peak that a detector must see, but it is no
-# reliable humidity.
-_UNTRUSTED_FLAGS = int(
-    Flag.WARM_UP | Flag.OUT_OF_RANGE | Flag.STALE | Flag.STUCK | Flag.SENSOR_FAULT | Flag.JUMP
-    | Flag.NEIGHBOUR_DISAGREES | Flag.MAINTENANCE | Flag.CALIBRATION_EXPIRED | Flag.TIME_SUSPECT
-)  # fmt: skip
-
 
 class MissingCorrection(StrEnum):
     """Why a raw value has no corrected value."""
 
     NO_HUMIDITY = "no_humidity"  # the station measured no humidity at that time
-    HUMIDITY_FLAGGED = "humidity_flagged"  # it did, but the value is flagged or impossible
+    HUMIDITY_FLAGGED = "humidity_flagged"  # it did, but no value counts, by its flags or its range
     TOO_HUMID = "too_humid"  # the rule does not hold above MAX_WATER_ACTIVITY
     TOO_FEW_HOURS = "too_few_hours"  # less than MIN_DAY_SHARE of the day
+    VALUE_FLAGGED = "value_flagged"  # the raw value does not count, by its flags
 
 
 class CorrectionRule(Struct, frozen=True, kw_only=True):
@@ -64,7 +60,7 @@ class CorrectionRule(Struct, frozen=True, kw_only=True):
 
 HUMIDITY_GROWTH = CorrectionRule(
     name="kappa-koehler",
-    version=1,
+    version=2,
     properties=("pm1", "pm2_5", "pm4", "pm10"),
     parameters=MappingProxyType({"kappa": KAPPA, "density": DENSITY, "highestWaterActivity": MAX_WATER_ACTIVITY}),
     formula="dry = raw / (1 + (kappa / density) / (1 / a_w - 1)), a_w = relative humidity / 100",
@@ -74,7 +70,7 @@ CORRECTION_RULES = (HUMIDITY_GROWTH,)
 
 
 class AirHumidity(Struct, frozen=True, kw_only=True, gc=False):
-    """Mean relative humidity in %, None if there was no value, and the flags of its readings."""
+    """Mean relative humidity of the valid readings in %, None if there were none, and the flags of all readings."""
 
     percent: float | None
     flags: int
@@ -96,21 +92,22 @@ def correct_for_humidity(value: float | None, humidity: AirHumidity | None) -> C
     if value is None:
         return NO_CORRECTION
     if humidity is None or humidity.percent is None:
-        return None, MissingCorrection.NO_HUMIDITY
-    if humidity.flags & _UNTRUSTED_FLAGS or not 0 <= humidity.percent <= 100:
+        flagged = humidity is not None and is_excluded(humidity.flags)
+        return None, MissingCorrection.HUMIDITY_FLAGGED if flagged else MissingCorrection.NO_HUMIDITY
+    if not 0 <= humidity.percent <= 100:
         return None, MissingCorrection.HUMIDITY_FLAGGED
     activity = humidity.percent / 100
     if activity > MAX_WATER_ACTIVITY:
         return None, MissingCorrection.TOO_HUMID
-    return value / (1 + KAPPA / DENSITY * activity / (1 - activity)), None
+    return shorten(value / (1 + KAPPA / DENSITY * activity / (1 - activity))), None
 
 
 def correct_day(value: float | None, readings: int, hours: Iterable[tuple[float | None, int]]) -> CorrectedValue:
-    """Correct a day from its hours (corrected value, readings with a value); the day has `readings` in all."""
+    """Correct a day from its hours (corrected value, valid readings); the day has `readings` valid ones in all."""
     if value is None:
         return NO_CORRECTION
     corrected_hours = [(mean, count) for mean, count in hours if mean is not None]
     count = sum(n for _, n in corrected_hours)
     if count == 0 or count < MIN_DAY_SHARE * readings:
         return None, MissingCorrection.TOO_FEW_HOURS
-    return fsum(mean * n for mean, n in corrected_hours) / count, None
+    return shorten(fsum(mean * n for mean, n in corrected_hours) / count), None

@@ -5,6 +5,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from edge_agent.wire import Flag
+from gateway.model.validity import EXCLUDED_MASK
 
 STATE = np.dtype([("value", np.float64), ("at", np.int64), ("equal_since", np.int64), ("equal_count", np.int64)])
 
@@ -26,23 +27,26 @@ def flag_rows(
     at: NDArray[np.int64],
     value: NDArray[np.float64],
     rh: NDArray[np.float64],
+    late: NDArray[np.bool_],
     flags: NDArray[np.int32],
 ) -> None:
     """Add flags and update states, both in place.
 
-    states (m,) STATE; limits (m, 4): lower, upper, largest rise, 1 if humidity matters (NaN: no limit);
-    slots, at (ms), value, rh, flags: (n,). A value is "stuck" from the 30th equal one that spans ten minutes.
+    states (m,) STATE; limits (m, 4): lower, upper, largest rise (NaN: no limit), 1 if humidity matters;
+    slots, at (ms), value, rh, late, flags: (n,). A value is "stuck" from the 30th equal one that spans ten minutes.
+    Late rows and values that do not count change no state.
     """
     for i in range(len(value)):
         x = value[i]
         if np.isnan(x):
             continue
         slot = slots[i]
-        state = states[slot]
         limit = limits[slot]
-        new_flags = 0
-        if x < limit[0] or x > limit[1] or np.isinf(x):
-            new_flags |= _OUT_OF_RANGE
+        new_flags = _OUT_OF_RANGE if x < limit[0] or x > limit[1] else 0
+        if late[i] or (flags[i] | new_flags) & EXCLUDED_MASK:  # no history for the next value
+            flags[i] |= new_flags
+            continue
+        state = states[slot]
         if state.equal_count > 0 and abs(x - state.value) > limit[2]:
             new_flags |= _JUMP
         if limit[3] > 0 and rh[i] > _HUMID_AIR_PERCENT:

@@ -17,6 +17,7 @@ import psycopg
 
 from gateway.errors import GatewayError, StartError
 from gateway.store.connection import connect
+from gateway.store.means import fill_means
 from gateway.store.properties import add_missing_properties
 
 _LOCK_KEY = 7_431_100  # any number that no other program uses
@@ -100,6 +101,7 @@ def migrate(dsn: str, *, check: bool = False) -> list[str]:
                 )
         if not check:
             add_missing_properties(connection)
+            fill_means(connection)
     return [migration.name for migration in pending_migrations]
 
 

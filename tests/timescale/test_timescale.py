@@ -13,6 +13,7 @@ import gateway.api
 import gateway.export
 from alerting.sql import load_queries
 from gateway.store import retention
+from gateway.store.means import fill_means
 from gateway.store.retention import RetentionSettings
 from tests.gateway.enrolled_node import enrol_node
 
@@ -26,7 +27,7 @@ QUERIES = {
 ANY = {
     "area": None, "station": "wijk-aan-zee", "property": "pm2_5", "start": START, "end": START + timedelta(days=3),
     "before": None, "before_id": None, "key": None, "offset": 0, "limit": 500, "id": None, "open": None, "event": None,
-    "ids": [1], "kinds": None,
+    "ids": [1], "kinds": None, "time_zone": "Europe/Amsterdam",
 }  # fmt: skip
 EMPTY = {  # queries without rows in this test's data
     "select_events",
@@ -178,12 +179,13 @@ def test_directions_are_averaged_as_directions_on_both_servers(enrolled, hyperta
                    FROM unnest(%s::float8[]) WITH ORDINALITY AS u(v, j), LATERAL (SELECT j - 1 AS i) n""",
                 [START, values],
             )
-            means = (
-                "SELECT valid_count, mean, min, max FROM {}('{{1, 2}}', %s, %s) WHERE datastream_id = 2 ORDER BY bucket"
-            )
+            means = """SELECT valid_count, mean, min, max FROM {}('{{1, 2}}', %s, %s{})
+                       WHERE datastream_id = 2 ORDER BY bucket"""
             minutes, hours, days = (
-                connection.execute(means.format(name), [START.replace(hour=0), START + timedelta(hours=3)]).fetchall()
-                for name in ("means_1min", "means_1h", "means_1day")
+                connection.execute(
+                    means.format(name, zone), [START.replace(hour=0) - timedelta(days=1), START + timedelta(hours=3)]
+                ).fetchall()
+                for name, zone in (("means_1min", ""), ("means_1h", ""), ("means_1day", ", 'Europe/Amsterdam'"))
             )
             assert [count for count, *_ in minutes] == [4, 4, 0]
             assert minutes[0][1] % 360 == pytest.approx(0, abs=1e-9) or minutes[0][1] == pytest.approx(360)
@@ -202,3 +204,77 @@ SERVER_DEPENDENT = {
 
 def comparable(value):
     return pytest.approx(value, rel=1e-12) if isinstance(value, float) else value
+
+
+def store_hostile_readings(connection):
+    """Over two legal days: valid ones, and for every flag an absurd one; others without a flag, as stored before."""
+    connection.execute(
+        """INSERT INTO observation
+           SELECT 1, %s + i * interval '97 seconds', CASE WHEN i %% 3 = 0 THEN 987.625 ELSE 8 + i %% 5 END,
+                  CASE WHEN i %% 3 = 0 THEN 1 << (i / 3 %% 15) ELSE 0 END, 1
+           FROM generate_series(0, 199) AS i""",
+        [START],
+    )
+    connection.execute(
+        """INSERT INTO observation SELECT 1, %s + n * interval '41 minutes', v, 0, 1
+           FROM unnest('{2e200, -2e200, Infinity, NaN, 1e10}'::float8[]) WITH ORDINALITY AS u(v, n)""",
+        [START],
+    )
+
+
+@pytest.mark.parametrize("zone", ["Europe/Amsterdam", "UTC", "America/New_York"])
+@pytest.mark.parametrize("averaging", ["1min", "1h", "1day"])
+def test_means_of_valid_values_are_the_same_as_on_plain_postgresql(enrolled, hypertable, database, averaging, zone):
+    enrol_node(database)
+    period = {"ids": [1], "start": START - timedelta(days=1), "end": START + timedelta(days=2), "time_zone": zone}
+    with psycopg.connect(database) as plain:
+        answers = []
+        for connection in (hypertable, plain):
+            fill(connection)
+            store_hostile_readings(connection)
+            answers.append(connection.execute(QUERIES[f"export_{averaging}"], period).fetchall())
+    timescale_rows, plain_rows = ([tuple(map(comparable, row)) for row in rows] for rows in answers)
+    assert timescale_rows == plain_rows
+    assert all(row[7] is None or row[7] < 20 or row[9] for row in answers[0])
+
+
+def test_means_made_anew_are_filled_from_the_oldest_reading_on_and_complete_meanwhile(enrolled, migrated):
+    """As after the migration of a database with readings of two months: longer than any policy looks back."""
+    policy = "SELECT remove_continuous_aggregate_policy(%s::regclass, if_exists => true)"
+    views = ("observation_1min", "observation_1h", "observation_1day")
+    hours = "SELECT count(*), sum(count), sum(valid_count), max(max) FROM means_1h('{77}', %s, %s)"
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    period = [start, start + timedelta(days=70)]
+    with psycopg.connect(migrated, prepare_threshold=None, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = warning")
+        connection.execute(
+            """INSERT INTO datastream (id, station_id, node_id, property_id) OVERRIDING SYSTEM VALUE
+               VALUES (77, 'wijk-aan-zee', 'ijm-001', 'pm10')"""
+        )
+        connection.execute(
+            """INSERT INTO observation
+               SELECT 77, %s + i * interval '30 minutes', CASE WHEN i %% 2 = 0 THEN 8 ELSE 987 END,
+                      CASE WHEN i %% 2 = 0 THEN 0 ELSE 512 END, 1 FROM generate_series(0, 60 * 48 - 1) AS i""",
+            [start],
+        )
+        try:
+            for view in views:
+                connection.execute(policy, [view])
+            expected = (60 * 24, 60 * 48, 60 * 24, 8.0)
+            assert connection.execute(hours, period).fetchone() == expected  # nothing is filled yet
+            fill_means(connection)
+            assert connection.execute(hours, period).fetchone() == expected
+            stored = connection.execute(
+                """SELECT format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name)
+                   FROM timescaledb_information.continuous_aggregates WHERE view_name = 'observation_1day'"""
+            ).fetchone()[0]
+            days = f"SELECT count(*), min(bucket) FROM {stored} WHERE datastream_id = 77"
+            assert connection.execute(days).fetchone() == (61, start - timedelta(hours=2))
+            fill_means(connection)  # policies are there: nothing to do
+            assert connection.execute("SELECT count(*) FROM timescaledb_information.jobs WHERE proc_name = "
+                                      "'policy_refresh_continuous_aggregate'").fetchone() == (3,)  # fmt: skip
+        finally:
+            connection.execute("DELETE FROM observation WHERE datastream_id = 77")
+            connection.execute("DELETE FROM datastream WHERE id = 77")
+            for view in views:
+                connection.execute("CALL refresh_continuous_aggregate(%s::regclass, %s, %s)", [view, *period])

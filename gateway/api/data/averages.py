@@ -21,7 +21,7 @@ from msgspec import json
 from gateway.api.data.database import Database
 from gateway.api.schemas.observations import Mean, mean_from_row
 from gateway.export.corrected import build_corrector
-from gateway.export.selection import Averaging, Selection
+from gateway.export.selection import Averaging, MeanRow, Selection
 
 _BLOCK_LENGTHS = {
     Averaging.MINUTE: timedelta(hours=1),
@@ -40,7 +40,7 @@ _RECENT_MAX_AGE = 1.0  # s, for the current block; responses are cached for 2 s 
 _MAX_BLOCKS = 4_000
 _TIMEOUT = 10.0  # s
 
-BlockKey = tuple[Averaging, tuple[int, ...], datetime]
+BlockKey = tuple[Averaging, str, tuple[int, ...], datetime]  # time zone, datastreams, start
 DatedMean = tuple[datetime, Mean]  # start of the bucket, and its document
 MeanPosition = tuple[datetime, int]  # bucket and datastream, the sort key of all means
 
@@ -119,7 +119,7 @@ class MeanCache:
     async def _load_blocks(self, selection: Selection, starts: Sequence[datetime]) -> list[Block]:
         """The blocks of these starts; the stale ones are read in one query."""
         ids, now = tuple(selection.ids), datetime.now(UTC)
-        keys: list[BlockKey] = [(selection.averaging, ids, start) for start in starts]
+        keys: list[BlockKey] = [(selection.averaging, selection.time_zone, ids, start) for start in starts]
         read_since = {key: self._stale_since(key, now) for key in keys}
         stale = {key: since for key, since in read_since.items() if since is not None}
         cached = {key: self._blocks[key] for key in keys if key not in stale}
@@ -133,28 +133,29 @@ class MeanCache:
 
     def _stale_since(self, key: BlockKey, now: datetime) -> datetime | None:
         """The time from which a block has to be read again; None if it is fresh."""
-        block, at, (averaging, _, begin) = self._blocks.get(key), time.monotonic(), key
+        block, at, (averaging, _, _, begin) = self._blocks.get(key), time.monotonic(), key
         if block is None or at - block.complete_at > _BLOCK_MAX_AGE:
             return begin
         if begin + _BLOCK_LENGTHS[averaging] < now - _SETTLING_TIME or at - block.read_at <= _RECENT_MAX_AGE:
             return None
-        return max(begin, _bucket_start(now - _SETTLING_TIME, _BUCKET_LENGTHS[averaging]))
+        # the bucket that contains this moment may have begun a length earlier: legal days begin at local midnight
+        return max(begin, _bucket_start(now - _SETTLING_TIME, _BUCKET_LENGTHS[averaging]) - _BUCKET_LENGTHS[averaging])
 
     async def _query_blocks(self, selection: Selection, stale: dict[BlockKey, datetime]) -> dict[BlockKey, Block]:
-        averaging, ids = selection.averaging, tuple(selection.ids)
-        since, until = min(stale.values()), max(key[2] for key in stale) + _BLOCK_LENGTHS[averaging]
+        averaging, zone, ids = selection.averaging, selection.time_zone, tuple(selection.ids)
+        since, until = min(stale.values()), max(key[3] for key in stale) + _BLOCK_LENGTHS[averaging]
         read_at, previous = time.monotonic(), {key: self._blocks.get(key) for key in stale}
         rows, correct = await asyncio.gather(
-            self._database.fetch_rows(f"select_means_{averaging}", {"ids": list(ids), "start": since, "end": until}),
+            self._database.fetch_rows(f"select_means_{averaging}", selection.parameters(since, until)),
             build_corrector(selection, since, until, self._database.fetch_rows),
         )
         new: dict[BlockKey, list[DatedMean]] = {key: [] for key in stale}
-        for row in rows:
-            datastream, bucket, _, valid_count, mean, _, _, _ = row
-            key = averaging, ids, _bucket_start(bucket, _BLOCK_LENGTHS[averaging])
-            if key in new and bucket >= stale[key]:
-                new[key].append((bucket, mean_from_row(row, correct(datastream, bucket, mean, valid_count))))
-        return {key: merge_block(means, read_at, key[2], stale[key], previous[key]) for key, means in new.items()}
+        for row in map(MeanRow._make, rows):
+            key = averaging, zone, ids, _bucket_start(row.start, _BLOCK_LENGTHS[averaging])
+            if key in new and row.start >= stale[key]:
+                corrected = correct(row.datastream, row.start, row.mean, row.valid_count, 0)
+                new[key].append((row.start, mean_from_row(row, corrected)))
+        return {key: merge_block(means, read_at, key[3], stale[key], previous[key]) for key, means in new.items()}
 
 
 def merge_block(

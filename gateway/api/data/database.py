@@ -15,9 +15,12 @@ from psycopg.errors import QueryCanceled
 from psycopg.rows import TupleRow, kwargs_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from alerting.errors import one_line
+from alerting.log import get_logger
 from alerting.sql import load_queries
 from gateway.export.selection import QUERIES as EXPORT_QUERIES
 
+_LOG = get_logger("gateway.api")
 T = TypeVar("T")
 QueryValues = Mapping[str, object]
 
@@ -68,7 +71,11 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
-        """One connection of the pool; database errors become HTTPException 503 or 400."""
+        """One connection of the pool; database errors become HTTPException 503, or 500 for a fault of a query.
+
+        Parameters are checked before they reach a query, so a value that the database cannot compute with is never the
+        client's mistake.
+        """
         try:
             async with self._pool.connection() as connection:
                 yield connection
@@ -77,4 +84,5 @@ class Database:
         except (OperationalError, PoolTimeout):
             raise HTTPException(503, "the database does not answer; try again", {"Retry-After": "5"}) from None
         except DataError as error:
-            raise HTTPException(400, f"a value that the database cannot take: {error.diag.message_primary}") from None
+            _LOG.error("query failed", error=one_line(error))
+            raise HTTPException(500, "the server could not compute the answer; its operator can see why") from None

@@ -9,11 +9,10 @@ HTTPException with status 503.
 import asyncio
 import math
 import time
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
-from operator import attrgetter, or_
+from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Protocol, TypeVar
 
 from fastapi import HTTPException
@@ -21,62 +20,17 @@ from msgspec import Raw
 from psycopg.rows import TupleRow
 
 from gateway.api.data.database import Database
+from gateway.api.data.minute_window import MinuteWindow
 from gateway.api.data.registry import AreaRow, DatastreamRow, ObservedPropertyRow, PublicRegistry, SiteRow, StationRow
-from gateway.api.schemas.observations import Minute, flag_names, with_correction
-from gateway.api.schemas.schema import format_instant
+from gateway.api.schemas.observations import Minute, with_correction
 from gateway.live.message import MINUTE_MS, LiveMessage, LiveObservation
-from gateway.model.geodesy import mean_direction
-from gateway.model.timestamps import from_ms
-from gateway.quality.humidity_correction import HUMIDITY_PROPERTY, AirHumidity, correct_for_humidity, find_rule
+from gateway.model.timestamps import to_ms
+from gateway.quality.humidity_correction import HUMIDITY_PROPERTY, correct_for_humidity, find_rule
 
 _CHECK_INTERVAL = 1.0  # s between version checks in the database
 _COMMIT_GRACE = 0.5  # s that the live feed may be behind a commit
+_CLOCK_TOLERANCE_MS = 120_000  # a later stamp is of a wrong clock, and never newest
 _RELOAD_INTERVAL = 60.0  # s until everything is loaded again: late data do not come over the live feed
-
-TimedValue = tuple[int, float | None, int]  # ms UTC, value, flags
-
-
-class MinuteWindow:
-    """The readings of the newest 60 s of one property at one station, and their summary `minute`."""
-
-    __slots__ = ("air", "minute", "timed_values", "unit")
-
-    def __init__(self, unit: str, timed_values: Iterable[TimedValue]) -> None:
-        self.unit = unit
-        self.timed_values = deque(timed_values)
-        self.minute = self._summarise()
-
-    @property
-    def newest_ms(self) -> int:
-        """Time of the newest reading, ms UTC."""
-        return self.timed_values[-1][0]
-
-    def add(self, timed_values: Sequence[TimedValue]) -> None:
-        """Append newer readings, in order of time, and drop those over a minute older than the newest."""
-        newest_ms = self.timed_values[-1][0]
-        for timed_value in timed_values:
-            if timed_value[0] > newest_ms:
-                self.timed_values.append(timed_value)
-        while self.timed_values[0][0] <= self.timed_values[-1][0] - MINUTE_MS:
-            self.timed_values.popleft()
-        self.minute = self._summarise()
-
-    def _summarise(self) -> Minute:
-        values = [value for _, value, _ in self.timed_values if value is not None]
-        flags = reduce(or_, (bits for _, _, bits in self.timed_values), 0)
-        at, value, _ = self.timed_values[-1]
-        is_direction = self.unit == "deg"
-        mean = (mean_direction(values) if is_direction else math.fsum(values) / len(values)) if values else None
-        self.air = AirHumidity(percent=mean, flags=flags)  # only used if the property is the humidity
-        return Minute(
-            unit=self.unit,
-            observed_at=format_instant(from_ms(at)),
-            value=value,
-            mean=mean,
-            max=None if is_direction else max(values, default=None),  # directions have no maximum
-            valid_count=len(values),
-            flags=flag_names(flags),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,15 +138,20 @@ class LatestValues:
         return sorted(await self._database.fetch(row_type, query), key=attrgetter("id"))
 
     def apply(self, message: LiveMessage) -> list[tuple[LiveObservation, Minute]]:
-        """Add the observations of a commit; returns each with the minute that it ends."""
+        """Add the observations of a commit; returns each with its newest minute.
+
+        A stamp more than two minutes ahead of the clock is left out, whatever others believed of it.
+        """
         self._seen_commit = max(self._seen_commit, message.id)
         if self._buffered is not None:
             self._buffered.append(message)
+        latest_ms = to_ms(datetime.now(UTC)) + _CLOCK_TOLERANCE_MS
         for observation in message.observations:
-            self._apply_observation(observation)
+            self._apply_observation(observation, latest_ms)
         return [
             (observation, self.build_minute(observation.station, observation.observed_property))
             for observation in message.observations
+            if observation.observed_property in self.windows.get(observation.station, {})
         ]
 
     def build_minute(self, station: str, observed_property: str) -> Minute:
@@ -204,9 +163,7 @@ class LatestValues:
             return window.minute
         humidity_window = station_windows.get(HUMIDITY_PROPERTY)
         air = (
-            humidity_window.air
-            if humidity_window is not None and abs(humidity_window.newest_ms - window.newest_ms) < MINUTE_MS
-            else None
+            humidity_window.air if humidity_window is not None and humidity_window.is_near(window, MINUTE_MS) else None
         )
         return with_correction(window.minute, rule, correct_for_humidity(window.minute.mean, air))
 
@@ -214,16 +171,19 @@ class LatestValues:
         """The newest minutes of a station by property."""
         return {name: self.build_minute(station, name) for name in self.windows.get(station, {})}
 
-    def _apply_observation(self, observation: LiveObservation) -> None:
+    def _apply_observation(self, observation: LiveObservation, latest_ms: int) -> None:
+        readings = [reading for reading in observation.readings() if reading[0] <= latest_ms]
+        if not readings:
+            return
         self.station_json.pop(observation.station, None)
         station_windows = self.windows.setdefault(observation.station, {})
         window = station_windows.get(observation.observed_property)
         if window is None:
             row = self.registry.properties.get(observation.observed_property)
-            window = MinuteWindow("" if row is None else row.unit, observation.readings())
+            window = MinuteWindow("" if row is None else row.unit, readings)
             station_windows[observation.observed_property] = window
         else:
-            window.add(observation.readings())
+            window.add(readings)
 
     def check_parameters(
         self,
@@ -253,14 +213,14 @@ def _check_parameter(name: str, value: str | None, collection: Mapping[str, obje
 
 
 def _add_window(windows: dict[str, dict[str, MinuteWindow]], registry: PublicRegistry, row: TupleRow) -> None:
-    """Add a row of `select_newest_minutes`; of two nodes at one station the one with the newest reading counts."""
+    """Add a row of `select_newest_minutes`; of two nodes at one station the one with the newest valid value counts."""
     id_, at, value, flags = row
     datastream = registry.datastreams.get(id_)
     if datastream is None or not at:
         return
     station_windows = windows.setdefault(datastream.station, {})
     current = station_windows.get(datastream.observed_property)
-    if current is None or current.newest_ms < at[-1]:
-        station_windows[datastream.observed_property] = MinuteWindow(
-            registry.properties[datastream.observed_property].unit, zip(at, value, flags, strict=True)
-        )
+    unit = registry.properties[datastream.observed_property].unit
+    window = MinuteWindow(unit, zip(at, value, flags, strict=True))
+    if current is None or current.rank < window.rank:
+        station_windows[datastream.observed_property] = window

@@ -25,42 +25,66 @@ SELECT r.version AS registry, CASE WHEN l.is_called THEN l.last_value ELSE 0 END
 FROM registry_version r, live_id l
 
 -- name: select_newest_minutes
--- Per datastream the readings of the 60 s that end at the newest reading. Read as tuples, for speed.
+-- Per datastream the readings of the 60 s that end at the newest valid one, and those after it, which do not count; if
+-- none of the last hour is valid, those of its last 60 s. A stamp ahead of the clock is left out. Read as tuples.
 SELECT d.id, m.at, m.value, m.flags
 FROM datastream d
 CROSS JOIN LATERAL (
-    SELECT o.observed_at FROM observation o WHERE o.datastream_id = d.id ORDER BY o.observed_at DESC LIMIT 1
+    SELECT o.observed_at FROM observation o
+    WHERE o.datastream_id = d.id AND o.observed_at <= now() + interval '2 minutes' AND NOT is_undated(o.flags)
+    ORDER BY o.observed_at DESC LIMIT 1
 ) AS n
+LEFT JOIN LATERAL (
+    SELECT o.observed_at FROM observation o
+    WHERE o.datastream_id = d.id AND o.observed_at <= n.observed_at AND o.observed_at > n.observed_at - interval '1 hour'
+      AND valid_value(o.value, o.flags) IS NOT NULL
+    ORDER BY o.observed_at DESC LIMIT 1
+) AS v ON true
 CROSS JOIN LATERAL (
     SELECT array_agg((extract(epoch FROM o.observed_at) * 1000)::bigint ORDER BY o.observed_at, o.batch_id) AS at,
-           array_agg(o.value ORDER BY o.observed_at, o.batch_id) AS value,
-           array_agg(o.flags ORDER BY o.observed_at, o.batch_id) AS flags
+           array_agg(valid_value(o.value, o.flags) ORDER BY o.observed_at, o.batch_id) AS value,
+           array_agg(quality_flags(o.value, o.flags) ORDER BY o.observed_at, o.batch_id) AS flags
     FROM observation o
-    WHERE o.datastream_id = d.id AND o.observed_at > n.observed_at - interval '60 seconds' AND o.observed_at <= n.observed_at
+    WHERE o.datastream_id = d.id AND NOT is_undated(o.flags) AND o.observed_at <= n.observed_at
+      AND o.observed_at > coalesce(v.observed_at, n.observed_at) - interval '60 seconds'
 ) AS m
 ORDER BY d.id
 
 -- name: select_readings
 -- One page of single readings, newest first. The cursor is the last row's time and batch, and the number of rows
 -- with exactly these that earlier pages held. Read as tuples, for speed.
-SELECT o.datastream_id, o.observed_at, o.value, o.flags, o.batch_id, b.node_id, b.incarnation, b.seq
+SELECT o.datastream_id, o.observed_at, o.value, quality_flags(o.value, o.flags) AS flags, o.batch_id, b.node_id, b.incarnation, b.seq
 FROM observation o JOIN batch b ON b.id = o.batch_id
 WHERE o.datastream_id = ANY(%(ids)s::int[])
   AND o.observed_at >= %(start)s AND o.observed_at < %(end)s
   AND (%(before)s::timestamptz IS NULL OR (o.observed_at, o.batch_id) <= (%(before)s, %(key)s::bigint))
 ORDER BY o.observed_at DESC, o.batch_id DESC, o.datastream_id, o.value LIMIT %(limit)s OFFSET %(offset)s
 
+-- Means have the columns of MeanRow (gateway/export/selection.py).
+
 -- name: select_means_1min
-SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
-FROM means_1min(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket DESC, m.datastream_id DESC
+WITH i AS MATERIALIZED (SELECT * FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s, '1 hour'))
+SELECT m.datastream_id, m.bucket, m.bucket + interval '1 minute', m.count, m.valid_count,
+       expected_count(m.bucket, m.bucket + interval '1 minute', i.seconds), m.mean, m.min, m.max, m.flags
+FROM means_1min(%(ids)s::int[], %(start)s, %(end)s) m
+LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 hour', m.bucket, 'epoch')
+ORDER BY m.bucket DESC, m.datastream_id DESC
 
 -- name: select_means_1h
-SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
-FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket DESC, m.datastream_id DESC
+WITH i AS MATERIALIZED (SELECT * FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s, '1 day'))
+SELECT m.datastream_id, m.bucket, m.bucket + interval '1 hour', m.count, m.valid_count,
+       expected_count(m.bucket, m.bucket + interval '1 hour', i.seconds), m.mean, m.min, m.max, m.flags
+FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m
+LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 day', m.bucket, 'epoch')
+ORDER BY m.bucket DESC, m.datastream_id DESC
 
 -- name: select_means_1day
-SELECT m.datastream_id, m.bucket, m.count, m.valid_count, m.mean, m.min, m.max, m.flags
-FROM means_1day(%(ids)s::int[], %(start)s, %(end)s) m ORDER BY m.bucket DESC, m.datastream_id DESC
+WITH i AS MATERIALIZED (SELECT * FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s::timestamptz + interval '1 day', '1 day'))
+SELECT m.datastream_id, m.bucket, m.ends_at, m.count, m.valid_count,
+       expected_count(m.bucket, m.ends_at, i.seconds), m.mean, m.min, m.max, m.flags
+FROM means_1day(%(ids)s::int[], %(start)s, %(end)s, %(time_zone)s) m
+LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 day', m.bucket + interval '12 hours', 'epoch')
+ORDER BY m.bucket DESC, m.datastream_id DESC
 
 -- name: select_events
 SELECT e.id, e.revision, e.change, e.kind, e.area_id AS area, e.station_id AS station, s.name AS station_name,
@@ -111,12 +135,21 @@ WHERE (%(id)s::bigint IS NULL OR o.id = %(id)s)
 ORDER BY o.id DESC LIMIT %(limit)s
 
 -- name: summarise_completeness
--- Per station, of the first property that it ever measured: hours with values, readings with a value, readings.
-SELECT d.station_id AS station, count(DISTINCT m.bucket) AS hours, sum(m.valid_count)::bigint AS valid_count,
-       sum(m.count)::bigint AS count
-FROM means_1h((SELECT array_agg(f.id) FROM (SELECT min(id) AS id FROM datastream WHERE property_id <> 'lost_readings'
-                                            GROUP BY station_id) f), %(start)s, %(end)s) m
+-- Per station, of the first property that it ever measured: hours with a valid value, valid readings, readings, and how
+-- many a complete period has; NULL if the interval of the readings is unknown.
+WITH first_datastream AS (
+    SELECT min(id) AS id FROM datastream WHERE property_id <> 'lost_readings' GROUP BY station_id
+), sampling AS (
+    SELECT DISTINCT ON (s.datastream_id) s.datastream_id, s.seconds
+    FROM sampling_intervals((SELECT array_agg(id) FROM first_datastream), %(start)s, %(end)s, '1 day') s
+    ORDER BY s.datastream_id, s.starts_at DESC
+)
+SELECT d.station_id AS station, count(*) FILTER (WHERE m.valid_count > 0) AS hours,
+       sum(m.valid_count)::bigint AS valid_count, sum(m.count)::bigint AS count,
+       expected_count(%(start)s, %(end)s, min(s.seconds)) AS expected_count
+FROM means_1h((SELECT array_agg(id) FROM first_datastream), %(start)s, %(end)s) m
 JOIN datastream d ON d.id = m.datastream_id
+LEFT JOIN sampling s ON s.datastream_id = d.id
 GROUP BY d.station_id ORDER BY d.station_id
 
 -- name: summarise_alert_latency

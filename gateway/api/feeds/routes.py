@@ -1,7 +1,6 @@
 """`/feeds`: Atom and RSS of events and alerts, GeoJSON of the stations, CAP of one event, CSV of today."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -9,11 +8,11 @@ from starlette.responses import StreamingResponse
 
 from alerting.message.cap import build_cap
 from alerting.vocabulary import LOCAL_TIMEZONE
-from gateway.api.data.averages import MeanCache
+from gateway.api.data.table_stream import write_minutes_of_stations
 from gateway.api.feeds import cap, syndication
 from gateway.api.http.parameters import AreaId, ItemId
 from gateway.api.http.problems import reject_unknown_parameters
-from gateway.api.http.responses import licence_headers, respond_cached
+from gateway.api.http.responses import attachment_headers, licence_headers, respond_cached
 from gateway.api.pages.events import build_sentence
 from gateway.api.pages.renderer import View, build_view
 from gateway.api.routes import alerts, events, places
@@ -25,6 +24,7 @@ from gateway.api.schemas.events import Event
 from gateway.api.schemas.schema import LICENCE
 from gateway.export import tables
 from gateway.export.selection import Averaging, TableFormat
+from gateway.model.legal_day import day_start
 
 router = APIRouter(prefix="/feeds", dependencies=[Depends(reject_unknown_parameters)], include_in_schema=False)
 
@@ -103,29 +103,29 @@ async def get_cap(request: Request, id_: ItemId) -> Response:
 
 @router.get("/today.csv")
 async def get_today_csv(
-    request: Request, property_: Annotated[str, Query(alias="property", max_length=100)] = "pm2_5"
+    request: Request,
+    property_: Annotated[str, Query(alias="property", max_length=100)] = "pm2_5",
+    format_: Annotated[Literal["csv", "csv-nl"], Query(alias="format")] = "csv",
 ) -> Response:
-    """One-minute means of one property at every station since local midnight."""
+    """One-minute means of one property at every station since midnight of the legal day."""
     latest_values = await get_latest_values(request)
     latest_values.check_parameters(observed_property=property_)
-    mean_cache: MeanCache = request.app.state.mean_cache
     end = datetime.now(UTC)
-    start = end.astimezone(LOCAL_TIMEZONE).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    start = day_start(end)
     selections = [
         latest_values.registry.build_selection(id_, property_, (start, end), Averaging.MINUTE)
         for id_ in latest_values.registry.stations
+        if latest_values.registry.datastreams_of(id_, property_)
     ]
-
-    async def parts() -> AsyncIterator[bytes]:
-        yield tables.csv_header(Averaging.MINUTE)
-        for selection in selections:
-            if selection.ids:
-                page = await mean_cache.fetch_page(selection, None, 2 * int(timedelta(days=1) / timedelta(minutes=1)))
-                means = [mean for _, mean in reversed(page)]
-                yield tables.csv_from_means(selection, means)
-
-    headers = {"Cache-Control": "public, max-age=60", **licence_headers(request.app.state.settings)}
-    return StreamingResponse(parts(), media_type=tables.MEDIA_TYPES[TableFormat.CSV], headers=headers)
+    table_format = TableFormat(format_)
+    day = start.astimezone(LOCAL_TIMEZONE).date()
+    headers = {
+        **attachment_headers(f"piekwacht-{property_}-1min-{day}", table_format),
+        "Cache-Control": "public, max-age=60",
+        **licence_headers(request.app.state.settings),
+    }
+    parts = write_minutes_of_stations(selections, request.app.state.mean_cache, table_format)
+    return StreamingResponse(parts, media_type=tables.MEDIA_TYPES[table_format], headers=headers)
 
 
 @router.get("/{collection}.{format_}")

@@ -34,6 +34,7 @@ _PROBLEMS = {
     405: "This address allows other methods",
     406: "None of the formats in Accept is available",
     414: "The address is too long",
+    500: "The server could not compute the answer: its own mistake, never the client's",
     503: "The database does not answer, or there are too many viewers",
 }
 _PRIVATE_PROBLEMS = {

@@ -71,6 +71,11 @@ def install(app: FastAPI) -> None:
         detail = "; ".join(f"{parameter['name']}: {parameter['reason']}" for parameter in invalid)
         return build_problem(400, detail, invalidParams=invalid)
 
+    @app.exception_handler(Exception)
+    async def _(_request: Request, _error: Exception) -> JSONResponse:
+        # Starlette raises the error again after this answer, so that it is logged
+        return build_problem(500, "the server made a mistake; its operator can see which")
+
     @app.exception_handler(ClientDisconnect)
     async def _(_request: Request, _error: ClientDisconnect) -> JSONResponse:
         # the client is gone; without this handler every aborted upload would log a traceback

@@ -12,6 +12,8 @@ from msgspec import json
 from gateway.api.http.cache import Body, IndexEntry
 from gateway.api.schemas.schema import LICENCE
 from gateway.api.settings import ApiSettings
+from gateway.export.selection import TableFormat
+from gateway.export.tables import DIALECTS
 
 _MIN_GZIP_BYTES = 1_000
 
@@ -72,6 +74,14 @@ def respond(request: Request, body: Body, *, max_age: float, media: str) -> Resp
 def licence_headers(settings: ApiSettings) -> dict[str, str]:
     """Licence and author as a Link header, for every format."""
     return {"Link": _licence_link(settings.contact, settings.operator)}
+
+
+def attachment_headers(file_stem: str, format_: TableFormat) -> dict[str, str]:
+    """The file name under which a browser saves a table."""
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in file_stem)
+    dialect = DIALECTS.get(format_)
+    suffix = f".{format_}" if dialect is None else dialect.file_suffix
+    return {"Content-Disposition": f'attachment; filename="{name}{suffix}"'}
 
 
 @lru_cache

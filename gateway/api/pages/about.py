@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTex
 
 from gateway.api.data.database import Database, QueryValues
 from gateway.api.http.cache import TtlCache
-from gateway.api.pages.renderer import View, ViewDependency, respond_html
+from gateway.api.pages.renderer import View, ViewDependency, find_newest, respond_html
 from gateway.api.routes.detection import build_detection_figures, fetch_selftest_summary
 from gateway.api.schemas.detection import DetectionFigures
 
@@ -24,12 +24,16 @@ _CACHE_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class CompletenessRow:
-    """Of one station in the last day: hours with values, readings with a value, readings."""
+    """Of one station in the last day: hours with a valid value, valid readings, readings, and how many it should have.
+
+    `expected_count` is None if the interval of the readings is unknown.
+    """
 
     station: str
     hours: int
     valid_count: int
     count: int
+    expected_count: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +77,8 @@ async def status(view: ViewDependency) -> HTMLResponse:
             {
                 "id": station.id,
                 "name": station.name,
-                "newest": max((window.minute.observed_at for window in windows.values()), default=None),
-                "flags": sorted({flag for window in windows.values() for flag in window.minute.flags}),
+                "newest": find_newest([window.minute for window in windows.values()]),
+                "flags": sorted({flag for window in windows.values() for flag in window.minute.all_flags}),
                 "completeness": completeness_by_station.get(station.id),
             }
         )

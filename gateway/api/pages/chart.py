@@ -23,11 +23,15 @@ _TICK_STEPS = (  # hours between ticks, and the format of their labels
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line: (time, value) in order of time, with its class; a pause over 1.5 `step` seconds is a gap."""
+    """One line: (time, value) in order of time, with its class; a pause over 1.5 `step` seconds is a gap.
+
+    `stepped`: a value is drawn over its whole period, which begins at its time and lasts `step` seconds.
+    """
 
     points: Sequence[tuple[datetime, float | None]]
     css: str
     step: float
+    stepped: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +125,11 @@ class Chart:
                 continue
             is_continuous = previous is not None and (at - previous).total_seconds() <= line.step * 1.5
             y = self.height - _BOTTOM - (value - bottom) * scale
-            parts.append(f"{'L' if is_continuous else 'M'}{self.x(at):.1f} {y:.1f}{'' if is_continuous else 'h.1'}")
+            parts.append(f"{'L' if is_continuous else 'M'}{self.x(at):.1f} {y:.1f}")
+            if line.stepped:
+                parts.append(f"H{max(self.x(at) + 0.1, self.x(at + timedelta(seconds=line.step))):.1f}")
+            elif not is_continuous:
+                parts.append("h.1")
             previous = at
         return f'<path class="line {line.css}" d="{"".join(parts)}"/>'
 

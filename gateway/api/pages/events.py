@@ -31,6 +31,7 @@ from gateway.api.routes.newest import cut_page
 from gateway.api.schemas.events import Event
 from gateway.export.selection import Averaging
 from gateway.model.properties import SHOWN_PROPERTIES
+from gateway.model.validity import is_undated, valid_value
 
 router = APIRouter()
 FromDay = Annotated[str, Query(alias="from", max_length=40)]
@@ -175,13 +176,13 @@ async def _build_chart(view: View, event: dict[str, Any]) -> tuple[Chart, list[s
 
 
 async def _fetch_readings(view: View, station: str, name: str, period: tuple[datetime, datetime]) -> list[ChartPoint]:
-    """Single readings, because a peak of seconds disappears in a mean over a minute."""
+    """Valid single readings, because a peak of seconds disappears in a mean over a minute; None: it does not count."""
     selection = view.latest_values.registry.build_selection(station, name, period, Averaging.RAW)
     if not selection.ids:
         return []
-    parameters = {"ids": list(selection.ids), "start": period[0], "end": period[1]}
     database: Database = view.request.app.state.database
-    return [(at, value) for _, at, value, *_ in await database.fetch_rows("export_raw", parameters)]
+    rows = await database.fetch_rows("export_raw", selection.parameters(*period))
+    return [(at, valid_value(value, flags)) for _, at, value, flags, *_ in rows if not is_undated(flags)]
 
 
 def _average_ten_seconds(points: list[ChartPoint]) -> list[ChartPoint]:

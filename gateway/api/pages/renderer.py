@@ -4,6 +4,7 @@ The language comes from the address (`/nl/...`, `/en/...`), else from the browse
 """
 
 import gzip
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from alerting.templates import load_templates
 from alerting.vocabulary import LOCAL_TIMEZONE, Language
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.routes.places import get_latest_values
+from gateway.api.schemas.observations import Minute
 from gateway.api.schemas.schema import LICENCE, Schema
 from gateway.api.settings import ApiSettings
 from gateway.model.texts import texts_of
@@ -96,6 +98,15 @@ class View:
         """The texts of flags."""
         return ", ".join(vocabulary.flag_text(name, self.language) for name in names)
 
+    def minute_flags(self, minute: dict[str, Any]) -> str:
+        """The texts of a newest minute's flags, and why a newer reading does not count."""
+        texts = self.flags(minute["flags"])
+        excluded = minute["excluded"]
+        if excluded is None:
+            return texts
+        reason = f"{self.texts['excluded_now']}: {self.flags(excluded['flags']) or self.texts['no_valid']}"
+        return f"{texts}; {reason}" if texts else reason
+
     def reasons(self, codes: list[str]) -> str:
         """The texts of reason codes."""
         return "; ".join(vocabulary.reason_text(code, self.language) for code in codes)
@@ -154,7 +165,7 @@ class View:
     def age(self, at: str | None) -> str:
         """How long ago, or since when there are no data."""
         if at is None:
-            return self.texts["never"]
+            return self.texts["no_valid"]
         if self.has_no_data(at):
             return f"{self.texts['silent']} {self.short_date_time(at)}"
         seconds = max(0, round((self.now - datetime.fromisoformat(at)).total_seconds()))
@@ -203,16 +214,19 @@ ViewDependency = Annotated[View, Depends(get_view)]
 def build_view(request: Request, language: Language, prefix: str, latest_values: LatestValues) -> View:
     """A view in that language. In a replay `now` is the time of the newest reading."""
     settings: ApiSettings = request.app.state.settings
-    newest = max(
-        (window.newest_ms for station_windows in latest_values.windows.values() for window in station_windows.values()),
-        default=None,
-    )
+    windows = (window for station_windows in latest_values.windows.values() for window in station_windows.values())
+    newest = max((window.newest_ms for window in windows if window.newest_ms is not None), default=None)
     now = datetime.now(UTC)
     if settings.replay and newest is not None:
         now = from_ms(newest)
     return View(
         request=request, language=language, prefix=prefix, latest_values=latest_values, settings=settings, now=now
     )
+
+
+def find_newest(minutes: Iterable[Minute]) -> str | None:
+    """When the newest valid value of these was read; None without one."""
+    return max((minute.observed_at for minute in minutes if minute.observed_at is not None), default=None)
 
 
 def respond_html(view: View, content: bytes, status: int = 200) -> HTMLResponse:

@@ -133,12 +133,12 @@ def build_lines(means: list[Mean], step: float, *, corrected: bool = False) -> l
     highest_points = list(zip(times, [mean.max for mean in means], strict=True))
     mean_points = list(zip(times, [mean.mean for mean in means], strict=True))
     chart_lines = [
-        Line(points=highest_points, css="highest", step=step),
-        Line(points=mean_points, css="mean", step=step),
+        Line(points=highest_points, css="highest", step=step, stepped=True),
+        Line(points=mean_points, css="mean", step=step, stepped=True),
     ]
     if corrected:
         points = list(zip(times, [mean.corrected for mean in means], strict=True))
-        chart_lines.append(Line(points=points, css="corrected", step=step))
+        chart_lines.append(Line(points=points, css="corrected", step=step, stepped=True))
     return chart_lines
 
 

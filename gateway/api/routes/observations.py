@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -12,11 +12,12 @@ from starlette.responses import StreamingResponse
 
 from gateway.api.data.database import Database
 from gateway.api.data.latest_values import LatestValues, require_row
+from gateway.api.data.table_stream import write_parts
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_responses
 from gateway.api.http.parameters import CursorText, InstantText, ItemId
 from gateway.api.http.problems import reject_unknown_parameters
-from gateway.api.http.responses import licence_headers, respond_cached
+from gateway.api.http.responses import attachment_headers, licence_headers, respond_cached
 from gateway.api.routes.newest import cut_page
 from gateway.api.routes.places import get_latest_values, parse_datastream_id
 from gateway.api.schemas.corrections import find_correction_name
@@ -24,8 +25,8 @@ from gateway.api.schemas.observations import Observations, Reading, ReadingRow, 
 from gateway.api.schemas.schema import LICENCE, format_instant
 from gateway.export import tables
 from gateway.export.corrected import build_corrector
-from gateway.export.rows import stream_rows
 from gateway.export.selection import Averaging, Rows, Selection, TableFormat
+from gateway.model.legal_day import LEGAL_TIME_ZONE, TimeZoneError, check_time_zone
 
 router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["observations"])
 
@@ -36,7 +37,11 @@ _SETTLING_TIME = timedelta(hours=1)  # after its end a period changes only by la
 _EXPORT_SLOTS = asyncio.Semaphore(4)
 
 FormatName = Annotated[
-    Literal["json", "csv", "parquet"] | None, Query(description="instead of the Accept header", alias="format")
+    Literal["json", "csv", "csv-nl", "parquet"] | None,
+    Query(description="instead of the Accept header", alias="format"),
+]
+TimeZoneName = Annotated[
+    str, Query(alias="timeZone", description="whose legal days `1day` averages over", max_length=60)
 ]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 _RESPONSES = describe_responses(Observations, "application/json", "text/csv", "application/vnd.apache.parquet")
@@ -51,17 +56,19 @@ class PageRequest:
     end: str | None
     limit: int
     cursor: str | None
+    time_zone: str
 
 
-async def read_page_request(
+async def read_page_request(  # noqa: PLR0917 - they are query parameters
     averaging: Annotated[Averaging, Query(description="raw: single readings")] = Averaging.MINUTE,
     start: Annotated[InstantText, Query(description="from this time on; without it: a day before the end")] = None,
     end: Annotated[InstantText, Query(description="up to, not including, this time; without it: now")] = None,
     limit: Limit = 1_440,
     cursor_: CursorText = None,
+    time_zone: TimeZoneName = LEGAL_TIME_ZONE,
 ) -> PageRequest:
     """The dependency that reads them."""
-    return PageRequest(averaging=averaging, start=start, end=end, limit=limit, cursor=cursor_)
+    return PageRequest(averaging=averaging, start=start, end=end, limit=limit, cursor=cursor_, time_zone=time_zone)
 
 
 @router.get(
@@ -105,8 +112,9 @@ async def _respond(
     format_name = format_ or negotiate_format(request.headers.get("accept"))
     max_days = (_MAX_DAYS if format_name == "json" else _MAX_EXPORT_DAYS)[page_request.averaging]
     start, end = resolve_period(page_request.start, page_request.end, page_request.averaging, max_days)
-    selection = latest_values.registry.build_selection(
-        station, observed_property, (start, end), page_request.averaging, ids
+    selection = replace(
+        latest_values.registry.build_selection(station, observed_property, (start, end), page_request.averaging, ids),
+        time_zone=read_time_zone(page_request.time_zone, start, end),
     )
     if format_name != "json":
         if page_request.cursor is not None:
@@ -123,6 +131,7 @@ async def _respond(
             observed_property=observed_property,
             unit=selection.unit,
             averaging=page_request.averaging.value,
+            time_zone=selection.time_zone if page_request.averaging is Averaging.DAY else None,
             correction=find_correction_name(observed_property),
             start=format_instant(start),
             end=format_instant(end),
@@ -151,7 +160,7 @@ ObservationPage = tuple[Sequence[Reading | Raw], str | None]  # items and cursor
 async def _fetch_readings(request: Request, selection: Selection, after: PageCursor, limit: int) -> ObservationPage:
     """One page of single readings, and the cursor of the next page."""
     database: Database = request.app.state.database
-    period = {"ids": list(selection.ids), "start": selection.start, "end": selection.end}
+    period = selection.parameters(selection.start, selection.end)
     position = {"before": after.at, "key": after.key, "offset": after.offset, "limit": limit + 1}
     rows = [ReadingRow._make(row) for row in await database.fetch_rows("select_readings", {**period, **position})]
     page_rows, last = cut_page(rows, limit)
@@ -160,7 +169,9 @@ async def _fetch_readings(request: Request, selection: Selection, after: PageCur
         return [], None
     end = page_rows[0].observed_at + timedelta(microseconds=1)
     correct = await build_corrector(selection, page_rows[-1].observed_at, end, database.fetch_rows)
-    readings = [reading_from_row(row, correct(row.datastream, row.observed_at, row.value, 1)) for row in page_rows]
+    readings = [
+        reading_from_row(row, correct(row.datastream, row.observed_at, row.value, 1, row.flags)) for row in page_rows
+    ]
     return readings, next_cursor
 
 
@@ -198,12 +209,11 @@ def stream_file(request: Request, selection: Selection, format_: TableFormat) ->
 
     async def parts() -> AsyncIterator[bytes]:
         async with _EXPORT_SLOTS:
-            async for part in tables.write_table(selection, stream_rows(selection, fetch), format_, notes):
+            async for part in write_parts(selection, fetch, format_, notes):
                 yield part
 
-    name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in selection.file_stem)
     headers = {
-        "Content-Disposition": f'attachment; filename="{name}.{format_}"',
+        **attachment_headers(selection.file_stem, format_),
         "Cache-Control": "public, max-age=10",
         "Vary": "Accept",
         **licence_headers(request.app.state.settings),
@@ -249,3 +259,12 @@ def resolve_period(
     if period_end - period_start > timedelta(days=max_days):
         raise HTTPException(400, f"start: {averaging} values are available for at most {max_days} days at a time")
     return period_start, period_end
+
+
+def read_time_zone(name: str, start: datetime, end: datetime) -> str:
+    """The time zone of a period's legal days; raises HTTPException 400 for an unknown one."""
+    try:
+        check_time_zone(name, start, end)
+    except TimeZoneError as error:
+        raise HTTPException(400, f"timeZone: {error}") from None
+    return name

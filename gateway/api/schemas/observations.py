@@ -1,6 +1,5 @@
 """Types of observations: the newest minute, single readings, means, and values of the live feed."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -10,35 +9,73 @@ from msgspec.structs import replace
 from edge_agent.wire import Flag
 from gateway.api.schemas.corrections import CorrectionName
 from gateway.api.schemas.schema import Id, Instant, LicensedDocument, Schema, format_instant, ref
+from gateway.export.selection import MeanRow
+from gateway.model.figures import shorten
+from gateway.model.validity import valid_value
 from gateway.quality.humidity_correction import CorrectedValue, MissingCorrection
 from gateway.quality.humidity_correction import CorrectionRule as Rule
 
 CorrectedMean = Annotated[float | None, Meta(description="`mean` by the named correction; null: see `uncorrected`")]
-CorrectionLabel = Annotated[str | None, Meta(description="name@version of the rule", examples=["kappa-koehler@1"])]
+CorrectionLabel = Annotated[str | None, Meta(description="name@version of the rule", examples=["kappa-koehler@2"])]
 UncorrectedReason = Annotated[
     MissingCorrection | None, Meta(description="why there is no corrected value", examples=["too_humid"])
 ]
 
 
-class MinuteSummary(Schema, frozen=True, kw_only=True):
-    """Summary of the 60 seconds that end at the newest reading."""
+ReadingCount = Annotated[int, Meta(description="readings in the period; those with a wrong clock are in none")]
+ValidCount = Annotated[int, Meta(description="readings that count: `mean`, `min` and `max` are of these alone")]
+ExpectedCount = Annotated[
+    int | None,
+    Meta(description="readings of a complete period, by the usual step between readings; null: unknown", examples=[60]),
+]
+FlagNames = Annotated[
+    list[str], Meta(description="of all these readings: what is wrong with some, or why none counts", examples=[[]])
+]
+AveragingName = Literal["raw", "1min", "1h", "1day"]
 
-    value: Annotated[float | None, Meta(description="the newest reading")]
-    mean: Annotated[float | None, Meta(description="for directions the circular mean")]
-    max: Annotated[float | None, Meta(description="null for directions, which have no maximum")]
-    valid_count: int
+
+class ExcludedReading(Schema, frozen=True, kw_only=True):
+    """A newer reading that does not count: when it was, and why. Its number is among the raw readings only."""
+
+    observed_at: Instant
     flags: list[str]
+
+
+class MinuteSummary(Schema, frozen=True, kw_only=True):
+    """Summary of the 60 seconds that end at the newest valid reading."""
+
+    value: Annotated[float | None, Meta(description="the newest valid reading; its averaging is `valueAveraging`")]
+    value_averaging: AveragingName = "raw"
+    mean: Annotated[float | None, Meta(description="of valid readings; for directions the circular mean")]
+    max: Annotated[float | None, Meta(description="the highest valid reading; null for directions")]
+    averaging: Annotated[AveragingName, Meta(description="of `mean`; `max` is a single reading of that minute")] = (
+        "1min"
+    )
+    count: ReadingCount
+    valid_count: ValidCount
+    expected_count: ExpectedCount
+    flags: FlagNames
+    excluded: Annotated[
+        ExcludedReading | None, Meta(description="the newest reading, if it does not count; null: the newest one does")
+    ]
     corrected: CorrectedMean = None
     correction: CorrectionLabel = None
     uncorrected: UncorrectedReason = None
 
 
 class Minute(MinuteSummary, frozen=True, kw_only=True):
-    """The 60 seconds that end at the newest reading of one property at one station."""
+    """The 60 seconds that end at the newest valid reading of one property at one station."""
 
     unit: Annotated[str, Meta(description="UCUM", examples=["ug/m3"])]
-    observed_at: Instant
+    observed_at: Annotated[
+        Instant | None, Meta(description="of the newest valid reading; null: there was none in the last hour")
+    ]
     averaging_seconds: int = 60
+
+    @property
+    def all_flags(self) -> list[str]:
+        """Its flags, and those of a newer reading that does not count."""
+        return self.flags if self.excluded is None else [*self.flags, *self.excluded.flags]
 
 
 class Batch(Schema, frozen=True, kw_only=True):
@@ -50,28 +87,34 @@ class Batch(Schema, frozen=True, kw_only=True):
 
 
 class Reading(Schema, frozen=True, kw_only=True):
-    """One single value."""
+    """One single value, as the sensor gave it. One that does not count is here too, with its flags."""
 
     datastream: int
     observed_at: Instant
     value: float | None
     flags: list[str]
+    counts: Annotated[bool, Meta(description="whether it is in means, newest values and events")]
     batch: Batch
     corrected: Annotated[float | None, Meta(description="`value` by the page's `correction`; null: see `uncorrected`")]
     uncorrected: UncorrectedReason
 
 
 class Mean(Schema, frozen=True, kw_only=True):
-    """One minute, hour or day; `validCount` of `count` readings had a value."""
+    """One minute, hour or legal day, from `start` up to `end`. Without a valid reading there is no mean: see `flags`.
+
+    Data capture is `validCount` / `expectedCount`.
+    """
 
     datastream: int
     start: Instant
-    count: int
-    valid_count: int
+    end: Instant
+    count: ReadingCount
+    valid_count: ValidCount
+    expected_count: ExpectedCount
     mean: float | None
     min: float | None
     max: float | None
-    flags: list[str]
+    flags: FlagNames
     corrected: CorrectedMean
     uncorrected: UncorrectedReason
 
@@ -82,7 +125,8 @@ class Observations(LicensedDocument, frozen=True, kw_only=True):
     station: Id
     observed_property: str
     unit: str
-    averaging: Literal["raw", "1min", "1h", "1day"]
+    averaging: AveragingName
+    time_zone: Annotated[str | None, Meta(description="whose legal days these are; null unless `1day`")] = None
     correction: Annotated[
         CorrectionName | None, Meta(description="the rule behind `corrected`; null: this property has none")
     ]
@@ -93,12 +137,12 @@ class Observations(LicensedDocument, frozen=True, kw_only=True):
 
 
 class LiveValue(MinuteSummary, frozen=True, kw_only=True):
-    """The newest reading of one property at one station, with the minute that ends at it."""
+    """The newest valid reading of one property at one station, with the minute that ends at it."""
 
     station: Id
     observed_property: str
     unit: str
-    observed_at: Instant
+    observed_at: Instant | None
 
 
 def flag_names(bits: int) -> list[str]:
@@ -131,24 +175,26 @@ def reading_from_row(row: ReadingRow, corrected: CorrectedValue) -> Reading:
         observed_at=format_instant(row.observed_at),
         value=row.value,
         flags=flag_names(row.flags),
+        counts=valid_value(row.value, row.flags) is not None,
         batch=Batch(node=row.node, incarnation=row.incarnation, seq=row.seq),
         corrected=corrected[0],
         uncorrected=corrected[1],
     )
 
 
-def mean_from_row(row: Sequence[Any], corrected: CorrectedValue) -> Mean:
+def mean_from_row(row: MeanRow, corrected: CorrectedValue) -> Mean:
     """A row of the queries `select_means_*`."""
-    datastream, bucket, count, valid, average, smallest, largest, flags = row
     return Mean(
-        datastream=datastream,
-        start=format_instant(bucket),
-        count=count,
-        valid_count=valid,
-        mean=average,
-        min=smallest,
-        max=largest,
-        flags=flag_names(flags),
+        datastream=row.datastream,
+        start=format_instant(row.start),
+        end=format_instant(row.end),
+        count=row.readings,
+        valid_count=row.valid_count,
+        expected_count=row.expected_count,
+        mean=shorten(row.mean),
+        min=row.min,
+        max=row.max,
+        flags=flag_names(row.flags),
         corrected=corrected[0],
         uncorrected=corrected[1],
     )

@@ -15,7 +15,7 @@ export function formatter(boot) {
     timeOfDay: (text) => new Date(text).toLocaleTimeString(boot.language, { ...local, hour: "2-digit", minute: "2-digit" }),
     hasNoData: (at, now) => !at || now - Date.parse(at) > boot.silentAfter * 1000,
     age(at, now) {
-      if (!at) return texts.never;
+      if (!at) return texts.no_valid;
       if (format.hasNoData(at, now)) return `${texts.silent} ${format.timeOfDay(at)}`;
       const age = Math.max(0, Math.round((now - Date.parse(at)) / 1000));
       return age < 120 ? `${age} ${texts.seconds}` : `${Math.round(age / 60)} ${texts.minutes}`;

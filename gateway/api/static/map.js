@@ -10,8 +10,13 @@ const stations = new Map(boot.stations.map((feature) => [feature.id, feature]));
 const events = new Map(boot.events.map((event) => [event.id, event]));
 const markers = new Map();
 let shownProperty = document.getElementById("property").value;
-let newest = Math.max(0, ...boot.stations.flatMap((f) => Object.values(f.properties.newest).map((v) => Date.parse(v.observedAt))));
+let newest = Math.max(0, ...boot.stations.flatMap((f) => Object.values(f.properties.newest).map((v) => timeOf(v))));
 
+
+// When its newest valid value was read; 0 without one.
+function timeOf(value) {
+  return value?.observedAt ? Date.parse(value.observedAt) : 0;
+}
 
 const now = () => (boot.replay ? newest : Date.now());
 const hasNoData = (value) => format.hasNoData(value?.observedAt, now());
@@ -21,10 +26,10 @@ const hasNoData = (value) => format.hasNoData(value?.observedAt, now());
 function storeValue(observation) {
   const feature = stations.get(observation.station);
   if (!feature) return;
-  const at = Date.parse(observation.observedAt);
+  const at = timeOf(observation);
   newest = Math.max(newest, at);
   const previous = feature.properties.newest[observation.observedProperty];
-  if (previous && Date.parse(previous.observedAt) > at) return;
+  if (previous && timeOf(previous) > at) return;
   feature.properties.newest[observation.observedProperty] = { ...previous, ...observation };
 }
 
@@ -64,7 +69,8 @@ function hasOpenPeak(id) {
 
 // If markers overlap, a station with a peak is on top, then the highest value.
 function zIndexOffset(feature) {
-  const value = feature.properties.newest[shownProperty]?.mean ?? 0;
+  const newestMinute = feature.properties.newest[shownProperty];
+  const value = hasNoData(newestMinute) ? 0 : (newestMinute?.mean ?? 0);
   return (hasOpenPeak(feature.id) ? 2000 : 0) + Math.max(0, Math.min(1000, Math.round(value)));
 }
 
@@ -81,7 +87,7 @@ function icon(feature) {
 function popup(feature) {
   const rows = Object.entries(feature.properties.newest)
     .filter(([name]) => document.querySelector(`#property option[value="${name}"]`))
-    .map(([name, v]) => element("div", { textContent: `${boot.names[name] ?? name}: ${number(v.mean)} ${unit(v.unit)}` }));
+    .map(([name, v]) => element("div", { textContent: `${boot.names[name] ?? name}: ${hasNoData(v) ? "–" : number(v.mean)} ${unit(v.unit)}` }));
   const link = element("a", { href: `${home}stations/${encodeURIComponent(feature.id)}`, textContent: feature.properties.name });
   return element("div", {}, element("strong", {}, link), ...rows, element("small", { textContent: words.minute }));
 }
@@ -107,7 +113,7 @@ function drawTable() {
     if (!row) continue;
     let latest = null;
     for (const [name, value] of Object.entries(feature.properties.newest)) {
-      if (!latest || value.observedAt > latest) latest = value.observedAt;
+      if (value.observedAt && (!latest || value.observedAt > latest)) latest = value.observedAt;
       const cell = row.querySelector(`td[data-property="${CSS.escape(name)}"]`);
       if (cell && hasNoData(value)) cell.textContent = "–";
       else if (cell) cell.replaceChildren(`${number(value.mean)} `, element("span", { className: "unit", textContent: unit(value.unit) }));

@@ -44,6 +44,12 @@ function columns() {
     corrected.push(minutes.get(at)[2]);
     previous = at;
   }
+  if (previous !== null) {
+    times.push(previous + boot.step);
+    highest.push(minutes.get(previous)[0]);
+    mean.push(minutes.get(previous)[1]);
+    corrected.push(minutes.get(previous)[2]);
+  }
   return boot.corrected ? [times, highest, mean, corrected] : [times, highest, mean];
 }
 
@@ -83,6 +89,7 @@ function drawBackground(u) {
 }
 
 function draw() {
+  const steps = uPlot.paths.stepped({ align: 1 }); // a mean is of its whole period, which begins at its time
   const size = { width: Math.max(280, container.clientWidth), height: 320 };
   const formatValue = (_u, value) => (value === null || value === undefined ? "–" : `${format.number(value)} ${boot.unit}`);
   const axis = { stroke: "#3c4540", grid: { stroke: "#e3e7e3", width: 1 }, font: "12px system-ui, sans-serif" };
@@ -93,9 +100,9 @@ function draw() {
     fmtDate: () => (date) => date.toLocaleString(boot.language, { month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit" }),
     series: [
       { label: boot.words.when, value: (_u, at) => (at ? new Date(at * 1000).toLocaleString(boot.language, timeOptions) : "–") },
-      { label: boot.words.peak, stroke: "#b35a12", width: 1, value: formatValue, spanGaps: false, points: { show: false } },
-      { label: boot.words.mean, stroke: "#1d4d3a", width: 2, value: formatValue, spanGaps: false, points: { show: false } },
-      ...(boot.corrected ? [{ label: boot.words.corrected, stroke: "#1c5d99", width: 1.5, dash: [6, 4], value: formatValue, spanGaps: false, points: { show: false } }] : []),
+      { label: boot.words.peak, stroke: "#b35a12", width: 1, value: formatValue, spanGaps: false, points: { show: false }, paths: steps },
+      { label: boot.words.mean, stroke: "#1d4d3a", width: 2, value: formatValue, spanGaps: false, points: { show: false }, paths: steps },
+      ...(boot.corrected ? [{ label: boot.words.corrected, stroke: "#1c5d99", width: 1.5, dash: [6, 4], value: formatValue, spanGaps: false, points: { show: false }, paths: steps }] : []),
     ],
     axes: [
       { ...axis, values: (_u, times) => times.map(label), space: 70 },
@@ -133,11 +140,11 @@ function drawTable() {
   for (const row of document.querySelectorAll("tr[data-property]")) {
     const value = newestValues.get(row.dataset.property);
     const time = row.querySelector("time");
-    const at = value?.observedAt ?? time.dateTime;
+    const at = value?.observedAt ?? time?.dateTime;
     const noData = format.hasNoData(at, now());
     row.classList.toggle("silent", noData);
-    time.dateTime = at;
-    time.textContent = format.age(at, now());
+    if (time && at) time.dateTime = at;
+    (time ?? row.querySelector(".age")).textContent = format.age(at, now());
     for (const name of ["mean", "max", "corrected"]) {
       const cell = row.querySelector(`.${name}`);
       if (noData) cell.textContent = "–";
@@ -157,7 +164,7 @@ function storeValues(values) {
   for (const value of values) {
     if (value.station !== boot.station) continue;
     newestValues.set(value.observedProperty, value);
-    newest = Math.max(newest, Date.parse(value.observedAt));
+    if (value.observedAt) newest = Math.max(newest, Date.parse(value.observedAt));
   }
   const newestMinute = Math.floor(newest / 60000);
   if (newestMinute !== minute) {

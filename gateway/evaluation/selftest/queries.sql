@@ -16,7 +16,8 @@ WHERE n.area_id = %(area)s AND d.property_id = ANY(%(properties)s)
 -- name: select_readings
 -- Valid readings of a datastream over a span, by time.
 SELECT (extract(epoch FROM observed_at) * 1000)::bigint, value FROM observation
-WHERE datastream_id = %(id)s AND observed_at >= %(since)s AND observed_at < %(until)s AND value IS NOT NULL AND flags = 0
+WHERE datastream_id = %(id)s AND observed_at >= %(since)s AND observed_at < %(until)s
+  AND valid_value(value, flags) IS NOT NULL
 ORDER BY observed_at
 
 -- name: select_batch_ids

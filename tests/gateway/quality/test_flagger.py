@@ -1,10 +1,11 @@
 """Quality flags: the kernel equals its naive twin, and flags of the node stay."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.wire import Flag
+from edge_agent.wire import EXCLUDED_FLAGS, Flag
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import ObservedProperty
 from gateway.quality.flagger import Flagger
@@ -59,3 +60,27 @@ def test_the_given_states_are_not_changed():
     states = flagger.initial(REGISTRY)
     flagger.flag(states, ObservationBatch.from_columns([0], [T0], [5.0]), REGISTRY)
     assert states.tobytes() == flagger.initial(REGISTRY).tobytes()
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("value", [2e200, -2e200, float("inf"), 1.1e9])
+def test_a_value_beyond_every_bound_is_out_of_range_in_every_unit_and_stays_as_it_is(value, late):
+    registry = build_registry(1)
+    registry.properties["pm2_5"] = ObservedProperty(id="pm2_5", unit="{anything}", name={})
+    batch = ObservationBatch.from_columns([0], [T0], [value], late=[late])
+    _, after = Flagger().flag(Flagger().initial(registry), batch, registry)
+    assert (after.flags.tolist(), after.value.tolist()) == ([Flag.OUT_OF_RANGE], [value])
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_late_rows_get_the_range_of_their_property_too(late):
+    batch = ObservationBatch.from_columns([0, 0], [T0, T0 + 1000], [1000.5, 999.5], late=[late, late])
+    _, after = Flagger().flag(Flagger().initial(REGISTRY), batch, REGISTRY)
+    assert after.flags.tolist() == [Flag.OUT_OF_RANGE, 0]
+
+
+@pytest.mark.parametrize("flag", [flag for flag in Flag if flag & EXCLUDED_FLAGS])
+def test_a_value_that_does_not_count_makes_no_jump_of_the_next_one(flag):
+    batch = ObservationBatch.from_columns([0] * 3, T0 + np.arange(3) * 1000, [8.0, 987.0, 8.0], flags=[0, int(flag), 0])
+    _, after = Flagger().flag(Flagger().initial(REGISTRY), batch, REGISTRY)
+    assert after.flags.tolist() == [0, flag, 0]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.wire import Flag
+from edge_agent.wire import EXCLUDED_FLAGS, Flag
 from gateway.api.schemas.schema import format_instant
 from gateway.quality.humidity_correction import (
     CORRECTION_RULES,
@@ -26,7 +26,7 @@ from tests.gateway.enrolled_node import T0
 START = datetime.fromtimestamp(T0 / 1000, UTC)
 PERIOD = {"start": format_instant(START), "end": format_instant(START + timedelta(hours=1))}
 PATH = "/api/v1/stations/wijk-aan-zee/observations"
-RULE = {"name": "kappa-koehler", "version": 1}
+RULE = {"name": "kappa-koehler", "version": 2}
 
 
 def growth(humidity):
@@ -55,14 +55,23 @@ def test_corrected_values_of_this_version_never_change(humidity, factor):
     ("air", "reason"),
     [
         (None, MissingCorrection.NO_HUMIDITY),
-        (AirHumidity(percent=None, flags=int(Flag.STALE)), MissingCorrection.NO_HUMIDITY),
-        (AirHumidity(percent=60.0, flags=int(Flag.SENSOR_FAULT)), MissingCorrection.HUMIDITY_FLAGGED),
+        (AirHumidity(percent=None, flags=0), MissingCorrection.NO_HUMIDITY),
+        *[
+            (AirHumidity(percent=None, flags=int(flag)), MissingCorrection.HUMIDITY_FLAGGED)
+            for flag in Flag
+            if flag & EXCLUDED_FLAGS
+        ],
         (AirHumidity(percent=112.0, flags=0), MissingCorrection.HUMIDITY_FLAGGED),
         (AirHumidity(percent=95.1, flags=0), MissingCorrection.TOO_HUMID),
     ],
 )
 def test_without_a_valid_humidity_there_is_a_reason_instead_of_a_value(air, reason):
     assert correct_for_humidity(12.0, air) == (None, reason)
+
+
+@pytest.mark.parametrize("flag", list(Flag))
+def test_the_mean_of_the_valid_humidity_readings_corrects_whatever_the_others_were(flag):
+    assert correct_for_humidity(12.0, AirHumidity(percent=60.0, flags=int(flag)))[0] == pytest.approx(12 / growth(60.0))
 
 
 def test_without_a_raw_value_there_is_neither_value_nor_reason():
@@ -77,7 +86,7 @@ def test_a_day_is_the_mean_of_its_hours_if_they_hold_enough_of_its_readings():
 
 def test_only_particulates_have_a_rule_and_labels_are_unique():
     assert find_rule("voc_raw") is None
-    assert find_rule("pm2_5").label == "kappa-koehler@1"
+    assert find_rule("pm2_5").label == "kappa-koehler@2"
     assert len({rule.label for rule in CORRECTION_RULES}) == len(CORRECTION_RULES)
 
 
@@ -101,7 +110,7 @@ async def test_json_csv_and_parquet_give_the_corrected_value_beside_the_raw_one(
         text = (await api.get(PATH, params={**query, "format": "csv"})).text
         for item, row in zip(items, csv.DictReader(io.StringIO(text)), strict=True):
             assert row["corrected"] == ("" if item["corrected"] is None else repr(item["corrected"]))
-            assert row["correction"] == ("" if item["corrected"] is None else "kappa-koehler@1")
+            assert row["correction"] == ("" if item["corrected"] is None else "kappa-koehler@2")
             assert row["uncorrected"] == (item["uncorrected"] or "")
         table = pq.read_table(io.BytesIO((await api.get(PATH, params={**query, "format": "parquet"})).content))
         assert table["corrected"].to_pylist() == [item["corrected"] for item in items]

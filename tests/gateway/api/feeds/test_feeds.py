@@ -18,6 +18,8 @@ from alerting.delivery.cap import map_notification
 from alerting.delivery.settings import CapSettings
 from alerting.message.cap import build_cap
 from alerting.message.notification import Notification
+from alerting.vocabulary import LOCAL_TIMEZONE
+from tests.gateway.api.conftest import running_api
 from tests.gateway.api.observation_batches import ingest_observations
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -141,3 +143,64 @@ async def test_today_is_one_table_of_all_stations_and_the_stations_feed_is_geojs
     stations = (await api.get("/feeds/now.geojson")).json()
     assert stations["features"][0]["properties"]["newest"]["pm2_5"]["validCount"] == 60
     assert (await api.get("/feeds/today.csv?property=moonlight")).status_code == 400
+
+
+async def test_a_station_that_cannot_be_read_is_marked_and_the_others_are_whole(pipeline, node, database, broker):
+    await ingest_observations(pipeline, node, 60, start=int(time.time() * 1000) - 60_000, plume=())
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            """INSERT INTO station (id, area_id, name, latitude, longitude)
+               SELECT 'aaa', area_id, 'A', latitude, longitude FROM station;
+               INSERT INTO datastream (station_id, node_id, property_id) VALUES ('aaa', 'ijm-001', 'pm2_5')"""
+        )
+    async with running_api(database, broker) as (client, _):
+        await client.get("/feeds/today.csv")  # the registry is loaded
+        with psycopg.connect(database, autocommit=True) as connection:  # an answer that the database cannot compute
+            connection.execute(
+                """CREATE OR REPLACE FUNCTION straight(ids int[]) RETURNS int[] LANGUAGE plpgsql STABLE AS
+                   $$ BEGIN
+                       IF EXISTS (SELECT FROM datastream WHERE id = ANY(ids) AND station_id = 'aaa') THEN
+                           PERFORM exp(1000::float8);
+                       END IF;
+                       RETURN ids;
+                   END $$"""
+            )
+    async with running_api(database, broker) as (client, _):
+        rows = list(csv.DictReader(io.StringIO((await client.get("/feeds/today.csv")).text)))
+        (marker,) = [row for row in rows if row["station"] == "aaa"]
+        assert (marker["flags"], marker["mean"], marker["count"]) == ("not_read", "", "")
+        others = [row for row in rows if row["station"] == "wijk-aan-zee"]
+        assert sum(int(row["count"]) for row in others) in range(1, 61)
+        assert all(row["flags"] == "" for row in others)
+        for format_ in ("csv", "csv-nl"):
+            table = (await client.get(f"/api/v1/stations/aaa/observations?format={format_}")).text
+            assert "not_read" in table
+        answer = await client.get("/api/v1/stations/aaa/observations")
+        assert answer.status_code == 500
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_csv_nl_opens_in_a_dutch_spreadsheet_and_has_the_same_values(api, pipeline, node):
+    await ingest_observations(pipeline, node, 60, start=int(time.time() * 1000) - 60_000, plume=())
+    plain, dutch = [await api.get(f"/feeds/today.csv?format={name}") for name in ("csv", "csv-nl")]
+    assert dutch.content.startswith("\ufeff".encode())
+    rows = list(csv.DictReader(io.StringIO(dutch.content.decode("utf-8-sig")), delimiter=";"))
+    expected = list(csv.DictReader(io.StringIO(plain.text)))
+    assert [row["mean"].replace(",", ".") for row in rows] == [row["mean"] for row in expected]
+    assert "." not in "".join(row["mean"] + row["max"] for row in rows)
+    for row, other in zip(rows, expected, strict=True):
+        offset = row["utc_offset"].removeprefix("UTC")
+        assert datetime.fromisoformat(row["start"] + offset) == datetime.fromisoformat(other["start"])
+    day = datetime.now(LOCAL_TIMEZONE).date()
+    assert plain.headers["content-disposition"] == f'attachment; filename="piekwacht-pm2_5-1min-{day}.csv"'
+    assert dutch.headers["content-disposition"] == f'attachment; filename="piekwacht-pm2_5-1min-{day}-nl.csv"'
+
+
+async def test_a_mean_has_no_noise_of_binary_fractions(api, pipeline, node):
+    start = int(time.time() * 1000) - 60_000
+    values = {"pm2_5": [15.36, 15.39, 15.39]}
+    minute = start // 60_000 * 60_000
+    now = datetime.now(UTC)
+    await pipeline.process([node.payload(1, t0=minute, dt=[0, 1000, 2000], values=values, received_at=now)])
+    (row,) = csv.DictReader(io.StringIO((await api.get("/feeds/today.csv")).text))
+    assert row["mean"] == "15.38"

@@ -11,6 +11,7 @@ import pytest
 from gateway.api.data import averages
 from gateway.api.http import cache
 from gateway.api.schemas.observations import mean_from_row
+from gateway.export.selection import MeanRow
 from tests.gateway.api.observation_batches import ingest_observations
 from tests.gateway.enrolled_node import T0
 
@@ -90,8 +91,9 @@ async def test_pages_of_any_size_hold_the_stored_minutes(api, pipeline, node):
 
 def _block(*minutes, read_at=0.0, complete_at=0.0):
     at = datetime(2026, 11, 21, 12, tzinfo=UTC)
-    row = lambda n: (1, at + timedelta(minutes=n), 60, 60, float(n), 0.0, 9.0, 0)  # noqa: E731 - one row
-    return averages.Block([(row(n)[1], mean_from_row(row(n), (None, None))) for n in minutes], read_at, complete_at)
+    starts = {n: at + timedelta(minutes=n) for n in minutes}
+    rows = [MeanRow(1, starts[n], starts[n] + timedelta(minutes=1), 60, 60, 60, float(n), 0.0, 9.0, 0) for n in minutes]
+    return averages.Block([(row.start, mean_from_row(row, (None, None))) for row in rows], read_at, complete_at)
 
 
 @pytest.mark.parametrize(("since", "expected"), [(5, [9, 8, 4, 3]), (4, [9, 8, 3]), (3, [9, 8])])

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from gateway.api.data.latest_values import MinuteWindow
+from gateway.api.data.minute_window import MinuteWindow
 from gateway.api.live.frames import Backlog, LiveUpdate
 from gateway.api.live.sequencer import Sequencer
 from gateway.api.schemas.events import build_live_event

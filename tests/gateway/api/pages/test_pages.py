@@ -1,5 +1,6 @@
 """Pages: plumes, lists by day, charts of single readings, and frames."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from gateway.api.pages.chart import Chart, Line
@@ -70,3 +71,14 @@ async def test_other_sites_may_frame_the_widget_in_every_language_and_no_other_p
 async def test_the_status_page_shows_how_well_peaks_are_detected(api, pipeline, node):
     await ingest_observations(pipeline, node)
     assert "Pieken in 30 dagen: 1" in (await api.get("/nl/status")).text
+
+
+def test_a_mean_is_drawn_over_its_whole_period():
+    start = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    points = [(start, 5.0), (start + timedelta(minutes=1), 7.0), (start + timedelta(minutes=3), 6.0)]
+    line = Line(points=points, css="mean", step=60.0, stepped=True)
+    chart = Chart(title="t", unit="", start=start, end=start + timedelta(minutes=4), lines=[line])
+    (path,) = re.findall(r'class="line mean" d="([^"]*)"', chart.svg())
+    x = [f"{chart.x(start + timedelta(minutes=minute)):.1f}" for minute in range(5)]
+    y = [f"{chart.y(value):.1f}" for value in (5.0, 7.0, 6.0)]
+    assert path == f"M{x[0]} {y[0]}H{x[1]}L{x[1]} {y[1]}H{x[2]}M{x[3]} {y[2]}H{x[4]}"

@@ -1,0 +1,8 @@
+"""Computed figures without the noise of binary fractions. Pure."""
+
+_FORMAT = "{:.12g}".format
+
+
+def shorten(value: float | None) -> float | None:
+    """Round a computed value to twelve significant digits: 15.38, not 15.380000000000004. Readings stay as they are."""
+    return None if value is None else float(_FORMAT(value))

@@ -1,0 +1,191 @@
+"""Every public way out of a measured value: its address, and the numbers that it publishes, by where they stand.
+
+`test_validity_law` and `tests.benchmarks.truth` read them. The routes are listed from the application itself; one that
+is in neither table here fails a test.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import httpx
+import pyarrow.parquet as pq
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+from lxml import etree, html
+
+from gateway.export.selection import Averaging, TableFormat
+
+Numbers = dict[str, object]
+STATION = "wijk-aan-zee"
+# How often something was read is no measured value, and changes with every reading.
+_UNMEASURED = {"count", "seq", "revision", "averagingSeconds", "coordinates"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Face:
+    """An address, with `{id}` for the station, event or datastream. `shows_raw`: readings that do not count as well."""
+
+    path: str
+    read: Callable[[httpx.Response], Numbers]
+    shows_raw: bool = False
+
+
+def walk_json(document: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Yield each number with its path; an item of a list is named by its time or id."""
+    if isinstance(document, dict):
+        for name, part in document.items():
+            if name not in _UNMEASURED:
+                yield from walk_json(part, f"{path}/{name}")
+    elif isinstance(document, list):
+        for i, item in enumerate(document):
+            names = [item.get(k) for k in ("observedAt", "start", "id")] if isinstance(item, dict) else []
+            yield from walk_json(item, f"{path}/{next((n for n in names if n), i)}")
+    elif isinstance(document, int | float) and not isinstance(document, bool):
+        yield path, document
+
+
+def read_json(response: httpx.Response) -> Numbers:
+    """Numbers of a JSON document."""
+    return dict(walk_json(response.json()))
+
+
+def read_csv(response: httpx.Response) -> Numbers:
+    """Cells of a CSV table, by station, time and column; numbers as they are written."""
+    text = response.content.decode("utf-8-sig")
+    rows = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in text.split("\n", 1)[0] else ",")
+    numbers: Numbers = {}
+    for row in rows:
+        at = row.get("start") or row.get("observed_at")
+        for name in ("value", "valid_count", "expected_count", "mean", "min", "max", "corrected"):
+            if row.get(name):
+                numbers[f"{row['station']}/{at}/{name}"] = row[name]
+    return numbers
+
+
+def read_parquet(response: httpx.Response) -> Numbers:
+    """The same of a Parquet file."""
+    numbers: Numbers = {}
+    for row in pq.read_table(io.BytesIO(response.content)).to_pylist():
+        at = row.get("start") or row.get("observed_at")
+        for name in ("value", "valid_count", "expected_count", "mean", "min", "max", "corrected"):
+            if row.get(name) is not None:
+                numbers[f"{at}/{name}"] = row[name]
+    return numbers
+
+
+def read_page(response: httpx.Response) -> Numbers:
+    """Cells of figures, emphasised values and labels of scales on a page, in order."""
+    tree = html.fromstring(response.text)
+    cells = tree.xpath('//*[contains(concat(" ", @class, " "), " figure ")] | //strong | //dd')
+    labels = tree.xpath('//*[local-name()="text" and @text-anchor="end"]')
+    texts = [re.sub(r"\s+", " ", cell.text_content()).strip() for cell in [*cells, *labels]]
+    return {f"{i}": _without_age(text) for i, text in enumerate(texts) if re.search(r"\d", text)}
+
+
+def _without_age(text: str) -> str:
+    return re.sub(r"\d+ (s|min\.?|minuten|minutes)( geleden| ago)?.*$", "", text).strip()
+
+
+def read_feed(response: httpx.Response) -> Numbers:
+    """Titles and texts of a feed or CAP document that hold numbers."""
+    tree = etree.fromstring(response.content)
+    names = {"title", "summary", "description", "headline", "value"}
+    elements = [element for element in tree.iter() if etree.QName(element).localname in names]
+    return {
+        f"{i}": element.text for i, element in enumerate(elements) if element.text and re.search(r"\d", element.text)
+    }
+
+
+def _observations(base: str, extra: str = "") -> list[Face]:
+    faces = []
+    for averaging in Averaging:
+        raw = averaging is Averaging.RAW
+        path = f"{base}?averaging={averaging}{extra}"
+        faces.append(Face(path=path, read=read_json, shows_raw=raw))
+        for table_format in TableFormat:
+            read = read_parquet if table_format is TableFormat.PARQUET else read_csv
+            faces.append(Face(path=f"{path}&format={table_format}", read=read, shows_raw=raw))
+    return faces
+
+
+FACES: dict[str, list[Face]] = {
+    "/api/v1/stations": [Face(path="/api/v1/stations", read=read_json)],
+    "/api/v1/stations/{id}": [Face(path="/api/v1/stations/{station}", read=read_json)],
+    "/api/v1/stations/{id}/observations": _observations("/api/v1/stations/{station}/observations"),
+    "/api/v1/datastreams/{id}/observations": _observations("/api/v1/datastreams/{datastream}/observations"),
+    "/api/v1/events": [Face(path="/api/v1/events?kind=peak", read=read_json)],
+    "/api/v1/events/{id}": [Face(path="/api/v1/events/{event}", read=read_json)],
+    "/api/v1/events/{id}/revisions": [Face(path="/api/v1/events/{event}/revisions", read=read_json)],
+    "/feeds/now.geojson": [Face(path="/feeds/now.geojson", read=read_json)],
+    "/feeds/today.csv": [
+        Face(path="/feeds/today.csv", read=read_csv),
+        Face(path="/feeds/today.csv?format=csv-nl", read=read_csv),
+    ],
+    "/feeds/{collection}.{format_}": [
+        Face(path=f"/feeds/{collection}.{format_}", read=read_feed)
+        for collection in ("events", "alerts")
+        for format_ in ("atom", "rss")
+    ],
+    "/feeds/events/{id}.cap": [Face(path="/feeds/events/{event}.cap", read=read_feed)],
+    **{
+        f"{prefix}{route}": [Face(path=f"{prefix}{path}", read=read_page) for path in paths]
+        for prefix in ("", "/nl", "/en")
+        for route, paths in {
+            "/": ["/"],
+            "/widget/{id}": ["/widget/{station}"],
+            "/stations/{id}": [f"/stations/{{station}}?period={p}" for p in ("last_hour", "day", "week", "year")],
+            "/events": ["/events"],
+            "/events/{id}": ["/events/{event}"],
+            "/status": ["/status"],
+        }.items()
+    },
+}
+
+WITHOUT_VALUES = {
+    "/api/v1/openapi.json": "a description",
+    "/api/v1": "links",
+    "/api/v1/account": "a login",
+    "/account": "a login",
+    "/api/v1/areas": "places",
+    "/api/v1/areas/{id}": "places",
+    "/api/v1/sites": "places",
+    "/api/v1/sites/{id}": "places",
+    "/api/v1/stations/{id}/exact-location": "a place",
+    "/api/v1/datastreams": "the registry",
+    "/api/v1/datastreams/{id}": "the registry",
+    "/api/v1/corrections": "formulas",
+    "/api/v1/observed-properties": "the registry",
+    "/api/v1/observed-properties/{id}": "the registry",
+    "/api/v1/alerts": "notifications: of an event only the peak, as in /api/v1/events",
+    "/api/v1/alerts/{id}": "notifications: of an event only the peak, as in /api/v1/events",
+    "/api/v1/live": "a stream: test_the_live_feed_... judges it",
+    "/api/v1/detection-figures": "synthetic peaks",
+    "/api/v1/silences": "staff only",
+    "/api/v1/silences/{id}": "staff only",
+    "/api/v1/events/{id}/acknowledgements": "staff only",
+    "/api/v1/events/{id}/explanation": "staff only",
+    "/healthz": "a state",
+    "/readyz": "a state",
+    "/metrics": "counters of this process",
+    "/static/{path:path}": "files",
+    "/map/{z}/{x}/{y}.png": "a base map",
+    "/acknowledge/{token}": "one event, by a link",
+    "/sw.js": "a script",
+    "/robots.txt": "a text",
+    "/{path:path}": "not found",
+    **{
+        f"{prefix}{route}": "no values"
+        for prefix in ("", "/nl", "/en")
+        for route in (
+            "/about", "/offline", "/manifest.webmanifest", "/inspector", "/inspector/events/{id}", "/inspector/silence"
+        )
+    },
+}  # fmt: skip
+
+
+def list_routes(app: FastAPI) -> set[str]:
+    """Every address that answers a GET or accepts a WebSocket."""
+    return {str(route.path) for route in iter_route_contexts(app.routes) if not route.methods or "GET" in route.methods}
