@@ -1,7 +1,8 @@
 -- Observations and means between two times, oldest first; queried slice by slice, so that no result is large.
 
 -- name: export_raw
-SELECT o.datastream_id, o.observed_at, o.value, o.flags, b.node_id, b.incarnation, b.seq
+SELECT o.datastream_id, o.observed_at, o.value, o.flags, b.node_id, b.incarnation, b.seq,
+       o.stamped_at
 FROM observation o JOIN batch b ON b.id = o.batch_id
 WHERE o.datastream_id = ANY(%(ids)s::int[]) AND o.observed_at >= %(start)s AND o.observed_at < %(end)s
 ORDER BY o.observed_at, o.batch_id, o.datastream_id, o.value

@@ -19,11 +19,11 @@ _CORRECTION_COLUMNS = (
     "correction",
     "uncorrected",
 )  # corrected value and its rule, or the reason without correction
-_RAW_COLUMNS = ("observed_at", "value", "flags", "node", "incarnation", "seq", *_CORRECTION_COLUMNS)
+_RAW_COLUMNS = ("observed_at", "value", "flags", "node", "incarnation", "seq", "stamped_at", *_CORRECTION_COLUMNS)
 _MEAN_COLUMNS = ("start", "count", "valid_count", "mean", "min", "max", "flags", *_CORRECTION_COLUMNS)
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 _COLUMN_TYPES: Mapping[str, Any] = {
-    "observed_at": _TIMESTAMP, "start": _TIMESTAMP, "seq": pa.int64(), "count": pa.int64(), "valid_count": pa.int64(),
+    "observed_at": _TIMESTAMP, "stamped_at": _TIMESTAMP, "start": _TIMESTAMP, "seq": pa.int64(), "count": pa.int64(), "valid_count": pa.int64(),
     "value": pa.float64(), "mean": pa.float64(), "min": pa.float64(), "max": pa.float64(),
     "flags": pa.list_(pa.dictionary(pa.int8(), pa.string())), "node": pa.dictionary(pa.int32(), pa.string()),
     "incarnation": pa.dictionary(pa.int32(), pa.string()), "corrected": pa.float64(),
@@ -81,8 +81,7 @@ def _csv_lines(rows: Sequence[Sequence[object]]) -> bytes:
 
 
 def _csv_cells(row: Sequence[Any], flags_index: int) -> list[object]:
-    at, *columns = row
-    cells = [format_time(at), *columns]
+    cells = [format_time(cell) if isinstance(cell, datetime) else cell for cell in row]
     cells[flags_index] = " ".join(_flag_names(row[flags_index]))
     return cells
 

@@ -53,10 +53,13 @@ class Reading(Schema, frozen=True, kw_only=True):
     """One single value."""
 
     datastream: int
-    observed_at: Instant
+    observed_at: Annotated[Instant, Meta(description="the time that is believed")]
     value: float | None
     flags: list[str]
     batch: Batch
+    stamped_at: Annotated[
+        Instant | None, Meta(description="the node's own stamp, if it was wrong and the reading was dated again")
+    ]
     corrected: Annotated[float | None, Meta(description="`value` by the page's `correction`; null: see `uncorrected`")]
     uncorrected: UncorrectedReason
 
@@ -117,6 +120,7 @@ class ReadingRow(NamedTuple):
     node: str
     incarnation: str
     seq: int
+    stamped_at: datetime | None
 
     @property
     def position(self) -> tuple[datetime, int]:
@@ -132,6 +136,7 @@ def reading_from_row(row: ReadingRow, corrected: CorrectedValue) -> Reading:
         value=row.value,
         flags=flag_names(row.flags),
         batch=Batch(node=row.node, incarnation=row.incarnation, seq=row.seq),
+        stamped_at=None if row.stamped_at is None else format_instant(row.stamped_at),
         corrected=corrected[0],
         uncorrected=corrected[1],
     )
