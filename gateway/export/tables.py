@@ -23,8 +23,8 @@ _RAW_COLUMNS = ("observed_at", "value", "flags", "node", "incarnation", "seq", "
 _MEAN_COLUMNS = ("start", "count", "valid_count", "mean", "min", "max", "flags", *_CORRECTION_COLUMNS)
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 _COLUMN_TYPES: Mapping[str, Any] = {
-    "observed_at": _TIMESTAMP, "stamped_at": _TIMESTAMP, "start": _TIMESTAMP, "seq": pa.int64(), "count": pa.int64(), "valid_count": pa.int64(),
-    "value": pa.float64(), "mean": pa.float64(), "min": pa.float64(), "max": pa.float64(),
+    "observed_at": _TIMESTAMP, "stamped_at": _TIMESTAMP, "start": _TIMESTAMP, "seq": pa.int64(), "count": pa.int64(),
+    "valid_count": pa.int64(), "value": pa.float64(), "mean": pa.float64(), "min": pa.float64(), "max": pa.float64(),
     "flags": pa.list_(pa.dictionary(pa.int8(), pa.string())), "node": pa.dictionary(pa.int32(), pa.string()),
     "incarnation": pa.dictionary(pa.int32(), pa.string()), "corrected": pa.float64(),
     "correction": pa.dictionary(pa.int8(), pa.string()), "uncorrected": pa.dictionary(pa.int8(), pa.string()),

@@ -1,12 +1,12 @@
 """Batches of a wrong clock are dated again once an anchor of their boot is known, and everything follows."""
 
-import os
+import asyncio
 import random
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -20,7 +20,8 @@ from gateway.ingest import late_data
 from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
-from tests.gateway.enrolled_node import T0, enrol_node
+from tests.gateway.enrolled_node import T0
+from tests.gateway.ingest.killed_dating import POINTS
 
 DAY_MS = 86_400_000
 BOOT_MS = 1_000_000  # true time since boot at T0
@@ -52,8 +53,9 @@ def execute(dsn, statement):
         connection.execute(statement)
 
 
-STORED = """SELECT (extract(epoch FROM o.observed_at) * 1000)::bigint, (extract(epoch FROM o.stamped_at) * 1000)::bigint,
-                   o.value, o.flags FROM observation o JOIN datastream d ON d.id = o.datastream_id
+STORED = """SELECT (extract(epoch FROM o.observed_at) * 1000)::bigint,
+                   (extract(epoch FROM o.stamped_at) * 1000)::bigint, o.value, o.flags
+            FROM observation o JOIN datastream d ON d.id = o.datastream_id
             WHERE d.property_id = 'pm2_5' ORDER BY 1, 3, 2"""
 
 
@@ -94,11 +96,21 @@ def seconds_with_peak(node, *, wrong_ms, synced_from=700, hist=False):
         )
 
 
-@pytest.mark.parametrize("wrong_ms", [-14 * DAY_MS, 14 * DAY_MS, -T0 + 1000], ids=["behind", "ahead", "never set"])
-@pytest.mark.parametrize("hist", [False, True], ids=["live", "backlog"])
-async def test_a_peak_while_the_clock_was_wrong_is_found_as_late(
-    pipeline, store, node, database, monkeypatch, wrong_ms, hist
-):
+WRONG_CLOCKS = {"behind": -14 * DAY_MS, "ahead": 14 * DAY_MS, "never set": -T0 + 1000}
+
+
+@pytest.mark.parametrize("clock", WRONG_CLOCKS)
+@pytest.mark.parametrize("lane", ["live", "backlog"])
+async def test_a_peak_while_the_clock_was_wrong_is_found_as_late(node, database, monkeypatch, clock, lane):
+    store = Store(database)
+    try:
+        await check_peak(store, node, database, monkeypatch, (WRONG_CLOCKS[clock], lane == "backlog"))
+    finally:
+        await store.close()
+
+
+async def check_peak(store, node, database, monkeypatch, fault):
+    pipeline, (wrong_ms, hist) = make_pipeline(store), fault
     sent = list(seconds_with_peak(node, wrong_ms=wrong_ms, hist=hist))
     for first in range(0, 700, 50):
         await pipeline.process(sent[first : first + 50])
@@ -143,7 +155,7 @@ async def test_a_station_with_wrong_stamps_is_silent_until_its_clock_is_set(pipe
     assert rows(database, heard) == [(T0 + 11_000,)], "silent since the first batch that could not be dated"
     late = reading(node, 4, true_ms=T0 + 5_000, hist=True)
     await pipeline.process([late])
-    assert rows(database, heard) == [(T0 + 6_000,)] or rows(database, heard) == [(T0 + 11_000,)]
+    assert rows(database, heard) == [(T0 + 11_000,)], "a batch from the backlog says nothing about the present clock"
     await pipeline.process([reading(node, 5, true_ms=T0 + 910_000)])
     assert rows(database, heard) == [(T0 + 911_000,)]
     undated = rows(database, "SELECT undated_since, clock_error_ms FROM node_status")
@@ -238,3 +250,33 @@ async def test_the_times_of_every_boot_with_an_anchor_are_true_whatever_the_orde
     assert len(stored) == len(journey)
     assert sorted((at, value) for at, _, value, _ in stored if value in values) == expected
     assert not any(flags & Flag.TIME_SUSPECT for *_, value, flags in stored if value in values)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_gateway_killed_while_it_dates_batches_moves_each_row_once(node, database, seed):
+    seconds, generator = 170, random.Random(seed)
+
+    async def store_all():
+        store = Store(database)
+        pipeline = make_pipeline(store)
+        wrong = {"wrong_ms": -14 * DAY_MS, "clock": ClockState.UNSYNCED}
+        for s in range(seconds):
+            await pipeline.process([reading(node, s + 1, true_ms=T0 + s * 1000, value=float(s), **wrong)])
+        await pipeline.process([reading(node, seconds + 1, true_ms=T0 + seconds * 1000, value=float(seconds))])
+        await store.close()
+
+    asyncio.run(store_all())
+    point, count = list(POINTS)[seed], generator.randint(1, 2)
+    assert date_in_process(database, point, count) == -signal.SIGKILL
+    assert rows(database, "SELECT count(*) FROM clock_suspect WHERE is_pending")[0][0] > 0, "it died in the middle"
+    assert date_in_process(database, "none", 0) == 0
+    true_times = [(T0 + s * 1000, float(s)) for s in range(seconds + 1)]
+    assert [(at, value) for at, _, value, _ in rows(database, STORED)] == true_times
+    assert rows(database, "SELECT since, until FROM gap") == [
+        (datetime.fromtimestamp(T0 / 1000, UTC), datetime.fromtimestamp(T0 / 1000 + seconds - 1, UTC))
+    ]
+
+
+def date_in_process(dsn, point, count):
+    command = [sys.executable, "-m", "tests.gateway.ingest.killed_dating", dsn, point, str(count)]
+    return subprocess.run(command, check=False).returncode
