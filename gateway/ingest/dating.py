@@ -13,7 +13,7 @@ from alerting.log import get_logger
 from gateway import telemetry
 from gateway.ingest.late_data import Gap, upsert_gaps
 from gateway.model.registry import Registry
-from gateway.store.connection import Store, Transaction
+from gateway.store.connection import QUERIES, Store, Transaction
 from gateway.store.dating import DatedGroup, DatedSpan, date_group
 
 _LOG = get_logger("gateway.ingest")
@@ -37,6 +37,8 @@ class BatchDating:
         try:
             async with self._store.transaction() as tx:
                 group = await self._date_group(tx, registry)
+            if group is not None and group.spans:
+                await self._announce()
         except psycopg.Error as error:
             _LOG.warning("dating of batches postponed: database unavailable", error=one_line(error))
             return False
@@ -44,6 +46,11 @@ class BatchDating:
         if group is not None:
             _report(group)
         return group is not None
+
+    async def _announce(self) -> None:
+        """Take a number of the live feed: replicas that miss its message load the newest values again."""
+        async with self._store.transaction() as tx:
+            await tx.execute(QUERIES["take_live_ids"], {"count": 1})
 
     async def _date_group(self, tx: Transaction, registry: Registry) -> DatedGroup | None:
         group = await date_group(tx, registry, self._store.areas)
