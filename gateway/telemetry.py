@@ -23,6 +23,10 @@ OBSERVED_TO_COMMITTED_SECONDS = Histogram(
 )
 QUEUE = Gauge("piekwacht_queue_size", "Entries waiting, by queue", ["queue"])
 LAST_SEEN = Gauge("piekwacht_node_last_seen_timestamp_seconds", "When a node last sent a batch", ["area", "node"])
+UNDATED_BATCHES = Counter(
+    "piekwacht_undated_batches_total", "Batches stored without a date", ["area", "node", "reason"]
+)
+DATED_BATCHES = Counter("piekwacht_dated_batches_total", "Batches that were dated again", ["node"])
 CONNECTED_SESSIONS = Gauge("piekwacht_ingest_connected", "Broker sessions that ingest payloads")
 AREAS = Gauge("piekwacht_areas", "Areas that the workers share")
 LEASED_AREAS = Gauge("piekwacht_leased_areas", "Areas that this worker ingests, of those shared")

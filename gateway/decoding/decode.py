@@ -18,24 +18,28 @@ from numpy.typing import NDArray
 from edge_agent.wire import ClockState, Flag, ForgedError, MalformedError, NoteError, ReadingBatch, Topic, UnsignedError
 from gateway.decoding.rejection import RejectionReason
 from gateway.decoding.signature import is_valid_signature
+from gateway.model.clock_doubt import ClockDoubt, find_clock_doubt
 from gateway.model.observation import FlagArray, FloatArray, IntArray, ObservationBatch
 from gateway.model.registry import Node, Registry
 
 _EARLIEST_MS = -2_208_988_800_000  # 1900-01-01; earlier timestamps are rejected
 _LATEST_MS = 7_258_118_400_000  # 2200-01-01
-_EARLIEST_PLAUSIBLE_MS = 1_420_070_400_000  # 2015-01-01; an earlier timestamp is of a clock that was never set
-_MAX_AHEAD_MS = 120_000  # a timestamp further in the future is of a wrong clock
 _MAX_BODY_BYTES = 1 << 20
 _COVARIATES = {"rh": "humidity", "wind_speed": "wind_speed", "wind_direction": "wind_direction"}
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
-    """One MQTT message on a `readings` topic."""
+    """One MQTT message on a `readings` topic, or a stored batch.
+
+    replayed  replayed from quarantine: counts as late, like the backlog
+    shift_ms  what to add to the stamps of a stored batch that was dated again; None: it was not
+    """
 
     topic: str
     body: bytes
     received_at: datetime
-    replayed: bool = False  # replayed from quarantine: counts as late, like the backlog
+    replayed: bool = False
+    shift_ms: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +56,10 @@ class BatchHeader(msgspec.Struct, frozen=True):
     """Metadata of a verified batch without its values; ledger, clock offsets and log need no more.
 
     earliest_ms          its earliest timestamp, ms UTC
+    latest_ms            its latest timestamp, ms UTC
     readings             number of readings in it
     late                 from the backlog lane or from quarantine: stored, never detected on as live
+    clock_doubt          why its stamps are not believed; None: they are
     unplaced_properties  known properties that have no datastream yet
     unknown_properties   properties that the registry does not have
     """
@@ -68,8 +74,10 @@ class BatchHeader(msgspec.Struct, frozen=True):
     clock: ClockState
     t0: int
     earliest_ms: int
+    latest_ms: int
     readings: int
     late: bool
+    clock_doubt: ClockDoubt | None = None
     unplaced_properties: tuple[str, ...] = ()
     unknown_properties: tuple[str, ...] = ()
 
@@ -81,11 +89,14 @@ class BatchHeader(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, kw_only=True)
 class VerifiedBatch:
-    """A payload with a valid signature and well-formed content."""
+    """A payload with a valid signature and well-formed content; `first_ms` and `last_ms` are its outermost stamps."""
 
     payload: Payload
     batch: ReadingBatch
     sha256: bytes
+    first_ms: int
+    last_ms: int
+    clock_doubt: ClockDoubt | None
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -110,9 +121,11 @@ class VerifiedBatch:
             mono=batch.mono,
             clock=batch.clock,
             t0=batch.t0,
-            earliest_ms=batch.t0 + min(batch.dt),
+            earliest_ms=self.first_ms,
+            latest_ms=self.last_ms,
             readings=len(batch.dt),
             late=self.late,
+            clock_doubt=self.clock_doubt,
             unplaced_properties=tuple(
                 p for p in batch.values if (batch.node, p) not in registry.slots and p in properties
             ),
@@ -126,8 +139,15 @@ def decode_payload(payload: Payload, registry: Registry) -> VerifiedBatch | Reje
         batch = _verify(payload, registry)
     except _RejectionError as error:
         return RejectedPayload(payload=payload, reason=error.reason, detail=error.detail)
-    verified = VerifiedBatch(payload=payload, batch=batch, sha256=hashlib.sha256(payload.body).digest())
     first, last = batch.t0 + min(batch.dt), batch.t0 + max(batch.dt)
+    verified = VerifiedBatch(
+        payload=payload,
+        batch=batch,
+        sha256=hashlib.sha256(payload.body).digest(),
+        first_ms=first,
+        last_ms=last,
+        clock_doubt=find_clock_doubt(batch, first, last, int(payload.received_at.timestamp() * 1000)),
+    )
     if first < _EARLIEST_MS or last > _LATEST_MS:
         detail = f"timestamps from {first} to {last} ms"
         return RejectedPayload(payload=payload, reason=RejectionReason.IMPOSSIBLE_TIME, detail=detail, key=verified.key)
@@ -209,8 +229,9 @@ def place_observations(batches: Sequence[VerifiedBatch], registry: Registry) -> 
         return ObservationBatch.from_columns([], [], [])
     lengths = np.array([len(v.batch.dt) for v in batches])
     dt = np.array(list(chain.from_iterable(v.batch.dt for v in batches)), np.int64)
-    stamps = dt + np.repeat(np.array([v.batch.t0 for v in batches], np.int64), lengths)
-    # a column is one property of one batch; `reading` is the row of `stamps` that each observation belongs to
+    starts = np.array([v.batch.t0 + (v.payload.shift_ms or 0) for v in batches], np.int64)
+    times = dt + np.repeat(starts, lengths)
+    # a column is one property of one batch; `reading` is the row of `times` that each observation belongs to
     batch_of_column = np.repeat(np.arange(len(batches)), [len(names) for names in placed_properties])
     reading_index = _expand_spans((np.cumsum(lengths) - lengths)[batch_of_column], lengths[batch_of_column])
     batch_index = np.repeat(batch_of_column, lengths[batch_of_column])
@@ -222,11 +243,11 @@ def place_observations(batches: Sequence[VerifiedBatch], registry: Registry) -> 
     ]
     rows = ObservationBatch.from_columns(
         np.repeat(slots, lengths[batch_of_column]),
-        stamps[reading_index],
+        times[reading_index],
         np.array(list(chain.from_iterable(values)), np.float64),
         batch=batch_index,
         flags=_collect_flags(batches, placed_properties, lengths[batch_of_column])
-        | _flag_suspect_times(batches, stamps, lengths)[batch_index],
+        | _flag_suspect_times(batches)[batch_index],
         late=np.array([v.late for v in batches])[batch_index],
         **_collect_covariates(batches, reading_index),
     )
@@ -258,15 +279,9 @@ def _collect_flags(
     return flags
 
 
-def _flag_suspect_times(batches: Sequence[VerifiedBatch], stamps: IntArray, lengths: IntArray) -> FlagArray:
-    """Flag a whole batch if one of its timestamps is implausible: shape (batches,)."""
-    starts = np.cumsum(lengths) - lengths
-    latest_plausible = np.array(
-        [batch.payload.received_at.timestamp() * 1000 + _MAX_AHEAD_MS for batch in batches], np.int64
-    )
-    is_suspect = (np.minimum.reduceat(stamps, starts) < _EARLIEST_PLAUSIBLE_MS) | (
-        np.maximum.reduceat(stamps, starts) > latest_plausible
-    )
+def _flag_suspect_times(batches: Sequence[VerifiedBatch]) -> FlagArray:
+    """Flag whole batches whose stamps are not believed and that were not dated again: shape (batches,)."""
+    is_suspect = [v.clock_doubt is not None and v.payload.shift_ms is None for v in batches]
     return np.where(is_suspect, int(Flag.TIME_SUSPECT), 0).astype(np.int32)
 
 

@@ -1,6 +1,7 @@
-"""Checks of the database: connection, durability settings, schema, TimescaleDB."""
+"""Checks of the database: connection, durability settings, schema, TimescaleDB, and clocks of nodes stored in it."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 import psycopg
 from msgspec import Struct
@@ -9,10 +10,20 @@ from psycopg.rows import class_row, scalar_row
 from alerting.errors import one_line
 from gateway.doctor.finding import Finding, FindingFactory
 from gateway.errors import StartError
+from gateway.model.clock_doubt import describe_clock_error
 from gateway.store.connection import QUERIES, connect
 from gateway.store.migrate import SchemaError, find_pending, load_migrations, select_for_server
 
 _MIN_SERVER_VERSION = 150_000  # PostgreSQL 15
+
+
+class _UndatedNode(Struct, frozen=True, kw_only=True):
+    node: str
+    batches: int
+    since: datetime
+    doubt: str
+    undated_since: datetime | None
+    clock_error_ms: int | None
 
 
 class _TimescaleState(Struct, frozen=True, kw_only=True):
@@ -33,6 +44,7 @@ def check_database(dsn: str) -> Iterator[Finding]:
             yield from _check_server(connection)
             yield from _check_schema(connection)
             yield from _check_timescale(connection)
+            yield from _check_node_clocks(connection)
         except psycopg.Error as error:
             yield finding.fault(f"the database answers with an error ({one_line(error)})", "see its log")
 
@@ -92,3 +104,19 @@ def _check_timescale(connection: psycopg.Connection) -> Iterator[Finding]:
             "TimescaleDB is not installed",
             "nothing is compressed; fine for some ten nodes, see docs/operator/sizing.md",
         )
+
+
+def _check_node_clocks(connection: psycopg.Connection) -> Iterator[Finding]:
+    """Name each node with batches without a date. A database of an older version has no such table."""
+    finding = FindingFactory("node clocks")
+    if not connection.cursor(row_factory=scalar_row).execute(QUERIES["has_dating"]).fetchone():
+        return
+    cursor = connection.cursor(row_factory=class_row(_UndatedNode))
+    for row in cursor.execute(QUERIES["select_undated_nodes"]).fetchall():
+        batches = f"{row.node} has {row.batches} batches without a date since {row.since:%Y-%m-%d %H:%M}Z ({row.doubt})"
+        if row.undated_since is None or row.clock_error_ms is None:
+            remedy = "they count nowhere until a batch of the same boot has a set clock"
+            yield finding.warning(batches, remedy)
+        else:
+            remedy = f"{describe_clock_error(row.clock_error_ms)}: check its NTP server, or fit a DS3231"
+            yield finding.fault(batches, remedy)

@@ -20,13 +20,19 @@ from gateway.enrolment.authority import CertificateAuthority
 from gateway.enrolment.bundle import collect_files, pack_archive
 from gateway.enrolment.ca_command import add_ca_argument, write_new_file
 from gateway.errors import GatewayError, StartError
+from gateway.model.clock_doubt import describe_clock_error
 from gateway.model.registry import Node
 from gateway.store import stations
 from gateway.store.connection import QUERIES, connect
 
 
 class NodeListing(Struct, frozen=True, kw_only=True):
-    """One node of the registry with its newest status and health; times UTC."""
+    """One node of the registry with its newest status and health; times UTC.
+
+    undated_since    since when the stamps of its live batches are not believed; None: they are
+    clock_error_ms   its stamps minus the gateway's clock
+    undated_batches  batches that were never dated
+    """
 
     node: str
     area: str
@@ -36,6 +42,9 @@ class NodeListing(Struct, frozen=True, kw_only=True):
     online: bool | None
     status: dict[str, Any] | None
     health: dict[str, Any] | None
+    undated_since: datetime | None
+    clock_error_ms: int | None
+    undated_batches: int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -189,6 +198,7 @@ def _format_node(row: NodeListing) -> str:
         if sensor_state not in {"ok", "done"}
     ]
     remarks += _describe_refused((row.health or {}).get("refused_values", {}))
+    remarks += _describe_clock(row)
     remote = (row.status or {}).get("remote") or {}
     if remote.get("version"):
         remarks.append(f"configuration {remote['version']} in force")
@@ -209,6 +219,16 @@ def _describe_refused(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
         for sensor, reasons in counts.items()
         for reason, count in reasons.items()
     ]
+
+
+def _describe_clock(row: NodeListing) -> list[str]:
+    """Say since when the clock of the node is wrong, and how many of its batches have no date."""
+    remarks = []
+    if row.undated_since is not None and row.clock_error_ms is not None:
+        remarks.append(f"{describe_clock_error(row.clock_error_ms)} since {row.undated_since:%Y-%m-%d %H:%M:%S}Z")
+    if row.undated_batches:
+        remarks.append(f"{row.undated_batches} batches without a date")
+    return remarks
 
 
 def _read_request(path: Path, node: str) -> EnrolmentRequest:

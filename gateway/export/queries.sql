@@ -2,7 +2,8 @@
 
 -- name: export_raw
 -- Every reading as it is, those that do not count as well: their flags say why.
-SELECT o.datastream_id, o.observed_at, o.value, quality_flags(o.value, o.flags) AS flags, b.node_id, b.incarnation, b.seq
+SELECT o.datastream_id, o.observed_at, o.value, quality_flags(o.value, o.flags) AS flags, b.node_id, b.incarnation, b.seq,
+       o.stamped_at
 FROM observation o JOIN batch b ON b.id = o.batch_id
 WHERE o.datastream_id = ANY(%(ids)s::int[]) AND o.observed_at >= %(start)s AND o.observed_at < %(end)s
 ORDER BY o.observed_at, o.batch_id, o.datastream_id, o.value

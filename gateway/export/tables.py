@@ -19,7 +19,7 @@ _CORRECTION_COLUMNS = (
     "correction",
     "uncorrected",
 )  # corrected value and its rule, or the reason without correction
-_RAW_COLUMNS = ("observed_at", "value", "flags", "node", "incarnation", "seq", *_CORRECTION_COLUMNS)
+_RAW_COLUMNS = ("observed_at", "value", "flags", "node", "incarnation", "seq", "stamped_at", *_CORRECTION_COLUMNS)
 _MEAN_COLUMNS = (
     "start", "end", "count", "valid_count", "expected_count", "mean", "min", "max", "flags", *_CORRECTION_COLUMNS
 )  # fmt: skip
@@ -27,8 +27,8 @@ _LEADING_COLUMNS = ("station", "observed_property", "unit")
 UNREADABLE = "not_read"  # in the column of flags: these values could not be read; the others of the table are complete
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 _COLUMN_TYPES: Mapping[str, Any] = {
-    "observed_at": _TIMESTAMP, "start": _TIMESTAMP, "end": _TIMESTAMP, "seq": pa.int64(), "count": pa.int64(),
-    "valid_count": pa.int64(), "expected_count": pa.int64(),
+    "observed_at": _TIMESTAMP, "stamped_at": _TIMESTAMP, "start": _TIMESTAMP, "end": _TIMESTAMP,
+    "seq": pa.int64(), "count": pa.int64(), "valid_count": pa.int64(), "expected_count": pa.int64(),
     "value": pa.float64(), "mean": pa.float64(), "min": pa.float64(), "max": pa.float64(),
     "flags": pa.list_(pa.dictionary(pa.int8(), pa.string())), "node": pa.dictionary(pa.int32(), pa.string()),
     "incarnation": pa.dictionary(pa.int32(), pa.string()), "corrected": pa.float64(),

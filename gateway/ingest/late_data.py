@@ -16,6 +16,7 @@ import psycopg
 
 from alerting.errors import one_line
 from alerting.log import get_logger
+from edge_agent.wire import UNDATED_FLAGS
 from gateway.decoding.decode import decode_observations
 from gateway.detection.analyzer import Analyzer, AnalyzerState
 from gateway.ingest.outbox import write_outbox
@@ -69,17 +70,28 @@ class LateDataDetector:
 
 
 async def record_gaps(tx: Transaction, rows: ObservationBatch, registry: Registry) -> None:
-    """Record the time spans that late rows filled, per datastream."""
-    late_rows = rows[rows.late]
+    """Record the time spans that late rows filled, per datastream. Undated rows fill none until they are dated."""
+    late_rows = rows[rows.late & ((rows.flags & int(UNDATED_FLAGS)) == 0)]
     if not len(late_rows):
         return
     spans = [
         (slot, late_rows.observed_at[late_rows.datastream == slot]) for slot in np.unique(late_rows.datastream).tolist()
     ]
+    await upsert_gaps(
+        tx,
+        [
+            Gap(datastream=registry.datastreams[slot].id, since=from_ms(times.min()), until=from_ms(times.max()))
+            for slot, times in spans
+        ],
+    )
+
+
+async def upsert_gaps(tx: Transaction, gaps: Sequence[Gap]) -> None:
+    """Record gaps; each is one with an earlier gap of its datastream. At most one per datastream."""
     values = {
-        "ids": [registry.datastreams[slot].id for slot, _ in spans],
-        "since": [from_ms(times.min()) for _, times in spans],
-        "until": [from_ms(times.max()) for _, times in spans],
+        "ids": [gap.datastream for gap in gaps],
+        "since": [gap.since for gap in gaps],
+        "until": [gap.until for gap in gaps],
     }
     await tx.execute(QUERIES["upsert_gaps"], values)
 

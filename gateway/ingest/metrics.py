@@ -36,7 +36,9 @@ def _count_batches(registry: Registry, accepted: ledger.AcceptedBatches, rows: O
         area = registry.nodes[header.node].area
         batches[area, "stored"] += 1
         readings[area] += header.readings
-        if not header.late:
+        if header.clock_doubt is not None:
+            telemetry.UNDATED_BATCHES.labels(area, header.node, header.clock_doubt.value).inc()
+        elif not header.late:
             telemetry.OBSERVED_TO_COMMITTED_SECONDS.observe(now - header.earliest_ms / 1000)
     for header in accepted.duplicates:
         batches[registry.nodes[header.node].area, "duplicate"] += 1

@@ -19,6 +19,7 @@ from gateway.detection.analyzer import Analyzer
 from gateway.detection.detector import Detector
 from gateway.ingest.batch_outcome import BatchOutcome, VersionedState
 from gateway.ingest.checkpoint_schedule import CheckpointSchedule
+from gateway.ingest.dating import BatchDating
 from gateway.ingest.late_data import LateDataDetector, record_gaps
 from gateway.ingest.outbox import write_outbox
 from gateway.ingest.quarantine_replay import QuarantineReplay
@@ -65,6 +66,7 @@ class Pipeline:
         self._speculator = Speculator(analyzer, self._state, decode)
         self._checkpoints = CheckpointSchedule(analyzer, store.areas)
         self._late_data = LateDataDetector(store, analyzer)
+        self._dating = BatchDating(store)
         self._quarantine_replay = QuarantineReplay(store, self._state, self.process)
         self._reporter = TransactionReporter()
 
@@ -109,9 +111,11 @@ class Pipeline:
             # compete with this transaction for the interpreter.
             self._state.announce(outcome.state_after)
             speculation.state_known.set()
-            result, anchored_boots = await self._store_outcome(tx, accepted, outcome, node_messages)
-        self._state.commit(tx, anchored_boots)
-        if outcome.rows.late.any():
+            result, anchors = await self._store_outcome(tx, accepted, outcome, node_messages)
+        if anchors is not self._state.anchors or any(clock_offsets.is_suspect(header) for header in new):
+            self._dating.request()
+        self._state.commit(tx, anchors)
+        if await self._dating.run_if_requested(state.registry) or outcome.rows.late.any():
             self._late_data.postpone()
         await self._reporter.submit(
             TransactionReport(
@@ -144,7 +148,7 @@ class Pipeline:
 
     async def _store_outcome(
         self, tx: Transaction, accepted: _Accepted, outcome: BatchOutcome, node_messages: Sequence[NodeMessage]
-    ) -> tuple[CommitResult, clock_offsets.AnchoredBoots]:
+    ) -> tuple[CommitResult, clock_offsets.Anchors]:
         """Write all that the transaction stores. The signed bytes come last, so that `committed_at` is late."""
         batches, rejected, registry = accepted.batches, accepted.rejected, accepted.state.registry
         await observations.copy_observations(tx, outcome.records, batches.ids)
@@ -155,15 +159,13 @@ class Pipeline:
             await quarantine.insert_payloads(tx, rejected)
             await ledger.record_received(tx, received_keys)
             await update_node_status(tx, node_messages, batches.new, registry)
-            anchored_boots = await clock_offsets.record_clock_offsets(
-                tx, batches.new, batches.ids, self._state.anchored_boots
-            )
+            anchors = await clock_offsets.record_clock_offsets(tx, batches.new, batches.ids, self._state.anchors)
             await record_gaps(tx, outcome.rows, registry)
             live_messages = await write_outbox(tx, outcome.live_observations, outcome.events, registry)
             answered_keys = received_keys + [header.key for header in batches.duplicates]
             stored_ranges = await ledger.load_stored_ranges(tx, answered_keys)
         await ledger.copy_batches(tx, outcome.batch_rows, batches.ids)
-        return CommitResult(stored_ranges=stored_ranges, live_messages=live_messages), anchored_boots
+        return CommitResult(stored_ranges=stored_ranges, live_messages=live_messages), anchors
 
     async def quarantine_payload(self, rejected: RejectedPayload) -> None:
         """Put a payload that the database refused into quarantine. Raises psycopg.Error."""
@@ -174,6 +176,11 @@ class Pipeline:
     async def replay_quarantined(self, limit: int = 100) -> int:
         """Replay quarantined payloads that operators asked for; return how many there were. Raises psycopg.Error."""
         return await self._quarantine_replay.replay_requested(limit)
+
+    async def date_pending_batches(self) -> None:
+        """Date what earlier transactions left undated; at most one group. A database failure postpones it."""
+        if self._state.registry is not None and await self._dating.run_if_requested(self._state.registry):
+            self._late_data.postpone()
 
     async def acquire_areas(self) -> None:
         """Connect and lock our areas. Raises psycopg.OperationalError, LockHeldError if another gateway has them."""

@@ -21,7 +21,7 @@ from gateway.decoding.rejection import RejectionReason
 from gateway.ingest.batch_outcome import VersionedState
 from gateway.ingest.state import IngestState
 from gateway.store import ledger, observations, quarantine, stations
-from gateway.store.connection import Store, Transaction
+from gateway.store.connection import QUERIES, Store, Transaction
 from gateway.store.copy_observations import prepare_records
 
 _STORED, _DUPLICATE = "stored", "duplicate"  # outcomes in the database beside the rejection reasons
@@ -79,4 +79,5 @@ class QuarantineReplay:
             return state, RejectionReason.UNKNOWN_PROPERTY.value
         records = prepare_records(place_observations([remainder], state.registry), state.registry)
         await observations.copy_observations(tx, records, [id_])
+        await tx.execute(QUERIES["mark_batch_pending"], {"batch": id_})
         return state, _STORED if new_values else _DUPLICATE

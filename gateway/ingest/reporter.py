@@ -2,6 +2,7 @@
 
 import asyncio
 
+from gateway.ingest.clock_log import ClockLog
 from gateway.ingest.metrics import count_transaction
 from gateway.ingest.transaction_log import log_transaction
 from gateway.ingest.transaction_report import TransactionReport
@@ -16,21 +17,21 @@ class TransactionReporter:
 
     def __init__(self) -> None:
         self._task: asyncio.Task[None] | None = None
+        self._clock_log = ClockLog()
 
     async def submit(self, report: TransactionReport) -> None:
         """Report in a while, in a thread; also if the process stops meanwhile. Raises what the report before raised."""
         if self._task is not None:
             await self._task
-        self._task = asyncio.create_task(_report_later(report))
+        self._task = asyncio.create_task(self._report_later(report))
 
+    async def _report_later(self, report: TransactionReport) -> None:
+        try:
+            await asyncio.sleep(REPORT_DELAY)
+        finally:
+            await asyncio.to_thread(self._report, report)
 
-async def _report_later(report: TransactionReport) -> None:
-    try:
-        await asyncio.sleep(REPORT_DELAY)
-    finally:
-        await asyncio.to_thread(_report, report)
-
-
-def _report(report: TransactionReport) -> None:
-    log_transaction(report)
-    count_transaction(report)
+    def _report(self, report: TransactionReport) -> None:
+        log_transaction(report)
+        count_transaction(report)
+        self._clock_log.log_changes(report.accepted.new)

@@ -153,6 +153,7 @@ class IngestSession:
                 _LOG.info("quarantined payloads replayed")
         except psycopg.Error as error:
             report_database_failure(error)
+        await self._pipeline.date_pending_batches()
         for desired, area in self._desired_configs.collect_changes(self._pipeline.nodes):
             topic, payload = self._sign_note(Topic(area=area, node=desired.node, kind=TopicKind.CONFIG), desired)
             await self._connection.publish(topic, payload, retain=True, at_least_once=True)

@@ -10,7 +10,7 @@ from itertools import count
 from gateway.decoding.decode import UnplacedValues
 from gateway.detection.analyzer import Analyzer, AnalyzerState
 from gateway.ingest.batch_outcome import StateVersion, VersionedState
-from gateway.model.registry import Node
+from gateway.model.registry import Node, Registry
 from gateway.store import clock_offsets, stations
 from gateway.store import events as event_store
 from gateway.store.connection import Store, Transaction
@@ -34,12 +34,17 @@ class IngestState:
         self._current: VersionedState | None = None
         self._announced: VersionedState | None = None
         self._lock_connection: Transaction | None = None  # of the last COMMIT; it holds our area locks
-        self.anchored_boots: clock_offsets.AnchoredBoots = frozenset()
+        self.anchors: clock_offsets.Anchors = {}
 
     @property
     def expected(self) -> VersionedState | None:
         """State from which the next micro-batch starts, as far as known; None before the first transaction."""
         return self._announced or self._current
+
+    @property
+    def registry(self) -> Registry | None:
+        """Registry as of the last transaction; None before the first."""
+        return self._current.registry if self._current else None
 
     @property
     def nodes(self) -> Mapping[str, Node]:
@@ -53,7 +58,7 @@ class IngestState:
         during a COMMIT, so that its outcome is unknown, and another gateway may have written for our areas since.
         """
         if self._current is None or self._lock_connection is not tx:
-            self.anchored_boots = frozenset()
+            self.anchors = {}
             registry = await stations.load_registry(tx, areas=self._store.areas)
             quality = await event_store.load_states(tx, _QUALITY_COMPONENT, registry)
             detection = await event_store.load_states(tx, self._analyzer.detector.name, registry)
@@ -79,9 +84,9 @@ class IngestState:
         """Forget the announced state at the end of a transaction, failed or not."""
         self._announced = None
 
-    def commit(self, tx: Transaction, anchored_boots: clock_offsets.AnchoredBoots) -> None:
+    def commit(self, tx: Transaction, anchors: clock_offsets.Anchors) -> None:
         """Make the announced state the current one; only after COMMIT."""
-        self._current, self.anchored_boots, self._lock_connection = self._announced, anchored_boots, tx
+        self._current, self.anchors, self._lock_connection = self._announced, anchors, tx
 
     def replace(self, state: VersionedState) -> None:
         """Take over a state that only has more datastreams: it holds even if the transaction fails."""

@@ -35,7 +35,7 @@ class ObservationBatch:
 
     datastream   int32    slot of the datastream in the registry (not its database id)
     batch        int32    index of its ReadingBatch, in the order of arrival
-    observed_at  int64    ms UTC, the node's timestamp, never rewritten
+    observed_at  int64    ms UTC, the time that is believed: the node's stamp, or what dated it again
     value        float64  in the property's unit; NaN if the sensor returned none
     flags        int32    bits of edge_agent.wire.Flag
     rh           float64  relative humidity at the station, %; NaN if unknown

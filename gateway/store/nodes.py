@@ -9,6 +9,7 @@ import msgspec
 from edge_agent.wire import Topic, TopicKind
 from gateway.decoding.decode import BatchHeader
 from gateway.model.registry import Registry
+from gateway.model.timestamps import to_ms
 from gateway.store.connection import QUERIES, Transaction
 
 _MAX_BODY = 16_384  # bytes of a message; longer ones are ignored
@@ -26,10 +27,14 @@ class NodeMessage:
 
 @dataclass(kw_only=True)
 class _NodeStatus:
+    """`dated`: whether the stamps of the newest live batch are believed; None: no live batch, `clock_error_ms` too."""
+
     last_seen: datetime
     online: bool | None = None
     status: str | None = None
     health: str | None = None
+    dated: bool | None = None
+    clock_error_ms: int | None = None
 
 
 async def update_node_status(
@@ -46,6 +51,8 @@ async def update_node_status(
                 "online": [e.online for e in entries.values()],
                 "status": [e.status for e in entries.values()],
                 "health": [e.health for e in entries.values()],
+                "dated": [e.dated for e in entries.values()],
+                "clock_errors": [e.clock_error_ms for e in entries.values()],
             },
         )
 
@@ -57,7 +64,11 @@ def merge_messages(
     entries: dict[str, _NodeStatus] = {}
     for header in headers:
         received_at = header.payload.received_at
-        entries.setdefault(header.node, _NodeStatus(last_seen=received_at)).last_seen = received_at
+        entry = entries.setdefault(header.node, _NodeStatus(last_seen=received_at))
+        entry.last_seen = received_at
+        if not header.late:
+            entry.dated = header.clock_doubt is None
+            entry.clock_error_ms = header.latest_ms - to_ms(received_at)
     for message in messages:
         node = registry.nodes.get(message.topic.node)
         content = _decode_object(message.body)

@@ -122,9 +122,17 @@ SELECT nextval('live_id') FROM generate_series(1, %(count)s)
 
 -- name: upsert_node_status
 -- The newest status and health of a node, and when it was heard; absent parts keep their stored values.
-INSERT INTO node_status (node_id, last_seen, online, status, health)
-SELECT * FROM unnest(%(nodes)s::text[], %(last_seen)s::timestamptz[], %(online)s::boolean[], %(status)s::jsonb[], %(health)s::jsonb[])
+-- `dated`: whether its newest live batch has a believable time; NULL: no live batch here.
+INSERT INTO node_status (node_id, last_seen, online, status, health, undated_since, clock_error_ms)
+SELECT u.node_id, u.last_seen, u.online, u.status, u.health, CASE WHEN NOT u.dated THEN u.last_seen END, u.clock_error_ms
+FROM unnest(%(nodes)s::text[], %(last_seen)s::timestamptz[], %(online)s::boolean[], %(status)s::jsonb[], %(health)s::jsonb[],
+            %(dated)s::boolean[], %(clock_errors)s::bigint[])
+     AS u(node_id, last_seen, online, status, health, dated, clock_error_ms)
 ON CONFLICT (node_id) DO UPDATE SET
+    undated_since = CASE WHEN excluded.undated_since IS NOT NULL
+                         THEN coalesce(node_status.undated_since, excluded.undated_since)
+                         WHEN excluded.clock_error_ms IS NULL THEN node_status.undated_since END,
+    clock_error_ms = coalesce(excluded.clock_error_ms, node_status.clock_error_ms),
     last_seen = greatest(node_status.last_seen, excluded.last_seen),
     online = coalesce(excluded.online, node_status.online),
     status = coalesce(excluded.status, node_status.status),
@@ -161,7 +169,9 @@ WHERE NOT EXISTS (SELECT 1 FROM installation WHERE node_id = %(node)s AND until 
 UPDATE node SET revoked_at = now() WHERE id = %(id)s AND revoked_at IS NULL
 
 -- name: list_nodes
-SELECT n.id AS node, n.area_id AS area, i.station_id AS station, n.revoked_at, s.last_seen, s.online, s.status, s.health
+SELECT n.id AS node, n.area_id AS area, i.station_id AS station, n.revoked_at, s.last_seen, s.online, s.status, s.health,
+       s.undated_since, s.clock_error_ms,
+       (SELECT count(*) FROM clock_suspect c WHERE c.node_id = n.id AND c.shift_ms IS NULL AND c.doubt IS NOT NULL) AS undated_batches
 FROM node n
 LEFT JOIN installation i ON i.node_id = n.id AND i.until IS NULL
 LEFT JOIN node_status s ON s.node_id = n.id
@@ -187,20 +197,83 @@ RETURNING version
 SELECT DISTINCT ON (node_id) node_id AS node, version, toml, certificate FROM node_desired ORDER BY node_id, version DESC
 
 -- name: insert_clock_suspects
-INSERT INTO clock_suspect (batch_id, node_id, boot, offset_ms, shift_ms)
-SELECT u.batch_id, u.node_id, u.boot, u.offset_ms, a.offset_ms - u.offset_ms
-FROM unnest(%(batches)s::bigint[], %(nodes)s::text[], %(boots)s::text[], %(offsets)s::bigint[]) AS u(batch_id, node_id, boot, offset_ms)
+-- Batches whose stamps an anchor may correct; those of a boot with an anchor are pending at once.
+INSERT INTO clock_suspect (batch_id, node_id, boot, offset_ms, doubt, first_at, last_at, is_pending)
+SELECT u.*, u.offset_ms IS NOT NULL AND a.node_id IS NOT NULL
+FROM unnest(%(batches)s::bigint[], %(nodes)s::text[], %(boots)s::text[], %(offsets)s::bigint[], %(doubts)s::text[],
+            %(first)s::timestamptz[], %(last)s::timestamptz[])
+     AS u(batch_id, node_id, boot, offset_ms, doubt, first_at, last_at)
 LEFT JOIN clock_anchor a USING (node_id, boot)
 
--- name: insert_clock_anchors
-INSERT INTO clock_anchor (node_id, boot, offset_ms)
-SELECT * FROM unnest(%(nodes)s::text[], %(boots)s::text[], %(offsets)s::bigint[])
-ON CONFLICT DO NOTHING
+-- name: upsert_clock_anchors
+-- The best anchor of each boot: of a set clock rather than of an unset one, then the earliest after the boot.
+-- A difference below half a second is no step of the clock, and moves nothing.
+INSERT INTO clock_anchor (node_id, boot, offset_ms, mono, synced)
+SELECT * FROM unnest(%(nodes)s::text[], %(boots)s::text[], %(offsets)s::bigint[], %(monos)s::bigint[], %(synced)s::boolean[])
+ON CONFLICT (node_id, boot) DO UPDATE SET offset_ms = excluded.offset_ms, mono = excluded.mono, synced = excluded.synced
+WHERE (excluded.synced AND NOT clock_anchor.synced)
+   OR (excluded.synced = clock_anchor.synced AND excluded.mono < clock_anchor.mono
+       AND abs(excluded.offset_ms - clock_anchor.offset_ms) > 500)
 
--- name: update_suspect_shifts
-UPDATE clock_suspect s SET shift_ms = a.offset_ms - s.offset_ms
+-- name: mark_pending_suspects
+UPDATE clock_suspect s SET is_pending = true
 FROM clock_anchor a JOIN unnest(%(nodes)s::text[], %(boots)s::text[]) AS k(node_id, boot) USING (node_id, boot)
-WHERE s.node_id = a.node_id AND s.boot = a.boot AND s.shift_ms IS NULL
+WHERE s.node_id = a.node_id AND s.boot = a.boot AND s.offset_ms IS NOT NULL
+  AND (s.shift_ms IS NULL OR abs(a.offset_ms - s.offset_ms - s.shift_ms) > 500)
+
+-- name: mark_batch_pending
+-- After more values of a stored batch were added with their stamps.
+UPDATE clock_suspect SET is_pending = true WHERE batch_id = %(batch)s AND shift_ms IS NOT NULL
+
+-- name: select_pending_suspects
+-- Batches that an anchor can date, of one boot: that of the first pending batch.
+WITH first AS (
+    SELECT s.node_id, s.boot FROM clock_suspect s JOIN node n ON n.id = s.node_id
+    WHERE s.is_pending AND ARRAY['*', n.area_id] && %(areas)s ORDER BY s.batch_id LIMIT 1
+)
+SELECT s.batch_id, s.node_id AS node, s.boot, s.doubt, s.first_at, s.last_at, s.shift_ms AS applied_ms,
+       a.offset_ms - s.offset_ms AS anchor_shift_ms, b.received_at
+FROM first JOIN clock_suspect s USING (node_id, boot) JOIN clock_anchor a USING (node_id, boot)
+JOIN batch b ON b.id = s.batch_id
+WHERE s.is_pending ORDER BY s.batch_id LIMIT %(limit)s
+
+-- name: allow_large_moves
+-- A compressed chunk: TimescaleDB unpacks what a statement changes, and by default at most 100,000 rows of it.
+SELECT set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)
+
+-- name: move_observations
+-- Gives the rows of these batches the time that is believed; returns the span of each datastream. Rows lie at their
+-- stamps (`since` to `until`), or where an earlier anchor put them. The bounds are constants: chunks are chosen by them.
+WITH moved AS (
+    DELETE FROM observation
+    WHERE datastream_id = ANY(%(datastreams)s::int[]) AND batch_id = ANY(%(batches)s::bigint[])
+      AND ((observed_at >= %(since)s AND observed_at <= %(until)s)
+           OR (observed_at >= %(moved_since)s AND observed_at <= %(moved_until)s))
+    RETURNING datastream_id, coalesce(stamped_at, observed_at) AS stamped_at, value, flags, batch_id
+),
+dated AS (
+    INSERT INTO observation (datastream_id, observed_at, stamped_at, value, flags, batch_id)
+    SELECT m.datastream_id, m.stamped_at + s.shift_ms * interval '1 millisecond', CASE WHEN s.shift_ms <> 0 THEN m.stamped_at END,
+           m.value, m.flags & ~%(undated)s::int, m.batch_id
+    FROM moved m JOIN unnest(%(batches)s::bigint[], %(shifts)s::bigint[]) AS s(batch_id, shift_ms) USING (batch_id)
+    RETURNING datastream_id, observed_at
+)
+SELECT datastream_id, min(observed_at) AS since, max(observed_at) AS until FROM dated GROUP BY datastream_id
+
+-- name: record_shifts
+UPDATE clock_suspect s SET shift_ms = u.shift_ms, is_pending = false
+FROM unnest(%(batches)s::bigint[], %(shifts)s::bigint[]) AS u(batch_id, shift_ms) WHERE s.batch_id = u.batch_id
+
+-- name: has_dating
+SELECT EXISTS (SELECT 1 FROM information_schema.columns WHERE table_name = 'clock_suspect' AND column_name = 'doubt')
+
+-- name: select_undated_nodes
+-- Nodes with batches whose time is not known, and whether their newest live batch is one of them.
+SELECT s.node_id AS node, count(*) AS batches, min(b.received_at) AS since, max(s.doubt) AS doubt,
+       st.undated_since, st.clock_error_ms
+FROM clock_suspect s JOIN batch b ON b.id = s.batch_id LEFT JOIN node_status st ON st.node_id = s.node_id
+WHERE s.shift_ms IS NULL AND s.doubt IS NOT NULL
+GROUP BY s.node_id, st.undated_since, st.clock_error_ms ORDER BY s.node_id
 
 -- name: select_durability_settings
 SELECT name, setting FROM pg_settings
@@ -294,8 +367,9 @@ WHERE n.area_id = %(area)s AND b.id >= %(first)s AND b.committed_at <= %(until)s
 ORDER BY b.id LIMIT %(limit)s
 
 -- name: select_batches_in_span
--- Every batch of an area that has a reading in the span.
-SELECT b.id, b.node_id AS node, b.payload, b.received_at, b.hist AS late, b.committed_at FROM batch b
+-- Every batch of an area that has a reading in the span, with what dated it.
+SELECT b.id, b.node_id AS node, b.payload, b.received_at, b.hist AS late, b.committed_at, s.shift_ms
+FROM batch b LEFT JOIN clock_suspect s ON s.batch_id = b.id
 WHERE b.id IN (
     SELECT o.batch_id FROM observation o JOIN datastream d ON d.id = o.datastream_id JOIN node n ON n.id = d.node_id
     WHERE n.area_id = %(area)s AND o.observed_at > %(since)s AND o.observed_at <= %(until)s)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from edge_agent.wire import ReadingBatch, Signer, Topic, TopicKind, Verifier
+from edge_agent.wire import ClockState, ReadingBatch, Signer, Topic, TopicKind, Verifier
 from gateway.decoding.decode import Payload
 from gateway.model.registry import Area, Node, Station
 from gateway.store import stations
@@ -29,7 +29,7 @@ class EnrolledNode:
     def batch(self, seq=1, *, values=None, dt=(0, 1000), **fields) -> ReadingBatch:
         values = values if values is not None else {"pm2_5": [12.1, 12.3], "humidity": [60.0, 61.0]}
         defaults = {"v": 1, "node": self.id, "inc": self.inc, "seq": seq, "boot": "boot-1", "t0": T0, "dt": list(dt)}
-        return ReadingBatch(**{**defaults, "values": values, **fields})
+        return ReadingBatch(**{**defaults, "clock": ClockState.SYNCED, "values": values, **fields})
 
     def payload(self, seq=1, *, received_at=None, **fields) -> Payload:
         return Payload(

@@ -13,6 +13,7 @@ import gateway.api
 import gateway.export
 from alerting.sql import load_queries
 from gateway.store import retention
+from gateway.store.connection import QUERIES as STORE_QUERIES
 from gateway.store.means import fill_means
 from gateway.store.retention import RetentionSettings
 from tests.gateway.enrolled_node import enrol_node
@@ -278,3 +279,48 @@ def test_means_made_anew_are_filled_from_the_oldest_reading_on_and_complete_mean
             connection.execute("DELETE FROM datastream WHERE id = 77")
             for view in views:
                 connection.execute("CALL refresh_continuous_aggregate(%s::regclass, %s, %s)", [view, *period])
+
+
+DATED_START = datetime(2026, 11, 20, 12, tzinfo=UTC)
+MEANS_OF_MINUTES = """SELECT bucket, count, mean FROM observation_1min WHERE datastream_id = 1 ORDER BY bucket"""
+
+
+def insert_undated(connection, start):
+    """Two minutes of undated readings, one a second, stamped from `start` on, all of batch 7."""
+    connection.execute(
+        """INSERT INTO observation (datastream_id, observed_at, value, flags, batch_id)
+           SELECT 1, %s + n * interval '1 second', n, 16384, 7 FROM generate_series(0, 119) AS n""",
+        [start],
+    )
+
+
+def move_to(connection, stamped, *, shift):
+    until = stamped + timedelta(minutes=2)
+    connection.execute(STORE_QUERIES["allow_large_moves"])
+    return connection.execute(
+        STORE_QUERIES["move_observations"],
+        {
+            "datastreams": [1], "batches": [7], "shifts": [shift // timedelta(milliseconds=1)], "undated": 16384,
+            "since": stamped, "until": until, "moved_since": stamped, "moved_until": until,
+        },
+    ).fetchall()  # fmt: skip
+
+
+@pytest.mark.parametrize("compressed", [False, True], ids=["plain chunk", "compressed chunk"])
+def test_undated_rows_move_between_chunks_and_the_means_follow(enrolled, hypertable, compressed):
+    shift = timedelta(days=14)
+    hypertable.execute("SET client_min_messages = warning")
+    insert_undated(hypertable, DATED_START - shift)
+    if compressed:
+        hypertable.execute("SELECT compress_chunk(c) FROM show_chunks('observation') c")
+    spans = move_to(hypertable, DATED_START - shift, shift=shift)
+    assert spans == [(1, DATED_START, DATED_START + timedelta(seconds=119))]
+    moved = hypertable.execute(
+        """SELECT count(*), min(observed_at), max(stamped_at), max(flags), sum(value) FROM observation
+           WHERE datastream_id = 1"""
+    ).fetchone()
+    assert moved == (120, DATED_START, DATED_START - shift + timedelta(seconds=119), 0, 7140.0)
+    assert hypertable.execute(MEANS_OF_MINUTES).fetchall() == [
+        (DATED_START, 60, 29.5),
+        (DATED_START + timedelta(minutes=1), 60, 89.5),
+    ]

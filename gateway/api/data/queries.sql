@@ -53,7 +53,8 @@ ORDER BY d.id
 -- name: select_readings
 -- One page of single readings, newest first. The cursor is the last row's time and batch, and the number of rows
 -- with exactly these that earlier pages held. Read as tuples, for speed.
-SELECT o.datastream_id, o.observed_at, o.value, quality_flags(o.value, o.flags) AS flags, o.batch_id, b.node_id, b.incarnation, b.seq
+SELECT o.datastream_id, o.observed_at, o.value, quality_flags(o.value, o.flags) AS flags, o.batch_id, b.node_id, b.incarnation, b.seq,
+       o.stamped_at
 FROM observation o JOIN batch b ON b.id = o.batch_id
 WHERE o.datastream_id = ANY(%(ids)s::int[])
   AND o.observed_at >= %(start)s AND o.observed_at < %(end)s

@@ -90,11 +90,14 @@ class Reading(Schema, frozen=True, kw_only=True):
     """One single value, as the sensor gave it. One that does not count is here too, with its flags."""
 
     datastream: int
-    observed_at: Instant
+    observed_at: Annotated[Instant, Meta(description="the time that is believed")]
     value: float | None
     flags: list[str]
     counts: Annotated[bool, Meta(description="whether it is in means, newest values and events")]
     batch: Batch
+    stamped_at: Annotated[
+        Instant | None, Meta(description="the node's own stamp, if it was wrong and the reading was dated again")
+    ]
     corrected: Annotated[float | None, Meta(description="`value` by the page's `correction`; null: see `uncorrected`")]
     uncorrected: UncorrectedReason
 
@@ -161,6 +164,7 @@ class ReadingRow(NamedTuple):
     node: str
     incarnation: str
     seq: int
+    stamped_at: datetime | None
 
     @property
     def position(self) -> tuple[datetime, int]:
@@ -177,6 +181,7 @@ def reading_from_row(row: ReadingRow, corrected: CorrectedValue) -> Reading:
         flags=flag_names(row.flags),
         counts=valid_value(row.value, row.flags) is not None,
         batch=Batch(node=row.node, incarnation=row.incarnation, seq=row.seq),
+        stamped_at=None if row.stamped_at is None else format_instant(row.stamped_at),
         corrected=corrected[0],
         uncorrected=corrected[1],
     )

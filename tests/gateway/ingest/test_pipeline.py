@@ -209,19 +209,3 @@ async def test_two_gateways_never_write_for_the_same_area(database, node):
     await first.close()
     await second.ensure_connection()
     await second.close()
-
-
-async def test_timestamps_of_an_unset_clock_are_resolved_by_the_same_boot_and_never_rewritten(pipeline, node, database):
-    unset = {"clock": "unsynced", "mono": 5_000, "t0": 978_307_200_000, "dt": [0], "values": {"pm10": [1.0]}}
-    await pipeline.process([node.payload(1, **unset)])
-    shifts = "(extract(epoch FROM resolved_at - observed_at) * 1000)::bigint"
-    resolved = f"SELECT {shifts} FROM observation_resolved ORDER BY batch_id"
-    assert rows(database, resolved) == [(0,)], "this boot has no trusted clock yet"
-    anchor = {"clock": "synced", "mono": 65_000, "dt": [0], "values": {"pm10": [1.0]}}
-    await pipeline.process([node.payload(2, boot="other", **anchor)])
-    assert rows(database, resolved)[0] == (0,), "another boot does not resolve this one"
-    await pipeline.process([node.payload(3, **anchor)])
-    await pipeline.process([node.payload(4, **{**unset, "mono": 6_000, "t0": 978_307_201_000})])
-    shift = T0 - 60_000 - 978_307_200_000
-    assert rows(database, resolved) == [(shift,), (0,), (0,), (shift,)]
-    assert rows(database, "SELECT extract(year FROM min(observed_at)) FROM observation") == [(2001,)]
