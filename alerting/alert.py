@@ -59,6 +59,14 @@ class NearSite(Struct, frozen=True, kw_only=True):
     distance: float
 
 
+class Corroboration(Struct, frozen=True, kw_only=True):
+    """Neighbours that rose too: `risen` of `total` with valid readings, within `window` seconds (0: unknown)."""
+
+    risen: int
+    total: int
+    window: int = 0
+
+
 class Alert(Struct, frozen=True, kw_only=True):
     """One revision of one event, with all that a route or a reader needs.
 
@@ -85,6 +93,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     background: float
     excess: float
     reasons: tuple[str, ...] = ()
+    neighbours: Corroboration | None = None  # None: not known
     sentence: dict[str, str] = {}  # one plain sentence a language: {"nl": ..., "en": ...}
     sites: tuple[NearSite, ...] = ()
     detector: str  # name@version#hash of its parameters

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import hypot
 
-from alerting.alert import Alert, Change, NearSite, Place, Severity
+from alerting.alert import Alert, Change, Corroboration, NearSite, Place, Severity
 from gateway.model.event import Event, EventChange, EventKind
 from gateway.model.geodesy import bearing_degrees, offset_metres
 from gateway.model.registry import ObservedProperty, Registry, Station
@@ -53,11 +53,19 @@ def _build_alert(event: Event, registry: Registry) -> Alert:
         background=event.background,
         excess=event.excess,
         reasons=event.reasons,
+        neighbours=_map_neighbours(event),
         sentence=event.words,
         sites=find_near_sites(station, registry),
         detector=event.detector,
         detected_late=event.detected_late,
     )
+
+
+def _map_neighbours(event: Event) -> Corroboration | None:
+    if event.neighbours is None:
+        return None
+    counts = event.neighbours
+    return Corroboration(risen=counts.risen, total=counts.fresh, window=counts.window)
 
 
 def find_near_sites(station: Station, registry: Registry) -> tuple[NearSite, ...]:
