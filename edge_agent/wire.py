@@ -26,7 +26,6 @@ __all__ = [
     "EXCLUDED_FLAGS",
     "INVALID_FLAGS",
     "UNDATED_FLAGS",
-    "UNTRUSTED_FLAGS",
     "ClockState",
     "Flag",
     "ForgedError",
@@ -101,8 +100,6 @@ DOUBTFUL_FLAGS = (
 )
 # A value with one of these flags counts nowhere.
 EXCLUDED_FLAGS = INVALID_FLAGS | UNDATED_FLAGS
-# A value with one of these flags is not a measurement of the air: no peak, and nothing to learn from.
-UNTRUSTED_FLAGS = (Flag.WARM_UP, Flag.CLEANING, Flag.STALE, Flag.SENSOR_FAULT, Flag.OUT_OF_RANGE, Flag.MAINTENANCE)
 
 
 class ClockState(StrEnum):

@@ -37,7 +37,13 @@ class NaiveDetector:
             return None
         if at <= self.history[-1]:
             return None
-        gap = min((at - self.history[-1]) / 60_000, 30.0)
+        gap_ms, before_ms = at - self.history[-1], self._gap_before()
+        ended = self._fall_silent() if gap_ms > max(15 * 60_000, 3 * before_ms) else None
+        if gap_ms > max(2 * 3_600_000, 6 * before_ms):
+            self.background, self.variance = x, p.noise_absolute**2
+            self.history, self.last_excess = [at], 0.0
+            return ended
+        gap = min(gap_ms / 60_000, 30.0)
         self.history.append(at)
         noise = math.sqrt(self.variance + (p.noise_absolute + p.noise_relative * abs(self.background)) ** 2)
         excess = x - self.background
@@ -57,7 +63,17 @@ class NaiveDetector:
         )
         self._update_outlier(at, x, excess)
         self._update_baseline(at, x, noise, gap)
-        return change
+        return ended or change
+
+    def _gap_before(self):
+        return min(self.history[-1] - self.history[-2], 3_600_000) if len(self.history) > 1 else 0
+
+    def _fall_silent(self):
+        """Forget evidence; an open event ends at the last reading."""
+        event, self.event, self.outlier, self.cusum = self.event, None, None, 0.0
+        if event is None:
+            return None
+        return "ended", {**event, "revision": event["revision"] + 1, "end": self.history[-1]}
 
     def _open_event(self, at, x, noise, tail):
         is_above_threshold = (
@@ -153,6 +169,34 @@ class NaiveDetector:
         self.background += slowdown * rate * noise * clipped
         noise_rate = slowdown * exponential_step(gap / min(p.noise_minutes, history_minutes))
         self.variance += noise_rate * ((noise * clipped) ** 2 - self.variance)
+
+
+def travel_window(vector, wind, interval_ms):
+    """Earliest and latest beginning of a neighbour's rise that counts, ms after the onset; None: it cannot count.
+
+    vector  (east, north) in metres from the station to the neighbour
+    wind    (degrees it comes from, m/s), or None
+    """
+    distance = math.hypot(*vector)
+    if wind is None:
+        middle, tolerance = 0.0, 1000 * distance
+    else:
+        angle = math.radians(wind[0] + 180)
+        downwind = vector[0] * math.sin(angle) + vector[1] * math.cos(angle)
+        middle, tolerance = 1000 * downwind / wind[1], 500 * distance / wind[1]
+    earliest = max(middle - tolerance - interval_ms, -900_000)
+    latest = min(middle + tolerance + interval_ms, 900_000)
+    return (earliest, latest) if earliest <= latest else None
+
+
+def rises(times, stands_out):
+    """Beginnings of the runs of readings that stand out, with at most a quarter of an hour between two of a run."""
+    beginnings, last = [], None
+    for at, high in zip(times, stands_out, strict=True):
+        if high and (last is None or at - last > 900_000):
+            beginnings.append(at)
+        last = at if high else last
+    return beginnings
 
 
 @dataclass

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from gateway.detection.detector import Detector
-from gateway.detection.records import CHANGE, EVENT, STREAM, KernelRows
+from gateway.detection.records import EVENT, STREAM, KernelRows, allocate_changes
 from gateway.detection.settings import DetectionSettings
 from gateway.model.registry import Datastream, ObservedProperty, Registry, Station
 
@@ -87,7 +87,7 @@ def _measure_detector(registry: Registry, runs: int) -> float:
     slots = np.tile(np.arange(stream_count, dtype=np.int32), rounds)
     value = 8 + np.random.default_rng(2).normal(0, 0.4, stream_count * rounds)
     at = np.repeat(np.arange(rounds) * _INTERVAL_MS, stream_count)
-    changes = np.zeros(4 * len(value) + stream_count, CHANGE)
+    changes = allocate_changes(len(value), stream_count)
     rows = KernelRows(
         slots=slots, at=at, value=value, flags=np.zeros(len(at), np.int32), wind=np.zeros((0, 3), np.float32)
     )

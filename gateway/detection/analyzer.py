@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from edge_agent.wire import Flag
+from edge_agent.wire import UNDATED_FLAGS
 from gateway.detection.detector import Detector, DetectorState
 from gateway.model.event import Event
 from gateway.model.observation import ObservationBatch
@@ -93,9 +93,14 @@ class Analyzer:
     ) -> tuple[AnalyzerState, ObservationBatch, list[Event]]:
         """Flag and detect. Rows with a suspect time are returned and not used for detection."""
         quality, rows = self.flagger.flag(state.quality, rows, state.registry)
-        trusted = rows[(rows.flags & int(Flag.TIME_SUSPECT)) == 0]
+        trusted = rows[(rows.flags & int(UNDATED_FLAGS)) == 0]
         detection, events = self.detector.detect(state.detection, trusted, state.registry)
         return replace(state, quality=quality, detection=detection), rows, events
+
+    def end_silent_events(self, state: AnalyzerState, now_ms: int) -> tuple[AnalyzerState, list[Event]]:
+        """End the open events of datastreams that are silent at `now_ms` (ms UTC)."""
+        detection, events = self.detector.end_silent_events(state.detection, now_ms, state.registry)
+        return replace(state, detection=detection), events
 
 
 def _split_states(compressed: bytes, ids: Sequence[int], slots: Mapping[int, int]) -> dict[int, bytes]:

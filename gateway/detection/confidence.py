@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from edge_agent.wire import UNTRUSTED_FLAGS, Flag
+from edge_agent.wire import DOUBTFUL_FLAGS, INVALID_FLAGS, Flag
 from gateway.detection.kernels.baseline import HYGROSCOPIC_GROWTH
 from gateway.model.event import EventChange, EventKind, Neighbours
 
@@ -69,6 +69,13 @@ class ConfidenceReason(StrEnum):
     SENSOR_FAULT = "sensor_fault"
     OUT_OF_RANGE = "out_of_range"
     MAINTENANCE = "maintenance"
+    CHECKSUM_RETRY = "checksum_retry"
+    CLOCK_UNSYNCED = "clock_unsynced"
+    SIZE_EXTRAPOLATED = "size_extrapolated"
+    NEIGHBOUR_DISAGREES = "neighbour_disagrees"
+    CALIBRATION_EXPIRED = "calibration_expired"
+    NEW_BACKGROUND = "new_background"  # the background began shortly before: a new sensor, or after a gap of hours
+    NO_DATA = "no_data"  # no reading followed: the event may have lasted longer
     ALL_NEIGHBOURS = "all_neighbours"  # all stations rose: an episode, not a peak of one station
 
 
@@ -96,18 +103,21 @@ def assess_confidence(
     disagrees: int,
     minutes: float,
     waited: float | None,
+    is_background_young: bool = False,
+    has_ended_without_data: bool = False,
 ) -> Confidence:
     """Weigh an event by its excess over noise; lower the weight if humid air, a faulty sensor or a twin explains it.
 
     minutes  rise time while the event is open, else its duration
     waited   minutes until the tail of a single-reading event was detected; None for other events
+
+    Doubts are subtracted from at most 99 %, so that each of them lowers the confidence of any event.
     """
     ratio = excess / noise
     base_log_odds = (RISING_MODEL if change in {EventChange.OPENED, EventChange.UPDATED} else ENDED_MODEL).log_odds(
         ratio, minutes
     )
     weights = {ConfidenceReason.FAR_ABOVE_NOISE if ratio > _FAR_RATIO else ConfidenceReason.NEAR_NOISE: base_log_odds}
-    weights |= _weigh_flags(flags, humid=excess < HYGROSCOPIC_GROWTH * max(background, 0.0))
     if kind is EventKind.GLITCH:
         weights[ConfidenceReason.SINGLE_READING] = 0.0
     if kind is EventKind.REGIONAL:
@@ -122,20 +132,28 @@ def assess_confidence(
     if kind is EventKind.PEAK and waited is not None:
         weights[ConfidenceReason.SINGLE_READING] = 0.0
         log_odds = min(log_odds, SINGLE_READING_MODEL.log_odds(ratio, waited))
+    doubts = _weigh_flags(flags, explained_by_fog=excess < HYGROSCOPIC_GROWTH * max(background, 0.0))
+    if is_background_young:
+        doubts[ConfidenceReason.NEW_BACKGROUND] = -0.5
+    if has_ended_without_data:
+        doubts[ConfidenceReason.NO_DATA] = 0.0
+    log_odds = min(log_odds, _MAX_LOG_ODDS) + sum(doubts.values())
     if kind in _MAX_KIND_LOG_ODDS or change is EventChange.VOIDED:
         log_odds = min(log_odds, _MAX_KIND_LOG_ODDS.get(kind, -3.0))
     log_odds = min(max(log_odds, -_MAX_LOG_ODDS), _MAX_LOG_ODDS)
-    return Confidence(value=round(1 / (1 + math.exp(-log_odds)), 4), reasons=tuple(weights))
+    reasons = tuple({**weights, **doubts})
+    return Confidence(value=round(1 / (1 + math.exp(-log_odds)), 4), reasons=reasons)
 
 
-def _weigh_flags(flags: int, *, humid: bool) -> dict[ConfidenceReason, float]:
-    weights = {}
-    if flags & Flag.HUMIDITY and humid:
-        weights[ConfidenceReason.HUMIDITY] = -1.5
-    for flag, reason in ((Flag.JUMP, ConfidenceReason.JUMP), (Flag.STUCK, ConfidenceReason.STUCK)):
-        if flags & flag:
-            weights[reason] = -1.0
-    for flag in UNTRUSTED_FLAGS:
-        if flags & flag:
-            weights[ConfidenceReason((flag.name or "").lower())] = -2.0
-    return weights
+_SLIGHT_DOUBT = -0.5  # log odds of a doubtful flag
+_DOUBTS = {Flag.JUMP: -1.0, Flag.NEIGHBOUR_DISAGREES: -1.0}  # log odds of those that weigh more
+_INVALID_DOUBT = -2.0  # log odds
+
+
+def _weigh_flags(flags: int, *, explained_by_fog: bool) -> dict[ConfidenceReason, float]:
+    """Return the log odds of each flag; `explained_by_fog`: humid air alone can cause an excess of this size."""
+    weights = {flag: _DOUBTS.get(flag, _SLIGHT_DOUBT) for flag in DOUBTFUL_FLAGS}
+    weights |= dict.fromkeys(INVALID_FLAGS, _INVALID_DOUBT)
+    if explained_by_fog:
+        weights[Flag.HUMIDITY] = -1.5
+    return {ConfidenceReason(str(flag.name).lower()): weight for flag, weight in weights.items() if flags & flag}

@@ -3,22 +3,28 @@
 import math
 from collections.abc import Sequence
 
+from msgspec import structs
+
+from gateway.detection.kernels.corroboration import CALM_SPEED, MIN_RESULTANT
 from gateway.model.event import Neighbours, UpwindSite, Wind
 from gateway.model.geodesy import bearing_and_distance, bearing_degrees, offset_metres
 from gateway.model.registry import Registry, Station
 
 _MIN_HALF_SECTOR = 22.5  # degrees; half of the narrowest sector
-_MAX_WIND_SPREAD = 60.0
 _MAX_DISTANCE = 25_000.0  # m
-_CALM_SPEED = 0.5  # m/s: below it the direction of a vane means nothing
 
 
 def wind_from_sums(east: float, north: float, speed: float, readings: int) -> Wind | None:
-    """Return the wind from sums over `readings` unit vectors; None without a reading or in calm air."""
-    if readings == 0 or speed / readings < _CALM_SPEED:
+    """Return the wind from sums over `readings` unit vectors.
+
+    None without a reading, in calm air (below 0.5 m/s) and in variable wind (a spread above 60 degrees).
+    """
+    if readings == 0 or speed < CALM_SPEED * readings:
         return None
     resultant_length = min(math.hypot(east, north) / readings, 1.0)
-    spread = math.degrees(math.sqrt(-2 * math.log(max(resultant_length, 1e-6))))
+    if resultant_length < MIN_RESULTANT:
+        return None
+    spread = math.degrees(math.sqrt(abs(2 * math.log(resultant_length))))
     return Wind(
         direction=round(bearing_degrees(east, north), 1),
         spread=round(spread, 1),
@@ -29,7 +35,7 @@ def wind_from_sums(east: float, north: float, speed: float, readings: int) -> Wi
 
 def find_upwind_sites(station: Station, wind: Wind | None, registry: Registry) -> tuple[UpwindSite, ...]:
     """Return the area's facilities in the sector that the wind came from, the most upwind first."""
-    if wind is None or wind.spread > _MAX_WIND_SPREAD:
+    if wind is None:
         return ()
     ranked_sites = []
     for site in registry.sites:
@@ -41,15 +47,13 @@ def find_upwind_sites(station: Station, wind: Wind | None, registry: Registry) -
     return tuple(upwind_site for _, upwind_site in sorted(ranked_sites, key=lambda pair: (pair[0], pair[1].id)))
 
 
-def neighbours_from_slots(
-    station: Station, fresh: int, risen: int, slots: Sequence[int], registry: Registry
-) -> Neighbours:
-    """Return the numbers of neighbours, and the stations of the slots that rose, nearest first."""
+def neighbours_from_slots(station: Station, counts: Neighbours, slots: Sequence[int], registry: Registry) -> Neighbours:
+    """Return the counts of neighbours with the stations of the slots that rose, nearest first."""
     station_ids = dict.fromkeys(registry.datastreams[slot].station for slot in slots)
     nearest_first = sorted(
         station_ids, key=lambda station_id: (_squared_distance(station, registry.stations[station_id]), station_id)
     )
-    return Neighbours(fresh=fresh, risen=risen, stations=tuple(nearest_first))
+    return structs.replace(counts, stations=tuple(nearest_first))
 
 
 def _squared_distance(station: Station, other: Station) -> float:

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detection.event_builder import build_event
+from gateway.detection.kernels.corroboration import CALM_SPEED
 from gateway.detection.kernels.detect import detect_rows
+from gateway.detection.kernels.gaps import MIN_SILENCE_MS, SILENCE_GAPS, end_silent_events
 from gateway.detection.neighbours import NeighbourGroups, build_neighbour_groups
 from gateway.detection.records import (
-    CHANGE,
     EVENT,
     GROUP,
     PARAMETERS,
@@ -28,6 +29,7 @@ from gateway.detection.records import (
     KernelRows,
     StateArrays,
     allocate_aligned,
+    allocate_changes,
     copy_records,
     view_bytes,
 )
@@ -36,7 +38,7 @@ from gateway.model.event import Event
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import ObservedProperty, Registry
 
-_VERSION = 5
+_VERSION = 6
 _CHUNK_ROWS = 1 << 15  # rows per call of the kernel; bounds the memory for changes
 
 
@@ -134,14 +136,26 @@ class Detector:
 
     def _detect_chunk(self, states: DetectorState, batch: ObservationBatch, registry: Registry) -> list[Event]:
         """Update the state in place."""
-        changes = np.empty(
-            4 * len(batch) + len(states.streams), CHANGE
-        )  # tens of MB; only the written part uses memory
+        changes = allocate_changes(len(batch), len(states.streams))
         count = self.advance(states, rows_from_batch(batch), changes)
         return [build_event(change, self.name, self._settings, registry) for change in changes[:count]]
 
+    def end_silent_events(
+        self, states: DetectorState, now_ms: int, registry: Registry
+    ) -> tuple[DetectorState, list[Event]]:
+        """End the open events of datastreams that are silent at `now_ms` (ms UTC); only live detection needs it.
+
+        The next readings would end them at the same time with the same revision.
+        """
+        if not has_silent_events(states.arrays, now_ms):
+            return states, []
+        after = states.copy()
+        changes = allocate_changes(0, len(after.streams))
+        count = end_silent_events(after.arrays, after.neighbour_groups.topology, now_ms, changes)
+        return after, [build_event(change, self.name, self._settings, registry) for change in changes[:count]]
+
     def advance(self, states: DetectorState, rows: KernelRows, changes: NDArray[np.void]) -> int:
-        """Update the state in place and fill `changes`, (4 n + m,) CHANGE; return their number."""
+        """Update the state in place and fill `changes`, of `allocate_changes`; return their number."""
         return int(
             detect_rows(
                 states.arrays,
@@ -163,6 +177,15 @@ class Detector:
             ]
             parameters = self._parameter_cache[neighbour_groups] = np.array(parameter_rows, PARAMETERS)
         return parameters
+
+
+def has_silent_events(arrays: StateArrays, now_ms: int) -> bool:
+    """Whether a datastream with an open event, or a group with an open episode, is silent at `now_ms`."""
+    limits = np.maximum(MIN_SILENCE_MS, SILENCE_GAPS * arrays.streams["gap_ms"].astype(np.int64))
+    is_open, has_episode = arrays.streams["revision"] > 0, arrays.groups["revision"] > 0
+    silent_at = (arrays.streams["at"] + limits)[is_open]
+    group_silent_at = arrays.groups["at"][has_episode] + limits[arrays.groups["slot"][has_episode]]
+    return bool((silent_at < now_ms).any() or (group_silent_at < now_ms).any())
 
 
 def _assign_latest(
@@ -193,12 +216,17 @@ def rows_from_batch(batch: ObservationBatch) -> KernelRows:
 
 
 def _wind_vectors(rows: ObservationBatch) -> NDArray[np.float32]:
-    """Return (n, 3): unit vector (east, north) that the wind comes from, and m/s; (0, 3) without wind data."""
+    """Return (n, 3): unit vector (east, north) that the wind comes from, and m/s; (0, 3) without wind data.
+
+    In calm air the vector is zero, as the direction of a vane then means nothing. Without a speed all three are NaN, as
+    calm air cannot be excluded.
+    """
     if not np.isfinite(rows.wind_direction).any():
         return np.zeros((0, 3), np.float32)
     angle = np.radians(rows.wind_direction)
-    speed = np.where(np.isfinite(rows.wind_speed), rows.wind_speed, 1.0)
-    return np.ascontiguousarray(np.stack([np.sin(angle), np.cos(angle), speed], axis=1), np.float32)
+    is_blowing = np.where(rows.wind_speed >= CALM_SPEED, 1.0, np.where(rows.wind_speed >= 0, 0.0, np.nan))
+    vectors = [is_blowing * np.sin(angle), is_blowing * np.cos(angle), rows.wind_speed]
+    return np.ascontiguousarray(np.stack(vectors, axis=1), np.float32)
 
 
 def _parameter_row(settings: PeakSettings | None, observed_property: ObservedProperty) -> tuple[float, ...]:

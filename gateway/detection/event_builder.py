@@ -1,6 +1,7 @@
 """Build an Event from a change that the kernels recorded, with neighbours, wind and confidence. Pure."""
 
 import hashlib
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,9 +11,9 @@ from msgspec.structs import replace
 from gateway.detection import records
 from gateway.detection.confidence import assess_confidence
 from gateway.detection.context import find_upwind_sites, neighbours_from_slots, wind_from_sums
-from gateway.detection.settings import DetectionSettings
+from gateway.detection.settings import DetectionSettings, PeakSettings
 from gateway.detection.summary import summarize_event
-from gateway.model.event import Event, EventChange, EventKind, derive_event_id
+from gateway.model.event import Event, EventChange, EventKind, Neighbours, derive_event_id
 from gateway.model.registry import Registry
 from gateway.model.timestamps import from_ms
 
@@ -53,7 +54,6 @@ def build_event(record: Any, detector_name: str, settings: DetectionSettings, re
     datastream = registry.datastreams[slot]
     station = registry.stations[datastream.station]
     facts = _extract_facts(record, kind)
-    polarity = settings.property[datastream.observed_property].polarity
     event_record = record["event"]
     location = station.area if kind is EventKind.REGIONAL else station.id
     east, north, speed = (float(event_record[f"wind_{part}"]) for part in ("east", "north", "speed"))
@@ -62,9 +62,17 @@ def build_event(record: Any, detector_name: str, settings: DetectionSettings, re
         int(j) for j in record["risen_slots"][: min(int(record["risen_neighbours"]), records.MAX_RISEN_SLOTS)]
     ]
     neighbours = neighbours_from_slots(
-        station, int(record["fresh_neighbours"]), int(record["risen_neighbours"]), risen_slots, registry
+        station,
+        Neighbours(
+            fresh=int(record["fresh_neighbours"]),
+            risen=int(record["risen_neighbours"]),
+            window=math.ceil(int(record["neighbour_window_ms"]) / 1_000),
+        ),
+        risen_slots,
+        registry,
     )
     change = _CHANGES[int(record["change_code"])]
+    peak_settings = settings.property[datastream.observed_property]
     confidence = assess_confidence(
         change=change,
         kind=kind,
@@ -77,6 +85,8 @@ def build_event(record: Any, detector_name: str, settings: DetectionSettings, re
         disagrees=int(event_record["twin_disagreements"]),
         minutes=_minutes_since_onset(facts, change),
         waited=_minutes_to_tail(event_record),
+        is_background_young=_is_background_young(record, facts, peak_settings),
+        has_ended_without_data=bool(record["no_data"]),
     )
     event = Event(
         id=derive_event_id(location, datastream.observed_property, detector_name, facts.onset, kind),
@@ -90,8 +100,8 @@ def build_event(record: Any, detector_name: str, settings: DetectionSettings, re
         peak_at=facts.peak_at,
         detected_at=facts.detected_at,
         end=facts.end if change in {EventChange.ENDED, EventChange.VOIDED, EventChange.MERGED} else None,
-        peak=polarity * facts.peak,
-        background=polarity * facts.background,
+        peak=peak_settings.polarity * facts.peak,
+        background=peak_settings.polarity * facts.background,
         excess=facts.peak - facts.background,
         noise=facts.noise,
         confidence=confidence.value,
@@ -101,9 +111,7 @@ def build_event(record: Any, detector_name: str, settings: DetectionSettings, re
         wind=wind,
         upwind=find_upwind_sites(station, wind, registry),
         merged_into=_episode_id(record, detector_name, registry) if change is EventChange.MERGED else None,
-        state_hash=hashlib.sha256(
-            b"".join(record[part].tobytes() for part in ("stream", "event", "group"))
-        ).hexdigest()[:16],
+        state_hash=_hash_state(record, kind),
     )
     return replace(event, words=summarize_event(event, registry))
 
@@ -112,12 +120,9 @@ def _extract_facts(record: Any, kind: EventKind) -> _EventFacts:  # noqa: ANN401
     """Read the facts from the record that holds them: of the peak, the regional episode or the outlier."""
     if kind is EventKind.REGIONAL:
         return _episode_facts(record["group"])
-    if (
-        int(record["stream"]["outlier_count"]) > 0
-        and int(record["change_code"]) == records.ENDED
-        and kind in {EventKind.GLITCH, EventKind.SENSOR}
-    ):
-        return _outlier_facts(record["stream"], record["event"])
+    if record["outlier"]:
+        end = record["event"]["outlier_until"] if record["no_data"] else record["stream"]["at"]
+        return _outlier_facts(record["event"], from_ms(end))
     return _peak_facts(record["stream"], record["event"], is_merged=int(record["change_code"]) == records.MERGED)
 
 
@@ -136,12 +141,12 @@ def _episode_facts(group: Any) -> _EventFacts:  # noqa: ANN401 - numpy
     )
 
 
-def _outlier_facts(stream: Any, event: Any) -> _EventFacts:  # noqa: ANN401 - numpy
+def _outlier_facts(event: Any, end: datetime) -> _EventFacts:  # noqa: ANN401 - numpy
     return _EventFacts(
         onset=from_ms(event["outlier_since"]),
         peak_at=from_ms(event["outlier_since"]),
-        detected_at=from_ms(stream["at"]),
-        end=from_ms(stream["at"]),
+        detected_at=end,
+        end=end,
         revision=1,
         peak=float(event["outlier_peak"]),
         background=float(event["outlier_level"]),
@@ -174,6 +179,26 @@ def _minutes_to_tail(event_record: Any) -> float | None:  # noqa: ANN401 - numpy
     """Return the minutes from a single-reading peak until its tail was detected; None for other events."""
     is_single_reading = event_record["confirmed_by_tail"] and event_record["peak_at"] == event_record["onset"]
     return float(event_record["detected_at"] - event_record["onset"]) / 60_000 if is_single_reading else None
+
+
+def _is_background_young(record: Any, facts: _EventFacts, settings: PeakSettings) -> bool:  # noqa: ANN401 - numpy
+    """Whether the background began so shortly before the event that it still follows as fast as a running mean."""
+    age_minutes = (facts.onset - from_ms(record["stream"]["first_at"])).total_seconds() / 60
+    return age_minutes < max(settings.background_minutes, settings.noise_minutes)
+
+
+def _hash_state(record: Any, kind: EventKind) -> str:  # noqa: ANN401 - numpy
+    """Return the hash of the state of the detector at this change.
+
+    After a silence it is only the state of what fell silent, and `silent_at` never belongs to it: the moment at which
+    a silence is noticed does not matter.
+    """
+    group = record["group"].tobytes()[: records.GROUP.fields["silent_at"][1]]  # type: ignore[index]
+    stream, event = record["stream"].tobytes(), record["event"].tobytes()
+    parts = (stream, event, group)
+    if record["no_data"]:
+        parts = (group, b"", b"") if kind is EventKind.REGIONAL else (stream, event, b"")
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
 
 
 def _episode_id(record: Any, detector_name: str, registry: Registry) -> str:  # noqa: ANN401 - numpy

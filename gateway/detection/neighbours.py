@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detection.records import Topology
-from gateway.model.geodesy import METRES_PER_DEGREE
-from gateway.model.registry import ObservedProperty, Registry, cache_per_registry
+from gateway.model.geodesy import METRES_PER_DEGREE, offset_metres
+from gateway.model.registry import ObservedProperty, Registry, Station, cache_per_registry
 
 _TWIN_DISTANCE = 30 / METRES_PER_DEGREE  # degrees of latitude
 _MAX_GROUP_SIZE = 256  # members of a group; a larger group is halved by position
@@ -21,6 +21,7 @@ class NeighbourGroups:
 
     property_of (k,), area_of (k,): index of each group's property in `properties` and of its area in `areas`.
     twin_of (m,): the datastream of the same property beside it, or -1.
+    east, north (m,): position of each datastream in metres from the first station of its area; NaN if unknown.
     """
 
     group_of: NDArray[np.int32]
@@ -31,6 +32,8 @@ class NeighbourGroups:
     area_of: NDArray[np.int32]
     areas: tuple[str, ...]
     twin_of: NDArray[np.int32]
+    east: NDArray[np.float64]
+    north: NDArray[np.float64]
 
     @property
     def topology(self) -> Topology:
@@ -42,6 +45,8 @@ class NeighbourGroups:
             property_of=self.property_of,
             area_of=self.area_of,
             twin_of=self.twin_of,
+            east=self.east,
+            north=self.north,
         )
 
 
@@ -61,6 +66,7 @@ def build_neighbour_groups(registry: Registry) -> NeighbourGroups:
     properties = tuple(dict.fromkeys(name for (_, name), _ in groups))
     area_number = {area: number for number, area in enumerate(areas)}
     property_number = {name: number for number, name in enumerate(properties)}
+    east, north = _positions_in_metres(registry)
     group_of = np.zeros(len(registry.datastreams), np.int32)
     for number, (_, members) in enumerate(groups):
         group_of[members] = number
@@ -73,6 +79,8 @@ def build_neighbour_groups(registry: Registry) -> NeighbourGroups:
         area_of=np.array([area_number[area] for (area, _), _ in groups], np.int32),
         areas=areas,
         twin_of=_find_twins(registry, list(slots_by_place.values()), positions),
+        east=east,
+        north=north,
     )
 
 
@@ -80,6 +88,19 @@ def _position(registry: Registry, station: str) -> tuple[float, float]:
     """Degrees as distances: north, east at about 52 degrees north."""
     place = registry.stations[station]
     return place.latitude, place.longitude * 0.616
+
+
+def _positions_in_metres(registry: Registry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return east and north of each datastream, measured from the first station of its area; NaN if unknown."""
+    origins: dict[str, Station] = {}
+    offsets = np.full((len(registry.datastreams), 2), np.nan)
+    for datastream in registry.datastreams:
+        station = registry.stations[datastream.station]
+        if station.latitude == 0 and station.longitude == 0:
+            continue
+        origin = origins.setdefault(station.area, station)
+        offsets[datastream.slot] = offset_metres(origin.latitude, origin.longitude, station.latitude, station.longitude)
+    return np.ascontiguousarray(offsets[:, 0]), np.ascontiguousarray(offsets[:, 1])
 
 
 def _split_group(slots: NDArray[np.int64], positions: NDArray[np.float64]) -> Iterator[NDArray[np.int64]]:

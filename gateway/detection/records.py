@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 STREAM = np.dtype(
     [
-        ("at", np.int64),  # last reading
+        ("at", np.int64),  # last valid reading
         ("residual", np.float64),  # last reading above its background
         ("background", np.float64),
         ("variance", np.float64),
         ("cusum", np.float64),
-        ("gain", np.float64),  # beta
-        ("first_at", np.int64),  # first reading
-        ("count", np.int32),
+        ("first_at", np.int64),  # first reading since the background began
+        ("gain", np.float32),  # beta
+        ("gap_ms", np.int32),  # time between the last two readings, one hour at most; 0: unknown
+        ("count", np.int32),  # readings since the background began
         ("revision", np.int16),  # 0: no event is open
         ("outlier_count", np.int16),  # outliers that are not resolved yet
     ]
@@ -29,36 +30,40 @@ EVENT = np.dtype(
     [
         ("rise_at", np.int64),  # first reading since C was 0
         ("rise_background", np.float64),  # and the background before it
-        ("readings", np.int32),  # since the rise, as are the following
-        ("humid_readings", np.int32),  # readings in humid air
+        ("readings", np.int16),  # since the rise, as are the following
+        ("humid_readings", np.int16),  # readings in humid air
         ("flags", np.int32),  # any reading's
         ("twin_agreements", np.int16),  # readings that a collocated twin confirms
         ("twin_disagreements", np.int16),
-        ("wind_east", np.float32),  # sums of unit vectors the wind comes from
+        ("below_count", np.int16),  # readings; of the open event
+        ("kind", np.int8),  # of the open event
+        ("confirmed_by_tail", np.int8),  # 1: one reading and its tail opened the event
+        ("wind_east", np.float32),  # sums of unit vectors the wind comes from; a calm reading adds none
         ("wind_north", np.float32),
         ("wind_speed", np.float32),
         ("wind_readings", np.int32),
-        ("below_count", np.int32),  # readings; of the open event, as are the following
-        ("kind", np.int32),
-        ("onset", np.int64),
+        ("onset", np.int64),  # of the open event, as are the following
         ("detected_at", np.int64),
         ("peak_at", np.int64),
         ("below_since", np.int64),  # 0: not below
         ("peak", np.float64),
         ("peak_background", np.float64),
-        ("peak_noise", np.float64),
         ("reported_excess", np.float64),  # excess of the last reported revision
-        ("outlier_since", np.int64),  # outlier: a single reading, or readings with an untrusted flag
+        ("outlier_since", np.int64),  # outlier: a single reading, or readings with an invalid flag
         ("outlier_until", np.int64),
         ("outlier_peak", np.float64),
         ("outlier_level", np.float64),
-        ("outlier_noise", np.float64),
         ("outlier_before", np.float64),  # the value before it
-        ("outlier_flags", np.int32),
-        ("confirmed_by_tail", np.int32),  # 1: one reading and its tail opened the event
         ("outlier_after", np.float64),  # the value after it
+        ("outlier_flags", np.int32),
+        ("outlier_noise", np.float32),
         ("outlier_own_noise", np.float32),  # noise of the stream before it, without noise_absolute
         ("peak_common", np.float32),  # common mode at the peak
+        ("peak_noise", np.float32),
+        ("resumed_seconds", np.int32),  # from `first_at` to the first reading after the last silence
+        ("rose_at", np.int64),  # first reading of the last rise that stood out; 0: none
+        ("rose_ms", np.int32),  # from there to its last reading that stood out
+        ("rose_before_ms", np.int32),  # from the first reading of the rise before to `rose_at`; 0: none
     ]
 )
 
@@ -83,6 +88,7 @@ GROUP = np.dtype(
         ("below_count", np.int64),
         ("below_since", np.int64),
         ("slot", np.int64),  # the datastream whose reading opened the episode
+        ("silent_at", np.int64),  # no open event of a member is silent before this time; 0: none is open
     ]
 )
 
@@ -133,8 +139,11 @@ CHANGE = np.dtype(
         ("change_code", np.int32),
         ("kind", np.int32),
         ("slot", np.int32),
-        ("fresh_neighbours", np.int32),  # neighbours with a recent reading
+        ("no_data", np.int32),  # 1: it ended because no reading followed
+        ("outlier", np.int32),  # 1: it is an outlier, with the facts of `event.outlier_*`
+        ("fresh_neighbours", np.int32),  # neighbours with a valid reading at that time
         ("risen_neighbours", np.int32),  # those of them that rose too
+        ("neighbour_window_ms", np.int64),  # longest time between two rises that counts
         ("risen_slots", np.int32, (MAX_RISEN_SLOTS,)),
         ("stream", STREAM),
         ("event", EVENT),
@@ -155,7 +164,7 @@ class StateArrays(NamedTuple):
 
 
 class Topology(NamedTuple):
-    """Positions of datastreams in groups and areas, as in `neighbours.NeighbourGroups`."""
+    """Positions of datastreams in groups, in areas and on the map, as in `neighbours.NeighbourGroups`."""
 
     group_of: NDArray[np.int32]
     members: NDArray[np.int32]
@@ -163,6 +172,8 @@ class Topology(NamedTuple):
     property_of: NDArray[np.int32]
     area_of: NDArray[np.int32]
     twin_of: NDArray[np.int32]
+    east: NDArray[np.float64]
+    north: NDArray[np.float64]
 
 
 class KernelRows(NamedTuple):
@@ -173,6 +184,14 @@ class KernelRows(NamedTuple):
     value: NDArray[np.float64]
     flags: NDArray[np.int32]
     wind: NDArray[np.float32]
+
+
+def allocate_changes(rows: int, streams: int) -> NDArray[np.void]:
+    """Return memory for all changes that `rows` readings can cause; pages that are not written use no memory.
+
+    A reading changes at most its own event, its outlier, its episode and events that were open before it.
+    """
+    return np.empty(6 * rows + 2 * streams, CHANGE)
 
 
 def allocate_aligned(count: int, dtype: np.dtype[np.void]) -> NDArray[np.void]:

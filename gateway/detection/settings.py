@@ -25,7 +25,7 @@ class PeakSettings(Struct, frozen=True, kw_only=True):
     listed.
 
     on                  whether peaks of this property are detected
-    polarity            1 if the signal rises with pollution, -1 if it falls
+    polarity            1 if the signal rises with pollution, -1 if it falls; default: `direction` of the property
     background_minutes  time constant of the background
     noise_minutes       time constant of the noise
     drift               standardised excess that is subtracted from the CUSUM statistic per unit of time
@@ -89,7 +89,9 @@ class PeakSettings(Struct, frozen=True, kw_only=True):
 
 
 _DEFAULTS = {
-    row.id: msgspec.convert(row.detection, PeakSettings) for row in PROPERTIES.values() if row.detection is not None
+    row.id: msgspec.convert({"polarity": row.direction, **row.detection}, PeakSettings)
+    for row in PROPERTIES.values()
+    if row.detection is not None
 }
 
 

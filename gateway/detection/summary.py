@@ -1,12 +1,13 @@
 """An event in one plain sentence, in Dutch and in English. Pure."""
 
+from math import ceil
+
 from alerting import vocabulary
 from alerting.vocabulary import LANGUAGES
-from gateway.model.event import Event
+from gateway.detection.confidence import ConfidenceReason
+from gateway.model.event import Event, EventKind, Neighbours
 from gateway.model.registry import ObservedProperty, Registry
 from gateway.model.texts import texts_of
-
-_WRITTEN_COUNT = 3  # up to this number neighbours are written in letters
 
 
 def summarize_event(event: Event, registry: Registry) -> dict[str, str]:
@@ -23,10 +24,11 @@ def _summarize(event: Event, registry: Registry, language: str) -> str:
         "excess": _format_value(event.excess, observed_property, language),
         "time": _format_duration(event, language),
     }
-    sentence = texts_of("event_kind", language).get(event.kind.value)
+    kind = "regional_fell" if event.kind is EventKind.REGIONAL and event.falls else event.kind.value
+    sentence = texts_of("event_kind", language).get(kind)
     if sentence is not None:
         return sentence.format(**facts)
-    opening = texts_of("summary", language)["fell" if event.peak < event.background else "rose"]
+    opening = texts_of("summary", language)["fell" if event.falls else "rose"]
     return (
         "; ".join([opening.format(ratio=_format_ratio(event, language), **facts), *_describe_context(event, language)])
         + "."
@@ -54,12 +56,24 @@ def _format_duration(event: Event, language: str) -> str:
 
 def _describe_context(event: Event, language: str) -> list[str]:
     texts, clauses = texts_of("summary", language), []
+    if ConfidenceReason.NO_DATA in event.reasons:
+        clauses.append(texts["no_data"])
     if event.neighbours is not None and event.neighbours.fresh > 0:
-        risen = event.neighbours.risen
-        key = f"neighbours_{risen if risen <= _WRITTEN_COUNT else 'many'}" if risen else "no_neighbour"
-        clauses.append(texts[key].format(count=risen))
+        clauses.append(_describe_neighbours(event.neighbours, language, falls=event.falls))
     if event.wind is not None:
         direction = vocabulary.compass_direction(event.wind.direction, language)
         site = event.upwind[0].name if event.upwind else ""
         clauses.append(texts["wind_site" if site else "wind"].format(direction=direction, site=site))
     return clauses
+
+
+def _describe_neighbours(neighbours: Neighbours, language: str, *, falls: bool) -> str:
+    """How many of how many neighbours rose too, and within how many minutes (rounded up)."""
+    texts, risen = texts_of("summary", language), neighbours.risen
+    count = "none" if risen == 0 else "one" if risen == 1 else "many"
+    noun = texts["neighbour" if neighbours.fresh == 1 else "neighbours"]
+    clause = texts[f"{count}_{'fell' if falls else 'rose'}"].format(risen=risen, total=neighbours.fresh, noun=noun)
+    minutes = ceil(neighbours.window / 60)
+    if minutes == 0:
+        return clause
+    return texts["within_minute" if minutes == 1 else "within_minutes"].format(clause=clause, count=minutes)

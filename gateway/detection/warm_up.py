@@ -12,7 +12,17 @@ from numba.extending import is_jitted
 from alerting.errors import one_line
 from alerting.log import get_logger
 from gateway.detection.detector import Detector
-from gateway.detection.kernels import baseline, changes, common_mode, detect, event_lifecycle, quartiles, regional
+from gateway.detection.kernels import (
+    baseline,
+    changes,
+    common_mode,
+    corroboration,
+    detect,
+    event_lifecycle,
+    gaps,
+    quartiles,
+    regional,
+)
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Datastream, ObservedProperty, Registry, Station
 from gateway.quality.flagger import Flagger
@@ -20,7 +30,17 @@ from gateway.quality.kernels import flag_rows
 
 _LOG = get_logger("gateway.detection")
 _CACHE_ERRORS = (EOFError, pickle.UnpicklingError, AttributeError, ImportError, IndexError, ValueError)
-_KERNEL_MODULES = (regional, baseline, event_lifecycle, quartiles, changes, detect, common_mode)
+_KERNEL_MODULES = (
+    regional,
+    baseline,
+    event_lifecycle,
+    quartiles,
+    changes,
+    detect,
+    common_mode,
+    corroboration,
+    gaps,
+)
 _KERNELS = (flag_rows, *(kernel for module in _KERNEL_MODULES for kernel in vars(module).values() if is_jitted(kernel)))
 
 

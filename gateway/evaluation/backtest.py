@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from alerting.errors import one_line
 from edge_agent.configuration import ConfigurationError, load_toml
 from gateway.detection.detector import Detector
+from gateway.detection.row_order import order_rows
 from gateway.detection.settings import DetectionSettings
 from gateway.model.event import Event
 from gateway.model.observation import ObservationBatch
@@ -66,7 +67,7 @@ def detect_revisions(table: pa.Table, settings: DetectionSettings) -> list[Event
     """Return all revisions that live detection would have reported for a recording, in order."""
     registry, batch = _load_rows(table)
     flagger, detector = Flagger(), Detector(settings)
-    _, batch = flagger.flag(flagger.initial(registry), batch, registry)
+    _, batch = flagger.flag(flagger.initial(registry), order_rows(batch, registry), registry)
     return detector.detect(detector.initial(registry), batch, registry)[1]
 
 
@@ -100,11 +101,12 @@ def _load_rows(table: pa.Table) -> tuple[Registry, ObservationBatch]:
     order = np.lexsort((np.arange(len(at)), at))
     pairs = pc.binary_join_element_wise(table["station"].cast(pa.string()), table["property"].cast(pa.string()), "\x1f")
     encoded = pairs.combine_chunks().dictionary_encode()
-    names = [tuple(text.split("\x1f")) for text in encoded.dictionary.to_pylist()]
+    texts = encoded.dictionary.to_pylist()
+    names = [tuple(text.split("\x1f")) for text in sorted(texts)]
+    ranks = np.argsort(sorted(range(len(texts)), key=texts.__getitem__))  # slots do not depend on the order of rows
+    slots = ranks[encoded.indices.to_numpy(zero_copy_only=False)]
     columns = {name: _to_floats(table[name])[order] for name in _COVARIATES if name in table.column_names}
-    batch = ObservationBatch.from_columns(
-        encoded.indices.to_numpy(zero_copy_only=False)[order], at[order], _to_floats(table["value"])[order], **columns
-    )
+    batch = ObservationBatch.from_columns(slots[order], at[order], _to_floats(table["value"])[order], **columns)
     return _build_registry(names), batch
 
 

@@ -14,10 +14,12 @@ import psycopg
 from gateway.decoding.decode import VerifiedBatch, decode_payload, place_observations
 from gateway.detection.analyzer import Analyzer, AnalyzerState
 from gateway.detection.detector import Detector
+from gateway.detection.kernels.gaps import LONGEST_SILENCE_MS
 from gateway.detection.settings import DetectionSettings
 from gateway.errors import GatewayError, StartError
 from gateway.model.event import Event
 from gateway.model.registry import Registry
+from gateway.model.timestamps import to_ms
 from gateway.quality.flagger import Flagger
 from gateway.store import checkpoints, stations
 from gateway.store.batches import StoredBatch, load_batches_between
@@ -110,9 +112,19 @@ async def _replay_event(
         batches = await load_batches_between(tx, stored_event.area, next_batch, until, _BATCH_LIMIT)
         state, event = _analyze_batches(analyzer, state, registry, batches, stored_event)
         replayed = event or replayed
-        if len(batches) < _BATCH_LIMIT or (replayed and replayed.revision >= stored_event.event.revision):
+        if replayed and replayed.revision >= stored_event.event.revision:
             return replayed
+        if len(batches) < _BATCH_LIMIT:
+            return _end_without_data(analyzer, state, stored_event.event) or replayed
         next_batch = batches[-1].id + 1
+
+
+def _end_without_data(analyzer: Analyzer, state: AnalyzerState, event: Event) -> Event | None:
+    """Return the revision that the clock of the gateway caused, if this one is of a silent datastream."""
+    if event.end is None:
+        return None
+    _, events = analyzer.end_silent_events(state, to_ms(event.end) + LONGEST_SILENCE_MS + 1)
+    return next((candidate for candidate in events if candidate.id == event.id), None)
 
 
 def _analyze_batches(

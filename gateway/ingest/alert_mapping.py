@@ -69,7 +69,7 @@ def _map_wind(wind: Wind | None) -> AlertWind | None:
 def _map_neighbours(event: Event) -> Corroboration | None:
     if event.neighbours is None:
         return None
-    return Corroboration(risen=event.neighbours.risen, total=event.neighbours.fresh)
+    return Corroboration(risen=event.neighbours.risen, total=event.neighbours.fresh, window=event.neighbours.window)
 
 
 def find_near_sites(station: Station, registry: Registry, upwind_names: Collection[str] = ()) -> tuple[NearSite, ...]:

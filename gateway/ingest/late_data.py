@@ -6,19 +6,20 @@ results. Its events are marked `detected_late` and never page anybody as if they
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-import msgspec
 import numpy as np
 import psycopg
+from msgspec import structs
 
 from alerting.errors import one_line
 from alerting.log import get_logger
 from edge_agent.wire import UNDATED_FLAGS
 from gateway.decoding.decode import decode_observations
 from gateway.detection.analyzer import Analyzer, AnalyzerState
+from gateway.detection.row_order import order_rows
 from gateway.ingest.outbox import write_outbox
 from gateway.live.message import LiveMessage
 from gateway.model.event import Event, EventKind
@@ -27,7 +28,7 @@ from gateway.model.registry import Registry
 from gateway.model.timestamps import from_ms, to_ms
 from gateway.store import checkpoints
 from gateway.store.batches import load_batches_in_span
-from gateway.store.connection import QUERIES, Store, Transaction
+from gateway.store.connection import QUERIES, Store, Transaction, fetch_all
 
 _LOG = get_logger("gateway.ingest")
 _GAP_QUIET_SECONDS = 60.0  # without a late reading, after which a gap counts as repaired
@@ -42,6 +43,18 @@ class Gap:
     datastream: int
     since: datetime
     until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownEvent:
+    """A stored event that overlaps a gap; `ended_without_data`: it ended only because no reading followed."""
+
+    id: str
+    datastream_id: int
+    onset: datetime
+    ended_at: datetime | None
+    revision: int
+    ended_without_data: bool
 
 
 class LateDataDetector:
@@ -122,18 +135,28 @@ async def _detect_in_area(
     known_events = await _load_known_events(tx, gaps, since, until)
     slot_by_id = {d.id: d.slot for d in registry.datastreams}
     gap_by_slot = {slot_by_id[g.datastream]: g for g in gaps if g.datastream in slot_by_id}
-    return [
-        msgspec.structs.replace(event, detected_late=True)
-        for event in event_by_id.values()
-        if _is_missed(event, gap_by_slot, known_events, registry)
-    ]
+    late_events = []
+    for event in event_by_id.values():
+        stored = known_events.get(event.id)
+        if stored is not None and _continues(event, stored, gap_by_slot):
+            late_events.append(structs.replace(event, revision=stored.revision + 1, detected_late=True))
+        elif _is_missed(event, gap_by_slot, known_events.values(), registry):
+            late_events.append(structs.replace(event, detected_late=True))
+    return late_events
+
+
+def _continues(event: Event, stored: KnownEvent, gap_by_slot: dict[int, Gap]) -> bool:
+    """Whether live detection ended the event only for want of readings, and the late ones tell how it went on."""
+    return (
+        stored.ended_without_data
+        and event.datastream in gap_by_slot
+        and event.end is not None
+        and event.end != stored.ended_at
+    )
 
 
 def _is_missed(
-    event: Event,
-    gap_by_slot: dict[int, Gap],
-    known_events: list[tuple[str, int, datetime, datetime]],
-    registry: Registry,
+    event: Event, gap_by_slot: dict[int, Gap], known_events: Iterable[KnownEvent], registry: Registry
 ) -> bool:
     """Whether the event began in a gap of its datastream and live detection missed it."""
     gap = gap_by_slot.get(event.datastream)
@@ -141,20 +164,22 @@ def _is_missed(
         return False
     id_, end = registry.datastreams[event.datastream].id, event.end or event.peak_at
     return not any(
-        known_id == event.id or (stream == id_ and onset <= end and event.onset <= ended_at)
-        for known_id, stream, onset, ended_at in known_events
+        stored.id == event.id
+        or (
+            stored.datastream_id == id_
+            and stored.onset <= end
+            and (stored.ended_at is None or event.onset <= stored.ended_at)
+        )
+        for stored in known_events
     )
 
 
 async def _load_known_events(
     tx: Transaction, gaps: Sequence[Gap], since: datetime, until: datetime
-) -> list[tuple[str, int, datetime, datetime]]:
+) -> dict[str, KnownEvent]:
     values = {"ids": [g.datastream for g in gaps], "since": since, "until": until + _MARGIN_AFTER}
-    rows = await (await tx.execute(QUERIES["select_overlapping_events"], values)).fetchall()
-    end_of_time = datetime.max.replace(tzinfo=UTC)
-    return [
-        (id_, stream, onset, end_of_time if ended_at is None else ended_at) for id_, stream, onset, ended_at in rows
-    ]
+    rows = await fetch_all(tx, KnownEvent, QUERIES["select_overlapping_events"], values)
+    return {stored.id: stored for stored in rows}
 
 
 async def _load_rows(
@@ -165,7 +190,7 @@ async def _load_rows(
     rows = decode_observations((batch.to_payload(registry) for batch in batches), registry)
     first, last = (to_ms(at) for at in (since, until))
     rows = rows[(rows.observed_at > first) & (rows.observed_at <= last)]
-    rows = rows[np.argsort(rows.observed_at, kind="stable")]
+    rows = order_rows(rows, registry)
     return replace(rows, late=np.zeros(len(rows), np.bool_))
 
 

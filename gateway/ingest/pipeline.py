@@ -16,7 +16,7 @@ from gateway.decoding.decode import Payload, RejectedPayload, find_unplaced
 from gateway.decoding.decoded_payloads import DecodedPayloads
 from gateway.decoding.process import Decoder
 from gateway.detection.analyzer import Analyzer
-from gateway.detection.detector import Detector
+from gateway.detection.detector import Detector, has_silent_events
 from gateway.ingest.batch_outcome import BatchOutcome, VersionedState
 from gateway.ingest.checkpoint_schedule import CheckpointSchedule
 from gateway.ingest.dating import BatchDating
@@ -24,13 +24,15 @@ from gateway.ingest.late_data import LateDataDetector, record_gaps
 from gateway.ingest.outbox import write_outbox
 from gateway.ingest.quarantine_replay import QuarantineReplay
 from gateway.ingest.reporter import TransactionReporter
+from gateway.ingest.silence import ReadingClock
 from gateway.ingest.speculation import Speculation, Speculator
 from gateway.ingest.state import IngestState
+from gateway.ingest.transaction_log import log_events
 from gateway.ingest.transaction_report import TransactionReport
 from gateway.live.message import LiveMessage
 from gateway.model.registry import Node
 from gateway.quality.flagger import Flagger
-from gateway.store import clock_offsets, ledger, observations, quarantine
+from gateway.store import clock_offsets, ledger, observations, quarantine, stations
 from gateway.store import events as event_store
 from gateway.store.connection import Store, Transaction
 from gateway.store.nodes import NodeMessage, update_node_status
@@ -69,6 +71,7 @@ class Pipeline:
         self._dating = BatchDating(store)
         self._quarantine_replay = QuarantineReplay(store, self._state, self.process)
         self._reporter = TransactionReporter()
+        self._analyzer, self._reading_clock = analyzer, ReadingClock()
 
     @property
     def nodes(self) -> Mapping[str, Node]:
@@ -181,6 +184,31 @@ class Pipeline:
         """Date what earlier transactions left undated; at most one group. A database failure postpones it."""
         if self._state.registry is not None and await self._dating.run_if_requested(self._state.registry):
             self._late_data.postpone()
+
+    async def end_silent_events(self) -> list[LiveMessage]:
+        """End the open events of silent datastreams by the clock; return messages for viewers. Raises psycopg.Error."""
+        current = self._state.expected
+        if current is None:
+            return []
+        now_ms = self._reading_clock.complete_until(current.analyzer_state)
+        if not has_silent_events(current.analyzer_state.detection.arrays, now_ms):
+            return []
+        try:
+            return await self._store_silent_ends(now_ms)
+        finally:
+            self._state.withdraw()
+
+    async def _store_silent_ends(self, now_ms: int) -> list[LiveMessage]:
+        async with self._store.transaction() as tx:
+            before = await self._state.refresh(tx, await stations.load_version(tx))
+            after, events = self._analyzer.end_silent_events(before.analyzer_state, now_ms)
+            nodes = list(dict.fromkeys(before.registry.datastreams[event.datastream].node for event in events))
+            self._state.announce(after)
+            await event_store.save_states(tx, self._detector_name, self._analyzer.dump_nodes(after, nodes))
+            messages = await write_outbox(tx, [], events, before.registry)
+        self._state.commit(tx, self._state.anchors)
+        log_events(events, before.registry)
+        return messages
 
     async def acquire_areas(self) -> None:
         """Connect and lock our areas. Raises psycopg.OperationalError, LockHeldError if another gateway has them."""

@@ -141,7 +141,7 @@ class IngestSession:
         return stored_ranges, [(live_topic(live.area), live.encode()) for live in result.live_messages]
 
     async def _run_maintenance(self) -> None:
-        """Replay quarantined payloads and publish desired configurations. A failure waits for the next turn.
+        """Replay quarantined payloads, end silent events, publish configurations. A failure waits for the next turn.
 
         It runs between commits, as both use the same database connection.
         """
@@ -151,9 +151,13 @@ class IngestSession:
         try:
             while await self._pipeline.replay_quarantined():
                 _LOG.info("quarantined payloads replayed")
+            silent_ends = await self._pipeline.end_silent_events()
         except psycopg.Error as error:
             report_database_failure(error)
+            silent_ends = []
         await self._pipeline.date_pending_batches()
+        for live in silent_ends:
+            await self._connection.publish(live_topic(live.area), live.encode())
         for desired, area in self._desired_configs.collect_changes(self._pipeline.nodes):
             topic, payload = self._sign_note(Topic(area=area, node=desired.node, kind=TopicKind.CONFIG), desired)
             await self._connection.publish(topic, payload, retain=True, at_least_once=True)

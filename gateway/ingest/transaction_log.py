@@ -27,8 +27,13 @@ def log_transaction(report: TransactionReport) -> None:
             topic=rejection.payload.topic[:200],
             detail=rejection.detail[:200],
         )
-    for event in report.outcome.events:
-        _LOG.info(f"event {event.change.value}", **_describe_event(event, accepted.ids, registry))
+    log_events(report.outcome.events, registry, accepted.ids)
+
+
+def log_events(events: Sequence[Event], registry: Registry, ids: Sequence[int] = ()) -> None:
+    """Log changes of events; `ids`: the batches of the transaction, none if the clock caused them."""
+    for event in events:
+        _LOG.info(f"event {event.change.value}", **_describe_event(event, ids, registry))
 
 
 def _describe_batch(header: BatchHeader, registry: Registry) -> dict[str, object]:

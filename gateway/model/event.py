@@ -36,13 +36,15 @@ class EventKind(StrEnum):
 class Neighbours(Struct, frozen=True, kw_only=True):
     """Nearby datastreams of the same property.
 
-    fresh     how many sent a reading lately
-    risen     how many of these rose too
+    fresh     how many had valid readings at that time
+    risen     how many of these began to rise within the time that a plume travels from one to the other
+    window    the longest of these times, in s; 0: unknown
     stations  the stations of those that rose, nearest first
     """
 
     fresh: int
     risen: int
+    window: int = 0
     stations: tuple[str, ...] = ()
 
 
@@ -111,6 +113,11 @@ class Event(Struct, frozen=True, kw_only=True):
     words: dict[str, str] = {}
     merged_into: str | None = None
     state_hash: str = ""
+
+    @property
+    def falls(self) -> bool:
+        """Whether the signal falls when the air gets worse."""
+        return self.peak < self.background
 
     @property
     def is_valid_peak(self) -> bool:

@@ -11,7 +11,7 @@ and alerts (names). A row that cannot be read raises ConfigurationError, which n
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -38,6 +38,7 @@ class PropertyRow(Struct, frozen=True, kw_only=True):
     max_rise: float | None = None
     severity: tuple[float, float, float, float] | None = None
     colour_steps: tuple[float, float, float, float, float] | None = None
+    direction: Literal[1, -1] = 1
     shown: bool = False
     detection: dict[str, Any] | None = None  # fields of detection's PeakSettings, which reads it strictly
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import ObservedProperty, Registry, cache_per_registry
 from gateway.model.validity import LARGEST_MAGNITUDE
+from gateway.quality.context import exclude_invalid_context, is_context_stream
 from gateway.quality.kernels import STATE, flag_rows
 
 QualityStates = NDArray[np.void]
@@ -33,19 +34,16 @@ class Flagger:
     def flag(
         self, states: QualityStates, batch: ObservationBatch, registry: Registry
     ) -> tuple[QualityStates, ObservationBatch]:
-        """Return the states after these rows, and the rows with flags; the given states stay unchanged."""
-        new_states, flags = states.copy(), batch.flags.copy()
-        flag_rows(
-            new_states,
-            _build_limits(registry),
-            batch.datastream,
-            batch.observed_at,
-            batch.value,
-            batch.rh,
-            batch.late,
-            flags,
-        )
-        return new_states, batch.with_flags(flags)
+        """Return the states after these rows, and the rows with flags; the given states stay unchanged.
+
+        Wind and humidity are flagged first. Invalid ones do not become the context of the other values, and invalid
+        humidity flags none of them.
+        """
+        new_states = states.copy()
+        is_context = is_context_stream(registry)[batch.datastream]
+        batch = _flag_rows(new_states, batch, is_context, registry)
+        batch = exclude_invalid_context(batch, registry)
+        return new_states, _flag_rows(new_states, batch, ~is_context, registry)
 
     def dump(self, states: QualityStates, slots: Sequence[int]) -> list[bytes]:
         """Encode the states of these slots for the database."""
@@ -57,6 +55,28 @@ class Flagger:
         for slot, state in saved.items():
             states[slot] = np.frombuffer(state, STATE)[0]
         return states
+
+
+def _flag_rows(
+    states: QualityStates, batch: ObservationBatch, chosen: NDArray[np.bool_], registry: Registry
+) -> ObservationBatch:
+    """Flag the chosen rows; update the states in place."""
+    if not chosen.any():
+        return batch
+    flags = batch.flags.copy()
+    chosen_flags = flags[chosen]
+    flag_rows(
+        states,
+        _build_limits(registry),
+        batch.datastream[chosen],
+        batch.observed_at[chosen],
+        batch.value[chosen],
+        batch.rh[chosen],
+        batch.late[chosen],
+        chosen_flags,
+    )
+    flags[chosen] = chosen_flags
+    return batch.with_flags(flags)
 
 
 @cache_per_registry

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+from math import ceil
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
@@ -130,6 +131,7 @@ async def show_event(view: ViewDependency, id_: ItemId) -> HTMLResponse:
             sentence=describe_event(view, event),
             event_map=draw_event_map(view, event),
             wind=describe_wind(view, event.around),
+            neighbours_text=describe_neighbours(view, event),
         ),
     )
 
@@ -227,12 +229,24 @@ def describe_event(view: View, event: Event) -> str:
     return event.around.words.get(view.language) or build_sentence(view, event)
 
 
+def describe_neighbours(view: View, event: Event) -> str:
+    """How many of how many neighbours rose or fell too, and within how many minutes (rounded up); empty without any."""
+    neighbours = event.around.neighbours
+    if neighbours is None or neighbours.fresh == 0:
+        return ""
+    key = "fell_too" if event.peak < event.background else "rose_too"
+    if neighbours.window == 0:
+        return view.texts[key].format(risen=neighbours.risen, fresh=neighbours.fresh)
+    window = f"{ceil(neighbours.window / 60)} min"
+    return view.texts[f"{key}_within"].format(risen=neighbours.risen, fresh=neighbours.fresh, window=window)
+
+
 def build_sentence(view: View, event: Event) -> str:
     """The event in one sentence, from its values."""
     texts = view.texts
     times = view.ratio(event.peak, event.background)
     unit = view.unit_of(event.unit)
-    text = texts["sentence"].format(
+    text = texts["sentence_fell" if event.peak < event.background else "sentence"].format(
         when=view.date_time(event.onset),
         name=view.name_of(event.observed_property),
         station=event.station_name,

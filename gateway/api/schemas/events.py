@@ -20,10 +20,16 @@ from gateway.live.message import LiveEvent
 
 
 class Neighbours(Schema, frozen=True, kw_only=True):
-    """Nearby stations: how many measured at the time, and which of them rose too."""
+    """Nearby stations: `fresh` had valid readings at that time, `risen` of them rose too within `window` seconds.
 
-    fresh: int
-    risen: int
+    A neighbour rose too if its own rise began within the time that a plume travels from one station to the other.
+    """
+
+    fresh: Annotated[int, Meta(description="neighbours with valid readings at that time")]
+    risen: Annotated[int, Meta(description="of these, how many rose too; they fell if the signal falls")]
+    window: Annotated[
+        int, Meta(description="longest time in s between two beginnings that counts; 0: unknown, of an older event")
+    ] = 0
     stations: list[str] = msgspec.field(default_factory=list)
 
 

@@ -1,17 +1,19 @@
-"""Learning rates of background and noise, and readings that are excluded from learning."""
+"""Learning rates of background and noise, their beginning, and readings that teach nothing."""
 
 import math
 from typing import Any
 
 from numba import njit
 
-from edge_agent.wire import UNTRUSTED_FLAGS
+from edge_agent.wire import EXCLUDED_FLAGS, INVALID_FLAGS
 
 HYGROSCOPIC_GROWTH = 2.0  # apparent mass of particles in humid air, at most about (Crilley, AMT 11, 709)
-UNTRUSTED_MASK = sum(int(flag) for flag in UNTRUSTED_FLAGS)
+EXCLUDED_MASK = int(EXCLUDED_FLAGS)
+INVALID_MASK = int(INVALID_FLAGS)
 WARM_UP_READINGS = 24  # readings
 _MAX_GAP = 30.0  # minutes: a longer gap counts as this
 MAX_COUNT = 9_999
+MAX_INT32 = 2**31 - 1
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -65,23 +67,25 @@ def note_outlier(s: Any, e: Any, at: int, x: float, level: float, noise: float, 
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def handle_excluded_reading(s: Any, e: Any, p: Any, at: int, value: float, flags: int) -> None:
-    """Handle the first reading, a reading that is not newer or not finite, and a reading with an untrusted flag."""
-    if p.on == 0.0 or not abs(value) < float("inf"):
-        return
-    x = value * p.polarity
-    if s.count == 0:
-        if flags & UNTRUSTED_MASK == 0:
-            s.background = x
-            s.variance = p.noise_absolute * p.noise_absolute
-            s.first_at = at
-            s.at = at
-            s.gain = 1.0
-            s.count = 1
-        return
-    if at <= s.at or flags & UNTRUSTED_MASK == 0:
-        return
+def start_background(s: Any, e: Any, p: Any, at: int, x: float) -> None:
+    """Begin background and noise with this reading, as nothing before it holds any more."""
+    s.background = x
+    s.variance = p.noise_absolute * p.noise_absolute
+    s.residual = 0.0
+    s.cusum = 0.0
+    s.gain = 1.0
+    s.first_at = at
+    s.at = at
+    s.gap_ms = 0
+    s.count = 1
+    s.outlier_count = 0
+    e.resumed_seconds = 0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def note_invalid_reading(s: Any, e: Any, p: Any, at: int, x: float, flags: int) -> None:
+    """Record an invalid reading that would be far above the background."""
     noise_floor = p.noise_absolute + p.noise_relative * abs(s.background)
     own_noise = math.sqrt(s.variance + noise_floor * noise_floor)
-    if s.count > WARM_UP_READINGS and x - s.background > max(p.sure * own_noise, p.smallest):
-        note_outlier(s, e, at, x, s.background, own_noise, flags & UNTRUSTED_MASK)
+    if x - s.background > max(p.sure * own_noise, p.smallest):
+        note_outlier(s, e, at, x, s.background, own_noise, flags & INVALID_MASK)

@@ -8,13 +8,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from gateway.detection.kernels.baseline import (
-    UNTRUSTED_MASK,
+    EXCLUDED_MASK,
+    WARM_UP_READINGS,
     compute_step_sizes,
     exponential_steps,
-    handle_excluded_reading,
+    start_background,
 )
 from gateway.detection.kernels.cache_invalidation import remove_stale_cache
-from gateway.detection.kernels.changes import add_risen_neighbours
 from gateway.detection.kernels.common_mode import (
     MAX_AGE_MS,
     MIN_FOR_QUARTILES,
@@ -22,14 +22,25 @@ from gateway.detection.kernels.common_mode import (
     compute_min_excess,
     update_common_mode,
 )
+from gateway.detection.kernels.corroboration import RISE_NOISE, add_neighbours, note_rise
 from gateway.detection.kernels.event_lifecycle import (
-    STUCK_FLAG,
     ScoredRow,
     accumulate_wind,
     apply_change,
     follow_reading,
     has_tail,
     resolve_outlier,
+)
+from gateway.detection.kernels.gaps import (
+    MAX_GAP_MS,
+    MIN_SILENCE_MS,
+    end_silent_episode,
+    end_silent_members,
+    follow_excluded_reading,
+    handle_silence,
+    report_invalid_readings,
+    restart_limit,
+    silence_limit,
 )
 from gateway.detection.kernels.prefetch import PREFETCH_DISTANCE, PREFETCH_MIN_STREAMS, prefetch
 from gateway.detection.kernels.quartiles import MAX_VALUES
@@ -59,8 +70,8 @@ def detect_rows(
 ) -> int:
     """Update the state in place, write changes of events into `changes`, return their number.
 
-    parameters (properties,) PARAMETERS; changes (4 n + m,) CHANGE for n rows of m streams. Readings that are not
-    finite, or not newer than the last one of their datastream, leave the state unchanged.
+    parameters (properties,) PARAMETERS; changes: as `records.allocate_changes` returns. Readings that are not finite,
+    or not newer than the last one of their datastream, leave the state unchanged.
     """
     change_count = 0
     scratch = np.empty(MAX_VALUES)
@@ -68,7 +79,7 @@ def detect_rows(
     streams, events, members = state.streams, state.events, topology.members
     has_wind = len(rows.wind) > 0
     use_prefetch = len(streams) > PREFETCH_MIN_STREAMS
-    last_gap_ms, last_property_index = -1, np.uint64(0)
+    last_gap_ms, interval_ms, last_property_index = -1, 0, np.uint64(0)
     p = parameters[0]
     cusum_weight = fast_cusum_weight = background_step = falling_step = noise_step = 0.0
     for i in range(len(rows.value)):
@@ -83,17 +94,26 @@ def detect_rows(
         at, flags, value = rows.at[row], rows.flags[row], rows.value[row]
         if has_wind:
             update_wind(state.winds[topology.area_of[group]], rows.wind, i, at)
-        if flags & UNTRUSTED_MASK or s.count == 0 or at <= s.at or not abs(value) < np.inf:
-            handle_excluded_reading(s, e, parameters[property_index], at, value, flags)
+        if flags & EXCLUDED_MASK or s.count == 0 or at <= s.at or not abs(value) < np.inf:
+            change_count = follow_excluded_reading(
+                state, topology, parameters[property_index], slot, at, value, flags, i, changes, change_count
+            )
             continue
         gap_ms = at - s.at
         age_ms = at - s.first_at
         if property_index != last_property_index or gap_ms != last_gap_ms or age_ms < p.settling_ms:
             p = parameters[property_index]  # only here: a reading with the same gap does not wait for this load
+            if gap_ms > MIN_SILENCE_MS and gap_ms > silence_limit(s):
+                change_count = handle_silence(state, topology, slot, at, i, changes, change_count)
+                if gap_ms > restart_limit(s):
+                    start_background(s, e, p, at, value * p.polarity)
+                    last_gap_ms = -1
+                    continue
+            interval_ms = gap_ms if gap_ms < MAX_GAP_MS else MAX_GAP_MS
             cusum_weight, fast_cusum_weight, background_step, falling_step, noise_step = compute_step_sizes(
                 p, gap_ms, age_ms
             )
-            last_gap_ms = gap_ms if age_ms >= p.settling_ms else -1
+            last_gap_ms = gap_ms if age_ms >= p.settling_ms and gap_ms <= MIN_SILENCE_MS else -1
             last_property_index = property_index
         if p.on == 0.0:
             continue
@@ -101,6 +121,7 @@ def detect_rows(
         background = s.background
         previous_x = background + s.residual
         s.at = at
+        s.gap_ms = interval_ms
         s.count += 1
         residual = x - background
         s.residual = residual
@@ -108,9 +129,13 @@ def detect_rows(
         variance = s.variance  # a local is not loaded from memory again
         own_noise_squared = variance + noise_floor * noise_floor
         own_noise = math.sqrt(own_noise_squared)
+        if residual > RISE_NOISE * own_noise and residual > p.smallest and s.count > WARM_UP_READINGS:
+            note_rise(e, at)
         first_change = change_count
         noise, level, common_part = own_noise, background, 0.0
         group_size = topology.offsets[group + np.uint64(1)] - topology.offsets[group]
+        if group_size > 1 and g.silent_at > 0 and at > g.silent_at:
+            change_count = end_silent_members(state, topology, int(group), at, i, changes, change_count)
         if group_size > 2:
             g.reading_count += 1
             share = p.share
@@ -121,6 +146,8 @@ def detect_rows(
                 )
                 share = p.few_share if group_size <= SMALL_GROUP and fresh_count < MIN_FOR_QUARTILES else share
                 if g.common > own_noise or g.cusum > 0.0 or g.revision > 0:
+                    if at - g.at > MIN_SILENCE_MS and at - g.at > silence_limit(s):
+                        change_count = end_silent_episode(state, topology, int(group), i, changes, change_count)
                     change_count = follow_regional(
                         state, topology, p, slot, own_noise, fresh_count, i, changes, change_count
                     )
@@ -137,12 +164,14 @@ def detect_rows(
         learning_factor = 1.0
         # If C is 0 and stays 0, none of this changes anything: nearly always so.
         if s.cusum > 0.0 or excess > _SKIP_MARGIN * p.drift * noise or s.revision > 0 or s.outlier_count > 0:
+            if s.outlier_count > 0 and e.outlier_flags != 0:
+                change_count = report_invalid_readings(state, topology, slot, at, i, changes, change_count)
             z = excess / noise
             previous_cusum = s.cusum
             cusum = previous_cusum + (fast_cusum_weight if z >= p.sure else cusum_weight) * (
                 (z if z < p.clip else p.clip) - p.drift
             )
-            cusum = 0.0 if cusum < 0.0 or flags & STUCK_FLAG else cusum
+            cusum = 0.0 if cusum < 0.0 else cusum
             cusum = cusum if cusum < 4 * p.threshold else 4 * p.threshold
             s.cusum = cusum
             if cusum > 0.0 or s.revision > 0 or s.outlier_count > 0:
@@ -170,7 +199,9 @@ def detect_rows(
                 learning_factor = p.freeze if s.revision > 0 else 1.0 / (1.0 + p.hold * s.cusum)
                 background = s.background
         if change_count > first_change:
-            add_risen_neighbours(changes, first_change, change_count, state, topology, p)
+            for k in range(first_change, change_count):
+                if changes[k].no_data == 0:
+                    add_neighbours(changes[k], state, topology)
         clipped = min(max(x - background, -p.fall_limit * own_noise), p.rise_limit * own_noise)
         square = clipped * clipped
         unexplained = residual - common_part  # computed without `if`, which costs a quarter more

@@ -8,10 +8,11 @@ from numba import njit
 from edge_agent.wire import Flag
 from gateway.detection.kernels.baseline import HYGROSCOPIC_GROWTH, MAX_COUNT, WARM_UP_READINGS, note_outlier
 from gateway.detection.kernels.changes import write_change
+from gateway.detection.kernels.corroboration import note_rise
+from gateway.detection.kernels.gaps import silence_limit
 from gateway.detection.kernels.regional import LOW_SHARE, MERGE_WINDOW_MS, has_grown, is_part_of_episode
 from gateway.detection.records import ENDED, GLITCH, HUMIDITY, MERGED, OPENED, PEAK, SENSOR, UPDATED, VOIDED
 
-STUCK_FLAG = int(Flag.STUCK)
 _HUMIDITY_FLAG = int(Flag.HUMIDITY)
 _MAX_DURATION_MS = 120 * 60_000  # ms: a longer event becomes the new background
 
@@ -62,9 +63,9 @@ def follow_reading(s: Any, e: Any, g: Any, twin: Any, p: Any, r: ScoredRow, is_t
         and s.count > WARM_UP_READINGS
     ):
         note_single_outlier(s, e, p, r)
-    e.readings += 1
+    e.readings = min(e.readings + 1, MAX_COUNT)
     e.flags |= r.flags
-    e.humid_readings += 1 if r.flags & _HUMIDITY_FLAG else 0
+    e.humid_readings = min(e.humid_readings + (1 if r.flags & _HUMIDITY_FLAG else 0), MAX_COUNT)
     if r.has_twin:
         compare_twin(s, e, twin, p)
     if s.revision > 0:
@@ -77,7 +78,7 @@ def follow_reading(s: Any, e: Any, g: Any, twin: Any, p: Any, r: ScoredRow, is_t
     e.confirmed_by_tail = 1 if is_tail else 0
     if is_tail:
         e.onset = e.outlier_since
-    if s.outlier_count > 0 and e.outlier_flags == 0 and e.outlier_until != r.at:
+    if s.outlier_count > 0 and e.outlier_until != r.at:
         use_outlier_as_peak(e)
     return OPENED
 
@@ -87,6 +88,10 @@ def apply_change(change: Any, change_code: int, s: Any, e: Any, g: Any, r: Score
     """Write the change; reset the stream if its event is over."""
     s.revision += 1
     write_change(change, r.row, change_code, int(e.kind), r.slot, s, e, g)
+    if change_code == OPENED:
+        silent_at = s.at + silence_limit(s)
+        g.silent_at = silent_at if g.silent_at == 0 else min(g.silent_at, silent_at)
+        note_rise(e, e.onset)
     if change_code in (ENDED, VOIDED, MERGED):
         if r.at - e.onset > _MAX_DURATION_MS:
             s.background = r.x
@@ -100,7 +105,7 @@ def has_tail(s: Any, e: Any, p: Any, r: ScoredRow) -> Any:
 
     One follow-up reading needs a higher threshold than two. Thresholds scale with the interval.
     """
-    if s.revision > 0 or e.outlier_flags != 0 or not _MIN_TAIL_GAP_MS <= r.at - e.outlier_until <= _MAX_TAIL_GAP_MS:
+    if s.revision > 0 or not _MIN_TAIL_GAP_MS <= r.at - e.outlier_until <= _MAX_TAIL_GAP_MS:
         return False
     tail_height, noise_factor = r.x - e.outlier_before, p.tail_now
     if s.outlier_count > 1:
@@ -125,19 +130,15 @@ def resolve_outlier(change: Any, s: Any, e: Any, g: Any, p: Any, r: ScoredRow) -
     """Decide from the readings after an outlier what it was; return the number of changes written (0 or 1)."""
     height = e.outlier_peak - e.outlier_level
     has_returned = s.revision == 0 and r.excess < LOW_SHARE * height
-    if (
-        has_returned
-        and e.outlier_flags == 0
-        and s.outlier_count == 1
-        and _MIN_TAIL_GAP_MS <= r.at - e.outlier_until <= _MAX_TAIL_GAP_MS
-    ):
+    if has_returned and s.outlier_count == 1 and _MIN_TAIL_GAP_MS <= r.at - e.outlier_until <= _MAX_TAIL_GAP_MS:
         e.outlier_after = r.x
         e.outlier_until = r.at
         s.outlier_count = 2
         return 0
-    is_reported = e.outlier_flags != 0 or (has_returned and height >= p.sure * e.outlier_noise)
+    is_reported = has_returned and height >= p.sure * e.outlier_noise
     if is_reported:
-        write_change(change, r.row, ENDED, SENSOR if e.outlier_flags != 0 else GLITCH, r.slot, s, e, g)
+        write_change(change, r.row, ENDED, GLITCH, r.slot, s, e, g)
+        change.outlier = 1
     s.outlier_count = 0
     return 1 if is_reported else 0
 
@@ -224,13 +225,11 @@ def follow_open_event(s: Any, e: Any, g: Any, p: Any, r: ScoredRow) -> int:
     if r.excess < LOW_SHARE * peak_excess or r.z < 1:
         if e.below_count == 0:
             e.below_since = r.at
-        e.below_count += 1
+        e.below_count = min(e.below_count + 1, MAX_COUNT)
     else:
         e.below_count = 0
     too_long = r.at - e.onset > _MAX_DURATION_MS
-    if r.flags & STUCK_FLAG or (
-        e.kind == PEAK and e.twin_disagreements >= _VOID_DISAGREEMENTS and e.twin_agreements == 0
-    ):
+    if e.kind == PEAK and e.twin_disagreements >= _VOID_DISAGREEMENTS and e.twin_agreements == 0:
         e.below_since = r.at
         return VOIDED
     if g.revision > 0 and e.kind == PEAK and e.onset >= g.onset - MERGE_WINDOW_MS and is_part_of_episode(s, e, g):

@@ -104,7 +104,8 @@ def test_a_glitch_of_one_reading_opens_nothing(step):
     values = quiet(400)
     values[200] += 900
     (noted,) = run_detector(detector(), stream(values, step), build_registry(1))
-    assert (noted.kind, noted.change, noted.reasons[-1]) == (EventKind.GLITCH, EventChange.ENDED, "single_reading")
+    assert (noted.kind, noted.change) == (EventKind.GLITCH, EventChange.ENDED)
+    assert "single_reading" in noted.reasons
     assert noted.confidence < 0.1
     assert noted.excess == pytest.approx(900, rel=0.01)
 

@@ -13,7 +13,8 @@ from gateway.detection.settings import DetectionSettings
 from gateway.evaluation import replay
 from gateway.ingest import late_data
 from gateway.ingest.pipeline import Pipeline
-from gateway.model.event import Event
+from gateway.ingest.silence import ReadingClock
+from gateway.model.event import Event, EventChange
 from gateway.model.registry import Node
 from gateway.quality.flagger import Flagger
 from gateway.store import stations
@@ -91,6 +92,78 @@ async def test_a_repaired_gap_holds_the_event_that_live_detection_would_have_fou
         assert connection.execute("SELECT count(*) FROM gap").fetchone() == (0,)
         told = connection.execute("SELECT alert->>'detected_late' FROM alerting.inbox").fetchall()
     assert set(told) <= {("true",)}
+
+
+def batch_of_open_peak(node, seq, *, shift_ms=0, hist=False):
+    """A second of clean air; from 40 s on a plume that goes on until 70 s."""
+    value = 8.0 + 0.1 * (seq % 3) + (90.0 if 40 <= seq < 70 else 0.0)
+    at = T0 + seq * 1000 + shift_ms
+    received = datetime.fromtimestamp(T0 / 1000 + 20_000, UTC)
+    return node.payload(seq, t0=at, dt=[0], values={"pm2_5": [value]}, received_at=received, hist=hist)
+
+
+async def test_the_clock_ends_the_event_of_a_silent_station_and_the_revision_is_found_again(database, node):
+    store, moment = Store(database), [0.0]
+    pipeline = Pipeline(store, Flagger(), Detector(DetectionSettings()))
+    pipeline._reading_clock = ReadingClock(lambda: moment[0])
+    for seq in range(1, 55):
+        await pipeline.process([batch_of_open_peak(node, seq)])
+    assert await pipeline.end_silent_events() == []
+    moment[0] += 16 * 60
+    assert await pipeline.end_silent_events() == []  # two minutes are for delivery
+    moment[0] += 2 * 60
+    (message,) = await pipeline.end_silent_events()
+    assert await pipeline.end_silent_events() == []
+    (ended,) = events(database)
+    assert message.events[0].event == ended
+    assert (ended.change, ended.end) == (EventChange.ENDED, datetime.fromtimestamp(T0 / 1000 + 54, UTC))
+    assert "no_data" in ended.reasons
+    stored, found = await replay._load_and_replay(database, ended.id)
+    assert replay._canonical_json(stored) == replay._canonical_json(found)
+    for seq in range(55, 70):
+        await pipeline.process([batch_of_open_peak(node, seq, shift_ms=3_600_000)])
+    await store.close()
+    assert events(database)[0] == ended, "the next reading adds nothing"
+
+
+async def test_the_next_reading_ends_the_event_of_a_silent_station_as_the_clock_does(postgres, node, database):
+    await run(database, [batch_of_open_peak(node, seq) for seq in range(1, 55)])
+    await run(database, [batch_of_open_peak(node, seq, shift_ms=3_600_000) for seq in range(75, 77)])
+    (by_reading,) = events(database)
+    other = postgres.create_database(database.rpartition("=")[2] + "clock", template="migrated")
+    twin, store, moment = enrol_node(other), Store(other), [0.0]
+    pipeline = Pipeline(store, Flagger(), Detector(DetectionSettings()))
+    pipeline._reading_clock = ReadingClock(lambda: moment[0])
+    for seq in range(1, 55):
+        await pipeline.process([batch_of_open_peak(twin, seq)])
+    await pipeline.end_silent_events()
+    moment[0] += 3600
+    await pipeline.end_silent_events()
+    await store.close()
+    (by_clock,) = events(other)
+    assert by_clock == by_reading
+
+
+async def test_late_readings_tell_how_an_event_went_on_that_ended_without_data(postgres, node, database, monkeypatch):
+    """Live: the station falls silent in the plume. Its backlog holds the rest of the plume."""
+    all_live = [batch_of_open_peak(node, seq) for seq in range(1, 120)]
+    await run(database, [*all_live, batch_of_open_peak(node, 120, shift_ms=3_600_000)])
+    (expected,) = events(database)
+    other = postgres.create_database(database.rpartition("=")[2] + "late", template="migrated")
+    twin = enrol_node(other)
+    await run(other, [batch_of_open_peak(twin, seq) for seq in range(1, 55)])
+    await run(other, [batch_of_open_peak(twin, 120, shift_ms=3_600_000)])
+    (early,) = events(other)
+    assert "no_data" in early.reasons
+    monkeypatch.setattr(late_data, "_GAP_QUIET_SECONDS", 0.0)
+    await run(other, [batch_of_open_peak(twin, seq, hist=True) for seq in range(55, 120)])
+    await run(other, [batch_of_open_peak(twin, 121, shift_ms=3_600_000)])
+    (late,) = events(other)
+    assert (late.id, late.detected_late) == (early.id, True)
+    assert late.revision > early.revision
+    assert "no_data" not in late.reasons
+    for name in ("id", "onset", "peak_at", "detected_at", "end", "peak", "background", "excess", "noise", "confidence"):
+        assert getattr(late, name) == getattr(expected, name)
 
 
 async def test_what_was_tried_again_from_quarantine_is_as_late_in_a_replay_as_it_was_live(database, node):

@@ -21,6 +21,7 @@ from alerting.message.notification import Notification
 from alerting.vocabulary import LOCAL_TIMEZONE
 from tests.gateway.api.conftest import running_api
 from tests.gateway.api.observation_batches import ingest_observations
+from tests.gateway.enrolled_node import T0
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
@@ -51,6 +52,31 @@ async def test_atom_and_rss_list_events_and_alerts(api, pipeline, node, database
         assert item.find("guid").text.startswith("http")
     assert (await api.get("/feeds/events.pdf")).status_code == 400
     assert (await api.get("/feeds/events.atom?area=nowhere")).status_code == 400
+
+
+async def test_every_way_out_says_that_a_signal_fell_if_it_falls_when_the_air_gets_worse(api, pipeline, node):
+    for second in range(0, 170, 10):
+        values = [30_600.0 + 5 * (s % 3) - (2_000.0 if 100 <= s < 120 else 0.0) for s in range(second, second + 10)]
+        received = datetime.fromtimestamp(T0 / 1000 + second + 10, UTC)
+        dt = [i * 1000 for i in range(10)]
+        payload = node.payload(
+            second + 1, t0=T0 + second * 1000, dt=dt, values={"voc_raw": values}, received_at=received
+        )
+        await pipeline.process([payload])
+    (event,) = (await api.get("/api/v1/events")).json()["items"]
+    assert event["peak"] < event["background"]
+    assert event["excess"] == pytest.approx(2_000, rel=0.05)
+    assert "daalde naar 286" in event["around"]["words"]["nl"]
+    texts = {
+        "en": [(await api.get("/feeds/events.atom?lang=en")).text, (await api.get("/feeds/events.rss?lang=en")).text],
+        "nl": [
+            (await api.get("/feeds/events.atom?lang=nl")).text,
+            (await api.get(f"/feeds/events/{event['id']}.cap")).text,
+            (await api.get(f"/nl/events/{event['id']}")).text,
+        ],
+    }
+    assert all(" fell at " in text and " rose " not in text for text in texts["en"])
+    assert all("daalde" in text and "steeg" not in text for text in texts["nl"])
 
 
 async def test_a_cap_document_follows_the_order_and_formats_of_its_schema(api, pipeline, node):
