@@ -16,36 +16,35 @@ def select_latest(rows: ObservationBatch, registry: Registry) -> list[LiveObserv
     A datastream without a valid value in this commit is there without a value, with the flags of its newest reading.
     Readings whose time is not believed are left out.
     """
-    rows = rows[~rows.late & ((rows.flags & UNDATED_MASK) == 0)]
-    if not len(rows):
+    order = _order_by_datastream_and_time(rows, np.flatnonzero(~rows.late & ((rows.flags & UNDATED_MASK) == 0)))
+    if not len(order):
         return []
-    rows = rows[_order_by_datastream_and_time(rows)]
-    valid = find_valid(rows.value, rows.flags)
-    lengths = np.diff(np.flatnonzero(np.diff(rows.datastream, prepend=-1, append=-1)))
-    newest = _find_newest(valid, lengths)
-    dt = rows.observed_at - np.repeat(rows.observed_at[newest], lengths)
+    datastream, observed_at = rows.datastream[order], rows.observed_at[order]
+    lengths = np.diff(np.flatnonzero(np.diff(datastream, prepend=-1, append=-1)))
+    newest = _find_newest(find_valid(rows.value, rows.flags)[order], lengths)
+    dt = observed_at - np.repeat(observed_at[newest], lengths)
     recent = dt > -MINUTE_MS
     ends = np.cumsum(np.add.reduceat(recent, np.cumsum(lengths) - lengths))  # at least the newest row of each
+    value, flags = rows.value[order[recent]], rows.flags[order[recent]]
     # Convert to lists once: per-reading Python costs more than all of the numpy work.
-    columns = RecentReadings(
-        dt=dt[recent].tolist(), values=rows.value[recent].tolist(), flags=rows.flags[recent].tolist()
-    )
-    for gap in np.flatnonzero(~valid[recent]).tolist():
+    columns = RecentReadings(dt=dt[recent].tolist(), values=value.tolist(), flags=flags.tolist())
+    for gap in np.flatnonzero(~find_valid(value, flags)).tolist():
         columns.values[gap] = None
     positions = (np.cumsum(recent)[newest] - 1).tolist()  # of the newest rows among the recent ones
     spans = zip([0, *ends.tolist()[:-1]], ends.tolist(), positions, strict=True)
-    slots, last_at = rows.datastream[newest].tolist(), rows.observed_at[newest].tolist()
+    slots, last_at = datastream[newest].tolist(), observed_at[newest].tolist()
     return [
         _build_observation(registry.datastreams[slot], at, columns, slice(begin, end), position)
         for slot, at, (begin, end, position) in zip(slots, last_at, spans, strict=True)
     ]
 
 
-def _order_by_datastream_and_time(rows: ObservationBatch) -> IntArray:
-    order = np.argsort(rows.datastream, kind="stable")
+def _order_by_datastream_and_time(rows: ObservationBatch, chosen: IntArray) -> IntArray:
+    """Return the indices of the chosen rows in that order."""
+    order = chosen[np.argsort(rows.datastream[chosen], kind="stable")]
     steps = np.diff(rows.observed_at[order])
     if (steps[np.diff(rows.datastream[order]) == 0] < 0).any():  # seldom: a clock was set, or batches swapped places
-        order = np.lexsort((rows.observed_at, rows.datastream))
+        order = chosen[np.lexsort((rows.observed_at[chosen], rows.datastream[chosen]))]
     return order
 
 

@@ -79,14 +79,12 @@ def read_parquet(response: httpx.Response) -> Numbers:
 def read_page(response: httpx.Response) -> Numbers:
     """Cells of figures, emphasised values and labels of scales on a page, in order."""
     tree = html.fromstring(response.text)
+    for age in tree.xpath('//*[contains(concat(" ", @class, " "), " age ")]'):
+        age.drop_tree()  # how old a value is changes by itself
     cells = tree.xpath('//*[contains(concat(" ", @class, " "), " figure ")] | //strong | //dd')
     labels = tree.xpath('//*[local-name()="text" and @text-anchor="end"]')
     texts = [re.sub(r"\s+", " ", cell.text_content()).strip() for cell in [*cells, *labels]]
-    return {f"{i}": _without_age(text) for i, text in enumerate(texts) if re.search(r"\d", text)}
-
-
-def _without_age(text: str) -> str:
-    return re.sub(r"\d+ (s|min\.?|minuten|minutes)( geleden| ago)?.*$", "", text).strip()
+    return {f"{i}": text for i, text in enumerate(texts) if re.search(r"\d", text)}
 
 
 def read_feed(response: httpx.Response) -> Numbers:

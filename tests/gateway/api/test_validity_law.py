@@ -88,7 +88,7 @@ async def fetch_names(client) -> dict[str, object]:
 
 
 async def read_face(client, face: Face, names):
-    response = await client.get(face.path.format(**names))
+    response = await client.get(face.path.format(**names), timeout=60)  # a loaded machine is slow, not wrong
     assert response.status_code == 200, (face.path, response.text[:500])
     return response, face.read(response)
 
