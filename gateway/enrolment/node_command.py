@@ -36,6 +36,7 @@ class NodeListing(Struct, frozen=True, kw_only=True):
     online: bool | None
     status: dict[str, Any] | None
     health: dict[str, Any] | None
+    copied_at: datetime | None = None  # when two cards of it last sent at once, if that was within a day
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -183,7 +184,8 @@ def _format_node(row: NodeListing) -> str:
         state = "never heard"
     else:
         state = f"{'online' if row.online else 'offline'}, heard {row.last_seen:%Y-%m-%d %H:%M:%S}Z"
-    remarks = [
+    remarks = [f"TWO CARDS SEND AT ONCE, last at {row.copied_at:%Y-%m-%d %H:%M:%S}Z"] if row.copied_at else []
+    remarks += [
         f"{name}: {sensor_state}"
         for name, sensor_state in (row.health or {}).get("sensors", {}).items()
         if sensor_state not in {"ok", "done"}
