@@ -214,10 +214,14 @@ class Spool:
         matching: list[int] = []
         conflicting: list[int] = []
         for seq, digest in stored.hashes:
-            row = self._db.execute(_SQL["select_by_key"], {"seq": seq, "incarnation": stored.inc}).fetchone()
+            row = self._select_by_key(stored.inc, seq)
             if row is not None:
-                (matching if digest_payload(row[1]) == digest else conflicting).append(seq)
+                (matching if digest_payload(row.payload) == digest else conflicting).append(seq)
         return StoredComparison(incarnation=stored.inc, matching=matching, conflicting=conflicting)
+
+    def _select_by_key(self, incarnation: str, seq: int) -> SpoolRow | None:
+        row = self._db.execute(_SQL["select_by_key"], {"seq": seq, "incarnation": incarnation}).fetchone()
+        return SpoolRow(*row) if row else None
 
     def delete_batches(self, seqs: Iterable[int]) -> int:
         """Let go of batches that the gateway holds. Returns how many."""
@@ -232,11 +236,10 @@ class Spool:
         """
         with self._transaction():
             for seq in comparison.conflicting:
-                key = {"seq": seq, "incarnation": comparison.incarnation}
-                row = self._db.execute(_SQL["select_by_key"], key).fetchone()
+                row = self._select_by_key(comparison.incarnation, seq)
                 if row is not None:  # the quota may have let it go meanwhile
-                    incarnation = derive_incarnation(row[1])
-                    values = {"seq": seq, "incarnation": incarnation, "payload": sign(row[1], incarnation)}
+                    incarnation = derive_incarnation(row.payload)
+                    values = {"seq": seq, "incarnation": incarnation, "payload": sign(row.payload, incarnation)}
                     self._db.execute(_SQL["update_key"], values)
             if comparison.incarnation == self.read_incarnation():
                 self._renew(RenewalReason.NUMBER_TAKEN)
@@ -266,7 +269,10 @@ class Spool:
     def read_renewal(self) -> "Renewal | None":
         """The last time that a copy made this spool begin a new incarnation."""
         row = self._db.execute(_SQL["select_renewal"]).fetchone()
-        return Renewal(renewed_at=row[0], former=row[1], reason=RenewalReason(row[2])) if row else None
+        if row is None:
+            return None
+        renewed_at, former, reason = row
+        return Renewal(renewed_at=renewed_at, former=former, reason=RenewalReason(reason))
 
     def read_incarnation(self) -> str:
         """The incarnation that new batches get."""

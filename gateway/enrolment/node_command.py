@@ -190,6 +190,12 @@ def _format_node(row: NodeListing) -> str:
         for name, sensor_state in (row.health or {}).get("sensors", {}).items()
         if sensor_state not in {"ok", "done"}
     ]
+    renewal = (row.health or {}).get("renewal")
+    if renewal:
+        remarks.append(
+            f"new incarnation at {datetime.fromtimestamp(renewal['renewed_at'] / 1000, UTC):%Y-%m-%d %H:%M}Z"
+        )
+        remarks.append(f"because of {renewal['reason'].replace('_', ' ')}")
     remote = (row.status or {}).get("remote") or {}
     if remote.get("version"):
         remarks.append(f"configuration {remote['version']} in force")

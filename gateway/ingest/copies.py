@@ -6,6 +6,7 @@ new card begins an incarnation after the end of the one before, so that these do
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from edge_agent.wire import ClockState
 from gateway.decoding.decode import BatchHeader, RejectedPayload
@@ -23,11 +24,20 @@ class CopySighting:
     conflicts: int
 
 
+class _Span(NamedTuple):
+    """Live batches of one incarnation: boot, whether the clock was synchronised, first and last stamp (ms)."""
+
+    boot: str
+    synced: bool
+    first: int
+    last: int
+
+
 class CopyDetector:
     """Remembers the times of the live readings of each incarnation; a restart begins without memory."""
 
     def __init__(self) -> None:
-        self._spans: dict[str, dict[str, tuple[int, int]]] = {}  # node -> incarnation -> first and last, ms
+        self._spans: dict[str, dict[str, _Span]] = {}  # node -> incarnation -> span
 
     def find_copies(self, new: Iterable[BatchHeader], conflicting: Iterable[RejectedPayload]) -> list[CopySighting]:
         """Return one sighting per node."""
@@ -39,24 +49,32 @@ class CopyDetector:
                 conflicts[node] = conflicts.get(node, 0) + 1
                 incarnations.setdefault(node, set()).add(incarnation)
         for header in new:
-            if header.clock is ClockState.SYNCED and not header.late:
-                overlapping = self._record(header)
-                if overlapping:
-                    incarnations.setdefault(header.node, set()).update((header.inc, *overlapping))
+            overlapping = [] if header.late else self._record(header)
+            if overlapping:
+                incarnations.setdefault(header.node, set()).update((header.inc, *overlapping))
         return [
             CopySighting(node=node, incarnations=tuple(sorted(names)), conflicts=conflicts.get(node, 0))
             for node, names in incarnations.items()
         ]
 
     def _record(self, header: BatchHeader) -> list[str]:
-        """Remember a live batch; return the other incarnations that were at work before and after it began."""
+        """Remember a live batch; return the other incarnations whose live batches overlap with it."""
         spans = self._spans.setdefault(header.node, {})
-        first, last = spans.pop(header.inc, (header.earliest_ms, header.earliest_ms))
-        span = min(first, header.earliest_ms), max(last, header.earliest_ms)
-        overlapping = [
-            name for name, other in spans.items() if min(span[1], other[1]) - max(span[0], other[0]) > _MIN_OVERLAP_MS
-        ]
+        at, synced = header.earliest_ms, header.clock is ClockState.SYNCED
+        previous = spans.pop(header.inc, None)
+        if previous is None or (previous.boot, previous.synced) != (header.boot, synced):
+            previous = _Span(header.boot, synced, at, at)  # stamps of another clock cannot be compared
+        span = previous._replace(first=min(previous.first, at), last=max(previous.last, at))
+        overlapping = [name for name, other in spans.items() if _is_concurrent(span, other)]
         spans[header.inc] = span  # the last in the order: the oldest is forgotten first
         if len(spans) > _MAX_INCARNATIONS:
             del spans[next(iter(spans))]
         return overlapping
+
+
+def _is_concurrent(span: _Span, other: _Span) -> bool:
+    """Whether two spans overlap by one clock, or by two synchronised ones."""
+    overlap = min(span.last, other.last) - max(span.first, other.first)
+    if span.boot == other.boot:
+        return overlap > 0
+    return span.synced and other.synced and overlap > _MIN_OVERLAP_MS

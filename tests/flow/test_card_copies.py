@@ -1,7 +1,10 @@
 """Two cards with the same keys and the same spool: every reading of both is stored, and none twice."""
 
+import asyncio
+import json
 import random
 import shutil
+import signal
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,18 +14,21 @@ import pytest
 
 from edge_agent.batch_builder import change_incarnation
 from edge_agent.sensors.sensor import Reading
-from edge_agent.spool import RenewalReason
+from edge_agent.spool import RenewalReason, Spool
 from edge_agent.spool_writer import SpoolWriter, open_or_recover
 from edge_agent.wire import ClockState, Signer, StoredRanges, Topic, TopicKind
 from gateway.decoding.decode import Payload
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.ingest.pipeline import Pipeline
+from gateway.ingest.settings import IngestSettings
 from gateway.model.registry import Node
 from gateway.quality.flagger import Flagger
 from gateway.store import stations
 from gateway.store.connection import Store
+from tests.edge_agent.running_agent import NodeProcess, kill
 from tests.gateway.enrolled_node import T0, EnrolledNode, enrol_node
+from tests.gateway.ingest.test_consumer import run_consumer
 
 
 class PowerCutError(Exception):
@@ -212,3 +218,60 @@ def test_a_card_in_other_hardware_sends_what_it_holds_and_says_why(tmp_path):
     assert card.spool.read_renewal() is None
     card.spool.close()
     copy.spool.close()
+
+
+def read_values(log: Path) -> list[tuple[str, int, float]]:
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    return [(name, e["observed_at"], v) for e in entries for name, v in e["values"].items() if v is not None]
+
+
+@pytest.mark.slow
+async def test_two_agents_with_one_card_at_one_broker_deliver_all_and_are_named(each_broker, database, tmp_path):
+    first = NodeProcess(tmp_path / "a")
+    first.gateway = Signer.generate("gateway.ijmond")
+    first.write_config(each_broker.port, 'driver = "simulated"\ninterval_seconds = 0.1', batch="resend_seconds = 2.0")
+    (tmp_path / "gateway.key").write_text(first.gateway.export())
+    enrol_node(database)
+    with psycopg.connect(database, autocommit=True) as connection:
+        place = Node(id=first.id, area=first.area, station="wijk-aan-zee", key=first.key.verifier)
+        stations.put_node(connection, place)
+    settings = IngestSettings(key_file=tmp_path / "gateway.key", window_seconds=0.01)
+    async with run_consumer(settings, each_broker, database):
+        process = first.start()
+        await asyncio.sleep(5.0)
+        kill(process)
+        before = read_values(first.generated)
+        second = copy_node(first, tmp_path / "b")
+        processes = [first.start(), second.start()]
+        await asyncio.sleep(15.0)
+        logs = []
+        for process in processes:  # one after the other: the last has the broker for itself
+            process.send_signal(signal.SIGTERM)
+            logs.append((await asyncio.to_thread(process.communicate, timeout=90))[1])
+        for node in (first, second):  # what is left, with nobody beside it
+            process = node.start()
+            await asyncio.sleep(4.0)
+            process.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(process.communicate, timeout=90)
+            with Spool(node.spool, node=node.id) as spool:
+                assert spool.is_empty()
+    made = Counter(read_values(first.generated)) + Counter(read_values(second.generated)) - Counter(before)
+    with psycopg.connect(database) as connection:
+        stored = connection.execute(
+            """SELECT d.property_id, (extract(epoch FROM o.observed_at) * 1000)::bigint, o.value
+               FROM observation o JOIN datastream d ON d.id = o.datastream_id"""
+        ).fetchall()
+        copies = connection.execute("SELECT node_id FROM node_copy").fetchall()
+    assert Counter(stored) == made
+    assert copies == [(first.id,)]
+    assert any("new incarnation" in log for log in logs)
+    connections = sum(log.count("connection lost") for log in logs)
+    assert connections < 40, "they take turns and do not fight without pause"
+
+
+def copy_node(node: NodeProcess, folder: Path) -> NodeProcess:
+    """Copy a node's whole folder: keys, configuration, spool and log."""
+    other = NodeProcess(folder)
+    shutil.copytree(node.folder, folder, dirs_exist_ok=True)
+    other.key, other.gateway = node.key, node.gateway
+    return other

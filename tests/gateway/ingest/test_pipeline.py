@@ -179,10 +179,10 @@ async def test_two_cards_that_send_at_once_are_recorded(pipeline, node, database
     other = replace(node, inc="abcdefghijkl")
     at = [{"t0": T0 + i * 10_000, "clock": "synced"} for i in range(4)]
     await pipeline.process([node.payload(seq=i + 1, **at[i]) for i in range(2)])
-    await pipeline.process([other.payload(seq=1, **at[2])])
+    await pipeline.process([other.payload(seq=1, boot="boot-2", **at[2])])
     assert rows(database, "SELECT * FROM node_copy") == [], "a new card begins after the old one"
     await pipeline.process([node.payload(seq=3, **at[3])])
-    await pipeline.process([other.payload(seq=2, t0=T0 + 35_000, clock="synced")])
+    await pipeline.process([other.payload(seq=2, boot="boot-2", t0=T0 + 35_000, clock="synced")])
     assert rows(database, "SELECT node_id, conflicts, incarnations FROM node_copy") == [], (
         "clocks may differ by seconds"
     )
