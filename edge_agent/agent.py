@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import functools
 import gc
 import logging
 import os
@@ -17,8 +18,10 @@ from typing import NamedTuple, Self, TextIO
 import msgspec
 
 from edge_agent import health
+from edge_agent.batch_builder import change_incarnation
 from edge_agent.collector import Collector
 from edge_agent.errors import AgentError
+from edge_agent.hardware import read_hardware_id
 from edge_agent.publisher import Publisher
 from edge_agent.remote_config import TRIAL_SECONDS, RemoteConfig
 from edge_agent.sampler import Sampler
@@ -72,6 +75,7 @@ class Agent:
             quota=settings.spool.quota_mb * 2**20,
             merge_seconds=settings.batch.merge_seconds,
         )
+        self._spool_writer.bind_hardware(read_hardware_id())
         self._reading_log = ReadingLog(settings.log.generated) if settings.log.generated else None
         context = SessionContext(
             node=settings.node.id,
@@ -86,15 +90,17 @@ class Agent:
                 configuration=configuration.hash,
                 remote_state=remote_config.state,
             ),
-            encode_health=lambda depth, counts: health.encode_health(
+            encode_health=lambda depth, counts, renewal: health.encode_health(
                 path.parent,
                 depth,
                 counts,
                 self._sampler.states,
                 refused_values=self._sampler.refused_counts,
                 spool_problem=self._spool_writer.problem,
+                renewal=renewal,
                 certificate_until=certificate_expiry,
             ),
+            change_incarnation=functools.partial(change_incarnation, signer=self._signer),
             on_desired_config=self._desired.put,
         )
         self._publisher = Publisher(context, path)

@@ -92,6 +92,12 @@ def build_gap_record(inc: str, seq: int, loss: Loss, *, signer: Signer) -> Signe
     return SignedBatch(batch=batch, payload=signer.sign(batch.encode()))
 
 
+def change_incarnation(payload: bytes, incarnation: str, *, signer: Signer) -> bytes:
+    """Return a signed batch with the same number and readings under another incarnation."""
+    batch = ReadingBatch.decode(signer.verifier.open(payload))
+    return signer.sign(msgspec.structs.replace(batch, inc=incarnation).encode())
+
+
 def _compact_number(value: float | None) -> float | None:
     """Return 30512.0 as 30512: the same number, shorter in JSON. -0.0 stays -0.0."""
     if value is None or not value.is_integer() or abs(value) >= 2**53:

@@ -19,7 +19,7 @@ from edge_agent.batch_builder import make_batch_factory, make_merge_factories
 from edge_agent.collector import BatchSettings
 from edge_agent.sensors.sensor import Reading
 from edge_agent.spool import BatchFactory, Spool
-from edge_agent.wire import ClockState, Signer, StoredRanges
+from edge_agent.wire import ClockState, Signer
 
 _INTERVAL, _BATCH = 10, 6  # seconds a reading, readings a batch
 _LIVE_BATCH = 10
@@ -101,8 +101,7 @@ def _measure_single_commits(path: Path, signer: Signer) -> tuple[float, float]:
             (signed_batch,) = spool.add([_make_batch(1_795_228_800_000 + i * 60_000, signer, noise)])
             size += len(signed_batch.payload)
             if i % _FORGET_EVERY == 0:  # as the agent does each ten minutes
-                batch = signed_batch.batch
-                spool.delete_stored(StoredRanges(v=1, node="bench", inc=batch.inc, ranges=[(1, batch.seq)]))
+                spool.delete_batches(range(signed_batch.batch.seq - _FORGET_EVERY, signed_batch.batch.seq + 1))
         written = _read_written_bytes() - written_before
     return size / (_COMMITS * _BATCH * len(_LEVELS)), written / _COMMITS * _BATCHES_PER_DAY / 1e6
 

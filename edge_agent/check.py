@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,7 +21,7 @@ from edge_agent.sensors.replay import ReplaySettings
 from edge_agent.sensors.sgp4x import Sgp4xSettings
 from edge_agent.sensors.simulated import SimulatedSettings
 from edge_agent.settings import Settings
-from edge_agent.spool import Spool
+from edge_agent.spool import Renewal, RenewalReason, Spool, SpoolDepth
 from edge_agent.spool_writer import is_intact
 from edge_agent.wire import Topic, TopicKind
 
@@ -129,13 +130,29 @@ def _check_spool(path: Path, node: str) -> NodeFinding:
         )
     try:
         with Spool(path, node=node) as spool:
-            depth = spool.measure_depth()
+            depth, renewal = spool.measure_depth(), spool.read_renewal()
     except (AgentError, sqlite3.Error) as error:
         return report_bad("spool", str(error))
+    if renewal is not None and time.time() - renewal.renewed_at / 1000 < _RENEWAL_SECONDS:
+        return report_warning("spool", _describe_renewal(renewal, depth))
     if depth.oldest is None:
         return report_good("spool", "empty: the gateway holds everything")
     since = datetime.fromtimestamp(depth.oldest / 1000, UTC).isoformat(timespec="seconds")
     return report_good("spool", f"{depth.readings} readings wait, the oldest from {since}")
+
+
+_RENEWAL_SECONDS = 7 * 86_400.0
+_RENEWAL_SENTENCES = {
+    RenewalReason.OTHER_HARDWARE: "this card comes from other hardware; if that still runs, give one its own card",
+    RenewalReason.NUMBER_TAKEN: "another node runs a copy of this card: give one of the two its own card",
+    RenewalReason.OLDER_STATE: "this card was restored from an older state; if the other runs, take it out",
+}
+
+
+def _describe_renewal(renewal: Renewal, depth: SpoolDepth) -> str:
+    at = datetime.fromtimestamp(renewal.renewed_at / 1000, UTC).isoformat(timespec="seconds")
+    sentence = _RENEWAL_SENTENCES[renewal.reason]
+    return f"new incarnation since {at}: {sentence}. {depth.readings} readings wait"
 
 
 def _check_keys(settings: Settings) -> NodeFinding:

@@ -10,7 +10,7 @@ import msgspec
 from edge_agent import clock
 from edge_agent.remote_config import RemoteState
 from edge_agent.session import PublisherCounts
-from edge_agent.spool import SpoolDepth
+from edge_agent.spool import Renewal, SpoolDepth
 
 _TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
 
@@ -36,6 +36,7 @@ def encode_health(
     *,
     refused_values: dict[str, dict[str, int]],
     spool_problem: str | None,
+    renewal: Renewal | None,
     certificate_until: datetime | None,
 ) -> bytes:
     """The health message. `sensors`: name -> "ok" or a sentence about the fault.
@@ -50,6 +51,7 @@ def encode_health(
         "uptime_ms": moment.mono,
         "spool": depth,
         "spool_trouble": spool_problem,
+        "renewal": renewal,
         "disk_free_mb": shutil.disk_usage(folder).free // 2**20,
         "cpu_celsius": _read_cpu_celsius(),
         "publisher": counts,

@@ -5,7 +5,7 @@ present. The backlog follows, oldest first, limited by a token bucket. PUBACK on
 batch that the gateway does not confirm is sent again, after growing pauses.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from enum import StrEnum
 
 from msgspec import Struct
@@ -137,10 +137,16 @@ class Lanes:
         if seq in self._outstanding:
             self._outstanding[seq].acknowledged = True
 
-    def record_stored(self, ranges: Sequence[tuple[int, int]]) -> None:
-        """Note that the gateway confirmed these numbers, of the spool's incarnation."""
-        for seq in [s for s in self._outstanding if any(first <= s <= last for first, last in ranges)]:
-            del self._outstanding[seq]
+    def record_stored(self, seqs: Iterable[int]) -> None:
+        """Note that the gateway confirmed the bytes of these batches."""
+        for seq in seqs:
+            self._outstanding.pop(seq, None)
+
+    def record_conflicts(self, seqs: Iterable[int], now: float) -> None:
+        """Note that these batches have another key now: they are due at once."""
+        for seq in seqs:
+            if seq in self._outstanding:
+                self._outstanding[seq].due_at = now
 
     def remove(self, seq: int) -> None:
         """The batch is no longer in the spool: the gateway holds it."""

@@ -19,6 +19,19 @@ from edge_agent.wire import TopicKind
 
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE, _MAX_PAUSE = 0.25, 60.0
+_STABLE_SECONDS = 30.0  # a connection that lasts so long begins the pauses anew
+_MAX_SHORT_FAILURES = 5  # pauses of 4 to 8 s: long enough for the other to send, short after a broker's restart
+
+
+def count_failures(failures: int, *, connected_seconds: float | None) -> int:
+    """Return the failures to wait for, after a connection that lasted so long; None: none was made.
+
+    A broker closes the older of two connections of one node. Without growing pauses, two nodes with the same card
+    would disconnect each other several times a second.
+    """
+    if connected_seconds is None:
+        return failures + 1
+    return 1 if connected_seconds >= _STABLE_SECONDS else min(failures + 1, _MAX_SHORT_FAILURES)
 
 
 class Publisher(threading.Thread):
@@ -59,7 +72,10 @@ class Publisher(threading.Thread):
                 try:
                     self._run_session(spool)
                 except ConnectionLostError as error:
-                    failures = 1 if self._connected else failures + 1
+                    now = time.monotonic()
+                    failures = count_failures(
+                        failures, connected_seconds=now - self._changed_at if self._connected else None
+                    )
                     self._set_connected(connected=False)
                     if str(error) != last_error or failures in {1, 10} or failures % 100 == 0:
                         _LOG.warning("%s; nothing is lost, %d batches wait", error, spool.measure_depth().batches)

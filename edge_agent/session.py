@@ -17,7 +17,7 @@ from msgspec import Struct
 from edge_agent.broker import BrokerSettings, ConnectionLostError, MqttMessage, PahoConnection
 from edge_agent.collector import BatchSettings
 from edge_agent.lanes import Idle, Lane, Lanes, Reconnect, Resend, SendNext
-from edge_agent.spool import Spool, SpoolDepth, SpoolRow
+from edge_agent.spool import KeyChange, Renewal, Spool, SpoolDepth, SpoolRow
 from edge_agent.wire import MalformedError, NoteError, StoredRanges, Topic, TopicKind, Verifier
 
 _LOG = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ class PublisherCounts(Struct, kw_only=True):
     sent_again: int = 0
     confirmed: int = 0  # the highest number that the gateway confirmed
     stored: int = 0
+    conflicts: int = 0  # batches whose number a copy of this card had used
     refused: int = 0  # StoredRanges that were not the gateway's
 
 
@@ -55,7 +56,8 @@ class SessionContext:
     tls: ssl.SSLContext | None
     batch: BatchSettings
     encode_status: StatusEncoder
-    encode_health: Callable[[SpoolDepth, PublisherCounts], bytes]
+    encode_health: Callable[[SpoolDepth, PublisherCounts, Renewal | None], bytes]
+    change_incarnation: KeyChange
     on_desired_config: Callable[[bytes], None]  # takes the text of a remote configuration, whose signature fits
 
     def build_message(self, kind: TopicKind, body: bytes) -> MqttMessage:
@@ -114,9 +116,8 @@ class Session:
         self._in_flight: dict[int, int] = {}  # message id -> seq
         self._health_due = now + 1.0
         self._last_status: bytes | None = None
-        self._stored_ranges: dict[str, StoredRanges] = {}
-        self._forget_due = now  # the first confirmation, retained by the broker, avoids sending everything again
-        self._incarnation = spool.read_incarnation()
+        self._confirmed_seqs: set[int] = set()  # not deleted yet
+        self._forget_due = now
 
     def run(self) -> None:
         """Publish `online`, work, publish `offline`."""
@@ -124,13 +125,19 @@ class Session:
         for kind in (TopicKind.STORED, TopicKind.CONFIG):
             self._connection.subscribe(str(Topic(area=context.area, node=context.node, kind=kind)))
         self._publish_status()
+        try:
+            self._work()
+        finally:  # a later connection would send them again to learn the same
+            self._delete_stored(time.monotonic())
+        self._publish_offline()
+
+    def _work(self) -> None:
         while not self._stop_deadline.is_reached(self._spool, time.monotonic()):
             self._connection.poll(self._send_due(), self._wake_socket)
             self._receive_wakes()
             self._record_acknowledgements()
             self._receive_messages()
             self._delete_stored_if_due(time.monotonic())
-        self._publish_offline()
 
     def _send_due(self) -> float:
         """Send until the lanes have nothing to send; return the pause in seconds."""
@@ -146,7 +153,7 @@ class Session:
                 case Reconnect():
                     raise ConnectionLostError(f"{self._context.broker}: it acknowledges nothing any more")
                 case Idle(until=until):
-                    until = min(until, self._health_due, self._forget_due if self._stored_ranges else until)
+                    until = min(until, self._health_due, self._forget_due if self._confirmed_seqs else until)
                     return self._seconds_until(until, now)
 
     def _seconds_until(self, until: float, now: float) -> float:
@@ -203,28 +210,37 @@ class Session:
                 _LOG.warning("ignored a message without a valid signature of the gateway: %s", error)
 
     def _delete_stored_if_due(self, now: float) -> None:
-        if self._stored_ranges and (now >= self._forget_due or self._stop_deadline.deadline is not None):
+        if self._confirmed_seqs and (now >= self._forget_due or self._stop_deadline.deadline is not None):
             self._delete_stored(now)
 
     def _record_stored_ranges(self, stored: StoredRanges) -> None:
-        if stored.inc == self._incarnation:
-            self._lanes.record_stored(stored.ranges)
-            self._counts.confirmed = max([self._counts.confirmed, *(last for _, last in stored.ranges)])
-        self._stored_ranges[stored.inc] = stored  # later ranges contain the earlier ones
+        """Compare by content: a number alone may be that of a copy of this card."""
+        comparison = self._spool.compare_stored(stored)
+        self._lanes.record_stored(comparison.matching)
+        self._confirmed_seqs.update(comparison.matching)
+        self._counts.confirmed = max([self._counts.confirmed, *comparison.matching])
+        if comparison.conflicting:
+            self._spool.move_conflicting(comparison, self._context.change_incarnation)
+            self._lanes.record_conflicts(comparison.conflicting, time.monotonic())
+            self._counts.conflicts += len(comparison.conflicting)
+            _LOG.warning(
+                "another node uses a copy of this card: %d numbers of ours are taken. We go on as a new incarnation "
+                "and send these batches again; give one of the two its own card",
+                len(comparison.conflicting),
+            )
+        if self._spool.renew_if_copied(stored):
+            _LOG.warning("this spool is a copy of an older one: it goes on as a new incarnation")
 
     def _delete_stored(self, now: float) -> None:
         """Delete what the gateway holds: gathered, as each deletion is written to the card."""
         self._forget_due = now + self._context.batch.forget_seconds
-        for stored in self._stored_ranges.values():
-            self._counts.stored += self._spool.delete_stored(stored)
-            if self._spool.renew_if_copied(stored):
-                _LOG.warning("this spool is a copy of an older one: it goes on as a new incarnation")
-        self._stored_ranges.clear()
-        self._incarnation = self._spool.read_incarnation()
+        if self._confirmed_seqs:
+            self._counts.stored += self._spool.delete_batches(self._confirmed_seqs)
+            self._confirmed_seqs.clear()
 
     def _publish_health(self, now: float) -> None:
         self._health_due = now + _HEALTH_SECONDS
-        body = self._context.encode_health(self._spool.measure_depth(), self._counts)
+        body = self._context.encode_health(self._spool.measure_depth(), self._counts, self._spool.read_renewal())
         self._connection.publish(self._context.build_message(TopicKind.HEALTH, body), qos=0)
         self._publish_status()
 

@@ -2,13 +2,16 @@
 
 SQLite in WAL mode with synchronous = FULL: a committed batch survives a power cut (NORMAL lost up to 122 of 1,500
 commits in 240 simulated cuts). A batch is signed and stored in the transaction that assigns its number, so the stored
-bytes are the bytes that are sent, however often. A row is deleted only after a signed confirmation of the gateway.
+bytes are the bytes that are sent, however often. A row is deleted only after a signed confirmation of the gateway
+that it holds these very bytes.
 Above the quota the oldest rows are deleted and a signed record of the gap takes their place.
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self
 
@@ -16,7 +19,7 @@ from msgspec import Meta, Struct
 
 from edge_agent.errors import AgentError
 from edge_agent.sql import load_sql
-from edge_agent.wire import ReadingBatch, StoredRanges, generate_incarnation
+from edge_agent.wire import ReadingBatch, StoredRanges, derive_incarnation, digest_payload, generate_incarnation
 
 _SQL = load_sql(Path(__file__).with_name("spool.sql"))
 SELECT_BATCHES, SELECT_HELD = _SQL["select_batches"], _SQL["select_held"]
@@ -78,6 +81,34 @@ class Loss(Struct, frozen=True, kw_only=True):
     readings: int
     first_at: int
     last_at: int
+
+
+class RenewalReason(StrEnum):
+    """Why a spool began a new incarnation."""
+
+    OTHER_HARDWARE = "other_hardware"  # the spool was opened on other hardware than before
+    NUMBER_TAKEN = "number_taken"  # the gateway holds other bytes under a number of ours
+    OLDER_STATE = "older_state"  # the gateway holds numbers that this file never gave
+
+
+class Renewal(Struct, frozen=True, kw_only=True):
+    """The last new incarnation: when (ms UTC), the former incarnation, and why."""
+
+    renewed_at: int
+    former: str
+    reason: RenewalReason
+
+
+class StoredComparison(Struct, frozen=True, kw_only=True):
+    """Numbers of waiting batches: stored with the same bytes, or belonging to other bytes."""
+
+    incarnation: str
+    matching: list[int]
+    conflicting: list[int]
+
+
+KeyChange = Callable[[bytes, str], bytes]
+"""(signed batch, incarnation) -> the same readings under this incarnation, signed."""
 
 
 class Spool:
@@ -178,15 +209,70 @@ class Spool:
         row = self._db.execute(_SQL["select_by_seq"], {"seq": seq}).fetchone()
         return SpoolRow(*row) if row else None
 
-    def delete_stored(self, stored: StoredRanges) -> int:
-        """Delete the batches that the gateway has stored; returns how many. The caller has verified the signature."""
+    def compare_stored(self, stored: StoredRanges) -> "StoredComparison":
+        """Compare the digests of the gateway with the batches that wait. The caller has verified the signature."""
+        matching: list[int] = []
+        conflicting: list[int] = []
+        for seq, digest in stored.hashes:
+            row = self._select_by_key(stored.inc, seq)
+            if row is not None:
+                (matching if digest_payload(row.payload) == digest else conflicting).append(seq)
+        return StoredComparison(incarnation=stored.inc, matching=matching, conflicting=conflicting)
+
+    def _select_by_key(self, incarnation: str, seq: int) -> SpoolRow | None:
+        row = self._db.execute(_SQL["select_by_key"], {"seq": seq, "incarnation": incarnation}).fetchone()
+        return SpoolRow(*row) if row else None
+
+    def delete_batches(self, seqs: Iterable[int]) -> int:
+        """Delete batches that the gateway holds; returns how many."""
         with self._transaction():
-            return sum(
-                self._db.execute(
-                    _SQL["delete_stored"], {"first": first, "last": last, "incarnation": stored.inc}
-                ).rowcount
-                for first, last in stored.ranges
-            )
+            return sum(self._db.execute(_SQL["delete_batch"], {"seq": seq}).rowcount for seq in seqs)
+
+    def move_conflicting(self, comparison: "StoredComparison", sign: "KeyChange") -> None:
+        """Give batches whose numbers belong to other bytes a key of their own; new batches get a new incarnation.
+
+        No such batch was ever stored under its number, nor will it be: the gateway has signed that it never was.
+        Batches without an answer stay as they are.
+        """
+        with self._transaction():
+            for seq in comparison.conflicting:
+                row = self._select_by_key(comparison.incarnation, seq)
+                if row is not None:  # the quota may have let it go meanwhile
+                    incarnation = derive_incarnation(row.payload)
+                    values = {"seq": seq, "incarnation": incarnation, "payload": sign(row.payload, incarnation)}
+                    self._db.execute(_SQL["update_key"], values)
+            if comparison.incarnation == self.read_incarnation():
+                self._renew(RenewalReason.NUMBER_TAKEN)
+
+    def bind_hardware(self, hardware: str) -> bool:
+        """Note the hardware we run on. True if the spool comes from other hardware: then a new incarnation begins.
+
+        Batches keep their keys: if the original holds them too, the gateway stores them once.
+        """
+        with self._transaction():
+            row = self._db.execute(_SQL["select_hardware"]).fetchone()
+            if row == (hardware,):
+                return False
+            self._db.execute(_SQL["replace_hardware"], {"identity": hardware})
+            if row is not None:
+                self._renew(RenewalReason.OTHER_HARDWARE)
+        return row is not None
+
+    def _renew(self, reason: "RenewalReason", *, above: int = 0) -> None:
+        """Begin a new incarnation, with numbers above `above`, inside a transaction."""
+        _, former, next_seq = self._db.execute(_SQL["select_identity"]).fetchone()
+        values = {"incarnation": generate_incarnation(), "next_seq": max(next_seq, above + 1)}
+        self._db.execute(_SQL["update_incarnation"], values)
+        now = time.time_ns() // 1_000_000
+        self._db.execute(_SQL["replace_renewal"], {"renewed_at": now, "former": former, "reason": reason.value})
+
+    def read_renewal(self) -> "Renewal | None":
+        """The last time that a copy made this spool begin a new incarnation."""
+        row = self._db.execute(_SQL["select_renewal"]).fetchone()
+        if row is None:
+            return None
+        renewed_at, former, reason = row
+        return Renewal(renewed_at=renewed_at, former=former, reason=RenewalReason(reason))
 
     def read_incarnation(self) -> str:
         """The incarnation that new batches get."""
@@ -203,9 +289,7 @@ class Spool:
         if stored.inc != incarnation or highest_seq < next_seq:
             return False
         with self._transaction():
-            self._db.execute(
-                _SQL["update_incarnation"], {"incarnation": generate_incarnation(), "next_seq": highest_seq + 1}
-            )
+            self._renew(RenewalReason.OLDER_STATE, above=highest_seq)
         return True
 
     def highest_seq(self) -> int:

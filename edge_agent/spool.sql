@@ -24,6 +24,18 @@ CREATE TABLE IF NOT EXISTS held (        -- committed and not yet numbered: ther
     columns     BLOB    NOT NULL      -- a ReadingBatch of which incarnation and number do not count
 ) STRICT;
 
+CREATE TABLE IF NOT EXISTS hardware (    -- on which the spool was last opened
+    singleton   INTEGER PRIMARY KEY CHECK (singleton = 1),
+    identity    TEXT    NOT NULL
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS renewal (     -- the last change of the incarnation
+    singleton   INTEGER PRIMARY KEY CHECK (singleton = 1),
+    renewed_at  INTEGER NOT NULL,        -- ms UTC as the node believed
+    former      TEXT    NOT NULL,
+    reason      TEXT    NOT NULL
+) STRICT;
+
 -- name: insert_held
 INSERT INTO held (first_at, readings, columns) VALUES (:first_at, :readings, :columns)
 
@@ -52,8 +64,28 @@ SELECT seq, payload FROM batch WHERE seq > :after AND seq <= :until ORDER BY seq
 -- name: select_by_seq
 SELECT seq, payload FROM batch WHERE seq = :seq
 
--- name: delete_stored
-DELETE FROM batch WHERE seq BETWEEN :first AND :last AND incarnation = :incarnation
+-- name: select_by_key
+SELECT seq, payload FROM batch WHERE seq = :seq AND incarnation = :incarnation
+
+-- name: delete_batch
+DELETE FROM batch WHERE seq = :seq
+
+-- name: update_key
+UPDATE batch SET incarnation = :incarnation, payload = :payload WHERE seq = :seq
+
+-- name: select_hardware
+SELECT identity FROM hardware
+
+-- name: replace_hardware
+INSERT INTO hardware (singleton, identity) VALUES (1, :identity)
+ON CONFLICT DO UPDATE SET identity = excluded.identity
+
+-- name: replace_renewal
+INSERT INTO renewal (singleton, renewed_at, former, reason) VALUES (1, :renewed_at, :former, :reason)
+ON CONFLICT DO UPDATE SET renewed_at = excluded.renewed_at, former = excluded.former, reason = excluded.reason
+
+-- name: select_renewal
+SELECT renewed_at, former, reason FROM renewal
 
 -- name: select_highest_seq
 SELECT coalesce(max(seq), 0) FROM batch

@@ -61,6 +61,21 @@ class SpoolWriter:
             self.problem = None
         return True
 
+    def bind_hardware(self, hardware: str | None) -> None:
+        """Begin a new incarnation if the spool comes from other hardware; call it before the first reading.
+
+        Readings held by an earlier run are numbered first, as the original would: the original and a copy then make
+        the same bytes of them, and the gateway stores them once.
+        """
+        try:
+            self._spool.number_held(functools.partial(make_merge_factories, signer=self._signer))
+            if hardware is not None and self._spool.bind_hardware(hardware):
+                _LOG.warning(
+                    "the spool comes from other hardware: it goes on as a new incarnation, and sends all that it holds"
+                )
+        except sqlite3.Error as error:
+            _LOG.warning("the spool cannot be written (%s); what it holds is sent when it can", error)
+
     def flush(self) -> None:
         """Turn held readings into batches that can be sent."""
         try:

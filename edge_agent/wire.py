@@ -9,6 +9,8 @@ The contract is part of the agent, which sends first; it needs only msgspec and 
 tolerated, known ones are checked strictly.
 """
 
+import base64
+import hashlib
 import re
 import secrets
 from enum import IntFlag, StrEnum
@@ -45,6 +47,7 @@ NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"  # areas, nodes, stations: safe in a topic, 
 PROPERTY = r"^[a-z][a-z0-9_]{0,31}$"
 INCARNATION = r"^[a-z2-7]{12}$"  # 60 random bits in base32
 BOOT = r"^[!-~]{1,64}$"
+DIGEST = r"^[0-9a-f]{32}$"  # the first 16 bytes of SHA-256 in hexadecimal
 
 Name = Annotated[str, Meta(pattern=NAME)]
 Incarnation = Annotated[str, Meta(pattern=INCARNATION)]
@@ -181,13 +184,19 @@ def _find_invalid_name(names: tuple[str, ...]) -> str | None:
     return None
 
 
-class StoredRanges(Struct, frozen=True, kw_only=True):
-    """Confirmation of the gateway that these sequence numbers (inclusive, ascending) are committed."""
+class StoredRanges(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Confirmation of the gateway that these sequence numbers (inclusive, ascending) are committed.
+
+    `hashes`: (seq, digest of the bytes that hold this number) of the batches that this message answers. Only the
+    digest lets a node delete a batch, and only a batch of these very bytes. Another digest means that the number
+    belongs to other bytes: a copy of the node's card used it, and the node must send its batch under another key.
+    """
 
     v: Literal[1]
     node: Name
     inc: Incarnation
     ranges: list[tuple[SequenceNumber, SequenceNumber]]
+    hashes: list[tuple[SequenceNumber, Annotated[str, Meta(pattern=DIGEST)]]] = []
 
     def encode(self) -> bytes:
         """The text that is signed: one JSON line with its newline."""
@@ -272,3 +281,17 @@ def live_topic(area: str) -> str:
 def generate_incarnation() -> str:
     """A fresh random id for a spool file."""
     return "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz234567") for _ in range(12))
+
+
+def digest_payload(payload: bytes) -> str:
+    """Digest of a signed batch as StoredRanges has it: the first 16 bytes of SHA-256 in hexadecimal."""
+    return hashlib.sha256(payload).hexdigest()[:32]
+
+
+def derive_incarnation(payload: bytes) -> str:
+    """The incarnation under which a batch is sent again whose number belongs to other bytes.
+
+    It follows from the bytes alone: the original and a copy that hold the same batch derive the same key, and the
+    gateway stores it once.
+    """
+    return base64.b32encode(hashlib.sha256(b"incarnation\n" + payload).digest()[:8]).decode().lower()[:12]

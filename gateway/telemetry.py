@@ -9,6 +9,9 @@ READINGS = Counter("piekwacht_readings_total", "Readings (points in time of a no
 OBSERVATIONS = Counter("piekwacht_observations_total", "Observations (values of a datastream) committed", ["area"])
 FLAGGED_OBSERVATIONS = Counter("piekwacht_flagged_observations_total", "Observations committed with a flag", ["flag"])
 REJECTED_PAYLOADS = Counter("piekwacht_rejected_total", "Payloads put into quarantine, by reason", ["reason"])
+COPIES = Counter(
+    "piekwacht_node_copies_total", "Transactions that showed two cards of one node at once", ["area", "node"]
+)
 EVENTS = Counter("piekwacht_events_total", "Event revisions committed", ["area", "change", "kind"])
 COMMIT_SECONDS = Histogram(
     "piekwacht_commit_seconds", "From the first payload of a micro-batch to its COMMIT", buckets=_SECONDS_BUCKETS

@@ -45,6 +45,7 @@ def check_database(dsn: str) -> Iterator[Finding]:
             yield from _check_schema(connection)
             yield from _check_timescale(connection)
             yield from _check_node_clocks(connection)
+            yield from _check_copies(connection)
         except psycopg.Error as error:
             yield finding.fault(f"the database answers with an error ({one_line(error)})", "see its log")
 
@@ -120,3 +121,22 @@ def _check_node_clocks(connection: psycopg.Connection) -> Iterator[Finding]:
         else:
             remedy = f"{describe_clock_error(row.clock_error_ms)}: check its NTP server, or fit a DS3231"
             yield finding.fault(batches, remedy)
+
+
+class _RecentCopy(Struct, frozen=True, kw_only=True):
+    node: str
+    last_at: datetime
+
+
+def _check_copies(connection: psycopg.Connection) -> Iterator[Finding]:
+    finding = FindingFactory("nodes")
+    if not connection.cursor(row_factory=scalar_row).execute(QUERIES["has_node_copies"]).fetchone():
+        return  # an older schema, which is reported already
+    copies = connection.cursor(row_factory=class_row(_RecentCopy)).execute(QUERIES["select_recent_copies"]).fetchall()
+    for copy in copies:
+        yield finding.warning(
+            f"two cards of node {copy.node} send at once, last at {copy.last_at:%Y-%m-%d %H:%M:%S}Z",
+            "stop one of them, and enrol it as a node of its own (docs/operator/nodes.md)",
+        )
+    if not copies:
+        yield finding.ok("no node runs twice")

@@ -45,6 +45,7 @@ class NodeListing(Struct, frozen=True, kw_only=True):
     undated_since: datetime | None
     clock_error_ms: int | None
     undated_batches: int
+    copied_at: datetime | None = None  # when two cards of it last sent at once, if that was within a day
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -192,13 +193,20 @@ def _format_node(row: NodeListing) -> str:
         state = "never heard"
     else:
         state = f"{'online' if row.online else 'offline'}, heard {row.last_seen:%Y-%m-%d %H:%M:%S}Z"
-    remarks = [
+    remarks = [f"TWO CARDS SEND AT ONCE, last at {row.copied_at:%Y-%m-%d %H:%M:%S}Z"] if row.copied_at else []
+    remarks += [
         f"{name}: {sensor_state}"
         for name, sensor_state in (row.health or {}).get("sensors", {}).items()
         if sensor_state not in {"ok", "done"}
     ]
     remarks += _describe_refused((row.health or {}).get("refused_values", {}))
     remarks += _describe_clock(row)
+    renewal = (row.health or {}).get("renewal")
+    if renewal:
+        remarks.append(
+            f"new incarnation at {datetime.fromtimestamp(renewal['renewed_at'] / 1000, UTC):%Y-%m-%d %H:%M}Z"
+        )
+        remarks.append(f"because of {renewal['reason'].replace('_', ' ')}")
     remote = (row.status or {}).get("remote") or {}
     if remote.get("version"):
         remarks.append(f"configuration {remote['version']} in force")

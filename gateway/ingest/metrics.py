@@ -20,6 +20,8 @@ def count_transaction(report: TransactionReport) -> None:
     _count_batches(registry, report.accepted, rows)
     for rejection in report.rejected:
         telemetry.REJECTED_PAYLOADS.labels(rejection.reason.value).inc()
+    for copy in report.copies:
+        telemetry.COPIES.labels(registry.nodes[copy.node].area, copy.node).inc()
     for flag in Flag:
         flagged = int(((rows.flags & int(flag)) != 0).sum())
         if flagged:

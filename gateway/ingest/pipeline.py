@@ -19,6 +19,7 @@ from gateway.detection.analyzer import Analyzer
 from gateway.detection.detector import Detector, has_silent_events
 from gateway.ingest.batch_outcome import BatchOutcome, VersionedState
 from gateway.ingest.checkpoint_schedule import CheckpointSchedule
+from gateway.ingest.copies import CopyDetector, CopySighting
 from gateway.ingest.dating import BatchDating
 from gateway.ingest.late_data import LateDataDetector, record_gaps
 from gateway.ingest.outbox import write_outbox
@@ -35,7 +36,7 @@ from gateway.quality.flagger import Flagger
 from gateway.store import clock_offsets, ledger, observations, quarantine, stations
 from gateway.store import events as event_store
 from gateway.store.connection import Store, Transaction
-from gateway.store.nodes import NodeMessage, update_node_status
+from gateway.store.nodes import NodeMessage, record_copies, update_node_status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,7 @@ class _Accepted:
     decoded: DecodedPayloads
     batches: ledger.AcceptedBatches
     rejected: Sequence[RejectedPayload]
+    copies: Sequence[CopySighting]
 
 
 class Pipeline:
@@ -70,6 +72,7 @@ class Pipeline:
         self._late_data = LateDataDetector(store, analyzer)
         self._dating = BatchDating(store)
         self._quarantine_replay = QuarantineReplay(store, self._state, self.process)
+        self._copy_detector = CopyDetector()
         self._reporter = TransactionReporter()
         self._analyzer, self._reading_clock = analyzer, ReadingClock()
 
@@ -125,6 +128,7 @@ class Pipeline:
                 registry=state.registry,
                 accepted=accepted.batches,
                 rejected=accepted.rejected,
+                copies=accepted.copies,
                 outcome=outcome,
                 seconds=time.perf_counter() - started_at,
             )
@@ -139,15 +143,16 @@ class Pipeline:
         the event loop has to regain the interpreter lock (docs/adr/0008). The ledger is queried again only if the
         payloads were decoded with another registry, as the headers may then differ.
         """
-        batches = await ledger.accept_batches(tx, decoded.headers)
+        batches = await ledger.accept_batches(tx, decoded.headers, decoded.rejected)
         state = await self._state.refresh(tx, batches.registry_version)
         if not decoded.is_decoded_with(state.registry):
             decoded = decoded.with_registry(state.registry)
-            batches = await ledger.accept_batches(tx, decoded.headers)
+            batches = await ledger.accept_batches(tx, decoded.headers, decoded.rejected)
         unplaced = find_unplaced(batches.new)
         state = await self._state.create_datastreams(tx, state, unplaced)
         rejected = [*decoded.rejected, *batches.tampered, *unplaced.rejections]
-        return _Accepted(state=state, decoded=decoded, batches=batches, rejected=rejected)
+        copies = self._copy_detector.find_copies(batches.new, batches.tampered)
+        return _Accepted(state=state, decoded=decoded, batches=batches, rejected=rejected, copies=copies)
 
     async def _store_outcome(
         self, tx: Transaction, accepted: _Accepted, outcome: BatchOutcome, node_messages: Sequence[NodeMessage]
@@ -165,8 +170,8 @@ class Pipeline:
             anchors = await clock_offsets.record_clock_offsets(tx, batches.new, batches.ids, self._state.anchors)
             await record_gaps(tx, outcome.rows, registry)
             live_messages = await write_outbox(tx, outcome.live_observations, outcome.events, registry)
-            answered_keys = received_keys + [header.key for header in batches.duplicates]
-            stored_ranges = await ledger.load_stored_ranges(tx, answered_keys)
+            await record_copies(tx, accepted.copies)
+            stored_ranges = await ledger.load_stored_ranges(tx, batches.owners)
         await ledger.copy_batches(tx, outcome.batch_rows, batches.ids)
         return CommitResult(stored_ranges=stored_ranges, live_messages=live_messages), anchors
 

@@ -27,6 +27,14 @@ def log_transaction(report: TransactionReport) -> None:
             topic=rejection.payload.topic[:200],
             detail=rejection.detail[:200],
         )
+    for copy in report.copies:
+        _LOG.warning(
+            "two cards of a node send at once",
+            node=copy.node,
+            area=registry.nodes[copy.node].area,
+            incarnations=list(copy.incarnations),
+            conflicts=copy.conflicts,
+        )
     log_events(report.outcome.events, registry, accepted.ids)
 
 

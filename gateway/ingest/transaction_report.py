@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gateway.decoding.decode import RejectedPayload
 from gateway.ingest.batch_outcome import BatchOutcome
+from gateway.ingest.copies import CopySighting
 from gateway.model.registry import Registry
 from gateway.store.ledger import AcceptedBatches
 
@@ -16,5 +17,6 @@ class TransactionReport:
     registry: Registry
     accepted: AcceptedBatches
     rejected: Sequence[RejectedPayload]
+    copies: Sequence[CopySighting]
     outcome: BatchOutcome
     seconds: float

@@ -2,11 +2,13 @@
 
 The key of a batch is (node, incarnation, seq). The ranges of received numbers are updated in the
 transaction of the COPY. The hash of every batch is stored too: the same key with other bytes is
-rejected as tampered.
+rejected as tampered, and the answer to the node names the hash that holds the key. The node then sends
+its batch under another key: see edge_agent/spool.py.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
@@ -17,11 +19,17 @@ from gateway.decoding.rejection import RejectionReason
 from gateway.store.connection import QUERIES, Transaction, fetch_scalar
 from gateway.store.copy_batches import BatchRows
 
+BatchKey = tuple[str, str, int]
+"""(node, incarnation, seq)"""
+
+_UNKNOWN_OWNER = bytes(32)  # the number belongs to bytes of which only the quarantine knows
+
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptedBatches:
     """A micro-batch sorted into new batches, duplicates, and batches whose key is stored with other bytes.
 
+    owners            SHA-256 of the bytes that hold each key, for the answer to the nodes
     ids               ids of the new batches, in their order
     registry_version  version of the registry in the same transaction
     """
@@ -29,57 +37,98 @@ class AcceptedBatches:
     new: list[BatchHeader]
     duplicates: list[BatchHeader]
     tampered: list[RejectedPayload]
+    owners: dict[BatchKey, bytes] = field(default_factory=dict)
     ids: Sequence[int] = ()
     registry_version: int = 0
 
 
-def classify_batches(headers: Sequence[BatchHeader], stored_hashes: dict[int, bytes | None]) -> AcceptedBatches:
-    """Sort batches. Pure: `stored_hashes` maps the index of each stored batch to its hash (None: unknown)."""
+def classify_batches(
+    headers: Sequence[BatchHeader], stored_hashes: dict[int, bytes], rejected: Sequence[RejectedPayload] = ()
+) -> AcceptedBatches:
+    """Sort batches. Pure: `stored_hashes` maps the index of each stored batch to its hash.
+
+    `rejected`: payloads for quarantine that take a key too; their indexes follow those of `headers`.
+    """
     accepted = AcceptedBatches(new=[], duplicates=[], tampered=[])
-    first_hashes: dict[tuple[str, str, int], bytes] = {}
+    owners = accepted.owners
     for index, header in enumerate(headers):
-        stored_hash = stored_hashes.get(index) if index in stored_hashes else first_hashes.get(header.key)
-        if index not in stored_hashes and header.key not in first_hashes:
-            first_hashes[header.key] = header.sha256
+        is_new = index not in stored_hashes and header.key not in owners
+        owner = owners.setdefault(header.key, stored_hashes.get(index, header.sha256))
+        if is_new:
             accepted.new.append(header)
-        elif stored_hash is not None and stored_hash != header.sha256:
+        elif owner != header.sha256:
             accepted.tampered.append(_reject_tampered(header.payload, header.key))
         else:
             accepted.duplicates.append(header)
+    for index, rejection in enumerate(rejected, len(headers)):
+        if rejection.key is not None:
+            owners.setdefault(rejection.key, stored_hashes.get(index) or _hash(rejection.payload))
     return accepted
 
 
-def _reject_tampered(payload: Payload, key: tuple[str, str, int]) -> RejectedPayload:
+def _hash(payload: Payload) -> bytes:
+    return hashlib.sha256(payload.body).digest()
+
+
+def _reject_tampered(payload: Payload, key: BatchKey) -> RejectedPayload:
     node, incarnation, seq = key
-    detail = f"batch {seq} of {node} ({incarnation}) is stored with other bytes"
+    detail = f"batch {seq} of {node} ({incarnation}) is stored with other bytes: a copy of the card uses this number"
     return RejectedPayload(payload=payload, reason=RejectionReason.TAMPERED, detail=detail, key=key)
 
 
-async def accept_batches(tx: Transaction, headers: Sequence[BatchHeader]) -> AcceptedBatches:
-    """Separate new batches from stored ones, and number the new ones."""
-    values = _encode_keys([v.key for v in headers]) | {"count": len(headers)}
+async def accept_batches(
+    tx: Transaction, headers: Sequence[BatchHeader], rejected: Sequence[RejectedPayload] = ()
+) -> AcceptedBatches:
+    """Separate new batches from stored ones, and number the new ones. `rejected`: see `classify_batches`."""
+    keyed = [rejection for rejection in rejected if rejection.key is not None]
+    keys = [v.key for v in headers] + [rejection.key for rejection in keyed if rejection.key is not None]
+    values = _encode_keys(keys) | {"count": len(headers)}
     # a tuple, unpacked by name: the hot path of ingest
     row = await (await tx.execute(QUERIES["accept_batches"], values)).fetchone()
     version, stored_indexes, hashes, ids = row or (0, None, None, None)
-    accepted = classify_batches(headers, dict(zip(stored_indexes or [], hashes or [], strict=True)))
+    stored_hashes: dict[int, bytes | None] = dict(zip(stored_indexes or [], hashes or [], strict=True))
+    owners = {index: hash_ for index, hash_ in stored_hashes.items() if hash_ is not None}
+    if len(owners) < len(stored_hashes):
+        unknown = {index for index in stored_hashes if index not in owners}
+        owners |= await _find_quarantined(tx, headers, keyed, unknown)
+    accepted = classify_batches(headers, owners, keyed)
     return replace(
         accepted, ids=np.frombuffer(ids or b"", ">i8")[: len(accepted.new)].tolist(), registry_version=version
     )
 
 
-async def record_received(tx: Transaction, keys: Sequence[tuple[str, str, int]]) -> None:
+async def _find_quarantined(
+    tx: Transaction, headers: Sequence[BatchHeader], rejected: Sequence[RejectedPayload], indexes: Iterable[int]
+) -> dict[int, bytes]:
+    """Find the owners of keys that a quarantined batch took: these bytes if they are in quarantine, else others."""
+    hashes = {i: headers[i].sha256 if i < len(headers) else _hash(rejected[i - len(headers)].payload) for i in indexes}
+    values = {"hashes": list(hashes.values()), "reason": RejectionReason.IMPOSSIBLE_TIME.value}
+    rows = await (await tx.execute(QUERIES["select_quarantined_hashes"], values)).fetchall()
+    quarantined = {bytes(hash_) for (hash_,) in rows}
+    return {index: hash_ if hash_ in quarantined else _UNKNOWN_OWNER for index, hash_ in hashes.items()}
+
+
+async def record_received(tx: Transaction, keys: Sequence[BatchKey]) -> None:
     """Mark these keys as received."""
     if keys:
         await tx.execute(QUERIES["record_received"], _encode_keys(keys))
 
 
-async def load_stored_ranges(tx: Transaction, keys: Sequence[tuple[str, str, int]]) -> list[StoredRanges]:
-    """Load all stored numbers of each (node, incarnation) among `keys`, in inclusive ranges."""
-    if not keys:
+async def load_stored_ranges(tx: Transaction, owners: Mapping[BatchKey, bytes]) -> list[StoredRanges]:
+    """Load all stored numbers of each (node, incarnation) among the keys, with the hashes that hold these keys."""
+    if not owners:
         return []
+    keys = list(owners)
     spools = msgspec.json.encode([_Spool(node, inc) for node, inc in dict.fromkeys(key[:2] for key in keys)])
     ranges_json = await fetch_scalar(tx, QUERIES["select_received_ranges"], {"spools": spools})
-    return msgspec.json.decode(ranges_json, type=list[StoredRanges]) if ranges_json else []
+    return _add_hashes(msgspec.json.decode(ranges_json, type=list[StoredRanges]) if ranges_json else [], owners)
+
+
+def _add_hashes(ranges: Sequence[StoredRanges], owners: Mapping[BatchKey, bytes]) -> list[StoredRanges]:
+    hashes: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    for (node, incarnation, seq), owner in owners.items():
+        hashes.setdefault((node, incarnation), []).append((seq, owner.hex()[:32]))
+    return [msgspec.structs.replace(stored, hashes=hashes[stored.node, stored.inc]) for stored in ranges]
 
 
 async def copy_batches(tx: Transaction, rows: BatchRows, batch_ids: Sequence[int]) -> None:
@@ -99,5 +148,5 @@ class _Key(_Spool):
     seq: int
 
 
-def _encode_keys(keys: Sequence[tuple[str, str, int]]) -> dict[str, object]:
+def _encode_keys(keys: Sequence[BatchKey]) -> dict[str, object]:
     return {"keys": msgspec.json.encode([_Key(*key) for key in keys])}

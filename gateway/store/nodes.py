@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
@@ -55,6 +56,24 @@ async def update_node_status(
                 "clock_errors": [e.clock_error_ms for e in entries.values()],
             },
         )
+
+
+class Copy(Protocol):
+    """Two cards of a node that sent at once."""
+
+    @property
+    def node(self) -> str: ...  # noqa: D102 - the fields of ingest.copies.CopySighting
+    @property
+    def incarnations(self) -> tuple[str, ...]: ...  # noqa: D102 - as above
+    @property
+    def conflicts(self) -> int: ...  # noqa: D102 - as above
+
+
+async def record_copies(tx: Transaction, copies: Sequence[Copy]) -> None:
+    """Store for the operator that two cards of these nodes sent at once."""
+    for copy in copies:
+        values = {"node": copy.node, "incarnations": list(copy.incarnations), "conflicts": copy.conflicts}
+        await tx.execute(QUERIES["upsert_node_copy"], values)
 
 
 def merge_messages(

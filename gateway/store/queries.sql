@@ -138,6 +138,15 @@ ON CONFLICT (node_id) DO UPDATE SET
     status = coalesce(excluded.status, node_status.status),
     health = coalesce(excluded.health, node_status.health)
 
+-- name: upsert_node_copy
+INSERT INTO node_copy (node_id, first_at, last_at, conflicts, incarnations)
+VALUES (%(node)s, now(), now(), %(conflicts)s, %(incarnations)s)
+ON CONFLICT (node_id) DO UPDATE SET last_at = now(), conflicts = node_copy.conflicts + excluded.conflicts,
+    incarnations = excluded.incarnations
+
+-- name: select_recent_copies
+SELECT node_id AS node, last_at FROM node_copy WHERE last_at > now() - interval '1 day' ORDER BY node_id
+
 -- name: put_area
 INSERT INTO area (id, name, authority, outline) VALUES (%(id)s, %(name)s, %(authority)s, %(outline)s::jsonb)
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, authority = excluded.authority, outline = excluded.outline
@@ -171,8 +180,10 @@ UPDATE node SET revoked_at = now() WHERE id = %(id)s AND revoked_at IS NULL
 -- name: list_nodes
 SELECT n.id AS node, n.area_id AS area, i.station_id AS station, n.revoked_at, s.last_seen, s.online, s.status, s.health,
        s.undated_since, s.clock_error_ms,
-       (SELECT count(*) FROM clock_suspect c WHERE c.node_id = n.id AND c.shift_ms IS NULL AND c.doubt IS NOT NULL) AS undated_batches
+       (SELECT count(*) FROM clock_suspect c WHERE c.node_id = n.id AND c.shift_ms IS NULL AND c.doubt IS NOT NULL) AS undated_batches,
+       c.last_at AS copied_at
 FROM node n
+LEFT JOIN node_copy c ON c.node_id = n.id AND c.last_at > now() - interval '1 day'
 LEFT JOIN installation i ON i.node_id = n.id AND i.until IS NULL
 LEFT JOIN node_status s ON s.node_id = n.id
 ORDER BY n.id
@@ -282,6 +293,9 @@ WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit');
 -- name: has_schema
 SELECT to_regclass('schema_migration') IS NOT NULL;
 
+-- name: has_node_copies
+SELECT to_regclass('node_copy') IS NOT NULL;
+
 -- name: select_applied_migrations
 SELECT name, sha256 FROM schema_migration;
 
@@ -313,6 +327,12 @@ FROM quarantine WHERE id = %(id)s
 -- name: request_replay
 UPDATE quarantine SET replay_asked_at = now(), replay_asked_by = %(by)s, replayed_at = NULL, outcome = NULL
 WHERE id = ANY(%(ids)s) OR reason = %(reason)s
+
+-- name: select_quarantined_hashes
+-- Which of these hashes are of payloads that were quarantined for this reason; also if they were deleted since.
+SELECT h.sha256 FROM unnest(%(hashes)s::bytea[]) AS h(sha256)
+WHERE EXISTS (SELECT FROM quarantine q WHERE q.reason = %(reason)s AND sha256(q.payload) = h.sha256)
+   OR EXISTS (SELECT FROM quarantine_emptied e WHERE e.reason = %(reason)s AND e.sha256 = h.sha256)
 
 -- name: select_replay_requests
 SELECT id, received_at, topic, reason, payload FROM quarantine

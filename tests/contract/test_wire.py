@@ -15,6 +15,7 @@ from edge_agent.wire import (
     Topic,
     TopicKind,
     Verifier,
+    digest_payload,
     generate_incarnation,
 )
 
@@ -68,7 +69,8 @@ def test_a_batch_is_one_line_and_always_says_its_version(batch):
 
 @given(names, incarnations, st.lists(st.tuples(sequences, sequences)))
 def test_decoding_stored_ranges_gives_the_same_ranges(node, inc, ranges):
-    stored = StoredRanges(v=1, node=node, inc=inc, ranges=ranges)
+    hashes = [(first, digest_payload(str(last).encode())) for first, last in ranges]
+    stored = StoredRanges(v=1, node=node, inc=inc, ranges=ranges, hashes=hashes)
     assert StoredRanges.decode(stored.encode()) == stored
 
 

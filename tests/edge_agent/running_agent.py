@@ -12,7 +12,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edge_agent.wire import ReadingBatch, Signer, StoredRanges, Topic, TopicKind, Verifier
+from edge_agent.wire import ReadingBatch, Signer, StoredRanges, Topic, TopicKind, Verifier, digest_payload
 
 Key = tuple[str, int]
 
@@ -26,6 +26,8 @@ class FakeGateway:
         self.ages: list[float] = []  # seconds from the last reading of a live batch to its arrival
         self.payloads: list[bytes] = []
         self.batches: dict[Key, ReadingBatch] = {}
+        self.hashes: dict[Key, str] = {}
+        self._unanswered: set[Key] = set()
         self.status_messages: list[dict] = []
         self._lock = threading.Lock()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, "fake-gateway", clean_session=True)
@@ -48,7 +50,9 @@ class FakeGateway:
         batch = ReadingBatch.decode(self.node.open(message.payload))
         with self._lock:
             self.payloads.append(message.payload)
-            self.batches[batch.inc, batch.seq] = batch
+            self.batches.setdefault((batch.inc, batch.seq), batch)
+            self.hashes.setdefault((batch.inc, batch.seq), digest_payload(message.payload))
+            self._unanswered.add((batch.inc, batch.seq))
         if not batch.hist:
             self.ages.append(time.time() - (batch.t0 + max(batch.dt)) / 1000)
         if not self.is_silent and time.monotonic() - self._confirmed_at >= self.pause:
@@ -59,8 +63,12 @@ class FakeGateway:
         """Confirm the stored numbers of this incarnation."""
         with self._lock:
             stored_seqs = sorted(seq for i, seq in self.batches if i == inc)
+            answered = [(i, seq) for i, seq in self._unanswered if i == inc]
+            self._unanswered.difference_update(answered)
+            hashes = [(seq, self.hashes[i, seq]) for i, seq in sorted(answered)]
         self.publish_stored_ranges(
-            StoredRanges(v=1, node=node or self.node.name, inc=inc, ranges=ranges_of(stored_seqs)), key or self.key
+            StoredRanges(v=1, node=node or self.node.name, inc=inc, ranges=ranges_of(stored_seqs), hashes=hashes),
+            key or self.key,
         )
 
     def publish_stored_ranges(self, stored: StoredRanges, key: Signer) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from datetime import datetime
 
 import pytest
+from msgspec import structs
 
 from edge_agent.batch_builder import make_batch_factory
 from edge_agent.sensors.sensor import Reading
@@ -119,11 +120,12 @@ def test_forged_stored_ranges_delete_nothing(node, start_gateway, broker):
     process = node.start()
     wait_until(lambda: len(gateway.batches) > 3)
     ((inc, _), *_) = gateway.batches
-    everything = StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 10**6)])
+    hashes = [(seq, digest) for (_, seq), digest in gateway.hashes.items()]
+    everything = StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 10**6)], hashes=hashes)
     gateway.publish_stored_ranges(everything, Signer.generate("gateway.ijmond"))
     gateway.publish_stored_ranges(everything, node.key)
-    gateway.publish_stored_ranges(StoredRanges(v=1, node="ijm-002", inc=inc, ranges=[(1, 10**6)]), node.gateway)
-    gateway.publish_stored_ranges(StoredRanges(v=1, node="ijm-001", inc="a" * 12, ranges=[(1, 10**6)]), node.gateway)
+    gateway.publish_stored_ranges(structs.replace(everything, node="ijm-002"), node.gateway)
+    gateway.publish_stored_ranges(structs.replace(everything, inc="a" * 12), node.gateway)
     time.sleep(0.5)
     errors = stop(process)
     rejected = errors.count("ignored a message without a valid signature of the gateway")
@@ -138,7 +140,11 @@ def test_stored_ranges_with_holes_leave_the_batches_in_the_holes(node, start_gat
     process = node.start()
     wait_until(lambda: len(gateway.batches) > 5)
     ((inc, _), *_) = gateway.batches
-    gateway.publish_stored_ranges(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=ranges_of([1, 3, 4])), node.gateway)
+    hashes = [(seq, gateway.hashes[inc, seq]) for seq in (1, 3, 4)]
+    ranges = ranges_of([1, 3, 4])
+    gateway.publish_stored_ranges(
+        StoredRanges(v=1, node="ijm-001", inc=inc, ranges=ranges, hashes=hashes), node.gateway
+    )
     wait_until(lambda: read_spool_seqs(node)[:2] == [2, 5])
     stop(process)
 

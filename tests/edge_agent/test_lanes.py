@@ -106,9 +106,17 @@ def test_what_the_gateway_does_not_confirm_is_sent_again_ever_later():
 def test_what_the_gateway_confirms_is_not_sent_again():
     link = Link(5)
     link.run_until(1.0)
-    link.lanes.record_stored([(1, 3), (5, 5)])
+    link.lanes.record_stored([1, 2, 3, 5])
     link.run_until(100.0)
     assert {seq for at, seq, _ in link.sent if at > 1.0} == {4}
+
+
+def test_a_batch_with_another_key_is_sent_again_at_once():
+    link = Link(5)
+    link.run_until(1.0)
+    link.lanes.record_conflicts([2, 99], link.now)
+    link.run_until(2.0)
+    assert [seq for at, seq, _ in link.sent if at >= 1.0] == [2]
 
 
 def test_a_broker_that_acknowledges_nothing_is_left():
@@ -135,7 +143,7 @@ def test_when_all_is_confirmed_there_is_nothing_left_to_do():
     link = Link(3)
     link.store()
     link.run_until(1.0)
-    link.lanes.record_stored([(1, 4)])
+    link.lanes.record_stored([1, 2, 3, 4])
     link.settle()
     assert link.lanes.is_idle
 
@@ -147,7 +155,7 @@ def test_whatever_happens_every_batch_is_sent_and_none_before_its_turn(story, wa
         if event == "store":
             link.store()
         elif event == "confirm" and link.sent:
-            link.lanes.record_stored([(link.sent[-1][1], link.sent[-1][1])])
+            link.lanes.record_stored([link.sent[-1][1]])
         link.now += 1.0 if event == "second" else 0.0
         link.settle(acknowledge=event != "lost")
         for _, seq, _ in link.sent:

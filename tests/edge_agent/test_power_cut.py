@@ -8,7 +8,7 @@ import pytest
 from edge_agent.batch_builder import make_batch_factory, make_merge_factories
 from edge_agent.sensors.sensor import Reading
 from edge_agent.spool import Spool
-from edge_agent.wire import ClockState, ReadingBatch, Signer, StoredRanges
+from edge_agent.wire import ClockState, ReadingBatch, Signer
 
 power = pytest.importorskip("tests.edge_agent.power", reason="apsw is not installed")
 
@@ -26,7 +26,7 @@ def batch(i: int):
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory):
-    """(path, disk events and promises in order). A promise is what `add` or `delete_stored` returned."""
+    """(path, disk events and promises in order). A promise is what `add` or `delete_batches` returned."""
     path = tmp_path_factory.mktemp("power") / "spool.sqlite"
     recorder = power.RecordingVfs("recorder")
     log = recorder.log
@@ -37,7 +37,7 @@ def history(tmp_path_factory):
             log.append(("stored", "", numbered.batch.seq, numbered.payload))
         if i % 50 == 49:
             top = 2 * (i - 20)
-            spool.delete_stored(StoredRanges(v=1, node="ijm-001", inc=spool.read_incarnation(), ranges=[(1, top)]))
+            spool.delete_batches(range(1, top + 1))
             log.append(("forgotten", "", top, b""))
     events = list(log)  # closing the spool is not part of the history
     spool.close()

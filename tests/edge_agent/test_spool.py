@@ -4,12 +4,12 @@ import sqlite3
 
 import pytest
 
-from edge_agent.batch_builder import build_gap_record, make_batch_factory
+from edge_agent.batch_builder import build_gap_record, change_incarnation, make_batch_factory
 from edge_agent.errors import AgentError
 from edge_agent.sensors.sensor import Reading
-from edge_agent.spool import Spool
+from edge_agent.spool import RenewalReason, Spool
 from edge_agent.spool_writer import SpoolWriter, open_or_recover
-from edge_agent.wire import ClockState, ReadingBatch, Signer, StoredRanges
+from edge_agent.wire import ClockState, ReadingBatch, Signer, StoredRanges, digest_payload
 
 SIGNER = Signer.generate("ijm-001")
 
@@ -46,6 +46,16 @@ def keeper(spool, path, **changes) -> SpoolWriter:
     return SpoolWriter(spool, path=path, signer=SIGNER, quota=changes.get("quota", 2**26))
 
 
+def resign(payload, incarnation):
+    return change_incarnation(payload, incarnation, signer=SIGNER)
+
+
+def answer(spool, inc, seqs, *, digest=None) -> StoredRanges:
+    """Answer of a gateway that holds these bytes, or under these numbers bytes with another digest."""
+    hashes = [(seq, digest or digest_payload(spool.get(seq).payload)) for seq in seqs]
+    return StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(seq, seq) for seq in seqs], hashes=hashes)
+
+
 def lost(batch: ReadingBatch) -> float:
     return batch.values["lost_readings"][0]
 
@@ -58,7 +68,7 @@ def test_it_is_opened_as_durably_as_sqlite_can(spool):
 def test_numbers_count_on_even_when_the_spool_was_emptied(spool, path):
     spool.add(sign(batches(0, 3)))
     (inc,) = {batch.inc for batch in contents(spool)}
-    assert spool.delete_stored(StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 3)])) == 3
+    assert spool.delete_batches(spool.compare_stored(answer(spool, inc, [1, 2, 3])).matching) == 3
     assert spool.is_empty()
     with Spool(path, node="ijm-001") as again:
         assert [numbered.batch.seq for numbered in again.add(sign(batches(100, 2)))] == [4, 5]
@@ -83,6 +93,73 @@ def test_a_copy_of_an_older_state_goes_on_as_a_new_incarnation(spool):
     (new,) = spool.add(sign(batches(100, 1)))
     assert new.batch.seq == 21
     assert new.batch.inc != inc
+
+
+def test_a_number_without_the_digest_of_our_bytes_lets_nothing_go(spool):
+    spool.add(sign(batches(0, 3)))
+    inc = spool.read_incarnation()
+    only_ranges = StoredRanges(v=1, node="ijm-001", inc=inc, ranges=[(1, 3)])
+    comparison = spool.compare_stored(only_ranges)
+    assert (comparison.matching, comparison.conflicting) == ([], [])
+    other = spool.compare_stored(answer(spool, inc, [2], digest="0" * 32))
+    assert (other.matching, other.conflicting) == ([], [2])
+    of_another = spool.compare_stored(answer(spool, "a" * 12, [1, 2]))
+    assert (of_another.matching, of_another.conflicting) == ([], [])
+
+
+def test_a_batch_whose_number_is_taken_keeps_its_readings_under_a_key_of_its_own(spool, path):
+    spool.add(sign(batches(0, 3)))
+    inc, before = spool.read_incarnation(), contents(spool)
+    spool.move_conflicting(spool.compare_stored(answer(spool, inc, [2], digest="0" * 32)), resign)
+    first, moved, last = contents(spool)
+    assert (first, last) == (before[0], before[2]), "without an answer a batch stays as it was"
+    assert moved.inc not in {inc, spool.read_incarnation()}
+    assert (moved.seq, moved.t0, moved.dt, moved.values) == (2, before[1].t0, before[1].dt, before[1].values)
+    assert spool.read_incarnation() != inc
+    assert spool.read_renewal().reason is RenewalReason.NUMBER_TAKEN
+    assert spool.compare_stored(answer(spool, moved.inc, [2])).matching == [2]
+
+
+def test_two_copies_that_hold_the_same_batch_give_it_the_same_key(spool, path, tmp_path):
+    spool.add(sign(batches(0, 1)))
+    with sqlite3.connect(tmp_path / "copy.sqlite") as target:
+        spool._db.backup(target)
+    target.close()
+    with Spool(tmp_path / "copy.sqlite", node="ijm-001") as copy:
+        for each in (spool, copy):
+            taken = answer(each, each.read_incarnation(), [1], digest="0" * 32)
+            each.move_conflicting(each.compare_stored(taken), resign)
+        assert copy.get(1) == spool.get(1)
+        assert copy.read_incarnation() != spool.read_incarnation()
+
+
+def test_a_failure_while_keys_change_changes_none(spool):
+    spool.add(sign(batches(0, 3)))
+    before, inc = contents(spool), spool.read_incarnation()
+
+    def fail_at_second(payload, incarnation):
+        if ReadingBatch.decode(SIGNER.verifier.open(payload)).seq == 2:
+            raise RuntimeError("the signer broke")
+        return resign(payload, incarnation)
+
+    with pytest.raises(RuntimeError):
+        spool.move_conflicting(spool.compare_stored(answer(spool, inc, [1, 2], digest="0" * 32)), fail_at_second)
+    assert (contents(spool), spool.read_incarnation(), spool.read_renewal()) == (before, inc, None)
+
+
+def test_the_same_hardware_keeps_its_incarnation_and_other_hardware_begins_one(spool):
+    spool.add(sign(batches(0, 1)))
+    inc, before = spool.read_incarnation(), contents(spool)
+    assert not spool.bind_hardware("board-a")
+    assert not spool.bind_hardware("board-a")
+    assert spool.read_incarnation() == inc
+    assert spool.bind_hardware("board-b")
+    assert not spool.bind_hardware("board-b")
+    assert spool.read_incarnation() != inc
+    assert contents(spool) == before, "what waits keeps its key: the original may have sent it"
+    renewal = spool.read_renewal()
+    assert (renewal.former, renewal.reason) == (inc, RenewalReason.OTHER_HARDWARE)
+    assert spool.add(sign(batches(100, 1)))[0].batch.seq == 2
 
 
 def test_above_the_quota_the_oldest_go_and_a_signed_record_says_how_many_and_when(spool, path):

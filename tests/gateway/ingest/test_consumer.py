@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from prometheus_client import REGISTRY
 
-from edge_agent.wire import Signer, StoredRanges, Topic, TopicKind
+from edge_agent.wire import Signer, StoredRanges, Topic, TopicKind, digest_payload
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.detection.warm_up import warm_up_kernels
@@ -87,6 +87,9 @@ async def test_stored_ranges_are_published_signed_and_retained(each_broker, data
     assert message.retain
     ranges = StoredRanges.decode(KEY.verifier.open(message.payload))
     assert (ranges.node, ranges.inc, ranges.ranges) == (node.id, node.inc, [(1, 2), (4, 4)])
+    answered = dict(ranges.hashes)
+    assert answered.items() <= {seq: digest_payload(node.payload(seq).body) for seq in (1, 2, 4)}.items()
+    assert 4 in answered
 
 
 async def test_malformed_payloads_are_quarantined_and_the_next_valid_one_is_stored_within_a_second(

@@ -1,10 +1,12 @@
 """One transaction per micro-batch stores all of it or nothing, and a redelivery changes nothing."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
+from edge_agent.wire import digest_payload
 from gateway.decoding.rejection import RejectionReason
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
@@ -147,6 +149,49 @@ async def test_a_stored_key_with_other_bytes_is_quarantined_as_tampered(pipeline
     await pipeline.process([node.payload(seq=1, values={"pm2_5": [0.1, 0.1]})])
     assert rows(database, "SELECT reason FROM quarantine") == [(RejectionReason.TAMPERED,)]
     assert len(stored(database)) == 4
+
+
+def digests(committed):
+    return {seq: digest for ranges in committed.stored_ranges for seq, digest in ranges.hashes}
+
+
+async def test_every_answer_names_the_bytes_that_hold_the_number(pipeline, node):
+    first, copy = node.payload(seq=1), node.payload(seq=1, values={"pm2_5": [0.1, 0.1]})
+    for payloads in ([first], [first], [copy], [copy, first]):
+        assert digests(await pipeline.process(payloads)) == {1: digest_payload(first.body)}
+
+
+async def test_a_number_of_a_quarantined_batch_is_taken_too(pipeline, node, database):
+    impossible, copy = node.payload(seq=1, t0=2**51), node.payload(seq=1)
+    assert digests(await pipeline.process([impossible])) == {1: digest_payload(impossible.body)}
+    assert digests(await pipeline.process([impossible])) == {1: digest_payload(impossible.body)}
+    assert digests(await pipeline.process([copy]))[1] not in {digest_payload(copy.body), ""}
+    assert stored(database) == [], "it is sent again under another key"
+
+
+async def test_a_number_of_a_stored_batch_is_not_taken_by_one_for_quarantine(pipeline, node):
+    first, impossible = node.payload(seq=1), node.payload(seq=1, t0=2**51)
+    await pipeline.process([first])
+    assert digests(await pipeline.process([impossible])) == {1: digest_payload(first.body)}
+
+
+async def test_two_cards_that_send_at_once_are_recorded(pipeline, node, database):
+    other = replace(node, inc="abcdefghijkl")
+    at = [{"t0": T0 + i * 10_000, "clock": "synced"} for i in range(4)]
+    await pipeline.process([node.payload(seq=i + 1, **at[i]) for i in range(2)])
+    await pipeline.process([other.payload(seq=1, boot="boot-2", **at[2])])
+    assert rows(database, "SELECT * FROM node_copy") == [], "a new card begins after the old one"
+    await pipeline.process([node.payload(seq=3, **at[3])])
+    await pipeline.process([other.payload(seq=2, boot="boot-2", t0=T0 + 35_000, clock="synced")])
+    assert rows(database, "SELECT node_id, conflicts, incarnations FROM node_copy") == [], (
+        "clocks may differ by seconds"
+    )
+    await pipeline.process([node.payload(seq=4, t0=T0 + 60_000, clock="synced")])
+    assert rows(database, "SELECT node_id, conflicts, incarnations FROM node_copy") == [
+        (node.id, 0, sorted([node.inc, other.inc]))
+    ]
+    await pipeline.process([node.payload(seq=1, values={"pm2_5": [0.1, 0.1]})])
+    assert rows(database, "SELECT conflicts FROM node_copy") == [(1,)]
 
 
 async def test_a_forged_payload_is_quarantined_and_the_valid_one_beside_it_is_stored(pipeline, node, database):

@@ -29,16 +29,19 @@ def test_a_key_with_other_bytes_is_tampered_if_stored_or_in_the_same_micro_batch
     assert [h.seq for h in accepted.new] == [2]
 
 
-def test_a_stored_batch_without_hash_is_a_duplicate():
-    assert len(ledger.classify_batches([header(1)], {0: None}).duplicates) == 1
+def test_the_answer_names_the_bytes_that_hold_each_key():
+    headers = [header(1, b"other"), header(2), header(2, b"other"), header(3)]
+    owners = ledger.classify_batches(headers, {0: b"a"}).owners
+    assert {seq: owner for (_, _, seq), owner in owners.items()} == {1: b"a", 2: header(2).sha256, 3: header(3).sha256}
 
 
 async def test_received_numbers_merge_into_ranges_in_any_order(database):
     async with await psycopg.AsyncConnection.connect(database) as connection:
         for seq in (5, 1, 2, 4, 9):
             await ledger.record_received(connection, [("ijm-001", NODE.inc, seq)])
-        (ranges,) = await ledger.load_stored_ranges(connection, [("ijm-001", NODE.inc, 1)])
+        (ranges,) = await ledger.load_stored_ranges(connection, {("ijm-001", NODE.inc, 1): bytes(32)})
         assert ranges.ranges == [(1, 2), (4, 5), (9, 9)]
+        assert ranges.hashes == [(1, "0" * 32)]
         assert (await ledger.accept_batches(connection, [header(4), header(3)])).new[0].seq == 3
 
 
