@@ -23,7 +23,7 @@ from edge_agent.sensors.opcn3 import Opcn3, Opcn3Settings
 from edge_agent.sensors.pid import Pid, PidSettings
 from edge_agent.sensors.pms import Pms, PmsSettings
 from edge_agent.sensors.polled import PolledSensor, RecoveryStep, SharedConditions, recovery_step
-from edge_agent.sensors.sds011 import Sds011
+from edge_agent.sensors.sds011 import Sds011, Sds011Settings
 from edge_agent.sensors.sen5x import Sen5x, Sen5xSettings
 from edge_agent.sensors.sen66 import Sen66
 from edge_agent.sensors.sgp4x import Sgp4x, to_ticks
@@ -130,6 +130,18 @@ def test_a_serial_sensor_is_read_through_junk_and_split_frames(talk, make, frame
     after_a_bad_one = device.read()
     assert after_a_bad_one.values["pm10"] == pm10
     assert after_a_bad_one.flags["pm10"] & Flag.CHECKSUM_RETRY
+
+
+def test_the_highest_numbers_of_an_sds011_are_flagged_on_its_serial_port(talk, tmp_path):
+    body = struct.pack("<2H", 9999, 19_999) + b"\xa1\x60"
+    frame = b"\xaa\xc0" + body + bytes([sum(body) & 0xFF, 0xAB])
+    talker = talk([frame] * 100)
+    settings = Sds011Settings(port=talker.port, interval_seconds=0.1, warm_up_seconds=0)
+    talker.start()
+    readings = take(polled_sensor(Sds011(Uart(talker.port)), settings, tmp_path), 3)
+    assert all(reading.values == {"pm2_5": 999.9, "pm10": 1999.9} for reading in readings)
+    assert all(flag & Flag.OUT_OF_RANGE for reading in readings for flag in reading.flags.values())
+    assert all(set(reading.flags) == {"pm2_5", "pm10"} for reading in readings)
 
 
 def test_a_silent_line_is_a_sentence_and_no_wait_for_ever(talk):
