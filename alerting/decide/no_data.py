@@ -57,7 +57,7 @@ class UnreachableReceiver(Struct, frozen=True, kw_only=True):
     since: datetime
 
 
-class Refusal(Struct, frozen=True, kw_only=True):
+class RefusedDelivery(Struct, frozen=True, kw_only=True):
     """An addressee that has refused notifications since then; empty: the channel as a whole. `detail`: its answer."""
 
     receiver: str
@@ -74,7 +74,7 @@ def find_network_alerts(
     now: datetime,
     timeout: timedelta,
     *,
-    refusals: Iterable[Refusal] = (),
+    refusals: Iterable[RefusedDelivery] = (),
 ) -> list[Alert]:
     """Return the present faults as opened alerts; kind, area, name and start make the id, so one fault is one alert."""
     faults: list[_NetworkFault] = []
@@ -152,7 +152,7 @@ def _build_unreachable_fault(unreachable: UnreachableReceiver) -> _NetworkFault:
     )
 
 
-def _build_refusal_fault(refusal: Refusal) -> _NetworkFault:
+def _build_refusal_fault(refusal: RefusedDelivery) -> _NetworkFault:
     sentence: dict[str, str] = {}
     at, kind = format_time_of_day(refusal.since), refusal.channel.partition(":")[0]
     name = refusal.addressee or f"{refusal.receiver} ({refusal.channel})"

@@ -12,7 +12,7 @@ from msgspec import Struct, json
 from alerting import inbox
 from alerting.alert import Alert
 from alerting.decide.no_data import (
-    Refusal,
+    RefusedDelivery,
     StationContact,
     UnreachableReceiver,
     WatchedSite,
@@ -65,10 +65,10 @@ async def check_network(settings: AlertingSettings, connection: psycopg.AsyncCon
     return len(begun) + len(ended)
 
 
-async def _select_refusals(settings: AlertingSettings, connection: psycopg.AsyncConnection) -> list[Refusal]:
+async def _select_refusals(settings: AlertingSettings, connection: psycopg.AsyncConnection) -> list[RefusedDelivery]:
     """Return the refusals of addressees that are configured; those of others are over."""
     present = []
-    for refusal in await fetch_all(connection, Refusal, _QUERIES["select_refusals"]):
+    for refusal in await fetch_all(connection, RefusedDelivery, _QUERIES["select_refusals"]):
         if settings.has_addressee(refusal.receiver, refusal.channel, refusal.addressee):
             present.append(refusal)
         else:
