@@ -11,7 +11,7 @@ from alerting.decide.routing import Decision, DecisionReason
 
 
 class LastNotified(Struct, frozen=True, kw_only=True):
-    """What a receiver was last notified of for a plume.
+    """The newest notification of a receiver for a plume.
 
     severity        the last severity sent
     of_this_event   whether any notification was for this event
@@ -26,10 +26,10 @@ class LastNotified(Struct, frozen=True, kw_only=True):
 
 
 class EarlierRevisions(Struct, frozen=True, kw_only=True):
-    """What the earlier revisions of an event tell about its end.
+    """Facts about the end of an event that follow from its earlier revisions.
 
     rose_at_end    the end has a higher severity than every earlier revision
-    is_found_over  the event was over when it was found, or was found in late data: nobody could be told in time
+    is_found_over  the event was over when it was detected, or was detected in late data: too late for a notification
     has_changed    severity, peak or end differ from those of the revision before
     """
 
@@ -77,8 +77,8 @@ def deduplicate(alert: Alert, decision: Decision, last: LastNotified | None, *, 
 def decide_end(alert: Alert, receiver: str, last: LastNotified, *, calm: bool, has_changed: bool = True) -> Decision:
     """Decide about an end or a correction for a notified receiver; an end waits until the plume is `calm`.
 
-    A receiver that was notified of an end was told of the whole plume. A later change of any of its events corrects
-    that (`has_changed`: the figures differ).
+    A receiver that was notified of an end got the figures of the whole plume. A later change of any of its
+    events corrects that (`has_changed`: the figures differ).
     """
     decision = Decision(receiver=receiver, notify=True, reason=DecisionReason.ROUTED)
     is_end = alert.change is Change.ENDED

@@ -65,7 +65,7 @@ class NotificationPolicy:
         `last_notified`: receiver -> its last severity for the event's plume. `calm`: no event of the plume is open.
         A receiver that was notified of an event is notified of its end and its correction, whatever routes or
         silences changed since. `earlier`: if the end has a higher severity than any earlier revision, receivers with
-        that threshold are notified now; if the event was over when it was found, it goes into the digest.
+        that threshold are notified now. An event that was over when it was detected goes into the digest.
         """
         if alert.firing:
             return self._decide_stages(alert, last_notified, now, earlier)

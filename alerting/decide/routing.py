@@ -21,7 +21,7 @@ class DecisionReason(StrEnum):
     ROUTED = "routed"
     NO_ROUTE = "no_route"
     NOT_SURE_ENOUGH = "not_sure_enough"
-    DETECTED_LATE = "detected_late"  # found in late data, or over when it was found: in the digest, not as if now
+    DETECTED_LATE = "detected_late"  # detected in late data, or over when it was detected: in the digest, not as if now
     NOT_WORSE = "not_worse"  # an update with no higher severity than the receiver was notified of
     SAME_PLUME = "same_plume"  # another property or another rise of a plume that the receiver was notified of
     CALM_AWAITED = "calm_awaited"  # the end, until the whole plume has been calm for `calm_minutes`
@@ -31,7 +31,7 @@ class DecisionReason(StrEnum):
     DIGEST = "digest"  # detected late, in the daily digest
     NEVER_TOLD = "never_told"  # the end of an event that the receiver was not notified of
     REOPENED = "reopened"  # the event goes on after the receiver was notified of its end
-    CORRECTED = "corrected"  # what the receiver was told of the end has changed
+    CORRECTED = "corrected"  # the end that the receiver was notified of has changed
     REMAINING = "remaining"  # another event of the plume stands after the correction of the one it was notified of
     SILENCED = "silenced"
     MAINTENANCE = "maintenance"
@@ -123,7 +123,7 @@ def route_alert(
     """Return one decision per receiver of the routes that apply; NO_ROUTE with receiver "" if none does.
 
     A receiver that two routes lead to is notified if either route notifies it. `is_found_over`: the event was over
-    when it was found; it is then late, and its own severity and confidence count.
+    when it was detected; it is then late, and its own severity and confidence count.
     """
     decisions: dict[str, Decision] = {}
     minute, counts = time_intervals.minute_of_week(now), alert.firing or is_found_over

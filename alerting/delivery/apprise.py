@@ -2,7 +2,7 @@
 
 Apprise makes its own requests, to the URLs that the operator configured; the check for private addresses does not
 apply to them. Each URL is an addressee with its own outcome. Apprise returns only success or failure, so every failure
-is retried. A URL with several targets succeeds or fails as a whole: apprise does not say which target failed.
+is retried. A URL with several targets succeeds or fails as a whole: apprise does not name the target that failed.
 """
 
 from typing import TYPE_CHECKING
@@ -45,7 +45,7 @@ async def deliver(notification: Notification, channel: AppriseSettings, context:
 
 
 def _name_services(client: "apprise.Apprise") -> dict[str, "apprise.NotifyBase"]:
-    """Return each service by its URL without secrets; a number tells those apart that differ only in a secret."""
+    """Return each service by its URL without secrets; a number separates those that differ only in a secret."""
     services: dict[str, apprise.NotifyBase] = {}
     for service in client:
         name = str(service.url(privacy=True))  # type: ignore[no-untyped-call]

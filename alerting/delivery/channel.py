@@ -23,7 +23,7 @@ WAITING_OUTCOMES = frozenset({DeliveryOutcome.FAILED, DeliveryOutcome.UNKNOWN})
 
 
 class AddresseeOutcome(Struct, frozen=True, kw_only=True):
-    """What one attempt came to for one addressee, with the answer of the other side or a stored detail."""
+    """The outcome of one attempt for one addressee, with the answer of the other side or a stored detail."""
 
     addressee: str
     outcome: DeliveryOutcome

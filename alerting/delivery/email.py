@@ -99,7 +99,7 @@ def _message_id(message_id: str) -> str:
 
 
 async def submit(message: EmailMessage, smtp: SmtpSettings, addressees: Sequence[str]) -> Delivery:
-    """Submit the mail for these addressees; the header To names all, so that each sees who else was told."""
+    """Submit the mail for these addressees; the header To names all, so that each sees who else was notified."""
     content = message.as_bytes(policy=_WIRE_POLICY)  # the record hashes exactly these bytes
     sender = getaddresses([smtp.sender])[0][1]
     return await send(content, sender=sender, addressees=addressees, smtp=smtp)

@@ -39,7 +39,7 @@ async def send(content: bytes, *, sender: str, addressees: Sequence[str], smtp: 
 
 
 class _Transaction:
-    """The outcomes so far. `answer`: what the server said to the mail itself, or the error that ended it."""
+    """The outcomes so far. `answer`: the server's answer to the mail itself, or the error that ended it."""
 
     def __init__(self, client: aiosmtplib.SMTP, smtp: SmtpSettings, content: bytes) -> None:
         self.outcomes: dict[str, AddresseeOutcome] = {}

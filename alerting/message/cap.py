@@ -22,7 +22,7 @@ _NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 _FORBIDDEN = re.compile(r"[\s,<&]+")
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _RADIUS_KM = 0.5  # km: what a station's public position, rounded to some hundred metres, stands for
-_EXPIRES_AFTER = timedelta(hours=1)  # after the telling: an alert that nobody updates expires
+_EXPIRES_AFTER = timedelta(hours=1)  # after the attempt to send: an alert that nobody updates expires
 _MAX_HEADLINE_LENGTH = 160  # characters, as CAP 1.2 recommends
 
 
@@ -113,7 +113,7 @@ def describe_alert(
 ) -> CapInfo:
     """One alert as an info block: the rules for certainty, urgency, circle and expiry are here.
 
-    `told_at`: the moment of telling, from which the document is valid for an hour. A document that is told late thus
+    `told_at`: the moment of the attempt to send, from which the document is valid for an hour. A late document thus
     never arrives expired, and `expires` never lies before `sent`.
     """
     about_network = alert.is_about_network

@@ -151,13 +151,13 @@ def _summary_values(alerts: Sequence[Alert], notification: Notification, events_
 
 
 def _build_line(alert: Alert, notification: Notification) -> str:
-    """One alert of many in one line; in the digest with the mark that it was found afterwards."""
+    """One alert of many in one line; in the digest with the mark that it was detected afterwards."""
     headline, texts = build_headline(alert, notification.language), texts_of("email", notification.language)
     return f"{headline} ({texts['late']})" if notification.reason is DecisionReason.DIGEST else headline
 
 
 def _plume_of_many(notification: Notification) -> PlumeSummary | None:
-    """Return the plume if it is over and had several events; of a single one the alert says all."""
+    """Return the plume if it is over and had several events; of a single event the alert holds all figures."""
     plume = notification.plume
     return None if plume is None or plume.event_count < 2 or notification.alert.change is not Change.ENDED else plume
 

@@ -1,4 +1,4 @@
-"""The whole plume in a few figures, for the messages that tell of its end. Pure.
+"""The whole plume in a few figures, for the messages about its end. Pure.
 
 A plume can have many events, and a receiver is notified of its first ones only. The figures therefore come from all of
 its events that were not voided, by their newest revision.

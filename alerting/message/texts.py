@@ -39,7 +39,7 @@ def format_duration(seconds: float, language: Language) -> str:
 
 
 def describe_ratio(alert: Alert, language: Language = "nl") -> str:
-    """Return the peak against its background in brackets, as a multiple or a share; empty if that says nothing."""
+    """Return the peak against its background in brackets, as a multiple or a share; empty if neither has a meaning."""
     phrases, share = texts_of("phrase", language), format_share(alert.peak, alert.background)
     if share:
         return f" ({phrases['share_of_background'].format(share=share)})"

@@ -38,7 +38,7 @@ class DecisionStep(Step, frozen=True, kw_only=True, tag="decided"):
 
 
 class AddresseeStep(Struct, frozen=True, kw_only=True):
-    """What an attempt came to for one addressee; `detail` is the answer of the other side or a stored detail."""
+    """The outcome of an attempt for one addressee; `detail` is the answer of the other side or a stored detail."""
 
     addressee: str
     outcome: str

@@ -28,7 +28,7 @@ def map_event(
 ) -> CapMessage:
     """The newest revision, with a reference to each earlier one.
 
-    The feed tells of an open event whenever it is asked, so its document is valid for an hour or more from `now`.
+    The feed shows an open event at every request, so its document is valid for an hour or more from `now`.
     """
     alert = build_alert(event, registry)
     sent = datetime.fromisoformat(event.changed_at)

@@ -82,7 +82,7 @@ class Acknowledgements(Schema, frozen=True, kw_only=True):
 
 
 class AddresseeAnswer(Schema, frozen=True, kw_only=True):
-    """What an attempt came to for one addressee: delivered, refused, failed, unknown or abandoned."""
+    """The outcome of an attempt for one addressee: delivered, refused, failed, unknown or abandoned."""
 
     addressee: Annotated[str, Meta(examples=["piket@omgevingsdienst.example"])]
     outcome: Annotated[str, Meta(examples=["refused"])]
