@@ -15,6 +15,7 @@ def insert_observations(dsn, values, *, first_at, station="wijk-aan-zee", observ
             "INSERT INTO datastream (station_id, node_id, property_id) VALUES (%s, 'ijm-001', %s) RETURNING id",
             [station, observed_property],
         ).fetchone()
-        with connection.cursor().copy("COPY observation FROM STDIN") as copy:
+        columns = "datastream_id, observed_at, value, flags, batch_id"
+        with connection.cursor().copy(f"COPY observation ({columns}) FROM STDIN") as copy:
             for n, value in enumerate(values):
                 copy.write_row((slot, first_at + timedelta(seconds=n), value, flags, 1))

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.decoding.decode import decode_payload, place_observations
+from gateway.store.connection import QUERIES
 from gateway.store.copy_observations import encode_observations, prepare_records
 from tests.gateway.decoding.test_decode import NODE, REGISTRY
 
@@ -27,7 +28,7 @@ def test_copied_observations_are_read_back_unchanged(database, rows):
     kinds = (np.int64, np.int64, np.float64, np.int32, np.int64)
     stream = encode_observations(*(np.array(c, k) for c, k in zip(columns, kinds, strict=True)))
     with psycopg.connect(database) as connection:
-        with connection.cursor().copy("COPY observation FROM STDIN (FORMAT binary)") as copy:
+        with connection.cursor().copy(QUERIES["copy_observations"]) as copy:
             copy.write(stream)
         stored = connection.execute(
             """SELECT datastream_id, (extract(epoch FROM observed_at) * 1000)::bigint, value, flags, batch_id

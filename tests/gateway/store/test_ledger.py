@@ -13,7 +13,7 @@ NODE = EnrolledNode(signer=Signer.generate("ijm-001"))
 
 def header(seq, sha256=b"a", inc=NODE.inc):
     return BatchHeader(
-        NODE.payload(seq), sha256, "ijm-001", inc, seq, "boot", 0, ClockState.SYNCED, T0, T0, 2, late=False
+        NODE.payload(seq), sha256, "ijm-001", inc, seq, "boot", 0, ClockState.SYNCED, T0, T0, T0, 2, late=False
     )
 
 
