@@ -21,6 +21,7 @@ class NeighbourGroups:
 
     property_of (k,), area_of (k,): index of each group's property in `properties` and of its area in `areas`.
     twin_of (m,): the datastream of the same property beside it, or -1.
+
     east, north (m,): position of each datastream in metres from the first station of its area; NaN if unknown.
     """
 

@@ -1,6 +1,6 @@
 """A canonical order of rows, if all of them are known: recordings and repaired gaps. Pure.
 
-Live detection takes rows in their order of arrival, which the stored batches keep. Where the whole span is known, rows
+Live detection takes rows in their order of arrival, which the stored batches keep. If the whole span is known, rows
 of equal time have no order of arrival that means anything. They are ordered by name and value, so that the order of
 the lines of a file, or of the batches of a gap, changes nothing.
 """

@@ -146,7 +146,7 @@ async def _detect_in_area(
 
 
 def _continues(event: Event, stored: KnownEvent, gap_by_slot: dict[int, Gap]) -> bool:
-    """Whether live detection ended the event only for want of readings, and the late ones tell how it went on."""
+    """Whether live detection ended the event only for want of readings, and the late ones show its true end."""
     return (
         stored.ended_without_data
         and event.datastream in gap_by_slot

@@ -1,7 +1,7 @@
 """Wind and humidity as the context of other values: only valid ones count. Pure; the flagger calls it.
 
 Each row of a batch carries the humidity and the wind that the same node measured at the same time. Such a value is
-removed (NaN) if the row of its own datastream has a flag that excludes it, or if it is outside the range of its
+removed (NaN) if the row of that datastream has a flag that excludes it, or if it is outside the range of its
 property. 990 is not a wind direction, and no site is named by the wind of a node under maintenance.
 """
 

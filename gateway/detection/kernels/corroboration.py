@@ -1,7 +1,7 @@
 """Neighbours that rose too: within the time that a plume needs from one station to the other.
 
-A rise is a run of readings that stand out: more than three times the noise, and more than `smallest`, above the
-datastream's own background, with at most a quarter of an hour between them. Its beginning is the time that counts.
+A reading stands out if it is more than three times the noise, and more than `smallest`, above the background of its
+datastream. A rise is a run of such readings with at most a quarter of an hour between them; its beginning counts.
 Each datastream remembers its last two rises.
 
 For a neighbour at a distance of d metres, and with t its beginning after the onset of the event:

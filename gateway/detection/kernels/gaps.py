@@ -5,8 +5,8 @@ one valid reading to the next. A silence is a gap of more than a quarter of an h
 gap before it: hourly readings are not silent. After more than two hours, and more than six times the gap before it,
 the background starts anew: an event that lasts so long becomes the background too.
 
-An event of a silent datastream ends at the first reading of any neighbour after that time, at the next row of the
-datastream itself, or by the clock of a live gateway. All three write the same revision.
+Three things can end an event of a silent datastream: a later reading of any neighbour, the next row of the datastream
+itself, and the clock of a live gateway. All three write the same revision.
 """
 
 from typing import Any
