@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import getpass
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -141,9 +141,7 @@ def _verify(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> i
         return 1
     files = list(evidence.extract_contents(record))
     if arguments.messages is not None:
-        arguments.messages.mkdir(parents=True, exist_ok=True)
-        for name, content in files:
-            (arguments.messages / name).write_bytes(content)
+        _write_files(arguments.messages, files)
     print(f"in order: {len(record.entries)} entries, {len(files)} messages, last hash {record.head}")
     return 0
 
@@ -161,6 +159,12 @@ def _route(arguments: argparse.Namespace, settings: "AlertingSettings", dsn: str
         detail = f" ({describe_detail(decision.detail, 'en')})" if decision.detail else ""
         outcome = "is notified" if decision.notify else "is not notified"
         print(f"{decision.receiver or 'nobody'} {outcome}: {decision.reason.value}{detail}")
+
+
+def _write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files:
+        (folder / name).write_bytes(content)
 
 
 def _acknowledge(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
@@ -251,6 +255,16 @@ def _enable(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> N
 
 def find_unreadable_files(settings: "AlertingSettings") -> Iterator[str]:
     """Yield a sentence per secret or certificate file that cannot be read: its channel would fail at an alert."""
+    for path, file in _list_channel_files(settings):
+        try:
+            if not file.read_text(encoding="utf-8").strip():
+                yield f"{path}: {file} is empty"
+        except (OSError, UnicodeDecodeError) as error:
+            yield f"{path}: {file} cannot be read ({getattr(error, 'strerror', None) or error})"
+
+
+def _list_channel_files(settings: "AlertingSettings") -> list[tuple[str, Path]]:
+    """List each secret or certificate file of a channel, after the path of its setting."""
     files = [
         ("alerting.smtp.password_file", settings.smtp.password_file),
         ("alerting.smtp.ca_file", settings.smtp.ca_file),
@@ -262,13 +276,7 @@ def find_unreadable_files(settings: "AlertingSettings") -> Iterator[str]:
                 (field, getattr(channel, field)) for field in channel.__struct_fields__ if field.endswith("_file")
             )
             files += [(f"{path}.{field}", file) for field, file in file_fields]
-    for path, file in files:
-        if file is not None:
-            try:
-                if not file.read_text(encoding="utf-8").strip():
-                    yield f"{path}: {file} is empty"
-            except (OSError, UnicodeDecodeError) as error:
-                yield f"{path}: {file} cannot be read ({getattr(error, 'strerror', None) or error})"
+    return [(path, file) for path, file in files if file is not None]
 
 
 def _connect(dsn: str) -> "psycopg.Connection":

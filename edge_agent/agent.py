@@ -106,10 +106,7 @@ class Agent:
         """Until a signal, or (`until_done`) until all is played and stored, or until it must start anew."""
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signal_number, lambda *_: self._stop.set())
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(self._spool)
-            if self._reading_log is not None:
-                stack.enter_context(self._reading_log)
+        with self._spool, self._reading_log or contextlib.nullcontext():
             self._publisher.start()
             self._sampler.start()
             _release_memory()
@@ -167,10 +164,8 @@ class Agent:
         """A trial ends well when the gateway has confirmed readings of a sensor that is well."""
         if not self._remote_config.is_on_trial:
             return False
-        is_confirmed = (
-            self._spool_writer.first_seq is not None
-            and self._publisher.counts.confirmed >= self._spool_writer.first_seq
-        )
+        first_seq = self._spool_writer.first_seq
+        is_confirmed = first_seq is not None and self._publisher.counts.confirmed >= first_seq
         if is_confirmed and any(state in {"ok", "done"} for state in self._sampler.states.values()):
             self._remote_config.accept_trial()
             _LOG.info("remote configuration %d is accepted", self._remote_config.state.version)

@@ -134,16 +134,14 @@ class PahoConnection:
         self._client.subscribe(topic, 1)
 
     def poll(self, timeout: float, wake_socket: socket.socket | None = None) -> None:
-        """Read and write what there is, waiting up to `timeout` seconds or until `wake` is readable."""
+        """Read and write what there is, waiting up to `timeout` seconds or until `wake_socket` is readable."""
         sock = self._client.socket()
         if sock is None or self._lost_reason is not None:
             raise ConnectionLostError(f"{self._settings}: {self._lost_reason or 'the connection is closed'}")
-        if isinstance(sock, ssl.SSLSocket) and sock.pending():
-            timeout = 0.0
-        readable, writable, _ = select.select(
-            [sock, *([wake_socket] if wake_socket else [])], [sock] if self._client.want_write() else [], [], timeout
-        )
-        if sock in readable or (isinstance(sock, ssl.SSLSocket) and sock.pending()):
+        readers = [sock, wake_socket] if wake_socket else [sock]
+        writers = [sock] if self._client.want_write() else []
+        readable, writable, _ = select.select(readers, writers, [], 0.0 if _has_pending_bytes(sock) else timeout)
+        if sock in readable or _has_pending_bytes(sock):
             self._client.loop_read()
         if sock in writable:
             self._client.loop_write()
@@ -188,6 +186,11 @@ class PahoConnection:
 
     def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:  # noqa: ANN401 - as above
         self.received.append(MqttMessage(topic=message.topic, body=bytes(message.payload), retain=message.retain))
+
+
+def _has_pending_bytes(sock: object) -> bool:
+    """Whether TLS holds decrypted bytes: `select` would wait although they can be read."""
+    return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
 
 
 class MqttMessage(Struct, frozen=True, kw_only=True):

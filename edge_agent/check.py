@@ -157,11 +157,9 @@ def _check_certificate(path: Path, now: datetime) -> NodeFinding:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
         return report_bad("certificate", f"{path} cannot be read ({error}): copy it again from the node's bundle")
-    expiry = certificate.not_valid_after_utc
-    if now < certificate.not_valid_before_utc:
-        return report_bad(
-            "certificate", f"not valid before {certificate.not_valid_before_utc}: the clock of this node is wrong"
-        )
+    start, expiry = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now < start:
+        return report_bad("certificate", f"not valid before {start}: the clock of this node is wrong")
     if now > expiry:
         return report_bad("certificate", f"expired on {expiry:%Y-%m-%d}: renew it at the gateway and copy the new one")
     if (expiry - now).days < _EXPIRY_WARNING_DAYS:

@@ -8,7 +8,7 @@ attribute `FORMER_KEYS` (former name -> present name): the error for a former ke
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -120,24 +120,30 @@ def _find_unknown_key(value: object, annotation: object, path: str) -> str | Non
 
 def _find_unknown_key_in_table(table: dict[str, Any], struct: type[Struct], path: str) -> str | None:
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
-    former_keys: Mapping[str, str] = getattr(struct, "FORMER_KEYS", {})
     tag = struct.__struct_config__.tag_field
     hints = get_type_hints(struct, include_extras=True)
     for key, inner in table.items():
-        key_path = f"{path}.{key}".lstrip(".")
         if key == tag:
             continue
-        if key not in fields and key in former_keys:
-            return f"unknown key `{key_path}`; it is called `{f'{path}.{former_keys[key]}'.lstrip('.')}` now"
         if key not in fields:
-            close_matches = difflib.get_close_matches(key, [*fields, *([tag] if tag else [])], n=1, cutoff=0)
-            return (
-                f"unknown key `{key_path}`; the nearest valid key is `{close_matches[0] if close_matches else 'none'}`"
-            )
-        problem = _find_unknown_key(inner, hints[fields[key].name], key_path)
+            return _describe_unknown_key(key, [*fields, *([tag] if tag else [])], struct, path)
+        problem = _find_unknown_key(inner, hints[fields[key].name], _join_path(path, key))
         if problem is not None:
             return problem
     return None
+
+
+def _describe_unknown_key(key: str, valid_keys: Sequence[str], struct: type[Struct], path: str) -> str:
+    former_keys: Mapping[str, str] = getattr(struct, "FORMER_KEYS", {})
+    if key in former_keys:
+        return f"unknown key `{_join_path(path, key)}`; it is called `{_join_path(path, former_keys[key])}` now"
+    close_matches = difflib.get_close_matches(key, valid_keys, n=1, cutoff=0)
+    nearest_key = close_matches[0] if close_matches else "none"
+    return f"unknown key `{_join_path(path, key)}`; the nearest valid key is `{nearest_key}`"
+
+
+def _join_path(path: str, key: str) -> str:
+    return f"{path}.{key}".lstrip(".")
 
 
 def _first_not_none(sentences: Iterable[str | None]) -> str | None:

@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from edge_agent.errors import AgentError
 from edge_agent.wire import NoteError, Signer, Verifier
@@ -69,20 +70,25 @@ class EnrolmentRequest:
             raise NoteError(f"{len(note)} bytes are no enrolment request")
         first_line, _, _ = note.partition(b"\n")
         verifier = Verifier.parse(first_line.decode(errors="replace"))
-        pem = verifier.open(note).partition(b"\n")[2]
-        try:
-            csr = x509.load_pem_x509_csr(pem)
-            names = [str(attribute.value) for attribute in csr.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
-            key, is_valid = csr.public_key(), csr.is_signature_valid
-        except (ValueError, UnsupportedAlgorithm) as error:
-            raise NoteError(f"the certificate request cannot be read: {error}") from None
-        if not is_valid:
-            raise NoteError("the certificate request is not signed by its own key")
+        names, key = _read_certificate_request(verifier.open(note).partition(b"\n")[2])
         if names != [verifier.name]:
             raise NoteError(f"the certificate request is for {', '.join(names) or 'nobody'}, not for {verifier.name}")
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise NoteError("the TLS key of a node is a P-256 key")
         return cls(node=verifier.name, verifier=verifier, tls_key=key)
+
+
+def _read_certificate_request(pem: bytes) -> tuple[list[str], CertificatePublicKeyTypes]:
+    """The common names and the key of a request that its own key signed. Raises NoteError."""
+    try:
+        csr = x509.load_pem_x509_csr(pem)
+        names = [str(attribute.value) for attribute in csr.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
+        key, is_valid = csr.public_key(), csr.is_signature_valid
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise NoteError(f"the certificate request cannot be read: {error}") from None
+    if not is_valid:
+        raise NoteError("the certificate request is not signed by its own key")
+    return names, key
 
 
 def create_keys(node: str, folder: Path) -> Path:

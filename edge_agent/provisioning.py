@@ -153,7 +153,7 @@ def _merge_calibration(folder: Path, kit: Kit, plan: NodePlan) -> list[dict[str,
 
 
 def _check_agent_table(agent: Mapping[str, Any], source: str) -> None:
-    """The agent's own eyes: types, unknown keys, and sensors that cannot go together."""
+    """Check as the agent does when it starts: types, unknown keys, and sensors that cannot go together."""
     settings = convert_table(dict(agent), Settings, source=source)
     create_sensors(settings.sensor, SensorState(Path("/nonexistent")))
 

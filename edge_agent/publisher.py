@@ -72,15 +72,10 @@ class Publisher(threading.Thread):
                     self._wait_before_retry(failures)
 
     def _run_session(self, spool: Spool) -> None:
-        context = self._session_context
-        will = context.build_message(TopicKind.STATUS, context.encode_status(online=False))
-        connection = PahoConnection(context.broker, context.tls, client_id=context.node, will=will)
-        self._set_connected(connected=True)
-        self.counts.connections += 1
-        _LOG.info("connected to %s", context.broker)
+        connection = self._connect()
         try:
             Session(
-                context,
+                self._session_context,
                 connection,
                 spool,
                 stop_deadline=self._stop_deadline,
@@ -91,6 +86,15 @@ class Publisher(threading.Thread):
             connection.abandon()
             raise
         connection.close()
+
+    def _connect(self) -> PahoConnection:
+        context = self._session_context
+        will = context.build_message(TopicKind.STATUS, context.encode_status(online=False))
+        connection = PahoConnection(context.broker, context.tls, client_id=context.node, will=will)
+        self._set_connected(connected=True)
+        self.counts.connections += 1
+        _LOG.info("connected to %s", context.broker)
+        return connection
 
     def _set_connected(self, *, connected: bool) -> None:
         if connected is not self._connected:

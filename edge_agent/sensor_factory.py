@@ -6,6 +6,7 @@ from edge_agent.configuration import ConfigurationError
 from edge_agent.sensor_state import SensorState
 from edge_agent.sensors.bme68x import Bme68xSettings
 from edge_agent.sensors.davis import DavisSettings
+from edge_agent.sensors.driver import Driver
 from edge_agent.sensors.esp32 import Esp32Sensor, Esp32Settings
 from edge_agent.sensors.gps import GpsSettings
 from edge_agent.sensors.opcn3 import Opcn3Settings
@@ -55,18 +56,10 @@ def _create_sensor(settings: SensorSettings, conditions: SharedConditions, senso
         case Esp32Settings():
             return Esp32Sensor(settings)
         case Sgp4xSettings():
-            driver = settings.create_driver(conditions.humidity_and_temperature)
-            return PolledSensor(
-                sensor_name(settings), driver, settings, conditions=conditions, sensor_state=sensor_state
-            )
+            driver: Driver = settings.create_driver(conditions.humidity_and_temperature)
         case _:
-            return PolledSensor(
-                sensor_name(settings),
-                settings.create_driver(),
-                settings,
-                conditions=conditions,
-                sensor_state=sensor_state,
-            )
+            driver = settings.create_driver()
+    return PolledSensor(sensor_name(settings), driver, settings, conditions=conditions, sensor_state=sensor_state)
 
 
 def sensor_name(settings: Esp32Settings | Sgp4xSettings | WiredSettings) -> str:

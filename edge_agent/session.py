@@ -129,6 +129,7 @@ class Session:
             self._receive_wakes()
             self._record_acknowledgements()
             self._receive_messages()
+            self._delete_stored_if_due(time.monotonic())
         self._publish_offline()
 
     def _send_due(self) -> float:
@@ -200,7 +201,8 @@ class Session:
             except (NoteError, MalformedError) as error:
                 self._counts.refused += 1
                 _LOG.warning("ignored a message without a valid signature of the gateway: %s", error)
-        now = time.monotonic()
+
+    def _delete_stored_if_due(self, now: float) -> None:
         if self._stored_ranges and (now >= self._forget_due or self._stop_deadline.deadline is not None):
             self._delete_stored(now)
 

@@ -49,19 +49,17 @@ def _key_id(name: str, public: bytes) -> bytes:
 
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
-        msg = f"a key's name may hold neither spaces nor '+': {name!r}"
-        raise NoteError(msg)
+        raise NoteError(f"a key's name may hold neither spaces nor '+': {name!r}")
 
 
 def _decode_base64(text: str | bytes) -> bytes:
     try:
         raw = base64.b64decode(text, validate=True)
     except ValueError as error:  # binascii.Error is one, and letters beyond ASCII are another
-        msg = f"not base64: {error}"
-        raise NoteError(msg) from None
+        raise NoteError(f"not base64: {error}") from None
     if base64.b64encode(raw) != (text.encode() if isinstance(text, str) else text):
-        msg = "not base64: bits beyond the last byte"  # they would let one signature be written in several ways
-        raise NoteError(msg)
+        # they would let one signature be written in several ways
+        raise NoteError("not base64: bits beyond the last byte")
     return raw
 
 
@@ -93,17 +91,14 @@ class Verifier:
         """Read a verifier key. Raises NoteError with the reason."""
         parts = text.strip().split("+", 2)
         if len(parts) != 3:
-            msg = "a verifier key reads <name>+<key id>+<base64>"
-            raise NoteError(msg)
+            raise NoteError("a verifier key reads <name>+<key id>+<base64>")
         name, key_id, encoded = parts
         _check_name(name)
         raw = _decode_base64(encoded)
         if raw[:1] != _ALGORITHM or len(raw) != 1 + _KEY_BYTES:
-            msg = f"the verifier key of {name} is not an Ed25519 key"
-            raise NoteError(msg)
+            raise NoteError(f"the verifier key of {name} is not an Ed25519 key")
         if _key_id(name, raw[1:]).hex() != key_id:
-            msg = f"the verifier key of {name} does not match its own key id"
-            raise NoteError(msg)
+            raise NoteError(f"the verifier key of {name} does not match its own key id")
         return cls(name=name, key_id=bytes.fromhex(key_id), public=raw[1:])
 
     def __str__(self) -> str:
@@ -118,11 +113,9 @@ class Verifier:
         text, signatures = split_note(note)
         own_signatures = [s for s in signatures if s.name == self.name and s.key_id == self.key_id]
         if not own_signatures:
-            msg = f"no signature by {self.name} (key {self.key_id.hex()})"
-            raise UnsignedError(msg)
+            raise UnsignedError(f"no signature by {self.name} (key {self.key_id.hex()})")
         if not (is_valid or _is_valid)(self.public, own_signatures[0].signature, text):
-            msg = f"the signature by {self.name} does not fit the text"
-            raise ForgedError(msg)
+            raise ForgedError(f"the signature by {self.name} does not fit the text")
         return text
 
 
@@ -144,18 +137,15 @@ class Signer:
         """Read a private key; the message of a NoteError never contains the key."""
         parts = text.strip().split("+", 4)
         if len(parts) != 5 or parts[:2] != ["PRIVATE", "KEY"]:
-            msg = "a private key reads PRIVATE+KEY+<name>+<key id>+<base64>"
-            raise NoteError(msg)
+            raise NoteError("a private key reads PRIVATE+KEY+<name>+<key id>+<base64>")
         name, key_id, encoded = parts[2:]
         _check_name(name)
         raw = _decode_base64(encoded)
         if raw[:1] != _ALGORITHM or len(raw) != 1 + _KEY_BYTES:
-            msg = f"the private key of {name} is not an Ed25519 key"
-            raise NoteError(msg)
+            raise NoteError(f"the private key of {name} is not an Ed25519 key")
         signer = cls(name=name, private=Ed25519PrivateKey.from_private_bytes(raw[1:]))
         if signer.verifier.key_id.hex() != key_id:
-            msg = f"the private key of {name} does not match its own key id"
-            raise NoteError(msg)
+            raise NoteError(f"the private key of {name} does not match its own key id")
         return signer
 
     def export(self) -> str:
@@ -173,8 +163,7 @@ class Signer:
     def sign(self, text: bytes, make_signature: "SignatureMaker | None" = None) -> bytes:
         """Text (UTF-8, ending in a newline) -> the whole signed note. `signature` makes it; default: OpenSSL."""
         if not text.endswith(b"\n"):
-            msg = "a note's text ends in a newline"
-            raise NoteError(msg)
+            raise NoteError("a note's text ends in a newline")
         blob = self.verifier.key_id + (make_signature or self.private.sign)(text)
         return text + b"\n" + _DASH + self.name.encode() + b" " + base64.b64encode(blob) + b"\n"
 
@@ -195,27 +184,22 @@ def split_note(note: bytes) -> tuple[bytes, list[Signature]]:
     """
     end = note.rfind(b"\n\n")
     if end < 0 or not note[end + 2 :].startswith(_DASH):
-        msg = "no signature block: expected an empty line and a line that starts with an em dash"
-        raise UnsignedError(msg)
+        raise UnsignedError("no signature block: expected an empty line and a line that starts with an em dash")
     if not note.endswith(b"\n"):
-        msg = "the last signature line does not end in a newline"
-        raise NoteError(msg)
+        raise NoteError("the last signature line does not end in a newline")
     lines = note[end + 2 : -1].split(b"\n")
     return note[: end + 1], [_parse_signature(line) for line in lines]
 
 
 def _parse_signature(line: bytes) -> Signature:
     if not line.startswith(_DASH):
-        msg = "a signature line starts with an em dash and a space"
-        raise NoteError(msg)
+        raise NoteError("a signature line starts with an em dash and a space")
     name, space, encoded = line[len(_DASH) :].partition(b" ")
     blob = _decode_base64(encoded)
     if not space or len(blob) != _KEY_ID_BYTES + _SIGNATURE_BYTES:
-        msg = "a signature line reads — <name> <base64 of 68 bytes>"
-        raise NoteError(msg)
+        raise NoteError("a signature line reads — <name> <base64 of 68 bytes>")
     try:
         text = name.decode()
     except UnicodeDecodeError:
-        msg = "the name of a signature is not UTF-8"
-        raise NoteError(msg) from None
+        raise NoteError("the name of a signature is not UTF-8") from None
     return Signature(name=text, key_id=blob[:_KEY_ID_BYTES], signature=blob[_KEY_ID_BYTES:])

@@ -104,7 +104,7 @@ class Spool:
             return self._insert_batches(factories)
 
     def hold_batches(self, batches: Sequence[ReadingBatch]) -> None:
-        """Commit readings that cannot be sent yet, without number or signature: `fold` makes few batches of them."""
+        """Commit readings that cannot be sent yet, unnumbered and unsigned; `number_held` makes few batches of them."""
         rows = [{"first_at": b.t0 + min(b.dt), "readings": len(b.dt), "columns": b.encode()} for b in batches]
         with self._transaction():
             self._db.executemany(_SQL["insert_held"], rows)
@@ -179,7 +179,7 @@ class Spool:
         return SpoolRow(*row) if row else None
 
     def delete_stored(self, stored: StoredRanges) -> int:
-        """Let go of what the gateway holds. The caller has verified the signature. Returns how many."""
+        """Delete the batches that the gateway has stored; returns how many. The caller has verified the signature."""
         with self._transaction():
             return sum(
                 self._db.execute(

@@ -1,7 +1,7 @@
 """`piekwacht-agent tail`: the readings of a running agent as they are made, without a broker.
 
-The one who looks opens a socket beside the spool; the agent sends to it while it is there and never
-waits for it. Nobody looking costs the agent nothing.
+The command opens a socket beside the spool. The agent sends its readings to that socket while it exists, and never
+waits for the command. While nobody runs the command, it costs the agent nothing.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ class TailSender:
 
 
 def receive_readings(spool: Path, *, timeout: float) -> Generator[tuple[str, Reading], None, None]:
-    """The viewer's end: readings as they come; AgentError when none comes within `patience` seconds."""
+    """The viewer's end: readings as they come; AgentError when none comes within `timeout` seconds."""
     address = socket_path(spool)
     with contextlib.suppress(OSError):
         address.unlink()

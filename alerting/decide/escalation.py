@@ -31,16 +31,24 @@ def decide_reminders(
     alert: UnacknowledgedAlert, routes: Sequence[Route], rosters: Rosters, now: datetime
 ) -> list[Decision]:
     """Return what is due now without an acknowledgement; `routes`: those that match and lead to the receiver."""
-    decisions = []
+    due = (_decide_reminder(alert, routes, now), _decide_escalation(alert, routes, rosters, now))
+    return [decision for decision in due if decision is not None]
+
+
+def _decide_reminder(alert: UnacknowledgedAlert, routes: Sequence[Route], now: datetime) -> Decision | None:
     for route in routes:
         if route.remind_minutes is not None and now >= alert.last_notified_at + timedelta(minutes=route.remind_minutes):
-            decisions.append(Decision(receiver=alert.receiver, notify=True, reason=DecisionReason.REMINDED))
-            break
+            return Decision(receiver=alert.receiver, notify=True, reason=DecisionReason.REMINDED)
+    return None
+
+
+def _decide_escalation(
+    alert: UnacknowledgedAlert, routes: Sequence[Route], rosters: Rosters, now: datetime
+) -> Decision | None:
     for route in routes:
         is_overdue = now >= alert.notified_at + timedelta(minutes=route.escalate_minutes)
         if route.escalate_to is not None and is_overdue and not alert.escalated:
             detail = encode_detail(DetailCode.UNANSWERED, receiver=alert.receiver, at=alert.notified_at)
             receiver = rosters.resolve(route.escalate_to, now)
-            decisions.append(Decision(receiver=receiver, notify=True, reason=DecisionReason.ESCALATED, detail=detail))
-            break
-    return decisions
+            return Decision(receiver=receiver, notify=True, reason=DecisionReason.ESCALATED, detail=detail)
+    return None

@@ -68,10 +68,8 @@ def find_network_alerts(
     areas = {contact.area: [other for other in contacts if other.area == contact.area] for contact in contacts}
     areas_without_data = {area for area, stations in areas.items() if _has_no_data(stations, now, timeout)}
     faults += [_build_no_data_fault(area, area, areas[area], Severity.SEVERE) for area in sorted(areas_without_data)]
-    for site in sites:
-        nearby = [contact for contact in contacts if _distance(contact, site) <= _SITE_RADIUS]
-        if site.area not in areas_without_data and _has_no_data(nearby, now, timeout):
-            faults.append(_build_no_data_fault(site.name, site.area, nearby, Severity.MODERATE))
+    sites_in_other_areas = [site for site in sites if site.area not in areas_without_data]
+    faults += _find_site_faults(contacts, sites_in_other_areas, now, timeout)
     faults += [_build_unreachable_fault(receiver) for receiver in unreachable]
     return [_build_alert(fault, now) for fault in faults]
 
@@ -102,6 +100,17 @@ class _NetworkFault(Struct, frozen=True, kw_only=True):
     severity: Severity
     since: datetime
     sentence: dict[str, str]
+
+
+def _find_site_faults(
+    contacts: Sequence[StationContact], sites: Sequence[WatchedSite], now: datetime, timeout: timedelta
+) -> list[_NetworkFault]:
+    faults = []
+    for site in sites:
+        nearby = [contact for contact in contacts if _distance(contact, site) <= _SITE_RADIUS]
+        if _has_no_data(nearby, now, timeout):
+            faults.append(_build_no_data_fault(site.name, site.area, nearby, Severity.MODERATE))
+    return faults
 
 
 def _build_no_data_fault(name: str, area: str, stations: Sequence[StationContact], severity: Severity) -> _NetworkFault:

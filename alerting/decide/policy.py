@@ -80,11 +80,7 @@ class NotificationPolicy:
         self, alert: Alert, last_notified: Mapping[str, LastNotified], now: datetime, *, rose_at_end: bool
     ) -> list[Decision]:
         """Route, deduplicate, inhibit, silence."""
-        decisions = (
-            self._decide_network_alert(now)
-            if alert.is_about_network
-            else route_alert(alert, self.routes, self.rosters, now)
-        )
+        decisions = self._route(alert, now)
         if last_notified or not alert.firing:
             decisions = [
                 deduplicate(alert, decision, last_notified.get(decision.receiver), rose_at_end=rose_at_end)
@@ -98,6 +94,11 @@ class NotificationPolicy:
 
     def _find_silence_reason(self, alert: Alert, now: datetime) -> tuple[DecisionReason, str] | None:
         return find_silence_reason(self.silences.find_matching(alert.labels), now)
+
+    def _route(self, alert: Alert, now: datetime) -> list[Decision]:
+        if alert.is_about_network:
+            return self._decide_network_alert(now)
+        return route_alert(alert, self.routes, self.rosters, now)
 
     def _decide_network_alert(self, now: datetime) -> list[Decision]:
         if self.network_receiver is None:

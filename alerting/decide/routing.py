@@ -110,10 +110,7 @@ def prepare_route(route: Route) -> PreparedRoute:
 
 
 def route_alert(alert: Alert, routes: MatcherIndex[PreparedRoute], rosters: Rosters, now: datetime) -> list[Decision]:
-    """Return one decision per receiver of the routes that apply; NO_ROUTE with receiver "" if none does.
-
-    A receiver that two routes lead to is notified if either route notifies it.
-    """
+    """One decision per receiver, to notify if any of its routes does; NO_ROUTE with receiver "" if no route applies."""
     decisions: dict[str, Decision] = {}
     minute, firing = time_intervals.minute_of_week(now), alert.firing
     # an end passes any threshold of severity and confidence
@@ -123,8 +120,7 @@ def route_alert(alert: Alert, routes: MatcherIndex[PreparedRoute], rosters: Rost
         if not prepared_route.accepts(alert.place, rank, minute):
             continue
         receiver = rosters.resolve(prepared_route.route.receiver, now)
-        previous = decisions.get(receiver)
-        if previous is None or not previous.notify:
+        if receiver not in decisions or not decisions[receiver].notify:
             decisions[receiver] = _decide_route(prepared_route, receiver, confidence, late=late)
         if not prepared_route.route.go_on:
             break

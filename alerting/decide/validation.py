@@ -96,9 +96,7 @@ def _check_satisfiable(path: str, route: Route, matchers: Sequence[Matcher]) -> 
             raise SettingsError(f"alerting.{path}: never reached, nothing is {matcher} and {conflict}")
     severity_matchers = [m for m in matchers if m.label == "severity"]
     accepted = [s for s in type(route.least_severity) if s.rank >= route.least_severity.rank]
-    if severity_matchers and not any(
-        all(m.matches({"severity": s.value}) for m in severity_matchers) for s in accepted
-    ):
+    if not any(all(m.matches({"severity": s.value}) for m in severity_matchers) for s in accepted):
         raise SettingsError(f"alerting.{path}: never reached, least_severity excludes what it matches")
 
 

@@ -30,7 +30,7 @@ def map_notification(
     notification: Notification, channel: CapSettings, *, public_url: str, sent: datetime
 ) -> CapMessage:
     """The CAP facts of a notification. `sent` is when the alert came in, so that every attempt has the same bytes."""
-    alert, original = notification.alert, notification.original
+    alert = notification.alert
     return CapMessage(
         identifier=notification.id,
         sender=channel.sender,
@@ -39,11 +39,17 @@ def map_notification(
         is_cancelled=alert.change is Change.VOIDED,
         scope=channel.scope,
         addresses=channel.addresses,
-        references=[]
-        if original is None or original.id == notification.id
-        else [CapReference(identifier=original.id, sent=original.received_at)],
+        references=_build_references(notification),
         infos=[_map_alert(notification, listed, public_url) for listed in [alert, *notification.gathered][:_MAX_INFOS]],
     )
+
+
+def _build_references(notification: Notification) -> list[CapReference]:
+    """A reference to the original notification; the original itself has none."""
+    original = notification.original
+    if original is None or original.id == notification.id:
+        return []
+    return [CapReference(identifier=original.id, sent=original.received_at)]
 
 
 def _map_alert(notification: Notification, alert: Alert, public_url: str) -> CapInfo:

@@ -53,7 +53,15 @@ class DecisionStore:
     ) -> None:
         """Store the decision; if it notifies, queue it for each of the receiver's first channels."""
         telemetry.DECISIONS.labels(decision.reason.value).inc()
-        values: Mapping[str, object] = {
+        values = self._encode_decision(decision, event, revision, round_)
+        await connection.execute(_QUERIES["insert_decision"], values)
+        receiver = self._receivers.get(decision.receiver)
+        if decision.notify and receiver is not None:
+            for channel in receiver.initial_channels:
+                await connection.execute(_QUERIES["insert_outbox"], {**values, "channel": channel})
+
+    def _encode_decision(self, decision: Decision, event: str, revision: int, round_: int) -> Mapping[str, object]:
+        return {
             "event": event,
             "revision": revision,
             "round": round_,
@@ -63,11 +71,6 @@ class DecisionStore:
             "detail": decision.detail,
             "rules": self.policy.version,
         }
-        await connection.execute(_QUERIES["insert_decision"], values)
-        receiver = self._receivers.get(decision.receiver)
-        if decision.notify and receiver is not None:
-            for channel in receiver.initial_channels:
-                await connection.execute(_QUERIES["insert_outbox"], {**values, "channel": channel})
 
     async def write_next_round(
         self, decision: Decision, event: str, revision: int, connection: psycopg.AsyncConnection

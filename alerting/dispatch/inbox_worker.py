@@ -93,11 +93,9 @@ class InboxWorker:
                 await self._decision_store.close_plumes(connection)
 
     async def _update_plume(self, alert: Alert, connection: psycopg.AsyncConnection) -> PlumeState:
-        """Put the event into its station's plume.
-
-        An event that was detected late joins no plume: it must not suppress notifications of what happens now.
-        """
+        """Put the event into its station's plume."""
         key: Mapping[str, object] = {"event": alert.event_id, "revision": alert.revision, "station": alert.station}
+        # an event that was detected late joins no plume: it must not suppress notifications of what happens now
         if alert.is_about_network or (alert.detected_late and alert.firing):
             return PlumeState(is_open=False, is_closed=True)
         if alert.firing:
@@ -106,9 +104,8 @@ class InboxWorker:
             await connection.execute(_QUERIES["insert_plume_member"], key)
             return PlumeState(is_open=True, is_closed=False)
         state = "ended" if alert.change is Change.ENDED else "voided"
-        await connection.execute(
-            _QUERIES["update_plume_member"], {**key, "state": state, "ended_at": alert.end or alert.detected_at}
-        )
+        parameters = {**key, "state": state, "ended_at": alert.end or alert.detected_at}
+        await connection.execute(_QUERIES["update_plume_member"], parameters)
         plume = await fetch_one(connection, PlumeState, _QUERIES["select_plume_state"], key)
         return plume or PlumeState(is_open=False, is_closed=True)
 

@@ -5,6 +5,7 @@ and the daily digest of events detected late. After a psycopg.Error, which passe
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -91,36 +92,34 @@ class TimerWorker:
             return 0
         parameters = {"before": now - timedelta(minutes=min_delay_minutes)}
         for watch in await fetch_all(connection, _Watch, _QUERIES["select_unacknowledged"], parameters):
-            alert = json.decode(watch.alert, type=Alert)
-            pending = UnacknowledgedAlert(
-                receiver=watch.receiver,
-                notified_at=watch.notified_at,
-                last_notified_at=watch.last_notified_at,
-                escalated=watch.escalated,
-            )
-            for decision in self._decision_store.policy.decide_reminders(alert, pending, now):
-                await self._decision_store.write_next_round(decision, watch.event_id, watch.revision, connection)
-                escalated = decision.reason is DecisionReason.ESCALATED
-                key = {"event": watch.event_id, "receiver": watch.receiver}
-                await connection.execute(_QUERIES["update_watch"], {**key, "escalated": escalated, "now": now})
-                count += 1
+            count += await self._notify_again(watch, connection, now)
         return count
+
+    async def _notify_again(self, watch: _Watch, connection: psycopg.AsyncConnection, now: datetime) -> int:
+        """Store the reminder and the escalation that are due; returns their number."""
+        alert = json.decode(watch.alert, type=Alert)
+        pending = UnacknowledgedAlert(
+            receiver=watch.receiver,
+            notified_at=watch.notified_at,
+            last_notified_at=watch.last_notified_at,
+            escalated=watch.escalated,
+        )
+        decisions = self._decision_store.policy.decide_reminders(alert, pending, now)
+        for decision in decisions:
+            await self._decision_store.write_next_round(decision, watch.event_id, watch.revision, connection)
+            escalated = decision.reason is DecisionReason.ESCALATED
+            key = {"event": watch.event_id, "receiver": watch.receiver}
+            await connection.execute(_QUERIES["update_watch"], {**key, "escalated": escalated, "now": now})
+        return len(decisions)
 
     async def _notify_severity_drops(self, connection: psycopg.AsyncConnection, now: datetime) -> int:
         count, hold = 0, timedelta(minutes=self._settings.ease_minutes)
         events_by_plume = defaultdict[tuple[str, int], list[_OpenEventSeverity]](list)
         for row in await fetch_all(connection, _OpenEventSeverity, _QUERIES["select_plume_severities"]):
             events_by_plume[row.receiver, row.plume_id].append(row)
-        for (receiver, _), events in events_by_plume.items():
+        for events in events_by_plume.values():
             worst = max(events, key=lambda event: Severity(event.severity).rank)
-            since = max(at for event in events for at in (event.received_at, event.last_ended_at) if at is not None)
-            plume_severity = PlumeSeverity(
-                receiver=receiver,
-                last_notified=Severity(worst.last_notified),
-                current=Severity(worst.severity),
-                since=since,
-            )
-            decision = decide_severity_drop(plume_severity, now, hold)
+            decision = decide_severity_drop(_build_plume_severity(worst, events), now, hold)
             if decision is not None:
                 count += await self._notify_if_not_silenced(decision, worst.event_id, worst.revision, connection, now)
         return count
@@ -138,10 +137,7 @@ class TimerWorker:
 
     async def _notify_late_events(self, connection: psycopg.AsyncConnection, now: datetime) -> int:
         """Once a day notify each receiver of all events that were detected late, in one notification."""
-        local = now.astimezone(LOCAL_TIMEZONE)
-        if f"{local:%H:%M}" < self._settings.digest_at:
-            return 0
-        if await (await connection.execute(_QUERIES["insert_digest_day"], {"day": local.date()})).fetchone() is None:
+        if not await self._claim_digest_day(connection, now):
             return 0
         first_by_receiver: dict[str, dict[str, object]] = {}
         for late in await fetch_all(connection, _LateEvent, _QUERIES["select_late_events"]):
@@ -156,6 +152,14 @@ class TimerWorker:
                 await connection.execute(_QUERIES["insert_gathered"], {**first_by_receiver[receiver], **key})
         return len(first_by_receiver)
 
+    async def _claim_digest_day(self, connection: psycopg.AsyncConnection, now: datetime) -> bool:
+        """Record that today's digest is sent; returns False before its time, or if it was sent already."""
+        local = now.astimezone(LOCAL_TIMEZONE)
+        if f"{local:%H:%M}" < self._settings.digest_at:
+            return False
+        cursor = await connection.execute(_QUERIES["insert_digest_day"], {"day": local.date()})
+        return await cursor.fetchone() is not None
+
     async def _notify_if_not_silenced(
         self, decision: Decision, event: str, revision: int, connection: psycopg.AsyncConnection, now: datetime
     ) -> bool:
@@ -169,3 +173,13 @@ class TimerWorker:
             return False
         await self._decision_store.write_next_round(decision, event, revision, connection)
         return True
+
+
+def _build_plume_severity(worst: _OpenEventSeverity, events: Sequence[_OpenEventSeverity]) -> PlumeSeverity:
+    """Build the severity of a plume for one receiver from its open events, of which `worst` is the most severe."""
+    return PlumeSeverity(
+        receiver=worst.receiver,
+        last_notified=Severity(worst.last_notified),
+        current=Severity(worst.severity),
+        since=max(at for event in events for at in (event.received_at, event.last_ended_at) if at is not None),
+    )

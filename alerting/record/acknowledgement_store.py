@@ -50,11 +50,8 @@ class AcknowledgementStore:
         if alert_json is None:
             return _rejection_page(TokenRejection.FORGED)
         alert = json.decode(alert_json, type=Alert)
-        return AcknowledgementPage(
-            html=acknowledgement.render_page(
-                payload, alert, acknowledgements, token=token, event_ended=not alert.firing
-            )
-        )
+        html = acknowledgement.render_page(payload, alert, acknowledgements, token=token, event_ended=not alert.firing)
+        return AcknowledgementPage(html=html)
 
     async def record(self, token: str, body: bytes) -> AcknowledgementPage | None:
         """Store the acknowledgement; None if it is stored (now or before), otherwise the page with the error."""

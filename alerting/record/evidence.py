@@ -36,10 +36,8 @@ def build_record(
     entries, head = [], ""
     for step in steps:
         entry: dict[str, Any] = to_builtins(step)
-        entry |= {
-            "sentence": {"nl": describe_step(step, "nl"), "en": describe_step(step, "en")},
-            "particulars": describe_step_details(step, "en"),
-        }
+        entry["sentence"] = {"nl": describe_step(step, "nl"), "en": describe_step(step, "en")}
+        entry["particulars"] = describe_step_details(step, "en")
         if isinstance(step, RevisionStep):
             entry["alert"] = alerts.get(step.revision)
         if isinstance(step, DeliveryStep) and step.sha256 in contents:

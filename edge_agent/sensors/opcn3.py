@@ -8,6 +8,7 @@ for the OPC-N3, 072-0503 issue 3.
 
 import struct
 from types import MappingProxyType
+from typing import Any
 
 from edge_agent.errors import Fault, SensorError
 from edge_agent.sensors.checksums import crc16
@@ -46,12 +47,7 @@ class Opcn3Settings(SpiSettings, frozen=True, kw_only=True, tag_field="driver", 
 
 def decode(frame: bytes) -> RawReading:
     """86 bytes of a histogram -> values; raises SensorError if they are invalid or the sensor is not counting."""
-    if len(frame) != _LENGTH:
-        raise SensorError(Fault.BAD_FRAME, f"{len(frame)} bytes where {_LENGTH} were expected")
-    fields = _LAYOUT.unpack(frame)
-    if crc16(frame[:-2]) != fields[-1]:
-        raise SensorError(Fault.BAD_CHECKSUM, "the checksum of the histogram does not fit: check the SPI cable")
-    period, flow, temperature, humidity, pm1, pm2_5, pm10 = fields[28:35]
+    period, flow, temperature, humidity, pm1, pm2_5, pm10 = _unpack_frame(frame)[28:35]
     if period == 0 or flow == 0:
         raise SensorError(Fault.NOT_MEASURING, "the OPC-N3 draws no air: its fan must be started again")
     return RawReading(
@@ -63,6 +59,16 @@ def decode(frame: bytes) -> RawReading:
             "humidity": round(100 * humidity / 65_535, 2),
         }
     )
+
+
+def _unpack_frame(frame: bytes) -> tuple[Any, ...]:
+    """The fields of `_LAYOUT`; raises SensorError if length or checksum is wrong."""
+    if len(frame) != _LENGTH:
+        raise SensorError(Fault.BAD_FRAME, f"{len(frame)} bytes where {_LENGTH} were expected")
+    fields = _LAYOUT.unpack(frame)
+    if crc16(frame[:-2]) != fields[-1]:
+        raise SensorError(Fault.BAD_CHECKSUM, "the checksum of the histogram does not fit: check the SPI cable")
+    return fields
 
 
 class Opcn3:

@@ -166,9 +166,8 @@ class PolledSensor:
         )
         values = {name: raw.values[name] for name in self.properties if name in raw.values}
         selected = RawReading(values=values, flags=raw.flags, fresh=raw.fresh)
-        return reading_at(
-            moment, values, self._flagger.compute_flags(selected, circumstances), self._conditions.position(now)
-        )
+        flags = self._flagger.compute_flags(selected, circumstances)
+        return reading_at(moment, values, flags, self._conditions.position(now))
 
     def _build_fault_reading(self, fault: SensorError) -> Reading:
         self._failures += 1

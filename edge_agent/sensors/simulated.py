@@ -158,12 +158,9 @@ class SimulatedSensor:
         """Tick by tick; a start in the past runs at `speed` until it has caught up with the clock."""
         interval = self._settings.interval_seconds
         tick, started = 0, clock.now().mono / 1000
-        while self._start + tick * interval <= self._end:
-            simulated_time = self._start + tick * interval
-            if self._follows_clock:
-                due = started + tick * interval
-            else:
-                due = started + tick * interval / self._settings.speed if self._settings.speed else 0.0
+        while (simulated_time := self._start + tick * interval) <= self._end:
+            speed = 1.0 if self._follows_clock else self._settings.speed
+            due = started + tick * interval / speed if speed else 0.0
             if stop.wait(max(0.0, due - clock.now().mono / 1000)):
                 return
             moment = clock.now()

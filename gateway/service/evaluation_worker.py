@@ -75,3 +75,4 @@ async def _stop_child(child: asyncio.subprocess.Process) -> None:
                 await asyncio.wait_for(child.wait(), _STOP_TIMEOUT)
         if child.returncode is None:
             child.kill()
+            await child.wait()

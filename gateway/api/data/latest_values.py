@@ -12,7 +12,8 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from functools import reduce
+from operator import attrgetter, or_
 from typing import Protocol, TypeVar
 
 from fastapi import HTTPException
@@ -62,9 +63,7 @@ class MinuteWindow:
 
     def _summarise(self) -> Minute:
         values = [value for _, value, _ in self.timed_values if value is not None]
-        flags = 0
-        for _, _, bits in self.timed_values:
-            flags |= bits
+        flags = reduce(or_, (bits for _, _, bits in self.timed_values), 0)
         at, value, _ = self.timed_values[-1]
         is_direction = self.unit == "deg"
         mean = (mean_direction(values) if is_direction else math.fsum(values) / len(values)) if values else None
@@ -153,11 +152,7 @@ class LatestValues:
         self._buffered = []
         try:
             registry = await self._load_registry()
-            windows: dict[str, dict[str, MinuteWindow]] = {}
-            async for rows in self._database.stream_rows("select_newest_minutes"):
-                for row in rows:
-                    _add_window(windows, registry, row)
-                await asyncio.sleep(0)
+            windows = await self._load_windows(registry)
             self.registry, self.windows, self.station_json = registry, windows, {}
         finally:
             buffered, self._buffered = self._buffered, None
@@ -175,6 +170,14 @@ class LatestValues:
             properties={row.id: row for row in await self._fetch_sorted(ObservedPropertyRow, "select_properties")},
             datastreams={row.id: row for row in await self._fetch_sorted(DatastreamRow, "select_datastreams")},
         )
+
+    async def _load_windows(self, registry: PublicRegistry) -> dict[str, dict[str, MinuteWindow]]:
+        windows: dict[str, dict[str, MinuteWindow]] = {}
+        async for rows in self._database.stream_rows("select_newest_minutes"):
+            for row in rows:
+                _add_window(windows, registry, row)
+            await asyncio.sleep(0)
+        return windows
 
     async def _fetch_sorted(self, row_type: type[Row], query: str) -> list[Row]:
         """By Python's order of ids, which pages of stations rely on: the database's collation differs."""

@@ -62,17 +62,21 @@ def build_atom(feed: Feed, entries: Sequence[FeedEntry]) -> bytes:
     add_element(root, "link", href=feed.rights, rel="license")
     add_element(add_element(root, "author"), "name", feed.author)
     for entry in entries:
-        element = add_element(root, "entry")
-        add_element(element, "id", entry.id)
-        add_element(element, "title", entry.title)
-        add_element(element, "link", href=entry.link, rel="alternate", type="text/html")
-        if entry.cap_link:
-            add_element(element, "link", href=entry.cap_link, rel="alternate", type="application/cap+xml")
-        add_element(element, "published", _format_instant(entry.published))
-        add_element(element, "updated", _format_instant(entry.updated))
-        add_element(element, "summary", entry.text)
-        _add_point(element, entry)
+        _add_atom_entry(root, entry)
     return encode_document(root)
+
+
+def _add_atom_entry(root: ET.Element, entry: FeedEntry) -> None:
+    element = add_element(root, "entry")
+    add_element(element, "id", entry.id)
+    add_element(element, "title", entry.title)
+    add_element(element, "link", href=entry.link, rel="alternate", type="text/html")
+    if entry.cap_link:
+        add_element(element, "link", href=entry.cap_link, rel="alternate", type="application/cap+xml")
+    add_element(element, "published", _format_instant(entry.published))
+    add_element(element, "updated", _format_instant(entry.updated))
+    add_element(element, "summary", entry.text)
+    _add_point(element, entry)
 
 
 def build_rss(feed: Feed, entries: Sequence[FeedEntry]) -> bytes:
@@ -87,14 +91,18 @@ def build_rss(feed: Feed, entries: Sequence[FeedEntry]) -> bytes:
     add_element(channel, "lastBuildDate", format_datetime(_last_updated(entries)))
     add_element(channel, "atom:link", href=feed.url, rel="self", type="application/rss+xml")
     for entry in entries:
-        item = add_element(channel, "item")
-        add_element(item, "title", entry.title)
-        add_element(item, "link", entry.link)
-        add_element(item, "guid", entry.id, isPermaLink="false")
-        add_element(item, "pubDate", format_datetime(entry.published.astimezone(UTC)))
-        add_element(item, "description", entry.text)
-        _add_point(item, entry)
+        _add_rss_item(channel, entry)
     return encode_document(root)
+
+
+def _add_rss_item(channel: ET.Element, entry: FeedEntry) -> None:
+    item = add_element(channel, "item")
+    add_element(item, "title", entry.title)
+    add_element(item, "link", entry.link)
+    add_element(item, "guid", entry.id, isPermaLink="false")
+    add_element(item, "pubDate", format_datetime(entry.published.astimezone(UTC)))
+    add_element(item, "description", entry.text)
+    _add_point(item, entry)
 
 
 def _add_point(parent: ET.Element, entry: FeedEntry) -> None:

@@ -65,15 +65,12 @@ class HeadersMiddleware:
 
         async def add_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                present_names = {name.lower() for name, _ in message["headers"]}
-                missing_headers = [(name, value) for name, value in extra_headers if name not in present_names]
-                message = {**message, "headers": [*message["headers"], *missing_headers]}
+                message = _add_missing_headers(message, extra_headers)
             elif is_head:
                 message = {**message, "body": b""}
             await send(message)
 
-        refusal = _refuse_oversized(scope)
-        app = self._app if refusal is None else refusal
+        app = _refuse_oversized(scope) or self._app
         await app({**scope, "method": "GET"} if is_head else scope, receive, add_headers)
 
 
@@ -81,6 +78,13 @@ def _select_headers(path: str) -> EncodedHeaders:
     if path.startswith(_API_PREFIXES):
         return _ENCODED_API
     return _ENCODED_WIDGET if path.startswith(("/widget/", "/nl/widget/", "/en/widget/")) else _ENCODED_PAGE
+
+
+def _add_missing_headers(message: Message, extra_headers: EncodedHeaders) -> Message:
+    """The start of a response with those of the headers that it lacks."""
+    present_names = {name.lower() for name, _ in message["headers"]}
+    missing_headers = [(name, value) for name, value in extra_headers if name not in present_names]
+    return {**message, "headers": [*message["headers"], *missing_headers]}
 
 
 def _refuse_oversized(scope: Scope) -> ASGIApp | None:

@@ -147,9 +147,8 @@ def _build_example(schema: dict[str, Any], components: dict[str, Any]) -> Any:  
     """A value that fits the schema: its example if it has one."""
     if "$ref" in schema:
         return _build_example(components[schema["$ref"].rsplit("/", 1)[1]], components)
-    for name in ("examples", "enum"):
-        if schema.get(name):
-            return schema[name][0]
+    if examples := schema.get("examples") or schema.get("enum"):
+        return examples[0]
     if "default" in schema and schema["default"] is not None:
         return schema["default"]
     if "anyOf" in schema:

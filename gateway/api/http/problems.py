@@ -21,11 +21,9 @@ def build_problem(status: int, detail: str, **extra: object) -> JSONResponse:
     return JSONResponse(body, status, media_type="application/problem+json")
 
 
+# async, because FastAPI runs a synchronous dependency in a thread
 async def reject_unknown_parameters(request: Request) -> None:
-    """Dependency of routes: an unknown or repeated query parameter is probably a typing error and gets 400.
-
-    Async, because FastAPI runs a synchronous dependency in a thread.
-    """
+    """Dependency of routes: an unknown or repeated query parameter is probably a typing error and gets 400."""
     route = request.scope.get("route")
     if not isinstance(route, APIRoute):
         return
@@ -37,6 +35,10 @@ async def reject_unknown_parameters(request: Request) -> None:
             raise HTTPException(400, f"unknown query parameter {name[:80]!r}; there are: {allowed_text}")
         if requested.count(name) > 1:
             raise HTTPException(400, f"{name}: given {requested.count(name)} times; once is enough")
+    _reject_nul_characters(request)
+
+
+def _reject_nul_characters(request: Request) -> None:
     for name, value in (*request.query_params.items(), *request.path_params.items()):
         if "\0" in str(value):
             raise HTTPException(400, f"{name}: holds a NUL character")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from alerting.decide.silence import Silence
 from alerting.message.texts import build_headline
 from alerting.record.cases import Case, SilenceRequest
-from alerting.record.history import describe_step, describe_step_details
+from alerting.record.history import AnyStep, describe_step, describe_step_details
 from alerting.vocabulary import Language
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_body, describe_responses
@@ -120,15 +120,7 @@ async def acknowledge_event(request: Request, id_: ItemId) -> Response:
 async def get_explanation(request: Request, id_: ItemId, language: LanguageText = "nl") -> Response:
     """Every revision, decision, delivery and acknowledgement, in order of time."""
     case = await service.get_case(request, id_)
-    steps = [
-        schemas.ExplanationStep(
-            at=format_instant(step.at),
-            code=str(type(step).__struct_config__.tag),
-            sentence=describe_step(step, language),
-            particulars=describe_step_details(step, language),
-        )
-        for step in case.steps
-    ]
+    steps = [_build_explanation_step(step, language) for step in case.steps]
     return _json_response(
         schemas.Explanation(
             event=id_, headline=build_headline(case.alert, language), ongoing=case.is_ongoing, items=steps
@@ -154,6 +146,15 @@ async def _read_body(request: Request, schema_type: type[T]) -> T:
         return msgspec.json.decode(await request.body(), type=schema_type)
     except msgspec.DecodeError as error:
         raise HTTPException(400, f"body: {error}") from None
+
+
+def _build_explanation_step(step: AnyStep, language: Language) -> schemas.ExplanationStep:
+    return schemas.ExplanationStep(
+        at=format_instant(step.at),
+        code=str(type(step).__struct_config__.tag),
+        sentence=describe_step(step, language),
+        particulars=describe_step_details(step, language),
+    )
 
 
 def _build_silence(silence: Silence) -> schemas.Silence:

@@ -8,7 +8,7 @@ each value changed last; of events it stores the newest 5,000. If a message was 
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import aiomqtt
@@ -119,6 +119,13 @@ class Hub:
             station = stations.get(item.event.station)
             name = item.event.station if station is None else station.name
             events.append(build_live_event(item, name, message.committed_at, self._settings.operator))
+        self._record_changes(message, values, events)
+        now = message.committed_at.timestamp()
+        for observation in message.observations:
+            LIVE_AGE.observe(max(0.0, now - observation.observed_at.timestamp()))
+        return LiveUpdate(id=message.id, area=message.area, values=values, events=events)
+
+    def _record_changes(self, message: LiveMessage, values: Sequence[LiveValue], events: Sequence[Event]) -> None:
         for value in values:
             key = value.station, value.observed_property
             self._last_changes[key] = message.id, message.area
@@ -126,10 +133,6 @@ class Hub:
         self._events.extend((message.id, event) for event in events)
         while len(self._events) > _MAX_EVENTS:
             self._known_since = max(self._known_since or 0, self._events.popleft()[0])
-        now = message.committed_at.timestamp()
-        for observation in message.observations:
-            LIVE_AGE.observe(max(0.0, now - observation.observed_at.timestamp()))
-        return LiveUpdate(id=message.id, area=message.area, values=values, events=events)
 
     def _broadcast(self, update: LiveUpdate, message: LiveMessage) -> None:
         self._replay_frames.clear()
@@ -177,17 +180,20 @@ class Hub:
             return False, empty
         if self._known_since is None or last_id < self._known_since or last_id > self.last_commit + _MAX_COMMITS_AHEAD:
             return True, empty
+        events = [
+            event for id_, event in self._events
+            if id_ > last_id and subscription.matches(event.area, event.station, event.observed_property)
+        ]  # fmt: skip
+        return False, replace(empty, values=self._find_missed_values(subscription, last_id), events=events)
+
+    def _find_missed_values(self, subscription: Subscription, last_id: int) -> list[LiveValue]:
         values = []
         for (station, name), (commit, area) in reversed(self._last_changes.items()):
             if commit <= last_id:
                 break
             if subscription.matches(area, station, name):
                 values += self._current_value(station, name)
-        events = [
-            event for id_, event in self._events
-            if id_ > last_id and subscription.matches(event.area, event.station, event.observed_property)
-        ]  # fmt: skip
-        return False, replace(empty, values=values, events=events)
+        return values
 
     def _current_value(self, station: str, name: str) -> list[LiveValue]:
         if name not in self.latest_values.windows.get(station, {}):

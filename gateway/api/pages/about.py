@@ -124,7 +124,6 @@ async def offline(view: ViewDependency) -> HTMLResponse:
 @router.get("/manifest.webmanifest")
 async def manifest(view: ViewDependency) -> Response:
     """The web app manifest, for a phone's home screen."""
-    icon = {"src": "/static/icon.svg", "sizes": "any", "type": "image/svg+xml", "purpose": "any"}
     document = {
         "name": f"Piekwacht – {view.texts['title']}",
         "short_name": "Piekwacht",
@@ -134,7 +133,7 @@ async def manifest(view: ViewDependency) -> Response:
         "display": "standalone",
         "background_color": "#f6f7f4",
         "theme_color": "#1d4d3a",
-        "icons": [icon],
+        "icons": [{"src": "/static/icon.svg", "sizes": "any", "type": "image/svg+xml", "purpose": "any"}],
     }
     return JSONResponse(
         document, media_type="application/manifest+json", headers={"Cache-Control": "public, max-age=3600"}

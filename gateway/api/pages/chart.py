@@ -69,14 +69,10 @@ class Chart:
             f"<title>{escape(self.title)}</title>"
             f'<defs><pattern id="hatch-{self.kind}" width="6" height="6" patternUnits="userSpaceOnUse" '
             'patternTransform="rotate(45)"><rect width="2" height="6" class="hatching"/></pattern></defs>'
-            + "".join(
-                [
-                    *map(self._draw_span, self.spans),
-                    *self._draw_grid(comma),
-                    self._draw_band(),
-                    *map(self._draw_line, self.lines),
-                ]
-            )
+            + "".join(map(self._draw_span, self.spans))
+            + "".join(self._draw_grid(comma))
+            + self._draw_band()
+            + "".join(map(self._draw_line, self.lines))
             + "</svg>"
         )
 

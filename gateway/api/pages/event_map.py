@@ -3,13 +3,14 @@
 It is drawn on the server from the registry, so that it works on paper and without JavaScript or a map server.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import cos, hypot, radians, sin
 
 from markupsafe import Markup, escape
 
 from alerting.vocabulary import compass_direction
-from gateway.api.data.registry import StationRow
+from gateway.api.data.registry import SiteRow, StationRow
 from gateway.api.pages.renderer import View
 from gateway.api.schemas.events import Around, Event, Wind
 from gateway.model.geodesy import offset_metres
@@ -37,8 +38,7 @@ def draw_event_map(view: View, event: Event) -> Markup:
     if station is None:
         return Markup("")
     markers = _build_markers(view, event.around, station)
-    reach = max([_MIN_REACH_KM, *(max(abs(marker.east) * _HEIGHT / _WIDTH, abs(marker.north)) for marker in markers)])
-    scale = (_HEIGHT / 2 - _MARGIN) / reach
+    scale = _choose_scale(markers)
     wind = event.around.wind
     title = view.texts["rose"].format(wind=describe_wind(view, event.around)) if wind else view.texts["map"]
     return Markup(  # noqa: S704 - every text is escaped at its place
@@ -48,6 +48,12 @@ def draw_event_map(view: View, event: Event) -> Markup:
         + "".join(_draw_marker(marker, scale) for marker in markers)
         + f'<circle class="here" r="7"/>{_draw_scale_bar(view, scale)}{_draw_north_arrow(view)}</svg>'
     )
+
+
+def _choose_scale(markers: Sequence[Marker]) -> float:
+    """The units of the drawing per km with which all markers fit."""
+    reach = max([_MIN_REACH_KM, *(max(abs(marker.east) * _HEIGHT / _WIDTH, abs(marker.north)) for marker in markers)])
+    return (_HEIGHT / 2 - _MARGIN) / reach
 
 
 def describe_wind(view: View, around: Around) -> str:
@@ -65,21 +71,19 @@ def _build_markers(view: View, around: Around, station: StationRow) -> list[Mark
     risen_stations = set(around.neighbours.stations) if around.neighbours else set()
     upwind_ids = {site.id for site in around.upwind}
     markers = [
-        _build_marker(
-            station, site.latitude, site.longitude, site.name, "site upwind" if site.id in upwind_ids else "site"
-        )
+        _build_marker(station, site, site.name, "site upwind" if site.id in upwind_ids else "site")
         for site in registry.sites.values()
         if site.area == station.area
     ]
     for other in registry.stations.values():
         if other.area == station.area and other.id != station.id:
             name, css = (other.name, "rose") if other.id in risen_stations else ("", "other")
-            markers.append(_build_marker(station, other.latitude, other.longitude, name, css))
+            markers.append(_build_marker(station, other, name, css))
     return [marker for marker in markers if hypot(marker.east, marker.north) <= _MAX_DISTANCE_KM]
 
 
-def _build_marker(station: StationRow, latitude: float, longitude: float, name: str, css: str) -> Marker:
-    east, north = offset_metres(station.latitude, station.longitude, latitude, longitude)
+def _build_marker(station: StationRow, place: SiteRow | StationRow, name: str, css: str) -> Marker:
+    east, north = offset_metres(station.latitude, station.longitude, place.latitude, place.longitude)
     return Marker(east=east / 1_000, north=north / 1_000, name=name, css=css)
 
 

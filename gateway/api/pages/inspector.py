@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from alerting.record.cases import Case, SilenceRequest
 from gateway.access.authorization import require_same_origin
-from gateway.access.identity import EVERY_AREA
+from gateway.access.identity import EVERY_AREA, Identity
 from gateway.api.http.parameters import ItemId
 from gateway.api.inspector import service
 from gateway.api.pages.case_texts import CaseTexts
@@ -30,15 +30,11 @@ async def show_alerts(view: ViewDependency) -> Response:
 
     async def make() -> Response:
         identity, cases = service.require_inspector(view.request), await service.list_cases(view.request)
-        areas = view.latest_values.registry.areas
-        area_names = [areas[id_].name if id_ in areas else id_ for id_ in sorted(identity.areas)]
         return _render_page(
             view,
             "inspector.html",
             account=identity.name,
-            areas=texts_of("inspector", view.language)["everywhere"]
-            if EVERY_AREA in identity.areas
-            else ", ".join(area_names),
+            areas=_describe_areas(view, identity),
             open=[case for case in cases if case.is_ongoing][:_MAX_ALERTS],
             ended=[case for case in cases if not case.is_ongoing][:_MAX_ALERTS],
             silences=[
@@ -136,6 +132,14 @@ async def end_silence(view: ViewDependency, number: int) -> Response:
         return _redirect(view, "inspector#silences")
 
     return await _render_problems(view, make)
+
+
+def _describe_areas(view: View, identity: Identity) -> str:
+    """The names of the inspector's areas, or that they are all."""
+    if EVERY_AREA in identity.areas:
+        return texts_of("inspector", view.language)["everywhere"]
+    areas = view.latest_values.registry.areas
+    return ", ".join(areas[id_].name if id_ in areas else id_ for id_ in sorted(identity.areas))
 
 
 def _silence_choices(case: Case) -> dict[str, Sequence[str]]:

@@ -5,7 +5,7 @@ fetched, each at most once a day for all visitors. A tile that cannot be fetched
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from math import atan, degrees, pi, sinh
 from typing import Any
@@ -83,17 +83,19 @@ def is_near_area(latest_values: LatestValues, z: int, x: int, y: int) -> bool:
         return False
     west, east = (n / 2**z * 360 - 180 for n in (x, x + 1))
     south, north = (degrees(atan(sinh(pi * (1 - 2 * n / 2**z)))) for n in (y + 1, y))
-    for area in latest_values.registry.areas.values():
-        corners = list(_iterate_positions(area.outline.get("coordinates", ())))
-        if not corners:
-            continue
-        longitudes, latitudes = [position[0] for position in corners], [position[1] for position in corners]
-        outside_longitudes = east < min(longitudes) - _MARGIN_DEGREES or west > max(longitudes) + _MARGIN_DEGREES
-        if not (
-            outside_longitudes or north < min(latitudes) - _MARGIN_DEGREES or south > max(latitudes) + _MARGIN_DEGREES
-        ):
-            return True
-    return False
+    areas = latest_values.registry.areas.values()
+    return any(_is_near_outline(area.outline, west, east, south, north) for area in areas)
+
+
+def _is_near_outline(outline: Mapping[str, Any], west: float, east: float, south: float, north: float) -> bool:
+    """Whether a box, in degrees, lies within 0.3 degrees of the bounds of a GeoJSON geometry."""
+    corners = list(_iterate_positions(outline.get("coordinates", ())))
+    if not corners:
+        return False
+    longitudes, latitudes = [position[0] for position in corners], [position[1] for position in corners]
+    outside_longitudes = east < min(longitudes) - _MARGIN_DEGREES or west > max(longitudes) + _MARGIN_DEGREES
+    outside_latitudes = north < min(latitudes) - _MARGIN_DEGREES or south > max(latitudes) + _MARGIN_DEGREES
+    return not (outside_longitudes or outside_latitudes)
 
 
 def _iterate_positions(coordinates: Sequence[Any]) -> Iterator[Sequence[float]]:

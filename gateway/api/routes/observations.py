@@ -77,13 +77,8 @@ async def list_station_observations(
     latest_values = await get_latest_values(request)
     require_row(latest_values.registry.stations, "station", id_)
     latest_values.check_parameters(observed_property=property_)
-    return await _respond(
-        request,
-        latest_values,
-        page_request,
-        format_,
-        (id_, property_, latest_values.registry.datastreams_of(id_, property_)),
-    )
+    target = (id_, property_, latest_values.registry.datastreams_of(id_, property_))
+    return await _respond(request, latest_values, page_request, format_, target)
 
 
 @router.get("/datastreams/{id}/observations", summary="What one sensor measured", responses=_RESPONSES)
