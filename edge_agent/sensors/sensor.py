@@ -73,7 +73,9 @@ def reading_at(
     )
 
 
-def historical_reading(moment: Moment, observed_at: int, values: Mapping[str, float | None]) -> Reading:
+def historical_reading(
+    moment: Moment, observed_at: int, values: Mapping[str, float | None], flags: Mapping[str, int] | None = None
+) -> Reading:
     """A reading whose stamp is given; `mono` lies as far from now as the stamp does."""
     mono = moment.mono - (moment.wall - observed_at)
-    return Reading(observed_at=observed_at, mono=mono, clock=ClockState.SYNCED, values=values)
+    return Reading(observed_at=observed_at, mono=mono, clock=ClockState.SYNCED, values=values, flags=flags or {})

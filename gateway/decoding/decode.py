@@ -15,7 +15,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.wire import ClockState, Flag, ForgedError, MalformedError, NoteError, ReadingBatch, Topic, UnsignedError
+from edge_agent.wire import (
+    INVALID_FLAGS,
+    ClockState,
+    Flag,
+    ForgedError,
+    MalformedError,
+    NoteError,
+    ReadingBatch,
+    Topic,
+    UnsignedError,
+)
 from gateway.decoding.rejection import RejectionReason
 from gateway.decoding.signature import is_valid_signature
 from gateway.model.observation import FlagArray, FloatArray, IntArray, ObservationBatch
@@ -228,7 +238,7 @@ def place_observations(batches: Sequence[VerifiedBatch], registry: Registry) -> 
         flags=_collect_flags(batches, placed_properties, lengths[batch_of_column])
         | _flag_suspect_times(batches, stamps, lengths)[batch_index],
         late=np.array([v.late for v in batches])[batch_index],
-        **_collect_covariates(batches, reading_index),
+        **_collect_covariates(batches, reading_index, registry),
     )
     return rows[~np.isnan(rows.value) | (rows.flags != 0)]
 
@@ -270,13 +280,32 @@ def _flag_suspect_times(batches: Sequence[VerifiedBatch], stamps: IntArray, leng
     return np.where(is_suspect, int(Flag.TIME_SUSPECT), 0).astype(np.int32)
 
 
-def _collect_covariates(batches: Sequence[VerifiedBatch], reading_index: NDArray[np.intp]) -> dict[str, FloatArray]:
-    """Return the covariates that any batch has, for each of these readings."""
+def _collect_covariates(
+    batches: Sequence[VerifiedBatch], reading_index: NDArray[np.intp], registry: Registry
+) -> dict[str, FloatArray]:
+    """Return the covariates that any batch has, for each of these readings; only values that count."""
     present = {name: p for name, p in _COVARIATES.items() if any(p in v.batch.values for v in batches)}
-    return {name: _read_covariate(batches, p)[reading_index] for name, p in present.items()}
+    covariates = {name: _read_covariate(batches, p, registry) for name, p in present.items()}
+    if "wind_speed" in covariates and "wind_direction" in covariates:
+        # one instrument measures both: without a speed that counts its direction is none
+        is_lost = _has_property(batches, "wind_speed") & np.isnan(covariates["wind_speed"])
+        covariates["wind_direction"] = np.where(is_lost, np.nan, covariates["wind_direction"])
+    return {name: column[reading_index] for name, column in covariates.items()}
 
 
-def _read_covariate(batches: Sequence[VerifiedBatch], name: str) -> FloatArray:
-    """Return one property of all batches, a value per reading; NaN if a batch does not have it."""
+def _read_covariate(batches: Sequence[VerifiedBatch], name: str, registry: Registry) -> FloatArray:
+    """Return one property of all batches, a value per reading; NaN if it is absent, excluded or out of its range."""
     columns = (v.batch.values.get(name) or repeat(None, len(v.batch.dt)) for v in batches)
-    return np.array(list(chain.from_iterable(columns)), np.float64)
+    values = np.array(list(chain.from_iterable(columns)), np.float64)
+    flag_columns = (v.batch.flags.get(name) or repeat(0, len(v.batch.dt)) for v in batches)
+    flags = np.array(list(chain.from_iterable(flag_columns)), np.int64)
+    limits = registry.properties.get(name)
+    lower = -np.inf if limits is None or limits.lower is None else limits.lower
+    upper = np.inf if limits is None or limits.upper is None else limits.upper
+    counts = ((flags & int(INVALID_FLAGS)) == 0) & (values >= lower) & (values <= upper)
+    return np.where(counts, values, np.nan)
+
+
+def _has_property(batches: Sequence[VerifiedBatch], name: str) -> NDArray[np.bool_]:
+    """Return for each reading whether its batch has the property."""
+    return np.repeat([name in v.batch.values for v in batches], [len(v.batch.dt) for v in batches])
