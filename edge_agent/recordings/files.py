@@ -19,7 +19,7 @@ _MAX_LINE = 1_000_000  # characters
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 
 
-class Line(NamedTuple):
+class TableRow(NamedTuple):
     """One row of a table: the number of its last line in the file, from 1, and its cells."""
 
     number: int
@@ -39,7 +39,7 @@ class Table(Protocol):
         """Characters by which its cells may be separated."""
         ...
 
-    def rows(self, separator: str) -> Iterator[Line]:
+    def rows(self, separator: str) -> Iterator[TableRow]:
         """Yield all rows from the beginning, also those before the names of the columns."""
         ...
 
@@ -52,14 +52,14 @@ class TextTable:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def rows(self, separator: str) -> Iterator[Line]:
+    def rows(self, separator: str) -> Iterator[TableRow]:
         """Yield all rows that are not empty. Raises ConfigurationError."""
         try:
             with _open_text(self.path) as text:
                 reader = csv.reader(_check_lines(text, self.path), delimiter=separator)
                 for cells in reader:
                     if cells:
-                        yield Line(reader.line_num, cells)
+                        yield TableRow(reader.line_num, cells)
         except csv.Error as error:
             raise ConfigurationError(
                 f"{self.path}, line {reader.line_num}: not a row of a table ({error}); check its quotes"

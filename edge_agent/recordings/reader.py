@@ -8,7 +8,7 @@ counted and reported; if that is more than half of them, the file is refused.
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from edge_agent.configuration import ConfigurationError
 from edge_agent.recordings import formats, names
-from edge_agent.recordings.files import SAMPLE_LINES, Line, Table, TextTable
+from edge_agent.recordings.files import SAMPLE_LINES, TableRow, Table, TextTable
 from edge_agent.recordings.numbers import UnreadableCellError, parse_number, shorten
 from edge_agent.recordings.plan import Plan, RecordingOptions, ValueColumn
 from edge_agent.recordings.times import (
@@ -141,7 +141,7 @@ def _describe_unknown(path: Path, first: list[str], options: RecordingOptions) -
     )
 
 
-def _data_rows(table: Table, layout: _Layout) -> Iterator[Line]:
+def _data_rows(table: Table, layout: _Layout) -> Iterator[TableRow]:
     """Rows after the names of the columns, without comments and the names again."""
     for line in table.rows(layout.separator):
         if line.number <= layout.line or line.cells[0].lstrip().startswith("#") or not any(map(str.strip, line.cells)):
@@ -172,7 +172,7 @@ def _check_first_time(table: Table, layout: _Layout) -> None:
 
 
 def _decide_day_order(table: Table, layout: _Layout) -> DayOrder | None:
-    first = next(((number, text) for number, text in _time_texts(table, layout) if is_regional(text)), None)
+    first = next(((n, text) for n, text in islice(_time_texts(table, layout), SAMPLE_LINES) if is_regional(text)), None)
     if first is None:
         return None
     day_order = decide_day_order(text for _, text in _time_texts(table, layout))
@@ -215,7 +215,7 @@ class _RowReader:
             notes=(*self._plan.notes, *self._describe_repeated_hours()),
         )
 
-    def _read_line(self, line: Line) -> bool:
+    def _read_line(self, line: TableRow) -> bool:
         """Add the values of a line; return whether all of it could be read."""
         try:
             at, station, row_property = self._read_place(line.cells)
@@ -271,7 +271,7 @@ class _RowReader:
                 station, at, observed_property = key
                 yield RecordedValue(station, observed_property, at, number, 0)
 
-    def _note(self, line: Line, reason: str) -> bool:
+    def _note(self, line: TableRow, reason: str) -> bool:
         if not self._unreadable:
             self._reason = reason
         if not self._unreadable or self._unreadable[-1] != line.number:

@@ -13,7 +13,7 @@ import pyarrow.parquet
 
 from alerting.errors import one_line
 from edge_agent.configuration import ConfigurationError
-from edge_agent.recordings.files import Line
+from edge_agent.recordings.files import TableRow
 
 _METADATA_COLUMNS = ("station", "observed_property")
 
@@ -26,19 +26,19 @@ class ParquetTable:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def rows(self, _separator: str) -> Iterator[Line]:
+    def rows(self, _separator: str) -> Iterator[TableRow]:
         """Yield the names of the columns, then all rows. Raises ConfigurationError."""
         try:
             with pa.parquet.ParquetFile(self.path) as file:
                 schema = file.schema_arrow
                 leading = _leading_cells(schema)
-                yield Line(1, [*leading, *schema.names])
+                yield TableRow(1, [*leading, *schema.names])
                 number = 1
                 for batch in file.iter_batches():
                     columns = [column.to_pylist() for column in batch.columns]
                     for row in zip(*columns, strict=True):
                         number += 1
-                        yield Line(number, [*leading.values(), *map(_to_text, row)])
+                        yield TableRow(number, [*leading.values(), *map(_to_text, row)])
         except (OSError, ValueError, OverflowError, pa.ArrowException) as error:
             raise ConfigurationError(
                 f"{self.path}: the recording cannot be read as Parquet ({one_line(error)[:200]})"

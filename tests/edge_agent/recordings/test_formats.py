@@ -1,11 +1,15 @@
 """Each format is recognised, and its values have our properties, units and times."""
 
 import gzip
+import re
+import textwrap
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from edge_agent.configuration import ConfigurationError
+from edge_agent.recordings.formats import FORMATS
 from edge_agent.recordings.plan import RecordingOptions
 from edge_agent.recordings.reader import read_recording
 from edge_agent.recordings.times import DayOrder
@@ -273,3 +277,20 @@ def test_flags_of_the_file_are_read_as_names_and_as_bits(tmp_path):
         (None, Flag.SENSOR_FAULT),
         (8.0, 0),
     ]
+
+
+def examples_of_the_operators_page():
+    """Format -> the file that docs/operator/recordings.md shows."""
+    page = (Path(__file__).parents[3] / "docs" / "operator" / "recordings.md").read_text()
+    for section in page.split("\n### ")[1:]:
+        block = re.search(r"(?:^    .*\n?)+", section, re.MULTILINE)
+        yield section.splitlines()[0], textwrap.dedent(block[0])
+
+
+def test_the_page_for_operators_shows_a_file_of_each_format_that_is_read(tmp_path):
+    examples = dict(examples_of_the_operators_page())
+    assert examples.keys() == FORMATS.keys()
+    for name, content in examples.items():
+        recording = read(tmp_path / "f.csv", content, time_zone="Europe/Amsterdam" if name == "table" else None)
+        assert (recording.format, recording.unreadable) == (name, [])
+        assert recording.values
