@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from edge_agent.configuration import ConfigurationError
 from edge_agent.recordings import formats, names
-from edge_agent.recordings.files import SAMPLE_LINES, TableRow, Table, TextTable
+from edge_agent.recordings.files import SAMPLE_LINES, Table, TableRow, TextTable
 from edge_agent.recordings.numbers import UnreadableCellError, parse_number, shorten
 from edge_agent.recordings.plan import Plan, RecordingOptions, ValueColumn
 from edge_agent.recordings.times import (
