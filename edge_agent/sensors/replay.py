@@ -1,55 +1,58 @@
 """A recording played again, value for value: for tests, for back-filling, and for showing a day in a minute.
 
-Columns `station,property,time,value` and, where there, the covariates `rh,temperature,wind_speed,
-wind_direction`; time is RFC 3339 or epoch seconds. Values arrive bit for bit as recorded.
+The file is read as `piekwacht backtest` reads it (`edge_agent.recordings`), and its values get the flags of the file
+and of the sensors' ranges. Values arrive bit for bit as recorded.
 """
 
-import csv
-import gzip
+import logging
 import math
 import threading
-import zlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
 from edge_agent import clock
 from edge_agent.configuration import ConfigurationError
+from edge_agent.recordings.numbers import UnreadableCellError
+from edge_agent.recordings.plan import RecordingOptions
+from edge_agent.recordings.reader import RecordedReading, group_readings, read_recording
+from edge_agent.recordings.times import DayOrder, TimeReader
 from edge_agent.sensor_models import ANY, MODELS, find_model
-from edge_agent.sensors.judgement import judge_values
+from edge_agent.sensors.recorded_flags import judge_reading
 from edge_agent.sensors.sensor import Reading, historical_reading
 
-_COVARIATES = {
-    "rh": "humidity",
-    "temperature": "temperature",
-    "wind_speed": "wind_speed",
-    "wind_direction": "wind_direction",
-}
-
-Row = tuple[int, str, float]  # ms UTC, property, value
+_LOG = logging.getLogger(__name__)
 
 
 class ReplaySettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="replay"):
-    """`driver = "replay"`: one station of a recording.
+    """`driver = "replay"`: one station of a recording; docs/operator/recordings.md shows the formats.
 
-    file     CSV, also gzipped: station,property,time,value[,rh,temperature,wind_speed,wind_direction]
-    station  station of the recording
-    speed    times faster than recorded; 0: as fast as possible
-    stamps   "recorded": the original times; "now": shifted so that the last reading has the time at which it is played,
-             and none lies in the future
-    model    sensor model of the recording, such as "sds011" or "knmi": its ranges and sentinels flag the values;
-             default: bounds that follow from the quantity
-    first    play from this moment on (RFC 3339 or epoch seconds)
-    last     play up to and including this moment
+    file       recording, also gzipped: station,property,time,value or a format of others
+    station    station of the recording; of a file without a column of stations, any name
+    format     name of the format; default: recognised
+    columns    role or property -> name of the column, if the names do not say it
+    time_zone  zone of times without an offset, such as "Europe/Amsterdam"
+    model      sensor model of the recording, such as "sds011" or "knmi": its ranges and sentinels flag the values;
+               default: bounds that follow from the quantity
+    dates      how 3-4-2026 is read, if no other date of the file decides it
+    speed      times faster than recorded; 0: as fast as possible
+    stamps     "recorded": the original times; "now": shifted so that the last reading has the time at which it is
+               played, and none lies in the future
+    first      play from this moment on (RFC 3339 or epoch seconds)
+    last       play up to and including this moment
     """
 
     file: Path
     station: str
+    format: str | None = None
+    columns: dict[str, str] = {}
+    time_zone: str | None = None
+    dates: Literal["day-first", "month-first"] | None = None
     speed: Annotated[float, Meta(ge=0)] = 1.0
     stamps: Literal["recorded", "now"] = "recorded"
     model: str | None = None
@@ -66,6 +69,17 @@ class ReplaySettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag=
         """Read the recording; ConfigurationError where it is none or the station is not in it."""
         return ReplaySensor(self)
 
+    @property
+    def recording_options(self) -> RecordingOptions:
+        """How the file is read."""
+        return RecordingOptions(
+            format=self.format,
+            columns=self.columns,
+            time_zone=self.time_zone,
+            day_order=DayOrder(self.dates) if self.dates else None,
+            station=self.station,
+        )
+
 
 class ReplaySensor:
     """One station of a recording, as a sensor."""
@@ -73,83 +87,47 @@ class ReplaySensor:
     def __init__(self, settings: ReplaySettings) -> None:
         self.name, self.state = f"replay {settings.station}", "ok"
         self._settings = settings
-        self._rows = _select_window(_read_rows(settings.file, settings.station), settings)
-        self.properties, self.hang_timeout = sorted({name for _, name, _ in self._rows}), math.inf
-        if not self._rows:
+        self._readings = _select_window(_load_readings(settings), settings)
+        self.properties = sorted({name for reading in self._readings for name in reading.values})
+        self.hang_timeout = math.inf
+        if not self._readings:
             raise ConfigurationError(
                 f"{settings.file}: nothing recorded at station {settings.station!r} in this window"
             )
 
     def readings(self, stop: threading.Event) -> Iterator[Reading]:
         """Each moment of the recording when its turn comes."""
-        first, last = self._rows[0][0], self._rows[-1][0]
+        first, last = self._readings[0].at, self._readings[-1].at
         started, speed = clock.now(), self._settings.speed
-        model = find_model(self._settings.model or "") or ANY
         length = (last - first) / speed if speed else 0.0
         shift = round(started.wall + length - last) if self._settings.stamps == "now" else 0
-        for time, rows in groupby(self._rows, key=itemgetter(0)):
-            due = started.mono + (time - first) / speed if speed else 0.0
+        for at, moment in groupby(self._readings, key=attrgetter("at")):
+            due = started.mono + (at - first) / speed if speed else 0.0
             if stop.wait(max(0.0, (due - clock.now().mono) / 1000)):
                 return
-            for values in _group_values(rows):
-                yield historical_reading(clock.now(), time + shift, *judge_values(values, model.measurements))
+            for reading in moment:
+                yield historical_reading(clock.now(), at + shift, reading.values, reading.flags)
 
 
-def _group_values(rows: Iterator[Row]) -> Iterator[dict[str, float | None]]:
-    """Rows of one moment -> values; a property that comes twice begins another reading."""
-    values: dict[str, float | None] = {}
-    for _, name, value in rows:
-        if name in values:
-            yield values
-            values = {}
-        values[name] = value
-    yield values
+def _load_readings(settings: ReplaySettings) -> list[RecordedReading]:
+    """Return the readings of the station, in order of time, and log what could not be read."""
+    recording = read_recording(settings.file, settings.recording_options)
+    for sentence in recording.describe():
+        _LOG.info("%s", sentence)
+    values = [value for value in recording.values if value.station == settings.station]
+    model = find_model(settings.model or "") or ANY
+    return [judge_reading(reading, model) for reading in group_readings(values)]
 
 
-def _select_window(rows: list[Row], settings: ReplaySettings) -> list[Row]:
-    first = parse_ms(settings.first) if settings.first else rows[0][0] if rows else 0
-    last = parse_ms(settings.last) if settings.last else rows[-1][0] if rows else 0
-    return [row for row in rows if first <= row[0] <= last]
+def _select_window(readings: list[RecordedReading], settings: ReplaySettings) -> list[RecordedReading]:
+    first = -math.inf if settings.first is None else _parse_limit("first", settings.first, settings)
+    last = math.inf if settings.last is None else _parse_limit("last", settings.last, settings)
+    return [reading for reading in readings if first <= reading.at <= last]
 
 
-def _read_rows(path: Path, station: str) -> list[Row]:
-    """Return the readings of the station, in order of time."""
-    try:
-        with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as file:
-            table = csv.DictReader(file)
-            missing = {"station", "property", "time", "value"} - set(table.fieldnames or ())
-            if missing:
-                raise ConfigurationError(f"{path}: not a recording, it lacks the column {', '.join(sorted(missing))}")
-            return _parse_rows(table, station, path)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
-        raise ConfigurationError(f"{path}: the recording cannot be read ({error})") from None
-
-
-def _parse_rows(table: "csv.DictReader[str]", station: str, path: Path) -> list[Row]:
-    rows: list[Row] = []
-    covariates: dict[tuple[int, str], float] = {}
-    for line in table:
-        if line["station"] != station:
-            continue
-        try:
-            time = parse_ms(line["time"])
-            if line["value"]:
-                rows.append((time, line["property"], float(line["value"])))
-            for column, name in _COVARIATES.items():
-                if line.get(column):
-                    covariates[time, name] = float(line[column])
-        except (ValueError, OverflowError) as error:
-            raise ConfigurationError(f"{path}, line {table.line_num}: {error}") from None
-    # A covariate stands beside every property of its moment and is one value all the same.
-    recorded = {(time, name) for time, name, _ in rows}
-    rows += [(time, name, value) for (time, name), value in covariates.items() if (time, name) not in recorded]
-    return sorted(rows, key=itemgetter(0))
-
-
-def parse_ms(text: str) -> int:
+def _parse_limit(key: str, text: str, settings: ReplaySettings) -> int:
     """RFC 3339 or epoch seconds -> ms UTC; a time without an offset is UTC."""
     try:
-        return round(float(text) * 1000)
-    except ValueError:
-        moment = datetime.fromisoformat(text)
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+        return TimeReader(ZoneInfo("UTC"), None).read(text, key)
+    except UnreadableCellError as error:
+        raise ConfigurationError(f"{key} of the replay of {settings.file}: {error}") from None

@@ -1,50 +1,75 @@
-"""`piekwacht backtest`: the gateway's own detector over a recording, in causal order.
+"""`piekwacht backtest`: the gateway's own detector over recordings, in causal order.
 
-The recording is CSV (also gzipped) or Parquet with columns station, property, time, value, and optionally rh,
-temperature, wind_speed, wind_direction. It goes through the same quality flags and the same detector as live
-readings, in the order of time; nothing uses data later than `detected_at`.
+The files are read as a replaying node reads them (`edge_agent.recordings`), also as Parquet. Their values go through
+the same ranges, placing, quality flags and detector as live readings, in the order of time; nothing uses data later
+than `detected_at`. What was read, and what was not, is printed on standard error.
 """
 
 import argparse
 import json
+import re
+import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet
-from numpy.typing import NDArray
-
-from alerting.errors import one_line
 from edge_agent.configuration import ConfigurationError, load_toml
+from edge_agent.recordings.formats import FORMATS
+from edge_agent.recordings.plan import RecordingOptions
+from edge_agent.recordings.reader import RecordedValue, Recording, read_table
+from edge_agent.recordings.reader import read_recording as read_text_recording
+from edge_agent.recordings.times import DayOrder
+from gateway.detection.analyzer import Analyzer
 from gateway.detection.detector import Detector
 from gateway.detection.row_order import order_rows
 from gateway.detection.settings import DetectionSettings
+from gateway.evaluation.parquet_table import ParquetTable
+from gateway.evaluation.recorded_batch import build_observations
 from gateway.model.event import Event
 from gateway.model.observation import ObservationBatch
-from gateway.model.registry import Datastream, ObservedProperty, Registry, Station
+from gateway.model.properties import PROPERTIES
+from gateway.model.registry import Registry
 from gateway.quality.flagger import Flagger
 
-_REQUIRED_COLUMNS = ("station", "property", "time", "value")
-_COVARIATES = ("rh", "wind_speed", "wind_direction")
+_PARQUET = b"PAR1"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="CSV or Parquet: station,property,time,value,...")
+    parser.add_argument(
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="CSV (also gzipped) or Parquet; several files are one recording, such as dust and wind",
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="EVENTS.json")
     parser.add_argument("--all", action="store_true", help="also glitches, fog, sick sensors, regional episodes")
     parser.add_argument("--detector", type=Path, metavar="FILE.toml", help="settings other than the shipped ones")
+    parser.add_argument("--format", choices=list(FORMATS), help="format of the files; default: recognised")
+    parser.add_argument(
+        "--columns",
+        action="append",
+        default=[],
+        metavar="time=Datum,pm2_5=PM25",
+        help="columns by name: time, date, station, property, value, flags or a property, each with its column",
+    )
+    parser.add_argument("--time-zone", metavar="ZONE", help="zone of times without an offset, such as Europe/Amsterdam")
+    parser.add_argument(
+        "--dates", choices=[order.value for order in DayOrder], help="how 3-4-2026 is read, if the file does not say"
+    )
+    parser.add_argument("--station", metavar="ID", help="station of a file without a column of stations")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read, detect, write. Raises ConfigurationError if the recording cannot be used."""
+    """Read, detect, write. Raises ConfigurationError if a recording cannot be used."""
     settings = load_toml(args.detector, DetectionSettings) if args.detector else DetectionSettings()
-    events = detect_events(read_recording(args.file), settings, all_kinds=args.all)
+    recordings = [read_recording(path, _options(args)) for path in args.files]
+    for sentence in _describe(recordings, settings):
+        print(f"piekwacht: {sentence}", file=sys.stderr)  # noqa: T201 - the command's own output
+    events = detect_events(recordings, settings, all_kinds=args.all)
     try:
         args.output.write_text(json.dumps([_event_to_dict(event) for event in events], indent=1) + "\n")
     except OSError as error:
@@ -53,109 +78,81 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def detect_events(table: pa.Table, settings: DetectionSettings, *, all_kinds: bool = False) -> list[Event]:
-    """Return the last revision of each event of a recording, by detected_at.
+def _options(args: argparse.Namespace) -> RecordingOptions:
+    return RecordingOptions(
+        format=args.format,
+        columns=parse_columns(args.columns),
+        time_zone=args.time_zone,
+        day_order=DayOrder(args.dates) if args.dates else None,
+        station=args.station,
+    )
+
+
+def parse_columns(texts: Sequence[str]) -> dict[str, str]:
+    """`time=Datum,pm2_5=PM2,5` -> {time: Datum, pm2_5: "PM2,5"}. Raises ConfigurationError."""
+    columns: dict[str, str] = {}
+    for text in texts:
+        for part in re.split(r",(?=[a-z0-9_]+=)", text):
+            role, mark, column = part.partition("=")
+            if not mark or not column.strip():
+                raise ConfigurationError(f"--columns {part!r}: write it as time=COLUMN")
+            columns[role.strip()] = column
+    return columns
+
+
+def _describe(recordings: Sequence[Recording], settings: DetectionSettings) -> list[str]:
+    sentences = [sentence for recording in recordings for sentence in recording.describe()]
+    names = sorted({value.observed_property for recording in recordings for value in recording.values})
+    unknown = [name for name in names if name not in PROPERTIES]
+    if unknown:
+        sentences.append(f"not in the registry of properties, so without limits: {', '.join(unknown)}")
+    if not settings.enabled_properties().keys() & set(names):
+        sentences.append(f"no peaks are detected of {', '.join(names) or 'nothing'}")
+    return sentences
+
+
+def detect_events(
+    recordings: Sequence[Recording], settings: DetectionSettings, *, all_kinds: bool = False
+) -> list[Event]:
+    """Return the last revision of each event of these recordings together, by detected_at.
 
     Without `all_kinds` those that alarm: not what is regional, a glitch, fog or a sick sensor, nor what was taken back.
     """
-    last_revisions = {event.id: event for event in detect_revisions(table, settings)}
+    values = [value for recording in recordings for value in recording.values]
+    last_revisions = {event.id: event for event in detect_revisions(values, settings)}
     standing = [event for event in last_revisions.values() if all_kinds or event.is_valid_peak]
     return sorted(standing, key=lambda event: (event.detected_at, event.id))
 
 
-def detect_revisions(table: pa.Table, settings: DetectionSettings) -> list[Event]:
-    """Return all revisions that live detection would have reported for a recording, in order."""
-    registry, batch = _load_rows(table)
-    flagger, detector = Flagger(), Detector(settings)
-    _, batch = flagger.flag(flagger.initial(registry), order_rows(batch, registry), registry)
-    return detector.detect(detector.initial(registry), batch, registry)[1]
+def detect_revisions(values: Sequence[RecordedValue], settings: DetectionSettings) -> list[Event]:
+    """Return all revisions that live detection would have reported for these values, in order."""
+    return analyze_values(values, settings)[2]
 
 
-def read_recording(path: Path) -> pa.Table:
-    """Read the recording as a table. Raises ConfigurationError in one sentence."""
+def analyze_values(
+    values: Sequence[RecordedValue], settings: DetectionSettings
+) -> tuple[Registry, ObservationBatch, list[Event]]:
+    """Return the registry of the values, the values with all flags, and all revisions of events, in order of time."""
+    registry, batch = build_observations(sorted(values, key=attrgetter("at")))
+    analyzer = Analyzer(flagger=Flagger(), detector=Detector(settings))
+    _, rows, events = analyzer.analyze(analyzer.initial(registry), order_rows(batch, registry))
+    return registry, rows, events
+
+
+def read_recording(path: Path, options: RecordingOptions | None = None) -> Recording:
+    """Read a file as text or as Parquet. Raises ConfigurationError in one sentence."""
+    options = options or RecordingOptions()
+    if _is_parquet(path):
+        return read_table(ParquetTable(path), options)
+    return read_text_recording(path, options)
+
+
+def _is_parquet(path: Path) -> bool:
     try:
-        if path.suffix == ".parquet":
-            table = pa.parquet.read_table(path)
-        else:
-            table = pa.csv.read_csv(path, convert_options=pa.csv.ConvertOptions(column_types=_COLUMN_TYPES))
-    except (OSError, pa.ArrowException) as error:
-        reason = one_line(error)
-        raise ConfigurationError(f"{path}: not a recording in CSV or Parquet ({reason[:200]})") from None
-    missing = [name for name in _REQUIRED_COLUMNS if name not in table.column_names]
-    if missing:
-        raise ConfigurationError(f"{path}: no column {', '.join(missing)}; needed are {', '.join(_REQUIRED_COLUMNS)}")
-    return table
-
-
-_COLUMN_TYPES = {
-    "station": pa.string(),
-    "property": pa.string(),
-    "value": pa.float64(),
-    **dict.fromkeys(_COVARIATES, pa.float64()),
-}
-
-
-def _load_rows(table: pa.Table) -> tuple[Registry, ObservationBatch]:
-    """Return rows in order of time, and a registry of their stations and properties."""
-    at = _to_ms(table["time"])
-    order = np.lexsort((np.arange(len(at)), at))
-    pairs = pc.binary_join_element_wise(table["station"].cast(pa.string()), table["property"].cast(pa.string()), "\x1f")
-    encoded = pairs.combine_chunks().dictionary_encode()
-    texts = encoded.dictionary.to_pylist()
-    names = [tuple(text.split("\x1f")) for text in sorted(texts)]
-    ranks = np.argsort(sorted(range(len(texts)), key=texts.__getitem__))  # slots do not depend on the order of rows
-    slots = ranks[encoded.indices.to_numpy(zero_copy_only=False)]
-    columns = {name: _to_floats(table[name])[order] for name in _COVARIATES if name in table.column_names}
-    batch = ObservationBatch.from_columns(slots[order], at[order], _to_floats(table["value"])[order], **columns)
-    return _build_registry(names), batch
-
-
-def _build_registry(names: Sequence[tuple[str, ...]]) -> Registry:
-    datastreams = [
-        Datastream(slot=slot, id=slot, station=station, node=station, observed_property=name)
-        for slot, (station, name) in enumerate(names)
-    ]
-    stations = dict.fromkeys(station for station, _ in names)
-    return Registry(
-        areas={},
-        sites=[],
-        stations={
-            station_id: Station(id=station_id, area="recording", name=station_id, latitude=0.0, longitude=0.0)
-            for station_id in stations
-        },
-        nodes={},
-        properties={name: ObservedProperty(id=name, unit="1", name={}) for _, name in names},
-        datastreams=datastreams,
-        slots={(d.node, d.observed_property): d.slot for d in datastreams},
-    )
-
-
-def _to_floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    return np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
-
-
-def _to_ms(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    """RFC 3339 or epoch seconds -> ms UTC."""
-    if pa.types.is_timestamp(column.type):
-        timestamps = column.cast(pa.timestamp("ms"), safe=False)
-    elif pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        seconds = column.cast(pa.float64()).to_numpy()
-        if not np.isfinite(seconds).all():
-            raise ConfigurationError("time: a row has none")
-        return np.asarray(np.round(seconds * 1000), np.int64)
-    else:
-        timestamps = pa.chunked_array([[_parse_time(text) for text in column.to_pylist()]], pa.int64())
-    if timestamps.null_count:
-        raise ConfigurationError("time: a row has none")
-    return np.asarray(timestamps.cast(pa.int64()).to_numpy(), np.int64)
-
-
-def _parse_time(text: str | None) -> int:
-    try:
-        at = datetime.fromisoformat(text or "")
-    except ValueError:
-        raise ConfigurationError(f"time: {text!r} is neither RFC 3339 nor epoch seconds") from None
-    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+        with path.open("rb") as file:
+            return file.read(4) == _PARQUET
+    except OSError:
+        return False  # the reader of text names the reason
 
 
 def _event_to_dict(event: Event) -> dict[str, Any]:
@@ -174,6 +171,7 @@ def _event_to_dict(event: Event) -> dict[str, Any]:
         "change": event.change.value,
         "words": event.words,
         "reasons": list(event.reasons),
+        "wind": None if event.wind is None else event.wind.direction,
         "detector": event.detector,
     }
 

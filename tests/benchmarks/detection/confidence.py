@@ -72,7 +72,9 @@ def revisions_of_set(shared, labelled_set):
     """The revisions of the peaks of a set that stood to their end, and whether they were true."""
     folder = BUILD / labelled_set.folder
     make_set(shared, labelled_set, folder)
-    revisions = backtest.detect_revisions(backtest.read_recording(folder / "observations.csv.gz"), DetectionSettings())
+    revisions = backtest.detect_revisions(
+        backtest.read_recording(folder / "observations.csv.gz").values, DetectionSettings()
+    )
     last = {event.id: event for event in revisions}
     confirmed = [event for event in revisions if last[event.id].is_valid_peak]
     detections = pd.DataFrame([build_row(event, last[event.id], labelled_set) for event in confirmed])

@@ -1,0 +1,328 @@
+"""The formats that are read by name or recognised: from the names of the columns to a Plan. Pure.
+
+Each format is a function of a Header that returns a Plan, or None if the header is not its own. The first that fits is
+taken; `table`, which knows columns by their names only, is the last.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from edge_agent.configuration import ConfigurationError
+from edge_agent.recordings import names
+from edge_agent.recordings.names import fahrenheit, pascals, same, tenths
+from edge_agent.recordings.plan import Plan, RecordingOptions, ValueColumn
+from edge_agent.wire import DOUBTFUL_FLAGS, PROPERTY
+
+
+class Header:
+    """The names of the columns of a file."""
+
+    def __init__(self, cells: Sequence[str]) -> None:
+        self.texts = [cell.strip().lstrip("#").strip() for cell in cells]
+        self._lower = [text.lower() for text in self.texts]
+
+    def has(self, *columns: str) -> bool:
+        """Whether all these columns are there."""
+        return all(column in self._lower for column in columns)
+
+    def find(self, *columns: str) -> int | None:
+        """Index of the first of these columns that is there. Raises ConfigurationError if it is there twice."""
+        for column in columns:
+            if column in self._lower:
+                if self._lower.count(column) > 1:
+                    raise ConfigurationError(f"the column {column!r} stands there twice; rename one of the two")
+                return self._lower.index(column)
+        return None
+
+    def index(self, *columns: str) -> int:
+        """Index of a column that is there."""
+        index = self.find(*columns)
+        assert index is not None  # noqa: S101 - the format has recognised it
+        return index
+
+
+_Columns = Mapping[str, tuple[str, Callable[[float], float]]]  # column -> property and conversion
+
+
+def _value_columns(header: Header, columns: _Columns, *, condition: bool = False) -> list[ValueColumn]:
+    """The columns that are there; of several with one property the first."""
+    chosen: dict[str, ValueColumn] = {}
+    for name, (observed_property, convert) in columns.items():
+        index = header.find(name)
+        if index is not None and observed_property not in chosen:
+            chosen[observed_property] = ValueColumn(index, observed_property, convert=convert, is_condition=condition)
+    return list(chosen.values())
+
+
+def _export(header: Header) -> Plan | None:
+    """What `piekwacht export` and the API write: single readings or means."""
+    if not header.has("station", "observed_property", "flags"):
+        return None
+    is_raw = header.has("observed_at", "value")
+    if not is_raw and not header.has("start", "mean"):
+        return None
+    return Plan(
+        format="piekwacht",
+        times=[header.index("observed_at" if is_raw else "start")],
+        station=header.index("station"),
+        observed_property=header.index("observed_property"),
+        columns=[ValueColumn(header.index("value" if is_raw else "mean"), None)],
+        flags=header.index("flags"),
+        flag_mask=-1 if is_raw else int(DOUBTFUL_FLAGS),
+        notes=() if is_raw else ("means of valid values are read as readings at the beginning of their period",),
+    )
+
+
+_SENSOR_COMMUNITY: _Columns = {
+    "p0": ("pm1", same),
+    "p1": ("pm10", same),
+    "p2": ("pm2_5", same),
+    "p4": ("pm4", same),
+    "temperature": ("temperature", same),
+    "humidity": ("humidity", same),
+    "pressure": ("pressure", pascals),
+    "noise_laeq": ("sound_laeq", same),
+}
+
+
+def _sensor_community(header: Header) -> Plan | None:
+    """A day's file of the archive of sensor.community: one sensor, times in UTC, pressure in Pa."""
+    if not header.has("sensor_id", "sensor_type", "timestamp"):
+        return None
+    return Plan(
+        format="sensor-community",
+        times=[header.index("timestamp")],
+        zone="UTC",
+        station=header.index("sensor_id"),
+        columns=_value_columns(header, _SENSOR_COMMUNITY),
+    )
+
+
+_PURPLEAIR: _Columns = {
+    "pm2.5_atm": ("pm2_5", same),
+    "pm2.5_atm_a": ("pm2_5", same),
+    "pm2_5_atm": ("pm2_5", same),
+    "pm2.5_alt": ("pm2_5", same),
+    "pm1.0_atm": ("pm1", same),
+    "pm1.0_atm_a": ("pm1", same),
+    "pm1_0_atm": ("pm1", same),
+    "pm10.0_atm": ("pm10", same),
+    "pm10.0_atm_a": ("pm10", same),
+    "pm10_0_atm": ("pm10", same),
+    "humidity": ("humidity", same),
+    "humidity_a": ("humidity", same),
+    "current_humidity": ("humidity", same),
+    "temperature": ("temperature", fahrenheit),
+    "temperature_a": ("temperature", fahrenheit),
+    "current_temp_f": ("temperature", fahrenheit),
+    "pressure": ("pressure", same),
+    "pressure_a": ("pressure", same),
+}
+_SECOND_COUNTERS = ("pm2.5_atm_b", "pm2_5_atm_b")
+
+
+def _purpleair(header: Header) -> Plan | None:
+    """History of the API or a file of the SD card: UTC, degrees Fahrenheit, two counters of one air."""
+    if not header.has("time_stamp", "sensor_index") and not header.has("utcdatetime", "mac_address"):
+        return None
+    second = next((column for column in _SECOND_COUNTERS if header.has(column)), None)
+    note = f"{second} is the second counter of the same air; it is not read"
+    return Plan(
+        format="purpleair",
+        times=[header.index("time_stamp", "utcdatetime")],
+        zone="UTC",
+        station=header.find("sensor_index", "mac_address"),
+        columns=_value_columns(header, _PURPLEAIR),
+        notes=() if second is None else (note,),
+    )
+
+
+def _airgradient(header: Header) -> Plan | None:
+    """Export of the dashboard: raw values; the corrected ones are not read."""
+    if not header.has("utc date/time"):
+        return None
+    columns: dict[str, ValueColumn] = {}
+    for index, text in enumerate(header.texts):
+        observed_property = None if "corrected" in text.lower() else names.find_property(text)
+        if observed_property is not None and observed_property not in columns:
+            convert = names.find_conversion(text, observed_property)
+            columns[observed_property] = ValueColumn(index, observed_property, convert=convert)
+    return Plan(
+        format="airgradient",
+        times=[header.index("utc date/time")],
+        zone="UTC",
+        station=header.find("location id", "location name"),
+        columns=list(columns.values()),
+        notes=("the raw values are read, not the corrected ones",) if "corrected" in str(header.texts) else (),
+    )
+
+
+def _opensensemap(header: Header) -> Plan | None:
+    """Download of openSenseMap, for one sensor or for one phenomenon."""
+    if not header.has("createdat", "value"):
+        return None
+    return Plan(
+        format="opensensemap",
+        times=[header.index("createdat")],
+        zone="UTC",
+        station=header.find("boxid", "sensorid", "sensor_id"),
+        observed_property=header.find("phenomenon"),
+        columns=[ValueColumn(header.index("value"), None)],
+    )
+
+
+def _luchtmeetnet(header: Header) -> Plan | None:
+    """Records of the API, or the files of RIVM with one column per station; hourly, at the end of the hour."""
+    if header.has("station_number", "formula", "value", "timestamp_measured"):
+        return Plan(
+            format="luchtmeetnet",
+            times=[header.index("timestamp_measured")],
+            zone="UTC",
+            station=header.index("station_number"),
+            observed_property=header.index("formula"),
+            columns=[ValueColumn(header.index("value"), None)],
+        )
+    if not header.has("component", "begindatumtijd", "einddatumtijd"):
+        return None
+    stations = [(index, text) for index, text in enumerate(header.texts) if re.fullmatch(r"NL\d{5}", text)]
+    return Plan(
+        format="luchtmeetnet",
+        times=[header.index("einddatumtijd")],
+        zone="Etc/GMT-1",
+        observed_property=header.index("component"),
+        columns=[ValueColumn(index, None, station=text) for index, text in stations],
+    )
+
+
+_KNMI: _Columns = {
+    "fh": ("wind_speed", tenths),
+    "ff": ("wind_speed", tenths),
+    "t": ("temperature", tenths),
+    "u": ("humidity", same),
+    "p": ("pressure", tenths),
+}
+_NO_DIRECTION = frozenset({0.0, 990.0})  # calm, variable
+
+
+def _knmi(header: Header) -> Plan | None:
+    """Hourly values of KNMI: units of 0.1, hours 1 to 24 in UTC, DD 0 is calm and 990 variable."""
+    if not header.has("stn", "yyyymmdd"):
+        return None
+    hour = header.find("hh", "h")
+    if hour is None:
+        raise ConfigurationError("daily values of KNMI; a recording needs the hourly ones (uurgegevens)")
+    columns = _value_columns(header, _KNMI)
+    direction = header.find("dd")
+    if direction is not None:
+        columns.append(ValueColumn(direction, "wind_direction", no_value=_NO_DIRECTION))
+    return Plan(
+        format="knmi",
+        times=[header.index("yyyymmdd")],
+        hour=hour,
+        zone="UTC",
+        station=header.index("stn"),
+        columns=columns,
+    )
+
+
+def _table(header: Header) -> Plan | None:
+    """A table with a column of times: one column per property, or columns property and value."""
+    return build_plan(header, {})
+
+
+def build_plan(header: Header, mapping: Mapping[str, str]) -> Plan | None:
+    """The plan from the names of the columns; what the mapping names goes before what the names suggest."""
+    roles = _find_roles(header, mapping)
+    times = [roles[role] for role in ("date", "time") if role in roles]
+    columns = _find_value_columns(header, mapping, roles)
+    if not times or not columns:
+        return None
+    return Plan(
+        format="table",
+        times=times,
+        station=roles.get("station"),
+        observed_property=roles.get("property"),
+        flags=roles.get("flags"),
+        columns=columns,
+    )
+
+
+def _find_roles(header: Header, mapping: Mapping[str, str]) -> dict[str, int]:
+    roles: dict[str, int] = {}
+    simple = [names.simplify(text) for text in header.texts]
+    for role, aliases in names.ROLE_NAMES.items():
+        if role in mapping:
+            roles[role] = header.index(mapping[role].strip().lower())
+            continue
+        matches = [simple.index(alias) for alias in aliases if alias in simple]
+        if matches:
+            header.find(header.texts[matches[0]].lower())  # a name that stands there twice is an error
+            roles[role] = matches[0]
+    if "date" in roles and "date" not in mapping and ("time" in mapping or not _has_clock(header, roles)):
+        date = roles.pop("date")
+        roles.setdefault("time", date)
+    return roles
+
+
+def _has_clock(header: Header, roles: Mapping[str, int]) -> bool:
+    return "time" in roles and names.is_clock(header.texts[roles["time"]])
+
+
+def _find_value_columns(header: Header, mapping: Mapping[str, str], roles: Mapping[str, int]) -> list[ValueColumn]:
+    is_long = "property" in roles
+    columns = {
+        name: header.index(text.strip().lower()) for name, text in mapping.items() if name not in names.ROLE_NAMES
+    }
+    if not columns and not ("value" in mapping and not is_long):
+        for index, text in enumerate(header.texts):
+            observed_property = names.find_property(text)
+            if observed_property is not None and index not in roles.values():
+                columns.setdefault(observed_property, index)
+    values = [
+        ValueColumn(index, name, convert=names.find_conversion(header.texts[index], name), is_condition=is_long)
+        for name, index in columns.items()
+    ]
+    if "value" in roles and (is_long or "value" in mapping or not values):
+        index = roles["value"]
+        named = None if is_long else names.find_property(header.texts[index])
+        values.insert(0, ValueColumn(index, named))
+    return values
+
+
+FORMATS: Mapping[str, Callable[[Header], Plan | None]] = MappingProxyType(
+    {
+        "piekwacht": _export,
+        "sensor-community": _sensor_community,
+        "purpleair": _purpleair,
+        "airgradient": _airgradient,
+        "opensensemap": _opensensemap,
+        "luchtmeetnet": _luchtmeetnet,
+        "knmi": _knmi,
+        "table": _table,
+    }
+)
+
+
+def recognise(cells: Sequence[str], options: RecordingOptions) -> Plan | None:
+    """The plan if these cells are the names of the columns, else None. Raises ConfigurationError."""
+    header = Header(cells)
+    if len(header.texts) < 2:
+        return None
+    if options.columns:
+        if not header.has(*(text.strip().lower() for text in options.columns.values())):
+            return None
+        return build_plan(header, options.columns)
+    formats = [FORMATS[options.format]] if options.format else list(FORMATS.values())
+    return next((plan for read in formats if (plan := read(header)) is not None), None)
+
+
+def check_options(options: RecordingOptions) -> None:
+    """Raise ConfigurationError for a format or a role that does not exist."""
+    if options.format is not None and options.format not in FORMATS:
+        raise ConfigurationError(f"format {options.format!r}: there are {', '.join(FORMATS)}")
+    for role in options.columns:
+        if role not in names.ROLE_NAMES and not re.fullmatch(PROPERTY, role):
+            raise ConfigurationError(
+                f"columns: {role!r} is neither {', '.join(names.ROLE_NAMES)} nor a property such as pm2_5"
+            )
