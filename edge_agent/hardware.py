@@ -1,7 +1,7 @@
 """Which hardware a node runs on. The agent asks at its start whether the spool was made on this hardware.
 
 A copied card carries its files along, /etc/machine-id too, so the identity needs something that a copy leaves
-behind: the serial number of the SoC and the number of the card. Boards without a serial number use the machine
+behind: the serial number of the SoC and the number of the card. Computers without a serial number use the machine
 id together with the first permanent MAC address and the number of the disk.
 """
 

@@ -229,7 +229,7 @@ class Spool:
             return sum(self._db.execute(_SQL["delete_batch"], {"seq": seq}).rowcount for seq in seqs)
 
     def move_conflicting(self, comparison: "StoredComparison", sign: "KeyChange") -> None:
-        """Give batches whose numbers belong to other bytes a key of their own; new batches get a new incarnation.
+        """Give batches whose numbers belong to other bytes a separate key; new batches get a new incarnation.
 
         No such batch was ever stored under its number, nor will it be: the gateway has signed that it never was.
         Batches without an answer stay as they are.

@@ -64,7 +64,7 @@ class SpoolWriter:
     def bind_hardware(self, hardware: str | None) -> None:
         """Begin a new incarnation if the spool comes from other hardware; call it before the first reading.
 
-        Readings held by an earlier run are numbered first, as the original would: the original and a copy then make
+        Readings held by an earlier run are numbered first, as the original would. The original and a copy then make
         the same bytes of them, and the gateway stores them once.
         """
         try:

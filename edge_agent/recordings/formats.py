@@ -56,7 +56,7 @@ def _value_columns(header: Header, columns: _Columns, *, condition: bool = False
 
 
 def _export(header: Header) -> Plan | None:
-    """What `piekwacht export` and the API write: single readings or means."""
+    """The files of `piekwacht export` and the API: single readings or means."""
     if not header.has("station", "observed_property", "flags"):
         return None
     is_raw = header.has("observed_at", "value")

@@ -12,7 +12,7 @@ _NO_VALUE = frozenset({"", "-", "--", "na", "n/a", "nan", "null", "none", "nil"}
 
 
 class UnreadableCellError(ValueError):
-    """A cell that cannot be read; the message says what is wrong with it."""
+    """A cell that cannot be read; the message names the fault."""
 
 
 def parse_number(text: str, *, comma_is_decimal: bool) -> float | None:

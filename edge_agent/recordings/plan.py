@@ -1,4 +1,4 @@
-"""What each column of a file holds: the result of recognising a format, and the input of reading its rows. Pure."""
+"""The meaning of each column of a file: the result of recognising a format, and the input of reading its rows. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from edge_agent.recordings.times import DayOrder
 
 
 class RecordingOptions(Struct, frozen=True, kw_only=True):
-    """What an operator says about a file.
+    """The options of an operator for a file.
 
     format      name of its format; None: recognised
     columns     role (time, date, station, property, value, flags) or property -> name of the column
@@ -30,7 +30,7 @@ class ValueColumn(NamedTuple):
     """A column of numbers.
 
     cell               index of the column
-    observed_property  None: the row's column of properties says it
+    observed_property  None: as in the row's column of properties
     station            None: the row's column of stations, or the file
     convert            number of the file -> unit of the property
     no_value           numbers of the file that mean that there is no value

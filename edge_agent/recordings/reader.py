@@ -34,7 +34,7 @@ _MAX_SPANS = 10  # spans of line numbers in a sentence
 
 
 class RecordedValue(NamedTuple):
-    """One value of a file: ms UTC, in the property's unit; `flags` are those that the file says, `wire.Flag` bits."""
+    """One value of a file: ms UTC, in the property's unit; `flags` are those of the file, `wire.Flag` bits."""
 
     station: str
     observed_property: str
@@ -53,7 +53,7 @@ class RecordedReading(NamedTuple):
 
 
 class Recording(Struct, frozen=True, kw_only=True):
-    """What a file holds.
+    """The values of a file, and the lines that could not be read.
 
     format      name of the format
     values      in order of time; at one time in the order of the file
@@ -103,7 +103,7 @@ def read_table(table: Table, options: RecordingOptions) -> Recording:
 
 
 class _Layout(NamedTuple):
-    """Where the rows begin, how cells are separated, and what they are."""
+    """Start of the rows, separator of the cells, and meaning of the cells."""
 
     plan: Plan
     header: list[str]

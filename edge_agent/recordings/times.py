@@ -165,7 +165,7 @@ def parse_time(text: str, day_order: DayOrder | None) -> int | datetime:
 
 
 def _parse_epoch(text: str) -> int:
-    """Seconds, ms, us or ns since 1970, which differ so much that the size tells them apart."""
+    """Seconds, ms, us or ns since 1970, which differ so much that the size distinguishes them."""
     number: int | float = int(text) if text.lstrip("-").isdigit() else float(text)
     for limit, to_ms in ((1e11, 1000), (1e14, 1)):
         if abs(number) < limit:

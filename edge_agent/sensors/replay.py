@@ -35,7 +35,7 @@ class ReplaySettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag=
     file       recording, also gzipped: station,property,time,value or a format of others
     station    station of the recording; of a file without a column of stations, any name
     format     name of the format; default: recognised
-    columns    role or property -> name of the column, if the names do not say it
+    columns    role or property -> name of the column, if the names are not recognised
     time_zone  zone of times without an offset, such as "Europe/Amsterdam"
     model      sensor model of the recording, such as "sds011" or "knmi": its ranges and sentinels flag the values;
                default: bounds that follow from the quantity

@@ -230,7 +230,7 @@ def _describe_refused(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
 
 
 def _describe_clock(row: NodeListing) -> list[str]:
-    """Say since when the clock of the node is wrong, and how many of its batches have no date."""
+    """Return the time since which the clock of the node is wrong, and the number of its batches without a date."""
     remarks = []
     if row.undated_since is not None and row.clock_error_ms is not None:
         remarks.append(f"{describe_clock_error(row.clock_error_ms)} since {row.undated_since:%Y-%m-%d %H:%M:%S}Z")

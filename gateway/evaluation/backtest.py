@@ -2,7 +2,7 @@
 
 The files are read as a replaying node reads them (`edge_agent.recordings`), also as Parquet. Their values go through
 the same ranges, placing, quality flags and detector as live readings, in the order of time; nothing uses data later
-than `detected_at`. What was read, and what was not, is printed on standard error.
+than `detected_at`. The values read, and the lines that were not, are reported on standard error.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """A recording as the observations that live ingest would make of it, and a registry of its stations.
 
-The values become the batches of readings that a replaying node would send, and take the same way from there: placed by
+The values become the batches of readings that a replaying node would send. From there they take the same way: placed by
 `gateway.decoding`, with the limits of the registry of properties. All stations are in one area.
 """
 
@@ -29,7 +29,7 @@ def build_observations(values: Sequence[RecordedValue]) -> tuple[Registry, Obser
         undated = any(bits & _UNDATED for bits in reading.flags.values())
         series.setdefault((reading.station, undated), []).append(reading)
     rows = place_observations([_build_batch(readings) for readings in series.values()], registry)
-    # Only the file says that a time is not believed, never the year.
+    # Only the file marks a time as not believed, never the year.
     undated_batches = np.array([undated for _, undated in series], bool)
     flags = np.where(undated_batches[rows.batch], rows.flags | _UNDATED, rows.flags).astype(np.int32)
     return registry, rows.with_flags(flags)[np.argsort(rows.observed_at, kind="stable")]

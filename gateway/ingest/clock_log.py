@@ -17,7 +17,7 @@ class ClockLog:
         self._doubts: dict[str, ClockDoubt] = {}
 
     def log_changes(self, headers: Iterable[BatchHeader]) -> None:
-        """Log each node whose state changed. Batches from the backlog say nothing about the present clock."""
+        """Log each node whose state changed. Batches from the backlog do not show the present clock."""
         for header in headers:
             if header.late or header.clock_doubt is self._doubts.get(header.node):
                 continue

@@ -1,7 +1,7 @@
 """Dates batches of wrong clocks once an anchor is known; the pipeline calls it after COMMIT and while it is idle.
 
-Each group has a transaction of its own: its rows move, and the time span that they fill becomes a gap for the late
-detection. The tables say what is pending, so a new process continues where the last one ended.
+Each group has its transaction: its rows move, and the time span that they fill becomes a gap for the late
+detection. The tables show the pending batches, so a new process continues where the last one ended.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class BatchDating:
         self._is_requested = True  # the process before this one may have left some
 
     def request(self) -> None:
-        """Look for pending batches at the next call."""
+        """Check for pending batches at the next call."""
         self._is_requested = True
 
     async def run_if_requested(self, registry: Registry) -> bool:

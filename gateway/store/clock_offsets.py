@@ -1,8 +1,8 @@
 """Anchors of boots and batches of unset clocks, recorded by the ingest transaction.
 
 A batch with a trusted clock is an anchor: it relates the time since boot to the wall clock. Every batch of that boot
-with an unset clock is then pending, and `gateway.store.dating` gives it the time that is believed. What is pending
-follows from the tables alone, so that a process that dies loses nothing.
+with an unset clock is then pending, and `gateway.store.dating` gives it the time that is believed. The pending batches
+follow from the tables alone, so that a process that dies loses nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ def is_suspect(header: BatchHeader) -> bool:
 
 
 def read_anchor(header: BatchHeader) -> Anchor | None:
-    """Return what the batch says about its boot; None if its stamps are not believed, or it has no time since boot."""
+    """Return the clock offset of its boot; None if its stamps are not believed, or it has no time since boot."""
     synced = header.clock is ClockState.SYNCED
     if header.clock_doubt is not None or header.mono == 0:
         return None

@@ -15,7 +15,7 @@ from gateway.model.registry import Registry
 from gateway.store.connection import QUERIES, Transaction, fetch_all
 
 _GROUP_SIZE = 50  # batches
-_SETTING_MS = 60_000  # ms; stamps of clocks that differ by more are looked for apart
+_SETTING_MS = 60_000  # ms; stamps of clocks that differ by more are searched separately
 
 
 @dataclass(frozen=True, kw_only=True)

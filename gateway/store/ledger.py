@@ -1,7 +1,7 @@
 """The ledger of committed batches, which makes "exactly once" exact. Called by the ingest pipeline.
 
 The key of a batch is (node, incarnation, seq). The ranges of received numbers are updated in the
-transaction of the COPY. The hash of every batch is stored too: the same key with other bytes is
+transaction of the COPY. The hash of every batch is stored too. The same key with other bytes is
 rejected as tampered, and the answer to the node names the hash that holds the key. The node then sends
 its batch under another key: see edge_agent/spool.py.
 """
