@@ -39,6 +39,6 @@ def find_clock_doubt(batch: ReadingBatch, first_ms: int, last_ms: int, received_
 
 
 def describe_clock_error(error_ms: int) -> str:
-    """Return in words how wrong a clock is: `error_ms` is its stamp minus the gateway's clock."""
+    """Return a phrase for the error of a clock: `error_ms` is its stamp minus the gateway's clock."""
     size = timedelta(milliseconds=abs(error_ms))
     return f"its clock is {timedelta(seconds=round(size.total_seconds()))} {'ahead' if error_ms > 0 else 'behind'}"
