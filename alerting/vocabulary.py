@@ -6,7 +6,7 @@ the catalogue. A stored decision holds codes and numbers: the text is looked up 
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,7 @@ UNIT_SYMBOLS: Mapping[str, str] = MappingProxyType({
     "ug/m3": "µg/m³", "[ppm]": "ppm", "[ppb]": "ppb", "{ticks}": "ticks", "Ohm": "ohm", "Cel": "°C", "deg": "°",
 })  # fmt: skip
 _FOLDER = Path(__file__).parent
+_EVERY_DIGIT = Context(prec=400)  # the largest float has 309 digits before its point
 _DIRECTIONS = ("n", "ne", "e", "se", "s", "sw", "w", "nw")
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -86,7 +87,7 @@ def format_share(peak: float, background: float) -> str:
 def _round(value: float, digits: int) -> str:
     if not isfinite(value):
         return str(value)
-    return str(Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
+    return str(Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _EVERY_DIGIT))
 
 
 def format_short_number(value: float, language: str = "nl") -> str:

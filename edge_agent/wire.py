@@ -83,8 +83,7 @@ class Flag(IntFlag):
     TIME_SUSPECT = 16384
 
 
-# Every flag belongs to one of three classes. Means, newest values, detection and limits take the classes from here,
-# and the database does the same.
+# Every flag belongs to one of three classes.
 # Invalid: not a measurement of the air. Shown raw with its reason, never in a mean, a peak or a direction.
 INVALID_FLAGS = (
     Flag.WARM_UP | Flag.CLEANING | Flag.OUT_OF_RANGE | Flag.STALE | Flag.STUCK | Flag.SENSOR_FAULT | Flag.MAINTENANCE

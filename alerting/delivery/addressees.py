@@ -4,7 +4,7 @@ The channels `email` and `apprise` have addressees. A later attempt goes only to
 settle, so nobody gets a notification again because somebody else did not get it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from alerting.delivery.channel import WAITING_OUTCOMES, AddresseeOutcome, Delivery, DeliveryOutcome
 
@@ -32,17 +32,22 @@ def build_delivery(addressees: Sequence[AddresseeOutcome], detail: str, content:
     )
 
 
+def iter_outcomes(delivery: Delivery) -> Iterator[tuple[str, DeliveryOutcome, str]]:
+    """Yield addressee, outcome and detail; the addressee is empty for a channel that has none."""
+    if not delivery.addressees:
+        yield "", delivery.outcome, delivery.detail
+    for entry in delivery.addressees:
+        yield entry.addressee, entry.outcome, entry.detail
+
+
 def is_waiting(delivery: Delivery) -> bool:
     """Whether the attempt has to be repeated for anybody."""
-    if delivery.addressees:
-        return any(addressee.outcome in WAITING_OUTCOMES for addressee in delivery.addressees)
-    return delivery.outcome in WAITING_OUTCOMES
+    return any(outcome in WAITING_OUTCOMES for _, outcome, _ in iter_outcomes(delivery))
 
 
 def combine_with_settled(delivery: Delivery, settled: Mapping[str, DeliveryOutcome]) -> DeliveryOutcome:
     """Return the outcome of the notification: of this attempt and of the addressees that earlier ones settled."""
-    latest = [addressee.outcome for addressee in delivery.addressees] or [delivery.outcome]
-    return combine_outcomes([*settled.values(), *latest])
+    return combine_outcomes([*settled.values(), *(outcome for _, outcome, _ in iter_outcomes(delivery))])
 
 
 def has_reached_anybody(outcome: DeliveryOutcome) -> bool:

@@ -20,7 +20,7 @@ async def deliver(
 ) -> Delivery:
     """POST the document once. Its identifier never changes, so that the receiver can recognise a repeat."""
     sent = context.decided_at or context.received_at
-    body = build_cap(map_notification(notification, channel, public_url=context.public_url, sent=sent, told_at=at))
+    body = build_cap(map_notification(notification, channel, public_url=context.public_url, sent=sent, attempted_at=at))
     headers = {"content-type": "application/cap+xml; charset=utf-8"}
     if channel.token_file is not None:
         headers["authorization"] = f"Bearer {channel.token_file.read_text().strip()}"
@@ -30,15 +30,15 @@ async def deliver(
 
 
 def map_notification(
-    notification: Notification, channel: CapSettings, *, public_url: str, sent: datetime, told_at: datetime
+    notification: Notification, channel: CapSettings, *, public_url: str, sent: datetime, attempted_at: datetime
 ) -> CapMessage:
     """The CAP facts of a notification.
 
-    `sent` is when it was decided to notify, the same at every attempt, because later documents refer to it. `told_at`
-    is the moment of this attempt: a document that is delivered late is valid as long as one that is not.
+    `sent` is when it was decided to notify, the same at every attempt, because later documents refer to it.
+    `attempted_at` is the moment of this attempt: a document that is delivered late is valid as long as one that is not.
     """
     alert = notification.alert
-    valid_from = max(sent, told_at)
+    valid_from = max(sent, attempted_at)
     return CapMessage(
         identifier=notification.id,
         sender=channel.sender,
@@ -63,7 +63,9 @@ def _build_references(notification: Notification) -> list[CapReference]:
     return [CapReference(identifier=original.id, sent=original.decided_at or original.received_at)]
 
 
-def _map_alert(notification: Notification, alert: Alert, public_url: str, told_at: datetime) -> CapInfo:
+def _map_alert(notification: Notification, alert: Alert, public_url: str, valid_from: datetime) -> CapInfo:
     single = structs.replace(notification, alert=alert, gathered=())
     description, language = render_email(single, public_url=public_url).text, notification.language
-    return describe_alert(alert, language=language, description=description, public_url=public_url, told_at=told_at)
+    return describe_alert(
+        alert, language=language, description=description, public_url=public_url, valid_from=valid_from
+    )

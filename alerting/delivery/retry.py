@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct, structs
 
 from alerting.delivery.addressees import combine_with_settled, is_waiting
-from alerting.delivery.channel import AddresseeOutcome, Delivery, DeliveryOutcome
+from alerting.delivery.channel import Delivery, DeliveryOutcome
 
 
 class NextAttempt(Struct, frozen=True, kw_only=True):
@@ -44,10 +44,7 @@ def plan_next_attempt(
 
 def abandon_waiting(delivery: Delivery) -> Delivery:
     """Return the last attempt as it is recorded: what failed is not tried again. UNKNOWN stays unknown."""
-    addressees = tuple(
-        AddresseeOutcome(addressee=entry.addressee, outcome=_abandon(entry.outcome), detail=entry.detail)
-        for entry in delivery.addressees
-    )
+    addressees = tuple(structs.replace(entry, outcome=_abandon(entry.outcome)) for entry in delivery.addressees)
     return structs.replace(delivery, outcome=_abandon(delivery.outcome), addressees=addressees)
 
 

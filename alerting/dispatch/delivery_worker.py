@@ -13,7 +13,7 @@ from msgspec import json
 
 from alerting import telemetry
 from alerting.decide.reason_detail import DetailCode, describe_detail, encode_detail
-from alerting.delivery.addressees import has_reached_anybody
+from alerting.delivery.addressees import has_reached_anybody, iter_outcomes
 from alerting.delivery.channel import Delivery, DeliveryContext, DeliveryOutcome
 from alerting.delivery.retry import FinalState, abandon_waiting, plan_next_attempt
 from alerting.dispatch import outbox
@@ -173,7 +173,7 @@ def _report_delivery(lease: OutboxLease, delivery: Delivery, now: datetime, *, i
         telemetry.DELIVERY_DELAY.observe(max(0.0, (now - lease.received_at).total_seconds()))
     if delivery.outcome is DeliveryOutcome.DELIVERED:
         log.info("delivery succeeded")
-    for addressee, outcome, stored_detail in outbox.iter_outcomes(delivery):
+    for addressee, outcome, stored_detail in iter_outcomes(delivery):
         telemetry.ADDRESSEES.labels(kind, outcome.value).inc()
         if outcome is not DeliveryOutcome.DELIVERED:
             detail = describe_detail(stored_detail, "en")

@@ -4,7 +4,7 @@ A notification is leased in a short transaction before it is delivered. The leas
 died or slept cannot finish what another has taken over. psycopg.Error passes through.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from alerting import inbox
 from alerting.alert import Alert, Severity
 from alerting.decide.reason_detail import DetailCode, encode_detail
 from alerting.decide.routing import DecisionReason
-from alerting.delivery.addressees import combine_with_settled, has_reached_anybody
+from alerting.delivery.addressees import combine_with_settled, has_reached_anybody, iter_outcomes
 from alerting.delivery.channel import WAITING_OUTCOMES, Delivery, DeliveryOutcome
 from alerting.delivery.retry import FinalState, NextAttempt
 from alerting.message.notification import OriginalNotification, hash_content
@@ -212,14 +212,6 @@ async def _update_refusals(lease: OutboxLease, delivery: Delivery, connection: p
             await connection.execute(_QUERIES["insert_refusal"], values)
         elif outcome is DeliveryOutcome.DELIVERED:
             await connection.execute(_QUERIES["delete_refusal"], values)
-
-
-def iter_outcomes(delivery: Delivery) -> Iterator[tuple[str, DeliveryOutcome, str]]:
-    """Yield addressee, outcome and detail; the addressee is empty for a channel that has none."""
-    if not delivery.addressees:
-        yield "", delivery.outcome, delivery.detail
-    for entry in delivery.addressees:
-        yield entry.addressee, entry.outcome, entry.detail
 
 
 def _clean(text: str) -> str:

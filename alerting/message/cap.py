@@ -109,11 +109,11 @@ def build_cap(message: CapMessage) -> bytes:
 
 
 def describe_alert(
-    alert: Alert, *, language: Language, description: str, public_url: str, told_at: datetime
+    alert: Alert, *, language: Language, description: str, public_url: str, valid_from: datetime
 ) -> CapInfo:
     """One alert as an info block: the rules for certainty, urgency, circle and expiry are here.
 
-    `told_at`: the moment of the attempt to send, from which the document is valid for an hour. A late document thus
+    `valid_from`: the moment of the attempt to send, from which the document is valid for an hour. A late document thus
     never arrives expired, and `expires` never lies before `sent`.
     """
     about_network = alert.is_about_network
@@ -127,7 +127,7 @@ def describe_alert(
         severity=alert.severity.value.capitalize(),
         certainty=_certainty(alert),
         onset=alert.onset,
-        expires=told_at + _EXPIRES_AFTER,
+        expires=valid_from + _EXPIRES_AFTER,
         headline=build_headline(alert, language),
         description=description,
         web=f"{public_url.rstrip('/')}/events/{alert.event_id}",

@@ -30,31 +30,25 @@ SELECT step.event_id, (step.body || jsonb_build_object('at', step.at))::text AS 
                               'reason', d.reason, 'detail', d.detail, 'rules', d.rules)
     FROM alerting.decision d WHERE d.event_id = ANY(%(events)s)
   UNION ALL
-    SELECT o.event_id, y.ended_at, 2,
-           jsonb_build_object('step', 'tried', 'revision', o.revision, 'receiver', o.receiver, 'channel', o.channel,
+    -- the attempts of a notification, and of the one into which it was gathered
+    SELECT n.event_id, y.ended_at, n.rank,
+           jsonb_build_object('step', 'tried', 'revision', n.revision, 'receiver', n.receiver, 'channel', n.channel,
                               'attempt', y.attempt, 'outcome', y.outcome, 'detail', y.detail, 'rules', y.rules,
                               'bytes', y.bytes, 'sha256', encode(y.sha256, 'hex'),
                               'addressees', coalesce(a.outcomes, '[]'::jsonb))
-    FROM alerting.delivery y JOIN alerting.outbox o ON o.id = y.outbox_id
+    FROM (
+        SELECT o.event_id, o.revision, o.receiver, o.channel, o.id AS outbox_id, 2 AS rank
+        FROM alerting.outbox o WHERE o.event_id = ANY(%(events)s)
+      UNION ALL
+        SELECT g.event_id, g.revision, g.receiver, g.channel, g.gathered_into, 3
+        FROM alerting.outbox g WHERE g.event_id = ANY(%(events)s)
+    ) AS n
+    JOIN alerting.delivery y ON y.outbox_id = n.outbox_id
     LEFT JOIN LATERAL (
         SELECT jsonb_agg(jsonb_build_object('addressee', x.addressee, 'outcome', x.outcome, 'detail', x.detail)
                          ORDER BY x.addressee) AS outcomes
         FROM alerting.addressee_outcome x WHERE x.outbox_id = y.outbox_id AND x.attempt = y.attempt
     ) AS a ON true
-    WHERE o.event_id = ANY(%(events)s)
-  UNION ALL
-    SELECT g.event_id, y.ended_at, 3,
-           jsonb_build_object('step', 'tried', 'revision', g.revision, 'receiver', g.receiver, 'channel', g.channel,
-                              'attempt', y.attempt, 'outcome', y.outcome, 'detail', y.detail, 'rules', y.rules,
-                              'bytes', y.bytes, 'sha256', encode(y.sha256, 'hex'),
-                              'addressees', coalesce(a.outcomes, '[]'::jsonb))
-    FROM alerting.outbox g JOIN alerting.delivery y ON y.outbox_id = g.gathered_into
-    LEFT JOIN LATERAL (
-        SELECT jsonb_agg(jsonb_build_object('addressee', x.addressee, 'outcome', x.outcome, 'detail', x.detail)
-                         ORDER BY x.addressee) AS outcomes
-        FROM alerting.addressee_outcome x WHERE x.outbox_id = y.outbox_id AND x.attempt = y.attempt
-    ) AS a ON true
-    WHERE g.event_id = ANY(%(events)s)
   UNION ALL
     SELECT o.event_id, o.finished_at, 2,
            jsonb_build_object('step', 'gathered', 'revision', o.revision, 'receiver', o.receiver, 'channel', o.channel,

@@ -22,6 +22,13 @@ def fetch_rows(dsn, statement):
         return connection.execute(statement).fetchall()
 
 
+def change(dsn, statement, *values):
+    """Change what the dispatchers see, and wake them."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(statement, values or None)
+        connection.execute("NOTIFY piekwacht_alerting")
+
+
 @asynccontextmanager
 async def run_dispatchers(settings, dsn, workers=1):
     tasks = [asyncio.create_task(dispatcher.run(settings, dsn)) for _ in range(workers)]
@@ -57,9 +64,14 @@ async def wait_until_delivered(dsn, within=15.0):
     await wait_until_absent(dsn, _UNDECIDED, _UNSENT, within=within)
 
 
+async def deliver_in_turn(dsn, *alerts):
+    """Insert the alerts one after the other; each is decided and delivered before the next."""
+    for alert in alerts:
+        await insert_alerts(dsn, alert)
+        await wait_until_delivered(dsn)
+
+
 async def skip_retry_delay(dsn):
     """Wait for the first attempt to have failed, and do not wait for the second."""
     await wait_until_present(dsn, "SELECT 1 FROM alerting.delivery")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("UPDATE alerting.outbox SET next_attempt_at = now() WHERE state = 'pending'")
-        connection.execute("NOTIFY piekwacht_alerting")
+    change(dsn, "UPDATE alerting.outbox SET next_attempt_at = now() WHERE state = 'pending'")

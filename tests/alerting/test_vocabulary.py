@@ -90,3 +90,8 @@ def test_a_moment_is_read_on_the_dutch_clock():
     assert describe_step_details(step, "nl") == (
         "niets meer gehoord sinds za 21-11-2026 03:00:00 (CET, UTC+0100), no_data, herziening 2, regels ab12"
     )
+
+
+@pytest.mark.parametrize("value", [1e28, -1e30, 1.7976931348623157e308])
+def test_a_figure_of_any_size_is_formatted(value):
+    assert float(vocabulary.format_number(value)) == value

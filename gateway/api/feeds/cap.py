@@ -37,7 +37,7 @@ def map_event(
         language=language,
         description=description,
         public_url=settings.public_url,
-        told_at=_told_at(event, sent, now),
+        valid_from=_choose_validity_start(event, sent, now),
     )
     return CapMessage(
         identifier=_identifier(event.id, event.revision),
@@ -57,7 +57,7 @@ def map_event(
     )
 
 
-def _told_at(event: Event, sent: datetime, now: datetime) -> datetime:
+def _choose_validity_start(event: Event, sent: datetime, now: datetime) -> datetime:
     """`sent`; for an open event the next full hour, so that the document changes once an hour at most."""
     if event.end is not None or event.change not in {"opened", "updated"}:
         return sent

@@ -5,7 +5,6 @@ import email.policy
 import itertools
 from datetime import UTC, datetime, timedelta
 
-import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +22,8 @@ from alerting.decide.no_data import (
 )
 from alerting.decide.routing import DecisionReason, Route
 from tests.alerting.running_dispatcher import (
+    change,
+    deliver_in_turn,
     fetch_rows,
     insert_alerts,
     run_dispatchers,
@@ -37,27 +38,17 @@ from tests.gateway.enrolled_node import enrol_node
 REASONS = "SELECT event_id, revision, reason FROM alerting.decision ORDER BY decided_at"
 
 
-def change(dsn, statement, *values):
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(statement, values or None)
-        connection.execute("NOTIFY piekwacht_alerting")
-
-
 def subject(envelope):
     return email.message_from_bytes(envelope.content, policy=email.policy.default)["subject"]
-
-
-async def decided(database, *alerts):
-    for one in alerts:
-        await insert_alerts(database, one)
-        await wait_until_delivered(database)
 
 
 async def test_all_properties_of_a_station_are_one_plume_which_ends_with_its_last(database, settings):
     pm10 = {"event_id": "pm10", "observed_property": "pm10", "severity": Severity.MODERATE}
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
-            await decided(database, make_alert(), make_alert(**pm10), make_ended_alert(), make_ended_alert(**pm10))
+            await deliver_in_turn(
+                database, make_alert(), make_alert(**pm10), make_ended_alert(), make_ended_alert(**pm10)
+            )
             await wait_until(lambda: len(server.received) == 2)
     assert [reason for *_, reason in fetch_rows(database, REASONS)] == [
         "routed", "same_plume", "calm_awaited", "never_told", "calm",
@@ -68,7 +59,7 @@ async def test_all_properties_of_a_station_are_one_plume_which_ends_with_its_las
 async def test_a_more_severe_property_of_the_same_plume_notifies(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
-            await decided(database, make_alert(), make_alert(event_id="pm10", severity=Severity.EXTREME))
+            await deliver_in_turn(database, make_alert(), make_alert(event_id="pm10", severity=Severity.EXTREME))
     assert len(server.received) == 2
 
 
@@ -84,11 +75,11 @@ async def test_a_flickering_event_notifies_once_and_ends_once(database, settings
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             for n in range(6):
-                await decided(database, *happening(event_id=f"e{n}"))
+                await deliver_in_turn(database, *happening(event_id=f"e{n}"))
             assert len(server.received) == 1
             change(database, "UPDATE alerting.member SET changed_at = now() - interval '6 minutes'")
             await wait_until(lambda: len(server.received) == 2)
-            await decided(database, happening(event_id="later")[0])
+            await deliver_in_turn(database, happening(event_id="later")[0])
             assert len(server.received) == 3
     assert subject(server.received[1]).startswith("Piek voorbij")
 
@@ -109,11 +100,11 @@ async def test_an_event_that_never_ends_does_not_suppress_a_later_one(database, 
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             hung, over = happening(event_id="hung")
-            await decided(database, hung)
+            await deliver_in_turn(database, hung)
             change(database, "UPDATE alerting.plume SET opened_at = now() - interval '7 hours'")
-            await decided(database, happening(event_id="new")[0])
+            await deliver_in_turn(database, happening(event_id="new")[0])
             assert len(server.received) == 2
-            await decided(database, over)
+            await deliver_in_turn(database, over)
     assert len(server.received) == 3
 
 
@@ -121,9 +112,9 @@ async def test_an_event_without_a_plume_still_notifies_of_its_end(database, sett
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             one, over = happening()
-            await decided(database, one)
+            await deliver_in_turn(database, one)
             change(database, "DELETE FROM alerting.member")
-            await decided(database, over)
+            await deliver_in_turn(database, over)
     assert len(server.received) == 2
 
 
@@ -131,9 +122,9 @@ async def test_a_correction_goes_at_once_to_the_receivers_notified_of_that_event
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             other = make_alert(event_id="pm10")
-            await decided(database, make_alert(), other, make_alert(2, change=Change.VOIDED))
+            await deliver_in_turn(database, make_alert(), other, make_alert(2, change=Change.VOIDED))
             assert b"Correctie" in server.received[1].content
-            await decided(database, make_alert(2, event_id="pm10", change=Change.VOIDED))
+            await deliver_in_turn(database, make_alert(2, event_id="pm10", change=Change.VOIDED))
     subjects = [subject(mail) for mail in server.received]
     assert [text.partition(":")[0] for text in subjects] == [
         "Piek PM2,5 bij Wijk aan Zee",
@@ -147,14 +138,14 @@ async def test_a_severity_drop_notifies_after_its_hold_and_a_rise_at_once(databa
     lower, higher = Severity.MINOR, Severity.EXTREME
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
-            await decided(database, make_alert(), make_alert(2, change=Change.UPDATED, severity=lower))
+            await deliver_in_turn(database, make_alert(), make_alert(2, change=Change.UPDATED, severity=lower))
             assert len(server.received) == 1
             change(database, "UPDATE alerting.inbox SET received_at = now() - interval '11 minutes'")
             await wait_until(lambda: len(server.received) == 2)
             assert subject(server.received[1]).startswith("Minder ernstig: Piek PM2,5")
-            await decided(database, make_alert(3, change=Change.UPDATED, severity=higher))
+            await deliver_in_turn(database, make_alert(3, change=Change.UPDATED, severity=higher))
             assert len(server.received) == 3
-            await decided(database, make_alert(4, change=Change.UPDATED, severity=Severity.SEVERE))
+            await deliver_in_turn(database, make_alert(4, change=Change.UPDATED, severity=Severity.SEVERE))
     assert len(server.received) == 3
 
 
@@ -176,7 +167,7 @@ async def test_a_station_without_data_ends_no_event_and_notifies_once(database, 
     put_status = "INSERT INTO node_status (node_id, last_seen) VALUES ('ijm-001', now() - interval '1 hour')"
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
-            await decided(database, make_alert())
+            await deliver_in_turn(database, make_alert())
             change(database, put_status)
             await wait_until(lambda: len(server.received) == 2)
             assert subject(server.received[1]).startswith("Geen gegevens meer: Piek PM2,5")
@@ -192,7 +183,7 @@ async def test_events_detected_late_are_in_one_digest_only(database, settings):
         async with run_dispatchers(chosen, database):  # the day's digest is made while it is empty
             await wait_until_present(database, "SELECT 1 FROM alerting.digest")
             late = [make_alert(event_id=f"e{n}", station=f"s{n}", detected_late=True) for n in range(3)]
-            await decided(database, *late, make_ended_alert(event_id="e0", station="s0", detected_late=True))
+            await deliver_in_turn(database, *late, make_ended_alert(event_id="e0", station="s0", detected_late=True))
             assert server.received == web.requests == []
             change(database, "DELETE FROM alerting.digest")
             await wait_until(lambda: server.received and web.requests)
@@ -258,7 +249,7 @@ async def test_an_end_states_that_the_peak_was_more_severe_than_notified(databas
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
             opened, over = happening(severity=Severity.MODERATE)
-            await decided(database, opened, structs.replace(over, severity=Severity.SEVERE))
+            await deliver_in_turn(database, opened, structs.replace(over, severity=Severity.SEVERE))
             await wait_until(lambda: len(server.received) == 2)
     first, last = (
         email.message_from_bytes(one.content, policy=email.policy.default).get_body(("plain",)).get_content()
@@ -273,9 +264,9 @@ async def test_an_end_that_reaches_a_receivers_threshold_notifies_it(database, s
         severe = [Route(receiver="od", least_severity=Severity.SEVERE)]
         async with run_dispatchers(settings(mail=server, calm_minutes=5, route=severe), database):
             opened, over = happening(severity=Severity.MODERATE)
-            await decided(database, opened)
+            await deliver_in_turn(database, opened)
             assert server.received == []
-            await decided(database, structs.replace(over, severity=Severity.SEVERE))
+            await deliver_in_turn(database, structs.replace(over, severity=Severity.SEVERE))
             await wait_until_delivered(database)
     (mail,) = server.received
     assert subject(mail).startswith("Piek voorbij")

@@ -217,10 +217,10 @@ def check_cap(element):
         check_cap(child)
 
 
-def cap(told, sender="p@example.org", told_at=ONSET):
+def cap(told, sender="p@example.org", at=ONSET):
     channel = CapSettings(url="https://cap.example/", sender=sender, addresses="od")
     return ET.fromstring(
-        build_cap(map_notification(told, channel, public_url="https://p.example", sent=ONSET, told_at=told_at))
+        build_cap(map_notification(told, channel, public_url="https://p.example", sent=ONSET, attempted_at=at))
     )
 
 

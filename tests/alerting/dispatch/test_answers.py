@@ -17,6 +17,7 @@ from alerting.message.notification import Notification
 from alerting.settings import HeartbeatSettings
 from gateway.__main__ import main
 from tests.alerting.running_dispatcher import (
+    change,
     fetch_rows,
     insert_alerts,
     run_dispatchers,
@@ -49,12 +50,6 @@ match = ['area="ijmond"']
         return code, output.out + output.err
 
     return run
-
-
-def change(dsn, statement):
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(statement)
-        connection.execute("NOTIFY piekwacht_alerting")
 
 
 async def test_explain_lists_decisions_deliveries_and_acknowledgements(database, settings, command):

@@ -5,7 +5,6 @@ import email.policy
 import json
 from datetime import UTC, datetime, timedelta
 
-import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +15,9 @@ from alerting.decide.dedup import compare_revisions
 from alerting.decide.routing import Route
 from alerting.message.plume import summarize_plume
 from tests.alerting.running_dispatcher import (
+    change,
+    deliver_in_turn,
     fetch_rows,
-    insert_alerts,
     run_dispatchers,
     wait_until,
     wait_until_delivered,
@@ -31,21 +31,9 @@ CALM = "UPDATE alerting.member SET changed_at = now() - interval '6 minutes'"
 FIRST = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=30)
 
 
-def change(dsn, statement):
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(statement)
-        connection.execute("NOTIFY piekwacht_alerting")
-
-
 def subject_and_text(envelope):
     message = email.message_from_bytes(envelope.content, policy=email.policy.default)
     return message["subject"], message.get_body(("plain",)).get_content()
-
-
-async def decided(database, *alerts):
-    for alert in alerts:
-        await insert_alerts(database, alert)
-        await wait_until_delivered(database)
 
 
 def peak(event, minute, *, lasts=1, **changes):
@@ -61,7 +49,9 @@ async def test_the_closing_message_speaks_of_the_whole_plume(database, settings)
     high = {"peak": 120.0, "excess": 111.6}
     with MailServer() as server, WebServer() as web:
         async with run_dispatchers(settings(mail=server, web=web, calm_minutes=5), database):
-            await decided(database, *peak("e0", 0, **low), *peak("e1", 3, **high), *peak("e2", 6, lasts=4, **low))
+            await deliver_in_turn(
+                database, *peak("e0", 0, **low), *peak("e1", 3, **high), *peak("e2", 6, lasts=4, **low)
+            )
             assert len(server.received) == 1
             change(database, CALM)
             await wait_until(lambda: len(server.received) == 2 and len(web.requests) == 2)
@@ -80,7 +70,7 @@ async def test_a_peak_that_goes_on_after_its_end_was_told_is_told_so(database, s
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=0), database):
             opened, ended = peak("e0", 0)
-            await decided(database, opened, ended, structs.replace(opened, revision=3, change=Change.UPDATED))
+            await deliver_in_turn(database, opened, ended, structs.replace(opened, revision=3, change=Change.UPDATED))
     assert [reason for *_, reason in fetch_rows(database, REASONS)] == ["routed", "routed", "reopened"]
     subject, text = subject_and_text(server.received[2])
     assert subject.startswith("Toch niet voorbij: Piek PM2,5")
@@ -93,7 +83,7 @@ async def test_an_end_that_changes_is_corrected_and_one_that_does_not_is_told_on
             opened, ended = peak("e0", 0)
             same = structs.replace(ended, revision=3, confidence=0.5)
             higher = structs.replace(ended, revision=4, peak=99.0)
-            await decided(database, opened, ended, same, higher)
+            await deliver_in_turn(database, opened, ended, same, higher)
     assert [(revision, reason) for _, revision, reason in fetch_rows(database, REASONS)] == [
         (1, "routed"), (2, "routed"), (4, "corrected"),
     ]  # fmt: skip
@@ -104,11 +94,11 @@ async def test_a_peak_of_a_closed_plume_that_was_none_is_corrected_to_who_heard_
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             other, other_ended = peak("e1", 3, peak=120.0)
-            await decided(database, *peak("e0", 0), other, other_ended)
+            await deliver_in_turn(database, *peak("e0", 0), other, other_ended)
             change(database, CALM)
             await wait_until(lambda: len(server.received) == 2)
             assert "120 µg/m³" in subject_and_text(server.received[1])[0]
-            await decided(database, structs.replace(other, revision=3, change=Change.VOIDED))
+            await deliver_in_turn(database, structs.replace(other, revision=3, change=Change.VOIDED))
             await wait_until(lambda: len(server.received) == 3)
     assert subject_and_text(server.received[2])[0].startswith("Correctie: geen piek PM2,5")
     assert fetch_rows(database, "SELECT summary ->> 'event_count', summary ->> 'peak' FROM alerting.plume") == [
@@ -122,7 +112,7 @@ async def test_after_a_correction_the_peak_that_stands_is_told(database, setting
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             opened, _ = peak("e0", 0)
             other, _ = peak("e1", 1, **pm10)
-            await decided(database, opened, other, structs.replace(opened, revision=2, change=Change.VOIDED))
+            await deliver_in_turn(database, opened, other, structs.replace(opened, revision=2, change=Change.VOIDED))
             await wait_until(lambda: len(server.received) == 3)
     assert [subject_and_text(mail)[0].partition(" bij ")[0] for mail in server.received] == [
         "Piek PM2,5", "Correctie: geen piek PM2,5", "Wel een piek: Piek PM10",
@@ -143,7 +133,7 @@ async def test_a_peak_that_was_over_when_it_was_found_is_in_the_digest(database,
         chosen = settings(mail=server, digest_at="00:00", route=LATE_ONLY)
         async with run_dispatchers(chosen, database):
             await wait_until_present(database, "SELECT 1 FROM alerting.digest")
-            await decided(database, make_ended_alert(1, detected_late=late, **facts))
+            await deliver_in_turn(database, make_ended_alert(1, detected_late=late, **facts))
             assert server.received == []
             change(database, "DELETE FROM alerting.digest")
             await wait_until_present(database, "SELECT 1 FROM alerting.digest")
@@ -161,11 +151,11 @@ async def test_a_late_peak_that_was_none_is_in_no_digest_and_is_corrected_after_
         async with run_dispatchers(chosen, database):
             await wait_until_present(database, "SELECT 1 FROM alerting.digest")
             first, second, third = (make_ended_alert(1, event_id=f"e{n}", detected_late=True) for n in range(3))
-            await decided(database, first, second, third)
-            await decided(database, structs.replace(third, revision=2, change=Change.VOIDED))
+            await deliver_in_turn(database, first, second, third)
+            await deliver_in_turn(database, structs.replace(third, revision=2, change=Change.VOIDED))
             change(database, "DELETE FROM alerting.digest")
             await wait_until(lambda: len(server.received) == 1)
-            await decided(database, structs.replace(second, revision=2, change=Change.VOIDED))
+            await deliver_in_turn(database, structs.replace(second, revision=2, change=Change.VOIDED))
             await wait_until(lambda: len(server.received) == 2)
     assert subject_and_text(server.received[0])[0] == "Dagoverzicht: 2 achteraf gevonden"
     assert subject_and_text(server.received[1])[0].startswith("Correctie: geen piek")

@@ -141,7 +141,7 @@ async def test_the_feed_and_the_channel_say_the_same_of_one_event(api, pipeline,
     notification = Notification(alert=msgspec.convert(body, Alert), id="n-1")
     settings = CapSettings(url="https://cap.example/", sender="p@example.org")
     now = datetime.now(UTC)
-    message = map_notification(notification, settings, public_url="http://127.0.0.1:8080", sent=now, told_at=now)
+    message = map_notification(notification, settings, public_url="http://127.0.0.1:8080", sent=now, attempted_at=now)
     channel = ET.fromstring(build_cap(message))
     for name in ("event", "certainty", "urgency", "severity", "onset", "headline", "web", "area/circle"):
         path = "/".join(f"{CAP}{part}" for part in ("info", *name.split("/")))
