@@ -2,6 +2,7 @@
 
 import itertools
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def pytest_configure():
                 write_mo(output, read_po(file, abort_invalid=True))
             Path(output.name).chmod(0o644)
             Path(output.name).replace(compiled)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]):
+    """Put files with slow tests first: else two workers end with one file of minutes and nothing beside it."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(scope="session")
