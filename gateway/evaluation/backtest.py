@@ -11,7 +11,6 @@ import re
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -133,10 +132,16 @@ def analyze_values(
     values: Sequence[RecordedValue], settings: DetectionSettings
 ) -> tuple[Registry, ObservationBatch, list[Event]]:
     """Return the registry of the values, the values with all flags, and all revisions of events, in order of time."""
-    registry, batch = build_observations(sorted(values, key=attrgetter("at")))
+    registry, batch = build_observations(sorted(values, key=_order_of_value))
     analyzer = Analyzer(flagger=Flagger(), detector=Detector(settings))
     _, rows, events = analyzer.analyze(analyzer.initial(registry), order_rows(batch, registry))
     return registry, rows, events
+
+
+def _order_of_value(value: RecordedValue) -> tuple[object, ...]:
+    """By time; within one moment an order that does not depend on that of the lines."""
+    number = 0.0 if value.value is None else value.value
+    return value.at, value.station, value.observed_property, value.value is None, number, value.flags
 
 
 def read_recording(path: Path, options: RecordingOptions | None = None) -> Recording:

@@ -53,5 +53,5 @@ async def write_minutes_of_stations(
 
 
 def _mark(selection: Selection, start: datetime, dialect: Dialect) -> bytes:
-    _LOG.exception("table incomplete", station=selection.station, observed_property=selection.observed_property)
+    _LOG.exception("table incomplete", station=selection.station, property=selection.observed_property)
     return tables.csv_marker(selection, start, dialect)

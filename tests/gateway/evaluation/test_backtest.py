@@ -148,7 +148,8 @@ def write_windy(path, direction, flags="", property_flagged="wind_direction"):
     lines = ["station,property,time,value,flags"]
     for i in range(300):
         at, peak = T0 // 1000 + i * 60, 170 <= i < 220
-        wind = {"wind_direction": direction if peak else 270.0, "wind_speed": 3.0}
+        # a vane that repeats one number for hours is stuck
+        wind = {"wind_direction": direction if peak else 268.0 + i % 5, "wind_speed": 3.0 + 0.1 * (i % 3)}
         lines.append(f"a,pm2_5,{at},{8 + 0.1 * (i % 3) + (50 if 200 <= i < 210 else 0)},")
         lines += [f"a,{name},{at},{v},{flags if peak and name == property_flagged else ''}" for name, v in wind.items()]
     path.write_text("\n".join(lines))
