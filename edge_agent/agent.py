@@ -5,7 +5,6 @@ import ctypes
 import functools
 import gc
 import logging
-import os
 import queue
 import signal
 import threading
@@ -13,9 +12,7 @@ import time
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple, Self, TextIO
-
-import msgspec
+from typing import NamedTuple
 
 from edge_agent import health
 from edge_agent.batch_builder import change_incarnation
@@ -23,6 +20,7 @@ from edge_agent.collector import Collector
 from edge_agent.errors import AgentError
 from edge_agent.hardware import read_hardware_id
 from edge_agent.publisher import Publisher
+from edge_agent.reading_log import ReadingLog
 from edge_agent.remote_config import TRIAL_SECONDS, RemoteConfig
 from edge_agent.sampler import Sampler
 from edge_agent.sensor_factory import create_sensors
@@ -195,31 +193,6 @@ class Agent:
 
 
 _NO_TIMEOUT = 365.0 * 86_400
-
-
-class ReadingLog:
-    """Every reading made, one JSON line each, before it is stored: the truth to judge the system by."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self._file: TextIO = path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise AgentError(f"log.generated: {path} cannot be written ({error.strerror})") from None
-
-    def write(self, runs: Sequence[Sequence[Reading]]) -> None:
-        """Append; it is with the operating system, though perhaps not on the disk, when this returns."""
-        for readings in runs:
-            for reading in readings:
-                line = msgspec.json.encode({"observed_at": reading.observed_at, "values": dict(reading.values)})
-                self._file.write(line.decode() + "\n")
-        self._file.flush()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.fsync(self._file.fileno())
-        self._file.close()
 
 
 def _release_memory() -> None:

@@ -1,7 +1,7 @@
 """`piekwacht.toml`: each table is the settings type of one component; this only assembles them."""
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -34,7 +34,7 @@ class TelemetrySettings(Struct, frozen=True, kw_only=True):
     `piekwacht api` serves its metrics at its own address, `[api]` host and port.
 
     host             address that the metrics listen on
-    port             port of `piekwacht gateway` and `piekwacht up`
+    port             port of `piekwacht gateway`; of all services together for `piekwacht up`
     alerting_port    port of `piekwacht alerting`, so that it can run on one machine with a gateway; without it:
                      `port`
     evaluation_port  port of `piekwacht evaluate`
@@ -47,14 +47,10 @@ class TelemetrySettings(Struct, frozen=True, kw_only=True):
     alerting_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
     evaluation_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
 
-    def port_of(self, services: Sequence[str]) -> int | None:
-        """The port for a process of these parts; `piekwacht api` shows its metrics where it answers anyway."""
-        single_service_ports = {
-            "api": None,
-            "alerting": self.alerting_port or self.port,
-            "evaluation": self.evaluation_port,
-        }
-        return single_service_ports.get(services[0], self.port) if len(services) == 1 else self.port
+    def port_of(self, service: str) -> int | None:
+        """The port of this service's own process; `piekwacht api` shows its metrics where it answers anyway."""
+        ports = {"api": None, "alerting": self.alerting_port or self.port, "evaluation": self.evaluation_port}
+        return ports.get(service, self.port)
 
 
 class Settings(Struct, frozen=True, kw_only=True):

@@ -34,3 +34,9 @@ CONNECTED_SESSIONS = Gauge("piekwacht_ingest_connected", "Broker sessions that i
 AREAS = Gauge("piekwacht_areas", "Areas that the workers share")
 LEASED_AREAS = Gauge("piekwacht_leased_areas", "Areas that this worker ingests, of those shared")
 FAILURES = Counter("piekwacht_failures_total", "Temporary failures that were retried", ["part"])
+ANSWERED_AT = Gauge(
+    "piekwacht_service_answered_timestamp_seconds", "When the event loop of a service last had a turn", ["service"]
+)
+RESTARTS = Counter(
+    "piekwacht_service_restarts_total", "Services that `piekwacht up` started again, by reason", ["service", "reason"]
+)

@@ -4,13 +4,7 @@ import argparse
 
 from gateway import settings
 
-_SERVICES_BY_COMMAND = {
-    "gateway": ["gateway"],
-    "api": ["api"],
-    "alerting": ["alerting"],
-    "evaluate": ["evaluation"],
-    "up": ["gateway", "api", "alerting", "evaluation_child"],
-}
+_SERVICE_NAMES = {"evaluate": "evaluation"}  # of commands that are called otherwise
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,10 +12,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     settings.add_config_argument(parser)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Run the services of `args.command`. Raises StartError if one cannot start."""
+def run(args: argparse.Namespace) -> int:
+    """Run the service `args.command`, or all for `up`. Raises StartError if one cannot start."""
     configuration = settings.read(args.config)  # a mistake in it is reported before the slow imports below
     from gateway.doctor import startup  # noqa: PLC0415 - as above
     from gateway.service import run  # noqa: PLC0415 - as above
 
-    run.run(configuration, _SERVICES_BY_COMMAND[args.command], args.config, startup.log_faults)
+    if args.command == "up":
+        return run.run_all(configuration, args.config)
+    run.run(configuration, _SERVICE_NAMES.get(args.command, args.command), startup.log_faults)
+    return 0

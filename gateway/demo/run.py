@@ -27,6 +27,7 @@ from gateway.system.embedded_servers import Broker, Postgres
 
 _QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 _HOST = "127.0.0.1"
+_AGENT_RESTART_INTERVAL = 5.0  # s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,8 @@ class Demo:
         self._console = Console(stderr=True)
         self._stop_requested = threading.Event()
         self._received: list[ReceivedNotification] = []
-        self._agents: list[Child] = []
+        self._agents: dict[str, Child] = {}
+        self._agent_restarts: dict[str, float] = {}  # earliest next one, monotonic seconds
         self._gateway: Child | None = None
 
     def start(self) -> None:
@@ -118,13 +120,13 @@ class Demo:
         self._print(f"starting the gateway ({broker.program}, PostgreSQL) ...")
         self._gateway = self._start_gateway()
         self._gateway.wait_until(self._is_ingesting, timeout=120)
-        self._agents = [self._stack.enter_context(node.start()) for node in self._nodes]
+        self._agents = {node.id: self._stack.enter_context(node.start()) for node in self._nodes}
         for url in self._urls():
             self._print(url)
         self._started_at = time.monotonic()
 
     def watch(self) -> None:
-        """Show the state until a signal or `duration`; restart a gateway that ended."""
+        """Show the state until a signal or `duration`; restart a gateway or a node that ended."""
         with contextlib.ExitStack() as stack:
             live = None
             if self._console.is_terminal:
@@ -132,6 +134,7 @@ class Demo:
             shown_count = 0
             while not self._stop_requested.wait(0.5) and not self._is_over():
                 self._restart_gateway()
+                self._restart_agents()
                 if live is not None:
                     live.update(terminal.render(self._load_state()), refresh=True)
                 for notification in self._received[shown_count:] if live is None else []:
@@ -141,13 +144,13 @@ class Demo:
     def finish(self) -> reconciliation.Reconciliation:
         """Let the nodes send their remaining readings, let alerting finish, stop everything, and reconcile."""
         self._print("stopping the nodes; they hand over what they still hold ...")
-        for agent in self._agents:
+        for agent in self._agents.values():
             agent.process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + 30
-        while any(agent.is_running for agent in self._agents) and time.monotonic() < deadline:
+        while any(agent.is_running for agent in self._agents.values()) and time.monotonic() < deadline:
             self._restart_gateway()
             time.sleep(0.1)
-        for agent in self._agents:
+        for agent in self._agents.values():
             agent.stop()
         self._wait_for_deliveries(timeout=10)
         logs = {node.id: node.readings_log for node in self._nodes}
@@ -172,6 +175,16 @@ class Demo:
         if self._gateway is not None and not self._gateway.is_running:
             self._print(f"the gateway ended ({self._gateway.read_log_tail(1)}); starting it again")
             self._gateway = self._start_gateway()
+
+    def _restart_agents(self) -> None:
+        """Start nodes again that ended, not more often than every 5 s: their settings or the disk may be at fault."""
+        now = time.monotonic()
+        for node in self._nodes:
+            agent = self._agents[node.id]
+            if not agent.is_running and now >= self._agent_restarts.get(node.id, 0):
+                self._print(f"node {node.id} ended ({agent.read_log_tail(1)}); starting it again")
+                self._agents[node.id] = self._stack.enter_context(node.start())
+                self._agent_restarts[node.id] = now + _AGENT_RESTART_INTERVAL
 
     def _wait_for_deliveries(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout

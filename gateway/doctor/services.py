@@ -11,6 +11,7 @@ from gateway.settings import Settings
 _TIMEOUT = 5.0  # s
 _STALE_HEARTBEAT = 300.0  # s
 _STALE_SHADOW = 3600.0  # s
+_SILENCE_LIMIT = 10.0  # s since a service's event loop had a turn
 _QUEUE_LABELS = {"inbox": "alerts wait for a decision", "outbox": "notifications wait"}
 
 _START_REMEDY = "start it; if it runs, the end of its log names what it waits for"
@@ -42,7 +43,7 @@ def _url_host(host: str) -> str:
 
 
 def _metrics_url(settings: Settings, hosts: Hosts, part: str) -> str | None:
-    port = settings.telemetry.port_of([part])
+    port = settings.telemetry.port_of(part)
     return None if port is None else f"http://{hosts.get(part) or _url_host(settings.telemetry.host)}:{port}/metrics"
 
 
@@ -143,6 +144,31 @@ def check_evaluation(settings: Settings, hosts: Hosts, now: float) -> Iterator[F
         )
     if not stale:
         yield finding.ok("`piekwacht evaluate` answers")
+
+
+def check_silence(settings: Settings, hosts: Hosts, now: float) -> Iterator[Finding]:
+    """Whether the services' event loops turn, and whether `piekwacht up` had to start a silent one again."""
+    finding = FindingFactory("silence")
+    urls = {_metrics_url(settings, hosts, name) for name in ("gateway", "alerting", "evaluation")}
+    samples = {f"{_api_url(settings, hosts)}/metrics"} | {url for url in urls if url is not None}
+    metrics = {name: value for url in sorted(samples) for name, value in (fetch_samples(url) or {}).items()}
+    silent = _select_by_service(metrics, "piekwacht_service_answered_timestamp_seconds/")
+    for service, answered_at in silent.items():
+        if now - answered_at > _SILENCE_LIMIT:
+            yield finding.fault(
+                f"{service} has not answered for {now - answered_at:.0f} s",
+                "systemd or `piekwacht up` starts it again; its log shows where it hung",
+            )
+    for service, count in _select_by_service(metrics, "piekwacht_service_restarts_total/silence/").items():
+        yield finding.warning(
+            f"{service} stopped answering {count:.0f} times and was started again", "its log shows where it hung"
+        )
+    if silent and not any(now - answered_at > _SILENCE_LIMIT for answered_at in silent.values()):
+        yield finding.ok(f"{', '.join(sorted(silent))} answer")
+
+
+def _select_by_service(metrics: Samples, prefix: str) -> Samples:
+    return {name.removeprefix(prefix): value for name, value in metrics.items() if name.startswith(prefix)}
 
 
 def check_heartbeat(settings: Settings, hosts: Hosts, now: float) -> Iterator[Finding]:

@@ -1,80 +1,89 @@
-"""Runs services of the gateway in one process until SIGTERM or SIGINT.
+"""Runs a service in this process, or all services each in a separate process, until SIGTERM or SIGINT.
 
-Each service is a coroutine that runs until cancelled. The first that fails stops the others, so that a gateway with
-a failed service never appears to work.
+A service is a coroutine that runs until cancelled. It reports to systemd or to the supervisor that its loop turns.
 """
 
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 import prometheus_client
 import uvloop
 
-from alerting.dispatch import dispatcher
 from alerting.errors import AlertingError
-from gateway.api import app
 from gateway.errors import StartError
+from gateway.service import supervisor
 from gateway.settings import Settings, list_files
 from gateway.store.migrate import check_schema
-from gateway.system import logging_setup
+from gateway.system import logging_setup, merged_metrics
 from gateway.system.exception_groups import find_error
+from gateway.system.service_manager import ServiceManager
 
 Service = Coroutine[None, None, None]
 
 
-def build_services(settings: Settings, config: Path) -> Mapping[str, Callable[[], Service]]:
-    """Return every service by its name on the command line."""
+def build_service(name: str, settings: Settings) -> Service:
+    """Return the service with this name.
+
+    Each is imported only when it runs: a gateway needs no web framework. The systemd units of all services but the
+    gateway and evaluation forbid memory that is writable and executable, where numba cannot be imported.
+    """
     dsn = settings.database.dsn
-    return {
-        "gateway": lambda: _ingest_service(settings),
-        "api": lambda: app.serve(settings.api, dsn, settings.broker.for_api()),
-        "alerting": lambda: dispatcher.run(settings.alerting, dsn),
-        "evaluation": lambda: _evaluation_service(settings),
-        "evaluation_child": lambda: _evaluation_child_service(settings, config),
-    }
+    match name:
+        case "gateway":
+            from gateway.service import ingest_worker
+
+            return ingest_worker.run(settings)
+        case "api":
+            from gateway.api import app
+
+            return app.serve(settings.api, dsn, settings.broker.for_api())
+        case "alerting":
+            from alerting.dispatch import dispatcher
+
+            return dispatcher.run(settings.alerting, dsn)
+        case "evaluation":
+            from gateway.service import evaluation_worker
+
+            return evaluation_worker.run(settings)
+    raise ValueError(name)
 
 
-# Modules that compile are imported when they run: the systemd units of all other services forbid memory that is both
-# writable and executable, and numba cannot even be imported there.
-
-
-def _ingest_service(settings: Settings) -> Service:
-    from gateway.service import ingest_worker
-
-    return ingest_worker.run(settings)
-
-
-def _evaluation_service(settings: Settings) -> Service:
-    from gateway.service import evaluation_worker
-
-    return evaluation_worker.run(settings)
-
-
-def _evaluation_child_service(settings: Settings, config: Path) -> Service:
-    from gateway.service import evaluation_worker
-
-    return evaluation_worker.supervise_child(settings, config)
-
-
-def run(
-    settings: Settings, service_names: list[str], config: Path, check_machine: Callable[[Settings, list[str]], None]
-) -> None:
-    """Run these services until a signal. StartError if one cannot start; `check_machine` logs problems once."""
+def run(settings: Settings, name: str, check_machine: Callable[[Settings, list[str]], None]) -> None:
+    """Run this service until a signal. StartError if it cannot start; `check_machine` logs problems once."""
     logging_setup.configure_logging(settings.log)
-    _check_files(settings, service_names)
+    _check_files(settings, [name])
     check_schema(settings.database.dsn)
-    check_machine(settings, service_names)
-    port = settings.telemetry.port_of(service_names)
-    if port is not None:
+    check_machine(settings, [name])
+    port = settings.telemetry.port_of(name)
+    if not merged_metrics.serve_for_supervisor() and port is not None:
         _serve_metrics(settings.telemetry.host, port)
+    run_loop = uvloop.run if name == "api" else asyncio.run
     try:
-        (uvloop.run if "api" in service_names else asyncio.run)(_run_until_signal(settings, service_names, config))
+        run_loop(_run_until_signal([build_service(name, settings), ServiceManager().report_liveness(name)]))
     except BaseExceptionGroup as group:
         error = find_error(group, StartError) or find_error(group, AlertingError)
         raise group if error is None else error from None
+
+
+def run_all(settings: Settings, config: Path) -> int:
+    """Run every service in a separate process until a signal; return the exit code of one that cannot start."""
+    logging_setup.configure_logging(settings.log)
+    _check_files(settings, list(_TABLES_BY_SERVICE))
+    check_schema(settings.database.dsn)
+    services = supervisor.build_services(config, has_evaluation=settings.has_evaluation)
+    telemetry = settings.telemetry
+    try:
+        asyncio.run(_run_until_signal([supervisor.supervise(services, host=telemetry.host, port=telemetry.port)]))
+    except BaseExceptionGroup as group:
+        error = find_error(group, StartError)
+        refusal = find_error(group, supervisor.ServiceRefusedError)
+        if refusal is not None:
+            return refusal.exit_code
+        raise group if error is None else error from None
+    return 0
 
 
 _TABLES_BY_SERVICE = {"gateway": ("broker", "ingest"), "api": ("broker",), "alerting": ("alerting",)}
@@ -90,13 +99,12 @@ def _check_files(settings: Settings, service_names: list[str]) -> None:
                 raise StartError(f"{setting}: {file} {problem}; `piekwacht doctor` says more")
 
 
-async def _run_until_signal(settings: Settings, service_names: list[str], config: Path) -> None:
+async def _run_until_signal(coroutines: Sequence[Coroutine[None, None, None]]) -> None:
     loop, stop_requested = asyncio.get_running_loop(), asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop_requested.set)
-    services = build_services(settings, config)
     async with asyncio.TaskGroup() as group:
-        running = [group.create_task(services[name](), name=name) for name in service_names]
+        running = [group.create_task(coroutine) for coroutine in coroutines]
         await stop_requested.wait()
         for task in running:
             task.cancel()

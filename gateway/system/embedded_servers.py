@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sysconfig
 import tempfile
+import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -26,6 +27,8 @@ from gateway.mqtt.settings import BrokerSettings
 from gateway.system.child_process import Child, find_free_port, is_port_open
 
 _HOST = "127.0.0.1"
+_ORPHANS_MESSAGE = "pre-existing shared memory block"
+_ORPHAN_TIMEOUT = 30.0  # s for the processes of a killed server to end
 _MAX_SOCKET_PATH_BYTES = 90  # sun_path holds 108 bytes, and PostgreSQL appends a file name
 
 
@@ -55,10 +58,7 @@ class Postgres:
         ]
         for name, value in {"timezone": "UTC", "log_timezone": "UTC", **(options or {})}.items():
             command += ["-c", f"{name}={value}"]
-        self._child = Child(
-            "PostgreSQL", command, log=directory / "postgres.log", stop_signal=signal.SIGINT, user=self._user
-        )
-        self._child.wait_until(self._is_accepting)
+        self._child = self._start(command, directory / "postgres.log")
 
     @property
     def pid(self) -> int:
@@ -92,6 +92,22 @@ class Postgres:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _start(self, command: list[str | Path], log: Path) -> Child:
+        """Start the server. Processes of one that was killed hold its memory for a moment: wait until they end."""
+        deadline = time.monotonic() + _ORPHAN_TIMEOUT
+        while True:
+            size_before = log.stat().st_size if log.exists() else 0
+            child = Child("PostgreSQL", command, log=log, stop_signal=signal.SIGINT, user=self._user)
+            try:
+                return child.wait_until(self._is_accepting)
+            except StartError:
+                with log.open(errors="replace") as lines:
+                    lines.seek(size_before)
+                    has_orphans = _ORPHANS_MESSAGE in lines.read()
+                if not has_orphans or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.2)
 
     def _initialise(self, initdb: Path) -> None:
         result = subprocess.run(  # noqa: S603 - the command is ours

@@ -1,12 +1,14 @@
 """`/healthz`, `/readyz` and `/metrics`, for monitoring."""
 
+import asyncio
 from contextlib import suppress
 
 from fastapi import APIRouter, HTTPException, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway.api.http.cache import TtlCache
 from gateway.api.routes.detection import export_metrics, fetch_selftest_summary
+from gateway.system import merged_metrics
 
 router = APIRouter(include_in_schema=False)
 _EXPORT_INTERVAL = 60.0  # s
@@ -38,4 +40,4 @@ async def metrics(request: Request) -> Response:
     status_cache: TtlCache = request.app.state.status_cache
     with suppress(HTTPException):  # without the database the gauges keep their values
         await status_cache.get("selftest metrics", _EXPORT_INTERVAL, lambda: _export_detection_metrics(request))
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await asyncio.to_thread(merged_metrics.render), media_type=CONTENT_TYPE_LATEST)
