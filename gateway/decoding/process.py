@@ -4,32 +4,24 @@ Threads of one process would wait for each other: both need the interpreter lock
 process. If the helper dies, does not answer or is still loading, the caller's own process decodes.
 """
 
-import copyreg
 import io
 import pickle
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
-from importlib.metadata import version
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
-from typing import Any
 
 from alerting.errors import one_line
 from alerting.log import get_logger
 from gateway.decoding.decode import Payload
 from gateway.decoding.decoded_payloads import DecodedPayloads
-from gateway.model.observation import ObservationBatch
+from gateway.decoding.helper import GREETING
 from gateway.model.registry import Registry
-from gateway.system.gc_tuning import freeze_gc
 
 _LOG = get_logger("gateway.decoding")
-_GREETING = f"piekwacht {version('piekwacht')}".encode()  # differs if another version was installed meanwhile
 _RESTART_INTERVAL = 10.0  # s from one start to the next
 
 
@@ -83,7 +75,7 @@ class _HelperProcess:
         self._is_loaded = False
         with child_end:
             self.process = subprocess.Popen(  # noqa: S603 - the command is ours
-                [sys.executable, "-m", "gateway.decoding.process", str(child_end.fileno())],
+                [sys.executable, "-m", "gateway.decoding.helper", str(child_end.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[child_end.fileno()],
                 process_group=0,  # Ctrl-C in the terminal reaches only the gateway, which then stops us in order
@@ -94,8 +86,8 @@ class _HelperProcess:
         """Whether it has finished loading. OSError or EOFError if it died or has another version."""
         if not self._is_loaded and self._pipe.poll():
             greeting = self._pipe.recv_bytes()
-            if greeting != _GREETING:
-                raise OSError(f"it is {greeting!r}, we are {_GREETING!r}: restart the gateway")
+            if greeting != GREETING:
+                raise OSError(f"it is {greeting!r}, we are {GREETING!r}: restart the gateway")
             self._is_loaded = True
         return self._is_loaded
 
@@ -120,23 +112,6 @@ def _strip_registry(registry: Registry) -> Registry:
     return replace(registry, areas={}, sites=(), stations={}, datastreams=())
 
 
-def _reduce_observations(rows: ObservationBatch) -> tuple[Callable[[], ObservationBatch], tuple[()]]:
-    return partial(ObservationBatch.from_columns, **rows.non_neutral_columns()), ()
-
-
-class _PayloadPickler(pickle.Pickler):
-    """Replaces each payload by its index, as the parent has it, and leaves out neutral columns of observations."""
-
-    dispatch_table = copyreg.dispatch_table | {ObservationBatch: _reduce_observations}
-
-    def __init__(self, file: io.BytesIO, payloads: Sequence[Payload]) -> None:
-        super().__init__(file, pickle.HIGHEST_PROTOCOL)
-        self._numbers = {id(payload): number for number, payload in enumerate(payloads)}
-
-    def persistent_id(self, obj: Any) -> int | None:  # noqa: ANN401 - pickle's signature
-        return self._numbers[id(obj)] if type(obj) is Payload else None
-
-
 class _PayloadUnpickler(pickle.Unpickler):
     def __init__(self, data: bytes, payloads: Sequence[Payload]) -> None:
         super().__init__(io.BytesIO(data))
@@ -144,29 +119,3 @@ class _PayloadUnpickler(pickle.Unpickler):
 
     def persistent_load(self, number: int) -> Payload:
         return self._payloads[number]
-
-
-def _serve_requests(pipe: Connection) -> None:
-    """Run in the helper process: decode until the parent closes the pipe."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a service manager signals all processes; the gateway stops us
-    freeze_gc(raise_thresholds=True)
-    registry: Registry
-    pipe.send_bytes(_GREETING)
-    while True:
-        try:
-            new_registry, columns = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from our parent
-        except (EOFError, OSError):
-            return
-        if new_registry is not None:  # always in the first request
-            registry = new_registry
-        payloads = [Payload(topic=t, body=b, received_at=at, replayed=replayed) for t, b, at, replayed in columns]
-        decoded, buffer = DecodedPayloads.from_payloads(payloads, registry), io.BytesIO()
-        _PayloadPickler(buffer, payloads).dump((decoded.headers, decoded.rejected, decoded.rows))
-        try:
-            pipe.send_bytes(buffer.getbuffer())
-        except OSError:
-            return
-
-
-if __name__ == "__main__":
-    _serve_requests(Connection(int(sys.argv[1])))

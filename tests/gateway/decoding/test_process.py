@@ -15,7 +15,8 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.decoding.decoded_payloads import DecodedPayloads
-from gateway.decoding.process import Decoder, _PayloadPickler
+from gateway.decoding.helper import PayloadPickler
+from gateway.decoding.process import Decoder
 from gateway.model.observation import ObservationBatch
 from tests.gateway.decoding.test_decode import NODE, REGISTRY, place_payloads
 
@@ -95,7 +96,7 @@ def test_neutral_columns_of_observations_are_not_sent_and_come_back_equal():
         place_payloads(),
     ):
         buffer = io.BytesIO()
-        _PayloadPickler(buffer, []).dump(rows)
+        PayloadPickler(buffer, []).dump(rows)
         received = pickle.loads(buffer.getvalue())
         for name in ObservationBatch.__slots__:
             np.testing.assert_array_equal(getattr(received, name), getattr(rows, name))
