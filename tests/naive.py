@@ -207,6 +207,7 @@ class NaiveFlagger:
     upper: float
     rise: float
     humid: bool
+    steps: tuple = ()  # at multiples of which a value may stand still
     equal_times: list = field(default_factory=list)  # times of the last run of equal values
     last_value: float = math.nan
 
@@ -216,12 +217,17 @@ class NaiveFlagger:
         if value < self.lower or value > self.upper or math.isinf(value):
             return {"OUT_OF_RANGE"}
         flags = set()
+        if self.equal_times and at - self.equal_times[-1] > 10_800_000:
+            self.last_value = math.nan
         if abs(value - self.last_value) > self.rise:
             flags.add("JUMP")
         if self.humid and rh > 85:
             flags.add("HUMIDITY")
         self.equal_times = [*self.equal_times, at] if value == self.last_value else [at]
-        if len(self.equal_times) >= 30 and at - self.equal_times[0] >= 600_000:
+        may_stand = value in (self.lower, self.upper) or any(
+            abs(value / q - round(value / q)) < 1e-9 for q in self.steps
+        )
+        if len(self.equal_times) >= 30 and at - self.equal_times[0] >= (86_400_000 if may_stand else 600_000):
             flags.add("STUCK")
         self.last_value = value
         return flags

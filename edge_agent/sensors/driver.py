@@ -82,7 +82,7 @@ class PollingSettings(Struct, frozen=True, kw_only=True):
     properties        properties to report, if two sensors measure the same one; default: all
     ranges            property -> [lowest, highest]; values outside are flagged, as are those outside the range of the
                       model
-    stuck_seconds     a value that does not change for this time is flagged
+    stuck_seconds     a value that does not change for this time is flagged; clean air stands still for half a day
     """
 
     name: str | None = None
@@ -90,7 +90,7 @@ class PollingSettings(Struct, frozen=True, kw_only=True):
     warm_up_seconds: Annotated[float, Meta(ge=0)] | None = None
     properties: tuple[str, ...] | None = None
     ranges: dict[str, Range] = {}
-    stuck_seconds: Annotated[float, Meta(gt=0)] = 3600.0
+    stuck_seconds: Annotated[float, Meta(gt=0)] = 86_400.0
 
 
 class I2cSettings(PollingSettings, frozen=True, kw_only=True):

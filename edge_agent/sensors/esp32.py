@@ -104,7 +104,7 @@ class Esp32Sensor:
         self.refused_counts: Counter[str] = Counter()
         pinned = {quantity: find_model(name) for quantity, name in settings.instruments.items()}
         self._instruments = AmbientInstruments({quantity: m.name for quantity, m in pinned.items() if m is not None})
-        self._flagger = CircumstanceFlagger(settling={}, stuck_after=3600.0)
+        self._flagger = CircumstanceFlagger(settling={}, stuck_after=86_400.0)
         self._humidity: tuple[float, float] | None = None  # % RH, and when it came
         self._pending: list[_JudgedPost] = []
 

@@ -15,7 +15,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.wire import ClockState, Flag, ForgedError, MalformedError, NoteError, ReadingBatch, Topic, UnsignedError
+from edge_agent.wire import (
+    EXCLUDED_FLAGS,
+    ClockState,
+    Flag,
+    ForgedError,
+    MalformedError,
+    NoteError,
+    ReadingBatch,
+    Topic,
+    UnsignedError,
+)
 from gateway.decoding.rejection import RejectionReason
 from gateway.decoding.signature import is_valid_signature
 from gateway.model.clock_doubt import ClockDoubt, find_clock_doubt
@@ -220,11 +230,13 @@ def find_unplaced(headers: Sequence[BatchHeader]) -> UnplacedValues:
 
 
 def place_observations(batches: Sequence[VerifiedBatch], registry: Registry) -> ObservationBatch:
-    """Return the observations in order of arrival, without values that have no datastream.
+    """Return the observations batch by batch, without values that have no datastream.
 
-    A value that is None and has no flag is no observation and is left out too.
+    Within a batch they are ordered by property, and readings that a node did not list by time are put into that order:
+    of two at one time the valid, lower one comes first. A value that is None and has no flag is no observation and is
+    left out too.
     """
-    placed_properties = [[p for p in v.batch.values if (v.batch.node, p) in registry.slots] for v in batches]
+    placed_properties = [sorted(p for p in v.batch.values if (v.batch.node, p) in registry.slots) for v in batches]
     if not any(placed_properties):
         return ObservationBatch.from_columns([], [], [])
     lengths = np.array([len(v.batch.dt) for v in batches])
@@ -251,7 +263,16 @@ def place_observations(batches: Sequence[VerifiedBatch], registry: Registry) -> 
         late=np.array([v.late for v in batches])[batch_index],
         **_collect_covariates(batches, reading_index),
     )
+    rows = _order_readings(rows, np.repeat(np.arange(len(slots)), lengths[batch_of_column]))
     return rows[~np.isnan(rows.value) | (rows.flags != 0)]
+
+
+def _order_readings(rows: ObservationBatch, column: IntArray) -> ObservationBatch:
+    """Return the rows with those of each column in the order of time; nearly always they are."""
+    if not ((np.diff(rows.observed_at) <= 0) & (np.diff(column) == 0)).any():
+        return rows
+    is_excluded = rows.flags & int(EXCLUDED_FLAGS) != 0
+    return rows[np.lexsort((rows.value, is_excluded, rows.observed_at, column))]
 
 
 def decode_observations(payloads: Iterable[Payload], registry: Registry) -> ObservationBatch:

@@ -18,6 +18,10 @@ from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Registry
 
 
+def _order_key(verified: VerifiedBatch) -> tuple[int, tuple[str, str, int], bytes]:
+    return verified.first_ms, verified.key, verified.sha256
+
+
 @dataclass(frozen=True, kw_only=True)
 class DecodedPayloads:
     """Payloads decoded with one registry. `rows.batch` indexes `headers`."""
@@ -30,9 +34,13 @@ class DecodedPayloads:
 
     @classmethod
     def from_payloads(cls, payloads: Sequence[Payload], registry: Registry) -> Self:
-        """Verify and decode each payload."""
+        """Verify and decode each payload, and put them in an order that does not depend on that of their arrival.
+
+        Within a micro-batch the order of arrival means nothing. Detection, the ids of the batches, and with these
+        every replay and shadow follow the order of time, then of the key.
+        """
         results = [decode_payload(payload, registry) for payload in payloads]
-        verified = [d for d in results if isinstance(d, VerifiedBatch)]
+        verified = sorted((d for d in results if isinstance(d, VerifiedBatch)), key=_order_key)
         return cls(
             payloads=payloads,
             registry=registry,

@@ -76,6 +76,7 @@ class ConfidenceReason(StrEnum):
     CALIBRATION_EXPIRED = "calibration_expired"
     NEW_BACKGROUND = "new_background"  # the background began shortly before: a new sensor, or after a gap of hours
     NO_DATA = "no_data"  # no reading followed: the event may have lasted longer
+    DETECTOR_REPLACED = "detector_replaced"  # the event may have lasted longer, as one of the next detector
     ALL_NEIGHBOURS = "all_neighbours"  # all stations rose: an episode, not a peak of one station
 
 

@@ -58,6 +58,8 @@ def _describe_context(event: Event, language: str) -> list[str]:
     texts, clauses = texts_of("summary", language), []
     if ConfidenceReason.NO_DATA in event.reasons:
         clauses.append(texts["no_data"])
+    if ConfidenceReason.DETECTOR_REPLACED in event.reasons:
+        clauses.append(texts["detector_replaced"])
     if event.neighbours is not None and event.neighbours.fresh > 0:
         clauses.append(_describe_neighbours(event.neighbours, language, falls=event.falls))
     if event.wind is not None:

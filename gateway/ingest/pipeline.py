@@ -21,6 +21,7 @@ from gateway.ingest.batch_outcome import BatchOutcome, VersionedState
 from gateway.ingest.checkpoint_schedule import CheckpointSchedule
 from gateway.ingest.copies import CopyDetector, CopySighting
 from gateway.ingest.dating import BatchDating
+from gateway.ingest.handover import FormerEventEnder
 from gateway.ingest.late_data import LateDataDetector, record_gaps
 from gateway.ingest.outbox import write_outbox
 from gateway.ingest.quarantine_replay import QuarantineReplay
@@ -73,6 +74,7 @@ class Pipeline:
         self._dating = BatchDating(store)
         self._quarantine_replay = QuarantineReplay(store, self._state, self.process)
         self._copy_detector = CopyDetector()
+        self._former_events = FormerEventEnder(store, detector.name)
         self._reporter = TransactionReporter()
         self._analyzer, self._reading_clock = analyzer, ReadingClock()
 
@@ -191,10 +193,17 @@ class Pipeline:
             self._late_data.postpone()
 
     async def end_silent_events(self) -> list[LiveMessage]:
-        """End the open events of silent datastreams by the clock; return messages for viewers. Raises psycopg.Error."""
+        """End the open events of silent datastreams by the clock, and those of a detector before this one.
+
+        Return messages for viewers. Raises psycopg.Error.
+        """
         current = self._state.expected
         if current is None:
             return []
+        messages = await self._former_events.end_after_load(self._state.load_number, current.registry)
+        return messages + await self._end_silent_events(current)
+
+    async def _end_silent_events(self, current: VersionedState) -> list[LiveMessage]:
         now_ms = self._reading_clock.complete_until(current.analyzer_state)
         if not has_silent_events(current.analyzer_state.detection.arrays, now_ms):
             return []

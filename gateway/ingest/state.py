@@ -9,6 +9,7 @@ from itertools import count
 
 from gateway.decoding.decode import UnplacedValues
 from gateway.detection.analyzer import Analyzer, AnalyzerState
+from gateway.detection.handover import adopt_states
 from gateway.ingest.batch_outcome import StateVersion, VersionedState
 from gateway.model.registry import Node, Registry
 from gateway.store import clock_offsets, stations
@@ -35,6 +36,7 @@ class IngestState:
         self._announced: VersionedState | None = None
         self._lock_connection: Transaction | None = None  # of the last COMMIT; it holds our area locks
         self.anchors: clock_offsets.Anchors = {}
+        self.load_number = 0  # how often the states were read from the database
 
     @property
     def expected(self) -> VersionedState | None:
@@ -61,7 +63,9 @@ class IngestState:
             self.anchors = {}
             registry = await stations.load_registry(tx, areas=self._store.areas)
             quality = await event_store.load_states(tx, _QUALITY_COMPONENT, registry)
-            detection = await event_store.load_states(tx, self._analyzer.detector.name, registry)
+            stored = await event_store.load_detector_states(tx, registry)
+            detection = adopt_states(self._analyzer.detector.name, stored)
+            self.load_number += 1
             return self._add_version(self._analyzer.load(registry, quality, detection))
         if self._current.registry.version == registry_version:
             return self._current

@@ -1,8 +1,8 @@
 """Observations as structs of arrays: decoding builds them, the flagger flags them, the detector reads them.
 
-One row is one value of one datastream. Rows are in the order of arrival: payload by payload, within a payload property
-by property, as the node listed them. Every later step and the stored batches keep that order, so that a detector
-can be run again over exactly the same rows.
+One row is one value of one datastream. Rows are in the order of their micro-batches, within one by the first time and
+the key of their payload, within a payload by property and time. Every later step and the stored batches keep that
+order, so that a detector can be run again over exactly the same rows.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class ObservationBatch:
     """n observations in columns; all arrays have shape (n,).
 
     datastream   int32    slot of the datastream in the registry (not its database id)
-    batch        int32    index of its ReadingBatch, in the order of arrival
+    batch        int32    index of its ReadingBatch
     observed_at  int64    ms UTC, the time that is believed: the node's stamp, or what dated it again
     value        float64  in the property's unit; NaN if the sensor returned none
     flags        int32    bits of edge_agent.wire.Flag

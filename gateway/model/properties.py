@@ -36,6 +36,7 @@ class PropertyRow(Struct, frozen=True, kw_only=True):
     lower: float | None = None
     upper: float | None = None
     max_rise: float | None = None
+    still_noise: float | None = None
     severity: tuple[float, float, float, float] | None = None
     colour_steps: tuple[float, float, float, float, float] | None = None
     direction: Literal[1, -1] = 1
@@ -62,6 +63,7 @@ def _instrument_row(quantity: PropertyRow, instrument: InstrumentProperty) -> Pr
         lower=quantity.lower,
         upper=quantity.upper,
         max_rise=quantity.max_rise,
+        still_noise=quantity.still_noise,
     )
 
 

@@ -13,6 +13,7 @@ from gateway.model.registry import ObservedProperty, Registry, cache_per_registr
 from gateway.model.validity import LARGEST_MAGNITUDE
 from gateway.quality.context import exclude_invalid_context, is_context_stream
 from gateway.quality.kernels import STATE, flag_rows
+from gateway.quality.resolution import coarse_steps
 
 QualityStates = NDArray[np.void]
 
@@ -68,6 +69,7 @@ def _flag_rows(
     flag_rows(
         states,
         _build_limits(registry),
+        coarse_steps(registry),
         batch.datastream[chosen],
         batch.observed_at[chosen],
         batch.value[chosen],

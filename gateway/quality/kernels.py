@@ -15,7 +15,10 @@ _JUMP = int(Flag.JUMP)
 _HUMIDITY = int(Flag.HUMIDITY)
 
 _STUCK_READINGS = 30
-_STUCK_MS = 600_000
+_STUCK_MS = 10 * 60_000  # ms: in that time every reading of a fine sensor differs from the one before
+_STILL_MS = 24 * 3_600_000  # ms: so long may a coarse sensor repeat a value; in recordings clean air did for 12 hours
+_LONGEST_GAP_MS = 3 * 3_600_000  # ms: after a longer gap nothing follows from the reading before it
+_MULTIPLE_TOLERANCE = 1e-9  # share of a multiple that decimal fractions miss as binary ones
 _HUMID_AIR_PERCENT = 85.0  # % RH from which the optical artefact is large (Crilley, AMT 11, 709)
 
 
@@ -23,6 +26,7 @@ _HUMID_AIR_PERCENT = 85.0  # % RH from which the optical artefact is large (Cril
 def flag_rows(
     states: NDArray[np.void],
     limits: NDArray[np.float64],
+    steps: NDArray[np.float64],
     slots: NDArray[np.int32],
     at: NDArray[np.int64],
     value: NDArray[np.float64],
@@ -33,8 +37,9 @@ def flag_rows(
     """Add flags and update states, both in place.
 
     states (m,) STATE; limits (m, 4): lower, upper, largest rise (NaN: no limit), 1 if humidity matters;
-    slots, at (ms), value, rh, late, flags: (n,). A value is "stuck" from the 30th equal one that spans ten minutes.
-    Late rows and values that do not count change no state.
+    steps (m, k): as of `resolution.coarse_steps`; slots, at (ms), value, rh, late, flags: (n,).
+    A value is "stuck" from the 30th equal one on, after ten minutes, or after a day if it may stand still. Late rows
+    and values that do not count change no state.
     """
     for i in range(len(value)):
         x = value[i]
@@ -47,13 +52,17 @@ def flag_rows(
             flags[i] |= new_flags
             continue
         state = states[slot]
+        if at[i] - state.at > _LONGEST_GAP_MS:
+            state.equal_count = 0
         if state.equal_count > 0 and abs(x - state.value) > limit[2]:
             new_flags |= _JUMP
         if limit[3] > 0 and rh[i] > _HUMID_AIR_PERCENT:
             new_flags |= _HUMIDITY
         if state.equal_count > 0 and x == state.value:
             state.equal_count += 1
-            if state.equal_count >= _STUCK_READINGS and at[i] - state.equal_since >= _STUCK_MS:
+            equal_ms = at[i] - state.equal_since
+            is_still = state.equal_count >= _STUCK_READINGS and equal_ms >= _STUCK_MS
+            if is_still and (equal_ms >= _STILL_MS or not may_stand_still(x, limit, steps[slot])):
                 new_flags |= _STUCK
         else:
             state.equal_count = 1
@@ -61,3 +70,20 @@ def flag_rows(
         state.value = x
         state.at = at[i]
         flags[i] |= new_flags
+
+
+@njit(nogil=True, cache=True)
+def may_stand_still(x: float, limit: NDArray[np.float64], steps: NDArray[np.float64]) -> bool:
+    """Whether a working sensor may repeat this value for hours: an end of the range, or a multiple of a coarse step.
+
+    limit (4,), steps (k,): the rows of `flag_rows`. A step of 0 fits every value, NaN fits none.
+    """
+    if x in (limit[0], limit[1]):
+        return True
+    for step in steps:
+        if step == 0.0:
+            return True
+        multiple = x / step
+        if abs(multiple - np.rint(multiple)) <= _MULTIPLE_TOLERANCE * max(1.0, abs(multiple)):
+            return True
+    return False

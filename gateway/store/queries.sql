@@ -99,6 +99,19 @@ ON CONFLICT (node_id, component) DO UPDATE SET datastreams = excluded.datastream
 -- name: load_states
 SELECT datastreams, state FROM node_state WHERE component = %(component)s AND node_id = ANY(%(nodes)s)
 
+-- name: load_detector_states
+SELECT component, datastreams, state FROM node_state WHERE component LIKE 'peak@%%' AND node_id = ANY(%(nodes)s)
+
+-- name: select_former_events
+-- Open events that another detector detected, with its last states of their nodes.
+SELECT r.body::text AS body, e.datastream_id, s.datastreams, s.state
+FROM event e JOIN event_revision r ON r.event_id = e.id AND r.revision = e.revision
+JOIN datastream d ON d.id = e.datastream_id
+LEFT JOIN node_state s ON s.node_id = d.node_id AND s.component = e.detector
+WHERE e.ended_at IS NULL AND e.change IN ('opened', 'updated') AND e.detector <> %(detector)s
+  AND d.node_id = ANY(%(nodes)s)
+ORDER BY e.onset, e.id
+
 -- name: save_event
 INSERT INTO event (id, revision, change, kind, datastream_id, area_id, station_id, property_id, severity, onset, peak_at,
                    detected_at, ended_at, peak, background, excess, noise, confidence, reasons, detector, detected_late,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -106,12 +106,26 @@ def place_payloads(*payloads: Payload):
 
 def test_values_are_placed_property_by_property_with_their_covariates():
     rows = place_payloads(NODE.payload(), NODE.payload(seq=2, t0=T0 + 2000))
-    assert rows.datastream.tolist() == [0, 0, 1, 1, 0, 0, 1, 1]
+    assert rows.datastream.tolist() == [1, 1, 0, 0, 1, 1, 0, 0]
     assert rows.batch.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     assert rows.observed_at.tolist() == [T0, T0 + 1000] * 2 + [T0 + 2000, T0 + 3000] * 2
-    assert rows.value.tolist() == [12.1, 12.3, 60, 61] * 2
+    assert rows.value.tolist() == [60, 61, 12.1, 12.3] * 2
     assert rows.rh.tolist() == [60, 61] * 4
     assert np.isnan(rows.wind_speed).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(order=st.permutations(range(6)), names=st.permutations(["pm2_5", "humidity"]))
+def test_the_order_in_which_a_node_lists_its_readings_and_properties_changes_no_row(order, names):
+    """Two readings have the same time; the lower one that is valid comes first."""
+    dt, pm = [0, 1000, 1000, 2000, 2000, 3000], [8.0, 9.0, 7.0, 5.0, 6.0, 8.5]
+    columns = {"pm2_5": [pm[i] for i in order], "humidity": [60.0 + i for i in order]}
+    flags = {"pm2_5": [4 if i == 3 else 0 for i in order]}
+    rows = place_payloads(
+        NODE.payload(dt=[dt[i] for i in order], values={name: columns[name] for name in names}, flags=flags)
+    )
+    assert rows.value.tolist() == [60.0, 61.0, 62.0, 63.0, 64.0, 65.0, 8.0, 7.0, 9.0, 6.0, 5.0, 8.5]
+    assert rows.observed_at.tolist() == [*(rows.observed_at[0] + np.array(dt))] * 2
 
 
 def test_a_missing_value_is_a_row_only_if_it_has_a_flag():

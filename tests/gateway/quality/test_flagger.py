@@ -15,7 +15,7 @@ from tests.naive import NaiveFlagger
 REGISTRY = build_registry(1)
 REGISTRY.properties["pm2_5"] = ObservedProperty(id="pm2_5", unit="ug/m3", name={}, lower=0, upper=1000, max_rise=500)
 
-_VALUE = st.one_of(st.floats(-10, 1500), st.sampled_from([5.0, 5.0, 5.0, float("nan"), float("inf")]))
+_VALUE = st.one_of(st.floats(-10, 1500), st.sampled_from([5.0, 5.0, 5.3, 5.3, 0.0, float("nan"), float("inf")]))
 
 
 def flag_values(values, at, rh=None, cuts=()):
@@ -30,23 +30,40 @@ def flag_values(values, at, rh=None, cuts=()):
 
 
 @settings(max_examples=100, deadline=None)
-@given(values=st.lists(_VALUE, min_size=1, max_size=80), step=st.sampled_from([1_000, 60_000]), data=st.data())
+@given(
+    values=st.lists(_VALUE, min_size=1, max_size=80),
+    step=st.sampled_from([1_000, 60_000, 3_600_000, 11_000_000]),
+    data=st.data(),
+)
 def test_the_kernel_equals_its_naive_twin_however_the_rows_are_split(values, step, data):
     at = T0 + np.arange(len(values)) * step
     rh = data.draw(
         st.lists(st.sampled_from([50.0, 85.0, 86.0, float("nan")]), min_size=len(values), max_size=len(values))
     )
     cut = data.draw(st.integers(0, len(values)))
-    twin = NaiveFlagger(0, 1000, 500, humid=True)
+    twin = NaiveFlagger(0, 1000, 500, humid=True, steps=(1.0,))
     expected = [
         sum(Flag[name] for name in twin.flag_value(int(t), v, h)) for t, v, h in zip(at, values, rh, strict=True)
     ]
     assert flag_values(values, at, rh, cuts=(cut,)) == expected
 
 
-def test_a_value_that_does_not_change_for_ten_minutes_is_stuck():
-    flags = flag_values(np.full(100, 7.0), T0 + np.arange(100) * 30_000)
+def test_a_value_of_a_fine_sensor_that_does_not_change_for_ten_minutes_is_stuck():
+    flags = flag_values(np.full(100, 7.3), T0 + np.arange(100) * 30_000)
     assert [bool(f & Flag.STUCK) for f in flags] == [i >= 29 for i in range(100)]
+
+
+@pytest.mark.parametrize("value", [7.0, 0.0, 1000.0])
+def test_a_whole_number_or_an_end_of_the_range_is_stuck_after_a_day(value):
+    flags = flag_values(np.full(60, value), T0 + np.arange(60) * 1_800_000)
+    assert [bool(f & Flag.STUCK) for f in flags] == [i >= 48 for i in range(60)]
+
+
+def test_equal_values_before_and_after_a_gap_of_hours_are_no_run_and_no_jump():
+    at = T0 + np.arange(60) * 60_000 + np.where(np.arange(60) >= 29, 4 * 3_600_000, 0)
+    assert not any(flag_values(np.full(60, 7.3), at)[:58])
+    assert flag_values([8.0, 900.0], [T0, T0 + 4 * 3_600_000]) == [0, 0]
+    assert flag_values([8.0, 900.0], [T0, T0 + 3_600_000]) == [0, Flag.JUMP]
 
 
 def test_flags_of_the_node_stay():

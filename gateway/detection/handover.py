@@ -1,0 +1,123 @@
+"""Handover from another version or other settings of the detector: its states go on, its open events end. Pure.
+
+Ingest calls it when it loads the stored states. The name of a detector holds its version and a hash of its settings.
+Without a handover a detector of another name would begin without any background in the middle of a plume, and the open
+events of the one before would stay open for ever.
+
+Background, noise and the CUSUM statistic continue. A plume that is under way is therefore an event of the new detector
+with its next high reading. Ids hold the name of the detector, so the event of the one before ends at its last reading,
+with the reason `detector_replaced`.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from gateway.detection.confidence import ConfidenceReason
+from gateway.detection.kernels.baseline import MAX_COUNT
+from gateway.detection.records import EVENT, GROUP, STREAM, WIND
+from gateway.detection.summary import summarize_event
+from gateway.model.event import Event, EventChange
+from gateway.model.registry import Registry
+from gateway.model.timestamps import from_ms
+
+_NAME = re.compile(r"peak@(\d+)#")
+_END_REASON = ConfidenceReason.DETECTOR_REPLACED.value
+
+# One state of version 5: what continues of it, each field with its type and its place in the bytes.
+_STATE_5 = np.dtype(
+    {
+        "itemsize": 432,
+        "names": [
+            "at", "residual", "background", "variance", "cusum", "gain", "first_at", "count",
+            "rise_at", "rise_background", "readings", "humid_readings", "flags", "twin_agreements",
+            "twin_disagreements", "wind_east", "wind_north", "wind_speed", "wind_readings", "peak_at",
+            "group_reading_count", "group_at", "wind",
+        ],
+        "formats": [
+            "i8", "f8", "f8", "f8", "f8", "f8", "i8", "i4", "i8", "f8", "i4", "i4", "i4", "i2", "i2",
+            "f4", "f4", "f4", "i4", "i8", "i8", "i8", WIND,
+        ],
+        "offsets": [
+            0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 84, 88, 92, 94, 96, 100, 104, 108, 136, 272, 288, 400,
+        ],
+    }
+)  # fmt: skip
+_STATE = np.dtype([("stream", STREAM), ("event", EVENT), ("group", GROUP), ("wind", WIND)])
+
+
+def adopt_states(name: str, stored: Mapping[str, Mapping[int, bytes]]) -> dict[int, bytes]:
+    """Return the newest state of each slot for the detector `name`.
+
+    stored: name of a detector -> slot -> state. A state of another name goes on without its open event. States of
+    versions before 5 are left out. Of two equally new ones that of `name` counts.
+    """
+    adopted: dict[int, tuple[tuple[int, bool], bytes]] = {}
+    for other, states in stored.items():
+        for slot, state in states.items():
+            usable = state if other == name else _convert(other, name, state)
+            if usable is None:
+                continue
+            rank = int(np.frombuffer(usable, _STATE)["stream"]["at"][0]), other == name
+            if slot not in adopted or rank > adopted[slot][0]:
+                adopted[slot] = rank, usable
+    return {slot: state for slot, (_, state) in adopted.items()}
+
+
+def _convert(other: str, name: str, state: bytes) -> bytes | None:
+    """Return the state of the detector `other` for `name`, without an open event; None if its version is unknown."""
+    versions = _version_of(other), _version_of(name)
+    if versions[0] == versions[1] and len(state) == _STATE.itemsize:
+        return _close(np.frombuffer(state, _STATE).copy())
+    if versions[0] == 5 and len(state) == _STATE_5.itemsize:
+        return _close(_from_version_5(np.frombuffer(state, _STATE_5)[0]))
+    return None
+
+
+def _version_of(name: str) -> int | None:
+    match = _NAME.match(name)
+    return int(match[1]) if match else None
+
+
+def _close(states: NDArray[np.void]) -> bytes:
+    """Return the state without an open event, episode or outlier."""
+    states["stream"]["revision"] = 0
+    states["stream"]["outlier_count"] = 0
+    states["group"]["revision"] = 0
+    states["group"]["silent_at"] = 0
+    return states.tobytes()
+
+
+def _from_version_5(former: np.void) -> NDArray[np.void]:
+    states = np.zeros(1, _STATE)
+    for part in ("stream", "event"):
+        for field in set(_STATE_5.names or ()) & set(states[part].dtype.names or ()):
+            states[part][field] = min(former[field], MAX_COUNT) if field in _COUNTS else former[field]
+    states["group"]["reading_count"], states["group"]["at"] = former["group_reading_count"], former["group_at"]
+    states["wind"] = former["wind"]
+    return states
+
+
+_COUNTS = {"readings", "humid_readings"}  # narrower since version 6
+
+
+def last_reading_at(state: bytes) -> datetime:
+    """Return the time of the last reading of a stored state, of any version."""
+    return from_ms(int.from_bytes(state[:8], "little", signed=True))
+
+
+def end_event(event: Event, last_at: datetime, registry: Registry) -> Event:
+    """Return the closing revision of an open event of another detector, whose last reading was at `last_at`."""
+    ended = replace(
+        event,
+        revision=event.revision + 1,
+        change=EventChange.ENDED,
+        end=max(last_at, event.onset, event.peak_at),
+        reasons=(*event.reasons, _END_REASON),
+        state_hash="",
+    )
+    return replace(ended, words=summarize_event(ended, registry))
