@@ -52,7 +52,11 @@ _MASS = {
     **_units(times(1000), "mg/m3", "mgm-3", "mgm3"),
     **_units(divided_by(1000), "ng/m3", "ngm-3", "ngm3"),
 }
-_PPM = {**_units(same, "ppm", "ppmv"), **_units(divided_by(1000), "ppb", "ppbv"), **_units(times(10_000), "%", "vol%")}
+_PPM = {
+    **_units(same, "ppm", "ppmv", "[ppm]"),
+    **_units(divided_by(1000), "ppb", "ppbv", "[ppb]"),
+    **_units(times(10_000), "%", "vol%"),
+}
 UNITS: Mapping[str, Mapping[str, Conversion]] = {
     **dict.fromkeys(("pm1", "pm2_5", "pm4", "pm10"), _MASS),
     "temperature": {
@@ -81,7 +85,7 @@ UNITS: Mapping[str, Mapping[str, Conversion]] = {
     "wind_direction": _units(same, "deg", "degrees", "graden", "degn", "degree"),
     "co2": _PPM,
     "ch4": _PPM,
-    "voc_ppb": {**_units(same, "ppb", "ppbv"), **_units(times(1000), "ppm", "ppmv")},
+    "voc_ppb": {**_units(same, "ppb", "ppbv", "[ppb]"), **_units(times(1000), "ppm", "ppmv")},
     "voc_raw": _units(same, "ticks", "{ticks}", "raw"),
     "nox_raw": _units(same, "ticks", "{ticks}", "raw"),
     "voc_ohm": {**_units(same, "ohm", "ohms"), **_units(times(1000), "kohm", "kohms")},
