@@ -16,7 +16,37 @@ from edge_agent.configuration import ConfigurationError
 
 SAMPLE_LINES = 100  # in which the names of the columns must stand
 _MAX_LINE = 1_000_000  # characters
-_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+_GZIP, _UTF8_BOM = b"\x1f\x8b", codecs.BOM_UTF8
+_HEAD = 4096  # bytes in which a file shows what it is
+# what a file that is no table begins with -> what it is, and the remedy
+_OTHER_KINDS = (
+    (b"PK\x03\x04", "a ZIP file; unpack it and name the file in it"),
+    (b"\xd0\xcf\x11\xe0", "a spreadsheet of Excel (.xls); save it there as CSV"),
+    (b"PAR1", "a Parquet file, which only `piekwacht backtest` reads; convert it to CSV"),
+    (b"ARROW1", "an Arrow file; convert it to CSV or Parquet"),
+    (b"SQLite format 3\0", "an SQLite database; write the table that is meant as CSV"),
+    (b"BZh", "packed with bzip2; unpack it, or pack it with gzip"),
+    (b"\xfd7zXZ\0", "packed with xz; unpack it, or pack it with gzip"),
+    (b"\x28\xb5\x2f\xfd", "packed with zstd; unpack it, or pack it with gzip"),
+    (b"7z\xbc\xaf", "packed with 7-Zip; unpack it, or pack it with gzip"),
+    (_GZIP, "packed with gzip twice; unpack it once"),
+    (b"%PDF", "a PDF document; ask its author for the table as CSV"),
+    (b"\x89PNG", "a picture; a recording is a table of text or Parquet"),
+    (b"\xff\xd8\xff", "a picture; a recording is a table of text or Parquet"),
+    (b"\x89HDF", "an HDF5 or NetCDF file; convert the series that is meant to CSV"),
+    (b"CDF\x01", "a NetCDF file; convert the series that is meant to CSV"),
+    (b"CDF\x02", "a NetCDF file; convert the series that is meant to CSV"),
+    (codecs.BOM_UTF32_LE, "text in UTF-32; save it as UTF-8"),
+    (codecs.BOM_UTF32_BE, "text in UTF-32; save it as UTF-8"),
+)
+# the same for text, after white space
+_OTHER_TEXTS = (
+    (b"{", "JSON; convert it to CSV with one row per moment"),
+    (b"[{", "JSON; convert it to CSV with one row per moment"),
+    (b"<", "XML or a web page; download the table itself as CSV"),
+    (b"{\\rtf", "a text document (RTF); save it as plain text"),
+)
+_OFFICE_FILES = (b"[Content_Types].xml", b"application/vnd.oasis.opendocument", b"xl/", b"_rels/")
 
 
 class TableRow(NamedTuple):
@@ -47,7 +77,7 @@ class Table(Protocol):
 class TextTable:
     """A text file with separators."""
 
-    separators = ";\t,"
+    separators = ";\t,|"
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -78,17 +108,30 @@ def _describe(error: Exception) -> str:
 
 def _open_text(path: Path) -> io.TextIOWrapper:
     file: BinaryIO = path.open("rb")
-    head = file.read(4)
+    is_packed = file.read(2) == _GZIP
     file.seek(0)
-    if head.startswith(_ZIP):
-        file.close()
-        raise ConfigurationError(f"{path}: a ZIP file; unpack it and name the file in it")
-    if head.startswith(_GZIP):
+    if is_packed:
         file.close()
         file = gzip.open(path)  # type: ignore[assignment]  # noqa: SIM115 - the wrapper closes it
     buffered = io.BufferedReader(file)  # type: ignore[type-var]  # a file or a gzip stream: both are raw enough
-    encoding = _recognise_encoding(buffered.peek(4096)[:4096])
-    return io.TextIOWrapper(buffered, encoding=encoding, errors="latin-1-where-not-utf-8", newline="")
+    head = buffered.peek(_HEAD)[:_HEAD]
+    kind = name_other_kind(head)
+    if kind is not None:
+        buffered.close()
+        raise ConfigurationError(f"{path}: {kind}")
+    return io.TextIOWrapper(buffered, encoding=_recognise_encoding(head), errors="latin-1-where-not-utf-8", newline="")
+
+
+def name_other_kind(head: bytes) -> str | None:
+    """What a file is that begins so, and the remedy; None if it may be a table of text."""
+    for magic, kind in _OTHER_KINDS:
+        if head.startswith(magic):
+            is_office = magic.startswith(b"PK") and any(name in head for name in _OFFICE_FILES)
+            return "a spreadsheet (.xlsx or .ods); save the sheet that is meant as CSV" if is_office else kind
+    if head[257:262] == b"ustar":
+        return "a tar archive; unpack it and name the file in it"
+    text = head.removeprefix(_UTF8_BOM).lstrip()
+    return next((kind for mark, kind in reversed(_OTHER_TEXTS) if text.startswith(mark)), None)
 
 
 def _recognise_encoding(head: bytes) -> str:
@@ -119,6 +162,7 @@ def _check_lines(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
             raise ConfigurationError(
                 f"{path}, line {number}: longer than {_MAX_LINE} characters; a recording has one moment per line"
             )
+        line = line.removeprefix("\ufeff").rstrip("\x1a")  # files that were joined, and the end of a file of DOS
         if "\0" in line:
             raise ConfigurationError(f"{path}, line {number}: not text; a recording is a table of text or Parquet")
         yield line

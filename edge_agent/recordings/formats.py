@@ -9,10 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from edge_agent.configuration import ConfigurationError
-from edge_agent.recordings import names
-from edge_agent.recordings.names import fahrenheit, pascals, same, tenths
+from edge_agent.recordings import names, units
 from edge_agent.recordings.plan import Plan, RecordingOptions, ValueColumn
+from edge_agent.recordings.units import Conversion, fahrenheit, same
+from edge_agent.sensor_models import MODELS, find_model
 from edge_agent.wire import DOUBTFUL_FLAGS, PROPERTY
+
+_TENTHS, _PASCALS = units.divided_by(10), units.divided_by(100)
 
 
 class Header:
@@ -42,7 +45,7 @@ class Header:
         return index
 
 
-_Columns = Mapping[str, tuple[str, Callable[[float], float]]]  # column -> property and conversion
+_Columns = Mapping[str, tuple[str, Conversion]]  # column -> property and conversion
 
 
 def _value_columns(header: Header, columns: _Columns, *, condition: bool = False) -> list[ValueColumn]:
@@ -81,7 +84,7 @@ _SENSOR_COMMUNITY: _Columns = {
     "p4": ("pm4", same),
     "temperature": ("temperature", same),
     "humidity": ("humidity", same),
-    "pressure": ("pressure", pascals),
+    "pressure": ("pressure", _PASCALS),
     "noise_laeq": ("sound_laeq", same),
 }
 
@@ -95,6 +98,7 @@ def _sensor_community(header: Header) -> Plan | None:
         times=[header.index("timestamp")],
         zone="UTC",
         station=header.index("sensor_id"),
+        model_name=header.index("sensor_type"),
         columns=_value_columns(header, _SENSOR_COMMUNITY),
     )
 
@@ -119,12 +123,14 @@ _PURPLEAIR: _Columns = {
     "pressure": ("pressure", same),
     "pressure_a": ("pressure", same),
 }
+_PURPLEAIR_ALONE = ("pm2.5_atm", "pm2.5_atm_a", "pm2.5_alt", "pm2.5_cf_1", "pm2.5_cf_1_a")
 _SECOND_COUNTERS = ("pm2.5_atm_b", "pm2_5_atm_b")
 
 
 def _purpleair(header: Header) -> Plan | None:
     """History of the API or a file of the SD card: UTC, degrees Fahrenheit, two counters of one air."""
-    if not header.has("time_stamp", "sensor_index") and not header.has("utcdatetime", "mac_address"):
+    names_sensor = header.has("time_stamp", "sensor_index") or header.has("utcdatetime", "mac_address")
+    if not names_sensor and not (header.has("time_stamp") and header.find(*_PURPLEAIR_ALONE) is not None):
         return None
     second = next((column for column in _SECOND_COUNTERS if header.has(column)), None)
     note = f"{second} is the second counter of the same air; it is not read"
@@ -133,6 +139,7 @@ def _purpleair(header: Header) -> Plan | None:
         times=[header.index("time_stamp", "utcdatetime")],
         zone="UTC",
         station=header.find("sensor_index", "mac_address"),
+        model="purpleair",
         columns=_value_columns(header, _PURPLEAIR),
         notes=() if second is None else (note,),
     )
@@ -142,19 +149,22 @@ def _airgradient(header: Header) -> Plan | None:
     """Export of the dashboard: raw values; the corrected ones are not read."""
     if not header.has("utc date/time"):
         return None
-    columns: dict[str, ValueColumn] = {}
-    for index, text in enumerate(header.texts):
-        observed_property = None if "corrected" in text.lower() else names.find_property(text)
-        if observed_property is not None and observed_property not in columns:
-            convert = names.find_conversion(text, observed_property)
-            columns[observed_property] = ValueColumn(index, observed_property, convert=convert)
+    raw = [
+        (index, observed_property)
+        for index, text in enumerate(header.texts)
+        if "corrected" not in text.lower() and (observed_property := names.find_property(text)) is not None
+    ]
+    columns, notes = _convert_columns(header, {name: index for index, name in reversed(raw)})
+    if "corrected" in str(header.texts):
+        notes.append("the raw values are read, not the corrected ones")
     return Plan(
         format="airgradient",
         times=[header.index("utc date/time")],
         zone="UTC",
         station=header.find("location id", "location name"),
-        columns=list(columns.values()),
-        notes=("the raw values are read, not the corrected ones",) if "corrected" in str(header.texts) else (),
+        model="airgradient",
+        columns=columns,
+        notes=notes,
     )
 
 
@@ -168,6 +178,8 @@ def _opensensemap(header: Header) -> Plan | None:
         zone="UTC",
         station=header.find("boxid", "sensorid", "sensor_id"),
         observed_property=header.find("phenomenon"),
+        unit=header.find("unit"),
+        model_name=header.find("sensortype"),
         columns=[ValueColumn(header.index("value"), None)],
     )
 
@@ -196,11 +208,11 @@ def _luchtmeetnet(header: Header) -> Plan | None:
 
 
 _KNMI: _Columns = {
-    "fh": ("wind_speed", tenths),
-    "ff": ("wind_speed", tenths),
-    "t": ("temperature", tenths),
+    "fh": ("wind_speed", _TENTHS),
+    "ff": ("wind_speed", _TENTHS),
+    "t": ("temperature", _TENTHS),
     "u": ("humidity", same),
-    "p": ("pressure", tenths),
+    "p": ("pressure", _TENTHS),
 }
 _NO_DIRECTION = frozenset({0.0, 990.0})  # calm, variable
 
@@ -222,6 +234,7 @@ def _knmi(header: Header) -> Plan | None:
         hour=hour,
         zone="UTC",
         station=header.index("stn"),
+        model="knmi",
         columns=columns,
     )
 
@@ -235,8 +248,12 @@ def build_plan(header: Header, mapping: Mapping[str, str]) -> Plan | None:
     """The plan from the names of the columns; what the mapping names goes before what the names suggest."""
     roles = _find_roles(header, mapping)
     times = [roles[role] for role in ("date", "time") if role in roles]
-    columns = _find_value_columns(header, mapping, roles)
-    if not times or not columns:
+    columns, notes = _find_value_columns(header, mapping, roles)
+    if not times:
+        return None
+    if not columns and notes:
+        raise ConfigurationError(f"{notes[0]}; convert the numbers to the unit of the property")
+    if not columns:
         return None
     return Plan(
         format="table",
@@ -244,7 +261,9 @@ def build_plan(header: Header, mapping: Mapping[str, str]) -> Plan | None:
         station=roles.get("station"),
         observed_property=roles.get("property"),
         flags=roles.get("flags"),
+        unit=roles.get("unit"),
         columns=columns,
+        notes=notes,
     )
 
 
@@ -269,25 +288,53 @@ def _has_clock(header: Header, roles: Mapping[str, int]) -> bool:
     return "time" in roles and names.is_clock(header.texts[roles["time"]])
 
 
-def _find_value_columns(header: Header, mapping: Mapping[str, str], roles: Mapping[str, int]) -> list[ValueColumn]:
+def _find_value_columns(
+    header: Header, mapping: Mapping[str, str], roles: Mapping[str, int]
+) -> tuple[list[ValueColumn], list[str]]:
+    """Return the columns of values, and a note for each whose unit is not read."""
     is_long = "property" in roles
     columns = {
         name: header.index(text.strip().lower()) for name, text in mapping.items() if name not in names.ROLE_NAMES
     }
     if not columns and not ("value" in mapping and not is_long):
-        for index, text in enumerate(header.texts):
-            observed_property = names.find_property(text)
-            if observed_property is not None and index not in roles.values():
-                columns.setdefault(observed_property, index)
-    values = [
-        ValueColumn(index, name, convert=names.find_conversion(header.texts[index], name), is_condition=is_long)
-        for name, index in columns.items()
-    ]
+        columns = _recognise_columns(header, roles)
+    values, notes = _convert_columns(header, columns, is_condition=is_long)
     if "value" in roles and (is_long or "value" in mapping or not values):
         index = roles["value"]
         named = None if is_long else names.find_property(header.texts[index])
         values.insert(0, ValueColumn(index, named))
-    return values
+    return values, notes
+
+
+def _recognise_columns(header: Header, roles: Mapping[str, int]) -> dict[str, int]:
+    """Property -> index of its column. Raises ConfigurationError if two columns are of one property."""
+    columns: dict[str, int] = {}
+    for index, text in enumerate(header.texts):
+        observed_property = names.find_property(text)
+        if observed_property is None or index in roles.values():
+            continue
+        if observed_property in columns:
+            first = header.texts[columns[observed_property]]
+            raise ConfigurationError(
+                f"the columns {first!r} and {text!r} are both {observed_property}; rename one of them, or name the "
+                f"right one with --columns {observed_property}=COLUMN"
+            )
+        columns[observed_property] = index
+    return columns
+
+
+def _convert_columns(
+    header: Header, columns: Mapping[str, int], *, is_condition: bool = False
+) -> tuple[list[ValueColumn], list[str]]:
+    """Return the columns with the conversion from their units, and a note for each whose unit is not read."""
+    values, notes = [], []
+    for name, index in columns.items():
+        convert = units.find_header_conversion(header.texts[index], name)
+        if convert is None:
+            notes.append(f"the column {header.texts[index]!r} is not read: its unit is none of {name} that is read")
+        else:
+            values.append(ValueColumn(index, name, convert=convert, is_condition=is_condition))
+    return values, notes
 
 
 FORMATS: Mapping[str, Callable[[Header], Plan | None]] = MappingProxyType(
@@ -310,6 +357,7 @@ def recognise(cells: Sequence[str], options: RecordingOptions) -> Plan | None:
     if len(header.texts) < 2:
         return None
     if options.columns:
+        _check_mapping(options.columns)
         if not header.has(*(text.strip().lower() for text in options.columns.values())):
             return None
         return build_plan(header, options.columns)
@@ -317,10 +365,21 @@ def recognise(cells: Sequence[str], options: RecordingOptions) -> Plan | None:
     return next((plan for read in formats if (plan := read(header)) is not None), None)
 
 
+def _check_mapping(columns: Mapping[str, str]) -> None:
+    """Raise ConfigurationError if two properties are mapped to one column."""
+    roles_by_column: dict[str, str] = {}
+    for role, text in columns.items():
+        first = roles_by_column.setdefault(text.strip().lower(), role)
+        if first != role:
+            raise ConfigurationError(f"the column {text!r} cannot be both {first} and {role}; name one column for each")
+
+
 def check_options(options: RecordingOptions) -> None:
     """Raise ConfigurationError for a format or a role that does not exist."""
     if options.format is not None and options.format not in FORMATS:
         raise ConfigurationError(f"format {options.format!r}: there are {', '.join(FORMATS)}")
+    if options.model is not None and find_model(options.model) is None:
+        raise ConfigurationError(f"model: the table of sensor models has no {options.model!r}: {', '.join(MODELS)}")
     for role in options.columns:
         if role not in names.ROLE_NAMES and not re.fullmatch(PROPERTY, role):
             raise ConfigurationError(

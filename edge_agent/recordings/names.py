@@ -1,12 +1,13 @@
 """Names that files give to columns and to observed properties. Pure."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
+from edge_agent.recordings import units
 from edge_agent.wire import PROPERTY
 
-_BRACKETS = re.compile(r"\([^)]*\)|\[[^]]*\]")
+_BRACKETS = re.compile(r"\((?:[^()]|\([^()]*\))*\)|\[[^]]*\]")
 _OTHER = re.compile(r"[^a-z0-9]")
 
 # property -> the names that files have for it, without marks and spaces
@@ -40,6 +41,7 @@ ROLE_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
                     "sensorid"),
         "property": ("property", "observedproperty", "parameter", "component", "stof", "phenomenon", "formula"),
         "value": ("value", "waarde", "meetwaarde", "wert"),
+        "unit": ("unit", "units", "uom", "eenheid", "einheit"),
         "flags": ("flags",),
     }
 )  # fmt: skip
@@ -53,6 +55,17 @@ def simplify(header: str) -> str:
 
 def find_property(name: str) -> str | None:
     """The property that a file calls so, or None if the table lacks it. PM1.0 is PM1, and PM10 is not."""
+    listed = _find_listed(name)
+    if listed is not None:
+        return listed
+    for prefix, unit in units.split_suffix(name):
+        listed = _find_listed(prefix)
+        if listed is not None and units.normalise(unit) in units.UNITS[listed]:
+            return listed
+    return None
+
+
+def _find_listed(name: str) -> str | None:
     particles = _PARTICLES.fullmatch(_BRACKETS.sub("", name.lower()).strip())
     if particles is not None:
         return _PARTICLE_SIZES.get(float(re.sub("[,_p]", ".", particles[1])))
@@ -69,40 +82,3 @@ def name_property(name: str) -> str | None:
 def is_clock(header: str) -> bool:
     """Whether a column of this name beside one with dates has the time of day."""
     return simplify(header) in _CLOCK_NAMES
-
-
-def tenths(value: float) -> float:
-    """Units of 0.1."""
-    return value / 10
-
-
-def pascals(value: float) -> float:
-    """Pa -> hPa."""
-    return value / 100
-
-
-def fahrenheit(value: float) -> float:
-    """Degrees Fahrenheit -> degrees Celsius."""
-    return round((value - 32) / 1.8, 4)
-
-
-def milligrams(value: float) -> float:
-    """mg/m3 -> ug/m3."""
-    return value * 1000
-
-
-def same(value: float) -> float:
-    """The unit of the property."""
-    return value
-
-
-def find_conversion(header: str, observed_property: str) -> Callable[[float], float]:
-    """The conversion from the unit that the header names to the unit of the property."""
-    text = header.lower()
-    if observed_property == "temperature" and ("\u00b0f" in text or "fahrenheit" in text or text.endswith("_f")):
-        return fahrenheit
-    if observed_property == "pressure" and re.search(r"[(\[]\s*pa\s*[)\]]", text):
-        return pascals
-    if observed_property.startswith("pm") and "mg/m" in text and "\u00b5" not in text and "\u03bcg" not in text:
-        return milligrams
-    return same

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from edge_agent.recordings.names import same
 from edge_agent.recordings.times import DayOrder
+from edge_agent.recordings.units import same
 
 
 class RecordingOptions(Struct, frozen=True, kw_only=True):
@@ -17,6 +17,7 @@ class RecordingOptions(Struct, frozen=True, kw_only=True):
     time_zone   zone of times without an offset
     day_order   how 3-4-2026 is read; None: the file decides
     station     station of a file without a column of stations; None: the name of the file
+    model       sensor model whose row judges the values; None: the one that the file or its format names
     """
 
     format: str | None = None
@@ -24,6 +25,7 @@ class RecordingOptions(Struct, frozen=True, kw_only=True):
     time_zone: str | None = None
     day_order: DayOrder | None = None
     station: str | None = None
+    model: str | None = None
 
 
 class ValueColumn(NamedTuple):
@@ -52,6 +54,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     times        columns whose cells together are the time
     hour         column of hours (1 to 24) that are added to the date, if there is one
     zone         zone of times without an offset, if the format fixes it
+    unit         column of units of the values, if there is one
+    model        sensor model of all files of this format, or empty
+    model_name   column that names the sensor model, if there is one
     flag_mask    flags of the file that count
     notes        sentences for the operator
     """
@@ -64,5 +69,15 @@ class Plan(Struct, frozen=True, kw_only=True):
     station: int | None = None
     observed_property: int | None = None
     flags: int | None = None
+    unit: int | None = None
+    model: str = ""
+    model_name: int | None = None
     flag_mask: int = (1 << 31) - 1
     notes: Sequence[str] = ()
+
+    @property
+    def used_cells(self) -> set[int]:
+        """Indices of the columns that are read."""
+        single = (self.hour, self.station, self.observed_property, self.flags, self.unit, self.model_name)
+        indices = {*self.times, *(column.cell for column in self.columns)}
+        return indices | {index for index in single if index is not None}

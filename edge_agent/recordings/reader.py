@@ -6,41 +6,53 @@ counted and reported; if that is more than half of them, the file is refused.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from edge_agent.configuration import ConfigurationError
 from edge_agent.recordings import formats, names
 from edge_agent.recordings.files import SAMPLE_LINES, Table, TableRow, TextTable
-from edge_agent.recordings.numbers import UnreadableCellError, parse_number, shorten
+from edge_agent.recordings.numbers import NumberReader, UnreadableCellError, parse_number, shorten
 from edge_agent.recordings.plan import Plan, RecordingOptions, ValueColumn
 from edge_agent.recordings.times import (
     DayOrder,
     TimeReader,
     decide_day_order,
     describe_half_time,
+    is_day_count,
     is_regional,
     load_zone,
+    parse_time,
 )
-from edge_agent.wire import Flag
+from edge_agent.recordings.units import Conversion, find_conversion, is_unit, normalise
+from edge_agent.sensor_models import CODES_OF_NO_VALUE
+from edge_agent.wire import EXCLUDED_FLAGS, Flag
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_SPANS = 10  # spans of line numbers in a sentence
+_MAX_NAMES = 12  # names of columns in a sentence
+_FEWEST_FRACTIONS = 3  # values of humidity from which on a series is taken for fractions
 
 
 class RecordedValue(NamedTuple):
-    """One value of a file: ms UTC, in the property's unit; `flags` are those of the file, `wire.Flag` bits."""
+    """One value of a file: ms UTC, in the property's unit; `flags` are those of the file, `wire.Flag` bits.
+
+    `model` is the sensor model as the file, its format or the operator names it; empty if none does.
+    """
 
     station: str
     observed_property: str
     at: int
     value: float | None
     flags: int
+    model: str = ""
 
 
 class RecordedReading(NamedTuple):
@@ -50,6 +62,7 @@ class RecordedReading(NamedTuple):
     at: int
     values: dict[str, float | None]
     flags: dict[str, int]
+    model: str = ""
 
 
 class Recording(Struct, frozen=True, kw_only=True):
@@ -73,13 +86,19 @@ class Recording(Struct, frozen=True, kw_only=True):
 
     def describe(self) -> list[str]:
         """Sentences about what was read and what was not."""
-        sentences = [f"{self.path}: {self.format}, {len(self.values)} values in {self.lines} lines"]
+        sentences = [f"{self.path}: {self.format}, {len(self.values)} values in {self.lines} lines{self._period()}"]
         if self.unreadable:
             sentences.append(
                 f"{self.path}: {len(self.unreadable)} lines could not be read completely "
                 f"(line {format_spans(self.unreadable)}); the first: {self.reason}"
             )
         return sentences + [f"{self.path}: {note}" for note in self.notes]
+
+    def _period(self) -> str:
+        if not self.values:
+            return ""
+        first, last = (_EPOCH + timedelta(milliseconds=value.at) for value in (self.values[0], self.values[-1]))
+        return f", from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
 
 
 def read_recording(path: Path, options: RecordingOptions) -> Recording:
@@ -94,7 +113,7 @@ def read_table(table: Table, options: RecordingOptions) -> Recording:
         zone = load_zone(options.time_zone) if options.time_zone else None
     except ConfigurationError as error:
         raise ConfigurationError(f"{table.path}: {error}") from None
-    layout = _find_layout(table, options)
+    layout = _read_units_row(table, _find_layout(table, options))
     _check_first_time(table, layout)
     if zone is None and layout.plan.zone is not None:
         zone = load_zone(layout.plan.zone)
@@ -123,7 +142,10 @@ def _find_layout(table: Table, options: RecordingOptions) -> _Layout:
             except ConfigurationError as error:
                 raise ConfigurationError(f"{table.path}, line {line.number}: {error}") from None
             if plan is not None:
-                return _Layout(plan, [cell.strip() for cell in line.cells], line.number, separator)
+                header = [cell.strip() for cell in line.cells]
+                while not header[-1]:
+                    header.pop()  # a separator at the end of each line
+                return _Layout(plan, header, line.number, separator)
     raise ConfigurationError(_describe_unknown(table.path, first, options))
 
 
@@ -141,13 +163,47 @@ def _describe_unknown(path: Path, first: list[str], options: RecordingOptions) -
     )
 
 
+def _read_units_row(table: Table, layout: _Layout) -> _Layout:
+    """Return the layout with the units of a row under the names, if there is such a row."""
+    row = next(_data_rows(table, layout), None)
+    if row is None or layout.plan.observed_property is not None or not _has_units(row.cells, layout.plan):
+        return layout
+    columns, notes = [], list(layout.plan.notes)
+    for column in layout.plan.columns:
+        unit = row.cells[column.cell].strip()
+        convert = (
+            column.convert if normalise(unit) in {"", "-"} else find_conversion(unit, column.observed_property or "")
+        )
+        if convert is None:
+            notes.append(f"the column {layout.header[column.cell]!r} is not read: its unit {unit!r} is not read")
+        else:
+            columns.append(column._replace(convert=convert))
+    plan = msgspec.structs.replace(layout.plan, columns=columns, notes=notes)
+    return layout._replace(plan=plan, line=row.number)
+
+
+def _has_units(cells: list[str], plan: Plan) -> bool:
+    """Whether a row has units where others have a time and values."""
+    used = {*plan.times, *(column.cell for column in plan.columns)}
+    if max(used) >= len(cells):
+        return False
+    try:
+        parse_time(_time_text(plan, cells), DayOrder.DAY_FIRST)
+    except UnreadableCellError:
+        return any(is_unit(cells[column.cell]) for column in plan.columns)
+    return False
+
+
 def _data_rows(table: Table, layout: _Layout) -> Iterator[TableRow]:
     """Rows after the names of the columns, without comments and the names again."""
     for line in table.rows(layout.separator):
         if line.number <= layout.line or line.cells[0].lstrip().startswith("#") or not any(map(str.strip, line.cells)):
             continue
-        if [cell.strip() for cell in line.cells] != layout.header:
-            yield line
+        cells = line.cells
+        while len(cells) > len(layout.header) and not cells[-1].strip():
+            cells = cells[:-1]
+        if [cell.strip() for cell in cells] != layout.header:
+            yield TableRow(line.number, cells)
 
 
 def _time_text(plan: Plan, cells: list[str]) -> str:
@@ -168,6 +224,11 @@ def _check_first_time(table: Table, layout: _Layout) -> None:
         raise ConfigurationError(
             f"{table.path}, line {number}, column {column!r}: {shorten(text)} is {half}; a recording needs both: "
             "name two columns with --columns date=COLUMN,time=COLUMN, or write both in one"
+        )
+    if layout.plan.hour is None and is_day_count(text):
+        raise ConfigurationError(
+            f"{table.path}, line {number}, column {layout.header[layout.plan.times[0]]!r}: {shorten(text)} is a day "
+            "number of a spreadsheet or seconds in 1970; format the column as date and time, such as 2026-11-21 17:00"
         )
 
 
@@ -191,7 +252,8 @@ class _RowReader:
     def __init__(self, table: Table, layout: _Layout, times: TimeReader, options: RecordingOptions) -> None:
         self._table, self._layout, self._plan, self._times = table, layout, layout.plan, times
         self._station = options.station or table.path.name.split(".")[0] or "recording"
-        self._comma_is_decimal = layout.separator != ","
+        self._numbers = NumberReader(comma_is_separator=layout.separator == ",", texts=self._number_texts)
+        self._model = options.model or layout.plan.model
         self._values: list[RecordedValue] = []
         self._conditions: dict[tuple[str, int, str], float] = {}
         self._lines, self._unreadable, self._reason = 0, list[int](), ""
@@ -205,14 +267,15 @@ class _RowReader:
             if not self._read_line(line) and len(self._values) + len(self._conditions) == before:
                 self._lost += 1
         self._check_share()
+        values, fractions = _flag_fractions([*self._values, *self._new_conditions()])
         return Recording(
             path=self._table.path,
             format=self._plan.format,
-            values=sorted([*self._values, *self._new_conditions()], key=attrgetter("at")),
+            values=sorted(values, key=attrgetter("at")),
             lines=self._lines,
             unreadable=self._unreadable,
             reason=self._reason,
-            notes=(*self._plan.notes, *self._describe_repeated_hours()),
+            notes=(*self._plan.notes, *self._describe_unread(), *fractions, *self._describe_repeated_hours()),
         )
 
     def _read_line(self, line: TableRow) -> bool:
@@ -227,7 +290,8 @@ class _RowReader:
         complete = True
         for column in self._plan.columns:
             try:
-                self._add(column, line.cells, RecordedValue(station, row_property, at, None, flags))
+                row = RecordedValue(station, row_property, at, None, flags, self._name_model(line.cells))
+                self._add(column, line.cells, row)
             except UnreadableCellError as error:
                 complete = self._note(line, f"column {self._layout.header[column.cell]!r}: {error}")
         return complete
@@ -249,20 +313,48 @@ class _RowReader:
         return 0 if self._plan.flags is None else parse_flags(cells[self._plan.flags]) & self._plan.flag_mask
 
     def _add(self, column: ValueColumn, cells: list[str], row: RecordedValue) -> None:
-        number = parse_number(cells[column.cell], comma_is_decimal=self._comma_is_decimal)
+        number = self._numbers.read(cells[column.cell])
         observed_property = column.observed_property or row.observed_property
         if not observed_property:
             raise ConfigurationError(
                 f"{self._table.path}: which property the column {self._layout.header[column.cell]!r} holds is not "
                 f"said; say it with --columns pm2_5={self._layout.header[column.cell]}"
             )
-        value = None if number is None or number in column.no_value else column.convert(number)
+        convert = column.convert if self._plan.unit is None else self._find_conversion(cells, column, observed_property)
+        value = None if number is None or number in column.no_value else convert(number)
+        if value != number and number in CODES_OF_NO_VALUE:  # 65535 of any unit is no measurement of another one
+            row = row._replace(flags=row.flags | Flag.OUT_OF_RANGE)
         station = column.station or row.station
         if column.is_condition:
             if value is not None:
                 self._conditions[station, row.at, observed_property] = value
         elif value is not None or row.flags:
-            self._values.append(RecordedValue(station, observed_property, row.at, value, row.flags))
+            self._values.append(row._replace(station=station, observed_property=observed_property, value=value))
+
+    def _find_conversion(self, cells: list[str], column: ValueColumn, observed_property: str) -> Conversion:
+        """The conversion from the unit of a row, which is that of its value; conditions beside it have their own."""
+        unit = cells[self._plan.unit or 0].strip()
+        if not unit or column.observed_property is not None:
+            return column.convert
+        convert = find_conversion(unit, observed_property)
+        if convert is None:
+            raise UnreadableCellError(f"the unit {shorten(unit)} of {observed_property} is not read")
+        return convert
+
+    def _name_model(self, cells: list[str]) -> str:
+        return self._model or ("" if self._plan.model_name is None else cells[self._plan.model_name].strip())
+
+    def _number_texts(self) -> Iterator[str]:
+        indices = [column.cell for column in self._plan.columns]
+        for line in _data_rows(self._table, self._layout):
+            if len(line.cells) == len(self._layout.header):
+                yield from (line.cells[index] for index in indices)
+
+    def _describe_unread(self) -> list[str]:
+        used = self._plan.used_cells
+        unread = [repr(text) for index, text in enumerate(self._layout.header) if text and index not in used]
+        more = f" and {len(unread) - _MAX_NAMES} more" if len(unread) > _MAX_NAMES else ""
+        return [f"columns that are not read: {', '.join(unread[:_MAX_NAMES])}{more}"] if unread else []
 
     def _new_conditions(self) -> Iterator[RecordedValue]:
         recorded = {(value.station, value.at, value.observed_property) for value in self._values}
@@ -295,6 +387,30 @@ class _RowReader:
         ]
 
 
+def _flag_fractions(values: list[RecordedValue]) -> tuple[list[RecordedValue], list[str]]:
+    """Flag the humidity of stations that never exceeds 1: it is a fraction. Return the values, and a sentence each."""
+    humidity: dict[str, list[float]] = {}
+    for value in values:
+        if value.observed_property == "humidity" and value.value is not None and not value.flags & EXCLUDED_FLAGS:
+            humidity.setdefault(value.station, []).append(value.value)
+    stations = {
+        station
+        for station, numbers in humidity.items()
+        if len(numbers) >= _FEWEST_FRACTIONS and min(numbers) >= 0 and max(numbers) <= 1
+    }
+    flagged = [
+        value._replace(flags=value.flags | Flag.OUT_OF_RANGE)
+        if value.observed_property == "humidity" and value.station in stations
+        else value
+        for value in values
+    ]
+    sentences = [
+        f"the humidity of {station} never exceeds 1, so it is no percentage; it is flagged out_of_range: write percent"
+        for station in sorted(stations)
+    ]
+    return (flagged if stations else values), sentences
+
+
 @lru_cache(maxsize=1000)
 def _name_property(text: str) -> str:
     observed_property = names.name_property(text)
@@ -318,7 +434,7 @@ def parse_flags(text: str) -> int:
 
 
 def _read_hour(text: str) -> int:
-    hour = parse_number(text, comma_is_decimal=False)
+    hour = parse_number(text)
     if hour is None or not 0 <= hour <= 24 or hour != int(hour):
         raise UnreadableCellError(f"{shorten(text)} is no hour from 1 to 24")
     return int(hour)
@@ -338,8 +454,9 @@ def group_readings(values: Iterable[RecordedValue]) -> Iterator[RecordedReading]
         by_station: dict[str, list[RecordedReading]] = {}
         for value in moment:
             readings = by_station.setdefault(value.station, [])
-            if not readings or value.observed_property in readings[-1].values:
-                readings.append(RecordedReading(value.station, at, {}, {}))
+            last = readings[-1] if readings else None
+            if last is None or last.model != value.model or value.observed_property in last.values:
+                readings.append(RecordedReading(value.station, at, {}, {}, value.model))
             readings[-1].values[value.observed_property] = value.value
             if value.flags:
                 readings[-1].flags[value.observed_property] = value.flags

@@ -16,17 +16,25 @@ from edge_agent.configuration import ConfigurationError
 from edge_agent.recordings.numbers import UnreadableCellError, shorten
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:[eE]\+?\d{1,2})?", re.ASCII)
-_ISO = re.compile(
-    r"(?:(\d{4})[-/](\d{1,2})[-/](\d{1,2})|(\d{4})(\d\d)(\d\d))[T ,]+(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?"
-    r"\s*(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?",
+_CLOCK = r"(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*([AP]M|[ap]\.m\.)?"
+_OFFSET = r"\s*(?:((?:UTC|GMT)?[+-]\d\d?(?::?\d\d)?|Z|UTC|GMT|CEST|CET|MEST|MET|MESZ|MEZ)(?:\[[\w/+-]+\])?)?"
+_ISO = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})[T ,]+" + _CLOCK + _OFFSET, re.ASCII | re.IGNORECASE)
+_COMPACT = re.compile(
+    r"((?:19|20|21)\d\d)-?(\d\d)-?(\d\d)[T ]?(\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d{1,9}))?)?()" + _OFFSET,
     re.ASCII | re.IGNORECASE,
 )
 _REGIONAL = re.compile(
-    r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d\d)[T ,]+(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*([AP]M)?",
+    r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d\d)[T ,]+" + _CLOCK + _OFFSET,
     re.ASCII | re.IGNORECASE,
 )
-_DATE_ALONE = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d\d)", re.ASCII)
+_DATE_ALONE = re.compile(
+    r"\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d\d)|(?:19|20|21)\d\d(?:0[1-9]|1[0-2])[0-3]\d",
+    re.ASCII,
+)
 _CLOCK_ALONE = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?\s*(?:[AP]M)?", re.ASCII | re.IGNORECASE)
+_ZONE_HOURS = {"Z": 0, "UTC": 0, "GMT": 0, "CET": 1, "MET": 1, "MEZ": 1, "CEST": 2, "MEST": 2, "MESZ": 2}
+# numbers of days as spreadsheets (since 1900), Matlab and astronomers (Julian) count them, of the years 1954 to 2100
+_DAY_COUNTS = ((20_000, 73_500), (713_000, 767_500), (2_434_000, 2_488_500))
 _EARLIEST_MS, _LATEST_MS = -2_208_988_800_000, 7_258_118_400_000  # 1900 and 2200, as the gateway accepts them
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -55,6 +63,12 @@ def describe_half_time(text: str) -> str | None:
     if _DATE_ALONE.fullmatch(text.strip()):
         return "a date without a time of day"
     return "a time of day without a date" if _CLOCK_ALONE.fullmatch(text.strip()) else None
+
+
+def is_day_count(text: str) -> bool:
+    """Whether a number counts days rather than seconds since 1970, as 46347.7 of a spreadsheet does."""
+    text = text.strip().replace(",", ".")
+    return _NUMBER.fullmatch(text) is not None and any(low <= float(text) <= high for low, high in _DAY_COUNTS)
 
 
 def decide_day_order(texts: Iterable[str]) -> DayOrder | None:
@@ -150,10 +164,10 @@ def parse_time(text: str, day_order: DayOrder | None) -> int | datetime:
     """A text -> ms UTC, or a local time if it has no offset. Raises UnreadableCellError."""
     text = text.strip()
     try:
-        if _NUMBER.fullmatch(text):
+        if match := _ISO.fullmatch(text) or (_COMPACT.fullmatch(text) if _is_compact(text) else None):
+            return _build_time((match[1], match[2], match[3]), match.groups()[3:])
+        if _NUMBER.fullmatch(text) and not _DATE_ALONE.fullmatch(text):
             return _parse_epoch(text)
-        if match := _ISO.fullmatch(text):
-            return _parse_iso(match)
         if match := _REGIONAL.fullmatch(text):
             return _parse_regional(match, day_order)
     except (ValueError, OverflowError):
@@ -176,36 +190,48 @@ def _parse_epoch(text: str) -> int:
     raise ValueError(text)
 
 
-def _parse_iso(match: re.Match[str]) -> int | datetime:
-    year, month, day = match.groups()[:3] if match[1] else match.groups()[3:6]
-    hour, minute, second, fraction, offset = match.groups()[6:]
-    local = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0), _microseconds(fraction))  # noqa: DTZ001 - the offset follows
-    if offset is None:
-        return local
-    return _to_ms(local.replace(tzinfo=UTC) - _parse_offset(offset))
+def _is_compact(text: str) -> bool:
+    """Whether a text is no number since 1970: 202611211600 would be in 1976."""
+    return not text.isdigit() or len(text) in {12, 14}
+
+
+def _build_time(date: tuple[str, str, str], clock: tuple[str | None, ...]) -> int | datetime:
+    """Year, month and day, and the groups of a time of day and its offset. 24:00 is the end of its day."""
+    hour, minute, second, fraction, half, offset = clock
+    hours = _read_hours(int(hour or 0), half)
+    is_end_of_day = hours == 24 and not int(minute or 0) and not int(second or 0) and not int(fraction or 0)
+    clock_hours = 0 if is_end_of_day else hours
+    day = datetime(int(date[0]), int(date[1]), int(date[2]), clock_hours, int(minute or 0), int(second or 0))  # noqa: DTZ001 - the offset follows
+    local = day + timedelta(days=is_end_of_day, microseconds=_microseconds(fraction))
+    return local if offset is None else _to_ms(local.replace(tzinfo=UTC) - _parse_offset(offset))
+
+
+def _read_hours(hours: int, half: str | None) -> int:
+    """5 and PM -> 17."""
+    if not half:
+        return hours
+    if not 1 <= hours <= 12:
+        raise ValueError(half)
+    return hours % 12 + (12 if half.upper().startswith("P") else 0)
 
 
 def _parse_offset(offset: str) -> timedelta:
-    if offset.upper() in {"Z", "UTC", "GMT"}:
-        return timedelta(0)
-    digits = offset[1:].replace(":", "").ljust(4, "0")
-    width = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
-    return -width if offset[0] == "-" else width
+    if offset.upper() in _ZONE_HOURS:
+        return timedelta(hours=_ZONE_HOURS[offset.upper()])
+    signed = offset.upper().removeprefix("UTC").removeprefix("GMT")
+    digits = signed[1:].replace(":", "")
+    hours, minutes = (digits[:-2], digits[-2:]) if len(digits) > 2 else (digits, "0")
+    width = timedelta(hours=int(hours), minutes=int(minutes))
+    return -width if signed[0] == "-" else width
 
 
-def _parse_regional(match: re.Match[str], day_order: DayOrder | None) -> datetime:
-    first, mark, second, year, hour, minute, seconds, fraction, half = match.groups()
+def _parse_regional(match: re.Match[str], day_order: DayOrder | None) -> int | datetime:
+    first, mark, second, year = match.groups()[:4]
     if mark != "." and day_order is None:
         raise UnreadableCellError(f"{shorten(match[0])} may begin with the day or the month")
     is_day_first = mark == "." or day_order is DayOrder.DAY_FIRST
     day, month = (first, second) if is_day_first else (second, first)
-    full_year = int(year) + (2000 if len(year) == 2 else 0)
-    hours = int(hour)
-    if half is not None:
-        if not 1 <= hours <= 12:
-            raise ValueError(half)
-        hours = hours % 12 + (12 if half.upper() == "PM" else 0)
-    return datetime(full_year, int(month), int(day), hours, int(minute), int(seconds or 0), _microseconds(fraction))  # noqa: DTZ001 - a local time
+    return _build_time((year if len(year) == 4 else f"20{year}", month, day), match.groups()[4:])
 
 
 def _microseconds(fraction: str | None) -> int:

@@ -28,6 +28,7 @@ from edge_agent.wire import INVALID_FLAGS, Flag
 
 _LOG = logging.getLogger(__name__)
 _MAX_POST_BYTES = 16_384
+_MAX_READ_AWAY_BYTES = 1 << 20
 _EXTRAPOLATED = ("pm4", "pm10")
 
 
@@ -139,6 +140,7 @@ class Esp32Sensor:
         posted = [value for value in post.values if value.quantity in self.properties]
         refused = [value for value in posted if value.refusal is not None]
         self._count_refused(refused)
+        self._count_unnamed(post.unnamed)
         placed = self._instruments.place(post.values)
         names = [name for name, value in placed.items() if value.quantity in self.properties]
         if names:
@@ -148,7 +150,13 @@ class Esp32Sensor:
             self.state = f"no value of its post can be used: {_list_refused(refused)}" if refused else nothing
             return 422, self.state
         self.state = "ok"
-        return 200, f"ok; refused: {_list_refused(refused)}" if refused else "ok"
+        unnamed = [f"{post.unnamed} items that name no value"] if post.unnamed else []
+        sentences = [*unnamed, *([_list_refused(refused)] if refused else [])]
+        return 200, f"ok; refused: {', '.join(sentences)}" if sentences else "ok"
+
+    def _count_unnamed(self, count: int) -> None:
+        if count:
+            self.refused_counts["items that name no value"] += count
 
     def _count_refused(self, refused: Sequence[PostedValue]) -> None:
         for value in refused:
@@ -214,10 +222,15 @@ class _PostHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer with a status and a sentence."""
         text = self.headers.get("Content-Length") or ""
+        encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
         length = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
         if length == 0:
-            self._respond(411, "a post needs a Content-Length of more than 0 bytes")
+            self._respond(411, "a post needs a Content-Length of more than 0 bytes; one in chunks is not read")
+        elif encoding != "identity":
+            self.rfile.read(min(length, _MAX_POST_BYTES))
+            self._respond(415, f"a post packed with {encoding[:32]} is not read: send it as plain JSON")
         elif length > _MAX_POST_BYTES:
+            self.rfile.read(min(length, _MAX_READ_AWAY_BYTES))  # else the board sees a broken connection, no answer
             self._respond(413, f"a post of {length} bytes; at most {_MAX_POST_BYTES} are read: send fewer values")
         else:
             self._respond(*self.server.board.accept_post(self.rfile.read(length)))

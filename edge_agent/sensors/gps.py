@@ -13,6 +13,8 @@ from edge_agent.transport.uart import Uart
 
 _SENTENCE = re.compile(rb"\$([ -)+-~]{5,100})\*([0-9A-Fa-f]{2})\r?\n")
 _MAX_LINE_BYTES = 128
+_MEASURED = frozenset({"1", "2", "3", "4", "5"})  # 0 no fix; 6 dead reckoning, 7 typed in, 8 simulated: not measured
+_DEGREES = re.compile(r"\d{3,5}\.\d+", re.ASCII)
 _LOWEST, _HIGHEST = -500.0, 10_000.0  # m; altitudes at which a node can be
 
 
@@ -47,7 +49,8 @@ def decode(sentence: bytes) -> RawReading:
         latitude, longitude = _parse_degrees(fields[2], fields[3], "NS"), _parse_degrees(fields[4], fields[5], "EW")
         altitude = float(fields[9])
         is_on_earth = abs(latitude) <= 90 and abs(longitude) <= 180 and _LOWEST <= altitude <= _HIGHEST
-        if int(fields[6]) == 0 or not is_on_earth:  # a NaN is not on earth
+        is_empty = latitude == 0 and longitude == 0  # what receivers send before their first fix
+        if fields[6] not in _MEASURED or is_empty or not is_on_earth:  # a NaN is not on earth
             return RawReading(values={})
         return RawReading(values={}, position=(latitude, longitude, altitude))
     except (ValueError, IndexError):
@@ -56,9 +59,11 @@ def decode(sentence: bytes) -> RawReading:
 
 def _parse_degrees(text: str, hemisphere: str, hemispheres: str) -> float:
     """`5228.6800`, `N` -> 52.478; ValueError where it is none."""
+    if not _DEGREES.fullmatch(text) or len(hemisphere) != 1:
+        raise ValueError(text)
     whole, minutes = text[: text.index(".") - 2], text[text.index(".") - 2 :]
-    sign = (1, -1)[hemispheres.index(hemisphere)] if hemisphere else 0
-    if not sign or not float(minutes) < 60:
+    sign = (1, -1)[hemispheres.index(hemisphere)]
+    if not float(minutes) < 60:
         raise ValueError(text)
     return round(sign * (int(whole) + float(minutes) / 60), 7)
 

@@ -7,41 +7,34 @@ The name of a value is a quantity, or a quantity of a named instrument: `BME280_
 `bme280/humidity` in SenML. Quantities that no property of ours measures are left out in silence.
 """
 
+import codecs
+import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-import msgspec
 from msgspec import Struct
 
-from edge_agent.sensor_models import UNNAMED, SensorModel, find_model
+from edge_agent.recordings.units import Conversion, divided_by, find_conversion, same
+from edge_agent.sensor_models import CODES_OF_NO_VALUE, UNNAMED, SensorModel, find_model
 
 # Tokens of JSON outside its strings, and a colon without a value: what a board writes for "no number" is not JSON.
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[-+.]?[A-Za-z0-9_][\w.+-]*|:\s*(?=[,}\]])')
-_JSON_TOKEN = re.compile(rb"true|false|null|-?(0|[1-9]\d{0,300})(\.\d+)?([eE][-+]?\d{1,2})?")
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[-+.]?[A-Za-z0-9_][\w.+-]*|:\s*(?=[,}\]])', re.ASCII)
+_JSON_TOKEN = re.compile(r"true|false|null|-?(0|[1-9]\d{0,300})(\.\d+)?([eE][-+]?\d{1,2})?", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 _AIRROHR_NAME = re.compile(r"(?:([A-Za-z0-9]+)_)?(P[0124]|temperature|humidity|pressure|co2_ppm|noise_LAeq)")
 _AIRROHR_QUANTITIES = {
-    "P0": ("pm1", 1.0),
-    "P1": ("pm10", 1.0),
-    "P2": ("pm2_5", 1.0),
-    "P4": ("pm4", 1.0),
-    "temperature": ("temperature", 1.0),
-    "humidity": ("humidity", 1.0),
-    "pressure": ("pressure", 0.01),
-    "co2_ppm": ("co2", 1.0),
-    "noise_LAeq": ("sound_laeq", 1.0),
-}
-_MASS_UNITS = {"ug/m3": 1.0, "ug/m³": 1.0, "µg/m3": 1.0, "µg/m³": 1.0, "μg/m³": 1.0, "mg/m3": 1000.0}
-_UNITS: Mapping[str, Mapping[str, float]] = {
-    **dict.fromkeys(("pm1", "pm2_5", "pm4", "pm10"), _MASS_UNITS),
-    "temperature": {"Cel": 1.0, "°C": 1.0, "degC": 1.0},
-    "humidity": {"%RH": 1.0, "%": 1.0},
-    "pressure": {"hPa": 1.0, "mbar": 1.0, "Pa": 0.01},
-    "co2": {"ppm": 1.0, "[ppm]": 1.0},
-    "sound_laeq": {"dB(A)": 1.0, "dBA": 1.0, "dB": 1.0},
+    "P0": ("pm1", same),
+    "P1": ("pm10", same),
+    "P2": ("pm2_5", same),
+    "P4": ("pm4", same),
+    "temperature": ("temperature", same),
+    "humidity": ("humidity", same),
+    "pressure": ("pressure", divided_by(100)),
+    "co2_ppm": ("co2", same),
+    "noise_LAeq": ("sound_laeq", same),
 }
 QUANTITIES = tuple(UNNAMED.measurements)
 
@@ -75,79 +68,133 @@ class PostedValue(NamedTuple):
 
 
 class Post(Struct, frozen=True, kw_only=True):
-    """A post that could be read. `values` has each name once, in the order of the post."""
+    """A post that could be read. `values` has each name once, in the order of the post.
+
+    unnamed  number of its items that name no value: they are of nothing that could be stored
+    """
 
     sender: str
     values: tuple[PostedValue, ...]
+    unnamed: int = 0
+
+
+class _Repeated:
+    """What a key has whose object names it twice: two numbers for one value are none."""
 
 
 def decode(body: bytes) -> Post:
     """Read a post. Raises only UnreadablePostError."""
-    content = _parse_json(body)
+    content = _parse_json(_decode_text(body))
     try:
-        sender, values = _read_senml(content) if isinstance(content, list) else _read_airrohr(content)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise UnreadablePostError(f"neither SenML nor airRohr's JSON: {type(error).__name__} {error}") from None
-    return Post(sender=sender, values=tuple(_mark_repeated(values)))
+        return _read_senml(content) if isinstance(content, list) else _read_airrohr(content)
+    except ValueError as error:
+        raise UnreadablePostError(f"neither SenML nor airRohr's JSON: {error}") from None
 
 
-def _parse_json(body: bytes) -> object:
+def _decode_text(body: bytes) -> str:
+    """UTF-8, or UTF-16 with its mark; bytes that are neither are Latin-1, in which boards write µg/m³."""
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return body.decode("utf-16", "replace")
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return body.decode("latin-1")
+
+
+def _parse_json(text: str) -> object:
     """JSON, and what boards write that is nearly JSON: nan, 1e400, a word without quotes, or nothing for a value."""
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _load_json(text)
+    except (ValueError, RecursionError):
         pass
     try:
-        return msgspec.json.decode(_TOKEN.sub(_quote_token, body))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return _load_json(_TOKEN.sub(_quote_token, text))
+    except (ValueError, RecursionError) as error:
         raise UnreadablePostError(f"not JSON: {error}") from None
 
 
-def _quote_token(match: re.Match[bytes]) -> bytes:
+def _load_json(text: str) -> object:
+    return json.loads(text, object_pairs_hook=_build_object, parse_constant=str)
+
+
+def _build_object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON, in which a key that stands there twice has no value instead of the last one."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        content.update({key: _Repeated() for key in content if keys.count(key) > 1})
+    return content
+
+
+def _quote_token(match: re.Match[str]) -> str:
     token = match[0]
-    if token.startswith(b":"):
-        return b":null"
-    return token if token.startswith(b'"') or _JSON_TOKEN.fullmatch(token) else b'"' + token + b'"'
+    if token.startswith(":"):
+        return ":null"
+    return token if token.startswith('"') or _JSON_TOKEN.fullmatch(token) else f'"{token}"'
 
 
-def _read_senml(records: list[Any]) -> tuple[str, list[PostedValue]]:
+class _Base(NamedTuple):
+    """Base fields of SenML that hold for the records after them."""
+
+    unit: str = ""
+    value: object = 0.0
+
+
+def _read_senml(records: list[Any]) -> Post:
     """A pack in which the base name is the board's and each name a quantity, or instrument/quantity."""
-    sender: str | None = None
-    base_unit, base_value = "", 0.0
+    if not any(isinstance(record, dict) for record in records):
+        raise ValueError("none of its records is an object")
+    sender, base, unnamed = None, _Base(), 0
     values: list[PostedValue] = []
     for record in records:
-        name = str(record.get("bn", sender or ""))
+        if not isinstance(record, dict):
+            unnamed += 1
+            continue
+        name = _read_name(record.get("bn", sender or ""), "bn")
         if sender not in {None, name}:
             raise ValueError(f"two base names, {sender!r} and {name!r}: one board, one post")
-        sender, base_unit = name, str(record.get("bu", base_unit))
-        base_value = float(record.get("bv", base_value))
-        if "n" in record:
-            values += _read_senml_record(record, base_unit, base_value)
-    return (sender or "").rstrip(":/"), values
+        sender, base = name, _Base(str(record.get("bu", base.unit)), record.get("bv", base.value))
+        if isinstance(record.get("n", ""), str):
+            values += _read_senml_record(record, base)
+        else:
+            unnamed += 1
+    return Post(sender=(sender or "").rstrip(":/"), values=tuple(_mark_repeated(values)), unnamed=unnamed)
 
 
-def _read_senml_record(record: Mapping[str, Any], base_unit: str, base_value: float) -> Iterator[PostedValue]:
-    name = str(record["n"])
+def _read_senml_record(record: Mapping[str, Any], base: _Base) -> Iterator[PostedValue]:
+    name = str(record.get("n", ""))
     instrument, _, quantity = name.rpartition("/")
     if quantity in QUANTITIES:
-        unit = str(record.get("u", base_unit))
-        scale = _UNITS[quantity].get(unit) if unit else 1.0
+        unit = str(record.get("u", base.unit))
+        convert = find_conversion(unit, quantity) if unit else same
         model = _find_instrument(instrument, quantity) if instrument else UNNAMED
-        yield _read_value(name, quantity, model, record.get("v"), scale=scale, base_value=base_value)
+        yield _read_value(name, quantity, model, record.get("v"), convert=convert, base_value=base.value)
 
 
-def _read_airrohr(content: Any) -> tuple[str, list[PostedValue]]:  # noqa: ANN401 - JSON of anyone
+def _read_airrohr(content: object) -> Post:
     """value_type is <instrument>_<quantity>, or the quantity alone for a DHT22; values are text."""
-    sender = str(content.get("esp8266id") or content["esp32id"])
-    items = [item for item in content["sensordatavalues"] if isinstance(item, dict)]
-    matches = [(item, _AIRROHR_NAME.fullmatch(str(item.get("value_type")))) for item in items]
-    return sender, [_read_airrohr_item(match, item.get("value")) for item, match in matches if match is not None]
+    if not isinstance(content, dict):
+        raise ValueError("a post is a list of records, or an object with esp8266id and sensordatavalues")  # noqa: TRY004 - of the post
+    sender = _read_name(content.get("esp8266id") or content.get("esp32id"), "esp8266id")
+    items = content.get("sensordatavalues")
+    if not isinstance(items, list):
+        raise ValueError("sensordatavalues is no list of values")  # noqa: TRY004 - of the post
+    named = [item for item in items if isinstance(item, dict) and isinstance(item.get("value_type"), str)]
+    matches = [(item, _AIRROHR_NAME.fullmatch(item["value_type"])) for item in named]
+    values = [_read_airrohr_item(match, item.get("value")) for item, match in matches if match is not None]
+    return Post(sender=sender, values=tuple(_mark_repeated(values)), unnamed=len(items) - len(named))
+
+
+def _read_name(value: object, key: str) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f"{key} is no name of a board: give it once, as text or as a whole number")  # noqa: TRY004
+    return str(value)
 
 
 def _read_airrohr_item(match: re.Match[str], value: object) -> PostedValue:
-    quantity, scale = _AIRROHR_QUANTITIES[match[2]]
+    quantity, convert = _AIRROHR_QUANTITIES[match[2]]
     # P1 and P2 without an instrument are particles that a PPD42NS counted: no mass, and no row in the table
-    return _read_value(match[0], quantity, _find_instrument(match[1] or "DHT22", quantity), value, scale=scale)
+    return _read_value(match[0], quantity, _find_instrument(match[1] or "DHT22", quantity), value, convert=convert)
 
 
 def _find_instrument(name: str, quantity: str) -> SensorModel | None:
@@ -156,19 +203,34 @@ def _find_instrument(name: str, quantity: str) -> SensorModel | None:
 
 
 def _read_value(
-    name: str, quantity: str, model: SensorModel | None, value: object, *, scale: float | None, base_value: float = 0.0
+    name: str,
+    quantity: str,
+    model: SensorModel | None,
+    value: object,
+    *,
+    convert: Conversion | None,
+    base_value: object = 0.0,
 ) -> PostedValue:
-    number = Refusal.UNKNOWN_INSTRUMENT if model is None else Refusal.UNKNOWN_UNIT if scale is None else parse(value)
-    if isinstance(number, Refusal):
-        return PostedValue(name, quantity, model, None, number)
-    scaled = round((base_value + number) * (scale or 1.0), 9) if (scale, base_value) != (1.0, 0.0) else number
-    return PostedValue(name, quantity, model, scaled)
+    if model is None:
+        return PostedValue(name, quantity, model, None, Refusal.UNKNOWN_INSTRUMENT)
+    if convert is None:
+        return PostedValue(name, quantity, model, None, Refusal.UNKNOWN_UNIT)
+    number, base = parse(value), parse(base_value)
+    if isinstance(number, Refusal) or isinstance(base, Refusal):
+        return PostedValue(name, quantity, model, None, number if isinstance(number, Refusal) else Refusal.NOT_A_NUMBER)
+    converted = convert(round(base + number, 9) if base else number)
+    # a code for "no value" is none in any unit: 65535 Pa are no 655 hPa
+    if converted != number and number in CODES_OF_NO_VALUE:
+        return PostedValue(name, quantity, model, None, Refusal.NO_VALUE)
+    return PostedValue(name, quantity, model, converted)
 
 
 def parse(value: object) -> float | Refusal:
     """A value of JSON -> a finite number, or the reason why it is none. Text is read as boards write numbers."""
     if value is None or value == "":
         return Refusal.NO_VALUE
+    if isinstance(value, _Repeated):
+        return Refusal.REPEATED
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return Refusal.NOT_A_NUMBER
     if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):

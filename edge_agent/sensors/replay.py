@@ -22,7 +22,7 @@ from edge_agent.recordings.numbers import UnreadableCellError
 from edge_agent.recordings.plan import RecordingOptions
 from edge_agent.recordings.reader import RecordedReading, group_readings, read_recording
 from edge_agent.recordings.times import DayOrder, TimeReader
-from edge_agent.sensor_models import ANY, MODELS, find_model
+from edge_agent.sensor_models import MODELS, find_model
 from edge_agent.sensors.recorded_flags import judge_reading
 from edge_agent.sensors.sensor import Reading, historical_reading
 
@@ -38,7 +38,7 @@ class ReplaySettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag=
     columns    role or property -> name of the column, if the names are not recognised
     time_zone  zone of times without an offset, such as "Europe/Amsterdam"
     model      sensor model of the recording, such as "sds011" or "knmi": its ranges and sentinels flag the values;
-               default: bounds that follow from the quantity
+               default: the model that the file or its format names, or bounds that follow from the quantity
     dates      how 3-4-2026 is read, if no other date of the file decides it
     speed      times faster than recorded; 0: as fast as possible
     stamps     "recorded": the original times; "now": shifted so that the last reading has the time at which it is
@@ -78,6 +78,7 @@ class ReplaySettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag=
             time_zone=self.time_zone,
             day_order=DayOrder(self.dates) if self.dates else None,
             station=self.station,
+            model=self.model,
         )
 
 
@@ -115,8 +116,7 @@ def _load_readings(settings: ReplaySettings) -> list[RecordedReading]:
     for sentence in recording.describe():
         _LOG.info("%s", sentence)
     values = [value for value in recording.values if value.station == settings.station]
-    model = find_model(settings.model or "") or ANY
-    return [judge_reading(reading, model) for reading in group_readings(values)]
+    return [judge_reading(reading) for reading in group_readings(values)]
 
 
 def _select_window(readings: list[RecordedReading], settings: ReplaySettings) -> list[RecordedReading]:

@@ -76,11 +76,21 @@ class LineScanner:
 
 
 def read_newest_frame(
-    uart: Uart, scanner: FrameScanner, decode: Callable[[bytes], RawReading], *, timeout: float
+    uart: Uart,
+    scanner: FrameScanner,
+    decode: Callable[[bytes], RawReading],
+    *,
+    timeout: float,
+    check: Callable[[list[bytes]], None] = lambda _: None,
 ) -> RawReading:
-    """Decode the newest frame. If invalid frames came since the last read, its values get the flag CHECKSUM_RETRY."""
+    """Decode the newest frame. If invalid frames came since the last read, its values get the flag CHECKSUM_RETRY.
+
+    check  is given all frames that came, and raises SensorError if they cannot be of one sensor
+    """
     bad_before = scanner.bad_count
-    raw = decode(uart.read_newest(scanner, timeout=timeout))
+    frames = uart.read_all(scanner, timeout=timeout)
+    check(frames)
+    raw = decode(frames[-1])
     if scanner.bad_count == bad_before:
         return raw
     return RawReading(

@@ -8,6 +8,7 @@ six data bytes modulo 256, AB. Specified to 70 % RH only; PM10 is extrapolated (
 import struct
 from types import MappingProxyType
 
+from edge_agent.errors import Fault, SensorError
 from edge_agent.sensor_models import MODELS
 from edge_agent.sensors.driver import RawReading, UartSettings
 from edge_agent.sensors.scanners import FrameScanner, read_newest_frame
@@ -48,12 +49,13 @@ def build_command(*data: int) -> bytes:
 
 
 class Sds011:
-    """The driver. The sensor talks by itself."""
+    """The driver. The sensor talks by itself; each frame has the number of its sensor."""
 
     model = _MODEL
 
     def __init__(self, uart: Uart) -> None:
         self._uart, self._scanner = uart, create_scanner()
+        self._number: bytes | None = None
 
     def start(self) -> None:
         """Switch the fan on; the sensor then sends one frame per second."""
@@ -63,10 +65,21 @@ class Sds011:
 
     def read(self) -> RawReading:
         """The newest frame."""
-        return read_newest_frame(self._uart, self._scanner, decode, timeout=3.0)
+        return read_newest_frame(self._uart, self._scanner, decode, timeout=3.0, check=self._check_numbers)
+
+    def _check_numbers(self, frames: list[bytes]) -> None:
+        """Raise SensorError if another sensor speaks on the same line: their values would look like one series."""
+        self._number = self._number or frames[0][6:8]
+        other = next((frame[6:8] for frame in frames if frame[6:8] != self._number), None)
+        if other is not None:
+            raise SensorError(
+                Fault.WRONG_SENSOR,
+                f"two SDS011 on one line, {self._number.hex()} and {other.hex()}: give each its own serial port",
+            )
 
     def recover(self) -> None:
-        """The port is opened anew."""
+        """The port is opened anew; the sensor may be another one now."""
+        self._number = None
         self._uart.reopen()
 
     def stop(self) -> None:

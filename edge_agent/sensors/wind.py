@@ -27,6 +27,17 @@ from edge_agent.transport.uart import Uart
 _METRES_PER_SECOND = MappingProxyType({"M": 1.0, "N": 0.514444, "P": 0.44704, "K": 1 / 3.6, "F": 0.00508})
 _GILL = re.compile(rb"\x02([A-Z],(\d{3})?,(\d{3}\.\d{2}),([MNPKF]),([0-9A-F]{2}),)\x03([0-9A-F]{2})\r?\n")
 _MAX_LINE_BYTES = 64
+# exception codes of Modbus (application protocol V1.1b3, section 7) -> what is wrong, and the remedy
+_REFUSALS = MappingProxyType({
+    1: (Fault.WRONG_SENSOR, "does not know function {function}: try the other one of 3 and 4"),
+    2: (Fault.WRONG_SENSOR, "has no register {register}: see its manual"),
+    3: (Fault.WRONG_SENSOR, "refuses to give one register alone ({register}): see its manual"),
+    4: (Fault.BROKEN, "reports a failure of its own: check or replace it"),
+    5: (Fault.NO_ANSWER, "is still working on a question: read it less often"),
+    6: (Fault.NO_ANSWER, "is busy: read it less often"),
+    10: (Fault.NO_ANSWER, "lies behind a gateway that has no path to it: check the gateway"),
+    11: (Fault.NO_ANSWER, "does not answer the gateway before it: check its power and its address"),
+})  # fmt: skip
 _MODBUS_MODEL = MODELS["modbus_wind"]
 
 
@@ -218,5 +229,10 @@ class ModbusWind:
         self._uart.write(build_modbus_request(unit, function, register, 1))
         answer = self._uart.read_newest(ModbusFrameScanner(unit, function, 1), timeout=1.0)
         if len(answer) == 1:
-            raise SensorError(Fault.WRONG_SENSOR, f"Modbus unit {unit} has no register {register}: see its manual")
+            raise _describe_refusal(unit, function, register, answer[0])
         return int.from_bytes(answer, "big")
+
+
+def _describe_refusal(unit: int, function: int, register: int, code: int) -> SensorError:
+    fault, text = _REFUSALS.get(code, (Fault.WRONG_SENSOR, f"refuses the question with code {code}: see its manual"))
+    return SensorError(fault, f"Modbus unit {unit} {text.format(function=function, register=register)}")

@@ -60,6 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dates", choices=[order.value for order in DayOrder], help="how 3-4-2026 is read, if the file does not say"
     )
     parser.add_argument("--station", metavar="ID", help="station of a file without a column of stations")
+    parser.add_argument(
+        "--model", metavar="NAME", help="sensor model of the files, such as sds011; default: as the file or format says"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -84,6 +87,7 @@ def _options(args: argparse.Namespace) -> RecordingOptions:
         time_zone=args.time_zone,
         day_order=DayOrder(args.dates) if args.dates else None,
         station=args.station,
+        model=args.model,
     )
 
 

@@ -70,8 +70,9 @@ def test_readings_held_offline_survive_a_kill_and_arrive_once_in_few_batches(nod
     process = node.start()
     wait_until(lambda: len(gateway.values()) > len(generated) + 30)
     stop(process)
-    received, lost = Counter(gateway.values()), Counter(node.read_generated_values()) - Counter(gateway.values())
-    assert max(received.values()) == 1
+    received, sent = Counter(gateway.values()), Counter(node.read_generated_values())
+    lost = sent - received
+    assert not received - sent, "each once; two readings of one millisecond may have equal values"
     assert sum(lost.values()) <= 0.4 / 0.05 * 3, "only what was not committed when the kill came"
     late = [batch for batch in gateway.batches.values() if batch.hist]
     assert max(len(batch.dt) for batch in late) > 3 * 4, "several commits in one batch"

@@ -251,6 +251,111 @@ def test_a_base_value_is_added():
     assert values_of(b'[{"bn":"a","bv":1000},{"n":"pressure","v":13.25}]') == {"pressure": 1013.25}
 
 
+ENCODINGS = {
+    "utf-8-sig": lambda text: text.encode("utf-8-sig"),
+    "utf-16": lambda text: text.encode("utf-16"),
+    "latin-1": lambda text: text.encode("latin-1"),
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_the_characters_of_a_post_cost_no_value(encoding):
+    text = '[{"bn":"a","bu":"\u00b5g/m3"},{"n":"pm2_5","v":8.5},{"n":"temperature","u":"\u00b0C","v":11.2}]'
+    assert values_of(ENCODINGS[encoding](text)) == {"pm2_5": 8.5, "temperature": 11.2}
+
+
+@pytest.mark.parametrize(
+    ("body", "values"),
+    [
+        (b'[{"bn":"a"},{"n":"pm2_5","v":8,"v":9},{"n":"pm10","v":20}]', {"pm2_5": None, "pm10": 20.0}),
+        (b'[{"bn":"a"},{"n":"pm2_5","v":8},{"n":"pm2_5","v":9}]', {"pm2_5": 8.0}),
+        (b'[{"bn":"a"},5,null,[],"x",{"n":7,"v":1},{"n":"pm2_5","v":8}]', {"pm2_5": 8.0}),
+        (b'[{"bn":"a","bv":"x"},{"n":"pm2_5","v":8}]', {"pm2_5": None}),
+        (b'[{"bn":"a","bv":NaN},{"n":"pm2_5","v":8}]', {"pm2_5": None}),
+        (b'[{"bn":"a"},{"n":"pressure","u":"Pa","v":65535},{"n":"pm2_5","v":8}]', {"pressure": None, "pm2_5": 8.0}),
+        (b'[{"bn":"a"},{"n":"temperature","u":"K","v":288.15}]', {"temperature": 15.0}),
+        (b'[{"bn":"a"},{"n":"temperature","u":"\xc2\xb0F","v":50}]', {"temperature": 10.0}),
+        (b'[{"bn":"a"},{"n":"humidity","u":"/","v":0.81}]', {"humidity": 81.0}),
+        (b'[{"bn":"a"},{"n":"co2","u":"ppb","v":420000}]', {"co2": 420.0}),
+        (b'[{"bn":"a"},{"n":"pm2_5","u":"ppm","v":8}]', {"pm2_5": None}),
+        (
+            b'{"esp8266id":11,"sensordatavalues":[5,null,{"value":"8"},{"value_type":"SDS_P2","value":"8"}]}',
+            {"pm2_5": 8.0},
+        ),
+        (b'{"esp8266id":11,"sensordatavalues":[{"value_type":"SDS_P2","value":"8","value":"9"}]}', {"pm2_5": None}),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_post_costs_itself_alone(body, values):
+    assert values_of(body) == values
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"esp8266id":"11","esp8266id":"12","sensordatavalues":[]}', "esp8266id is no name of a board"),
+        (b'{"sensordatavalues":[]}', "esp8266id is no name of a board"),
+        (b'{"esp8266id":"11"}', "sensordatavalues is no list"),
+        (b'{"esp8266id":"11","sensordatavalues":{}}', "sensordatavalues is no list"),
+        (b'{"esp8266id":"11","sensordatavalues":[],"sensordatavalues":[]}', "sensordatavalues is no list"),
+        (b'{"esp8266id":true,"sensordatavalues":[]}', "esp8266id is no name of a board"),
+        (b'[{"bn":null,"n":"pm2_5","v":1}]', "bn is no name of a board"),
+        (b'[{"bn":["a"],"n":"pm2_5","v":1}]', "bn is no name of a board"),
+        (b"5", "a post is a list of records"),
+        (b"null", "a post is a list of records"),
+        (b"", "not JSON"),
+        (b"pm2_5=8", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b'{"a":' * 100_000, "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (bytes(16_000), "not JSON"),
+    ],
+)
+def test_a_post_of_another_form_is_refused_in_words(body, words):
+    with pytest.raises(posts.UnreadablePostError) as raised:
+        posts.decode(body)
+    assert words in str(raised.value)
+    assert "Error" not in str(raised.value)
+
+
+KEYS = ("bn", "n", "v", "u", "bu", "bv", "esp8266id", "sensordatavalues", "value_type", "value")
+ATOMS = st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=6) | st.sampled_from(["pm2_5", "11"])
+CONTENTS = st.recursive(
+    ATOMS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner)
+)
+
+
+@given(CONTENTS)
+def test_no_json_of_anyone_raises_anything_but_one_sentence(content):
+    try:
+        post = posts.decode(json.dumps(content).encode())
+    except posts.UnreadablePostError as error:
+        sentence = str(error)
+    else:
+        assert all((value.value is None) == (value.refusal is not None) for value in post.values)
+        return
+    assert "Error" not in sentence
+
+
+def test_a_packed_post_and_a_long_one_are_answered_in_words():
+    with listening() as (board, port, _):
+        for header, body, status, words in (
+            ("Content-Encoding: gzip", b"\x1f\x8b" + bytes(60), b" 415 ", b"packed with gzip is not read"),
+            ("X-Long: yes", b"[" + b"5," * 300_000 + b"5]", b" 413 ", b"at most 16384 are read"),
+            ("Content-Encoding: identity", b"[", b" 400 ", b"not JSON"),
+        ):
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                head = f"POST / HTTP/1.1\r\n{header}\r\nContent-Length: {len(body)}\r\n\r\n"
+                connection.sendall(head.encode() + body)
+                answer = b"".join(iter(lambda connection=connection: connection.recv(4096), b""))
+            assert status in answer
+            assert words in answer
+        assert posted(port, b'[{"bn":"11"},5,{"n":"pm2_5","v":8}]') == (
+            200,
+            "ok; refused: 1 items that name no value\n",
+        )
+        assert board.refused_counts == {"items that name no value": 1}
+
+
 @pytest.mark.parametrize(
     "request_",
     [

@@ -144,6 +144,30 @@ def test_the_highest_numbers_of_an_sds011_are_flagged_on_its_serial_port(talk, t
     assert all(set(reading.flags) == {"pm2_5", "pm10"} for reading in readings)
 
 
+def sds011_frame(number: bytes, fine: int) -> bytes:
+    body = struct.pack("<2H", fine, fine + 10) + number
+    return b"\xaa\xc0" + body + bytes([sum(body) & 0xFF, 0xAB])
+
+
+def test_two_sds011_on_one_line_are_a_fault_and_no_series_of_both(talk):
+    talker = talk([sds011_frame(b"\xa1\x60", 80), sds011_frame(b"\xa1\x60", 81), sds011_frame(b"\xb2\x70", 900)] * 50)
+    device = Sds011(Uart(talker.port))
+    talker.start()
+    values, sentences = set(), set()
+    for _ in range(30):
+        try:
+            values.add(device.read().values["pm2_5"])
+        except SensorError as error:
+            sentences.add((error.reason, str(error)))
+        time.sleep(0.03)
+    ((reason, sentence),) = sentences
+    assert reason is Fault.WRONG_SENSOR
+    assert sentence.startswith("two SDS011 on one line, ")
+    assert "a160" in sentence
+    assert "b270" in sentence
+    assert values <= {8.0, 8.1} or values <= {90.0}, "of one of the two, whichever spoke first"
+
+
 def test_a_silent_line_is_a_sentence_and_no_wait_for_ever(talk):
     uart = Uart(talk([]).port)
     with pytest.raises(SensorError, match="check plug") as raised:
@@ -189,6 +213,46 @@ def test_a_modbus_anemometer_is_asked_register_by_register():
     device = ModbusWind(line, ModbusWindSettings())
     assert device.read().values == {"wind_speed": 12.34, "wind_direction": 270.0}
     assert line.asked == [build_modbus_request(1, 3, 0, 1), build_modbus_request(1, 3, 1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "words"),
+    [
+        (1, Fault.WRONG_SENSOR, "does not know function 3: try the other one"),
+        (2, Fault.WRONG_SENSOR, "has no register 0: see its manual"),
+        (4, Fault.BROKEN, "reports a failure of its own: check or replace it"),
+        (6, Fault.NO_ANSWER, "is busy: read it less often"),
+        (11, Fault.NO_ANSWER, "does not answer the gateway before it"),
+        (99, Fault.WRONG_SENSOR, "refuses the question with code 99"),
+    ],
+)
+def test_what_a_modbus_unit_refuses_is_named_with_its_remedy(talk, code, reason, words):
+    body = bytes([1, 0x83, code])
+    talker = talk([b"", body + struct.pack("<H", fakes.crc16(body))] * 40)
+    talker.start()
+    with pytest.raises(SensorError) as raised:
+        ModbusWind(Uart(talker.port), ModbusWindSettings()).read()
+    assert raised.value.reason is reason
+    assert words in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        bytes([1, 3, 2, 0x12]),  # cut off
+        bytes([2, 3, 2, 0x12, 0x34]) + struct.pack("<H", fakes.crc16(bytes([2, 3, 2, 0x12, 0x34]))),  # of another unit
+        bytes([1, 4, 2, 0x12, 0x34]) + struct.pack("<H", fakes.crc16(bytes([1, 4, 2, 0x12, 0x34]))),  # another function
+        bytes([1, 3, 4, 0, 0, 0x12, 0x34]) + struct.pack("<H", fakes.crc16(bytes([1, 3, 4, 0, 0, 0x12, 0x34]))),
+        bytes([1, 3, 2, 0x12, 0x34, 0, 0]),  # a wrong checksum
+        build_modbus_request(1, 3, 0, 1),  # the echo of the question
+    ],
+)
+def test_an_answer_that_is_not_to_the_question_is_no_wind(talk, answer):
+    talker = talk([answer] * 40)
+    talker.start()
+    with pytest.raises(SensorError) as raised:
+        ModbusWind(Uart(talker.port), ModbusWindSettings()).read()
+    assert raised.value.reason in {Fault.NO_ANSWER, Fault.BAD_CHECKSUM}
 
 
 def test_a_moving_node_says_where_each_reading_was_taken(talk, tmp_path):
