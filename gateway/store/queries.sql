@@ -139,9 +139,12 @@ ON CONFLICT (node_id) DO UPDATE SET
     health = coalesce(excluded.health, node_status.health)
 
 -- name: upsert_node_copy
-INSERT INTO node_copy (node_id, first_at, last_at, conflicts, incarnations)
-VALUES (%(node)s, now(), now(), %(conflicts)s, %(incarnations)s)
-ON CONFLICT (node_id) DO UPDATE SET last_at = now(), conflicts = node_copy.conflicts + excluded.conflicts,
+-- One hour without a sighting ends an episode, as in the view alerting.node_fault.
+INSERT INTO node_copy (node_id, first_at, began_at, last_at, conflicts, incarnations)
+VALUES (%(node)s, now(), now(), now(), %(conflicts)s, %(incarnations)s)
+ON CONFLICT (node_id) DO UPDATE SET last_at = now(),
+    began_at = CASE WHEN node_copy.last_at > now() - interval '1 hour' THEN node_copy.began_at ELSE now() END,
+    conflicts = node_copy.conflicts + excluded.conflicts,
     incarnations = excluded.incarnations
 
 -- name: select_recent_copies
