@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 AwareTime = Annotated[datetime, Meta(tz=True)]
 
 
-NETWORK_KINDS = frozenset({"silent", "undeliverable"})
+NETWORK_KINDS = frozenset({"silent", "undeliverable", "copied", "wrong_clock"})
 
 
 class Change(StrEnum):

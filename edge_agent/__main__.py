@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     from edge_agent.agent import Agent
+    from edge_agent.file_lock import hold_lock
     from edge_agent.remote_config import RemoteConfig
     from edge_agent.settings import read_configuration
 
@@ -74,8 +75,11 @@ def _run(options: argparse.Namespace) -> int:
     )
     remote_config = RemoteConfig(settings.spool.path.with_suffix(".remote"))
     configuration = remote_config.load_effective(options.config)
-    agent = Agent(configuration, base=options.config, remote_config=remote_config, trial_seconds=options.trial_seconds)
-    result = agent.run(until_done=options.until_done)
+    with hold_lock(settings.spool.path.with_suffix(".lock")):
+        agent = Agent(
+            configuration, base=options.config, remote_config=remote_config, trial_seconds=options.trial_seconds
+        )
+        result = agent.run(until_done=options.until_done)
     print(f"piekwacht-agent: {result.batches_left} batches remain in the spool", file=sys.stderr)
     if result.restart:
         sys.stderr.flush()

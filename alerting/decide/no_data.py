@@ -18,6 +18,7 @@ from alerting.vocabulary import LANGUAGES, format_time_of_day, texts_of
 
 _SITE_RADIUS = 5_000.0  # metres: stations within it watch a site
 _METRES_PER_DEGREE = 111_195.0  # metres
+_END_TEXTS = {"silent": "data_again", "copied": "copy_over", "wrong_clock": "clock_right"}
 
 
 class NoDataSettings(Struct, frozen=True, kw_only=True):
@@ -77,7 +78,7 @@ def find_network_alerts(
     refusals: Iterable[RefusedDelivery] = (),
 ) -> list[Alert]:
     """Return the present faults as opened alerts; kind, area, name and start make the id, so one fault is one alert."""
-    faults: list[_NetworkFault] = []
+    faults: list[NetworkFault] = []
     areas = {contact.area: [other for other in contacts if other.area == contact.area] for contact in contacts}
     areas_without_data = {area for area, stations in areas.items() if _has_no_data(stations, now, timeout)}
     faults += [_build_no_data_fault(area, area, areas[area], Severity.SEVERE) for area in sorted(areas_without_data)]
@@ -85,12 +86,12 @@ def find_network_alerts(
     faults += _find_site_faults(contacts, sites_in_other_areas, now, timeout)
     faults += [_build_unreachable_fault(receiver) for receiver in unreachable]
     faults += [_build_refusal_fault(refusal) for refusal in refusals]
-    return [_build_alert(fault, now) for fault in faults]
+    return [build_network_alert(fault, now) for fault in faults]
 
 
 def end_network_alert(alert: Alert, revision: int, now: datetime) -> Alert:
-    """Return the alert's next revision: data arrive again, or nothing waits for the receiver any more."""
-    key = "data_again" if alert.kind == "silent" else "deliverable_again"
+    """Return the alert's next revision: the fault is over."""
+    key = _END_TEXTS.get(alert.kind, "deliverable_again")
     sentence: dict[str, str] = {
         language: texts_of("network", language)[key].format(name=alert.place.name) for language in LANGUAGES
     }
@@ -106,7 +107,9 @@ def _distance(contact: StationContact, site: WatchedSite) -> float:
     return hypot((contact.latitude - site.latitude) * _METRES_PER_DEGREE, east)
 
 
-class _NetworkFault(Struct, frozen=True, kw_only=True):
+class NetworkFault(Struct, frozen=True, kw_only=True):
+    """A fault that goes on, about which an alert is made."""
+
     kind: str
     area: str
     place: Place
@@ -117,7 +120,7 @@ class _NetworkFault(Struct, frozen=True, kw_only=True):
 
 def _find_site_faults(
     contacts: Sequence[StationContact], sites: Sequence[WatchedSite], now: datetime, timeout: timedelta
-) -> list[_NetworkFault]:
+) -> list[NetworkFault]:
     faults = []
     for site in sites:
         nearby = [contact for contact in contacts if _distance(contact, site) <= _SITE_RADIUS]
@@ -126,7 +129,7 @@ def _find_site_faults(
     return faults
 
 
-def _build_no_data_fault(name: str, area: str, stations: Sequence[StationContact], severity: Severity) -> _NetworkFault:
+def _build_no_data_fault(name: str, area: str, stations: Sequence[StationContact], severity: Severity) -> NetworkFault:
     since, count = max(contact.last_heard for contact in stations), len(stations)
     place = Place(
         name=name,
@@ -138,21 +141,21 @@ def _build_no_data_fault(name: str, area: str, stations: Sequence[StationContact
         "nl": f"Geen gegevens uit {name} sinds {format_time_of_day(since)} ({count_text})",
         "en": f"No data from {name} since {format_time_of_day(since)} ({count_text})",
     }
-    return _NetworkFault(kind="silent", area=area, place=place, severity=severity, since=since, sentence=sentence)
+    return NetworkFault(kind="silent", area=area, place=place, severity=severity, since=since, sentence=sentence)
 
 
-def _build_unreachable_fault(unreachable: UnreachableReceiver) -> _NetworkFault:
+def _build_unreachable_fault(unreachable: UnreachableReceiver) -> NetworkFault:
     sentence = {
         "nl": f"Meldingen aan {unreachable.receiver} komen sinds {format_time_of_day(unreachable.since)} niet aan",
         "en": f"Alerts to {unreachable.receiver} have not arrived since {format_time_of_day(unreachable.since)}",
     }
     place = Place(name=unreachable.receiver, latitude=0.0, longitude=0.0)
-    return _NetworkFault(
+    return NetworkFault(
         kind="undeliverable", area="", place=place, severity=Severity.SEVERE, since=unreachable.since, sentence=sentence
     )
 
 
-def _build_refusal_fault(refusal: RefusedDelivery) -> _NetworkFault:
+def _build_refusal_fault(refusal: RefusedDelivery) -> NetworkFault:
     sentence: dict[str, str] = {}
     at, kind = format_time_of_day(refusal.since), refusal.channel.partition(":")[0]
     name = refusal.addressee or f"{refusal.receiver} ({refusal.channel})"
@@ -163,12 +166,13 @@ def _build_refusal_fault(refusal: RefusedDelivery) -> _NetworkFault:
             name=name, receiver=refusal.receiver, channel=channel, since=at, answer=answer
         )
     place = Place(name=name, latitude=0.0, longitude=0.0)
-    return _NetworkFault(
+    return NetworkFault(
         kind="undeliverable", area="", place=place, severity=Severity.SEVERE, since=refusal.since, sentence=sentence
     )
 
 
-def _build_alert(fault: _NetworkFault, now: datetime) -> Alert:
+def build_network_alert(fault: NetworkFault, now: datetime) -> Alert:
+    """Return the fault as an opened alert; its id is the same at every check."""
     text = f"{fault.kind}\n{fault.area}\n{fault.place.name}\n{fault.since.isoformat()}"
     return Alert(
         event_id=f"{fault.kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}",

@@ -20,6 +20,7 @@ from alerting.decide.matcher import MatcherIndex
 from alerting.decide.on_call import Roster, Rosters
 from alerting.decide.routing import Decision, DecisionReason, Route, prepare_route, route_alert
 from alerting.decide.silence import Silence, apply_silence, find_silence_reason
+from alerting.vocabulary import LOCAL_TIMEZONE
 
 
 class NotificationPolicy:
@@ -91,7 +92,8 @@ class NotificationPolicy:
             ]
         sources = list(self.sources.find_matching(alert.labels))
         if sources:
-            decisions = [inhibit(alert, decision, sources, now.date()) for decision in decisions]
+            today = now.astimezone(LOCAL_TIMEZONE).date()  # a legal basis ends with its legal day
+            decisions = [inhibit(alert, decision, sources, today) for decision in decisions]
         silence_reason = self._find_silence_reason(alert, now)
         return [apply_silence(decision, silence_reason) for decision in decisions] if silence_reason else decisions
 

@@ -1,4 +1,4 @@
-"""Checks the network for missing data: an area, a site's surroundings, a receiver that nothing reaches, a refusal.
+"""Checks the network: missing data, receivers that nothing reaches, refusals, nodes with a copy or a wrong clock.
 
 The decision worker calls `check_network`; its alerts go into the inbox. psycopg.Error passes through.
 """
@@ -19,6 +19,7 @@ from alerting.decide.no_data import (
     end_network_alert,
     find_network_alerts,
 )
+from alerting.decide.node_faults import NodeFault, build_node_alerts
 from alerting.rows import fetch_all
 from alerting.settings import AlertingSettings
 from alerting.sql import load_queries
@@ -52,6 +53,8 @@ async def check_network(settings: AlertingSettings, connection: psycopg.AsyncCon
             timeout,
             refusals=await _select_refusals(settings, connection),
         )
+        node_faults = await fetch_all(connection, NodeFault, _QUERIES["select_node_faults"], parameters)
+        found_alerts += build_node_alerts(node_faults, now)
         open_alerts = await fetch_all(connection, OpenNetworkAlert, _QUERIES["select_open_network_alerts"])
         found_ids = {alert.event_id for alert in found_alerts}
         open_ids = {open_alert.event_id for open_alert in open_alerts}

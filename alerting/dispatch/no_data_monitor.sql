@@ -21,8 +21,13 @@ SELECT receiver, channel, addressee, since, detail FROM alerting.refusal ORDER B
 -- name: delete_refusal
 DELETE FROM alerting.refusal WHERE receiver = %(receiver)s AND channel = %(channel)s AND addressee = %(addressee)s
 
+-- name: select_node_faults
+-- A wrong clock is a fault after as long a time as missing data is.
+SELECT node, area, station, latitude, longitude, kind, since, clock_error_ms FROM alerting.node_fault
+WHERE kind <> 'wrong_clock' OR since <= now() - make_interval(secs => %(seconds)s) ORDER BY kind, node
+
 -- name: select_open_network_alerts
 SELECT event_id, revision, alert::text AS alert FROM (
     SELECT DISTINCT ON (event_id) event_id, revision, alert FROM alerting.inbox
-    WHERE alert ->> 'kind' IN ('silent', 'undeliverable') ORDER BY event_id, revision DESC
+    WHERE alert ->> 'kind' IN ('silent', 'undeliverable', 'copied', 'wrong_clock') ORDER BY event_id, revision DESC
 ) AS newest WHERE alert ->> 'change' IN ('opened', 'updated')

@@ -180,9 +180,15 @@ def _configure(args: argparse.Namespace) -> None:
 
 
 def _list(args: argparse.Namespace) -> None:
-    with connect(settings.read(args.config).database.dsn) as connection:
-        for row in connection.cursor(row_factory=class_row(NodeListing)).execute(QUERIES["list_nodes"]):
-            print(_format_node(row))
+    for line in format_nodes(settings.read(args.config).database.dsn):
+        print(line)
+
+
+def format_nodes(dsn: str) -> list[str]:
+    """Return one line per node of the registry, by id."""
+    with connect(dsn) as connection:
+        rows = connection.cursor(row_factory=class_row(NodeListing)).execute(QUERIES["list_nodes"]).fetchall()
+    return [_format_node(row) for row in rows]
 
 
 def _format_node(row: NodeListing) -> str:

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from edge_agent.configuration import ConfigurationError, load_toml
 from edge_agent.wire import Name, NoteError, Verifier
+from gateway.model.legal_day import LEGAL_TIME_ZONE, TimeZoneError, check_time_zone
 from gateway.model.registry import Area, Node, Site, Station
 from gateway.store import stations
 from gateway.store.connection import connect
@@ -27,6 +28,7 @@ class AreaTable(Struct, frozen=True, kw_only=True):
     authority     authority that supervises the area
     outline       GeoJSON geometry (CRS84)
     outline_file  file with the geometry, instead of `outline`
+    time_zone     IANA name of the time zone whose legal days the area has
     """
 
     id: Name
@@ -34,6 +36,7 @@ class AreaTable(Struct, frozen=True, kw_only=True):
     authority: str
     outline: dict[str, object] | None = None
     outline_file: Path | None = None
+    time_zone: str = LEGAL_TIME_ZONE
 
 
 class SiteTable(Struct, frozen=True, kw_only=True):
@@ -139,7 +142,11 @@ def _build_area(table: AreaTable, folder: Path) -> Area:
             raise ConfigurationError(f"area.outline_file: {path} cannot be read as GeoJSON: {error}") from None
     if outline is None or "type" not in outline:
         raise ConfigurationError("area: give `outline` or `outline_file`, a GeoJSON geometry")
-    return Area(id=table.id, name=table.name, authority=table.authority, outline=outline)
+    try:
+        zone = check_time_zone(table.time_zone)
+    except TimeZoneError as error:
+        raise ConfigurationError(f"area.time_zone: {error}") from None
+    return Area(id=table.id, name=table.name, authority=table.authority, outline=outline, time_zone=zone)
 
 
 def _parse_key(node: NodeTable) -> Verifier:

@@ -17,7 +17,7 @@ from alerting.errors import one_line
 from gateway.errors import StartError
 from gateway.export.rows import stream_rows
 from gateway.export.selection import QUERIES, Averaging, Rows, Selection, TableFormat
-from gateway.model.legal_day import LEGAL_TIME_ZONE, TimeZoneError, check_time_zone
+from gateway.model.legal_day import TimeZoneError, check_time_zone
 
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 
@@ -27,6 +27,7 @@ class _StationProperty:
     station: str
     observed_property: str
     unit: str
+    time_zone: str
     datastreams: list[int]
 
 
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=[member.value for member in TableFormat], default="csv")
     parser.add_argument("--averaging", choices=[member.value for member in Averaging], default="raw")
     parser.add_argument(
-        "--time-zone", default=LEGAL_TIME_ZONE, metavar="NAME", help="whose legal days `1day` averages over"
+        "--time-zone", metavar="NAME", help="whose legal days `1day` averages over; default: the area's"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
 
@@ -62,10 +63,8 @@ def run(args: argparse.Namespace, dsn: str, attribution: str) -> None:
     """Write the file completely or not at all. Raises StartError."""
     if args.start >= args.end:
         raise StartError("--from must be before --to")
-    try:
-        check_time_zone(args.time_zone, args.start, args.end)
-    except TimeZoneError as error:
-        raise StartError(f"--time-zone: {error}") from None
+    if args.time_zone is not None:
+        _check_time_zone(args.time_zone)
     if args.output is None and args.format == "parquet" and sys.stdout.isatty():
         raise StartError("a Parquet file is binary and not for a terminal: give --output FILE")
     try:
@@ -76,6 +75,13 @@ def run(args: argparse.Namespace, dsn: str, attribution: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of the pipe has closed it
     except OSError as error:
         raise StartError(f"{args.output or 'standard output'}: {error.strerror}") from None
+
+
+def _check_time_zone(name: str) -> None:
+    try:
+        check_time_zone(name)
+    except TimeZoneError as error:
+        raise StartError(f"--time-zone: {error}") from None
 
 
 async def _export(args: argparse.Namespace, dsn: str, notes: Mapping[str, str]) -> None:
@@ -116,7 +122,7 @@ async def _load_selection(args: argparse.Namespace, connection: psycopg.AsyncCon
         end=args.end,
         averaging=Averaging(args.averaging),
         humidity_datastreams=dict(await humidity.fetchall()),
-        time_zone=args.time_zone,
+        time_zone=args.time_zone or match.time_zone,
     )
 
 

@@ -60,8 +60,9 @@ async def _load_hourly_means(selection: Selection, period: tuple[datetime, datet
     """Load the hourly means by datastream and legal day."""
     means_by_day: dict[tuple[int, datetime], list[tuple[datetime, float | None, int]]] = {}
     for row in map(MeanRow._make, await fetch("export_1h", selection.parameters(*period))):
-        day = row.datastream, day_start(row.start, selection.time_zone)
-        means_by_day.setdefault(day, []).append((row.start, row.mean, row.valid_count))
+        start, end = day_start(row.start, selection.time_zone), next_day(row.start, selection.time_zone)
+        if row.end <= end:  # where midnight is within an hour of UTC, that hour belongs to no day
+            means_by_day.setdefault((row.datastream, start), []).append((row.start, row.mean, row.valid_count))
     return means_by_day
 
 

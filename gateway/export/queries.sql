@@ -36,11 +36,12 @@ ORDER BY m.bucket, m.datastream_id
 
 -- name: select_datastreams_of_property
 -- The datastreams of a property at a station, with the unit; no row if either is unknown.
-SELECT s.id AS station, p.id AS observed_property, p.unit, array_remove(array_agg(d.id ORDER BY d.id), NULL) AS datastreams
-FROM station s CROSS JOIN observed_property p
+SELECT s.id AS station, p.id AS observed_property, p.unit, a.time_zone,
+       array_remove(array_agg(d.id ORDER BY d.id), NULL) AS datastreams
+FROM station s JOIN area a ON a.id = s.area_id CROSS JOIN observed_property p
 LEFT JOIN datastream d ON d.station_id = s.id AND d.property_id = p.id
 WHERE s.id = %(station)s AND p.id = %(property)s
-GROUP BY s.id, p.id, p.unit
+GROUP BY s.id, p.id, p.unit, a.time_zone
 
 -- name: select_humidity_datastreams
 -- For each datastream the humidity datastream of the same node, else of another node at the station.

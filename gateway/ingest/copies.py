@@ -65,16 +65,25 @@ class CopyDetector:
         if previous is None or (previous.boot, previous.synced) != (header.boot, synced):
             previous = _Span(header.boot, synced, at, at)  # stamps of another clock cannot be compared
         span = previous._replace(first=min(previous.first, at), last=max(previous.last, at))
-        overlapping = [name for name, other in spans.items() if _is_concurrent(span, other)]
+        overlapping = [name for name, other in spans.items() if _grows_concurrent(previous, span, other)]
         spans[header.inc] = span  # the last in the order: the oldest is forgotten first
         if len(spans) > _MAX_INCARNATIONS:
             del spans[next(iter(spans))]
         return overlapping
 
 
-def _is_concurrent(span: _Span, other: _Span) -> bool:
-    """Whether two spans overlap by one clock, or by two synchronised ones."""
-    overlap = min(span.last, other.last) - max(span.first, other.first)
+def _grows_concurrent(previous: _Span, span: _Span, other: _Span) -> bool:
+    """Whether this batch shows that both still send: two spans overlap by one clock, or by two synchronised ones.
+
+    An overlap that no longer grows is of a copy that stopped.
+    """
+    overlap = _overlap_ms(span, other)
+    if overlap <= _overlap_ms(previous, other):
+        return False
     if span.boot == other.boot:
         return overlap > 0
     return span.synced and other.synced and overlap > _MIN_OVERLAP_MS
+
+
+def _overlap_ms(span: _Span, other: _Span) -> int:
+    return min(span.last, other.last) - max(span.first, other.first)

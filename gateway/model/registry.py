@@ -13,6 +13,7 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from edge_agent.wire import DesiredConfig, Verifier
+from gateway.model.legal_day import LEGAL_TIME_ZONE
 
 T = TypeVar("T")
 
@@ -44,6 +45,7 @@ class Area:
     name: str
     authority: str
     outline: Mapping[str, object] = field(repr=False)  # a GeoJSON geometry, CRS84
+    time_zone: str = LEGAL_TIME_ZONE  # whose legal days it has
 
 
 @dataclass(frozen=True, kw_only=True)

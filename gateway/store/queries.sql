@@ -18,7 +18,7 @@ SELECT pg_advisory_unlock_all()
 SELECT version FROM registry_version
 
 -- name: select_areas
-SELECT id, name, authority, outline FROM area ORDER BY id
+SELECT id, name, authority, outline, time_zone FROM area ORDER BY id
 
 -- name: select_sites
 SELECT id, area_id AS area, name, operator, latitude, longitude FROM site ORDER BY id
@@ -152,17 +152,22 @@ ON CONFLICT (node_id) DO UPDATE SET
     health = coalesce(excluded.health, node_status.health)
 
 -- name: upsert_node_copy
-INSERT INTO node_copy (node_id, first_at, last_at, conflicts, incarnations)
-VALUES (%(node)s, now(), now(), %(conflicts)s, %(incarnations)s)
-ON CONFLICT (node_id) DO UPDATE SET last_at = now(), conflicts = node_copy.conflicts + excluded.conflicts,
+-- One hour without a sighting ends an episode, as in the view alerting.node_fault.
+INSERT INTO node_copy (node_id, first_at, began_at, last_at, conflicts, incarnations)
+VALUES (%(node)s, now(), now(), now(), %(conflicts)s, %(incarnations)s)
+ON CONFLICT (node_id) DO UPDATE SET last_at = now(),
+    began_at = CASE WHEN node_copy.last_at > now() - interval '1 hour' THEN node_copy.began_at ELSE now() END,
+    conflicts = node_copy.conflicts + excluded.conflicts,
     incarnations = excluded.incarnations
 
 -- name: select_recent_copies
 SELECT node_id AS node, last_at FROM node_copy WHERE last_at > now() - interval '1 day' ORDER BY node_id
 
 -- name: put_area
-INSERT INTO area (id, name, authority, outline) VALUES (%(id)s, %(name)s, %(authority)s, %(outline)s::jsonb)
-ON CONFLICT (id) DO UPDATE SET name = excluded.name, authority = excluded.authority, outline = excluded.outline
+INSERT INTO area (id, name, authority, outline, time_zone)
+VALUES (%(id)s, %(name)s, %(authority)s, %(outline)s::jsonb, %(time_zone)s)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, authority = excluded.authority, outline = excluded.outline,
+    time_zone = excluded.time_zone
 
 -- name: put_site
 INSERT INTO site (id, area_id, name, operator, latitude, longitude)

@@ -141,6 +141,7 @@ async def create_datastreams(tx: Transaction, pairs: Sequence[tuple[str, str]]) 
 def put_area(connection: psycopg.Connection, area: Area) -> None:
     """Create or change an area."""
     values = {"id": area.id, "name": area.name, "authority": area.authority, "outline": json.dumps(area.outline)}
+    values["time_zone"] = area.time_zone
     connection.execute(QUERIES["put_area"], values)
 
 

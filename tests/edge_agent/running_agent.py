@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import paho.mqtt.client as paho
@@ -152,12 +153,14 @@ generated = "generated.jsonl"
 """)
         return self.config
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start the agent; `environment` is added to that of the test."""
         process = subprocess.Popen(
             [sys.executable, "-m", "edge_agent", "run", "--config", str(self.config), *arguments],
             stderr=subprocess.PIPE,
             text=True,
             cwd=Path(__file__).resolve().parents[2],
+            env={**os.environ, **(environment or {})},
         )
         self.processes.append(process)
         return process

@@ -223,7 +223,7 @@ def store_hostile_readings(connection):
     )
 
 
-@pytest.mark.parametrize("zone", ["Europe/Amsterdam", "UTC", "America/New_York"])
+@pytest.mark.parametrize("zone", ["Europe/Amsterdam", "UTC", "America/New_York", "America/St_Johns", "Atlantic/Azores"])
 @pytest.mark.parametrize("averaging", ["1min", "1h", "1day"])
 def test_means_of_valid_values_are_the_same_as_on_plain_postgresql(enrolled, hypertable, database, averaging, zone):
     enrol_node(database)

@@ -2,7 +2,7 @@
 -- The columns have the names of the fields of the row types in Python.
 
 -- name: select_areas
-SELECT id, name, authority, outline FROM area ORDER BY id
+SELECT id, name, authority, outline, time_zone FROM area ORDER BY id
 
 -- name: select_sites
 SELECT id, area_id AS area, name, operator, latitude, longitude FROM site ORDER BY id

@@ -11,18 +11,20 @@ from functools import cached_property
 
 from gateway.api.schemas.schema import Json
 from gateway.export.selection import Averaging, Selection
+from gateway.model.legal_day import LEGAL_TIME_ZONE
 from gateway.model.properties import PROPERTIES
 from gateway.quality.humidity_correction import HUMIDITY_PROPERTY
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AreaRow:
-    """An area of jurisdiction. `outline`: a GeoJSON geometry, CRS84."""
+    """An area of jurisdiction. `outline`: a GeoJSON geometry, CRS84. `time_zone`: whose legal days it has."""
 
     id: str
     name: str
     authority: str
     outline: Json
+    time_zone: str = LEGAL_TIME_ZONE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +121,12 @@ class PublicRegistry:
             end=period[1],
             averaging=averaging,
             humidity_datastreams=self.humidity_sources(datastream_ids),
+            time_zone=self.time_zone_of(station),
         )
+
+    def time_zone_of(self, station: str) -> str:
+        """The time zone whose legal days a known station has: that of its area."""
+        return self.areas[self.stations[station].area].time_zone
 
     @cached_property
     def _ids_by_place(self) -> dict[tuple[str, str], list[int]]:

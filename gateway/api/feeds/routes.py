@@ -7,7 +7,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from alerting.message.cap import build_cap
-from alerting.vocabulary import LOCAL_TIMEZONE
 from gateway.api.data.table_stream import write_minutes_of_stations
 from gateway.api.feeds import cap, syndication
 from gateway.api.http.parameters import AreaId, ItemId
@@ -24,7 +23,7 @@ from gateway.api.schemas.events import Event
 from gateway.api.schemas.schema import LICENCE
 from gateway.export import tables
 from gateway.export.selection import Averaging, TableFormat
-from gateway.model.legal_day import day_start
+from gateway.model.legal_day import day_start, legal_date
 
 router = APIRouter(prefix="/feeds", dependencies=[Depends(reject_unknown_parameters)], include_in_schema=False)
 
@@ -107,18 +106,17 @@ async def get_today_csv(
     property_: Annotated[str, Query(alias="property", max_length=100)] = "pm2_5",
     format_: Annotated[Literal["csv", "csv-nl"], Query(alias="format")] = "csv",
 ) -> Response:
-    """One-minute means of one property at every station since midnight of the legal day."""
+    """One-minute means of one property at every station since midnight of the legal day of its area."""
     latest_values = await get_latest_values(request)
     latest_values.check_parameters(observed_property=property_)
     end = datetime.now(UTC)
-    start = day_start(end)
+    registry, table_format = latest_values.registry, TableFormat(format_)
     selections = [
-        latest_values.registry.build_selection(id_, property_, (start, end), Averaging.MINUTE)
-        for id_ in latest_values.registry.stations
-        if latest_values.registry.datastreams_of(id_, property_)
+        registry.build_selection(id_, property_, (day_start(end, registry.time_zone_of(id_)), end), Averaging.MINUTE)
+        for id_ in registry.stations
+        if registry.datastreams_of(id_, property_)
     ]
-    table_format = TableFormat(format_)
-    day = start.astimezone(LOCAL_TIMEZONE).date()
+    day = legal_date(end)
     headers = {
         **attachment_headers(f"piekwacht-{property_}-1min-{day}", table_format),
         "Cache-Control": "public, max-age=60",

@@ -26,7 +26,7 @@ from gateway.api.schemas.schema import LICENCE, format_instant
 from gateway.export import tables
 from gateway.export.corrected import build_corrector
 from gateway.export.selection import Averaging, Rows, Selection, TableFormat
-from gateway.model.legal_day import LEGAL_TIME_ZONE, TimeZoneError, check_time_zone
+from gateway.model.legal_day import TimeZoneError, check_time_zone
 
 router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["observations"])
 
@@ -41,7 +41,8 @@ FormatName = Annotated[
     Query(description="instead of the Accept header", alias="format"),
 ]
 TimeZoneName = Annotated[
-    str, Query(alias="timeZone", description="whose legal days `1day` averages over", max_length=60)
+    str | None,
+    Query(alias="timeZone", description="whose legal days `1day` averages over; without it: the area's", max_length=60),
 ]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 _RESPONSES = describe_responses(Observations, "application/json", "text/csv", "application/vnd.apache.parquet")
@@ -56,7 +57,7 @@ class PageRequest:
     end: str | None
     limit: int
     cursor: str | None
-    time_zone: str
+    time_zone: str | None
 
 
 async def read_page_request(  # noqa: PLR0917 - they are query parameters
@@ -65,7 +66,7 @@ async def read_page_request(  # noqa: PLR0917 - they are query parameters
     end: Annotated[InstantText, Query(description="up to, not including, this time; without it: now")] = None,
     limit: Limit = 1_440,
     cursor_: CursorText = None,
-    time_zone: TimeZoneName = LEGAL_TIME_ZONE,
+    time_zone: TimeZoneName = None,
 ) -> PageRequest:
     """The dependency that reads them."""
     return PageRequest(averaging=averaging, start=start, end=end, limit=limit, cursor=cursor_, time_zone=time_zone)
@@ -112,10 +113,11 @@ async def _respond(
     format_name = format_ or negotiate_format(request.headers.get("accept"))
     max_days = (_MAX_DAYS if format_name == "json" else _MAX_EXPORT_DAYS)[page_request.averaging]
     start, end = resolve_period(page_request.start, page_request.end, page_request.averaging, max_days)
-    selection = replace(
-        latest_values.registry.build_selection(station, observed_property, (start, end), page_request.averaging, ids),
-        time_zone=read_time_zone(page_request.time_zone, start, end),
+    selection = latest_values.registry.build_selection(
+        station, observed_property, (start, end), page_request.averaging, ids
     )
+    if page_request.time_zone is not None:
+        selection = replace(selection, time_zone=read_time_zone(page_request.time_zone))
     if format_name != "json":
         if page_request.cursor is not None:
             raise HTTPException(400, f"cursor: {format_name} comes whole, not in pages")
@@ -261,10 +263,9 @@ def resolve_period(
     return period_start, period_end
 
 
-def read_time_zone(name: str, start: datetime, end: datetime) -> str:
-    """The time zone of a period's legal days; raises HTTPException 400 for an unknown one."""
+def read_time_zone(name: str) -> str:
+    """The time zone of legal days; raises HTTPException 400 for an unknown one."""
     try:
-        check_time_zone(name, start, end)
+        return check_time_zone(name)
     except TimeZoneError as error:
         raise HTTPException(400, f"timeZone: {error}") from None
-    return name

@@ -50,7 +50,7 @@ def _attribution(request: Request) -> str:
 
 def build_area(row: AreaRow, attribution: str) -> Area:
     """An area as the API shows it."""
-    properties = AreaProperties(id=row.id, name=row.name, authority=row.authority)
+    properties = AreaProperties(id=row.id, name=row.name, authority=row.authority, time_zone=row.time_zone)
     return Area(id=row.id, geometry=row.outline, properties=properties, attribution=attribution)
 
 

@@ -21,6 +21,7 @@ class AreaProperties(Schema, frozen=True, kw_only=True):
     id: Id
     name: str
     authority: Annotated[str, Meta(description="the inspectorate (omgevingsdienst) whose jurisdiction this is")]
+    time_zone: Annotated[str, Meta(description="whose legal days the area has, an IANA name")]
 
 
 class Area(LicensedDocument, frozen=True, kw_only=True):
