@@ -34,7 +34,18 @@ from gateway.api.live.admission import Admission
 from gateway.api.live.hub import Hub
 from gateway.api.live.protocol import LiveProtocol
 from gateway.api.pages import routes as pages
-from gateway.api.routes import acknowledge, alerts, basemap, detection, events, health, index, observations, places
+from gateway.api.routes import (
+    acknowledge,
+    alerts,
+    basemap,
+    detection,
+    events,
+    health,
+    index,
+    observations,
+    places,
+    security_txt,
+)
 from gateway.api.routes.basemap import TileCache
 from gateway.api.schemas.schema import LICENCE
 from gateway.api.settings import ApiSettings
@@ -92,6 +103,7 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     for route_module in (index, places, observations, events, alerts, live, detection, inspector):
         app.include_router(route_module.router, prefix="/api/v1")
     app.include_router(health.router)
+    app.include_router(security_txt.router)
     app.state.static_files = static_files.load_files()
     app.include_router(static_files.router)
     app.include_router(basemap.router)
