@@ -4,9 +4,10 @@ Each call opens a connection: signing in is rare, and a session or key is looked
 seconds (see `authentication`). Neither ingest nor a public page calls this module.
 """
 
+import asyncio
 import hmac
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -19,12 +20,14 @@ from psycopg.rows import class_row, kwargs_row
 from alerting.sql import load_queries
 from gateway.access import credentials
 from gateway.access.identity import Identity, Role, Scope, narrow_identity, scopes_of
+from gateway.access.password_worker import PasswordWorker
 
 _QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 T = TypeVar("T")
 
-_MAX_FAILURES = 5
-_LOCK_SECONDS = 900
+_MAX_CODE_ATTEMPTS = 50  # per account, of anybody who has its password
+_CODE_ATTEMPTS_PERIOD = 3_600.0  # s
+_MAX_CONNECTIONS = 8  # at once; more requests wait for one of these
 
 
 class SignInOutcome(StrEnum):
@@ -33,9 +36,9 @@ class SignInOutcome(StrEnum):
     SIGNED_IN = "signed_in"
     UNKNOWN = "unknown"
     DISABLED = "disabled"
-    LOCKED = "locked"
     WRONG_PASSWORD = "wrong_password"  # noqa: S105 - an outcome, no password
     WRONG_CODE = "wrong_code"
+    TOO_MANY_CODES = "too_many_codes"
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -47,8 +50,6 @@ class Account(Struct, frozen=True, kw_only=True):
     password_hash: str | None
     totp_secret: str | None
     totp_used: int
-    failures: int
-    locked_until: datetime | None
     disabled_at: datetime | None
 
 
@@ -106,34 +107,30 @@ class _KeyRow(_SessionAccount, frozen=True, kw_only=True):
     secret_sha256: bytes
 
 
-def check_sign_in(account: Account | None, password: str, code: str, now: datetime) -> tuple[SignInOutcome, int | None]:
-    """Return the outcome, and the time step of the code if it succeeded. Pure, and equally slow without an account."""
-    password_matches = credentials.verify_password(password, account.password_hash if account else None)
+def check_password(account: Account | None, *, password_matches: bool) -> SignInOutcome | None:
+    """Return why signing in ends before the code is judged, or None. Pure."""
     if account is None:
-        return SignInOutcome.UNKNOWN, None
+        return SignInOutcome.UNKNOWN
     if account.disabled_at is not None:
-        return SignInOutcome.DISABLED, None
-    if account.locked_until is not None and account.locked_until > now:
-        return SignInOutcome.LOCKED, None
-    if not password_matches:
-        return SignInOutcome.WRONG_PASSWORD, None
-    step = (
-        credentials.match_totp_step(account.totp_secret, code, now, account.totp_used) if account.totp_secret else None
-    )
-    return (SignInOutcome.SIGNED_IN, step) if step is not None else (SignInOutcome.WRONG_CODE, None)
+        return SignInOutcome.DISABLED
+    return None if password_matches else SignInOutcome.WRONG_PASSWORD
 
 
 class Accounts:
     """The tables of the schema `access`."""
 
     def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
+        self._dsn, self._password_worker = dsn, PasswordWorker()
+        self._connections = asyncio.Semaphore(_MAX_CONNECTIONS)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[psycopg.AsyncConnection]:
-        async with await psycopg.AsyncConnection.connect(
-            self._dsn, connect_timeout=5, application_name="piekwacht access"
-        ) as connection:
+        async with (
+            self._connections,
+            await psycopg.AsyncConnection.connect(
+                self._dsn, connect_timeout=5, application_name="piekwacht access"
+            ) as connection,
+        ):
             yield connection
 
     async def put_account(self, name: str, role: Role, areas: Iterable[str], password: str | None) -> str | None:
@@ -164,25 +161,24 @@ class Accounts:
             cursor = tx.cursor(row_factory=kwargs_row(_build_account))
             return await (await cursor.execute(_QUERIES["select_account"], {"name": name})).fetchone()
 
+    def reserve_sign_in(self) -> AbstractContextManager[None]:
+        """Hold a place in the queue of sign-ins. Raises WorkerBusyError if there is none."""
+        return self._password_worker.reserve()
+
     async def sign_in(
         self, name: str, password: str, code: str, session_seconds: float
     ) -> tuple[SignInOutcome, str | None]:
-        """Return the outcome and the new session's token. Five failures lock the account for a quarter of an hour."""
-        # the account is read outside the transaction: record_totp_step alone ensures that a code is used once
-        outcome, step = check_sign_in(await self.find_account(name), password, code, datetime.now(UTC))
+        """Return the outcome and the new session's token. The caller limits attempts per source."""
+        account = await self.find_account(name)
+        stored_hash = None if account is None else account.password_hash
+        password_matches = await self._password_worker.verify(password, stored_hash)
+        refusal = check_password(account, password_matches=password_matches)
+        if account is None or refusal is not None:
+            return refusal or SignInOutcome.UNKNOWN, None
         async with self._transaction() as tx:
-            if outcome is SignInOutcome.SIGNED_IN:
-                code_use = await tx.execute(_QUERIES["record_totp_step"], {"name": name, "step": step})
-                if code_use.rowcount == 0:  # another sign-in used this code a moment ago
-                    return SignInOutcome.WRONG_CODE, None
-                await tx.execute(_QUERIES["reset_failures"], {"name": name})
-                return outcome, await _begin_session(tx, name, session_seconds)
-            if outcome in {SignInOutcome.WRONG_PASSWORD, SignInOutcome.WRONG_CODE}:
-                await tx.execute(
-                    _QUERIES["record_failed_sign_in"],
-                    {"name": name, "max_failures": _MAX_FAILURES, "lock_seconds": _LOCK_SECONDS},
-                )
-        return outcome, None
+            outcome = await _judge_code(tx, account, code)
+            signed_in = outcome is SignInOutcome.SIGNED_IN
+            return outcome, await _begin_session(tx, name, session_seconds) if signed_in else None
 
     async def sign_in_as(self, name: str, session_seconds: float) -> tuple[SignInOutcome, str | None]:
         """Sign in a person whom the provider authenticated; the account must exist already."""
@@ -270,6 +266,21 @@ class Accounts:
     async def _fetch_all(self, kind: type[T], query: str, values: Mapping[str, object]) -> list[T]:
         async with self._transaction() as tx:
             return await (await tx.cursor(row_factory=class_row(kind)).execute(_QUERIES[query], values)).fetchall()
+
+
+async def _judge_code(tx: psycopg.AsyncConnection, account: Account, code: str) -> SignInOutcome:
+    """Count the attempt, then judge the code. The count is stored also if the code is wrong."""
+    limits = {"max_attempts": _MAX_CODE_ATTEMPTS, "period_seconds": _CODE_ATTEMPTS_PERIOD}
+    row = await (await tx.execute(_QUERIES["take_code_attempt"], {"name": account.name, **limits})).fetchone()
+    if row is None:
+        return SignInOutcome.TOO_MANY_CODES
+    (totp_used,) = row
+    step = credentials.match_totp_step(account.totp_secret, code, datetime.now(UTC), totp_used)
+    if step is None:
+        return SignInOutcome.WRONG_CODE
+    await tx.execute(_QUERIES["record_totp_step"], {"name": account.name, "step": step})
+    await tx.execute(_QUERIES["reset_code_attempts"], {"name": account.name})
+    return SignInOutcome.SIGNED_IN
 
 
 async def _begin_session(tx: psycopg.AsyncConnection, name: str, session_seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Iterable
 
 from starlette.datastructures import Headers
 
@@ -27,13 +27,21 @@ def credential_from_headers(headers: Headers, cookie: str) -> Credential | None:
     scheme, _, key = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return Credential(key.strip()[:_MAX_CREDENTIAL_LENGTH], is_key=True)
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(cookie)
-    except CookieError:
-        return None
-    return (
-        None if morsel is None or not morsel.value else Credential(morsel.value[:_MAX_CREDENTIAL_LENGTH], is_key=False)
-    )
+    token = find_cookie(headers.getlist("cookie"), cookie)
+    return Credential(token[:_MAX_CREDENTIAL_LENGTH], is_key=False) if token else None
+
+
+def find_cookie(cookie_headers: Iterable[str], name: str) -> str:
+    """Return the value of the first cookie of this name, else an empty text.
+
+    Cookies that other programs of the same domain set may have any form; they must not hide ours.
+    """
+    for header in cookie_headers:
+        for part in header.split(";"):
+            cookie_name, _, value = part.partition("=")
+            if cookie_name.strip() == name and value.strip():
+                return value.strip()
+    return ""
 
 
 class Authenticator:

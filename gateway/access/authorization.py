@@ -1,6 +1,4 @@
-"""Authorization in routes: who sent the request, whether they have a scope, and whether a form is our own."""
-
-from urllib.parse import urlsplit
+"""Authorization in routes: who sent the request, and whether they have a scope."""
 
 from fastapi import HTTPException, Request
 
@@ -33,21 +31,3 @@ async def require_scope(request: Request, scope: Scope, object_: str, area: str 
         status, detail = _REFUSALS[decision]
         raise HTTPException(status, detail, {"WWW-Authenticate": "Bearer"} if status == 401 else None)
     return identity
-
-
-def require_same_origin(request: Request, public_url: str) -> None:
-    """Raise 403 for a form of another site, by the headers that the browser sends."""
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    if site is not None:  # no page can suppress this header, while `origin` is "null" if a page wants no referrer
-        is_same_origin = site in {"same-origin", "none"} and (
-            origin in {None, "null"} or _is_same_host(request, public_url)
-        )
-    else:
-        is_same_origin = origin is None or _is_same_host(request, public_url)
-    if not is_same_origin:
-        raise HTTPException(403, "this form came from another site")
-
-
-def _is_same_host(request: Request, public_url: str) -> bool:
-    host = urlsplit(request.headers.get("origin", "")).netloc
-    return bool(host) and host in {urlsplit(public_url).netloc, request.headers.get("host", "")}

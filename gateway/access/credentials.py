@@ -3,17 +3,18 @@
 import hashlib
 import secrets
 from datetime import datetime
+from functools import cache
 
 import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from msgspec import Struct
 
-_HASHER = PasswordHasher()  # argon2id with the parameters of RFC 9106 for small memory
+# argon2id with time and memory of RFC 9106 for small memory, in one lane: a check keeps to one core
+_HASHER = PasswordHasher(parallelism=1)
 _STEP_SECONDS = 30  # validity of one code (RFC 6238)
 _MIN_PASSWORD_LENGTH = 12  # characters; length matters most (NIST SP 800-63B)
 _KEY_PREFIX = "pwk"
-_DUMMY_HASH = _HASHER.hash(secrets.token_hex(16))
 
 
 class WeakPasswordError(ValueError):
@@ -32,9 +33,14 @@ def hash_password(password: str) -> str:
 def verify_password(password: str, stored: str | None) -> bool:
     """Check a password; equally slow without a stored hash, so that timing does not reveal which accounts exist."""
     try:
-        return _HASHER.verify(stored or _DUMMY_HASH, password) and stored is not None
+        return _HASHER.verify(stored or _dummy_hash(), password) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
+
+
+@cache
+def _dummy_hash() -> str:
+    return _HASHER.hash(secrets.token_hex(16))
 
 
 def new_totp_secret() -> str:
@@ -47,8 +53,13 @@ def totp_uri(secret: str, name: str) -> str:
     return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name="Piekwacht")
 
 
-def match_totp_step(secret: str, code: str, now: datetime, last_used_step: int) -> int | None:
-    """Return the time step of a code, or None if wrong, too old or used. Clocks may differ by one step."""
+def match_totp_step(secret: str | None, code: str, now: datetime, last_used_step: int) -> int | None:
+    """Return the time step of a code, or None if it does not count. Clocks may differ by one step.
+
+    A wrong, old or used code does not count, and without a secret none does.
+    """
+    if secret is None:
+        return None
     step = int(now.timestamp()) // _STEP_SECONDS
     for candidate in (step - 1, step, step + 1):
         if candidate > last_used_step and pyotp.TOTP(secret).verify(code, for_time=candidate * _STEP_SECONDS):

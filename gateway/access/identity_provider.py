@@ -10,6 +10,10 @@ class IdentityProviderError(Exception):
     """The provider authenticated nobody; the message is for the log."""
 
 
+class UnverifiedAddressError(IdentityProviderError):
+    """The provider does not say that the e-mail address belongs to the person."""
+
+
 class IdentityProvider(Protocol):
     """Authenticates people. Both methods raise IdentityProviderError."""
 

@@ -8,6 +8,7 @@ from gateway.access.accounts import Accounts
 from gateway.access.authentication import Authenticator
 from gateway.access.identity_provider import IdentityProvider
 from gateway.access.middleware import AccessMiddleware
+from gateway.access.rate_limit import AnonymousLimit
 from gateway.access.routes import AccountRoutes
 from gateway.access.settings import AccessSettings, OidcSettings
 
@@ -29,9 +30,17 @@ def install_access(
         public_url=public_url,
         session_seconds=settings.session_seconds,
     )
-    app.state.accounts = accounts
+    anonymous_limit = AnonymousLimit(settings.requests_per_minute, proxies)
+    app.state.accounts, app.state.anonymous_limit = accounts, anonymous_limit
     app.include_router(account_routes.router())
-    app.add_middleware(AccessMiddleware, settings=settings, authenticator=authenticator, cookie=cookie, proxies=proxies)
+    app.add_middleware(
+        AccessMiddleware,
+        settings=settings,
+        authenticator=authenticator,
+        anonymous_limit=anonymous_limit,
+        cookie=cookie,
+        public_url=public_url,
+    )
 
 
 def _install_provider(app: FastAPI, settings: OidcSettings, *, secure: bool) -> IdentityProvider:
@@ -44,9 +53,8 @@ def _install_provider(app: FastAPI, settings: OidcSettings, *, secure: bool) -> 
     app.add_middleware(
         SessionMiddleware,
         secret_key=provider.cookie_secret,
-        session_cookie="piekwacht-signing-in",
+        session_cookie="__Host-piekwacht-signing-in" if secure else "piekwacht-signing-in",
         max_age=600,
-        path="/account",
         same_site="lax",
         https_only=secure,
     )

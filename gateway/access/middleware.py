@@ -6,7 +6,7 @@ proxies counts for the address that the proxy saw, and gets 404 for the internal
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from http import HTTPStatus
 
 import psycopg
@@ -14,13 +14,19 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.access.authentication import Authenticator, Credential, credential_from_headers
-from gateway.access.client_address import client_address
 from gateway.access.identity import Identity
-from gateway.access.rate_limit import TokenBuckets, rate_limit_key
+from gateway.access.rate_limit import AnonymousLimit, TokenBuckets
+from gateway.access.request_origin import SAFE_METHODS, OriginDecision, decide_origin, own_origins
 from gateway.access.settings import AccessSettings
 from gateway.access.telemetry import REFUSED, REQUESTS
 
+RawHeaders = Iterable[tuple[bytes, bytes]]
 _INTERNAL_PATHS = frozenset({"/metrics", "/healthz", "/readyz"})
+_COOKIE_PATHS = ("/account",)  # their forms set or end a session
+_ORIGIN_REFUSALS = {
+    OriginDecision.OTHER_ORIGIN: "this request came from another site",
+    OriginDecision.NO_ORIGIN: "with a session, a change needs the header Origin or Sec-Fetch-Site; a key needs neither",
+}
 
 
 class _RefusedError(Exception):  # becomes an answer in __call__
@@ -32,15 +38,18 @@ class _RefusedError(Exception):  # becomes an answer in __call__
 class AccessMiddleware:
     """For the application, `scope["state"]` gets `identity` (or None) and `address`."""
 
-    def __init__(
-        self, app: ASGIApp, settings: AccessSettings, authenticator: Authenticator, cookie: str, proxies: Sequence[str]
+    def __init__(  # noqa: PLR0917 - Starlette's form of a middleware
+        self,
+        app: ASGIApp,
+        settings: AccessSettings,
+        authenticator: Authenticator,
+        anonymous_limit: AnonymousLimit,
+        cookie: str,
+        public_url: str,
     ) -> None:
         self._app, self._settings, self._authenticator, self._cookie = app, settings, authenticator, cookie
-        self._proxies = frozenset(proxies)
-        self._anonymous_buckets, self._authenticated_buckets = (
-            TokenBuckets(settings.requests_per_minute),
-            TokenBuckets(settings.requests_per_minute_with_key),
-        )
+        self._public_url, self._anonymous_limit = public_url, anonymous_limit
+        self._authenticated_buckets = TokenBuckets(settings.requests_per_minute_with_key)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward the request, or answer with the reason of its rejection."""
@@ -54,25 +63,38 @@ class AccessMiddleware:
         except _RefusedError as refusal:
             await _send_problem(send, refusal)
         else:
-            await self._app(scope, meter, _ResponseCounter(send, meter))
+            is_public = state["credential"] is None
+            await self._app(scope, meter, _ResponseCounter(send, meter, is_public=is_public))
 
     async def _admit(self, scope: Scope) -> dict[str, object]:
         headers = Headers(scope=scope)
         peer = scope["client"][0] if scope.get("client") else "unknown"
-        address, is_local = client_address(peer, headers.getlist("x-forwarded-for"), self._proxies)
+        client = self._anonymous_limit.identify_client(peer, headers.getlist("x-forwarded-for"))
         if "x-forwarded-for" in headers and scope["path"] in _INTERNAL_PATHS:
             raise _RefusedError(404, "internal_path", "this path is internal")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:18]) > self._settings.max_body_bytes:
             raise _body_too_long(self._settings.max_body_bytes)
         credential = credential_from_headers(headers, self._cookie)
+        self._require_own_origin(scope, headers, credential)
         identity = self._authenticator.get_cached(credential) if credential else None
         if identity is None:
-            _take_token(self._anonymous_buckets, None if is_local else rate_limit_key(address))
+            _require_token(self._anonymous_limit.take_token(client, time.monotonic()))
             identity = await self._identify(credential) if credential else None
         else:
-            _take_token(self._authenticated_buckets, identity.key_id or identity.name)
-        return {"identity": identity, "address": address}
+            wait = self._authenticated_buckets.take_token(identity.key_id or identity.name, time.monotonic())
+            _require_token(wait)
+        return {"identity": identity, "address": client.address, "credential": credential}
+
+    def _require_own_origin(self, scope: Scope, headers: Headers, credential: Credential | None) -> None:
+        """Refuse a request of another site's page that relies on a cookie, or that would set one."""
+        uses_cookie = scope["path"].startswith(_COOKIE_PATHS) if credential is None else not credential.is_key
+        if scope["method"] in SAFE_METHODS or not uses_cookie:
+            return
+        origins = own_origins(self._public_url, headers.get("host", ""))
+        decision = decide_origin(headers.get("origin"), headers.get("sec-fetch-site"), origins)
+        if decision is not OriginDecision.SAME_ORIGIN:
+            raise _RefusedError(403, decision.value, _ORIGIN_REFUSALS[decision])
 
     async def _identify(self, credential: Credential) -> Identity | None:
         try:
@@ -88,8 +110,7 @@ class AccessMiddleware:
         return identity
 
 
-def _take_token(buckets: TokenBuckets, client: str | None) -> None:
-    wait = 0.0 if client is None else buckets.take_token(client, time.monotonic())
+def _require_token(wait: float) -> None:
     if wait:
         seconds = str(int(wait) + 1)
         raise _RefusedError(429, "rate_limited", f"too many requests; try again in {seconds} s", retry_after=seconds)
@@ -118,8 +139,8 @@ class _BodyMeter:
 class _ResponseCounter:
     """Counts answers by status. If the body was cut, the application's answer is replaced by 413."""
 
-    def __init__(self, send: Send, meter: _BodyMeter) -> None:
-        self._send, self._meter, self._replaced = send, meter, False
+    def __init__(self, send: Send, meter: _BodyMeter, *, is_public: bool) -> None:
+        self._send, self._meter, self._is_public, self._replaced = send, meter, is_public, False
 
     async def __call__(self, message: Message) -> None:
         if self._replaced:
@@ -130,7 +151,20 @@ class _ResponseCounter:
                 await _send_problem(self._send, _body_too_long(self._meter.max_bytes))
                 return
             REQUESTS.labels(str(message["status"])).inc()
+            if not self._is_public or any(name.lower() == b"set-cookie" for name, _ in message["headers"]):
+                message = {**message, "headers": _keep_from_shared_caches(message["headers"])}
         await self._send(message)
+
+
+def _keep_from_shared_caches(headers: RawHeaders) -> RawHeaders:
+    """Let only the client itself store the answer to a request with a key or session, or one that sets a cookie.
+
+    Each route states what is public. This holds for all of them, also if a later one forgets it.
+    """
+    return [
+        (name, value.replace(b"public", b"private") if name.lower() == b"cache-control" else value)
+        for name, value in headers
+    ]
 
 
 async def _send_problem(send: Send, refusal: _RefusedError) -> None:

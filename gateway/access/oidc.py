@@ -12,8 +12,10 @@ from fastapi.responses import RedirectResponse
 from httpx import HTTPError
 from joserfc.errors import JoseError
 
-from gateway.access.identity_provider import IdentityProviderError
+from gateway.access.identity_provider import IdentityProviderError, UnverifiedAddressError
 from gateway.access.settings import OidcSettings
+
+_VERIFIED = (True, "true")  # some providers send the claim as a text
 
 
 class OidcProvider:
@@ -47,8 +49,8 @@ class OidcProvider:
             raise IdentityProviderError(f"the provider's answer was not accepted: {error}") from None
         claims = token.get("userinfo") or {}
         name = claims.get(self._settings.claim)
-        if self._settings.claim == "email" and claims.get("email_verified") is False:
-            raise IdentityProviderError("the provider has not verified the address")
+        if self._settings.claim == "email" and claims.get("email_verified") not in _VERIFIED:
+            raise UnverifiedAddressError("the provider does not call the e-mail address verified (email_verified)")
         if not isinstance(name, str) or not name:
             raise IdentityProviderError(f"the provider's token has no claim {self._settings.claim}")
         return name.lower()

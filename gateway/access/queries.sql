@@ -5,10 +5,10 @@ ON CONFLICT (name) DO UPDATE
 SET role = excluded.role, areas = excluded.areas,
     password_hash = coalesce(excluded.password_hash, account.password_hash),
     totp_secret = coalesce(excluded.totp_secret, account.totp_secret),
-    disabled_at = NULL, failures = 0, locked_until = NULL;
+    disabled_at = NULL, code_attempts = 0, code_attempts_end = NULL;
 
 -- name: select_account
-SELECT name, role, areas, password_hash, totp_secret, totp_used, failures, locked_until, disabled_at
+SELECT name, role, areas, password_hash, totp_secret, totp_used, disabled_at
 FROM access.account WHERE name = %(name)s;
 
 -- name: select_accounts
@@ -21,17 +21,20 @@ UPDATE access.account SET disabled_at = now() WHERE name = %(name)s AND disabled
 -- name: end_sessions
 DELETE FROM access.session WHERE account = %(name)s;
 
--- name: record_failed_sign_in
+-- name: take_code_attempt
+-- Counts before the code is judged. The row stays locked until the transaction ends, so no two codes share a count.
 UPDATE access.account
-SET failures = failures + 1,
-    locked_until = CASE WHEN failures + 1 >= %(max_failures)s THEN now() + %(lock_seconds)s * interval '1 second' END
-WHERE name = %(name)s;
+SET code_attempts = CASE WHEN code_attempts_end > now() THEN code_attempts + 1 ELSE 1 END,
+    code_attempts_end = CASE WHEN code_attempts_end > now() THEN code_attempts_end
+                             ELSE now() + %(period_seconds)s * interval '1 second' END
+WHERE name = %(name)s AND (code_attempts < %(max_attempts)s OR code_attempts_end IS NULL OR code_attempts_end <= now())
+RETURNING totp_used;
 
 -- name: record_totp_step
 UPDATE access.account SET totp_used = %(step)s WHERE name = %(name)s AND totp_used < %(step)s;
 
--- name: reset_failures
-UPDATE access.account SET failures = 0, locked_until = NULL WHERE name = %(name)s;
+-- name: reset_code_attempts
+UPDATE access.account SET code_attempts = 0, code_attempts_end = NULL WHERE name = %(name)s;
 
 -- name: begin_session
 INSERT INTO access.session (token_sha256, account, created_at, expires_at)

@@ -2,6 +2,11 @@
 
 import ipaddress
 from collections import OrderedDict
+from collections.abc import Collection, Sequence
+
+from msgspec import Struct
+
+from gateway.access.client_address import client_address
 
 _MAX_CLIENTS = 50_000
 
@@ -29,6 +34,29 @@ class TokenBuckets:
 
     def __len__(self) -> int:
         return len(self._buckets)
+
+
+class Client(Struct, frozen=True, kw_only=True):
+    """Who sent a request without a key. `is_local`: this machine itself, which has no limit."""
+
+    address: str
+    is_local: bool
+
+
+class AnonymousLimit:
+    """The rate limit of requests without a key, per address. Requests and live streams draw on the same tokens."""
+
+    def __init__(self, per_minute: int, proxies: Collection[str]) -> None:
+        self._buckets, self._proxies = TokenBuckets(per_minute), frozenset(proxies)
+
+    def identify_client(self, peer: str, forwarded: Sequence[str]) -> Client:
+        """Return the client by the rule of `client_address`."""
+        address, is_local = client_address(peer, forwarded, self._proxies)
+        return Client(address=address, is_local=is_local)
+
+    def take_token(self, client: Client, now: float) -> float:
+        """Return 0 if the request may pass, else the seconds to wait."""
+        return 0.0 if client.is_local else self._buckets.take_token(rate_limit_key(client.address), now)
 
 
 def rate_limit_key(address: str) -> str:

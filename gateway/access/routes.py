@@ -1,5 +1,6 @@
 """Routes for signing in and out, and for the exact location of a station, which is not public."""
 
+import time
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -12,10 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from alerting.errors import one_line
 from alerting.log import get_logger
 from gateway.access.accounts import Accounts, SignInOutcome
+from gateway.access.attempt_delays import SignInLimit
 from gateway.access.authentication import Authenticator, credential_from_headers
-from gateway.access.authorization import identity_of, require_same_origin, require_scope
+from gateway.access.authorization import identity_of, require_scope
 from gateway.access.identity import Scope
-from gateway.access.identity_provider import IdentityProvider, IdentityProviderError
+from gateway.access.identity_provider import IdentityProvider, IdentityProviderError, UnverifiedAddressError
+from gateway.access.password_worker import BUSY_SECONDS, WorkerBusyError
+from gateway.access.rate_limit import rate_limit_key
 from gateway.access.telemetry import SIGN_INS
 
 T = TypeVar("T")
@@ -27,8 +31,12 @@ _ACCOUNT_TEMPLATE = Environment(
     undefined=StrictUndefined,
 ).get_template("account.html")
 _ROLE_NAMES = {"resident": "bewoner", "inspector": "inspecteur", "operator": "beheerder", "admin": "hoofdbeheerder"}
-_WRONG_CREDENTIALS = "Naam, wachtwoord of code klopt niet. Na vijf pogingen wacht u een kwartier."
+_WRONG_CREDENTIALS = "Naam, wachtwoord of code klopt niet. Na vijf pogingen moet u steeds langer wachten."
+_TOO_MANY = "Er is te vaak geprobeerd om in te loggen. Probeer het opnieuw over {seconds} seconden."
 _PROVIDER_FAILED = "Inloggen via uw organisatie is niet gelukt, of u heeft hier geen account."
+_UNVERIFIED_ADDRESS = (
+    "Uw organisatie heeft niet bevestigd dat dit e-mailadres van u is. Vraag uw beheerder om het te bevestigen."
+)
 
 
 class AccountRoutes:
@@ -46,6 +54,7 @@ class AccountRoutes:
     ) -> None:
         self._accounts, self._authenticator, self._provider = accounts, authenticator, provider
         self._cookie, self._url, self._session_seconds = cookie, public_url.rstrip("/"), session_seconds
+        self._limit = SignInLimit()
 
     def router(self) -> APIRouter:
         """Return all routes; the public API description leaves them out."""
@@ -72,20 +81,24 @@ class AccountRoutes:
         code: Annotated[str, Form(max_length=16)],
     ) -> Response:
         """Sign in by name, password and code; only the audit log has the reason of a rejection."""
-        self._require_same_origin(request)
-        account_name = name.strip().lower()
-        outcome, token = await _await_database(
-            self._accounts.sign_in(account_name, password, code, self._session_seconds)
-        )
+        account_name, client = name.strip().lower(), rate_limit_key(getattr(request.state, "address", ""))
+        try:
+            with self._accounts.reserve_sign_in():
+                wait = self._limit.take_attempt(client, account_name, time.monotonic())
+                if wait:
+                    return self._refuse_attempt(request, wait)
+                outcome, token = await _await_database(
+                    self._accounts.sign_in(account_name, password, code, self._session_seconds)
+                )
+        except WorkerBusyError:
+            return self._refuse_attempt(request, BUSY_SECONDS)
+        if token is not None:
+            self._limit.record_success(client, account_name, time.monotonic())
         return await self._sign_in_response(request, account_name, outcome, token, _WRONG_CREDENTIALS)
 
     async def sign_out(self, request: Request) -> Response:
         """End the session in the cache and in the database."""
-        self._require_same_origin(request)
-        credential = credential_from_headers(request.headers, self._cookie)
-        if credential is not None and not credential.is_key:
-            await self._accounts.end_session(credential.text)
-            self._authenticator.forget(credential)
+        await self._end_session(request)
         response = RedirectResponse("/account", 303)
         response.delete_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="lax")
         return response
@@ -109,7 +122,8 @@ class AccountRoutes:
         except IdentityProviderError as error:
             _LOG.warning("identity provider failed", error=one_line(error))
             SIGN_INS.labels("not_vouched").inc()
-            return self._render_page(request, notice=_PROVIDER_FAILED, status=403)
+            notice = _UNVERIFIED_ADDRESS if isinstance(error, UnverifiedAddressError) else _PROVIDER_FAILED
+            return self._render_page(request, notice=notice, status=403)
         outcome, token = await _await_database(self._accounts.sign_in_as(name, self._session_seconds))
         return await self._sign_in_response(request, name, outcome, token, _PROVIDER_FAILED)
 
@@ -145,6 +159,7 @@ class AccountRoutes:
         await _await_database(self._accounts.record_audit(name, "sign-in", "", address=address, outcome=outcome.value))
         if token is None:
             return self._render_page(request, notice=refusal, status=403)
+        await self._end_session(request)  # an earlier session of this browser ends; its id is never used again
         response = RedirectResponse("/account", 303)
         response.set_cookie(
             self._cookie,
@@ -166,8 +181,19 @@ class AccountRoutes:
             status,
         )
 
-    def _require_same_origin(self, request: Request) -> None:
-        require_same_origin(request, self._url)
+    def _refuse_attempt(self, request: Request, wait: float) -> HTMLResponse:
+        """Answer 429. It is counted but not audited: a flood must not fill the audit log."""
+        SIGN_INS.labels("too_many_attempts").inc()
+        seconds = str(int(wait) + 1)
+        response = self._render_page(request, notice=_TOO_MANY.format(seconds=seconds), status=429)
+        response.headers["Retry-After"] = seconds
+        return response
+
+    async def _end_session(self, request: Request) -> None:
+        credential = credential_from_headers(request.headers, self._cookie)
+        if credential is not None and not credential.is_key:
+            await _await_database(self._accounts.end_session(credential.text))
+            self._authenticator.forget(credential)
 
 
 async def _await_database(query: Awaitable[T]) -> T:

@@ -30,10 +30,22 @@ from gateway.api.http.responses import licence_headers
 from gateway.api.inspector import routes as inspector
 from gateway.api.inspector import service
 from gateway.api.live import routes as live
+from gateway.api.live.admission import Admission
 from gateway.api.live.hub import Hub
 from gateway.api.live.protocol import LiveProtocol
 from gateway.api.pages import routes as pages
-from gateway.api.routes import acknowledge, alerts, basemap, detection, events, health, index, observations, places
+from gateway.api.routes import (
+    acknowledge,
+    alerts,
+    basemap,
+    detection,
+    events,
+    health,
+    index,
+    observations,
+    places,
+    security_txt,
+)
 from gateway.api.routes.basemap import TileCache
 from gateway.api.schemas.schema import LICENCE
 from gateway.api.settings import ApiSettings
@@ -85,11 +97,13 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     openapi.install(app)
     app.add_middleware(CacheMiddleware)
     install.install_access(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.trusted_proxies)
+    app.state.admission = Admission(app.state.anonymous_limit, settings.max_viewers)
     app.add_middleware(HeadersMiddleware)
     service.install(app, dsn)
     for route_module in (index, places, observations, events, alerts, live, detection, inspector):
         app.include_router(route_module.router, prefix="/api/v1")
     app.include_router(health.router)
+    app.include_router(security_txt.router)
     app.state.static_files = static_files.load_files()
     app.include_router(static_files.router)
     app.include_router(basemap.router)
@@ -113,7 +127,9 @@ async def serve(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> None
     link_header = f"Link: {licence_headers(settings)['Link']}\r\n".encode()
     config = uvicorn.Config(
         app,
-        http=cast("type[asyncio.Protocol]", partial(LiveProtocol, app.state.hub, settings, link_header)),
+        http=cast(
+            "type[asyncio.Protocol]", partial(LiveProtocol, app.state.hub, app.state.admission, settings, link_header)
+        ),
         ws="websockets-sansio",
         ws_max_size=4_096,
         log_level="warning",

@@ -26,6 +26,19 @@ class BaseMapSettings(Struct, frozen=True, kw_only=True):
     max_zoom: Annotated[int, Meta(ge=0, le=22)] = 17
 
 
+class SecurityTxtSettings(Struct, frozen=True, kw_only=True):
+    """`[api.security_txt]`: whom to tell of a vulnerability, published at /.well-known/security.txt.
+
+    contact  where reports go, such as mailto:security@example.org or the https address of a form
+    expires  UTC time until which the contact is valid, less than a year away; after it the file is not published
+    """
+
+    contact: Annotated[str, Meta(pattern=r"^(mailto:|https://|tel:)[^ \r\n]+$")]
+    expires: Annotated[
+        str, Meta(pattern=r"^20\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$")
+    ]
+
+
 class ApiSettings(Struct, frozen=True, kw_only=True):
     """`[api]`: the public API and the pages.
 
@@ -44,6 +57,7 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     email                    e-mail address for visitors
     base_map                 base map
     access                   limits, and how staff sign in
+    security_txt             whom to tell of a vulnerability
     """
 
     FORMER_KEYS: ClassVar[Mapping[str, str]] = {
@@ -70,3 +84,4 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     email: str = "piekwacht@example.org"
     base_map: BaseMapSettings = BaseMapSettings()
     access: AccessSettings = AccessSettings()
+    security_txt: SecurityTxtSettings | None = None

@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from msgspec import json
 
 from gateway.api.schemas.events import Event
 from gateway.api.schemas.observations import LiveValue
 
+STALE_FRAME = b"event: stale\ndata: {}\n\n"
+STALE_TEXT = '{"event":"stale","data":{}}'
 _MAX_BACKLOG_EVENTS = 500
+_MAX_BACKLOG_VALUES = 250  # more would cost a megabyte per viewer at ten thousand stations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +39,9 @@ class Subscription:
     def matches(self, area: str, station: str, observed_property: str) -> bool:
         """Whether a value or event of these matches."""
         return (
-            self.area in {None, area}
-            and self.station in {None, station}
-            and self.observed_property in {None, observed_property}
+            (self.station is None or self.station == station)
+            and (self.area is None or self.area == area)
+            and (self.observed_property is None or self.observed_property == observed_property)
         )
 
     def select(self, update: LiveUpdate) -> LiveUpdate:
@@ -52,7 +56,10 @@ class Subscription:
 
 
 class Backlog:
-    """The unread updates of a slow viewer: the newest value of each property and station, and every event."""
+    """The unread updates of a slow viewer: the newest value of each property and station, and every event.
+
+    Over 250 values are dropped, and the viewer is told to read everything again.
+    """
 
     __slots__ = ("_events", "_id", "_stale", "_values")
 
@@ -69,6 +76,8 @@ class Backlog:
         self._id = max(self._id, update.id)
         for value in update.values:
             self._values[value.station, value.observed_property] = value
+        if len(self._values) > _MAX_BACKLOG_VALUES:
+            self._values, self._stale = {}, True
         self._events += update.events
         return len(self._events) <= _MAX_BACKLOG_EVENTS
 
@@ -77,6 +86,24 @@ class Backlog:
         backlog = self._stale, LiveUpdate(id=self._id, area="", values=list(self._values.values()), events=self._events)
         self._values, self._events, self._stale = {}, [], False
         return backlog
+
+
+class Replay:
+    """What a returning viewer missed, encoded once for all that missed the same. `stale`: read everything again."""
+
+    def __init__(self, update: LiveUpdate, *, stale: bool) -> None:
+        self.update, self.stale = update, stale
+
+    @cached_property
+    def sse(self) -> bytes:
+        """As server-sent events; `stale` has an id, so that the viewer does not return with its old one."""
+        stale = b"id: %d\n%b" % (self.update.id, STALE_FRAME) if self.stale else b""
+        return stale + encode_sse(self.update)
+
+    @cached_property
+    def websocket(self) -> Sequence[str]:
+        """As frames of a WebSocket."""
+        return [*([STALE_TEXT] if self.stale else []), *encode_websocket(self.update)]
 
 
 def encode_sse(update: LiveUpdate) -> bytes:

@@ -1,8 +1,8 @@
 """The live hub: live messages from the broker, in the order of commits, sent to every viewer.
 
 Viewers with the same subscription (area, station, property) form one group, and a frame is rendered once per group.
-The hub stores no frames for viewers that return. Of values only the newest counts, and the hub knows in which commit
-each value changed last; of events it stores the newest 5,000. If a message was lost, viewers get `stale`.
+For viewers that return, the hub stores the newest value of each datastream with the commit that changed it, and the
+newest 5,000 events. A viewer that missed more than a replay holds gets `stale`, as it does if a message was lost.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import aiomqtt
 import msgspec
@@ -18,7 +19,7 @@ from alerting.errors import one_line
 from alerting.log import get_logger
 from gateway import telemetry
 from gateway.api.data.latest_values import LatestValues
-from gateway.api.live.frames import LiveUpdate, Subscription, encode_sse
+from gateway.api.live.frames import STALE_FRAME, LiveUpdate, Replay, Subscription, encode_sse
 from gateway.api.live.sequencer import ReleasedMessages, Sequencer
 from gateway.api.live.subscribers import SubscriberGroup, Viewer
 from gateway.api.schemas.events import Event, build_live_event
@@ -33,7 +34,17 @@ _LOG = get_logger("gateway.api")
 _MAX_EVENTS = 5_000
 _RECONNECT_SECONDS = 1.0
 _MAX_COMMITS_AHEAD = 10_000  # of another replica of the API
-STALE_FRAME = b"event: stale\ndata: {}\n\n"
+_MAX_REPLAY_VALUES = 500
+_MAX_REPLAY_EVENTS = 500
+_MAX_REPLAY_STEPS = 2_000  # changed values that are looked at for one replay: below a millisecond
+_MAX_REPLAYS = 16  # stored between two commits
+_MAX_STALLED = 500  # viewers that do not read; of more, those that stalled first are disconnected
+
+
+class _Change(NamedTuple):
+    commit: int
+    area: str
+    value: LiveValue
 
 
 class Hub:
@@ -42,13 +53,13 @@ class Hub:
     def __init__(self, settings: ApiSettings, latest_values: LatestValues) -> None:
         self._settings, self.latest_values = settings, latest_values
         self._sequencer = Sequencer()
-        self._last_changes: OrderedDict[tuple[str, str], tuple[int, str]] = OrderedDict()  # -> commit, area
+        self._last_changes: OrderedDict[tuple[str, str], _Change] = OrderedDict()  # by station and property
         self._events: deque[tuple[int, Event]] = deque()
         self._known_since: int | None = None  # changes before this commit are unknown
         self._groups: dict[Subscription, SubscriberGroup] = {}
         self._viewer_count = 0
         self._viewers_by_address: dict[str, int] = {}
-        self._replay_frames: dict[tuple[Subscription, int], bytes] = {}
+        self._replays: OrderedDict[tuple[Subscription, int], Replay] = OrderedDict()
 
     @property
     def last_commit(self) -> int:
@@ -105,7 +116,7 @@ class Hub:
         DROPPED.labels("lost").inc()
         self._known_since = commit
         self._events.clear()
-        self._replay_frames.clear()
+        self._replays.clear()
         self.latest_values.invalidate()
         for group in tuple(self._groups.values()):
             for viewer in tuple(group.viewers):
@@ -128,14 +139,14 @@ class Hub:
     def _record_changes(self, message: LiveMessage, values: Sequence[LiveValue], events: Sequence[Event]) -> None:
         for value in values:
             key = value.station, value.observed_property
-            self._last_changes[key] = message.id, message.area
+            self._last_changes[key] = _Change(message.id, message.area, value)
             self._last_changes.move_to_end(key)
         self._events.extend((message.id, event) for event in events)
         while len(self._events) > _MAX_EVENTS:
             self._known_since = max(self._known_since or 0, self._events.popleft()[0])
 
     def _broadcast(self, update: LiveUpdate, message: LiveMessage) -> None:
-        self._replay_frames.clear()
+        self._replays.clear()
         now = time.monotonic()
         for subscription, group in tuple(self._groups.items()):
             selected = subscription.select(update)
@@ -149,56 +160,73 @@ class Hub:
 
     # --- viewers ----------------------------------------------------------------------------------
 
-    def join(self, viewer: Viewer, last_id: int | None) -> bool:
-        """Add a viewer that saw `last_id`; False if there are too many viewers, in all or of its address."""
-        address_count = self._viewers_by_address.get(viewer.address, 0)
-        if self._viewer_count >= self._settings.max_viewers or address_count >= self._settings.max_viewers_per_address:
-            DROPPED.labels("full").inc()
-            return False
+    def has_room(self, address: str) -> bool:
+        """Whether another viewer of this address may join: there are limits in all, and for each address."""
+        address_count = self._viewers_by_address.get(address, 0)
+        has_room = self._viewer_count < self._settings.max_viewers
+        if has_room and address_count < self._settings.max_viewers_per_address:
+            return True
+        DROPPED.labels("full").inc()
+        return False
+
+    def join(self, viewer: Viewer, last_id: int | None) -> None:
+        """Add a viewer that saw `last_id`; `has_room` said that it may join."""
         self._groups.setdefault(viewer.subscription, SubscriberGroup()).viewers.add(viewer)
-        self._viewers_by_address[viewer.address] = address_count + 1
+        self._viewers_by_address[viewer.address] = self._viewers_by_address.get(viewer.address, 0) + 1
         self._viewer_count += 1
         VIEWERS.set(self._viewer_count)
         if last_id is not None:
             viewer.seen_commit = last_id if last_id <= self.last_commit + _MAX_COMMITS_AHEAD else 0
-        return True
 
-    def render_missed(self, subscription: Subscription, last_id: int | None) -> bytes:
-        """The missed changes as frames, rendered once per subscription and id; `stale` if `last_id` is too old."""
+    def find_replay(self, subscription: Subscription, last_id: int | None) -> Replay:
+        """The changes since `last_id`, found and encoded once for all viewers that ask between two commits."""
         if last_id is None:
-            return b""
-        frames = self._replay_frames.get((subscription, last_id))
-        if frames is None:
-            stale, update = self.find_missed(subscription, last_id)
-            frames = self._replay_frames[subscription, last_id] = (STALE_FRAME if stale else b"") + encode_sse(update)
-        return frames
+            return Replay(self._empty_update(), stale=False)
+        replay = self._replays.get((subscription, last_id))
+        if replay is None:
+            replay = self._replays[subscription, last_id] = self._build_replay(subscription, last_id)
+            if len(self._replays) > _MAX_REPLAYS:
+                self._replays.popitem(last=False)
+        return replay
 
-    def find_missed(self, subscription: Subscription, last_id: int | None) -> tuple[bool, LiveUpdate]:
-        """Whether `last_id` is too old to resume from, and the changes since."""
-        empty = LiveUpdate(id=self.last_commit, area="", values=[], events=[])
-        if last_id is None:
-            return False, empty
+    def _build_replay(self, subscription: Subscription, last_id: int) -> Replay:
+        stale = Replay(self._empty_update(), stale=True)
         if self._known_since is None or last_id < self._known_since or last_id > self.last_commit + _MAX_COMMITS_AHEAD:
-            return True, empty
-        events = [
-            event for id_, event in self._events
-            if id_ > last_id and subscription.matches(event.area, event.station, event.observed_property)
-        ]  # fmt: skip
-        return False, replace(empty, values=self._find_missed_values(subscription, last_id), events=events)
+            return stale
+        events, values = (
+            self._find_missed_events(subscription, last_id),
+            self._find_missed_values(subscription, last_id),
+        )
+        if events is None or values is None:
+            return stale
+        return Replay(replace(self._empty_update(), values=values, events=events), stale=False)
 
-    def _find_missed_values(self, subscription: Subscription, last_id: int) -> list[LiveValue]:
-        values = []
-        for (station, name), (commit, area) in reversed(self._last_changes.items()):
+    def _empty_update(self) -> LiveUpdate:
+        return LiveUpdate(id=self.last_commit, area="", values=[], events=[])
+
+    def _find_missed_events(self, subscription: Subscription, last_id: int) -> list[Event] | None:
+        """Events since `last_id`, oldest first; None if there are more than a replay holds."""
+        missed: deque[Event] = deque()
+        for commit, event in reversed(self._events):
             if commit <= last_id:
                 break
-            if subscription.matches(area, station, name):
-                values += self._current_value(station, name)
-        return values
+            if subscription.matches(event.area, event.station, event.observed_property):
+                missed.appendleft(event)
+                if len(missed) > _MAX_REPLAY_EVENTS:
+                    return None
+        return list(missed)
 
-    def _current_value(self, station: str, name: str) -> list[LiveValue]:
-        if name not in self.latest_values.windows.get(station, {}):
-            return []
-        return [build_live_value(station, name, self.latest_values.build_minute(station, name))]
+    def _find_missed_values(self, subscription: Subscription, last_id: int) -> list[LiveValue] | None:
+        """Values since `last_id`, newest first; None if there are more than a replay holds."""
+        missed: list[LiveValue] = []
+        for step, (key, change) in enumerate(reversed(self._last_changes.items())):
+            if change.commit <= last_id:
+                break
+            if step >= _MAX_REPLAY_STEPS or len(missed) > _MAX_REPLAY_VALUES:
+                return None
+            if subscription.matches(change.area, *key):
+                missed.append(change.value)
+        return missed if len(missed) <= _MAX_REPLAY_VALUES else None
 
     def leave(self, viewer: Viewer) -> None:
         """Remove a viewer; a second call has no effect."""
@@ -228,6 +256,16 @@ class Hub:
                     group.last_sent_at = now
                 for viewer in tuple(group.viewers):
                     viewer.maintain(now, quiet=quiet)
+            self._disconnect_longest_stalled()
+
+    def _disconnect_longest_stalled(self) -> None:
+        """Bound what viewers that do not read hold together."""
+        viewers = (viewer for group in self._groups.values() for viewer in group.viewers)
+        stalled = sorted(
+            (viewer for viewer in viewers if viewer.stalled_at is not None), key=lambda viewer: viewer.stalled_at or 0.0
+        )
+        for viewer in stalled[: max(0, len(stalled) - _MAX_STALLED)]:
+            viewer.disconnect()
 
     def close(self) -> None:
         """Close every stream."""

@@ -7,11 +7,13 @@ It reads attributes that uvicorn does not document; tests/gateway/api/live/test_
 """
 
 import asyncio
+import time
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.access.client_address import client_address
+from gateway.access.rate_limit import Client, rate_limit_key
+from gateway.api.live.admission import Admission
 from gateway.api.live.hub import Hub
 from gateway.api.live.request import LiveRequest, parse_live_request
 from gateway.api.live.subscribers import SseViewer
@@ -32,9 +34,16 @@ class HeadTooLongError(ValueError):
 class LiveProtocol(HttpToolsProtocol):
     """One HTTP connection."""
 
-    def __init__(self, hub: Hub, settings: ApiSettings, link_header: bytes, **protocol_options: Any) -> None:  # noqa: ANN401 - uvicorn's own arguments
+    def __init__(  # uvicorn's own arguments have any type
+        self,
+        hub: Hub,
+        admission: Admission,
+        settings: ApiSettings,
+        link_header: bytes,
+        **protocol_options: Any,  # noqa: ANN401
+    ) -> None:
         super().__init__(**protocol_options)
-        self._hub, self._settings, self._link_header = hub, settings, link_header
+        self._hub, self._admission, self._settings, self._link_header = hub, admission, settings, link_header
         self._head_size, self._is_live_stream = 0, False
         self._deadline: asyncio.TimerHandle | None = None
         self._body_deadline: asyncio.TimerHandle | None = None
@@ -114,26 +123,25 @@ class LiveProtocol(HttpToolsProtocol):
             super().on_body(bytes(body))
 
     def _start_stream(self, live_request: LiveRequest) -> bool:
-        stream = SseViewer(
-            live_request.subscription,
-            self._client_address(),
-            self.transport,
-            self._settings.stream_seconds,
-            self._hub.leave,
-        )
-        if not self._hub.join(stream, live_request.last_id):
+        """Whether the stream began; otherwise the route answers 429 or 503."""
+        client = self._identify_client()
+        address = rate_limit_key(client.address)
+        if not self._hub.has_room(address) or not self._admission.admit(client, time.monotonic()):
             return False
+        stream = SseViewer(
+            live_request.subscription, address, self.transport, self._settings.stream_seconds, self._hub.leave
+        )
+        self._hub.join(stream, live_request.last_id)
         self._is_live_stream = True
         self.connections.discard(self)
         self.transport.set_protocol(stream)
-        stream.begin(self._hub.render_missed(live_request.subscription, live_request.last_id), self._link_header)
+        stream.begin(self._hub.find_replay(live_request.subscription, live_request.last_id).sse, self._link_header)
         return True
 
-    def _client_address(self) -> str:
-        """The address that the stream counts for, by the rule of the access middleware."""
+    def _identify_client(self) -> Client:
         peer = self.client[0] if self.client else "unknown"
         forwarded = [value.decode("latin-1") for name, value in self.headers if name == b"x-forwarded-for"]
-        return client_address(peer, forwarded, self._settings.trusted_proxies)[0]
+        return self._admission.identify_client(peer, forwarded)
 
     def on_body(self, body: bytes) -> None:
         """Hold the body until it is complete or larger than 16 KiB; a live stream ignores it."""

@@ -6,16 +6,18 @@ one `stale` and should read stations and events again. An idle stream carries he
 """
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from gateway.access.client_address import client_address
+from gateway.access.rate_limit import rate_limit_key
 from gateway.api.http.openapi import describe_responses
 from gateway.api.http.problems import reject_unknown_parameters
-from gateway.api.live.frames import encode_websocket
+from gateway.api.live.admission import Admission
+from gateway.api.live.frames import Replay
 from gateway.api.live.hub import Hub
 from gateway.api.live.request import parse_live_request
 from gateway.api.live.subscribers import STALL_TIMEOUT, SocketViewer
@@ -57,12 +59,14 @@ async def serve_live_socket(socket: WebSocket) -> None:
     if isinstance(live_request, str):
         await socket.close(_POLICY_VIOLATION, live_request[:100])
         return
+    admission: Admission = socket.app.state.admission
     peer = socket.client.host if socket.client else "unknown"
-    address, _ = client_address(peer, socket.headers.getlist("x-forwarded-for"), settings.trusted_proxies)
-    viewer = SocketViewer(live_request.subscription, address, settings)
-    if not hub.join(viewer, live_request.last_id):
+    client = admission.identify_client(peer, socket.headers.getlist("x-forwarded-for"))
+    viewer = SocketViewer(live_request.subscription, rate_limit_key(client.address), settings)
+    if not hub.has_room(viewer.address) or not admission.admit(client, time.monotonic()):
         await socket.close(_TRY_AGAIN_LATER, "too many live streams; try again in a minute")
         return
+    hub.join(viewer, live_request.last_id)
     try:
         await _serve_socket(socket, hub, viewer, live_request.last_id)
     finally:
@@ -74,11 +78,8 @@ async def _serve_socket(socket: WebSocket, hub: Hub, viewer: SocketViewer, last_
     disconnected.add_done_callback(lambda _: viewer.end())
     try:
         with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
-            stale, update = hub.find_missed(viewer.subscription, last_id)
-            if stale:
-                await _send_text(socket, '{"event":"stale","data":{}}')
-            for text in encode_websocket(update):
-                await _send_text(socket, text)
+            for text in hub.find_replay(viewer.subscription, last_id).websocket:
+                await _send_text(socket, viewer, text)
             await _send_updates(socket, viewer)
             if not disconnected.done():
                 await socket.close()
@@ -91,19 +92,21 @@ async def _send_updates(socket: WebSocket, viewer: SocketViewer) -> None:
         await viewer.wake_up.wait()
         viewer.wake_up.clear()
         stale, update = viewer.backlog.drain()
-        if stale:
-            await _send_text(socket, '{"event":"stale","data":{}}')
-        for text in encode_websocket(update):
-            await _send_text(socket, text)
+        for text in Replay(update, stale=stale).websocket:
+            await _send_text(socket, viewer, text)
         if viewer.heartbeat_due:
             viewer.heartbeat_due = False
-            await _send_text(socket, '{"event":"here"}')
+            await _send_text(socket, viewer, '{"event":"here"}')
 
 
-async def _send_text(socket: WebSocket, text: str) -> None:
-    """Raises TimeoutError if the viewer does not read for 10 s."""
+async def _send_text(socket: WebSocket, viewer: SocketViewer, text: str) -> None:
+    """Raises TimeoutError if the viewer does not read for 10 s, and WebSocketDisconnect if it has been disconnected."""
+    if viewer.closed:
+        raise WebSocketDisconnect
+    viewer.stalled_at = time.monotonic()
     async with asyncio.timeout(STALL_TIMEOUT):
         await socket.send_text(text)
+    viewer.stalled_at = None
 
 
 async def _wait_for_disconnect(socket: WebSocket) -> None:

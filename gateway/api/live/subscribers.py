@@ -13,23 +13,29 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from gateway.api.http.headers import API_HEADERS, COMMON_HEADERS
-from gateway.api.live.frames import Backlog, LiveUpdate, Subscription, encode_sse
+from gateway.api.live.frames import Backlog, LiveUpdate, Replay, Subscription
 from gateway.api.settings import ApiSettings
 from gateway.api.telemetry import DROPPED
 
 STALL_TIMEOUT = 10.0  # s without reading
-_WRITE_BUFFER_BYTES = 32_768  # in this process, before a viewer counts as slow
+_WRITE_BUFFER_BYTES = 16_384  # in this process, before a viewer counts as slow
+_PIECE_BYTES = 16_384  # written at once; the rest of a frame stays one object that its viewers share
 _SEND_BUFFER_BYTES = 65_536  # in the kernel, per viewer
 _HEARTBEAT = b": here\n\n"
 
 
 class Viewer(ABC):
-    """One open stream. `seen_commit`: the viewer has commits up to this one already."""
+    """One open stream.
 
-    __slots__ = ("address", "seen_commit", "subscription")
+    `address`: the client of `rate_limit_key`. `seen_commit`: the viewer has commits up to this one already.
+    `stalled_at`: since when it does not read, in seconds of the monotonic clock; None while it reads.
+    """
+
+    __slots__ = ("address", "seen_commit", "stalled_at", "subscription")
 
     def __init__(self, subscription: Subscription, address: str) -> None:
         self.subscription, self.address, self.seen_commit = subscription, address, 0
+        self.stalled_at: float | None = None
 
     @abstractmethod
     def offer(self, frame: bytes, update: LiveUpdate | None) -> None:
@@ -42,6 +48,10 @@ class Viewer(ABC):
     @abstractmethod
     def end(self) -> None:
         """Close the stream."""
+
+    @abstractmethod
+    def disconnect(self) -> None:
+        """Drop the connection of a viewer that does not read."""
 
 
 class SubscriberGroup:
@@ -72,7 +82,7 @@ RESPONSE_HEAD = _build_head()
 class SseViewer(Viewer, asyncio.Protocol):
     """Server-sent events, written directly to the transport: one or two kilobytes per viewer."""
 
-    __slots__ = ("_backlog", "_ends_at", "_leave", "_paused_at", "_transport")
+    __slots__ = ("_backlog", "_ends_at", "_leave", "_rest", "_transport")
 
     def __init__(
         self,
@@ -85,7 +95,7 @@ class SseViewer(Viewer, asyncio.Protocol):
         super().__init__(subscription, address)
         self._transport, self._leave = transport, leave
         self._ends_at = time.monotonic() + stream_seconds
-        self._paused_at: float | None = None
+        self._rest: memoryview | None = None
         self._backlog: Backlog | None = None
 
     def begin(self, missed_frames: bytes, link_header: bytes) -> None:
@@ -96,48 +106,60 @@ class SseViewer(Viewer, asyncio.Protocol):
             with suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         retry = random.randint(1_000, 4_000)  # noqa: S311 - spreads reconnects, needs no cryptographic randomness
-        self._transport.write(RESPONSE_HEAD[:-2] + link_header + b"\r\nretry: %d\n\n" % retry + missed_frames)
+        self._transport.write(RESPONSE_HEAD[:-2] + link_header + b"\r\nretry: %d\n\n" % retry)
+        self._write(missed_frames)
+
+    def _write(self, data: bytes | memoryview) -> None:
+        """Write in pieces until the buffer is full; the rest follows when the viewer reads again."""
+        view = memoryview(data)
+        while view and self.stalled_at is None:
+            self._transport.write(view[:_PIECE_BYTES])  # may call `pause_writing`
+            view = view[_PIECE_BYTES:]
+        self._rest = view if len(view) else None
 
     def offer(self, frame: bytes, update: LiveUpdate | None) -> None:
         """See Viewer; a full buffer sends the update to the backlog."""
-        if self._paused_at is None:
-            self._transport.write(frame)
+        if self.stalled_at is None:
+            self._write(frame)
             return
         if self._backlog is None:
             self._backlog = Backlog()
         if not self._backlog.add(update):
-            self._disconnect()
+            self.disconnect()
 
     def pause_writing(self) -> None:
         """The buffer is full: collect updates in the backlog."""
-        self._paused_at = time.monotonic()
+        self.stalled_at = time.monotonic()
 
     def resume_writing(self) -> None:
-        """The viewer reads again: write the backlog."""
-        self._paused_at = None
-        backlog, self._backlog = self._backlog, None
-        if backlog is not None:
+        """The viewer reads again: write the rest of the last frame, then the backlog."""
+        self.stalled_at = None
+        if self._rest is not None:
+            self._write(self._rest)
+        if self._backlog is not None and self.stalled_at is None:
+            backlog, self._backlog = self._backlog, None
             stale, update = backlog.drain()
-            self._transport.write((b"event: stale\ndata: {}\n\n" if stale else b"") + encode_sse(update))
+            self._write(Replay(update, stale=stale).sse)
 
     def maintain(self, now: float, *, quiet: bool) -> None:
         """See Viewer."""
-        if self._paused_at is not None:
-            if now - self._paused_at > STALL_TIMEOUT:
-                self._disconnect()
+        if self.stalled_at is not None:
+            if now - self.stalled_at > STALL_TIMEOUT:
+                self.disconnect()
         elif now > self._ends_at:
             self.end()
         elif quiet:
             self._transport.write(_HEARTBEAT)
 
-    def _disconnect(self) -> None:
+    def disconnect(self) -> None:
+        """See Viewer."""
         DROPPED.labels("too_slow").inc()
         self._transport.abort()
         self._leave(self)
 
     def end(self) -> None:
         """See Viewer; a transport with unread bytes is aborted."""
-        if self._paused_at is None:
+        if self.stalled_at is None:
             self._transport.close()
         else:
             self._transport.abort()
@@ -185,3 +207,8 @@ class SocketViewer(Viewer):
         """See Viewer."""
         self.closed = True
         self.wake_up.set()
+
+    def disconnect(self) -> None:
+        """See Viewer; the task that waits for the viewer to read ends after STALL_TIMEOUT at the latest."""
+        DROPPED.labels("too_slow").inc()
+        self.end()

@@ -18,14 +18,16 @@ from gateway.system.child_process import find_free_port, is_port_open
 
 @asynccontextmanager
 async def running_api(dsn, broker, **settings):
-    """Yields (client, task)."""
+    """Yields (client, task). The client sends the origin of its requests, as a browser does."""
     port = find_free_port()
     task = asyncio.create_task(serve(ApiSettings(port=port, **settings), dsn, broker))
     try:
         async with asyncio.timeout(10):
             while not is_port_open("127.0.0.1", port):
                 await asyncio.sleep(0.02)
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+        origin = f"http://127.0.0.1:{port}"
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        async with httpx.AsyncClient(base_url=origin, headers=headers, timeout=10) as client:
             yield client, task
     finally:
         task.cancel()

@@ -173,6 +173,7 @@ WITHOUT_VALUES = {
     "/acknowledge/{token}": "one event, by a link",
     "/sw.js": "a script",
     "/robots.txt": "a text",
+    "/.well-known/security.txt": "a text",
     "/{path:path}": "not found",
     **{
         f"{prefix}{route}": "no values"

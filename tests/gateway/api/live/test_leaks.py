@@ -1,6 +1,7 @@
 """Viewers that never read, and viewers that connect and vanish, leak no memory, file or viewer count."""
 
 import asyncio
+import resource
 import socket
 import struct
 from pathlib import Path
@@ -35,7 +36,7 @@ async def test_five_hundred_frozen_viewers_are_disconnected_and_others_get_every
             frozen.append(client_socket)
             await asyncio.sleep(0)
         await until(lambda: VIEWERS._value.get() == 500)
-        reader, writer = await asyncio.open_connection(api.base_url.host, api.base_url.port)
+        reader, writer = await asyncio.open_connection(api.base_url.host, api.base_url.port, limit=2**20)
         writer.write(LIVE_REQUEST)
         observations = [
             LiveObservation(station=f"s{i}", observed_property="pm2_5", observed_at=AT, value=1.0, flags=0)
@@ -54,6 +55,40 @@ async def test_five_hundred_frozen_viewers_are_disconnected_and_others_get_every
             client_socket.close()
         await until(lambda: count_open_files() <= before + 1)
     assert VIEWERS._value.get() == 0
+
+
+async def test_what_five_hundred_frozen_viewers_hold_is_bounded(database, broker, monkeypatch):
+    """They return with an old id, and never read: neither their replay nor their backlog grows with the stations."""
+    monkeypatch.setattr("gateway.api.live.subscribers.STALL_TIMEOUT", 60.0)
+    async with running_api(database, broker, max_viewers_per_address=1_000) as (api, _), mqtt(broker, "g") as gateway:
+        observations = [
+            LiveObservation(station=f"s{i}", observed_property="pm2_5", observed_at=AT, value=1.0, flags=0)
+            for i in range(2_000)
+        ]
+        commits = [replace(message(number), observations=observations).encode() for number in range(1, 12)]
+        for commit in commits[:3]:
+            await gateway.publish("pw/v1/ijmond/live", commit)
+        await asyncio.sleep(1.0)
+        before, frozen = resident_bytes(), []
+        for number in range(500):
+            client_socket = socket.socket()
+            client_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+            client_socket.connect((api.base_url.host, api.base_url.port))
+            client_socket.sendall(LIVE_REQUEST.replace(b"here\r\n", b"here\r\nLast-Event-ID: %d\r\n" % (number % 3)))
+            frozen.append(client_socket)
+            await asyncio.sleep(0)
+        await until(lambda: VIEWERS._value.get() == 500)
+        for commit in commits[3:]:
+            await gateway.publish("pw/v1/ijmond/live", commit)
+            await asyncio.sleep(0.3)
+        held = resident_bytes() - before
+        for client_socket in frozen:
+            client_socket.close()
+    assert held < 50 * 2**20, f"{held / 500:.0f} bytes per viewer"
+
+
+def resident_bytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 async def test_ten_thousand_short_connections_leak_nothing(database, broker):

@@ -1,6 +1,7 @@
 """The live feed: resumes without loss, limits slow viewers, and closes its streams."""
 
 import asyncio
+import dataclasses
 import json
 import socket
 import time
@@ -12,11 +13,16 @@ from msgspec.structs import replace
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from gateway.access.settings import AccessSettings
+from gateway.api.data.database import Database
+from gateway.api.data.latest_values import LatestValues
 from gateway.api.data.minute_window import MinuteWindow
-from gateway.api.live.frames import Backlog, LiveUpdate
+from gateway.api.live.frames import Backlog, LiveUpdate, Subscription
+from gateway.api.live.hub import Hub
 from gateway.api.live.sequencer import Sequencer
 from gateway.api.schemas.events import build_live_event
 from gateway.api.schemas.observations import build_live_value
+from gateway.api.settings import ApiSettings
 from gateway.api.telemetry import VIEWERS
 from gateway.live.message import LiveEvent, LiveMessage, LiveObservation
 from gateway.model.event import Event, EventChange
@@ -264,6 +270,87 @@ async def test_a_viewer_that_stops_reading_is_disconnected(database, broker, mon
                 )
         await until(lambda: VIEWERS._value.get() == 0)
         frozen.close()
+
+
+async def test_streams_and_requests_of_one_address_draw_on_the_same_rate_limit(database, broker):
+    settings = {"access": AccessSettings(requests_per_minute=20)}
+    burst = {"X-Forwarded-For": "2001:db8:0:1::9"}
+    async with running_api(database, broker, heartbeat_seconds=0.05, stream_seconds=0.1, **settings) as (api, _):
+        answers = await asyncio.gather(*(api.get("/api/v1/live", headers=burst) for _ in range(60)))
+        assert sorted({answer.status_code for answer in answers}) == [200, 429]
+        assert 20 <= sum(answer.status_code == 200 for answer in answers) <= 25
+        refused = next(answer for answer in answers if answer.status_code == 429)
+        assert int(refused.headers["retry-after"]) >= 1
+        neighbour = {"X-Forwarded-For": "2001:db8:0:1::ffff"}
+        assert (await api.get("/api/v1/stations", headers=neighbour)).status_code == 429, "the /64 is one client"
+        async with connect(
+            str(api.base_url).replace("http", "ws") + "/api/v1/live", additional_headers=burst
+        ) as websocket:
+            with pytest.raises(ConnectionClosed, match="too many live streams"):
+                await websocket.recv()
+        other = {"X-Forwarded-For": "2001:db8:0:2::9"}
+        assert (await api.get("/api/v1/live", headers=other)).status_code == 200
+
+
+async def test_the_streams_that_open_in_a_minute_are_limited_in_all(database, broker):
+    async with running_api(database, broker, max_viewers=10, heartbeat_seconds=0.05, stream_seconds=0.1) as (api, _):
+        statuses = []
+        for number in range(20):
+            headers = {"X-Forwarded-For": f"198.51.100.{number}"}
+            statuses.append((await api.get("/api/v1/live", headers=headers)).status_code)
+    assert statuses[:10] == [200] * 10
+    assert 503 in statuses[10:]
+
+
+def make_hub(stations):
+    """A hub that saw `stations` values, each in a commit of its own."""
+    hub = Hub(ApiSettings(), LatestValues(Database("")))
+    hub.begin(0)
+    for number in range(1, stations + 1):
+        observation = replace(message(number).observations[0], station=f"s{number}")
+        hub.publish(replace(message(number), observations=[observation]))
+    return hub
+
+
+def test_a_replay_over_its_limit_is_stale_and_one_at_the_limit_is_complete():
+    hub = make_hub(1_000)
+    full, over = hub.find_replay(Subscription(), 500), hub.find_replay(Subscription(), 499)
+    assert (full.stale, len(full.update.values)) == (False, 500)
+    assert (over.stale, len(over.update.values)) == (True, 0)
+    assert over.sse.startswith(b"id: 1000\nevent: stale\n")
+    one_station = hub.find_replay(Subscription(station="s7"), 0)
+    assert make_hub(3_000).find_replay(Subscription(station="s7"), 0).stale, "the search is bounded too"
+    assert [value.station for value in one_station.update.values] == ["s7"]
+
+
+def test_a_replay_is_encoded_once_and_the_number_of_stored_replays_is_bounded():
+    hub = make_hub(100)
+    assert hub.find_replay(Subscription(), 50).sse is hub.find_replay(Subscription(), 50).sse
+    for last_id in range(100):
+        hub.find_replay(Subscription(), last_id)
+    assert len(hub._replays) <= 16
+    hub.publish(message(101))
+    assert hub.find_replay(Subscription(), 100).update.values[0].station == "wijk-aan-zee", "a commit ends their use"
+
+
+def test_old_ids_of_many_viewers_cost_little_at_ten_thousand_stations():
+    hub = make_hub(10_000)
+    started_at = time.process_time()
+    for last_id in range(100):
+        for subscription in (Subscription(), Subscription(station="nowhere"), Subscription(area="ijmond")):
+            hub.find_replay(subscription, last_id).sse  # noqa: B018 - encodes
+    assert (time.process_time() - started_at) / 300 < 0.005
+
+
+def test_the_unread_values_of_a_slow_viewer_are_bounded():
+    backlog = Backlog()
+    for number in range(1_000):
+        update = make_update(number)
+        value = replace(update.values[0], station=f"s{number}")
+        assert backlog.add(dataclasses.replace(update, values=[value], events=[]))
+    stale, update = backlog.drain()
+    assert stale
+    assert len(update.values) <= 250
 
 
 async def until(condition, within=10.0):

@@ -1,0 +1,192 @@
+"""What must hold for every route of the application; the routes are listed from the application itself."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pyotp
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from gateway.access.accounts import Accounts
+from gateway.access.identity import Role
+from gateway.api.app import create_app
+from gateway.api.settings import ApiSettings, SecurityTxtSettings
+from gateway.mqtt.settings import BrokerSettings
+from tests.gateway.access.test_access import PASSWORD, form
+from tests.gateway.api.conftest import running_api
+
+PUBLIC_URL = "https://piekwacht.example"
+PARAMETERS = {"id": "wijk-aan-zee", "z": "8", "x": "1", "y": "1", "collection": "events", "format_": "atom"}
+SAFE = {"GET", "HEAD", "OPTIONS"}
+
+
+def list_routes(settings=None):
+    """(method, path) of every route that is no stream."""
+    app = create_app(settings or ApiSettings(), "", BrokerSettings())
+    return sorted(
+        (method, str(route.path))
+        for route in iter_route_contexts(app.routes)
+        for method in route.methods or ()
+        if str(route.path) != "/api/v1/live"
+    )
+
+
+def fill(path):
+    return re.sub(r"\{(\w+)(:path)?\}", lambda match: PARAMETERS.get(match[1], "0"), path) or "/"
+
+
+READS = [path for method, path in list_routes() if method == "GET"]
+CHANGES = [(method, path) for method, path in list_routes() if method not in SAFE]
+
+
+@pytest.fixture
+async def signed_in(database, broker, node):
+    """(client, headers of a session) over the settings of a site with TLS."""
+    secret = await Accounts(database).put_account("anna@od.example", Role.ADMIN, ["*"], PASSWORD)
+    async with running_api(database, broker, public_url=PUBLIC_URL) as (client, _):
+        answer = await client.post("/account/sign-in", data=form(secret))
+        assert answer.status_code == 303
+        client.cookies.clear()
+        del client.headers["sec-fetch-site"]
+        token = answer.cookies["__Host-piekwacht"]
+        yield client, {"Cookie": f"__Host-piekwacht={token}"}
+
+
+def test_the_list_has_the_routes_that_matter():
+    assert {("POST", "/account/sign-in"), ("POST", "/account/sign-out"), ("POST", "/api/v1/silences")} <= set(CHANGES)
+    assert ("DELETE", "/api/v1/silences/{id}") in CHANGES
+    assert {"/", "/account", "/inspector", "/api/v1/stations"} <= set(READS)
+    assert len(CHANGES) >= 10
+
+
+async def test_no_change_with_a_session_comes_from_another_page(signed_in):
+    client, session = signed_in
+    rejected = [
+        {},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://piekwacht.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": PUBLIC_URL},
+        {"Sec-Fetch-Site": "none"},
+    ]
+    for method, path in CHANGES:
+        for headers in rejected:
+            answer = await client.request(method, fill(path), headers={**session, **headers})
+            assert answer.status_code == 403, (method, path, headers)
+            assert "site" in answer.json()["detail"] or "Origin" in answer.json()["detail"]
+        for headers in ({"Origin": PUBLIC_URL}, {"Sec-Fetch-Site": "same-origin"}):
+            answer = await client.request(method, fill(path), headers={**session, **headers})
+            assert "another site" not in answer.text, (method, path, headers)
+            assert "needs the header Origin" not in answer.text, (method, path, headers)
+
+
+async def test_without_a_session_only_forms_that_begin_or_end_one_must_show_their_origin(signed_in):
+    client, _ = signed_in
+    for method, path in CHANGES:
+        answer = await client.request(method, fill(path))
+        is_guarded = answer.status_code == 403 and "Origin" in answer.text
+        assert is_guarded == path.startswith("/account"), (method, path)
+
+
+async def test_a_key_needs_no_origin(signed_in, database):
+    client, _ = signed_in
+    key = await Accounts(database).put_key("anna@od.example", [], ["*"], purpose="test", days=1)
+    for method, path in CHANGES:
+        answer = await client.request(method, fill(path), headers={"Authorization": f"Bearer {key}"})
+        assert "needs the header Origin" not in answer.text, (method, path)
+
+
+async def test_every_answer_has_the_security_headers(signed_in):
+    client, session = signed_in
+    for path in READS:
+        for headers in ({}, session):
+            answer = await client.get(fill(path), headers=headers)
+            policy = answer.headers["content-security-policy"]
+            assert policy.startswith("default-src 'none'; script-src 'self';"), path
+            assert "unsafe" not in policy, path
+            assert ("frame-ancestors 'none'" in policy) != ("/widget/" in path), path
+            assert answer.headers["x-content-type-options"] == "nosniff", path
+            assert answer.headers["referrer-policy"] == "same-origin", path
+            assert answer.headers["strict-transport-security"].startswith("max-age=31536000"), path
+            for feature in ("geolocation", "camera", "microphone"):
+                assert f"{feature}=()" in answer.headers["permissions-policy"], path
+
+
+async def test_no_shared_cache_stores_an_answer_to_a_person(signed_in):
+    client, session = signed_in
+    for path in READS:
+        answer = await client.get(fill(path), headers=session)
+        cache_control = answer.headers["cache-control"]
+        assert "public" not in cache_control, path
+        assert {"private", "no-store", "no-cache"} & set(re.split(r"[,\s]+", cache_control)), path
+        if answer.headers.get("set-cookie"):
+            assert "public" not in cache_control, path
+
+
+async def test_what_a_shared_cache_may_store_is_the_same_for_everybody(signed_in):
+    """Public answers contain nothing of the person, and name in Vary each header that changes them."""
+    client, session = signed_in
+    for path in READS:
+        if path == "/metrics":
+            continue
+        dutch = await client.get(fill(path), headers={"Accept-Language": "nl"})
+        if "public" not in dutch.headers["cache-control"]:
+            continue
+        assert "set-cookie" not in dutch.headers, path
+        vary = dutch.headers.get("vary", "").lower()
+        english = await client.get(fill(path), headers={"Accept-Language": "en"})
+        if _without_times(english.text) != _without_times(dutch.text):
+            assert "accept-language" in vary, path
+        identified = await client.get(fill(path), headers={**session, "Accept-Language": "nl"})
+        assert "anna@od.example" not in identified.text, path
+        plain = await client.get(fill(path), headers={"Accept-Encoding": "identity"})
+        if plain.headers.get("content-encoding") != dutch.headers.get("content-encoding"):
+            assert "accept-encoding" in vary, path
+
+
+def _without_times(text):
+    return re.sub(r"\d+", "0", text)
+
+
+async def test_cookies_are_bound_to_this_host_and_hidden_from_scripts(database, broker, node, signed_in):
+    client, session = signed_in
+    secret = await Accounts(database).put_account("bart@od.example", Role.INSPECTOR, ["*"], PASSWORD)
+    signed = await client.post(
+        "/account/sign-in",
+        data={"name": "bart@od.example", "password": PASSWORD, "code": pyotp.TOTP(secret).now()},
+        headers={"Origin": PUBLIC_URL},
+    )
+    out = await client.post("/account/sign-out", headers={**session, "Origin": PUBLIC_URL})
+    for answer in (signed, out):
+        cookie = answer.headers["set-cookie"]
+        assert cookie.startswith("__Host-piekwacht=")
+        attributes = {part.strip().lower() for part in cookie.split(";")}
+        assert {"secure", "httponly", "samesite=lax", "path=/"} <= attributes
+        assert not any(attribute.startswith("domain") for attribute in attributes)
+        assert answer.headers["cache-control"] == "no-store"
+    for path in READS:
+        assert "set-cookie" not in (await client.get(fill(path))).headers, path
+
+
+async def test_security_txt_names_contact_expiry_and_its_own_address(database, broker):
+    expires = f"{datetime.now(UTC) + timedelta(days=90):%Y-%m-%dT%H:%M:%SZ}"
+    settings = SecurityTxtSettings(contact="mailto:security@example.org", expires=expires)
+    async with running_api(database, broker, public_url=PUBLIC_URL, security_txt=settings) as (client, _):
+        answer = await client.get("/.well-known/security.txt")
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        assert answer.text.splitlines() == [
+            "Contact: mailto:security@example.org",
+            f"Expires: {expires}",
+            "Canonical: https://piekwacht.example/.well-known/security.txt",
+            "Preferred-Languages: nl, en",
+        ]
+
+
+@pytest.mark.parametrize("expires", [None, "2020-01-01T00:00:00Z"])
+async def test_without_a_valid_contact_there_is_no_security_txt(database, broker, expires):
+    settings = None if expires is None else SecurityTxtSettings(contact="mailto:a@example.org", expires=expires)
+    async with running_api(database, broker, security_txt=settings) as (client, _):
+        answer = await client.get("/.well-known/security.txt")
+        assert answer.status_code == 404
+        assert "contact for security" in answer.json()["detail"]
