@@ -214,10 +214,13 @@ def _silences(_arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -
     from alerting.record.cases import CaseStore
 
     silences = asyncio.run(CaseStore(dsn).list_silences())
+    set_aside = asyncio.run(CaseStore(dsn).find_silences_set_aside())
     for silence in sorted(silences, key=lambda silence: (silence.starts_at, silence.id)):
         since, until = (f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for at in (silence.starts_at, silence.ends_at))
         match = ", ".join(silence.match)
         print(f"{silence.kind} {silence.id} by {silence.author}, {since} to {until}: {match}: {silence.reason}")
+        if silence.id in set_aside:
+            print(f"  not applied: {set_aside[silence.id]}")
 
 
 def _select_registry_values(dsn: str) -> Mapping[str, set[str]]:
@@ -231,8 +234,12 @@ def _select_registry_values(dsn: str) -> Mapping[str, set[str]]:
 
 def _check(_arguments: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> int:
     """Print every problem that shows without sending anything, one per line."""
+    from alerting.record.cases import CaseStore
+
     routes, registry_values = settings.load_routes(), _select_registry_values(dsn)
+    set_aside = asyncio.run(CaseStore(dsn).find_silences_set_aside())
     problems = [
+        *(f"silence {number} is not applied: {reason}" for number, reason in set_aside.items()),
         *find_unknown_values(routes, settings.known_source, registry_values),
         *find_unreadable_files(settings),
         *find_bad_secrets(settings),

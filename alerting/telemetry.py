@@ -17,6 +17,11 @@ DELIVERY_DELAY = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
 )
 QUEUE_SIZE = Gauge("piekwacht_alerting_queue_size", "Entries waiting, by queue", ["queue"])
+RULES_SET_ASIDE = Gauge(
+    "piekwacht_alerting_rules_set_aside",
+    "Rules that are not applied because they cannot be evaluated, by kind",
+    ["kind"],
+)
 FAILURES = Counter("piekwacht_alerting_failures_total", "Alerting's own failures, by part", ["part"])
 HEARTBEAT_TIME = Gauge(
     "piekwacht_alerting_heartbeat_timestamp_seconds", "When the outside world last took our heartbeat"

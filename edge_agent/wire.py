@@ -176,10 +176,11 @@ _LENGTH_MISMATCH = "{} entries for {} readings - at `$.{}`"
 @lru_cache(maxsize=20_000)  # the topics of a node stay the same for months
 def _find_invalid_name(names: tuple[str, ...]) -> str | None:
     """(node, inc, boot, properties...) -> what is wrong with the first that breaks the contract."""
-    patterns = chain((("node", NAME), ("inc", INCARNATION), ("boot", BOOT)), repeat(("values", PROPERTY)))
+    header = (("node", re.compile(NAME)), ("inc", re.compile(INCARNATION)), ("boot", re.compile(BOOT)))
+    patterns = chain(header, repeat(("values", re.compile(PROPERTY))))
     for name, (path, pattern) in zip(names, patterns, strict=False):
-        if re.fullmatch(pattern, name) is None:
-            return f"{name!r} does not match {pattern} - at `$.{path}`"
+        if pattern.fullmatch(name) is None:
+            return f"{name!r} does not match {pattern.pattern} - at `$.{path}`"
     return None
 
 

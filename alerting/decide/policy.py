@@ -1,16 +1,18 @@
 """The notification policy: route, deduplicate, inhibit, silence; each stage gives a reason that is stored. Pure.
 
-The decision store holds one policy for the workers; `piekwacht alerts route` makes one. Raises SettingsError if a
-route, matcher or roster cannot be read.
+The decision store holds one policy for the workers; `piekwacht alerts route` makes one. Raises SettingsError if the
+polygon or the hours of a route cannot be read. A rule whose matchers cannot be evaluated is set aside: the policy
+decides as if the rule did not exist, and names it in `set_aside`.
 """
 
 from collections.abc import Mapping, Sequence
 from copy import copy
 from datetime import datetime
+from enum import StrEnum
 from hashlib import sha256
 from typing import Self
 
-from msgspec import json
+from msgspec import Struct, json
 
 from alerting.alert import Alert, Change
 from alerting.decide.dedup import NO_EARLIER_REVISIONS, EarlierRevisions, LastNotified, decide_end, deduplicate
@@ -19,8 +21,24 @@ from alerting.decide.inhibition import KnownSource, inhibit
 from alerting.decide.matcher import MatcherIndex
 from alerting.decide.on_call import Roster, Rosters
 from alerting.decide.routing import Decision, DecisionReason, Route, prepare_route, route_alert
-from alerting.decide.silence import Silence, apply_silence, find_silence_reason
+from alerting.decide.silence import Silence, apply_silence, find_silence_reason, index_silences
 from alerting.vocabulary import LOCAL_TIMEZONE
+
+
+class RuleKind(StrEnum):
+    """The rules with matchers; also a metric's label."""
+
+    ROUTE = "route"
+    KNOWN_SOURCE = "known_source"
+    SILENCE = "silence"
+
+
+class SetAsideRule(Struct, frozen=True, kw_only=True):
+    """A rule that is not applied because its matchers cannot be evaluated, and why."""
+
+    kind: RuleKind
+    name: str
+    reason: str
 
 
 class NotificationPolicy:
@@ -43,14 +61,24 @@ class NotificationPolicy:
         self.min_delay_minutes = min((minutes for route in routes for minutes in iter_delays(route)), default=None)
         self.rosters = Rosters(rosters)
         self.sources = MatcherIndex([(source, source.match) for source in sources])
-        self.silences = _index_silences(silences)
+        self.silences = index_silences(silences)
         self.version = sha256(json.encode([list(routes), list(sources), list(rosters)], enc_hook=str)).hexdigest()[:12]
 
     def with_silences(self, silences: Sequence[Silence]) -> Self:
         """Return the same policy with other silences; routes and sources are not parsed again."""
         policy = copy(self)
-        policy.silences = _index_silences(silences)
+        policy.silences = index_silences(silences)
         return policy
+
+    @property
+    def set_aside(self) -> tuple[SetAsideRule, ...]:
+        """The rules that are not applied, with the reasons."""
+        routes = [(RuleKind.ROUTE, prepared.route.receiver, reason) for prepared, reason in self.routes.set_aside]
+        sources = [(RuleKind.KNOWN_SOURCE, source.name, reason) for source, reason in self.sources.set_aside]
+        silences = [(RuleKind.SILENCE, str(silence.id), reason) for silence, reason in self.silences.set_aside]
+        return tuple(
+            SetAsideRule(kind=kind, name=name, reason=reason) for kind, name, reason in [*routes, *sources, *silences]
+        )
 
     def decide(
         self,
@@ -128,7 +156,3 @@ class NotificationPolicy:
         reminders = decide_reminders(pending, routes, self.rosters, now)
         decisions = [apply_silence(decision, silence_reason) for decision in reminders]
         return [decision for decision in decisions if decision.notify]
-
-
-def _index_silences(silences: Sequence[Silence]) -> MatcherIndex[Silence]:
-    return MatcherIndex([(silence, silence.match) for silence in silences])

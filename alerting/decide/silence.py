@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
+from alerting.decide.matcher import MatcherIndex
 from alerting.decide.reason_detail import DetailCode, encode_detail
 from alerting.decide.routing import Decision, DecisionReason
 
@@ -24,6 +25,11 @@ class Silence(Struct, frozen=True, kw_only=True, gc=False):
     def is_in_force(self, now: datetime) -> bool:
         """Return whether `now` is within; the end itself is not."""
         return self.starts_at <= now < self.ends_at
+
+
+def index_silences(silences: Sequence[Silence]) -> MatcherIndex[Silence]:
+    """Return the silences by their matchers; those that cannot be evaluated are in its `set_aside`."""
+    return MatcherIndex([(silence, silence.match) for silence in silences])
 
 
 def find_silence_reason(silences: Iterable[Silence], now: datetime) -> tuple[DecisionReason, str] | None:

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from difflib import get_close_matches
 
 from alerting.decide.inhibition import KnownSource
-from alerting.decide.matcher import Matcher
+from alerting.decide.matcher import Matcher, MatcherIndex
 from alerting.decide.on_call import Roster
 from alerting.decide.routing import Route, prepare_route
 from alerting.errors import SettingsError
@@ -30,8 +30,8 @@ def check_names(receivers: Sequence[str], rosters: Sequence[Roster], routes: Seq
 
 def check_conditions(routes: Sequence[Route], sources: Sequence[KnownSource]) -> None:
     """Raise SettingsError if a matcher, polygon or time cannot be read, or a route can never apply."""
-    for number, source in enumerate(sources):
-        _parse_matchers(f"known_source[{number}].match", source.match)
+    _check_total("known_source", [source.match for source in sources])
+    _check_total("route", [route.match for route in routes])
     for number, route in enumerate(routes):
         _check_satisfiable(f"route[{number}]", route, _parse_matchers(f"route[{number}].match", route.match))
         try:
@@ -80,6 +80,12 @@ def _parse_matchers(path: str, texts: Sequence[str]) -> list[Matcher]:
         return [Matcher.parse(text) for text in texts]
     except SettingsError as error:
         raise SettingsError(f"alerting.{path}: {error}") from None
+
+
+def _check_total(path: str, matchers: Sequence[Sequence[str]]) -> None:
+    """Raise SettingsError for the first rule that would be set aside."""
+    for number, reason in MatcherIndex(list(enumerate(matchers))).set_aside:
+        raise SettingsError(f"alerting.{path}[{number}].match: {reason}")
 
 
 def _check_satisfiable(path: str, route: Route, matchers: Sequence[Matcher]) -> None:

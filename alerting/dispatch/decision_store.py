@@ -3,7 +3,8 @@
 A stored decision has its reason, and queues a notification for each channel that comes first. Raises psycopg.Error.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,14 +13,18 @@ from msgspec import Struct, json
 
 from alerting import telemetry
 from alerting.alert import Alert
-from alerting.decide.policy import NotificationPolicy
+from alerting.decide.dedup import EarlierRevisions, LastNotified
+from alerting.decide.escalation import UnacknowledgedAlert
+from alerting.decide.policy import NotificationPolicy, RuleKind, SetAsideRule
 from alerting.decide.routing import Decision, DecisionReason
 from alerting.decide.silence import Silence
+from alerting.log import get_logger
 from alerting.message.plume import summarize_plume
 from alerting.rows import fetch_all, fetch_column, fetch_value
 from alerting.settings import AlertingSettings
 from alerting.sql import load_queries
 
+_LOG = get_logger("alerting.dispatch")
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 
 
@@ -30,7 +35,10 @@ class _EndedEvent(Struct, frozen=True, kw_only=True):
 
 
 class DecisionStore:
-    """One worker's policy, with the silences as last read. Raises SettingsError if a route's file is missing."""
+    """One worker's policy, with the silences as last read. Raises SettingsError if a route's file is missing.
+
+    Everything that evaluates matchers runs in a thread, so that many rules delay nothing else in the process.
+    """
 
     def __init__(self, settings: AlertingSettings) -> None:
         self._settings = settings
@@ -47,8 +55,30 @@ class DecisionStore:
         version = await (await connection.execute(_QUERIES["select_silences_version"])).fetchone()
         if version == self._silences_version:
             return
-        self.policy = self.policy.with_silences(await fetch_all(connection, Silence, _QUERIES["select_silences"]))
+        silences = await fetch_all(connection, Silence, _QUERIES["select_silences"])
+        self.policy = await asyncio.to_thread(self.policy.with_silences, silences)
         self._silences_version = version
+        _report_set_aside(self.policy.set_aside)
+
+    async def decide(
+        self,
+        alert: Alert,
+        last_notified: Mapping[str, LastNotified],
+        now: datetime,
+        *,
+        calm: bool,
+        earlier: EarlierRevisions,
+    ) -> list[Decision]:
+        """Return the policy's decisions about one alert."""
+        return await asyncio.to_thread(self.policy.decide, alert, last_notified, now, calm=calm, earlier=earlier)
+
+    async def decide_reminders(self, alert: Alert, pending: UnacknowledgedAlert, now: datetime) -> list[Decision]:
+        """Return the policy's reminders and escalations that are due."""
+        return await asyncio.to_thread(self.policy.decide_reminders, alert, pending, now)
+
+    async def passes_silences(self, alert: Alert, decision: Decision, now: datetime) -> bool:
+        """Return whether no silence suppresses this notification of an open event."""
+        return await asyncio.to_thread(self.policy.passes_silences, alert, decision, now)
 
     async def write_decision(
         self, decision: Decision, event: str, revision: int, round_: int, connection: psycopg.AsyncConnection
@@ -116,3 +146,11 @@ class DecisionStore:
         summary = summarize_plume([json.decode(text, type=Alert) for text in alerts])
         values = {"plume": plume, "summary": None if summary is None else json.encode(summary).decode()}
         await connection.execute(_QUERIES["update_plume_summary"], values)
+
+
+def _report_set_aside(rules: Sequence[SetAsideRule]) -> None:
+    """Name the rules that are not applied to the operator: in the log and in the metric."""
+    for kind in RuleKind:
+        telemetry.RULES_SET_ASIDE.labels(kind.value).set(sum(rule.kind is kind for rule in rules))
+    for rule in rules:
+        _LOG.error("rule set aside", kind=rule.kind.value, rule=rule.name, reason=rule.reason)

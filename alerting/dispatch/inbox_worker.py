@@ -89,7 +89,7 @@ class InboxWorker:
         last_notified, now = await _select_last_notified(alert, connection), datetime.now(UTC)
         calm = plume.is_closed or (self._ends_at_once and not plume.is_open)
         earlier = await _select_earlier_revisions(alert, connection)
-        for decision in self._decision_store.policy.decide(alert, last_notified, now, calm=calm, earlier=earlier):
+        for decision in await self._decision_store.decide(alert, last_notified, now, calm=calm, earlier=earlier):
             await self._decision_store.write_decision(decision, event, revision, 0, connection)
             _log_decision(decision, event, revision)
             if decision.notify and alert.firing:

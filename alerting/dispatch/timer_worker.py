@@ -104,7 +104,7 @@ class TimerWorker:
             last_notified_at=watch.last_notified_at,
             escalated=watch.escalated,
         )
-        decisions = self._decision_store.policy.decide_reminders(alert, pending, now)
+        decisions = await self._decision_store.decide_reminders(alert, pending, now)
         for decision in decisions:
             await self._decision_store.write_next_round(decision, watch.event_id, watch.revision, connection)
             escalated = decision.reason is DecisionReason.ESCALATED
@@ -169,7 +169,7 @@ class TimerWorker:
         if alert_json is None:
             return False
         alert = json.decode(alert_json, type=Alert)
-        if not self._decision_store.policy.passes_silences(alert, decision, now):
+        if not await self._decision_store.passes_silences(alert, decision, now):
             return False
         await self._decision_store.write_next_round(decision, event, revision, connection)
         return True

@@ -4,9 +4,11 @@ Each method opens a connection, because calls are few. The caller checks who may
 names the areas. Every method raises psycopg.Error if the database does not answer.
 """
 
+import asyncio
+import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -17,8 +19,8 @@ from msgspec import Struct, json
 from alerting import inbox
 from alerting.alert import Alert
 from alerting.decide.matcher import Matcher, MatcherIndex
-from alerting.decide.silence import Silence
-from alerting.errors import AlertingError
+from alerting.decide.silence import Silence, index_silences
+from alerting.errors import AlertingError, SettingsError
 from alerting.record.evidence import EvidenceRecord, build_record
 from alerting.record.history import AcknowledgementStep, AnyStep, DecisionStep
 from alerting.rows import fetch_all, fetch_one
@@ -26,6 +28,7 @@ from alerting.sql import load_queries
 
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 _MAX_LISTED = 500  # cases and silences in one list
+_MAX_PREVIEW_SECONDS = 2.0  # of a preview, which runs in a thread
 _MAX_DURATION = timedelta(days=92)  # people forget a longer silence: a route should hold it
 
 
@@ -96,11 +99,17 @@ class SilenceRequest(Struct, frozen=True, kw_only=True):
 
 
 def areas_from_matchers(match: Sequence[str]) -> frozenset[str]:
-    """Return the areas that these matchers are limited to; empty if they may match in any area."""
-    matchers = [Matcher.parse(text) for text in match]
-    return frozenset(
-        matcher.value for matcher in matchers if matcher.label == "area" and matcher.operator == "=" and matcher.value
-    )
+    """Return the areas that these matchers are limited to; empty if they may match in any area.
+
+    A matcher that cannot be read limits nothing: such a silence must still be listed and ended.
+    """
+    areas = set[str]()
+    for text in match:
+        with suppress(SettingsError):
+            matcher = Matcher.read(text)
+            if matcher.label == "area" and matcher.operator == "=" and matcher.value:
+                areas.add(matcher.value)
+    return frozenset(areas)
 
 
 class CaseStore:
@@ -153,6 +162,13 @@ class CaseStore:
         async with self._connection() as connection:
             return await fetch_all(connection, Silence, _QUERIES["select_silences"], {"most": _MAX_LISTED})
 
+    async def find_silences_set_aside(self) -> Mapping[int, str]:
+        """Return the silences in force or to come that alerting does not apply, each with the reason."""
+        async with self._connection() as connection:
+            silences = await fetch_all(connection, Silence, _QUERIES["select_every_silence"])
+        index = await asyncio.to_thread(index_silences, silences)
+        return {silence.id: reason for silence, reason in index.set_aside}
+
     async def get_silence(self, number: int) -> Silence | None:
         """Return one silence, also if it has ended; None if there is none."""
         async with self._connection() as connection:
@@ -189,9 +205,18 @@ class CaseStore:
 
 
 def find_silenced_cases(request: SilenceRequest, cases: Sequence[Case]) -> list[Case]:
-    """Return the open cases that the silence would match, for any receiver. Pure."""
-    index = MatcherIndex([(True, request.match)])
-    return [case for case in cases if case.is_ongoing and any(index.find_matching(case.alert.labels))]
+    """Return the open cases that the silence would match, for any receiver; the caller runs it in a thread.
+
+    Raises AlertingError if that takes too long.
+    """
+    index, silenced = MatcherIndex([(True, request.match)]), list[Case]()
+    deadline = time.monotonic() + _MAX_PREVIEW_SECONDS
+    for case in cases:
+        if time.monotonic() > deadline:
+            raise AlertingError(f"match: {', '.join(request.match)} takes too long; name values with = where possible")
+        if case.is_ongoing and any(index.find_matching(case.alert.labels)):
+            silenced.append(case)
+    return silenced
 
 
 def _case_from_row(row: _CaseRow) -> Case:

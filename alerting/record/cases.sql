@@ -86,6 +86,10 @@ WHERE NOT EXISTS (SELECT 1 FROM alerting.acknowledgement a
 SELECT id, match, author, reason, starts_at, ends_at, kind FROM alerting.silence WHERE ends_at > now()
 ORDER BY starts_at DESC, id DESC LIMIT %(most)s
 
+-- name: select_every_silence
+-- In the order in which the workers read them.
+SELECT id, match, author, reason, starts_at, ends_at, kind FROM alerting.silence WHERE ends_at > now() ORDER BY id
+
 -- name: select_silence
 SELECT id, match, author, reason, starts_at, ends_at, kind FROM alerting.silence WHERE id = %(id)s
 

@@ -117,6 +117,10 @@ def check_alerting(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
             yield finding.warning(
                 f"{size:.0f} {label}", "see alerting's log: is the mail server or a receiver unavailable?"
             )
+    set_aside = sum(value for name, value in metrics.items() if name.startswith("piekwacht_alerting_rules_set_aside/"))
+    if set_aside:
+        remedy = "`piekwacht alerts silences` names them; end them, and create them again without the error"
+        yield finding.warning(f"{set_aside:.0f} silences or routes are not applied", remedy)
     yield finding.ok(f"alerting answers, {len(receivers)} receivers")
 
 

@@ -34,9 +34,9 @@ def _describe_responses(schema_type: type, status: int = 200) -> dict[int | str,
             openapi_extra=_SECURITY)  # fmt: skip
 async def list_silences(request: Request) -> Response:
     """The silences that touch one of your areas."""
-    return _json_response(
-        schemas.Silences(items=[_build_silence(silence) for silence in await service.list_silences(request)])
-    )
+    silences, set_aside = await service.list_silences(request), await service.find_silences_set_aside(request)
+    items = [_build_silence(silence, set_aside.get(silence.id)) for silence in silences]
+    return _json_response(schemas.Silences(items=items))
 
 
 @router.post(
@@ -49,7 +49,10 @@ async def list_silences(request: Request) -> Response:
 async def create_silence(request: Request) -> Response:
     """The author is the account that sends the request."""
     silence = await service.create_silence(request, await _read_silence_request(request))
-    return _json_response(_build_silence(silence), 201, Location=f"/api/v1/silences/{silence.id}")
+    set_aside = await service.find_silences_set_aside(request)
+    return _json_response(
+        _build_silence(silence, set_aside.get(silence.id)), 201, Location=f"/api/v1/silences/{silence.id}"
+    )
 
 
 @router.post(
@@ -79,7 +82,9 @@ async def preview_silence(request: Request) -> Response:
             openapi_extra=_SECURITY)  # fmt: skip
 async def get_silence(request: Request, id_: ItemId) -> Response:
     """Also one that has ended: it explains why nobody was notified then."""
-    return _json_response(_build_silence(await service.get_silence(request, _parse_silence_id(id_))))
+    silence = await service.get_silence(request, _parse_silence_id(id_))
+    set_aside = await service.find_silences_set_aside(request)
+    return _json_response(_build_silence(silence, set_aside.get(silence.id)))
 
 
 @router.delete(
@@ -143,7 +148,7 @@ async def _read_silence_request(request: Request) -> SilenceRequest:
     starts, ends = cursor.parse_instant("startsAt", body.starts_at), cursor.parse_instant("endsAt", body.ends_at)
     if ends is None:
         raise HTTPException(400, "endsAt: the end is missing")
-    return service.build_silence_request(body.area, body.match, body.reason, starts, ends, body.kind)
+    return await service.build_silence_request(body.area, body.match, body.reason, starts, ends, body.kind)
 
 
 async def _read_body(request: Request, schema_type: type[T]) -> T:
@@ -167,7 +172,7 @@ def _build_explanation_step(step: AnyStep, language: Language) -> schemas.Explan
     )
 
 
-def _build_silence(silence: Silence) -> schemas.Silence:
+def _build_silence(silence: Silence, set_aside: str | None) -> schemas.Silence:
     return schemas.Silence(
         id=silence.id,
         match=list(silence.match),
@@ -177,6 +182,7 @@ def _build_silence(silence: Silence) -> schemas.Silence:
         starts_at=format_instant(silence.starts_at),
         ends_at=format_instant(silence.ends_at),
         in_force=silence.is_in_force(datetime.now(UTC)),
+        set_aside=set_aside,
     )
 
 

@@ -39,6 +39,7 @@ async def show_alerts(view: ViewDependency) -> Response:
             silences=[
                 (silence, service.can_end(identity, silence)) for silence in await service.list_silences(view.request)
             ],
+            set_aside=await service.find_silences_set_aside(view.request),
         )
 
     return await _render_problems(view, make)
@@ -155,7 +156,7 @@ async def _build_silence_request(  # noqa: PLR0917 - the fields of a form
     if matchers is None:
         raise HTTPException(400, f"what: {what[:20]!r} is nothing that can be silenced here")
     ends_at = datetime.now(UTC) + timedelta(hours=hours)
-    return service.build_silence_request(case.alert.area or None, matchers, reason, None, ends_at, kind)
+    return await service.build_silence_request(case.alert.area or None, matchers, reason, None, ends_at, kind)
 
 
 def _render_page(view: View, template: str, status: int = 200, **values: object) -> HTMLResponse:

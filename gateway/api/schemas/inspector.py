@@ -23,7 +23,10 @@ class NewSilence(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Silence(Schema, frozen=True, kw_only=True):
-    """While a silence is in force, nobody is notified of matching events; the decisions are recorded all the same."""
+    """While a silence is in force, nobody is notified of matching events; the decisions are recorded all the same.
+
+    `setAside`: why alerting does not apply this silence; null if it does.
+    """
 
     id: Annotated[int, Meta(examples=[7])]
     match: list[MatcherText]
@@ -33,6 +36,7 @@ class Silence(Schema, frozen=True, kw_only=True):
     starts_at: Instant
     ends_at: Instant
     in_force: bool
+    set_aside: str | None = None
 
 
 class Silences(Schema, frozen=True, kw_only=True):

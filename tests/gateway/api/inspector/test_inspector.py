@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import psycopg
-import pytest
 
 from alerting.alert import Severity
 from alerting.decide.routing import Route
@@ -11,8 +10,6 @@ from alerting.delivery.email import EmailSettings
 from alerting.dispatch.inbox_worker import InboxWorker
 from alerting.inbox import put_alerts
 from alerting.settings import AlertingSettings, ReceiverSettings
-from gateway.access.accounts import Accounts
-from gateway.access.identity import Role, Scope
 from tests.alerting.sample_alerts import make_alert
 
 SETTINGS = AlertingSettings(
@@ -24,21 +21,6 @@ async def decide_alerts(dsn, *alerts):
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
         await put_alerts(connection, alerts)
         await InboxWorker(SETTINGS).decide_inbox(connection)
-
-
-@pytest.fixture
-async def keys(database, node):
-    """Headers with an API key, by account name."""
-    accounts = Accounts(database)
-    headers = {}
-    for name, role, areas in (
-        ("anna", Role.INSPECTOR, ["ijmond"]), ("bob", Role.INSPECTOR, ["chemelot"]), ("carla", Role.OPERATOR, ["*"]),
-        ("dirk", Role.RESIDENT, ["*"]),
-    ):  # fmt: skip
-        await accounts.put_account(name, role, areas, None)
-        key = await accounts.put_key(name, [Scope.ANSWER_ALERTS], ["*"], purpose="test", days=1)
-        headers[name] = {"Authorization": f"Bearer {key}"}
-    return headers
 
 
 def silence(**changes):
