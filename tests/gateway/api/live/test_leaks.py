@@ -35,7 +35,7 @@ async def test_five_hundred_frozen_viewers_are_disconnected_and_others_get_every
             frozen.append(client_socket)
             await asyncio.sleep(0)
         await until(lambda: VIEWERS._value.get() == 500)
-        reader, writer = await asyncio.open_connection(api.base_url.host, api.base_url.port)
+        reader, writer = await asyncio.open_connection(api.base_url.host, api.base_url.port, limit=2**20)
         writer.write(LIVE_REQUEST)
         observations = [
             LiveObservation(station=f"s{i}", observed_property="pm2_5", observed_at=AT, value=1.0, flags=0)
