@@ -7,7 +7,7 @@ event. (event_id, revision) is its permanent key, so that putting it twice chang
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -24,6 +24,11 @@ class Change(StrEnum):
     UPDATED = "updated"
     ENDED = "ended"
     VOIDED = "voided"  # later readings show that it was no event: every notified receiver gets a correction
+
+
+def peak_averaging(kind: str) -> Literal["raw", "area"]:
+    """Return what the peak of an event of this kind is: a single reading, or a figure computed over the area."""
+    return "area" if kind == "regional" else "raw"
 
 
 class Severity(StrEnum):
@@ -127,6 +132,11 @@ class Alert(Struct, frozen=True, kw_only=True):
     def name_property(self, language: str) -> str:
         """Return the property's name for people; its id if the alert carries no name."""
         return self.property_name.get(language, self.observed_property)
+
+    @property
+    def peak_averaging(self) -> Literal["raw", "area"]:
+        """What `peak` is: every text and document says it beside the figure."""
+        return peak_averaging(self.kind)
 
     @property
     def falls(self) -> bool:

@@ -53,6 +53,11 @@ def severity_text(code: str, language: str) -> str:
     return texts_of("severity", language).describe(code)
 
 
+def averaging_text(code: str, language: str) -> str:
+    """Return what a value is: a single reading, or a mean over a minute, an hour, a day; `area`: computed over it."""
+    return texts_of("averaging", language)[code]
+
+
 def compass_direction(degrees: float, language: str) -> str:
     """Degrees from north as one of eight directions."""
     return texts_of("direction", language)[_DIRECTIONS[round(degrees / 45) % 8]]

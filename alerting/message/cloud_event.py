@@ -35,7 +35,7 @@ def build_cloud_event(notification: Notification, *, source: str, public_url: st
         "time": at,
         "datacontenttype": "application/json",
         "dataref": f"{public_url.rstrip('/')}/api/v1/events/{alert.event_id}",
-        "data": alert if notification.plume is None else {**to_builtins(alert), "plume": notification.plume},
+        "data": _event_data(notification),
     }
     if notification.reason in _REASON_TYPES:
         event |= {"id": notification.id, "type": f"nl.piekwacht.pieken.{_REASON_TYPES[notification.reason]}.v1"}
@@ -62,6 +62,13 @@ def build_cloud_event(notification: Notification, *, source: str, public_url: st
             },
         }
     return json.encode(event)
+
+
+def _event_data(notification: Notification) -> dict[str, object]:
+    """Return the alert, what its peak is (`raw`: a single reading), and the plume if it is over."""
+    alert = notification.alert
+    data = {**to_builtins(alert), "peak_averaging": alert.peak_averaging}
+    return data if notification.plume is None else data | {"plume": notification.plume}
 
 
 def _network_data(alert: Alert) -> dict[str, object]:

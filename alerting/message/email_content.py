@@ -28,6 +28,7 @@ from alerting.templates import load_templates
 from alerting.vocabulary import (
     LOCAL_TIMEZONE,
     Language,
+    averaging_text,
     flag_text,
     format_local_time,
     format_number,
@@ -170,6 +171,7 @@ def _plume_values(notification: Notification) -> dict[str, object]:
     titles: dict[str, object] = {
         "title_property": highest.name_property(language),
         "title_value": value + describe_ratio(highest, language),
+        "title_averaging": averaging_text(highest.peak_averaging, language),
     }
     if plume is None:
         return titles | {"plume": None}
@@ -180,7 +182,7 @@ def _plume_values(notification: Notification) -> dict[str, object]:
             property=highest.name_property(language),
             value=value,
             ratio=describe_ratio(highest, language),
-            averaging=texts["single"],
+            averaging=averaging_text(highest.peak_averaging, language),
             at=_format_beside(plume.peak_at, plume.first_onset, language),
         ),
     }
@@ -227,6 +229,7 @@ def _alert_values(notification: Notification) -> dict[str, object]:
         "end": _format_beside(alert.end, alert.onset, language) if alert.end else None,
         "duration": _format_event_duration(alert, language),
         "peak": format_number(alert.peak, language),
+        "peak_averaging": averaging_text(alert.peak_averaging, language),
         "background": format_number(alert.background, language),
         "excess": format_number(abs(alert.excess), language),
         "confidence": f"{alert.confidence * 100:.0f} %" + (f" ({reasons})" if reasons else ""),

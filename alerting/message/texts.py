@@ -5,6 +5,7 @@ from math import ceil
 from alerting.alert import Alert, AlertWind, Change, Corroboration, NearSite
 from alerting.vocabulary import (
     Language,
+    averaging_text,
     compass_direction,
     format_number,
     format_ratio,
@@ -70,6 +71,7 @@ def build_headline(alert: Alert, language: Language = "nl") -> str:
         property=alert.name_property(language),
         place=alert.place.name,
         value=value,
+        averaging=averaging_text(alert.peak_averaging, language),
     )
 
 

@@ -3,6 +3,7 @@
 from math import ceil
 
 from alerting import vocabulary
+from alerting.alert import peak_averaging
 from alerting.vocabulary import LANGUAGES
 from gateway.detection.confidence import ConfidenceReason
 from gateway.model.event import Event, EventKind, Neighbours
@@ -22,6 +23,7 @@ def _summarize(event: Event, registry: Registry, language: str) -> str:
         "place": registry.stations[event.station].name or event.station,
         "peak": _format_value(event.peak, observed_property, language),
         "excess": _format_value(event.excess, observed_property, language),
+        "averaging": vocabulary.averaging_text(peak_averaging(event.kind.value), language),
         "time": _format_duration(event, language),
     }
     kind = "regional_fell" if event.kind is EventKind.REGIONAL and event.falls else event.kind.value

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from psycopg.rows import class_row
 
 from alerting.errors import one_line
 from gateway.errors import StartError
+from gateway.export.csv_dialect import format_time
 from gateway.export.rows import stream_rows
 from gateway.export.selection import QUERIES, Averaging, Rows, Selection, TableFormat
 from gateway.model.legal_day import TimeZoneError, check_time_zone
@@ -29,6 +30,14 @@ class _StationProperty:
     unit: str
     time_zone: str
     datastreams: list[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _UnreadPart:
+    """A part of the period that begins at `start`, and why it could not be read."""
+
+    start: datetime
+    error: Exception
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +69,11 @@ def _parse_time(text: str) -> datetime:
 
 
 def run(args: argparse.Namespace, dsn: str, attribution: str) -> None:
-    """Write the file completely or not at all. Raises StartError."""
+    """Write the file completely or not at all. Raises StartError.
+
+    A part that cannot be read, because its rows are damaged, is a row with `not_read` among its flags: the file is
+    written, and StartError names the first such part.
+    """
     if args.start >= args.end:
         raise StartError("--from must be before --to")
     if args.time_zone is not None:
@@ -68,13 +81,16 @@ def run(args: argparse.Namespace, dsn: str, attribution: str) -> None:
     if args.output is None and args.format == "parquet" and sys.stdout.isatty():
         raise StartError("a Parquet file is binary and not for a terminal: give --output FILE")
     try:
-        asyncio.run(_export(args, dsn, {"licence": LICENCE, "attribution": attribution}))
+        unread_parts = asyncio.run(_export(args, dsn, {"licence": LICENCE, "attribution": attribution}))
     except psycopg.OperationalError as error:
         raise StartError(f"the database does not answer: {one_line(error)}") from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of the pipe has closed it
     except OSError as error:
         raise StartError(f"{args.output or 'standard output'}: {error.strerror}") from None
+    else:
+        if unread_parts:
+            raise StartError(_describe_unread(unread_parts))
 
 
 def _check_time_zone(name: str) -> None:
@@ -84,7 +100,17 @@ def _check_time_zone(name: str) -> None:
         raise StartError(f"--time-zone: {error}") from None
 
 
-async def _export(args: argparse.Namespace, dsn: str, notes: Mapping[str, str]) -> None:
+def _describe_unread(unread_parts: Sequence[_UnreadPart]) -> str:
+    first = unread_parts[0]
+    return (
+        f"parts that could not be read: {len(unread_parts)}; their rows have the flag not_read. "
+        f"The first begins at {format_time(first.start)}: {one_line(first.error)}"
+    )
+
+
+async def _export(args: argparse.Namespace, dsn: str, notes: Mapping[str, str]) -> Sequence[_UnreadPart]:
+    """Write the file; return the parts that could not be read."""
+    unread_parts: list[_UnreadPart] = []
     async with await psycopg.AsyncConnection.connect(
         dsn, autocommit=True, application_name="piekwacht export"
     ) as connection:
@@ -92,17 +118,24 @@ async def _export(args: argparse.Namespace, dsn: str, notes: Mapping[str, str]) 
         async def fetch(query: str, values: Mapping[str, Any]) -> Rows:
             return await (await connection.execute(QUERIES[query], values, binary=True)).fetchall()
 
+        def report(start: datetime, error: Exception) -> None:
+            if connection.closed or not isinstance(error, psycopg.Error):
+                raise error  # the database is away, or the fault is ours: no part can be read
+            unread_parts.append(_UnreadPart(start=start, error=error))
+
         from gateway.export import tables  # noqa: PLC0415 - pyarrow loads slowly, and --help does not need it
 
         selection = await _load_selection(args, connection)
-        parts = tables.write_table(selection, stream_rows(selection, fetch), TableFormat(args.format), notes)
+        rows = stream_rows(selection, fetch, report)
+        parts = tables.write_table(selection, rows, TableFormat(args.format), notes)
         if args.output is None:
             await _write_parts(parts, sys.stdout.buffer)
-            return
+            return unread_parts
         partial_file = args.output.with_name(args.output.name + ".part")
         with partial_file.open("wb") as file:
             await _write_parts(parts, file)
         partial_file.replace(args.output)
+        return unread_parts
 
 
 async def _load_selection(args: argparse.Namespace, connection: psycopg.AsyncConnection) -> Selection:

@@ -1,9 +1,10 @@
 """Rows of a selection, oldest first, with corrected values if the property has a correction rule.
 
 Called by `piekwacht export` and by the API. A row is (time, columns of the query, corrected, correction, uncorrected).
+A part of the period that cannot be read is one row without numbers (`unread_row`); the other parts are complete.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,16 +13,30 @@ from gateway.export.selection import Averaging, Fetch, MeanRow, Rows, Selection
 from gateway.model.figures import shorten
 from gateway.quality.humidity_correction import find_rule
 
+ReportUnread = Callable[[datetime, Exception], None]
+"""(start of a part, why it could not be read): logs or counts it, or raises to end the whole table."""
+_UNREAD_RAW: tuple[None, ...] = (None,) * 9  # all columns but the time
+_UNREAD_MEAN: tuple[None, ...] = (None,) * 10  # all columns but start and end
 
-async def stream_rows(selection: Selection, fetch: Fetch) -> AsyncIterator[Rows]:
+
+async def stream_rows(selection: Selection, fetch: Fetch, report: ReportUnread) -> AsyncIterator[Rows]:
     """Yield the rows of one slice at a time; `fetch` runs a named query of this package.
 
     Rows are tuples: up to 100,000 go into one Parquet row group by columns.
     """
     for start, end in selection.slices():
-        rows = await fetch_slice(selection, start, end, fetch)
+        try:
+            rows = await fetch_slice(selection, start, end, fetch)
+        except Exception as error:  # noqa: BLE001 - a failure here concerns this part only
+            report(start, error)
+            rows = [unread_row(selection.averaging, start, end)]
         if rows:
             yield rows
+
+
+def unread_row(averaging: Averaging, start: datetime, end: datetime) -> tuple[Any, ...]:
+    """Return the row that says that [start, end) could not be read: no numbers, and None for flags."""
+    return (start, *_UNREAD_RAW) if averaging is Averaging.RAW else (start, end, *_UNREAD_MEAN)
 
 
 async def fetch_slice(selection: Selection, start: datetime, end: datetime, fetch: Fetch) -> Rows:

@@ -24,7 +24,7 @@ _MEAN_COLUMNS = (
     "start", "end", "count", "valid_count", "expected_count", "mean", "min", "max", "flags", *_CORRECTION_COLUMNS
 )  # fmt: skip
 _LEADING_COLUMNS = ("station", "observed_property", "unit")
-UNREADABLE = "not_read"  # in the column of flags: these values could not be read; the others of the table are complete
+UNREADABLE = "not_read"  # in the column of flags of a row without numbers: see `unread_row`
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 _COLUMN_TYPES: Mapping[str, Any] = {
     "observed_at": _TIMESTAMP, "stamped_at": _TIMESTAMP, "start": _TIMESTAMP, "end": _TIMESTAMP,
@@ -96,16 +96,10 @@ def csv_from_means(selection: Selection, means: Sequence[Any], dialect: Dialect)
     ])  # fmt: skip
 
 
-def csv_marker(selection: Selection, start: datetime, dialect: Dialect) -> bytes:
-    """Return a line without numbers: from this time on the values of this station could not be read."""
-    names = column_names(selection)
-    cells: list[object] = [selection.station, selection.observed_property, selection.unit, start]
-    cells += [None] * (len(names) - 1)
-    cells[len(_LEADING_COLUMNS) + names.index("flags")] = UNREADABLE
-    return dialect.format_lines([cells])
-
-
-def _flag_names(bits: int) -> list[str]:
+def _flag_names(bits: int | None) -> list[str]:
+    """Return the names of the flags; None: the values could not be read."""
+    if bits is None:
+        return [UNREADABLE]
     return [str(flag.name).lower() for flag in Flag if bits & flag] if bits else []
 
 

@@ -40,8 +40,11 @@ def _has_policies(connection: psycopg.Connection) -> bool:
 
 
 def iterate_slices(since: datetime, until: datetime, margin: timedelta) -> Iterator[tuple[datetime, datetime]]:
-    """Yield [start - margin, end + margin) of successive days that cover the span, no later than `until`."""
+    """Yield [start - margin, end + margin) of successive whole days of the span, no later than `until`.
+
+    What is left is less than a day and computed when it is read: TimescaleDB refuses to fill less than a bucket.
+    """
     start = since
-    while start < until:
+    while start + _SLICE <= until:
         yield start - margin, min(until, start + _SLICE + margin)
         start += _SLICE

@@ -1,5 +1,6 @@
 """The map page: live values and peaks, in two languages, on a phone, and without JavaScript."""
 
+import re
 import time
 
 import pytest
@@ -45,6 +46,8 @@ async def test_a_peak_is_on_the_map_and_in_the_list_within_two_seconds_of_its_co
     await expect(page.locator(".marker.peaking")).to_have_count(1, timeout=2_000)
     assert time.monotonic() - began < 2
     await expect(page.locator("#peaks li")).to_contain_text("Wijk aan Zee")
+    await expect(page.locator("#peaks li strong")).to_contain_text("µg/m³ losse meting")
+    await expect(page.locator(".marker")).to_have_attribute("title", re.compile("µg/m³, gemiddelde van 1 minuut$"))
     await save_screenshot(page, "map-nl-wide")
     await page.locator("#peaks a").click()
     await expect(page.locator("h1")).to_contain_text("Wijk aan Zee")
@@ -94,3 +97,4 @@ async def test_the_keyboard_reaches_a_station(visit, air):
         pytest.fail("no station within ten tabs")
     await page.keyboard.press("Enter")
     await expect(page.locator(".leaflet-popup-content")).to_contain_text("Wijk aan Zee")
+    await expect(page.locator(".leaflet-popup-content")).to_contain_text("gemiddelde van 1 minuut")

@@ -87,7 +87,7 @@ async def test_a_row_alone_gives_a_property_its_unit_name_colours_page_limits_an
                 events = (await client.get("/api/v1/events?property=h2s")).json()["items"]
                 peak = next((event for event in events if event["kind"] == "peak"), peak)
         assert peak["unit"] == "[ppb]"
-        assert "H2S bij Wijk aan Zee steeg naar 43,2 ppb" in peak["around"]["words"]["nl"]
+        assert "H2S bij Wijk aan Zee steeg naar 43,2 ppb (losse meting)" in peak["around"]["words"]["nl"]
         assert "waterstofsulfide" in (await client.get("/nl/stations/wijk-aan-zee?property=h2s")).text
         home = (await client.get("/")).text
         boot = json.loads(re.search(r'<script[^>]*id="boot"[^>]*>(.*?)</script>', home, re.DOTALL)[1])

@@ -9,7 +9,7 @@ HTTPException with status 503.
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -19,6 +19,7 @@ from fastapi import HTTPException
 from msgspec import Raw
 from psycopg.rows import TupleRow
 
+from alerting.log import get_logger
 from gateway.api.data.database import Database
 from gateway.api.data.minute_window import MinuteWindow
 from gateway.api.data.registry import AreaRow, DatastreamRow, ObservedPropertyRow, PublicRegistry, SiteRow, StationRow
@@ -27,6 +28,7 @@ from gateway.live.message import MINUTE_MS, LiveMessage, LiveObservation
 from gateway.model.timestamps import to_ms
 from gateway.quality.humidity_correction import HUMIDITY_PROPERTY, correct_for_humidity, find_rule
 
+_LOG = get_logger("gateway.api")
 _CHECK_INTERVAL = 1.0  # s between version checks in the database
 _COMMIT_GRACE = 0.5  # s that the live feed may be behind a commit
 _CLOCK_TOLERANCE_MS = 120_000  # a later stamp is of a wrong clock, and never newest
@@ -47,6 +49,14 @@ class _HasId(Protocol):
 
 
 Row = TypeVar("Row", bound=_HasId)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppliedValues:
+    """The observations of a commit with their newest minutes, and the stations of which one could not be read."""
+
+    minutes: Sequence[tuple[LiveObservation, Minute]]
+    unread_stations: Sequence[str]
 
 
 class LatestValues:
@@ -137,22 +147,44 @@ class LatestValues:
         """By Python's order of ids, which pages of stations rely on: the database's collation differs."""
         return sorted(await self._database.fetch(row_type, query), key=attrgetter("id"))
 
-    def apply(self, message: LiveMessage) -> list[tuple[LiveObservation, Minute]]:
+    def apply(self, message: LiveMessage) -> "AppliedValues":
         """Add the observations of a commit; returns each with its newest minute.
 
-        A stamp more than two minutes ahead of the clock is left out, whatever others believed of it.
+        A stamp more than two minutes ahead of the clock is left out, whatever others believed of it. An observation
+        that cannot be read costs its station alone: it is loaded from the database before the next answer.
         """
         self._seen_commit = max(self._seen_commit, message.id)
         if self._buffered is not None:
             self._buffered.append(message)
         latest_ms = to_ms(datetime.now(UTC)) + _CLOCK_TOLERANCE_MS
-        for observation in message.observations:
-            self._apply_observation(observation, latest_ms)
-        return [
-            (observation, self.build_minute(observation.station, observation.observed_property))
+        unread_stations = {
+            observation.station
             for observation in message.observations
-            if observation.observed_property in self.windows.get(observation.station, {})
-        ]
+            if not self._try_observation(observation, latest_ms)
+        }
+        return AppliedValues(
+            minutes=[
+                (observation, self.build_minute(observation.station, observation.observed_property))
+                for observation in message.observations
+                if observation.observed_property in self.windows.get(observation.station, {})
+                and observation.station not in unread_stations
+            ],
+            unread_stations=sorted(unread_stations),
+        )
+
+    def _try_observation(self, observation: LiveObservation, latest_ms: int) -> bool:
+        """Add an observation; False if it cannot be read."""
+        try:
+            self._apply_observation(observation, latest_ms)
+        except Exception:  # noqa: BLE001 - it concerns this station only
+            _LOG.exception(
+                "live value not read", station=observation.station, observed_property=observation.observed_property
+            )
+            self.windows.pop(observation.station, None)
+            self.station_json.pop(observation.station, None)
+            self.invalidate()
+            return False
+        return True
 
     def build_minute(self, station: str, observed_property: str) -> Minute:
         """The newest minute of a property that the station measures, with its corrected value."""

@@ -111,7 +111,7 @@ SELECT r.revision, r.changed_at, r.body FROM event_revision r WHERE r.event_id =
 -- name: select_alerts
 -- The public part of the notifications: the inspectorate's name and the kind of channel, never an address.
 SELECT o.id, o.event_id AS event, o.revision, o.round AS reminder, e.area_id AS area, a.authority, e.station_id AS station,
-       s.name AS station_name, e.property_id AS observed_property, p.unit, e.severity, e.onset, e.peak, o.receiver,
+       s.name AS station_name, e.property_id AS observed_property, p.unit, e.severity, e.onset, e.kind, e.peak, o.receiver,
        split_part(o.channel, ':', 1) AS channel, o.state, o.created_at, o.finished_at, r.addressees
 FROM alerting.outbox o
 LEFT JOIN LATERAL (  -- how many addressees have which outcome, by their newest attempt; NULL for a channel without any

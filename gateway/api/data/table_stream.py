@@ -1,40 +1,30 @@
 """Tables of observations as streams: an error ends the part that it concerns, with a marker, and no other part.
 
-The status of a response is sent before its first row, so only the stream itself can report a later error. A CSV table
-gets a line without numbers, with `not_read` in its column of flags. A Parquet file has no place for a marker: it ends
-without its footer, and no program can open it.
+The status of a response is sent before its first row, so only the stream itself can report a later error. The table
+gets a row without numbers, with `not_read` in its column of flags.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from alerting.log import get_logger
 from gateway.api.data.averages import MeanCache
+from gateway.api.schemas.schema import format_instant
 from gateway.export import tables
-from gateway.export.csv_dialect import Dialect
-from gateway.export.rows import fetch_slice, stream_rows
+from gateway.export.rows import stream_rows, unread_row
 from gateway.export.selection import Averaging, Fetch, Selection, TableFormat
 
 _LOG = get_logger("gateway.api")
 _MAX_MINUTES = 2 * 24 * 60
 
 
-async def write_parts(
+def write_parts(
     selection: Selection, fetch: Fetch, format_: TableFormat, notes: Mapping[str, str]
 ) -> AsyncIterator[bytes]:
     """One selection as a file."""
-    if format_ is TableFormat.PARQUET:
-        async for part in tables.write_table(selection, stream_rows(selection, fetch), format_, notes):
-            yield part
-        return
-    dialect = tables.DIALECTS[format_]
-    yield tables.csv_header(selection.averaging, dialect)
-    for start, end in selection.slices():
-        try:
-            part = tables.csv_lines(selection, await fetch_slice(selection, start, end, fetch), dialect)
-        except Exception:  # noqa: BLE001 - a failure here concerns this part only
-            part = _mark(selection, start, dialect)
-        yield part
+    rows = stream_rows(selection, fetch, partial(_report, selection))
+    return tables.write_table(selection, rows, format_, notes)
 
 
 async def write_minutes_of_stations(
@@ -47,11 +37,18 @@ async def write_minutes_of_stations(
         try:
             page = await mean_cache.fetch_page(selection, None, _MAX_MINUTES)
             part = tables.csv_from_means(selection, [mean for _, mean in reversed(page)], dialect)
-        except Exception:  # noqa: BLE001 - a failure here concerns this station only
-            part = _mark(selection, selection.start, dialect)
+        except Exception as error:  # noqa: BLE001 - a failure here concerns this station only
+            _report(selection, selection.start, error)
+            row = unread_row(selection.averaging, selection.start, selection.end)
+            part = tables.csv_lines(selection, [row], dialect)
         yield part
 
 
-def _mark(selection: Selection, start: datetime, dialect: Dialect) -> bytes:
-    _LOG.exception("table incomplete", station=selection.station, property=selection.observed_property)
-    return tables.csv_marker(selection, start, dialect)
+def _report(selection: Selection, start: datetime, error: Exception) -> None:
+    _LOG.error(
+        "table incomplete",
+        station=selection.station,
+        property=selection.observed_property,
+        start=format_instant(start),
+        exc_info=error,
+    )

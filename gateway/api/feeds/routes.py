@@ -49,7 +49,7 @@ def _build_event_entry(view: View, root: str, event: Event) -> syndication.FeedE
         id=f"{root}/events/{event.id}",
         link=f"{root}/{view.language}/events/{event.id}",
         title=f"{view.name_of(event.observed_property)}, {event.station_name}: "
-        f"{view.number(event.peak)} {view.unit_of(event.unit)}",
+        f"{view.number(event.peak)} {view.unit_of(event.unit)}, {view.averaging(event.peak_averaging)}",
         text=view.texts["voided"] if event.change == "voided" else build_sentence(view, event),
         published=datetime.fromisoformat(event.detected_at),
         updated=datetime.fromisoformat(event.changed_at),
@@ -61,12 +61,12 @@ def _build_event_entry(view: View, root: str, event: Event) -> syndication.FeedE
 def _build_alert_entry(view: View, root: str, alert: Alert) -> syndication.FeedEntry:
     updated = datetime.fromisoformat(alert.finished_at or alert.created_at)
     state = view.texts.get(alert.state, alert.state)
+    peak = f"{view.number(alert.peak)} {view.unit_of(alert.unit)}, {view.averaging(alert.peak_averaging)}"
     return syndication.FeedEntry(
         id=f"{root}/api/v1/alerts/{alert.id}",
         link=f"{root}/{view.language}/events/{alert.event}",
         title=f"{alert.receiver}: {view.name_of(alert.observed_property)}, {alert.station_name}",
-        text=f"{view.texts.get(alert.channel, alert.channel)}, {state}. "
-        f"{view.number(alert.peak)} {view.unit_of(alert.unit)}, {view.date_time(alert.onset)}.",
+        text=f"{view.texts.get(alert.channel, alert.channel)}, {state}. {peak}, {view.date_time(alert.onset)}.",
         published=datetime.fromisoformat(alert.created_at),
         updated=updated,
     )

@@ -17,15 +17,19 @@ _MAX_BACKLOG_VALUES = 250  # more would cost a megabyte per viewer at ten thousa
 
 @dataclass(frozen=True, kw_only=True)
 class LiveUpdate:
-    """The values and events of one commit. `id`: the commit from which to resume."""
+    """The values and events of one commit. `id`: the commit from which to resume.
+
+    `unread_stations`: of these a value or event of the commit could not be read; those of the others are complete.
+    """
 
     id: int
     area: str
     values: Sequence[LiveValue]
     events: Sequence[Event]
+    unread_stations: Sequence[str] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.values or self.events)
+        return bool(self.values or self.events or self.unread_stations)
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,13 @@ class Subscription:
     def select(self, update: LiveUpdate) -> LiveUpdate:
         """The matching part of an update."""
         if self.area not in {None, update.area}:
-            return replace(update, values=[], events=[])
+            return replace(update, values=[], events=[], unread_stations=[])
         if self.station is None and self.observed_property is None:
             return update
         values = [item for item in update.values if self.matches(update.area, item.station, item.observed_property)]
         events = [item for item in update.events if self.matches(update.area, item.station, item.observed_property)]
-        return replace(update, values=values, events=events)
+        unread = [item for item in update.unread_stations if self.station in {None, item}]
+        return replace(update, values=values, events=events, unread_stations=unread)
 
 
 class Backlog:
@@ -61,11 +66,12 @@ class Backlog:
     Over 250 values are dropped, and the viewer is told to read everything again.
     """
 
-    __slots__ = ("_events", "_id", "_stale", "_values")
+    __slots__ = ("_events", "_id", "_stale", "_unread", "_values")
 
     def __init__(self) -> None:
         self._values: dict[tuple[str, str], LiveValue] = {}
         self._events: list[Event] = []
+        self._unread: set[str] = set()
         self._id, self._stale = 0, False
 
     def add(self, update: LiveUpdate | None) -> bool:
@@ -79,13 +85,21 @@ class Backlog:
         if len(self._values) > _MAX_BACKLOG_VALUES:
             self._values, self._stale = {}, True
         self._events += update.events
+        self._unread.update(update.unread_stations)
         return len(self._events) <= _MAX_BACKLOG_EVENTS
 
     def drain(self) -> tuple[bool, LiveUpdate]:
         """Whether the viewer has to read everything again, and the unread updates; both are reset."""
-        backlog = self._stale, LiveUpdate(id=self._id, area="", values=list(self._values.values()), events=self._events)
-        self._values, self._events, self._stale = {}, [], False
-        return backlog
+        update = LiveUpdate(
+            id=self._id,
+            area="",
+            values=list(self._values.values()),
+            events=self._events,
+            unread_stations=sorted(self._unread),
+        )
+        is_stale, self._stale = self._stale, False
+        self._values, self._events, self._unread = {}, [], set()
+        return is_stale, update
 
 
 class Replay:
@@ -108,24 +122,22 @@ class Replay:
 
 def encode_sse(update: LiveUpdate) -> bytes:
     """The update as server-sent events: events first, each with the id from which to resume."""
-    # Only the last frame has the id of the commit: a viewer disconnected before it gets the whole commit again.
-    frames = [(b"event", json.encode(event)) for event in update.events]
-    if update.values:
-        frames.append((b"observation", json.encode(update.values)))
-    last = len(frames) - 1
     return b"".join(
-        b"id: %d\nevent: %b\ndata: %b\n\n" % (update.id - (i < last), name, data)
-        for i, (name, data) in enumerate(frames)
+        b"id: %d\nevent: %b\ndata: %b\n\n" % (id_, name.encode(), data) for id_, name, data in _encode_frames(update)
     )
 
 
 def encode_websocket(update: LiveUpdate) -> list[str]:
     """The same for a WebSocket: one JSON object per frame."""
-    frames = [(update.id, "event", json.encode(event)) for event in update.events]
+    return [f'{{"id":{id_},"event":"{name}","data":{data.decode()}}}' for id_, name, data in _encode_frames(update)]
+
+
+def _encode_frames(update: LiveUpdate) -> list[tuple[int, str, bytes]]:
+    """Id, name and JSON of each frame: what could not be read, events, values."""
+    frames = [("not_read", json.encode({"station": station})) for station in update.unread_stations]
+    frames += [("event", json.encode(event)) for event in update.events]
     if update.values:
-        frames.append((update.id, "observation", json.encode(update.values)))
+        frames.append(("observation", json.encode(update.values)))
+    # Only the last frame has the id of the commit: a viewer disconnected before it gets the whole commit again.
     last = len(frames) - 1
-    return [
-        f'{{"id":{id_ - (i < last)},"event":"{name}","data":{data.decode()}}}'
-        for i, (id_, name, data) in enumerate(frames)
-    ]
+    return [(update.id - (i < last), name, data) for i, (name, data) in enumerate(frames)]

@@ -123,18 +123,33 @@ class Hub:
                 viewer.offer(STALE_FRAME, None)
 
     def _build_update(self, message: LiveMessage) -> LiveUpdate:
-        observations, stations = self.latest_values.apply(message), self.latest_values.registry.stations
-        values = [build_live_value(item.station, item.observed_property, minute) for item, minute in observations]
-        events = []
-        for item in message.events:
-            station = stations.get(item.event.station)
-            name = item.event.station if station is None else station.name
-            events.append(build_live_event(item, name, message.committed_at, self._settings.operator))
+        applied = self.latest_values.apply(message)
+        values = [build_live_value(item.station, item.observed_property, minute) for item, minute in applied.minutes]
+        events, unread_stations = self._build_events(message)
+        unread_stations.update(applied.unread_stations)
+        if unread_stations:
+            DROPPED.labels("not_read").inc()
+            self._known_since = message.id  # whoever resumes from before has to read everything again
         self._record_changes(message, values, events)
         now = message.committed_at.timestamp()
-        for observation in message.observations:
+        for observation, _ in applied.minutes:
             LIVE_AGE.observe(max(0.0, now - observation.observed_at.timestamp()))
-        return LiveUpdate(id=message.id, area=message.area, values=values, events=events)
+        return LiveUpdate(
+            id=message.id, area=message.area, values=values, events=events, unread_stations=sorted(unread_stations)
+        )
+
+    def _build_events(self, message: LiveMessage) -> tuple[list[Event], set[str]]:
+        """The events of a commit, and the stations of those that could not be read."""
+        events, unread_stations = [], set()
+        for item in message.events:
+            station = self.latest_values.registry.stations.get(item.event.station)
+            name = item.event.station if station is None else station.name
+            try:
+                events.append(build_live_event(item, name, message.committed_at, self._settings.operator))
+            except Exception:  # noqa: BLE001 - it concerns this station only
+                _LOG.exception("live event not read", station=item.event.station, event_id=item.event.id)
+                unread_stations.add(item.event.station)
+        return events, unread_stations
 
     def _record_changes(self, message: LiveMessage, values: Sequence[LiveValue], events: Sequence[Event]) -> None:
         for value in values:

@@ -225,8 +225,12 @@ async def _fetch_neighbour_lines(
 
 
 def describe_event(view: View, event: Event) -> str:
-    """The detector's sentence, which names neighbours and wind; an older event without one gets `build_sentence`."""
-    return event.around.words.get(view.language) or build_sentence(view, event)
+    """The detector's sentence, which names neighbours and wind.
+
+    An older event has none, or one that does not say what its peak is: it gets `build_sentence`.
+    """
+    sentence = event.around.words.get(view.language, "")
+    return sentence if view.averaging(event.peak_averaging) in sentence else build_sentence(view, event)
 
 
 def describe_neighbours(view: View, event: Event) -> str:
@@ -250,6 +254,7 @@ def build_sentence(view: View, event: Event) -> str:
         when=view.date_time(event.onset),
         name=view.name_of(event.observed_property),
         station=event.station_name,
+        averaging=view.averaging(event.peak_averaging),
         peak=f"{view.number(event.peak)} {unit}".strip(),
         background=f"{view.number(event.background)} {unit}".strip(),
     )

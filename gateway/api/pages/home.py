@@ -35,6 +35,7 @@ async def show_map(view: ViewDependency) -> HTMLResponse:
         "language": view.language,
         "home": f"{view.prefix}/",
         "words": {name: view.texts[name] for name in LIVE_TEXTS},
+        "averagings": view.averagings,
         "colourSteps": {row.id: row.colour_steps for row in PROPERTIES.values() if row.colour_steps},
         "units": dict(UNIT_SYMBOLS),
         "stations": features,

@@ -23,6 +23,7 @@ from gateway.api.routes.places import get_latest_values
 from gateway.api.schemas.observations import Minute
 from gateway.api.schemas.schema import LICENCE, Schema
 from gateway.api.settings import ApiSettings
+from gateway.export.selection import Averaging
 from gateway.model.texts import texts_of
 from gateway.model.timestamps import from_ms
 
@@ -93,6 +94,15 @@ class View:
     def unit_of(self, code: str) -> str:
         """The symbol of a UCUM unit."""
         return vocabulary.unit_symbol(code)
+
+    @property
+    def averagings(self) -> dict[str, str]:
+        """The texts of all kinds of averaging, for the scripts."""
+        return {code: self.averaging(code) for code in (*Averaging, "area")}
+
+    def averaging(self, code: str) -> str:
+        """What a value is, beside which this stands: a single reading, or a mean over a minute, an hour or a day."""
+        return vocabulary.averaging_text(code, self.language)
 
     def flags(self, names: list[str]) -> str:
         """The texts of flags."""

@@ -76,6 +76,7 @@ async def show_station(
     boot = {
         "language": view.language,
         "words": {name: view.texts[name] for name in LIVE_TEXTS},
+        "averagings": view.averagings,
         "station": id_,
         "property": property_id,
         "unit": chart.unit,
@@ -183,7 +184,8 @@ def build_peak_spans(view: View, event_documents: list[dict[str, Any]]) -> list[
             start=datetime.fromisoformat(event["onset"]),
             end=view.now if event["end"] is None else datetime.fromisoformat(event["end"]),
             css="marked",
-            label=f"{view.texts['event']}: {view.number(event['peak'])} {view.unit_of(event['unit'])}",
+            label=f"{view.texts['event']}: {view.number(event['peak'])} {view.unit_of(event['unit'])}, "
+            f"{view.averaging(event['peakAveraging'])}",
         )
         for event in event_documents
         if _is_valid_peak(event)

@@ -1,7 +1,7 @@
 """Keys of the texts that the modules in the browser show; the texts are in the catalogue, context `page`."""
 
 LIVE_TEXTS = (
-    "minute", "silent", "no_valid", "live", "connecting", "lost", "resting", "since", "until", "times", "seconds",
+    "silent", "no_valid", "live", "connecting", "lost", "resting", "since", "until", "times", "seconds",
     "minutes", "minor", "moderate", "severe", "extreme", "peak", "mean", "when", "corrected",
     "also", "second", "seconds_long", "minutes_long", "hours_long", "no_humidity",
     "humidity_flagged", "too_humid",

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from alerting.alert import peak_averaging
+from gateway.api.schemas.events import PeakAveraging
 from gateway.api.schemas.schema import Id, Instant, Json, LicensedDocument, Schema, format_instants
 
 
@@ -37,6 +39,7 @@ class Alert(LicensedDocument, frozen=True, kw_only=True):
     severity: str
     onset: Instant
     peak: float
+    peak_averaging: PeakAveraging
     receiver: str
     channel: Annotated[str, Meta(examples=["email"])]
     state: Annotated[str, Meta(description="delivered: to every addressee; partial: to some", examples=["delivered"])]
@@ -52,7 +55,9 @@ class Alerts(LicensedDocument, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
-def alert_from_columns(attribution: str, *, addressees: Json | None, **columns: Any) -> Alert:  # noqa: ANN401 - any
+def alert_from_columns(attribution: str, *, kind: str, addressees: Json | None, **columns: Any) -> Alert:  # noqa: ANN401
     """A row of the query `select_alerts`."""
     counts = None if addressees is None else msgspec.convert(addressees, Addressees)
-    return Alert(**format_instants(columns), addressees=counts, attribution=attribution)
+    return Alert(
+        **format_instants(columns), peak_averaging=peak_averaging(kind), addressees=counts, attribution=attribution
+    )

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from alerting.alert import peak_averaging
 from gateway.api.schemas.schema import (
     Id,
     Instant,
@@ -17,6 +18,11 @@ from gateway.api.schemas.schema import (
     format_optional_instant,
 )
 from gateway.live.message import LiveEvent
+
+PeakAveraging = Annotated[
+    Literal["raw", "area"],
+    Meta(description="what `peak` is: a single reading (`raw`), or a figure computed over the area (`area`)"),
+]
 
 
 class Neighbours(Schema, frozen=True, kw_only=True):
@@ -77,7 +83,8 @@ class Event(LicensedDocument, frozen=True, kw_only=True):
     peak_at: Instant
     detected_at: Instant
     end: Instant | None
-    peak: float
+    peak: Annotated[float, Meta(description="the highest or lowest value; what it is, `peakAveraging` says")]
+    peak_averaging: PeakAveraging
     background: float
     excess: float
     confidence: Annotated[float, Meta(description="about 80 % of the events with 0.8 are real")]
@@ -104,6 +111,7 @@ class Revision(Schema, frozen=True, kw_only=True):
     change: str
     kind: str
     peak: float
+    peak_averaging: PeakAveraging
     background: float
     excess: float
     confidence: float
@@ -120,7 +128,12 @@ class Revisions(LicensedDocument, frozen=True, kw_only=True):
 
 def event_from_columns(attribution: str, *, around: Json, **columns: Any) -> Event:  # noqa: ANN401 - of any column
     """A row of the query `select_events`."""
-    return Event(**format_instants(columns), around=msgspec.convert(around, Around), attribution=attribution)
+    return Event(
+        **format_instants(columns),
+        peak_averaging=peak_averaging(columns["kind"]),
+        around=msgspec.convert(around, Around),
+        attribution=attribution,
+    )
 
 
 def build_live_event(live: LiveEvent, station_name: str, changed_at: datetime, attribution: str) -> Event:
@@ -142,6 +155,7 @@ def build_live_event(live: LiveEvent, station_name: str, changed_at: datetime, a
         detected_at=format_instant(event.detected_at),
         end=format_optional_instant(event.end),
         peak=event.peak,
+        peak_averaging=peak_averaging(event.kind.value),
         background=event.background,
         excess=event.excess,
         confidence=event.confidence,
@@ -160,6 +174,7 @@ def revision_from_columns(*, revision: int, changed_at: datetime, body: Json) ->
     return Revision(
         revision=revision,
         changed_at=format_instant(changed_at),
+        peak_averaging=peak_averaging(body["kind"]),
         onset=format_instant(datetime.fromisoformat(body["onset"])),
         end=None if body.get("end") is None else format_instant(datetime.fromisoformat(body["end"])),
         **{name: body[name] for name in ("change", "kind", "peak", "background", "excess", "confidence")},

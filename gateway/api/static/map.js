@@ -4,6 +4,7 @@ import { element, formatter } from "./figures.js";
 
 const boot = JSON.parse(document.getElementById("boot").textContent);
 const words = boot.words;
+const averagings = boot.averagings;
 const home = boot.home;
 const { number, timeOfDay, unit, age, ratio, duration, ...format } = formatter(boot);
 const stations = new Map(boot.stations.map((feature) => [feature.id, feature]));
@@ -53,7 +54,7 @@ function drawMap() {
   }
   for (const feature of stations.values()) {
     const [longitude, latitude] = feature.geometry.coordinates;
-    const marker = L.marker([latitude, longitude], { icon: icon(feature), zIndexOffset: zIndexOffset(feature), title: feature.properties.name, alt: feature.properties.name }).addTo(map);
+    const marker = L.marker([latitude, longitude], { icon: icon(feature), zIndexOffset: zIndexOffset(feature), title: markerTitle(feature), alt: markerTitle(feature) }).addTo(map);
     marker.bindPopup(() => popup(feature));
     markers.set(feature.id, marker);
   }
@@ -84,12 +85,21 @@ function icon(feature) {
   return L.divIcon({ className: name, html: element("span", { textContent: text }), iconSize: [36, 36] });
 }
 
+const meanText = (value) => `${number(value.mean)} ${unit(value.unit)}, ${averagings[value.averaging]}`;
+
+// What a marker says to the pointer and to a screen reader: the number on it is a mean, and of what.
+function markerTitle(feature) {
+  const value = feature.properties.newest[shownProperty];
+  const name = feature.properties.name;
+  return hasNoData(value) || value.mean === null ? name : `${name}: ${meanText(value)}`;
+}
+
 function popup(feature) {
   const rows = Object.entries(feature.properties.newest)
     .filter(([name]) => document.querySelector(`#property option[value="${name}"]`))
-    .map(([name, v]) => element("div", { textContent: `${boot.names[name] ?? name}: ${hasNoData(v) ? "–" : number(v.mean)} ${unit(v.unit)}` }));
+    .map(([name, v]) => element("div", { textContent: `${boot.names[name] ?? name}: ${hasNoData(v) ? "–" : meanText(v)}` }));
   const link = element("a", { href: `${home}stations/${encodeURIComponent(feature.id)}`, textContent: feature.properties.name });
-  return element("div", {}, element("strong", {}, link), ...rows, element("small", { textContent: words.minute }));
+  return element("div", {}, element("strong", {}, link), ...rows);
 }
 
 function legend() {
@@ -153,7 +163,7 @@ function peakRow([event, ...others]) {
     "li",
     { className: `peak ${event.severity}${isOver ? " over" : ""}` },
     element("a", { href: `${home}events/${encodeURIComponent(event.id)}`, textContent: name }),
-    element("strong", { textContent: `${number(event.peak)} ${unit(event.unit)}` }),
+    element("strong", {}, `${number(event.peak)} ${unit(event.unit)} `, element("span", { className: "averaging", textContent: averagings[event.peakAveraging] })),
     element("span", { className: "what", textContent: parts.join(" · ") }),
   );
   row.dataset.id = event.id;
@@ -182,6 +192,9 @@ function drawMarkers() {
     const next = icon(stations.get(id));
     const before = marker.getIcon();
     marker.setZIndexOffset(zIndexOffset(stations.get(id)));
+    marker.options.title = marker.options.alt = markerTitle(stations.get(id));
+    marker.getElement()?.setAttribute("title", marker.options.title);
+    marker.getElement()?.setAttribute("aria-label", marker.options.title);
     if (before.options.className !== next.options.className || before.options.html.textContent !== next.options.html.textContent) marker.setIcon(next);
   }
 }

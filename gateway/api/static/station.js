@@ -100,9 +100,9 @@ function draw() {
     fmtDate: () => (date) => date.toLocaleString(boot.language, { month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit" }),
     series: [
       { label: boot.words.when, value: (_u, at) => (at ? new Date(at * 1000).toLocaleString(boot.language, timeOptions) : "–") },
-      { label: boot.words.peak, stroke: "#b35a12", width: 1, value: formatValue, spanGaps: false, points: { show: false }, paths: steps },
-      { label: boot.words.mean, stroke: "#1d4d3a", width: 2, value: formatValue, spanGaps: false, points: { show: false }, paths: steps },
-      ...(boot.corrected ? [{ label: boot.words.corrected, stroke: "#1c5d99", width: 1.5, dash: [6, 4], value: formatValue, spanGaps: false, points: { show: false }, paths: steps }] : []),
+      { label: `${boot.words.peak} (${boot.averagings.raw})`, stroke: "#b35a12", width: 1, value: formatValue, spanGaps: false, points: { show: false }, paths: steps },
+      { label: boot.averagings[boot.averaging], stroke: "#1d4d3a", width: 2, value: formatValue, spanGaps: false, points: { show: false }, paths: steps },
+      ...(boot.corrected ? [{ label: `${boot.averagings[boot.averaging]}, ${boot.words.corrected}`, stroke: "#1c5d99", width: 1.5, dash: [6, 4], value: formatValue, spanGaps: false, points: { show: false }, paths: steps }] : []),
     ],
     axes: [
       { ...axis, values: (_u, times) => times.map(label), space: 70 },

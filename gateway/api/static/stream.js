@@ -17,7 +17,7 @@ export function follow({ onValues, onEvent, onStale, onState }) {
     if (message.id) last = message.id;
     if (message.kind === "observation") onValues(message.data);
     else if (message.kind === "event") onEvent(message.data);
-    else if (message.kind === "stale") onStale();
+    else if (message.kind === "stale" || message.kind === "not_read") onStale();
     else if (message.kind === "state") onState((state = message.data));
     else if (message.kind === "hello" && source) channel.postMessage({ kind: "state", data: state });
   }
@@ -40,7 +40,8 @@ export function follow({ onValues, onEvent, onStale, onState }) {
       broadcast({ kind: "state", data: "lost" });
       if (source?.readyState === EventSource.CLOSED) setTimeout(() => source && listen(), 3000 + Math.random() * 3000);
     };
-    for (const kind of ["observation", "event", "stale"])
+    // not_read: a part of the commit is missing, which everybody has to read again
+    for (const kind of ["observation", "event", "stale", "not_read"])
       source.addEventListener(kind, (message) => broadcast({ kind, id: message.lastEventId, data: JSON.parse(message.data) }));
   }
 

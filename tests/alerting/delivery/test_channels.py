@@ -312,7 +312,7 @@ async def test_apprise_reaches_ntfy(tmp_path, status, outcome, short):
         done = await sent(AppriseSettings(url_file=tmp_path / "url", short=short))
     assert done.outcome is outcome
     told = json.loads(web.requests[0][1])
-    assert told["title"] == "Piek PM2,5 bij Wijk aan Zee: 84,0 µg/m³ (10× achtergrond)"
+    assert told["title"] == "Piek PM2,5 bij Wijk aan Zee: 84,0 µg/m³ (10× achtergrond), losse meting"
     assert told["message"] == "https://p.example/events/7ckljx4okjr6urfo" or not short
 
 

@@ -56,7 +56,7 @@ async def test_the_closing_message_speaks_of_the_whole_plume(database, settings)
             change(database, CALM)
             await wait_until(lambda: len(server.received) == 2 and len(web.requests) == 2)
     subject, text = subject_and_text(server.received[1])
-    assert subject == "Piek voorbij: PM2,5 bij Wijk aan Zee: 120 µg/m³ (14× achtergrond)"
+    assert subject == "Piek voorbij: PM2,5 bij Wijk aan Zee: 120 µg/m³ (14× achtergrond), losse meting"
     assert "3 pieken op 1 station, van " in text
     assert text.index("Hoogste van de pluim") < text.index("Hieronder de piek die wij eerder meldden.") < 1000
     assert "PM2,5 120 µg/m³ (14× achtergrond), losse meting, om " in text
@@ -142,7 +142,10 @@ async def test_a_peak_that_was_over_when_it_was_found_is_in_the_digest(database,
     if is_told:
         subject, text = subject_and_text(server.received[0])
         assert subject == "Dagoverzicht: 1 achteraf gevonden"
-        assert "Piek voorbij: PM2,5 bij Wijk aan Zee: 84,0 µg/m³ (10× achtergrond) (achteraf gevonden)" in text
+        assert (
+            "Piek voorbij: PM2,5 bij Wijk aan Zee: 84,0 µg/m³ (10× achtergrond), losse meting (achteraf gevonden)"
+            in text
+        )
 
 
 async def test_a_late_peak_that_was_none_is_in_no_digest_and_is_corrected_after_one(database, settings):

@@ -141,7 +141,7 @@ def test_the_same_is_said_in_english():
         acknowledge_url=f"{URL}/acknowledge/t",
     )
     contents = render_email(told, public_url=URL)
-    assert contents.subject == "Peak over: PM2.5 at Wijk aan Zee: 84.0 µg/m³ (10× background)"
+    assert contents.subject == "Peak over: PM2.5 at Wijk aan Zee: 84.0 µg/m³ (10× background), single reading"
     dutch = render_email(structs.replace(told, language="nl"), public_url=URL)
     for words in (
         "Mean",

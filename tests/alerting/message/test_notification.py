@@ -22,7 +22,7 @@ def text_of(one, **options):
 
 
 def test_the_subject_says_what_where_and_how_high():
-    assert text_of(make_alert()).subject == "Piek PM2,5 bij Wijk aan Zee: 84,0 µg/m³ (10× achtergrond)"
+    assert text_of(make_alert()).subject == "Piek PM2,5 bij Wijk aan Zee: 84,0 µg/m³ (10× achtergrond), losse meting"
     assert text_of(make_ended_alert()).subject.startswith("Piek voorbij: PM2,5 bij Wijk aan Zee")
     assert text_of(make_alert(2, change=Change.VOIDED)).subject.startswith("Correctie: geen piek")
 
@@ -134,7 +134,9 @@ def test_a_signal_that_falls_is_never_said_to_rise():
         "observed_property": "voc_raw",
     }
     contents = text_of(make_alert(**facts, property_name={"nl": "VOC", "en": "VOC"}))
-    assert contents.subject == "Piek VOC bij Wijk aan Zee: daalde naar 28842 ticks (94 % van de achtergrond)"
+    assert (
+        contents.subject == "Piek VOC bij Wijk aan Zee: daalde naar 28842 ticks (94 % van de achtergrond), losse meting"
+    )
     for words in ("Laagste waarde", "Onder achtergrond", "1755 ticks", "Dit ruwe signaal daalt"):
         assert words in contents.text
         assert words in contents.html

@@ -112,7 +112,7 @@ def test_neighbours_wind_and_the_site_upwind_are_told_with_the_event():
     assert [site.id for site in event.upwind] == ["x"]
     assert event.upwind[0].bearing == pytest.approx(270, abs=0.1)
     assert event.upwind[0].distance == pytest.approx(6_839, rel=0.01)
-    assert event.words["nl"].startswith("PM2,5 bij De Pijp steeg naar 83,9 µg/m³, ")
+    assert event.words["nl"].startswith("PM2,5 bij De Pijp steeg naar 83,9 µg/m³ (losse meting), ")
     assert "; 2 van 23 buren stegen ook binnen 15 minuten; " in event.words["nl"]
     assert "12 minuten lang" in event.words["nl"]
     assert event.words["nl"].endswith("wind uit het westen, van Terrein X.")

@@ -27,18 +27,20 @@ def told(**facts):
 def test_a_peak_is_told_in_multiples_of_its_background_and_with_nobody_beside_it():
     alone = Neighbours(fresh=3, risen=0, stations=())
     dutch, english = told(neighbours=alone, end=ONSET + timedelta(minutes=12))
-    assert (
-        dutch
-        == "PM2,5 bij S0 steeg naar 84,0 µg/m³, 6,0 keer de achtergrond, 12 minuten lang; geen van 3 buren steeg ook."
+    assert dutch == (
+        "PM2,5 bij S0 steeg naar 84,0 µg/m³ (losse meting), 6,0 keer de achtergrond, 12 minuten lang; "
+        "geen van 3 buren steeg ook."
     )
-    assert (
-        english
-        == "PM2.5 at S0 rose to 84.0 µg/m³, 6.0 times its background, for 12 minutes; none of 3 neighbours rose too."
+    assert english == (
+        "PM2.5 at S0 rose to 84.0 µg/m³ (single reading), 6.0 times its background, for 12 minutes; "
+        "none of 3 neighbours rose too."
     )
 
 
 def test_multiples_of_a_background_within_the_noise_are_not_told():
-    assert told(background=1.0, noise=0.8) == ("PM2,5 bij S0 steeg naar 84,0 µg/m³.", "PM2.5 at S0 rose to 84.0 µg/m³.")
+    dutch, english = told(background=1.0, noise=0.8)
+    assert dutch == "PM2,5 bij S0 steeg naar 84,0 µg/m³ (losse meting)."
+    assert english == "PM2.5 at S0 rose to 84.0 µg/m³ (single reading)."
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ def test_of_how_many_neighbours_rose_too_and_within_what_time_is_told():
     falling = {"observed_property": "pm2_5", "peak": 4.0, "background": 14.0, "excess": 10.0}
     assert (
         told(neighbours=near, **falling)[0]
-        == "PM2,5 bij S0 daalde naar 4,0 µg/m³; 3 van 9 buren daalden ook binnen 4 minuten."
+        == "PM2,5 bij S0 daalde naar 4,0 µg/m³ (losse meting); 3 van 9 buren daalden ook binnen 4 minuten."
     )
 
 

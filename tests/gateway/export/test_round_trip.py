@@ -31,7 +31,7 @@ _OBSERVATIONS = st.lists(
 
 async def export(observations, format_):
     rows = [
-        (datetime.fromtimestamp((T0 + ms) / 1000, UTC), value, flags, "ijm-001", "k3v5x2m2q7ab", 1, None, None, None)
+        (datetime.fromtimestamp((T0 + ms) / 1000, UTC), value, flags, "ijm-001", "k3v5x2m2q7ab", 1, *[None] * 4)
         for ms, value, flags in observations
     ]
 

@@ -162,9 +162,11 @@ def test_slices_cover_the_span_from_the_oldest_on(days, margin):
     slices = list(iterate_slices(START, until, timedelta(days=margin)))
     assert all(before[1] >= after[0] for before, after in pairwise(slices))
     assert [start for start, _ in slices] == sorted(start for start, _ in slices)
+    assert bool(slices) == (days >= 1)
+    assert all(end - start >= timedelta(days=1) for start, end in slices)  # a bucket of every width at least
     if slices:
         assert slices[0][0] <= START
-        assert slices[-1][1] == until
+        assert timedelta(0) <= until - slices[-1][1] < timedelta(days=1)
 
 
 def test_two_datastreams_do_not_mix(connection, database):
