@@ -1,34 +1,32 @@
 """Where all rows are known, their order within one moment changes nothing."""
 
 import numpy as np
-import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_agent.recordings.reader import RecordedValue
 from gateway.detection.row_order import order_rows
 from gateway.detection.settings import DetectionSettings
 from gateway.evaluation.backtest import detect_revisions
 from tests.laws import build_registry, simulate_observations
 
 
-def build_table(seed):
+def build_recording(seed):
     """A recording of six stations at equal times, with twice a value at some of them."""
     batch = simulate_observations(6, 200, seed=seed)
-    station = np.array([f"s{slot}" for slot in batch.datastream])
-    columns = {"station": station, "time": batch.observed_at / 1000, "value": batch.value}
-    columns = {name: np.concatenate([column, column[::7]]) for name, column in columns.items()}
-    columns["value"][len(batch) :] += 5.0
-    return pa.table({**columns, "property": ["pm2_5"] * len(columns["value"])})
+    rows = list(zip(batch.datastream.tolist(), batch.observed_at.tolist(), batch.value.tolist(), strict=True))
+    rows += [(slot, at, value + 5.0) for slot, at, value in rows[::7]]
+    return [RecordedValue(f"s{slot}", "pm2_5", at, value, 0) for slot, at, value in rows]
 
 
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 3), shuffle=st.integers(0, 1000))
 def test_the_order_of_the_lines_of_a_recording_changes_no_event(seed, shuffle):
-    table = build_table(seed)
-    expected = detect_revisions(table, DetectionSettings())
+    values = build_recording(seed)
+    expected = detect_revisions(values, DetectionSettings())
     assert expected
-    order = np.random.default_rng(shuffle).permutation(len(table))
-    assert detect_revisions(table.take(order), DetectionSettings()) == expected
+    order = np.random.default_rng(shuffle).permutation(len(values))
+    assert detect_revisions([values[i] for i in order], DetectionSettings()) == expected
 
 
 def test_of_two_readings_at_one_time_the_valid_one_comes_first_and_then_the_lower():

@@ -80,7 +80,7 @@ def test_of_how_many_neighbours_rose_too_and_within_what_time_is_told():
 
 def test_an_episode_of_a_falling_signal_fell_in_the_whole_area():
     falling = {"kind": EventKind.REGIONAL, "peak": 4.0, "background": 14.0, "excess": 10.0}
-    assert told(**falling)[0].startswith("PM2,5 daalde in het hele gebied rond S0, met 10 µg/m³ onder de achtergrond")
+    assert told(**falling)[0].startswith("PM2,5 daalde in het hele gebied rond S0, met 10,0 µg/m³ onder de achtergrond")
 
 
 def test_an_event_without_further_readings_says_so():
