@@ -49,7 +49,7 @@ from gateway.detection.kernels.regional import follow_regional
 from gateway.detection.records import KernelRows, StateArrays, Topology
 
 _FAST_FALL_Z = 1.5  # a reading so many times the noise below the background speeds up its fall
-_MAX_WIND_AGE_MS = 5 * 60_000  # ms: an older wind of the area says nothing of this reading
+_MAX_WIND_AGE_MS = 5 * 60_000  # ms: an older wind of the area is not that of this reading
 _SKIP_MARGIN = 0.999  # below this share of the drift C stays 0, however the quotient is rounded
 
 
