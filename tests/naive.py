@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 
 def exponential_step(u):
@@ -66,7 +67,11 @@ class NaiveDetector:
         return ended or change
 
     def _gap_before(self):
-        return min(self.history[-1] - self.history[-2], 3_600_000) if len(self.history) > 1 else 0
+        interval = 0
+        for first, second in pairwise(self.history):
+            gap = min(second - first, 3_600_000)
+            interval = min(gap, 2 * interval) if interval else gap
+        return interval
 
     def _fall_silent(self):
         """Forget evidence; an open event ends at the last reading."""

@@ -232,9 +232,8 @@ def find_unplaced(headers: Sequence[BatchHeader]) -> UnplacedValues:
 def place_observations(batches: Sequence[VerifiedBatch], registry: Registry) -> ObservationBatch:
     """Return the observations batch by batch, without values that have no datastream.
 
-    Within a batch they are ordered by property, and readings that a node did not list by time are put into that order:
-    of two at one time the valid, lower one comes first. A value that is None and has no flag is no observation and is
-    left out too.
+    Within a batch they are ordered by property and time. Of two readings at one time the valid, lower one comes first.
+    A value that is None and has no flag is no observation and is left out too.
     """
     placed_properties = [sorted(p for p in v.batch.values if (v.batch.node, p) in registry.slots) for v in batches]
     if not any(placed_properties):

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,9 +11,11 @@ from msgspec.structs import replace
 from gateway.detection import records
 from gateway.detection.confidence import assess_confidence
 from gateway.detection.context import find_upwind_sites, neighbours_from_slots, wind_from_sums
+from gateway.detection.kernels.baseline import WARM_UP_READINGS
+from gateway.detection.kernels.regional import MERGE_WINDOW_MS
 from gateway.detection.settings import DetectionSettings, PeakSettings
 from gateway.detection.summary import summarize_event
-from gateway.model.event import Event, EventChange, EventKind, Neighbours, derive_event_id
+from gateway.model.event import Event, EventChange, EventKind, Neighbours, Wind, derive_event_id
 from gateway.model.registry import Registry
 from gateway.model.timestamps import from_ms
 
@@ -24,6 +26,8 @@ _CHANGES = {
     records.VOIDED: EventChange.VOIDED,
     records.MERGED: EventChange.MERGED,
 }
+_WIND_MARGIN = timedelta(milliseconds=MERGE_WINDOW_MS)  # an episode begins after the rise of its first station
+_SETTLED_READINGS = 2 * WARM_UP_READINGS  # of a background that is not young
 _KINDS = {
     records.PEAK: EventKind.PEAK,
     records.REGIONAL: EventKind.REGIONAL,
@@ -56,8 +60,7 @@ def build_event(record: Any, detector_name: str, settings: DetectionSettings, re
     facts = _extract_facts(record, kind)
     event_record = record["event"]
     location = station.area if kind is EventKind.REGIONAL else station.id
-    east, north, speed = (float(event_record[f"wind_{part}"]) for part in ("east", "north", "speed"))
-    wind = wind_from_sums(east, north, speed, int(event_record["wind_readings"]))
+    wind = _extract_wind(event_record, facts.onset)
     risen_slots = [
         int(j) for j in record["risen_slots"][: min(int(record["risen_neighbours"]), records.MAX_RISEN_SLOTS)]
     ]
@@ -169,6 +172,14 @@ def _peak_facts(stream: Any, event: Any, *, is_merged: bool) -> _EventFacts:  # 
     )
 
 
+def _extract_wind(event_record: Any, onset: datetime) -> Wind | None:  # noqa: ANN401 - numpy
+    """Return the wind since the rise; None if the sums are those of an earlier rise."""
+    if from_ms(event_record["rise_at"]) < onset - _WIND_MARGIN:
+        return None
+    east, north, speed = (float(event_record[f"wind_{part}"]) for part in ("east", "north", "speed"))
+    return wind_from_sums(east, north, speed, int(event_record["wind_readings"]))
+
+
 def _minutes_since_onset(facts: _EventFacts, change: EventChange) -> float:
     """Return the duration in minutes: until the peak while the event is open, until its end after that."""
     until = facts.peak_at if change in {EventChange.OPENED, EventChange.UPDATED} else facts.end
@@ -182,9 +193,12 @@ def _minutes_to_tail(event_record: Any) -> float | None:  # noqa: ANN401 - numpy
 
 
 def _is_background_young(record: Any, facts: _EventFacts, settings: PeakSettings) -> bool:  # noqa: ANN401 - numpy
-    """Whether the background began so shortly before the event that it still follows as fast as a running mean."""
-    age_minutes = (facts.onset - from_ms(record["stream"]["first_at"])).total_seconds() / 60
-    return age_minutes < max(settings.background_minutes, settings.noise_minutes)
+    """Whether the background began so shortly before the event that few readings or minutes support it."""
+    stream = record["stream"]
+    age_minutes = (facts.onset - from_ms(stream["first_at"])).total_seconds() / 60
+    readings_before = int(stream["count"]) - int(record["event"]["readings"])
+    is_settling = age_minutes < max(settings.background_minutes, settings.noise_minutes)
+    return is_settling or readings_before < _SETTLED_READINGS
 
 
 def _hash_state(record: Any, kind: EventKind) -> str:  # noqa: ANN401 - numpy

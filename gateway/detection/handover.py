@@ -1,8 +1,8 @@
 """Handover from another version or other settings of the detector: its states go on, its open events end. Pure.
 
 Ingest calls it when it loads the stored states. The name of a detector holds its version and a hash of its settings.
-Without a handover a detector of another name would begin without any background in the middle of a plume, and the open
-events of the one before would stay open for ever.
+Without a handover a detector of another name would begin without a background, even in the middle of a plume. The open
+events of the one before would never end.
 
 Background, noise and the CUSUM statistic continue. A plume that is under way is therefore an event of the new detector
 with its next high reading. Ids hold the name of the detector, so the event of the one before ends at its last reading,

@@ -19,7 +19,7 @@ STREAM = np.dtype(
         ("cusum", np.float64),
         ("first_at", np.int64),  # first reading since the background began
         ("gain", np.float32),  # beta
-        ("gap_ms", np.int32),  # time between the last two readings, one hour at most; 0: unknown
+        ("gap_ms", np.int32),  # interval: the last gap, at most twice the one before and one hour; 0: unknown
         ("count", np.int32),  # readings since the background began
         ("revision", np.int16),  # 0: no event is open
         ("outlier_count", np.int16),  # outliers that are not resolved yet

@@ -7,6 +7,7 @@ than `detected_at`. The values read, and the lines that were not, are reported o
 
 import argparse
 import json
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -136,16 +137,17 @@ def analyze_values(
     values: Sequence[RecordedValue], settings: DetectionSettings
 ) -> tuple[Registry, ObservationBatch, list[Event]]:
     """Return the registry of the values, the values with all flags, and all revisions of events, in order of time."""
-    registry, batch = build_observations(sorted(values, key=_order_of_value))
+    registry, batch = build_observations(sorted(values, key=_order_key))
     analyzer = Analyzer(flagger=Flagger(), detector=Detector(settings))
     _, rows, events = analyzer.analyze(analyzer.initial(registry), order_rows(batch, registry))
     return registry, rows, events
 
 
-def _order_of_value(value: RecordedValue) -> tuple[object, ...]:
-    """By time; within one moment an order that does not depend on that of the lines."""
-    number = 0.0 if value.value is None else value.value
-    return value.at, value.station, value.observed_property, value.value is None, number, value.flags
+def _order_key(value: RecordedValue) -> tuple[int, str, str, bool, float, int]:
+    """Return a key that orders all values of a recording, whatever the order of its lines."""
+    number = math.nan if value.value is None else value.value
+    is_missing = math.isnan(number)
+    return value.at, value.station, value.observed_property, is_missing, 0.0 if is_missing else number, value.flags
 
 
 def read_recording(path: Path, options: RecordingOptions | None = None) -> Recording:

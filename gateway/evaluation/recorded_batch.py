@@ -56,7 +56,7 @@ def _build_batch(readings: Sequence[RecordedReading]) -> VerifiedBatch:
 
 
 def _build_registry(values: Sequence[RecordedValue]) -> Registry:
-    series = dict.fromkeys((value.station, value.observed_property) for value in values)
+    series = sorted({(value.station, value.observed_property) for value in values})
     datastreams = [
         Datastream(slot=slot, id=slot, station=station, node=station, observed_property=name)
         for slot, (station, name) in enumerate(series)

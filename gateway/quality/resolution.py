@@ -1,9 +1,9 @@
 """Resolution of a datastream, for the flag `stuck`: which values a working sensor may repeat for hours. Pure.
 
 A batch does not name the sensor model. The rows of sensor_models.toml for its property name the resolutions that it can
-have. If the steps of a sensor are coarser than what its readings scatter in still air (`still_noise` in
-properties.toml), it repeats a value for hours: a PMS5003, whose step is 1 ug/m3, did for half a day in clean air.
-A value that is a multiple of no such step comes from a finer sensor, whose readings always differ.
+have. A sensor repeats a value for hours if its step is coarser than the scatter of its readings in still air:
+`still_noise` in properties.toml. A PMS5003, whose step is 1 ug/m3, does so for half a day in clean air. A value that is
+a multiple of no such step comes from a finer sensor, whose readings always differ.
 """
 
 from collections.abc import Iterable

@@ -100,6 +100,31 @@ def add_neighbours(change: Any, state: StateArrays, topology: Topology) -> None:
         change.neighbour_window_ms = max(change.neighbour_window_ms, int(max(-earliest, latest)))
         last_at = e.rose_at + e.rose_ms
         if (is_regional and e.rose_at > 0 and last_at >= since) or (not is_regional and rose_within(e, since, until)):
-            if change.risen_neighbours < MAX_RISEN_SLOTS:
-                change.risen_slots[change.risen_neighbours] = j
+            name_neighbour(change, topology, j)
             change.risen_neighbours += 1
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def name_neighbour(change: Any, topology: Topology, slot: int) -> None:
+    """Name a neighbour that rose with the change; if there is no place left, instead of a farther one."""
+    if change.risen_neighbours < MAX_RISEN_SLOTS:
+        change.risen_slots[change.risen_neighbours] = slot
+        return
+    farthest = 0
+    for k in range(1, MAX_RISEN_SLOTS):
+        if squared_distance(topology, change.slot, change.risen_slots[k]) > squared_distance(
+            topology, change.slot, change.risen_slots[farthest]
+        ):
+            farthest = k
+    if squared_distance(topology, change.slot, slot) < squared_distance(
+        topology, change.slot, change.risen_slots[farthest]
+    ):
+        change.risen_slots[farthest] = slot
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def squared_distance(topology: Topology, slot: int, other: int) -> float:
+    """Return the square of the distance of two datastreams in m2; NaN if a place is unknown."""
+    east = topology.east[other] - topology.east[slot]
+    north = topology.north[other] - topology.north[slot]
+    return float(east * east + north * north)

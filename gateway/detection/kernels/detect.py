@@ -25,6 +25,7 @@ from gateway.detection.kernels.common_mode import (
 from gateway.detection.kernels.corroboration import RISE_NOISE, add_neighbours, note_rise
 from gateway.detection.kernels.event_lifecycle import (
     ScoredRow,
+    accumulate_own_wind,
     accumulate_wind,
     apply_change,
     follow_reading,
@@ -48,6 +49,7 @@ from gateway.detection.kernels.regional import follow_regional
 from gateway.detection.records import KernelRows, StateArrays, Topology
 
 _FAST_FALL_Z = 1.5  # a reading so many times the noise below the background speeds up its fall
+_MAX_WIND_AGE_MS = 5 * 60_000  # ms: an older wind of the area is not that of this reading
 _SKIP_MARGIN = 0.999  # below this share of the drift C stays 0, however the quotient is rounded
 
 
@@ -121,7 +123,7 @@ def detect_rows(
         background = s.background
         previous_x = background + s.residual
         s.at = at
-        s.gap_ms = interval_ms
+        s.gap_ms = interval_ms if s.gap_ms == 0 or interval_ms < 2 * s.gap_ms else 2 * s.gap_ms
         s.count += 1
         residual = x - background
         s.residual = residual
@@ -188,8 +190,8 @@ def detect_rows(
                     change_code = follow_reading(s, e, g, streams[twin if twin >= 0 else slot], p, r, is_tail)
                     w = state.winds[topology.area_of[group]]
                     if has_wind and not np.isnan(rows.wind[i, 0]):
-                        accumulate_wind(e, rows.wind[i, 0], rows.wind[i, 1], rows.wind[i, 2])
-                    elif w.at > 0 and abs(at - w.at) <= MAX_AGE_MS:
+                        accumulate_own_wind(e, w, rows.wind, i)
+                    elif w.at > 0 and abs(at - w.at) <= _MAX_WIND_AGE_MS:
                         accumulate_wind(e, w.east, w.north, w.speed)
                     if change_code:
                         apply_change(changes[change_count], change_code, s, e, g, r)

@@ -3,12 +3,14 @@
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from edge_agent.wire import Flag
 from gateway.detection.kernels.baseline import HYGROSCOPIC_GROWTH, MAX_COUNT, WARM_UP_READINGS, note_outlier
 from gateway.detection.kernels.changes import write_change
-from gateway.detection.kernels.corroboration import note_rise
+from gateway.detection.kernels.corroboration import MIN_RESULTANT, note_rise
 from gateway.detection.kernels.gaps import silence_limit
 from gateway.detection.kernels.regional import LOW_SHARE, MERGE_WINDOW_MS, has_grown, is_part_of_episode
 from gateway.detection.records import ENDED, GLITCH, HUMIDITY, MERGED, OPENED, PEAK, SENSOR, UPDATED, VOIDED
@@ -166,6 +168,13 @@ def accumulate_wind(e: Any, east: float, north: float, speed: float) -> None:
     e.wind_north += north
     e.wind_speed += speed
     e.wind_readings += 1
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def accumulate_own_wind(e: Any, w: Any, wind: NDArray[np.float32], row: int) -> None:
+    """Add the station's own wind; without a direction if that of the area turns, which one reading cannot show."""
+    is_steady = w.east * w.east + w.north * w.north >= MIN_RESULTANT * MIN_RESULTANT
+    accumulate_wind(e, wind[row, 0] if is_steady else 0.0, wind[row, 1] if is_steady else 0.0, wind[row, 2])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -1,9 +1,10 @@
 """Silence of a datastream: open events end at the last reading, evidence is dropped, an old background starts anew.
 
 Gaps are judged by the times of readings, so that live detection, late data and recordings agree. A gap counts from
-one valid reading to the next. A silence is a gap of more than a quarter of an hour and of more than three times the
-gap before it: hourly readings are not silent. After more than two hours, and more than six times the gap before it,
-the background starts anew: an event that lasts so long becomes the background too.
+one valid reading to the next. A silence is a gap of more than a quarter of an hour and of more than three intervals:
+hourly readings are not silent. The interval is the gap before, but at most twice the interval before that: one gap does
+not excuse the next. After more than two hours, and more than six intervals, the background starts anew: an event that
+lasts so long becomes the background too.
 
 Three things can end an event of a silent datastream: a later reading of any neighbour, the next row of the datastream
 itself, and the clock of a live gateway. All three write the same revision.
@@ -31,9 +32,9 @@ from gateway.detection.records import ENDED, REGIONAL, SENSOR, VOIDED, StateArra
 _STUCK_FLAG = int(Flag.STUCK)
 
 MIN_SILENCE_MS = 15 * 60_000  # ms
-SILENCE_GAPS = 3  # times the gap before
+SILENCE_GAPS = 3  # intervals
 _MIN_RESTART_MS = 2 * 3_600_000  # ms
-_RESTART_GAPS = 6  # times the gap before
+_RESTART_GAPS = 6  # intervals
 MAX_GAP_MS = 3_600_000  # ms: the longest gap that counts as the interval of a datastream
 LONGEST_SILENCE_MS = SILENCE_GAPS * MAX_GAP_MS  # ms: after it any datastream is silent
 

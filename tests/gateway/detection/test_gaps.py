@@ -1,7 +1,5 @@
 """A gap ends events at their last reading, drops evidence and starts an old background anew, however it is noticed."""
 
-from datetime import timedelta
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -100,8 +98,7 @@ def test_after_hours_of_silence_the_background_starts_anew_and_the_event_says_so
     opened = peaks(run_detector(DETECTOR, build_stream(values, at), build_registry(1)))
     assert opened, "a real peak after the warm-up is detected"
     assert all(event.onset >= from_ms(at[60 + 24]) for event in opened)
-    short_age = opened[0].onset - from_ms(at[60]) < timedelta(minutes=21.4)
-    assert ("new_background" in opened[0].reasons) == short_age
+    assert "new_background" in opened[0].reasons
 
 
 def test_an_event_soon_after_a_new_background_is_doubted():

@@ -12,11 +12,11 @@ from tests.laws import build_registry, simulate_observations
 
 
 def build_recording(seed):
-    """The values of six stations at equal times, with twice a value at some of them."""
+    """A recording of six stations at equal times, with twice a value at some of them."""
     batch = simulate_observations(6, 200, seed=seed)
-    rows = zip(batch.datastream.tolist(), batch.observed_at.tolist(), batch.value.tolist(), strict=True)
-    values = [RecordedValue(f"s{slot}", "pm2_5", at, value, 0) for slot, at, value in rows]
-    return values + [value._replace(value=value.value + 5.0) for value in values[::7]]
+    rows = list(zip(batch.datastream.tolist(), batch.observed_at.tolist(), batch.value.tolist(), strict=True))
+    rows += [(slot, at, value + 5.0) for slot, at, value in rows[::7]]
+    return [RecordedValue(f"s{slot}", "pm2_5", at, value, 0) for slot, at, value in rows]
 
 
 @settings(max_examples=10, deadline=None)

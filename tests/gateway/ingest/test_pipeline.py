@@ -80,7 +80,7 @@ async def test_every_field_of_a_batch_is_stored_beside_its_bytes(pipeline, node,
     stored_batches = rows(
         database,
         """SELECT node_id, incarnation, seq, boot, mono, clock, hist, received_at, sha256 = sha256(payload), payload,
-                  committed_at BETWEEN now() - interval '1 minute' AND now() FROM batch ORDER BY id""",
+                  committed_at BETWEEN now() - interval '1 minute' AND now() FROM batch ORDER BY seq DESC""",
     )
     assert stored_batches == [
         (node.id, node.inc, 2**61, "boot-A~1", -5, "stepped", False, received, True, one.body, True),

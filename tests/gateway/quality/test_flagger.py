@@ -101,3 +101,19 @@ def test_a_value_that_does_not_count_makes_no_jump_of_the_next_one(flag):
     batch = ObservationBatch.from_columns([0] * 3, T0 + np.arange(3) * 1000, [8.0, 987.0, 8.0], flags=[0, int(flag), 0])
     _, after = Flagger().flag(Flagger().initial(REGISTRY), batch, REGISTRY)
     assert after.flags.tolist() == [0, flag, 0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(values=st.lists(_VALUE, min_size=1, max_size=60), shift=st.integers(-(10**10), 10**10))
+def test_undated_rows_teach_nothing_and_once_dated_have_the_flags_of_late_ones(values, shift):
+    flagger, undated = Flagger(), int(Flag.TIME_SUSPECT)
+    clean = ObservationBatch.from_columns([0] * 40, T0 + np.arange(40) * 1_000, np.full(40, 5.3))
+    before, _ = flagger.flag(flagger.initial(REGISTRY), clean, REGISTRY)
+    at, slots = T0 + shift + np.arange(len(values)) * 1_000, [0] * len(values)
+    rows = ObservationBatch.from_columns(slots, at, values, flags=[undated] * len(values))
+    after, flagged = flagger.flag(before, rows, REGISTRY)
+    assert after.tobytes() == before.tobytes()
+    late = ObservationBatch.from_columns(slots, at, values, late=[True] * len(values))
+    as_late, of_late = flagger.flag(before, late, REGISTRY)
+    assert as_late.tobytes() == before.tobytes()
+    assert [f & ~undated for f in flagged.flags.tolist()] == of_late.flags.tolist()
