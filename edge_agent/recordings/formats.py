@@ -99,6 +99,7 @@ def _sensor_community(header: Header) -> Plan | None:
         zone="UTC",
         station=header.index("sensor_id"),
         model_name=header.index("sensor_type"),
+        is_model_needed=True,  # P1 and P2 of a PPD42NS are numbers of particles
         columns=_value_columns(header, _SENSOR_COMMUNITY),
     )
 
@@ -258,6 +259,7 @@ def build_plan(header: Header, mapping: Mapping[str, str]) -> Plan | None:
     return Plan(
         format="table",
         times=times,
+        zone="UTC" if any(names.is_utc(header.texts[index]) for index in times) else None,
         station=roles.get("station"),
         observed_property=roles.get("property"),
         flags=roles.get("flags"),

@@ -20,7 +20,16 @@ _PROPERTY_NAMES: Mapping[str, tuple[str, ...]] = {
     "co2": ("co2", "rco2", "carbondioxide", "kooldioxide"),
     "sound_laeq": ("soundlaeq", "noiselaeq", "laeq"),
     "temperature": ("temperature", "temperatuur", "temperatur", "temp", "atmp"),
-    "humidity": ("humidity", "rh", "rhum", "relativehumidity", "luchtvochtigheid", "luftfeuchte", "relluftfeuchte"),
+    "humidity": (
+        "humidity",
+        "rh",
+        "rhum",
+        "relativehumidity",
+        "relhumidity",
+        "luchtvochtigheid",
+        "luftfeuchte",
+        "relluftfeuchte",
+    ),
     "pressure": ("pressure", "luchtdruk", "luftdruck"),
     "wind_speed": ("windspeed", "windsnelheid"),
     "wind_direction": ("winddirection", "windrichting"),
@@ -34,7 +43,7 @@ ROLE_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "time": (
             "time", "timestamp", "datetime", "datumtijd", "tijdstip", "tijd", "observedat", "createdat", "utc",
-            "datetimeutc", "utcdatetime", "datehour",
+            "datetimeutc", "utcdatetime", "timeutc", "timestamputc", "datehour",
         ),
         "date": ("date", "datum"),
         "station": ("station", "stationid", "location", "locationid", "locatie", "meetpunt", "device", "deviceid",
@@ -45,6 +54,7 @@ ROLE_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "flags": ("flags",),
     }
 )  # fmt: skip
+_UTC = re.compile(r"(?<![a-z])(?:utc|gmt)(?![a-z])|^utc|utc$")
 _CLOCK_NAMES = ("time", "tijd")
 
 
@@ -82,3 +92,8 @@ def name_property(name: str) -> str | None:
 def is_clock(header: str) -> bool:
     """Whether a column of this name beside one with dates has the time of day."""
     return simplify(header) in _CLOCK_NAMES
+
+
+def is_utc(header: str) -> bool:
+    """Whether the name of a column says that its times are UTC: `time_utc`, `Timestamp (UTC)`."""
+    return _UTC.search(header.strip().lower().replace("_", " ")) is not None

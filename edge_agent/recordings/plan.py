@@ -57,6 +57,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     unit         column of units of the values, if there is one
     model        sensor model of all files of this format, or empty
     model_name   column that names the sensor model, if there is one
+    is_model_needed  the columns have no meaning without a known sensor model
     flag_mask    flags of the file that count
     notes        sentences for the operator
     """
@@ -72,6 +73,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     unit: int | None = None
     model: str = ""
     model_name: int | None = None
+    is_model_needed: bool = False
     flag_mask: int = (1 << 31) - 1
     notes: Sequence[str] = ()
 

@@ -32,7 +32,7 @@ from edge_agent.recordings.times import (
     parse_time,
 )
 from edge_agent.recordings.units import Conversion, find_conversion, is_unit, normalise
-from edge_agent.sensor_models import CODES_OF_NO_VALUE
+from edge_agent.sensor_models import CODES_OF_NO_VALUE, find_model
 from edge_agent.wire import EXCLUDED_FLAGS, Flag
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -283,6 +283,7 @@ class _RowReader:
         try:
             at, station, row_property = self._read_place(line.cells)
             flags = self._read_flags(line.cells)
+            model = self._name_model(line.cells)
         except UnreadableCellError as error:
             return self._note(line, str(error))
         except ConfigurationError as error:
@@ -290,7 +291,7 @@ class _RowReader:
         complete = True
         for column in self._plan.columns:
             try:
-                row = RecordedValue(station, row_property, at, None, flags, self._name_model(line.cells))
+                row = RecordedValue(station, row_property, at, None, flags, model)
                 self._add(column, line.cells, row)
             except UnreadableCellError as error:
                 complete = self._note(line, f"column {self._layout.header[column.cell]!r}: {error}")
@@ -342,7 +343,11 @@ class _RowReader:
         return convert
 
     def _name_model(self, cells: list[str]) -> str:
-        return self._model or ("" if self._plan.model_name is None else cells[self._plan.model_name].strip())
+        """The sensor model of a row. Raises UnreadableCellError if its columns mean nothing without a known one."""
+        name = self._model or ("" if self._plan.model_name is None else cells[self._plan.model_name].strip())
+        if self._plan.is_model_needed and find_model(name) is None:
+            raise UnreadableCellError(f"the table of sensor models has no {shorten(name)}; name its model with --model")
+        return name
 
     def _number_texts(self) -> Iterator[str]:
         indices = [column.cell for column in self._plan.columns]

@@ -306,6 +306,18 @@ def test_a_recording_is_judged_by_the_sensor_that_its_format_or_the_operator_nam
             assert value is None or reading.flags.get(name, 0) & INVALID_FLAGS
 
 
+def test_columns_that_mean_nothing_without_their_sensor_are_not_read_without_it(tmp_path):
+    content = SENSOR_COMMUNITY.format("P1;P2", "PPD42NS", "2000;999")
+    assert "has no 'PPD42NS'; name its model with --model" in refuse(tmp_path / "f.csv", content)
+    assert len(read(tmp_path / "f.csv", content, model="SDS011").values) == 2
+
+
+@pytest.mark.parametrize("name", ["time_utc", "Timestamp (UTC)", "UTC", "DateTime UTC", "time [GMT]"])
+def test_a_column_that_says_utc_needs_no_time_zone(tmp_path, name):
+    recording = read(tmp_path / "f.csv", f"{name},pm2_5\n2026-11-21 16:00,8\n")
+    assert [v.at for v in recording.values] == [at("2026-11-21T16:00")]
+
+
 def test_a_model_that_the_table_lacks_is_named(tmp_path):
     assert "has no 'moonlight': sps30" in refuse(tmp_path / "f.csv", TABLE, model="moonlight")
 

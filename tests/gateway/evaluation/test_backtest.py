@@ -144,12 +144,15 @@ def test_two_minutes_of_a_number_that_means_a_fault_are_a_sick_sensor_and_never_
 
 
 def write_windy(path, direction, flags="", property_flagged="wind_direction"):
-    """A peak at station a with wind of 3 m/s from 270 degrees, and `direction` with `flags` during the peak."""
+    """A peak at station a with wind of 3 m/s from 270 degrees, and `direction` with `flags` during the peak.
+
+    The wind varies a little: an instrument that never moves is flagged.
+    """
     lines = ["station,property,time,value,flags"]
     for i in range(300):
         at, peak = T0 // 1000 + i * 60, 170 <= i < 220
-        # a vane that repeats one number for hours is stuck
-        wind = {"wind_direction": direction if peak else 268.0 + i % 5, "wind_speed": 3.0 + 0.1 * (i % 3)}
+        steady = direction if peak else 270.0
+        wind = {"wind_direction": steady + (i % 3 if steady <= 360 else 0), "wind_speed": 3.0 + 0.1 * (i % 4)}
         lines.append(f"a,pm2_5,{at},{8 + 0.1 * (i % 3) + (50 if 200 <= i < 210 else 0)},")
         lines += [f"a,{name},{at},{v},{flags if peak and name == property_flagged else ''}" for name, v in wind.items()]
     path.write_text("\n".join(lines))
