@@ -12,7 +12,7 @@ from edge_agent.errors import AgentError
 def hold_lock(path: Path) -> Iterator[None]:
     """Hold the lock file until the block or the process ends, also by a kill. AgentError if another process holds it.
 
-    Where no lock is possible (disk full, network file system) there is none: readings matter more.
+    If no lock is possible (disk full, network file system), there is none: readings matter more.
     """
     try:
         file = path.open("ab")

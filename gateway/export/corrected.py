@@ -61,7 +61,7 @@ async def _load_hourly_means(selection: Selection, period: tuple[datetime, datet
     means_by_day: dict[tuple[int, datetime], list[tuple[datetime, float | None, int]]] = {}
     for row in map(MeanRow._make, await fetch("export_1h", selection.parameters(*period))):
         start, end = day_start(row.start, selection.time_zone), next_day(row.start, selection.time_zone)
-        if row.end <= end:  # where midnight is within an hour of UTC, that hour belongs to no day
+        if row.end <= end:  # an hour of UTC that contains a midnight belongs to no day
             means_by_day.setdefault((row.datastream, start), []).append((row.start, row.mean, row.valid_count))
     return means_by_day
 

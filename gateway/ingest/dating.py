@@ -37,7 +37,7 @@ class BatchDating:
         try:
             async with self._store.transaction() as tx:
                 group = await self._date_group(tx, registry)
-            if group is not None and group.spans:
+            if group is not None and group.has_moved:
                 await self._announce()
         except psycopg.Error as error:
             _LOG.warning("dating of batches postponed: database unavailable", error=one_line(error))

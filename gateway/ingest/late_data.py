@@ -47,7 +47,11 @@ class Gap:
 
 @dataclass(frozen=True, kw_only=True)
 class KnownEvent:
-    """A stored event that overlaps a gap; `ended_without_data`: it ended only because no reading followed."""
+    """A stored event that overlaps a gap.
+
+    ended_without_data  it ended only because no reading followed
+    is_open_late        it was found in late data, and its end is not known yet
+    """
 
     id: str
     datastream_id: int
@@ -55,6 +59,7 @@ class KnownEvent:
     ended_at: datetime | None
     revision: int
     ended_without_data: bool
+    is_open_late: bool
 
 
 class LateDataDetector:
@@ -112,7 +117,10 @@ async def upsert_gaps(tx: Transaction, gaps: Sequence[Gap]) -> None:
 async def detect_in_gaps(
     tx: Transaction, analyzer: Analyzer, registry: Registry, quiet_seconds: float, areas: Sequence[str] = ("*",)
 ) -> list[Event]:
-    """Return the events of all gaps without late readings for `quiet_seconds`, and close these gaps."""
+    """Return the events of all gaps without late readings for `quiet_seconds`, and close these gaps.
+
+    A gap whose event has no end yet stays: live detection does not know that event, so it would never end.
+    """
     cursor = await tx.execute(QUERIES["take_repaired_gaps"], {"quiet": quiet_seconds, "areas": list(areas)})
     by_area: dict[str, list[Gap]] = defaultdict(list)
     for area, id_, since, until in await cursor.fetchall():
@@ -142,13 +150,17 @@ async def _detect_in_area(
             late_events.append(structs.replace(event, revision=stored.revision + 1, detected_late=True))
         elif _is_missed(event, gap_by_slot, known_events.values(), registry):
             late_events.append(structs.replace(event, detected_late=True))
+    open_ids = {id_ for id_, stored in known_events.items() if stored.is_open_late}
+    open_ids |= {event.id for event in late_events}
+    unfinished = {event.datastream for event in event_by_id.values() if event.end is None and event.id in open_ids}
+    await upsert_gaps(tx, [gap for slot, gap in gap_by_slot.items() if slot in unfinished])
     return late_events
 
 
 def _continues(event: Event, stored: KnownEvent, gap_by_slot: dict[int, Gap]) -> bool:
-    """Whether live detection ended the event only for want of readings, and the late ones show its true end."""
+    """Whether the readings show another end than the stored one, or the end of an event that was open until now."""
     return (
-        stored.ended_without_data
+        (stored.ended_without_data or stored.is_open_late)
         and event.datastream in gap_by_slot
         and event.end is not None
         and event.end != stored.ended_at

@@ -31,10 +31,12 @@ class DatedSpan:
 class DatedGroup:
     """Batches of one boot that were dated.
 
-    spans  where readings are new to detection: those whose stamps were not believed
+    has_moved  whether any row has another time or other flags than before
+    spans      where readings are new to detection: those whose stamps were not believed
     """
 
     batches: Sequence[PendingBatch]
+    has_moved: bool
     spans: Sequence[DatedSpan] = field(default_factory=list)
 
 
@@ -50,7 +52,7 @@ async def date_group(tx: Transaction, registry: Registry, areas: Sequence[str]) 
         spans += await _move(tx, registry, list(group))
     shifts = [batch.applied_ms if batch.shift_ms is None else batch.shift_ms for batch in batches]
     await tx.execute(QUERIES["record_shifts"], {"batches": [b.batch_id for b in batches], "shifts": shifts})
-    return DatedGroup(batches=batches, spans=spans)
+    return DatedGroup(batches=batches, has_moved=bool(moving), spans=spans)
 
 
 def _move_key(batch: PendingBatch) -> tuple[bool, int, int]:

@@ -442,8 +442,10 @@ WHERE d.id = g.datastream_id AND g.changed_at <= now() - make_interval(secs => %
 RETURNING n.area_id, g.datastream_id, g.since, g.until
 
 -- name: select_overlapping_events
--- Stored events of these datastreams that overlap a span; ended_without_data: only because no reading followed.
+-- Stored events of these datastreams that overlap a span; ended_without_data: only because no reading followed;
+-- is_open_late: found in late data, and its end is not known yet.
 SELECT id, datastream_id, onset, ended_at, revision,
-       change = 'ended' AND 'no_data' = ANY(reasons) AS ended_without_data
+       change = 'ended' AND 'no_data' = ANY(reasons) AS ended_without_data,
+       detected_late AND ended_at IS NULL AND change <> 'voided' AS is_open_late
 FROM event
 WHERE datastream_id = ANY(%(ids)s) AND onset <= %(until)s AND coalesce(ended_at, 'infinity') >= %(since)s

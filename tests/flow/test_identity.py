@@ -162,8 +162,9 @@ def test_a_second_agent_in_one_folder_refuses_to_start_and_the_first_goes_on(tmp
     count = len(node.read_generated_values())
     wait_until(lambda: len(node.read_generated_values()) > count + 20)
     stop(first)
+    count = len(node.read_generated_values())
     third = node.start()
-    wait_until(lambda: len(node.read_generated_values()) > count + 40)
+    wait_until(lambda: len(node.read_generated_values()) > count + 20)
     stop(third)
     generated = [(name, at) for name, at, _ in node.read_generated_values()]
     assert len(set(generated)) == len(generated)

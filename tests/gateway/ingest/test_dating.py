@@ -145,6 +145,31 @@ async def detect_late(store, node, database, monkeypatch):
     await make_pipeline(store).process([reading(node, 9000, true_ms=T0 + 1_260_000)])
 
 
+@pytest.mark.parametrize("seconds_after", [5, 20])
+async def test_an_event_that_was_open_when_it_was_found_late_ends_with_later_readings(
+    node, pipeline, database, monkeypatch, seconds_after
+):
+    """The clock is set right after the peak, and the gap is repaired before any reading shows its end."""
+    monkeypatch.setattr(late_data, "_GAP_QUIET_SECONDS", 0.0)
+    sent = list(seconds_with_peak(node, wrong_ms=-14 * DAY_MS, synced_from=PEAK[-1] + 1))
+    found_after = PEAK[-1] + 1 + seconds_after
+    for first in range(0, found_after, 5):
+        await pipeline.process(sent[first : first + 5])
+    await finish_dating(pipeline)
+    for second in (found_after, found_after + 1):
+        execute(database, "UPDATE gap SET changed_at = now() - interval '2 minutes'")
+        await pipeline.process([sent[second]])
+    assert rows(database, "SELECT revision, change, detected_late FROM event") == [(1, "opened", True)]
+    for first in range(found_after + 2, 1150, 50):
+        await pipeline.process(sent[first : first + 50])
+    execute(database, "UPDATE gap SET changed_at = now() - interval '2 minutes'")
+    await pipeline.process(sent[1190:1191])
+    ((revision, change, late, end),) = rows(database, "SELECT revision, change, detected_late, ended_at FROM event")
+    assert (revision, change, late) == (2, "ended", True)
+    assert abs(end.timestamp() - T0 / 1000 - PEAK[-1]) <= 15
+    assert rows(database, "SELECT 1 FROM gap") == [], "it is not analysed again"
+
+
 async def test_a_station_with_wrong_stamps_is_silent_until_its_clock_is_set(pipeline, node, database):
     heard = "SELECT extract(epoch FROM last_heard)::bigint * 1000 FROM alerting.heard"
     await pipeline.process([reading(node, 1, true_ms=T0)])
