@@ -31,7 +31,6 @@ from alerting.sql import load_queries
 
 _LOG = get_logger("alerting.dispatch")
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
-_DELIVERY_TIMEOUT = 50.0  # seconds an attempt may take: less than the lease
 
 
 async def deliver_next(settings: AlertingSettings, connection: psycopg.AsyncConnection) -> bool:
@@ -60,8 +59,9 @@ async def _try_delivery(
         decided_at=lease.decided_at,
         settled=lease.settled,
     )
+    attempt_seconds = outbox.attempt_seconds(settings)
     try:
-        async with asyncio.timeout(_DELIVERY_TIMEOUT):
+        async with asyncio.timeout(attempt_seconds):
             url = _target_url(channel)
             refused_delivery = await outbox.find_disabled_target(url, connection) if url is not None else None
             if refused_delivery is not None:
@@ -70,7 +70,7 @@ async def _try_delivery(
             delivery = await deliver(notification, channel, settings, context, at=now)
     except TimeoutError:
         return Delivery(
-            outcome=DeliveryOutcome.UNKNOWN, detail=encode_detail(DetailCode.TOO_SLOW, seconds=_DELIVERY_TIMEOUT)
+            outcome=DeliveryOutcome.UNKNOWN, detail=encode_detail(DetailCode.TOO_SLOW, seconds=attempt_seconds)
         )
     except psycopg.Error:
         raise
