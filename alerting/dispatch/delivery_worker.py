@@ -19,6 +19,7 @@ from alerting.delivery.retry import FinalState, abandon_waiting, plan_next_attem
 from alerting.dispatch import outbox
 from alerting.dispatch.deliver import deliver
 from alerting.dispatch.outbox import OutboxLease
+from alerting.errors import one_line
 from alerting.log import get_logger
 from alerting.message.notification import Notification
 from alerting.message.plume import PlumeSummary
@@ -122,7 +123,8 @@ async def _build_acknowledge_url(
     settings: AlertingSettings,
     connection: psycopg.AsyncConnection,
     now: datetime,
-) -> str:
+) -> str | None:
+    """Return the link; None if it would be refused for its length: the mail then goes without."""
     payload = TokenPayload(
         event=lease.alert.event_id,
         receiver=receiver.name,
@@ -130,7 +132,11 @@ async def _build_acknowledge_url(
         expires=int((now + VALIDITY).timestamp()),
         language=receiver.language,
     )
-    token = sign_token(payload, await select_signing_keys(connection))
+    try:
+        token = sign_token(payload, await select_signing_keys(connection))
+    except ValueError as error:
+        _LOG.error("no link to acknowledge", receiver=receiver.name, error=one_line(error))
+        return None
     return f"{settings.public_url.rstrip('/')}/acknowledge/{token}"
 
 

@@ -22,13 +22,13 @@ from alerting.message.texts import (
     describe_ratio,
     describe_site,
     describe_wind,
-    format_duration,
 )
 from alerting.templates import load_templates
 from alerting.vocabulary import (
     LOCAL_TIMEZONE,
     Language,
     flag_text,
+    format_duration,
     format_local_time,
     format_number,
     format_time,
