@@ -37,6 +37,9 @@ ChannelSettings = (
 )
 
 
+MAX_RECEIVER_NAME = 63  # characters: the name stands twice in the link of a mail, which has at most 1,000
+
+
 class ReceiverSettings(Struct, frozen=True, kw_only=True):
     """`[[alerting.receiver]]`: an inspectorate's named set of channels. At least one channel is needed.
 
@@ -53,7 +56,7 @@ class ReceiverSettings(Struct, frozen=True, kw_only=True):
     apprise       services of apprise
     """
 
-    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     language: Language = "nl"
     order: list[str] = []
     email: list[EmailSettings] = []
@@ -63,6 +66,13 @@ class ReceiverSettings(Struct, frozen=True, kw_only=True):
     zaken: list[ZakenSettings] = []
     notificaties: list[NotificatiesSettings] = []
     apprise: list[AppriseSettings] = []
+
+    def __post_init__(self) -> None:
+        if len(self.name) > MAX_RECEIVER_NAME:
+            raise SettingsError(
+                f"receiver {self.name[:20]}...: write a name of at most {MAX_RECEIVER_NAME} characters; "
+                "with a longer one the links in its mails would be refused"
+            )
 
     @property
     def channels(self) -> Mapping[str, ChannelSettings]:

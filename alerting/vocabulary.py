@@ -7,7 +7,7 @@ the catalogue. A stored decision holds codes and numbers: the text is looked up 
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
-from math import isfinite
+from math import floor, isfinite
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -98,6 +98,18 @@ def _round(value: float, digits: int) -> str:
 def format_short_number(value: float, language: str = "nl") -> str:
     """A figure in at most two digits and no more than it needs: 1, 2,5, 60."""
     return localize_decimal(f"{value:.2g}" if value < 100 else f"{value:.0f}", language)
+
+
+def format_duration(seconds: float, language: str = "nl") -> str:
+    """A duration as everybody reads it: 45 seconden, 12 minuten, 1,5 uur; halves go up, as in browsers."""
+    phrases, whole_seconds = texts_of("phrase", language), max(1, floor(seconds + 0.5))
+    if whole_seconds < 90:
+        unit = "duration_second" if whole_seconds == 1 else "duration_seconds"
+        return phrases[unit].format(count=whole_seconds)
+    if whole_seconds < 5_400:
+        return phrases["duration_minutes"].format(count=floor(whole_seconds / 60 + 0.5))
+    hours = _round(whole_seconds / 3600, 1).removesuffix(".0")
+    return phrases["duration_hours"].format(count=localize_decimal(hours, language))
 
 
 def format_time(at: datetime, language: str = "nl") -> str:

@@ -1,7 +1,7 @@
 """HTTP requests of the channels: the name is resolved once, the checked addresses are used in turn.
 
-The status line alone decides the outcome. A body that is cut off, or that never ends, changes nothing. Redirects are
-not followed: they would lead past the check of the address.
+The status line alone decides the outcome. Headers or a body that are cut off, or that never end, change nothing.
+Redirects are not followed: they would lead past the check of the address.
 """
 
 import asyncio
@@ -13,13 +13,16 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
 
+import httpcore
 import httpx
 from msgspec import Struct
 
 from alerting.decide.reason_detail import DetailCode, encode_detail
 from alerting.delivery.address_check import is_public
 from alerting.delivery.channel import Delivery, DeliveryOutcome
+from alerting.delivery.status_line import RecordingBackend, read_status
 
+_HTTP_ERRORS = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
 _MAX_BODY = 65_536  # bytes of a response that are read
 _BODY_TIMEOUT = 5.0  # seconds in which a body is read, after its status
 _MAX_ADDRESSES = 6  # of one name that are tried
@@ -75,32 +78,51 @@ async def _request_first_reachable(prepared: _Request, addresses: Sequence[str])
     """Try the addresses in order. Only a connection that was never made permits the next one."""
     problem = ""
     for address in addresses:
+        backend = RecordingBackend()
         try:
-            return await _request_from(prepared, address)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            return await _request_from(prepared, address, backend)
+        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
             problem = str(error) or type(error).__name__
-        except httpx.HTTPError as error:
+        except (*_HTTP_ERRORS, TimeoutError) as error:
+            status = read_status(bytes(backend.received))
+            if status is not None:
+                return Reply(status=status, body=b"", is_complete=False)
             name = type(error).__name__
             return _fail(DeliveryOutcome.UNKNOWN, DetailCode.NO_ANSWER, prepared.url, name, prepared.content)
     return _fail(DeliveryOutcome.FAILED, DetailCode.NO_CONNECTION, prepared.url, problem, prepared.content)
 
 
-async def _request_from(prepared: _Request, address: str) -> Reply:
+async def _request_from(prepared: _Request, address: str, backend: RecordingBackend) -> Reply:
+    limits = prepared.timeout
     async with (
-        httpx.AsyncClient(
-            verify=_ssl_context(), timeout=prepared.timeout, follow_redirects=False, trust_env=False
-        ) as client,
-        client.stream(
+        asyncio.timeout((limits.connect or 0) + (limits.read or 0) + _BODY_TIMEOUT),
+        httpcore.AsyncConnectionPool(ssl_context=_ssl_context(), network_backend=backend) as pool,
+        pool.stream(
             prepared.method,
-            prepared.url.copy_with(host=address),
+            str(prepared.url.copy_with(host=address)),
             content=prepared.content,
-            headers={**prepared.headers, "host": prepared.url.netloc.decode()},
-            extensions={"sni_hostname": prepared.url.host},
+            headers=list(_build_headers(prepared).items()),
+            extensions={"timeout": limits.as_dict(), "sni_hostname": prepared.url.host},
         ) as answer,
     ):
-        retry_after = parse_retry_after(answer.headers.get("retry-after", ""), datetime.now(UTC))
+        retry_after = parse_retry_after(_find_header(answer, b"retry-after"), datetime.now(UTC))
         body, is_complete = await _read_body(answer)
-        return Reply(status=answer.status_code, body=body, is_complete=is_complete, retry_after=retry_after)
+        return Reply(status=answer.status, body=body, is_complete=is_complete, retry_after=retry_after)
+
+
+def _build_headers(prepared: _Request) -> dict[str, str]:
+    return {
+        "host": prepared.url.netloc.decode(),
+        "user-agent": "piekwacht",
+        "accept": "*/*",
+        "connection": "close",
+        "content-length": str(len(prepared.content)),
+        **prepared.headers,
+    }
+
+
+def _find_header(answer: httpcore.Response, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in answer.headers if key.lower() == name), "")
 
 
 async def post(
@@ -143,16 +165,16 @@ def parse_retry_after(text: str, now: datetime) -> datetime | None:
     return None
 
 
-async def _read_body(answer: httpx.Response) -> tuple[bytes, bool]:
+async def _read_body(answer: httpcore.Response) -> tuple[bytes, bool]:
     """Return the start of the body, and whether that is all of it."""
     body = b""
     try:
         async with asyncio.timeout(_BODY_TIMEOUT):
-            async for part in answer.aiter_bytes():
+            async for part in answer.aiter_stream():
                 body += part
                 if len(body) > _MAX_BODY:
                     return body[:_MAX_BODY], False
-    except (httpx.HTTPError, TimeoutError):
+    except (*_HTTP_ERRORS, TimeoutError):
         return body, False
     return body, True
 

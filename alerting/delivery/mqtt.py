@@ -25,15 +25,19 @@ async def deliver(notification: Notification, channel: MqttSettings, context: De
         timeout=channel.timeout,
     )
     address = f"{channel.host}:{channel.port}"
-    connected = False
+    connected, acknowledged = False, False
+    delivered = Delivery(outcome=DeliveryOutcome.DELIVERED, detail=f"{address} acknowledged {topic}", content=body)
     try:
         async with client:
             connected = True
             await client.publish(topic, body, qos=1, retain=channel.retain)
-            return Delivery(outcome=DeliveryOutcome.DELIVERED, detail=f"{address} acknowledged {topic}", content=body)
+            acknowledged = True
     except (aiomqtt.MqttError, OSError) as error:
+        if acknowledged:  # only the farewell failed
+            return delivered
         outcome = DeliveryOutcome.UNKNOWN if connected else DeliveryOutcome.FAILED
         return Delivery(outcome=outcome, detail=f"broker {address}: {error or type(error).__name__}", content=body)
+    return delivered
 
 
 def _tls_context(channel: MqttSettings) -> ssl.SSLContext | None:

@@ -18,14 +18,16 @@ Rsin = Annotated[str, Meta(pattern=r"^[0-9]{9}$")]
 class SmtpSettings(Struct, frozen=True, kw_only=True):
     """`[alerting.smtp]`: the mail server. Its certificate must be valid.
 
-    host           host name; the certificate must be for it
-    port           587 is usual with starttls, 465 with tls
-    tls            how the connection is encrypted; `none` only to this machine
-    ca_file        certificate of an authority to trust instead of those of the system
-    username       user name, if the server asks for one
-    password_file  file with the password, read for each mail
-    sender         From address of the mails
-    timeout        time to wait for the other side, in seconds
+    host            host name; the certificate must be for it
+    port            587 is usual with starttls, 465 with tls
+    tls             how the connection is encrypted; `none` only to this machine
+    ca_file         certificate of an authority to trust instead of those of the system
+    username        user name, if the server asks for one
+    password_file   file with the password, read for each mail
+    sender          From address of the mails
+    timeout         time to wait for the other side, in seconds
+    answer_timeout  time to wait for the answer to a whole mail, in seconds; if it is shorter than the server needs,
+                    people get the mail twice
     """
 
     host: str = "127.0.0.1"
@@ -36,6 +38,7 @@ class SmtpSettings(Struct, frozen=True, kw_only=True):
     password_file: Path | None = None
     sender: str = "Piekwacht <piekwacht@localhost>"
     timeout: Annotated[float, Meta(gt=0, le=120)] = 15.0
+    answer_timeout: Annotated[float, Meta(gt=0, le=600)] = 120.0
 
     def __post_init__(self) -> None:
         address = parseaddr(self.sender)[1]

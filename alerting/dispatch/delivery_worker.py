@@ -19,6 +19,7 @@ from alerting.delivery.retry import FinalState, abandon_waiting, plan_next_attem
 from alerting.dispatch import outbox
 from alerting.dispatch.deliver import deliver
 from alerting.dispatch.outbox import OutboxLease
+from alerting.errors import one_line
 from alerting.log import get_logger
 from alerting.message.notification import Notification
 from alerting.message.plume import PlumeSummary
@@ -31,7 +32,6 @@ from alerting.sql import load_queries
 
 _LOG = get_logger("alerting.dispatch")
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
-_DELIVERY_TIMEOUT = 50.0  # seconds an attempt may take: less than the lease
 
 
 async def deliver_next(settings: AlertingSettings, connection: psycopg.AsyncConnection) -> bool:
@@ -60,8 +60,9 @@ async def _try_delivery(
         decided_at=lease.decided_at,
         settled=lease.settled,
     )
+    attempt_seconds = outbox.attempt_seconds(settings)
     try:
-        async with asyncio.timeout(_DELIVERY_TIMEOUT):
+        async with asyncio.timeout(attempt_seconds):
             url = _target_url(channel)
             refused_delivery = await outbox.find_disabled_target(url, connection) if url is not None else None
             if refused_delivery is not None:
@@ -70,7 +71,7 @@ async def _try_delivery(
             delivery = await deliver(notification, channel, settings, context, at=now)
     except TimeoutError:
         return Delivery(
-            outcome=DeliveryOutcome.UNKNOWN, detail=encode_detail(DetailCode.TOO_SLOW, seconds=_DELIVERY_TIMEOUT)
+            outcome=DeliveryOutcome.UNKNOWN, detail=encode_detail(DetailCode.TOO_SLOW, seconds=attempt_seconds)
         )
     except psycopg.Error:
         raise
@@ -122,7 +123,8 @@ async def _build_acknowledge_url(
     settings: AlertingSettings,
     connection: psycopg.AsyncConnection,
     now: datetime,
-) -> str:
+) -> str | None:
+    """Return the link; None if it would be refused for its length: the mail then goes without."""
     payload = TokenPayload(
         event=lease.alert.event_id,
         receiver=receiver.name,
@@ -130,7 +132,11 @@ async def _build_acknowledge_url(
         expires=int((now + VALIDITY).timestamp()),
         language=receiver.language,
     )
-    token = sign_token(payload, await select_signing_keys(connection))
+    try:
+        token = sign_token(payload, await select_signing_keys(connection))
+    except ValueError as error:
+        _LOG.error("no link to acknowledge", receiver=receiver.name, error=one_line(error))
+        return None
     return f"{settings.public_url.rstrip('/')}/acknowledge/{token}"
 
 

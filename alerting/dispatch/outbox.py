@@ -24,6 +24,8 @@ from alerting.settings import AlertingSettings, ReceiverSettings
 from alerting.sql import load_queries
 
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
+_ATTEMPT_SECONDS = 50.0  # of an attempt, without the answer to a whole mail
+_RECORDING_SECONDS = 10.0  # to record the attempt before the lease ends
 _MAX_DETAIL = 1000  # characters
 _REFUSING_OUTCOMES = frozenset({DeliveryOutcome.REFUSED, DeliveryOutcome.GONE, DeliveryOutcome.ABANDONED})
 
@@ -84,11 +86,17 @@ class _OriginalRow(Struct, frozen=True, kw_only=True):
     severity: str
 
 
+def attempt_seconds(settings: AlertingSettings) -> float:
+    """Return the seconds that an attempt may take, on any channel: a mail may take longest."""
+    return _ATTEMPT_SECONDS + settings.smtp.answer_timeout
+
+
 async def acquire_lease(settings: AlertingSettings, connection: psycopg.AsyncConnection) -> OutboxLease | None:
     """Lease the next notification that is due, with those that a storm left waiting for the same channel."""
     async with connection.transaction():
         await connection.execute(_QUERIES["lock_outbox"])
-        limits = {"burst": settings.burst, "gather": settings.gather_seconds}
+        lease_seconds = attempt_seconds(settings) + _RECORDING_SECONDS
+        limits = {"burst": settings.burst, "gather": settings.gather_seconds, "lease": lease_seconds}
         row = await fetch_one(connection, _LeaseRow, _QUERIES["lease_notification"], limits)
         if row is None:
             return None
@@ -215,8 +223,8 @@ async def _update_refusals(lease: OutboxLease, delivery: Delivery, connection: p
 
 
 def _clean(text: str) -> str:
-    """PostgreSQL stores no NUL in a text."""
-    return text[:_MAX_DETAIL].replace("\x00", "")
+    """PostgreSQL stores neither NUL nor half a character in a text."""
+    return text[:_MAX_DETAIL].replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 async def _advance_channel_order(

@@ -27,7 +27,7 @@ WITH alive AS MATERIALIZED (
     ORDER BY c.next_attempt_at, c.id LIMIT 1 FOR UPDATE OF c SKIP LOCKED
 )
 UPDATE alerting.outbox o
-SET state = 'sending', attempts = attempts + 1, fence = fence + 1, lease_until = now() + interval '60 seconds',
+SET state = 'sending', attempts = attempts + 1, fence = fence + 1, lease_until = now() + make_interval(secs => %(lease)s),
     first_try_at = coalesce(first_try_at, clock_timestamp()), claimed_by = pg_backend_pid()
 FROM alerting.inbox i, chosen
 WHERE i.event_id = o.event_id AND i.revision = o.revision AND o.id = chosen.id

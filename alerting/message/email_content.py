@@ -22,7 +22,6 @@ from alerting.message.texts import (
     describe_ratio,
     describe_site,
     describe_wind,
-    format_duration,
 )
 from alerting.templates import load_templates
 from alerting.vocabulary import (
@@ -30,6 +29,7 @@ from alerting.vocabulary import (
     Language,
     averaging_text,
     flag_text,
+    format_duration,
     format_local_time,
     format_number,
     format_time,

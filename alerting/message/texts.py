@@ -28,17 +28,6 @@ def describe_site(site: NearSite, language: Language) -> str:
     return f"{text}, {texts['upwind']}" if site.is_upwind else text
 
 
-def format_duration(seconds: float, language: Language) -> str:
-    """A duration: 22 s, 12 min. 5 s, 1 uur 3 min."""
-    minutes, remaining_seconds = divmod(max(0, round(seconds)), 60)
-    phrases = texts_of("phrase", language)
-    if minutes >= 60:
-        return phrases["hours_minutes"].format(hours=minutes // 60, minutes=minutes % 60)
-    if minutes:
-        return phrases["minutes_seconds"].format(minutes=minutes, seconds=remaining_seconds)
-    return f"{remaining_seconds} s"
-
-
 def describe_ratio(alert: Alert, language: Language = "nl") -> str:
     """Return the peak against its background in brackets, as a multiple or a share; empty if neither has a meaning."""
     phrases, share = texts_of("phrase", language), format_share(alert.peak, alert.background)

@@ -25,7 +25,7 @@ from alerting.vocabulary import Language, format_time, texts_of
 
 VALIDITY = timedelta(days=7)
 _MAC_LENGTH = 16  # bytes: forging one takes 2^128 tries
-_MAX_TOKEN_LENGTH = 1_000  # characters of a token
+MAX_TOKEN_LENGTH = 1_000  # characters of a token
 _TEMPLATES = load_templates(Path(__file__).with_name("templates"))
 
 
@@ -65,15 +65,18 @@ class Acknowledgement(Struct, frozen=True, kw_only=True):
 
 
 def sign_token(payload: TokenPayload, keys: Mapping[int, bytes]) -> str:
-    """Return the token, signed with the newest key."""
+    """Return the token, signed with the newest key. Raises ValueError if `verify_token` would refuse its length."""
     key_id = max(keys)
     body = f"{key_id}.{_encode_base64(json.encode(payload))}"
-    return f"{body}.{_encode_base64(_compute_mac(body, keys[key_id]))}"
+    token = f"{body}.{_encode_base64(_compute_mac(body, keys[key_id]))}"
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise ValueError(f"a token of {len(token)} characters: at most {MAX_TOKEN_LENGTH} are read")
+    return token
 
 
 def verify_token(token: str, keys: Mapping[int, bytes], now: datetime) -> TokenPayload | TokenRejection:
     """Return a token's contents, or why it is rejected. Never raises."""
-    body, _, mac = token[:_MAX_TOKEN_LENGTH].rpartition(".")
+    body, _, mac = token[:MAX_TOKEN_LENGTH].rpartition(".")
     key_id, _, encoded = body.partition(".")
     try:
         secret = keys[int(key_id)]

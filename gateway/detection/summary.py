@@ -51,9 +51,8 @@ def _format_ratio(event: Event, language: str) -> str:
 def _format_duration(event: Event, language: str) -> str:
     if event.end is None:
         return ""
-    seconds = (event.end - event.onset).total_seconds()
-    unit, length = ("seconds", 1) if seconds < 90 else ("minutes", 60) if seconds < 7_200 else ("hours", 3_600)
-    return texts_of("summary", language)[f"for_{unit}"].format(count=round(seconds / length))
+    duration = vocabulary.format_duration((event.end - event.onset).total_seconds(), language)
+    return texts_of("summary", language)["lasted"].format(duration=duration)
 
 
 def _describe_context(event: Event, language: str) -> list[str]:

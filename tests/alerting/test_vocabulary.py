@@ -10,6 +10,7 @@ from alerting.decide.reason_detail import DetailCode, describe_detail, encode_de
 from alerting.decide.routing import DecisionReason
 from alerting.delivery.channel import DeliveryOutcome
 from alerting.record.history import DecisionStep, describe_step_details
+from alerting.vocabulary import format_duration
 from edge_agent.wire import Flag
 from gateway.detection.confidence import ConfidenceReason as DetectionReason
 
@@ -95,3 +96,24 @@ def test_a_moment_is_read_on_the_dutch_clock():
 @pytest.mark.parametrize("value", [1e28, -1e30, 1.7976931348623157e308])
 def test_a_figure_of_any_size_is_formatted(value):
     assert float(vocabulary.format_number(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("seconds", "dutch", "english"),
+    [
+        (-5, "1 seconde", "1 second"),
+        (0.2, "1 seconde", "1 second"),
+        (44.5, "45 seconden", "45 seconds"),
+        (89.4, "89 seconden", "89 seconds"),
+        (89.5, "2 minuten", "2 minutes"),
+        (150, "3 minuten", "3 minutes"),
+        (725, "12 minuten", "12 minutes"),
+        (5_399, "90 minuten", "90 minutes"),
+        (5_400, "1,5 uur", "1.5 hours"),
+        (8_100, "2,3 uur", "2.3 hours"),
+        (10_800, "3 uur", "3 hours"),
+        (400_000, "111,1 uur", "111.1 hours"),
+    ],
+)
+def test_a_duration_has_one_wording(seconds, dutch, english):
+    assert (format_duration(seconds, "nl"), format_duration(seconds, "en")) == (dutch, english)

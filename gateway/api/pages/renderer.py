@@ -159,12 +159,7 @@ class View:
     def duration(self, start: str, end: str | None) -> str:
         """A duration as text; without an end it lasts until now."""
         ends_at = self.now if end is None else datetime.fromisoformat(end)
-        seconds = max(1, round((ends_at - datetime.fromisoformat(start)).total_seconds()))
-        if seconds < 90:
-            return f"{seconds} {self.texts['second' if seconds == 1 else 'seconds_long']}"
-        if seconds < 5_400:
-            return f"{round(seconds / 60)} {self.texts['minutes_long']}"
-        return f"{self.number(seconds / 3600)} {self.texts['hours_long']}"
+        return vocabulary.format_duration((ends_at - datetime.fromisoformat(start)).total_seconds(), self.language)
 
     def has_no_data(self, at: str | None) -> bool:
         """Whether the newest reading is older than `[api] no_data_after_seconds`, or missing."""

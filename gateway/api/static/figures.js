@@ -24,7 +24,8 @@ export function formatter(boot) {
       const seconds = Math.max(1, Math.round((Date.parse(end) - Date.parse(start)) / 1000));
       if (seconds < 90) return `${seconds} ${seconds === 1 ? texts.second : texts.seconds_long}`;
       if (seconds < 5400) return `${Math.round(seconds / 60)} ${texts.minutes_long}`;
-      return `${format.number(seconds / 3600)} ${texts.hours_long}`;
+      const hours = (seconds / 3600).toFixed(1).replace(/\.0$/, "");
+      return `${dutch ? hours.replace(".", ",") : hours} ${texts.hours_long}`;
     },
     ratio(peak, background) {
       if (!(background > 0) || peak < 1.5 * background) return "";

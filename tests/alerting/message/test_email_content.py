@@ -147,7 +147,7 @@ def test_the_same_is_said_in_english():
         "Mean",
         "humid air",
         "far above the usual noise",
-        "12 min 0 s",
+        "12 minutes",
         "Nearby",
         f"{URL}/en/events/",
         "Lasted",

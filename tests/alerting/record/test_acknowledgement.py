@@ -8,8 +8,10 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import json
 
 from alerting.decide.routing import Route
+from alerting.delivery.settings import EmailSettings
 from alerting.record.acknowledgement import (
     TokenPayload,
     TokenRejection,
@@ -18,6 +20,9 @@ from alerting.record.acknowledgement import (
     sign_token,
     verify_token,
 )
+from alerting.settings import MAX_RECEIVER_NAME, ReceiverSettings
+from edge_agent.configuration import ConfigurationError
+from gateway.settings import read as read_settings
 from tests.alerting.running_dispatcher import fetch_rows, insert_alerts, run_dispatchers, wait_until_delivered
 from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 from tests.alerting.servers import MailServer
@@ -31,10 +36,41 @@ INVITATION = TokenPayload(
 TOKEN = sign_token(INVITATION, KEYS)
 
 
+def make_payload(*, event="e1", receiver="od", notification_id="e1-1-od-email-0-0"):
+    return TokenPayload(event=event, receiver=receiver, notification_id=notification_id, expires=EXPIRES, language="nl")
+
+
 @given(st.builds(TokenPayload, event=st.text(), receiver=st.text(), notification_id=st.text(), expires=st.just(EXPIRES),
                  language=st.sampled_from(["nl", "en"])))  # fmt: skip
 def test_reading_is_the_inverse_of_signing(invitation):
-    assert verify_token(sign_token(invitation, KEYS), KEYS, ONSET) == invitation
+    try:
+        token = sign_token(invitation, KEYS)
+    except ValueError:
+        assert len(json.encode(invitation)) > 600
+    else:
+        assert verify_token(token, KEYS, ONSET) == invitation
+
+
+@pytest.mark.parametrize("length", [1, MAX_RECEIVER_NAME])
+def test_a_receiver_of_any_name_that_the_settings_accept_can_answer(length):
+    receiver = ReceiverSettings(name="r" * length, email=[EmailSettings(to=["a@b.nl"])])
+    event = make_alert().event_id + "-" * 100
+    notification_id = f"{event}-{2**31}-{receiver.name}-notificaties-99-{2**31}"
+    payload = make_payload(event=event, receiver=receiver.name, notification_id=notification_id)
+    assert verify_token(sign_token(payload, KEYS), KEYS, ONSET) == payload
+
+
+def test_a_receiver_with_a_longer_name_is_refused_in_one_sentence(tmp_path):
+    file = tmp_path / "piekwacht.toml"
+    receiver = f'[[alerting.receiver]]\nname = "{"r" * (MAX_RECEIVER_NAME + 1)}"\nemail = [{{ to = ["a@b.nl"] }}]\n'
+    file.write_text(f'[database]\ndsn = ""\n{receiver}')
+    with pytest.raises(ConfigurationError, match="write a name of at most 63 characters"):
+        read_settings(file)
+
+
+def test_a_token_that_would_be_refused_is_not_signed():
+    with pytest.raises(ValueError, match="at most 1000 are read"):
+        sign_token(make_payload(receiver="r" * 700), KEYS)
 
 
 def test_a_token_ends_when_it_says_and_not_before():

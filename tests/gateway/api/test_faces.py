@@ -26,11 +26,13 @@ from alerting.dispatch.deliver import deliver
 from alerting.dispatch.inbox_worker import InboxWorker
 from alerting.message.notification import Notification
 from alerting.settings import AlertingSettings, ChannelSettings, ReceiverSettings
-from alerting.vocabulary import LOCAL_TIMEZONE, format_number, format_ratio, severity_text
+from alerting.vocabulary import LOCAL_TIMEZONE, format_duration, format_number, format_ratio, severity_text
+from alerting.vocabulary import texts_of as alerting_texts_of
 from gateway.access.accounts import Accounts
 from gateway.access.identity import Role, Scope
 from gateway.api.app import create_app
 from gateway.api.settings import ApiSettings
+from gateway.model.texts import texts_of
 from gateway.mqtt.client import create_client
 from gateway.mqtt.settings import BrokerSettings
 from tests.alerting.servers import MailServer, WebServer
@@ -121,7 +123,7 @@ def check_document(document, alert, names=(*FACTS, *TIMES)):
             assert found == expected, name
 
 
-def check_text(text, alert, language, *, allowed=()):
+def check_text(text, alert, language, *, allowed=(), shows_duration=True):
     """The same figures in a text for people: number, unit, multiple of the background, and local time."""
     values = {format_number(value, language) for value in (alert.peak, alert.background, alert.excess)}
     assert f"{format_number(alert.peak, language)} µg/m³" in text.replace("\xa0", " ")
@@ -130,6 +132,20 @@ def check_text(text, alert, language, *, allowed=()):
     ratio = format_ratio(alert.peak, alert.background, language)
     assert set(re.findall(r"([\d.,]*\d)\s?(?:×|keer|times)", text)) <= {ratio}
     assert f"{alert.onset.astimezone(LOCAL_TIMEZONE):%H:%M}" in text
+    if shows_duration:
+        assert format_duration((alert.end - alert.onset).total_seconds(), language) in text
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_the_words_of_a_duration_in_scripts_are_those_of_the_server(language):
+    page, phrases = texts_of("page", language), alerting_texts_of("phrase", language)
+    for name, key in (
+        ("second", "second"),
+        ("seconds_long", "seconds"),
+        ("minutes_long", "minutes"),
+        ("hours_long", "hours"),
+    ):
+        assert phrases[f"duration_{key}"] == f"{{count}} {page[name]}"
 
 
 def readable(page):
@@ -195,7 +211,7 @@ async def test_inspectors_read_the_same_figures(api, database, alert, language):
     for path in (f"/{language}/inspector", f"/{language}/inspector/events/{alert.event_id}"):
         response = await api.get(path, headers=headers)
         assert response.status_code == 200
-        check_text(readable(response.text), alert, language)
+        check_text(readable(response.text), alert, language, shows_duration="events" in path)
     path = f"/api/v1/events/{alert.event_id}/explanation?language={language}"
     headline = (await api.get(path, headers=headers)).json()["headline"]
     assert f"{format_number(alert.peak, language)} µg/m³" in headline
