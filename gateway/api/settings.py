@@ -1,6 +1,7 @@
 """Section `[api]` of piekwacht.toml: the public API and pages."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, field
@@ -34,9 +35,11 @@ class SecurityTxtSettings(Struct, frozen=True, kw_only=True):
     """
 
     contact: Annotated[str, Meta(pattern=r"^(mailto:|https://|tel:)[^ \r\n]+$")]
-    expires: Annotated[
-        str, Meta(pattern=r"^20\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$")
-    ]
+    expires: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+
+    def __post_init__(self) -> None:
+        """Reject a date that does not exist."""
+        datetime.fromisoformat(self.expires)
 
 
 class ApiSettings(Struct, frozen=True, kw_only=True):

@@ -59,7 +59,8 @@ NO_FACES = {
     "/api/v1/sites", "/api/v1/sites/{id}", "/api/v1/stations", "/api/v1/stations/{id}",
     "/api/v1/stations/{id}/exact-location", "/api/v1/stations/{id}/observations", "/about", "/feeds/now.geojson",
     "/feeds/today.csv", "/healthz", "/manifest.webmanifest", "/map/{z}/{x}/{y}.png", "/metrics", "/offline", "/readyz",
-    "/robots.txt", "/.well-known/security.txt", "/static/{path:path}", "/status", "/sw.js", "/widget/{id}", "/{path:path}", "",
+    "/robots.txt", "/.well-known/security.txt",
+    "/static/{path:path}", "/status", "/sw.js", "/widget/{id}", "/{path:path}", "",
 }  # fmt: skip
 CHANNELS = {"EmailSettings", "WebhookSettings", "MqttSettings", "CapSettings", "ZakenSettings", "NotificatiesSettings",
             "AppriseSettings"}  # fmt: skip
