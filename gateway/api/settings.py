@@ -28,7 +28,7 @@ class BaseMapSettings(Struct, frozen=True, kw_only=True):
 
 
 class SecurityTxtSettings(Struct, frozen=True, kw_only=True):
-    """`[api.security_txt]`: whom to tell of a vulnerability, published at /.well-known/security.txt.
+    """`[api.security_txt]`: the contact for reports of vulnerabilities, published at /.well-known/security.txt.
 
     contact  where reports go, such as mailto:security@example.org or the https address of a form
     expires  UTC time until which the contact is valid, less than a year away; after it the file is not published
@@ -60,7 +60,7 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     email                    e-mail address for visitors
     base_map                 base map
     access                   limits, and how staff sign in
-    security_txt             whom to tell of a vulnerability
+    security_txt             contact for reports of vulnerabilities
     """
 
     FORMER_KEYS: ClassVar[Mapping[str, str]] = {
