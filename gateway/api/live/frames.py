@@ -89,7 +89,10 @@ class Backlog:
 
 
 class Replay:
-    """The updates that a returning viewer missed, encoded once for all that missed the same. `stale`: read everything again."""
+    """The updates that a returning viewer missed, encoded once for all that missed the same.
+
+    `stale`: they are too many, and the viewer has to read everything again.
+    """
 
     def __init__(self, update: LiveUpdate, *, stale: bool) -> None:
         self.update, self.stale = update, stale

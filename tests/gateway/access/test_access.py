@@ -270,9 +270,9 @@ async def test_the_provider_signs_in_only_people_with_an_account(database, broke
     ],
 )
 async def test_an_address_that_the_provider_does_not_call_verified_is_refused_with_a_sentence(
-    database, broker, accounts, provider, claims, status
+    database, broker, provider, claims, status
 ):
-    await accounts.put_account("bart@od.example", Role.OPERATOR, ["ijmond"], None)
+    await Accounts(database).put_account("bart@od.example", Role.OPERATOR, ["ijmond"], None)
     by_email = structs.replace(provider, claim="email")
     port = find_free_port()
     settings = {"access": AccessSettings(oidc=by_email), "public_url": f"http://127.0.0.1:{port}"}
