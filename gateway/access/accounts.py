@@ -6,6 +6,7 @@ seconds (see `authentication`). Neither ingest nor a public page calls this modu
 
 import asyncio
 import hmac
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from gateway.access.password_worker import PasswordWorker
 _QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 T = TypeVar("T")
 
+_ACCOUNT_NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,126}")  # as the table checks
 _MAX_CODE_ATTEMPTS = 50  # per account, of anybody who has its password
 _CODE_ATTEMPTS_PERIOD = 3_600.0  # s
 _MAX_CONNECTIONS = 8  # at once; more requests wait for one of these
@@ -156,7 +158,9 @@ class Accounts:
             return result.rowcount > 0
 
     async def find_account(self, name: str) -> Account | None:
-        """Return the account of this name, disabled or not."""
+        """Return the account of this name, disabled or not; None also for a text that cannot be a name."""
+        if not _ACCOUNT_NAME.fullmatch(name):
+            return None
         async with self._transaction() as tx:
             cursor = tx.cursor(row_factory=kwargs_row(_build_account))
             return await (await cursor.execute(_QUERIES["select_account"], {"name": name})).fetchone()
@@ -242,7 +246,8 @@ class Accounts:
 
     async def record_audit(self, actor: str, action: str, object_: str, *, address: str, outcome: str) -> None:
         """Record in the audit log who did what."""
-        values = {"who": actor[:128], "action": action, "object": object_[:256], "address": address, "outcome": outcome}
+        who, audited = _to_printable(actor)[:128], _to_printable(object_)[:256]
+        values = {"who": who, "action": action, "object": audited, "address": address, "outcome": outcome}
         async with self._transaction() as tx:
             await tx.execute(_QUERIES["insert_audit"], values)
 
@@ -289,6 +294,11 @@ async def _begin_session(tx: psycopg.AsyncConnection, name: str, session_seconds
     values = {"token": credentials.hash_token(token), "name": name, "seconds": session_seconds}
     await tx.execute(_QUERIES["begin_session"], values)
     return token
+
+
+def _to_printable(text: str) -> str:
+    """Names that strangers type get into the log: without characters that a terminal obeys or a database refuses."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _build_identity(account: _SessionAccount) -> Identity:

@@ -11,7 +11,7 @@ class IdentityProviderError(Exception):
 
 
 class UnverifiedAddressError(IdentityProviderError):
-    """The provider does not say that the e-mail address belongs to the person."""
+    """The provider does not state that the e-mail address belongs to the person."""
 
 
 class IdentityProvider(Protocol):

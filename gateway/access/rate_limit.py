@@ -37,7 +37,7 @@ class TokenBuckets:
 
 
 class Client(Struct, frozen=True, kw_only=True):
-    """Who sent a request without a key. `is_local`: this machine itself, which has no limit."""
+    """The sender of a request without a key. `is_local`: this machine itself, which has no limit."""
 
     address: str
     is_local: bool

@@ -25,7 +25,7 @@ from gateway.api.feeds import routes as feeds
 from gateway.api.http import openapi, problems, static_files
 from gateway.api.http.cache import Cache, RequestIndex, TtlCache
 from gateway.api.http.cache_middleware import CacheMiddleware
-from gateway.api.http.headers import VERSION, HeadersMiddleware
+from gateway.api.http.headers import COMMON_HEADERS, VERSION, HeadersMiddleware
 from gateway.api.http.responses import licence_headers
 from gateway.api.inspector import routes as inspector
 from gateway.api.inspector import service
@@ -93,7 +93,7 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     app.state.latest_values, app.state.hub = latest_values, hub
     app.state.cache, app.state.request_index, app.state.mean_cache = Cache(), RequestIndex(), MeanCache(database)
     app.state.status_cache, app.state.tile_cache = TtlCache(), tile_cache
-    problems.install(app)
+    problems.install(app, COMMON_HEADERS)
     openapi.install(app)
     app.add_middleware(CacheMiddleware)
     install.install_access(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.trusted_proxies)

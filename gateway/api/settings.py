@@ -1,6 +1,7 @@
 """Section `[api]` of piekwacht.toml: the public API and pages."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, field
@@ -27,16 +28,18 @@ class BaseMapSettings(Struct, frozen=True, kw_only=True):
 
 
 class SecurityTxtSettings(Struct, frozen=True, kw_only=True):
-    """`[api.security_txt]`: whom to tell of a vulnerability, published at /.well-known/security.txt.
+    """`[api.security_txt]`: the contact for reports of vulnerabilities, published at /.well-known/security.txt.
 
     contact  where reports go, such as mailto:security@example.org or the https address of a form
     expires  UTC time until which the contact is valid, less than a year away; after it the file is not published
     """
 
     contact: Annotated[str, Meta(pattern=r"^(mailto:|https://|tel:)[^ \r\n]+$")]
-    expires: Annotated[
-        str, Meta(pattern=r"^20\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$")
-    ]
+    expires: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+
+    def __post_init__(self) -> None:
+        """Reject a date that does not exist."""
+        datetime.fromisoformat(self.expires)
 
 
 class ApiSettings(Struct, frozen=True, kw_only=True):
@@ -57,7 +60,7 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     email                    e-mail address for visitors
     base_map                 base map
     access                   limits, and how staff sign in
-    security_txt             whom to tell of a vulnerability
+    security_txt             contact for reports of vulnerabilities
     """
 
     FORMER_KEYS: ClassVar[Mapping[str, str]] = {

@@ -1,6 +1,7 @@
 """Error responses as application/problem+json (RFC 9457), with the cause in `detail`."""
 
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, HTTPException, Request
@@ -50,19 +51,18 @@ def _query_parameters(dependant: Dependant) -> set[str]:
     return names.union(*map(_query_parameters, dependant.dependencies))
 
 
-def install(app: FastAPI) -> None:
-    """Install the error handlers."""
+def install(app: FastAPI, headers: Mapping[str, str]) -> None:
+    """Install the error handlers. `headers`: those of every page, which no middleware adds to our own faults."""
 
     @app.exception_handler(StarletteHTTPException)
     async def _(request: Request, error: StarletteHTTPException) -> JSONResponse:
-        headers = error.headers or {}
+        error_headers = error.headers or {}
         detail = str(error.detail)
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            detail = (
-                f"method {request.method[:20]!r} is not for this address; it allows {headers.get('Allow', 'others')}"
-            )
+            allowed = error_headers.get("Allow", "others")
+            detail = f"method {request.method[:20]!r} is not for this address; it allows {allowed}"
         response = build_problem(error.status_code, detail)
-        response.headers.update(headers)
+        response.headers.update(error_headers)
         return response
 
     @app.exception_handler(RequestValidationError)
@@ -74,7 +74,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _(_request: Request, _error: Exception) -> JSONResponse:
         # Starlette raises the error again after this answer, so that it is logged
-        return build_problem(500, "the server made a mistake; its operator can see which")
+        problem = build_problem(500, "the server made a mistake; its operator can see which")
+        problem.headers.update({**headers, "Cache-Control": "no-store"})
+        return problem
 
     @app.exception_handler(ClientDisconnect)
     async def _(_request: Request, _error: ClientDisconnect) -> JSONResponse:

@@ -158,7 +158,7 @@ async def _read_body(request: Request, schema_type: type[T]) -> T:
         raise HTTPException(415, "send a body of application/json")
     try:
         return msgspec.json.decode(await request.body(), type=schema_type)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise HTTPException(400, f"body: {error}") from None
 
 

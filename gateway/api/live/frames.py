@@ -63,7 +63,7 @@ class Subscription:
 class Backlog:
     """The unread updates of a slow viewer: the newest value of each property and station, and every event.
 
-    Over 250 values are dropped, and the viewer is told to read everything again.
+    Over 250 values are dropped, and the viewer has to read everything again.
     """
 
     __slots__ = ("_events", "_id", "_stale", "_unread", "_values")
@@ -103,7 +103,10 @@ class Backlog:
 
 
 class Replay:
-    """What a returning viewer missed, encoded once for all that missed the same. `stale`: read everything again."""
+    """The updates that a returning viewer missed, encoded once for all that missed the same.
+
+    `stale`: they are too many, and the viewer has to read everything again.
+    """
 
     def __init__(self, update: LiveUpdate, *, stale: bool) -> None:
         self.update, self.stale = update, stale

@@ -36,7 +36,7 @@ _RECONNECT_SECONDS = 1.0
 _MAX_COMMITS_AHEAD = 10_000  # of another replica of the API
 _MAX_REPLAY_VALUES = 500
 _MAX_REPLAY_EVENTS = 500
-_MAX_REPLAY_STEPS = 2_000  # changed values that are looked at for one replay: below a millisecond
+_MAX_REPLAY_STEPS = 2_000  # changed values that are searched for one replay: below a millisecond
 _MAX_REPLAYS = 16  # stored between two commits
 _MAX_STALLED = 500  # viewers that do not read; of more, those that stalled first are disconnected
 
@@ -185,7 +185,7 @@ class Hub:
         return False
 
     def join(self, viewer: Viewer, last_id: int | None) -> None:
-        """Add a viewer that saw `last_id`; `has_room` said that it may join."""
+        """Add a viewer that saw `last_id`; call `has_room` first."""
         self._groups.setdefault(viewer.subscription, SubscriberGroup()).viewers.add(viewer)
         self._viewers_by_address[viewer.address] = self._viewers_by_address.get(viewer.address, 0) + 1
         self._viewer_count += 1

@@ -20,6 +20,7 @@ from gateway.api.live.subscribers import SseViewer
 from gateway.api.settings import ApiSettings
 
 _MAX_HEAD_BYTES = 65_536
+_MAX_HEADERS = 200
 _HEAD_TIMEOUT = 20.0  # s
 _BODY_TIMEOUT = 20.0  # s; valid bodies have a few kilobytes
 _MAX_HELD_BYTES = 16_384  # of a body, until it is complete
@@ -27,8 +28,8 @@ _WRITE_TIMEOUT = 60.0  # s
 LIVE_PATH = b"/api/v1/live"
 
 
-class HeadTooLongError(ValueError):
-    """The head of a request exceeds 64 KiB; the parser turns this into a 400."""
+class InvalidHeadError(ValueError):
+    """The head exceeds its limits, or a proxy could read it otherwise; the parser turns this into a 400."""
 
 
 class LiveProtocol(HttpToolsProtocol):
@@ -44,7 +45,8 @@ class LiveProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(**protocol_options)
         self._hub, self._admission, self._settings, self._link_header = hub, admission, settings, link_header
-        self._head_size, self._is_live_stream = 0, False
+        self._head_size = self._header_count = self._host_count = 0
+        self._is_live_stream = self._head_complete = False
         self._deadline: asyncio.TimerHandle | None = None
         self._body_deadline: asyncio.TimerHandle | None = None
         self._held_body: bytearray | None = None
@@ -84,7 +86,8 @@ class LiveProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Reset the size of the head."""
         super().on_message_begin()
-        self._head_size = 0
+        self._head_size = self._header_count = self._host_count = 0
+        self._head_complete = False
 
     def on_url(self, url: bytes) -> None:
         """Count part of the address."""
@@ -92,18 +95,35 @@ class LiveProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count one header."""
+        """Count one header. Fields after the body are no headers: a client could add a false X-Forwarded-For there."""
         self._count_head_bytes(len(name) + len(value))
+        if self._head_complete:
+            return
+        self._header_count += 1
+        lower_name = name.lower()
+        self._host_count += lower_name == b"host"
+        if self._header_count > _MAX_HEADERS:
+            raise InvalidHeadError
+        if lower_name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            raise InvalidHeadError
         super().on_header(name, value)
 
     def _count_head_bytes(self, size: int) -> None:
         self._head_size += size
         if self._head_size > _MAX_HEAD_BYTES:
-            raise HeadTooLongError
+            raise InvalidHeadError
+
+    def _check_head(self) -> None:
+        """Refuse HTTP/0.9, and any number of hosts but one (RFC 9112, 3.2): proxies disagree about these."""
+        version = self.parser.get_http_version()
+        if version not in {"1.0", "1.1"} or self._host_count > 1 or (version == "1.1" and not self._host_count):
+            raise InvalidHeadError
 
     def on_headers_complete(self) -> None:
         """Take over a live request, or pass the request on to uvicorn."""
         self._cancel_deadline()
+        self._head_complete = True
+        self._check_head()
         path, _, query = self.url.partition(b"?")
         is_idle = self.cycle is None or self.cycle.response_complete
         if path == LIVE_PATH and is_idle and self.parser.get_method() == b"GET" and not self.parser.should_upgrade():

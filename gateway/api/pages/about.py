@@ -139,9 +139,8 @@ async def manifest(view: ViewDependency) -> Response:
         "theme_color": "#1d4d3a",
         "icons": [{"src": "/static/icon.svg", "sizes": "any", "type": "image/svg+xml", "purpose": "any"}],
     }
-    return JSONResponse(
-        document, media_type="application/manifest+json", headers={"Cache-Control": "public, max-age=3600"}
-    )
+    headers = {"Cache-Control": "public, max-age=3600", "Vary": "Accept-Language"}
+    return JSONResponse(document, media_type="application/manifest+json", headers=headers)
 
 
 root_router = APIRouter()

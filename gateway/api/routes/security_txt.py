@@ -1,4 +1,4 @@
-"""`/.well-known/security.txt` (RFC 9116): whom to tell of a vulnerability of this site.
+"""`/.well-known/security.txt` (RFC 9116): the contact for reports of vulnerabilities of this site.
 
 Without `[api.security_txt]`, or after its `expires`, the answer is 404: the standard forbids to rely on an old file.
 """

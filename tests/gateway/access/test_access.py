@@ -11,6 +11,7 @@ import httpx
 import psycopg
 import pyotp
 import pytest
+from msgspec import structs
 
 from gateway.__main__ import main
 from gateway.access.accounts import Accounts
@@ -254,6 +255,35 @@ async def test_the_provider_signs_in_only_people_with_an_account(database, broke
         assert identity.status_code == (200 if has_account else 401)
         if has_account:
             assert identity.json()["role"] == "operator"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("claims", "status"),
+    [
+        ({"email_verified": True}, 303),
+        ({"email_verified": "true"}, 303),
+        ({"email_verified": False}, 403),
+        ({"email_verified": "false"}, 403),
+        ({"email_verified": None}, 403),
+        ({}, 403),
+    ],
+)
+async def test_an_address_that_the_provider_does_not_call_verified_is_refused_with_a_sentence(
+    database, broker, provider, claims, status
+):
+    await Accounts(database).put_account("bart@od.example", Role.OPERATOR, ["ijmond"], None)
+    by_email = structs.replace(provider, claim="email")
+    port = find_free_port()
+    settings = {"access": AccessSettings(oidc=by_email), "public_url": f"http://127.0.0.1:{port}"}
+    async with running_api(database, broker, **settings) as (client, _), httpx.AsyncClient(trust_env=False) as browser:
+        user = {"sub": "bart", "email": "bart@od.example", **claims}
+        (await browser.put(f"{provider.issuer}/users/bart", json=user)).raise_for_status()
+        redirect = await client.get("/account/provider")
+        back = await browser.post(redirect.headers["location"], data={"sub": "bart"})
+        answer = await client.get(f"/account/provider/back?{urlsplit(back.headers['location']).query}")
+    assert answer.status_code == status, answer.text
+    assert ("niet bevestigd" in answer.text) == (status == 403)
 
 
 def test_accounts_and_keys_from_the_command_line(database, tmp_path, capsys, monkeypatch):
