@@ -135,7 +135,7 @@ class Alert(Struct, frozen=True, kw_only=True):
 
     @property
     def peak_averaging(self) -> Literal["raw", "area"]:
-        """What `peak` is: every text and document says it beside the figure."""
+        """The averaging of `peak`; every text and document has it beside the figure."""
         return peak_averaging(self.kind)
 
     @property

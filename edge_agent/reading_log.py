@@ -15,7 +15,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class ReadingLog:
-    """One JSON line per reading. A disk that is full costs lines of this log, which then says how many."""
+    """One JSON line per reading. A full disk costs lines of this log, which then holds their number."""
 
     def __init__(self, path: Path) -> None:
         """Raise AgentError if the file cannot be opened."""

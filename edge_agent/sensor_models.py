@@ -20,8 +20,8 @@ from edge_agent.wire import Flag
 
 PHYSICAL_BOUND = 1e9  # in any unit: no quantity that a node measures is larger
 
-# What instruments and loggers write for "no value". In the unit of its property a range shows them; before a conversion
-# they are no measurement: 65535 Pa are no 655 hPa.
+# Codes that instruments and loggers write for "no value". In the unit of its property a range shows them; before a
+# conversion they are no measurement: 65535 Pa are no 655 hPa.
 CODES_OF_NO_VALUE = frozenset({65_535.0, 32_767.0, -32_768.0, 6553.5, 3276.7, -999.0, -999.9, -9999.0, 99_999.0})
 
 

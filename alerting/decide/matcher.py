@@ -100,7 +100,7 @@ class MatcherIndex(Generic[T]):
     Each item is indexed by its narrowest equality, so that ten thousand silences of single stations cost
     one look-up and not ten thousand comparisons.
 
-    set_aside   items that are left out because they cannot be evaluated, each with a sentence that says why
+    set_aside   items that are left out because they cannot be evaluated, each with the reason in one sentence
     """
 
     def __init__(self, items: Sequence[tuple[T, Sequence[str]]]) -> None:

@@ -1,8 +1,8 @@
 """One SMTP transaction, with the outcome of each addressee (RFC 5321). Called by the channel `email`.
 
 The server answers RCPT for each addressee, and once for the mail itself. Until the mail itself goes out nothing can
-have arrived; a connection that breaks after that leaves the outcome unknown. What the server says about the session
-(greeting, login, our sender) is no word about an addressee: it is tried again, whatever its code.
+have arrived; a connection that breaks after that leaves the outcome unknown. An answer about the session (greeting,
+login, our sender) decides nothing about an addressee: the delivery is tried again, with any code.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
 class SmtpStage(StrEnum):
-    """What an answer of the server is about."""
+    """The subject of an answer of the server."""
 
     SESSION = "session"  # greeting, EHLO, TLS, login, MAIL FROM, DATA: about us, not about an addressee
     ADDRESSEE = "addressee"  # RCPT TO

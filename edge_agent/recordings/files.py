@@ -18,7 +18,7 @@ SAMPLE_LINES = 100  # in which the names of the columns must stand
 _MAX_LINE = 1_000_000  # characters
 _GZIP, _UTF8_BOM = b"\x1f\x8b", codecs.BOM_UTF8
 _HEAD = 4096  # bytes in which a file shows what it is
-# what a file that is no table begins with -> what it is, and the remedy
+# first bytes of a file that is no table -> its kind, and the remedy
 _OTHER_KINDS = (
     (b"PK\x03\x04", "a ZIP file; unpack it and name the file in it"),
     (b"\xd0\xcf\x11\xe0", "a spreadsheet of Excel (.xls); save it there as CSV"),
@@ -123,7 +123,7 @@ def _open_text(path: Path) -> io.TextIOWrapper:
 
 
 def name_other_kind(head: bytes) -> str | None:
-    """What a file is that begins so, and the remedy; None if it may be a table of text."""
+    """Return the kind of a file that begins so, with the remedy; None if it may be a table of text."""
     for magic, kind in _OTHER_KINDS:
         if head.startswith(magic):
             is_office = magic.startswith(b"PK") and any(name in head for name in _OFFICE_FILES)

@@ -95,5 +95,5 @@ def is_clock(header: str) -> bool:
 
 
 def is_utc(header: str) -> bool:
-    """Whether the name of a column says that its times are UTC: `time_utc`, `Timestamp (UTC)`."""
+    """Whether the name of a column marks its times as UTC: `time_utc`, `Timestamp (UTC)`."""
     return _UTC.search(header.strip().lower().replace("_", " ")) is not None

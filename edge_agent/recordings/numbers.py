@@ -35,7 +35,7 @@ class DecimalMark(StrEnum):
 
 
 def prove_decimal_mark(text: str) -> DecimalMark | None:
-    """What a number proves of its file: 8,5 and 1.234,5 the comma, 8.5 the point, 8 and 1.234 and 1,234 nothing."""
+    """Return the decimal mark that a number proves: 8,5 and 1.234,5 the comma, 8.5 the point, 8 and 1.234 neither."""
     text = text.strip()
     if _THOUSAND.fullmatch(text):
         return None
@@ -49,7 +49,7 @@ def prove_decimal_mark(text: str) -> DecimalMark | None:
 class NumberReader:
     """Reads the numbers of one file.
 
-    comma_is_separator  the file separates its cells by commas, so that 1,234 alone says nothing
+    comma_is_separator  the file separates its cells by commas, so that 1,234 alone proves nothing
     texts               gives the cells with numbers again, for a number that another one must decide
     """
 
@@ -79,7 +79,7 @@ _NAMES = {".": "point", ",": "comma"}
 
 
 def parse_number(text: str) -> float | None:
-    """A number that says by itself what its marks are, or None. Raises UnreadableCellError."""
+    """Return a number whose marks are clear by themselves, or None. Raises UnreadableCellError."""
     text = text.strip()
     if _POINT.fullmatch(text):
         return _finite(text, text)

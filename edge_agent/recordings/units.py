@@ -1,7 +1,8 @@
 """The units that files and posts name, and the conversion of each to the unit of its property. Pure.
 
-A number whose unit is named and not read here is not used: 20 knots are no 20 m/s. The unit stands in the name of a
-column, `Temp (\u00b0F)` or `wind_speed_kmh`, in a row under the names, or in a column of units.
+A number is not used if its unit is named and not read here, because 20 knots are no 20 m/s.
+
+The unit stands in the name of a column, as in `wind_speed_kmh`, in a row under the names, or in a column of units.
 """
 
 import re

@@ -49,7 +49,7 @@ def decode(sentence: bytes) -> RawReading:
         latitude, longitude = _parse_degrees(fields[2], fields[3], "NS"), _parse_degrees(fields[4], fields[5], "EW")
         altitude = float(fields[9])
         is_on_earth = abs(latitude) <= 90 and abs(longitude) <= 180 and _LOWEST <= altitude <= _HIGHEST
-        is_empty = latitude == 0 and longitude == 0  # what receivers send before their first fix
+        is_empty = latitude == 0 and longitude == 0  # receivers send this before their first fix
         if fields[6] not in _MEASURED or is_empty or not is_on_earth:  # a NaN is not on earth
             return RawReading(values={})
         return RawReading(values={}, position=(latitude, longitude, altitude))

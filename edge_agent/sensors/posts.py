@@ -79,7 +79,7 @@ class Post(Struct, frozen=True, kw_only=True):
 
 
 class _Repeated:
-    """What a key has whose object names it twice: two numbers for one value are none."""
+    """The value of a key that stands twice in its object: two numbers for one value are none."""
 
 
 def decode(body: bytes) -> Post:

@@ -35,7 +35,7 @@ async def stream_rows(selection: Selection, fetch: Fetch, report: ReportUnread) 
 
 
 def unread_row(averaging: Averaging, start: datetime, end: datetime) -> tuple[Any, ...]:
-    """Return the row that says that [start, end) could not be read: no numbers, and None for flags."""
+    """Return the row that marks [start, end) as unreadable: no numbers, and None for flags."""
     return (start, *_UNREAD_RAW) if averaging is Averaging.RAW else (start, end, *_UNREAD_MEAN)
 
 

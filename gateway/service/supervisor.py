@@ -1,4 +1,4 @@
-"""Runs each service of `piekwacht up` in a process of its own, and starts it again when it ends or stops answering.
+"""Runs each service of `piekwacht up` in a separate process, and starts it again when it ends or stops answering.
 
 No service delays another. A service that has not answered for 10 s is ended with SIGABRT, so that its log shows where
 it hung.
@@ -44,7 +44,7 @@ class EndReason(StrEnum):
 
 @dataclass(kw_only=True)
 class Liveness:
-    """What a process has reported; times in monotonic seconds."""
+    """The reports of a process; times in monotonic seconds."""
 
     heard_at: float
     checked_at: float

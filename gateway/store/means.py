@@ -42,7 +42,7 @@ def _has_policies(connection: psycopg.Connection) -> bool:
 def iterate_slices(since: datetime, until: datetime, margin: timedelta) -> Iterator[tuple[datetime, datetime]]:
     """Yield [start - margin, end + margin) of successive whole days of the span, no later than `until`.
 
-    What is left is less than a day and computed when it is read: TimescaleDB refuses to fill less than a bucket.
+    The rest is less than a day and computed when it is read: TimescaleDB refuses to fill less than a bucket.
     """
     start = since
     while start + _SLICE <= until:

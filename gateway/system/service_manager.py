@@ -1,4 +1,4 @@
-"""What a service reports to the program that started it: systemd, or the supervisor of `piekwacht up`.
+"""The reports of a service to the program that started it: systemd, or the supervisor of `piekwacht up`.
 
 The protocol is that of sd_notify(3), a datagram to the socket named in NOTIFY_SOCKET. A service reports from its event
 loop: a loop that hangs reports nothing, and is ended and started again.

@@ -129,7 +129,7 @@ class Hub:
         unread_stations.update(applied.unread_stations)
         if unread_stations:
             DROPPED.labels("not_read").inc()
-            self._known_since = message.id  # whoever resumes from before has to read everything again
+            self._known_since = message.id  # a client that resumes from before has to read everything again
         self._record_changes(message, values, events)
         now = message.committed_at.timestamp()
         for observation, _ in applied.minutes:

@@ -227,7 +227,7 @@ async def _fetch_neighbour_lines(
 def describe_event(view: View, event: Event) -> str:
     """The detector's sentence, which names neighbours and wind.
 
-    An older event has none, or one that does not say what its peak is: it gets `build_sentence`.
+    An older event has none, or one without the averaging of its peak: it gets `build_sentence`.
     """
     sentence = event.around.words.get(view.language, "")
     return sentence if view.averaging(event.peak_averaging) in sentence else build_sentence(view, event)

@@ -101,7 +101,7 @@ class View:
         return {code: self.averaging(code) for code in (*Averaging, "area")}
 
     def averaging(self, code: str) -> str:
-        """What a value is, beside which this stands: a single reading, or a mean over a minute, an hour or a day."""
+        """The averaging of a value, to stand beside it: a single reading, or a mean over a minute, an hour or a day."""
         return vocabulary.averaging_text(code, self.language)
 
     def flags(self, names: list[str]) -> str:
