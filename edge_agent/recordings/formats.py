@@ -65,9 +65,10 @@ def _export(header: Header) -> Plan | None:
     is_raw = header.has("observed_at", "value")
     if not is_raw and not header.has("start", "mean"):
         return None
+    offset = header.find("utc_offset")  # csv-nl has local times and a column of their offsets
     return Plan(
         format="piekwacht",
-        times=[header.index("observed_at" if is_raw else "start")],
+        times=[header.index("observed_at" if is_raw else "start"), *([] if offset is None else [offset])],
         station=header.index("station"),
         observed_property=header.index("observed_property"),
         columns=[ValueColumn(header.index("value" if is_raw else "mean"), None)],

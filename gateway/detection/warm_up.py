@@ -25,8 +25,8 @@ from gateway.detection.kernels import (
 )
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Datastream, ObservedProperty, Registry, Station
+from gateway.quality import kernels as quality_kernels
 from gateway.quality.flagger import Flagger
-from gateway.quality.kernels import flag_rows
 
 _LOG = get_logger("gateway.detection")
 _CACHE_ERRORS = (EOFError, pickle.UnpicklingError, AttributeError, ImportError, IndexError, ValueError)
@@ -40,8 +40,9 @@ _KERNEL_MODULES = (
     common_mode,
     corroboration,
     gaps,
+    quality_kernels,
 )
-_KERNELS = (flag_rows, *(kernel for module in _KERNEL_MODULES for kernel in vars(module).values() if is_jitted(kernel)))
+_KERNELS = tuple(kernel for module in _KERNEL_MODULES for kernel in vars(module).values() if is_jitted(kernel))
 
 
 def _run_kernels(flagger: Flagger, detector: Detector) -> None:

@@ -137,7 +137,7 @@ async def test_another_area_is_refused_and_a_visitor_is_sent_to_sign_in(signed_i
     assert response.status == 401
     await visitor.click("text=Inloggen")
     assert visitor.url.endswith("/account")
-    forged = await context.request.post(
+    forged = await page.context.request.post(
         f"{site[0]}/inspector/events/{peaking}/acknowledge", headers={"Origin": "https://evil.example"}
     )
     assert forged.status == 403

@@ -88,13 +88,13 @@ def test_the_settings_of_the_containers_are_read_strictly_and_fit_them():
     read = settings.read(COMPOSE / "piekwacht.toml")
     assert read.broker.host in SERVICES
     assert f"host={next(iter({'database'} & set(SERVICES)))} " in read.database.dsn
-    assert read.telemetry.port_of(["gateway"]) == 9464
-    assert read.telemetry.port_of(["alerting"]) == 9465
-    assert read.telemetry.port_of(["api"]) is None
+    assert read.telemetry.port_of("gateway") == 9464
+    assert read.telemetry.port_of("alerting") == 9465
+    assert read.telemetry.port_of("api") is None
     scraped = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())["scrape_configs"]
     targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in scraped if "static_configs" in job}
     (sought,) = (job["dns_sd_configs"][0] for job in scraped if "dns_sd_configs" in job)
-    assert (sought["names"], sought["port"]) == (["evaluation"], read.telemetry.port_of(["evaluation"]))
+    assert (sought["names"], sought["port"]) == (["evaluation"], read.telemetry.port_of("evaluation"))
     assert targets == {"gateway": ["gateway:9464"], "alerting": ["alerting:9465"], "api": [f"api:{read.api.port}"]}
 
 

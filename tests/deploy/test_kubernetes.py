@@ -86,8 +86,8 @@ def test_the_settings_of_the_pods_are_read_strictly_and_fit_them():
         if name != "migrate"
     }
     assert ports == {
-        "gateway": read.telemetry.port_of(["gateway"]),
-        "alerting": read.telemetry.port_of(["alerting"]),
-        "evaluation": read.telemetry.port_of(["evaluation"]),
+        "gateway": read.telemetry.port_of("gateway"),
+        "alerting": read.telemetry.port_of("alerting"),
+        "evaluation": read.telemetry.port_of("evaluation"),
         "api": read.api.port,
     }

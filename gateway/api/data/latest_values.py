@@ -177,9 +177,7 @@ class LatestValues:
         try:
             self._apply_observation(observation, latest_ms)
         except Exception:  # noqa: BLE001 - it concerns this station only
-            _LOG.exception(
-                "live value not read", station=observation.station, observed_property=observation.observed_property
-            )
+            _LOG.exception("live value not read", station=observation.station, property=observation.observed_property)
             self.windows.pop(observation.station, None)
             self.station_json.pop(observation.station, None)
             self.invalidate()
