@@ -7,11 +7,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.doctor.finding import Finding, FindingFactory
 from gateway.settings import Settings
+from gateway.system.service_manager import SILENCE_LIMIT
 
 _TIMEOUT = 5.0  # s
 _STALE_HEARTBEAT = 300.0  # s
 _STALE_SHADOW = 3600.0  # s
-_SILENCE_LIMIT = 10.0  # s since a service's event loop had a turn
 _QUEUE_LABELS = {"inbox": "alerts wait for a decision", "outbox": "notifications wait"}
 
 _START_REMEDY = "start it; if it runs, the end of its log names what it waits for"
@@ -154,21 +154,21 @@ def check_silence(settings: Settings, hosts: Hosts, now: float) -> Iterator[Find
     """Whether the services' event loops turn, and whether `piekwacht up` had to start a silent one again."""
     finding = FindingFactory("silence")
     urls = {_metrics_url(settings, hosts, name) for name in ("gateway", "alerting", "evaluation")}
-    samples = {f"{_api_url(settings, hosts)}/metrics"} | {url for url in urls if url is not None}
-    metrics = {name: value for url in sorted(samples) for name, value in (fetch_samples(url) or {}).items()}
-    silent = _select_by_service(metrics, "piekwacht_service_answered_timestamp_seconds/")
-    for service, answered_at in silent.items():
-        if now - answered_at > _SILENCE_LIMIT:
-            yield finding.fault(
-                f"{service} has not answered for {now - answered_at:.0f} s",
-                "systemd or `piekwacht up` starts it again; its log shows where it hung",
-            )
+    urls.add(f"{_api_url(settings, hosts)}/metrics")
+    metrics = {name: value for url in urls - {None} for name, value in (fetch_samples(str(url)) or {}).items()}
+    answers = _select_by_service(metrics, "piekwacht_service_answered_timestamp_seconds/")
+    silences = {service: now - at for service, at in answers.items() if now - at > SILENCE_LIMIT}
+    for service, seconds in silences.items():
+        yield finding.fault(
+            f"{service} has not answered for {seconds:.0f} s",
+            "systemd or `piekwacht up` starts it again; its log shows where it hung",
+        )
     for service, count in _select_by_service(metrics, "piekwacht_service_restarts_total/silence/").items():
         yield finding.warning(
             f"{service} stopped answering {count:.0f} times and was started again", "its log shows where it hung"
         )
-    if silent and not any(now - answered_at > _SILENCE_LIMIT for answered_at in silent.values()):
-        yield finding.ok(f"{', '.join(sorted(silent))} answer")
+    if answers and not silences:
+        yield finding.ok(f"{', '.join(sorted(answers))} answer")
 
 
 def _select_by_service(metrics: Samples, prefix: str) -> Samples:

@@ -9,7 +9,6 @@ import signal
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
-import prometheus_client
 import uvloop
 
 from alerting.errors import AlertingError
@@ -59,7 +58,7 @@ def run(settings: Settings, name: str, check_machine: Callable[[Settings, list[s
     check_machine(settings, [name])
     port = settings.telemetry.port_of(name)
     if not merged_metrics.serve_for_supervisor() and port is not None:
-        _serve_metrics(settings.telemetry.host, port)
+        merged_metrics.serve(settings.telemetry.host, port)
     run_loop = uvloop.run if name == "api" else asyncio.run
     try:
         run_loop(_run_until_signal([build_service(name, settings), ServiceManager().report_liveness(name)]))
@@ -108,12 +107,3 @@ async def _run_until_signal(coroutines: Sequence[Coroutine[None, None, None]]) -
         await stop_requested.wait()
         for task in running:
             task.cancel()
-
-
-def _serve_metrics(host: str, port: int) -> None:
-    try:
-        prometheus_client.start_http_server(port, addr=host)
-    except OSError as error:
-        raise StartError(
-            f"metrics cannot be shown at {host}:{port}: {error.strerror}; change [telemetry] port"
-        ) from None

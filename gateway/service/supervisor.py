@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,12 +19,11 @@ from pathlib import Path
 
 from alerting.log import get_logger
 from gateway import telemetry
-from gateway.errors import StartError
 from gateway.system import merged_metrics
 from gateway.system.child_process import find_free_port, make_parent_death_hook
+from gateway.system.service_manager import SILENCE_LIMIT
 
 _LOG = get_logger("gateway.service")
-SILENCE_LIMIT = 10.0  # s without a report of the service's event loop
 _START_LIMIT = 180.0  # s until a service is ready: the first start of all compiles kernels
 _REFUSAL_LIMIT = 60.0  # s in which a service that ends by itself at its first start cannot start at all
 _CHECK_INTERVAL = 0.5  # s
@@ -115,19 +114,11 @@ async def supervise(services: Sequence[SupervisedService], *, host: str, port: i
 
     Raises ServiceRefusedError if a required service cannot start, StartError if the port is in use.
     """
-
-    def get_ports() -> Mapping[str, int]:
-        return {service.name: service.metrics_port for service in services}
-
+    merged = merged_metrics.merge_services({service.name: service.metrics_port for service in services})
     merged_port = find_free_port()
-    merged_metrics.serve(get_ports, "127.0.0.1", merged_port)
+    merged_metrics.serve("127.0.0.1", merged_port, merged)
     if port is not None:
-        try:
-            merged_metrics.serve(get_ports, host, port)
-        except OSError as error:
-            raise StartError(
-                f"metrics cannot be shown at {host}:{port}: {error.strerror}; change [telemetry] port"
-            ) from None
+        merged_metrics.serve(host, port, merged)
     async with asyncio.TaskGroup() as group:
         for service in services:
             group.create_task(_keep_running(service, merged_port), name=service.name)

@@ -6,12 +6,14 @@ The services of `piekwacht up` are processes; Prometheus and the doctor read one
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from prometheus_client import CollectorRegistry, generate_latest, start_http_server
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
+
+from gateway.errors import StartError
 
 _PORT_VARIABLE = "PIEKWACHT_METRICS_PORT"
 _MERGED_VARIABLE = "PIEKWACHT_MERGED_METRICS_PORT"
@@ -23,8 +25,8 @@ _OF_A_PROCESS = ("process_", "python_")
 class MergedMetrics(Collector):
     """The metrics of this process and of others; each others' port by the name of its service."""
 
-    def __init__(self, get_ports: Callable[[], Mapping[str, int]]) -> None:
-        self._get_ports = get_ports
+    def __init__(self, ports: Mapping[str, int]) -> None:
+        self._ports = ports
 
     def collect(self) -> Iterator[Metric]:
         """Yield each family once; samples that describe a process carry the label `service`."""
@@ -35,7 +37,7 @@ class MergedMetrics(Collector):
 
     def _collect_all(self) -> Iterator[Metric]:
         yield from (_label(metric, "up") for metric in text_string_to_metric_families(generate_latest().decode()))
-        for service_name, port in self._get_ports().items():
+        for service_name, port in self._ports.items():
             yield from (_label(metric, service_name) for metric in _fetch(port))
 
 
@@ -62,10 +64,14 @@ def _label(metric: Metric, service_name: str) -> Metric:
 def _fetch(port: int) -> list[Metric]:
     """Return no metric of a process that does not answer."""
     try:
-        with urllib.request.urlopen(f"http://{_HOST}:{port}/metrics", timeout=_TIMEOUT) as response:
-            return list(text_string_to_metric_families(response.read().decode()))
+        return list(text_string_to_metric_families(_read(port, _TIMEOUT).decode()))
     except (OSError, ValueError):
         return []
+
+
+def _read(port: int | str, timeout: float) -> bytes:
+    with urllib.request.urlopen(f"http://{_HOST}:{port}/metrics", timeout=timeout) as response:
+        return bytes(response.read())
 
 
 def build_environment(port: int, merged_port: int) -> dict[str, str]:
@@ -86,15 +92,24 @@ def render(environment: Mapping[str, str] = os.environ) -> bytes:
     port = environment.get(_MERGED_VARIABLE)
     if port is not None:
         try:
-            with urllib.request.urlopen(f"http://{_HOST}:{port}/metrics", timeout=5 * _TIMEOUT) as response:
-                return bytes(response.read())
+            return _read(port, 5 * _TIMEOUT)
         except urllib.error.URLError:
             pass  # the supervisor is ending: our own are better than none
     return generate_latest()
 
 
-def serve(get_ports: Callable[[], Mapping[str, int]], host: str, port: int) -> None:
-    """Serve at this address the metrics of this process and those of the services with these ports."""
+def merge_services(ports: Mapping[str, int]) -> CollectorRegistry:
+    """Return the metrics of this process and those of the services with these ports."""
     merged = CollectorRegistry(auto_describe=False)
-    merged.register(MergedMetrics(get_ports))
-    start_http_server(port, addr=host, registry=merged)
+    merged.register(MergedMetrics(ports))
+    return merged
+
+
+def serve(host: str, port: int, registry: CollectorRegistry = REGISTRY) -> None:
+    """Serve metrics at this address. Raises StartError if it is not available."""
+    try:
+        start_http_server(port, addr=host, registry=registry)
+    except OSError as error:
+        raise StartError(
+            f"metrics cannot be shown at {host}:{port}: {error.strerror}; change [telemetry] port"
+        ) from None

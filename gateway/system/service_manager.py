@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from gateway import telemetry
 
+SILENCE_LIMIT = 10.0  # s without a report, after which a service hangs; WatchdogSec= of the systemd units
 _INTERVAL = 1.0  # s between two reports
 
 

@@ -18,8 +18,9 @@ from edge_agent.wire import Signer
 from gateway import settings
 from gateway.doctor.finding import FindingLevel
 from gateway.doctor.services import check_silence
-from gateway.service.supervisor import SILENCE_LIMIT, EndReason, Liveness
+from gateway.service.supervisor import EndReason, Liveness
 from gateway.system.child_process import Child, find_free_port
+from gateway.system.service_manager import SILENCE_LIMIT
 from tests.gateway.evaluation.shadow.test_shadow import batch, live
 
 INTERVAL = 0.5
