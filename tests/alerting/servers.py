@@ -1,9 +1,11 @@
 """An inspectorate's mail server and webhook on loopback, which answer as a test wants."""
 
+import asyncio
 import socket
 import struct
 import threading
 import time
+from contextlib import asynccontextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from aiosmtpd.controller import Controller
@@ -101,3 +103,21 @@ class WebServer:
 
 def _next(answers):
     return answers.pop(0) if len(answers) > 1 else answers[0]
+
+
+@asynccontextmanager
+async def serve(talk):
+    """Yield the port of a server that calls `talk` once, and wait until it has ended."""
+    ended = asyncio.Event()
+
+    async def run(reader, writer):
+        with suppress(OSError, asyncio.IncompleteReadError):
+            await talk(reader, writer)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        ended.set()
+
+    async with await asyncio.start_server(run, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+        await ended.wait()

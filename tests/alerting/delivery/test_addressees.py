@@ -1,8 +1,7 @@
 """Each addressee of a notification has its own outcome: in the retries, in the record, and for the operator."""
 
-import asyncio
 import json
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import psycopg
@@ -31,7 +30,7 @@ from tests.alerting.running_dispatcher import (
     wait_until_delivered,
 )
 from tests.alerting.sample_alerts import ONSET, make_alert
-from tests.alerting.servers import MailServer, WebServer
+from tests.alerting.servers import MailServer, WebServer, serve
 
 ANN, BOB, CAS = "ann@od.example", "bob@od.example", "cas@od.example"
 NEWEST = """SELECT addressee, outcome FROM (SELECT DISTINCT ON (addressee) addressee, outcome
@@ -177,8 +176,6 @@ async def test_if_nobody_is_reached_the_next_channel_is_and_if_somebody_is_it_is
 async def scripted_smtp(*answers):
     """An SMTP server that sends these answers in turn, one per line it gets; None: hangs up."""
 
-    ended = asyncio.Event()
-
     async def talk(reader, writer):
         remaining, is_data = list(answers), False
         writer.write(b"220 ready\r\n")
@@ -190,14 +187,9 @@ async def scripted_smtp(*answers):
             if answer is None:
                 break
             writer.write(answer + b"\r\n")
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
-        ended.set()
 
-    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
-        await ended.wait()
+    async with serve(talk) as port:
+        yield port
 
 
 @pytest.mark.parametrize(

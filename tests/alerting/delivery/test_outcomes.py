@@ -27,7 +27,7 @@ from tests.alerting.running_dispatcher import (
     wait_until_present,
 )
 from tests.alerting.sample_alerts import make_alert
-from tests.alerting.servers import MailServer
+from tests.alerting.servers import MailServer, serve
 
 DELIVERED, REFUSED, GONE = DeliveryOutcome.DELIVERED, DeliveryOutcome.REFUSED, DeliveryOutcome.GONE
 FAILED, UNKNOWN = DeliveryOutcome.FAILED, DeliveryOutcome.UNKNOWN
@@ -79,24 +79,6 @@ def test_no_bytes_break_the_reading_of_a_status(received, cut):
 
 
 # --- HTTP servers that break off
-
-
-@asynccontextmanager
-async def serve(talk):
-    """Yield the port of a server that calls `talk` once, and wait until it has ended."""
-    ended = asyncio.Event()
-
-    async def run(reader, writer):
-        with suppress(OSError, asyncio.IncompleteReadError):
-            await talk(reader, writer)
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
-        ended.set()
-
-    async with await asyncio.start_server(run, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
-        await ended.wait()
 
 
 @asynccontextmanager
