@@ -170,6 +170,8 @@ class SimulatedSensor:
             stamp = round(simulated_time * 1000)
             yield reading_at(moment, values) if self._follows_clock else historical_reading(moment, stamp, values)
             tick += 1
+            if self._follows_clock:  # a stall leaves a gap, as with a real sensor, and not a burst with one time
+                tick = max(tick, math.ceil((clock.now().mono / 1000 - started) / interval))
 
 
 def _parse_epoch(text: str, key: str) -> float:
