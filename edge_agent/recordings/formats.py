@@ -10,52 +10,14 @@ from types import MappingProxyType
 
 from edge_agent.configuration import ConfigurationError
 from edge_agent.recordings import names, units
+from edge_agent.recordings.header import Columns, Header, choose_columns, convert_columns
+from edge_agent.recordings.plain_table import build_plan
 from edge_agent.recordings.plan import Plan, RecordingOptions, ValueColumn
-from edge_agent.recordings.units import Conversion, fahrenheit, same
+from edge_agent.recordings.units import fahrenheit, same
 from edge_agent.sensor_models import MODELS, find_model
 from edge_agent.wire import DOUBTFUL_FLAGS, PROPERTY
 
 _TENTHS, _PASCALS = units.divided_by(10), units.divided_by(100)
-
-
-class Header:
-    """The names of the columns of a file."""
-
-    def __init__(self, cells: Sequence[str]) -> None:
-        self.texts = [cell.strip().lstrip("#").strip() for cell in cells]
-        self._lower = [text.lower() for text in self.texts]
-
-    def has(self, *columns: str) -> bool:
-        """Whether all these columns are there."""
-        return all(column in self._lower for column in columns)
-
-    def find(self, *columns: str) -> int | None:
-        """Index of the first of these columns that is there. Raises ConfigurationError if it is there twice."""
-        for column in columns:
-            if column in self._lower:
-                if self._lower.count(column) > 1:
-                    raise ConfigurationError(f"the column {column!r} stands there twice; rename one of the two")
-                return self._lower.index(column)
-        return None
-
-    def index(self, *columns: str) -> int:
-        """Index of a column that is there."""
-        index = self.find(*columns)
-        assert index is not None  # noqa: S101 - the format has recognised it
-        return index
-
-
-_Columns = Mapping[str, tuple[str, Conversion]]  # column -> property and conversion
-
-
-def _value_columns(header: Header, columns: _Columns, *, condition: bool = False) -> list[ValueColumn]:
-    """The columns that are there; of several with one property the first."""
-    chosen: dict[str, ValueColumn] = {}
-    for name, (observed_property, convert) in columns.items():
-        index = header.find(name)
-        if index is not None and observed_property not in chosen:
-            chosen[observed_property] = ValueColumn(index, observed_property, convert=convert, is_condition=condition)
-    return list(chosen.values())
 
 
 def _export(header: Header) -> Plan | None:
@@ -78,7 +40,7 @@ def _export(header: Header) -> Plan | None:
     )
 
 
-_SENSOR_COMMUNITY: _Columns = {
+_SENSOR_COMMUNITY: Columns = {
     "p0": ("pm1", same),
     "p1": ("pm10", same),
     "p2": ("pm2_5", same),
@@ -101,11 +63,11 @@ def _sensor_community(header: Header) -> Plan | None:
         station=header.index("sensor_id"),
         model_name=header.index("sensor_type"),
         is_model_needed=True,  # P1 and P2 of a PPD42NS are numbers of particles
-        columns=_value_columns(header, _SENSOR_COMMUNITY),
+        columns=choose_columns(header, _SENSOR_COMMUNITY),
     )
 
 
-_PURPLEAIR: _Columns = {
+_PURPLEAIR: Columns = {
     "pm2.5_atm": ("pm2_5", same),
     "pm2.5_atm_a": ("pm2_5", same),
     "pm2_5_atm": ("pm2_5", same),
@@ -142,7 +104,7 @@ def _purpleair(header: Header) -> Plan | None:
         zone="UTC",
         station=header.find("sensor_index", "mac_address"),
         model="purpleair",
-        columns=_value_columns(header, _PURPLEAIR),
+        columns=choose_columns(header, _PURPLEAIR),
         notes=() if second is None else (note,),
     )
 
@@ -156,7 +118,7 @@ def _airgradient(header: Header) -> Plan | None:
         for index, text in enumerate(header.texts)
         if "corrected" not in text.lower() and (observed_property := names.find_property(text)) is not None
     ]
-    columns, notes = _convert_columns(header, {name: index for index, name in reversed(raw)})
+    columns, notes = convert_columns(header, {name: index for index, name in reversed(raw)})
     if "corrected" in str(header.texts):
         notes.append("the raw values are read, not the corrected ones")
     return Plan(
@@ -209,7 +171,7 @@ def _luchtmeetnet(header: Header) -> Plan | None:
     )
 
 
-_KNMI: _Columns = {
+_KNMI: Columns = {
     "fh": ("wind_speed", _TENTHS),
     "ff": ("wind_speed", _TENTHS),
     "t": ("temperature", _TENTHS),
@@ -226,7 +188,7 @@ def _knmi(header: Header) -> Plan | None:
     hour = header.find("hh", "h")
     if hour is None:
         raise ConfigurationError("daily values of KNMI; a recording needs the hourly ones (uurgegevens)")
-    columns = _value_columns(header, _KNMI)
+    columns = choose_columns(header, _KNMI)
     direction = header.find("dd")
     if direction is not None:
         columns.append(ValueColumn(direction, "wind_direction", no_value=_NO_DIRECTION))
@@ -244,100 +206,6 @@ def _knmi(header: Header) -> Plan | None:
 def _table(header: Header) -> Plan | None:
     """A table with a column of times: one column per property, or columns property and value."""
     return build_plan(header, {})
-
-
-def build_plan(header: Header, mapping: Mapping[str, str]) -> Plan | None:
-    """The plan from the names of the columns; what the mapping names goes before what the names suggest."""
-    roles = _find_roles(header, mapping)
-    times = [roles[role] for role in ("date", "time") if role in roles]
-    columns, notes = _find_value_columns(header, mapping, roles)
-    if not times:
-        return None
-    if not columns and notes:
-        raise ConfigurationError(f"{notes[0]}; convert the numbers to the unit of the property")
-    if not columns:
-        return None
-    return Plan(
-        format="table",
-        times=times,
-        zone="UTC" if any(names.is_utc(header.texts[index]) for index in times) else None,
-        station=roles.get("station"),
-        observed_property=roles.get("property"),
-        flags=roles.get("flags"),
-        unit=roles.get("unit"),
-        columns=columns,
-        notes=notes,
-    )
-
-
-def _find_roles(header: Header, mapping: Mapping[str, str]) -> dict[str, int]:
-    roles: dict[str, int] = {}
-    simple = [names.simplify(text) for text in header.texts]
-    for role, aliases in names.ROLE_NAMES.items():
-        if role in mapping:
-            roles[role] = header.index(mapping[role].strip().lower())
-            continue
-        matches = [simple.index(alias) for alias in aliases if alias in simple]
-        if matches:
-            header.find(header.texts[matches[0]].lower())  # a name that stands there twice is an error
-            roles[role] = matches[0]
-    if "date" in roles and "date" not in mapping and ("time" in mapping or not _has_clock(header, roles)):
-        date = roles.pop("date")
-        roles.setdefault("time", date)
-    return roles
-
-
-def _has_clock(header: Header, roles: Mapping[str, int]) -> bool:
-    return "time" in roles and names.is_clock(header.texts[roles["time"]])
-
-
-def _find_value_columns(
-    header: Header, mapping: Mapping[str, str], roles: Mapping[str, int]
-) -> tuple[list[ValueColumn], list[str]]:
-    """Return the columns of values, and a note for each whose unit is not read."""
-    is_long = "property" in roles
-    columns = {
-        name: header.index(text.strip().lower()) for name, text in mapping.items() if name not in names.ROLE_NAMES
-    }
-    if not columns and not ("value" in mapping and not is_long):
-        columns = _recognise_columns(header, roles)
-    values, notes = _convert_columns(header, columns, is_condition=is_long)
-    if "value" in roles and (is_long or "value" in mapping or not values):
-        index = roles["value"]
-        named = None if is_long else names.find_property(header.texts[index])
-        values.insert(0, ValueColumn(index, named))
-    return values, notes
-
-
-def _recognise_columns(header: Header, roles: Mapping[str, int]) -> dict[str, int]:
-    """Property -> index of its column. Raises ConfigurationError if two columns are of one property."""
-    columns: dict[str, int] = {}
-    for index, text in enumerate(header.texts):
-        observed_property = names.find_property(text)
-        if observed_property is None or index in roles.values():
-            continue
-        if observed_property in columns:
-            first = header.texts[columns[observed_property]]
-            raise ConfigurationError(
-                f"the columns {first!r} and {text!r} are both {observed_property}; rename one of them, or name the "
-                f"right one with --columns {observed_property}=COLUMN"
-            )
-        columns[observed_property] = index
-    return columns
-
-
-def _convert_columns(
-    header: Header, columns: Mapping[str, int], *, is_condition: bool = False
-) -> tuple[list[ValueColumn], list[str]]:
-    """Return the columns with the conversion from their units, and a note for each whose unit is not read."""
-    values, notes = [], []
-    for name, index in columns.items():
-        convert = units.find_header_conversion(header.texts[index], name)
-        if convert is None:
-            notes.append(f"the column {header.texts[index]!r} is not read: its unit is none of {name} that is read")
-        else:
-            values.append(ValueColumn(index, name, convert=convert, is_condition=is_condition))
-    return values, notes
 
 
 FORMATS: Mapping[str, Callable[[Header], Plan | None]] = MappingProxyType(

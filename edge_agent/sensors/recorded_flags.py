@@ -4,7 +4,7 @@ The operator, the format or a column of the file names the sensor. Without a nam
 quantity; they also apply to quantities that the model does not measure.
 """
 
-from edge_agent.recordings.reader import RecordedReading
+from edge_agent.recordings.recording import RecordedReading
 from edge_agent.sensor_models import ANY, find_model
 from edge_agent.sensors.judgement import judge_values
 

@@ -20,7 +20,8 @@ from edge_agent import clock
 from edge_agent.configuration import ConfigurationError
 from edge_agent.recordings.numbers import UnreadableCellError
 from edge_agent.recordings.plan import RecordingOptions
-from edge_agent.recordings.reader import RecordedReading, group_readings, read_recording
+from edge_agent.recordings.reader import read_recording
+from edge_agent.recordings.recording import RecordedReading, group_readings
 from edge_agent.recordings.times import DayOrder, TimeReader
 from edge_agent.sensor_models import MODELS, find_model
 from edge_agent.sensors.recorded_flags import judge_reading

@@ -18,8 +18,9 @@ from typing import Any
 from edge_agent.configuration import ConfigurationError, load_toml
 from edge_agent.recordings.formats import FORMATS
 from edge_agent.recordings.plan import RecordingOptions
-from edge_agent.recordings.reader import RecordedValue, Recording, read_table
 from edge_agent.recordings.reader import read_recording as read_text_recording
+from edge_agent.recordings.reader import read_table
+from edge_agent.recordings.recording import RecordedValue, Recording
 from edge_agent.recordings.times import DayOrder
 from gateway.detection.analyzer import Analyzer
 from gateway.detection.detector import Detector

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from edge_agent.recordings.reader import RecordedReading, RecordedValue, group_readings
+from edge_agent.recordings.recording import RecordedReading, RecordedValue, group_readings
 from edge_agent.sensors.recorded_flags import judge_reading
 from edge_agent.wire import UNDATED_FLAGS, ReadingBatch
 from gateway.decoding.decode import Payload, VerifiedBatch, place_observations

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from edge_agent.configuration import ConfigurationError
 from edge_agent.recordings.plan import RecordingOptions
-from edge_agent.recordings.reader import format_spans, read_recording
+from edge_agent.recordings.reader import read_recording
+from edge_agent.recordings.recording import format_spans
 
 _SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from edge_agent.configuration import ConfigurationError
 from edge_agent.recordings.numbers import NumberReader, UnreadableCellError
 from edge_agent.recordings.plan import RecordingOptions
-from edge_agent.recordings.reader import group_readings, read_recording
+from edge_agent.recordings.reader import read_recording
+from edge_agent.recordings.recording import group_readings
 from edge_agent.recordings.units import UNITS
 from edge_agent.sensor_models import CODES_OF_NO_VALUE, MODELS
 from edge_agent.sensors.recorded_flags import judge_reading

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.recordings.reader import RecordedValue
+from edge_agent.recordings.recording import RecordedValue
 from gateway.detection.row_order import order_rows
 from gateway.detection.settings import DetectionSettings
 from gateway.evaluation.backtest import detect_revisions
