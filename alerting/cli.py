@@ -27,6 +27,7 @@ from alerting.message.texts import build_headline
 from alerting.record import evidence
 from alerting.record.history import describe_step, describe_step_details
 from alerting.sql import load_queries
+from alerting.vocabulary import count_things, format_local_time
 
 if TYPE_CHECKING:
     import psycopg
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from alerting.settings import AlertingSettings
 
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
+_EVENT_HELP = "id of the event, as in its address"
 _DURATION_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -41,50 +43,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions to the parser of `piekwacht alerts`; the chosen one is `arguments.action`."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     explain = actions.add_parser("explain", help="which receivers were notified of an event, when, and why others not")
-    explain.add_argument("event", metavar="EVENT")
-    explain.add_argument("--language", choices=("nl", "en"), default="en")
+    explain.add_argument("event", metavar="EVENT", help=_EVENT_HELP)
+    explain.add_argument("--language", choices=("nl", "en"), default="en", help="of the sentences (en)")
     explain.set_defaults(action=_explain)
     record = actions.add_parser("record", help="the record of an event as evidence: every step, every content sent")
-    record.add_argument("--event", required=True)
+    record.add_argument("--event", required=True, help=_EVENT_HELP)
     record.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
     record.set_defaults(action=_record)
     verify = actions.add_parser("verify", help="check that a record is unchanged; needs only the file")
-    verify.add_argument("file", type=Path)
+    verify.add_argument("file", type=Path, help="a record, as `record` writes it")
     verify.add_argument("--messages", type=Path, metavar="FOLDER", help="write every content that was sent there")
     verify.set_defaults(action=_verify)
     route = actions.add_parser("route", help="which receivers an alert would notify; needs no database, sends nothing")
     route.add_argument("--event", type=Path, required=True, metavar="FILE", help="an alert in JSON")
     route.set_defaults(action=_route)
     ack = actions.add_parser("ack", help="acknowledge an event; stops reminders and escalation")
-    ack.add_argument("event", metavar="EVENT")
-    ack.add_argument("--note", default="")
+    ack.add_argument("event", metavar="EVENT", help=_EVENT_HELP)
+    ack.add_argument("--note", default="", help="what colleagues should know")
     ack.set_defaults(action=_acknowledge)
     silence = actions.add_parser("silence", help="suppress notifications of matching alerts for a while, with a reason")
     silence.add_argument("match", nargs="+", metavar="MATCHER", help="such as 'station=\"wijk-aan-zee\"'")
     silence.add_argument("--for", dest="length", required=True, metavar="TIME", help="how long: 30m, 8h, 2d")
-    silence.add_argument("--reason", required=True)
+    silence.add_argument("--reason", required=True, help="goes on record")
     silence.set_defaults(action=_silence)
     maintenance = actions.add_parser(
         "maintenance", help="suppress notifications of a station, site or area during work there"
     )
     target = maintenance.add_mutually_exclusive_group(required=True)
     for label in ("station", "site", "area"):
-        target.add_argument(f"--{label}", metavar="NAME")
+        target.add_argument(f"--{label}", metavar="NAME", help=f"{label} where people work")
     maintenance.add_argument("--for", dest="length", required=True, metavar="TIME", help="how long: 30m, 8h, 2d")
     maintenance.add_argument(
         "--from", dest="begins", metavar="WHEN", help="when it begins, as 2026-11-21T08:00+01:00; default: now"
     )
-    maintenance.add_argument("--reason", required=True)
+    maintenance.add_argument("--reason", required=True, help="goes on record")
     maintenance.set_defaults(action=_maintenance)
     silences = actions.add_parser("silences", help="list silences and maintenance, with author and end")
     silences.set_defaults(action=_silences)
     check = actions.add_parser("check", help="check routes, channels and names against the registry; sends nothing")
     check.set_defaults(action=_check)
     unsilence = actions.add_parser("unsilence", help="end a silence now")
-    unsilence.add_argument("id", type=int)
+    unsilence.add_argument("id", type=int, help="number of the silence, as `silences` prints it")
     unsilence.set_defaults(action=_end_silence)
     enable = actions.add_parser("enable", help="deliver again to a webhook that answered 410 (gone)")
-    enable.add_argument("url")
+    enable.add_argument("url", help="address of the webhook")
     enable.set_defaults(action=_enable)
     for action in (ack, silence, maintenance, unsilence):
         action.add_argument(
@@ -110,8 +112,9 @@ def _explain(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> 
         raise AlertingError(f"alerting has no event {arguments.event!r}")
     print(build_headline(case.alert, arguments.language))
     for step in case.steps:
-        print(f"{step.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z  {describe_step(step, arguments.language)}")
-        print(f"{'':27}  {describe_step_details(step, arguments.language)}")
+        time = format_local_time(step.at, arguments.language)
+        print(f"{time}  {describe_step(step, arguments.language)}")
+        print(f"{'':{len(time)}}  {describe_step_details(step, arguments.language)}")
 
 
 def _record(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
@@ -215,6 +218,8 @@ def _silences(_arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -
 
     silences = asyncio.run(CaseStore(dsn).list_silences())
     set_aside = asyncio.run(CaseStore(dsn).find_silences_set_aside())
+    if not silences:
+        print("nothing is silenced")
     for silence in sorted(silences, key=lambda silence: (silence.starts_at, silence.id)):
         since, until = (f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for at in (silence.starts_at, silence.ends_at))
         match = ", ".join(silence.match)
@@ -247,7 +252,8 @@ def _check(_arguments: argparse.Namespace, settings: "AlertingSettings", dsn: st
     for sentence in problems:
         print(sentence)
     if not problems:
-        print(f"{len(settings.receiver)} receivers and {len(routes)} routes are in order")
+        receivers, count = count_things(len(settings.receiver), "receiver"), count_things(len(routes), "route")
+        print(f"in order: {receivers} and {count}")
     return 1 if problems else 0
 
 

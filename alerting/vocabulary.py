@@ -112,6 +112,11 @@ def format_duration(seconds: float, language: str = "nl") -> str:
     return phrases["duration_hours"].format(count=localize_decimal(hours, language))
 
 
+def count_things(count: int, singular: str) -> str:
+    """`1 receiver`, `2 receivers`; in English."""
+    return f"{count} {singular}" if count == 1 else f"{count} {singular}s"
+
+
 def format_time(at: datetime, language: str = "nl") -> str:
     """Local time with its offset, so that nobody has to guess about summer time."""
     local = at.astimezone(LOCAL_TIMEZONE)

@@ -7,13 +7,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge_agent.command_line import CommandParser
+
+_CONFIG = Path("/etc/piekwacht/agent.toml")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. 0: well; 1: it cannot work here; 2: the configuration or the command line is wrong."""
     from edge_agent.configuration import ConfigurationError
     from edge_agent.errors import AgentError
 
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     try:
         code: int = options.command(options)
     except ConfigurationError as error:
@@ -25,13 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="piekwacht-agent", description="A node of Piekwacht: reads sensors, loses nothing."
-    )
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = CommandParser(prog="piekwacht-agent", description="A node of Piekwacht: reads sensors, loses nothing.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="read the sensors, keep the readings, hand them to the gateway")
-    run.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
+    _add_config(run)
     run.add_argument(
         "--until-done", action="store_true", help="end when every recording is played and the gateway holds all of it"
     )
@@ -42,25 +45,31 @@ def _parser() -> argparse.ArgumentParser:
     settings = commands.add_parser(
         "settings", help="say whether this version can use a configuration, and start nothing"
     )
-    settings.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
+    _add_config(settings)
     settings.set_defaults(command=_settings)
     check = commands.add_parser("check", help="say in plain words what is wrong with this node; 1 if anything is")
-    check.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
+    _add_config(check)
     check.set_defaults(command=_check)
     keys = commands.add_parser("keys", help="make this node's keys here, and the request by which it is enrolled")
     keys.add_argument("node", help="the node's id")
-    keys.add_argument("--out", type=Path, default=Path("/etc/piekwacht"), metavar="DIR")
+    keys.add_argument(
+        "--out", type=Path, default=Path("/etc/piekwacht"), metavar="DIR", help="folder for the keys (/etc/piekwacht)"
+    )
     keys.set_defaults(command=_keys)
     sensors = commands.add_parser("sensors", help="list what sits on the buses of this machine")
     sensors.set_defaults(command=_sensors)
     tail = commands.add_parser("tail", help="show the readings of the running agent")
-    tail.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
+    _add_config(tail)
     tail.add_argument("--count", type=int, metavar="N", help="end after so many")
     tail.set_defaults(command=_tail)
     bench = commands.add_parser("bench", help="measure the agent on this machine; the last line is JSON")
     bench.add_argument("--days", type=int, default=30, metavar="N", help="backlog to measure with (default 30)")
     bench.set_defaults(command=_bench)
     return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=f"the configuration ({_CONFIG})")
 
 
 def _run(options: argparse.Namespace) -> int:

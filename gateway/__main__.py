@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 from alerting.errors import AlertingError
+from edge_agent.command_line import CommandParser
 from edge_agent.configuration import ConfigurationError
 from gateway.detection import kernel_cache
 from gateway.errors import GatewayError
@@ -51,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run `piekwacht`; returns the exit code: 2 for a wrong configuration, 1 if something is missing or fails."""
     kernel_cache.choose_cache_folder()
     argv = sys.argv[1:] if argv is None else argv
-    args = _build_parser(argv[0] if argv else "").parse_args(argv)
+    args = build_parser(argv[0] if argv else "").parse_args(argv)
     try:
         return int(args.run(args) or 0)
     except ConfigurationError as error:
@@ -64,9 +65,9 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
-def _build_parser(command_name: str | None = None) -> argparse.ArgumentParser:
+def build_parser(command_name: str | None = None) -> argparse.ArgumentParser:
     """The parser with every subcommand; arguments, and so imports, only of the given one (None: of all)."""
-    parser = argparse.ArgumentParser(prog="piekwacht", description="Detect short peaks of pollution and prove them.")
+    parser = CommandParser(prog="piekwacht", description="Detect short peaks of pollution and prove them.")
     parser.add_argument("--version", action="version", version=f"piekwacht {version('piekwacht')}")
     if command_name in _FORMER_COMMANDS:
         parser.error(f"the command `{command_name}` is called `{_FORMER_COMMANDS[command_name]}` now")

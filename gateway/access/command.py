@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import getpass
 import sys
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import psycopg
@@ -18,8 +18,8 @@ from gateway.errors import GatewayError, StartError, database_unavailable
 _MAX_KEY_DAYS = 366
 
 
-def add_actions(parser: argparse.ArgumentParser) -> Iterable[argparse.ArgumentParser]:
-    """Add the actions and return their parsers; the caller adds --config to each."""
+def add_actions(parser: argparse.ArgumentParser) -> None:
+    """Add the actions; the caller has added --config."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
     def add_action(name: str, action: Callable[..., Coroutine[Any, Any, None]], help_: str) -> argparse.ArgumentParser:
@@ -31,16 +31,16 @@ def add_actions(parser: argparse.ArgumentParser) -> Iterable[argparse.ArgumentPa
         "add", _add_account, "create or change an account; prompts for a password, or reads it from standard input"
     )
     add.add_argument("name", help="such as an e-mail address, in lower case")
-    add.add_argument("--role", type=Role, choices=list(Role), required=True)
+    add.add_argument("--role", type=Role, choices=list(Role), required=True, help="decides what the account may do")
     add.add_argument("--area", action="append", default=[], help="may be repeated; without: every area")
     add.add_argument(
         "--no-password", action="store_true", help="the account signs in only through the organisation's provider"
     )
     disable = add_action("disable", _disable_account, "disable an account with its sessions and keys")
-    disable.add_argument("name")
+    disable.add_argument("name", help="name of the account")
     key = add_action("key", _create_key, "create a key for a program, printed once")
     key.add_argument("name", help="account of the key")
-    key.add_argument("--purpose", required=True)
+    key.add_argument("--purpose", required=True, help="which program uses the key, and for which work")
     key.add_argument("--scope", action="append", default=[], type=Scope, choices=list(Scope), help="may be repeated")
     key.add_argument("--area", action="append", default=[], help="may be repeated; without: every area of the account")
     key.add_argument("--days", type=int, default=90, help=f"days that the key is valid (90), at most {_MAX_KEY_DAYS}")
@@ -49,7 +49,6 @@ def add_actions(parser: argparse.ArgumentParser) -> Iterable[argparse.ArgumentPa
     add_action("list", _print_accounts, "print accounts and keys")
     audit = add_action("audit", _print_audit, "print the audit log, newest first")
     audit.add_argument("--limit", type=int, default=50, help="number of entries (50)")
-    return actions.choices.values()
 
 
 def run(args: argparse.Namespace, dsn: str) -> None:
@@ -114,7 +113,10 @@ async def _revoke_key(args: argparse.Namespace, accounts: Accounts) -> None:
 
 async def _print_accounts(args: argparse.Namespace, accounts: Accounts) -> None:
     del args
-    for account in await accounts.list_accounts():
+    rows = await accounts.list_accounts()
+    if not rows:
+        print("no account exists; `piekwacht access add` creates one")
+    for account in rows:
         sign_in_method = "password and code" if account.has_password and account.has_totp else "provider"
         state = f"disabled {account.disabled_at}" if account.disabled_at else sign_in_method
         print(f"{account.name}  {account.role}  {','.join(account.areas)}  {state}")
@@ -124,7 +126,10 @@ async def _print_accounts(args: argparse.Namespace, accounts: Accounts) -> None:
 
 
 async def _print_audit(args: argparse.Namespace, accounts: Accounts) -> None:
-    for entry in await accounts.list_audit(args.limit):
+    entries = await accounts.list_audit(args.limit)
+    if not entries:
+        print("the audit log is empty")
+    for entry in entries:
         print(f"{entry.at}  {entry.who}  {entry.action}  {entry.object}  {entry.address}  {entry.outcome}")
 
 

@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     latency.add_arguments(command)
     command.set_defaults(benchmark=latency.run)
     command = commands.add_parser("live", help="many viewers of the live feed; the last line is JSON")
-    command.add_argument("--viewers", type=int, default=2_000)
-    command.add_argument("--seconds", type=int, default=20)
+    command.add_argument("--viewers", type=int, default=2_000, help="open live streams (2000)")
+    command.add_argument("--seconds", type=int, default=20, help="length of the measurement (20)")
     command.set_defaults(benchmark=lambda args: live.run(args.viewers, args.seconds))
 
 

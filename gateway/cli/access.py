@@ -7,9 +7,9 @@ from gateway.access import command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the actions, each with --config."""
-    for action in command.add_actions(parser):
-        settings.add_config_argument(action)
+    """Add --config and the actions."""
+    settings.add_config_argument(parser)
+    command.add_actions(parser)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -7,11 +7,11 @@ from gateway.evaluation import replay
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the action `replay`."""
+    """Add --config and the action `replay`."""
+    settings.add_config_argument(parser)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     action = actions.add_parser("replay", help="exit code 0 if the same data give the identical event again, else 1")
     action.add_argument("id", help="id of the event, as in its address")
-    settings.add_config_argument(action)
 
 
 def run(args: argparse.Namespace) -> int:

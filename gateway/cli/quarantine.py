@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from psycopg.rows import class_row
 
+from alerting.vocabulary import count_things
 from edge_agent.configuration import ConfigurationError
 from gateway import settings
 from gateway.decoding.rejection import RejectionReason
@@ -50,20 +51,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     list_ = actions.add_parser("list", help="newest first; without --reason also the number of payloads per reason")
     list_.add_argument("--since", type=_parse_time, metavar="TIME", help="RFC 3339, such as 2026-11-21T03:00:00Z")
-    list_.add_argument("--limit", type=int, default=20)
+    list_.add_argument("--limit", type=int, default=20, help="number of payloads (20)")
     list_.set_defaults(action=_list_entries)
     show = actions.add_parser("show", help="print one payload as it was received")
-    show.add_argument("id", type=int)
+    show.add_argument("id", type=int, help="number of the payload, as `list` prints it")
     show.set_defaults(action=_show_payload)
     replay = actions.add_parser("replay", help="let the running gateway decode these payloads again")
-    replay.add_argument("id", type=int, nargs="*")
+    replay.add_argument("id", type=int, nargs="*", help="numbers of the payloads, as `list` prints them")
     replay.set_defaults(action=_request_replay)
     empty = actions.add_parser("empty", help="delete payloads; id, topic, reason and hash of each stay on record")
-    empty.add_argument("--before", type=_parse_time, required=True, metavar="TIME")
+    empty.add_argument(
+        "--before", type=_parse_time, required=True, metavar="TIME", help="delete what was received before; RFC 3339"
+    )
     empty.add_argument("--yes", action="store_true", help="confirm the deletion")
     empty.set_defaults(action=_delete_payloads)
     for subparser in (list_, replay, empty):
-        subparser.add_argument("--reason", choices=[reason.value for reason in RejectionReason])
+        subparser.add_argument(
+            "--reason", choices=[reason.value for reason in RejectionReason], help="only payloads rejected for this"
+        )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -82,9 +87,11 @@ def _list_entries(args: argparse.Namespace, dsn: str) -> None:
             for reason, count, first, last in connection.execute(QUERIES["count_quarantine_by_reason"]):
                 print(f"{count:8} {reason:18} {first:%Y-%m-%d %H:%M:%S}Z to {last:%Y-%m-%d %H:%M:%S}Z")
         parameters = {"reason": args.reason, "since": args.since, "limit": args.limit}
-        for row in connection.cursor(row_factory=class_row(QuarantineEntry)).execute(
-            QUERIES["list_quarantine"], parameters
-        ):
+        cursor = connection.cursor(row_factory=class_row(QuarantineEntry))
+        rows = cursor.execute(QUERIES["list_quarantine"], parameters).fetchall()
+        if not rows:
+            print("no such payload is in quarantine" if args.reason or args.since else "the quarantine is empty")
+        for row in rows:
             state = f"  [{row.outcome or 'to be retried'}]" if row.replay_asked_at else ""
             print(f"#{row.id} {row.received_at:%Y-%m-%d %H:%M:%S}Z {row.topic} {row.size} bytes")
             print(f"    {row.reason}: {row.detail}{state}")
@@ -115,7 +122,9 @@ def _request_replay(args: argparse.Namespace, dsn: str) -> None:
     with connect(dsn) as connection:
         parameters = {"ids": args.id, "reason": args.reason, "by": getpass.getuser()}
         count = connection.execute(QUERIES["request_replay"], parameters).rowcount
-    print(f"{count} payloads will be retried by the running gateway; `list` and `show` print the outcome")
+    print(
+        f"{count_things(count, 'payload')} will be retried by the running gateway; `list` and `show` print the outcome"
+    )
 
 
 def _delete_payloads(args: argparse.Namespace, dsn: str) -> None:
@@ -124,4 +133,4 @@ def _delete_payloads(args: argparse.Namespace, dsn: str) -> None:
     with connect(dsn) as connection:
         parameters = {"before": args.before, "reason": args.reason, "by": getpass.getuser()}
         count = connection.execute(QUERIES["delete_quarantine"], parameters).rowcount
-    print(f"{count} payloads are deleted; the table quarantine_emptied records who deleted which")
+    print(f"{count_things(count, 'payload')} deleted; the table quarantine_emptied records who deleted which")

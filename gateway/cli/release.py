@@ -24,11 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions `sign` and `verify`."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     subparser = actions.add_parser("sign", help="write SHA256SUMS of a folder and sign it")
-    subparser.add_argument("folder", type=Path)
+    subparser.add_argument("folder", type=Path, help="folder with the files of the release")
     subparser.add_argument("--key", type=Path, required=True, help="private key, created by `piekwacht key`")
     subparser.set_defaults(action=_sign_release)
     subparser = actions.add_parser("verify", help="exit code 0 if every file equals the signed one, else 1")
-    subparser.add_argument("folder", type=Path)
+    subparser.add_argument("folder", type=Path, help="folder with the files of the release")
     subparser.add_argument("--key", type=Path, required=True, help="file with the public key")
     subparser.set_defaults(action=_verify_release)
 

@@ -7,11 +7,11 @@ from gateway.evaluation.shadow import command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the action `report`."""
+    """Add --config and the action `report`."""
+    settings.add_config_argument(parser)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     report = actions.add_parser("report", help="events of both, only live, only shadow: ids, times, sizes")
     command.add_arguments(report)
-    settings.add_config_argument(report)
 
 
 def run(args: argparse.Namespace) -> int:

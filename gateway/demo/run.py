@@ -90,6 +90,7 @@ class Demo:
         """Broker, database, schema, registry, mailbox, gateway, nodes."""
         for signal_number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signal_number, lambda *_: self._stop_requested.set())
+        demo_stations = stations.choose_stations(self._options.nodes, self._options.replay)
         self._print("starting broker and database ...")
         broker = self._stack.enter_context(Broker(self._folder))
         postgres = self._stack.enter_context(Postgres(self._folder))
@@ -99,7 +100,7 @@ class Demo:
         webhook = self._stack.enter_context(Webhook(self._received.append))
         signer = nodes.load_or_create_key(self._folder / "gateway.key", "gateway.ijmond")
         self._nodes = nodes.plan_nodes(
-            stations.choose_stations(self._options.nodes, self._options.replay),
+            demo_stations,
             folder=self._folder / "nodes",
             broker=broker.settings,
             gateway=signer.verifier,

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         subparser.add_argument(
             "--host", action="append", default=[], help="DNS name or address that clients use; may be repeated"
         )
-        subparser.add_argument("--out", type=Path, default=Path(), metavar="DIR")
+        subparser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="folder for both (this one)")
         add_ca_argument(subparser)
         subparser.set_defaults(action=_issue_certificate, use=use)
 

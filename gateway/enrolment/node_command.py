@@ -49,12 +49,12 @@ class NodeListing(Struct, frozen=True, kw_only=True):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the actions, each with --config."""
+    """Add --config and the actions."""
+    settings.add_config_argument(parser)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
     def add_action(name: str, action: Callable[..., None], help_: str) -> argparse.ArgumentParser:
         subparser = actions.add_parser(name, help=help_)
-        settings.add_config_argument(subparser)
         subparser.set_defaults(action=action)
         return subparser
 
@@ -62,9 +62,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "enrol", _enrol, "create keys, certificate and an archive for the SD card, and put the node into the registry"
     )
     enrol.add_argument("site", help="folder under sites/ of the firmware configurations")
-    enrol.add_argument("node")
+    enrol.add_argument("node", help="id of the node, such as ijm-001")
     enrol.add_argument("--request", type=Path, metavar="FILE", help="request of a node that created its keys itself")
-    enrol.add_argument("--firmware-configs", type=Path, default=Path("firmware_configs"), metavar="DIR")
+    enrol.add_argument(
+        "--firmware-configs",
+        type=Path,
+        default=Path("firmware_configs"),
+        metavar="DIR",
+        help="folder of the firmware configurations (firmware_configs)",
+    )
     enrol.add_argument(
         "--replace", action="store_true", help="replace the keys of an enrolled node; the old keys become invalid"
     )
@@ -72,18 +78,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     renew = add_action(
         "renew", _renew, "create a new certificate for the same TLS key; the gateway sends it to the node"
     )
-    renew.add_argument("node")
+    renew.add_argument("node", help="id of the node")
     renew.add_argument("--request", type=Path, metavar="FILE", help="request of a node that created new keys")
     for subparser in (enrol, renew):
         subparser.add_argument("--out", type=Path, metavar="FILE", help="the archive, or the certificate")
         add_ca_argument(subparser)
     revoke = add_action("revoke", _revoke, "revoke a node: its batches are rejected from now on")
-    revoke.add_argument("node")
+    revoke.add_argument("node", help="id of the node")
     add_ca_argument(revoke)
     configure = add_action(
         "configure", _configure, "send sensors and batching to a node, which tries them and may reject them"
     )
-    configure.add_argument("node")
+    configure.add_argument("node", help="id of the node")
     configure.add_argument("file", type=Path, metavar="FILE.toml", help="[batch] and [[sensor]] as in agent.toml")
     add_action("list", _list, "print every node: its station, when it was last heard, its status")
 
@@ -180,8 +186,8 @@ def _configure(args: argparse.Namespace) -> None:
 
 
 def _list(args: argparse.Namespace) -> None:
-    for line in format_nodes(settings.read(args.config).database.dsn):
-        print(line)
+    lines = format_nodes(settings.read(args.config).database.dsn)
+    print("\n".join(lines) or "no node is enrolled; `piekwacht node enrol` enrols one")
 
 
 def format_nodes(dsn: str) -> list[str]:

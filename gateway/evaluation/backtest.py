@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="CSV (also gzipped) or Parquet; several files are one recording, such as dust and wind",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="EVENTS.json")
+    parser.add_argument("--output", type=Path, required=True, metavar="EVENTS.json", help="file for the events")
     parser.add_argument("--all", action="store_true", help="also glitches, fog, sick sensors, regional episodes")
     parser.add_argument("--detector", type=Path, metavar="FILE.toml", help="settings other than the shipped ones")
     parser.add_argument("--format", choices=list(FORMATS), help="format of the files; default: recognised")

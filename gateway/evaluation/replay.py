@@ -79,7 +79,7 @@ async def _load_and_replay(dsn: str, event_id: str) -> tuple[Event, Event | None
 async def _load_event(tx: Transaction, event_id: str) -> StoredEvent:
     row = await (await tx.execute(QUERIES["select_event_for_replay"], {"id": event_id})).fetchone()
     if row is None:
-        raise ReplayError(f"no event {event_id}; `GET /v1/events` lists them")
+        raise ReplayError(f"no event {event_id}; `GET /api/v1/events` lists them")
     area, detector, body, changed_at, opened_at, late = row
     if late:
         raise ReplayError(f"{event_id} was found when a gap was repaired; only events found live are replayed")

@@ -42,7 +42,7 @@ class _UnreadPart:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("--station", required=True, metavar="ID")
+    parser.add_argument("--station", required=True, metavar="ID", help="such as wijk-aan-zee")
     parser.add_argument("--property", required=True, metavar="ID", help="such as pm2_5")
     parser.add_argument(
         "--from", required=True, dest="start", type=_parse_time, metavar="TIME", help="begin of the period, RFC 3339"
@@ -50,8 +50,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", required=True, dest="end", type=_parse_time, metavar="TIME", help="end of the period, exclusive"
     )
-    parser.add_argument("--format", choices=[member.value for member in TableFormat], default="csv")
-    parser.add_argument("--averaging", choices=[member.value for member in Averaging], default="raw")
+    parser.add_argument(
+        "--format", choices=[member.value for member in TableFormat], default="csv", help="form of the file (csv)"
+    )
+    parser.add_argument(
+        "--averaging",
+        choices=[member.value for member in Averaging],
+        default="raw",
+        help="single readings or means (raw)",
+    )
     parser.add_argument(
         "--time-zone", metavar="NAME", help="whose legal days `1day` averages over; default: the area's"
     )

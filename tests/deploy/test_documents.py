@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-from gateway.__main__ import _build_parser
+from gateway.__main__ import build_parser
 from tests.deploy.conftest import DEPLOY, ROOT
 
 PAGES = [*sorted((ROOT / "docs/operator").glob("*.md")), ROOT / "SECURITY.md", ROOT / "CHANGELOG.md"]
@@ -42,7 +42,7 @@ def commands():
 @pytest.mark.parametrize("line", list(commands()))
 def test_every_command_in_the_guide_is_one(line):
     words = shlex.split(line, comments=True)
-    assert callable(_build_parser().parse_args(words).run)
+    assert callable(build_parser().parse_args(words).run)
 
 
 def test_the_catalogue_entry_is_valid():

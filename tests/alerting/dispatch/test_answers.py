@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import msgspec
 import psycopg
@@ -69,6 +70,8 @@ async def test_explain_lists_decisions_deliveries_and_acknowledgements(database,
         assert words in text
     _, dutch = await asyncio.to_thread(command, "explain", make_alert().event_id, "--language", "nl")
     assert "od wordt ingelicht: een regel leidt" in dutch
+    assert re.search(r"^(ma|di|wo|do|vr|za|zo)\w* \d\d-\d\d-\d{4} \d\d:\d\d:\d\d  ", dutch, re.MULTILINE), "local times"
+    assert await asyncio.to_thread(command, "silences") == (0, "nothing is silenced\n")
     assert (await asyncio.to_thread(command, "explain", "nothing"))[0] == 1
     assert command("ack", "nothing") == (1, "piekwacht: alerting has no event 'nothing'\n")
 
@@ -115,7 +118,7 @@ async def test_maintenance_notifies_nobody_and_is_stored_with_author_and_reason(
 
 def test_check_names_matchers_and_files_that_cannot_work(database, command, tmp_path):
     enrol_node(database)
-    assert command("check") == (0, "1 receivers and 1 routes are in order\n")
+    assert command("check") == (0, "in order: 1 receiver and 1 route\n")
     config = tmp_path / "piekwacht.toml"
     config.write_text(
         config.read_text().replace('area="ijmond"', 'area="ijmand"')

@@ -46,6 +46,12 @@ def register(dsn, statement):
         connection.execute(statement)
 
 
+def test_an_empty_list_is_a_sentence(database, run):
+    assert run("list") == (0, "the quarantine is empty\n")
+    assert run("list", "--reason", "forged") == (0, "no such payload is in quarantine\n")
+    assert run("list", "--config", "missing.toml")[0] == 2, "the action takes the configuration too"
+
+
 async def test_replay_stores_the_payloads_of_a_node_that_was_enrolled_too_late(pipeline, node, database, run):
     late_node = EnrolledNode(signer=Signer.generate("ijm-002"))
     await pipeline.process([late_node.payload(1), late_node.payload(2)])
@@ -112,8 +118,8 @@ async def test_empty_wants_a_confirmation_and_leaves_a_record(pipeline, node, da
     code, output = run("empty", "--before", "2099-01-01")
     assert code == 2
     assert "add --yes" in output
-    assert run("empty", "--before", "2000-01-01", "--yes")[1].startswith("0 payloads are deleted")
-    assert run("empty", "--before", "2099-01-01", "--yes")[1].startswith("1 payloads are deleted")
+    assert run("empty", "--before", "2000-01-01", "--yes")[1].startswith("0 payloads deleted")
+    assert run("empty", "--before", "2099-01-01", "--yes")[1].startswith("1 payload deleted")
     assert rows(database, "SELECT count(*) FROM quarantine") == [(0,)]
     record = rows(database, "SELECT quarantined, reason, sha256 = sha256('junk') FROM quarantine_emptied")
     assert record == [(1, "unsigned", True)]

@@ -1,0 +1,56 @@
+"""Every command of `piekwacht` and `piekwacht-agent` describes itself and each of its arguments."""
+
+import argparse
+
+import pytest
+
+from edge_agent.__main__ import build_parser as build_agent_parser
+from edge_agent.command_line import CommandParser
+from gateway.__main__ import build_parser
+
+
+def iterate_parsers(parser):
+    """Yield the parser and those of its actions, at any depth."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for subparser in action.choices.values():
+                yield from iterate_parsers(subparser)
+
+
+PARSERS = {parser.prog: parser for build in (build_parser, build_agent_parser) for parser in iterate_parsers(build())}
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_a_command_describes_itself_and_each_argument(name):
+    parser = PARSERS[name]
+    assert parser.description
+    assert parser.description.endswith(".")
+    for action in parser._actions:
+        if not isinstance(action, argparse._SubParsersAction):
+            assert action.help, f"{name} {action.option_strings or action.dest}"
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_an_action_takes_the_configuration_of_its_command(name):
+    def accepts(parser):
+        return "--config" in parser._option_string_actions
+
+    subparsers = [action for action in PARSERS[name]._actions if isinstance(action, argparse._SubParsersAction)]
+    if accepts(PARSERS[name]):
+        for subparser in subparsers:
+            assert all(map(accepts, subparser.choices.values()))
+
+
+def test_the_configuration_stands_before_or_after_the_action_and_the_last_counts():
+    parser = CommandParser()
+    parser.add_argument("--config", default="piekwacht.toml")
+    actions = parser.add_subparsers(required=True)
+    actions.add_parser("list", help="print all").add_argument("--limit", type=int, default=2, help="how many")
+    for words, config in (
+        ("list", "piekwacht.toml"),
+        ("--config a.toml list", "a.toml"),
+        ("list --config b.toml", "b.toml"),
+        ("--config a.toml list --config b.toml", "b.toml"),
+    ):
+        assert vars(parser.parse_args(words.split())) == {"config": config, "limit": 2}
