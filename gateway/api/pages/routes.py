@@ -1,7 +1,7 @@
 """All pages under each prefix: without a language, `/nl` and `/en`."""
 
-from fastapi import APIRouter, HTTPException
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from gateway.api.pages import about, events, home, inspector, station
 from gateway.api.pages.renderer import PREFIXES, ViewDependency, respond_missing
@@ -11,6 +11,13 @@ for _prefix in PREFIXES:
     for _page_module in (home, station, events, about, inspector):
         router.include_router(_page_module.router, prefix=_prefix)
 router.include_router(about.root_router)
+
+
+@router.get("/nl")
+@router.get("/en")
+async def show_language(request: Request) -> RedirectResponse:
+    """The map in a language, written without the slash at the end."""
+    return RedirectResponse(f"{request.url.path}/", status_code=308)
 
 
 @router.get("/{path:path}")

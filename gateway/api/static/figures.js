@@ -1,5 +1,8 @@
 // Formats of numbers, times and ages, the same as on the server.
 
+// British English: 24 hours, and the day before the month, as the server writes them.
+export const localeOf = (boot) => (boot.language === "nl" ? "nl-NL" : "en-GB");
+
 export function formatter(boot) {
   const dutch = boot.language === "nl";
   const texts = boot.words;
@@ -12,7 +15,7 @@ export function formatter(boot) {
       return dutch ? text.replace(".", ",") : text;
     },
     unit: (code) => boot.units[code] ?? code,
-    timeOfDay: (text) => new Date(text).toLocaleTimeString(boot.language, { ...local, hour: "2-digit", minute: "2-digit" }),
+    timeOfDay: (text) => new Date(text).toLocaleTimeString(localeOf(boot), { ...local, hour: "2-digit", minute: "2-digit" }),
     hasNoData: (at, now) => !at || now - Date.parse(at) > boot.silentAfter * 1000,
     age(at, now) {
       if (!at) return texts.no_valid;

@@ -1,6 +1,6 @@
 // An interactive chart of one station, and its live values. The page is complete without this script.
 import { follow, stateWriter } from "./stream.js";
-import { formatter } from "./figures.js";
+import { formatter, localeOf } from "./figures.js";
 
 const boot = JSON.parse(document.getElementById("boot").textContent);
 const format = formatter(boot);
@@ -97,9 +97,9 @@ function draw() {
   const options = {
     ...size,
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Europe/Amsterdam"),
-    fmtDate: () => (date) => date.toLocaleString(boot.language, { month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit" }),
+    fmtDate: () => (date) => date.toLocaleString(localeOf(boot), { month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit" }),
     series: [
-      { label: boot.words.when, value: (_u, at) => (at ? new Date(at * 1000).toLocaleString(boot.language, timeOptions) : "–") },
+      { label: boot.words.when, value: (_u, at) => (at ? new Date(at * 1000).toLocaleString(localeOf(boot), timeOptions) : "–") },
       { label: `${boot.words.peak} (${boot.averagings.raw})`, stroke: "#b35a12", width: 1, value: formatValue, spanGaps: false, points: { show: false }, paths: steps },
       { label: boot.averagings[boot.averaging], stroke: "#1d4d3a", width: 2, value: formatValue, spanGaps: false, points: { show: false }, paths: steps },
       ...(boot.corrected ? [{ label: `${boot.averagings[boot.averaging]}, ${boot.words.corrected}`, stroke: "#1c5d99", width: 1.5, dash: [6, 4], value: formatValue, spanGaps: false, points: { show: false }, paths: steps }] : []),
@@ -129,7 +129,7 @@ function scale(_plot, low, high) {
 function label(at) {
   const isShort = periodLength / 3600000 <= 30;
   const timeOptions = isShort ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" };
-  return new Date(at * 1000).toLocaleString(boot.language, { timeZone: "Europe/Amsterdam", ...timeOptions });
+  return new Date(at * 1000).toLocaleString(localeOf(boot), { timeZone: "Europe/Amsterdam", ...timeOptions });
 }
 
 // --- values -------------------------------------------------------------------------------------

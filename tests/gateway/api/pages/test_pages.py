@@ -82,3 +82,25 @@ def test_a_mean_is_drawn_over_its_whole_period():
     x = [f"{chart.x(start + timedelta(minutes=minute)):.1f}" for minute in range(5)]
     y = [f"{chart.y(value):.1f}" for value in (5.0, 7.0, 6.0)]
     assert path == f"M{x[0]} {y[0]}H{x[1]}L{x[1]} {y[1]}H{x[2]}M{x[3]} {y[2]}H{x[4]}"
+
+
+async def test_every_page_describes_itself_and_names_its_other_languages_by_whole_addresses(api, pipeline, node):
+    await ingest_observations(pipeline, node)
+    descriptions = set()
+    for path in ("/", "/events", "/status", "/about", "/stations/wijk-aan-zee"):
+        page = (await api.get(f"/en{path}")).text
+        languages = re.findall(r'<link rel="alternate" hreflang="(.+?)" href="(.+?)">', page)
+        base = "http://127.0.0.1:8080"
+        assert languages == [
+            ("nl", f"{base}/nl{path}"),
+            ("en", f"{base}/en{path}"),
+            ("x-default", f"{base}{path}"),
+        ]
+        descriptions.add(re.search(r'<meta name="description" content="(.{40,160})">', page)[1])
+    assert len(descriptions) == 2, "that of a station names the station"
+
+
+async def test_a_language_without_the_slash_leads_to_the_map(api):
+    for language in ("nl", "en"):
+        response = await api.get(f"/{language}")
+        assert (response.status_code, response.headers["location"]) == (308, f"/{language}/")
