@@ -15,6 +15,7 @@ AwareTime = Annotated[datetime, Meta(tz=True)]
 
 
 NETWORK_KINDS = frozenset({"silent", "undeliverable", "copied", "wrong_clock"})
+TEST_KIND = "test"  # of a message that somebody sends to try a receiver; it is never stored as an alert
 
 
 class Change(StrEnum):
@@ -146,7 +147,12 @@ class Alert(Struct, frozen=True, kw_only=True):
     @property
     def is_about_network(self) -> bool:
         """Whether it is about missing data or deliveries and not about the air; `sentence` then holds all of it."""
-        return self.kind in NETWORK_KINDS
+        return self.kind in NETWORK_KINDS or self.is_test
+
+    @property
+    def is_test(self) -> bool:
+        """Whether this is a test message: nobody has to act."""
+        return self.kind == TEST_KIND
 
     @property
     def firing(self) -> bool:

@@ -82,6 +82,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     silences.set_defaults(action=_silences)
     check = actions.add_parser("check", help="check routes, channels and names against the registry; sends nothing")
     check.set_defaults(action=_check)
+    test = actions.add_parser("test", help="send a test message to a receiver; print the outcome per addressee")
+    test.add_argument("receiver", help="name of the receiver in the settings")
+    test.add_argument("--channel", metavar="NAME", help="only this channel, such as email or webhook:1")
+    test.set_defaults(action=_send_test)
     unsilence = actions.add_parser("unsilence", help="end a silence now")
     unsilence.add_argument("id", type=int, help="number of the silence, as `silences` prints it")
     unsilence.set_defaults(action=_end_silence)
@@ -255,6 +259,24 @@ def _check(_arguments: argparse.Namespace, settings: "AlertingSettings", dsn: st
         receivers, count = count_things(len(settings.receiver), "receiver"), count_things(len(routes), "route")
         print(f"in order: {receivers} and {count}")
     return 1 if problems else 0
+
+
+def _send_test(arguments: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> int:
+    """Print each outcome as it is known; 1 if an addressee did not get the message."""
+    del dsn  # a test message is not stored
+    from alerting.delivery.addressees import iter_outcomes
+    from alerting.delivery.channel import DeliveryOutcome
+    from alerting.dispatch.trial_message import send_test
+
+    async def send() -> int:
+        failures = 0
+        async for channel, delivery in send_test(settings, arguments.receiver, arguments.channel):
+            for addressee, outcome, detail in iter_outcomes(delivery):
+                failures += outcome is not DeliveryOutcome.DELIVERED
+                print(f"{channel:12} {addressee}: {outcome.value} ({describe_detail(detail, 'en')})")
+        return failures
+
+    return 1 if asyncio.run(send()) else 0
 
 
 def _end_silence(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:

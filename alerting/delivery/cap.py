@@ -43,7 +43,7 @@ def map_notification(
         identifier=notification.id,
         sender=channel.sender,
         sent=sent,
-        status=CapStatus.SYSTEM if alert.is_about_network else CapStatus.ACTUAL,
+        status=_choose_status(alert),
         is_cancelled=alert.change is Change.VOIDED,
         scope=channel.scope,
         addresses=channel.addresses,
@@ -53,6 +53,12 @@ def map_notification(
             for listed in [alert, *notification.gathered][:_MAX_INFOS]
         ],
     )
+
+
+def _choose_status(alert: Alert) -> CapStatus:
+    if alert.is_test:
+        return CapStatus.TEST
+    return CapStatus.SYSTEM if alert.is_about_network else CapStatus.ACTUAL
 
 
 def _build_references(notification: Notification) -> list[CapReference]:

@@ -30,7 +30,7 @@ async def deliver(notification: Notification, channel: MqttSettings, context: De
     try:
         async with client:
             connected = True
-            await client.publish(topic, body, qos=1, retain=channel.retain)
+            await client.publish(topic, body, qos=1, retain=channel.retain and not alert.is_test)
             acknowledged = True
     except (aiomqtt.MqttError, OSError) as error:
         if acknowledged:  # only the farewell failed

@@ -21,8 +21,12 @@ from alerting.vocabulary import LOCAL_TIMEZONE
 async def deliver(
     notification: Notification, channel: ZakenSettings, context: DeliveryContext, *, at: datetime
 ) -> Delivery:
-    """Open the zaak, or update the existing one."""
+    """Open the zaak, or update the existing one. A test message opens none: it only asks whether the API answers."""
     client = _ZakenClient(channel, context, at)
+    if notification.alert.is_test:
+        answer = await client.find(_identification(notification))
+        opened = "the API answers; a test opens no zaak"
+        return answer if isinstance(answer, Delivery) else Delivery(outcome=DeliveryOutcome.DELIVERED, detail=opened)
     zaak = _build_zaak(notification, channel, context.public_url)
     if notification.alert.revision > 1 or notification.original is not None:
         url = await client.find(_identification(notification))

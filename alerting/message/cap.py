@@ -31,6 +31,7 @@ class CapStatus(StrEnum):
 
     ACTUAL = "Actual"
     EXERCISE = "Exercise"
+    TEST = "Test"
     SYSTEM = "System"  # about the measuring network, not about the air
 
 
@@ -118,7 +119,7 @@ def describe_alert(
     """
     about_network = alert.is_about_network
     peak_name = f"{alert.name_property(language)} ({alert.kind})"
-    has_place = alert.kind != "undeliverable"
+    has_place = alert.kind != "undeliverable" and not alert.is_test
     return CapInfo(
         language=language,
         categories=("Infra",) if about_network else ("Env", "Health"),

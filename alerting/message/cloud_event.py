@@ -41,6 +41,8 @@ def build_cloud_event(notification: Notification, *, source: str, public_url: st
         event |= {"id": notification.id, "type": f"nl.piekwacht.pieken.{_REASON_TYPES[notification.reason]}.v1"}
     if alert.is_about_network:
         event |= {"type": f"nl.piekwacht.stiltes.{_CHANGE_TYPES[alert.change]}.v1", "data": _network_data(alert)}
+    if alert.is_test:
+        event |= {"type": "nl.piekwacht.proef.v1"}
     if notification.gathered or notification.reason is DecisionReason.DIGEST:
         alerts = [alert, *notification.gathered]
         kind = "dagoverzicht" if notification.reason is DecisionReason.DIGEST else "verzameld"
