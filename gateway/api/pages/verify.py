@@ -13,7 +13,7 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from msgspec import Struct, field, to_builtins
 
-from edge_agent.wire import INCARNATION, NAME, PROPERTY
+from edge_agent.wire import EXCLUDED_FLAGS, INCARNATION, NAME, PROPERTY, Flag
 from gateway.api.pages.renderer import View, ViewDependency, respond_html
 from gateway.api.pages.verify_texts import VERIFY_TEXTS
 from gateway.model.texts import texts_of
@@ -94,6 +94,7 @@ async def show_verify(  # noqa: PLR0917 - they are query parameters
         "evidence": asked and asked.evidence_path,
         "names": {row.id: view.name_of(row.id) for row in view.latest_values.registry.properties.values()},
         "units": {row.id: view.unit_of(row.unit) for row in view.latest_values.registry.properties.values()},
+        "flags": {"names": {str(flag.name).lower(): flag.value for flag in Flag}, "excluded": int(EXCLUDED_FLAGS)},
         "offline": list_offline_files(view),
     }
     return respond_html(

@@ -2,6 +2,7 @@
 import { concat, decodeBase64, encodeText, toHex, trim } from "./bytes.js";
 import { require } from "./proof_error.js";
 import { computeKeyId, findSignatures, isSignedBy, splitNote } from "./signed_note.js";
+import { isWeakKey } from "./weak_keys.js";
 
 const ALGORITHM = 0x04;
 const KEY_BYTES = 32;
@@ -17,6 +18,7 @@ export async function parseWitnessKey(text) {
   const publicKey = raw.subarray(1);
   const computed = await computeKeyId(name, ALGORITHM, publicKey);
   require(toHex(computed) === keyId, "witness_key_id", { name });
+  require(!isWeakKey(publicKey), "weak_key", { name });
   return { name, keyId: computed, publicKey };
 }
 

@@ -12,15 +12,18 @@ const closed = (required, optional = {}) => record(required, optional, { closed:
 const items = (type) => list(type, { max: 1_000 });
 const anyInteger = integer(-ANY, ANY);
 const PUBLISHED = closed({ value: nullable(number), flags: list(text), corrected: nullable(number), rule: nullable(text) });
-const CLAIM = closed({
-  station: text,
-  node: text,
-  property: text,
-  observed_at: pattern(MOMENT),
-  value: nullable(number),
-  flags: integer(0n, 2n ** 31n - 1n),
-  published: PUBLISHED,
-});
+const CLAIM = closed(
+  {
+    station: text,
+    node: text,
+    property: text,
+    observed_at: pattern(MOMENT),
+    value: nullable(number),
+    flags: integer(0n, 2n ** 31n - 1n),
+    published: PUBLISHED,
+  },
+  { stamped_at: nullable(pattern(MOMENT)) },
+);
 const BATCH = closed({ node: text, incarnation: text, number: anyInteger, signed: text, proof: text });
 const LEAF = closed({ leaf: text, proof: text });
 const DOCUMENT = closed({ document: text, leaf: text, proof: text });

@@ -15,7 +15,7 @@ async function check() {
   const current = run;
   showProgress(boot, "checking");
   const policyText = ownPolicy();
-  const result = await checkEvidence(evidence.bytes, { policyText, question: evidence.question });
+  const result = await checkEvidence(evidence.bytes, { flags: boot.flags, policyText, question: evidence.question });
   if (current === run) showResult(boot, result, policyText !== null, evidence.note);
 }
 

@@ -52,26 +52,3 @@ export function findReadings(batch, property, at) {
     return [{ value: value === null ? null : Number(value), flags: batch.flags[property]?.[index] ?? 0n }];
   });
 }
-
-// Names of the quality flags, from the lowest bit on.
-export const FLAG_NAMES = [
-  "warm_up",
-  "cleaning",
-  "out_of_range",
-  "stale",
-  "checksum_retry",
-  "stuck",
-  "humidity",
-  "clock_unsynced",
-  "size_extrapolated",
-  "sensor_fault",
-  "jump",
-  "neighbour_disagrees",
-  "maintenance",
-  "calibration_expired",
-  "time_suspect",
-];
-
-export function nameFlags(flags) {
-  return FLAG_NAMES.filter((_name, bit) => (flags >> BigInt(bit)) & 1n);
-}

@@ -48,10 +48,9 @@ export function showResult(boot, { evidence, steps, verdict }, hasOwnPolicy, not
 function describeVerdict({ words }, evidence, steps, verdict) {
   const wrong = steps.find((step) => step.state === "false");
   if (wrong) return asSentence(fill(words.verdict_false, { step: words[`step_${wrong.name}`], reason: explainReason(words, wrong.reason) }));
-  const missing = steps.filter((step) => step.state === "unchecked").map((step) => words[`step_${step.name}`].toLowerCase());
-  const values = { node: evidence.batch.node, missing: missing.join(", ") };
-  if (verdict !== "incomplete" && evidence.claim === null) return words.verdict_batch;
-  return fill(words[`verdict_${verdict}`], values);
+  const missing = steps.filter((step) => step.state === "unchecked").map((step) => words[`step_${step.name}`].toLowerCase().replace(/[?]$/, ""));
+  const values = { node: evidence.batch.node, missing: missing.join("; ") };
+  return fill(words[verdict === "ok" && evidence.claim === null ? "verdict_batch" : `verdict_${verdict}`], values);
 }
 
 function describeClaim({ words, language, names, units }, { claim, batch }) {

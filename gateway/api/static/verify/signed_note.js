@@ -1,6 +1,7 @@
 // Signed notes and verifier keys with Ed25519, after https://c2sp.org/signed-note.
 import { KEY_NAME, concat, decodeBase64, decodeText, encodeText, equal, sha256, toHex, trim } from "./bytes.js";
 import { ProofError, require } from "./proof_error.js";
+import { isWeakKey } from "./weak_keys.js";
 
 const DASH = encodeText("— ");
 const NEW_LINE = 0x0a;
@@ -38,7 +39,8 @@ export async function parseVerifier(text) {
   const publicKey = raw.subarray(1);
   const computed = await computeKeyId(name, ALGORITHM, publicKey);
   require(toHex(computed) === keyId, "verifier_key_id", { name });
-  return { name, keyId: computed, publicKey, text: trim(text) };
+  require(!isWeakKey(publicKey), "weak_key", { name });
+  return { name, keyId: computed, publicKey };
 }
 
 // {text, signatures: [{name, keyId, signature}]} of a note. Nothing is verified here.
