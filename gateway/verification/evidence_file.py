@@ -37,7 +37,10 @@ class PublishedValue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class ClaimedValue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The number that the file is about. `value` and `flags` as they stand in the batch of the node."""
+    """The number that the file is about. `value` and `flags` as they stand in the batch of the node.
+
+    `stamped_at`: the node's own stamp, if the gateway dated the value again; None: it is `observed_at`.
+    """
 
     station: str
     node: str
@@ -46,6 +49,7 @@ class ClaimedValue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     value: float | None
     flags: Annotated[int, Meta(ge=0, lt=2**31)]
     published: PublishedValue
+    stamped_at: Moment | None = None
 
 
 class SignedBatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
