@@ -41,6 +41,7 @@ _COMMANDS = (
     ),
     ("events", "detect a stored event again from the signed bytes", "gateway.cli.events"),
     ("alerts", "explain, acknowledge and silence alerts; check the alerting settings", "gateway.cli.alerts"),
+    ("verify", "check a number, a batch or a dossier; trusts nobody, needs no network", "gateway.verification.command"),
     ("release", "sign the files of a release, or verify downloaded ones", "gateway.cli.release"),
     ("demo", "run all of Piekwacht on this machine, with simulated nodes", "gateway.demo.command"),
 )
