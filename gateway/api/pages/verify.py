@@ -32,7 +32,7 @@ _QueryText = Annotated[str, Query(max_length=200)]
 class Question(Struct, frozen=True, kw_only=True):
     """A figure that a link asks to check: a reading by its time, the highest reading of a period, or a batch.
 
-    `value`: the figure beside which the link stood, as text. Times are RFC 3339 in UTC. Empty: not asked.
+    `value`: the figure beside which the link stood, as text. Times are RFC 3339 in UTC. Empty: not given.
     """
 
     station: str = ""
@@ -45,7 +45,7 @@ class Question(Struct, frozen=True, kw_only=True):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is asked: the reader chooses a file."""
+        """Whether the address has no question: the reader chooses a file."""
         return self == Question()
 
     @property

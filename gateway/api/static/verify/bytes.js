@@ -35,7 +35,11 @@ export function equal(left, right) {
   return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }
 
-export const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+// Throws a ProofError on a page without https: the browser hides its cryptography there.
+export async function sha256(bytes) {
+  require(globalThis.crypto?.subtle !== undefined, "no_crypto");
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+}
 export const toHex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 export const fromHex = (text) => Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 

@@ -6,6 +6,7 @@ const MAX_INTEGER_LENGTH = 64; // a longer integer is read as a Number
 const BLANK = /[ \t\n\r]*/y;
 const PLAIN = /[^"\\\u0000-\u001f]*/y;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
+const HALF_CHARACTER = /\p{Surrogate}/u;
 const HEXADECIMAL = /[0-9a-fA-F]{4}/y;
 const ESCAPES = { '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
 const LITERALS = { t: ["true", true], f: ["false", false], n: ["null", null] };
@@ -73,7 +74,7 @@ class JsonReader {
       if (end !== "\\") this.fail();
       text += this.escape();
     }
-    if (!text.isWellFormed()) this.fail();
+    if (HALF_CHARACTER.test(text)) this.fail();
     return text;
   }
 

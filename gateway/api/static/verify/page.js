@@ -1,7 +1,9 @@
 // The page `/verify`: loads evidence from the API or from a file, and shows each step of its check.
+import { MAX_EVIDENCE_BYTES } from "./evidence_file.js";
 import { load, storeForOffline } from "./loading.js";
 import { showProblem, showProgress, showResult } from "./result.js";
 import { checkEvidence } from "./steps.js";
+import { fill } from "./words.js";
 
 const boot = JSON.parse(document.getElementById("boot").textContent);
 const policyField = document.getElementById("policy");
@@ -15,12 +17,17 @@ async function check() {
   const current = run;
   showProgress(boot, "checking");
   const policyText = ownPolicy();
-  const result = await checkEvidence(evidence.bytes, { flags: boot.flags, policyText, question: evidence.question });
-  if (current === run) showResult(boot, result, policyText !== null, evidence.note);
+  try {
+    const result = await checkEvidence(evidence.bytes, { flags: boot.flags, policyText, question: evidence.question });
+    if (current === run) showResult(boot, result, policyText !== null, evidence.note);
+  } catch (error) {
+    showProblem(fill(boot.words.failed, { detail: error.message }));
+  }
 }
 
 async function checkFile(file) {
-  evidence = { bytes: new Uint8Array(await file.arrayBuffer()), question: null, note: "" };
+  const content = file.slice(0, MAX_EVIDENCE_BYTES + 1); // a larger file is refused anyway
+  evidence = { bytes: new Uint8Array(await content.arrayBuffer()), question: null, note: "" };
   await check();
 }
 
@@ -47,6 +54,7 @@ document.getElementById("policy-form").addEventListener("submit", (event) => {
   event.preventDefault();
   if (evidence !== null) check();
 });
+document.getElementById("choice").hidden = false;
 document.documentElement.dataset.verify = "ready";
 if (boot.question) checkQuestion();
 storeForOffline(boot.offline);

@@ -81,7 +81,7 @@ export async function parsePolicy(text) {
     try {
       await reader.read(words);
     } catch (error) {
-      if (error instanceof ProofError) throw new ProofError("policy_line", { line: index + 1, reason: error });
+      if (error instanceof ProofError && error.code !== "no_crypto") throw new ProofError("policy_line", { line: index + 1, reason: error });
       throw error;
     }
   }

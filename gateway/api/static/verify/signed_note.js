@@ -18,14 +18,13 @@ export async function computeKeyId(name, algorithm, publicKey) {
 // Whether the signature belongs to the bytes. Throws a ProofError where the browser has no Ed25519.
 export async function isSignedBy(publicKey, signature, bytes) {
   if (signature.length !== SIGNATURE_BYTES) return false;
-  let key;
   try {
-    key = await crypto.subtle.importKey("raw", publicKey, { name: "Ed25519" }, false, ["verify"]);
+    const key = await crypto.subtle.importKey("raw", publicKey, { name: "Ed25519" }, false, ["verify"]);
+    return await crypto.subtle.verify({ name: "Ed25519" }, key, signature, bytes);
   } catch (error) {
-    if (error.name === "NotSupportedError") throw new ProofError("no_ed25519");
-    return false; // the bytes are no point of the curve
+    if (error.name === "DataError") return false; // the bytes are no key
+    throw new ProofError("no_ed25519");
   }
-  return crypto.subtle.verify({ name: "Ed25519" }, key, signature, bytes);
 }
 
 // {name, keyId, publicKey, text} of `<name>+<key id>+<base64>`.

@@ -15,7 +15,7 @@ import { findReadings, readBatch } from "./reading_batch.js";
 import { openNote, parseVerifier, splitNote } from "./signed_note.js";
 
 // Reasons that leave a step unchecked; every other reason makes it false.
-const UNCHECKED = new Set(["no_ed25519", "earlier_step", "no_witness", "not_here", "not_signed", "policy_of_file", "dated", "not_joined"]);
+const UNCHECKED = new Set(["no_ed25519", "no_crypto", "earlier_step", "no_witness", "not_here", "not_signed", "policy_of_file", "dated", "not_joined"]);
 const CORE = ["signature", "batch", "inclusion", "checkpoint", "witnesses", "node_key", "value"];
 const NODE_KEY = "piekwacht/node-key@v1";
 
