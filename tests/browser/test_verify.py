@@ -59,8 +59,9 @@ async def check_file(page, content, policy=None):
 
 
 async def read_result(page):
-    await expect(page.locator("#verdict")).not_to_have_class(re.compile("busy"))
-    await expect(page.locator("#verdict")).not_to_be_empty()
+    await expect(page.locator("#verdict")).to_have_class(
+        re.compile("ok|partly|false|incomplete|unchecked"), timeout=20_000
+    )
     steps = await page.locator(".check").evaluate_all(
         "items => items.map((item) => [item.dataset.step, [item.classList[1], item.querySelector('p').textContent]])"
     )
@@ -156,7 +157,7 @@ def make_manipulations(world):
         ("key added afterwards", {**to_dict(evidence), "node_key": {"leaf": late_key.leaf, "proof": late_key.proof}},
          "node_key", "na het meetbericht met nummer 3"),
         ("value changed", set_claim(value=11.0, published=published), "value",
-         "zegt 11, en het kastje ondertekende 12.5"),
+         "zegt 11, en het kastje ondertekende 12,5"),
         ("time changed", set_claim(observed_at="2026-11-29T02:00:05.000Z"), "value", "heeft geen meting"),
         ("flags changed", set_claim(flags=1), "value", "kenmerken in het bewijs"),
         ("station changed", set_claim(station="velsen"), "node_key", "hoort bij station wijk-aan-zee"),
@@ -279,7 +280,7 @@ async def test_an_address_asks_for_a_figure_and_the_answer_must_be_about_it(visi
     await page.locator("#policy-form button").click()
     await expect(page.locator("#verdict")).to_have_class("verdict ok")
     for query, sentence in {
-        f"{QUESTION}&value=12.6": "u zag 12.6, en het bewijs gaat over 12.5",
+        f"{QUESTION}&value=12.6": "u zag 12,6, en het bewijs gaat over 12,5",
         QUESTION.replace(STATION, "velsen"): "iets anders dan gevraagd",
         QUESTION.replace("pm2_5", "pm10"): "iets anders dan gevraagd",
         QUESTION.replace("01.000", "02.000"): "iets anders dan gevraagd",

@@ -89,7 +89,7 @@ async def show_verify(  # noqa: PLR0917 - they are query parameters
     texts = texts_of("verify", view.language)
     boot = {
         "language": view.language,
-        "words": {name: texts[name] for name in VERIFY_TEXTS},
+        "words": {**{name: texts[name] for name in VERIFY_TEXTS}, "decimal": view.decimal_separator},
         "question": to_builtins(asked),
         "evidence": asked and asked.evidence_path,
         "names": {row.id: view.name_of(row.id) for row in view.latest_values.registry.properties.values()},

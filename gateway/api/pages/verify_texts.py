@@ -1,9 +1,9 @@
 """Keys of the texts of the page that checks a figure; the texts are in the catalogue, context `verify`."""
 
 RESULTS = (
-    "loading", "checking", "no_answer", "refused", "failed", "no_highest", "highest", "claim", "claim_batch",
-    "verdict_ok", "verdict_partly", "verdict_incomplete", "verdict_false", "verdict_batch", "by_file",
-    "by_reader", "by_file_short", "by_reader_short", "state_ok", "state_false", "state_unchecked",
+    "loading", "checking", "no_answer", "refused", "failed", "no_highest", "highest", "compared", "claim",
+    "claim_batch", "verdict_ok", "verdict_partly", "verdict_incomplete", "verdict_false", "verdict_batch",
+    "by_file", "by_reader", "by_file_short", "by_reader_short", "state_ok", "state_false", "state_unchecked",
 )  # fmt: skip
 """The result of a check as a whole."""
 STEPS = (

@@ -75,7 +75,10 @@ function describeStep(words, step, hasOwnPolicy) {
   for (const [label, text] of step.facts) {
     facts.append(element("dt", "", words[`fact_${label}`]), element("dd", "", element("code", "", text)));
   }
-  const item = element("li", `check ${step.state}`, heading, element("p", "", describeOutcome(words, step, hasOwnPolicy)), facts);
+  const comparison = element("details", "", element("summary", "", words.compared), facts);
+  comparison.open = step.state === "false";
+  const item = element("li", `check ${step.state}`, heading, element("p", "", describeOutcome(words, step, hasOwnPolicy)));
+  if (step.facts.length > 0) item.append(comparison);
   item.dataset.step = step.name;
   return item;
 }

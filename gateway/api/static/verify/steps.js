@@ -114,8 +114,8 @@ class Check {
     const { claim, node_key: nodeKey } = this.evidence;
     const leaf = parseKeyLeaf(nodeKey.leaf);
     const [node, station, from, until] = leaf.fields;
-    facts.push(["node", node], ["station", station], ["period", `${from} – ${until}`]);
-    require(claim === null || claim.station === station, "key_of_other_station", { station, claimed: claim?.station });
+    facts.push(["node", node], ["station", station], ["period", `${from} – ${until === "-" ? "…" : until}`]);
+    require(claim === null || claim.station === station, "key_of_other_station", { station, other: claim?.station });
     this.checkPeriod(from, until);
     const proof = parseProof(nodeKey.proof);
     await this.proveLeaf(proof, await hashLeaf(encodeText(nodeKey.leaf)), facts);
@@ -183,9 +183,11 @@ class Check {
     const equals = readings.filter((reading) => reading.value === value);
     require(equals.length > 0, "other_value", { claimed: formatValue(value), signed: formatValue(readings[0].value) });
     require(equals.some((reading) => reading.flags === claim.flags), "other_flags");
+    this.hasValue = true;
   }
 
   checkPublished(facts) {
+    require(this.hasValue, "earlier_step"); // only then the value of the claim is what the node signed
     const { published, flags, value } = this.evidence.claim;
     facts.push(["published", formatValue(published.value)], ["flags", published.flags.join(", ") || "–"]);
     const unknown = published.flags.find((name) => !Object.hasOwn(this.flags.names, name));

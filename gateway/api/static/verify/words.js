@@ -5,9 +5,15 @@ export function fill(text, values) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
+const FIGURES = new Set(["claimed", "signed", "published", "shown"]);
+
 // Why a step is wrong or was not checked. A reason may lie within another: line 3 of the trust list: ...
 export function explainReason(words, { code, values }) {
-  const texts = Object.entries(values).map(([name, value]) => [name, value instanceof ProofError ? explainReason(words, value) : value]);
+  const describe = (name, value) => {
+    if (value instanceof ProofError) return explainReason(words, value);
+    return FIGURES.has(name) ? String(value).replace(".", words.decimal) : value;
+  };
+  const texts = Object.entries(values).map(([name, value]) => [name, describe(name, value)]);
   return fill(words[code] ?? code, Object.fromEntries(texts));
 }
 
