@@ -85,7 +85,7 @@ SELECT area_id AS area, size, signed_size, signed_root, extract(epoch FROM now()
 FROM log_state ORDER BY area_id
 
 -- name: insert_removal
--- A removal concerns the log of every area.
+-- What retention removed concerns the log of every area.
 INSERT INTO log_source (area_id, kind, body)
-SELECT id, 'removed', jsonb_build_object('what', %(what)s::text, 'reason', %(reason)s::text, 'from', %(from)s::timestamptz,
-    'until', %(until)s::timestamptz, 'count', %(count)s::bigint) FROM area
+SELECT id, 'removed', jsonb_build_object('what', %(what)s::text, 'reason', 'retention', 'from', NULL,
+    'until', now() - make_interval(days => %(days)s), 'count', %(count)s::bigint) FROM area

@@ -26,6 +26,8 @@ a disk fails, and psycopg.Error if the database fails. It can be repeated after 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from enum import StrEnum
+from functools import partial
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -45,6 +47,7 @@ Cosign = Callable[[bytes, ReadHash], Awaitable[bytes]]
 """(signed note, reader of the log's hashes) -> the note with the cosignatures that came in time."""
 
 _LOG = get_logger("gateway.transparency")
+T = TypeVar("T")
 _MAX_BATCHES = 20_000  # that get an index in one step
 _PAGE = 10 * WIDTH  # entries in memory
 
@@ -88,11 +91,11 @@ class Sequencer:
 
     async def run_step(self) -> StepResult:
         """Run one step."""
-        result, note = await asyncio.to_thread(self._sign_next)
+        result, note = await _run_to_end(self._sign_next)
         if self._cosign is not None:
             note = await self._cosign(note, hash_reader(result.size, self._folder.read_tile))
             self._report(StepPart.COSIGNED)
-        await asyncio.to_thread(self._publish, note, result)
+        await _run_to_end(partial(self._publish, note, result))
         return result
 
     def close(self) -> None:
@@ -110,6 +113,8 @@ class Sequencer:
         head = Head(size=size, root=root)
         note = Checkpoint(origin=self._signer.name, size=size, root=root).sign(self._signer)
         if head != state:
+            if self._read_state() != state:
+                raise LogRefusedError(f"another process signs heads of the log of {self._store.area}: stop one of them")
             self._folder.write_state(note)
             self._report(StepPart.STATE_WRITTEN)
         self._store.execute("record_head", size=size, root=root)
@@ -174,6 +179,16 @@ class Sequencer:
         self._report(StepPart.PUBLISHED)
         grown = iterate_tiles(result.former_size, result.size)
         self._folder.remove_partial_tiles(tile for tile in grown if tile.width == WIDTH)
+
+
+async def _run_to_end(work: Callable[[], T]) -> T:
+    """Run `work` in a thread. If this task is cancelled, it still waits: the lock of the area covers the work."""
+    running = asyncio.create_task(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 def _recorded_head(state: LogState) -> Head | None:

@@ -19,8 +19,10 @@ from gateway.transparency.tiles import WIDTH, Tile, decode_entries, hash_levels,
 ORIGIN = "piekwacht.example/log/ijmond"
 INCARNATION = "k3v5x2m2q7ab"
 
-INSERT_BATCH = """INSERT INTO batch (id, node_id, incarnation, seq, sha256, payload, boot, mono, clock, hist, received_at)
-                  VALUES (%s, %s, %s, %s, %s, %s, 'boot', 0, 'synced', false, now())"""
+INSERT_BATCH = """
+INSERT INTO batch (id, node_id, incarnation, seq, sha256, payload, boot, mono, clock, hist, received_at)
+VALUES (%s, %s, %s, %s, %s, %s, 'boot', 0, 'synced', false, now())
+"""
 
 
 @dataclass

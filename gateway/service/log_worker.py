@@ -1,0 +1,140 @@
+"""Runs the sequencers of the public log beside ingest, for the areas that this process writes for.
+
+Whatever fails here is logged once, counted, and tried again after the interval. Ingest never stops for it.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from alerting.errors import one_line
+from alerting.log import get_logger
+from edge_agent.wire import Signer
+from gateway import telemetry
+from gateway.errors import StartError
+from gateway.store.connection import LockHeldError
+from gateway.store.public_log import LogStore, list_areas
+from gateway.transparency.log_folder import LogFolder
+from gateway.transparency.sequencer import Cosign, Sequencer
+from gateway.transparency.settings import PublicLogSettings
+
+_LOG = get_logger("gateway.transparency")
+
+
+@asynccontextmanager
+async def run_logs(
+    settings: PublicLogSettings | None, dsn: str, areas: Sequence[str], connection_name: str
+) -> AsyncIterator[None]:
+    """Sequence the logs of these areas while the block runs; no areas: of all. Without settings nothing runs."""
+    if settings is None:
+        yield
+        return
+    worker = LogWorker(settings, dsn, areas, connection_name)
+    task = asyncio.create_task(worker.run(), name="public log")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+class LogWorker:
+    """Sequencers of the logs of some areas."""
+
+    def __init__(
+        self,
+        settings: PublicLogSettings,
+        dsn: str,
+        areas: Sequence[str],
+        connection_name: str,
+        cosign: Cosign | None = None,
+    ) -> None:
+        """`connection_name`: application_name of the connections, by which a dead worker is fenced."""
+        self._settings, self._dsn, self._areas = settings, dsn, list(areas)
+        self._connection_name, self._cosign = connection_name, cosign
+        self._sequencers: dict[str, Sequencer] = {}
+        self._failures: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            while True:
+                started_at = time.monotonic()
+                has_more = [await self._run_area(area) for area in await self._list_areas()]
+                pause = 0.0 if any(has_more) else self._settings.interval_seconds - (time.monotonic() - started_at)
+                await asyncio.sleep(max(0.0, pause))
+        finally:
+            for sequencer in self._sequencers.values():
+                sequencer.close()
+
+    async def _list_areas(self) -> list[str]:
+        if self._areas and self._areas != ["*"]:
+            return self._areas
+        try:
+            return await asyncio.to_thread(list_areas, self._dsn)
+        except Exception as error:  # noqa: BLE001 - as in _run_area
+            self._report_failure("*", error)
+            return []
+
+    async def _run_area(self, area: str) -> bool:
+        """Run a step; return whether another one should follow at once."""
+        try:
+            if area not in self._sequencers:
+                self._sequencers[area] = await asyncio.to_thread(self._open, area)
+            result = await self._sequencers[area].run_step()
+        except Exception as error:  # noqa: BLE001 - ingest runs in the same process and must not stop
+            self._close(area)
+            self._report_failure(area, error)
+            return False
+        telemetry.LOG_SIZE.labels(area).set(result.size)
+        if not result.has_more:
+            telemetry.LOG_CHECKPOINT_AT.labels(area).set_to_current_time()
+        if self._failures.pop(area, None) is not None:
+            _LOG.info("public log continues", area=area, size=result.size)
+        return result.has_more
+
+    def _open(self, area: str) -> Sequencer:
+        signer = load_log_key(self._settings, area)
+        folder = LogFolder(self._settings.folder / area, self._settings.state_file_of(area))
+        folder.write_policy(read_policy(self._settings, signer))
+        return Sequencer(LogStore(self._dsn, area, name=self._connection_name), folder, signer, cosign=self._cosign)
+
+    def _close(self, area: str) -> None:
+        sequencer = self._sequencers.pop(area, None)
+        if sequencer is not None:
+            sequencer.close()
+
+    def _report_failure(self, area: str, error: Exception) -> None:
+        """Log a failure once, until it changes; a log that another process writes is not one."""
+        sentence = one_line(error)
+        is_new = self._failures.get(area) != sentence
+        self._failures[area] = sentence
+        if isinstance(error, LockHeldError):
+            if is_new:
+                _LOG.info("public log is written by another process", area=area)
+            return
+        telemetry.LOG_FAILURES.labels(area).inc()
+        if is_new:
+            _LOG.error("public log stands still", area=area, error=sentence)
+
+
+def load_log_key(settings: PublicLogSettings, area: str) -> Signer:
+    """Private key of the log of an area. Raises StartError if it is missing or belongs to another log, NoteError."""
+    file, origin = settings.key_file_of(area), settings.origin_of(area)
+    try:
+        signer = Signer.parse(file.read_text())
+    except OSError as error:
+        raise StartError(
+            f"the key of the log of {area} cannot be read ({error.strerror}): run `piekwacht key {origin} {file}`"
+        ) from None
+    if signer.name != origin:
+        raise StartError(f"{file} is the key of {signer.name}, not of {origin}: check [public_log] host")
+    return signer
+
+
+def read_policy(settings: PublicLogSettings, signer: Signer) -> str:
+    """Text of the policy of the settings; without one, a policy that trusts the log alone. Raises OSError."""
+    if settings.policy is not None:
+        return settings.policy.read_text()
+    return f"log {signer.verifier}\nquorum none\n"
