@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.demo.nodes import DemoNode
+from gateway.demo.nodes import DemoNode, load_or_create_key
 from gateway.demo.stations import SITE_PATH
 from gateway.enrolment import site_file
 from gateway.mqtt.settings import BrokerSettings
@@ -38,6 +38,8 @@ def write_settings(
     replay: bool,
 ) -> Path:
     """`piekwacht.toml` of the demo: what an operator would write, with everything on loopback."""
+    log_folder = path.with_name("public-log")
+    log_host = _make_log_key(log_folder / "keys" / "ijmond.key", f"127.0.0.1:{api_port}")
     secret = path.with_name("webhook.secret")
     if not secret.exists():
         secret.touch(mode=0o600)
@@ -59,6 +61,12 @@ host = "127.0.0.1"
 port = {api_port}
 public_url = "http://127.0.0.1:{api_port}"
 replay = {str(replay).lower()}
+
+[public_log]
+folder = "{log_folder}"
+host = "{log_host}"
+key_folder = "{log_folder}/keys"
+interval_seconds = 5
 
 [alerting]
 public_url = "http://127.0.0.1:{api_port}"
@@ -84,3 +92,9 @@ match = ['area="ijmond"', 'property=~"pm2_5|ch4"']
 """
     )
     return path
+
+
+def _make_log_key(file: Path, host: str) -> str:
+    """Make the key of the public log; return its host, which stays what it was if the port has changed since."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return load_or_create_key(file, f"{host}/log/ijmond").name.partition("/")[0]

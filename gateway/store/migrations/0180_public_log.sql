@@ -15,7 +15,7 @@ CREATE TABLE log_leaf (                   -- append-only; the entry of a batch f
     area_id  text NOT NULL,
     number   bigint NOT NULL,             -- index in the tree: 0, 1, 2, ... without a gap
     batch_id bigint,
-    source   text,                        -- what the leaf is about, such as `event r7zq4ogyzxa5hm3t 2`
+    source   text COLLATE "C",            -- what the leaf is about, such as `event r7zq4ogyzxa5hm3t 2`
     entry    text,
     document text,                        -- the bytes whose hash the entry has, if they are stored nowhere else
     PRIMARY KEY (area_id, number),
