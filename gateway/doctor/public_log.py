@@ -1,4 +1,4 @@
-"""Check of the public log: keys, signatures of the newest heads, their age, and the files with the last signed heads."""
+"""Check of the public log: keys, signatures and age of the newest heads, and the files with the last signed heads."""
 
 from collections.abc import Iterator
 

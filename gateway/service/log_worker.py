@@ -61,12 +61,20 @@ class LogWorker:
         try:
             while True:
                 started_at = time.monotonic()
-                has_more = [await self._run_area(area) for area in await self._list_areas()]
-                pause = 0.0 if any(has_more) else self._settings.interval_seconds - (time.monotonic() - started_at)
+                has_more = await self.run_once()
+                pause = 0.0 if has_more else self._settings.interval_seconds - (time.monotonic() - started_at)
                 await asyncio.sleep(max(0.0, pause))
         finally:
-            for sequencer in self._sequencers.values():
-                sequencer.close()
+            self.close()
+
+    async def run_once(self) -> bool:
+        """Run one step of every log; return whether leaves of one still wait for an index."""
+        return any([await self._run_area(area) for area in await self._list_areas()])
+
+    def close(self) -> None:
+        """Close all connections."""
+        for area in list(self._sequencers):
+            self._close(area)
 
     async def _list_areas(self) -> list[str]:
         if self._areas and self._areas != ["*"]:

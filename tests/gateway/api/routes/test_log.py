@@ -1,7 +1,6 @@
-"""The public log over HTTP: its files, proofs of batches, and evidence of values, for which nobody trusts the server."""
+"""The public log over HTTP: its files, proofs of batches and evidence of values, which need no trust in the server."""
 
-import base64
-from datetime import UTC, datetime
+import json
 from urllib.parse import unquote
 
 import psycopg
@@ -39,10 +38,10 @@ def sequence(database, log_settings):
     worker = LogWorker(log_settings, database, [], "piekwacht test")
 
     async def run():
-        await worker._run_area("ijmond")
-        assert not worker._failures
+        assert not await worker.run_once()
 
-    return run
+    yield run
+    worker.close()
 
 
 @pytest.fixture
@@ -118,7 +117,8 @@ async def test_files_of_the_log_have_their_headers_and_nothing_else_is_served(lo
     for path in (
         "ijmond/tile/0/001", "ijmond/tile/0/0", "ijmond/tile/0/000.p/0", "ijmond/tile/0/x000/000", "ijmond/tile/64/000",
         "ijmond/tile/entries/000.p/256", "ijmond/tile/%2e%2e/checkpoint", "ijmond/state", "ijmond/pending", "ijmond/",
-        "state/ijmond.head", "..%2flog%2fijmond/checkpoint", "%2e%2e/checkpoint", "IJMOND/checkpoint", "zaan/checkpoint",
+        "state/ijmond.head",
+        "..%2flog%2fijmond/checkpoint", "%2e%2e/checkpoint", "IJMOND/checkpoint", "zaan/checkpoint",
         "ijmond/timestamps/7.tsr", "ijmond/timestamps/07.tsr", "ijmond/timestamps/..%2fcheckpoint",
         "ijmond/timestamps/%C2%B2.tsr", "ijmond/checkpoint.new",
     ):  # fmt: skip
@@ -154,10 +154,7 @@ async def test_evidence_of_a_value_has_what_the_node_signed_and_what_the_map_sho
         heads.add(verify_proof(batch.proof, entry, file.policy).size)
     assert len(heads) == 1
     numbers = {batch.number for batch in file.minute_batches} | {file.batch.number}
-    minute = T0 + 103_000 - (T0 + 103_000) % 60_000
-    assert {1 + (minute - T0) // 1000 + offset for offset in range(-10, 70, 10)} <= {number for number in numbers} | {
-        n for n in range(-10, 200)
-    }
+    assert numbers == set(range(51, 131, 10)), "those of the minute, the one before and the one after"
 
 
 async def test_evidence_of_a_flagged_value_says_so(log_api, pipeline, node, sequence):
@@ -229,9 +226,6 @@ async def test_the_leaf_of_an_event_is_what_the_api_published(log_api, pipeline,
             "SELECT entry, document FROM log_leaf WHERE source LIKE 'event %' ORDER BY number"
         ).fetchall()
     assert len(rows) == event["revision"]
-    import json
-
     entry, document = rows[-1]
     assert json.loads(document) == published
     assert Leaf.parse(entry.encode()).content == hash_content(document.encode())
-    assert datetime.now(UTC) and base64
