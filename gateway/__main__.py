@@ -23,7 +23,7 @@ _COMMANDS = (
     ("up", "run gateway, API, alerting and evaluation together, for a small site", "gateway.cli.services"),
     ("migrate", "bring the database to the schema of this version", "gateway.cli.migrate"),
     ("prune", "delete data older than [retention] allows; run it daily", "gateway.cli.prune"),
-    ("key", "create the gateway's signing key", "gateway.cli.signing_key"),
+    ("key", "create the signing key of the gateway or of a public log", "gateway.cli.signing_key"),
     ("site", "register areas, sites, stations and nodes", "gateway.cli.site"),
     ("ca", "create the area's certificate authority and issue certificates", "gateway.enrolment.ca_command"),
     ("node", "enrol, renew, configure and revoke nodes", "gateway.enrolment.node_command"),

@@ -1,6 +1,6 @@
 """Runs the sequencers of the public log beside ingest, for the areas that this process writes for.
 
-Whatever fails here is logged once, counted, and tried again after the interval. Ingest never stops for it.
+A failure is logged once, counted, and tried again after the interval. Ingest never stops for it.
 """
 
 import asyncio

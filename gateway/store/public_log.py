@@ -1,6 +1,6 @@
 """The public log in the database: leaves and their indices, and the last signed head. Called by the sequencer.
 
-`LogStore` has a connection of its own that holds the advisory lock of its area, so that one sequencer works for it.
+`LogStore` has a separate connection, which holds the advisory lock of the area, so that one sequencer works for it.
 Raises psycopg.Error if the database fails, LockHeldError if another sequencer has the area.
 """
 

@@ -104,7 +104,7 @@ def prune_old_rows(dsn: str, settings: RetentionSettings) -> PruneResult:
 
 
 def _delete_in_slices(connection: psycopg.Connection, query: str, days: int | None, logged: str | None = None) -> int:
-    """`logged`: name under which the public log of each area tells how many rows were deleted; None: it does not."""
+    """`logged`: name under which the public log of each area reports the number of rows; None: it does not."""
     total = 0
     while days is not None and (count := _delete_slice(connection, query, days, logged)):
         total += count

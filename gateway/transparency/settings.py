@@ -15,7 +15,7 @@ class PublicLogSettings(Struct, frozen=True, kw_only=True):
     state_folder            folder with the last signed head of each log, best on another disk than the database;
                             default: `state` in `folder`
     interval_seconds        time between two heads of a log
-    policy                  tlog-policy with the witnesses and their addresses; without it no witness is asked
+    policy                  tlog-policy with the witnesses and their addresses; without it no witness signs
     time_stamp_url          RFC 3161 time stamp authority that stamps a head every hour
     time_stamp_certificate  certificate of this authority, PEM
     """

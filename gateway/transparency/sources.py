@@ -1,4 +1,4 @@
-"""What becomes a leaf of the log, besides batches: rows of the database -> leaves with their documents. Pure.
+"""Leaves of the log that are not of batches: rows of the database -> leaves with their documents. Pure.
 
 A document is canonical JSON; the leaf has its hash. It is stored beside the leaf, so that it can be shown later as it
 was. `source` names what the leaf is about and occurs once in a log.
@@ -46,7 +46,7 @@ class RangeRow(Struct, frozen=True, kw_only=True):
 
 
 class NewLeaf(Struct, frozen=True, kw_only=True):
-    """A leaf without an index. `document` None: the leaf itself says all."""
+    """A leaf without an index. `document` None: the leaf itself has all."""
 
     source: str
     leaf: Leaf
@@ -61,7 +61,7 @@ class DeliveryRecord(Struct, frozen=True, kw_only=True):
 
 
 def plan_leaves(rows: Sequence[SourceRow], deliveries: DeliveryRecord) -> tuple[list[NewLeaf], DeliveryRecord]:
-    """Turn queued rows into leaves, in their order; deliveries in a row become one leaf, and so do like removals."""
+    """Turn queued rows into leaves, in their order. Adjacent deliveries become one leaf, removals of one kind too."""
     leaves: list[NewLeaf] = []
     for _, group in groupby(rows, _group_key):
         members = list(group)

@@ -166,7 +166,7 @@ def test_another_database_that_is_longer_is_a_fork_and_never_signs(log, postgres
     elsewhere.files.write_state((log.folder / "state" / "ijmond.head").read_bytes())
     with pytest.raises(LogRefusedError, match="a backup was restored"):
         elsewhere.step()
-    with psycopg.connect(backup) as connection:  # somebody gave indices without looking at the file
+    with psycopg.connect(backup) as connection:  # somebody gave indices without reading the file
         connection.execute(
             """INSERT INTO log_leaf (area_id, number, batch_id)
                SELECT 'ijmond', size + row_number() OVER (ORDER BY b.id) - 1, b.id FROM batch b, log_state

@@ -1,4 +1,4 @@
-"""What becomes a leaf besides batches: keys of nodes, events, detectors, rules, deliveries and removals."""
+"""Leaves that are not of batches: keys of nodes, events, detectors, rules, deliveries and removals."""
 
 import json
 from datetime import UTC, datetime
