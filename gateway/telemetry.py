@@ -35,6 +35,9 @@ AREAS = Gauge("piekwacht_areas", "Areas that the workers share")
 COSIGNATURES = Counter(
     "piekwacht_log_cosignatures_total", "Heads of the public log sent to a witness, by outcome", ["witness", "outcome"]
 )
+TIME_STAMPS = Counter(
+    "piekwacht_log_time_stamps_total", "RFC 3161 time stamps requested for heads of the public log", ["outcome"]
+)
 LEASED_AREAS = Gauge("piekwacht_leased_areas", "Areas that this worker ingests, of those shared")
 FAILURES = Counter("piekwacht_failures_total", "Temporary failures that were retried", ["part"])
 ANSWERED_AT = Gauge(
