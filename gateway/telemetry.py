@@ -32,6 +32,12 @@ UNDATED_BATCHES = Counter(
 DATED_BATCHES = Counter("piekwacht_dated_batches_total", "Batches that were dated again", ["node"])
 CONNECTED_SESSIONS = Gauge("piekwacht_ingest_connected", "Broker sessions that ingest payloads")
 AREAS = Gauge("piekwacht_areas", "Areas that the workers share")
+COSIGNATURES = Counter(
+    "piekwacht_log_cosignatures_total", "Heads of the public log sent to a witness, by outcome", ["witness", "outcome"]
+)
+TIME_STAMPS = Counter(
+    "piekwacht_log_time_stamps_total", "RFC 3161 time stamps requested for heads of the public log", ["outcome"]
+)
 LEASED_AREAS = Gauge("piekwacht_leased_areas", "Areas that this worker ingests, of those shared")
 FAILURES = Counter("piekwacht_failures_total", "Temporary failures that were retried", ["part"])
 ANSWERED_AT = Gauge(
