@@ -5,10 +5,11 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.demo.nodes import DemoNode, load_or_create_key
+from gateway.demo.nodes import DemoNode
 from gateway.demo.stations import SITE_PATH
 from gateway.enrolment import site_file
 from gateway.mqtt.settings import BrokerSettings
+from gateway.transparency.settings import PublicLogSettings
 
 
 def enrol_nodes(dsn: str, nodes: Sequence[DemoNode]) -> None:
@@ -36,10 +37,9 @@ def write_settings(
     smtp_port: int,
     webhook: str,
     replay: bool,
+    public_log: PublicLogSettings | None = None,
 ) -> Path:
     """`piekwacht.toml` of the demo: what an operator would write, with everything on loopback."""
-    log_folder = path.with_name("public-log")
-    log_host = _make_log_key(log_folder / "keys" / "ijmond.key", f"127.0.0.1:{api_port}")
     secret = path.with_name("webhook.secret")
     if not secret.exists():
         secret.touch(mode=0o600)
@@ -62,12 +62,7 @@ port = {api_port}
 public_url = "http://127.0.0.1:{api_port}"
 replay = {str(replay).lower()}
 
-[public_log]
-folder = "{log_folder}"
-host = "{log_host}"
-key_folder = "{log_folder}/keys"
-interval_seconds = 5
-
+{_describe_public_log(public_log)}
 [alerting]
 public_url = "http://127.0.0.1:{api_port}"
 allow_private = true  # the demo's webhook is on this machine
@@ -94,7 +89,13 @@ match = ['area="ijmond"', 'property=~"pm2_5|ch4"']
     return path
 
 
-def _make_log_key(file: Path, host: str) -> str:
-    """Make the key of the public log; return its host, which stays what it was if the port has changed since."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return load_or_create_key(file, f"{host}/log/ijmond").name.partition("/")[0]
+def _describe_public_log(settings: PublicLogSettings | None) -> str:
+    if settings is None:
+        return ""
+    return f"""[public_log]
+folder = "{settings.folder}"
+host = "{settings.host}"
+key_folder = "{settings.key_folder}"
+policy = "{settings.policy}"
+interval_seconds = {settings.interval_seconds:g}
+"""

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from alerting.errors import one_line
 from alerting.log import get_logger
@@ -15,8 +16,9 @@ from gateway import telemetry
 from gateway.errors import StartError
 from gateway.store.connection import LockHeldError
 from gateway.store.public_log import LogStore, list_areas
+from gateway.transparency.head_services import HeadServices, open_head_services
 from gateway.transparency.log_folder import LogFolder
-from gateway.transparency.sequencer import Cosign, Sequencer
+from gateway.transparency.sequencer import Sequencer
 from gateway.transparency.settings import PublicLogSettings
 
 _LOG = get_logger("gateway.transparency")
@@ -42,18 +44,11 @@ async def run_logs(
 class LogWorker:
     """Sequencers of the logs of some areas."""
 
-    def __init__(
-        self,
-        settings: PublicLogSettings,
-        dsn: str,
-        areas: Sequence[str],
-        connection_name: str,
-        cosign: Cosign | None = None,
-    ) -> None:
+    def __init__(self, settings: PublicLogSettings, dsn: str, areas: Sequence[str], connection_name: str) -> None:
         """`connection_name`: application_name of the connections, by which a dead worker is fenced."""
         self._settings, self._dsn, self._areas = settings, dsn, list(areas)
-        self._connection_name, self._cosign = connection_name, cosign
-        self._sequencers: dict[str, Sequencer] = {}
+        self._connection_name = connection_name
+        self._logs: dict[str, _OpenLog] = {}
         self._failures: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -65,16 +60,16 @@ class LogWorker:
                 pause = 0.0 if has_more else self._settings.interval_seconds - (time.monotonic() - started_at)
                 await asyncio.sleep(max(0.0, pause))
         finally:
-            self.close()
+            await self.aclose()
 
     async def run_once(self) -> bool:
         """Run one step of every log; return whether leaves of one still wait for an index."""
         return any([await self._run_area(area) for area in await self._list_areas()])
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Close all connections."""
-        for area in list(self._sequencers):
-            self._close(area)
+        for area in list(self._logs):
+            await self._close(area)
 
     async def _list_areas(self) -> list[str]:
         if self._areas and self._areas != ["*"]:
@@ -88,11 +83,11 @@ class LogWorker:
     async def _run_area(self, area: str) -> bool:
         """Run a step; return whether another one should follow at once."""
         try:
-            if area not in self._sequencers:
-                self._sequencers[area] = await asyncio.to_thread(self._open, area)
-            result = await self._sequencers[area].run_step()
+            if area not in self._logs:
+                self._logs[area] = await asyncio.to_thread(self._open, area)
+            result = await self._logs[area].sequencer.run_step()
         except Exception as error:  # noqa: BLE001 - ingest runs in the same process and must not stop
-            self._close(area)
+            await self._close(area)
             self._report_failure(area, error)
             return False
         telemetry.LOG_SIZE.labels(area).set(result.size)
@@ -102,16 +97,27 @@ class LogWorker:
             _LOG.info("public log continues", area=area, size=result.size)
         return result.has_more
 
-    def _open(self, area: str) -> Sequencer:
-        signer = load_log_key(self._settings, area)
-        folder = LogFolder(self._settings.folder / area, self._settings.state_file_of(area))
-        folder.write_policy(read_policy(self._settings, signer))
-        return Sequencer(LogStore(self._dsn, area, name=self._connection_name), folder, signer, cosign=self._cosign)
+    def _open(self, area: str) -> "_OpenLog":
+        settings = self._settings
+        signer = load_log_key(settings, area)
+        folder = LogFolder(settings.folder / area, settings.state_file_of(area))
+        folder.write_policy(read_policy(settings, signer))
+        services = open_head_services(
+            policy=settings.policy,
+            time_stamp_url=settings.time_stamp_url,
+            time_stamp_certificate=settings.time_stamp_certificate,
+            folder=folder.path,
+        )
+        store = LogStore(self._dsn, area, name=self._connection_name)
+        has_services = settings.policy is not None or settings.time_stamp_url is not None
+        cosign = services.cosign if has_services else None
+        return _OpenLog(sequencer=Sequencer(store, folder, signer, cosign=cosign), services=services)
 
-    def _close(self, area: str) -> None:
-        sequencer = self._sequencers.pop(area, None)
-        if sequencer is not None:
-            sequencer.close()
+    async def _close(self, area: str) -> None:
+        log = self._logs.pop(area, None)
+        if log is not None:
+            log.sequencer.close()
+            await log.services.aclose()
 
     def _report_failure(self, area: str, error: Exception) -> None:
         """Log a failure once, until it changes; a log that another process writes is not one."""
@@ -125,6 +131,14 @@ class LogWorker:
         telemetry.LOG_FAILURES.labels(area).inc()
         if is_new:
             _LOG.error("public log stands still", area=area, error=sentence)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OpenLog:
+    """Sequencer of an area, and the witnesses and the time stamps of its heads."""
+
+    sequencer: Sequencer
+    services: HeadServices
 
 
 def load_log_key(settings: PublicLogSettings, area: str) -> Signer:

@@ -57,6 +57,8 @@ class LogStore:
                 connection.close()
                 raise LockHeldError(f"another process sequences the log of {self.area}")
             connection.execute(QUERIES["create_state"], {"area": self.area})
+            # one snapshot per transaction: a batch never gets an index without the key of its node
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             self._connection = connection
         return self._connection
 

@@ -36,8 +36,10 @@ class LeafIndexer:
         with self._store.transaction():
             state = self._store.load_state(lock=True)
             state, has_more_sources = self._add_sources(state)
-            batches = self._store.add_batches(state, self._max_batches)
-            is_full = batches.count == self._max_batches
+            # the key of a node has a lower index than its batches, so batches wait for all sources
+            limit = 0 if has_more_sources else self._max_batches
+            batches = self._store.add_batches(state, limit)
+            is_full = batches.count == limit
             self._store.execute(
                 "update_state",
                 size=state.size + batches.count,
@@ -45,7 +47,7 @@ class LeafIndexer:
                 delivery_count=state.delivery_count,
                 delivery_head=state.delivery_head,
             )
-        return is_full or has_more_sources
+        return is_full
 
     def _add_sources(self, state: LogState) -> tuple[LogState, bool]:
         rows = self._store.fetch(SourceRow, QUERIES["select_sources"], {"limit": _MAX_SOURCES})

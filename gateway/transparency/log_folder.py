@@ -62,6 +62,15 @@ class LogFolder:
         """Time stamp of the head of `size` leaves, DER; None if that head has none."""
         return self._read(f"timestamps/{size}.tsr")
 
+    def list_time_stamps(self) -> list[int]:
+        """Sizes of the heads with a time stamp, ascending."""
+        names = [file.stem for file in (self.path / "timestamps").glob("*.tsr")]
+        return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+
+    def read_stamped_head(self, size: int) -> bytes | None:
+        """Signed note of the head of `size` leaves that was stamped; None if it is not there."""
+        return self._read(f"timestamps/{size}.checkpoint")
+
     def write_state(self, note: bytes) -> None:
         """Store the last signed head."""
         write_file(self._state_file, note)

@@ -33,6 +33,13 @@ class Prover(Struct, frozen=True, kw_only=True):
             raise UnpublishedError("the log has no published head yet")
         return cls(folder=folder, note=note, checkpoint=read_checkpoint(note))
 
+    @classmethod
+    def open_stamped(cls, folder: LogFolder, index: int) -> Self | None:
+        """Read the earliest head with a time stamp that has leaf `index`; None if there is none yet."""
+        size = next((size for size in folder.list_time_stamps() if size > index), None)
+        note = None if size is None else folder.read_stamped_head(size)
+        return None if note is None else cls(folder=folder, note=note, checkpoint=read_checkpoint(note))
+
     def prove(self, index: int) -> str:
         """Text of the `.tlog-proof` of this leaf. Raises UnpublishedError if the head does not have it."""
         size = self.checkpoint.size

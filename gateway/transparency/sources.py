@@ -173,7 +173,7 @@ def describe_rules(ranges: Sequence[RangeRow]) -> Iterator[NewLeaf]:
     """
     for rule in CORRECTION_RULES:
         yield _describe_rule(rule.name, str(rule.version), _rule_document(rule))
-    document = encode_canonically([msgspec.to_builtins(row) for row in ranges])
+    document = encode_canonically({"properties": [msgspec.to_builtins(row) for row in ranges]})
     yield _describe_rule("ranges-of-properties", _short_hash(document), document)
 
 

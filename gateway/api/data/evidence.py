@@ -133,32 +133,43 @@ class EvidenceBuilder:
     async def build(self, claim: "Claim | None") -> EvidenceFile:
         """Build the file of the claim, or of the batch alone."""
         events = [] if claim is None else await self._fetch("select_event_leaves", **claim.parameters())
-        rules = [] if claim is None else await self._fetch_rules(claim, events)
-        deliveries = await self._fetch_deliveries(events)
-        key = await self._fetch("select_node_key_leaf", node=self._batch.node, at=self._batch.received_at)
-        if not key:
+        parts = _Parts(
+            key=await self._fetch_key(),
+            events=events,
+            rules=[] if claim is None else await self._fetch_rules(claim, events),
+            deliveries=await self._fetch_deliveries(events),
+            minute_batches=[] if claim is None else await self._fetch_minute(claim),
+        )
+        return await asyncio.to_thread(self._prove, claim, parts)
+
+    def _prove(self, claim: "Claim | None", parts: "_Parts") -> EvidenceFile:
+        documents = [*parts.events, *parts.rules, *parts.deliveries]
+        numbers = [leaf.number for leaf in self._published(documents)]
+        numbers += [batch.leaf for batch in parts.minute_batches if self._is_provable(batch) and batch.leaf is not None]
+        highest = max((self._leaf, parts.key.number, *numbers))
+        self._prover = Prover.open_stamped(self._prover.folder, highest) or self._prover
+        return EvidenceFile(
+            claim=None if claim is None else claim.value,
+            batch=self._sign(self._batch),
+            node_key=self._prove_leaf(parts.key),
+            events=list(self._documents(parts.events)),
+            deliveries=[self._prove_leaf(leaf) for leaf in self._published(parts.deliveries)],
+            rules=list(self._documents(parts.rules)),
+            policy=self._prover.folder.read_policy() or "",
+            time_stamp=self._read_time_stamp(),
+            minute_batches=[self._sign(batch) for batch in parts.minute_batches if self._is_provable(batch)],
+        )
+
+    def _prove_leaf(self, leaf: StoredLeaf) -> LoggedLeaf:
+        return LoggedLeaf(leaf=leaf.entry, proof=_prove(self._prover, leaf.number, f"leaf {leaf.number}"))
+
+    async def _fetch_key(self) -> StoredLeaf:
+        """The key of the node, stated before the batch."""
+        values = {"node": self._batch.node, "at": self._batch.received_at, "leaf": self._leaf}
+        keys = await self._fetch("select_node_key_leaf", **values)
+        if not keys:
             raise HTTPException(404, f"the key of {self._batch.node} is not in the public log yet; ask again shortly")
-        minute_batches = [] if claim is None else await self._fetch_minute(claim)
-
-        def prove() -> EvidenceFile:
-            return EvidenceFile(
-                claim=None if claim is None else claim.value,
-                batch=self._sign(self._batch),
-                node_key=LoggedLeaf(
-                    leaf=key[0].entry, proof=_prove(self._prover, key[0].number, "the key of the node")
-                ),
-                events=list(self._documents(events)),
-                deliveries=[
-                    LoggedLeaf(leaf=leaf.entry, proof=self._prover.prove(leaf.number))
-                    for leaf in self._published(deliveries)
-                ],
-                rules=list(self._documents(rules)),
-                policy=self._prover.folder.read_policy() or "",
-                time_stamp=self._read_time_stamp(),
-                minute_batches=[self._sign(batch) for batch in minute_batches if self._is_provable(batch)],
-            )
-
-        return await asyncio.to_thread(prove)
+        return keys[0]
 
     async def _fetch(self, query: str, **values: object) -> list[StoredLeaf]:
         return await self._database.fetch(StoredLeaf, query, {"area": self._batch.area, **values})
@@ -185,7 +196,8 @@ class EvidenceBuilder:
 
     def _documents(self, leaves: Iterable[StoredLeaf]) -> Iterator[LoggedDocument]:
         for leaf in self._published(leaves):
-            yield LoggedDocument(document=leaf.document or "", leaf=leaf.entry, proof=self._prover.prove(leaf.number))
+            proven = self._prove_leaf(leaf)
+            yield LoggedDocument(document=leaf.document or "", leaf=proven.leaf, proof=proven.proof)
 
     def _published(self, leaves: Iterable[StoredLeaf]) -> Iterator[StoredLeaf]:
         return (leaf for leaf in leaves if leaf.number < self._prover.checkpoint.size)
@@ -207,6 +219,17 @@ class EvidenceBuilder:
         size = self._prover.checkpoint.size
         token = self._prover.folder.read_time_stamp(size)
         return None if token is None else HeadTimeStamp(size=size, token=b64encode(token).decode())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Parts:
+    """Rows of the database that a file is made of."""
+
+    key: StoredLeaf
+    events: Sequence[StoredLeaf]
+    rules: Sequence[StoredLeaf]
+    deliveries: Sequence[StoredLeaf]
+    minute_batches: Sequence[LoggedBatch]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,10 +268,11 @@ async def fetch_claim(database: Database, registry: PublicRegistry, station: str
         station=station,
         node=reading.node,
         observed_property=name,
-        observed_at=format_instant(stamped_at),
+        observed_at=format_instant(reading.observed_at),
         value=value,
         flags=flags,
         published=published,
+        stamped_at=None if reading.stamped_at is None else format_instant(reading.stamped_at),
     )
     humidity = registry.humidity_sources([reading.datastream]) if published.rule is not None else {}
     return Claim(value=claimed, batch=batches[0], at=reading.observed_at, humidity_ids=list(humidity.values()))

@@ -226,11 +226,11 @@ CROSS JOIN LATERAL (
 ORDER BY m.batch_id LIMIT 100
 
 -- name: select_node_key_leaf
--- The newest statement about the key of a node that covers this time, else the newest one.
+-- The newest statement about the key of a node that precedes this leaf and covers this time, else the newest one.
 SELECT l.number, l.entry, l.document
 FROM node_key k JOIN log_leaf l ON l.area_id = k.area_id AND l.source = 'node-key ' || k.node_id || ' ' || k.id
 WHERE k.node_id = %(node)s AND k.area_id = %(area)s
-ORDER BY (k.since <= %(at)s AND (k.until IS NULL OR k.until >= %(at)s)) DESC, k.id DESC LIMIT 1
+ORDER BY (l.number < %(leaf)s) DESC, (k.since <= %(at)s AND (k.until IS NULL OR k.until >= %(at)s)) DESC, k.id DESC LIMIT 1
 
 -- name: select_newest_leaf
 -- The newest leaf whose source begins so. All of them are few; the order must not lead over all leaves.

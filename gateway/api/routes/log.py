@@ -21,7 +21,7 @@ _IMMUTABLE = "public, max-age=31536000, immutable"
 _CHECKPOINT = "public, max-age=5"
 _POLICY = "public, max-age=60"
 _TEXT = "text/plain; charset=utf-8"
-_MAX_DIGITS = 19
+_TIME_STAMP = re.compile(r"(0|[1-9][0-9]{0,18})\.(tsr|checkpoint)")
 _AREA = re.compile(NAME)
 
 
@@ -55,12 +55,15 @@ async def get_policy(request: Request, area: str) -> Response:
 
 @router.get("/timestamps/{name}")
 async def get_time_stamp(request: Request, area: str, name: str) -> Response:
-    """RFC 3161 time stamp of the head of `<size>` leaves."""
+    """`<size>.tsr`: RFC 3161 time stamp of the head of that size. `<size>.checkpoint`: the stamped head."""
     folder = find_folder(request.app.state.public_log, area)
-    size = name.removesuffix(".tsr")
-    if size == name or not size.isascii() or not size.isdecimal() or len(size) > _MAX_DIGITS or str(int(size)) != size:
+    match = _TIME_STAMP.fullmatch(name)
+    if match is None:
         raise HTTPException(404, f"no time stamp {name[:80]!r}")
-    return await _respond(lambda: folder.read_time_stamp(int(size)), "application/timestamp-reply", _IMMUTABLE)
+    size = int(match[1])
+    if match[2] == "tsr":
+        return await _respond(lambda: folder.read_time_stamp(size), "application/timestamp-reply", _IMMUTABLE)
+    return await _respond(lambda: folder.read_stamped_head(size), _TEXT, _IMMUTABLE)
 
 
 @router.get("/tile/{path:path}")

@@ -29,10 +29,10 @@ def log_settings(tmp_path):
 
 
 @pytest.fixture
-def worker(database, node, log_settings):
+async def worker(database, node, log_settings):
     worker = LogWorker(log_settings, database, [], "piekwacht test")
     yield worker
-    worker.close()
+    await worker.aclose()
 
 
 def failures():

@@ -10,14 +10,17 @@ from edge_agent.wire import Flag, ReadingBatch, Signer, Verifier
 from gateway.api.schemas.schema import format_instant
 from gateway.model.timestamps import from_ms
 from gateway.service.log_worker import LogWorker
-from gateway.transparency.checkpoint import open_checkpoint
+from gateway.transparency.checkpoint import open_checkpoint, read_checkpoint
 from gateway.transparency.leaf import Leaf, LeafKind, describe_batch, hash_content
+from gateway.transparency.log_folder import LogFolder, write_file
 from gateway.transparency.merkle import check_inclusion, hash_leaf
 from gateway.transparency.policy import Policy
 from gateway.transparency.proof_file import LogProof
 from gateway.transparency.settings import PublicLogSettings
 from gateway.transparency.tiles import Tile, decode_entries
-from gateway.verification.evidence_file import EvidenceFile
+from gateway.verification.evidence_check import EvidenceChecker, TrustedByReader
+from gateway.verification.evidence_file import EvidenceFile, HeadTimeStamp
+from gateway.verification.step import StepState
 from tests.gateway.api.conftest import running_api
 from tests.gateway.api.observation_batches import ingest_observations
 from tests.gateway.enrolled_node import T0
@@ -34,14 +37,14 @@ def log_settings(tmp_path):
 
 
 @pytest.fixture
-def sequence(database, log_settings):
+async def sequence(database, log_settings):
     worker = LogWorker(log_settings, database, [], "piekwacht test")
 
     async def run():
         assert not await worker.run_once()
 
     yield run
-    worker.close()
+    await worker.aclose()
 
 
 @pytest.fixture
@@ -155,6 +158,51 @@ async def test_evidence_of_a_value_has_what_the_node_signed_and_what_the_map_sho
     assert len(heads) == 1
     numbers = {batch.number for batch in file.minute_batches} | {file.batch.number}
     assert numbers == set(range(51, 131, 10)), "those of the minute, the one before and the one after"
+
+
+def enrol_earlier(database):
+    """The recording of the tests was made before the node was enrolled in this database."""
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE node_key SET since = '2026-01-01T00:00:00Z'")
+        connection.execute(
+            """UPDATE log_source SET body = jsonb_set(body, '{since}', '"2026-01-01T00:00:00Z"')
+               WHERE kind = 'node-key'"""
+        )
+
+
+async def test_the_verifier_confirms_every_step_of_the_evidence(log_api, pipeline, node, sequence, database):
+    enrol_earlier(database)
+    await ingest_observations(pipeline, node, humidity=lambda second: 70.0 + second % 7)
+    await sequence()
+    at = format_instant(from_ms(T0 + 103_000))
+    answer = await log_api.get("/api/v1/stations/wijk-aan-zee/evidence", params={"at": at})
+    policy = Policy.parse((await log_api.get("/log/ijmond/policy")).text)
+    steps = EvidenceChecker(TrustedByReader(policy=policy)).check(answer.content)
+    assert [(step.name, step.reason) for step in steps if step.state is StepState.FALSE] == []
+    confirmed = {step.name for step in steps if step.state is StepState.OK}
+    assert {"node_key", "value", "published", "correction", "rule", "event", "detector"} <= confirmed
+    changed = answer.content.replace(b'"value":98.1', b'"value":18.1')
+    assert any(step.state is StepState.FALSE for step in EvidenceChecker(TrustedByReader(policy=policy)).check(changed))
+
+
+async def test_evidence_leads_to_the_earliest_head_with_a_time_stamp(log_api, pipeline, node, sequence, log_settings):
+    await ingest_observations(pipeline, node, seconds=10)
+    await sequence()
+    folder = LogFolder(log_settings.folder / "ijmond", log_settings.state_file_of("ijmond"))
+    note = folder.read_checkpoint()
+    size = read_checkpoint(note).size
+    await ingest_observations(pipeline, node, seconds=10, first_seq=11)
+    await sequence()
+    write_file(folder.path / "timestamps" / f"{size}.tsr", b"token")
+    write_file(folder.path / "timestamps" / f"{size}.checkpoint", note)
+    path = f"/api/v1/batches/{node.id}/{node.inc}"
+    stamped = EvidenceFile.parse((await log_api.get(f"{path}/1/evidence")).content)
+    assert stamped.time_stamp == HeadTimeStamp(size=size, token="dG9rZW4=")
+    assert LogProof.parse(stamped.batch.proof.encode()).checkpoint == note
+    later = EvidenceFile.parse((await log_api.get(f"{path}/11/evidence")).content)
+    assert later.time_stamp is None
+    assert (await log_api.get(f"/log/ijmond/timestamps/{size}.tsr")).content == b"token"
+    assert (await log_api.get(f"/log/ijmond/timestamps/{size}.checkpoint")).content == note
 
 
 async def test_evidence_of_a_flagged_value_says_so(log_api, pipeline, node, sequence):
