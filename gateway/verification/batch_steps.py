@@ -11,15 +11,15 @@ from gateway.transparency.leaf import Leaf, describe_batch
 from gateway.transparency.policy import Policy
 from gateway.verification.evidence_file import SignedBatch
 from gateway.verification.membership import Head, HeadJudge, Membership
-from gateway.verification.step import Step, StepState, make_step
+from gateway.verification.step import StepState, VerificationStep, make_step
 
 
 class OpenedBatch(Struct, frozen=True, kw_only=True):
-    """A batch and the steps about it. `batch` None: the contents cannot be read or are not what the file says."""
+    """A batch and the steps about it. `batch` None: the contents cannot be read or are those of another batch."""
 
     batch: ReadingBatch | None
     membership: Membership
-    steps: tuple[Step, ...]
+    steps: tuple[VerificationStep, ...]
 
     def stamps(self) -> list[int]:
         """Times of the readings by the node's clock, in ms UTC."""
@@ -43,7 +43,7 @@ def open_batch(evidence: SignedBatch, verifier: Verifier | None, judge: HeadJudg
     return OpenedBatch(batch=batch, membership=membership, steps=(signature_step, content_step, *head_steps))
 
 
-def _check_signature(payload: bytes, verifier: Verifier | None, node: str) -> Step:
+def _check_signature(payload: bytes, verifier: Verifier | None, node: str) -> VerificationStep:
     compared: dict[str, object] = {"sha256": hashlib.sha256(payload).hexdigest()}
     if verifier is None:
         return make_step("signature", StepState.UNCHECKED, compared=compared, values={"node": node})
@@ -55,7 +55,7 @@ def _check_signature(payload: bytes, verifier: Verifier | None, node: str) -> St
     return make_step("signature", StepState.OK, compared=compared, values={"node": node, "bytes": len(payload)})
 
 
-def _check_content(payload: bytes, evidence: SignedBatch) -> tuple[ReadingBatch | None, Step]:
+def _check_content(payload: bytes, evidence: SignedBatch) -> tuple[ReadingBatch | None, VerificationStep]:
     expected = (evidence.node, evidence.incarnation, evidence.number)
     try:
         batch = ReadingBatch.decode(split_note(payload)[0])
@@ -69,7 +69,9 @@ def _check_content(payload: bytes, evidence: SignedBatch) -> tuple[ReadingBatch 
     return batch, make_step("batch", StepState.OK, values={"number": batch.seq, "node": batch.node})
 
 
-def describe_membership(membership: Membership, leaf: Leaf, policy: Policy) -> tuple[Step, Step, Step]:
+def describe_membership(
+    membership: Membership, leaf: Leaf, policy: Policy
+) -> tuple[VerificationStep, VerificationStep, VerificationStep]:
     """Steps of the inclusion of a leaf, of the signature of the log and of the witnesses."""
     head = membership.head or Head(note=b"", log_fault="no head can be read", witness_fault="no head can be read")
     place = {"index": membership.index, "size": membership.size, "log": membership.origin or "?"}
@@ -91,7 +93,7 @@ def describe_membership(membership: Membership, leaf: Leaf, policy: Policy) -> t
     return inclusion, checkpoint, _describe_witnesses(head, policy)
 
 
-def _describe_witnesses(head: Head, policy: Policy) -> Step:
+def _describe_witnesses(head: Head, policy: Policy) -> VerificationStep:
     values = {
         "witnesses": ", ".join(item.witness for item in head.cosignatures) or "-",
         "quorum": policy.describe_quorum(),

@@ -21,7 +21,7 @@ from gateway.verification.membership import read_policy
 from gateway.verification.proof_pair import check_pair
 from gateway.verification.report import write_json, write_text
 from gateway.verification.standalone.verify import LANGUAGES
-from gateway.verification.step import Step, StepState, Verdict, make_step
+from gateway.verification.step import StepState, Verdict, VerificationStep, make_step
 
 _TIMEOUT_SECONDS = 30.0
 _MAX_SMALL_BYTES = 1_048_576
@@ -60,7 +60,9 @@ def run(args: argparse.Namespace) -> int:
     return int(verdict.exit_code)
 
 
-def check_source(args: argparse.Namespace, trusted: TrustedByReader, node_key: Verifier | None) -> list[Step]:
+def check_source(
+    args: argparse.Namespace, trusted: TrustedByReader, node_key: Verifier | None
+) -> list[VerificationStep]:
     """Steps of the evidence file, dossier or proof that the command line names."""
     checker = EvidenceChecker(trusted)
     try:

@@ -16,7 +16,7 @@ from gateway.verification.batch_steps import OpenedBatch
 from gateway.verification.document_steps import ProvenDocument
 from gateway.verification.evidence_file import ClaimedValue
 from gateway.verification.moment import parse_moment
-from gateway.verification.step import Step, StepState, make_step
+from gateway.verification.step import StepState, VerificationStep, make_step
 from gateway.verification.value_steps import format_value, is_excluded, read_values
 
 _MINUTE_MS = 60_000
@@ -28,7 +28,9 @@ class _UncheckedError(Exception):
     """Why the corrected value cannot be computed here; the message is the variant of the sentence."""
 
 
-def check_correction(claim: ClaimedValue, rules: Sequence[ProvenDocument], batches: Sequence[OpenedBatch]) -> Step:
+def check_correction(
+    claim: ClaimedValue, rules: Sequence[ProvenDocument], batches: Sequence[OpenedBatch]
+) -> VerificationStep:
     """Step of the corrected value. `batches`: those with the readings of the minute; all of them are true."""
     published = claim.published
     values = {"rule": published.rule or "-", "corrected": format_value(published.corrected)}

@@ -11,7 +11,7 @@ from gateway.transparency.errors import ProofError
 from gateway.transparency.leaf import Leaf, LeafKind, hash_content
 from gateway.verification.evidence_file import ClaimedValue, LoggedDocument, LoggedLeaf
 from gateway.verification.membership import HeadJudge, Membership
-from gateway.verification.step import Step, StepState, make_step
+from gateway.verification.step import StepState, VerificationStep, make_step
 from gateway.verification.value_steps import format_value
 
 RULE_KINDS = frozenset({LeafKind.CORRECTION_RULE, LeafKind.CALIBRATION, LeafKind.DETECTOR})
@@ -27,7 +27,7 @@ class ProvenDocument(Struct, frozen=True, kw_only=True):
 
 def check_document(
     name: str, evidence: LoggedDocument, kinds: frozenset[LeafKind], batch: Membership, judge: HeadJudge
-) -> tuple[ProvenDocument | None, Step]:
+) -> tuple[ProvenDocument | None, VerificationStep]:
     """Step whether the document is the one in the log; `name` is the name of the step."""
     membership = judge.find_leaf(evidence.leaf.encode(), evidence.proof)
     title = " ".join(evidence.leaf.split("\n")[:2])[:200]
@@ -50,7 +50,7 @@ def check_place(membership: Membership, batch: Membership) -> None:
         raise ProofError(f"it is in the log {membership.origin}, the batch in {batch.origin or 'none'}")
 
 
-def check_delivery(evidence: LoggedLeaf, batch: Membership, judge: HeadJudge) -> Step:
+def check_delivery(evidence: LoggedLeaf, batch: Membership, judge: HeadJudge) -> VerificationStep:
     """Step whether the head of the delivery record is in the log."""
     membership = judge.find_leaf(evidence.leaf.encode(), evidence.proof)
     compared = {"index": membership.index}
@@ -69,7 +69,9 @@ def check_delivery(evidence: LoggedLeaf, batch: Membership, judge: HeadJudge) ->
     )
 
 
-def check_event(event: ProvenDocument, rules: list[ProvenDocument], claim: ClaimedValue | None) -> list[Step]:
+def check_event(
+    event: ProvenDocument, rules: list[ProvenDocument], claim: ClaimedValue | None
+) -> list[VerificationStep]:
     """Steps that follow from a proven event: its detector, its peak, and that it was not detected again."""
     steps = [_check_detector(event, rules)]
     is_peak = claim is not None and (claim.station, claim.observed_property, claim.observed_at) == tuple(
@@ -105,7 +107,7 @@ def _load_object(text: str) -> dict[str, Any]:
     return value
 
 
-def _check_detector(event: ProvenDocument, rules: list[ProvenDocument]) -> Step:
+def _check_detector(event: ProvenDocument, rules: list[ProvenDocument]) -> VerificationStep:
     """`detector` of an event is name@version#hash; the leaf of its parameters has the same label and the same hash."""
     label = str(event.value.get("detector"))
     matching = [rule for rule in rules if rule.leaf.kind is LeafKind.DETECTOR and rule.leaf.fields == (label,)]

@@ -10,7 +10,7 @@ from gateway.transparency.errors import ProofError
 from gateway.verification.dossier_files import DossierFiles
 from gateway.verification.evidence_check import EvidenceChecker
 from gateway.verification.evidence_file import FILE_ENDING, MAX_EVIDENCE_BYTES
-from gateway.verification.step import Step, StepState, make_step
+from gateway.verification.step import StepState, VerificationStep, make_step
 
 _MANIFESTS = ("manifest-sha256.txt", "tagmanifest-sha256.txt")  # of BagIt, RFC 8493
 _MANIFEST_LINE = re.compile(r"([0-9a-fA-F]{64})[ \t]+(.+)")
@@ -18,7 +18,7 @@ _PAYLOAD = "data/"
 _MAX_GAPS = 5
 
 
-def check_dossier(files: DossierFiles, checker: EvidenceChecker) -> list[Step]:
+def check_dossier(files: DossierFiles, checker: EvidenceChecker) -> list[VerificationStep]:
     """Steps of a dossier, apart from those that compare heads."""
     try:
         names = files.names()
@@ -33,14 +33,14 @@ def check_dossier(files: DossierFiles, checker: EvidenceChecker) -> list[Step]:
     return steps + check_completeness(checker.batch_numbers)
 
 
-def _check_evidence(files: DossierFiles, name: str, checker: EvidenceChecker) -> list[Step]:
+def _check_evidence(files: DossierFiles, name: str, checker: EvidenceChecker) -> list[VerificationStep]:
     try:
         return checker.check(files.read(name, MAX_EVIDENCE_BYTES))
     except ProofError as error:
         return [make_step("file", StepState.FALSE, reason=str(error))]
 
 
-def _check_manifests(files: DossierFiles) -> Step:
+def _check_manifests(files: DossierFiles) -> VerificationStep:
     """Step whether the files are those of the manifests. A manifest is not signed: it shows damage, not lies."""
     names = set(files.names())
     if _MANIFESTS[0] not in names:
@@ -85,7 +85,7 @@ def read_manifest(content: bytes) -> dict[str, str]:
     return digests
 
 
-def check_completeness(numbers: Mapping[tuple[str, str], set[int]]) -> list[Step]:
+def check_completeness(numbers: Mapping[tuple[str, str], set[int]]) -> list[VerificationStep]:
     """Steps about gaps. `numbers`: those of the true batches by node and incarnation."""
     steps = []
     for (node, _), node_numbers in sorted(numbers.items()):

@@ -21,13 +21,13 @@ from gateway.verification.evidence_file import EvidenceFile, LoggedDocument, Sig
 from gateway.verification.head_step import compare_heads
 from gateway.verification.membership import HeadJudge, Membership, read_policy
 from gateway.verification.node_key_step import check_node_key, read_node_key
-from gateway.verification.step import Step, StepState, is_any_false, make_step
+from gateway.verification.step import StepState, VerificationStep, is_any_false, make_step
 from gateway.verification.time_stamp_step import check_time_stamp
 from gateway.verification.value_steps import check_published, check_value
 
 
 class TrustedByReader(Struct, frozen=True, kw_only=True):
-    """What the reader brings along. `policy` None: the policy in the file judges, and a step says so.
+    """Policy, heads and certificate of the reader. `policy` None: the policy in the file judges, as a step states.
 
     `heads`: checkpoints that the reader has of the log; `certificate`: PEM of a time-stamp authority.
     """
@@ -47,7 +47,7 @@ class EvidenceChecker:
         self.batch_numbers: dict[tuple[str, str], set[int]] = {}
         """Numbers of the true batches by node and incarnation."""
 
-    def check(self, content: bytes) -> list[Step]:
+    def check(self, content: bytes) -> list[VerificationStep]:
         """Steps of one evidence file; one false step if it cannot be read."""
         try:
             evidence = EvidenceFile.parse(content)
@@ -67,10 +67,10 @@ class EvidenceChecker:
             steps.append(check_time_stamp(evidence.time_stamp, heads, self._trusted.certificate))
         return steps
 
-    def check_heads(self) -> list[Step]:
+    def check_heads(self) -> list[VerificationStep]:
         """Steps that compare all heads of the files with each other and with those of the reader."""
         judges = [*self._judges.values(), *([self._own_judge] if self._own_judge else [])]
-        steps: list[Step] = []
+        steps: list[VerificationStep] = []
         for judge in judges:
             readers = [judge.judge(note) for note in self._trusted.heads]
             steps += [make_step("reader_head", StepState.FALSE, reason=head.fault) for head in readers if head.fault]
@@ -81,7 +81,7 @@ class EvidenceChecker:
         if opened.batch is not None and not is_any_false(opened.steps):
             self.batch_numbers.setdefault((opened.batch.node, opened.batch.inc), set()).add(opened.batch.seq)
 
-    def _choose_judge(self, policy_text: str) -> tuple[HeadJudge, Step]:
+    def _choose_judge(self, policy_text: str) -> tuple[HeadJudge, VerificationStep]:
         if self._own_judge is not None:
             judge, state, variant = self._own_judge, StepState.OK, "own"
         else:
@@ -94,12 +94,12 @@ class EvidenceChecker:
         )
 
 
-def _check_batch(evidence: EvidenceFile, judge: HeadJudge) -> tuple[OpenedBatch, list[Step]]:
+def _check_batch(evidence: EvidenceFile, judge: HeadJudge) -> tuple[OpenedBatch, list[VerificationStep]]:
     """Steps of the batch, of the node's key, and of the value in the batch."""
     try:
         verifier = read_node_key(evidence.node_key.leaf).verifier
     except ProofError:
-        verifier = None  # the step of the node's key says why
+        verifier = None  # the step of the node's key gives the reason
     opened = open_batch(evidence.batch, verifier, judge)
     key_step = check_node_key(evidence.node_key, opened, evidence.claim, evidence.batch.node, judge)
     opened = msgspec.structs.replace(opened, steps=(*opened.steps, key_step))
@@ -110,8 +110,11 @@ def _check_batch(evidence: EvidenceFile, judge: HeadJudge) -> tuple[OpenedBatch,
 
 
 def _check_documents(
-    evidence: EvidenceFile, opened: OpenedBatch, minute_batches: Sequence[tuple[OpenedBatch, Step]], judge: HeadJudge
-) -> list[Step]:
+    evidence: EvidenceFile,
+    opened: OpenedBatch,
+    minute_batches: Sequence[tuple[OpenedBatch, VerificationStep]],
+    judge: HeadJudge,
+) -> list[VerificationStep]:
     """Steps of rules, corrected value, events and deliveries."""
     batch = opened.membership
     rules, rule_steps = _check_all("rule", evidence.rules, RULE_KINDS, batch, judge)
@@ -124,7 +127,7 @@ def _check_documents(
 
 def _check_all(
     name: str, items: Sequence[LoggedDocument], kinds: frozenset[LeafKind], batch: Membership, judge: HeadJudge
-) -> tuple[list[ProvenDocument], list[Step]]:
+) -> tuple[list[ProvenDocument], list[VerificationStep]]:
     results = [check_document(name, item, kinds, batch, judge) for item in items]
     return [document for document, _ in results if document is not None], [step for _, step in results]
 
@@ -133,8 +136,8 @@ def _check_corrected(
     evidence: EvidenceFile,
     opened: OpenedBatch,
     rules: Sequence[ProvenDocument],
-    minute_batches: Sequence[tuple[OpenedBatch, Step]],
-) -> list[Step]:
+    minute_batches: Sequence[tuple[OpenedBatch, VerificationStep]],
+) -> list[VerificationStep]:
     claim = evidence.claim
     steps = [step for _, step in minute_batches]
     if claim is None or (claim.published.rule is None and claim.published.corrected is None):
@@ -144,7 +147,9 @@ def _check_corrected(
     return [*steps, check_correction(claim, rules, [opened, *(batch for batch, _ in minute_batches)])]
 
 
-def _check_minute_batch(evidence: EvidenceFile, item: SignedBatch, judge: HeadJudge) -> tuple[OpenedBatch, Step]:
+def _check_minute_batch(
+    evidence: EvidenceFile, item: SignedBatch, judge: HeadJudge
+) -> tuple[OpenedBatch, VerificationStep]:
     """One step for a batch of the minute of the claim: all that `_check_batch` checks of a batch."""
     related = msgspec.structs.replace(evidence, batch=item, claim=None)
     opened, steps = _check_batch(related, judge)

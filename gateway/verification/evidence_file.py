@@ -25,7 +25,7 @@ Moment = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9
 
 
 class PublishedValue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the map and the API show for a value: with the flags of the gateway, and corrected if a rule applies.
+    """Published form of a value, on the map and in the API: with flags of the gateway, and corrected if a rule applies.
 
     `flags`: names in lower case. `rule`: name and version with a space between them, such as `kappa-koehler 2`.
     """
@@ -95,9 +95,9 @@ class HeadTimeStamp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class EvidenceFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Contents of an evidence file. The fields are written in this order.
 
-    `claim` None: the file is about the batch, not about one value. `minute_batches`: the batches before and after
-    `batch` that are needed to compute the corrected value again: all that reach into the minute of the claim, and
-    one on either side of it if it exists.
+    `claim` None: the file is about the batch, not about one value. `minute_batches`: further batches of the node, from
+    which the corrected value is computed again. They are all that reach into the minute of the claim, and the nearest
+    ones before and after it.
     """
 
     format: Literal["piekwacht/evidence@v1"] = "piekwacht/evidence@v1"

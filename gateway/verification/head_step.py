@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 
 from gateway.verification.membership import Head
-from gateway.verification.step import Step, StepState, make_step
+from gateway.verification.step import StepState, VerificationStep, make_step
 
 
-def compare_heads(heads: Iterable[Head]) -> list[Step]:
+def compare_heads(heads: Iterable[Head]) -> list[VerificationStep]:
     """One step for each log with more than one head; heads with a fault are left out: other steps name them."""
     readable = [head for head in heads if head.checkpoint is not None and not head.log_fault]
     by_log = groupby(sorted(readable, key=_origin), key=_origin)
@@ -19,7 +19,7 @@ def compare_heads(heads: Iterable[Head]) -> list[Step]:
     return [_compare(origin, group) for origin, group in groups if len(group) > 1]
 
 
-def _compare(origin: str, heads: Sequence[Head]) -> Step:
+def _compare(origin: str, heads: Sequence[Head]) -> VerificationStep:
     compared = {str(_size(head)): _root(head) for head in heads}
     conflict = _find_fork(heads) or _find_shrinking(heads)
     if conflict:

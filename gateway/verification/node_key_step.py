@@ -9,7 +9,7 @@ from gateway.verification.batch_steps import OpenedBatch
 from gateway.verification.evidence_file import ClaimedValue, LoggedLeaf
 from gateway.verification.membership import HeadJudge, Membership
 from gateway.verification.moment import NO_LIMIT, parse_moment
-from gateway.verification.step import Step, StepState, make_step
+from gateway.verification.step import StepState, VerificationStep, make_step
 from gateway.verification.weak_keys import is_weak_key
 
 _OPEN = "-"
@@ -51,7 +51,7 @@ def _read_verifier(node: str, content: str) -> Verifier:
 
 def check_node_key(
     evidence: LoggedLeaf, opened: OpenedBatch, claim: ClaimedValue | None, node: str, judge: HeadJudge
-) -> Step:
+) -> VerificationStep:
     """Step of the node's key. Without a claim it must be valid for all readings of the batch, at any station."""
     membership = judge.find_leaf(evidence.leaf.encode(), evidence.proof)
     compared = {"index": membership.index, "size": membership.size}

@@ -8,10 +8,10 @@ from gateway.transparency.policy import Policy
 from gateway.verification.batch_steps import open_batch
 from gateway.verification.evidence_file import SignedBatch
 from gateway.verification.membership import HeadJudge
-from gateway.verification.step import Step, StepState, make_step
+from gateway.verification.step import StepState, VerificationStep, make_step
 
 
-def check_pair(proof: bytes, payload: bytes, policy: Policy, node_key: Verifier | None) -> list[Step]:
+def check_pair(proof: bytes, payload: bytes, policy: Policy, node_key: Verifier | None) -> list[VerificationStep]:
     """Steps of a batch and its proof. `node_key` None: the signature of the node is not checked."""
     try:
         text = proof.decode()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gateway.verification.step import Step, Verdict
+from gateway.verification.step import Verdict, VerificationStep
 
 
 def write_text(verdict: Verdict, language: str) -> str:
@@ -33,7 +33,7 @@ def write_json(verdict: Verdict, language: str) -> str:
     return msgspec.json.format(msgspec.json.encode(document), indent=1).decode() + "\n"
 
 
-def _describe_step(step: Step, language: str) -> dict[str, object]:
+def _describe_step(step: VerificationStep, language: str) -> dict[str, object]:
     return {
         "step": step.name,
         "state": step.state,

@@ -1,7 +1,7 @@
 """Steps of a verification: what was checked, by which bytes, and whether it is true.
 
-A step is `ok` only if the thing itself was checked. What cannot be checked with this file, this policy or these
-libraries is `not checked`, with the reason.
+A step is `ok` only if the thing itself was checked. A step is `not checked` if this file, this policy or these
+libraries do not suffice; its sentence gives the reason.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ class ExitCode(IntEnum):
     NOT_ALL_CHECKED = 3
 
 
-class Step(Struct, frozen=True, kw_only=True):
+class VerificationStep(Struct, frozen=True, kw_only=True):
     """One step. `subject`: the file or thing; `compared`: names and values of the bytes that were compared.
 
     `text` is the key of its sentence in `TEXTS`, `values` fill the sentence in; `reason` is the detail of a fault.
@@ -51,7 +51,7 @@ class Step(Struct, frozen=True, kw_only=True):
 class Verdict(Struct, frozen=True, kw_only=True):
     """All steps of a verification, and what follows from them."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[VerificationStep, ...]
 
     @property
     def state(self) -> StepState:
@@ -86,9 +86,9 @@ def make_step(
     values: Mapping[str, object] | None = None,
     compared: Mapping[str, object] | None = None,
     reason: str = "",
-) -> Step:
+) -> VerificationStep:
     """Build a step; its sentence is that of the state, or of the variant where there are several."""
-    return Step(
+    return VerificationStep(
         name=name,
         state=state,
         text=f"{name}.{variant or state}",
@@ -98,6 +98,6 @@ def make_step(
     )
 
 
-def is_any_false(steps: Iterable[Step]) -> bool:
+def is_any_false(steps: Iterable[VerificationStep]) -> bool:
     """Whether a step is false."""
     return any(step.state is StepState.FALSE for step in steps)

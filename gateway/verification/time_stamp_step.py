@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from gateway.transparency.errors import ProofError
 from gateway.verification.evidence_file import HeadTimeStamp
 from gateway.verification.membership import Head
-from gateway.verification.step import Step, StepState, make_step
+from gateway.verification.step import StepState, VerificationStep, make_step
 
 
-def check_time_stamp(evidence: HeadTimeStamp, heads: Iterable[Head], certificate: bytes | None) -> Step:
+def check_time_stamp(evidence: HeadTimeStamp, heads: Iterable[Head], certificate: bytes | None) -> VerificationStep:
     """Step of the time stamp. `certificate`: PEM of the authority's root that the reader trusts."""
     texts = [head.checkpoint.encode() for head in heads if head.checkpoint and head.checkpoint.size == evidence.size]
     try:

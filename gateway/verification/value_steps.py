@@ -5,7 +5,7 @@ from gateway.transparency.errors import ProofError
 from gateway.verification.batch_steps import OpenedBatch
 from gateway.verification.evidence_file import ClaimedValue
 from gateway.verification.moment import parse_moment
-from gateway.verification.step import Step, StepState, make_step
+from gateway.verification.step import StepState, VerificationStep, make_step
 
 Reading = tuple[float | None, int]
 """(value, flags)."""
@@ -22,7 +22,7 @@ def read_values(batch: ReadingBatch, observed_property: str, at_ms: int) -> list
     ]
 
 
-def check_value(claim: ClaimedValue, opened: OpenedBatch) -> list[Step]:
+def check_value(claim: ClaimedValue, opened: OpenedBatch) -> list[VerificationStep]:
     """Step whether the batch has this value and these flags at this time, and one about a time that was changed."""
     stamped_at = claim.stamped_at or claim.observed_at
     values = {
@@ -45,7 +45,7 @@ def check_value(claim: ClaimedValue, opened: OpenedBatch) -> list[Step]:
     return steps
 
 
-def check_published(claim: ClaimedValue) -> Step:
+def check_published(claim: ClaimedValue) -> VerificationStep:
     """Step whether the published value is the node's own, or withheld for a flag; flags are never removed."""
     published = claim.published
     node_flags = set(name_flags(claim.flags).split())
@@ -83,9 +83,12 @@ def name_flags(flags: int) -> str:
     return " ".join(names.get(1 << bit, str(1 << bit)) for bit in range(flags.bit_length()) if flags >> bit & 1)
 
 
+_EXCLUDED_NAMES = frozenset(name_flags(int(EXCLUDED_FLAGS)).split())
+
+
 def is_excluded(names: list[str]) -> bool:
     """Whether a value with flags of these names counts nowhere."""
-    return any(Flag[name.upper()] & EXCLUDED_FLAGS for name in names)
+    return not _EXCLUDED_NAMES.isdisjoint(names)
 
 
 def _describe_readings(readings: list[Reading]) -> str:

@@ -4,7 +4,7 @@ import base64
 
 from gateway.verification.evidence_check import EvidenceChecker, TrustedByReader
 from gateway.verification.membership import read_policy
-from gateway.verification.step import Step, StepState
+from gateway.verification.step import StepState, VerificationStep
 
 # The steps that the page has too. It shows the others as not checked.
 _SHARED_STEPS = frozenset({
@@ -27,7 +27,7 @@ def judge(content: bytes, policy_text: str | None = None) -> str:
     return "partly" if unchecked or _has_rest(steps) else "ok"
 
 
-def _has_rest(steps: list[Step]) -> bool:
+def _has_rest(steps: list[VerificationStep]) -> bool:
     return any(step.name not in _SHARED_STEPS for step in steps)
 
 

@@ -296,7 +296,7 @@ class ProofError(Exception):
     """Why something is false or cannot be read, in a sentence."""
 
 
-class Step(NamedTuple):
+class VerificationStep(NamedTuple):
     """One step of the check: its sentence is `TEXTS[text]`, filled in with `values`; `reason` is a detail."""
 
     name: str
@@ -314,9 +314,9 @@ class Step(NamedTuple):
 
 def make_step(
     name: str, state: str, variant: str = "", *, values: Mapping[str, object] | None = None, reason: object = ""
-) -> Step:
+) -> VerificationStep:
     """Build a step; its sentence is that of the state or of the variant."""
-    return Step(name, state, f"{name}.{variant or state}", values or {}, str(reason))
+    return VerificationStep(name, state, f"{name}.{variant or state}", values or {}, str(reason))
 
 
 # --- Ed25519: RFC 8032, section 5.1.7, without the cofactor; keys of small order are refused
@@ -697,7 +697,7 @@ def check_witnesses(policy: Policy, note: bytes, text: bytes) -> dict[str, int]:
 
 
 class Membership(NamedTuple):
-    """That a leaf has this index under this head; `fault` says why the proof does not show it."""
+    """That a leaf has this index under this head; `fault`: why the proof does not show it."""
 
     leaf_index: int
     head: Head
@@ -993,7 +993,7 @@ class Opened(NamedTuple):
 
     batch: dict[str, Any] | None
     membership: Membership
-    steps: list[Step]
+    steps: list[VerificationStep]
 
 
 def check_batch(evidence: Mapping[str, Any], item: Mapping[str, Any], judge: Judge) -> Opened:
@@ -1036,7 +1036,7 @@ def open_payload(
     return Opened(batch, membership, steps + describe_membership(membership, policy))
 
 
-def describe_membership(membership: Membership, policy: Policy) -> list[Step]:
+def describe_membership(membership: Membership, policy: Policy) -> list[VerificationStep]:
     """Steps of inclusion, head and witnesses."""
     head = membership.head
     size = head.checkpoint.size if head.checkpoint else 0
@@ -1070,7 +1070,7 @@ def read_node_key(text: str) -> tuple[str, str, int, int, Key]:
     return fields[0], fields[1], start, end, key
 
 
-def check_node_key(evidence: Mapping[str, Any], opened: Opened, node: str, judge: Judge) -> Step:
+def check_node_key(evidence: Mapping[str, Any], opened: Opened, node: str, judge: Judge) -> VerificationStep:
     """Step of the node's key: in the same log, before the batch, for this node, station and time."""
     leaf, claim = evidence["node_key"]["leaf"], evidence["claim"]
     place = judge.find_leaf(leaf.encode(), evidence["node_key"]["proof"])
@@ -1105,7 +1105,7 @@ def format_value(value: float | None) -> str:
     return "null" if value is None else repr(value)
 
 
-def check_value(claim: Mapping[str, Any], opened: Opened) -> list[Step]:
+def check_value(claim: Mapping[str, Any], opened: Opened) -> list[VerificationStep]:
     """Steps of the claimed value and its time."""
     stamped_at = claim["stamped_at"] or claim["observed_at"]
     flags = " ".join(name_flags(claim["flags"])) or "-"
@@ -1125,7 +1125,7 @@ def check_value(claim: Mapping[str, Any], opened: Opened) -> list[Step]:
     return steps
 
 
-def check_published(claim: Mapping[str, Any]) -> Step:
+def check_published(claim: Mapping[str, Any]) -> VerificationStep:
     """Step of the published value."""
     published, node_flags = claim["published"], set(name_flags(claim["flags"]))
     flags, value = set(published["flags"]), published["value"]
@@ -1151,7 +1151,9 @@ class Document(NamedTuple):
     value: dict[str, Any]
 
 
-def check_document(name: str, item: Mapping[str, str], batch: Membership, judge: Judge) -> tuple[Document | None, Step]:
+def check_document(
+    name: str, item: Mapping[str, str], batch: Membership, judge: Judge
+) -> tuple[Document | None, VerificationStep]:
     """Step whether a document is the one in the log."""
     place = judge.find_leaf(item["leaf"].encode(), item["proof"])
     title = " ".join(item["leaf"].split("\n")[:2])[:200]
@@ -1174,7 +1176,9 @@ def check_document(name: str, item: Mapping[str, str], batch: Membership, judge:
     )
 
 
-def check_event(event: Document, rules: Sequence[Document], claim: Mapping[str, Any] | None) -> Iterator[Step]:
+def check_event(
+    event: Document, rules: Sequence[Document], claim: Mapping[str, Any] | None
+) -> Iterator[VerificationStep]:
     """Steps that follow from a proven event."""
     label = str(event.value.get("detector"))
     texts = [rule.text for rule in rules if rule.kind == "detector" and rule.fields == [label]]
@@ -1193,7 +1197,7 @@ def check_event(event: Document, rules: Sequence[Document], claim: Mapping[str, 
     yield make_step("detection", UNCHECKED, values={"event": event.fields[0]})
 
 
-def check_delivery(item: Mapping[str, str], batch: Membership, judge: Judge) -> Step:
+def check_delivery(item: Mapping[str, str], batch: Membership, judge: Judge) -> VerificationStep:
     """Step of the head of a delivery record."""
     place = judge.find_leaf(item["leaf"].encode(), item["proof"])
     try:
@@ -1225,7 +1229,9 @@ def correct(value: float | None, humidity: float | None) -> float | None:
     return float(f"{value / growth:.12g}")
 
 
-def check_correction(claim: Mapping[str, Any], rules: Sequence[Document], batches: Sequence[Opened]) -> Step:
+def check_correction(
+    claim: Mapping[str, Any], rules: Sequence[Document], batches: Sequence[Opened]
+) -> VerificationStep:
     """Step of the corrected value, from the humidity in these batches."""
     published = claim["published"]
     values = {"rule": published["rule"] or "-", "corrected": format_value(published["corrected"])}
@@ -1296,7 +1302,7 @@ class Checker:
         self.notes = notes
         self.batches: dict[tuple[str, str], set[int]] = {}
 
-    def check(self, content: bytes) -> list[Step]:
+    def check(self, content: bytes) -> list[VerificationStep]:
         """Steps of one file."""
         try:
             evidence = read_evidence(content)
@@ -1313,7 +1319,7 @@ class Checker:
             steps += [*check_value(evidence["claim"], opened), check_published(evidence["claim"])]
         return steps + self.check_others(evidence, opened, judge)
 
-    def choose_judge(self, text: str) -> tuple[Judge, Step]:
+    def choose_judge(self, text: str) -> tuple[Judge, VerificationStep]:
         """The policy of the reader, or that of the file."""
         judge = self.own_judge or self.judges.get(text)
         if judge is None:
@@ -1327,7 +1333,7 @@ class Checker:
         if opened.batch is not None and all(step.state != FALSE for step in opened.steps):
             self.batches.setdefault((opened.batch["node"], opened.batch["inc"]), set()).add(opened.batch["seq"])
 
-    def check_others(self, evidence: Mapping[str, Any], opened: Opened, judge: Judge) -> list[Step]:
+    def check_others(self, evidence: Mapping[str, Any], opened: Opened, judge: Judge) -> list[VerificationStep]:
         """Steps of rules, minute batches, correction, events, deliveries and time stamp."""
         batch, claim = opened.membership, evidence["claim"]
         results = [check_document("rule", item, batch, judge) for item in evidence["rules"]]
@@ -1342,7 +1348,7 @@ class Checker:
 
     def check_corrected(
         self, evidence: Mapping[str, Any], opened: Opened, rules: Sequence[Document], judge: Judge
-    ) -> list[Step]:
+    ) -> list[VerificationStep]:
         """Steps of the batches of the minute, and of the corrected value."""
         claim, steps, batches = evidence["claim"], [], [opened]
         for item in evidence["minute_batches"]:
@@ -1359,7 +1365,7 @@ class Checker:
             return [*steps, make_step("correction", UNCHECKED, "batches")]
         return [*steps, check_correction(claim, rules, batches)]
 
-    def check_heads(self) -> list[Step]:
+    def check_heads(self) -> list[VerificationStep]:
         """Steps that compare all heads with each other and with those of the reader."""
         steps = []
         for judge in [*self.judges.values(), *([self.own_judge] if self.own_judge else [])]:
@@ -1373,7 +1379,7 @@ class Checker:
                 )
         return steps
 
-    def check_completeness(self) -> list[Step]:
+    def check_completeness(self) -> list[VerificationStep]:
         """Steps about gaps in the numbers of the batches."""
         steps = []
         for (node, _), numbers in sorted(self.batches.items()):
@@ -1392,7 +1398,7 @@ def list_missing(numbers: set[int]) -> str:
     return ", ".join(texts[:5]) + (", ..." if len(texts) > 5 else "")
 
 
-def check_time_stamp(evidence: Mapping[str, Any], judge: Judge) -> Step:
+def check_time_stamp(evidence: Mapping[str, Any], judge: Judge) -> VerificationStep:
     """Step of the time stamp, whose signature is not checked here."""
     try:
         decode_base64(evidence["token"])
@@ -1404,7 +1410,7 @@ def check_time_stamp(evidence: Mapping[str, Any], judge: Judge) -> Step:
     return make_step("time_stamp", UNCHECKED, "library")
 
 
-def compare_heads(log: str, heads: list[Head]) -> list[Step]:
+def compare_heads(log: str, heads: list[Head]) -> list[VerificationStep]:
     """Step whether the heads of a log belong to one history."""
     if len(heads) < 2:
         return []
@@ -1435,7 +1441,7 @@ def size_of(head: Head) -> int:
 # --- folders and the command line
 
 
-def check_folder(folder: Path, checker: Checker) -> list[Step]:
+def check_folder(folder: Path, checker: Checker) -> list[VerificationStep]:
     """Steps of an unpacked dossier."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     if len(files) > MAX_FILES:
@@ -1448,7 +1454,7 @@ def check_folder(folder: Path, checker: Checker) -> list[Step]:
     return steps + ([] if evidence_names else [make_step("evidence", UNCHECKED)]) + checker.check_completeness()
 
 
-def check_manifests(names: Mapping[str, Path], read: Callable[[Path], bytes]) -> list[Step]:
+def check_manifests(names: Mapping[str, Path], read: Callable[[Path], bytes]) -> list[VerificationStep]:
     """Step whether the files are those of the manifests (BagIt, RFC 8493)."""
     listed: dict[str, str] = {}
     try:
@@ -1493,7 +1499,7 @@ def read_file(path: Path) -> bytes:
     return content
 
 
-def check_file(path: Path, checker: Checker) -> list[Step]:
+def check_file(path: Path, checker: Checker) -> list[VerificationStep]:
     """Steps of one evidence file."""
     try:
         return checker.check(read_file(path))
@@ -1501,13 +1507,13 @@ def check_file(path: Path, checker: Checker) -> list[Step]:
         return [make_step("file", FALSE, reason=error)]
 
 
-def conclude(steps: Sequence[Step]) -> str:
+def conclude(steps: Sequence[VerificationStep]) -> str:
     """State of all steps together."""
     states = {step.state for step in steps}
     return FALSE if FALSE in states else OK if states == {OK} else UNCHECKED
 
 
-def describe_verdict(steps: Sequence[Step], language: str) -> str:
+def describe_verdict(steps: Sequence[VerificationStep], language: str) -> str:
     """The verdict in one sentence."""
     state = conclude(steps)
     first = next((step.describe(language) for step in steps if step.state == state), "")
@@ -1535,7 +1541,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return {OK: 0, FALSE: 1, UNCHECKED: 3}[conclude(steps)]
 
 
-def print_steps(steps: Sequence[Step], language: str, *, as_json: bool) -> None:
+def print_steps(steps: Sequence[VerificationStep], language: str, *, as_json: bool) -> None:
     """Write the steps and the verdict."""
     verdict = {"state": conclude(steps), "sentence": describe_verdict(steps, language)}
     if as_json:

@@ -5,7 +5,10 @@ import json
 import subprocess
 import sys
 import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -188,7 +191,25 @@ def test_a_proof_is_checked_with_its_batch(capsys, world, policy_path, tmp_path)
     assert INCARNATION in world.batches[FIRST_NUMBER].decode()
 
 
-def test_evidence_is_read_from_standard_input_and_from_an_address(capsys, world, policy_path, evidence_path):
+@pytest.fixture
+def address(tmp_path):
+    """Address of a web server that serves the temporary folder."""
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_evidence_is_fetched_from_an_address(capsys, address, evidence_path, policy_path):
+    assert main(["verify", f"{address}/{evidence_path.name}", "--policy", str(policy_path)]) == 0
+    assert main(["verify", f"{address}/nothing", "--policy", str(policy_path)]) == 1
+    assert "gives no answer: HTTP Error 404" in capsys.readouterr().out
+
+
+def test_evidence_is_read_from_standard_input(world, policy_path):
     result = subprocess.run(
         [sys.executable, "-m", "gateway", "verify", "-", "--policy", policy_path],
         input=world.evidence().encode(),
