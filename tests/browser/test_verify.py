@@ -1,7 +1,7 @@
 """The page that checks figures, in a real browser: true and changed evidence, files and addresses, offline too.
 
-The evidence is made by the pure core in memory (`evidence_world`). It reaches the page as a file, or `page.route` puts
-it in the place of the answer of the API.
+Most evidence is made by the pure core in memory (`evidence_world`). It reaches the page as a file, or `page.route` puts
+it in the place of the answer of the API. Where a link of another page is followed, the API itself answers.
 """
 
 import base64
@@ -10,18 +10,30 @@ import re
 from datetime import UTC, datetime
 from itertools import product
 
+import psycopg
 import pytest
 from playwright.async_api import expect
 
 from gateway.api.pages.verify import PROGRAM
+from gateway.detection.detector import Detector
+from gateway.detection.settings import DetectionSettings
+from gateway.ingest.pipeline import Pipeline
+from gateway.quality.flagger import Flagger
+from gateway.service.log_worker import LogWorker
+from gateway.store.connection import Store
 from gateway.transparency.checkpoint import read_checkpoint
-from gateway.transparency.leaf import LeafKind, describe_batch
+from gateway.transparency.cosignature import cosign
+from gateway.transparency.leaf import LeafKind
+from gateway.transparency.log_folder import LogFolder
+from gateway.transparency.settings import PublicLogSettings
 from gateway.verification.evidence_file import LoggedLeaf, PublishedValue
 from tests.browser.changed_evidence import make_cases
 from tests.browser.conftest import PHONE, WIDE, find_violations, save_screenshot
 from tests.browser.evidence_verdict import flip_base64, judge
-from tests.browser.evidence_world import AT, NODE, STATION, EvidenceWorld, encode_base64, to_dict
+from tests.browser.evidence_world import AT, STATION, EvidenceWorld, encode_base64, to_dict
+from tests.gateway.api.conftest import running_api
 from tests.gateway.api.observation_batches import ingest_observations
+from tests.gateway.enrolled_node import enrol_node
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 STEPS = ["policy", "signature", "batch", "inclusion", "checkpoint", "witnesses", "node_key", "value", "published"]
@@ -31,6 +43,43 @@ EVIDENCE_ROUTE = re.compile(r"/api/v1/.*/evidence")
 @pytest.fixture
 def world():
     return EvidenceWorld()
+
+
+@pytest.fixture
+def log_settings(tmp_path, world):
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "ijmond.key").write_text(world.log.export())
+    host = world.origin.partition("/")[0]
+    return PublicLogSettings(folder=tmp_path / "log", host=host, key_folder=tmp_path / "keys")
+
+
+@pytest.fixture
+async def site(database, broker, log_settings, world):
+    """(address, pipeline, node, broker), as for the other pages, of an installation with a public log."""
+    node = enrol_node(database)
+    store = Store(database)
+    async with running_api(database, broker, log_settings) as (client, _):
+        address = str(client.base_url).rstrip("/")
+        yield address, Pipeline(store, Flagger(), Detector(DetectionSettings())), node, broker
+    await store.close()
+
+
+@pytest.fixture
+async def sequence(database, log_settings, world):
+    """Puts what is committed into the public log, and has its head cosigned by the witnesses of the world."""
+    worker = LogWorker(log_settings, database, [], "piekwacht test")
+
+    async def run():
+        await worker.run_once()
+        folder = LogFolder(log_settings.folder / "ijmond", log_settings.state_file_of("ijmond"))
+        note = folder.read_checkpoint()
+        text = read_checkpoint(note).encode()
+        now = int(datetime.now(UTC).timestamp())
+        folder.write_checkpoint(note + b"".join(cosign(witness, text, now) for witness in world.witnesses))
+        folder.write_policy(world.write_policy())
+
+    yield run
+    await worker.aclose()
 
 
 @pytest.fixture
@@ -319,55 +368,55 @@ async def test_an_address_that_names_no_figure_shows_no_result(visit):
 
 
 @pytest.fixture
-async def measured(site, world):
-    """(signed bytes, time of the reading): a batch of the world's node in the database, that ended just now."""
+async def measured(site, world, sequence):
+    """A batch of the world's node in the database and in the public log of the API; its last reading is of just now."""
     _, pipeline, node, _ = site
-    world.node = node.signer
     now = int(datetime.now(UTC).timestamp() * 1000)
     values = [8.0 + 0.1 * (i % 3) for i in range(59)] + [12.5]
     payload = node.payload(
         17, t0=now - 59_000, dt=[1000 * i for i in range(60)], values={"pm2_5": values}, received_at=datetime.now(UTC)
     )
     await pipeline.process([payload])
-    return payload.body, datetime.fromtimestamp(now / 1000, UTC).isoformat(timespec="milliseconds")
+    await sequence()
 
 
-async def follow_link(page, link, world, measured):
-    """Follow a link to the page, with evidence of the measured batch in the place of the answer of the API."""
-    body, at = measured
-    at = at.replace("+00:00", "Z")
-    world = EvidenceWorld(node=world.node)
-    index = world.add(describe_batch(NODE, "k3v5x2m2q7ab", 17, body))
-    evidence = to_dict(world.make_evidence(claim=world.claim(observed_at=at)))
-    batch = {"node": NODE, "incarnation": "k3v5x2m2q7ab", "number": 17, "signed": encode_base64(body)}
-    evidence["batch"] = {**batch, "proof": world.prove(index)}
-    requests = []
-
-    async def respond(route):
-        requests.append(route.request.url)
-        await route.fulfill(body=json.dumps(evidence), content_type="application/json")
-
-    await page.route(EVIDENCE_ROUTE, respond)
+async def follow_link(page, link):
+    """Follow a link to the page, which checks the answer of the real API."""
     await link.click()
     verdict, steps = await read_result(page)
-    assert requests[0].endswith(f"/api/v1/stations/{STATION}/evidence?property=pm2_5&at={at.replace(':', '%3A')}")
-    assert steps["question"][0] == "ok"
-    assert steps["value"][0] == "ok"
     assert verdict.startswith("Niets is fout")
+    assert {steps[name][0] for name in ("question", *STEPS[1:8])} == {"ok"}
+    await expect(page.locator("#claim")).to_contain_text("12,5 µg/m³")
 
 
-async def test_a_value_on_the_station_page_leads_to_its_check(visit, world, measured):
+async def test_a_value_on_the_station_page_leads_to_its_check(visit, measured):
     page = await visit(f"/nl/stations/{STATION}")
     link = page.locator("tr[data-property=pm2_5] .check-link")
     await expect(link).to_have_accessible_name(re.compile("Controleer de nieuwste losse meting"))
-    await follow_link(page, link, world, measured)
+    await follow_link(page, link)
 
 
-async def test_an_hour_on_the_station_page_leads_to_the_check_of_its_highest_reading(visit, world, measured):
+async def test_an_hour_on_the_station_page_leads_to_the_check_of_its_highest_reading(visit, measured):
     page = await visit(f"/nl/stations/{STATION}")
-    link = page.locator("section[aria-labelledby=hours] .check-link").first
-    await follow_link(page, link, world, measured)
+    await follow_link(page, page.locator("section[aria-labelledby=hours] .check-link").first)
     await expect(page.locator("#basis")).to_contain_text("hoogste losse meting van deze periode")
+
+
+async def test_a_value_that_was_changed_in_the_database_is_noticed(visit, measured, database):
+    page = await visit(f"/nl/stations/{STATION}")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE observation SET value = 3.5 WHERE value = 12.5")
+    await page.locator("section[aria-labelledby=hours] .check-link").first.click()
+    verdict, steps = await read_result(page)
+    assert verdict.startswith("Het klopt niet.")
+    assert steps["question"][0] == "false"
+
+
+async def test_an_address_of_a_batch_is_answered_by_the_api(visit, site, measured):
+    page = await open_page(visit, f"/nl/verify?batch=ijm-001/{site[2].inc}/17")
+    _, steps = await read_result(page)
+    assert {steps[name][0] for name in ("question", *STEPS[1:6])} == {"ok"}
+    assert steps["node_key"][0] == "false", "its first readings are older than the enrolment of the node"
 
 
 async def test_the_peak_on_an_event_page_leads_to_its_check(visit, site, world):
