@@ -52,7 +52,8 @@ def _check_name(name: str) -> None:
         raise NoteError(f"a key's name may hold neither spaces nor '+': {name!r}")
 
 
-def _decode_base64(text: str | bytes) -> bytes:
+def decode_base64(text: str | bytes) -> bytes:
+    """Decode base64 that is written in its only form. Raises NoteError otherwise."""
     try:
         raw = base64.b64decode(text, validate=True)
     except ValueError as error:  # binascii.Error is one, and letters beyond ASCII are another
@@ -94,7 +95,7 @@ class Verifier:
             raise NoteError("a verifier key reads <name>+<key id>+<base64>")
         name, key_id, encoded = parts
         _check_name(name)
-        raw = _decode_base64(encoded)
+        raw = decode_base64(encoded)
         if raw[:1] != _ALGORITHM or len(raw) != 1 + _KEY_BYTES:
             raise NoteError(f"the verifier key of {name} is not an Ed25519 key")
         if _key_id(name, raw[1:]).hex() != key_id:
@@ -114,7 +115,8 @@ class Verifier:
         own_signatures = [s for s in signatures if s.name == self.name and s.key_id == self.key_id]
         if not own_signatures:
             raise UnsignedError(f"no signature by {self.name} (key {self.key_id.hex()})")
-        if not (is_valid or _is_valid)(self.public, own_signatures[0].signature, text):
+        signature = own_signatures[0].signature
+        if len(signature) != _SIGNATURE_BYTES or not (is_valid or _is_valid)(self.public, signature, text):
             raise ForgedError(f"the signature by {self.name} does not fit the text")
         return text
 
@@ -140,7 +142,7 @@ class Signer:
             raise NoteError("a private key reads PRIVATE+KEY+<name>+<key id>+<base64>")
         name, key_id, encoded = parts[2:]
         _check_name(name)
-        raw = _decode_base64(encoded)
+        raw = decode_base64(encoded)
         if raw[:1] != _ALGORITHM or len(raw) != 1 + _KEY_BYTES:
             raise NoteError(f"the private key of {name} is not an Ed25519 key")
         signer = cls(name=name, private=Ed25519PrivateKey.from_private_bytes(raw[1:]))
@@ -170,7 +172,7 @@ class Signer:
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """One signature line of a note: who claims it, and the 64 bytes."""
+    """One signature line of a note: who claims it, and the signature: 64 bytes, or others for other kinds of keys."""
 
     name: str
     key_id: bytes
@@ -195,9 +197,9 @@ def _parse_signature(line: bytes) -> Signature:
     if not line.startswith(_DASH):
         raise NoteError("a signature line starts with an em dash and a space")
     name, space, encoded = line[len(_DASH) :].partition(b" ")
-    blob = _decode_base64(encoded)
-    if not space or len(blob) != _KEY_ID_BYTES + _SIGNATURE_BYTES:
-        raise NoteError("a signature line reads — <name> <base64 of 68 bytes>")
+    blob = decode_base64(encoded)
+    if not space or len(blob) <= _KEY_ID_BYTES:
+        raise NoteError("a signature line reads — <name> <base64 of a key id of four bytes and a signature>")
     try:
         text = name.decode()
     except UnicodeDecodeError:

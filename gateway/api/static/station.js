@@ -145,6 +145,7 @@ function drawTable() {
     row.classList.toggle("silent", noData);
     if (time && at) time.dateTime = at;
     (time ?? row.querySelector(".age")).textContent = format.age(at, now());
+    if (value?.observedAt) linkCheck(row.querySelector(".check-link"), value);
     for (const name of ["mean", "max", "corrected"]) {
       const cell = row.querySelector(`.${name}`);
       if (noData) cell.textContent = "–";
@@ -152,6 +153,15 @@ function drawTable() {
       else if (value) cell.textContent = value[name] === null ? "–" : `${format.number(value[name])} ${format.unit(value.unit)}`;
     }
   }
+}
+
+// The link beside a value checks the newest single reading, as the row shows it now.
+function linkCheck(link, value) {
+  if (!link) return;
+  const address = new URL(link.href);
+  address.searchParams.set("at", value.observedAt);
+  address.searchParams.set("value", value.value);
+  link.href = address.pathname + address.search;
 }
 
 let minute = 0;
