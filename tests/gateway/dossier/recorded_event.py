@@ -68,9 +68,7 @@ def build_payload(node, second, *, begin, end, height, seq):
 async def record_event(pipeline, nodes, *, begin=3_900, minutes=40, height=32.0, after=2_400):
     """Ingest background, a peak of so many minutes with a gap in it, and the time after it."""
     end = begin + 60 * minutes
-    for second in range(0, end + after, STEP):
-        if end - 400 <= second < end - 220:
-            continue  # a gap
+    for minute in range(0, end + after, 60):
         payloads = [
             build_payload(
                 node,
@@ -80,9 +78,12 @@ async def record_event(pipeline, nodes, *, begin=3_900, minutes=40, height=32.0,
                 height=height / (1 + 2 * number) if number < 2 else 0.0,
                 seq=second // STEP + 1,
             )
+            for second in range(minute, minute + 60, STEP)
+            if not end - 400 <= second < end - 220  # a gap
             for number, node in enumerate(nodes.values())
         ]
-        await pipeline.process(payloads)
+        if payloads:
+            await pipeline.process(payloads)
 
 
 async def decide(dsn):
