@@ -14,6 +14,7 @@ from msgspec import Struct, to_builtins
 from alerting.alert import Severity
 from alerting.record.history import AcknowledgementStep, DecisionStep, describe_step
 from alerting.templates import load_templates
+from alerting.vocabulary import localize_decimal
 from gateway.api.pages.event_map import describe_wind, draw_event_map
 from gateway.api.pages.formats import Formats
 from gateway.api.schemas.alerts import Alert
@@ -66,6 +67,7 @@ class TableRow(Struct, frozen=True, kw_only=True):
 
     time: str
     readings: int
+    expected: int | None
     valid: int
     mean: float | None
     max: float | None
@@ -137,7 +139,7 @@ class Document:
             (texts["area"], contents.area.name, ""),
             (texts["authority"], contents.area.authority, ""),
             (texts["window"], self._describe_period(contents.start, contents.end), ""),
-            (texts["period_utc"], _format_utc_period(contents.start, contents.end), ""),
+            (texts["window_utc"], _format_utc_period(contents.start, contents.end), ""),
             (texts["as_of"], f"{formats.date_time_seconds(contents.as_of.isoformat())}", ""),
             (texts["program"], f"Piekwacht {self._version}", ""),
             (texts["made_by"], self._operator, ""),
@@ -156,7 +158,7 @@ class Document:
         end = texts["ongoing"] if event.end is None else None
         yield texts["period_local"], self._describe_period(event.onset, event.end, end), ""
         if event.end is not None:
-            yield "UTC", _format_utc_period(event.onset, event.end), ""
+            yield texts["period_utc"], _format_utc_period(event.onset, event.end), ""
 
     @property
     def identifier(self) -> str:
@@ -177,13 +179,13 @@ class Document:
         """Label and sentences: where and with what was measured."""
         contents, texts, formats = self._contents, self._texts, self._formats
         station = contents.station
-        position = f"{station.latitude:.3f}° N, {station.longitude:.3f}° E"
+        position = texts["position_of"].format(
+            latitude=localize_decimal(f"{station.latitude:.3f}", formats.language),
+            longitude=localize_decimal(f"{station.longitude:.3f}", formats.language),
+        )
         lines: list[tuple[str, Sequence[str]]] = [
             (texts["station"], [f"{station.name} ({station.id})"]),
-            (
-                texts["position"],
-                [position if formats.language == "en" else position.replace(".", ",").replace("E", "O")],
-            ),
+            (texts["position"], [position]),
             (texts["node_id"], [", ".join(contents.nodes)]),
         ]
         for chapter in contents.chapters:
@@ -259,7 +261,7 @@ class Document:
             event = chapter.events[0]
             minutes = chapter.series.minutes_between(event.onset - _MARGIN, (event.end or self._contents.end) + _MARGIN)
         if len(minutes) <= _MAX_ROWS:
-            rows = [self._build_row(chapter, [minute]) for minute in minutes]
+            rows = [self._build_row(chapter, [minute]) for minute in _fill_minutes(minutes)]
             return ValueTable(title=self._texts["minutes_title"], minutes=1, rows=rows)
         quarters: dict[datetime, list[MinuteMean]] = {}
         for minute in minutes:
@@ -282,11 +284,13 @@ class Document:
         return TableRow(
             time=self._formats.short_time(start.isoformat()),
             readings=completeness.readings,
+            expected=completeness.expected,
             valid=completeness.valid,
             mean=_weighted_mean([(minute.mean, minute.valid_count) for minute in minutes]),
             max=max(highest, default=None),
             corrected=_weighted_mean([(minute.corrected, minute.valid_count) for minute in minutes]),
-            remarks=remarks if completeness.valid else remarks or self._texts["no_value"],
+            remarks=remarks
+            or ("" if completeness.valid else self._texts["no_value" if completeness.readings else "legend_gap"]),
             is_event=is_event,
         )
 
@@ -389,6 +393,23 @@ class Document:
         if self.is_event:
             address = f"{self._public_url}/{self._formats.language}/events/{contents.events[0].document.id}"
             yield f"{texts['check_page']}: {address}"
+
+
+def _fill_minutes(minutes: Sequence[MinuteMean]) -> Iterator[MinuteMean]:
+    """The minutes, with an empty one where nothing was received between two of them."""
+    width = timedelta(minutes=1)
+    previous: MinuteMean | None = None
+    for minute in minutes:
+        while previous is not None and previous.end < minute.start:
+            start = previous.end
+            nothing = previous._replace(
+                start=start, end=start + width, readings=0, valid_count=0, mean=None, min=None, max=None, flags=0,
+                corrected=None, rule=None, uncorrected=None,
+            )  # fmt: skip
+            yield nothing
+            previous = nothing
+        yield minute
+        previous = minute
 
 
 def build_formats(contents: Contents) -> Formats:

@@ -22,13 +22,13 @@ from gateway.dossier.contents import Chapter, MinuteMean, Series, WindMinutes
 from gateway.model.texts import texts_of
 from gateway.model.validity import is_excluded
 
-MAX_SINGLE_READINGS = 6_000  # more are drawn by minute
+MAX_SINGLE_READINGS = 4_000  # more are drawn by minute
 _GAP_FACTOR = 3.0  # a pause of so many usual steps is a gap
 _MINUTE = timedelta(minutes=1)
 _WIDTH = 7.1  # inches, the width of the text on paper
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "piekwacht",
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.spines.top": False,
@@ -38,8 +38,8 @@ _STYLE: dict[Any, Any] = {
     "hatch.linewidth": 0.5,
     "path.simplify": False,
 }
-_RAW, _CORRECTED, _BACKGROUND = "#12507b", "#b34a00", "#2c6e2f"
-_EVENT, _FLAGGED, _GAP, _EXCLUDED, _NEIGHBOUR = "#fde9b8", "#8a8a8a", "#ececec", "#a3123a", "#b9c4cc"
+_RAW, _HIGHEST, _CORRECTED, _BACKGROUND = "#12507b", "#4f9ac9", "#b34a00", "#2c6e2f"
+_EVENT, _FLAGGED, _GAP, _EXCLUDED, _NEIGHBOUR = "#fde9b8", "#8a8a8a", "#ececec", "#a3123a", "#a8a29a"
 
 Points = tuple[list[float], list[float]]
 
@@ -47,7 +47,7 @@ Points = tuple[list[float], list[float]]
 def draw_curve(chapter: Chapter, start: datetime, end: datetime, formats: Formats) -> bytes:
     """Draw the readings of one property: raw, corrected, background, events, flags and gaps."""
     texts = texts_of("dossier", formats.language)
-    with _open_figure(height=3.5) as (figure, axes):
+    with _open_figure(height=3.1) as (figure, axes):
         step = _usual_step(chapter.series)
         _draw_events(axes, chapter, start, end, texts["legend_event"])
         _draw_spans(axes, chapter.series, start, step, (texts["legend_flagged"], texts["legend_gap"]))
@@ -69,9 +69,7 @@ def draw_wind(wind: WindMinutes, start: datetime, end: datetime, formats: Format
     texts = texts_of("dossier", formats.language)
     with _open_figure(height=2.6, rows=2) as (figure, direction_axes):
         speed_axes = figure.axes[1]
-        xs = [_seconds(minute.start, start) for minute in wind.direction.minutes]
-        ys = [nan if minute.mean is None else minute.mean for minute in wind.direction.minutes]
-        direction_axes.plot(xs, ys, ".", color=_RAW, markersize=3)
+        direction_axes.plot(*_draw_dashes(wind.direction.minutes, start), color=_RAW, linewidth=1.8)
         direction_axes.set_ylim(0, 360)
         direction_axes.set_yticks([0, 90, 180, 270, 360])
         direction_axes.set_ylabel(texts["axis_direction"])
@@ -102,7 +100,7 @@ def _open_figure(*, height: float, rows: int = 1) -> Iterator[tuple[Figure, Axes
 def _encode(figure: Figure) -> bytes:
     output = io.BytesIO()
     figure.savefig(output, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return output.getvalue()
+    return output.getvalue().replace(b"'DejaVu Sans'", b"Dossier, 'DejaVu Sans', sans-serif")
 
 
 def _draw_values(axes: Axes, series: Series, start: datetime, step: float, formats: Formats) -> None:
@@ -115,9 +113,7 @@ def _draw_values(axes: Axes, series: Series, start: datetime, step: float, forma
     else:
         highest = [(minute.start, minute.max) for minute in minutes]
         means = [(minute.start, minute.mean) for minute in minutes]
-        axes.plot(
-            *_break_line(highest, start, 60.0), color=_RAW, linewidth=0.6, alpha=0.6, label=texts["legend_highest"]
-        )
+        axes.plot(*_break_line(highest, start, 60.0), color=_HIGHEST, linewidth=0.9, label=texts["legend_highest"])
         axes.plot(*_break_line(means, start, 60.0), color=_RAW, linewidth=1.0, label=texts["legend_minutes"])
     corrected = [(minute.start + _MINUTE / 2, minute.corrected) for minute in minutes]
     if any(value is not None for _, value in corrected):
@@ -207,6 +203,16 @@ def _break_line(points: Sequence[tuple[datetime, float | None]], start: datetime
             ys.append(nan)
         xs.append(x)
         ys.append(nan if value is None else value)
+    return xs, ys
+
+
+def _draw_dashes(minutes: Sequence[MinuteMean], start: datetime) -> Points:
+    """A dash per minute: directions are not connected, because 359 and 1 are neighbours. One path, for speed."""
+    xs, ys = list[float](), list[float]()
+    for minute in minutes:
+        if minute.mean is not None:
+            xs += [_seconds(minute.start, start), _seconds(minute.end, start), nan]
+            ys += [minute.mean, minute.mean, nan]
     return xs, ys
 
 

@@ -92,6 +92,10 @@ def _summarise_notified(event: DetectedEvent, formats: Formats) -> str:
             channel = formats.texts.get(alert.channel, alert.channel)
             at = format_time_of_day(datetime.fromisoformat(alert.finished_at))
             receivers.setdefault(alert.receiver, f"{alert.receiver} ({channel}, {at})")
+    if not receivers and event.alerts:
+        waiting = {alert.receiver: formats.texts.get(alert.state, alert.state) for alert in event.alerts}
+        states = ", ".join(f"{receiver} ({state})" for receiver, state in sorted(waiting.items()))
+        return texts["sentence_undelivered"].format(receivers=states)
     if not receivers:
         return texts["notified_none"]
     return texts["sentence_notified"].format(receivers=", ".join(receivers.values()))

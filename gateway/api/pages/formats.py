@@ -103,6 +103,10 @@ class Formats:
         """Local date and time to the minute in figures, for a narrow table."""
         return f"{_local(text):%d-%m %H:%M}"
 
+    def figure_time(self, text: str) -> str:
+        """Local date and time to the second in figures, for a table."""
+        return f"{_local(text):%d-%m-%Y %H:%M:%S}"
+
     def short_date_time(self, text: str) -> str:
         """Local date and time, without the date if it is today."""
         at = _local(text)
