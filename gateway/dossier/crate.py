@@ -11,6 +11,7 @@ from gateway.export.command import LICENCE
 
 FILE_NAME = "ro-crate-metadata.json"
 _SPECIFICATION = "https://w3id.org/ro/crate/1.1"
+_TERMS = {"sha256": "http://schema.org/sha256"}  # which the context of RO-Crate 1.1 may lack
 _ORGANISATION = "#publisher"
 
 
@@ -41,7 +42,7 @@ def write_crate(
         {"@id": LICENCE, "@type": "CreativeWork", "name": "CC BY 4.0", "description": "Creative Commons BY 4.0"},
         *(_describe_file(path, files[path]) for path in paths),
     ]
-    crate = {"@context": f"{_SPECIFICATION}/context", "@graph": graph}
+    crate = {"@context": [f"{_SPECIFICATION}/context", _TERMS], "@graph": graph}
     return msgspec.json.format(msgspec.json.encode(crate), indent=2) + b"\n"
 
 

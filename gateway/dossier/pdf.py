@@ -5,6 +5,7 @@ WeasyPrint needs Pango on the machine. Without it `write_pdf` raises DossierErro
 
 import hashlib
 import importlib
+import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -47,12 +48,14 @@ def write_pdf(html: str, embedded: Sequence[EmbeddedFile], at: datetime) -> byte
     nothing_but_itself = weasyprint.urls.URLFetcher(allowed_protocols=["data"], fail_on_errors=True)
     style = weasyprint.CSS(string=_font_faces(), url_fetcher=fonts_only)
     document = weasyprint.HTML(string=html, url_fetcher=nothing_but_itself)
-    content: bytes = document.write_pdf(
-        stylesheets=[style],
-        pdf_variant="pdf/a-3a",
-        pdf_identifier=hashlib.sha256(html.encode()).digest()[:16],
-        attachments=attachments,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # WeasyPrint does not close its colour profile
+        content: bytes = document.write_pdf(
+            stylesheets=[style],
+            pdf_variant="pdf/a-3a",
+            pdf_identifier=hashlib.sha256(html.encode()).digest()[:16],
+            attachments=attachments,
+        )
     return content
 
 

@@ -1,5 +1,6 @@
-"""Fixtures: a database with a recorded event, and the dossier of it."""
+"""Fixtures: a database with a recorded event for all tests that only read, and the dossier of the event."""
 
+import asyncio
 import json
 import zipfile
 from io import BytesIO
@@ -16,7 +17,8 @@ from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
 from tests.gateway.dossier.recorded_event import decide, enrol_stations, record_event
 
-PUBLISHER = DossierPublisher(operator="Omgevingsdienst IJmond", public_url="https://piek.example")
+OPERATOR = "Omgevingsdienst IJmond"
+PUBLISHER = DossierPublisher(operator=OPERATOR, public_url="https://piek.example")
 
 
 async def fill(dsn, **values):
@@ -26,10 +28,6 @@ async def fill(dsn, **values):
     await record_event(Pipeline(store, Flagger(), Detector(DetectionSettings())), nodes, **values)
     await store.close()
     await decide(dsn)
-    return find_peak(dsn)
-
-
-def find_peak(dsn):
     with psycopg.connect(dsn) as connection:
         query = "SELECT id FROM event WHERE kind = 'peak' AND station_id = 'wijk-aan-zee' ORDER BY peak DESC LIMIT 1"
         return connection.execute(query).fetchone()[0]
@@ -41,17 +39,35 @@ def unpack(content):
         return {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
 
 
-@pytest.fixture
-async def peak(database):
-    """Id of a short peak in a fresh database."""
-    return await fill(database, begin=1_500, minutes=12, after=900)
+def read_json(files, path):
+    return json.loads(files[f"data/{path}"])
+
+
+@pytest.fixture(scope="session")
+def recorded(postgres):
+    """(dsn, id of the peak): a peak of twelve minutes. Tests only read from it."""
+    dsn = postgres.create_database("recorded", template="migrated")
+    return dsn, asyncio.run(fill(dsn, begin=1_500, minutes=12, after=1_500))
+
+
+@pytest.fixture(scope="session")
+def dossier(recorded):
+    """The dossier of that peak."""
+    dsn, peak = recorded
+    return asyncio.run(build_dossier(dsn, EventRequest(event=peak), PUBLISHER))
+
+
+@pytest.fixture(scope="session")
+def files(dossier):
+    """Path -> bytes of the dossier."""
+    return unpack(dossier.content)
 
 
 @pytest.fixture
-async def dossier(database, peak):
-    """The dossier of that peak, as path -> bytes."""
-    return unpack((await build_dossier(database, EventRequest(event=peak), PUBLISHER)).content)
-
-
-def read_json(dossier, path):
-    return json.loads(dossier[f"data/{path}"])
+def configuration(recorded, tmp_path):
+    """A piekwacht.toml for the command."""
+    path = tmp_path / "piekwacht.toml"
+    path.write_text(
+        f'[database]\ndsn = "{recorded[0]}"\n[api]\noperator = "{OPERATOR}"\npublic_url = "https://piek.example"\n'
+    )
+    return path
