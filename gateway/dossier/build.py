@@ -109,7 +109,7 @@ def _write_dossier(contents: Contents, files: Mapping[str, bytes], publisher: Do
 
 
 def _choose_embedded(files: Mapping[str, bytes], language: str) -> list[EmbeddedFile]:
-    """The event, the policy and the first proofs: a PDF alone then still says what it is about."""
+    """The event, the policy and the first proofs: a PDF without its folder still has them."""
     texts = texts_of("dossier", language)
     proofs = sorted((path for path in files if path.startswith("evidence/")), key=_rank_proof)[:_MAX_EMBEDDED_PROOFS]
     return [

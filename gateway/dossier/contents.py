@@ -1,4 +1,4 @@
-"""What a dossier holds, as values: everything that was read from the database, before a text is written. Pure."""
+"""Contents of a dossier as values: everything that was read from the database, before a text is written. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -93,7 +93,7 @@ class Level(Struct, frozen=True, kw_only=True):
 
 
 class Document:
-    """What the template shows, as `d`."""
+    """Texts and tables of the template, as `d`."""
 
     def __init__(self, contents: Contents, formats: Formats, *, operator: str, version: str, public_url: str) -> None:
         self._contents, self._formats, self._operator = contents, formats, operator
@@ -238,7 +238,7 @@ class Document:
         return self._texts["curve_title"].format(name=name, station=self._contents.station.name)
 
     def curve_alt(self, chapter: Chapter) -> str:
-        """The curve in a sentence, for who cannot see it."""
+        """The curve in a sentence, for readers who cannot see it."""
         values = [minute.max for minute in chapter.series.minutes if minute.max is not None]
         unit = self._formats.unit_of(chapter.observed_property.unit)
         return self._texts["curve_alt"].format(
@@ -365,7 +365,7 @@ class Document:
 
     @property
     def operator_reports(self) -> Sequence[str]:
-        """What operators and inspectors reported in the period."""
+        """Reports of operators and inspectors in the period."""
         return describe_operator_reports(self._contents, self._formats)
 
     @property

@@ -1,6 +1,6 @@
 """Other explanations of an event that the data can speak about, each with what they show. Pure.
 
-Nothing is concluded here: a reader weighs them. What Piekwacht does not store is named as such.
+Nothing is concluded here: a reader weighs them. Facts that Piekwacht does not store are named as such.
 """
 
 from collections.abc import Iterator

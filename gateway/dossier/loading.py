@@ -120,7 +120,7 @@ async def load_period_contents(snapshot: Snapshot, request: PeriodRequest, opera
     return await _load_surroundings(snapshot, request, registry, station, span, chapters)
 
 
-async def _load_chapter(  # noqa: PLR0917 - what is read, and for what
+async def _load_chapter(  # noqa: PLR0917 - place, property, time and purpose
     snapshot: Snapshot,
     registry: PublicRegistry,
     station: StationRow,
@@ -137,7 +137,7 @@ async def _load_chapter(  # noqa: PLR0917 - what is read, and for what
     return [Chapter(observed_property=registry.properties[name], series=series, events=chapter_events)]
 
 
-async def _load_surroundings(  # noqa: PLR0917 - what is read, and for what
+async def _load_surroundings(  # noqa: PLR0917 - place, property, time and purpose
     snapshot: Snapshot,
     request: EventRequest | PeriodRequest,
     registry: PublicRegistry,
@@ -248,7 +248,7 @@ async def _load_detection_figures(
     return [build_detection_figure(exposure, rates) for exposure in exposures]
 
 
-async def _load_series(  # noqa: PLR0917 - what is read, and for what
+async def _load_series(  # noqa: PLR0917 - place, property, time and purpose
     snapshot: Snapshot,
     registry: PublicRegistry,
     station: str,

@@ -1,4 +1,4 @@
-"""What is on record of the nodes of a dossier: clock, configurations, batches, and reports of operators. Pure."""
+"""Records of the nodes of a dossier: clock, configurations, batches, and reports of operators. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def _describe_state(state: str, count: int, language: str) -> str:
 
 
 def describe_node_history(contents: Contents, formats: Formats) -> list[tuple[str, Sequence[str]]]:
-    """Label and sentences. What Piekwacht does not register is named."""
+    """Label and sentences. Facts that Piekwacht does not register are named."""
     texts = texts_of("dossier", formats.language)
     late = sum(batch.late for batch in contents.batches)
     batches = [texts["batches_of"].format(count=len(contents.batches), late=late) + "."]

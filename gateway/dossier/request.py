@@ -1,4 +1,4 @@
-"""What a dossier is requested of: one event, or a period at a station."""
+"""Requests of dossiers: one event, or a period at a station."""
 
 from msgspec import Struct
 
@@ -27,7 +27,7 @@ DossierRequest = EventRequest | PeriodRequest
 
 
 class DossierPublisher(Struct, frozen=True, kw_only=True):
-    """Who makes dossiers here. `operator`: organisation that runs the site; `public_url`: its address."""
+    """Publisher of the dossiers. `operator`: organisation that runs the site; `public_url`: its address."""
 
     operator: str
     public_url: str

@@ -22,7 +22,7 @@ _WAIT_SECONDS = 30.0  # that a request waits for the dossier before it
 
 
 class DossierJob(Struct, frozen=True, kw_only=True):
-    """What the child makes. The DSN comes by a pipe, because anybody on the machine can read arguments."""
+    """Job of the child. The DSN comes by a pipe, because anybody on the machine can read arguments."""
 
     dsn: str
     request: DossierRequest
