@@ -23,7 +23,7 @@ _COMMANDS = (
     ("up", "run gateway, API, alerting and evaluation together, for a small site", "gateway.cli.services"),
     ("migrate", "bring the database to the schema of this version", "gateway.cli.migrate"),
     ("prune", "delete data older than [retention] allows; run it daily", "gateway.cli.prune"),
-    ("key", "create the gateway's signing key", "gateway.cli.signing_key"),
+    ("key", "create the signing key of the gateway or of a public log", "gateway.cli.signing_key"),
     ("site", "register areas, sites, stations and nodes", "gateway.cli.site"),
     ("ca", "create the area's certificate authority and issue certificates", "gateway.enrolment.ca_command"),
     ("node", "enrol, renew, configure and revoke nodes", "gateway.enrolment.node_command"),
@@ -42,7 +42,10 @@ _COMMANDS = (
     ),
     ("events", "detect a stored event again from the signed bytes", "gateway.cli.events"),
     ("alerts", "explain, acknowledge and silence alerts; check the alerting settings", "gateway.cli.alerts"),
+    ("verify", "check a number, a batch or a dossier; trusts nobody, needs no network", "gateway.verification.command"),
     ("release", "sign the files of a release, or verify downloaded ones", "gateway.cli.release"),
+    ("witness", "sign the heads of public logs that only grew; runs on a Pi", "gateway.cli.witness"),
+    ("log", "check a whole public log and follow it from visit to visit", "gateway.cli.log"),
     ("demo", "run all of Piekwacht on this machine, with simulated nodes", "gateway.demo.command"),
 )
 _FORMER_COMMANDS = {"beside": "evaluate"}

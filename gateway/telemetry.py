@@ -32,6 +32,12 @@ UNDATED_BATCHES = Counter(
 DATED_BATCHES = Counter("piekwacht_dated_batches_total", "Batches that were dated again", ["node"])
 CONNECTED_SESSIONS = Gauge("piekwacht_ingest_connected", "Broker sessions that ingest payloads")
 AREAS = Gauge("piekwacht_areas", "Areas that the workers share")
+COSIGNATURES = Counter(
+    "piekwacht_log_cosignatures_total", "Heads of the public log sent to a witness, by outcome", ["witness", "outcome"]
+)
+TIME_STAMPS = Counter(
+    "piekwacht_log_time_stamps_total", "RFC 3161 time stamps requested for heads of the public log", ["outcome"]
+)
 LEASED_AREAS = Gauge("piekwacht_leased_areas", "Areas that this worker ingests, of those shared")
 FAILURES = Counter("piekwacht_failures_total", "Temporary failures that were retried", ["part"])
 ANSWERED_AT = Gauge(
@@ -40,3 +46,8 @@ ANSWERED_AT = Gauge(
 RESTARTS = Counter(
     "piekwacht_service_restarts_total", "Services that `piekwacht up` started again, by reason", ["service", "reason"]
 )
+LOG_SIZE = Gauge("piekwacht_log_size", "Leaves in the newest checkpoint of the public log", ["area"])
+LOG_CHECKPOINT_AT = Gauge(
+    "piekwacht_log_checkpoint_timestamp_seconds", "When the public log last had everything committed", ["area"]
+)
+LOG_FAILURES = Counter("piekwacht_log_failures_total", "Steps of the public log that failed", ["area"])

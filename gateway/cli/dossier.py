@@ -17,4 +17,5 @@ def run(args: argparse.Namespace) -> None:
     """Write the file, in the name of the operator of [api]."""
     configuration = settings.read(args.config)
     api = configuration.api
-    command.run(args, configuration.database.dsn, DossierPublisher(operator=api.operator, public_url=api.public_url))
+    publisher = DossierPublisher(operator=api.operator, public_url=api.public_url)
+    command.run(args, configuration.database.dsn, publisher, configuration.public_log)

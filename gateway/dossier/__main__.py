@@ -9,16 +9,16 @@ import sys
 import msgspec
 
 from gateway.api.inspector.dossiers import DossierFile
-from gateway.dossier.build import build_dossier
-from gateway.dossier.worker import DossierJob
+from gateway.dossier.build import build_dossier, open_source
+from gateway.dossier.worker import decode_job
 from gateway.errors import GatewayError
 
 
 def main() -> int:
     """Make one dossier; return the exit code."""
-    job = msgspec.json.decode(sys.stdin.buffer.read(), type=DossierJob)
+    job = decode_job(sys.stdin.buffer.read())
     try:
-        dossier = asyncio.run(build_dossier(job.dsn, job.request, job.publisher))
+        dossier = asyncio.run(build_dossier(job.dsn, job.request, job.publisher, open_source(job.public_log)))
     except GatewayError as error:
         print(error, file=sys.stderr)
         return 1

@@ -5,6 +5,7 @@ The same data give the same bytes, in any process, time zone and language of the
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from importlib.metadata import version
 
 from msgspec import Struct
@@ -20,6 +21,7 @@ from gateway.dossier.pdf import EmbeddedFile, write_pdf
 from gateway.dossier.request import DossierPublisher, DossierRequest, EventRequest
 from gateway.dossier.snapshot import Snapshot, open_snapshot
 from gateway.model.texts import texts_of
+from gateway.transparency.settings import PublicLogSettings
 
 _MAX_EMBEDDED_PROOFS = 20  # in the PDF; the bag holds all
 _README_NAMES = {"nl": "LEESMIJ.txt", "en": "README.txt"}
@@ -48,6 +50,15 @@ async def build_dossier(
     return _write_dossier(contents, files, publisher)
 
 
+def open_source(public_log: PublicLogSettings | None) -> EvidenceSource | None:
+    """Return the public log of these settings; None without one."""
+    if public_log is None:
+        return None
+    from gateway.dossier.log_evidence import PublicLogEvidence  # noqa: PLC0415 - it loads the web framework
+
+    return PublicLogEvidence(public_log)
+
+
 async def _load_contents(snapshot: Snapshot, request: DossierRequest, operator: str) -> Contents:
     if isinstance(request, EventRequest):
         return await load_event_contents(snapshot, request, operator)
@@ -59,13 +70,15 @@ async def _add_evidence(snapshot: Snapshot, contents: Contents, source: Evidence
     evidence = dict[str, bytes]()
     for event in contents.events:
         document = event.document
+        at = datetime.fromisoformat(document.peak_at)
+        name = f"peak-{document.id}.piekwacht.json"
         content = await source.build_value_evidence(
-            snapshot.connection, document.station, document.observed_property, document.peak_at
+            snapshot, contents.registry, document.station, document.observed_property, at
         )
         if content is not None:
-            evidence[f"peak-{document.id}.piekwacht.json"] = content
+            evidence[name] = content
     for batch in contents.batches:
-        content = await source.build_batch_evidence(snapshot.connection, batch.node, batch.incarnation, batch.number)
+        content = await source.build_batch_evidence(snapshot, batch)
         if content is not None:
             evidence[f"{batch.name}.piekwacht.json"] = content
     return replace(contents, evidence=evidence, policy=await source.read_policy(contents.area.id))

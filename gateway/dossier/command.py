@@ -6,10 +6,10 @@ from pathlib import Path
 
 from alerting.vocabulary import LANGUAGES
 from gateway.dossier.errors import DossierError
-from gateway.dossier.evidence import EvidenceSource
 from gateway.dossier.request import DossierPublisher, DossierRequest, EventRequest, PeriodRequest
 from gateway.errors import StartError
 from gateway.export.command import parse_time
+from gateway.transparency.settings import PublicLogSettings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,11 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.zip")
 
 
-def run(args: argparse.Namespace, dsn: str, publisher: DossierPublisher, source: EvidenceSource | None = None) -> None:
+def run(
+    args: argparse.Namespace, dsn: str, publisher: DossierPublisher, public_log: PublicLogSettings | None = None
+) -> None:
     """Write the file completely or not at all. Raises DossierError or StartError with one sentence."""
-    from gateway.dossier.build import build_dossier  # noqa: PLC0415 - it loads matplotlib, which --help does not need
+    from gateway.dossier.build import build_dossier, open_source  # noqa: PLC0415 - it loads matplotlib, which --help does not need
 
-    dossier = asyncio.run(build_dossier(dsn, parse_request(args), publisher, source))
+    dossier = asyncio.run(build_dossier(dsn, parse_request(args), publisher, open_source(public_log)))
     partial_file = args.output.with_name(args.output.name + ".part")
     try:
         partial_file.write_bytes(dossier.content)

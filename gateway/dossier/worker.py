@@ -16,6 +16,7 @@ from gateway.api.inspector.dossiers import DossierFile
 from gateway.dossier.errors import DossierError
 from gateway.dossier.request import DossierPublisher, DossierRequest, EventRequest
 from gateway.system.child_process import make_parent_death_hook
+from gateway.transparency.settings import PublicLogSettings
 
 _MAKE_SECONDS = 60.0  # until a child is killed
 _WAIT_SECONDS = 30.0  # that a request waits for the dossier before it
@@ -27,24 +28,36 @@ class DossierJob(Struct, frozen=True, kw_only=True):
     dsn: str
     request: DossierRequest
     publisher: DossierPublisher
+    public_log: PublicLogSettings | None = None
+
+
+def decode_job(content: bytes) -> DossierJob:
+    """Read a job; its paths are texts in JSON."""
+    return msgspec.json.decode(content, type=DossierJob, dec_hook=lambda kind, value: kind(value))
 
 
 class DossierWorker:
     """A `DossierMaker` for the database `dsn`."""
 
-    def __init__(self, dsn: str, publisher: DossierPublisher) -> None:
-        self._dsn, self._publisher, self._turn = dsn, publisher, asyncio.Lock()
+    def __init__(self, dsn: str, publisher: DossierPublisher, public_log: PublicLogSettings | None = None) -> None:
+        self._dsn, self._publisher, self._public_log = dsn, publisher, public_log
+        self._turn = asyncio.Lock()
 
     async def make(self, event: str, language: Language) -> DossierFile:
         """Return the dossier. Raises DossierError if it cannot be made, or if others take too long."""
-        job = DossierJob(dsn=self._dsn, request=EventRequest(event=event, language=language), publisher=self._publisher)
+        job = DossierJob(
+            dsn=self._dsn,
+            request=EventRequest(event=event, language=language),
+            publisher=self._publisher,
+            public_log=self._public_log,
+        )
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
                 await self._turn.acquire()
         except TimeoutError:
             raise DossierError("other dossiers are being made; try again in a minute") from None
         try:
-            return msgspec.msgpack.decode(await _run_child(msgspec.json.encode(job)), type=DossierFile)
+            return msgspec.msgpack.decode(await _run_child(msgspec.json.encode(job, enc_hook=str)), type=DossierFile)
         finally:
             self._turn.release()
 

@@ -41,7 +41,13 @@ def build_service(name: str, settings: Settings) -> Service:
         case "api":
             from gateway.api import app
 
-            return app.serve(settings.api, dsn, settings.broker.for_api(), _build_dossier_worker(settings))
+            return app.serve(
+                settings.api,
+                dsn,
+                settings.broker.for_api(),
+                settings.public_log,
+                _build_dossier_worker(settings),
+            )
         case "alerting":
             from alerting.dispatch import dispatcher
 
@@ -54,11 +60,11 @@ def build_service(name: str, settings: Settings) -> Service:
 
 
 def _build_dossier_worker(settings: Settings) -> DossierWorker | None:
-    """What makes dossiers for inspectors; None if the extra `dossier` is not installed."""
+    """The maker of dossiers for inspectors; None if the extra `dossier` is not installed."""
     if find_spec("weasyprint") is None:
         return None
     publisher = DossierPublisher(operator=settings.api.operator, public_url=settings.api.public_url)
-    return DossierWorker(settings.database.dsn, publisher)
+    return DossierWorker(settings.database.dsn, publisher, settings.public_log)
 
 
 def run(settings: Settings, name: str, check_machine: Callable[[Settings, list[str]], None]) -> None:

@@ -36,6 +36,13 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     @classmethod
     def parse(cls, text: bytes) -> Self:
         """Read the text of a note. Raises ProofError with the reason; extension lines are not accepted."""
+        checkpoint = cls.decode(text)
+        checkpoint.check_empty_root()
+        return checkpoint
+
+    @classmethod
+    def decode(cls, text: bytes) -> Self:
+        """Like `parse`, except that an empty log may have any root: a witness answers that with a separate status."""
         try:
             origin, size, root = text.decode().removesuffix("\n").split("\n")
         except ValueError:
@@ -45,9 +52,12 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
         checkpoint = cls(origin=origin, size=int(size), root=decode_hash(root))
         if checkpoint.encode() != text:
             raise ProofError("the checkpoint is not written in its only form")
-        if checkpoint.size == 0 and checkpoint.root != EMPTY_ROOT:
-            raise ProofError("the checkpoint of an empty log has another root than that of the empty tree")
         return checkpoint
+
+    def check_empty_root(self) -> None:
+        """Raise ProofError if the log is empty and its root is not that of the empty tree."""
+        if self.size == 0 and self.root != EMPTY_ROOT:
+            raise ProofError("the checkpoint of an empty log has another root than that of the empty tree")
 
     def sign(self, signer: Signer) -> bytes:
         """Return the signed note; the key's name is the origin."""

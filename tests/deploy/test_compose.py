@@ -15,13 +15,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from edge_agent.configuration import ConfigurationError, load_toml
 from gateway import settings
+from gateway.witness.settings import WitnessSettings, read_logs
 from tests.deploy.conftest import DEPLOY, ROOT
 
 COMPOSE = DEPLOY / "compose"
 PLAN = yaml.safe_load((COMPOSE / "compose.yaml").read_text())
 SERVICES = PLAN["services"]
-OURS = ["migrate", "gateway", "api", "alerting", "evaluation", "doctor"]
+OURS = ["migrate", "gateway", "api", "alerting", "evaluation", "witness", "doctor"]
 PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*")
 
 
@@ -53,11 +55,12 @@ def test_every_container_that_stays_tells_whether_it_is_well(name):
     assert SERVICES[name]["healthcheck"]["test"]
 
 
-def test_only_brokers_and_web_are_open_to_the_world():
+def test_only_brokers_web_and_witness_are_open_to_the_world():
     opened = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert opened.pop("grafana") == ["127.0.0.1:3000:3000"]
-    assert set(opened) == {"broker", "public-broker", "web"}
+    assert set(opened) == {"broker", "public-broker", "web", "witness"}
     assert opened["broker"] == ["8883:8883"]
+    assert SERVICES["witness"]["profiles"] == ["witness"], "it starts only if its name is given"
     assert SERVICES["database"]["networks"] == ["inside"]
     assert PLAN["networks"]["inside"]["internal"] is True
 
@@ -96,6 +99,17 @@ def test_the_settings_of_the_containers_are_read_strictly_and_fit_them():
     (sought,) = (job["dns_sd_configs"][0] for job in scraped if "dns_sd_configs" in job)
     assert (sought["names"], sought["port"]) == (["evaluation"], read.telemetry.port_of("evaluation"))
     assert targets == {"gateway": ["gateway:9464"], "alerting": ["alerting:9465"], "api": [f"api:{read.api.port}"]}
+
+
+def test_the_settings_of_the_witness_are_read_strictly_and_fit_its_container():
+    read = load_toml(COMPOSE / "witness.toml", WitnessSettings)
+    assert SERVICES["witness"]["ports"] == [f"{read.port}:{read.port}"]
+    folders = [volume.split(":")[1] for volume in SERVICES["witness"]["volumes"]]
+    assert str(read.key_file.parent) in folders
+    assert read.state_path.parent == read.key_file.parent
+    assert f"/var/lib/{read.key_file.parent.name}" in (DEPLOY / "Dockerfile").read_text()
+    with pytest.raises(ConfigurationError, match="logs: a verifier key reads"):
+        read_logs(read)
 
 
 def test_the_api_believes_the_proxy_that_is_there_and_no_other():

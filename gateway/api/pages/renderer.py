@@ -4,7 +4,7 @@ The language comes from the address (`/nl/...`, `/en/...`), else from the browse
 """
 
 import gzip
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from msgspec import to_builtins
 from alerting.templates import load_templates
 from alerting.vocabulary import Language
 from gateway.api.data.latest_values import LatestValues
+from gateway.api.data.log_heads import LogHeads, PublishedHead
 from gateway.api.pages.formats import Formats
 from gateway.api.routes.places import get_latest_values
 from gateway.api.schemas.observations import Minute
@@ -53,6 +54,12 @@ class View(Formats):
     prefix: str
     latest_values: LatestValues
     settings: ApiSettings
+
+    @property
+    def log_heads(self) -> Sequence[PublishedHead]:
+        """The newest head of each public log, for the foot of every page; empty without a log."""
+        heads: LogHeads = self.request.app.state.log_heads
+        return heads.read(self.latest_values.registry.areas)
 
     def has_no_data(self, at: str | None) -> bool:
         """Whether the newest reading is older than `[api] no_data_after_seconds`, or missing."""

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.record.evidence import decode_record, find_errors
+from gateway.api.schemas.schema import format_instant
 from gateway.dossier.bag import write_bag
 from gateway.dossier.build import build_dossier
 from gateway.dossier.errors import DossierError
@@ -256,11 +257,11 @@ def test_the_light_command_line_loads_neither_pango_nor_matplotlib():
 class LogOfSomeBatches:
     """A public log that holds every second batch."""
 
-    async def build_batch_evidence(self, connection, node, incarnation, number):
-        return b'{"batch": %d}\n' % number if number % 2 else None
+    async def build_batch_evidence(self, snapshot, batch):
+        return b'{"batch": %d}\n' % batch.number if batch.number % 2 else None
 
-    async def build_value_evidence(self, connection, station, observed_property, at):
-        return json.dumps({"claim": [station, observed_property, at]}).encode()
+    async def build_value_evidence(self, snapshot, registry, station, observed_property, at):
+        return json.dumps({"claim": [station, observed_property, format_instant(at)]}).encode()
 
     async def read_policy(self, area):
         return "quorum none\n"
