@@ -5,10 +5,10 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 
-def load_templates(folder: Path) -> Environment:
-    """Return the templates of `folder`; lines that hold only a tag leave no empty line."""
+def load_templates(*folders: Path) -> Environment:
+    """Return the templates of these folders, the first with a name counts; a line with only a tag leaves no line."""
     return Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader(folders),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -33,6 +33,7 @@ _COMMANDS = (
     ("quarantine", "list, show, retry and delete rejected payloads", "gateway.cli.quarantine"),
     ("backtest", "run the detector over a recording", "gateway.evaluation.backtest"),
     ("export", "write a station's readings as CSV or Parquet", "gateway.cli.export"),
+    ("dossier", "write all that is known of an event or a period to one file", "gateway.cli.dossier"),
     ("bench", "measure the speed of this machine", "gateway.bench.command"),
     ("shadow", "compare the events of a shadow detector with the live ones", "gateway.cli.shadow"),
     (

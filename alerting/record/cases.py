@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psycopg
 from msgspec import Struct, json
@@ -72,6 +72,18 @@ class Case(Struct, frozen=True, kw_only=True):
         return tuple(
             dict.fromkeys(step.receiver for step in self.steps if isinstance(step, DecisionStep) and step.told)
         )
+
+
+class CaseRecord(Struct, frozen=True, kw_only=True):
+    """All of one event: its steps, revision -> the alert as it came in, SHA-256 in hex -> the bytes that were sent."""
+
+    steps: Sequence[AnyStep]
+    alerts: Mapping[int, Any]
+    contents: Mapping[str, bytes]
+
+    def to_evidence(self, event: str, made_at: datetime) -> EvidenceRecord:
+        """Return the record as a file of evidence."""
+        return build_record(event, self.steps, self.alerts, self.contents, made_at)
 
 
 class SilenceRequest(Struct, frozen=True, kw_only=True):
@@ -141,15 +153,8 @@ class CaseStore:
         """Return all of one event as evidence, as of one moment; None if alerting has no alert of it."""
         async with self._connection() as connection:
             await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
-            values = {"event": event}
-            revisions = await fetch_all(connection, _RevisionRow, _QUERIES["select_revisions"], values)
-            steps = await _select_steps(connection, [event])
-            contents = await fetch_all(connection, _ContentRow, _QUERIES["select_contents"], values)
-        if not revisions:
-            return None
-        alerts = {row.revision: json.decode(row.alert) for row in revisions}
-        content_by_hash = {row.sha256: row.content for row in contents}
-        return build_record(event, steps[event], alerts, content_by_hash, datetime.now(UTC))
+            case_record = await load_case_record(connection, event)
+        return None if case_record is None else case_record.to_evidence(event, datetime.now(UTC))
 
     async def acknowledge(self, event: str, author: str, note: str) -> None:
         """Store an acknowledgement, which stops reminders and escalation for the whole plume."""
@@ -202,6 +207,21 @@ class CaseStore:
             self._dsn, connect_timeout=5, application_name="piekwacht inspector", options="-c statement_timeout=5000"
         ) as connection:
             yield connection
+
+
+async def load_case_record(connection: psycopg.AsyncConnection, event: str) -> CaseRecord | None:
+    """Load all of one event, in the caller's transaction; None if alerting has no alert of it."""
+    values = {"event": event}
+    revisions = await fetch_all(connection, _RevisionRow, _QUERIES["select_revisions"], values)
+    if not revisions:
+        return None
+    steps = await _select_steps(connection, [event])
+    contents = await fetch_all(connection, _ContentRow, _QUERIES["select_contents"], values)
+    return CaseRecord(
+        steps=steps[event],
+        alerts={row.revision: json.decode(row.alert) for row in revisions},
+        contents={row.sha256: row.content for row in contents},
+    )
 
 
 def find_silenced_cases(request: SilenceRequest, cases: Sequence[Case]) -> list[Case]:

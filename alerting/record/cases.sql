@@ -63,7 +63,7 @@ SELECT step.event_id, (step.body || jsonb_build_object('at', step.at))::text AS 
            jsonb_build_object('step', 'answered', 'who', a.who, 'note', a.note, 'via', a.via)
     FROM alerting.acknowledgement a WHERE a.event_id = ANY(%(events)s)
 ) AS step
-ORDER BY step.at, step.rank
+ORDER BY step.at, step.rank, step.body::text COLLATE "C"
 
 -- name: select_revisions
 SELECT revision, alert::text AS alert FROM alerting.inbox WHERE event_id = %(event)s

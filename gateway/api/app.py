@@ -30,6 +30,7 @@ from gateway.api.http.headers import COMMON_HEADERS, VERSION, HeadersMiddleware
 from gateway.api.http.responses import licence_headers
 from gateway.api.inspector import routes as inspector
 from gateway.api.inspector import service
+from gateway.api.inspector.dossiers import DossierMaker
 from gateway.api.live import routes as live
 from gateway.api.live.admission import Admission
 from gateway.api.live.hub import Hub
@@ -59,9 +60,13 @@ from gateway.transparency.settings import PublicLogSettings
 
 
 def create_app(
-    settings: ApiSettings, dsn: str, broker: BrokerSettings, public_log: PublicLogSettings | None = None
+    settings: ApiSettings,
+    dsn: str,
+    broker: BrokerSettings,
+    public_log: PublicLogSettings | None = None,
+    dossiers: DossierMaker | None = None,
 ) -> FastAPI:
-    """Build the application; its connections open and close with its lifespan."""
+    """Build the application; its connections open and close with its lifespan. `dossiers` None: it offers none."""
     database = Database(dsn)
     latest_values = LatestValues(database)
     hub = Hub(settings, latest_values)
@@ -106,7 +111,7 @@ def create_app(
     install.install_access(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.trusted_proxies)
     app.state.admission = Admission(app.state.anonymous_limit, settings.max_viewers)
     app.add_middleware(HeadersMiddleware)
-    service.install(app, dsn)
+    service.install(app, dsn, dossiers)
     for route_module in (index, places, observations, events, alerts, live, detection, proofs, inspector):
         app.include_router(route_module.router, prefix="/api/v1")
     app.include_router(health.router)
@@ -130,10 +135,14 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    settings: ApiSettings, dsn: str, broker: BrokerSettings, public_log: PublicLogSettings | None = None
+    settings: ApiSettings,
+    dsn: str,
+    broker: BrokerSettings,
+    public_log: PublicLogSettings | None = None,
+    dossiers: DossierMaker | None = None,
 ) -> None:
     """Serve until cancelled, then close all live streams and stop within about 3 s."""
-    app = create_app(settings, dsn, broker, public_log)
+    app = create_app(settings, dsn, broker, public_log, dossiers)
     link_header = f"Link: {licence_headers(settings)['Link']}\r\n".encode()
     config = uvicorn.Config(
         app,

@@ -45,10 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--station", required=True, metavar="ID", help="such as wijk-aan-zee")
     parser.add_argument("--property", required=True, metavar="ID", help="such as pm2_5")
     parser.add_argument(
-        "--from", required=True, dest="start", type=_parse_time, metavar="TIME", help="begin of the period, RFC 3339"
+        "--from", required=True, dest="start", type=parse_time, metavar="TIME", help="begin of the period, RFC 3339"
     )
     parser.add_argument(
-        "--to", required=True, dest="end", type=_parse_time, metavar="TIME", help="end of the period, exclusive"
+        "--to", required=True, dest="end", type=parse_time, metavar="TIME", help="end of the period, exclusive"
     )
     parser.add_argument(
         "--format", choices=[member.value for member in TableFormat], default="csv", help="form of the file (csv)"
@@ -65,7 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
 
 
-def _parse_time(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
+    """Read the time of an argument, RFC 3339 with its zone. Raises ArgumentTypeError."""
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:

@@ -7,11 +7,14 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Coroutine, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import uvloop
 
 from alerting.errors import AlertingError
+from gateway.dossier.request import DossierPublisher
+from gateway.dossier.worker import DossierWorker
 from gateway.errors import StartError
 from gateway.service import supervisor
 from gateway.settings import Settings, list_files
@@ -38,7 +41,13 @@ def build_service(name: str, settings: Settings) -> Service:
         case "api":
             from gateway.api import app
 
-            return app.serve(settings.api, dsn, settings.broker.for_api(), settings.public_log)
+            return app.serve(
+                settings.api,
+                dsn,
+                settings.broker.for_api(),
+                settings.public_log,
+                _build_dossier_worker(settings),
+            )
         case "alerting":
             from alerting.dispatch import dispatcher
 
@@ -48,6 +57,14 @@ def build_service(name: str, settings: Settings) -> Service:
 
             return evaluation_worker.run(settings)
     raise ValueError(name)
+
+
+def _build_dossier_worker(settings: Settings) -> DossierWorker | None:
+    """The maker of dossiers for inspectors; None if the extra `dossier` is not installed."""
+    if find_spec("weasyprint") is None:
+        return None
+    publisher = DossierPublisher(operator=settings.api.operator, public_url=settings.api.public_url)
+    return DossierWorker(settings.database.dsn, publisher, settings.public_log)
 
 
 def run(settings: Settings, name: str, check_machine: Callable[[Settings, list[str]], None]) -> None:

@@ -6,7 +6,6 @@ with status 503, never a request that hangs.
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TypeVar
 
 from fastapi import HTTPException
@@ -17,14 +16,12 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from alerting.errors import one_line
 from alerting.log import get_logger
-from alerting.sql import load_queries
-from gateway.export.selection import QUERIES as EXPORT_QUERIES
+from gateway.api.data.loading import QUERIES
 
 _LOG = get_logger("gateway.api")
 T = TypeVar("T")
 QueryValues = Mapping[str, object]
 
-_QUERIES = {**load_queries(Path(__file__).with_name("queries.sql")), **EXPORT_QUERIES}
 _OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=5000 -c timezone=UTC -c jit=off"
 _FETCH_SIZE = 500
 
@@ -53,19 +50,19 @@ class Database:
         """Every row of a named query, as `make_row(**columns)`: the columns are named as its parameters."""
         async with self.connection() as connection:
             cursor = connection.cursor(binary=True, row_factory=kwargs_row(make_row))
-            return await (await cursor.execute(_QUERIES[query], values)).fetchall()
+            return await (await cursor.execute(QUERIES[query], values)).fetchall()
 
     async def fetch_rows(self, query: str, values: QueryValues | None = None) -> list[TupleRow]:
         """Every row of a named query as a tuple, for queries with many thousands of rows."""
         async with self.connection() as connection:
-            return await (await connection.execute(_QUERIES[query], values, binary=True)).fetchall()
+            return await (await connection.execute(QUERIES[query], values, binary=True)).fetchall()
 
     async def stream_rows(self, query: str) -> AsyncIterator[list[TupleRow]]:
         """The rows of a large query, 500 at a time, so that other requests are served in between."""
         async with self.connection() as connection, connection.transaction():
             await connection.execute("SET LOCAL statement_timeout = 60000")
             async with connection.cursor("batches", binary=True) as cursor:
-                await cursor.execute(_QUERIES[query])
+                await cursor.execute(QUERIES[query])
                 while rows := await cursor.fetchmany(_FETCH_SIZE):
                     yield rows
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import Protocol, TypeVar
 
 from fastapi import HTTPException
@@ -21,8 +20,9 @@ from psycopg.rows import TupleRow
 
 from alerting.log import get_logger
 from gateway.api.data.database import Database
+from gateway.api.data.loading import load_public_registry
 from gateway.api.data.minute_window import MinuteWindow
-from gateway.api.data.registry import AreaRow, DatastreamRow, ObservedPropertyRow, PublicRegistry, SiteRow, StationRow
+from gateway.api.data.registry import PublicRegistry
 from gateway.api.schemas.observations import Minute, with_correction
 from gateway.live.message import MINUTE_MS, LiveMessage, LiveObservation
 from gateway.model.timestamps import to_ms
@@ -115,7 +115,7 @@ class LatestValues:
         started_at = time.monotonic()
         self._buffered = []
         try:
-            registry = await self._load_registry()
+            registry = await load_public_registry(self._database.fetch)
             windows = await self._load_windows(registry)
             self.registry, self.windows, self.station_json = registry, windows, {}
         finally:
@@ -126,15 +126,6 @@ class LatestValues:
         self._loaded_at = time.monotonic()
         self._load_seconds = time.monotonic() - started_at
 
-    async def _load_registry(self) -> PublicRegistry:
-        return PublicRegistry(
-            areas={row.id: row for row in await self._fetch_sorted(AreaRow, "select_areas")},
-            sites={row.id: row for row in await self._fetch_sorted(SiteRow, "select_sites")},
-            stations={row.id: row for row in await self._fetch_sorted(StationRow, "select_stations")},
-            properties={row.id: row for row in await self._fetch_sorted(ObservedPropertyRow, "select_properties")},
-            datastreams={row.id: row for row in await self._fetch_sorted(DatastreamRow, "select_datastreams")},
-        )
-
     async def _load_windows(self, registry: PublicRegistry) -> dict[str, dict[str, MinuteWindow]]:
         windows: dict[str, dict[str, MinuteWindow]] = {}
         async for rows in self._database.stream_rows("select_newest_minutes"):
@@ -142,10 +133,6 @@ class LatestValues:
                 _add_window(windows, registry, row)
             await asyncio.sleep(0)
         return windows
-
-    async def _fetch_sorted(self, row_type: type[Row], query: str) -> list[Row]:
-        """By Python's order of ids, which pages of stations rely on: the database's collation differs."""
-        return sorted(await self._database.fetch(row_type, query), key=attrgetter("id"))
 
     def apply(self, message: LiveMessage) -> "AppliedValues":
         """Add the observations of a commit; returns each with its newest minute.

@@ -12,7 +12,7 @@ from gateway.api.feeds import cap, syndication
 from gateway.api.http.parameters import AreaId, ItemId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import attachment_headers, licence_headers, respond_cached
-from gateway.api.pages.events import build_sentence
+from gateway.api.pages.event_texts import build_sentence
 from gateway.api.pages.renderer import View, build_view
 from gateway.api.routes import alerts, events, places
 from gateway.api.routes.alerts import AlertFilters

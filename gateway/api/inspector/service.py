@@ -14,18 +14,23 @@ import psycopg
 from fastapi import FastAPI, HTTPException, Request
 
 from alerting.decide.silence import Silence
-from alerting.errors import AlertingError
+from alerting.errors import AlertingError, one_line
+from alerting.log import get_logger
 from alerting.record.cases import Case, CaseStore, SilenceRequest, areas_from_matchers, find_silenced_cases
+from alerting.vocabulary import Language
 from gateway.access.authorization import identity_of, require_scope
 from gateway.access.identity import EVERY_AREA, AccessDecision, Identity, Scope, decide_access
+from gateway.api.inspector.dossiers import DossierFile, DossierMaker
+from gateway.errors import GatewayError
 
+_LOG = get_logger("gateway.api")
 _SCOPE = Scope.ANSWER_ALERTS
 _MAX_NOTE_LENGTH = 1_000
 
 
-def install(app: FastAPI, dsn: str) -> None:
-    """Give the application its access to the records of alerting."""
-    app.state.case_store = CaseStore(dsn)
+def install(app: FastAPI, dsn: str, dossiers: DossierMaker | None) -> None:
+    """Give the application its access to the records of alerting, and what makes dossiers."""
+    app.state.case_store, app.state.dossiers = CaseStore(dsn), dossiers
 
 
 def require_inspector(request: Request) -> Identity:
@@ -64,6 +69,26 @@ async def acknowledge(request: Request, event: str, note: str) -> Case:
         identity = await require_scope(request, _SCOPE, f"acknowledge {event}", case.alert.area)
         await _case_store(request).acknowledge(event, author_name(identity), _to_single_line(note))
     return await get_case(request, event)
+
+
+def offers_dossiers(request: Request) -> bool:
+    """Whether dossiers can be made here."""
+    return request.app.state.dossiers is not None
+
+
+async def make_dossier(request: Request, event: str, language: Language) -> DossierFile:
+    """Make the dossier of an event, and record it in the audit log; 503 with the reason if it cannot be made."""
+    case = await get_case(request, event)
+    with _translate_database_errors():
+        await require_scope(request, _SCOPE, f"dossier {event}", case.alert.area)
+    maker: DossierMaker | None = request.app.state.dossiers
+    if maker is None:
+        raise HTTPException(404, "no dossiers are made here")
+    try:
+        return await maker.make(event, language)
+    except GatewayError as error:
+        _LOG.warning("dossier not made", event_id=event, error=one_line(error))
+        raise HTTPException(503, f"the dossier was not made: {error}", {"Retry-After": "60"}) from None
 
 
 async def list_silences(request: Request) -> list[Silence]:

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from alerting.vocabulary import compass_direction
 from gateway.api.data.registry import SiteRow, StationRow
-from gateway.api.pages.renderer import View
+from gateway.api.pages.formats import Formats
 from gateway.api.schemas.events import Around, Event, Wind
 from gateway.model.geodesy import offset_metres
 
@@ -32,21 +32,21 @@ class Marker:
     css: str
 
 
-def draw_event_map(view: View, event: Event) -> Markup:
+def draw_event_map(formats: Formats, event: Event) -> Markup:
     """SVG with north up; a known wind is a sector and an arrow. Empty if the registry lacks the station."""
-    station = view.latest_values.registry.stations.get(event.station)
+    station = formats.registry.stations.get(event.station)
     if station is None:
         return Markup("")
-    markers = _build_markers(view, event.around, station)
+    markers = _build_markers(formats, event.around, station)
     scale = _choose_scale(markers)
     wind = event.around.wind
-    title = view.texts["rose"].format(wind=describe_wind(view, event.around)) if wind else view.texts["map"]
+    title = formats.texts["rose"].format(wind=describe_wind(formats, event.around)) if wind else formats.texts["map"]
     return Markup(  # noqa: S704 - every text is escaped at its place
         f'<svg class="sketch" viewBox="{-_WIDTH / 2:.0f} {-_HEIGHT / 2:.0f} {_WIDTH:.0f} {_HEIGHT:.0f}" role="img" '
         f'aria-label="{escape(title)}"><title>{escape(title)}</title>'
         + (_draw_wind(wind) if wind else "")
         + "".join(_draw_marker(marker, scale) for marker in markers)
-        + f'<circle class="here" r="7"/>{_draw_scale_bar(view, scale)}{_draw_north_arrow(view)}</svg>'
+        + f'<circle class="here" r="7"/>{_draw_scale_bar(formats, scale)}{_draw_north_arrow(formats)}</svg>'
     )
 
 
@@ -56,18 +56,18 @@ def _choose_scale(markers: Sequence[Marker]) -> float:
     return (_HEIGHT / 2 - _MARGIN) / reach
 
 
-def describe_wind(view: View, around: Around) -> str:
+def describe_wind(formats: Formats, around: Around) -> str:
     """`uit het westen, 4,2 m/s`; empty without a wind."""
     wind = around.wind
     if wind is None:
         return ""
-    direction_name = compass_direction(wind.direction, view.language)
-    return str(view.texts["wind_from"].format(where=direction_name, speed=view.number(wind.speed)))
+    direction_name = compass_direction(wind.direction, formats.language)
+    return str(formats.texts["wind_from"].format(where=direction_name, speed=formats.number(wind.speed)))
 
 
-def _build_markers(view: View, around: Around, station: StationRow) -> list[Marker]:
+def _build_markers(formats: Formats, around: Around, station: StationRow) -> list[Marker]:
     """The facilities, then the area's other stations. Stations that rose too have a name."""
-    registry = view.latest_values.registry
+    registry = formats.registry
     risen_stations = set(around.neighbours.stations) if around.neighbours else set()
     upwind_ids = {site.id for site in around.upwind}
     markers = [
@@ -112,19 +112,19 @@ def _draw_wind(wind: Wind) -> str:
     )
 
 
-def _draw_scale_bar(view: View, scale: float) -> str:
+def _draw_scale_bar(formats: Formats, scale: float) -> str:
     length = max((scale_km for scale_km in _SCALE_BAR_KM if scale_km * scale <= _WIDTH / 3), default=_SCALE_BAR_KM[0])
     x, y = 10 - _WIDTH / 2, _HEIGHT / 2 - 10
-    text = f"{view.plain_number(length)} km"
+    text = f"{formats.plain_number(length)} km"
     return (
         f'<path class="bar" d="M{x:.0f} {y - 4:.0f} v4 h{length * scale:.1f} v-4"/>'
         f'<text x="{x + 4:.0f}" y="{y - 7:.0f}">{escape(text)}</text>'
     )
 
 
-def _draw_north_arrow(view: View) -> str:
+def _draw_north_arrow(formats: Formats) -> str:
     x, y = _WIDTH / 2 - 16, 28 - _HEIGHT / 2
-    letter = view.texts["compass"].split()[0]
+    letter = formats.texts["compass"].split()[0]
     return (
         f'<path class="bar" d="M{x:.0f} {y + 8:.0f} v-16 m-4 5 l4 -5 l4 5"/>'
         f'<text x="{x:.0f}" y="{y + 22:.0f}" text-anchor="middle">{escape(letter)}</text>'

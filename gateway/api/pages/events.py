@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
-from math import ceil
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
@@ -15,21 +14,15 @@ from gateway.api.http import cursor
 from gateway.api.http.parameters import ItemId
 from gateway.api.pages.chart import Chart, Line
 from gateway.api.pages.event_map import describe_wind, draw_event_map
+from gateway.api.pages.event_texts import ChartPeriod, choose_chart_period, describe_event, describe_neighbours
+from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS
 from gateway.api.pages.plumes import group_into_plumes
-from gateway.api.pages.renderer import (
-    ARBITRARY_SCALE_UNITS,
-    View,
-    ViewDependency,
-    respond_html,
-    respond_missing,
-    strip_licence,
-)
+from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing, strip_licence
 from gateway.api.pages.station import build_flag_spans, build_lines, build_peak_spans, estimate_background, fetch_means
 from gateway.api.routes import alerts, events
 from gateway.api.routes.alerts import AlertFilters
 from gateway.api.routes.events import EventFilters
 from gateway.api.routes.newest import cut_page
-from gateway.api.schemas.events import Event
 from gateway.export.selection import Averaging
 from gateway.model.properties import SHOWN_PROPERTIES
 from gateway.model.validity import is_undated, valid_value
@@ -41,7 +34,6 @@ ChartPoint = tuple[datetime, float | None]
 _PAGE_SIZE = 50
 _MAX_ALERTS = 200
 _MAX_NEIGHBOURS = 6
-_SHORT_EVENT = timedelta(minutes=10)
 _GAP_SECONDS = 20.0  # longer intervals between readings are drawn as a gap
 
 
@@ -116,7 +108,7 @@ async def show_event(view: ViewDependency, id_: ItemId) -> HTMLResponse:
     event_alerts = await alerts.fetch_alerts(view.request, _MAX_ALERTS, AlertFilters(event=id_))
     alert_documents = [strip_licence(alert) for alert in event_alerts]
     revisions = [strip_licence(item) for item in await events.fetch_revisions(view.request, id_)]
-    is_short = _chart_period(view, document)[2]
+    is_short = _choose_period(view, document).is_short
     chart, neighbours = await _build_chart(view, document)
     return respond_html(
         view,
@@ -136,18 +128,14 @@ async def show_event(view: ViewDependency, id_: ItemId) -> HTMLResponse:
     )
 
 
-def _chart_period(view: View, event: dict[str, Any]) -> tuple[datetime, datetime, bool]:
-    """Start and end of the chart, and whether the event is so short that single readings are drawn."""
-    onset = datetime.fromisoformat(event["onset"])
-    end = min(view.now, datetime.fromisoformat(event["end"]) if event["end"] else view.now)
-    if end - onset <= _SHORT_EVENT:
-        return onset - _SHORT_EVENT / 2, end + _SHORT_EVENT / 2, True
-    latest = min(end + timedelta(minutes=30), onset + timedelta(hours=12))
-    return onset - timedelta(hours=1), max(onset + timedelta(minutes=30), latest), False
+def _choose_period(view: View, event: dict[str, Any]) -> ChartPeriod:
+    end = None if event["end"] is None else datetime.fromisoformat(event["end"])
+    return choose_chart_period(datetime.fromisoformat(event["onset"]), end, view.now)
 
 
 async def _build_chart(view: View, event: dict[str, Any]) -> tuple[Chart, list[str]]:
-    start, end, is_short = _chart_period(view, event)
+    period = _choose_period(view, event)
+    start, end, is_short = period.start, period.end, period.is_short
     name = event["observedProperty"]
     means = await fetch_means(view, event["station"], name, (start, end), Averaging.MINUTE)
     others, names = await _fetch_neighbour_lines(view, event, (start, end), short=is_short)
@@ -222,43 +210,3 @@ async def _fetch_neighbour_lines(
             neighbour_lines.append(Line(points=points, css="neighbour", step=step))
             names.append(neighbour.name)
     return neighbour_lines, names
-
-
-def describe_event(view: View, event: Event) -> str:
-    """The detector's sentence, which names neighbours and wind.
-
-    An older event has none, or one without the averaging of its peak: it gets `build_sentence`.
-    """
-    sentence = event.around.words.get(view.language, "")
-    return sentence if view.averaging(event.peak_averaging) in sentence else build_sentence(view, event)
-
-
-def describe_neighbours(view: View, event: Event) -> str:
-    """How many of how many neighbours rose or fell too, and within how many minutes (rounded up); empty without any."""
-    neighbours = event.around.neighbours
-    if neighbours is None or neighbours.fresh == 0:
-        return ""
-    key = "fell_too" if event.peak < event.background else "rose_too"
-    if neighbours.window == 0:
-        return view.texts[key].format(risen=neighbours.risen, fresh=neighbours.fresh)
-    window = f"{ceil(neighbours.window / 60)} min"
-    return view.texts[f"{key}_within"].format(risen=neighbours.risen, fresh=neighbours.fresh, window=window)
-
-
-def build_sentence(view: View, event: Event) -> str:
-    """The event in one sentence, from its values."""
-    texts = view.texts
-    times = view.ratio(event.peak, event.background)
-    unit = view.unit_of(event.unit)
-    text = texts["sentence_fell" if event.peak < event.background else "sentence"].format(
-        when=view.date_time(event.onset),
-        name=view.name_of(event.observed_property),
-        station=event.station_name,
-        averaging=view.averaging(event.peak_averaging),
-        peak=f"{view.number(event.peak)} {unit}".strip(),
-        background=f"{view.number(event.background)} {unit}".strip(),
-    )
-    if times:
-        text += texts["sentence_times"].format(times=times)
-    lasted = view.duration(event.onset, event.end)
-    return text + texts["sentence_over" if event.end else "sentence_open"].format(lasted=lasted)

@@ -52,7 +52,12 @@ async def show_alert(view: ViewDependency, id_: ItemId) -> Response:
     async def make() -> Response:
         case = await service.get_case(view.request, id_)
         return _render_page(
-            view, "inspector_event.html", case=case, choices=list(_silence_choices(case)), hours=SILENCE_HOURS
+            view,
+            "inspector_event.html",
+            case=case,
+            choices=list(_silence_choices(case)),
+            hours=SILENCE_HOURS,
+            offers_dossier=service.offers_dossiers(view.request) and not case.alert.is_about_network,
         )
 
     return await _render_problems(view, make)
@@ -69,6 +74,22 @@ async def acknowledge_event(
     async def make() -> Response:
         await service.acknowledge(view.request, id_, note)
         return _redirect(view, f"inspector/events/{id_}")
+
+    return await _render_problems(view, make)
+
+
+@router.post("/inspector/events/{id}/dossier")
+async def make_dossier(view: ViewDependency, id_: ItemId) -> Response:
+    """Make the dossier of one event, and send it as a file."""
+
+    async def make() -> Response:
+        file = await service.make_dossier(view.request, id_, view.language)
+        headers = {
+            "Cache-Control": "no-store",
+            "Content-Disposition": f'attachment; filename="{file.file_name}"',
+            "X-Robots-Tag": "noindex",
+        }
+        return Response(file.content, media_type="application/zip", headers=headers)
 
     return await _render_problems(view, make)
 
@@ -176,7 +197,8 @@ async def _render_problems(view: View, make: Callable[[], Awaitable[Response]]) 
         return await make()
     except HTTPException as error:
         status = error.status_code if error.status_code in {400, 401, 403, 404, 503} else 400
-        return _render_page(view, "inspector_refused.html", status, status_code=status)
+        detail = error.detail if status == 503 else ""
+        return _render_page(view, "inspector_refused.html", status, status_code=status, detail=detail)
 
 
 def _redirect(view: View, path: str) -> RedirectResponse:

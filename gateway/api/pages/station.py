@@ -10,15 +10,9 @@ from alerting.vocabulary import UNIT_SYMBOLS
 from gateway.api.data.averages import MeanCache
 from gateway.api.http.parameters import ItemId
 from gateway.api.pages.chart import Chart, Line, MarkedPeriod
+from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS
 from gateway.api.pages.plumes import group_into_plumes
-from gateway.api.pages.renderer import (
-    ARBITRARY_SCALE_UNITS,
-    View,
-    ViewDependency,
-    respond_html,
-    respond_missing,
-    strip_licence,
-)
+from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing, strip_licence
 from gateway.api.pages.texts import LIVE_TEXTS
 from gateway.api.routes import events
 from gateway.api.routes.events import EventFilters

@@ -32,12 +32,15 @@ from gateway.access.accounts import Accounts
 from gateway.access.identity import Role, Scope
 from gateway.api.app import create_app
 from gateway.api.settings import ApiSettings
+from gateway.dossier.build import build_dossier
+from gateway.dossier.request import DossierPublisher, EventRequest
 from gateway.model.texts import texts_of
 from gateway.mqtt.client import create_client
 from gateway.mqtt.settings import BrokerSettings
 from tests.alerting.servers import MailServer, WebServer
 from tests.alerting.zaken_server import ZakenApi
 from tests.gateway.api.live.test_live import frames
+from tests.gateway.dossier.conftest import read_json, unpack
 from tests.gateway.enrolled_node import T0
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
@@ -261,3 +264,15 @@ async def test_every_channel_sends_the_same_figures(alert, broker, tmp_path, lan
             async with asyncio.timeout(10):
                 published = await anext(aiter(client.messages))
         check_document(json.loads(published.payload)["data"], alert)
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+async def test_the_dossier_has_the_same_figures(database, alert, language):
+    publisher = DossierPublisher(operator="Piekwacht", public_url="https://p.example")
+    dossier = await build_dossier(database, EventRequest(event=alert.event_id, language=language), publisher)
+    files = unpack(dossier.content)
+    check_document(read_json(files, "event.json"), alert)
+    html_text = files["data/dossier.html"].decode()
+    text = readable(re.sub(r"(?s)<section aria-labelledby=\"s[37]\">.*?</section>", "", html_text))
+    check_text(text, alert, language)
+    assert severity_text(alert.severity, language) in text

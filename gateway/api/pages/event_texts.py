@@ -1,0 +1,69 @@
+"""Texts and the charted period of one event; the page and the dossier share them. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+
+from gateway.api.pages.formats import Formats
+from gateway.api.schemas.events import Event
+
+_SHORT_EVENT = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChartPeriod:
+    """The period of an event's chart. `is_short`: the event is so short that single readings are drawn."""
+
+    start: datetime
+    end: datetime
+    is_short: bool
+
+
+def choose_chart_period(onset: datetime, end: datetime | None, now: datetime) -> ChartPeriod:
+    """Return the period around an event; without an end the event lasts until `now`."""
+    end = min(now, end or now)
+    if end - onset <= _SHORT_EVENT:
+        return ChartPeriod(start=onset - _SHORT_EVENT / 2, end=end + _SHORT_EVENT / 2, is_short=True)
+    latest = min(end + timedelta(minutes=30), onset + timedelta(hours=12))
+    end = max(onset + timedelta(minutes=30), latest)
+    return ChartPeriod(start=onset - timedelta(hours=1), end=end, is_short=False)
+
+
+def describe_event(formats: Formats, event: Event) -> str:
+    """The detector's sentence, which names neighbours and wind.
+
+    An older event has none, or one without the averaging of its peak: it gets `build_sentence`.
+    """
+    sentence = event.around.words.get(formats.language, "")
+    return sentence if formats.averaging(event.peak_averaging) in sentence else build_sentence(formats, event)
+
+
+def describe_neighbours(formats: Formats, event: Event) -> str:
+    """How many of how many neighbours rose or fell too, and within how many minutes (rounded up); empty without any."""
+    neighbours = event.around.neighbours
+    if neighbours is None or neighbours.fresh == 0:
+        return ""
+    key = "fell_too" if event.peak < event.background else "rose_too"
+    if neighbours.window == 0:
+        return formats.texts[key].format(risen=neighbours.risen, fresh=neighbours.fresh)
+    window = f"{ceil(neighbours.window / 60)} min"
+    return formats.texts[f"{key}_within"].format(risen=neighbours.risen, fresh=neighbours.fresh, window=window)
+
+
+def build_sentence(formats: Formats, event: Event) -> str:
+    """The event in one sentence, from its values."""
+    texts = formats.texts
+    times = formats.ratio(event.peak, event.background)
+    unit = formats.unit_of(event.unit)
+    text = texts["sentence_fell" if event.peak < event.background else "sentence"].format(
+        when=formats.date_time(event.onset),
+        name=formats.name_of(event.observed_property),
+        station=event.station_name,
+        averaging=formats.averaging(event.peak_averaging),
+        peak=f"{formats.number(event.peak)} {unit}".strip(),
+        background=f"{formats.number(event.background)} {unit}".strip(),
+    )
+    if times:
+        text += texts["sentence_times"].format(times=times)
+    lasted = formats.duration(event.onset, event.end)
+    return text + texts["sentence_over" if event.end else "sentence_open"].format(lasted=lasted)

@@ -1,0 +1,148 @@
+"""Builds a dossier: read the database once, write every file, put them into one bag.
+
+The same data give the same bytes, in any process, time zone and language of the machine.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from importlib.metadata import version
+
+from msgspec import Struct
+
+from gateway.dossier import exhibits
+from gateway.dossier.bag import write_bag
+from gateway.dossier.contents import Contents
+from gateway.dossier.crate import FILE_NAME, write_crate
+from gateway.dossier.document import Document, build_formats, draw_images, render_document, render_readme
+from gateway.dossier.evidence import EvidenceSource
+from gateway.dossier.loading import load_event_contents, load_period_contents
+from gateway.dossier.pdf import EmbeddedFile, write_pdf
+from gateway.dossier.request import DossierPublisher, DossierRequest, EventRequest
+from gateway.dossier.snapshot import Snapshot, open_snapshot
+from gateway.model.texts import texts_of
+from gateway.transparency.settings import PublicLogSettings
+
+_MAX_EMBEDDED_PROOFS = 20  # in the PDF; the bag holds all
+_README_NAMES = {"nl": "LEESMIJ.txt", "en": "README.txt"}
+
+
+class Dossier(Struct, frozen=True, kw_only=True):
+    """A dossier as a file: its name, and the bytes of the ZIP."""
+
+    file_name: str
+    content: bytes
+
+
+async def build_dossier(
+    dsn: str, request: DossierRequest, publisher: DossierPublisher, source: EvidenceSource | None = None
+) -> Dossier:
+    """Build the dossier. `source`: the public log, if there is one.
+
+    Raises DossierError for an unknown event, station or revision, if Pango is missing, or if a query fails; StartError
+    if the database is away.
+    """
+    async with open_snapshot(dsn) as snapshot:
+        contents = await _load_contents(snapshot, request, publisher.operator)
+        if source is not None:
+            contents = await _add_evidence(snapshot, contents, source)
+    files = await exhibits.build_exhibit_files(contents, publisher.operator)
+    return _write_dossier(contents, files, publisher)
+
+
+def open_source(public_log: PublicLogSettings | None) -> EvidenceSource | None:
+    """Return the public log of these settings; None without one."""
+    if public_log is None:
+        return None
+    from gateway.dossier.log_evidence import PublicLogEvidence  # noqa: PLC0415 - it loads the web framework
+
+    return PublicLogEvidence(public_log)
+
+
+async def _load_contents(snapshot: Snapshot, request: DossierRequest, operator: str) -> Contents:
+    if isinstance(request, EventRequest):
+        return await load_event_contents(snapshot, request, operator)
+    return await load_period_contents(snapshot, request, operator)
+
+
+async def _add_evidence(snapshot: Snapshot, contents: Contents, source: EvidenceSource) -> Contents:
+    """Add the evidence of the highest value of each event, and of every batch that stands in the log."""
+    evidence = dict[str, bytes]()
+    for event in contents.events:
+        document = event.document
+        at = datetime.fromisoformat(document.peak_at)
+        name = f"peak-{document.id}.piekwacht.json"
+        content = await source.build_value_evidence(
+            snapshot, contents.registry, document.station, document.observed_property, at
+        )
+        if content is not None:
+            evidence[name] = content
+    for batch in contents.batches:
+        content = await source.build_batch_evidence(snapshot, batch)
+        if content is not None:
+            evidence[f"{batch.name}.piekwacht.json"] = content
+    return replace(contents, evidence=evidence, policy=await source.read_policy(contents.area.id))
+
+
+def _write_dossier(contents: Contents, files: Mapping[str, bytes], publisher: DossierPublisher) -> Dossier:
+    """Write documents, description and bag. `files`: those for programs."""
+    formats = build_formats(contents)
+    facts = {"operator": publisher.operator, "version": version("piekwacht")}
+    document = Document(contents, formats, public_url=publisher.public_url, **facts)
+    html = render_document(
+        document,
+        contents,
+        formats,
+        draw_images(contents, formats),
+        exhibits.list_exhibits(files),
+        has_verifier="verify.py" in files,
+        **facts,
+    )
+    all_files = {**files, "dossier.html": html.encode()}
+    all_files["dossier.pdf"] = write_pdf(html, _choose_embedded(files, formats.language), contents.as_of)
+    readme = render_readme(document, formats, [*all_files, FILE_NAME])
+    all_files[_README_NAMES[formats.language]] = readme.encode()
+    all_files[FILE_NAME] = write_crate(
+        all_files,
+        title=document.title,
+        description=texts_of("dossier", formats.language)["annex"],
+        operator=publisher.operator,
+        language=formats.language,
+        at=contents.as_of,
+    )
+    name = f"piekwacht-dossier-{document.identifier}"
+    bag_facts = {
+        "Source-Organization": publisher.operator,
+        "External-Identifier": document.identifier,
+        "External-Description": document.title,
+        "Bag-Software-Agent": f"Piekwacht {facts['version']}",
+    }
+    content = write_bag(name, all_files, bag_facts, contents.as_of)
+    return Dossier(file_name=f"{name}.zip", content=content)
+
+
+def _choose_embedded(files: Mapping[str, bytes], language: str) -> list[EmbeddedFile]:
+    """The event, the policy and the first proofs: a PDF without its folder still has them."""
+    texts = texts_of("dossier", language)
+    proofs = sorted((path for path in files if path.startswith("evidence/")), key=_rank_proof)[:_MAX_EMBEDDED_PROOFS]
+    return [
+        *(
+            EmbeddedFile(name=path, content=files[path], description=texts["file_event"], relationship="Data")
+            for path in ("event.json", "events.json")
+            if path in files
+        ),
+        *(
+            EmbeddedFile(
+                name=path.rpartition("/")[2],
+                content=files[path],
+                description=texts["file_policy" if path == "policy.txt" else "file_evidence"],
+                relationship="Supplement",
+            )
+            for path in (*(["policy.txt"] if "policy.txt" in files else []), *proofs)
+        ),
+    ]
+
+
+def _rank_proof(path: str) -> tuple[bool, str]:
+    """The proofs of highest values come first."""
+    return not path.startswith("evidence/peak-"), path

@@ -1,0 +1,26 @@
+"""Evidence files in a dossier: the public log of the area proves the signed batches and the highest value."""
+
+from datetime import datetime
+from typing import Protocol
+
+from gateway.api.data.registry import PublicRegistry
+from gateway.dossier.contents import BatchExhibit
+from gateway.dossier.snapshot import Snapshot
+
+
+class EvidenceSource(Protocol):
+    """The public log of an area. Each method reads in the dossier's transaction.
+
+    None: the log does not hold it (yet), or its signed bytes were deleted.
+    """
+
+    async def build_batch_evidence(self, snapshot: Snapshot, batch: BatchExhibit) -> bytes | None:
+        """Return the evidence file of one signed batch."""
+
+    async def build_value_evidence(
+        self, snapshot: Snapshot, registry: PublicRegistry, station: str, observed_property: str, at: datetime
+    ) -> bytes | None:
+        """Return the evidence file of the value of that time."""
+
+    async def read_policy(self, area: str) -> str | None:
+        """Return the tlog-policy of the area's log, as text; None if the area has no log."""

@@ -1,0 +1,84 @@
+-- What a dossier reads beside the queries of the API. Every query runs in one transaction that only reads.
+
+-- name: select_revision
+-- One revision of an event (NULL: the newest), with its datastream, its levels and its detector.
+SELECT e.id, r.revision, e.revision AS newest_revision, r.changed_at, r.body::text AS body, e.area_id AS area,
+       e.datastream_id AS datastream, d.node_id AS node, s.name AS station_name, p.unit, p.severity AS levels,
+       coalesce(CASE WHEN r.revision = e.revision THEN e.severity END, i.alert ->> 'severity', e.severity) AS severity,
+       t.parameters::text AS parameters
+FROM event e
+JOIN event_revision r ON r.event_id = e.id AND r.revision = coalesce(%(revision)s::int, e.revision)
+JOIN datastream d ON d.id = e.datastream_id
+JOIN station s ON s.id = e.station_id
+JOIN observed_property p ON p.id = e.property_id
+LEFT JOIN detector t ON t.name = r.body ->> 'detector'
+LEFT JOIN alerting.inbox i ON i.event_id = e.id AND i.revision = r.revision
+WHERE e.id = %(id)s
+
+-- name: select_newest_revision
+SELECT revision FROM event WHERE id = %(id)s
+
+-- name: select_events_of_station
+-- Events at a station that overlap a period, oldest first.
+SELECT e.id FROM event e
+WHERE e.station_id = %(station)s AND e.onset < %(end)s AND coalesce(e.ended_at, 'infinity') > %(start)s
+ORDER BY e.onset, e.id LIMIT %(limit)s
+
+-- name: select_events_around
+-- Events in an area that overlap a period, with the columns of `select_events` of the API.
+SELECT e.id, e.revision, e.change, e.kind, e.area_id AS area, e.station_id AS station, s.name AS station_name,
+       e.property_id AS observed_property, p.unit, e.severity, e.onset, e.peak_at, e.detected_at, e.ended_at AS "end",
+       e.peak, e.background, e.excess, e.confidence, e.reasons, e.detector, e.detected_late, e.changed_at,
+       e.merged_into, e.around
+FROM event e JOIN station s ON s.id = e.station_id JOIN observed_property p ON p.id = e.property_id
+WHERE e.area_id = %(area)s AND e.onset < %(end)s AND coalesce(e.ended_at, 'infinity') > %(start)s
+ORDER BY e.onset, e.id LIMIT %(limit)s
+
+-- name: select_batches
+-- The signed batches with a reading of these datastreams in a period. An empty payload was deleted by retention.
+SELECT b.node_id AS node, b.incarnation, b.seq AS number, b.sha256, b.payload, b.clock, b.hist AS late, b.received_at,
+       b.committed_at, c.shift_ms, c.doubt
+FROM batch b LEFT JOIN clock_suspect c ON c.batch_id = b.id
+WHERE b.id IN (SELECT o.batch_id FROM observation o WHERE o.datastream_id = ANY(%(ids)s::int[])
+               AND o.observed_at >= %(start)s AND o.observed_at < %(end)s)
+ORDER BY b.node_id COLLATE "C", b.incarnation COLLATE "C", b.seq LIMIT %(limit)s
+
+-- name: select_installations
+-- Every node that ever stood at a station.
+SELECT i.node_id AS node, i.since, i.until, n.enrolled_at, n.revoked_at, n.verifier_key AS key
+FROM installation i JOIN node n ON n.id = i.node_id
+WHERE i.station_id = %(station)s ORDER BY i.since, i.node_id
+
+-- name: select_configurations
+-- Configurations that operators sent to a node before the end of the period.
+SELECT node_id AS node, version, desired_at FROM node_desired
+WHERE node_id = ANY(%(nodes)s::text[]) AND desired_at < %(end)s ORDER BY node_id, version
+
+-- name: select_copies
+-- Nodes of which two ran at once, if that overlaps the period.
+SELECT node_id AS node, first_at, last_at, conflicts FROM node_copy
+WHERE node_id = ANY(%(nodes)s::text[]) AND first_at < %(end)s AND last_at >= %(start)s ORDER BY node_id
+
+-- name: select_silences
+-- Silences and maintenance windows that were in force in the period.
+SELECT id, match, author, reason, starts_at, ends_at, kind FROM alerting.silence
+WHERE starts_at < %(end)s AND ends_at > %(start)s ORDER BY starts_at, id LIMIT %(limit)s
+
+-- name: summarise_selftest_peaks
+-- Synthetic peaks of one detector over the thirty days up to a moment.
+SELECT p.property_id AS observed_property, p.interval_s AS interval, p.multiple, count(*) AS injected,
+       count(*) FILTER (WHERE outcome = 'found') AS found, percentile_cont(0.5) WITHIN GROUP (ORDER BY delay_s) AS delay,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY size_ratio) AS ratio
+FROM selftest_peak p
+WHERE p.detector = %(detector)s AND p.property_id = %(property)s AND p.outcome IN ('found', 'missed')
+  AND p.hour > %(until)s::timestamptz - interval '30 days' AND p.hour <= %(until)s
+GROUP BY p.property_id, p.interval_s, p.multiple ORDER BY p.interval_s, p.multiple
+
+-- name: summarise_selftest_exposure
+-- Over the same days: sensor days and peaks without synthetic peaks.
+SELECT e.property_id AS observed_property, e.interval_s AS interval, sum(e.sensor_days) AS sensor_days,
+       sum(e.peaks)::int AS peaks, sum(e.alone)::int AS alone
+FROM selftest_exposure e
+WHERE e.detector = %(detector)s AND e.property_id = %(property)s
+  AND e.hour > %(until)s::timestamptz - interval '30 days' AND e.hour <= %(until)s
+GROUP BY e.property_id, e.interval_s ORDER BY e.interval_s

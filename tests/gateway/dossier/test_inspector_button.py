@@ -1,0 +1,93 @@
+"""Inspectors get the dossier of an event of their area by a button; the audit log names it."""
+
+import asyncio
+import stat
+import sys
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from gateway.dossier import worker
+from gateway.dossier.worker import DossierWorker
+from tests.gateway.api.conftest import running_api
+from tests.gateway.api.inspector.conftest import keys  # noqa: F401 - a fixture
+from tests.gateway.dossier.conftest import PUBLISHER, fill, unpack
+
+
+@pytest.fixture
+def node():
+    """The fixture `keys` wants a node; `peak` enrols three."""
+
+
+@pytest.fixture
+async def peak(database):
+    return await fill(database, begin=1_500, minutes=4, after=300)
+
+
+def audit_rows(dsn):
+    with psycopg.connect(dsn) as connection:
+        return connection.execute("SELECT who, object, outcome FROM access.audit ORDER BY id").fetchall()
+
+
+@pytest.mark.slow
+async def test_the_button_sends_the_dossier_and_the_audit_log_names_it(database, broker, peak, keys):  # noqa: F811
+    dossiers = DossierWorker(database, PUBLISHER)
+    async with running_api(database, broker, dossiers=dossiers) as (api, _):
+        page = await api.get(f"/nl/inspector/events/{peak}", headers=keys["anna"])
+        assert f'action="/nl/inspector/events/{peak}/dossier"' in page.text
+        first, second = await asyncio.gather(
+            *(api.post(f"/nl/inspector/events/{peak}/dossier", headers=keys["anna"], timeout=110) for _ in range(2))
+        )
+        assert (first.status_code, second.status_code) == (200, 200), first.text
+        assert first.content == second.content
+        assert first.headers["content-type"] == "application/zip"
+        assert first.headers["cache-control"] == "no-store"
+        assert f'filename="piekwacht-dossier-{peak}-r' in first.headers["content-disposition"]
+        files = unpack(first.content)
+        assert files["data/dossier.pdf"].startswith(b"%PDF-1.7")
+        assert (await api.post(f"/inspector/events/{peak}/dossier")).status_code == 401
+        assert (await api.post(f"/inspector/events/{peak}/dossier", headers=keys["bob"])).status_code == 403
+    who, action, outcome = audit_rows(database)[0]
+    assert (who.split("/")[0], action, outcome) == ("anna", f"dossier {peak}", "allowed")
+
+
+async def test_without_a_maker_there_is_no_button(database, broker, peak, keys):  # noqa: F811
+    async with running_api(database, broker) as (api, _):
+        page = await api.get(f"/inspector/events/{peak}", headers=keys["anna"])
+        assert page.status_code == 200
+        assert "/dossier" not in page.text
+        answer = await api.post(f"/inspector/events/{peak}/dossier", headers=keys["anna"])
+        assert answer.status_code == 404
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """A program instead of Python, which writes what a test wants."""
+
+    def write(script):
+        path = tmp_path / "program"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setattr(sys, "executable", str(path))
+
+    return write
+
+
+async def test_a_child_that_fails_is_a_sentence_on_the_page(database, broker, peak, keys, program):  # noqa: F811
+    program("echo 'Pango is missing: apt-get install libpango-1.0-0' >&2; exit 1")
+    async with running_api(database, broker, dossiers=DossierWorker(database, PUBLISHER)) as (api, _):
+        answer = await api.post(f"/inspector/events/{peak}/dossier", headers=keys["anna"])
+    assert answer.status_code == 503
+    assert "Pango is missing: apt-get install libpango-1.0-0" in answer.text
+
+
+async def test_a_child_that_hangs_is_killed_and_the_next_dossier_is_made(program, monkeypatch):
+    monkeypatch.setattr(worker, "_MAKE_SECONDS", 0.5)
+    program("sleep 60")
+    dossiers = DossierWorker("dbname=none", PUBLISHER)
+    for _ in range(2):
+        began = datetime.now(UTC)
+        with pytest.raises(worker.DossierError, match="was not ready after"):
+            await dossiers.make("x", "nl")
+        assert (datetime.now(UTC) - began).total_seconds() < 10
