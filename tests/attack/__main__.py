@@ -1,11 +1,12 @@
-"""`python -m tests.attack NAME TARGET`: one attack as a process, so that it takes no time from what measures it.
+"""`python -m tests.attack NAME... TARGET`: attacks as a process, so that they take no time from the measurement.
 
-TARGET is JSON. Prints the outcomes as JSON: how often the attack got which answer.
+TARGET is JSON; several attacks run at once. Prints the outcomes as JSON: how often the attack got which answer.
 """
 
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 
 from tests.attack.attacker import Target
 from tests.attack.http_attacks import HTTP_ATTACKS
@@ -14,11 +15,12 @@ from tests.attack.mqtt_attacks import MQTT_ATTACKS
 ATTACKS = {**HTTP_ATTACKS, **MQTT_ATTACKS}
 
 
-def main(name: str, target: str) -> None:
-    """Run the attack until its end."""
-    outcomes = asyncio.run(ATTACKS[name](Target(**json.loads(target))))
-    print(json.dumps(dict(outcomes.most_common())))
+async def run_attacks(names: Sequence[str], target: Target) -> dict[str, dict[str, int]]:
+    """Run these attacks at once until their end."""
+    outcomes = await asyncio.gather(*(ATTACKS[name](target) for name in names))
+    return {name: dict(outcome.most_common()) for name, outcome in zip(names, outcomes, strict=True)}
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    *names, target = sys.argv[1:]
+    print(json.dumps(asyncio.run(run_attacks(names, Target(**json.loads(target))))))

@@ -51,11 +51,12 @@ def test_a_line_of_200_megabytes_in_a_small_file_is_refused(tmp_path):
     assert memory < 50 * MEGABYTE
 
 
-def test_20_megabytes_of_empty_lines_in_a_small_file_need_little_memory(tmp_path):
+def test_a_million_empty_lines_in_a_small_file_need_little_memory(tmp_path):
     path = tmp_path / "lines.csv.gz"
-    write_bomb(path, b"\n" * MEGABYTE, 20)
-    assert read_in_a_process(path)[:2] == ("read", 1)
-    assert read_in_a_process(path)[2] < 50 * MEGABYTE
+    write_bomb(path, b"\n" * MEGABYTE, 1)
+    outcome, rows, memory = read_in_a_process(path)
+    assert (outcome, rows) == ("read", 1)
+    assert memory < 20 * MEGABYTE
 
 
 def test_a_row_group_that_unpacks_to_more_than_the_limit_is_refused_before_it_is_read(tmp_path, monkeypatch):

@@ -75,7 +75,7 @@ async def test_long_addresses_with_short_answers_fill_the_cache_no_further_than_
 
     for number in range(2_000):
         await responses.get(f"{number:04}" + "x" * 4_000, 60.0, make)
-    stored = [key for key in responses._entries if responses.find_fresh(key, 60.0)]
+    stored = [key for key in list(responses._entries) if responses.find_fresh(key, 60.0)]
     assert 100 <= len(stored) < 250
     assert sum(map(len, stored)) < limit
     assert stored[-1].startswith("1999"), "the newest stay"

@@ -172,7 +172,6 @@ STRANGE_HEADERS = {
     "Host": "evil.test",
     "Referer": "https://evil.test/",
     "User-Agent": "<script>evil.test</script>",
-    "Accept": "evil.test",
     "Accept-Language": "evil.test",
     "Range": "bytes=0-0",
     "If-Modified-Since": "evil.test",
