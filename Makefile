@@ -3,7 +3,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 SHARED ?= ../shared
-.PHONY: help demo test check prose containers benchmark-detection faults fuzz fuzz-api configuration sensors pictures lock clean audit sbom release
+.PHONY: help demo test check prose containers benchmark-detection faults attack fuzz fuzz-api configuration sensors pictures lock clean audit sbom release
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ containers: .venv/prepared  ## test deploy/compose: build and start it with Dock
 
 faults: .venv/prepared  ## kill processes, cut connections and power in a long test (ARGS="--kills 200 --seed 7")
 	$(BIN)/pytest tests/faults -s --kills 200 $(ARGS)
+
+attack: .venv/prepared  ## attack a running site and measure what others notice (ARGS="--long")
+	$(BIN)/pytest tests/attack -s $(ARGS)
 
 fuzz: .venv/prepared  ## send an hour of noise to every decoder of the agent, and one to the verifier (ARGS="--seconds 60")
 	$(BIN)/python -m tests.edge_agent.fuzz $(ARGS)

@@ -21,6 +21,13 @@ _PROCESSORS = [
 ]
 
 
+def escape_unprintable(text: str) -> str:
+    r"""Return the text with `\x1b` for characters that a terminal or a log would obey: strangers choose some texts."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """Return the logger `name`; it writes nothing until the process configures logging, like any logger."""
     logger = structlog.wrap_logger(

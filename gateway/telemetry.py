@@ -8,7 +8,8 @@ BATCHES = Counter("piekwacht_batches_total", "ReadingBatches received, by outcom
 READINGS = Counter("piekwacht_readings_total", "Readings (points in time of a node) committed", ["area"])
 OBSERVATIONS = Counter("piekwacht_observations_total", "Observations (values of a datastream) committed", ["area"])
 FLAGGED_OBSERVATIONS = Counter("piekwacht_flagged_observations_total", "Observations committed with a flag", ["flag"])
-REJECTED_PAYLOADS = Counter("piekwacht_rejected_total", "Payloads put into quarantine, by reason", ["reason"])
+REJECTED_PAYLOADS = Counter("piekwacht_rejected_total", "Payloads rejected, by reason", ["reason"])
+OMITTED_PAYLOADS = Counter("piekwacht_quarantine_omitted_total", "Rejected payloads that quarantine had no room for")
 COPIES = Counter(
     "piekwacht_node_copies_total", "Transactions that showed two cards of one node at once", ["area", "node"]
 )

@@ -1,5 +1,6 @@
-"""The table of layers in docs/architecture.md says what import-linter checks."""
+"""The table of layers in docs/architecture.md is the import contract, and SQL has its values as parameters."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -30,3 +31,35 @@ def read_table(column: int) -> list[set[str]]:
 @pytest.mark.parametrize("package", COLUMNS)
 def test_the_table_of_layers_is_the_contract(package):
     assert read_table(COLUMNS[package]) == read_contract(package)
+
+
+def find_composed_statements(source: str) -> list[int]:
+    """Lines of calls that execute a statement which is put together from texts; psycopg.sql composes safely."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"execute", "executemany", "copy"}
+        and node.args
+        and (
+            isinstance(node.args[0], ast.JoinedStr | ast.BinOp)
+            or (
+                isinstance(node.args[0], ast.Call)
+                and isinstance(getattr(node.args[0].func, "value", None), ast.Constant)
+            )
+        )
+    ]
+
+
+def test_sql_is_in_files_and_values_are_parameters():
+    for package in COLUMNS:
+        for path in (REPO / package).rglob("*.py"):
+            lines = find_composed_statements(path.read_text())
+            assert not lines, f"{path.relative_to(REPO)}, lines {lines}: pass values as parameters"
+
+
+@pytest.mark.parametrize("statement", ["f'SELECT {x}'", "'SELECT ' + x", "'SELECT %s' % x", "'SELECT {}'.format(x)"])
+def test_the_search_for_composed_statements_sees_each_way(statement):
+    assert find_composed_statements(f"connection.execute({statement})") == [1]
+    assert find_composed_statements("connection.execute(QUERIES['x'], values)") == []

@@ -1,10 +1,12 @@
 """The acknowledgement page at the database: the signing keys, the event that a link names, the stored answer.
 
 The API's acknowledge route calls it. Each request opens a connection, because requests are few; a forged link
-opens none.
+opens none. At most four are open at once: somebody with one link could else take all that the database has.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from alerting.sql import load_queries
 
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 _KEYS_MAX_AGE = 60.0  # seconds until the keys are read again
+_MAX_CONNECTIONS = 4
 
 
 class AcknowledgementPage(Struct, frozen=True, kw_only=True):
@@ -35,6 +38,7 @@ class AcknowledgementStore:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
+        self._connections, self._keys_lock = asyncio.Semaphore(_MAX_CONNECTIONS), asyncio.Lock()
         self._keys: Mapping[int, bytes] = {}
         self._keys_read_at = datetime.min.replace(tzinfo=UTC)
 
@@ -44,7 +48,7 @@ class AcknowledgementStore:
         if isinstance(payload, TokenRejection):
             return _rejection_page(payload)
         key = {"event": payload.event}
-        async with await self._connect() as connection:
+        async with self._connect() as connection:
             alert_json = await fetch_value(connection, str, _QUERIES["select_newest_alert"], key)
             acknowledgements = await fetch_all(connection, Acknowledgement, _QUERIES["select_acknowledgements"], key)
         if alert_json is None:
@@ -60,26 +64,32 @@ class AcknowledgementStore:
             return _rejection_page(payload)
         if form is None:
             return await self.render_page(token)
-        async with await self._connect() as connection:
+        async with self._connect() as connection:
             await connection.execute(_QUERIES["insert_acknowledgement"], _sql_parameters(payload, form))
         telemetry.ACKNOWLEDGEMENTS.labels("acknowledged").inc()
         return None
 
     async def _verify_token(self, token: str) -> TokenPayload | TokenRejection:
         now = datetime.now(UTC)
-        if (now - self._keys_read_at).total_seconds() > _KEYS_MAX_AGE:
-            async with await self._connect() as connection:
-                self._keys = await select_signing_keys(connection)
-            self._keys_read_at = now
+        async with self._keys_lock:  # many requests read them once
+            if (now - self._keys_read_at).total_seconds() > _KEYS_MAX_AGE:
+                async with self._connect() as connection:
+                    self._keys = await select_signing_keys(connection)
+                self._keys_read_at = now
         return acknowledgement.verify_token(token, self._keys, now)
 
-    async def _connect(self) -> psycopg.AsyncConnection:
-        return await psycopg.AsyncConnection.connect(
-            self._dsn,
-            connect_timeout=5,
-            application_name="piekwacht acknowledgement",
-            options="-c statement_timeout=5000",
-        )
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator[psycopg.AsyncConnection]:
+        async with (
+            self._connections,
+            await psycopg.AsyncConnection.connect(
+                self._dsn,
+                connect_timeout=5,
+                application_name="piekwacht acknowledgement",
+                options="-c statement_timeout=5000",
+            ) as connection,
+        ):
+            yield connection
 
 
 def _sql_parameters(payload: TokenPayload, form: AcknowledgementForm) -> Mapping[str, str]:

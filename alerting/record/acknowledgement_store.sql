@@ -5,7 +5,8 @@ SELECT alert::text FROM alerting.inbox WHERE event_id = %(event)s ORDER BY revis
 SELECT who, note, said_at AS at FROM alerting.acknowledgement WHERE event_id = %(event)s ORDER BY id
 
 -- name: insert_acknowledgement
--- The event, and those that a storm gathered into the same notification. A second press adds nothing.
+-- The event, and those that a storm gathered into the same notification. A second press adds nothing, nor does one
+-- after a hundred: by then everybody knows, and whoever has the link must not fill the record.
 INSERT INTO alerting.acknowledgement (event_id, who, note, receiver, via)
 SELECT target.event_id, %(author)s, %(note)s, %(receiver)s, 'link'
 FROM (SELECT %(event)s::text AS event_id
@@ -15,3 +16,4 @@ FROM (SELECT %(event)s::text AS event_id
 WHERE NOT EXISTS (SELECT 1 FROM alerting.acknowledgement a
                   WHERE a.event_id = target.event_id AND a.who = %(author)s AND a.note = %(note)s
                     AND a.receiver = %(receiver)s)
+  AND (SELECT count(*) FROM alerting.acknowledgement a WHERE a.event_id = target.event_id AND a.via = 'link') < 100

@@ -1,12 +1,14 @@
 """Section `[api]` of piekwacht.toml: the public API and pages."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, field
 
 from gateway.access.settings import AccessSettings
+
+_LONGEST_CONTACT = timedelta(days=366)  # RFC 9116 recommends less than a year
 
 
 class BaseMapSettings(Struct, frozen=True, kw_only=True):
@@ -31,7 +33,7 @@ class SecurityTxtSettings(Struct, frozen=True, kw_only=True):
     """`[api.security_txt]`: the contact for reports of vulnerabilities, published at /.well-known/security.txt.
 
     contact  where reports go, such as mailto:security@example.org or the https address of a form
-    expires  UTC time until which the contact is valid, less than a year away; after it the file is not published
+    expires  UTC time until which the contact is valid, at most a year away; else the file is not published
     """
 
     contact: Annotated[str, Meta(pattern=r"^(mailto:|https://|tel:)[^ \r\n]+$")]
@@ -40,6 +42,15 @@ class SecurityTxtSettings(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Reject a date that does not exist."""
         datetime.fromisoformat(self.expires)
+
+    def find_problem(self, now: datetime) -> str | None:
+        """Return why the contact must not be published at `now`, None if it may (RFC 9116, 2.5.5)."""
+        expires = datetime.fromisoformat(self.expires)
+        if expires <= now:
+            return f"the contact for security was valid until {self.expires}"
+        if expires - now > _LONGEST_CONTACT:
+            return f"the contact for security is valid until {self.expires}, which is more than a year away"
+        return None
 
 
 class ApiSettings(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from psycopg.rows import class_row
 
+from alerting.log import escape_unprintable
 from alerting.vocabulary import count_things
 from edge_agent.configuration import ConfigurationError
 from gateway import settings
@@ -15,6 +16,7 @@ from gateway.errors import GatewayError
 from gateway.store.connection import QUERIES, connect
 
 _MAX_SHOWN_BYTES = 4096
+_MAX_SHOWN_CHARACTERS = 200  # of a topic in the list
 
 
 class QuarantineEntry(Struct, frozen=True, kw_only=True):
@@ -93,8 +95,9 @@ def _list_entries(args: argparse.Namespace, dsn: str) -> None:
             print("no such payload is in quarantine" if args.reason or args.since else "the quarantine is empty")
         for row in rows:
             state = f"  [{row.outcome or 'to be retried'}]" if row.replay_asked_at else ""
-            print(f"#{row.id} {row.received_at:%Y-%m-%d %H:%M:%S}Z {row.topic} {row.size} bytes")
-            print(f"    {row.reason}: {row.detail}{state}")
+            topic, detail = escape_unprintable(row.topic[:_MAX_SHOWN_CHARACTERS]), escape_unprintable(row.detail)
+            print(f"#{row.id} {row.received_at:%Y-%m-%d %H:%M:%S}Z {topic} {row.size} bytes")
+            print(f"    {row.reason}: {detail}{state}")
 
 
 def _show_payload(args: argparse.Namespace, dsn: str) -> None:
@@ -103,15 +106,14 @@ def _show_payload(args: argparse.Namespace, dsn: str) -> None:
         row = cursor.execute(QUERIES["select_quarantine_entry"], {"id": args.id}).fetchone()
     if row is None:
         raise GatewayError(f"no payload #{args.id} is in quarantine; `piekwacht quarantine list` shows their ids")
-    print(f"#{row.id} was received at {row.received_at.isoformat()} on {row.topic}")
-    print(f"{row.reason}: {row.detail}")
+    print(f"#{row.id} was received at {row.received_at.isoformat()} on {escape_unprintable(row.topic)}")
+    print(f"{row.reason}: {escape_unprintable(row.detail)}")
     if row.replay_asked_at:
         attempt = f"retried {row.replayed_at.isoformat()}: {row.outcome}" if row.replayed_at else "not yet retried"
         print(f"replay requested by {row.replay_asked_by} at {row.replay_asked_at.isoformat()}; {attempt}")
     print(f"{len(row.payload)} bytes:")
     text = row.payload[:_MAX_SHOWN_BYTES].decode("utf-8", "backslashreplace")
-    # escaped, so that no payload can send control sequences to the terminal
-    print("".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text))
+    print("\n".join(map(escape_unprintable, text.split("\n"))))
     if len(row.payload) > _MAX_SHOWN_BYTES:
         print(f"... and {len(row.payload) - _MAX_SHOWN_BYTES} more bytes")
 

@@ -35,6 +35,7 @@ from gateway.model.registry import Node, Registry
 _EARLIEST_MS = -2_208_988_800_000  # 1900-01-01; earlier timestamps are rejected
 _LATEST_MS = 7_258_118_400_000  # 2200-01-01
 _MAX_BODY_BYTES = 1 << 20
+_STORED_BYTES = 65_536  # of a payload that is too long to be a batch
 _COVARIATES = {"rh": "humidity", "wind_speed": "wind_speed", "wind_direction": "wind_direction"}
 
 
@@ -60,6 +61,12 @@ class RejectedPayload:
     reason: RejectionReason
     detail: str
     key: tuple[str, str, int] | None = None
+
+    @property
+    def stored_body(self) -> bytes:
+        """The bytes that quarantine stores: the body, or the beginning of one that is too long."""
+        body = self.payload.body
+        return body[:_STORED_BYTES] if self.reason is RejectionReason.TOO_LONG else body
 
 
 class BatchHeader(msgspec.Struct, frozen=True):
@@ -193,7 +200,10 @@ def _find_sender(payload: Payload, registry: Registry) -> Node:
     except MalformedError as error:
         raise _RejectionError(RejectionReason.FOREIGN_TOPIC, str(error)) from None
     if len(payload.body) > _MAX_BODY_BYTES:
-        raise _RejectionError(RejectionReason.TOO_LONG, f"{len(payload.body)} bytes; the limit is {_MAX_BODY_BYTES}")
+        detail = (
+            f"at least {len(payload.body)} bytes, of which {_STORED_BYTES} are stored; the limit is {_MAX_BODY_BYTES}"
+        )
+        raise _RejectionError(RejectionReason.TOO_LONG, detail)
     node = registry.nodes.get(topic.node)
     if node is None:
         raise _RejectionError(RejectionReason.UNKNOWN_NODE, f"no node {topic.node} is enrolled")

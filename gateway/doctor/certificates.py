@@ -1,4 +1,4 @@
-"""Checks of certificates: our own files, the authority's, the broker's, and whether the broker accepts ours."""
+"""Checks of what expires: certificates of ours, of the authority and of the broker, and the contact for security."""
 
 import contextlib
 import socket
@@ -10,6 +10,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
+from gateway.api.settings import SecurityTxtSettings
 from gateway.doctor.finding import Finding, FindingFactory
 from gateway.mqtt.settings import BrokerSettings, TlsSettings
 
@@ -70,6 +71,21 @@ def _check_chain_and_key(
         tls.create_context()
     except OSError:  # also ssl.SSLError
         yield _FINDING.fault(f"{tls.key} is not the key of {tls.certificate}", "copy both from where they were created")
+
+
+def check_contact(contact: SecurityTxtSettings | None, now: datetime) -> Iterator[Finding]:
+    """Whether `/.well-known/security.txt` is published, and until when."""
+    finding, remedy = FindingFactory("security contact"), "look whether it is still right, and set a new `expires`"
+    if contact is None:
+        yield finding.note("this site names no contact for security", "set [api.security_txt]")
+        return
+    problem = contact.find_problem(now)
+    if problem is not None:
+        yield finding.fault(f"security.txt is not published: {problem}", remedy)
+    elif datetime.fromisoformat(contact.expires) - now < _EXPIRY_WARNING:
+        yield finding.warning(f"the contact for security expires on {contact.expires}", remedy)
+    else:
+        yield finding.ok(f"the contact for security is valid until {contact.expires}")
 
 
 def check_broker(settings: BrokerSettings, now: datetime) -> Iterator[Finding]:

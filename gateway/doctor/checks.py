@@ -29,6 +29,9 @@ def build_checks(hosts: services.Hosts = MappingProxyType({})) -> Mapping[str, C
         "alerting": lambda settings: services.check_alerting(settings, hosts),
         "mail": lambda settings: mail.check_mail(settings.alerting),
         "evaluation": lambda settings: services.check_evaluation(settings, hosts, time.time()),
+        "security contact": lambda settings: certificates.check_contact(
+            settings.api.security_txt, certificates.current_time()
+        ),
         "silence": lambda settings: services.check_silence(settings, hosts, time.time()),
         "log": public_log.check_log,
         "heartbeat": lambda settings: services.check_heartbeat(settings, hosts, time.time()),

@@ -2,7 +2,7 @@
 
 import argparse
 import getpass
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import psycopg
 from msgspec import Struct
 from psycopg.rows import class_row, scalar_row
 
+from alerting.log import escape_unprintable
 from edge_agent import provisioning
 from edge_agent.configuration import ConfigurationError
 from edge_agent.identity import EnrolmentRequest, NodeKeys
@@ -19,6 +20,7 @@ from gateway import settings
 from gateway.enrolment.authority import CertificateAuthority
 from gateway.enrolment.bundle import collect_files, pack_archive
 from gateway.enrolment.ca_command import add_ca_argument, write_new_file
+from gateway.enrolment.node_report import describe_report
 from gateway.errors import GatewayError, StartError
 from gateway.model.clock_doubt import describe_clock_error
 from gateway.model.registry import Node
@@ -206,39 +208,10 @@ def _format_node(row: NodeListing) -> str:
     else:
         state = f"{'online' if row.online else 'offline'}, heard {row.last_seen:%Y-%m-%d %H:%M:%S}Z"
     remarks = [f"TWO CARDS SEND AT ONCE, last at {row.copied_at:%Y-%m-%d %H:%M:%S}Z"] if row.copied_at else []
-    remarks += [
-        f"{name}: {sensor_state}"
-        for name, sensor_state in (row.health or {}).get("sensors", {}).items()
-        if sensor_state not in {"ok", "done"}
-    ]
-    remarks += _describe_refused((row.health or {}).get("refused_values", {}))
+    remarks += describe_report(row.status, row.health)
     remarks += _describe_clock(row)
-    renewal = (row.health or {}).get("renewal")
-    if renewal:
-        remarks.append(
-            f"new incarnation at {datetime.fromtimestamp(renewal['renewed_at'] / 1000, UTC):%Y-%m-%d %H:%M}Z"
-        )
-        remarks.append(f"because of {renewal['reason'].replace('_', ' ')}")
-    remote = (row.status or {}).get("remote") or {}
-    if remote.get("version"):
-        remarks.append(f"configuration {remote['version']} in force")
-    if remote.get("on_trial"):
-        remarks.append(f"configuration {remote['on_trial']} on trial")
-    if remote.get("refused"):
-        remarks.append(f"configuration {remote['refused']} refused: {remote.get('error')}")
-    until = (row.health or {}).get("certificate_until")
-    if until:
-        remarks.append(f"certificate until {until[:10]}")
-    return "  ".join([f"{row.node:20} {row.area}/{row.station}", state, "; ".join(remarks)]).rstrip()
-
-
-def _describe_refused(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Values that a node refused since its start: sensor -> reason -> number."""
-    return [
-        f"{sensor}: refused {count} values, {reason}"
-        for sensor, reasons in counts.items()
-        for reason, count in reasons.items()
-    ]
+    line = "  ".join([f"{row.node:20} {row.area}/{row.station}", state, "; ".join(remarks)]).rstrip()
+    return escape_unprintable(line)
 
 
 def _describe_clock(row: NodeListing) -> list[str]:

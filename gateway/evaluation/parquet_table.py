@@ -7,6 +7,7 @@ Numbers become their shortest text, which reads back as the same number; times b
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -16,6 +17,7 @@ from edge_agent.configuration import ConfigurationError
 from edge_agent.recordings.files import TableRow
 
 _METADATA_COLUMNS = ("station", "observed_property")
+_MAX_GROUP_BYTES = 1 << 30  # of a row group when unpacked; a million readings have some 20 MB
 
 
 class ParquetTable:
@@ -31,6 +33,7 @@ class ParquetTable:
         try:
             with pa.parquet.ParquetFile(self.path) as file:
                 schema = file.schema_arrow
+                self._check_size(file.metadata)
                 leading = _leading_cells(schema)
                 yield TableRow(1, [*leading, *schema.names])
                 number = 1
@@ -43,6 +46,16 @@ class ParquetTable:
             raise ConfigurationError(
                 f"{self.path}: the recording cannot be read as Parquet ({one_line(error)[:200]})"
             ) from None
+
+    def _check_size(self, metadata: Any) -> None:  # noqa: ANN401 - pyarrow has no types
+        """Refuse a small file that would fill the memory: rows are read group by group."""
+        sizes = (metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+        largest = max(sizes, default=0)
+        if largest > _MAX_GROUP_BYTES:
+            raise ConfigurationError(
+                f"{self.path}: a row group has {largest >> 20} MB when unpacked, more than {_MAX_GROUP_BYTES >> 20}; "
+                "write the file again with smaller row groups"
+            )
 
 
 def _leading_cells(schema: pa.Schema) -> dict[str, str]:

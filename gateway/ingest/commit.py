@@ -1,4 +1,4 @@
-"""Commits one micro-batch, whatever the database does: retries, and isolates a payload that it refuses.
+"""Commits one micro-batch, whatever the database does: retries, and isolates a message that it refuses.
 
 The session calls it and acknowledges the messages afterwards. The ledger makes every repetition safe.
 """
@@ -15,6 +15,7 @@ from gateway.decoding.decode import Payload, RejectedPayload
 from gateway.decoding.rejection import RejectionReason
 from gateway.ingest.micro_batch import MicroBatch
 from gateway.ingest.pipeline import CommitResult, Pipeline
+from gateway.store.nodes import NodeMessage
 
 _LOG = get_logger("gateway.ingest")
 
@@ -43,7 +44,7 @@ async def commit_with_retry(pipeline: Pipeline, micro_batch: MicroBatch, *, retr
 
 
 async def _store_micro_batch(pipeline: Pipeline, micro_batch: MicroBatch) -> CommitResult:
-    """Store all in one transaction; if the database rejects it, store each payload alone and quarantine the culprit."""
+    """Store all in one transaction; if the database rejects it, store each message alone and quarantine the culprit."""
     try:
         return await pipeline.process(micro_batch.payloads, micro_batch.node_messages, micro_batch.speculation)
     except (psycopg.OperationalError, psycopg.InterfaceError):
@@ -59,7 +60,19 @@ async def _store_micro_batch(pipeline: Pipeline, micro_batch: MicroBatch) -> Com
             stored_ranges=total.stored_ranges + result.stored_ranges,
             live_messages=total.live_messages + result.live_messages,
         )
+    for node_message in micro_batch.node_messages:
+        await _store_node_message(pipeline, node_message)
     return total
+
+
+async def _store_node_message(pipeline: Pipeline, node_message: NodeMessage) -> None:
+    """Store a status or health message alone; the database may refuse it."""
+    try:
+        await pipeline.process([], [node_message])
+    except (psycopg.OperationalError, psycopg.InterfaceError):
+        raise
+    except psycopg.Error as error:
+        _LOG.warning("status of a node not stored", node=node_message.topic.node, error=one_line(error))
 
 
 async def _store_payload(pipeline: Pipeline, payload: Payload) -> CommitResult:

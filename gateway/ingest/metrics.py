@@ -20,6 +20,7 @@ def count_transaction(report: TransactionReport) -> None:
     _count_batches(registry, report.accepted, rows)
     for rejection in report.rejected:
         telemetry.REJECTED_PAYLOADS.labels(rejection.reason.value).inc()
+    telemetry.OMITTED_PAYLOADS.inc(report.omitted)
     for copy in report.copies:
         telemetry.COPIES.labels(registry.nodes[copy.node].area, copy.node).inc()
     for flag in Flag:

@@ -24,6 +24,7 @@ from gateway.ingest.dating import BatchDating
 from gateway.ingest.handover import FormerEventEnder
 from gateway.ingest.late_data import LateDataDetector, record_gaps
 from gateway.ingest.outbox import write_outbox
+from gateway.ingest.quarantine_budget import QuarantineBudget
 from gateway.ingest.quarantine_replay import QuarantineReplay
 from gateway.ingest.reporter import TransactionReporter
 from gateway.ingest.silence import ReadingClock
@@ -50,12 +51,16 @@ class CommitResult:
 
 @dataclass(frozen=True, kw_only=True)
 class _Accepted:
-    """Payloads of a transaction, compared with the ledger and placed in datastreams."""
+    """Payloads of a transaction, compared with the ledger and placed in datastreams.
+
+    `quarantined`: the rejected payloads that are stored; there is no room for the others.
+    """
 
     state: VersionedState
     decoded: DecodedPayloads
     batches: ledger.AcceptedBatches
     rejected: Sequence[RejectedPayload]
+    quarantined: Sequence[RejectedPayload]
     copies: Sequence[CopySighting]
 
 
@@ -73,7 +78,7 @@ class Pipeline:
         self._late_data = LateDataDetector(store, analyzer)
         self._dating = BatchDating(store)
         self._quarantine_replay = QuarantineReplay(store, self._state, self.process)
-        self._copy_detector = CopyDetector()
+        self._copy_detector, self._quarantine_budget = CopyDetector(), QuarantineBudget()
         self._former_events = FormerEventEnder(store, detector.name)
         self._reporter = TransactionReporter()
         self._analyzer, self._reading_clock = analyzer, ReadingClock()
@@ -130,6 +135,7 @@ class Pipeline:
                 registry=state.registry,
                 accepted=accepted.batches,
                 rejected=accepted.rejected,
+                omitted=len(accepted.rejected) - len(accepted.quarantined),
                 copies=accepted.copies,
                 outcome=outcome,
                 seconds=time.perf_counter() - started_at,
@@ -154,7 +160,14 @@ class Pipeline:
         state = await self._state.create_datastreams(tx, state, unplaced)
         rejected = [*decoded.rejected, *batches.tampered, *unplaced.rejections]
         copies = self._copy_detector.find_copies(batches.new, batches.tampered)
-        return _Accepted(state=state, decoded=decoded, batches=batches, rejected=rejected, copies=copies)
+        return _Accepted(
+            state=state,
+            decoded=decoded,
+            batches=batches,
+            rejected=rejected,
+            quarantined=self._quarantine_budget.select(rejected, time.monotonic()),
+            copies=copies,
+        )
 
     async def _store_outcome(
         self, tx: Transaction, accepted: _Accepted, outcome: BatchOutcome, node_messages: Sequence[NodeMessage]
@@ -166,7 +179,7 @@ class Pipeline:
         received_keys += [rejection.key for rejection in rejected if rejection.key is not None]
         async with tx.pipeline():
             await event_store.save_states(tx, self._detector_name, outcome.node_states)
-            await quarantine.insert_payloads(tx, rejected)
+            await quarantine.insert_payloads(tx, accepted.quarantined)
             await ledger.record_received(tx, received_keys)
             await update_node_status(tx, node_messages, batches.new, registry)
             anchors = await clock_offsets.record_clock_offsets(tx, batches.new, batches.ids, self._state.anchors)

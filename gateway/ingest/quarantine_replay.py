@@ -47,6 +47,8 @@ class QuarantineReplay:
 
     async def _replay_payload(self, request: quarantine.ReplayRequest) -> str:
         """Return the outcome: stored, duplicate, or the reason of the new rejection."""
+        if request.reason is RejectionReason.TOO_LONG:  # only its beginning is stored
+            return request.reason.value
         async with self._store.transaction() as tx:
             state = await self._state.refresh(tx, await stations.load_version(tx))
             verified = decode_payload(request.payload, state.registry)

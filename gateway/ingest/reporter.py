@@ -1,9 +1,11 @@
 """Reports committed transactions to the log and to Prometheus, in the background."""
 
 import asyncio
+import time
 
 from gateway.ingest.clock_log import ClockLog
 from gateway.ingest.metrics import count_transaction
+from gateway.ingest.rejection_log import RejectionLog
 from gateway.ingest.transaction_log import log_transaction
 from gateway.ingest.transaction_report import TransactionReport
 
@@ -17,7 +19,7 @@ class TransactionReporter:
 
     def __init__(self) -> None:
         self._task: asyncio.Task[None] | None = None
-        self._clock_log = ClockLog()
+        self._clock_log, self._rejection_log = ClockLog(), RejectionLog()
 
     async def submit(self, report: TransactionReport) -> None:
         """Report in a while, in a thread; also if the process stops meanwhile. Raises what the report before raised."""
@@ -33,5 +35,6 @@ class TransactionReporter:
 
     def _report(self, report: TransactionReport) -> None:
         log_transaction(report)
+        self._rejection_log.log(report.rejected, report.omitted, time.monotonic())
         count_transaction(report)
         self._clock_log.log_changes(report.accepted.new)

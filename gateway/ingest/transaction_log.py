@@ -13,20 +13,13 @@ _LOG = get_logger("gateway.ingest")
 
 
 def log_transaction(report: TransactionReport) -> None:
-    """Log events and quarantined payloads; batches only at `debug`, as there are many."""
+    """Log events; batches only at `debug`, as there are many."""
     accepted, registry = report.accepted, report.registry
     if _LOG.isEnabledFor(logging.DEBUG):
         for id_, header in zip(accepted.ids, accepted.new, strict=True):
             _LOG.debug("batch stored", batch_id=id_, **_describe_batch(header, registry))
         for header in accepted.duplicates:
             _LOG.debug("batch stored before", **_describe_batch(header, registry))
-    for rejection in report.rejected:
-        _LOG.info(
-            "payload quarantined",
-            reason=rejection.reason.value,
-            topic=rejection.payload.topic[:200],
-            detail=rejection.detail[:200],
-        )
     for copy in report.copies:
         _LOG.warning(
             "two cards of a node send at once",

@@ -12,11 +12,15 @@ from gateway.store.ledger import AcceptedBatches
 
 @dataclass(frozen=True, kw_only=True)
 class TransactionReport:
-    """Stored and rejected payloads with their outcome; `seconds` from the start of the transaction to its COMMIT."""
+    """Stored and rejected payloads with their outcome; `seconds` from the start of the transaction to its COMMIT.
+
+    `omitted`: how many rejected payloads quarantine had no room for.
+    """
 
     registry: Registry
     accepted: AcceptedBatches
     rejected: Sequence[RejectedPayload]
+    omitted: int
     copies: Sequence[CopySighting]
     outcome: BatchOutcome
     seconds: float

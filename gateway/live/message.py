@@ -6,13 +6,18 @@ sequence, one number per message, so that every replica gives a client the same 
 
 from datetime import datetime
 from itertools import repeat
+from typing import Annotated
 
-from msgspec import Struct, json
+from msgspec import Meta, MsgspecError, Struct, json
 
 from gateway.model.event import Event
 from gateway.model.timestamps import to_ms
 
 MINUTE_MS = 60_000  # ms
+
+
+class LiveMessageError(ValueError):
+    """A payload that is no live message."""
 
 
 class RecentReadings(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,7 +67,7 @@ class LiveEvent(Struct, frozen=True, kw_only=True):
 class LiveMessage(Struct, frozen=True, kw_only=True):
     """Everything new of one area in one commit."""
 
-    id: int
+    id: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     area: str
     committed_at: datetime
     observations: list[LiveObservation]
@@ -77,5 +82,8 @@ _DECODER = json.Decoder(LiveMessage)
 
 
 def decode_live_message(payload: bytes) -> LiveMessage:
-    """Decode what `encode` returned. Raises msgspec.MsgspecError."""
-    return _DECODER.decode(payload)
+    """Decode what `encode` returned. Raises LiveMessageError and nothing else, whatever the bytes are."""
+    try:
+        return _DECODER.decode(payload)
+    except (MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise LiveMessageError(str(error)) from None

@@ -1,8 +1,8 @@
 """A connection to the broker on which the caller decides when a message is acknowledged.
 
-The broker's session outlives the connection: it delivers unacknowledged messages again on the next one. The number of
-messages that wait here is bounded by the broker's window of unacknowledged messages and by `max_waiting`. At that limit
-reading from the socket pauses, unless a reply is expected. Nothing is ever discarded.
+The broker's session outlives the connection: it delivers unacknowledged messages again on the next one. The messages
+that wait here are bounded in number (`max_waiting`) and in bytes. At either limit reading from the socket pauses,
+unless a reply is expected. Nothing is ever discarded but the end of messages that are too long for any batch.
 """
 
 import asyncio
@@ -17,6 +17,8 @@ from gateway.mqtt.settings import BrokerSettings
 
 _KEEPALIVE = 30  # s
 _READ_BYTES = 1 << 18  # bytes read at once
+_MAX_WAITING_BYTES = 16 << 20  # payloads that wait: thousands of batches, or some that were merged offline
+_MAX_RECEIVED_BYTES = 8 << 20  # payloads that one call of `receive` returns
 _REPLY_TIMEOUT = 10.0  # s for the reply to CONNECT and SUBSCRIBE
 _SUBACK_FAILURE = 0x80  # return code of a SUBACK
 _CONNACK_REFUSALS = {  # return codes of a CONNACK, section 3.2.2.3
@@ -77,6 +79,7 @@ class MqttConnection:
         self._reader, self._writer, self._max_waiting = reader, writer, max_waiting
         self._packet_parser = packets.PacketParser()
         self._messages: deque[Message] = deque()
+        self._waiting_bytes = 0
         self._state_changed = asyncio.Condition()
         self._replies: deque[Packet] = deque()
         self._is_awaiting_reply = False  # the reply may follow any number of messages
@@ -129,7 +132,7 @@ class MqttConnection:
             )
 
     async def receive(self, limit: int, window_seconds: float) -> list[Message]:
-        """Wait for a message, then `window_seconds` for more; return `limit` at most.
+        """Wait for a message, then `window_seconds` for more; return `limit` at most, and 8 MiB unless one is longer.
 
         If cancelled it takes none: they stay for the next call.
         """
@@ -138,10 +141,25 @@ class MqttConnection:
         self._raise_if_closed()
         if len(self._messages) < limit:
             await asyncio.sleep(window_seconds)
-        messages = [self._messages.popleft() for _ in range(min(limit, len(self._messages)))]
+        messages = self._take_messages(limit)
         async with self._state_changed:
             self._state_changed.notify_all()  # for `read_packets`: there is room again
         return messages
+
+    def _take_messages(self, limit: int) -> list[Message]:
+        messages: list[Message] = []
+        total = 0
+        while self._messages and len(messages) < limit:
+            total += len(self._messages[0].payload)
+            if messages and total > _MAX_RECEIVED_BYTES:
+                break
+            messages.append(self._messages.popleft())
+            self._waiting_bytes -= len(messages[-1].payload)
+        return messages
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._messages) < self._max_waiting and self._waiting_bytes < _MAX_WAITING_BYTES
 
     async def acknowledge(self, messages: Sequence[Message]) -> None:
         """Acknowledge messages, so that the broker does not deliver them again."""
@@ -156,15 +174,13 @@ class MqttConnection:
         )
 
     async def read_packets(self) -> None:
-        """Receive packets until the connection ends; pause while `max_waiting` messages wait."""
+        """Receive packets until the connection ends; pause while as many messages wait as may."""
         reason = "the broker closed the connection"
         try:
             while data := await self._reader.read(_READ_BYTES):
                 await self._handle_data(data)
                 async with self._state_changed:
-                    await self._state_changed.wait_for(
-                        lambda: self._is_awaiting_reply or len(self._messages) < self._max_waiting
-                    )
+                    await self._state_changed.wait_for(lambda: self._is_awaiting_reply or self._has_room)
                 self._last_received_at = time.monotonic()
         except (OSError, ProtocolError) as error:
             reason = _describe_error(error)
@@ -174,7 +190,7 @@ class MqttConnection:
         """Ping the broker, and close the connection if it does not answer."""
         while True:
             await asyncio.sleep(_KEEPALIVE / 2)
-            if len(self._messages) < self._max_waiting and time.monotonic() > self._last_received_at + 1.5 * _KEEPALIVE:
+            if self._has_room and time.monotonic() > self._last_received_at + 1.5 * _KEEPALIVE:
                 return await self._mark_closed("the broker does not answer")
             with suppress(BrokerUnavailableError):
                 await self._write(packets.PINGREQ)
@@ -196,6 +212,7 @@ class MqttConnection:
             for packet in self._packet_parser.feed(data):
                 if isinstance(packet, Message):
                     self._messages.append(packet)
+                    self._waiting_bytes += len(packet.payload)
                 elif packet.packet_type in {PacketType.CONNACK, PacketType.SUBACK}:
                     self._replies.append(packet)
             self._state_changed.notify_all()

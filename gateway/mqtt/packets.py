@@ -1,7 +1,8 @@
 """Encodes and decodes MQTT 3.1.1 packets. Pure. Source: OASIS MQTT 3.1.1, sections 2 and 3.
 
 Only payloads are copied, and a packet is decoded once it is complete: a queue of thousands of batches is read at about
-ten microseconds per packet.
+ten microseconds per packet. Of a packet that is longer than any of ours only the beginning is stored, so that no sender
+decides how much memory its reader needs.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 _UINT16 = Struct(">H")
 _MAX_LENGTH_BYTES = 4  # of the remaining length, at most
+MAX_PACKET_BYTES = 2 << 20  # limit of our brokers; a reading batch has at most half of it
 
 
 class PacketType(IntEnum):
@@ -48,25 +50,37 @@ class ProtocolError(Exception):
 
 
 class PacketParser:
-    """Splits a stream of bytes into packets; an incomplete packet waits for more bytes."""
+    """Splits a stream of bytes into packets; an incomplete packet waits for more bytes.
+
+    A longer packet than MAX_PACKET_BYTES is cut there: the end of its payload is read and forgotten.
+    """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._unwanted = 0  # bytes to come of a packet that was cut
 
     def feed(self, data: bytes) -> Iterator[Message | Packet]:
         """Yield the packets that are complete now. Consume all before feeding more. Raises ProtocolError."""
         buffer = self._buffer
         buffer += data
-        begin, size = 0, len(buffer)
+        begin, size = self._skip_unwanted(0), len(buffer)
         try:
             while size - begin >= 2:
                 body_at, length = _decode_length(buffer, begin + 1)
-                if body_at < 0 or body_at + length > size:
+                end = body_at + min(length, MAX_PACKET_BYTES)
+                if body_at < 0 or end > size:
                     return
-                first_at, begin = begin, body_at + length
-                yield _decode_packet(buffer, buffer[first_at], body_at, begin)
+                first_at, self._unwanted = begin, body_at + length - end
+                begin = self._skip_unwanted(end)
+                yield _decode_packet(buffer, buffer[first_at], body_at, end)
         finally:
             del buffer[:begin]
+
+    def _skip_unwanted(self, begin: int) -> int:
+        """Return where the next packet begins, as far as its bytes are here."""
+        skipped = min(self._unwanted, len(self._buffer) - begin)
+        self._unwanted -= skipped
+        return begin + skipped
 
 
 def _decode_length(buffer: bytearray, start: int) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Node status: the newest status and health message of each node, and when it last sent anything. Called by ingest."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from gateway.model.timestamps import to_ms
 from gateway.store.connection import QUERIES, Transaction
 
 _MAX_BODY = 16_384  # bytes of a message; longer ones are ignored
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")  # in JSON: after an even number of backslashes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +96,7 @@ def merge_messages(
         if node is None or node.area != message.topic.area or content is None:
             continue
         entry = entries.setdefault(node.id, _NodeStatus(last_seen=message.received_at))
-        text = msgspec.json.encode(content).decode().replace("\\u0000", "")
+        text = _NUL.sub(r"\1", msgspec.json.encode(content).decode())  # jsonb cannot hold NUL
         if message.topic.kind is TopicKind.STATUS:
             online = content.get("online")
             entry.online = online if isinstance(online, bool) else entry.online

@@ -45,7 +45,7 @@ async def insert_payloads(tx: Transaction, rejected: Sequence[RejectedPayload]) 
                 "topics": [_replace_nul(r.payload.topic) for r in rejected],
                 "reasons": [r.reason.value for r in rejected],
                 "details": [_replace_nul(r.detail) for r in rejected],
-                "payloads": [r.payload.body for r in rejected],
+                "payloads": [r.stored_body for r in rejected],
             },
         )
 

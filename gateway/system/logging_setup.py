@@ -12,6 +12,8 @@ import structlog
 from msgspec import Struct
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from alerting.log import escape_unprintable
+
 
 class LogFormat(StrEnum):
     """How a line looks."""
@@ -61,7 +63,8 @@ def _render_text(_logger: WrappedLogger, _method: str, fields: EventDict) -> str
     head = f"{fields.pop('timestamp')} {fields.pop('level').upper()} {fields.pop('logger')}: {fields.pop('event')}"
     exception = fields.pop("exception", None)
     keys = "".join(f" {name}={_to_text(value)}" for name, value in fields.items())
-    return f"{head}{keys}" + (f"\n{exception}" if exception else "")
+    traceback = [escape_unprintable(line) for line in str(exception).split("\n")] if exception else []
+    return "\n".join([escape_unprintable(head + keys), *traceback])
 
 
 _TEXT: list[Processor] = [_REMOVE_META, _render_text]

@@ -100,6 +100,28 @@ def test_killing_the_gateway_loses_and_doubles_nothing(open_folder):
     assert reconciliation["observations"] > 300
 
 
+def find_agents(folder: Path) -> dict[str, int]:
+    """Return the pid of each running node by its id."""
+    running = [(pid, command) for pid, command in find_processes(folder) if " -m edge_agent run " in command]
+    return {Path(command.split()[-1]).parent.name: pid for pid, command in running}
+
+
+def test_the_demo_starts_a_node_again_that_ends_and_loses_nothing_of_it(open_folder):
+    demo = start_demo(open_folder, "--nodes", "2")
+    wait_until(lambda: len(find_agents(open_folder)) == 2, 90, "the demo started no nodes")
+    first = find_agents(open_folder)
+    log = open_folder / "nodes" / "ijm-001" / "generated.jsonl"
+    wait_until(lambda: log.exists() and log.stat().st_size, 60, "the node reads nothing")
+    os.kill(first["ijm-001"], signal.SIGTERM)  # it stores what it has read, and ends
+    wait_until(lambda: find_agents(open_folder).get("ijm-001") not in {None, first["ijm-001"]}, 60, "no new agent")
+    assert find_agents(open_folder)["ijm-002"] == first["ijm-002"], "the other node is left alone"
+    size = log.stat().st_size
+    wait_until(lambda: log.stat().st_size > size, 60, "the new agent reads nothing")
+    demo.send_signal(signal.SIGINT)
+    reconciliation = read_reconciliation(demo)
+    assert reconciliation["lost"] == reconciliation["duplicates"] == reconciliation["unlogged"] == 0
+
+
 def test_a_demo_of_some_seconds_ends_by_itself(open_folder):
     reconciliation = read_reconciliation(start_demo(open_folder, "--duration", "3", "--nodes", "1"))
     assert reconciliation["lost"] == reconciliation["duplicates"] == 0

@@ -21,6 +21,7 @@ T = TypeVar("T")
 _MAX_BYTES = 64 * 2**20
 _MAX_INDEXED_REQUESTS = 2_000
 _LARGE_BYTES = 100_000
+_ENTRY_BYTES = 1_000  # of an entry without its content and key
 
 
 class Body:
@@ -49,7 +50,7 @@ class Body:
 
 
 class Cache:
-    """Bodies by request."""
+    """Bodies by request. A request with a long address and a short answer counts with its address."""
 
     def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
         self._max_bytes, self._size = max_bytes, 0
@@ -79,7 +80,7 @@ class Cache:
         body = await make()
         self._evict(key)
         self._entries[key] = time.monotonic(), body
-        self._size += len(body.content)
+        self._size += _entry_size(key, body)
         while self._size > self._max_bytes:
             self._evict(next(iter(self._entries)))
         return body
@@ -87,7 +88,12 @@ class Cache:
     def _evict(self, key: str) -> None:
         entry = self._entries.pop(key, None)
         if entry is not None:
-            self._size -= len(entry[1].content)
+            self._size -= _entry_size(key, entry[1])
+
+
+def _entry_size(key: str, body: Body) -> int:
+    """Return its bytes in memory, a compressed copy included."""
+    return len(body.content) * 5 // 4 + len(key) + _ENTRY_BYTES
 
 
 class TtlCache:

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import aiomqtt
-import msgspec
 
 from alerting.errors import one_line
 from alerting.log import get_logger
@@ -26,7 +25,7 @@ from gateway.api.schemas.events import Event, build_live_event
 from gateway.api.schemas.observations import LiveValue, build_live_value
 from gateway.api.settings import ApiSettings
 from gateway.api.telemetry import DROPPED, LIVE_AGE, VIEWERS
-from gateway.live.message import LiveMessage, decode_live_message
+from gateway.live.message import LiveMessage, LiveMessageError, decode_live_message
 from gateway.mqtt.client import create_client
 from gateway.mqtt.settings import BrokerSettings
 
@@ -76,7 +75,7 @@ class Hub:
                     await connection.subscribe("pw/v1/+/live", qos=0)
                     self.begin(await fetch_commit())
                     async for message in connection.messages:
-                        self._receive(message.payload)
+                        self.receive(message.payload)
             except aiomqtt.MqttError as error:
                 telemetry.FAILURES.labels("live").inc()
                 _LOG.warning("broker unavailable", broker=str(broker), error=one_line(error))
@@ -91,13 +90,21 @@ class Hub:
             self._sequencer.begin(commit)
             self._invalidate(commit)
 
-    def _receive(self, payload: object) -> None:
+    def receive(self, payload: object) -> None:
+        """Publish a payload of the broker. No bytes make it raise, so that later ones are published.
+
+        If a message cannot be published in full, viewers get `stale` and read everything again.
+        """
         try:
             message = decode_live_message(payload if isinstance(payload, bytes) else b"")
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except LiveMessageError:
             DROPPED.labels("undecodable").inc()
             return
-        self.publish(message)
+        try:
+            self.publish(message)
+        except Exception:  # noqa: BLE001 - it concerns this message only
+            _LOG.exception("live message not published", commit=message.id, area=message.area)
+            self._invalidate(message.id)
 
     def publish(self, message: LiveMessage) -> None:
         """Send a message to all viewers in the order of commits."""

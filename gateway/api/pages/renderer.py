@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
@@ -90,7 +91,7 @@ class View(Formats):
                 w=self.texts,
                 language=self.language,
                 home=f"{self.prefix}/",
-                here=path_without_language,
+                here=quote(path_without_language, safe="/:@", errors="replace"),  # links: nothing but an address
                 other=other_language,
                 query=self.request.url.query,
                 settings=self.settings,

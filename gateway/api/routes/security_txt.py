@@ -1,6 +1,7 @@
 """`/.well-known/security.txt` (RFC 9116): the contact for reports of vulnerabilities of this site.
 
 Without `[api.security_txt]`, or after its `expires`, the answer is 404: the standard forbids to rely on an old file.
+It is 404 as well if that is more than a year away. `piekwacht doctor` names both in time.
 """
 
 from datetime import UTC, datetime
@@ -20,8 +21,9 @@ async def get_security_txt(request: Request) -> PlainTextResponse:
     security_txt: SecurityTxtSettings | None = request.app.state.settings.security_txt
     if security_txt is None:
         raise HTTPException(404, "this site names no contact for security: [api.security_txt] is not set")
-    if datetime.fromisoformat(security_txt.expires) <= datetime.now(UTC):
-        raise HTTPException(404, f"the contact for security was valid until {security_txt.expires}")
+    problem = security_txt.find_problem(datetime.now(UTC))
+    if problem is not None:
+        raise HTTPException(404, problem)
     return PlainTextResponse(build_security_txt(security_txt, request.app.state.settings.public_url))
 
 

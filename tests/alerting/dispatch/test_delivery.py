@@ -4,10 +4,11 @@ import email
 import email.policy
 import hashlib
 import json
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from alerting.alert import Change, Place
 from alerting.decide.reason_detail import describe_detail
@@ -55,6 +56,35 @@ async def test_a_webhook_is_verified_by_the_standards_own_library(database, sett
     lowered = {name.lower(): value for name, value in headers.items()}
     assert Webhook(SECRET).verify(body, lowered)["data"]["event_id"] == make_alert().event_id
     assert lowered["content-type"].startswith("application/cloudevents+json")
+
+
+async def test_a_webhook_that_is_replayed_later_or_changed_is_refused(database, settings, monkeypatch):
+    """By the standard's own library, as a receiver uses it; a replay within its five minutes shows by its id."""
+    with WebServer() as web:
+        async with run_dispatchers(settings(web=web), database):
+            await insert_alerts(database, make_alert())
+            await insert_alerts(database, make_alert(event_id="another", station="heemskerk"))
+            await wait_until_delivered(database)
+    (headers, body), (others, other_body) = (
+        ({name.lower(): value for name, value in headers.items()}, body) for headers, body in web.requests
+    )
+    assert headers["webhook-id"] != others["webhook-id"]
+    receiver = Webhook(SECRET)
+    for changed in (
+        (other_body, headers),
+        (body, {**headers, "webhook-id": others["webhook-id"]}),
+        (body, {**headers, "webhook-timestamp": str(int(headers["webhook-timestamp"]) - 1)}),
+        (body.replace(b"84.0", b"0.4"), headers),
+        (body, {**headers, "webhook-signature": others["webhook-signature"]}),
+    ):
+        with pytest.raises(WebhookVerificationError):
+            receiver.verify(*changed)
+    later = datetime.now(UTC) + timedelta(minutes=6)
+    monkeypatch.setattr(
+        "standardwebhooks.webhooks.datetime", type("Later", (datetime,), {"now": lambda *_, **__: later})
+    )
+    with pytest.raises(WebhookVerificationError, match="too old"):
+        receiver.verify(body, headers)
 
 
 async def test_an_alert_put_twice_notifies_once(database, settings):

@@ -1,10 +1,12 @@
 """The link in a mail: only what we signed is believed, only until it expires, and only a press of the button counts."""
 
+import asyncio
 import email
 import email.policy
 import re
 from datetime import timedelta
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -149,6 +151,52 @@ async def test_a_scanner_that_opens_the_link_acknowledges_nothing_and_a_person_d
         assert "Jansen" in (await client.get(path)).text
         assert (await client.post(path, data={"acknowledge": "yes"})).status_code == 303  # one click, no name
         assert [row[1] for row in fetch_rows(database, said)] == ["Jansen", "od"]
+
+
+async def deliver_link(database, settings):
+    """Return the token of one alert's mail."""
+    with MailServer() as server:
+        async with run_dispatchers(settings(mail=server), database):
+            await insert_alerts(database, make_alert())
+            await wait_until_delivered(database)
+    return link_in(server.received[0])
+
+
+async def count_connections(database, until):
+    """Return the most connections of the acknowledgement page at one time, until the event is set."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'piekwacht acknowledgement'"
+    counts = [0]
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+        while not until.is_set():
+            counts.append((await (await connection.execute(query)).fetchone())[0])
+            await asyncio.sleep(0.005)
+    return max(counts)
+
+
+async def test_many_who_open_a_link_at_once_use_few_connections_and_are_all_answered(database, broker, settings):
+    path = f"/acknowledge/{await deliver_link(database, settings)}"
+    async with running_api(database, broker) as (client, _):
+        is_over = asyncio.Event()
+        counting = asyncio.create_task(count_connections(database, is_over))
+        answers = await asyncio.gather(
+            *(client.get(path) for _ in range(50)),
+            *(client.get(f"/acknowledge/{TOKEN}") for _ in range(50)),
+            *(client.post(path, data={"acknowledge": "yes", "name": f"n{number}"}) for number in range(20)),
+        )
+        is_over.set()
+    assert [answer.status_code for answer in answers] == [200] * 50 + [404] * 50 + [303] * 20
+    assert 1 <= await counting <= 4
+
+
+async def test_a_link_that_is_replayed_by_a_stranger_adds_at_most_a_hundred_acknowledgements(
+    database, broker, settings
+):
+    path = f"/acknowledge/{await deliver_link(database, settings)}"
+    async with running_api(database, broker) as (client, _):
+        for number in range(110):
+            form = {"acknowledge": "yes", "name": f"name {number}"}
+            assert (await client.post(path, data=form)).status_code == 303
+    assert fetch_rows(database, "SELECT count(*) FROM alerting.acknowledgement") == [(100,)]
 
 
 async def test_links_that_are_not_ours_say_so_and_write_nothing(database, broker):

@@ -286,6 +286,23 @@ async def test_an_address_that_the_provider_does_not_call_verified_is_refused_wi
     assert ("niet bevestigd" in answer.text) == (status == 403)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_the_cookie_of_a_sign_in_under_way_is_bound_to_this_host_and_hidden_from_scripts(
+    database, broker, provider
+):
+    settings = {"access": AccessSettings(oidc=provider), "public_url": "https://piekwacht.example"}
+    async with running_api(database, broker, **settings) as (client, _):
+        answer = await client.get("/account/provider")
+    assert answer.status_code == 302
+    cookies = answer.headers.get_list("set-cookie")
+    assert len(cookies) == 1
+    name, *attributes = (part.strip().lower() for part in cookies[0].split(";"))
+    assert name.startswith("__host-piekwacht-signing-in=")
+    assert {"secure", "httponly", "samesite=lax", "path=/", "max-age=600"} <= set(attributes)
+    assert not any(attribute.startswith("domain") for attribute in attributes)
+    assert "public" not in answer.headers["cache-control"]
+
+
 def test_accounts_and_keys_from_the_command_line(database, tmp_path, capsys, monkeypatch):
     config = tmp_path / "piekwacht.toml"
     config.write_text(f'[database]\ndsn = "{database}"\n')

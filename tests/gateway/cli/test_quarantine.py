@@ -25,11 +25,11 @@ async def pipeline(database):
 
 @pytest.fixture
 def run(database, tmp_path, capsys):
-    """run(*words) -> (exit code, output)."""
+    """run(*arguments) -> (exit code, output)."""
     (tmp_path / "piekwacht.toml").write_text(f'database = {{ dsn = "{database}" }}\n')
 
-    def run(*words):
-        code = command.main(["quarantine", "--config", str(tmp_path / "piekwacht.toml"), *map(str, words)])
+    def run(*arguments):
+        code = command.main(["quarantine", "--config", str(tmp_path / "piekwacht.toml"), *map(str, arguments)])
         output = capsys.readouterr()
         return code, output.out + output.err
 
@@ -110,6 +110,32 @@ async def test_show_prints_the_whole_payload_without_control_characters(pipeline
     assert "\x1b" not in output
     assert "\\x1b[2Jevil\\xff" in output
     assert "unsigned: " in output
+
+
+async def test_no_topic_reaches_the_terminal_unescaped_or_whole(pipeline, node, database, run):
+    received_at = node.payload(1).received_at
+    topics = ["pw/v1/ijmond/\x1b[2J\r\n#9 all is well/readings", "pw/v1/" + "\u202e" * 21_000]
+    await pipeline.process([Payload(topic=topic, body=b"", received_at=received_at) for topic in topics])
+    for words in (["list"], ["show", 1], ["show", 2]):
+        code, output = run(*words)
+        assert code == 0
+        assert all(line.isprintable() for line in output.split("\n")), words
+    assert "\\x1b[2J\\r\\n#9" in run("list")[1]
+    assert max(map(len, run("list")[1].split("\n"))) < 2_000
+
+
+async def test_of_a_payload_that_is_too_long_the_beginning_is_stored_and_a_replay_says_why(
+    pipeline, node, database, run
+):
+    payload = node.payload(1)
+    body = payload.body + b"x" * (2 << 20)
+    await pipeline.process([Payload(topic=payload.topic, body=body, received_at=payload.received_at)])
+    assert rows(database, "SELECT reason, length(payload) FROM quarantine") == [("too_long", 65_536)]
+    ((detail,),) = rows(database, "SELECT detail FROM quarantine")
+    assert detail.startswith(f"at least {len(body)} bytes, of which 65536 are stored")
+    run("replay", 1)
+    assert await pipeline.replay_quarantined() == 1
+    assert rows(database, "SELECT outcome FROM quarantine") == [("too_long",)]
 
 
 async def test_empty_wants_a_confirmation_and_leaves_a_record(pipeline, node, database, run):

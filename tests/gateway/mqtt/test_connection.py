@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from gateway.mqtt import packets
 from gateway.mqtt.client import create_client
 from gateway.mqtt.connection import BrokerUnavailableError, open_connection
 from gateway.mqtt.settings import BrokerSettings
@@ -59,6 +60,40 @@ async def test_reading_pauses_at_max_waiting_and_no_message_is_lost(broker):
             received += await connection.receive(10, 0)
             await connection.acknowledge(received[-10:])
         assert read_numbers(received) == list(range(200))
+
+
+async def test_messages_wait_up_to_a_number_of_bytes_and_none_is_lost(broker):
+    """A sender chooses how long its messages are, up to the broker's limit; not how much memory we need."""
+    async with open_connection(broker, "gateway", max_waiting=4_000) as connection:
+        await connection.subscribe(["pw/v1/+/+/readings"])
+        async with create_client(broker, "sender") as sender:
+            for number in range(100):
+                await sender.publish(TOPIC, b"%d" % number + b" " * 1_000_000, qos=1)
+        await asyncio.sleep(0.5)
+        assert len(connection) <= 20
+        received = []
+        async with asyncio.timeout(60):
+            while len(received) < 100:
+                messages = await connection.receive(1_000, 0)
+                assert sum(len(message.payload) for message in messages) <= 8 << 20
+                received += messages
+                await connection.acknowledge(messages)
+    assert read_numbers(received) == list(range(100))
+
+
+async def test_a_message_longer_than_any_batch_is_cut_and_acknowledged(broker):
+    async with open_connection(broker, "gateway", max_waiting=10) as connection:
+        await connection.subscribe(["pw/v1/+/+/readings"])
+        async with create_client(broker, "sender") as sender:
+            await sender.publish(TOPIC, b"x" * (30 << 20), qos=1)
+        await send(broker, 1)
+        received = await receive(connection, 2)
+        await connection.acknowledge(received)
+    assert len(received[0].payload) < packets.MAX_PACKET_BYTES
+    assert received[1].payload == b"0"
+    async with open_connection(broker, "gateway", max_waiting=10) as connection:
+        await send(broker, 1, start=5)
+        assert read_numbers(await receive(connection, 1)) == [5], "the first two are not delivered again"
 
 
 async def test_a_subscription_succeeds_if_its_reply_follows_more_than_max_waiting_messages(broker):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.mqtt import packets
-from gateway.mqtt.packets import Message, Packet, PacketParser, PacketType, ProtocolError
+from gateway.mqtt.packets import MAX_PACKET_BYTES, Message, Packet, PacketParser, PacketType, ProtocolError
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0#+"), min_size=1, max_size=40)
 MESSAGES = st.builds(
@@ -26,10 +26,23 @@ def test_messages_are_parsed_however_the_stream_is_split(messages, data):
     assert parsed == messages
 
 
-@pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152])
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, 1 << 20, MAX_PACKET_BYTES - 6])
 def test_lengths_of_one_to_four_bytes_are_decoded(size):
     message = Message("pw", bytes(size), 7, retained=False)
     assert list(PacketParser().feed(encode_message(message))) == [message]
+
+
+@pytest.mark.parametrize("size", [MAX_PACKET_BYTES - 5, MAX_PACKET_BYTES + 100, 9 << 20])
+@pytest.mark.parametrize("step", [1 << 18, 700_001, 1 << 30])
+def test_of_a_message_that_is_too_long_the_beginning_is_kept_and_the_next_one_is_whole(size, step):
+    after = [Message("pw", b"next", 8, retained=False), Message("pw", b"", 9, retained=True)]
+    stream = b"".join(map(encode_message, [Message("pw", b"\x30" * size, 7, retained=False), *after]))
+    parser, parsed, held = PacketParser(), [], 0
+    for begin in range(0, len(stream), step):
+        parsed += parser.feed(stream[begin : begin + step])
+        held = max(held, len(parser._buffer))
+    assert parsed == [Message("pw", b"\x30" * (MAX_PACKET_BYTES - 6), 7, retained=False), *after]
+    assert held < MAX_PACKET_BYTES + 10
 
 
 @given(st.lists(st.binary(max_size=40), max_size=6))

@@ -67,6 +67,20 @@ async def test_a_large_body_is_compressed_once_in_a_thread():
     assert gzip.decompress(body.gzipped) == body.content
 
 
+async def test_long_addresses_with_short_answers_fill_the_cache_no_further_than_its_limit():
+    responses, limit = cache.Cache(1_000_000), 1_000_000
+
+    async def make():
+        return cache.Body(b"[]")
+
+    for number in range(2_000):
+        await responses.get(f"{number:04}" + "x" * 4_000, 60.0, make)
+    stored = [key for key in list(responses._entries) if responses.find_fresh(key, 60.0)]
+    assert 100 <= len(stored) < 250
+    assert sum(map(len, stored)) < limit
+    assert stored[-1].startswith("1999"), "the newest stay"
+
+
 def _summary(item):
     return item["start"], item["count"], item["max"]  # a mean's last digit is the database's, which adds in any order
 

@@ -1,4 +1,4 @@
-"""What must hold for every route of the application; the routes are listed from the application itself."""
+"""Laws over every route of the application; the routes are listed from the application itself."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -9,8 +9,10 @@ from fastapi.routing import iter_route_contexts
 
 from gateway.access.accounts import Accounts
 from gateway.access.identity import Role
+from gateway.access.settings import AccessSettings
 from gateway.api.app import create_app
 from gateway.api.settings import ApiSettings, SecurityTxtSettings
+from gateway.doctor.certificates import check_contact
 from gateway.mqtt.settings import BrokerSettings
 from tests.gateway.access.test_access import PASSWORD, form
 from tests.gateway.api.conftest import running_api
@@ -97,20 +99,113 @@ async def test_a_key_needs_no_origin(signed_in, database):
         assert "needs the header Origin" not in answer.text, (method, path)
 
 
+def check_security_headers(answer, path):
+    """Fail unless the answer has every header that protects a browser."""
+    context = f"{answer.request.method} {path}: {answer.status_code}"
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self';"), context
+    assert "unsafe" not in policy, context
+    assert "http:" not in policy, context
+    assert ("frame-ancestors 'none'" in policy) != ("/widget/" in path), context
+    assert answer.headers["x-content-type-options"] == "nosniff", context
+    assert answer.headers["referrer-policy"] == "same-origin", context
+    assert answer.headers["strict-transport-security"].startswith("max-age=31536000"), context
+    for feature in ("geolocation", "camera", "microphone"):
+        assert f"{feature}=()" in answer.headers["permissions-policy"], context
+    assert "server" not in answer.headers, context
+
+
 async def test_every_answer_has_the_security_headers(signed_in):
     client, session = signed_in
     for path in READS:
         for headers in ({}, session):
-            answer = await client.get(fill(path), headers=headers)
-            policy = answer.headers["content-security-policy"]
-            assert policy.startswith("default-src 'none'; script-src 'self';"), path
-            assert "unsafe" not in policy, path
-            assert ("frame-ancestors 'none'" in policy) != ("/widget/" in path), path
-            assert answer.headers["x-content-type-options"] == "nosniff", path
-            assert answer.headers["referrer-policy"] == "same-origin", path
-            assert answer.headers["strict-transport-security"].startswith("max-age=31536000"), path
-            for feature in ("geolocation", "camera", "microphone"):
-                assert f"{feature}=()" in answer.headers["permissions-policy"], path
+            check_security_headers(await client.get(fill(path), headers=headers), path)
+
+
+async def test_every_refusal_of_every_route_has_them_too(signed_in):
+    client, session = signed_in
+    statuses = set()
+    for path in {*READS, *(path for _, path in CHANGES)}:
+        requests = [
+            ("HEAD", {}, {}),
+            ("OPTIONS", {}, {}),
+            ("TRACE", {}, {}),
+            ("DELETE", {}, {}),
+            ("POST", session, {}),  # without an origin
+            ("POST", {"Authorization": "Bearer pwk_x_y"}, {}),
+            ("POST", {"Content-Type": "application/json", "Origin": PUBLIC_URL}, {"content": b"[" * 60_000}),
+            ("POST", {"Origin": PUBLIC_URL}, {"content": b"x" * 70_000}),
+            ("GET", {}, {"params": {"x": "y" * 5_000}}),
+            ("GET", {"X-Forwarded-For": "192.0.2.1"}, {"params": {"limit": "-1", "start": "\0", "format": "\u202e"}}),
+        ]
+        for method, headers, options in requests:
+            answer = await client.request(method, fill(path), headers=headers, **options)
+            check_security_headers(answer, path)
+            assert answer.status_code < 500 or path == "/map/{z}/{x}/{y}.png", (method, path, answer.text)
+            statuses.add(answer.status_code)
+    assert {400, 401, 403, 404, 405, 413, 414} <= statuses, "the law has seen each kind of refusal"
+
+
+async def test_the_live_stream_and_an_address_over_its_limit_have_them(database, broker, node):
+    limit = AccessSettings(requests_per_minute=1)
+    settings = {"public_url": PUBLIC_URL, "access": limit, "heartbeat_seconds": 0.05, "stream_seconds": 0.1}
+    async with running_api(database, broker, **settings) as (client, _):
+        stream = await client.get("/api/v1/live")
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        check_security_headers(stream, "/api/v1/live")
+        headers = {"X-Forwarded-For": "192.0.2.1"}
+        answers = [await client.get("/api/v1/stations", headers=headers) for _ in range(3)]
+        assert answers[-1].status_code == 429
+        check_security_headers(answers[-1], "/api/v1/stations")
+
+
+STRANGE_HEADERS = {
+    "X-Forwarded-Host": "evil.test",
+    "X-Forwarded-Proto": "evil.test",
+    "X-Forwarded-Prefix": "/evil.test",
+    "X-Forwarded-Server": "evil.test",
+    "X-Host": "evil.test",
+    "X-Original-URL": "/evil.test",
+    "X-Rewrite-URL": "/evil.test",
+    "X-HTTP-Method-Override": "DELETE",
+    "Forwarded": "host=evil.test;proto=evil.test",
+    "Host": "evil.test",
+    "Referer": "https://evil.test/",
+    "User-Agent": "<script>evil.test</script>",
+    "Accept-Language": "evil.test",
+    "Range": "bytes=0-0",
+    "If-Modified-Since": "evil.test",
+    "Cookie": "lang=evil.test; piekwacht=evil.test",
+}
+
+
+async def test_no_header_of_a_stranger_gets_into_an_answer_that_others_may_receive(signed_in):
+    """A shared cache stores by address and by `Vary`: what else a request holds must not change the answer."""
+    client, _ = signed_in
+    for path in READS:
+        if path == "/metrics":
+            continue
+        plain = await client.get(fill(path))
+        strange = await client.get(fill(path), headers=STRANGE_HEADERS)
+        assert "evil.test" not in strange.text, path
+        assert "evil.test" not in str(strange.headers), path
+        again = await client.get(fill(path))
+        assert again.status_code == plain.status_code, path
+        assert _without_times(again.text) == _without_times(plain.text), path
+        if "public" in plain.headers["cache-control"]:
+            assert strange.status_code == plain.status_code, path
+
+
+async def test_no_control_character_of_an_address_gets_into_a_header(signed_in):
+    client, _ = signed_in
+    for path in READS:
+        for text in ("%0d%0aset-cookie:%20a=b", "%00", "%1b[2J", "%e2%80%ae", "%ed%a0%80", "..%2f..%2fetc"):
+            address = f"{fill(path).rstrip('/')}/{text}?lang={text}&q={text}"
+            answer = await client.get(address, follow_redirects=False)
+            assert "set-cookie" not in answer.headers, address
+            assert answer.status_code < 500, (address, answer.text)
+            assert all(value.isprintable() for value in answer.headers.values()), address
+            assert "\x1b" not in answer.text, address
 
 
 async def test_no_shared_cache_stores_an_answer_to_a_person(signed_in):
@@ -181,6 +276,32 @@ async def test_security_txt_names_contact_expiry_and_its_own_address(database, b
             "Canonical: https://piekwacht.example/.well-known/security.txt",
             "Preferred-Languages: nl, en",
         ]
+
+
+def read_expiry(text):
+    (expires,) = re.findall(r"^Expires: (\S+)$", text, re.MULTILINE)
+    return datetime.fromisoformat(expires)
+
+
+@pytest.mark.parametrize(("days", "status"), [(-1, 404), (0.001, 200), (365, 200), (368, 404), (5_000, 404)])
+async def test_security_txt_is_published_only_while_it_expires_within_a_year(database, broker, days, status):
+    expires = f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}"
+    settings = SecurityTxtSettings(contact="mailto:security@example.org", expires=expires)
+    async with running_api(database, broker, security_txt=settings) as (client, _):
+        answer = await client.get("/.well-known/security.txt")
+    assert answer.status_code == status
+    if status == 200:
+        assert datetime.now(UTC) < read_expiry(answer.text) <= datetime.now(UTC) + timedelta(days=366)
+
+
+@pytest.mark.parametrize(("days", "level"), [(-1, "fault"), (5, "warning"), (200, "ok"), (500, "fault")])
+def test_the_doctor_names_a_contact_that_expires_or_is_not_published(days, level):
+    now = datetime(2026, 11, 29, tzinfo=UTC)
+    expires = f"{now + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}"
+    (finding,) = check_contact(SecurityTxtSettings(contact="mailto:a@example.org", expires=expires), now)
+    assert finding.level.value == level
+    (absent,) = check_contact(None, now)
+    assert absent.level.value == "note"
 
 
 @pytest.mark.parametrize("expires", [None, "2020-01-01T00:00:00Z"])

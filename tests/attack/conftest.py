@@ -1,0 +1,37 @@
+"""Options of `make attack`, and the site that all attacks share."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.attack.__main__ import ATTACKS
+from tests.attack.monitor import Monitor
+from tests.attack.site import AttackedSite
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="one attack after the other, 20 s each, with times judged")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each attack alone with --long, else all at once."""
+    if "attacks" in metafunc.fixturenames:
+        is_long = metafunc.config.getoption("--long")
+        metafunc.parametrize("attacks", [[name] for name in ATTACKS] if is_long else [[*ATTACKS]], ids=" ".join)
+
+
+@pytest.fixture(scope="module")
+def attack_time(request: pytest.FixtureRequest) -> tuple[float, bool]:
+    """Seconds of each attack, and whether times are judged."""
+    return (20.0, True) if request.config.getoption("--long") else (5.0, False)
+
+
+@pytest.fixture(scope="module")
+def monitor():
+    """A running site and what measures it."""
+    with tempfile.TemporaryDirectory(prefix="piekwacht-attack-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)
+        with AttackedSite(Path(folder)) as site:
+            site.start()
+            yield Monitor(site)
