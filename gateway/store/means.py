@@ -8,6 +8,7 @@ migration continues; filled days cost it nothing. On plain PostgreSQL there is n
 
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg
 
@@ -16,6 +17,12 @@ from gateway.store.retention import has_timescale
 from gateway.store.upkeep.means import refresh_all_means
 
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
+
+
+# Statements to run before a migration, in its transaction. This one copies means of deleted readings from the views. In an
+# INSERT, TimescaleDB asks for every reading that is not refreshed yet where the stored part ends: 0.05 ms per reading, or
+# hours on a server whose scheduler failed. Those readings are not deleted, so the stored part is enough.
+PREPARATIONS = MappingProxyType({"0101_valid_means.timescale.sql": _QUERIES["show_stored_means_only"]})
 
 
 def fill_means(connection: psycopg.Connection) -> None:

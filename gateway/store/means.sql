@@ -1,5 +1,9 @@
 -- Filling TimescaleDB's means after a migration has made them anew. Run by `piekwacht migrate`; each can be run again.
 
+-- name: show_stored_means_only
+ALTER MATERIALIZED VIEW observation_1min SET (timescaledb.materialized_only = true);
+ALTER MATERIALIZED VIEW observation_1h SET (timescaledb.materialized_only = true)
+
 -- name: count_policies
 SELECT count(*) FROM timescaledb_information.jobs j
 JOIN timescaledb_information.continuous_aggregates a
