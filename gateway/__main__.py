@@ -23,7 +23,7 @@ _COMMANDS = (
     ("evaluate", "run the self-test and the shadow detector ([selftest], [shadow])", "gateway.cli.services"),
     ("up", "run gateway, API, alerting and evaluation together, for a small site", "gateway.cli.services"),
     ("migrate", "bring the database to the schema of this version", "gateway.cli.migrate"),
-    ("prune", "delete data older than [retention] allows; run it daily", "gateway.cli.prune"),
+    ("upkeep", "refresh means, compress and delete old data; show what stands still", "gateway.cli.upkeep"),
     ("key", "create the signing key of the gateway or of a public log", "gateway.cli.signing_key"),
     ("site", "register areas, sites, stations and nodes", "gateway.cli.site"),
     ("ca", "create the area's certificate authority and issue certificates", "gateway.enrolment.ca_command"),
@@ -49,7 +49,7 @@ _COMMANDS = (
     ("log", "check a whole public log and follow it from visit to visit", "gateway.cli.log"),
     ("demo", "run all of Piekwacht on this machine, with simulated nodes", "gateway.demo.command"),
 )
-_FORMER_COMMANDS = {"beside": "evaluate"}
+_FORMER_COMMANDS = {"beside": "evaluate", "prune": "upkeep run"}
 
 
 def main(argv: list[str] | None = None) -> int:

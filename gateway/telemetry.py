@@ -41,6 +41,10 @@ TIME_STAMPS = Counter(
 )
 LEASED_AREAS = Gauge("piekwacht_leased_areas", "Areas that this worker ingests, of those shared")
 FAILURES = Counter("piekwacht_failures_total", "Temporary failures that were retried", ["part"])
+UPKEEP_DONE = Gauge(
+    "piekwacht_upkeep_done_timestamp_seconds", "Moment up to which a work of the database's upkeep is done", ["work"]
+)
+UPKEEP_LIMIT = Gauge("piekwacht_upkeep_limit_seconds", "How long a work of upkeep may be undone", ["work"])
 ANSWERED_AT = Gauge(
     "piekwacht_service_answered_timestamp_seconds", "When the event loop of a service last had a turn", ["service"]
 )

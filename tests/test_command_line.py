@@ -127,7 +127,7 @@ def test_settings_and_small_commands_load_no_arrays_and_no_kernels(settings, dat
     small = [
         "--help",
         "migrate --config FILE --check",
-        "prune --config FILE",
+        "upkeep --config FILE run",
         "quarantine --config FILE list",
         "node list --config FILE",
         "access list --config FILE",

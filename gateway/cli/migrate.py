@@ -1,10 +1,12 @@
-"""`piekwacht migrate`: apply missing migrations, then the retention policies."""
+"""`piekwacht migrate`: apply missing migrations, then the retention policies and the works of upkeep."""
 
 import argparse
 
 from gateway import settings
 from gateway.store import retention
+from gateway.store.connection import connect
 from gateway.store.migrate import migrate
+from gateway.store.upkeep.register import register_works
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,5 +23,12 @@ def run(args: argparse.Namespace) -> None:
         print(f"{'would apply' if args.check else 'applied'} {name}")
     if not names:
         print("the schema is up to date")
-    for sentence in [] if args.check else retention.apply_policies(configuration.database.dsn, configuration.retention):
+    if not args.check:
+        _apply_retention(configuration)
+
+
+def _apply_retention(configuration: settings.Settings) -> None:
+    for sentence in retention.apply_policies(configuration.database.dsn, configuration.retention):
         print(sentence)
+    with connect(configuration.database.dsn) as connection:
+        register_works(connection, configuration.retention)

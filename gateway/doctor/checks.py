@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from alerting.errors import one_line
-from gateway.doctor import certificates, database, files, machine, mail, public_log, services
+from gateway.doctor import certificates, database, files, machine, mail, public_log, services, upkeep
 from gateway.doctor.finding import Finding, FindingLevel
 from gateway.settings import Settings
 
@@ -22,6 +22,7 @@ def build_checks(hosts: services.Hosts = MappingProxyType({})) -> Mapping[str, C
         "clock": _check_clock,
         "disk": _check_disk,
         "database": lambda settings: database.check_database(settings.database.dsn),
+        "upkeep": lambda settings: upkeep.check_upkeep(settings.database.dsn),
         "certificates": lambda settings: certificates.check_certificates(settings.broker, certificates.current_time()),
         "broker": lambda settings: certificates.check_broker(settings.broker, certificates.current_time()),
         "gateway": lambda settings: services.check_gateway(settings, hosts),

@@ -93,7 +93,7 @@ def _check_timescale(connection: psycopg.Connection) -> Iterator[Finding]:
     if timescale is not None and timescale.version:
         jobs = connection.cursor(row_factory=scalar_row)
         if failed_jobs := jobs.execute(QUERIES["count_failed_jobs"]).fetchone():
-            remedy = "see timescaledb_information.job_errors"
+            remedy = "see timescaledb_information.job_errors; `piekwacht upkeep run` does their work meanwhile"
             yield finding.warning(f"the last run of {failed_jobs} TimescaleDB jobs failed", remedy)
         else:
             yield finding.ok(f"TimescaleDB {timescale.version} is installed")

@@ -17,6 +17,7 @@ from gateway.dossier.request import DossierPublisher
 from gateway.dossier.worker import DossierWorker
 from gateway.errors import StartError
 from gateway.service import supervisor
+from gateway.service.upkeep_metrics import report_upkeep
 from gateway.settings import Settings, list_files
 from gateway.store.migrate import check_schema
 from gateway.system import logging_setup, merged_metrics
@@ -78,7 +79,15 @@ def run(settings: Settings, name: str, check_machine: Callable[[Settings, list[s
         merged_metrics.serve(settings.telemetry.host, port)
     run_loop = uvloop.run if name == "api" else asyncio.run
     try:
-        run_loop(_run_until_signal([build_service(name, settings), ServiceManager().report_liveness(name)]))
+        run_loop(
+            _run_until_signal(
+                [
+                    build_service(name, settings),
+                    ServiceManager().report_liveness(name),
+                    *([report_upkeep(settings.database.dsn)] if name == "gateway" else []),
+                ]
+            )
+        )
     except BaseExceptionGroup as group:
         error = find_error(group, StartError) or find_error(group, AlertingError)
         raise group if error is None else error from None

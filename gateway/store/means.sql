@@ -1,19 +1,14 @@
 -- Filling TimescaleDB's means after a migration has made them anew. Run by `piekwacht migrate`; each can be run again.
 
--- name: has_timescale
-SELECT FROM pg_extension WHERE extname = 'timescaledb'
-
--- name: select_span
-SELECT date_trunc('day', min(observed_at)) AS since, now() AS until FROM observation
+-- name: show_stored_means_only
+ALTER MATERIALIZED VIEW observation_1min SET (timescaledb.materialized_only = true);
+ALTER MATERIALIZED VIEW observation_1h SET (timescaledb.materialized_only = true)
 
 -- name: count_policies
 SELECT count(*) FROM timescaledb_information.jobs j
 JOIN timescaledb_information.continuous_aggregates a
   ON j.hypertable_name IN (a.view_name, a.materialization_hypertable_name)  -- which of the two depends on the version
 WHERE j.proc_name = 'policy_refresh_continuous_aggregate' AND a.view_name = 'observation_1min'
-
--- name: refresh_means
-CALL refresh_continuous_aggregate(%(view)s::regclass, %(since)s::timestamptz, %(until)s::timestamptz)
 
 -- name: add_policies
 -- How far back a refresh looks: late data of up to 30 days (the longest backlog a node keeps) are picked up by themselves.

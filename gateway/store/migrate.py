@@ -17,7 +17,7 @@ import psycopg
 
 from gateway.errors import GatewayError, StartError
 from gateway.store.connection import connect
-from gateway.store.means import fill_means
+from gateway.store.means import PREPARATIONS, fill_means
 from gateway.store.properties import add_missing_properties
 
 _LOCK_KEY = 7_431_100  # any number that no other program uses
@@ -95,6 +95,8 @@ def migrate(dsn: str, *, check: bool = False) -> list[str]:
         )
         for migration in [] if check else pending_migrations:
             with connection.transaction():
+                if migration.name in PREPARATIONS:
+                    connection.execute(PREPARATIONS[migration.name])
                 connection.execute(migration.statements.encode())
                 connection.execute(
                     "INSERT INTO schema_migration (name, sha256) VALUES (%s, %s)", [migration.name, migration.sha256]

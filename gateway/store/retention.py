@@ -1,8 +1,9 @@
 """Retention: how long data are stored. By default nothing is deleted.
 
-`piekwacht migrate` sets TimescaleDB's policies, `piekwacht prune` deletes on plain PostgreSQL. Means are computed again
-from finer values for up to 33 days, as late data arrive. Finer values must therefore be stored for longer
-(at least 40 days): else TimescaleDB would empty the means of days whose finer values are deleted.
+`piekwacht migrate` sets TimescaleDB's policies; `piekwacht upkeep run` does their work if they fail, and deletes rows
+on plain PostgreSQL. Means are computed again from finer values for up to 33 days, as late data arrive. Finer values
+must therefore be stored for longer (at least 40 days): else TimescaleDB would empty the means of days whose finer
+values are deleted.
 """
 
 from pathlib import Path
@@ -22,7 +23,7 @@ RetentionDays = Annotated[int, Meta(ge=40)]
 class RetentionSettings(Struct, frozen=True, kw_only=True):
     """`[retention]`: days that data are stored. Data without a number are never deleted.
 
-    TimescaleDB deletes observations and means by policy, `piekwacht prune` deletes all else.
+    TimescaleDB deletes observations and means by policy, `piekwacht upkeep run` deletes all else.
 
     chunk_hours          TimescaleDB: time span of one chunk; the newest chunk and its index should fit in memory
     compress_after_days  TimescaleDB: older chunks are compressed to about a tenth and stay readable
@@ -54,11 +55,22 @@ class PruneResult(Struct, frozen=True, kw_only=True):
     shadow_events: int = 0
     selftest_hours: int = 0
 
+    def __str__(self) -> str:
+        return (
+            f"{self.observations} observations deleted, the signed bytes of {self.batches} batches, "
+            f"{self.shadow_events} events of shadow detectors, {self.selftest_hours} hours of the self-test"
+        )
+
+
+def has_timescale(connection: psycopg.Connection) -> bool:
+    """Return whether the database uses TimescaleDB."""
+    return connection.execute(_QUERIES["has_timescale"]).fetchone() is not None
+
 
 def apply_policies(dsn: str, settings: RetentionSettings) -> list[str]:
     """Set TimescaleDB's policies and return one sentence for each. Plain PostgreSQL: do nothing, return []."""
     with connect(dsn) as connection:
-        if connection.execute(_QUERIES["has_timescale"]).fetchone() is None:
+        if not has_timescale(connection):
             return []
         with connection.transaction():
             return [*_apply_compression(connection, settings), *_apply_retention(connection, settings)]
@@ -89,18 +101,18 @@ def _apply_retention(connection: psycopg.Connection, settings: RetentionSettings
     return descriptions
 
 
-def prune_old_rows(dsn: str, settings: RetentionSettings) -> PruneResult:
-    """Delete old rows in slices, one transaction each. Alerts, notifications and their deliveries are never deleted."""
-    with connect(dsn) as connection:
-        timescale = connection.execute(_QUERIES["has_timescale"]).fetchone() is not None
-        return PruneResult(
-            observations=0
-            if timescale
-            else _delete_in_slices(connection, "prune_observations", settings.raw_days, logged="observations"),
-            batches=_delete_in_slices(connection, "prune_evidence", settings.evidence_days, logged="signed-bytes"),
-            shadow_events=_delete_in_slices(connection, "prune_shadow", settings.shadow_days),
-            selftest_hours=_delete_in_slices(connection, "prune_selftest", settings.selftest_days),
-        )
+def prune_old_rows(connection: psycopg.Connection, settings: RetentionSettings) -> PruneResult:
+    """Delete old rows in slices, one transaction each. Alerts, notifications and their deliveries are never deleted.
+
+    `connection` is in autocommit mode.
+    """
+    raw_days = None if has_timescale(connection) else settings.raw_days
+    return PruneResult(
+        observations=_delete_in_slices(connection, "prune_observations", raw_days, logged="observations"),
+        batches=_delete_in_slices(connection, "prune_evidence", settings.evidence_days, logged="signed-bytes"),
+        shadow_events=_delete_in_slices(connection, "prune_shadow", settings.shadow_days),
+        selftest_hours=_delete_in_slices(connection, "prune_selftest", settings.selftest_days),
+    )
 
 
 def _delete_in_slices(connection: psycopg.Connection, query: str, days: int | None, logged: str | None = None) -> int:

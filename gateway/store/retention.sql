@@ -1,4 +1,4 @@
--- Retention and compression. Run by `piekwacht migrate` and `piekwacht prune`; each can be run again.
+-- Retention and compression. Run by `piekwacht migrate` and `piekwacht upkeep run`; each can be run again.
 
 -- name: has_timescale
 SELECT 1 FROM pg_extension WHERE extname = 'timescaledb'

@@ -23,7 +23,7 @@ from tests.deploy.conftest import DEPLOY, ROOT
 COMPOSE = DEPLOY / "compose"
 PLAN = yaml.safe_load((COMPOSE / "compose.yaml").read_text())
 SERVICES = PLAN["services"]
-OURS = ["migrate", "gateway", "api", "alerting", "evaluation", "witness", "doctor"]
+OURS = ["migrate", "gateway", "api", "alerting", "upkeep", "evaluation", "witness", "doctor"]
 PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*")
 
 

@@ -31,7 +31,13 @@ def rendered(judge):
 
 
 def pods(found):
-    return {d["metadata"]["name"]: d["spec"]["template"]["spec"] for d in found if "template" in d.get("spec", {})}
+    pods_by_name = {}
+    for document in found:
+        spec = document.get("spec", {})
+        job = spec.get("jobTemplate", {}).get("spec", spec)
+        if "template" in job:
+            pods_by_name[document["metadata"]["name"]] = job["template"]["spec"]
+    return pods_by_name
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -63,7 +69,7 @@ def test_what_an_overlay_renders_is_too_and_has_what_it_refers_to(rendered):
 
 def test_every_pod_would_be_admitted_where_only_restricted_ones_are():
     found = pods([document for _, document in WRITTEN])
-    assert set(found) == {"migrate", "gateway", "api", "alerting", "evaluation"}
+    assert set(found) == {"migrate", "gateway", "api", "alerting", "evaluation", "upkeep"}
     for pod in found.values():
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -83,7 +89,7 @@ def test_the_settings_of_the_pods_are_read_strictly_and_fit_them():
     ports = {
         name: pod["containers"][0]["ports"][0]["containerPort"]
         for name, pod in pods([document for _, document in WRITTEN]).items()
-        if name != "migrate"
+        if name not in {"migrate", "upkeep"}
     }
     assert ports == {
         "gateway": read.telemetry.port_of("gateway"),

@@ -67,7 +67,7 @@ COMMANDS_WITH_VALUES = {
     "alerts": "explains notifications: of an event only the peak",
 }
 COMMANDS_WITHOUT_VALUES = {
-    "gateway", "api", "alerting", "evaluate", "up", "migrate", "prune", "key", "site", "ca", "node", "access",
+    "gateway", "api", "alerting", "evaluate", "up", "migrate", "upkeep", "key", "site", "ca", "node", "access",
     "doctor", "bench", "release",
 }  # fmt: skip
 TOPICS = {

@@ -160,6 +160,9 @@ SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM 
 FROM alerting.outbox o JOIN alerting.inbox i ON i.event_id = o.event_id AND i.revision = o.revision
 WHERE o.state IN ('delivered', 'partial') AND o.round = 0 AND o.created_at >= %(start)s
 
+-- name: select_upkeep
+SELECT work, done_at, failed_at, error, now() AS read_at FROM upkeep_done()
+
 -- name: summarise_selftest_peaks
 -- Synthetic peaks of the detector that was tested last, over the thirty days up to its last tested hour.
 WITH newest AS (SELECT detector, hour FROM selftest_hour ORDER BY hour DESC, examined_at DESC LIMIT 1)

@@ -14,6 +14,7 @@ from gateway.api.http.cache import TtlCache
 from gateway.api.pages.renderer import View, ViewDependency, find_newest, respond_html
 from gateway.api.routes.detection import build_detection_figures, fetch_selftest_summary
 from gateway.api.schemas.detection import DetectionFigures
+from gateway.store.upkeep.status import WorkStatus, sort_status
 
 T = TypeVar("T")
 
@@ -91,6 +92,7 @@ async def status(view: ViewDependency) -> HTMLResponse:
             detection=detection[0] if detection else DetectionRow(count=0, voided=0, median_delay=None),
             has_completeness=completeness is not None,
             figures=await _fetch_detection_figures(view),
+            upkeep=await _fetch_upkeep(view),
         ),
     )
 
@@ -107,6 +109,12 @@ async def _fetch_detection_figures(view: View) -> DetectionFigures | None:
         return await status_cache.get("detection_figures", _CACHE_SECONDS, fetch)
     except HTTPException:
         return None
+
+
+async def _fetch_upkeep(view: View) -> list[WorkStatus] | None:
+    """Works of the database's upkeep, at most a minute old; None if the database does not answer in time."""
+    statuses = await _fetch_cached(view, WorkStatus, "select_upkeep", {})
+    return None if statuses is None else sort_status(statuses)
 
 
 async def _fetch_cached(view: View, make_row: Callable[..., T], query: str, values: QueryValues) -> list[T] | None:

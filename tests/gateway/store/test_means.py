@@ -1,7 +1,6 @@
 """Means are of valid values only; one value cannot spoil an answer; a day is a legal day."""
 
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from statistics import fmean
 
 import psycopg
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from edge_agent.wire import Flag
 from gateway.export.selection import QUERIES, MeanRow
 from gateway.model.validity import is_undated, mark_impossible, valid_value
-from gateway.store.means import iterate_slices
 from tests.gateway.store.stored_readings import store_readings
 
 START = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
@@ -154,19 +152,6 @@ def test_lost_readings_do_not_change_what_a_complete_minute_is(connection):
 def test_the_expected_count_is_unknown_for_fewer_than_three_steps(connection):
     id_ = store_readings(connection, START, [(8.0, 0)] * 3)
     assert [mean.expected_count for mean in fetch_means(connection, [id_])] == [None]
-
-
-@given(days=st.floats(0, 40), margin=st.integers(0, 2))
-def test_slices_cover_the_span_from_the_oldest_on(days, margin):
-    until = START + timedelta(days=days)
-    slices = list(iterate_slices(START, until, timedelta(days=margin)))
-    assert all(before[1] >= after[0] for before, after in pairwise(slices))
-    assert [start for start, _ in slices] == sorted(start for start, _ in slices)
-    assert bool(slices) == (days >= 1)
-    assert all(end - start >= timedelta(days=1) for start, end in slices)  # a bucket of every width at least
-    if slices:
-        assert slices[0][0] <= START
-        assert timedelta(0) <= until - slices[-1][1] < timedelta(days=1)
 
 
 def test_two_datastreams_do_not_mix(connection, database):

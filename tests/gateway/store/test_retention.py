@@ -23,6 +23,11 @@ def fill(dsn: str) -> None:
         )
 
 
+def prune(dsn: str, retention_settings: RetentionSettings) -> PruneResult:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        return retention.prune_old_rows(connection, retention_settings)
+
+
 def counts(dsn: str) -> tuple[int, ...]:
     with psycopg.connect(dsn) as connection:
         return connection.execute(
@@ -32,16 +37,14 @@ def counts(dsn: str) -> tuple[int, ...]:
 
 def test_by_default_nothing_is_deleted(database):
     fill(database)
-    assert retention.prune_old_rows(database, RetentionSettings()) == PruneResult()
+    assert prune(database, RetentionSettings()) == PruneResult()
     assert retention.apply_policies(database, RetentionSettings()) == []
     assert counts(database) == (100, 100, 100)
 
 
 def test_old_data_are_deleted_and_the_hashes_of_batches_stay(database):
     fill(database)
-    assert retention.prune_old_rows(database, RetentionSettings(raw_days=50, evidence_days=80)) == PruneResult(
-        observations=51, batches=21
-    )
+    assert prune(database, RetentionSettings(raw_days=50, evidence_days=80)) == PruneResult(observations=51, batches=21)
     assert counts(database) == (49, 100, 79)
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT count(DISTINCT sha256) FROM batch").fetchone() == (1,)
@@ -72,7 +75,7 @@ def test_results_of_shadow_and_selftest_have_their_own_retention(database):
             "INSERT INTO selftest_exposure SELECT area_id, detector, hour, "
             "(SELECT min(id) FROM observed_property), 1, 1, 0, 0 FROM selftest_hour"
         )
-    pruned = retention.prune_old_rows(database, RetentionSettings(shadow_days=50, selftest_days=80))
+    pruned = prune(database, RetentionSettings(shadow_days=50, selftest_days=80))
     assert pruned == PruneResult(shadow_events=51, selftest_hours=21)
     with psycopg.connect(database) as connection:
         remaining = connection.execute(

@@ -1,0 +1,39 @@
+"""Metrics of upkeep, read from the database by the gateway: up to when each work is done, and its limit.
+
+If the database is unavailable, the last values stay, so the alarm sees a work that is not shown to be done.
+"""
+
+import asyncio
+
+import psycopg
+
+from gateway import telemetry
+from gateway.errors import StartError
+from gateway.store.connection import connect
+from gateway.store.upkeep.status import WorkStatus, fetch_status
+
+_INTERVAL = 60.0  # s
+
+
+async def report_upkeep(dsn: str) -> None:
+    """Set the metrics every minute until cancelled."""
+    while True:
+        try:
+            set_metrics(await asyncio.to_thread(_fetch, dsn))
+        except (psycopg.Error, StartError):
+            telemetry.FAILURES.labels("upkeep").inc()
+        await asyncio.sleep(_INTERVAL)
+
+
+def _fetch(dsn: str) -> list[WorkStatus]:
+    with connect(dsn) as connection:
+        return fetch_status(connection) or []
+
+
+def set_metrics(statuses: list[WorkStatus]) -> None:
+    """Show these works, and no others."""
+    telemetry.UPKEEP_DONE.clear()
+    telemetry.UPKEEP_LIMIT.clear()
+    for status in statuses:
+        telemetry.UPKEEP_DONE.labels(status.work).set(status.done_at.timestamp())
+        telemetry.UPKEEP_LIMIT.labels(status.work).set(status.limit.total_seconds())
