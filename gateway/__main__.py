@@ -13,6 +13,8 @@ from alerting.errors import AlertingError
 from edge_agent.configuration import ConfigurationError
 from gateway.detection import kernel_cache
 from gateway.errors import GatewayError
+from gateway.system.gc_tuning import pause_gc
+from gateway.system.lean_imports import hide_modules
 
 _COMMANDS = (
     # name, help, module
@@ -51,7 +53,11 @@ def main(argv: list[str] | None = None) -> int:
     """Run `piekwacht`; returns the exit code: 2 for a wrong configuration, 1 if something is missing or fails."""
     kernel_cache.choose_cache_folder()
     argv = sys.argv[1:] if argv is None else argv
-    args = _build_parser(argv[0] if argv else "").parse_args(argv)
+    with pause_gc():
+        with hide_modules("rich"):  # structlog tries it
+            import structlog  # noqa: F401 - modules of every command import it
+
+        args = _build_parser(argv[0] if argv else "").parse_args(argv)
     try:
         return int(args.run(args) or 0)
     except ConfigurationError as error:
