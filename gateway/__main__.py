@@ -6,6 +6,7 @@ stands the name of the subcommand. Errors of configuration, gateway and alerting
 
 import argparse
 import sys
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import version
 
@@ -14,6 +15,8 @@ from edge_agent.command_line import CommandParser
 from edge_agent.configuration import ConfigurationError
 from gateway.detection import kernel_cache
 from gateway.errors import GatewayError
+from gateway.system.gc_tuning import pause_gc
+from gateway.system.lean_imports import hide_modules
 
 _COMMANDS = (
     # name, help, module
@@ -56,7 +59,11 @@ def main(argv: list[str] | None = None) -> int:
     """Run `piekwacht`; returns the exit code: 2 for a wrong configuration, 1 if something is missing or fails."""
     kernel_cache.choose_cache_folder()
     argv = sys.argv[1:] if argv is None else argv
-    args = build_parser(argv[0] if argv else "").parse_args(argv)
+    with pause_gc():
+        with hide_modules("rich"), suppress(ImportError):  # structlog tries it; a witness has no structlog
+            import structlog  # noqa: F401 - modules of every command import it
+
+        args = build_parser(argv[0] if argv else "").parse_args(argv)
     try:
         return int(args.run(args) or 0)
     except ConfigurationError as error:

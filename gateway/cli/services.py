@@ -1,6 +1,7 @@
 """`piekwacht gateway`, `api`, `alerting`, `evaluate` and `up`: run services until SIGTERM or SIGINT."""
 
 import argparse
+from collections.abc import Sequence
 
 from gateway import settings
 
@@ -15,10 +16,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the service `args.command`, or all for `up`. Raises StartError if one cannot start."""
     configuration = settings.read(args.config)  # a mistake in it is reported before the slow imports below
-    from gateway.doctor import startup  # noqa: PLC0415 - as above
     from gateway.service import run  # noqa: PLC0415 - as above
 
     if args.command == "up":
         return run.run_all(configuration, args.config)
-    run.run(configuration, _SERVICE_NAMES.get(args.command, args.command), startup.log_faults)
+    run.run(configuration, _SERVICE_NAMES.get(args.command, args.command), _log_faults)
     return 0
+
+
+def _log_faults(configuration: settings.Settings, service_names: Sequence[str]) -> None:
+    from gateway.doctor import startup  # noqa: PLC0415 - it is called when the service works already
+
+    startup.log_faults(configuration, service_names)

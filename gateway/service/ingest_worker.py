@@ -19,7 +19,8 @@ from gateway.service.log_worker import run_logs
 from gateway.settings import Settings
 from gateway.sharding.pool import AreaPool
 from gateway.store.connection import Store
-from gateway.system.gc_tuning import freeze_gc
+from gateway.system.gc_tuning import freeze_gc, pause_gc
+from gateway.system.lean_imports import hide_modules
 
 
 async def run(settings: Settings) -> None:
@@ -27,7 +28,8 @@ async def run(settings: Settings) -> None:
     ingest = settings.ingest
     if ingest is None:
         raise StartError("the gateway needs [ingest] with key_file in its configuration")
-    await asyncio.to_thread(warm_up_kernels, Flagger(), Detector(settings.detection))
+    with pause_gc(), hide_modules("scipy", "cffi"):  # numba tries them; no kernel needs them
+        await asyncio.to_thread(warm_up_kernels, Flagger(), Detector(settings.detection))
     _favour_throughput()
     with closing(Decoder()) as decoder:
         if not ingest.share_areas:
@@ -70,5 +72,5 @@ async def _ingest_areas(
 
 def _favour_throughput() -> None:
     """Let the thread that feeds the database interrupt a computing thread sooner than after the default 5 ms."""
-    freeze_gc(raise_thresholds=True)
+    freeze_gc(raise_thresholds=True, collect=False)  # nodes wait meanwhile
     sys.setswitchinterval(0.0005)

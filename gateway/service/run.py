@@ -22,9 +22,12 @@ from gateway.settings import Settings, list_files
 from gateway.store.migrate import check_schema
 from gateway.system import logging_setup, merged_metrics
 from gateway.system.exception_groups import find_error
+from gateway.system.gc_tuning import pause_gc
+from gateway.system.lean_imports import hide_modules
 from gateway.system.service_manager import ServiceManager
 
 Service = Coroutine[None, None, None]
+_CHECK_DELAY = 3.0  # s from the start of the service to the check of its machine
 
 
 def build_service(name: str, settings: Settings) -> Service:
@@ -73,17 +76,20 @@ def run(settings: Settings, name: str, check_machine: Callable[[Settings, list[s
     logging_setup.configure_logging(settings.log)
     _check_files(settings, [name])
     check_schema(settings.database.dsn)
-    check_machine(settings, [name])
     port = settings.telemetry.port_of(name)
     if not merged_metrics.serve_for_supervisor() and port is not None:
         merged_metrics.serve(settings.telemetry.host, port)
     run_loop = uvloop.run if name == "api" else asyncio.run
+    with pause_gc(), hide_modules("scipy"):  # numba tries it; no kernel uses linear algebra
+        service = build_service(name, settings)
+    check = _check_later(lambda: check_machine(settings, [name]))
     try:
         run_loop(
             _run_until_signal(
                 [
-                    build_service(name, settings),
+                    service,
                     ServiceManager().report_liveness(name),
+                    check,
                     *([report_upkeep(settings.database.dsn)] if name == "gateway" else []),
                 ]
             )
@@ -122,6 +128,19 @@ def _check_files(settings: Settings, service_names: list[str]) -> None:
             if not os.access(file, os.R_OK):
                 problem = "cannot be read by this user" if file.exists() else "is not there"
                 raise StartError(f"{setting}: {file} {problem}; `piekwacht doctor` says more")
+
+
+async def _check_later(check_machine: Callable[[], None]) -> None:
+    """Check the machine in a thread once the service works, or when the service ends before that.
+
+    The check needs imports of 0.2 s. A gateway that was killed uses that time for the readings that wait.
+    """
+    try:
+        await asyncio.sleep(_CHECK_DELAY)
+    except asyncio.CancelledError:
+        check_machine()
+        raise
+    await asyncio.to_thread(check_machine)
 
 
 async def _run_until_signal(coroutines: Sequence[Coroutine[None, None, None]]) -> None:

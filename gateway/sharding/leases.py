@@ -3,6 +3,9 @@
 A lease determines which worker should write. The advisory lock on the writer's connection (`store.connection`) is what
 excludes all others. A worker that hangs is therefore fenced by terminating its connections, and no lease number has
 to be compared in every transaction. When it wakes up, its connection is gone, with everything it had not committed.
+
+A worker that was killed has no connection to the database any more: its areas are free after a missed heartbeat. One
+that hangs, or whose machine lost its power or network, keeps its connections; its areas are free after the expiry.
 """
 
 from collections.abc import Mapping
@@ -18,6 +21,9 @@ from gateway.sharding.assignment import LeasePlan, LeaseTable, plan_changes
 
 _QUERIES = load_queries(Path(__file__).with_name("leases.sql"))
 CONNECTION_NAME_PREFIX = "piekwacht gateway "  # followed by the worker's id
+_MAX_RENEWAL_INTERVAL = 1.0  # s
+_RENEWALS_PER_EXPIRY = 5  # renewals before a lease would expire, at least
+_MISSED_RENEWALS = 1.5  # intervals after which a worker without a connection is dead: it may just reconnect
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +55,11 @@ class Leases:
         self._dsn, self._worker, self._areas, self._expiry = dsn, worker, areas, expiry
         self._connection: psycopg.AsyncConnection | None = None
 
+    @property
+    def renewal_interval(self) -> float:
+        """Seconds between two renewals."""
+        return min(self._expiry / _RENEWALS_PER_EXPIRY, _MAX_RENEWAL_INTERVAL)
+
     async def renew(self, running: frozenset[str]) -> LeaseRenewal:
         """Send a heartbeat, remove dead workers, take free leases. Raises psycopg.Error if the database fails."""
         tx = await self._ensure_connected()
@@ -58,7 +69,11 @@ class Leases:
                 await tx.execute(_QUERIES["record_heartbeat"], {"worker": self._worker})
                 terminated = await tx.execute(
                     _QUERIES["remove_dead_workers"],
-                    {"expiry_seconds": self._expiry, "name_prefix": CONNECTION_NAME_PREFIX},
+                    {
+                        "expiry_seconds": self._expiry,
+                        "disconnected_seconds": _MISSED_RENEWALS * self.renewal_interval,
+                        "name_prefix": CONNECTION_NAME_PREFIX,
+                    },
                 )
                 dead_workers: dict[str, int] = dict(await terminated.fetchall())
                 plan, area_count = await self._plan_changes(tx, running)

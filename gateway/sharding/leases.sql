@@ -10,8 +10,20 @@ ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp()
 
 -- name: remove_dead_workers
 -- A worker without a heartbeat loses its leases and all its connections, so that it can never commit later.
+-- A worker without any connection is one that was killed: it has only missed its next heartbeat. After a start of the
+-- database no worker has a connection yet, and the heartbeat alone counts.
 WITH dead AS (
-    DELETE FROM gateway_worker WHERE seen_at < clock_timestamp() - make_interval(secs => %(expiry_seconds)s) RETURNING id
+    DELETE FROM gateway_worker AS w
+    WHERE seen_at < clock_timestamp() - make_interval(secs => %(expiry_seconds)s)
+       OR (
+           seen_at < clock_timestamp() - make_interval(secs => %(disconnected_seconds)s)
+           AND pg_postmaster_start_time() < clock_timestamp() - make_interval(secs => %(expiry_seconds)s)
+           AND NOT EXISTS (
+               SELECT FROM pg_stat_activity AS a
+               WHERE a.datname = current_database() AND a.application_name = %(name_prefix)s || w.id
+           )
+       )
+    RETURNING id
 )
 SELECT dead.id, count(pg_terminate_backend(a.pid)) FROM dead
 LEFT JOIN pg_stat_activity a ON a.datname = current_database() AND a.application_name = %(name_prefix)s || dead.id

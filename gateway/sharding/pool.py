@@ -18,7 +18,6 @@ from gateway import telemetry
 from gateway.sharding.leases import CONNECTION_NAME_PREFIX, LeaseRenewal, Leases
 
 _LOG = get_logger("gateway.sharding")
-_RENEWALS_PER_EXPIRY = 5  # renewals before a lease would expire
 
 
 class AreaPool:
@@ -30,7 +29,7 @@ class AreaPool:
         """`ingest_area(area, connection name)` runs until cancelled."""
         self.worker_id = f"{socket.gethostname()[:20]}-{secrets.token_hex(4)}"
         self._leases = Leases(dsn, self.worker_id, areas, expiry)
-        self._renewal_interval, self._ingest_area = expiry / _RENEWALS_PER_EXPIRY, ingest_area
+        self._ingest_area = ingest_area
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -44,7 +43,7 @@ class AreaPool:
                     except psycopg.Error as error:
                         telemetry.FAILURES.labels("leases").inc()
                         _LOG.warning("leases unreadable: database unavailable", error=one_line(error))
-                    await asyncio.sleep(self._renewal_interval)
+                    await asyncio.sleep(self._leases.renewal_interval)
         finally:
             await self._leases.release_all()
 

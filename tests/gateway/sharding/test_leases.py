@@ -17,7 +17,9 @@ from gateway.mqtt.client import create_client
 from gateway.sharding.assignment import LeaseTable, assign_areas, plan_changes
 from gateway.sharding.leases import CONNECTION_NAME_PREFIX, Leases
 from gateway.store.connection import LockHeldError, Store
+from gateway.store.migrate import migrate
 from gateway.system.child_process import Child
+from gateway.system.embedded_servers import Postgres
 from tests.gateway.enrolled_node import T0, enrol_node
 
 AREAS = ("ijmond", "dordrecht", "chemelot", "nijmegen")
@@ -92,6 +94,65 @@ async def test_a_hung_worker_is_removed_and_can_never_commit_again(database):
     await successor.ensure_connection()
     for closable in (hung, next_worker, writer, successor):
         await closable.close()
+
+
+_EXPIRY = 8.0  # s
+
+
+async def test_a_killed_worker_is_removed_as_soon_as_it_has_no_connection_and_misses_a_heartbeat(database):
+    enrol_node(database)
+    killed, next_worker = (Leases(database, worker, [], _EXPIRY) for worker in ("killed", "next"))
+    await wait_for_age_of_server(database, _EXPIRY)
+    await killed.renew(frozenset())
+    await killed.close()  # the kernel closes the connections of a killed process
+    killed_at = time.monotonic()
+    assert (await next_worker.renew(frozenset())).dead_workers == {}, "it may be reconnecting"
+    while not (renewal := await next_worker.renew(frozenset())).plan.start:
+        await asyncio.sleep(0.05)
+    assert 1.5 * killed.renewal_interval <= time.monotonic() - killed_at + 0.1 < _EXPIRY / 2
+    assert renewal.dead_workers == {"killed": 0}
+    assert renewal.plan.start == {"ijmond"}
+    await next_worker.close()
+
+
+async def test_a_worker_that_hangs_with_a_connection_keeps_its_areas_until_the_expiry(database):
+    enrol_node(database)
+    hung, next_worker = (Leases(database, worker, [], 3.0) for worker in ("hung", "next"))
+    await wait_for_age_of_server(database, 3.0)
+    await hung.renew(frozenset())
+    hung_at = time.monotonic()
+    while not (renewal := await next_worker.renew(frozenset())).plan.start:
+        assert time.monotonic() - hung_at < 30
+        await asyncio.sleep(0.05)
+    assert time.monotonic() - hung_at >= 3.0
+    assert renewal.dead_workers == {"hung": 1}
+    await hung.close()
+    await next_worker.close()
+
+
+async def test_after_a_start_of_the_database_a_worker_may_take_its_time_to_reconnect(open_folder):
+    """The next worker reconnects first: the other one has neither a connection nor a recent heartbeat."""
+    folder = open_folder / "postgres"
+    with Postgres(folder) as server:
+        dsn = server.create_database("piekwacht")
+        migrate(dsn)
+        enrol_node(dsn)
+        slow, next_worker = (Leases(dsn, worker, [], 20.0) for worker in ("slow", "next"))
+        assert (await slow.renew(frozenset())).plan.start == {"ijmond"}
+        await slow.close()
+    with Postgres(folder):
+        await asyncio.sleep(1.6 * slow.renewal_interval)
+        renewal = await next_worker.renew(frozenset())
+        assert renewal.dead_workers == {}
+        assert not renewal.plan.start
+        await next_worker.close()
+
+
+async def wait_for_age_of_server(dsn: str, seconds: float) -> None:
+    with psycopg.connect(dsn) as connection:
+        query = "SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())"
+        while connection.execute(query).fetchone()[0] <= seconds:
+            await asyncio.sleep(0.1)
 
 
 async def test_locks_of_all_areas_and_of_one_area_exclude_each_other(database):
