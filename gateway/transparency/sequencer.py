@@ -153,6 +153,7 @@ class Sequencer:
             for offset in range(0, len(entries), WIDTH):
                 self._write_all(builder.add(entries[offset : offset + WIDTH]))
         self._write_all(builder.finish())
+        self._folder.sync_tiles()
 
     def _write_all(self, tiles: Iterable[TileContent]) -> None:
         for item in tiles:
