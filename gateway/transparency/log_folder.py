@@ -20,10 +20,22 @@ class LogFolder:
 
     def __init__(self, path: Path, state_file: Path) -> None:
         self.path, self._state_file = path, state_file
+        self._tile_folders: set[Path] = set()
 
     def write_tile(self, tile: Tile, content: bytes) -> None:
-        """Write a tile or a bundle of entries."""
-        write_file(self.path / tile.path, content)
+        """Write a tile or a bundle of entries; its name is durable after `sync_tiles`."""
+        path = self.path / tile.path
+        if path.parent not in self._tile_folders:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._tile_folders.add(path.parent)
+        _replace_file(path, content)
+
+    def sync_tiles(self) -> None:
+        """Force the names of all tiles written so far to the disk."""
+        parents = {folder.parent for folder in self._tile_folders}
+        for folder in sorted(self._tile_folders | parents):
+            _sync_folder(folder)
+        self._tile_folders.clear()
 
     def read_tile(self, tile: Tile) -> bytes:
         """Bytes of a tile; of a partial one also if only the full one is there. Raises ProofError if neither is."""
@@ -90,17 +102,24 @@ class LogFolder:
 def write_file(path: Path, content: bytes) -> None:
     """Replace a file so that a power cut leaves the former content or the new one. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".new")
-    with temporary.open("wb") as file:
+    _replace_file(path, content)
+    _sync_folder(path.parent)
+
+
+def _replace_file(path: Path, content: bytes) -> None:
+    temporary = f"{path}.new"
+    with open(temporary, "wb", buffering=0) as file:  # noqa: PTH123 - thousands of files per minute
         file.write(content)
-        file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    os.replace(temporary, path)  # noqa: PTH105 - as above
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def _cut(tile: Tile, full: bytes) -> bytes:

@@ -52,7 +52,9 @@ async def test_a_log_follows_the_batches_while_the_block_runs(database, node, lo
             async with asyncio.timeout(20):
                 while log.files.read_checkpoint() is None or len(check_tree(log)) < 3 + number:
                     await asyncio.sleep(0.05)
-    assert REGISTRY.get_sample_value("piekwacht_log_size", {"area": AREA}) == 6
+        async with asyncio.timeout(20):  # the metric follows the file
+            while REGISTRY.get_sample_value("piekwacht_log_size", {"area": AREA}) != 6:
+                await asyncio.sleep(0.05)
     with psycopg.connect(database) as connection:
         locks = connection.execute(
             "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = 7431104"
