@@ -1,7 +1,7 @@
 """The page that checks figures, in a real browser: true and changed evidence, files and addresses, offline too.
 
 Most evidence is made by the pure core in memory (`evidence_world`). It reaches the page as a file, or `page.route` puts
-it in the place of the answer of the API. Where a link of another page is followed, the API itself answers.
+it in the place of the answer of the API. The links of the other pages are followed to the real API.
 """
 
 import base64
