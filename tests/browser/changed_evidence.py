@@ -17,10 +17,10 @@ Tree = dict[str, Any]
 _SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=-_. \n"
 
 
-def make_cases(seed: int, count: int) -> Iterator[bytes]:
+def make_cases(world: EvidenceWorld, seed: int, count: int) -> Iterator[bytes]:
     """True files, and files with one or two changes."""
     random_numbers = random.Random(seed)
-    bases = list(make_true_files())
+    bases = list(make_true_files(world))
     yield from (json.dumps(base).encode() for base in bases)
     for _ in range(count - len(bases)):
         tree = json.loads(json.dumps(random_numbers.choice(bases)))
@@ -31,9 +31,8 @@ def make_cases(seed: int, count: int) -> Iterator[bytes]:
         yield random_numbers.choice(FILE_CHANGES)(content, random_numbers) if random_numbers.random() < 0.1 else content
 
 
-def make_true_files() -> Iterator[Tree]:
+def make_true_files(world: EvidenceWorld) -> Iterator[Tree]:
     """Files of several kinds, each true."""
-    world = EvidenceWorld()
     older_head = world.sign_head()
     older_proof = world.prove(world.key_index, older_head)
     evidence = world.make_evidence()
@@ -134,7 +133,7 @@ def change_key(tree: Tree, numbers: random.Random) -> None:
     """Remove or add a key anywhere."""
     place = numbers.choice([tree, tree["batch"], tree["node_key"], *([tree["claim"]] if tree["claim"] else [])])
     if numbers.random() < 0.5:
-        place["unknown"] = 1
+        place[numbers.choice(("unknown", "constructor", "__proto__"))] = 1
     else:
         del place[numbers.choice(list(place))]
 

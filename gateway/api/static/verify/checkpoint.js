@@ -32,7 +32,8 @@ export async function openCheckpoint(note, verifier) {
   try {
     await openNote(note, verifier);
   } catch (error) {
-    throw error.code === "unsigned_by" ? new ProofError("checkpoint_unsigned", error.values) : error;
+    if (error.code !== "unsigned_by") throw error;
+    throw new ProofError("checkpoint_unsigned", { name: error.values.name, key: error.values.key });
   }
   return checkpoint;
 }

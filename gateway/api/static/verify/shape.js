@@ -37,7 +37,7 @@ export const record = (required, optional = {}, { closed = false } = {}) => (val
     type(value[name], `${path}.${name}`);
   }
   for (const [name, type] of Object.entries(optional)) if (name in value) type(value[name], `${path}.${name}`);
-  if (closed) for (const name of Object.keys(value)) check(name in required || name in optional, `${path}.${name}`);
+  if (closed) for (const name of Object.keys(value)) check(Object.hasOwn(required, name) || Object.hasOwn(optional, name), `${path}.${name}`);
 };
 
 function isObject(value) {

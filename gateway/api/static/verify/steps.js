@@ -237,10 +237,18 @@ function parseKeyLeaf(text) {
 }
 
 // What a file may hold that this page does not check: [[name of the step, how many]].
-function countRest({ claim, events, deliveries, rules, time_stamp: timeStamp, minute_batches: minuteBatches }) {
-  const hasCorrection = claim !== null && (claim.published.corrected !== null || claim.published.rule !== null);
-  const counts = { corrected: Number(hasCorrection), events: events.length, deliveries: deliveries.length };
-  return Object.entries({ ...counts, rules: rules.length, minute_batch: minuteBatches.length, time_stamp: Number(timeStamp !== null) }).filter(([, count]) => count > 0);
+function countRest(evidence) {
+  const published = evidence.claim?.published;
+  const hasCorrection = published !== undefined && (published.corrected !== null || published.rule !== null);
+  const counts = [
+    ["corrected", Number(hasCorrection)],
+    ["minute_batch", evidence.minute_batches.length],
+    ["events", evidence.events.length],
+    ["deliveries", evidence.deliveries.length],
+    ["rules", evidence.rules.length],
+    ["time_stamp", Number(evidence.time_stamp !== null)],
+  ];
+  return counts.filter(([, count]) => count > 0);
 }
 
 function leaveOut(facts, count) {
