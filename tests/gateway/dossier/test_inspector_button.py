@@ -14,6 +14,8 @@ from tests.gateway.api.conftest import running_api
 from tests.gateway.api.inspector.conftest import keys  # noqa: F401 - a fixture
 from tests.gateway.dossier.conftest import PUBLISHER, fill, unpack
 
+pytestmark = pytest.mark.timeout(300)  # the first test waits for the recorded event
+
 
 @pytest.fixture
 def node():
