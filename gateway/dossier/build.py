@@ -14,7 +14,7 @@ from gateway.dossier import exhibits
 from gateway.dossier.bag import write_bag
 from gateway.dossier.contents import Contents
 from gateway.dossier.crate import FILE_NAME, write_crate
-from gateway.dossier.document import Document, build_formats, draw_images, render_document, render_readme
+from gateway.dossier.document import DossierDocument, build_formats, draw_images, render_document, render_readme
 from gateway.dossier.evidence import EvidenceSource
 from gateway.dossier.loading import load_event_contents, load_period_contents
 from gateway.dossier.pdf import EmbeddedFile, write_pdf
@@ -88,7 +88,7 @@ def _write_dossier(contents: Contents, files: Mapping[str, bytes], publisher: Do
     """Write documents, description and bag. `files`: those for programs."""
     formats = build_formats(contents)
     facts = {"operator": publisher.operator, "version": version("piekwacht")}
-    document = Document(contents, formats, public_url=publisher.public_url, **facts)
+    document = DossierDocument(contents, formats, public_url=publisher.public_url, **facts)
     html = render_document(
         document,
         contents,

@@ -20,7 +20,7 @@ from gateway.api.pages.formats import Formats
 from gateway.api.schemas.alerts import Alert
 from gateway.dossier.contents import Chapter, Contents, DetectedEvent, MinuteMean, NeighbourMinutes
 from gateway.dossier.exhibits import Exhibit
-from gateway.dossier.explanations import Explanation, list_explanations
+from gateway.dossier.explanations import OtherExplanation, list_explanations
 from gateway.dossier.figures import draw_curve, draw_wind
 from gateway.dossier.node_history import describe_clock, describe_node_history, describe_operator_reports
 from gateway.dossier.request import EventRequest
@@ -62,7 +62,7 @@ class Images(Struct, frozen=True, kw_only=True):
     wind: str | None
 
 
-class TableRow(Struct, frozen=True, kw_only=True):
+class ValueRow(Struct, frozen=True, kw_only=True):
     """A line of the table of values. `is_event`: an event held in it."""
 
     time: str
@@ -81,7 +81,7 @@ class ValueTable(Struct, frozen=True, kw_only=True):
 
     title: str
     minutes: int
-    rows: list[TableRow]
+    rows: list[ValueRow]
 
 
 class Level(Struct, frozen=True, kw_only=True):
@@ -92,7 +92,7 @@ class Level(Struct, frozen=True, kw_only=True):
     is_reached: bool
 
 
-class Document:
+class DossierDocument:
     """Texts and tables of the template, as `d`."""
 
     def __init__(self, contents: Contents, formats: Formats, *, operator: str, version: str, public_url: str) -> None:
@@ -270,7 +270,7 @@ class Document:
         rows = [self._build_row(chapter, group) for group in quarters.values()]
         return ValueTable(title=self._texts["hours_title"], minutes=15, rows=rows)
 
-    def _build_row(self, chapter: Chapter, minutes: Sequence[MinuteMean]) -> TableRow:
+    def _build_row(self, chapter: Chapter, minutes: Sequence[MinuteMean]) -> ValueRow:
         """One line; the mean of several minutes is that of their valid readings."""
         completeness = measure_completeness(minutes)
         start, end = minutes[0].start, minutes[-1].end
@@ -281,7 +281,7 @@ class Document:
         )
         highest = [minute.max for minute in minutes if minute.max is not None]
         remarks = self._formats.flags(list(completeness.flags))
-        return TableRow(
+        return ValueRow(
             time=self._formats.short_time(start.isoformat()),
             readings=completeness.readings,
             expected=completeness.expected,
@@ -320,7 +320,7 @@ class Document:
         table = tables.get("property", {}).get(event.document.observed_property, {})
         return [(name, msgspec.json.encode(value).decode()) for name, value in table.items()]
 
-    def explanations(self, chapter: Chapter, event: DetectedEvent) -> Sequence[Explanation]:
+    def explanations(self, chapter: Chapter, event: DetectedEvent) -> Sequence[OtherExplanation]:
         """Other explanations, each with what the data show."""
         return list_explanations(self._contents, chapter, event, self._formats)
 
@@ -380,7 +380,7 @@ class Document:
         if any(event.case_record is not None for event in contents.events):
             yield texts["check_deliveries"]
         if contents.evidence:
-            command = "python3 verify.py evidence/*.json" if has_verifier else "piekwacht verify evidence/*.json"
+            command = "python3 data/verify.py ." if has_verifier else "piekwacht verify ."
             yield texts["check_evidence"].format(count=len(contents.evidence), command=command)
         if contents.policy is None:
             yield texts["check_no_log"]
@@ -431,7 +431,7 @@ def draw_images(contents: Contents, formats: Formats) -> Images:
 
 
 def render_document(
-    document: Document,
+    document: DossierDocument,
     contents: Contents,
     formats: Formats,
     images: Images,
@@ -445,7 +445,7 @@ def render_document(
     )  # fmt: skip
 
 
-def render_readme(document: Document, formats: Formats, paths: Collection[str]) -> str:
+def render_readme(document: DossierDocument, formats: Formats, paths: Collection[str]) -> str:
     """Return the text file to read first; `paths`: the files that are in the dossier."""
     texts = texts_of("dossier", formats.language)
     present = [(name, texts[key]) for name, key in _DESCRIPTIONS if any(path.startswith(name) for path in paths)]

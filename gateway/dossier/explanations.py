@@ -19,7 +19,7 @@ from gateway.dossier.contents import Chapter, Contents, DetectedEvent
 from gateway.model.texts import texts_of
 
 
-class Explanation(Struct, frozen=True, kw_only=True):
+class OtherExplanation(Struct, frozen=True, kw_only=True):
     """An explanation by name, with sentences of what the data show."""
 
     name: str
@@ -28,7 +28,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
 
 def list_explanations(
     contents: Contents, chapter: Chapter, event: DetectedEvent, formats: Formats
-) -> list[Explanation]:
+) -> list[OtherExplanation]:
     """Return every explanation, also those for which there is no sign."""
     texts = texts_of("dossier", formats.language)
     checks = (
@@ -40,7 +40,7 @@ def list_explanations(
         ("by_maintenance", _check_maintenance(contents, chapter, formats), "maintenance_none"),
     )
     return [
-        Explanation(name=texts[name], sentences=list(sentences) or [texts[otherwise]])
+        OtherExplanation(name=texts[name], sentences=list(sentences) or [texts[otherwise]])
         for name, sentences, otherwise in checks
     ]
 

@@ -6,6 +6,7 @@ gives back when it ends. The child reads a job from its standard input and write
 
 import asyncio
 import os
+import signal
 import sys
 
 import msgspec
@@ -18,8 +19,8 @@ from gateway.dossier.request import DossierPublisher, DossierRequest, EventReque
 from gateway.system.child_process import make_parent_death_hook
 from gateway.transparency.settings import PublicLogSettings
 
-_MAKE_SECONDS = 60.0  # until a child is killed
-_WAIT_SECONDS = 30.0  # that a request waits for the dossier before it
+_MAKE_SECONDS = 120.0  # until a child is killed
+_WAIT_SECONDS = 60.0  # that a request waits for the dossier before it
 
 
 class DossierJob(Struct, frozen=True, kw_only=True):
@@ -72,6 +73,7 @@ async def _run_child(job: bytes) -> bytes:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         preexec_fn=make_parent_death_hook(os.getpid()),
+        start_new_session=True,
     )
     try:
         async with asyncio.timeout(_MAKE_SECONDS):
@@ -80,7 +82,7 @@ async def _run_child(job: bytes) -> bytes:
         raise DossierError(f"the dossier was not ready after {_MAKE_SECONDS:.0f} s") from None
     finally:
         if child.returncode is None:
-            child.kill()
+            os.killpg(child.pid, signal.SIGKILL)  # also a process that holds its pipes
             await child.wait()
     if child.returncode != 0:
         lines = errors.decode(errors="replace").strip().splitlines()

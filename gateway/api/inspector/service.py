@@ -28,6 +28,10 @@ _SCOPE = Scope.ANSWER_ALERTS
 _MAX_NOTE_LENGTH = 1_000
 
 
+class DossierNotMadeError(HTTPException):
+    """A dossier could not be made; `detail` names the cause."""
+
+
 def install(app: FastAPI, dsn: str, dossiers: DossierMaker | None) -> None:
     """Give the application its access to the records of alerting, and what makes dossiers."""
     app.state.case_store, app.state.dossiers = CaseStore(dsn), dossiers
@@ -88,7 +92,7 @@ async def make_dossier(request: Request, event: str, language: Language) -> Doss
         return await maker.make(event, language)
     except GatewayError as error:
         _LOG.warning("dossier not made", event_id=event, error=one_line(error))
-        raise HTTPException(503, f"the dossier was not made: {error}", {"Retry-After": "60"}) from None
+        raise DossierNotMadeError(503, f"the dossier was not made: {error}", {"Retry-After": "60"}) from None
 
 
 async def list_silences(request: Request) -> list[Silence]:

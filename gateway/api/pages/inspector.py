@@ -197,8 +197,9 @@ async def _render_problems(view: View, make: Callable[[], Awaitable[Response]]) 
         return await make()
     except HTTPException as error:
         status = error.status_code if error.status_code in {400, 401, 403, 404, 503} else 400
-        detail = error.detail if status == 503 else ""
-        return _render_page(view, "inspector_refused.html", status, status_code=status, detail=detail)
+        is_dossier = isinstance(error, service.DossierNotMadeError)
+        reason, detail = ("dossier", error.detail) if is_dossier else (status, "")
+        return _render_page(view, "inspector_refused.html", status, status_code=status, reason=reason, detail=detail)
 
 
 def _redirect(view: View, path: str) -> RedirectResponse:

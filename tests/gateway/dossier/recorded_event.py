@@ -1,6 +1,6 @@
 """An hour of readings with a peak in it: three stations, wind, humidity, a gap, flagged values and a notification."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import sin
 
 import psycopg
@@ -31,6 +31,9 @@ def enrol_stations(dsn):
     with psycopg.connect(dsn, autocommit=True) as connection:
         site = Site(id="haven", area="ijmond", name="Havenbedrijf", operator="H", latitude=52.46, longitude=4.55)
         stations.put_site(connection, site)
+        before = datetime.fromtimestamp(T0 / 1000, UTC) - timedelta(days=30)
+        connection.execute("UPDATE node SET enrolled_at = %s", [before])
+        connection.execute("UPDATE installation SET since = %s", [before])
     return nodes
 
 

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.record.evidence import decode_record, find_errors
+from gateway.api.pages.event_texts import choose_chart_period
 from gateway.api.schemas.schema import format_instant
 from gateway.dossier.bag import write_bag
 from gateway.dossier.build import build_dossier
@@ -27,6 +28,9 @@ from gateway.errors import StartError
 from tests.gateway.api.conftest import running_api
 from tests.gateway.dossier.conftest import PUBLISHER, read_json, unpack
 from tests.gateway.enrolled_node import T0
+
+pytestmark = pytest.mark.timeout(300)  # the first test waits for the recorded event
+
 
 REPO = Path(__file__).resolve().parents[3]
 FORBIDDEN = re.compile(
@@ -71,7 +75,7 @@ async def test_event_revisions_and_readings_are_those_of_the_api(recorded, files
         assert read_json(files, "corrections.json") == (await api.get("/api/v1/corrections")).json()
         for averaging in ("raw", "1min"):
             (path,) = (path for path in files if f"pm2_5-{averaging}" in path and path.endswith(".csv"))
-            start, end = find_period(files)
+            start, end = find_period(event)
             query = {"start": start, "end": end, "averaging": averaging, "property": "pm2_5"}
             address = "/api/v1/stations/wijk-aan-zee/observations"
             assert (await api.get(address, params=query, headers={"Accept": "text/csv"})).content == files[path]
@@ -83,12 +87,11 @@ def period(station, first_day, last_day):
     return PeriodRequest(station=station, start=start, end=end)
 
 
-def find_period(files):
-    """Start and end of the readings, from the line of the document in UTC."""
-    match = re.search(
-        r"Metingen in dit dossier, UTC.*?(\S+ \S+) – (\S+ \S+)<", files["data/dossier.html"].decode(), re.DOTALL
-    )
-    return [f"{text.strip().split('>')[-1].replace(' ', 'T')}Z" for text in match.groups()]
+def find_period(event):
+    """Start and end of the readings around an event that the API describes."""
+    onset, end = (datetime.fromisoformat(event[name]) for name in ("onset", "end"))
+    charted = choose_chart_period(onset, end, datetime.fromisoformat(event["changedAt"]))
+    return format_instant(charted.start), format_instant(charted.end)
 
 
 def test_csv_and_parquet_have_the_same_values(files):

@@ -14,6 +14,9 @@ from rocrate_validator.utils.http import HttpRequester
 
 from tests.gateway.dossier.conftest import read_json
 
+pytestmark = pytest.mark.timeout(300)  # the first test waits for the recorded event
+
+
 SCHEMA_ORG = ("CreativeWork", "Dataset", "Organization", "about", "contentSize", "datePublished", "description",
               "encodingFormat", "hasPart", "inLanguage", "license", "name", "publisher")  # fmt: skip
 CONTEXT = {
