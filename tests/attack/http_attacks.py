@@ -19,7 +19,7 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": 
 _DEEP = (b"[" * 60_000, b'{"match":' + b"[" * 30_000 + b"]" * 30_000 + b"}", b'{"reason":' + b"9" * 50_000 + b"}")
 _READS = (
     "/", "/events", "/status", "/feeds/events.atom", "/feeds/today.csv", "/api/v1/events?limit=100",
-    "/api/v1/stations?q=%00%1b%e2%80%ae", "/nl/stations/ijm-000?period=year",
+    "/api/v1/events?limit=%00%1b%e2%80%ae", "/nl/stations/ijm-000?period=year",
 )  # fmt: skip
 _EXPORTS = ("csv", "csv-nl", "parquet")
 
@@ -85,8 +85,9 @@ async def attack_tables(target: Target) -> Counter[str]:
     """The most expensive answers: a year of raw values as a table, whole pages, feeds."""
 
     async def step() -> str:
+        start = f"2026-01-{_RNG.randrange(1, 29):02}T{_RNG.randrange(24):02}:{_RNG.randrange(60):02}:00Z"
         station = f"/api/v1/stations/{target.node}/observations"
-        export = f"{station}?averaging=raw&format={_RNG.choice(_EXPORTS)}&start=2026-01-01T00:00:00Z&n={_RNG.random()}"
+        export = f"{station}?averaging=raw&format={_RNG.choice(_EXPORTS)}&start={start}"
         path = _RNG.choice([*_READS, station + f"?averaging=minute&limit={_RNG.randrange(1, 900)}", export])
         return await request(target, "GET", path, headers={"Accept-Language": _RNG.choice(["nl", "en", "x" * 5_000])})
 
