@@ -1,4 +1,4 @@
-"""What a witness answers: add-checkpoint, the newest head of each log, and a page for people."""
+"""The answers of a witness: add-checkpoint, the newest head of each log, and a page for people."""
 
 import hashlib
 import logging

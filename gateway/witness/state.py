@@ -28,7 +28,7 @@ _MOST_CONFLICTS = 100  # per log and kind: nobody can fill the disk with them
 
 
 class ConflictKind(StrEnum):
-    """What a refused head shows. A proof is signed by nobody, so that only FORK accuses the log."""
+    """Meaning of a refused head. A proof is signed by nobody, so that only FORK accuses the log."""
 
     FORK = "fork"  # the log signed two roots for one size
     NOT_CONTINUED = "not_continued"  # the log signed the head, and the proof in the request does not lead to it
