@@ -15,7 +15,7 @@ from gateway.witness.decision import CheckpointRefusal, judge_signature
 from gateway.witness.http_message import HttpResponse, respond_sentence
 from gateway.witness.http_server import HttpRequest
 from gateway.witness.page import LogSummary, WitnessSummary, render_page
-from gateway.witness.state import ConflictKind, Decision, WitnessState
+from gateway.witness.state import ConflictKind, CosigningDecision, WitnessState
 
 _LOG = logging.getLogger("gateway.witness")
 _REFUSALS_OF_SENDERS = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT}
@@ -105,7 +105,7 @@ def _refuse_method(allowed: str) -> HttpResponse:
     return respond_sentence(HTTPStatus.METHOD_NOT_ALLOWED, f"this address takes {allowed}", Allow=allowed)
 
 
-def _log_decision(request: CheckpointRequest, decision: Decision) -> None:
+def _log_decision(request: CheckpointRequest, decision: CosigningDecision) -> None:
     keys = {"origin": request.checkpoint.origin, "size": request.checkpoint.size}
     if decision.conflict is ConflictKind.FORK:
         _LOG.error("log forked: it signed two roots for one size", extra=keys)
