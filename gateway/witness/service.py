@@ -12,12 +12,13 @@ from gateway.transparency.add_checkpoint import PATH, SIZE_CONTENT_TYPE, Checkpo
 from gateway.transparency.cosignature import WitnessKey, cosign
 from gateway.transparency.errors import ProofError
 from gateway.witness.decision import CheckpointRefusal, judge_signature
-from gateway.witness.http_message import HttpResponse, respond_sentence
+from gateway.witness.http_message import HTML, HttpResponse, respond_sentence
 from gateway.witness.http_server import HttpRequest
 from gateway.witness.page import LogSummary, WitnessSummary, render_page
 from gateway.witness.state import ConflictKind, CosigningDecision, WitnessState
 
 _LOG = logging.getLogger("gateway.witness")
+_PAGE_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'", "Vary": "Accept-Language"}
 _REFUSALS_OF_SENDERS = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT}
 
 
@@ -43,7 +44,7 @@ class WitnessService:
             return _refuse_method("GET, HEAD")
         if request.path == "/":
             page = render_page(self.summarise(), request.language)
-            return HttpResponse(status=HTTPStatus.OK, body=page, content_type="text/html; charset=utf-8")
+            return HttpResponse(status=HTTPStatus.OK, body=page, content_type=HTML, headers=_PAGE_HEADERS)
         return self._show_checkpoint(request.path)
 
     def summarise(self) -> WitnessSummary:
