@@ -41,8 +41,9 @@ containers: .venv/prepared  ## test deploy/compose: build and start it with Dock
 faults: .venv/prepared  ## kill processes, cut connections and power in a long test (ARGS="--kills 200 --seed 7")
 	$(BIN)/pytest tests/faults -s --kills 200 $(ARGS)
 
-fuzz: .venv/prepared  ## send an hour of noise to every decoder of the agent (ARGS="--seconds 60")
+fuzz: .venv/prepared  ## send an hour of noise to every decoder of the agent, and one to the verifier (ARGS="--seconds 60")
 	$(BIN)/python -m tests.edge_agent.fuzz $(ARGS)
+	$(BIN)/python -m tests.gateway.verification.fuzz $(ARGS)
 
 fuzz-api: .venv/prepared  ## send 50,000 generated requests to the API (ARGS="--cases 5000")
 	$(BIN)/python -m tests.gateway.api.fuzz $(ARGS)

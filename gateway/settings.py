@@ -17,6 +17,7 @@ from gateway.ingest.settings import IngestSettings
 from gateway.mqtt.settings import BrokerSettings
 from gateway.store.retention import RetentionSettings
 from gateway.system.logging_setup import LogSettings
+from gateway.transparency.settings import PublicLogSettings
 
 
 class DatabaseSettings(Struct, frozen=True, kw_only=True):
@@ -67,6 +68,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     alerting: AlertingSettings = AlertingSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     log: LogSettings = LogSettings()
+    public_log: PublicLogSettings | None = None
 
     @property
     def has_evaluation(self) -> bool:

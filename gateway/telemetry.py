@@ -46,3 +46,8 @@ ANSWERED_AT = Gauge(
 RESTARTS = Counter(
     "piekwacht_service_restarts_total", "Services that `piekwacht up` started again, by reason", ["service", "reason"]
 )
+LOG_SIZE = Gauge("piekwacht_log_size", "Leaves in the newest checkpoint of the public log", ["area"])
+LOG_CHECKPOINT_AT = Gauge(
+    "piekwacht_log_checkpoint_timestamp_seconds", "When the public log last had everything committed", ["area"]
+)
+LOG_FAILURES = Counter("piekwacht_log_failures_total", "Steps of the public log that failed", ["area"])

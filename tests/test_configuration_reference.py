@@ -70,7 +70,9 @@ def test_meanings_are_read_from_the_docstring():
 
 def renamed_keys():
     """(root type, path of the table, former key, present key) of every renamed key."""
-    for root, sections in zip((Settings, AgentSettings, SiteFile, WitnessSettings), list_tables().values(), strict=True):
+    for root, sections in zip(
+        (Settings, AgentSettings, SiteFile, WitnessSettings), list_tables().values(), strict=True
+    ):
         for section in sections:
             for former, present in getattr(section.struct, "FORMER_KEYS", {}).items():
                 yield pytest.param(root, section, former, present, id=f"{section.title} {former}")

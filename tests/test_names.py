@@ -40,6 +40,8 @@ ROOTS = {
 }
 _SCHEMA = "the API's schema mirrors the class of the domain under the name that clients read"
 _SIDES = "agent and gateway read their own file; neither imports the other"
+_ALONE_PATH = "gateway/verification/standalone/verify.py"
+_ALONE = "verify.py is one file that imports nothing of the project and reads the same formats"
 # Public classes that share a name on purpose: their modules, and why.
 SHARED_NAMES = {
     "Acknowledgement": ({"gateway/api/schemas/inspector.py", "alerting/record/acknowledgement.py"}, _SCHEMA),
@@ -60,6 +62,16 @@ SHARED_NAMES = {
     "BrokerSettings": ({"gateway/mqtt/settings.py", "edge_agent/broker.py"}, _SIDES),
     "LogSettings": ({"gateway/system/logging_setup.py", "edge_agent/settings.py"}, _SIDES),
     "Settings": ({"gateway/settings.py", "edge_agent/settings.py"}, _SIDES),
+    "Checkpoint": ({"gateway/transparency/checkpoint.py", _ALONE_PATH}, _ALONE),
+    "Head": ({"gateway/verification/membership.py", _ALONE_PATH}, _ALONE),
+    "Membership": ({"gateway/verification/membership.py", _ALONE_PATH}, _ALONE),
+    "Policy": ({"gateway/transparency/policy.py", _ALONE_PATH}, _ALONE),
+    "ProofError": ({"gateway/transparency/errors.py", _ALONE_PATH}, _ALONE),
+    "VerificationStep": ({"gateway/verification/step.py", _ALONE_PATH}, _ALONE),
+    "SignedBatch": (
+        {"gateway/verification/evidence_file.py", "edge_agent/spool.py"},
+        "the batch with the bytes that the node signed, in its spool and in a file about it",
+    ),
     "TlsSettings": ({"gateway/mqtt/settings.py", "edge_agent/broker.py"}, _SIDES),
 }
 

@@ -21,6 +21,7 @@ from gateway.access import install
 from gateway.api.data.averages import MeanCache
 from gateway.api.data.database import Database
 from gateway.api.data.latest_values import LatestValues
+from gateway.api.data.log_heads import LogHeads
 from gateway.api.feeds import routes as feeds
 from gateway.api.http import openapi, problems, static_files
 from gateway.api.http.cache import Cache, RequestIndex, TtlCache
@@ -42,8 +43,10 @@ from gateway.api.routes import (
     events,
     health,
     index,
+    log,
     observations,
     places,
+    proofs,
     security_txt,
 )
 from gateway.api.routes.basemap import TileCache
@@ -52,9 +55,12 @@ from gateway.api.settings import ApiSettings
 from gateway.errors import StartError
 from gateway.mqtt.settings import BrokerSettings
 from gateway.system.gc_tuning import freeze_gc
+from gateway.transparency.settings import PublicLogSettings
 
 
-def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastAPI:
+def create_app(
+    settings: ApiSettings, dsn: str, broker: BrokerSettings, public_log: PublicLogSettings | None = None
+) -> FastAPI:
     """Build the application; its connections open and close with its lifespan."""
     database = Database(dsn)
     latest_values = LatestValues(database)
@@ -93,6 +99,7 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     app.state.latest_values, app.state.hub = latest_values, hub
     app.state.cache, app.state.request_index, app.state.mean_cache = Cache(), RequestIndex(), MeanCache(database)
     app.state.status_cache, app.state.tile_cache = TtlCache(), tile_cache
+    app.state.public_log, app.state.log_heads = public_log, LogHeads(public_log)
     problems.install(app, COMMON_HEADERS)
     openapi.install(app)
     app.add_middleware(CacheMiddleware)
@@ -100,13 +107,14 @@ def create_app(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> FastA
     app.state.admission = Admission(app.state.anonymous_limit, settings.max_viewers)
     app.add_middleware(HeadersMiddleware)
     service.install(app, dsn)
-    for route_module in (index, places, observations, events, alerts, live, detection, inspector):
+    for route_module in (index, places, observations, events, alerts, live, detection, proofs, inspector):
         app.include_router(route_module.router, prefix="/api/v1")
     app.include_router(health.router)
     app.include_router(security_txt.router)
     app.state.static_files = static_files.load_files()
     app.include_router(static_files.router)
     app.include_router(basemap.router)
+    app.include_router(log.router)
     app.include_router(feeds.router)
     app.include_router(acknowledge.router(dsn))
     app.include_router(pages.router)  # last, because it answers every address that no other router has
@@ -121,9 +129,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(settings: ApiSettings, dsn: str, broker: BrokerSettings) -> None:
+async def serve(
+    settings: ApiSettings, dsn: str, broker: BrokerSettings, public_log: PublicLogSettings | None = None
+) -> None:
     """Serve until cancelled, then close all live streams and stop within about 3 s."""
-    app = create_app(settings, dsn, broker)
+    app = create_app(settings, dsn, broker, public_log)
     link_header = f"Link: {licence_headers(settings)['Link']}\r\n".encode()
     config = uvicorn.Config(
         app,

@@ -1,4 +1,4 @@
-"""`piekwacht key`: create the gateway's signing key, once."""
+"""`piekwacht key`: create a signing key, once: of the gateway, or of the public log of an area."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from gateway.errors import GatewayError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the name and the file of the key."""
-    parser.add_argument("name", help="name in signatures, such as gateway.ijmond")
+    parser.add_argument("name", help="name in signatures: gateway.ijmond, or of a log <host>/log/<area>")
     parser.add_argument(
         "file", type=Path, help="new file for the private key (mode 0600); an existing file is an error"
     )

@@ -9,6 +9,7 @@ from gateway.demo.nodes import DemoNode
 from gateway.demo.stations import SITE_PATH
 from gateway.enrolment import site_file
 from gateway.mqtt.settings import BrokerSettings
+from gateway.transparency.settings import PublicLogSettings
 
 
 def enrol_nodes(dsn: str, nodes: Sequence[DemoNode]) -> None:
@@ -36,6 +37,7 @@ def write_settings(
     smtp_port: int,
     webhook: str,
     replay: bool,
+    public_log: PublicLogSettings | None = None,
 ) -> Path:
     """`piekwacht.toml` of the demo: what an operator would write, with everything on loopback."""
     secret = path.with_name("webhook.secret")
@@ -60,6 +62,7 @@ port = {api_port}
 public_url = "http://127.0.0.1:{api_port}"
 replay = {str(replay).lower()}
 
+{_describe_public_log(public_log)}
 [alerting]
 public_url = "http://127.0.0.1:{api_port}"
 allow_private = true  # the demo's webhook is on this machine
@@ -84,3 +87,15 @@ match = ['area="ijmond"', 'property=~"pm2_5|ch4"']
 """
     )
     return path
+
+
+def _describe_public_log(settings: PublicLogSettings | None) -> str:
+    if settings is None:
+        return ""
+    return f"""[public_log]
+folder = "{settings.folder}"
+host = "{settings.host}"
+key_folder = "{settings.key_folder}"
+policy = "{settings.policy}"
+interval_seconds = {settings.interval_seconds:g}
+"""

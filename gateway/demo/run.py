@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.live import Live
 
 from alerting.sql import load_queries
-from gateway.demo import config, nodes, reconciliation, stations, terminal
+from gateway.demo import config, nodes, public_log, reconciliation, stations, terminal
 from gateway.demo.receivers import Mailbox, ReceivedNotification, Webhook
 from gateway.errors import StartError
 from gateway.store.migrate import migrate
@@ -115,6 +115,9 @@ class Demo:
             api_port=self._options.port,
             smtp_port=mailbox.port,
             webhook=webhook.url,
+            public_log=public_log.start_public_log(
+                self._stack, self._folder / "public-log", f"{_HOST}:{self._options.port}"
+            ),
             replay=not self._options.live,
         )
         self._print(f"starting the gateway ({broker.program}, PostgreSQL) ...")

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from alerting.errors import one_line
-from gateway.doctor import certificates, database, files, machine, mail, services
+from gateway.doctor import certificates, database, files, machine, mail, public_log, services
 from gateway.doctor.finding import Finding, FindingLevel
 from gateway.settings import Settings
 
@@ -30,6 +30,7 @@ def build_checks(hosts: services.Hosts = MappingProxyType({})) -> Mapping[str, C
         "mail": lambda settings: mail.check_mail(settings.alerting),
         "evaluation": lambda settings: services.check_evaluation(settings, hosts, time.time()),
         "silence": lambda settings: services.check_silence(settings, hosts, time.time()),
+        "log": public_log.check_log,
         "heartbeat": lambda settings: services.check_heartbeat(settings, hosts, time.time()),
     }
 

@@ -15,6 +15,7 @@ from gateway.ingest.consumer import IngestConsumer
 from gateway.ingest.pipeline import Pipeline
 from gateway.ingest.settings import IngestSettings
 from gateway.quality.flagger import Flagger
+from gateway.service.log_worker import run_logs
 from gateway.settings import Settings
 from gateway.sharding.pool import AreaPool
 from gateway.store.connection import Store
@@ -61,7 +62,8 @@ async def _ingest_areas(
     pipeline = Pipeline(store, Flagger(), Detector(settings.detection), decoder)
     broker = settings.broker.for_area(ingest.areas[0]) if ingest.share_areas else settings.broker
     try:
-        await IngestConsumer(ingest, broker, pipeline, wait_for_broker=wait_for_broker).run()
+        async with run_logs(settings.public_log, settings.database.dsn, ingest.areas, connection_name):
+            await IngestConsumer(ingest, broker, pipeline, wait_for_broker=wait_for_broker).run()
     finally:
         await store.close()
 

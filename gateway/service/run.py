@@ -38,7 +38,7 @@ def build_service(name: str, settings: Settings) -> Service:
         case "api":
             from gateway.api import app
 
-            return app.serve(settings.api, dsn, settings.broker.for_api())
+            return app.serve(settings.api, dsn, settings.broker.for_api(), settings.public_log)
         case "alerting":
             from alerting.dispatch import dispatcher
 

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from alerting.sql import load_queries
 from gateway.store.connection import connect
+from gateway.store.public_log import QUERIES as LOG_QUERIES
 
 _QUERIES = load_queries(Path(__file__).with_name("retention.sql"))
 RetentionDays = Annotated[int, Meta(ge=40)]
@@ -93,15 +94,27 @@ def prune_old_rows(dsn: str, settings: RetentionSettings) -> PruneResult:
     with connect(dsn) as connection:
         timescale = connection.execute(_QUERIES["has_timescale"]).fetchone() is not None
         return PruneResult(
-            observations=0 if timescale else _delete_in_slices(connection, "prune_observations", settings.raw_days),
-            batches=_delete_in_slices(connection, "prune_evidence", settings.evidence_days),
+            observations=0
+            if timescale
+            else _delete_in_slices(connection, "prune_observations", settings.raw_days, logged="observations"),
+            batches=_delete_in_slices(connection, "prune_evidence", settings.evidence_days, logged="signed-bytes"),
             shadow_events=_delete_in_slices(connection, "prune_shadow", settings.shadow_days),
             selftest_hours=_delete_in_slices(connection, "prune_selftest", settings.selftest_days),
         )
 
 
-def _delete_in_slices(connection: psycopg.Connection, query: str, days: int | None) -> int:
+def _delete_in_slices(connection: psycopg.Connection, query: str, days: int | None, logged: str | None = None) -> int:
+    """`logged`: name under which the public log of each area reports the number of rows; None: it does not."""
     total = 0
-    while days is not None and (count := connection.execute(_QUERIES[query], {"days": days}).rowcount):
+    while days is not None and (count := _delete_slice(connection, query, days, logged)):
         total += count
     return total
+
+
+def _delete_slice(connection: psycopg.Connection, query: str, days: int, logged: str | None) -> int:
+    with connection.transaction():
+        count = connection.execute(_QUERIES[query], {"days": days}).rowcount
+        if count and logged is not None:
+            removal = {"what": logged, "days": days, "count": count}
+            connection.execute(LOG_QUERIES["insert_removal"], removal)
+    return count

@@ -86,8 +86,8 @@ def hash_reader(size: int, read_tile: ReadTile, *, cached_tiles: int = 64) -> Re
     def read_hash(level: int, index: int) -> bytes:
         tile_level, height = divmod(level, _HEIGHT)
         first = index << height
-        content = read(tile_level, first // WIDTH)
-        hashes = split_hashes(content)[first % WIDTH : first % WIDTH + (1 << height)]
+        start = first % WIDTH * HASH_BYTES
+        hashes = split_hashes(read(tile_level, first // WIDTH)[start : start + (HASH_BYTES << height)])
         if len(hashes) != 1 << height:
             raise ProofError(f"a log of {size} leaves has no complete subtree {index} of level {level}")
         return hash_levels(hashes)

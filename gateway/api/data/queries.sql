@@ -188,3 +188,68 @@ FROM event e WHERE e.kind IN ('peak', 'regional') AND e.onset >= %(start)s
 
 -- name: count_migrations
 SELECT count(*) FROM schema_migration
+
+-- The public log. `number` is the index of a leaf in the log of `area`; NULL: it has none yet.
+
+-- name: select_logged_batch
+SELECT b.id, b.node_id AS node, b.incarnation, b.seq AS number, b.payload, b.received_at, l.area_id AS area, l.number AS leaf
+FROM batch b LEFT JOIN log_leaf l ON l.batch_id = b.id
+WHERE b.node_id = %(node)s AND b.incarnation = %(incarnation)s AND b.seq = %(number)s
+
+-- name: select_logged_batches
+SELECT b.id, b.node_id AS node, b.incarnation, b.seq AS number, b.payload, b.received_at, l.area_id AS area, l.number AS leaf
+FROM batch b LEFT JOIN log_leaf l ON l.batch_id = b.id
+WHERE b.id = ANY(%(ids)s::bigint[]) ORDER BY b.id
+
+-- name: select_reading_at
+SELECT o.datastream_id AS datastream, o.observed_at, o.value, quality_flags(o.value, o.flags) AS flags, o.batch_id AS batch,
+       d.node_id AS node, o.stamped_at
+FROM observation o JOIN datastream d ON d.id = o.datastream_id
+WHERE o.datastream_id = ANY(%(ids)s::int[])
+  AND o.observed_at >= %(at)s AND o.observed_at < %(at)s + interval '1 millisecond'
+ORDER BY o.batch_id LIMIT 1
+
+-- name: select_minute_batches
+-- Batches with a reading of these datastreams in the minute, and the nearest one before and after it.
+SELECT DISTINCT m.batch_id AS id
+FROM unnest(%(ids)s::int[]) AS d(id)
+CROSS JOIN LATERAL (
+    SELECT o.batch_id FROM observation o
+    WHERE o.datastream_id = d.id AND o.observed_at >= %(start)s AND o.observed_at < %(start)s + interval '1 minute'
+    UNION
+    (SELECT o.batch_id FROM observation o WHERE o.datastream_id = d.id AND o.observed_at < %(start)s
+     ORDER BY o.observed_at DESC LIMIT 1)
+    UNION
+    (SELECT o.batch_id FROM observation o WHERE o.datastream_id = d.id AND o.observed_at >= %(start)s + interval '1 minute'
+     ORDER BY o.observed_at LIMIT 1)
+) AS m
+ORDER BY m.batch_id LIMIT 100
+
+-- name: select_node_key_leaf
+-- The newest statement about the key of a node that precedes this leaf and covers this time, else the newest one.
+SELECT l.number, l.entry, l.document
+FROM node_key k JOIN log_leaf l ON l.area_id = k.area_id AND l.source = 'node-key ' || k.node_id || ' ' || k.id
+WHERE k.node_id = %(node)s AND k.area_id = %(area)s
+ORDER BY (l.number < %(leaf)s) DESC, (k.since <= %(at)s AND (k.until IS NULL OR k.until >= %(at)s)) DESC, k.id DESC LIMIT 1
+
+-- name: select_newest_leaf
+-- The newest leaf whose source begins so. All of them are few; the order must not lead over all leaves.
+WITH matches AS MATERIALIZED (
+    SELECT number, entry, document FROM log_leaf
+    WHERE area_id = %(area)s AND source IS NOT NULL AND source LIKE %(prefix)s || '%%'
+)
+SELECT number, entry, document FROM matches ORDER BY number DESC LIMIT 1
+
+-- name: select_event_leaves
+-- The newest revision in the log of every event that covers this time.
+SELECT DISTINCT ON (e.id) l.number, l.entry, l.document
+FROM event e JOIN event_revision r ON r.event_id = e.id
+JOIN log_leaf l ON l.area_id = %(area)s AND l.source = 'event ' || r.event_id || ' ' || r.revision
+WHERE e.station_id = %(station)s AND e.property_id = %(property)s
+  AND e.onset <= %(at)s AND (e.ended_at IS NULL OR e.ended_at >= %(at)s)
+ORDER BY e.id, r.revision DESC LIMIT 20
+
+-- name: select_delivery_leaves
+SELECT number, entry, document FROM log_leaf
+WHERE area_id = %(area)s AND source LIKE 'delivery %%' AND document LIKE ANY(%(patterns)s::text[])
+ORDER BY number LIMIT 100

@@ -79,6 +79,13 @@ def describe_responses(
     return responses
 
 
+def describe_file(description: str, media_type: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that returns a file of this type."""
+    responses = describe_responses(Problem, "application/octet-stream")
+    responses[200] = {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}
+    return responses
+
+
 def describe_body(schema_type: type) -> dict[str, Any]:
     """The `openapi_extra` of a route that reads a body of this type."""
     schema = {"schema": {"$ref": _REF.format(name=schema_type.__name__)}}
@@ -171,6 +178,7 @@ _TAGS = [
         "name": "inspector",
         "description": "For inspectors: silences, acknowledgements, why a receiver was notified or not",
     },
+    {"name": "proofs", "description": "Files that prove a value or a batch without a network, by the public log"},
     {"name": "live", "description": "Server-sent events and WebSocket: new values and events as they are committed"},
 ]
 _SCHEMES = {

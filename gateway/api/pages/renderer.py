@@ -4,7 +4,7 @@ The language comes from the address (`/nl/...`, `/en/...`), else from the browse
 """
 
 import gzip
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from alerting.catalogue import Texts
 from alerting.templates import load_templates
 from alerting.vocabulary import LOCAL_TIMEZONE, Language
 from gateway.api.data.latest_values import LatestValues
+from gateway.api.data.log_heads import LogHeads, PublishedHead
 from gateway.api.routes.places import get_latest_values
 from gateway.api.schemas.observations import Minute
 from gateway.api.schemas.schema import LICENCE, Schema
@@ -78,6 +79,12 @@ class View:
     def texts(self) -> Texts:
         """Every text in the page's language."""
         return texts_of("page", self.language)
+
+    @property
+    def log_heads(self) -> Sequence[PublishedHead]:
+        """The newest head of each public log, for the foot of every page; empty without a log."""
+        heads: LogHeads = self.request.app.state.log_heads
+        return heads.read(self.latest_values.registry.areas)
 
     @property
     def decimal_separator(self) -> str:

@@ -1,0 +1,91 @@
+-- The public log: leaves get indices without gaps, and what was signed is recorded. Run by the sequencer of an area.
+
+-- name: lock_log
+SELECT pg_try_advisory_lock(7431104, hashtext(%(area)s))
+
+-- name: select_log_areas
+SELECT id FROM area ORDER BY id
+
+-- name: create_state
+INSERT INTO log_state (area_id) VALUES (%(area)s) ON CONFLICT DO NOTHING
+
+-- name: select_state
+SELECT size, batches_until, signed_size, signed_root, delivery_count, delivery_head
+FROM log_state WHERE area_id = %(area)s
+
+-- name: lock_state
+SELECT size, batches_until, signed_size, signed_root, delivery_count, delivery_head
+FROM log_state WHERE area_id = %(area)s FOR UPDATE
+
+-- name: select_last_batch_id
+SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM batch_id
+
+-- name: select_numbering_transactions
+-- Transactions that have drawn an id of a batch and have not ended: nextval locks its sequence until then.
+SELECT virtualtransaction FROM pg_locks
+WHERE locktype = 'relation' AND relation = 'batch_id'::regclass AND mode = 'RowExclusiveLock'
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+
+-- name: insert_batch_leaves
+-- Batches after the watermark that have no leaf, by id. The second bound keeps the search for leaves short.
+WITH missing AS (
+    SELECT b.id FROM batch b JOIN node n ON n.id = b.node_id
+    WHERE n.area_id = %(area)s AND b.id > %(batches_until)s
+      AND NOT EXISTS (SELECT 1 FROM log_leaf l WHERE l.batch_id = b.id AND l.batch_id > %(batches_until)s)
+    ORDER BY b.id LIMIT %(limit)s
+), added AS (
+    INSERT INTO log_leaf (area_id, number, batch_id)
+    SELECT %(area)s, %(size)s + row_number() OVER (ORDER BY id) - 1, id FROM missing
+    RETURNING batch_id
+)
+SELECT count(*) AS count, coalesce(max(batch_id), 0) AS last FROM added
+
+-- name: select_sources
+SELECT id, kind, body::text AS body FROM log_source WHERE area_id = %(area)s ORDER BY id LIMIT %(limit)s
+
+-- name: delete_sources
+DELETE FROM log_source WHERE id = ANY(%(ids)s)
+
+-- name: select_detectors
+-- Detectors that ran here and have no leaf in this log.
+SELECT name, parameters::text AS parameters FROM detector d
+WHERE NOT EXISTS (SELECT 1 FROM log_leaf l WHERE l.area_id = %(area)s AND l.source = 'detector ' || d.name)
+ORDER BY since, name
+
+-- name: select_ranges
+-- What decides whether a value of a property counts, and from which excess an event has which severity.
+SELECT id, unit, lower, upper, max_rise, severity FROM observed_property ORDER BY id
+
+-- name: select_logged_sources
+SELECT source FROM log_leaf WHERE area_id = %(area)s AND source = ANY(%(sources)s)
+
+-- name: insert_leaf
+INSERT INTO log_leaf (area_id, number, source, entry, document)
+VALUES (%(area)s, %(number)s, %(source)s, %(entry)s, %(document)s)
+
+-- name: update_state
+UPDATE log_state SET size = %(size)s, batches_until = greatest(batches_until, %(batches_until)s),
+    delivery_count = %(delivery_count)s, delivery_head = %(delivery_head)s
+WHERE area_id = %(area)s
+
+-- name: select_entries
+-- Entries by index, in the form of gateway.transparency.leaf; NULL for a batch that is not stored any more.
+SELECT l.number, convert_to(coalesce(l.entry,
+           E'piekwacht/batch@v1\n' || b.node_id || ' ' || b.incarnation || ' ' || b.seq || E'\n'
+           || encode(b.sha256, 'base64') || E'\n'), 'UTF8') AS entry
+FROM log_leaf l LEFT JOIN batch b ON b.id = l.batch_id
+WHERE l.area_id = %(area)s AND l.number >= %(first)s AND l.number < %(end)s ORDER BY l.number
+
+-- name: record_head
+UPDATE log_state SET signed_size = %(size)s, signed_root = %(root)s, signed_at = now() WHERE area_id = %(area)s
+
+-- name: select_log_checks
+-- For the doctor: the newest head of each log, and its age in seconds.
+SELECT area_id AS area, size, signed_size, signed_root, extract(epoch FROM now() - signed_at)::float8 AS age
+FROM log_state ORDER BY area_id
+
+-- name: insert_removal
+-- What retention removed concerns the log of every area.
+INSERT INTO log_source (area_id, kind, body)
+SELECT id, 'removed', jsonb_build_object('what', %(what)s::text, 'reason', 'retention', 'from', NULL,
+    'until', now() - make_interval(days => %(days)s), 'count', %(count)s::bigint) FROM area

@@ -1,0 +1,50 @@
+"""Proofs from the published files of a log. Called by the API; raises ProofError with the reason."""
+
+from typing import Self
+
+from msgspec import Struct
+
+from gateway.transparency.checkpoint import Checkpoint, read_checkpoint
+from gateway.transparency.errors import ProofError
+from gateway.transparency.log_folder import LogFolder
+from gateway.transparency.merkle import prove_inclusion
+from gateway.transparency.proof_file import LogProof
+from gateway.transparency.tiles import hash_reader
+
+_CACHED_TILES = 256
+
+
+class UnpublishedError(ProofError):
+    """The leaf has an index and is in no published head yet."""
+
+
+class Prover(Struct, frozen=True, kw_only=True):
+    """Proves leaves against one published head, so that all proofs of an answer lead to the same."""
+
+    folder: LogFolder
+    note: bytes
+    checkpoint: Checkpoint
+
+    @classmethod
+    def open(cls, folder: LogFolder) -> Self:
+        """Read the newest published head. Raises UnpublishedError if there is none."""
+        note = folder.read_checkpoint()
+        if note is None:
+            raise UnpublishedError("the log has no published head yet")
+        return cls(folder=folder, note=note, checkpoint=read_checkpoint(note))
+
+    @classmethod
+    def open_stamped(cls, folder: LogFolder, index: int) -> Self | None:
+        """Read the earliest head with a time stamp that has leaf `index`; None if there is none yet."""
+        size = next((size for size in folder.list_time_stamps() if size > index), None)
+        note = None if size is None else folder.read_stamped_head(size)
+        return None if note is None else cls(folder=folder, note=note, checkpoint=read_checkpoint(note))
+
+    def prove(self, index: int) -> str:
+        """Text of the `.tlog-proof` of this leaf. Raises UnpublishedError if the head does not have it."""
+        size = self.checkpoint.size
+        if index >= size:
+            raise UnpublishedError(f"leaf {index} is not in the published head of {size} leaves yet; ask again shortly")
+        read_hash = hash_reader(size, self.folder.read_tile, cached_tiles=_CACHED_TILES)
+        hashes = tuple(prove_inclusion(index, size, read_hash))
+        return LogProof(index=index, hashes=hashes, checkpoint=self.note).encode().decode()

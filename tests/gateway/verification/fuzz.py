@@ -1,0 +1,181 @@
+"""Noise to the verifiers for as long as one likes: `python -m tests.gateway.verification.fuzz --seconds 3600`.
+
+Changed evidence, proofs, checkpoints, policies, leaves, tiles and ZIP dossiers: each ends in a sentence. Nothing but
+ProofError is raised, changed evidence is never called true, and the package and verify.py give the same verdict.
+Exit 1: a law was broken; the seed repeats it.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import random
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+
+import msgspec
+
+from gateway.transparency.checkpoint import read_checkpoint
+from gateway.transparency.errors import ProofError
+from gateway.transparency.leaf import Leaf
+from gateway.transparency.policy import Policy
+from gateway.transparency.proof_file import LogProof
+from gateway.transparency.tiles import Tile, decode_entries, hash_reader
+from gateway.verification.dossier_check import check_dossier, read_manifest
+from gateway.verification.dossier_files import ZipFiles
+from gateway.verification.evidence_check import EvidenceChecker, TrustedByReader
+from gateway.verification.evidence_file import EvidenceFile
+from gateway.verification.membership import read_policy
+from gateway.verification.standalone import verify
+from gateway.verification.step import Verdict
+from tests.gateway.verification.world import FIRST_NUMBER, World
+
+_TOKENS = (
+    b"\n", b"\n\n", b" ", b"+", b"=", b"\x00", b"\xff", "— ".encode(), b"-1", b"0", b"00", b"1e999", b"NaN", b"null",
+    b"{}", b"[]", b'"', b"\\", b"\\ud800", b"extra x\n", b"index 0", b"9" * 30, b"9" * 5000, b"[" * 3000, b"true",
+)  # fmt: skip
+
+
+def change(noise: random.Random, content: bytes) -> bytes:
+    """Flip, cut, repeat, swap or insert something, once to three times."""
+    for _ in range(noise.choice((1, 1, 1, 2, 3))):
+        at, other = sorted(noise.randrange(len(content) + 1) for _ in range(2))
+        part = content[at : min(other, at + noise.choice((1, 4, 60, 1000)))]
+        match noise.randrange(7):
+            case 0:
+                bits = bytes([(content[at] if at < len(content) else 0) ^ 1 << noise.randrange(8)])
+                content = content[:at] + bits + content[at + 1 :]
+            case 1:
+                content = content[:at]
+            case 2:
+                content = content[:at] + content[at + len(part) :]
+            case 3:
+                content = content[:at] + part + content[at:]
+            case 4:
+                content = content[:at] + noise.choice(_TOKENS) + content[at:]
+            case 5:
+                content = content[:at] + noise.randbytes(len(part)) + content[at + len(part) :]
+            case 6:
+                content = content[:at] + part[::-1] + content[at + len(part) :]
+    return content
+
+
+def change_tree(noise: random.Random, content: bytes) -> bytes:
+    """Change one value within the JSON: a text by `change`, others by a value of another kind."""
+    tree = json.loads(content)
+    place, key, value = None, None, tree
+    while isinstance(value, dict | list) and value:
+        place, key = value, noise.choice(list(value) if isinstance(value, dict) else range(len(value)))
+        value = place[key]
+        if noise.random() < 0.1:
+            break
+    if isinstance(value, str) and noise.random() < 0.9:
+        place[key] = change(noise, value.encode()).decode(errors="replace")
+    else:
+        place[key] = noise.choice([None, 0, -1, 2**63, 1.5, 1e300, "", "x", [], {}, True, [[]], noise.random()])
+    return json.dumps(tree).encode()
+
+
+def noise_to_evidence(noise: random.Random, rounds: int, world: World) -> None:
+    """Changed evidence is never true; both verifiers agree."""
+    original = world.evidence(events=noise.random() < 0.3)
+    content = original.encode()
+    own = read_policy(world.policy()), verify.read_policy(world.policy())
+    for _ in range(rounds):
+        changed = noise.choice((change, change_tree))(noise, content)
+        is_own = noise.random() < 0.7
+        checker = EvidenceChecker(TrustedByReader(policy=own[0] if is_own else None))
+        verdict = Verdict(steps=(*checker.check(changed), *checker.check_heads()))
+        alone = verify.Checker(own[1] if is_own else None)
+        alone_steps = alone.check(changed) + alone.check_heads()
+        assert verdict.describe("en")
+        assert verdict.describe("nl")
+        assert verify.describe_verdict(alone_steps, "nl")
+        assert verdict.state == verify.conclude(alone_steps) or is_library_missing(verdict), (changed, verdict)
+        if verdict.state == "ok":
+            read = EvidenceFile.parse(changed)
+            assert msgspec.structs.replace(read, policy="") == msgspec.structs.replace(original, policy=""), changed
+
+
+def is_library_missing(verdict: Verdict) -> bool:
+    """Whether the only false step is the label of a detector, which verify.py cannot compute."""
+    return {step.name for step in verdict.steps if step.state == "false"} == {"detector"}
+
+
+def noise_to_formats(noise: random.Random, rounds: int, world: World) -> None:
+    """Readers of the formats raise nothing but ProofError."""
+    note, proof = world.note(), world.evidence(rules=False).batch.proof.encode()
+    readers: list[tuple[bytes, Callable[[bytes], object]]] = [
+        (note, read_checkpoint),
+        (note, read_policy(world.policy()).open),
+        (proof, LogProof.parse),
+        (world.policy().encode(), lambda content: Policy.parse(content.decode(errors="replace"))),
+        (world.node_key_leaf.encode(), Leaf.parse),
+        (b"tile/0/x001/234.p/7", lambda content: Tile.parse(content.decode(errors="replace"))),
+        (b"\x00\x03abc\x00\x01d", lambda content: decode_entries(content, width=2)),
+        (b"h" * 64, lambda content: hash_reader(300, lambda _: content)(0, 1)),
+        (b"a" * 64 + b"  data/x\n", read_manifest),
+    ]
+    for _ in range(rounds):
+        content, read = noise.choice(readers)
+        with suppress(ProofError):
+            read(change(noise, content))
+
+
+def make_dossier(world: World) -> bytes:
+    """ZIP with two evidence files and a manifest."""
+    files = {
+        f"data/evidence/{number}.piekwacht.json": world.evidence(number=number, rules=False).encode()
+        for number in (FIRST_NUMBER + 1, FIRST_NUMBER + 2)
+    }
+    lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items()]
+    files["manifest-sha256.txt"] = "".join(lines).encode()
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return target.getvalue()
+
+
+def noise_to_dossiers(noise: random.Random, rounds: int, world: World) -> None:
+    """A changed ZIP is never true, unless all its files are unchanged."""
+    content = make_dossier(world)
+    original = hash_files(content)
+    policy = read_policy(world.policy())
+    for _ in range(rounds):
+        changed = change(noise, content)
+        checker = EvidenceChecker(TrustedByReader(policy=policy))
+        with suppress(ProofError):
+            steps = check_dossier(ZipFiles(changed), checker)
+            if Verdict(steps=tuple(steps)).state == "ok":
+                assert hash_files(changed) == original, changed
+
+
+def hash_files(content: bytes) -> dict[str, str]:
+    """SHA-256 by name."""
+    files = ZipFiles(content)
+    return {name: files.hash(name) for name in files.names()}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=3600.0)
+    parser.add_argument("--seed", type=int, default=time.time_ns())
+    options = parser.parse_args()
+    noise, world, rounds = random.Random(options.seed), World(), 0
+    print(f"seed {options.seed}", flush=True)
+    until = time.monotonic() + options.seconds
+    while time.monotonic() < until:
+        noise_to_evidence(noise, 50, world)
+        noise_to_formats(noise, 2000, world)
+        noise_to_dossiers(noise, 50, world)
+        rounds += 1
+    print(f"{rounds * 50} evidence files, {rounds * 2000} of other formats, {rounds * 50} dossiers; no law was broken")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
