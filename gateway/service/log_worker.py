@@ -18,7 +18,7 @@ from gateway.store.connection import LockHeldError
 from gateway.store.public_log import LogStore, list_areas
 from gateway.transparency.head_services import HeadServices, open_head_services
 from gateway.transparency.log_folder import LogFolder
-from gateway.transparency.sequencer import Sequencer
+from gateway.transparency.sequencer import LogSequencer
 from gateway.transparency.settings import PublicLogSettings
 
 _LOG = get_logger("gateway.transparency")
@@ -111,7 +111,7 @@ class LogWorker:
         store = LogStore(self._dsn, area, name=self._connection_name)
         has_services = settings.policy is not None or settings.time_stamp_url is not None
         cosign = services.cosign if has_services else None
-        return _OpenLog(sequencer=Sequencer(store, folder, signer, cosign=cosign), services=services)
+        return _OpenLog(sequencer=LogSequencer(store, folder, signer, cosign=cosign), services=services)
 
     async def _close(self, area: str) -> None:
         log = self._logs.pop(area, None)
@@ -135,9 +135,9 @@ class LogWorker:
 
 @dataclass(frozen=True, kw_only=True)
 class _OpenLog:
-    """Sequencer of an area, and the witnesses and the time stamps of its heads."""
+    """LogSequencer of an area, and the witnesses and the time stamps of its heads."""
 
-    sequencer: Sequencer
+    sequencer: LogSequencer
     services: HeadServices
 
 

@@ -14,14 +14,14 @@ class LogRefusedError(GatewayError):
     """The log must not sign; the message is one sentence with the remedy."""
 
 
-class Head(Struct, frozen=True, kw_only=True):
+class SignedHead(Struct, frozen=True, kw_only=True):
     """Number of leaves of a signed head, and its root (32 bytes)."""
 
     size: int
     root: bytes
 
 
-def check_database(area: str, size: int, recorded: Head | None, state: Head | None) -> None:
+def check_database(area: str, size: int, recorded: SignedHead | None, state: SignedHead | None) -> None:
     """Raise LogRefusedError if the database has fewer leaves than were signed, or the file is missing.
 
     `size`: leaves with an index in the database; `recorded`: its last signed head; `state`: the head in the file.
@@ -38,7 +38,7 @@ def check_database(area: str, size: int, recorded: Head | None, state: Head | No
         )
 
 
-def check_continuation(area: str, heads: tuple[Head | None, ...], read_hash: ReadHash) -> None:
+def check_continuation(area: str, heads: tuple[SignedHead | None, ...], read_hash: ReadHash) -> None:
     """Raise LogRefusedError if the tree does not continue one of these heads."""
     for head in heads:
         if head is not None and compute_root(head.size, read_hash) != head.root:

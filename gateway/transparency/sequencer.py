@@ -1,6 +1,6 @@
-"""The sequencer: gives what is committed an index in the public log of an area, and signs its heads.
+"""The sequencer of the public log: gives what is committed an index in the public log of an area, and signs its heads.
 
-One `Sequencer` works for one area; `gateway.service.log_worker` calls `run_step` every `[public_log] interval_seconds`.
+One `LogSequencer` works for one area; `gateway.service.log_worker` calls `run_step` in the interval of `[public_log]`.
 A step has this order, and the process may die after any part of it:
 
 1. The state is compared: the database must not be behind the file with the last signed head.
@@ -36,7 +36,7 @@ from edge_agent.signing import Signer
 from gateway.store.public_log import LogState, LogStore
 from gateway.transparency.checkpoint import Checkpoint, open_checkpoint
 from gateway.transparency.errors import ProofError
-from gateway.transparency.head import Head, LogRefusedError, check_continuation, check_database
+from gateway.transparency.head import LogRefusedError, SignedHead, check_continuation, check_database
 from gateway.transparency.indexing import LeafIndexer
 from gateway.transparency.log_folder import LogFolder
 from gateway.transparency.merkle import ReadHash, compute_root
@@ -71,8 +71,8 @@ class StepResult(Struct, frozen=True, kw_only=True):
     has_more: bool
 
 
-class Sequencer:
-    """Sequencer of one area."""
+class LogSequencer:
+    """LogSequencer of one area."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Sequencer:
         self._report(StepPart.ASSIGNED)
         size, former_size = self._store.load_state().size, 0 if state is None else state.size
         root = self._extend_tree(former_size, size, (state, recorded))
-        head = Head(size=size, root=root)
+        head = SignedHead(size=size, root=root)
         note = Checkpoint(origin=self._signer.name, size=size, root=root).sign(self._signer)
         if head != state:
             if self._read_state() != state:
@@ -121,14 +121,14 @@ class Sequencer:
         self._report(StepPart.RECORDED)
         return StepResult(size=size, former_size=former_size, has_more=has_more), note
 
-    def _read_state(self) -> Head | None:
+    def _read_state(self) -> SignedHead | None:
         note = self._folder.read_state()
         if note is None:
             return None
         checkpoint = open_checkpoint(note, self._signer.verifier)
-        return Head(size=checkpoint.size, root=checkpoint.root)
+        return SignedHead(size=checkpoint.size, root=checkpoint.root)
 
-    def _extend_tree(self, former_size: int, size: int, heads: tuple[Head | None, ...]) -> bytes:
+    def _extend_tree(self, former_size: int, size: int, heads: tuple[SignedHead | None, ...]) -> bytes:
         """Write the tiles up to `size` and return the root, which continues these heads."""
         try:
             self._write_tiles(former_size - former_size % WIDTH, former_size, size)
@@ -138,7 +138,7 @@ class Sequencer:
         self._write_tiles(0, 0, size)
         return self._compute_root(size, heads)
 
-    def _compute_root(self, size: int, heads: tuple[Head | None, ...]) -> bytes:
+    def _compute_root(self, size: int, heads: tuple[SignedHead | None, ...]) -> bytes:
         read_hash = hash_reader(size, self._folder.read_tile)
         check_continuation(self._store.area, heads, read_hash)
         return compute_root(size, read_hash)
@@ -192,5 +192,5 @@ async def _run_to_end(work: Callable[[], T]) -> T:
         raise
 
 
-def _recorded_head(state: LogState) -> Head | None:
-    return None if state.signed_root is None else Head(size=state.signed_size, root=state.signed_root)
+def _recorded_head(state: LogState) -> SignedHead | None:
+    return None if state.signed_root is None else SignedHead(size=state.signed_size, root=state.signed_root)

@@ -13,7 +13,7 @@ from gateway.transparency.checkpoint import Checkpoint, open_checkpoint
 from gateway.transparency.leaf import Leaf
 from gateway.transparency.log_folder import LogFolder
 from gateway.transparency.merkle import compute_root, hash_leaf
-from gateway.transparency.sequencer import Sequencer, StepResult
+from gateway.transparency.sequencer import LogSequencer, StepResult
 from gateway.transparency.tiles import WIDTH, Tile, decode_entries, hash_levels, hash_reader
 
 ORIGIN = "piekwacht.example/log/ijmond"
@@ -40,8 +40,8 @@ class TestLog:
     def files(self) -> LogFolder:
         return LogFolder(self.folder / self.area, self.folder / self.state_name / f"{self.area}.head")
 
-    def sequencer(self, **options) -> Sequencer:
-        return Sequencer(LogStore(self.dsn, self.area), self.files, self.signer, **options)
+    def sequencer(self, **options) -> LogSequencer:
+        return LogSequencer(LogStore(self.dsn, self.area), self.files, self.signer, **options)
 
     def step(self, **options) -> StepResult:
         """One step of a new sequencer."""
