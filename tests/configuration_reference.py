@@ -27,11 +27,12 @@ from edge_agent.sensors.driver import I2cSettings, PollingSettings, SpiSettings,
 from gateway import settings as gateway_settings
 from gateway.detection.settings import DEFAULT_TABLES
 from gateway.enrolment.site_file import SiteFile
+from gateway.witness.settings import WitnessSettings
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
 _INTRODUCTION = """# Configuration
 
-Every key of the three configuration files. This page is generated from the settings types:
+Every key of the configuration files. This page is generated from the settings types:
 `make configuration`.
 
 The files are TOML. An unknown key is an error that names the nearest valid one. A relative path begins in the folder of
@@ -43,6 +44,8 @@ may be repeated.
 * [agent.toml](#agenttoml): one node. [Example](../firmware_configs/examples/agent.toml), [the agent](edge.md).
 * [The site file](#the-site-file): areas, sites, stations and nodes, for `piekwacht site apply`.
   [Example](../deploy/examples/site.toml).
+* [witness.toml](#witnesstoml): a witness of public logs. [Example](../deploy/compose/witness.toml),
+  [the guide](operator/witness.md).
 """
 _UNITS = {
     "seconds": "s", "minutes": "min", "hours": "h", "days": "days", "ms": "ms", "mb": "MiB", "bytes": "bytes",
@@ -223,7 +226,13 @@ def list_tables() -> Mapping[str, list[Section]]:
         "piekwacht.toml": list(_sections(gateway_settings.Settings)),
         "agent.toml": list(_sections(agent_settings.Settings)),
         "The site file": list(_sections(SiteFile)),
+        "witness.toml": [_flat_section(WitnessSettings)],
     }
+
+
+def _flat_section(struct: type[Struct]) -> Section:
+    """The only table of a file without table names."""
+    return Section("Keys of the file", struct, read_docstring(struct)[0], tuple(_keys(struct)))
 
 
 def find_faults() -> list[str]:

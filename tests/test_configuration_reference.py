@@ -9,6 +9,7 @@ from edge_agent.configuration import ConfigurationError, convert_table
 from edge_agent.settings import Settings as AgentSettings
 from gateway.enrolment.site_file import SiteFile
 from gateway.settings import Settings
+from gateway.witness.settings import WitnessSettings
 from tests.configuration_reference import PAGE, describe_type, find_faults, list_tables, read_docstring, render
 
 
@@ -38,7 +39,7 @@ def test_every_key_of_every_settings_type_is_on_the_page():
         for section in sections
         for key in section.keys
     }
-    for root in (Settings, AgentSettings, SiteFile):
+    for root in (Settings, AgentSettings, SiteFile, WitnessSettings):
         for struct in settings_types(root):
             hints = get_type_hints(struct, include_extras=True)
             for name in struct.__struct_encode_fields__:
@@ -69,7 +70,9 @@ def test_meanings_are_read_from_the_docstring():
 
 def renamed_keys():
     """(root type, path of the table, former key, present key) of every renamed key."""
-    for root, sections in zip((Settings, AgentSettings, SiteFile), list_tables().values(), strict=True):
+    for root, sections in zip(
+        (Settings, AgentSettings, SiteFile, WitnessSettings), list_tables().values(), strict=True
+    ):
         for section in sections:
             for former, present in getattr(section.struct, "FORMER_KEYS", {}).items():
                 yield pytest.param(root, section, former, present, id=f"{section.title} {former}")

@@ -1,4 +1,4 @@
-"""What others add to each head of a log: cosignatures of witnesses, and an hourly time stamp.
+"""Cosignatures of witnesses and an hourly time stamp: the additions of other parties to each head of a log.
 
 The sequencer calls `cosign` with each signed head and publishes what it returns. The time stamp is requested beside
 it, so that a slow authority delays no head.

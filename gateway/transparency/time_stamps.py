@@ -26,7 +26,7 @@ _MAX_ANSWER_BYTES = 65_536
 
 
 class TimeStampOutcome(StrEnum):
-    """What came of requesting a time stamp."""
+    """Result of requesting a time stamp."""
 
     STORED = "stored"
     UNREACHABLE = "unreachable"  # no answer, or another status than 200

@@ -26,7 +26,7 @@ _ATTEMPTS = 2  # the second after a status 409
 
 
 class WitnessOutcome(StrEnum):
-    """What came of sending a head to a witness."""
+    """Result of sending a head to a witness."""
 
     SIGNED = "signed"
     UNREACHABLE = "unreachable"  # no answer within the time

@@ -1,7 +1,7 @@
 """`piekwacht log audit`: follow a whole log from visit to visit, as a monitor does.
 
-A visit proves that the log continues the head of the last visit, fetches every new entry, computes every hash again,
-checks every new tile, reads every leaf, and counts the batches of each node. What it saw is stored in one step.
+A visit proves that the log continues the head of the last visit. It fetches every new entry, computes every hash again,
+checks every new tile, reads every leaf, and counts the batches of each node. The result is stored in one step.
 """
 
 from collections import Counter
@@ -30,7 +30,7 @@ _MOST_FAULTS = 100
 
 
 class AuditState(Struct, frozen=True, kw_only=True):
-    """What the visits up to now saw; `note` is the newest head with its signatures, `visited_at` RFC 3339."""
+    """Result of all visits up to now; `note` is the newest head with its signatures, `visited_at` RFC 3339."""
 
     note: str
     visited_at: str

@@ -1,7 +1,8 @@
 """A small HTTP/1.1 server on the standard library, for a machine at somebody's home.
 
-Everything has a limit: connections in all and per address, bytes of a head and of a body, seconds for a whole request
-however slowly it comes, requests per minute and address. An idle connection is closed to make room for a new one.
+Everything has a limit: connections in all and per address, bytes of a head and of a body, requests per minute and
+address. A whole request has a time limit, however slowly its bytes arrive. An idle connection is closed to make room
+for a new one.
 """
 
 import asyncio

@@ -58,8 +58,8 @@ def render_page(summary: WitnessSummary, accepted_languages: str) -> bytes:
         *(_render_log(log, texts) for log in summary.logs),
         "</table>",
     ]
-    head = f'<!doctype html><html lang="{language}"><meta charset="utf-8">{_VIEWPORT}'
-    return f"{head}<title>{escape(summary.name)}</title><style>{_STYLE}</style>{''.join(parts)}</html>\n".encode()
+    head = f'<!doctype html><html lang="{language}"><meta charset="utf-8">{_VIEWPORT}<style>{_STYLE}</style>'
+    return f"{head}<title>{escape(summary.name)}</title><main>{''.join(parts)}</main></html>\n".encode()
 
 
 def choose_language(accepted: str) -> str:

@@ -1,4 +1,4 @@
-"""What a witness answers: add-checkpoint, the newest head of each log, and a page for people."""
+"""The answers of a witness: add-checkpoint, the newest head of each log, and a page for people."""
 
 import hashlib
 import logging
@@ -12,12 +12,13 @@ from gateway.transparency.add_checkpoint import PATH, SIZE_CONTENT_TYPE, Checkpo
 from gateway.transparency.cosignature import WitnessKey, cosign
 from gateway.transparency.errors import ProofError
 from gateway.witness.decision import CheckpointRefusal, judge_signature
-from gateway.witness.http_message import HttpResponse, respond_sentence
+from gateway.witness.http_message import HTML, HttpResponse, respond_sentence
 from gateway.witness.http_server import HttpRequest
 from gateway.witness.page import LogSummary, WitnessSummary, render_page
-from gateway.witness.state import ConflictKind, Decision, WitnessState
+from gateway.witness.state import ConflictKind, CosigningDecision, WitnessState
 
 _LOG = logging.getLogger("gateway.witness")
+_PAGE_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'", "Vary": "Accept-Language"}
 _REFUSALS_OF_SENDERS = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT}
 
 
@@ -43,7 +44,7 @@ class WitnessService:
             return _refuse_method("GET, HEAD")
         if request.path == "/":
             page = render_page(self.summarise(), request.language)
-            return HttpResponse(status=HTTPStatus.OK, body=page, content_type="text/html; charset=utf-8")
+            return HttpResponse(status=HTTPStatus.OK, body=page, content_type=HTML, headers=_PAGE_HEADERS)
         return self._show_checkpoint(request.path)
 
     def summarise(self) -> WitnessSummary:
@@ -105,7 +106,7 @@ def _refuse_method(allowed: str) -> HttpResponse:
     return respond_sentence(HTTPStatus.METHOD_NOT_ALLOWED, f"this address takes {allowed}", Allow=allowed)
 
 
-def _log_decision(request: CheckpointRequest, decision: Decision) -> None:
+def _log_decision(request: CheckpointRequest, decision: CosigningDecision) -> None:
     keys = {"origin": request.checkpoint.origin, "size": request.checkpoint.size}
     if decision.conflict is ConflictKind.FORK:
         _LOG.error("log forked: it signed two roots for one size", extra=keys)

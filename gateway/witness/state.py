@@ -28,7 +28,7 @@ _MOST_CONFLICTS = 100  # per log and kind: nobody can fill the disk with them
 
 
 class ConflictKind(StrEnum):
-    """What a refused head shows. A proof is signed by nobody, so that only FORK accuses the log."""
+    """Meaning of a refused head. A proof is signed by nobody, so that only FORK accuses the log."""
 
     FORK = "fork"  # the log signed two roots for one size
     NOT_CONTINUED = "not_continued"  # the log signed the head, and the proof in the request does not lead to it
@@ -46,7 +46,7 @@ class Conflict(Struct, frozen=True, kw_only=True):
     received_at: int
 
 
-class Decision(Struct, frozen=True, kw_only=True):
+class CosigningDecision(Struct, frozen=True, kw_only=True):
     """Either the signature line or a refusal; `conflict` is set if the head was stored as one."""
 
     signature: bytes | None = None
@@ -91,7 +91,7 @@ class WitnessState:
 
     def decide(
         self, request: CheckpointRequest, note: bytes, *, now: int, cosign: Callable[[bytes, int], bytes]
-    ) -> Decision:
+    ) -> CosigningDecision:
         """Check a head that its log signed, and remember it if it is signed here.
 
         `note` has the log's signature alone; `now` in seconds since 1970; `cosign` makes a signature line from the
@@ -102,10 +102,12 @@ class WitnessState:
             newest = self.select_newest(origin)
             refusal = judge_growth(request, newest) or judge_clock(now, newest)
             if refusal is not None:
-                return Decision(refusal=refusal, conflict=self._store_conflict(request, note, now, newest, refusal))
+                return CosigningDecision(
+                    refusal=refusal, conflict=self._store_conflict(request, note, now, newest, refusal)
+                )
             line = cosign(request.checkpoint.encode(), now)
             self._store_head(request, note + line, now)
-        return Decision(signature=line)
+        return CosigningDecision(signature=line)
 
     def select_newest(self, origin: str) -> CosignedHead | None:
         """Return the newest signed head of a log."""

@@ -48,7 +48,9 @@ def event_texts(argument):
 
 def test_the_loggers_are_those_of_the_code():
     named = {
-        argument.value for name, _, argument in calls() if name == "get_logger" if isinstance(argument, ast.Constant)
+        argument.value
+        for name, _, argument in calls()
+        if name in {"get_logger", "getLogger"} and isinstance(argument, ast.Constant)
     }
     assert set(re.findall(r"^\| `([\w.]+)`", section("Loggers"), re.MULTILINE)) == named
 

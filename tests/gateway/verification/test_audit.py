@@ -9,7 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.signing import Signer
@@ -202,6 +202,7 @@ def test_a_log_that_cannot_be_read_is_no_accusation(log, folder, visit):
 
 
 @given(st.permutations(range(1, 30)), st.sets(st.integers(1, 29)))
+@settings(deadline=None)
 def test_numbers_in_any_order_make_the_same_ranges(numbers, missing):
     counted = BatchNumbers({})
     for number in (n for n in numbers if n not in missing):
