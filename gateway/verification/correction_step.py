@@ -70,7 +70,7 @@ def _find_rule(claim: ClaimedValue, rules: Sequence[ProvenDocument]) -> ProvenDo
 
 
 def _read_parameters(rule: ProvenDocument) -> Mapping[str, Any]:
-    parameters = rule.value.get("parameters", rule.value)
+    parameters = rule.value.get("parameters") if isinstance(rule.value, dict) else None
     return parameters if isinstance(parameters, dict) else {}
 
 

@@ -1148,7 +1148,7 @@ class Document(NamedTuple):
     kind: str
     fields: list[str]
     text: str
-    value: dict[str, Any]
+    value: Any
 
 
 def check_document(
@@ -1164,9 +1164,7 @@ def check_document(
         if hash_content(item["document"].encode()) != content:
             raise ProofError("the document has another hash than its leaf")
         value = load_json(item["document"].encode(), "the document")
-        if type(value) is not dict:
-            raise ProofError("the document is no JSON object")
-        if kind == "event" and [value.get("id"), str(value.get("revision"))] != fields:
+        if kind == "event" and (type(value) is not dict or [value.get("id"), str(value.get("revision"))] != fields):
             raise ProofError("the document is of another revision or event")
         check_same_log(place, batch)
     except ProofError as error:
@@ -1241,7 +1239,7 @@ def check_correction(
         return make_step("correction", UNCHECKED, "document", values=values)
     if name != RULE or claim["property"] not in RULE_PROPERTIES:
         return make_step("correction", UNCHECKED, "version", values=values)
-    if documents[0].value.get("parameters", documents[0].value) != PARAMETERS:
+    if type(documents[0].value) is not dict or documents[0].value.get("parameters") != PARAMETERS:
         return make_step(
             "correction", FALSE, reason="the rule in the log has other parameters", values={"computed": "?", **values}
         )
