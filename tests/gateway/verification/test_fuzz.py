@@ -52,6 +52,16 @@ def test_a_name_that_stands_twice_is_refused(second):
         ZipFiles(make_zip(("data/x", b"1"), (second, b"2")))
 
 
+def test_an_empty_name_is_refused():
+    content = make_zip(("x", b"1"))
+    position = content.rindex(b"PK\x01\x02")
+    nameless = bytearray(content[:position] + content[position:].replace(b"x", b"", 1))
+    nameless[position + 28 : position + 30] = b"\0\0"
+    nameless[-10:-6] = (int.from_bytes(content[-10:-6], "little") - 1).to_bytes(4, "little")
+    with pytest.raises(ProofError, match="leads elsewhere"):
+        ZipFiles(bytes(nameless))
+
+
 def test_a_link_is_refused():
     with pytest.raises(ProofError, match="is a link"):
         ZipFiles(make_zip(("x", b"/etc/passwd"), mode=0o120777))

@@ -1,6 +1,7 @@
 """Time stamps of a head, by an authority made with `openssl ts`."""
 
 import base64
+import random
 import subprocess
 
 import msgspec
@@ -11,6 +12,7 @@ from gateway.verification.evidence_check import EvidenceChecker, TrustedByReader
 from gateway.verification.evidence_file import HeadTimeStamp
 from gateway.verification.membership import read_policy
 from tests.gateway.verification.both import check, states
+from tests.gateway.verification.fuzz import change
 
 _CONFIGURATION = """
 [tsa]
@@ -80,6 +82,14 @@ def test_a_stamp_of_another_text_or_size_is_false(world, authority):
     assert check_alone(world, with_stamp(world, other), None).state == "false"
     content = with_stamp(world, stamp(authority, read_checkpoint(world.note()).encode()), size=5)
     assert states(check(content, policy=world.policy()))["time_stamp"] == "false"
+
+
+def test_a_changed_token_ends_in_a_step(world, authority):
+    good = stamp(authority, read_checkpoint(world.note()).encode())
+    certificate, noise = (authority / "root.pem").read_bytes(), random.Random(random.random())
+    for _ in range(300):
+        step = check_alone(world, with_stamp(world, change(noise, good)), certificate)
+        assert step.describe("nl")
 
 
 def test_a_stamp_of_another_authority_or_a_changed_one_is_false(world, authority, tmp_path_factory):
