@@ -1,4 +1,4 @@
-"""Examples of docs/proof-format.md, made by the code: `python -m tests.gateway.verification.format_examples --write`."""
+"""Examples of docs/proof-format.md, by the code: `python -m tests.gateway.verification.format_examples --write`."""
 
 import argparse
 import json

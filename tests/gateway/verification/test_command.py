@@ -229,7 +229,7 @@ def test_the_standalone_file_runs_alone_without_any_library(evidence_path, polic
 
 
 def test_the_verifier_runs_without_the_libraries_of_the_gateway(evidence_path, policy_path):
-    """With numpy and psycopg blocked it says what it did not check, and is not true."""
+    """With numpy and psycopg blocked it names what it did not check, and is not true."""
     code = (
         "import sys\n"
         "for name in ('numpy', 'numba', 'psycopg', 'fastapi', 'structlog', 'httpx'):\n"

@@ -1,4 +1,4 @@
-"""A true file: every step is checked, and what cannot be checked says so."""
+"""A true file: every step is checked, and what cannot be checked is named."""
 
 from gateway.verification.step import ExitCode
 from tests.gateway.verification.both import check, states

@@ -81,7 +81,7 @@ def test_a_bomb_is_refused_before_it_is_read(monkeypatch):
 
 
 def test_an_entry_that_is_longer_than_it_says_is_refused():
-    """The directory says 10 bytes; what is packed is 1,000,000."""
+    """The directory states 10 bytes; what is packed is 1,000,000."""
     content = bytearray(make_zip(("x", b"\0" * 1_000_000), compression=zipfile.ZIP_DEFLATED))
     small = (10).to_bytes(4, "little")
     directory = content.rindex(b"PK\x01\x02")
