@@ -9,7 +9,7 @@ from edge_agent.wire import MalformedError, ReadingBatch
 from gateway.transparency.errors import ProofError
 from gateway.transparency.leaf import Leaf, describe_batch
 from gateway.transparency.policy import Policy
-from gateway.verification.evidence_file import SignedBatch
+from gateway.verification.evidence_file import SignedBatch, load_json
 from gateway.verification.membership import Head, HeadJudge, Membership
 from gateway.verification.step import StepState, VerificationStep, make_step
 
@@ -58,15 +58,25 @@ def _check_signature(payload: bytes, verifier: Verifier | None, node: str) -> Ve
 def _check_content(payload: bytes, evidence: SignedBatch) -> tuple[ReadingBatch | None, VerificationStep]:
     expected = (evidence.node, evidence.incarnation, evidence.number)
     try:
-        batch = ReadingBatch.decode(split_note(payload)[0])
+        batch = read_batch(split_note(payload)[0])
         if (batch.node, batch.inc, batch.seq) != expected:
             raise ProofError(f"the bytes are batch {batch.seq} of {batch.node} {batch.inc}")
-    except (NoteError, MalformedError, ProofError) as error:
+    except (NoteError, ProofError) as error:
         step = make_step(
             "batch", StepState.FALSE, reason=str(error), values={"number": evidence.number, "node": evidence.node}
         )
         return None, step
     return batch, make_step("batch", StepState.OK, values={"number": batch.seq, "node": batch.node})
+
+
+def read_batch(text: bytes) -> ReadingBatch:
+    """Read the text of a batch as the gateway does. Raises ProofError also if two readers could differ: a key twice."""
+    try:
+        batch = ReadingBatch.decode(text)
+    except MalformedError as error:
+        raise ProofError(str(error)) from None
+    load_json(text)
+    return batch
 
 
 def describe_membership(

@@ -150,6 +150,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The rule {rule} does not give the corrected value {corrected}, but {computed}.",
         "De regel {rule} geeft niet de gecorrigeerde waarde {corrected}, maar {computed}.",
     ),
+    "correction.withheld": (
+        "No corrected value is published. The rule {rule} gives {computed}; the file does not prove the reason.",
+        "Er is geen gecorrigeerde waarde. De regel {rule} geeft {computed}; het bestand bewijst de reden niet.",
+    ),
     "correction.library": (
         "The corrected value {corrected} was not computed again: this needs piekwacht[gateway].",
         "De gecorrigeerde waarde {corrected} is niet opnieuw berekend: daarvoor is piekwacht[gateway] nodig.",
@@ -938,10 +942,7 @@ def name_flags(flags: int) -> list[str]:
 
 def read_batch(text: bytes) -> dict[str, Any]:
     """Read the text of a batch, as the gateway does. Raises ProofError."""
-    try:
-        batch = json.loads(text.decode(), parse_constant=refuse, parse_float=to_float)
-    except (ValueError, RecursionError):
-        batch = None
+    batch: dict[str, Any] = load_json(text, "the batch")
     if type(batch) is not dict or batch.get("v") != 1 or type(batch["v"]) is bool:
         raise ProofError("the batch is no JSON object of version 1")
     for name, pattern in PATTERNS.items():
@@ -1214,6 +1215,7 @@ RULE = ("kappa-koehler", "2")
 RULE_PROPERTIES = ("pm1", "pm2_5", "pm4", "pm10")
 PARAMETERS = {"kappa": 0.3, "density": 1.65, "highestWaterActivity": 0.95}
 MINUTE_MS = 60_000
+LARGEST_MAGNITUDE = 1e9
 
 
 def correct(value: float | None, humidity: float | None) -> float | None:
@@ -1250,6 +1252,8 @@ def check_correction(
     humidity = mean_humidity(batches, minute_ms)
     computed = None if set(published["flags"]) & EXCLUDED else correct(claim["value"], humidity)
     values |= {"computed": format_value(computed), "humidity": format_value(humidity)}
+    if published["corrected"] is None and computed is not None:
+        return make_step("correction", UNCHECKED, "withheld", values=values)
     if not is_close(computed, published["corrected"]):
         return make_step("correction", FALSE, values=values)
     if not is_covered([opened.batch for opened in batches if opened.batch], minute_ms):
@@ -1266,8 +1270,13 @@ def mean_humidity(batches: Sequence[Opened], minute_ms: int) -> float | None:
         if opened.batch is not None and minute_ms <= stamp < minute_ms + MINUTE_MS
         for reading in readings_of(opened.batch, "humidity", stamp)
     ]
-    values = [value for value, flags in readings if value is not None and not EXCLUDED & set(name_flags(flags))]
+    values = [float(value) for value, flags in readings if value is not None and is_valid_value(value, flags)]
     return math.fsum(values) / len(values) if values else None
+
+
+def is_valid_value(value: float, flags: int) -> bool:
+    """Whether a value counts: without an excluding flag, not beyond every physical bound."""
+    return abs(value) <= LARGEST_MAGNITUDE and not EXCLUDED & set(name_flags(flags))
 
 
 def is_close(first: float | None, second: float | None) -> bool:

@@ -19,17 +19,20 @@ from contextlib import suppress
 
 import msgspec
 
+from edge_agent.signing import split_note
 from gateway.transparency.checkpoint import read_checkpoint
 from gateway.transparency.errors import ProofError
 from gateway.transparency.leaf import Leaf
 from gateway.transparency.policy import Policy
 from gateway.transparency.proof_file import LogProof
 from gateway.transparency.tiles import Tile, decode_entries, hash_reader
+from gateway.verification.batch_steps import read_batch
 from gateway.verification.dossier_check import check_dossier, read_manifest
 from gateway.verification.dossier_files import ZipFiles
 from gateway.verification.evidence_check import EvidenceChecker, TrustedByReader
 from gateway.verification.evidence_file import EvidenceFile
 from gateway.verification.membership import read_policy
+from gateway.verification.node_key_step import read_node_key
 from gateway.verification.standalone import verify
 from gateway.verification.step import Verdict
 from tests.gateway.verification.world import FIRST_NUMBER, World
@@ -140,6 +143,38 @@ def noise_to_formats(noise: random.Random, rounds: int, world: World) -> None:
             read(change(noise, content))
 
 
+def noise_to_both(noise: random.Random, rounds: int, world: World) -> None:
+    """Both verifiers accept the same texts of every format."""
+    pairs: list[tuple[bytes, Callable[[bytes], object], Callable[[bytes], object]]] = [
+        (world.note(), read_checkpoint, verify.read_checkpoint),
+        (world.evidence(rules=False).batch.proof.encode(), LogProof.parse, verify.read_proof),
+        (world.policy().encode(), as_text(read_policy), as_text(verify.read_policy)),
+        (world.node_key_leaf.encode(), Leaf.parse, as_text(verify.read_leaf)),
+        (world.node_key_leaf.encode(), as_text(read_node_key), as_text(verify.read_node_key)),
+        (split_note(world.batches[FIRST_NUMBER])[0], read_batch, verify.read_batch),
+        (world.evidence(rules=False).encode(), EvidenceFile.parse, verify.read_evidence),
+    ]
+    for _ in range(rounds):
+        content, read, read_alone = noise.choice(pairs)
+        changed = change(noise, content) if noise.random() < 0.7 or content[:1] != b"{" else change_tree(noise, content)
+        accepted = [is_accepted(reader, changed) for reader in (read, read_alone)]
+        assert accepted[0] == accepted[1], (read, accepted, changed)
+
+
+def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
+    """A reader of text as a reader of bytes."""
+    return lambda content: read(content.decode(errors="replace"))
+
+
+def is_accepted(read: Callable[[bytes], object], content: bytes) -> bool:
+    """Whether a reader takes the content; it raises nothing but its error."""
+    try:
+        read(content)
+    except (ProofError, verify.ProofError):
+        return False
+    return True
+
+
 def make_dossier(world: World) -> bytes:
     """ZIP with two evidence files and a manifest."""
     files = {
@@ -186,9 +221,10 @@ def main() -> int:
     while time.monotonic() < until:
         noise_to_evidence(noise, 50, world)
         noise_to_formats(noise, 2000, world)
+        noise_to_both(noise, 2000, world)
         noise_to_dossiers(noise, 50, world)
         rounds += 1
-    print(f"{rounds * 50} evidence files, {rounds * 2000} of other formats, {rounds * 50} dossiers; no law was broken")
+    print(f"{rounds * 50} evidence files, {rounds * 4000} of other formats, {rounds * 50} dossiers; no law was broken")
     return 0
 
 

@@ -20,6 +20,10 @@ def test_readers_of_the_formats_raise_nothing_but_their_error(world):
     fuzz.noise_to_formats(random.Random(random.random()), 3000, world)
 
 
+def test_both_verifiers_accept_the_same_texts(world):
+    fuzz.noise_to_both(random.Random(random.random()), 3000, world)
+
+
 def test_a_changed_dossier_is_never_true(world):
     fuzz.noise_to_dossiers(random.Random(random.random()), 100, world)
 
