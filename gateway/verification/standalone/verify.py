@@ -930,8 +930,10 @@ FLAGS = (
 )  # fmt: skip
 EXCLUDED = {"warm_up", "cleaning", "out_of_range", "stale", "stuck", "sensor_fault", "maintenance", "time_suspect"}
 PATTERNS = {
-    "node": "[a-z0-9][a-z0-9-]{0,62}", "inc": "[a-z2-7]{12}", "boot": "[!-~]{1,64}",
-}  # fmt: skip
+    "node": re.compile("[a-z0-9][a-z0-9-]{0,62}"),
+    "inc": re.compile("[a-z2-7]{12}"),
+    "boot": re.compile("[!-~]{1,64}"),
+}
 
 
 def name_flags(flags: int) -> list[str]:
@@ -946,7 +948,7 @@ def read_batch(text: bytes) -> dict[str, Any]:
     if type(batch) is not dict or batch.get("v") != 1 or type(batch["v"]) is bool:
         raise ProofError("the batch is no JSON object of version 1")
     for name, pattern in PATTERNS.items():
-        if type(batch.get(name)) is not str or not re.fullmatch(pattern, batch[name]):
+        if type(batch.get(name)) is not str or not pattern.fullmatch(batch[name]):
             raise ProofError(f"the batch has no {name}")
     if not is_integer(batch.get("seq"), 1, 2**62 - 1) or not is_integer(batch.get("t0"), -(2**52), 2**52):
         raise ProofError("the batch has no number or no time")
