@@ -7,7 +7,7 @@ from gateway.transparency.errors import ProofError
 from gateway.transparency.policy import Policy
 from gateway.verification.batch_steps import open_batch, read_batch
 from gateway.verification.evidence_file import SignedBatch
-from gateway.verification.membership import HeadJudge
+from gateway.verification.membership import HeadJudge, describe_quorum
 from gateway.verification.step import StepState, VerificationStep, make_step
 
 
@@ -25,7 +25,7 @@ def check_pair(proof: bytes, payload: bytes, policy: Policy, node_key: Verifier 
         signed=base64.b64encode(payload).decode(),
         proof=text,
     )
-    judge = HeadJudge(policy)
+    judge = HeadJudge(policy, is_own=True)
     logs = ", ".join(sorted(policy.logs))
-    policy_step = make_step("policy", StepState.OK, "own", values={"logs": logs, "quorum": policy.describe_quorum()})
+    policy_step = make_step("policy", StepState.OK, "own", values={"logs": logs, "quorum": describe_quorum(policy)})
     return [policy_step, *open_batch(evidence, node_key, judge).steps]

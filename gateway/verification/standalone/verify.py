@@ -36,16 +36,16 @@ LANGUAGES = ("en", "nl")
 TEXTS: Mapping[str, tuple[str, str]] = {
     "file.false": ("The file cannot be read.", "Het bestand is niet te lezen."),
     "policy.own": (
-        "Your own policy judges: {logs}; it demands {quorum}.",
-        "Uw eigen policy oordeelt: {logs}; die eist {quorum}.",
+        "Your own policy judges: {logs}; witnesses it demands: {quorum}.",
+        "Uw eigen policy oordeelt: {logs}; getuigen die zij eist: {quorum}.",
     ),
     "policy.file": (
         (
-            "By the policy in the file itself: {logs}; it demands {quorum}. The maker of the file chose it. "
+            "By the policy in the file itself: {logs}; witnesses: {quorum}. The maker of the file chose it. "
             "Give your own policy with --policy."
         ),
         (
-            "Volgens de policy in het bestand zelf: {logs}; die eist {quorum}. De maker van het bestand koos die. "
+            "Volgens de policy in het bestand zelf: {logs}; getuigen: {quorum}. De maker van het bestand koos die. "
             "Geef uw eigen policy met --policy."
         ),
     ),
@@ -79,13 +79,21 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The log {log} signed this head of {size} leaves.",
         "Het logboek {log} heeft deze stand van {size} bladen ondertekend.",
     ),
+    "checkpoint.file": (
+        "By the policy in the file itself, the log {log} signed this head of {size} leaves.",
+        "Volgens de policy in het bestand zelf heeft het logboek {log} deze stand van {size} bladen ondertekend.",
+    ),
     "checkpoint.false": (
         "No log of the policy signed this head.",
         "Geen logboek van de policy heeft deze stand ondertekend.",
     ),
     "witnesses.ok": (
-        "These witnesses signed the head: {witnesses}. The policy demands {quorum}.",
-        "Deze getuigen hebben de stand ondertekend: {witnesses}. De policy eist {quorum}.",
+        "These witnesses signed the head: {witnesses}. The policy demands: {quorum}.",
+        "Deze getuigen hebben de stand ondertekend: {witnesses}. De policy eist: {quorum}.",
+    ),
+    "witnesses.file": (
+        "By the policy in the file itself, these witnesses signed the head: {witnesses}. It demands: {quorum}.",
+        "Volgens de policy in het bestand zelf hebben deze getuigen getekend: {witnesses}. Zij eist: {quorum}.",
     ),
     "witnesses.false": (
         "The witnesses that the policy demands ({quorum}) did not sign this head.",
@@ -583,13 +591,11 @@ class Policy(NamedTuple):
     quorum: str | None
 
     def describe(self) -> str:
-        """Describe what the quorum demands."""
-        if self.quorum is None:
-            return "no witness"
+        """The quorum in any language: `2/3 (a, b, c)`, the name of one witness, or `-`."""
         if self.quorum not in self.groups:
-            return f"the witness {self.quorum}"
+            return self.quorum or "-"
         threshold, members = self.groups[self.quorum]
-        return f"{threshold} of {', '.join(members)}"
+        return f"{threshold}/{len(members)} ({', '.join(members)})"
 
     def is_met(self, name: str, present: set[str]) -> bool:
         """Whether the witnesses that signed fulfil this group or are this witness."""
@@ -722,10 +728,10 @@ NO_HEAD = Head(None, "no head can be read", "no head can be read", {})
 
 
 class Judge:
-    """Judges proofs by one policy, and each head and proof once."""
+    """Judges proofs by one policy, and each head and proof once. `is_own`: the reader gave the policy."""
 
-    def __init__(self, policy: Policy) -> None:
-        self.policy = policy
+    def __init__(self, policy: Policy, *, is_own: bool) -> None:
+        self.policy, self.is_own = policy, is_own
         self.heads: dict[bytes, Head] = {}
         self.memberships: dict[tuple[bytes, str], Membership] = {}
 
@@ -1010,13 +1016,13 @@ def check_batch(evidence: Mapping[str, Any], item: Mapping[str, Any], judge: Jud
         opened = Opened(None, Membership(-1, NO_HEAD, str(error)), [])
         opened.steps.append(make_step("batch", FALSE, reason=error, values={"node": node, "number": number}))
     else:
-        opened = open_payload(evidence, item, payload, judge.find_leaf(entry.encode(), item["proof"]), judge.policy)
+        opened = open_payload(evidence, item, payload, judge.find_leaf(entry.encode(), item["proof"]), judge)
     opened.steps.append(check_node_key(evidence, opened, node, judge))
     return opened
 
 
 def open_payload(
-    evidence: Mapping[str, Any], item: Mapping[str, Any], payload: bytes, membership: Membership, policy: Policy
+    evidence: Mapping[str, Any], item: Mapping[str, Any], payload: bytes, membership: Membership, judge: Judge
 ) -> Opened:
     """Steps of a batch apart from that of the node's key."""
     node, number, batch = item["node"], item["number"], None
@@ -1036,20 +1042,27 @@ def open_payload(
         steps.append(make_step("batch", OK, values={"node": node, "number": number}))
     except ProofError as error:
         steps.append(make_step("batch", FALSE, reason=error, values={"node": node, "number": number}))
-    return Opened(batch, membership, steps + describe_membership(membership, policy))
+    return Opened(batch, membership, steps + describe_membership(membership, judge))
 
 
-def describe_membership(membership: Membership, policy: Policy) -> list[VerificationStep]:
+def describe_membership(membership: Membership, judge: Judge) -> list[VerificationStep]:
     """Steps of inclusion, head and witnesses."""
     head = membership.head
     size = head.checkpoint.size if head.checkpoint else 0
     place = {"index": membership.leaf_index, "size": size, "log": membership.origin or "?"}
-    witnesses = {"witnesses": ", ".join(head.times) or "-", "quorum": policy.describe()}
-    state = FALSE if head.witness_fault else UNCHECKED if policy.quorum is None else OK
+    witnesses = {"witnesses": ", ".join(head.times) or "-", "quorum": judge.policy.describe()}
+    variant = "" if judge.is_own else "file"
+    state = FALSE if head.witness_fault else UNCHECKED if judge.policy.quorum is None else OK
     return [
         make_step("inclusion", FALSE if membership.fault else OK, reason=membership.fault, values=place),
-        make_step("checkpoint", FALSE if head.log_fault else OK, reason=head.log_fault, values=place),
-        make_step("witnesses", state, reason=head.witness_fault, values=witnesses),
+        make_step(
+            "checkpoint",
+            FALSE if head.log_fault else OK,
+            "" if head.log_fault else variant,
+            reason=head.log_fault,
+            values=place,
+        ),
+        make_step("witnesses", state, variant if state == OK else "", reason=head.witness_fault, values=witnesses),
     ]
 
 
@@ -1306,7 +1319,7 @@ class Checker:
     """Checks evidence files. `policy` None: the policy of each file judges. `notes`: heads that the reader has."""
 
     def __init__(self, policy: Policy | None = None, notes: Sequence[bytes] = ()) -> None:
-        self.own_judge = None if policy is None else Judge(policy)
+        self.own_judge = None if policy is None else Judge(policy, is_own=True)
         self.judges: dict[str, Judge] = {}
         self.notes = notes
         self.batches: dict[tuple[str, str], set[int]] = {}
@@ -1332,7 +1345,7 @@ class Checker:
         """The policy of the reader, or that of the file."""
         judge = self.own_judge or self.judges.get(text)
         if judge is None:
-            judge = self.judges[text] = Judge(read_policy(text))
+            judge = self.judges[text] = Judge(read_policy(text), is_own=False)
         logs = ", ".join(f"{name} (key {key.key_id.hex()})" for name, key in sorted(judge.policy.logs.items()))
         state, variant = (OK, "own") if self.own_judge else (UNCHECKED, "file")
         return judge, make_step("policy", state, variant, values={"logs": logs, "quorum": judge.policy.describe()})

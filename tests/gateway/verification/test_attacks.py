@@ -338,7 +338,7 @@ def test_parameters_that_do_not_fit_the_label_of_the_detector_are_never_ok():
 
 def test_a_quorum_that_is_not_met_is_named(world):
     evidence = world.evidence(note=world.note(witnesses=world.witnesses[:1]))
-    assert_caught(check(evidence.encode(), policy=world.policy("all")), "witnesses", "2 of ggd, dorpsraad")
+    assert_caught(check(evidence.encode(), policy=world.policy("all")), "witnesses", "2/2 (ggd, dorpsraad)")
     assert states(check(evidence.encode(), policy=world.policy("any")))["witnesses"] == "ok"
 
 

@@ -81,6 +81,7 @@ def test_a_true_file_ends_with_0_and_one_sentence(capsys, evidence_path, policy_
 def test_without_a_policy_of_the_reader_nothing_is_called_true(capsys, evidence_path):
     code, output = run_both(capsys, evidence_path)
     assert code == 3
+    assert output.count("By the policy in the file itself") == 4, "policy, checkpoint, witnesses, verdict"
     assert output.splitlines()[-1].startswith("Nothing is false, but 1 of 14 steps could not be checked.")
 
 
