@@ -56,6 +56,8 @@ def check_correction(
 
 def _find_rule(claim: ClaimedValue, rules: Sequence[ProvenDocument]) -> ProvenDocument:
     """Document of the rule; its parameters must be those of this program's rule of that name and version."""
+    if claim.stamped_at not in {None, claim.observed_at}:
+        raise _UncheckedError("dated")
     name_and_version = tuple((claim.published.rule or "").split(" "))
     matching = [
         rule for rule in rules if (rule.leaf.kind, rule.leaf.fields) == (LeafKind.CORRECTION_RULE, name_and_version)

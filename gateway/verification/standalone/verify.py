@@ -178,6 +178,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The rule {rule} gives {corrected} with the batches in the file, which may not be all of that minute.",
         "De regel {rule} geeft {corrected} met de batches in het bestand; misschien zijn dat niet alle van die minuut.",
     ),
+    "correction.dated": (
+        "The corrected value {corrected} was not computed again: the gateway changed the time of the value.",
+        "De gecorrigeerde waarde {corrected} is niet opnieuw berekend: de gateway veranderde de tijd van de waarde.",
+    ),
     "correction.batches": (
         "The corrected value was not computed again: a batch is false.",
         "De gecorrigeerde waarde is niet opnieuw berekend: een batch is onwaar.",
@@ -1250,6 +1254,8 @@ def check_correction(
     """Step of the corrected value, from the humidity in these batches."""
     published = claim["published"]
     values = {"rule": published["rule"] or "-", "corrected": format_value(published["corrected"])}
+    if claim["stamped_at"] not in {None, claim["observed_at"]}:
+        return make_step("correction", UNCHECKED, "dated", values=values)
     name = tuple((published["rule"] or "").split(" "))
     documents = [rule for rule in rules if rule.kind == "correction-rule" and tuple(rule.fields) == name]
     if not documents:

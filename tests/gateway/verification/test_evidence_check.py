@@ -65,6 +65,9 @@ def test_a_time_that_the_gateway_changed_is_not_proven(world):
     claim = msgspec.structs.replace(claim, stamped_at=claim.observed_at, observed_at=changed)
     verdict = check(msgspec.structs.replace(world.evidence(rules=False), claim=claim).encode(), policy=world.policy())
     assert (states(verdict)["value"], states(verdict)["dated"]) == ("ok", "not checked")
+    claim = msgspec.structs.replace(world.claim(), stamped_at=claim.stamped_at, observed_at=changed)
+    verdict = check(msgspec.structs.replace(world.evidence(), claim=claim).encode(), policy=world.policy())
+    assert (states(verdict)["correction"], verdict.state) == ("not checked", "not checked")
 
 
 def test_a_correction_without_its_rule_is_not_checked(world):
