@@ -8,9 +8,8 @@ from edge_agent.signing import NoteError, Verifier, split_note
 from edge_agent.wire import MalformedError, ReadingBatch
 from gateway.transparency.errors import ProofError
 from gateway.transparency.leaf import Leaf, describe_batch
-from gateway.transparency.policy import Policy
-from gateway.verification.evidence_file import SignedBatch
-from gateway.verification.membership import Head, HeadJudge, Membership
+from gateway.verification.evidence_file import SignedBatch, load_json
+from gateway.verification.membership import Head, HeadJudge, Membership, describe_quorum
 from gateway.verification.step import StepState, VerificationStep, make_step
 
 
@@ -39,7 +38,7 @@ def open_batch(evidence: SignedBatch, verifier: Verifier | None, judge: HeadJudg
     signature_step = _check_signature(payload, verifier, evidence.node)
     batch, content_step = _check_content(payload, evidence)
     membership = judge.find_leaf(leaf.encode(), evidence.proof)
-    head_steps = describe_membership(membership, leaf, judge.policy)
+    head_steps = describe_membership(membership, leaf, judge)
     return OpenedBatch(batch=batch, membership=membership, steps=(signature_step, content_step, *head_steps))
 
 
@@ -58,10 +57,10 @@ def _check_signature(payload: bytes, verifier: Verifier | None, node: str) -> Ve
 def _check_content(payload: bytes, evidence: SignedBatch) -> tuple[ReadingBatch | None, VerificationStep]:
     expected = (evidence.node, evidence.incarnation, evidence.number)
     try:
-        batch = ReadingBatch.decode(split_note(payload)[0])
+        batch = read_batch(split_note(payload)[0])
         if (batch.node, batch.inc, batch.seq) != expected:
             raise ProofError(f"the bytes are batch {batch.seq} of {batch.node} {batch.inc}")
-    except (NoteError, MalformedError, ProofError) as error:
+    except (NoteError, ProofError) as error:
         step = make_step(
             "batch", StepState.FALSE, reason=str(error), values={"number": evidence.number, "node": evidence.node}
         )
@@ -69,8 +68,18 @@ def _check_content(payload: bytes, evidence: SignedBatch) -> tuple[ReadingBatch 
     return batch, make_step("batch", StepState.OK, values={"number": batch.seq, "node": batch.node})
 
 
+def read_batch(text: bytes) -> ReadingBatch:
+    """Read the text of a batch as the gateway does. Raises ProofError also if two readers could differ: a key twice."""
+    try:
+        batch = ReadingBatch.decode(text)
+    except MalformedError as error:
+        raise ProofError(str(error)) from None
+    load_json(text)
+    return batch
+
+
 def describe_membership(
-    membership: Membership, leaf: Leaf, policy: Policy
+    membership: Membership, leaf: Leaf, judge: HeadJudge
 ) -> tuple[VerificationStep, VerificationStep, VerificationStep]:
     """Steps of the inclusion of a leaf, of the signature of the log and of the witnesses."""
     head = membership.head or Head(note=b"", log_fault="no head can be read", witness_fault="no head can be read")
@@ -86,21 +95,22 @@ def describe_membership(
     checkpoint = make_step(
         "checkpoint",
         StepState.FALSE if head.log_fault else StepState.OK,
+        "" if judge.is_own or head.log_fault else "file",
         compared={"root": root, "size": membership.size},
         reason=head.log_fault,
         values=place,
     )
-    return inclusion, checkpoint, _describe_witnesses(head, policy)
+    return inclusion, checkpoint, _describe_witnesses(head, judge)
 
 
-def _describe_witnesses(head: Head, policy: Policy) -> VerificationStep:
+def _describe_witnesses(head: Head, judge: HeadJudge) -> VerificationStep:
     values = {
         "witnesses": ", ".join(item.witness for item in head.cosignatures) or "-",
-        "quorum": policy.describe_quorum(),
+        "quorum": describe_quorum(judge.policy),
     }
     compared = {item.witness: item.time for item in head.cosignatures}
     if head.witness_fault:
         return make_step("witnesses", StepState.FALSE, reason=head.witness_fault, values=values)
-    if policy.quorum is None:
+    if judge.policy.quorum is None:
         return make_step("witnesses", StepState.UNCHECKED, compared=compared, values=values)
-    return make_step("witnesses", StepState.OK, compared=compared, values=values)
+    return make_step("witnesses", StepState.OK, "" if judge.is_own else "file", compared=compared, values=values)

@@ -22,6 +22,7 @@ from gateway.verification.value_steps import format_value, is_excluded, read_val
 _MINUTE_MS = 60_000
 _TOLERANCE = 1e-11  # a published figure has twelve digits
 _HUMIDITY = "humidity"
+_LARGEST_MAGNITUDE = 1e9  # as in gateway.model.validity, which needs numpy
 
 
 class _UncheckedError(Exception):
@@ -44,6 +45,8 @@ def check_correction(
     except ProofError as error:
         return make_step("correction", StepState.FALSE, reason=str(error), values={"computed": "?", **values})
     values |= {"computed": format_value(computed), "humidity": format_value(humidity)}
+    if published.corrected is None and computed is not None:
+        return make_step("correction", StepState.UNCHECKED, "withheld", values=values)
     if not _is_close(computed, published.corrected):
         return make_step("correction", StepState.FALSE, compared=values, values=values)
     if not _is_covered(batches, minute_ms):
@@ -53,6 +56,8 @@ def check_correction(
 
 def _find_rule(claim: ClaimedValue, rules: Sequence[ProvenDocument]) -> ProvenDocument:
     """Document of the rule; its parameters must be those of this program's rule of that name and version."""
+    if claim.stamped_at not in {None, claim.observed_at}:
+        raise _UncheckedError("dated")
     name_and_version = tuple((claim.published.rule or "").split(" "))
     matching = [
         rule for rule in rules if (rule.leaf.kind, rule.leaf.fields) == (LeafKind.CORRECTION_RULE, name_and_version)
@@ -70,7 +75,7 @@ def _find_rule(claim: ClaimedValue, rules: Sequence[ProvenDocument]) -> ProvenDo
 
 
 def _read_parameters(rule: ProvenDocument) -> Mapping[str, Any]:
-    parameters = rule.value.get("parameters", rule.value)
+    parameters = rule.value.get("parameters") if isinstance(rule.value, dict) else None
     return parameters if isinstance(parameters, dict) else {}
 
 
@@ -91,8 +96,12 @@ def _compute_humidity(batches: Sequence[OpenedBatch], minute_ms: int) -> float |
         if minute_ms <= at_ms < minute_ms + _MINUTE_MS
         for value, flags in read_values(opened.batch, _HUMIDITY, at_ms)
     ]
-    values = [value for value, flags in readings if value is not None and not flags & EXCLUDED_FLAGS]
+    values = [value for value, flags in readings if value is not None and _is_valid(value, flags)]
     return math.fsum(values) / len(values) if values else None
+
+
+def _is_valid(value: float, flags: int) -> bool:
+    return abs(value) <= _LARGEST_MAGNITUDE and not flags & EXCLUDED_FLAGS
 
 
 def _apply(claim: ClaimedValue, humidity: float | None) -> float | None:

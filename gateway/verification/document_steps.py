@@ -2,14 +2,14 @@
 
 import hashlib
 import importlib
-import json
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from gateway.transparency.errors import ProofError
 from gateway.transparency.leaf import Leaf, LeafKind, hash_content
-from gateway.verification.evidence_file import ClaimedValue, LoggedDocument, LoggedLeaf
+from gateway.verification.evidence_file import ClaimedValue, LoggedDocument, LoggedLeaf, load_json
 from gateway.verification.membership import HeadJudge, Membership
 from gateway.verification.step import StepState, VerificationStep, make_step
 from gateway.verification.value_steps import format_value
@@ -91,20 +91,21 @@ def _read_document(evidence: LoggedDocument, kinds: frozenset[LeafKind]) -> Prov
         raise ProofError(f"the leaf is of the kind {leaf.kind}")
     if hash_content(evidence.document.encode()) != leaf.content:
         raise ProofError("the document has another hash than its leaf")
-    value = _load_object(evidence.document)
-    if leaf.kind is LeafKind.EVENT and (value.get("id"), str(value.get("revision"))) != leaf.fields:
-        raise ProofError(f"the document is revision {value.get('revision')} of the event {value.get('id')}")
+    value = _load_document(evidence.document)
+    if leaf.kind is LeafKind.EVENT and (not isinstance(value, dict) or _read_revision(value) != leaf.fields):
+        raise ProofError("the document is of another event or revision than its leaf")
     return ProvenDocument(leaf=leaf, text=evidence.document, value=value)
 
 
-def _load_object(text: str) -> dict[str, Any]:
+def _load_document(text: str) -> Any:  # noqa: ANN401 - any JSON
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise ProofError("the document is no JSON object")
-    return value
+        return load_json(text.encode())
+    except ProofError as error:
+        raise ProofError(f"the document: {error}") from None
+
+
+def _read_revision(value: Mapping[str, Any]) -> tuple[object, str]:
+    return value.get("id"), str(value.get("revision"))
 
 
 def _check_detector(event: ProvenDocument, rules: list[ProvenDocument]) -> VerificationStep:

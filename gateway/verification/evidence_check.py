@@ -19,7 +19,7 @@ from gateway.verification.document_steps import (
 )
 from gateway.verification.evidence_file import EvidenceFile, LoggedDocument, SignedBatch
 from gateway.verification.head_step import compare_heads
-from gateway.verification.membership import HeadJudge, Membership, read_policy
+from gateway.verification.membership import HeadJudge, Membership, describe_quorum, read_policy
 from gateway.verification.node_key_step import check_node_key, read_node_key
 from gateway.verification.step import StepState, VerificationStep, is_any_false, make_step
 from gateway.verification.time_stamp_step import check_time_stamp
@@ -42,7 +42,7 @@ class EvidenceChecker:
 
     def __init__(self, trusted: TrustedByReader) -> None:
         self._trusted = trusted
-        self._own_judge = None if trusted.policy is None else HeadJudge(trusted.policy)
+        self._own_judge = None if trusted.policy is None else HeadJudge(trusted.policy, is_own=True)
         self._judges: dict[str, HeadJudge] = {}
         self.batch_numbers: dict[tuple[str, str], set[int]] = {}
         """Numbers of the true batches by node and incarnation."""
@@ -86,11 +86,11 @@ class EvidenceChecker:
             judge, state, variant = self._own_judge, StepState.OK, "own"
         else:
             if policy_text not in self._judges:
-                self._judges[policy_text] = HeadJudge(read_policy(policy_text))
+                self._judges[policy_text] = HeadJudge(read_policy(policy_text), is_own=False)
             judge, state, variant = self._judges[policy_text], StepState.UNCHECKED, "file"
         logs = ", ".join(f"{name} (key {log.key.key_id.hex()})" for name, log in sorted(judge.policy.logs.items()))
         return judge, make_step(
-            "policy", state, variant, values={"logs": logs, "quorum": judge.policy.describe_quorum()}
+            "policy", state, variant, values={"logs": logs, "quorum": describe_quorum(judge.policy)}
         )
 
 

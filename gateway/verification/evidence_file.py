@@ -124,33 +124,34 @@ class EvidenceFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         if len(content) > MAX_EVIDENCE_BYTES:
             raise ProofError(f"the evidence file has {len(content)} bytes, more than {MAX_EVIDENCE_BYTES}")
         try:
-            return msgspec.convert(_load_json(content), cls)
-        except msgspec.ValidationError as error:
+            return msgspec.convert(load_json(content), cls)
+        except (ProofError, msgspec.ValidationError) as error:
             raise ProofError(f"the evidence file cannot be read: {error}") from None
 
 
-def _load_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
+def load_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Read JSON of a stranger: no key twice, no NaN, no half characters. Raises ProofError."""
     try:
         value = json.loads(content.decode(), object_pairs_hook=_make_object, parse_constant=_refuse_constant)
         json.dumps(value, ensure_ascii=False).encode()
     except ProofError:
         raise
     except UnicodeEncodeError:
-        raise ProofError("the evidence file has half a character in a text") from None
+        raise ProofError("there is half a character in a text") from None
     except (ValueError, RecursionError) as error:
-        raise ProofError(f"the evidence file is not JSON: {error}") from None
+        raise ProofError(f"it is not JSON: {error}") from None
     return value
 
 
 def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise ProofError("the evidence file has a key twice in one object")
+        raise ProofError("a key stands twice in one object")
     return result
 
 
 def _refuse_constant(name: str) -> None:
-    raise ProofError(f"the evidence file has {name} where JSON has a number")
+    raise ProofError(f"{name} stands where JSON has a number")
 
 
 def _decode_base64(text: str, name: str) -> bytes:

@@ -60,10 +60,13 @@ class Membership(Struct, frozen=True, kw_only=True):
 
 
 class HeadJudge:
-    """Judges heads by one policy, and each head once: a dossier has a thousand proofs of the same head."""
+    """Judges heads by one policy, and each head once: a dossier has a thousand proofs of the same head.
 
-    def __init__(self, policy: Policy) -> None:
-        self.policy = policy
+    `is_own`: the reader gave the policy; otherwise sentences state that it came with the file.
+    """
+
+    def __init__(self, policy: Policy, *, is_own: bool) -> None:
+        self.policy, self.is_own = policy, is_own
         self._heads: dict[bytes, Head] = {}
         self._memberships: dict[tuple[bytes, str], Membership] = {}
 
@@ -101,6 +104,14 @@ class HeadJudge:
             return Membership(index=proof.index, head=head)
         except ProofError as error:
             return Membership(fault=str(error))
+
+
+def describe_quorum(policy: Policy) -> str:
+    """The quorum in any language: `2/3 (a, b, c)`, the name of one witness, or `-`."""
+    group = policy.groups.get(policy.quorum or "")
+    if group is None:
+        return policy.quorum or "-"
+    return f"{group.threshold}/{len(group.members)} ({', '.join(group.members)})"
 
 
 def _judge(policy: Policy, note: bytes) -> Head:

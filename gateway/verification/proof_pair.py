@@ -3,11 +3,11 @@
 import base64
 
 from edge_agent.signing import NoteError, Verifier, split_note
-from edge_agent.wire import MalformedError, ReadingBatch
+from gateway.transparency.errors import ProofError
 from gateway.transparency.policy import Policy
-from gateway.verification.batch_steps import open_batch
+from gateway.verification.batch_steps import open_batch, read_batch
 from gateway.verification.evidence_file import SignedBatch
-from gateway.verification.membership import HeadJudge
+from gateway.verification.membership import HeadJudge, describe_quorum
 from gateway.verification.step import StepState, VerificationStep, make_step
 
 
@@ -15,8 +15,8 @@ def check_pair(proof: bytes, payload: bytes, policy: Policy, node_key: Verifier 
     """Steps of a batch and its proof. `node_key` None: the signature of the node is not checked."""
     try:
         text = proof.decode()
-        batch = ReadingBatch.decode(split_note(payload)[0])
-    except (UnicodeDecodeError, NoteError, MalformedError) as error:
+        batch = read_batch(split_note(payload)[0])
+    except (UnicodeDecodeError, NoteError, ProofError) as error:
         return [make_step("file", StepState.FALSE, reason=str(error))]
     evidence = SignedBatch(
         node=batch.node,
@@ -25,7 +25,7 @@ def check_pair(proof: bytes, payload: bytes, policy: Policy, node_key: Verifier 
         signed=base64.b64encode(payload).decode(),
         proof=text,
     )
-    judge = HeadJudge(policy)
+    judge = HeadJudge(policy, is_own=True)
     logs = ", ".join(sorted(policy.logs))
-    policy_step = make_step("policy", StepState.OK, "own", values={"logs": logs, "quorum": policy.describe_quorum()})
+    policy_step = make_step("policy", StepState.OK, "own", values={"logs": logs, "quorum": describe_quorum(policy)})
     return [policy_step, *open_batch(evidence, node_key, judge).steps]

@@ -69,13 +69,11 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
     def describe(self, language: str = "en") -> str:
         """The verdict in one sentence."""
-        template = TEXTS[f"verdict.{self.state}"][LANGUAGES.index(language)]
-        first = next((step for step in self.steps if step.state is self.state), None)
-        return template.format(
-            steps=len(self.steps),
-            count=sum(step.state is self.state for step in self.steps),
-            first=first.describe(language) if first else "",
-        )
+        state = self.state
+        decisive = [step for step in self.steps if step.state is state]
+        first = decisive[0].describe(language) if decisive else ""
+        template = TEXTS[f"verdict.{state}"][LANGUAGES.index(language)]
+        return template.format(steps=len(self.steps), count=len(decisive), first=first)
 
 
 def make_step(

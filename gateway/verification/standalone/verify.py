@@ -36,16 +36,16 @@ LANGUAGES = ("en", "nl")
 TEXTS: Mapping[str, tuple[str, str]] = {
     "file.false": ("The file cannot be read.", "Het bestand is niet te lezen."),
     "policy.own": (
-        "Your own policy judges: {logs}; it demands {quorum}.",
-        "Uw eigen policy oordeelt: {logs}; die eist {quorum}.",
+        "Your own policy judges: {logs}; witnesses it demands: {quorum}.",
+        "Uw eigen policy oordeelt: {logs}; getuigen die zij eist: {quorum}.",
     ),
     "policy.file": (
         (
-            "By the policy in the file itself: {logs}; it demands {quorum}. The maker of the file chose it. "
+            "By the policy in the file itself: {logs}; witnesses: {quorum}. The maker of the file chose it. "
             "Give your own policy with --policy."
         ),
         (
-            "Volgens de policy in het bestand zelf: {logs}; die eist {quorum}. De maker van het bestand koos die. "
+            "Volgens de policy in het bestand zelf: {logs}; getuigen: {quorum}. De maker van het bestand koos die. "
             "Geef uw eigen policy met --policy."
         ),
     ),
@@ -79,13 +79,21 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The log {log} signed this head of {size} leaves.",
         "Het logboek {log} heeft deze stand van {size} bladen ondertekend.",
     ),
+    "checkpoint.file": (
+        "By the policy in the file itself, the log {log} signed this head of {size} leaves.",
+        "Volgens de policy in het bestand zelf heeft het logboek {log} deze stand van {size} bladen ondertekend.",
+    ),
     "checkpoint.false": (
         "No log of the policy signed this head.",
         "Geen logboek van de policy heeft deze stand ondertekend.",
     ),
     "witnesses.ok": (
-        "These witnesses signed the head: {witnesses}. The policy demands {quorum}.",
-        "Deze getuigen hebben de stand ondertekend: {witnesses}. De policy eist {quorum}.",
+        "These witnesses signed the head: {witnesses}. The policy demands: {quorum}.",
+        "Deze getuigen hebben de stand ondertekend: {witnesses}. De policy eist: {quorum}.",
+    ),
+    "witnesses.file": (
+        "By the policy in the file itself, these witnesses signed the head: {witnesses}. It demands: {quorum}.",
+        "Volgens de policy in het bestand zelf hebben deze getuigen getekend: {witnesses}. Zij eist: {quorum}.",
     ),
     "witnesses.false": (
         "The witnesses that the policy demands ({quorum}) did not sign this head.",
@@ -150,6 +158,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The rule {rule} does not give the corrected value {corrected}, but {computed}.",
         "De regel {rule} geeft niet de gecorrigeerde waarde {corrected}, maar {computed}.",
     ),
+    "correction.withheld": (
+        "No corrected value is published. The rule {rule} gives {computed}; the file does not prove the reason.",
+        "Er is geen gecorrigeerde waarde. De regel {rule} geeft {computed}; het bestand bewijst de reden niet.",
+    ),
     "correction.library": (
         "The corrected value {corrected} was not computed again: this needs piekwacht[gateway].",
         "De gecorrigeerde waarde {corrected} is niet opnieuw berekend: daarvoor is piekwacht[gateway] nodig.",
@@ -165,6 +177,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "correction.minute": (
         "The rule {rule} gives {corrected} with the batches in the file, which may not be all of that minute.",
         "De regel {rule} geeft {corrected} met de batches in het bestand; misschien zijn dat niet alle van die minuut.",
+    ),
+    "correction.dated": (
+        "The corrected value {corrected} was not computed again: the gateway changed the time of the value.",
+        "De gecorrigeerde waarde {corrected} is niet opnieuw berekend: de gateway veranderde de tijd van de waarde.",
     ),
     "correction.batches": (
         "The corrected value was not computed again: a batch is false.",
@@ -579,13 +595,11 @@ class Policy(NamedTuple):
     quorum: str | None
 
     def describe(self) -> str:
-        """Describe what the quorum demands."""
-        if self.quorum is None:
-            return "no witness"
+        """The quorum in any language: `2/3 (a, b, c)`, the name of one witness, or `-`."""
         if self.quorum not in self.groups:
-            return f"the witness {self.quorum}"
+            return self.quorum or "-"
         threshold, members = self.groups[self.quorum]
-        return f"{threshold} of {', '.join(members)}"
+        return f"{threshold}/{len(members)} ({', '.join(members)})"
 
     def is_met(self, name: str, present: set[str]) -> bool:
         """Whether the witnesses that signed fulfil this group or are this witness."""
@@ -718,10 +732,10 @@ NO_HEAD = Head(None, "no head can be read", "no head can be read", {})
 
 
 class Judge:
-    """Judges proofs by one policy, and each head and proof once."""
+    """Judges proofs by one policy, and each head and proof once. `is_own`: the reader gave the policy."""
 
-    def __init__(self, policy: Policy) -> None:
-        self.policy = policy
+    def __init__(self, policy: Policy, *, is_own: bool) -> None:
+        self.policy, self.is_own = policy, is_own
         self.heads: dict[bytes, Head] = {}
         self.memberships: dict[tuple[bytes, str], Membership] = {}
 
@@ -926,8 +940,10 @@ FLAGS = (
 )  # fmt: skip
 EXCLUDED = {"warm_up", "cleaning", "out_of_range", "stale", "stuck", "sensor_fault", "maintenance", "time_suspect"}
 PATTERNS = {
-    "node": "[a-z0-9][a-z0-9-]{0,62}", "inc": "[a-z2-7]{12}", "boot": "[!-~]{1,64}",
-}  # fmt: skip
+    "node": re.compile("[a-z0-9][a-z0-9-]{0,62}"),
+    "inc": re.compile("[a-z2-7]{12}"),
+    "boot": re.compile("[!-~]{1,64}"),
+}
 
 
 def name_flags(flags: int) -> list[str]:
@@ -938,14 +954,11 @@ def name_flags(flags: int) -> list[str]:
 
 def read_batch(text: bytes) -> dict[str, Any]:
     """Read the text of a batch, as the gateway does. Raises ProofError."""
-    try:
-        batch = json.loads(text.decode(), parse_constant=refuse, parse_float=to_float)
-    except (ValueError, RecursionError):
-        batch = None
+    batch: dict[str, Any] = load_json(text, "the batch")
     if type(batch) is not dict or batch.get("v") != 1 or type(batch["v"]) is bool:
         raise ProofError("the batch is no JSON object of version 1")
     for name, pattern in PATTERNS.items():
-        if type(batch.get(name)) is not str or not re.fullmatch(pattern, batch[name]):
+        if type(batch.get(name)) is not str or not pattern.fullmatch(batch[name]):
             raise ProofError(f"the batch has no {name}")
     if not is_integer(batch.get("seq"), 1, 2**62 - 1) or not is_integer(batch.get("t0"), -(2**52), 2**52):
         raise ProofError("the batch has no number or no time")
@@ -1007,13 +1020,13 @@ def check_batch(evidence: Mapping[str, Any], item: Mapping[str, Any], judge: Jud
         opened = Opened(None, Membership(-1, NO_HEAD, str(error)), [])
         opened.steps.append(make_step("batch", FALSE, reason=error, values={"node": node, "number": number}))
     else:
-        opened = open_payload(evidence, item, payload, judge.find_leaf(entry.encode(), item["proof"]), judge.policy)
+        opened = open_payload(evidence, item, payload, judge.find_leaf(entry.encode(), item["proof"]), judge)
     opened.steps.append(check_node_key(evidence, opened, node, judge))
     return opened
 
 
 def open_payload(
-    evidence: Mapping[str, Any], item: Mapping[str, Any], payload: bytes, membership: Membership, policy: Policy
+    evidence: Mapping[str, Any], item: Mapping[str, Any], payload: bytes, membership: Membership, judge: Judge
 ) -> Opened:
     """Steps of a batch apart from that of the node's key."""
     node, number, batch = item["node"], item["number"], None
@@ -1033,20 +1046,27 @@ def open_payload(
         steps.append(make_step("batch", OK, values={"node": node, "number": number}))
     except ProofError as error:
         steps.append(make_step("batch", FALSE, reason=error, values={"node": node, "number": number}))
-    return Opened(batch, membership, steps + describe_membership(membership, policy))
+    return Opened(batch, membership, steps + describe_membership(membership, judge))
 
 
-def describe_membership(membership: Membership, policy: Policy) -> list[VerificationStep]:
+def describe_membership(membership: Membership, judge: Judge) -> list[VerificationStep]:
     """Steps of inclusion, head and witnesses."""
     head = membership.head
     size = head.checkpoint.size if head.checkpoint else 0
     place = {"index": membership.leaf_index, "size": size, "log": membership.origin or "?"}
-    witnesses = {"witnesses": ", ".join(head.times) or "-", "quorum": policy.describe()}
-    state = FALSE if head.witness_fault else UNCHECKED if policy.quorum is None else OK
+    witnesses = {"witnesses": ", ".join(head.times) or "-", "quorum": judge.policy.describe()}
+    variant = "" if judge.is_own else "file"
+    state = FALSE if head.witness_fault else UNCHECKED if judge.policy.quorum is None else OK
     return [
         make_step("inclusion", FALSE if membership.fault else OK, reason=membership.fault, values=place),
-        make_step("checkpoint", FALSE if head.log_fault else OK, reason=head.log_fault, values=place),
-        make_step("witnesses", state, reason=head.witness_fault, values=witnesses),
+        make_step(
+            "checkpoint",
+            FALSE if head.log_fault else OK,
+            "" if head.log_fault else variant,
+            reason=head.log_fault,
+            values=place,
+        ),
+        make_step("witnesses", state, variant if state == OK else "", reason=head.witness_fault, values=witnesses),
     ]
 
 
@@ -1148,7 +1168,7 @@ class Document(NamedTuple):
     kind: str
     fields: list[str]
     text: str
-    value: dict[str, Any]
+    value: Any
 
 
 def check_document(
@@ -1164,9 +1184,7 @@ def check_document(
         if hash_content(item["document"].encode()) != content:
             raise ProofError("the document has another hash than its leaf")
         value = load_json(item["document"].encode(), "the document")
-        if type(value) is not dict:
-            raise ProofError("the document is no JSON object")
-        if kind == "event" and [value.get("id"), str(value.get("revision"))] != fields:
+        if kind == "event" and (type(value) is not dict or [value.get("id"), str(value.get("revision"))] != fields):
             raise ProofError("the document is of another revision or event")
         check_same_log(place, batch)
     except ProofError as error:
@@ -1216,6 +1234,7 @@ RULE = ("kappa-koehler", "2")
 RULE_PROPERTIES = ("pm1", "pm2_5", "pm4", "pm10")
 PARAMETERS = {"kappa": 0.3, "density": 1.65, "highestWaterActivity": 0.95}
 MINUTE_MS = 60_000
+LARGEST_MAGNITUDE = 1e9
 
 
 def correct(value: float | None, humidity: float | None) -> float | None:
@@ -1235,13 +1254,15 @@ def check_correction(
     """Step of the corrected value, from the humidity in these batches."""
     published = claim["published"]
     values = {"rule": published["rule"] or "-", "corrected": format_value(published["corrected"])}
+    if claim["stamped_at"] not in {None, claim["observed_at"]}:
+        return make_step("correction", UNCHECKED, "dated", values=values)
     name = tuple((published["rule"] or "").split(" "))
     documents = [rule for rule in rules if rule.kind == "correction-rule" and tuple(rule.fields) == name]
     if not documents:
         return make_step("correction", UNCHECKED, "document", values=values)
     if name != RULE or claim["property"] not in RULE_PROPERTIES:
         return make_step("correction", UNCHECKED, "version", values=values)
-    if documents[0].value.get("parameters", documents[0].value) != PARAMETERS:
+    if type(documents[0].value) is not dict or documents[0].value.get("parameters") != PARAMETERS:
         return make_step(
             "correction", FALSE, reason="the rule in the log has other parameters", values={"computed": "?", **values}
         )
@@ -1252,6 +1273,8 @@ def check_correction(
     humidity = mean_humidity(batches, minute_ms)
     computed = None if set(published["flags"]) & EXCLUDED else correct(claim["value"], humidity)
     values |= {"computed": format_value(computed), "humidity": format_value(humidity)}
+    if published["corrected"] is None and computed is not None:
+        return make_step("correction", UNCHECKED, "withheld", values=values)
     if not is_close(computed, published["corrected"]):
         return make_step("correction", FALSE, values=values)
     if not is_covered([opened.batch for opened in batches if opened.batch], minute_ms):
@@ -1268,8 +1291,13 @@ def mean_humidity(batches: Sequence[Opened], minute_ms: int) -> float | None:
         if opened.batch is not None and minute_ms <= stamp < minute_ms + MINUTE_MS
         for reading in readings_of(opened.batch, "humidity", stamp)
     ]
-    values = [value for value, flags in readings if value is not None and not EXCLUDED & set(name_flags(flags))]
+    values = [float(value) for value, flags in readings if value is not None and is_valid_value(value, flags)]
     return math.fsum(values) / len(values) if values else None
+
+
+def is_valid_value(value: float, flags: int) -> bool:
+    """Whether a value counts: without an excluding flag, not beyond every physical bound."""
+    return abs(value) <= LARGEST_MAGNITUDE and not EXCLUDED & set(name_flags(flags))
 
 
 def is_close(first: float | None, second: float | None) -> bool:
@@ -1297,7 +1325,7 @@ class Checker:
     """Checks evidence files. `policy` None: the policy of each file judges. `notes`: heads that the reader has."""
 
     def __init__(self, policy: Policy | None = None, notes: Sequence[bytes] = ()) -> None:
-        self.own_judge = None if policy is None else Judge(policy)
+        self.own_judge = None if policy is None else Judge(policy, is_own=True)
         self.judges: dict[str, Judge] = {}
         self.notes = notes
         self.batches: dict[tuple[str, str], set[int]] = {}
@@ -1323,7 +1351,7 @@ class Checker:
         """The policy of the reader, or that of the file."""
         judge = self.own_judge or self.judges.get(text)
         if judge is None:
-            judge = self.judges[text] = Judge(read_policy(text))
+            judge = self.judges[text] = Judge(read_policy(text), is_own=False)
         logs = ", ".join(f"{name} (key {key.key_id.hex()})" for name, key in sorted(judge.policy.logs.items()))
         state, variant = (OK, "own") if self.own_judge else (UNCHECKED, "file")
         return judge, make_step("policy", state, variant, values={"logs": logs, "quorum": judge.policy.describe()})

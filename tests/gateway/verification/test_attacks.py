@@ -68,6 +68,19 @@ def test_a_value_withheld_without_a_reason_is_named(world):
     assert_caught(check(content, policy=world.policy()), "published", "withheld without a reason")
 
 
+def test_a_corrected_value_that_is_withheld_is_never_ok(world):
+    verdict = check(replace(world.evidence(), "claim.published.corrected", None), policy=world.policy())
+    assert states(verdict)["correction"] == "not checked"
+
+
+def test_a_corrected_value_from_some_batches_of_the_minute_is_never_ok(world):
+    evidence = world.evidence()
+    for left_out in range(3):
+        batches = [batch for i, batch in enumerate(evidence.minute_batches) if i != left_out]
+        verdict = check(msgspec.structs.replace(evidence, minute_batches=batches).encode(), policy=world.policy())
+        assert states(verdict)["correction"] in {"not checked", "false"}
+
+
 def test_a_batch_changed_in_the_database_is_named(world):
     payload = world.batches[FIRST_NUMBER + 1].replace(b"30.25", b"31.25")
     verdict = check(change_batch(world.evidence(), payload), policy=world.policy())
@@ -325,7 +338,7 @@ def test_parameters_that_do_not_fit_the_label_of_the_detector_are_never_ok():
 
 def test_a_quorum_that_is_not_met_is_named(world):
     evidence = world.evidence(note=world.note(witnesses=world.witnesses[:1]))
-    assert_caught(check(evidence.encode(), policy=world.policy("all")), "witnesses", "2 of ggd, dorpsraad")
+    assert_caught(check(evidence.encode(), policy=world.policy("all")), "witnesses", "2/2 (ggd, dorpsraad)")
     assert states(check(evidence.encode(), policy=world.policy("any")))["witnesses"] == "ok"
 
 

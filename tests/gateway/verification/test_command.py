@@ -81,6 +81,7 @@ def test_a_true_file_ends_with_0_and_one_sentence(capsys, evidence_path, policy_
 def test_without_a_policy_of_the_reader_nothing_is_called_true(capsys, evidence_path):
     code, output = run_both(capsys, evidence_path)
     assert code == 3
+    assert output.count("By the policy in the file itself") == 4, "policy, checkpoint, witnesses, verdict"
     assert output.splitlines()[-1].startswith("Nothing is false, but 1 of 14 steps could not be checked.")
 
 
@@ -229,7 +230,7 @@ def test_the_standalone_file_runs_alone_without_any_library(evidence_path, polic
 
 
 def test_the_verifier_runs_without_the_libraries_of_the_gateway(evidence_path, policy_path):
-    """With numpy and psycopg blocked it says what it did not check, and is not true."""
+    """With numpy and psycopg blocked it names what it did not check, and is not true."""
     code = (
         "import sys\n"
         "for name in ('numpy', 'numba', 'psycopg', 'fastapi', 'structlog', 'httpx'):\n"

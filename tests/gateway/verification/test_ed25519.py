@@ -92,7 +92,7 @@ def test_a_key_of_small_order_or_in_a_second_form_is_refused_by_both(encoded):
 
 
 def test_openssl_alone_would_accept_a_key_of_small_order():
-    """So the check is needed: OpenSSL says that this key signed every text."""
+    """So the check is needed: OpenSSL takes this key as the signer of every text."""
     public, signature = bytes.fromhex(SMALL_ORDER[2]), (1).to_bytes(32, "little") + bytes(32)
     assert all(verify.is_valid_fast(public, signature, bytes([number])) for number in range(16))
 

@@ -48,7 +48,7 @@ def test_a_file_is_read_as_it_was_written_with_its_keys_in_order():
         (b"[]", "cannot be read"),
         (b'{"format": "piekwacht/evidence@v2"}', "cannot be read"),
         (EVIDENCE.encode().replace(b'"policy"', b'"extra": 1, "policy"'), "cannot be read"),
-        (EVIDENCE.encode().replace(b'"policy"', b'"policy": "", "policy"'), "a key twice"),
+        (EVIDENCE.encode().replace(b'"policy"', b'"policy": "", "policy"'), "a key stands twice"),
         (EVIDENCE.encode().replace(b"12.5", b"NaN"), "NaN"),
         (EVIDENCE.encode().replace(b"ijmuiden", b"\\ud800"), "half a character"),
         (EVIDENCE.encode().replace(b"17", b"9" * 5000), "not JSON"),

@@ -20,6 +20,10 @@ def test_readers_of_the_formats_raise_nothing_but_their_error(world):
     fuzz.noise_to_formats(random.Random(random.random()), 3000, world)
 
 
+def test_both_verifiers_accept_the_same_texts(world):
+    fuzz.noise_to_both(random.Random(random.random()), 3000, world)
+
+
 def test_a_changed_dossier_is_never_true(world):
     fuzz.noise_to_dossiers(random.Random(random.random()), 100, world)
 
@@ -52,6 +56,16 @@ def test_a_name_that_stands_twice_is_refused(second):
         ZipFiles(make_zip(("data/x", b"1"), (second, b"2")))
 
 
+def test_an_empty_name_is_refused():
+    content = make_zip(("x", b"1"))
+    position = content.rindex(b"PK\x01\x02")
+    nameless = bytearray(content[:position] + content[position:].replace(b"x", b"", 1))
+    nameless[position + 28 : position + 30] = b"\0\0"
+    nameless[-10:-6] = (int.from_bytes(content[-10:-6], "little") - 1).to_bytes(4, "little")
+    with pytest.raises(ProofError, match="leads elsewhere"):
+        ZipFiles(bytes(nameless))
+
+
 def test_a_link_is_refused():
     with pytest.raises(ProofError, match="is a link"):
         ZipFiles(make_zip(("x", b"/etc/passwd"), mode=0o120777))
@@ -71,7 +85,7 @@ def test_a_bomb_is_refused_before_it_is_read(monkeypatch):
 
 
 def test_an_entry_that_is_longer_than_it_says_is_refused():
-    """The directory says 10 bytes; what is packed is 1,000,000."""
+    """The directory states 10 bytes; what is packed is 1,000,000."""
     content = bytearray(make_zip(("x", b"\0" * 1_000_000), compression=zipfile.ZIP_DEFLATED))
     small = (10).to_bytes(4, "little")
     directory = content.rindex(b"PK\x01\x02")

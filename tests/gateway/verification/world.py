@@ -74,7 +74,7 @@ class Log:
 class World:
     """A log with the key of the node, rules, four batches of a minute and its neighbours, an event and a delivery."""
 
-    def __init__(self):
+    def __init__(self, batches=BATCHES):
         self.log = Log()
         self.node = make_signer(NODE, 2)
         self.witnesses = [make_signer("ggd.example/w", 3), make_signer("dorpsraad.example/w", 4)]
@@ -85,7 +85,7 @@ class World:
         self.rule_leaf = self.add_leaf(LeafKind.CORRECTION_RULE, ("kappa-koehler", "2"), self.rule_document)
         self.detector_label = f"peak@3#{hash_hex(DETECTOR_PARAMETERS)[:8]}"
         self.detector_leaf = self.add_leaf(LeafKind.DETECTOR, (self.detector_label,), DETECTOR_PARAMETERS)
-        self.batches = {FIRST_NUMBER + i: self.make_batch(FIRST_NUMBER + i) for i in range(BATCHES)}
+        self.batches = {FIRST_NUMBER + i: self.make_batch(FIRST_NUMBER + i) for i in range(batches)}
         for number, payload in self.batches.items():
             self.log.add(describe_batch(NODE, INCARNATION, number, payload).encode())
         self.event_document = self.make_event()
