@@ -1,6 +1,9 @@
 """Real servers for every test: one PostgreSQL a session, a fresh migrated database a test, a broker a test."""
 
+import gc
 import itertools
+import os
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +22,10 @@ from gateway.system.embedded_servers import Broker, Postgres
 _DATABASE_NUMBER = itertools.count()
 _ROOT = Path(__file__).resolve().parents[1]
 
+# Workers import hundreds of modules of tests, and tests start hundreds of processes: each module is compiled once.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def pytest_configure():
     """Compile catalogues of texts that are newer than what the last build compiled."""
@@ -35,6 +42,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]):
     """Put files with slow tests first: else two workers end with one file of minutes and nothing beside it."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
+
+
+def pytest_collection_finish():
+    """Exempt modules and items from every later garbage collection: they stay until the end anyway."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,8 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
     key_file          private key that signs StoredRanges, created by `piekwacht key`
     areas             areas whose topics are received; empty: every area
     share_areas       several gateways share these areas among themselves, by leases in the database
-    lease_seconds     time without a sign of life after which a worker counts as stopped and its areas are free
+    lease_seconds     time without a sign of life after which a worker counts as stopped and its areas are free;
+                      if its process was killed, they are free after 2 s
     window_seconds    time to wait for more payloads before a transaction begins
     max_batches       maximum number of payloads in one transaction
     retry_seconds     pause between attempts while broker or database is unavailable

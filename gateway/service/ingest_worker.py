@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from contextlib import closing
 
 from msgspec import structs
+from numba.core import entrypoints
 
 from gateway.decoding.process import Decoder
 from gateway.detection.detector import Detector
@@ -28,6 +29,7 @@ async def run(settings: Settings) -> None:
     ingest = settings.ingest
     if ingest is None:
         raise StartError("the gateway needs [ingest] with key_file in its configuration")
+    entrypoints._already_initialized = True  # noqa: SLF001 - a search of all packages for extensions of numba: 0.04 s
     with pause_gc(), hide_modules("scipy", "cffi"):  # numba tries them; no kernel needs them
         await asyncio.to_thread(warm_up_kernels, Flagger(), Detector(settings.detection))
     _favour_throughput()

@@ -27,7 +27,7 @@ from gateway.system.lean_imports import hide_modules
 from gateway.system.service_manager import ServiceManager
 
 Service = Coroutine[None, None, None]
-_CHECK_DELAY = 3.0  # s from the start of the service to the check of its machine
+_CHECK_DELAY = 10.0  # s from the start of the service to the check of its machine
 
 
 def build_service(name: str, settings: Settings) -> Service:
@@ -39,7 +39,8 @@ def build_service(name: str, settings: Settings) -> Service:
     dsn = settings.database.dsn
     match name:
         case "gateway":
-            from gateway.service import ingest_worker
+            with hide_modules("scipy", "yaml"):  # numba tries them; no kernel needs them
+                from gateway.service import ingest_worker
 
             return ingest_worker.run(settings)
         case "api":
@@ -80,7 +81,7 @@ def run(settings: Settings, name: str, check_machine: Callable[[Settings, list[s
     if not merged_metrics.serve_for_supervisor() and port is not None:
         merged_metrics.serve(settings.telemetry.host, port)
     run_loop = uvloop.run if name == "api" else asyncio.run
-    with pause_gc(), hide_modules("scipy"):  # numba tries it; no kernel uses linear algebra
+    with pause_gc():
         service = build_service(name, settings)
     check = _check_later(lambda: check_machine(settings, [name]))
     try:

@@ -1,12 +1,16 @@
-"""Fixtures: Chromium on a running server with data in a database. Screenshots are written to tests/artefacts/."""
+"""Fixtures: Chromium on a running server with data in a database. Screenshots are written to tests/artefacts/.
+
+One Chromium serves all tests, each in contexts of its own, as its start takes longer than most tests. It belongs to one
+event loop, so all tests and fixtures here use that of the session.
+"""
 
 import asyncio
 import shutil
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import async_playwright
 
 from gateway.detection.detector import Detector
@@ -17,6 +21,7 @@ from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store
 from tests.gateway.api.conftest import running_api
 from tests.gateway.enrolled_node import enrol_node
+from tests.npm import link_packages
 
 ARTEFACTS = Path(__file__).parents[1] / "artefacts"
 WIDE, PHONE = {"width": 1440, "height": 1000}, {"width": 360, "height": 740}
@@ -24,7 +29,13 @@ _QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "
           "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser():
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
@@ -35,7 +46,7 @@ async def browser():
         await chromium.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def site(database, broker):
     """(address, pipeline, node, broker): a station that measures, and the page that shows it."""
     node = enrol_node(database)
@@ -69,7 +80,7 @@ class LiveFeed:
         return committed
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def air(site):
     _, pipeline, node, broker = site
     feed = LiveFeed(pipeline, node, broker)
@@ -77,7 +88,7 @@ async def air(site):
     return feed
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def visit(browser, site):
     """Opens a page; the test fails if it loads from another host or logs a warning or an error."""
     pages = []
@@ -94,10 +105,13 @@ async def visit(browser, site):
         return page
 
     yield open_page
-    for page in pages:
-        assert page.complaints == []
-        assert await page.context.cookies() == []
-        await page.context.close()
+    try:
+        for page in pages:
+            assert page.complaints == []
+            assert await page.context.cookies() == []
+    finally:
+        for page in pages:
+            await page.context.close()
 
 
 async def save_screenshot(page, name):
@@ -108,15 +122,8 @@ async def save_screenshot(page, name):
 @pytest.fixture(scope="session")
 def axe(tmp_path_factory) -> str:
     """Source of axe-core, pinned by a lock file."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("no npm here for axe-core")
     folder = tmp_path_factory.mktemp("axe")
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(Path(__file__).parent / "axe" / name, folder)
-    subprocess.run(
-        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True, capture_output=True
-    )
+    link_packages(Path(__file__).parent / "axe", folder)
     return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 

@@ -5,6 +5,7 @@ import time
 import psycopg
 import pyotp
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from alerting.decide.routing import Route
@@ -24,7 +25,7 @@ PASSWORD = "een zin van vijf woorden"
 HOSTILE = """</p><script>alert(1)</script>"'{{7*7}}"""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def peaking(site, database):
     """An open peak with a notification by mail, and one in another area; returns the id of the first."""
     _, pipeline, node, _ = site
@@ -47,7 +48,7 @@ async def peaking(site, database):
     return event
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def signed_in(browser, site, database):
     """Opens a page as Anna, inspector of the IJmond, in a separate browser context."""
     secret = await Accounts(database).put_account("anna@od.example", Role.INSPECTOR, ["ijmond"], PASSWORD)

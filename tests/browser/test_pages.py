@@ -5,6 +5,7 @@ import time
 
 import psycopg
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.browser.conftest import PHONE, WIDE, LiveFeed, find_violations, save_screenshot
@@ -16,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 HOSTILE = """</script><script>alert(1)</script>"'><img src=x onerror=alert(2)>{{7*7}}"""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def air(site, database):
     """Twenty minutes of readings at two stations, with an ended peak and one notification."""
     _, pipeline, node, broker = site

@@ -1,7 +1,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 _SEARCH_PATH = [str(ROOT / ".venv/programs/usr/bin"), *os.environ.get("PATH", "").split(os.pathsep), "/usr/sbin"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pip_that_does_not_compile() -> Iterator[None]:
+    """Installing a release compiles every module of a hundred packages, of which a test imports a few."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PIP_COMPILE", "no")
+        yield
 
 
 @pytest.fixture(scope="session")

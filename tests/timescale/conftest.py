@@ -6,7 +6,6 @@ file and used for tests only.
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 from gateway.store.migrate import migrate
 from gateway.system.child_process import Child, find_free_port, is_port_open
+from tests.npm import link_packages
 
 HERE = Path(__file__).parent
 
@@ -26,15 +26,12 @@ def timescale(tmp_path_factory) -> Iterator[str]:
     if dsn:
         yield dsn
         return
-    npm, node = shutil.which("npm"), shutil.which("node")
-    if npm is None or node is None:
+    node = shutil.which("node")
+    if node is None:
         pytest.skip("TimescaleDB in WebAssembly needs npm and node; or set PIEKWACHT_TEST_DSN")
     folder = tmp_path_factory.mktemp("timescale")
-    for name in ("package.json", "package-lock.json", "server.mjs"):
-        shutil.copy(HERE / name, folder)
-    subprocess.run(
-        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True, capture_output=True
-    )
+    shutil.copy(HERE / "server.mjs", folder)
+    link_packages(HERE, folder)
     port = find_free_port()
     with Child("TimescaleDB", [node, folder / "server.mjs", str(port)], log=folder / "log") as server:
         server.wait_until(

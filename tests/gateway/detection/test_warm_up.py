@@ -4,6 +4,13 @@ import subprocess
 import sys
 
 import pytest
+from numba.core.caching import _CacheLocator
+from numba.extending import is_jitted
+
+from gateway.detection.detector import Detector
+from gateway.detection.settings import DetectionSettings
+from gateway.detection.warm_up import _KERNEL_MODULES, warm_up_kernels
+from gateway.quality.flagger import Flagger
 
 REHEARSE = """
 from gateway.detection.detector import Detector
@@ -26,11 +33,23 @@ def rehearsed(folder):
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
-    """A whole cache."""
+    """A whole cache: a copy of the one that this checkout has, as compiling takes 12 s."""
+    warm_up_kernels(Flagger(), Detector(DetectionSettings()))
     folder = tmp_path_factory.mktemp("kernels")
-    assert rehearsed(folder).returncode == 0
+    for module in _KERNEL_MODULES:
+        target = folder / _CacheLocator.get_suitable_cache_subpath(module.__file__)
+        for kernel in filter(is_jitted, vars(module).values()):
+            shutil.copytree(kernel.stats.cache_path, target, ignore=shutil.ignore_patterns("*.pyc"), dirs_exist_ok=True)
     assert len(list(folder.rglob("*.nb[ic]"))) >= 6
     return folder
+
+
+@pytest.mark.slow
+def test_a_whole_cache_is_used_as_it_is(compiled, tmp_path):
+    cache = shutil.copytree(compiled, tmp_path / "cache")
+    times = {file: file.stat().st_mtime_ns for file in cache.rglob("*.nb[ic]")}
+    assert rehearsed(cache).returncode == 0
+    assert times == {file: file.stat().st_mtime_ns for file in cache.rglob("*.nb[ic]")}, "nothing was compiled again"
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ def test_until_it_asks_for_its_broker_a_gateway_has_loaded_nothing_that_only_oth
     assert result.returncode == 0, result.stderr
     loaded = set(result.stdout.split())
     assert "gateway.ingest.pipeline" in loaded
-    unneeded = {"scipy", "rich", "httpx", "fastapi", "jinja2", "pyarrow", "gateway.doctor", "gateway.api.app"}
+    unneeded = {"scipy", "rich", "yaml", "httpx", "fastapi", "jinja2", "pyarrow", "gateway.doctor", "gateway.api.app"}
     assert sorted(loaded & unneeded) == []
 
 
