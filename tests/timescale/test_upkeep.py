@@ -1,4 +1,4 @@
-"""Upkeep does TimescaleDB's work by our own hand: every test looks at the work, and none at the jobs.
+"""Upkeep does TimescaleDB's work by our own hand: every test checks the work, and none the jobs.
 
 The server in WebAssembly has no scheduler, so there nothing is done unless upkeep does it.
 """

@@ -32,7 +32,7 @@ def run_upkeep(
 ) -> Iterator[Outcome]:
     """Do every work that is due, and yield the outcome of each.
 
-    `ignore_rhythm`: also the works that are not due. `is_stopping` is asked between transactions: True ends the run.
+    `ignore_rhythm`: also the works that are not due. `is_stopping` is called between transactions: True ends the run.
     Raises StartError if the database is unavailable or another run is under way.
     """
     with _open(dsn) as connection:

@@ -29,7 +29,7 @@ def test_every_work_has_a_rhythm_and_upkeep_does_it_long_before_it_stands_still(
 
 @given(work=st.sampled_from(Work), succeeded_ago=ages, scheduler_ago=ages)
 def test_no_work_stands_still_while_runs_succeed(work, succeeded_ago, scheduler_ago):
-    """What is past its limit by both reports is done now."""
+    """A work past its limit by both reports is done now."""
     limit = RHYTHMS[work].limit
     if all(age is None or age > limit for age in (succeeded_ago, scheduler_ago)):
         assert decide(state(work, succeeded_ago, scheduler_ago), NOW) is Decision.RUN
