@@ -91,7 +91,7 @@ def test_a_former_command_is_an_error_that_names_the_present_one():
     names = {name for name, _, _ in _COMMANDS}
     for former, present in _FORMER_COMMANDS.items():
         assert former not in names
-        assert present in names
+        assert present.split()[0] in names  # with its action, if it has one
     result = piekwacht("beside", "--config", "any.toml")
     assert result.returncode == 2
     assert result.stderr.endswith("error: the command `beside` is called `evaluate` now\n")

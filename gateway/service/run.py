@@ -17,7 +17,6 @@ from gateway.dossier.request import DossierPublisher
 from gateway.dossier.worker import DossierWorker
 from gateway.errors import StartError
 from gateway.service import supervisor
-from gateway.service.upkeep_metrics import report_upkeep
 from gateway.settings import Settings, list_files
 from gateway.store.migrate import check_schema
 from gateway.system import logging_setup, merged_metrics
@@ -91,13 +90,22 @@ def run(settings: Settings, name: str, check_machine: Callable[[Settings, list[s
                     service,
                     ServiceManager().report_liveness(name),
                     check,
-                    *([report_upkeep(settings.database.dsn)] if name == "gateway" else []),
+                    *_build_reports(name, settings),
                 ]
             )
         )
     except BaseExceptionGroup as group:
         error = find_error(group, StartError) or find_error(group, AlertingError)
         raise group if error is None else error from None
+
+
+def _build_reports(name: str, settings: Settings) -> list[Service]:
+    """Reports beside a service; only the gateway has one. Others do not load its metrics."""
+    if name != "gateway":
+        return []
+    from gateway.service.upkeep_metrics import report_upkeep
+
+    return [report_upkeep(settings.database.dsn)]
 
 
 def run_all(settings: Settings, config: Path) -> int:

@@ -8,9 +8,9 @@ import asyncio
 import psycopg
 
 from gateway import telemetry
-from gateway.errors import StartError
-from gateway.store.connection import connect
-from gateway.store.upkeep.status import WorkStatus, fetch_status
+from gateway.store.connection import fetch_all, fetch_scalar
+from gateway.store.upkeep.register import QUERIES
+from gateway.store.upkeep.status import WorkStatus, sort_status
 
 _INTERVAL = 60.0  # s
 
@@ -19,15 +19,17 @@ async def report_upkeep(dsn: str) -> None:
     """Set the metrics every minute until cancelled."""
     while True:
         try:
-            set_metrics(await asyncio.to_thread(_fetch, dsn))
-        except (psycopg.Error, StartError):
+            set_metrics(await _fetch(dsn))
+        except psycopg.Error:
             telemetry.FAILURES.labels("upkeep").inc()
         await asyncio.sleep(_INTERVAL)
 
 
-def _fetch(dsn: str) -> list[WorkStatus]:
-    with connect(dsn) as connection:
-        return fetch_status(connection) or []
+async def _fetch(dsn: str) -> list[WorkStatus]:
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, connect_timeout=5) as connection:
+        if not await fetch_scalar(connection, QUERIES["has_upkeep"]):
+            return []
+        return sort_status(await fetch_all(connection, WorkStatus, QUERIES["select_done"]))
 
 
 def set_metrics(statuses: list[WorkStatus]) -> None:

@@ -111,7 +111,12 @@ def main() -> None:
     began = time.perf_counter()
     migrate(arguments.dsn)
     seconds = time.perf_counter() - began
-    result = {"rows": arguments.rows, "seconds": round(seconds, 1), "writes_before": writes_before}
+    result = {
+        "rows": arguments.rows,
+        "seconds": round(seconds, 1),
+        "seconds_per_million_rows": round(seconds / arguments.rows * 1e6, 2),
+        "writes_before": writes_before,
+    }
     print(json.dumps({**result, "writes": writer.stop(), "reads": reader.stop()}))
 
 

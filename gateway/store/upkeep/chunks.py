@@ -1,4 +1,4 @@
-"""Compress and drop chunks by our own hand, each in a transaction of its own.
+"""Compress and drop chunks by our own hand, each in a separate transaction.
 
 Only what is overdue is touched, so a run after TimescaleDB's scheduler has nothing to do.
 """

@@ -1,4 +1,4 @@
-"""Refresh the means by our own hand, in spans of a day, each in transactions of its own.
+"""Refresh the means by our own hand, in spans of a day, each in separate transactions.
 
 A span without changes costs a few milliseconds: TimescaleDB records which times have changed, and computes only those.
 `connection` is in autocommit mode, as a refresh commits by itself. psycopg.Error if one fails; what was filled before

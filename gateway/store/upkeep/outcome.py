@@ -1,4 +1,4 @@
-"""What a work of upkeep did: a value with a sentence for the operator."""
+"""The outcome of a work of upkeep: a value with a sentence for the operator."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -32,7 +32,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class Progress(Struct, frozen=True, kw_only=True):
-    """What a work has done when it returns; not `is_finished`: it stopped between two transactions."""
+    """The part of a work that is done; not `is_finished`: it stopped between two transactions."""
 
     is_finished: bool
     detail: str

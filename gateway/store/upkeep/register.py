@@ -1,4 +1,4 @@
-"""Tell the database which works [retention] calls for, and how long each table is stored.
+"""Store in the database which works [retention] calls for, and how long each table is stored.
 
 Called by `piekwacht migrate` and at the start of each `piekwacht upkeep run`. The doctor, the status page and the
 metrics then need nothing but the database to see what stands still.
@@ -37,5 +37,5 @@ def _list_limits(settings: RetentionSettings) -> dict[str, list[str] | list[int 
 
 
 def has_upkeep(connection: psycopg.Connection) -> bool:
-    """Return whether the schema is new enough to say what stands still."""
+    """Return whether the schema is new enough to show what stands still."""
     return bool(connection.cursor(row_factory=scalar_row).execute(QUERIES["has_upkeep"]).fetchone())

@@ -15,13 +15,14 @@ from psycopg.rows import scalar_row
 from alerting.errors import one_line
 from gateway.errors import StartError, database_unavailable
 from gateway.store.connection import connect
+from gateway.store.migrate import check_schema
 from gateway.store.retention import RetentionSettings, has_timescale, prune_old_rows
 from gateway.store.upkeep.chunks import compress_chunks, drop_old_chunks
 from gateway.store.upkeep.means import refresh_old_means, refresh_recent_means
 from gateway.store.upkeep.outcome import MayContinue, Outcome, OutcomeState, Progress
 from gateway.store.upkeep.register import QUERIES, register_works
 from gateway.store.upkeep.slices import VIEWS
-from gateway.store.upkeep.work import Decision, Work, WorkState, decide
+from gateway.store.upkeep.work import DueDecision, Work, WorkState, decide
 
 _WORK_SECONDS = 300.0  # of one work in one run; the others have their turn then
 _VIEW_BY_WORK = dict(zip((Work.MEANS_1MIN, Work.MEANS_1H, Work.MEANS_1DAY), VIEWS, strict=True))
@@ -32,16 +33,18 @@ def run_upkeep(
 ) -> Iterator[Outcome]:
     """Do every work that is due, and yield the outcome of each.
 
-    `ignore_rhythm`: also the works that are not due. `is_stopping` is asked between transactions: True ends the run.
-    Raises StartError if the database is unavailable or another run is under way.
+    `ignore_rhythm`: also the works that are not due. `is_stopping` is called between transactions: True ends the run.
+    Raises StartError if the database is unavailable or of an older version, or if another run is under way. Waits while
+    a migration runs.
     """
+    check_schema(dsn)
     with _open(dsn) as connection:
         works = register_works(connection, settings)
         states = _fetch_states(connection)
         for work in works:
             if is_stopping():
                 return
-            decision = Decision.RUN if ignore_rhythm else decide(states[work], datetime.now(UTC))
+            decision = DueDecision.RUN if ignore_rhythm else decide(states[work], datetime.now(UTC))
             yield _run_work(connection, settings, work, decision, is_stopping)
 
 
@@ -76,10 +79,10 @@ def _run_work(
     connection: psycopg.Connection,
     settings: RetentionSettings,
     work: Work,
-    decision: Decision,
+    decision: DueDecision,
     is_stopping: MayContinue,
 ) -> Outcome:
-    if decision is not Decision.RUN:
+    if decision is not DueDecision.RUN:
         return Outcome(work=work, state=OutcomeState.SKIPPED, detail=decision.value)
     ends_at = time.monotonic() + _WORK_SECONDS
     try:

@@ -1,8 +1,8 @@
 """Which spans of time a refresh of the means covers: days, from the oldest to the newest. Pure.
 
-Means are refreshed day by day, so that no transaction is long, and in this order, because an aggregate computes from
-the readings only what is newer than its newest filled bucket: a gap behind it would be missing from every answer.
-Where finer values may have been deleted, nothing is refreshed: TimescaleDB would empty the means of that time.
+Means are refreshed day by day, so that no transaction is long. The order matters: an aggregate computes from the
+readings only what is newer than its newest filled bucket. A gap behind that would be missing from every answer.
+If finer values may have been deleted, nothing is refreshed: TimescaleDB would empty the means of that time.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,8 +21,8 @@ class MeansView(Struct, frozen=True, kw_only=True):
     """One of the means, the table that it is made from, and which part a run refreshes.
 
     `reach` and `lag`: a run covers what is younger than `reach` and older than `lag`, as TimescaleDB's policies do.
-    A refresh fills whole buckets only. A day's span has `margin` more on both sides, so that legal days fit into it,
-    and a span shorter than `shortest` is left out: it may hold no whole bucket, which TimescaleDB refuses.
+    A refresh fills whole buckets only. A day's span has `margin` more on both sides, so that legal days fit into it.
+    A span shorter than `shortest` is left out: it may hold no whole bucket, which TimescaleDB refuses.
     """
 
     name: str

@@ -1,4 +1,7 @@
-"""What stands still, and since when. Read by the doctor, `piekwacht upkeep status`, the status page and the metrics."""
+"""Works that stand still, and since when.
+
+Read by the doctor, `piekwacht upkeep status`, the status page and the metrics.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta

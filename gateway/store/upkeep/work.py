@@ -45,7 +45,7 @@ RHYTHMS: Mapping[Work, Rhythm] = MappingProxyType({
     Work.MEANS_1H: Rhythm(every=_EACH_RUN, limit=timedelta(hours=3)),
     # A legal day is refreshed two days after its end, so half a day more changes nothing that anybody reads.
     Work.MEANS_1DAY: Rhythm(every=timedelta(minutes=50), limit=timedelta(hours=12)),
-    # Three more days of readings fit on a disk of docs/operator/sizing.md.
+    # Three days of readings that are not compressed take the space of a month of compressed ones.
     Work.COMPRESSION: Rhythm(every=_EACH_RUN, limit=_DAYS),
     Work.RETENTION: Rhythm(every=_EACH_RUN, limit=_DAYS),
     # It reads all old rows, so not at each run.
@@ -61,7 +61,7 @@ class WorkState(Struct, frozen=True, kw_only=True):
     scheduler_done_at: datetime | None
 
 
-class Decision(StrEnum):
+class DueDecision(StrEnum):
     """Whether upkeep does a work now."""
 
     RUN = "run"
@@ -85,11 +85,11 @@ def select_works(settings: RetentionSettings, *, timescale: bool) -> list[Work]:
     return [work for work in Work if is_wanted[work]]
 
 
-def decide(state: WorkState, now: datetime) -> Decision:
+def decide(state: WorkState, now: datetime) -> DueDecision:
     """Decide whether a work is due. A scheduler that succeeded within half the limit does it without us."""
     rhythm = RHYTHMS[state.work]
     if state.succeeded_at is not None and now - state.succeeded_at < rhythm.every:
-        return Decision.NOT_DUE
+        return DueDecision.NOT_DUE
     if state.scheduler_done_at is not None and now - state.scheduler_done_at < rhythm.limit / 2:
-        return Decision.SCHEDULER
-    return Decision.RUN
+        return DueDecision.SCHEDULER
+    return DueDecision.RUN

@@ -122,6 +122,13 @@ def test_the_doctor_says_nothing_of_upkeep_in_a_database_of_an_older_version(fil
     assert list(check_upkeep(filled)) == []
 
 
+def test_a_database_of_an_older_version_is_refused_in_one_sentence(filled):
+    with psycopg.connect(filled, autocommit=True) as connection:
+        connection.execute("DELETE FROM schema_migration WHERE name LIKE '0171%'")
+    with pytest.raises(StartError, match="run `piekwacht migrate`"):
+        list(run_upkeep(filled, SETTINGS))
+
+
 def run_command(settings_path, *arguments):
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.store.retention import RetentionSettings
 from gateway.store.upkeep.status import WorkStatus, sort_status
-from gateway.store.upkeep.work import RHYTHMS, Decision, Work, WorkState, decide, select_works
+from gateway.store.upkeep.work import RHYTHMS, DueDecision, Work, WorkState, decide, select_works
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 ages = st.none() | st.timedeltas(timedelta(0), timedelta(days=10))
@@ -29,20 +29,20 @@ def test_every_work_has_a_rhythm_and_upkeep_does_it_long_before_it_stands_still(
 
 @given(work=st.sampled_from(Work), succeeded_ago=ages, scheduler_ago=ages)
 def test_no_work_stands_still_while_runs_succeed(work, succeeded_ago, scheduler_ago):
-    """What is past its limit by both reports is done now."""
+    """A work past its limit by both reports is done now."""
     limit = RHYTHMS[work].limit
     if all(age is None or age > limit for age in (succeeded_ago, scheduler_ago)):
-        assert decide(state(work, succeeded_ago, scheduler_ago), NOW) is Decision.RUN
+        assert decide(state(work, succeeded_ago, scheduler_ago), NOW) is DueDecision.RUN
 
 
 def test_a_means_that_the_scheduler_refreshes_is_left_to_it():
-    assert decide(state(Work.MEANS_1MIN, None, timedelta(minutes=2)), NOW) is Decision.SCHEDULER
-    assert decide(state(Work.MEANS_1MIN, None, timedelta(minutes=31)), NOW) is Decision.RUN
+    assert decide(state(Work.MEANS_1MIN, None, timedelta(minutes=2)), NOW) is DueDecision.SCHEDULER
+    assert decide(state(Work.MEANS_1MIN, None, timedelta(minutes=31)), NOW) is DueDecision.RUN
 
 
 def test_old_means_are_refreshed_once_a_day():
-    assert decide(state(Work.OLD_MEANS, timedelta(hours=23)), NOW) is Decision.NOT_DUE
-    assert decide(state(Work.OLD_MEANS, timedelta(hours=24)), NOW) is Decision.RUN
+    assert decide(state(Work.OLD_MEANS, timedelta(hours=23)), NOW) is DueDecision.NOT_DUE
+    assert decide(state(Work.OLD_MEANS, timedelta(hours=24)), NOW) is DueDecision.RUN
 
 
 @given(raw=days, evidence=days, minute=days, compress=st.none() | st.integers(1, 30), timescale=st.booleans())
