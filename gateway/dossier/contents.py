@@ -15,7 +15,10 @@ from gateway.api.schemas.detection import DetectionFigure
 from gateway.api.schemas.events import Event, Revision
 from gateway.dossier.request import DossierRequest
 from gateway.export.selection import Rows, Selection
+from gateway.model.event import EventKind
 from gateway.model.validity import is_undated, valid_value
+
+PUBLIC_KINDS = frozenset({EventKind.PEAK.value, EventKind.REGIONAL.value})
 
 
 class StoredReading(NamedTuple):
@@ -184,6 +187,11 @@ class DetectedEvent:
     def changed_at(self) -> datetime:
         """When this revision was stored."""
         return datetime.fromisoformat(self.document.changed_at)
+
+    @property
+    def is_peak(self) -> bool:
+        """Whether it is a peak that was not withdrawn; other kinds are faults, outliers and effects of humidity."""
+        return self.document.kind in PUBLIC_KINDS and self.document.change != "voided"
 
     @property
     def decisions(self) -> Sequence[DecisionStep | AcknowledgementStep]:

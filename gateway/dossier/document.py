@@ -36,7 +36,8 @@ _EVENT_HEADINGS = (
     "exhibits", "check", "finding",
 )  # fmt: skip
 _PERIOD_HEADINGS = tuple(
-    {"wind": "wind_period", "detection": "detection_period"}.get(key, key) for key in _EVENT_HEADINGS
+    {"summary": "summary_period", "wind": "wind_period", "detection": "detection_period"}.get(key, key)
+    for key in _EVENT_HEADINGS
 )
 _DESCRIPTIONS = (
     ("event", "file_event"), ("revisions.json", "file_revisions"), ("readings/", "file_readings"),
@@ -275,9 +276,7 @@ class DossierDocument:
         completeness = measure_completeness(minutes)
         start, end = minutes[0].start, minutes[-1].end
         is_event = any(
-            event.onset < end and (event.end or self._contents.end) > start
-            for event in chapter.events
-            if event.document.change != "voided"
+            event.onset < end and (event.end or self._contents.end) > start for event in chapter.events if event.is_peak
         )
         highest = [minute.max for minute in minutes if minute.max is not None]
         remarks = self._formats.flags(list(completeness.flags))
@@ -335,6 +334,9 @@ class DossierDocument:
     def level_sentence(self, event: DetectedEvent) -> str:
         """The level that the event reached, by its excess."""
         document, formats = event.document, self._formats
+        if not event.is_peak:
+            kind = formats.texts["voided"] if document.change == "voided" else self._texts[f"kind_{document.kind}"]
+            return self._texts["levels_no_peak"].format(kind=kind)
         key = "at_or_below" if document.peak < document.background else "at_or_above"
         return self._texts[key].format(
             level=formats.texts[document.severity],

@@ -136,7 +136,7 @@ def _largest(series: Series) -> float:
 
 def _draw_background(axes: Axes, chapter: Chapter, start: datetime, end: datetime, label: str) -> None:
     """The background of each event, over the whole figure if there is one event alone."""
-    for number, event in enumerate(chapter.events):
+    for number, event in enumerate(event for event in chapter.events if event.is_peak):
         is_single = len(chapter.events) == 1
         first, last = (start, end) if is_single else (event.onset, event.end or end)
         xs = [_seconds(first, start), _seconds(last, start)]
@@ -151,7 +151,7 @@ def _draw_background(axes: Axes, chapter: Chapter, start: datetime, end: datetim
 
 
 def _draw_events(axes: Axes, chapter: Chapter, start: datetime, end: datetime, label: str) -> None:
-    for number, event in enumerate(chapter.events):
+    for number, event in enumerate(event for event in chapter.events if event.is_peak):
         first, last = _seconds(max(start, event.onset), start), _seconds(min(end, event.end or end), start)
         axes.axvspan(first, last, color=_EVENT, linewidth=0, label=label if number == 0 else None)
 

@@ -221,6 +221,17 @@ async def test_a_period_has_its_events_and_every_watched_property(recorded):
     assert peak in text
 
 
+async def test_a_fault_of_the_sensor_has_no_level(recorded):
+    dsn, _ = recorded
+    start, end = (datetime.fromtimestamp(T0 / 1000 + seconds, UTC) for seconds in (2_700, 3_600))
+    files = unpack((await build_dossier(dsn, PeriodRequest(station="velsen", start=start, end=end), PUBLISHER)).content)
+    kinds = [event["kind"] for event in read_json(files, "events.json")["items"]]
+    assert kinds == ["sensor"]
+    text = read_text(files["data/dossier.html"])
+    assert "Dit was geen piek (storing van de sensor). De niveaus gelden niet." in text
+    assert "zeer ernstig" not in text
+
+
 def test_without_pango_the_command_ends_with_the_remedy(recorded, configuration, tmp_path):
     (tmp_path / "weasyprint.py").write_text('raise OSError("cannot load library libpango-1.0-0")\n')
     environment = {"PYTHONPATH": f"{tmp_path}:{REPO}"}
