@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="start", type=parse_time, metavar="TIME", help="begin of the period, RFC 3339")
     parser.add_argument("--to", dest="end", type=parse_time, metavar="TIME", help="end of the period, exclusive")
     parser.add_argument("--language", choices=LANGUAGES, default="nl", help="of the texts (nl)")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.zip")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.zip", help="file for the dossier")
 
 
 def run(
