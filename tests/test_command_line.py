@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from gateway.__main__ import _COMMANDS, _FORMER_COMMANDS, _build_parser
+from gateway.__main__ import _COMMANDS, _FORMER_COMMANDS, build_parser
 from gateway.system.child_process import find_free_port
 
 
@@ -100,7 +100,7 @@ def test_a_former_command_is_an_error_that_names_the_present_one():
 @pytest.mark.parametrize("name", [name for name, _, _ in _COMMANDS])
 def test_every_command_has_a_help_of_its_arguments(name, capsys):
     with pytest.raises(SystemExit) as end:
-        _build_parser(name).parse_args([name, "--help"])
+        build_parser(name).parse_args([name, "--help"])
     assert end.value.code == 0
     assert f"usage: piekwacht {name}" in capsys.readouterr().out
 
