@@ -80,8 +80,8 @@ class FolderFiles(DossierFiles):
 
     def _find(self, folder: Path) -> Iterator[tuple[str, Path]]:
         count = 0
-        for root, _, names in os.walk(folder):
-            for name in names:
+        for root, folders, names in os.walk(folder):
+            for name in (*names, *(name for name in folders if Path(root, name).is_symlink())):
                 path = Path(root, name)
                 count += 1
                 if count > MAX_FILES:

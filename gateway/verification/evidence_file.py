@@ -7,6 +7,7 @@ Nothing is verified here: a file that can be read may still be false in every li
 """
 
 import json
+import math
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
@@ -132,7 +133,12 @@ class EvidenceFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 def load_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
     """Read JSON of a stranger: no key twice, no NaN, no half characters. Raises ProofError."""
     try:
-        value = json.loads(content.decode(), object_pairs_hook=_make_object, parse_constant=_refuse_constant)
+        value = json.loads(
+            content.decode(),
+            object_pairs_hook=_make_object,
+            parse_constant=_refuse_constant,
+            parse_float=_parse_number,
+        )
         json.dumps(value, ensure_ascii=False).encode()
     except ProofError:
         raise
@@ -148,6 +154,13 @@ def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         raise ProofError("a key stands twice in one object")
     return result
+
+
+def _parse_number(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ProofError(f"the number {text[:20]} is too large")
+    return value
 
 
 def _refuse_constant(name: str) -> None:

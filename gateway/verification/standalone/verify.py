@@ -1471,7 +1471,11 @@ def size_of(head: Head) -> int:
 
 def check_folder(folder: Path, checker: Checker) -> list[VerificationStep]:
     """Steps of an unpacked dossier."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    paths = sorted(folder.rglob("*"))
+    links = [path.name for path in paths if path.is_symlink() or not (path.is_file() or path.is_dir())]
+    if links:
+        return [make_step("file", FALSE, reason=f"{links[0]} is no regular file")]
+    files = [path for path in paths if path.is_file()]
     if len(files) > MAX_FILES:
         return [make_step("file", FALSE, reason=f"the folder has more than {MAX_FILES} files")]
     names = {path.relative_to(folder).as_posix(): path for path in files}

@@ -50,6 +50,7 @@ def test_a_file_is_read_as_it_was_written_with_its_keys_in_order():
         (EVIDENCE.encode().replace(b'"policy"', b'"extra": 1, "policy"'), "cannot be read"),
         (EVIDENCE.encode().replace(b'"policy"', b'"policy": "", "policy"'), "a key stands twice"),
         (EVIDENCE.encode().replace(b"12.5", b"NaN"), "NaN"),
+        (EVIDENCE.encode().replace(b"12.5", b"1e999"), "too large"),
         (EVIDENCE.encode().replace(b"ijmuiden", b"\\ud800"), "half a character"),
         (EVIDENCE.encode().replace(b"17", b"9" * 5000), "not JSON"),
         (EVIDENCE.encode().replace(b"02:00:00.000Z", b"02:00:00Z"), "cannot be read"),

@@ -9,6 +9,7 @@ import pytest
 from gateway.transparency.errors import ProofError
 from gateway.verification import dossier_files
 from gateway.verification.dossier_files import FolderFiles, ZipFiles
+from gateway.verification.standalone import verify
 from tests.gateway.verification import fuzz
 
 
@@ -116,9 +117,13 @@ def test_a_damaged_entry_is_named():
 
 
 def test_a_link_in_a_folder_is_refused(tmp_path):
-    (tmp_path / "x").symlink_to("/etc/passwd")
-    with pytest.raises(ProofError, match="no regular file"):
-        FolderFiles(tmp_path)
+    for target in ("/etc/passwd", "/etc"):
+        (tmp_path / "x").symlink_to(target)
+        with pytest.raises(ProofError, match="no regular file"):
+            FolderFiles(tmp_path)
+        [step] = verify.check_folder(tmp_path, verify.Checker())
+        assert (step.state, step.reason) == ("false", "x is no regular file")
+        (tmp_path / "x").unlink()
 
 
 def test_a_file_that_is_too_long_is_refused(tmp_path, monkeypatch):
