@@ -14,6 +14,7 @@ from gateway.dossier.request import EventRequest
 from gateway.service.log_worker import LogWorker
 from gateway.transparency.settings import PublicLogSettings
 from gateway.verification.evidence_file import EvidenceFile
+from tests.gateway.api.routes.test_log import enrol_earlier
 from tests.gateway.dossier.conftest import PUBLISHER, read_json, unpack
 
 pytestmark = pytest.mark.timeout(300)  # the first test waits for the recorded event
@@ -26,6 +27,7 @@ HOST = "piekwacht.example"
 async def logged(postgres, recorded, tmp_path):
     """(dsn, id of the peak, dossier): the recorded event in a database with a public log."""
     dsn = postgres.create_database("logged", template="recorded")
+    enrol_earlier(dsn)
     keys = tmp_path / "keys"
     keys.mkdir()
     (keys / "ijmond.key").write_text(Signer.generate(f"{HOST}/log/ijmond").export())
