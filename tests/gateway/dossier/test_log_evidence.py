@@ -56,11 +56,14 @@ async def test_the_verifier_in_the_dossier_accepts_it_and_finds_a_changed_value(
         archive.extractall(tmp_path / "unpacked")
     (folder,) = (tmp_path / "unpacked").iterdir()
     done = run_verifier(folder)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 3, done.stdout + done.stderr  # nothing is false; the policy is not the reader's own
+    assert "Nothing is false" in done.stdout
+    assert f"The peak of the event is this value: {event['peak']}." in done.stdout
     path = folder / f"data/evidence/peak-{peak}.piekwacht.json"
     path.write_text(path.read_text().replace(f'"value":{claim.value}', f'"value":{claim.value + 1}', 1))
     done = run_verifier(folder)
     assert done.returncode == 1, done.stdout
+    assert f"changed: data/evidence/peak-{peak}.piekwacht.json" in done.stdout
 
 
 def run_verifier(folder):
