@@ -193,9 +193,9 @@ def _usual_step(series: Series) -> float:
 
 
 def _break_line(points: Sequence[tuple[datetime, float | None]], start: datetime, step: float) -> Points:
-    """The points of a line that breaks at missing values and at pauses of more than three steps (s)."""
+    """The points of a line that breaks at missing values and at pauses of more than one and a half steps (s)."""
     xs, ys = list[float](), list[float]()
-    longest = max(_GAP_FACTOR * step, 10.0)
+    longest = max(1.5 * step, 10.0)
     for at, value in points:
         x = _seconds(at, start)
         if xs and x - xs[-1] > longest:

@@ -1,6 +1,6 @@
 """Time and memory of the dossier of an event of an hour: `python -m tests.benchmarks.dossier`.
 
-The event has readings every second at three stations, with wind and humidity. Each run is a process of its own,
+The event has readings every second at three stations, with wind and humidity. Each run is a separate process,
 as for the button of inspectors; the first one also reads the programs from the disk.
 """
 

@@ -27,7 +27,7 @@ CONTEXT = {
 
 
 class ContextAnswer:
-    """What the address of the RO-Crate context answers: the terms that a dossier uses, without a network."""
+    """Answer of the address of the RO-Crate context: the terms that a dossier uses, without a network."""
 
     status_code, headers, text = 200, {"Content-Type": "application/ld+json"}, ""
 

@@ -14,6 +14,7 @@ from gateway.dossier.request import EventRequest
 from gateway.service.log_worker import LogWorker
 from gateway.transparency.settings import PublicLogSettings
 from gateway.verification.evidence_file import EvidenceFile
+from tests.gateway.api.routes.test_log import enrol_earlier
 from tests.gateway.dossier.conftest import PUBLISHER, read_json, unpack
 
 pytestmark = pytest.mark.timeout(300)  # the first test waits for the recorded event
@@ -26,6 +27,7 @@ HOST = "piekwacht.example"
 async def logged(postgres, recorded, tmp_path):
     """(dsn, id of the peak, dossier): the recorded event in a database with a public log."""
     dsn = postgres.create_database("logged", template="recorded")
+    enrol_earlier(dsn)
     keys = tmp_path / "keys"
     keys.mkdir()
     (keys / "ijmond.key").write_text(Signer.generate(f"{HOST}/log/ijmond").export())
@@ -54,11 +56,14 @@ async def test_the_verifier_in_the_dossier_accepts_it_and_finds_a_changed_value(
         archive.extractall(tmp_path / "unpacked")
     (folder,) = (tmp_path / "unpacked").iterdir()
     done = run_verifier(folder)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 3, done.stdout + done.stderr  # nothing is false; the policy is not the reader's own
+    assert "Nothing is false" in done.stdout
+    assert f"The peak of the event is this value: {event['peak']}." in done.stdout
     path = folder / f"data/evidence/peak-{peak}.piekwacht.json"
     path.write_text(path.read_text().replace(f'"value":{claim.value}', f'"value":{claim.value + 1}', 1))
     done = run_verifier(folder)
     assert done.returncode == 1, done.stdout
+    assert f"changed: data/evidence/peak-{peak}.piekwacht.json" in done.stdout
 
 
 def run_verifier(folder):
