@@ -11,7 +11,8 @@ from tests.attack.site import AttackedSite
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="one attack after the other, 20 s each, with times judged")
+    parser.addoption("--long", action="store_true", help="one attack after the other, with times judged")
+    parser.addoption("--attack-seconds", type=float, help="length of each attack: 20 with --long, else 5")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -24,7 +25,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="module")
 def attack_time(request: pytest.FixtureRequest) -> tuple[float, bool]:
     """Seconds of each attack, and whether times are judged."""
-    return (20.0, True) if request.config.getoption("--long") else (5.0, False)
+    is_long = bool(request.config.getoption("--long"))
+    return request.config.getoption("--attack-seconds") or (20.0 if is_long else 5.0), is_long
 
 
 @pytest.fixture(scope="module")

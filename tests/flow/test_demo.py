@@ -108,7 +108,7 @@ def find_agents(folder: Path) -> dict[str, int]:
 
 def test_the_demo_starts_a_node_again_that_ends_and_loses_nothing_of_it(open_folder):
     demo = start_demo(open_folder, "--nodes", "2")
-    wait_until(lambda: len(find_agents(open_folder)) == 2, 90, "the demo started no nodes")
+    wait_until(lambda: len(find_agents(open_folder)) == 2, 150, "the demo started no nodes")
     first = find_agents(open_folder)
     log = open_folder / "nodes" / "ijm-001" / "generated.jsonl"
     wait_until(lambda: log.exists() and log.stat().st_size, 60, "the node reads nothing")
