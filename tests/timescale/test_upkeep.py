@@ -136,6 +136,18 @@ def test_means_that_were_never_filled_are_complete_before_during_and_after(serve
         assert [fetch_means(server, start, view)[1] for start in starts] == [120] * 4
 
 
+def test_recent_means_begin_where_the_filled_part_ends(server):
+    """Else the readings between that and their reach would be in no answer until the old means are due."""
+    for days_ago in (60, 3):
+        insert(server, midday(days_ago))
+    with connect(server) as connection:
+        register_works(connection, SETTINGS)
+    fetch(server, "UPDATE upkeep_work SET succeeded_at = now() WHERE work = 'old_means'")
+    assert run(server, ignore_rhythm=False)[Work.OLD_MEANS].state is OutcomeState.SKIPPED
+    for view in VIEWS:
+        assert [fetch_means(server, midday(days_ago), view)[1] for days_ago in (60, 3)] == [120, 120]
+
+
 def test_old_chunks_are_compressed_and_again_after_late_readings(server):
     for days_ago in (40, 20, 3):
         insert(server, midday(days_ago))
