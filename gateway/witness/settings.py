@@ -58,9 +58,13 @@ def read_signer(path: Path) -> Signer:
 
 
 def read_logs(settings: WitnessSettings) -> Mapping[str, Verifier]:
-    """Return origin -> public key of every log. Raises ConfigurationError."""
+    """Return origin -> public key of every log. Raises ConfigurationError, also for the key of the witness itself."""
+    keys = [*_parse_keys(settings.logs), *_read_policy(settings.policy)]
+    own = read_signer(settings.key_file).verifier.public
     logs: dict[str, Verifier] = {}
-    for key in [*_parse_keys(settings.logs), *_read_policy(settings.policy)]:
+    for key in keys:
+        if key.public == own:
+            raise ConfigurationError(f"logs: {key.name} has the key of this witness; a witness cannot watch itself")
         if logs.setdefault(key.name, key) != key:
             raise ConfigurationError(f"logs: two keys of the log {key.name}; a log has one key")
     return logs

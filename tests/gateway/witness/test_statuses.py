@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+import sqlite3
 import threading
 from contextlib import ExitStack, closing
 
@@ -284,6 +285,18 @@ def test_two_threads_never_continue_one_head_both(open_witness):
         assert len(signed) == 1
         base = branches[signed[0]]
         assert witness.state.select_newest(base.origin).root == base.checkpoint().root
+
+
+def test_a_commit_is_forced_to_the_disk_and_no_signature_leaves_before_it(witness, log):
+    assert witness.state._db.execute("PRAGMA synchronous").fetchone() == (2,), "FULL"
+
+    def fail_to_commit(action, *_):
+        return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_TRANSACTION and _[0] == "COMMIT" else sqlite3.SQLITE_OK
+
+    witness.state._db.set_authorizer(fail_to_commit)
+    assert witness.post(log.request(0).encode()).status == 503
+    witness.state._db.set_authorizer(None)
+    assert witness.state.select_newest(log.origin) is None
 
 
 def test_a_missing_or_foreign_state_is_an_error_and_is_never_replaced(open_witness):

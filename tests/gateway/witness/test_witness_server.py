@@ -279,6 +279,14 @@ def test_a_mistake_is_one_sentence(tmp_path, log, settings, code, text):
     assert result.stderr.count("\n") == 1
 
 
+def test_a_log_with_the_key_of_the_witness_is_refused(tmp_path, log):
+    (tmp_path / "witness.key").write_text(log.signer.export())
+    config = tmp_path / "witness.toml"
+    config.write_text(f'key_file = "witness.key"\nlogs = ["{log.signer.verifier}"]\n')
+    result = run_command("witness", "show", "--config", config)
+    assert (result.returncode, "a witness cannot watch itself" in result.stderr) == (2, True)
+
+
 def test_a_key_file_is_never_overwritten(tmp_path):
     first = run_command("witness", "key", "pi.example/w", tmp_path / "witness.key")
     assert first.stdout.startswith("pi.example/w+")
