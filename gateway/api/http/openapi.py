@@ -79,10 +79,11 @@ def describe_responses(
     return responses
 
 
-def describe_file(description: str, media_type: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that returns a file of this type."""
+def describe_file(description: str, media_type: str, example: object) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that returns a file of this type: text, or an object if `example` is one."""
     responses = describe_responses(Problem, "application/octet-stream")
-    responses[200] = {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}
+    schema = {"type": "string" if isinstance(example, str) else "object"}
+    responses[200] = {"description": description, "content": {media_type: {"schema": schema, "example": example}}}
     return responses
 
 

@@ -35,13 +35,17 @@ async def read_batch(
 
 
 BatchOfPath = Annotated[LoggedBatch, Depends(read_batch)]
-_EVIDENCE: dict[int | str, dict[str, Any]] = describe_file("The evidence file", MEDIA_TYPE)
+_EVIDENCE: dict[int | str, dict[str, Any]] = describe_file(
+    "The evidence file", MEDIA_TYPE, {"format": "piekwacht/evidence@v1", "claim": None}
+)
 
 
 @router.get(
     f"{_BATCH_PATH}/proof",
     summary="Proof that a batch is in the public log (.tlog-proof)",
-    responses=describe_file("The proof, as https://c2sp.org/tlog-proof describes it", "text/plain"),
+    responses=describe_file(
+        "The proof, as https://c2sp.org/tlog-proof describes it", "text/plain", "c2sp.org/tlog-proof@v1\nindex 0\n"
+    ),
 )
 async def get_proof(request: Request, batch: BatchOfPath) -> Response:
     """The proof against the newest published head of the log."""

@@ -65,9 +65,9 @@ NO_FACES = {
     "/api/v1/stations/{id}/exact-location", "/api/v1/stations/{id}/observations", "/about", "/feeds/now.geojson",
     "/feeds/today.csv", "/healthz", "/manifest.webmanifest", "/map/{z}/{x}/{y}.png", "/metrics", "/offline", "/readyz",
     "/robots.txt", "/.well-known/security.txt",
-    "/api/v1/batches/{node}/{incarnation}/{number}/evidence", "/api/v1/batches/{node}/{incarnation}/{number}/proof",
-    "/api/v1/stations/{id}/evidence", "/log/{area}/checkpoint", "/log/{area}/policy", "/log/{area}/tile/{path:path}",
-    "/log/{area}/timestamps/{name}",
+    "/api/v1/batches/{node}/{incarnation}/{number}/proof", "/api/v1/batches/{node}/{incarnation}/{number}/evidence",
+    "/api/v1/stations/{id}/evidence", "/log/{area}/checkpoint", "/log/{area}/policy", "/log/{area}/timestamps/{name}",
+    "/log/{area}/tile/{path:path}",
     "/static/{path:path}", "/status", "/sw.js", "/widget/{id}", "/{path:path}", "",
 }  # fmt: skip
 CHANNELS = {"EmailSettings", "WebhookSettings", "MqttSettings", "CapSettings", "ZakenSettings", "NotificatiesSettings",
