@@ -194,6 +194,11 @@ class DetectedEvent:
         return self.document.kind in PUBLIC_KINDS and self.document.change != "voided"
 
     @property
+    def is_sensor_fault(self) -> bool:
+        """Whether it is about readings that the sensor itself reports as wrong: their value is no measurement."""
+        return self.document.kind == "sensor"
+
+    @property
     def decisions(self) -> Sequence[DecisionStep | AcknowledgementStep]:
         """Decisions about receivers, and what people answered, oldest first."""
         steps = () if self.case_record is None else self.case_record.steps

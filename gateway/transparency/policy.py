@@ -6,6 +6,7 @@ group <name> all|any|<number> <name>...
 quorum <name>|none
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Self
 
@@ -15,6 +16,8 @@ from edge_agent.signing import NoteError, Verifier
 from gateway.transparency.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
 from gateway.transparency.cosignature import Cosignature, WitnessKey
 from gateway.transparency.errors import ProofError
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class TrustedLog(Struct, frozen=True, kw_only=True):
@@ -138,7 +141,7 @@ class _PolicyReader:
         if len(set(members)) != len(members):
             raise ProofError(f"the group {name} names a member twice")
         threshold = {"any": "1", "all": str(len(members))}.get(words[1], words[1])
-        if not threshold.isascii() or not threshold.isdecimal() or not 1 <= int(threshold) <= len(members):
+        if not _NUMBER.fullmatch(threshold) or not 1 <= int(threshold) <= len(members):
             raise ProofError(f"the threshold {words[1]!r} of {name} is not all, any or 1 to {len(members)}")
         self.groups[name] = Group(threshold=int(threshold), members=members)
 

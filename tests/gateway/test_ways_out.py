@@ -8,8 +8,10 @@ import asyncio
 import importlib
 import json
 import re
+import zipfile
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import get_args
 
@@ -34,6 +36,8 @@ from gateway import __main__ as cli
 from gateway.api.schemas.schema import format_instant
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
+from gateway.dossier.build import build_dossier
+from gateway.dossier.request import DossierPublisher, PeriodRequest
 from gateway.export.selection import Averaging, TableFormat
 from gateway.ingest.pipeline import Pipeline
 from gateway.mqtt.client import create_client
@@ -63,12 +67,15 @@ COMMANDS_WITH_VALUES = {
     "shadow": "compares events of two detectors; tests/gateway/detection/test_validity.py",
     "selftest": "counts detected synthetic peaks in valid readings (select_readings); test_validity_in_sql.py",
     "quarantine": "shows rejected payloads as they came; they are in no answer",
+    "dossier": "test_the_dossier_...",
+    "verify": "judges signed bytes, with their flags; tests/gateway/verification/test_attacks.py",
+    "log": "follows hashes; values are in no leaf",
     "demo": "its view shows newest valid values (select_newest_values); test_validity_in_sql.py",
     "alerts": "explains notifications: of an event only the peak",
 }
 COMMANDS_WITHOUT_VALUES = {
     "gateway", "api", "alerting", "evaluate", "up", "migrate", "upkeep", "key", "site", "ca", "node", "access",
-    "doctor", "bench", "release",
+    "doctor", "bench", "release", "witness",
 }  # fmt: skip
 TOPICS = {
     TopicKind.READINGS: "the signed readings of a node, for its gateway alone",
@@ -158,6 +165,33 @@ async def test_every_file_of_export_has_the_same_numbers_with_a_flagged_value(
     added = {key for key in flagged if key not in clean}
     assert added
     assert {key.split()[1] for key in added} == {"raw"}
+
+
+@pytest.mark.parametrize("flag", [Flag.SENSOR_FAULT, Flag.TIME_SUSPECT], ids=lambda flag: flag.name.lower())
+async def test_the_dossier_has_a_flagged_value_in_the_single_readings_alone_with_its_flag(database, flag):
+    start = recent_start()
+    await ingest(database, enrol_node(database), start, flag)
+    since, until = (datetime.fromtimestamp(start / 1000 + seconds, UTC) for seconds in (-60, SECONDS + 60))
+    request, publisher = (
+        PeriodRequest(station=STATION, start=since, end=until),
+        DossierPublisher(operator="x", public_url=""),
+    )
+    with zipfile.ZipFile(BytesIO((await build_dossier(database, request, publisher)).content)) as archive:
+        texts = {
+            name.partition("/data/")[2]: archive.read(name).decode()
+            for name in archive.namelist()
+            if name.endswith((".csv", ".html", ".json", ".txt"))
+        }
+    page = re.sub(r"<svg.*?</svg>|<style.*?</style>", "", texts.pop("dossier.html"), flags=re.DOTALL)
+    match = ABSURD_TEXT.search(page)
+    assert match is None, page[match.start() - 300 : match.end() + 100]
+    kinds = {event["kind"] for event in json.loads(texts["events.json"])["items"]}
+    assert kinds == {"peak", *(["sensor"] if flag is Flag.SENSOR_FAULT else [])}, "a fault is listed as a fault"
+    with_absurd = {name for name, text in texts.items() if ABSURD_TEXT.search(text) and not name.startswith("events")}
+    assert all(name.startswith("readings/") and "corrected" not in name for name in with_absurd), with_absurd
+    for name in with_absurd:
+        rows = [line for line in texts[name].splitlines() if ABSURD_TEXT.search(line)]
+        assert all(flag.name.lower() in row for row in rows), name
 
 
 @asynccontextmanager

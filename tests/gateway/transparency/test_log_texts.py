@@ -155,6 +155,7 @@ def test_a_policy_demands_its_quorum():
         ("group none any ggd", "is taken"),
         ("group x any ggd ggd", "twice"),
         ("group x ٣ ggd", "threshold"),
+        (f"group x {'9' * 5000} ggd", "threshold"),
         (f"witness again {WitnessKey.of(FIRST)}", "earlier line"),
         (f"log {LOG.verifier}", "earlier line"),
         ("log a+b+c", "base64"),
