@@ -101,6 +101,18 @@ def test_the_settings_of_the_containers_are_read_strictly_and_fit_them():
     assert targets == {"gateway": ["gateway:9464"], "alerting": ["alerting:9465"], "api": [f"api:{read.api.port}"]}
 
 
+def test_the_gateway_writes_the_public_log_and_the_api_reads_it():
+    folder = Path("/var/lib/piekwacht/log")
+    mounts = {name: [v for v in SERVICES[name]["volumes"] if v.split(":")[0] == "log"] for name in ("gateway", "api")}
+    assert mounts == {"gateway": [f"log:{folder}"], "api": [f"log:{folder}:ro"]}
+    assert f" {folder} " in (DEPLOY / "Dockerfile").read_text()
+    assert (
+        f"StateDirectory={folder.relative_to('/var/lib')}\n"
+        in (DEPLOY / "systemd/piekwacht-gateway.service").read_text()
+    )
+    assert f'folder = "{folder}"' in (DEPLOY / "examples/piekwacht.toml").read_text()
+
+
 def test_the_settings_of_the_witness_are_read_strictly_and_fit_its_container():
     read = load_toml(COMPOSE / "witness.toml", WitnessSettings)
     assert SERVICES["witness"]["ports"] == [f"{read.port}:{read.port}"]
@@ -176,7 +188,8 @@ def test_what_is_prepared_is_all_that_the_plan_asks_for_and_readable_for_one_use
     for entry in PLAN["secrets"].values():
         assert (prepared.parent / entry["file"]).exists()
     folders = {v.split(":")[0] for s in SERVICES.values() for v in s.get("volumes", []) if v.startswith("./secrets")}
-    for folder in folders:
+    assert list((prepared / "log").iterdir()) == [], "an operator makes the key of a public log"
+    for folder in folders - {"./secrets/log"}:
         certificate, key = (prepared.parent / folder / name for name in ("certificate.pem", "key.pem"))
         ssl.create_default_context(cafile=prepared.parent / folder / "ca.pem").load_cert_chain(certificate, key)
     for path in prepared.rglob("*"):
