@@ -12,6 +12,7 @@ from itertools import product
 
 import psycopg
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from gateway.api.pages.verify import PROGRAM
@@ -53,7 +54,7 @@ def log_settings(tmp_path, world):
     return PublicLogSettings(folder=tmp_path / "log", host=host, key_folder=tmp_path / "keys")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def site(database, broker, log_settings, world):
     """(address, pipeline, node, broker), as for the other pages, of an installation with a public log."""
     node = enrol_node(database)
@@ -64,7 +65,7 @@ async def site(database, broker, log_settings, world):
     await store.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def sequence(database, log_settings, world):
     """Puts what is committed into the public log, and has its head cosigned by the witnesses of the world."""
     worker = LogWorker(log_settings, database, [], "piekwacht test")
@@ -82,7 +83,7 @@ async def sequence(database, log_settings, world):
     await worker.aclose()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(visit):
     return await open_page(visit)
 
@@ -367,7 +368,7 @@ async def test_an_address_that_names_no_figure_shows_no_result(visit):
         await expect(page.locator(".result")).to_be_hidden()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def measured(site, world, sequence):
     """A batch of the world's node in the database and in the public log of the API; its last reading is of just now."""
     _, pipeline, node, _ = site

@@ -28,7 +28,8 @@ QUERIES = {
 ANY = {
     "area": None, "station": "wijk-aan-zee", "property": "pm2_5", "start": START, "end": START + timedelta(days=3),
     "before": None, "before_id": None, "key": None, "offset": 0, "limit": 500, "id": None, "open": None, "event": None,
-    "ids": [1], "kinds": None, "time_zone": "Europe/Amsterdam",
+    "ids": [1], "kinds": None, "time_zone": "Europe/Amsterdam", "at": START, "node": "ijm-001",
+    "incarnation": "aaaaaaaaaaaa", "number": 1, "leaf": 0, "prefix": "detector", "patterns": ["none"],
 }  # fmt: skip
 EMPTY = {  # queries without rows in this test's data
     "select_events",
@@ -39,6 +40,10 @@ EMPTY = {  # queries without rows in this test's data
     "summarise_selftest_exposure",
     "select_humidity_datastreams",
     "select_upkeep",  # test_upkeep.py has its rows
+    "select_node_key_leaf",  # the log has no leaves here
+    "select_newest_leaf",
+    "select_event_leaves",
+    "select_delivery_leaves",
 }
 
 
