@@ -20,7 +20,7 @@ test: .venv/prepared  ## run all checks and all tests but benchmarks and contain
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -m "not benchmark and not containers" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -m "not benchmark and not containers" -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 	@$(MAKE) --no-print-directory prose ARGS=
 
 check: .venv/prepared  ## check format, lint, types and import contracts; run the fast tests
