@@ -31,6 +31,8 @@ def _is_literal(  # noqa: PLR0911 - one return per kind of expression
             return all(_is_literal(part, names) for part in parts)
         case ast.FormattedValue(value=inner):
             return _is_literal(inner, names)
+        case ast.Subscript(value=inner, slice=ast.Slice()):
+            return _is_literal(inner, names)
         case ast.Tuple(elts=parts):
             return all(_is_literal(part, names) for part in parts)
         case ast.Call(func=ast.Attribute(value=ast.Constant(), attr="join"), args=[parts]):

@@ -16,7 +16,7 @@ from gateway.ingest.consumer import IngestConsumer
 from gateway.ingest.pipeline import Pipeline
 from gateway.ingest.settings import IngestSettings
 from gateway.quality.flagger import Flagger
-from gateway.service.log_worker import run_logs
+from gateway.service.log_task import run_logs
 from gateway.settings import Settings
 from gateway.sharding.pool import AreaPool
 from gateway.store.connection import Store

@@ -5,8 +5,7 @@ A failure is logged once, counted, and tried again after the interval. Ingest ne
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alerting.errors import one_line
@@ -22,23 +21,6 @@ from gateway.transparency.sequencer import LogSequencer
 from gateway.transparency.settings import PublicLogSettings
 
 _LOG = get_logger("gateway.transparency")
-
-
-@asynccontextmanager
-async def run_logs(
-    settings: PublicLogSettings | None, dsn: str, areas: Sequence[str], connection_name: str
-) -> AsyncIterator[None]:
-    """Sequence the logs of these areas while the block runs; no areas: of all. Without settings nothing runs."""
-    if settings is None:
-        yield
-        return
-    worker = LogWorker(settings, dsn, areas, connection_name)
-    task = asyncio.create_task(worker.run(), name="public log")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 class LogWorker:

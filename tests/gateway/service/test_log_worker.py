@@ -10,7 +10,8 @@ from prometheus_client import REGISTRY
 from edge_agent.wire import Signer
 from gateway.doctor.finding import FindingLevel
 from gateway.doctor.public_log import check_log
-from gateway.service.log_worker import LogWorker, run_logs
+from gateway.service.log_task import run_logs
+from gateway.service.log_worker import LogWorker
 from gateway.settings import DatabaseSettings, Settings
 from gateway.transparency.settings import PublicLogSettings
 from tests.gateway.transparency.logs import TestLog, add_batches, check_tree

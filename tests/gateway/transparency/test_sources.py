@@ -130,6 +130,11 @@ def test_deliveries_are_a_chain_of_hashes_without_addresses(log):
     assert "example.org" not in json.dumps(documents)
 
 
+def prune(dsn):
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        retention.prune_old_rows(connection, RetentionSettings(evidence_days=60))
+
+
 def test_what_retention_and_persons_remove_is_a_leaf_with_its_reason(log):
     add_batches(log.dsn, range(1, 6))
     log.step()
@@ -139,7 +144,7 @@ def test_what_retention_and_persons_remove_is_a_leaf_with_its_reason(log):
             """INSERT INTO quarantine_emptied (emptied_by, quarantined, received_at, topic, reason, sha256)
                SELECT 'anna', n, now(), 'pw/v1/ijmond/ijm-001/readings', 'malformed', '' FROM generate_series(1, 7) n"""
         )
-    retention.prune_old_rows(log.dsn, RetentionSettings(evidence_days=60))
+    prune(log.dsn)
     removed = leaves_of(log, LeafKind.REMOVED)
     assert [leaf.fields for leaf in removed] == [
         ("quarantined-payloads", "emptied-by-a-person", "7"),
@@ -147,7 +152,7 @@ def test_what_retention_and_persons_remove_is_a_leaf_with_its_reason(log):
     ]
     document = read_document(log, removed[1])
     assert datetime.fromisoformat(document["until"]) < datetime.now(UTC)
-    retention.prune_old_rows(log.dsn, RetentionSettings(evidence_days=60))
+    prune(log.dsn)
     assert len(leaves_of(log, LeafKind.REMOVED)) == 2, "nothing removed, no leaf"
 
 
