@@ -180,13 +180,17 @@ WITHOUT_VALUES = {
     "/acknowledge/{token}": "one event, by a link",
     "/sw.js": "a script",
     "/robots.txt": "a text",
+    "/verify.py": "a program",
+    "/nl": "leads to the map",
+    "/en": "leads to the map",
     "/.well-known/security.txt": "a text",
     "/{path:path}": "not found",
     **{
         f"{prefix}{route}": "no values"
         for prefix in ("", "/nl", "/en")
         for route in (
-            "/about", "/offline", "/manifest.webmanifest", "/inspector", "/inspector/events/{id}", "/inspector/silence"
+            "/about", "/offline", "/manifest.webmanifest", "/inspector", "/inspector/events/{id}", "/inspector/silence",
+            "/verify",
         )
     },
 }  # fmt: skip
