@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from edge_agent.wire import Signer
+from gateway.__main__ import main
 from gateway.system.child_process import Child, find_free_port, is_port_open
 from tests.deploy.conftest import DEPLOY
 
@@ -30,7 +32,7 @@ def held():
 
 @pytest.fixture
 def ports():
-    return {"api": find_free_port(), "alerting": find_free_port()}
+    return {"api": find_free_port(), "alerting": find_free_port(), "witness run": find_free_port()}
 
 
 @pytest.fixture
@@ -55,11 +57,20 @@ def config(tmp_path, database, broker, ports):
     return path
 
 
+def write_witness_settings(folder, port):
+    key = folder / "witness.key"
+    assert main(["witness", "key", "dorpsraad.example/w", str(key)]) == 0
+    path = folder / "witness.toml"
+    log = Signer.generate("piekwacht.example/log/ijmond").verifier
+    path.write_text(f'key_file = "{key}"\nlogs = ["{log}"]\nport = {port}\n')
+    return path
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the units are for Linux")
 @pytest.mark.parametrize("part", sorted(held()))
 def test_a_part_that_may_not_compile_starts_and_answers(part, config, ports, tmp_path):
-    name, *action = part.split()
-    command = [sys.executable, "-c", HELD, name, "--config", str(config), *action]
+    settings = write_witness_settings(tmp_path, ports[part]) if part == "witness run" else config
+    command = [sys.executable, "-c", HELD, *part.split(), "--config", str(settings)]
     if part not in ports:
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
