@@ -119,8 +119,8 @@ async def test_a_worker_that_hangs_with_a_connection_keeps_its_areas_until_the_e
     enrol_node(database)
     hung, next_worker = (Leases(database, worker, [], 3.0) for worker in ("hung", "next"))
     await wait_for_age_of_server(database, 3.0)
-    await hung.renew(frozenset())
     hung_at = time.monotonic()
+    await hung.renew(frozenset())
     while not (renewal := await next_worker.renew(frozenset())).plan.start:
         assert time.monotonic() - hung_at < 30
         await asyncio.sleep(0.05)
