@@ -93,5 +93,9 @@ async def test_a_row_alone_gives_a_property_its_unit_name_colours_page_limits_an
         boot = json.loads(re.search(r'<script[^>]*id="boot"[^>]*>(.*?)</script>', home, re.DOTALL)[1])
         assert boot["colourSteps"]["h2s"] == [2, 5, 10, 20, 40]
         query = {"property": "h2s", "averaging": "raw", "limit": 1}
-        observations = await client.get("/api/v1/stations/wijk-aan-zee/observations", params=query)
+        async with asyncio.timeout(30):  # the API knows a new datastream once it has read the registry again
+            while not (
+                observations := await client.get("/api/v1/stations/wijk-aan-zee/observations", params=query)
+            ).json()["items"]:
+                await asyncio.sleep(0.5)
         assert observations.json()["items"][0]["flags"] == ["out_of_range"], observations.text
