@@ -78,7 +78,19 @@ def test_every_object_is_one_that_the_database_holds_equal_but_for_nul(jsonb, co
         stored = jsonb(entry.health)
         assert isinstance(stored, dict)
         if "\0" not in repr(content) and "\\x00" not in repr(content):
-            assert stored == json.decode(json.encode(content))
+            assert with_floats(stored) == with_floats(json.decode(json.encode(content)))
+
+
+def with_floats(value):
+    """The same object with every number as a float: the database writes 3.2e16 as an integer."""
+    match value:
+        case dict():
+            return {key: with_floats(item) for key, item in value.items()}
+        case list():
+            return [with_floats(item) for item in value]
+        case bool() | None | str():
+            return value
+    return float(value)
 
 
 @pytest.fixture
