@@ -18,12 +18,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the private key to the file and print the public one."""
+    print(create_key(args.name, args.file).verifier)
+
+
+def create_key(name: str, path: Path) -> Signer:
+    """Make a key and write it to a new file with mode 0600.
+
+    Raises ConfigurationError for a name that no key can have, GatewayError if the file exists or cannot be made.
+    """
     try:
-        signer = Signer.generate(args.name)
-        args.file.touch(mode=0o600, exist_ok=False)
+        signer = Signer.generate(name)
+        path.touch(mode=0o600, exist_ok=False)
     except NoteError as error:
         raise ConfigurationError(str(error)) from None
     except OSError as error:
-        raise GatewayError(f"{args.file}: {error.strerror}; give the path of a new file") from None
-    args.file.write_text(signer.export() + "\n")
-    print(signer.verifier)
+        raise GatewayError(f"{path}: {error.strerror}; give the path of a new file") from None
+    path.write_text(signer.export() + "\n")
+    return signer

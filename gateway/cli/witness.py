@@ -6,8 +6,8 @@ It runs where only `piekwacht[edge]` is installed.
 import argparse
 from pathlib import Path
 
-from edge_agent.configuration import ConfigurationError, load_toml
-from edge_agent.wire import NoteError, Signer
+from edge_agent.configuration import load_toml
+from gateway.cli.signing_key import create_key
 from gateway.errors import GatewayError
 from gateway.transparency.cosignature import WitnessKey
 from gateway.witness.errors import WitnessError
@@ -44,15 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _create_key(args: argparse.Namespace) -> int:
-    try:
-        signer = Signer.generate(args.name)
-        args.file.touch(mode=0o600, exist_ok=False)
-    except NoteError as error:
-        raise ConfigurationError(str(error)) from None
-    except OSError as error:
-        raise GatewayError(f"{args.file}: {error.strerror}; give the path of a new file") from None
-    args.file.write_text(signer.export() + "\n")
-    key = str(WitnessKey.of(signer))
+    key = str(WitnessKey.of(create_key(args.name, args.file)))
     WitnessState.create(state_beside(args.file), key)
     print(key)
     return 0
