@@ -7,7 +7,7 @@ from msgspec import Struct
 from psycopg.rows import class_row
 
 from alerting.errors import one_line
-from edge_agent.wire import NoteError, Signer, Verifier
+from edge_agent.wire import NoteError, Verifier
 from gateway.doctor.finding import Finding, FindingFactory
 from gateway.errors import StartError
 from gateway.settings import Settings
@@ -51,15 +51,12 @@ def check_log(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_area(settings: PublicLogSettings, row: _LogRow) -> Iterator[Finding]:
-    name, folder = (
-        f"the public log of {row.area}",
-        LogFolder(settings.folder / row.area, settings.state_file_of(row.area)),
-    )
+    name, folder = f"the public log of {row.area}", LogFolder.of(settings, row.area)
     try:
-        verifier = Signer.parse(settings.key_file_of(row.area).read_text()).verifier
+        verifier = settings.load_signer(row.area).verifier
         published = _open(folder.read_checkpoint(), verifier)
         state = _open(folder.read_state(), verifier)
-    except (OSError, ProofError, NoteError) as error:
+    except (StartError, OSError, ProofError, NoteError) as error:
         yield _FINDING.fault(f"{name} cannot be checked ({one_line(error)})", "see the gateway's log")
         return
     old = max(_MIN_OLD_SECONDS, _MAX_INTERVALS * settings.interval_seconds)

@@ -44,7 +44,7 @@ class PublicLogEvidence:
 
     async def read_policy(self, area: str) -> str | None:
         """Return the policy of the area's log."""
-        return LogFolder(self._settings.folder / area, self._settings.state_file_of(area)).read_policy()
+        return LogFolder.of(self._settings, area).read_policy()
 
 
 def _as_database(snapshot: Snapshot) -> Database:

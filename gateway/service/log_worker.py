@@ -12,7 +12,6 @@ from alerting.errors import one_line
 from alerting.log import get_logger
 from edge_agent.wire import Signer
 from gateway import telemetry
-from gateway.errors import StartError
 from gateway.store.connection import LockHeldError
 from gateway.store.public_log import LogStore, list_areas
 from gateway.transparency.head_services import HeadServices, open_head_services
@@ -81,8 +80,8 @@ class LogWorker:
 
     def _open(self, area: str) -> "_OpenLog":
         settings = self._settings
-        signer = load_log_key(settings, area)
-        folder = LogFolder(settings.folder / area, settings.state_file_of(area))
+        signer = settings.load_signer(area)
+        folder = LogFolder.of(settings, area)
         folder.write_policy(read_policy(settings, signer))
         services = open_head_services(
             policy=settings.policy,
@@ -91,9 +90,7 @@ class LogWorker:
             folder=folder.path,
         )
         store = LogStore(self._dsn, area, name=self._connection_name)
-        has_services = settings.policy is not None or settings.time_stamp_url is not None
-        cosign = services.cosign if has_services else None
-        return _OpenLog(sequencer=LogSequencer(store, folder, signer, cosign=cosign), services=services)
+        return _OpenLog(sequencer=LogSequencer(store, folder, signer, cosign=services.cosign), services=services)
 
     async def _close(self, area: str) -> None:
         log = self._logs.pop(area, None)
@@ -117,24 +114,10 @@ class LogWorker:
 
 @dataclass(frozen=True, kw_only=True)
 class _OpenLog:
-    """LogSequencer of an area, and the witnesses and the time stamps of its heads."""
+    """Sequencer of an area, and the witnesses and the time stamps of its heads."""
 
     sequencer: LogSequencer
     services: HeadServices
-
-
-def load_log_key(settings: PublicLogSettings, area: str) -> Signer:
-    """Private key of the log of an area. Raises StartError if it is missing or belongs to another log, NoteError."""
-    file, origin = settings.key_file_of(area), settings.origin_of(area)
-    try:
-        signer = Signer.parse(file.read_text())
-    except OSError as error:
-        raise StartError(
-            f"the key of the log of {area} cannot be read ({error.strerror}): run `piekwacht key {origin} {file}`"
-        ) from None
-    if signer.name != origin:
-        raise StartError(f"{file} is the key of {signer.name}, not of {origin}: check [public_log] host")
-    return signer
 
 
 def read_policy(settings: PublicLogSettings, signer: Signer) -> str:

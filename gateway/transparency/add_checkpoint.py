@@ -16,7 +16,7 @@ from typing import Self
 from msgspec import Struct
 
 from edge_agent.signing import NoteError, Signature, Verifier, split_note
-from gateway.transparency.checkpoint import MAX_CHECKPOINT_BYTES, Checkpoint, decode_hash
+from gateway.transparency.checkpoint import MAX_CHECKPOINT_BYTES, Checkpoint, decode_hash, read_checkpoint_text
 from gateway.transparency.errors import ProofError
 
 PATH = "/add-checkpoint"
@@ -47,7 +47,7 @@ class CheckpointRequest(Struct, frozen=True, kw_only=True):
             raise ProofError("a request begins with the line `old` and a size without leading zeroes")
         if len(lines) > MAX_PROOF_HASHES:
             raise ProofError(f"a consistency proof has at most {MAX_PROOF_HASHES} hashes")
-        checkpoint = Checkpoint.decode(_read_text(note))
+        checkpoint = Checkpoint.decode(read_checkpoint_text(note))
         if max(int(match[1]), checkpoint.size) > MAX_SIZE:
             raise ProofError(f"a log has at most {MAX_SIZE} leaves")
         return cls(old_size=int(match[1]), proof=tuple(map(decode_hash, lines)), note=note, checkpoint=checkpoint)
@@ -78,11 +78,3 @@ def keep_signature(note: bytes, verifier: Verifier) -> bytes:
 
 def _encode_signature(line: Signature) -> bytes:
     return f"— {line.name} ".encode() + base64.b64encode(line.key_id + line.signature) + b"\n"
-
-
-def _read_text(note: bytes) -> bytes:
-    try:
-        text, _ = split_note(note)
-    except NoteError as error:
-        raise ProofError(f"the checkpoint cannot be read: {error}") from None
-    return text

@@ -82,11 +82,16 @@ def read_checkpoint(note: bytes) -> Checkpoint:
     """Read the checkpoint of a signed note without verifying anything."""
     if len(note) > MAX_CHECKPOINT_BYTES:
         raise ProofError(f"the checkpoint has {len(note)} bytes, more than {MAX_CHECKPOINT_BYTES}")
+    return Checkpoint.parse(read_checkpoint_text(note))
+
+
+def read_checkpoint_text(note: bytes) -> bytes:
+    """Text of a signed note without its signatures. Raises ProofError if there is no signature block."""
     try:
         text, _ = split_note(note)
     except NoteError as error:
         raise ProofError(f"the checkpoint cannot be read: {error}") from None
-    return Checkpoint.parse(text)
+    return text
 
 
 def decode_hash(text: str) -> bytes:

@@ -40,10 +40,10 @@ class WitnessKey:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a witness key. Raises ProofError with the reason."""
-        name, separator, rest = text.strip().partition("+")
-        key_id, second, encoded = rest.partition("+")
-        if not (name and separator and second):
+        parts = text.strip().split("+", 2)
+        if len(parts) != 3 or not parts[0]:
             raise ProofError("a witness key reads <name>+<key id>+<base64>")
+        name, key_id, encoded = parts
         try:
             raw = decode_base64(encoded)
         except NoteError as error:

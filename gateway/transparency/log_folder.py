@@ -9,9 +9,12 @@ import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
+from edge_agent.atomic_file import write_atomically
 from gateway.transparency.errors import ProofError
 from gateway.transparency.merkle import HASH_BYTES
+from gateway.transparency.settings import PublicLogSettings
 from gateway.transparency.tiles import WIDTH, Tile, decode_entries, encode_entries
 
 
@@ -22,13 +25,18 @@ class LogFolder:
         self.path, self._state_file = path, state_file
         self._tile_folders: set[Path] = set()
 
+    @classmethod
+    def of(cls, settings: PublicLogSettings, area: str) -> Self:
+        """Files of the log of an area by its settings."""
+        return cls(settings.folder / area, settings.state_file_of(area))
+
     def write_tile(self, tile: Tile, content: bytes) -> None:
         """Write a tile or a bundle of entries; its name is durable after `sync_tiles`."""
         path = self.path / tile.path
         if path.parent not in self._tile_folders:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._tile_folders.add(path.parent)
-        _replace_file(path, content)
+        write_atomically(path, content)
 
     def sync_tiles(self) -> None:
         """Force the names of all tiles written so far to the disk."""
@@ -102,16 +110,8 @@ class LogFolder:
 def write_file(path: Path, content: bytes) -> None:
     """Replace a file so that a power cut leaves the former content or the new one. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _replace_file(path, content)
+    write_atomically(path, content)
     _sync_folder(path.parent)
-
-
-def _replace_file(path: Path, content: bytes) -> None:
-    temporary = f"{path}.new"
-    with open(temporary, "wb", buffering=0) as file:  # noqa: PTH123 - thousands of files per minute
-        file.write(content)
-        os.fsync(file.fileno())
-    os.replace(temporary, path)  # noqa: PTH105 - as above
 
 
 def _sync_folder(folder: Path) -> None:

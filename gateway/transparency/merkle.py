@@ -5,7 +5,7 @@ A tree is read through a function (level, index) -> hash of the complete subtree
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gateway.transparency.errors import ProofError
 
@@ -72,19 +72,9 @@ def root_of_inclusion(index: int, size: int, leaf_hash: bytes, proof: Sequence[b
     """Root that this proof leads to. Raises ProofError if its length does not fit the index and size."""
     if not 0 <= index < size:
         raise ProofError(f"a log of {size} leaves has no leaf {index}")
-    node, last, root = index, size - 1, leaf_hash
-    for sibling in proof:
-        if last == 0:
-            raise ProofError("the inclusion proof is longer than the path to the root")
-        if node % 2 or node == last:
-            root = hash_children(sibling, root)
-            while node % 2 == 0 and node:
-                node, last = node // 2, last // 2
-        else:
-            root = hash_children(root, sibling)
-        node, last = node // 2, last // 2
-    if last:
-        raise ProofError("the inclusion proof is shorter than the path to the root")
+    root = leaf_hash
+    for sibling, is_left in _walk_to_root(index, size - 1, proof, "inclusion"):
+        root = hash_children(sibling, root) if is_left else hash_children(root, sibling)
     return root
 
 
@@ -120,19 +110,29 @@ def _roots_of_consistency(old_size: int, size: int, old_root: bytes, proof: Sequ
     while node % 2:
         node, last = node // 2, last // 2
     old = new = hashes[0]
-    for sibling in hashes[1:]:
-        if last == 0:
-            raise ProofError("the consistency proof is longer than the path to the root")
-        if node % 2 or node == last:
+    for sibling, is_left in _walk_to_root(node, last, hashes[1:], "consistency"):
+        if is_left:
             old, new = hash_children(sibling, old), hash_children(sibling, new)
-            while node % 2 == 0 and node:
-                node, last = node // 2, last // 2
         else:
             new = hash_children(new, sibling)
+    return old, new
+
+
+def _walk_to_root(node: int, last: int, siblings: Iterable[bytes], kind: str) -> Iterator[tuple[bytes, bool]]:
+    """Yield each hash of a proof, and whether it is to the left of the path from `node` to the root.
+
+    `last` is the last node of the same level. Raises ProofError unless the path ends with the proof.
+    """
+    for sibling in siblings:
+        if last == 0:
+            raise ProofError(f"the {kind} proof is longer than the path to the root")
+        is_left = bool(node % 2) or node == last
+        yield sibling, is_left
+        while is_left and node and node % 2 == 0:
+            node, last = node // 2, last // 2
         node, last = node // 2, last // 2
     if last:
-        raise ProofError("the consistency proof is shorter than the path to the root")
-    return old, new
+        raise ProofError(f"the {kind} proof is shorter than the path to the root")
 
 
 def _compute_hash(start: int, end: int, read_hash: ReadHash) -> bytes:

@@ -7,7 +7,7 @@ from msgspec import Struct
 from gateway.transparency.checkpoint import Checkpoint, read_checkpoint
 from gateway.transparency.errors import ProofError
 from gateway.transparency.log_folder import LogFolder
-from gateway.transparency.merkle import prove_inclusion
+from gateway.transparency.merkle import ReadHash, prove_inclusion
 from gateway.transparency.proof_file import LogProof
 from gateway.transparency.tiles import hash_reader
 
@@ -24,6 +24,7 @@ class Prover(Struct, frozen=True, kw_only=True):
     folder: LogFolder
     note: bytes
     checkpoint: Checkpoint
+    read_hash: ReadHash
 
     @classmethod
     def open(cls, folder: LogFolder) -> Self:
@@ -31,20 +32,25 @@ class Prover(Struct, frozen=True, kw_only=True):
         note = folder.read_checkpoint()
         if note is None:
             raise UnpublishedError("the log has no published head yet")
-        return cls(folder=folder, note=note, checkpoint=read_checkpoint(note))
+        return cls._open_head(folder, note)
 
     @classmethod
     def open_stamped(cls, folder: LogFolder, index: int) -> Self | None:
         """Read the earliest head with a time stamp that has leaf `index`; None if there is none yet."""
         size = next((size for size in folder.list_time_stamps() if size > index), None)
         note = None if size is None else folder.read_stamped_head(size)
-        return None if note is None else cls(folder=folder, note=note, checkpoint=read_checkpoint(note))
+        return None if note is None else cls._open_head(folder, note)
+
+    @classmethod
+    def _open_head(cls, folder: LogFolder, note: bytes) -> Self:
+        checkpoint = read_checkpoint(note)
+        read_hash = hash_reader(checkpoint.size, folder.read_tile, cached_tiles=_CACHED_TILES)
+        return cls(folder=folder, note=note, checkpoint=checkpoint, read_hash=read_hash)
 
     def prove(self, index: int) -> str:
         """Text of the `.tlog-proof` of this leaf. Raises UnpublishedError if the head does not have it."""
         size = self.checkpoint.size
         if index >= size:
             raise UnpublishedError(f"leaf {index} is not in the published head of {size} leaves yet; ask again shortly")
-        read_hash = hash_reader(size, self.folder.read_tile, cached_tiles=_CACHED_TILES)
-        hashes = tuple(prove_inclusion(index, size, read_hash))
+        hashes = tuple(prove_inclusion(index, size, self.read_hash))
         return LogProof(index=index, hashes=hashes, checkpoint=self.note).encode().decode()

@@ -72,7 +72,7 @@ class StepResult(Struct, frozen=True, kw_only=True):
 
 
 class LogSequencer:
-    """LogSequencer of one area."""
+    """Sequences the log of one area."""
 
     def __init__(
         self,

@@ -5,6 +5,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from edge_agent.wire import Signer
+from gateway.errors import StartError
+
 
 class PublicLogSettings(Struct, frozen=True, kw_only=True):
     """`[public_log]`: the public log of each area that this installation measures.
@@ -36,6 +39,19 @@ class PublicLogSettings(Struct, frozen=True, kw_only=True):
     def key_file_of(self, area: str) -> Path:
         """File with the private key of the log of an area."""
         return self.key_folder / f"{area}.key"
+
+    def load_signer(self, area: str) -> Signer:
+        """Private key of the log of an area. StartError if it is missing or of another log, NoteError if it is none."""
+        file, origin = self.key_file_of(area), self.origin_of(area)
+        try:
+            signer = Signer.parse(file.read_text())
+        except OSError as error:
+            raise StartError(
+                f"the key of the log of {area} cannot be read ({error.strerror}): run `piekwacht key {origin} {file}`"
+            ) from None
+        if signer.name != origin:
+            raise StartError(f"{file} is the key of {signer.name}, not of {origin}: check [public_log] host")
+        return signer
 
     def state_file_of(self, area: str) -> Path:
         """File with the last signed head of the log of an area."""

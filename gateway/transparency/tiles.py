@@ -29,11 +29,11 @@ class Tile(Struct, frozen=True, kw_only=True):
     @property
     def path(self) -> str:
         """Address below the log's prefix, such as `tile/0/x001/234` or `tile/entries/000.p/7`."""
-        groups = [f"{self.index % 1000:03d}"]
-        rest = self.index // 1000
-        while rest:
-            groups.insert(0, f"x{rest % 1000:03d}")
-            rest //= 1000
+        thousands, last_group = divmod(self.index, 1000)
+        groups = [f"{last_group:03d}"]
+        while thousands:
+            thousands, group = divmod(thousands, 1000)
+            groups.insert(0, f"x{group:03d}")
         suffix = "" if self.width == WIDTH else f".p/{self.width}"
         return f"tile/{'entries' if self.level is None else self.level}/{'/'.join(groups)}{suffix}"
 

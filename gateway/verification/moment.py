@@ -1,4 +1,4 @@
-"""Times of leaves and claims: RFC 3339 in UTC <-> milliseconds since 1970. Pure."""
+"""Times of leaves and claims: RFC 3339 in UTC -> milliseconds since 1970. Pure."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -19,12 +19,3 @@ def parse_moment(text: str) -> int:
     if moment is None:
         raise ProofError(f"{text[:40]!r} is no time in UTC such as 2026-11-29T02:00:00.000Z")
     return (moment - _EPOCH) // timedelta(milliseconds=1)
-
-
-def format_ms(milliseconds: int) -> str:
-    """Text of a time; of one outside the years 1 to 9999 the number."""
-    try:
-        moment = _EPOCH + timedelta(milliseconds=milliseconds)
-    except OverflowError:
-        return f"{milliseconds} ms"
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -72,7 +72,7 @@ async def sequence(database, log_settings, world):
 
     async def run():
         await worker.run_once()
-        folder = LogFolder(log_settings.folder / "ijmond", log_settings.state_file_of("ijmond"))
+        folder = LogFolder.of(log_settings, "ijmond")
         note = folder.read_checkpoint()
         text = read_checkpoint(note).encode()
         now = int(datetime.now(UTC).timestamp())

@@ -94,7 +94,7 @@ def open_prover(settings: PublicLogSettings | None, batch: LoggedBatch) -> tuple
         raise HTTPException(404, "this installation has no public log")
     if batch.area is None or batch.leaf is None:
         raise HTTPException(404, f"{batch.describe()} is stored and not yet in the public log; ask again shortly")
-    folder = LogFolder(settings.folder / batch.area, settings.state_file_of(batch.area))
+    folder = LogFolder.of(settings, batch.area)
     try:
         return Prover.open(folder), batch.leaf
     except UnpublishedError as error:

@@ -48,7 +48,7 @@ class LogHeads:
 
     @staticmethod
     def _read_head(settings: PublicLogSettings, area: str) -> PublishedHead | None:
-        folder = LogFolder(settings.folder / area, settings.state_file_of(area))
+        folder = LogFolder.of(settings, area)
         try:
             note = folder.read_checkpoint()
             return None if note is None else _describe_head(area, folder, note)

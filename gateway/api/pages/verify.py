@@ -85,13 +85,13 @@ async def show_verify(  # noqa: PLR0917 - they are query parameters
     question = Question(
         station=station, observed_property=property_, at=at, value=value, start=start, end=end, batch=batch
     )
-    asked = question if question.is_valid else None
+    valid_question = question if question.is_valid else None
     texts = texts_of("verify", view.language)
     boot = {
         "language": view.language,
         "words": {**{name: texts[name] for name in VERIFY_TEXTS}, "decimal": view.decimal_separator},
-        "question": to_builtins(asked),
-        "evidence": asked and asked.evidence_path,
+        "question": to_builtins(valid_question),
+        "evidence": valid_question and valid_question.evidence_path,
         "names": {row.id: view.name_of(row.id) for row in view.latest_values.registry.properties.values()},
         "units": {row.id: view.unit_of(row.unit) for row in view.latest_values.registry.properties.values()},
         "flags": {"names": {str(flag.name).lower(): flag.value for flag in Flag}, "excluded": int(EXCLUDED_FLAGS)},
@@ -103,7 +103,7 @@ async def show_verify(  # noqa: PLR0917 - they are query parameters
             "verify.html",
             t=texts,
             boot=boot,
-            is_wrong=asked is None and not question.is_empty,
+            is_wrong=valid_question is None and not question.is_empty,
             evidence=boot["evidence"],
             has_program=PROGRAM.exists(),
         ),

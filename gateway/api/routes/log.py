@@ -31,7 +31,7 @@ def find_folder(settings: PublicLogSettings | None, area: str) -> LogFolder:
         raise HTTPException(404, "this installation has no public log")
     if not _AREA.fullmatch(area):
         raise HTTPException(404, f"no log {area[:80]!r}")
-    return LogFolder(settings.folder / area, settings.state_file_of(area))
+    return LogFolder.of(settings, area)
 
 
 @router.get("/checkpoint")

@@ -199,7 +199,7 @@ async def test_the_verifier_confirms_every_step_of_the_evidence(log_api, pipelin
 async def test_evidence_leads_to_the_earliest_head_with_a_time_stamp(log_api, pipeline, node, sequence, log_settings):
     await ingest_observations(pipeline, node, seconds=10)
     await sequence()
-    folder = LogFolder(log_settings.folder / "ijmond", log_settings.state_file_of("ijmond"))
+    folder = LogFolder.of(log_settings, "ijmond")
     note = folder.read_checkpoint()
     size = read_checkpoint(note).size
     await ingest_observations(pipeline, node, seconds=10, first_seq=11)
