@@ -1,13 +1,14 @@
 """The description of a dossier for programs: RO-Crate 1.1 metadata (https://w3id.org/ro/crate/1.1). Pure."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from gateway.dossier.exhibits import MEDIA_TYPES, hash_bytes
 from gateway.export.command import LICENCE
+from gateway.model.timestamps import format_seconds
 
 FILE_NAME = "ro-crate-metadata.json"
 _SPECIFICATION = "https://w3id.org/ro/crate/1.1"
@@ -32,7 +33,7 @@ def write_crate(
             "@type": "Dataset",
             "name": title,
             "description": description,
-            "datePublished": at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "datePublished": format_seconds(at),
             "inLanguage": language,
             "license": {"@id": LICENCE},
             "publisher": {"@id": _ORGANISATION},

@@ -26,6 +26,7 @@ from gateway.dossier.node_history import describe_clock, describe_node_history, 
 from gateway.dossier.request import EventRequest
 from gateway.dossier.summary import describe_completeness, describe_upwind, measure_completeness, summarise_event
 from gateway.model.texts import texts_of
+from gateway.model.timestamps import format_seconds
 from gateway.quality.humidity_correction import find_rule
 
 _FOLDER = Path(__file__).with_name("templates")
@@ -128,7 +129,7 @@ class DossierDocument:
     @property
     def created(self) -> str:
         """The date of the document, of its newest fact: RFC 3339."""
-        return self._contents.as_of.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return format_seconds(self._contents.as_of)
 
     @cached_property
     def cover(self) -> Sequence[tuple[str, str, str]]:

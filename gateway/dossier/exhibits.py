@@ -15,8 +15,9 @@ from gateway.dossier.contents import Contents, Series
 from gateway.dossier.request import EventRequest
 from gateway.export import tables
 from gateway.export.command import LICENCE
-from gateway.export.csv_dialect import Dialect, format_time
+from gateway.export.csv_dialect import Dialect
 from gateway.export.selection import Rows, Selection, TableFormat
+from gateway.model.timestamps import format_instant
 
 Files = Mapping[str, bytes]
 MEDIA_TYPES = {
@@ -114,7 +115,7 @@ def _build_batch_files(contents: Contents) -> dict[str, bytes]:
     files = {f"batches/{batch.name}.note": batch.payload for batch in contents.batches if batch.payload}
     lines = [
         (batch.node, batch.incarnation, batch.number, batch.sha256.hex(), len(batch.payload), batch.clock,
-         str(batch.late).lower(), format_time(batch.received_at), format_time(batch.committed_at))
+         str(batch.late).lower(), format_instant(batch.received_at), format_instant(batch.committed_at))
         for batch in contents.batches
     ]  # fmt: skip
     files["batches.csv"] = Dialect().format_header(_BATCH_COLUMNS) + Dialect().format_lines(lines)

@@ -1,11 +1,9 @@
 """The public log as source of evidence for dossiers: the same files as those of the API."""
 
 from datetime import datetime
-from typing import cast
 
 from fastapi import HTTPException
 
-from gateway.api.data.database import Database
 from gateway.api.data.evidence import Claim, EvidenceBuilder, LoggedBatch, fetch_batch, fetch_claim
 from gateway.api.data.registry import PublicRegistry
 from gateway.dossier.contents import BatchExhibit
@@ -23,7 +21,7 @@ class PublicLogEvidence:
     async def build_batch_evidence(self, snapshot: Snapshot, batch: BatchExhibit) -> bytes | None:
         """Return the evidence file of one signed batch."""
         try:
-            logged = await fetch_batch(_as_database(snapshot), batch.node, batch.incarnation, batch.number)
+            logged = await fetch_batch(snapshot, batch.node, batch.incarnation, batch.number)
             return await self._build(snapshot, logged, None)
         except HTTPException:
             return None
@@ -33,20 +31,15 @@ class PublicLogEvidence:
     ) -> bytes | None:
         """Return the evidence file of the value of that time."""
         try:
-            claim = await fetch_claim(_as_database(snapshot), registry, station, observed_property, at)
+            claim = await fetch_claim(snapshot, registry, station, observed_property, at)
             return await self._build(snapshot, claim.batch, claim)
         except HTTPException:
             return None
 
     async def _build(self, snapshot: Snapshot, batch: LoggedBatch, claim: Claim | None) -> bytes:
-        builder = EvidenceBuilder(_as_database(snapshot), self._settings, batch)
+        builder = EvidenceBuilder(snapshot, self._settings, batch)
         return (await builder.build(claim)).encode()
 
     async def read_policy(self, area: str) -> str | None:
         """Return the policy of the area's log."""
         return LogFolder.of(self._settings, area).read_policy()
-
-
-def _as_database(snapshot: Snapshot) -> Database:
-    """A snapshot runs the same named queries; of the database the builder uses `fetch` and `fetch_rows` alone."""
-    return cast("Database", snapshot)

@@ -33,7 +33,7 @@ class Snapshot:
         cursor = self.connection.cursor(binary=True, row_factory=kwargs_row(make_row))
         return await (await cursor.execute(_QUERIES[query], values)).fetchall()
 
-    async def fetch_rows(self, query: str, values: Mapping[str, object]) -> list[TupleRow]:
+    async def fetch_rows(self, query: str, values: Mapping[str, object] | None = None) -> list[TupleRow]:
         """Return every row of a named query as a tuple, for readings."""
         return await (await self.connection.execute(_QUERIES[query], values, binary=True)).fetchall()
 

@@ -15,10 +15,10 @@ from psycopg.rows import class_row
 
 from alerting.errors import one_line
 from gateway.errors import StartError
-from gateway.export.csv_dialect import format_time
 from gateway.export.rows import stream_rows
 from gateway.export.selection import QUERIES, Averaging, Rows, Selection, TableFormat
 from gateway.model.legal_day import TimeZoneError, check_time_zone
+from gateway.model.timestamps import format_instant
 
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 
@@ -112,7 +112,7 @@ def _describe_unread(unread_parts: Sequence[_UnreadPart]) -> str:
     first = unread_parts[0]
     return (
         f"parts that could not be read: {len(unread_parts)}; their rows have the flag not_read. "
-        f"The first begins at {format_time(first.start)}: {one_line(first.error)}"
+        f"The first begins at {format_instant(first.start)}: {one_line(first.error)}"
     )
 
 

@@ -6,14 +6,10 @@ A number is written with as many digits as are needed to read the same number ba
 import csv
 import io
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from alerting.vocabulary import LOCAL_TIMEZONE
-
-
-def format_time(at: datetime) -> str:
-    """Format as RFC 3339 in UTC, with milliseconds and Z."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+from gateway.model.timestamps import format_instant
 
 
 class Dialect:
@@ -31,7 +27,7 @@ class Dialect:
         return self._join([self._format_row(row) for row in rows])
 
     def _format_row(self, row: Sequence[object]) -> Sequence[object]:
-        return [format_time(cell) if isinstance(cell, datetime) else cell for cell in row]
+        return [format_instant(cell) if isinstance(cell, datetime) else cell for cell in row]
 
     def _join(self, rows: Sequence[Sequence[object]]) -> bytes:
         text = io.StringIO(newline="")

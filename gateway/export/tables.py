@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edge_agent.wire import Flag
-from gateway.export.csv_dialect import Dialect, DutchDialect, format_time
+from gateway.export.csv_dialect import Dialect, DutchDialect
 from gateway.export.selection import Averaging, Rows, Selection, TableFormat
+from gateway.model.timestamps import format_instant
 from gateway.quality.humidity_correction import find_rule
 
 _CORRECTION_COLUMNS = (
@@ -113,8 +114,8 @@ async def _write_parquet(
         "unit": selection.unit,
         "averaging": selection.averaging.value,
         **({"time_zone": selection.time_zone} if selection.averaging is Averaging.DAY else {}),
-        "start": format_time(selection.start),
-        "end": format_time(selection.end),
+        "start": format_instant(selection.start),
+        "end": format_instant(selection.end),
         **notes,
     }
     schema = pa.schema([(name, _COLUMN_TYPES[name]) for name in names], metadata=metadata)

@@ -1,4 +1,7 @@
-"""Converts timestamps: whole milliseconds UTC since 1970, as nodes send them, and datetimes. Exact both ways. Pure."""
+"""Converts timestamps: whole milliseconds UTC since 1970, as nodes send them, datetimes, and texts. Pure.
+
+Milliseconds and datetimes are exact both ways.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import SupportsInt
@@ -15,3 +18,13 @@ def from_ms(ms: SupportsInt) -> datetime:
 def to_ms(at: datetime) -> int:
     """Return the timestamp in ms of an aware datetime; fractions of a millisecond are cut off."""
     return (at - _EPOCH) // _MILLISECOND
+
+
+def format_instant(at: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds and Z."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def format_seconds(at: datetime) -> str:
+    """RFC 3339 in UTC with whole seconds and Z."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

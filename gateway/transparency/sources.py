@@ -5,7 +5,7 @@ was. `source` names what the leaf is about and occurs once in a log.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from alerting.alert import peak_averaging
+from gateway.model.timestamps import format_instant
 from gateway.quality.humidity_correction import CORRECTION_RULES, CorrectionRule
 from gateway.transparency.leaf import Leaf, LeafKind, encode_canonically, hash_content
 
@@ -199,13 +200,8 @@ def _short_hash(document: bytes) -> str:
 
 
 def _format_instant(text: str) -> str:
-    return _format(datetime.fromisoformat(text))
+    return format_instant(datetime.fromisoformat(text))
 
 
 def _format_optional(at: datetime | None) -> str | None:
-    return None if at is None else _format(at)
-
-
-def _format(at: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds, as the API writes it."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if at is None else format_instant(at)

@@ -33,13 +33,13 @@ from alerting.settings import ChannelSettings
 from alerting.sql import load_queries
 from edge_agent.wire import Flag, TopicKind
 from gateway import __main__ as cli
-from gateway.api.schemas.schema import format_instant
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.dossier.build import build_dossier
 from gateway.dossier.request import DossierPublisher, PeriodRequest
 from gateway.export.selection import Averaging, TableFormat
 from gateway.ingest.pipeline import Pipeline
+from gateway.model.timestamps import format_instant
 from gateway.mqtt.client import create_client
 from gateway.quality.flagger import Flagger
 from gateway.store.connection import Store

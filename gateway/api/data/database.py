@@ -6,7 +6,7 @@ with status 503, never a request that hangs.
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from fastapi import HTTPException
 from psycopg import AsyncConnection, DataError, OperationalError
@@ -24,6 +24,16 @@ QueryValues = Mapping[str, object]
 
 _OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=5000 -c timezone=UTC -c jit=off"
 _FETCH_SIZE = 500
+
+
+class QuerySource(Protocol):
+    """Runs named queries: the database as it is, or as of one moment."""
+
+    async def fetch(self, make_row: Callable[..., T], query: str, values: QueryValues | None = None) -> list[T]:
+        """Every row of a named query, as `make_row(**columns)`."""
+
+    async def fetch_rows(self, query: str, values: QueryValues | None = None) -> list[TupleRow]:
+        """Every row of a named query as a tuple."""
 
 
 class Database:

@@ -13,13 +13,12 @@ from fastapi import HTTPException
 from msgspec import json
 
 from edge_agent.wire import ReadingBatch, split_note
-from gateway.api.data.database import Database
+from gateway.api.data.database import QuerySource
 from gateway.api.data.registry import PublicRegistry
 from gateway.api.schemas.observations import flag_names
-from gateway.api.schemas.schema import format_instant
 from gateway.export.corrected import build_corrector
 from gateway.export.selection import Averaging
-from gateway.model.timestamps import to_ms
+from gateway.model.timestamps import format_instant, to_ms
 from gateway.quality.humidity_correction import find_rule
 from gateway.transparency.errors import ProofError
 from gateway.transparency.leaf import Leaf
@@ -79,7 +78,7 @@ class ReadingAt:
     stamped_at: datetime | None
 
 
-async def fetch_batch(database: Database, node: str, incarnation: str, number: int) -> LoggedBatch:
+async def fetch_batch(database: QuerySource, node: str, incarnation: str, number: int) -> LoggedBatch:
     """The batch with this key. HTTPException 404 if it is not stored."""
     values = {"node": node, "incarnation": incarnation, "number": number}
     batches = await database.fetch(LoggedBatch, "select_logged_batch", values)
@@ -123,7 +122,7 @@ def _prove(prover: Prover, leaf: int, name: str) -> str:
 class EvidenceBuilder:
     """Collects what one evidence file has; all its proofs lead to one head."""
 
-    def __init__(self, database: Database, settings: PublicLogSettings | None, batch: LoggedBatch) -> None:
+    def __init__(self, database: QuerySource, settings: PublicLogSettings | None, batch: LoggedBatch) -> None:
         """HTTPException 404 if the batch is in no published head, or its signed bytes were deleted."""
         self._database, self._batch = database, batch
         self._prover, self._leaf = open_prover(settings, batch)
@@ -251,7 +250,7 @@ class Claim:
         return {"station": self.value.station, "property": self.value.observed_property, "at": self.at}
 
 
-async def fetch_claim(database: Database, registry: PublicRegistry, station: str, name: str, at: datetime) -> Claim:
+async def fetch_claim(database: QuerySource, registry: PublicRegistry, station: str, name: str, at: datetime) -> Claim:
     """The value of property `name` at a station at this time. HTTPException 404 if there is none."""
     ids = list(registry.datastreams_of(station, name))
     readings = await database.fetch(ReadingAt, "select_reading_at", {"ids": ids, "at": at})
@@ -279,7 +278,7 @@ async def fetch_claim(database: Database, registry: PublicRegistry, station: str
 
 
 async def _publish_value(
-    database: Database, registry: PublicRegistry, station: str, name: str, reading: ReadingAt
+    database: QuerySource, registry: PublicRegistry, station: str, name: str, reading: ReadingAt
 ) -> PublishedValue:
     period = reading.observed_at, reading.observed_at + timedelta(microseconds=1)
     selection = registry.build_selection(station, name, period, Averaging.RAW, [reading.datastream])

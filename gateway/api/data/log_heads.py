@@ -8,8 +8,7 @@ from msgspec import Struct
 from alerting.errors import one_line
 from alerting.log import get_logger
 from edge_agent.wire import NoteError
-from gateway.api.schemas.schema import format_instant
-from gateway.model.timestamps import from_ms
+from gateway.model.timestamps import format_instant, from_ms
 from gateway.transparency.checkpoint import read_checkpoint
 from gateway.transparency.cosignature import Cosignature
 from gateway.transparency.errors import ProofError

@@ -10,11 +10,10 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from gateway.api.schemas.observations import ExcludedReading, Minute, flag_names
-from gateway.api.schemas.schema import format_instant
 from gateway.live.message import MINUTE_MS
 from gateway.model.figures import shorten
 from gateway.model.geodesy import mean_direction
-from gateway.model.timestamps import from_ms
+from gateway.model.timestamps import format_instant, from_ms
 from gateway.model.validity import is_undated, mark_impossible, valid_value
 from gateway.quality.humidity_correction import AirHumidity
 

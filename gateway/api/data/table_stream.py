@@ -10,10 +10,10 @@ from functools import partial
 
 from alerting.log import get_logger
 from gateway.api.data.averages import MeanCache
-from gateway.api.schemas.schema import format_instant
 from gateway.export import tables
 from gateway.export.rows import stream_rows, unread_row
 from gateway.export.selection import Averaging, Fetch, Selection, TableFormat
+from gateway.model.timestamps import format_instant
 
 _LOG = get_logger("gateway.api")
 _MAX_MINUTES = 2 * 24 * 60

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from xml.etree import ElementTree as ET
 
+from gateway.model.timestamps import format_seconds
+
 _ATOM, _GEORSS = "http://www.w3.org/2005/Atom", "http://www.georss.org/georss"
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 ET.register_namespace("georss", _GEORSS)
@@ -56,7 +58,7 @@ def build_atom(feed: Feed, entries: Sequence[FeedEntry]) -> bytes:
     root = ET.Element("feed", {"xmlns": _ATOM, "xml:lang": feed.language})
     add_element(root, "id", feed.url)
     add_element(root, "title", feed.title)
-    add_element(root, "updated", _format_instant(_last_updated(entries)))
+    add_element(root, "updated", format_seconds(_last_updated(entries)))
     add_element(root, "link", href=feed.url, rel="self", type="application/atom+xml")
     add_element(root, "link", href=feed.home, rel="alternate", type="text/html")
     add_element(root, "link", href=feed.rights, rel="license")
@@ -73,8 +75,8 @@ def _add_atom_entry(root: ET.Element, entry: FeedEntry) -> None:
     add_element(element, "link", href=entry.link, rel="alternate", type="text/html")
     if entry.cap_link:
         add_element(element, "link", href=entry.cap_link, rel="alternate", type="application/cap+xml")
-    add_element(element, "published", _format_instant(entry.published))
-    add_element(element, "updated", _format_instant(entry.updated))
+    add_element(element, "published", format_seconds(entry.published))
+    add_element(element, "updated", format_seconds(entry.updated))
     add_element(element, "summary", entry.text)
     _add_point(element, entry)
 
@@ -112,7 +114,3 @@ def _add_point(parent: ET.Element, entry: FeedEntry) -> None:
 
 def _last_updated(entries: Sequence[FeedEntry]) -> datetime:
     return max((entry.updated for entry in entries), default=datetime(2000, 1, 1, tzinfo=UTC)).astimezone(UTC)
-
-
-def _format_instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -17,7 +17,7 @@ from gateway.api.http.parameters import ItemId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.inspector import service
 from gateway.api.schemas import inspector as schemas
-from gateway.api.schemas.schema import format_instant
+from gateway.model.timestamps import format_instant
 
 T = TypeVar("T")
 

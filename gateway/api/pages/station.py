@@ -18,9 +18,9 @@ from gateway.api.routes import events
 from gateway.api.routes.events import EventFilters
 from gateway.api.routes.places import build_station
 from gateway.api.schemas.observations import Mean
-from gateway.api.schemas.schema import format_instant
 from gateway.export.selection import Averaging
 from gateway.model.properties import SHOWN_PROPERTIES
+from gateway.model.timestamps import format_instant
 from gateway.quality.humidity_correction import find_rule
 
 router = APIRouter()

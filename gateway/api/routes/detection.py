@@ -14,10 +14,10 @@ from gateway.api.http.openapi import describe_responses
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import respond_cached
 from gateway.api.schemas.detection import DetectionFigures, build_detection_figure
-from gateway.api.schemas.schema import format_instant
 from gateway.evaluation.selftest import telemetry
 from gateway.evaluation.selftest.outcome import Exposure
 from gateway.evaluation.selftest.statistics import DetectionRate
+from gateway.model.timestamps import format_instant
 
 router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["events"])
 

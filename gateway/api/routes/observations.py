@@ -22,11 +22,12 @@ from gateway.api.routes.newest import cut_page
 from gateway.api.routes.places import get_latest_values, parse_datastream_id
 from gateway.api.schemas.corrections import find_correction_name
 from gateway.api.schemas.observations import Observations, Reading, ReadingRow, reading_from_row
-from gateway.api.schemas.schema import LICENCE, format_instant
+from gateway.api.schemas.schema import LICENCE
 from gateway.export import tables
 from gateway.export.corrected import build_corrector
 from gateway.export.selection import Averaging, Rows, Selection, TableFormat
 from gateway.model.legal_day import TimeZoneError, check_time_zone
+from gateway.model.timestamps import format_instant
 
 router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["observations"])
 

@@ -29,7 +29,7 @@ from gateway.api.schemas.places import (
     Stations,
     build_point,
 )
-from gateway.api.schemas.schema import format_instant
+from gateway.model.timestamps import format_instant
 
 router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["places"])
 

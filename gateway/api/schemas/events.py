@@ -13,11 +13,11 @@ from gateway.api.schemas.schema import (
     Json,
     LicensedDocument,
     Schema,
-    format_instant,
     format_instants,
     format_optional_instant,
 )
 from gateway.live.message import LiveEvent
+from gateway.model.timestamps import format_instant
 
 PeakAveraging = Annotated[
     Literal["raw", "area"],

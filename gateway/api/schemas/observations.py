@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from edge_agent.wire import Flag
 from gateway.api.schemas.corrections import CorrectionName
-from gateway.api.schemas.schema import Id, Instant, LicensedDocument, Schema, format_instant, ref
+from gateway.api.schemas.schema import Id, Instant, LicensedDocument, Schema, ref
 from gateway.export.selection import MeanRow
 from gateway.model.figures import shorten
+from gateway.model.timestamps import format_instant
 from gateway.model.validity import valid_value
 from gateway.quality.humidity_correction import CorrectedValue, MissingCorrection
 from gateway.quality.humidity_correction import CorrectionRule as Rule

@@ -3,10 +3,12 @@
 The OpenAPI document is generated from the types of this package. The package imports neither the database nor routes.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
+
+from gateway.model.timestamps import format_instant
 
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 
@@ -29,11 +31,6 @@ class LicensedDocument(Schema, frozen=True, kw_only=True):
 
     licence: Annotated[str, Meta(examples=[LICENCE])] = LICENCE
     attribution: str = "Piekwacht"
-
-
-def format_instant(at: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds and Z."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def format_optional_instant(at: datetime | None) -> str | None:

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 
 from alerting.record.evidence import decode_record, find_errors
 from gateway.api.pages.event_texts import choose_chart_period
-from gateway.api.schemas.schema import format_instant
 from gateway.dossier.bag import write_bag
 from gateway.dossier.build import build_dossier
 from gateway.dossier.errors import DossierError
 from gateway.dossier.exhibits import read_verifier
 from gateway.dossier.request import EventRequest, PeriodRequest
 from gateway.errors import StartError
+from gateway.model.timestamps import format_instant
 from tests.gateway.api.conftest import running_api
 from tests.gateway.dossier.conftest import PUBLISHER, read_json, unpack
 from tests.gateway.enrolled_node import T0

@@ -98,7 +98,7 @@ def test_a_batch_signed_again_by_the_node_is_not_the_one_in_the_log(world):
 def test_a_batch_removed_from_the_log_changes_every_later_head(world):
     other = World()
     removed = describe_batch(NODE, INCARNATION, FIRST_NUMBER, world.batches[FIRST_NUMBER]).encode()
-    other.log.entries.remove(removed)
+    other.log.leaves.remove(removed)
     other.add_leaf(LeafKind.DELIVERY, ("4",), b"so that both have as many leaves")
     evidence = other.evidence(rules=False)
     honest = world.note()
@@ -131,7 +131,7 @@ def test_a_key_added_after_the_batch_is_named(world):
 def test_a_key_of_another_time_place_or_node_is_named(changes, sentence):
     other = World()
     other.node_key_leaf = other.make_key_leaf(**changes)
-    other.log.entries[1] = other.node_key_leaf.encode()
+    other.log.leaves[1] = other.node_key_leaf.encode()
     assert_caught(check(other.evidence().encode(), policy=other.policy()), "node_key", sentence)
 
 
@@ -157,7 +157,7 @@ def test_a_document_of_another_revision_than_its_leaf_is_named():
 
 def test_two_heads_of_one_size_shown_to_two_people_are_named(world):
     other = World()
-    other.log.entries[-1] = other.log.entries[-1].replace(b"\n3\n", b"\n4\n")
+    other.log.leaves[-1] = other.log.leaves[-1].replace(b"\n3\n", b"\n4\n")
     verdict = check(world.evidence().encode(), policy=world.policy(), heads=[other.note(witnesses=[])])
     assert_caught(verdict, "reader_head", "The head that you have is false")
     assert_caught(verdict, "heads", "two heads of 10 leaves have different roots: the log was forked")
@@ -186,7 +186,7 @@ def test_heads_of_two_sizes_without_a_common_witness_are_not_called_consistent(w
 
 def test_a_witness_that_signed_an_inconsistent_head_is_named(world):
     other = World()
-    other.log.entries[-1] = other.log.entries[-1].replace(b"\n3\n", b"\n4\n")
+    other.log.leaves[-1] = other.log.leaves[-1].replace(b"\n3\n", b"\n4\n")
     verdict = check(other.evidence(rules=False).encode(), policy=world.policy(), heads=[world.note()])
     assert_caught(verdict, "heads", "dorpsraad.example/w, ggd.example/w signed both")
 
@@ -217,14 +217,14 @@ def test_json_of_an_event_that_was_written_again_is_named(world):
 
 def test_a_checkpoint_of_a_foreign_log_is_named(world):
     foreign = Log("elsewhere.example/log/ijmond", seed=9)
-    foreign.entries = list(world.log.entries)
+    foreign.leaves = list(world.log.leaves)
     verdict = check(world.evidence(log=foreign).encode(), policy=world.policy())
     assert_caught(verdict, "checkpoint", "the policy does not know the log elsewhere.example/log/ijmond")
 
 
 def test_a_foreign_key_under_the_name_of_the_log_is_named(world):
     forged = Log(seed=9)
-    forged.entries = list(world.log.entries)
+    forged.leaves = list(world.log.leaves)
     verdict = check(world.evidence(log=forged).encode(), policy=world.policy())
     assert_caught(verdict, "checkpoint", "no signature by piekwacht.example/log/ijmond")
 
@@ -345,7 +345,7 @@ def test_a_quorum_that_is_not_met_is_named(world):
 def test_a_whole_forged_world_is_judged_by_the_policy_of_the_reader(world):
     forged = World()
     forged.log = Log(seed=9)
-    forged.log.entries = list(world.log.entries)
+    forged.log.leaves = list(world.log.leaves)
     content = forged.evidence(policy=forged.policy()).encode()
     assert check(content).exit_code == ExitCode.NOT_ALL_CHECKED
     assert "By the policy in the file itself" in check(content).describe()

@@ -103,7 +103,7 @@ def test_the_second_verifier_follows_the_tree_as_the_core_does():
         log.add(f"leaf {size}".encode())
         checkpoint = log.checkpoint()
         for index in range(size):
-            proof, leaf = prove_inclusion(index, size, log.read_hash), hash_leaf(log.entries[index])
+            proof, leaf = prove_inclusion(index, size, log.read_hash), hash_leaf(log.leaves[index])
             verify.check_inclusion(index, verify.Checkpoint(*msgspec.structs.astuple(checkpoint)), leaf, proof)
             wrong = [*proof, b"\0" * 32] if noise.random() < 0.5 else proof[1:]
             if wrong == proof:

@@ -7,8 +7,7 @@ import psycopg
 import pytest
 
 from edge_agent.wire import Flag, ReadingBatch, Signer, Verifier
-from gateway.api.schemas.schema import format_instant
-from gateway.model.timestamps import from_ms
+from gateway.model.timestamps import format_instant, from_ms
 from gateway.service.log_worker import LogWorker
 from gateway.transparency.checkpoint import open_checkpoint, read_checkpoint
 from gateway.transparency.leaf import Leaf, LeafKind, describe_batch, hash_content
