@@ -168,10 +168,14 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
         check_names([receiver.name for receiver in self.receiver], self.roster, self.route)
         check_conditions(self.route, self.known_source)
 
+    def find_receiver(self, name: str) -> ReceiverSettings | None:
+        """Return the receiver with this name; None if the settings have none."""
+        return next((receiver for receiver in self.receiver if receiver.name == name), None)
+
     def has_addressee(self, receiver: str, channel: str, addressee: str) -> bool:
         """Whether this addressee is configured. Only mail channels list theirs; an empty one means the channel."""
-        channels = next((entry.channels for entry in self.receiver if entry.name == receiver), {})
-        found = channels.get(channel)
+        entry = self.find_receiver(receiver)
+        found = None if entry is None else entry.channels.get(channel)
         if isinstance(found, EmailSettings) and addressee:
             return addressee in found.to
         return found is not None

@@ -41,14 +41,14 @@ async def deliver_next(settings: AlertingSettings, connection: psycopg.AsyncConn
         return False
     began_at = datetime.now(UTC)
     delivery = await _try_delivery(lease, settings, connection, began_at)
-    await record_delivery(lease, delivery, began_at, _find_receiver(lease, settings), connection)
+    await record_delivery(lease, delivery, began_at, settings.find_receiver(lease.receiver), connection)
     return True
 
 
 async def _try_delivery(
     lease: OutboxLease, settings: AlertingSettings, connection: psycopg.AsyncConnection, now: datetime
 ) -> Delivery:
-    receiver = _find_receiver(lease, settings)
+    receiver = settings.find_receiver(lease.receiver)
     channel = receiver.channels.get(lease.channel) if receiver else None
     if receiver is None or channel is None:
         return Delivery(outcome=DeliveryOutcome.REFUSED, detail=encode_detail(DetailCode.UNCONFIGURED))
@@ -143,10 +143,6 @@ async def _build_acknowledge_url(
 def _target_url(channel: ChannelSettings) -> str | None:
     url: str | None = getattr(channel, "url", None)
     return url
-
-
-def _find_receiver(lease: OutboxLease, settings: AlertingSettings) -> ReceiverSettings | None:
-    return next((receiver for receiver in settings.receiver if receiver.name == lease.receiver), None)
 
 
 async def record_delivery(

@@ -8,7 +8,10 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 
-from alerting.alert import TEST_KIND, Alert, Change, Place, Severity
+from msgspec import structs
+
+from alerting.alert import TEST_KIND, Alert, Place, Severity
+from alerting.decide.no_data import NetworkFault, build_network_alert
 from alerting.delivery.channel import Delivery, DeliveryContext, DeliveryOutcome
 from alerting.dispatch.deliver import deliver
 from alerting.errors import AlertingError
@@ -55,11 +58,11 @@ async def _try_channel(
 
 
 def _find_receiver(settings: AlertingSettings, name: str) -> ReceiverSettings:
-    for receiver in settings.receiver:
-        if receiver.name == name:
-            return receiver
-    names = ", ".join(receiver.name for receiver in settings.receiver) or "none"
-    raise AlertingError(f"there is no receiver {name!r}; the settings have: {names}")
+    receiver = settings.find_receiver(name)
+    if receiver is None:
+        names = ", ".join(receiver.name for receiver in settings.receiver) or "none"
+        raise AlertingError(f"there is no receiver {name!r}; the settings have: {names}")
+    return receiver
 
 
 def _choose_channels(receiver: ReceiverSettings, name: str | None) -> Mapping[str, ChannelSettings]:
@@ -73,26 +76,10 @@ def _choose_channels(receiver: ReceiverSettings, name: str | None) -> Mapping[st
 
 def build_test_alert(receiver_name: str, at: datetime) -> Alert:
     """Return the alert of a test message: about the network, so that no text takes it for a measurement."""
-    return Alert(
-        event_id=f"{TEST_KIND}-{secrets.token_hex(8)}",
-        revision=1,
-        change=Change.OPENED,
-        area="",
-        station="",
-        place=Place(name="Piekwacht", latitude=0.0, longitude=0.0),
-        observed_property="",
-        unit="",
-        severity=Severity.MINOR,
-        confidence=1.0,
-        kind=TEST_KIND,
-        onset=at,
-        peak_at=at,
-        detected_at=at,
-        peak=0.0,
-        background=0.0,
-        excess=0.0,
-        sentence={
-            language: texts_of("network", language)["test"].format(receiver=receiver_name) for language in LANGUAGES
-        },
-        detector="test@1",
-    )
+    sentence: dict[str, str] = {
+        language: texts_of("network", language)["test"].format(receiver=receiver_name) for language in LANGUAGES
+    }
+    place = Place(name="Piekwacht", latitude=0.0, longitude=0.0)
+    fault = NetworkFault(kind=TEST_KIND, area="", place=place, severity=Severity.MINOR, since=at, sentence=sentence)
+    alert = build_network_alert(fault, at)
+    return structs.replace(alert, event_id=f"{TEST_KIND}-{secrets.token_hex(8)}", detector="test@1")
