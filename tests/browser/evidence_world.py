@@ -5,13 +5,11 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import structs
+
 from edge_agent.wire import ReadingBatch, Signer
-from gateway.transparency.checkpoint import Checkpoint
 from gateway.transparency.cosignature import WitnessKey, cosign
 from gateway.transparency.leaf import Leaf, LeafKind, describe_batch, encode_canonically, hash_content
-from gateway.transparency.merkle import compute_root, hash_leaf, prove_inclusion
-from gateway.transparency.proof_file import LogProof
-from gateway.transparency.tiles import hash_levels
 from gateway.verification.evidence_file import (
     ClaimedValue,
     EvidenceFile,
@@ -20,6 +18,7 @@ from gateway.verification.evidence_file import (
     PublishedValue,
     SignedBatch,
 )
+from tests.gateway.transparency.leaf_log import LeafLog
 
 NODE, STATION, INCARNATION = "ijm-001", "wijk-aan-zee", "abcdefghijkl"
 T0 = 1_795_917_600_000  # 2026-11-29T02:00:00Z
@@ -30,7 +29,7 @@ COSIGNED_AT = 1_795_917_610
 
 @dataclass
 class EvidenceWorld:
-    """A log with a node key, then batches. `entries` are its leaves; the head is made anew for each proof."""
+    """A log with a node key, then batches; the head is made anew for each proof."""
 
     origin: str = ORIGIN
     period: tuple[str, str] = ("2026-01-01T00:00:00.000Z", "-")
@@ -38,11 +37,11 @@ class EvidenceWorld:
     witnesses: tuple[Signer, ...] = field(
         default_factory=lambda: (Signer.generate("ggd.example/w"), Signer.generate("dorpsraad.example/w"))
     )
-    entries: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Make the log's key, and enrol the node after two other leaves."""
         self.log = Signer.generate(self.origin)
+        self.leaf_log = LeafLog(self.log)
         for number in range(2):
             self.add(Leaf(kind=LeafKind.DETECTOR, fields=(f"v{number}",), content="parameters"))
         self.key_leaf = self.make_key_leaf(*self.period)
@@ -54,8 +53,7 @@ class EvidenceWorld:
 
     def add(self, leaf: Leaf) -> int:
         """Append a leaf; return its index."""
-        self.entries.append(leaf.encode())
-        return len(self.entries) - 1
+        return self.leaf_log.add(leaf.encode())
 
     def sign_batch(self, number: int = 17, **fields: Any) -> bytes:
         """Signed bytes of a batch of ten seconds with pm2_5 and humidity."""
@@ -64,13 +62,9 @@ class EvidenceWorld:
         batch = {"v": 1, "node": NODE, "inc": INCARNATION, "seq": number, "boot": "boot-1", **content, **fields}
         return self.node.sign(ReadingBatch(**batch).encode())
 
-    def read_hash(self, level: int, index: int) -> bytes:
-        return hash_levels([hash_leaf(entry) for entry in self.entries[index << level : (index + 1) << level]])
-
     def sign_head(self, witnesses: tuple[Signer, ...] | None = None, *, origin: str | None = None) -> bytes:
         """Checkpoint of all entries with its cosignatures."""
-        size = len(self.entries)
-        head = Checkpoint(origin=origin or self.origin, size=size, root=compute_root(size, self.read_hash))
+        head = structs.replace(self.leaf_log.checkpoint(), origin=origin or self.origin)
         signer = self.log if origin is None else Signer.generate(origin)
         lines = [
             cosign(witness, head.encode(), COSIGNED_AT)
@@ -79,8 +73,7 @@ class EvidenceWorld:
         return head.sign(signer) + b"".join(lines)
 
     def prove(self, index: int, head: bytes | None = None) -> str:
-        hashes = tuple(prove_inclusion(index, len(self.entries), self.read_hash))
-        return LogProof(index=index, hashes=hashes, checkpoint=head or self.sign_head()).encode().decode()
+        return self.leaf_log.prove(index, head or self.sign_head())
 
     def write_policy(self, quorum: str = "both", group: str = "all") -> str:
         ggd, dorpsraad = (WitnessKey.of(witness) for witness in self.witnesses)

@@ -246,7 +246,7 @@ async def test_heads_of_two_histories_are_a_fork(page, world):
     tree = to_dict(world.make_evidence())
     other = EvidenceWorld(node=world.node, witnesses=world.witnesses)
     other.log = world.log
-    other.entries = [*world.entries[:-1], world.entries[0]]
+    other.leaf_log.leaves = [*world.leaf_log.leaves[:-1], world.leaf_log.leaves[0]]
     tree["node_key"]["proof"] = other.prove(world.key_index)
     verdict, steps = await check_file(page, tree, world.write_policy())
     assert steps["node_key"][0] == "ok"

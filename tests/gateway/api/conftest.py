@@ -8,11 +8,6 @@ import pytest
 
 from gateway.api.app import serve
 from gateway.api.settings import ApiSettings
-from gateway.detection.detector import Detector
-from gateway.detection.settings import DetectionSettings
-from gateway.ingest.pipeline import Pipeline
-from gateway.quality.flagger import Flagger
-from gateway.store.connection import Store
 from gateway.system.child_process import find_free_port, is_port_open
 
 
@@ -33,13 +28,6 @@ async def running_api(dsn, broker, public_log=None, *, dossiers=None, **settings
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-@pytest.fixture
-async def pipeline(database, node):
-    store = Store(database)
-    yield Pipeline(store, Flagger(), Detector(DetectionSettings()))
-    await store.close()
 
 
 @pytest.fixture

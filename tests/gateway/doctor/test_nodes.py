@@ -3,29 +3,16 @@
 from datetime import UTC, datetime
 
 import psycopg
-import pytest
 from prometheus_client import REGISTRY
 
 from edge_agent.wire import ClockState
 from gateway.__main__ import main
-from gateway.detection.detector import Detector
-from gateway.detection.settings import DetectionSettings
 from gateway.doctor.database import check_database
 from gateway.doctor.finding import FindingLevel
-from gateway.ingest.pipeline import Pipeline
-from gateway.quality.flagger import Flagger
-from gateway.store.connection import Store
 from tests.gateway.enrolled_node import T0
 
 DAY_MS = 86_400_000
 RECEIVED = datetime.fromtimestamp(T0 / 1000 + 1, UTC)
-
-
-@pytest.fixture
-async def pipeline(database, node):
-    store = Store(database)
-    yield Pipeline(store, Flagger(), Detector(DetectionSettings()))
-    await store.close()
 
 
 def findings(dsn, check):

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from gateway.__main__ import main
-from gateway.api.schemas.schema import format_instant
-from tests.gateway.api.conftest import api, pipeline  # noqa: F401 - fixtures
+from gateway.model.timestamps import format_instant
+from tests.gateway.api.conftest import api  # noqa: F401 - fixtures
 from tests.gateway.api.observation_batches import ingest_observations
 from tests.gateway.enrolled_node import T0
 
@@ -50,7 +50,7 @@ async def test_an_unsupported_accept_header_gets_406_with_the_formats(api, node)
     assert "text/csv" in answer.json()["detail"]
 
 
-async def test_the_command_writes_the_values_of_the_api(pipeline, node, database, tmp_path):  # noqa: F811
+async def test_the_command_writes_the_values_of_the_api(pipeline, node, database, tmp_path):
     await ingest_observations(pipeline, node)
     config = tmp_path / "piekwacht.toml"
     config.write_text(f'[database]\ndsn = "{database}"\n')

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from gateway.__main__ import main
-from gateway.api.schemas.schema import format_instant
 from gateway.export.selection import Averaging, TableFormat
-from tests.gateway.api.conftest import api, pipeline  # noqa: F401 - fixtures
+from gateway.model.timestamps import format_instant
+from tests.gateway.api.conftest import api  # noqa: F401 - fixtures
 from tests.gateway.api.observation_batches import ingest_observations
 from tests.gateway.enrolled_node import T0
 
@@ -92,7 +92,7 @@ async def test_a_damaged_reading_is_a_fault_of_the_server_and_not_of_the_client(
 @pytest.mark.parametrize("averaging", [Averaging.MINUTE])
 @pytest.mark.parametrize("format_", list(TableFormat))
 async def test_means_that_cannot_be_computed_cost_their_part(  # noqa: PLR0917 - fixtures and parameters
-    pipeline, node, database, tmp_path, capsys, averaging, format_  # noqa: F811
+    pipeline, node, database, tmp_path, capsys, averaging, format_
 ):  # fmt: skip
     await ingest_observations(pipeline, node, 60)
     await ingest_observations(pipeline, node, 60, start=T0 + 86_400_000, first_seq=1000)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.wire import EXCLUDED_FLAGS, Flag
-from gateway.api.schemas.schema import format_instant
+from gateway.model.timestamps import format_instant
 from gateway.quality.humidity_correction import (
     CORRECTION_RULES,
     AirHumidity,
@@ -19,7 +19,7 @@ from gateway.quality.humidity_correction import (
     correct_for_humidity,
     find_rule,
 )
-from tests.gateway.api.conftest import api, pipeline  # noqa: F401 - fixtures
+from tests.gateway.api.conftest import api  # noqa: F401 - fixtures
 from tests.gateway.api.observation_batches import ingest_observations
 from tests.gateway.enrolled_node import T0
 

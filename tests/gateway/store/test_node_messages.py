@@ -7,15 +7,10 @@ from hypothesis import strategies as st
 from msgspec import json
 
 from edge_agent.wire import Signer, Topic, TopicKind
-from gateway.detection.detector import Detector
-from gateway.detection.settings import DetectionSettings
 from gateway.enrolment.node_report import describe_report
 from gateway.ingest.commit import commit_with_retry
 from gateway.ingest.micro_batch import MicroBatch
-from gateway.ingest.pipeline import Pipeline
 from gateway.model.registry import Node, Registry
-from gateway.quality.flagger import Flagger
-from gateway.store.connection import Store
 from gateway.store.nodes import NodeMessage, merge_messages
 from tests.gateway.cli.test_quarantine import rows
 from tests.gateway.doctor.test_nodes import list_nodes
@@ -91,13 +86,6 @@ def with_floats(value):
         case bool() | None | str():
             return value
     return float(value)
-
-
-@pytest.fixture
-async def pipeline(database, node):
-    store = Store(database)
-    yield Pipeline(store, Flagger(), Detector(DetectionSettings()))
-    await store.close()
 
 
 @pytest.fixture

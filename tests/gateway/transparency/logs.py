@@ -2,12 +2,14 @@
 
 import asyncio
 import hashlib
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
 from edge_agent.wire import Signer
+from gateway.store.connection import LockHeldError
 from gateway.store.public_log import LogStore
 from gateway.transparency.checkpoint import Checkpoint, open_checkpoint
 from gateway.transparency.leaf import Leaf
@@ -47,7 +49,7 @@ class TestLog:
         """One step of a new sequencer."""
         sequencer = self.sequencer(**options)
         try:
-            return asyncio.run(sequencer.run_step())
+            return run_when_free(sequencer)
         finally:
             sequencer.close()
 
@@ -70,6 +72,19 @@ class TestLog:
 
     def read_hash(self):
         return hash_reader(self.checkpoint().size, self.files.read_tile)
+
+
+def run_when_free(sequencer: LogSequencer, timeout: float = 5.0) -> StepResult:
+    """One step, as soon as the server has ended the session of the sequencer before: it does so a moment after
+    that closed its connection."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return asyncio.run(sequencer.run_step())
+        except LockHeldError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def open_log(dsn: str, folder: Path) -> TestLog:

@@ -10,12 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge_agent.signing import Signer
 from edge_agent.wire import ReadingBatch
 from gateway.quality.humidity_correction import HUMIDITY_GROWTH, AirHumidity, correct_for_humidity
-from gateway.transparency.checkpoint import Checkpoint
 from gateway.transparency.cosignature import WitnessKey, cosign
 from gateway.transparency.leaf import Leaf, LeafKind, describe_batch, encode_canonically, hash_content
-from gateway.transparency.merkle import compute_root, hash_leaf, prove_inclusion
-from gateway.transparency.proof_file import LogProof
-from gateway.transparency.tiles import hash_levels
 from gateway.verification.evidence_file import (
     ClaimedValue,
     EvidenceFile,
@@ -24,6 +20,7 @@ from gateway.verification.evidence_file import (
     PublishedValue,
     SignedBatch,
 )
+from tests.gateway.transparency.leaf_log import LeafLog
 
 ORIGIN = "piekwacht.example/log/ijmond"
 STATION = "wijk-aan-zee"
@@ -47,28 +44,11 @@ def format_time(milliseconds):
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class Log:
-    """An append-only log in memory."""
+class Log(LeafLog):
+    """A log whose key is the same in every run."""
 
     def __init__(self, origin=ORIGIN, seed=1):
-        self.signer = make_signer(origin, seed)
-        self.entries = []
-
-    def add(self, entry):
-        self.entries.append(entry)
-        return len(self.entries) - 1
-
-    def read_hash(self, level, index):
-        return hash_levels([hash_leaf(entry) for entry in self.entries[index << level : (index + 1) << level]])
-
-    def checkpoint(self, size=None):
-        size = len(self.entries) if size is None else size
-        return Checkpoint(origin=self.signer.name, size=size, root=compute_root(size, self.read_hash))
-
-    def prove(self, index, note, size=None):
-        size = len(self.entries) if size is None else size
-        hashes = tuple(prove_inclusion(index, size, self.read_hash))
-        return LogProof(index=index, hashes=hashes, checkpoint=note).encode().decode()
+        super().__init__(make_signer(origin, seed))
 
 
 class World:
@@ -140,7 +120,7 @@ class World:
         return note
 
     def find(self, entry, log=None):
-        return (log or self.log).entries.index(entry)
+        return (log or self.log).leaves.index(entry)
 
     def evidence(self, *, number=FIRST_NUMBER + 1, note=None, log=None, rules=True, events=False, policy=None):
         """A true evidence file about the second reading of PM2.5 in a batch."""

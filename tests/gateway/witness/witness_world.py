@@ -9,24 +9,21 @@ import httpx
 
 from edge_agent.signing import Signer
 from gateway.transparency.add_checkpoint import CheckpointRequest
-from gateway.transparency.checkpoint import Checkpoint
 from gateway.transparency.cosignature import WitnessKey
-from gateway.transparency.merkle import compute_root, hash_leaf, prove_consistency
-from gateway.transparency.tiles import hash_levels
+from gateway.transparency.merkle import prove_consistency
 from gateway.witness.http_server import HttpRequest
 from gateway.witness.service import WitnessService
 from gateway.witness.state import WitnessState
+from tests.gateway.transparency.leaf_log import LeafLog
 
 NOW = 1_800_000_000
 
 
-class MemoryLog:
-    """A log whose leaves are in memory. `fork`: the same log and key with other leaves from an index on."""
+class MemoryLog(LeafLog):
+    """A log that only grows, so its hashes are remembered. `fork`: the same key with other leaves from an index on."""
 
     def __init__(self, origin="piekwacht.example/log/ijmond", signer=None, leaves=()):
-        self.signer = signer or Signer.generate(origin)
-        self.origin = self.signer.name
-        self.leaves = list(leaves)
+        super().__init__(signer or Signer.generate(origin), leaves)
         self._hashes = {}
 
     def grow(self, count, text="leaf"):
@@ -38,13 +35,8 @@ class MemoryLog:
 
     def read_hash(self, level, index):
         if (level, index) not in self._hashes:
-            leaves = self.leaves[index << level : (index + 1) << level]
-            self._hashes[level, index] = hash_levels([hash_leaf(leaf) for leaf in leaves])
+            self._hashes[level, index] = super().read_hash(level, index)
         return self._hashes[level, index]
-
-    def checkpoint(self, size=None):
-        size = len(self.leaves) if size is None else size
-        return Checkpoint(origin=self.origin, size=size, root=compute_root(size, self.read_hash))
 
     def note(self, size=None):
         return self.checkpoint(size).sign(self.signer)
