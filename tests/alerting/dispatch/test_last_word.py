@@ -174,7 +174,7 @@ def test_a_summary_covers_every_event_and_has_the_worst(facts):
     alerts = [
         make_ended_alert(
             event_id=str(n), onset=ONSET + timedelta(minutes=start), end=ONSET + timedelta(minutes=start + lasts),
-            severity=severity, peak=height, station=station,
+            severity=severity, peak=height, excess=height, station=station,
         )
         for n, (start, lasts, severity, height, station) in enumerate(facts)
     ]  # fmt: skip

@@ -50,9 +50,16 @@ CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
 FACTS = ("peak", "background", "excess", "confidence", "severity", "unit", "revision")
 TIMES = ("onset", "peak_at", "detected_at", "end")
 
-MACHINE_FACES = {"/api/v1/events", "/api/v1/events/{id}", "/api/v1/events/{id}/revisions", "/api/v1/live"}
-FEEDS = {"/feeds/{collection}.{format_}", "/feeds/events/{id}.cap", "/api/v1/alerts", "/api/v1/alerts/{id}"}
-PAGES = {"/", "/events", "/events/{id}", "/stations/{id}"}
+MACHINE_FACES = {"/api/v1/events", "/api/v1/events/{id}", "/api/v1/events/{id}/revisions", "/api/v1/live",
+                 "/api/v1/plumes", "/api/v1/plumes/{id}"}  # fmt: skip
+FEEDS = {
+    "/feeds/{collection}.{format_}",
+    "/feeds/events/{id}.cap",
+    "/feeds/plumes/{id}.cap",
+    "/api/v1/alerts",
+    "/api/v1/alerts/{id}",
+}
+PAGES = {"/", "/events", "/events/{id}", "/plumes/{id}", "/stations/{id}"}
 STAFF_FACES = {"/inspector", "/inspector/events/{id}", "/api/v1/events/{id}/explanation"}
 ANSWERS = {"/acknowledge/{token}": "its headline is that of the mail", "/inspector/silence": "lists headlines"}
 # Routes that show no event: values of stations, the registry, accounts, silences, files and the state of the service.
