@@ -177,7 +177,7 @@ def rank_event(event: PlumeEvent) -> tuple[bool, int, int, float, datetime, str]
 
 
 def event_of_alert(alert: Alert) -> PlumeEvent:
-    """Return the event of an alert. An end that has no time of its own is that of the detection."""
+    """Return the event of an alert. Without the time of its end it ended when it was detected."""
     return PlumeEvent(
         id=alert.event_id,
         revision=alert.revision,

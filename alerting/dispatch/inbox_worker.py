@@ -38,7 +38,7 @@ class InboxEntry(Struct, frozen=True, kw_only=True):
     property_order: int = 0
 
 
-class PlumeState(Struct, frozen=True, kw_only=True):
+class PlumeCondition(Struct, frozen=True, kw_only=True):
     """`is_open`: another event of the plume is open. `is_closed`: the plume is closed, or there is none."""
 
     is_open: bool
@@ -125,7 +125,7 @@ class InboxWorker:
                 parameters = {"event": row.event_id, "revision": row.revision, "receiver": receiver, "now": now}
                 await connection.execute(_QUERIES["upsert_watch"], parameters)
 
-    async def _update_plume(self, alert: Alert, connection: psycopg.AsyncConnection) -> PlumeState:
+    async def _update_plume(self, alert: Alert, connection: psycopg.AsyncConnection) -> PlumeCondition:
         """Put the event into its plume; an alert that names none into that of its station."""
         key: Mapping[str, object] = {
             "event": alert.event_id,
@@ -135,23 +135,23 @@ class InboxWorker:
         }
         # an event that was detected late joins no plume: it must not suppress notifications of what happens now
         if alert.is_about_network or (alert.detected_late and alert.firing):
-            return PlumeState(is_open=False, is_closed=True)
+            return PlumeCondition(is_open=False, is_closed=True)
         if alert.firing:
             if alert.change is Change.OPENED:
                 await self._decision_store.close_plumes(connection, alert.onset, str(key["plume"]))
             await connection.execute(_QUERIES["insert_plume_member"], key)
-            return PlumeState(is_open=True, is_closed=False)
+            return PlumeCondition(is_open=True, is_closed=False)
         state = "ended" if alert.change is Change.ENDED else "voided"
         parameters = {**key, "state": state, "ended_at": alert.end or alert.detected_at}
         await connection.execute(_QUERIES["update_plume_member"], parameters)
-        plume = await fetch_one(connection, PlumeState, _QUERIES["select_plume_state"], key)
-        return plume or PlumeState(is_open=False, is_closed=True)
+        plume = await fetch_one(connection, PlumeCondition, _QUERIES["select_plume_state"], key)
+        return plume or PlumeCondition(is_open=False, is_closed=True)
 
 
 def order_entries(entries: Sequence[InboxEntry]) -> list[InboxEntry]:
-    """Order alerts of one transaction so that the leading event of a plume is told, not another one of it.
+    """Order alerts of one transaction so that the leading event of a plume is the first, which notifies.
 
-    Transactions stay in order, and so do the revisions of an event.
+    The order of transactions and that of the revisions of an event do not change.
     """
     rank = {severity.value: severity.rank for severity in Severity}
     worst: dict[tuple[datetime, str], int] = {}

@@ -98,7 +98,7 @@ class Formats:
 
     @property
     def peak_phrases(self) -> dict[str, str]:
-        """The words with which scripts write the peak of a raw signal, as `peak` does."""
+        """The texts with which scripts write the peak of a raw signal, as `peak` does."""
         phrases = vocabulary.texts_of("phrase", self.language)
         return {
             "share": phrases["share_of_background"],

@@ -41,6 +41,7 @@ async def show_map(view: ViewDependency) -> HTMLResponse:
         "stations": features,
         "events": [event for plume in (*open_plumes, *past_plumes) for event in list_events(plume)],
         "notified": {plume.id: text for plume in open_plumes + past_plumes if (text := describe_on_card(view, plume))},
+        "notifiedWords": {name: view.texts[f"notified_{name}"] for name in ("at", "pending", "nobody")},
         "otherStations": [view.texts.plural("other_stations", 1), view.texts["other_stations_many"]],
         "peakPhrases": view.peak_phrases,
         "propertyOrder": list(PROPERTIES),

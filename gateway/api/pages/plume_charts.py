@@ -39,17 +39,20 @@ async def _build_chart(view: View, plume: Plume, name: str, period: ChartPeriod)
     events = [event for event in plume.events if event.observed_property == name]
     leading = events[0]
     station_ids = [leading.station, *(station.id for station in plume.stations if station.id != leading.station)]
+    is_raw_signal = view.is_raw_signal(leading.unit)
     lines: list[Line] = []
     names: list[str] = []
     for id_ in station_ids[:_MAX_STATIONS]:
         points = await _fetch_points(view, id_, name, period, is_leading=id_ == leading.station)
+        if is_raw_signal:
+            points = _scale_to_background(points, next((e for e in events if e.station == id_), leading).background)
         if points:
             step = GAP_SECONDS if period.is_short else 60.0
             lines.append(Line(points=points, css=f"series s{len(lines)}", step=step, stepped=not period.is_short))
             names.append(_name_station(view, id_))
     chart = Chart(
         title=view.texts["chart_plume"].format(name=view.name_of(name), stations=", ".join(names)),
-        unit=view.unit_of(leading.unit),
+        unit=view.texts["share_unit"] if is_raw_signal else view.unit_of(leading.unit),
         start=period.start,
         end=period.end,
         lines=lines[::-1],  # the first station on top
@@ -70,6 +73,15 @@ async def _fetch_points(
         return [(datetime.fromisoformat(mean.start), mean.mean) for mean in means]
     readings = await fetch_readings(view, station, name, span)
     return readings if is_leading else average_ten_seconds(readings)
+
+
+def _scale_to_background(
+    points: Sequence[tuple[datetime, float | None]], background: float
+) -> Sequence[tuple[datetime, float | None]]:
+    """Values of a raw signal in percents of its background at that station."""
+    if background <= 0:
+        return points
+    return [(at, None if value is None else 100 * value / background) for at, value in points]
 
 
 def _name_station(view: View, id_: str) -> str:

@@ -13,7 +13,7 @@ from gateway.api.schemas.plumes import Plume, PlumeEvent
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class ChronologyStep:
     """One thing that happened, at a time in RFC 3339, as a sentence."""
 
     at: str
@@ -31,7 +31,7 @@ def list_events(plume: Plume) -> list[dict[str, Any]]:
 
 
 def describe_on_card(formats: Formats, plume: Plume) -> str:
-    """Who was notified and when; of an ongoing plume also that nobody was. Otherwise empty."""
+    """The notified receivers with the times; of an ongoing plume also that nobody was notified. Otherwise empty."""
     is_told = any(receiver.notified_at is not None for receiver in plume.notified)
     return describe_notified(formats, plume) if is_told or plume.state == "ongoing" else ""
 
@@ -75,7 +75,7 @@ def build_plume_sentence(formats: Formats, plume: Plume) -> str:
 
 
 def describe_notified(formats: Formats, plume: Plume) -> str:
-    """Who was notified and when, in one sentence; of an open or past plume that nobody was."""
+    """The notified receivers with the times, in one sentence; or that nobody was notified."""
     texts = formats.texts
     told = [receiver for receiver in plume.notified if receiver.notified_at is not None]
     if told:
@@ -90,27 +90,28 @@ def describe_notified(formats: Formats, plume: Plume) -> str:
     return str(texts["notified_nobody"])
 
 
-def build_chronology(formats: Formats, plume: Plume) -> Sequence[Step]:
-    """What happened, in order: measured, detected, notified, acknowledged, over, corrected."""
+def build_chronology(formats: Formats, plume: Plume) -> Sequence[ChronologyStep]:
+    """The events in order of time: measured, detected, notified, acknowledged, over."""
     texts, event = formats.texts, leading_event(plume)
     steps = [
-        Step(at=station.onset, text=texts["step_onset"].format(station=station.name)) for station in plume.stations
+        ChronologyStep(at=station.onset, text=texts["step_onset"].format(station=station.name))
+        for station in plume.stations
     ]
-    steps.append(Step(at=plume.detected_at, text=texts["step_detected"]))
+    steps.append(ChronologyStep(at=plume.detected_at, text=texts["step_detected"]))
     highest = texts["step_lowest" if event.peak < event.background else "step_highest"].format(
         name=formats.name_of(event.observed_property),
         station=event.station_name,
         value=formats.peak(event.peak, event.background, event.unit),
         averaging=formats.averaging(event.peak_averaging),
     )
-    steps.append(Step(at=event.peak_at, text=highest))
+    steps.append(ChronologyStep(at=event.peak_at, text=highest))
     steps += [
-        Step(at=receiver.notified_at, text=texts["step_notified"].format(receiver=receiver.receiver))
+        ChronologyStep(at=receiver.notified_at, text=texts["step_notified"].format(receiver=receiver.receiver))
         for receiver in plume.notified
         if receiver.notified_at is not None
     ]
     if plume.acknowledged_at is not None:
-        steps.append(Step(at=plume.acknowledged_at, text=texts["step_acknowledged"]))
+        steps.append(ChronologyStep(at=plume.acknowledged_at, text=texts["step_acknowledged"]))
     if plume.end is not None and plume.state == "over":
-        steps.append(Step(at=plume.end, text=texts["step_over"]))
+        steps.append(ChronologyStep(at=plume.end, text=texts["step_over"]))
     return sorted(steps, key=lambda step: datetime.fromisoformat(step.at))

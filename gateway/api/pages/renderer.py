@@ -20,7 +20,7 @@ from alerting.vocabulary import Language
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.data.log_heads import LogHeads, PublishedHead
 from gateway.api.pages.formats import Formats
-from gateway.api.pages.plume_texts import describe_on_card
+from gateway.api.pages.plume_texts import describe_on_card, name_stations
 from gateway.api.routes.places import get_latest_values
 from gateway.api.schemas.observations import Minute
 from gateway.api.schemas.plumes import Plume
@@ -81,8 +81,12 @@ class View(Formats):
             return f"{seconds} {self.texts['seconds']}"
         return f"{round(seconds / 60)} {self.texts['minutes']}"
 
+    def station_names(self, plume: Plume) -> str:
+        """The station of the leading event, and how many others."""
+        return name_stations(self, plume)
+
     def card_note(self, plume: Plume) -> str:
-        """Who was notified of a plume, for its row in a list."""
+        """The notified receivers of a plume, for its row in a list."""
         return describe_on_card(self, plume)
 
     def render(self, template: str, **values: object) -> bytes:

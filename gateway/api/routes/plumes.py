@@ -1,4 +1,4 @@
-"""`/plumes`: events that belong together, each plume with who was notified. Pages and feeds use `fetch_plumes` too."""
+"""`/plumes`: events that belong together, and the receivers that were notified. Pages and feeds use it too."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 // Updates the page live; it is complete without this script. Every text is set as text, never as HTML.
 import { follow, stateWriter } from "./stream.js";
 import { element, formatter } from "./figures.js";
-import { groupIntoPlumes, peakRow } from "./plumes.js";
+import { followNotifications, groupIntoPlumes, peakRow } from "./plumes.js";
 
 const boot = JSON.parse(document.getElementById("boot").textContent);
 const words = boot.words;
@@ -191,6 +191,7 @@ function receiveEvent(event) {
   storeEvent(event);
   drawPeaks();
   drawMarkers();
+  readNotifications();
 }
 
 function receiveValues(values) {
@@ -204,6 +205,7 @@ document.getElementById("property").addEventListener("change", (change) => {
   drawMarkers();
 });
 
+const readNotifications = followNotifications(boot, { timeOfDay }, drawPeaks);
 drawMap();
 legend();
 drawTable();

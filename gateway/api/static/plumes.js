@@ -64,3 +64,31 @@ export function peakRow(plume, { boot, format, stationName }) {
   if (notified) row.append(element("span", { className: "what told", textContent: notified }));
   return row;
 }
+
+// The live feed has no notifications: some seconds after an event, and each minute while a plume goes on, it reads them.
+// Returns a function to call after each event. A random delay spreads the requests of many viewers.
+export function followNotifications(boot, { timeOfDay }, redraw) {
+  const words = boot.notifiedWords;
+  const describe = (plume) => {
+    const told = plume.notified.filter((receiver) => receiver.notifiedAt);
+    if (told.length) return told.map((receiver) => words.at.replace("{receiver}", receiver.receiver).replace("{time}", timeOfDay(receiver.notifiedAt))).join("; ");
+    if (plume.notified.length) return words.pending.replace("{receivers}", plume.notified.map((receiver) => receiver.receiver).join(", "));
+    return plume.state === "ongoing" ? words.nobody : "";
+  };
+  let timer = null;
+  let hasOpen = Object.keys(boot.notified).length > 0;
+  async function read() {
+    timer = null;
+    const response = await fetch("/api/v1/plumes?limit=20");
+    if (!response.ok) return;
+    const plumes = (await response.json()).items;
+    hasOpen = plumes.some((plume) => plume.state === "ongoing");
+    for (const plume of plumes) boot.notified[plume.id] = describe(plume);
+    redraw();
+  }
+  const schedule = (shortest = 2000, spread = 4000) => {
+    timer ??= setTimeout(() => read().catch(() => {}), shortest + Math.random() * spread);
+  };
+  setInterval(() => hasOpen && !document.hidden && schedule(0, 20_000), 60_000);
+  return schedule;
+}

@@ -10,22 +10,27 @@ from tests.gateway.enrolled_node import T0
 HIGH = range(100, 130)
 
 
+def build_payload(node, second, *, start, high, extra=90.0, first=1):
+    """Ten seconds of three properties: particulates are higher by `extra` in `high`, and a raw signal falls."""
+    values = {"pm2_5": [], "pm10": [], "voc_raw": []}
+    for s in range(second, second + 10):
+        values["pm2_5"].append(8.0 + 0.1 * (s % 3) + (extra if s in high else 0.0))
+        values["pm10"].append(12.0 + 0.2 * (s % 3) + (extra + 10 if s in high else 0.0))
+        values["voc_raw"].append(30_600.0 + 5 * (s % 3) - (2_000.0 if s in high else 0.0))
+    return node.payload(
+        second + first,
+        t0=start + second * 1000,
+        dt=[i * 1000 for i in range(10)],
+        values=values,
+        received_at=datetime.fromtimestamp(start / 1000 + second + 10, UTC),
+    )
+
+
 async def ingest(pipeline, node, *, seconds=170, high=HIGH, start=T0, first=1, extra=90.0):
-    """`seconds` of three properties of a station that rise together; particulates by `extra`, a raw signal falls."""
+    """`seconds` of such readings; returns the live messages."""
     messages = []
     for second in range(0, seconds, 10):
-        values = {"pm2_5": [], "pm10": [], "voc_raw": []}
-        for s in range(second, second + 10):
-            values["pm2_5"].append(8.0 + 0.1 * (s % 3) + (extra if s in high else 0.0))
-            values["pm10"].append(12.0 + 0.2 * (s % 3) + (extra + 10 if s in high else 0.0))
-            values["voc_raw"].append(30_600.0 + 5 * (s % 3) - (2_000.0 if s in high else 0.0))
-        payload = node.payload(
-            second + first,
-            t0=start + second * 1000,
-            dt=[i * 1000 for i in range(10)],
-            values=values,
-            received_at=datetime.fromtimestamp(start / 1000 + second + 10, UTC),
-        )
+        payload = build_payload(node, second, start=start, high=high, extra=extra, first=first)
         messages += (await pipeline.process([payload])).live_messages
     return messages
 
