@@ -1,8 +1,8 @@
 """Whether a contact is notified of a plume now, later or not, and why. Pure.
 
 A contact is notified once of a plume, again only if it gets worse, and of its end. A contact that was notified of a
-peak that was none gets the correction, even if the subscription was paused or changed since. Quiet hours and the daily cadence
-hold a notice, and the plume is decided again when it is released.
+peak that was none gets the correction, even if the subscription was paused or changed since. Quiet hours and the daily
+cadence hold a notice, and the plume is decided again when it is released.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """Decides about each revision of an event in the queue which contacts are notified; run by the service.
 
-A decision and its removal from the queue are one transaction, so a worker that dies leaves the queue as it was. psycopg.Error passes through; the worker then reconnects.
+A decision and its removal from the queue are one transaction, so a worker that dies leaves the queue as it was.
+psycopg.Error passes through; the worker then reconnects.
 """
 
 import hashlib

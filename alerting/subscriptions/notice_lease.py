@@ -48,7 +48,7 @@ class NoticeLease(Struct, frozen=True, kw_only=True):
 
 
 class SentNotice(Struct, frozen=True, kw_only=True):
-    """The outcome of one attempt. `answer`: the status of the other side, never its text. `retry_at`: None if settled."""
+    """The outcome of one attempt. `answer`: the other side's status, never its text. `retry_at`: None if settled."""
 
     lease: NoticeLease
     text: NoticeText | None

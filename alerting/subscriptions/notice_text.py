@@ -155,7 +155,7 @@ def _is_corrected_in_part(facts: NoticeFacts) -> bool:
 
 
 def _show_change(facts: NoticeFacts) -> Alert:
-    """Return the alert as the headline opens: a first notice opens with `Peak`, also if the event rose in the meantime."""
+    """Return the alert as the headline opens: a first notice opens with `Peak`, also if the event rose since."""
     if _is_voided(facts):
         return structs.replace(facts.alert, change=Change.VOIDED)
     if facts.plume.is_over:
