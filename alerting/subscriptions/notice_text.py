@@ -61,13 +61,13 @@ class NoticeWriter:
 
     def write_notice(self, facts: NoticeFacts, language: Language) -> NoticeText:
         """Return the text about one plume."""
-        texts, alert = texts_of("subscription", language), facts.alert
+        texts = texts_of("subscription", language)
         headline = _build_headline(facts, language)
         values = {
             "texts": texts,
             "headline": headline,
             "note": self._find_note(facts, language),
-            "url": self._build_url(alert, language),
+            "url": self._build_url(facts, language),
             "health": "" if _is_voided(facts) else self._find_health_line(facts, language),
             "complaint": self._describe_complaint(language),
             **_plume_values(facts, language),
@@ -77,16 +77,14 @@ class NoticeWriter:
             body=_TEMPLATES.get_template("notice.txt").render(values),
             title=_build_title(facts, language),
             summary=_build_summary(facts, language),
-            url=self._build_url(alert, language),
+            url=self._build_url(facts, language),
         )
 
     def write_summary(self, notices: Sequence[NoticeFacts], language: Language) -> NoticeText:
         """Return one text about the plumes that were held."""
         texts = texts_of("subscription", language)
         headline = texts.plural("held", len(notices))
-        lines = [
-            {"text": _build_line(facts, language), "url": self._build_url(facts.alert, language)} for facts in notices
-        ]
+        lines = [{"text": _build_line(facts, language), "url": self._build_url(facts, language)} for facts in notices]
         complaint = self._describe_complaint(language)
         values = {"texts": texts, "headline": headline, "lines": lines, "complaint": complaint}
         return NoticeText(
@@ -116,8 +114,8 @@ class NoticeWriter:
             url=f"{self._public_url}/{language}/",
         )
 
-    def _build_url(self, alert: Alert, language: Language) -> str:
-        return f"{self._public_url}/{language}/events/{alert.event_id}"
+    def _build_url(self, facts: NoticeFacts, language: Language) -> str:
+        return f"{self._public_url}/{language}/plumes/{facts.plume.id}"
 
     def _find_note(self, facts: NoticeFacts, language: Language) -> str:
         key = "corrected_part_note" if _is_corrected_in_part(facts) else f"{facts.reason.value}_note"

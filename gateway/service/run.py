@@ -51,6 +51,7 @@ def build_service(name: str, settings: Settings) -> Service:
                 settings.broker.for_api(),
                 settings.public_log,
                 _build_dossier_worker(settings),
+                subscriptions=settings.subscriptions,
             )
         case "alerting":
             from alerting.dispatch import dispatcher

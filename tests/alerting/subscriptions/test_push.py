@@ -43,7 +43,7 @@ async def test_a_plume_is_notified_and_its_rise_its_end_and_its_correction(
         "Correctie: geen piek bij Wijk aan Zee",
     ]
     assert "geen wettelijke norm" in received[1]["body"]
-    assert received[1]["url"] == "https://lucht.example/nl/events/7ckljx4okjr6urfo"
+    assert received[1]["url"] == "https://lucht.example/nl/plumes/7ckljx4okjr6urfo"
     assert len({message["id"] for message in received}) == 5
 
 

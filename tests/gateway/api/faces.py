@@ -182,6 +182,14 @@ WITHOUT_VALUES = {
     "/static/{path:path}": "files",
     "/map/{z}/{x}/{y}.png": "a base map",
     "/acknowledge/{token}": "one event, by a link",
+    **{
+        f"{prefix}/waarschuw-mij{route}": "subscriptions of residents, without values"
+        for prefix in ("", "/nl", "/en")
+        for route in (
+            "", "/verzonden", "/bevestigen/{token}", "/beheren/{token}", "/beheren/{token}/gegevens.json",
+            "/stoppen/{token}",
+        )
+    },
     "/sw.js": "a script",
     "/robots.txt": "a text",
     "/verify.py": "a program",
