@@ -121,7 +121,12 @@ async def test_a_damaged_context_costs_no_event_its_place_in_the_list(api, pipel
     (damaged,) = (await api.get("/api/v1/events", params={"limit": 1000})).json()["items"]
     assert damaged["around"]["words"]["en"] == "The stored surroundings cannot be read."
     assert [{**damaged, "around": None}] == [{**event, "around": None} for event in whole]
-    for address in (f"/nl/events/{damaged['id']}", "/nl/events", "/feeds/events.atom", f"/feeds/events/{damaged['id']}.cap"):
+    for address in (
+        f"/nl/events/{damaged['id']}",
+        "/nl/events",
+        "/feeds/events.atom",
+        f"/feeds/events/{damaged['id']}.cap",
+    ):
         assert (await api.get(address)).status_code == 200, address
 
 
