@@ -13,7 +13,7 @@ from edge_agent.configuration import ConfigurationError
 from gateway import settings
 from gateway.errors import GatewayError
 from gateway.model.timestamps import format_instant
-from gateway.quality.calibration import Calibration, find_calibration, group_versions
+from gateway.quality.calibration import CalibrationVersion, find_calibration, group_versions
 from gateway.store.calibrations import add_calibration, load_calibrations
 from gateway.store.connection import connect
 
@@ -81,9 +81,9 @@ def _add(args: argparse.Namespace, dsn: str) -> None:
     print(f"{added.label} holds from {format_instant(added.valid_from)}{end}")
 
 
-def read_calibration(args: argparse.Namespace) -> Calibration:
+def read_calibration(args: argparse.Namespace) -> CalibrationVersion:
     """Return what the arguments of `add` state, with version 0. Raises ConfigurationError with one sentence."""
-    calibration = Calibration(
+    calibration = CalibrationVersion(
         node=args.node,
         observed_property=args.property,
         version=0,
@@ -160,18 +160,18 @@ def _show(args: argparse.Namespace, dsn: str) -> None:
         print("\n".join(_describe(version)))
 
 
-def _describe_line(calibration: Calibration) -> str:
+def _describe_line(calibration: CalibrationVersion) -> str:
     return (
         f"version {calibration.version}, from {format_instant(calibration.valid_from)}, {_describe_sensor(calibration)}"
     )
 
 
-def _describe_sensor(calibration: Calibration) -> str:
+def _describe_sensor(calibration: CalibrationVersion) -> str:
     serial = "" if calibration.serial is None else f" {calibration.serial}"
     return escape_unprintable(f"{calibration.sensor_model}{serial}")
 
 
-def _describe(calibration: Calibration) -> Iterator[str]:
+def _describe(calibration: CalibrationVersion) -> Iterator[str]:
     end = "" if calibration.valid_until is None else f" until {format_instant(calibration.valid_until)}"
     yield f"{calibration.label} from {format_instant(calibration.valid_from)}{end}"
     yield f"    sensor       {_describe_sensor(calibration)}"

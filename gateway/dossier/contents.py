@@ -17,7 +17,7 @@ from gateway.dossier.request import DossierRequest
 from gateway.export.selection import Rows, Selection
 from gateway.model.event import EventKind
 from gateway.model.validity import is_undated, valid_value
-from gateway.quality.calibration import Calibration
+from gateway.quality.calibration import CalibrationVersion
 
 PUBLIC_KINDS = frozenset({EventKind.PEAK.value, EventKind.REGIONAL.value})
 
@@ -249,7 +249,7 @@ class Contents:
         return sorted({chapter.series.node for chapter in self.chapters})
 
     @property
-    def calibrations(self) -> Sequence[Calibration]:
+    def calibrations(self) -> Sequence[CalibrationVersion]:
         """The calibrations of its nodes that began before its end, by node, property and version."""
         return [
             version

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from alerting.sql import load_queries
 from gateway.model.legal_day import LEGAL_TIME_ZONE
-from gateway.quality.calibration import Calibration
+from gateway.quality.calibration import CalibrationVersion
 
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -81,7 +81,7 @@ class Selection:
     end: datetime
     averaging: Averaging = Averaging.RAW
     humidity_datastreams: Mapping[int, int] = field(default_factory=dict)
-    calibrations: Mapping[int, Sequence[Calibration]] = field(default_factory=dict)
+    calibrations: Mapping[int, Sequence[CalibrationVersion]] = field(default_factory=dict)
     time_zone: str = LEGAL_TIME_ZONE
 
     @property

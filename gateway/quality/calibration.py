@@ -37,11 +37,36 @@ from gateway.quality.humidity_correction import (
 FORMULA = "offset + slope * raw / (1 + (kappa / density) * a_w / (1 - a_w)) + humiditySlope * RH, a_w = RH / 100"
 
 
-class Calibration(Struct, frozen=True, kw_only=True):
+class Coefficients(Struct, frozen=True, kw_only=True):
+    """Coefficients of a calibration, see the module."""
+
+    offset: float = 0.0
+    slope: float = 1.0
+    humidity_slope: float = 0.0
+    kappa: float = 0.0
+
+    @property
+    def needs_humidity(self) -> bool:
+        """Whether a corrected value depends on the humidity."""
+        return self.humidity_slope != 0 or self.kappa != 0
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """Coefficients and constants by the names in documents."""
+        return {
+            "offset": self.offset,
+            "slope": self.slope,
+            "humiditySlope": self.humidity_slope,
+            "kappa": self.kappa,
+            "density": DENSITY,
+            "highestWaterActivity": MAX_WATER_ACTIVITY,
+        }
+
+
+class CalibrationVersion(Coefficients, frozen=True, kw_only=True):
     """One version of the calibration of a property of a node.
 
     sensor_model, serial  the instrument that was calibrated
-    offset, slope, humidity_slope, kappa  coefficients, see the module
     uncertainty           expanded uncertainty (k = 2) of a corrected value, in the unit of the property; None: unknown
     source                how the coefficients were obtained: a reference station, a laboratory, a document
     author                who states it, an organisation or a function
@@ -54,10 +79,6 @@ class Calibration(Struct, frozen=True, kw_only=True):
     valid_until: datetime | None = None
     sensor_model: str
     serial: str | None = None
-    offset: float = 0.0
-    slope: float = 1.0
-    humidity_slope: float = 0.0
-    kappa: float = 0.0
     uncertainty: float | None = None
     source: str
     author: str
@@ -72,36 +93,21 @@ class Calibration(Struct, frozen=True, kw_only=True):
         """Name and version, as `name@version`."""
         return f"{self.name}@{self.version}"
 
-    @property
-    def needs_humidity(self) -> bool:
-        """Whether a corrected value depends on the humidity."""
-        return self.humidity_slope != 0 or self.kappa != 0
 
-    @property
-    def parameters(self) -> dict[str, float]:
-        """Coefficients by the names in documents."""
-        return {
-            "offset": self.offset,
-            "slope": self.slope,
-            "humiditySlope": self.humidity_slope,
-            "kappa": self.kappa,
-            "density": DENSITY,
-            "highestWaterActivity": MAX_WATER_ACTIVITY,
-        }
+AppliedRule = CorrectionRule | CalibrationVersion
 
 
-AppliedRule = CorrectionRule | Calibration
-
-
-def group_versions(calibrations: Iterable[Calibration]) -> Mapping[tuple[str, str], Sequence[Calibration]]:
+def group_versions(
+    calibrations: Iterable[CalibrationVersion],
+) -> Mapping[tuple[str, str], Sequence[CalibrationVersion]]:
     """Return the versions by (node, property)."""
-    versions: dict[tuple[str, str], list[Calibration]] = {}
+    versions: dict[tuple[str, str], list[CalibrationVersion]] = {}
     for calibration in calibrations:
         versions.setdefault((calibration.node, calibration.observed_property), []).append(calibration)
     return versions
 
 
-def find_calibration(versions: Sequence[Calibration], at: datetime) -> Calibration | None:
+def find_calibration(versions: Sequence[CalibrationVersion], at: datetime) -> CalibrationVersion | None:
     """Return the version that holds at a moment. `versions`: of one property of one node, in any order."""
     begun = [version for version in versions if version.valid_from <= at]
     newest = max(begun, key=lambda version: version.version, default=None)
@@ -110,8 +116,8 @@ def find_calibration(versions: Sequence[Calibration], at: datetime) -> Calibrati
     return newest
 
 
-def calibrate(value: float | None, humidity: AirHumidity | None, calibration: Calibration) -> CorrectedValue:
-    """Correct a value by a calibration; the unit stays."""
+def calibrate(value: float | None, humidity: AirHumidity | None, calibration: Coefficients) -> CorrectedValue:
+    """Correct a value by the coefficients of a calibration; the unit stays."""
     if value is None:
         return NO_CORRECTION
     if not calibration.needs_humidity:

@@ -1,6 +1,6 @@
 """Correct a value by the rule that holds for it: a calibration of its node, else the general rule. Pure."""
 
-from gateway.quality.calibration import AppliedRule, Calibration, calibrate
+from gateway.quality.calibration import AppliedRule, CalibrationVersion, calibrate
 from gateway.quality.humidity_correction import (
     NO_CORRECTION,
     AirHumidity,
@@ -10,7 +10,7 @@ from gateway.quality.humidity_correction import (
 )
 
 
-def choose_rule(observed_property: str, calibration: Calibration | None) -> AppliedRule | None:
+def choose_rule(observed_property: str, calibration: CalibrationVersion | None) -> AppliedRule | None:
     """Return the rule for a value of this property; None: it is not corrected."""
     return find_rule(observed_property) if calibration is None else calibration
 
@@ -19,6 +19,6 @@ def apply_rule(rule: AppliedRule | None, value: float | None, humidity: AirHumid
     """Correct a value by its rule; the unit stays."""
     if rule is None:
         return NO_CORRECTION
-    if isinstance(rule, Calibration):
+    if isinstance(rule, CalibrationVersion):
         return calibrate(value, humidity, rule)
     return correct_for_humidity(value, humidity)

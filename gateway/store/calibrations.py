@@ -11,7 +11,7 @@ from psycopg.rows import class_row, scalar_row
 
 from alerting.sql import load_queries
 from gateway.errors import GatewayError
-from gateway.quality.calibration import Calibration
+from gateway.quality.calibration import CalibrationVersion
 from gateway.quality.humidity_correction import HUMIDITY_PROPERTY
 
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
@@ -21,7 +21,7 @@ class CalibrationError(GatewayError):
     """A calibration that cannot be stored; the message is one sentence."""
 
 
-def add_calibration(connection: psycopg.Connection, calibration: Calibration) -> Calibration:
+def add_calibration(connection: psycopg.Connection, calibration: CalibrationVersion) -> CalibrationVersion:
     """Store it as the newest version of its property and node, and return it with its number.
 
     Raises CalibrationError if the node or property is unknown, or these coefficients have no meaning for it.
@@ -39,14 +39,14 @@ def add_calibration(connection: psycopg.Connection, calibration: Calibration) ->
 
 def load_calibrations(
     connection: psycopg.Connection, node: str | None = None, observed_property: str | None = None
-) -> list[Calibration]:
+) -> list[CalibrationVersion]:
     """Every version by node, property and version; with a node or property only of these."""
-    cursor = connection.cursor(row_factory=class_row(Calibration))
+    cursor = connection.cursor(row_factory=class_row(CalibrationVersion))
     values = {"node": node, "observed_property": observed_property}
     return cursor.execute(_QUERIES["select_calibrations_of"], values).fetchall()
 
 
-def _check_property(calibration: Calibration, unit: str | None) -> None:
+def _check_property(calibration: CalibrationVersion, unit: str | None) -> None:
     name = calibration.observed_property
     if unit is None:
         raise CalibrationError(f"no property {name!r} is registered; `/api/v1/observed-properties` has all")

@@ -13,7 +13,7 @@ from gateway.api.schemas.schema import Json
 from gateway.export.selection import Averaging, Selection
 from gateway.model.legal_day import LEGAL_TIME_ZONE
 from gateway.model.properties import PROPERTIES
-from gateway.quality.calibration import AppliedRule, Calibration, find_calibration
+from gateway.quality.calibration import AppliedRule, CalibrationVersion, find_calibration
 from gateway.quality.correction import choose_rule
 from gateway.quality.humidity_correction import HUMIDITY_PROPERTY, find_rule
 
@@ -90,7 +90,9 @@ class PublicRegistry:
     stations: Mapping[str, StationRow] = field(default_factory=dict)
     properties: Mapping[str, ObservedPropertyRow] = field(default_factory=dict)
     datastreams: Mapping[int, DatastreamRow] = field(default_factory=dict)
-    calibrations: Mapping[tuple[str, str], Sequence[Calibration]] = field(default_factory=dict)  # by (node, property)
+    calibrations: Mapping[tuple[str, str], Sequence[CalibrationVersion]] = field(
+        default_factory=dict
+    )  # by (node, property)
 
     def datastreams_of(self, station: str, observed_property: str) -> Sequence[int]:
         """Ids of the datastreams of a property at a station: one per node that ever measured there."""
@@ -109,12 +111,12 @@ class PublicRegistry:
                 )
         return sources
 
-    def calibrations_of(self, ids: Sequence[int]) -> dict[int, Sequence[Calibration]]:
+    def calibrations_of(self, ids: Sequence[int]) -> dict[int, Sequence[CalibrationVersion]]:
         """Per datastream that has a calibration all versions of it."""
         keys = {id_: (self.datastreams[id_].node, self.datastreams[id_].observed_property) for id_ in ids}
         return {id_: self.calibrations[key] for id_, key in keys.items() if key in self.calibrations}
 
-    def list_calibrations(self) -> list[Calibration]:
+    def list_calibrations(self) -> list[CalibrationVersion]:
         """Every version of every calibration, by node, property and version."""
         return [version for versions in self.calibrations.values() for version in versions]
 

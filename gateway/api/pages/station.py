@@ -22,7 +22,7 @@ from gateway.api.schemas.observations import Mean
 from gateway.export.selection import Averaging
 from gateway.model.properties import SHOWN_PROPERTIES
 from gateway.model.timestamps import format_instant
-from gateway.quality.calibration import AppliedRule, Calibration
+from gateway.quality.calibration import AppliedRule, CalibrationVersion
 from gateway.quality.humidity_correction import find_rule
 
 router = APIRouter()
@@ -108,7 +108,7 @@ async def show_station(
             plumes=plumes,
             averaging=averaging.value,
             rule=rule,
-            is_calibrated=isinstance(rule, Calibration),
+            is_calibrated=isinstance(rule, CalibrationVersion),
             boot=boot,
         ),
     )

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from gateway.api.schemas.schema import Instant, LicensedDocument, Schema
 from gateway.model.timestamps import format_instant
-from gateway.quality.calibration import FORMULA, Calibration
+from gateway.quality.calibration import FORMULA, CalibrationVersion
 from gateway.quality.humidity_correction import CORRECTION_RULES, find_rule
 
 
@@ -53,7 +53,7 @@ def find_correction_name(observed_property: str) -> CorrectionName | None:
     return None if rule is None else CorrectionName(name=rule.name, version=rule.version)
 
 
-def build_corrections(attribution: str, calibrations: Iterable[Calibration] = ()) -> Corrections:
+def build_corrections(attribution: str, calibrations: Iterable[CalibrationVersion] = ()) -> Corrections:
     """Every rule, and these calibrations, as the API shows them."""
     rules = [
         Correction(
@@ -71,7 +71,7 @@ def build_corrections(attribution: str, calibrations: Iterable[Calibration] = ()
     return Corrections(items=items, attribution=attribution)
 
 
-def _build_calibration(calibration: Calibration, attribution: str) -> Correction:
+def _build_calibration(calibration: CalibrationVersion, attribution: str) -> Correction:
     until = calibration.valid_until
     return Correction(
         name=calibration.name,

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from gateway.__main__ import main
 from gateway.model.timestamps import format_instant
-from gateway.quality.calibration import Calibration, calibrate, find_calibration
+from gateway.quality.calibration import CalibrationVersion, calibrate, find_calibration
 from gateway.quality.humidity_correction import AirHumidity, MissingCorrection
 from gateway.store.calibrations import CalibrationError, add_calibration
 from gateway.transparency.leaf import LeafKind, hash_content
@@ -28,7 +28,7 @@ START = datetime.fromtimestamp(T0 / 1000, UTC)
 HOUR = START.replace(minute=0, second=0, microsecond=0)
 PERIOD = {"start": format_instant(HOUR), "end": format_instant(HOUR + timedelta(hours=1))}
 PATH = "/api/v1/stations/wijk-aan-zee/observations"
-LINE = Calibration(
+LINE = CalibrationVersion(
     node="ijm-001",
     observed_property="pm2_5",
     version=1,
