@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from os import urandom
 from pathlib import Path
@@ -25,7 +25,6 @@ import psycopg
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from alerting.alert import Change
 from alerting.decide.routing import Route
 from alerting.delivery.settings import SmtpSettings, WebhookSettings
 from alerting.settings import AlertingSettings, ReceiverSettings
@@ -205,10 +204,8 @@ async def kill_workers(bench: Bench, kills: int, subscribers: int = 20, seed: in
     workers, started = [bench.start(), bench.start()], time.perf_counter()
     for number in range(kills):
         for _ in range(chance.randrange(1, 4)):
-            change = {"change": Change.OPENED}
-            await insert_alerts(
-                bench.dsn, make_alert(event_id=f"k{events}", plume=f"k{events}", station=f"s{events}", **change)
-            )
+            event = f"k{events}"
+            await insert_alerts(bench.dsn, make_alert(event_id=event, plume=event, station=event))
             events += 1
         await asyncio.sleep(chance.random() * 1.5)
         victim = chance.randrange(2)
@@ -227,19 +224,32 @@ async def kill_workers(bench: Bench, kills: int, subscribers: int = 20, seed: in
     with psycopg.connect(bench.dsn) as connection:
         ((ids, people, wrong),) = connection.execute(
             """SELECT count(DISTINCT push_id), count(DISTINCT (pseudonym, plume)),
-                      count(*) FILTER (WHERE outcome <> 'delivered') FROM subscriptions.delivery WHERE plume LIKE 'k%'"""
+                      count(*) FILTER (WHERE outcome <> 'delivered')
+               FROM subscriptions.delivery WHERE plume LIKE 'k%'"""
         ).fetchall()
     expected = subscribers * events
-    print(f"{kills} kills, {events} events, {subscribers} subscribers, {time.perf_counter() - started:.0f} s")
+    seconds = time.perf_counter() - started
+    print(f"{kills} kills, {events} events, {subscribers} subscribers, {seconds:.0f} s")
     print(f"pushes: {expected - len(pairs)} forgotten, {ids - people} under a second id, "
           f"{pairs.total() - len(pairs)} arrived twice under the same id; {wrong} attempts without success")  # fmt: skip
     assert len(pairs) == expected
     assert ids == people == expected
 
 
-async def main(options: argparse.Namespace) -> None:
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M}, load {Path('/proc/loadavg').read_text().split(' ', 1)[0]}")
-    async with AsyncExitStack() as stack:
+async def measure(bench: Bench, web: WebServer, options: argparse.Namespace) -> None:
+    await wait_until(lambda: is_port_open("127.0.0.1", bench.port), within=60)
+    if options.latency:
+        await measure_latency(bench, options.latency)
+    if options.crowd:
+        await measure_crowd(bench, options.crowd, web)
+    if options.kills:
+        await kill_workers(bench, options.kills)
+
+
+def main(options: argparse.Namespace) -> None:
+    load = Path("/proc/loadavg").read_text().split(" ", 1)[0]
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M}, load {load}", flush=True)
+    with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="piekwacht-bench-")))
         folder.chmod(0o755)
         postgres = stack.enter_context(Postgres(folder, options={"max_connections": "100"}))
@@ -249,13 +259,7 @@ async def main(options: argparse.Namespace) -> None:
         bench = Bench(dsn, folder, web.url)
         service = subprocess.Popen([sys.executable, "-c", SERVICE, str(bench.port), str(bench.log)])
         stack.callback(service.kill)
-        await wait_until(lambda: is_port_open("127.0.0.1", bench.port), within=60)
-        if options.latency:
-            await measure_latency(bench, options.latency)
-        if options.crowd:
-            await measure_crowd(bench, options.crowd, web)
-        if options.kills:
-            await kill_workers(bench, options.kills)
+        asyncio.run(measure(bench, web, options))
 
 
 if __name__ == "__main__":
@@ -264,4 +268,4 @@ if __name__ == "__main__":
     parser.add_argument("--latency", type=int, default=1_000, help="subscribers whose delay is measured")
     parser.add_argument("--crowd", type=int, default=10_000, help="subscribers beside whom an inspector is notified")
     parser.add_argument("--kills", type=int, default=500, help="kills of workers")
-    asyncio.run(main(parser.parse_args()))
+    main(parser.parse_args())

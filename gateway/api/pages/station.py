@@ -1,6 +1,6 @@
 """`/stations/{id}`: the values of one station as a chart and a table, with links to files."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 
 from alerting.vocabulary import UNIT_SYMBOLS
 from gateway.api.data.averages import MeanCache
+from gateway.api.data.latest_values import LatestValues
 from gateway.api.http.parameters import ItemId
 from gateway.api.pages.chart import Chart, Line, MarkedPeriod
 from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS
@@ -21,6 +22,7 @@ from gateway.api.schemas.observations import Mean
 from gateway.export.selection import Averaging
 from gateway.model.properties import SHOWN_PROPERTIES
 from gateway.model.timestamps import format_instant
+from gateway.quality.calibration import AppliedRule, CalibrationVersion
 from gateway.quality.humidity_correction import find_rule
 
 router = APIRouter()
@@ -51,7 +53,7 @@ async def show_station(
     if period not in PERIODS:
         period = "day" if len(hours) > 2 else "last_hour"  # a day of a new station is an empty chart
     period_length, averaging, step = PERIODS[period]
-    rule = find_rule(property_id)
+    rule = find_shown_rule(view.latest_values, id_, property_id)
     means = await fetch_means(view, id_, property_id, (view.now - period_length, view.now), averaging)
     filters = EventFilters(station=id_, property=property_id, start=view.now - period_length)
     event_documents = [strip_licence(event) for event in await events.fetch_events(view.request, 50, filters)]
@@ -108,9 +110,19 @@ async def show_station(
             plumes=newest_plumes,
             averaging=averaging.value,
             rule=rule,
+            is_calibrated=isinstance(rule, CalibrationVersion),
             boot=boot,
         ),
     )
+
+
+def find_shown_rule(latest_values: LatestValues, station: str, name: str) -> AppliedRule | None:
+    """The rule that the page names: of the node that measures there, at this moment; None: nothing is corrected."""
+    if not latest_values.registry.has_correction(station, name):
+        return None
+    window = latest_values.windows.get(station, {}).get(name)
+    node = "" if window is None else window.node
+    return latest_values.registry.find_applied_rule(node, name, datetime.now(UTC)) or find_rule(name)
 
 
 async def fetch_means(
