@@ -18,7 +18,9 @@ from rich.console import Console
 from rich.live import Live
 
 from alerting.sql import load_queries
+from alerting.subscriptions.push_message import create_vapid_key
 from gateway.demo import config, nodes, public_log, reconciliation, stations, terminal
+from gateway.demo.mailbox_page import MailboxPage
 from gateway.demo.receivers import Mailbox, ReceivedNotification, Webhook
 from gateway.errors import StartError
 from gateway.store.migrate import migrate
@@ -97,6 +99,7 @@ class Demo:
         self._dsn = postgres.create_database("piekwacht")
         migrate(self._dsn)
         mailbox = self._stack.enter_context(Mailbox(self._received.append))
+        self._mailbox_url = self._stack.enter_context(MailboxPage(lambda: list(self._received))).url
         webhook = self._stack.enter_context(Webhook(self._received.append))
         signer = nodes.load_or_create_key(self._folder / "gateway.key", "gateway.ijmond")
         self._nodes = nodes.plan_nodes(
@@ -120,6 +123,7 @@ class Demo:
                 self._stack, self._folder / "public-log", f"{_HOST}:{self._options.port}"
             ),
             replay=not self._options.live,
+            vapid_key=self._load_vapid_key(),
         )
         self._print(f"starting the gateway ({broker.program}, PostgreSQL) ...")
         self._gateway = self._start_gateway()
@@ -162,6 +166,13 @@ class Demo:
         if self._gateway is not None:
             self._gateway.stop()
         return result
+
+    def _load_vapid_key(self) -> Path:
+        """Return the key of notices in browsers; made at the first start in this folder."""
+        path = self._folder / "vapid.pem"
+        if not path.exists():
+            create_vapid_key(path)
+        return path
 
     def _is_ingesting(self) -> bool:
         """Whether the gateway is subscribed: messages sent earlier would wait for a repetition."""
@@ -213,7 +224,12 @@ class Demo:
 
     def _urls(self) -> list[str]:
         base = f"http://{_HOST}:{self._options.port}"
-        return [f"map: {base}/", f"API: {base}/api/v1/stations", f"metrics: {base}/metrics"]
+        return [
+            f"map: {base}/",
+            f"mailbox: {self._mailbox_url}",
+            f"API: {base}/api/v1/stations",
+            f"metrics: {base}/metrics",
+        ]
 
     def _is_over(self) -> bool:
         return self._options.duration is not None and time.monotonic() - self._started_at > self._options.duration
