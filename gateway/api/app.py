@@ -22,6 +22,7 @@ from gateway.api.data.averages import MeanCache
 from gateway.api.data.database import Database
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.data.log_heads import LogHeads
+from gateway.api.data.playback import PlaybackCache
 from gateway.api.feeds import routes as feeds
 from gateway.api.http import openapi, problems, static_files
 from gateway.api.http.cache import Cache, RequestIndex, TtlCache
@@ -35,6 +36,7 @@ from gateway.api.live import routes as live
 from gateway.api.live.admission import Admission
 from gateway.api.live.hub import Hub
 from gateway.api.live.protocol import LiveProtocol
+from gateway.api.pages import first_screen
 from gateway.api.pages import routes as pages
 from gateway.api.routes import (
     acknowledge,
@@ -47,6 +49,7 @@ from gateway.api.routes import (
     log,
     observations,
     places,
+    playback,
     proofs,
     security_txt,
 )
@@ -104,6 +107,7 @@ def create_app(
     app.state.latest_values, app.state.hub = latest_values, hub
     app.state.cache, app.state.request_index, app.state.mean_cache = Cache(), RequestIndex(), MeanCache(database)
     app.state.status_cache, app.state.tile_cache = TtlCache(), tile_cache
+    app.state.playback_cache = PlaybackCache(database)
     app.state.public_log, app.state.log_heads = public_log, LogHeads(public_log)
     problems.install(app, COMMON_HEADERS)
     openapi.install(app)
@@ -112,7 +116,10 @@ def create_app(
     app.state.admission = Admission(app.state.anonymous_limit, settings.max_viewers)
     app.add_middleware(HeadersMiddleware)
     service.install(app, dsn, dossiers)
-    for route_module in (index, places, observations, events, alerts, live, detection, proofs, inspector):
+    api_modules = (
+        index, places, observations, playback, events, first_screen, alerts, live, detection, proofs, inspector,
+    )  # fmt: skip
+    for route_module in api_modules:
         app.include_router(route_module.router, prefix="/api/v1")
     app.include_router(health.router)
     app.include_router(security_txt.router)

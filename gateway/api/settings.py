@@ -69,6 +69,7 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     operator                 organisation that runs this site, named on pages and in exports
     contact                  address of a page with contact details
     email                    e-mail address for visitors
+    complaint_url            address of the authority's own form for complaints; empty: pages name the authority only
     base_map                 base map
     access                   limits, and how staff sign in
     security_txt             contact for reports of vulnerabilities
@@ -96,6 +97,7 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     operator: str = "Piekwacht"
     contact: str = "https://example.org/piekwacht"
     email: str = "piekwacht@example.org"
+    complaint_url: Annotated[str, Meta(pattern=r"^$|^https?://[^ ]+$")] = ""
     base_map: BaseMapSettings = BaseMapSettings()
     access: AccessSettings = AccessSettings()
     security_txt: SecurityTxtSettings | None = None

@@ -91,8 +91,8 @@ async def test_a_station_page_shows_an_interactive_chart_and_live_values(visit, 
 
 async def test_a_station_page_is_complete_without_javascript(visit, air):
     page = await visit("/nl/stations/wijk-aan-zee", java_script_enabled=False)
-    await expect(page.locator("svg.chart path.mean")).to_have_count(1)
-    await expect(page.locator("svg.chart .marked")).to_have_count(1)
+    await expect(page.locator("svg.wide path.mean")).to_have_count(1)
+    await expect(page.locator("svg.wide .marked")).to_have_count(1)
     await expect(page.locator("#hours")).to_be_visible()
     await expect(page.locator("#peaks li")).to_have_count(1)
     await save_screenshot(page, "station-no-script")

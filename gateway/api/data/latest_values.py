@@ -19,7 +19,9 @@ from msgspec import Raw
 from psycopg.rows import TupleRow
 
 from alerting.log import get_logger
+from gateway.api.data.base_maps import load_places
 from gateway.api.data.database import Database
+from gateway.api.data.gazetteer import Gazetteer, build_gazetteer
 from gateway.api.data.loading import load_public_registry
 from gateway.api.data.minute_window import MinuteWindow
 from gateway.api.data.registry import PublicRegistry
@@ -64,7 +66,7 @@ class LatestValues:
 
     def __init__(self, database: Database) -> None:
         self._database, self._seen_commit = database, 0
-        self.registry = PublicRegistry()
+        self.registry, self.gazetteer = PublicRegistry(), Gazetteer(())
         self.windows: dict[str, dict[str, MinuteWindow]] = {}
         self.station_json: dict[str, Raw] = {}  # stations as JSON, until one of their values changes
         self._registry_version: int | None = None
@@ -118,6 +120,7 @@ class LatestValues:
             registry = await load_public_registry(self._database.fetch)
             windows = await self._load_windows(registry)
             self.registry, self.windows, self.station_json = registry, windows, {}
+            self.gazetteer = build_gazetteer(load_places(registry.areas), registry.stations.values())
         finally:
             buffered, self._buffered = self._buffered, None
         for message in buffered:

@@ -24,7 +24,9 @@ from gateway.api.schemas.places import (
     Station,
     Stations,
 )
+from gateway.api.schemas.playback import Playback, PlaybackPeak
 from gateway.api.schemas.service import Landing, Problem
+from gateway.api.schemas.situations import Situation, Situations
 
 _REF = "#/components/schemas/{name}"
 _PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -48,6 +50,7 @@ _SCHEMA_TYPES = (
     *inspector.SCHEMA_TYPES,
     Areas, Area, Sites, Site, Stations, Station, ObservedProperties, ObservedProperty, Datastreams,
     Datastream, Reading, Mean, Observations, Events, Event, Revisions, Alerts, Alert, Landing,
+    Playback, PlaybackPeak, Situations, Situation,
     Correction, Corrections, Problem, detection.DetectionFigures, detection.DetectionFigure, detection.SyntheticPeaks,
 )  # fmt: skip
 

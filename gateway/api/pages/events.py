@@ -18,7 +18,8 @@ from gateway.api.pages.event_texts import ChartPeriod, choose_chart_period, desc
 from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS
 from gateway.api.pages.plumes import group_into_plumes
 from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing, strip_licence
-from gateway.api.pages.station import build_flag_spans, build_lines, build_peak_spans, estimate_background, fetch_means
+from gateway.api.pages.station import build_flag_spans, build_lines, build_peak_spans, estimate_background
+from gateway.api.pages.station_extras import fetch_means
 from gateway.api.routes import alerts, events
 from gateway.api.routes.alerts import AlertFilters
 from gateway.api.routes.events import EventFilters

@@ -64,19 +64,29 @@ function drawMap() {
   if (bounds.isValid()) map.fitBounds(bounds, { maxZoom: 13 });
 }
 
+let frame = null; // a moment of the past that the playback shows: values and peaks by station
+
 function hasOpenPeak(id) {
+  if (frame) return frame.peaks.includes(id);
   return [...events.values()].some((e) => e.station === id && e.kind === "peak" && !e.end && e.change !== "voided");
 }
 
 // If markers overlap, a station with a peak is on top, then the highest value.
 function zIndexOffset(feature) {
-  const newestMinute = feature.properties.newest[shownProperty];
-  const value = hasNoData(newestMinute) ? 0 : (newestMinute?.mean ?? 0);
+  const minute = shownValue(feature);
+  const value = hasNoData(minute) ? 0 : (minute?.mean ?? 0);
   return (hasOpenPeak(feature.id) ? 2000 : 0) + Math.max(0, Math.min(1000, Math.round(value)));
 }
 
+// The value that a marker shows: the newest minute, or that of the played moment.
+function shownValue(feature) {
+  if (!frame) return feature.properties.newest[shownProperty];
+  const mean = frame.property === shownProperty ? (frame.values[feature.id] ?? null) : null;
+  return { mean, unit: frame.unit, averaging: "1min", observedAt: mean === null ? null : new Date(now()).toISOString() };
+}
+
 function icon(feature) {
-  const value = feature.properties.newest[shownProperty];
+  const value = shownValue(feature);
   const noData = hasNoData(value);
   const steps = boot.colourSteps[shownProperty];
   const step = !noData && steps && value.mean !== null ? ` c${steps.filter((s) => value.mean >= s).length}` : "";
@@ -89,7 +99,7 @@ const meanText = (value) => `${number(value.mean)} ${unit(value.unit)}, ${averag
 
 // What a marker says to the pointer and to a screen reader: the number on it is a mean, and of what.
 function markerTitle(feature) {
-  const value = feature.properties.newest[shownProperty];
+  const value = shownValue(feature);
   const name = feature.properties.name;
   return hasNoData(value) || value.mean === null ? name : `${name}: ${meanText(value)}`;
 }
@@ -118,6 +128,7 @@ function legend() {
 // --- table and lists ----------------------------------------------------------------------------
 
 function drawTable() {
+  if (boot.moment) return; // the table shows that moment
   for (const feature of stations.values()) {
     const row = document.querySelector(`tr[data-station="${CSS.escape(feature.id)}"]`);
     if (!row) continue;
@@ -240,6 +251,11 @@ function receiveValues(values) {
 document.getElementById("property").addEventListener("change", (change) => {
   shownProperty = change.target.value;
   legend();
+  drawMarkers();
+});
+
+document.addEventListener("piekwacht:frame", ({ detail }) => {
+  frame = detail;
   drawMarkers();
 });
 

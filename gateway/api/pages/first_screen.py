@@ -1,0 +1,208 @@
+"""The first screen: the answer for a reader's own place, or for the whole area, and the nearest three stations.
+
+`home` renders it; `/api/v1/situations` gives the same sentences to the script that keeps the screen up to date. A place
+is looked up on this server, in the base maps and the stations; without one in the request nothing is stored or sent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from alerting.alert import Severity
+from alerting.vocabulary import Language
+from gateway.api.data.gazetteer import Gazetteer, NamedPlace, SearchFailure, sort_by_distance
+from gateway.api.data.registry import PublicRegistry
+from gateway.api.http.cache import TtlCache
+from gateway.api.http.openapi import describe_responses
+from gateway.api.http.parameters import AreaId
+from gateway.api.http.problems import reject_unknown_parameters
+from gateway.api.http.responses import respond_cached
+from gateway.api.pages.formats import Formats
+from gateway.api.pages.plumes import group_into_plumes
+from gateway.api.pages.renderer import View, build_view, strip_licence
+from gateway.api.pages.situation import Notice, OpenPeak, StationAir, build_situations
+from gateway.api.routes import alerts, events
+from gateway.api.routes.alerts import AlertFilters
+from gateway.api.routes.events import EventFilters
+from gateway.api.routes.places import get_latest_values
+from gateway.api.schemas.alerts import Alert
+from gateway.api.schemas.events import Event
+from gateway.api.schemas.observations import Minute
+from gateway.api.schemas.situations import Situation, Situations
+
+router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["events"])
+
+NEAREST_COUNT = 3
+_FAR_METRES = 5_000.0
+_MAX_PEAKS, _MAX_ALERTS = 200, 500
+_MAX_AGE = 2.0
+_SHARED_SECONDS = 1.0
+_SENT_STATES = {"delivered", "partial"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearStation:
+    """A station on the first screen. `distance`: from the reader's place in metres; None without a place."""
+
+    situation: Situation
+    distance: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstScreen:
+    """The first screen. `problem`: why the place is not known; empty without one."""
+
+    place: NamedPlace | None
+    problem: str
+    headline: str
+    facts: Sequence[str]
+    state: str
+    event: str | None
+    nearest: Sequence[NearStation]
+
+
+@router.get(
+    "/situations",
+    summary="In words: whether something is in the air at each station now",
+    responses=describe_responses(Situations),
+)
+async def list_situations(
+    request: Request, area: AreaId = None, language: Annotated[Language, Query(description="of the texts")] = "nl"
+) -> Response:
+    """The sentences of the first screen."""
+
+    async def make() -> Situations:
+        latest_values = await get_latest_values(request)
+        latest_values.check_parameters(area=area)
+        return await fetch_situations(build_view(request, language, "", latest_values), area)
+
+    return await respond_cached(request, make, max_age=_MAX_AGE)
+
+
+async def fetch_situations(view: View, area: str | None = None) -> Situations:
+    """The situation at each station now; `area`: only at its stations. Pages and API share it for a second."""
+    cache: TtlCache = view.request.app.state.status_cache
+    return await cache.get(f"situations {view.language} {area}", _SHARED_SECONDS, lambda: _fetch(view, area))
+
+
+async def _fetch(view: View, area: str | None) -> Situations:
+    open_events = await events.fetch_events(
+        view.request, _MAX_PEAKS, EventFilters(area=area, open=True, kinds=events.PUBLIC_KINDS)
+    )
+    peaks = await attach_notices(view, open_events)
+    minutes = {id_: view.latest_values.build_minutes(id_) for id_ in view.registry.stations}
+    stations = join_stations(view.registry, minutes, peaks, area)
+    return build_situations(
+        view,
+        stations,
+        name_areas(view, area),
+        view.settings.no_data_after_seconds,
+        view.settings.operator,
+    )
+
+
+async def attach_notices(view: View, open_events: Sequence[Event]) -> list[OpenPeak]:
+    """The plumes of these events, each with the first notification about any of its events."""
+    if not open_events:
+        return []
+    filters = AlertFilters(
+        start=min(datetime.fromisoformat(event.onset) for event in open_events) - timedelta(minutes=1)
+    )
+    alerts_by_event: dict[str, list[Alert]] = {}
+    for alert in await alerts.fetch_alerts(view.request, _MAX_ALERTS, filters):
+        alerts_by_event.setdefault(alert.event, []).append(alert)
+    event_by_id = {event.id: event for event in open_events}
+    peaks = []
+    for plume in group_into_plumes([strip_licence(event) for event in open_events]):
+        members = [event_by_id[member["id"]] for member in (plume.main, *plume.others)]
+        plume_alerts = [alert for member in members for alert in alerts_by_event.get(member.id, ())]
+        stations = frozenset(member.station for member in members)
+        peaks.append(OpenPeak(event=members[0], stations=stations, notice=choose_notice(plume_alerts)))
+    return peaks
+
+
+def choose_notice(plume_alerts: Sequence[Alert]) -> Notice | None:
+    """The notification that arrived first; else the first that is on its way; None if none was made or all failed."""
+    sent = [alert for alert in plume_alerts if alert.state in _SENT_STATES and alert.finished_at is not None]
+    if sent:
+        first = min(sent, key=lambda alert: str(alert.finished_at))
+        return Notice(authority=first.authority, sent_at=first.finished_at)
+    waiting = [alert for alert in plume_alerts if alert.finished_at is None]
+    return Notice(authority=waiting[-1].authority, sent_at=None) if waiting else None
+
+
+def join_stations(
+    registry: PublicRegistry, minutes: Mapping[str, Mapping[str, Minute]], peaks: Sequence[OpenPeak], area: str | None
+) -> list[StationAir]:
+    """Each station of the area with its minutes and its worst peak; `peaks` are in no order."""
+    peak_by_station: dict[str, OpenPeak] = {}
+    for peak in sorted(peaks, key=lambda item: Severity(item.event.severity).rank):
+        peak_by_station.update(dict.fromkeys(peak.stations, peak))
+    return [
+        StationAir(station=station, minutes=minutes.get(station.id, {}), peak=peak_by_station.get(station.id))
+        for station in registry.stations.values()
+        if area in {None, station.area}
+    ]
+
+
+def name_areas(formats: Formats, area: str | None) -> str:
+    """The names of the areas as a text."""
+    areas = formats.registry.areas
+    return ", ".join(row.name for row in areas.values() if area in {None, row.id}) or "Piekwacht"
+
+
+def choose_first_screen(
+    formats: Formats, gazetteer: Gazetteer, situations: Situations, wanted_place: str
+) -> FirstScreen:
+    """The first screen for a place as a reader typed it; empty: for all stations."""
+    place = gazetteer.search(wanted_place) if wanted_place.strip() else None
+    if place is None or isinstance(place, SearchFailure):
+        problem = "" if place is None else formats.texts[place].format(text=wanted_place.strip()[:40])
+        nearest = [NearStation(situation=item, distance=None) for item in situations.items[:NEAREST_COUNT]]
+        return FirstScreen(
+            place=None,
+            problem=problem,
+            headline=situations.headline,
+            facts=situations.facts,
+            state=situations.state,
+            event=situations.event,
+            nearest=nearest,
+        )
+    return _build_local_screen(formats, place, situations)
+
+
+def _build_local_screen(formats: Formats, place: NamedPlace, situations: Situations) -> FirstScreen:
+    """The first screen of a place: the worst of the nearest three stations answers for it."""
+    by_station = {item.station: item for item in situations.items}
+    ranked = sort_by_distance(formats.registry.stations.values(), place.latitude, place.longitude)
+    nearest = [
+        NearStation(situation=by_station[station.id], distance=distance)
+        for distance, station in ranked
+        if station.id in by_station
+    ][:NEAREST_COUNT]
+    if not nearest:
+        return FirstScreen(
+            place=place, problem="", headline=situations.headline, facts=[], state="no_data", event=None, nearest=[]
+        )
+    worst = max(nearest, key=lambda item: item.situation.rank).situation
+    headline = worst.headline
+    if worst.state in {"quiet", "no_data"}:
+        headline = formats.texts[f"air_{worst.state}_place"].format(place=place.name)
+    facts = list(worst.facts)
+    if nearest[0].distance is not None and nearest[0].distance > _FAR_METRES:
+        facts.append(formats.texts["air_far"].format(distance=formats.distance(nearest[0].distance)))
+    elsewhere = [item for item in situations.items if item.state == "peak"]
+    if elsewhere and worst.state != "peak":
+        facts.append(formats.texts["air_elsewhere"].format(headline=elsewhere[0].headline))
+    return FirstScreen(
+        place=place,
+        problem="",
+        headline=headline,
+        facts=facts,
+        state=worst.state,
+        event=worst.event,
+        nearest=nearest,
+    )

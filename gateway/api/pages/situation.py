@@ -1,0 +1,229 @@
+"""Is something in the air, since when, how bad, from where, and who knows of it: the answer in sentences. Pure.
+
+`first_screen` fetches what the answer is made of. A station has a peak while the detector's event goes on. Without a
+peak it is raised if a one-minute mean reaches the first level of the map's colours, so that the label and the colour
+of the marker agree.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from alerting.alert import Severity
+from alerting.vocabulary import compass_direction, severity_text
+from gateway.api.data.registry import StationRow
+from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS, Formats
+from gateway.api.schemas.events import Event, Wind
+from gateway.api.schemas.observations import Minute
+from gateway.api.schemas.situations import Situation, Situations, State
+from gateway.detection.context import wind_from_sums
+from gateway.model.properties import PROPERTIES, SHOWN_PROPERTIES
+from gateway.model.texts import texts_of
+from gateway.model.timestamps import format_instant
+
+_RANKS: Mapping[State, int] = {"no_data": 0, "quiet": 1, "raised": 2, "peak": 10}
+_CALM_SPEED = 0.5  # m/s; below it a vane shows no direction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """The first notification of a plume. `sent_at` None: it is on its way."""
+
+    authority: str
+    sent_at: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenPeak:
+    """The leading event of a plume that goes on, the stations where it is, and whom it was reported to."""
+
+    event: Event
+    stations: frozenset[str]
+    notice: Notice | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StationAir:
+    """The newest minutes of one station by property, and the worst peak that goes on there."""
+
+    station: StationRow
+    minutes: Mapping[str, Minute]
+    peak: OpenPeak | None
+
+
+def build_situations(
+    formats: Formats, stations: Sequence[StationAir], area_name: str, no_data_after: float, attribution: str
+) -> Situations:
+    """The situation at each station, the worst first; equals by name."""
+    recent = {item.station.id: _select_recent(item.minutes, formats.now, no_data_after) for item in stations}
+    wind_facts = [describe_measured_wind(formats, list(recent.values()))]
+    items = [_build_situation(formats, item, recent[item.station.id], wind_facts) for item in stations]
+    items.sort(key=lambda item: (-item.rank, item.station_name))
+    worst = items[0] if items else None
+    state: State = "no_data" if worst is None else worst.state
+    if worst is not None and state in {"peak", "raised"}:
+        headline, facts = worst.headline, worst.facts
+    else:
+        headline = formats.texts[f"air_{state}_area"].format(area=area_name)
+        facts = wind_facts if state == "quiet" else []
+    return Situations(
+        at=format_instant(formats.now),
+        headline=headline,
+        facts=[*facts, *_describe_more_peaks(formats, stations)],
+        state=state,
+        event=None if worst is None else worst.event,
+        items=items,
+        attribution=attribution,
+    )
+
+
+def describe_measured_wind(formats: Formats, minutes_of_stations: Sequence[Mapping[str, Minute]]) -> str:
+    """The wind over the stations that measure it now, as a sentence."""
+    east = north = speed = 0.0
+    directions, speeds = 0, 0
+    for minutes in minutes_of_stations:
+        direction, wind_speed = _mean_of(minutes, "wind_direction"), _mean_of(minutes, "wind_speed")
+        if wind_speed is not None:
+            speed, speeds = speed + wind_speed, speeds + 1
+        if direction is not None and (wind_speed is None or wind_speed >= _CALM_SPEED):
+            east, north = east + math.sin(math.radians(direction)), north + math.cos(math.radians(direction))
+            directions += 1
+    if speeds and speed / speeds < _CALM_SPEED:
+        return str(formats.texts["air_calm"])
+    mean_speed = speed / speeds if speeds else _CALM_SPEED
+    wind = wind_from_sums(east, north, mean_speed * directions, directions)
+    if wind is None:
+        return formats.texts["air_wind_varies" if directions else "air_wind_unknown"]
+    where = compass_direction(wind.direction, formats.language)
+    if not speeds:
+        return formats.texts["air_wind_direction"].format(where=where)
+    return formats.texts["air_wind"].format(where=where, speed=formats.number(wind.speed))
+
+
+def _build_situation(
+    formats: Formats, item: StationAir, recent: Mapping[str, Minute], wind_facts: Sequence[str]
+) -> Situation:
+    if item.peak is not None:
+        return _build_peak(formats, item.station, item.peak, wind_facts)
+    name = item.station.name
+    raised = _find_raised(recent)
+    property_id = raised or next((id_ for id_ in SHOWN_PROPERTIES if _mean_of(recent, id_) is not None), None)
+    if property_id is None:
+        state: State = "no_data"
+        value = averaging = ""
+    else:
+        state = "raised" if raised else "quiet"
+        minute = recent[property_id]
+        value = f"{formats.name_of(property_id)}: {_format_value(formats, minute.mean, minute.unit)}".rstrip(": ")
+        averaging = formats.averaging(minute.averaging)
+    headline = formats.texts[f"air_{state}"].format(station=name, value=value, averaging=averaging)
+    return Situation(
+        station=item.station.id,
+        station_name=name,
+        state=state,
+        rank=_RANKS[state],
+        label=formats.texts[f"label_{state}"],
+        value=value,
+        averaging=averaging,
+        headline=headline,
+        facts=[] if state == "no_data" else list(wind_facts),
+    )
+
+
+def _build_peak(formats: Formats, station: StationRow, peak: OpenPeak, wind_facts: Sequence[str]) -> Situation:
+    event, texts = peak.event, formats.texts
+    severity = severity_text(event.severity, formats.language)
+    value, averaging = _format_value(formats, event.peak, event.unit), formats.averaging(event.peak_averaging)
+    headline = texts["air_peak"].format(
+        name=formats.name_of(event.observed_property),
+        station=station.name,
+        since=formats.short_date_time(event.onset),
+        severity=severity,
+    )
+    wind = _describe_event_wind(formats, event)
+    facts = [
+        *_describe_size(formats, event, value, averaging),
+        *([wind] if wind else wind_facts),
+        _describe_notice(formats, peak.notice),
+    ]
+    return Situation(
+        station=station.id,
+        station_name=station.name,
+        state="peak",
+        rank=_RANKS["peak"] + Severity(event.severity).rank,
+        label=texts["label_peak"].format(severity=severity),
+        value=value,
+        averaging=averaging if value else "",
+        headline=headline,
+        facts=facts,
+        event=event.id,
+    )
+
+
+def _describe_size(formats: Formats, event: Event, value: str, averaging: str) -> list[str]:
+    ratio = formats.ratio(event.peak, event.background)
+    times = f"{ratio}{formats.texts['times']}" if ratio else ""
+    if not value:
+        return [formats.texts["air_size_ratio"].format(times=times)] if times else []
+    size = formats.texts["air_size"].format(value=value, averaging=averaging)
+    return [f"{size}, {times}." if times else f"{size}."]
+
+
+def _describe_event_wind(formats: Formats, event: Event) -> str:
+    """The wind during the event in the detector's wording; empty without one."""
+    wind: Wind | None = event.around.wind
+    if wind is None:
+        return ""
+    site = event.around.upwind[0].name if event.around.upwind else ""
+    text = texts_of("summary", formats.language)["wind_site" if site else "wind"].format(
+        direction=compass_direction(wind.direction, formats.language), site=site
+    )
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _describe_notice(formats: Formats, notice: Notice | None) -> str:
+    if notice is None:
+        return str(formats.texts["air_told_nobody"])
+    if notice.sent_at is None:
+        return formats.texts["air_told_soon"].format(authority=notice.authority)
+    return formats.texts["air_told"].format(authority=notice.authority, time=formats.short_date_time(notice.sent_at))
+
+
+def _describe_more_peaks(formats: Formats, stations: Sequence[StationAir]) -> list[str]:
+    """How many other plumes go on; empty for at most one."""
+    others = len({item.peak.event.id for item in stations if item.peak is not None}) - 1
+    return [formats.texts.plural("air_more_peaks", others)] if others > 0 else []
+
+
+def _select_recent(minutes: Mapping[str, Minute], now: datetime, no_data_after: float) -> dict[str, Minute]:
+    """The minutes that are recent enough to be shown."""
+    oldest = now - timedelta(seconds=no_data_after)
+    return {
+        name: minute
+        for name, minute in minutes.items()
+        if minute.observed_at is not None and datetime.fromisoformat(minute.observed_at) >= oldest
+    }
+
+
+def _find_raised(recent: Mapping[str, Minute]) -> str | None:
+    """The property whose mean is in the highest class of colours above the lowest; None if all are in the lowest."""
+    classes = {
+        name: sum(mean >= step for step in PROPERTIES[name].colour_steps or ())
+        for name in SHOWN_PROPERTIES
+        if (mean := _mean_of(recent, name)) is not None
+    }
+    highest = max(classes.values(), default=0)
+    return next((name for name, number in classes.items() if number == highest), None) if highest else None
+
+
+def _mean_of(minutes: Mapping[str, Minute], name: str) -> float | None:
+    minute = minutes.get(name)
+    return None if minute is None else minute.mean
+
+
+def _format_value(formats: Formats, value: float | None, unit: str) -> str:
+    """The figure with its unit; empty for a scale without a meaning for readers."""
+    if value is None or unit in ARBITRARY_SCALE_UNITS:
+        return ""
+    return f"{formats.number(value)} {formats.unit_of(unit)}".strip()

@@ -1,0 +1,192 @@
+"""The sentences of the first screen: one state per station, and the answer for a place."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from gateway.api.data.gazetteer import NamedPlace, build_gazetteer
+from gateway.api.data.registry import AreaRow, PublicRegistry, StationRow
+from gateway.api.pages.first_screen import choose_first_screen, choose_notice, join_stations
+from gateway.api.pages.formats import Formats
+from gateway.api.pages.situation import Notice, OpenPeak, StationAir, build_situations
+from gateway.api.schemas.alerts import Alert
+from gateway.api.schemas.events import Around, Event, Upwind, Wind
+from gateway.api.schemas.observations import Minute
+from gateway.model.properties import PROPERTIES
+from gateway.model.timestamps import format_instant
+
+NOW = datetime(2026, 11, 21, 13, 10, tzinfo=UTC)
+STATIONS = {
+    row.id: row
+    for row in (
+        StationRow(id="a", area="ijmond", name="Wijk aan Zee", latitude=52.494, longitude=4.594),
+        StationRow(id="b", area="ijmond", name="Beverwijk", latitude=52.486, longitude=4.657),
+        StationRow(id="c", area="ijmond", name="Driehuis", latitude=52.447, longitude=4.637),
+        StationRow(id="d", area="ijmond", name="Verweg", latitude=52.30, longitude=4.90),
+    )
+}
+REGISTRY = PublicRegistry(
+    areas={"ijmond": AreaRow(id="ijmond", name="IJmond", authority="Omgevingsdienst", outline={})}, stations=STATIONS
+)
+NAMES = {"nl": "fijnstof PM2,5", "en": "particulates PM2.5"}
+GAZETTEER = build_gazetteer(
+    [NamedPlace(name="Santpoort", latitude=52.43, longitude=4.64, postcodes=("2071",)),
+     NamedPlace(name="Ver weg", latitude=52.10, longitude=5.10)],
+    STATIONS.values(),
+)  # fmt: skip
+
+
+def formats(language="nl"):
+    return Formats(language=language, now=NOW, registry=REGISTRY)
+
+
+def minute(mean, unit="ug/m3", *, age=10.0):
+    at = None if mean is None else format_instant(NOW - timedelta(seconds=age))
+    return Minute(unit=unit, observed_at=at, value=mean, mean=mean, max=mean, count=60, valid_count=60,
+                  expected_count=60, flags=[], excluded=None)  # fmt: skip
+
+
+def event(id_="e1", *, severity="severe", name="pm2_5", unit="ug/m3", peak=68.0, background=8.0, around=None):
+    at = format_instant(NOW - timedelta(minutes=8))
+    return Event(
+        id=id_, revision=1, change="opened", kind="peak", area="ijmond", station="a", station_name="Wijk aan Zee",
+        observed_property=name, unit=unit, severity=severity, onset=at, peak_at=at, detected_at=at, end=None, peak=peak,
+        peak_averaging="raw", background=background, excess=peak - background, confidence=0.9, reasons=[], detector="x",
+        detected_late=False, changed_at=at, around=around or Around(),
+    )  # fmt: skip
+
+
+WIND = Around(
+    wind=Wind(direction=225.0, spread=10.0, speed=4.0, readings=60),
+    upwind=[Upwind(id="tata", name="Tata Steel", bearing=220.0, distance=1500.0)],
+)
+
+
+def situations(language="nl", *, peaks=(), **minutes):
+    stations = join_stations(REGISTRY, minutes, peaks, None)
+    return build_situations(formats(language), stations, "IJmond", 120.0, "Piekwacht")
+
+
+def test_a_quiet_area_says_so_with_its_wind():
+    air = {"pm2_5": minute(8.1), "wind_direction": minute(225.0, "deg"), "wind_speed": minute(4.2, "m/s")}
+    quiet = situations(a=air, b={"pm2_5": minute(7.0)})
+    assert quiet.headline == "Nu geen piek in IJmond"
+    assert quiet.facts == ["Wind uit het zuidwesten, 4,2 m/s."]
+    assert quiet.state == "quiet"
+    by_station = {item.station: item for item in quiet.items}
+    assert (by_station["a"].label, by_station["c"].label) == ("rustig", "geen gegevens")
+    assert by_station["a"].averaging == "gemiddelde van 1 minuut"
+
+
+def test_a_peak_answers_what_since_when_how_bad_from_where_and_who_knows():
+    notice = Notice(authority="Omgevingsdienst", sent_at=format_instant(NOW - timedelta(minutes=5)))
+    peak = OpenPeak(event=event(around=WIND), stations=frozenset({"a"}), notice=notice)
+    worst = situations(a={"pm2_5": minute(40.0)}, peaks=[peak])
+    assert worst.headline == "Piek pm2_5 bij Wijk aan Zee sinds 14:02: ernstig"  # the registry has no name here
+    assert worst.facts == [
+        "Hoogste (losse meting): 68,0 µg/m³, 8,5× achtergrond.",
+        "Wind uit het zuidwesten, van Tata Steel.",
+        "Omgevingsdienst is ingelicht om 14:05.",
+    ]
+    assert (worst.state, worst.event, worst.items[0].label) == ("peak", "e1", "piek, ernstig")
+
+
+def test_nobody_was_informed_yet_is_said():
+    peak = OpenPeak(event=event(), stations=frozenset({"a"}), notice=None)
+    assert "Er is nog niemand ingelicht." in situations(peaks=[peak]).facts
+
+
+def test_a_signal_in_ticks_is_told_without_its_number():
+    voc = event(name="voc_raw", unit="{ticks}", peak=28_842.0, background=30_600.0)
+    worst = situations(peaks=[OpenPeak(event=voc, stations=frozenset({"a"}), notice=None)])
+    assert "28" not in worst.headline + " ".join(worst.facts)
+
+
+def test_raised_is_the_first_colour_of_the_map():
+    step = PROPERTIES["pm2_5"].colour_steps[0]
+    assert situations(a={"pm2_5": minute(step)}).items[0].state == "raised"
+    assert situations(a={"pm2_5": minute(step - 0.1)}).items[0].state == "quiet"
+
+
+def test_old_values_are_no_data():
+    old = situations(a={"pm2_5": minute(80.0, age=121)})
+    assert (old.state, old.headline, old.facts) == ("no_data", "Nu geen gegevens uit IJmond", [])
+
+
+def test_the_more_severe_of_two_peaks_leads_and_the_other_is_counted():
+    peaks = [
+        OpenPeak(event=event("e2", severity="minor"), stations=frozenset({"b"}), notice=None),
+        OpenPeak(event=event("e1", severity="extreme"), stations=frozenset({"a"}), notice=None),
+    ]
+    worst = situations(peaks=peaks)
+    assert worst.event == "e1"
+    assert worst.facts[-1] == "Er is nog 1 andere piek."
+
+
+@pytest.mark.parametrize(("language", "calm"), [("nl", "Bijna windstil."), ("en", "Almost no wind.")])
+def test_calm_air_has_no_direction(language, calm):
+    air = {"pm2_5": minute(8.0), "wind_direction": minute(10.0, "deg"), "wind_speed": minute(0.2, "m/s")}
+    assert situations(language, a=air).facts == [calm]
+
+
+def test_winds_around_north_have_a_mean_in_the_north():
+    minutes = {
+        id_: {"pm2_5": minute(8.0), "wind_direction": minute(d, "deg"), "wind_speed": minute(3.0, "m/s")}
+        for id_, d in (("a", 350.0), ("b", 10.0))
+    }
+    assert situations(**minutes).facts == ["Wind uit het noorden, 3,0 m/s."]
+
+
+def screen(text, **options):
+    return choose_first_screen(formats(), GAZETTEER, situations(**options), text)
+
+
+def test_the_worst_of_the_nearest_three_answers_for_a_place():
+    calm = {id_: {"pm2_5": minute(8.0)} for id_ in STATIONS}
+    here = screen("2071 AB", **calm)
+    assert here.headline == "Nu geen piek bij Santpoort"
+    assert [item.situation.station for item in here.nearest] == ["c", "b", "a"]
+    raised = screen("Santpoort", **{**calm, "c": {"pm2_5": minute(12.0)}})
+    assert raised.headline.startswith("Licht verhoogd bij Driehuis")
+
+
+def test_a_peak_elsewhere_is_mentioned():
+    calm = {id_: {"pm2_5": minute(8.0)} for id_ in STATIONS}
+    peak = OpenPeak(event=event(), stations=frozenset({"d"}), notice=None)
+    here = screen("Santpoort", peaks=[peak], **calm)
+    assert here.headline == "Nu geen piek bij Santpoort"
+    assert here.facts[-1].startswith("Elders: Piek pm2_5 bij Verweg")
+
+
+def test_a_far_station_is_said_to_be_far():
+    here = screen("Ver weg", d={"pm2_5": minute(8.0)})
+    assert here.facts[-1] == "Het dichtstbijzijnde station staat op 26,1 km. Dat zegt weinig over uw straat."
+
+
+def test_an_unknown_place_has_a_sentence_and_the_answer_of_the_area():
+    unknown = screen("9999 ZZ", a={"pm2_5": minute(8.0)})
+    assert unknown.problem == "Postcode 9999 ZZ bestaat hier niet."
+    assert unknown.headline == "Nu geen piek in IJmond"
+    assert screen("<b>x</b>").problem.startswith("“<b>x</b>” kennen we hier niet.")
+
+
+def alert(state, finished, number):
+    return msgspec.convert(
+        {"id": number, "event": "e1", "revision": 1, "reminder": 0, "area": "ijmond", "authority": f"dienst {number}",
+         "station": "a", "stationName": "", "observedProperty": "pm2_5", "unit": "ug/m3", "severity": "severe",
+         "onset": "", "peak": 1.0, "peakAveraging": "raw", "receiver": "r", "channel": "email", "state": state,
+         "createdAt": "", "finishedAt": finished}, Alert)  # fmt: skip
+
+
+def test_the_first_notification_that_arrived_is_the_one_that_is_named():
+    alerts = [alert("delivered", "2026-11-21T13:06:00.000Z", 2), alert("partial", "2026-11-21T13:05:00.000Z", 1)]
+    assert choose_notice(alerts) == Notice(authority="dienst 1", sent_at="2026-11-21T13:05:00.000Z")
+    assert choose_notice([alert("pending", None, 3)]) == Notice(authority="dienst 3", sent_at=None)
+    assert choose_notice([alert("refused", "2026-11-21T13:05:00.000Z", 4)]) is None
+
+
+def test_a_station_air_without_anything_is_no_data():
+    air = StationAir(station=STATIONS["a"], minutes={}, peak=None)
+    (item,) = build_situations(formats("en"), [air], "IJmond", 120.0, "").items
+    assert item.headline == "No data from Wijk aan Zee now"
