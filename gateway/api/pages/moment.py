@@ -30,7 +30,7 @@ _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """The start of a minute in UTC. `problem`: the key of the text that states why it cannot be shown; empty without."""
+    """The start of a minute in UTC. `problem`: key of the text that states why it is not shown; empty without."""
 
     at: datetime | None = None
     problem: str = ""

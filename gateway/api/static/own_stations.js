@@ -28,6 +28,5 @@ export function bindStar(button) {
     button.textContent = isOwn ? "★" : "☆";
   };
   show(readOwnStations());
-  button.hidden = false;
   button.addEventListener("click", () => show(toggleOwnStation(button.dataset.station)));
 }

@@ -134,7 +134,7 @@ function stationRow({ item, distance }) {
   });
   const row = element(
     "li",
-    { className: item.state },
+    { className: `air-${item.state}` },
     star,
     element("a", { href: `${facts.home}stations/${encodeURIComponent(item.station)}`, textContent: item.stationName }),
     element("span", { className: "distance", textContent: distance === null ? "" : distanceText(distance) }),
@@ -149,7 +149,7 @@ function draw() {
   if (!situations || !situations.items.length) return;
   const selected = selectStations();
   const answer = answerFor(selected);
-  $("answer").className = `answer ${answer.state}`;
+  $("answer").className = `answer air-${answer.state}`;
   const link = answer.event && element("a", { href: `${facts.home}events/${encodeURIComponent(answer.event)}`, textContent: answer.headline });
   if ($("headline").textContent !== answer.headline || Boolean(link) !== Boolean($("headline").querySelector("a"))) $("headline").replaceChildren(link || answer.headline);
   $("facts").replaceChildren(...answer.facts.map((textContent) => element("li", { textContent })));
@@ -183,8 +183,8 @@ $("whole-area").addEventListener("click", (click) => {
   choosePlace(null);
 });
 
+$("locate").hidden = !navigator.geolocation;
 if (navigator.geolocation) {
-  $("locate").hidden = false;
   $("locate").addEventListener("click", () => {
     navigator.geolocation.getCurrentPosition(
       ({ coords }) => choosePlace({ name: words.here, latitude: coords.latitude, longitude: coords.longitude, isPosition: true }, words.location_private),

@@ -67,7 +67,7 @@ async function open(moment) {
   const index = moment ? Math.round((Date.parse(moment) - Date.parse(day.start)) / 60000) : last;
   $("moment").value = String(Math.min(last, Math.max(0, index)));
   $("playback").hidden = false;
-  $("play-day").hidden = true;
+  $("play-day").classList.add("unused");
   show(Number($("moment").value));
 }
 
@@ -75,11 +75,10 @@ function close() {
   pause();
   day = null;
   $("playback").hidden = true;
-  $("play-day").hidden = false;
+  $("play-day").classList.remove("unused");
   document.dispatchEvent(new CustomEvent("piekwacht:frame", { detail: null }));
 }
 
-$("play-day").hidden = false;
 $("play-day").addEventListener("click", () => open(null).then(() => $("moment").focus()));
 $("play").addEventListener("click", () => day && (timer ? pause() : play()));
 $("moment").addEventListener("input", () => {

@@ -116,9 +116,16 @@ export function openChart(boot, now) {
 
   function showReadout(u) {
     const i = u.cursor.idx;
-    const at = i === null || i === undefined ? null : u.data[0][i];
-    const values = u.series.slice(1).map((series, s) => `${series.label} ${format.number(at === null ? null : u.data[s + 1][i])}`);
-    document.getElementById("readout").textContent = at === null ? boot.words.chart_hint : `${readoutTime.format(at * 1000)}: ${values.join(" · ")} ${boot.unit}`;
+    const readout = document.getElementById("readout");
+    if (i === null || i === undefined || u.cursor.left < 0) {
+      readout.textContent = boot.words.chart_hint;
+      return;
+    }
+    const pointed = u.posToVal(u.cursor.left, "x");
+    const isMeasured = u.data[0][i] - boot.step <= pointed && pointed <= u.data[0][i] + boot.step;
+    const values = u.series.slice(1).map((series, s) => `${series.label} ${format.number(u.data[s + 1][i])}`);
+    const text = isMeasured ? `${values.join(" · ")} ${boot.unit}` : "–";
+    readout.textContent = `${readoutTime.format((isMeasured ? u.data[0][i] : pointed) * 1000)}: ${text}`;
   }
 
   function setZoom(next) {
