@@ -33,7 +33,7 @@ from gateway.model.timestamps import format_instant
 from gateway.quality.humidity_correction import find_rule
 
 router = APIRouter()
-_AROUND_MOMENT = timedelta(minutes=30)
+_AROUND_MOMENT = _HALF_HOUR = timedelta(minutes=30)
 PERIODS = {
     "last_hour": (timedelta(hours=1), Averaging.MINUTE, 60.0),
     "day": (timedelta(days=1), Averaging.MINUTE, 60.0),
@@ -202,7 +202,10 @@ def build_lines(means: list[Mean], step: float, *, corrected: bool = False) -> l
 
 
 def estimate_background(means: list[Mean]) -> list[tuple[datetime, float, float]]:
-    """Per half hour the 10th and 50th percentile of the one-minute means: the level between the peaks."""
+    """Per half hour the 10th and 50th percentile of the one-minute means: the level between the peaks.
+
+    Each half hour has its start and its end, so that the band is drawn over all of it.
+    """
     half_hours: dict[datetime, list[float]] = {}
     for mean in means:
         if mean.mean is not None:
@@ -212,10 +215,8 @@ def estimate_background(means: list[Mean]) -> list[tuple[datetime, float, float]
     for at, values in sorted(half_hours.items()):
         values.sort()
         if len(values) >= 3:
-            band.append((at + timedelta(minutes=15), values[len(values) // 10], values[len(values) // 2]))
-    if len(band) == 1:  # drawn over the whole period, because a band needs two points
-        ((_, low, median),) = band
-        return [(datetime.fromisoformat(mean.start), low, median) for mean in (means[0], means[-1])]
+            low, median = values[len(values) // 10], values[len(values) // 2]
+            band += [(at, low, median), (at + _HALF_HOUR, low, median)]
     return band
 
 

@@ -138,8 +138,7 @@ function stationRow({ item, distance }) {
     star,
     element("a", { href: `${facts.home}stations/${encodeURIComponent(item.station)}`, textContent: item.stationName }),
     element("span", { className: "distance", textContent: distance === null ? "" : distanceText(distance) }),
-    element("span", { className: "label", textContent: item.label }),
-    element("strong", { textContent: item.value && `${item.value}, ${item.averaging}` }),
+    element("span", { className: "stand" }, element("span", { className: "label", textContent: item.label }), " ", element("strong", { textContent: item.value && `${item.value}, ${item.averaging}` })),
   );
   row.dataset.station = item.station;
   return row;
