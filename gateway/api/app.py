@@ -18,10 +18,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway.access import install
+from gateway.api.data.area_base import load_bases
 from gateway.api.data.averages import MeanCache
 from gateway.api.data.database import Database
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.data.log_heads import LogHeads
+from gateway.api.data.tile_cache import TileCache
 from gateway.api.feeds import routes as feeds
 from gateway.api.http import openapi, problems, static_files
 from gateway.api.http.cache import Cache, RequestIndex, TtlCache
@@ -50,7 +52,7 @@ from gateway.api.routes import (
     proofs,
     security_txt,
 )
-from gateway.api.routes.basemap import TileCache
+from gateway.api.routes.basemap import MapSources
 from gateway.api.schemas.schema import LICENCE
 from gateway.api.settings import ApiSettings
 from gateway.errors import StartError
@@ -71,6 +73,7 @@ def create_app(
     latest_values = LatestValues(database)
     hub = Hub(settings, latest_values)
     tile_cache = TileCache(settings.base_map)
+    map_sources = MapSources(settings.base_map, load_bases(settings.base_map.folder))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -104,6 +107,7 @@ def create_app(
     app.state.latest_values, app.state.hub = latest_values, hub
     app.state.cache, app.state.request_index, app.state.mean_cache = Cache(), RequestIndex(), MeanCache(database)
     app.state.status_cache, app.state.tile_cache = TtlCache(), tile_cache
+    app.state.map_sources, app.state.area_bases = map_sources, map_sources.bases
     app.state.public_log, app.state.log_heads = public_log, LogHeads(public_log)
     problems.install(app, COMMON_HEADERS)
     openapi.install(app)

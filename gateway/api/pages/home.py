@@ -5,13 +5,14 @@ from fastapi.responses import HTMLResponse
 
 from alerting.vocabulary import UNIT_SYMBOLS
 from gateway.api.http.parameters import ItemId
+from gateway.api.pages.area_map import draw_area_maps
+from gateway.api.pages.map_layers import describe_map_layers, list_colour_steps
 from gateway.api.pages.plumes import group_into_plumes
 from gateway.api.pages.renderer import ViewDependency, respond_html, respond_missing, strip_licence
 from gateway.api.pages.texts import LIVE_TEXTS
 from gateway.api.routes import events
 from gateway.api.routes.events import EventFilters
 from gateway.api.routes.places import build_station
-from gateway.api.settings import BaseMapSettings
 from gateway.model.properties import INSTRUMENT_PROPERTY_IDS, PROPERTIES, SHOWN_PROPERTIES
 
 router = APIRouter()
@@ -47,7 +48,7 @@ async def show_map(view: ViewDependency) -> HTMLResponse:
         ],
         "silentAfter": view.settings.no_data_after_seconds,
         "replay": view.settings.replay,
-        "baseMap": describe_base_map(view.settings.base_map),
+        **describe_map_layers(view),
         "names": {name: view.name_of(name) for name in registry.properties if name not in unmeasured_instruments},
     }
     return respond_html(
@@ -59,15 +60,15 @@ async def show_map(view: ViewDependency) -> HTMLResponse:
             open=open_plumes[:12],
             past=past_plumes[:5],
             shown=shown_properties,
+            area_map=draw_area_maps(
+                view,
+                view.request.app.state.area_bases,
+                shown_properties[0],
+                {plume.main["station"] for plume in open_plumes},
+            ),
+            steps=list_colour_steps(shown_properties[0]),
         ),
     )
-
-
-def describe_base_map(settings: BaseMapSettings) -> dict[str, object] | None:
-    """The facts about the base map that the map script needs; None without one."""
-    if not settings.url:
-        return None
-    return {"attribution": settings.attribution, "minZoom": settings.min_zoom, "maxZoom": settings.max_zoom}
 
 
 @router.get("/widget/{id}")

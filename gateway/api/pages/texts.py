@@ -6,3 +6,6 @@ LIVE_TEXTS = (
     "also", "second", "seconds_long", "minutes_long", "hours_long", "no_humidity",
     "humidity_flagged", "too_humid",
 )  # fmt: skip
+
+# Of the map of stations: `map_<name>` in the catalogue, `<name>` in the script.
+MAP_TEXTS = ("wind", "looking", "peak_today", "no_peak_today", "chart", "stations_here")

@@ -1,0 +1,67 @@
+// Places things on the map so that none hides another. Pure: pixels in, pixels out.
+
+const ROUNDS = 80;
+const PULL = 0.04; // towards the true place, in each round
+
+// Where markers stand that would overlap. `points` have x and y; returns {x, y} of each, at least about `distance` apart.
+export function spread(points, distance) {
+  const places = points.map(({ x, y }) => ({ x, y }));
+  for (let round = 0; round < ROUNDS; round += 1) {
+    let moved = false;
+    for (let i = 0; i < places.length; i += 1) {
+      for (let j = i + 1; j < places.length; j += 1) {
+        const [a, b] = [places[i], places[j]];
+        let [dx, dy] = [b.x - a.x, b.y - a.y];
+        if (Math.abs(dx) >= distance || Math.abs(dy) >= distance) continue;
+        let gap = Math.hypot(dx, dy);
+        if (gap >= distance) continue;
+        if (gap < 0.01) [dx, dy, gap] = [Math.cos(i + 2 * j), Math.sin(i + 2 * j), 1]; // the same place
+        const push = (distance - gap) / 2 / gap;
+        a.x -= dx * push;
+        a.y -= dy * push;
+        b.x += dx * push;
+        b.y += dy * push;
+        moved = true;
+      }
+    }
+    if (!moved) break;
+    if (round < ROUNDS - 20) places.forEach((place, i) => pull(place, points[i]));
+  }
+  return places;
+}
+
+function pull(place, point) {
+  place.x += (point.x - place.x) * PULL;
+  place.y += (point.y - place.y) * PULL;
+}
+
+// Groups of points too dense to spread: lists of indexes. A point that has room is alone in its group.
+export function cluster(points, distance, most) {
+  const groups = [];
+  const free = new Set(points.keys());
+  for (const first of points.keys()) {
+    if (!free.delete(first)) continue;
+    const group = [first];
+    const near = [...free].filter((i) => Math.hypot(points[i].x - points[first].x, points[i].y - points[first].y) < distance);
+    if (near.length + 1 > most) near.forEach((i) => free.delete(i) && group.push(i));
+    groups.push(group);
+  }
+  return groups;
+}
+
+// Where names stand: a list of {x, y} (the middle) or null for a name without room. `labels` have x, y, width, height
+// and are in order of importance; `boxes` are taken: {left, top, right, bottom}.
+export function placeLabels(labels, boxes) {
+  const taken = [...boxes];
+  return labels.map(({ x, y, width, height, gap = 4 }) => {
+    const [side, step] = [width / 2 + gap, height / 2 + gap];
+    const candidates = [[0, 0], [0, -step], [0, step], [side, 0], [-side, 0], [0, -2 * step], [0, 2 * step], [side, -step], [-side, step]];
+    for (const [dx, dy] of candidates) {
+      const box = { left: x + dx - width / 2, right: x + dx + width / 2, top: y + dy - height / 2, bottom: y + dy + height / 2 };
+      if (taken.some((other) => box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom)) continue;
+      taken.push(box);
+      return { x: x + dx, y: y + dy };
+    }
+    return null;
+  });
+}
