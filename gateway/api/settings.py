@@ -13,7 +13,7 @@ _LONGEST_CONTACT = timedelta(days=366)  # RFC 9116 recommends less than a year
 
 
 class BaseMapSettings(Struct, frozen=True, kw_only=True):
-    """`[api.base_map]`: what the map shows below the stations: always a drawn base map, and more if there is more.
+    """`[api.base_map]`: the layers of the map below the stations. A drawn base map is always there.
 
     folder             own drawn base maps, `<area>/base.geojson`; without it: those that come with Piekwacht
     archive_folder     archives of vector tiles (PMTiles) that `piekwacht basemap add` puts there

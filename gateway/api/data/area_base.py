@@ -22,7 +22,7 @@ LINE_KINDS = ("pier", "rail", "road", "motorway")
 AREA_KINDS = ("sea", "green", "built", "water", "site")
 _KINDS = frozenset({*LINE_KINDS, *AREA_KINDS, "place"})
 _GEOMETRIES = {"place": "Point", **dict.fromkeys(LINE_KINDS, "LineString"), **dict.fromkeys(AREA_KINDS, "Polygon")}
-_DRAWING_KEYS = ("kind", "name", "rank")  # what a browser needs to draw; `source` and `accuracy` stay in the file
+_DRAWING_KEYS = ("kind", "name", "rank")  # a browser draws with these; `source` and `accuracy` stay in the file
 
 Feature = Mapping[str, Any]
 

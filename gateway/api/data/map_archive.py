@@ -1,4 +1,4 @@
-"""Archives of map tiles in one file (PMTiles, version 3): what a header says, and which archives a folder has.
+"""Archives of map tiles in one file (PMTiles, version 3): their headers, and the archives of a folder.
 
 The operator makes an extract and adds it with `piekwacht basemap add`; the API serves it in ranges, and the visitor's
 browser draws the vector tiles. Source of the layout: https://github.com/protomaps/PMTiles/blob/main/spec/v3/spec.md
@@ -17,8 +17,8 @@ from gateway.errors import GatewayError
 
 SUFFIX = ".pmtiles"
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-# magic, version; offset and length of root directory, metadata, leaves, tiles; three counts; clustered, compression of
-# the directories and of the tiles, kind of tile, lowest and highest zoom; bounds; zoom and place of the centre
+# Magic and version. Offset and length of root directory, metadata, leaves and tiles; three counts. Clustered, two
+# compressions, kind of tile, lowest and highest zoom. Bounds. Zoom and place of the centre.
 _HEADER = struct.Struct("<7sB11Q6B4iB2i")
 HEADER_BYTES = _HEADER.size
 _COMPRESSIONS = {1: "none", 2: "gzip", 3: "brotli", 4: "zstd"}
@@ -37,7 +37,7 @@ Bounds = tuple[float, float, float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveHeader:
-    """What the first 127 bytes say. `bounds`: west, south, east, north in degrees. Offsets and lengths in bytes."""
+    """Contents of the first 127 bytes. `bounds`: west, south, east, north in degrees. Offsets and lengths in bytes."""
 
     sections: tuple[tuple[int, int], ...]
     directory_compression: str

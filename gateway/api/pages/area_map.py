@@ -183,7 +183,7 @@ def _describe(view: View, minute: Minute) -> str:
 
 
 def _draw_wind(view: View, wind: AreaWind) -> str:
-    """The mean wind in the corner: an arrow where the air goes to, and words."""
+    """The mean wind in the corner: an arrow where the air goes to, and a text."""
     text = escape(f"{view.texts['map_wind']} {describe_area_wind(view, wind)}")
     arrow = (
         ""

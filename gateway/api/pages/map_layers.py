@@ -1,4 +1,4 @@
-"""What the script of the map needs beside the stations: base maps, archives, tiles, words, and how it names a wind."""
+"""Fields of the page for the script of the map: base maps, archives, tiles, texts, and names of directions."""
 
 from typing import Any
 
