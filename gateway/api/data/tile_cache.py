@@ -2,8 +2,8 @@
 
 This process fetches the tiles, so that no visitor's browser contacts another host. A tile is requested at most once a
 day for all visitors, and concurrent requests share one download. While the map server does not answer, an older tile
-from the disk is served, and the next request to the server follows after some seconds. Raises HTTPException 503 if there is no
-such tile.
+from the disk is served, and the next request to the server follows after some seconds. Raises HTTPException 503 if
+there is no such tile.
 """
 
 import asyncio

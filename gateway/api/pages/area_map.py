@@ -6,6 +6,7 @@ those of the live map (static/station_map.js). Pure but for the view's clock.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from math import cos, hypot, radians
 from urllib.parse import quote
 
@@ -59,15 +60,17 @@ def _draw_area_map(
     project = _choose_projection(stations)
     frame = Frame(left=0.0, top=0.0, right=_SIZE, bottom=_SIZE)
     markers = _spread(stations, project)
-    placer = LabelPlacer(frame, character_width=6.2, height=13.0)
+    max_age = timedelta(seconds=view.settings.no_data_after_seconds)
+    wind = compute_area_wind(view.registry, view.latest_values.windows, area.id, view.now, max_age)
+    placer = LabelPlacer(frame, character_width=7.0, height=13.0)
+    if wind is not None:
+        placer.take_box(Frame(left=0.0, top=0.0, right=260.0, bottom=30.0))
     for marker in markers:
         placer.take(marker.x, marker.y, _MARKER_RADIUS + 1)
     labels = _list_site_labels(view, area, project, frame)
     if base is not None:
         labels += list_labels(base, project, frame, _MAX_RANK)
-    windows = view.latest_values.windows
     title = f"{view.texts['map']}: {area.name}, {view.name_of(observed_property)}"
-    wind = compute_area_wind(view.registry, windows, area.id, view.now)
     return Markup(  # noqa: S704 - every text is escaped at its place
         f'<svg class="area-map" viewBox="0 0 {_SIZE:.0f} {_SIZE:.0f}" role="group" aria-label="{escape(title)}">'
         + ("" if base is None else draw_base(base, project, frame))

@@ -11,6 +11,8 @@ from markupsafe import escape
 
 from gateway.api.data.area_base import AreaBase, Feature
 
+_GAPS = (4.0, 10.0, 18.0, 26.0)
+
 Project = Callable[[float, float], tuple[float, float]]
 
 
@@ -86,11 +88,14 @@ class LabelPlacer:
         """Mark a square as taken, such as that of a marker."""
         self._taken.append(Frame(left=x - half, top=y - half, right=x + half, bottom=y + half))
 
+    def take_box(self, box: Frame) -> None:
+        """Mark a box as taken."""
+        self._taken.append(box)
+
     def place(self, label: Label) -> tuple[float, float] | None:
         """The middle of the name; None if there is no room."""
         half_width, half_height = len(label.text) * self._character_width / 2, self._height / 2
-        side, step = half_width + 6, self._height
-        for dx, dy in ((0, 0), (0, -step), (0, step), (side, 0), (-side, 0), (0, -2 * step), (0, 2 * step)):
+        for dx, dy in _list_offsets(half_width, half_height):
             x, y = label.x + dx, label.y + dy
             box = Frame(left=x - half_width, top=y - half_height, right=x + half_width, bottom=y + half_height)
             is_inside = self._frame.contains(box.left, box.top) and self._frame.contains(box.right, box.bottom)
@@ -108,3 +113,11 @@ class LabelPlacer:
         text = escape(label.text)
         position = f'x="{x:.1f}" y="{y + self._height / 4:.1f}"'
         return f'<text class="{escape(label.css)}" {position} text-anchor="middle">{text}</text>'
+
+
+def _list_offsets(half_width: float, half_height: float) -> Iterator[tuple[float, float]]:
+    """Places for a name, from its point outwards: close by, then past a marker that stands there."""
+    yield 0.0, 0.0
+    for gap in _GAPS:
+        side, step = half_width + gap, half_height + gap
+        yield from ((0.0, -step), (0.0, step), (side, 0.0), (-side, 0.0), (side, -step), (side, step), (-side, -step))

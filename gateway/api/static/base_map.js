@@ -6,7 +6,8 @@ import { placeLabels } from "./spread.js";
 const LABEL_HEIGHT = 16; // px
 const SIDE = 6;
 const ATTRIBUTION = "© OpenStreetMap, Protomaps";
-const RANK_ZOOM = { 1: 0, 2: 11.5, 3: 12.5, 4: 13.5 }; // from which zoom level a place of that rank has its name
+const RANK_ZOOM = { 1: 9.5, 2: 11, 3: 12, 4: 13 }; // from which zoom level a name of that rank is shown
+const RANK_OF_KIND = { site: 2, sea: 2, motorway: 2, water: 3 };
 
 // Adds the base map; `boxes()` are the boxes that markers take. Returns a function that places the names again.
 export function addBaseMap(map, boot, boxes) {
@@ -15,13 +16,13 @@ export function addBaseMap(map, boot, boxes) {
   map.createPane("tiles").classList.add("tiles-pane");
   map.createPane("names").classList.add("names-pane");
   const renderer = L.svg({ pane: "base", padding: 0.5 });
-  for (const site of boot.sites) names.push({ ...site, rank: 1, css: "name site-name" });
+  for (const site of boot.sites) names.push({ name: site.name, positions: [[site.longitude, site.latitude]], rank: 1, css: "name site-name" });
   const draw = () => placeNames(map, names, boxes());
   for (const url of boot.bases) {
     fetch(url)
       .then((response) => (response.ok ? response.json() : Promise.reject(new Error(`${response.status}`))))
       .then((drawing) => {
-        addDrawing(map, renderer, drawing, names, boot.sites);
+        addDrawing(map, renderer, drawing, names);
         draw();
       })
       .catch(() => {}); // the outline of the area is there
@@ -31,7 +32,7 @@ export function addBaseMap(map, boot, boxes) {
   return draw;
 }
 
-function addDrawing(map, renderer, drawing, names, sites) {
+function addDrawing(map, renderer, drawing, names) {
   const paths = { ...drawing, features: drawing.features.filter((feature) => feature.geometry.type !== "Point") };
   L.geoJSON(paths, {
     interactive: false,
@@ -39,48 +40,69 @@ function addDrawing(map, renderer, drawing, names, sites) {
     pane: "base",
     style: ({ properties, geometry }) => ({ className: `base ${properties.kind}`, fill: geometry.type === "Polygon", stroke: true, weight: 1 }),
   }).addTo(map);
-  const named = new Set(sites.map((site) => site.name));
   for (const { properties, geometry } of drawing.features) {
-    if (geometry.type === "Point") {
-      const [longitude, latitude] = geometry.coordinates;
-      names.push({ name: properties.name, latitude, longitude, rank: properties.rank, css: `name rank-${properties.rank}` });
-    } else if (["motorway", "water", "sea"].includes(properties.kind)) {
-      const [longitude, latitude] = middle(geometry);
-      names.push({ name: properties.name, latitude, longitude, rank: 3, css: `name ${properties.kind}-name` });
-    } else if (properties.kind === "site" && ![...named].some((name) => name.startsWith(properties.name))) {
-      const [longitude, latitude] = middle(geometry);
-      names.push({ name: properties.name, latitude, longitude, rank: 2, css: "name site-name" });
-    }
+    const { kind, name } = properties;
+    const known = kind === "site" ? names.find((site) => site.css.includes("site-name") && site.name.startsWith(name)) : null;
+    if (known) known.name = name; // the shorter one fits more often
+    if (kind === "place") names.push({ name, positions: [geometry.coordinates], rank: properties.rank, css: `name rank-${properties.rank}` });
+    else if (RANK_OF_KIND[kind] && !known) names.push({ name, positions: middlesOf(geometry), rank: RANK_OF_KIND[kind], css: `name ${kind}-name`, isFixed: kind === "sea" || kind === "water" });
   }
   names.sort((a, b) => a.rank - b.rank);
 }
 
-// A point on a line, or in the middle of a polygon's corners.
-function middle({ type, coordinates }) {
-  if (type === "LineString") return coordinates[Math.floor(coordinates.length / 2)];
+// Points where the name of a feature can stand: on a line, in a narrow polygon, in the middle of another one.
+function middlesOf({ type, coordinates }) {
+  if (type === "LineString") return coordinates.slice(1).map((to, i) => between(coordinates[i], to));
   const ring = coordinates[0].slice(0, -1);
-  return [0, 1].map((axis) => ring.reduce((sum, position) => sum + position[axis], 0) / ring.length);
+  const across = ring.slice(0, Math.floor(ring.length / 2)).map((position, i) => between(position, ring.at(-1 - i)));
+  const middle = [0, 1].map((axis) => ring.reduce((sum, position) => sum + position[axis], 0) / ring.length);
+  return [middle, ...across].filter((position) => isInside(ring, position));
 }
+
+function isInside(ring, [x, y]) {
+  return ring.reduce((inside, [ax, ay], i) => {
+    const [bx, by] = ring[(i + 1) % ring.length];
+    return ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax ? !inside : inside;
+  }, false);
+}
+
+const between = (from, to) => [(from[0] + to[0]) / 2, (from[1] + to[1]) / 2];
 
 function placeNames(map, names, boxes) {
   const zoom = map.getZoom();
-  const bounds = map.getBounds();
-  const shown = names.filter((name) => zoom >= (RANK_ZOOM[name.rank] ?? 13) && bounds.contains([name.latitude, name.longitude]));
-  const labels = shown.map((name) => {
-    const { x, y } = map.latLngToLayerPoint([name.latitude, name.longitude]);
-    return { x, y, width: widthOf(name.name) + SIDE, height: LABEL_HEIGHT };
+  const corner = map.containerPointToLayerPoint([0, 0]);
+  const size = map.getSize();
+  const frame = { left: corner.x + 2, top: corner.y + 2, right: corner.x + size.x - 2, bottom: corner.y + size.y - 2 };
+  const middle = { x: corner.x + size.x / 2, y: corner.y + size.y / 2 };
+  const shown = names.filter((name) => zoom >= (RANK_ZOOM[name.rank] ?? 13));
+  const labels = shown.map(({ name, positions, isFixed }) => {
+    const points = positions.map(([longitude, latitude]) => map.latLngToLayerPoint([latitude, longitude]));
+    points.sort((a, b) => distance(a, middle) - distance(b, middle));
+    const visible = points.filter(({ x, y }) => x > frame.left && x < frame.right && y > frame.top && y < frame.bottom);
+    return { points: visible.slice(0, 6), width: widthOf(name) + SIDE, height: LABEL_HEIGHT, isFixed };
   });
-  const places = placeLabels(labels, boxes);
-  const pane = map.getPane("names");
-  pane.replaceChildren(
+  const places = placeLabels(labels, [...boxes, ...controlBoxes(map, corner)], frame);
+  map.getPane("names").replaceChildren(
     ...shown.flatMap(({ name, css }, i) => {
       if (!places[i]) return [];
       const label = element("span", { className: css, textContent: name });
-      L.DomUtil.setPosition(label, L.point(places[i].x - labels[i].width / 2, places[i].y - LABEL_HEIGHT / 2).round());
+      L.DomUtil.setPosition(label, L.point(places[i].x - labels[i].width / 2 + SIDE / 2, places[i].y - LABEL_HEIGHT / 2).round());
       return [label];
     }),
   );
   map.getContainer().classList.toggle("close", zoom >= 12.5);
+}
+
+const distance = (a, b) => Math.hypot(a.x - b.x, a.y - b.y);
+
+// The parts of the map that buttons and scale cover.
+function controlBoxes(map, corner) {
+  const outer = map.getContainer().getBoundingClientRect();
+  return [...map.getContainer().querySelectorAll(".leaflet-control")].map((control) => {
+    const box = control.getBoundingClientRect();
+    const [x, y] = [corner.x - outer.left, corner.y - outer.top];
+    return { left: box.left + x, right: box.right + x, top: box.top + y, bottom: box.bottom + y };
+  });
 }
 
 let pencil = null;

@@ -49,19 +49,31 @@ export function cluster(points, distance, most) {
   return groups;
 }
 
-// Where names stand: a list of {x, y} (the middle) or null for a name without room. `labels` have x, y, width, height
-// and are in order of importance; `boxes` are taken: {left, top, right, bottom}.
-export function placeLabels(labels, boxes) {
+// Where names stand: a list of {x, y} (the middle) or null for a name without room. `labels` have points [{x, y}], width
+// and height, and are in order of importance; `isFixed`: the name stands on one of its points. `boxes` are taken and `frame` is the visible part: {left, top, right, bottom}.
+export function placeLabels(labels, boxes, frame) {
   const taken = [...boxes];
-  return labels.map(({ x, y, width, height, gap = 4 }) => {
-    const [side, step] = [width / 2 + gap, height / 2 + gap];
-    const candidates = [[0, 0], [0, -step], [0, step], [side, 0], [-side, 0], [0, -2 * step], [0, 2 * step], [side, -step], [-side, step]];
-    for (const [dx, dy] of candidates) {
-      const box = { left: x + dx - width / 2, right: x + dx + width / 2, top: y + dy - height / 2, bottom: y + dy + height / 2 };
-      if (taken.some((other) => box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom)) continue;
-      taken.push(box);
-      return { x: x + dx, y: y + dy };
+  const overlaps = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  return labels.map(({ points, width, height, isFixed }) => {
+    for (const { x, y } of points) {
+      for (const [dx, dy] of isFixed ? [[0, 0]] : offsetsOf(width, height)) {
+        const box = { left: x + dx - width / 2, right: x + dx + width / 2, top: y + dy - height / 2, bottom: y + dy + height / 2 };
+        const isInside = box.left >= frame.left && box.right <= frame.right && box.top >= frame.top && box.bottom <= frame.bottom;
+        if (!isInside || taken.some((other) => overlaps(box, other))) continue;
+        taken.push(box);
+        return { x: x + dx, y: y + dy };
+      }
     }
     return null;
   });
+}
+
+// From the point itself outwards: close by, then past a marker that stands there.
+function offsetsOf(width, height) {
+  const offsets = [[0, 0]];
+  for (const gap of [2, 14, 24, 36]) {
+    const [side, step] = [width / 2 + gap, height / 2 + gap];
+    offsets.push([0, -step], [0, step], [side, 0], [-side, 0], [side, -step], [side, step], [-side, -step], [-side, step]);
+  }
+  return offsets;
 }

@@ -8,6 +8,7 @@ import { arrow, describeWind, downwindSector, meanWind, stationWind } from "./wi
 const MARKER_DISTANCE = 42; // px between the middles of two markers: each can be tapped
 const CLUSTER_DISTANCE = 34; // px
 const MOST_SPREAD = 7; // so many stations within that distance can still stand apart
+const ZOOM_OUT = 3; // levels below the one that shows all stations
 const NO_DATA = "–";
 
 const positionOf = (feature) => [feature.geometry.coordinates[1], feature.geometry.coordinates[0]];
@@ -41,6 +42,7 @@ export function createStationMap(page) {
     const bounds = stations.size ? L.latLngBounds([...stations.values()].map(positionOf)).pad(0.15) : outline.getBounds();
     if (bounds.isValid()) map.fitBounds(bounds, { maxZoom: 13 });
     else map.setView([52.2, 5.3], 7); // the Netherlands
+    if (!boot.baseMap) map.setMinZoom(map.getZoom() - ZOOM_OUT); // the drawn base map ends there
     map.on("zoomend viewreset", arrange);
     arrange();
     addBaseMap(map, boot, markerBoxes)();
@@ -50,13 +52,13 @@ export function createStationMap(page) {
   function addMarker(feature) {
     const title = titleOf(feature);
     const marker = L.marker(positionOf(feature), { icon: icon(feature), zIndexOffset: zIndexOffset(feature), title, alt: title }).addTo(map);
-    marker.bindPopup(() => buildPopup(feature, page));
+    marker.bindPopup(() => buildPopup(feature, page), { maxWidth: 250, autoPanPaddingTopLeft: [50, 10], autoPanPaddingBottomRight: [10, 10] });
     marker.on("popupopen", () => fillPeakOfToday(marker.getPopup().getElement()?.querySelector(".today"), feature, page));
     markers.set(feature.id, marker);
   }
 
   function addWindLabel() {
-    const control = L.control({ position: "topright" });
+    const control = L.control({ position: "bottomleft" });
     control.onAdd = () => (windLabel = element("p", { className: "area-wind", hidden: true }));
     control.addTo(map);
   }
