@@ -18,11 +18,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway.access import install
+from gateway.api.data.area_base import load_bases
 from gateway.api.data.averages import MeanCache
 from gateway.api.data.database import Database
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.data.log_heads import LogHeads
 from gateway.api.data.playback import PlaybackCache
+from gateway.api.data.tile_cache import TileCache
 from gateway.api.feeds import routes as feeds
 from gateway.api.http import openapi, problems, static_files
 from gateway.api.http.cache import Cache, RequestIndex, TtlCache
@@ -53,7 +55,7 @@ from gateway.api.routes import (
     proofs,
     security_txt,
 )
-from gateway.api.routes.basemap import TileCache
+from gateway.api.routes.basemap import MapSources
 from gateway.api.schemas.schema import LICENCE
 from gateway.api.settings import ApiSettings
 from gateway.errors import StartError
@@ -71,7 +73,8 @@ def create_app(
 ) -> FastAPI:
     """Build the application; its connections open and close with its lifespan. `dossiers` None: it offers none."""
     database = Database(dsn)
-    latest_values = LatestValues(database)
+    map_sources = MapSources(settings.base_map, load_bases(settings.base_map.folder))
+    latest_values = LatestValues(database, map_sources.bases)
     hub = Hub(settings, latest_values)
     tile_cache = TileCache(settings.base_map)
 
@@ -108,6 +111,7 @@ def create_app(
     app.state.cache, app.state.request_index, app.state.mean_cache = Cache(), RequestIndex(), MeanCache(database)
     app.state.status_cache, app.state.tile_cache = TtlCache(), tile_cache
     app.state.playback_cache = PlaybackCache(database)
+    app.state.map_sources, app.state.area_bases = map_sources, map_sources.bases
     app.state.public_log, app.state.log_heads = public_log, LogHeads(public_log)
     problems.install(app, COMMON_HEADERS)
     openapi.install(app)

@@ -6,24 +6,15 @@ The places are those of the drawn base maps, and the stations. No other service 
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.api.data.area_base import PlaceName
 from gateway.api.data.registry import StationRow
 from gateway.model.geodesy import bearing_and_distance
 
 _POSTCODE = re.compile(r"\s*([1-9][0-9]{3})\s*([a-z]{2})?\s*", re.IGNORECASE)
 _MAX_TEXT = 80
-
-
-@dataclass(frozen=True, kw_only=True)
-class NamedPlace:
-    """A place with its position in WGS 84 degrees and the four digits of its postcodes."""
-
-    name: str
-    latitude: float
-    longitude: float
-    postcodes: tuple[str, ...] = ()
+_STATION_RANK = 9  # after all places
 
 
 class SearchFailure(StrEnum):
@@ -36,11 +27,11 @@ class SearchFailure(StrEnum):
 class Gazetteer:
     """Finds a place by its name or postcode."""
 
-    def __init__(self, places: Iterable[NamedPlace]) -> None:
-        self.places: Sequence[NamedPlace] = tuple(places)
+    def __init__(self, places: Iterable[PlaceName]) -> None:
+        self.places: Sequence[PlaceName] = tuple(places)
         self._names = [(normalise_name(place.name), place) for place in self.places]
 
-    def search(self, text: str) -> NamedPlace | SearchFailure:
+    def search(self, text: str) -> PlaceName | SearchFailure:
         """The place of a postcode, else the one whose name is the text, begins with it or contains it after a space."""
         text = text[:_MAX_TEXT]
         postcode = _POSTCODE.fullmatch(text)
@@ -54,12 +45,18 @@ class Gazetteer:
         return min(ranked, key=lambda pair: pair[0])[1] if ranked else SearchFailure.NAME
 
 
-def build_gazetteer(drawn_places: Iterable[NamedPlace], stations: Iterable[StationRow]) -> Gazetteer:
+def build_gazetteer(drawn_places: Iterable[PlaceName], stations: Iterable[StationRow]) -> Gazetteer:
     """The places of the base maps, before the stations of other names."""
     places = list(drawn_places)
     names = {normalise_name(place.name) for place in places}
     places += [
-        NamedPlace(name=station.name, latitude=station.latitude, longitude=station.longitude)
+        PlaceName(
+            name=station.name,
+            latitude=station.latitude,
+            longitude=station.longitude,
+            postcodes=(),
+            rank=_STATION_RANK,
+        )
         for station in stations
         if normalise_name(station.name) not in names
     ]

@@ -122,7 +122,7 @@ async def show_event(view: ViewDependency, id_: ItemId) -> HTMLResponse:
             is_short=is_short,
             neighbours=neighbours,
             sentence=describe_event(view, event),
-            event_map=draw_event_map(view, event),
+            event_map=draw_event_map(view, event, view.request.app.state.map_sources.bases.get(event.area)),
             wind=describe_wind(view, event.around),
             neighbours_text=describe_neighbours(view, event),
         ),

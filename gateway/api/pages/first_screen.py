@@ -13,7 +13,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from alerting.alert import Severity
 from alerting.vocabulary import Language
-from gateway.api.data.gazetteer import Gazetteer, NamedPlace, SearchFailure, sort_by_distance
+from gateway.api.data.area_base import PlaceName
+from gateway.api.data.area_wind import compute_area_wind
+from gateway.api.data.gazetteer import Gazetteer, SearchFailure, sort_by_distance
 from gateway.api.data.registry import PublicRegistry
 from gateway.api.http.cache import TtlCache
 from gateway.api.http.openapi import describe_responses
@@ -55,7 +57,7 @@ class NearStation:
 class FirstScreen:
     """The first screen. `problem`: why the place is not known; empty without one."""
 
-    place: NamedPlace | None
+    place: PlaceName | None
     problem: str
     headline: str
     facts: Sequence[str]
@@ -95,13 +97,12 @@ async def _fetch(view: View, area: str | None) -> Situations:
     peaks = await attach_notices(view, open_events)
     minutes = {id_: view.latest_values.build_minutes(id_) for id_ in view.registry.stations}
     stations = join_stations(view.registry, minutes, peaks, area)
-    return build_situations(
-        view,
-        stations,
-        name_areas(view, area),
-        view.settings.no_data_after_seconds,
-        view.settings.operator,
-    )
+    max_age = timedelta(seconds=view.settings.no_data_after_seconds)
+    winds = {
+        id_: compute_area_wind(view.registry, view.latest_values.windows, id_, view.now, max_age)
+        for id_ in view.registry.areas
+    }
+    return build_situations(view, stations, winds, name_areas(view, area), max_age, view.settings.operator)
 
 
 async def attach_notices(view: View, open_events: Sequence[Event]) -> list[OpenPeak]:
@@ -174,7 +175,7 @@ def choose_first_screen(
     return _build_local_screen(formats, place, situations)
 
 
-def _build_local_screen(formats: Formats, place: NamedPlace, situations: Situations) -> FirstScreen:
+def _build_local_screen(formats: Formats, place: PlaceName, situations: Situations) -> FirstScreen:
     """The first screen of a place: the worst of the nearest three stations answers for it."""
     by_station = {item.station: item for item in situations.items}
     ranked = sort_by_distance(formats.registry.stations.values(), place.latitude, place.longitude)

@@ -10,7 +10,9 @@ from alerting.vocabulary import UNIT_SYMBOLS
 from gateway.api.data.gazetteer import Gazetteer
 from gateway.api.data.registry import PublicRegistry
 from gateway.api.http.parameters import ItemId
+from gateway.api.pages.area_map import draw_area_maps
 from gateway.api.pages.first_screen import choose_first_screen, fetch_situations
+from gateway.api.pages.map_layers import describe_map_layers, list_colour_steps
 from gateway.api.pages.moment import fetch_minute, fetch_past_situations, look_back, read_moment
 from gateway.api.pages.plumes import group_into_plumes
 from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing, strip_licence
@@ -19,7 +21,6 @@ from gateway.api.routes import events
 from gateway.api.routes.events import EventFilters
 from gateway.api.routes.places import build_station
 from gateway.api.schemas.situations import Situations
-from gateway.api.settings import BaseMapSettings
 from gateway.model.properties import INSTRUMENT_PROPERTY_IDS, PROPERTIES, SHOWN_PROPERTIES
 from gateway.model.timestamps import format_instant
 
@@ -72,7 +73,7 @@ async def show_map(
         "silentAfter": view.settings.no_data_after_seconds,
         "replay": view.settings.replay,
         "moment": None if moment.at is None else format_instant(moment.at),
-        "baseMap": describe_base_map(view.settings.base_map),
+        **describe_map_layers(view),
         "names": {name: view.name_of(name) for name in registry.properties if name not in unmeasured_instruments},
     }
     return respond_html(
@@ -92,6 +93,13 @@ async def show_map(
             authority=name_authorities(registry),
             first_screen=describe_first_screen(view, gazetteer, situations, place),
             distance=view.distance,
+            area_map=draw_area_maps(
+                view,
+                view.request.app.state.area_bases,
+                shown_properties[0],
+                {plume.main["station"] for plume in open_plumes},
+            ),
+            steps=list_colour_steps(shown_properties[0]),
         ),
         geolocation=True,
     )
@@ -116,13 +124,6 @@ def describe_first_screen(
 def name_authorities(registry: PublicRegistry) -> str:
     """The authorities of the areas, as a text."""
     return ", ".join(dict.fromkeys(area.authority for area in registry.areas.values()))
-
-
-def describe_base_map(settings: BaseMapSettings) -> dict[str, object] | None:
-    """The facts about the base map that the map script needs; None without one."""
-    if not settings.url:
-        return None
-    return {"attribution": settings.attribution, "minZoom": settings.min_zoom, "maxZoom": settings.max_zoom}
 
 
 @router.get("/widget/{id}")

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from alerting.vocabulary import LOCAL_TIMEZONE
+from gateway.api.data.area_wind import compute_area_wind
 from gateway.api.data.database import Database
+from gateway.api.data.minute_window import MinuteWindow
 from gateway.api.data.registry import PublicRegistry
 from gateway.api.pages.first_screen import attach_notices, join_stations, name_areas
 from gateway.api.pages.renderer import View
@@ -19,7 +21,7 @@ from gateway.api.schemas.observations import Minute
 from gateway.api.schemas.situations import Situations
 from gateway.model.figures import shorten
 from gateway.model.properties import SHOWN_PROPERTIES
-from gateway.model.timestamps import format_instant
+from gateway.model.timestamps import format_instant, to_ms
 
 MINUTE = timedelta(minutes=1)
 _LONGEST_EVENT = timedelta(hours=12)
@@ -29,7 +31,7 @@ _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moment:
+class PageMoment:
     """The start of a minute in UTC. `problem`: key of the text that states why it is not shown; empty without."""
 
     at: datetime | None = None
@@ -47,20 +49,20 @@ class MinuteMeanRow:
     valid_count: int
 
 
-def read_moment(text: str, now: datetime) -> Moment:
+def read_moment(text: str, now: datetime) -> PageMoment:
     """The minute of a moment; one that cannot be read or has not come yet has a problem. Empty: neither."""
     if not text.strip():
-        return Moment()
+        return PageMoment()
     try:
         at = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())
         at = (at if at.tzinfo is not None else at.replace(tzinfo=LOCAL_TIMEZONE)).astimezone(UTC)
     except (ValueError, OverflowError):
-        return Moment(problem="moment_unreadable")
+        return PageMoment(problem="moment_unreadable")
     if at > now:
-        return Moment(problem="moment_future")
+        return PageMoment(problem="moment_future")
     if at < _EARLIEST:
-        return Moment(problem="moment_unreadable")
-    return Moment(at=at.replace(second=0, microsecond=0))
+        return PageMoment(problem="moment_unreadable")
+    return PageMoment(at=at.replace(second=0, microsecond=0))
 
 
 def look_back(view: View, at: datetime) -> View:
@@ -108,6 +110,12 @@ async def fetch_past_situations(view: View, at: datetime, minutes: Mapping[str, 
         if event.change != "voided" and (event.end is None or datetime.fromisoformat(event.end) > at)
     ]
     stations = join_stations(view.registry, minutes, await attach_notices(view, going_on), None)
-    return build_situations(
-        view, stations, name_areas(view, None), view.settings.no_data_after_seconds, view.settings.operator
-    )
+    windows = {
+        station: {
+            name: MinuteWindow(minute.unit, [(to_ms(at), minute.mean, 0)]) for name, minute in by_property.items()
+        }
+        for station, by_property in minutes.items()
+    }
+    winds = {id_: compute_area_wind(view.registry, windows, id_, view.now) for id_ in view.registry.areas}
+    max_age = timedelta(seconds=view.settings.no_data_after_seconds)
+    return build_situations(view, stations, winds, name_areas(view, None), max_age, view.settings.operator)

@@ -5,25 +5,24 @@ peak it is raised if a one-minute mean reaches the first level of the map's colo
 of the marker agree.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from alerting.alert import Severity
 from alerting.vocabulary import compass_direction, severity_text
+from gateway.api.data.area_wind import AreaWind
 from gateway.api.data.registry import StationRow
+from gateway.api.pages.event_map import describe_area_wind
 from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS, Formats
 from gateway.api.schemas.events import Event, Wind
 from gateway.api.schemas.observations import Minute
 from gateway.api.schemas.situations import Situation, Situations, State
-from gateway.detection.context import wind_from_sums
 from gateway.model.properties import PROPERTIES, SHOWN_PROPERTIES
 from gateway.model.texts import texts_of
 from gateway.model.timestamps import format_instant
 
 _RANKS: Mapping[State, int] = {"no_data": 0, "quiet": 1, "raised": 2, "peak": 10}
-_CALM_SPEED = 0.5  # m/s; below it a vane shows no direction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +51,22 @@ class StationAir:
     peak: OpenPeak | None
 
 
-def build_situations(
-    formats: Formats, stations: Sequence[StationAir], area_name: str, no_data_after: float, attribution: str
+def build_situations(  # noqa: PLR0917 - the facts of one moment
+    formats: Formats,
+    stations: Sequence[StationAir],
+    winds: Mapping[str, AreaWind | None],
+    area_name: str,
+    max_age: timedelta,
+    attribution: str,
 ) -> Situations:
-    """The situation at each station, the worst first; equals by name."""
-    recent = {item.station.id: _select_recent(item.minutes, formats.now, no_data_after) for item in stations}
-    wind_facts = [describe_measured_wind(formats, list(recent.values()))]
-    items = [_build_situation(formats, item, recent[item.station.id], wind_facts) for item in stations]
+    """The situation at each station, the worst first; equals by name. `winds`: by area."""
+    sentences = {area: describe_wind_now(formats, wind) for area, wind in winds.items()}
+    items = [
+        _build_situation(
+            formats, item, _select_recent(item.minutes, formats.now - max_age), [sentences[item.station.area]]
+        )
+        for item in stations
+    ]
     items.sort(key=lambda item: (-item.rank, item.station_name))
     worst = items[0] if items else None
     state: State = "no_data" if worst is None else worst.state
@@ -66,7 +74,7 @@ def build_situations(
         headline, facts = worst.headline, worst.facts
     else:
         headline = formats.texts[f"air_{state}_area"].format(area=area_name)
-        facts = wind_facts if state == "quiet" else []
+        facts = list(sentences.values()) if state == "quiet" and len(sentences) == 1 else []
     return Situations(
         at=format_instant(formats.now),
         headline=headline,
@@ -78,27 +86,12 @@ def build_situations(
     )
 
 
-def describe_measured_wind(formats: Formats, minutes_of_stations: Sequence[Mapping[str, Minute]]) -> str:
-    """The wind over the stations that measure it now, as a sentence."""
-    east = north = speed = 0.0
-    directions, speeds = 0, 0
-    for minutes in minutes_of_stations:
-        direction, wind_speed = _mean_of(minutes, "wind_direction"), _mean_of(minutes, "wind_speed")
-        if wind_speed is not None:
-            speed, speeds = speed + wind_speed, speeds + 1
-        if direction is not None and (wind_speed is None or wind_speed >= _CALM_SPEED):
-            east, north = east + math.sin(math.radians(direction)), north + math.cos(math.radians(direction))
-            directions += 1
-    if speeds and speed / speeds < _CALM_SPEED:
-        return str(formats.texts["air_calm"])
-    mean_speed = speed / speeds if speeds else _CALM_SPEED
-    wind = wind_from_sums(east, north, mean_speed * directions, directions)
+def describe_wind_now(formats: Formats, wind: AreaWind | None) -> str:
+    """The wind of an area as a sentence, as the map shows it; or that it is not known."""
     if wind is None:
-        return formats.texts["air_wind_varies" if directions else "air_wind_unknown"]
-    where = compass_direction(wind.direction, formats.language)
-    if not speeds:
-        return formats.texts["air_wind_direction"].format(where=where)
-    return formats.texts["air_wind"].format(where=where, speed=formats.number(wind.speed))
+        return str(formats.texts["air_wind_unknown"])
+    text = describe_area_wind(formats, wind)
+    return f"{_capitalise(text)}." if wind.direction is None else f"{_capitalise(formats.texts['wind'])} {text}."
 
 
 def _build_situation(
@@ -179,7 +172,7 @@ def _describe_event_wind(formats: Formats, event: Event) -> str:
     text = texts_of("summary", formats.language)["wind_site" if site else "wind"].format(
         direction=compass_direction(wind.direction, formats.language), site=site
     )
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{_capitalise(text)}."
 
 
 def _describe_notice(formats: Formats, notice: Notice | None) -> str:
@@ -196,9 +189,8 @@ def _describe_more_peaks(formats: Formats, stations: Sequence[StationAir]) -> li
     return [formats.texts.plural("air_more_peaks", others)] if others > 0 else []
 
 
-def _select_recent(minutes: Mapping[str, Minute], now: datetime, no_data_after: float) -> dict[str, Minute]:
+def _select_recent(minutes: Mapping[str, Minute], oldest: datetime) -> dict[str, Minute]:
     """The minutes that are recent enough to be shown."""
-    oldest = now - timedelta(seconds=no_data_after)
     return {
         name: minute
         for name, minute in minutes.items()
@@ -227,3 +219,7 @@ def _format_value(formats: Formats, value: float | None, unit: str) -> str:
     if value is None or unit in ARBITRARY_SCALE_UNITS:
         return ""
     return f"{formats.number(value)} {formats.unit_of(unit)}".strip()
+
+
+def _capitalise(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"

@@ -12,7 +12,7 @@ from gateway.api.http.parameters import ItemId
 from gateway.api.pages import polar
 from gateway.api.pages.chart import Chart, Line, MarkedPeriod
 from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS
-from gateway.api.pages.moment import MINUTE, Moment, read_moment
+from gateway.api.pages.moment import MINUTE, PageMoment, read_moment
 from gateway.api.pages.plumes import group_into_plumes
 from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing, strip_licence
 from gateway.api.pages.station_extras import (
@@ -94,7 +94,11 @@ async def show_station(  # noqa: PLR0917 - they are query parameters
         ],
     )
     plot_title = view.texts["polar_title"].format(**names)
-    wind_plot = await fetch_wind_plot(view, station, means, interval, plot_title)
+    wind_plot = (
+        None
+        if interval.averaging is Averaging.DAY
+        else await fetch_wind_plot(view, station, means, interval, plot_title)
+    )
     boot = {
         **describe_station(view, id_, property_id, shown_properties),
         **describe_chart(chart, interval, moment, corrected=rule is not None),
@@ -128,7 +132,7 @@ async def show_station(  # noqa: PLR0917 - they are query parameters
     )
 
 
-def choose_interval(view: View, period: str, moment: Moment) -> ChartInterval:
+def choose_interval(view: View, period: str, moment: PageMoment) -> ChartInterval:
     """The hour around a moment, else a known period that ends now."""
     if moment.at is None:
         length, averaging, step = PERIODS[period]
@@ -160,7 +164,7 @@ def describe_station(view: View, station: str, property_id: str, shown_propertie
     }
 
 
-def describe_chart(chart: Chart, interval: ChartInterval, moment: Moment, *, corrected: bool) -> dict[str, object]:
+def describe_chart(chart: Chart, interval: ChartInterval, moment: PageMoment, *, corrected: bool) -> dict[str, object]:
     """The facts of the chart for the script that draws it again."""
     return {
         "unit": chart.unit,
@@ -178,7 +182,7 @@ def describe_chart(chart: Chart, interval: ChartInterval, moment: Moment, *, cor
     }
 
 
-def build_moment_span(view: View, moment: Moment) -> list[MarkedPeriod]:
+def build_moment_span(view: View, moment: PageMoment) -> list[MarkedPeriod]:
     """The minute that a link asks for; empty without one."""
     if moment.at is None:
         return []

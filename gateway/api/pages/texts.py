@@ -16,3 +16,6 @@ FIRST_SCREEN_TEXTS = (
 )  # fmt: skip
 
 PLAYBACK_TEXTS = ("play", "pause", "playback_failed", "playback_frame", "moment_was", "share_moment", "back_to_now")
+
+# Of the map of stations: `map_<name>` in the catalogue, `<name>` in the script.
+MAP_TEXTS = ("wind", "looking", "peak_today", "no_peak_today", "chart", "stations_here")

@@ -1,6 +1,7 @@
 // The last 24 hours on the map: a slider over frames of one minute. It loads when a reader asks for it, or when the
 // address names a moment. `map.js` draws each frame.
 import { localeOf } from "./figures.js";
+import { showFrame } from "./map.js";
 
 const boot = JSON.parse(document.getElementById("boot").textContent);
 const words = boot.words;
@@ -29,7 +30,7 @@ function show(index) {
   for (const [station, steps] of Object.entries(day.stations)) values[station] = steps[index] === null || steps[index] === undefined ? null : steps[index] * day.resolution;
   const peaks = day.peaks.filter((peak) => peak.first <= index && index <= peak.last).map((peak) => peak.station);
   const instant = new Date(at).toISOString();
-  document.dispatchEvent(new CustomEvent("piekwacht:frame", { detail: { at: instant, property: day.observedProperty, unit: day.unit, values, peaks } }));
+  showFrame({ at: instant, property: day.observedProperty, unit: day.unit, values: new Map(Object.entries(values)), peaks });
   const text = words.playback_frame.replace("{time}", timeText.format(at));
   $("moment-text").textContent = text;
   $("moment").setAttribute("aria-valuetext", text);
@@ -76,7 +77,7 @@ function close() {
   day = null;
   $("playback").hidden = true;
   $("play-day").classList.remove("unused");
-  document.dispatchEvent(new CustomEvent("piekwacht:frame", { detail: null }));
+  showFrame(null);
 }
 
 $("play-day").addEventListener("click", () => open(null).then(() => $("moment").focus()));

@@ -201,6 +201,8 @@ WITHOUT_VALUES = {
     "/metrics": "counters of this process",
     "/static/{path:path}": "files",
     "/map/{z}/{x}/{y}.png": "a base map",
+    "/map/areas/{area}.geojson": "a base map",
+    "/map/archives/{name}.pmtiles": "a base map",
     "/acknowledge/{token}": "one event, by a link",
     "/sw.js": "a script",
     "/robots.txt": "a text",

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.api.data.area_base import PlaceName
 from gateway.api.data.gazetteer import (
     Gazetteer,
-    NamedPlace,
     SearchFailure,
     build_gazetteer,
     normalise_name,
@@ -15,10 +15,10 @@ from gateway.api.data.gazetteer import (
 from gateway.api.data.registry import StationRow
 
 PLACES = [
-    NamedPlace(name="Wijk aan Zee", latitude=52.494, longitude=4.594, postcodes=("1949",)),
-    NamedPlace(name="Beverwijk", latitude=52.483, longitude=4.657, postcodes=("1941", "1942")),
-    NamedPlace(name="'s-Gravendeel", latitude=51.78, longitude=4.62),
-    NamedPlace(name="Één Plaats", latitude=52.0, longitude=4.0),
+    PlaceName(name="Wijk aan Zee", latitude=52.494, longitude=4.594, postcodes=("1949",), rank=1),
+    PlaceName(name="Beverwijk", latitude=52.483, longitude=4.657, postcodes=("1941", "1942"), rank=1),
+    PlaceName(name="'s-Gravendeel", latitude=51.78, longitude=4.62, postcodes=(), rank=1),
+    PlaceName(name="Één Plaats", latitude=52.0, longitude=4.0, postcodes=(), rank=1),
 ]
 STATIONS = [
     StationRow(id="bev", area="ijmond", name="Beverwijk, centrum", latitude=52.486, longitude=4.657),
@@ -62,7 +62,7 @@ def test_a_station_with_the_name_of_a_place_is_listed_once():
 
 @given(st.text(max_size=200))
 def test_any_text_is_a_place_or_a_failure(text):
-    assert isinstance(GAZETTEER.search(text), NamedPlace | SearchFailure)
+    assert isinstance(GAZETTEER.search(text), PlaceName | SearchFailure)
     assert normalise_name(normalise_name(text)) == normalise_name(text)
 
 
