@@ -52,6 +52,7 @@ from gateway.api.routes import (
     observations,
     places,
     playback,
+    plumes,
     proofs,
     security_txt,
 )
@@ -121,7 +122,7 @@ def create_app(
     app.add_middleware(HeadersMiddleware)
     service.install(app, dsn, dossiers)
     api_modules = (
-        index, places, observations, playback, events, first_screen, alerts, live, detection, proofs, inspector,
+        index, places, observations, playback, events, plumes, first_screen, alerts, live, detection, proofs, inspector,
     )  # fmt: skip
     for route_module in api_modules:
         app.include_router(route_module.router, prefix="/api/v1")

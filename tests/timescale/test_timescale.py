@@ -31,9 +31,14 @@ ANY = {
     "ids": [1], "kinds": None, "time_zone": "Europe/Amsterdam", "at": START, "node": "ijm-001",
     "incarnation": "aaaaaaaaaaaa", "number": 1, "leaf": 0, "prefix": "detector", "patterns": ["none"],
     "resolution": 0.1,
+    "kind": None, "plumes": ["none"],
 }  # fmt: skip
 EMPTY = {  # queries without rows in this test's data
     "select_events",
+    "select_plumes",
+    "select_plume_notifications",
+    "select_plume_changes",
+    "select_plume_acknowledgements",
     "select_sites",
     "select_alerts",
     "select_revisions",

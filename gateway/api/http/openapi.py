@@ -25,6 +25,7 @@ from gateway.api.schemas.places import (
     Stations,
 )
 from gateway.api.schemas.playback import Playback, PlaybackPeak
+from gateway.api.schemas.plumes import Plume, Plumes
 from gateway.api.schemas.service import Landing, Problem
 from gateway.api.schemas.situations import Situation, Situations
 
@@ -49,9 +50,9 @@ _PRIVATE_PROBLEMS = {
 _SCHEMA_TYPES = (
     *inspector.SCHEMA_TYPES,
     Areas, Area, Sites, Site, Stations, Station, ObservedProperties, ObservedProperty, Datastreams,
-    Datastream, Reading, Mean, Observations, Events, Event, Revisions, Alerts, Alert, Landing,
-    Playback, PlaybackPeak, Situations, Situation,
-    Correction, Corrections, Problem, detection.DetectionFigures, detection.DetectionFigure, detection.SyntheticPeaks,
+    Datastream, Reading, Mean, Observations, Events, Event, Revisions, Plumes, Plume, Alerts, Alert,
+    Landing, Correction, Corrections, Problem, detection.DetectionFigures, detection.DetectionFigure,
+    detection.SyntheticPeaks, Playback, PlaybackPeak, Situations, Situation,
 )  # fmt: skip
 
 

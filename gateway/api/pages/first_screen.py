@@ -6,12 +6,11 @@ is looked up on this server, in the base maps and the stations; without one in t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from alerting.alert import Severity
 from alerting.vocabulary import Language
 from gateway.api.data.area_base import PlaceName
 from gateway.api.data.area_wind import compute_area_wind
@@ -23,26 +22,24 @@ from gateway.api.http.parameters import AreaId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import respond_cached
 from gateway.api.pages.formats import Formats
-from gateway.api.pages.plumes import group_into_plumes
-from gateway.api.pages.renderer import View, build_view, strip_licence
-from gateway.api.pages.situation import Notice, OpenPeak, StationAir, build_situations
-from gateway.api.routes import alerts, events
-from gateway.api.routes.alerts import AlertFilters
+from gateway.api.pages.renderer import View, build_view
+from gateway.api.pages.situation import OpenPeak, StationAir, build_situations
+from gateway.api.routes import events, plumes
 from gateway.api.routes.events import EventFilters
 from gateway.api.routes.places import get_latest_values
-from gateway.api.schemas.alerts import Alert
+from gateway.api.routes.plumes import PlumeFilters
 from gateway.api.schemas.events import Event
 from gateway.api.schemas.observations import Minute
+from gateway.api.schemas.plumes import Plume
 from gateway.api.schemas.situations import Situation, Situations
 
 router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["events"])
 
 NEAREST_COUNT = 3
 _FAR_METRES = 5_000.0
-_MAX_PEAKS, _MAX_ALERTS = 200, 500
+_MAX_PEAKS = 200
 _MAX_AGE = 2.0
 _SHARED_SECONDS = 1.0
-_SENT_STATES = {"delivered", "partial"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +59,7 @@ class FirstScreen:
     headline: str
     facts: Sequence[str]
     state: str
-    event: str | None
+    plume: str | None
     nearest: Sequence[NearStation]
 
 
@@ -94,7 +91,8 @@ async def _fetch(view: View, area: str | None) -> Situations:
     open_events = await events.fetch_events(
         view.request, _MAX_PEAKS, EventFilters(area=area, open=True, kinds=events.PUBLIC_KINDS)
     )
-    peaks = await attach_notices(view, open_events)
+    fetched = await plumes.fetch_plumes(view.request, _MAX_PEAKS, PlumeFilters(area=area, open=True))
+    peaks = list_open_peaks(open_events, [item.document for item in fetched])
     minutes = {id_: view.latest_values.build_minutes(id_) for id_ in view.registry.stations}
     stations = join_stations(view.registry, minutes, peaks, area)
     max_age = timedelta(seconds=view.settings.no_data_after_seconds)
@@ -105,43 +103,19 @@ async def _fetch(view: View, area: str | None) -> Situations:
     return build_situations(view, stations, winds, name_areas(view, area), max_age, view.settings.operator)
 
 
-async def attach_notices(view: View, open_events: Sequence[Event]) -> list[OpenPeak]:
-    """The plumes of these events, each with the first notification about any of its events."""
-    if not open_events:
-        return []
-    filters = AlertFilters(
-        start=min(datetime.fromisoformat(event.onset) for event in open_events) - timedelta(minutes=1)
-    )
-    alerts_by_event: dict[str, list[Alert]] = {}
-    for alert in await alerts.fetch_alerts(view.request, _MAX_ALERTS, filters):
-        alerts_by_event.setdefault(alert.event, []).append(alert)
-    event_by_id = {event.id: event for event in open_events}
-    peaks = []
-    for plume in group_into_plumes([strip_licence(event) for event in open_events]):
-        members = [event_by_id[member["id"]] for member in (plume.main, *plume.others)]
-        plume_alerts = [alert for member in members for alert in alerts_by_event.get(member.id, ())]
-        stations = frozenset(member.station for member in members)
-        peaks.append(OpenPeak(event=members[0], stations=stations, notice=choose_notice(plume_alerts)))
-    return peaks
-
-
-def choose_notice(plume_alerts: Sequence[Alert]) -> Notice | None:
-    """The notification that arrived first; else the first that is on its way; None if none was made or all failed."""
-    sent = [alert for alert in plume_alerts if alert.state in _SENT_STATES and alert.finished_at is not None]
-    if sent:
-        first = min(sent, key=lambda alert: str(alert.finished_at))
-        return Notice(authority=first.authority, sent_at=first.finished_at)
-    waiting = [alert for alert in plume_alerts if alert.finished_at is None]
-    return Notice(authority=waiting[-1].authority, sent_at=None) if waiting else None
+def list_open_peaks(open_events: Sequence[Event], open_plumes: Sequence[Plume]) -> list[OpenPeak]:
+    """Each event that goes on with its plume; an event whose plume is not in the list is left out."""
+    plume_by_event = {event.id: plume for plume in open_plumes for event in plume.events}
+    return [
+        OpenPeak(event=event, plume=plume_by_event[event.id]) for event in open_events if event.id in plume_by_event
+    ]
 
 
 def join_stations(
     registry: PublicRegistry, minutes: Mapping[str, Mapping[str, Minute]], peaks: Sequence[OpenPeak], area: str | None
 ) -> list[StationAir]:
     """Each station of the area with its minutes and its worst peak; `peaks` are in no order."""
-    peak_by_station: dict[str, OpenPeak] = {}
-    for peak in sorted(peaks, key=lambda item: Severity(item.event.severity).rank):
-        peak_by_station.update(dict.fromkeys(peak.stations, peak))
+    peak_by_station = {peak.event.station: peak for peak in sorted(peaks, key=lambda peak: peak.rank)}
     return [
         StationAir(station=station, minutes=minutes.get(station.id, {}), peak=peak_by_station.get(station.id))
         for station in registry.stations.values()
@@ -169,7 +143,7 @@ def choose_first_screen(
             headline=situations.headline,
             facts=situations.facts,
             state=situations.state,
-            event=situations.event,
+            plume=situations.plume,
             nearest=nearest,
         )
     return _build_local_screen(formats, place, situations)
@@ -186,7 +160,7 @@ def _build_local_screen(formats: Formats, place: PlaceName, situations: Situatio
     ][:NEAREST_COUNT]
     if not nearest:
         return FirstScreen(
-            place=place, problem="", headline=situations.headline, facts=[], state="no_data", event=None, nearest=[]
+            place=place, problem="", headline=situations.headline, facts=[], state="no_data", plume=None, nearest=[]
         )
     worst = max(nearest, key=lambda item: item.situation.rank).situation
     headline = worst.headline
@@ -204,6 +178,6 @@ def _build_local_screen(formats: Formats, place: PlaceName, situations: Situatio
         headline=headline,
         facts=facts,
         state=worst.state,
-        event=worst.event,
+        plume=worst.plume,
         nearest=nearest,
     )

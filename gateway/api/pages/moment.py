@@ -12,11 +12,12 @@ from gateway.api.data.area_wind import compute_area_wind
 from gateway.api.data.database import Database
 from gateway.api.data.minute_window import MinuteWindow
 from gateway.api.data.registry import PublicRegistry
-from gateway.api.pages.first_screen import attach_notices, join_stations, name_areas
+from gateway.api.pages.first_screen import join_stations, list_open_peaks, name_areas
 from gateway.api.pages.renderer import View
 from gateway.api.pages.situation import build_situations
-from gateway.api.routes import events
+from gateway.api.routes import events, plumes
 from gateway.api.routes.events import EventFilters
+from gateway.api.routes.plumes import PlumeFilters
 from gateway.api.schemas.observations import Minute
 from gateway.api.schemas.situations import Situations
 from gateway.model.figures import shorten
@@ -109,7 +110,10 @@ async def fetch_past_situations(view: View, at: datetime, minutes: Mapping[str, 
         for event in past_events
         if event.change != "voided" and (event.end is None or datetime.fromisoformat(event.end) > at)
     ]
-    stations = join_stations(view.registry, minutes, await attach_notices(view, going_on), None)
+    plume_filters = PlumeFilters(start=at - _LONGEST_EVENT, end=view.now)
+    fetched = await plumes.fetch_plumes(view.request, _MAX_EVENTS, plume_filters)
+    peaks = list_open_peaks(going_on, [item.document for item in fetched])
+    stations = join_stations(view.registry, minutes, peaks, None)
     windows = {
         station: {
             name: MinuteWindow(minute.unit, [(to_ms(at), minute.mean, 0)]) for name, minute in by_property.items()

@@ -14,9 +14,11 @@ from alerting.vocabulary import compass_direction, severity_text
 from gateway.api.data.area_wind import AreaWind
 from gateway.api.data.registry import StationRow
 from gateway.api.pages.event_map import describe_area_wind
-from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS, Formats
+from gateway.api.pages.formats import Formats
+from gateway.api.pages.plume_texts import describe_notified
 from gateway.api.schemas.events import Event, Wind
 from gateway.api.schemas.observations import Minute
+from gateway.api.schemas.plumes import Plume
 from gateway.api.schemas.situations import Situation, Situations, State
 from gateway.model.properties import PROPERTIES, SHOWN_PROPERTIES
 from gateway.model.texts import texts_of
@@ -26,20 +28,16 @@ _RANKS: Mapping[State, int] = {"no_data": 0, "quiet": 1, "raised": 2, "peak": 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Notice:
-    """The first notification of a plume. `sent_at` None: it is on its way."""
-
-    authority: str
-    sent_at: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class OpenPeak:
-    """The leading event of a plume that goes on, the stations where it is, and whom it was reported to."""
+    """The worst event that goes on at one station, and the plume that it belongs to."""
 
     event: Event
-    stations: frozenset[str]
-    notice: Notice | None
+    plume: Plume
+
+    @property
+    def rank(self) -> tuple[int, bool]:
+        """Higher is worse; of equals the event that stands for its plume comes first."""
+        return Severity(self.event.severity).rank, self.event.id == self.plume.leading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +65,8 @@ def build_situations(  # noqa: PLR0917 - the facts of one moment
         )
         for item in stations
     ]
-    items.sort(key=lambda item: (-item.rank, item.station_name))
+    leading = {item.station.id for item in stations if item.peak is not None and item.peak.rank[1]}
+    items.sort(key=lambda item: (-item.rank, item.station not in leading, item.station_name))
     worst = items[0] if items else None
     state: State = "no_data" if worst is None else worst.state
     if worst is not None and state in {"peak", "raised"}:
@@ -80,7 +79,7 @@ def build_situations(  # noqa: PLR0917 - the facts of one moment
         headline=headline,
         facts=[*facts, *_describe_more_peaks(formats, stations)],
         state=state,
-        event=None if worst is None else worst.event,
+        plume=None if worst is None else worst.plume,
         items=items,
         attribution=attribution,
     )
@@ -127,7 +126,7 @@ def _build_situation(
 def _build_peak(formats: Formats, station: StationRow, peak: OpenPeak, wind_facts: Sequence[str]) -> Situation:
     event, texts = peak.event, formats.texts
     severity = severity_text(event.severity, formats.language)
-    value, averaging = _format_value(formats, event.peak, event.unit), formats.averaging(event.peak_averaging)
+    value, averaging = formats.peak(event.peak, event.background, event.unit), formats.averaging(event.peak_averaging)
     headline = texts["air_peak"].format(
         name=formats.name_of(event.observed_property),
         station=station.name,
@@ -135,10 +134,11 @@ def _build_peak(formats: Formats, station: StationRow, peak: OpenPeak, wind_fact
         severity=severity,
     )
     wind = _describe_event_wind(formats, event)
+    notified = _capitalise(describe_notified(formats, peak.plume))
     facts = [
-        *_describe_size(formats, event, value, averaging),
+        _describe_size(formats, event, value, averaging),
         *([wind] if wind else wind_facts),
-        _describe_notice(formats, peak.notice),
+        notified if notified.endswith(".") else f"{notified}.",
     ]
     return Situation(
         station=station.id,
@@ -147,20 +147,19 @@ def _build_peak(formats: Formats, station: StationRow, peak: OpenPeak, wind_fact
         rank=_RANKS["peak"] + Severity(event.severity).rank,
         label=texts["label_peak"].format(severity=severity),
         value=value,
-        averaging=averaging if value else "",
+        averaging=averaging,
         headline=headline,
         facts=facts,
-        event=event.id,
+        plume=peak.plume.id,
     )
 
 
-def _describe_size(formats: Formats, event: Event, value: str, averaging: str) -> list[str]:
-    ratio = formats.ratio(event.peak, event.background)
-    times = f"{ratio}{formats.texts['times']}" if ratio else ""
-    if not value:
-        return [formats.texts["air_size_ratio"].format(times=times)] if times else []
-    size = formats.texts["air_size"].format(value=value, averaging=averaging)
-    return [f"{size}, {times}." if times else f"{size}."]
+def _describe_size(formats: Formats, event: Event, value: str, averaging: str) -> str:
+    """The highest value, or the lowest of a signal that falls, with its multiple of the background."""
+    ratio = "" if formats.is_raw_signal(event.unit) else formats.ratio(event.peak, event.background)
+    name = formats.texts["extreme_value" if event.peak < event.background else "peak"]
+    size = f"{_capitalise(name)} ({averaging}): {value}"
+    return f"{size}, {ratio}{formats.texts['times']}." if ratio else f"{size}."
 
 
 def _describe_event_wind(formats: Formats, event: Event) -> str:
@@ -175,17 +174,9 @@ def _describe_event_wind(formats: Formats, event: Event) -> str:
     return f"{_capitalise(text)}."
 
 
-def _describe_notice(formats: Formats, notice: Notice | None) -> str:
-    if notice is None:
-        return str(formats.texts["air_told_nobody"])
-    if notice.sent_at is None:
-        return formats.texts["air_told_soon"].format(authority=notice.authority)
-    return formats.texts["air_told"].format(authority=notice.authority, time=formats.short_date_time(notice.sent_at))
-
-
 def _describe_more_peaks(formats: Formats, stations: Sequence[StationAir]) -> list[str]:
     """How many other plumes go on; empty for at most one."""
-    others = len({item.peak.event.id for item in stations if item.peak is not None}) - 1
+    others = len({item.peak.plume.id for item in stations if item.peak is not None}) - 1
     return [formats.texts.plural("air_more_peaks", others)] if others > 0 else []
 
 
@@ -216,7 +207,7 @@ def _mean_of(minutes: Mapping[str, Minute], name: str) -> float | None:
 
 def _format_value(formats: Formats, value: float | None, unit: str) -> str:
     """The figure with its unit; empty for a scale without a meaning for readers."""
-    if value is None or unit in ARBITRARY_SCALE_UNITS:
+    if value is None or formats.is_raw_signal(unit):
         return ""
     return f"{formats.number(value)} {formats.unit_of(unit)}".strip()
 

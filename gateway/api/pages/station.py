@@ -13,7 +13,6 @@ from gateway.api.pages import polar
 from gateway.api.pages.chart import Chart, Line, MarkedPeriod
 from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS
 from gateway.api.pages.moment import MINUTE, PageMoment, read_moment
-from gateway.api.pages.plumes import group_into_plumes
 from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing, strip_licence
 from gateway.api.pages.station_extras import (
     ChartInterval,
@@ -23,9 +22,10 @@ from gateway.api.pages.station_extras import (
     list_candidates,
 )
 from gateway.api.pages.texts import CHART_TEXTS, LIVE_TEXTS
-from gateway.api.routes import events
+from gateway.api.routes import events, plumes
 from gateway.api.routes.events import EventFilters
 from gateway.api.routes.places import build_station
+from gateway.api.routes.plumes import PlumeFilters
 from gateway.api.schemas.observations import Mean
 from gateway.export.selection import Averaging
 from gateway.model.properties import SHOWN_PROPERTIES
@@ -34,6 +34,7 @@ from gateway.quality.humidity_correction import find_rule
 
 router = APIRouter()
 _AROUND_MOMENT = _HALF_HOUR = timedelta(minutes=30)
+_MAX_PLUMES = 50
 PERIODS = {
     "last_hour": (timedelta(hours=1), Averaging.MINUTE, 60.0),
     "day": (timedelta(days=1), Averaging.MINUTE, 60.0),
@@ -105,7 +106,8 @@ async def show_station(  # noqa: PLR0917 - they are query parameters
         "compared": [{"id": row.id, "name": row.name} for row in compared],
         "peaks": [[event["onset"], event["end"]] for event in event_documents if _is_valid_peak(event)],
     }
-    plumes = group_into_plumes([item for item in event_documents if item["kind"] == "peak"])
+    plume_filters = PlumeFilters(station=id_, kind="peak", start=interval.start, end=interval.end)
+    newest_plumes = [item.document for item in await plumes.fetch_plumes(view.request, _MAX_PLUMES, plume_filters)]
     return respond_html(
         view,
         view.render(
@@ -118,7 +120,7 @@ async def show_station(  # noqa: PLR0917 - they are query parameters
             periods=list(PERIODS),
             chart=chart,
             hours=hours,
-            plumes=plumes,
+            plumes=newest_plumes,
             averaging=interval.averaging.value,
             rule=rule,
             moment=moment,
@@ -247,7 +249,7 @@ def build_peak_spans(view: View, event_documents: list[dict[str, Any]]) -> list[
             start=datetime.fromisoformat(event["onset"]),
             end=view.now if event["end"] is None else datetime.fromisoformat(event["end"]),
             css="marked",
-            label=f"{view.texts['event']}: {view.number(event['peak'])} {view.unit_of(event['unit'])}, "
+            label=f"{view.texts['event']}: {view.peak(event['peak'], event['background'], event['unit'])}, "
             f"{view.averaging(event['peakAveraging'])}",
         )
         for event in event_documents

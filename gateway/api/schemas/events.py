@@ -93,6 +93,7 @@ class Event(LicensedDocument, frozen=True, kw_only=True):
     detected_late: bool
     changed_at: Instant
     merged_into: Annotated[str | None, Meta(description="the regional event that this one became part of")] = None
+    plume: Annotated[str | None, Meta(description="the plume that it belongs to; null: of a doubtful kind")] = None
     around: Annotated[Around, Meta(description="context; it hints at a source but proves nothing")] = Around()
 
 
@@ -164,6 +165,7 @@ def build_live_event(live: LiveEvent, station_name: str, changed_at: datetime, a
         detected_late=event.detected_late,
         changed_at=format_instant(changed_at),
         merged_into=event.merged_into,
+        plume=live.plume,
         around=msgspec.convert(msgspec.to_builtins({n: getattr(event, n) for n in Around.__struct_fields__}), Around),
         attribution=attribution,
     )

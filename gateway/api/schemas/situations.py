@@ -25,7 +25,7 @@ class Situation(Schema, frozen=True, kw_only=True):
     averaging: Annotated[str, Meta(description="what the figure is, in words; empty without one")]
     headline: Annotated[str, Meta(description="the situation in one sentence")]
     facts: Annotated[list[str], Meta(description="how bad, the wind, and who knows of it: a sentence each")]
-    event: Annotated[Id | None, Meta(description="the peak that goes on; null: none")] = None
+    plume: Annotated[Id | None, Meta(description="the plume that goes on; null: none")] = None
 
 
 class Situations(LicensedDocument, frozen=True, kw_only=True):
@@ -35,5 +35,5 @@ class Situations(LicensedDocument, frozen=True, kw_only=True):
     headline: str
     facts: list[str]
     state: State
-    event: Id | None
+    plume: Id | None
     items: list[Situation]

@@ -119,7 +119,7 @@ function answerFor(selected) {
   if (place && nearest > FAR_METRES) lines.push(fill(words.air_far, { distance: distanceText(nearest) }));
   const elsewhere = situations.items.find((item) => item.state === "peak");
   if (elsewhere && worst.state !== "peak") lines.push(fill(words.air_elsewhere, { headline: elsewhere.headline }));
-  return { state: worst.state, headline, facts: lines, event: worst.event };
+  return { state: worst.state, headline, facts: lines, plume: worst.plume };
 }
 
 function stationRow({ item, distance }) {
@@ -149,7 +149,7 @@ function draw() {
   const selected = selectStations();
   const answer = answerFor(selected);
   $("answer").className = `answer air-${answer.state}`;
-  const link = answer.event && element("a", { href: `${facts.home}events/${encodeURIComponent(answer.event)}`, textContent: answer.headline });
+  const link = answer.plume && element("a", { href: `${facts.home}plumes/${encodeURIComponent(answer.plume)}`, textContent: answer.headline });
   if ($("headline").textContent !== answer.headline || Boolean(link) !== Boolean($("headline").querySelector("a"))) $("headline").replaceChildren(link || answer.headline);
   $("facts").replaceChildren(...answer.facts.map((textContent) => element("li", { textContent })));
   $("meaning").textContent = words[`meaning_${answer.state}`];

@@ -2,19 +2,18 @@
 
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 import pytest
 
 from gateway.api.data.area_base import PlaceName
 from gateway.api.data.area_wind import AreaWind
 from gateway.api.data.gazetteer import build_gazetteer
 from gateway.api.data.registry import AreaRow, PublicRegistry, StationRow
-from gateway.api.pages.first_screen import choose_first_screen, choose_notice, join_stations
+from gateway.api.pages.first_screen import choose_first_screen, join_stations, list_open_peaks
 from gateway.api.pages.formats import Formats
-from gateway.api.pages.situation import Notice, OpenPeak, StationAir, build_situations
-from gateway.api.schemas.alerts import Alert
+from gateway.api.pages.situation import OpenPeak, StationAir, build_situations
 from gateway.api.schemas.events import Around, Event, Upwind, Wind
 from gateway.api.schemas.observations import Minute
+from gateway.api.schemas.plumes import Plume, PlumeEvent, PlumeReceiver
 from gateway.model.properties import PROPERTIES
 from gateway.model.timestamps import format_instant
 
@@ -49,14 +48,28 @@ def minute(mean, unit="ug/m3", *, age=10.0):
                   expected_count=60, flags=[], excluded=None)  # fmt: skip
 
 
-def event(id_="e1", *, severity="severe", name="pm2_5", unit="ug/m3", peak=68.0, background=8.0, around=None):
+def event(
+    id_="e1", *, station="a", severity="severe", name="pm2_5", unit="ug/m3", peak=68.0, background=8.0, around=None
+):
     at = format_instant(NOW - timedelta(minutes=8))
     return Event(
-        id=id_, revision=1, change="opened", kind="peak", area="ijmond", station="a", station_name="Wijk aan Zee",
+        id=id_, revision=1, change="opened", kind="peak", area="ijmond", station=station, station_name="",
         observed_property=name, unit=unit, severity=severity, onset=at, peak_at=at, detected_at=at, end=None, peak=peak,
         peak_averaging="raw", background=background, excess=peak - background, confidence=0.9, reasons=[], detector="x",
         detected_late=False, changed_at=at, around=around or Around(),
     )  # fmt: skip
+
+
+def peak_of(event_, *notified, plume="p1"):
+    """The event as the leading one of a plume."""
+    fields = {name: getattr(event_, name) for name in PlumeEvent.__struct_fields__}
+    document = Plume(
+        id=plume, revision=1, state="ongoing", kind="peak", area="ijmond", severity=event_.severity, confidence=0.9,
+        onset=event_.onset, end=None, detected_at=event_.onset, changed_at=event_.onset, leading=event_.id,
+        properties=[event_.observed_property], stations=[], events=[PlumeEvent(**fields)], notified=list(notified),
+        acknowledged_at=None,
+    )  # fmt: skip
+    return OpenPeak(event=event_, plume=document)
 
 
 WIND = Around(
@@ -88,26 +101,26 @@ def test_a_quiet_area_says_so_with_its_wind():
 
 
 def test_a_peak_answers_what_since_when_how_bad_from_where_and_who_knows():
-    notice = Notice(authority="Omgevingsdienst", sent_at=format_instant(NOW - timedelta(minutes=5)))
-    peak = OpenPeak(event=event(around=WIND), stations=frozenset({"a"}), notice=notice)
-    worst = situations(a={"pm2_5": minute(40.0)}, peaks=[peak])
+    at = format_instant(NOW - timedelta(minutes=5))
+    receiver = PlumeReceiver(receiver="omgevingsdienst", state="delivered", notified_at=at)
+    worst = situations(a={"pm2_5": minute(40.0)}, peaks=[peak_of(event(around=WIND), receiver)])
     assert worst.headline == "Piek pm2_5 bij Wijk aan Zee sinds 14:02: ernstig"  # the registry has no name here
     assert worst.facts == [
         "Hoogste (losse meting): 68,0 µg/m³, 8,5× achtergrond.",
         "Wind uit het zuidwesten, van Tata Steel.",
-        "Omgevingsdienst is ingelicht om 14:05.",
+        "Omgevingsdienst ingelicht om 14:05.",
     ]
-    assert (worst.state, worst.event, worst.items[0].label) == ("peak", "e1", "piek, ernstig")
+    assert (worst.state, worst.plume, worst.items[0].label) == ("peak", "p1", "piek, ernstig")
 
 
 def test_nobody_was_informed_yet_is_said():
-    peak = OpenPeak(event=event(), stations=frozenset({"a"}), notice=None)
-    assert "Er is nog niemand ingelicht." in situations(peaks=[peak]).facts
+    assert "Nog niemand ingelicht." in situations(peaks=[peak_of(event())]).facts
 
 
 def test_a_signal_in_ticks_is_told_without_its_number():
     voc = event(name="voc_raw", unit="{ticks}", peak=28_842.0, background=30_600.0)
-    worst = situations(peaks=[OpenPeak(event=voc, stations=frozenset({"a"}), notice=None)])
+    worst = situations(peaks=[peak_of(voc)])
+    assert worst.facts[0].startswith("Uiterste (losse meting): 94 %")
     assert "28" not in worst.headline + " ".join(worst.facts)
 
 
@@ -124,11 +137,11 @@ def test_old_values_are_no_data():
 
 def test_the_more_severe_of_two_peaks_leads_and_the_other_is_counted():
     peaks = [
-        OpenPeak(event=event("e2", severity="minor"), stations=frozenset({"b"}), notice=None),
-        OpenPeak(event=event("e1", severity="extreme"), stations=frozenset({"a"}), notice=None),
+        peak_of(event("e2", station="b", severity="minor"), plume="p2"),
+        peak_of(event("e1", severity="extreme")),
     ]
     worst = situations(peaks=peaks)
-    assert worst.event == "e1"
+    assert worst.plume == "p1"
     assert worst.facts[-1] == "Er is nog 1 andere piek."
 
 
@@ -159,8 +172,7 @@ def test_the_worst_of_the_nearest_three_answers_for_a_place():
 
 def test_a_peak_elsewhere_is_mentioned():
     calm = {id_: {"pm2_5": minute(8.0)} for id_ in STATIONS}
-    peak = OpenPeak(event=event(), stations=frozenset({"d"}), notice=None)
-    here = screen("Santpoort", peaks=[peak], **calm)
+    here = screen("Santpoort", peaks=[peak_of(event(station="d"))], **calm)
     assert here.headline == "Nu geen piek bij Santpoort"
     assert here.facts[-1].startswith("Elders: Piek pm2_5 bij Verweg")
 
@@ -177,22 +189,12 @@ def test_an_unknown_place_has_a_sentence_and_the_answer_of_the_area():
     assert screen("<b>x</b>").problem.startswith("“<b>x</b>” kennen we hier niet.")
 
 
-def alert(state, finished, number):
-    return msgspec.convert(
-        {"id": number, "event": "e1", "revision": 1, "reminder": 0, "area": "ijmond", "authority": f"dienst {number}",
-         "station": "a", "stationName": "", "observedProperty": "pm2_5", "unit": "ug/m3", "severity": "severe",
-         "onset": "", "peak": 1.0, "peakAveraging": "raw", "receiver": "r", "channel": "email", "state": state,
-         "createdAt": "", "finishedAt": finished}, Alert)  # fmt: skip
-
-
-def test_the_first_notification_that_arrived_is_the_one_that_is_named():
-    alerts = [alert("delivered", "2026-11-21T13:06:00.000Z", 2), alert("partial", "2026-11-21T13:05:00.000Z", 1)]
-    assert choose_notice(alerts) == Notice(authority="dienst 1", sent_at="2026-11-21T13:05:00.000Z")
-    assert choose_notice([alert("pending", None, 3)]) == Notice(authority="dienst 3", sent_at=None)
-    assert choose_notice([alert("refused", "2026-11-21T13:05:00.000Z", 4)]) is None
-
-
 def test_a_station_air_without_anything_is_no_data():
     air = StationAir(station=STATIONS["a"], minutes={}, peak=None)
     (item,) = build_situations(formats("en"), [air], {"ijmond": None}, "IJmond", MAX_AGE, "").items
     assert item.headline == "No data from Wijk aan Zee now"
+
+
+def test_an_event_without_its_plume_is_left_out():
+    peak = peak_of(event())
+    assert list_open_peaks([event(), event("e9")], [peak.plume]) == [peak]
