@@ -152,6 +152,8 @@ async def test_without_a_network_the_app_shows_the_offline_page(visit, air):
     await page.context.set_offline(True)
     await page.goto(page.url)
     await expect(page.locator("main")).to_contain_text("geen verbinding")
+    await expect(page.locator(".top")).to_have_css("display", "flex")  # the style sheet comes from the cache
+    assert await page.evaluate("document.querySelector('.brand img').naturalWidth") > 0
     page.complaints.clear()  # the browser logs errors about the missing network
     await page.context.set_offline(False)
     manifest = await page.evaluate("fetch('/nl/manifest.webmanifest').then((response) => response.json())")
