@@ -80,7 +80,7 @@ async def test_a_peak_comes_on_the_first_screen_by_itself(visit, air):
     await expect(page.locator("#headline")).to_have_text("Nu geen piek in IJmond")
     await raise_peak(air)
     await expect(page.locator("#headline")).to_contain_text("Piek fijnstof", timeout=10_000)
-    await expect(page.locator("#answer")).to_have_class("answer air-peak")
+    await expect(page.locator("#answer")).to_have_class("situation air-peak")
 
 
 async def test_the_curve_of_the_nearest_station_is_three_taps_away(visit, air):

@@ -148,7 +148,7 @@ function draw() {
   if (!situations || !situations.items.length) return;
   const selected = selectStations();
   const answer = answerFor(selected);
-  $("answer").className = `answer air-${answer.state}`;
+  $("answer").className = `situation air-${answer.state}`;
   const link = answer.plume && element("a", { href: `${facts.home}plumes/${encodeURIComponent(answer.plume)}`, textContent: answer.headline });
   if ($("headline").textContent !== answer.headline || Boolean(link) !== Boolean($("headline").querySelector("a"))) $("headline").replaceChildren(link || answer.headline);
   $("facts").replaceChildren(...answer.facts.map((textContent) => element("li", { textContent })));
