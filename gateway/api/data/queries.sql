@@ -72,19 +72,38 @@ LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 h
 ORDER BY m.bucket DESC, m.datastream_id DESC
 
 -- name: select_means_1h
-WITH i AS MATERIALIZED (SELECT * FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s, '1 day'))
+-- The interval is that of each hour if at most three days are asked for, and that of each day otherwise: an operator, or
+-- the demo's start, may change it within a day.
+WITH w AS (
+    SELECT CASE WHEN %(end)s::timestamptz - %(start)s::timestamptz <= interval '3 days' THEN interval '1 hour' ELSE interval '1 day' END AS width
+), i AS MATERIALIZED (
+    SELECT s.* FROM w CROSS JOIN LATERAL sampling_intervals(%(ids)s::int[], %(start)s, %(end)s, w.width) AS s
+)
 SELECT m.datastream_id, m.bucket, m.bucket + interval '1 hour', m.count, m.valid_count,
        expected_count(m.bucket, m.bucket + interval '1 hour', i.seconds), m.mean, m.min, m.max, m.flags
 FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m
-LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 day', m.bucket, 'epoch')
+CROSS JOIN w
+LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin(w.width, m.bucket, 'epoch')
 ORDER BY m.bucket DESC, m.datastream_id DESC
 
 -- name: select_means_1day
-WITH i AS MATERIALIZED (SELECT * FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s::timestamptz + interval '1 day', '1 day'))
+-- As for hours. A day of which some hours have no known interval has their mean for these.
+WITH w AS (
+    SELECT CASE WHEN %(end)s::timestamptz - %(start)s::timestamptz <= interval '3 days' THEN interval '1 hour' ELSE interval '1 day' END AS width
+), i AS MATERIALIZED (
+    SELECT s.* FROM w CROSS JOIN LATERAL
+        sampling_intervals(%(ids)s::int[], %(start)s, %(end)s::timestamptz + interval '1 day', w.width) AS s
+)
 SELECT m.datastream_id, m.bucket, m.ends_at, m.count, m.valid_count,
-       expected_count(m.bucket, m.ends_at, i.seconds), m.mean, m.min, m.max, m.flags
+       CASE WHEN w.width = interval '1 hour' THEN (
+           SELECT greatest(1, round(avg(1 / i.seconds)::numeric * extract(epoch FROM m.ends_at - m.bucket)))::bigint
+           FROM i WHERE i.datastream_id = m.datastream_id AND i.starts_at >= m.bucket AND i.starts_at < m.ends_at
+       ) ELSE (
+           SELECT expected_count(m.bucket, m.ends_at, i.seconds)
+           FROM i WHERE i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 day', m.bucket + interval '12 hours', 'epoch')
+       ) END, m.mean, m.min, m.max, m.flags
 FROM means_1day(%(ids)s::int[], %(start)s, %(end)s, %(time_zone)s) m
-LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 day', m.bucket + interval '12 hours', 'epoch')
+CROSS JOIN w
 ORDER BY m.bucket DESC, m.datastream_id DESC
 
 -- name: select_events
@@ -136,21 +155,29 @@ WHERE (%(id)s::bigint IS NULL OR o.id = %(id)s)
 ORDER BY o.id DESC LIMIT %(limit)s
 
 -- name: summarise_completeness
--- Per station, of the first property that it ever measured: hours with a valid value, valid readings, readings, and how
--- many a complete period has; NULL if the interval of the readings is unknown.
+-- Per station, of the first property that it ever measured, in the whole hours since `start` and the hour of `end`: hours
+-- with a valid value, valid readings, readings, and how many a complete period has by the interval of each hour; NULL if
+-- no interval is known. An hour without a known interval has the mean of the others.
 WITH first_datastream AS (
     SELECT min(id) AS id FROM datastream WHERE property_id <> 'lost_readings' GROUP BY station_id
 ), sampling AS (
-    SELECT DISTINCT ON (s.datastream_id) s.datastream_id, s.seconds
-    FROM sampling_intervals((SELECT array_agg(id) FROM first_datastream), %(start)s, %(end)s, '1 day') s
-    ORDER BY s.datastream_id, s.starts_at DESC
+    SELECT s.datastream_id, s.seconds, s.starts_at, least(s.starts_at + interval '1 hour', %(end)s::timestamptz) AS ends_at
+    FROM sampling_intervals((SELECT array_agg(id) FROM first_datastream), %(start)s, %(end)s, '1 hour') s
+    WHERE s.starts_at >= %(start)s::timestamptz AND s.starts_at < %(end)s::timestamptz
+), expected AS (
+    SELECT s.datastream_id,
+           greatest(1, round(
+               sum(extract(epoch FROM s.ends_at - s.starts_at) / s.seconds::numeric) / sum(extract(epoch FROM s.ends_at - s.starts_at))
+               * extract(epoch FROM %(end)s::timestamptz - date_bin('1 hour', %(start)s::timestamptz + interval '1 hour' - interval '1 microsecond', 'epoch'))
+           ))::bigint AS count
+    FROM sampling s GROUP BY s.datastream_id
 )
 SELECT d.station_id AS station, count(*) FILTER (WHERE m.valid_count > 0) AS hours,
        sum(m.valid_count)::bigint AS valid_count, sum(m.count)::bigint AS count,
-       expected_count(%(start)s, %(end)s, min(s.seconds)) AS expected_count
+       min(e.count) AS expected_count
 FROM means_1h((SELECT array_agg(id) FROM first_datastream), %(start)s, %(end)s) m
 JOIN datastream d ON d.id = m.datastream_id
-LEFT JOIN sampling s ON s.datastream_id = d.id
+LEFT JOIN expected e ON e.datastream_id = d.id
 GROUP BY d.station_id ORDER BY d.station_id
 
 -- name: summarise_alert_latency
