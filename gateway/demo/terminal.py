@@ -49,17 +49,17 @@ def _header_panel(state: DemoState) -> RenderableType:
     lines = [Text(f"map {state.address}/  API {state.address}/api/v1/stations", style="bold cyan", no_wrap=True)]
     if state.login is not None:
         login = state.login
-        lines.append(Text(f"{login.name} {login.password} code {login.code_at(state.now)}", no_wrap=True))
+        lines.append(Text(f"inspector {login.name} {login.password} code {login.code_at(state.now)}", no_wrap=True))
     return Panel(Group(*lines), title=title, subtitle=f"{_format_time(state.now)}  Ctrl-C stops everything")
 
 
 def _stations_panel(state: DemoState, *, with_peaks: bool = False) -> RenderableType:
     table = Table(expand=True, box=None, pad_edge=False)
     table.add_column("station", no_wrap=True)
-    for name in ("PM2.5", "PM10", "VOC", "s"):
-        table.add_column(name, justify="right", no_wrap=True)
+    for name, min_width in (("PM2.5", 5), ("PM10", 5), ("VOC", 5), ("s", 3)):
+        table.add_column(name, justify="right", no_wrap=True, min_width=min_width)
     if with_peaks:
-        table.add_column("newest peak", no_wrap=True, min_width=24)
+        table.add_column("newest peak", no_wrap=True, min_width=22)
     peak_by_station = {peak.station: peak for peak in reversed(state.peaks)}
     for row in state.stations:
         age = (state.now - row.observed_at).total_seconds()
@@ -83,8 +83,9 @@ def _describe_peak(peak: Peak | None) -> Text:
 
 def _peaks_panel(state: DemoState) -> RenderableType:
     table = Table(expand=True, box=None, pad_edge=False)
-    for name in ("since", "station", "what", "peak", "background", "sure", "now"):
-        table.add_column(name, no_wrap=True)
+    columns = ("since", 8), ("station", None), ("what", 5), ("peak", 5), ("background", 10), ("sure", 4), ("now", 4)
+    for name, min_width in columns:
+        table.add_column(name, no_wrap=True, min_width=min_width)
     for peak in state.peaks[:_MAX_PEAKS]:
         table.add_row(
             _format_time(peak.onset),
@@ -93,7 +94,7 @@ def _peaks_panel(state: DemoState) -> RenderableType:
             Text(_format_number(peak.peak), style=_SEVERITY_STYLES.get(peak.severity, "")),
             _format_number(peak.background),
             f"{peak.confidence:.0%}",
-            "going on" if peak.is_open else "over",
+            "open" if peak.is_open else "over",
         )
     return Panel(table, title="peaks")
 
@@ -116,7 +117,7 @@ def _notifications_panel(received: Sequence[ReceivedNotification], lines: int) -
 
 def _name_property(peak: Peak) -> str:
     row = PROPERTIES.get(peak.observed_property)
-    return peak.observed_property if row is None else row.names_in_text["en"]
+    return peak.observed_property if row is None else row.names_in_text["en"].partition(" (")[0]
 
 
 def _format_time(moment: datetime) -> str:

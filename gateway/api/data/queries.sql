@@ -72,38 +72,37 @@ LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 h
 ORDER BY m.bucket DESC, m.datastream_id DESC
 
 -- name: select_means_1h
--- The interval is that of each hour if at most three days are asked for, and that of each day otherwise: an operator, or
--- the demo's start, may change it within a day.
-WITH w AS (
-    SELECT CASE WHEN %(end)s::timestamptz - %(start)s::timestamptz <= interval '3 days' THEN interval '1 hour' ELSE interval '1 day' END AS width
-), i AS MATERIALIZED (
-    SELECT s.* FROM w CROSS JOIN LATERAL sampling_intervals(%(ids)s::int[], %(start)s, %(end)s, w.width) AS s
+-- The interval is that of the hour in the last three days, and that of the day before: an operator, or the start of the
+-- demo, may change it within a day.
+WITH i AS MATERIALIZED (
+    SELECT s.*, interval '1 hour' AS width
+    FROM sampling_intervals(%(ids)s::int[], greatest(%(start)s::timestamptz, now() - interval '3 days'), %(end)s, '1 hour') s
+    UNION ALL
+    SELECT s.*, interval '1 day' FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s, '1 day') s
 )
 SELECT m.datastream_id, m.bucket, m.bucket + interval '1 hour', m.count, m.valid_count,
        expected_count(m.bucket, m.bucket + interval '1 hour', i.seconds), m.mean, m.min, m.max, m.flags
 FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m
-CROSS JOIN w
-LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin(w.width, m.bucket, 'epoch')
+LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin(i.width, m.bucket, 'epoch')
+    AND i.width = CASE WHEN m.bucket >= now() - interval '3 days' THEN interval '1 hour' ELSE interval '1 day' END
 ORDER BY m.bucket DESC, m.datastream_id DESC
 
 -- name: select_means_1day
--- As for hours. A day of which some hours have no known interval has their mean for these.
-WITH w AS (
-    SELECT CASE WHEN %(end)s::timestamptz - %(start)s::timestamptz <= interval '3 days' THEN interval '1 hour' ELSE interval '1 day' END AS width
+-- As for hours. A day of which some hours have no known interval has the mean of the others for these.
+WITH h AS MATERIALIZED (
+    SELECT * FROM sampling_intervals(
+        %(ids)s::int[], greatest(%(start)s::timestamptz, now() - interval '3 days'), %(end)s::timestamptz + interval '1 day', '1 hour')
 ), i AS MATERIALIZED (
-    SELECT s.* FROM w CROSS JOIN LATERAL
-        sampling_intervals(%(ids)s::int[], %(start)s, %(end)s::timestamptz + interval '1 day', w.width) AS s
+    SELECT * FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s::timestamptz + interval '1 day', '1 day')
 )
 SELECT m.datastream_id, m.bucket, m.ends_at, m.count, m.valid_count,
-       CASE WHEN w.width = interval '1 hour' THEN (
-           SELECT greatest(1, round(avg(1 / i.seconds)::numeric * extract(epoch FROM m.ends_at - m.bucket)))::bigint
-           FROM i WHERE i.datastream_id = m.datastream_id AND i.starts_at >= m.bucket AND i.starts_at < m.ends_at
-       ) ELSE (
-           SELECT expected_count(m.bucket, m.ends_at, i.seconds)
-           FROM i WHERE i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 day', m.bucket + interval '12 hours', 'epoch')
-       ) END, m.mean, m.min, m.max, m.flags
+       CASE WHEN m.bucket >= now() - interval '3 days' THEN (
+           SELECT greatest(1, round(avg(1 / h.seconds)::numeric * extract(epoch FROM m.ends_at - m.bucket)))::bigint
+           FROM h WHERE h.datastream_id = m.datastream_id AND h.starts_at >= m.bucket AND h.starts_at < m.ends_at
+           HAVING count(*) > 0
+       ) ELSE expected_count(m.bucket, m.ends_at, i.seconds) END, m.mean, m.min, m.max, m.flags
 FROM means_1day(%(ids)s::int[], %(start)s, %(end)s, %(time_zone)s) m
-CROSS JOIN w
+LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 day', m.bucket + interval '12 hours', 'epoch')
 ORDER BY m.bucket DESC, m.datastream_id DESC
 
 -- name: select_events
