@@ -210,6 +210,7 @@ WITHOUT_VALUES = {
     "/acknowledge/{token}": "one event, by a link",
     "/sw.js": "a script",
     "/robots.txt": "a text",
+    "/sitemap.xml": "addresses",
     "/verify.py": "a program",
     "/nl": "leads to the map",
     "/en": "leads to the map",
@@ -220,7 +221,7 @@ WITHOUT_VALUES = {
         for prefix in ("", "/nl", "/en")
         for route in (
             "/about", "/offline", "/manifest.webmanifest", "/inspector", "/inspector/events/{id}", "/inspector/silence",
-            "/verify",
+            "/verify", "/developers",
         )
     },
 }  # fmt: skip
