@@ -87,6 +87,20 @@ FROM means_1day(%(ids)s::int[], %(start)s, %(end)s, %(time_zone)s) m
 LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 day', m.bucket + interval '12 hours', 'epoch')
 ORDER BY m.bucket DESC, m.datastream_id DESC
 
+-- name: select_minute_means
+-- The means of one minute of many datastreams, for a page that looks back at it.
+SELECT m.datastream_id AS datastream, m.mean, m.max, m.count, m.valid_count
+FROM means_1min(%(ids)s::int[], %(start)s, %(end)s) m
+WHERE m.mean IS NOT NULL ORDER BY m.datastream_id
+
+-- name: select_playback
+-- Per datastream its minutes with a mean: how many minutes after the start, and the mean in steps of the resolution.
+SELECT m.datastream_id AS datastream,
+       array_agg((extract(epoch FROM m.bucket - %(start)s::timestamptz) / 60)::int ORDER BY m.bucket) AS minutes,
+       array_agg(floor(m.mean / %(resolution)s::float8 + 0.5) ORDER BY m.bucket) AS steps
+FROM means_1min(%(ids)s::int[], %(start)s, %(end)s) m
+WHERE m.mean IS NOT NULL GROUP BY m.datastream_id ORDER BY m.datastream_id
+
 -- name: select_events
 SELECT e.id, e.revision, e.change, e.kind, e.area_id AS area, e.station_id AS station, s.name AS station_name,
        e.property_id AS observed_property, p.unit, e.severity, e.onset, e.peak_at, e.detected_at, e.ended_at AS "end",
@@ -253,13 +267,18 @@ SELECT count(*) FROM schema_migration
 -- The public log. `number` is the index of a leaf in the log of `area`; NULL: it has none yet.
 
 -- name: select_logged_batch
-SELECT b.id, b.node_id AS node, b.incarnation, b.seq AS number, b.payload, b.received_at, l.area_id AS area, l.number AS leaf
+-- A batch that a node delivered again after the log was recovered has the leaf that it had before.
+SELECT b.id, b.node_id AS node, b.incarnation, b.seq AS number, b.payload, b.received_at,
+       coalesce(l.area_id, r.area_id) AS area, coalesce(l.number, r.number) AS leaf
 FROM batch b LEFT JOIN log_leaf l ON l.batch_id = b.id
+LEFT JOIN log_recovered_batch r USING (node_id, incarnation, seq, sha256)
 WHERE b.node_id = %(node)s AND b.incarnation = %(incarnation)s AND b.seq = %(number)s
 
 -- name: select_logged_batches
-SELECT b.id, b.node_id AS node, b.incarnation, b.seq AS number, b.payload, b.received_at, l.area_id AS area, l.number AS leaf
+SELECT b.id, b.node_id AS node, b.incarnation, b.seq AS number, b.payload, b.received_at,
+       coalesce(l.area_id, r.area_id) AS area, coalesce(l.number, r.number) AS leaf
 FROM batch b LEFT JOIN log_leaf l ON l.batch_id = b.id
+LEFT JOIN log_recovered_batch r USING (node_id, incarnation, seq, sha256)
 WHERE b.id = ANY(%(ids)s::bigint[]) ORDER BY b.id
 
 -- name: select_reading_at
