@@ -276,11 +276,16 @@ FROM newest n JOIN selftest_exposure e ON e.detector = n.detector AND e.hour > n
 GROUP BY e.property_id, e.interval_s ORDER BY e.property_id, e.interval_s
 
 -- name: summarise_detection
--- Peaks with an onset since then, the voided ones, and the median time from onset to detection in seconds.
-SELECT count(*), count(*) FILTER (WHERE e.change = 'voided') AS voided,
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM e.detected_at - e.onset))
-           FILTER (WHERE NOT e.detected_late) AS median_delay
-FROM event e WHERE e.kind IN ('peak', 'regional') AND e.onset >= %(start)s
+-- Plumes that began since then, the disproved ones, and the median time from onset to first detection in seconds.
+WITH plumes AS (
+    SELECT bool_and(e.change = 'voided') AS is_voided, bool_or(e.detected_late) AS is_late, min(e.onset) AS onset,
+           min(e.detected_at) AS detected_at
+    FROM event e WHERE e.kind IN ('peak', 'regional') AND e.onset >= %(start)s GROUP BY e.plume_id
+)
+SELECT count(*), count(*) FILTER (WHERE is_voided) AS voided,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM detected_at - onset))
+           FILTER (WHERE NOT is_late) AS median_delay
+FROM plumes
 
 -- name: count_migrations
 SELECT count(*) FROM schema_migration
