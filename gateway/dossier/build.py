@@ -22,6 +22,7 @@ from gateway.dossier.request import DossierPublisher, DossierRequest, EventReque
 from gateway.dossier.snapshot import Snapshot, open_snapshot
 from gateway.model.texts import texts_of
 from gateway.transparency.settings import PublicLogSettings
+from gateway.verification.detection_file import FILE_ENDING as DETECTION_ENDING
 
 _MAX_EMBEDDED_PROOFS = 20  # in the PDF; the bag holds all
 _README_NAMES = {"nl": "LEESMIJ.txt", "en": "README.txt"}
@@ -67,7 +68,7 @@ async def _load_contents(snapshot: Snapshot, request: DossierRequest, operator: 
 
 async def _add_evidence(snapshot: Snapshot, contents: Contents, source: EvidenceSource) -> Contents:
     """Add the evidence of the highest value of each event, and of every batch that stands in the log."""
-    evidence = dict[str, bytes]()
+    evidence, detections = dict[str, bytes](), dict[str, bytes]()
     for event in contents.events:
         document = event.document
         at = datetime.fromisoformat(document.peak_at)
@@ -77,11 +78,15 @@ async def _add_evidence(snapshot: Snapshot, contents: Contents, source: Evidence
         )
         if content is not None:
             evidence[name] = content
+        content = await source.build_detection(snapshot, contents.registry, event)
+        if content is not None:
+            detections[f"{document.id}{DETECTION_ENDING}"] = content
     for batch in contents.batches:
         content = await source.build_batch_evidence(snapshot, batch)
         if content is not None:
             evidence[f"{batch.name}.piekwacht.json"] = content
-    return replace(contents, evidence=evidence, policy=await source.read_policy(contents.area.id))
+    policy = await source.read_policy(contents.area.id)
+    return replace(contents, evidence=evidence, detections=detections, policy=policy)
 
 
 def _write_dossier(contents: Contents, files: Mapping[str, bytes], publisher: DossierPublisher) -> Dossier:

@@ -43,6 +43,7 @@ _PERIOD_HEADINGS = tuple(
 _DESCRIPTIONS = (
     ("event", "file_event"), ("revisions.json", "file_revisions"), ("readings/", "file_readings"),
     ("batches", "file_batches"), ("evidence/", "file_evidence"), ("policy.txt", "file_policy"),
+    ("detection/", "file_detection"),
     ("detector.json", "file_detector"), ("corrections.json", "file_corrections"),
     ("deliveries.json", "file_deliveries"), ("verify.py", "file_verify"), ("ro-crate-metadata.json", "file_crate"),
 )  # fmt: skip
@@ -385,6 +386,8 @@ class DossierDocument:
         if contents.evidence:
             command = "python3 data/verify.py ." if has_verifier else "piekwacht verify ."
             yield texts["check_evidence"].format(count=len(contents.evidence), command=command)
+        if contents.detections:
+            yield texts["check_detection"]
         if contents.policy is None:
             yield texts["check_no_log"]
         else:
