@@ -14,10 +14,12 @@ from gateway.dossier import exhibits
 from gateway.dossier.bag import write_bag
 from gateway.dossier.contents import Contents
 from gateway.dossier.crate import FILE_NAME, write_crate
-from gateway.dossier.document import DossierDocument, build_formats, draw_images, render_document, render_readme
+from gateway.dossier.document import DossierDocument
 from gateway.dossier.evidence import EvidenceSource
+from gateway.dossier.images import draw_images
 from gateway.dossier.loading import load_event_contents, load_period_contents
 from gateway.dossier.pdf import EmbeddedFile, write_pdf
+from gateway.dossier.rendering import build_formats, render_document, render_readme
 from gateway.dossier.request import DossierPublisher, DossierRequest, EventRequest
 from gateway.dossier.snapshot import Snapshot, open_snapshot
 from gateway.model.texts import texts_of
@@ -78,7 +80,8 @@ async def _add_evidence(snapshot: Snapshot, contents: Contents, source: Evidence
         )
         if content is not None:
             evidence[name] = content
-        content = await source.build_detection(snapshot, contents.registry, event)
+        is_single = isinstance(contents.request, EventRequest)  # a day may have two hundred events
+        content = await source.build_detection(snapshot, contents.registry, event) if is_single else None
         if content is not None:
             detections[f"{document.id}{DETECTION_ENDING}"] = content
     for batch in contents.batches:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.api.data.registry import PublicRegistry
-from gateway.detection.confidence import ConfidenceReason
 from gateway.dossier.contents import DetectedEvent
 from gateway.dossier.snapshot import Snapshot
 from gateway.transparency.leaf import Leaf, hash_content
@@ -31,6 +30,7 @@ from gateway.verification.detection_file import (
 )
 from gateway.verification.evidence_file import LoggedDocument, LoggedLeaf
 
+_REPLACED = "detector_replaced"  # gateway.detection.confidence, which loads numba, has this reason
 _COMMIT_MARGIN = timedelta(minutes=2)  # a revision has the time at which its transaction began, a batch that of its end
 
 
@@ -66,8 +66,8 @@ async def build_detection(
 ) -> DetectionFile | None:
     """Build the detection file of an event; None if it cannot be detected again from what is stored and published.
 
-    It was in a repaired gap, or another detector ended it. Retention deleted the saved state or the bytes of a batch. The
-    head of `prover` does not have all leaves, or there are more than `MAX_LEAVES`.
+    It was in a repaired gap, or another detector ended it. Retention deleted the saved state or the bytes of a batch.
+    The head of `prover` does not have all leaves, or there are more than `MAX_LEAVES`.
     """
     area = registry.stations[event.document.station].area
     checkpoint = await _fetch_checkpoint(snapshot, event, area)
@@ -140,7 +140,7 @@ async def _fetch_documents(snapshot: Snapshot, event: DetectedEvent, area: str) 
 
 def _was_ended_by_handover(event: DetectedEvent) -> bool:
     """Whether another detector ended the event as it took over; the detector of the event never did."""
-    return ConfidenceReason.DETECTOR_REPLACED.value in event.document.reasons
+    return _REPLACED in event.document.reasons
 
 
 def _is_complete(leaves: Sequence[_Leaf]) -> bool:

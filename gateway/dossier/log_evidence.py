@@ -5,7 +5,7 @@ One source serves one dossier. Every head and every tile of the log is read once
 
 from datetime import datetime
 
-from fastapi import HTTPException
+from starlette.exceptions import HTTPException
 
 from gateway.api.data.evidence import Claim, EvidenceBuilder, LoggedBatch, LogProvers, fetch_batch, fetch_claim
 from gateway.api.data.registry import PublicRegistry

@@ -8,12 +8,12 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from fastapi import HTTPException
 from msgspec import json
+from starlette.exceptions import HTTPException  # that of fastapi would load it, and dossiers do not need it
 
 from edge_agent.wire import ReadingBatch, split_note
-from gateway.api.data.database import QuerySource
 from gateway.api.data.registry import PublicRegistry
 from gateway.api.schemas.observations import flag_names
 from gateway.export.corrected import build_corrector
@@ -34,6 +34,9 @@ from gateway.verification.evidence_file import (
     PublishedValue,
     SignedBatch,
 )
+
+if TYPE_CHECKING:
+    from gateway.api.data.database import QuerySource
 
 _RANGES = "correction-rule ranges-of-properties "
 
@@ -78,7 +81,7 @@ class ReadingAt:
     stamped_at: datetime | None
 
 
-async def fetch_batch(database: QuerySource, node: str, incarnation: str, number: int) -> LoggedBatch:
+async def fetch_batch(database: "QuerySource", node: str, incarnation: str, number: int) -> LoggedBatch:
     """The batch with this key. HTTPException 404 if it is not stored."""
     values = {"node": node, "incarnation": incarnation, "number": number}
     batches = await database.fetch(LoggedBatch, "select_logged_batch", values)
@@ -145,7 +148,7 @@ def _prove(prover: Prover, leaf: int, name: str) -> str:
 class EvidenceBuilder:
     """Collects what one evidence file has; all its proofs lead to one head."""
 
-    def __init__(self, database: QuerySource, logs: LogProvers, batch: LoggedBatch) -> None:
+    def __init__(self, database: "QuerySource", logs: LogProvers, batch: LoggedBatch) -> None:
         """HTTPException 404 if the batch is in no published head, or its signed bytes were deleted."""
         self._database, self._batch = database, batch
         self._provers, self._prover, self._leaf = open_provers(logs, batch)
@@ -273,7 +276,9 @@ class Claim:
         return {"station": self.value.station, "property": self.value.observed_property, "at": self.at}
 
 
-async def fetch_claim(database: QuerySource, registry: PublicRegistry, station: str, name: str, at: datetime) -> Claim:
+async def fetch_claim(
+    database: "QuerySource", registry: PublicRegistry, station: str, name: str, at: datetime
+) -> Claim:
     """The value of property `name` at a station at this time. HTTPException 404 if there is none."""
     ids = list(registry.datastreams_of(station, name))
     readings = await database.fetch(ReadingAt, "select_reading_at", {"ids": ids, "at": at})
@@ -301,7 +306,7 @@ async def fetch_claim(database: QuerySource, registry: PublicRegistry, station: 
 
 
 async def _publish_value(
-    database: QuerySource, registry: PublicRegistry, station: str, name: str, reading: ReadingAt
+    database: "QuerySource", registry: PublicRegistry, station: str, name: str, reading: ReadingAt
 ) -> PublishedValue:
     period = reading.observed_at, reading.observed_at + timedelta(microseconds=1)
     selection = registry.build_selection(station, name, period, Averaging.RAW, [reading.datastream])
