@@ -132,7 +132,7 @@ class _Child:
 
     @classmethod
     async def start(cls) -> "_Child":
-        """Start the process in a session of its own, so that its children end with it."""
+        """Start the process in a separate session, so that its children end with it."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -151,7 +151,7 @@ class _Child:
         return self._process.returncode is None and self._jobs < _MAX_JOBS
 
     async def ask(self, job: bytes) -> DossierAnswer:
-        """Give it a job and wait for the answer. Raises DossierError with its last words if it ends instead."""
+        """Give it a job and wait for the answer. Raises DossierError with its last line if it ends instead."""
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
             raise DossierError("the program that makes it has no pipes")
