@@ -93,6 +93,8 @@ def create_app(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                if dossiers is not None:
+                    await dossiers.aclose()
 
     app = FastAPI(
         title="Piekwacht",
