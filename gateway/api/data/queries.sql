@@ -262,13 +262,18 @@ SELECT count(*) FROM schema_migration
 -- The public log. `number` is the index of a leaf in the log of `area`; NULL: it has none yet.
 
 -- name: select_logged_batch
-SELECT b.id, b.node_id AS node, b.incarnation, b.seq AS number, b.payload, b.received_at, l.area_id AS area, l.number AS leaf
+-- A batch that a node delivered again after the log was recovered has the leaf that it had before.
+SELECT b.id, b.node_id AS node, b.incarnation, b.seq AS number, b.payload, b.received_at,
+       coalesce(l.area_id, r.area_id) AS area, coalesce(l.number, r.number) AS leaf
 FROM batch b LEFT JOIN log_leaf l ON l.batch_id = b.id
+LEFT JOIN log_recovered_batch r USING (node_id, incarnation, seq, sha256)
 WHERE b.node_id = %(node)s AND b.incarnation = %(incarnation)s AND b.seq = %(number)s
 
 -- name: select_logged_batches
-SELECT b.id, b.node_id AS node, b.incarnation, b.seq AS number, b.payload, b.received_at, l.area_id AS area, l.number AS leaf
+SELECT b.id, b.node_id AS node, b.incarnation, b.seq AS number, b.payload, b.received_at,
+       coalesce(l.area_id, r.area_id) AS area, coalesce(l.number, r.number) AS leaf
 FROM batch b LEFT JOIN log_leaf l ON l.batch_id = b.id
+LEFT JOIN log_recovered_batch r USING (node_id, incarnation, seq, sha256)
 WHERE b.id = ANY(%(ids)s::bigint[]) ORDER BY b.id
 
 -- name: select_reading_at

@@ -1,13 +1,14 @@
 """`/stations/{id}`: the values of one station as a chart and a table, with links to files."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from alerting.vocabulary import UNIT_SYMBOLS
+from gateway.api.data.latest_values import LatestValues
 from gateway.api.http.parameters import ItemId
 from gateway.api.pages import polar
 from gateway.api.pages.chart import Chart, Line, MarkedPeriod
@@ -30,6 +31,7 @@ from gateway.api.schemas.observations import Mean
 from gateway.export.selection import Averaging
 from gateway.model.properties import SHOWN_PROPERTIES
 from gateway.model.timestamps import format_instant
+from gateway.quality.calibration import AppliedRule, CalibrationVersion
 from gateway.quality.humidity_correction import find_rule
 
 router = APIRouter()
@@ -71,7 +73,7 @@ async def show_station(  # noqa: PLR0917 - they are query parameters
     hours = await fetch_means(view, id_, property_id, (hours_end - timedelta(days=1), hours_end), Averaging.HOUR)
     default_period = "day" if len(hours) > 2 else "last_hour"  # a day of a new station is an empty chart
     interval = choose_interval(view, period if period in PERIODS else default_period, moment)
-    rule = find_rule(property_id)
+    rule = find_shown_rule(view.latest_values, id_, property_id)
     means = await fetch_means(view, id_, property_id, interval.bounds, interval.averaging)
     filters = EventFilters(station=id_, property=property_id, start=interval.start, end=interval.end)
     event_documents = [strip_licence(event) for event in await events.fetch_events(view.request, 50, filters)]
@@ -129,6 +131,7 @@ async def show_station(  # noqa: PLR0917 - they are query parameters
             compared=compared,
             wind_plot=wind_plot,
             polar=polar,
+            is_calibrated=isinstance(rule, CalibrationVersion),
             boot=boot,
         ),
     )
@@ -182,6 +185,15 @@ def describe_chart(chart: Chart, interval: ChartInterval, moment: PageMoment, *,
             [format_instant(span.start), format_instant(span.end)] for span in chart.spans if span.css == "flagged"
         ],
     }
+
+
+def find_shown_rule(latest_values: LatestValues, station: str, name: str) -> AppliedRule | None:
+    """The rule that the page names: of the node that measures there, at this moment; None: nothing is corrected."""
+    if not latest_values.registry.has_correction(station, name):
+        return None
+    window = latest_values.windows.get(station, {}).get(name)
+    node = "" if window is None else window.node
+    return latest_values.registry.find_applied_rule(node, name, datetime.now(UTC)) or find_rule(name)
 
 
 def build_moment_span(view: View, moment: PageMoment) -> list[MarkedPeriod]:
