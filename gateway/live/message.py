@@ -57,12 +57,13 @@ class LiveObservation(Struct, frozen=True, kw_only=True):
 
 
 class LiveEvent(Struct, frozen=True, kw_only=True):
-    """One revision of an event, with area, severity and unit from the registry."""
+    """One revision of an event, with area, severity and unit from the registry, and the id of its plume."""
 
     event: Event
     area: str
     severity: str
     unit: str
+    plume: str | None = None
 
 
 class LiveMessage(Struct, frozen=True, kw_only=True):

@@ -30,11 +30,16 @@ ANY = {
     "before": None, "before_id": None, "key": None, "offset": 0, "limit": 500, "id": None, "open": None, "event": None,
     "ids": [1], "kinds": None, "time_zone": "Europe/Amsterdam", "at": START, "node": "ijm-001",
     "incarnation": "aaaaaaaaaaaa", "number": 1, "leaf": 0, "prefix": "detector", "patterns": ["none"],
+    "kind": None, "plumes": ["none"],
 }  # fmt: skip
 EMPTY = {  # queries without rows in this test's data
     "select_calibrations",
     "select_calibrated_datastreams",
     "select_events",
+    "select_plumes",
+    "select_plume_notifications",
+    "select_plume_changes",
+    "select_plume_acknowledgements",
     "select_sites",
     "select_alerts",
     "select_revisions",

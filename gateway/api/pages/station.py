@@ -12,12 +12,12 @@ from gateway.api.data.latest_values import LatestValues
 from gateway.api.http.parameters import ItemId
 from gateway.api.pages.chart import Chart, Line, MarkedPeriod
 from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS
-from gateway.api.pages.plumes import group_into_plumes
 from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing, strip_licence
 from gateway.api.pages.texts import LIVE_TEXTS
-from gateway.api.routes import events
+from gateway.api.routes import events, plumes
 from gateway.api.routes.events import EventFilters
 from gateway.api.routes.places import build_station
+from gateway.api.routes.plumes import PlumeFilters
 from gateway.api.schemas.observations import Mean
 from gateway.export.selection import Averaging
 from gateway.model.properties import SHOWN_PROPERTIES
@@ -26,6 +26,7 @@ from gateway.quality.calibration import AppliedRule, CalibrationVersion
 from gateway.quality.humidity_correction import find_rule
 
 router = APIRouter()
+_MAX_PLUMES = 50
 PERIODS = {
     "last_hour": (timedelta(hours=1), Averaging.MINUTE, 60.0),
     "day": (timedelta(days=1), Averaging.MINUTE, 60.0),
@@ -92,7 +93,8 @@ async def show_station(
         ],
         "peaks": [[event["onset"], event["end"]] for event in event_documents if _is_valid_peak(event)],
     }
-    plumes = group_into_plumes([item for item in event_documents if item["kind"] == "peak"])
+    plume_filters = PlumeFilters(station=id_, kind="peak", start=view.now - period_length)
+    newest_plumes = [item.document for item in await plumes.fetch_plumes(view.request, _MAX_PLUMES, plume_filters)]
     return respond_html(
         view,
         view.render(
@@ -105,7 +107,7 @@ async def show_station(
             periods=list(PERIODS),
             chart=chart,
             hours=hours,
-            plumes=plumes,
+            plumes=newest_plumes,
             averaging=averaging.value,
             rule=rule,
             is_calibrated=isinstance(rule, CalibrationVersion),
@@ -190,7 +192,7 @@ def build_peak_spans(view: View, event_documents: list[dict[str, Any]]) -> list[
             start=datetime.fromisoformat(event["onset"]),
             end=view.now if event["end"] is None else datetime.fromisoformat(event["end"]),
             css="marked",
-            label=f"{view.texts['event']}: {view.number(event['peak'])} {view.unit_of(event['unit'])}, "
+            label=f"{view.texts['event']}: {view.peak(event['peak'], event['background'], event['unit'])}, "
             f"{view.averaging(event['peakAveraging'])}",
         )
         for event in event_documents
