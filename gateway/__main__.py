@@ -37,6 +37,7 @@ _COMMANDS = (
     ("access", "manage the accounts and keys of staff; show the audit log", "gateway.cli.access"),
     ("doctor", "check the whole installation; print each problem with its remedy", "gateway.doctor.command"),
     ("quarantine", "list, show, retry and delete rejected payloads", "gateway.cli.quarantine"),
+    ("readings", "remove readings of a station on request", "gateway.cli.readings"),
     ("backtest", "run the detector over a recording", "gateway.evaluation.backtest"),
     ("export", "write a station's readings as CSV or Parquet", "gateway.cli.export"),
     ("dossier", "write all that is known of an event or a period to one file", "gateway.cli.dossier"),
