@@ -11,6 +11,8 @@ from gateway.enrolment import site_file
 from gateway.mqtt.settings import BrokerSettings
 from gateway.transparency.settings import PublicLogSettings
 
+AREA = "ijmond"  # as of site.toml
+
 
 def enrol_nodes(dsn: str, nodes: Sequence[DemoNode]) -> None:
     """Area, site, the nodes' stations and the nodes themselves, into the registry."""
@@ -70,6 +72,7 @@ allow_private = true  # the demo's webhook is on this machine
 burst = 500  # shows every message, however many
 calm_minutes = 0.5  # so that who watches for some minutes sees the end as well
 ease_minutes = 1
+digest_at = "23:59"  # the overview of peaks that were detected late: it has those from before the demo
 
 [alerting.smtp]
 host = "127.0.0.1"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fastapi import APIRouter, HTTPException
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
 from gateway.api.data.database import Database, QueryValues
 from gateway.api.http.cache import TtlCache
@@ -178,9 +178,3 @@ root_router = APIRouter()
 async def service_worker() -> Response:
     """The service worker. It is at the root because a worker only controls pages below its own address."""
     return FileResponse(_STATIC / "sw.js", media_type="text/javascript", headers={"Cache-Control": "no-cache"})
-
-
-@root_router.get("/robots.txt")
-async def robots() -> Response:
-    """Crawlers may read the pages, but not the API and the widget."""
-    return PlainTextResponse("User-agent: *\nDisallow: /api/\nDisallow: /widget/\n")

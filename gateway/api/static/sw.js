@@ -1,6 +1,6 @@
 // Without a network the app shows the offline page and its static files, never an old measurement.
 
-const CACHE_NAME = "piekwacht-1";
+const CACHE_NAME = "piekwacht-2";
 const VERIFY_CACHE_NAME = "piekwacht-verify"; // the page that checks figures fills it: static/verify/loading.js
 const NOTICE_CACHE_NAME = "piekwacht-notices"; // ids of notices that were shown, so that a repeat disturbs nobody
 const MAX_NOTICES = 200;
