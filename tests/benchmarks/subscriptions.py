@@ -80,7 +80,7 @@ class Bench:
 
     def __init__(self, dsn: str, folder: Path, webhook_url: str) -> None:
         self.dsn, self.log = dsn, folder / "pushes.log"
-        self.port = find_free_port()
+        self.port, self._connection = find_free_port(), None
         (folder / "secret").write_text(SECRET)
         create_vapid_key(folder / "vapid.pem")
         push = WebPushSettings(
@@ -110,9 +110,15 @@ class Bench:
     def count_waiting(self) -> int:
         """Revisions and notices that wait."""
         query = "SELECT (SELECT count(*) FROM subscriptions.queue) + (SELECT count(*) FROM subscriptions.notice)"
-        with psycopg.connect(self.dsn) as connection:
-            ((count,),) = connection.execute(query).fetchall()
+        if self._connection is None:
+            self._connection = psycopg.connect(self.dsn, autocommit=True)
+        ((count,),) = self._connection.execute(query).fetchall()
         return count
+
+    def close(self) -> None:
+        """Close the connection to the database."""
+        if self._connection is not None:
+            self._connection.close()
 
     def subscribe(self, count: int) -> None:
         """Have so many browsers, each with one subscription to the whole area, and no others."""
@@ -269,6 +275,7 @@ def main(options: argparse.Namespace) -> None:
         bench = Bench(dsn, folder, web.url)
         service = subprocess.Popen([sys.executable, "-c", SERVICE, str(bench.port), str(bench.log)])
         stack.callback(service.kill)
+        stack.callback(bench.close)
         asyncio.run(measure(bench, web, options))
 
 
