@@ -182,7 +182,7 @@ async def measure_crowd(bench: Bench, count: int, web: WebServer) -> None:
     """How long `count` pushes take, and what an inspector's webhook notices of them."""
     bench.subscribe(count)
     async with run_dispatchers(bench.alerting, bench.dsn):
-        alone = await notify_inspector(bench, web, "alone", 30)
+        alone = await notify_inspector(bench, web, "alone", 30, area="elsewhere")
         async with running_worker(bench):
             started_at = time.time()
             await insert_alerts(bench.dsn, make_alert(event_id="crowd", plume="crowd", station="crowd"))
