@@ -88,16 +88,19 @@ class Alert(Struct, frozen=True, kw_only=True):
     """One revision of one event, with all that a route or a reader needs.
 
     Concentrations are in `unit` (UCUM); `excess` is peak above background; times are UTC.
+    `plume` is the id of the plume that the event belongs to; empty: of an older alert, or not about the air.
     """
 
     event_id: str
     revision: Annotated[int, Meta(ge=1)]
     change: Change
+    plume: str = ""
     area: str
     station: str
     place: Place
     observed_property: str
     property_name: dict[str, str] = {}  # how people call it, per language: {"nl": ..., "en": ...}
+    property_order: int = 0  # position of the property in the registry: of equal events the first property leads
     unit: str
     severity: Severity
     confidence: Annotated[float, Meta(ge=0, le=1)]

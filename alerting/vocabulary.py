@@ -22,6 +22,7 @@ LOCAL_TIMEZONE = ZoneInfo("Europe/Amsterdam")  # whose clock people read
 UNIT_SYMBOLS: Mapping[str, str] = MappingProxyType({
     "ug/m3": "µg/m³", "[ppm]": "ppm", "[ppb]": "ppb", "{ticks}": "ticks", "Ohm": "ohm", "Cel": "°C", "deg": "°",
 })  # fmt: skip
+ARBITRARY_UNITS = frozenset({"{ticks}", "Ohm"})  # of raw signals, which only a background gives a meaning
 _FOLDER = Path(__file__).parent
 _EVERY_DIGIT = Context(prec=400)  # the largest float has 309 digits before its point
 _DIRECTIONS = ("n", "ne", "e", "se", "s", "sw", "w", "nw")
@@ -87,6 +88,19 @@ def format_share(peak: float, background: float) -> str:
     Some signals fall when the air gets worse, such as the raw one of a sensor for volatile organic compounds.
     """
     return _round(100 * peak / background, 0) if 0 <= peak < background else ""
+
+
+def format_peak(peak: float, background: float, unit: str, language: str = "nl") -> str:
+    """A peak with its unit; of a raw signal its share or multiple of the background, because its number means nothing.
+
+    `unit`: UCUM code. `28842 ticks` at a background of 30597 is `94 % van de achtergrond`.
+    """
+    if unit not in ARBITRARY_UNITS or background <= 0:
+        return f"{format_number(peak, language)} {unit_symbol(unit)}".strip()
+    phrases, ratio = texts_of("phrase", language), format_ratio(peak, background, language)
+    if ratio:
+        return phrases["times_background"].format(ratio=ratio)
+    return phrases["share_of_background"].format(share=_round(100 * peak / background, 0))
 
 
 def _round(value: float, digits: int) -> str:

@@ -32,6 +32,7 @@ _COMMANDS = (
     ("site", "register areas, sites, stations and nodes", "gateway.cli.site"),
     ("ca", "create the area's certificate authority and issue certificates", "gateway.enrolment.ca_command"),
     ("node", "enrol, renew, configure and revoke nodes", "gateway.enrolment.node_command"),
+    ("calibration", "add and show versions of the calibration of a sensor", "gateway.cli.calibration"),
     ("access", "manage the accounts and keys of staff; show the audit log", "gateway.cli.access"),
     ("doctor", "check the whole installation; print each problem with its remedy", "gateway.doctor.command"),
     ("quarantine", "list, show, retry and delete rejected payloads", "gateway.cli.quarantine"),
@@ -50,7 +51,7 @@ _COMMANDS = (
     ("verify", "check a number, a batch or a dossier; trusts nobody, needs no network", "gateway.verification.command"),
     ("release", "sign the files of a release, or verify downloaded ones", "gateway.cli.release"),
     ("witness", "sign the heads of public logs that only grew; runs on a Pi", "gateway.cli.witness"),
-    ("log", "check a whole public log and follow it from visit to visit", "gateway.cli.log"),
+    ("log", "check a whole public log; recover one after a backup was restored", "gateway.cli.log"),
     ("completion", "print the script by which a shell completes these commands", "gateway.cli.completion"),
     ("demo", "run all of Piekwacht on this machine, with simulated nodes", "gateway.demo.command"),
 )

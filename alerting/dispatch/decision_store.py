@@ -114,15 +114,15 @@ class DecisionStore:
         return round_
 
     async def close_plumes(
-        self, connection: psycopg.AsyncConnection, at: datetime | None = None, station: str | None = None
+        self, connection: psycopg.AsyncConnection, at: datetime | None = None, key: str | None = None
     ) -> int:
         """Close plumes that were over for `calm_minutes` at `at` (default now); notify of their end; returns how often.
 
-        Only receivers that were notified of the event are notified of its end. `station`: only that station's
-        plume, because a new event begins there and an older plume must not take it in.
+        Only receivers that were notified of the event are notified of its end. `key`: only the plume
+        with that key, because a new event of it begins, which a plume that is over must not take in.
         """
         until = (at or datetime.now(UTC)) - timedelta(minutes=self._settings.calm_minutes)
-        parameters = {"until": until, "station": station}
+        parameters = {"until": until, "key": key}
         closed = await fetch_column(connection, int, _QUERIES["close_calm_plumes"], parameters)
         if not closed:
             return 0

@@ -25,14 +25,14 @@ SELECT coalesce(max(round) + 1, 0) FROM alerting.decision
 WHERE event_id = %(event)s AND revision = %(revision)s AND receiver = %(receiver)s
 
 -- name: close_calm_plumes
--- Closes plumes that have had no open event since %(until)s. With %(station)s, because a new event begins there: only
--- that station's plume, also if it is still open but older than a plume can be (6 hours).
+-- Closes plumes that have had no open event since %(until)s. With %(key)s, because a new event of it begins: only
+-- that plume, also if it is still open but older than a plume can be (6 hours).
 -- Returns their ids.
 WITH calm AS (
     SELECT p.id FROM alerting.plume p JOIN alerting.member m ON m.plume_id = p.id
-    WHERE p.closed_at IS NULL AND (%(station)s::text IS NULL OR p.station = %(station)s) GROUP BY p.id
+    WHERE p.closed_at IS NULL AND (%(key)s::text IS NULL OR p.key = %(key)s) GROUP BY p.id
     HAVING (bool_and(m.state <> 'open') AND max(m.changed_at) <= %(until)s)
-        OR (%(station)s::text IS NOT NULL AND p.opened_at <= now() - interval '6 hours')
+        OR (%(key)s::text IS NOT NULL AND p.opened_at <= now() - interval '6 hours')
 ), closed AS (
     UPDATE alerting.plume p SET closed_at = now() FROM calm WHERE p.id = calm.id RETURNING p.id
 )

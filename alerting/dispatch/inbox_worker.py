@@ -4,7 +4,7 @@ An alert that this version cannot read is recorded as unreadable and does not st
 psycopg.Error, which passes through, the transaction is undone and the alerts stay in the inbox.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,14 +28,17 @@ _CLOSING = frozenset({Change.ENDED, Change.VOIDED})
 
 
 class InboxEntry(Struct, frozen=True, kw_only=True):
-    """An alert that waits; `alert` is its JSON."""
+    """An alert that waits; `alert` is its JSON. `received_at`: of the transaction that stored it."""
 
     event_id: str
     revision: int
     alert: str
+    received_at: datetime
+    severity: str | None = None
+    property_order: int = 0
 
 
-class PlumeState(Struct, frozen=True, kw_only=True):
+class PlumeCondition(Struct, frozen=True, kw_only=True):
     """`is_open`: another event of the plume is open. `is_closed`: the plume is closed, or there is none."""
 
     is_open: bool
@@ -69,7 +72,7 @@ class InboxWorker:
             await self._decision_store.lock_and_refresh(connection)
             entries = await fetch_all(connection, InboxEntry, _QUERIES["select_inbox"])
             async with connection.pipeline():  # one round trip per alert, not per statement
-                for entry in entries:
+                for entry in order_entries(entries):
                     await self._decide_alert(entry, connection)
             if entries:
                 await inbox.notify_workers(connection)
@@ -122,22 +125,49 @@ class InboxWorker:
                 parameters = {"event": row.event_id, "revision": row.revision, "receiver": receiver, "now": now}
                 await connection.execute(_QUERIES["upsert_watch"], parameters)
 
-    async def _update_plume(self, alert: Alert, connection: psycopg.AsyncConnection) -> PlumeState:
-        """Put the event into its station's plume."""
-        key: Mapping[str, object] = {"event": alert.event_id, "revision": alert.revision, "station": alert.station}
+    async def _update_plume(self, alert: Alert, connection: psycopg.AsyncConnection) -> PlumeCondition:
+        """Put the event into its plume; an alert that names none into that of its station."""
+        key: Mapping[str, object] = {
+            "event": alert.event_id,
+            "revision": alert.revision,
+            "station": alert.station,
+            "plume": alert.plume or f"station {alert.station}",
+        }
         # an event that was detected late joins no plume: it must not suppress notifications of what happens now
         if alert.is_about_network or (alert.detected_late and alert.firing):
-            return PlumeState(is_open=False, is_closed=True)
+            return PlumeCondition(is_open=False, is_closed=True)
         if alert.firing:
             if alert.change is Change.OPENED:
-                await self._decision_store.close_plumes(connection, alert.onset, alert.station)
+                await self._decision_store.close_plumes(connection, alert.onset, str(key["plume"]))
             await connection.execute(_QUERIES["insert_plume_member"], key)
-            return PlumeState(is_open=True, is_closed=False)
+            return PlumeCondition(is_open=True, is_closed=False)
         state = "ended" if alert.change is Change.ENDED else "voided"
         parameters = {**key, "state": state, "ended_at": alert.end or alert.detected_at}
         await connection.execute(_QUERIES["update_plume_member"], parameters)
-        plume = await fetch_one(connection, PlumeState, _QUERIES["select_plume_state"], key)
-        return plume or PlumeState(is_open=False, is_closed=True)
+        plume = await fetch_one(connection, PlumeCondition, _QUERIES["select_plume_state"], key)
+        return plume or PlumeCondition(is_open=False, is_closed=True)
+
+
+def order_entries(entries: Sequence[InboxEntry]) -> list[InboxEntry]:
+    """Order alerts of one transaction so that the leading event of a plume is the first, which notifies.
+
+    The order of transactions and that of the revisions of an event do not change.
+    """
+    rank = {severity.value: severity.rank for severity in Severity}
+    worst: dict[tuple[datetime, str], int] = {}
+    for entry in entries:
+        key = entry.received_at, entry.event_id
+        worst[key] = max(worst.get(key, 0), rank.get(entry.severity or "", 0))
+    return sorted(
+        entries,
+        key=lambda entry: (
+            entry.received_at,
+            -worst[entry.received_at, entry.event_id],
+            entry.property_order,
+            entry.event_id,
+            entry.revision,
+        ),
+    )
 
 
 def _log_decision(decision: Decision, event: str, revision: int) -> None:

@@ -1,16 +1,18 @@
 -- name: select_inbox
 -- In order of arrival, an event's revisions one after another. One worker at a time reads it (lock_decisions).
-SELECT event_id, revision, alert::text AS alert FROM alerting.inbox WHERE dispatched_at IS NULL
+SELECT event_id, revision, alert::text AS alert, received_at, alert ->> 'severity' AS severity,
+       coalesce((alert ->> 'property_order')::int, 0) AS property_order
+FROM alerting.inbox WHERE dispatched_at IS NULL
 ORDER BY received_at, event_id, revision LIMIT 200 FOR UPDATE
 
 -- name: mark_dispatched
 UPDATE alerting.inbox SET dispatched_at = now() WHERE event_id = %(event)s AND revision = %(revision)s
 
 -- name: insert_plume_member
--- The event joins the open plume of its station; without one, a plume begins.
+-- The event joins the open plume with that key; without one, a plume begins.
 WITH begun AS (
-    INSERT INTO alerting.plume (station) VALUES (%(station)s)
-    ON CONFLICT (station) WHERE closed_at IS NULL DO UPDATE SET station = excluded.station RETURNING id
+    INSERT INTO alerting.plume (station, key) VALUES (%(station)s, %(plume)s)
+    ON CONFLICT (key) WHERE closed_at IS NULL DO UPDATE SET key = excluded.key RETURNING id
 )
 INSERT INTO alerting.member AS m (event_id, plume_id, revision, state)
 SELECT %(event)s, begun.id, %(revision)s, 'open' FROM begun

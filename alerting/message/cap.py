@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from alerting.alert import Alert, Change
 from alerting.message.texts import build_headline
-from alerting.vocabulary import LOCAL_TIMEZONE, Language, averaging_text, format_number, unit_symbol
+from alerting.vocabulary import LOCAL_TIMEZONE, Language, averaging_text, format_number, format_peak, unit_symbol
 
 _NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 _FORBIDDEN = re.compile(r"[\s,<&]+")
@@ -186,7 +186,7 @@ def _parameters(alert: Alert) -> list[tuple[str, str]]:
     symbol = unit_symbol(alert.unit)
     return [
         *common,
-        ("peak", f"{format_number(alert.peak, 'en')} {symbol}"),
+        ("peak", format_peak(alert.peak, alert.background, alert.unit, "en")),
         ("averaging", averaging_text(alert.peak_averaging, "en")),  # of `peak`
         ("background", f"{format_number(alert.background, 'en')} {symbol}"),
         ("unit", alert.unit),  # UCUM, for programs

@@ -21,10 +21,12 @@ from alerting.message.texts import (
     describe_neighbours,
     describe_ratio,
     describe_site,
+    describe_value,
     describe_wind,
 )
 from alerting.templates import load_templates
 from alerting.vocabulary import (
+    ARBITRARY_UNITS,
     LOCAL_TIMEZONE,
     Language,
     averaging_text,
@@ -32,6 +34,7 @@ from alerting.vocabulary import (
     format_duration,
     format_local_time,
     format_number,
+    format_peak,
     format_time,
     format_time_of_day,
     localize_decimal,
@@ -167,10 +170,9 @@ def _plume_values(notification: Notification) -> dict[str, object]:
     """The whole plume: its events, its length and its highest peak, which the title shows."""
     plume, alert, language = _plume_of_many(notification), notification.alert, notification.language
     highest = show_highest(alert, plume)
-    value = f"{format_number(highest.peak, language)} {unit_symbol(highest.unit)}"
     titles: dict[str, object] = {
         "title_property": highest.name_property(language),
-        "title_value": value + describe_ratio(highest, language),
+        "title_value": describe_value(highest, language),
         "title_averaging": averaging_text(highest.peak_averaging, language),
     }
     if plume is None:
@@ -180,7 +182,7 @@ def _plume_values(notification: Notification) -> dict[str, object]:
         "plume": _describe_plume(plume, language),
         "plume_peak": texts["plume_peak"].format(
             property=highest.name_property(language),
-            value=value,
+            value=format_peak(highest.peak, highest.background, highest.unit, language),
             ratio=describe_ratio(highest, language),
             averaging=averaging_text(highest.peak_averaging, language),
             at=_format_beside(plume.peak_at, plume.first_onset, language),
@@ -222,13 +224,13 @@ def _alert_values(notification: Notification) -> dict[str, object]:
         "sites": [describe_site(site, language) for site in alert.sites],
         "wind": describe_wind(alert.wind, language) if alert.wind else None,
         "neighbours": describe_neighbours(alert.neighbours, language, falls=alert.falls) if alert.neighbours else None,
-        "ratio": describe_ratio(alert, language),
         "onset": format_time(alert.onset, language),
         "peak_at": _format_beside(alert.peak_at, alert.onset, language),
         "detected_at": _format_beside(alert.detected_at, alert.onset, language),
         "end": _format_beside(alert.end, alert.onset, language) if alert.end else None,
         "duration": _format_event_duration(alert, language),
-        "peak": format_number(alert.peak, language),
+        "value": describe_value(alert, language),
+        "has_scale": alert.unit not in ARBITRARY_UNITS,
         "peak_averaging": averaging_text(alert.peak_averaging, language),
         "background": format_number(alert.background, language),
         "excess": format_number(abs(alert.excess), language),
@@ -256,7 +258,7 @@ def _time_series_values(notification: Notification) -> dict[str, object]:
     period = f"{format_time_of_day(alert.onset)}–{format_time_of_day(until)}"
     return {
         "averaging": _describe_averaging(spacing, language) if spacing else None,
-        "mean": None if mean is None else f"{format_number(mean, language)} {unit_symbol(alert.unit)} ({period})",
+        "mean": None if mean is None else f"{format_peak(mean, alert.background, alert.unit, language)} ({period})",
         "flags": ", ".join(flag_text(code, language) for code in flag_codes) or texts["no_flags"],
     }
 

@@ -1,7 +1,8 @@
 """The whole plume in a few figures, for the messages about its end. Pure.
 
 A plume can have many events, and a receiver is notified of its first ones only. The figures therefore come from all of
-its events that were not voided, by their newest revision.
+its events that were not voided, by their newest revision. `alerting/plume.py` has the rule of the leading event, whose
+peak is the plume's highest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from datetime import datetime
 from msgspec import Struct, structs
 
 from alerting.alert import Alert, Severity
+from alerting.plume import build_plume, event_of_alert
 
 
 class PlumeSummary(Struct, frozen=True, kw_only=True):
@@ -36,7 +38,9 @@ def summarize_plume(alerts: Sequence[Alert]) -> PlumeSummary | None:
     """Summarize the events, each by its newest alert; None if there are none."""
     if not alerts:
         return None
-    highest, ends = max(alerts, key=_rank), [_end_of(alert) for alert in alerts]
+    plume = build_plume(alerts[0].plume, alerts[0].area, [event_of_alert(alert) for alert in alerts])
+    highest = next(alert for alert in alerts if alert.event_id == plume.leading.id)
+    ends = [event.end for event in plume.events]
     return PlumeSummary(
         event_count=len(alerts),
         station_count=len({alert.station for alert in alerts}),
@@ -53,10 +57,6 @@ def summarize_plume(alerts: Sequence[Alert]) -> PlumeSummary | None:
     )
 
 
-def _end_of(alert: Alert) -> datetime | None:
-    return None if alert.firing else alert.end or alert.detected_at
-
-
 def show_highest(alert: Alert, plume: PlumeSummary | None) -> Alert:
     """Return the alert with the figures of the plume's highest peak, for a headline about the whole plume."""
     if plume is None:
@@ -71,9 +71,3 @@ def show_highest(alert: Alert, plume: PlumeSummary | None) -> Alert:
         background=plume.background,
         peak_at=plume.peak_at,
     )
-
-
-def _rank(alert: Alert) -> tuple[int, float, float]:
-    """Severity first; of equals the highest multiple of its background, because units differ."""
-    ratio = alert.peak / alert.background if alert.background > 0 else 0.0
-    return alert.severity.rank, ratio, alert.excess

@@ -4,15 +4,16 @@ from math import ceil
 
 from alerting.alert import Alert, AlertWind, Change, Corroboration, NearSite
 from alerting.vocabulary import (
+    ARBITRARY_UNITS,
     Language,
     averaging_text,
     compass_direction,
     format_number,
+    format_peak,
     format_ratio,
     format_share,
     format_short_number,
     texts_of,
-    unit_symbol,
 )
 
 
@@ -29,12 +30,22 @@ def describe_site(site: NearSite, language: Language) -> str:
 
 
 def describe_ratio(alert: Alert, language: Language = "nl") -> str:
-    """Return the peak against its background in brackets, as a multiple or a share; empty if neither has a meaning."""
+    """Return the peak against its background in brackets, as a multiple or a share; empty if neither has a meaning.
+
+    Empty also for a raw signal, whose value is itself such a share (`describe_value`).
+    """
+    if alert.unit in ARBITRARY_UNITS:
+        return ""
     phrases, share = texts_of("phrase", language), format_share(alert.peak, alert.background)
     if share:
         return f" ({phrases['share_of_background'].format(share=share)})"
     ratio = format_ratio(alert.peak, alert.background, language)
     return f" ({phrases['times_background'].format(ratio=ratio)})" if ratio else ""
+
+
+def describe_value(alert: Alert, language: Language = "nl") -> str:
+    """Return the peak as headlines and mails show it: with its unit and, in brackets, against its background."""
+    return format_peak(alert.peak, alert.background, alert.unit, language) + describe_ratio(alert, language)
 
 
 def describe_neighbours(neighbours: Corroboration, language: Language, *, falls: bool) -> str:
@@ -54,7 +65,7 @@ def build_headline(alert: Alert, language: Language = "nl") -> str:
     """One alert in one line: what, where, how high."""
     if alert.is_about_network:
         return alert.sentence.get(language, alert.place.name)
-    value = f"{format_number(alert.peak, language)} {unit_symbol(alert.unit)}{describe_ratio(alert, language)}"
+    value = describe_value(alert, language)
     return texts_of("phrase", language)["headline_fell" if alert.falls else "headline"].format(
         opening=build_opening(alert, language),
         property=alert.name_property(language),

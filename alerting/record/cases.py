@@ -149,6 +149,15 @@ class CaseStore:
             steps = await _select_steps(connection, [event])
         return _with_steps(_case_from_row(row), steps[event])
 
+    async def list_plume_cases(self, plume: str) -> list[Case]:
+        """Return the events of a plume, at most 500."""
+        values = {"plume": plume, "most": _MAX_LISTED}
+        async with self._connection() as connection:
+            rows = await fetch_all(connection, _CaseRow, _QUERIES["select_plume_cases"], values)
+            cases = [_case_from_row(row) for row in rows]
+            steps = await _select_steps(connection, [case.alert.event_id for case in cases])
+        return [_with_steps(case, steps[case.alert.event_id]) for case in cases]
+
     async def build_record(self, event: str) -> EvidenceRecord | None:
         """Return all of one event as evidence, as of one moment; None if alerting has no alert of it."""
         async with self._connection() as connection:

@@ -12,6 +12,13 @@ SELECT newest.alert::text AS alert, newest.is_ongoing, newest.received_at FROM (
 ) AS newest
 ORDER BY newest.alert ->> 'onset' DESC, newest.event_id LIMIT %(most)s
 
+-- name: select_plume_cases
+-- The events of a plume by their newest revision.
+SELECT DISTINCT ON (i.event_id) i.alert::text AS alert, m.state IS NOT DISTINCT FROM 'open' AS is_ongoing, i.received_at
+FROM alerting.inbox i LEFT JOIN alerting.member m ON m.event_id = i.event_id
+WHERE i.alert ->> 'plume' = %(plume)s AND i.alert ->> 'plume' <> ''
+ORDER BY i.event_id, i.revision DESC LIMIT %(most)s
+
 -- name: select_case
 SELECT i.alert::text AS alert, m.state IS NOT DISTINCT FROM 'open' AS is_ongoing, i.received_at FROM alerting.inbox i
 LEFT JOIN alerting.member m ON m.event_id = i.event_id

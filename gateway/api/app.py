@@ -47,6 +47,7 @@ from gateway.api.routes import (
     log,
     observations,
     places,
+    plumes,
     proofs,
     security_txt,
 )
@@ -112,7 +113,7 @@ def create_app(
     app.state.admission = Admission(app.state.anonymous_limit, settings.max_viewers)
     app.add_middleware(HeadersMiddleware)
     service.install(app, dsn, dossiers)
-    for route_module in (index, places, observations, events, alerts, live, detection, proofs, inspector):
+    for route_module in (index, places, observations, events, plumes, alerts, live, detection, proofs, inspector):
         app.include_router(route_module.router, prefix="/api/v1")
     app.include_router(health.router)
     app.include_router(security_txt.router)

@@ -103,18 +103,27 @@ def sign_batch(
 
 
 @contextmanager
-def run_gateway(folder: Path, dsn: str, broker: BrokerSettings, key: Signer) -> Iterator[Child]:
-    """Start a real gateway process."""
+def run_gateway(
+    folder: Path, dsn: str, broker: BrokerSettings, key: Signer, *, public_log: bool = False
+) -> Iterator[Child]:
+    """Start a real gateway process; with `public_log` it writes the log of the area too."""
     (folder / "gateway.key").write_text(key.export())
     config = folder / "piekwacht.toml"
     config.write_text(f"""
 database = {{ dsn = "{dsn}" }}
 broker = {{ host = "{broker.host}", port = {broker.port} }}
 ingest = {{ key_file = "gateway.key", areas = ["{AREA}"] }}
+{_configure_log(folder) if public_log else ""}
 """)
     command: list[str | Path] = [sys.executable, "-m", "gateway", "gateway", "--config", config]
     with Child("gateway", command, log=folder / "gateway.log") as child:
         yield child
+
+
+def _configure_log(folder: Path) -> str:
+    host = "bench.example"
+    (folder / f"{AREA}.key").write_text(Signer.generate(f"{host}/log/{AREA}").export())
+    return f'public_log = {{ folder = "{folder}/log", host = "{host}", key_folder = "{folder}" }}'
 
 
 def process_tree(pid: int) -> list[int]:

@@ -56,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
     parser.add_argument("--seconds", type=float, default=20.0, help="how long to take in (20)")
     parser.add_argument("--nodes", type=int, default=100, help="nodes the batches come from (100)")
+    parser.add_argument("--public-log", action="store_true", help="write the public log meanwhile")
     parser.add_argument("--dsn", help="an empty database to use, such as one with TimescaleDB; else an embedded one")
 
 
@@ -67,12 +68,13 @@ def run(args: argparse.Namespace) -> int:
         asyncio.run(_subscribe(broker.settings, derive_session_name(key, [AREA])))
         batches = args.nodes + int((args.seconds + _INTERVAL_SECONDS) * _MAX_BATCHES_PER_SECOND)
         asyncio.run(_publish_batches(broker.settings, nodes, batches))
-        with run_gateway(folder, dsn, broker.settings, key) as child:
+        with run_gateway(folder, dsn, broker.settings, key, public_log=args.public_log) as child:
             _wait_for_nodes(dsn, child, args.nodes)
             intervals = _measure_intervals(dsn, child, args.nodes, args.seconds)
             rss = resident_megabytes(child.process.pid)
         result = _summarize(intervals, _load_transactions(dsn)) | {
             "rss_mb": round(rss, 1),
+            "log_leaves": _count_leaves(dsn),
             "database": _describe_database(dsn),
         }
     turns = f"{len(intervals)} turns of {_INTERVAL_SECONDS} s"
@@ -118,6 +120,12 @@ def _wait_for_nodes(dsn: str, child: Child, nodes: int) -> None:
 
 def _count_batches(connection: psycopg.Connection) -> int:
     ((count,),) = connection.execute("SELECT count(*) FROM batch").fetchall()
+    return int(count)
+
+
+def _count_leaves(dsn: str) -> int:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        ((count,),) = connection.execute("SELECT count(*) FROM log_leaf").fetchall()
     return int(count)
 
 

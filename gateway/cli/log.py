@@ -1,6 +1,6 @@
 """`piekwacht log audit`: follow a whole public log and check everything in it (gateway.verification.audit).
 
-It runs where only `piekwacht[edge]` is installed.
+It runs where only `piekwacht[edge]` is installed. `piekwacht log recover` needs the gateway (gateway.cli.log_recovery).
 """
 
 import argparse
@@ -17,7 +17,7 @@ _MOST_LINES = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the action `audit`."""
+    """Add the actions `audit` and `recover`."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     action = actions.add_parser(
         "audit",
@@ -30,6 +30,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--policy", type=Path, metavar="FILE", help="your own policy; default: the one that the log had at first visit"
     )
     action.set_defaults(action=_audit)
+    recover = actions.add_parser(
+        "recover", help="after an older backup was restored: take the missing leaves from the published log"
+    )
+    recover.add_argument("area", help="area of the log, such as ijmond")
+    recover.add_argument(
+        "--from", dest="copy", metavar="URL", help="copy of the log, address or folder; default: the log's own folder"
+    )
+    recover.add_argument(
+        "--config",
+        type=Path,
+        default=Path("piekwacht.toml"),
+        metavar="FILE.toml",
+        help="the configuration (piekwacht.toml in this folder)",
+    )
+    recover.set_defaults(action=_recover)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,6 +64,13 @@ def _audit(args: argparse.Namespace) -> int:
         return 3
     _print_report(report)
     return int(bool(report.faults))
+
+
+def _recover(args: argparse.Namespace) -> int:
+    from gateway.cli.log_recovery import recover  # noqa: PLC0415 - an auditor has no database driver
+
+    recover(args.config, args.area, args.copy)
+    return 0
 
 
 def _print_report(report: AuditReport) -> None:

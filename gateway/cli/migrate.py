@@ -1,4 +1,4 @@
-"""`piekwacht migrate`: apply missing migrations, then the retention policies and the works of upkeep."""
+"""`piekwacht migrate`: apply missing migrations, then the compression policy and the works of upkeep."""
 
 import argparse
 

@@ -21,7 +21,7 @@ def _summarize(event: Event, registry: Registry, language: str) -> str:
     facts = {
         "what": observed_property.names_in_text.get(language) or observed_property.id,
         "place": registry.stations[event.station].name or event.station,
-        "peak": _format_value(event.peak, observed_property, language),
+        "peak": vocabulary.format_peak(event.peak, event.background, observed_property.unit, language),
         "excess": _format_value(event.excess, observed_property, language),
         "averaging": vocabulary.averaging_text(peak_averaging(event.kind.value), language),
         "time": _format_duration(event, language),
@@ -32,7 +32,12 @@ def _summarize(event: Event, registry: Registry, language: str) -> str:
         return sentence.format(**facts)
     opening = texts_of("summary", language)["fell" if event.falls else "rose"]
     return (
-        "; ".join([opening.format(ratio=_format_ratio(event, language), **facts), *_describe_context(event, language)])
+        "; ".join(
+            [
+                opening.format(ratio=_format_ratio(event, observed_property.unit, language), **facts),
+                *_describe_context(event, language),
+            ]
+        )
         + "."
     )
 
@@ -41,9 +46,9 @@ def _format_value(value: float, observed_property: ObservedProperty, language: s
     return f"{vocabulary.format_number(value, language)} {vocabulary.unit_symbol(observed_property.unit)}"
 
 
-def _format_ratio(event: Event, language: str) -> str:
+def _format_ratio(event: Event, unit: str, language: str) -> str:
     ratio = vocabulary.format_ratio(event.peak, event.background, language)
-    if not ratio or event.background < 2 * event.noise:
+    if not ratio or event.background < 2 * event.noise or unit in vocabulary.ARBITRARY_UNITS:
         return ""
     return texts_of("summary", language)["times_background"].format(ratio=ratio)
 

@@ -65,7 +65,7 @@ def _check_area(settings: PublicLogSettings, row: _LogRow) -> Iterator[Finding]:
     elif row.size < state.size:
         yield _FINDING.fault(
             f"{name} has {row.size} leaves in the database, and {state.size} are signed",
-            "a backup was restored: restore a newer one; until then nothing is signed",
+            f"a backup was restored: restore a newer one, or run `piekwacht log recover {row.area}`",
         )
     elif row.age is None or row.age > old:
         age = "never" if row.age is None else f"{row.age:.0f} s ago"

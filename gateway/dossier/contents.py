@@ -17,6 +17,7 @@ from gateway.dossier.request import DossierRequest
 from gateway.export.selection import Rows, Selection
 from gateway.model.event import EventKind
 from gateway.model.validity import is_undated, valid_value
+from gateway.quality.calibration import CalibrationVersion
 
 PUBLIC_KINDS = frozenset({EventKind.PEAK.value, EventKind.REGIONAL.value})
 
@@ -246,6 +247,15 @@ class Contents:
     def nodes(self) -> Sequence[str]:
         """The nodes whose readings are in it."""
         return sorted({chapter.series.node for chapter in self.chapters})
+
+    @property
+    def calibrations(self) -> Sequence[CalibrationVersion]:
+        """The calibrations of its nodes that began before its end, by node, property and version."""
+        return [
+            version
+            for version in self.registry.list_calibrations()
+            if version.node in self.nodes and version.valid_from < self.end
+        ]
 
     @property
     def series(self) -> Iterator[Series]:

@@ -252,9 +252,12 @@ class DossierDocument:
         )
 
     def correction_note(self, chapter: Chapter) -> str:
-        """The correction rule of a property."""
+        """The correction rule of a property, or the calibrations that were used in its place."""
+        labels = list(dict.fromkeys(minute.rule for minute in chapter.series.minutes if minute.rule is not None))
         rule = find_rule(chapter.observed_property.id)
-        return self._texts["no_rule"] if rule is None else self._texts["correction_rule"].format(label=rule.label)
+        if not labels and rule is not None:
+            labels = [rule.label]
+        return self._texts["correction_rule"].format(label=", ".join(labels)) if labels else self._texts["no_rule"]
 
     def minute_table(self, chapter: Chapter) -> ValueTable:
         """Values by minute around the event; by quarters of an hour if these are too many lines."""

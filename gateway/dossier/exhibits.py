@@ -68,7 +68,7 @@ async def build_exhibit_files(contents: Contents, operator: str) -> Files:
     verifier = read_verifier()
     if verifier is not None:
         files["verify.py"] = verifier
-    files["corrections.json"] = _encode(build_corrections(operator))
+    files["corrections.json"] = _encode(build_corrections(operator, contents.calibrations))
     return files
 
 

@@ -66,6 +66,7 @@ class _RevisionRow:
     levels: Sequence[float] | None
     severity: str
     parameters: str | None
+    plume: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +218,7 @@ async def _load_event(snapshot: Snapshot, id_: str, revision: int | None, operat
         raise DossierError(f"event {id_} has no revision {revision}; its newest is {newest[0].revision}")
     row = rows[0]
     event = msgspec.json.decode(row.body, type=DetectorEvent)
-    live = LiveEvent(event=event, area=row.area, severity=row.severity, unit=row.unit)
+    live = LiveEvent(event=event, area=row.area, severity=row.severity, unit=row.unit, plume=row.plume)
     return DetectedEvent(
         document=build_live_event(live, row.station_name, row.changed_at, operator),
         newest_revision=row.newest_revision,

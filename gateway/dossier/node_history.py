@@ -46,11 +46,25 @@ def describe_node_history(contents: Contents, formats: Formats) -> list[tuple[st
         for configuration in contents.configurations
     ]
     return [
-        (texts["calibration"], [texts["calibration_none"]]),
+        (texts["calibration"], _describe_calibrations(contents, formats) or [texts["calibration_none"]]),
         (texts["field_checks"], [texts["field_checks_none"]]),
         (texts["configurations"], configurations or [texts["configurations_none"]]),
         (texts["batches"], batches),
         (texts["clock"], describe_clock(contents, formats.language)),
+    ]
+
+
+def _describe_calibrations(contents: Contents, formats: Formats) -> list[str]:
+    text = texts_of("dossier", formats.language)["calibration_item"]
+    return [
+        text.format(
+            label=calibration.label,
+            sensor=" ".join(filter(None, (calibration.sensor_model, calibration.serial))),
+            at=formats.date_time_seconds(calibration.valid_from.isoformat()),
+            source=calibration.source.rstrip("."),
+            author=calibration.author,
+        )
+        for calibration in contents.calibrations
     ]
 
 

@@ -2,7 +2,7 @@
 
 -- name: select_revision
 -- One revision of an event (NULL: the newest), with its datastream, its levels and its detector.
-SELECT e.id, r.revision, e.revision AS newest_revision, r.changed_at, r.body::text AS body, e.area_id AS area,
+SELECT e.id, r.revision, e.revision AS newest_revision, r.changed_at, e.plume_id AS plume, r.body::text AS body, e.area_id AS area,
        e.datastream_id AS datastream, d.node_id AS node, s.name AS station_name, p.unit, p.severity AS levels,
        coalesce(CASE WHEN r.revision = e.revision THEN e.severity END, i.alert ->> 'severity', e.severity) AS severity,
        t.parameters::text AS parameters

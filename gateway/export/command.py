@@ -19,6 +19,7 @@ from gateway.export.rows import stream_rows
 from gateway.export.selection import QUERIES, Averaging, Rows, Selection, TableFormat
 from gateway.model.legal_day import TimeZoneError, check_time_zone
 from gateway.model.timestamps import format_instant
+from gateway.quality.calibration import CalibrationVersion, group_versions
 
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 
@@ -163,8 +164,21 @@ async def _load_selection(args: argparse.Namespace, connection: psycopg.AsyncCon
         end=args.end,
         averaging=Averaging(args.averaging),
         humidity_datastreams=dict(await humidity.fetchall()),
+        calibrations=await _load_calibrations(connection, match.datastreams),
         time_zone=args.time_zone or match.time_zone,
     )
+
+
+async def _load_calibrations(
+    connection: psycopg.AsyncConnection, ids: Sequence[int]
+) -> Mapping[int, Sequence[CalibrationVersion]]:
+    streams = await connection.execute(QUERIES["select_calibrated_datastreams"], {"ids": list(ids)})
+    key_by_id = {id_: (node, name) for id_, node, name in await streams.fetchall()}
+    if not key_by_id:
+        return {}
+    cursor = connection.cursor(row_factory=class_row(CalibrationVersion))
+    versions = group_versions(await (await cursor.execute(QUERIES["select_calibrations"])).fetchall())
+    return {id_: versions[key] for id_, key in key_by_id.items()}
 
 
 async def _write_parts(parts: AsyncIterator[bytes], file: BinaryIO) -> None:

@@ -68,6 +68,18 @@ FROM datastream d JOIN datastream h ON h.station_id = d.station_id AND h.propert
 WHERE d.id = ANY(%(ids)s::int[])
 ORDER BY d.id, (h.node_id = d.node_id) DESC, h.id
 
+-- name: select_calibrations
+-- Every version of every calibration.
+SELECT node_id AS node, property_id AS observed_property, version, valid_from, valid_until, sensor_model, serial, "offset",
+       slope, humidity_slope, kappa, uncertainty, source, author
+FROM calibration ORDER BY node_id, property_id, version
+
+-- name: select_calibrated_datastreams
+SELECT d.id, d.node_id AS node, d.property_id AS observed_property
+FROM datastream d
+WHERE d.id = ANY(%(ids)s::int[]) AND EXISTS (
+    SELECT 1 FROM calibration c WHERE (c.node_id, c.property_id) = (d.node_id, d.property_id))
+
 -- name: air_1min
 SELECT m.datastream_id, m.bucket, m.mean, m.flags FROM means_1min(%(ids)s::int[], %(start)s, %(end)s) m
 ORDER BY m.bucket, m.datastream_id

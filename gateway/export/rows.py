@@ -1,4 +1,4 @@
-"""Rows of a selection, oldest first, with corrected values if the property has a correction rule.
+"""Rows of a selection, oldest first, with corrected values if a correction rule or a calibration holds.
 
 Called by `piekwacht export` and by the API. A row is (time, columns of the query, corrected, correction, uncorrected).
 A part of the period that cannot be read is one row without numbers (`unread_row`); the other parts are complete.
@@ -11,7 +11,6 @@ from typing import Any
 from gateway.export.corrected import Corrector, build_corrector
 from gateway.export.selection import Averaging, Fetch, MeanRow, Rows, Selection
 from gateway.model.figures import shorten
-from gateway.quality.humidity_correction import find_rule
 
 ReportUnread = Callable[[datetime, Exception], None]
 """(start of a part, why it could not be read): logs or counts it, or raises to end the whole table."""
@@ -41,24 +40,22 @@ def unread_row(averaging: Averaging, start: datetime, end: datetime) -> tuple[An
 
 async def fetch_slice(selection: Selection, start: datetime, end: datetime, fetch: Fetch) -> Rows:
     """Return the rows of a part of the period."""
-    rule = find_rule(selection.observed_property)
-    label = None if rule is None else rule.label
     fetched = await fetch(f"export_{selection.averaging}", selection.parameters(start, end))
     if not fetched:
         return []
     correct = await build_corrector(selection, start, end, fetch)
     build_row = _reading_with_correction if selection.averaging is Averaging.RAW else _mean_with_correction
-    return [build_row(row, correct, label) for row in fetched]
+    return [build_row(row, correct) for row in fetched]
 
 
-def _reading_with_correction(row: Sequence[Any], correct: Corrector, label: str | None) -> tuple[Any, ...]:
+def _reading_with_correction(row: Sequence[Any], correct: Corrector) -> tuple[Any, ...]:
     datastream, at, value, flags, *batch = row
-    corrected, reason = correct(datastream, at, value, 1, flags)
+    corrected, reason, label = correct(datastream, at, value, 1, flags)
     return at, value, flags, *batch, corrected, None if corrected is None else label, reason
 
 
-def _mean_with_correction(row: Sequence[Any], correct: Corrector, label: str | None) -> tuple[Any, ...]:
+def _mean_with_correction(row: Sequence[Any], correct: Corrector) -> tuple[Any, ...]:
     mean = MeanRow._make(row)
-    corrected, reason = correct(mean.datastream, mean.start, mean.mean, mean.valid_count, 0)
+    corrected, reason, label = correct(mean.datastream, mean.start, mean.mean, mean.valid_count, 0)
     computed = shorten(mean.mean), mean.min, mean.max, mean.flags, shorten(corrected)
     return *mean[1:6], *computed, None if corrected is None else label, reason

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from alerting.sql import load_queries
 from gateway.model.legal_day import LEGAL_TIME_ZONE
+from gateway.quality.calibration import CalibrationVersion
 
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -67,8 +68,9 @@ Fetch = Callable[[str, Mapping[str, Any]], Awaitable[Rows]]
 class Selection:
     """`ids` are the datastreams of the property at the station; the period is [start, end), in UTC.
 
-    `humidity_datastreams` maps each of them to the humidity datastream of its place, if there is one. Days are legal
-    days of `time_zone`, an IANA name.
+    `humidity_datastreams` maps each of them to the humidity datastream of its place, if there is one. `calibrations`
+    maps each of them to all versions of its calibration, if there are any. Days are legal days of `time_zone`, an IANA
+    name.
     """
 
     station: str
@@ -79,6 +81,7 @@ class Selection:
     end: datetime
     averaging: Averaging = Averaging.RAW
     humidity_datastreams: Mapping[int, int] = field(default_factory=dict)
+    calibrations: Mapping[int, Sequence[CalibrationVersion]] = field(default_factory=dict)
     time_zone: str = LEGAL_TIME_ZONE
 
     @property

@@ -13,7 +13,6 @@ from edge_agent.wire import Flag
 from gateway.export.csv_dialect import Dialect, DutchDialect
 from gateway.export.selection import Averaging, Rows, Selection, TableFormat
 from gateway.model.timestamps import format_instant
-from gateway.quality.humidity_correction import find_rule
 
 _CORRECTION_COLUMNS = (
     "corrected",
@@ -87,12 +86,10 @@ def csv_lines(selection: Selection, rows: Rows, dialect: Dialect) -> bytes:
 def csv_from_means(selection: Selection, means: Sequence[Any], dialect: Dialect) -> bytes:
     """Write means that are loaded already (times as text, flags as names) as CSV lines with the same columns."""
     leading_cells = selection.station, selection.observed_property, selection.unit
-    rule = find_rule(selection.observed_property)
-    label = None if rule is None else rule.label
     return dialect.format_lines([
         (*leading_cells, datetime.fromisoformat(m.start), datetime.fromisoformat(m.end), m.count, m.valid_count,
          m.expected_count, m.mean, m.min, m.max, " ".join(m.flags), m.corrected,
-         None if m.corrected is None else label, m.uncorrected)
+         m.correction, m.uncorrected)
         for m in means
     ])  # fmt: skip
 

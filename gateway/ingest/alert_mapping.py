@@ -1,11 +1,12 @@
 """Maps events to alerts: which changes are alerted, and their severity. Pure."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import hypot
 
 from alerting.alert import Alert, AlertWind, Change, Corroboration, NearSite, Place, Severity
 from gateway.model.event import Event, EventChange, EventKind, Wind
 from gateway.model.geodesy import bearing_degrees, offset_metres
+from gateway.model.properties import order_of_property
 from gateway.model.registry import ObservedProperty, Registry, Station
 
 _ALERTED_KINDS = {EventKind.PEAK, EventKind.REGIONAL}  # glitches and humidity are stored and shown, never sent
@@ -24,23 +25,25 @@ def classify_severity(event: Event, observed_property: ObservedProperty) -> Seve
 _ALERT_CHANGES = {EventChange.MERGED: Change.ENDED}  # the regional event is alerted separately
 
 
-def build_alerts(events: Sequence[Event], registry: Registry) -> list[Alert]:
-    """Build one alert for each change that somebody may have to act on."""
-    return [_build_alert(event, registry) for event in events if event.kind in _ALERTED_KINDS]
+def build_alerts(events: Sequence[Event], registry: Registry, plumes: Mapping[str, str]) -> list[Alert]:
+    """Build one alert for each change that somebody may have to act on. `plumes`: event id -> plume id."""
+    return [_build_alert(event, registry, plumes.get(event.id, "")) for event in events if event.kind in _ALERTED_KINDS]
 
 
-def _build_alert(event: Event, registry: Registry) -> Alert:
+def _build_alert(event: Event, registry: Registry, plume: str) -> Alert:
     station = registry.stations[event.station]
     observed_property = registry.properties[event.observed_property]
     return Alert(
         event_id=event.id,
         revision=event.revision,
         change=_ALERT_CHANGES.get(event.change) or Change(event.change.value),
+        plume=plume,
         area=station.area,
         station=station.id,
         place=Place(name=station.name, latitude=round(station.latitude, 3), longitude=round(station.longitude, 3)),
         observed_property=event.observed_property,
         property_name=dict(observed_property.names_in_text),
+        property_order=order_of_property(event.observed_property),
         unit=observed_property.unit,
         severity=classify_severity(event, observed_property),
         confidence=event.confidence,

@@ -1,6 +1,6 @@
 """Results of a transaction for others: stored events, alerts for alerting, messages for the live feed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from alerting import inbox
@@ -10,6 +10,7 @@ from gateway.model.event import Event
 from gateway.model.registry import Registry
 from gateway.store import events as event_store
 from gateway.store.connection import QUERIES, Transaction
+from gateway.store.plumes import assign_plumes
 
 
 async def write_outbox(
@@ -17,26 +18,32 @@ async def write_outbox(
 ) -> list[LiveMessage]:
     """Store the events and their alerts in this transaction; return the messages to publish after its COMMIT."""
     severities = [classify_severity(event, registry.properties[event.observed_property]).value for event in events]
-    await event_store.save_events(tx, events, severities, registry)
-    await inbox.put_alerts(tx, build_alerts(events, registry))
-    return await _build_live_messages(tx, live_observations, zip(events, severities, strict=True), registry)
+    plumes = await assign_plumes(tx, events, registry)
+    await event_store.save_events(tx, events, severities, registry, plumes)
+    await inbox.put_alerts(tx, build_alerts(events, registry, plumes))
+    live_events = [
+        _build_live_event(event, severity, registry, plumes) for event, severity in zip(events, severities, strict=True)
+    ]
+    return await _build_live_messages(tx, live_observations, live_events, registry)
+
+
+def _build_live_event(event: Event, severity: str, registry: Registry, plumes: Mapping[str, str]) -> LiveEvent:
+    area, unit = registry.stations[event.station].area, registry.properties[event.observed_property].unit
+    return LiveEvent(event=event, area=area, severity=severity, unit=unit, plume=plumes.get(event.id))
 
 
 async def _build_live_messages(
     tx: Transaction,
     live_observations: Sequence[LiveObservation],
-    events: Iterable[tuple[Event, str]],
+    live_events: Iterable[LiveEvent],
     registry: Registry,
 ) -> list[LiveMessage]:
     """Build one numbered message per area: the newest live value of each datastream, every event change."""
     by_area: dict[str, tuple[list[LiveObservation], list[LiveEvent]]] = {}
     for observation in live_observations:
         by_area.setdefault(registry.stations[observation.station].area, ([], []))[0].append(observation)
-    for event, severity in events:
-        area = registry.stations[event.station].area
-        unit = registry.properties[event.observed_property].unit
-        live_event = LiveEvent(event=event, area=area, severity=severity, unit=unit)
-        by_area.setdefault(area, ([], []))[1].append(live_event)
+    for live_event in live_events:
+        by_area.setdefault(live_event.area, ([], []))[1].append(live_event)
     if not by_area:
         return []
     numbers = await (await tx.execute(QUERIES["take_live_ids"], {"count": len(by_area)})).fetchall()

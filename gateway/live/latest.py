@@ -65,5 +65,6 @@ def _build_observation(
         observed_at=from_ms(at),
         value=columns.values[position],
         flags=columns.flags[position],
+        node=datastream.node,
         recent=RecentReadings(dt=columns.dt[span], values=columns.values[span], flags=flags if any(flags) else []),
     )

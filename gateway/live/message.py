@@ -35,7 +35,7 @@ class LiveObservation(Struct, frozen=True, kw_only=True):
     """The newest valid value of one datastream in a commit. `value` None: there was none, because of `flags`.
 
     `recent` holds this commit's readings from 60 s before `observed_at` on. A replica needs them for the mean of the
-    last minute, however many readings one batch has.
+    last minute, however many readings one batch has. `node` measured it; its calibration holds for the mean.
     """
 
     station: str
@@ -44,6 +44,7 @@ class LiveObservation(Struct, frozen=True, kw_only=True):
     value: float | None
     flags: int
     recent: RecentReadings | None = None
+    node: str = ""
 
     def readings(self) -> list[tuple[int, float | None, int]]:
         """Return `recent` as (ms UTC, value, flags); without `recent`, the newest reading alone."""
@@ -56,12 +57,13 @@ class LiveObservation(Struct, frozen=True, kw_only=True):
 
 
 class LiveEvent(Struct, frozen=True, kw_only=True):
-    """One revision of an event, with area, severity and unit from the registry."""
+    """One revision of an event, with area, severity and unit from the registry, and the id of its plume."""
 
     event: Event
     area: str
     severity: str
     unit: str
+    plume: str | None = None
 
 
 class LiveMessage(Struct, frozen=True, kw_only=True):

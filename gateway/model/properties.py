@@ -73,3 +73,9 @@ _INSTRUMENT_ROWS = [_instrument_row(_QUANTITIES[p.quantity], p) for p in INSTRUM
 PROPERTIES: Mapping[str, PropertyRow] = MappingProxyType({row.id: row for row in (*_ROWS, *_INSTRUMENT_ROWS)})
 INSTRUMENT_PROPERTY_IDS = frozenset(row.id for row in _INSTRUMENT_ROWS)
 SHOWN_PROPERTIES = tuple(row.id for row in _ROWS if row.shown)
+_ORDER = {id_: position for position, id_ in enumerate(PROPERTIES)}
+
+
+def order_of_property(id_: str) -> int:
+    """Return the position of a property in the registry; one that it lacks comes last."""
+    return _ORDER.get(id_, len(_ORDER))

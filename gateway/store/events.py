@@ -11,10 +11,19 @@ from gateway.model.registry import Registry
 from gateway.store.connection import QUERIES, Transaction, fetch_all
 
 
-async def save_events(tx: Transaction, events: Sequence[Event], severities: Sequence[str], registry: Registry) -> None:
-    """Store each revision, and the newest one as the event. A repeated revision changes nothing."""
+async def save_events(
+    tx: Transaction,
+    events: Sequence[Event],
+    severities: Sequence[str],
+    registry: Registry,
+    plumes: Mapping[str, str],
+) -> None:
+    """Store each revision, and the newest one as the event. A repeated revision changes nothing.
+
+    `plumes`: event id -> plume id (`gateway/store/plumes.py`).
+    """
     for event, severity in zip(events, severities, strict=True):
-        row = _event_row(event, severity, registry)
+        row = _event_row(event, severity, registry) | {"plume_id": plumes.get(event.id)}
         await tx.execute(QUERIES["save_event"], row)
         await tx.execute(
             QUERIES["save_event_revision"],

@@ -9,6 +9,7 @@ docs/adr/0003-migrations.md. Called by `piekwacht migrate`, and by every service
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -21,6 +22,11 @@ from gateway.store.means import PREPARATIONS, fill_means
 from gateway.store.properties import add_missing_properties
 
 _LOCK_KEY = 7_431_100  # any number that no other program uses
+_OLDEST_TIMESCALE = (2, 18)  # the first with the settings of the columnstore
+_TIMESCALE_VERSION = """
+SELECT coalesce((SELECT extversion FROM pg_extension WHERE extname = a.name), a.default_version)
+FROM pg_available_extensions a WHERE a.name = 'timescaledb'
+"""
 _CREATE_TABLE = """
 CREATE TABLE IF NOT EXISTS schema_migration (
     name       text PRIMARY KEY,
@@ -83,6 +89,17 @@ def _uses_timescale(connection: psycopg.Connection, applied: Iterable[str]) -> b
     return connection.execute(query).fetchone() is not None
 
 
+def check_timescale(version: str) -> None:
+    """Raise SchemaError if this version of TimescaleDB is too old. `version`: such as 2.23.1."""
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    if numbers < _OLDEST_TIMESCALE:
+        oldest = ".".join(map(str, _OLDEST_TIMESCALE))
+        raise SchemaError(
+            f"the server has TimescaleDB {version}, and {oldest} is the oldest that can be used: install a newer one,"
+            " and run `ALTER EXTENSION timescaledb UPDATE` in the database if it has the old one"
+        )
+
+
 def migrate(dsn: str, *, check: bool = False) -> list[str]:
     """Apply the pending migrations and return their names; with `check` only return them."""
     with connect(dsn) as connection:
@@ -90,9 +107,11 @@ def migrate(dsn: str, *, check: bool = False) -> list[str]:
         connection.execute("SET client_min_messages = warning")
         connection.execute(_CREATE_TABLE)
         applied: dict[str, str] = dict(connection.execute("SELECT name, sha256 FROM schema_migration").fetchall())
-        pending_migrations = find_pending(
-            select_for_server(load_migrations(), timescale=_uses_timescale(connection, applied)), applied
-        )
+        timescale = _uses_timescale(connection, applied)
+        pending_migrations = find_pending(select_for_server(load_migrations(), timescale=timescale), applied)
+        if timescale and pending_migrations:
+            for (installed,) in connection.execute(_TIMESCALE_VERSION).fetchall():
+                check_timescale(installed)
         for migration in [] if check else pending_migrations:
             with connection.transaction():
                 if migration.name in PREPARATIONS:

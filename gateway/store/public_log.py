@@ -110,6 +110,10 @@ class LogStore:
         values = {"area": self.area, "first": first, "end": end}
         return self.connect().execute(QUERIES["select_entries"], values, binary=True).fetchall()
 
+    def fetch_scalar(self, query: str, **values: object) -> Any:  # noqa: ANN401 - the column's type
+        """The only value of a named query for the area."""
+        return _fetch_scalar(self.connect(), QUERIES[query], {"area": self.area, **values})
+
     def execute(self, query: str, **values: object) -> None:
         """Run a named query for the area."""
         self.connect().execute(QUERIES[query], {"area": self.area, **values})

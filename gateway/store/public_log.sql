@@ -32,6 +32,8 @@ WITH missing AS (
     SELECT b.id FROM batch b JOIN node n ON n.id = b.node_id
     WHERE n.area_id = %(area)s AND b.id > %(batches_until)s
       AND NOT EXISTS (SELECT 1 FROM log_leaf l WHERE l.batch_id = b.id AND l.batch_id > %(batches_until)s)
+      AND NOT EXISTS (SELECT 1 FROM log_recovered_batch r
+                      WHERE (r.node_id, r.incarnation, r.seq, r.sha256) = (b.node_id, b.incarnation, b.seq, b.sha256))
     ORDER BY b.id LIMIT %(limit)s
 ), added AS (
     INSERT INTO log_leaf (area_id, number, batch_id)
@@ -84,8 +86,38 @@ UPDATE log_state SET signed_size = %(size)s, signed_root = %(root)s, signed_at =
 SELECT area_id AS area, size, signed_size, signed_root, extract(epoch FROM now() - signed_at)::float8 AS age
 FROM log_state ORDER BY area_id
 
--- name: insert_removal
--- What retention removed concerns the log of every area.
-INSERT INTO log_source (area_id, kind, body)
-SELECT id, 'removed', jsonb_build_object('what', %(what)s::text, 'reason', 'retention', 'from', NULL,
-    'until', now() - make_interval(days => %(days)s), 'count', %(count)s::bigint) FROM area
+-- Recovery of leaves from the published log, in one transaction
+
+-- name: insert_recovered_batches
+-- Leaves of batches: of one that is stored and has no leaf yet, or of one that is not stored.
+WITH given AS (
+    SELECT * FROM unnest(%(numbers)s::bigint[], %(nodes)s::text[], %(incarnations)s::text[], %(sequences)s::bigint[],
+                         %(hashes)s::bytea[], %(entries)s::text[]) AS g(number, node_id, incarnation, seq, sha256, entry)
+), stored AS (
+    INSERT INTO log_leaf (area_id, number, batch_id)
+    SELECT %(area)s, g.number, b.id
+    FROM given g JOIN batch b USING (node_id, incarnation, seq, sha256)
+    WHERE NOT EXISTS (SELECT 1 FROM log_leaf l WHERE l.batch_id = b.id)
+    RETURNING number
+), missing AS (
+    SELECT * FROM given g WHERE NOT EXISTS (SELECT 1 FROM stored s WHERE s.number = g.number)
+), added AS (
+    INSERT INTO log_leaf (area_id, number, source, entry)
+    SELECT %(area)s, number, 'recovered ' || number, entry FROM missing
+)
+INSERT INTO log_recovered_batch (area_id, number, node_id, incarnation, seq, sha256)
+SELECT %(area)s, number, node_id, incarnation, seq, sha256 FROM missing
+RETURNING node_id AS node, incarnation, seq AS number
+
+-- name: insert_node_key
+-- A statement about a key that the database does not have any more.
+INSERT INTO node_key (area_id, node_id, station_id, verifier_key, since, until)
+VALUES (%(area)s, %(node)s, %(station)s, %(key)s, %(since)s, %(until)s) RETURNING id
+
+-- name: delete_queued_node_key
+-- The trigger has queued that statement, but its leaf is there already.
+DELETE FROM log_source WHERE area_id = %(area)s AND kind = 'node-key' AND (body ->> 'id')::bigint = %(id)s
+
+-- name: record_recovery
+UPDATE log_state SET size = %(size)s, delivery_count = %(delivery_count)s, delivery_head = %(delivery_head)s
+WHERE area_id = %(area)s

@@ -112,19 +112,32 @@ WHERE e.ended_at IS NULL AND e.change IN ('opened', 'updated') AND e.detector <>
   AND d.node_id = ANY(%(nodes)s)
 ORDER BY e.onset, e.id
 
+-- name: select_plume_events
+-- These events and those of their areas that were not over before then, of which a new one may continue the plume.
+SELECT e.plume_id AS plume, f.onset AS plume_onset, e.id, e.area_id AS area, e.kind, e.change, e.station_id AS station,
+       e.property_id AS observed_property, e.onset, e.ended_at AS "end",
+       ARRAY(SELECT jsonb_array_elements_text(e.around -> 'neighbours' -> 'stations')) AS risen_stations,
+       coalesce((e.around -> 'neighbours' ->> 'window')::int, 0) AS "window"
+FROM event e JOIN event f ON f.id = e.plume_id
+WHERE e.id = ANY(%(ids)s)
+   OR (e.area_id = ANY(%(areas)s) AND e.onset >= %(since)s AND e.onset <= %(until)s
+       AND (e.ended_at IS NULL OR e.ended_at >= %(not_over_before)s))
+ORDER BY e.onset, e.id
+
 -- name: save_event
 INSERT INTO event (id, revision, change, kind, datastream_id, area_id, station_id, property_id, severity, onset, peak_at,
                    detected_at, ended_at, peak, background, excess, noise, confidence, reasons, detector, detected_late,
-                   merged_into, state_hash, around)
+                   merged_into, state_hash, around, plume_id)
 VALUES (%(id)s, %(revision)s, %(change)s, %(kind)s, %(datastream_id)s, %(area_id)s, %(station_id)s, %(property_id)s,
         %(severity)s, %(onset)s, %(peak_at)s, %(detected_at)s, %(ended_at)s, %(peak)s, %(background)s, %(excess)s,
         %(noise)s, %(confidence)s, %(reasons)s, %(detector)s, %(detected_late)s,
-        %(merged_into)s, %(state_hash)s, %(around)s::jsonb)
+        %(merged_into)s, %(state_hash)s, %(around)s::jsonb, %(plume_id)s)
 ON CONFLICT (id) DO UPDATE SET
     revision = excluded.revision, change = excluded.change, kind = excluded.kind, severity = excluded.severity,
     peak_at = excluded.peak_at, ended_at = excluded.ended_at, peak = excluded.peak, background = excluded.background,
     excess = excluded.excess, noise = excluded.noise, confidence = excluded.confidence, reasons = excluded.reasons,
-    merged_into = excluded.merged_into, state_hash = excluded.state_hash, around = excluded.around, changed_at = now()
+    merged_into = excluded.merged_into, state_hash = excluded.state_hash, around = excluded.around, changed_at = now(),
+    plume_id = coalesce(event.plume_id, excluded.plume_id)  -- once in a plume, an event stays there
 WHERE excluded.revision > event.revision
 
 -- name: save_event_revision

@@ -1,9 +1,11 @@
 """Retention: how long data are stored. By default nothing is deleted.
 
-`piekwacht migrate` sets TimescaleDB's policies; `piekwacht upkeep run` does their work if they fail, and deletes rows
-on plain PostgreSQL. Means are computed again from finer values for up to 33 days, as late data arrive. Finer values
-must therefore be stored for longer (at least 40 days): else TimescaleDB would empty the means of days whose finer
-values are deleted.
+Only `piekwacht upkeep run` deletes: it drops chunks on TimescaleDB, and rows on plain PostgreSQL. Each removal is
+recorded in its own transaction, in the table `removal`, from which the public log makes a leaf. TimescaleDB's retention
+policies record nothing, so `piekwacht migrate` and every run remove them.
+
+Means are computed again from finer values for up to 33 days, as late data arrive. Finer values must therefore be stored
+for longer (at least 40 days): else TimescaleDB would empty the means of days whose finer values are deleted.
 """
 
 from pathlib import Path
@@ -11,10 +13,10 @@ from typing import Annotated
 
 import psycopg
 from msgspec import Meta, Struct
+from psycopg.rows import scalar_row
 
 from alerting.sql import load_queries
 from gateway.store.connection import connect
-from gateway.store.public_log import QUERIES as LOG_QUERIES
 
 _QUERIES = load_queries(Path(__file__).with_name("retention.sql"))
 RetentionDays = Annotated[int, Meta(ge=40)]
@@ -23,7 +25,7 @@ RetentionDays = Annotated[int, Meta(ge=40)]
 class RetentionSettings(Struct, frozen=True, kw_only=True):
     """`[retention]`: days that data are stored. Data without a number are never deleted.
 
-    TimescaleDB deletes observations and means by policy, `piekwacht upkeep run` deletes all else.
+    `piekwacht upkeep run` deletes, and records what it deleted.
 
     chunk_hours          TimescaleDB: time span of one chunk; the newest chunk and its index should fit in memory
     compress_after_days  TimescaleDB: older chunks are compressed to about a tenth and stay readable
@@ -68,16 +70,25 @@ def has_timescale(connection: psycopg.Connection) -> bool:
 
 
 def apply_policies(dsn: str, settings: RetentionSettings) -> list[str]:
-    """Set TimescaleDB's policies and return one sentence for each. Plain PostgreSQL: do nothing, return []."""
+    """Set TimescaleDB's compression policy, remove its retention policies, and return a sentence for each setting.
+
+    Plain PostgreSQL: do nothing, return [].
+    """
     with connect(dsn) as connection:
         if not has_timescale(connection):
             return []
         with connection.transaction():
-            return [*_apply_compression(connection, settings), *_apply_retention(connection, settings)]
+            connection.execute("SET client_min_messages = warning")
+            remove_retention_policies(connection)
+            return [*_apply_compression(connection, settings), *_describe_limits(settings)]
+
+
+def remove_retention_policies(connection: psycopg.Connection) -> None:
+    """Remove every retention policy of TimescaleDB on our tables, also one that a person has added."""
+    connection.execute(_QUERIES["remove_retention_policies"])
 
 
 def _apply_compression(connection: psycopg.Connection, settings: RetentionSettings) -> list[str]:
-    connection.execute("SET client_min_messages = warning")
     connection.execute(_QUERIES["set_chunk_interval"], {"hours": settings.chunk_hours})
     connection.execute(_QUERIES["remove_compression_policy"])
     if settings.compress_after_days is None:
@@ -86,19 +97,14 @@ def _apply_compression(connection: psycopg.Connection, settings: RetentionSettin
     return [f"observations are compressed after {settings.compress_after_days} days"]
 
 
-def _apply_retention(connection: psycopg.Connection, settings: RetentionSettings) -> list[str]:
-    descriptions = []
-    for name, days in (
-        ("observation", settings.raw_days),
-        ("observation_1min", settings.minute_days),
-        ("observation_1h", settings.hour_days),
-        ("observation_1day", settings.day_days),
-    ):
-        connection.execute(_QUERIES["remove_retention_policy"], {"table": name})
-        if days is not None:
-            connection.execute(_QUERIES["add_retention_policy"], {"table": name, "days": days})
-            descriptions.append(f"{name} is kept for {days} days")
-    return descriptions
+def _describe_limits(settings: RetentionSettings) -> list[str]:
+    days_by_table = {
+        "observation": settings.raw_days,
+        "observation_1min": settings.minute_days,
+        "observation_1h": settings.hour_days,
+        "observation_1day": settings.day_days,
+    }
+    return [f"{name} is kept for {days} days" for name, days in days_by_table.items() if days is not None]
 
 
 def prune_old_rows(connection: psycopg.Connection, settings: RetentionSettings) -> PruneResult:
@@ -108,25 +114,16 @@ def prune_old_rows(connection: psycopg.Connection, settings: RetentionSettings) 
     """
     raw_days = None if has_timescale(connection) else settings.raw_days
     return PruneResult(
-        observations=_delete_in_slices(connection, "prune_observations", raw_days, logged="observations"),
-        batches=_delete_in_slices(connection, "prune_evidence", settings.evidence_days, logged="signed-bytes"),
+        observations=_delete_in_slices(connection, "prune_observations", raw_days),
+        batches=_delete_in_slices(connection, "prune_evidence", settings.evidence_days),
         shadow_events=_delete_in_slices(connection, "prune_shadow", settings.shadow_days),
         selftest_hours=_delete_in_slices(connection, "prune_selftest", settings.selftest_days),
     )
 
 
-def _delete_in_slices(connection: psycopg.Connection, query: str, days: int | None, logged: str | None = None) -> int:
-    """`logged`: name under which the public log of each area reports the number of rows; None: it does not."""
-    total = 0
-    while days is not None and (count := _delete_slice(connection, query, days, logged)):
+def _delete_in_slices(connection: psycopg.Connection, query: str, days: int | None) -> int:
+    """Each statement deletes a slice, records it in `removal` and returns its number of rows."""
+    cursor, total = connection.cursor(row_factory=scalar_row), 0
+    while days is not None and (count := cursor.execute(_QUERIES[query], {"days": days}).fetchone()):
         total += count
     return total
-
-
-def _delete_slice(connection: psycopg.Connection, query: str, days: int, logged: str | None) -> int:
-    with connection.transaction():
-        count = connection.execute(_QUERIES[query], {"days": days}).rowcount
-        if count and logged is not None:
-            removal = {"what": logged, "days": days, "count": count}
-            connection.execute(LOG_QUERIES["insert_removal"], removal)
-    return count

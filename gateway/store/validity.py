@@ -8,14 +8,15 @@ test fails: write a migration with the new text that also computes the stored me
     valid_value(value, flags)     the value if it counts, else NULL
     quality_flags(value, flags)   the flags, with out_of_range for a value beyond every physical bound
 
-Each is one immutable expression, so that PostgreSQL writes it into the query that calls it.
+Each is one immutable expression, so that PostgreSQL writes it into the query that calls it. PostgreSQL expects `=` of
+an expression to hold for one row in 200, and `<>` for all others: most readings are dated, so `is_undated` is an `=`.
 """
 
 from edge_agent.wire import Flag
 from gateway.model.validity import EXCLUDED_MASK, LARGEST_MAGNITUDE, UNDATED_MASK
 
 _BOUND = f"{LARGEST_MAGNITUDE:.0f}"
-_FUNCTION = """CREATE FUNCTION {signature} RETURNS {result}
+_FUNCTION = """CREATE OR REPLACE FUNCTION {signature} RETURNS {result}
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT {expression}
 $$;
@@ -28,7 +29,7 @@ def build_functions() -> str:
     is_possible = f"value BETWEEN -{_BOUND} AND {_BOUND}"
     functions = (
         ("is_excluded(flags int)", "boolean", f"flags & {EXCLUDED_MASK} <> 0"),
-        ("is_undated(flags int)", "boolean", f"flags & {UNDATED_MASK} <> 0"),
+        ("is_undated(flags int)", "boolean", f"flags & {UNDATED_MASK} = {UNDATED_MASK}"),
         (
             f"valid_value({_VALUE_AND_FLAGS})",
             "double precision",

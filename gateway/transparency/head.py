@@ -34,7 +34,7 @@ def check_database(area: str, size: int, recorded: SignedHead | None, state: Sig
     if state is not None and size < state.size:
         raise LogRefusedError(
             f"the database has {size} leaves of the log of {area}, and {state.size} are signed: a backup was restored; "
-            "restore a newer one, for this log never signs a smaller head"
+            f"restore a newer one, or take the leaves from the published log: `piekwacht log recover {area}`"
         )
 
 

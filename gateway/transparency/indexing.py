@@ -1,6 +1,6 @@
 """Gives committed rows their indices in the log of an area, in one transaction per call. Called by the sequencer."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from msgspec import structs
 
@@ -58,11 +58,10 @@ class LeafIndexer:
         state = structs.replace(state, size=state.size + added, delivery_count=record.count, delivery_head=record.head)
         return state, len(rows) == _MAX_SOURCES
 
-    def _plan_rules(self) -> Iterator[NewLeaf]:
-        rules = list(describe_rules(self._store.fetch(RangeRow, QUERIES["select_ranges"])))
+    def _plan_rules(self) -> list[NewLeaf]:
+        rules = list_rules(self._store)
         logged = self._store.find_logged([rule.source for rule in rules])
-        yield from (rule for rule in rules if rule.source not in logged)
-        yield from map(describe_detector, self._store.fetch(DetectorRow, QUERIES["select_detectors"]))
+        return [rule for rule in rules if rule.source not in logged]
 
     def _add_leaves(self, size: int, leaves: Iterable[NewLeaf]) -> int:
         """Store these leaves from index `size` on; return how many they are."""
@@ -71,3 +70,10 @@ class LeafIndexer:
             self._store.add_leaf(size + added, new.source, new.leaf.encode().decode(), new.document)
             added += 1
         return added
+
+
+def list_rules(store: LogStore) -> list[NewLeaf]:
+    """Leaves of the rules of this version, and of the detectors that ran here and have no leaf in this log."""
+    rules = describe_rules(store.fetch(RangeRow, QUERIES["select_ranges"]))
+    detectors = store.fetch(DetectorRow, QUERIES["select_detectors"])
+    return [*rules, *map(describe_detector, detectors)]

@@ -40,7 +40,7 @@ class LeafKind(StrEnum):
 KINDS: Mapping[LeafKind, tuple[str, ...]] = {
     LeafKind.BATCH: ("node", "incarnation", "number"),
     LeafKind.NODE_KEY: ("node", "station", "from", "until"),
-    LeafKind.CALIBRATION: ("station", "property", "version", "from"),
+    LeafKind.CALIBRATION: ("node", "property", "version", "from"),
     LeafKind.CORRECTION_RULE: ("name", "version"),
     LeafKind.DETECTOR: ("version",),
     LeafKind.EVENT: ("event", "revision"),

@@ -26,6 +26,31 @@ def hash_children(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
+class TreeHasher:
+    """Root of leaves that are added one after another. It holds a hash per level."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._subtrees: list[bytes] = []  # roots of complete subtrees, the largest first
+
+    def add(self, leaf_hash: bytes) -> None:
+        """Add the next leaf."""
+        hash_, size = leaf_hash, self.size
+        while size % 2:
+            hash_, size = hash_children(self._subtrees.pop(), hash_), size // 2
+        self._subtrees.append(hash_)
+        self.size += 1
+
+    def compute_root(self) -> bytes:
+        """Root of the leaves so far."""
+        if not self._subtrees:
+            return EMPTY_ROOT
+        *left_subtrees, root = self._subtrees
+        for left in reversed(left_subtrees):
+            root = hash_children(left, root)
+        return root
+
+
 def compute_root(size: int, read_hash: ReadHash) -> bytes:
     """Root of the tree of the first `size` leaves."""
     return _compute_hash(0, size, read_hash) if size else EMPTY_ROOT

@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from alerting.alert import peak_averaging
 from gateway.model.timestamps import format_instant
-from gateway.quality.humidity_correction import CORRECTION_RULES, CorrectionRule
+from gateway.quality.calibration import FORMULA
+from gateway.quality.humidity_correction import CORRECTION_RULES, DENSITY, MAX_WATER_ACTIVITY, CorrectionRule
 from gateway.transparency.leaf import Leaf, LeafKind, encode_canonically, hash_content
 
 _SHORT_HASH = 16  # characters of a hash in a name
@@ -72,6 +73,8 @@ def plan_leaves(rows: Sequence[SourceRow], deliveries: DeliveryRecord) -> tuple[
                 leaves += map(_describe_node_key, bodies)
             case "event":
                 leaves += map(describe_event, bodies)
+            case "calibration":
+                leaves += map(describe_calibration, bodies)
             case "delivery":
                 leaf, deliveries = _describe_deliveries(bodies, deliveries)
                 leaves.append(leaf)
@@ -193,6 +196,43 @@ def _describe_rule(name: str, version: str, document: bytes) -> NewLeaf:
     leaf = Leaf(kind=LeafKind.CORRECTION_RULE, fields=(name, version), content=hash_content(document))
     source = f"correction-rule {name} {version} {_short_hash(document)}"
     return NewLeaf(source=source, leaf=leaf, document=document.decode())
+
+
+def describe_calibration(body: Mapping[str, Any]) -> NewLeaf:
+    """Leaf of one version of a calibration. `body`: its row, with the unit of the property."""
+    document = encode_canonically({
+        "name": f"calibration/{body['node_id']}/{body['property_id']}",
+        "version": body["version"],
+        "node": body["node_id"],
+        "properties": [body["property_id"]],
+        "unit": body["unit"],
+        "from": _format_instant(body["valid_from"]),
+        "until": None if body["valid_until"] is None else _format_instant(body["valid_until"]),
+        "sensorModel": body["sensor_model"],
+        "serial": body["serial"],
+        "parameters": {
+            "offset": float(body["offset"]),
+            "slope": float(body["slope"]),
+            "humiditySlope": float(body["humidity_slope"]),
+            "kappa": float(body["kappa"]),
+            "density": DENSITY,
+            "highestWaterActivity": MAX_WATER_ACTIVITY,
+        },
+        "formula": FORMULA,
+        "uncertainty": None if body["uncertainty"] is None else float(body["uncertainty"]),
+        "source": body["source"],
+        "author": body["author"],
+    })  # fmt: skip
+    fields = body["node_id"], body["property_id"], str(body["version"]), _format_instant(body["valid_from"])
+    leaf = Leaf(kind=LeafKind.CALIBRATION, fields=fields, content=hash_content(document))
+    return NewLeaf(source=f"calibration {' '.join(fields[:3])} ", leaf=leaf, document=document.decode())
+
+
+def rule_prefix(name_and_version: str) -> str:
+    """Begin of the source of the leaf of a rule or calibration, such as `kappa-koehler 2`."""
+    name, _, version = name_and_version.rpartition(" ")
+    kind, _, key = name.partition("/")
+    return f"calibration {key.replace('/', ' ')} {version} " if key else f"correction-rule {kind} {version} "
 
 
 def _short_hash(document: bytes) -> str:

@@ -67,6 +67,35 @@ def test_what_an_overlay_renders_is_too_and_has_what_it_refers_to(rendered):
     assert images == {"piekwacht:0.1.0"}
 
 
+def find_mounts(pod):
+    """Path in the container -> (kind of volume, its name, whether it is read-only)."""
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    mounts = {}
+    for mount in pod["containers"][0]["volumeMounts"]:
+        volume = volumes[mount["name"]]
+        name = volume.get("persistentVolumeClaim", {}).get("claimName") or volume.get("secret", {}).get("secretName")
+        mounts[mount["mountPath"]] = (name, mount.get("readOnly", False))
+    return mounts
+
+
+def test_the_public_log_has_its_folder_its_heads_and_its_key_where_the_settings_say(rendered):
+    log = settings.read(FOLDER / "example/piekwacht.toml").public_log
+    gateway, api = (find_mounts(pods(rendered)[name]) for name in ("gateway", "api"))
+    assert gateway[str(log.folder)] == ("public-log", False)
+    assert gateway[str(log.state_folder)] == ("public-log-heads", False)
+    assert gateway[str(log.key_folder)] == ("piekwacht-log-keys", True)
+    assert api[str(log.folder)] == ("public-log", True)
+    assert not {str(log.key_folder), str(log.state_folder)} & api.keys(), "only the gateway signs"
+    claims = [d for d in rendered if d["kind"] == "PersistentVolumeClaim"]
+    assert {claim["metadata"]["name"] for claim in claims} == {"public-log", "public-log-heads"}
+    assert all(claim["spec"]["accessModes"] == ["ReadWriteMany"] for claim in claims), "any gateway may have an area"
+
+
+def test_without_its_component_nothing_of_the_log_is_mounted():
+    for name in ("gateway", "api"):
+        assert not any("log" in path for path in find_mounts(pods([d for _, d in WRITTEN])[name]))
+
+
 def test_every_pod_would_be_admitted_where_only_restricted_ones_are():
     found = pods([document for _, document in WRITTEN])
     assert set(found) == {"migrate", "gateway", "api", "alerting", "evaluation", "upkeep"}

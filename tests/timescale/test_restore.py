@@ -109,7 +109,7 @@ def test_a_restored_database_has_every_row_and_accepts_new_data(before, pair, tm
     expected = contents(before)
     assert len(expected["public.observation"]) == 12 * 4320
     assert sum(compressed for _, _, compressed in expected["chunks"]) >= 7
-    assert {job[0] for job in expected["jobs"]} >= {"policy_retention", "policy_refresh_continuous_aggregate"}
+    assert {job[0] for job in expected["jobs"]} >= {"policy_compression", "policy_refresh_continuous_aggregate"}
     result = run("backup", before, PIEKWACHT_DSN=before, PIEKWACHT_BACKUPS=str(tmp_path))
     assert result.returncode == 0, result.stderr
     (dump,) = tmp_path.glob("*.dump")

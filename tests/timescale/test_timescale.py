@@ -30,9 +30,16 @@ ANY = {
     "before": None, "before_id": None, "key": None, "offset": 0, "limit": 500, "id": None, "open": None, "event": None,
     "ids": [1], "kinds": None, "time_zone": "Europe/Amsterdam", "at": START, "node": "ijm-001",
     "incarnation": "aaaaaaaaaaaa", "number": 1, "leaf": 0, "prefix": "detector", "patterns": ["none"],
+    "kind": None, "plumes": ["none"],
 }  # fmt: skip
 EMPTY = {  # queries without rows in this test's data
+    "select_calibrations",
+    "select_calibrated_datastreams",
     "select_events",
+    "select_plumes",
+    "select_plume_notifications",
+    "select_plume_changes",
+    "select_plume_acknowledgements",
     "select_sites",
     "select_alerts",
     "select_revisions",
@@ -105,17 +112,18 @@ def policies(connection):
     ).fetchall()
 
 
-def test_policies_follow_the_settings_and_can_be_removed(migrated):
+def test_policies_follow_the_settings_and_none_of_them_deletes(migrated):
     retention_settings = RetentionSettings(compress_after_days=3, raw_days=60, minute_days=400, chunk_hours=12)
+    with psycopg.connect(migrated, prepare_threshold=None) as connection:  # as an earlier version or a person did
+        connection.execute("SELECT add_retention_policy('observation', drop_after => interval '60 days')")
+        connection.execute("SELECT add_retention_policy('observation_1min', drop_after => interval '400 days')")
     assert retention.apply_policies(migrated, retention_settings) == retention.apply_policies(
         migrated, retention_settings
     )
     with psycopg.connect(migrated, prepare_threshold=None) as connection:
         rows = policies(connection)
         assert sorted(((name, drop, compress) for name, _, drop, compress in rows), key=str) == [
-            ("policy_compression", None, "3 days"),
-            ("policy_retention", "400 days", None),
-            ("policy_retention", "60 days", None),
+            ("policy_compression", None, "3 days")
         ]
     retention.apply_policies(migrated, RetentionSettings(compress_after_days=None))
     with psycopg.connect(migrated, prepare_threshold=None) as connection:

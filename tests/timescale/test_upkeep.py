@@ -12,7 +12,6 @@ import numpy as np
 import psycopg
 import pytest
 
-from gateway.store import retention
 from gateway.store.connection import QUERIES as STORE_QUERIES
 from gateway.store.connection import connect
 from gateway.store.copy_observations import encode_observations
@@ -48,7 +47,7 @@ def server(migrated) -> Iterator[str]:
     yield migrated
     with psycopg.connect(migrated, prepare_threshold=None, autocommit=True) as connection:
         clear(connection)
-        connection.execute("DELETE FROM datastream WHERE id = 78")
+        connection.execute("DELETE FROM datastream WHERE id IN (78, 79)")
 
 
 def clear(connection):
@@ -202,15 +201,75 @@ def test_late_readings_do_not_replace_coarse_means_whose_minutes_were_deleted(se
         assert fetch_means(server, midday(100), view) == (buckets, 120, 10)
 
 
-def test_what_earlier_policies_deleted_is_never_computed_again(server):
-    """The table of limits is new, and the policy is from before: it may have deleted for years."""
-    retention.apply_policies(server, RetentionSettings(raw_days=60))
+def fetch_removals(dsn, after):
+    return fetch(dsn, "SELECT area_id, what, reason, first_at, last_at, count FROM removal WHERE id > %s", [after])
+
+
+def test_what_is_dropped_is_recorded_by_area_in_the_transaction_of_the_drop(server):
+    """Also of compressed chunks, and of means; a chunk of two areas has two records."""
+    ((newest,),) = fetch(server, "SELECT coalesce(max(id), 0) FROM removal")
+    with psycopg.connect(server, prepare_threshold=None, autocommit=True) as connection:
+        add_second_area(connection)
+    insert(server, midday(100))
+    insert(server, midday(3))
+    fetch(server, "INSERT INTO observation VALUES (79, %s, 5, 0, 1)", [midday(100) + timedelta(hours=3)])
+    run(server)
+    assert count_chunks(server, compressed=True) == 1
+    run(server, RetentionSettings(raw_days=60, minute_days=70))
+    removals = fetch_removals(server, newest)
+    minutes = timedelta(minutes=1)
+    at = midday(100) + timedelta(hours=3)
+    assert sorted(row for row in removals if row[1] == "observations") == [
+        ("ijmond", "observations", "retention", midday(100), midday(100) + 119 * minutes, 120),
+        ("zaan", "observations", "retention", at, at, 1),
+    ]
+    assert sorted(row[:3] + row[5:] for row in removals if row[1] != "observations") == [
+        ("ijmond", "means-1min", "retention", 120),
+        ("zaan", "means-1min", "retention", 1),
+    ]
+    query = "SELECT body ->> 'what' FROM log_source WHERE kind = 'removed' AND area_id = 'zaan' ORDER BY id"
+    assert [what for (what,) in fetch(server, query)][-2:] == ["observations", "means-1min"]
+    run(server, RetentionSettings(raw_days=60, minute_days=70))
+    assert fetch_removals(server, newest) == removals
+
+
+def add_second_area(connection):
+    for statement in (
+        "INSERT INTO area (id, name, authority, outline) VALUES ('zaan', 'Zaan', 'OD', '{}') ON CONFLICT DO NOTHING",
+        """INSERT INTO station (id, area_id, name, latitude, longitude) VALUES ('zaandam', 'zaan', 'Zaandam', 52.4, 4.8)
+           ON CONFLICT DO NOTHING""",
+        """INSERT INTO datastream (id, station_id, node_id, property_id) OVERRIDING SYSTEM VALUE
+           VALUES (79, 'zaandam', 'ijm-001', 'pm10') ON CONFLICT DO NOTHING""",
+    ):
+        connection.execute(statement)
+
+
+def test_a_drop_that_fails_leaves_neither_a_gap_nor_a_record(server):
+    ((newest,),) = fetch(server, "SELECT coalesce(max(id), 0) FROM removal")
+    insert(server, midday(100))
+    with psycopg.connect(server, prepare_threshold=None) as connection:
+        with connect(server) as own:
+            register_works(own, RetentionSettings(raw_days=60))
+        ((chunk,),) = connection.execute("SELECT chunk FROM overdue_chunks() WHERE work = 'retention'").fetchall()
+        assert connection.execute("SELECT remove_chunk('observation', %s, 'retention')", [chunk]).fetchone() == (120,)
+        connection.rollback()
+    assert fetch_removals(server, newest) == []
+    assert fetch(server, "SELECT count(*) FROM observation WHERE datastream_id = 78") == [(120,)]
+
+
+def test_a_policy_that_would_drop_without_a_record_is_removed(server):
+    fetch(server, "SELECT add_retention_policy('observation', drop_after => interval '60 days')")
+    run(server)
+    query = "SELECT count(*) FROM timescaledb_information.jobs WHERE proc_name = 'policy_retention'"
+    assert fetch(server, query) == [(0,)]
+
+
+def test_what_an_earlier_limit_deleted_is_never_computed_again(server):
     with connect(server) as connection:
         register_works(connection, RetentionSettings(raw_days=60))
         register_works(connection, RetentionSettings())
     ((border,),) = fetch(server, "SELECT dropped_before FROM storage_limit WHERE relation = 'observation'")
     assert abs(datetime.now(UTC) - 60 * DAY - border) < timedelta(minutes=1)
-    retention.apply_policies(server, RetentionSettings())
 
 
 def test_what_is_overdue_stands_still_until_upkeep_has_done_it(server):

@@ -19,12 +19,12 @@ from gateway.api.schemas.observations import flag_names
 from gateway.export.corrected import build_corrector
 from gateway.export.selection import Averaging
 from gateway.model.timestamps import format_instant, to_ms
-from gateway.quality.humidity_correction import find_rule
 from gateway.transparency.errors import ProofError
 from gateway.transparency.leaf import Leaf
 from gateway.transparency.log_folder import LogFolder
 from gateway.transparency.proofs import Prover, UnpublishedError
 from gateway.transparency.settings import PublicLogSettings
+from gateway.transparency.sources import rule_prefix
 from gateway.verification.evidence_file import (
     ClaimedValue,
     EvidenceFile,
@@ -174,11 +174,11 @@ class EvidenceBuilder:
         return await self._database.fetch(StoredLeaf, query, {"area": self._batch.area, **values})
 
     async def _fetch_rules(self, claim: "Claim", events: Sequence[StoredLeaf]) -> list[StoredLeaf]:
-        rule = find_rule(claim.value.observed_property)
+        rule = claim.value.published.rule
         detectors = {_read_detector(event) for event in events}
         prefixes = [_RANGES, *(f"detector {name}" for name in sorted(detectors))]
         if rule is not None:
-            prefixes.insert(0, f"correction-rule {rule.name} {rule.version} ")
+            prefixes.insert(0, rule_prefix(rule))
         leaves = [await self._fetch("select_newest_leaf", prefix=_escape(prefix)) for prefix in prefixes]
         return [leaf for items in leaves for leaf in items]
 
@@ -283,13 +283,12 @@ async def _publish_value(
     period = reading.observed_at, reading.observed_at + timedelta(microseconds=1)
     selection = registry.build_selection(station, name, period, Averaging.RAW, [reading.datastream])
     correct = await build_corrector(selection, *period, database.fetch_rows)
-    corrected, _ = correct(reading.datastream, reading.observed_at, reading.value, 1, reading.flags)
-    rule = find_rule(name)
+    corrected, _, label = correct(reading.datastream, reading.observed_at, reading.value, 1, reading.flags)
     return PublishedValue(
         value=reading.value,
         flags=flag_names(reading.flags),
         corrected=corrected,
-        rule=None if rule is None else f"{rule.name} {rule.version}",
+        rule=None if label is None else label.replace("@", " "),
     )
 
 

@@ -25,8 +25,9 @@ from gateway.api.data.minute_window import MinuteWindow
 from gateway.api.data.registry import PublicRegistry
 from gateway.api.schemas.observations import Minute, with_correction
 from gateway.live.message import MINUTE_MS, LiveMessage, LiveObservation
-from gateway.model.timestamps import to_ms
-from gateway.quality.humidity_correction import HUMIDITY_PROPERTY, correct_for_humidity, find_rule
+from gateway.model.timestamps import from_ms, to_ms
+from gateway.quality.correction import apply_rule
+from gateway.quality.humidity_correction import HUMIDITY_PROPERTY
 
 _LOG = get_logger("gateway.api")
 _CHECK_INTERVAL = 1.0  # s between version checks in the database
@@ -175,14 +176,16 @@ class LatestValues:
         """The newest minute of a property that the station measures, with its corrected value."""
         station_windows = self.windows[station]
         window = station_windows[observed_property]
-        rule = find_rule(observed_property)
+        if window.newest_ms is None:
+            return window.minute
+        rule = self.registry.find_applied_rule(window.node, observed_property, from_ms(window.newest_ms))
         if rule is None:
             return window.minute
         humidity_window = station_windows.get(HUMIDITY_PROPERTY)
         air = (
             humidity_window.air if humidity_window is not None and humidity_window.is_near(window, MINUTE_MS) else None
         )
-        return with_correction(window.minute, rule, correct_for_humidity(window.minute.mean, air))
+        return with_correction(window.minute, rule.label, apply_rule(rule, window.minute.mean, air))
 
     def build_minutes(self, station: str) -> dict[str, Minute]:
         """The newest minutes of a station by property."""
@@ -197,10 +200,10 @@ class LatestValues:
         window = station_windows.get(observation.observed_property)
         if window is None:
             row = self.registry.properties.get(observation.observed_property)
-            window = MinuteWindow("" if row is None else row.unit, readings)
+            window = MinuteWindow("" if row is None else row.unit, readings, observation.node)
             station_windows[observation.observed_property] = window
         else:
-            window.add(readings)
+            window.add(readings, observation.node)
 
     def check_parameters(
         self,
@@ -238,6 +241,6 @@ def _add_window(windows: dict[str, dict[str, MinuteWindow]], registry: PublicReg
     station_windows = windows.setdefault(datastream.station, {})
     current = station_windows.get(datastream.observed_property)
     unit = registry.properties[datastream.observed_property].unit
-    window = MinuteWindow(unit, zip(at, value, flags, strict=True))
+    window = MinuteWindow(unit, zip(at, value, flags, strict=True), datastream.node)
     if current is None or current.rank < window.rank:
         station_windows[datastream.observed_property] = window

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from alerting.sql import load_queries
 from gateway.api.data.registry import AreaRow, DatastreamRow, ObservedPropertyRow, PublicRegistry, SiteRow, StationRow
 from gateway.export.selection import QUERIES as EXPORT_QUERIES
+from gateway.quality.calibration import CalibrationVersion, group_versions
 
 QUERIES = {**load_queries(Path(__file__).with_name("queries.sql")), **EXPORT_QUERIES}
 T = TypeVar("T")
@@ -29,6 +30,7 @@ async def load_public_registry(fetch: FetchRows) -> PublicRegistry:
         stations={row.id: row for row in await _fetch_sorted(fetch, StationRow, "select_stations")},
         properties={row.id: row for row in await _fetch_sorted(fetch, ObservedPropertyRow, "select_properties")},
         datastreams={row.id: row for row in await _fetch_sorted(fetch, DatastreamRow, "select_datastreams")},
+        calibrations=group_versions(await fetch(CalibrationVersion, "select_calibrations")),
     )
 
 

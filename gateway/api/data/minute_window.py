@@ -24,14 +24,15 @@ TimedValue = tuple[int, float | None, int]  # ms UTC, value, flags
 class MinuteWindow:
     """The readings of that minute, those after it (none of which counts), and the summary `minute`."""
 
-    __slots__ = ("_last_ms", "_later", "_readings", "_unit", "air", "minute")
+    __slots__ = ("_last_ms", "_later", "_readings", "_unit", "air", "minute", "node")
 
-    def __init__(self, unit: str, timed_values: Iterable[TimedValue]) -> None:
-        self._unit = unit
+    def __init__(self, unit: str, timed_values: Iterable[TimedValue], node: str = "") -> None:
+        """`node`: the one that measured; its calibration holds."""
+        self._unit, self.node = unit, node
         self._readings: deque[TimedValue] = deque()  # of the 60 s that end at the newest valid one
         self._later: deque[TimedValue] = deque()  # after it, of the last 60 s
         self._last_ms: float = -math.inf
-        self.add(timed_values)
+        self.add(timed_values, node)
 
     @property
     def newest_ms(self) -> int | None:
@@ -48,8 +49,8 @@ class MinuteWindow:
         at, other_at = self._last_ms if self.newest_ms is None else self.newest_ms, other.newest_ms
         return other_at is not None and abs(at - other_at) < milliseconds
 
-    def add(self, timed_values: Iterable[TimedValue]) -> None:
-        """Append newer readings, in order of time. Those whose time is not believed are left out."""
+    def add(self, timed_values: Iterable[TimedValue], node: str = "") -> None:
+        """Append newer readings of a node, in order of time. Those whose time is not believed are left out."""
         for at, value, bits in timed_values:
             flags = mark_impossible(value, bits)
             if at <= self._last_ms or is_undated(flags):
@@ -57,6 +58,7 @@ class MinuteWindow:
             self._last_ms = at
             self._later.append((at, valid_value(value, flags), flags))
             if self._later[-1][1] is not None:
+                self.node = node
                 self._readings.extend(self._later)
                 self._later.clear()
                 _drop_before(self._readings, at - MINUTE_MS)

@@ -109,7 +109,7 @@ ORDER BY m.bucket DESC, m.datastream_id DESC
 SELECT e.id, e.revision, e.change, e.kind, e.area_id AS area, e.station_id AS station, s.name AS station_name,
        e.property_id AS observed_property, p.unit, e.severity, e.onset, e.peak_at, e.detected_at, e.ended_at AS "end",
        e.peak, e.background, e.excess, e.confidence, e.reasons, e.detector, e.detected_late, e.changed_at,
-       e.merged_into, e.around
+       e.merged_into, e.around, e.plume_id AS plume
 FROM event e JOIN station s ON s.id = e.station_id JOIN observed_property p ON p.id = e.property_id
 WHERE (%(id)s::text IS NULL OR e.id = %(id)s)
   AND (%(area)s::text IS NULL OR e.area_id = %(area)s)
@@ -126,10 +126,63 @@ ORDER BY e.onset DESC, e.id DESC LIMIT %(limit)s
 -- Every revision of an event, oldest first: corrections stay visible.
 SELECT r.revision, r.changed_at, r.body FROM event_revision r WHERE r.event_id = %(id)s ORDER BY r.revision LIMIT %(limit)s
 
+-- name: select_plumes
+-- Plumes with all their events, the newest plume first: by the event that it is named after, so that its place in the
+-- list never changes.
+WITH page AS MATERIALIZED (
+    SELECT f.id, f.onset FROM event f
+    WHERE f.id = f.plume_id
+      AND (%(id)s::text IS NULL OR f.id = %(id)s)
+      AND (%(area)s::text IS NULL OR f.area_id = %(area)s)
+      AND ((%(station)s::text IS NULL AND %(property)s::text IS NULL AND %(kind)s::text IS NULL) OR EXISTS (
+          SELECT FROM event m WHERE m.plume_id = f.id
+            AND (%(station)s::text IS NULL OR m.station_id = %(station)s)
+            AND (%(property)s::text IS NULL OR m.property_id = %(property)s)
+            AND (%(kind)s::text IS NULL OR m.kind = %(kind)s)))
+      AND (%(open)s::boolean IS NULL OR (f.id IN (
+          SELECT o.plume_id FROM event o
+          WHERE o.ended_at IS NULL AND o.plume_id IS NOT NULL AND o.change <> 'voided' AND o.kind IN ('peak', 'regional')
+          )) = %(open)s)
+      AND (%(start)s::timestamptz IS NULL OR f.onset >= %(start)s)
+      AND (%(end)s::timestamptz IS NULL OR f.onset < %(end)s)
+      AND (%(before)s::timestamptz IS NULL OR (f.onset, f.id) < (%(before)s, %(before_id)s))
+    ORDER BY f.onset DESC, f.id DESC LIMIT %(limit)s
+)
+SELECT g.id AS plume, g.onset AS began, e.id, e.revision, e.change, e.kind, e.area_id AS area, e.station_id AS station,
+       s.name AS station_name, e.property_id AS observed_property, p.unit, e.severity, e.onset, e.peak_at, e.detected_at,
+       e.ended_at AS "end", e.peak, e.background, e.excess, e.confidence, e.detector, e.detected_late, e.merged_into,
+       e.changed_at
+FROM page g JOIN event e ON e.plume_id = g.id
+JOIN station s ON s.id = e.station_id JOIN observed_property p ON p.id = e.property_id
+ORDER BY g.onset DESC, g.id DESC, e.onset, e.id
+
+-- name: select_plume_notifications
+-- Who was notified of any event of these plumes: for each receiver the earliest delivery, else the newest attempt.
+-- A notification that was gathered into another one has that one's state.
+SELECT DISTINCT ON (e.plume_id, o.receiver) e.plume_id AS plume, o.receiver, n.state,
+       CASE WHEN n.state IN ('delivered', 'partial') THEN n.finished_at END AS notified_at,
+       max(coalesce(n.finished_at, n.created_at)) OVER (PARTITION BY e.plume_id, o.receiver) AS changed_at
+FROM event e JOIN alerting.outbox o ON o.event_id = e.id JOIN alerting.outbox n ON n.id = coalesce(o.gathered_into, o.id)
+WHERE e.plume_id = ANY(%(plumes)s) AND n.state <> 'spared'
+ORDER BY e.plume_id, o.receiver, n.state IN ('delivered', 'partial') DESC,
+         CASE WHEN n.state IN ('delivered', 'partial') THEN n.finished_at END, n.created_at DESC, n.id DESC
+
+-- name: select_plume_changes
+-- When the newest revisions of the events of a plume were stored, newest first; and how many there are in all.
+SELECT r.changed_at, count(*) OVER () AS number FROM event e JOIN event_revision r ON r.event_id = e.id
+WHERE e.plume_id = %(id)s ORDER BY r.changed_at DESC, r.event_id DESC, r.revision DESC LIMIT %(limit)s
+
+-- name: select_plume_acknowledgements
+-- When somebody first acknowledged an event of these plumes; who it was is not public.
+SELECT e.plume_id AS plume, min(a.said_at) AS acknowledged_at
+FROM event e JOIN alerting.acknowledgement a ON a.event_id = e.id
+WHERE e.plume_id = ANY(%(plumes)s) GROUP BY e.plume_id ORDER BY e.plume_id
+
 -- name: select_alerts
 -- The public part of the notifications: the inspectorate's name and the kind of channel, never an address.
 SELECT o.id, o.event_id AS event, o.revision, o.round AS reminder, e.area_id AS area, a.authority, e.station_id AS station,
-       s.name AS station_name, e.property_id AS observed_property, p.unit, e.severity, e.onset, e.kind, e.peak, o.receiver,
+       s.name AS station_name, e.property_id AS observed_property, p.unit, e.severity, e.onset, e.kind, e.peak, e.background,
+       o.receiver,
        split_part(o.channel, ':', 1) AS channel, o.state, o.created_at, o.finished_at, r.addressees
 FROM alerting.outbox o
 LEFT JOIN LATERAL (  -- how many addressees have which outcome, by their newest attempt; NULL for a channel without any
@@ -221,13 +274,18 @@ SELECT count(*) FROM schema_migration
 -- The public log. `number` is the index of a leaf in the log of `area`; NULL: it has none yet.
 
 -- name: select_logged_batch
-SELECT b.id, b.node_id AS node, b.incarnation, b.seq AS number, b.payload, b.received_at, l.area_id AS area, l.number AS leaf
+-- A batch that a node delivered again after the log was recovered has the leaf that it had before.
+SELECT b.id, b.node_id AS node, b.incarnation, b.seq AS number, b.payload, b.received_at,
+       coalesce(l.area_id, r.area_id) AS area, coalesce(l.number, r.number) AS leaf
 FROM batch b LEFT JOIN log_leaf l ON l.batch_id = b.id
+LEFT JOIN log_recovered_batch r USING (node_id, incarnation, seq, sha256)
 WHERE b.node_id = %(node)s AND b.incarnation = %(incarnation)s AND b.seq = %(number)s
 
 -- name: select_logged_batches
-SELECT b.id, b.node_id AS node, b.incarnation, b.seq AS number, b.payload, b.received_at, l.area_id AS area, l.number AS leaf
+SELECT b.id, b.node_id AS node, b.incarnation, b.seq AS number, b.payload, b.received_at,
+       coalesce(l.area_id, r.area_id) AS area, coalesce(l.number, r.number) AS leaf
 FROM batch b LEFT JOIN log_leaf l ON l.batch_id = b.id
+LEFT JOIN log_recovered_batch r USING (node_id, incarnation, seq, sha256)
 WHERE b.id = ANY(%(ids)s::bigint[]) ORDER BY b.id
 
 -- name: select_reading_at

@@ -1,7 +1,7 @@
 """The public part of the registry: areas, sites, stations, properties and datastreams, held in memory. Pure.
 
 `LatestValues` loads it from the database; routes, pages and feeds read it. Each row type has the columns of the query
-`select_<collection>` in queries.sql.
+`select_<collection>` in queries.sql; calibrations are those of gateway.quality.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,9 @@ from gateway.api.schemas.schema import Json
 from gateway.export.selection import Averaging, Selection
 from gateway.model.legal_day import LEGAL_TIME_ZONE
 from gateway.model.properties import PROPERTIES
-from gateway.quality.humidity_correction import HUMIDITY_PROPERTY
+from gateway.quality.calibration import AppliedRule, CalibrationVersion, find_calibration
+from gateway.quality.correction import choose_rule
+from gateway.quality.humidity_correction import HUMIDITY_PROPERTY, find_rule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +90,9 @@ class PublicRegistry:
     stations: Mapping[str, StationRow] = field(default_factory=dict)
     properties: Mapping[str, ObservedPropertyRow] = field(default_factory=dict)
     datastreams: Mapping[int, DatastreamRow] = field(default_factory=dict)
+    calibrations: Mapping[tuple[str, str], Sequence[CalibrationVersion]] = field(
+        default_factory=dict
+    )  # by (node, property)
 
     def datastreams_of(self, station: str, observed_property: str) -> Sequence[int]:
         """Ids of the datastreams of a property at a station: one per node that ever measured there."""
@@ -106,6 +111,25 @@ class PublicRegistry:
                 )
         return sources
 
+    def calibrations_of(self, ids: Sequence[int]) -> dict[int, Sequence[CalibrationVersion]]:
+        """Per datastream that has a calibration all versions of it."""
+        keys = {id_: (self.datastreams[id_].node, self.datastreams[id_].observed_property) for id_ in ids}
+        return {id_: self.calibrations[key] for id_, key in keys.items() if key in self.calibrations}
+
+    def list_calibrations(self) -> list[CalibrationVersion]:
+        """Every version of every calibration, by node, property and version."""
+        return [version for versions in self.calibrations.values() for version in versions]
+
+    def has_correction(self, station: str, observed_property: str) -> bool:
+        """Whether values of a property at a station can have a corrected value beside them."""
+        ids = self.datastreams_of(station, observed_property)
+        return find_rule(observed_property) is not None or bool(self.calibrations_of(ids))
+
+    def find_applied_rule(self, node: str, observed_property: str, at: datetime) -> AppliedRule | None:
+        """The rule by which values of a property of a node are corrected at a moment; None: they are not."""
+        versions = self.calibrations.get((node, observed_property), ())
+        return choose_rule(observed_property, find_calibration(versions, at))
+
     def build_selection(
         self, station: str, observed_property: str, period: tuple[datetime, datetime], averaging: Averaging,
         ids: Sequence[int] | None = None,
@@ -121,6 +145,7 @@ class PublicRegistry:
             end=period[1],
             averaging=averaging,
             humidity_datastreams=self.humidity_sources(datastream_ids),
+            calibrations=self.calibrations_of(datastream_ids),
             time_zone=self.time_zone_of(station),
         )
 

@@ -1,4 +1,4 @@
-"""`/feeds`: Atom and RSS of events and alerts, GeoJSON of the stations, CAP of one event, CSV of today."""
+"""`/feeds`: Atom and RSS of plumes and alerts, GeoJSON of the stations, CAP of one event or plume, CSV of today."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -13,13 +13,14 @@ from gateway.api.http.parameters import AreaId, ItemId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import attachment_headers, licence_headers, respond_cached
 from gateway.api.pages.event_texts import build_sentence
+from gateway.api.pages.plume_texts import build_plume_sentence, build_title, describe_notified, leading_event
 from gateway.api.pages.renderer import View, build_view
-from gateway.api.routes import alerts, events, places
+from gateway.api.routes import alerts, events, places, plumes
 from gateway.api.routes.alerts import AlertFilters
-from gateway.api.routes.events import EventFilters
 from gateway.api.routes.places import get_latest_values
+from gateway.api.routes.plumes import PlumeFilters
 from gateway.api.schemas.alerts import Alert
-from gateway.api.schemas.events import Event
+from gateway.api.schemas.plumes import Plume
 from gateway.api.schemas.schema import LICENCE
 from gateway.export import tables
 from gateway.export.selection import Averaging, TableFormat
@@ -36,32 +37,31 @@ async def _build_entries(view: View, collection: str, area: str | None) -> list[
     root = view.settings.public_url.rstrip("/")
     view.latest_values.check_parameters(area=area)
     if collection == "events":
-        filters = EventFilters(area=area, kinds=events.PUBLIC_KINDS)
-        public_events = await events.fetch_events(view.request, _MAX_ENTRIES, filters)
-        return [_build_event_entry(view, root, event) for event in public_events]
+        fetched = await plumes.fetch_plumes(view.request, _MAX_ENTRIES, PlumeFilters(area=area))
+        return [_build_plume_entry(view, root, item.document) for item in fetched]
     public_alerts = await alerts.fetch_alerts(view.request, _MAX_ENTRIES, AlertFilters(area=area))
     return [_build_alert_entry(view, root, alert) for alert in public_alerts]
 
 
-def _build_event_entry(view: View, root: str, event: Event) -> syndication.FeedEntry:
-    station = view.latest_values.registry.stations.get(event.station)
+def _build_plume_entry(view: View, root: str, plume: Plume) -> syndication.FeedEntry:
+    """One entry a plume: its id never changes, and `updated` changes with every event that joins it or is corrected."""
+    station = view.latest_values.registry.stations.get(leading_event(plume).station)
     return syndication.FeedEntry(
-        id=f"{root}/events/{event.id}",
-        link=f"{root}/{view.language}/events/{event.id}",
-        title=f"{view.name_of(event.observed_property)}, {event.station_name}: "
-        f"{view.number(event.peak)} {view.unit_of(event.unit)}, {view.averaging(event.peak_averaging)}",
-        text=view.texts["voided"] if event.change == "voided" else build_sentence(view, event),
-        published=datetime.fromisoformat(event.detected_at),
-        updated=datetime.fromisoformat(event.changed_at),
+        id=f"{root}/plumes/{plume.id}",
+        link=f"{root}/{view.language}/plumes/{plume.id}",
+        title=build_title(view, plume),
+        text=f"{build_plume_sentence(view, plume)} {describe_notified(view, plume)}".strip(),
+        published=datetime.fromisoformat(plume.detected_at),
+        updated=datetime.fromisoformat(plume.changed_at),
         point=None if station is None else (station.latitude, station.longitude),
-        cap_link=f"{root}/feeds/events/{event.id}.cap",
+        cap_link=f"{root}/feeds/plumes/{plume.id}.cap",
     )
 
 
 def _build_alert_entry(view: View, root: str, alert: Alert) -> syndication.FeedEntry:
     updated = datetime.fromisoformat(alert.finished_at or alert.created_at)
     state = view.texts.get(alert.state, alert.state)
-    peak = f"{view.number(alert.peak)} {view.unit_of(alert.unit)}, {view.averaging(alert.peak_averaging)}"
+    peak = f"{view.peak(alert.peak, alert.background, alert.unit)}, {view.averaging(alert.peak_averaging)}"
     return syndication.FeedEntry(
         id=f"{root}/api/v1/alerts/{alert.id}",
         link=f"{root}/{view.language}/events/{alert.event}",
@@ -91,6 +91,29 @@ async def get_cap(request: Request, id_: ItemId) -> Response:
             revisions,
             language=view.language,
             description=build_sentence(view, event),
+            registry=view.latest_values.registry,
+            settings=view.settings,
+            now=view.now,
+        )
+        return build_cap(message)
+
+    return await respond_cached(request, make, max_age=_MAX_AGE, media="application/cap+xml")
+
+
+@router.get("/plumes/{id}.cap")
+async def get_plume_cap(request: Request, id_: ItemId) -> Response:
+    """One plume as CAP 1.2: an info block a station, and an update for each stored revision."""
+
+    async def make() -> bytes:
+        plume = await plumes.fetch_plume(request, id_)
+        view = build_view(request, "nl", "/nl", await get_latest_values(request))
+        changes, number = await plumes.fetch_changes(request, id_)
+        message = cap.map_plume(
+            plume,
+            changes,
+            number,
+            language=view.language,
+            description=build_plume_sentence(view, plume),
             registry=view.latest_values.registry,
             settings=view.settings,
             now=view.now,
@@ -134,7 +157,7 @@ async def get_feed(
     lang: Lang = "nl",
     area: AreaId = None,
 ) -> Response:
-    """The newest fifty events or alerts."""
+    """The newest fifty plumes (`events`) or alerts."""
     settings = request.app.state.settings
 
     async def make() -> bytes:

@@ -24,6 +24,7 @@ from gateway.api.schemas.places import (
     Station,
     Stations,
 )
+from gateway.api.schemas.plumes import Plume, Plumes
 from gateway.api.schemas.service import Landing, Problem
 
 _REF = "#/components/schemas/{name}"
@@ -47,8 +48,9 @@ _PRIVATE_PROBLEMS = {
 _SCHEMA_TYPES = (
     *inspector.SCHEMA_TYPES,
     Areas, Area, Sites, Site, Stations, Station, ObservedProperties, ObservedProperty, Datastreams,
-    Datastream, Reading, Mean, Observations, Events, Event, Revisions, Alerts, Alert, Landing,
-    Correction, Corrections, Problem, detection.DetectionFigures, detection.DetectionFigure, detection.SyntheticPeaks,
+    Datastream, Reading, Mean, Observations, Events, Event, Revisions, Plumes, Plume, Alerts, Alert,
+    Landing, Correction, Corrections, Problem, detection.DetectionFigures, detection.DetectionFigure,
+    detection.SyntheticPeaks,
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from alerting.decide.silence import Silence
 from alerting.errors import AlertingError, one_line
 from alerting.log import get_logger
 from alerting.record.cases import Case, CaseStore, SilenceRequest, areas_from_matchers, find_silenced_cases
+from alerting.record.plume_cases import PlumeCase, group_cases
 from alerting.vocabulary import Language
 from gateway.access.authorization import identity_of, require_scope
 from gateway.access.identity import EVERY_AREA, AccessDecision, Identity, Scope, decide_access
@@ -64,6 +65,16 @@ async def get_case(request: Request, event: str) -> Case:
     if decide_access(identity, _SCOPE, case.alert.area) is not AccessDecision.ALLOWED:
         raise HTTPException(403, "this belongs to an area that is not yours")
     return case
+
+
+async def get_plume_case(request: Request, case: Case) -> PlumeCase:
+    """The whole plume of a case of the inspector; of a case without a plume it alone."""
+    if not case.alert.plume:
+        return PlumeCase(cases=(case,))
+    with _translate_database_errors():
+        cases = await _case_store(request).list_plume_cases(case.alert.plume)
+    (plume_case,) = group_cases(cases) or [PlumeCase(cases=(case,))]
+    return plume_case
 
 
 async def acknowledge(request: Request, event: str, note: str) -> Case:

@@ -14,6 +14,7 @@ from alerting.record.history import (
     describe_step,
     describe_step_details,
 )
+from alerting.record.plume_cases import PlumeCase
 from gateway.api.pages.renderer import View
 from gateway.model.texts import texts_of
 
@@ -26,11 +27,11 @@ class CaseTexts:
 
     view: View
 
-    def headline(self, case: Case) -> str:
+    def headline(self, case: Case | PlumeCase) -> str:
         """The alert in one line."""
         return build_headline(case.alert, self.view.language)
 
-    def sentence(self, case: Case) -> str:
+    def sentence(self, case: Case | PlumeCase) -> str:
         """The detector's sentence; empty for alerts about the network, whose headline is enough."""
         return "" if case.alert.is_about_network else case.alert.sentence.get(self.view.language, "")
 
@@ -42,7 +43,7 @@ class CaseTexts:
         """The codes and hashes of a step."""
         return describe_step_details(step, self.view.language)
 
-    def first_delivery(self, case: Case, receiver: str) -> str:
+    def first_delivery(self, case: Case | PlumeCase, receiver: str) -> str:
         """Channel and time of the first delivery to a receiver, and whether all addressees got it; empty without."""
         for step in case.steps:
             if (
@@ -54,7 +55,7 @@ class CaseTexts:
                 return f"{channel_name(step.channel)} {self.view.time_of_day(step.at.isoformat())}{partly}"
         return ""
 
-    def reason_not_notified(self, case: Case) -> str:
+    def reason_not_notified(self, case: Case | PlumeCase) -> str:
         """The last decision against a notification in one sentence; empty without one."""
         decisions = [step for step in case.steps if isinstance(step, DecisionStep) and not step.told]
         return self.step(decisions[-1]) if decisions else ""

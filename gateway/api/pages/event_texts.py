@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
+from alerting.vocabulary import ARBITRARY_UNITS
 from gateway.api.pages.formats import Formats
 from gateway.api.schemas.events import Event
+from gateway.api.schemas.plumes import PlumeEvent
 
 _SHORT_EVENT = timedelta(minutes=10)
 
@@ -52,18 +54,23 @@ def describe_neighbours(formats: Formats, event: Event) -> str:
 
 def build_sentence(formats: Formats, event: Event) -> str:
     """The event in one sentence, from its values."""
+    lasted = formats.duration(event.onset, event.end)
+    ending = formats.texts["sentence_over" if event.end else "sentence_open"].format(lasted=lasted)
+    return describe_peak(formats, event, when=event.onset) + ending
+
+
+def describe_peak(formats: Formats, event: Event | PlumeEvent, *, when: str) -> str:
+    """When, what, where and how high, without its end. The value of a raw signal is a share of its background."""
     texts = formats.texts
-    times = formats.ratio(event.peak, event.background)
-    unit = formats.unit_of(event.unit)
-    text = texts["sentence_fell" if event.peak < event.background else "sentence"].format(
-        when=formats.date_time(event.onset),
+    key = "sentence_fell" if event.peak < event.background else "sentence"
+    is_raw_signal = event.unit in ARBITRARY_UNITS
+    text = texts[f"{key}_raw" if is_raw_signal else key].format(
+        when=formats.date_time(when),
         name=formats.name_of(event.observed_property),
         station=event.station_name,
         averaging=formats.averaging(event.peak_averaging),
-        peak=f"{formats.number(event.peak)} {unit}".strip(),
-        background=f"{formats.number(event.background)} {unit}".strip(),
+        peak=formats.peak(event.peak, event.background, event.unit),
+        background="" if is_raw_signal else formats.peak(event.background, event.background, event.unit),
     )
-    if times:
-        text += texts["sentence_times"].format(times=times)
-    lasted = formats.duration(event.onset, event.end)
-    return text + texts["sentence_over" if event.end else "sentence_open"].format(lasted=lasted)
+    times = "" if is_raw_signal else formats.ratio(event.peak, event.background)
+    return text + texts["sentence_times"].format(times=times) if times else text

@@ -8,6 +8,7 @@ from alerting import vocabulary
 from alerting.catalogue import Texts
 from alerting.vocabulary import LOCAL_TIMEZONE, Language
 from gateway.api.data.registry import PublicRegistry
+from gateway.api.schemas.plumes import PlumeEvent
 from gateway.export.selection import Averaging
 from gateway.model.texts import texts_of
 
@@ -87,6 +88,24 @@ class Formats:
         """A number in about three digits; a dash for None."""
         return "–" if value is None else vocabulary.format_number(value, self.language)
 
+    def peak(self, peak: float, background: float, unit: str) -> str:
+        """A peak with its unit; of a raw signal its share or multiple of the background."""
+        return vocabulary.format_peak(peak, background, unit, self.language)
+
+    def is_raw_signal(self, unit: str) -> bool:
+        """Whether a number in that unit means nothing without its background."""
+        return unit in vocabulary.ARBITRARY_UNITS
+
+    @property
+    def peak_phrases(self) -> dict[str, str]:
+        """The texts with which scripts write the peak of a raw signal, as `peak` does."""
+        phrases = vocabulary.texts_of("phrase", self.language)
+        return {
+            "share": phrases["share_of_background"],
+            "times": phrases["times_background"],
+            "units": " ".join(sorted(vocabulary.ARBITRARY_UNITS)),
+        }
+
     def plain_number(self, value: float) -> str:
         """A number with all its digits, as configured."""
         return vocabulary.localize_decimal(f"{value:g}", self.language)
@@ -98,6 +117,10 @@ class Formats:
     def time_of_day(self, text: str | None) -> str:
         """Local time of day."""
         return "–" if text is None else f"{_local(text):%H:%M:%S}"
+
+    def clock(self, text: str) -> str:
+        """Local time of day to the minute."""
+        return f"{_local(text):%H:%M}"
 
     def short_time(self, text: str) -> str:
         """Local date and time to the minute in figures, for a narrow table."""
@@ -135,8 +158,14 @@ class Formats:
         return vocabulary.format_duration((ends_at - datetime.fromisoformat(start)).total_seconds(), self.language)
 
     def ratio(self, peak: float, background: float) -> str:
-        """The peak as a multiple of the background; empty below 1.5 times or without a background."""
+        """The peak as a multiple of the background, beside its value; empty below 1.5 times or without a background."""
         return vocabulary.format_ratio(peak, background, self.language)
+
+    def peak_ratio(self, event: PlumeEvent) -> str:
+        """The peak as a multiple of the background, beside `peak`; empty if the peak is shown as such already."""
+        if self.is_raw_signal(event.unit):
+            return ""
+        return self.ratio(event.peak, event.background)
 
 
 def _local(text: str) -> datetime:

@@ -5,16 +5,18 @@ from fastapi.responses import HTMLResponse
 
 from alerting.vocabulary import UNIT_SYMBOLS
 from gateway.api.http.parameters import ItemId
-from gateway.api.pages.plumes import group_into_plumes
+from gateway.api.pages.plume_texts import describe_on_card, find_event_at, list_events
 from gateway.api.pages.renderer import ViewDependency, respond_html, respond_missing, strip_licence
 from gateway.api.pages.texts import LIVE_TEXTS
-from gateway.api.routes import events
-from gateway.api.routes.events import EventFilters
+from gateway.api.routes import plumes
 from gateway.api.routes.places import build_station
+from gateway.api.routes.plumes import PlumeFilters
 from gateway.api.settings import BaseMapSettings
 from gateway.model.properties import INSTRUMENT_PROPERTY_IDS, PROPERTIES, SHOWN_PROPERTIES
 
 router = APIRouter()
+_MAX_OPEN, _MAX_NEWEST, _MAX_PAST = 12, 20, 5
+_OPEN, _NEWEST = PlumeFilters(kind="peak", open=True), PlumeFilters(kind="peak")
 
 
 @router.get("/")
@@ -23,11 +25,9 @@ async def show_map(view: ViewDependency) -> HTMLResponse:
     registry = view.latest_values.registry
     features = [strip_licence(build_station(view.latest_values, id_, "")) for id_ in registry.stations]
     features.sort(key=lambda feature: feature["properties"]["name"])
-    newest_events = await events.fetch_events(view.request, 60, EventFilters(kinds=events.PUBLIC_KINDS))
-    peaks = [strip_licence(event) for event in newest_events]
-    plumes = group_into_plumes([item for item in peaks if item["kind"] == "peak"])
-    open_plumes = [item for item in plumes if item.main["end"] is None and item.main["change"] != "voided"]
-    past_plumes = [item for item in plumes if item.main["end"] is not None]
+    open_plumes = [item.document for item in await plumes.fetch_plumes(view.request, _MAX_OPEN, _OPEN)]
+    newest_plumes = [item.document for item in await plumes.fetch_plumes(view.request, _MAX_NEWEST, _NEWEST)]
+    past_plumes = [plume for plume in newest_plumes if plume.state == "over"][:_MAX_PAST]
     measured_properties = {name for feature in features for name in feature["properties"]["newest"]}
     shown_properties = [name for name in SHOWN_PROPERTIES if name in measured_properties][:6] or ["pm2_5"]
     unmeasured_instruments = INSTRUMENT_PROPERTY_IDS - measured_properties
@@ -39,7 +39,12 @@ async def show_map(view: ViewDependency) -> HTMLResponse:
         "colourSteps": {row.id: row.colour_steps for row in PROPERTIES.values() if row.colour_steps},
         "units": dict(UNIT_SYMBOLS),
         "stations": features,
-        "events": peaks,
+        "events": [event for plume in (*open_plumes, *past_plumes) for event in list_events(plume)],
+        "notified": {plume.id: text for plume in open_plumes + past_plumes if (text := describe_on_card(view, plume))},
+        "notifiedWords": {name: view.texts[f"notified_{name}"] for name in ("at", "pending", "nobody")},
+        "otherStations": [view.texts.plural("other_stations", 1), view.texts["other_stations_many"]],
+        "peakPhrases": view.peak_phrases,
+        "propertyOrder": list(PROPERTIES),
         "outlines": [area.outline for area in registry.areas.values()],
         "sites": [
             {"name": site.name, "latitude": round(site.latitude, 3), "longitude": round(site.longitude, 3)}
@@ -56,8 +61,8 @@ async def show_map(view: ViewDependency) -> HTMLResponse:
             "map.html",
             boot=boot,
             features=features,
-            open=open_plumes[:12],
-            past=past_plumes[:5],
+            open=open_plumes,
+            past=past_plumes,
             shown=shown_properties,
         ),
     )
@@ -78,8 +83,8 @@ async def show_widget(view: ViewDependency, id_: ItemId) -> HTMLResponse:
     feature = strip_licence(build_station(view.latest_values, id_, ""))
     values = feature["properties"]["newest"]
     shown_properties = [name for name in SHOWN_PROPERTIES if name in values][:3]
-    filters = EventFilters(station=id_, open=True, kinds=["peak"])
-    open_peaks = [strip_licence(event) for event in await events.fetch_events(view.request, 5, filters)]
+    open_plumes = await plumes.fetch_plumes(view.request, 1, PlumeFilters(station=id_, open=True, kind="peak"))
+    event = find_event_at(open_plumes[0].document, id_) if open_plumes else None
     return respond_html(
-        view, view.render("widget.html", feature=feature, shown=shown_properties, values=values, peaks=open_peaks)
+        view, view.render("widget.html", feature=feature, shown=shown_properties, values=values, event=event)
     )

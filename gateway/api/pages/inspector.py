@@ -11,6 +11,7 @@ from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from alerting.record.cases import Case, SilenceRequest
+from alerting.record.plume_cases import group_cases
 from gateway.access.identity import EVERY_AREA, Identity
 from gateway.api.http.parameters import ItemId
 from gateway.api.inspector import service
@@ -29,13 +30,14 @@ async def show_alerts(view: ViewDependency) -> Response:
 
     async def make() -> Response:
         identity, cases = service.require_inspector(view.request), await service.list_cases(view.request)
+        plume_cases = group_cases(cases)
         return _render_page(
             view,
             "inspector.html",
             account=identity.name,
             areas=_describe_areas(view, identity),
-            open=[case for case in cases if case.is_ongoing][:_MAX_ALERTS],
-            ended=[case for case in cases if not case.is_ongoing][:_MAX_ALERTS],
+            open=[case for case in plume_cases if case.is_ongoing][:_MAX_ALERTS],
+            ended=[case for case in plume_cases if not case.is_ongoing][:_MAX_ALERTS],
             silences=[
                 (silence, service.can_end(identity, silence)) for silence in await service.list_silences(view.request)
             ],
@@ -55,6 +57,7 @@ async def show_alert(view: ViewDependency, id_: ItemId) -> Response:
             view,
             "inspector_event.html",
             case=case,
+            plume=await service.get_plume_case(view.request, case),
             choices=list(_silence_choices(case)),
             hours=SILENCE_HOURS,
             offers_dossier=service.offers_dossiers(view.request) and not case.alert.is_about_network,

@@ -1,72 +1,122 @@
-"""Group the peaks of one plume at one station: five properties that rise together are one event to a resident. Pure."""
+"""`/events`: the list of plumes. `/plumes/{id}`: one plume with charts, map, table, chronology and who was notified."""
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import date, datetime, time, timedelta
+from typing import Annotated
 
-from alerting.alert import Severity
+import msgspec
+from fastapi import APIRouter, HTTPException, Query
+from fastapi.responses import HTMLResponse
+from markupsafe import Markup
+
+from alerting.vocabulary import LOCAL_TIMEZONE
+from gateway.api.http import cursor
+from gateway.api.http.parameters import ItemId
+from gateway.api.pages.event_map import describe_wind, draw_event_map
+from gateway.api.pages.plume_charts import build_charts
+from gateway.api.pages.plume_texts import (
+    build_chronology,
+    build_plume_sentence,
+    build_title,
+    describe_notified,
+    name_stations,
+)
+from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing
+from gateway.api.routes import events, plumes
+from gateway.api.routes.newest import cut_page
+from gateway.api.routes.plumes import PlumeFilters
+from gateway.api.schemas.events import Event, Neighbours
+from gateway.api.schemas.plumes import Plume
 from gateway.model.properties import SHOWN_PROPERTIES
 
-_MAX_ONSET_DISTANCE = timedelta(minutes=2)
+router = APIRouter()
+FromDay = Annotated[str, Query(alias="from", max_length=40)]
+ToDay = Annotated[str, Query(alias="to", max_length=40)]
+_PAGE_SIZE = 50
 
 
-@dataclass(kw_only=True)
-class Plume:
-    """The peaks of one plume, as documents of the API."""
-
-    members: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def main(self) -> dict[str, Any]:
-        """The most severe peak; of equals the property that comes first on the pages."""
-        return min(self.members, key=_rank)
-
-    @property
-    def others(self) -> list[dict[str, Any]]:
-        """The other peaks, in the same order."""
-        return sorted(self.members, key=_rank)[1:]
-
-    def matches(self, event: dict[str, Any]) -> bool:
-        """Whether a peak belongs to the plume: same station, kind and end state, and an onset within two minutes.
-
-        Its property must be a new one: a second peak of the same property is another plume.
-        """
-        first = self.members[0]
-        same_place = all(first[name] == event[name] for name in ("station", "kind"))
-        same_property = any(member["observedProperty"] == event["observedProperty"] for member in self.members)
-        return (
-            same_place
-            and not same_property
-            and _end_state(first) == _end_state(event)
-            and self.onset_distance(event) <= _MAX_ONSET_DISTANCE
-        )
-
-    def onset_distance(self, event: dict[str, Any]) -> timedelta:
-        """Time between the onset of a peak and that of the plume's first member."""
-        return abs(datetime.fromisoformat(self.members[0]["onset"]) - datetime.fromisoformat(event["onset"]))
-
-
-def group_into_plumes(events: list[dict[str, Any]]) -> list[Plume]:
-    """The plumes of a list of peaks, newest first, in the order of their first members."""
-    plumes: list[Plume] = []
-    for event in events:
-        nearest = min(
-            (plume for plume in plumes if plume.matches(event)),
-            key=lambda plume: plume.onset_distance(event),
-            default=None,
-        )
-        if nearest is None:
-            plumes.append(Plume(members=[event]))
-        else:
-            nearest.members.append(event)
-    return plumes
+@router.get("/events")
+async def show_plumes(  # noqa: PLR0917 - they are query parameters
+    view: ViewDependency,
+    area: str = "",
+    property_: Annotated[str, Query(alias="property")] = "",
+    after: str | None = None,
+    since: FromDay = "",
+    until: ToDay = "",
+) -> HTMLResponse:
+    """Plumes, newest first. An unknown area or property and a day that cannot be parsed are ignored."""
+    registry = view.latest_values.registry
+    before, before_id = cursor.read(after, datetime, str)
+    known_area = area if area in registry.areas else None
+    known_property = property_ if property_ in registry.properties else None
+    days = _parse_day(since), _parse_day(until)
+    filters = PlumeFilters(
+        area=known_area,
+        property=known_property,
+        before=before,
+        before_id=before_id,
+        start=None if days[0] is None else _midnight(days[0]),
+        end=None if days[1] is None else _midnight(days[1] + timedelta(days=1)),
+    )
+    page, last = cut_page(await plumes.fetch_plumes(view.request, _PAGE_SIZE + 1, filters), _PAGE_SIZE)
+    measured_ids = {datastream.observed_property for datastream in registry.datastreams.values()}
+    return respond_html(
+        view,
+        view.render(
+            "events.html",
+            plumes=[item.document for item in page],
+            more=None if last is None else cursor.write(last.began, last.document.id),
+            filters={"area": known_area, "property": known_property},
+            measured=[name for name in SHOWN_PROPERTIES if name in measured_ids],
+            days=days,
+        ),
+    )
 
 
-def _end_state(event: dict[str, Any]) -> tuple[bool, bool]:
-    return event["end"] is not None, event["change"] == "voided"
+def _parse_day(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if 2000 <= day.year <= 2200 else None
 
 
-def _rank(event: dict[str, Any]) -> tuple[int, int]:
-    name = event["observedProperty"]
-    position = SHOWN_PROPERTIES.index(name) if name in SHOWN_PROPERTIES else len(SHOWN_PROPERTIES)
-    return -Severity(event["severity"]).rank, position
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), LOCAL_TIMEZONE)
+
+
+@router.get("/plumes/{id}")
+async def show_plume(view: ViewDependency, id_: ItemId) -> HTMLResponse:
+    """One plume. The address is permanent."""
+    if "\0" in id_ or len(id_) > 100:
+        return respond_missing(view)
+    try:
+        plume = await plumes.fetch_plume(view.request, id_)
+    except HTTPException as error:
+        if error.status_code != 404:
+            raise
+        return respond_missing(view)
+    leading = await events.fetch_event(view.request, plume.leading)
+    return respond_html(
+        view,
+        view.render(
+            "plume.html",
+            plume=plume,
+            event=leading,
+            title=build_title(view, plume),
+            stations=name_stations(view, plume),
+            sentence=build_plume_sentence(view, plume),
+            notified=describe_notified(view, plume),
+            chronology=build_chronology(view, plume),
+            charts=await build_charts(view, plume),
+            plume_map=_draw_map(view, plume, leading),
+            wind=describe_wind(view, leading.around),
+        ),
+    )
+
+
+def _draw_map(view: View, plume: Plume, leading: Event) -> Markup:
+    """The map of the leading event, on which the other stations of the plume are those that rose too."""
+    others = [station.id for station in plume.stations if station.id != leading.station]
+    neighbours = leading.around.neighbours or Neighbours(fresh=len(others), risen=len(others))
+    around = msgspec.structs.replace(leading.around, neighbours=msgspec.structs.replace(neighbours, stations=others))
+    return draw_event_map(view, msgspec.structs.replace(leading, around=around))

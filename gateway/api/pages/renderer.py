@@ -20,8 +20,10 @@ from alerting.vocabulary import Language
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.data.log_heads import LogHeads, PublishedHead
 from gateway.api.pages.formats import Formats
+from gateway.api.pages.plume_texts import describe_on_card, name_stations
 from gateway.api.routes.places import get_latest_values
 from gateway.api.schemas.observations import Minute
+from gateway.api.schemas.plumes import Plume
 from gateway.api.schemas.schema import LICENCE, Schema
 from gateway.api.settings import ApiSettings
 from gateway.model.timestamps import from_ms
@@ -78,6 +80,14 @@ class View(Formats):
         if seconds < 120:
             return f"{seconds} {self.texts['seconds']}"
         return f"{round(seconds / 60)} {self.texts['minutes']}"
+
+    def station_names(self, plume: Plume) -> str:
+        """The station of the leading event, and how many others."""
+        return name_stations(self, plume)
+
+    def card_note(self, plume: Plume) -> str:
+        """The notified receivers of a plume, for its row in a list."""
+        return describe_on_card(self, plume)
 
     def render(self, template: str, **values: object) -> bytes:
         """The page as HTML, UTF-8."""

@@ -1,6 +1,6 @@
 """`/stations/{id}`: the values of one station as a chart and a table, with links to files."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -8,22 +8,25 @@ from fastapi.responses import HTMLResponse
 
 from alerting.vocabulary import UNIT_SYMBOLS
 from gateway.api.data.averages import MeanCache
+from gateway.api.data.latest_values import LatestValues
 from gateway.api.http.parameters import ItemId
 from gateway.api.pages.chart import Chart, Line, MarkedPeriod
 from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS
-from gateway.api.pages.plumes import group_into_plumes
 from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing, strip_licence
 from gateway.api.pages.texts import LIVE_TEXTS
-from gateway.api.routes import events
+from gateway.api.routes import events, plumes
 from gateway.api.routes.events import EventFilters
 from gateway.api.routes.places import build_station
+from gateway.api.routes.plumes import PlumeFilters
 from gateway.api.schemas.observations import Mean
 from gateway.export.selection import Averaging
 from gateway.model.properties import SHOWN_PROPERTIES
 from gateway.model.timestamps import format_instant
+from gateway.quality.calibration import AppliedRule, CalibrationVersion
 from gateway.quality.humidity_correction import find_rule
 
 router = APIRouter()
+_MAX_PLUMES = 50
 PERIODS = {
     "last_hour": (timedelta(hours=1), Averaging.MINUTE, 60.0),
     "day": (timedelta(days=1), Averaging.MINUTE, 60.0),
@@ -50,7 +53,7 @@ async def show_station(
     if period not in PERIODS:
         period = "day" if len(hours) > 2 else "last_hour"  # a day of a new station is an empty chart
     period_length, averaging, step = PERIODS[period]
-    rule = find_rule(property_id)
+    rule = find_shown_rule(view.latest_values, id_, property_id)
     means = await fetch_means(view, id_, property_id, (view.now - period_length, view.now), averaging)
     filters = EventFilters(station=id_, property=property_id, start=view.now - period_length)
     event_documents = [strip_licence(event) for event in await events.fetch_events(view.request, 50, filters)]
@@ -90,7 +93,8 @@ async def show_station(
         ],
         "peaks": [[event["onset"], event["end"]] for event in event_documents if _is_valid_peak(event)],
     }
-    plumes = group_into_plumes([item for item in event_documents if item["kind"] == "peak"])
+    plume_filters = PlumeFilters(station=id_, kind="peak", start=view.now - period_length)
+    newest_plumes = [item.document for item in await plumes.fetch_plumes(view.request, _MAX_PLUMES, plume_filters)]
     return respond_html(
         view,
         view.render(
@@ -103,12 +107,22 @@ async def show_station(
             periods=list(PERIODS),
             chart=chart,
             hours=hours,
-            plumes=plumes,
+            plumes=newest_plumes,
             averaging=averaging.value,
             rule=rule,
+            is_calibrated=isinstance(rule, CalibrationVersion),
             boot=boot,
         ),
     )
+
+
+def find_shown_rule(latest_values: LatestValues, station: str, name: str) -> AppliedRule | None:
+    """The rule that the page names: of the node that measures there, at this moment; None: nothing is corrected."""
+    if not latest_values.registry.has_correction(station, name):
+        return None
+    window = latest_values.windows.get(station, {}).get(name)
+    node = "" if window is None else window.node
+    return latest_values.registry.find_applied_rule(node, name, datetime.now(UTC)) or find_rule(name)
 
 
 async def fetch_means(
@@ -178,7 +192,7 @@ def build_peak_spans(view: View, event_documents: list[dict[str, Any]]) -> list[
             start=datetime.fromisoformat(event["onset"]),
             end=view.now if event["end"] is None else datetime.fromisoformat(event["end"]),
             css="marked",
-            label=f"{view.texts['event']}: {view.number(event['peak'])} {view.unit_of(event['unit'])}, "
+            label=f"{view.texts['event']}: {view.peak(event['peak'], event['background'], event['unit'])}, "
             f"{view.averaging(event['peakAveraging'])}",
         )
         for event in event_documents

@@ -1,4 +1,4 @@
-"""The newest items of a query with filters, for the lists of events and alerts on routes, pages and feeds."""
+"""The newest items of a query with filters, for the lists of events, plumes and alerts on routes, pages and feeds."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -23,7 +23,12 @@ async def fetch_newest(
     """At most `limit` items, newest first, each as `build_item(attribution, **columns)`."""
     database: Database = request.app.state.database
     build_row = partial(build_item, request.app.state.settings.operator)
-    return await database.fetch(build_row, query, {**asdict(filters), "limit": limit})
+    return await database.fetch(build_row, query, list_parameters(filters, limit))
+
+
+def list_parameters(filters: NewestFilters, limit: int) -> dict[str, object]:
+    """The parameters of a query for at most `limit` items."""
+    return {**asdict(filters), "limit": limit}
 
 
 def cut_page(items: list[T], limit: int) -> tuple[list[T], T | None]:

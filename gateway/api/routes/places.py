@@ -224,7 +224,8 @@ async def get_datastream(request: Request, id_: ItemId) -> Response:
 )
 async def list_corrections(request: Request) -> Response:
     async def make() -> Corrections:
-        return build_corrections(_attribution(request))
+        registry = (await get_latest_values(request)).registry
+        return build_corrections(_attribution(request), registry.list_calibrations())
 
     return await respond_cached(request, make, max_age=_MAX_AGE)
 

@@ -40,6 +40,7 @@ class Alert(LicensedDocument, frozen=True, kw_only=True):
     onset: Instant
     peak: float
     peak_averaging: PeakAveraging
+    background: float
     receiver: str
     channel: Annotated[str, Meta(examples=["email"])]
     state: Annotated[str, Meta(description="delivered: to every addressee; partial: to some", examples=["delivered"])]

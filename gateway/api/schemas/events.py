@@ -66,6 +66,11 @@ class Around(Schema, frozen=True, kw_only=True):
     words: dict[str, str] = msgspec.field(default_factory=dict)
 
 
+UNREADABLE_AROUND = Around(
+    words={"nl": "De opgeslagen omgeving is niet te lezen.", "en": "The stored surroundings cannot be read."}
+)
+
+
 class Event(LicensedDocument, frozen=True, kw_only=True):
     """An interval in which a detector's condition held. Values are in `unit`; `end` null: it goes on."""
 
@@ -93,6 +98,7 @@ class Event(LicensedDocument, frozen=True, kw_only=True):
     detected_late: bool
     changed_at: Instant
     merged_into: Annotated[str | None, Meta(description="the regional event that this one became part of")] = None
+    plume: Annotated[str | None, Meta(description="the plume that it belongs to; null: of a doubtful kind")] = None
     around: Annotated[Around, Meta(description="context; it hints at a source but proves nothing")] = Around()
 
 
@@ -131,9 +137,17 @@ def event_from_columns(attribution: str, *, around: Json, **columns: Any) -> Eve
     return Event(
         **format_instants(columns),
         peak_averaging=peak_averaging(columns["kind"]),
-        around=msgspec.convert(around, Around),
+        around=_read_around(around),
         attribution=attribution,
     )
+
+
+def _read_around(document: Json) -> Around:
+    """The stored context. A damaged document costs its own event the context, and no other event anything."""
+    try:
+        return msgspec.convert(document, Around)
+    except msgspec.ValidationError:
+        return UNREADABLE_AROUND
 
 
 def build_live_event(live: LiveEvent, station_name: str, changed_at: datetime, attribution: str) -> Event:
@@ -164,6 +178,7 @@ def build_live_event(live: LiveEvent, station_name: str, changed_at: datetime, a
         detected_late=event.detected_late,
         changed_at=format_instant(changed_at),
         merged_into=event.merged_into,
+        plume=live.plume,
         around=msgspec.convert(msgspec.to_builtins({n: getattr(event, n) for n in Around.__struct_fields__}), Around),
         attribution=attribution,
     )

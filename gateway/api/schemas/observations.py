@@ -9,15 +9,21 @@ from msgspec.structs import replace
 from edge_agent.wire import Flag
 from gateway.api.schemas.corrections import CorrectionName
 from gateway.api.schemas.schema import Id, Instant, LicensedDocument, Schema, ref
+from gateway.export.corrected import LabelledCorrection
 from gateway.export.selection import MeanRow
 from gateway.model.figures import shorten
 from gateway.model.timestamps import format_instant
 from gateway.model.validity import valid_value
 from gateway.quality.humidity_correction import CorrectedValue, MissingCorrection
-from gateway.quality.humidity_correction import CorrectionRule as Rule
 
 CorrectedMean = Annotated[float | None, Meta(description="`mean` by the named correction; null: see `uncorrected`")]
-CorrectionLabel = Annotated[str | None, Meta(description="name@version of the rule", examples=["kappa-koehler@2"])]
+CorrectionLabel = Annotated[
+    str | None,
+    Meta(
+        description="name@version of the rule or calibration behind `corrected`, of a day all of them",
+        examples=["kappa-koehler@2", "calibration/ijm-001/pm2_5@3"],
+    ),
+]
 UncorrectedReason = Annotated[
     MissingCorrection | None, Meta(description="why there is no corrected value", examples=["too_humid"])
 ]
@@ -99,7 +105,8 @@ class Reading(Schema, frozen=True, kw_only=True):
     stamped_at: Annotated[
         Instant | None, Meta(description="the node's own stamp, if it was wrong and the reading was dated again")
     ]
-    corrected: Annotated[float | None, Meta(description="`value` by the page's `correction`; null: see `uncorrected`")]
+    corrected: Annotated[float | None, Meta(description="`value` by the named correction; null: see `uncorrected`")]
+    correction: CorrectionLabel
     uncorrected: UncorrectedReason
 
 
@@ -120,6 +127,7 @@ class Mean(Schema, frozen=True, kw_only=True):
     max: float | None
     flags: FlagNames
     corrected: CorrectedMean
+    correction: CorrectionLabel
     uncorrected: UncorrectedReason
 
 
@@ -132,7 +140,8 @@ class Observations(LicensedDocument, frozen=True, kw_only=True):
     averaging: AveragingName
     time_zone: Annotated[str | None, Meta(description="whose legal days these are; null unless `1day`")] = None
     correction: Annotated[
-        CorrectionName | None, Meta(description="the rule behind `corrected`; null: this property has none")
+        CorrectionName | None,
+        Meta(description="the rule of this property, which a calibration of a node replaces; null: it has none"),
     ]
     start: Instant
     end: Instant
@@ -173,7 +182,7 @@ class ReadingRow(NamedTuple):
         return self.observed_at, self.batch
 
 
-def reading_from_row(row: ReadingRow, corrected: CorrectedValue) -> Reading:
+def reading_from_row(row: ReadingRow, corrected: LabelledCorrection) -> Reading:
     """A single reading as the API shows it."""
     return Reading(
         datastream=row.datastream,
@@ -184,11 +193,12 @@ def reading_from_row(row: ReadingRow, corrected: CorrectedValue) -> Reading:
         batch=Batch(node=row.node, incarnation=row.incarnation, seq=row.seq),
         stamped_at=None if row.stamped_at is None else format_instant(row.stamped_at),
         corrected=corrected[0],
+        correction=None if corrected[0] is None else corrected[2],
         uncorrected=corrected[1],
     )
 
 
-def mean_from_row(row: MeanRow, corrected: CorrectedValue) -> Mean:
+def mean_from_row(row: MeanRow, corrected: LabelledCorrection) -> Mean:
     """A row of the queries `select_means_*`."""
     return Mean(
         datastream=row.datastream,
@@ -202,14 +212,15 @@ def mean_from_row(row: MeanRow, corrected: CorrectedValue) -> Mean:
         max=row.max,
         flags=flag_names(row.flags),
         corrected=corrected[0],
+        correction=None if corrected[0] is None else corrected[2],
         uncorrected=corrected[1],
     )
 
 
-def with_correction(minute: Minute, rule: Rule, corrected: CorrectedValue) -> Minute:
-    """The minute with its corrected mean, or the reason why there is none."""
+def with_correction(minute: Minute, label: str, corrected: CorrectedValue) -> Minute:
+    """The minute with its corrected mean by the rule of this label, or the reason why there is none."""
     value, reason = corrected
-    return replace(minute, corrected=value, correction=None if value is None else rule.label, uncorrected=reason)
+    return replace(minute, corrected=value, correction=None if value is None else label, uncorrected=reason)
 
 
 def build_live_value(station: str, observed_property: str, minute: Minute) -> LiveValue:

@@ -1,4 +1,4 @@
-// The page of one event: reloads its content when the event has a new revision.
+// The page of one event or plume: reloads its content when an event of the plume has a new revision.
 import { follow } from "./stream.js";
 
 const main = document.getElementById("main");
@@ -22,7 +22,7 @@ function scheduleReload() {
 
 follow({
   onValues: () => {},
-  onEvent: (event) => event.id === main.dataset.event && scheduleReload(),
+  onEvent: (event) => (event.id === main.dataset.event || (event.plume && event.plume === main.dataset.plume)) && scheduleReload(),
   onStale: scheduleReload,
   onState: () => {},
 });

@@ -15,6 +15,14 @@ export function formatter(boot) {
       return dutch ? text.replace(".", ",") : text;
     },
     unit: (code) => boot.units[code] ?? code,
+    isRawSignal: (code) => Boolean(boot.peakPhrases?.units.includes(code)),
+    // A peak with its unit; of a raw signal its share or multiple of the background, because its number means nothing.
+    peak(event) {
+      if (!format.isRawSignal(event.unit) || !(event.background > 0)) return `${format.number(event.peak)} ${format.unit(event.unit)}`;
+      const ratio = format.ratio(event.peak, event.background);
+      if (ratio) return boot.peakPhrases.times.replace("{ratio}×", ratio);
+      return boot.peakPhrases.share.replace("{share}", Math.round((100 * event.peak) / event.background));
+    },
     timeOfDay: (text) => new Date(text).toLocaleTimeString(localeOf(boot), { ...local, hour: "2-digit", minute: "2-digit" }),
     hasNoData: (at, now) => !at || now - Date.parse(at) > boot.silentAfter * 1000,
     age(at, now) {

@@ -1,6 +1,7 @@
 // Updates the page live; it is complete without this script. Every text is set as text, never as HTML.
 import { follow, stateWriter } from "./stream.js";
 import { element, formatter } from "./figures.js";
+import { followNotifications, groupIntoPlumes, peakRow } from "./plumes.js";
 
 const boot = JSON.parse(document.getElementById("boot").textContent);
 const words = boot.words;
@@ -134,55 +135,15 @@ function drawTable() {
   }
 }
 
-// The same as on the server: peaks at one station within two minutes are one plume, each property once.
-const SEVERITIES = ["minor", "moderate", "severe", "extreme"];
-const order = [...document.querySelectorAll("#property option")].map((option) => option.value);
-const propertyOrder = (event) => (order.includes(event.observedProperty) ? order.indexOf(event.observedProperty) : order.length);
-const bySeverity = (a, b) => SEVERITIES.indexOf(b.severity) - SEVERITIES.indexOf(a.severity) || propertyOrder(a) - propertyOrder(b);
-
-function groupIntoPlumes(list) {
-  const plumes = [];
-  for (const event of list) {
-    const onsetDistance = (plume) => Math.abs(Date.parse(plume[0].onset) - Date.parse(event.onset));
-    const hasProperty = (plume) => plume.some((member) => member.observedProperty === event.observedProperty);
-    const matches = (plume) => plume[0].station === event.station && !hasProperty(plume) && onsetDistance(plume) <= 120000;
-    const [nearest] = plumes.filter(matches).sort((a, b) => onsetDistance(a) - onsetDistance(b));
-    if (nearest) nearest.push(event);
-    else plumes.push([event]);
-  }
-  return plumes.map((plume) => plume.sort(bySeverity));
-}
-
-function peakRow([event, ...others]) {
-  const name = stations.get(event.station)?.properties.name ?? event.station;
-  const isOver = Boolean(event.end) || event.change === "voided";
-  const parts = [boot.names[event.observedProperty] ?? event.observedProperty, words[event.severity]];
-  if (ratio(event.peak, event.background)) parts.push(ratio(event.peak, event.background));
-  parts.push(event.end ? `${timeOfDay(event.onset)}, ${duration(event.onset, event.end)}` : `${words.since} ${timeOfDay(event.onset)}`);
-  const row = element(
-    "li",
-    { className: `peak ${event.severity}${isOver ? " over" : ""}` },
-    element("a", { href: `${home}events/${encodeURIComponent(event.id)}`, textContent: name }),
-    element("strong", {}, `${number(event.peak)} ${unit(event.unit)} `, element("span", { className: "averaging", textContent: averagings[event.peakAveraging] })),
-    element("span", { className: "what", textContent: parts.join(" · ") }),
-  );
-  row.dataset.id = event.id;
-  if (others.length) {
-    const links = others.flatMap((other, i) => [
-      i ? ", " : `${words.also}: `,
-      element("a", { href: `${home}events/${encodeURIComponent(other.id)}`, textContent: boot.names[other.observedProperty] ?? other.observedProperty }),
-    ]);
-    row.append(element("span", { className: "what" }, ...links));
-  }
-  return row;
-}
+const order = boot.propertyOrder;
+const rowTools = { boot, format: { ...format, number, timeOfDay, unit, age, ratio, duration }, stationName: (id) => stations.get(id)?.properties.name ?? id };
 
 function drawPeaks() {
-  const peaks = [...events.values()].filter((e) => e.kind === "peak").sort((a, b) => (a.onset < b.onset ? 1 : -1));
-  const open = peaks.filter((e) => !e.end && e.change !== "voided");
-  const past = peaks.filter((e) => e.end && e.change !== "voided");
-  document.getElementById("peaks").replaceChildren(...groupIntoPlumes(open).slice(0, 12).map(peakRow));
-  document.getElementById("past").replaceChildren(...groupIntoPlumes(past).slice(0, 5).map(peakRow));
+  const plumes = groupIntoPlumes([...events.values()].filter((event) => event.kind === "peak"), order);
+  const open = plumes.filter((plume) => plume.state === "ongoing");
+  const past = plumes.filter((plume) => plume.state === "over");
+  document.getElementById("peaks").replaceChildren(...open.slice(0, 12).map((plume) => peakRow(plume, rowTools)));
+  document.getElementById("past").replaceChildren(...past.slice(0, 5).map((plume) => peakRow(plume, rowTools)));
   document.getElementById("no-peaks").hidden = open.length > 0;
   document.getElementById("no-past").hidden = past.length > 0;
 }
@@ -230,6 +191,7 @@ function receiveEvent(event) {
   storeEvent(event);
   drawPeaks();
   drawMarkers();
+  readNotifications();
 }
 
 function receiveValues(values) {
@@ -243,6 +205,7 @@ document.getElementById("property").addEventListener("change", (change) => {
   drawMarkers();
 });
 
+const readNotifications = followNotifications(boot, { timeOfDay }, drawPeaks);
 drawMap();
 legend();
 drawTable();

@@ -1,6 +1,7 @@
 """Compress and drop chunks by our own hand, each in a separate transaction.
 
-Only what is overdue is touched, so a run after TimescaleDB's scheduler has nothing to do.
+Only what is overdue is touched. After TimescaleDB's scheduler nothing is left to compress. Chunks are dropped here
+alone, each with a record of what was in it.
 """
 
 from pathlib import Path
@@ -24,9 +25,11 @@ def compress_chunks(connection: psycopg.Connection, may_continue: MayContinue) -
     return Progress(is_finished=True, detail=f"{len(chunks)} chunks compressed")
 
 
-def drop_old_chunks(connection: psycopg.Connection) -> Progress:
-    """Drop the chunks that [retention] no longer stores, of readings and of each of the means."""
-    cursor = connection.cursor(row_factory=scalar_row)
-    tables = cursor.execute(_QUERIES["select_dropping_tables"]).fetchall()
-    count = sum(cursor.execute(_QUERIES["drop_chunks"], {"relation": table}).fetchone() or 0 for table in tables)
-    return Progress(is_finished=True, detail=f"{count} chunks dropped")
+def drop_old_chunks(connection: psycopg.Connection, may_continue: MayContinue) -> Progress:
+    """Drop the chunks that [retention] no longer stores, of readings and of each of the means; record each of them."""
+    chunks = connection.execute(_QUERIES["select_old_chunks"]).fetchall()
+    for count, (relation, chunk) in enumerate(chunks):
+        if not may_continue():
+            return Progress(is_finished=False, detail=f"{count} of {len(chunks)} chunks dropped")
+        connection.execute(_QUERIES["remove_chunk"], {"relation": relation, "chunk": chunk})
+    return Progress(is_finished=True, detail=f"{len(chunks)} chunks dropped")

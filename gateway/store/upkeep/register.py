@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import scalar_row
 
 from alerting.sql import load_queries
-from gateway.store.retention import RetentionSettings, has_timescale
+from gateway.store.retention import RetentionSettings, has_timescale, remove_retention_policies
 from gateway.store.upkeep.work import Work, select_works
 
 QUERIES = load_queries(Path(__file__).with_name("upkeep.sql"))
@@ -25,6 +25,7 @@ def register_works(connection: psycopg.Connection, settings: RetentionSettings) 
         connection.execute(QUERIES["delete_other_works"], {"works": works})
         if timescale:
             connection.execute(QUERIES["register_limits"], _list_limits(settings))
+            remove_retention_policies(connection)
     return works
 
 

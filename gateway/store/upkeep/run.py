@@ -107,6 +107,6 @@ def _do(connection: psycopg.Connection, settings: RetentionSettings, work: Work,
         case Work.COMPRESSION:
             return compress_chunks(connection, may_continue)
         case Work.RETENTION:
-            return drop_old_chunks(connection)
+            return drop_old_chunks(connection, may_continue)
         case Work.PRUNING:
             return Progress(is_finished=True, detail=str(prune_old_rows(connection, settings)))

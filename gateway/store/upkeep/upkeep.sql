@@ -87,11 +87,9 @@ ORDER BY i.range_start
 -- name: compress_chunk
 SELECT compress_chunk(%(chunk)s::regclass, if_not_compressed => true)
 
--- name: select_dropping_tables
-SELECT relation FROM storage_limit WHERE drop_after IS NOT NULL ORDER BY relation
+-- name: select_old_chunks
+-- Chunks that [retention] no longer stores, oldest first.
+SELECT relation, chunk FROM overdue_chunks() WHERE work = 'retention' ORDER BY since, relation, chunk
 
--- name: drop_chunks
-SELECT count(*) FROM (
-    SELECT drop_chunks(l.relation::regclass, older_than => now() - l.drop_after)
-    FROM storage_limit l WHERE l.relation = %(relation)s
-) AS dropped
+-- name: remove_chunk
+SELECT remove_chunk(%(relation)s, %(chunk)s, 'retention')

@@ -1,8 +1,9 @@
 """The works of upkeep, when each is due, and from when on it stands still. Pure.
 
-TimescaleDB's scheduler refreshes means, compresses and drops chunks by itself. Its jobs can fail for weeks without
-notice, and then late readings are missing from means, and disks fill. `piekwacht upkeep run` therefore does the same
-work: a means if the scheduler has not refreshed it of late, and every chunk that is overdue.
+TimescaleDB's scheduler refreshes means and compresses chunks by itself. Its jobs can fail for weeks without notice, and
+then late readings are missing from means, and disks fill. `piekwacht upkeep run` therefore does the same work: a means
+if the scheduler has not refreshed it of late, and every chunk that is overdue. Only upkeep drops chunks and deletes
+rows, because each removal must be recorded.
 """
 
 from collections.abc import Mapping

@@ -1256,6 +1256,8 @@ def check_correction(
     values = {"rule": published["rule"] or "-", "corrected": format_value(published["corrected"])}
     if claim["stamped_at"] not in {None, claim["observed_at"]}:
         return make_step("correction", UNCHECKED, "dated", values=values)
+    if (published["rule"] or "").startswith("calibration/"):
+        return check_calibration(claim, rules, batches, values)
     name = tuple((published["rule"] or "").split(" "))
     documents = [rule for rule in rules if rule.kind == "correction-rule" and tuple(rule.fields) == name]
     if not documents:
@@ -1280,6 +1282,81 @@ def check_correction(
     if not is_covered([opened.batch for opened in batches if opened.batch], minute_ms):
         return make_step("correction", UNCHECKED, "minute", values=values)
     return make_step("correction", OK, values=values)
+
+
+COEFFICIENTS = ("offset", "slope", "humiditySlope", "kappa")
+CONSTANTS = {"density": 1.65, "highestWaterActivity": 0.95}
+
+
+def calibrate(value: float | None, humidity: float | None, terms: Mapping[str, float]) -> float | None:
+    """Value by the coefficients of a calibration; None if it needs a humidity that is missing or too high."""
+    growth, slope = 1.0, terms["humiditySlope"]
+    if value is None:
+        return None
+    if slope or terms["kappa"]:
+        if humidity is None or not 0 <= humidity <= 100:
+            return None
+        activity = humidity / 100
+        if terms["kappa"] and activity > CONSTANTS["highestWaterActivity"]:
+            return None
+        if terms["kappa"]:
+            growth = 1 + terms["kappa"] / CONSTANTS["density"] * activity / (1 - activity)
+    corrected = terms["offset"] + terms["slope"] * value / growth + slope * (humidity or 0.0)
+    return float(f"{corrected:.12g}") if math.isfinite(corrected) else None
+
+
+def check_calibration(
+    claim: Mapping[str, Any], rules: Sequence[Document], batches: Sequence[Opened], values: Mapping[str, Any]
+) -> VerificationStep:
+    """Step of a value that a calibration of its node corrects; the coefficients are in its document."""
+    published = claim["published"]
+    documents = [
+        rule
+        for rule in rules
+        if rule.kind == "calibration"
+        and f"calibration/{rule.fields[0]}/{rule.fields[1]} {rule.fields[2]}" == published["rule"]
+    ]
+    if not documents:
+        return make_step("correction", UNCHECKED, "document", values=values)
+    try:
+        terms = read_coefficients(claim, documents[0])
+        minute_ms = parse_time(claim["observed_at"]) // MINUTE_MS * MINUTE_MS
+    except ProofError as error:
+        return make_step("correction", FALSE, reason=error, values={"computed": "?", **values})
+    if terms is None:
+        return make_step("correction", UNCHECKED, "version", values=values)
+    needs_humidity = bool(terms["humiditySlope"] or terms["kappa"])
+    humidity = mean_humidity(batches, minute_ms) if needs_humidity else None
+    computed = None if set(published["flags"]) & EXCLUDED else calibrate(claim["value"], humidity, terms)
+    values = {**values, "computed": format_value(computed), "humidity": format_value(humidity)}
+    if published["corrected"] is None and computed is not None:
+        return make_step("correction", UNCHECKED, "withheld", values=values)
+    if not is_close(computed, published["corrected"]):
+        return make_step("correction", FALSE, values=values)
+    if needs_humidity and not is_covered([opened.batch for opened in batches if opened.batch], minute_ms):
+        return make_step("correction", UNCHECKED, "minute", values=values)
+    return make_step("correction", OK, values=values)
+
+
+def read_coefficients(claim: Mapping[str, Any], document: Document) -> dict[str, float] | None:
+    """Coefficients of a calibration that holds for the claim; None for other constants. Raises ProofError."""
+    node, name, _, since = document.fields
+    if (node, name) != (claim["node"], claim["property"]):
+        raise ProofError(f"the calibration is of {name} of {node}")
+    value = document.value if type(document.value) is dict else {}
+    parameters: Any = value.get("parameters")
+    until: Any = value.get("until", 0)
+    has_form = type(parameters) is dict and set(parameters) == {*COEFFICIENTS, *CONSTANTS}
+    if not has_form or not all(type(number) in NUMBER for number in parameters.values()):
+        raise ProofError("the document has not the form of a calibration")
+    if type(until) not in {str, type(None)}:
+        raise ProofError("the document has not the form of a calibration")
+    if {key: parameters[key] for key in CONSTANTS} != CONSTANTS:
+        return None
+    at = parse_time(claim["observed_at"])
+    if at < parse_time(since) or (until is not None and at >= parse_time(until)):
+        raise ProofError("the calibration does not hold at that time")
+    return {key: float(parameters[key]) for key in COEFFICIENTS}
 
 
 def mean_humidity(batches: Sequence[Opened], minute_ms: int) -> float | None:

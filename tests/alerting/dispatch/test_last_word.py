@@ -93,7 +93,7 @@ async def test_an_end_that_changes_is_corrected_and_one_that_does_not_is_told_on
 async def test_a_peak_of_a_closed_plume_that_was_none_is_corrected_to_who_heard_of_the_plume(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
-            other, other_ended = peak("e1", 3, peak=120.0)
+            other, other_ended = peak("e1", 3, peak=120.0, excess=111.6)
             await deliver_in_turn(database, *peak("e0", 0), other, other_ended)
             change(database, CALM)
             await wait_until(lambda: len(server.received) == 2)
@@ -174,7 +174,7 @@ def test_a_summary_covers_every_event_and_has_the_worst(facts):
     alerts = [
         make_ended_alert(
             event_id=str(n), onset=ONSET + timedelta(minutes=start), end=ONSET + timedelta(minutes=start + lasts),
-            severity=severity, peak=height, station=station,
+            severity=severity, peak=height, excess=height, station=station,
         )
         for n, (start, lasts, severity, height, station) in enumerate(facts)
     ]  # fmt: skip

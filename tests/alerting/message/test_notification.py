@@ -134,16 +134,15 @@ def test_a_signal_that_falls_is_never_said_to_rise():
         "observed_property": "voc_raw",
     }
     contents = text_of(make_alert(**facts, property_name={"nl": "VOC", "en": "VOC"}))
-    assert (
-        contents.subject == "Piek VOC bij Wijk aan Zee: daalde naar 28842 ticks (94 % van de achtergrond), losse meting"
-    )
-    for words in ("Laagste waarde", "Onder achtergrond", "1755 ticks", "Dit ruwe signaal daalt"):
+    assert contents.subject == "Piek VOC bij Wijk aan Zee: daalde naar 94 % van de achtergrond, losse meting"
+    for words in ("Laagste waarde", "94 % van de achtergrond", "Dit ruwe signaal daalt"):
         assert words in contents.text
         assert words in contents.html
+    assert "ticks" not in contents.text + contents.html
     assert "Hoogste waarde" not in contents.text
     assert "×" not in contents.text
     english = render_email(Notification(alert=make_alert(**facts), id="x", language="en"), public_url=URL)
-    assert "fell to 28842 ticks (94 % of its background)" in english.subject
+    assert "fell to 94 % of its background" in english.subject
 
 
 def test_what_is_known_of_wind_neighbours_and_facilities_is_told():

@@ -117,6 +117,8 @@ FACES: dict[str, list[Face]] = {
     "/api/v1/events": [Face(path="/api/v1/events?kind=peak", read=read_json)],
     "/api/v1/events/{id}": [Face(path="/api/v1/events/{event}", read=read_json)],
     "/api/v1/events/{id}/revisions": [Face(path="/api/v1/events/{event}/revisions", read=read_json)],
+    "/api/v1/plumes": [Face(path="/api/v1/plumes", read=read_json)],
+    "/api/v1/plumes/{id}": [Face(path="/api/v1/plumes/{plume}", read=read_json)],
     "/feeds/now.geojson": [Face(path="/feeds/now.geojson", read=read_json)],
     "/feeds/today.csv": [
         Face(path="/feeds/today.csv", read=read_csv),
@@ -128,6 +130,7 @@ FACES: dict[str, list[Face]] = {
         for format_ in ("atom", "rss")
     ],
     "/feeds/events/{id}.cap": [Face(path="/feeds/events/{event}.cap", read=read_feed)],
+    "/feeds/plumes/{id}.cap": [Face(path="/feeds/plumes/{plume}.cap", read=read_feed)],
     **{
         f"{prefix}{route}": [Face(path=f"{prefix}{path}", read=read_page) for path in paths]
         for prefix in ("", "/nl", "/en")
@@ -137,6 +140,7 @@ FACES: dict[str, list[Face]] = {
             "/stations/{id}": [f"/stations/{{station}}?period={p}" for p in ("last_hour", "day", "week", "year")],
             "/events": ["/events"],
             "/events/{id}": ["/events/{event}"],
+            "/plumes/{id}": ["/plumes/{plume}"],
             "/status": ["/status"],
         }.items()
     },

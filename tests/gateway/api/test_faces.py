@@ -50,9 +50,16 @@ CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
 FACTS = ("peak", "background", "excess", "confidence", "severity", "unit", "revision")
 TIMES = ("onset", "peak_at", "detected_at", "end")
 
-MACHINE_FACES = {"/api/v1/events", "/api/v1/events/{id}", "/api/v1/events/{id}/revisions", "/api/v1/live"}
-FEEDS = {"/feeds/{collection}.{format_}", "/feeds/events/{id}.cap", "/api/v1/alerts", "/api/v1/alerts/{id}"}
-PAGES = {"/", "/events", "/events/{id}", "/stations/{id}"}
+MACHINE_FACES = {"/api/v1/events", "/api/v1/events/{id}", "/api/v1/events/{id}/revisions", "/api/v1/live",
+                 "/api/v1/plumes", "/api/v1/plumes/{id}"}  # fmt: skip
+FEEDS = {
+    "/feeds/{collection}.{format_}",
+    "/feeds/events/{id}.cap",
+    "/feeds/plumes/{id}.cap",
+    "/api/v1/alerts",
+    "/api/v1/alerts/{id}",
+}
+PAGES = {"/", "/events", "/events/{id}", "/plumes/{id}", "/stations/{id}"}
 STAFF_FACES = {"/inspector", "/inspector/events/{id}", "/api/v1/events/{id}/explanation"}
 ANSWERS = {"/acknowledge/{token}": "its headline is that of the mail", "/inspector/silence": "lists headlines"}
 # Routes that show no event: values of stations, the registry, accounts, silences, files and the state of the service.
@@ -164,6 +171,10 @@ async def test_programs_get_the_same_values_from_every_document(api, alert, brok
     event = (await api.get(f"/api/v1/events/{alert.event_id}")).json()
     check_document(event, alert)
     check_document((await api.get("/api/v1/events")).json()["items"][0], alert)
+    plume = (await api.get(f"/api/v1/plumes/{alert.plume}")).json()
+    check_document(plume["events"][0], alert)
+    check_document(plume, alert, ("severity", "confidence", "onset", "end", "detected_at", "revision"))
+    assert (await api.get("/api/v1/plumes")).json()["items"] == [plume]
     revisions = (await api.get(f"/api/v1/events/{alert.event_id}/revisions")).json()["items"]
     check_document(revisions[-1], alert, ("peak", "background", "excess", "confidence", "onset", "end", "revision"))
     told = (await api.get("/api/v1/alerts")).json()["items"][0]
@@ -182,11 +193,12 @@ async def test_people_read_the_same_figures_in_feeds_and_on_pages(api, alert, la
     for form in ("atom", "rss"):
         feed = (await api.get(f"/feeds/events.{form}?lang={language}")).text
         check_text(readable(feed), alert, language)
-    cap = ET.fromstring((await api.get(f"/feeds/events/{alert.event_id}.cap")).content)
-    check_cap(cap, alert)
-    page = readable((await api.get(f"/{language}/events/{alert.event_id}")).text)
-    check_text(page, alert, language)
-    assert severity_text(alert.severity, language) in page
+    for path in (f"events/{alert.event_id}", f"plumes/{alert.plume}"):
+        cap = ET.fromstring((await api.get(f"/feeds/{path}.cap")).content)
+        check_cap(cap, alert)
+        page = readable((await api.get(f"/{language}/{path}")).text)
+        check_text(page, alert, language)
+        assert severity_text(alert.severity, language) in page
     for path in ("", "events"):
         listed = readable((await api.get(f"/{language}/{path}")).text)
         assert f"{format_number(alert.peak, language)} µg/m³" in listed

@@ -90,7 +90,12 @@ async def fetch_names(client) -> dict[str, object]:
     """The ids that addresses need, of the peak and of its datastream."""
     events = (await client.get("/api/v1/events?kind=peak")).json()["items"]
     datastreams = (await client.get("/api/v1/datastreams?property=pm2_5")).json()["items"]
-    return {"station": STATION, "event": events[0]["id"], "datastream": datastreams[0]["id"]}
+    return {
+        "station": STATION,
+        "event": events[0]["id"],
+        "plume": events[0]["plume"],
+        "datastream": datastreams[0]["id"],
+    }
 
 
 async def read_face(client, face: Face, names):

@@ -58,7 +58,7 @@ def test_a_value_with_an_excluded_flag_changes_no_event_of_the_air(flag, value, 
     with_invalid = analyze(inject(clean, np.array(sorted(places)), flag, value))
     assert facts(with_invalid) == facts(events)
     assert all(event.confidence < 0.1 for event in with_invalid if event.kind is EventKind.SENSOR)
-    assert [alert for alert in build_alerts(with_invalid, REGISTRY) if alert.kind == "sensor"] == []
+    assert [alert for alert in build_alerts(with_invalid, REGISTRY, {}) if alert.kind == "sensor"] == []
 
 
 @pytest.mark.parametrize("flag", list(INVALID_FLAGS))
@@ -71,7 +71,7 @@ def test_an_event_of_invalid_readings_alone_is_of_the_sensor_and_raises_no_alarm
     assert (event.kind, event.change) == (EventKind.SENSOR, EventChange.ENDED)
     assert flag.name.lower() in event.reasons
     assert event.confidence < 0.1
-    assert build_alerts([event], REGISTRY) == []
+    assert build_alerts([event], REGISTRY, {}) == []
 
 
 @pytest.mark.parametrize("flag", list(INVALID_FLAGS))

@@ -4,7 +4,15 @@ import psycopg
 import pytest
 
 from gateway.errors import StartError
-from gateway.store.migrate import Migration, SchemaError, find_pending, load_migrations, migrate, select_for_server
+from gateway.store.migrate import (
+    Migration,
+    SchemaError,
+    check_timescale,
+    find_pending,
+    load_migrations,
+    migrate,
+    select_for_server,
+)
 
 
 def test_an_empty_database_gets_every_migration_once(empty_database):
@@ -101,3 +109,15 @@ def test_states_per_datastream_become_states_per_node(empty_database):
             "SELECT node_id, component, cardinality(datastreams), state FROM node_state"
         ).fetchall()
     assert states == [("n", "quality", 2, b"pm10!pm2_5")]
+
+
+@pytest.mark.parametrize(
+    ("version", "is_accepted"),
+    [("2.17.2", False), ("1.99", False), ("2.18.0", True), ("2.23.1", True), ("3.0-dev", True)],
+)
+def test_an_old_timescaledb_is_refused_with_the_remedy(version, is_accepted):
+    if is_accepted:
+        check_timescale(version)
+        return
+    with pytest.raises(SchemaError, match=f"the server has TimescaleDB {version}, and 2.18 is the oldest"):
+        check_timescale(version)

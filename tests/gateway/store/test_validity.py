@@ -21,7 +21,7 @@ def test_each_flag_has_exactly_one_class():
 
 
 def test_the_migration_holds_the_functions_of_this_version():
-    text = (files("gateway.store") / "migrations" / "0100_validity.sql").read_text()
+    text = (files("gateway.store") / "migrations" / "0184_validity_estimates.sql").read_text()
     assert text.endswith(build_functions())
 
 

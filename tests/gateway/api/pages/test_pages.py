@@ -1,4 +1,4 @@
-"""Pages: plumes, lists by day, charts of single readings, and frames."""
+"""Pages: lists by day, charts of single readings, and frames."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -6,29 +6,9 @@ from datetime import UTC, datetime, timedelta
 from lxml import etree
 
 from gateway.api.pages.chart import Chart, Line
-from gateway.api.pages.plumes import group_into_plumes
 from tests.gateway.api.observation_batches import ingest_observations
 
 AT = datetime(2026, 11, 21, 16, tzinfo=UTC)
-
-
-def event(seconds, name="pm2_5", *, station="a", severity="minor", end="later", change="ended"):
-    onset = (AT + timedelta(seconds=seconds)).isoformat()
-    return {"station": station, "kind": "peak", "onset": onset, "observedProperty": name, "severity": severity,
-            "end": end, "change": change}  # fmt: skip
-
-
-def test_properties_that_rise_together_at_one_station_are_one_plume():
-    peaks = [event(5, "pm10"), event(3, "voc_raw", severity="moderate"), event(0), event(0, station="b"), event(-300)]
-    first, other_station, earlier = group_into_plumes(peaks)
-    assert first.main["observedProperty"] == "voc_raw"
-    assert [member["observedProperty"] for member in first.others] == ["pm2_5", "pm10"]
-    assert other_station.main["station"] == "b"
-    assert earlier.others == []
-
-
-def test_an_open_and_an_ended_peak_are_two_plumes():
-    assert len(group_into_plumes([event(0, end=None, change="opened"), event(0, "pm10")])) == 2
 
 
 def test_a_chart_starts_at_zero_unless_the_scale_is_arbitrary():

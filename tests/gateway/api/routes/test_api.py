@@ -121,6 +121,23 @@ async def test_an_event_is_listed_and_has_a_permanent_address(api, pipeline, nod
     assert (await api.get("/api/v1/events", params={"open": "true"})).json()["items"] == []
 
 
+async def test_a_damaged_context_costs_no_event_its_place_in_the_list(api, pipeline, node, database):
+    await ingest_observations(pipeline, node)
+    whole = (await api.get("/api/v1/events")).json()["items"]
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("""UPDATE event SET around = '{"wind": {"direction": "north"}}'""")
+    (damaged,) = (await api.get("/api/v1/events", params={"limit": 1000})).json()["items"]
+    assert damaged["around"]["words"]["en"] == "The stored surroundings cannot be read."
+    assert [{**damaged, "around": None}] == [{**event, "around": None} for event in whole]
+    for address in (
+        f"/nl/events/{damaged['id']}",
+        "/nl/events",
+        "/feeds/events.atom",
+        f"/feeds/events/{damaged['id']}.cap",
+    ):
+        assert (await api.get(address)).status_code == 200, address
+
+
 INVALID_REQUESTS = [
     ("/api/v1/stations?colour=red", 400, "'colour'"),
     ("/api/v1/stations/nowhere", 404, "nowhere"),
