@@ -30,6 +30,7 @@ _COMMANDS = (
     ("upkeep", "refresh means, compress and delete old data; show what stands still", "gateway.cli.upkeep"),
     ("key", "create the signing key of the gateway or of a public log", "gateway.cli.signing_key"),
     ("site", "register areas, sites, stations and nodes", "gateway.cli.site"),
+    ("basemap", "add, list and remove archives of map tiles for the pages", "gateway.cli.basemap"),
     ("ca", "create the area's certificate authority and issue certificates", "gateway.enrolment.ca_command"),
     ("node", "enrol, renew, configure and revoke nodes", "gateway.enrolment.node_command"),
     ("calibration", "add and show versions of the calibration of a sensor", "gateway.cli.calibration"),

@@ -18,10 +18,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway.access import install
+from gateway.api.data.area_base import load_bases
 from gateway.api.data.averages import MeanCache
 from gateway.api.data.database import Database
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.data.log_heads import LogHeads
+from gateway.api.data.playback import PlaybackCache
+from gateway.api.data.tile_cache import TileCache
 from gateway.api.feeds import routes as feeds
 from gateway.api.http import openapi, problems, static_files
 from gateway.api.http.cache import Cache, RequestIndex, TtlCache
@@ -35,6 +38,7 @@ from gateway.api.live import routes as live
 from gateway.api.live.admission import Admission
 from gateway.api.live.hub import Hub
 from gateway.api.live.protocol import LiveProtocol
+from gateway.api.pages import first_screen
 from gateway.api.pages import routes as pages
 from gateway.api.routes import (
     acknowledge,
@@ -47,11 +51,12 @@ from gateway.api.routes import (
     log,
     observations,
     places,
+    playback,
     plumes,
     proofs,
     security_txt,
 )
-from gateway.api.routes.basemap import TileCache
+from gateway.api.routes.basemap import MapSources
 from gateway.api.schemas.schema import LICENCE
 from gateway.api.settings import ApiSettings
 from gateway.errors import StartError
@@ -69,7 +74,8 @@ def create_app(
 ) -> FastAPI:
     """Build the application; its connections open and close with its lifespan. `dossiers` None: it offers none."""
     database = Database(dsn)
-    latest_values = LatestValues(database)
+    map_sources = MapSources(settings.base_map, load_bases(settings.base_map.folder))
+    latest_values = LatestValues(database, map_sources.bases)
     hub = Hub(settings, latest_values)
     tile_cache = TileCache(settings.base_map)
 
@@ -105,6 +111,8 @@ def create_app(
     app.state.latest_values, app.state.hub = latest_values, hub
     app.state.cache, app.state.request_index, app.state.mean_cache = Cache(), RequestIndex(), MeanCache(database)
     app.state.status_cache, app.state.tile_cache = TtlCache(), tile_cache
+    app.state.playback_cache = PlaybackCache(database)
+    app.state.map_sources, app.state.area_bases = map_sources, map_sources.bases
     app.state.public_log, app.state.log_heads = public_log, LogHeads(public_log)
     problems.install(app, COMMON_HEADERS)
     openapi.install(app)
@@ -113,7 +121,10 @@ def create_app(
     app.state.admission = Admission(app.state.anonymous_limit, settings.max_viewers)
     app.add_middleware(HeadersMiddleware)
     service.install(app, dsn, dossiers)
-    for route_module in (index, places, observations, events, plumes, alerts, live, detection, proofs, inspector):
+    api_modules = (
+        index, places, observations, playback, events, plumes, first_screen, alerts, live, detection, proofs, inspector,
+    )  # fmt: skip
+    for route_module in api_modules:
         app.include_router(route_module.router, prefix="/api/v1")
     app.include_router(health.router)
     app.include_router(security_txt.router)

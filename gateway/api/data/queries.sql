@@ -105,6 +105,20 @@ FROM means_1day(%(ids)s::int[], %(start)s, %(end)s, %(time_zone)s) m
 LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 day', m.bucket + interval '12 hours', 'epoch')
 ORDER BY m.bucket DESC, m.datastream_id DESC
 
+-- name: select_minute_means
+-- The means of one minute of many datastreams, for a page that looks back at it.
+SELECT m.datastream_id AS datastream, m.mean, m.max, m.count, m.valid_count
+FROM means_1min(%(ids)s::int[], %(start)s, %(end)s) m
+WHERE m.mean IS NOT NULL ORDER BY m.datastream_id
+
+-- name: select_playback
+-- Per datastream its minutes with a mean: how many minutes after the start, and the mean in steps of the resolution.
+SELECT m.datastream_id AS datastream,
+       array_agg((extract(epoch FROM m.bucket - %(start)s::timestamptz) / 60)::int ORDER BY m.bucket) AS minutes,
+       array_agg(floor(m.mean / %(resolution)s::float8 + 0.5) ORDER BY m.bucket) AS steps
+FROM means_1min(%(ids)s::int[], %(start)s, %(end)s) m
+WHERE m.mean IS NOT NULL GROUP BY m.datastream_id ORDER BY m.datastream_id
+
 -- name: select_events
 SELECT e.id, e.revision, e.change, e.kind, e.area_id AS area, e.station_id AS station, s.name AS station_name,
        e.property_id AS observed_property, p.unit, e.severity, e.onset, e.peak_at, e.detected_at, e.ended_at AS "end",

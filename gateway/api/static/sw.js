@@ -1,6 +1,6 @@
 // Without a network the app shows the offline page and its static files, never an old measurement.
 
-const CACHE_NAME = "piekwacht-1";
+const CACHE_NAME = "piekwacht-2";
 const VERIFY_CACHE_NAME = "piekwacht-verify"; // the page that checks figures fills it: static/verify/loading.js
 const OFFLINE_FILES = ["/nl/offline", "/en/offline", "/static/style.css", "/static/icon.svg", "/static/app.js"];
 

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from statistics import fmean
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,12 +14,6 @@ from tests.gateway.store.stored_readings import store_readings
 
 START = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 ABSURD = 6553.4
-
-
-@pytest.fixture
-def connection(database, node):
-    with psycopg.connect(database) as connection:
-        yield connection
 
 
 def fetch_means(connection, ids, *, averaging="1min", start=START, hours=3.0, zone="Europe/Amsterdam"):
@@ -154,7 +147,7 @@ def test_the_expected_count_is_unknown_for_fewer_than_three_steps(connection):
     assert [mean.expected_count for mean in fetch_means(connection, [id_])] == [None]
 
 
-def test_two_datastreams_do_not_mix(connection, database):
+def test_two_datastreams_do_not_mix(connection):
     id_ = store_readings(connection, START, [(8.0, 0)] * 60)
     other = store_readings(connection, START, [(20.0, 0)] * 60, observed_property="pm10")
     means = fetch_means(connection, [id_, other])
