@@ -64,7 +64,9 @@ async def take(page: Page, name: str, *, size: ViewportSize, url: str = "", html
     """Photograph an address, or a text as a page; mails and screens in their whole length."""
     await page.set_viewport_size(size)
     if url:
-        await page.goto(url)
+        response = await page.goto(url)
+        if response is None or not response.ok:
+            sys.exit(f"{url} answers {response and response.status}: see the log of the demo")
         await page.wait_for_timeout(4_000)
     else:
         await page.set_content(html)

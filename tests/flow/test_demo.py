@@ -74,8 +74,7 @@ def check_past(folder: Path) -> None:
         assert {kind for kind, *_ in events} >= {"peak", "regional", "humidity"}
         assert [(late, notified) for _, late, _, notified in events] == [(True, 0)] * len(events)
         assert connection.execute(PAST_FLAGS, {"end": plan.end}).fetchone() == (True, True)
-        (stored,) = connection.execute("SELECT max(index) IS NOT NULL FROM log_leaf").fetchone() or (None,)
-        assert stored
+        assert connection.execute("SELECT count(*) > 1000 FROM log_leaf").fetchone() == (True,)
 
 
 def find_ingesting_gateway(folder: Path) -> int | None:
