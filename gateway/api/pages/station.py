@@ -125,25 +125,16 @@ async def show_station(  # noqa: PLR0917 - they are query parameters
             plumes=newest_plumes,
             averaging=interval.averaging.value,
             rule=rule,
-            is_calibrated=isinstance(rule, CalibrationVersion),
             moment=moment,
             nothing_measured=moment.at is not None and not means,
             candidates=candidates,
             compared=compared,
             wind_plot=wind_plot,
             polar=polar,
+            is_calibrated=isinstance(rule, CalibrationVersion),
             boot=boot,
         ),
     )
-
-
-def find_shown_rule(latest_values: LatestValues, station: str, name: str) -> AppliedRule | None:
-    """The rule that the page names: of the node that measures there, at this moment; None: nothing is corrected."""
-    if not latest_values.registry.has_correction(station, name):
-        return None
-    window = latest_values.windows.get(station, {}).get(name)
-    node = "" if window is None else window.node
-    return latest_values.registry.find_applied_rule(node, name, datetime.now(UTC)) or find_rule(name)
 
 
 def choose_interval(view: View, period: str, moment: PageMoment) -> ChartInterval:
@@ -194,6 +185,15 @@ def describe_chart(chart: Chart, interval: ChartInterval, moment: PageMoment, *,
             [format_instant(span.start), format_instant(span.end)] for span in chart.spans if span.css == "flagged"
         ],
     }
+
+
+def find_shown_rule(latest_values: LatestValues, station: str, name: str) -> AppliedRule | None:
+    """The rule that the page names: of the node that measures there, at this moment; None: nothing is corrected."""
+    if not latest_values.registry.has_correction(station, name):
+        return None
+    window = latest_values.windows.get(station, {}).get(name)
+    node = "" if window is None else window.node
+    return latest_values.registry.find_applied_rule(node, name, datetime.now(UTC)) or find_rule(name)
 
 
 def build_moment_span(view: View, moment: PageMoment) -> list[MarkedPeriod]:

@@ -152,3 +152,15 @@ def test_two_datastreams_do_not_mix(connection):
     other = store_readings(connection, START, [(20.0, 0)] * 60, observed_property="pm10")
     means = fetch_means(connection, [id_, other])
     assert {(mean.datastream, mean.mean) for mean in means} == {(id_, 8.0), (other, 20.0)}
+
+
+def test_an_interval_that_changes_between_two_hours_gives_each_hour_and_the_day_its_expected_count(connection):
+    """Once a minute, and once a second from one hour on: a day of which no reading is missing is complete."""
+    day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    change = day + timedelta(hours=22)
+    id_ = store_readings(connection, day, [(8.0, 0)] * (22 * 60), step=60.0)
+    store_readings(connection, change, [(8.0, 0)] * 7200, step=1.0)
+    hours = fetch_means(connection, [id_], averaging="1h", start=day, hours=24)
+    assert [row.expected_count for row in hours] == [row.readings for row in hours] == [60] * 22 + [3600] * 2
+    (mean,) = fetch_means(connection, [id_], averaging="1day", start=day, hours=24, zone="UTC")
+    assert mean.expected_count == mean.readings == 22 * 60 + 7200
