@@ -242,6 +242,10 @@ async def test_without_an_archive_the_library_for_it_is_not_loaded(open_page):
     page = await open_page()
     await expect(page.locator("path.base.sea")).to_have_count(1)
     assert not [response.url for response in page.received if "protomaps" in response.url]
+    sizes = [
+        (await response.request.sizes())["responseBodySize"] for response in page.received if "live" not in response.url
+    ]
+    assert 30_000 < sum(sizes) <= 100_000, "the first load"
 
 
 async def test_an_archive_is_drawn_over_the_drawn_base_map(open_page, town):
