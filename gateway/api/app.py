@@ -17,11 +17,15 @@ from typing import cast
 import uvicorn
 from fastapi import FastAPI
 
+from alerting.subscriptions.settings import SubscriptionSettings
 from gateway.access import install
+from gateway.api.data.area_base import load_bases
 from gateway.api.data.averages import MeanCache
 from gateway.api.data.database import Database
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.data.log_heads import LogHeads
+from gateway.api.data.playback import PlaybackCache
+from gateway.api.data.tile_cache import TileCache
 from gateway.api.feeds import routes as feeds
 from gateway.api.http import openapi, problems, static_files
 from gateway.api.http.cache import Cache, RequestIndex, TtlCache
@@ -35,6 +39,7 @@ from gateway.api.live import routes as live
 from gateway.api.live.admission import Admission
 from gateway.api.live.hub import Hub
 from gateway.api.live.protocol import LiveProtocol
+from gateway.api.pages import first_screen
 from gateway.api.pages import routes as pages
 from gateway.api.routes import (
     acknowledge,
@@ -47,13 +52,16 @@ from gateway.api.routes import (
     log,
     observations,
     places,
+    playback,
     plumes,
     proofs,
     security_txt,
 )
-from gateway.api.routes.basemap import TileCache
+from gateway.api.routes.basemap import MapSources
 from gateway.api.schemas.schema import LICENCE
 from gateway.api.settings import ApiSettings
+from gateway.api.subscriptions import routes as subscription_routes
+from gateway.api.subscriptions import service as subscription_service
 from gateway.errors import StartError
 from gateway.mqtt.settings import BrokerSettings
 from gateway.system.gc_tuning import freeze_gc
@@ -66,10 +74,16 @@ def create_app(
     broker: BrokerSettings,
     public_log: PublicLogSettings | None = None,
     dossiers: DossierMaker | None = None,
+    *,
+    subscriptions: SubscriptionSettings | None = None,
 ) -> FastAPI:
-    """Build the application; its connections open and close with its lifespan. `dossiers` None: it offers none."""
+    """Build the application; its connections open and close with its lifespan.
+
+    It offers no dossiers if `dossiers` is None, and nobody can subscribe if `subscriptions` is.
+    """
     database = Database(dsn)
-    latest_values = LatestValues(database)
+    map_sources = MapSources(settings.base_map, load_bases(settings.base_map.folder))
+    latest_values = LatestValues(database, map_sources.bases)
     hub = Hub(settings, latest_values)
     tile_cache = TileCache(settings.base_map)
 
@@ -107,6 +121,8 @@ def create_app(
     app.state.latest_values, app.state.hub = latest_values, hub
     app.state.cache, app.state.request_index, app.state.mean_cache = Cache(), RequestIndex(), MeanCache(database)
     app.state.status_cache, app.state.tile_cache = TtlCache(), tile_cache
+    app.state.playback_cache = PlaybackCache(database)
+    app.state.map_sources, app.state.area_bases = map_sources, map_sources.bases
     app.state.public_log, app.state.log_heads = public_log, LogHeads(public_log)
     problems.install(app, COMMON_HEADERS)
     openapi.install(app)
@@ -115,7 +131,11 @@ def create_app(
     app.state.admission = Admission(app.state.anonymous_limit, settings.max_viewers)
     app.add_middleware(HeadersMiddleware)
     service.install(app, dsn, dossiers)
-    for route_module in (index, places, observations, events, plumes, alerts, live, detection, proofs, inspector):
+    subscription_service.install(app, subscriptions, dsn)
+    api_modules = (
+        index, places, observations, playback, events, plumes, first_screen, alerts, live, detection, proofs, inspector,
+    )  # fmt: skip
+    for route_module in api_modules:
         app.include_router(route_module.router, prefix="/api/v1")
     app.include_router(health.router)
     app.include_router(security_txt.router)
@@ -125,6 +145,7 @@ def create_app(
     app.include_router(log.router)
     app.include_router(feeds.router)
     app.include_router(acknowledge.router(dsn))
+    app.include_router(subscription_routes.router)
     app.include_router(pages.router)  # last, because it answers every address that no other router has
     return app
 
@@ -143,9 +164,11 @@ async def serve(
     broker: BrokerSettings,
     public_log: PublicLogSettings | None = None,
     dossiers: DossierMaker | None = None,
+    *,
+    subscriptions: SubscriptionSettings | None = None,
 ) -> None:
     """Serve until cancelled, then close all live streams and stop within about 3 s."""
-    app = create_app(settings, dsn, broker, public_log, dossiers)
+    app = create_app(settings, dsn, broker, public_log, dossiers, subscriptions=subscriptions)
     link_header = f"Link: {licence_headers(settings)['Link']}\r\n".encode()
     config = uvicorn.Config(
         app,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, field
@@ -12,21 +13,34 @@ _LONGEST_CONTACT = timedelta(days=366)  # RFC 9116 recommends less than a year
 
 
 class BaseMapSettings(Struct, frozen=True, kw_only=True):
-    """`[api.base_map]`: a base map below the stations.
+    """`[api.base_map]`: the layers of the map below the stations. A drawn base map is always there.
 
-    url          address of a tile, with {z}, {x} and {y}; fetched by the API, never by a visitor's browser. Empty:
-                 the map shows only the outline of the areas
-    attribution  owner of the map, shown on it
-    min_zoom     lowest zoom level of the map
-    max_zoom     highest zoom level of the map
+    folder             own drawn base maps, `<area>/base.geojson`; without it: those that come with Piekwacht
+    archive_folder     archives of vector tiles (PMTiles) that `piekwacht basemap add` puts there
+    archive_megabytes  largest archive that `piekwacht basemap add` accepts, in 10^6 bytes
+    url                address of a tile of a map server, with {z}, {x} and {y}; fetched by the API, never by a
+                       visitor's browser. Empty: no tiles of a map server
+    attribution        owner of the map server's map, shown on it
+    min_zoom           lowest zoom level of the map server's map
+    max_zoom           highest zoom level of the map server's map
+    cache_folder       stored tiles of the map server, shown as well while it does not answer; without it: only in
+                       memory
+    cache_megabytes    most bytes of stored tiles, in 10^6; the oldest are deleted first
+    cache_days         days after which a stored tile is deleted
     """
 
     FORMER_KEYS: ClassVar[Mapping[str, str]] = {"lowest": "min_zoom", "highest": "max_zoom"}
 
+    folder: Path | None = None
+    archive_folder: Path | None = None
+    archive_megabytes: Annotated[int, Meta(ge=1)] = 500
     url: Annotated[str, Meta(pattern=r"^$|^https?://[^ ]*\{z\}[^ ]*$")] = ""
     attribution: str = "Kaartgegevens © Kadaster"
     min_zoom: Annotated[int, Meta(ge=0, le=22)] = 6
     max_zoom: Annotated[int, Meta(ge=0, le=22)] = 17
+    cache_folder: Path | None = None
+    cache_megabytes: Annotated[int, Meta(ge=1)] = 200
+    cache_days: Annotated[int, Meta(ge=1)] = 90
 
 
 class SecurityTxtSettings(Struct, frozen=True, kw_only=True):
@@ -69,6 +83,7 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     operator                 organisation that runs this site, named on pages and in exports
     contact                  address of a page with contact details
     email                    e-mail address for visitors
+    complaint_url            address of the authority's own form for complaints; empty: pages name the authority only
     base_map                 base map
     access                   limits, and how staff sign in
     security_txt             contact for reports of vulnerabilities
@@ -96,6 +111,7 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     operator: str = "Piekwacht"
     contact: str = "https://example.org/piekwacht"
     email: str = "piekwacht@example.org"
+    complaint_url: Annotated[str, Meta(pattern=r"^$|^https?://[^ ]+$")] = ""
     base_map: BaseMapSettings = BaseMapSettings()
     access: AccessSettings = AccessSettings()
     security_txt: SecurityTxtSettings | None = None

@@ -91,8 +91,8 @@ async def test_a_station_page_shows_an_interactive_chart_and_live_values(visit, 
 
 async def test_a_station_page_is_complete_without_javascript(visit, air):
     page = await visit("/nl/stations/wijk-aan-zee", java_script_enabled=False)
-    await expect(page.locator("svg.chart path.mean")).to_have_count(1)
-    await expect(page.locator("svg.chart .marked")).to_have_count(1)
+    await expect(page.locator("svg.wide path.mean")).to_have_count(1)
+    await expect(page.locator("svg.wide .marked")).to_have_count(1)
     await expect(page.locator("#hours")).to_be_visible()
     await expect(page.locator("#peaks li")).to_have_count(1)
     await save_screenshot(page, "station-no-script")
@@ -152,6 +152,8 @@ async def test_without_a_network_the_app_shows_the_offline_page(visit, air):
     await page.context.set_offline(True)
     await page.goto(page.url)
     await expect(page.locator("main")).to_contain_text("geen verbinding")
+    await expect(page.locator(".top")).to_have_css("display", "flex")  # the style sheet comes from the cache
+    assert await page.evaluate("document.querySelector('.brand img').naturalWidth") > 0
     page.complaints.clear()  # the browser logs errors about the missing network
     await page.context.set_offline(False)
     manifest = await page.evaluate("fetch('/nl/manifest.webmanifest').then((response) => response.json())")

@@ -30,6 +30,7 @@ ANY = {
     "before": None, "before_id": None, "key": None, "offset": 0, "limit": 500, "id": None, "open": None, "event": None,
     "ids": [1], "kinds": None, "time_zone": "Europe/Amsterdam", "at": START, "node": "ijm-001",
     "incarnation": "aaaaaaaaaaaa", "number": 1, "leaf": 0, "prefix": "detector", "patterns": ["none"],
+    "resolution": 0.1,
     "kind": None, "plumes": ["none"],
 }  # fmt: skip
 EMPTY = {  # queries without rows in this test's data

@@ -153,7 +153,9 @@ class EvidenceBuilder:
         self._database, self._batch = database, batch
         self._provers, self._prover, self._leaf = open_provers(logs, batch)
         if not batch.payload:
-            raise HTTPException(404, f"the signed bytes of {batch.describe()} were deleted by the limit of retention")
+            raise HTTPException(
+                404, f"the signed bytes of {batch.describe()} were deleted: see the removals in the log"
+            )
 
     async def build(self, claim: "Claim | None") -> EvidenceFile:
         """Build the file of the claim, or of the batch alone."""
@@ -291,7 +293,7 @@ async def fetch_claim(
     reading = readings[0]
     batches = await database.fetch(LoggedBatch, "select_logged_batches", {"ids": [reading.batch]})
     if not batches or not batches[0].payload:
-        raise HTTPException(404, "the signed bytes of this reading were deleted by the limit of retention")
+        raise HTTPException(404, "the signed bytes of this reading were deleted: see the removals in the log")
     published = await _publish_value(database, registry, station, name, reading)
     stamped_at = reading.stamped_at or reading.observed_at
     value, flags = _find_signed_value(batches[0].payload, name, to_ms(stamped_at))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 from fastapi import HTTPException
@@ -19,7 +20,9 @@ from msgspec import Raw
 from psycopg.rows import TupleRow
 
 from alerting.log import get_logger
+from gateway.api.data.area_base import AreaBase
 from gateway.api.data.database import Database
+from gateway.api.data.gazetteer import Gazetteer, build_gazetteer
 from gateway.api.data.loading import load_public_registry
 from gateway.api.data.minute_window import MinuteWindow
 from gateway.api.data.registry import PublicRegistry
@@ -63,9 +66,9 @@ class AppliedValues:
 class LatestValues:
     """Owned by one process. Call `refresh_if_stale` before reading."""
 
-    def __init__(self, database: Database) -> None:
-        self._database, self._seen_commit = database, 0
-        self.registry = PublicRegistry()
+    def __init__(self, database: Database, bases: Mapping[str, AreaBase] = MappingProxyType({})) -> None:
+        self._database, self._bases, self._seen_commit = database, bases, 0
+        self.registry, self.gazetteer = PublicRegistry(), Gazetteer(())
         self.windows: dict[str, dict[str, MinuteWindow]] = {}
         self.station_json: dict[str, Raw] = {}  # stations as JSON, until one of their values changes
         self._registry_version: int | None = None
@@ -119,6 +122,8 @@ class LatestValues:
             registry = await load_public_registry(self._database.fetch)
             windows = await self._load_windows(registry)
             self.registry, self.windows, self.station_json = registry, windows, {}
+            places = [place for id_ in registry.areas if id_ in self._bases for place in self._bases[id_].places]
+            self.gazetteer = build_gazetteer(places, registry.stations.values())
         finally:
             buffered, self._buffered = self._buffered, None
         for message in buffered:

@@ -23,6 +23,8 @@ COMMON_HEADERS = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     "Permissions-Policy": "geolocation=(), camera=(), microphone=()",
 }
+# of the first screen, whose script finds the nearest stations; it sends the position to nobody
+PERMISSIONS_WITH_GEOLOCATION = "geolocation=(self), camera=(), microphone=()"
 API_HEADERS = {
     "API-Version": VERSION,
     "Access-Control-Allow-Origin": "*",

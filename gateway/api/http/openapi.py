@@ -24,8 +24,10 @@ from gateway.api.schemas.places import (
     Station,
     Stations,
 )
+from gateway.api.schemas.playback import Playback, PlaybackPeak
 from gateway.api.schemas.plumes import Plume, Plumes
 from gateway.api.schemas.service import Landing, Problem
+from gateway.api.schemas.situations import Situation, Situations
 
 _REF = "#/components/schemas/{name}"
 _PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -50,7 +52,7 @@ _SCHEMA_TYPES = (
     Areas, Area, Sites, Site, Stations, Station, ObservedProperties, ObservedProperty, Datastreams,
     Datastream, Reading, Mean, Observations, Events, Event, Revisions, Plumes, Plume, Alerts, Alert,
     Landing, Correction, Corrections, Problem, detection.DetectionFigures, detection.DetectionFigure,
-    detection.SyntheticPeaks,
+    detection.SyntheticPeaks, Playback, PlaybackPeak, Situations, Situation,
 )  # fmt: skip
 
 

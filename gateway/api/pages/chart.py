@@ -96,13 +96,13 @@ class Chart:
         largest = max([*values, *(high for _, _, high in self.band)], default=1.0)
         lowest = min(values, default=0.0)
         if not self.from_zero and lowest < largest:
-            step = _round_step((largest - lowest) / 3)
+            step = round_step((largest - lowest) / 3)
             return floor(lowest / step) * step, ceil(largest / step) * step
-        step = _round_step(max(largest, 1e-3) / 4)
+        step = round_step(max(largest, 1e-3) / 4)
         top = max(step, ceil(largest * 1.02 / step) * step)
         if lowest >= 0:
             return 0.0, top
-        below = _round_step(-lowest / 2)
+        below = round_step(-lowest / 2)
         return floor(lowest / below) * below, top
 
     def x(self, at: datetime) -> float:
@@ -149,7 +149,7 @@ class Chart:
         )
 
     def _draw_grid(self, comma: str) -> list[str]:
-        parts, step = [], _round_step((self.top - self.bottom) / 4)
+        parts, step = [], round_step((self.top - self.bottom) / 4)
         value = self.bottom
         while value <= self.top + step / 1e6:
             y = self.y(value)
@@ -180,7 +180,7 @@ def build_ticks(start: datetime, end: datetime, max_ticks: int = 8) -> list[tupl
     return marks
 
 
-def _round_step(minimum: float) -> float:
+def round_step(minimum: float) -> float:
     """The smallest 1, 2 or 5 times a power of ten that is at least `minimum`."""
     power = 10.0 ** floor(log10(minimum))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= minimum * 0.999)

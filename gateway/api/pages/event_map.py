@@ -10,7 +10,10 @@ from math import cos, hypot, radians, sin
 from markupsafe import Markup, escape
 
 from alerting.vocabulary import compass_direction
+from gateway.api.data.area_base import AreaBase
+from gateway.api.data.area_wind import AreaWind
 from gateway.api.data.registry import SiteRow, StationRow
+from gateway.api.pages.base_drawing import Frame, Label, LabelPlacer, draw_base, list_labels
 from gateway.api.pages.formats import Formats
 from gateway.api.schemas.events import Around, Event, Wind
 from gateway.model.geodesy import offset_metres
@@ -19,6 +22,7 @@ _WIDTH, _HEIGHT, _MARGIN = 380.0, 260.0, 34.0
 _MIN_HALF_SECTOR = 22.5
 _MAX_DISTANCE_KM = 15.0  # markers farther from the station are not drawn
 _MIN_REACH_KM = 0.6  # shown to each side, even if all markers are nearer
+_MAX_PLACE_RANK = 3
 _SCALE_BAR_KM = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -32,8 +36,11 @@ class Marker:
     css: str
 
 
-def draw_event_map(formats: Formats, event: Event) -> Markup:
-    """SVG with north up; a known wind is a sector and an arrow. Empty if the registry lacks the station."""
+def draw_event_map(formats: Formats, event: Event, base: AreaBase | None = None) -> Markup:
+    """SVG with north up; a known wind is a sector and an arrow. Empty if the registry lacks the station.
+
+    `base`: the drawn base map of the event's area, below everything else.
+    """
     station = formats.registry.stations.get(event.station)
     if station is None:
         return Markup("")
@@ -44,10 +51,30 @@ def draw_event_map(formats: Formats, event: Event) -> Markup:
     return Markup(  # noqa: S704 - every text is escaped at its place
         f'<svg class="sketch" viewBox="{-_WIDTH / 2:.0f} {-_HEIGHT / 2:.0f} {_WIDTH:.0f} {_HEIGHT:.0f}" role="img" '
         f'aria-label="{escape(title)}"><title>{escape(title)}</title>'
+        + ("" if base is None else _draw_base(base, station, markers, scale))
         + (_draw_wind(wind) if wind else "")
         + "".join(_draw_marker(marker, scale) for marker in markers)
         + f'<circle class="here" r="7"/>{_draw_scale_bar(formats, scale)}{_draw_north_arrow(formats)}</svg>'
     )
+
+
+def _draw_base(base: AreaBase, station: StationRow, markers: Sequence[Marker], scale: float) -> str:
+    """The base map around the station, and the place names that no marker covers."""
+    frame = Frame(left=-_WIDTH / 2, top=-_HEIGHT / 2, right=_WIDTH / 2, bottom=_HEIGHT / 2)
+
+    def project(longitude: float, latitude: float) -> tuple[float, float]:
+        east, north = offset_metres(station.latitude, station.longitude, latitude, longitude)
+        return east / 1_000 * scale, -north / 1_000 * scale
+
+    placer = LabelPlacer(frame, character_width=6.0, height=13.0)
+    placer.take(0.0, 0.0, 9.0)
+    for marker in markers:
+        x, y = marker.east * scale, -marker.north * scale
+        placer.take(x, y, 7.0)
+        if marker.name:  # its name is beside it; a place of that name needs no second one
+            placer.place(Label(text=marker.name, x=x, y=y, css=""))
+    names = "".join(placer.draw(label) for label in list_labels(base, project, frame, _MAX_PLACE_RANK))
+    return draw_base(base, project, frame) + names
 
 
 def _choose_scale(markers: Sequence[Marker]) -> float:
@@ -63,6 +90,14 @@ def describe_wind(formats: Formats, around: Around) -> str:
         return ""
     direction_name = compass_direction(wind.direction, formats.language)
     return str(formats.texts["wind_from"].format(where=direction_name, speed=formats.number(wind.speed)))
+
+
+def describe_area_wind(formats: Formats, wind: AreaWind) -> str:
+    """`uit het westen, 4,2 m/s`, or that it is calm."""
+    if wind.direction is None:
+        return str(formats.texts["map_calm"])
+    where = compass_direction(wind.direction, formats.language)
+    return str(formats.texts["wind_from"].format(where=where, speed=formats.number(wind.speed)))
 
 
 def _build_markers(formats: Formats, around: Around, station: StationRow) -> list[Marker]:

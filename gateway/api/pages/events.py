@@ -16,7 +16,8 @@ from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS
 from gateway.api.pages.plume_texts import describe_notified, name_stations
 from gateway.api.pages.readings import GAP_SECONDS, ChartPoint, average_ten_seconds, fetch_readings
 from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing, strip_licence
-from gateway.api.pages.station import build_flag_spans, build_lines, build_peak_spans, estimate_background, fetch_means
+from gateway.api.pages.station import build_flag_spans, build_lines, build_peak_spans, estimate_background
+from gateway.api.pages.station_extras import fetch_means
 from gateway.api.routes import alerts, events, plumes
 from gateway.api.routes.alerts import AlertFilters
 from gateway.export.selection import Averaging
@@ -58,7 +59,7 @@ async def show_event(view: ViewDependency, id_: ItemId) -> HTMLResponse:
             is_short=is_short,
             neighbours=neighbours,
             sentence=describe_event(view, event),
-            event_map=draw_event_map(view, event),
+            event_map=draw_event_map(view, event, view.request.app.state.map_sources.bases.get(event.area)),
             wind=describe_wind(view, event.around),
             neighbours_text=describe_neighbours(view, event),
         ),

@@ -110,6 +110,12 @@ class Formats:
         """A number with all its digits, as configured."""
         return vocabulary.localize_decimal(f"{value:g}", self.language)
 
+    def distance(self, metres: float) -> str:
+        """A distance in metres, rounded to hundreds, or in kilometres."""
+        if metres < 950:
+            return f"{max(100, round(metres, -2)):.0f} m"
+        return f"{self.plain_number(round(metres / 1_000, 1))} km"
+
     def percent(self, value: float) -> str:
         """A share in whole percents, without the sign."""
         return f"{100 * value:.0f}"
@@ -151,6 +157,10 @@ class Formats:
     def iso_date_time(self, text: str) -> str:
         """Local date and time to the second with the UTC offset, for a `title`."""
         return f"{_local(text):%Y-%m-%d %H:%M:%S %z}"
+
+    def local_input(self, at: datetime) -> str:
+        """Local date and time as a form of a browser holds it."""
+        return f"{at.astimezone(LOCAL_TIMEZONE):%Y-%m-%dT%H:%M}"
 
     def duration(self, start: str, end: str | None) -> str:
         """A duration as text; without an end it lasts until now."""

@@ -9,7 +9,7 @@ from gateway.api.pages.event_texts import ChartPeriod, choose_chart_period
 from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS
 from gateway.api.pages.readings import GAP_SECONDS, average_ten_seconds, fetch_readings
 from gateway.api.pages.renderer import View
-from gateway.api.pages.station import fetch_means
+from gateway.api.pages.station_extras import fetch_means
 from gateway.api.schemas.plumes import Plume, PlumeEvent
 from gateway.export.selection import Averaging
 

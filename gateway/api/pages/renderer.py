@@ -19,6 +19,7 @@ from alerting.templates import load_templates
 from alerting.vocabulary import Language
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.data.log_heads import LogHeads, PublishedHead
+from gateway.api.http.headers import PERMISSIONS_WITH_GEOLOCATION
 from gateway.api.pages.formats import Formats
 from gateway.api.pages.plume_texts import describe_on_card, name_stations
 from gateway.api.routes.places import get_latest_values
@@ -63,6 +64,11 @@ class View(Formats):
         """The newest head of each public log, for the foot of every page; empty without a log."""
         heads: LogHeads = self.request.app.state.log_heads
         return heads.read(self.latest_values.registry.areas)
+
+    @property
+    def offers_notices(self) -> bool:
+        """Whether residents can subscribe to notices here."""
+        return self.request.app.state.subscription_pages is not None
 
     def has_no_data(self, at: str | None) -> bool:
         """Whether the newest reading is older than `[api] no_data_after_seconds`, or missing."""
@@ -147,14 +153,16 @@ def find_newest(minutes: Iterable[Minute]) -> str | None:
     return max((minute.observed_at for minute in minutes if minute.observed_at is not None), default=None)
 
 
-def respond_html(view: View, content: bytes, status: int = 200) -> HTMLResponse:
-    """The page as a response, with gzip if the browser accepts it."""
+def respond_html(view: View, content: bytes, status: int = 200, *, geolocation: bool = False) -> HTMLResponse:
+    """The page as a response, with gzip if the browser accepts it. `geolocation`: its script may ask where it is."""
     cache_control = "public, max-age=2" if status == 200 else "no-store"
     headers = {
         "Cache-Control": cache_control,
         "Content-Language": view.language,
         "Vary": "Accept-Language, Accept-Encoding",
     }
+    if geolocation:
+        headers["Permissions-Policy"] = PERMISSIONS_WITH_GEOLOCATION
     if "gzip" in view.request.headers.get("accept-encoding", ""):
         content, headers["Content-Encoding"] = gzip.compress(content, compresslevel=5, mtime=0), "gzip"
     return HTMLResponse(content, status, headers)

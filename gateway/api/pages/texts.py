@@ -6,3 +6,16 @@ LIVE_TEXTS = (
     "also", "second", "seconds_long", "minutes_long", "hours_long", "no_humidity",
     "humidity_flagged", "too_humid",
 )  # fmt: skip
+
+CHART_TEXTS = ("chart_zoom_in", "chart_zoom_out", "chart_zoom_all", "chart_hint", "share_moment")
+
+FIRST_SCREEN_TEXTS = (
+    "meaning_peak", "meaning_raised", "meaning_quiet", "meaning_no_data", "air_quiet_place", "air_no_data_place",
+    "air_far", "air_elsewhere", "place_no_postcode", "place_no_name", "location_refused", "location_unknown",
+    "location_private", "here", "nearest_to", "nearest_all", "own_stations", "star_add", "star_remove",
+)  # fmt: skip
+
+PLAYBACK_TEXTS = ("play", "pause", "playback_failed", "playback_frame", "moment_was", "share_moment", "back_to_now")
+
+# Of the map of stations: `map_<name>` in the catalogue, `<name>` in the script.
+MAP_TEXTS = ("wind", "looking", "peak_today", "no_peak_today", "chart", "stations_here")

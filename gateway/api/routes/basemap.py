@@ -1,62 +1,123 @@
-"""`/map`: tiles of the base map below the stations, if the operator configures one.
+"""`/map`: what the map shows below the stations: drawn base maps, archives of vector tiles, tiles of a map server.
 
-This process fetches the tiles, so that no visitor's browser contacts another host. Only tiles at or near our areas are
-fetched, each at most once a day for all visitors. A tile that cannot be fetched is 503; the map then shows the outline.
+Everything comes from this address, so that no visitor's browser contacts another host. Of a map server only tiles at or
+near our areas are fetched. A tile that cannot be had is 503; the map then shows the drawn base map.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import re
+import time
+from email.utils import parsedate_to_datetime
 from math import atan, degrees, pi, sinh
-from typing import Any
+from pathlib import Path
 
-import httpx
 from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import FileResponse
+from msgspec import json
 
+from gateway.api.data.area_base import AreaBase
 from gateway.api.data.latest_values import LatestValues
-from gateway.api.http.cache import Body, Cache
+from gateway.api.data.map_archive import SUFFIX, MapArchive, list_archives
+from gateway.api.data.outlines import box_of
+from gateway.api.data.pictures import media_type_of
+from gateway.api.data.tile_cache import TileCache
+from gateway.api.http.cache import Body
 from gateway.api.http.responses import respond
 from gateway.api.routes.places import get_latest_values
 from gateway.api.settings import BaseMapSettings
 
 router = APIRouter(prefix="/map", include_in_schema=False)
-_MAX_AGE = 86_400.0
-_MAX_TILE_BYTES = 524_288
-_CACHE_BYTES = 32 * 2**20
-_MARGIN_DEGREES = 0.3  # degrees around the areas
-_MEDIA_TYPES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
+_MARGIN_DEGREES = 0.3  # around the areas
+_BASE_SECONDS = 3_600.0
+_ARCHIVE_SECONDS = 10.0  # until a folder of archives is listed again
+_SINGLE_RANGE = re.compile(r"bytes=(\d{1,18}-\d{0,18}|-\d{1,18})")
 
 
-class TileCache:
-    """Tiles of the map server, cached in memory for a day. Owned by one process."""
+class MapSources:
+    """The drawn base maps and the archives of one process."""
 
-    def __init__(self, settings: BaseMapSettings) -> None:
-        self.settings, self._cache, self._download_slots = settings, Cache(_CACHE_BYTES), asyncio.Semaphore(6)
-        self._client: httpx.AsyncClient | None = None
+    def __init__(self, settings: BaseMapSettings, bases: dict[str, AreaBase]) -> None:
+        self.settings, self.bases = settings, bases
+        self._bodies: dict[str, Body] = {}
+        self._archives: dict[str, MapArchive] = {}
+        self._listed_at = -_ARCHIVE_SECONDS
 
-    @asynccontextmanager
-    async def open_client(self) -> AsyncIterator["TileCache"]:
-        """Keep connections to the map server open while the block runs."""
-        async with httpx.AsyncClient(timeout=5, headers={"User-Agent": "Piekwacht"}) as self._client:
-            yield self
+    def archives(self) -> dict[str, MapArchive]:
+        """The archives by name, as the folder had them some seconds ago."""
+        if time.monotonic() - self._listed_at >= _ARCHIVE_SECONDS:
+            self._archives = {archive.name: archive for archive in list_archives(self.settings.archive_folder)}
+            self._listed_at = time.monotonic()
+        return self._archives
 
-    async def get_tile(self, z: int, x: int, y: int) -> Body:
-        """One tile; raises HTTPException 503 if the map server does not deliver an image."""
-        return await self._cache.get(f"{z}/{x}/{y}", _MAX_AGE, lambda: self._download(z, x, y))
+    def drawing(self, area: str) -> Body | None:
+        """The drawn base map of an area as GeoJSON; None without one."""
+        base = self.bases.get(area)
+        if base is None:
+            return None
+        if area not in self._bodies:
+            self._bodies[area] = Body(json.encode(base.drawing))
+        return self._bodies[area]
 
-    async def _download(self, z: int, x: int, y: int) -> Body:
-        address = self.settings.url.replace("{z}", str(z)).replace("{x}", str(x)).replace("{y}", str(y))
-        try:
-            async with self._download_slots:
-                if self._client is None:
-                    raise HTTPException(503, "the map is not open yet")
-                response = await self._client.get(address)
-                response.raise_for_status()
-        except httpx.HTTPError:
-            raise HTTPException(503, "the map's server does not answer") from None
-        if len(response.content) > _MAX_TILE_BYTES or media_type_of(response.content) is None:
-            raise HTTPException(503, "the map's server sent no picture")
-        return Body(response.content)
+
+@router.get("/areas/{area}.geojson")
+async def show_area(request: Request, area: str) -> Response:
+    """The drawn base map of an area."""
+    sources: MapSources = request.app.state.map_sources
+    body = sources.drawing(area)
+    if body is None:
+        raise HTTPException(404, f"there is no base map of {area[:80]!r}")
+    return respond(request, body, max_age=_BASE_SECONDS, media="application/geo+json")
+
+
+@router.get("/archives/{name}" + SUFFIX)
+async def show_archive(request: Request, name: str) -> Response:
+    """An archive of vector tiles, whole or a range of it (RFC 9110, 14)."""
+    sources: MapSources = request.app.state.map_sources
+    archive = sources.archives().get(name)
+    if archive is None or not archive.path.is_file():
+        raise HTTPException(404, f"there is no archive {name[:80]!r}")
+    response = FileResponse(
+        archive.path,
+        media_type="application/vnd.pmtiles",
+        stat_result=archive.path.stat(),
+        headers={"Cache-Control": f"public, max-age={_BASE_SECONDS:.0f}"},
+    )
+    if _is_current(request, response):
+        kept = ("etag", "last-modified", "cache-control")
+        return Response(status_code=304, headers={name: response.headers[name] for name in kept})
+    _check_range(request, archive.path)
+    return response
+
+
+def _is_current(request: Request, response: FileResponse) -> bool:
+    """Whether the browser has this version of the file (RFC 9110, 13.1)."""
+    tags = request.headers.get("if-none-match")
+    if tags is not None:
+        return tags.strip() == "*" or response.headers["etag"] in {tag.strip() for tag in tags.split(",")}
+    since = request.headers.get("if-modified-since")
+    try:
+        return since is not None and parsedate_to_datetime(response.headers["last-modified"]) <= parsedate_to_datetime(
+            since
+        )
+    except ValueError:
+        return False
+
+
+def _check_range(request: Request, path: Path) -> None:
+    """Remove a Range that we need not understand: several ranges, other units. Raises HTTPException 416."""
+    wanted = request.headers.get("range")
+    if wanted is None:
+        return
+    match = _SINGLE_RANGE.fullmatch(wanted.strip())
+    size = path.stat().st_size
+    first, _, last = match[1].partition("-") if match else ("", "", "")
+    if match is None or (first and last and int(last) < int(first)):
+        request.scope["headers"] = [header for header in request.scope["headers"] if header[0] != b"range"]
+    elif (first and int(first) >= size) or (not first and int(last) == 0):
+        raise HTTPException(
+            416,
+            f"the file has {size} bytes; the range {wanted[:60]} is beyond its end",
+            {"Content-Range": f"bytes */{size}"},
+        )
 
 
 @router.get("/{z}/{x}/{y}.png")
@@ -68,13 +129,9 @@ async def show_tile(request: Request, z: int, x: int, y: int) -> Response:
         raise HTTPException(404, "there is no such tile")
     if not is_near_area(await get_latest_values(request), z, x, y):
         raise HTTPException(404, "there is no such tile: it lies outside our areas")
-    body = await tile_cache.get_tile(z, x, y)
-    return respond(request, body, max_age=_MAX_AGE, media=media_type_of(body.content) or "image/png")
-
-
-def media_type_of(content: bytes) -> str | None:
-    """The media type of a picture by its first bytes."""
-    return next((kind for prefix, kind in _MEDIA_TYPES.items() if content.startswith(prefix)), None)
+    tile = await tile_cache.get_tile(z, x, y)
+    media = media_type_of(tile.body.content) or "image/png"
+    return respond(request, tile.body, max_age=tile.max_age, media=media)
 
 
 def is_near_area(latest_values: LatestValues, z: int, x: int, y: int) -> bool:
@@ -83,26 +140,13 @@ def is_near_area(latest_values: LatestValues, z: int, x: int, y: int) -> bool:
         return False
     west, east = (n / 2**z * 360 - 180 for n in (x, x + 1))
     south, north = (degrees(atan(sinh(pi * (1 - 2 * n / 2**z)))) for n in (y + 1, y))
-    areas = latest_values.registry.areas.values()
-    return any(_is_near_outline(area.outline, west, east, south, north) for area in areas)
-
-
-def _is_near_outline(outline: Mapping[str, Any], west: float, east: float, south: float, north: float) -> bool:
-    """Whether a box, in degrees, lies within 0.3 degrees of the bounds of a GeoJSON geometry."""
-    corners = list(_iterate_positions(outline.get("coordinates", ())))
-    if not corners:
-        return False
-    longitudes, latitudes = [position[0] for position in corners], [position[1] for position in corners]
-    outside_longitudes = east < min(longitudes) - _MARGIN_DEGREES or west > max(longitudes) + _MARGIN_DEGREES
-    outside_latitudes = north < min(latitudes) - _MARGIN_DEGREES or south > max(latitudes) + _MARGIN_DEGREES
-    return not (outside_longitudes or outside_latitudes)
-
-
-def _iterate_positions(coordinates: Sequence[Any]) -> Iterator[Sequence[float]]:
-    """Every position in the coordinates of a GeoJSON geometry, at any depth."""
-    if coordinates and isinstance(coordinates[0], int | float):
-        yield coordinates
-        return
-    parts: Iterable[Any] = coordinates
-    for part in parts:
-        yield from _iterate_positions(part)
+    for area in latest_values.registry.areas.values():
+        box = box_of(area.outline)
+        if box is not None and (
+            west <= box[2] + _MARGIN_DEGREES
+            and east >= box[0] - _MARGIN_DEGREES
+            and south <= box[3] + _MARGIN_DEGREES
+            and north >= box[1] - _MARGIN_DEGREES
+        ):
+            return True
+    return False

@@ -1,6 +1,7 @@
 // Updates the page live; it is complete without this script. Every text is set as text, never as HTML.
 import { follow, stateWriter } from "./stream.js";
 import { element, formatter } from "./figures.js";
+import { createStationMap } from "./station_map.js";
 import { followNotifications, groupIntoPlumes, peakRow } from "./plumes.js";
 
 const boot = JSON.parse(document.getElementById("boot").textContent);
@@ -10,7 +11,6 @@ const home = boot.home;
 const { number, timeOfDay, unit, age, ratio, duration, ...format } = formatter(boot);
 const stations = new Map(boot.stations.map((feature) => [feature.id, feature]));
 const events = new Map(boot.events.map((event) => [event.id, event]));
-const markers = new Map();
 let shownProperty = document.getElementById("property").value;
 let newest = Math.max(0, ...boot.stations.flatMap((f) => Object.values(f.properties.newest).map((v) => timeOf(v))));
 
@@ -37,71 +37,11 @@ function storeValue(observation) {
 
 // --- map --------------------------------------------------------------------------------------
 
-let map = null;
-function drawMap() {
-  if (!window.L) return;
-  document.getElementById("map").classList.add("drawn"); // before Leaflet measures it
-  const baseMap = boot.baseMap;
-  map = L.map("map", { zoomSnap: baseMap ? 1 : 0.25, attributionControl: false, scrollWheelZoom: false });
-  if (baseMap) {
-    const attribution = element("span", { textContent: baseMap.attribution }).innerHTML; // escaped: it is shown as HTML
-    L.tileLayer("/map/{z}/{x}/{y}.png", { attribution, minZoom: baseMap.minZoom, maxZoom: baseMap.maxZoom }).addTo(map);
-    L.control.attribution({ prefix: false }).addTo(map);
-  }
-  const outline = L.geoJSON(boot.outlines, { style: { color: "#5c7a6b", weight: 2, fillColor: "#f4f2e6", fillOpacity: baseMap ? 0 : 1 }, interactive: false }).addTo(map);
-  for (const site of boot.sites) {
-    const label = element("span", { textContent: site.name });
-    L.marker([site.latitude, site.longitude], { icon: L.divIcon({ className: "site", html: label, iconAnchor: [5, 5] }), keyboard: false, interactive: false, zIndexOffset: -1000 }).addTo(map);
-  }
-  for (const feature of stations.values()) {
-    const [longitude, latitude] = feature.geometry.coordinates;
-    const marker = L.marker([latitude, longitude], { icon: icon(feature), zIndexOffset: zIndexOffset(feature), title: markerTitle(feature), alt: markerTitle(feature) }).addTo(map);
-    marker.bindPopup(() => popup(feature));
-    markers.set(feature.id, marker);
-  }
-  L.control.scale({ imperial: false }).addTo(map);
-  const places = boot.stations.map((f) => [f.geometry.coordinates[1], f.geometry.coordinates[0]]);
-  const bounds = places.length ? L.latLngBounds(places).pad(0.15) : outline.getBounds();
-  if (bounds.isValid()) map.fitBounds(bounds, { maxZoom: 13 });
-}
+const stationMap = createStationMap({ boot, stations, events, hasNoData, now, format: { ...format, number, timeOfDay, unit, age }, shown: () => shownProperty });
 
-function hasOpenPeak(id) {
-  return [...events.values()].some((e) => e.station === id && e.kind === "peak" && !e.end && e.change !== "voided");
-}
-
-// If markers overlap, a station with a peak is on top, then the highest value.
-function zIndexOffset(feature) {
-  const newestMinute = feature.properties.newest[shownProperty];
-  const value = hasNoData(newestMinute) ? 0 : (newestMinute?.mean ?? 0);
-  return (hasOpenPeak(feature.id) ? 2000 : 0) + Math.max(0, Math.min(1000, Math.round(value)));
-}
-
-function icon(feature) {
-  const value = feature.properties.newest[shownProperty];
-  const noData = hasNoData(value);
-  const steps = boot.colourSteps[shownProperty];
-  const step = !noData && steps && value.mean !== null ? ` c${steps.filter((s) => value.mean >= s).length}` : "";
-  const name = `marker${noData ? " silent" : step}${hasOpenPeak(feature.id) ? " peaking" : ""}`;
-  const text = noData || value.mean === null ? "–" : Math.abs(value.mean) >= 1000 ? `${Math.round(value.mean / 1000)}k` : String(Math.round(value.mean));
-  return L.divIcon({ className: name, html: element("span", { textContent: text }), iconSize: [36, 36] });
-}
-
-const meanText = (value) => `${number(value.mean)} ${unit(value.unit)}, ${averagings[value.averaging]}`;
-
-// What a marker says to the pointer and to a screen reader: the number on it is a mean, and of what.
-function markerTitle(feature) {
-  const value = feature.properties.newest[shownProperty];
-  const name = feature.properties.name;
-  return hasNoData(value) || value.mean === null ? name : `${name}: ${meanText(value)}`;
-}
-
-function popup(feature) {
-  const rows = Object.entries(feature.properties.newest)
-    .filter(([name]) => document.querySelector(`#property option[value="${name}"]`))
-    .map(([name, v]) => element("div", { textContent: `${boot.names[name] ?? name}: ${hasNoData(v) ? "–" : meanText(v)}` }));
-  const link = element("a", { href: `${home}stations/${encodeURIComponent(feature.id)}`, textContent: feature.properties.name });
-  return element("div", {}, element("strong", {}, link), ...rows);
-}
+// Shows a moment of the past: {property, unit, values by station id, peaks: station ids}. null: live again.
+export const showFrame = (frame) => stationMap.showFrame(frame);
+export const showStation = (id) => stationMap.showStation(id);
 
 function legend() {
   const legendElement = document.getElementById("legend");
@@ -119,6 +59,7 @@ function legend() {
 // --- table and lists ----------------------------------------------------------------------------
 
 function drawTable() {
+  if (boot.moment) return; // the table shows that moment
   for (const feature of stations.values()) {
     const row = document.querySelector(`tr[data-station="${CSS.escape(feature.id)}"]`);
     if (!row) continue;
@@ -148,18 +89,6 @@ function drawPeaks() {
   document.getElementById("no-past").hidden = past.length > 0;
 }
 
-function drawMarkers() {
-  for (const [id, marker] of markers) {
-    const next = icon(stations.get(id));
-    const before = marker.getIcon();
-    marker.setZIndexOffset(zIndexOffset(stations.get(id)));
-    marker.options.title = marker.options.alt = markerTitle(stations.get(id));
-    marker.getElement()?.setAttribute("title", marker.options.title);
-    marker.getElement()?.setAttribute("aria-label", marker.options.title);
-    if (before.options.className !== next.options.className || before.options.html.textContent !== next.options.html.textContent) marker.setIcon(next);
-  }
-}
-
 let drawIsScheduled = false;
 function scheduleDraw() {
   if (drawIsScheduled) return;
@@ -167,7 +96,7 @@ function scheduleDraw() {
   setTimeout(() => {
     drawIsScheduled = false;
     drawTable();
-    drawMarkers();
+    stationMap.draw();
   }, 250);
 }
 
@@ -190,7 +119,7 @@ function storeEvent(event) {
 function receiveEvent(event) {
   storeEvent(event);
   drawPeaks();
-  drawMarkers();
+  stationMap.draw();
   readNotifications();
 }
 
@@ -202,11 +131,11 @@ function receiveValues(values) {
 document.getElementById("property").addEventListener("change", (change) => {
   shownProperty = change.target.value;
   legend();
-  drawMarkers();
+  stationMap.draw();
 });
 
 const readNotifications = followNotifications(boot, { timeOfDay }, drawPeaks);
-drawMap();
+stationMap.open();
 legend();
 drawTable();
 follow({ onValues: receiveValues, onEvent: receiveEvent, onStale: () => reload().catch(() => {}), onState: stateWriter(words) });

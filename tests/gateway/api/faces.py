@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import httpx
 import pyarrow.parquet as pq
@@ -50,6 +51,27 @@ def walk_json(document: object, path: str = "") -> Iterator[tuple[str, object]]:
 def read_json(response: httpx.Response) -> Numbers:
     """Numbers of a JSON document."""
     return dict(walk_json(response.json()))
+
+
+def read_playback(response: httpx.Response) -> Numbers:
+    """Steps of a playback, by station and time: the frames move on every minute."""
+    document = response.json()
+    start = datetime.fromisoformat(document["start"])
+    return {
+        f"{station}/{(start + timedelta(minutes=i)).isoformat()}": step
+        for station, steps in document["stations"].items()
+        for i, step in enumerate(steps)
+        if step is not None
+    }
+
+
+def read_sentences(response: httpx.Response) -> Numbers:
+    """Sentences about the situations that hold numbers."""
+    document = response.json()
+    texts = {"headline": document["headline"], "facts": " ".join(document["facts"])}
+    for item in document["items"]:
+        texts |= {f"{item['station']}/{name}": str(item[name]) for name in ("value", "headline", "facts")}
+    return {name: text for name, text in texts.items() if re.search(r"\d", text)}
 
 
 def read_csv(response: httpx.Response) -> Numbers:
@@ -114,6 +136,8 @@ FACES: dict[str, list[Face]] = {
     "/api/v1/stations/{id}": [Face(path="/api/v1/stations/{station}", read=read_json)],
     "/api/v1/stations/{id}/observations": _observations("/api/v1/stations/{station}/observations"),
     "/api/v1/datastreams/{id}/observations": _observations("/api/v1/datastreams/{datastream}/observations"),
+    "/api/v1/playback": [Face(path="/api/v1/playback", read=read_playback)],
+    "/api/v1/situations": [Face(path="/api/v1/situations", read=read_sentences)],
     "/api/v1/events": [Face(path="/api/v1/events?kind=peak", read=read_json)],
     "/api/v1/events/{id}": [Face(path="/api/v1/events/{event}", read=read_json)],
     "/api/v1/events/{id}/revisions": [Face(path="/api/v1/events/{event}/revisions", read=read_json)],
@@ -135,7 +159,7 @@ FACES: dict[str, list[Face]] = {
         f"{prefix}{route}": [Face(path=f"{prefix}{path}", read=read_page) for path in paths]
         for prefix in ("", "/nl", "/en")
         for route, paths in {
-            "/": ["/"],
+            "/": ["/", "/?place=wijk-aan-zee"],
             "/widget/{id}": ["/widget/{station}"],
             "/stations/{id}": [f"/stations/{{station}}?period={p}" for p in ("last_hour", "day", "week", "year")],
             "/events": ["/events"],
@@ -181,9 +205,20 @@ WITHOUT_VALUES = {
     "/metrics": "counters of this process",
     "/static/{path:path}": "files",
     "/map/{z}/{x}/{y}.png": "a base map",
+    "/map/areas/{area}.geojson": "a base map",
+    "/map/archives/{name}.pmtiles": "a base map",
     "/acknowledge/{token}": "one event, by a link",
+    **{
+        f"{prefix}/waarschuw-mij{route}": "subscriptions of residents, without values"
+        for prefix in ("", "/nl", "/en")
+        for route in (
+            "", "/verzonden", "/bevestigen/{token}", "/beheren/{token}", "/beheren/{token}/gegevens.json",
+            "/stoppen/{token}",
+        )
+    },
     "/sw.js": "a script",
     "/robots.txt": "a text",
+    "/sitemap.xml": "addresses",
     "/verify.py": "a program",
     "/nl": "leads to the map",
     "/en": "leads to the map",
@@ -194,7 +229,7 @@ WITHOUT_VALUES = {
         for prefix in ("", "/nl", "/en")
         for route in (
             "/about", "/offline", "/manifest.webmanifest", "/inspector", "/inspector/events/{id}", "/inspector/silence",
-            "/verify",
+            "/verify", "/developers",
         )
     },
 }  # fmt: skip

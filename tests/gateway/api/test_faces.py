@@ -65,13 +65,15 @@ ANSWERS = {"/acknowledge/{token}": "its headline is that of the mail", "/inspect
 # Routes that show no event: values of stations, the registry, accounts, silences, files and the state of the service.
 NO_FACES = {
     "/account", "/api/v1", "/api/v1/account", "/api/v1/areas", "/api/v1/areas/{id}", "/api/v1/corrections",
-    "/api/v1/datastreams", "/api/v1/datastreams/{id}", "/api/v1/datastreams/{id}/observations",
+    "/api/v1/datastreams", "/api/v1/datastreams/{id}", "/api/v1/datastreams/{id}/observations", "/api/v1/playback",
+    "/api/v1/situations",
     "/api/v1/detection-figures", "/api/v1/events/{id}/acknowledgements", "/api/v1/observed-properties",
     "/api/v1/observed-properties/{id}", "/api/v1/openapi.json", "/api/v1/silences", "/api/v1/silences/{id}",
     "/api/v1/sites", "/api/v1/sites/{id}", "/api/v1/stations", "/api/v1/stations/{id}",
     "/api/v1/stations/{id}/exact-location", "/api/v1/stations/{id}/observations", "/about", "/feeds/now.geojson",
-    "/feeds/today.csv", "/healthz", "/manifest.webmanifest", "/map/{z}/{x}/{y}.png", "/metrics", "/offline", "/readyz",
-    "/robots.txt", "/.well-known/security.txt", "/nl", "/en", "/verify", "/verify.py",
+    "/feeds/today.csv", "/healthz", "/manifest.webmanifest", "/map/{z}/{x}/{y}.png",
+    "/map/areas/{area}.geojson", "/map/archives/{name}.pmtiles", "/metrics", "/offline", "/readyz",
+    "/robots.txt", "/sitemap.xml", "/developers", "/.well-known/security.txt", "/nl", "/en", "/verify", "/verify.py",
     "/api/v1/batches/{node}/{incarnation}/{number}/proof", "/api/v1/batches/{node}/{incarnation}/{number}/evidence",
     "/api/v1/stations/{id}/evidence", "/log/{area}/checkpoint", "/log/{area}/policy", "/log/{area}/timestamps/{name}",
     "/log/{area}/tile/{path:path}",

@@ -47,9 +47,11 @@ async def test_every_face_leads_with_the_same_event(api, plume, language):
     value = format_peak(leading["peak"], leading["background"], leading["unit"], language)
     figure = f"{value} {averaging_text('raw', language)}"
     severity = severity_text(plume["severity"], language)
-    for path in ("", "events", "stations/wijk-aan-zee?period=year"):
+    for path in ("", "events", "stations/wijk-aan-zee?period=month"):
         page = (await api.get(f"/{language}/{path}")).text
-        (row,) = re.findall(r'(?s)<li class="peak .*?</li>', page)
+        rows = re.findall(r'(?s)<li class="peak .*?</li>', page)
+        assert len(rows) == 1, path
+        (row,) = rows
         text = " ".join(readable(row).split())
         assert figure in text, path
         assert severity in text, path
