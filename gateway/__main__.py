@@ -50,6 +50,7 @@ _COMMANDS = (
     ),
     ("events", "detect a stored event again from the signed bytes", "gateway.cli.events"),
     ("alerts", "explain, acknowledge and silence alerts; check the alerting settings", "gateway.cli.alerts"),
+    ("subscriptions", "notify residents who subscribed; erase an address; make a key", "gateway.cli.subscriptions"),
     ("verify", "check a number, a batch or a dossier; trusts nobody, needs no network", "gateway.verification.command"),
     ("release", "sign the files of a release, or verify downloaded ones", "gateway.cli.release"),
     ("witness", "sign the heads of public logs that only grew; runs on a Pi", "gateway.cli.witness"),

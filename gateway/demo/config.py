@@ -40,6 +40,7 @@ def write_settings(
     webhook: str,
     replay: bool,
     public_log: PublicLogSettings | None = None,
+    vapid_key: Path | None = None,
 ) -> Path:
     """`piekwacht.toml` of the demo: what an operator would write, with everything on loopback."""
     secret = path.with_name("webhook.secret")
@@ -87,9 +88,25 @@ webhook = [{{ url = "{webhook}", secret_file = "{secret}" }}]
 [[alerting.route]]
 receiver = "omgevingsdienst"
 match = ['area="ijmond"', 'property=~"pm2_5|ch4"']
-"""
+
+{_describe_subscriptions(vapid_key)}"""
     )
     return path
+
+
+def _describe_subscriptions(vapid_key: Path | None) -> str:
+    """`[subscriptions]`: the form works, and its mails go to the demo's own mailbox."""
+    if vapid_key is None:
+        return ""
+    return f"""[subscriptions]
+calm_minutes = 0.5
+complaint_url = "https://example.org/klacht"
+complaint_name = "de omgevingsdienst"
+
+[subscriptions.push]
+key_file = "{vapid_key}"
+contact = "mailto:piekwacht@example.org"
+"""
 
 
 def _describe_public_log(settings: PublicLogSettings | None) -> str:

@@ -19,8 +19,10 @@ from rich.console import Console
 from rich.live import Live
 
 from alerting.sql import load_queries
+from alerting.subscriptions.push_message import create_vapid_key
 from gateway.demo import config, live_world, nodes, public_log, reconciliation, stations, terminal
 from gateway.demo.inspector_login import InspectorLogin, create_login
+from gateway.demo.mailbox_page import MailboxPage
 from gateway.demo.past import Past
 from gateway.demo.receivers import Mailbox, ReceivedNotification, Webhook
 from gateway.demo.state import DemoState, load_state
@@ -108,6 +110,7 @@ class Demo:
         self._dsn = postgres.create_database("piekwacht")
         migrate(self._dsn)
         mailbox = self._stack.enter_context(Mailbox(self._received.append))
+        self._mailbox_url = self._stack.enter_context(MailboxPage(lambda: list(self._received))).url
         webhook = self._stack.enter_context(Webhook(self._received.append))
         signer = nodes.load_or_create_key(self._folder / "gateway.key", "gateway.ijmond")
         nodes.write_agent_settings(self._nodes, self._describe_sensors(demo_stations), broker.settings, signer.verifier)
@@ -125,6 +128,7 @@ class Demo:
                 self._stack, self._folder / "public-log", f"{_HOST}:{self._options.port}"
             ),
             replay=not self._options.live,
+            vapid_key=self._load_vapid_key(),
         )
         self._past.allow_storing()
         self._print(f"starting the gateway ({broker.program}, PostgreSQL) ...")
@@ -182,6 +186,13 @@ class Demo:
             self._gateway.stop()
         return result
 
+    def _load_vapid_key(self) -> Path:
+        """Return the key of notices in browsers; made at the first start in this folder."""
+        path = self._folder / "vapid.pem"
+        if not path.exists():
+            create_vapid_key(path)
+        return path
+
     def _is_ingesting(self) -> bool:
         """Whether the gateway is subscribed: messages sent earlier would wait for a repetition."""
         try:
@@ -227,7 +238,12 @@ class Demo:
         return f"http://{_HOST}:{self._options.port}"
 
     def _describe_addresses(self) -> list[str]:
-        lines = [f"map: {self._address}/", f"API: {self._address}/api/v1/stations", f"metrics: {self._address}/metrics"]
+        lines = [
+            f"map: {self._address}/",
+            f"mailbox: {self._mailbox_url}",
+            f"API: {self._address}/api/v1/stations",
+            f"metrics: {self._address}/metrics",
+        ]
         if self._login is not None:
             login = self._login
             lines += [

@@ -253,6 +253,18 @@ SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM 
 FROM alerting.outbox o JOIN alerting.inbox i ON i.event_id = o.event_id AND i.revision = o.revision
 WHERE o.state IN ('delivered', 'partial') AND o.round = 0 AND o.created_at >= %(start)s
 
+-- name: summarise_notice_delay
+-- Seconds from the commit of an event to a subscriber's notice at the mail server or push service, and notices that wait:
+-- how many, and for how many seconds the oldest has been due.
+SELECT count(*) AS count,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM d.ended_at - d.committed_at)) AS median,
+       percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM d.ended_at - d.committed_at)) AS percentile_99,
+       (SELECT count(*) FROM subscriptions.notice n WHERE n.next_attempt_at <= now()) AS waiting,
+       coalesce((SELECT extract(epoch FROM now() - min(n.next_attempt_at)) FROM subscriptions.notice n
+                 WHERE n.next_attempt_at <= now()), 0)::float8 AS waiting_seconds
+FROM subscriptions.delivery d
+WHERE d.outcome = 'delivered' AND d.committed_at IS NOT NULL AND d.ended_at >= %(start)s
+
 -- name: select_upkeep
 SELECT work, done_at, failed_at, error, now() AS read_at FROM upkeep_done()
 
