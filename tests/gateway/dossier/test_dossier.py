@@ -25,6 +25,8 @@ from gateway.dossier.exhibits import read_verifier
 from gateway.dossier.request import EventRequest, PeriodRequest
 from gateway.errors import StartError
 from gateway.model.timestamps import format_instant
+from gateway.quality.calibration import CalibrationVersion
+from gateway.store.calibrations import add_calibration
 from tests.gateway.api.conftest import running_api
 from tests.gateway.dossier.conftest import PUBLISHER, read_json, unpack
 from tests.gateway.enrolled_node import T0
@@ -313,3 +315,26 @@ def test_the_order_of_files_does_not_change_the_bag(contents, seconds):
     assert write_bag("b", contents, {"A": "b"}, moment) == write_bag("b", reverse, {"A": "b"}, moment)
     unpacked = unpack(write_bag("b", contents, {}, moment))
     assert {f"data/{path}": content for path, content in contents.items()}.items() <= unpacked.items()
+
+
+async def test_a_calibration_is_in_the_history_of_its_node_and_in_every_corrected_value(recorded, postgres):
+    source = psycopg.conninfo.conninfo_to_dict(recorded[0])["dbname"]
+    dsn = postgres.create_database("calibrated_dossier", template=source)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        ((node,),) = connection.execute(
+            "SELECT DISTINCT d.node_id FROM event e JOIN datastream d ON d.id = e.datastream_id WHERE e.id = %s",
+            [recorded[1]],
+        ).fetchall()
+        calibration = CalibrationVersion(
+            node=node, observed_property="pm2_5", version=0, valid_from=datetime(2020, 1, 1, tzinfo=UTC),
+            sensor_model="SPS30", serial="8F3A", slope=0.5, source="thirty days beside a reference", author="GGD",
+        )  # fmt: skip
+        label = add_calibration(connection, calibration).label
+    files = unpack((await build_dossier(dsn, EventRequest(event=recorded[1]), PUBLISHER)).content)
+    (page,) = (files[path].decode() for path in files if path.endswith(".html"))
+    assert f"{label} (SPS30 8F3A)" in page
+    assert "thirty days beside a reference" in page
+    assert [item["author"] for item in read_json(files, "corrections.json")["items"]] == [None, "GGD"]
+    (path,) = (path for path in files if "pm2_5-1min" in path and path.endswith(".csv"))
+    rows = list(csv.DictReader(io.StringIO(files[path].decode())))
+    assert {row["correction"] for row in rows if row["corrected"]} == {label}
