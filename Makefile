@@ -3,33 +3,38 @@ SHELL := /bin/sh
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 SHARED ?= ../shared
-.PHONY: help demo test check prose containers benchmark-detection faults attack fuzz fuzz-api configuration sensors pictures lock clean audit sbom release
+.PHONY: help demo test check types suite prose containers benchmark-detection faults attack fuzz fuzz-api configuration sensors pictures lock clean audit sbom release
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/prepared: requirements.lock pyproject.toml deploy/prepare hatch_build.py gateway/api/static/package-lock.json $(wildcard */locale/*/*/*.po)
-	sh deploy/prepare
+	sh deploy/prepare $(PREPARATION)
 
 demo: .venv/prepared  ## run all of Piekwacht on this machine: map, alerts, twelve simulated nodes (ARGS="--duration 60")
 	$(BIN)/piekwacht demo $(ARGS)
 
+# Types and prose are checked beside the tests, which wait for servers and browsers for a third of their time.
+test: PREPARATION := --for-tests
 test: .venv/prepared  ## run all checks and all tests but benchmarks and containers
 	sh deploy/prepare --test-programs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -m "not benchmark and not containers" -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(MAKE) --no-print-directory -j 2 suite types
+
+suite: .venv/prepared
+	$(BIN)/pytest -m "not benchmark and not containers" -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+types: .venv/prepared
+	nice $(BIN)/mypy
+	nice $(BIN)/lint-imports --no-cache
 	@$(MAKE) --no-print-directory prose ARGS=
 
 check: .venv/prepared  ## check format, lint, types and import contracts; run the fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
+	@$(MAKE) --no-print-directory types
 	$(BIN)/pytest -q -m "not slow and not browser and not timescale and not benchmark and not containers"
-	@$(MAKE) --no-print-directory prose ARGS=
 
 prose: .venv/prepared  ## find long sentences and banned terms in documents, docstrings and comments (ARGS="--only PATH...")
 	@sh deploy/prepare --node

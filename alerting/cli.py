@@ -79,6 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     maintenance.add_argument("--reason", required=True, help="goes on record")
     maintenance.set_defaults(action=_maintenance)
     silences = actions.add_parser("silences", help="list silences and maintenance, with author and end")
+    silences.add_argument("--json", action="store_true", help="print them as a JSON list")
     silences.set_defaults(action=_silences)
     check = actions.add_parser("check", help="check routes, channels and names against the registry; sends nothing")
     check.set_defaults(action=_check)
@@ -217,14 +218,19 @@ def _insert_silence(arguments: argparse.Namespace, match: list[str], kind: str, 
     print(f"{kind} {number} until {ends:%Y-%m-%dT%H:%M:%SZ}")
 
 
-def _silences(_arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
+def _silences(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str) -> None:
     from alerting.record.cases import CaseStore
 
     silences = asyncio.run(CaseStore(dsn).list_silences())
     set_aside = asyncio.run(CaseStore(dsn).find_silences_set_aside())
+    silences = sorted(silences, key=lambda silence: (silence.starts_at, silence.id))
+    if arguments.json:
+        entries = [{**msgspec.structs.asdict(row), "not_applied": set_aside.get(row.id)} for row in silences]
+        print(msgspec.json.encode(entries).decode())
+        return
     if not silences:
         print("nothing is silenced")
-    for silence in sorted(silences, key=lambda silence: (silence.starts_at, silence.id)):
+    for silence in silences:
         since, until = (f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for at in (silence.starts_at, silence.ends_at))
         match = ", ".join(silence.match)
         print(f"{silence.kind} {silence.id} by {silence.author}, {since} to {until}: {match}: {silence.reason}")

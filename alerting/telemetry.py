@@ -27,3 +27,19 @@ HEARTBEAT_TIME = Gauge(
     "piekwacht_alerting_heartbeat_timestamp_seconds", "When the outside world last took our heartbeat"
 )
 ACKNOWLEDGEMENTS = Counter("piekwacht_alert_answers_total", "What came of links in mails that were opened", ["outcome"])
+NOTICE_DECISIONS = Counter(
+    "piekwacht_notice_decisions_total", "Whether subscribers were notified of a plume, by reason", ["reason"]
+)
+NOTICES = Counter(
+    "piekwacht_notices_total",
+    "Attempts to send a notice to a subscriber, by channel and outcome",
+    ["channel", "outcome"],
+)
+NOTICE_DELAY = Histogram(
+    "piekwacht_notice_delay_seconds",
+    "From the event's COMMIT to a mail server or push service that took the notice",
+    ["channel"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 600),
+)
+NOTICE_QUEUE_SIZE = Gauge("piekwacht_notice_queue_size", "Notices to subscribers that wait")
+NOTICE_QUEUE_DELAY = Gauge("piekwacht_notice_queue_delay_seconds", "For how long the oldest notice has been due")

@@ -1,7 +1,8 @@
 """The command `piekwacht`: a table of subcommands, each in a module that is imported when it is called.
 
 Such a module has `add_arguments(parser)` and `run(args)`, which returns the exit code or None for 0. In `args.command`
-stands the name of the subcommand. Errors of configuration, gateway and alerting end with one line on standard error.
+stands the name of the subcommand, and `args.build_parser` makes the parser of all. Errors of configuration, gateway and
+alerting end with one line on standard error.
 """
 
 import argparse
@@ -36,6 +37,7 @@ _COMMANDS = (
     ("access", "manage the accounts and keys of staff; show the audit log", "gateway.cli.access"),
     ("doctor", "check the whole installation; print each problem with its remedy", "gateway.doctor.command"),
     ("quarantine", "list, show, retry and delete rejected payloads", "gateway.cli.quarantine"),
+    ("readings", "remove readings of a station on request", "gateway.cli.readings"),
     ("backtest", "run the detector over a recording", "gateway.evaluation.backtest"),
     ("export", "write a station's readings as CSV or Parquet", "gateway.cli.export"),
     ("dossier", "write all that is known of an event or a period to one file", "gateway.cli.dossier"),
@@ -48,10 +50,12 @@ _COMMANDS = (
     ),
     ("events", "detect a stored event again from the signed bytes", "gateway.cli.events"),
     ("alerts", "explain, acknowledge and silence alerts; check the alerting settings", "gateway.cli.alerts"),
+    ("subscriptions", "notify residents who subscribed; erase an address; make a key", "gateway.cli.subscriptions"),
     ("verify", "check a number, a batch or a dossier; trusts nobody, needs no network", "gateway.verification.command"),
     ("release", "sign the files of a release, or verify downloaded ones", "gateway.cli.release"),
     ("witness", "sign the heads of public logs that only grew; runs on a Pi", "gateway.cli.witness"),
     ("log", "check a whole public log; recover one after a backup was restored", "gateway.cli.log"),
+    ("completion", "print the script by which a shell completes these commands", "gateway.cli.completion"),
     ("demo", "run all of Piekwacht on this machine, with simulated nodes", "gateway.demo.command"),
 )
 _FORMER_COMMANDS = {"beside": "evaluate", "prune": "upkeep run"}
@@ -89,7 +93,7 @@ def build_parser(command_name: str | None = None) -> argparse.ArgumentParser:
         subparser = commands.add_parser(name, help=help_text)
         if command_name in {None, name}:
             module = import_module(module_name)
-            subparser.set_defaults(command=name, run=module.run)
+            subparser.set_defaults(command=name, run=module.run, build_parser=build_parser)
             module.add_arguments(subparser)
     return parser
 

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta, Struct, structs
 
 from alerting.settings import AlertingSettings
+from alerting.subscriptions.settings import SubscriptionSettings
 from edge_agent.configuration import load_toml
 from gateway.api.settings import ApiSettings
 from gateway.detection.settings import DetectionSettings
@@ -34,11 +35,12 @@ class TelemetrySettings(Struct, frozen=True, kw_only=True):
 
     `piekwacht api` serves its metrics at its own address, `[api]` host and port.
 
-    host             address that the metrics listen on
-    port             port of `piekwacht gateway`; of all services together for `piekwacht up`
-    alerting_port    port of `piekwacht alerting`, so that it can run on one machine with a gateway; without it:
-                     `port`
-    evaluation_port  port of `piekwacht evaluate`
+    host                address that the metrics listen on
+    port                port of `piekwacht gateway`; of all services together for `piekwacht up`
+    alerting_port       port of `piekwacht alerting`, so that it can run on one machine with a gateway; without it:
+                        `port`
+    evaluation_port     port of `piekwacht evaluate`
+    subscriptions_port  port of `piekwacht subscriptions run`
     """
 
     FORMER_KEYS: ClassVar[Mapping[str, str]] = {"beside_port": "evaluation_port"}
@@ -47,10 +49,16 @@ class TelemetrySettings(Struct, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=1, le=65535)] | None = None
     alerting_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
     evaluation_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    subscriptions_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
 
     def port_of(self, service: str) -> int | None:
         """The port of this service's own process; `piekwacht api` shows its metrics where it answers anyway."""
-        ports = {"api": None, "alerting": self.alerting_port or self.port, "evaluation": self.evaluation_port}
+        ports = {
+            "api": None,
+            "alerting": self.alerting_port or self.port,
+            "evaluation": self.evaluation_port,
+            "subscriptions": self.subscriptions_port,
+        }
         return ports.get(service, self.port)
 
 
@@ -66,6 +74,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     selftest: SelfTestSettings | None = None
     api: ApiSettings = ApiSettings()
     alerting: AlertingSettings = AlertingSettings()
+    subscriptions: SubscriptionSettings | None = None
     telemetry: TelemetrySettings = TelemetrySettings()
     log: LogSettings = LogSettings()
     public_log: PublicLogSettings | None = None

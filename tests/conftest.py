@@ -22,6 +22,23 @@ from gateway.system.embedded_servers import Broker, Postgres
 _DATABASE_NUMBER = itertools.count()
 _ROOT = Path(__file__).resolve().parents[1]
 
+# The files that take longest from end to end, the longest first.
+_LONG_FILES = (
+    "flow/test_demo.py",
+    "deploy/test_upgrade.py",
+    "flow/test_card_copies.py",
+    "faults/test_faults.py",
+    "flow/test_wrong_clock.py",
+    "deploy/test_release.py",
+    "deploy/test_deb.py",
+    "gateway/api/test_validity_law.py",
+    "gateway/api/http/test_openapi.py",
+    "gateway/api/http/test_every_route.py",
+    "gateway/test_ways_out.py",
+    "gateway/api/test_law_of_time.py",
+    "gateway/access/test_sign_in_load.py",
+)
+
 # Workers import hundreds of modules of tests, and tests start hundreds of processes: each module is compiled once.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -39,9 +56,16 @@ def pytest_configure():
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]):
-    """Put files with slow tests first: else two workers end with one file of minutes and nothing beside it."""
+    """Put long files first, then those with slow tests: else the last worker has minutes of work, and others have none.
+
+    A file that is in the list and not in the tree fails the run.
+    """
+    ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(_LONG_FILES)}
+    missing = [str(path) for path in ranks if not path.exists()]
+    if missing:
+        raise pytest.UsageError(f"_LONG_FILES in tests/conftest.py names files that are not there: {missing}")
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    items.sort(key=lambda item: (ranks.get(item.path, len(ranks)), -slow[item.path]))
 
 
 def pytest_collection_finish():

@@ -87,7 +87,7 @@ def main() -> None:
             color_system="truecolor",
             _environ={},
         )
-        console.print(terminal.render(demo._load_state()))
+        console.print(terminal.render(demo.load_state(), width=console.width, height=console.height))
         screen = console.export_html(theme=MONOKAI, inline_styles=True)
         asyncio.run(take_all(f"http://127.0.0.1:{port}", mail, screen))
         demo.finish()

@@ -56,7 +56,7 @@ def test_a_text_has_the_same_placeholders_in_every_language(domain):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize(("variable", "context"), [("w", "page"), ("i", "inspector")])
+@pytest.mark.parametrize(("variable", "context"), [("w", "page"), ("i", "inspector"), ("s", "subscribe")])
 def test_every_key_that_a_template_names_has_a_text(variable, context, language):
     texts = texts_of(context, language)
     for template in sorted((ROOT / "gateway/api/templates").glob("*.html")):

@@ -33,7 +33,7 @@ class _SubjectPolicy(EmailPolicy):
         return super().fold_binary(name, value)
 
 
-_WIRE_POLICY = _SubjectPolicy(linesep="\r\n", cte_type="7bit")
+WIRE_POLICY = _SubjectPolicy(linesep="\r\n", cte_type="7bit")
 
 
 async def deliver(
@@ -100,6 +100,6 @@ def _message_id(message_id: str) -> str:
 
 async def submit(message: EmailMessage, smtp: SmtpSettings, addressees: Sequence[str]) -> Delivery:
     """Submit the mail for these addressees; the header To names all, so that each sees who else was notified."""
-    content = message.as_bytes(policy=_WIRE_POLICY)  # the record hashes exactly these bytes
+    content = message.as_bytes(policy=WIRE_POLICY)  # the record hashes exactly these bytes
     sender = getaddresses([smtp.sender])[0][1]
     return await send(content, sender=sender, addressees=addressees, smtp=smtp)

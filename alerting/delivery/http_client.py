@@ -96,7 +96,7 @@ async def _request_from(prepared: _Request, address: str, backend: RecordingBack
     limits = prepared.timeout
     async with (
         asyncio.timeout((limits.connect or 0) + (limits.read or 0) + _BODY_TIMEOUT),
-        httpcore.AsyncConnectionPool(ssl_context=_ssl_context(), network_backend=backend) as pool,
+        httpcore.AsyncConnectionPool(ssl_context=get_ssl_context(), network_backend=backend) as pool,
         pool.stream(
             prepared.method,
             str(prepared.url.copy_with(host=address)),
@@ -105,7 +105,7 @@ async def _request_from(prepared: _Request, address: str, backend: RecordingBack
             extensions={"timeout": limits.as_dict(), "sni_hostname": prepared.url.host},
         ) as answer,
     ):
-        retry_after = parse_retry_after(_find_header(answer, b"retry-after"), datetime.now(UTC))
+        retry_after = parse_retry_after(find_header(answer, b"retry-after"), datetime.now(UTC))
         body, is_complete = await _read_body(answer)
         return Reply(status=answer.status, body=body, is_complete=is_complete, retry_after=retry_after)
 
@@ -121,7 +121,8 @@ def _build_headers(prepared: _Request) -> dict[str, str]:
     }
 
 
-def _find_header(answer: httpcore.Response, name: bytes) -> str:
+def find_header(answer: httpcore.Response, name: bytes) -> str:
+    """Return the header's value; empty without one. `name` in lower case."""
     return next((value.decode("latin-1") for key, value in answer.headers if key.lower() == name), "")
 
 
@@ -180,15 +181,22 @@ async def _read_body(answer: httpcore.Response) -> tuple[bytes, bool]:
 
 
 @cache
-def _ssl_context() -> ssl.SSLContext:
+def get_ssl_context() -> ssl.SSLContext:
     """Load the certificate authorities once per process: that takes longer than a whole delivery."""
     return httpx.create_ssl_context(trust_env=False)
 
 
 async def _resolve(url: httpx.URL, *, allow_private: bool) -> Sequence[str]:
-    """Return the addresses to connect to, in the resolver's order; empty if all are private and that is not allowed."""
     port = url.port or (80 if url.scheme == "http" else 443)
-    entries = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+    return await resolve_permitted(url.host, port, allow_private=allow_private)
+
+
+async def resolve_permitted(host: str, port: int, *, allow_private: bool) -> Sequence[str]:
+    """Return the addresses to connect to, in the resolver's order; empty if all are private and that is not allowed.
+
+    Raises OSError if the name cannot be resolved.
+    """
+    entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = dict.fromkeys(str(entry[4][0]) for entry in entries)
     permitted = [address for address in addresses if allow_private or is_public(address)]
     return permitted[:_MAX_ADDRESSES]

@@ -15,6 +15,17 @@ Feature = Literal["gebied", "station", "grootheid", "ernst", "soort", "kenmerk"]
 Rsin = Annotated[str, Meta(pattern=r"^[0-9]{9}$")]
 
 
+def is_mail_address(text: str) -> bool:
+    """Return whether mail can go to this address; only ASCII is."""
+    return _ADDRESS.fullmatch(text) is not None and text.isascii()
+
+
+def check_sender(sender: str) -> None:
+    """Raise SettingsError if this is no From header with one address."""
+    if not is_mail_address(parseaddr(sender)[1]) or not sender.isprintable():
+        raise SettingsError(f"sender {sender!r}: write Name <name@domain>")
+
+
 class SmtpSettings(Struct, frozen=True, kw_only=True):
     """`[alerting.smtp]`: the mail server. Its certificate must be valid.
 
@@ -41,9 +52,7 @@ class SmtpSettings(Struct, frozen=True, kw_only=True):
     answer_timeout: Annotated[float, Meta(gt=0, le=600)] = 120.0
 
     def __post_init__(self) -> None:
-        address = parseaddr(self.sender)[1]
-        if not _ADDRESS.fullmatch(address) or not address.isascii() or not self.sender.isprintable():
-            raise SettingsError(f"sender {self.sender!r}: write Name <name@domain>")
+        check_sender(self.sender)
 
     def password(self) -> str | None:
         """Read the password from its file. Raises OSError."""
@@ -62,7 +71,7 @@ class EmailSettings(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for address in self.to:
-            if not _ADDRESS.fullmatch(address) or not address.isascii():
+            if not is_mail_address(address):
                 raise SettingsError(f"{address!r} is no e-mail address: write name@domain in ASCII, one per string")
         if len({address.lower() for address in self.to}) != len(self.to):
             raise SettingsError(f"to: holds an address twice: {', '.join(self.to)}")

@@ -13,12 +13,12 @@ from alerting import telemetry
 from alerting.dispatch.inbox_worker import InboxWorker
 from alerting.dispatch.no_data_monitor import check_network
 from alerting.dispatch.timer_worker import TimerWorker
+from alerting.dispatch.worker import POLL_INTERVAL
 from alerting.rows import fetch_one
 from alerting.settings import AlertingSettings
 from alerting.sql import load_queries
 
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
-POLL_INTERVAL = 2.0  # seconds: the longest delay after a lost notification
 _NETWORK_CHECK_INTERVAL = 15.0  # seconds between checks of the network
 _TIMER_PAUSE_FACTOR = 10  # pause after the timers, in multiples of their duration: in a storm the inbox comes first
 

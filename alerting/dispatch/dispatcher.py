@@ -5,27 +5,16 @@ database is unavailable. A channel that hangs delays only the worker that delive
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
 
-import psycopg
-
-from alerting import telemetry
 from alerting.dispatch import heartbeat
 from alerting.dispatch.decision_store import DecisionStore
-from alerting.dispatch.decision_worker import POLL_INTERVAL, DecisionWorker
+from alerting.dispatch.decision_worker import DecisionWorker
 from alerting.dispatch.delivery_worker import deliver_next
 from alerting.dispatch.inbox_worker import InboxWorker
 from alerting.dispatch.timer_worker import TimerWorker
-from alerting.errors import one_line
-from alerting.log import get_logger
+from alerting.dispatch.worker import WorkerStep, run_worker
 from alerting.settings import AlertingSettings
-
-_LOG = get_logger("alerting.dispatch")
-_RECONNECT_DELAY = 1.0  # seconds between attempts while the database is unavailable
-_OPTIONS = "-c idle_in_transaction_session_timeout=30000"  # a worker that hangs releases its locks
-
-WorkerStep = Callable[[psycopg.AsyncConnection], Awaitable[bool]]
 
 
 async def run(settings: AlertingSettings, dsn: str) -> None:
@@ -43,18 +32,4 @@ async def run(settings: AlertingSettings, dsn: str) -> None:
 
 
 async def _run_worker(dsn: str, step: WorkerStep) -> None:
-    """Repeat the step while it does work, then sleep until notified; open a new connection if one breaks."""
-    while True:
-        try:
-            async with await psycopg.AsyncConnection.connect(
-                dsn, autocommit=True, connect_timeout=5, application_name="piekwacht alerting", options=_OPTIONS
-            ) as connection:
-                await connection.execute("LISTEN piekwacht_alerting")
-                while True:
-                    if not await step(connection):
-                        async for _ in connection.notifies(timeout=POLL_INTERVAL, stop_after=1):
-                            pass
-        except psycopg.Error as error:
-            telemetry.FAILURES.labels("database").inc()
-            _LOG.warning("database unavailable", error=one_line(error))
-            await asyncio.sleep(_RECONNECT_DELAY)
+    await run_worker(dsn, step, channel="piekwacht_alerting", name="piekwacht alerting")

@@ -5,13 +5,9 @@ on that page (POST) acknowledges. The token names the alert and the receiver and
 acknowledge that one alert and nothing else. Pure: signing and verifying take keys and the time as arguments.
 """
 
-import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qs
@@ -20,12 +16,12 @@ from msgspec import DecodeError, Meta, Struct, json
 
 from alerting.alert import Alert
 from alerting.message.texts import build_headline
+from alerting.record.signed_token import sign_payload, verify_payload
 from alerting.templates import load_templates
 from alerting.vocabulary import Language, format_time, texts_of
 
 VALIDITY = timedelta(days=7)
-_MAC_LENGTH = 16  # bytes: forging one takes 2^128 tries
-MAX_TOKEN_LENGTH = 1_000  # characters of a token
+_PURPOSE = "acknowledge"
 _TEMPLATES = load_templates(Path(__file__).with_name("templates"))
 
 
@@ -66,24 +62,17 @@ class Acknowledgement(Struct, frozen=True, kw_only=True):
 
 def sign_token(payload: TokenPayload, keys: Mapping[int, bytes]) -> str:
     """Return the token, signed with the newest key. Raises ValueError if `verify_token` would refuse its length."""
-    key_id = max(keys)
-    body = f"{key_id}.{_encode_base64(json.encode(payload))}"
-    token = f"{body}.{_encode_base64(_compute_mac(body, keys[key_id]))}"
-    if len(token) > MAX_TOKEN_LENGTH:
-        raise ValueError(f"a token of {len(token)} characters: at most {MAX_TOKEN_LENGTH} are read")
-    return token
+    return sign_payload(json.encode(payload), _PURPOSE, keys)
 
 
 def verify_token(token: str, keys: Mapping[int, bytes], now: datetime) -> TokenPayload | TokenRejection:
     """Return a token's contents, or why it is rejected. Never raises."""
-    body, _, mac = token[:MAX_TOKEN_LENGTH].rpartition(".")
-    key_id, _, encoded = body.partition(".")
+    content = verify_payload(token, _PURPOSE, keys)
     try:
-        secret = keys[int(key_id)]
-        if not hmac.compare_digest(urlsafe_b64decode(_add_padding(mac)), _compute_mac(body, secret)):
-            return TokenRejection.FORGED
-        payload = json.decode(urlsafe_b64decode(_add_padding(encoded)), type=TokenPayload)
-    except (KeyError, ValueError, Base64Error, DecodeError):
+        payload = None if content is None else json.decode(content, type=TokenPayload)
+    except DecodeError:
+        payload = None
+    if payload is None:
         return TokenRejection.FORGED
     return payload if now.timestamp() < payload.expires else TokenRejection.EXPIRED
 
@@ -136,15 +125,3 @@ def render_rejection(reason: TokenRejection, language: Language = "nl") -> str:
 
 def _clean_field(fields: Mapping[str, Sequence[str]], name: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in fields.get(name, [""])[0]).split())
-
-
-def _compute_mac(body: str, secret: bytes) -> bytes:
-    return hmac.digest(secret, f"piekwacht acknowledge {body}".encode(), sha256)[:_MAC_LENGTH]
-
-
-def _encode_base64(content: bytes) -> str:
-    return urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
-def _add_padding(text: str) -> bytes:
-    return (text + "=" * (-len(text) % 4)).encode("ascii", "replace")

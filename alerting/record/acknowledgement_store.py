@@ -1,29 +1,23 @@
 """The acknowledgement page at the database: the signing keys, the event that a link names, the stored answer.
 
-The API's acknowledge route calls it. Each request opens a connection, because requests are few; a forged link
-opens none. At most four are open at once: somebody with one link could else take all that the database has.
+The API's acknowledge route calls it.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 from msgspec import Struct, json
 
 from alerting import telemetry
 from alerting.alert import Alert
 from alerting.record import acknowledgement
 from alerting.record.acknowledgement import Acknowledgement, AcknowledgementForm, TokenPayload, TokenRejection
-from alerting.record.signing_keys import select_signing_keys
+from alerting.record.page_database import PageDatabase
 from alerting.rows import fetch_all, fetch_value
 from alerting.sql import load_queries
 
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
-_KEYS_MAX_AGE = 60.0  # seconds until the keys are read again
-_MAX_CONNECTIONS = 4
 
 
 class AcknowledgementPage(Struct, frozen=True, kw_only=True):
@@ -37,10 +31,7 @@ class AcknowledgementStore:
     """The page's queries to the database at `dsn`. Raises psycopg.Error if it does not answer."""
 
     def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
-        self._connections, self._keys_lock = asyncio.Semaphore(_MAX_CONNECTIONS), asyncio.Lock()
-        self._keys: Mapping[int, bytes] = {}
-        self._keys_read_at = datetime.min.replace(tzinfo=UTC)
+        self._database = PageDatabase(dsn, "piekwacht acknowledgement")
 
     async def render_page(self, token: str) -> AcknowledgementPage:
         """Return the page with the button. Changes nothing, however often a scanner opens it."""
@@ -48,7 +39,7 @@ class AcknowledgementStore:
         if isinstance(payload, TokenRejection):
             return _rejection_page(payload)
         key = {"event": payload.event}
-        async with self._connect() as connection:
+        async with self._database.connect() as connection:
             alert_json = await fetch_value(connection, str, _QUERIES["select_newest_alert"], key)
             acknowledgements = await fetch_all(connection, Acknowledgement, _QUERIES["select_acknowledgements"], key)
         if alert_json is None:
@@ -64,32 +55,14 @@ class AcknowledgementStore:
             return _rejection_page(payload)
         if form is None:
             return await self.render_page(token)
-        async with self._connect() as connection:
+        async with self._database.connect() as connection:
             await connection.execute(_QUERIES["insert_acknowledgement"], _sql_parameters(payload, form))
         telemetry.ACKNOWLEDGEMENTS.labels("acknowledged").inc()
         return None
 
     async def _verify_token(self, token: str) -> TokenPayload | TokenRejection:
         now = datetime.now(UTC)
-        async with self._keys_lock:  # many requests read them once
-            if (now - self._keys_read_at).total_seconds() > _KEYS_MAX_AGE:
-                async with self._connect() as connection:
-                    self._keys = await select_signing_keys(connection)
-                self._keys_read_at = now
-        return acknowledgement.verify_token(token, self._keys, now)
-
-    @asynccontextmanager
-    async def _connect(self) -> AsyncIterator[psycopg.AsyncConnection]:
-        async with (
-            self._connections,
-            await psycopg.AsyncConnection.connect(
-                self._dsn,
-                connect_timeout=5,
-                application_name="piekwacht acknowledgement",
-                options="-c statement_timeout=5000",
-            ) as connection,
-        ):
-            yield connection
+        return acknowledgement.verify_token(token, await self._database.fetch_keys(now), now)
 
 
 def _sql_parameters(payload: TokenPayload, form: AcknowledgementForm) -> Mapping[str, str]:

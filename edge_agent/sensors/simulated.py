@@ -5,10 +5,10 @@ time, up to the noise; a separate truth file records what each plume added, and 
 """
 
 import math
-import random
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -17,46 +17,8 @@ from msgspec import Meta, Struct
 
 from edge_agent import clock
 from edge_agent.configuration import ConfigurationError
-from edge_agent.sensors.driver import OPTICAL_PM
 from edge_agent.sensors.sensor import Reading, historical_reading, reading_at
-
-_DAY = 86_400.0
-_RAMP_FRACTION = 0.15  # a plume rises and falls over this part of its length each
-
-# property -> (typical level, daily swing as a part of it, noise as a part of it, decimals reported)
-_LEVELS = {
-    "pm1": (6.0, 0.35, 0.05, 1),
-    "pm2_5": (9.0, 0.35, 0.05, 1),
-    "pm4": (11.5, 0.35, 0.05, 1),
-    "pm10": (15.0, 0.35, 0.06, 1),
-    "voc_raw": (30_500.0, 0.004, 0.0005, 0),
-    "nox_raw": (16_500.0, 0.003, 0.0005, 0),
-    "voc_ppb": (60.0, 0.2, 0.04, 0),
-    "co2": (430.0, 0.05, 0.004, 0),
-    "temperature": (11.0, 0.35, 0.004, 2),
-    "humidity": (78.0, -0.2, 0.004, 2),
-    "pressure": (1013.0, 0.001, 0.0001, 1),
-    "wind_speed": (5.0, 0.3, 0.12, 1),
-    "wind_direction": (235.0, 0.05, 0.05, 0),
-}
-
-
-class SimulatedPlume(Struct, frozen=True, kw_only=True):
-    """`[[sensor.plume]]`: a peak in the simulated values.
-
-    start_seconds     time after the start of the simulation
-    duration_seconds  length of the peak
-    excess            property -> excess at the top, in its unit; `voc_raw` falls when VOC rises
-    """
-
-    start_seconds: Annotated[float, Meta(ge=0)]
-    duration_seconds: Annotated[float, Meta(gt=0)]
-    excess: dict[str, float]
-
-    def fraction_at(self, elapsed: float) -> float:
-        """Part of the excess that is there `elapsed` seconds after the world began, 0 to 1."""
-        part = (elapsed - self.start_seconds) / self.duration_seconds
-        return max(0.0, min(1.0, part / _RAMP_FRACTION, (1.0 - part) / _RAMP_FRACTION))
+from edge_agent.sensors.simulated_air import LEVELS, SimulatedAir, SimulatedFault, SimulatedPlume, SimulatedWind
 
 
 class SimulatedSettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="simulated"):
@@ -70,6 +32,8 @@ class SimulatedSettings(Struct, frozen=True, kw_only=True, tag_field="driver", t
     until             end of the simulation, RFC 3339; without it: never
     truth             file for the plumes that were added
     plume             peaks
+    wind              the wind, in the order of time; without it: its typical level
+    fault             times at which the sensor is broken
     """
 
     properties: Annotated[tuple[str, ...], Meta(min_length=1)] = ("pm1", "pm2_5", "pm4", "pm10", "humidity")
@@ -80,64 +44,23 @@ class SimulatedSettings(Struct, frozen=True, kw_only=True, tag_field="driver", t
     until: str | None = None
     truth: Path | None = None
     plume: list[SimulatedPlume] = []
+    wind: list[SimulatedWind] = []
+    fault: list[SimulatedFault] = []
 
     def __post_init__(self) -> None:
         names = [("properties", p) for p in self.properties]
         names += [("plume.excess", p) for plume in self.plume for p in plume.excess]
+        names += [("fault.properties", p) for fault in self.fault for p in fault.properties]
         for key, name in names:
-            if name not in _LEVELS:
-                raise ValueError(f"{key}: the simulated sensor knows no {name!r}; it knows {', '.join(_LEVELS)}")
+            if name not in LEVELS:
+                raise ValueError(f"{key}: the simulated sensor knows no {name!r}; it knows {', '.join(LEVELS)}")
+        times = [wind.start_seconds for wind in self.wind]
+        if any(later <= earlier for earlier, later in pairwise(times)):
+            raise ValueError("wind: give the entries in the order of `start_seconds`, each time once")
 
     def create_sensor(self) -> "SimulatedSensor":
         """The sensor; its truth file is written at once."""
         return SimulatedSensor(self)
-
-
-class SimulatedAir:
-    """The air at one place: `values(elapsed, epoch)` must be called with rising times."""
-
-    def __init__(self, settings: SimulatedSettings) -> None:
-        self._settings = settings
-        self._random = random.Random(settings.seed)  # noqa: S311 - weather, not secrets
-        self._drift = dict.fromkeys(_LEVELS, 0.0)
-
-    def simulate(self, elapsed: float, epoch: float) -> dict[str, float | None]:
-        """Return the values of the kit `elapsed` seconds after the start, at `epoch` seconds UTC."""
-        humidity = self._simulate_humidity(epoch)
-        return {name: self._simulate_value(name, elapsed, epoch, humidity) for name in self._settings.properties}
-
-    def _simulate_humidity(self, epoch: float) -> float:
-        level, swing, noise, _ = _LEVELS["humidity"]
-        return min(99.9, self._simulate_background("humidity", level, swing, noise, epoch))
-
-    def _simulate_value(self, name: str, elapsed: float, epoch: float, humidity: float) -> float:
-        level, swing, noise, decimals = _LEVELS[name]
-        if name == "humidity":
-            return round(humidity, decimals)
-        value = self._simulate_background(name, level, swing, noise, epoch)
-        for plume in self._settings.plume:
-            if name in plume.excess:
-                value += plume.excess[name] * plume.fraction_at(elapsed) * self._random.uniform(0.92, 1.08)
-        if name in OPTICAL_PM:
-            value *= humidity_growth(humidity)
-        if name == "wind_direction":
-            value %= 360.0
-        return round(max(0.0, value), decimals)
-
-    def _simulate_background(self, name: str, level: float, swing: float, noise: float, epoch: float) -> float:
-        self._drift[name] = 0.97 * self._drift[name] + self._random.gauss(0.0, noise * 0.25)
-        daily = swing * math.cos(2 * math.pi * (epoch / _DAY - 15.0 / 24.0))
-        return level * (1.0 + daily + self._drift[name]) + self._random.gauss(0.0, level * noise * 0.2)
-
-
-def humidity_growth(humidity: float, kappa: float = 0.3) -> float:
-    """How much an optical counter overstates PM at this relative humidity (%), as a factor.
-
-    Particles take up water: kappa-Koehler theory as used for low-cost counters by Crilley et al.,
-    Atmos. Meas. Tech. 11, 709 (2018). Capped at 98 %, where the theory leaves its ground.
-    """
-    activity = min(humidity, 98.0) / 100.0
-    return 1.0 + kappa / 1.65 / (1.0 / max(activity, 0.01) - 1.0)
 
 
 class SimulatedSensor:
@@ -150,7 +73,9 @@ class SimulatedSensor:
         self._follows_clock = settings.start == "now"
         self._start = clock.now().wall / 1000 if self._follows_clock else _parse_epoch(settings.start, "start")
         self._end = math.inf if settings.until is None else _parse_epoch(settings.until, "until")
-        self._air = SimulatedAir(settings)
+        self._air = SimulatedAir(
+            settings.properties, seed=settings.seed, plumes=settings.plume, winds=settings.wind, faults=settings.fault
+        )
         if settings.truth is not None:
             _write_truth(settings.truth, settings.plume, self._start)
 

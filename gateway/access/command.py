@@ -5,8 +5,10 @@ import asyncio
 import getpass
 import sys
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import psycopg
 
 from edge_agent.configuration import ConfigurationError
@@ -46,9 +48,11 @@ def add_actions(parser: argparse.ArgumentParser) -> None:
     key.add_argument("--days", type=int, default=90, help=f"days that the key is valid (90), at most {_MAX_KEY_DAYS}")
     revoke = add_action("revoke-key", _revoke_key, "revoke a key")
     revoke.add_argument("id", help="middle part of the key, as `list` prints it")
-    add_action("list", _print_accounts, "print accounts and keys")
+    list_ = add_action("list", _print_accounts, "print accounts and keys")
+    list_.add_argument("--json", action="store_true", help="print them as a JSON object: `accounts`, `keys`")
     audit = add_action("audit", _print_audit, "print the audit log, newest first")
     audit.add_argument("--limit", type=int, default=50, help="number of entries (50)")
+    audit.add_argument("--json", action="store_true", help="print the entries as a JSON list")
 
 
 def run(args: argparse.Namespace, dsn: str) -> None:
@@ -112,25 +116,36 @@ async def _revoke_key(args: argparse.Namespace, accounts: Accounts) -> None:
 
 
 async def _print_accounts(args: argparse.Namespace, accounts: Accounts) -> None:
-    del args
-    rows = await accounts.list_accounts()
+    rows, keys = await accounts.list_accounts(), await accounts.list_keys()
+    if args.json:
+        print(msgspec.json.encode({"accounts": rows, "keys": keys}).decode())
+        return
     if not rows:
         print("no account exists; `piekwacht access add` creates one")
     for account in rows:
         sign_in_method = "password and code" if account.has_password and account.has_totp else "provider"
-        state = f"disabled {account.disabled_at}" if account.disabled_at else sign_in_method
+        state = f"disabled {_format_time(account.disabled_at)}" if account.disabled_at else sign_in_method
         print(f"{account.name}  {account.role}  {','.join(account.areas)}  {state}")
-    for key in await accounts.list_keys():
-        state = f"revoked {key.revoked_at}" if key.revoked_at else f"until {key.expires_at}"
+    for key in keys:
+        state = f"revoked {_format_time(key.revoked_at)}" if key.revoked_at else f"until {_format_time(key.expires_at)}"
         print(f"key {key.id}  {key.account}  {','.join(key.scopes)}  {','.join(key.areas)}  {state}  {key.purpose}")
 
 
 async def _print_audit(args: argparse.Namespace, accounts: Accounts) -> None:
     entries = await accounts.list_audit(args.limit)
+    if args.json:
+        print(msgspec.json.encode(entries).decode())
+        return
     if not entries:
         print("the audit log is empty")
     for entry in entries:
-        print(f"{entry.at}  {entry.who}  {entry.action}  {entry.object}  {entry.address}  {entry.outcome}")
+        print(
+            f"{_format_time(entry.at)}  {entry.who}  {entry.action}  {entry.object}  {entry.address}  {entry.outcome}"
+        )
+
+
+def _format_time(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 async def _record_audit(accounts: Accounts, action: str, object_: str) -> None:

@@ -17,6 +17,7 @@ from typing import cast
 import uvicorn
 from fastapi import FastAPI
 
+from alerting.subscriptions.settings import SubscriptionSettings
 from gateway.access import install
 from gateway.api.data.area_base import load_bases
 from gateway.api.data.averages import MeanCache
@@ -59,6 +60,8 @@ from gateway.api.routes import (
 from gateway.api.routes.basemap import MapSources
 from gateway.api.schemas.schema import LICENCE
 from gateway.api.settings import ApiSettings
+from gateway.api.subscriptions import routes as subscription_routes
+from gateway.api.subscriptions import service as subscription_service
 from gateway.errors import StartError
 from gateway.mqtt.settings import BrokerSettings
 from gateway.system.gc_tuning import freeze_gc
@@ -71,8 +74,13 @@ def create_app(
     broker: BrokerSettings,
     public_log: PublicLogSettings | None = None,
     dossiers: DossierMaker | None = None,
+    *,
+    subscriptions: SubscriptionSettings | None = None,
 ) -> FastAPI:
-    """Build the application; its connections open and close with its lifespan. `dossiers` None: it offers none."""
+    """Build the application; its connections open and close with its lifespan.
+
+    It offers no dossiers if `dossiers` is None, and nobody can subscribe if `subscriptions` is.
+    """
     database = Database(dsn)
     map_sources = MapSources(settings.base_map, load_bases(settings.base_map.folder))
     latest_values = LatestValues(database, map_sources.bases)
@@ -93,6 +101,8 @@ def create_app(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                if dossiers is not None:
+                    await dossiers.aclose()
 
     app = FastAPI(
         title="Piekwacht",
@@ -121,6 +131,7 @@ def create_app(
     app.state.admission = Admission(app.state.anonymous_limit, settings.max_viewers)
     app.add_middleware(HeadersMiddleware)
     service.install(app, dsn, dossiers)
+    subscription_service.install(app, subscriptions, dsn)
     api_modules = (
         index, places, observations, playback, events, plumes, first_screen, alerts, live, detection, proofs, inspector,
     )  # fmt: skip
@@ -134,6 +145,7 @@ def create_app(
     app.include_router(log.router)
     app.include_router(feeds.router)
     app.include_router(acknowledge.router(dsn))
+    app.include_router(subscription_routes.router)
     app.include_router(pages.router)  # last, because it answers every address that no other router has
     return app
 
@@ -152,9 +164,11 @@ async def serve(
     broker: BrokerSettings,
     public_log: PublicLogSettings | None = None,
     dossiers: DossierMaker | None = None,
+    *,
+    subscriptions: SubscriptionSettings | None = None,
 ) -> None:
     """Serve until cancelled, then close all live streams and stop within about 3 s."""
-    app = create_app(settings, dsn, broker, public_log, dossiers)
+    app = create_app(settings, dsn, broker, public_log, dossiers, subscriptions=subscriptions)
     link_header = f"Link: {licence_headers(settings)['Link']}\r\n".encode()
     config = uvicorn.Config(
         app,

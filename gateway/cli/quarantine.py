@@ -4,6 +4,7 @@ import argparse
 import getpass
 from datetime import UTC, datetime
 
+import msgspec
 from msgspec import Struct
 from psycopg.rows import class_row
 
@@ -13,6 +14,7 @@ from edge_agent.configuration import ConfigurationError
 from gateway import settings
 from gateway.decoding.rejection import RejectionReason
 from gateway.errors import GatewayError
+from gateway.model.timestamps import format_seconds
 from gateway.store.connection import QUERIES, connect
 
 _MAX_SHOWN_BYTES = 4096
@@ -54,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     list_ = actions.add_parser("list", help="newest first; without --reason also the number of payloads per reason")
     list_.add_argument("--since", type=_parse_time, metavar="TIME", help="RFC 3339, such as 2026-11-21T03:00:00Z")
     list_.add_argument("--limit", type=int, default=20, help="number of payloads (20)")
+    list_.add_argument("--json", action="store_true", help="print the payloads as a JSON list")
     list_.set_defaults(action=_list_entries)
     show = actions.add_parser("show", help="print one payload as it was received")
     show.add_argument("id", type=int, help="number of the payload, as `list` prints it")
@@ -85,12 +88,15 @@ def _parse_time(text: str) -> datetime:
 
 def _list_entries(args: argparse.Namespace, dsn: str) -> None:
     with connect(dsn) as connection:
-        if args.reason is None:
+        if args.reason is None and not args.json:
             for reason, count, first, last in connection.execute(QUERIES["count_quarantine_by_reason"]):
                 print(f"{count:8} {reason:18} {first:%Y-%m-%d %H:%M:%S}Z to {last:%Y-%m-%d %H:%M:%S}Z")
         parameters = {"reason": args.reason, "since": args.since, "limit": args.limit}
         cursor = connection.cursor(row_factory=class_row(QuarantineEntry))
         rows = cursor.execute(QUERIES["list_quarantine"], parameters).fetchall()
+        if args.json:
+            print(msgspec.json.encode(rows).decode())
+            return
         if not rows:
             print("no such payload is in quarantine" if args.reason or args.since else "the quarantine is empty")
         for row in rows:
@@ -106,11 +112,11 @@ def _show_payload(args: argparse.Namespace, dsn: str) -> None:
         row = cursor.execute(QUERIES["select_quarantine_entry"], {"id": args.id}).fetchone()
     if row is None:
         raise GatewayError(f"no payload #{args.id} is in quarantine; `piekwacht quarantine list` shows their ids")
-    print(f"#{row.id} was received at {row.received_at.isoformat()} on {escape_unprintable(row.topic)}")
+    print(f"#{row.id} was received at {format_seconds(row.received_at)} on {escape_unprintable(row.topic)}")
     print(f"{row.reason}: {escape_unprintable(row.detail)}")
     if row.replay_asked_at:
-        attempt = f"retried {row.replayed_at.isoformat()}: {row.outcome}" if row.replayed_at else "not yet retried"
-        print(f"replay requested by {row.replay_asked_by} at {row.replay_asked_at.isoformat()}; {attempt}")
+        attempt = f"retried {format_seconds(row.replayed_at)}: {row.outcome}" if row.replayed_at else "not yet retried"
+        print(f"replay requested by {row.replay_asked_by} at {format_seconds(row.replay_asked_at)}; {attempt}")
     print(f"{len(row.payload)} bytes:")
     text = row.payload[:_MAX_SHOWN_BYTES].decode("utf-8", "backslashreplace")
     print("\n".join(map(escape_unprintable, text.split("\n"))))

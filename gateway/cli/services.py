@@ -1,4 +1,4 @@
-"""`piekwacht gateway`, `api`, `alerting`, `evaluate` and `up`: run services until SIGTERM or SIGINT."""
+"""`piekwacht gateway`, `api`, `alerting`, `evaluate`, `subscriptions run` and `up`: run services until a signal."""
 
 import argparse
 from collections.abc import Sequence

@@ -2,6 +2,8 @@
 
 import argparse
 
+import msgspec
+
 from gateway import settings
 from gateway.errors import StartError
 from gateway.service.upkeep_service import run_service
@@ -22,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run_.add_argument("--every", type=_parse_interval, metavar="SECONDS", help="run as a service, so often")
     run_.set_defaults(action=_run_works)
     status = actions.add_parser("status", help="show what is done, and what stands still since when")
+    status.add_argument("--json", action="store_true", help="print the works as a JSON list")
     status.set_defaults(action=_show_status)
 
 
@@ -54,15 +57,27 @@ def _choose_exit_code(outcomes: list[Outcome]) -> int:
 
 
 def _show_status(args: argparse.Namespace, configuration: settings.Settings) -> int:
-    del args
     with connect(configuration.database.dsn) as connection:
         statuses = fetch_status(connection)
     if statuses is None:
         raise StartError("the database is of an older version: run `piekwacht migrate`")
-    print(f"{'work':<13}{'done up to (UTC)':<18}{'limit':<10}state")
-    for status in statuses:
-        print(_describe(status))
+    if args.json:
+        print(msgspec.json.encode([_to_entry(status) for status in statuses]).decode())
+    else:
+        print(f"{'work':<13}{'done up to (UTC)':<18}{'limit':<10}state")
+        for status in statuses:
+            print(_describe(status))
     return int(any(status.stands_still for status in statuses))
+
+
+def _to_entry(status: WorkStatus) -> dict[str, object]:
+    return {
+        "work": status.work,
+        "done_at": status.done_at,
+        "limit_seconds": status.limit.total_seconds(),
+        "stands_still": status.stands_still,
+        "error": status.last_error,
+    }
 
 
 def _describe(status: WorkStatus) -> str:

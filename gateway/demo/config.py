@@ -11,6 +11,8 @@ from gateway.enrolment import site_file
 from gateway.mqtt.settings import BrokerSettings
 from gateway.transparency.settings import PublicLogSettings
 
+AREA = "ijmond"  # as of site.toml
+
 
 def enrol_nodes(dsn: str, nodes: Sequence[DemoNode]) -> None:
     """Area, site, the nodes' stations and the nodes themselves, into the registry."""
@@ -38,6 +40,7 @@ def write_settings(
     webhook: str,
     replay: bool,
     public_log: PublicLogSettings | None = None,
+    vapid_key: Path | None = None,
 ) -> Path:
     """`piekwacht.toml` of the demo: what an operator would write, with everything on loopback."""
     secret = path.with_name("webhook.secret")
@@ -69,6 +72,7 @@ allow_private = true  # the demo's webhook is on this machine
 burst = 500  # shows every message, however many
 calm_minutes = 0.5  # so that who watches for some minutes sees the end as well
 ease_minutes = 1
+digest_at = "23:59"  # the overview of peaks that were detected late: it has those from before the demo
 
 [alerting.smtp]
 host = "127.0.0.1"
@@ -84,9 +88,25 @@ webhook = [{{ url = "{webhook}", secret_file = "{secret}" }}]
 [[alerting.route]]
 receiver = "omgevingsdienst"
 match = ['area="ijmond"', 'property=~"pm2_5|ch4"']
-"""
+
+{_describe_subscriptions(vapid_key)}"""
     )
     return path
+
+
+def _describe_subscriptions(vapid_key: Path | None) -> str:
+    """`[subscriptions]`: the form works, and its mails go to the demo's own mailbox."""
+    if vapid_key is None:
+        return ""
+    return f"""[subscriptions]
+calm_minutes = 0.5
+complaint_url = "https://example.org/klacht"
+complaint_name = "de omgevingsdienst"
+
+[subscriptions.push]
+key_file = "{vapid_key}"
+contact = "mailto:piekwacht@example.org"
+"""
 
 
 def _describe_public_log(settings: PublicLogSettings | None) -> str:

@@ -1,6 +1,5 @@
 """The demo's nodes: real `piekwacht-agent` processes, each with its own key, spool and log."""
 
-import random
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,26 +8,11 @@ from pathlib import Path
 
 from edge_agent.wire import Signer, Verifier
 from gateway.demo.stations import DemoStation
+from gateway.demo.world import PROPERTIES, StationWorld
 from gateway.enrolment.site_file import StationTable
 from gateway.mqtt.settings import BrokerSettings
 from gateway.system.child_process import Child
 
-_PROPERTIES = (
-    "pm1",
-    "pm2_5",
-    "pm4",
-    "pm10",
-    "voc_raw",
-    "nox_raw",
-    "temperature",
-    "humidity",
-    "wind_speed",
-    "wind_direction",
-)
-_SHARES = {"pm1": 0.6, "pm2_5": 1.0, "pm4": 1.3, "pm10": 2.0, "voc_raw": -25.0}  # SRAW ticks fall when VOC rises
-_FIRST_PLUME_SECONDS = 28  # seconds: after the detector's warm-up of 24 readings
-_PLUME_INTERVAL_SECONDS = 75
-_PLUME_COUNT = 48  # an hour's worth of them over all nodes
 _HEAD_START = timedelta(days=1)  # how far back a faster world begins
 
 
@@ -52,34 +36,25 @@ class DemoNode:
         return Child(f"node {self.id}", command, log=self.folder / "agent.log")
 
 
-def plan_nodes(
-    stations: Sequence[DemoStation],
-    *,
-    folder: Path,
-    broker: BrokerSettings,
-    gateway: Verifier,
-    speed: float,
-    replay: Path | None,
-) -> list[DemoNode]:
-    """Keys and agent.toml for each station."""
+def create_nodes(stations: Sequence[DemoStation], folder: Path) -> list[DemoNode]:
+    """Give each station a node with a folder and a key; those of an earlier demo in this folder stay."""
     nodes = []
-    for number, station in enumerate(stations):
-        id_ = f"ijm-{number + 1:03}"
+    for number, station in enumerate(stations, 1):
+        id_ = f"ijm-{number:03}"
         node_folder = folder / id_
         node_folder.mkdir(parents=True, exist_ok=True)
-        node = DemoNode(
-            id=id_, station=station.table, key=load_or_create_key(node_folder / "node.key", id_), folder=node_folder
-        )
-        sensor = (
-            _simulated_sensor(number, len(stations), speed)
-            if replay is None
-            else _replay_sensor(station, replay, speed)
-        )
-        (node_folder / "agent.toml").write_text(
-            _AGENT_TEMPLATE.format(node=id_, gateway=gateway, port=broker.port) + sensor
-        )
-        nodes.append(node)
+        key = load_or_create_key(node_folder / "node.key", id_)
+        nodes.append(DemoNode(id=id_, station=station.table, key=key, folder=node_folder))
     return nodes
+
+
+def write_agent_settings(
+    nodes: Sequence[DemoNode], sensors: Sequence[str], broker: BrokerSettings, gateway: Verifier
+) -> None:
+    """Write agent.toml of each node; `sensors` has its table `[[sensor]]`."""
+    for node, sensor in zip(nodes, sensors, strict=True):
+        settings = _AGENT_TEMPLATE.format(node=node.id, gateway=gateway, port=broker.port)
+        (node.folder / "agent.toml").write_text(settings + sensor)
 
 
 def load_or_create_key(path: Path, name: str) -> Signer:
@@ -118,47 +93,49 @@ generated = "generated.jsonl"
 """
 
 
-def _simulated_sensor(number: int, count: int, speed: float) -> str:
+def describe_simulated_sensors(worlds: Sequence[StationWorld], *, seed: int, speed: float) -> list[str]:
+    """Return `[[sensor]]` of each station's simulated air."""
     start = "now" if speed == 1 else f"{datetime.now(UTC) - _HEAD_START:%Y-%m-%dT%H:%M:%SZ}"
+    return [_describe_simulated_sensor(world, seed + number, start, speed) for number, world in enumerate(worlds, 1)]
+
+
+def _describe_simulated_sensor(world: StationWorld, seed: int, start: str, speed: float) -> str:
     lines = [
         "[[sensor]]",
         'driver = "simulated"',
-        f"properties = {list(_PROPERTIES)}",
-        f"seed = {number + 1}",
+        f"properties = {list(PROPERTIES)}",
+        f"seed = {seed}",
         "interval_seconds = 1.0",
         f'start = "{start}"',
         f"speed = {speed}",
         'truth = "truth.json"',
     ]
-    for begin, excess in _plan_plumes(number, count):
+    for wind in world.winds:
+        lines += [
+            "[[sensor.wind]]",
+            f"start_seconds = {wind.start_seconds:g}",
+            f"direction = {wind.direction:g}",
+            f"speed = {wind.speed:g}",
+        ]
+    for plume in world.plumes:
         lines += [
             "[[sensor.plume]]",
-            f"start_seconds = {begin}",
-            "duration_seconds = 24",
-            f"excess = {{ {', '.join(f'{name} = {share * excess:.1f}' for name, share in _SHARES.items())} }}",
+            f"start_seconds = {plume.start_seconds:g}",
+            f"duration_seconds = {plume.duration_seconds:g}",
+            f"excess = {{ {', '.join(f'{name} = {excess:.1f}' for name, excess in plume.excess.items())} }}",
         ]
     return "\n".join(lines) + "\n"
 
 
-def _plan_plumes(number: int, count: int) -> list[tuple[int, float]]:
-    """(start in s, excess of PM2.5 in ug/m3) of this node's plumes; the same in every demo of this size."""
-    rng = random.Random(20)  # noqa: S311 - a fixed play, no secret
-    plumes = []
-    for k in range(_PLUME_COUNT):
-        centre, excess = rng.randrange(count) if k else 0, rng.uniform(25, 70)
-        for neighbour, share in ((centre, 1.0), ((centre + 1) % count, 0.45)):
-            if neighbour == number:
-                plumes.append(
-                    (_FIRST_PLUME_SECONDS + k * _PLUME_INTERVAL_SECONDS + 4 * (neighbour != centre), share * excess)
-                )
-    return plumes
-
-
-def _replay_sensor(station: DemoStation, recording: Path, speed: float) -> str:
-    return f"""[[sensor]]
+def describe_replay_sensors(stations: Sequence[DemoStation], recording: Path, speed: float) -> list[str]:
+    """Return `[[sensor]]` of each station, which replays the recording."""
+    return [
+        f"""[[sensor]]
 driver = "replay"
 file = "{recording.resolve()}"
 station = "{station.recorded_name}"
 speed = {speed}
 stamps = "now"
 """
+        for station in stations
+    ]

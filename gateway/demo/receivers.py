@@ -20,12 +20,13 @@ _HOST = "127.0.0.1"
 
 @dataclass(frozen=True, kw_only=True)
 class ReceivedNotification:
-    """One thing an inspector got."""
+    """A mail or webhook that an inspector or a resident got. `to`: the addressees of a mail."""
 
     at: datetime
     channel: str
     title: str
     body: str
+    to: str = ""
 
 
 OnReceived = Callable[[ReceivedNotification], None]
@@ -57,7 +58,11 @@ class _SmtpHandler:
         text = part.get_content() if part is not None else ""
         self._on_received(
             ReceivedNotification(
-                at=datetime.now(UTC), channel="e-mail", title=str(message["subject"]), body=text.strip()
+                at=datetime.now(UTC),
+                channel="e-mail",
+                title=str(message["subject"]),
+                body=text.strip(),
+                to=", ".join(envelope.rcpt_tos),
             )
         )
         return "250 OK"

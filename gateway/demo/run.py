@@ -4,9 +4,10 @@ import contextlib
 import signal
 import sys
 import tempfile
+import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +19,13 @@ from rich.console import Console
 from rich.live import Live
 
 from alerting.sql import load_queries
-from gateway.demo import config, nodes, public_log, reconciliation, stations, terminal
+from alerting.subscriptions.push_message import create_vapid_key
+from gateway.demo import config, live_world, nodes, public_log, reconciliation, stations, terminal
+from gateway.demo.inspector_login import InspectorLogin, create_login
+from gateway.demo.mailbox_page import MailboxPage
+from gateway.demo.past import Past
 from gateway.demo.receivers import Mailbox, ReceivedNotification, Webhook
+from gateway.demo.state import DemoState, load_state
 from gateway.errors import StartError
 from gateway.store.migrate import migrate
 from gateway.system.child_process import Child, is_port_open
@@ -40,6 +46,8 @@ class Options:
     replay: Path | None = None
     data_dir: Path | None = None
     duration: float | None = None
+    history_hours: float = 48.0
+    seed: int = 20
 
     @property
     def live(self) -> bool:
@@ -85,29 +93,29 @@ class Demo:
         self._agents: dict[str, Child] = {}
         self._agent_restarts: dict[str, float] = {}  # earliest next one, monotonic seconds
         self._gateway: Child | None = None
+        self._login: InspectorLogin | None = None
 
     def start(self) -> None:
-        """Broker, database, schema, registry, mailbox, gateway, nodes."""
+        """Past, broker, database, schema, registry, mailbox, gateway, nodes."""
         for signal_number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signal_number, lambda *_: self._stop_requested.set())
         demo_stations = stations.choose_stations(self._options.nodes, self._options.replay)
+        self._nodes = nodes.create_nodes(demo_stations, self._folder / "nodes")
+        hours = self._options.history_hours if self._options.live else 0.0
+        self._past = Past(self._folder, self._nodes, hours=hours, seed=self._options.seed)
+        self._past.start(self._stack)
         self._print("starting broker and database ...")
         broker = self._stack.enter_context(Broker(self._folder))
         postgres = self._stack.enter_context(Postgres(self._folder))
         self._dsn = postgres.create_database("piekwacht")
         migrate(self._dsn)
         mailbox = self._stack.enter_context(Mailbox(self._received.append))
+        self._mailbox_url = self._stack.enter_context(MailboxPage(lambda: list(self._received))).url
         webhook = self._stack.enter_context(Webhook(self._received.append))
         signer = nodes.load_or_create_key(self._folder / "gateway.key", "gateway.ijmond")
-        self._nodes = nodes.plan_nodes(
-            demo_stations,
-            folder=self._folder / "nodes",
-            broker=broker.settings,
-            gateway=signer.verifier,
-            speed=self._options.speed,
-            replay=self._options.replay,
-        )
+        nodes.write_agent_settings(self._nodes, self._describe_sensors(demo_stations), broker.settings, signer.verifier)
         config.enrol_nodes(self._dsn, self._nodes)
+        self._login = create_login(self._dsn, config.AREA)
         self._config_path = config.write_settings(
             self._folder / "piekwacht.toml",
             dsn=self._dsn,
@@ -120,14 +128,26 @@ class Demo:
                 self._stack, self._folder / "public-log", f"{_HOST}:{self._options.port}"
             ),
             replay=not self._options.live,
+            vapid_key=self._load_vapid_key(),
         )
+        self._past.allow_storing()
         self._print(f"starting the gateway ({broker.program}, PostgreSQL) ...")
+        if hours:
+            self._print(f"storing {hours:g} hours of readings from before the demo ...")
         self._gateway = self._start_gateway()
-        self._gateway.wait_until(self._is_ingesting, timeout=120)
+        self._gateway.wait_until(lambda: self._past.is_stored() and self._is_ingesting(), timeout=180)
         self._agents = {node.id: self._stack.enter_context(node.start()) for node in self._nodes}
-        for url in self._urls():
-            self._print(url)
+        for line in self._describe_addresses():
+            self._print(line)
         self._started_at = time.monotonic()
+
+    def _describe_sensors(self, demo_stations: Sequence[stations.DemoStation]) -> list[str]:
+        speed = self._options.speed
+        if self._options.replay is not None:
+            return nodes.describe_replay_sensors(demo_stations, self._options.replay, speed)
+        tables, seed = [station.table for station in demo_stations], self._options.seed
+        worlds = live_world.plan_live_world(tables, stations.read_site(), seed)
+        return nodes.describe_simulated_sensors(worlds, seed=seed, speed=speed)
 
     def watch(self) -> None:
         """Show the state until a signal or `duration`; restart a gateway or a node that ended."""
@@ -140,10 +160,13 @@ class Demo:
                 self._restart_gateway()
                 self._restart_agents()
                 if live is not None:
-                    live.update(terminal.render(self._load_state()), refresh=True)
-                for notification in self._received[shown_count:] if live is None else []:
-                    self._print(f"{notification.channel}: {notification.title}")
-                shown_count = len(self._received)
+                    size = self._console.size
+                    screen = terminal.render(self.load_state(), width=size.width, height=size.height)
+                    live.update(screen, refresh=True)
+                received = self._received[shown_count:]
+                shown_count += len(received)
+                for notification in received if live is None else []:
+                    self._print_notification(notification)
 
     def finish(self) -> reconciliation.Reconciliation:
         """Let the nodes send their remaining readings, let alerting finish, stop everything, and reconcile."""
@@ -158,10 +181,17 @@ class Demo:
             agent.stop()
         self._wait_for_deliveries(timeout=10)
         logs = {node.id: node.readings_log for node in self._nodes}
-        result = reconciliation.reconcile(self._dsn, logs, live=self._options.live)
+        result = reconciliation.reconcile(self._dsn, logs, live=self._options.live, past=self._past.logs())
         if self._gateway is not None:
             self._gateway.stop()
         return result
+
+    def _load_vapid_key(self) -> Path:
+        """Return the key of notices in browsers; made at the first start in this folder."""
+        path = self._folder / "vapid.pem"
+        if not path.exists():
+            create_vapid_key(path)
+        return path
 
     def _is_ingesting(self) -> bool:
         """Whether the gateway is subscribed: messages sent earlier would wait for a repetition."""
@@ -199,24 +229,39 @@ class Demo:
                     return
                 time.sleep(0.1)
 
-    def _load_state(self) -> terminal.DemoState:
-        with psycopg.connect(self._dsn, autocommit=True) as connection:
-            counts = connection.execute(_QUERIES["count_stored"]).fetchone() or (0, 0, 0)
-            return terminal.DemoState(
-                now=datetime.now(UTC),
-                urls=self._urls(),
-                stations=connection.execute(_QUERIES["select_newest_values"]).fetchall(),
-                peaks=connection.execute(_QUERIES["select_newest_peaks"]).fetchall(),
-                counts=(counts[0], counts[1], counts[2]),
-                received=list(self._received),
-            )
+    def load_state(self) -> DemoState:
+        """Return what a screen shows now."""
+        return load_state(self._dsn, address=self._address, received=list(self._received), login=self._login)
 
-    def _urls(self) -> list[str]:
-        base = f"http://{_HOST}:{self._options.port}"
-        return [f"map: {base}/", f"API: {base}/api/v1/stations", f"metrics: {base}/metrics"]
+    @property
+    def _address(self) -> str:
+        return f"http://{_HOST}:{self._options.port}"
+
+    def _describe_addresses(self) -> list[str]:
+        lines = [
+            f"map: {self._address}/",
+            f"mailbox: {self._mailbox_url}",
+            f"API: {self._address}/api/v1/stations",
+            f"metrics: {self._address}/metrics",
+        ]
+        if self._login is not None:
+            login = self._login
+            lines += [
+                f"inspector: {self._address}/inspector  name {login.name}  password {login.password}",
+                f"the inspector's code now: {login.code_at(datetime.now(UTC))}; for an authenticator app: {login.uri}",
+            ]
+        return lines
+
+    def _print_notification(self, notification: ReceivedNotification) -> None:
+        """A mail with its text: without a terminal there is no other place to read it."""
+        self._print(f"{notification.channel}: {notification.title}")
+        if notification.channel == "e-mail":
+            self._console.print(
+                textwrap.indent(notification.body, "    "), highlight=False, markup=False, soft_wrap=True
+            )
 
     def _is_over(self) -> bool:
         return self._options.duration is not None and time.monotonic() - self._started_at > self._options.duration
 
     def _print(self, line: str) -> None:
-        self._console.print(f"piekwacht: {line}", highlight=False, soft_wrap=True)
+        self._console.print(f"piekwacht: {line}", highlight=False, markup=False, soft_wrap=True)

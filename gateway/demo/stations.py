@@ -20,6 +20,11 @@ class DemoStation:
     recorded_name: str | None = None
 
 
+def read_site() -> site_file.SiteTable:
+    """Return the facility that the demo watches."""
+    return site_file.read_site_file(SITE_PATH).site[0]
+
+
 def choose_stations(count: int, replay: Path | None) -> list[DemoStation]:
     """Return the first `count` stations; with a recording, one for each of its first stations."""
     site_stations = site_file.read_site_file(SITE_PATH).station

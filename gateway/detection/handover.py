@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from gateway.detection.confidence import ConfidenceReason
 from gateway.detection.kernels.baseline import MAX_COUNT
-from gateway.detection.records import EVENT, GROUP, STREAM, WIND
+from gateway.detection.records import WIND
+from gateway.detection.stored_states import STATE
 from gateway.detection.summary import summarize_event
 from gateway.model.event import Event, EventChange
 from gateway.model.registry import Registry
@@ -47,7 +48,6 @@ _STATE_5 = np.dtype(
         ],
     }
 )  # fmt: skip
-_STATE = np.dtype([("stream", STREAM), ("event", EVENT), ("group", GROUP), ("wind", WIND)])
 
 
 def adopt_states(name: str, stored: Mapping[str, Mapping[int, bytes]]) -> dict[int, bytes]:
@@ -62,7 +62,7 @@ def adopt_states(name: str, stored: Mapping[str, Mapping[int, bytes]]) -> dict[i
             usable = state if other == name else _convert(other, name, state)
             if usable is None:
                 continue
-            rank = int(np.frombuffer(usable, _STATE)["stream"]["at"][0]), other == name
+            rank = int(np.frombuffer(usable, STATE)["stream"]["at"][0]), other == name
             if slot not in adopted or rank > adopted[slot][0]:
                 adopted[slot] = rank, usable
     return {slot: state for slot, (_, state) in adopted.items()}
@@ -71,8 +71,8 @@ def adopt_states(name: str, stored: Mapping[str, Mapping[int, bytes]]) -> dict[i
 def _convert(other: str, name: str, state: bytes) -> bytes | None:
     """Return the state of the detector `other` for `name`, without an open event; None if its version is unknown."""
     versions = _version_of(other), _version_of(name)
-    if versions[0] == versions[1] and len(state) == _STATE.itemsize:
-        return _close(np.frombuffer(state, _STATE).copy())
+    if versions[0] == versions[1] and len(state) == STATE.itemsize:
+        return _close(np.frombuffer(state, STATE).copy())
     if versions[0] == 5 and len(state) == _STATE_5.itemsize:
         return _close(_from_version_5(np.frombuffer(state, _STATE_5)[0]))
     return None
@@ -93,7 +93,7 @@ def _close(states: NDArray[np.void]) -> bytes:
 
 
 def _from_version_5(former: np.void) -> NDArray[np.void]:
-    states = np.zeros(1, _STATE)
+    states = np.zeros(1, STATE)
     for part in ("stream", "event"):
         for field in set(_STATE_5.names or ()) & set(states[part].dtype.names or ()):
             states[part][field] = min(former[field], MAX_COUNT) if field in _COUNTS else former[field]

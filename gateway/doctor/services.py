@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from alerting.vocabulary import count_things
 from gateway.doctor.finding import Finding, FindingFactory
 from gateway.settings import Settings
 from gateway.system.service_manager import SILENCE_LIMIT
@@ -121,7 +122,7 @@ def check_alerting(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
     if set_aside:
         remedy = "`piekwacht alerts silences` names them; end them, and create them again without the error"
         yield finding.warning(f"{set_aside:.0f} silences or routes are not applied", remedy)
-    yield finding.ok(f"alerting answers, {len(receivers)} receivers")
+    yield finding.ok(f"alerting answers, {count_things(len(receivers), 'receiver')}")
 
 
 def check_evaluation(settings: Settings, hosts: Hosts, now: float) -> Iterator[Finding]:

@@ -14,14 +14,17 @@ from gateway.dossier import exhibits
 from gateway.dossier.bag import write_bag
 from gateway.dossier.contents import Contents
 from gateway.dossier.crate import FILE_NAME, write_crate
-from gateway.dossier.document import DossierDocument, build_formats, draw_images, render_document, render_readme
+from gateway.dossier.document import DossierDocument
 from gateway.dossier.evidence import EvidenceSource
+from gateway.dossier.images import draw_images
 from gateway.dossier.loading import load_event_contents, load_period_contents
 from gateway.dossier.pdf import EmbeddedFile, write_pdf
+from gateway.dossier.rendering import build_formats, render_document, render_readme
 from gateway.dossier.request import DossierPublisher, DossierRequest, EventRequest
 from gateway.dossier.snapshot import Snapshot, open_snapshot
 from gateway.model.texts import texts_of
 from gateway.transparency.settings import PublicLogSettings
+from gateway.verification.detection_file import FILE_ENDING as DETECTION_ENDING
 
 _MAX_EMBEDDED_PROOFS = 20  # in the PDF; the bag holds all
 _README_NAMES = {"nl": "LEESMIJ.txt", "en": "README.txt"}
@@ -67,7 +70,7 @@ async def _load_contents(snapshot: Snapshot, request: DossierRequest, operator: 
 
 async def _add_evidence(snapshot: Snapshot, contents: Contents, source: EvidenceSource) -> Contents:
     """Add the evidence of the highest value of each event, and of every batch that stands in the log."""
-    evidence = dict[str, bytes]()
+    evidence, detections = dict[str, bytes](), dict[str, bytes]()
     for event in contents.events:
         document = event.document
         at = datetime.fromisoformat(document.peak_at)
@@ -77,11 +80,16 @@ async def _add_evidence(snapshot: Snapshot, contents: Contents, source: Evidence
         )
         if content is not None:
             evidence[name] = content
+        is_single = isinstance(contents.request, EventRequest)  # a day may have two hundred events
+        content = await source.build_detection(snapshot, contents.registry, event) if is_single else None
+        if content is not None:
+            detections[f"{document.id}{DETECTION_ENDING}"] = content
     for batch in contents.batches:
         content = await source.build_batch_evidence(snapshot, batch)
         if content is not None:
             evidence[f"{batch.name}.piekwacht.json"] = content
-    return replace(contents, evidence=evidence, policy=await source.read_policy(contents.area.id))
+    policy = await source.read_policy(contents.area.id)
+    return replace(contents, evidence=evidence, detections=detections, policy=policy)
 
 
 def _write_dossier(contents: Contents, files: Mapping[str, bytes], publisher: DossierPublisher) -> Dossier:

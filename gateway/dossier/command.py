@@ -9,6 +9,7 @@ from gateway.dossier.errors import DossierError
 from gateway.dossier.request import DossierPublisher, DossierRequest, EventRequest, PeriodRequest
 from gateway.errors import StartError
 from gateway.export.command import parse_time
+from gateway.system.gc_tuning import pause_gc
 from gateway.transparency.settings import PublicLogSettings
 
 
@@ -29,7 +30,8 @@ def run(
     """Write the file completely or not at all. Raises DossierError or StartError with one sentence."""
     from gateway.dossier.build import build_dossier, open_source  # noqa: PLC0415 - it loads matplotlib, which --help does not need
 
-    dossier = asyncio.run(build_dossier(dsn, parse_request(args), publisher, open_source(public_log)))
+    with pause_gc():  # a dossier is a million objects that live until its end
+        dossier = asyncio.run(build_dossier(dsn, parse_request(args), publisher, open_source(public_log)))
     partial_file = args.output.with_name(args.output.name + ".part")
     try:
         partial_file.write_bytes(dossier.content)

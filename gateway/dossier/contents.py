@@ -236,6 +236,7 @@ class Contents:
     configurations: Sequence[NodeConfiguration]
     copies: Sequence[NodeCopy]
     evidence: Mapping[str, bytes] = field(default_factory=dict)
+    detections: Mapping[str, bytes] = field(default_factory=dict)
     policy: str | None = None
 
     @property

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.api.data.registry import PublicRegistry
-from gateway.dossier.contents import BatchExhibit
+from gateway.dossier.contents import BatchExhibit, DetectedEvent
 from gateway.dossier.snapshot import Snapshot
 
 
@@ -21,6 +21,9 @@ class EvidenceSource(Protocol):
         self, snapshot: Snapshot, registry: PublicRegistry, station: str, observed_property: str, at: datetime
     ) -> bytes | None:
         """Return the evidence file of the value of that time."""
+
+    async def build_detection(self, snapshot: Snapshot, registry: PublicRegistry, event: DetectedEvent) -> bytes | None:
+        """Return the detection file of an event; None if it cannot be detected again from the stored batches."""
 
     async def read_policy(self, area: str) -> str | None:
         """Return the tlog-policy of the area's log, as text; None if the area has no log."""

@@ -63,6 +63,7 @@ async def build_exhibit_files(contents: Contents, operator: str) -> Files:
         files |= await _build_reading_files(series, operator)
     files |= _build_batch_files(contents)
     files |= {f"evidence/{name}": content for name, content in contents.evidence.items()}
+    files |= {f"detection/{name}": content for name, content in contents.detections.items()}
     if contents.policy is not None:
         files["policy.txt"] = contents.policy.encode()
     verifier = read_verifier()

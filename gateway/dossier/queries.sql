@@ -82,3 +82,58 @@ FROM selftest_exposure e
 WHERE e.detector = %(detector)s AND e.property_id = %(property)s
   AND e.hour > %(until)s::timestamptz - interval '30 days' AND e.hour <= %(until)s
 GROUP BY e.property_id, e.interval_s ORDER BY e.interval_s
+
+-- name: select_checkpoint_before_event
+-- The newest state of an area without the batches that were stored with the first revision of the event or after it.
+-- OFFSET 0 keeps the planner from walking all ids for the smallest.
+WITH opened AS (SELECT min(changed_at) AS at FROM event_revision WHERE event_id = %(event)s),
+first_batch AS (
+    SELECT min(id) AS id FROM (
+        SELECT b.id FROM batch b, opened
+        WHERE b.committed_at >= opened.at AND b.committed_at < opened.at + interval '10 minutes' OFFSET 0) AS about_then
+)
+SELECT before_batch, ids, quality, detection FROM checkpoint, first_batch
+WHERE detector = %(detector)s AND areas && ARRAY['*', %(area)s::text] AND before_batch <= first_batch.id
+ORDER BY before_batch DESC LIMIT 1
+
+-- name: select_detection_leaves
+-- Adjacent leaves of an area: from the first batch with at least this id to the last one that was stored by `until`.
+WITH ends AS (
+    SELECT (SELECT number FROM log_leaf WHERE area_id = %(area)s AND batch_id >= %(first)s ORDER BY batch_id LIMIT 1)
+               AS first,
+           (SELECT max(l.number) FROM batch b JOIN log_leaf l ON l.batch_id = b.id
+            WHERE l.area_id = %(area)s AND b.committed_at <= %(until)s
+              AND b.committed_at >= (SELECT min(changed_at) FROM event_revision WHERE event_id = %(event)s)) AS last
+)
+SELECT l.number, b.node_id AS node, l.entry, b.payload, b.received_at, b.hist AS late
+FROM ends JOIN log_leaf l ON l.number BETWEEN ends.first AND ends.last LEFT JOIN batch b ON b.id = l.batch_id
+WHERE l.area_id = %(area)s ORDER BY l.number LIMIT %(limit)s
+
+-- name: select_revision_leaves
+-- The revisions of an event up to one, oldest first.
+SELECT l.number, l.entry, l.document
+FROM event_revision r JOIN log_leaf l ON l.area_id = %(area)s AND l.source = 'event ' || r.event_id || ' ' || r.revision
+WHERE r.event_id = %(event)s AND r.revision <= %(revision)s ORDER BY r.revision
+
+-- name: select_leaf
+SELECT number, entry, document FROM log_leaf WHERE area_id = %(area)s AND source = %(source)s
+
+-- name: select_ranges_leaf
+-- The newest ranges of the properties before a leaf; the order must not lead over all leaves.
+WITH matches AS MATERIALIZED (
+    SELECT number, entry, document FROM log_leaf
+    WHERE area_id = %(area)s AND source LIKE 'correction-rule ranges-of-properties %%'
+)
+SELECT number, entry, document FROM matches WHERE number < %(before)s ORDER BY number DESC LIMIT 1
+
+-- name: select_node_key_leaves
+-- All statements about the keys of nodes before a leaf.
+SELECT l.number, l.entry, l.document
+FROM node_key k JOIN log_leaf l ON l.area_id = k.area_id AND l.source = 'node-key ' || k.node_id || ' ' || k.id
+WHERE k.area_id = %(area)s AND k.node_id = ANY(%(nodes)s::text[]) AND l.number < %(last)s ORDER BY l.number
+
+-- name: select_detected_streams
+-- Datastreams that belong to an area by their node or their station, as the gateway of that area has them.
+SELECT d.id, d.station_id AS station, d.node_id AS node, d.property_id AS observed_property
+FROM datastream d JOIN node n ON n.id = d.node_id JOIN station s ON s.id = d.station_id
+WHERE %(area)s IN (n.area_id, s.area_id) AND d.created_at <= %(until)s ORDER BY d.id

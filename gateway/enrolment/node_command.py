@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 from msgspec import Struct
 from psycopg.rows import class_row, scalar_row
@@ -93,7 +94,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     configure.add_argument("node", help="id of the node")
     configure.add_argument("file", type=Path, metavar="FILE.toml", help="[batch] and [[sensor]] as in agent.toml")
-    add_action("list", _list, "print every node: its station, when it was last heard, its status")
+    list_ = add_action("list", _list, "print every node: its station, when it was last heard, its status")
+    list_.add_argument("--json", action="store_true", help="print the nodes as a JSON list")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -188,15 +190,22 @@ def _configure(args: argparse.Namespace) -> None:
 
 
 def _list(args: argparse.Namespace) -> None:
-    lines = format_nodes(settings.read(args.config).database.dsn)
+    dsn = settings.read(args.config).database.dsn
+    if args.json:
+        print(msgspec.json.encode(_load_nodes(dsn)).decode())
+        return
+    lines = format_nodes(dsn)
     print("\n".join(lines) or "no node is enrolled; `piekwacht node enrol` enrols one")
 
 
 def format_nodes(dsn: str) -> list[str]:
     """Return one line per node of the registry, by id."""
+    return [_format_node(row) for row in _load_nodes(dsn)]
+
+
+def _load_nodes(dsn: str) -> list[NodeListing]:
     with connect(dsn) as connection:
-        rows = connection.cursor(row_factory=class_row(NodeListing)).execute(QUERIES["list_nodes"]).fetchall()
-    return [_format_node(row) for row in rows]
+        return connection.cursor(row_factory=class_row(NodeListing)).execute(QUERIES["list_nodes"]).fetchall()
 
 
 def _format_node(row: NodeListing) -> str:

@@ -11,15 +11,14 @@ from datetime import datetime, timedelta
 import msgspec
 import psycopg
 
-from gateway.decoding.decode import VerifiedBatch, decode_payload, place_observations
-from gateway.detection.analyzer import Analyzer, AnalyzerState
+from gateway.decoding.decode import VerifiedBatch, decode_payload
+from gateway.detection.analyzer import Analyzer
 from gateway.detection.detector import Detector
-from gateway.detection.kernels.gaps import LONGEST_SILENCE_MS
 from gateway.detection.settings import DetectionSettings
-from gateway.errors import GatewayError, StartError
+from gateway.errors import StartError
+from gateway.evaluation.event_repetition import EventRepetition, RepetitionError
 from gateway.model.event import Event
 from gateway.model.registry import Registry
-from gateway.model.timestamps import to_ms
 from gateway.quality.flagger import Flagger
 from gateway.store import checkpoints, stations
 from gateway.store.batches import StoredBatch, load_batches_between
@@ -29,10 +28,6 @@ _BATCH_LIMIT = 500
 _COMMIT_MARGIN = timedelta(
     minutes=2
 )  # a revision has the time at which its transaction began, its batches the time at which it ended
-
-
-class ReplayError(GatewayError):
-    """The event cannot be detected again; the message names the missing data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +61,7 @@ async def _load_and_replay(dsn: str, event_id: str) -> tuple[Event, Event | None
         settings = msgspec.json.decode(stored_event.parameters, type=DetectionSettings)
         analyzer = Analyzer(flagger=Flagger(), detector=Detector(settings))
         if analyzer.detector.name != stored_event.event.detector:
-            raise ReplayError(
+            raise RepetitionError(
                 f"{event_id} was found by {stored_event.event.detector}; this version has {analyzer.detector.name}: "
                 "install the version that found it"
             )
@@ -79,13 +74,13 @@ async def _load_and_replay(dsn: str, event_id: str) -> tuple[Event, Event | None
 async def _load_event(tx: Transaction, event_id: str) -> StoredEvent:
     row = await (await tx.execute(QUERIES["select_event_for_replay"], {"id": event_id})).fetchone()
     if row is None:
-        raise ReplayError(f"no event {event_id}; `GET /api/v1/events` lists them")
+        raise RepetitionError(f"no event {event_id}; `GET /api/v1/events` lists them")
     area, detector, body, changed_at, opened_at, late = row
     if late:
-        raise ReplayError(f"{event_id} was found when a gap was repaired; only events found live are replayed")
+        raise RepetitionError(f"{event_id} was found when a gap was repaired; only events found live are replayed")
     parameters_row = await (await tx.execute(QUERIES["select_detector_parameters"], {"name": detector})).fetchone()
     if parameters_row is None:
-        raise ReplayError(f"the parameters of {detector} were not kept: {event_id} is older than this table")
+        raise RepetitionError(f"the parameters of {detector} were not kept: {event_id} is older than this table")
     event = msgspec.json.decode(body, type=Event)
     return StoredEvent(event=event, area=area, parameters=parameters_row[0], opened_at=opened_at, changed_at=changed_at)
 
@@ -102,50 +97,32 @@ async def _replay_event(
         tx, analyzer, registry, stored_event.area, batch=first_batch or None, since=None
     )
     if checkpoint is None:
-        raise ReplayError(
+        raise RepetitionError(
             f"no checkpoint of {stored_event.area} before {stored_event.event.id}: it is older than what was kept"
         )
     next_batch, state = checkpoint
-    replayed = None
+    event, until = stored_event.event, stored_event.changed_at + _COMMIT_MARGIN
+    repetition = EventRepetition(analyzer, state, registry, event.id)
     while True:
-        until = stored_event.changed_at + _COMMIT_MARGIN
         batches = await load_batches_between(tx, stored_event.area, next_batch, until, _BATCH_LIMIT)
-        state, event = _analyze_batches(analyzer, state, registry, batches, stored_event)
-        replayed = event or replayed
-        if replayed and replayed.revision >= stored_event.event.revision:
-            return replayed
+        repetition.add(_decode_batches(batches, registry))
+        if repetition.newest >= event.revision:
+            break
         if len(batches) < _BATCH_LIMIT:
-            return _end_without_data(analyzer, state, stored_event.event) or replayed
+            if event.end is not None:
+                repetition.end_without_data(event.end)
+            break
         next_batch = batches[-1].id + 1
+    revisions = [revision for revision in repetition.revisions if revision <= event.revision]
+    return repetition.revisions[max(revisions)] if revisions else None
 
 
-def _end_without_data(analyzer: Analyzer, state: AnalyzerState, event: Event) -> Event | None:
-    """Return the revision that the clock of the gateway caused, if this one is of a silent datastream."""
-    if event.end is None:
-        return None
-    _, events = analyzer.end_silent_events(state, to_ms(event.end) + LONGEST_SILENCE_MS + 1)
-    return next((candidate for candidate in events if candidate.id == event.id), None)
-
-
-def _analyze_batches(
-    analyzer: Analyzer,
-    state: AnalyzerState,
-    registry: Registry,
-    batches: list[StoredBatch],
-    stored_event: StoredEvent,
-) -> tuple[AnalyzerState, Event | None]:
+def _decode_batches(batches: list[StoredBatch], registry: Registry) -> list[VerifiedBatch]:
     decoded = [decode_payload(batch.to_payload(registry), registry) for batch in batches]
     rejection = next((batch for batch in decoded if not isinstance(batch, VerifiedBatch)), None)
     if rejection is not None:
-        raise ReplayError(f"a stored batch can no longer be read ({rejection.detail}): was a node's key changed?")
-    rows = place_observations([batch for batch in decoded if isinstance(batch, VerifiedBatch)], registry)
-    state, _, events = analyzer.analyze(state, rows)
-    revisions = [
-        candidate
-        for candidate in events
-        if candidate.id == stored_event.event.id and candidate.revision <= stored_event.event.revision
-    ]
-    return state, revisions[-1] if revisions else None
+        raise RepetitionError(f"a stored batch can no longer be read ({rejection.detail}): was a node's key changed?")
+    return [batch for batch in decoded if isinstance(batch, VerifiedBatch)]
 
 
 def _canonical_json(event: Event) -> bytes:

@@ -19,17 +19,35 @@ LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 h
 ORDER BY m.bucket, m.datastream_id
 
 -- name: export_1h
-WITH i AS MATERIALIZED (SELECT * FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s, '1 day'))
+-- The interval is that of the hour in the last three days, and that of the day before: an operator, or the start of the
+-- demo, may change it within a day.
+WITH i AS MATERIALIZED (
+    SELECT s.*, interval '1 hour' AS width
+    FROM sampling_intervals(%(ids)s::int[], greatest(%(start)s::timestamptz, now() - interval '3 days'), %(end)s, '1 hour') s
+    UNION ALL
+    SELECT s.*, interval '1 day' FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s, '1 day') s
+)
 SELECT m.datastream_id, m.bucket, m.bucket + interval '1 hour', m.count, m.valid_count,
        expected_count(m.bucket, m.bucket + interval '1 hour', i.seconds), m.mean, m.min, m.max, m.flags
 FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m
-LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 day', m.bucket, 'epoch')
+LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin(i.width, m.bucket, 'epoch')
+    AND i.width = CASE WHEN m.bucket >= now() - interval '3 days' THEN interval '1 hour' ELSE interval '1 day' END
 ORDER BY m.bucket, m.datastream_id
 
 -- name: export_1day
-WITH i AS MATERIALIZED (SELECT * FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s::timestamptz + interval '1 day', '1 day'))
+-- As for hours. A day of which some hours have no known interval has the mean of the others for these.
+WITH h AS MATERIALIZED (
+    SELECT * FROM sampling_intervals(
+        %(ids)s::int[], greatest(%(start)s::timestamptz, now() - interval '3 days'), %(end)s::timestamptz + interval '1 day', '1 hour')
+), i AS MATERIALIZED (
+    SELECT * FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s::timestamptz + interval '1 day', '1 day')
+)
 SELECT m.datastream_id, m.bucket, m.ends_at, m.count, m.valid_count,
-       expected_count(m.bucket, m.ends_at, i.seconds), m.mean, m.min, m.max, m.flags
+       CASE WHEN m.bucket >= now() - interval '3 days' THEN (
+           SELECT greatest(1, round(avg(1 / h.seconds)::numeric * extract(epoch FROM m.ends_at - m.bucket)))::bigint
+           FROM h WHERE h.datastream_id = m.datastream_id AND h.starts_at >= m.bucket AND h.starts_at < m.ends_at
+           HAVING count(*) > 0
+       ) ELSE expected_count(m.bucket, m.ends_at, i.seconds) END, m.mean, m.min, m.max, m.flags
 FROM means_1day(%(ids)s::int[], %(start)s, %(end)s, %(time_zone)s) m
 LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 day', m.bucket + interval '12 hours', 'epoch')
 ORDER BY m.bucket, m.datastream_id

@@ -31,7 +31,10 @@ class BatchDating:
         self._is_requested = True
 
     async def run_if_requested(self, registry: Registry) -> bool:
-        """Date one group; return whether there was one. A database failure postpones it."""
+        """Date one group; return whether detection has new readings by it. A database failure postpones it.
+
+        Batches of an unset clock whose stamps are believed come with every transaction, and give it none.
+        """
         if not self._is_requested:
             return False
         try:
@@ -45,7 +48,7 @@ class BatchDating:
         self._is_requested = group is not None
         if group is not None:
             _report(group)
-        return group is not None
+        return group is not None and bool(group.spans)
 
     async def _announce(self) -> None:
         """Take a number of the live feed: replicas that miss its message load the newest values again."""

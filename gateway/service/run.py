@@ -51,6 +51,7 @@ def build_service(name: str, settings: Settings) -> Service:
                 settings.broker.for_api(),
                 settings.public_log,
                 _build_dossier_worker(settings),
+                subscriptions=settings.subscriptions,
             )
         case "alerting":
             from alerting.dispatch import dispatcher
@@ -60,6 +61,12 @@ def build_service(name: str, settings: Settings) -> Service:
             from gateway.service import evaluation_worker
 
             return evaluation_worker.run(settings)
+        case "subscriptions":
+            from alerting.subscriptions import service
+
+            if settings.subscriptions is None:
+                raise StartError("nobody can subscribe: put [subscriptions] into the configuration")
+            return service.run(settings.subscriptions, settings.alerting, dsn)
     raise ValueError(name)
 
 
@@ -113,7 +120,9 @@ def run_all(settings: Settings, config: Path) -> int:
     logging_setup.configure_logging(settings.log)
     _check_files(settings, list(_TABLES_BY_SERVICE))
     check_schema(settings.database.dsn)
-    services = supervisor.build_services(config, has_evaluation=settings.has_evaluation)
+    services = supervisor.build_services(
+        config, has_evaluation=settings.has_evaluation, has_subscriptions=settings.subscriptions is not None
+    )
     telemetry = settings.telemetry
     try:
         asyncio.run(_run_until_signal([supervisor.supervise(services, host=telemetry.host, port=telemetry.port)]))

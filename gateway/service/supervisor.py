@@ -30,6 +30,7 @@ _CHECK_INTERVAL = 0.5  # s
 _FIRST_PAUSE, _MAX_PAUSE = 0.2, 60.0  # s until a service is started again; doubled each time
 _STEADY = 60.0  # s after which a service counts as steady, and the next pause is the first one again
 _STOP_TIMEOUT = 20.0  # s until a service that does not stop is killed
+_OPTIONAL = frozenset({"evaluation", "subscriptions"})  # inspectors are notified without them
 _ABORT_TIMEOUT = 3.0  # s for a service to write where it hangs
 
 
@@ -94,16 +95,18 @@ class ServiceRefusedError(Exception):
         self.exit_code = exit_code
 
 
-def build_services(config: Path, *, has_evaluation: bool) -> list[SupervisedService]:
+def build_services(config: Path, *, has_evaluation: bool, has_subscriptions: bool = False) -> list[SupervisedService]:
     """Return the services of `piekwacht up` with these settings."""
-    commands = {"gateway": "gateway", "api": "api", "alerting": "alerting"}
+    commands = {"gateway": ["gateway"], "api": ["api"], "alerting": ["alerting"]}
     if has_evaluation:
-        commands["evaluation"] = "evaluate"
+        commands["evaluation"] = ["evaluate"]
+    if has_subscriptions:
+        commands["subscriptions"] = ["subscriptions", "run"]
     return [
         SupervisedService(
             name=name,
-            command=[sys.executable, "-m", "gateway", command, "--config", str(config)],
-            required=name != "evaluation",
+            command=[sys.executable, "-m", "gateway", *command, "--config", str(config)],
+            required=name not in _OPTIONAL,
         )
         for name, command in commands.items()
     ]

@@ -54,6 +54,22 @@ SELECT name, parameters::text AS parameters FROM detector d
 WHERE NOT EXISTS (SELECT 1 FROM log_leaf l WHERE l.area_id = %(area)s AND l.source = 'detector ' || d.name)
 ORDER BY since, name
 
+-- name: select_states
+-- New states of detection in an area without a leaf, with the index of the first batch that they have not seen.
+SELECT DISTINCT ON (c.detector, f.number) c.detector, f.number AS leaf, c.ids, c.quality, c.detection,
+       ARRAY(SELECT d.id FROM datastream d JOIN node n ON n.id = d.node_id JOIN station s ON s.id = d.station_id
+             WHERE %(area)s IN (n.area_id, s.area_id) AND d.id = ANY(c.ids) ORDER BY d.id) AS chosen
+FROM checkpoint c
+CROSS JOIN LATERAL (
+    SELECT l.number FROM log_leaf l
+    WHERE l.area_id = %(area)s AND l.batch_id >= c.before_batch AND l.batch_id < c.before_batch + 20000
+    ORDER BY l.batch_id LIMIT 1
+) AS f
+WHERE c.made_at > now() - interval '1 hour' AND c.areas && ARRAY['*', %(area)s::text] AND NOT EXISTS (
+    SELECT FROM log_leaf l
+    WHERE l.area_id = %(area)s AND l.source = 'detector-state ' || c.detector || ' ' || f.number)
+ORDER BY c.detector, f.number, c.before_batch DESC
+
 -- name: select_ranges
 -- What decides whether a value of a property counts, and from which excess an event has which severity.
 SELECT id, unit, lower, upper, max_rise, severity FROM observed_property ORDER BY id

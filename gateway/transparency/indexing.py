@@ -1,9 +1,10 @@
 """Gives committed rows their indices in the log of an area, in one transaction per call. Called by the sequencer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import structs
 
+from alerting.log import get_logger
 from gateway.store.public_log import QUERIES, LogState, LogStore
 from gateway.transparency.settled_batches import SettledBatches
 from gateway.transparency.sources import (
@@ -16,7 +17,9 @@ from gateway.transparency.sources import (
     describe_rules,
     plan_leaves,
 )
+from gateway.transparency.state_leaves import StateRow, describe_state
 
+_LOG = get_logger("gateway.transparency")
 _MAX_SOURCES = 1_000  # rows of log_source per transaction
 
 
@@ -52,7 +55,7 @@ class LeafIndexer:
     def _add_sources(self, state: LogState) -> tuple[LogState, bool]:
         rows = self._store.fetch(SourceRow, QUERIES["select_sources"], {"limit": _MAX_SOURCES})
         leaves, record = plan_leaves(rows, DeliveryRecord(count=state.delivery_count, head=state.delivery_head))
-        added = self._add_leaves(state.size, (*self._plan_rules(), *leaves))
+        added = self._add_leaves(state.size, (*self._plan_rules(), *self._plan_states(), *leaves))
         if rows:
             self._store.execute("delete_sources", ids=[row.id for row in rows])
         state = structs.replace(state, size=state.size + added, delivery_count=record.count, delivery_head=record.head)
@@ -62,6 +65,14 @@ class LeafIndexer:
         rules = list_rules(self._store)
         logged = self._store.find_logged([rule.source for rule in rules])
         return [rule for rule in rules if rule.source not in logged]
+
+    def _plan_states(self) -> Iterator[NewLeaf]:
+        """States of the detector whose next batch has a leaf; one that is older than an hour would prove nothing."""
+        for row in self._store.fetch(StateRow, QUERIES["select_states"]):
+            try:
+                yield describe_state(row, self._store.area)
+            except ValueError as error:  # of a version of the detector with other records
+                _LOG.warning("state of the detector has no leaf", area=self._store.area, error=str(error))
 
     def _add_leaves(self, size: int, leaves: Iterable[NewLeaf]) -> int:
         """Store these leaves from index `size` on; return how many they are."""

@@ -32,6 +32,7 @@ class LeafKind(StrEnum):
     CALIBRATION = "piekwacht/calibration@v1"
     CORRECTION_RULE = "piekwacht/correction-rule@v1"
     DETECTOR = "piekwacht/detector@v1"
+    DETECTOR_STATE = "piekwacht/detector-state@v1"
     EVENT = "piekwacht/event@v1"
     DELIVERY = "piekwacht/delivery@v1"
     REMOVED = "piekwacht/removed@v1"
@@ -43,6 +44,7 @@ KINDS: Mapping[LeafKind, tuple[str, ...]] = {
     LeafKind.CALIBRATION: ("node", "property", "version", "from"),
     LeafKind.CORRECTION_RULE: ("name", "version"),
     LeafKind.DETECTOR: ("version",),
+    LeafKind.DETECTOR_STATE: ("version", "leaf"),
     LeafKind.EVENT: ("event", "revision"),
     LeafKind.DELIVERY: ("count",),
     LeafKind.REMOVED: ("what", "reason", "count"),

@@ -53,7 +53,7 @@ class TreeHasher:
 
 def compute_root(size: int, read_hash: ReadHash) -> bytes:
     """Root of the tree of the first `size` leaves."""
-    return _compute_hash(0, size, read_hash) if size else EMPTY_ROOT
+    return compute_hash(0, size, read_hash) if size else EMPTY_ROOT
 
 
 def prove_inclusion(index: int, size: int, read_hash: ReadHash) -> list[bytes]:
@@ -62,12 +62,12 @@ def prove_inclusion(index: int, size: int, read_hash: ReadHash) -> list[bytes]:
         raise ProofError(f"a log of {size} leaves has no leaf {index}")
     proof, start, end = [], 0, size
     while end - start > 1:
-        middle = start + _split(end - start)
+        middle = start + split_width(end - start)
         if index < middle:
-            proof.append(_compute_hash(middle, end, read_hash))
+            proof.append(compute_hash(middle, end, read_hash))
             end = middle
         else:
-            proof.append(_compute_hash(start, middle, read_hash))
+            proof.append(compute_hash(start, middle, read_hash))
             start = middle
     return proof[::-1]
 
@@ -81,15 +81,15 @@ def prove_consistency(old_size: int, size: int, read_hash: ReadHash) -> list[byt
     proof, start, end = [], 0, size
     is_old_root = True  # whether [start, old_size) is the whole older tree, which the verifier knows
     while old_size != end:
-        middle = start + _split(end - start)
+        middle = start + split_width(end - start)
         if old_size <= middle:
-            proof.append(_compute_hash(middle, end, read_hash))
+            proof.append(compute_hash(middle, end, read_hash))
             end = middle
         else:
-            proof.append(_compute_hash(start, middle, read_hash))
+            proof.append(compute_hash(start, middle, read_hash))
             start, is_old_root = middle, False
     if not is_old_root:
-        proof.append(_compute_hash(start, end, read_hash))
+        proof.append(compute_hash(start, end, read_hash))
     return proof[::-1]
 
 
@@ -160,16 +160,16 @@ def _walk_to_root(node: int, last: int, siblings: Iterable[bytes], kind: str) ->
         raise ProofError(f"the {kind} proof is shorter than the path to the root")
 
 
-def _compute_hash(start: int, end: int, read_hash: ReadHash) -> bytes:
+def compute_hash(start: int, end: int, read_hash: ReadHash) -> bytes:
     """Hash of the leaves [start, end), a subtree of RFC 6962: `start` is a multiple of its rounded-up width."""
     width = end - start
     if width & (width - 1) == 0:
         level = width.bit_length() - 1
         return read_hash(level, start >> level)
-    middle = start + _split(width)
-    return hash_children(_compute_hash(start, middle, read_hash), _compute_hash(middle, end, read_hash))
+    middle = start + split_width(width)
+    return hash_children(compute_hash(start, middle, read_hash), compute_hash(middle, end, read_hash))
 
 
-def _split(width: int) -> int:
+def split_width(width: int) -> int:
     """Largest power of two below `width`, which is at least 2."""
     return 1 << ((width - 1).bit_length() - 1)

@@ -35,10 +35,9 @@ class Prover(Struct, frozen=True, kw_only=True):
         return cls._open_head(folder, note)
 
     @classmethod
-    def open_stamped(cls, folder: LogFolder, index: int) -> Self | None:
-        """Read the earliest head with a time stamp that has leaf `index`; None if there is none yet."""
-        size = next((size for size in folder.list_time_stamps() if size > index), None)
-        note = None if size is None else folder.read_stamped_head(size)
+    def open_head_of(cls, folder: LogFolder, size: int) -> Self | None:
+        """Read the stamped head of this size; None if it is not there."""
+        note = folder.read_stamped_head(size)
         return None if note is None else cls._open_head(folder, note)
 
     @classmethod
@@ -54,3 +53,30 @@ class Prover(Struct, frozen=True, kw_only=True):
             raise UnpublishedError(f"leaf {index} is not in the published head of {size} leaves yet; ask again shortly")
         hashes = tuple(prove_inclusion(index, size, self.read_hash))
         return LogProof(index=index, hashes=hashes, checkpoint=self.note).encode().decode()
+
+
+class ProverCache:
+    """Provers of one log. Each head and each tile is read once, however many proofs lead to them."""
+
+    def __init__(self, folder: LogFolder) -> None:
+        self.folder = folder
+        self._newest: Prover | None = None
+        self._stamped: dict[int, Prover | None] = {}
+        self._sizes: list[int] | None = None
+
+    def open(self) -> Prover:
+        """Prover of the newest published head. Raises UnpublishedError if there is none."""
+        if self._newest is None:
+            self._newest = Prover.open(self.folder)
+        return self._newest
+
+    def open_stamped(self, index: int) -> Prover | None:
+        """Prover of the earliest head with a time stamp that has leaf `index`; None if there is none yet."""
+        if self._sizes is None:
+            self._sizes = self.folder.list_time_stamps()
+        size = next((size for size in self._sizes if size > index), None)
+        if size is None:
+            return None
+        if size not in self._stamped:
+            self._stamped[size] = Prover.open_head_of(self.folder, size)
+        return self._stamped[size]

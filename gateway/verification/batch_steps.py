@@ -8,7 +8,8 @@ from edge_agent.signing import NoteError, Verifier, split_note
 from edge_agent.wire import MalformedError, ReadingBatch
 from gateway.transparency.errors import ProofError
 from gateway.transparency.leaf import Leaf, describe_batch
-from gateway.verification.evidence_file import SignedBatch, load_json
+from gateway.transparency.strict_json import load_json
+from gateway.verification.evidence_file import SignedBatch
 from gateway.verification.membership import Head, HeadJudge, Membership, describe_quorum
 from gateway.verification.step import StepState, VerificationStep, make_step
 

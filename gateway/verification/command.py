@@ -14,6 +14,8 @@ from pathlib import Path
 
 from edge_agent.signing import NoteError, Verifier
 from gateway.transparency.errors import ProofError
+from gateway.verification.detection_check import check_detection
+from gateway.verification.detection_file import is_detection_file
 from gateway.verification.dossier_check import check_dossier
 from gateway.verification.dossier_files import MAX_ZIP_BYTES, FolderFiles, ZipFiles
 from gateway.verification.evidence_check import EvidenceChecker, TrustedByReader
@@ -78,6 +80,8 @@ def check_source(
             raise ReaderFileError("a .tlog-proof needs the signed bytes (--batch FILE) and your policy (--policy FILE)")
         payload = _read_limited(args.batch, MAX_ZIP_BYTES)
         return check_pair(content, payload, trusted.policy, node_key)
+    if is_detection_file(content):
+        return [*check_detection(content, checker).steps, *checker.check_heads()]
     return checker.check(content) + checker.check_heads()
 
 

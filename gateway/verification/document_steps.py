@@ -2,14 +2,15 @@
 
 import hashlib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from gateway.transparency.errors import ProofError
 from gateway.transparency.leaf import Leaf, LeafKind, hash_content
-from gateway.verification.evidence_file import ClaimedValue, LoggedDocument, LoggedLeaf, load_json
+from gateway.transparency.strict_json import load_json
+from gateway.verification.evidence_file import ClaimedValue, LoggedDocument, LoggedLeaf
 from gateway.verification.membership import HeadJudge, Membership
 from gateway.verification.step import StepState, VerificationStep, make_step
 from gateway.verification.value_steps import format_value
@@ -72,8 +73,8 @@ def check_delivery(evidence: LoggedLeaf, batch: Membership, judge: HeadJudge) ->
 def check_event(
     event: ProvenDocument, rules: list[ProvenDocument], claim: ClaimedValue | None
 ) -> list[VerificationStep]:
-    """Steps that follow from a proven event: its detector, its peak, and that it was not detected again."""
-    steps = [_check_detector(event, rules)]
+    """Steps that follow from a proven event: its detector and its peak."""
+    steps = [check_detector(event, rules)]
     is_peak = claim is not None and (claim.station, claim.observed_property, claim.observed_at) == tuple(
         event.value.get(key) for key in ("station", "observedProperty", "peakAt")
     )
@@ -81,7 +82,6 @@ def check_event(
         peak = event.value.get("peak")
         state = StepState.OK if peak == claim.value else StepState.UNCHECKED
         steps.append(make_step("peak", state, values={"peak": peak, "value": format_value(claim.value)}))
-    steps.append(make_step("detection", StepState.UNCHECKED, values={"event": event.leaf.fields[0]}))
     return steps
 
 
@@ -108,8 +108,11 @@ def _read_revision(value: Mapping[str, Any]) -> tuple[object, str]:
     return value.get("id"), str(value.get("revision"))
 
 
-def _check_detector(event: ProvenDocument, rules: list[ProvenDocument]) -> VerificationStep:
-    """`detector` of an event is name@version#hash; the leaf of its parameters has the same label and the same hash."""
+def check_detector(event: ProvenDocument, rules: Sequence[ProvenDocument]) -> VerificationStep:
+    """Step of the parameters of the detector.
+
+    `detector` of an event is name@version#hash; the leaf of its parameters has the same label and the same hash.
+    """
     label = str(event.value.get("detector"))
     matching = [rule for rule in rules if rule.leaf.kind is LeafKind.DETECTOR and rule.leaf.fields == (label,)]
     if not matching:

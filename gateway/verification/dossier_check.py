@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
 import msgspec
 
 from gateway.transparency.errors import ProofError
+from gateway.verification import detection_file
+from gateway.verification.detection_check import DetectionResult, check_detection
 from gateway.verification.dossier_files import DossierFiles
 from gateway.verification.evidence_check import EvidenceChecker
 from gateway.verification.evidence_file import FILE_ENDING, MAX_EVIDENCE_BYTES
@@ -25,17 +28,32 @@ def check_dossier(files: DossierFiles, checker: EvidenceChecker) -> list[Verific
     except ProofError as error:
         return [make_step("file", StepState.FALSE, reason=str(error))]
     steps = [_check_manifests(files)]
+    detected = set[str]()
+    for name in (name for name in names if name.endswith(detection_file.FILE_ENDING)):
+        result = _check_detection(files, name, checker)
+        steps += [msgspec.structs.replace(step, subject=name) for step in result.steps]
+        detected |= result.documents
     evidence_names = [name for name in names if name.endswith(FILE_ENDING)]
     for name in evidence_names:
-        steps += [msgspec.structs.replace(step, subject=name) for step in _check_evidence(files, name, checker)]
+        evidence_steps = _check_evidence(files, name, checker, detected)
+        steps += [msgspec.structs.replace(step, subject=name) for step in evidence_steps]
     if not evidence_names:
         steps.append(make_step("evidence", StepState.UNCHECKED))
     return steps + check_completeness(checker.batch_numbers)
 
 
-def _check_evidence(files: DossierFiles, name: str, checker: EvidenceChecker) -> list[VerificationStep]:
+def _check_detection(files: DossierFiles, name: str, checker: EvidenceChecker) -> DetectionResult:
     try:
-        return checker.check(files.read(name, MAX_EVIDENCE_BYTES))
+        return check_detection(files.read(name, detection_file.MAX_DETECTION_BYTES), checker)
+    except ProofError as error:
+        return DetectionResult(steps=(make_step("file", StepState.FALSE, reason=str(error)),))
+
+
+def _check_evidence(
+    files: DossierFiles, name: str, checker: EvidenceChecker, detected: AbstractSet[str]
+) -> list[VerificationStep]:
+    try:
+        return checker.check(files.read(name, MAX_EVIDENCE_BYTES), detected)
     except ProofError as error:
         return [make_step("file", StepState.FALSE, reason=str(error))]
 

@@ -1,6 +1,7 @@
 """Verify an evidence file: every step in order, from the node's signature to the time stamp. Pure apart from caches."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import msgspec
 from msgspec import Struct
@@ -47,21 +48,24 @@ class EvidenceChecker:
         self.batch_numbers: dict[tuple[str, str], set[int]] = {}
         """Numbers of the true batches by node and incarnation."""
 
-    def check(self, content: bytes) -> list[VerificationStep]:
-        """Steps of one evidence file; one false step if it cannot be read."""
+    def check(self, content: bytes, detected: AbstractSet[str] = frozenset()) -> list[VerificationStep]:
+        """Steps of one evidence file; one false step if it cannot be read.
+
+        `detected`: documents of events that a detection file beside it is about; its steps state whether they hold.
+        """
         try:
             evidence = EvidenceFile.parse(content)
         except ProofError as error:
             return [make_step("file", StepState.FALSE, reason=str(error))]
         try:
-            judge, policy_step = self._choose_judge(evidence.policy)
+            judge, policy_step = self.choose_judge(evidence.policy)
         except ProofError as error:
             return [make_step("policy", StepState.FALSE, reason=str(error))]
         opened, steps = _check_batch(evidence, judge)
         minute_batches = [_check_minute_batch(evidence, item, judge) for item in evidence.minute_batches]
         for batch in (opened, *(batch for batch, _ in minute_batches)):
             self._add_number(batch)
-        steps = [policy_step, *steps, *_check_documents(evidence, opened, minute_batches, judge)]
+        steps = [policy_step, *steps, *_check_documents(evidence, opened, minute_batches, judge, detected)]
         if evidence.time_stamp is not None:
             heads = [head for head in judge.heads if not head.log_fault]
             steps.append(check_time_stamp(evidence.time_stamp, heads, self._trusted.certificate))
@@ -81,7 +85,8 @@ class EvidenceChecker:
         if opened.batch is not None and not is_any_false(opened.steps):
             self.batch_numbers.setdefault((opened.batch.node, opened.batch.inc), set()).add(opened.batch.seq)
 
-    def _choose_judge(self, policy_text: str) -> tuple[HeadJudge, VerificationStep]:
+    def choose_judge(self, policy_text: str) -> tuple[HeadJudge, VerificationStep]:
+        """Judge by the policy of the reader, else by that of the file. Raises ProofError if it cannot be read."""
         if self._own_judge is not None:
             judge, state, variant = self._own_judge, StepState.OK, "own"
         else:
@@ -114,6 +119,7 @@ def _check_documents(
     opened: OpenedBatch,
     minute_batches: Sequence[tuple[OpenedBatch, VerificationStep]],
     judge: HeadJudge,
+    detected: AbstractSet[str],
 ) -> list[VerificationStep]:
     """Steps of rules, corrected value, events and deliveries."""
     batch = opened.membership
@@ -122,6 +128,8 @@ def _check_documents(
     steps = [*rule_steps, *_check_corrected(evidence, opened, rules, minute_batches), *event_steps]
     for event in events:
         steps += check_event(event, rules, evidence.claim)
+        if event.text not in detected:
+            steps.append(make_step("detection", StepState.UNCHECKED, values={"event": event.leaf.fields[0]}))
     return steps + [check_delivery(delivery, batch, judge) for delivery in evidence.deliveries]
 
 

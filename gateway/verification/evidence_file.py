@@ -6,15 +6,14 @@ The API and the dossier write them, `piekwacht verify` and `verify.py` read them
 Nothing is verified here: a file that can be read may still be false in every line.
 """
 
-import json
-import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import msgspec
 from msgspec import Meta, Struct, field
 
 from edge_agent.signing import NoteError, decode_base64
 from gateway.transparency.errors import ProofError
+from gateway.transparency.strict_json import load_json
 
 MEDIA_TYPE = "application/vnd.piekwacht.evidence+json"
 FILE_ENDING = ".piekwacht.json"
@@ -128,43 +127,6 @@ class EvidenceFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             return msgspec.convert(load_json(content), cls)
         except (ProofError, msgspec.ValidationError) as error:
             raise ProofError(f"the evidence file cannot be read: {error}") from None
-
-
-def load_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
-    """Read JSON of a stranger: no key twice, no NaN, no half characters. Raises ProofError."""
-    try:
-        value = json.loads(
-            content.decode(),
-            object_pairs_hook=_make_object,
-            parse_constant=_refuse_constant,
-            parse_float=_parse_number,
-        )
-        json.dumps(value, ensure_ascii=False).encode()
-    except ProofError:
-        raise
-    except UnicodeEncodeError:
-        raise ProofError("there is half a character in a text") from None
-    except (ValueError, RecursionError) as error:
-        raise ProofError(f"it is not JSON: {error}") from None
-    return value
-
-
-def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ProofError("a key stands twice in one object")
-    return result
-
-
-def _parse_number(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise ProofError(f"the number {text[:20]} is too large")
-    return value
-
-
-def _refuse_constant(name: str) -> None:
-    raise ProofError(f"{name} stands where JSON has a number")
 
 
 def _decode_base64(text: str, name: str) -> bytes:

@@ -18,4 +18,14 @@ def parse_moment(text: str) -> int:
         moment = None
     if moment is None:
         raise ProofError(f"{text[:40]!r} is no time in UTC such as 2026-11-29T02:00:00.000Z")
+    return to_ms(moment)
+
+
+def to_ms(moment: datetime) -> int:
+    """Milliseconds since 1970 of an aware time; parts of one are dropped."""
     return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def read_moment(text: str) -> datetime:
+    """Time in UTC. Raises ProofError as `parse_moment`."""
+    return _EPOCH + timedelta(milliseconds=parse_moment(text))

@@ -101,6 +101,19 @@ def test_every_dashboard_finds_its_data_source_and_no_panel_covers_another():
             taken |= cells
 
 
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
+def test_a_panel_describes_itself_and_a_board_whose_metrics_have_an_area_lets_people_choose_it(path):
+    board = json.loads(path.read_text())
+    expressions = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    for panel in board["panels"]:
+        assert panel["description"].endswith("."), panel["title"]
+    counted = {family(name) for expression in expressions for name in _NAME.findall(expression)}
+    has_area = {name for name in counted if "area" in OURS.get(name, ()) and name.endswith("_total")}
+    variables = {variable["name"] for variable in board["templating"]["list"]}
+    assert variables == ({"area"} if any("$area" in expression for expression in expressions) else set())
+    assert not has_area or "area" in variables
+
+
 def test_every_alarm_has_a_page_that_says_what_to_do():
     headings = set(re.findall(r"^### (\w+)$", (ROOT / "docs/operator/alarms.md").read_text(), re.MULTILINE))
     assert {alarm["alert"] for alarm in ALARMS} == headings

@@ -1,6 +1,7 @@
 """A release is installed next to the old one; a release that cannot run is never switched to."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from tests.deploy.conftest import DEPLOY, ROOT
 
 pytestmark = pytest.mark.slow
+LARGE_PACKAGES = ("llvmlite==", "numba==", "numpy==", "pillow==", "pyarrow==")
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,16 @@ def renamed(wheel, folder, version):
     return target
 
 
+def write_short_lock(folder):
+    """The lock without the largest packages: `migrate` needs none, and the first installation has had them all."""
+    text = (DEPLOY / "gateway.lock").read_text()
+    entries = re.split(r"^(?=\S)", text, flags=re.MULTILINE)
+    short = folder / "short.lock"
+    short.write_text("".join(entry for entry in entries if not entry.startswith(LARGE_PACKAGES)))
+    assert len(short.read_text()) < len(text)
+    return short
+
+
 def test_an_installation_with_the_old_unit_name_is_told_to_install_the_new_one(home):
     (home / "enabled/piekwacht-beside").touch()
     refused = run(home, "upgrade", home / "any.whl", home / "any.lock")
@@ -109,7 +121,7 @@ def test_install_upgrade_rollback_and_what_must_not_happen(home, wheel, empty_da
 
     for file in ("units/piekwacht-beside.service", "units/piekwacht-evaluate.service", "enabled/piekwacht-beside"):
         (home / file).touch()
-    second = run(home, "upgrade", renamed(wheel, home, "0.3.0"), lock)
+    second = run(home, "upgrade", renamed(wheel, home, "0.3.0"), write_short_lock(home))
     assert second.returncode == 0, second.stderr
     assert (home / "current").readlink() == Path("releases/0.3.0")
     asked = (home / "asked").read_text().split()[2:]

@@ -1,4 +1,5 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import cache
 
 import pytest
 
@@ -22,3 +23,16 @@ async def pipeline(database, node) -> AsyncIterator[Pipeline]:
     store = Store(database)
     yield Pipeline(store, Flagger(), Detector(DetectionSettings()))
     await store.close()
+
+
+@pytest.fixture
+def create_clean_database(postgres, database) -> Callable[[], str]:
+    """Create a second fresh database, once, and return its DSN."""
+    name = f"clean_{database.rsplit('dbname=', 1)[-1].split()[0]}"
+    return cache(lambda: postgres.create_database(name, template="migrated"))
+
+
+@pytest.fixture
+def clean_database(create_clean_database) -> str:
+    """A second fresh database."""
+    return create_clean_database()

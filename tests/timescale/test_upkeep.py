@@ -12,9 +12,11 @@ import numpy as np
 import psycopg
 import pytest
 
+from gateway.errors import GatewayError
 from gateway.store.connection import QUERIES as STORE_QUERIES
 from gateway.store.connection import connect
 from gateway.store.copy_observations import encode_observations
+from gateway.store.removal import RemovedReadings, remove_readings
 from gateway.store.retention import RetentionSettings
 from gateway.store.upkeep.outcome import OutcomeState
 from gateway.store.upkeep.register import register_works
@@ -231,6 +233,23 @@ def test_what_is_dropped_is_recorded_by_area_in_the_transaction_of_the_drop(serv
     assert [what for (what,) in fetch(server, query)][-2:] == ["observations", "means-1min"]
     run(server, RetentionSettings(raw_days=60, minute_days=70))
     assert fetch_removals(server, newest) == removals
+
+
+def test_readings_that_are_removed_on_request_leave_the_means_too(server):
+    """Also from compressed chunks; the readings of the other days stay."""
+    ((newest,),) = fetch(server, "SELECT coalesce(max(id), 0) FROM removal")
+    for days_ago in (45, 20, 3):
+        insert(server, midday(days_ago))
+    run(server)
+    with connect(server) as connection:
+        removed = remove_readings(connection, "wijk-aan-zee", midday(50), midday(10))
+        assert removed == RemovedReadings(readings=240)
+        with pytest.raises(GatewayError, match="has no reading in this period"):
+            remove_readings(connection, "wijk-aan-zee", midday(50), midday(10))
+    run(server)
+    for view in VIEWS:
+        assert [fetch_means(server, midday(days_ago), view)[1] for days_ago in (45, 20, 3)] == [None, None, 120]
+    assert sum(row[5] for row in fetch_removals(server, newest)) == 240
 
 
 def add_second_area(connection):

@@ -8,12 +8,12 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from fastapi import HTTPException
 from msgspec import json
+from starlette.exceptions import HTTPException  # that of fastapi would load it, and dossiers do not need it
 
 from edge_agent.wire import ReadingBatch, split_note
-from gateway.api.data.database import QuerySource
 from gateway.api.data.registry import PublicRegistry
 from gateway.api.schemas.observations import flag_names
 from gateway.export.corrected import build_corrector
@@ -22,7 +22,7 @@ from gateway.model.timestamps import format_instant, to_ms
 from gateway.transparency.errors import ProofError
 from gateway.transparency.leaf import Leaf
 from gateway.transparency.log_folder import LogFolder
-from gateway.transparency.proofs import Prover, UnpublishedError
+from gateway.transparency.proofs import Prover, ProverCache, UnpublishedError
 from gateway.transparency.settings import PublicLogSettings
 from gateway.transparency.sources import rule_prefix
 from gateway.verification.evidence_file import (
@@ -34,6 +34,9 @@ from gateway.verification.evidence_file import (
     PublishedValue,
     SignedBatch,
 )
+
+if TYPE_CHECKING:
+    from gateway.api.data.database import QuerySource
 
 _RANGES = "correction-rule ranges-of-properties "
 
@@ -78,7 +81,7 @@ class ReadingAt:
     stamped_at: datetime | None
 
 
-async def fetch_batch(database: QuerySource, node: str, incarnation: str, number: int) -> LoggedBatch:
+async def fetch_batch(database: "QuerySource", node: str, incarnation: str, number: int) -> LoggedBatch:
     """The batch with this key. HTTPException 404 if it is not stored."""
     values = {"node": node, "incarnation": incarnation, "number": number}
     batches = await database.fetch(LoggedBatch, "select_logged_batch", values)
@@ -87,15 +90,38 @@ async def fetch_batch(database: QuerySource, node: str, incarnation: str, number
     return batches[0]
 
 
-def open_prover(settings: PublicLogSettings | None, batch: LoggedBatch) -> tuple[Prover, int]:
-    """Prover of the log that has this batch, and the index of its leaf. HTTPException 404 if none has it yet."""
-    if settings is None:
-        raise HTTPException(404, "this installation has no public log")
+class LogProvers:
+    """Provers of the logs of these settings; each log is opened once."""
+
+    def __init__(self, settings: PublicLogSettings | None) -> None:
+        self._settings = settings
+        self._caches: dict[str, ProverCache] = {}
+
+    def of_area(self, area: str) -> ProverCache:
+        """Provers of the log of an area. HTTPException 404 without a public log."""
+        settings = self.require_log()
+        if area not in self._caches:
+            self._caches[area] = ProverCache(LogFolder.of(settings, area))
+        return self._caches[area]
+
+    def require_log(self) -> PublicLogSettings:
+        """The settings. HTTPException 404 without a public log."""
+        if self._settings is None:
+            raise HTTPException(404, "this installation has no public log")
+        return self._settings
+
+
+def open_provers(logs: LogProvers, batch: LoggedBatch) -> tuple[ProverCache, Prover, int]:
+    """Provers of the log that has this batch, that of the newest head, and the index of the leaf.
+
+    HTTPException 404 if no log has it yet.
+    """
     if batch.area is None or batch.leaf is None:
+        logs.require_log()
         raise HTTPException(404, f"{batch.describe()} is stored and not yet in the public log; ask again shortly")
-    folder = LogFolder.of(settings, batch.area)
+    provers = logs.of_area(batch.area)
     try:
-        return Prover.open(folder), batch.leaf
+        return provers, provers.open(), batch.leaf
     except UnpublishedError as error:
         raise HTTPException(404, f"{batch.describe()}: {error}") from None
 
@@ -106,7 +132,7 @@ async def prove_batch(settings: PublicLogSettings | None, batch: LoggedBatch) ->
 
 
 def _prove_batch(settings: PublicLogSettings | None, batch: LoggedBatch) -> str:
-    prover, leaf = open_prover(settings, batch)
+    _, prover, leaf = open_provers(LogProvers(settings), batch)
     return _prove(prover, leaf, batch.describe())
 
 
@@ -122,12 +148,14 @@ def _prove(prover: Prover, leaf: int, name: str) -> str:
 class EvidenceBuilder:
     """Collects what one evidence file has; all its proofs lead to one head."""
 
-    def __init__(self, database: QuerySource, settings: PublicLogSettings | None, batch: LoggedBatch) -> None:
+    def __init__(self, database: "QuerySource", logs: LogProvers, batch: LoggedBatch) -> None:
         """HTTPException 404 if the batch is in no published head, or its signed bytes were deleted."""
         self._database, self._batch = database, batch
-        self._prover, self._leaf = open_prover(settings, batch)
+        self._provers, self._prover, self._leaf = open_provers(logs, batch)
         if not batch.payload:
-            raise HTTPException(404, f"the signed bytes of {batch.describe()} were deleted by the limit of retention")
+            raise HTTPException(
+                404, f"the signed bytes of {batch.describe()} were deleted: see the removals in the log"
+            )
 
     async def build(self, claim: "Claim | None") -> EvidenceFile:
         """Build the file of the claim, or of the batch alone."""
@@ -146,7 +174,7 @@ class EvidenceBuilder:
         numbers = [leaf.number for leaf in self._published(documents)]
         numbers += [batch.leaf for batch in parts.minute_batches if self._is_provable(batch) and batch.leaf is not None]
         highest = max((self._leaf, parts.key.number, *numbers))
-        self._prover = Prover.open_stamped(self._prover.folder, highest) or self._prover
+        self._prover = self._provers.open_stamped(highest) or self._prover
         return EvidenceFile(
             claim=None if claim is None else claim.value,
             batch=self._sign(self._batch),
@@ -250,7 +278,9 @@ class Claim:
         return {"station": self.value.station, "property": self.value.observed_property, "at": self.at}
 
 
-async def fetch_claim(database: QuerySource, registry: PublicRegistry, station: str, name: str, at: datetime) -> Claim:
+async def fetch_claim(
+    database: "QuerySource", registry: PublicRegistry, station: str, name: str, at: datetime
+) -> Claim:
     """The value of property `name` at a station at this time. HTTPException 404 if there is none."""
     ids = list(registry.datastreams_of(station, name))
     readings = await database.fetch(ReadingAt, "select_reading_at", {"ids": ids, "at": at})
@@ -259,7 +289,7 @@ async def fetch_claim(database: QuerySource, registry: PublicRegistry, station: 
     reading = readings[0]
     batches = await database.fetch(LoggedBatch, "select_logged_batches", {"ids": [reading.batch]})
     if not batches or not batches[0].payload:
-        raise HTTPException(404, "the signed bytes of this reading were deleted by the limit of retention")
+        raise HTTPException(404, "the signed bytes of this reading were deleted: see the removals in the log")
     published = await _publish_value(database, registry, station, name, reading)
     stamped_at = reading.stamped_at or reading.observed_at
     value, flags = _find_signed_value(batches[0].payload, name, to_ms(stamped_at))
@@ -278,7 +308,7 @@ async def fetch_claim(database: QuerySource, registry: PublicRegistry, station: 
 
 
 async def _publish_value(
-    database: QuerySource, registry: PublicRegistry, station: str, name: str, reading: ReadingAt
+    database: "QuerySource", registry: PublicRegistry, station: str, name: str, reading: ReadingAt
 ) -> PublishedValue:
     period = reading.observed_at, reading.observed_at + timedelta(microseconds=1)
     selection = registry.build_selection(station, name, period, Averaging.RAW, [reading.datastream])

@@ -72,17 +72,35 @@ LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 h
 ORDER BY m.bucket DESC, m.datastream_id DESC
 
 -- name: select_means_1h
-WITH i AS MATERIALIZED (SELECT * FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s, '1 day'))
+-- The interval is that of the hour in the last three days, and that of the day before: an operator, or the start of the
+-- demo, may change it within a day.
+WITH i AS MATERIALIZED (
+    SELECT s.*, interval '1 hour' AS width
+    FROM sampling_intervals(%(ids)s::int[], greatest(%(start)s::timestamptz, now() - interval '3 days'), %(end)s, '1 hour') s
+    UNION ALL
+    SELECT s.*, interval '1 day' FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s, '1 day') s
+)
 SELECT m.datastream_id, m.bucket, m.bucket + interval '1 hour', m.count, m.valid_count,
        expected_count(m.bucket, m.bucket + interval '1 hour', i.seconds), m.mean, m.min, m.max, m.flags
 FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m
-LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 day', m.bucket, 'epoch')
+LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin(i.width, m.bucket, 'epoch')
+    AND i.width = CASE WHEN m.bucket >= now() - interval '3 days' THEN interval '1 hour' ELSE interval '1 day' END
 ORDER BY m.bucket DESC, m.datastream_id DESC
 
 -- name: select_means_1day
-WITH i AS MATERIALIZED (SELECT * FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s::timestamptz + interval '1 day', '1 day'))
+-- As for hours. A day of which some hours have no known interval has the mean of the others for these.
+WITH h AS MATERIALIZED (
+    SELECT * FROM sampling_intervals(
+        %(ids)s::int[], greatest(%(start)s::timestamptz, now() - interval '3 days'), %(end)s::timestamptz + interval '1 day', '1 hour')
+), i AS MATERIALIZED (
+    SELECT * FROM sampling_intervals(%(ids)s::int[], %(start)s, %(end)s::timestamptz + interval '1 day', '1 day')
+)
 SELECT m.datastream_id, m.bucket, m.ends_at, m.count, m.valid_count,
-       expected_count(m.bucket, m.ends_at, i.seconds), m.mean, m.min, m.max, m.flags
+       CASE WHEN m.bucket >= now() - interval '3 days' THEN (
+           SELECT greatest(1, round(avg(1 / h.seconds)::numeric * extract(epoch FROM m.ends_at - m.bucket)))::bigint
+           FROM h WHERE h.datastream_id = m.datastream_id AND h.starts_at >= m.bucket AND h.starts_at < m.ends_at
+           HAVING count(*) > 0
+       ) ELSE expected_count(m.bucket, m.ends_at, i.seconds) END, m.mean, m.min, m.max, m.flags
 FROM means_1day(%(ids)s::int[], %(start)s, %(end)s, %(time_zone)s) m
 LEFT JOIN i ON i.datastream_id = m.datastream_id AND i.starts_at = date_bin('1 day', m.bucket + interval '12 hours', 'epoch')
 ORDER BY m.bucket DESC, m.datastream_id DESC
@@ -203,21 +221,29 @@ WHERE (%(id)s::bigint IS NULL OR o.id = %(id)s)
 ORDER BY o.id DESC LIMIT %(limit)s
 
 -- name: summarise_completeness
--- Per station, of the first property that it ever measured: hours with a valid value, valid readings, readings, and how
--- many a complete period has; NULL if the interval of the readings is unknown.
+-- Per station, of the first property that it ever measured, in the whole hours since `start` and the hour of `end`: hours
+-- with a valid value, valid readings, readings, and how many a complete period has by the interval of each hour; NULL if
+-- no interval is known. An hour without a known interval has the mean of the others.
 WITH first_datastream AS (
     SELECT min(id) AS id FROM datastream WHERE property_id <> 'lost_readings' GROUP BY station_id
 ), sampling AS (
-    SELECT DISTINCT ON (s.datastream_id) s.datastream_id, s.seconds
-    FROM sampling_intervals((SELECT array_agg(id) FROM first_datastream), %(start)s, %(end)s, '1 day') s
-    ORDER BY s.datastream_id, s.starts_at DESC
+    SELECT s.datastream_id, s.seconds, s.starts_at, least(s.starts_at + interval '1 hour', %(end)s::timestamptz) AS ends_at
+    FROM sampling_intervals((SELECT array_agg(id) FROM first_datastream), %(start)s, %(end)s, '1 hour') s
+    WHERE s.starts_at >= %(start)s::timestamptz AND s.starts_at < %(end)s::timestamptz
+), expected AS (
+    SELECT s.datastream_id,
+           greatest(1, round(
+               sum(extract(epoch FROM s.ends_at - s.starts_at) / s.seconds::numeric) / sum(extract(epoch FROM s.ends_at - s.starts_at))
+               * extract(epoch FROM %(end)s::timestamptz - date_bin('1 hour', %(start)s::timestamptz + interval '1 hour' - interval '1 microsecond', 'epoch'))
+           ))::bigint AS count
+    FROM sampling s GROUP BY s.datastream_id
 )
 SELECT d.station_id AS station, count(*) FILTER (WHERE m.valid_count > 0) AS hours,
        sum(m.valid_count)::bigint AS valid_count, sum(m.count)::bigint AS count,
-       expected_count(%(start)s, %(end)s, min(s.seconds)) AS expected_count
+       min(e.count) AS expected_count
 FROM means_1h((SELECT array_agg(id) FROM first_datastream), %(start)s, %(end)s) m
 JOIN datastream d ON d.id = m.datastream_id
-LEFT JOIN sampling s ON s.datastream_id = d.id
+LEFT JOIN expected e ON e.datastream_id = d.id
 GROUP BY d.station_id ORDER BY d.station_id
 
 -- name: summarise_alert_latency
@@ -226,6 +252,18 @@ SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM 
        percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM o.finished_at - i.received_at)) AS percentile_99
 FROM alerting.outbox o JOIN alerting.inbox i ON i.event_id = o.event_id AND i.revision = o.revision
 WHERE o.state IN ('delivered', 'partial') AND o.round = 0 AND o.created_at >= %(start)s
+
+-- name: summarise_notice_delay
+-- Seconds from the commit of an event to a subscriber's notice at the mail server or push service, and notices that wait:
+-- how many, and for how many seconds the oldest has been due.
+SELECT count(*) AS count,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM d.ended_at - d.committed_at)) AS median,
+       percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM d.ended_at - d.committed_at)) AS percentile_99,
+       (SELECT count(*) FROM subscriptions.notice n WHERE n.next_attempt_at <= now()) AS waiting,
+       coalesce((SELECT extract(epoch FROM now() - min(n.next_attempt_at)) FROM subscriptions.notice n
+                 WHERE n.next_attempt_at <= now()), 0)::float8 AS waiting_seconds
+FROM subscriptions.delivery d
+WHERE d.outcome = 'delivered' AND d.committed_at IS NOT NULL AND d.ended_at >= %(start)s
 
 -- name: select_upkeep
 SELECT work, done_at, failed_at, error, now() AS read_at FROM upkeep_done()
@@ -250,11 +288,16 @@ FROM newest n JOIN selftest_exposure e ON e.detector = n.detector AND e.hour > n
 GROUP BY e.property_id, e.interval_s ORDER BY e.property_id, e.interval_s
 
 -- name: summarise_detection
--- Peaks with an onset since then, the voided ones, and the median time from onset to detection in seconds.
-SELECT count(*), count(*) FILTER (WHERE e.change = 'voided') AS voided,
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM e.detected_at - e.onset))
-           FILTER (WHERE NOT e.detected_late) AS median_delay
-FROM event e WHERE e.kind IN ('peak', 'regional') AND e.onset >= %(start)s
+-- Plumes that began since then, the disproved ones, and the median time from onset to first detection in seconds.
+WITH plumes AS (
+    SELECT bool_and(e.change = 'voided') AS is_voided, bool_or(e.detected_late) AS is_late, min(e.onset) AS onset,
+           min(e.detected_at) AS detected_at
+    FROM event e WHERE e.kind IN ('peak', 'regional') AND e.onset >= %(start)s GROUP BY e.plume_id
+)
+SELECT count(*), count(*) FILTER (WHERE is_voided) AS voided,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM detected_at - onset))
+           FILTER (WHERE NOT is_late) AS median_delay
+FROM plumes
 
 -- name: count_migrations
 SELECT count(*) FROM schema_migration

@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from msgspec import json
 
 from gateway.api.http.cache import Body, IndexEntry
-from gateway.api.schemas.schema import LICENCE
+from gateway.api.schemas.schema import LICENCE, state_licence_once
 from gateway.api.settings import ApiSettings
 from gateway.export.selection import TableFormat
 from gateway.export.tables import DIALECTS
@@ -32,7 +32,7 @@ async def respond_cached(
 
     async def encode_body() -> Body:
         document = await make()
-        content = document if isinstance(document, bytes) else json.encode(document)
+        content = document if isinstance(document, bytes) else json.encode(state_licence_once(document))
         return Body(content, _last_modified(document, modified_field))
 
     key = cache_key(request)

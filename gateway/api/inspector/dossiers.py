@@ -22,3 +22,6 @@ class DossierMaker(Protocol):
 
     async def make(self, event: str, language: Language) -> DossierFile:
         """Return the dossier of the newest revision. Raises GatewayError with one sentence if it cannot be made."""
+
+    async def aclose(self) -> None:
+        """End what it runs; the application calls it when it stops."""

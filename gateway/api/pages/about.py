@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
 from fastapi import APIRouter, HTTPException
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
 from gateway.api.data.database import Database, QueryValues
 from gateway.api.http.cache import TtlCache
@@ -44,6 +44,17 @@ class AlertLatencyRow:
     count: int
     median: float | None
     percentile_99: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeDelayRow:
+    """Seconds from the commit of an event to the notices of subscribers; notices that wait, and for how long."""
+
+    count: int
+    median: float | None
+    percentile_99: float | None
+    waiting: int
+    waiting_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +102,19 @@ async def status(view: ViewDependency) -> HTMLResponse:
             latency=latency[0] if latency else AlertLatencyRow(count=0, median=None, percentile_99=None),
             detection=detection[0] if detection else DetectionRow(count=0, voided=0, median_delay=None),
             has_completeness=completeness is not None,
+            notices=await _fetch_notice_delay(view, last_month),
             figures=await _fetch_detection_figures(view),
             upkeep=await _fetch_upkeep(view),
         ),
     )
+
+
+async def _fetch_notice_delay(view: View, start: datetime) -> NoticeDelayRow | None:
+    """None if nobody can subscribe here, or the database does not answer in time."""
+    if not view.offers_notices:
+        return None
+    rows = await _fetch_cached(view, NoticeDelayRow, "summarise_notice_delay", {"start": start})
+    return rows[0] if rows else None
 
 
 async def _fetch_detection_figures(view: View) -> DetectionFigures | None:
@@ -158,9 +178,3 @@ root_router = APIRouter()
 async def service_worker() -> Response:
     """The service worker. It is at the root because a worker only controls pages below its own address."""
     return FileResponse(_STATIC / "sw.js", media_type="text/javascript", headers={"Cache-Control": "no-cache"})
-
-
-@root_router.get("/robots.txt")
-async def robots() -> Response:
-    """Crawlers may read the pages, but not the API and the widget."""
-    return PlainTextResponse("User-agent: *\nDisallow: /api/\nDisallow: /widget/\n")

@@ -65,6 +65,11 @@ class View(Formats):
         heads: LogHeads = self.request.app.state.log_heads
         return heads.read(self.latest_values.registry.areas)
 
+    @property
+    def offers_notices(self) -> bool:
+        """Whether residents can subscribe to notices here."""
+        return self.request.app.state.subscription_pages is not None
+
     def has_no_data(self, at: str | None) -> bool:
         """Whether the newest reading is older than `[api] no_data_after_seconds`, or missing."""
         return at is None or self.now - datetime.fromisoformat(at) > timedelta(

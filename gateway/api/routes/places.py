@@ -29,6 +29,7 @@ from gateway.api.schemas.places import (
     Stations,
     build_point,
 )
+from gateway.api.schemas.schema import omit_licence
 from gateway.model.timestamps import format_instant
 
 router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["places"])
@@ -73,7 +74,9 @@ def render_station(latest_values: LatestValues, id_: ItemId, attribution: str) -
     """The same as JSON, reused until a value changes: of ten thousand stations only the changed ones are encoded."""
     encoded = latest_values.station_json.get(id_)
     if encoded is None:
-        encoded = latest_values.station_json[id_] = Raw(json.encode(build_station(latest_values, id_, attribution)))
+        encoded = latest_values.station_json[id_] = Raw(
+            json.encode(omit_licence(build_station(latest_values, id_, attribution)))
+        )
     return encoded
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Res
 from starlette.responses import PlainTextResponse
 
 from gateway.api.data.database import Database
-from gateway.api.data.evidence import EvidenceBuilder, LoggedBatch, fetch_batch, fetch_claim, prove_batch
+from gateway.api.data.evidence import EvidenceBuilder, LoggedBatch, LogProvers, fetch_batch, fetch_claim, prove_batch
 from gateway.api.data.latest_values import require_row
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_file
@@ -57,7 +57,7 @@ async def get_proof(request: Request, batch: BatchOfPath) -> Response:
 @router.get(f"{_BATCH_PATH}/evidence", summary="Evidence of a batch, checkable offline", responses=_EVIDENCE)
 async def get_batch_evidence(request: Request, batch: BatchOfPath) -> Response:
     """Signed bytes, key of the node and proofs of a batch."""
-    builder = EvidenceBuilder(request.app.state.database, request.app.state.public_log, batch)
+    builder = EvidenceBuilder(request.app.state.database, LogProvers(request.app.state.public_log), batch)
     file_name = f"{batch.node}-{batch.incarnation}-{batch.number}{FILE_ENDING}"
     return _respond(request, await builder.build(None), file_name)
 
@@ -78,7 +78,7 @@ async def get_value_evidence(
     if moment is None:
         raise HTTPException(400, "at: give the time of the reading")
     claim = await fetch_claim(database, latest_values.registry, id_, property_, moment)
-    builder = EvidenceBuilder(database, request.app.state.public_log, claim.batch)
+    builder = EvidenceBuilder(database, LogProvers(request.app.state.public_log), claim.batch)
     stamp = claim.value.observed_at.replace(":", "").replace("-", "")
     return _respond(request, await builder.build(claim), f"{id_}-{property_}-{stamp}{FILE_ENDING}")
 

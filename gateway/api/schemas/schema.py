@@ -4,9 +4,9 @@ The OpenAPI document is generated from the types of this package. The package im
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from gateway.model.timestamps import format_instant
 
@@ -27,10 +27,28 @@ class Schema(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
 
 
 class LicensedDocument(Schema, frozen=True, kw_only=True):
-    """A whole response, with its licence and whom to credit."""
+    """A whole response, with its licence and whom to credit. The items of a collection leave both to the collection."""
 
-    licence: Annotated[str, Meta(examples=[LICENCE])] = LICENCE
-    attribution: str = "Piekwacht"
+    licence: Annotated[str, Meta(examples=[LICENCE])] | UnsetType = LICENCE
+    attribution: str | UnsetType = "Piekwacht"
+
+
+Document = TypeVar("Document", bound=LicensedDocument)
+
+
+def omit_licence(document: Document) -> Document:
+    """Return the document as an item of a collection."""
+    return structs.replace(document, licence=UNSET, attribution=UNSET)
+
+
+def state_licence_once(document: object) -> object:
+    """Return a collection whose items leave licence and attribution to it; any other document as it is."""
+    for name in ("items", "features"):
+        items = getattr(document, name, None)
+        if isinstance(document, LicensedDocument) and isinstance(items, list):
+            licensed = [omit_licence(item) if isinstance(item, LicensedDocument) else item for item in items]
+            return structs.replace(document, **{name: licensed})
+    return document
 
 
 def format_optional_instant(at: datetime | None) -> str | None:

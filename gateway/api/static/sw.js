@@ -2,6 +2,8 @@
 
 const CACHE_NAME = "piekwacht-2";
 const VERIFY_CACHE_NAME = "piekwacht-verify"; // the page that checks figures fills it: static/verify/loading.js
+const NOTICE_CACHE_NAME = "piekwacht-notices"; // ids of notices that were shown, so that a repeat disturbs nobody
+const MAX_NOTICES = 200;
 const OFFLINE_FILES = ["/nl/offline", "/en/offline", "/static/style.css", "/static/icon.svg", "/static/app.js"];
 
 self.addEventListener("install", (event) => {
@@ -12,7 +14,7 @@ self.addEventListener("activate", (event) => {
   event.waitUntil(
     caches
       .keys()
-      .then((names) => Promise.all(names.filter((name) => name !== CACHE_NAME && name !== VERIFY_CACHE_NAME).map((name) => caches.delete(name))))
+      .then((names) => Promise.all(names.filter((name) => ![CACHE_NAME, VERIFY_CACHE_NAME, NOTICE_CACHE_NAME].includes(name)).map((name) => caches.delete(name))))
       .then(() => self.clients.claim()),
   );
 });
@@ -34,4 +36,28 @@ self.addEventListener("fetch", (event) => {
 async function findVerifyPage(path) {
   if (!path.endsWith("/verify")) return undefined;
   return caches.match(path, { ignoreSearch: true, ignoreVary: true });
+}
+
+self.addEventListener("push", (event) => {
+  event.waitUntil(showNotice(event.data?.json() ?? {}));
+});
+
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  const url = new URL(event.notification.data?.url ?? "/", location.origin);
+  if (url.origin === location.origin) event.waitUntil(self.clients.openWindow(url.href));
+});
+
+// One notification per plume: a newer notice replaces the older one. A repeat of the same notice makes no sound.
+async function showNotice({ id = "", title = "Piekwacht", body = "", url = "/", topic = "", lang = "nl" }) {
+  const cache = await caches.open(NOTICE_CACHE_NAME);
+  const key = `/notices/${encodeURIComponent(id)}`;
+  const isRepeat = (await cache.match(key)) !== undefined;
+  if (!isRepeat) {
+    await cache.put(key, new Response(""));
+    const keys = await cache.keys();
+    await Promise.all(keys.slice(0, Math.max(0, keys.length - MAX_NOTICES)).map((old) => cache.delete(old)));
+  }
+  const tag = topic || id || "piekwacht";
+  await self.registration.showNotification(title, { body, tag, lang, data: { url, id }, icon: "/static/icon.svg", renotify: !isRepeat, silent: isRepeat });
 }

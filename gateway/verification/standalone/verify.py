@@ -217,15 +217,69 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The peak of the event is {peak}, and this value is {value}.",
         "De piek van de gebeurtenis is {peak}, en deze waarde is {value}.",
     ),
+    "leaves.ok": (
+        "The leaves {first} to {last} are all that the log {log} has there; nodes signed their {batches} batches.",
+        "De bladen {first} tot en met {last} zijn alle van het logboek {log}; nodes tekenden hun {batches} batches.",
+    ),
+    "leaves.false": (
+        "The leaves {first} to {last} are not proven to be all that the log {log} has there.",
+        "Niet bewezen is dat de bladen {first} tot en met {last} alle zijn die het logboek {log} daar heeft.",
+    ),
+    "state.ok": (
+        "The state of the detector before leaf {leaf} is in leaf {index} of the log.",
+        "De toestand van de detector vóór blad {leaf} staat in blad {index} van het logboek.",
+    ),
+    "state.late": (
+        "The state of the detector before leaf {leaf} came into the log after the event, in leaf {index}.",
+        "De toestand van de detector vóór blad {leaf} kwam na de gebeurtenis in het logboek, in blad {index}.",
+    ),
+    "state.not checked": (
+        "The state of the detector before leaf {leaf} is a statement of the operator: the log has no leaf of it.",
+        "De toestand van de detector vóór blad {leaf} komt van de beheerder: het logboek heeft er geen blad van.",
+    ),
+    "state.false": (
+        "The state of the detector before leaf {leaf} is not the one in the log.",
+        "De toestand van de detector vóór blad {leaf} is niet die van het logboek.",
+    ),
+    "detection.ok": (
+        "The detector {detector} gives the event {event} again, up to revision {revision}, from {batches} batches.",
+        "De detector {detector} geeft de gebeurtenis {event} opnieuw, tot versie {revision}, uit {batches} batches.",
+    ),
+    "detection.false": (
+        "The detector {detector} does not give the event {event} again from these batches.",
+        "De detector {detector} geeft de gebeurtenis {event} niet opnieuw uit deze batches.",
+    ),
     "detection.not checked": (
+        "The event {event} was not detected again from this file. The dossier of the event has the batches for it.",
+        "De gebeurtenis {event} is niet opnieuw gedetecteerd uit dit bestand. Het dossier ervan heeft de batches.",
+    ),
+    "detection.library": (
+        "The event {event} was not detected again: this needs `pip install 'piekwacht[gateway]'`.",
+        "De gebeurtenis {event} is niet opnieuw gedetecteerd: daarvoor is `pip install 'piekwacht[gateway]'` nodig.",
+    ),
+    "detection.alone": (
         (
-            "The event {event} was not detected again: the file does not have the state of the detector before it. "
-            "The operator can do it with `piekwacht events replay {event}`."
+            "The event was not detected again: this program has no detector. "
+            "`piekwacht verify` of piekwacht[gateway] does it."
         ),
         (
-            "De gebeurtenis {event} is niet opnieuw gedetecteerd: de toestand van de detector ervoor zit niet in het "
-            "bestand. De beheerder kan dit met `piekwacht events replay {event}`."
+            "De gebeurtenis is niet opnieuw gedetecteerd: dit programma heeft geen detector. "
+            "`piekwacht verify` van piekwacht[gateway] doet het."
         ),
+    ),
+    "detection.version": (
+        (
+            "The event {event} cannot be repeated with this version: it is of the detector {detector}, this program "
+            "has {own}. Install the version of Piekwacht that made it."
+        ),
+        (
+            "De gebeurtenis {event} is met deze versie niet te herhalen: zij is van de detector {detector}, dit "
+            "programma heeft {own}. Installeer de versie van Piekwacht die haar maakte."
+        ),
+    ),
+    "detection.inputs": (
+        "The event was not detected again: what the detector needs is false or missing.",
+        "De gebeurtenis is niet opnieuw gedetecteerd: wat de detector nodig heeft, is onwaar of ontbreekt.",
     ),
     "delivery.ok": (
         "The record of {count} deliveries is leaf {index} of the log.",
@@ -305,6 +359,7 @@ OK, FALSE, UNCHECKED = "ok", "false", "not checked"
 MAX_EVIDENCE_BYTES, MAX_CHECKPOINT_BYTES, MAX_FILE_BYTES = 16_777_216, 65_536, 268_435_456
 MAX_FILES, MAX_ITEMS, MAX_HASHES = 20_000, 1_000, 63
 FILE_ENDING = ".piekwacht.json"
+DETECTION_ENDING = ".piekwacht-detection.json"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -805,8 +860,8 @@ def check_inclusion(index: int, checkpoint: Checkpoint, leaf_hash: bytes, hashes
 # --- evidence files
 
 LEAF_FIELDS = {
-    "batch": 3, "node-key": 4, "calibration": 4, "correction-rule": 2, "detector": 1, "event": 2, "delivery": 1,
-    "removed": 3,
+    "batch": 3, "node-key": 4, "calibration": 4, "correction-rule": 2, "detector": 1, "detector-state": 2,
+    "event": 2, "delivery": 1, "removed": 3,
 }  # fmt: skip
 MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
 NUMBER = (int, float)
@@ -1557,6 +1612,9 @@ def check_folder(folder: Path, checker: Checker) -> list[VerificationStep]:
         return [make_step("file", FALSE, reason=f"the folder has more than {MAX_FILES} files")]
     names = {path.relative_to(folder).as_posix(): path for path in files}
     steps = check_manifests(names, read_file)
+    for name in names:
+        if name.endswith(DETECTION_ENDING):
+            steps.append(make_step("detection", UNCHECKED, "alone")._replace(subject=name))
     evidence_names = [name for name in names if name.endswith(FILE_ENDING)]
     for name in evidence_names:
         steps += [step._replace(subject=name) for step in check_file(names[name], checker)]
@@ -1610,6 +1668,8 @@ def read_file(path: Path) -> bytes:
 
 def check_file(path: Path, checker: Checker) -> list[VerificationStep]:
     """Steps of one evidence file."""
+    if path.name.endswith(DETECTION_ENDING):
+        return [make_step("detection", UNCHECKED, "alone")]
     try:
         return checker.check(read_file(path))
     except ProofError as error:

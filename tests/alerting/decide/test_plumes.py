@@ -21,6 +21,7 @@ from alerting.decide.no_data import (
     find_network_alerts,
 )
 from alerting.decide.routing import DecisionReason, Route
+from alerting.dispatch.inbox_worker import InboxEntry, order_entries
 from tests.alerting.running_dispatcher import (
     change,
     deliver_in_turn,
@@ -270,3 +271,45 @@ async def test_an_end_that_reaches_a_receivers_threshold_notifies_it(database, s
             await wait_until_delivered(database)
     (mail,) = server.received
     assert subject(mail).startswith("Piek voorbij")
+
+
+async def test_a_plume_over_two_stations_is_one_message_and_one_end(database, settings):
+    there = {"event_id": "there", "station": "beverwijk", "plume": "p1"}
+    with MailServer() as server:
+        async with run_dispatchers(settings(mail=server), database):
+            await deliver_in_turn(
+                database, make_alert(plume="p1"), make_alert(**there),
+                make_ended_alert(plume="p1"), make_ended_alert(**there),
+            )  # fmt: skip
+            await wait_until(lambda: len(server.received) == 2)
+    assert [reason for *_, reason in fetch_rows(database, REASONS)] == [
+        "routed", "same_plume", "calm_awaited", "never_told", "calm",
+    ]  # fmt: skip
+    assert (
+        "2 stations"
+        in email.message_from_bytes(server.received[1].content, policy=email.policy.default)
+        .get_body(("plain",))
+        .get_content()
+    )
+
+
+async def test_another_plume_at_the_same_station_is_another_message(database, settings):
+    with MailServer() as server:
+        async with run_dispatchers(settings(mail=server), database):
+            await deliver_in_turn(database, make_alert(plume="p1"), make_alert(event_id="e2", plume="p2"))
+            await wait_until(lambda: len(server.received) == 2)
+
+
+def test_alerts_of_one_transaction_are_decided_in_the_order_of_their_rank():
+    def entry(event, severity, order, revision=1, at=0):
+        moment = ONSET + timedelta(seconds=at)
+        return InboxEntry(
+            event_id=event, revision=revision, alert="", received_at=moment, severity=severity, property_order=order
+        )
+
+    waiting = [
+        entry("a", "minor", 1), entry("b", "minor", 0), entry("c", "moderate", 3), entry("c", "severe", 3, revision=2),
+        entry("d", "extreme", 0, at=1),
+    ]  # fmt: skip
+    ordered = [(item.event_id, item.revision) for item in order_entries(waiting)]
+    assert ordered == [("c", 1), ("c", 2), ("b", 1), ("a", 1), ("d", 1)]

@@ -208,8 +208,17 @@ WITHOUT_VALUES = {
     "/map/areas/{area}.geojson": "a base map",
     "/map/archives/{name}.pmtiles": "a base map",
     "/acknowledge/{token}": "one event, by a link",
+    **{
+        f"{prefix}/waarschuw-mij{route}": "subscriptions of residents, without values"
+        for prefix in ("", "/nl", "/en")
+        for route in (
+            "", "/verzonden", "/bevestigen/{token}", "/beheren/{token}", "/beheren/{token}/gegevens.json",
+            "/stoppen/{token}",
+        )
+    },
     "/sw.js": "a script",
     "/robots.txt": "a text",
+    "/sitemap.xml": "addresses",
     "/verify.py": "a program",
     "/nl": "leads to the map",
     "/en": "leads to the map",
@@ -220,7 +229,7 @@ WITHOUT_VALUES = {
         for prefix in ("", "/nl", "/en")
         for route in (
             "/about", "/offline", "/manifest.webmanifest", "/inspector", "/inspector/events/{id}", "/inspector/silence",
-            "/verify",
+            "/verify", "/developers",
         )
     },
 }  # fmt: skip

@@ -73,7 +73,7 @@ NO_FACES = {
     "/api/v1/stations/{id}/exact-location", "/api/v1/stations/{id}/observations", "/about", "/feeds/now.geojson",
     "/feeds/today.csv", "/healthz", "/manifest.webmanifest", "/map/{z}/{x}/{y}.png",
     "/map/areas/{area}.geojson", "/map/archives/{name}.pmtiles", "/metrics", "/offline", "/readyz",
-    "/robots.txt", "/.well-known/security.txt", "/nl", "/en", "/verify", "/verify.py",
+    "/robots.txt", "/sitemap.xml", "/developers", "/.well-known/security.txt", "/nl", "/en", "/verify", "/verify.py",
     "/api/v1/batches/{node}/{incarnation}/{number}/proof", "/api/v1/batches/{node}/{incarnation}/{number}/evidence",
     "/api/v1/stations/{id}/evidence", "/log/{area}/checkpoint", "/log/{area}/policy", "/log/{area}/timestamps/{name}",
     "/log/{area}/tile/{path:path}",

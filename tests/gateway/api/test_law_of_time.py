@@ -17,7 +17,6 @@ from tests.gateway.api.test_validity_law import (
     SECONDS,
     assert_same_numbers,
     build_payloads,
-    clean_database,  # noqa: F401 - a fixture
     published,
     recent_start,
 )
@@ -38,7 +37,7 @@ async def published_payloads(dsn, broker, payloads):
         yield client
 
 
-async def test_a_batch_stamped_an_hour_ahead_changes_no_number(database, clean_database, broker):  # noqa: F811
+async def test_a_batch_stamped_an_hour_ahead_changes_no_number(database, clean_database, broker):
     start, node = recent_start(), enrol_node(database)
     values = {name: [ABSURD] for name in ("pm2_5", "humidity", "wind_direction", "wind_speed")}
     ahead = node.payload(
@@ -58,7 +57,7 @@ async def test_a_batch_stamped_an_hour_ahead_changes_no_number(database, clean_d
 
 async def test_a_batch_ahead_that_an_earlier_version_believed_changes_no_number_after_the_migration(
     database,
-    clean_database,  # noqa: F811
+    clean_database,
     broker,
 ):
     start, node = recent_start(), enrol_node(database)
@@ -85,7 +84,7 @@ async def test_a_batch_ahead_that_an_earlier_version_believed_changes_no_number_
         await assert_same_numbers(clean, other)
 
 
-async def test_batches_that_arrive_late_give_the_same_numbers(database, clean_database, broker):  # noqa: F811
+async def test_batches_that_arrive_late_give_the_same_numbers(database, clean_database, broker):
     """Twenty seconds of clean air are held back, and come after everything else."""
     start = recent_start()
     in_order = list(build_payloads(enrol_node(clean_database), start, ABSURD, None))

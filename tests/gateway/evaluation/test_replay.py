@@ -186,5 +186,5 @@ async def test_what_was_tried_again_from_quarantine_is_as_late_in_a_replay_as_it
 
 
 async def test_what_cannot_be_replayed_is_said_in_one_sentence(database, node):
-    with pytest.raises(replay.ReplayError, match="no event nosuchevent"):
+    with pytest.raises(replay.RepetitionError, match="no event nosuchevent"):
         await replay._load_and_replay(database, "nosuchevent")

@@ -305,3 +305,15 @@ def test_a_gateway_killed_while_it_dates_batches_moves_each_row_once(node, datab
 def date_in_process(dsn, point, count):
     command = [sys.executable, "-m", "tests.gateway.ingest.killed_dating", dsn, point, str(count)]
     return subprocess.run(command, check=False).returncode
+
+
+async def test_a_node_whose_clock_is_never_set_postpones_no_detection_in_gaps(node, pipeline, database, monkeypatch):
+    """Its stamps are believed by the anchor of its boot: dating them gives detection nothing new."""
+    monkeypatch.setattr(late_data, "_GAP_QUIET_SECONDS", 0.3)
+    await pipeline.process([reading(node, 1, true_ms=T0, clock=ClockState.SYNCED)])
+    await pipeline.process([reading(node, 2, true_ms=T0 - 60_000, clock=ClockState.SYNCED, hist=True)])
+    assert rows(database, "SELECT count(*) FROM gap") == [(1,)]
+    for second in range(1, 16):
+        await pipeline.process([reading(node, 2 + second, true_ms=T0 + 1000 * second, clock=ClockState.UNSYNCED)])
+        await asyncio.sleep(0.1)
+    assert rows(database, "SELECT count(*) FROM gap") == [(0,)]

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from statistics import fmean
 
-import psycopg
 import pytest
 
 from gateway.export.selection import QUERIES, MeanRow
@@ -12,12 +11,6 @@ from tests.gateway.model.test_legal_day import ZONES
 from tests.gateway.store.stored_readings import store_readings
 
 SPRING, AUTUMN = datetime(2026, 3, 20, tzinfo=UTC), datetime(2026, 10, 20, tzinfo=UTC)
-
-
-@pytest.fixture
-def connection(database, node):
-    with psycopg.connect(database) as connection:
-        yield connection
 
 
 @pytest.mark.parametrize("zone", ZONES)

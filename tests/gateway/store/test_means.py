@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from statistics import fmean
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,12 +14,6 @@ from tests.gateway.store.stored_readings import store_readings
 
 START = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 ABSURD = 6553.4
-
-
-@pytest.fixture
-def connection(database, node):
-    with psycopg.connect(database) as connection:
-        yield connection
 
 
 def fetch_means(connection, ids, *, averaging="1min", start=START, hours=3.0, zone="Europe/Amsterdam"):
@@ -154,8 +147,20 @@ def test_the_expected_count_is_unknown_for_fewer_than_three_steps(connection):
     assert [mean.expected_count for mean in fetch_means(connection, [id_])] == [None]
 
 
-def test_two_datastreams_do_not_mix(connection, database):
+def test_two_datastreams_do_not_mix(connection):
     id_ = store_readings(connection, START, [(8.0, 0)] * 60)
     other = store_readings(connection, START, [(20.0, 0)] * 60, observed_property="pm10")
     means = fetch_means(connection, [id_, other])
     assert {(mean.datastream, mean.mean) for mean in means} == {(id_, 8.0), (other, 20.0)}
+
+
+def test_an_interval_that_changes_between_two_hours_gives_each_hour_and_the_day_its_expected_count(connection):
+    """Once a minute, and once a second from one hour on: a day of which no reading is missing is complete."""
+    day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    change = day + timedelta(hours=22)
+    id_ = store_readings(connection, day, [(8.0, 0)] * (22 * 60), step=60.0)
+    store_readings(connection, change, [(8.0, 0)] * 7200, step=1.0)
+    hours = fetch_means(connection, [id_], averaging="1h", start=day, hours=24)
+    assert [row.expected_count for row in hours] == [row.readings for row in hours] == [60] * 22 + [3600] * 2
+    (mean,) = fetch_means(connection, [id_], averaging="1day", start=day, hours=24, zone="UTC")
+    assert mean.expected_count == mean.readings == 22 * 60 + 7200

@@ -3,14 +3,17 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from alerting.sql import load_queries
+from gateway.__main__ import main
 from gateway.store import retention
 from gateway.store.connection import QUERIES
+from gateway.store.removal import RemovedReadings, remove_readings
 from gateway.store.retention import RetentionSettings
 from gateway.transparency.leaf import LeafKind
 from tests.gateway.store.test_retention import fill
@@ -81,7 +84,7 @@ def test_chunks_are_dropped_by_the_function_that_records_them_alone():
 
 def read_removals(dsn):
     with psycopg.connect(dsn) as connection:
-        query = "SELECT area_id, what, reason, first_at < last_at, sum(count)::int FROM removal GROUP BY 1, 2, 3, 4"
+        query = "SELECT area_id, what, reason, sum(count)::int FROM removal GROUP BY 1, 2, 3"
         return sorted(connection.execute(query).fetchall())
 
 
@@ -106,6 +109,10 @@ def pruned(database, enrolled_datastream):
         limits = RetentionSettings(raw_days=50, evidence_days=80, shadow_days=50, selftest_days=80)
         retention.prune_old_rows(connection, limits)
         connection.execute(QUERIES["delete_quarantine"], {"before": "infinity", "reason": None, "by": "anna"})
+        now = datetime.now(UTC)
+        assert remove_readings(connection, "wijk-aan-zee", now - timedelta(days=20), now) == RemovedReadings(
+            readings=19, batches=19
+        )
     return database
 
 
@@ -121,13 +128,15 @@ def enrolled_datastream(database, node):
 
 
 EXPECTED = [
-    ("*", "observations", "retention", False, 1),
-    ("*", "quarantined-payloads", "emptied-by-a-person", False, 1),
-    ("ijmond", "observations", "retention", True, 51),
-    ("ijmond", "quarantined-payloads", "emptied-by-a-person", False, 1),
-    ("ijmond", "selftest-hours", "retention", True, 21),
-    ("ijmond", "shadow-events", "retention", True, 51),
-    ("ijmond", "signed-bytes", "retention", True, 21),
+    ("*", "observations", "retention", 1),
+    ("*", "quarantined-payloads", "emptied-by-a-person", 1),
+    ("ijmond", "observations", "on-request", 19),
+    ("ijmond", "observations", "retention", 51),
+    ("ijmond", "quarantined-payloads", "emptied-by-a-person", 1),
+    ("ijmond", "selftest-hours", "retention", 21),
+    ("ijmond", "shadow-events", "retention", 51),
+    ("ijmond", "signed-bytes", "on-request", 19),
+    ("ijmond", "signed-bytes", "retention", 21),
 ]
 
 
@@ -141,7 +150,7 @@ def test_every_way_to_remove_on_plain_postgresql_is_recorded_and_has_its_leaf(pr
     for leaf in removed:
         counts[leaf.fields[0]] = counts.get(leaf.fields[0], 0) + int(leaf.fields[2])
     assert counts == {
-        "observations": 52, "quarantined-payloads": 2, "selftest-hours": 21, "shadow-events": 51, "signed-bytes": 21
+        "observations": 71, "quarantined-payloads": 2, "selftest-hours": 21, "shadow-events": 51, "signed-bytes": 40
     }  # fmt: skip
     with psycopg.connect(pruned) as connection:
         rows = connection.execute("SELECT document FROM log_leaf WHERE source LIKE 'removed %'").fetchall()
@@ -163,3 +172,27 @@ def test_a_removal_that_is_rolled_back_has_no_record(database, enrolled_datastre
         retention.prune_old_rows(connection, RetentionSettings(raw_days=50))
         connection.rollback()
     assert read_removals(database) == []
+
+
+def run_command(dsn, tmp_path, *arguments):
+    (tmp_path / "piekwacht.toml").write_text(f"[database]\ndsn = {json.dumps(dsn)}\n")
+    return main(["readings", "--config", str(tmp_path / "piekwacht.toml"), "remove", *arguments])
+
+
+def test_the_command_removes_a_period_and_needs_a_confirmation(database, enrolled_datastream, tmp_path, capsys):
+    fill(database)
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE observation SET datastream_id = %s", [enrolled_datastream])
+    now = datetime.now(UTC)
+    period = ["--from", (now - timedelta(days=30)).isoformat(), "--to", (now - timedelta(days=10)).isoformat()]
+    assert run_command(database, tmp_path, "wijk-aan-zee", *period) == 2
+    assert "add --yes to confirm" in capsys.readouterr().err
+    assert run_command(database, tmp_path, "nowhere", *period, "--yes") == 1
+    assert "no station 'nowhere' is registered" in capsys.readouterr().err
+    assert run_command(database, tmp_path, "wijk-aan-zee", *period, "--yes") == 0
+    assert "20 readings of wijk-aan-zee deleted, and the signed bytes of 20 batches" in capsys.readouterr().out
+    assert run_command(database, tmp_path, "wijk-aan-zee", *period, "--yes") == 1
+    assert "has no reading in this period" in capsys.readouterr().err
+    assert read_removals(database) == [
+        ("ijmond", "observations", "on-request", 20), ("ijmond", "signed-bytes", "on-request", 20)
+    ]  # fmt: skip

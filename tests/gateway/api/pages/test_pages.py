@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+from lxml import etree
+
 from gateway.api.pages.chart import Chart, Line
 from tests.gateway.api.observation_batches import ingest_observations
 
@@ -84,3 +86,33 @@ async def test_a_language_without_the_slash_leads_to_the_map(api):
     for language in ("nl", "en"):
         response = await api.get(f"/{language}")
         assert (response.status_code, response.headers["location"]) == (308, f"/{language}/")
+
+
+async def test_the_page_for_developers_lists_every_address_of_the_api_with_a_call_to_copy(api, pipeline, node):
+    await ingest_observations(pipeline, node)
+    document = (await api.get("/api/v1/openapi.json")).json()
+    for language in ("nl", "en"):
+        page = (await api.get(f"/{language}/developers")).text
+        for path, operations in document["paths"].items():
+            for method in operations:
+                assert f"<code>{method.upper()} {path}</code>" in page
+    root = document["servers"][0]["url"].rstrip("/")
+    links = re.findall(rf'<a href="{re.escape(root)}([^"]+)" rel="nofollow"', page)
+    assert "/api/v1/stations/wijk-aan-zee" in links
+    for link in links:
+        if not link.startswith("/api/v1/live"):
+            assert (await api.get(link)).status_code == 200, link
+
+
+async def test_search_engines_read_the_pages_of_both_languages(api, pipeline, node):
+    await ingest_observations(pipeline, node)
+    sitemap = await api.get("/sitemap.xml")
+    assert sitemap.headers["content-type"] == "application/xml"
+    addresses = [element.text for element in etree.fromstring(sitemap.content).iter("{*}loc")]
+    paths = [re.sub(r"^https?://[^/]+", "", address) for address in addresses]
+    assert {"/nl/", "/en/", "/nl/stations/wijk-aan-zee", "/en/developers"} <= set(paths)
+    for path in paths:
+        assert (await api.get(path)).status_code == 200, path
+    robots = (await api.get("/robots.txt")).text
+    assert "Disallow: /api/\n" in robots
+    assert re.search(r"^Sitemap: https?://\S+/sitemap.xml$", robots, re.MULTILINE)

@@ -3,12 +3,15 @@
 import json
 from urllib.parse import unquote
 
+import msgspec
 import psycopg
 import pytest
 
 from edge_agent.wire import Flag, ReadingBatch, Signer, Verifier
 from gateway.model.timestamps import format_instant, from_ms
+from gateway.quality.calibration import CalibrationVersion
 from gateway.service.log_worker import LogWorker
+from gateway.store.calibrations import add_calibration
 from gateway.transparency.checkpoint import open_checkpoint, read_checkpoint
 from gateway.transparency.leaf import Leaf, LeafKind, describe_batch, hash_content
 from gateway.transparency.log_folder import LogFolder, write_file
@@ -169,8 +172,7 @@ def enrol_earlier(database):
         )
 
 
-async def test_the_verifier_confirms_every_step_of_the_evidence(log_api, pipeline, node, sequence, database):
-    enrol_earlier(database)
+async def ingest_without_gap(pipeline, node):
     for number in range(1, 18):  # without a gap, as a node counts
         seconds = range((number - 1) * 10, number * 10)
         values = [8.0 + 0.1 * (s % 3) + (90.0 if 100 <= s < 120 else 0.0) for s in seconds]
@@ -183,6 +185,37 @@ async def test_the_verifier_confirms_every_step_of_the_evidence(log_api, pipelin
             received_at=from_ms(T0 + number * 10_000),
         )
         await pipeline.process([payload])
+
+
+async def test_evidence_of_a_calibrated_value_has_the_calibration_and_is_true(
+    log_api, pipeline, node, sequence, database
+):
+    enrol_earlier(database)
+    await ingest_without_gap(pipeline, node)
+    calibration = CalibrationVersion(
+        node=node.id, observed_property="pm2_5", version=0, valid_from=from_ms(T0).replace(minute=0, second=0),
+        sensor_model="SPS30", slope=0.5, humidity_slope=0.1, source="report", author="GGD",
+    )  # fmt: skip
+    with psycopg.connect(database, autocommit=True) as connection:
+        add_calibration(connection, calibration)
+        add_calibration(connection, msgspec.structs.replace(calibration, slope=0.75))
+    await sequence()
+    at = format_instant(from_ms(T0 + 103_000))
+    answer = await log_api.get("/api/v1/stations/wijk-aan-zee/evidence", params={"property": "pm2_5", "at": at})
+    assert answer.status_code == 200, answer.text
+    file = EvidenceFile.parse(answer.content)
+    assert file.claim.published.rule == f"calibration/{node.id}/pm2_5 2"
+    assert file.claim.published.corrected is not None
+    leaves = [Leaf.parse(rule.leaf.encode()) for rule in file.rules]
+    assert [leaf.fields[:3] for leaf in leaves if leaf.kind is LeafKind.CALIBRATION] == [(node.id, "pm2_5", "2")]
+    policy = Policy.parse((await log_api.get("/log/ijmond/policy")).text)
+    steps = EvidenceChecker(TrustedByReader(policy=policy)).check(answer.content)
+    assert [(step.state, step.text) for step in steps if step.name == "correction"] == [(StepState.OK, "correction.ok")]
+
+
+async def test_the_verifier_confirms_every_step_of_the_evidence(log_api, pipeline, node, sequence, database):
+    enrol_earlier(database)
+    await ingest_without_gap(pipeline, node)
     await sequence()
     at = format_instant(from_ms(T0 + 103_000))
     answer = await log_api.get("/api/v1/stations/wijk-aan-zee/evidence", params={"at": at})
@@ -254,7 +287,7 @@ async def test_after_retention_deleted_the_bytes_the_proof_remains(log_api, pipe
     path = f"/api/v1/batches/{node.id}/{node.inc}/1"
     assert (await log_api.get(f"{path}/proof")).status_code == 200
     answer = await log_api.get(f"{path}/evidence")
-    assert (answer.status_code, "deleted by the limit of retention" in answer.text) == (404, True)
+    assert (answer.status_code, "were deleted: see the removals in the log" in answer.text) == (404, True)
 
 
 async def test_without_a_public_log_its_addresses_are_404(api, pipeline, node):

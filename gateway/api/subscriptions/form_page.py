@@ -1,0 +1,173 @@
+"""`/waarschuw-mij`: the form, and the browser's own subscription. POST changes, GET never does.
+
+The form answers the same, whether the address is new, subscribes already, or got mails enough.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qsl
+
+import psycopg
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from msgspec import DecodeError, Struct, json
+
+from alerting.subscriptions.contact_store import BrowserKeys
+from alerting.subscriptions.form import FormProblem, read_email, read_subscription
+from alerting.subscriptions.links import LinkPurpose
+from alerting.subscriptions.providers import find_push_service
+from alerting.subscriptions.push_message import check_browser_key
+from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing
+from gateway.api.subscriptions import view_texts
+from gateway.api.subscriptions.service import find_pages
+from gateway.model.texts import texts_of
+
+router = APIRouter()
+_FIELDS = (
+    "email", "place", "latitude", "longitude", "radius", "property", "level", "cadence", "quiet",
+    "quiet_from", "quiet_until", "wakes",
+)  # fmt: skip
+_MAX_FIELDS = 30
+_MAX_ENDPOINT = 1_000  # characters
+
+
+class BrowserSubscription(Struct, frozen=True, kw_only=True):
+    """The document that the page's script sends: PushSubscription.toJSON(), and the fields of the form."""
+
+    endpoint: str
+    keys: dict[str, str]
+    fields: dict[str, str]
+
+
+@router.get("/waarschuw-mij")
+async def show_form(view: ViewDependency) -> HTMLResponse:
+    """The form."""
+    if find_pages(view.request) is None:
+        return respond_missing(view)
+    return respond_html(view, render_form(view, view_texts.DEFAULTS, []))
+
+
+@router.post("/waarschuw-mij")
+async def subscribe(view: ViewDependency) -> Response:
+    """Queue the mail that asks to confirm."""
+    pages = find_pages(view.request)
+    if pages is None:
+        return respond_missing(view)
+    fields = await read_fields(view.request)
+    subscription = read_subscription(fields, view_texts.list_choices(view.registry))
+    address = read_email(fields)
+    problems = list(subscription) if isinstance(subscription, list) else []
+    if address is None:
+        problems.insert(0, FormProblem.EMAIL)
+    if isinstance(subscription, list) or address is None:
+        return respond_private(view, render_form(view, fields, problems), 422)
+    wait = pages.take_attempt(view.request)
+    if wait:
+        return respond_too_many(view, fields, wait)
+    try:
+        await pages.store.ask_confirmation(address, view.language, subscription)
+    except psycopg.Error:
+        raise unavailable() from None
+    return RedirectResponse(f"{view.prefix}/waarschuw-mij/verzonden", 303)
+
+
+@router.get("/waarschuw-mij/verzonden")
+async def show_sent(view: ViewDependency) -> HTMLResponse:
+    """The page after the form: a mail is on its way."""
+    if find_pages(view.request) is None:
+        return respond_missing(view)
+    return respond_html(view, render_page(view, "subscribe_sent.html"))
+
+
+@router.post("/waarschuw-mij/browser")
+async def subscribe_browser(view: ViewDependency) -> Response:
+    """Store a browser, which asked its user; returns the address of its page to manage."""
+    pages = find_pages(view.request)
+    if pages is None:
+        return respond_missing(view)
+    try:
+        document = json.decode(await view.request.body(), type=BrowserSubscription)
+        keys = _read_keys(document.keys)
+    except (DecodeError, ValueError, binascii.Error):
+        raise HTTPException(422, "this is no subscription of a browser: endpoint, keys and fields") from None
+    subscription = read_subscription(document.fields, view_texts.list_choices(view.registry))
+    if isinstance(subscription, list):
+        texts = texts_of("subscribe", view.language)
+        raise HTTPException(422, " ".join(texts[f"problem_{problem.value}"] for problem in subscription))
+    provider = find_push_service(document.endpoint, pages.settings.push)
+    if provider is None or len(document.endpoint) > _MAX_ENDPOINT or not document.endpoint.isascii():
+        raise HTTPException(422, "notices do not go to this push service")
+    if pages.take_attempt(view.request):
+        raise HTTPException(429, "too many subscriptions; try again later", {"Retry-After": "60"})
+    try:
+        contact = await pages.store.subscribe_browser(document.endpoint, keys, provider, view.language, subscription)
+    except psycopg.Error:
+        raise unavailable() from None
+    if contact is None:
+        raise HTTPException(409, "this browser has as many subscriptions as one may have")
+    token = await pages.store.sign(LinkPurpose.MANAGE, contact)
+    path = f"/{view.language}/waarschuw-mij/{LinkPurpose.MANAGE.value}/{token}"
+    return JSONResponse({"manage": path}, 201, {"Cache-Control": "no-store"})
+
+
+def render_form(view: View, fields: Mapping[str, str], problems: Sequence[str]) -> bytes:
+    """The form with these values, and a sentence for each problem."""
+    pages, texts = find_pages(view.request), texts_of("subscribe", view.language)
+    return render_page(
+        view,
+        "subscribe.html",
+        fields={**dict.fromkeys(_FIELDS, ""), **fields},
+        problems=[texts[f"problem_{problem}"] for problem in problems],
+        places=view_texts.list_places(view.registry, view.language),
+        properties=view_texts.list_properties(view.registry),
+        levels=view_texts.list_levels(view.language),
+        radii=view_texts.RADII,
+        public_key="" if pages is None else pages.public_key,
+    )
+
+
+def render_page(view: View, template: str, **values: object) -> bytes:
+    """A page of subscriptions with its texts."""
+    return view.render(template, s=texts_of("subscribe", view.language), **values)
+
+
+def respond_private(view: View, content: bytes, status: int = 200) -> HTMLResponse:
+    """A page with somebody's data: nobody stores it, finds it, or learns its address."""
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Language": view.language,
+        "Referrer-Policy": "no-referrer",
+        "X-Robots-Tag": "noindex",
+    }
+    return HTMLResponse(content, status, headers)
+
+
+def respond_too_many(view: View, fields: Mapping[str, str], wait: float) -> HTMLResponse:
+    """The form again with 429: this sender has sent many."""
+    response = respond_private(view, render_form(view, fields, ["too_many"]), 429)
+    response.headers["Retry-After"] = str(int(wait) + 1)
+    return response
+
+
+async def read_fields(request: Request) -> dict[str, str]:
+    """The fields of a form; of a field that is given twice the last value. HTTPException 422 for what is none."""
+    try:
+        return dict(parse_qsl((await request.body()).decode(), max_num_fields=_MAX_FIELDS, keep_blank_values=True))
+    except (UnicodeDecodeError, ValueError):
+        raise HTTPException(422, "this is no form") from None
+
+
+def unavailable() -> HTTPException:
+    """503 while the database is away."""
+    return HTTPException(503, "the database does not answer; try again", {"Retry-After": "5"})
+
+
+def _read_keys(keys: Mapping[str, str]) -> BrowserKeys:
+    key, secret = (_decode_base64(keys.get(name, "")) for name in ("p256dh", "auth"))
+    check_browser_key(key, secret)
+    return BrowserKeys(key=key, secret=secret)
+
+
+def _decode_base64(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text[:200] + "=" * (-len(text[:200]) % 4))

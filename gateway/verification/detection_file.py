@@ -1,0 +1,149 @@
+"""Detection files: everything from which the detector gives an event again, in one JSON file.
+
+    {"format": "piekwacht/detection@v1", "area": ..., "events": [...], "state": {...}, "leaves": [...], ...}
+
+The dossier of an event has one. `piekwacht verify` runs the detector over the signed batches in it, from the state
+before them, and compares the result with the event in the log. docs/proof-format.md describes the fields. Nothing is
+verified here: a file that can be read may still be false in every line.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from edge_agent.signing import NoteError, decode_base64
+from gateway.transparency.errors import ProofError
+from gateway.transparency.strict_json import load_json
+from gateway.verification.evidence_file import MAX_ITEMS, LoggedDocument, LoggedLeaf
+
+FILE_ENDING = ".piekwacht-detection.json"
+MAX_DETECTION_BYTES = 67_108_864
+MAX_LEAVES = 20_000
+
+T = TypeVar("T")
+_START = b'{"format":"piekwacht/detection@'
+
+
+class PlacedStation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A station with a datastream. Its position is in degrees, WGS 84, as the detector used it."""
+
+    id: str
+    area: str
+    name: str
+    latitude: float
+    longitude: float
+
+
+class PlacedSite(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A watched facility of the area, which an event may name as upwind. Its position is in degrees, WGS 84."""
+
+    id: str
+    name: str
+    latitude: float
+    longitude: float
+
+
+class NamedProperty(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Names of an observed property in the sentences of events, in Dutch and English."""
+
+    id: str
+    name_nl: str
+    name_en: str
+
+
+class DetectedStream(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One observed property of one node at one station. `id`: the number by which the state names it."""
+
+    id: int
+    station: str
+    node: str
+    observed_property: str
+
+
+class DetectedRegistry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Registry of the area as the detector had it, without limits and levels: these stand in the log."""
+
+    stations: Annotated[list[PlacedStation], Meta(max_length=MAX_LEAVES)]
+    sites: Annotated[list[PlacedSite], Meta(max_length=MAX_LEAVES)]
+    properties: Annotated[list[NamedProperty], Meta(max_length=MAX_ITEMS)]
+    datastreams: Annotated[list[DetectedStream], Meta(max_length=MAX_LEAVES)]
+
+
+class StartState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The state from which the detector continues. `document`: `LoggedState` as canonical JSON.
+
+    `logged`: the leaf with its hash and the proof of it; None if the log has none.
+    """
+
+    document: str
+    logged: LoggedLeaf | None = None
+
+
+class DetectionLeaf(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A leaf of the log. Of a batch: its signed bytes in base64, the time of arrival, and whether it came late.
+
+    Of anything else: the text of the leaf.
+    """
+
+    entry: str | None = None
+    signed: str | None = None
+    received_at: Annotated[datetime, Meta(tz=True)] | None = None
+    late: bool = False
+
+    def decode_signed(self) -> bytes:
+        """Signed bytes of a batch. Raises ProofError unless the base64 is written in its only form."""
+        return _decode(self.signed or "", "the signed bytes of a batch")
+
+
+class DetectionFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Contents of a detection file. The fields are written in this order.
+
+    `events`: the revisions of one event, oldest first. `leaves`: all leaves of the log from index `first_leaf` on,
+    `range_proof`: the hashes that lead from them to the root of `checkpoint`, in base64.
+    """
+
+    format: Literal["piekwacht/detection@v1"] = "piekwacht/detection@v1"
+    area: str
+    policy: str
+    events: Annotated[list[LoggedDocument], Meta(min_length=1, max_length=MAX_ITEMS)]
+    detector: LoggedDocument
+    ranges: LoggedDocument
+    node_keys: Annotated[list[LoggedLeaf], Meta(max_length=MAX_LEAVES)]
+    registry: DetectedRegistry
+    state: StartState
+    first_leaf: Annotated[int, Meta(ge=0)]
+    leaves: Annotated[list[DetectionLeaf], Meta(min_length=1, max_length=MAX_LEAVES)]
+    range_proof: Annotated[list[str], Meta(max_length=128)]
+    checkpoint: str
+
+    def encode(self) -> bytes:
+        """Bytes of the file: one line of JSON."""
+        return msgspec.json.encode(self) + b"\n"
+
+    @classmethod
+    def parse(cls, content: bytes) -> Self:
+        """Read a file strictly. Raises ProofError with the reason in one sentence."""
+        if len(content) > MAX_DETECTION_BYTES:
+            raise ProofError(f"the detection file has {len(content)} bytes, more than {MAX_DETECTION_BYTES}")
+        return _convert(content, cls, "the detection file")
+
+
+def is_detection_file(content: bytes) -> bool:
+    """Whether these bytes begin as a detection file."""
+    return content.startswith(_START)
+
+
+def _convert(content: bytes, kind: type[T], name: str) -> T:
+    try:
+        return msgspec.convert(load_json(content), kind)
+    except (ProofError, msgspec.ValidationError) as error:
+        raise ProofError(f"{name} cannot be read: {error}") from None
+
+
+def _decode(text: str, name: str) -> bytes:
+    try:
+        return decode_base64(text)
+    except NoteError as error:
+        raise ProofError(f"{name}: {error}") from None

@@ -1,0 +1,163 @@
+"""Web Push from the event to the browser: what it says, how it is encrypted and signed, and what answers mean."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from msgspec import structs
+
+from alerting.alert import Change, Severity
+from tests.alerting.running_dispatcher import fetch_rows, insert_alerts, wait_until
+from tests.alerting.sample_alerts import make_alert, make_ended_alert
+from tests.alerting.subscriptions.conftest import EVERYTHING, change, run_service, subscribe, wait_until_settled
+from tests.alerting.subscriptions.push_service import Browser, read_claims
+
+RESULTS = "SELECT reason, outcome, answer FROM subscriptions.delivery WHERE reason <> 'welcome' ORDER BY ended_at"
+
+
+async def test_a_plume_is_notified_and_its_rise_its_end_and_its_correction(
+    database, settings, alerting, contacts, push_service
+):
+    browser = Browser("/a")
+    await subscribe(contacts, push_service, browser)
+    async with run_service(settings(), alerting(), database):
+        for alert in (
+            make_alert(severity=Severity.MINOR),
+            make_alert(2, change=Change.UPDATED, severity=Severity.MINOR),
+            make_alert(3, change=Change.UPDATED, severity=Severity.EXTREME),
+            make_ended_alert(4, severity=Severity.EXTREME),
+            make_alert(5, change=Change.VOIDED),
+            make_alert(6, change=Change.VOIDED),
+        ):
+            await insert_alerts(database, alert)
+            await wait_until_settled(database)
+    assert fetch_rows(database, RESULTS) == [
+        (reason, "delivered", "HTTP 201") for reason in ("first", "worse", "ended", "corrected")
+    ]
+    received = push_service.received_by(browser)
+    assert [message["title"] for message in received] == [
+        "Berichten staan aan",
+        "Piek PM2,5 bij Wijk aan Zee: licht",
+        "Piek PM2,5 bij Wijk aan Zee: zeer ernstig",
+        "Piek voorbij: PM2,5 bij Wijk aan Zee",
+        "Correctie: geen piek bij Wijk aan Zee",
+    ]
+    assert "geen wettelijke norm" in received[1]["body"]
+    assert received[1]["url"] == "https://lucht.example/nl/plumes/7ckljx4okjr6urfo"
+    assert len({message["id"] for message in received}) == 5
+
+
+async def test_a_push_is_signed_for_the_service_and_carries_topic_urgency_and_ttl(
+    database, settings, alerting, contacts, push_service
+):
+    browser = Browser("/a")
+    await subscribe(contacts, push_service, browser)
+    async with run_service(settings(), alerting(), database):
+        await insert_alerts(database, make_alert())
+        await wait_until_settled(database)
+    welcome, first = push_service.pushes
+    assert {name: first.headers.get(name) for name in ("topic", "urgency", "ttl", "content-encoding")} == {
+        "topic": "7ckljx4okjr6urfo",
+        "urgency": "high",
+        "ttl": "14400",
+        "content-encoding": "aes128gcm",
+    }
+    assert "topic" not in welcome.headers
+    claims = read_claims(first)
+    assert (claims["aud"], claims["sub"]) == (push_service.origin, "mailto:beheer@piekwacht.example")
+    assert time.time() < claims["exp"] <= time.time() + 24 * 3600
+    assert b"PM2" not in first.body
+
+
+@pytest.mark.parametrize(
+    ("answers", "results", "contacts_left"),
+    [
+        ([404], [("gone", "HTTP 404")], 0),
+        ([410], [("gone", "HTTP 410")], 0),
+        ([413], [("refused", "HTTP 413")], 1),
+        ([403], [("refused", "HTTP 403")], 1),
+        ([503, 201], [("failed", "HTTP 503"), ("delivered", "HTTP 201")], 1),
+        ([(429, {"retry-after": "120"}), 201], [("failed", "HTTP 429"), ("delivered", "HTTP 201")], 1),
+        ([0, 201], [("unknown", "HTTP without answer"), ("delivered", "HTTP 201")], 1),
+        ([307], [("refused", "HTTP 307")], 1),
+    ],
+    ids=str,
+)
+async def test_answers_of_a_push_service(  # noqa: PLR0917 - fixtures
+    database, settings, alerting, contacts, push_service, answers, results, contacts_left
+):
+    browser = Browser("/a")
+    await subscribe(contacts, push_service, browser)
+    change(database, "DELETE FROM subscriptions.notice")  # no welcome
+    push_service.answers["/a"] = list(answers)
+    async with run_service(settings(), alerting(), database):
+        await insert_alerts(database, make_alert())
+        await wait_until(lambda: fetch_rows(database, RESULTS))
+        if len(results) > 1:
+            waits = "SELECT extract(epoch FROM next_attempt_at - now())::int FROM subscriptions.notice"
+            ((seconds,),) = fetch_rows(database, waits)
+            assert seconds in (range(110, 121) if answers[0] == (429, {"retry-after": "120"}) else range(6))
+            change(database, "UPDATE subscriptions.notice SET next_attempt_at = now()")
+            await wait_until(lambda: len(fetch_rows(database, RESULTS)) == 2)
+    assert [row[1:] for row in fetch_rows(database, RESULTS)] == results
+    assert fetch_rows(database, "SELECT count(*) FROM subscriptions.contact") == [(contacts_left,)]
+    ids = {browser.decrypt(push.body)["id"] for push in push_service.pushes}
+    assert len(ids) == 1  # a repeat has the same id
+
+
+async def test_a_service_that_hangs_delays_no_other_browser(database, settings, alerting, contacts, push_service):
+    slow, *others = (Browser(f"/{n}") for n in range(10))
+    push_service.answers[slow.path] = [0]
+    await subscribe(contacts, push_service, slow, *others)
+    change(database, "DELETE FROM subscriptions.notice")
+    async with run_service(settings(), alerting(), database):
+        await insert_alerts(database, make_alert())
+        await wait_until(lambda: all(push_service.received_by(browser) for browser in others), within=0.9)
+
+
+async def test_quiet_hours_give_one_notice_at_their_end(database, settings, alerting, contacts, push_service):
+    browser = Browser("/a")
+    await subscribe(contacts, push_service, browser)
+    change(
+        database,
+        """UPDATE subscriptions.subscription SET quiet_from = local.time - interval '1 hour',
+               quiet_until = local.time + interval '1 hour'
+           FROM (SELECT (now() AT TIME ZONE 'Europe/Amsterdam')::time) AS local (time)""",
+    )
+    end = make_ended_alert().end
+    async with run_service(settings(), alerting(), database):
+        await insert_alerts(database, make_alert(severity=Severity.EXTREME))
+        await insert_alerts(database, make_alert(event_id="second", station="beverwijk", severity=Severity.MINOR))
+        await insert_alerts(database, make_alert(event_id="third", station="velsen"))
+        await insert_alerts(database, make_alert(2, event_id="third", station="velsen", change=Change.VOIDED))
+        await wait_until_settled(database)
+        await insert_alerts(database, make_ended_alert(2, severity=Severity.EXTREME, end=end + timedelta(minutes=1)))
+        await wait_until_settled(database)
+        assert fetch_rows(database, RESULTS) == []
+        change(database, "UPDATE subscriptions.held_plume SET release_at = now()")
+        await wait_until(lambda: fetch_rows(database, RESULTS))
+        await insert_alerts(database, make_alert(3, change=Change.VOIDED))
+        await wait_until_settled(database)
+        change(database, "UPDATE subscriptions.held_plume SET release_at = now()")
+        await wait_until(lambda: len(fetch_rows(database, RESULTS)) == 2)
+    summary, correction = push_service.received_by(browser)[1:]
+    assert summary["title"] == "2 pieken in uw stille uren of van de laatste dag"
+    assert summary["body"].count("\n") == 1
+    assert "en nu nog" in summary["body"]
+    assert "duurde 13 minuten" in summary["body"]
+    assert "Correctie: geen piek" in correction["body"]
+
+
+async def test_a_subscription_to_another_place_gets_nothing(database, settings, alerting, contacts, push_service):
+    browser = Browser("/a")
+    elsewhere = structs.replace(EVERYTHING, place=structs.replace(EVERYTHING.place, id="moerdijk"))
+    await subscribe(contacts, push_service, browser, subscription=elsewhere)
+    async with run_service(settings(), alerting(), database):
+        await insert_alerts(database, make_alert())
+        await wait_until_settled(database)
+    assert fetch_rows(database, RESULTS) == []
+
+
+async def test_nothing_is_queued_while_nobody_subscribes(database):
+    await insert_alerts(database, make_alert())
+    assert fetch_rows(database, "SELECT * FROM subscriptions.queue") == []
