@@ -81,7 +81,7 @@ def find_ingesting_gateway(folder: Path) -> int | None:
     """Return the pid of the gateway once it is connected to the broker."""
     port = settings.read(folder / "piekwacht.toml").api.port
     try:
-        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=2).text
+        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=2, verify=False).text
     except httpx.HTTPError:
         return None
     running = [pid for pid, command in find_processes(folder) if " -m gateway up " in command]
