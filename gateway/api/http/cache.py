@@ -25,10 +25,10 @@ _ENTRY_BYTES = 1_000  # of an entry without its content and key
 
 
 class Body:
-    """The bytes of one response, plain and gzipped, with their ETag."""
+    """The bytes of one response, plain and gzipped, with their ETag. `level`: of gzip; None: chosen by the size."""
 
-    def __init__(self, content: bytes, modified: datetime | None = None) -> None:
-        self.content, self.modified = content, modified
+    def __init__(self, content: bytes, modified: datetime | None = None, level: int | None = None) -> None:
+        self.content, self.modified, self._level = content, modified, level
         self._gzipped: bytes | None = None
         self._compression: asyncio.Future[bytes] | None = None
         # a checksum suffices for versions of one response, at a fifth of the cost of a cryptographic digest
@@ -38,14 +38,14 @@ class Body:
     def gzipped(self) -> bytes:
         """The content, gzipped."""
         if self._gzipped is None:
-            self._gzipped = _gzip(self.content)
+            self._gzipped = _gzip(self.content, self._level)
         return self._gzipped
 
     async def compress(self) -> None:
         """Gzip a large body once, in a thread, so that other requests do not wait for it."""
         if self._gzipped is None and len(self.content) > _LARGE_BYTES:
             if self._compression is None:
-                self._compression = asyncio.ensure_future(asyncio.to_thread(_gzip, self.content))
+                self._compression = asyncio.ensure_future(asyncio.to_thread(_gzip, self.content, self._level))
             self._gzipped = await asyncio.shield(self._compression)
 
 
@@ -110,8 +110,9 @@ class TtlCache:
         return cast("T", entry[1])
 
 
-def _gzip(content: bytes) -> bytes:
-    return gzip.compress(content, compresslevel=1 if len(content) > _LARGE_BYTES else 5, mtime=0)
+def _gzip(content: bytes, level: int | None) -> bytes:
+    chosen = level or (1 if len(content) > _LARGE_BYTES else 5)
+    return gzip.compress(content, compresslevel=chosen, mtime=0)
 
 
 RequestKey = tuple[str, bytes, str | None]  # path, query string as received, Accept
