@@ -25,10 +25,10 @@ _ENTRY_BYTES = 1_000  # of an entry without its content and key
 
 
 class Body:
-    """The bytes of one response, plain and gzipped, with their ETag. `level`: of gzip; None: chosen by the size."""
+    """The bytes of one response, plain and gzipped, with their ETag."""
 
-    def __init__(self, content: bytes, modified: datetime | None = None, level: int | None = None) -> None:
-        self.content, self.modified, self._level = content, modified, level
+    def __init__(self, content: bytes, modified: datetime | None = None) -> None:
+        self.content, self.modified = content, modified
         self._gzipped: bytes | None = None
         self._compression: asyncio.Future[bytes] | None = None
         # a checksum suffices for versions of one response, at a fifth of the cost of a cryptographic digest
@@ -38,14 +38,19 @@ class Body:
     def gzipped(self) -> bytes:
         """The content, gzipped."""
         if self._gzipped is None:
-            self._gzipped = _gzip(self.content, self._level)
+            self._gzipped = _gzip(self.content)
         return self._gzipped
+
+    def compress_fully(self) -> "Body":
+        """Gzip as small as possible, at the start of a process: for files that never change."""
+        self._gzipped = gzip.compress(self.content, compresslevel=9, mtime=0)
+        return self
 
     async def compress(self) -> None:
         """Gzip a large body once, in a thread, so that other requests do not wait for it."""
         if self._gzipped is None and len(self.content) > _LARGE_BYTES:
             if self._compression is None:
-                self._compression = asyncio.ensure_future(asyncio.to_thread(_gzip, self.content, self._level))
+                self._compression = asyncio.ensure_future(asyncio.to_thread(_gzip, self.content))
             self._gzipped = await asyncio.shield(self._compression)
 
 
@@ -110,9 +115,8 @@ class TtlCache:
         return cast("T", entry[1])
 
 
-def _gzip(content: bytes, level: int | None) -> bytes:
-    chosen = level or (1 if len(content) > _LARGE_BYTES else 5)
-    return gzip.compress(content, compresslevel=chosen, mtime=0)
+def _gzip(content: bytes) -> bytes:
+    return gzip.compress(content, compresslevel=1 if len(content) > _LARGE_BYTES else 5, mtime=0)
 
 
 RequestKey = tuple[str, bytes, str | None]  # path, query string as received, Accept

@@ -11,14 +11,13 @@ from gateway.api.http.responses import respond
 router = APIRouter(prefix="/static", include_in_schema=False)
 _FOLDER = Path(__file__).parents[1] / "static"
 _MAX_AGE = 300.0
-_GZIP_LEVEL = 9  # a file is compressed once and sent to every reader
 _MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 
 
 def load_files() -> dict[str, Body]:
     """Every file of the folder by its path; called once at start."""
     return {
-        path.relative_to(_FOLDER).as_posix(): Body(path.read_bytes(), level=_GZIP_LEVEL)
+        path.relative_to(_FOLDER).as_posix(): Body(path.read_bytes()).compress_fully()
         for path in _FOLDER.rglob("*")
         if path.is_file() and path.suffix != ".json"
     }
