@@ -2,6 +2,8 @@
 
 A name is resolved when a connection is made, and the connection goes to an address that was checked: a name that
 resolves to a private address later reaches nothing. Redirects are not followed.
+
+httpcore's own pool examines every connection for every connection at each request: with 32 of them that takes 4 ms.
 """
 
 import asyncio
@@ -20,17 +22,12 @@ _ERRORS = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolEr
 
 
 class ConnectionPool:
-    """At most `size` connections to each host; `timeout` in seconds for each phase of a request. A context manager."""
+    """At most `size` requests at the same time; `timeout` in seconds for each phase of a request. A context manager."""
 
     def __init__(self, *, size: int, timeout: float, allow_private: bool) -> None:
-        self._timeout, backend = timeout, _CheckedBackend(allow_private=allow_private)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=get_ssl_context(),
-            max_connections=size,
-            max_keepalive_connections=size,
-            keepalive_expiry=_IDLE_SECONDS,
-            network_backend=backend,
-        )
+        self._timeout, self._slots = timeout, asyncio.Semaphore(size)
+        self._backend = _CheckedBackend(allow_private=allow_private)
+        self._idle: dict[str, list[httpcore.AsyncHTTPConnection]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -38,33 +35,62 @@ class ConnectionPool:
     async def __aexit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        await self._pool.aclose()
+        for connections in self._idle.values():
+            for connection in connections:
+                await connection.aclose()
 
     async def post(self, url: str, *, content: bytes, headers: Mapping[str, str]) -> Reply:
         """POST once. Raises OSError if no connection was made, TimeoutError if the outcome is unknown."""
+        async with self._slots:
+            connection = await self._take_connection(url)
+            try:
+                async with asyncio.timeout(2 * self._timeout):
+                    reply = await self._post(connection, url, content, headers)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                raise OSError(str(error) or type(error).__name__) from None
+            except (*_ERRORS, httpcore.UnsupportedProtocol) as error:
+                raise TimeoutError(str(error) or type(error).__name__) from None
+            finally:
+                await self._return_connection(url, connection)
+            return reply
+
+    async def _post(
+        self, connection: httpcore.AsyncHTTPConnection, url: str, content: bytes, headers: Mapping[str, str]
+    ) -> Reply:
         limits = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout)
-        try:
-            async with (
-                asyncio.timeout(2 * self._timeout),
-                self._pool.stream(
-                    "POST",
-                    url,
-                    headers=list(_complete(headers, content).items()),
-                    content=content,
-                    extensions={"timeout": limits},
-                ) as answer,
-            ):
-                reply = Reply(
-                    status=answer.status,
-                    body=b"",
-                    retry_after=parse_retry_after(find_header(answer, b"retry-after"), datetime.now(UTC)),
-                )
-                await _drain(answer)
-                return reply
-        except (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout) as error:
-            raise OSError(str(error) or type(error).__name__) from None
-        except (*_ERRORS, httpcore.UnsupportedProtocol) as error:
-            raise TimeoutError(str(error) or type(error).__name__) from None
+        async with connection.stream(
+            "POST",
+            url,
+            headers=list(_complete(headers, content).items()),
+            content=content,
+            extensions={"timeout": limits},
+        ) as answer:
+            retry_after = parse_retry_after(find_header(answer, b"retry-after"), datetime.now(UTC))
+            await _drain(answer)
+            return Reply(status=answer.status, body=b"", retry_after=retry_after)
+
+    async def _take_connection(self, url: str) -> httpcore.AsyncHTTPConnection:
+        """Return an open connection to this origin, or a new one that opens with its first request."""
+        origin = httpcore.URL(url).origin
+        idle = self._idle.setdefault(str(origin), [])
+        while idle:
+            connection = idle.pop()
+            if not connection.has_expired():
+                return connection
+            await connection.aclose()
+        return httpcore.AsyncHTTPConnection(
+            origin,
+            ssl_context=get_ssl_context(),
+            keepalive_expiry=_IDLE_SECONDS,
+            network_backend=self._backend,
+        )
+
+    async def _return_connection(self, url: str, connection: httpcore.AsyncHTTPConnection) -> None:
+        """Store a connection that can serve again, and close any other."""
+        if connection.is_idle():
+            self._idle[str(httpcore.URL(url).origin)].append(connection)
+        else:
+            await connection.aclose()
 
 
 def _complete(headers: Mapping[str, str], content: bytes) -> dict[str, str]:

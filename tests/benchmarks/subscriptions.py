@@ -8,6 +8,7 @@ The push service is a process of its own on loopback that counts requests; Postg
 import argparse
 import asyncio
 import logging
+import os
 import random
 import statistics
 import subprocess
@@ -79,7 +80,7 @@ class Bench:
 
     def __init__(self, dsn: str, folder: Path, webhook_url: str) -> None:
         self.dsn, self.log = dsn, folder / "pushes.log"
-        self.port = find_free_port()
+        self.port, self._connection = find_free_port(), None
         (folder / "secret").write_text(SECRET)
         create_vapid_key(folder / "vapid.pem")
         push = WebPushSettings(
@@ -109,9 +110,15 @@ class Bench:
     def count_waiting(self) -> int:
         """Revisions and notices that wait."""
         query = "SELECT (SELECT count(*) FROM subscriptions.queue) + (SELECT count(*) FROM subscriptions.notice)"
-        with psycopg.connect(self.dsn) as connection:
-            ((count,),) = connection.execute(query).fetchall()
+        if self._connection is None:
+            self._connection = psycopg.connect(self.dsn, autocommit=True)
+        ((count,),) = self._connection.execute(query).fetchall()
         return count
+
+    def close(self) -> None:
+        """Close the connection to the database."""
+        if self._connection is not None:
+            self._connection.close()
 
     def subscribe(self, count: int) -> None:
         """Have so many browsers, each with one subscription to the whole area, and no others."""
@@ -137,10 +144,16 @@ async def running_worker(bench: Bench):
         with psycopg.connect(bench.dsn, autocommit=True) as connection:
             ready = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'piekwacht subscriptions localhost'"
             await wait_until(lambda: connection.execute(ready).fetchone(), within=60)
-        yield
+        yield worker
     finally:
         worker.kill()
         worker.wait()
+
+
+def read_cpu_seconds(worker: subprocess.Popen) -> float:
+    """Processor time of a process so far, which a busy machine does not change much."""
+    fields = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def percentiles(seconds: list[float]) -> str:
@@ -151,8 +164,8 @@ def percentiles(seconds: list[float]) -> str:
 async def measure_latency(bench: Bench, count: int, events: int = 5) -> None:
     """From COMMIT of an event to the push service, for each of `count` subscribers."""
     bench.subscribe(count)
-    async with running_worker(bench):
-        seconds = []
+    async with running_worker(bench) as worker:
+        seconds, cpu_before = [], read_cpu_seconds(worker)
         for number in range(events):
             committed_at = time.time()
             await insert_alerts(bench.dsn, make_alert(event_id=f"l{number}", plume=f"l{number}", station=f"s{number}"))
@@ -160,6 +173,8 @@ async def measure_latency(bench: Bench, count: int, events: int = 5) -> None:
             pushes = [at - committed_at for at, _, topic in bench.read_pushes() if topic == f"l{number}"]
             assert len(pushes) == count, f"{len(pushes)} of {count}"
             seconds += pushes
+        cpu = (read_cpu_seconds(worker) - cpu_before) / (count * events)
+    print(f"the worker's processor time: {1_000 * cpu:.2f} ms per push")
     print(f"latency, {count} subscribers, {events} events: COMMIT -> push handed over {percentiles(seconds)}")
 
 
@@ -260,6 +275,7 @@ def main(options: argparse.Namespace) -> None:
         bench = Bench(dsn, folder, web.url)
         service = subprocess.Popen([sys.executable, "-c", SERVICE, str(bench.port), str(bench.log)])
         stack.callback(service.kill)
+        stack.callback(bench.close)
         asyncio.run(measure(bench, web, options))
 
 

@@ -28,7 +28,7 @@ def test_every_unit_is_read_by_systemd_without_a_complaint(judge, unit, tmp_path
 
 def test_the_parts_are_the_commands_that_there_are():
     started = {line.split()[1] for unit in UNITS for line in unit.read_text().splitlines() if "/bin/piekwacht " in line}
-    assert started == {"gateway", "api", "alerting", "evaluate", "migrate", "upkeep", "witness"}
+    assert started == {"gateway", "api", "alerting", "evaluate", "migrate", "upkeep", "witness", "subscriptions"}
 
 
 def test_only_what_compiles_may_make_memory_executable():

@@ -40,7 +40,7 @@ def list_places(registry: PublicRegistry, language: str) -> Sequence[tuple[str, 
 def describe_subscription(row: StoredSubscription, view: Formats, language: str) -> str:
     """Return one subscription in a sentence."""
     texts = gateway_texts_of("subscribe", language)
-    name = texts["any_property"] if not row.property else view.name_of(row.property)
+    name = texts["any_property"].lower() if not row.property else view.name_of(row.property)
     parts = [_describe_place(row, language), name, texts["from_level"].format(level=severity_text(row.level, language))]
     parts.append(texts["cadence_daily" if row.cadence == Cadence.DAILY.value else "cadence_at_once"])
     if row.quiet_from is not None and row.quiet_until is not None:

@@ -76,7 +76,8 @@ NO_FACES = {
     "/robots.txt", "/sitemap.xml", "/developers", "/.well-known/security.txt", "/nl", "/en", "/verify", "/verify.py",
     "/api/v1/batches/{node}/{incarnation}/{number}/proof", "/api/v1/batches/{node}/{incarnation}/{number}/evidence",
     "/api/v1/stations/{id}/evidence", "/log/{area}/checkpoint", "/log/{area}/policy", "/log/{area}/timestamps/{name}",
-    "/log/{area}/tile/{path:path}",
+    "/log/{area}/tile/{path:path}", "/waarschuw-mij", "/waarschuw-mij/verzonden", "/waarschuw-mij/bevestigen/{token}",
+    "/waarschuw-mij/beheren/{token}", "/waarschuw-mij/beheren/{token}/gegevens.json", "/waarschuw-mij/stoppen/{token}",
     "/static/{path:path}", "/status", "/sw.js", "/widget/{id}", "/{path:path}", "",
 }  # fmt: skip
 CHANNELS = {"EmailSettings", "WebhookSettings", "MqttSettings", "CapSettings", "ZakenSettings", "NotificatiesSettings",

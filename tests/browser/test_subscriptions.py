@@ -1,0 +1,114 @@
+"""The pages of subscriptions as people see them, without JavaScript too, and the service worker that shows a notice."""
+
+import json
+
+import pytest
+import pytest_asyncio
+
+from alerting.subscriptions.links import LinkPurpose
+from alerting.subscriptions.push_message import create_vapid_key
+from alerting.subscriptions.settings import SubscriptionSettings, WebPushSettings
+from tests.alerting.running_dispatcher import fetch_rows
+from tests.alerting.subscriptions.conftest import change
+from tests.browser.conftest import PHONE, WIDE, find_violations, save_screenshot
+from tests.gateway.api.conftest import running_api
+from tests.gateway.enrolled_node import enrol_node
+
+pytestmark = [pytest.mark.browser]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def pages(database, broker, tmp_path):
+    """(address, database, store): a network with one station where residents can subscribe."""
+    enrol_node(database)
+    create_vapid_key(tmp_path / "vapid.pem")
+    push = WebPushSettings(key_file=tmp_path / "vapid.pem", contact="mailto:beheer@piekwacht.example")
+    async with running_api(database, broker, subscriptions=SubscriptionSettings(push=push)) as (client, _):
+        yield str(client.base_url).rstrip("/"), database, client._transport
+
+
+async def open_page(browser, url, viewport=PHONE, **options):
+    context = await browser.new_context(viewport=viewport, **{"locale": "nl-NL", **options})
+    page = await context.new_page()
+    answer = await page.goto(url)
+    assert answer.status == 200
+    return page
+
+
+async def test_somebody_subscribes_confirms_and_stops_without_javascript(browser, pages, axe):
+    address, database, _ = pages
+    page = await open_page(browser, f"{address}/nl/waarschuw-mij", java_script_enabled=False)
+    await save_screenshot(page, "subscribe-phone")
+    await page.select_option("#place", "station:wijk-aan-zee")
+    await page.fill("#email", "ann@example.nl")
+    await page.get_by_role("button", name="Stuur mij e-mail").click()
+    await page.wait_for_url("**/verzonden")
+    await save_screenshot(page, "subscribe-sent-phone")
+    change(database, "UPDATE subscriptions.contact SET confirmed_at = now()")
+    change(database, "UPDATE subscriptions.subscription SET confirmed_at = now()")
+    manage = await sign_manage_link(database)
+    await page.goto(f"{address}/nl/waarschuw-mij/beheren/{manage}")
+    await save_screenshot(page, "subscribe-manage-phone")
+    await page.get_by_role("button", name="Pauzeer alles").click()
+    assert await page.get_by_text("Uw berichten staan op pauze").count()
+    await page.get_by_role("button", name="Stop en wis alles").click()
+    assert await page.get_by_role("heading", name="U krijgt geen berichten meer").count()
+    assert fetch_rows(database, "SELECT * FROM subscriptions.contact") == []
+    await page.context.close()
+
+
+async def sign_manage_link(database):
+    from alerting.subscriptions.contact_store import ContactStore  # noqa: PLC0415 - of this helper alone
+
+    ((contact,),) = fetch_rows(database, "SELECT id FROM subscriptions.contact")
+    return await ContactStore(database).sign(LinkPurpose.MANAGE, contact)
+
+
+NARROW = {"width": 320, "height": 640}
+
+
+@pytest.mark.parametrize(
+    ("viewport", "scheme"), [(PHONE, "light"), (WIDE, "dark"), (NARROW, "light")], ids=["phone", "wide-dark", "narrow"]
+)
+async def test_the_form_has_no_barrier(browser, pages, axe, viewport, scheme):
+    address, _, _ = pages
+    page = await open_page(browser, f"{address}/nl/waarschuw-mij", viewport, color_scheme=scheme)
+    await save_screenshot(page, f"subscribe-{viewport['width']}-{scheme}")
+    assert await find_violations(page, axe) == []
+    await page.context.close()
+
+
+async def test_the_service_worker_shows_a_notice_once(browser, pages):
+    """Chromium hands the worker a push by its debugging protocol, as a push service would."""
+    address, _, _ = pages
+    context = await browser.new_context(permissions=["notifications"])
+    page = await context.new_page()
+    await page.goto(f"{address}/nl/waarschuw-mij")
+    await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    session = await context.new_cdp_session(page)
+    versions = []
+    session.on("ServiceWorker.workerRegistrationUpdated", lambda event: versions.extend(event["registrations"]))
+    await session.send("ServiceWorker.enable")
+    for _ in range(50):
+        if versions:
+            break
+        await page.wait_for_timeout(100)
+    notice = {"id": "n1", "title": "Piek PM2,5", "body": "84", "url": f"{address}/nl/", "topic": "p1", "lang": "nl"}
+    for changes in ({}, {}, {"id": "n2", "title": "Piek voorbij"}):
+        parameters = {
+            "origin": address,
+            "registrationId": versions[0]["registrationId"],
+            "data": json.dumps({**notice, **changes}),
+        }
+        await session.send("ServiceWorker.deliverPushMessage", parameters)
+        await page.wait_for_timeout(500)
+    shown = await page.evaluate(
+        "navigator.serviceWorker.ready.then((r) => r.getNotifications())"
+        ".then((all) => all.map((n) => [n.title, n.tag, n.silent, n.data.url]))"
+    )
+    assert shown == [["Piek voorbij", "p1", False, f"{address}/nl/"]]
+    ids = await page.evaluate(
+        "caches.open('piekwacht-notices').then((c) => c.keys()).then((k) => k.map((r) => new URL(r.url).pathname))"
+    )
+    assert ids == ["/notices/n1", "/notices/n2"]
+    await context.close()
