@@ -1,6 +1,5 @@
 -- The means of legal days compute the limits of the days once. The planner inlined legal_days, and computed two local
 -- midnights for each pair of a reading and a day: a year of a station with 1,000 readings took 10 s, and its page failed.
--- station with 1,000 readings took 10 s, so its page was answered with 503.
 
 CREATE OR REPLACE FUNCTION means_1day(ids int[], since timestamptz, until timestamptz, zone text)
 RETURNS TABLE (datastream_id int, bucket timestamptz, ends_at timestamptz, count bigint, valid_count bigint,
