@@ -79,7 +79,7 @@ def _draw_base(base: AreaBase, station: StationRow, markers: Sequence[Marker], s
 
 
 def _box_of_name(marker: Marker, x: float, y: float) -> Frame:
-    """Where `_draw_marker` writes the name of a marker."""
+    """The box in which `_draw_marker` writes the name of a marker."""
     width, left = len(marker.name) * _CHARACTER_WIDTH + 9, x
     if x > _WIDTH / 6:
         left -= width
