@@ -3,7 +3,10 @@
 import argparse
 from pathlib import Path
 
+from edge_agent.configuration import ConfigurationError
 from gateway.demo import run as demo
+
+_MAX_HISTORY_HOURS = 96
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo until Ctrl-C or --duration; 1 if readings were lost or stored twice."""
+    if not 0 <= args.history <= _MAX_HISTORY_HOURS:
+        raise ConfigurationError(f"--history {args.history:g}: give 0 to {_MAX_HISTORY_HOURS} hours")
     options = demo.Options(
         port=args.port,
         nodes=args.nodes,

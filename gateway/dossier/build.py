@@ -84,10 +84,8 @@ async def _add_evidence(snapshot: Snapshot, contents: Contents, source: Evidence
         content = await source.build_detection(snapshot, contents.registry, event) if is_single else None
         if content is not None:
             detections[f"{document.id}{DETECTION_ENDING}"] = content
-    for batch in contents.batches:
-        content = await source.build_batch_evidence(snapshot, batch)
-        if content is not None:
-            evidence[f"{batch.name}.piekwacht.json"] = content
+    proven = await source.build_batch_evidence(snapshot, contents.batches)
+    evidence |= {f"{name}.piekwacht.json": content for name, content in proven.items()}
     policy = await source.read_policy(contents.area.id)
     return replace(contents, evidence=evidence, detections=detections, policy=policy)
 

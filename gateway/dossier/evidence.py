@@ -1,5 +1,6 @@
 """Evidence files in a dossier: the public log of the area proves the signed batches and the highest value."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -14,8 +15,8 @@ class EvidenceSource(Protocol):
     None: the log does not hold it (yet), or its signed bytes were deleted.
     """
 
-    async def build_batch_evidence(self, snapshot: Snapshot, batch: BatchExhibit) -> bytes | None:
-        """Return the evidence file of one signed batch."""
+    async def build_batch_evidence(self, snapshot: Snapshot, batches: Sequence[BatchExhibit]) -> Mapping[str, bytes]:
+        """Return the evidence files of the signed batches that the log has: name of the batch -> bytes."""
 
     async def build_value_evidence(
         self, snapshot: Snapshot, registry: PublicRegistry, station: str, observed_property: str, at: datetime

@@ -3,11 +3,14 @@
 One source serves one dossier. Every head and every tile of the log is read once for all files of the dossier.
 """
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 from starlette.exceptions import HTTPException
 
-from gateway.api.data.evidence import Claim, EvidenceBuilder, LoggedBatch, LogProvers, fetch_batch, fetch_claim
+from gateway.api.data.evidence import EvidenceBuilder, LoggedBatch, LogProvers, StoredLeaf, fetch_claim
 from gateway.api.data.registry import PublicRegistry
 from gateway.dossier.contents import BatchExhibit, DetectedEvent
 from gateway.dossier.detection_inputs import build_detection
@@ -17,19 +20,39 @@ from gateway.transparency.proofs import UnpublishedError
 from gateway.transparency.settings import PublicLogSettings
 
 
+@dataclass(frozen=True, kw_only=True)
+class _KeyStatement:
+    """A leaf about the key of a node, with the time from and until which it holds."""
+
+    id: int
+    area: str
+    node: str
+    since: datetime
+    until: datetime | None
+    number: int
+    entry: str
+
+
 class PublicLogEvidence:
     """An `EvidenceSource` of `[public_log]`."""
 
     def __init__(self, settings: PublicLogSettings) -> None:
         self._settings, self._logs = settings, LogProvers(settings)
 
-    async def build_batch_evidence(self, snapshot: Snapshot, batch: BatchExhibit) -> bytes | None:
-        """Return the evidence file of one signed batch."""
-        try:
-            logged = await fetch_batch(snapshot, batch.node, batch.incarnation, batch.number)
-            return await self._build(snapshot, logged, None)
-        except HTTPException:
-            return None
+    async def build_batch_evidence(self, snapshot: Snapshot, batches: Sequence[BatchExhibit]) -> Mapping[str, bytes]:
+        """Return the evidence files of the batches, with two queries for all of them."""
+        names = {(batch.node, batch.incarnation, batch.number): batch.name for batch in batches}
+        keys = dict(zip(("nodes", "incarnations", "numbers"), map(list, zip(*names, strict=True)), strict=True))
+        logged = await snapshot.fetch(LoggedBatch, "select_batches_by_key", keys) if names else []
+        values = {"nodes": sorted({batch.node for batch in logged})}
+        statements = await snapshot.fetch(_KeyStatement, "select_key_statements", values)
+        files = {}
+        for batch in logged:
+            with suppress(HTTPException):  # the published log does not have it, or its bytes were deleted
+                builder = EvidenceBuilder(snapshot, self._logs, batch)
+                name = names[batch.node, batch.incarnation, batch.number]
+                files[name] = builder.build_with_key(_choose_statement(statements, batch)).encode()
+        return files
 
     async def build_value_evidence(
         self, snapshot: Snapshot, registry: PublicRegistry, station: str, observed_property: str, at: datetime
@@ -37,13 +60,9 @@ class PublicLogEvidence:
         """Return the evidence file of the value of that time."""
         try:
             claim = await fetch_claim(snapshot, registry, station, observed_property, at)
-            return await self._build(snapshot, claim.batch, claim)
+            return (await EvidenceBuilder(snapshot, self._logs, claim.batch).build(claim)).encode()
         except HTTPException:
             return None
-
-    async def _build(self, snapshot: Snapshot, batch: LoggedBatch, claim: Claim | None) -> bytes:
-        builder = EvidenceBuilder(snapshot, self._logs, batch)
-        return (await builder.build(claim)).encode()
 
     async def build_detection(self, snapshot: Snapshot, registry: PublicRegistry, event: DetectedEvent) -> bytes | None:
         """Return the detection file of an event."""
@@ -58,3 +77,18 @@ class PublicLogEvidence:
     async def read_policy(self, area: str) -> str | None:
         """Return the policy of the area's log."""
         return LogFolder.of(self._settings, area).read_policy()
+
+
+def _choose_statement(statements: Sequence[_KeyStatement], batch: LoggedBatch) -> StoredLeaf:
+    """The statement that the query `select_node_key_leaf` of the API chooses. HTTPException 404 without one."""
+    own = [item for item in statements if (item.node, item.area) == (batch.node, batch.area)]
+    if not own:
+        raise HTTPException(404, f"the key of {batch.node} is not in the public log yet; ask again shortly")
+
+    def rank(item: _KeyStatement) -> tuple[bool, bool, int]:
+        is_before = batch.leaf is not None and item.number < batch.leaf
+        covers = item.since <= batch.received_at and (item.until is None or item.until >= batch.received_at)
+        return is_before, covers, item.id
+
+    best = max(own, key=rank)
+    return StoredLeaf(number=best.number, entry=best.entry, document=None)

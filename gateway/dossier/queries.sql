@@ -137,3 +137,17 @@ WHERE k.area_id = %(area)s AND k.node_id = ANY(%(nodes)s::text[]) AND l.number <
 SELECT d.id, d.station_id AS station, d.node_id AS node, d.property_id AS observed_property
 FROM datastream d JOIN node n ON n.id = d.node_id JOIN station s ON s.id = d.station_id
 WHERE %(area)s IN (n.area_id, s.area_id) AND d.created_at <= %(until)s ORDER BY d.id
+
+-- name: select_batches_by_key
+-- Stored batches with their places in a log, as `select_logged_batch` of the API has one.
+SELECT b.id, b.node_id AS node, b.incarnation, b.seq AS number, b.payload, b.received_at, l.area_id AS area, l.number AS leaf
+FROM unnest(%(nodes)s::text[], %(incarnations)s::text[], %(numbers)s::bigint[]) AS k(node, incarnation, number)
+JOIN batch b ON b.node_id = k.node AND b.incarnation = k.incarnation AND b.seq = k.number
+LEFT JOIN log_leaf l ON l.batch_id = b.id
+ORDER BY b.id
+
+-- name: select_key_statements
+-- All statements about the keys of nodes, in the logs of all areas.
+SELECT k.id, k.area_id AS area, k.node_id AS node, k.since, k.until, l.number, l.entry
+FROM node_key k JOIN log_leaf l ON l.area_id = k.area_id AND l.source = 'node-key ' || k.node_id || ' ' || k.id
+WHERE k.node_id = ANY(%(nodes)s::text[]) ORDER BY k.id

@@ -23,10 +23,10 @@ from gateway.store.migrate import migrate
 from gateway.store.plumes import assign_plumes
 from gateway.system.child_process import find_free_port, is_port_open
 from gateway.system.embedded_servers import Broker, Postgres
-from tests.benchmarks.api_read import print_percentiles, serve_api, time_request
+from tests.benchmarks.api_read import ProcessorTime, print_percentiles, serve_api, time_request
 from tests.gateway.model.test_plume_membership import make_event
 
-STATIONS, REQUESTS, TRANSACTIONS = 50, 300, 200
+STATIONS, REQUESTS, TRANSACTIONS = 50, 100, 100
 PROPERTIES = ("pm2_5", "pm10", "pm1", "pm4", "voc_raw")
 PATHS = {
     "100 newest": "/api/v1/plumes?limit=100&end={until}",
@@ -59,7 +59,8 @@ def insert_plumes(dsn: str, count: int) -> None:
                SELECT 'p'||i||'-'||k||'-'||j, 3, 'ended', 'peak', d.id, 'ijmond', d.station_id, d.property_id, 'severe',
                       t.at, t.at, t.at, CASE WHEN i > 10 THEN t.at + interval '4 minutes' END, 80, 8, 72, 1, 0.9, '{}',
                       'peak@2#0', false, 'p'||i||'-0-0'
-               FROM generate_series(1, %(count)s) i, generate_series(0, 1) k, generate_series(0, 4) j
+               FROM generate_series(1, %(count)s) i
+               CROSS JOIN generate_series(0, 1) k CROSS JOIN generate_series(0, 4) j
                CROSS JOIN LATERAL (SELECT now() - i * interval '20 minutes' + (k * 3 + j) * interval '10 seconds') t(at)
                JOIN datastream d ON d.station_id = 's'||((i + k) %% %(stations)s)
                    AND d.property_id = (%(names)s::text[])[j + 1]
@@ -73,10 +74,11 @@ def insert_plumes(dsn: str, count: int) -> None:
         connection.execute("VACUUM ANALYZE")
 
 
-async def measure_lists(port: int) -> None:
+async def measure_lists(port: int, api_pid: int, database_pid: int) -> None:
     now = datetime.now(UTC)
     for name, path in PATHS.items():
         seconds = []
+        api_time, database_time = ProcessorTime(api_pid), ProcessorTime(database_pid)
         for number in range(REQUESTS + 20):
             until, middle = now + timedelta(seconds=number), now - timedelta(days=60, seconds=number)
             address = path.format(
@@ -85,6 +87,8 @@ async def measure_lists(port: int) -> None:
             )  # fmt: skip
             seconds.append(await time_request(port, address))
         print_percentiles(f"plumes, {name}", seconds[20:])
+        api_ms, database_ms = (each.ms_per_request(len(seconds)) for each in (api_time, database_time))
+        print(f"  of processor: {api_ms:.1f} ms, and {database_ms:.1f} ms in the database", flush=True)
 
 
 async def measure_transactions(dsn: str) -> None:
@@ -119,7 +123,7 @@ def main() -> None:
             while not is_port_open("127.0.0.1", port):
                 time.sleep(0.05)
             try:
-                asyncio.run(measure_lists(port))
+                asyncio.run(measure_lists(port, process.pid or 0, server.pid))
                 uvloop.run(measure_transactions(dsn))
             finally:
                 process.kill()

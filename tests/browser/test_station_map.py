@@ -192,6 +192,17 @@ async def test_a_frame_of_the_past_stands_still_until_the_map_is_live_again(open
     await expect(page.locator(".marker.silent")).to_have_count(0)
 
 
+async def test_the_pages_of_a_plume_and_of_an_event_have_the_base_map(open_page):
+    page = await open_page()
+    for collection in ("plumes", "events"):
+        document = await page.evaluate(f"fetch('/api/v1/{collection}?limit=1').then((response) => response.json())")
+        await page.goto(f"{page.url.split('/nl')[0]}/nl/{collection}/{document['items'][0]['id']}")
+        drawing = page.locator("svg.sketch")
+        await expect(drawing.locator("path.base.sea")).to_have_count(1)
+        await expect(drawing.locator("text", has_text="Wijk aan Zee")).not_to_have_count(0)
+        await drawing.screenshot(path=ARTEFACTS / f"sketch-{collection}.png")
+
+
 async def test_a_chosen_place_has_a_pin(open_page):
     page = await open_page()
     await page.evaluate(
@@ -231,6 +242,10 @@ async def test_without_an_archive_the_library_for_it_is_not_loaded(open_page):
     page = await open_page()
     await expect(page.locator("path.base.sea")).to_have_count(1)
     assert not [response.url for response in page.received if "protomaps" in response.url]
+    sizes = [
+        (await response.request.sizes())["responseBodySize"] for response in page.received if "live" not in response.url
+    ]
+    assert 30_000 < sum(sizes) <= 100_000, "the first load"
 
 
 async def test_an_archive_is_drawn_over_the_drawn_base_map(open_page, town):

@@ -169,6 +169,10 @@ class EvidenceBuilder:
         )
         return await asyncio.to_thread(self._prove, claim, parts)
 
+    def build_with_key(self, key: StoredLeaf) -> EvidenceFile:
+        """Build the file of the batch alone, with the statement about the key of its node."""
+        return self._prove(None, _Parts(key=key, events=[], rules=[], deliveries=[], minute_batches=[]))
+
     def _prove(self, claim: "Claim | None", parts: "_Parts") -> EvidenceFile:
         documents = [*parts.events, *parts.rules, *parts.deliveries]
         numbers = [leaf.number for leaf in self._published(documents)]

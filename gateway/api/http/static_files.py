@@ -17,7 +17,7 @@ _MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; char
 def load_files() -> dict[str, Body]:
     """Every file of the folder by its path; called once at start."""
     return {
-        path.relative_to(_FOLDER).as_posix(): Body(path.read_bytes())
+        path.relative_to(_FOLDER).as_posix(): Body(path.read_bytes()).compress_fully()
         for path in _FOLDER.rglob("*")
         if path.is_file() and path.suffix != ".json"
     }

@@ -94,7 +94,8 @@ class LabelPlacer:
 
     def place(self, label: Label) -> tuple[float, float] | None:
         """The middle of the name; None if there is no room."""
-        half_width, half_height = len(label.text) * self._character_width / 2, self._height / 2
+        width = self._character_width * (1.1 if "rank-1" in label.css else 1.0)  # towns are bold
+        half_width, half_height = len(label.text) * width / 2, self._height / 2
         for dx, dy in _list_offsets(half_width, half_height):
             x, y = label.x + dx, label.y + dy
             box = Frame(left=x - half_width, top=y - half_height, right=x + half_width, bottom=y + half_height)

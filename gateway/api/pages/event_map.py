@@ -13,7 +13,7 @@ from alerting.vocabulary import compass_direction
 from gateway.api.data.area_base import AreaBase
 from gateway.api.data.area_wind import AreaWind
 from gateway.api.data.registry import SiteRow, StationRow
-from gateway.api.pages.base_drawing import Frame, Label, LabelPlacer, draw_base, list_labels
+from gateway.api.pages.base_drawing import Frame, LabelPlacer, draw_base, list_labels
 from gateway.api.pages.formats import Formats
 from gateway.api.schemas.events import Around, Event, Wind
 from gateway.model.geodesy import offset_metres
@@ -23,6 +23,7 @@ _MIN_HALF_SECTOR = 22.5
 _MAX_DISTANCE_KM = 15.0  # markers farther from the station are not drawn
 _MIN_REACH_KM = 0.6  # shown to each side, even if all markers are nearer
 _MAX_PLACE_RANK = 3
+_CHARACTER_WIDTH = 6.8
 _SCALE_BAR_KM = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -66,15 +67,23 @@ def _draw_base(base: AreaBase, station: StationRow, markers: Sequence[Marker], s
         east, north = offset_metres(station.latitude, station.longitude, latitude, longitude)
         return east / 1_000 * scale, -north / 1_000 * scale
 
-    placer = LabelPlacer(frame, character_width=6.0, height=13.0)
+    placer = LabelPlacer(frame, character_width=_CHARACTER_WIDTH, height=13.0)
     placer.take(0.0, 0.0, 9.0)
     for marker in markers:
         x, y = marker.east * scale, -marker.north * scale
         placer.take(x, y, 7.0)
-        if marker.name:  # its name is beside it; a place of that name needs no second one
-            placer.place(Label(text=marker.name, x=x, y=y, css=""))
+        if marker.name:
+            placer.take_box(_box_of_name(marker, x, y))
     names = "".join(placer.draw(label) for label in list_labels(base, project, frame, _MAX_PLACE_RANK))
     return draw_base(base, project, frame) + names
+
+
+def _box_of_name(marker: Marker, x: float, y: float) -> Frame:
+    """The box in which `_draw_marker` writes the name of a marker."""
+    width, left = len(marker.name) * _CHARACTER_WIDTH + 9, x
+    if x > _WIDTH / 6:
+        left -= width
+    return Frame(left=left, top=y - 7, right=left + width, bottom=y + 7)
 
 
 def _choose_scale(markers: Sequence[Marker]) -> float:

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from alerting.vocabulary import LOCAL_TIMEZONE
+from gateway.api.data.area_base import AreaBase
 from gateway.api.http import cursor
 from gateway.api.http.parameters import ItemId
 from gateway.api.pages.event_map import describe_wind, draw_event_map
@@ -119,4 +120,5 @@ def _draw_map(view: View, plume: Plume, leading: Event) -> Markup:
     others = [station.id for station in plume.stations if station.id != leading.station]
     neighbours = leading.around.neighbours or Neighbours(fresh=len(others), risen=len(others))
     around = msgspec.structs.replace(leading.around, neighbours=msgspec.structs.replace(neighbours, stations=others))
-    return draw_event_map(view, msgspec.structs.replace(leading, around=around))
+    bases: dict[str, AreaBase] = view.request.app.state.area_bases
+    return draw_event_map(view, msgspec.structs.replace(leading, around=around), bases.get(leading.area))

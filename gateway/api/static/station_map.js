@@ -8,6 +8,7 @@ import { arrow, describeWind, downwindSector, meanWind, stationWind } from "./wi
 const MARKER_DISTANCE = 42; // px between the middles of two markers: each can be tapped
 const CLUSTER_DISTANCE = 34; // px
 const MOST_SPREAD = 7; // so many stations within that distance can still stand apart
+const LABEL_ROOM = 56; // px below the stations, for scale and wind
 const ZOOM_OUT = 3; // levels below the one that shows all stations
 const NO_DATA = "–";
 
@@ -40,7 +41,7 @@ export function createStationMap(page) {
     L.control.scale({ imperial: false }).addTo(map);
     addWindLabel();
     const bounds = stations.size ? L.latLngBounds([...stations.values()].map(positionOf)).pad(0.15) : outline.getBounds();
-    if (bounds.isValid()) map.fitBounds(bounds, { maxZoom: 13 });
+    if (bounds.isValid()) map.fitBounds(bounds, { maxZoom: 13, paddingBottomRight: [0, LABEL_ROOM] });
     else map.setView([52.2, 5.3], 7); // the Netherlands
     if (!boot.baseMap) map.setMinZoom(map.getZoom() - ZOOM_OUT); // the drawn base map ends there
     map.on("zoomend viewreset", arrange);
@@ -52,7 +53,7 @@ export function createStationMap(page) {
   function addMarker(feature) {
     const title = titleOf(feature);
     const marker = L.marker(positionOf(feature), { icon: icon(feature), zIndexOffset: zIndexOffset(feature), title, alt: title }).addTo(map);
-    marker.bindPopup(() => buildPopup(feature, page), { maxWidth: 250, autoPanPaddingTopLeft: [50, 10], autoPanPaddingBottomRight: [10, 10] });
+    marker.bindPopup(() => buildPopup(feature, page), { maxWidth: Math.min(250, map.getSize().x - 130), autoPanPaddingTopLeft: [50, 10], autoPanPaddingBottomRight: [14, 10] });
     marker.on("popupopen", () => fillPeakOfToday(marker.getPopup().getElement()?.querySelector(".today"), feature, page));
     markers.set(feature.id, marker);
   }
@@ -172,15 +173,18 @@ export function createStationMap(page) {
       const text = element("span", { textContent: `${boot.mapWords.wind} ${describeWind(wind, boot.wind, format.number)}` });
       windLabel.replaceChildren(...(wind.direction === null ? [] : [arrow(wind.direction, "area-arrow")]), text);
     }
-    drawSectors(frame ? [] : [...events.values()].filter(isOpenPeak).sort(bySeverity));
+    drawSectors(frame ? [] : [...events.values()].filter(isOpenPeak).sort(bySeverity), wind);
   }
 
-  function drawSectors(peaks) {
+  // The wind of a sector is the present one: of the station itself, else of the area; else that of the event.
+  function drawSectors(peaks, areaWind) {
     sectors.clearLayers();
     const drawn = new Set();
     for (const { station, plume, around } of peaks) {
       const feature = stations.get(station);
-      const corners = feature && !drawn.has(plume ?? station) ? downwindSector(feature.geometry.coordinates, around?.wind) : [];
+      if (!feature || drawn.has(plume ?? station)) continue;
+      const wind = stationWind(feature.properties.newest, hasNoData) ?? areaWind ?? around?.wind;
+      const corners = downwindSector(feature.geometry.coordinates, wind, around?.wind?.spread);
       if (!corners.length) continue;
       drawn.add(plume ?? station);
       L.polygon(corners, { className: "downwind", interactive: false, pane: "sectors", weight: 1 }).addTo(sectors);

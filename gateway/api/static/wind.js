@@ -42,10 +42,10 @@ export function arrow(direction, className) {
 }
 
 // Corners of the sector in which the air of a peak goes on from its station; [] without a wind.
-export function downwindSector([longitude, latitude], wind) {
-  if (!wind || wind.speed < CALM) return [];
+export function downwindSector([longitude, latitude], wind, spread = NARROWEST) {
+  if (!wind || wind.direction === null || wind.speed < CALM) return [];
   const reach = Math.min(FARTHEST, Math.max(NEAREST, wind.speed * 60 * MINUTES));
-  const half = Math.min(WIDEST, Math.max(NARROWEST, wind.spread));
+  const half = Math.min(WIDEST, Math.max(NARROWEST, spread));
   const corners = [[latitude, longitude]];
   for (let step = 0; step <= 12; step += 1) {
     const bearing = radians(wind.direction + 180 - half + (step / 12) * 2 * half);

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerting.record.evidence import decode_record, find_errors
@@ -25,6 +25,8 @@ from gateway.dossier.exhibits import read_verifier
 from gateway.dossier.request import EventRequest, PeriodRequest
 from gateway.errors import StartError
 from gateway.model.timestamps import format_instant
+from gateway.quality.calibration import CalibrationVersion
+from gateway.store.calibrations import add_calibration
 from tests.gateway.api.conftest import running_api
 from tests.gateway.dossier.conftest import PUBLISHER, read_json, unpack
 from tests.gateway.enrolled_node import T0
@@ -271,11 +273,14 @@ def test_the_light_command_line_loads_neither_pango_nor_matplotlib():
 class LogOfSomeBatches:
     """A public log that holds every second batch."""
 
-    async def build_batch_evidence(self, snapshot, batch):
-        return b'{"batch": %d}\n' % batch.number if batch.number % 2 else None
+    async def build_batch_evidence(self, snapshot, batches):
+        return {batch.name: b'{"batch": %d}\n' % batch.number for batch in batches if batch.number % 2}
 
     async def build_value_evidence(self, snapshot, registry, station, observed_property, at):
         return json.dumps({"claim": [station, observed_property, format_instant(at)]}).encode()
+
+    async def build_detection(self, snapshot, registry, event):
+        return None
 
     async def read_policy(self, area):
         return "quorum none\n"
@@ -302,6 +307,7 @@ def test_the_stand_alone_verifier_is_in_the_bag_if_it_is_installed(files):
 NAMES = st.text("abcdefghij-_./", min_size=1, max_size=20).filter(lambda name: "//" not in name)
 
 
+@settings(deadline=None)  # of the tests, not of the code: the machine may be busy
 @given(st.dictionaries(NAMES, st.binary(max_size=50), max_size=8), st.integers(1_000_000_000, 4_000_000_000))
 def test_the_order_of_files_does_not_change_the_bag(contents, seconds):
     moment = datetime.fromtimestamp(seconds, UTC)
@@ -309,3 +315,26 @@ def test_the_order_of_files_does_not_change_the_bag(contents, seconds):
     assert write_bag("b", contents, {"A": "b"}, moment) == write_bag("b", reverse, {"A": "b"}, moment)
     unpacked = unpack(write_bag("b", contents, {}, moment))
     assert {f"data/{path}": content for path, content in contents.items()}.items() <= unpacked.items()
+
+
+async def test_a_calibration_is_in_the_history_of_its_node_and_in_every_corrected_value(recorded, postgres):
+    source = psycopg.conninfo.conninfo_to_dict(recorded[0])["dbname"]
+    dsn = postgres.create_database("calibrated_dossier", template=source)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        ((node,),) = connection.execute(
+            "SELECT DISTINCT d.node_id FROM event e JOIN datastream d ON d.id = e.datastream_id WHERE e.id = %s",
+            [recorded[1]],
+        ).fetchall()
+        calibration = CalibrationVersion(
+            node=node, observed_property="pm2_5", version=0, valid_from=datetime(2020, 1, 1, tzinfo=UTC),
+            sensor_model="SPS30", serial="8F3A", slope=0.5, source="thirty days beside a reference", author="GGD",
+        )  # fmt: skip
+        label = add_calibration(connection, calibration).label
+    files = unpack((await build_dossier(dsn, EventRequest(event=recorded[1]), PUBLISHER)).content)
+    (page,) = (files[path].decode() for path in files if path.endswith(".html"))
+    assert f"{label} (SPS30 8F3A)" in page
+    assert "thirty days beside a reference" in page
+    assert [item["author"] for item in read_json(files, "corrections.json")["items"]] == [None, "GGD"]
+    (path,) = (path for path in files if "pm2_5-1min" in path and path.endswith(".csv"))
+    rows = list(csv.DictReader(io.StringIO(files[path].decode())))
+    assert {row["correction"] for row in rows if row["corrected"]} == {label}

@@ -1,6 +1,8 @@
 """Inspectors get the dossier of an event of their area by a button; the audit log names it."""
 
 import asyncio
+import os
+import signal
 import stat
 import sys
 from datetime import UTC, datetime
@@ -102,3 +104,74 @@ async def test_a_child_that_hangs_is_killed_and_the_next_dossier_is_made(program
         with pytest.raises(worker.DossierError, match="was not ready after"):
             await dossiers.make("x", "nl")
         assert (datetime.now(UTC) - began).total_seconds() < 10
+
+
+@pytest.fixture
+def answering_program(program):
+    """A program that answers every job with its own process id as the reason why there is no dossier."""
+    program(
+        f'exec {sys.executable} -c "\n'
+        "import os, sys\n"
+        "while length := sys.stdin.buffer.read(8):\n"
+        "    sys.stdin.buffer.read(int.from_bytes(length, 'big'))\n"
+        "    text = str(os.getpid()).encode()\n"
+        "    answer = b'\\x82\\xa4file\\xc0\\xa5error' + bytes([0xa0 + len(text)]) + text\n"
+        "    sys.stdout.buffer.write(len(answer).to_bytes(8, 'big') + answer)\n"
+        '    sys.stdout.buffer.flush()"'
+    )
+
+
+async def ask_for_pid(dossiers):
+    with pytest.raises(worker.DossierError) as error:
+        await dossiers.make("x", "nl")
+    return int(str(error.value))
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def wait_for(condition):
+    """Wait at most ten seconds."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_a_child_stays_for_the_next_job_and_ends_with_its_maker(answering_program):
+    dossiers = DossierWorker("dbname=none", PUBLISHER)
+    pids = {await ask_for_pid(dossiers) for _ in range(3)}
+    assert len(pids) == 1
+    await dossiers.aclose()
+    assert not any(map(is_running, pids))
+
+
+async def test_a_child_ends_when_no_job_comes(answering_program, monkeypatch):
+    monkeypatch.setattr(worker, "_IDLE_SECONDS", 0.1)
+    dossiers = DossierWorker("dbname=none", PUBLISHER)
+    pid = await ask_for_pid(dossiers)
+    await wait_for(lambda: not is_running(pid))
+    assert await ask_for_pid(dossiers) != pid
+    await dossiers.aclose()
+
+
+async def test_a_child_makes_a_bounded_number_of_dossiers(answering_program, monkeypatch):
+    monkeypatch.setattr(worker, "_MAX_JOBS", 2)
+    dossiers = DossierWorker("dbname=none", PUBLISHER)
+    pids = [await ask_for_pid(dossiers) for _ in range(4)]
+    assert pids[0] == pids[1] != pids[2] == pids[3]
+    assert not is_running(pids[0])
+    await dossiers.aclose()
+
+
+async def test_a_child_that_died_between_two_jobs_is_replaced(answering_program):
+    dossiers = DossierWorker("dbname=none", PUBLISHER)
+    pid = await ask_for_pid(dossiers)
+    os.kill(pid, signal.SIGKILL)
+    await wait_for(lambda: dossiers._child is None or not dossiers._child.is_usable)
+    assert await ask_for_pid(dossiers) != pid
+    await dossiers.aclose()

@@ -6,6 +6,7 @@ Exit 1: a law was broken; the seed repeats it.
 """
 
 import argparse
+import base64
 import hashlib
 import io
 import json
@@ -16,17 +17,22 @@ import time
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import msgspec
 
 from edge_agent.signing import split_note
 from gateway.transparency.checkpoint import read_checkpoint
 from gateway.transparency.errors import ProofError
-from gateway.transparency.leaf import Leaf
+from gateway.transparency.leaf import Leaf, describe_batch
+from gateway.transparency.logged_state import LoggedState
 from gateway.transparency.policy import Policy
 from gateway.transparency.proof_file import LogProof
+from gateway.transparency.range_proof import prove_range
 from gateway.transparency.tiles import Tile, decode_entries, hash_reader
 from gateway.verification.batch_steps import read_batch
+from gateway.verification.detection_check import check_detection
+from gateway.verification.detection_file import DetectedRegistry, DetectionFile, DetectionLeaf, StartState
 from gateway.verification.dossier_check import check_dossier, read_manifest
 from gateway.verification.dossier_files import ZipFiles
 from gateway.verification.evidence_check import EvidenceChecker, TrustedByReader
@@ -35,7 +41,7 @@ from gateway.verification.membership import read_policy
 from gateway.verification.node_key_step import read_node_key
 from gateway.verification.standalone import verify
 from gateway.verification.step import Verdict
-from tests.gateway.verification.world import FIRST_NUMBER, World
+from tests.gateway.verification.world import FIRST_NUMBER, INCARNATION, NODE, START_MS, World
 
 _TOKENS = (
     b"\n", b"\n\n", b" ", b"+", b"=", b"\x00", b"\xff", "— ".encode(), b"-1", b"0", b"00", b"1e999", b"NaN", b"null",
@@ -121,6 +127,51 @@ def drop_ignored_lines(evidence: EvidenceFile) -> dict[str, object]:
 def is_library_missing(verdict: Verdict) -> bool:
     """Whether the only false step is the label of a detector, which verify.py cannot compute."""
     return {step.name for step in verdict.steps if step.state == "false"} == {"detector"}
+
+
+def make_detection(world: World) -> bytes:
+    """Detection file over all leaves of the world; its state and registry are empty."""
+    evidence = world.evidence(events=True)
+    size, note = len(world.log.leaves), world.note()
+    payloads = {
+        describe_batch(NODE, INCARNATION, number, payload).encode(): payload
+        for number, payload in world.batches.items()
+    }
+    leaves = [
+        DetectionLeaf(entry=leaf.decode())
+        if leaf not in payloads
+        else DetectionLeaf(
+            signed=base64.b64encode(payloads[leaf]).decode(), received_at=datetime.fromtimestamp(START_MS / 1000, UTC)
+        )
+        for leaf in world.log.leaves[2:]
+    ]
+    hashes = prove_range(2, size, size, world.log.read_hash)
+    state = LoggedState(detector=world.detector_label, area="ijmond", ids=[], quality="", detection="")
+    return DetectionFile(
+        area="ijmond",
+        policy=world.policy(),
+        events=evidence.events,
+        detector=evidence.rules[-1],
+        ranges=evidence.rules[0],
+        node_keys=[evidence.node_key],
+        registry=DetectedRegistry(stations=[], sites=[], properties=[], datastreams=[]),
+        state=StartState(document=state.encode()),
+        first_leaf=2,
+        leaves=leaves,
+        range_proof=[base64.b64encode(item).decode() for item in hashes],
+        checkpoint=note.decode(),
+    ).encode()
+
+
+def noise_to_detections(noise: random.Random, rounds: int, world: World) -> None:
+    """A changed detection file ends in steps, and is never true: its state is no state of a detector."""
+    content = make_detection(world)
+    policy = read_policy(world.policy())
+    for _ in range(rounds):
+        changed = noise.choice((change, change_tree))(noise, content)
+        verdict = Verdict(steps=check_detection(changed, EvidenceChecker(TrustedByReader(policy=policy))).steps)
+        assert verdict.describe("nl")
+        assert verdict.state != "ok", changed
 
 
 def noise_to_formats(noise: random.Random, rounds: int, world: World) -> None:
@@ -223,6 +274,7 @@ def main() -> int:
         noise_to_formats(noise, 2000, world)
         noise_to_both(noise, 2000, world)
         noise_to_dossiers(noise, 50, world)
+        noise_to_detections(noise, 50, world)
         rounds += 1
     print(f"{rounds * 50} evidence files, {rounds * 4000} of other formats, {rounds * 50} dossiers; no law was broken")
     return 0

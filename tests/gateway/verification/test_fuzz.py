@@ -134,3 +134,7 @@ def test_a_file_that_is_too_long_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(dossier_files, "MAX_FILES", 0)
     with pytest.raises(ProofError, match="more than 0 files"):
         FolderFiles(tmp_path)
+
+
+def test_a_changed_detection_file_ends_in_steps_and_is_never_true(world):
+    fuzz.noise_to_detections(random.Random(random.random()), 150, world)

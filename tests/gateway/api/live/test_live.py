@@ -142,7 +142,7 @@ async def test_too_many_viewers_get_503(database, broker):
     async with (
         running_api(database, broker, max_viewers=1) as (api, _),
         api.stream("GET", "/api/v1/live"),
-        httpx.AsyncClient(base_url=api.base_url) as other,
+        httpx.AsyncClient(base_url=api.base_url, verify=False) as other,
     ):
         refused = await other.get("/api/v1/live")
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "60")
@@ -219,7 +219,7 @@ async def test_the_viewers_of_one_address_are_limited(database, broker):
     async with (
         running_api(database, broker, max_viewers_per_address=1) as (api, _),
         api.stream("GET", "/api/v1/live"),
-        httpx.AsyncClient(base_url=api.base_url) as other,
+        httpx.AsyncClient(base_url=api.base_url, verify=False) as other,
     ):
         assert (await other.get("/api/v1/live")).status_code == 503
         async with other.stream("GET", "/api/v1/live", headers={"X-Forwarded-For": "192.0.2.7"}) as elsewhere:
