@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from alerting.errors import one_line
-from gateway.doctor import certificates, database, files, machine, mail, public_log, services, upkeep
+from gateway.doctor import certificates, database, files, machine, mail, public_log, services, subscriptions, upkeep
 from gateway.doctor.finding import Finding, FindingLevel
 from gateway.settings import Settings
 
@@ -28,7 +28,10 @@ def build_checks(hosts: services.Hosts = MappingProxyType({})) -> Mapping[str, C
         "gateway": lambda settings: services.check_gateway(settings, hosts),
         "api": lambda settings: services.check_api(settings, hosts),
         "alerting": lambda settings: services.check_alerting(settings, hosts),
-        "mail": lambda settings: mail.check_mail(settings.alerting),
+        "mail": lambda settings: mail.check_mail(
+            settings.alerting, has_subscriptions=settings.subscriptions is not None
+        ),
+        "subscriptions": lambda settings: subscriptions.check_subscriptions(settings, hosts),
         "evaluation": lambda settings: services.check_evaluation(settings, hosts, time.time()),
         "security contact": lambda settings: certificates.check_contact(
             settings.api.security_txt, certificates.current_time()

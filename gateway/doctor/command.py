@@ -18,6 +18,9 @@ _MARKS = {
 }
 
 
+_SERVICES = frozenset({"gateway", "api", "alerting", "evaluation", "subscriptions"})
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     settings.add_config_argument(parser)
@@ -31,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--at", action="append", default=[], type=_parse_host, metavar="SERVICE=HOST",
-        help="where gateway, api, alerting or evaluation runs, if not here; may be repeated",
+        help="where gateway, api, alerting, evaluation or subscriptions runs, if not here; may be repeated",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="print only warnings and faults")
     parser.add_argument("--json", action="store_true", help="print the findings as a JSON list")
@@ -39,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _parse_host(text: str) -> tuple[str, str]:
     part, separator, host = text.partition("=")
-    if not separator or part not in {"gateway", "api", "alerting", "evaluation"}:
+    if not separator or part not in _SERVICES:
         raise argparse.ArgumentTypeError(f"{text!r} is not SERVICE=HOST, such as api=web-1")
     return part, host
 

@@ -10,10 +10,10 @@ from gateway.doctor.finding import Finding, FindingFactory
 _TIMEOUT = 10.0  # s
 
 
-def check_mail(settings: AlertingSettings) -> Iterator[Finding]:
+def check_mail(settings: AlertingSettings, *, has_subscriptions: bool = False) -> Iterator[Finding]:
     """An unreachable server is a warning, as alerts are retried; a rejected login is a fault."""
     finding, smtp = FindingFactory("mail"), settings.smtp
-    if not any(receiver.email for receiver in settings.receiver):
+    if not has_subscriptions and not any(receiver.email for receiver in settings.receiver):
         yield finding.note("no receiver has a mail address")
         return
     server = f"the mail server {smtp.host}:{smtp.port}"

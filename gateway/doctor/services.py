@@ -15,7 +15,7 @@ _STALE_HEARTBEAT = 300.0  # s
 _STALE_SHADOW = 3600.0  # s
 _QUEUE_LABELS = {"inbox": "alerts wait for a decision", "outbox": "notifications wait"}
 
-_START_REMEDY = "start it; if it runs, the end of its log names what it waits for"
+START_REMEDY = "start it; if it runs, the end of its log names what it waits for"
 _SHADOW_NEWEST = "piekwacht_shadow_newest_timestamp_seconds/"
 
 Samples = Mapping[str, float]
@@ -43,7 +43,8 @@ def _url_host(host: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def _metrics_url(settings: Settings, hosts: Hosts, part: str) -> str | None:
+def metrics_url(settings: Settings, hosts: Hosts, part: str) -> str | None:
+    """Return the address of the metrics of a service's own process; None if it has no port."""
     port = settings.telemetry.port_of(part)
     return None if port is None else f"http://{hosts.get(part) or _url_host(settings.telemetry.host)}:{port}/metrics"
 
@@ -52,9 +53,9 @@ def _api_url(settings: Settings, hosts: Hosts) -> str:
     return f"http://{hosts.get('api') or _url_host(settings.api.host)}:{settings.api.port}"
 
 
-def _fetch_metrics(settings: Settings, hosts: Hosts, part: str, required: str) -> Samples | None:
+def fetch_metrics(settings: Settings, hosts: Hosts, part: str, required: str) -> Samples | None:
     """Fetch the metrics of a service: at its port in `[telemetry]`, else at the API if one process runs all."""
-    for url in (_metrics_url(settings, hosts, part), f"{_api_url(settings, hosts)}/metrics"):
+    for url in (metrics_url(settings, hosts, part), f"{_api_url(settings, hosts)}/metrics"):
         metrics = fetch_samples(url) if url else None
         if metrics is not None and required in metrics:
             return metrics
@@ -67,11 +68,9 @@ def check_gateway(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
     if settings.ingest is None:
         yield finding.note("these settings have no [ingest], so no gateway is expected")
         return
-    metrics = _fetch_metrics(settings, hosts, "gateway", "piekwacht_ingest_connected")
+    metrics = fetch_metrics(settings, hosts, "gateway", "piekwacht_ingest_connected")
     if metrics is None:
-        yield finding.fault(
-            f"the gateway does not answer at {_expected_url(settings, hosts, 'gateway')}", _START_REMEDY
-        )
+        yield finding.fault(f"the gateway does not answer at {expected_url(settings, hosts, 'gateway')}", START_REMEDY)
     elif settings.ingest.share_areas and not metrics.get("piekwacht_leased_areas"):
         yield finding.note("this gateway has no area now: other workers have all areas")
     elif not metrics["piekwacht_ingest_connected"]:
@@ -90,7 +89,7 @@ def check_api(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
     except httpx.HTTPError as error:
         yield finding.fault(
             f"the API does not answer at {_api_url(settings, hosts)} ({type(error).__name__})",
-            _START_REMEDY,
+            START_REMEDY,
         )
         return
     if response.is_success:
@@ -106,9 +105,9 @@ def check_alerting(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
         yield finding.warning(
             "no receiver is configured: nobody gets alerts", "set [[alerting.receiver]] and [[alerting.route]]"
         )
-    metrics = _fetch_metrics(settings, hosts, "alerting", "piekwacht_alerting_queue_size/inbox")
+    metrics = fetch_metrics(settings, hosts, "alerting", "piekwacht_alerting_queue_size/inbox")
     if metrics is None:
-        yield finding.fault(f"alerting does not answer at {_expected_url(settings, hosts, 'alerting')}", _START_REMEDY)
+        yield finding.fault(f"alerting does not answer at {expected_url(settings, hosts, 'alerting')}", START_REMEDY)
         return
     waiting = {
         label: metrics.get(f"piekwacht_alerting_queue_size/{queue}", 0) for queue, label in _QUEUE_LABELS.items()
@@ -127,7 +126,7 @@ def check_alerting(settings: Settings, hosts: Hosts) -> Iterator[Finding]:
 
 def check_evaluation(settings: Settings, hosts: Hosts, now: float) -> Iterator[Finding]:
     """Whether `piekwacht evaluate` runs, if self-test or shadow are configured."""
-    finding, url = FindingFactory("evaluation"), _metrics_url(settings, hosts, "evaluation")
+    finding, url = FindingFactory("evaluation"), metrics_url(settings, hosts, "evaluation")
     if not settings.has_evaluation:
         yield finding.note(
             "the detector is not evaluated while it runs", "a choice: [selftest] and [shadow] evaluate it"
@@ -154,7 +153,7 @@ def check_evaluation(settings: Settings, hosts: Hosts, now: float) -> Iterator[F
 def check_silence(settings: Settings, hosts: Hosts, now: float) -> Iterator[Finding]:
     """Whether the services' event loops turn, and whether `piekwacht up` had to start a silent one again."""
     finding = FindingFactory("silence")
-    urls = {_metrics_url(settings, hosts, name) for name in ("gateway", "alerting", "evaluation")}
+    urls = {metrics_url(settings, hosts, name) for name in ("gateway", "alerting", "evaluation", "subscriptions")}
     urls.add(f"{_api_url(settings, hosts)}/metrics")
     metrics = {name: value for url in urls - {None} for name, value in (fetch_samples(str(url)) or {}).items()}
     answers = _select_by_service(metrics, "piekwacht_service_answered_timestamp_seconds/")
@@ -184,7 +183,7 @@ def check_heartbeat(settings: Settings, hosts: Hosts, now: float) -> Iterator[Fi
             "no external monitor would notice an outage of this machine", "set [alerting.heartbeat] url"
         )
         return
-    metrics = _fetch_metrics(settings, hosts, "alerting", "piekwacht_alerting_queue_size/inbox") or {}
+    metrics = fetch_metrics(settings, hosts, "alerting", "piekwacht_alerting_queue_size/inbox") or {}
     last_heartbeat = metrics.get("piekwacht_alerting_heartbeat_timestamp_seconds", 0)
     if not last_heartbeat:
         yield finding.fault(
@@ -198,5 +197,6 @@ def check_heartbeat(settings: Settings, hosts: Hosts, now: float) -> Iterator[Fi
         yield finding.ok(f"the external monitor accepted a heartbeat {now - last_heartbeat:.0f} s ago")
 
 
-def _expected_url(settings: Settings, hosts: Hosts, part: str) -> str:
-    return _metrics_url(settings, hosts, part) or f"{_api_url(settings, hosts)}/metrics"
+def expected_url(settings: Settings, hosts: Hosts, part: str) -> str:
+    """Return the address where the metrics of a service are expected."""
+    return metrics_url(settings, hosts, part) or f"{_api_url(settings, hosts)}/metrics"

@@ -11,6 +11,13 @@ DEPLOY = ROOT / "deploy"
 _SEARCH_PATH = [str(ROOT / ".venv/programs/usr/bin"), *os.environ.get("PATH", "").split(os.pathsep), "/usr/sbin"]
 
 
+def uncomment(settings_text: str) -> str:
+    """The settings with the table [subscriptions] that stands in comments at their end."""
+    before, header, rest = settings_text.partition("# [subscriptions]\n")
+    assert header
+    return before + (header + rest).replace("\n# ", "\n").removeprefix("# ")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def pip_that_does_not_compile() -> Iterator[None]:
     """Installing a release compiles every module of a hundred packages, of which a test imports a few."""

@@ -15,15 +15,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from alerting.subscriptions.push_message import VapidSigner
 from edge_agent.configuration import ConfigurationError, load_toml
 from gateway import settings
 from gateway.witness.settings import WitnessSettings, read_logs
-from tests.deploy.conftest import DEPLOY, ROOT
+from tests.deploy.conftest import DEPLOY, ROOT, uncomment
 
 COMPOSE = DEPLOY / "compose"
 PLAN = yaml.safe_load((COMPOSE / "compose.yaml").read_text())
 SERVICES = PLAN["services"]
-OURS = ["migrate", "gateway", "api", "alerting", "upkeep", "evaluation", "witness", "doctor"]
+OURS = ["migrate", "gateway", "api", "alerting", "upkeep", "evaluation", "subscriptions", "witness", "doctor"]
 PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*")
 
 
@@ -96,9 +97,24 @@ def test_the_settings_of_the_containers_are_read_strictly_and_fit_them():
     assert read.telemetry.port_of("api") is None
     scraped = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())["scrape_configs"]
     targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in scraped if "static_configs" in job}
-    (sought,) = (job["dns_sd_configs"][0] for job in scraped if "dns_sd_configs" in job)
-    assert (sought["names"], sought["port"]) == (["evaluation"], read.telemetry.port_of("evaluation"))
+    sought = [(job["job_name"], job["dns_sd_configs"][0]) for job in scraped if "dns_sd_configs" in job]
+    optional = ["evaluation", "subscriptions"]
+    assert [(name, config["names"], config["port"]) for name, config in sought] == [
+        (name, [name], read.telemetry.port_of(name)) for name in optional
+    ]
+    assert all(SERVICES[name]["profiles"] == [name] for name in optional)
     assert targets == {"gateway": ["gateway:9464"], "alerting": ["alerting:9465"], "api": [f"api:{read.api.port}"]}
+
+
+def test_subscriptions_are_off_and_their_settings_fit_the_containers(tmp_path):
+    text = (COMPOSE / "piekwacht.toml").read_text()
+    assert settings.read(COMPOSE / "piekwacht.toml").subscriptions is None
+    (tmp_path / "piekwacht.toml").write_text(uncomment(text))
+    push = settings.read(tmp_path / "piekwacht.toml").subscriptions.push
+    assert push.key_file.parent == Path("/run/secrets")
+    readers = {name for name in SERVICES if push.key_file.name in SERVICES[name].get("secrets", [])}
+    assert readers == {"api", "subscriptions", "doctor"}
+    assert SERVICES["subscriptions"]["networks"] == ["inside", "outside"]
 
 
 def test_the_gateway_writes_the_public_log_and_the_api_reads_it():
@@ -188,6 +204,8 @@ def test_what_is_prepared_is_all_that_the_plan_asks_for_and_readable_for_one_use
     for entry in PLAN["secrets"].values():
         assert (prepared.parent / entry["file"]).exists()
     folders = {v.split(":")[0] for s in SERVICES.values() for v in s.get("volumes", []) if v.startswith("./secrets")}
+    assert VapidSigner(prepared / "vapid.pem", "").public_key == (prepared / "vapid.public").read_text().strip()
+    assert (prepared / "vapid.pem").stat().st_uid == int(SERVICES["subscriptions"]["user"].split(":")[0])
     assert list((prepared / "log").iterdir()) == [], "an operator makes the key of a public log"
     for folder in folders - {"./secrets/log"}:
         certificate, key = (prepared.parent / folder / name for name in ("certificate.pem", "key.pem"))

@@ -1,5 +1,6 @@
 """deploy/kubernetes as far as a machine without a cluster can judge it: rendered, and by Kubernetes' own schemas."""
 
+import shutil
 from pathlib import Path
 
 import kubernetes_validate
@@ -7,7 +8,7 @@ import pytest
 import yaml
 
 from gateway import settings
-from tests.deploy.conftest import DEPLOY
+from tests.deploy.conftest import DEPLOY, uncomment
 
 FOLDER = DEPLOY / "kubernetes"
 VERSIONS = ("1.31", "1.34")
@@ -96,9 +97,22 @@ def test_without_its_component_nothing_of_the_log_is_mounted():
         assert not any("log" in path for path in find_mounts(pods([d for _, d in WRITTEN])[name]))
 
 
+def test_subscriptions_are_a_component_whose_pod_and_api_read_the_key(rendered, judge, tmp_path):
+    assert "subscriptions" not in pods(rendered)
+    folder = shutil.copytree(FOLDER, tmp_path / "kubernetes") / "example"
+    overlay = folder / "kustomization.yaml"
+    overlay.write_text(overlay.read_text().replace("components: [", "components: [../subscriptions, "))
+    (folder / "piekwacht.toml").write_text(uncomment((folder / "piekwacht.toml").read_text()))
+    found = pods(documents(judge("kubectl", "kustomize", folder)))
+    key_file = settings.read(folder / "piekwacht.toml").subscriptions.push.key_file
+    for name in ("subscriptions", "api"):
+        assert find_mounts(found[name])[str(key_file.parent)] == ("piekwacht", True)
+    assert found["subscriptions"]["containers"][0]["image"] == "piekwacht:0.1.0"
+
+
 def test_every_pod_would_be_admitted_where_only_restricted_ones_are():
     found = pods([document for _, document in WRITTEN])
-    assert set(found) == {"migrate", "gateway", "api", "alerting", "evaluation", "upkeep"}
+    assert set(found) == {"migrate", "gateway", "api", "alerting", "evaluation", "subscriptions", "upkeep"}
     for pod in found.values():
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -124,5 +138,6 @@ def test_the_settings_of_the_pods_are_read_strictly_and_fit_them():
         "gateway": read.telemetry.port_of("gateway"),
         "alerting": read.telemetry.port_of("alerting"),
         "evaluation": read.telemetry.port_of("evaluation"),
+        "subscriptions": read.telemetry.port_of("subscriptions"),
         "api": read.api.port,
     }
