@@ -38,6 +38,7 @@ def remove_readings(connection: psycopg.Connection, station: str, start: datetim
     `connection` is in autocommit mode. Raises GatewayError if there is no such station or no reading. After an error of
     the database, the days before it are removed and recorded; the call can be repeated.
     """
+    connection.prepare_threshold = None  # bounds of time choose chunks, so each statement is planned anew
     scalars = connection.cursor(row_factory=scalar_row)
     if not scalars.execute(_QUERIES["has_station"], {"station": station}).fetchone():
         raise GatewayError(f"no station {station!r} is registered; `piekwacht site show` prints all")

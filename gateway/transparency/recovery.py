@@ -30,6 +30,7 @@ from gateway.transparency.leaf import Leaf, LeafKind
 from gateway.transparency.log_folder import LogFolder
 from gateway.transparency.merkle import TreeHasher, hash_leaf
 from gateway.transparency.sources import DeliveryRecord, NewLeaf, SourceRow
+from gateway.transparency.state_leaves import name_state
 from gateway.transparency.tiles import WIDTH, ReadTile, Tile, decode_entries, tile_width
 
 
@@ -175,6 +176,8 @@ class _Recoverer:
             self._store.execute("delete_sources", ids=list(known.row_ids))
         elif leaf.kind is LeafKind.NODE_KEY:
             self._store_leaf(number, NewLeaf(source=self._add_node_key(leaf), leaf=leaf))
+        elif leaf.kind is LeafKind.DETECTOR_STATE:
+            self._store_leaf(number, NewLeaf(source=name_state(leaf.fields[0], int(leaf.fields[1])), leaf=leaf))
         else:
             self._store_leaf(number, NewLeaf(source=f"recovered {number}", leaf=leaf))
             self._lost_leaves.append(leaf)

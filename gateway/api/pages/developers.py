@@ -18,6 +18,7 @@ router = APIRouter()
 _METHODS = ("get", "post", "put", "delete")
 _MAX_EXAMPLE_LINES = 40
 _PRIVATE_TAG = "inspector"
+_UNLINKED_TAGS = {"live", "proofs"}  # a stream has no end, and a proof is of a value that the reader names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +110,7 @@ def _build_call(method: str, path: str, operation: Mapping[str, Any], root: str,
         media_types=list(answers),
         example=_format_example(answers),
         command=_build_command(method, url, operation, is_public=is_public),
-        link=url if is_public and "{" not in url else None,
+        link=url if is_public and "{" not in url and not _UNLINKED_TAGS & set(operation.get("tags", ())) else None,
     )
 
 

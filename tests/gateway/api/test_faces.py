@@ -177,7 +177,8 @@ async def test_programs_get_the_same_values_from_every_document(api, alert, brok
     plume = (await api.get(f"/api/v1/plumes/{alert.plume}")).json()
     check_document(plume["events"][0], alert)
     check_document(plume, alert, ("severity", "confidence", "onset", "end", "detected_at", "revision"))
-    assert (await api.get("/api/v1/plumes")).json()["items"] == [plume]
+    (listed,) = (await api.get("/api/v1/plumes")).json()["items"]
+    assert listed == {name: value for name, value in plume.items() if name not in {"licence", "attribution"}}
     revisions = (await api.get(f"/api/v1/events/{alert.event_id}/revisions")).json()["items"]
     check_document(revisions[-1], alert, ("peak", "background", "excess", "confidence", "onset", "end", "revision"))
     told = (await api.get("/api/v1/alerts")).json()["items"][0]

@@ -54,6 +54,10 @@ STATE = {
 }  # fmt: skip
 
 
+# Schemas with no measurement in them: addresses and wishes of residents, which are theirs to delete and in no log.
+PERSONAL_SCHEMAS = {"subscriptions"}
+
+
 def list_removals() -> Iterator[tuple[str, str, str, str]]:
     """(file, name of the query, its text, table) of every statement that takes rows away."""
     for package in ("gateway", "alerting"):
@@ -69,7 +73,7 @@ def test_every_statement_that_removes_data_records_it():
     tables = set()
     for file, name, text, table in list_removals():
         tables.add(table)
-        if table in STATE or (file, name) in MOVED:
+        if table in STATE or table.partition(".")[0] in PERSONAL_SCHEMAS or (file, name) in MOVED:
             continue
         assert table in RECORDED, f"{file}, {name}: {table} is neither recorded nor state"
         assert "INSERT INTO removal" in text or "INSERT INTO quarantine_emptied" in text, f"{file}, {name}"
