@@ -3,17 +3,14 @@
 Nothing leaves this machine: the demo's mail server takes every mail, with any addressee.
 """
 
-import threading
 from collections.abc import Callable, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Self
 from urllib.parse import unquote
 
 from alerting.templates import load_templates
+from gateway.demo.loopback_server import LoopbackServer, QuietHandler
 from gateway.demo.receivers import ReceivedNotification
 
-_HOST = "127.0.0.1"
 _MAX_SHOWN = 100
 _TEMPLATES = load_templates(Path(__file__).parent)
 
@@ -31,12 +28,12 @@ def _split_link(line: str) -> tuple[str, str]:
     return (text, scheme + address) if scheme and " " not in unquote(address) else (line, "")
 
 
-class MailboxPage:
+class MailboxPage(LoopbackServer):
     """An HTTP server with the page. `received`: returns what came so far. A context manager."""
 
     def __init__(self, received: Callable[[], Sequence[ReceivedNotification]]) -> None:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+        class Handler(QuietHandler):
+            def do_GET(self) -> None:  # noqa: N802 - http.server's name
                 content = render_mailbox(received()).encode()
                 self.send_response(200)
                 self.send_header("content-type", "text/html; charset=utf-8")
@@ -44,16 +41,4 @@ class MailboxPage:
                 self.end_headers()
                 self.wfile.write(content)
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer((_HOST, 0), Handler)
-        self.url = f"http://{_HOST}:{self._server.server_port}/"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)

@@ -3,19 +3,16 @@
 import email
 import email.policy
 import json
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from gateway.demo.loopback_server import HOST, LoopbackServer, QuietHandler
 from gateway.system.child_process import find_free_port
-
-_HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +34,7 @@ class Mailbox:
 
     def __init__(self, on_received: OnReceived) -> None:
         self.port = find_free_port()
-        self._controller = Controller(_SmtpHandler(on_received), hostname=_HOST, port=self.port)
+        self._controller = Controller(_SmtpHandler(on_received), hostname=HOST, port=self.port)
 
     def __enter__(self) -> Self:
         self._controller.start()
@@ -68,30 +65,18 @@ class _SmtpHandler:
         return "250 OK"
 
 
-class Webhook:
+class Webhook(LoopbackServer):
     """An HTTP server that answers 204 to every POST. A context manager."""
 
     def __init__(self, on_received: OnReceived) -> None:
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
+        class Handler(QuietHandler):
+            def do_POST(self) -> None:  # noqa: N802 - http.server's name
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 on_received(_parse_webhook(body))
                 self.send_response(204)
                 self.end_headers()
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer((_HOST, 0), Handler)
-        self.url = f"http://{_HOST}:{self._server.server_port}/piekwacht"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler, "/piekwacht")
 
 
 def _parse_webhook(body: bytes) -> ReceivedNotification:

@@ -420,20 +420,25 @@ async def test_an_address_of_a_batch_is_answered_by_the_api(visit, site, measure
     assert steps["node_key"][0] == "false", "its first readings are older than the enrolment of the node"
 
 
-async def test_the_peak_on_an_event_page_leads_to_its_check(visit, site, world):
+async def test_the_peak_on_the_pages_of_a_plume_and_an_event_leads_to_its_check(visit, site, world):
     _, pipeline, node, _ = site
     await ingest_observations(pipeline, node)
     page = await visit("/nl/events")
     await page.locator(".peak a").first.click()
-    address = await page.locator(".check-link").get_attribute("href")
-    event = await page.evaluate(
-        "fetch(`/api/v1/events/${document.getElementById('main').dataset.event}`).then((r) => r.json())"
+    await check_first_link(page, "plumes", lambda plume: plume["events"][0])
+    await page.goto(page.url.replace("/plumes/", "/events/"))  # a plume has the id of its first event
+    await check_first_link(page, "events", lambda event: event)
+
+
+async def check_first_link(page, collection, choose_event):
+    """The first link to a check on the page asks for the peak of the event of the page."""
+    address = await page.locator(".check-link").first.get_attribute("href")
+    document = await page.evaluate(
+        f"fetch(location.pathname.replace('/nl/{collection}', '/api/v1/{collection}')).then((answer) => answer.json())"
     )
-    for name, value in (
-        ("at", event["peakAt"].replace(":", "%3A")),
-        ("value", str(event["peak"])),
-        ("station", STATION),
-    ):
+    event = choose_event(document)
+    expected = {"at": event["peakAt"].replace(":", "%3A"), "value": str(event["peak"]), "station": STATION}
+    for name, value in expected.items():
         assert f"{name}={value}" in address
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.detection.detector import Detector
+from gateway.detection.settings import DetectionSettings
 from gateway.detection.warm_up import warm_up_kernels
 from gateway.quality.flagger import Flagger
 
@@ -15,7 +16,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def compiled_kernels() -> None:
     """The first start of all compiles the kernels, a minute on a busy machine; no test waits for that."""
-    warm_up_kernels(Flagger(), Detector())
+    warm_up_kernels(Flagger(), Detector(DetectionSettings()))
 
 
 @pytest.fixture

@@ -266,9 +266,9 @@ def add_second_area(connection):
 def test_a_drop_that_fails_leaves_neither_a_gap_nor_a_record(server):
     ((newest,),) = fetch(server, "SELECT coalesce(max(id), 0) FROM removal")
     insert(server, midday(100))
+    with connect(server) as connection:
+        register_works(connection, RetentionSettings(raw_days=60))
     with psycopg.connect(server, prepare_threshold=None) as connection:
-        with connect(server) as own:
-            register_works(own, RetentionSettings(raw_days=60))
         ((chunk,),) = connection.execute("SELECT chunk FROM overdue_chunks() WHERE work = 'retention'").fetchall()
         assert connection.execute("SELECT remove_chunk('observation', %s, 'retention')", [chunk]).fetchone() == (120,)
         connection.rollback()

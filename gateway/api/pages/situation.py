@@ -15,10 +15,10 @@ from gateway.api.data.area_wind import AreaWind
 from gateway.api.data.registry import StationRow
 from gateway.api.pages.event_map import describe_area_wind
 from gateway.api.pages.formats import Formats
-from gateway.api.pages.plume_texts import describe_notified
+from gateway.api.pages.plume_texts import describe_notified, find_event_at
 from gateway.api.schemas.events import Event, Wind
 from gateway.api.schemas.observations import Minute
-from gateway.api.schemas.plumes import Plume
+from gateway.api.schemas.plumes import Plume, PlumeEvent
 from gateway.api.schemas.situations import Situation, Situations, State
 from gateway.model.properties import PROPERTIES, SHOWN_PROPERTIES
 from gateway.model.texts import texts_of
@@ -35,9 +35,20 @@ class OpenPeak:
     plume: Plume
 
     @property
+    def since(self) -> str:
+        """When the plume reached the station: lists and the plume's page show the same."""
+        onsets = [station.onset for station in self.plume.stations if station.id == self.event.station]
+        return onsets[0] if onsets else self.event.onset
+
+    @property
+    def worst(self) -> Event | PlumeEvent:
+        """The event with the figures of the plume at the station; an earlier one of the plume may be worse."""
+        return find_event_at(self.plume, self.event.station) or self.event
+
+    @property
     def rank(self) -> tuple[int, bool]:
         """Higher is worse; of equals the event that stands for its plume comes first."""
-        return Severity(self.event.severity).rank, self.event.id == self.plume.leading
+        return Severity(self.worst.severity).rank, self.worst.id == self.plume.leading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,16 +135,16 @@ def _build_situation(
 
 
 def _build_peak(formats: Formats, station: StationRow, peak: OpenPeak, wind_facts: Sequence[str]) -> Situation:
-    event, texts = peak.event, formats.texts
+    event, texts = peak.worst, formats.texts
     severity = severity_text(event.severity, formats.language)
     value, averaging = formats.peak(event.peak, event.background, event.unit), formats.averaging(event.peak_averaging)
     headline = texts["air_peak"].format(
         name=formats.name_of(event.observed_property),
         station=station.name,
-        since=formats.short_date_time(event.onset),
+        since=formats.short_date_time(peak.since),
         severity=severity,
     )
-    wind = _describe_event_wind(formats, event)
+    wind = _describe_event_wind(formats, peak.event)
     notified = _capitalise(describe_notified(formats, peak.plume))
     facts = [
         _describe_size(formats, event, value, averaging),
@@ -154,7 +165,7 @@ def _build_peak(formats: Formats, station: StationRow, peak: OpenPeak, wind_fact
     )
 
 
-def _describe_size(formats: Formats, event: Event, value: str, averaging: str) -> str:
+def _describe_size(formats: Formats, event: Event | PlumeEvent, value: str, averaging: str) -> str:
     """The highest value, or the lowest of a signal that falls, with its multiple of the background."""
     ratio = "" if formats.is_raw_signal(event.unit) else formats.ratio(event.peak, event.background)
     name = formats.texts["extreme_value" if event.peak < event.background else "peak"]

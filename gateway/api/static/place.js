@@ -10,6 +10,7 @@ const PLACE_KEY = "piekwacht.place";
 const NEAREST = 3;
 const FAR_METRES = 5000;
 const REFRESH = 30_000; // ms
+const CACHED = 4_000; // ms that an answer may be old: 2 s in the browser, 2 s at the server
 const isLive = new URLSearchParams(location.search).get("at") === null;
 
 let situations = facts.situations;
@@ -197,7 +198,11 @@ if (isLive) {
   let timer = null;
   const schedule = () => (timer ??= setTimeout(() => ((timer = null), refresh().catch(() => {})), 500 + Math.random() * 1500));
   const channel = new BroadcastChannel("piekwacht-live"); // of stream.js: an event, or a part that has to be read again
-  channel.onmessage = ({ data }) => ["event", "stale", "not_read"].includes(data.kind) && schedule();
+  channel.onmessage = ({ data }) => {
+    if (!["event", "stale", "not_read"].includes(data.kind)) return;
+    schedule();
+    setTimeout(schedule, CACHED); // the first answer may be one from before the event
+  };
   setInterval(() => document.hidden || schedule(), REFRESH);
   document.addEventListener("visibilitychange", () => document.hidden || schedule());
 }

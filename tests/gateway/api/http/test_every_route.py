@@ -111,7 +111,9 @@ def check_security_headers(answer, path):
     assert answer.headers["referrer-policy"] == "same-origin", context
     assert answer.headers["strict-transport-security"].startswith("max-age=31536000"), context
     # only the first screen may ask the browser where it is, and only with its own scripts
-    is_first_screen = answer.request.method == "GET" and path in {"/", "/nl/", "/en/"} and answer.status_code == 200
+    is_first_screen = (
+        answer.request.method in {"GET", "HEAD"} and path in {"/", "/nl/", "/en/"} and answer.status_code == 200
+    )
     expected = {"geolocation": "(self)" if is_first_screen else "()", "camera": "()", "microphone": "()"}
     for feature, allowed in expected.items():
         assert f"{feature}={allowed}" in answer.headers["permissions-policy"], context

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from gateway.api.data.area_base import PlaceName
 from gateway.api.data.area_wind import AreaWind
@@ -13,7 +14,7 @@ from gateway.api.pages.formats import Formats
 from gateway.api.pages.situation import OpenPeak, StationAir, build_situations
 from gateway.api.schemas.events import Around, Event, Upwind, Wind
 from gateway.api.schemas.observations import Minute
-from gateway.api.schemas.plumes import Plume, PlumeEvent, PlumeReceiver
+from gateway.api.schemas.plumes import Plume, PlumeEvent, PlumeReceiver, PlumeStation
 from gateway.model.properties import PROPERTIES
 from gateway.model.timestamps import format_instant
 
@@ -198,3 +199,14 @@ def test_a_station_air_without_anything_is_no_data():
 def test_an_event_without_its_plume_is_left_out():
     peak = peak_of(event())
     assert list_open_peaks([event(), event("e9")], [peak.plume]) == [peak]
+
+
+def test_a_station_shows_the_worst_event_of_its_plume_and_its_first_onset():
+    worse = peak_of(event("e0", severity="extreme", peak=180.0)).plume
+    began = format_instant(NOW - timedelta(minutes=13))
+    place = PlumeStation(id="a", name="Wijk aan Zee", onset=began, end=None, leading="e0")
+    later = peak_of(event(severity="minor", peak=15.0))
+    plume = structs.replace(worse, stations=[place], events=[*worse.events, *later.plume.events])
+    (worst, *_) = situations(peaks=[OpenPeak(event=later.event, plume=plume)]).items
+    assert worst.headline == "Piek pm2_5 bij Wijk aan Zee sinds 13:57: zeer ernstig"
+    assert worst.facts[0].startswith("Hoogste (losse meting): 180 µg/m³")
