@@ -60,7 +60,7 @@ def _print_findings(findings: Iterable[Finding], args: argparse.Namespace) -> li
         collected.append(finding)
         if not args.json:
             for shown in filter_findings([finding], quiet=args.quiet):
-                print(f"{_MARKS[shown.level]:8}{shown.check:13}{shown}", flush=True)
+                print(f"{_MARKS[shown.level]:8}{shown.check:17}{shown}", flush=True)
     if args.json:
         sys.stdout.write(msgspec.json.encode(list(filter_findings(collected, quiet=args.quiet))).decode() + "\n")
     return collected
