@@ -11,6 +11,7 @@ from msgspec import Struct
 from alerting.record.evidence import encode_record
 from gateway.api.schemas.corrections import build_corrections
 from gateway.api.schemas.events import Event, Revisions
+from gateway.api.schemas.schema import state_licence_once
 from gateway.dossier.contents import Contents, Series
 from gateway.dossier.request import EventRequest
 from gateway.export import tables
@@ -161,5 +162,5 @@ def hash_bytes(content: bytes) -> str:
 
 
 def _encode(document: object) -> bytes:
-    """Indented JSON, so that people can read it."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+    """The document as the API gives it, indented so that people can read it."""
+    return msgspec.json.format(msgspec.json.encode(state_licence_once(document)), indent=2) + b"\n"

@@ -33,7 +33,7 @@ def test_every_link_and_every_named_test_is_there(page):
 
 def commands():
     for page in PAGES:
-        for line in re.findall(r"^    (.*)$", page.read_text(), re.MULTILINE):
+        for line in re.findall(r"^    (.*)$", page.read_text().replace("\\\n", ""), re.MULTILINE):
             match = re.match(r"(?:sudo -u piekwacht(?:-witness)? )?(?:\$?piekwacht) (.*)", line)
             if match:
                 yield pytest.param(match[1], id=f"{page.stem}: {match[1][:50]}")

@@ -32,7 +32,12 @@ def held():
 
 @pytest.fixture
 def ports():
-    return {"api": find_free_port(), "alerting": find_free_port(), "witness run": find_free_port()}
+    return {
+        "api": find_free_port(),
+        "alerting": find_free_port(),
+        "subscriptions run": find_free_port(),
+        "witness run": find_free_port(),
+    }
 
 
 @pytest.fixture
@@ -53,6 +58,8 @@ def config(tmp_path, database, broker, ports):
         public_url = "http://127.0.0.1:{ports["api"]}"
         [telemetry]
         alerting_port = {ports["alerting"]}
+        subscriptions_port = {ports["subscriptions run"]}
+        [subscriptions]
     """)
     return path
 

@@ -55,14 +55,10 @@ def replayed(database, recordings, open_folder):
     with Broker(open_folder) as broker, Mailbox(received.append) as mailbox, Webhook(received.append) as webhook:
         key_file = open_folder / "gateway.key"
         signer = nodes.load_or_create_key(key_file, "gateway.ijmond")
-        planned = nodes.plan_nodes(
-            stations.choose_stations(12, recording),
-            folder=open_folder / "nodes",
-            broker=broker.settings,
-            gateway=signer.verifier,
-            speed=20_000,
-            replay=recording,
-        )
+        demo_stations = stations.choose_stations(12, recording)
+        planned = nodes.create_nodes(demo_stations, open_folder / "nodes")
+        sensors = nodes.describe_replay_sensors(demo_stations, recording, speed=20_000)
+        nodes.write_agent_settings(planned, sensors, broker.settings, signer.verifier)
         for node in planned:
             agent = node.folder / "agent.toml"
             agent.write_text(agent.read_text().replace('stamps = "now"', 'stamps = "recorded"'))

@@ -127,6 +127,7 @@ async def test_services_that_end_or_hang_are_started_again_and_named(site, datab
         up.wait_until(lambda: is_ingesting(metrics_port), timeout=60)
         metrics = read_metrics(metrics_port)
         assert metrics[("piekwacht_service_restarts_total", "exit", "gateway")] == 1
+        up.wait_until(lambda: find_processes(up).keys() == first.keys(), timeout=60)
         second = find_processes(up)
         assert second["api"] == first["api"], "the others are left alone"
         assert all(second[name] != first[name] for name in ("gateway", "alerting", "evaluate"))

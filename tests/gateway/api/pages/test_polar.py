@@ -20,7 +20,7 @@ def mean(minute, value):
     start = AT + timedelta(minutes=minute)
     return Mean(
         datastream=1, start=start.isoformat(), end="", count=1, valid_count=1, expected_count=1, mean=value, min=None,
-        max=None, flags=[], corrected=None, uncorrected=None,
+        max=None, flags=[], corrected=None, uncorrected=None, correction=None,
     )  # fmt: skip
 
 
