@@ -29,7 +29,7 @@ def fill_means(connection: psycopg.Connection) -> None:
     """Refresh every aggregate and add its policy, unless this was done before. `connection` is in autocommit mode."""
     if not has_timescale(connection) or _has_policies(connection):
         return
-    refresh_all_means(connection, datetime.now(UTC))
+    refresh_all_means(connection, lambda: datetime.now(UTC))
     connection.execute(_QUERIES["add_policies"])
 
 

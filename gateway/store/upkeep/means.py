@@ -5,8 +5,8 @@ A span without changes costs a few milliseconds: TimescaleDB records which times
 stays.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -52,11 +52,20 @@ def refresh_old_means(connection: psycopg.Connection, now: datetime, may_continu
     return _refresh_all(connection, _iterate_old_spans(days, dropped, now), may_continue)
 
 
-def refresh_all_means(connection: psycopg.Connection, now: datetime) -> None:
-    """Fill means that a migration has made anew, one after the other. Nothing of them was deleted yet."""
-    days = _list_days(connection)
-    spans = ((view, span) for view in VIEWS for span in iterate_spans(view, days, since=None, until=now))
-    _refresh_all(connection, spans, lambda: True)
+def refresh_all_means(connection: psycopg.Connection, read_clock: Callable[[], datetime]) -> None:
+    """Fill means that a migration has made anew, one after the other. Nothing of them was deleted yet.
+
+    A refresh of hours or days also reads every reading that is newer than the filled minutes, and TimescaleDB takes
+    0.1 ms to compare each with the end of the filled part. So the minutes of what came meanwhile are filled first.
+    """
+    minutes, *_ = VIEWS
+    days, began = _list_days(connection), read_clock()
+    for view in VIEWS:
+        for span in iterate_spans(view, days, since=None, until=began):
+            if view is not minutes:
+                newest = began - timedelta(hours=1), read_clock() - minutes.lag
+                _refresh_all(connection, [(minutes, newest)], lambda: True)
+            _refresh_all(connection, [(view, span)], lambda: True)
 
 
 def _iterate_old_spans(
