@@ -55,8 +55,8 @@ def refresh_old_means(connection: psycopg.Connection, now: datetime, may_continu
 def refresh_all_means(connection: psycopg.Connection, read_clock: Callable[[], datetime]) -> None:
     """Fill means that a migration has made anew, one after the other. Nothing of them was deleted yet.
 
-    A refresh of hours or days also reads every reading that is newer than the filled minutes, and TimescaleDB takes
-    0.1 ms to compare each with the end of the filled part. So the minutes of what came meanwhile are filled first.
+    A refresh of hours or days also reads every reading that is newer than the filled minutes. TimescaleDB takes 0.1 ms
+    for each of them. So the minutes of what came meanwhile are filled first.
     """
     minutes, *_ = VIEWS
     days, began = _list_days(connection), read_clock()
