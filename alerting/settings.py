@@ -175,10 +175,10 @@ class AlertingSettings(Struct, frozen=True, kw_only=True):
     def has_addressee(self, receiver: str, channel: str, addressee: str) -> bool:
         """Whether this addressee is configured. Only mail channels list theirs; an empty one means the channel."""
         entry = self.find_receiver(receiver)
-        found = None if entry is None else entry.channels.get(channel)
-        if isinstance(found, EmailSettings) and addressee:
-            return addressee in found.to
-        return found is not None
+        channel_settings = None if entry is None else entry.channels.get(channel)
+        if isinstance(channel_settings, EmailSettings) and addressee:
+            return addressee in channel_settings.to
+        return channel_settings is not None
 
     def load_routes(self) -> list[Route]:
         """Return the routes with the polygons of `inside_file` read. Raises SettingsError if a file cannot be read."""

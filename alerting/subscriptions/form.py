@@ -83,8 +83,8 @@ def _read_place(fields: Mapping[str, str], choices: FormChoices) -> SubscribedPl
     kind = _find_member(PlaceKind, kind_name)
     if kind is PlaceKind.CIRCLE:
         return _read_circle(fields)
-    known = {PlaceKind.AREA: choices.areas, PlaceKind.STATION: choices.stations}
-    if kind is None or id_ not in known[kind]:
+    ids_by_kind = {PlaceKind.AREA: choices.areas, PlaceKind.STATION: choices.stations}
+    if kind is None or id_ not in ids_by_kind[kind]:
         return FormProblem.PLACE
     return SubscribedPlace(kind=kind, id=id_)
 

@@ -54,8 +54,10 @@ def _recover(log: PublicLogSettings, dsn: str, area: str, copy: str | None) -> R
 
 def describe_recovery(area: str, recovery: Recovery) -> list[str]:
     """Lines that state what was taken back, and what is lost."""
-    taken = recovery.size - recovery.former_size
-    lines = [f"{area}: leaves taken back: {taken}. The log has {recovery.size}, and the gateway goes on from there."]
+    recovered = recovery.size - recovery.former_size
+    lines = [
+        f"{area}: leaves taken back: {recovered}. The log has {recovery.size}, and the gateway goes on from there."
+    ]
     if recovery.lost_batches:
         lines.append("in the log and not in the database, unless a node still has them and delivers them again:")
         lines += [f"  batch {text}" for text in describe_batches(recovery.lost_batches)]

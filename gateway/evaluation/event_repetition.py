@@ -114,12 +114,12 @@ def repeat_detection(
     facts: RegistryFacts,
     states: StartStates,
     batches: Sequence[ArrivedBatch],
-    wanted: WantedEvent,
+    target: WantedEvent,
 ) -> dict[int, dict[str, Any]]:
     """Return revision -> event as the log has it, apart from `severity` and `changedAt`. Raises RepetitionError."""
     analyzer = Analyzer(flagger=Flagger(), detector=_build_detector(parameters))
     try:
-        return _repeat(analyzer, facts, states, batches, wanted)
+        return _repeat(analyzer, facts, states, batches, target)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise RepetitionError(
             f"state and stations are not those of a detector: {type(error).__name__}: {error}"
@@ -131,17 +131,17 @@ def _repeat(
     facts: RegistryFacts,
     states: StartStates,
     batches: Sequence[ArrivedBatch],
-    wanted: WantedEvent,
+    target: WantedEvent,
 ) -> dict[int, dict[str, Any]]:
     registry = build_registry(facts)
-    repetition = EventRepetition(analyzer, _load_states(analyzer, registry, states), registry, wanted.id)
+    repetition = EventRepetition(analyzer, _load_states(analyzer, registry, states), registry, target.id)
     decoder = _Decoder(registry, facts.area)
     for begin in range(0, len(batches), _BATCHES_AT_ONCE):
         repetition.add([decoder.decode(batch) for batch in batches[begin : begin + _BATCHES_AT_ONCE]])
-        if repetition.newest >= wanted.revision:
+        if repetition.newest >= target.revision:
             break
-    if repetition.newest < wanted.revision and wanted.end is not None:
-        repetition.end_without_data(wanted.end)
+    if repetition.newest < target.revision and target.end is not None:
+        repetition.end_without_data(target.end)
     return {revision: _publish(event, registry) for revision, event in repetition.revisions.items()}
 
 

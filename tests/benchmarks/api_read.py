@@ -14,6 +14,8 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,6 +68,21 @@ def insert_stations(dsn: str, count: int) -> None:
 
 def serve_api(dsn: str, broker: object, port: int) -> None:
     uvloop.run(serve(ApiSettings(port=port), dsn, broker))
+
+
+@contextmanager
+def running_api_process(dsn: str, broker: object) -> Iterator[tuple[int, int]]:
+    """The API in a process; yields its port and the id of the process."""
+    port = find_free_port()
+    process = multiprocessing.get_context("spawn").Process(target=serve_api, args=(dsn, broker, port))
+    process.start()
+    while not is_port_open("127.0.0.1", port):
+        time.sleep(0.05)
+    try:
+        yield port, process.pid or 0
+    finally:
+        process.kill()
+        process.join()
 
 
 class ProcessorTime:
@@ -172,17 +189,9 @@ def main() -> None:
             dsn = server.create_database("bench")
             migrate(dsn)
             insert_stations(dsn, count)
-            port = find_free_port()
-            process = multiprocessing.get_context("spawn").Process(target=serve_api, args=(dsn, broker.settings, port))
-            process.start()
-            while not is_port_open("127.0.0.1", port):
-                time.sleep(0.05)
-            try:
-                asyncio.run(measure_newest(port, process.pid or 0))
-                asyncio.run(measure_days(port, process.pid or 0, server.pid))
-            finally:
-                process.kill()
-                process.join()
+            with running_api_process(dsn, broker.settings) as (port, pid):
+                asyncio.run(measure_newest(port, pid))
+                asyncio.run(measure_days(port, pid, server.pid))
 
 
 if __name__ == "__main__":

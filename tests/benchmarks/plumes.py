@@ -7,7 +7,6 @@ one client; every address is a new one, so that no answer is cached. Then transa
 """
 
 import asyncio
-import multiprocessing
 import sys
 import tempfile
 import time
@@ -21,9 +20,8 @@ from gateway.store import stations
 from gateway.store.connection import Store
 from gateway.store.migrate import migrate
 from gateway.store.plumes import assign_plumes
-from gateway.system.child_process import find_free_port, is_port_open
 from gateway.system.embedded_servers import Broker, Postgres
-from tests.benchmarks.api_read import ProcessorTime, print_percentiles, serve_api, time_request
+from tests.benchmarks.api_read import ProcessorTime, print_percentiles, running_api_process, time_request
 from tests.gateway.model.test_plume_membership import make_event
 
 STATIONS, REQUESTS, TRANSACTIONS = 50, 100, 100
@@ -117,17 +115,9 @@ def main() -> None:
             dsn = server.create_database("bench")
             migrate(dsn)
             insert_plumes(dsn, count)
-            port = find_free_port()
-            process = multiprocessing.get_context("spawn").Process(target=serve_api, args=(dsn, broker.settings, port))
-            process.start()
-            while not is_port_open("127.0.0.1", port):
-                time.sleep(0.05)
-            try:
-                asyncio.run(measure_lists(port, process.pid or 0, server.pid))
+            with running_api_process(dsn, broker.settings) as (port, pid):
+                asyncio.run(measure_lists(port, pid, server.pid))
                 uvloop.run(measure_transactions(dsn))
-            finally:
-                process.kill()
-                process.join()
 
 
 if __name__ == "__main__":

@@ -38,10 +38,10 @@ class Gazetteer:
         if postcode is not None:
             match = next((place for place in self.places if postcode[1] in place.postcodes), None)
             return match or SearchFailure.POSTCODE
-        wanted = normalise_name(text)
-        if not wanted:
+        query = normalise_name(text)
+        if not query:
             return SearchFailure.NAME
-        ranked = [(rank, place) for name, place in self._names if (rank := _rank_match(name, wanted)) is not None]
+        ranked = [(rank, place) for name, place in self._names if (rank := _rank_match(name, query)) is not None]
         return min(ranked, key=lambda pair: pair[0])[1] if ranked else SearchFailure.NAME
 
 
@@ -82,9 +82,9 @@ def normalise_name(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", "".join(c for c in letters if not unicodedata.combining(c))))
 
 
-def _rank_match(name: str, wanted: str) -> tuple[int, int, str] | None:
-    if name == wanted:
+def _rank_match(name: str, query: str) -> tuple[int, int, str] | None:
+    if name == query:
         return 0, 0, name
-    if name.startswith(wanted):
+    if name.startswith(query):
         return 1, len(name), name
-    return (2, len(name), name) if f" {wanted}" in name else None
+    return (2, len(name), name) if f" {query}" in name else None

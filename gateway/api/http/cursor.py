@@ -74,3 +74,11 @@ def parse_instant(name: str, text: str | None) -> datetime | None:
     if not _EARLIEST <= at <= _LATEST:
         raise HTTPException(400, f"{name}: must be between 2000 and 2100")
     return at.astimezone(UTC)
+
+
+def parse_period(start: str | None, end: str | None) -> tuple[datetime | None, datetime | None]:
+    """The parameters `start` and `end`, either of them None for no bound; HTTPException 400 if the period is empty."""
+    since, until = parse_instant("start", start), parse_instant("end", end)
+    if since is not None and until is not None and since >= until:
+        raise HTTPException(400, "start: must be before end")
+    return since, until

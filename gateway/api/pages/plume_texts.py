@@ -77,11 +77,11 @@ def build_plume_sentence(formats: Formats, plume: Plume) -> str:
 def describe_notified(formats: Formats, plume: Plume) -> str:
     """The notified receivers with the times, in one sentence; or that nobody was notified."""
     texts = formats.texts
-    told = [receiver for receiver in plume.notified if receiver.notified_at is not None]
-    if told:
+    notified = [receiver for receiver in plume.notified if receiver.notified_at is not None]
+    if notified:
         parts = [
             texts["notified_at"].format(receiver=receiver.receiver, time=formats.short_date_time(receiver.notified_at))
-            for receiver in told
+            for receiver in notified
             if receiver.notified_at is not None
         ]
         return "; ".join(parts)

@@ -82,8 +82,8 @@ async def show_archive(request: Request, name: str) -> Response:
         headers={"Cache-Control": f"public, max-age={_BASE_SECONDS:.0f}"},
     )
     if _is_current(request, response):
-        kept = ("etag", "last-modified", "cache-control")
-        return Response(status_code=304, headers={name: response.headers[name] for name in kept})
+        repeated = ("etag", "last-modified", "cache-control")
+        return Response(status_code=304, headers={name: response.headers[name] for name in repeated})
     _check_range(request, archive.path)
     return response
 
@@ -104,10 +104,10 @@ def _is_current(request: Request, response: FileResponse) -> bool:
 
 def _check_range(request: Request, path: Path) -> None:
     """Remove a Range that we need not understand: several ranges, other units. Raises HTTPException 416."""
-    wanted = request.headers.get("range")
-    if wanted is None:
+    range_header = request.headers.get("range")
+    if range_header is None:
         return
-    match = _SINGLE_RANGE.fullmatch(wanted.strip())
+    match = _SINGLE_RANGE.fullmatch(range_header.strip())
     size = path.stat().st_size
     first, _, last = match[1].partition("-") if match else ("", "", "")
     if match is None or (first and last and int(last) < int(first)):
@@ -115,7 +115,7 @@ def _check_range(request: Request, path: Path) -> None:
     elif (first and int(first) >= size) or (not first and int(last) == 0):
         raise HTTPException(
             416,
-            f"the file has {size} bytes; the range {wanted[:60]} is beyond its end",
+            f"the file has {size} bytes; the range {range_header[:60]} is beyond its end",
             {"Content-Range": f"bytes */{size}"},
         )
 

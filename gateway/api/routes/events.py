@@ -57,9 +57,7 @@ async def list_events(  # noqa: PLR0917 - they are query parameters
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     cursor_: CursorText = None,
 ) -> Response:
-    since, until = cursor.parse_instant("start", start), cursor.parse_instant("end", end)
-    if since is not None and until is not None and since >= until:
-        raise HTTPException(400, "start: must be before end")
+    since, until = cursor.parse_period(start, end)
     before, before_id = cursor.read(cursor_, datetime, str)
 
     async def make() -> Events:

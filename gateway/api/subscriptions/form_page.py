@@ -5,7 +5,8 @@ The form answers the same, whether the address is new, subscribes already, or go
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 import psycopg
@@ -23,7 +24,9 @@ from gateway.api.subscriptions import view_texts
 from gateway.api.subscriptions.service import find_pages
 from gateway.model.texts import texts_of
 
+T = TypeVar("T")
 router = APIRouter()
+PRIVATE_HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 _FIELDS = (
     "email", "place", "latitude", "longitude", "radius", "property", "level", "cadence", "quiet",
     "quiet_from", "quiet_until", "wakes",
@@ -65,10 +68,7 @@ async def subscribe(view: ViewDependency) -> Response:
     wait = pages.take_attempt(view.request)
     if wait:
         return respond_too_many(view, fields, wait)
-    try:
-        await pages.store.ask_confirmation(address, view.language, subscription)
-    except psycopg.Error:
-        raise unavailable() from None
+    await await_database(pages.store.ask_confirmation(address, view.language, subscription))
     return RedirectResponse(f"{view.prefix}/waarschuw-mij/verzonden", 303)
 
 
@@ -100,13 +100,12 @@ async def subscribe_browser(view: ViewDependency) -> Response:
         raise HTTPException(422, "notices do not go to this push service")
     if pages.take_attempt(view.request):
         raise HTTPException(429, "too many subscriptions; try again later", {"Retry-After": "60"})
-    try:
-        contact = await pages.store.subscribe_browser(document.endpoint, keys, provider, view.language, subscription)
-    except psycopg.Error:
-        raise unavailable() from None
+    contact = await await_database(
+        pages.store.subscribe_browser(document.endpoint, keys, provider, view.language, subscription)
+    )
     if contact is None:
         raise HTTPException(409, "this browser has as many subscriptions as one may have")
-    token = await pages.store.sign(LinkPurpose.MANAGE, contact)
+    token = await await_database(pages.store.sign(LinkPurpose.MANAGE, contact))
     path = f"/{view.language}/waarschuw-mij/{LinkPurpose.MANAGE.value}/{token}"
     return JSONResponse({"manage": path}, 201, {"Cache-Control": "no-store"})
 
@@ -134,13 +133,7 @@ def render_page(view: View, template: str, **values: object) -> bytes:
 
 def respond_private(view: View, content: bytes, status: int = 200) -> HTMLResponse:
     """A page with somebody's data: nobody stores it, finds it, or learns its address."""
-    headers = {
-        "Cache-Control": "no-store",
-        "Content-Language": view.language,
-        "Referrer-Policy": "no-referrer",
-        "X-Robots-Tag": "noindex",
-    }
-    return HTMLResponse(content, status, headers)
+    return HTMLResponse(content, status, {**PRIVATE_HEADERS, "Content-Language": view.language})
 
 
 def respond_too_many(view: View, fields: Mapping[str, str], wait: float) -> HTMLResponse:
@@ -158,9 +151,12 @@ async def read_fields(request: Request) -> dict[str, str]:
         raise HTTPException(422, "this is no form") from None
 
 
-def unavailable() -> HTTPException:
-    """503 while the database is away."""
-    return HTTPException(503, "the database does not answer; try again", {"Retry-After": "5"})
+async def await_database(query: Awaitable[T]) -> T:
+    """The result of a query; HTTPException 503 while the database is away."""
+    try:
+        return await query
+    except psycopg.Error:
+        raise HTTPException(503, "the database does not answer; try again", {"Retry-After": "5"}) from None
 
 
 def _read_keys(keys: Mapping[str, str]) -> BrowserKeys:

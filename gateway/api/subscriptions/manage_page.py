@@ -4,10 +4,6 @@ A link that is forged, expired, or of somebody who was erased shows one and the 
 200 for any POST, as mail programs expect (RFC 8058); the token is all the authority it needs.
 """
 
-from collections.abc import Awaitable
-from typing import TypeVar
-
-import psycopg
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
 from msgspec import json, structs
@@ -17,10 +13,15 @@ from alerting.subscriptions.form import read_subscription
 from alerting.subscriptions.links import LinkPayload, LinkPurpose
 from gateway.api.pages.renderer import View, ViewDependency, respond_missing
 from gateway.api.subscriptions import view_texts
-from gateway.api.subscriptions.form_page import read_fields, render_page, respond_private, unavailable
+from gateway.api.subscriptions.form_page import (
+    PRIVATE_HEADERS,
+    await_database,
+    read_fields,
+    render_page,
+    respond_private,
+)
 from gateway.api.subscriptions.service import SubscriptionPages, find_pages
 
-T = TypeVar("T")
 router = APIRouter()
 _BASE = "/waarschuw-mij"
 
@@ -31,8 +32,8 @@ async def show_confirmation(view: ViewDependency, token: str) -> Response:
     pages = find_pages(view.request)
     if pages is None:
         return respond_missing(view)
-    payload = await _await_database(pages.store.verify(LinkPurpose.CONFIRM, token))
-    row = None if payload is None else await _await_database(pages.store.find_pending(payload))
+    payload = await await_database(pages.store.verify(LinkPurpose.CONFIRM, token))
+    row = None if payload is None else await await_database(pages.store.find_pending(payload))
     if row is None:
         return _respond_dead_link(view)
     description = view_texts.describe_subscription(row, view, view.language)
@@ -46,11 +47,11 @@ async def confirm(view: ViewDependency, token: str) -> Response:
     pages = find_pages(view.request)
     if pages is None:
         return respond_missing(view)
-    payload = await _await_database(pages.store.verify(LinkPurpose.CONFIRM, token))
-    contact = None if payload is None else await _await_database(pages.store.confirm(payload))
+    payload = await await_database(pages.store.verify(LinkPurpose.CONFIRM, token))
+    contact = None if payload is None else await await_database(pages.store.confirm(payload))
     if contact is None:
         return _respond_dead_link(view)
-    manage_token = await _await_database(pages.store.sign(LinkPurpose.MANAGE, contact))
+    manage_token = await await_database(pages.store.sign(LinkPurpose.MANAGE, contact))
     return _redirect(f"{view.prefix}{_BASE}/{LinkPurpose.MANAGE.value}/{manage_token}")
 
 
@@ -81,7 +82,7 @@ async def change_contact(view: ViewDependency, token: str) -> Response:
         return _respond_dead_link(view)
     contact, rows = stored
     fields = await read_fields(view.request)
-    await _await_database(_apply(pages.store, view, contact, rows, fields))
+    await await_database(_apply(pages.store, view, contact, rows, fields))
     if fields.get("action") == "erase":
         return respond_private(view, render_page(view, "subscribe_stopped.html"))
     return _redirect(f"{view.prefix}{_BASE}/{LinkPurpose.MANAGE.value}/{token}")
@@ -97,14 +98,9 @@ async def export_contact(view: ViewDependency, token: str) -> Response:
     if stored is None:
         return _respond_dead_link(view)
     contact, rows = stored
-    notices = await _await_database(pages.store.fetch_deliveries(str(contact.id)))
+    notices = await await_database(pages.store.fetch_deliveries(str(contact.id)))
     document = json.format(json.encode({"contact": contact, "subscriptions": rows, "notices": notices}), indent=2)
-    headers = {
-        "Cache-Control": "no-store",
-        "Content-Disposition": 'attachment; filename="piekwacht.json"',
-        "Referrer-Policy": "no-referrer",
-        "X-Robots-Tag": "noindex",
-    }
+    headers = {**PRIVATE_HEADERS, "Content-Disposition": 'attachment; filename="piekwacht.json"'}
     return Response(document, media_type="application/json", headers=headers)
 
 
@@ -125,9 +121,9 @@ async def stop(view: ViewDependency, token: str) -> Response:
     pages = find_pages(view.request)
     if pages is None:
         return respond_missing(view)
-    payload = await _await_database(pages.store.verify(LinkPurpose.STOP, token))
+    payload = await await_database(pages.store.verify(LinkPurpose.STOP, token))
     if payload is not None:
-        await _await_database(pages.store.erase(payload.contact))
+        await await_database(pages.store.erase(payload.contact))
     return respond_private(view, render_page(view, "subscribe_stopped.html"))
 
 
@@ -167,8 +163,8 @@ async def _change(
 async def _fetch_contact(
     pages: SubscriptionPages, purpose: LinkPurpose, token: str
 ) -> tuple[Contact, list[StoredSubscription]] | None:
-    payload: LinkPayload | None = await _await_database(pages.store.verify(purpose, token))
-    return None if payload is None else await _await_database(pages.store.fetch_contact(payload.contact))
+    payload: LinkPayload | None = await await_database(pages.store.verify(purpose, token))
+    return None if payload is None else await await_database(pages.store.fetch_contact(payload.contact))
 
 
 def _respond_dead_link(view: View) -> Response:
@@ -177,10 +173,3 @@ def _respond_dead_link(view: View) -> Response:
 
 def _redirect(path: str) -> Response:
     return RedirectResponse(path, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
-
-
-async def _await_database(query: Awaitable[T]) -> T:
-    try:
-        return await query
-    except psycopg.Error:
-        raise unavailable() from None

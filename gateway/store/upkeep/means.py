@@ -5,7 +5,7 @@ A span without changes costs a few milliseconds: TimescaleDB records which times
 stays.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -58,14 +58,20 @@ def refresh_all_means(connection: psycopg.Connection, read_clock: Callable[[], d
     A refresh of hours or days also reads every reading that is newer than the filled minutes. TimescaleDB takes 0.1 ms
     for each of them. So the minutes of what came meanwhile are filled first.
     """
+    _refresh_all(connection, _iterate_all_spans(_list_days(connection), read_clock), lambda: True)
+
+
+def _iterate_all_spans(
+    days: Sequence[datetime], read_clock: Callable[[], datetime]
+) -> Iterator[tuple[MeansView, Span]]:
+    """View by view. Before each span of hours or days come the newest minutes, up to that moment."""
     minutes, *_ = VIEWS
-    days, began = _list_days(connection), read_clock()
+    began = read_clock()
     for view in VIEWS:
         for span in iterate_spans(view, days, since=None, until=began):
             if view is not minutes:
-                newest = began - timedelta(hours=1), read_clock() - minutes.lag
-                _refresh_all(connection, [(minutes, newest)], lambda: True)
-            _refresh_all(connection, [(view, span)], lambda: True)
+                yield minutes, (began - timedelta(hours=1), read_clock() - minutes.lag)
+            yield view, span
 
 
 def _iterate_old_spans(
