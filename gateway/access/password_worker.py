@@ -1,6 +1,6 @@
 """Checks passwords in one thread of low priority, so that requests of others do not wait for it.
 
-argon2id needs 64 MiB and a quarter of a second by design. One check at a time bounds memory and keeps to one core.
+argon2id needs 46 MiB and a quarter of a second by design. One check at a time bounds memory and keeps to one core.
 The queue is bounded; a full one raises WorkerBusyError, and the route answers 429.
 """
 
