@@ -104,8 +104,9 @@ async def build_detection(
 
 
 async def _fetch_checkpoint(snapshot: Snapshot, event: DetectedEvent, area: str) -> _Checkpoint | None:
-    """The newest state from before the event was stored."""
-    values = {"event": event.document.id, "detector": event.document.detector, "area": area}
+    """The newest state from before the onset; the newest from before the event was stored if there is none."""
+    document = event.document
+    values = {"event": document.id, "detector": document.detector, "area": area, "onset": event.onset}
     rows = await snapshot.fetch(_Checkpoint, "select_checkpoint_before_event", values)
     return rows[0] if rows else None
 

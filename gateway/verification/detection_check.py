@@ -97,7 +97,7 @@ def _check_rules(
 def _check_state(
     file: DetectionFile, place: Membership, judge: HeadJudge
 ) -> tuple[LoggedState | None, VerificationStep]:
-    """The state before the first leaf; without a leaf it is a statement of the operator."""
+    """The state before the first leaf. Without a leaf before that one it is a statement of the operator."""
     values: dict[str, object] = {"leaf": file.first_leaf}
     try:
         state = LoggedState.parse(file.state.document)
@@ -112,8 +112,8 @@ def _check_state(
     except ProofError as error:
         return None, make_step("state", StepState.FALSE, reason=str(error), values=values)
     values["index"] = membership.index
-    first_event = _find(file.events[0], judge).index
-    state_of_step, variant = (StepState.OK, "") if membership.index < first_event else (StepState.UNCHECKED, "late")
+    earliest = min(file.first_leaf, _find(file.events[0], judge).index)
+    state_of_step, variant = (StepState.OK, "") if membership.index < earliest else (StepState.UNCHECKED, "late")
     return state, make_step("state", state_of_step, variant, compared={"sha256": leaf.content}, values=values)
 
 

@@ -5,6 +5,7 @@ import json
 import zipfile
 from base64 import b64decode, b64encode
 from io import BytesIO
+from itertools import groupby
 
 import numpy as np
 import psycopg
@@ -34,8 +35,7 @@ pytestmark = pytest.mark.timeout(300)  # the first test waits for the recorded e
 
 async def run_log(dsn, settings):
     worker = LogWorker(settings, dsn, [], "piekwacht test")
-    for _ in range(2):  # the second step has the leaf of the state, whose next batch then has one
-        assert not await worker.run_once()
+    assert not await worker.run_once()
     await worker.aclose()
 
 
@@ -82,6 +82,7 @@ def false_steps(steps):
 def test_the_detector_gives_every_revision_of_the_event_again(dossier, logged_files):
     policy = read_policy(logged_files["data/policy.txt"].decode())
     steps = check_dossier(ZipFiles(dossier), EvidenceChecker(TrustedByReader(policy=policy)))
+    assert {step.state for step in steps if step.name in {"leaves", "state", "detector", "rule", "event"}} == {"ok"}
     assert not [step for step in steps if step.state == "false"]
     (detection,) = [step for step in steps if step.name == "detection"]
     event = read_json(logged_files, "event.json")
@@ -91,8 +92,18 @@ def test_the_detector_gives_every_revision_of_the_event_again(dossier, logged_fi
     assert detection.compared["confidence"] == str(event["confidence"])
 
 
-def test_a_state_that_was_logged_after_the_event_is_not_called_proven(detection, logged_files):
-    steps = check(detection.encode(), logged_files["data/policy.txt"].decode())
+def test_leaves_stand_in_the_order_of_their_causes(logged):
+    with psycopg.connect(logged[0]) as connection:
+        query = "SELECT coalesce(split_part(source, ' ', 1), 'batch'), source FROM log_leaf ORDER BY number"
+        leaves = connection.execute(query).fetchall()
+    order = [kind for kind, _ in groupby(kind for kind, _ in leaves)]
+    assert order == ["correction-rule", "detector", "node-key", "detector-state", "batch", "event"]
+    ((number, source),) = [(n, source) for n, (kind, source) in enumerate(leaves) if kind == "detector-state"]
+    assert int(source.split()[-1]) == number + 1
+
+
+def test_a_state_that_was_logged_after_its_batches_is_not_called_proven(detection):
+    steps = check(*relog(detection, state=detection.state.document, is_late=True))
     assert (steps["state"].state, steps["state"].text) == ("not checked", "state.late")
 
 
