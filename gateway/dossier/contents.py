@@ -218,7 +218,7 @@ class Chapter:
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """Everything of one dossier. The period is [start, end), UTC."""
+    """Everything of one dossier. The period is [start, end), UTC. `detected`: ids of the events in `detections`."""
 
     request: DossierRequest
     registry: PublicRegistry
@@ -237,6 +237,7 @@ class Contents:
     copies: Sequence[NodeCopy]
     evidence: Mapping[str, bytes] = field(default_factory=dict)
     detections: Mapping[str, bytes] = field(default_factory=dict)
+    detected: Sequence[str] = ()
     policy: str | None = None
 
     @property

@@ -108,9 +108,10 @@ WITH ends AS (
                AS first,
            (SELECT max(l.number) FROM batch b JOIN log_leaf l ON l.batch_id = b.id
             WHERE l.area_id = %(area)s AND b.committed_at <= %(until)s
-              AND b.committed_at >= (SELECT min(changed_at) FROM event_revision WHERE event_id = %(event)s)) AS last
+              AND b.committed_at >= (SELECT min(changed_at) FROM event_revision
+                                      WHERE event_id = ANY(%(events)s::text[]))) AS last
 )
-SELECT l.number, b.node_id AS node, l.entry, b.payload, b.received_at, b.hist AS late
+SELECT l.number, b.node_id AS node, l.entry, b.payload, b.received_at, b.committed_at, b.hist AS late
 FROM ends JOIN log_leaf l ON l.number BETWEEN ends.first AND ends.last LEFT JOIN batch b ON b.id = l.batch_id
 WHERE l.area_id = %(area)s ORDER BY l.number LIMIT %(limit)s
 

@@ -1,8 +1,8 @@
 """Gives committed rows their indices in the log of an area, in one transaction per call. Called by the sequencer.
 
-The order of a call is that of the causes. Keys of nodes, rules and calibrations come first, then the batches, each state
-of the detector directly before the first batch that it has not seen. Events, deliveries and removals come last. So a
-state is in the log before the events that the detector makes from it, however soon they follow.
+The order of a call is that of the causes. Keys of nodes, rules and calibrations come first, then the batches, with each
+state of the detector directly before the first batch that it has not seen. Events, deliveries and removals come last.
+So a state is in the log before the events that the detector makes from it, however soon they follow.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

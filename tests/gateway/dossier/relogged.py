@@ -9,7 +9,7 @@ from edge_agent.signing import Signer
 from gateway.transparency.leaf import Leaf, LeafKind, describe_batch, encode_canonically, hash_content
 from gateway.transparency.range_proof import prove_range
 from gateway.verification.batch_steps import read_batch, split_note
-from gateway.verification.detection_file import DetectionFile
+from gateway.verification.detection_file import DetectionFile, RepeatedEvent
 from tests.gateway.transparency.leaf_log import LeafLog
 
 ORIGIN = "piekwacht.example/log/ijmond"
@@ -24,10 +24,11 @@ def relog(
     """
     log = LeafLog(Signer.generate(ORIGIN))
     leaves = file.leaves if leaves is None else leaves
+    revisions = file.events[0].revisions
     documents = {
         "detector": [change_document(file.detector, detector)],
         "ranges": [change_document(file.ranges, ranges)],
-        "events": [change_document(item, text) for item, text in zip(file.events, events or file.events, strict=True)],
+        "events": [change_document(item, text) for item, text in zip(revisions, events or revisions, strict=True)],
     }
     state_leaf = None
     for items in (documents["detector"], documents["ranges"], file.node_keys):
@@ -60,7 +61,7 @@ def write(file, log, documents, leaves, start):
     hashes = prove_range(first, first + len(leaves), len(log.leaves), log.read_hash)
     return replace(
         file,
-        events=[prove(item) for item in documents["events"]],
+        events=[RepeatedEvent(revisions=[prove(item) for item in documents["events"]], last_leaf=len(log.leaves))],
         detector=prove(documents["detector"][0]),
         ranges=prove(documents["ranges"][0]),
         node_keys=[prove(item) for item in file.node_keys],
