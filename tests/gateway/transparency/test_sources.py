@@ -65,6 +65,22 @@ def test_every_change_of_a_key_is_a_leaf_and_ends_the_key_before(log, node):
     assert all(keys[i][0][2] == keys[i + 1][0][2] for i in (0, 2, 4)), "an end names the begin that it ends"
 
 
+def test_a_new_node_speaks_since_it_began_to_measure_if_the_operator_states_it(log, node):
+    since = datetime(2026, 11, 1, 8, tzinfo=UTC)
+    key = Signer.generate("ijm-002").verifier
+    with psycopg.connect(log.dsn, autocommit=True) as connection:
+        for _ in range(2):
+            new = Node(id="ijm-002", area="ijmond", station="wijk-aan-zee", key=key)
+            stations.put_node(connection, new, since=since)
+        moved = Station(id="dorp", area="ijmond", name="Dorp", latitude=52.4, longitude=4.6)
+        stations.put_station(connection, moved)
+        stations.put_node(connection, Node(id="ijm-002", area="ijmond", station="dorp", key=key), since=since)
+    keys = [leaf.fields[1:] for leaf in leaves_of(log, LeafKind.NODE_KEY) if leaf.fields[0] == "ijm-002"]
+    assert keys[0] == ("wijk-aan-zee", "2026-11-01T08:00:00.000Z", "-")
+    assert [fields[0] for fields in keys] == ["wijk-aan-zee", "wijk-aan-zee", "dorp"]
+    assert keys[2][1] == keys[1][2], "at the second station since it moved"
+
+
 def test_a_key_that_a_person_changes_with_sql_is_a_leaf_too(log, node):
     log.step()
     other = Signer.generate(node.id)
