@@ -279,8 +279,8 @@ class LogOfSomeBatches:
     async def build_value_evidence(self, snapshot, registry, station, observed_property, at):
         return json.dumps({"claim": [station, observed_property, format_instant(at)]}).encode()
 
-    async def build_detection(self, snapshot, registry, event):
-        return None
+    async def build_detections(self, snapshot, registry, events):
+        return []
 
     async def read_policy(self, area):
         return "quorum none\n"

@@ -30,9 +30,18 @@ FROM log_leaf l LEFT JOIN batch b ON b.id = l.batch_id ORDER BY l.number
 def calibrate_remove_and_deliver(connection):
     """A new calibration, readings that somebody wants gone, and one attempt at a notification."""
     calibration = CalibrationVersion(
-        node="ijm-001", observed_property="pm2_5", version=0, valid_from=START.replace(minute=0), sensor_model="SPS30", source="GGD",
-        author="GGD", offset=0.0, slope=1.1, humidity_slope=0.0, kappa=0.0,
-    )  # fmt: skip
+        node="ijm-001",
+        observed_property="pm2_5",
+        version=0,
+        valid_from=START.replace(minute=0),  # versions begin at a whole hour
+        sensor_model="SPS30",
+        source="GGD",
+        author="GGD",
+        offset=0.0,
+        slope=1.1,
+        humidity_slope=0.0,
+        kappa=0.0,
+    )
     add_calibration(connection, calibration)
     remove_readings(connection, "velsen", START, START + timedelta(minutes=5))
     deliver(connection, 1, "delivered")
