@@ -194,7 +194,7 @@ WHERE e.plume_id = ANY(%(plumes)s) GROUP BY e.plume_id ORDER BY e.plume_id
 
 -- name: select_alerts
 -- The public part of the notifications: the inspectorate's name and the kind of channel, never an address.
-SELECT o.id, o.event_id AS event, o.revision, o.round AS reminder, e.area_id AS area, a.authority, e.station_id AS station,
+SELECT o.id, o.event_id AS event, e.plume_id AS plume, o.revision, o.round AS reminder, e.area_id AS area, a.authority, e.station_id AS station,
        s.name AS station_name, e.property_id AS observed_property, p.unit, e.severity, e.onset, e.kind, e.peak, e.background,
        o.receiver,
        split_part(o.channel, ':', 1) AS channel, o.state, o.created_at, o.finished_at, r.addressees
