@@ -1,4 +1,4 @@
-"""Make the pictures whose file contains one of the given words; all without a word."""
+"""Make the pictures whose file has a given text in its name; all of them without an argument."""
 
 import sys
 
@@ -8,10 +8,10 @@ from tests.pictures.picture import PHONE
 from tests.pictures.stage import run_demo
 
 
-def main(words: list[str]) -> None:
-    pictures = [picture for picture in PICTURES if not words or any(word in picture.file for word in words)]
+def main(texts: list[str]) -> None:
+    pictures = [picture for picture in PICTURES if not texts or any(text in picture.file for text in texts)]
     if not pictures:
-        sys.exit(f"no picture has {' or '.join(words)} in its name: see tests/pictures/list.py")
+        sys.exit(f"no picture has {' or '.join(texts)} in its name: see tests/pictures/list.py")
     with run_demo() as stage:
         with open_browser("nl") as browser, open_page(browser, PHONE, "nl") as page:
             stage.subscribe_resident(page)

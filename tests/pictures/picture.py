@@ -1,4 +1,4 @@
-"""What a picture shows, and how it is seen."""
+"""A picture of the documents: its page, its screen, and the part that is shown."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,5 +49,5 @@ class Picture:
 
     @property
     def path(self) -> Path:
-        """Where the picture is written."""
+        """The file that is written."""
         return FOLDER / self.file
