@@ -158,7 +158,9 @@ async def make_browser_keys(page):
     return await page.evaluate(
         """async () => {
           const pair = await crypto.subtle.generateKey({ name: "ECDH", namedCurve: "P-256" }, true, ["deriveBits"]);
-          const encode = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+          const encode = (buffer) =>
+            btoa(String.fromCharCode(...new Uint8Array(buffer)))
+              .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
           const secret = crypto.getRandomValues(new Uint8Array(16));
           return { p256dh: encode(await crypto.subtle.exportKey("raw", pair.publicKey)), auth: encode(secret) };
         }"""

@@ -60,10 +60,9 @@ def list_topics(settings: NtfySettings | None, registry: PublicRegistry, languag
     """Return `topics`, the name of each area with the address of its topic, and `ntfy_level`, from which they notify."""
     if settings is None:
         return {"topics": [], "ntfy_level": ""}
-    topics = [
-        (registry.areas[area].name, settings.address_of(area)) for area in settings.topics if area in registry.areas
-    ]
-    return {"topics": sorted(topics), "ntfy_level": severity_text(settings.level.value, language)}
+    names = {id_: area.name for id_, area in registry.areas.items() if id_ in settings.topics}
+    topics = sorted((name, settings.address_of(id_)) for id_, name in names.items())
+    return {"topics": topics, "ntfy_level": severity_text(settings.level.value, language)}
 
 
 def _describe_place(row: StoredSubscription, language: str) -> str:
