@@ -220,6 +220,11 @@ WHERE (%(id)s::bigint IS NULL OR o.id = %(id)s)
   AND (%(before)s::bigint IS NULL OR o.id < %(before)s)
 ORDER BY o.id DESC LIMIT %(limit)s
 
+-- name: select_raw_backgrounds
+-- Median of the hourly means of each datastream in a period: the background of a raw signal, whose number means nothing.
+SELECT m.datastream_id AS datastream, percentile_cont(0.5) WITHIN GROUP (ORDER BY m.mean) AS background
+FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m WHERE m.mean IS NOT NULL GROUP BY m.datastream_id
+
 -- name: summarise_completeness
 -- Per station, of the first property that it ever measured, in the whole hours since `start` and the hour of `end`: hours
 -- with a valid value, valid readings, readings, and how many a complete period has by the interval of each hour; NULL if

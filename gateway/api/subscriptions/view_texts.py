@@ -57,7 +57,7 @@ def list_levels(language: str) -> Sequence[tuple[str, str]]:
 
 
 def list_topics(settings: NtfySettings | None, registry: PublicRegistry, language: str) -> dict[str, object]:
-    """Return `topics`, the name of each area with the address of its topic, and `ntfy_level`, from which they notify."""
+    """Return `topics`, the name of each area with the address of its topic, and `ntfy_level`, their lowest severity."""
     if settings is None:
         return {"topics": [], "ntfy_level": ""}
     names = {id_: area.name for id_, area in registry.areas.items() if id_ in settings.topics}
