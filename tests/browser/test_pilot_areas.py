@@ -1,4 +1,4 @@
-"""The pilot areas without a demo of their own, with stations at their towns: the map on a phone and on a desk."""
+"""The pilot areas that the demo does not show, with stations at their towns: the map on a phone and a wide screen."""
 
 import pytest
 import pytest_asyncio

@@ -116,7 +116,7 @@ async def test_the_service_worker_shows_a_notice_once(browser, pages):
 
 @pytest.mark.parametrize("names_both", [True, False])
 async def test_the_service_worker_reports_an_endpoint_that_changed(browser, pages, names_both):
-    """Chromium changes no endpoint at a wish, so that the test hands the worker the event that it would get."""
+    """No test can make Chromium change an endpoint, so the worker gets the event from the test."""
     address, database, _ = pages
     context = await browser.new_context()
     page = await context.new_page()

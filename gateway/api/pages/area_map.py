@@ -46,7 +46,7 @@ class _Marker:
 
 @dataclass(frozen=True, kw_only=True)
 class MapContent:
-    """What the maps show.
+    """Content of the maps.
 
     `peaking`: stations with a peak that goes on. `plume_origins`: the leading station of each plume that goes on.
     `backgrounds`: of raw signals.

@@ -1,4 +1,4 @@
-"""Where the air of a peak goes: a sector downwind of its station, as on the live map (static/wind.js). Pure.
+"""The sector downwind of a station with a peak, as on the live map (static/wind.js). Pure.
 
 It is geometry, no model of dispersion: the way of the air in fifteen minutes with the present wind.
 """

@@ -1,4 +1,4 @@
-"""Topics of areas on an ntfy server: what they say, what is recorded, and that they follow the settings."""
+"""Topics of areas on an ntfy server: their messages, their records, and that they follow the settings."""
 
 import json
 
