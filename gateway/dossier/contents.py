@@ -220,8 +220,8 @@ class Chapter:
 class Contents:
     """Everything of one dossier. The period is [start, end), UTC.
 
-    `plume_events`: all events of the plume that the event of the dossier belongs to, itself too. `detected`: ids of the
-    events in `detections`.
+    `plume_events`: all events of the plume that the event of the dossier belongs to, itself too.
+    `detected`: ids of the events in `detections`.
     """
 
     request: DossierRequest
