@@ -80,7 +80,7 @@ async def measure(port: int, starts: list[datetime], api_pid: int, database_pid:
                 async with client.stream("GET", f"/api/v1/playback?day={day}", headers=headers) as response:
                     size = sum([len(part) async for part in response.aiter_raw()])
                 seconds = time.perf_counter() - began
-                assert response.status_code == 200
+                assert response.status_code == 200, response.status_code
                 api_s, database_s = (each.ms_per_request(1) / 1e3 for each in (api_time, database_time))
                 print(
                     f"{day}, {what}: {seconds:.2f} s, {size / 1e3:.0f} kB gzipped; of processor: "

@@ -38,8 +38,8 @@ async def air(site, database):
     return feed
 
 
-PAGES = ["", "stations/wijk-aan-zee", "stations/wijk-aan-zee?period=week", "events", "events/EVENT", "about", "status",
-         "offline", "widget/wijk-aan-zee", "nothing"]  # fmt: skip
+PAGES = ["", "stations/wijk-aan-zee", "stations/wijk-aan-zee?period=week", "events", "events/EVENT", "about",
+         "guide/map", "guide/check", "status", "offline", "widget/wijk-aan-zee", "nothing"]  # fmt: skip
 
 
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
