@@ -1,7 +1,8 @@
 """Challenges of passkeys (WebAuthn), derived from a cookie instead of stored. Pure: takes `now`.
 
-A challenge is HMAC-SHA256 over its purpose, its session if there is one, and a cookie with random bytes and a time of expiry.
-So asking for one writes nothing, any process of the API can check it, and it works only in the browser that asked.
+A challenge is HMAC-SHA256 over its purpose, its session if there is one, and a cookie with random bytes and a time of
+expiry. So asking for one writes nothing, any process of the API can check it, and it works only in the browser that
+asked.
 """
 
 import hmac

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.api.data.registry import PublicRegistry
+from gateway.documents.snapshot import Snapshot
 from gateway.dossier.contents import BatchExhibit, DetectedEvent
-from gateway.dossier.snapshot import Snapshot
 
 
 class EvidenceSource(Protocol):

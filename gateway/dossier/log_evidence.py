@@ -12,9 +12,9 @@ from starlette.exceptions import HTTPException
 
 from gateway.api.data.evidence import EvidenceBuilder, LoggedBatch, LogProvers, StoredLeaf, fetch_claim
 from gateway.api.data.registry import PublicRegistry
+from gateway.documents.snapshot import Snapshot
 from gateway.dossier.contents import BatchExhibit, DetectedEvent
 from gateway.dossier.detection_inputs import build_detection
-from gateway.dossier.snapshot import Snapshot
 from gateway.transparency.log_folder import LogFolder
 from gateway.transparency.proofs import UnpublishedError
 from gateway.transparency.settings import PublicLogSettings

@@ -1,6 +1,6 @@
-"""The document of a dossier as PDF/A-3a: tagged, with embedded fonts and files. The same input gives the same bytes.
+"""A document as PDF/A-3a: tagged, with embedded fonts and files. The same input gives the same bytes.
 
-WeasyPrint needs Pango on the machine. Without it `write_pdf` raises DossierError with the remedy.
+WeasyPrint needs Pango on the machine. Without it `write_pdf` raises DocumentError with the remedy.
 """
 
 import hashlib
@@ -12,9 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-import matplotlib as mpl
-
-from gateway.dossier.errors import DossierError
+from gateway.documents.errors import DocumentError
 
 _FONTS = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSans-Oblique.ttf", "DejaVuSansMono.ttf")
 _FACES = (("Dossier", "normal", "normal"), ("Dossier", "bold", "normal"), ("Dossier", "normal", "italic"),
@@ -31,7 +29,7 @@ class EmbeddedFile(NamedTuple):
 
 
 def write_pdf(html: str, embedded: Sequence[EmbeddedFile], at: datetime) -> bytes:
-    """Return the PDF. `at`: its dates and those of its files. Raises DossierError if Pango is missing."""
+    """Return the PDF. `at`: its dates and those of its files. Raises DocumentError if Pango is missing."""
     weasyprint = _load_weasyprint()
     attachments = [
         weasyprint.Attachment(
@@ -63,14 +61,15 @@ def _load_weasyprint() -> ModuleType:
     try:
         return importlib.import_module("weasyprint")  # late: it loads Pango, which the rest of Piekwacht does not need
     except ImportError:
-        raise DossierError("WeasyPrint is missing: pip install 'piekwacht[dossier]'") from None
+        raise DocumentError("WeasyPrint is missing: pip install 'piekwacht[dossier]'") from None
     except OSError:
-        raise DossierError("Pango is missing: apt-get install libpango-1.0-0 libpangoft2-1.0-0") from None
+        raise DocumentError("Pango is missing: apt-get install libpango-1.0-0 libpangoft2-1.0-0") from None
 
 
 def _font_faces() -> str:
     """The fonts of matplotlib's wheel: the same bytes on every machine, whatever fonts it has."""
-    folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
+    matplotlib = importlib.import_module("matplotlib")  # late: a document as HTML does not need it
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     return "".join(
         f'@font-face {{ font-family: "{family}"; font-weight: {weight}; font-style: {style}; '
         f'src: url("{(folder / name).as_uri()}"); }}\n'
