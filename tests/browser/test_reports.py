@@ -9,6 +9,7 @@ from gateway.api.reports.service import list_months
 from gateway.reports.worker import ReportWorker
 from tests.browser.conftest import PHONE, WIDE, find_violations, save_screenshot
 from tests.gateway.api.conftest import running_api
+from tests.gateway.enrolled_node import enrol_node
 from tests.gateway.reports.conftest import PUBLISHER
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -17,8 +18,9 @@ MONTH = f"{list_months(datetime.now(UTC), 'Europe/Amsterdam')[0]:%Y-%m}"
 
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
 async def test_the_list_and_a_report_are_accessible_and_fit_both_screens(  # noqa: PLR0917 - fixtures
-    browser, database, broker, node, axe, viewport
+    browser, database, broker, axe, viewport
 ):
+    enrol_node(database)
     complaints = []
     async with running_api(database, broker, reports=ReportWorker(database, PUBLISHER)) as (api, _):
         context = await browser.new_context(viewport=viewport, locale="nl-NL")
