@@ -17,7 +17,7 @@ MONTH = f"{list_months(datetime.now(UTC), 'Europe/Amsterdam')[0]:%Y-%m}"
 
 
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
-async def test_the_list_and_a_report_are_accessible_and_fit_both_screens(  # noqa: PLR0917 - fixtures
+async def test_the_list_and_a_report_are_accessible_and_fit_both_screens(
     browser, database, broker, axe, viewport
 ):
     enrol_node(database)
