@@ -17,9 +17,7 @@ MONTH = f"{list_months(datetime.now(UTC), 'Europe/Amsterdam')[0]:%Y-%m}"
 
 
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
-async def test_the_list_and_a_report_are_accessible_and_fit_both_screens(
-    browser, database, broker, axe, viewport
-):
+async def test_the_list_and_a_report_are_accessible_and_fit_both_screens(browser, database, broker, axe, viewport):
     enrol_node(database)
     complaints = []
     async with running_api(database, broker, reports=ReportWorker(database, PUBLISHER)) as (api, _):
