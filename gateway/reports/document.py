@@ -13,6 +13,7 @@ from alerting.vocabulary import localize_decimal
 from gateway.api.data.registry import DatastreamRow
 from gateway.api.pages.formats import Formats
 from gateway.api.schemas.plumes import Plume
+from gateway.assessment.levels import DAY_LEVELS, DayLevel, count_days_at_or_above, levels_of
 from gateway.export.selection import MeanRow
 from gateway.model.legal_day import legal_date
 from gateway.model.texts import texts_of
@@ -38,6 +39,14 @@ class StreamFigures(Struct, frozen=True, kw_only=True):
     stream: DatastreamRow
     station: str
     capture: Capture
+
+
+class LevelFigures(Struct, frozen=True, kw_only=True):
+    """On how many complete days the mean of a datastream was at or above a published level."""
+
+    figures: StreamFigures
+    level: DayLevel
+    days: int
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -96,6 +105,16 @@ class ReportDocument:
                 capture=summarise_days(days, rows),
             )
             for stream, days, rows in self._parts
+        ]
+
+    @property
+    def levels(self) -> Sequence[LevelFigures]:
+        """Every published level of a datastream with complete days."""
+        return [
+            LevelFigures(figures=row, level=level, days=count_days_at_or_above(row.capture.means, level))
+            for row in self.streams
+            for level in levels_of(row.stream.observed_property)
+            if row.capture.means
         ]
 
     @cached_property
@@ -185,6 +204,13 @@ class ReportDocument:
             ),
             (self.texts["source_corrections"], f"{self.public_url}/api/v1/corrections"),
         ]
+
+    @property
+    def level_sources(self) -> Sequence[str]:
+        """The documents that the levels in this report come from."""
+        shown = {row.level.source for row in self.levels}
+        published = {level.source: level.published for level in DAY_LEVELS if level.source in shown}
+        return [f"{source} ({self.day(at)})" for source, at in published.items()]
 
     def source_number(self, stream: DatastreamRow) -> int:
         """Number of the source of a datastream in `sources`."""

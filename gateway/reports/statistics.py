@@ -47,6 +47,7 @@ class Capture(Struct, frozen=True, kw_only=True):
     expected  readings of all days, by the usual interval; None if that is unknown
     mean      of all valid readings of complete days; None if fewer than 75 % of the days are complete
     highest   the highest day mean of a complete day
+    means     the day means of the complete days
     reading   the highest single valid reading, of any day
     """
 
@@ -57,6 +58,7 @@ class Capture(Struct, frozen=True, kw_only=True):
     expected: int | None
     mean: float | None
     highest: DayFigure | None
+    means: Sequence[float]
     reading: DayFigure | None
 
     @property
@@ -92,6 +94,7 @@ def summarise_days(days: Sequence[Day], rows: Sequence[MeanRow]) -> Capture:
         expected=count_expected(days, rows),
         mean=_weigh_means(complete) if has_enough else None,
         highest=_find_highest([(row.mean, dates[row.start]) for row in complete if row.start in dates]),
+        means=[row.mean for row in complete if row.mean is not None],
         reading=_find_highest([(row.max, dates[row.start]) for row in rows if row.start in dates]),
     )
 

@@ -22,6 +22,7 @@ from gateway.reports.loading import QUERIES, load_contents
 from gateway.reports.request import Audience, ReportRequest
 from tests.gateway.api.conftest import running_api
 from tests.gateway.reports.conftest import NOTE, OPERATOR, PERIOD, PUBLISHER
+from tests.gateway.reports.test_statistics import make_row
 
 pytestmark = pytest.mark.timeout(300)  # the first test waits for the recorded event
 REPO = Path(__file__).resolve().parents[3]
@@ -204,6 +205,26 @@ async def test_a_week_before_the_first_reading_has_no_peaks_and_no_readings(repo
         (0, None, 7)
     ] * 3
     assert "onbekend" in read_text(report)
+
+
+async def test_days_at_or_above_a_published_level_are_counted_over_complete_days_with_its_source(reported):
+    request = ReportRequest(**PERIOD)
+    async with open_snapshot(reported[0], QUERIES) as snapshot:
+        contents = await load_contents(snapshot, request, PUBLISHER, NOW)
+    id_ = contents.registry.datastreams_of("wijk-aan-zee", "pm2_5")[0]
+    rows = [make_row(day, 86_400, mean=mean) for day, mean in zip(contents.days, (14.9, 15, 24, 25, 40), strict=False)]
+    rows.append(make_row(contents.days[5], 1_000, mean=400.0))
+    report = render_report(replace(contents, means={id_: rows}), PUBLISHER)
+    levels = read_tables(report)["Dagen op of boven een bekend niveau"]
+    assert [row[1:] for row in levels] == [
+        ["advieswaarde van de WHO, 2021", "15 µg/m³", "4 / 5"],
+        ["EU-grenswaarde, vanaf 2030", "25 µg/m³", "2 / 5"],
+    ]
+    assert "Directive (EU) 2024/2881" in report.html
+    assert "WHO global air quality guidelines" in report.html
+    readings = read_tables(report)["Metingen en niveaus per station"]
+    assert readings[2][3:5] == ["5 / 7", "1"]
+    assert readings[2][5:7] == ["te weinig metingen", "40,0 µg/m³20-11"], "five of seven days are too few for a mean"
 
 
 def test_a_database_that_is_away_is_one_sentence(tmp_path):

@@ -59,6 +59,7 @@ def test_only_complete_days_give_levels_and_missing_days_are_counted(rows):
     if capture.mean is not None:
         weights = [row.valid_count for row in complete]
         assert capture.mean == pytest.approx(np.average([row.mean for row in complete], weights=weights))
+    assert list(capture.means) == [row.mean for row in complete]
     assert (capture.highest and capture.highest.value) == max((row.mean for row in complete), default=None)
     if rows:
         assert capture.expected == 30 * 86_400
