@@ -23,7 +23,7 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KnownSource:
+class StatedSource:
     """A known source that the authority named for a plume; `detail` as the decision stored it."""
 
     plume: str
@@ -32,7 +32,7 @@ class KnownSource:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Installation:
+class NodePlacement:
     """A node that stood at a station, until `until`; None: it still does."""
 
     node: str
@@ -60,9 +60,9 @@ class ReportContents:
     registry: PublicRegistry
     plumes: Sequence[Plume]
     answers: Sequence[Answer]
-    known_sources: Sequence[KnownSource]
+    known_sources: Sequence[StatedSource]
     means: Mapping[int, Sequence[MeanRow]]
-    installations: Sequence[Installation]
+    installations: Sequence[NodePlacement]
     detectors: Sequence[DetectorUse]
 
     @property

@@ -18,7 +18,7 @@ from gateway.export.selection import MeanRow
 from gateway.model.legal_day import legal_date
 from gateway.model.texts import texts_of
 from gateway.model.timestamps import format_instant
-from gateway.reports.contents import Installation, ReportContents
+from gateway.reports.contents import NodePlacement, ReportContents
 from gateway.reports.loading import list_report_datastreams
 from gateway.reports.request import Audience
 from gateway.reports.statistics import Capture, Day, Delays, summarise_days, summarise_delays
@@ -49,7 +49,7 @@ class LevelFigures(Struct, frozen=True, kw_only=True):
     days: int
 
 
-class Change(Struct, frozen=True, kw_only=True):
+class NetworkChange(Struct, frozen=True, kw_only=True):
     """A change in the network, as a sentence."""
 
     at: datetime
@@ -182,7 +182,7 @@ class ReportDocument:
         return self.duration((min(moments) - detected_at).total_seconds()) if moments else self.texts["nobody"]
 
     @property
-    def changes(self) -> Sequence[Change]:
+    def changes(self) -> Sequence[NetworkChange]:
         """Changes in the network, oldest first."""
         changes = [*self._list_installations(), *self._list_calibrations(), *self._list_detectors()]
         return sorted(changes, key=lambda change: (change.at, change.sentence))
@@ -281,25 +281,27 @@ class ReportDocument:
         share = self.share(valid, sum(known))
         return self.texts["capture_of"].format(share=share, valid=self.count(valid), expected=self.count(sum(known)))
 
-    def _list_installations(self) -> Iterator[Change]:
+    def _list_installations(self) -> Iterator[NetworkChange]:
         for row in self.contents.installations:
             station = self.contents.registry.stations[row.station].name
             if self._is_inside(row.since):
-                yield Change(at=row.since, sentence=self.texts["installed"].format(node=row.node, station=station))
+                yield NetworkChange(
+                    at=row.since, sentence=self.texts["installed"].format(node=row.node, station=station)
+                )
             if row.until is not None and self._is_inside(row.until):
-                yield Change(at=row.until, sentence=self.texts["removed"].format(node=row.node, station=station))
+                yield NetworkChange(at=row.until, sentence=self.texts["removed"].format(node=row.node, station=station))
 
-    def _list_calibrations(self) -> Iterator[Change]:
+    def _list_calibrations(self) -> Iterator[NetworkChange]:
         for version in self.contents.calibrations:
             text = self.texts["calibrated"].format(
                 node=version.node, property=self.formats.name_of(version.observed_property), version=version.version
             )
-            yield Change(at=version.valid_from, sentence=f"{text} {version.source}" if self.is_full else text)
+            yield NetworkChange(at=version.valid_from, sentence=f"{text} {version.source}" if self.is_full else text)
 
-    def _list_detectors(self) -> Iterator[Change]:
+    def _list_detectors(self) -> Iterator[NetworkChange]:
         for use in self.contents.detectors:
             if use.since is not None and self._is_inside(use.since):
-                yield Change(at=use.since, sentence=self.texts["detector"].format(name=use.name))
+                yield NetworkChange(at=use.since, sentence=self.texts["detector"].format(name=use.name))
 
     def _is_inside(self, at: datetime) -> bool:
         return self.contents.start <= at < self.contents.end
@@ -313,5 +315,5 @@ class ReportDocument:
         return legal_date(datetime.fromisoformat(text), self.contents.area.time_zone)
 
 
-def _overlaps(span: Installation, day: Day) -> bool:
+def _overlaps(span: NodePlacement, day: Day) -> bool:
     return span.since < day.end and (span.until is None or span.until > day.start)

@@ -14,7 +14,7 @@ from gateway.documents.snapshot import Snapshot
 from gateway.export.selection import Averaging, MeanRow
 from gateway.model.legal_day import next_day
 from gateway.model.properties import PROPERTIES, order_of_property
-from gateway.reports.contents import Answer, DetectorUse, Installation, KnownSource, ReportContents
+from gateway.reports.contents import Answer, DetectorUse, NodePlacement, ReportContents, StatedSource
 from gateway.reports.errors import ReportError
 from gateway.reports.request import ReportPublisher, ReportRequest
 from gateway.reports.statistics import Day
@@ -45,9 +45,9 @@ async def load_contents(
         registry=registry,
         plumes=plumes,
         answers=await snapshot.fetch(Answer, "select_report_acknowledgements", ids),
-        known_sources=await snapshot.fetch(KnownSource, "select_report_known_sources", ids),
+        known_sources=await snapshot.fetch(StatedSource, "select_report_known_sources", ids),
         means=await _load_means(snapshot, registry, area, days),
-        installations=await snapshot.fetch(Installation, "select_report_installations", {"area": area.id}),
+        installations=await snapshot.fetch(NodePlacement, "select_report_installations", {"area": area.id}),
         detectors=await snapshot.fetch(DetectorUse, "select_report_detectors", {"area": area.id, **span}),
     )
 

@@ -19,7 +19,7 @@ from gateway.api.http.headers import COMMON_HEADERS
 from gateway.api.http.parameters import ItemId
 from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing
 from gateway.api.reports.maker import ReportFile
-from gateway.api.reports.service import ReportRequest, find_reports, list_months
+from gateway.api.reports.service import MonthRequest, find_reports, list_months
 from gateway.model.texts import texts_of
 
 router = APIRouter()
@@ -61,7 +61,7 @@ async def show_report(view: ViewDependency, id_: ItemId, name: str, audience: Au
     is_full = audience == "authority"
     if is_full:
         await require_scope(view.request, _SCOPE, f"report {id_} {name}", id_)
-    request = ReportRequest(
+    request = MonthRequest(
         area=id_, month=month, language=view.language, is_full=is_full, is_pdf=matched[2] is not None
     )
     try:

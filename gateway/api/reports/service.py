@@ -25,7 +25,7 @@ _MAX_CACHED_BYTES = 32 << 20
 _MAX_WAITING = 6  # requests for reports that are not in the cache, at once
 
 
-class ReportRequest(Struct, frozen=True, kw_only=True):
+class MonthRequest(Struct, frozen=True, kw_only=True):
     """A report of one month; `is_full`: for the authority."""
 
     area: str
@@ -45,14 +45,14 @@ class ReportService:
 
     def __init__(self, maker: ReportMaker) -> None:
         self._maker, self._waiting = maker, 0
-        self._cache: OrderedDict[ReportRequest, tuple[float, ReportFile]] = OrderedDict()
+        self._cache: OrderedDict[MonthRequest, tuple[float, ReportFile]] = OrderedDict()
 
     @property
     def makes_pdf(self) -> bool:
         """Whether there are PDFs."""
         return self._maker.makes_pdf
 
-    async def make(self, request: ReportRequest) -> ReportFile:
+    async def make(self, request: MonthRequest) -> ReportFile:
         """Return the report. Raises HTTPException 503 if too many wait, or with the reason if it cannot be made."""
         at, file = self._cache.get(request, (0.0, None))
         if file is not None and time.monotonic() - at < _CACHE_SECONDS:
@@ -81,7 +81,7 @@ class ReportService:
         """End the maker."""
         await self._maker.aclose()
 
-    def _store(self, request: ReportRequest, file: ReportFile) -> None:
+    def _store(self, request: MonthRequest, file: ReportFile) -> None:
         """Cache a public report; the full ones show answers of a minute ago."""
         if request.is_full:
             return
