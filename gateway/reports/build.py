@@ -25,7 +25,7 @@ _TEMPLATES = load_templates(_FOLDER)
 _CSS = Markup((_FOLDER / "report.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
 _SEVERITIES = ("minor", "moderate", "severe", "extreme")
 _IDENTIFIER_LENGTH = 16  # hexadecimal digits: enough that two versions of a report differ
-_PLACEHOLDER = "0" * _IDENTIFIER_LENGTH
+_PLACEHOLDER = "identifier-of-this-report"  # until the document is hashed
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -56,13 +56,13 @@ async def build_report(
 def render_report(contents: ReportContents, publisher: ReportPublisher) -> Report:
     """Write the document. Its identifier is the hash of the document itself, without the identifier. Pure."""
     request = contents.request
-    html = _render(contents, publisher, _PLACEHOLDER)
+    html = _render(contents, publisher)
     identifier = hashlib.sha256(html.encode()).hexdigest()[:_IDENTIFIER_LENGTH]
     stem = f"piekwacht-{request.area}-{request.start}-{request.end}-{request.audience.value}-{request.language}"
-    return Report(file_stem=stem, html=_render(contents, publisher, identifier), as_of=contents.as_of)
+    return Report(file_stem=stem, html=html.replace(_PLACEHOLDER, identifier), as_of=contents.as_of)
 
 
-def _render(contents: ReportContents, publisher: ReportPublisher, identifier: str) -> str:
+def _render(contents: ReportContents, publisher: ReportPublisher) -> str:
     formats = Formats(language=contents.request.language, now=contents.as_of, registry=contents.registry)
     public_url = publisher.public_url.rstrip("/")
     return _TEMPLATES.get_template("report.html").render(
@@ -76,7 +76,7 @@ def _render(contents: ReportContents, publisher: ReportPublisher, identifier: st
         operator=publisher.operator,
         version=version("piekwacht"),
         created=format_instant(contents.as_of),
-        identifier=identifier,
+        identifier=_PLACEHOLDER,
         css=DOCUMENT_CSS,
         own_css=_CSS,
     )

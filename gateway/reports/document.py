@@ -1,6 +1,6 @@
 """Figures and sentences of a report, from what was read. Pure: the same contents give the same document."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -107,7 +107,7 @@ class ReportDocument:
             for stream, days, rows in self._parts
         ]
 
-    @property
+    @cached_property
     def levels(self) -> Sequence[LevelFigures]:
         """Every published level of a datastream with complete days."""
         return [
@@ -214,7 +214,11 @@ class ReportDocument:
 
     def source_number(self, stream: DatastreamRow) -> int:
         """Number of the source of a datastream in `sources`."""
-        return 3 + [figures.stream.id for figures in self.streams].index(stream.id)
+        return self._source_numbers[stream.id]
+
+    @cached_property
+    def _source_numbers(self) -> Mapping[int, int]:
+        return {figures.stream.id: number for number, figures in enumerate(self.streams, start=3)}
 
     def day(self, day: date) -> str:
         """A date with the name of its month."""

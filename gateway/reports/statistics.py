@@ -100,7 +100,13 @@ def summarise_days(days: Sequence[Day], rows: Sequence[MeanRow]) -> Capture:
 
 
 def count_expected(days: Sequence[Day], rows: Sequence[MeanRow]) -> int | None:
-    """Return the expected readings of all days; a day without any has the usual rate of the others.
+    """Return the expected readings of all days, as `list_expected` has them; None if that is unknown."""
+    expected = list_expected(days, rows)
+    return None if expected is None else sum(expected)
+
+
+def list_expected(days: Sequence[Day], rows: Sequence[MeanRow]) -> list[int] | None:
+    """Return the expected readings of each day; a day without any has the usual rate of the others.
 
     None if the rate of no day is known.
     """
@@ -109,7 +115,7 @@ def count_expected(days: Sequence[Day], rows: Sequence[MeanRow]) -> int | None:
     if not rates:
         return None
     rate = median(rates)
-    return sum(expected.get(day.start) or round(rate * (day.end - day.start).total_seconds()) for day in days)
+    return [expected.get(day.start) or round(rate * (day.end - day.start).total_seconds()) for day in days]
 
 
 def _weigh_means(rows: Sequence[MeanRow]) -> float:

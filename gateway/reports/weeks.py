@@ -9,7 +9,7 @@ from msgspec import Struct
 from gateway.api.schemas.plumes import Plume
 from gateway.export.selection import MeanRow
 from gateway.model.legal_day import legal_date
-from gateway.reports.statistics import Day, count_expected
+from gateway.reports.statistics import Day, list_expected
 
 
 class Week(Struct, frozen=True, kw_only=True):
@@ -51,18 +51,34 @@ def group_by_week(
     for plume in plumes:
         onset = legal_date(datetime.fromisoformat(plume.onset), time_zone)
         plumes_by_week.setdefault(_monday(onset), []).append(plume)
+    counts = _count_by_day(streams)
     return [
-        _build_week(week_days, plumes_by_week.get(monday, []), streams) for monday, week_days in sorted(weeks.items())
+        _build_week(week_days, plumes_by_week.get(monday, []), counts) for monday, week_days in sorted(weeks.items())
     ]
 
 
-def _build_week(
-    days: Sequence[Day], plumes: Sequence[Plume], streams: Sequence[tuple[Sequence[Day], Sequence[MeanRow]]]
-) -> Week:
+class _DayCounts(Struct, frozen=True, kw_only=True):
+    """Readings of all datastreams by the begin of the day; `is_known`: it is known of each how many are expected."""
+
+    valid: Mapping[datetime, int]
+    expected: Mapping[datetime, int]
+    is_known: bool
+
+
+def _count_by_day(streams: Sequence[tuple[Sequence[Day], Sequence[MeanRow]]]) -> _DayCounts:
+    valid, expected, is_known = Counter[datetime](), Counter[datetime](), bool(streams)
+    for stream_days, rows in streams:
+        for row in rows:
+            valid[row.start] += row.valid_count
+        numbers = list_expected(stream_days, rows)
+        is_known = is_known and numbers is not None
+        for day, number in zip(stream_days, numbers or (), strict=False):
+            expected[day.start] += number
+    return _DayCounts(valid=valid, expected=expected, is_known=is_known)
+
+
+def _build_week(days: Sequence[Day], plumes: Sequence[Plume], counts: _DayCounts) -> Week:
     counted = [plume for plume in plumes if plume.state != "voided"]
-    start, end = days[0].start, days[-1].end
-    expected = [_count_expected_between(stream_days, rows, start, end) for stream_days, rows in streams]
-    known = [number for number in expected if number is not None]
     return Week(
         number=days[0].date.isocalendar().week,
         first=days[0].date,
@@ -70,19 +86,9 @@ def _build_week(
         severities=Counter(plume.severity for plume in counted),
         acknowledged=sum(plume.acknowledged_at is not None for plume in counted),
         voided=len(plumes) - len(counted),
-        valid=sum(row.valid_count for _, rows in streams for row in rows if start <= row.start < end),
-        expected=sum(known) if known and len(known) == len(expected) else None,
+        valid=sum(counts.valid.get(day.start, 0) for day in days),
+        expected=sum(counts.expected.get(day.start, 0) for day in days) if counts.is_known else None,
     )
-
-
-def _count_expected_between(days: Sequence[Day], rows: Sequence[MeanRow], start: datetime, end: datetime) -> int | None:
-    """The expected readings of the days in [start, end): the usual rate is that of the whole period."""
-    part = [day for day in days if start <= day.start < end]
-    total = count_expected(days, rows)
-    if total is None:
-        return None
-    rest = [day for day in days if not start <= day.start < end]
-    return total - (count_expected(rest, rows) or 0) if part else 0
 
 
 def _monday(day: date) -> date:
