@@ -152,7 +152,8 @@ class ReportDocument:
         severe = sum(plume.severity in {"severe", "extreme"} for plume in self.counted)
         yield texts["plumes"].format(count=len(self.counted), severe=severe)
         acknowledged = sum(plume.acknowledged_at is not None for plume in self.counted)
-        yield texts["acknowledged_of"].format(count=acknowledged, all=len(self.counted))
+        if self.counted:
+            yield texts["acknowledged_of"].format(count=acknowledged, all=len(self.counted))
         if self.voided:
             yield texts["voided_of"].format(count=len(self.voided))
         yield self._describe_capture()
@@ -277,6 +278,8 @@ class ReportDocument:
         return f"{figures.station}, {self.formats.name_of(figures.stream.observed_property)}, {figures.stream.node}"
 
     def _describe_capture(self) -> str:
+        if not self.streams:
+            return self.texts["no_streams"]
         valid = sum(figures.capture.valid for figures in self.streams)
         expected = [figures.capture.expected for figures in self.streams]
         known = [number for number in expected if number is not None]

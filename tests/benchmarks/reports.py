@@ -1,9 +1,9 @@
-"""What the figures and the page of a report cost. Run as a module.
+"""Costs of the figures and of the page of a report. Run as a module.
 
 python -m tests.benchmarks.reports [STATIONS]
 
-A year of day means of two properties at so many stations (1,000), without a database: first capture, levels and days at
-or above published levels of each, then the whole document as HTML, with 500 plumes. Processor time beside the duration.
+A year of day means of two properties at so many stations (1,000), without a database. First capture, levels and days at
+or above published levels of each, then the whole document as HTML, with 500 plumes.
 """
 
 import random

@@ -44,6 +44,8 @@ async def test_everybody_reads_the_public_version_and_inspectors_of_the_area_the
         public = await api.get(PAGE)
         assert public.status_code == 200, public.text
         assert "Dit is de openbare versie" in public.text
+        assert "In dit gebied stond in deze periode geen sensor die pieken meet." in public.text
+        assert "0 van" not in public.text
         (style,) = re.findall(r"<style>(.*?)</style>", public.text, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         assert f"style-src 'self' 'sha256-{digest}';" in public.headers["content-security-policy"]
