@@ -24,6 +24,7 @@ from alerting.delivery.settings import (
     ZakenSettings,
 )
 from alerting.errors import SettingsError
+from alerting.message.health import HealthAdvice
 from alerting.vocabulary import Language
 
 ChannelSettings = (
@@ -54,6 +55,7 @@ class ReceiverSettings(Struct, frozen=True, kw_only=True):
     zaken         Zaken APIs
     notificaties  Notificaties APIs
     apprise       services of apprise
+    health        health advice by severity, in its mails, cases and services of apprise
     """
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -66,6 +68,7 @@ class ReceiverSettings(Struct, frozen=True, kw_only=True):
     zaken: list[ZakenSettings] = []
     notificaties: list[NotificatiesSettings] = []
     apprise: list[AppriseSettings] = []
+    health: HealthAdvice | None = None
 
     def __post_init__(self) -> None:
         if len(self.name) > MAX_RECEIVER_NAME:

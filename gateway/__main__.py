@@ -42,6 +42,7 @@ _COMMANDS = (
     ("adapter", "read a sample of a foreign sensor's message", "gateway.cli.adapter"),
     ("export", "write a station's readings as CSV or Parquet", "gateway.cli.export"),
     ("dossier", "write all that is known of an event or a period to one file", "gateway.cli.dossier"),
+    ("report", "write what happened in an area over a period, as PDF or HTML", "gateway.cli.report"),
     ("bench", "measure the speed of this machine", "gateway.bench.command"),
     ("shadow", "compare the events of a shadow detector with the live ones", "gateway.cli.shadow"),
     (

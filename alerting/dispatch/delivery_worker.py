@@ -21,6 +21,7 @@ from alerting.dispatch.deliver import deliver
 from alerting.dispatch.outbox import OutboxLease
 from alerting.errors import one_line
 from alerting.log import get_logger
+from alerting.message.health import describe_advice
 from alerting.message.notification import Notification
 from alerting.message.plume import PlumeSummary
 from alerting.message.time_series import TimeSeries, TimeSeriesPoint, select_window
@@ -114,6 +115,7 @@ async def _build_notification(
         original=original,
         plume=None if summary is None else json.decode(summary, type=PlumeSummary),
         also_told=tuple(also_told),
+        health=describe_advice(receiver.health, alert, receiver.language),
     )
 
 

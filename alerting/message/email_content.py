@@ -116,6 +116,7 @@ def _template_values(notification: Notification, public_url: str) -> dict[str, o
         "also_told": ", ".join(notification.also_told),
         "original": _format_beside(original.sent_at, alert.onset, language) if original else None,
         "is_worse": _is_worse_than_original(notification),
+        "health": notification.health,
     }
 
 

@@ -34,6 +34,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     time_series: the values around the peak that were stored at the time of the attempt.
     original: the notification that this one corrects or ends.
     plume: the whole plume, once it is over. also_told: the other receivers that were notified of the event.
+    health: the receiver's health advice about the alert, with its source.
     """
 
     alert: Alert
@@ -47,6 +48,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     original: OriginalNotification | None = None
     plume: PlumeSummary | None = None
     also_told: tuple[str, ...] = ()
+    health: str | None = None
 
 
 def hash_content(content: bytes) -> bytes:

@@ -126,7 +126,8 @@ class Accounts:
         self._connections = asyncio.Semaphore(_MAX_CONNECTIONS)
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[psycopg.AsyncConnection]:
+    async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection]:
+        """A transaction on a separate connection; at most eight at once. Raises psycopg.OperationalError."""
         async with (
             self._connections,
             await psycopg.AsyncConnection.connect(
@@ -136,7 +137,10 @@ class Accounts:
             yield connection
 
     async def put_account(self, name: str, role: Role, areas: Iterable[str], password: str | None) -> str | None:
-        """Create or change an account; return the secret of its second factor if it has a password."""
+        """Create or change an account; return the secret of its second factor if it has a password.
+
+        A new password removes the account's passkeys: a person who knew the former one may have added one.
+        """
         totp = credentials.new_totp_secret() if password is not None else None
         values = {
             "name": name,
@@ -145,14 +149,16 @@ class Accounts:
             "password_hash": credentials.hash_password(password) if password is not None else None,
             "totp_secret": totp,
         }
-        async with self._transaction() as tx:
+        async with self.transaction() as tx:
             await tx.execute(_QUERIES["put_account"], values)
             await tx.execute(_QUERIES["end_sessions"], {"name": name})
+            if password is not None:
+                await tx.execute(_QUERIES["remove_passkeys_of"], {"name": name})
         return totp
 
     async def disable_account(self, name: str) -> bool:
         """Disable an account with its sessions and keys; False if there is no such enabled account."""
-        async with self._transaction() as tx:
+        async with self.transaction() as tx:
             result = await tx.execute(_QUERIES["disable_account"], {"name": name})
             await tx.execute(_QUERIES["end_sessions"], {"name": name})
             return result.rowcount > 0
@@ -161,7 +167,7 @@ class Accounts:
         """Return the account of this name, disabled or not; None also for a text that cannot be a name."""
         if not _ACCOUNT_NAME.fullmatch(name):
             return None
-        async with self._transaction() as tx:
+        async with self.transaction() as tx:
             cursor = tx.cursor(row_factory=kwargs_row(_build_account))
             return await (await cursor.execute(_QUERIES["select_account"], {"name": name})).fetchone()
 
@@ -179,10 +185,10 @@ class Accounts:
         refusal = check_password(account, password_matches=password_matches)
         if account is None or refusal is not None:
             return refusal or SignInOutcome.UNKNOWN, None
-        async with self._transaction() as tx:
+        async with self.transaction() as tx:
             outcome = await _judge_code(tx, account, code)
             signed_in = outcome is SignInOutcome.SIGNED_IN
-            return outcome, await _begin_session(tx, name, session_seconds) if signed_in else None
+            return outcome, await begin_session(tx, name, session_seconds) if signed_in else None
 
     async def sign_in_as(self, name: str, session_seconds: float) -> tuple[SignInOutcome, str | None]:
         """Sign in a person whom the provider authenticated; the account must exist already."""
@@ -191,12 +197,12 @@ class Accounts:
             return SignInOutcome.UNKNOWN, None
         if account.disabled_at is not None:
             return SignInOutcome.DISABLED, None
-        async with self._transaction() as tx:
-            return SignInOutcome.SIGNED_IN, await _begin_session(tx, name, session_seconds)
+        async with self.transaction() as tx:
+            return SignInOutcome.SIGNED_IN, await begin_session(tx, name, session_seconds)
 
     async def find_by_session(self, token: str) -> Identity | None:
         """Return the identity of a valid session, or None."""
-        async with self._transaction() as tx:
+        async with self.transaction() as tx:
             cursor = tx.cursor(row_factory=class_row(_SessionAccount))
             values = {"token": credentials.hash_token(token)}
             account = await (await cursor.execute(_QUERIES["select_session_account"], values)).fetchone()
@@ -204,7 +210,7 @@ class Accounts:
 
     async def end_session(self, token: str) -> None:
         """Delete a session."""
-        async with self._transaction() as tx:
+        async with self.transaction() as tx:
             await tx.execute(_QUERIES["end_session"], {"token": credentials.hash_token(token)})
 
     async def put_key(
@@ -221,13 +227,13 @@ class Accounts:
             "purpose": purpose,
             "days": days,
         }
-        async with self._transaction() as tx:
+        async with self.transaction() as tx:
             await tx.execute(_QUERIES["put_key"], values)
         return key
 
     async def revoke_key(self, id_: str) -> bool:
         """Revoke a key; False if there is no such valid key."""
-        async with self._transaction() as tx:
+        async with self.transaction() as tx:
             return (await tx.execute(_QUERIES["revoke_key"], {"id": id_})).rowcount > 0
 
     async def find_by_key(self, text: str) -> Identity | None:
@@ -235,7 +241,7 @@ class Accounts:
         key = credentials.parse_api_key(text)
         if key is None:
             return None
-        async with self._transaction() as tx:
+        async with self.transaction() as tx:
             cursor = tx.cursor(row_factory=class_row(_KeyRow))
             row = await (await cursor.execute(_QUERIES["select_key"], {"id": key.id})).fetchone()
         if row is None or not hmac.compare_digest(row.secret_sha256, credentials.hash_token(key.secret)):
@@ -248,7 +254,7 @@ class Accounts:
         """Record in the audit log who did what."""
         who, audited = _to_printable(actor)[:128], _to_printable(object_)[:256]
         values = {"who": who, "action": action, "object": audited, "address": address, "outcome": outcome}
-        async with self._transaction() as tx:
+        async with self.transaction() as tx:
             await tx.execute(_QUERIES["insert_audit"], values)
 
     async def list_accounts(self) -> list[AccountListing]:
@@ -269,7 +275,7 @@ class Accounts:
         return locations[0] if locations else None
 
     async def _fetch_all(self, kind: type[T], query: str, values: Mapping[str, object]) -> list[T]:
-        async with self._transaction() as tx:
+        async with self.transaction() as tx:
             return await (await tx.cursor(row_factory=class_row(kind)).execute(_QUERIES[query], values)).fetchall()
 
 
@@ -288,7 +294,8 @@ async def _judge_code(tx: psycopg.AsyncConnection, account: Account, code: str) 
     return SignInOutcome.SIGNED_IN
 
 
-async def _begin_session(tx: psycopg.AsyncConnection, name: str, session_seconds: float) -> str:
+async def begin_session(tx: psycopg.AsyncConnection, name: str, session_seconds: float) -> str:
+    """Store a session of an account in the caller's transaction; return its token."""
     token = credentials.new_session_token()
     await tx.execute(_QUERIES["delete_expired_sessions"])
     values = {"token": credentials.hash_token(token), "name": name, "seconds": session_seconds}

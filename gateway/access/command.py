@@ -15,6 +15,7 @@ from edge_agent.configuration import ConfigurationError
 from gateway.access.accounts import Accounts
 from gateway.access.credentials import WeakPasswordError, totp_uri
 from gateway.access.identity import EVERY_AREA, Role, Scope
+from gateway.access.passkey_store import PasskeyStore
 from gateway.errors import GatewayError, StartError, database_unavailable
 
 _MAX_KEY_DAYS = 366
@@ -48,8 +49,12 @@ def add_actions(parser: argparse.ArgumentParser) -> None:
     key.add_argument("--days", type=int, default=90, help=f"days that the key is valid (90), at most {_MAX_KEY_DAYS}")
     revoke = add_action("revoke-key", _revoke_key, "revoke a key")
     revoke.add_argument("id", help="middle part of the key, as `list` prints it")
-    list_ = add_action("list", _print_accounts, "print accounts and keys")
-    list_.add_argument("--json", action="store_true", help="print them as a JSON object: `accounts`, `keys`")
+    remove = add_action("remove-passkey", _remove_passkey, "remove a passkey, such as one of a lost device")
+    remove.add_argument("id", help="id of the passkey, as `list` prints it")
+    list_ = add_action("list", _print_accounts, "print accounts, keys and passkeys")
+    list_.add_argument(
+        "--json", action="store_true", help="print them as a JSON object: `accounts`, `keys`, `passkeys`"
+    )
     audit = add_action("audit", _print_audit, "print the audit log, newest first")
     audit.add_argument("--limit", type=int, default=50, help="number of entries (50)")
     audit.add_argument("--json", action="store_true", help="print the entries as a JSON list")
@@ -115,10 +120,18 @@ async def _revoke_key(args: argparse.Namespace, accounts: Accounts) -> None:
     print(f"{args.id} is revoked")
 
 
+async def _remove_passkey(args: argparse.Namespace, accounts: Accounts) -> None:
+    if not await PasskeyStore(accounts).remove(args.id, None):
+        raise GatewayError(f"there is no passkey {args.id!r}; `piekwacht access list` prints them")
+    await _record_audit(accounts, "remove passkey", f"passkey {args.id}")
+    print(f"{args.id} is removed")
+
+
 async def _print_accounts(args: argparse.Namespace, accounts: Accounts) -> None:
     rows, keys = await accounts.list_accounts(), await accounts.list_keys()
+    passkeys = await PasskeyStore(accounts).list_all()
     if args.json:
-        print(msgspec.json.encode({"accounts": rows, "keys": keys}).decode())
+        print(msgspec.json.encode({"accounts": rows, "keys": keys, "passkeys": passkeys}).decode())
         return
     if not rows:
         print("no account exists; `piekwacht access add` creates one")
@@ -126,6 +139,11 @@ async def _print_accounts(args: argparse.Namespace, accounts: Accounts) -> None:
         sign_in_method = "password and code" if account.has_password and account.has_totp else "provider"
         state = f"disabled {_format_time(account.disabled_at)}" if account.disabled_at else sign_in_method
         print(f"{account.name}  {account.role}  {','.join(account.areas)}  {state}")
+    for passkey in passkeys:
+        used = f"used {_format_time(passkey.last_used_at)}" if passkey.last_used_at else "never used"
+        print(
+            f"passkey {passkey.id}  {passkey.account}  added {_format_time(passkey.created_at)}  {used}  {passkey.name}"
+        )
     for key in keys:
         state = f"revoked {_format_time(key.revoked_at)}" if key.revoked_at else f"until {_format_time(key.expires_at)}"
         print(f"key {key.id}  {key.account}  {','.join(key.scopes)}  {','.join(key.areas)}  {state}  {key.purpose}")

@@ -93,6 +93,11 @@ def new_api_key() -> ApiKey:
     return ApiKey(id=secrets.token_hex(6), secret=secrets.token_hex(24))
 
 
+def new_passkey_id() -> str:
+    """Create the id of a passkey, which is shown; its secret never leaves the person's device."""
+    return secrets.token_hex(6)
+
+
 def parse_api_key(text: str) -> ApiKey | None:
     """Parse a key as programs send it; None if it has another form."""
     parts = text.split("_")

@@ -5,11 +5,16 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 
 from gateway.access.accounts import Accounts
+from gateway.access.attempt_delays import SignInLimit
 from gateway.access.authentication import Authenticator
 from gateway.access.identity_provider import IdentityProvider
 from gateway.access.middleware import AccessMiddleware
+from gateway.access.passkey_check import find_passkey_site
+from gateway.access.passkey_routes import PasskeyRoutes
+from gateway.access.passkey_store import PasskeyStore
 from gateway.access.rate_limit import AnonymousLimit
 from gateway.access.routes import AccountRoutes
+from gateway.access.session_cookie import SessionCookie
 from gateway.access.settings import AccessSettings, OidcSettings
 
 
@@ -22,17 +27,19 @@ def install_access(
     secure = public_url.startswith("https:")
     cookie = "__Host-piekwacht" if secure else "piekwacht"
     provider = _install_provider(app, settings.oidc, secure=secure) if settings.oidc else None
+    session_cookie = SessionCookie(
+        accounts, authenticator, name=cookie, is_secure=secure, seconds=settings.session_seconds
+    )
+    limit, site = SignInLimit(), find_passkey_site(public_url)
+    passkeys = PasskeyStore(accounts) if site is not None else None
     account_routes = AccountRoutes(
-        accounts,
-        authenticator,
-        provider,
-        cookie=cookie,
-        public_url=public_url,
-        session_seconds=settings.session_seconds,
+        accounts, provider, passkeys, cookie=session_cookie, public_url=public_url, limit=limit
     )
     anonymous_limit = AnonymousLimit(settings.requests_per_minute, proxies)
     app.state.accounts, app.state.anonymous_limit = accounts, anonymous_limit
     app.include_router(account_routes.router())
+    if site is not None and passkeys is not None:
+        app.include_router(PasskeyRoutes(accounts, passkeys, site, cookie=session_cookie, limit=limit).router())
     app.add_middleware(
         AccessMiddleware,
         settings=settings,

@@ -21,6 +21,9 @@ UPDATE access.account SET disabled_at = now() WHERE name = %(name)s AND disabled
 -- name: end_sessions
 DELETE FROM access.session WHERE account = %(name)s;
 
+-- name: remove_passkeys_of
+UPDATE access.passkey SET removed_at = now() WHERE account = %(name)s AND removed_at IS NULL;
+
 -- name: take_code_attempt
 -- Counts before the code is judged. The row stays locked until the transaction ends, so no two codes share a count.
 UPDATE access.account

@@ -1,35 +1,37 @@
 """Routes for signing in and out, and for the exact location of a station, which is not public."""
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-import psycopg
 from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from alerting.errors import one_line
 from alerting.log import get_logger
+from alerting.vocabulary import LOCAL_TIMEZONE
 from gateway.access.accounts import Accounts, SignInOutcome
 from gateway.access.attempt_delays import SignInLimit
-from gateway.access.authentication import Authenticator, credential_from_headers
 from gateway.access.authorization import identity_of, require_scope
+from gateway.access.database_errors import await_database
 from gateway.access.identity import Scope
 from gateway.access.identity_provider import IdentityProvider, IdentityProviderError, UnverifiedAddressError
+from gateway.access.passkey_store import PasskeyListing, PasskeyStore
 from gateway.access.password_worker import BUSY_SECONDS, WorkerBusyError
 from gateway.access.rate_limit import rate_limit_key
+from gateway.access.session_cookie import SessionCookie
 from gateway.access.telemetry import SIGN_INS
 
-T = TypeVar("T")
-
 _LOG = get_logger("gateway.access")
-_ACCOUNT_TEMPLATE = Environment(
+_TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")),
     autoescape=select_autoescape(["html"]),
     undefined=StrictUndefined,
-).get_template("account.html")
+)
+_TEMPLATES.filters["date"] = lambda at: f"{at.astimezone(LOCAL_TIMEZONE):%d-%m-%Y}"
+_ACCOUNT_TEMPLATE = _TEMPLATES.get_template("account.html")
 _ROLE_NAMES = {"resident": "bewoner", "inspector": "inspecteur", "operator": "beheerder", "admin": "hoofdbeheerder"}
 _WRONG_CREDENTIALS = "Naam, wachtwoord of code klopt niet. Na vijf pogingen moet u steeds langer wachten."
 _TOO_MANY = "Er is te vaak geprobeerd om in te loggen. Probeer het opnieuw over {seconds} seconden."
@@ -45,16 +47,16 @@ class AccountRoutes:
     def __init__(
         self,
         accounts: Accounts,
-        authenticator: Authenticator,
         provider: IdentityProvider | None,
+        passkeys: PasskeyStore | None,
         *,
-        cookie: str,
+        cookie: SessionCookie,
         public_url: str,
-        session_seconds: float,
+        limit: SignInLimit,
     ) -> None:
-        self._accounts, self._authenticator, self._provider = accounts, authenticator, provider
-        self._cookie, self._url, self._session_seconds = cookie, public_url.rstrip("/"), session_seconds
-        self._limit = SignInLimit()
+        self._accounts, self._provider = accounts, provider
+        self._cookie, self._url, self._limit = cookie, public_url.rstrip("/"), limit
+        self._passkeys = passkeys
 
     def router(self) -> APIRouter:
         """Return all routes; the public API description leaves them out."""
@@ -71,7 +73,11 @@ class AccountRoutes:
 
     async def show_account(self, request: Request) -> HTMLResponse:
         """Show the account page: the identity, or the sign-in form."""
-        return self._render_page(request)
+        identity = identity_of(request)
+        if identity is None or self._passkeys is None or identity.key_id is not None:
+            return self._render_page(request)
+        listings = await await_database(self._passkeys.list_of(identity.name))
+        return self._render_page(request, listings=listings)
 
     async def sign_in(
         self,
@@ -87,8 +93,8 @@ class AccountRoutes:
                 wait = self._limit.take_attempt(client, account_name, time.monotonic())
                 if wait:
                     return self._refuse_attempt(request, wait)
-                outcome, token = await _await_database(
-                    self._accounts.sign_in(account_name, password, code, self._session_seconds)
+                outcome, token = await await_database(
+                    self._accounts.sign_in(account_name, password, code, self._cookie.seconds)
                 )
         except WorkerBusyError:
             return self._refuse_attempt(request, BUSY_SECONDS)
@@ -98,9 +104,9 @@ class AccountRoutes:
 
     async def sign_out(self, request: Request) -> Response:
         """End the session in the cache and in the database."""
-        await self._end_session(request)
+        await await_database(self._cookie.end_session(request))
         response = RedirectResponse("/account", 303)
-        response.delete_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="lax")
+        self._cookie.delete(response)
         return response
 
     async def redirect_to_provider(self, request: Request) -> Response:
@@ -124,7 +130,7 @@ class AccountRoutes:
             SIGN_INS.labels("not_vouched").inc()
             notice = _UNVERIFIED_ADDRESS if isinstance(error, UnverifiedAddressError) else _PROVIDER_FAILED
             return self._render_page(request, notice=notice, status=403)
-        outcome, token = await _await_database(self._accounts.sign_in_as(name, self._session_seconds))
+        outcome, token = await await_database(self._accounts.sign_in_as(name, self._cookie.seconds))
         return await self._sign_in_response(request, name, outcome, token, _PROVIDER_FAILED)
 
     async def show_identity(self, request: Request) -> dict[str, object]:
@@ -141,45 +147,45 @@ class AccountRoutes:
 
     async def show_exact_location(self, request: Request, id: str) -> dict[str, object]:  # noqa: A002 - the name in the path
         """Return the exact location of a station. Addresses of homes are personal data: every request is audited."""
-        location = await _await_database(self._accounts.find_exact_location(id))
+        location = await await_database(self._accounts.find_exact_location(id))
         await require_scope(request, Scope.READ_EXACT_LOCATION, f"station {id}", location.area if location else None)
         if location is None:
             raise HTTPException(404, f"there is no station {id[:80]!r}")
         return {"station": id, "latitude": location.latitude, "longitude": location.longitude}
-
-    @property
-    def _secure(self) -> bool:
-        return self._url.startswith("https:")
 
     async def _sign_in_response(
         self, request: Request, name: str, outcome: SignInOutcome, token: str | None, refusal: str
     ) -> Response:
         address = getattr(request.state, "address", "")
         SIGN_INS.labels(outcome.value).inc()
-        await _await_database(self._accounts.record_audit(name, "sign-in", "", address=address, outcome=outcome.value))
+        await await_database(self._accounts.record_audit(name, "sign-in", "", address=address, outcome=outcome.value))
         if token is None:
             return self._render_page(request, notice=refusal, status=403)
-        await self._end_session(request)  # an earlier session of this browser ends; its id is never used again
+        # an earlier session of this browser ends; its id is never used again
+        await await_database(self._cookie.end_session(request))
         response = RedirectResponse("/account", 303)
-        response.set_cookie(
-            self._cookie,
-            token,
-            int(self._session_seconds),
-            path="/",
-            secure=self._secure,
-            httponly=True,
-            samesite="lax",
-        )
+        self._cookie.set(response, token)
         return response
 
-    def _render_page(self, request: Request, *, notice: str = "", status: int = 200) -> HTMLResponse:
-        identity, provider = identity_of(request), self._provider is not None
-        return HTMLResponse(
-            _ACCOUNT_TEMPLATE.render(
-                identity=identity, notice=notice, provider=provider, roles=_ROLE_NAMES, answers=Scope.ANSWER_ALERTS
-            ),
-            status,
+    def _render_page(
+        self,
+        request: Request,
+        *,
+        notice: str = "",
+        status: int = 200,
+        listings: Sequence[PasskeyListing] | None = None,
+    ) -> HTMLResponse:
+        page = _ACCOUNT_TEMPLATE.render(
+            identity=identity_of(request),
+            notice=notice,
+            provider=self._provider is not None,
+            roles=_ROLE_NAMES,
+            answers=Scope.ANSWER_ALERTS,
+            has_passkeys=self._passkeys is not None,
+            listings=listings,
+            site=self._url,
         )
+        return HTMLResponse(page, status)
 
     def _refuse_attempt(self, request: Request, wait: float) -> HTMLResponse:
         """Answer 429. It is counted but not audited: a flood must not fill the audit log."""
@@ -188,16 +194,3 @@ class AccountRoutes:
         response = self._render_page(request, notice=_TOO_MANY.format(seconds=seconds), status=429)
         response.headers["Retry-After"] = seconds
         return response
-
-    async def _end_session(self, request: Request) -> None:
-        credential = credential_from_headers(request.headers, self._cookie)
-        if credential is not None and not credential.is_key:
-            await _await_database(self._accounts.end_session(credential.text))
-            self._authenticator.forget(credential)
-
-
-async def _await_database(query: Awaitable[T]) -> T:
-    try:
-        return await query
-    except psycopg.OperationalError:
-        raise HTTPException(503, "the database does not answer; try again", {"Retry-After": "5"}) from None

@@ -41,6 +41,8 @@ from gateway.api.live.hub import Hub
 from gateway.api.live.protocol import LiveProtocol
 from gateway.api.pages import first_screen
 from gateway.api.pages import routes as pages
+from gateway.api.reports import service as report_service
+from gateway.api.reports.maker import ReportMaker
 from gateway.api.routes import (
     acknowledge,
     alerts,
@@ -76,10 +78,12 @@ def create_app(
     dossiers: DossierMaker | None = None,
     *,
     subscriptions: SubscriptionSettings | None = None,
+    reports: ReportMaker | None = None,
 ) -> FastAPI:
     """Build the application; its connections open and close with its lifespan.
 
-    It offers no dossiers if `dossiers` is None, and nobody can subscribe if `subscriptions` is.
+    It offers no dossiers if `dossiers` is None, no reports if `reports` is, and nobody can subscribe if
+    `subscriptions` is.
     """
     database = Database(dsn)
     map_sources = MapSources(settings.base_map, load_bases(settings.base_map.folder))
@@ -101,8 +105,9 @@ def create_app(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-                if dossiers is not None:
-                    await dossiers.aclose()
+                for maker in (dossiers, reports):
+                    if maker is not None:
+                        await maker.aclose()
 
     app = FastAPI(
         title="Piekwacht",
@@ -131,6 +136,7 @@ def create_app(
     app.state.admission = Admission(app.state.anonymous_limit, settings.max_viewers)
     app.add_middleware(HeadersMiddleware)
     service.install(app, dsn, dossiers)
+    report_service.install(app, reports)
     subscription_service.install(app, subscriptions, dsn)
     api_modules = (
         index, places, observations, playback, events, plumes, first_screen, alerts, live, detection, proofs, inspector,
@@ -166,9 +172,10 @@ async def serve(
     dossiers: DossierMaker | None = None,
     *,
     subscriptions: SubscriptionSettings | None = None,
+    reports: ReportMaker | None = None,
 ) -> None:
     """Serve until cancelled, then close all live streams and stop within about 3 s."""
-    app = create_app(settings, dsn, broker, public_log, dossiers, subscriptions=subscriptions)
+    app = create_app(settings, dsn, broker, public_log, dossiers, subscriptions=subscriptions, reports=reports)
     link_header = f"Link: {licence_headers(settings)['Link']}\r\n".encode()
     config = uvicorn.Config(
         app,

@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
+from pathlib import Path
 
 from msgspec import Struct
 
+from alerting.sql import load_queries
+from gateway.documents.pdf import EmbeddedFile, write_pdf
+from gateway.documents.snapshot import Snapshot, open_snapshot
 from gateway.dossier import exhibits
 from gateway.dossier.bag import write_bag
 from gateway.dossier.contents import Contents
@@ -18,14 +22,13 @@ from gateway.dossier.document import DossierDocument
 from gateway.dossier.evidence import EvidenceSource
 from gateway.dossier.images import draw_images
 from gateway.dossier.loading import load_event_contents, load_period_contents
-from gateway.dossier.pdf import EmbeddedFile, write_pdf
 from gateway.dossier.rendering import build_formats, render_document, render_readme
 from gateway.dossier.request import DossierPublisher, DossierRequest, EventRequest
-from gateway.dossier.snapshot import Snapshot, open_snapshot
 from gateway.model.texts import texts_of
 from gateway.transparency.settings import PublicLogSettings
 from gateway.verification.detection_file import FILE_ENDING as DETECTION_ENDING
 
+_QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 _MAX_EMBEDDED_PROOFS = 20  # in the PDF; the bag holds all
 _README_NAMES = {"nl": "LEESMIJ.txt", "en": "README.txt"}
 
@@ -42,10 +45,10 @@ async def build_dossier(
 ) -> Dossier:
     """Build the dossier. `source`: the public log, if there is one.
 
-    Raises DossierError for an unknown event, station or revision, if Pango is missing, or if a query fails; StartError
-    if the database is away.
+    Raises DossierError for an unknown event, station or revision, DocumentError if Pango is missing or a query fails,
+    StartError if the database is away.
     """
-    async with open_snapshot(dsn) as snapshot:
+    async with open_snapshot(dsn, _QUERIES) as snapshot:
         contents = await _load_contents(snapshot, request, publisher.operator)
         if source is not None:
             contents = await _add_evidence(snapshot, contents, source)

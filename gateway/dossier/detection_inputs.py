@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.api.data.registry import PublicRegistry
+from gateway.documents.snapshot import Snapshot
 from gateway.dossier.contents import DetectedEvent
-from gateway.dossier.snapshot import Snapshot
 from gateway.transparency.leaf import Leaf, hash_content
 from gateway.transparency.logged_state import LoggedState
 from gateway.transparency.proofs import Prover

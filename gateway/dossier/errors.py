@@ -1,7 +1,7 @@
 """Error of the dossier."""
 
-from gateway.errors import GatewayError
+from gateway.documents.errors import DocumentError
 
 
-class DossierError(GatewayError):
+class DossierError(DocumentError):
     """A dossier cannot be made; the message names the cause and the remedy in one sentence."""

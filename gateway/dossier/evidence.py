@@ -7,8 +7,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from gateway.api.data.registry import PublicRegistry
+from gateway.documents.snapshot import Snapshot
 from gateway.dossier.contents import BatchExhibit, DetectedEvent
-from gateway.dossier.snapshot import Snapshot
 
 
 class DetectionExhibit(Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from gateway.api.pages.event_texts import choose_chart_period
 from gateway.api.schemas.alerts import alert_from_columns
 from gateway.api.schemas.detection import DetectionFigure, build_detection_figure
 from gateway.api.schemas.events import build_live_event, event_from_columns, revision_from_columns
+from gateway.documents.snapshot import Snapshot
 from gateway.dossier.contents import (
     BatchExhibit,
     Chapter,
@@ -31,7 +32,6 @@ from gateway.dossier.contents import (
 )
 from gateway.dossier.errors import DossierError
 from gateway.dossier.request import EventRequest, PeriodRequest
-from gateway.dossier.snapshot import Snapshot
 from gateway.evaluation.selftest.outcome import Exposure
 from gateway.evaluation.selftest.statistics import DetectionRate
 from gateway.export.rows import stream_rows

@@ -12,10 +12,10 @@ from starlette.exceptions import HTTPException
 
 from gateway.api.data.evidence import EvidenceBuilder, LoggedBatch, LogProvers, StoredLeaf, fetch_claim
 from gateway.api.data.registry import PublicRegistry
+from gateway.documents.snapshot import Snapshot
 from gateway.dossier.contents import BatchExhibit, DetectedEvent
 from gateway.dossier.detection_inputs import build_detections
 from gateway.dossier.evidence import DetectionExhibit
-from gateway.dossier.snapshot import Snapshot
 from gateway.transparency.leaf import Leaf
 from gateway.transparency.log_folder import LogFolder
 from gateway.transparency.proofs import UnpublishedError

@@ -3,10 +3,9 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from markupsafe import Markup
-
 from alerting.templates import load_templates
 from gateway.api.pages.formats import Formats
+from gateway.documents.style import DOCUMENT_CSS
 from gateway.dossier.contents import Contents
 from gateway.dossier.document import DossierDocument
 from gateway.dossier.exhibits import Exhibit
@@ -16,7 +15,6 @@ from gateway.model.texts import texts_of
 
 _FOLDER = Path(__file__).with_name("templates")
 _TEMPLATES = load_templates(_FOLDER, Path(__file__).parents[1] / "api" / "templates")
-_CSS = Markup((_FOLDER / "dossier.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
 _DESCRIPTIONS = (
     ("event", "file_event"), ("revisions.json", "file_revisions"), ("readings/", "file_readings"),
     ("batches", "file_batches"), ("evidence/", "file_evidence"), ("policy.txt", "file_policy"),
@@ -43,7 +41,7 @@ def render_document(
     """Return the document as HTML. `facts`: operator, version, has_verifier."""
     return _TEMPLATES.get_template("dossier.html").render(
         c=contents, d=document, f=formats, t=texts_of("dossier", formats.language), w=formats.texts,
-        images=images, exhibits=exhibits, css=_CSS, **facts
+        images=images, exhibits=exhibits, css=DOCUMENT_CSS, **facts
     )  # fmt: skip
 
 

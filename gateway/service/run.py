@@ -16,6 +16,8 @@ from alerting.errors import AlertingError
 from gateway.dossier.request import DossierPublisher
 from gateway.dossier.worker import DossierWorker
 from gateway.errors import StartError
+from gateway.reports.request import ReportPublisher
+from gateway.reports.worker import ReportWorker
 from gateway.service import supervisor
 from gateway.settings import Settings, list_files
 from gateway.store.migrate import check_schema
@@ -52,6 +54,7 @@ def build_service(name: str, settings: Settings) -> Service:
                 settings.public_log,
                 _build_dossier_worker(settings),
                 subscriptions=settings.subscriptions,
+                reports=_build_report_worker(settings),
             )
         case "alerting":
             from alerting.dispatch import dispatcher
@@ -76,6 +79,12 @@ def _build_dossier_worker(settings: Settings) -> DossierWorker | None:
         return None
     publisher = DossierPublisher(operator=settings.api.operator, public_url=settings.api.public_url)
     return DossierWorker(settings.database.dsn, publisher, settings.public_log)
+
+
+def _build_report_worker(settings: Settings) -> ReportWorker:
+    """The maker of reports."""
+    publisher = ReportPublisher(operator=settings.api.operator, public_url=settings.api.public_url)
+    return ReportWorker(settings.database.dsn, publisher)
 
 
 def run(settings: Settings, name: str, check_machine: Callable[[Settings, list[str]], None]) -> None:

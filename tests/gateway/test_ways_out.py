@@ -67,6 +67,7 @@ COMMANDS_WITH_VALUES = {
     "selftest": "counts detected synthetic peaks in valid readings (select_readings); test_validity_in_sql.py",
     "quarantine": "shows rejected payloads as they came; they are in no answer",
     "dossier": "test_the_dossier_...",
+    "report": "day means by the query of exports; tests/gateway/reports/test_report.py",
     "verify": "judges signed bytes, with their flags; tests/gateway/verification/test_attacks.py",
     "log": "follows hashes; values are in no leaf",
     "demo": "its view shows newest valid values (select_newest_values); test_validity_in_sql.py",

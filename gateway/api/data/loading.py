@@ -1,6 +1,6 @@
 """The named queries of the API, and the registry that they load; the dossier reads with them too."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -19,6 +19,13 @@ class FetchRows(Protocol):
     """Runs a named query; every row becomes `make_row(**columns)`."""
 
     def __call__(self, make_row: Callable[..., T], query: str, /) -> Awaitable[list[T]]:
+        """Return every row of the query."""
+
+
+class FetchWithValues(Protocol):
+    """Runs a named query with its parameters; every row becomes `make_row(**columns)`."""
+
+    def __call__(self, make_row: Callable[..., T], query: str, values: Mapping[str, object], /) -> Awaitable[list[T]]:
         """Return every row of the query."""
 
 

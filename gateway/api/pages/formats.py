@@ -1,7 +1,7 @@
 """Formats of pages and documents for people: texts, numbers, times and names in one language. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from alerting import vocabulary
@@ -151,6 +151,10 @@ class Formats:
         """Local date."""
         at = _local(text)
         return f"{at.day} {texts_of('month', self.language)[_MONTHS[at.month - 1]]} {at.year}"
+
+    def month(self, day: date) -> str:
+        """The month of a day, with its year."""
+        return f"{texts_of('month', self.language)[_MONTHS[day.month - 1]]} {day.year}"
 
     def date_time(self, text: str) -> str:
         """Local date and time, for pages that are stored, printed or read on another day."""

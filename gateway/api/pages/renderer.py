@@ -70,6 +70,11 @@ class View(Formats):
         """Whether residents can subscribe to notices here."""
         return self.request.app.state.subscription_pages is not None
 
+    @property
+    def offers_reports(self) -> bool:
+        """Whether there are reports of months here."""
+        return self.request.app.state.reports is not None
+
     def has_no_data(self, at: str | None) -> bool:
         """Whether the newest reading is older than `[api] no_data_after_seconds`, or missing."""
         return at is None or self.now - datetime.fromisoformat(at) > timedelta(

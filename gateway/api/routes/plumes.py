@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from alerting.alert import Severity
 from alerting.plume import PlumeEvent, build_plume
 from gateway.api.data.database import Database
+from gateway.api.data.loading import FetchWithValues
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_responses
 from gateway.api.http.parameters import AreaId, CursorText, InstantText, ItemId, PropertyId, StationId
@@ -80,7 +81,12 @@ class _AcknowledgementRow:
 async def fetch_plumes(request: Request, limit: int, filters: PlumeFilters) -> list[FetchedPlume]:
     """At most `limit` plumes that match, newest first."""
     database: Database = request.app.state.database
-    rows = await database.fetch(_row_from_columns, "select_plumes", list_parameters(filters, limit))
+    return await load_plumes(database.fetch, limit, filters, request.app.state.settings.operator)
+
+
+async def load_plumes(fetch: FetchWithValues, limit: int, filters: PlumeFilters, operator: str) -> list[FetchedPlume]:
+    """The same by `fetch`, which runs a named query of the API; reports call it too."""
+    rows = await fetch(_row_from_columns, "select_plumes", list_parameters(filters, limit))
     rows_by_plume = defaultdict[str, list[_EventRow]](list)
     for row in rows:
         rows_by_plume[row.plume].append(row)
@@ -88,13 +94,11 @@ async def fetch_plumes(request: Request, limit: int, filters: PlumeFilters) -> l
         return []
     ids = {"plumes": list(rows_by_plume)}
     notifications = defaultdict[str, list[_NotificationRow]](list)
-    for notification in await database.fetch(_NotificationRow, "select_plume_notifications", ids):
+    for notification in await fetch(_NotificationRow, "select_plume_notifications", ids):
         notifications[notification.plume].append(notification)
     acknowledged = {
-        row.plume: row.acknowledged_at
-        for row in await database.fetch(_AcknowledgementRow, "select_plume_acknowledgements", ids)
+        row.plume: row.acknowledged_at for row in await fetch(_AcknowledgementRow, "select_plume_acknowledgements", ids)
     }
-    operator = request.app.state.settings.operator
     return [
         FetchedPlume(
             document=_build_document(events, notifications[id_], acknowledged.get(id_), operator), began=events[0].began

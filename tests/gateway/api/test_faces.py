@@ -62,7 +62,8 @@ FEEDS = {
 }
 PAGES = {"/", "/events", "/events/{id}", "/plumes/{id}", "/stations/{id}"}
 STAFF_FACES = {"/inspector", "/inspector/events/{id}", "/api/v1/events/{id}/explanation"}
-ANSWERS = {"/acknowledge/{token}": "its headline is that of the mail", "/inspector/silence": "lists headlines"}
+ANSWERS = {"/acknowledge/{token}": "its headline is that of the mail", "/inspector/silence": "lists headlines",
+           "/reports/{id}/{name}": "a month; tests/gateway/reports compares it with the API"}  # fmt: skip
 # Routes that show no event: values of stations, the registry, accounts, silences, files and the state of the service.
 NO_FACES = {
     "/account", "/api/v1", "/api/v1/account", "/api/v1/areas", "/api/v1/areas/{id}", "/api/v1/corrections",
@@ -74,7 +75,7 @@ NO_FACES = {
     "/api/v1/stations/{id}/exact-location", "/api/v1/stations/{id}/observations", "/about", "/feeds/now.geojson",
     "/feeds/today.csv", "/healthz", "/manifest.webmanifest", "/map/{z}/{x}/{y}.png",
     "/map/areas/{area}.geojson", "/map/archives/{name}.pmtiles", "/metrics", "/offline", "/readyz",
-    "/robots.txt", "/sitemap.xml", "/developers", "/guide", "/guide/{topic}",
+    "/robots.txt", "/sitemap.xml", "/developers", "/guide", "/guide/{topic}", "/reports",
     "/.well-known/security.txt", "/nl", "/en", "/verify", "/verify.py",
     "/api/v1/batches/{node}/{incarnation}/{number}/proof", "/api/v1/batches/{node}/{incarnation}/{number}/evidence",
     "/api/v1/stations/{id}/evidence", "/log/{area}/checkpoint", "/log/{area}/policy", "/log/{area}/timestamps/{name}",

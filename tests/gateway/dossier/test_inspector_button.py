@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from gateway.dossier import worker
+from gateway.documents import worker
+from gateway.documents.errors import DocumentError
 from gateway.dossier.worker import DossierWorker
 from tests.gateway.api.conftest import running_api
 from tests.gateway.api.inspector.conftest import keys  # noqa: F401 - a fixture
@@ -101,7 +102,7 @@ async def test_a_child_that_hangs_is_killed_and_the_next_dossier_is_made(program
     dossiers = DossierWorker("dbname=none", PUBLISHER)
     for _ in range(2):
         began = datetime.now(UTC)
-        with pytest.raises(worker.DossierError, match="was not ready after"):
+        with pytest.raises(DocumentError, match="was not ready after"):
             await dossiers.make("x", "nl")
         assert (datetime.now(UTC) - began).total_seconds() < 10
 
@@ -122,7 +123,7 @@ def answering_program(program):
 
 
 async def ask_for_pid(dossiers):
-    with pytest.raises(worker.DossierError) as error:
+    with pytest.raises(DocumentError) as error:
         await dossiers.make("x", "nl")
     return int(str(error.value))
 
@@ -172,6 +173,6 @@ async def test_a_child_that_died_between_two_jobs_is_replaced(answering_program)
     dossiers = DossierWorker("dbname=none", PUBLISHER)
     pid = await ask_for_pid(dossiers)
     os.kill(pid, signal.SIGKILL)
-    await wait_for(lambda: dossiers._child is None or not dossiers._child.is_usable)
+    await wait_for(lambda: dossiers._worker._child is None or not dossiers._worker._child.is_usable)
     assert await ask_for_pid(dossiers) != pid
     await dossiers.aclose()

@@ -40,6 +40,7 @@ MOVED = {("gateway/store/queries.sql", "move_observations")}
 # What is no data: state of running processes, which is written anew, or a list of work that is done.
 STATE = {
     "access.session": "a sign-in that ended",
+    "access.used_challenge": "a challenge that has expired",
     "area_lease": "which worker has an area now",
     "gateway_worker": "which workers run now",
     "log_source": "a row that has its leaf",

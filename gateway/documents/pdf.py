@@ -1,6 +1,6 @@
-"""The document of a dossier as PDF/A-3a: tagged, with embedded fonts and files. The same input gives the same bytes.
+"""A document as PDF/A-3a: tagged, with embedded fonts and files. The same input gives the same bytes.
 
-WeasyPrint needs Pango on the machine. Without it `write_pdf` raises DossierError with the remedy.
+WeasyPrint needs Pango on the machine. Without it `write_pdf` raises DocumentError with the remedy.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from gateway.dossier.errors import DossierError
+from gateway.documents.errors import DocumentError
 
 _FONTS = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSans-Oblique.ttf", "DejaVuSansMono.ttf")
 _FACES = (("Dossier", "normal", "normal"), ("Dossier", "bold", "normal"), ("Dossier", "normal", "italic"),
@@ -30,7 +30,7 @@ class EmbeddedFile(NamedTuple):
 
 
 def write_pdf(html: str, embedded: Sequence[EmbeddedFile], at: datetime) -> bytes:
-    """Return the PDF. `at`: its dates and those of its files. Raises DossierError if Pango is missing."""
+    """Return the PDF. `at`: its dates and those of its files. Raises DocumentError if Pango is missing."""
     weasyprint = _load_weasyprint()
     attachments = [
         weasyprint.Attachment(
@@ -62,9 +62,9 @@ def _load_weasyprint() -> ModuleType:
     try:
         return importlib.import_module("weasyprint")  # late: it loads Pango, which the rest of Piekwacht does not need
     except ImportError:
-        raise DossierError("WeasyPrint is missing: pip install 'piekwacht[dossier]'") from None
+        raise DocumentError("WeasyPrint is missing: pip install 'piekwacht[dossier]'") from None
     except OSError:
-        raise DossierError("Pango is missing: apt-get install libpango-1.0-0 libpangoft2-1.0-0") from None
+        raise DocumentError("Pango is missing: apt-get install libpango-1.0-0 libpangoft2-1.0-0") from None
 
 
 def _font_faces() -> str:
@@ -74,7 +74,7 @@ def _font_faces() -> str:
     """
     package = importlib.util.find_spec("matplotlib")
     if package is None or package.origin is None:
-        raise DossierError("matplotlib, which has the fonts, is missing: pip install 'piekwacht[dossier]'")
+        raise DocumentError("matplotlib, which has the fonts, is missing: pip install 'piekwacht[dossier]'")
     folder = Path(package.origin).parent / "mpl-data" / "fonts" / "ttf"
     return "".join(
         f'@font-face {{ font-family: "{family}"; font-weight: {weight}; font-style: {style}; '
