@@ -11,6 +11,7 @@ from jinja2 import Environment, TemplateError
 from msgspec import Struct, structs
 
 from alerting.alert import Alert, Change, Severity
+from alerting.decide.reason_detail import describe_detail
 from alerting.decide.routing import DecisionReason
 from alerting.message.notification import Notification
 from alerting.message.plume import PlumeSummary, show_highest
@@ -48,9 +49,12 @@ _TEMPLATES = load_templates(Path(__file__).with_name("templates"))
 _MAX_LISTED = 40  # alerts in the mail about many
 _REASONS_WITH_NOTE = frozenset({
     DecisionReason.REMINDED, DecisionReason.ESCALATED, DecisionReason.EASED, DecisionReason.NO_DATA,
-    DecisionReason.REOPENED, DecisionReason.CORRECTED, DecisionReason.REMAINING,
+    DecisionReason.REOPENED, DecisionReason.CORRECTED, DecisionReason.REMAINING, DecisionReason.REINSTATED,
+    DecisionReason.ZAAK,
 })  # fmt: skip
-_GOING_ON = frozenset({DecisionReason.EASED, DecisionReason.REOPENED})  # their opening is not "rises"
+_GOING_ON = frozenset(
+    {DecisionReason.EASED, DecisionReason.REOPENED, DecisionReason.REINSTATED}
+)  # their opening is not "rises"
 _ACCENTS = {Severity.MINOR: "#c79a2b", Severity.MODERATE: "#d97228"}  # as on the pages; the others are red
 _ALARM_ACCENT, _CALM_ACCENT = "#b3261e", "#4a6b57"
 CHART_CONTENT_ID = "piek@piekwacht"  # the Content-ID of the drawing
@@ -237,9 +241,16 @@ def _alert_values(notification: Notification) -> dict[str, object]:
         "confidence": f"{alert.confidence * 100:.0f} %" + (f" ({reasons})" if reasons else ""),
         # the sentence describes a peak, and a voided event was none
         "sentence": None if alert.change is Change.VOIDED else alert.sentence.get(language),
-        "voided": alert.change is Change.VOIDED,
+        "voided": _describe_correction(notification) if alert.change is Change.VOIDED else None,
         **_time_series_values(notification),
     }
+
+
+def _describe_correction(notification: Notification) -> str:
+    """Return the sentence that it was no peak: by the inspector with the cause, or by later readings."""
+    if notification.reason is DecisionReason.FALSE_ALARM:
+        return describe_detail(notification.detail, notification.language)
+    return texts_of("email", notification.language)["voided"]
 
 
 def _format_beside(at: datetime, first: datetime, language: Language) -> str:

@@ -17,6 +17,7 @@ from typing import cast
 import uvicorn
 from fastapi import FastAPI
 
+from alerting.settings import AlertingSettings
 from alerting.subscriptions.settings import SubscriptionSettings
 from gateway.access import install
 from gateway.api.data.area_base import load_bases
@@ -32,8 +33,8 @@ from gateway.api.http.cache import Cache, RequestIndex, TtlCache
 from gateway.api.http.cache_middleware import CacheMiddleware
 from gateway.api.http.headers import COMMON_HEADERS, VERSION, HeadersMiddleware
 from gateway.api.http.responses import licence_headers
+from gateway.api.inspector import plume_service, service
 from gateway.api.inspector import routes as inspector
-from gateway.api.inspector import service
 from gateway.api.inspector.dossiers import DossierMaker
 from gateway.api.live import routes as live
 from gateway.api.live.admission import Admission
@@ -76,10 +77,12 @@ def create_app(
     dossiers: DossierMaker | None = None,
     *,
     subscriptions: SubscriptionSettings | None = None,
+    alerting: AlertingSettings | None = None,
 ) -> FastAPI:
     """Build the application; its connections open and close with its lifespan.
 
-    It offers no dossiers if `dossiers` is None, and nobody can subscribe if `subscriptions` is.
+    It offers no dossiers if `dossiers` is None, and nobody can subscribe if `subscriptions` is. Without `alerting` the
+    inspector pages know no receivers, rosters and routes.
     """
     database = Database(dsn)
     map_sources = MapSources(settings.base_map, load_bases(settings.base_map.folder))
@@ -131,6 +134,7 @@ def create_app(
     app.state.admission = Admission(app.state.anonymous_limit, settings.max_viewers)
     app.add_middleware(HeadersMiddleware)
     service.install(app, dsn, dossiers)
+    plume_service.install(app, dsn, alerting)
     subscription_service.install(app, subscriptions, dsn)
     api_modules = (
         index, places, observations, playback, events, plumes, first_screen, alerts, live, detection, proofs, inspector,
@@ -166,9 +170,10 @@ async def serve(
     dossiers: DossierMaker | None = None,
     *,
     subscriptions: SubscriptionSettings | None = None,
+    alerting: AlertingSettings | None = None,
 ) -> None:
     """Serve until cancelled, then close all live streams and stop within about 3 s."""
-    app = create_app(settings, dsn, broker, public_log, dossiers, subscriptions=subscriptions)
+    app = create_app(settings, dsn, broker, public_log, dossiers, subscriptions=subscriptions, alerting=alerting)
     link_header = f"Link: {licence_headers(settings)['Link']}\r\n".encode()
     config = uvicorn.Config(
         app,

@@ -52,6 +52,7 @@ def build_service(name: str, settings: Settings) -> Service:
                 settings.public_log,
                 _build_dossier_worker(settings),
                 subscriptions=settings.subscriptions,
+                alerting=settings.alerting,
             )
         case "alerting":
             from alerting.dispatch import dispatcher

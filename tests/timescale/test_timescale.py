@@ -31,7 +31,7 @@ ANY = {
     "ids": [1], "kinds": None, "time_zone": "Europe/Amsterdam", "at": START, "node": "ijm-001",
     "incarnation": "aaaaaaaaaaaa", "number": 1, "leaf": 0, "prefix": "detector", "patterns": ["none"],
     "resolution": 0.1,
-    "kind": None, "plumes": ["none"],
+    "kind": None, "plumes": ["none"], "plume_ids": None,
 }  # fmt: skip
 EMPTY = {  # queries without rows in this test's data
     "select_calibrations",

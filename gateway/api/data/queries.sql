@@ -120,17 +120,23 @@ FROM means_1min(%(ids)s::int[], %(start)s, %(end)s) m
 WHERE m.mean IS NOT NULL GROUP BY m.datastream_id ORDER BY m.datastream_id
 
 -- name: select_events
-SELECT e.id, e.revision, e.change, e.kind, e.area_id AS area, e.station_id AS station, s.name AS station_name,
-       e.property_id AS observed_property, p.unit, e.severity, e.onset, e.peak_at, e.detected_at, e.ended_at AS "end",
-       e.peak, e.background, e.excess, e.confidence, e.reasons, e.detector, e.detected_late, e.changed_at,
-       e.merged_into, e.around, e.plume_id AS plume
+-- What an inspector judged a false alarm counts as voided; `false_alarm_cause` tells it from what the detector voided.
+SELECT e.id, e.revision, CASE WHEN f.id IS NULL THEN e.change ELSE 'voided' END AS change, e.kind, e.area_id AS area,
+       e.station_id AS station, s.name AS station_name, e.property_id AS observed_property, p.unit, e.severity, e.onset,
+       e.peak_at, e.detected_at,
+       CASE WHEN f.id IS NULL THEN e.ended_at ELSE coalesce(e.ended_at, greatest(f.stated_at, e.onset)) END AS "end",
+       e.peak, e.background, e.excess, e.confidence, e.reasons, e.detector, e.detected_late,
+       greatest(e.changed_at, f.stated_at) AS changed_at, e.merged_into, e.around, e.plume_id AS plume,
+       f.cause AS false_alarm_cause, f.stated_at AS false_alarm_at
 FROM event e JOIN station s ON s.id = e.station_id JOIN observed_property p ON p.id = e.property_id
+LEFT JOIN alerting.false_alarm f ON f.plume = e.plume_id AND f.withdrawn_at IS NULL
+  AND e.station_id = ANY(f.stations) AND e.severity = ANY(f.severities)
 WHERE (%(id)s::text IS NULL OR e.id = %(id)s)
   AND (%(area)s::text IS NULL OR e.area_id = %(area)s)
   AND (%(station)s::text IS NULL OR e.station_id = %(station)s)
   AND (%(property)s::text IS NULL OR e.property_id = %(property)s)
   AND (%(kinds)s::text[] IS NULL OR e.kind = ANY(%(kinds)s))
-  AND (%(open)s::boolean IS NULL OR (e.ended_at IS NULL AND e.change <> 'voided') = %(open)s)
+  AND (%(open)s::boolean IS NULL OR (e.ended_at IS NULL AND e.change <> 'voided' AND f.id IS NULL) = %(open)s)
   AND (%(start)s::timestamptz IS NULL OR e.onset >= %(start)s)
   AND (%(end)s::timestamptz IS NULL OR e.onset < %(end)s)
   AND (%(before)s::timestamptz IS NULL OR (e.onset, e.id) < (%(before)s, %(before_id)s))
@@ -147,6 +153,7 @@ WITH page AS MATERIALIZED (
     SELECT f.id, f.onset FROM event f
     WHERE f.id = f.plume_id
       AND (%(id)s::text IS NULL OR f.id = %(id)s)
+      AND (%(plume_ids)s::text[] IS NULL OR f.id = ANY(%(plume_ids)s))
       AND (%(area)s::text IS NULL OR f.area_id = %(area)s)
       AND ((%(station)s::text IS NULL AND %(property)s::text IS NULL AND %(kind)s::text IS NULL) OR EXISTS (
           SELECT FROM event m WHERE m.plume_id = f.id
@@ -156,17 +163,22 @@ WITH page AS MATERIALIZED (
       AND (%(open)s::boolean IS NULL OR (f.id IN (
           SELECT o.plume_id FROM event o
           WHERE o.ended_at IS NULL AND o.plume_id IS NOT NULL AND o.change <> 'voided' AND o.kind IN ('peak', 'regional')
+            AND NOT alerting.is_false_alarm(o.plume_id, o.station_id, o.severity)
           )) = %(open)s)
       AND (%(start)s::timestamptz IS NULL OR f.onset >= %(start)s)
       AND (%(end)s::timestamptz IS NULL OR f.onset < %(end)s)
       AND (%(before)s::timestamptz IS NULL OR (f.onset, f.id) < (%(before)s, %(before_id)s))
     ORDER BY f.onset DESC, f.id DESC LIMIT %(limit)s
 )
-SELECT g.id AS plume, g.onset AS began, e.id, e.revision, e.change, e.kind, e.area_id AS area, e.station_id AS station,
-       s.name AS station_name, e.property_id AS observed_property, p.unit, e.severity, e.onset, e.peak_at, e.detected_at,
-       e.ended_at AS "end", e.peak, e.background, e.excess, e.confidence, e.detector, e.detected_late, e.merged_into,
-       e.changed_at
+SELECT g.id AS plume, g.onset AS began, e.id, e.revision, CASE WHEN f.id IS NULL THEN e.change ELSE 'voided' END AS change,
+       e.kind, e.area_id AS area, e.station_id AS station, s.name AS station_name, e.property_id AS observed_property,
+       p.unit, e.severity, e.onset, e.peak_at, e.detected_at,
+       CASE WHEN f.id IS NULL THEN e.ended_at ELSE coalesce(e.ended_at, greatest(f.stated_at, e.onset)) END AS "end",
+       e.peak, e.background, e.excess, e.confidence, e.detector, e.detected_late, e.merged_into,
+       greatest(e.changed_at, f.stated_at) AS changed_at, f.cause AS false_alarm_cause, f.stated_at AS false_alarm_at
 FROM page g JOIN event e ON e.plume_id = g.id
+LEFT JOIN alerting.false_alarm f ON f.plume = e.plume_id AND f.withdrawn_at IS NULL
+  AND e.station_id = ANY(f.stations) AND e.severity = ANY(f.severities)
 JOIN station s ON s.id = e.station_id JOIN observed_property p ON p.id = e.property_id
 ORDER BY g.onset DESC, g.id DESC, e.onset, e.id
 
@@ -290,8 +302,8 @@ GROUP BY e.property_id, e.interval_s ORDER BY e.property_id, e.interval_s
 -- name: summarise_detection
 -- Plumes that began since then, the disproved ones, and the median time from onset to first detection in seconds.
 WITH plumes AS (
-    SELECT bool_and(e.change = 'voided') AS is_voided, bool_or(e.detected_late) AS is_late, min(e.onset) AS onset,
-           min(e.detected_at) AS detected_at
+    SELECT bool_and(e.change = 'voided' OR alerting.is_false_alarm(e.plume_id, e.station_id, e.severity)) AS is_voided,
+           bool_or(e.detected_late) AS is_late, min(e.onset) AS onset, min(e.detected_at) AS detected_at
     FROM event e WHERE e.kind IN ('peak', 'regional') AND e.onset >= %(start)s GROUP BY e.plume_id
 )
 SELECT count(*), count(*) FILTER (WHERE is_voided) AS voided,

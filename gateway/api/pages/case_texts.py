@@ -15,6 +15,7 @@ from alerting.record.history import (
     describe_step_details,
 )
 from alerting.record.plume_cases import PlumeCase
+from alerting.vocabulary import texts_of as alerting_texts_of
 from gateway.api.pages.renderer import View
 from gateway.model.texts import texts_of
 
@@ -34,6 +35,10 @@ class CaseTexts:
     def sentence(self, case: Case | PlumeCase) -> str:
         """The detector's sentence; empty for alerts about the network, whose headline is enough."""
         return "" if case.alert.is_about_network else case.alert.sentence.get(self.view.language, "")
+
+    def cause(self, cause: str) -> str:
+        """The cause of a false alarm."""
+        return alerting_texts_of("false_alarm", self.view.language).describe(cause)
 
     def step(self, step: AnyStep) -> str:
         """One step of the history in one sentence."""

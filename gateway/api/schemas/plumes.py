@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from alerting import plume as model
 from alerting.alert import peak_averaging
-from gateway.api.schemas.events import PeakAveraging
+from gateway.api.schemas.events import PeakAveraging, PublicFalseAlarm
 from gateway.api.schemas.schema import Id, Instant, LicensedDocument, Schema, format_optional_instant
 from gateway.model.timestamps import format_instant
 
@@ -82,6 +82,9 @@ class Plume(LicensedDocument, frozen=True, kw_only=True):
     notified: list[PlumeReceiver]
     acknowledged_at: Annotated[Instant | None, Meta(description="the first acknowledgement of any of its events")]
     merged_into: Annotated[str | None, Meta(description="the regional event that all its events became part of")] = None
+    false_alarm: Annotated[
+        PublicFalseAlarm | None, Meta(description="an inspector's judgement; the events that it covers are `voided`")
+    ] = None
 
 
 class Plumes(LicensedDocument, frozen=True, kw_only=True):
@@ -97,6 +100,8 @@ def build_plume_document(
     notified: Sequence[PlumeReceiver],
     acknowledged_at: datetime | None,
     attribution: str,
+    *,
+    false_alarm: PublicFalseAlarm | None = None,
 ) -> Plume:
     """A plume as the API shows it."""
     return Plume(
@@ -118,6 +123,7 @@ def build_plume_document(
         notified=list(notified),
         acknowledged_at=format_optional_instant(acknowledged_at),
         merged_into=plume.merged_into,
+        false_alarm=false_alarm,
         attribution=attribution,
     )
 

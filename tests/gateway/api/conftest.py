@@ -12,11 +12,19 @@ from gateway.system.child_process import find_free_port, is_port_open
 
 
 @asynccontextmanager
-async def running_api(dsn, broker, public_log=None, *, dossiers=None, subscriptions=None, **settings):
+async def running_api(dsn, broker, public_log=None, *, dossiers=None, subscriptions=None, alerting=None, **settings):
     """Yields (client, task). The client sends the origin of its requests, as a browser does."""
     port = find_free_port()
     task = asyncio.create_task(
-        serve(ApiSettings(port=port, **settings), dsn, broker, public_log, dossiers, subscriptions=subscriptions)
+        serve(
+            ApiSettings(port=port, **settings),
+            dsn,
+            broker,
+            public_log,
+            dossiers,
+            subscriptions=subscriptions,
+            alerting=alerting,
+        )
     )
     try:
         async with asyncio.timeout(10):

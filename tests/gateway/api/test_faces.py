@@ -60,7 +60,7 @@ FEEDS = {
     "/api/v1/alerts/{id}",
 }
 PAGES = {"/", "/events", "/events/{id}", "/plumes/{id}", "/stations/{id}"}
-STAFF_FACES = {"/inspector", "/inspector/events/{id}", "/api/v1/events/{id}/explanation"}
+STAFF_FACES = {"/inspector", "/inspector/events/{id}", "/inspector/plumes/{id}", "/api/v1/events/{id}/explanation"}
 ANSWERS = {"/acknowledge/{token}": "its headline is that of the mail", "/inspector/silence": "lists headlines"}
 # Routes that show no event: values of stations, the registry, accounts, silences, files and the state of the service.
 NO_FACES = {
