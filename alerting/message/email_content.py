@@ -24,6 +24,7 @@ from alerting.message.texts import (
     describe_site,
     describe_value,
     describe_wind,
+    find_page_path,
 )
 from alerting.templates import load_templates
 from alerting.vocabulary import (
@@ -106,21 +107,34 @@ def _template_values(notification: Notification, public_url: str) -> dict[str, o
     return {
         **_alert_values(notification),
         **_plume_values(notification),
-        **_summary_values(alerts, notification, f"{pages_url}/events"),
+        **_summary_values(alerts, notification, f"{pages_url}/inspector"),
         "texts": texts_of("email", language),
         "language": language,
         "subject": _build_subject(alerts, notification),
         "url": f"{pages_url}/"
         if _is_summary(notification) or alert.is_about_network
-        else f"{pages_url}/events/{alert.event_id}",
+        else f"{pages_url}/{find_page_path(alert)}",
         "repeat": notification.repeat,
-        "inspector_url": f"{pages_url}/inspector/events/{alert.event_id}",
+        "inspector_url": f"{pages_url}/inspector"
+        if _is_summary(notification)
+        else f"{pages_url}/inspector/{_find_inspector_path(alert)}",
+        "advice": _find_advice(alert, language),
         "note": _find_note(notification),
         "acknowledge_url": notification.acknowledge_url,
         "also_told": ", ".join(notification.also_told),
         "original": _format_beside(original.sent_at, alert.onset, language) if original else None,
         "is_worse": _is_worse_than_original(notification),
     }
+
+
+def _find_inspector_path(alert: Alert) -> str:
+    """Return the page of inspectors below `/inspector/`; an alert about the network has only one of its event."""
+    return f"events/{alert.event_id}" if alert.is_about_network else find_page_path(alert)
+
+
+def _find_advice(alert: Alert, language: Language) -> str | None:
+    """Return what the receiver can do now; nothing once the peak is over."""
+    return texts_of("email", language)["advice"] if alert.firing and not alert.is_about_network else None
 
 
 def _find_note(notification: Notification) -> str | None:
@@ -142,7 +156,7 @@ def _build_subject(alerts: Sequence[Alert], notification: Notification) -> str:
     return f"{prefix}{build_headline(show_highest(alert, _plume_of_many(notification)), language)}"
 
 
-def _summary_values(alerts: Sequence[Alert], notification: Notification, events_url: str) -> dict[str, object]:
+def _summary_values(alerts: Sequence[Alert], notification: Notification, pages_url: str) -> dict[str, object]:
     """The values of a mail about many alerts."""
     language, texts, count = notification.language, texts_of("email", notification.language), len(alerts)
     return {
@@ -150,7 +164,11 @@ def _summary_values(alerts: Sequence[Alert], notification: Notification, events_
         if notification.reason is DecisionReason.DIGEST
         else texts["gathered"].format(count=count),
         "lines": [
-            (_build_line(alert, notification), format_time(alert.onset, language), f"{events_url}/{alert.event_id}")
+            (
+                _build_line(alert, notification),
+                format_time(alert.onset, language),
+                f"{pages_url}/{_find_inspector_path(alert)}",
+            )
             for alert in alerts[:_MAX_LISTED]
         ],
         "more_count": max(0, count - _MAX_LISTED),

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 from msgspec import DecodeError, Meta, Struct, json
 
 from alerting.alert import Alert
-from alerting.message.texts import build_headline
+from alerting.message.texts import build_headline, find_page_path
 from alerting.record.signed_token import sign_payload, verify_payload
 from alerting.templates import load_templates
 from alerting.vocabulary import Language, format_time, texts_of
@@ -108,7 +108,8 @@ def render_page(
         ],
         receiver=payload.receiver,
         event_ended=event_ended,
-        event_id=None if alert.is_about_network else alert.event_id,
+        page_path=None if alert.is_about_network else find_page_path(alert),
+        home=_home_path(language),
         action=f"/acknowledge/{token}",
         rejections=None,
     )
@@ -119,8 +120,14 @@ def render_rejection(reason: TokenRejection, language: Language = "nl") -> str:
     return _TEMPLATES.get_template("acknowledge.html").render(
         texts=texts_of("acknowledge", language),
         language=language,
+        acknowledgements=[],
+        home=_home_path(language),
         rejections=[texts_of("acknowledge", page_language)[reason.value] for page_language in ("nl", "en")],
     )
+
+
+def _home_path(language: Language) -> str:
+    return "/" if language == "nl" else "/en/"
 
 
 def _clean_field(fields: Mapping[str, Sequence[str]], name: str) -> str:

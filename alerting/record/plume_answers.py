@@ -5,12 +5,10 @@ counts, and the second gets that answer back. Every method opens a connection, b
 psycopg.Error if the database does not answer. The caller checks who may do what.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
-import psycopg
 from msgspec import Struct
 
 from alerting import inbox
@@ -18,6 +16,7 @@ from alerting.alert import Severity
 from alerting.decide.false_alarm import FalseAlarm, FalseAlarmCause
 from alerting.decide.matcher import Matcher
 from alerting.errors import AlertingError
+from alerting.record.inspector_session import open_session
 from alerting.rows import fetch_all, fetch_one
 from alerting.sql import load_queries
 
@@ -114,7 +113,7 @@ class PlumeAnswerStore:
     async def load(self, plume: str) -> PlumeAnswers:
         """Return the answers about a plume."""
         key = {"plume": plume}
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             return PlumeAnswers(
                 false_alarms=await fetch_all(connection, FalseAlarmRecord, _QUERIES["select_false_alarms"], key),
                 sources=await fetch_all(connection, NamedSource, _QUERIES["select_known_sources_of_plume"], key),
@@ -124,7 +123,7 @@ class PlumeAnswerStore:
     async def acknowledge(self, plume: str, events: Sequence[str], author: str, note: str) -> EarlierAnswer | None:
         """Store an acknowledgement of the plume's events; returns the earlier one if somebody else was first."""
         key = {"plume": plume, "events": list(events), "author": author, "note": note}
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             await connection.execute(_QUERIES["lock_plume"], key)
             earlier = await fetch_one(connection, EarlierAnswer, _QUERIES["select_first_acknowledgement"], key)
             if earlier is None:
@@ -136,7 +135,7 @@ class PlumeAnswerStore:
     ) -> EarlierAnswer | None:
         """Store a false alarm and wake the workers, which send the corrections; returns the one in force, if any."""
         values = {"plume": plume, "cause": cause.value, "note": note, "author": author, **seen.sql_values()}
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             await connection.execute(_QUERIES["lock_plume"], values)
             earlier = await fetch_one(connection, FalseAlarm, _QUERIES["select_false_alarm"], values)
             if earlier is not None:
@@ -147,7 +146,7 @@ class PlumeAnswerStore:
 
     async def withdraw_false_alarm(self, plume: str, author: str) -> bool:
         """Withdraw the false alarm in force and wake the workers; False if there is none."""
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             values = {"plume": plume, "author": author}
             withdrawn = (await connection.execute(_QUERIES["withdraw_false_alarm"], values)).rowcount > 0
             await inbox.notify_workers(connection)
@@ -164,7 +163,7 @@ class PlumeAnswerStore:
             "level": request.level,
             "author": author,
         }
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             await connection.execute(_QUERIES["lock_plume"], values)
             sources = await fetch_all(connection, NamedSource, _QUERIES["select_known_sources_of_plume"], values)
             earlier = next((source for source in sources if source.ended_at is None), None)
@@ -176,17 +175,17 @@ class PlumeAnswerStore:
 
     async def list_sources(self, today: date) -> list[NamedSource]:
         """Return the named sources in force, the first to end first, at most 500."""
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             return await fetch_all(connection, NamedSource, _QUERIES["select_known_sources"], {"today": today})
 
     async def get_source(self, number: int) -> NamedSource | None:
         """Return one named source, also if it has ended; None if there is none."""
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             return await fetch_one(connection, NamedSource, _QUERIES["select_known_source"], {"id": number})
 
     async def end_source(self, number: int, author: str) -> bool:
         """End a named source now; False if it has ended already or there is none."""
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             values = {"id": number, "author": author}
             ended = (await connection.execute(_QUERIES["end_known_source"], values)).rowcount > 0
             await inbox.notify_workers(connection)
@@ -194,24 +193,17 @@ class PlumeAnswerStore:
 
     async def add_note(self, plume: str, author: str, text: str) -> None:
         """Store a note."""
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             await connection.execute(_QUERIES["insert_note"], {"plume": plume, "author": author, "text": text})
 
     async def request_zaak(self, event: str, receiver: str, channel: str, detail: str) -> bool:
         """Queue the notification that opens a zaak and wake the workers; False if there is one already."""
         values: Mapping[str, object] = {"event": event, "receiver": receiver, "channel": channel, "detail": detail}
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             await connection.execute(_QUERIES["lock_decisions"])
             queued = (await connection.execute(_QUERIES["insert_zaak_request"], values)).rowcount > 0
             await inbox.notify_workers(connection)
             return queued
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection]:
-        async with await psycopg.AsyncConnection.connect(
-            self._dsn, connect_timeout=5, application_name="piekwacht inspector", options="-c statement_timeout=5000"
-        ) as connection:
-            yield connection
 
 
 class SeenPlume(Struct, frozen=True, kw_only=True):

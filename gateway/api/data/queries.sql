@@ -383,3 +383,68 @@ ORDER BY e.id, r.revision DESC LIMIT 20
 SELECT number, entry, document FROM log_leaf
 WHERE area_id = %(area)s AND source LIKE 'delivery %%' AND document LIKE ANY(%(patterns)s::text[])
 ORDER BY number LIMIT 100
+
+-- Plumes for inspectors.
+
+-- name: select_inspected_plumes
+-- Plumes with their state, the newest first. `areas` NULL: every area. `wind`: middle of a sector of 45 degrees that the
+-- wind of one of the events came from. `pattern`: part of a note, of an answer or of the name of a source.
+WITH page AS MATERIALIZED (
+    SELECT f.id, f.onset, s.state FROM event f
+    CROSS JOIN LATERAL (
+        SELECT CASE
+            WHEN EXISTS (SELECT FROM alerting.false_alarm x WHERE x.plume = f.id AND x.withdrawn_at IS NULL) THEN 'false_alarm'
+            WHEN NOT EXISTS (SELECT FROM event o WHERE o.plume_id = f.id AND o.change <> 'voided') THEN 'voided'
+            WHEN EXISTS (SELECT FROM alerting.known_source k WHERE k.plume = f.id AND k.ended_at IS NULL) THEN 'known_source'
+            WHEN NOT EXISTS (SELECT FROM event o WHERE o.plume_id = f.id AND o.ended_at IS NULL AND o.change <> 'voided'
+                               AND o.kind IN ('peak', 'regional')) THEN 'over'
+            WHEN EXISTS (SELECT FROM event o JOIN alerting.acknowledgement a ON a.event_id = o.id
+                         WHERE o.plume_id = f.id) THEN 'acknowledged'
+            ELSE 'new' END AS state
+    ) AS s
+    WHERE f.id = f.plume_id
+      AND (%(areas)s::text[] IS NULL OR f.area_id = ANY(%(areas)s))
+      AND (%(station)s::text IS NULL OR EXISTS (
+          SELECT FROM event m WHERE m.plume_id = f.id AND m.station_id = %(station)s))
+      AND (%(property)s::text IS NULL OR EXISTS (
+          SELECT FROM event m WHERE m.plume_id = f.id AND m.property_id = %(property)s))
+      AND (%(wind)s::float8 IS NULL OR EXISTS (
+          SELECT FROM event m WHERE m.plume_id = f.id AND m.around #>> '{wind,direction}' IS NOT NULL
+            AND abs(mod(((m.around #>> '{wind,direction}')::numeric - %(wind)s::numeric + 540), 360) - 180) <= 22.5))
+      AND (%(pattern)s::text IS NULL OR f.id IN (
+          SELECT n.plume FROM alerting.note n WHERE n.text ILIKE %(pattern)s
+          UNION SELECT x.plume FROM alerting.false_alarm x WHERE x.note ILIKE %(pattern)s
+          UNION SELECT k.plume FROM alerting.known_source k WHERE k.name ILIKE %(pattern)s OR k.legal_basis ILIKE %(pattern)s
+          UNION SELECT e.plume_id FROM alerting.acknowledgement a JOIN event e ON e.id = a.event_id
+          WHERE a.note ILIKE %(pattern)s))
+      AND (%(start)s::timestamptz IS NULL OR f.onset >= %(start)s)
+      AND (%(end)s::timestamptz IS NULL OR f.onset < %(end)s)
+      AND (%(state)s::text IS NULL OR s.state = %(state)s)
+      AND (coalesce(%(state)s::text, '') NOT IN ('new', 'acknowledged') OR f.id IN (
+          SELECT o.plume_id FROM event o
+          WHERE o.ended_at IS NULL AND o.plume_id IS NOT NULL AND o.change <> 'voided' AND o.kind IN ('peak', 'regional')))
+      AND (%(before)s::timestamptz IS NULL OR (f.onset, f.id) < (%(before)s, %(before_id)s))
+    ORDER BY f.onset DESC, f.id DESC LIMIT %(limit)s
+)
+SELECT g.id AS plume, g.onset AS began, g.state, w.author, w.at
+FROM page g LEFT JOIN LATERAL (  -- the answer that the state comes from
+    SELECT x.author, x.stated_at AS at FROM alerting.false_alarm x
+    WHERE g.state = 'false_alarm' AND x.plume = g.id AND x.withdrawn_at IS NULL
+  UNION ALL
+    (SELECT k.author, k.stated_at FROM alerting.known_source k
+     WHERE g.state = 'known_source' AND k.plume = g.id AND k.ended_at IS NULL ORDER BY k.id LIMIT 1)
+  UNION ALL
+    (SELECT a.who, a.said_at FROM event e JOIN alerting.acknowledgement a ON a.event_id = e.id
+     WHERE g.state IN ('acknowledged', 'over') AND e.plume_id = g.id ORDER BY a.said_at, a.id LIMIT 1)
+) AS w ON true
+ORDER BY g.onset DESC, g.id DESC
+
+-- name: select_peak_days
+-- For each legal day of Dutch time: how many plumes began that were not voided, and the highest severity (0 to 3).
+SELECT (f.onset AT TIME ZONE 'Europe/Amsterdam')::date AS day, count(DISTINCT f.id) AS count,
+       max(array_position(ARRAY['minor', 'moderate', 'severe', 'extreme'], m.severity)) - 1 AS severity
+FROM event f JOIN event m ON m.plume_id = f.id AND m.change <> 'voided'
+WHERE f.id = f.plume_id AND (%(areas)s::text[] IS NULL OR f.area_id = ANY(%(areas)s))
+  AND f.onset >= %(start)s AND f.onset < %(end)s
+  AND NOT alerting.is_false_alarm(f.id, m.station_id, m.severity)
+GROUP BY 1 ORDER BY 1

@@ -22,6 +22,7 @@ from alerting.record.plume_answers import (
     SeenPlume,
 )
 from alerting.record.plume_cases import PlumeCase, group_cases
+from alerting.record.workplace import WorkplaceStore
 from alerting.settings import AlertingSettings
 from alerting.vocabulary import LOCAL_TIMEZONE
 from gateway.access.authorization import require_scope
@@ -53,6 +54,7 @@ class PlumeChangedError(HTTPException):
 def install(app: FastAPI, dsn: str, alerting: AlertingSettings | None) -> None:
     """Give the application its access to the answers, and to alerting's settings (None: they are not known here)."""
     app.state.plume_answers, app.state.alerting = PlumeAnswerStore(dsn), alerting
+    app.state.workplace = WorkplaceStore(dsn)
 
 
 def encode_seen(plume: Plume) -> str:

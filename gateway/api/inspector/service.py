@@ -52,7 +52,14 @@ async def list_cases(request: Request) -> list[Case]:
     """The open events in the inspector's areas, and those that ended since yesterday."""
     identity = require_inspector(request)
     with translate_database_errors():
-        return await case_store(request).list_cases(_readable_areas(identity))
+        return await case_store(request).list_cases(readable_areas(identity))
+
+
+async def list_network_cases(request: Request) -> list[Case]:
+    """The alerts of the last day about the network in the inspector's areas."""
+    identity = require_inspector(request)
+    with translate_database_errors():
+        return await case_store(request).list_network_cases(readable_areas(identity))
 
 
 async def get_case(request: Request, event: str) -> Case:
@@ -211,7 +218,8 @@ def _required_areas(silence: Silence | SilenceRequest) -> list[str | None]:
     return [*sorted(areas_from_matchers(silence.match))] or [None]
 
 
-def _readable_areas(identity: Identity) -> list[str] | None:
+def readable_areas(identity: Identity) -> list[str] | None:
+    """The areas that the inspector may read; None: every area."""
     return None if EVERY_AREA in identity.areas else sorted(identity.areas)
 
 

@@ -1,7 +1,7 @@
 """Formats of pages and documents for people: texts, numbers, times and names in one language. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from alerting import vocabulary
@@ -145,6 +145,15 @@ class Formats:
         """Local date."""
         at = _local(text)
         return f"{at.day} {texts_of('month', self.language)[_MONTHS[at.month - 1]]} {at.year}"
+
+    def month_of(self, day: date) -> str:
+        """Month and year of a day."""
+        return f"{texts_of('month', self.language)[_MONTHS[day.month - 1]]} {day.year}"
+
+    def weekdays(self) -> list[str]:
+        """The names of the days from Monday to Sunday."""
+        texts = vocabulary.texts_of("weekday", self.language)
+        return [texts[name] for name in vocabulary.WEEKDAYS]
 
     def date_time(self, text: str) -> str:
         """Local date and time, for pages that are stored, printed or read on another day."""

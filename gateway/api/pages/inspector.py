@@ -1,6 +1,6 @@
-"""`/inspector`: open alerts in the inspector's areas, who was notified, and forms to acknowledge and silence them.
+"""`/inspector/events/{id}`: one alert, such as one about the network; and the forms that silence alerts.
 
-Plain pages and forms, so that it works without JavaScript and on a telephone.
+An alert of a plume has the page of its plume.
 """
 
 from collections.abc import Sequence
@@ -11,40 +11,13 @@ from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from alerting.record.cases import Case, SilenceRequest
-from alerting.record.plume_cases import group_cases
-from gateway.access.identity import EVERY_AREA, Identity
 from gateway.api.http.parameters import ItemId
 from gateway.api.inspector import service
 from gateway.api.pages.inspector_page import redirect, render_page, render_problems, send_dossier
-from gateway.api.pages.renderer import View, ViewDependency
-from gateway.model.texts import texts_of
+from gateway.api.pages.renderer import ViewDependency
 
 router = APIRouter()
 SILENCE_HOURS = (1, 4, 8, 24, 72, 168)
-_MAX_ALERTS = 100  # per list; a storm has more
-
-
-@router.get("/inspector")
-async def show_alerts(view: ViewDependency) -> Response:
-    """Open alerts, ended alerts and silences."""
-
-    async def make() -> Response:
-        identity, cases = service.require_inspector(view.request), await service.list_cases(view.request)
-        plume_cases = group_cases(cases)
-        return render_page(
-            view,
-            "inspector.html",
-            account=identity.name,
-            areas=_describe_areas(view, identity),
-            open=[case for case in plume_cases if case.is_ongoing][:_MAX_ALERTS],
-            ended=[case for case in plume_cases if not case.is_ongoing][:_MAX_ALERTS],
-            silences=[
-                (silence, service.can_end(identity, silence)) for silence in await service.list_silences(view.request)
-            ],
-            set_aside=await service.find_silences_set_aside(view.request),
-        )
-
-    return await render_problems(view, make)
 
 
 @router.get("/inspector/events/{id}")
@@ -133,7 +106,7 @@ async def create_silence(  # noqa: PLR0917 - the fields of a form
         await service.create_silence(
             view.request, await _build_silence_request(view.request, event, what, hours, reason, kind)
         )
-        return redirect(view, "inspector#silences")
+        return redirect(view, "inspector/duty#silences")
 
     return await render_problems(view, make)
 
@@ -144,17 +117,9 @@ async def end_silence(view: ViewDependency, number: int) -> Response:
 
     async def make() -> Response:
         await service.end_silence(view.request, number)
-        return redirect(view, "inspector#silences")
+        return redirect(view, "inspector/duty#silences")
 
     return await render_problems(view, make)
-
-
-def _describe_areas(view: View, identity: Identity) -> str:
-    """The names of the inspector's areas, or that they are all."""
-    if EVERY_AREA in identity.areas:
-        return texts_of("inspector", view.language)["everywhere"]
-    areas = view.latest_values.registry.areas
-    return ", ".join(areas[id_].name if id_ in areas else id_ for id_ in sorted(identity.areas))
 
 
 def _silence_choices(case: Case) -> dict[str, Sequence[str]]:

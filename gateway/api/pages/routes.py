@@ -10,6 +10,7 @@ from gateway.api.pages import (
     events,
     home,
     inspector,
+    inspector_inbox,
     inspector_plume,
     plumes,
     station,
@@ -19,7 +20,18 @@ from gateway.api.pages.renderer import PREFIXES, ViewDependency, respond_missing
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 for _prefix in PREFIXES:
-    for _page_module in (home, station, events, plumes, about, developers, inspector, inspector_plume, verify):
+    for _page_module in (
+        home,
+        station,
+        events,
+        plumes,
+        about,
+        developers,
+        inspector,
+        inspector_inbox,
+        inspector_plume,
+        verify,
+    ):
         router.include_router(_page_module.router, prefix=_prefix)
 router.include_router(about.root_router)
 router.include_router(crawlers.root_router)
