@@ -53,15 +53,20 @@ class DecisionStore:
     async def lock_and_refresh(self, connection: psycopg.AsyncConnection) -> None:
         """Inside a transaction: lock out other deciding workers, read silences and known sources if they changed."""
         await connection.execute(_QUERIES["lock_decisions"])
+        if await self.refresh(connection):
+            _report_set_aside(self.policy.set_aside)
+
+    async def refresh(self, connection: psycopg.AsyncConnection) -> bool:
+        """Read silences and known sources if they changed; returns whether they did."""
         version = await (await connection.execute(_QUERIES["select_silences_version"])).fetchone()
         if version == self._silences_version:
-            return
+            return False
         silences = await fetch_all(connection, Silence, _QUERIES["select_silences"])
         named = await fetch_all(connection, KnownSource, _QUERIES["select_known_sources"])
         sources = [*self._settings.known_source, *named]
         self.policy = await asyncio.to_thread(self.policy.with_changes, silences, sources)
         self._silences_version = version
-        _report_set_aside(self.policy.set_aside)
+        return True
 
     async def decide(
         self,

@@ -28,6 +28,7 @@ from alerting.vocabulary import LOCAL_TIMEZONE
 from gateway.access.authorization import require_scope
 from gateway.access.identity import AccessDecision, Identity, Scope, decide_access
 from gateway.api.inspector import service
+from gateway.api.inspector.duty import Duty
 from gateway.api.routes import plumes
 from gateway.api.schemas.plumes import Plume
 
@@ -54,7 +55,7 @@ class PlumeChangedError(HTTPException):
 def install(app: FastAPI, dsn: str, alerting: AlertingSettings | None) -> None:
     """Give the application its access to the answers, and to alerting's settings (None: they are not known here)."""
     app.state.plume_answers, app.state.alerting = PlumeAnswerStore(dsn), alerting
-    app.state.workplace = WorkplaceStore(dsn)
+    app.state.workplace, app.state.duty = WorkplaceStore(dsn), None if alerting is None else Duty(alerting, dsn)
 
 
 def encode_seen(plume: Plume) -> str:

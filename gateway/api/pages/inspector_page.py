@@ -12,7 +12,7 @@ from gateway.api.pages.case_texts import CaseTexts
 from gateway.api.pages.renderer import View
 from gateway.model.texts import texts_of
 
-_SHOWN_STATUSES = frozenset({400, 401, 403, 404, 409, 503})
+_SHOWN_STATUSES = frozenset({400, 401, 403, 404, 409, 429, 503})
 
 
 def render_page(view: View, template: str, status: int = 200, **values: object) -> HTMLResponse:

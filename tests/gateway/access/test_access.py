@@ -349,7 +349,8 @@ async def test_signing_in_leads_back_to_the_page_that_asked_for_it(database, bro
 @pytest.mark.parametrize(
     "path",
     ["https://evil.example/inspector", "//evil.example/inspector", "/\\evil.example", "/inspector\\x",
-     "/account/sign-out", "/inspector/x\r\nSet-Cookie: a=b", "/inspectorx", "/inspector/" + "a" * 500, "javascript:alert(1)"],
+     "/account/sign-out",
+     "/inspector/x\r\nSet-Cookie: a=b", "/inspectorx", "/inspector/" + "a" * 500, "javascript:alert(1)"],
 )  # fmt: skip
 async def test_an_address_elsewhere_is_no_way_back(path):
     assert not check_return_path(path)
