@@ -13,11 +13,10 @@ from alerting.alert import Severity
 from alerting.decide.reason_detail import describe_detail
 from alerting.decide.routing import Decision
 from alerting.record.history import channel_name, decision_reason_text, outcome_text
-from gateway.access.identity import EVERY_AREA, Identity
 from gateway.api.data.registry import StationRow
 from gateway.api.inspector import duty, plume_service, service
 from gateway.api.inspector.duty import TrialOutcome
-from gateway.api.pages.inspector_page import redirect, render_page, render_problems
+from gateway.api.pages.inspector_page import list_own_stations, redirect, render_page, render_problems
 from gateway.api.pages.renderer import View, ViewDependency
 from gateway.model.texts import texts_of
 
@@ -46,7 +45,7 @@ async def _render(
 ) -> Response:
     request = view.request
     identity = service.require_inspector(request)
-    stations = [row for row in view.registry.stations.values() if _is_own(identity, row.area)]
+    stations = list_own_stations(view, identity)
     chosen = next((row for row in stations if row.id == station), stations[0] if stations else None)
     known_name = name if name in view.registry.properties else _DEFAULT_PROPERTY
     level = Severity(severity) if severity in set(Severity) else Severity.SEVERE
@@ -119,10 +118,6 @@ def _describe_outcome(view: View, outcome: TrialOutcome) -> str:
     channel, addressee = channel_name(outcome.channel), outcome.addressee
     text = f"{outcome_text(outcome.outcome, view.language)} ({describe_detail(outcome.detail, view.language)})"
     return f"{channel}, {addressee}: {text}" if addressee else f"{channel}: {text}"
-
-
-def _is_own(identity: Identity, area: str) -> bool:
-    return EVERY_AREA in identity.areas or area in identity.areas
 
 
 def _list_measured(view: View, station: StationRow | None) -> Sequence[str]:

@@ -5,18 +5,18 @@ Plain pages and forms, so that they work without JavaScript and with one thumb; 
 
 import calendar
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 
-from alerting.vocabulary import LOCAL_TIMEZONE
 from gateway.access.identity import EVERY_AREA, Identity
 from gateway.api.http import cursor
 from gateway.api.inspector import inbox, service
 from gateway.api.inspector.inbox import STATES, WIND_SECTORS, InboxFilters, PeakDay
-from gateway.api.pages.inspector_page import redirect, render_page, render_problems
+from gateway.api.pages.inspector_month import midnight, parse_day, parse_month
+from gateway.api.pages.inspector_page import is_own, list_own_stations, redirect, render_page, render_problems
 from gateway.api.pages.renderer import View, ViewDependency
 from gateway.model.properties import SHOWN_PROPERTIES
 from gateway.model.texts import texts_of
@@ -45,7 +45,7 @@ async def show_inbox(  # noqa: PLR0917 - they are query parameters
         request, registry = view.request, view.registry
         identity = service.require_inspector(request)
         before, before_id = cursor.read(after, datetime, str)
-        days = _parse_day(since), _parse_day(until)
+        days = parse_day(since), parse_day(until)
         filters = InboxFilters(
             areas=inbox.limit_to_own_areas(request, area if area in registry.areas else ""),
             state=state if state in STATES else None,
@@ -53,8 +53,8 @@ async def show_inbox(  # noqa: PLR0917 - they are query parameters
             property=property_ if property_ in registry.properties else None,
             wind=WIND_SECTORS.get(wind),
             pattern=inbox.build_pattern(text),
-            start=None if days[0] is None else _midnight(days[0]),
-            end=None if days[1] is None else _midnight(days[1] + timedelta(days=1)),
+            start=None if days[0] is None else midnight(days[0]),
+            end=None if days[1] is None else midnight(days[1] + timedelta(days=1)),
             before=before,
             before_id=before_id,
         )
@@ -73,8 +73,8 @@ async def show_inbox(  # noqa: PLR0917 - they are query parameters
             is_filtered=bool(query),
             states=STATES,
             winds=list(WIND_SECTORS),
-            own_areas=[row for row in registry.areas.values() if _is_own(identity, row.id)],
-            own_stations=[row for row in registry.stations.values() if _is_own(identity, row.area)],
+            own_areas=[row for row in registry.areas.values() if is_own(identity, row.id)],
+            own_stations=list_own_stations(view, identity),
             measured=_list_measured(view),
             saved=await inbox.list_saved_filters(request),
             network=await service.list_network_cases(request) if before is None and not query else [],
@@ -117,20 +117,17 @@ async def show_calendar(view: ViewDependency, month: TextParameter = "", area: T
         known_area = area if area in view.registry.areas else ""
         areas = inbox.limit_to_own_areas(view.request, known_area)
         identity = service.require_inspector(view.request)
-        first = _parse_day(f"{month}-01") or view.now.astimezone(LOCAL_TIMEZONE).date().replace(day=1)
-        following = (first + timedelta(days=32)).replace(day=1)
-        days = await inbox.list_peak_days(view.request, areas, _midnight(first), _midnight(following))
+        chosen = parse_month(month, view.now)
+        days = await inbox.list_peak_days(view.request, areas, *chosen.bounds)
         return render_page(
             view,
             "inspector_calendar.html",
-            first=first,
-            previous=(first - timedelta(days=1)).strftime("%Y-%m"),
-            following=following.strftime("%Y-%m"),
-            weeks=_build_weeks(first, {day.day: day for day in days}),
+            month=chosen,
+            weeks=_build_weeks(chosen.first, {day.day: day for day in days}),
             count=sum(day.count for day in days),
             severities=_SEVERITIES,
             area=known_area,
-            own_areas=[row for row in view.registry.areas.values() if _is_own(identity, row.id)],
+            own_areas=[row for row in view.registry.areas.values() if is_own(identity, row.id)],
         )
 
     return await render_problems(view, make)
@@ -150,22 +147,6 @@ def _describe_areas(view: View, identity: Identity) -> str:
     return ", ".join(areas[id_].name if id_ in areas else id_ for id_ in sorted(identity.areas))
 
 
-def _is_own(identity: Identity, area: str) -> bool:
-    return EVERY_AREA in identity.areas or area in identity.areas
-
-
 def _list_measured(view: View) -> Sequence[str]:
     measured = {datastream.observed_property for datastream in view.registry.datastreams.values()}
     return [name for name in SHOWN_PROPERTIES if name in measured]
-
-
-def _parse_day(text: str) -> date | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if 2000 <= day.year <= 2200 else None
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), LOCAL_TIMEZONE)

@@ -6,6 +6,8 @@ from urllib.parse import quote
 from fastapi import HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gateway.access.identity import EVERY_AREA, Identity
+from gateway.api.data.registry import StationRow
 from gateway.api.inspector import service
 from gateway.api.inspector.plume_service import PlumeChangedError
 from gateway.api.pages.case_texts import CaseTexts
@@ -51,6 +53,16 @@ async def render_problems(view: View, make: Callable[[], Awaitable[Response]]) -
             detail=detail,
             sign_in=sign_in_address(view),
         )
+
+
+def is_own(identity: Identity, area: str) -> bool:
+    """Whether the area is one of the inspector's."""
+    return EVERY_AREA in identity.areas or area in identity.areas
+
+
+def list_own_stations(view: View, identity: Identity) -> list[StationRow]:
+    """The stations in the inspector's areas."""
+    return [row for row in view.registry.stations.values() if is_own(identity, row.area)]
 
 
 def sign_in_address(view: View) -> str:

@@ -13,6 +13,7 @@ from gateway.api.pages import (
     inspector_duty,
     inspector_inbox,
     inspector_plume,
+    inspector_wind,
     plumes,
     station,
     verify,
@@ -32,6 +33,7 @@ for _prefix in PREFIXES:
         inspector_duty,
         inspector_inbox,
         inspector_plume,
+        inspector_wind,
         verify,
     ):
         router.include_router(_page_module.router, prefix=_prefix)
