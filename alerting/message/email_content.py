@@ -59,6 +59,7 @@ _GOING_ON = frozenset(
 _ACCENTS = {Severity.MINOR: "#c79a2b", Severity.MODERATE: "#d97228"}  # as on the pages; the others are red
 _ALARM_ACCENT, _CALM_ACCENT = "#b3261e", "#4a6b57"
 CHART_CONTENT_ID = "piek@piekwacht"  # the Content-ID of the drawing
+MAP_CONTENT_ID = "omgeving@piekwacht"  # of the map
 
 
 class EmailContent(Struct, frozen=True, kw_only=True):
@@ -71,13 +72,21 @@ class EmailContent(Struct, frozen=True, kw_only=True):
 
 
 def render_email(
-    notification: Notification, *, public_url: str, with_chart: bool = False, templates: Environment = _TEMPLATES
+    notification: Notification,
+    *,
+    public_url: str,
+    with_chart: bool = False,
+    with_map: bool = False,
+    templates: Environment = _TEMPLATES,
 ) -> EmailContent:
     """Render the notification for people. If a template fails, the text holds the subject and the links.
 
-    `with_chart`: a drawing goes with the mail, which the HTML shows by its Content-ID.
+    `with_chart`, `with_map`: a drawing goes with the mail, which the HTML shows by its Content-ID.
     """
-    values = _template_values(notification, public_url) | {"chart_cid": CHART_CONTENT_ID if with_chart else None}
+    values = _template_values(notification, public_url) | {
+        "chart_cid": CHART_CONTENT_ID if with_chart else None,
+        "map_cid": MAP_CONTENT_ID if with_map else None,
+    }
     subject = " ".join(str(values["subject"]).split())
     is_summary, is_about_network = _is_summary(notification), notification.alert.is_about_network
     template_name = "summary" if is_summary else "network" if is_about_network else "alert"
