@@ -40,11 +40,6 @@ class WorkplaceStore:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
 
-    async def list_filters(self, account: str) -> list[SavedFilter]:
-        """Return the account's filters by name."""
-        async with open_session(self._dsn) as connection:
-            return await fetch_all(connection, SavedFilter, _QUERIES["select_filters"], {"account": account})
-
     async def save_filter(self, account: str, name: str, query: str) -> bool:
         """Store or replace a filter; False if the account has fifty others."""
         async with open_session(self._dsn) as connection:

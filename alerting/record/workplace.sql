@@ -1,6 +1,3 @@
--- name: select_filters
-SELECT name, query FROM alerting.saved_filter WHERE account = %(account)s ORDER BY name
-
 -- name: save_filter
 INSERT INTO alerting.saved_filter (account, name, query)
 SELECT %(account)s, %(name)s, %(query)s

@@ -22,7 +22,7 @@ from gateway.system.embedded_servers import Broker, Postgres
 from tests.benchmarks.api_read import ProcessorTime, print_percentiles, running_api_process
 from tests.benchmarks.plumes import insert_plumes
 
-REQUESTS, WARM_UP = 200, 20
+REQUESTS, WARM_UP = 100, 10
 PATHS = {
     "first page": "/nl/inspector",
     "new ones": "/nl/inspector?state=new",

@@ -448,3 +448,12 @@ WHERE f.id = f.plume_id AND (%(areas)s::text[] IS NULL OR f.area_id = ANY(%(area
   AND f.onset >= %(start)s AND f.onset < %(end)s
   AND NOT alerting.is_false_alarm(f.id, m.station_id, m.severity)
 GROUP BY 1 ORDER BY 1
+
+-- name: select_saved_filters
+SELECT name, query FROM alerting.saved_filter WHERE account = %(account)s ORDER BY name
+
+-- name: count_network_alerts
+-- Alerts about the network of the last day.
+SELECT count(*) AS count FROM alerting.inbox i
+WHERE i.alert ->> 'kind' IN ('silent', 'undeliverable', 'copied', 'wrong_clock')
+  AND i.received_at > now() - interval '1 day'

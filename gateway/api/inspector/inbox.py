@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import HTTPException, Request
 from msgspec import Struct
 
+from alerting.record.cases import Case
 from alerting.record.workplace import SavedFilter, WorkplaceStore
 from gateway.api.data.database import Database
 from gateway.api.inspector import service
@@ -115,8 +116,15 @@ async def list_peak_days(request: Request, areas: list[str] | None, start: datet
 async def list_saved_filters(request: Request) -> list[SavedFilter]:
     """The filters that the account saved, by name."""
     identity = service.require_inspector(request)
-    with service.translate_database_errors():
-        return await workplace(request).list_filters(identity.name)
+    database: Database = request.app.state.database
+    return await database.fetch(SavedFilter, "select_saved_filters", {"account": identity.name})
+
+
+async def list_network_cases(request: Request) -> list[Case]:
+    """The alerts of the last day about the network; most days there are none, which costs one short query."""
+    database: Database = request.app.state.database
+    ((count,),) = await database.fetch_rows("count_network_alerts")
+    return await service.list_network_cases(request) if count else []
 
 
 async def save_filter(request: Request, name: str, query: str) -> None:

@@ -77,7 +77,7 @@ async def show_inbox(  # noqa: PLR0917 - they are query parameters
             own_stations=list_own_stations(view, identity),
             measured=_list_measured(view),
             saved=await inbox.list_saved_filters(request),
-            network=await service.list_network_cases(request) if before is None and not query else [],
+            network=await inbox.list_network_cases(request) if before is None and not query else [],
         )
 
     return await render_problems(view, make)
