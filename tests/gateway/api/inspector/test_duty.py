@@ -58,7 +58,7 @@ def test_turns_of_a_roster_have_their_exchanges():
 
 @pytest.fixture
 def mail_server():
-    with MailServer(recipients={"b@od.example": "550 unknown"}) as server:
+    with MailServer(recipients={"b@od.example": ["550 unknown"]}) as server:
         yield server
 
 
