@@ -444,9 +444,10 @@ ORDER BY g.onset DESC, g.id DESC
 SELECT (f.onset AT TIME ZONE 'Europe/Amsterdam')::date AS day, count(DISTINCT f.id) AS count,
        max(array_position(ARRAY['minor', 'moderate', 'severe', 'extreme'], m.severity)) - 1 AS severity
 FROM event f JOIN event m ON m.plume_id = f.id AND m.change <> 'voided'
+LEFT JOIN alerting.false_alarm x ON x.plume = f.id AND x.withdrawn_at IS NULL
+  AND m.station_id = ANY(x.stations) AND m.severity = ANY(x.severities)
 WHERE f.id = f.plume_id AND (%(areas)s::text[] IS NULL OR f.area_id = ANY(%(areas)s))
-  AND f.onset >= %(start)s AND f.onset < %(end)s
-  AND NOT alerting.is_false_alarm(f.id, m.station_id, m.severity)
+  AND f.onset >= %(start)s AND f.onset < %(end)s AND x.id IS NULL
 GROUP BY 1 ORDER BY 1
 
 -- name: select_saved_filters
