@@ -175,7 +175,8 @@ SELECT g.id AS plume, g.onset AS began, e.id, e.revision, CASE WHEN f.id IS NULL
        p.unit, e.severity, e.onset, e.peak_at, e.detected_at,
        CASE WHEN f.id IS NULL THEN e.ended_at ELSE coalesce(e.ended_at, greatest(f.stated_at, e.onset)) END AS "end",
        e.peak, e.background, e.excess, e.confidence, e.detector, e.detected_late, e.merged_into,
-       greatest(e.changed_at, f.stated_at) AS changed_at, f.cause AS false_alarm_cause, f.stated_at AS false_alarm_at
+       greatest(e.changed_at, f.stated_at) AS changed_at, f.cause AS false_alarm_cause, f.stated_at AS false_alarm_at,
+       (SELECT count(*) + count(h.withdrawn_at) FROM alerting.false_alarm h WHERE h.plume = g.id) AS judgements
 FROM page g JOIN event e ON e.plume_id = g.id
 LEFT JOIN alerting.false_alarm f ON f.plume = e.plume_id AND f.withdrawn_at IS NULL
   AND e.station_id = ANY(f.stations) AND e.severity = ANY(f.severities)
@@ -194,9 +195,16 @@ ORDER BY e.plume_id, o.receiver, n.state IN ('delivered', 'partial') DESC,
          CASE WHEN n.state IN ('delivered', 'partial') THEN n.finished_at END, n.created_at DESC, n.id DESC
 
 -- name: select_plume_changes
--- When the newest revisions of the events of a plume were stored, newest first; and how many there are in all.
-SELECT r.changed_at, count(*) OVER () AS number FROM event e JOIN event_revision r ON r.event_id = e.id
-WHERE e.plume_id = %(id)s ORDER BY r.changed_at DESC, r.event_id DESC, r.revision DESC LIMIT %(limit)s
+-- When the newest revisions of the events of a plume and the judgements about it were stored, newest first; and how many
+-- there are in all.
+SELECT c.changed_at, count(*) OVER () AS number FROM (
+    SELECT r.changed_at, r.event_id, r.revision FROM event e JOIN event_revision r ON r.event_id = e.id
+    WHERE e.plume_id = %(id)s
+  UNION ALL SELECT f.stated_at, 'judgement', f.id FROM alerting.false_alarm f WHERE f.plume = %(id)s
+  UNION ALL SELECT f.withdrawn_at, 'withdrawal', f.id FROM alerting.false_alarm f
+    WHERE f.plume = %(id)s AND f.withdrawn_at IS NOT NULL
+) AS c
+ORDER BY c.changed_at DESC, c.event_id DESC, c.revision DESC LIMIT %(limit)s
 
 -- name: select_plume_acknowledgements
 -- When somebody first acknowledged an event of these plumes; who it was is not public.

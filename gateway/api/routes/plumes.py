@@ -63,6 +63,7 @@ class _EventRow:
     changed_at: datetime
     event: PlumeEvent
     false_alarm: PublicFalseAlarm | None
+    judgements: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +117,7 @@ def _row_from_columns(
     observed_property: str,
     false_alarm_cause: str | None,
     false_alarm_at: datetime | None,
+    judgements: int,
     **columns: Any,  # noqa: ANN401 - of any column
 ) -> _EventRow:
     event = PlumeEvent(
@@ -131,6 +133,7 @@ def _row_from_columns(
         changed_at=changed_at,
         event=event,
         false_alarm=build_false_alarm(false_alarm_cause, false_alarm_at),
+        judgements=judgements,
     )
 
 
@@ -148,7 +151,15 @@ def _build_document(
     ]
     changed_at = max([*changes, *([acknowledged_at] if acknowledged_at else [])])
     false_alarm = next((row.false_alarm for row in rows if row.false_alarm is not None), None)
-    return build_plume_document(plume, changed_at, receivers, acknowledged_at, operator, false_alarm=false_alarm)
+    return build_plume_document(
+        plume,
+        changed_at,
+        receivers,
+        acknowledged_at,
+        operator,
+        false_alarm=false_alarm,
+        judgements=rows[0].judgements,
+    )
 
 
 async def fetch_plume(request: Request, id_: str) -> Plume:

@@ -63,7 +63,9 @@ class Plume(LicensedDocument, frozen=True, kw_only=True):
     """Events that belong together, over stations and properties, as one thing with one permanent id."""
 
     id: Annotated[str, Meta(description="that of the event it began with; permanent", examples=["r7zq4ogyzxa5hm3t"])]
-    revision: Annotated[int, Meta(description="number of stored revisions of its events; it only grows")]
+    revision: Annotated[
+        int, Meta(description="number of stored revisions of its events and of judgements; it only grows")
+    ]
     state: Annotated[
         Literal["ongoing", "over", "voided"], Meta(description="voided: later readings disproved all its events")
     ]
@@ -102,11 +104,12 @@ def build_plume_document(
     attribution: str,
     *,
     false_alarm: PublicFalseAlarm | None = None,
+    judgements: int = 0,
 ) -> Plume:
-    """A plume as the API shows it."""
+    """A plume as the API shows it. `judgements`: how often inspectors stated or withdrew a false alarm."""
     return Plume(
         id=plume.id,
-        revision=plume.revision,
+        revision=plume.revision + judgements,
         state=plume.state.value,
         kind=plume.leading.kind,
         area=plume.area,

@@ -106,9 +106,16 @@ async def test_a_false_alarm_corrects_everybody_who_was_notified_and_stays_silen
 async def test_a_false_alarm_is_voided_on_every_public_face_and_the_cause_is_public_but_not_the_person(
     api, plume, keys, database
 ):
+    before = (await api.get(f"/api/v1/plumes/{plume}")).json()
     await state_false_alarm(api, plume, keys["anna"])
     document = (await api.get(f"/api/v1/plumes/{plume}")).json()
     assert document["state"] == "voided"
+    assert document["revision"] == before["revision"] + 1  # a CAP reader takes it for a new message
+    for path in (f"plumes/{plume}", f"events/{document['leading']}"):
+        cap = (await api.get(f"/feeds/{path}.cap")).text
+        assert "<msgType>Cancel</msgType>" in cap, path
+        identifier = re.search("<identifier>([^<]+)</identifier>", cap)[1]
+        assert identifier not in cap.partition("<references>")[2], path
     assert document["falseAlarm"]["cause"] == "sensor_fault"
     events = (await api.get("/api/v1/events")).json()["items"]
     assert {event["change"] for event in events} == {"voided"}
