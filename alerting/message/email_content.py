@@ -24,7 +24,6 @@ from alerting.message.texts import (
     describe_site,
     describe_value,
     describe_wind,
-    find_page_path,
 )
 from alerting.templates import load_templates
 from alerting.vocabulary import (
@@ -122,11 +121,11 @@ def _template_values(notification: Notification, public_url: str) -> dict[str, o
         "subject": _build_subject(alerts, notification),
         "url": f"{pages_url}/"
         if _is_summary(notification) or alert.is_about_network
-        else f"{pages_url}/{find_page_path(alert)}",
+        else f"{pages_url}{alert.page_path}",
         "repeat": notification.repeat,
         "inspector_url": f"{pages_url}/inspector"
         if _is_summary(notification)
-        else f"{pages_url}/inspector/{_find_inspector_path(alert)}",
+        else f"{pages_url}/inspector{_find_inspector_path(alert)}",
         "advice": _find_advice(alert, language),
         "note": _find_note(notification),
         "acknowledge_url": notification.acknowledge_url,
@@ -137,8 +136,8 @@ def _template_values(notification: Notification, public_url: str) -> dict[str, o
 
 
 def _find_inspector_path(alert: Alert) -> str:
-    """Return the page of inspectors below `/inspector/`; an alert about the network has only one of its event."""
-    return f"events/{alert.event_id}" if alert.is_about_network else find_page_path(alert)
+    """Return the page of inspectors below `/inspector`; an alert about the network has only one of its event."""
+    return f"/events/{alert.event_id}" if alert.is_about_network else alert.page_path
 
 
 def _find_advice(alert: Alert, language: Language) -> str | None:
@@ -176,7 +175,7 @@ def _summary_values(alerts: Sequence[Alert], notification: Notification, pages_u
             (
                 _build_line(alert, notification),
                 format_time(alert.onset, language),
-                f"{pages_url}/{_find_inspector_path(alert)}",
+                f"{pages_url}{_find_inspector_path(alert)}",
             )
             for alert in alerts[:_MAX_LISTED]
         ],

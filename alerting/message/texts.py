@@ -75,14 +75,6 @@ def build_headline(alert: Alert, language: Language = "nl") -> str:
     )
 
 
-def find_page_path(alert: Alert) -> str:
-    """Return the path of the page about the alert below a language: that of its plume, or of an event without one.
-
-    With `inspector/` before it, it is the page of inspectors.
-    """
-    return f"plumes/{alert.plume}" if alert.plume else f"events/{alert.event_id}"
-
-
 def change_text(change: Change, language: Language) -> str:
     """Return what happened to the peak: `Piek voorbij`."""
     return texts_of("change", language)[change.value]

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 from msgspec import DecodeError, Meta, Struct, json
 
 from alerting.alert import Alert
-from alerting.message.texts import build_headline, find_page_path
+from alerting.message.texts import build_headline
 from alerting.record.signed_token import sign_payload, verify_payload
 from alerting.templates import load_templates
 from alerting.vocabulary import Language, format_time, texts_of
@@ -108,7 +108,7 @@ def render_page(
         ],
         receiver=payload.receiver,
         event_ended=event_ended,
-        page_path=None if alert.is_about_network else find_page_path(alert),
+        page_path=None if alert.is_about_network else alert.page_path,
         home=_home_path(language),
         action=f"/acknowledge/{token}",
         rejections=None,
