@@ -26,7 +26,7 @@ ARBITRARY_UNITS = frozenset({"{ticks}", "Ohm"})  # of raw signals, which only a 
 _FOLDER = Path(__file__).parent
 _EVERY_DIGIT = Context(prec=400)  # the largest float has 309 digits before its point
 _DIRECTIONS = ("n", "ne", "e", "se", "s", "sw", "w", "nw")
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 def texts_of(context: str, language: str) -> Texts:
@@ -140,7 +140,7 @@ def format_time(at: datetime, language: str = "nl") -> str:
 def format_local_time(at: datetime, language: str = "nl") -> str:
     """Local time without its offset, beside a time that has it."""
     local = at.astimezone(LOCAL_TIMEZONE)
-    return f"{texts_of('weekday', language)[_WEEKDAYS[local.weekday()]]} {local:%d-%m-%Y %H:%M:%S}"
+    return f"{texts_of('weekday', language)[WEEKDAYS[local.weekday()]]} {local:%d-%m-%Y %H:%M:%S}"
 
 
 def format_time_of_day(at: datetime) -> str:

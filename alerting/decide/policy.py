@@ -42,7 +42,7 @@ class SetAsideRule(Struct, frozen=True, kw_only=True):
 
 
 class NotificationPolicy:
-    """Routes, known sources, rosters and silences. `version` hashes all but the silences; each decision stores it."""
+    """Routes, known sources, rosters and silences. `version` hashes the configuration; each decision stores it."""
 
     def __init__(
         self,
@@ -60,14 +60,14 @@ class NotificationPolicy:
         self.routes = MatcherIndex([(prepare_route(route), route.match) for route in routes])
         self.min_delay_minutes = min((minutes for route in routes for minutes in iter_delays(route)), default=None)
         self.rosters = Rosters(rosters)
-        self.sources = MatcherIndex([(source, source.match) for source in sources])
+        self.sources = _index_sources(sources)
         self.silences = index_silences(silences)
         self.version = sha256(json.encode([list(routes), list(sources), list(rosters)], enc_hook=str)).hexdigest()[:12]
 
-    def with_silences(self, silences: Sequence[Silence]) -> Self:
-        """Return the same policy with other silences; routes and sources are not parsed again."""
+    def with_changes(self, silences: Sequence[Silence], sources: Sequence[KnownSource]) -> Self:
+        """Return the same policy with other silences and sources; routes are not parsed again."""
         policy = copy(self)
-        policy.silences = index_silences(silences)
+        policy.silences, policy.sources = index_silences(silences), _index_sources(sources)
         return policy
 
     @property
@@ -156,3 +156,7 @@ class NotificationPolicy:
         reminders = decide_reminders(pending, routes, self.rosters, now)
         decisions = [apply_silence(decision, silence_reason) for decision in reminders]
         return [decision for decision in decisions if decision.notify]
+
+
+def _index_sources(sources: Sequence[KnownSource]) -> MatcherIndex[KnownSource]:
+    return MatcherIndex([(source, source.match) for source in sources])

@@ -29,6 +29,8 @@ class DetailCode(StrEnum):
     NO_CONNECTION = "no_connection"  # host, error
     PRIVATE = "private"  # host
     GONE = "gone"  # at: when it answered 410
+    FALSE_ALARM = "false_alarm"  # author, at, cause, note
+    WITHDRAWN = "withdrawn"  # author, at: of a false alarm
 
 
 _TIME_FIELDS = frozenset({"at", "until"})
@@ -58,6 +60,8 @@ def _to_json_value(value: str | float | datetime) -> str | float:
 def _format_value(name: str, value: str | float, language: Language) -> str:
     if name in _TIME_FIELDS:
         return format_time(datetime.fromisoformat(str(value)), language)
+    if name == "cause":
+        return texts_of("false_alarm", language).describe(str(value))
     if name in _SEVERITY_FIELDS:
         return severity_text(str(value), language)
     return value if isinstance(value, str) else format_short_number(value, language)

@@ -38,6 +38,9 @@ class DecisionReason(StrEnum):
     KNOWN_SOURCE = "known_source"
     REMINDED = "reminded"  # nobody acknowledged
     ESCALATED = "escalated"  # nobody acknowledged; another receiver is notified
+    FALSE_ALARM = "false_alarm"  # an inspector stated that it was none: a correction, or no notification
+    REINSTATED = "reinstated"  # the false alarm was withdrawn: it was a peak after all
+    ZAAK = "zaak"  # an inspector asked for a zaak
     UNREADABLE = "unreadable"  # an alert that this version cannot read
 
 

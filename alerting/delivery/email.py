@@ -18,8 +18,9 @@ from alerting.delivery.settings import EmailSettings, SmtpSettings
 from alerting.delivery.smtp import send
 from alerting.log import get_logger
 from alerting.message.chart import draw_chart
-from alerting.message.email_content import CHART_CONTENT_ID, render_email
+from alerting.message.email_content import CHART_CONTENT_ID, MAP_CONTENT_ID, render_email
 from alerting.message.notification import Notification
+from alerting.message.surroundings_drawing import draw_surroundings
 
 _LOG = get_logger("alerting.delivery")
 
@@ -40,12 +41,23 @@ async def deliver(
     notification: Notification, channel: EmailSettings, context: DeliveryContext, *, smtp: SmtpSettings, at: datetime
 ) -> Delivery:
     """Draw the chart, compose the mail and submit it for the addressees that are not settled yet."""
-    waiting, chart = [address for address in channel.to if address not in context.settled], None
+    waiting = [address for address in channel.to if address not in context.settled]
+    chart = surroundings = None
     if not waiting:
         return Delivery(outcome=DeliveryOutcome.REFUSED, detail=encode_detail(DetailCode.UNCONFIGURED))
     if channel.plot and notification.time_series is not None and not notification.gathered:
         chart = await asyncio.to_thread(_draw_chart, notification)
-    message = compose(notification, channel=channel, smtp=smtp, public_url=context.public_url, at=at, chart=chart)
+    if channel.plot and not notification.gathered and not notification.alert.is_about_network:
+        surroundings = await asyncio.to_thread(_draw_surroundings, notification)
+    message = compose(
+        notification,
+        channel=channel,
+        smtp=smtp,
+        public_url=context.public_url,
+        at=at,
+        chart=chart,
+        surroundings=surroundings,
+    )
     return await submit(message, smtp, waiting)
 
 
@@ -58,6 +70,17 @@ def _draw_chart(notification: Notification) -> bytes | None:
         return None
 
 
+def _draw_surroundings(notification: Notification) -> bytes | None:
+    """Return the map, or None without anything to show: the mail then goes without."""
+    try:
+        return draw_surroundings(notification.alert)
+    except ValueError:
+        return None
+    except (OSError, ArithmeticError):
+        telemetry.FAILURES.labels("chart").inc()
+        return None
+
+
 def compose(
     notification: Notification,
     *,
@@ -66,9 +89,12 @@ def compose(
     public_url: str,
     at: datetime,
     chart: bytes | None = None,
+    surroundings: bytes | None = None,
 ) -> EmailMessage:
     """Return the whole mail. EmailMessage refuses line breaks in headers, so no text can inject a header."""
-    contents = render_email(notification, public_url=public_url, with_chart=chart is not None)
+    contents = render_email(
+        notification, public_url=public_url, with_chart=chart is not None, with_map=surroundings is not None
+    )
     message = EmailMessage()
     message["From"] = smtp.sender
     message["To"] = ", ".join(channel.to)
@@ -86,10 +112,12 @@ def compose(
     else:
         message.add_alternative(contents.html, subtype="html")
         html = message.get_body(("html",))
-        if chart is not None and isinstance(html, EmailMessage):
-            html.add_related(
-                chart, "image", "png", cid=f"<{CHART_CONTENT_ID}>", disposition="inline", filename="piek.png"
-            )
+        pictures = ((chart, CHART_CONTENT_ID, "piek.png"), (surroundings, MAP_CONTENT_ID, "omgeving.png"))
+        for picture, content_id, file_name in pictures:
+            if picture is not None and isinstance(html, EmailMessage):
+                html.add_related(
+                    picture, "image", "png", cid=f"<{content_id}>", disposition="inline", filename=file_name
+                )
     message["Content-Language"] = notification.language  # last: adding a part moves such headers into that part
     return message
 

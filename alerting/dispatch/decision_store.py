@@ -15,6 +15,7 @@ from alerting import telemetry
 from alerting.alert import Alert
 from alerting.decide.dedup import EarlierRevisions, LastNotified
 from alerting.decide.escalation import UnacknowledgedAlert
+from alerting.decide.inhibition import KnownSource
 from alerting.decide.policy import NotificationPolicy, RuleKind, SetAsideRule
 from alerting.decide.routing import Decision, DecisionReason
 from alerting.decide.silence import Silence
@@ -35,7 +36,7 @@ class _EndedEvent(Struct, frozen=True, kw_only=True):
 
 
 class DecisionStore:
-    """One worker's policy, with the silences as last read. Raises SettingsError if a route's file is missing.
+    """One worker's policy, with silences and known sources as last read. Raises SettingsError if a file is missing.
 
     Everything that evaluates matchers runs in a thread, so that many rules delay nothing else in the process.
     """
@@ -50,15 +51,22 @@ class DecisionStore:
         )
 
     async def lock_and_refresh(self, connection: psycopg.AsyncConnection) -> None:
-        """Inside a transaction: lock out other deciding workers, and read the silences if they changed."""
+        """Inside a transaction: lock out other deciding workers, read silences and known sources if they changed."""
         await connection.execute(_QUERIES["lock_decisions"])
+        if await self.refresh(connection):
+            _report_set_aside(self.policy.set_aside)
+
+    async def refresh(self, connection: psycopg.AsyncConnection) -> bool:
+        """Read silences and known sources if they changed; returns whether they did."""
         version = await (await connection.execute(_QUERIES["select_silences_version"])).fetchone()
         if version == self._silences_version:
-            return
+            return False
         silences = await fetch_all(connection, Silence, _QUERIES["select_silences"])
-        self.policy = await asyncio.to_thread(self.policy.with_silences, silences)
+        named = await fetch_all(connection, KnownSource, _QUERIES["select_known_sources"])
+        sources = [*self._settings.known_source, *named]
+        self.policy = await asyncio.to_thread(self.policy.with_changes, silences, sources)
         self._silences_version = version
-        _report_set_aside(self.policy.set_aside)
+        return True
 
     async def decide(
         self,

@@ -4,7 +4,14 @@ SELECT pg_advisory_xact_lock(7402982)
 
 -- name: select_silences_version
 -- The sum, because one silence may end at the moment at which another is committed that was begun before the newest.
-SELECT count(*), max(changed_at), sum(id) FROM alerting.silence WHERE ends_at > now()
+SELECT count(*), max(changed_at), sum(id),
+       (SELECT sum(k.id) FROM alerting.known_source k WHERE k.ended_at IS NULL) AS known_sources
+FROM alerting.silence WHERE ends_at > now()
+
+-- name: select_known_sources
+-- Those that inspectors named; the policy itself looks at their last day.
+SELECT name, match, legal_basis, author AS owner, until, level FROM alerting.known_source
+WHERE ended_at IS NULL AND until >= current_date - 1 ORDER BY id
 
 -- name: select_silences
 SELECT id, match, author, reason, starts_at, ends_at, kind FROM alerting.silence WHERE ends_at > now() ORDER BY id
@@ -39,10 +46,13 @@ WITH calm AS (
 SELECT id FROM closed ORDER BY id
 
 -- name: select_awaited_ends
--- Each ended event of these plumes with each receiver that waits for the end.
+-- Each ended event of these plumes with each receiver that waits for the end. None of a false alarm: it was corrected.
 SELECT m.event_id, m.revision, d.receiver FROM alerting.member m
 JOIN alerting.decision d ON d.event_id = m.event_id AND d.revision = m.revision AND d.reason = 'calm_awaited'
+JOIN alerting.inbox i ON i.event_id = m.event_id AND i.revision = m.revision
 WHERE m.plume_id = ANY(%(plumes)s) AND m.state = 'ended'
+  AND NOT alerting.is_false_alarm(coalesce(nullif(i.alert ->> 'plume', ''), m.event_id), i.alert ->> 'station',
+                                  i.alert ->> 'severity')
 ORDER BY m.event_id, d.receiver
 
 -- name: select_plume_of_event

@@ -108,6 +108,7 @@ async def _build_notification(
         gathered=lease.gathered,
         repeat=lease.may_be_repeat,
         reason=lease.reason,
+        detail=lease.detail,
         id=lease.notification_id,
         language=receiver.language,
         acknowledge_url=acknowledge_url,

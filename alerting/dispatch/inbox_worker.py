@@ -15,6 +15,7 @@ from msgspec import Struct, ValidationError, json
 from alerting import inbox
 from alerting.alert import Alert, Change, Severity
 from alerting.decide.dedup import EarlierRevisions, LastNotified, compare_revisions
+from alerting.decide.false_alarm import FalseAlarm, apply_false_alarm
 from alerting.decide.routing import Decision, DecisionReason
 from alerting.dispatch.decision_store import DecisionStore
 from alerting.log import get_logger
@@ -92,7 +93,9 @@ class InboxWorker:
         last_notified, now = await _select_last_notified(alert, connection), datetime.now(UTC)
         calm = plume.is_closed or (self._ends_at_once and not plume.is_open)
         earlier = await _select_earlier_revisions(alert, connection)
-        for decision in await self._decision_store.decide(alert, last_notified, now, calm=calm, earlier=earlier):
+        decisions = await self._decision_store.decide(alert, last_notified, now, calm=calm, earlier=earlier)
+        false_alarm = await _select_false_alarm(alert, connection)
+        for decision in (apply_false_alarm(alert, decision, false_alarm) for decision in decisions):
             await self._decision_store.write_decision(decision, event, revision, 0, connection)
             _log_decision(decision, event, revision)
             if decision.notify and alert.firing:
@@ -190,6 +193,14 @@ async def _select_earlier_revisions(alert: Alert, connection: psycopg.AsyncConne
         with suppress(ValidationError):
             earlier.append(json.decode(text, type=Alert))
     return compare_revisions(alert, earlier)
+
+
+async def _select_false_alarm(alert: Alert, connection: psycopg.AsyncConnection) -> FalseAlarm | None:
+    """Return the false alarm in force that an inspector stated about the plume of this event."""
+    if alert.is_about_network:
+        return None
+    parameters = {"plume": alert.plume or alert.event_id}
+    return await fetch_one(connection, FalseAlarm, _QUERIES["select_false_alarm"], parameters)
 
 
 async def _select_last_notified(alert: Alert, connection: psycopg.AsyncConnection) -> Mapping[str, LastNotified]:

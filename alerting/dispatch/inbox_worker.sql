@@ -61,10 +61,15 @@ JOIN alerting.member m ON m.plume_id = v.plume_id AND m.state <> 'voided'
 JOIN alerting.decision d ON d.event_id = m.event_id AND d.reason = 'same_plume'
 JOIN alerting.inbox i ON i.event_id = m.event_id AND i.revision = m.revision
 WHERE v.event_id = %(event)s
+  AND NOT alerting.is_false_alarm(i.alert ->> 'plume', i.alert ->> 'station', i.alert ->> 'severity')
   AND EXISTS (SELECT 1 FROM alerting.decision t
               WHERE t.event_id = v.event_id AND t.receiver = d.receiver AND t.told)
   AND NOT EXISTS (SELECT 1 FROM alerting.member o JOIN alerting.decision t ON t.event_id = o.event_id
                   WHERE o.plume_id = v.plume_id AND o.state <> 'voided' AND t.receiver = d.receiver AND t.told)
+
+-- name: select_false_alarm
+SELECT id, plume, cause, note, author, stations, severities, stated_at FROM alerting.false_alarm
+WHERE plume = %(plume)s AND withdrawn_at IS NULL
 
 -- name: upsert_watch
 INSERT INTO alerting.watch (event_id, receiver, revision, told_at, last_at)

@@ -9,17 +9,17 @@ from datetime import datetime
 from pathlib import Path
 
 import psycopg
-from msgspec import Struct, json
+from msgspec import Struct, json, structs
 
 from alerting import inbox
-from alerting.alert import Alert, Severity
+from alerting.alert import Alert, Change, Severity
 from alerting.decide.reason_detail import DetailCode, encode_detail
 from alerting.decide.routing import DecisionReason
 from alerting.delivery.addressees import combine_with_settled, has_reached_anybody, iter_outcomes
 from alerting.delivery.channel import WAITING_OUTCOMES, Delivery, DeliveryOutcome
 from alerting.delivery.retry import FinalState, NextAttempt
 from alerting.message.notification import OriginalNotification, hash_content
-from alerting.rows import fetch_all, fetch_column, fetch_one, fetch_value
+from alerting.rows import fetch_all, fetch_one, fetch_value
 from alerting.settings import AlertingSettings, ReceiverSettings
 from alerting.sql import load_queries
 
@@ -46,6 +46,7 @@ class OutboxLease(Struct, frozen=True, kw_only=True):
     alert: Alert
     reason: DecisionReason
     received_at: datetime
+    detail: str = ""
     decided_at: datetime | None = None
     gathered: tuple[Alert, ...] = ()
     settled: Mapping[str, DeliveryOutcome] = {}
@@ -61,9 +62,15 @@ class _LeaseRow(Struct, frozen=True, kw_only=True):
     fencing_token: int
     alert: str
     reason: str
+    detail: str
     received_at: datetime
     decided_at: datetime
     gathers: bool
+
+
+class _GatheredRow(Struct, frozen=True, kw_only=True):
+    alert: str
+    reason: str
 
 
 class _AddresseeRow(Struct, frozen=True, kw_only=True):
@@ -102,7 +109,7 @@ async def acquire_lease(settings: AlertingSettings, connection: psycopg.AsyncCon
             return None
         if row.gathers:
             await connection.execute(_QUERIES["gather_pending"], {"id": row.id})
-        gathered = await fetch_column(connection, str, _QUERIES["select_gathered"], {"id": row.id})
+        gathered = await fetch_all(connection, _GatheredRow, _QUERIES["select_gathered"], {"id": row.id})
         earlier = await _select_earlier_attempts(row, connection)
     return OutboxLease(
         id=row.id,
@@ -111,14 +118,22 @@ async def acquire_lease(settings: AlertingSettings, connection: psycopg.AsyncCon
         notification_id=row.notification_id,
         attempts=row.attempts,
         fencing_token=row.fencing_token,
-        alert=json.decode(row.alert, type=Alert),
+        alert=_decode_alert(row),
         reason=DecisionReason(row.reason),
+        detail=row.detail,
         received_at=row.received_at,
         decided_at=row.decided_at,
-        gathered=tuple(json.decode(alert_json, type=Alert) for alert_json in gathered),
+        gathered=tuple(_decode_alert(gathered_row) for gathered_row in gathered),
         settled=earlier.settled,
         may_be_repeat=earlier.are_uncertain,
     )
+
+
+def _decode_alert(row: _LeaseRow | _GatheredRow) -> Alert:
+    """Return the alert; after a false alarm as one that was voided, because the inspector speaks, not the detector."""
+    alert = json.decode(row.alert, type=Alert)
+    is_false_alarm = row.reason == DecisionReason.FALSE_ALARM.value
+    return structs.replace(alert, change=Change.VOIDED) if is_false_alarm else alert
 
 
 async def _select_earlier_attempts(row: _LeaseRow, connection: psycopg.AsyncConnection) -> _EarlierAttempts:

@@ -35,6 +35,8 @@ RETURNING o.id, o.receiver, o.channel, o.message_id AS notification_id, o.attemp
           i.alert::text AS alert,
           (SELECT d.reason FROM alerting.decision d WHERE d.event_id = o.event_id AND d.revision = o.revision
              AND d.receiver = o.receiver AND d.round = o.round) AS reason,
+          (SELECT d.detail FROM alerting.decision d WHERE d.event_id = o.event_id AND d.revision = o.revision
+             AND d.receiver = o.receiver AND d.round = o.round) AS detail,
           i.received_at, o.created_at AS decided_at, chosen.gathers
 
 -- name: gather_pending
@@ -43,7 +45,10 @@ FROM alerting.outbox h
 WHERE h.id = %(id)s AND g.receiver = h.receiver AND g.channel = h.channel AND g.state = 'pending' AND g.attempts = 0
 
 -- name: select_gathered
-SELECT i.alert::text FROM alerting.outbox g
+SELECT i.alert::text AS alert,
+       (SELECT d.reason FROM alerting.decision d WHERE d.event_id = g.event_id AND d.revision = g.revision
+          AND d.receiver = g.receiver AND d.round = g.round) AS reason
+FROM alerting.outbox g
 JOIN alerting.inbox i ON i.event_id = g.event_id AND i.revision = g.revision
 WHERE g.gathered_into = %(id)s ORDER BY g.id
 

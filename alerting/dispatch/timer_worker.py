@@ -1,7 +1,8 @@
 """Decisions that become due with time; the decision worker calls it every few seconds.
 
-These are reminders and escalations, ends after calm, drops in severity, stations that stopped sending during a peak,
-and the daily digest of events detected late. After a psycopg.Error, which passes through, the transaction is undone.
+These are reminders and escalations, ends after calm, drops in severity, and stations that stopped sending during a
+peak. Corrections after a false alarm and the daily digest of late events are due with time too. After a psycopg.Error,
+which passes through, the transaction is undone.
 """
 
 from collections import defaultdict
@@ -19,6 +20,7 @@ from alerting.decide.escalation import UnacknowledgedAlert
 from alerting.decide.reason_detail import DetailCode, encode_detail
 from alerting.decide.routing import Decision, DecisionReason
 from alerting.dispatch.decision_store import DecisionStore
+from alerting.dispatch.false_alarm_notifier import notify_false_alarms, notify_withdrawals
 from alerting.rows import fetch_all, fetch_value
 from alerting.settings import AlertingSettings
 from alerting.sql import load_queries
@@ -82,6 +84,8 @@ class TimerWorker:
             count += await self._notify_severity_drops(connection, now)
             count += await self._notify_lost_stations(connection, now)
             count += await self._notify_late_events(connection, now)
+            count += await notify_false_alarms(self._decision_store, connection)
+            count += await notify_withdrawals(self._decision_store, connection)
             if count:
                 await inbox.notify_workers(connection)
         return count

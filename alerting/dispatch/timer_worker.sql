@@ -65,6 +65,8 @@ WHERE d.reason = 'detected_late' AND d.decided_at > now() - interval '8 days'
                   WHERE e.event_id = d.event_id AND e.receiver = d.receiver AND e.reason = 'digest'
                     AND e.revision >= d.revision)
   AND NOT EXISTS (SELECT 1 FROM alerting.inbox v WHERE v.event_id = d.event_id AND v.alert ->> 'change' = 'voided')
+  AND NOT EXISTS (SELECT 1 FROM alerting.inbox f WHERE f.event_id = d.event_id AND f.revision = d.revision
+                  AND alerting.is_false_alarm(f.alert ->> 'plume', f.alert ->> 'station', f.alert ->> 'severity'))
 ORDER BY d.receiver, d.event_id, d.revision DESC
 
 -- name: insert_gathered

@@ -19,6 +19,8 @@ _REASON_TYPES = {
     DecisionReason.ESCALATED: "geescaleerd",
     DecisionReason.EASED: "afgenomen",
     DecisionReason.NO_DATA: "zonder-gegevens",
+    DecisionReason.FALSE_ALARM: "ingetrokken",
+    DecisionReason.REINSTATED: "hervat",
 }
 _MAX_LISTED = 400  # alerts in the CloudEvent about many, which may be 64 KB
 

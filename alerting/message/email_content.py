@@ -11,6 +11,7 @@ from jinja2 import Environment, TemplateError
 from msgspec import Struct, structs
 
 from alerting.alert import Alert, Change, Severity
+from alerting.decide.reason_detail import describe_detail
 from alerting.decide.routing import DecisionReason
 from alerting.message.notification import Notification
 from alerting.message.plume import PlumeSummary, show_highest
@@ -48,12 +49,16 @@ _TEMPLATES = load_templates(Path(__file__).with_name("templates"))
 _MAX_LISTED = 40  # alerts in the mail about many
 _REASONS_WITH_NOTE = frozenset({
     DecisionReason.REMINDED, DecisionReason.ESCALATED, DecisionReason.EASED, DecisionReason.NO_DATA,
-    DecisionReason.REOPENED, DecisionReason.CORRECTED, DecisionReason.REMAINING,
+    DecisionReason.REOPENED, DecisionReason.CORRECTED, DecisionReason.REMAINING, DecisionReason.REINSTATED,
+    DecisionReason.ZAAK,
 })  # fmt: skip
-_GOING_ON = frozenset({DecisionReason.EASED, DecisionReason.REOPENED})  # their opening is not "rises"
+_GOING_ON = frozenset(
+    {DecisionReason.EASED, DecisionReason.REOPENED, DecisionReason.REINSTATED}
+)  # their opening is not "rises"
 _ACCENTS = {Severity.MINOR: "#c79a2b", Severity.MODERATE: "#d97228"}  # as on the pages; the others are red
 _ALARM_ACCENT, _CALM_ACCENT = "#b3261e", "#4a6b57"
 CHART_CONTENT_ID = "piek@piekwacht"  # the Content-ID of the drawing
+MAP_CONTENT_ID = "omgeving@piekwacht"  # of the map
 
 
 class EmailContent(Struct, frozen=True, kw_only=True):
@@ -66,13 +71,21 @@ class EmailContent(Struct, frozen=True, kw_only=True):
 
 
 def render_email(
-    notification: Notification, *, public_url: str, with_chart: bool = False, templates: Environment = _TEMPLATES
+    notification: Notification,
+    *,
+    public_url: str,
+    with_chart: bool = False,
+    with_map: bool = False,
+    templates: Environment = _TEMPLATES,
 ) -> EmailContent:
     """Render the notification for people. If a template fails, the text holds the subject and the links.
 
-    `with_chart`: a drawing goes with the mail, which the HTML shows by its Content-ID.
+    `with_chart`, `with_map`: a drawing goes with the mail, which the HTML shows by its Content-ID.
     """
-    values = _template_values(notification, public_url) | {"chart_cid": CHART_CONTENT_ID if with_chart else None}
+    values = _template_values(notification, public_url) | {
+        "chart_cid": CHART_CONTENT_ID if with_chart else None,
+        "map_cid": MAP_CONTENT_ID if with_map else None,
+    }
     subject = " ".join(str(values["subject"]).split())
     is_summary, is_about_network = _is_summary(notification), notification.alert.is_about_network
     template_name = "summary" if is_summary else "network" if is_about_network else "alert"
@@ -102,7 +115,7 @@ def _template_values(notification: Notification, public_url: str) -> dict[str, o
     return {
         **_alert_values(notification),
         **_plume_values(notification),
-        **_summary_values(alerts, notification, f"{pages_url}/events"),
+        **_summary_values(alerts, notification, f"{pages_url}/inspector"),
         "texts": texts_of("email", language),
         "language": language,
         "subject": _build_subject(alerts, notification),
@@ -110,7 +123,10 @@ def _template_values(notification: Notification, public_url: str) -> dict[str, o
         if _is_summary(notification) or alert.is_about_network
         else f"{pages_url}{alert.page_path}",
         "repeat": notification.repeat,
-        "inspector_url": f"{pages_url}/inspector/events/{alert.event_id}",
+        "inspector_url": f"{pages_url}/inspector"
+        if _is_summary(notification)
+        else f"{pages_url}/inspector{_find_inspector_path(alert)}",
+        "advice": _find_advice(alert, language),
         "note": _find_note(notification),
         "acknowledge_url": notification.acknowledge_url,
         "also_told": ", ".join(notification.also_told),
@@ -118,6 +134,16 @@ def _template_values(notification: Notification, public_url: str) -> dict[str, o
         "is_worse": _is_worse_than_original(notification),
         "health": notification.health,
     }
+
+
+def _find_inspector_path(alert: Alert) -> str:
+    """Return the page of inspectors below `/inspector`; an alert about the network has only one of its event."""
+    return f"/events/{alert.event_id}" if alert.is_about_network else alert.page_path
+
+
+def _find_advice(alert: Alert, language: Language) -> str | None:
+    """Return what the receiver can do now; nothing once the peak is over."""
+    return texts_of("email", language)["advice"] if alert.firing and not alert.is_about_network else None
 
 
 def _find_note(notification: Notification) -> str | None:
@@ -139,7 +165,7 @@ def _build_subject(alerts: Sequence[Alert], notification: Notification) -> str:
     return f"{prefix}{build_headline(show_highest(alert, _plume_of_many(notification)), language)}"
 
 
-def _summary_values(alerts: Sequence[Alert], notification: Notification, events_url: str) -> dict[str, object]:
+def _summary_values(alerts: Sequence[Alert], notification: Notification, pages_url: str) -> dict[str, object]:
     """The values of a mail about many alerts."""
     language, texts, count = notification.language, texts_of("email", notification.language), len(alerts)
     return {
@@ -147,7 +173,11 @@ def _summary_values(alerts: Sequence[Alert], notification: Notification, events_
         if notification.reason is DecisionReason.DIGEST
         else texts["gathered"].format(count=count),
         "lines": [
-            (_build_line(alert, notification), format_time(alert.onset, language), f"{events_url}/{alert.event_id}")
+            (
+                _build_line(alert, notification),
+                format_time(alert.onset, language),
+                f"{pages_url}{_find_inspector_path(alert)}",
+            )
             for alert in alerts[:_MAX_LISTED]
         ],
         "more_count": max(0, count - _MAX_LISTED),
@@ -238,9 +268,16 @@ def _alert_values(notification: Notification) -> dict[str, object]:
         "confidence": f"{alert.confidence * 100:.0f} %" + (f" ({reasons})" if reasons else ""),
         # the sentence describes a peak, and a voided event was none
         "sentence": None if alert.change is Change.VOIDED else alert.sentence.get(language),
-        "voided": alert.change is Change.VOIDED,
+        "voided": _describe_correction(notification) if alert.change is Change.VOIDED else None,
         **_time_series_values(notification),
     }
+
+
+def _describe_correction(notification: Notification) -> str:
+    """Return the sentence that it was no peak: by the inspector with the cause, or by later readings."""
+    if notification.reason is DecisionReason.FALSE_ALARM:
+        return describe_detail(notification.detail, notification.language)
+    return texts_of("email", notification.language)["voided"]
 
 
 def _format_beside(at: datetime, first: datetime, language: Language) -> str:

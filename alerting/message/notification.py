@@ -40,6 +40,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     alert: Alert
     id: str
     reason: DecisionReason = DecisionReason.ROUTED
+    detail: str = ""
     gathered: tuple[Alert, ...] = ()
     repeat: bool = False
     language: Language = "nl"

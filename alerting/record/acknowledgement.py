@@ -108,7 +108,8 @@ def render_page(
         ],
         receiver=payload.receiver,
         event_ended=event_ended,
-        event_id=None if alert.is_about_network else alert.event_id,
+        page_path=None if alert.is_about_network else alert.page_path,
+        home=_home_path(language),
         action=f"/acknowledge/{token}",
         rejections=None,
     )
@@ -119,8 +120,14 @@ def render_rejection(reason: TokenRejection, language: Language = "nl") -> str:
     return _TEMPLATES.get_template("acknowledge.html").render(
         texts=texts_of("acknowledge", language),
         language=language,
+        acknowledgements=[],
+        home=_home_path(language),
         rejections=[texts_of("acknowledge", page_language)[reason.value] for page_language in ("nl", "en")],
     )
+
+
+def _home_path(language: Language) -> str:
+    return "/" if language == "nl" else "/en/"
 
 
 def _clean_field(fields: Mapping[str, Sequence[str]], name: str) -> str:

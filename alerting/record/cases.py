@@ -7,8 +7,8 @@ names the areas. Every method raises psycopg.Error if the database does not answ
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -23,10 +23,12 @@ from alerting.decide.silence import Silence, index_silences
 from alerting.errors import AlertingError, SettingsError
 from alerting.record.evidence import EvidenceRecord, build_record
 from alerting.record.history import AcknowledgementStep, AnyStep, DecisionStep
+from alerting.record.inspector_session import open_session
 from alerting.rows import fetch_all, fetch_one
 from alerting.sql import load_queries
 
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
+_MAX_NETWORK_LISTED = 50
 _MAX_LISTED = 500  # cases and silences in one list
 _MAX_PREVIEW_SECONDS = 2.0  # of a preview, which runs in a thread
 _MAX_DURATION = timedelta(days=92)  # people forget a longer silence: a route should hold it
@@ -133,16 +135,25 @@ class CaseStore:
     async def list_cases(self, areas: Sequence[str] | None) -> list[Case]:
         """Return open events in these areas (None: all) and those of the last 24 hours, newest first, at most 500."""
         values = {"areas": None if areas is None else list(areas), "most": _MAX_LISTED}
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             cases = [
                 _case_from_row(row) for row in await fetch_all(connection, _CaseRow, _QUERIES["select_cases"], values)
             ]
             steps = await _select_steps(connection, [case.alert.event_id for case in cases])
         return [_with_steps(case, steps[case.alert.event_id]) for case in cases]
 
+    async def list_network_cases(self, areas: Sequence[str] | None) -> list[Case]:
+        """Return alerts about the network of the last 24 hours in these areas (None: all), newest first, at most 50."""
+        values = {"areas": None if areas is None else list(areas), "most": _MAX_NETWORK_LISTED}
+        async with open_session(self._dsn) as connection:
+            rows = await fetch_all(connection, _CaseRow, _QUERIES["select_network_cases"], values)
+            cases = [_case_from_row(row) for row in rows]
+            steps = await _select_steps(connection, [case.alert.event_id for case in cases])
+        return [_with_steps(case, steps[case.alert.event_id]) for case in cases]
+
     async def get_case(self, event: str) -> Case | None:
         """Return one event, or None if alerting has no alert of it."""
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             row = await fetch_one(connection, _CaseRow, _QUERIES["select_case"], {"event": event})
             if row is None:
                 return None
@@ -152,7 +163,7 @@ class CaseStore:
     async def list_plume_cases(self, plume: str) -> list[Case]:
         """Return the events of a plume, at most 500."""
         values = {"plume": plume, "most": _MAX_LISTED}
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             rows = await fetch_all(connection, _CaseRow, _QUERIES["select_plume_cases"], values)
             cases = [_case_from_row(row) for row in rows]
             steps = await _select_steps(connection, [case.alert.event_id for case in cases])
@@ -160,7 +171,7 @@ class CaseStore:
 
     async def build_record(self, event: str) -> EvidenceRecord | None:
         """Return all of one event as evidence, as of one moment; None if alerting has no alert of it."""
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
             case_record = await load_case_record(connection, event)
         return None if case_record is None else case_record.to_evidence(event, datetime.now(UTC))
@@ -168,24 +179,24 @@ class CaseStore:
     async def acknowledge(self, event: str, author: str, note: str) -> None:
         """Store an acknowledgement, which stops reminders and escalation for the whole plume."""
         values = {"event": event, "author": author, "note": note}
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             await connection.execute(_QUERIES["insert_acknowledgement"], values)
 
     async def list_silences(self) -> list[Silence]:
         """Return the silences in force or to come, newest first, at most 500."""
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             return await fetch_all(connection, Silence, _QUERIES["select_silences"], {"most": _MAX_LISTED})
 
     async def find_silences_set_aside(self) -> Mapping[int, str]:
         """Return the silences in force or to come that alerting does not apply, each with the reason."""
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             silences = await fetch_all(connection, Silence, _QUERIES["select_every_silence"])
         index = await asyncio.to_thread(index_silences, silences)
         return {silence.id: reason for silence, reason in index.set_aside}
 
     async def get_silence(self, number: int) -> Silence | None:
         """Return one silence, also if it has ended; None if there is none."""
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             return await fetch_one(connection, Silence, _QUERIES["select_silence"], {"id": number})
 
     async def add_silence(self, request: SilenceRequest, author: str) -> Silence:
@@ -198,7 +209,7 @@ class CaseStore:
             "ends_at": request.ends_at,
             "kind": request.kind,
         }
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             silence = await fetch_one(connection, Silence, _QUERIES["insert_silence"], values)
             await inbox.notify_workers(connection)
         if silence is None:
@@ -207,15 +218,8 @@ class CaseStore:
 
     async def end_silence(self, number: int, author: str) -> bool:
         """End a silence now; False if it has ended already or there is none."""
-        async with self._connection() as connection:
+        async with open_session(self._dsn) as connection:
             return (await connection.execute(_QUERIES["end_silence"], {"id": number, "author": author})).rowcount > 0
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection]:
-        async with await psycopg.AsyncConnection.connect(
-            self._dsn, connect_timeout=5, application_name="piekwacht inspector", options="-c statement_timeout=5000"
-        ) as connection:
-            yield connection
 
 
 async def load_case_record(connection: psycopg.AsyncConnection, event: str) -> CaseRecord | None:

@@ -12,6 +12,17 @@ SELECT newest.alert::text AS alert, newest.is_ongoing, newest.received_at FROM (
 ) AS newest
 ORDER BY newest.alert ->> 'onset' DESC, newest.event_id LIMIT %(most)s
 
+-- name: select_network_cases
+-- Alerts about the network of the last day, by their newest revision; the newest first.
+SELECT newest.alert::text AS alert, false AS is_ongoing, newest.received_at FROM (
+    SELECT DISTINCT ON (i.event_id) i.event_id, i.alert, i.received_at FROM alerting.inbox i
+    WHERE i.alert ->> 'kind' IN ('silent', 'undeliverable', 'copied', 'wrong_clock')
+      AND i.received_at > now() - interval '1 day'
+      AND (%(areas)s::text[] IS NULL OR i.alert ->> 'area' = ANY(%(areas)s))
+    ORDER BY i.event_id, i.revision DESC
+) AS newest
+ORDER BY newest.received_at DESC, newest.event_id LIMIT %(most)s
+
 -- name: select_plume_cases
 -- The events of a plume by their newest revision.
 SELECT DISTINCT ON (i.event_id) i.alert::text AS alert, m.state IS NOT DISTINCT FROM 'open' AS is_ongoing, i.received_at

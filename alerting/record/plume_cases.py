@@ -36,7 +36,8 @@ class PlumeCase(Struct, frozen=True, kw_only=True):
     @property
     def acknowledgements(self) -> tuple[AcknowledgementStep, ...]:
         """The acknowledgements of any of the events: each holds for the whole plume."""
-        return tuple(step for step in self.steps if isinstance(step, AcknowledgementStep))
+        # one acknowledgement of the plume is stored for each of its events
+        return tuple(dict.fromkeys(step for step in self.steps if isinstance(step, AcknowledgementStep)))
 
     @property
     def notified_receivers(self) -> tuple[str, ...]:

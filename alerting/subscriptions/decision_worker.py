@@ -16,7 +16,7 @@ import psycopg
 from msgspec import Struct, ValidationError, json, structs
 
 from alerting import telemetry
-from alerting.alert import Alert, Severity
+from alerting.alert import Alert, Change, Severity
 from alerting.log import get_logger
 from alerting.rows import fetch_all, fetch_column
 from alerting.sql import load_queries
@@ -53,6 +53,7 @@ class _QueueEntry(Struct, frozen=True, kw_only=True):
 class _PlumeAlertRow(Struct, frozen=True, kw_only=True):
     plume: str
     alert: str
+    is_false_alarm: bool
 
 
 class _HeldRow(Struct, frozen=True, kw_only=True):
@@ -334,7 +335,8 @@ async def _fetch_plumes(connection: psycopg.AsyncConnection, ids: Sequence[str])
     by_plume: dict[str, list[Alert]] = defaultdict(list)
     rows = await fetch_all(connection, _PlumeAlertRow, _QUERIES["select_plume_alerts"], {"plumes": list(ids)})
     for row in rows:
-        by_plume[row.plume].append(json.decode(row.alert, type=Alert))
+        alert = json.decode(row.alert, type=Alert)
+        by_plume[row.plume].append(structs.replace(alert, change=Change.VOIDED) if row.is_false_alarm else alert)
     return [build_plume_alerts(plume, alerts) for plume, alerts in by_plume.items()]
 
 

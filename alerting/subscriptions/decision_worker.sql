@@ -19,7 +19,9 @@ WHERE m.revision < excluded.revision
 
 -- name: select_plume_alerts
 -- The newest decided alert of each event of these plumes.
-SELECT m.plume, i.alert::text AS alert FROM subscriptions.plume_event m
+SELECT m.plume, i.alert::text AS alert,
+       alerting.is_false_alarm(m.plume, i.alert ->> 'station', i.alert ->> 'severity') AS is_false_alarm
+FROM subscriptions.plume_event m
 JOIN alerting.inbox i ON i.event_id = m.event_id AND i.revision = m.revision
 WHERE m.plume = ANY(%(plumes)s) ORDER BY m.plume, m.event_id
 

@@ -21,9 +21,14 @@ FROM leased l JOIN subscriptions.contact c ON c.id = l.contact_id ORDER BY l.cre
 SELECT alert::text FROM alerting.inbox WHERE event_id = %(event)s AND revision = %(revision)s
 
 -- name: select_plume_alerts
-SELECT i.alert::text FROM subscriptions.plume_event m
+SELECT i.alert::text AS alert,
+       alerting.is_false_alarm(m.plume, i.alert ->> 'station', i.alert ->> 'severity') AS is_false_alarm
+FROM subscriptions.plume_event m
 JOIN alerting.inbox i ON i.event_id = m.event_id AND i.revision = m.revision
 WHERE m.plume = %(plume)s ORDER BY m.event_id
+
+-- name: select_false_alarm_cause
+SELECT cause FROM alerting.false_alarm WHERE plume = %(plume)s AND withdrawn_at IS NULL
 
 -- name: select_receivers
 SELECT DISTINCT d.receiver FROM subscriptions.plume_event m

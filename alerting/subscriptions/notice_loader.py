@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
-from msgspec import json
+from msgspec import Struct, json, structs
 
-from alerting.alert import Alert
-from alerting.rows import fetch_column, fetch_one, fetch_value
+from alerting.alert import Alert, Change
+from alerting.rows import fetch_all, fetch_column, fetch_one, fetch_value
 from alerting.sql import load_queries
 from alerting.subscriptions.decision import NoticeReason, build_plume_alerts
 from alerting.subscriptions.links import CONFIRM_VALIDITY, LinkPayload, LinkPurpose, build_url, sign_link
@@ -24,6 +24,11 @@ from alerting.vocabulary import Language, texts_of
 
 _QUERIES = load_queries(Path(__file__).with_name("delivery_worker.sql"))
 _MAX_TEXTS = 256
+
+
+class _PlumeAlertRow(Struct, frozen=True, kw_only=True):
+    alert: str
+    is_false_alarm: bool
 
 
 class NoticeLoader:
@@ -95,10 +100,19 @@ async def _load_facts(
     if text is None:
         return None
     lead_alert = json.decode(text, type=Alert)
-    texts = await fetch_column(connection, str, _QUERIES["select_plume_alerts"], {"plume": plume})
-    others = [json.decode(item, type=Alert) for item in texts]
+    rows = await fetch_all(connection, _PlumeAlertRow, _QUERIES["select_plume_alerts"], {"plume": plume})
+    false_events = {json.decode(row.alert, type=Alert).event_id for row in rows if row.is_false_alarm}
+    others = [json.decode(row.alert, type=Alert) for row in rows]
     alerts = [lead_alert, *(alert for alert in others if alert.event_id != event)]
+    alerts = [
+        structs.replace(alert, change=Change.VOIDED) if alert.event_id in false_events else alert for alert in alerts
+    ]
+    cause = await fetch_value(connection, str, _QUERIES["select_false_alarm_cause"], {"plume": plume})
     receivers = await fetch_column(connection, str, _QUERIES["select_receivers"], {"plume": plume})
     return NoticeFacts(
-        reason=reason, alert=lead_alert, plume=build_plume_alerts(plume, alerts), receivers=tuple(receivers)
+        reason=reason,
+        alert=alerts[0],
+        plume=build_plume_alerts(plume, alerts),
+        receivers=tuple(receivers),
+        false_alarm_cause=cause or "",
     )

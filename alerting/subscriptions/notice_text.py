@@ -45,12 +45,16 @@ class NoticeText(Struct, frozen=True, kw_only=True):
 
 
 class NoticeFacts(Struct, frozen=True, kw_only=True):
-    """The facts of a notice about a plume. `alert` leads; `receivers`: the inspectorates that were notified."""
+    """The facts of a notice about a plume. `alert` leads; `receivers`: the inspectorates that were notified.
+
+    `false_alarm_cause`: of a plume that an inspector judged a false alarm; else empty.
+    """
 
     reason: NoticeReason
     alert: Alert
     plume: PlumeAlerts
     receivers: tuple[str, ...] = ()
+    false_alarm_cause: str = ""
 
 
 class NoticeWriter:
@@ -119,7 +123,11 @@ class NoticeWriter:
 
     def _find_note(self, facts: NoticeFacts, language: Language) -> str:
         key = "corrected_part_note" if _is_corrected_in_part(facts) else f"{facts.reason.value}_note"
-        return texts_of("subscription", language).get(key) or ""
+        note = texts_of("subscription", language).get(key) or ""
+        if facts.reason is not NoticeReason.CORRECTED or not facts.false_alarm_cause:
+            return note
+        cause = texts_of("false_alarm", language).describe(facts.false_alarm_cause)
+        return f"{note} {texts_of('subscription', language)['false_alarm_note'].format(cause=cause)}"
 
     def _find_health_line(self, facts: NoticeFacts, language: Language) -> str:
         """Return the advice during a peak: the operator's, else our own; none after it."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Form, HTTPException, Request
+from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
@@ -21,6 +21,7 @@ from gateway.access.identity_provider import IdentityProvider, IdentityProviderE
 from gateway.access.passkey_store import PasskeyListing, PasskeyStore
 from gateway.access.password_worker import BUSY_SECONDS, WorkerBusyError
 from gateway.access.rate_limit import rate_limit_key
+from gateway.access.return_address import check_return_path
 from gateway.access.session_cookie import SessionCookie
 from gateway.access.telemetry import SIGN_INS
 
@@ -34,6 +35,7 @@ _TEMPLATES.filters["date"] = lambda at: f"{at.astimezone(LOCAL_TIMEZONE):%d-%m-%
 _ACCOUNT_TEMPLATE = _TEMPLATES.get_template("account.html")
 _ROLE_NAMES = {"resident": "bewoner", "inspector": "inspecteur", "operator": "beheerder", "admin": "hoofdbeheerder"}
 _WRONG_CREDENTIALS = "Naam, wachtwoord of code klopt niet. Na vijf pogingen moet u steeds langer wachten."
+_RETURN_PATH = "return_path"  # key in the signed cookie of the provider
 _TOO_MANY = "Er is te vaak geprobeerd om in te loggen. Probeer het opnieuw over {seconds} seconden."
 _PROVIDER_FAILED = "Inloggen via uw organisatie is niet gelukt, of u heeft hier geen account."
 _UNVERIFIED_ADDRESS = (
@@ -71,11 +73,13 @@ class AccountRoutes:
             routes.add_api_route("/account/provider/back", self.return_from_provider, methods=["GET"])
         return routes
 
-    async def show_account(self, request: Request) -> HTMLResponse:
-        """Show the account page: the identity, or the sign-in form."""
-        identity = identity_of(request)
+    async def show_account(self, request: Request, to: Annotated[str, Query(max_length=2_000)] = "") -> Response:
+        """Show the account page: the identity, or the sign-in form. `to`: the page that follows after signing in."""
+        path, identity = check_return_path(to), identity_of(request)
+        if path and identity is not None:
+            return RedirectResponse(path, 303)
         if identity is None or self._passkeys is None or identity.key_id is not None:
-            return self._render_page(request)
+            return self._render_page(request, to=path)
         listings = await await_database(self._passkeys.list_of(identity.name))
         return self._render_page(request, listings=listings)
 
@@ -85,6 +89,7 @@ class AccountRoutes:
         name: Annotated[str, Form(max_length=127)],
         password: Annotated[str, Form(max_length=1_024)],
         code: Annotated[str, Form(max_length=16)],
+        to: Annotated[str, Form(max_length=2_000)] = "",
     ) -> Response:
         """Sign in by name, password and code; only the audit log has the reason of a rejection."""
         account_name, client = name.strip().lower(), rate_limit_key(getattr(request.state, "address", ""))
@@ -92,15 +97,15 @@ class AccountRoutes:
             with self._accounts.reserve_sign_in():
                 wait = self._limit.take_attempt(client, account_name, time.monotonic())
                 if wait:
-                    return self._refuse_attempt(request, wait)
+                    return self._refuse_attempt(request, wait, to)
                 outcome, token = await await_database(
                     self._accounts.sign_in(account_name, password, code, self._cookie.seconds)
                 )
         except WorkerBusyError:
-            return self._refuse_attempt(request, BUSY_SECONDS)
+            return self._refuse_attempt(request, BUSY_SECONDS, to)
         if token is not None:
             self._limit.record_success(client, account_name, time.monotonic())
-        return await self._sign_in_response(request, account_name, outcome, token, _WRONG_CREDENTIALS)
+        return await self._sign_in_response(request, account_name, outcome, token, _WRONG_CREDENTIALS, to=to)
 
     async def sign_out(self, request: Request) -> Response:
         """End the session in the cache and in the database."""
@@ -109,10 +114,13 @@ class AccountRoutes:
         self._cookie.delete(response)
         return response
 
-    async def redirect_to_provider(self, request: Request) -> Response:
+    async def redirect_to_provider(
+        self, request: Request, to: Annotated[str, Query(max_length=2_000)] = ""
+    ) -> Response:
         """Redirect to the sign-in page of the organisation."""
         if self._provider is None:
             raise HTTPException(404, "no identity provider is configured")
+        request.session[_RETURN_PATH] = check_return_path(to)
         try:
             return await self._provider.redirect_to_provider(request, f"{self._url}/account/provider/back")
         except IdentityProviderError as error:
@@ -131,7 +139,8 @@ class AccountRoutes:
             notice = _UNVERIFIED_ADDRESS if isinstance(error, UnverifiedAddressError) else _PROVIDER_FAILED
             return self._render_page(request, notice=notice, status=403)
         outcome, token = await await_database(self._accounts.sign_in_as(name, self._cookie.seconds))
-        return await self._sign_in_response(request, name, outcome, token, _PROVIDER_FAILED)
+        to = str(request.session.pop(_RETURN_PATH, ""))
+        return await self._sign_in_response(request, name, outcome, token, _PROVIDER_FAILED, to=to)
 
     async def show_identity(self, request: Request) -> dict[str, object]:
         """Return name, role, scopes and areas of the key or session, for programs."""
@@ -154,16 +163,16 @@ class AccountRoutes:
         return {"station": id, "latitude": location.latitude, "longitude": location.longitude}
 
     async def _sign_in_response(
-        self, request: Request, name: str, outcome: SignInOutcome, token: str | None, refusal: str
+        self, request: Request, name: str, outcome: SignInOutcome, token: str | None, refusal: str, *, to: str
     ) -> Response:
         address = getattr(request.state, "address", "")
         SIGN_INS.labels(outcome.value).inc()
         await await_database(self._accounts.record_audit(name, "sign-in", "", address=address, outcome=outcome.value))
         if token is None:
-            return self._render_page(request, notice=refusal, status=403)
+            return self._render_page(request, notice=refusal, status=403, to=to)
         # an earlier session of this browser ends; its id is never used again
         await await_database(self._cookie.end_session(request))
-        response = RedirectResponse("/account", 303)
+        response = RedirectResponse(check_return_path(to) or "/account", 303)
         self._cookie.set(response, token)
         return response
 
@@ -173,6 +182,7 @@ class AccountRoutes:
         *,
         notice: str = "",
         status: int = 200,
+        to: str = "",
         listings: Sequence[PasskeyListing] | None = None,
     ) -> HTMLResponse:
         page = _ACCOUNT_TEMPLATE.render(
@@ -184,13 +194,14 @@ class AccountRoutes:
             has_passkeys=self._passkeys is not None,
             listings=listings,
             site=self._url,
+            to=check_return_path(to),
         )
         return HTMLResponse(page, status)
 
-    def _refuse_attempt(self, request: Request, wait: float) -> HTMLResponse:
+    def _refuse_attempt(self, request: Request, wait: float, to: str) -> HTMLResponse:
         """Answer 429. It is counted but not audited: a flood must not fill the audit log."""
         SIGN_INS.labels("too_many_attempts").inc()
         seconds = str(int(wait) + 1)
-        response = self._render_page(request, notice=_TOO_MANY.format(seconds=seconds), status=429)
+        response = self._render_page(request, notice=_TOO_MANY.format(seconds=seconds), status=429, to=to)
         response.headers["Retry-After"] = seconds
         return response

@@ -17,6 +17,7 @@ from typing import cast
 import uvicorn
 from fastapi import FastAPI
 
+from alerting.settings import AlertingSettings
 from alerting.subscriptions.settings import SubscriptionSettings
 from gateway.access import install
 from gateway.api.data.area_base import load_bases
@@ -32,8 +33,8 @@ from gateway.api.http.cache import Cache, RequestIndex, TtlCache
 from gateway.api.http.cache_middleware import CacheMiddleware
 from gateway.api.http.headers import COMMON_HEADERS, VERSION, HeadersMiddleware
 from gateway.api.http.responses import licence_headers
+from gateway.api.inspector import plume_service, service
 from gateway.api.inspector import routes as inspector
-from gateway.api.inspector import service
 from gateway.api.inspector.dossiers import DossierMaker
 from gateway.api.live import routes as live
 from gateway.api.live.admission import Admission
@@ -79,11 +80,12 @@ def create_app(
     *,
     subscriptions: SubscriptionSettings | None = None,
     reports: ReportMaker | None = None,
+    alerting: AlertingSettings | None = None,
 ) -> FastAPI:
     """Build the application; its connections open and close with its lifespan.
 
     It offers no dossiers if `dossiers` is None, no reports if `reports` is, and nobody can subscribe if
-    `subscriptions` is.
+    `subscriptions` is. Without `alerting` the inspector pages know no receivers, rosters and routes.
     """
     database = Database(dsn)
     map_sources = MapSources(settings.base_map, load_bases(settings.base_map.folder))
@@ -137,6 +139,7 @@ def create_app(
     app.add_middleware(HeadersMiddleware)
     service.install(app, dsn, dossiers)
     report_service.install(app, reports)
+    plume_service.install(app, dsn, alerting)
     subscription_service.install(app, subscriptions, dsn)
     api_modules = (
         index, places, observations, playback, events, plumes, first_screen, alerts, live, detection, proofs, inspector,
@@ -173,9 +176,12 @@ async def serve(
     *,
     subscriptions: SubscriptionSettings | None = None,
     reports: ReportMaker | None = None,
+    alerting: AlertingSettings | None = None,
 ) -> None:
     """Serve until cancelled, then close all live streams and stop within about 3 s."""
-    app = create_app(settings, dsn, broker, public_log, dossiers, subscriptions=subscriptions, reports=reports)
+    app = create_app(
+        settings, dsn, broker, public_log, dossiers, subscriptions=subscriptions, reports=reports, alerting=alerting
+    )
     link_header = f"Link: {licence_headers(settings)['Link']}\r\n".encode()
     config = uvicorn.Config(
         app,

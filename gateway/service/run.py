@@ -55,6 +55,7 @@ def build_service(name: str, settings: Settings) -> Service:
                 _build_dossier_worker(settings),
                 subscriptions=settings.subscriptions,
                 reports=_build_report_worker(settings),
+                alerting=settings.alerting,
             )
         case "alerting":
             from alerting.dispatch import dispatcher

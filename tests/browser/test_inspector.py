@@ -80,34 +80,55 @@ async def signed_in(browser, site, database):
         await context.close()
 
 
-@pytest.mark.timeout(300)
+def plume_of(dsn, event):
+    with psycopg.connect(dsn) as connection:
+        (plume,) = connection.execute("SELECT plume_id FROM event WHERE id = %s", [event]).fetchone()
+    return plume
+
+
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
-async def test_the_inspector_pages_are_accessible_and_fit_both_screens(signed_in, peaking, axe, site, viewport):
+async def test_the_inspector_pages_are_accessible_and_fit_both_screens(  # noqa: PLR0917 - fixtures
+    signed_in, peaking, axe, site, viewport, database
+):
     page = await signed_in("/inspector", viewport)
+    plume = plume_of(database, peaking)
     parameters = "what=station&hours=8&reason=onweer"
-    for path in ("inspector", f"inspector/events/{peaking}", f"inspector/silence?event={peaking}&{parameters}"):
-        for language in ("nl", "en") if path.startswith("inspector/events") else ("nl",):
+    for path in (
+        "inspector", f"inspector/plumes/{plume}?notice=noted", "inspector/calendar", "inspector/duty",
+        f"inspector/silence?event={peaking}&{parameters}",
+    ):  # fmt: skip
+        for language in ("nl", "en") if path.startswith("inspector/plumes") else ("nl",):
             await page.goto(f"{site[0]}/{language}/{path}")
             assert await page.locator("html").get_attribute("lang") == language
             assert await page.locator("h1").count() == 1
+            for details in await page.locator("details").all():
+                await details.evaluate("element => { element.open = true; }")
             assert await find_violations(page, axe) == [], path
-            name = path.split("?")[0].replace(peaking, "one").replace("/", "-")
+            width = await page.evaluate("document.documentElement.scrollWidth")
+            assert width <= viewport["width"], path
+            name = path.split("?")[0].replace(plume, "one").replace("/", "-")
             await save_screenshot(page, f"{name}-{language}-{viewport['width']}")
 
 
-async def test_an_inspector_acknowledges_and_silences_without_javascript(signed_in, peaking, database):
+async def test_an_inspector_answers_and_silences_without_javascript(signed_in, peaking, database):
     page = await signed_in("/inspector", PHONE, java_script_enabled=False)
-    case = page.locator("section", has_text="Nu bezig").locator(".case")
+    case = page.locator(".case")
     await expect(case).to_have_count(1)  # the open peak in another area is not listed
     await expect(case).to_contain_text("Wijk aan Zee")
-    await expect(case).to_contain_text("Ingelicht: omgevingsdienst (e-mail")
-    await case.locator("[name=note]").fill(HOSTILE)
-    await case.locator("button").click()
-    await expect(page.locator("main")).to_contain_text("Bezig: anna@od.example")
-    await expect(page.locator(".answers")).to_contain_text(HOSTILE)
-    await expect(page.locator(".steps")).to_contain_text("omgevingsdienst wordt ingelicht: een regel leidt")
-    await expect(page.locator(".steps")).to_contain_text("e-mail naar omgevingsdienst: bezorgd")
+    await expect(case).to_contain_text("Nieuw")
+    await expect(case).to_contain_text("omgevingsdienst ingelicht om")
+    await case.locator("a").first.click()
+    await page.click("text=Met een opmerking")
+    await page.fill(".act [name=note] >> nth=0", HOSTILE)
+    await page.click("text=Wij zijn ermee bezig")
+    await expect(page.locator("[role=status] >> nth=1")).to_contain_text("U bent ermee bezig")
+    await expect(page.locator(".badge")).to_contain_text("Ermee bezig: anna@od.example")
+    await expect(page.locator(".steps >> nth=0")).to_contain_text(HOSTILE)
+    await expect(page.locator(".deliveries")).to_contain_text("omgevingsdienst · e-mail")
+    await expect(page.locator(".deliveries")).to_contain_text("bezorgd")
 
+    await page.click("summary:has-text('Dempen')")
     await page.fill("[name=reason]", "onweer, de sensor staat in de regen")
     await page.select_option("[name=hours]", "4")
     await page.click("text=Bekijk eerst wat dit dempt")
@@ -119,14 +140,33 @@ async def test_an_inspector_acknowledges_and_silences_without_javascript(signed_
     await save_screenshot(page, "inspector-silenced-nl-360")
     await page.click("text=Beëindigen")
     await expect(page.locator("main")).to_contain_text("Er is niets gedempt.")
+
+    await page.goto(page.url.split("/inspector")[0] + f"/inspector/plumes/{plume_of(database, peaking)}")
+    await page.click("summary:has-text('Vals alarm')")
+    await page.check("[value=sensor_fault]")
+    await page.click("text=Ja, vals alarm")
+    await expect(page.locator(".badge")).to_contain_text("Vals alarm: anna@od.example")
     with psycopg.connect(database) as connection:
         actions = connection.execute(
             "SELECT object FROM access.audit WHERE action = 'write:alerts' ORDER BY id"
         ).fetchall()
-    assert [action.split(" ")[0] for (action,) in actions] == ["acknowledge", "silence", "end"]
+    assert [action.split(" ")[0] for (action,) in actions] == ["acknowledge", "silence", "end", "false"]
 
 
-async def test_another_area_is_refused_and_a_visitor_is_sent_to_sign_in(signed_in, peaking, browser, site):
+async def test_a_page_that_is_open_states_that_its_plume_changed(signed_in, peaking, database):
+    page = await signed_in(f"/inspector/plumes/{plume_of(database, peaking)}", PHONE)
+    await expect(page.locator("#changed")).to_be_hidden()
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE event SET revision = revision + 1, severity = 'extreme'")
+    await page.evaluate("new BroadcastChannel('piekwacht-live').postMessage({kind: 'stale'})")
+    await expect(page.locator("#changed")).to_be_visible()
+    await page.click("text=Laat de nieuwe stand zien")
+    await expect(page.locator("#changed")).to_be_hidden()
+
+
+async def test_another_area_is_refused_and_a_visitor_is_sent_to_sign_in_and_back(
+    signed_in, peaking, browser, site, database
+):
     page = await signed_in("/inspector/events/elsewhere")
     await expect(page.locator("main")).to_contain_text("Uw rol of uw gebieden gaan hier niet over")
     await page.goto(f"{site[0]}/inspector/events/nothing")
@@ -134,12 +174,20 @@ async def test_another_area_is_refused_and_a_visitor_is_sent_to_sign_in(signed_i
     page.complaints.clear()
     context = await browser.new_context(locale="nl-NL")
     visitor = await context.new_page()
-    response = await visitor.goto(f"{site[0]}/inspector")
-    assert response.status == 401
-    await visitor.click("text=Inloggen")
-    assert visitor.url.endswith("/account")
+    plume = plume_of(database, peaking)
+    await visitor.goto(f"{site[0]}/nl/inspector/plumes/{plume}")
+    assert visitor.url.startswith(f"{site[0]}/account?to=")
+    await visitor.fill("#name", "anna@od.example")
+    await visitor.fill("#password", PASSWORD)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE access.account SET totp_used = 0")
+        (secret,) = connection.execute("SELECT totp_secret FROM access.account").fetchone()
+    await visitor.fill("#code", pyotp.TOTP(secret).now())
+    await visitor.click("button")
+    await expect(visitor.locator("h1")).to_contain_text("Wijk aan Zee")
+    assert visitor.url == f"{site[0]}/nl/inspector/plumes/{plume}"
     forged = await page.context.request.post(
-        f"{site[0]}/inspector/events/{peaking}/acknowledge", headers={"Origin": "https://evil.example"}
+        f"{site[0]}/inspector/plumes/{plume}/acknowledge", headers={"Origin": "https://evil.example"}
     )
     assert forged.status == 403
     await context.close()

@@ -31,7 +31,8 @@ ANY = {
     "ids": [1], "kinds": None, "time_zone": "Europe/Amsterdam", "at": START, "node": "ijm-001",
     "incarnation": "aaaaaaaaaaaa", "number": 1, "leaf": 0, "prefix": "detector", "patterns": ["none"],
     "resolution": 0.1,
-    "kind": None, "plumes": ["none"],
+    "kind": None, "plumes": ["none"], "plume_ids": None,
+    "areas": None, "wind": None, "pattern": None, "state": None, "account": "anna",
 }  # fmt: skip
 EMPTY = {  # queries without rows in this test's data
     "select_calibrations",
@@ -41,6 +42,9 @@ EMPTY = {  # queries without rows in this test's data
     "select_plume_notifications",
     "select_plume_changes",
     "select_plume_acknowledgements",
+    "select_inspected_plumes",
+    "select_peak_days",
+    "select_saved_filters",
     "select_sites",
     "select_alerts",
     "select_revisions",

@@ -120,17 +120,23 @@ FROM means_1min(%(ids)s::int[], %(start)s, %(end)s) m
 WHERE m.mean IS NOT NULL GROUP BY m.datastream_id ORDER BY m.datastream_id
 
 -- name: select_events
-SELECT e.id, e.revision, e.change, e.kind, e.area_id AS area, e.station_id AS station, s.name AS station_name,
-       e.property_id AS observed_property, p.unit, e.severity, e.onset, e.peak_at, e.detected_at, e.ended_at AS "end",
-       e.peak, e.background, e.excess, e.confidence, e.reasons, e.detector, e.detected_late, e.changed_at,
-       e.merged_into, e.around, e.plume_id AS plume
+-- What an inspector judged a false alarm counts as voided; `false_alarm_cause` tells it from what the detector voided.
+SELECT e.id, e.revision, CASE WHEN f.id IS NULL THEN e.change ELSE 'voided' END AS change, e.kind, e.area_id AS area,
+       e.station_id AS station, s.name AS station_name, e.property_id AS observed_property, p.unit, e.severity, e.onset,
+       e.peak_at, e.detected_at,
+       CASE WHEN f.id IS NULL THEN e.ended_at ELSE coalesce(e.ended_at, greatest(f.stated_at, e.onset)) END AS "end",
+       e.peak, e.background, e.excess, e.confidence, e.reasons, e.detector, e.detected_late,
+       greatest(e.changed_at, f.stated_at) AS changed_at, e.merged_into, e.around, e.plume_id AS plume,
+       f.cause AS false_alarm_cause, f.stated_at AS false_alarm_at
 FROM event e JOIN station s ON s.id = e.station_id JOIN observed_property p ON p.id = e.property_id
+LEFT JOIN alerting.false_alarm f ON f.plume = e.plume_id AND f.withdrawn_at IS NULL
+  AND e.station_id = ANY(f.stations) AND e.severity = ANY(f.severities)
 WHERE (%(id)s::text IS NULL OR e.id = %(id)s)
   AND (%(area)s::text IS NULL OR e.area_id = %(area)s)
   AND (%(station)s::text IS NULL OR e.station_id = %(station)s)
   AND (%(property)s::text IS NULL OR e.property_id = %(property)s)
   AND (%(kinds)s::text[] IS NULL OR e.kind = ANY(%(kinds)s))
-  AND (%(open)s::boolean IS NULL OR (e.ended_at IS NULL AND e.change <> 'voided') = %(open)s)
+  AND (%(open)s::boolean IS NULL OR (e.ended_at IS NULL AND e.change <> 'voided' AND f.id IS NULL) = %(open)s)
   AND (%(start)s::timestamptz IS NULL OR e.onset >= %(start)s)
   AND (%(end)s::timestamptz IS NULL OR e.onset < %(end)s)
   AND (%(before)s::timestamptz IS NULL OR (e.onset, e.id) < (%(before)s, %(before_id)s))
@@ -147,6 +153,7 @@ WITH page AS MATERIALIZED (
     SELECT f.id, f.onset FROM event f
     WHERE f.id = f.plume_id
       AND (%(id)s::text IS NULL OR f.id = %(id)s)
+      AND (%(plume_ids)s::text[] IS NULL OR f.id = ANY(%(plume_ids)s))
       AND (%(area)s::text IS NULL OR f.area_id = %(area)s)
       AND ((%(station)s::text IS NULL AND %(property)s::text IS NULL AND %(kind)s::text IS NULL) OR EXISTS (
           SELECT FROM event m WHERE m.plume_id = f.id
@@ -156,17 +163,23 @@ WITH page AS MATERIALIZED (
       AND (%(open)s::boolean IS NULL OR (f.id IN (
           SELECT o.plume_id FROM event o
           WHERE o.ended_at IS NULL AND o.plume_id IS NOT NULL AND o.change <> 'voided' AND o.kind IN ('peak', 'regional')
+            AND NOT alerting.is_false_alarm(o.plume_id, o.station_id, o.severity)
           )) = %(open)s)
       AND (%(start)s::timestamptz IS NULL OR f.onset >= %(start)s)
       AND (%(end)s::timestamptz IS NULL OR f.onset < %(end)s)
       AND (%(before)s::timestamptz IS NULL OR (f.onset, f.id) < (%(before)s, %(before_id)s))
     ORDER BY f.onset DESC, f.id DESC LIMIT %(limit)s
 )
-SELECT g.id AS plume, g.onset AS began, e.id, e.revision, e.change, e.kind, e.area_id AS area, e.station_id AS station,
-       s.name AS station_name, e.property_id AS observed_property, p.unit, e.severity, e.onset, e.peak_at, e.detected_at,
-       e.ended_at AS "end", e.peak, e.background, e.excess, e.confidence, e.detector, e.detected_late, e.merged_into,
-       e.changed_at
+SELECT g.id AS plume, g.onset AS began, e.id, e.revision, CASE WHEN f.id IS NULL THEN e.change ELSE 'voided' END AS change,
+       e.kind, e.area_id AS area, e.station_id AS station, s.name AS station_name, e.property_id AS observed_property,
+       p.unit, e.severity, e.onset, e.peak_at, e.detected_at,
+       CASE WHEN f.id IS NULL THEN e.ended_at ELSE coalesce(e.ended_at, greatest(f.stated_at, e.onset)) END AS "end",
+       e.peak, e.background, e.excess, e.confidence, e.detector, e.detected_late, e.merged_into,
+       greatest(e.changed_at, f.stated_at) AS changed_at, f.cause AS false_alarm_cause, f.stated_at AS false_alarm_at,
+       (SELECT count(*) + count(h.withdrawn_at) FROM alerting.false_alarm h WHERE h.plume = g.id) AS judgements
 FROM page g JOIN event e ON e.plume_id = g.id
+LEFT JOIN alerting.false_alarm f ON f.plume = e.plume_id AND f.withdrawn_at IS NULL
+  AND e.station_id = ANY(f.stations) AND e.severity = ANY(f.severities)
 JOIN station s ON s.id = e.station_id JOIN observed_property p ON p.id = e.property_id
 ORDER BY g.onset DESC, g.id DESC, e.onset, e.id
 
@@ -182,9 +195,16 @@ ORDER BY e.plume_id, o.receiver, n.state IN ('delivered', 'partial') DESC,
          CASE WHEN n.state IN ('delivered', 'partial') THEN n.finished_at END, n.created_at DESC, n.id DESC
 
 -- name: select_plume_changes
--- When the newest revisions of the events of a plume were stored, newest first; and how many there are in all.
-SELECT r.changed_at, count(*) OVER () AS number FROM event e JOIN event_revision r ON r.event_id = e.id
-WHERE e.plume_id = %(id)s ORDER BY r.changed_at DESC, r.event_id DESC, r.revision DESC LIMIT %(limit)s
+-- When the newest revisions of the events of a plume and the judgements about it were stored, newest first; and how many
+-- there are in all.
+SELECT c.changed_at, count(*) OVER () AS number FROM (
+    SELECT r.changed_at, r.event_id, r.revision FROM event e JOIN event_revision r ON r.event_id = e.id
+    WHERE e.plume_id = %(id)s
+  UNION ALL SELECT f.stated_at, 'judgement', f.id FROM alerting.false_alarm f WHERE f.plume = %(id)s
+  UNION ALL SELECT f.withdrawn_at, 'withdrawal', f.id FROM alerting.false_alarm f
+    WHERE f.plume = %(id)s AND f.withdrawn_at IS NOT NULL
+) AS c
+ORDER BY c.changed_at DESC, c.event_id DESC, c.revision DESC LIMIT %(limit)s
 
 -- name: select_plume_acknowledgements
 -- When somebody first acknowledged an event of these plumes; who it was is not public.
@@ -295,8 +315,8 @@ GROUP BY e.property_id, e.interval_s ORDER BY e.property_id, e.interval_s
 -- name: summarise_detection
 -- Plumes that began since then, the disproved ones, and the median time from onset to first detection in seconds.
 WITH plumes AS (
-    SELECT bool_and(e.change = 'voided') AS is_voided, bool_or(e.detected_late) AS is_late, min(e.onset) AS onset,
-           min(e.detected_at) AS detected_at
+    SELECT bool_and(e.change = 'voided' OR alerting.is_false_alarm(e.plume_id, e.station_id, e.severity)) AS is_voided,
+           bool_or(e.detected_late) AS is_late, min(e.onset) AS onset, min(e.detected_at) AS detected_at
     FROM event e WHERE e.kind IN ('peak', 'regional') AND e.onset >= %(start)s GROUP BY e.plume_id
 )
 SELECT count(*), count(*) FILTER (WHERE is_voided) AS voided,
@@ -376,3 +396,78 @@ ORDER BY e.id, r.revision DESC LIMIT 20
 SELECT number, entry, document FROM log_leaf
 WHERE area_id = %(area)s AND source LIKE 'delivery %%' AND document LIKE ANY(%(patterns)s::text[])
 ORDER BY number LIMIT 100
+
+-- Plumes for inspectors.
+
+-- name: select_inspected_plumes
+-- Plumes with their state, the newest first. `areas` NULL: every area. `wind`: middle of a sector of 45 degrees that the
+-- wind of one of the events came from. `pattern`: part of a note, of an answer or of the name of a source.
+WITH page AS MATERIALIZED (
+    SELECT f.id, f.onset, s.state FROM event f
+    CROSS JOIN LATERAL (
+        SELECT CASE
+            WHEN EXISTS (SELECT FROM alerting.false_alarm x WHERE x.plume = f.id AND x.withdrawn_at IS NULL) THEN 'false_alarm'
+            WHEN NOT EXISTS (SELECT FROM event o WHERE o.plume_id = f.id AND o.change <> 'voided') THEN 'voided'
+            WHEN EXISTS (SELECT FROM alerting.known_source k WHERE k.plume = f.id AND k.ended_at IS NULL) THEN 'known_source'
+            WHEN NOT EXISTS (SELECT FROM event o WHERE o.plume_id = f.id AND o.ended_at IS NULL AND o.change <> 'voided'
+                               AND o.kind IN ('peak', 'regional')) THEN 'over'
+            WHEN EXISTS (SELECT FROM event o JOIN alerting.acknowledgement a ON a.event_id = o.id
+                         WHERE o.plume_id = f.id) THEN 'acknowledged'
+            ELSE 'new' END AS state
+    ) AS s
+    WHERE f.id = f.plume_id
+      AND (%(areas)s::text[] IS NULL OR f.area_id = ANY(%(areas)s))
+      AND (%(station)s::text IS NULL OR EXISTS (
+          SELECT FROM event m WHERE m.plume_id = f.id AND m.station_id = %(station)s))
+      AND (%(property)s::text IS NULL OR EXISTS (
+          SELECT FROM event m WHERE m.plume_id = f.id AND m.property_id = %(property)s))
+      AND (%(wind)s::float8 IS NULL OR EXISTS (
+          SELECT FROM event m WHERE m.plume_id = f.id AND m.around #>> '{wind,direction}' IS NOT NULL
+            AND abs(mod(((m.around #>> '{wind,direction}')::numeric - %(wind)s::numeric + 540), 360) - 180) <= 22.5))
+      AND (%(pattern)s::text IS NULL OR f.id IN (
+          SELECT n.plume FROM alerting.note n WHERE n.text ILIKE %(pattern)s
+          UNION SELECT x.plume FROM alerting.false_alarm x WHERE x.note ILIKE %(pattern)s
+          UNION SELECT k.plume FROM alerting.known_source k WHERE k.name ILIKE %(pattern)s OR k.legal_basis ILIKE %(pattern)s
+          UNION SELECT e.plume_id FROM alerting.acknowledgement a JOIN event e ON e.id = a.event_id
+          WHERE a.note ILIKE %(pattern)s))
+      AND (%(start)s::timestamptz IS NULL OR f.onset >= %(start)s)
+      AND (%(end)s::timestamptz IS NULL OR f.onset < %(end)s)
+      AND (%(state)s::text IS NULL OR s.state = %(state)s)
+      AND (coalesce(%(state)s::text, '') NOT IN ('new', 'acknowledged') OR f.id IN (
+          SELECT o.plume_id FROM event o
+          WHERE o.ended_at IS NULL AND o.plume_id IS NOT NULL AND o.change <> 'voided' AND o.kind IN ('peak', 'regional')))
+      AND (%(before)s::timestamptz IS NULL OR (f.onset, f.id) < (%(before)s, %(before_id)s))
+    ORDER BY f.onset DESC, f.id DESC LIMIT %(limit)s
+)
+SELECT g.id AS plume, g.onset AS began, g.state, w.author, w.at
+FROM page g LEFT JOIN LATERAL (  -- the answer that the state comes from
+    SELECT x.author, x.stated_at AS at FROM alerting.false_alarm x
+    WHERE g.state = 'false_alarm' AND x.plume = g.id AND x.withdrawn_at IS NULL
+  UNION ALL
+    (SELECT k.author, k.stated_at FROM alerting.known_source k
+     WHERE g.state = 'known_source' AND k.plume = g.id AND k.ended_at IS NULL ORDER BY k.id LIMIT 1)
+  UNION ALL
+    (SELECT a.who, a.said_at FROM event e JOIN alerting.acknowledgement a ON a.event_id = e.id
+     WHERE g.state IN ('acknowledged', 'over') AND e.plume_id = g.id ORDER BY a.said_at, a.id LIMIT 1)
+) AS w ON true
+ORDER BY g.onset DESC, g.id DESC
+
+-- name: select_peak_days
+-- For each legal day of Dutch time: how many plumes began that were not voided, and the highest severity (0 to 3).
+SELECT (f.onset AT TIME ZONE 'Europe/Amsterdam')::date AS day, count(DISTINCT f.id) AS count,
+       max(array_position(ARRAY['minor', 'moderate', 'severe', 'extreme'], m.severity)) - 1 AS severity
+FROM event f JOIN event m ON m.plume_id = f.id AND m.change <> 'voided'
+LEFT JOIN alerting.false_alarm x ON x.plume = f.id AND x.withdrawn_at IS NULL
+  AND m.station_id = ANY(x.stations) AND m.severity = ANY(x.severities)
+WHERE f.id = f.plume_id AND (%(areas)s::text[] IS NULL OR f.area_id = ANY(%(areas)s))
+  AND f.onset >= %(start)s AND f.onset < %(end)s AND x.id IS NULL
+GROUP BY 1 ORDER BY 1
+
+-- name: select_saved_filters
+SELECT name, query FROM alerting.saved_filter WHERE account = %(account)s ORDER BY name
+
+-- name: count_network_alerts
+-- Alerts about the network of the last day.
+SELECT count(*) AS count FROM alerting.inbox i
+WHERE i.alert ->> 'kind' IN ('silent', 'undeliverable', 'copied', 'wrong_clock')
+  AND i.received_at > now() - interval '1 day'

@@ -42,7 +42,7 @@ def map_event(
         valid_from=_choose_validity_start(event, sent, now),
     )
     return CapMessage(
-        identifier=_identifier(event.id, event.revision),
+        identifier=_identifier(event.id, event.revision) + ("" if event.false_alarm is None else "-false-alarm"),
         sender=settings.email,
         sent=sent,
         status=CapStatus.EXERCISE if settings.replay else CapStatus.ACTUAL,
@@ -53,7 +53,7 @@ def map_event(
                 identifier=_identifier(event.id, revision.revision), sent=datetime.fromisoformat(revision.changed_at)
             )
             for revision in revisions
-            if revision.revision < event.revision
+            if revision.revision < event.revision or event.false_alarm is not None
         ],
         infos=[structs.replace(info, response_type="Monitor", sender_name=settings.operator, contact=settings.contact)],
     )

@@ -51,15 +51,22 @@ def require_inspector(request: Request) -> Identity:
 async def list_cases(request: Request) -> list[Case]:
     """The open events in the inspector's areas, and those that ended since yesterday."""
     identity = require_inspector(request)
-    with _translate_database_errors():
-        return await _case_store(request).list_cases(_readable_areas(identity))
+    with translate_database_errors():
+        return await case_store(request).list_cases(readable_areas(identity))
+
+
+async def list_network_cases(request: Request) -> list[Case]:
+    """The alerts of the last day about the network in the inspector's areas."""
+    identity = require_inspector(request)
+    with translate_database_errors():
+        return await case_store(request).list_network_cases(readable_areas(identity))
 
 
 async def get_case(request: Request, event: str) -> Case:
     """One event with its decisions, deliveries and acknowledgements; 404 if unknown, 403 in another's area."""
     identity = require_inspector(request)
-    with _translate_database_errors():
-        case = await _case_store(request).get_case(event)
+    with translate_database_errors():
+        case = await case_store(request).get_case(event)
     if case is None:
         raise HTTPException(404, f"alerting has no event {event[:80]!r}")
     if decide_access(identity, _SCOPE, case.alert.area) is not AccessDecision.ALLOWED:
@@ -71,8 +78,8 @@ async def get_plume_case(request: Request, case: Case) -> PlumeCase:
     """The whole plume of a case of the inspector; of a case without a plume it alone."""
     if not case.alert.plume:
         return PlumeCase(cases=(case,))
-    with _translate_database_errors():
-        cases = await _case_store(request).list_plume_cases(case.alert.plume)
+    with translate_database_errors():
+        cases = await case_store(request).list_plume_cases(case.alert.plume)
     (plume_case,) = group_cases(cases) or [PlumeCase(cases=(case,))]
     return plume_case
 
@@ -80,9 +87,9 @@ async def get_plume_case(request: Request, case: Case) -> PlumeCase:
 async def acknowledge(request: Request, event: str, note: str) -> Case:
     """Record an acknowledgement; returns the event afterwards."""
     case = await get_case(request, event)
-    with _translate_database_errors():
+    with translate_database_errors():
         identity = await require_scope(request, _SCOPE, f"acknowledge {event}", case.alert.area)
-        await _case_store(request).acknowledge(event, author_name(identity), _to_single_line(note))
+        await case_store(request).acknowledge(event, author_name(identity), to_single_line(note))
     return await get_case(request, event)
 
 
@@ -94,7 +101,7 @@ def offers_dossiers(request: Request) -> bool:
 async def make_dossier(request: Request, event: str, language: Language) -> DossierFile:
     """Make the dossier of an event, and record it in the audit log; 503 with the reason if it cannot be made."""
     case = await get_case(request, event)
-    with _translate_database_errors():
+    with translate_database_errors():
         await require_scope(request, _SCOPE, f"dossier {event}", case.alert.area)
     maker: DossierMaker | None = request.app.state.dossiers
     if maker is None:
@@ -109,17 +116,17 @@ async def make_dossier(request: Request, event: str, language: Language) -> Doss
 async def list_silences(request: Request) -> list[Silence]:
     """The silences in force or to come that touch an area of the inspector."""
     identity = require_inspector(request)
-    with _translate_database_errors():
-        silences = await _case_store(request).list_silences()
-    return [silence for silence in silences if _touches_own_area(identity, silence)]
+    with translate_database_errors():
+        silences = await case_store(request).list_silences()
+    return [silence for silence in silences if touches_own_area(identity, silence.match)]
 
 
 async def get_silence(request: Request, number: int) -> Silence:
     """One silence, also if it has ended."""
     identity = require_inspector(request)
-    with _translate_database_errors():
-        silence = await _case_store(request).get_silence(number)
-    if silence is None or not _touches_own_area(identity, silence):
+    with translate_database_errors():
+        silence = await case_store(request).get_silence(number)
+    if silence is None or not touches_own_area(identity, silence.match):
         raise HTTPException(404, f"no silence {number} touches an area of yours")
     return silence
 
@@ -127,8 +134,8 @@ async def get_silence(request: Request, number: int) -> Silence:
 async def find_silences_set_aside(request: Request) -> Mapping[int, str]:
     """The silences that alerting does not apply, each with the reason."""
     require_inspector(request)
-    with _translate_database_errors():
-        return await _case_store(request).find_silences_set_aside()
+    with translate_database_errors():
+        return await case_store(request).find_silences_set_aside()
 
 
 async def build_silence_request(  # noqa: PLR0917 - the fields of a form
@@ -149,7 +156,7 @@ def _check_silence_request(  # noqa: PLR0917 - as above
         area_matchers = [] if area is None else [f'area="{area}"']
         silence_request = SilenceRequest(
             match=tuple(dict.fromkeys([*area_matchers, *match])),
-            reason=_to_single_line(reason),
+            reason=to_single_line(reason),
             starts_at=starts_at or now,
             ends_at=ends_at,
             kind="maintenance" if kind == "maintenance" else "silence",
@@ -172,21 +179,21 @@ async def preview_silence(request: Request, silence_request: SilenceRequest) -> 
 
 async def create_silence(request: Request, silence_request: SilenceRequest) -> Silence:
     """Create a silence; the inspector needs the right to every area that it touches."""
-    with _translate_database_errors():
+    with translate_database_errors():
         for area in _required_areas(silence_request):
             identity = await require_scope(
                 request, _SCOPE, f"{silence_request.kind} {', '.join(silence_request.match)}", area
             )
-        return await _case_store(request).add_silence(silence_request, author_name(identity))
+        return await case_store(request).add_silence(silence_request, author_name(identity))
 
 
 async def end_silence(request: Request, number: int) -> None:
     """End a silence now; raises HTTPException 404 if it has ended already."""
     silence = await get_silence(request, number)
-    with _translate_database_errors():
+    with translate_database_errors():
         for area in _required_areas(silence):
             identity = await require_scope(request, _SCOPE, f"end silence {number}", area)
-        if not await _case_store(request).end_silence(number, author_name(identity)):
+        if not await case_store(request).end_silence(number, author_name(identity)):
             raise HTTPException(404, f"silence {number} has ended already")
 
 
@@ -200,8 +207,9 @@ def author_name(identity: Identity) -> str:
     return identity.name if identity.key_id is None else f"{identity.name}/{identity.key_id}"
 
 
-def _touches_own_area(identity: Identity, silence: Silence) -> bool:
-    areas = areas_from_matchers(silence.match)
+def touches_own_area(identity: Identity, match: Sequence[str]) -> bool:
+    """Whether a rule with these matchers may concern an area of the inspector."""
+    areas = areas_from_matchers(match)
     return EVERY_AREA in identity.areas or not areas or bool(areas & identity.areas)
 
 
@@ -210,22 +218,25 @@ def _required_areas(silence: Silence | SilenceRequest) -> list[str | None]:
     return [*sorted(areas_from_matchers(silence.match))] or [None]
 
 
-def _readable_areas(identity: Identity) -> list[str] | None:
+def readable_areas(identity: Identity) -> list[str] | None:
+    """The areas that the inspector may read; None: every area."""
     return None if EVERY_AREA in identity.areas else sorted(identity.areas)
 
 
-def _to_single_line(text: str) -> str:
-    """The text as one printable line, for mails and records."""
+def to_single_line(text: str) -> str:
+    """The text as one printable line of at most 1,000 characters, for mails and records."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_MAX_NOTE_LENGTH]
 
 
-def _case_store(request: Request) -> CaseStore:
+def case_store(request: Request) -> CaseStore:
+    """The records of alerting."""
     store: CaseStore = request.app.state.case_store
     return store
 
 
 @contextmanager
-def _translate_database_errors() -> Iterator[None]:
+def translate_database_errors() -> Iterator[None]:
+    """Raise HTTPException 400 for a value that the database refuses, and 503 if it does not answer."""
     try:
         yield
     except psycopg.DataError as error:

@@ -15,6 +15,9 @@ from alerting.record.history import (
     describe_step_details,
 )
 from alerting.record.plume_cases import PlumeCase
+from alerting.vocabulary import compass_direction
+from alerting.vocabulary import texts_of as alerting_texts_of
+from gateway.api.inspector.inbox import WIND_SECTORS
 from gateway.api.pages.renderer import View
 from gateway.model.texts import texts_of
 
@@ -34,6 +37,14 @@ class CaseTexts:
     def sentence(self, case: Case | PlumeCase) -> str:
         """The detector's sentence; empty for alerts about the network, whose headline is enough."""
         return "" if case.alert.is_about_network else case.alert.sentence.get(self.view.language, "")
+
+    def direction(self, name: str) -> str:
+        """A compass direction by its English letters, such as `sw`."""
+        return compass_direction(WIND_SECTORS[name], self.view.language)
+
+    def cause(self, cause: str) -> str:
+        """The cause of a false alarm."""
+        return alerting_texts_of("false_alarm", self.view.language).describe(cause)
 
     def step(self, step: AnyStep) -> str:
         """One step of the history in one sentence."""

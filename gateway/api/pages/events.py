@@ -13,7 +13,7 @@ from gateway.api.pages.chart import Chart, Line
 from gateway.api.pages.event_map import describe_wind, draw_event_map
 from gateway.api.pages.event_texts import ChartPeriod, choose_chart_period, describe_event, describe_neighbours
 from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS
-from gateway.api.pages.plume_texts import describe_notified, name_stations
+from gateway.api.pages.plume_texts import describe_notified, describe_voided, name_stations
 from gateway.api.pages.readings import GAP_SECONDS, ChartPoint, average_ten_seconds, fetch_readings
 from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing, strip_licence
 from gateway.api.pages.station import build_flag_spans, build_lines, build_peak_spans, estimate_background
@@ -62,6 +62,7 @@ async def show_event(view: ViewDependency, id_: ItemId) -> HTMLResponse:
             event_map=draw_event_map(view, event, view.request.app.state.map_sources.bases.get(event.area)),
             wind=describe_wind(view, event.around),
             neighbours_text=describe_neighbours(view, event),
+            voided=describe_voided(view, event.false_alarm),
         ),
     )
 

@@ -156,6 +156,11 @@ class Formats:
         """The month of a day, with its year."""
         return f"{texts_of('month', self.language)[_MONTHS[day.month - 1]]} {day.year}"
 
+    def weekdays(self) -> list[str]:
+        """The names of the days from Monday to Sunday."""
+        texts = vocabulary.texts_of("weekday", self.language)
+        return [texts[name] for name in vocabulary.WEEKDAYS]
+
     def date_time(self, text: str) -> str:
         """Local date and time, for pages that are stored, printed or read on another day."""
         return f"{self.date_of(text)}, {_local(text):%H:%M}"

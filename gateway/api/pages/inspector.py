@@ -1,50 +1,23 @@
-"""`/inspector`: open alerts in the inspector's areas, who was notified, and forms to acknowledge and silence them.
+"""`/inspector/events/{id}`: one alert, such as one about the network; and the forms that silence alerts.
 
-Plain pages and forms, so that it works without JavaScript and on a telephone.
+An alert of a plume has the page of its plume.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Form, HTTPException, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import Response
 
 from alerting.record.cases import Case, SilenceRequest
-from alerting.record.plume_cases import group_cases
-from gateway.access.identity import EVERY_AREA, Identity
 from gateway.api.http.parameters import ItemId
 from gateway.api.inspector import service
-from gateway.api.pages.case_texts import CaseTexts
-from gateway.api.pages.renderer import View, ViewDependency
-from gateway.model.texts import texts_of
+from gateway.api.pages.inspector_page import redirect, render_page, render_problems, send_dossier
+from gateway.api.pages.renderer import ViewDependency
 
 router = APIRouter()
 SILENCE_HOURS = (1, 4, 8, 24, 72, 168)
-_MAX_ALERTS = 100  # per list; a storm has more
-
-
-@router.get("/inspector")
-async def show_alerts(view: ViewDependency) -> Response:
-    """Open alerts, ended alerts and silences."""
-
-    async def make() -> Response:
-        identity, cases = service.require_inspector(view.request), await service.list_cases(view.request)
-        plume_cases = group_cases(cases)
-        return _render_page(
-            view,
-            "inspector.html",
-            account=identity.name,
-            areas=_describe_areas(view, identity),
-            open=[case for case in plume_cases if case.is_ongoing][:_MAX_ALERTS],
-            ended=[case for case in plume_cases if not case.is_ongoing][:_MAX_ALERTS],
-            silences=[
-                (silence, service.can_end(identity, silence)) for silence in await service.list_silences(view.request)
-            ],
-            set_aside=await service.find_silences_set_aside(view.request),
-        )
-
-    return await _render_problems(view, make)
 
 
 @router.get("/inspector/events/{id}")
@@ -53,7 +26,7 @@ async def show_alert(view: ViewDependency, id_: ItemId) -> Response:
 
     async def make() -> Response:
         case = await service.get_case(view.request, id_)
-        return _render_page(
+        return render_page(
             view,
             "inspector_event.html",
             case=case,
@@ -63,7 +36,7 @@ async def show_alert(view: ViewDependency, id_: ItemId) -> Response:
             offers_dossier=service.offers_dossiers(view.request) and not case.alert.is_about_network,
         )
 
-    return await _render_problems(view, make)
+    return await render_problems(view, make)
 
 
 @router.post("/inspector/events/{id}/acknowledge")
@@ -76,9 +49,9 @@ async def acknowledge_event(
 
     async def make() -> Response:
         await service.acknowledge(view.request, id_, note)
-        return _redirect(view, f"inspector/events/{id_}")
+        return redirect(view, f"inspector/events/{id_}")
 
-    return await _render_problems(view, make)
+    return await render_problems(view, make)
 
 
 @router.post("/inspector/events/{id}/dossier")
@@ -86,15 +59,9 @@ async def make_dossier(view: ViewDependency, id_: ItemId) -> Response:
     """Make the dossier of one event, and send it as a file."""
 
     async def make() -> Response:
-        file = await service.make_dossier(view.request, id_, view.language)
-        headers = {
-            "Cache-Control": "no-store",
-            "Content-Disposition": f'attachment; filename="{file.file_name}"',
-            "X-Robots-Tag": "noindex",
-        }
-        return Response(file.content, media_type="application/zip", headers=headers)
+        return await send_dossier(view, id_)
 
-    return await _render_problems(view, make)
+    return await render_problems(view, make)
 
 
 @router.get("/inspector/silence")
@@ -112,7 +79,7 @@ async def show_preview(  # noqa: PLR0917 - the fields of a form
         silence_request = await _build_silence_request(view.request, event, what, hours, reason or "-", kind)
         items = await service.preview_silence(view.request, silence_request)
         form_values = {"event": event, "what": what, "hours": hours, "reason": reason, "kind": kind}
-        return _render_page(
+        return render_page(
             view,
             "inspector_silence.html",
             silence_request=silence_request,
@@ -121,7 +88,7 @@ async def show_preview(  # noqa: PLR0917 - the fields of a form
             reason_missing=not reason.strip(),
         )
 
-    return await _render_problems(view, make)
+    return await render_problems(view, make)
 
 
 @router.post("/inspector/silences")
@@ -139,9 +106,9 @@ async def create_silence(  # noqa: PLR0917 - the fields of a form
         await service.create_silence(
             view.request, await _build_silence_request(view.request, event, what, hours, reason, kind)
         )
-        return _redirect(view, "inspector#silences")
+        return redirect(view, "inspector/duty#silences")
 
-    return await _render_problems(view, make)
+    return await render_problems(view, make)
 
 
 @router.post("/inspector/silences/{number}/end")
@@ -150,17 +117,9 @@ async def end_silence(view: ViewDependency, number: int) -> Response:
 
     async def make() -> Response:
         await service.end_silence(view.request, number)
-        return _redirect(view, "inspector#silences")
+        return redirect(view, "inspector/duty#silences")
 
-    return await _render_problems(view, make)
-
-
-def _describe_areas(view: View, identity: Identity) -> str:
-    """The names of the inspector's areas, or that they are all."""
-    if EVERY_AREA in identity.areas:
-        return texts_of("inspector", view.language)["everywhere"]
-    areas = view.latest_values.registry.areas
-    return ", ".join(areas[id_].name if id_ in areas else id_ for id_ in sorted(identity.areas))
+    return await render_problems(view, make)
 
 
 def _silence_choices(case: Case) -> dict[str, Sequence[str]]:
@@ -181,30 +140,3 @@ async def _build_silence_request(  # noqa: PLR0917 - the fields of a form
         raise HTTPException(400, f"what: {what[:20]!r} is nothing that can be silenced here")
     ends_at = datetime.now(UTC) + timedelta(hours=hours)
     return await service.build_silence_request(case.alert.area or None, matchers, reason, None, ends_at, kind)
-
-
-def _render_page(view: View, template: str, status: int = 200, **values: object) -> HTMLResponse:
-    """A page of one person, so no cache may store it."""
-    content = view.render(
-        template,
-        texts=texts_of("inspector", view.language),
-        case_texts=CaseTexts(view),
-        **values,
-    )
-    headers = {"Cache-Control": "no-store", "Content-Language": view.language, "X-Robots-Tag": "noindex"}
-    return HTMLResponse(content, status, headers)
-
-
-async def _render_problems(view: View, make: Callable[[], Awaitable[Response]]) -> Response:
-    try:
-        return await make()
-    except HTTPException as error:
-        status = error.status_code if error.status_code in {400, 401, 403, 404, 503} else 400
-        is_dossier = isinstance(error, service.DossierNotMadeError)
-        reason, detail = ("dossier", error.detail) if is_dossier else (status, "")
-        return _render_page(view, "inspector_refused.html", status, status_code=status, reason=reason, detail=detail)
-
-
-def _redirect(view: View, path: str) -> RedirectResponse:
-    """Redirect after a POST, so that a reload does not post again."""
-    return RedirectResponse(f"{view.prefix}/{path}", 303)

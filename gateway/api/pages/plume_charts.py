@@ -27,18 +27,26 @@ class PropertyChart:
     is_short: bool
 
 
-async def build_charts(view: View, plume: Plume) -> list[PropertyChart]:
-    """One chart a property, the leading property first. Every chart has the stations of the plume that measure it."""
+async def build_charts(view: View, plume: Plume, neighbours: Sequence[str] = ()) -> list[PropertyChart]:
+    """One chart a property, the leading property first. Every chart has the stations of the plume that measure it.
+
+    `neighbours`: further stations for the chart of the leading property, on the same axis.
+    """
     end = None if plume.end is None else datetime.fromisoformat(plume.end)
     period = choose_chart_period(datetime.fromisoformat(plume.onset), end, view.now)
-    charts = [await _build_chart(view, plume, name, period) for name in plume.properties[:_MAX_CHARTS]]
+    charts = [
+        await _build_chart(view, plume, name, period, neighbours if name == plume.properties[0] else ())
+        for name in plume.properties[:_MAX_CHARTS]
+    ]
     return [chart for chart in charts if chart.stations]
 
 
-async def _build_chart(view: View, plume: Plume, name: str, period: ChartPeriod) -> PropertyChart:
+async def _build_chart(
+    view: View, plume: Plume, name: str, period: ChartPeriod, neighbours: Sequence[str]
+) -> PropertyChart:
     events = [event for event in plume.events if event.observed_property == name]
     leading = events[0]
-    station_ids = [leading.station, *(station.id for station in plume.stations if station.id != leading.station)]
+    station_ids = list(dict.fromkeys([leading.station, *(station.id for station in plume.stations), *neighbours]))
     is_raw_signal = view.is_raw_signal(leading.unit)
     lines: list[Line] = []
     names: list[str] = []

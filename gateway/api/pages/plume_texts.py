@@ -7,8 +7,10 @@ from typing import Any
 
 from msgspec import to_builtins
 
+from alerting.vocabulary import texts_of
 from gateway.api.pages.event_texts import describe_peak
 from gateway.api.pages.formats import Formats
+from gateway.api.schemas.events import PublicFalseAlarm
 from gateway.api.schemas.plumes import Plume, PlumeEvent
 
 
@@ -59,7 +61,7 @@ def build_plume_sentence(formats: Formats, plume: Plume) -> str:
     """The plume in a few sentences: the leading event, the duration of the whole, the other stations and properties."""
     event, texts = leading_event(plume), formats.texts
     if plume.state == "voided":
-        return f"{texts['voided'][0].upper()}{texts['voided'][1:]}."
+        return describe_voided(formats, plume.false_alarm)
     lasted = formats.duration(plume.onset, plume.end)
     sentences = [
         describe_peak(formats, event, when=plume.onset)
@@ -72,6 +74,15 @@ def build_plume_sentence(formats: Formats, plume: Plume) -> str:
         names = [formats.name_of(name) for name in plume.properties[1:]]
         sentences.append(texts["plume_also_in"].format(properties=", ".join(names)))
     return " ".join(sentences)
+
+
+def describe_voided(formats: Formats, false_alarm: PublicFalseAlarm | None) -> str:
+    """The sentence that it was no peak: by an inspector with the cause, or by later readings."""
+    if false_alarm is None:
+        return f"{formats.texts['voided'][0].upper()}{formats.texts['voided'][1:]}."
+    cause = texts_of("false_alarm", formats.language).describe(false_alarm.cause)
+    at = formats.short_date_time(false_alarm.stated_at)
+    return str(formats.texts["false_alarm"].format(cause=cause, at=at))
 
 
 def describe_notified(formats: Formats, plume: Plume) -> str:
@@ -112,6 +123,9 @@ def build_chronology(formats: Formats, plume: Plume) -> Sequence[ChronologyStep]
     ]
     if plume.acknowledged_at is not None:
         steps.append(ChronologyStep(at=plume.acknowledged_at, text=texts["step_acknowledged"]))
+    if plume.false_alarm is not None:
+        step = describe_voided(formats, plume.false_alarm)
+        steps.append(ChronologyStep(at=plume.false_alarm.stated_at, text=step))
     if plume.end is not None and plume.state == "over":
         steps.append(ChronologyStep(at=plume.end, text=texts["step_over"]))
     return sorted(steps, key=lambda step: datetime.fromisoformat(step.at))

@@ -1,5 +1,6 @@
 """`/events`: the list of plumes. `/plumes/{id}`: one plume with charts, map, table, chronology and who was notified."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Annotated
 
@@ -96,23 +97,27 @@ async def show_plume(view: ViewDependency, id_: ItemId) -> HTMLResponse:
         if error.status_code != 404:
             raise
         return respond_missing(view)
+    values = await build_plume_values(view, plume)
+    return respond_html(view, view.render("plume.html", chronology=build_chronology(view, plume), **values))
+
+
+async def build_plume_values(view: View, plume: Plume, neighbours: Sequence[str] = ()) -> dict[str, object]:
+    """The values of the cards of a plume, for the public page and the one of inspectors.
+
+    `neighbours`: further stations whose curves are drawn.
+    """
     leading = await events.fetch_event(view.request, plume.leading)
-    return respond_html(
-        view,
-        view.render(
-            "plume.html",
-            plume=plume,
-            event=leading,
-            title=build_title(view, plume),
-            stations=name_stations(view, plume),
-            sentence=build_plume_sentence(view, plume),
-            notified=describe_notified(view, plume),
-            chronology=build_chronology(view, plume),
-            charts=await build_charts(view, plume),
-            plume_map=_draw_map(view, plume, leading),
-            wind=describe_wind(view, leading.around),
-        ),
-    )
+    return {
+        "plume": plume,
+        "event": leading,
+        "title": build_title(view, plume),
+        "stations": name_stations(view, plume),
+        "sentence": build_plume_sentence(view, plume),
+        "notified": describe_notified(view, plume),
+        "charts": await build_charts(view, plume, neighbours),
+        "plume_map": _draw_map(view, plume, leading),
+        "wind": describe_wind(view, leading.around),
+    }
 
 
 def _draw_map(view: View, plume: Plume, leading: Event) -> Markup:

@@ -11,6 +11,10 @@ from gateway.api.pages import (
     guide,
     home,
     inspector,
+    inspector_duty,
+    inspector_inbox,
+    inspector_plume,
+    inspector_wind,
     plumes,
     reports,
     station,
@@ -20,7 +24,22 @@ from gateway.api.pages.renderer import PREFIXES, ViewDependency, respond_missing
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 for _prefix in PREFIXES:
-    for _page_module in (home, station, events, plumes, about, guide, developers, inspector, reports, verify):
+    for _page_module in (
+        home,
+        station,
+        events,
+        plumes,
+        about,
+        guide,
+        developers,
+        inspector,
+        inspector_duty,
+        inspector_inbox,
+        inspector_plume,
+        inspector_wind,
+        reports,
+        verify,
+    ):
         router.include_router(_page_module.router, prefix=_prefix)
 router.include_router(about.root_router)
 router.include_router(crawlers.root_router)

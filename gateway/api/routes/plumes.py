@@ -19,6 +19,7 @@ from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import respond_cached
 from gateway.api.routes.newest import NewestFilters, cut_page, list_parameters
 from gateway.api.routes.places import get_latest_values
+from gateway.api.schemas.events import PublicFalseAlarm, build_false_alarm
 from gateway.api.schemas.plumes import Plume, PlumeReceiver, Plumes, build_plume_document
 from gateway.api.schemas.schema import format_optional_instant
 from gateway.model.properties import order_of_property
@@ -35,6 +36,7 @@ class PlumeFilters(NewestFilters):
     """
 
     id: str | None = None
+    plume_ids: list[str] | None = None
     area: str | None = None
     station: str | None = None
     property: str | None = None
@@ -61,6 +63,8 @@ class _EventRow:
     area: str
     changed_at: datetime
     event: PlumeEvent
+    false_alarm: PublicFalseAlarm | None
+    judgements: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +119,9 @@ def _row_from_columns(
     changed_at: datetime,
     severity: str,
     observed_property: str,
+    false_alarm_cause: str | None,
+    false_alarm_at: datetime | None,
+    judgements: int,
     **columns: Any,  # noqa: ANN401 - of any column
 ) -> _EventRow:
     event = PlumeEvent(
@@ -123,7 +130,15 @@ def _row_from_columns(
         property_order=order_of_property(observed_property),
         **columns,
     )
-    return _EventRow(plume=plume, began=began, area=area, changed_at=changed_at, event=event)
+    return _EventRow(
+        plume=plume,
+        began=began,
+        area=area,
+        changed_at=changed_at,
+        event=event,
+        false_alarm=build_false_alarm(false_alarm_cause, false_alarm_at),
+        judgements=judgements,
+    )
 
 
 def _build_document(
@@ -139,7 +154,16 @@ def _build_document(
         for row in notifications
     ]
     changed_at = max([*changes, *([acknowledged_at] if acknowledged_at else [])])
-    return build_plume_document(plume, changed_at, receivers, acknowledged_at, operator)
+    false_alarm = next((row.false_alarm for row in rows if row.false_alarm is not None), None)
+    return build_plume_document(
+        plume,
+        changed_at,
+        receivers,
+        acknowledged_at,
+        operator,
+        false_alarm=false_alarm,
+        judgements=rows[0].judgements,
+    )
 
 
 async def fetch_plume(request: Request, id_: str) -> Plume:

@@ -71,6 +71,13 @@ UNREADABLE_AROUND = Around(
 )
 
 
+class PublicFalseAlarm(Schema, frozen=True, kw_only=True):
+    """An inspector judged that it was no peak. The cause is public; who it was and what they noted is not."""
+
+    cause: Literal["sensor_fault", "work", "local_source", "weather", "other"]
+    stated_at: Instant
+
+
 class Event(LicensedDocument, frozen=True, kw_only=True):
     """An interval in which a detector's condition held. Values are in `unit`; `end` null: it goes on."""
 
@@ -100,6 +107,9 @@ class Event(LicensedDocument, frozen=True, kw_only=True):
     merged_into: Annotated[str | None, Meta(description="the regional event that this one became part of")] = None
     plume: Annotated[str | None, Meta(description="the plume that it belongs to; null: of a doubtful kind")] = None
     around: Annotated[Around, Meta(description="context; it hints at a source but proves nothing")] = Around()
+    false_alarm: Annotated[
+        PublicFalseAlarm | None, Meta(description="`change` is then `voided`, by an inspector and not by the detector")
+    ] = None
 
 
 class Events(LicensedDocument, frozen=True, kw_only=True):
@@ -132,14 +142,29 @@ class Revisions(LicensedDocument, frozen=True, kw_only=True):
     items: list[Revision]
 
 
-def event_from_columns(attribution: str, *, around: Json, **columns: Any) -> Event:  # noqa: ANN401 - of any column
+def event_from_columns(
+    attribution: str,
+    *,
+    around: Json,
+    false_alarm_cause: str | None = None,
+    false_alarm_at: datetime | None = None,
+    **columns: Any,  # noqa: ANN401 - of any column
+) -> Event:
     """A row of the query `select_events`."""
     return Event(
         **format_instants(columns),
         peak_averaging=peak_averaging(columns["kind"]),
         around=_read_around(around),
+        false_alarm=build_false_alarm(false_alarm_cause, false_alarm_at),
         attribution=attribution,
     )
+
+
+def build_false_alarm(cause: str | None, stated_at: datetime | None) -> PublicFalseAlarm | None:
+    """The judgement of an inspector; None without one."""
+    if cause is None or stated_at is None:
+        return None
+    return PublicFalseAlarm(cause=cause, stated_at=format_instant(stated_at))  # type: ignore[arg-type]
 
 
 def _read_around(document: Json) -> Around:

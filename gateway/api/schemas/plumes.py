@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from alerting import plume as model
 from alerting.alert import peak_averaging
-from gateway.api.schemas.events import PeakAveraging
+from gateway.api.schemas.events import PeakAveraging, PublicFalseAlarm
 from gateway.api.schemas.schema import Id, Instant, LicensedDocument, Schema, format_optional_instant
 from gateway.model.timestamps import format_instant
 
@@ -63,7 +63,9 @@ class Plume(LicensedDocument, frozen=True, kw_only=True):
     """Events that belong together, over stations and properties, as one thing with one permanent id."""
 
     id: Annotated[str, Meta(description="that of the event it began with; permanent", examples=["r7zq4ogyzxa5hm3t"])]
-    revision: Annotated[int, Meta(description="number of stored revisions of its events; it only grows")]
+    revision: Annotated[
+        int, Meta(description="number of stored revisions of its events and of judgements; it only grows")
+    ]
     state: Annotated[
         Literal["ongoing", "over", "voided"], Meta(description="voided: later readings disproved all its events")
     ]
@@ -82,6 +84,9 @@ class Plume(LicensedDocument, frozen=True, kw_only=True):
     notified: list[PlumeReceiver]
     acknowledged_at: Annotated[Instant | None, Meta(description="the first acknowledgement of any of its events")]
     merged_into: Annotated[str | None, Meta(description="the regional event that all its events became part of")] = None
+    false_alarm: Annotated[
+        PublicFalseAlarm | None, Meta(description="an inspector's judgement; the events that it covers are `voided`")
+    ] = None
 
 
 class Plumes(LicensedDocument, frozen=True, kw_only=True):
@@ -97,11 +102,14 @@ def build_plume_document(
     notified: Sequence[PlumeReceiver],
     acknowledged_at: datetime | None,
     attribution: str,
+    *,
+    false_alarm: PublicFalseAlarm | None = None,
+    judgements: int = 0,
 ) -> Plume:
-    """A plume as the API shows it."""
+    """A plume as the API shows it. `judgements`: how often inspectors stated or withdrew a false alarm."""
     return Plume(
         id=plume.id,
-        revision=plume.revision,
+        revision=plume.revision + judgements,
         state=plume.state.value,
         kind=plume.leading.kind,
         area=plume.area,
@@ -118,6 +126,7 @@ def build_plume_document(
         notified=list(notified),
         acknowledged_at=format_optional_instant(acknowledged_at),
         merged_into=plume.merged_into,
+        false_alarm=false_alarm,
         attribution=attribution,
     )
 

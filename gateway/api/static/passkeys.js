@@ -29,7 +29,7 @@ async function signIn() {
   const options = await post("/account/passkey/options");
   const publicKey = { ...options, challenge: decode(options.challenge) };
   const credential = await navigator.credentials.get({ publicKey });
-  return (await post("/account/passkey/sign-in", { credential: toDocument(credential) })).location;
+  return (await post("/account/passkey/sign-in", { credential: toDocument(credential) })).location + location.search;
 }
 
 async function addPasskey() {

@@ -71,7 +71,7 @@ def make_silence(number, *match):
 @pytest.mark.parametrize("pattern", [*TOO_LARGE, *UNSUPPORTED, "("])
 def test_a_stored_silence_that_cannot_be_evaluated_stops_no_decision_and_is_named(pattern):
     silences = [make_silence(7, f'station=~"{pattern}"'), make_silence(8, 'station=~"wijk.*"', 'severity="minor"')]
-    policy = NotificationPolicy([Route(receiver="od")]).with_silences(silences)
+    policy = NotificationPolicy([Route(receiver="od")]).with_changes(silences, [])
     assert [decision.reason for decision in policy.decide(make_alert(), {}, ONSET)] == [DecisionReason.ROUTED]
     minor = policy.decide(make_alert(severity=Severity.MINOR), {}, ONSET)
     assert [decision.reason for decision in minor] == [DecisionReason.SILENCED]

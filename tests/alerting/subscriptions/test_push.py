@@ -13,6 +13,8 @@ import pytest
 from msgspec import structs
 
 from alerting.alert import Change, Severity
+from alerting.decide.false_alarm import FalseAlarmCause
+from alerting.record.plume_answers import PlumeAnswerStore, SeenPlume
 from tests.alerting.running_dispatcher import fetch_rows, insert_alerts, wait_until
 from tests.alerting.sample_alerts import make_alert, make_ended_alert
 from tests.alerting.subscriptions.conftest import EVERYTHING, change, run_service, subscribe, wait_until_settled
@@ -153,6 +155,32 @@ async def test_quiet_hours_give_one_notice_at_their_end(database, settings, aler
     assert "en nu nog" in summary["body"]
     assert "duurde 13 minuten" in summary["body"]
     assert "Correctie: geen piek" in correction["body"]
+
+
+async def test_a_false_alarm_of_an_inspector_corrects_the_notice_and_a_withdrawal_is_a_peak_again(
+    database, settings, alerting, contacts, push_service
+):
+    browser = Browser("/a")
+    await subscribe(contacts, push_service, browser)
+    async with run_service(settings(), alerting(), database):
+        await insert_alerts(database, make_alert())
+        await wait_until_settled(database)
+        store = PlumeAnswerStore(database)
+        seen = SeenPlume(stations=["wijk-aan-zee"], severity=Severity.SEVERE)
+        plume = make_alert().event_id
+        await store.state_false_alarm(plume, FalseAlarmCause.SENSOR_FAULT, "geheime opmerking", "anna", seen)
+        await wait_until(lambda: len(fetch_rows(database, RESULTS)) == 2)
+        await insert_alerts(database, make_alert(2, change=Change.UPDATED), make_ended_alert(3))
+        await wait_until_settled(database)
+        assert len(fetch_rows(database, RESULTS)) == 2
+        await store.withdraw_false_alarm(plume, "anna")
+        await wait_until(lambda: len(fetch_rows(database, RESULTS)) == 3)
+    assert [reason for reason, _, _ in fetch_rows(database, RESULTS)] == ["first", "corrected", "late"]
+    correction = push_service.received_by(browser)[2]
+    assert correction["title"] == "Correctie: geen piek bij Wijk aan Zee"
+    texts = [content for (content,) in fetch_rows(database, "SELECT content FROM subscriptions.sent_text")]
+    assert any("Een inspecteur heeft dit vastgesteld. Oorzaak: de sensor mat verkeerd." in text for text in texts)
+    assert not any("geheime" in text or "anna" in text for text in texts)
 
 
 async def test_a_subscription_to_another_place_gets_nothing(database, settings, alerting, contacts, push_service):

@@ -17,6 +17,7 @@ from gateway.__main__ import main
 from gateway.access.accounts import Accounts
 from gateway.access.authentication import CACHE_SECONDS
 from gateway.access.identity import Role, Scope
+from gateway.access.return_address import check_return_path
 from gateway.access.settings import AccessSettings, OidcSettings
 from gateway.system.child_process import Child, find_free_port, is_port_open
 from tests.gateway.api.conftest import running_api
@@ -329,3 +330,27 @@ def test_accounts_and_keys_from_the_command_line(database, tmp_path, capsys, mon
     assert [line.split("  ")[2] for line in output.out.splitlines()] == [
         "disable account", "revoke key", "put key", "put account",
     ]  # fmt: skip
+
+
+async def test_signing_in_leads_back_to_the_page_that_asked_for_it(database, broker, inspector):
+    path = "/nl/inspector/plumes/x?notice=noted"
+    async with running_api(database, broker) as (client, _):
+        page = await client.get("/account", params={"to": path})
+        assert f'name="to" value="{path}"' in page.text
+        assert '<header class="top">' in page.text
+        wrong = await client.post("/account/sign-in", data=form(inspector, code="000000", to=path))
+        assert f'name="to" value="{path}"' in wrong.text
+        answer = await client.post("/account/sign-in", data=form(inspector, to=path))
+        assert (answer.status_code, answer.headers["location"]) == (303, path)
+        again = await client.get("/account", params={"to": path})
+        assert (again.status_code, again.headers["location"]) == (303, path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["https://evil.example/inspector", "//evil.example/inspector", "/\\evil.example", "/inspector\\x",
+     "/account/sign-out",
+     "/inspector/x\r\nSet-Cookie: a=b", "/inspectorx", "/inspector/" + "a" * 500, "javascript:alert(1)"],
+)  # fmt: skip
+async def test_an_address_elsewhere_is_no_way_back(path):
+    assert not check_return_path(path)

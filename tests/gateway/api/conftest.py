@@ -13,7 +13,16 @@ from gateway.system.child_process import find_free_port, is_port_open
 
 @asynccontextmanager
 async def running_api(
-    dsn, broker, public_log=None, *, dossiers=None, subscriptions=None, reports=None, port=None, **settings
+    dsn,
+    broker,
+    public_log=None,
+    *,
+    dossiers=None,
+    subscriptions=None,
+    reports=None,
+    alerting=None,
+    port=None,
+    **settings,
 ):
     """Yields (client, task). The client sends the origin of its requests, as a browser does."""
     port = port or find_free_port()
@@ -26,6 +35,7 @@ async def running_api(
             dossiers,
             subscriptions=subscriptions,
             reports=reports,
+            alerting=alerting,
         )
     )
     try:

@@ -244,10 +244,16 @@ WITHOUT_VALUES = {
     "/.well-known/security.txt": "a text",
     "/{path:path}": "not found",
     **{
+        f"{prefix}{route}": "staff only: the charts, means and plots of the public pages"
+        for prefix in ("", "/nl", "/en")
+        for route in ("/inspector/plumes/{id}", "/inspector/wind")
+    },
+    **{
         f"{prefix}{route}": "no values"
         for prefix in ("", "/nl", "/en")
         for route in (
             "/about", "/offline", "/manifest.webmanifest", "/inspector", "/inspector/events/{id}", "/inspector/silence",
+            "/inspector/calendar", "/inspector/duty",
             "/verify", "/developers", "/guide", "/guide/{topic}", "/reports",
         )
     },

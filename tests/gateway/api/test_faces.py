@@ -61,11 +61,12 @@ FEEDS = {
     "/api/v1/alerts/{id}",
 }
 PAGES = {"/", "/events", "/events/{id}", "/plumes/{id}", "/stations/{id}"}
-STAFF_FACES = {"/inspector", "/inspector/events/{id}", "/api/v1/events/{id}/explanation"}
+STAFF_FACES = {"/inspector", "/inspector/events/{id}", "/inspector/plumes/{id}", "/api/v1/events/{id}/explanation"}
 ANSWERS = {"/acknowledge/{token}": "its headline is that of the mail", "/inspector/silence": "lists headlines",
            "/reports/{id}/{name}": "a month; tests/gateway/reports compares it with the API"}  # fmt: skip
 # Routes that show no event: values of stations, the registry, accounts, silences, files and the state of the service.
 NO_FACES = {
+    "/inspector/calendar", "/inspector/duty", "/inspector/wind",
     "/account", "/api/v1", "/api/v1/account", "/api/v1/areas", "/api/v1/areas/{id}", "/api/v1/corrections",
     "/api/v1/datastreams", "/api/v1/datastreams/{id}", "/api/v1/datastreams/{id}/observations", "/api/v1/playback",
     "/api/v1/situations",

@@ -50,6 +50,7 @@ STATE = {
     "alerting.gone": "an address that refuses mails",
     "alerting.refusal": "an address that refused a message for a while",
     "alerting.watch": "a timer of an alert",
+    "alerting.saved_filter": "a selection that an inspector no longer wants",
     "head": "memory of a witness",
     "conflict": "memory of a witness",
 }  # fmt: skip
