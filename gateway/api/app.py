@@ -39,6 +39,8 @@ from gateway.api.live import routes as live
 from gateway.api.live.admission import Admission
 from gateway.api.live.hub import Hub
 from gateway.api.live.protocol import LiveProtocol
+from gateway.api.operator import routes as operator_routes
+from gateway.api.operator import service as operator_service
 from gateway.api.pages import first_screen
 from gateway.api.pages import routes as pages
 from gateway.api.routes import (
@@ -64,6 +66,7 @@ from gateway.api.subscriptions import routes as subscription_routes
 from gateway.api.subscriptions import service as subscription_service
 from gateway.errors import StartError
 from gateway.mqtt.settings import BrokerSettings
+from gateway.operator.tools import DATABASE_ONLY, OperatorTools
 from gateway.system.gc_tuning import freeze_gc
 from gateway.transparency.settings import PublicLogSettings
 
@@ -76,10 +79,12 @@ def create_app(
     dossiers: DossierMaker | None = None,
     *,
     subscriptions: SubscriptionSettings | None = None,
+    operator_tools: OperatorTools = DATABASE_ONLY,
 ) -> FastAPI:
     """Build the application; its connections open and close with its lifespan.
 
-    It offers no dossiers if `dossiers` is None, and nobody can subscribe if `subscriptions` is.
+    It offers no dossiers if `dossiers` is None, and nobody can subscribe if `subscriptions` is. `operator_tools`: what
+    operators can do besides reading and writing the database.
     """
     database = Database(dsn)
     map_sources = MapSources(settings.base_map, load_bases(settings.base_map.folder))
@@ -132,8 +137,10 @@ def create_app(
     app.add_middleware(HeadersMiddleware)
     service.install(app, dsn, dossiers)
     subscription_service.install(app, subscriptions, dsn)
+    operator_service.install(app, dsn, operator_tools)
     api_modules = (
         index, places, observations, playback, events, plumes, first_screen, alerts, live, detection, proofs, inspector,
+        operator_routes,
     )  # fmt: skip
     for route_module in api_modules:
         app.include_router(route_module.router, prefix="/api/v1")
@@ -166,9 +173,12 @@ async def serve(
     dossiers: DossierMaker | None = None,
     *,
     subscriptions: SubscriptionSettings | None = None,
+    operator_tools: OperatorTools = DATABASE_ONLY,
 ) -> None:
     """Serve until cancelled, then close all live streams and stop within about 3 s."""
-    app = create_app(settings, dsn, broker, public_log, dossiers, subscriptions=subscriptions)
+    app = create_app(
+        settings, dsn, broker, public_log, dossiers, subscriptions=subscriptions, operator_tools=operator_tools
+    )
     link_header = f"Link: {licence_headers(settings)['Link']}\r\n".encode()
     config = uvicorn.Config(
         app,

@@ -3,12 +3,13 @@
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from gateway.api.operator import pages as operator
 from gateway.api.pages import about, crawlers, developers, events, home, inspector, plumes, station, verify
 from gateway.api.pages.renderer import PREFIXES, ViewDependency, respond_missing
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 for _prefix in PREFIXES:
-    for _page_module in (home, station, events, plumes, about, developers, inspector, verify):
+    for _page_module in (home, station, events, plumes, about, developers, inspector, operator, verify):
         router.include_router(_page_module.router, prefix=_prefix)
 router.include_router(about.root_router)
 router.include_router(crawlers.root_router)

@@ -8,15 +8,26 @@ import pytest
 
 from gateway.api.app import serve
 from gateway.api.settings import ApiSettings
+from gateway.operator.tools import DATABASE_ONLY
 from gateway.system.child_process import find_free_port, is_port_open
 
 
 @asynccontextmanager
-async def running_api(dsn, broker, public_log=None, *, dossiers=None, subscriptions=None, **settings):
+async def running_api(
+    dsn, broker, public_log=None, *, dossiers=None, subscriptions=None, operator_tools=DATABASE_ONLY, **settings
+):
     """Yields (client, task). The client sends the origin of its requests, as a browser does."""
     port = find_free_port()
     task = asyncio.create_task(
-        serve(ApiSettings(port=port, **settings), dsn, broker, public_log, dossiers, subscriptions=subscriptions)
+        serve(
+            ApiSettings(port=port, **settings),
+            dsn,
+            broker,
+            public_log,
+            dossiers,
+            subscriptions=subscriptions,
+            operator_tools=operator_tools,
+        )
     )
     try:
         async with asyncio.timeout(10):

@@ -1,0 +1,167 @@
+"""Types of the operator API: nodes, quarantine, storage, checks and the audit log."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, field
+
+from gateway.api.schemas.schema import Id, Instant, Schema
+
+NodeId = Annotated[str, Meta(examples=["ijm-001"])]
+Text = Annotated[str, Meta(max_length=1_000)]
+
+
+class NodeRemark(Schema, frozen=True, kw_only=True):
+    """What an operator has to look at: a code, and a sentence."""
+
+    code: Annotated[str, Meta(examples=["silent"])]
+    sentence: Annotated[str, Meta(examples=["Silent since 21-11-2026 03:40."])]
+
+
+class NodeDoubt(Schema, frozen=True, kw_only=True):
+    """A quality flag that readings of a property had in so many of the last 24 hours."""
+
+    flag: Annotated[str, Meta(examples=["stuck"])]
+    hours: Annotated[int, Meta(examples=[7])]
+    last_at: Instant
+
+
+class NodeProperty(Schema, frozen=True, kw_only=True):
+    """Data capture of a property in the last seven days. `expectedCount` is null if the interval is unknown."""
+
+    observed_property: Annotated[str, Meta(examples=["pm2_5"])]
+    hours: Annotated[int, Meta(examples=[167])]
+    count: Annotated[int, Meta(examples=[604_000])]
+    valid_count: Annotated[int, Meta(examples=[603_000])]
+    expected_count: Annotated[int, Meta(examples=[604_800])] | None
+    doubts: list[NodeDoubt]
+
+
+class OperatorNode(Schema, frozen=True, kw_only=True):
+    """A node with what it reports; null: not reported. `revision` counts the changes that operators made."""
+
+    id: NodeId
+    area: Id
+    station: Id | None
+    revision: Annotated[int, Meta(examples=[3])]
+    enrolled_at: Instant
+    revoked_at: Instant | None
+    last_seen: Instant | None
+    clock: Annotated[str, Meta(examples=["synced"])] | None
+    undated_since: Instant | None
+    spool_batches: int | None
+    spool_oldest: Instant | None
+    battery_percent: float | None
+    certificate_until: Instant | None
+    agent_version: Annotated[str, Meta(examples=["0.1.0"])] | None
+    wanted_configuration: int | None
+    accepted_configuration: int | None
+    refused_configuration: int | None
+    capture: Annotated[float, Meta(ge=0, le=1, examples=[0.98])] | None
+    remarks: list[NodeRemark]
+    properties: list[NodeProperty]
+
+
+class OperatorNodes(Schema, frozen=True, kw_only=True):
+    """Every node of the operator's areas, by area and id."""
+
+    items: list[OperatorNode]
+
+
+class QuarantinedMessage(Schema, frozen=True, kw_only=True):
+    """A rejected payload. `outcome`: of its newest retry, null if there was none or it waits."""
+
+    id: Annotated[int, Meta(examples=[7])]
+    received_at: Instant
+    topic: Annotated[str, Meta(examples=["pw/v1/ijmond/ijm-001/readings"])]
+    reason: Annotated[str, Meta(examples=["unknown_node"])]
+    detail: Text
+    size: Annotated[int, Meta(examples=[412])]
+    retry_asked_at: Instant | None
+    outcome: Annotated[str, Meta(examples=["stored"])] | None
+    content: str | None = None
+
+
+class QuarantinedMessages(Schema, frozen=True, kw_only=True):
+    """The newest rejected payloads of the operator's areas."""
+
+    items: list[QuarantinedMessage]
+
+
+class NewRetry(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Payloads to decode again: by `ids`, or all of one `reason`."""
+
+    ids: Annotated[list[int], Meta(max_length=1_000, examples=[[7]])] = field(default_factory=list)
+    reason: str | None = None
+
+
+class Retry(Schema, frozen=True, kw_only=True):
+    """How many payloads the running gateway will decode again."""
+
+    count: Annotated[int, Meta(examples=[1])]
+
+
+class TableSize(Schema, frozen=True, kw_only=True):
+    """A table with its indexes."""
+
+    name: Annotated[str, Meta(examples=["observation"])]
+    bytes: int
+
+
+class DiskSpace(Schema, frozen=True, kw_only=True):
+    """A file system of the server."""
+
+    path: Annotated[str, Meta(examples=["/var/lib/postgresql"])]
+    free: int
+    total: int
+
+
+class StorageReport(Schema, frozen=True, kw_only=True):
+    """Size of the database in bytes, and its growth in bytes a day; null: not known yet."""
+
+    database_bytes: int
+    growth: float | None
+    days_left: float | None
+    tables: list[TableSize]
+    disks: list[DiskSpace]
+
+
+class CheckFinding(Schema, frozen=True, kw_only=True):
+    """A finding of `piekwacht doctor`."""
+
+    check: Annotated[str, Meta(examples=["disk"])]
+    level: Annotated[str, Meta(examples=["ok"])]
+    message: str
+    remedy: str
+
+
+class CheckFindings(Schema, frozen=True, kw_only=True):
+    """Every finding; the whole installation is checked, at most every 30 seconds."""
+
+    items: list[CheckFinding]
+
+
+class AuditRecord(Schema, frozen=True, kw_only=True):
+    """Who did what. `before` and `after` have the fields that changed."""
+
+    id: int
+    at: Instant
+    who: Annotated[str, Meta(examples=["carla@od.example"])]
+    action: Annotated[str, Meta(examples=["retry-payloads"])]
+    object: Annotated[str, Meta(examples=["node ijm-001"])]
+    area: Id | None
+    address: str
+    outcome: Annotated[str, Meta(examples=["done"])]
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class AuditRecords(Schema, frozen=True, kw_only=True):
+    """The newest entries about things in the operator's areas."""
+
+    items: list[AuditRecord]
+
+
+SCHEMA_TYPES = (
+    OperatorNodes, OperatorNode, QuarantinedMessages, QuarantinedMessage, NewRetry, Retry, StorageReport, CheckFindings,
+    AuditRecords,
+)  # fmt: skip
