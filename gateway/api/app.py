@@ -39,6 +39,7 @@ from gateway.api.live import routes as live
 from gateway.api.live.admission import Admission
 from gateway.api.live.hub import Hub
 from gateway.api.live.protocol import LiveProtocol
+from gateway.api.operator import enrolment, work
 from gateway.api.operator import routes as operator_routes
 from gateway.api.operator import service as operator_service
 from gateway.api.pages import first_screen
@@ -144,6 +145,8 @@ def create_app(
     )  # fmt: skip
     for route_module in api_modules:
         app.include_router(route_module.router, prefix="/api/v1")
+    for operator_router in (enrolment.api_router, work.api_router):
+        app.include_router(operator_router, prefix="/api/v1")
     app.include_router(health.router)
     app.include_router(security_txt.router)
     app.state.static_files = static_files.load_files()

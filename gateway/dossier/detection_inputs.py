@@ -55,6 +55,11 @@ class _Leaf:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Window:
+    id: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Document:
     number: int
     entry: str
@@ -67,7 +72,8 @@ async def build_detection(
     """Build the detection file of an event; None if it cannot be detected again from what is stored and published.
 
     It was in a repaired gap, or another detector ended it. Retention deleted the saved state or the bytes of a batch.
-    The head of `prover` does not have all leaves, or there are more than `MAX_LEAVES`.
+    The head of `prover` does not have all leaves, or there are more than `MAX_LEAVES`. Or operators announced
+    maintenance of a node in that time: the flags of its readings are in no leaf.
     """
     area = registry.stations[event.document.station].area
     checkpoint = await _fetch_checkpoint(snapshot, event, area)
@@ -76,6 +82,8 @@ async def build_detection(
     leaves = await _fetch_leaves(snapshot, event, area, checkpoint)
     documents = await _fetch_documents(snapshot, event, area)
     if not _is_complete(leaves) or documents is None or not _is_published(leaves, documents, prover):
+        return None
+    if await _has_maintenance(snapshot, area, leaves):
         return None
     detector, ranges, *events = documents
     first, last = leaves[0].number, leaves[-1].number
@@ -101,6 +109,12 @@ async def build_detection(
         range_proof=[b64encode(item).decode() for item in hashes],
         checkpoint=prover.note.decode(),
     )
+
+
+async def _has_maintenance(snapshot: Snapshot, area: str, leaves: Sequence[_Leaf]) -> bool:
+    moments = [leaf.received_at for leaf in leaves if leaf.received_at is not None]
+    values = {"area": area, "start": min(moments, default=None), "end": max(moments, default=None)}
+    return bool(await snapshot.fetch(_Window, "select_maintenance_between", values))
 
 
 async def _fetch_checkpoint(snapshot: Snapshot, event: DetectedEvent, area: str) -> _Checkpoint | None:

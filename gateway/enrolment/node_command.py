@@ -16,6 +16,7 @@ from alerting.log import escape_unprintable
 from edge_agent import provisioning
 from edge_agent.configuration import ConfigurationError
 from gateway import settings
+from gateway.enrolment import node_work_command
 from gateway.enrolment.authority import CertificateAuthority
 from gateway.enrolment.ca_command import add_ca_argument, write_new_file
 from gateway.enrolment.card import CardOrder, CardSources, enrol_node, read_request
@@ -92,6 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     configure.add_argument("node", help="id of the node")
     configure.add_argument("file", type=Path, metavar="FILE.toml", help="[batch] and [[sensor]] as in agent.toml")
+    node_work_command.add_actions(add_action)
     list_ = add_action("list", _list, "print every node: its station, when it was last heard, its status")
     list_.add_argument("--json", action="store_true", help="print the nodes as a JSON list")
 

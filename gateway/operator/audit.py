@@ -32,7 +32,7 @@ class Act(Struct, frozen=True, kw_only=True):
     after: Fields = None
 
 
-class AuditEntry(Struct, frozen=True, kw_only=True):
+class AuditedAct(Struct, frozen=True, kw_only=True):
     """One line of the audit log."""
 
     id: int
@@ -62,10 +62,10 @@ def record_act(connection: psycopg.Connection, actor: Actor, act: Act) -> None:
     connection.execute(QUERIES["insert_act"], values)
 
 
-def list_acts(connection: psycopg.Connection, actor: Actor, limit: int, node: str | None = None) -> list[AuditEntry]:
+def list_acts(connection: psycopg.Connection, actor: Actor, limit: int, node: str | None = None) -> list[AuditedAct]:
     """Return the newest entries about things in the actor's areas; for whoever has every area, all entries."""
     values = {"areas": actor.area_filter, "limit": limit, "node": node}
-    return connection.cursor(row_factory=class_row(AuditEntry)).execute(QUERIES["list_acts"], values).fetchall()
+    return connection.cursor(row_factory=class_row(AuditedAct)).execute(QUERIES["list_acts"], values).fetchall()
 
 
 def _encode(fields: Fields) -> str | None:

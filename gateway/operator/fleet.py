@@ -37,7 +37,7 @@ _JUDGED_FLAGS = (
 )
 
 
-class Problem(StrEnum):
+class NodeProblem(StrEnum):
     """What an operator has to look at; the value is a key of the catalogue, context `operator_problem`."""
 
     REVOKED = "revoked"
@@ -110,7 +110,7 @@ class NodeRow(Struct, frozen=True, kw_only=True):
 class Remark(Struct, frozen=True, kw_only=True):
     """A problem of a node; `values` fill the sentence of the catalogue."""
 
-    problem: Problem
+    problem: NodeProblem
     values: Mapping[str, object] = {}
 
 
@@ -182,7 +182,7 @@ def find_problems(
 ) -> list[Remark]:
     """Judge one node, the most urgent first. Pure."""
     if row.revoked_at is not None:
-        return [Remark(problem=Problem.REVOKED)]
+        return [Remark(problem=NodeProblem.REVOKED)]
     return [
         *_judge_contact(row, now),
         *_judge_clock(row),
@@ -204,59 +204,61 @@ def _build_node(
 
 def _judge_contact(row: NodeRow, now: datetime) -> Iterator[Remark]:
     if row.last_seen is None:
-        yield Remark(problem=Problem.NEVER_HEARD)
+        yield Remark(problem=NodeProblem.NEVER_HEARD)
     elif row.online is False or now - row.last_seen > _SILENT_AFTER:
-        yield Remark(problem=Problem.SILENT, values={"since": row.last_seen})
+        yield Remark(problem=NodeProblem.SILENT, values={"since": row.last_seen})
     if row.copied_at is not None:
-        yield Remark(problem=Problem.TWO_CARDS, values={"at": row.copied_at})
+        yield Remark(problem=NodeProblem.TWO_CARDS, values={"at": row.copied_at})
 
 
 def _judge_clock(row: NodeRow) -> Iterator[Remark]:
     if row.undated_since is not None:
         seconds = None if row.clock_error_ms is None else row.clock_error_ms / 1000
-        yield Remark(problem=Problem.WRONG_CLOCK, values={"since": row.undated_since, "seconds": seconds})
+        yield Remark(problem=NodeProblem.WRONG_CLOCK, values={"since": row.undated_since, "seconds": seconds})
     elif row.undated_batches:
-        yield Remark(problem=Problem.UNDATED_BATCHES, values={"count": row.undated_batches})
+        yield Remark(problem=NodeProblem.UNDATED_BATCHES, values={"count": row.undated_batches})
 
 
 def _judge_machine(facts: NodeFacts, now: datetime) -> Iterator[Remark]:
     if facts.spool_problem:
-        yield Remark(problem=Problem.SPOOL_BROKEN, values={"reason": facts.spool_problem})
+        yield Remark(problem=NodeProblem.SPOOL_BROKEN, values={"reason": facts.spool_problem})
     elif facts.spool_batches is not None and facts.spool_batches > _FULL_SPOOL:
-        yield Remark(problem=Problem.SPOOL_WAITS, values={"count": facts.spool_batches})
+        yield Remark(problem=NodeProblem.SPOOL_WAITS, values={"count": facts.spool_batches})
     if facts.battery_percent is not None and facts.battery_percent < _LOW_BATTERY:
-        yield Remark(problem=Problem.LOW_BATTERY, values={"percent": round(facts.battery_percent)})
+        yield Remark(problem=NodeProblem.LOW_BATTERY, values={"percent": round(facts.battery_percent)})
     days = facts.certificate_days(now)
     if days is not None and days < 0:
-        yield Remark(problem=Problem.CERTIFICATE_ENDED)
+        yield Remark(problem=NodeProblem.CERTIFICATE_ENDED)
     elif days is not None and days < _CERTIFICATE_DAYS:
-        yield Remark(problem=Problem.CERTIFICATE_ENDS, values={"days": days})
+        yield Remark(problem=NodeProblem.CERTIFICATE_ENDS, values={"days": days})
 
 
 def _judge_versions(row: NodeRow, facts: NodeFacts, wanted_agent: str) -> Iterator[Remark]:
     if wanted_agent and facts.agent_version is not None and facts.agent_version != wanted_agent:
-        yield Remark(problem=Problem.OTHER_AGENT, values={"has": facts.agent_version, "wanted": wanted_agent})
+        yield Remark(problem=NodeProblem.OTHER_AGENT, values={"has": facts.agent_version, "wanted": wanted_agent})
     if row.wanted_version is None or row.wanted_version == facts.accepted_version:
         return
     if row.wanted_version == facts.refused_version:
         reason = facts.refusal or "?"
-        yield Remark(problem=Problem.CONFIGURATION_REFUSED, values={"version": row.wanted_version, "reason": reason})
+        yield Remark(
+            problem=NodeProblem.CONFIGURATION_REFUSED, values={"version": row.wanted_version, "reason": reason}
+        )
     else:
-        yield Remark(problem=Problem.CONFIGURATION_PENDING, values={"version": row.wanted_version})
+        yield Remark(problem=NodeProblem.CONFIGURATION_PENDING, values={"version": row.wanted_version})
 
 
 def _judge_sensors(facts: NodeFacts, captures: Sequence[Capture], doubts: Sequence[Doubt]) -> Iterator[Remark]:
     for sensor, state in facts.sensors.items():
         if state not in {"ok", "done"}:
-            yield Remark(problem=Problem.SENSOR_FAULT, values={"sensor": sensor, "state": state})
+            yield Remark(problem=NodeProblem.SENSOR_FAULT, values={"sensor": sensor, "state": state})
     for doubt in doubts:
         if doubt.hours > _FEW_HOURS:
             values = {"property": doubt.observed_property, "flag": doubt.flag, "hours": doubt.hours}
-            yield Remark(problem=Problem.DOUBTFUL_SENSOR, values=values)
+            yield Remark(problem=NodeProblem.DOUBTFUL_SENSOR, values=values)
     low = [capture for capture in captures if capture.share is not None and capture.share < _LOW_CAPTURE]
     for capture in low:
         yield Remark(
-            problem=Problem.LOW_CAPTURE, values={"property": capture.observed_property, "share": capture.share}
+            problem=NodeProblem.LOW_CAPTURE, values={"property": capture.observed_property, "share": capture.share}
         )
 
 

@@ -114,3 +114,48 @@ SELECT pg_database_size(current_database())::bigint
 -- name: select_size_before
 -- The oldest sample of the last month.
 SELECT sampled_at, bytes FROM database_size WHERE sampled_at > now() - interval '31 days' ORDER BY sampled_at LIMIT 1
+
+-- name: select_node_hours
+SELECT id FROM datastream WHERE node_id = %(place)s AND property_id = %(property)s ORDER BY id DESC
+
+-- name: select_station_hours
+SELECT d.id FROM datastream d JOIN installation i ON i.node_id = d.node_id AND i.station_id = d.station_id AND i.until IS NULL
+WHERE d.station_id = %(place)s AND d.property_id = %(property)s ORDER BY d.id DESC
+
+-- name: select_hours
+SELECT bucket, mean FROM means_1h(%(ids)s, %(start)s, %(end)s) WHERE mean IS NOT NULL
+
+-- name: insert_fit
+INSERT INTO calibration_fit (node_id, property_id, version, reference, started_at, ended_at, hours, "offset", slope,
+                             offset_error, slope_error, r2, spread, shift)
+VALUES (%(node)s, %(property)s, %(version)s, %(reference)s, %(start)s, %(end)s, %(hours)s, %(offset)s, %(slope)s,
+        %(offset_error)s, %(slope_error)s, %(r2)s, %(spread)s, %(shift)s)
+
+-- name: insert_window
+INSERT INTO maintenance_window (node_id, starts_at, ends_at, reason, created_by)
+VALUES (%(node)s, %(start)s, %(end)s, %(reason)s, %(by)s)
+RETURNING id, node_id AS node, starts_at, ends_at, reason, created_by, ended_by
+
+-- name: select_window
+SELECT id, node_id AS node, starts_at, ends_at, reason, created_by, ended_by FROM maintenance_window WHERE id = %(id)s
+
+-- name: end_window
+-- A window that has not begun keeps one microsecond.
+UPDATE maintenance_window SET ends_at = greatest(now(), starts_at + interval '1 microsecond'), ended_by = %(by)s
+WHERE id = %(id)s AND ends_at > now() AND ended_by IS NULL
+RETURNING id, node_id AS node, starts_at, ends_at, reason, created_by, ended_by
+
+-- name: list_windows
+SELECT id, node_id AS node, starts_at, ends_at, reason, created_by, ended_by FROM maintenance_window
+WHERE node_id = %(node)s ORDER BY starts_at DESC, id DESC LIMIT 50
+
+-- name: select_properties_of_node
+SELECT DISTINCT property_id FROM datastream WHERE node_id = %(node)s
+
+-- name: insert_sensor_change
+INSERT INTO sensor_change (node_id, properties, changed_at, former_serial, model, serial, reason, recorded_by)
+VALUES (%(node)s, %(properties)s, %(changed_at)s, %(former_serial)s, %(model)s, %(serial)s, %(reason)s, %(by)s)
+
+-- name: list_sensor_changes
+SELECT node_id AS node, properties, changed_at, model, serial, reason, former_serial, recorded_by, recorded_at
+FROM sensor_change WHERE node_id = %(node)s ORDER BY changed_at DESC, id DESC LIMIT 50

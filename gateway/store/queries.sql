@@ -34,6 +34,11 @@ ORDER BY n.id
 -- name: select_properties
 SELECT id, unit, name_nl, name_en, lower, upper, max_rise, severity FROM observed_property ORDER BY id
 
+-- name: select_maintenance
+-- Windows in ms UTC: also past ones, as late readings and a repetition of an event need them.
+SELECT node_id AS node, (extract(epoch FROM starts_at) * 1000)::bigint AS start_ms, ceil(extract(epoch FROM ends_at) * 1000)::bigint AS end_ms
+FROM maintenance_window ORDER BY starts_at, id
+
 -- name: select_datastreams
 SELECT d.id, d.station_id AS station, d.node_id AS node, d.property_id AS observed_property
 FROM datastream d JOIN node n ON n.id = d.node_id JOIN station s ON s.id = d.station_id

@@ -8,7 +8,7 @@ from alerting.vocabulary import Language
 from gateway.api.schemas import operator as schemas
 from gateway.api.schemas.schema import format_instants, format_optional_instant
 from gateway.model.timestamps import format_instant
-from gateway.operator.audit import AuditEntry
+from gateway.operator.audit import AuditedAct
 from gateway.operator.fleet import Capture, FleetNode
 from gateway.operator.quarantine import QuarantinedPayload, QuarantineEntry
 from gateway.operator.sentences import describe_remark
@@ -100,7 +100,7 @@ def build_storage(storage: Storage) -> schemas.StorageReport:
     )
 
 
-def build_audit(entries: Iterable[AuditEntry]) -> schemas.AuditRecords:
+def build_audit(entries: Iterable[AuditedAct]) -> schemas.AuditRecords:
     """The document of the audit log."""
     return schemas.AuditRecords(
         items=[schemas.AuditRecord(**format_instants(structs.asdict(entry))) for entry in entries]

@@ -43,7 +43,9 @@ async def show_node(view: ViewDependency, id_: ItemId) -> Response:
         acts = await service.read(
             view.request, lambda connection, actor: audit.list_acts(connection, actor, _NODE_ACTS, id_)
         )
-        return render_page(view, "node.html", node=node, acts=acts)
+        work = await service.read_work(view.request, id_)
+        stations = sorted((row.name, row.id) for row in view.latest_values.registry.stations.values())
+        return render_page(view, "node.html", node=node, acts=acts, work=work, stations=stations)
 
     return await answer_page(view, make)
 

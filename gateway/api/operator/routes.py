@@ -72,7 +72,7 @@ async def get_quarantined(request: Request, id_: ItemId) -> Response:
              openapi_extra={**SECURITY, **describe_body(schemas.NewRetry)})  # fmt: skip
 async def create_retry(request: Request) -> Response:
     """All of them, or none if one is missing or of another area."""
-    body = await read_body(request, schemas.NewRetry)
+    body = await read_body(request, schemas.NewRetry, "retry-payloads", "quarantine")
     if bool(body.ids) == (body.reason is not None):
         raise HTTPException(400, "give either ids or a reason")
     if body.reason is None:
@@ -113,9 +113,9 @@ async def list_audit(
     return respond_json(documents.build_audit(entries))
 
 
-async def read_body(request: Request, schema_type: type[T]) -> T:
+async def read_body(request: Request, schema_type: type[T], action: str, object_: str) -> T:
     """The body of a request; who may not send one gets 401 or 403 before it is read."""
-    service.require_operator(request)
+    await service.require_right_to_act(request, action, object_)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise HTTPException(415, "send a body of application/json")

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import psycopg
 from fastapi import FastAPI, HTTPException, Request
+from msgspec import Struct
 
 from alerting.errors import one_line
 from alerting.log import get_logger
@@ -21,15 +22,19 @@ from gateway.access.identity import Identity, Scope
 from gateway.api.http.cache import TtlCache
 from gateway.decoding.rejection import RejectionReason
 from gateway.errors import GatewayError
-from gateway.operator import fleet, quarantine
+from gateway.operator import fleet, node_work, quarantine
 from gateway.operator.actor import EVERYTHING, Actor
 from gateway.operator.errors import OperatorError, RefusalKind
 from gateway.operator.fleet import FleetNode
+from gateway.operator.node_work import MaintenanceWindow, RecordedChange
 from gateway.operator.storage import Storage, load_storage
 from gateway.operator.tools import CheckResult, OperatorTools
+from gateway.quality.calibration import CalibrationVersion
+from gateway.store.calibrations import load_calibrations
 
 T = TypeVar("T")
-Work = Callable[[psycopg.Connection, Actor], T]
+Connection = psycopg.Connection
+Work = Callable[[Connection, Actor], T]
 
 _LOG = get_logger("gateway.api")
 _MAX_CONNECTIONS = 4  # of operators, in one process
@@ -43,6 +48,14 @@ _STATUSES = {
     RefusalKind.CONFLICT: 409,
     RefusalKind.UNAVAILABLE: 404,
 }
+
+
+class NodeWork(Struct, frozen=True, kw_only=True):
+    """What operators did at a node."""
+
+    windows: Sequence[MaintenanceWindow]
+    changes: Sequence[RecordedChange]
+    calibrations: Sequence[CalibrationVersion]
 
 
 class RefusedError(HTTPException):
@@ -86,18 +99,24 @@ async def read(request: Request, work: Work[T], scope: Scope = Scope.MANAGE_NODE
 
 async def act(request: Request, action: str, object_: str, work: Work[T], scope: Scope = Scope.MANAGE_NODES) -> T:
     """Do `work` in one transaction; it records itself. An attempt that is refused is recorded here."""
+    actor = await require_right_to_act(request, action, object_, scope)
     try:
-        actor = require_operator(request, scope)
         result = await _run(request, partial(_connect_and_act, request.app.state.operator_dsn, actor, work))
     except OperatorError as error:
         await _record_refusal(request, action, object_, error.kind.value)
         raise RefusedError(error) from None
+    request.app.state.operator_cache = TtlCache()  # the next page shows what was done
+    return result
+
+
+async def require_right_to_act(request: Request, action: str, object_: str, scope: Scope = Scope.MANAGE_NODES) -> Actor:
+    """Return who asks to change something. Raises HTTPException 401 or 403; a 403 is in the audit log."""
+    try:
+        return require_operator(request, scope)
     except HTTPException as error:
         if error.status_code == 403:
             await _record_refusal(request, action, object_, "not_in_role")
         raise
-    request.app.state.operator_cache = TtlCache()  # the next page shows what was done
-    return result
 
 
 async def read_fleet(request: Request) -> list[FleetNode]:
@@ -119,6 +138,20 @@ async def read_node(request: Request, node: str) -> FleetNode:
     return await read(
         request, lambda connection, actor: fleet.load_node(connection, actor, node, _now(), wanted_agent=wanted_agent)
     )
+
+
+async def read_work(request: Request, node: str) -> NodeWork:
+    """Work on a node: windows, replaced sensors and calibrations, the newest first."""
+
+    def load(connection: psycopg.Connection, actor: Actor) -> NodeWork:
+        fleet.require_node(connection, actor, node)
+        return NodeWork(
+            windows=node_work.list_windows(connection, node),
+            changes=node_work.list_changes(connection, node),
+            calibrations=load_calibrations(connection, node)[::-1],
+        )
+
+    return await read(request, load)
 
 
 async def read_storage(request: Request) -> Storage:

@@ -115,6 +115,17 @@ class DiskSpace(Schema, frozen=True, kw_only=True):
     total: int
 
 
+class NewNode(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A node to enrol. `board` and `kit` name firmware configurations; `replace`: also if it is enrolled already."""
+
+    site: Annotated[str, Meta(max_length=100, examples=["ijmond"])]
+    node: Annotated[str, Meta(max_length=100, examples=["ijm-003"])]
+    station: Annotated[str, Meta(max_length=100, examples=["wijk-aan-zee"])]
+    board: Annotated[str, Meta(max_length=100, examples=["pi4"])]
+    kit: Annotated[str, Meta(max_length=100, examples=["sps30-bme280"])]
+    replace: bool = False
+
+
 class StorageReport(Schema, frozen=True, kw_only=True):
     """Size of the database in bytes, and its growth in bytes a day; null: not known yet."""
 
@@ -161,7 +172,102 @@ class AuditRecords(Schema, frozen=True, kw_only=True):
     items: list[AuditRecord]
 
 
+Revision = Annotated[
+    int | None, Meta(description="`revision` of the node as you saw it; null: not checked", examples=[3])
+]
+
+
+class NewMaintenance(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A window in which readings of the node are flagged `maintenance`, from the next minute or `startsAt` on."""
+
+    starts_at: Instant | None = None
+    ends_at: Instant
+    reason: Annotated[str, Meta(min_length=1, max_length=500, examples=["inlet cleaned"])]
+    revision: Revision = None
+
+
+class MaintenanceWindow(Schema, frozen=True, kw_only=True):
+    """A window of maintenance."""
+
+    id: Annotated[int, Meta(examples=[4])]
+    node: NodeId
+    starts_at: Instant
+    ends_at: Instant
+    reason: str
+
+
+class NewSensorChange(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another instrument for these properties of the node, from `changedAt` on."""
+
+    properties: Annotated[list[str], Meta(min_length=1, max_length=100, examples=[["pm2_5", "pm10"]])]
+    changed_at: Instant
+    model: Annotated[str, Meta(max_length=500, examples=["Sensirion SPS30"])]
+    serial: Annotated[str, Meta(max_length=500, examples=["8F3A"])] | None = None
+    reason: Annotated[str, Meta(min_length=1, max_length=500, examples=["fan worn out"])]
+    revision: Revision = None
+
+
+class SensorChangeResult(Schema, frozen=True, kw_only=True):
+    """The calibrations that end with the former instrument, as `name@version`."""
+
+    ended: Annotated[list[str], Meta(examples=[["calibration/ijm-001/pm2_5@3"]])]
+
+
+class NewFit(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A period in which the node stood beside a reference: a `station` here, or hourly `values` as CSV text."""
+
+    observed_property: Annotated[str, Meta(max_length=100, examples=["pm2_5"])]
+    start: Instant
+    end: Instant
+    station: Annotated[str, Meta(max_length=100, examples=["wijk-aan-zee"])] | None = None
+    values: Annotated[str, Meta(max_length=60_000)] | None = None
+    title: Annotated[str, Meta(max_length=200, examples=["NL49570"])] = ""
+
+
+class Fit(Schema, frozen=True, kw_only=True):
+    """A line `reference = offset + slope * raw`, with standard errors; `shift`: median relative change of a value.
+
+    `confirmation`: what a calibration must repeat, because the line moves values by half; else empty.
+    """
+
+    hours: Annotated[int, Meta(examples=[720])]
+    offset: float
+    slope: float
+    offset_error: float
+    slope_error: float
+    r2: float
+    spread: float
+    shift: float
+    uncertainty: float
+    reference: str
+    confirmation: str
+
+
+class NewCalibration(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fit to apply from a whole hour on. `author` is public."""
+
+    fit: NewFit
+    valid_from: Instant
+    sensor_model: Annotated[str, Meta(max_length=500, examples=["Sensirion SPS30"])]
+    serial: Annotated[str, Meta(max_length=500, examples=["8F3A"])] | None = None
+    author: Annotated[str, Meta(max_length=500, examples=["GGD Amsterdam"])]
+    confirmation: Annotated[str, Meta(max_length=200)] = ""
+    revision: Revision = None
+
+
+class AppliedFit(Schema, frozen=True, kw_only=True):
+    """The new version of a calibration; `/corrections` has it too."""
+
+    name: Annotated[str, Meta(examples=["calibration/ijm-001/pm2_5"])]
+    version: int
+    source: str
+    offset: float
+    slope: float
+    uncertainty: float | None
+
+
 SCHEMA_TYPES = (
-    OperatorNodes, OperatorNode, QuarantinedMessages, QuarantinedMessage, NewRetry, Retry, StorageReport, CheckFindings,
-    AuditRecords,
+    OperatorNodes, OperatorNode, QuarantinedMessages, QuarantinedMessage, NewRetry, Retry, NewNode, StorageReport,
+    CheckFindings, AuditRecords, NewMaintenance, MaintenanceWindow, NewSensorChange, SensorChangeResult, NewFit, Fit,
+    NewCalibration, AppliedFit,
 )  # fmt: skip
