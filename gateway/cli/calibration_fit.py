@@ -103,7 +103,8 @@ def _print(preview: FitPreview, *, as_json: bool) -> None:
         return
     print(describe_source(preview))
     print(
-        f"it moves values by {100 * preview.fit.shift:.0f} % (median); uncertainty {preview.fit.uncertainty:.3g} (k = 2)"
+    uncertainty = f"{preview.fit.uncertainty:.3g} (k = 2)"
+    print(f"it moves values by {100 * preview.fit.shift:.0f} % (median); uncertainty {uncertainty}")
     )
     print("nothing is changed; --apply adds it as the next version")
     if preview.confirmation:

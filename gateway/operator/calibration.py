@@ -105,7 +105,10 @@ def apply_fit(
     application: Application,
     revision: int | None = None,
 ) -> CalibrationVersion:
-    """Fit again and add the line as the next version. Raises OperatorError; `revision`: the node as the operator saw it."""
+    """Fit again and add the line as the next version. Raises OperatorError.
+
+    `revision`: the number of changes of the node that the operator saw; None: not checked.
+    """
     preview = preview_fit(connection, actor, collocation)
     if preview.confirmation and application.confirmation.strip() != preview.confirmation:
         raise OperatorError(
@@ -164,7 +167,8 @@ def describe_source(preview: FitPreview) -> str:
     return (
         f"line fitted beside {preview.reference}, {period.start:%Y-%m-%d %H:%M}Z to {period.end:%Y-%m-%d %H:%M}Z: "
         f"n = {fit.hours} hours, r2 = {fit.r2:.3f}, residual spread {fit.spread:.3g}, "
-        f"offset {fit.offset:.4g} +- {fit.offset_error:.2g}, slope {fit.slope:.4g} +- {fit.slope_error:.2g} (standard errors)"
+        f"offset {fit.offset:.4g} +- {fit.offset_error:.2g}, slope {fit.slope:.4g} +- {fit.slope_error:.2g} "
+        "(standard errors)"
     )[:_MAX_TEXT]
 
 

@@ -3,9 +3,9 @@
     reference = offset + slope * raw + residual
 
 Ordinary least squares of the reference on the raw value, on hourly means of both (the usual form for sensors that are
-corrected: EPA/600/R-20/280, 3.1.2; the error of the reference counts as part of the residual). Standard errors are those of a
-straight line with n - 2 degrees of freedom. They are too small if residuals of neighbouring hours are alike, so the
-uncertainty of a corrected value comes from the residuals themselves: twice their standard deviation (k = 2).
+corrected: EPA/600/R-20/280, 3.1.2; the error of the reference counts as part of the residual). Standard errors are
+those of a straight line with n - 2 degrees of freedom. They are too small if residuals of neighbouring hours are alike,
+so the uncertainty of a corrected value comes from the residuals themselves: twice their standard deviation (k = 2).
 """
 
 from collections.abc import Sequence

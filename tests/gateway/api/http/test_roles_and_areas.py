@@ -32,7 +32,7 @@ RECEIVERS = AlertingSettings(
     receiver=[ReceiverSettings(name="od", email=[EmailSettings(to=[f"{MARK}@od.nl"])])], route=[Route(receiver="od")]
 )
 PARAMETERS = [
-    ("/operator/nodes/{id}", "ijm-001"), ("quarantine/{id}", "1"), ("quarantine/{number}", "1"), ("/silences/{", "1"),
+    ("/operator/nodes/{id}", "ijm-001"), ("quarantine/{id}", "1"), ("quarantine/{number}", "1"), ("/silences/{", "1"), ("/maintenance/{", "1"),
     ("/stations/{id}", "wijk-aan-zee"), ("/widget/{id}", "wijk-aan-zee"), ("/areas/{id}", "ijmond"),
     ("/events/{id}", EVENT), ("/datastreams/{id}", "1"),
 ]  # fmt: skip
@@ -45,7 +45,28 @@ BODIES = {
         "site": "ijmond", "node": "ijm-001", "station": "wijk-aan-zee", "board": "pi4", "kit": "x", "replace": True,
     },
 }  # fmt: skip
+FIT = {"observedProperty": "pm2_5", "start": "2026-11-01T00:00:00Z", "end": "2026-11-20T00:00:00Z", "station": "here"}
+WORK = {"reason": "x", "model": "x", "revision": 0}
+BODIES |= {
+    "/api/v1/operator/nodes/{id}/maintenance": {"endsAt": ENDS, "reason": "x"},
+    "/api/v1/operator/nodes/{id}/sensor-changes": {
+        "properties": ["pm2_5"], "changedAt": ENDS, "model": "x", "reason": "x",
+    },
+    "/api/v1/operator/nodes/{id}/fits": FIT,
+    "/api/v1/operator/nodes/{id}/calibrations": {"fit": FIT, "validFrom": ENDS, "sensorModel": "x", "author": "x"},
+}  # fmt: skip
 FORMS = {
+    "maintenance": {**WORK, "hours": 2},
+    "sensor": {**WORK, "properties": "pm2_5"},
+    "calibration": {
+        **WORK,
+        "property": "pm2_5",
+        "station": "here",
+        "start": "2026-11-01",
+        "end": "2026-11-20",
+        "valid_from": "2026-11-21T00:00",
+        "author": "x",
+    },
     "silences": {"event": EVENT, "what": "station", "hours": "8", "reason": "x"},
     "retry": {"reason": "unknown_node"},
     "enrol": BODIES["/api/v1/operator/nodes"],
@@ -77,6 +98,10 @@ async def world(database, broker, node, pipeline):
                 VALUES (ARRAY['area="ijmond"'], '{MARK}', '{MARK}', now(), now() + interval '1 day', 'x')""",
             f"""INSERT INTO node_status VALUES ('ijm-001', now(), true, '{{"version": "{MARK}"}}',
                 '{{"sensors": {{"{MARK}": "{MARK}"}}, "spool_trouble": "{MARK}"}}')""",
+            f"""INSERT INTO maintenance_window (node_id, starts_at, ends_at, reason, created_by)
+                VALUES ('ijm-001', now() + interval '1 day', now() + interval '2 days', '{MARK}', '{MARK}')""",
+            f"""INSERT INTO sensor_change (node_id, properties, changed_at, model, reason, recorded_by)
+                VALUES ('ijm-001', ARRAY['pm2_5'], now(), '{MARK}', '{MARK}', '{MARK}')""",
             f"""INSERT INTO access.audit (who, action, object, area, address, outcome)
                 VALUES ('{MARK}', 'enrol', 'node ijm-001', 'ijmond', '{MARK}', 'done')""",
         ):

@@ -17,7 +17,7 @@ from gateway.operator.tools import OperatorTools
 from tests.gateway.api.conftest import running_api
 
 REPO = Path(__file__).resolve().parents[4]
-CARD = {"site": "ijmond", "node": "ijm-003", "station": "wijk-aan-zee", "board": "pi4", "kit": ""}
+CARD = {"site": "ijmond", "node": "ijm-003", "station": "wijk-aan-zee", "board": "pi4", "kit": "sps30-sgp41"}
 
 
 @pytest.fixture
@@ -28,7 +28,6 @@ async def maker(tmp_path, database, broker, node):
     site = configs / "sites" / "ijmond" / "site.toml"
     site.write_text(site.read_text().replace(".example", ".od.nl"))
     CertificateAuthority.create(ca, "ijmond", datetime.now(UTC))
-    CARD["kit"] = min(path.stem for path in (configs / "kits").glob("*.toml"))
     sources = CardSources(ca=ca, firmware_configs=configs, gateway_key=Signer.generate("gateway").verifier)
     tools = OperatorTools(cards=FolderCardMaker(sources))
     async with running_api(database, broker, operator_tools=tools) as (client, _):
