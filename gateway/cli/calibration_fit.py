@@ -102,10 +102,8 @@ def _print(preview: FitPreview, *, as_json: bool) -> None:
         print(msgspec.json.encode({"reference": preview.reference, **msgspec.structs.asdict(preview.fit)}).decode())
         return
     print(describe_source(preview))
-    print(
     uncertainty = f"{preview.fit.uncertainty:.3g} (k = 2)"
     print(f"it moves values by {100 * preview.fit.shift:.0f} % (median); uncertainty {uncertainty}")
-    )
     print("nothing is changed; --apply adds it as the next version")
     if preview.confirmation:
         print(f"it moves values by half or more: add --confirm '{preview.confirmation}' if that is right")

@@ -32,9 +32,9 @@ RECEIVERS = AlertingSettings(
     receiver=[ReceiverSettings(name="od", email=[EmailSettings(to=[f"{MARK}@od.nl"])])], route=[Route(receiver="od")]
 )
 PARAMETERS = [
-    ("/operator/nodes/{id}", "ijm-001"), ("quarantine/{id}", "1"), ("quarantine/{number}", "1"), ("/silences/{", "1"), ("/maintenance/{", "1"),
-    ("/stations/{id}", "wijk-aan-zee"), ("/widget/{id}", "wijk-aan-zee"), ("/areas/{id}", "ijmond"),
-    ("/events/{id}", EVENT), ("/datastreams/{id}", "1"),
+    ("/operator/nodes/{id}", "ijm-001"), ("quarantine/{id}", "1"), ("quarantine/{number}", "1"), ("/silences/{", "1"),
+    ("/maintenance/{", "1"), ("/stations/{id}", "wijk-aan-zee"), ("/widget/{id}", "wijk-aan-zee"),
+    ("/areas/{id}", "ijmond"), ("/events/{id}", EVENT), ("/datastreams/{id}", "1"),
 ]  # fmt: skip
 ENDS = (datetime.now(UTC) + timedelta(hours=8)).isoformat()
 BODIES = {
