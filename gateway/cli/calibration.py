@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from math import isfinite
 
+import msgspec
+
 from alerting.log import escape_unprintable
 from edge_agent.configuration import ConfigurationError
 from gateway import settings
@@ -66,6 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = actions.add_parser("show", help="every version of one calibration, with its coefficients and source")
     _add_target(show, optional=False)
     show.set_defaults(action=_show)
+    for subparser in (list_, show):
+        subparser.add_argument("--json", action="store_true", help="print the versions as a JSON list")
 
 
 def _add_target(parser: argparse.ArgumentParser, *, optional: bool) -> None:
@@ -147,6 +151,10 @@ def _list(args: argparse.Namespace, dsn: str) -> None:
     with connect(dsn) as connection:
         versions = group_versions(load_calibrations(connection, args.node, args.property))
     now = datetime.now(UTC)
+    if args.json:
+        chosen = [find_calibration(group, now) for group in versions.values()]
+        print(msgspec.json.encode([version for version in chosen if version is not None]).decode())
+        return
     for name, group in versions.items():
         present = find_calibration(group, now)
         state = f"none holds now, of {len(group)}" if present is None else _describe_line(present)
@@ -162,6 +170,9 @@ def _show(args: argparse.Namespace, dsn: str) -> None:
         raise GatewayError(
             f"{args.node} has no calibration of {args.property}; `piekwacht calibration list` shows those that exist"
         )
+    if args.json:
+        print(msgspec.json.encode(versions).decode())
+        return
     for version in versions:
         print("\n".join(_describe(version)))
 

@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     list_.set_defaults(action=_list_entries)
     show = actions.add_parser("show", help="print one payload as it was received")
     show.add_argument("id", type=int, help="number of the payload, as `list` prints it")
+    show.add_argument("--json", action="store_true", help="print it as a JSON object, the payload in base64")
     show.set_defaults(action=_show_payload)
     replay = actions.add_parser("replay", help="let the running gateway decode these payloads again")
     replay.add_argument("id", type=int, nargs="*", help="numbers of the payloads, as `list` prints them")
@@ -78,6 +79,9 @@ def _list_entries(args: argparse.Namespace, dsn: str) -> None:
 def _show_payload(args: argparse.Namespace, dsn: str) -> None:
     with connect(dsn) as connection:
         row = quarantine.get_payload(connection, local_actor(getpass.getuser()), args.id)
+    if args.json:
+        print(msgspec.json.encode(row).decode())
+        return
     print(f"#{row.id} was received at {format_seconds(row.received_at)} on {escape_unprintable(row.topic)}")
     print(f"{row.reason}: {escape_unprintable(row.detail)}")
     if row.replay_asked_at:

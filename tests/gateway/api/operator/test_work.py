@@ -45,7 +45,8 @@ def beside(database, node):
 
 def fit_of(**changes):
     return {
-        "observedProperty": "pm2_5", "start": START.isoformat(), "end": END.isoformat(), "station": "reference", **changes,
+        "observedProperty": "pm2_5", "start": START.isoformat(), "end": END.isoformat(), "station": "reference",
+        **changes,
     }  # fmt: skip
 
 
@@ -211,12 +212,10 @@ async def test_a_replaced_sensor_ends_the_calibration_of_the_former_one(api, dat
         assert ends == [(1, None), (2, HOUR - timedelta(hours=1))]
         assert connection.execute("SELECT former_serial, serial FROM sensor_change").fetchall() == [("8F3A", "9AAA")]
     for changes, detail in (
-        ({"properties": ["co2"]}, "does not measure: co2"), ({"properties": []}, "properties"), ({"model": " "}, "write 1"),
-        ({"changedAt": (START - timedelta(hours=2)).isoformat()}, "later moment"),
+        ({"properties": ["co2"]}, "does not measure: co2"), ({"properties": []}, "properties"),
+        ({"model": " "}, "write 1"), ({"changedAt": START.isoformat()}, "later moment"),
     ):  # fmt: skip
         refused = await api.post(f"{NODE}/sensor-changes", json={**change, **changes}, headers=keys["carla"])
-        if detail == "later moment" and refused.status_code == 201:
-            continue  # before the calibration there is none to end
         assert refused.status_code == 400, refused.text
         assert detail in refused.json()["detail"]
     page = await api.get("/nl/operator/nodes/ijm-001", headers=keys["carla"])
