@@ -1,4 +1,4 @@
-"""What this installation can do for operators, from its whole configuration. Called when the API starts."""
+"""Means of this installation for operators, from its whole configuration. Called when the API starts."""
 
 from gateway.doctor import machine
 from gateway.doctor.checks import DISKS, run_checks

@@ -28,7 +28,7 @@ from gateway.store.connection import QUERIES
 
 
 class CardSources(Struct, frozen=True, kw_only=True):
-    """Where a card comes from: the authority, the firmware configurations, the gateway's key, the agent's package."""
+    """Sources of a card: the authority, the firmware configurations, the gateway's key, the agent's package."""
 
     ca: Path
     firmware_configs: Path
@@ -49,7 +49,7 @@ class NewCard(Struct, frozen=True, kw_only=True):
 class CardOrder(Struct, frozen=True, kw_only=True):
     """A card to make.
 
-    plan     board, kit and station; None: the file of the node in the firmware configurations has them
+    plan     hardware, kit and station; None: the file of the node in the firmware configurations has them
     request  the request of a node that created its keys itself; None: keys are created here
     replace  whether a node that is enrolled already gets new keys; the old ones become invalid
     """

@@ -22,7 +22,7 @@ class FolderCardMaker:
         self._sources = sources
 
     def list_choices(self) -> CardChoices:
-        """Return the sites, boards and kits of the folder. Raises ConfigurationError if a file cannot be read."""
+        """Return the sites, hardware and kits of the folder. Raises ConfigurationError if a file cannot be read."""
         folder = self._sources.firmware_configs
         sites = []
         for path in sorted(folder.glob("sites/*/site.toml")):

@@ -1,4 +1,4 @@
-"""Who acts as an operator, in which areas. Pure."""
+"""The person or program that acts as an operator, and its areas. Pure."""
 
 from msgspec import Struct
 

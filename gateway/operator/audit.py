@@ -23,7 +23,7 @@ Fields = Mapping[str, object] | None
 
 
 class Act(Struct, frozen=True, kw_only=True):
-    """What was done to what. `before` and `after`: the fields that changed; None: there was nothing, or no change."""
+    """An act and its object. `before` and `after`: the fields that changed; None: there was nothing, or no change."""
 
     action: str
     object: str
@@ -63,7 +63,7 @@ def record_act(connection: psycopg.Connection, actor: Actor, act: Act) -> None:
 
 
 def list_acts(connection: psycopg.Connection, actor: Actor, limit: int, node: str | None = None) -> list[AuditedAct]:
-    """Return the newest entries about things in the actor's areas; for whoever has every area, all entries."""
+    """Return the newest entries about things in the actor's areas; all entries if these are all areas."""
     values = {"areas": actor.area_filter, "limit": limit, "node": node}
     return connection.cursor(row_factory=class_row(AuditedAct)).execute(QUERIES["list_acts"], values).fetchall()
 

@@ -1,8 +1,8 @@
 """Calibrations by operators: coefficients of a document, or a line that is fitted beside a reference.
 
-Both end as the next version of a calibration (gateway.store.calibrations), which corrected values follow and name. What
-a fit says of itself stands in the source of the version, so that every answer and dossier has it, and in the table
-calibration_fit.
+Both end as the next version of a calibration (gateway.store.calibrations), which corrected values follow and name.
+The source of the version has the figures of the fit, so that every answer and dossier has them; the table
+calibration_fit has them too.
 """
 
 import csv
@@ -32,7 +32,7 @@ HourlyValues = Mapping[datetime, float]
 
 
 class Collocation(Struct, frozen=True, kw_only=True):
-    """Where a sensor stood beside a reference: `station` of this network, or `values` of another, hourly."""
+    """A period of a sensor beside a reference: `station` of this network, or `values` of another, hourly."""
 
     node: str
     observed_property: str
@@ -40,7 +40,7 @@ class Collocation(Struct, frozen=True, kw_only=True):
     end: datetime
     station: str | None = None
     values: HourlyValues | None = None
-    title: str = ""  # what the values are, such as NL49570
+    title: str = ""  # name of the values, such as NL49570
 
 
 class Application(Struct, frozen=True, kw_only=True):
@@ -94,7 +94,7 @@ def record_preview(connection: psycopg.Connection, actor: Actor, collocation: Co
 
 
 def confirmation_of(collocation: Collocation, fit: LineFit) -> str:
-    """Return the words that must be written to apply a fit that moves values by half."""
+    """Return the text that must be written to apply a fit that moves values by half."""
     return f"{collocation.node} {collocation.observed_property} {100 * fit.shift:.0f} %"
 
 
@@ -162,7 +162,7 @@ def store_calibration(
 
 
 def describe_source(preview: FitPreview) -> str:
-    """Return what a fit says of itself, in one line: it is public, and part of every corrected value's rule."""
+    """Return the figures of a fit in one line: it is public, and part of every corrected value's rule."""
     fit, period = preview.fit, preview.collocation
     return (
         f"line fitted beside {preview.reference}, {period.start:%Y-%m-%d %H:%M}Z to {period.end:%Y-%m-%d %H:%M}Z: "

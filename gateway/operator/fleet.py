@@ -38,7 +38,7 @@ _JUDGED_FLAGS = (
 
 
 class NodeProblem(StrEnum):
-    """What an operator has to look at; the value is a key of the catalogue, context `operator_problem`."""
+    """A problem that an operator should mend; the value is a key of the catalogue, context `operator_problem`."""
 
     REVOKED = "revoked"
     NEVER_HEARD = "never_heard"

@@ -1,4 +1,4 @@
-"""What the newest status and health message of a node state, as figures for a page. Pure.
+"""The contents of the newest status and health message of a node, as figures for a page. Pure.
 
 The messages have no signature, and a node may send anything: a field of another form is unknown, never an error.
 """

@@ -1,4 +1,4 @@
-"""What an installation can do for operators besides reading and writing its database.
+"""Means of an installation for operators besides reading and writing its database.
 
 The command that starts the API builds it (gateway/cli/operator_tools.py), because the doctor and enrolment know the
 whole configuration, which the API does not.
@@ -35,7 +35,7 @@ class CardPlan(Struct, frozen=True, kw_only=True):
 
 
 class CardChoices(Struct, frozen=True, kw_only=True):
-    """What a card can be made of: names of files, each with its title. `sites` also have their area."""
+    """Parts of a card: names of files, each with its title. `sites` also have their area."""
 
     sites: Sequence[tuple[str, str, str]]  # name, title, area
     boards: Sequence[tuple[str, str]]

@@ -1,7 +1,7 @@
 """`/operator/enrol`: a form for a new node, and the archive for its card.
 
 The archive holds the private keys. It is the answer to the form and nothing else: it is stored nowhere, and no log has
-it. Whoever loses it fills in the form again, with new keys.
+it. An operator who loses it fills in the form again, for new keys.
 """
 
 from typing import Annotated
@@ -72,7 +72,7 @@ async def enrol(  # noqa: PLR0917 - the fields of a form
     },
 )
 async def create_node(request: Request) -> Response:
-    """The archive is stored nowhere: whoever loses it asks again with `replace`, for new keys."""
+    """The archive is stored nowhere; a second request with `replace` makes new keys."""
     body = await read_body(request, schemas.NewNode, "enrol", "node")
     plan = CardPlan(
         site=body.site, node=body.node, station=body.station, board=body.board, kit=body.kit, replace=body.replace
@@ -81,7 +81,7 @@ async def create_node(request: Request) -> Response:
 
 
 async def make_card(request: Request, plan: CardPlan) -> CardArchive:
-    """Enrol the node of this plan in the name of whoever asks. Raises RefusedError."""
+    """Enrol the node of this plan in the name of the client. Raises RefusedError."""
     maker = service.tools_of(request).cards
 
     def work(connection: service.Connection, actor: Actor) -> CardArchive:

@@ -1,4 +1,4 @@
-"""What all pages for operators share: rendering for one person, refusals as pages, redirects after a form."""
+"""Shared parts of all pages for operators: rendering for one person, refusals as pages, redirects after a form."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -42,7 +42,7 @@ class OperatorTexts:
 
     @staticmethod
     def changes(before: dict[str, object] | None, after: dict[str, object] | None) -> str:
-        """What an act changed."""
+        """The fields that an act changed."""
         return describe_changes(before, after)
 
     def size(self, count: float) -> str:
@@ -69,7 +69,7 @@ def render_page(view: View, template: str, status: int = 200, **values: object) 
 
 
 async def answer_page(view: View, make: Callable[[], Awaitable[Response]], back: str = "operator") -> Response:
-    """The page of `make`, or one that says in one sentence why there is none; `back`: where to go from there."""
+    """The page of `make`, or one with the reason in one sentence; `back`: the page that it links to."""
     try:
         return await make()
     except HTTPException as error:
@@ -94,7 +94,7 @@ def redirect(view: View, path: str) -> RedirectResponse:
 
 
 def _page_of(view: View, back: str) -> str:
-    """Where somebody who signs in again should be: the page itself, or the page of the form that was sent."""
+    """The page for somebody who signs in again: this one, or that of the form that was sent."""
     request = view.request
     if request.method != "GET":
         return f"{view.prefix}/{back}"

@@ -116,7 +116,7 @@ async def show_storage(view: ViewDependency) -> Response:
 
 @router.get("/operator/checks")
 async def show_checks(view: ViewDependency) -> Response:
-    """What `piekwacht doctor` finds, the heads of the public logs, and the certificates of the nodes."""
+    """The findings of `piekwacht doctor`, the heads of the public logs, and the certificates of the nodes."""
 
     async def make() -> Response:
         log_heads: LogHeads = view.request.app.state.log_heads
@@ -138,7 +138,7 @@ async def show_checks(view: ViewDependency) -> Response:
 
 @router.get("/operator/audit")
 async def show_audit(view: ViewDependency) -> Response:
-    """Who did what, with what it changed."""
+    """The audit log, with the fields that each act changed."""
 
     async def make() -> Response:
         acts = await service.read(view.request, lambda connection, actor: audit.list_acts(connection, actor, _MAX_ACTS))

@@ -1,6 +1,6 @@
-"""What the operator's pages and API share: who asks, a connection for the work, and errors as answers.
+"""Shared parts of the operator's pages and API: the identity, a connection for the work, and errors as answers.
 
-Work runs in a thread, on a connection of its own: operators are few, and `gateway.operator` is the same code that the
+Work runs in a thread, on a separate connection: operators are few, and `gateway.operator` is the same code that the
 commands call. A refused attempt to change something is in the audit log, as an act itself is.
 """
 
@@ -51,7 +51,7 @@ _STATUSES = {
 
 
 class NodeWork(Struct, frozen=True, kw_only=True):
-    """What operators did at a node."""
+    """Work of operators at a node."""
 
     windows: Sequence[MaintenanceWindow]
     changes: Sequence[RecordedChange]

@@ -11,7 +11,7 @@ Text = Annotated[str, Meta(max_length=1_000)]
 
 
 class NodeRemark(Schema, frozen=True, kw_only=True):
-    """What an operator has to look at: a code, and a sentence."""
+    """A problem of a node: a code, and a sentence."""
 
     code: Annotated[str, Meta(examples=["silent"])]
     sentence: Annotated[str, Meta(examples=["Silent since 21-11-2026 03:40."])]
@@ -152,7 +152,7 @@ class CheckFindings(Schema, frozen=True, kw_only=True):
 
 
 class AuditRecord(Schema, frozen=True, kw_only=True):
-    """Who did what. `before` and `after` have the fields that changed."""
+    """An entry of the audit log. `before` and `after` have the fields that changed."""
 
     id: int
     at: Instant

@@ -34,7 +34,7 @@ async def keys(database, node):
 
 @pytest.fixture
 def report(database, node):
-    """report(health, status): store the newest messages of the node, and when it was heard."""
+    """report(health, status): store the newest messages of the node, and when they came."""
 
     def store(health=HEALTH, status=STATUS, *, seen=None, online=True):
         with psycopg.connect(database, autocommit=True) as connection:
