@@ -60,11 +60,15 @@ class NodeProblem(StrEnum):
 
 
 class Capture(Struct, frozen=True, kw_only=True):
-    """Data capture of one property of a node. `expected_count`: None if the interval of its readings is unknown."""
+    """Data capture of one property of a node since it was first measured, in the last week.
+
+    `expected_count`: None if the interval of its readings is unknown, or its first whole hour is not over.
+    """
 
     node: str
     observed_property: str
     hours: int
+    expected_hours: int
     count: int
     valid_count: int
     expected_count: int | None

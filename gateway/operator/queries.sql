@@ -36,10 +36,12 @@ ORDER BY n.area_id, n.id
 SELECT area_id FROM node WHERE id = %(node)s
 
 -- name: select_capture
--- Per datastream in the whole hours of the period: hours with a valid value, readings, valid ones, the number of a complete
--- period by the interval of the newest readings (NULL: unknown), and all flags.
+-- Per datastream in the whole hours of the period since it exists: hours with a valid value, all hours, readings, valid
+-- ones, and how many a complete period has by the interval of the newest readings (NULL: unknown).
 WITH chosen AS (
-    SELECT d.id, d.node_id, d.property_id FROM datastream d JOIN node n ON n.id = d.node_id
+    SELECT d.id, d.node_id, d.property_id,
+           least(greatest(%(start)s::timestamptz, date_bin('1 hour', d.created_at + interval '1 hour', 'epoch')), %(end)s) AS begins_at
+    FROM datastream d JOIN node n ON n.id = d.node_id
     WHERE (%(areas)s::text[] IS NULL OR n.area_id = ANY(%(areas)s)) AND (%(node)s::text IS NULL OR n.id = %(node)s)
       AND d.property_id <> 'lost_readings' AND n.revoked_at IS NULL
 ), ids AS (SELECT coalesce(array_agg(id), '{}') AS ids FROM chosen), sampling AS MATERIALIZED (
@@ -48,10 +50,13 @@ WITH chosen AS (
     ORDER BY s.datastream_id, s.starts_at DESC
 )
 SELECT c.node_id AS node, c.property_id AS observed_property, count(m.bucket) FILTER (WHERE m.valid_count > 0) AS hours,
+       (extract(epoch FROM %(end)s - c.begins_at) / 3600)::int AS expected_hours,
        coalesce(sum(m.count), 0)::bigint AS count, coalesce(sum(m.valid_count), 0)::bigint AS valid_count,
-       (SELECT expected_count(%(start)s, %(end)s, s.seconds) FROM sampling s WHERE s.datastream_id = c.id) AS expected_count
-FROM chosen c LEFT JOIN means_1h((SELECT ids FROM ids), %(start)s, %(end)s) m ON m.datastream_id = c.id
-GROUP BY c.id, c.node_id, c.property_id ORDER BY c.node_id, c.property_id
+       (SELECT expected_count(c.begins_at, %(end)s, s.seconds) FROM sampling s
+        WHERE s.datastream_id = c.id AND c.begins_at < %(end)s) AS expected_count
+FROM chosen c
+LEFT JOIN means_1h((SELECT ids FROM ids), %(start)s, %(end)s) m ON m.datastream_id = c.id AND m.bucket >= c.begins_at
+GROUP BY c.id, c.node_id, c.property_id, c.begins_at ORDER BY c.node_id, c.property_id
 
 -- name: select_doubts
 -- Per datastream the hours of the period in which a reading had each of these flags, and the last of these hours.

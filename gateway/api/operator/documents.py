@@ -49,6 +49,7 @@ def _build_property(node: FleetNode, capture: Capture) -> schemas.NodeProperty:
     return schemas.NodeProperty(
         observed_property=capture.observed_property,
         hours=capture.hours,
+        expected_hours=capture.expected_hours,
         count=capture.count,
         valid_count=capture.valid_count,
         expected_count=capture.expected_count,

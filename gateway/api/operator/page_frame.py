@@ -84,7 +84,7 @@ async def answer_page(view: View, make: Callable[[], Awaitable[Response]], back:
             status_code=status,
             sentence=sentence,
             back=back,
-            next_path=_page_of(view, back),
+            return_path=_page_of(view, back),
         )
 
 

@@ -28,7 +28,7 @@ async def show_fleet(view: ViewDependency, only: Annotated[str, Query(max_length
     async def make() -> Response:
         nodes = await service.read_fleet(view.request)
         with_problems = [node for node in nodes if node.remarks and node.row.revoked_at is None]
-        shown = with_problems if only == "problems" else nodes
+        shown = with_problems if only == "problems" else sorted(nodes, key=lambda node: not node.remarks)
         return render_page(view, "fleet.html", nodes=shown, total=len(nodes), sick=len(with_problems), only=only)
 
     return await answer_page(view, make)

@@ -30,6 +30,7 @@ class NodeProperty(Schema, frozen=True, kw_only=True):
 
     observed_property: Annotated[str, Meta(examples=["pm2_5"])]
     hours: Annotated[int, Meta(examples=[167])]
+    expected_hours: Annotated[int, Meta(examples=[168])]
     count: Annotated[int, Meta(examples=[604_000])]
     valid_count: Annotated[int, Meta(examples=[603_000])]
     expected_count: Annotated[int, Meta(examples=[604_800])] | None

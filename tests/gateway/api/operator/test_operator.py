@@ -13,13 +13,13 @@ from tests.gateway.enrolled_node import EnrolledNode, enrol_node
 NOW_HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def store_hours(dsn, node, hours, *, flagged=0):
+def store_hours(dsn, node, hours, *, flagged=0, created_at=NOW_HOUR - timedelta(days=30)):
     """One reading a minute in the last hours, the newest of them stuck."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         (datastream,) = connection.execute(
-            """INSERT INTO datastream (station_id, node_id, property_id) VALUES ('wijk-aan-zee', %s, 'pm2_5')
-               RETURNING id""",
-            [node],
+            """INSERT INTO datastream (station_id, node_id, property_id, created_at)
+               VALUES ('wijk-aan-zee', %s, 'pm2_5', %s) RETURNING id""",
+            [node, created_at],
         ).fetchone()
         connection.execute(
             """INSERT INTO observation
@@ -43,6 +43,18 @@ async def test_the_fleet_shows_what_each_node_reports_and_what_needs_attention(a
     assert codes == ["low_battery", "certificate_ends", "sensor_fault", "doubtful_sensor", "low_capture"]
     dutch = (await api.get("/api/v1/operator/nodes?language=nl", headers=keys["carla"])).json()["items"][0]["remarks"]
     assert dutch[1]["sentence"] == "Certificaat verloopt over 30 dagen: vernieuw het."
+
+
+async def test_the_data_capture_of_a_new_node_begins_with_its_first_whole_hour(api, database, node, keys, report):
+    report()
+    store_hours(database, node.id, 5, created_at=NOW_HOUR - timedelta(hours=5, minutes=-1))
+    document = (await api.get("/api/v1/operator/nodes/ijm-001", headers=keys["carla"])).json()
+    assert document["capture"] == 1.0
+    assert (document["properties"][0]["hours"], document["properties"][0]["expectedHours"]) == (4, 4)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE datastream SET created_at = now()")
+    document = (await api.get("/api/v1/operator/nodes/ijm-001", headers=keys["carla"])).json()
+    assert document["capture"] is None
 
 
 async def test_a_node_that_nobody_heard_or_that_sends_nonsense_is_listed_all_the_same(
@@ -166,9 +178,9 @@ async def test_the_checks_are_those_of_the_doctor_for_operators_of_every_area(da
 async def test_a_visitor_is_sent_to_sign_in_and_then_back(api, node):
     page = await api.get("/nl/operator/nodes/ijm-001?x=1")
     assert page.status_code == 401
-    assert 'href="/account?next=%2Fnl%2Foperator%2Fnodes%2Fijm-001%3Fx%3D1"' in page.text
+    assert 'href="/account?to=%2Fnl%2Foperator%2Fnodes%2Fijm-001%3Fx%3D1"' in page.text
     form = await api.post("/nl/operator/quarantine/1/retry")
-    assert 'href="/account?next=%2Fnl%2Foperator%2Fquarantine"' in form.text
+    assert 'href="/account?to=%2Fnl%2Foperator%2Fquarantine"' in form.text
 
 
 async def test_what_a_node_sends_is_text_on_the_page(api, node, keys, report):
