@@ -12,6 +12,8 @@ from edge_agent.wire import Signer
 from gateway.access.accounts import Accounts
 from gateway.access.identity import Role
 from tests.browser.conftest import PHONE, WIDE, find_violations, save_screenshot
+from tests.gateway.api.conftest import running_api
+from tests.gateway.api.operator.card_tools import make_card_tools
 from tests.gateway.enrolled_node import EnrolledNode, enrol_node
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -116,3 +118,34 @@ async def test_without_javascript_every_form_of_a_node_can_be_reached_by_keyboar
         await summaries.nth(index).focus()
         await page.keyboard.press("Enter")
     assert await page.locator("details[open]").count() == await summaries.count()
+
+
+@pytest.mark.timeout(300)
+async def test_an_operator_enrols_a_node_and_gets_its_card_without_javascript(browser, database, broker, tmp_path, axe):
+    enrol_node(database)
+    tools = make_card_tools(tmp_path)
+    await Accounts(database).put_account("carla@od.example", Role.OPERATOR, ["ijmond"], None)
+    token = (await Accounts(database).sign_in_as("carla@od.example", 3_600.0))[1]
+    async with running_api(database, broker, operator_tools=tools) as (client, _):
+        address = str(client.base_url).rstrip("/")
+        scripted = await browser.new_context(viewport=PHONE, locale="nl-NL")
+        await scripted.add_cookies([{"name": "piekwacht", "value": token, "url": address}])
+        page = await scripted.new_page()
+        await page.goto(f"{address}/nl/operator/enrol")
+        assert await find_violations(page, axe) == []
+        await save_screenshot(page, "operator-enrol-form-nl-360")
+        context = await browser.new_context(viewport=WIDE, locale="nl-NL", java_script_enabled=False)
+        await context.add_cookies([{"name": "piekwacht", "value": token, "url": address}])
+        page = await context.new_page()
+        await page.goto(f"{address}/nl/operator")
+        await page.click("text=Kast toevoegen")
+        await page.fill("[name=node]", "ijm-007")
+        await page.select_option("[name=kit]", "sps30-sgp41")
+        await save_screenshot(page, "operator-enrol-form-nl-1440")
+        async with page.expect_download() as download:
+            await page.click("text=Maak de kaart")
+        assert (await download.value).suggested_filename == "ijm-007.tar"
+        await page.goto(f"{address}/nl/operator/nodes/ijm-007")
+        await expect(page.locator("main")).to_contain_text("Kast aangemeld")
+        await context.close()
+        await scripted.close()

@@ -1,37 +1,24 @@
 """A node is enrolled by the form and by the API, as by the command: the archive is sent once and stored nowhere."""
 
 import io
-import shutil
 import tarfile
-from datetime import UTC, datetime
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from edge_agent.wire import Signer
-from gateway.enrolment.authority import CertificateAuthority
-from gateway.enrolment.card import CardSources
-from gateway.enrolment.card_maker import FolderCardMaker
-from gateway.operator.tools import OperatorTools
 from tests.gateway.api.conftest import running_api
+from tests.gateway.api.operator.card_tools import make_card_tools
 
-REPO = Path(__file__).resolve().parents[4]
 CARD = {"site": "ijmond", "node": "ijm-003", "station": "wijk-aan-zee", "board": "pi4", "kit": "sps30-sgp41"}
 
 
 @pytest.fixture
 async def maker(tmp_path, database, broker, node):
     """(API with an authority beside it, folder of the authority)."""
-    configs, ca = tmp_path / "firmware_configs", tmp_path / "ca"
-    shutil.copytree(REPO / "firmware_configs", configs)
-    site = configs / "sites" / "ijmond" / "site.toml"
-    site.write_text(site.read_text().replace(".example", ".od.nl"))
-    CertificateAuthority.create(ca, "ijmond", datetime.now(UTC))
-    sources = CardSources(ca=ca, firmware_configs=configs, gateway_key=Signer.generate("gateway").verifier)
-    tools = OperatorTools(cards=FolderCardMaker(sources))
+    tools = make_card_tools(tmp_path)
     async with running_api(database, broker, operator_tools=tools) as (client, _):
-        yield client, ca
+        yield client, tmp_path / "ca"
 
 
 def read_keys(archive):
