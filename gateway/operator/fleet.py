@@ -89,6 +89,13 @@ class Doubt(Struct, frozen=True, kw_only=True):
     last_at: datetime
 
 
+class Measurements(Struct, frozen=True, kw_only=True):
+    """Data capture and doubts of nodes, as of one hour."""
+
+    captures: Sequence[Capture] = ()
+    doubts: Sequence[Doubt] = ()
+
+
 class NodeRow(Struct, frozen=True, kw_only=True):
     """A node of the registry with its newest messages. `revision`: number of changes by operators."""
 
@@ -143,17 +150,34 @@ class _DoubtRow(Struct, frozen=True, kw_only=True):
     last_at: datetime
 
 
-def load_fleet(
-    connection: psycopg.Connection, actor: Actor, now: datetime, *, wanted_agent: str = "", node: str | None = None
-) -> list[FleetNode]:
-    """Return the nodes of the actor's areas by area and id; with `node` only this one."""
+def load_measurements(
+    connection: psycopg.Connection, actor: Actor, now: datetime, *, node: str | None = None
+) -> Measurements:
+    """Return data capture and doubts in the actor's areas; with `node` only of this one.
+
+    On plain PostgreSQL this reads all readings of a week: seconds for one node, longer for all.
+    """
     hour = now.replace(minute=0, second=0, microsecond=0)
     values = {"areas": actor.area_filter, "node": node, "end": hour}
-    rows = connection.cursor(row_factory=class_row(NodeRow)).execute(QUERIES["select_fleet"], values).fetchall()
     captures = _fetch(connection, Capture, "select_capture", {**values, "start": hour - _CAPTURE_PERIOD})
     flags = {"start": hour - _DOUBT_PERIOD, "flags": [flag.value for flag in _JUDGED_FLAGS]}
     doubts = [_to_doubt(row) for row in _fetch(connection, _DoubtRow, "select_doubts", {**values, **flags})]
-    return [_build_node(row, captures, doubts, now, wanted_agent) for row in rows]
+    return Measurements(captures=captures, doubts=doubts)
+
+
+def load_fleet(
+    connection: psycopg.Connection,
+    actor: Actor,
+    now: datetime,
+    measurements: Measurements,
+    *,
+    wanted_agent: str = "",
+    node: str | None = None,
+) -> list[FleetNode]:
+    """Return the nodes of the actor's areas by area and id; with `node` only this one."""
+    values = {"areas": actor.area_filter, "node": node}
+    rows = connection.cursor(row_factory=class_row(NodeRow)).execute(QUERIES["select_fleet"], values).fetchall()
+    return [_build_node(row, measurements, now, wanted_agent) for row in rows]
 
 
 def load_node(
@@ -161,7 +185,8 @@ def load_node(
 ) -> FleetNode:
     """Return one node. Raises OperatorError if there is none, or it is of another area."""
     require_node(connection, actor, node)
-    (fleet_node,) = load_fleet(connection, actor, now, wanted_agent=wanted_agent, node=node)
+    measurements = load_measurements(connection, actor, now, node=node)
+    (fleet_node,) = load_fleet(connection, actor, now, measurements, wanted_agent=wanted_agent, node=node)
     return fleet_node
 
 
@@ -196,14 +221,12 @@ def find_problems(
     ]
 
 
-def _build_node(
-    row: NodeRow, captures: Sequence[Capture], doubts: Sequence[Doubt], now: datetime, wanted_agent: str
-) -> FleetNode:
-    own_captures = [capture for capture in captures if capture.node == row.node]
-    own_doubts = [doubt for doubt in doubts if doubt.node == row.node]
+def _build_node(row: NodeRow, measurements: Measurements, now: datetime, wanted_agent: str) -> FleetNode:
+    captures = [capture for capture in measurements.captures if capture.node == row.node]
+    doubts = [doubt for doubt in measurements.doubts if doubt.node == row.node]
     facts = read_facts(row.status, row.health)
-    remarks = find_problems(row, facts, own_captures, own_doubts, now=now, wanted_agent=wanted_agent)
-    return FleetNode(row=row, facts=facts, captures=own_captures, doubts=own_doubts, remarks=remarks)
+    remarks = find_problems(row, facts, captures, doubts, now=now, wanted_agent=wanted_agent)
+    return FleetNode(row=row, facts=facts, captures=captures, doubts=doubts, remarks=remarks)
 
 
 def _judge_contact(row: NodeRow, now: datetime) -> Iterator[Remark]:

@@ -20,12 +20,13 @@ from gateway.access.accounts import Accounts
 from gateway.access.authorization import identity_of
 from gateway.access.identity import Identity, Scope
 from gateway.api.http.cache import TtlCache
+from gateway.api.operator.measurement_reader import MeasurementReader
 from gateway.decoding.rejection import RejectionReason
 from gateway.errors import GatewayError
 from gateway.operator import fleet, node_work, quarantine
 from gateway.operator.actor import EVERYTHING, Actor
 from gateway.operator.errors import OperatorError, RefusalKind
-from gateway.operator.fleet import FleetNode
+from gateway.operator.fleet import FleetNode, Measurements
 from gateway.operator.node_work import MaintenanceWindow, RecordedChange
 from gateway.operator.storage import Storage, load_storage
 from gateway.operator.tools import CheckResult, OperatorTools
@@ -41,6 +42,7 @@ _MAX_CONNECTIONS = 4  # of operators, in one process
 _FLEET_SECONDS, _CHECK_SECONDS = 10.0, 30.0
 _TIMEOUT = "-c statement_timeout=20000 -c timezone=UTC -c jit=off"
 _READ_ONLY = f"{_TIMEOUT} -c default_transaction_read_only=on"
+_LONG_READ = f"{_READ_ONLY} -c statement_timeout=300000"  # of the background task
 _STATUSES = {
     RefusalKind.INVALID: 400,
     RefusalKind.MISSING: 404,
@@ -69,6 +71,7 @@ class RefusedError(HTTPException):
 def install(app: FastAPI, dsn: str, tools: OperatorTools) -> None:
     """Give the application what the operator's pages need."""
     app.state.operator_dsn, app.state.operator_tools = dsn, tools
+    app.state.operator_measurements = MeasurementReader()
     app.state.operator_connections, app.state.operator_cache = asyncio.Semaphore(_MAX_CONNECTIONS), TtlCache()
 
 
@@ -120,16 +123,31 @@ async def require_right_to_act(request: Request, action: str, object_: str, scop
 
 
 async def read_fleet(request: Request) -> list[FleetNode]:
-    """Every node of the operator's areas, at most ten seconds old."""
+    """Every node of the operator's areas, at most ten seconds old; data capture may be a quarter of an hour old."""
     actor, wanted_agent = require_operator(request), tools_of(request).settings.agent_version
     cache: TtlCache = request.app.state.operator_cache
+    measurements = await _read_measurements(request)
 
     async def load() -> list[FleetNode]:
         return await read(
-            request, lambda connection, _: fleet.load_fleet(connection, EVERYTHING, _now(), wanted_agent=wanted_agent)
+            request,
+            lambda connection, _: fleet.load_fleet(
+                connection, EVERYTHING, _now(), measurements, wanted_agent=wanted_agent
+            ),
         )
 
     return [node for node in await cache.get("fleet", _FLEET_SECONDS, load) if actor.includes(node.row.area)]
+
+
+async def _read_measurements(request: Request) -> Measurements:
+    """Data capture of all nodes, from a task in the background; none while its first run lasts long."""
+    reader: MeasurementReader = request.app.state.operator_measurements
+    dsn = request.app.state.operator_dsn
+    return await reader.get(lambda: _connect_and_read(dsn, EVERYTHING, _load_all_measurements, _LONG_READ))
+
+
+def _load_all_measurements(connection: psycopg.Connection, actor: Actor) -> Measurements:
+    return fleet.load_measurements(connection, actor, _now())
 
 
 async def read_node(request: Request, node: str) -> FleetNode:
@@ -219,8 +237,8 @@ async def _run(request: Request, call: Callable[[], T]) -> T:
             raise RefusedError(OperatorError(RefusalKind.INVALID, "other", reason=one_line(error))) from None
 
 
-def _connect_and_read(dsn: str, actor: Actor, work: Work[T]) -> T:
-    with psycopg.connect(dsn, autocommit=True, connect_timeout=5, options=_READ_ONLY) as connection:
+def _connect_and_read(dsn: str, actor: Actor, work: Work[T], options: str = _READ_ONLY) -> T:
+    with psycopg.connect(dsn, autocommit=True, connect_timeout=5, options=options) as connection:
         return work(connection, actor)
 
 
