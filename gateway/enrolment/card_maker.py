@@ -7,7 +7,7 @@ import msgspec
 import psycopg
 
 from edge_agent import provisioning
-from edge_agent.configuration import ConfigurationError, load_toml
+from edge_agent.configuration import ConfigurationError, convert_table, load_toml
 from edge_agent.wire import Name
 from gateway.enrolment.card import CardOrder, CardSources, enrol_node
 from gateway.operator.actor import Actor
@@ -22,15 +22,20 @@ class FolderCardMaker:
         self._sources = sources
 
     def list_choices(self) -> CardChoices:
-        """Return the sites, hardware and kits of the folder. Raises ConfigurationError if a file cannot be read."""
+        """Return the sites, hardware and kits of the folder. Raises ConfigurationError if a file cannot be read.
+
+        A kit whose sensors need the values of a calibration file is left out: the plan of such a node is a file.
+        """
         folder = self._sources.firmware_configs
         sites = []
         for path in sorted(folder.glob("sites/*/site.toml")):
             site = load_toml(path, provisioning.SiteSettings)
             sites.append((path.parent.name, site.title, site.area))
         boards = [(path.stem, load_toml(path, provisioning.Board).title) for path in _list(folder / "boards")]
-        kits = [(path.stem, load_toml(path, provisioning.Kit).title) for path in _list(folder / "kits")]
-        return CardChoices(sites=sites, boards=boards, kits=kits)
+        kits = [(path.stem, load_toml(path, provisioning.Kit)) for path in _list(folder / "kits")]
+        return CardChoices(
+            sites=sites, boards=boards, kits=[(name, kit.title) for name, kit in kits if _is_complete(kit)]
+        )
 
     def make(self, connection: psycopg.Connection, actor: Actor, plan: CardPlan) -> CardArchive:
         """Enrol the node, and return the archive. Names of files come from the folder, never from the form."""
@@ -53,6 +58,14 @@ class FolderCardMaker:
 
 def _list(folder: Path) -> Iterator[Path]:
     return iter(sorted(folder.glob("*.toml")))
+
+
+def _is_complete(kit: provisioning.Kit) -> bool:
+    try:
+        convert_table({"sensor": kit.sensor}, provisioning.Overlay, source="kit")
+    except ConfigurationError:
+        return False
+    return True
 
 
 def _require(value: str, allowed: set[str], what: str) -> None:
